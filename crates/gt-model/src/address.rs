@@ -1,0 +1,122 @@
+//! Addresses: who acts, and who gets mail.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::RigName;
+
+/// An agent of a town, or its overseer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// The human.
+    Overseer,
+    /// The coordinator that the overseer talks to.
+    Mayor,
+    /// The town's daemon.
+    Deacon,
+    /// What keeps the deacon alive.
+    Boot,
+    /// A short-lived infrastructure worker.
+    Dog(String),
+    /// The watcher of a rig's polecats.
+    Witness(RigName),
+    /// A rig's merge queue.
+    Refinery(RigName),
+    /// An ephemeral worker.
+    Polecat(RigName, String),
+    /// A long-lived workspace.
+    Crew(RigName, String),
+}
+
+/// Why a text is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address: use `mayor/`, `deacon/`, `overseer`, `<rig>/witness`, `<rig>/refinery`, `<rig>/polecats/<name>` or `<rig>/crew/<name>`")]
+pub struct AddressError(pub String);
+
+impl Address {
+    /// Reads an address. Whether such an agent exists is for the engine to say.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let bad = || AddressError(text.to_owned());
+        let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
+        let rig = |name: &str| RigName::parse(name).map_err(|_| bad());
+        let worker = |name: &str| if is_worker_name(name) { Ok(name.to_owned()) } else { Err(bad()) };
+        match parts.as_slice() {
+            ["overseer"] => Ok(Self::Overseer),
+            ["mayor"] => Ok(Self::Mayor),
+            ["deacon"] => Ok(Self::Deacon),
+            ["boot"] => Ok(Self::Boot),
+            ["deacon", "dogs", name] => Ok(Self::Dog(worker(name)?)),
+            [r, "witness"] => Ok(Self::Witness(rig(r)?)),
+            [r, "refinery"] => Ok(Self::Refinery(rig(r)?)),
+            [r, "polecats", name] => Ok(Self::Polecat(rig(r)?, worker(name)?)),
+            [r, "crew", name] => Ok(Self::Crew(rig(r)?, worker(name)?)),
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// Whether `name` may name a worker: a slug of at most 40 bytes.
+pub fn is_worker_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 40
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overseer => f.write_str("overseer"),
+            Self::Mayor => f.write_str("mayor/"),
+            Self::Deacon => f.write_str("deacon/"),
+            Self::Boot => f.write_str("boot/"),
+            Self::Dog(name) => write!(f, "deacon/dogs/{name}"),
+            Self::Witness(rig) => write!(f, "{rig}/witness"),
+            Self::Refinery(rig) => write!(f, "{rig}/refinery"),
+            Self::Polecat(rig, name) => write!(f, "{rig}/polecats/{name}"),
+            Self::Crew(rig, name) => write!(f, "{rig}/crew/{name}"),
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_reads_back_as_written() {
+        for text in [
+            "overseer",
+            "mayor/",
+            "deacon/",
+            "boot/",
+            "deacon/dogs/rex",
+            "vt/witness",
+            "vt/refinery",
+            "vt/polecats/amber",
+            "vt/crew/ann",
+        ] {
+            assert_eq!(Address::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", "/", "vt", "vt/polecats", "vt/polecats/../x", "mayor/witness", "-rf/witness", "a/b/c/d"] {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+    }
+}

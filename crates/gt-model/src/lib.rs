@@ -1,0 +1,8 @@
+//! Vocabulary and pure decisions of Gas Town.
+//!
+//! Nothing in this crate does IO, reads a clock or the environment: every function is data in, data out. Drivers that
+//! gather the facts and carry out the decisions live in `gt-town`.
+
+pub mod address;
+pub mod bead;
+pub mod id;

@@ -1,0 +1,3 @@
+//! The engine of Gas Town.
+
+pub mod world;

@@ -1,0 +1,418 @@
+//! The one door to everything outside the ledger: repositories, sessions, disk and clock, at the level of our own
+//! effects and questions.
+//!
+//! There are two worlds: [`real::RealWorld`], the only module that spawns git and agents, and an in-memory one in
+//! `gt-testkit` for simulation. The engine can't tell which one it acts on.
+//!
+//! Every act is idempotent: done twice, the second time finds it done and changes nothing. Every question answers
+//! with facts, and with an error (never with a guess) where the facts can't be had.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gt_model::id::Sha;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub mod real;
+
+/// Everything outside the ledger.
+pub trait World: Send + Sync {
+    /// Git repositories and their worktrees.
+    fn repo(&self) -> &dyn Repo;
+    /// Agents' processes, and commands that must not leave anything running.
+    fn sessions(&self) -> &dyn Sessions;
+    /// Files of the town itself.
+    fn disk(&self) -> &dyn Disk;
+    /// Time.
+    fn clock(&self) -> &dyn Clock;
+}
+
+/// What went wrong outside.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// A file operation failed.
+    #[error("can't {act} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: "read", "rename".
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A program that we need could not be started.
+    #[error("can't start {program}")]
+    Spawn {
+        /// Its name.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Git refused or failed.
+    #[error("git {verb} failed in {}: {text}", repo.display())]
+    Git {
+        /// The subcommand.
+        verb: String,
+        /// In which repository or worktree.
+        repo: PathBuf,
+        /// The last lines that git said.
+        text: String,
+    },
+    /// The remote could not be asked.
+    #[error("the remote {url} can't be reached: {text}")]
+    Unreachable {
+        /// Which remote.
+        url: String,
+        /// What git said.
+        text: String,
+    },
+    /// Something was found in a state that it can't be in; nothing was changed.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+/// Result of an act or a question.
+pub type WorldResult<T> = Result<T, WorldError>;
+
+/// The right to change what a lock guards, from [`Disk::try_lock`] or [`Disk::lock`]. Given up when dropped, unless a
+/// git child that inherited it still runs: then the lock stays held until that child ends too.
+#[derive(Debug)]
+pub struct Held {
+    /// The lock's file; absent in the in-memory world.
+    pub file: Option<std::fs::File>,
+    /// The lock's path, for messages.
+    pub path: PathBuf,
+    /// What else is to happen when it is given up (the in-memory world frees its lock so).
+    pub on_drop: Option<HeldGuard>,
+}
+
+/// Runs its closure when dropped.
+pub struct HeldGuard(pub Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for HeldGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeldGuard")
+    }
+}
+
+impl Drop for HeldGuard {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// What a remote says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFacts {
+    /// The branch that its HEAD points to, where it has one.
+    pub head_branch: Option<String>,
+    /// Its branches (short names).
+    pub branches: BTreeMap<String, Sha>,
+}
+
+/// What a folder on this machine is to git.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FolderFacts {
+    /// No repository.
+    NoRepository,
+    /// A bare repository.
+    Bare,
+    /// A repository with a checkout.
+    Checkout {
+        /// The URL of its remote `origin`, where it has one.
+        origin: Option<String>,
+        /// The branch that is checked out; `None` where HEAD is detached.
+        branch: Option<String>,
+        /// Whether HEAD names a commit.
+        has_commit: bool,
+    },
+}
+
+/// What is in a worktree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorktreeFacts {
+    /// The branch that is checked out (short name); `None` where HEAD is detached.
+    pub branch: Option<String>,
+    /// The commit that is checked out.
+    pub head: Sha,
+    /// Paths with changes that are not committed, untracked ones included, ignored ones not; at most
+    /// [`DIRTY_LIMIT`] of them.
+    pub dirty: Vec<String>,
+}
+
+/// How many changed paths [`Repo::worktree`] lists.
+pub const DIRTY_LIMIT: usize = 20;
+
+/// A commit built without a checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// It merges.
+    Clean {
+        /// The new commit, whose only parent is `onto`.
+        commit: Sha,
+        /// Its tree.
+        tree: Sha,
+    },
+    /// It merges to what is there already.
+    Empty,
+    /// It does not merge.
+    Conflict {
+        /// Files in conflict.
+        files: Vec<String>,
+    },
+}
+
+/// How a push by compare-and-swap ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// The remote's branch is now at the new commit.
+    Done,
+    /// The remote's branch was elsewhere than expected: nothing changed.
+    Moved,
+    /// The remote refused, for the reason given (protection, a hook).
+    Refused(String),
+}
+
+/// How a worktree is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorktreePlan {
+    /// Where.
+    pub path: PathBuf,
+    /// On which branch (short name); `None` for a detached one.
+    pub branch: Option<String>,
+    /// At which commit the branch starts.
+    pub start: Sha,
+    /// The worker's name and mail address, for its commits.
+    pub identity: (String, String),
+}
+
+/// What one snapshot holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The snapshot's commit; its parent is the worktree's HEAD and, where there was one, the snapshot before it.
+    pub commit: Sha,
+    /// Paths that could not be taken in (a nested repository, a file that can't be read).
+    pub skipped: Vec<String>,
+}
+
+/// Git repositories and their worktrees. `repo` is always a rig's bare repository.
+///
+/// Acts take the [`Held`] lock under which they run; their git children inherit it, so that a killed runner whose git
+/// still writes still holds it.
+pub trait Repo: Send + Sync {
+    /// What `folder` is to git.
+    fn folder(&self, folder: &Path) -> WorldResult<FolderFacts>;
+    /// Asks a remote (URL or path) for its branches.
+    fn ask_remote(&self, url: &str) -> WorldResult<RemoteFacts>;
+    /// Makes the bare repository of a rig, with `url` as `origin`: refspec, per-worktree configuration, no gc.
+    fn create(&self, held: &Held, repo: &Path, url: &str) -> WorldResult<()>;
+    /// Makes a bare copy of the repository in `folder` at `bare`, and names it `origin` in `folder`.
+    fn make_bare_remote(&self, held: &Held, folder: &Path, bare: &Path) -> WorldResult<()>;
+    /// Fetches all branches of `origin`; answers with them (short names), as they now are.
+    fn fetch(&self, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>>;
+    /// All refs of the rig's repository, by full name.
+    fn refs(&self, repo: &Path) -> WorldResult<BTreeMap<String, Sha>>;
+    /// Sets a ref (full name) if it is now as `expected` says (`None`: not there). Setting it to what it already is,
+    /// is no error.
+    fn set_ref(&self, held: &Held, repo: &Path, name: &str, to: &Sha, expected: Option<&Sha>) -> WorldResult<()>;
+    /// Deletes a ref (full name) if it is there.
+    fn delete_ref(&self, held: &Held, repo: &Path, name: &str) -> WorldResult<()>;
+    /// Whether `ancestor` is `descendant` or in its history. An error where one of them is no commit of the repository.
+    fn contains(&self, repo: &Path, descendant: &Sha, ancestor: &Sha) -> WorldResult<bool>;
+    /// How many commits `head` has that `base` has not.
+    fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64>;
+    /// The tree of a commit.
+    fn tree_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Sha>;
+    /// Builds the commit that puts what `head` changed since it left `onto` onto `onto`, as one commit with `message`.
+    /// Author (name, mail, date) is that of `head`. Needs no checkout and moves no ref; the same input gives the same
+    /// commit.
+    fn squash(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate>;
+    /// Moves the remote's `branch` from `expected` to `new`, by compare-and-swap. `expected` `None` creates it.
+    fn push(&self, held: &Held, repo: &Path, branch: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push>;
+
+    /// What is in a worktree; `None` where there is none at `path`.
+    fn worktree(&self, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>>;
+    /// Makes a worktree, with settings of its own that keep its git to its own branch and away from the remote.
+    /// One that is already there on the same branch is kept as it is; a half-made one is finished or made anew.
+    fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()>;
+    /// Puts a gate worktree (detached) at `commit`: tracked files exactly as in it, untracked ones gone, ignored ones
+    /// (build caches) kept. Makes it where it is not there.
+    fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()>;
+    /// Takes the whole state of a worktree (commits, index, uncommitted and untracked files) into the ref `name`,
+    /// without touching the worktree or its index. `message` goes into the snapshot's commit.
+    fn snapshot(&self, held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot>;
+    /// Renames a worktree to `to` and makes git forget it. Done already (`path` gone): nothing.
+    fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()>;
+    /// Removes a gate worktree, which holds nothing that can't be made again.
+    fn remove_gate_worktree(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<()>;
+}
+
+/// One process, for good: a pid is used again, the three together never.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// The pid.
+    pub pid: i32,
+    /// When it started, in clock ticks since boot.
+    pub start_ticks: u64,
+}
+
+/// How a session is to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPlan {
+    /// The session's folder (made by the start): its record, its log, its signs of life.
+    pub dir: PathBuf,
+    /// The town; when its `town.toml` is gone, the session ends itself.
+    pub town: PathBuf,
+    /// The agent's working folder.
+    pub cwd: PathBuf,
+    /// The agent's command.
+    pub argv: Vec<String>,
+    /// The agent's whole environment, identity included.
+    pub env: BTreeMap<String, String>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Its exit code, where it exited.
+    pub code: Option<i32>,
+    /// The signal that ended it, where one did.
+    pub signal: Option<i32>,
+    /// Why, in words: "exited", "ended by request", "could not start: …", "shim gone".
+    pub reason: String,
+}
+
+/// What is known of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Nothing was ever started in this folder.
+    NotStarted,
+    /// The agent runs.
+    Running {
+        /// The shim, which is the agent's parent.
+        shim: ProcessId,
+        /// The agent itself.
+        agent: ProcessId,
+    },
+    /// The agent and all it started are gone.
+    Ended(Exit),
+    /// The facts are missing or contradict each other.
+    Unknown(String),
+}
+
+/// Signs of life, none of which an agent can be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// Clock ticks of CPU time that the session's tree has used.
+    pub cpu_ticks: u64,
+    /// Size of its log, in bytes.
+    pub log_bytes: u64,
+    /// When the agent last called `gt`, in seconds since the epoch (the time of a file).
+    pub last_call: Option<i64>,
+}
+
+/// A command that is run to its end, leaving nothing behind: gates, set-up, acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainedCommand {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Where.
+    pub cwd: PathBuf,
+    /// Its whole environment.
+    pub env: BTreeMap<String, String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Where its output goes (both streams), up to [`LOG_LIMIT_BYTES`].
+    pub log: PathBuf,
+}
+
+/// Size that a log of one session or command may have. What comes after is counted, not kept.
+pub const LOG_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How a contained command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Exit code 0.
+    Passed,
+    /// Another exit code, or a signal.
+    Failed(Exit),
+    /// It took longer than it may; its tree was ended.
+    TimedOut,
+}
+
+/// Result of a contained command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunResult {
+    /// How it ended.
+    pub end: RunEnd,
+    /// How long it took.
+    pub took: Duration,
+    /// The last lines of its output, at most [`TAIL_LINES`].
+    pub tail: Vec<String>,
+}
+
+/// Lines of output that a [`RunResult`] quotes.
+pub const TAIL_LINES: usize = 20;
+
+/// Agents' processes.
+pub trait Sessions: Send + Sync {
+    /// Starts an agent under a shim of its own. Returns when the shim has recorded the agent's process (or that it
+    /// could not be started). A session that was started in this folder before is not started again.
+    fn start(&self, plan: &SessionPlan) -> WorldResult<()>;
+    /// What is known of the session in `dir`.
+    fn state(&self, dir: &Path) -> WorldResult<SessionState>;
+    /// Ends the session's tree: politely, then by force after `grace`. Returns when it is gone, or with an error.
+    /// Signals only a process that the session recorded and that is still that very process. Not running: nothing.
+    fn end(&self, dir: &Path, grace: Duration) -> WorldResult<()>;
+    /// Signs of life of the session in `dir`.
+    fn vitals(&self, dir: &Path) -> WorldResult<Vitals>;
+    /// Runs a command to its end, in a process group of its own under a shim that ends its whole tree when it is over,
+    /// takes too long, or the caller is gone.
+    fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult>;
+    /// Whether any of these processes is among the ancestors of the calling one.
+    fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
+}
+
+/// Files of the town.
+pub trait Disk: Send + Sync {
+    /// Reads a file whole; `None` where there is none.
+    fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>>;
+    /// Replaces a file atomically (write aside, sync, rename); makes its folder.
+    fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
+    /// Makes a folder and those above it.
+    fn create_dir(&self, path: &Path) -> WorldResult<()>;
+    /// Renames; the target must not be there.
+    fn rename(&self, from: &Path, to: &Path) -> WorldResult<()>;
+    /// Removes a file or a whole folder; gone already: nothing.
+    fn remove(&self, path: &Path) -> WorldResult<()>;
+    /// Whether anything is at `path`.
+    fn exists(&self, path: &Path) -> bool;
+    /// Names in a folder, sorted; empty where there is none.
+    fn list(&self, path: &Path) -> WorldResult<Vec<String>>;
+    /// Makes a symbolic link at `at` to `target`; there already: nothing.
+    fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
+    /// Marks a file with the time of now (a sign of life), making it.
+    fn touch(&self, path: &Path) -> WorldResult<()>;
+    /// Takes the lock at `path` if nobody has it.
+    fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>>;
+    /// Takes the lock at `path`, waiting for it in turn at most `deadline`; `None` when that has passed.
+    fn lock(&self, path: &Path, deadline: Duration) -> WorldResult<Option<Held>>;
+    /// Wakes whoever waits at the wake-up `path` (the deacon); nobody does: nothing.
+    fn wake(&self, path: &Path);
+}
+
+/// Time.
+pub trait Clock: Send + Sync {
+    /// Wall time, for display and stamps only.
+    fn now(&self) -> Timestamp;
+    /// Monotonic time since some fixed point, not counting suspend. What deadlines are reckoned in.
+    fn monotonic(&self) -> Duration;
+    /// Lets time pass.
+    fn pause(&self, how_long: Duration);
+}

@@ -1,0 +1,4 @@
+//! Git.
+/// Git.
+#[derive(Debug, Default)]
+pub struct Git;

@@ -5,4 +5,9 @@
 
 pub mod address;
 pub mod bead;
+pub mod effect;
+pub mod formula;
 pub mod id;
+pub mod patrol;
+pub mod protocol;
+pub mod queue;

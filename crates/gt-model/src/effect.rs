@@ -1,0 +1,139 @@
+//! Effects: acts on the outside world that the ledger has decided.
+//!
+//! An effect is recorded in the transaction that decides it and is run afterwards, by the deacon or a person's `gt`,
+//! as often as it takes. How to tell that one has happened, and how it is undone, is the table in ARCHITECTURE.md.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptId, IncarnationId, MrId, RigName, Sha};
+
+/// One act on the outside world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Effect {
+    /// Fetch the trunk and settle on which commit an attempt is based.
+    FetchBase {
+        /// For whom.
+        attempt: AttemptId,
+    },
+    /// Fetch the rig's remote.
+    Fetch {
+        /// Which rig.
+        rig: RigName,
+    },
+    /// Add an attempt's worktree on its branch.
+    AddWorktree {
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// Start an incarnation's session.
+    StartSession {
+        /// Whose.
+        incarnation: IncarnationId,
+    },
+    /// End an incarnation's session.
+    EndSession {
+        /// Whose.
+        incarnation: IncarnationId,
+    },
+    /// Snapshot an attempt's worktree and move it into the archive.
+    ArchiveWorktree {
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// Pin a merge request's head by a ref of ours.
+    PinMr {
+        /// Which.
+        mr: MrId,
+    },
+    /// Move the remote's trunk to a landing's commit.
+    Land {
+        /// The landing's row id.
+        landing: i64,
+    },
+    /// Delete an attempt's branch; the pinned refs stay.
+    DropBranch {
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// Put a ref of the rig back to where we know it was (or remove it), since somebody else moved it.
+    UndoRef {
+        /// Which rig.
+        rig: RigName,
+        /// The ref's full name.
+        name: String,
+        /// Where it was found.
+        found: Option<Sha>,
+        /// Where it belongs; `None`: it does not belong at all.
+        to: Option<Sha>,
+    },
+}
+
+impl Effect {
+    /// Its name in tables, logs and fault points.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::FetchBase { .. } => "fetch-base",
+            Self::Fetch { .. } => "fetch",
+            Self::AddWorktree { .. } => "add-worktree",
+            Self::StartSession { .. } => "start-session",
+            Self::EndSession { .. } => "end-session",
+            Self::ArchiveWorktree { .. } => "archive-worktree",
+            Self::PinMr { .. } => "pin-mr",
+            Self::Land { .. } => "land",
+            Self::DropBranch { .. } => "drop-branch",
+            Self::UndoRef { .. } => "undo-ref",
+        }
+    }
+
+    /// Every kind, for tests that go through all of them.
+    pub const KINDS: &'static [&'static str] = &[
+        "fetch-base",
+        "fetch",
+        "add-worktree",
+        "start-session",
+        "end-session",
+        "archive-worktree",
+        "pin-mr",
+        "land",
+        "drop-branch",
+        "undo-ref",
+    ];
+}
+
+/// What becomes of an effect that failed for the `tries`-th time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// Try again when this much time was observed to pass.
+    RetryAfter(std::time::Duration),
+    /// Give up: a condition tells a person, and a verb starts it over.
+    GiveUp,
+}
+
+/// Tries before an effect is given up: with the pauses of [`after_failure`], about four minutes.
+pub const EFFECT_TRIES: u32 = 8;
+
+/// Longest pause between two tries, in seconds.
+const LONGEST_PAUSE_S: u64 = 60;
+
+/// Decides what follows a failure: doubling pauses from one second, then an end that a person sees.
+pub fn after_failure(tries: u32) -> AfterFailure {
+    if tries >= EFFECT_TRIES {
+        return AfterFailure::GiveUp;
+    }
+    let seconds = 2_u64.saturating_pow(tries.saturating_sub(1)).min(LONGEST_PAUSE_S);
+    AfterFailure::RetryAfter(std::time::Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_then_end() {
+        let pauses: Vec<AfterFailure> = (1..=EFFECT_TRIES).map(after_failure).collect();
+        assert_eq!(pauses[0], AfterFailure::RetryAfter(std::time::Duration::from_secs(1)));
+        assert_eq!(pauses[6], AfterFailure::RetryAfter(std::time::Duration::from_mins(1)));
+        assert_eq!(pauses[7], AfterFailure::GiveUp);
+    }
+}

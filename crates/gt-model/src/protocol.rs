@@ -1,0 +1,151 @@
+//! Protocol messages: what roles tell each other by mail, in a form that people can read.
+//!
+//! Subject `TYPE key`, body `Key: value` lines, a blank line, free text. No state machine depends on these messages:
+//! each transition is a fact of the ledger, and a lost, late, doubled or forged message changes nothing.
+
+/// Declares the messages: for each its type word, its key field (first) and its other fields with their body keys.
+macro_rules! messages {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal { $($field:ident: $key:literal,)* })*) => {
+        /// A protocol message. Values are single lines; the first field doubles as the subject's key.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Message {
+            $($(#[$doc])* $variant { $(#[doc = concat!("`", $key, "` of the body.")] $field: String,)* },)*
+        }
+
+        impl Message {
+            /// The type's word, first in the subject.
+            pub fn word(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $word,)* }
+            }
+
+            /// The body's keys and values, in order.
+            fn fields(&self) -> Vec<(&'static str, &str)> {
+                match self { $(Self::$variant { $($field,)* } => vec![$(($key, $field.as_str()),)*],)* }
+            }
+
+            /// Reads a message from a mail's subject and body.
+            pub fn parse(subject: &str, body: &str) -> Result<Self, MessageError> {
+                let word = subject.split_whitespace().next().unwrap_or_default();
+                match word {
+                    $($word => {
+                        let values = Values::read(body);
+                        Ok(Self::$variant { $($field: values.take($word, $key)?,)* })
+                    })*
+                    _ => Err(MessageError::NotProtocol),
+                }
+            }
+        }
+    };
+}
+
+messages! {
+    /// A batch of beads was dispatched.
+    SwarmStart = "SWARM_START" { swarm: "Swarm", convoy: "Convoy", beads: "Beads", dispatched_by: "Dispatched-By", }
+    /// Every bead of a batch is finished; sent exactly once.
+    SwarmComplete = "SWARM_COMPLETE" {
+        swarm: "Swarm", convoy: "Convoy", merged: "Merged", failed: "Failed", ready: "Ready", duration: "Duration",
+    }
+    /// A polecat has submitted, or parked its bead.
+    PolecatDone = "POLECAT_DONE" { bead: "Bead", exit: "Exit", mr: "MR", branch: "Branch", commit: "Commit", }
+    /// A merge request waits.
+    MergeReady = "MERGE_READY" { mr: "MR", bead: "Bead", branch: "Branch", commit: "Commit", }
+    /// A merge request has landed.
+    Merged = "MERGED" { mr: "MR", bead: "Bead", branch: "Branch", target: "Target", merge_commit: "Merge-Commit", }
+    /// A merge request could not land.
+    MergeFailed = "MERGE_FAILED" { mr: "MR", bead: "Bead", branch: "Branch", failure: "Failure", attempt: "Attempt", }
+    /// Work came back to be done again.
+    ReworkRequest = "REWORK_REQUEST" { mr: "MR", bead: "Bead", failure: "Failure", attempt: "Attempt", }
+    /// A worker was lost for good; its work is in a snapshot.
+    RecoveredBead = "RECOVERED_BEAD" { bead: "Bead", worker: "Worker", snapshot: "Snapshot", attempts: "Attempts", }
+    /// Somebody is stuck.
+    Help = "HELP" { bead: "Bead", problem: "Problem", tried: "Tried", }
+    /// For one's own successor.
+    Handoff = "HANDOFF" { molecule: "Molecule", step: "Step", context: "Context", next: "Next", }
+    /// Somebody higher up has to decide.
+    Escalation = "ESCALATION" { bead: "Bead", severity: "Severity", reason: "Reason", }
+}
+
+/// Why a mail is not a protocol message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// Its subject starts with no word of ours: ordinary mail.
+    #[error("not a protocol message")]
+    NotProtocol,
+    /// It looks like one, and lacks a key.
+    #[error("{word} without `{key}:`")]
+    Missing {
+        /// The type's word.
+        word: &'static str,
+        /// The missing key.
+        key: &'static str,
+    },
+}
+
+impl Message {
+    /// The mail's subject.
+    pub fn subject(&self) -> String {
+        let key = self.fields().first().map(|(_, value)| one_line(value)).unwrap_or_default();
+        format!("{} {key}", self.word())
+    }
+
+    /// The mail's body, with `free` text behind the keys.
+    pub fn body(&self, free: &str) -> String {
+        let mut body = String::new();
+        for (key, value) in self.fields() {
+            body.push_str(&format!("{key}: {}\n", one_line(value)));
+        }
+        if !free.is_empty() {
+            body.push('\n');
+            body.push_str(free);
+        }
+        body
+    }
+}
+
+/// A value must not be able to forge a second key, so line ends become spaces.
+fn one_line(value: &str) -> String {
+    value.split(['\n', '\r']).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// Keys and values of a body's head.
+struct Values<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Values<'a> {
+    fn read(body: &'a str) -> Self {
+        let head = body.lines().take_while(|line| !line.trim().is_empty());
+        Self(head.filter_map(|line| line.split_once(':')).map(|(k, v)| (k.trim(), v.trim())).collect())
+    }
+
+    fn take(&self, word: &'static str, key: &'static str) -> Result<String, MessageError> {
+        let found = self.0.iter().find(|(k, _)| *k == key);
+        found.map(|(_, v)| (*v).to_owned()).ok_or(MessageError::Missing { word, key })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_message_without_a_key_is_named() {
+        let error = Message::parse("MERGED mr-1", "MR: mr-1\nBead: b\n").unwrap_err();
+        assert_eq!(error, MessageError::Missing { word: "MERGED", key: "Branch" });
+    }
+
+    #[test]
+    fn ordinary_mail_is_no_protocol() {
+        assert_eq!(Message::parse("hello there", "MR: x").unwrap_err(), MessageError::NotProtocol);
+        assert_eq!(Message::parse("", "").unwrap_err(), MessageError::NotProtocol);
+    }
+
+    proptest! {
+        #[test]
+        fn written_messages_read_back(bead in ".*", problem in ".*", tried in ".*", free in ".*") {
+            let sent = Message::Help { bead, problem, tried };
+            let body = sent.body(&free);
+            let read = Message::parse(&sent.subject(), &body).unwrap();
+            prop_assert_eq!(read.body(&free), body);
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! Attempts, their incarnations and their molecules' steps.
+
+use gt_model::address::Address;
+use gt_model::formula::Step;
+use gt_model::id::{AttemptId, BeadId, IncarnationId, RigName, Sha};
+use rusqlite::Row;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::rigs::rig_name;
+use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
+use crate::world::{Exit, ProcessId};
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptOutcome {
+    /// Its work is on the remote's trunk.
+    Landed,
+    /// Its work was sent back; the next attempt goes on from its head.
+    Rework,
+    /// Taken back by a person, or no longer wanted.
+    Released,
+    /// Its worker was lost for good; its work is in the snapshot.
+    Recovered,
+    /// Parked by the worker, with its branch.
+    Parked,
+    /// Findings were its product, and they are on the bead.
+    Reported,
+}
+
+impl AttemptOutcome {
+    const ALL: [Self; 6] = [Self::Landed, Self::Rework, Self::Released, Self::Recovered, Self::Parked, Self::Reported];
+
+    /// The word in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Landed => "landed",
+            Self::Rework => "rework",
+            Self::Released => "released",
+            Self::Recovered => "recovered",
+            Self::Parked => "parked",
+            Self::Reported => "reported",
+        }
+    }
+}
+
+/// One assignment of one bead to one worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// Its row id.
+    pub id: AttemptId,
+    /// The bead.
+    pub bead: BeadId,
+    /// 1 for the bead's first.
+    pub number: u32,
+    /// The rig.
+    pub rig: RigName,
+    /// The polecat's name.
+    pub worker: String,
+    /// The agent's kind.
+    pub agent: String,
+    /// The formula of its molecule.
+    pub formula: String,
+    /// Its branch (short name).
+    pub branch: String,
+    /// The convoy that it belongs to.
+    pub convoy: Option<BeadId>,
+    /// The batch that it was dispatched in.
+    pub swarm: Option<i64>,
+    /// The head of the attempt before, where there was one.
+    pub started_from: Option<Sha>,
+    /// What ended the attempt before.
+    pub why: Option<String>,
+    /// The trunk's commit that it is based on, once fetched.
+    pub base: Option<Sha>,
+    /// When it was opened.
+    pub opened_at: String,
+    /// When it was submitted.
+    pub submitted_at: Option<String>,
+    /// What was submitted.
+    pub head: Option<Sha>,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// How it ended.
+    pub outcome: Option<AttemptOutcome>,
+    /// Its last snapshot.
+    pub snapshot: Option<Sha>,
+    /// When its worktree had gone into the archive.
+    pub archived_at: Option<String>,
+}
+
+impl Attempt {
+    /// The worker's address.
+    pub fn address(&self) -> Address {
+        Address::Polecat(self.rig.clone(), self.worker.clone())
+    }
+
+    /// Whether the work is on its worker's hook: neither submitted nor over.
+    pub fn is_hooked(&self) -> bool {
+        self.submitted_at.is_none() && self.ended_at.is_none()
+    }
+}
+
+/// What opens an attempt.
+#[derive(Clone, Debug)]
+pub struct NewAttempt {
+    /// The bead.
+    pub bead: BeadId,
+    /// The rig.
+    pub rig: RigName,
+    /// The polecat's name.
+    pub worker: String,
+    /// The agent's kind.
+    pub agent: String,
+    /// The formula's name.
+    pub formula: String,
+    /// The molecule's steps.
+    pub steps: Vec<Step>,
+    /// The convoy.
+    pub convoy: Option<BeadId>,
+    /// The batch.
+    pub swarm: Option<i64>,
+    /// The head of the attempt before.
+    pub started_from: Option<Sha>,
+    /// What ended the attempt before.
+    pub why: Option<String>,
+}
+
+/// The two processes of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncarnationProcess {
+    /// The shim.
+    pub shim: ProcessId,
+    /// The agent.
+    pub agent: ProcessId,
+}
+
+/// One run of an agent's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Incarnation {
+    /// Its id.
+    pub id: IncarnationId,
+    /// Its attempt.
+    pub attempt: AttemptId,
+    /// 1 for the attempt's first.
+    pub number: u32,
+    /// SHA-256 of its secret, once a session is to be started with it.
+    #[serde(skip)]
+    pub secret_hash: Option<String>,
+    /// Its processes, once started.
+    pub process: Option<IncarnationProcess>,
+    /// When it was started.
+    pub started_at: Option<String>,
+    /// When its end was recorded.
+    pub ended_at: Option<String>,
+    /// How it ended.
+    pub exit: Option<Exit>,
+}
+
+/// A step of a molecule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MoleculeStep {
+    /// Its place, from 0.
+    pub position: u32,
+    /// What it is.
+    pub step: Step,
+    /// When it was done.
+    pub done_at: Option<String>,
+    /// What the worker noted.
+    pub note: Option<String>,
+}
+
+fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let sha = |column: &str| -> rusqlite::Result<Option<Sha>> { Ok(row.get::<_, Option<String>>(column)?.map(Sha)) };
+    let outcome: Option<String> = row.get("outcome")?;
+    Ok(Attempt {
+        id: AttemptId(row.get("id")?),
+        bead: BeadId(row.get("bead")?),
+        number: row.get("number")?,
+        rig: rig_name(&row.get::<_, String>("rig")?)?,
+        worker: row.get("worker")?,
+        agent: row.get("agent")?,
+        formula: row.get("formula")?,
+        branch: row.get("branch")?,
+        convoy: row.get::<_, Option<String>>("convoy")?.map(BeadId),
+        swarm: row.get("swarm")?,
+        started_from: sha("started_from")?,
+        why: row.get("why")?,
+        base: sha("base")?,
+        opened_at: row.get("opened_at")?,
+        submitted_at: row.get("submitted_at")?,
+        head: sha("head")?,
+        ended_at: row.get("ended_at")?,
+        outcome: outcome.and_then(|word| AttemptOutcome::ALL.into_iter().find(|o| o.as_str() == word)),
+        snapshot: sha("snapshot")?,
+        archived_at: row.get("archived_at")?,
+    })
+}
+
+fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
+    let json = |column: &str| row.get::<_, Option<String>>(column);
+    Ok(Incarnation {
+        id: IncarnationId(row.get("id")?),
+        attempt: AttemptId(row.get("attempt")?),
+        number: row.get("number")?,
+        secret_hash: row.get("secret_hash")?,
+        process: json("process")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
+        started_at: row.get("started_at")?,
+        ended_at: row.get("ended_at")?,
+        exit: json("exit")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
+    })
+}
+
+impl View<'_> {
+    /// An attempt by its row id.
+    pub fn attempt(&self, id: AttemptId) -> LedgerResult<Option<Attempt>> {
+        self.one("SELECT * FROM attempts WHERE id = ?1", [id.0], attempt_row)
+    }
+
+    /// The live attempt on a bead.
+    pub fn live_attempt(&self, bead: &BeadId) -> LedgerResult<Option<Attempt>> {
+        self.one("SELECT * FROM attempts WHERE bead = ?1 AND ended_at IS NULL", [bead.as_str()], attempt_row)
+    }
+
+    /// All attempts on a bead, first to last.
+    pub fn attempts_on(&self, bead: &BeadId) -> LedgerResult<Vec<Attempt>> {
+        self.all("SELECT * FROM attempts WHERE bead = ?1 ORDER BY number", [bead.as_str()], attempt_row)
+    }
+
+    /// Attempts that are live or whose worktree is still there, in order.
+    pub fn present_attempts(&self) -> LedgerResult<Vec<Attempt>> {
+        self.all("SELECT * FROM attempts WHERE ended_at IS NULL OR archived_at IS NULL ORDER BY id", [], attempt_row)
+    }
+
+    /// Every attempt of a rig, in order.
+    pub fn attempts_of_rig(&self, rig: &RigName) -> LedgerResult<Vec<Attempt>> {
+        self.all("SELECT * FROM attempts WHERE rig = ?1 ORDER BY id", [rig.as_str()], attempt_row)
+    }
+
+    /// What is on a polecat's hook.
+    pub fn hook_of(&self, rig: &RigName, worker: &str) -> LedgerResult<Option<Attempt>> {
+        self.one(
+            "SELECT * FROM attempts WHERE rig = ?1 AND worker = ?2 AND ended_at IS NULL AND submitted_at IS NULL",
+            (rig.as_str(), worker),
+            attempt_row,
+        )
+    }
+
+    /// Names of workers of a rig that are taken: their attempt is live or their worktree is there.
+    pub fn taken_workers(&self, rig: &RigName) -> LedgerResult<Vec<String>> {
+        self.all("SELECT worker FROM attempts WHERE rig = ?1 AND archived_at IS NULL", [rig.as_str()], |row| row.get(0))
+    }
+
+    /// An incarnation by its id.
+    pub fn incarnation(&self, id: &IncarnationId) -> LedgerResult<Option<Incarnation>> {
+        self.one("SELECT * FROM incarnations WHERE id = ?1", [id.as_str()], incarnation_row)
+    }
+
+    /// All incarnations of an attempt, first to last.
+    pub fn incarnations_of(&self, attempt: AttemptId) -> LedgerResult<Vec<Incarnation>> {
+        self.all("SELECT * FROM incarnations WHERE attempt = ?1 ORDER BY number", [attempt.0], incarnation_row)
+    }
+
+    /// Incarnations whose end is not recorded.
+    pub fn live_incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
+        self.all("SELECT * FROM incarnations WHERE ended_at IS NULL ORDER BY attempt, number", [], incarnation_row)
+    }
+
+    /// A molecule's steps, in order.
+    pub fn steps(&self, attempt: AttemptId) -> LedgerResult<Vec<MoleculeStep>> {
+        self.all("SELECT * FROM steps WHERE attempt = ?1 ORDER BY position", [attempt.0], |row| {
+            Ok(MoleculeStep {
+                position: row.get("position")?,
+                step: json_column(row, "step")?,
+                done_at: row.get("done_at")?,
+                note: row.get("note")?,
+            })
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Opens an attempt and pours its molecule. Fails where the bead has a live attempt.
+    pub fn open_attempt(&self, new: &NewAttempt) -> LedgerResult<Attempt> {
+        let number = self.attempts_on(&new.bead)?.len() as u32 + 1;
+        let branch = format!("polecat/{}/{}-{number}", new.worker, gt_model::id::slug(new.bead.as_str()));
+        let now = self.now().to_string();
+        self.execute(
+            "INSERT INTO attempts (bead, number, rig, worker, agent, formula, branch, convoy, swarm, started_from, why,
+                                   opened_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            rusqlite::params![
+                new.bead.as_str(),
+                number,
+                new.rig.as_str(),
+                new.worker,
+                new.agent,
+                new.formula,
+                branch,
+                new.convoy.as_ref().map(BeadId::as_str),
+                new.swarm,
+                new.started_from.as_ref().map(Sha::as_str),
+                new.why,
+                now,
+            ],
+        )?;
+        let id = AttemptId(self.connection.last_insert_rowid());
+        for (position, step) in new.steps.iter().enumerate() {
+            self.execute(
+                "INSERT INTO steps (attempt, position, step, id) VALUES (?1, ?2, ?3, ?4)",
+                (id.0, position as i64, to_json(step)?, &step.id),
+            )?;
+        }
+        let after = json!({ "number": number, "worker": new.worker, "branch": branch, "why": new.why });
+        self.event("attempt-opened", &branch, Some(&new.bead), None, Some(&after))?;
+        self.attempt(id)?.ok_or(super::LedgerError::Corrupt { what: "an attempt", text: id.to_string() })
+    }
+
+    /// Records the commit that an attempt is based on.
+    pub fn set_base(&self, attempt: &Attempt, base: &Sha) -> LedgerResult<()> {
+        self.execute("UPDATE attempts SET base = ?2 WHERE id = ?1", (attempt.id.0, base.as_str()))?;
+        Ok(())
+    }
+
+    /// Records what was submitted; the hook is empty from now on.
+    pub fn submit_attempt(&self, attempt: &Attempt, head: &Sha) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE attempts SET submitted_at = ?2, head = ?3 WHERE id = ?1",
+            (attempt.id.0, self.now().to_string(), head.as_str()),
+        )?;
+        let after = json!({ "head": head });
+        self.event("attempt-submitted", &attempt.branch, Some(&attempt.bead), None, Some(&after))
+    }
+
+    /// Records an attempt's end.
+    pub fn end_attempt(&self, attempt: &Attempt, outcome: AttemptOutcome) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1 AND ended_at IS NULL",
+            (attempt.id.0, self.now().to_string(), outcome.as_str()),
+        )?;
+        let after = json!({ "outcome": outcome.as_str() });
+        self.event("attempt-ended", &attempt.branch, Some(&attempt.bead), None, Some(&after))
+    }
+
+    /// Records an attempt's newest snapshot.
+    pub fn set_snapshot(&self, attempt: AttemptId, snapshot: &Sha) -> LedgerResult<()> {
+        self.execute("UPDATE attempts SET snapshot = ?2 WHERE id = ?1", (attempt.0, snapshot.as_str()))?;
+        Ok(())
+    }
+
+    /// Records that an attempt's worktree is in the archive.
+    pub fn set_archived(&self, attempt: AttemptId) -> LedgerResult<()> {
+        self.execute("UPDATE attempts SET archived_at = ?2 WHERE id = ?1", (attempt.0, self.now().to_string()))?;
+        Ok(())
+    }
+
+    /// Opens the next incarnation of an attempt.
+    pub fn open_incarnation(&self, attempt: &Attempt) -> LedgerResult<IncarnationId> {
+        let number = self.incarnations_of(attempt.id)?.len() + 1;
+        let id = IncarnationId(format!("{}-{}-{number}", attempt.worker, attempt.id));
+        self.execute(
+            "INSERT INTO incarnations (id, attempt, number, opened_at) VALUES (?1, ?2, ?3, ?4)",
+            (id.as_str(), attempt.id.0, number as i64, self.now().to_string()),
+        )?;
+        self.event("incarnation-opened", &format!("incarnation {number}"), Some(&attempt.bead), None, None)?;
+        Ok(id)
+    }
+
+    /// Sets the secret's hash with which the next start of an incarnation will be made.
+    pub fn set_secret(&self, id: &IncarnationId, secret_hash: &str) -> LedgerResult<()> {
+        self.execute("UPDATE incarnations SET secret_hash = ?2 WHERE id = ?1", (id.as_str(), secret_hash))?;
+        Ok(())
+    }
+
+    /// Records an incarnation's processes. Once only.
+    pub fn record_start(&self, id: &IncarnationId, process: &IncarnationProcess) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE incarnations SET process = ?2, started_at = ?3 WHERE id = ?1 AND started_at IS NULL",
+            (id.as_str(), to_json(process)?, self.now().to_string()),
+        )?;
+        Ok(())
+    }
+
+    /// Records an incarnation's end. False where it was recorded before.
+    pub fn record_end(&self, incarnation: &Incarnation, bead: &BeadId, exit: &Exit) -> LedgerResult<bool> {
+        let changed = self.execute(
+            "UPDATE incarnations SET ended_at = ?2, exit = ?3 WHERE id = ?1 AND ended_at IS NULL",
+            (incarnation.id.as_str(), self.now().to_string(), to_json(exit)?),
+        )?;
+        if changed == 1 {
+            let after = json!(exit);
+            let subject = format!("incarnation {}", incarnation.number);
+            self.event("incarnation-ended", &subject, Some(bead), None, Some(&after))?;
+        }
+        Ok(changed == 1)
+    }
+
+    /// Closes a step. False where it was closed before.
+    pub fn close_step(&self, attempt: &Attempt, step: &str, note: Option<&str>) -> LedgerResult<bool> {
+        let changed = self.execute(
+            "UPDATE steps SET done_at = ?3, note = ?4 WHERE attempt = ?1 AND id = ?2 AND done_at IS NULL",
+            (attempt.id.0, step, self.now().to_string(), note),
+        )?;
+        if changed == 1 {
+            self.event("step-done", step, Some(&attempt.bead), None, None)?;
+        }
+        Ok(changed == 1)
+    }
+}

@@ -1,0 +1,134 @@
+//! Recorded effects: decided in a transaction, run afterwards, fenced by a run number.
+
+use gt_model::effect::Effect;
+use gt_model::id::{BeadId, RigName};
+use rusqlite::Row;
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+
+use super::rigs::rig_name;
+use super::{LedgerResult, Tx, View, json_column, to_json};
+
+/// An effect that the ledger has decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EffectRow {
+    /// Its row id; effects are run in this order where they depend on each other.
+    pub id: i64,
+    /// What is to be done.
+    pub effect: Effect,
+    /// In which rig.
+    pub rig: Option<RigName>,
+    /// For which bead.
+    pub bead: Option<BeadId>,
+    /// Observed time that must pass first.
+    pub delay: Duration,
+    /// The fence.
+    pub run: i64,
+    /// How often it was tried.
+    pub tries: u32,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// Whether it was given up after too many tries.
+    pub gave_up: bool,
+}
+
+fn effect_row(row: &Row<'_>) -> rusqlite::Result<EffectRow> {
+    let rig = row.get::<_, Option<String>>("rig")?.map(|name| rig_name(&name)).transpose()?;
+    Ok(EffectRow {
+        id: row.get("id")?,
+        effect: json_column(row, "effect")?,
+        rig,
+        bead: row.get::<_, Option<String>>("bead")?.map(BeadId),
+        delay: Duration::from_millis(row.get::<_, i64>("delay_ms")?.unsigned_abs()),
+        run: row.get("run")?,
+        tries: row.get("tries")?,
+        last_error: row.get("last_error")?,
+        gave_up: row.get::<_, Option<String>>("gave_up_at")?.is_some(),
+    })
+}
+
+impl View<'_> {
+    /// Effects that are not done, in the order of their decision; those given up included.
+    pub fn open_effects(&self) -> LedgerResult<Vec<EffectRow>> {
+        self.all("SELECT * FROM effects WHERE done_at IS NULL ORDER BY id", [], effect_row)
+    }
+
+    /// One effect, if it is not done.
+    pub fn open_effect(&self, id: i64) -> LedgerResult<Option<EffectRow>> {
+        self.one("SELECT * FROM effects WHERE id = ?1 AND done_at IS NULL", [id], effect_row)
+    }
+}
+
+impl Tx<'_> {
+    /// Records an effect, to be run after this transaction; answers with its id.
+    pub fn decide(
+        &self,
+        effect: &Effect,
+        rig: Option<&RigName>,
+        bead: Option<&BeadId>,
+        delay: Duration,
+    ) -> LedgerResult<i64> {
+        self.execute(
+            "INSERT INTO effects (effect, kind, rig, bead, decided_at, delay_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                to_json(effect)?,
+                effect.kind(),
+                rig.map(RigName::as_str),
+                bead.map(BeadId::as_str),
+                self.now().to_string(),
+                i64::try_from(delay.as_millis()).unwrap_or(i64::MAX),
+            ),
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Begins a run of an effect; answers with its fence, or nothing where it is done.
+    pub fn begin_run(&self, id: i64) -> LedgerResult<Option<i64>> {
+        self.one(
+            "UPDATE effects SET run = run + 1, tries = tries + 1 WHERE id = ?1 AND done_at IS NULL RETURNING run",
+            [id],
+            |row| row.get(0),
+        )
+    }
+
+    /// Records that an effect has happened. False where another run has taken over: its result must not be used.
+    pub fn finish_run(&self, row: &EffectRow, run: i64) -> LedgerResult<bool> {
+        let changed = self.execute(
+            "UPDATE effects SET done_at = ?3, last_error = NULL WHERE id = ?1 AND run = ?2 AND done_at IS NULL",
+            (row.id, run, self.now().to_string()),
+        )?;
+        if changed == 1 {
+            self.event(&format!("effect-{}", row.effect.kind()), &row.id.to_string(), row.bead.as_ref(), None, None)?;
+        }
+        Ok(changed == 1)
+    }
+
+    /// Records that a run failed, and whether that was the last one.
+    pub fn fail_run(&self, row: &EffectRow, run: i64, error: &str, give_up: bool) -> LedgerResult<bool> {
+        let gave_up = give_up.then(|| self.now().to_string());
+        let changed = self.execute(
+            "UPDATE effects SET last_error = ?3, gave_up_at = ?4 WHERE id = ?1 AND run = ?2 AND done_at IS NULL",
+            (row.id, run, error, gave_up),
+        )?;
+        if changed == 1 && give_up {
+            let text = Value::from(error);
+            self.event("effect-given-up", &row.id.to_string(), row.bead.as_ref(), None, Some(&text))?;
+        }
+        Ok(changed == 1)
+    }
+
+    /// Starts given-up effects over; answers with how many.
+    pub fn retry_effects(&self) -> LedgerResult<usize> {
+        self.execute(
+            "UPDATE effects SET gave_up_at = NULL, tries = 0 WHERE done_at IS NULL AND gave_up_at IS NOT NULL",
+            [],
+        )
+    }
+
+    /// Takes an effect back that is no longer wanted and has not been done.
+    pub fn withdraw(&self, id: i64) -> LedgerResult<()> {
+        self.execute("DELETE FROM effects WHERE id = ?1 AND done_at IS NULL", [id])?;
+        Ok(())
+    }
+}

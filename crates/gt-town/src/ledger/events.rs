@@ -1,0 +1,159 @@
+//! The audit of every change, and conditions: what is wrong now.
+
+use gt_model::id::BeadId;
+use rusqlite::Row;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{LedgerResult, Tx, View};
+
+/// One change of the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    /// Its place in the order of all changes.
+    pub seq: i64,
+    /// When.
+    pub at: String,
+    /// Who.
+    pub actor: String,
+    /// In which operation.
+    pub verb: String,
+    /// What happened.
+    pub event: String,
+    /// To what.
+    pub subject: String,
+    /// To which bead it belongs.
+    pub bead: Option<BeadId>,
+    /// As it was.
+    pub before: Option<Value>,
+    /// As it is.
+    pub after: Option<Value>,
+}
+
+/// Something that is wrong, from when it began until it is cleared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// `<kind>:<subject>`.
+    pub key: String,
+    /// What kind of trouble.
+    pub kind: String,
+    /// With what.
+    pub subject: String,
+    /// In words.
+    pub text: String,
+    /// Since when.
+    pub since: String,
+}
+
+fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let json = |text: Option<String>| text.and_then(|t| serde_json::from_str(&t).ok());
+    Ok(Event {
+        seq: row.get("seq")?,
+        at: row.get("at")?,
+        actor: row.get("actor")?,
+        verb: row.get("verb")?,
+        event: row.get("event")?,
+        subject: row.get("subject")?,
+        bead: row.get::<_, Option<String>>("bead")?.map(BeadId),
+        before: json(row.get("before")?),
+        after: json(row.get("after")?),
+    })
+}
+
+fn condition_row(row: &Row<'_>) -> rusqlite::Result<Condition> {
+    Ok(Condition {
+        key: row.get("key")?,
+        kind: row.get("kind")?,
+        subject: row.get("subject")?,
+        text: row.get("text")?,
+        since: row.get("since")?,
+    })
+}
+
+impl View<'_> {
+    /// Events after `after`, oldest first, at most `limit`; of one bead where `bead` is given.
+    pub fn events(&self, after: i64, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
+        self.all(
+            "SELECT * FROM events WHERE seq > ?1 AND (?2 IS NULL OR bead = ?2) ORDER BY seq LIMIT ?3",
+            (after, bead.map(BeadId::as_str), limit),
+            event_row,
+        )
+    }
+
+    /// The newest `limit` events, oldest first; of one bead where `bead` is given.
+    pub fn last_events(&self, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
+        let mut events = self.all(
+            "SELECT * FROM events WHERE (?1 IS NULL OR bead = ?1) ORDER BY seq DESC LIMIT ?2",
+            (bead.map(BeadId::as_str), limit),
+            event_row,
+        )?;
+        events.reverse();
+        Ok(events)
+    }
+
+    /// Everything that is wrong now.
+    pub fn conditions(&self) -> LedgerResult<Vec<Condition>> {
+        self.all("SELECT * FROM conditions WHERE cleared_at IS NULL ORDER BY since, key", [], condition_row)
+    }
+
+    /// A condition of `kind` on `subject`, if it holds now.
+    pub fn condition(&self, kind: &str, subject: &str) -> LedgerResult<Option<Condition>> {
+        let key = format!("{kind}:{subject}");
+        self.one("SELECT * FROM conditions WHERE key = ?1 AND cleared_at IS NULL", [key], condition_row)
+    }
+}
+
+impl Tx<'_> {
+    /// Writes an audit event.
+    pub fn event(
+        &self,
+        event: &str,
+        subject: &str,
+        bead: Option<&BeadId>,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) -> LedgerResult<()> {
+        self.execute(
+            "INSERT INTO events (at, actor, verb, event, subject, bead, before, after)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (
+                self.now.to_string(),
+                self.actor,
+                self.verb,
+                event,
+                subject,
+                bead.map(BeadId::as_str),
+                before.map(Value::to_string),
+                after.map(Value::to_string),
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// Says that something is wrong. True when that is news (it was not so before): the one time to tell somebody.
+    pub fn raise(&self, kind: &str, subject: &str, text: &str) -> LedgerResult<bool> {
+        if self.condition(kind, subject)?.is_some() {
+            return Ok(false);
+        }
+        self.execute(
+            "INSERT INTO conditions (key, kind, subject, text, since) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET text = ?4, since = ?5, cleared_at = NULL",
+            (format!("{kind}:{subject}"), kind, subject, text, self.now.to_string()),
+        )?;
+        self.event("condition-raised", &format!("{kind}:{subject}"), None, None, Some(&Value::from(text)))?;
+        Ok(true)
+    }
+
+    /// Says that it is no longer so. True when that is news.
+    pub fn clear(&self, kind: &str, subject: &str) -> LedgerResult<bool> {
+        let key = format!("{kind}:{subject}");
+        let changed = self.execute(
+            "UPDATE conditions SET cleared_at = ?2 WHERE key = ?1 AND cleared_at IS NULL",
+            (&key, self.now.to_string()),
+        )?;
+        if changed == 1 {
+            self.event("condition-cleared", &key, None, None, None)?;
+        }
+        Ok(changed == 1)
+    }
+}

@@ -1,0 +1,142 @@
+//! Mail: beads of type `message`, with one row for each recipient's copy.
+
+use gt_model::address::Address;
+use gt_model::bead::{Bead, BeadType};
+use gt_model::id::{BeadId, IncarnationId};
+use rusqlite::Row;
+use serde::Serialize;
+
+use super::{LedgerResult, Tx, View, damaged};
+
+/// A mail to be sent.
+#[derive(Clone, Debug)]
+pub struct NewMail {
+    /// Who sends it.
+    pub from: Address,
+    /// To whom.
+    pub to: Vec<Address>,
+    /// One line.
+    pub subject: String,
+    /// Any text.
+    pub body: String,
+}
+
+/// A recipient's copy of a mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mail {
+    /// The mail's bead.
+    pub id: BeadId,
+    /// Who sent it.
+    pub from: String,
+    /// To whom this copy is.
+    pub to: Address,
+    /// One line.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+    /// The four facts.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+}
+
+/// What is known of a copy's way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// When it was committed.
+    pub sent_at: String,
+    /// When its text went into the recipient's context.
+    pub delivered_at: Option<String>,
+    /// When it was read.
+    pub read_at: Option<String>,
+    /// When it was archived or answered.
+    pub acted_at: Option<String>,
+}
+
+fn mail_row(row: &Row<'_>) -> rusqlite::Result<Mail> {
+    Ok(Mail {
+        id: BeadId(row.get("id")?),
+        from: row.get::<_, Option<String>>("created_by")?.unwrap_or_default(),
+        to: Address::parse(&row.get::<_, String>("recipient")?).map_err(damaged)?,
+        subject: row.get("title")?,
+        body: row.get("description")?,
+        delivery: Delivery {
+            sent_at: row.get("sent_at")?,
+            delivered_at: row.get("delivered_at")?,
+            read_at: row.get("read_at")?,
+            acted_at: row.get("acted_at")?,
+        },
+    })
+}
+
+const COPIES: &str = "SELECT * FROM deliveries d JOIN beads b ON b.id = d.mail";
+
+impl View<'_> {
+    /// An agent's mail that is not archived, oldest first.
+    pub fn inbox(&self, of: &Address, unread_only: bool) -> LedgerResult<Vec<Mail>> {
+        let sql = format!(
+            "{COPIES} WHERE d.recipient = ?1 AND d.acted_at IS NULL AND (NOT ?2 OR d.read_at IS NULL)
+             ORDER BY d.sent_at, d.mail"
+        );
+        self.all(&sql, (of.to_string(), unread_only), mail_row)
+    }
+
+    /// An agent's copy of a mail.
+    pub fn mail(&self, id: &BeadId, of: &Address) -> LedgerResult<Option<Mail>> {
+        let sql = format!("{COPIES} WHERE d.mail = ?1 AND d.recipient = ?2");
+        self.one(&sql, (id.as_str(), of.to_string()), mail_row)
+    }
+
+    /// Every copy of every mail, oldest first.
+    pub fn all_mail(&self) -> LedgerResult<Vec<Mail>> {
+        self.all(&format!("{COPIES} ORDER BY d.sent_at, d.mail, d.recipient"), [], mail_row)
+    }
+}
+
+impl Tx<'_> {
+    /// Sends a mail under a new id.
+    pub fn send(&self, id: &BeadId, mail: &NewMail) -> LedgerResult<()> {
+        let bead = Bead {
+            issue_type: BeadType::Message,
+            description: mail.body.clone(),
+            created_by: Some(mail.from.to_string()),
+            ephemeral: true,
+            ..Bead::new(id.clone(), &mail.subject, self.now())
+        };
+        self.add_bead(&bead)?;
+        for to in &mail.to {
+            self.execute(
+                "INSERT OR IGNORE INTO deliveries (mail, recipient, sent_at) VALUES (?1, ?2, ?3)",
+                (id.as_str(), to.to_string(), self.now().to_string()),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Records that a copy's text went into an incarnation's context.
+    pub fn deliver(&self, mail: &Mail, to: Option<&IncarnationId>) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE deliveries SET delivered_at = ?3, delivered_to = ?4
+             WHERE mail = ?1 AND recipient = ?2 AND delivered_at IS NULL",
+            (mail.id.as_str(), mail.to.to_string(), self.now().to_string(), to.map(IncarnationId::as_str)),
+        )?;
+        Ok(())
+    }
+
+    /// Records that a copy was read.
+    pub fn mark_read(&self, mail: &Mail) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE deliveries SET read_at = ?3 WHERE mail = ?1 AND recipient = ?2 AND read_at IS NULL",
+            (mail.id.as_str(), mail.to.to_string(), self.now().to_string()),
+        )?;
+        Ok(())
+    }
+
+    /// Records that a copy was handled.
+    pub fn mark_handled(&self, mail: &Mail) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE deliveries SET acted_at = ?3 WHERE mail = ?1 AND recipient = ?2 AND acted_at IS NULL",
+            (mail.id.as_str(), mail.to.to_string(), self.now().to_string()),
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,337 @@
+//! Merge requests, gates' verdicts and landings.
+
+use gt_model::id::{AttemptId, BeadId, MrId, RigName, Sha};
+use gt_model::queue::{MrEnd, StackEntry};
+use rusqlite::Row;
+use serde::Serialize;
+use serde_json::json;
+
+use super::rigs::rig_name;
+use super::{Attempt, LedgerResult, Tx, View};
+
+/// A submitted branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MergeRequest {
+    /// Its id.
+    pub id: MrId,
+    /// The bead.
+    pub bead: BeadId,
+    /// The attempt that submitted it.
+    pub attempt: AttemptId,
+    /// The rig.
+    pub rig: RigName,
+    /// The branch that it is to land on.
+    pub target: String,
+    /// The worker's branch.
+    pub branch: String,
+    /// What was submitted; pinned at `refs/gt/mr/<id>`.
+    pub head: Sha,
+    /// The trunk's commit that the attempt was based on.
+    pub base: Sha,
+    /// When it was submitted.
+    pub submitted_at: String,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// Why it is held.
+    pub held: Option<String>,
+    /// The tree that it would land, last time it was tried.
+    pub candidate_tree: Option<Sha>,
+    /// The landing that contains it.
+    pub landing: Option<i64>,
+    /// Its own commit in that landing.
+    pub commit_landed: Option<Sha>,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// How it ended.
+    pub outcome: Option<MrEnd>,
+    /// What went wrong.
+    pub failure: Option<String>,
+}
+
+impl MergeRequest {
+    /// The ref that pins its head.
+    pub fn pin(&self) -> String {
+        format!("refs/gt/mr/{}", self.id)
+    }
+}
+
+/// What the gates said of a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Whether all were green.
+    pub passed: bool,
+    /// The failing gate and its last lines.
+    pub failure: Option<String>,
+    /// Where the whole output is.
+    pub log: String,
+    /// How long they took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// One move of the remote's trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Landing {
+    /// Its row id.
+    pub id: i64,
+    /// The rig.
+    pub rig: RigName,
+    /// The branch.
+    pub target: String,
+    /// Where the trunk must be.
+    pub onto: Sha,
+    /// Where it goes.
+    pub tip: Sha,
+    /// The tip's tree, which passed the gates.
+    pub tree: Sha,
+    /// When the remote had it.
+    pub landed_at: Option<String>,
+    /// When it was given up.
+    pub abandoned_at: Option<String>,
+}
+
+fn mr_row(row: &Row<'_>) -> rusqlite::Result<MergeRequest> {
+    let outcome: Option<String> = row.get("outcome")?;
+    Ok(MergeRequest {
+        id: MrId(row.get("id")?),
+        bead: BeadId(row.get("bead")?),
+        attempt: AttemptId(row.get("attempt")?),
+        rig: rig_name(&row.get::<_, String>("rig")?)?,
+        target: row.get("target")?,
+        branch: row.get("branch")?,
+        head: Sha(row.get("head")?),
+        base: Sha(row.get("base")?),
+        submitted_at: row.get("submitted_at")?,
+        approved_by: row.get("approved_by")?,
+        held: row.get("held")?,
+        candidate_tree: row.get::<_, Option<String>>("candidate_tree")?.map(Sha),
+        landing: row.get("landing")?,
+        commit_landed: row.get::<_, Option<String>>("commit_landed")?.map(Sha),
+        ended_at: row.get("ended_at")?,
+        outcome: outcome.and_then(|word| MrEnd::parse(&word)),
+        failure: row.get("failure")?,
+    })
+}
+
+fn landing_row(row: &Row<'_>) -> rusqlite::Result<Landing> {
+    Ok(Landing {
+        id: row.get("id")?,
+        rig: rig_name(&row.get::<_, String>("rig")?)?,
+        target: row.get("target")?,
+        onto: Sha(row.get("onto")?),
+        tip: Sha(row.get("tip")?),
+        tree: Sha(row.get("tree")?),
+        landed_at: row.get("landed_at")?,
+        abandoned_at: row.get("abandoned_at")?,
+    })
+}
+
+impl View<'_> {
+    /// A merge request by its id.
+    pub fn merge_request(&self, id: &MrId) -> LedgerResult<Option<MergeRequest>> {
+        self.one("SELECT * FROM merge_requests WHERE id = ?1", [id.as_str()], mr_row)
+    }
+
+    /// Merge requests that are not over: of one rig where given; first submitted first.
+    pub fn open_merge_requests(&self, rig: Option<&RigName>) -> LedgerResult<Vec<MergeRequest>> {
+        self.all(
+            "SELECT * FROM merge_requests WHERE ended_at IS NULL AND (?1 IS NULL OR rig = ?1) ORDER BY submitted_at, id",
+            [rig.map(RigName::as_str)],
+            mr_row,
+        )
+    }
+
+    /// Every merge request, first submitted first.
+    pub fn merge_requests(&self) -> LedgerResult<Vec<MergeRequest>> {
+        self.all("SELECT * FROM merge_requests ORDER BY submitted_at, id", [], mr_row)
+    }
+
+    /// Merge requests in a landing, in the order of their commits.
+    pub fn merge_requests_of_landing(&self, landing: i64) -> LedgerResult<Vec<MergeRequest>> {
+        self.all("SELECT * FROM merge_requests WHERE landing = ?1 ORDER BY submitted_at, id", [landing], mr_row)
+    }
+
+    /// How often work on a bead was sent back by the queue.
+    pub fn rework_count(&self, bead: &BeadId) -> LedgerResult<u32> {
+        let sql = "SELECT count(*) FROM merge_requests WHERE bead = ?1 AND outcome = 'rework'";
+        Ok(self.one(sql, [bead.as_str()], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    /// The commit with which a bead landed in a rig.
+    pub fn landed_commit(&self, rig: &RigName, bead: &BeadId) -> LedgerResult<Option<Sha>> {
+        self.one(
+            "SELECT commit_landed FROM merge_requests WHERE rig = ?1 AND bead = ?2 AND outcome = 'merged'
+             ORDER BY ended_at DESC LIMIT 1",
+            (rig.as_str(), bead.as_str()),
+            |row| Ok(Sha(row.get(0)?)),
+        )
+    }
+
+    /// What the gates said of a tree, if they were run on it as they are now.
+    pub fn verdict(&self, rig: &RigName, tree: &Sha, gates_hash: &str) -> LedgerResult<Option<Verdict>> {
+        self.one(
+            "SELECT passed, failure, log, took_ms FROM verdicts WHERE rig = ?1 AND tree = ?2 AND gates_hash = ?3",
+            (rig.as_str(), tree.as_str(), gates_hash),
+            |row| {
+                Ok(Verdict {
+                    passed: row.get(0)?,
+                    failure: row.get(1)?,
+                    log: row.get(2)?,
+                    took_ms: row.get::<_, i64>(3)?.unsigned_abs(),
+                })
+            },
+        )
+    }
+
+    /// The landing of a rig that is decided and not over.
+    pub fn open_landing(&self, rig: &RigName) -> LedgerResult<Option<Landing>> {
+        self.one(
+            "SELECT * FROM landings WHERE rig = ?1 AND landed_at IS NULL AND abandoned_at IS NULL",
+            [rig.as_str()],
+            landing_row,
+        )
+    }
+
+    /// A landing by its row id.
+    pub fn landing(&self, id: i64) -> LedgerResult<Option<Landing>> {
+        self.one("SELECT * FROM landings WHERE id = ?1", [id], landing_row)
+    }
+
+    /// Every landing that the remote got, in order.
+    pub fn landings(&self) -> LedgerResult<Vec<Landing>> {
+        self.all("SELECT * FROM landings WHERE landed_at IS NOT NULL ORDER BY id", [], landing_row)
+    }
+}
+
+impl Tx<'_> {
+    /// Puts a submitted attempt into the queue; an older merge request of the bead is superseded by it.
+    pub fn open_merge_request(
+        &self,
+        attempt: &Attempt,
+        target: &str,
+        head: &Sha,
+        base: &Sha,
+    ) -> LedgerResult<MergeRequest> {
+        let slug = gt_model::id::slug(attempt.bead.as_str());
+        let id = MrId(format!("mr-{slug}-{}", attempt.number));
+        self.execute(
+            "UPDATE merge_requests SET ended_at = ?2, outcome = 'superseded' WHERE bead = ?1 AND ended_at IS NULL",
+            (attempt.bead.as_str(), self.now().to_string()),
+        )?;
+        self.execute(
+            "INSERT INTO merge_requests (id, bead, attempt, rig, target, branch, head, base, submitted_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            rusqlite::params![
+                id.as_str(),
+                attempt.bead.as_str(),
+                attempt.id.0,
+                attempt.rig.as_str(),
+                target,
+                attempt.branch,
+                head.as_str(),
+                base.as_str(),
+                self.now().to_string(),
+            ],
+        )?;
+        self.event("mr-opened", id.as_str(), Some(&attempt.bead), None, Some(&json!({ "head": head })))?;
+        self.merge_request(&id)?.ok_or(super::LedgerError::Corrupt { what: "a merge request", text: id.0 })
+    }
+
+    /// Records who approved a merge request; a hold is lifted by it.
+    pub fn approve(&self, mr: &MergeRequest) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE merge_requests SET approved_by = ?2, held = NULL WHERE id = ?1",
+            (mr.id.as_str(), self.actor()),
+        )?;
+        self.event("mr-approved", mr.id.as_str(), Some(&mr.bead), None, None)
+    }
+
+    /// Holds a merge request, saying why.
+    pub fn hold(&self, mr: &MergeRequest, why: &str) -> LedgerResult<()> {
+        if mr.held.as_deref() == Some(why) {
+            return Ok(());
+        }
+        self.execute("UPDATE merge_requests SET held = ?2 WHERE id = ?1", (mr.id.as_str(), why))?;
+        self.event("mr-held", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "why": why })))
+    }
+
+    /// Records the tree that a merge request would land.
+    pub fn set_candidate(&self, mr: &MrId, tree: &Sha) -> LedgerResult<()> {
+        self.execute("UPDATE merge_requests SET candidate_tree = ?2 WHERE id = ?1", (mr.as_str(), tree.as_str()))?;
+        Ok(())
+    }
+
+    /// Records a merge request's end.
+    pub fn end_merge_request(&self, mr: &MergeRequest, end: MrEnd, failure: Option<&str>) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE merge_requests SET ended_at = ?2, outcome = ?3, failure = ?4, landing = iif(?3 = 'merged', landing, NULL)
+             WHERE id = ?1 AND ended_at IS NULL",
+            (mr.id.as_str(), self.now().to_string(), end.as_str(), failure),
+        )?;
+        let after = json!({ "failure": failure });
+        self.event(&format!("mr-{}", end.as_str()), mr.id.as_str(), Some(&mr.bead), None, Some(&after))
+    }
+
+    /// Records what the gates said of a tree.
+    pub fn set_verdict(&self, rig: &RigName, tree: &Sha, gates_hash: &str, verdict: &Verdict) -> LedgerResult<()> {
+        self.execute(
+            "INSERT OR REPLACE INTO verdicts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            rusqlite::params![
+                rig.as_str(),
+                tree.as_str(),
+                gates_hash,
+                verdict.passed,
+                verdict.failure,
+                verdict.log,
+                i64::try_from(verdict.took_ms).unwrap_or(i64::MAX),
+                self.now().to_string(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Decides a landing of a tested stack; at most one a rig and branch is open.
+    pub fn open_landing_of(
+        &self,
+        rig: &RigName,
+        target: &str,
+        onto: &Sha,
+        stack: &[StackEntry],
+    ) -> LedgerResult<Option<i64>> {
+        let Some(tip) = stack.last() else { return Ok(None) };
+        self.execute(
+            "INSERT INTO landings (rig, target, onto, tip, tree, decided_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (rig.as_str(), target, onto.as_str(), tip.commit.as_str(), tip.tree.as_str(), self.now().to_string()),
+        )?;
+        let id = self.connection.last_insert_rowid();
+        for entry in stack {
+            self.execute(
+                "UPDATE merge_requests SET landing = ?2, commit_landed = ?3 WHERE id = ?1 AND ended_at IS NULL",
+                (entry.mr.as_str(), id, entry.commit.as_str()),
+            )?;
+        }
+        Ok(Some(id))
+    }
+
+    /// Records that the remote has a landing.
+    pub fn finish_landing(&self, landing: &Landing) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE landings SET landed_at = ?2 WHERE id = ?1 AND landed_at IS NULL",
+            (landing.id, self.now().to_string()),
+        )?;
+        let after = json!({ "onto": landing.onto, "tip": landing.tip });
+        self.event("landed", landing.id.to_string().as_str(), None, None, Some(&after))
+    }
+
+    /// Gives a landing up; its merge requests go back to waiting.
+    pub fn abandon_landing(&self, landing: &Landing, why: &str) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE landings SET abandoned_at = ?2, why = ?3 WHERE id = ?1",
+            (landing.id, self.now().to_string(), why),
+        )?;
+        self.execute(
+            "UPDATE merge_requests SET landing = NULL, commit_landed = NULL WHERE landing = ?1 AND ended_at IS NULL",
+            [landing.id],
+        )?;
+        self.event("landing-abandoned", &landing.id.to_string(), None, None, Some(&json!({ "why": why })))
+    }
+}

@@ -1,0 +1,303 @@
+//! The ledger: one embedded SQLite file a town, opened in-process by every `gt`.
+//!
+//! Only this module knows SQL. Its face is typed queries ([`View`]) and typed operations ([`Tx`]); each operation
+//! writes its audit event in the same transaction. Writers take the lock file `beads.lock` in turn before
+//! `BEGIN IMMEDIATE`; readers never wait.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::faults::Faults;
+use crate::world::{World, WorldError};
+
+mod attempts;
+mod beads;
+mod effects;
+mod events;
+mod mail;
+mod merge_queue;
+mod ready;
+mod rigs;
+mod swarms;
+
+pub use attempts::{Attempt, AttemptOutcome, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
+pub use beads::{BeadChange, BeadFilter};
+pub use effects::EffectRow;
+pub use events::{Condition, Event};
+pub use mail::{Delivery, Mail, NewMail};
+pub use merge_queue::{Landing, MergeRequest, Verdict};
+pub use ready::Blocker;
+pub use rigs::RigRow;
+pub use swarms::{Swarm, SwarmMember};
+
+/// How long a writer waits for its turn.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Migrations in order; the ledger's schema version is how many of them it has. Append only.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001_kernel.sql")];
+
+/// What went wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// SQLite failed.
+    #[error("the ledger can't be used: {0}")]
+    Sql(#[from] rusqlite::Error),
+    /// Its file is not there; opening never creates.
+    #[error("no ledger at {}", .0.display())]
+    Missing(PathBuf),
+    /// Its file is there already.
+    #[error("a ledger is already at {}", .0.display())]
+    Exists(PathBuf),
+    /// Written by a newer gt.
+    #[error("the ledger has schema {found}, this gt knows {known}: use the newer gt")]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Other writers did not let us in within [`WRITE_DEADLINE`].
+    #[error("the ledger is busy: no turn within {} s", WRITE_DEADLINE.as_secs())]
+    Busy,
+    /// A value in the ledger is not what it must be.
+    #[error("the ledger holds {what} that can't be read: {text}")]
+    Corrupt {
+        /// What kind of value.
+        what: &'static str,
+        /// What is wrong with it.
+        text: String,
+    },
+    /// The lock could not be taken.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+/// Result of a ledger operation.
+pub type LedgerResult<T> = Result<T, LedgerError>;
+
+/// One connection to a town's ledger.
+pub struct Ledger {
+    connection: RefCell<Connection>,
+    lock: PathBuf,
+    world: Arc<dyn World>,
+    faults: Faults,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("lock", &self.lock).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Makes a new ledger at `path`, whose folder exists.
+    pub fn create(path: &Path, world: Arc<dyn World>) -> LedgerResult<Self> {
+        if path.exists() {
+            return Err(LedgerError::Exists(path.to_owned()));
+        }
+        let connection = Connection::open(path)?;
+        Self::set_up(connection, path, world, Faults::none())
+    }
+
+    /// Opens the ledger at `path`; migrates it if an older gt wrote it.
+    pub fn open(path: &Path, world: Arc<dyn World>, faults: Faults) -> LedgerResult<Self> {
+        if !path.exists() {
+            return Err(LedgerError::Missing(path.to_owned()));
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        Self::set_up(connection, path, world, faults)
+    }
+
+    /// Opens the ledger at `path` for reading only.
+    pub fn open_read_only(path: &Path, world: Arc<dyn World>) -> LedgerResult<Self> {
+        if !path.exists() {
+            return Err(LedgerError::Missing(path.to_owned()));
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        check_version(&connection)?;
+        Ok(Self::with(connection, path, world, Faults::none()))
+    }
+
+    /// A ledger that lives as long as this value, for simulated towns.
+    pub fn in_memory(world: Arc<dyn World>) -> LedgerResult<Self> {
+        Self::set_up(Connection::open_in_memory()?, Path::new("/memory/beads.db"), world, Faults::none())
+    }
+
+    fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
+        Self { connection: RefCell::new(connection), lock: path.with_file_name("beads.lock"), world, faults }
+    }
+
+    fn set_up(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> LedgerResult<Self> {
+        connection.busy_timeout(WRITE_DEADLINE)?;
+        // FULL: what a verb reports as done must survive a power cut.
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        let ledger = Self::with(connection, path, world, faults);
+        if check_version(&ledger.connection.borrow())? < MIGRATIONS.len() as i64 {
+            ledger.migrate()?;
+        }
+        Ok(ledger)
+    }
+
+    fn migrate(&self) -> LedgerResult<()> {
+        let _turn = self.turn()?;
+        let mut connection = self.connection.borrow_mut();
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        // Asked again inside: another process may have migrated meanwhile.
+        let have = check_version(&transaction)?;
+        for (at, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(have).unwrap_or(0)) {
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "user_version", at as i64 + 1)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn turn(&self) -> LedgerResult<crate::world::Held> {
+        self.world.disk().lock(&self.lock, WRITE_DEADLINE)?.ok_or(LedgerError::Busy)
+    }
+
+    /// Runs one described operation: all of `change`, or nothing of it, is in the ledger afterwards. `actor` is who,
+    /// `verb` is what for; both go into every event that the operation writes.
+    pub fn write<T, E: From<LedgerError>>(
+        &self,
+        actor: &str,
+        verb: &str,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.turn()?;
+        let mut connection = self.connection.borrow_mut();
+        let transaction = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(LedgerError::from)?;
+        let now = self.world.clock().now();
+        let result = change(&Tx { view: View { connection: &transaction }, actor, verb, now });
+        match result {
+            Ok(value) => {
+                self.faults.at(&format!("commit:{verb}:before"));
+                transaction.commit().map_err(LedgerError::from)?;
+                self.faults.at(&format!("commit:{verb}:after"));
+                Ok(value)
+            }
+            // Dropping the transaction rolls it back.
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the ledger; everything that `question` reads is from one moment.
+    pub fn read<T, E: From<LedgerError>>(&self, question: impl FnOnce(&View<'_>) -> Result<T, E>) -> Result<T, E> {
+        let connection = self.connection.borrow();
+        let snapshot = connection.unchecked_transaction().map_err(LedgerError::from)?;
+        question(&View { connection: &snapshot })
+    }
+
+    /// A number that changes when another connection has changed the ledger. Costs no query of a table.
+    pub fn change_signal(&self) -> LedgerResult<i64> {
+        Ok(self.connection.borrow().pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// Asks SQLite whether the file is sound; answers with its complaints.
+    pub fn integrity(&self) -> LedgerResult<Vec<String>> {
+        let connection = self.connection.borrow();
+        let mut statement = connection.prepare("PRAGMA integrity_check")?;
+        let lines: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
+        Ok(lines?.into_iter().filter(|line| line != "ok").collect())
+    }
+}
+
+/// The ledger's schema version, if this gt can use it.
+fn check_version(connection: &Connection) -> LedgerResult<i64> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known { Err(LedgerError::Newer { found, known }) } else { Ok(found) }
+}
+
+/// Typed queries.
+pub struct View<'c> {
+    connection: &'c Connection,
+}
+
+/// Typed operations, inside one transaction.
+pub struct Tx<'c> {
+    view: View<'c>,
+    actor: &'c str,
+    verb: &'c str,
+    now: Timestamp,
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = View<'c>;
+
+    fn deref(&self) -> &View<'c> {
+        &self.view
+    }
+}
+
+impl Tx<'_> {
+    /// The one time of this operation.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> &str {
+        self.actor
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> LedgerResult<usize> {
+        Ok(self.view.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Sets a setting of the ledger's own.
+    pub fn set_meta(&self, key: &str, value: &str) -> LedgerResult<()> {
+        self.execute("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", (key, value))?;
+        Ok(())
+    }
+}
+
+impl View<'_> {
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> LedgerResult<Vec<T>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows: Result<Vec<T>, _> = statement.query_map(params, read)?.collect();
+        Ok(rows?)
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> LedgerResult<Option<T>> {
+        Ok(self.connection.prepare_cached(sql)?.query_row(params, read).optional()?)
+    }
+
+    /// A setting of the ledger's own.
+    pub fn meta(&self, key: &str) -> LedgerResult<Option<String>> {
+        self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+}
+
+/// Turns a damaged stored value into an SQLite conversion error, so that row readers can use `?`.
+fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+}
+
+/// Reads a column that holds JSON.
+fn json_column<T: serde::de::DeserializeOwned>(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(damaged)
+}
+
+/// Writes a value into a JSON column. Our own types always can be written.
+fn to_json(value: &impl serde::Serialize) -> LedgerResult<String> {
+    serde_json::to_string(value).map_err(|e| LedgerError::Corrupt { what: "a value", text: e.to_string() })
+}

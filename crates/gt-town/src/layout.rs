@@ -1,0 +1,131 @@
+//! Where everything of a town is on disk.
+
+use std::path::{Path, PathBuf};
+
+use gt_model::id::{IncarnationId, RigName};
+
+use crate::ledger::Attempt;
+
+/// Paths of a town. The folder list is in ARCHITECTURE.md.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The town's folder.
+    pub root: PathBuf,
+}
+
+impl Layout {
+    /// The town at `root`.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// What makes a folder a town.
+    pub fn settings(&self) -> PathBuf {
+        self.root.join("town.toml")
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join(".beads/beads.db")
+    }
+
+    /// The exported beads of the town itself.
+    pub fn town_export(&self) -> PathBuf {
+        self.root.join(".beads/issues.jsonl")
+    }
+
+    /// The town's own formulas.
+    pub fn formulas(&self) -> PathBuf {
+        self.root.join(".beads/formulas")
+    }
+
+    /// First in the agents' PATH.
+    pub fn bin(&self) -> PathBuf {
+        self.root.join("bin")
+    }
+
+    /// Logs.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// The deacon's home.
+    pub fn deacon(&self) -> PathBuf {
+        self.root.join("deacon")
+    }
+
+    /// What the deacon waits at.
+    pub fn wake(&self) -> PathBuf {
+        self.deacon().join("wake")
+    }
+
+    /// Held by the one deacon of this town.
+    pub fn deacon_lock(&self) -> PathBuf {
+        self.lock("deacon")
+    }
+
+    /// A lock of that name.
+    pub fn lock(&self, name: &str) -> PathBuf {
+        self.deacon().join("locks").join(format!("{name}.lock"))
+    }
+
+    /// A session's folder: record, log, signs of life.
+    pub fn session(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.deacon().join("sessions").join(incarnation.as_str())
+    }
+
+    /// Paths of a rig.
+    pub fn rig(&self, rig: &RigName) -> RigLayout {
+        RigLayout { root: self.root.join(rig.as_str()) }
+    }
+}
+
+/// Paths of a rig.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RigLayout {
+    /// The rig's folder.
+    pub root: PathBuf,
+}
+
+impl RigLayout {
+    /// Its settings.
+    pub fn settings(&self) -> PathBuf {
+        self.root.join("rig.toml")
+    }
+
+    /// Its bare repository.
+    pub fn repo(&self) -> PathBuf {
+        self.root.join(".repo.git")
+    }
+
+    /// Its exported beads.
+    pub fn export(&self) -> PathBuf {
+        self.root.join(".beads/issues.jsonl")
+    }
+
+    /// Its formulas: a link to the town's, or a folder of its own.
+    pub fn formulas(&self) -> PathBuf {
+        self.root.join(".beads/formulas")
+    }
+
+    /// The worktree in which gates run.
+    pub fn gate_worktree(&self) -> PathBuf {
+        self.root.join("refinery/gate")
+    }
+
+    /// Logs of gate runs.
+    pub fn gate_logs(&self) -> PathBuf {
+        self.root.join("refinery/logs")
+    }
+
+    /// A worker's worktree.
+    pub fn worktree(&self, worker: &str) -> PathBuf {
+        self.root.join("polecats").join(worker)
+    }
+
+    /// Where an attempt's worktree goes when it is removed.
+    pub fn archived(&self, attempt: &Attempt) -> PathBuf {
+        let slug = gt_model::id::slug(attempt.bead.as_str());
+        self.root.join(".archive").join(format!("{}-{slug}-{}", attempt.worker, attempt.number))
+    }
+}

@@ -1,0 +1,195 @@
+//! Settings: `town.toml` and each rig's `rig.toml`. Every key has a default; an unknown key is an error.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gt_model::patrol::PatrolLimits;
+use serde::{Deserialize, Serialize};
+
+/// The version of both files that this gt writes.
+pub const SETTINGS_VERSION: u32 = 1;
+
+/// What is wrong with a settings file.
+#[derive(Debug, thiserror::Error)]
+#[error("{} can't be used: {text}", path.display())]
+pub struct SettingsError {
+    /// Which file.
+    pub path: PathBuf,
+    /// What is wrong, with line and column.
+    pub text: String,
+}
+
+/// Settings of a town.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TownSettings {
+    /// The file's version.
+    pub version: u32,
+    /// The kind of agent that workers are, where a rig does not say otherwise.
+    pub agent: Option<String>,
+    /// Workers that may exist at once in the whole town.
+    pub max_polecats: u32,
+    /// Seconds between two patrols when nothing wakes the deacon earlier.
+    pub patrol_seconds: u64,
+    /// Seconds that a session has to end by itself after its work was submitted.
+    pub linger_seconds: u64,
+    /// Minutes without any sign of life after which a worker counts as hung.
+    pub quiet_minutes: u64,
+    /// Times that a worker is started for one attempt before the bead is taken back.
+    pub max_incarnations: u32,
+    /// Seconds before the second restart; doubles with each further one.
+    pub back_off_seconds: u64,
+    /// Times that work on a bead may be sent back before a person has to look.
+    pub max_reworks: u32,
+    /// Kinds of agent, by name; these go before the built-in ones.
+    pub agents: BTreeMap<String, AgentPreset>,
+}
+
+impl Default for TownSettings {
+    fn default() -> Self {
+        Self {
+            version: SETTINGS_VERSION,
+            agent: None,
+            max_polecats: 4,
+            patrol_seconds: 5,
+            linger_seconds: 60,
+            quiet_minutes: 30,
+            max_incarnations: 5,
+            back_off_seconds: 5,
+            max_reworks: 3,
+            agents: BTreeMap::new(),
+        }
+    }
+}
+
+impl TownSettings {
+    /// The limits of a witness's patrol.
+    pub fn patrol_limits(&self) -> PatrolLimits {
+        PatrolLimits {
+            quiet: Duration::from_secs(self.quiet_minutes * 60),
+            incarnations: self.max_incarnations,
+            back_off: Duration::from_secs(self.back_off_seconds),
+        }
+    }
+}
+
+/// How an agent of one kind is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentPreset {
+    /// Program and arguments. `{prompt}` becomes the first prompt, `{gt}` the path of gt, `{town}` that of the town.
+    pub command: Vec<String>,
+    /// Variables that are set for it.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Names of variables of the overseer that are passed to it, beside the usual ones.
+    #[serde(default)]
+    pub env_pass: Vec<String>,
+}
+
+/// Whether gated work lands by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LandingPolicy {
+    /// A person approves each merge request.
+    #[default]
+    Ask,
+    /// What is green lands.
+    Auto,
+}
+
+/// What is gated and landed at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LandStyle {
+    /// A stack of merge requests, of which the tip is tested.
+    #[default]
+    Stack,
+    /// Each merge request by itself.
+    Each,
+}
+
+/// A command that a merge must pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// Its name.
+    pub name: String,
+    /// A command line of the overseer's, run by `sh -c` in the gate worktree.
+    pub run: String,
+    /// Seconds that it may take.
+    #[serde(default = "default_gate_timeout", skip_serializing_if = "is_default_gate_timeout")]
+    pub timeout_seconds: u64,
+}
+
+fn default_gate_timeout() -> u64 {
+    1800
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_default_gate_timeout(seconds: &u64) -> bool {
+    *seconds == default_gate_timeout()
+}
+
+/// Variables for a rig's workers and gates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RigEnv {
+    /// Names of variables of the overseer that are passed on.
+    pub pass: Vec<String>,
+    /// Variables that are set.
+    pub set: BTreeMap<String, String>,
+}
+
+/// Settings of a rig.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RigSettings {
+    /// The file's version.
+    pub version: u32,
+    /// Whether gated work lands by itself.
+    pub landing: LandingPolicy,
+    /// What is gated and landed at once.
+    pub land: LandStyle,
+    /// The overseer's word that this rig needs no gate.
+    pub allow_ungated: bool,
+    /// The kind of agent that this rig's workers are.
+    pub agent: Option<String>,
+    /// The formula that they follow.
+    pub formula: String,
+    /// Variables.
+    pub env: RigEnv,
+    /// What a merge must pass, in this order.
+    pub gate: Vec<Gate>,
+}
+
+impl Default for RigSettings {
+    fn default() -> Self {
+        Self {
+            version: SETTINGS_VERSION,
+            landing: LandingPolicy::Ask,
+            land: LandStyle::Stack,
+            allow_ungated: false,
+            agent: None,
+            formula: "mol-polecat-work".to_owned(),
+            env: RigEnv::default(),
+            gate: Vec::new(),
+        }
+    }
+}
+
+impl RigSettings {
+    /// Says which gates these are: a verdict counts only for the very gates that gave it.
+    pub fn gates_hash(&self) -> String {
+        let text: Vec<String> = self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds)).collect();
+        gt_model::id::sha256_hex(&text.join("\u{1}"))
+    }
+}
+
+/// Reads settings from a file's text.
+pub fn parse<T: serde::de::DeserializeOwned>(path: &std::path::Path, bytes: &[u8]) -> Result<T, SettingsError> {
+    let failed = |text: String| SettingsError { path: path.to_owned(), text };
+    let text = std::str::from_utf8(bytes).map_err(|e| failed(e.to_string()))?;
+    toml::from_str(text).map_err(|e| failed(e.to_string().trim_end().to_owned()))
+}

@@ -6,3 +6,4 @@
 pub mod address;
 pub mod bead;
 pub mod id;
+pub mod jsonl;

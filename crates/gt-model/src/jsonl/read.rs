@@ -263,12 +263,17 @@ impl<'a> Object<'a> {
         Ok(list)
     }
 
-    /// All that was not taken, but empty values only of keys that are not `known`.
+    /// All that was not taken: first the `known` keys in their order, so that equal content is equal, but not those
+    /// that may be left out; then the others in the order they came.
     fn rest(&mut self, known: &[&str]) -> Rest {
+        let place = |key: &str| known.iter().position(|name| *name == key);
         let left = self.entries.drain(..).filter_map(|(key, value)| Some((key, value?)));
-        left.filter(|(key, raw)| !(is_empty(raw) && known.contains(&key.as_str())))
+        let mut rest: Rest = left
+            .filter(|(key, raw)| !is_empty(raw) || place(key).is_none())
             .map(|(key, raw)| (key, on_one_line(raw)))
-            .collect()
+            .collect();
+        rest.sort_by_cached_key(|(key, _)| place(key).unwrap_or(known.len()));
+        rest
     }
 }
 

@@ -31,9 +31,7 @@ pub enum Address {
 
 /// Why a text is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no address: use `mayor/`, `deacon/`, `overseer`, `<rig>/witness`, `<rig>/refinery`, `<rig>/polecats/<name>` or `<rig>/crew/<name>`"
-)]
+#[error("`{0}` is no address: use `mayor/`, `deacon/`, `overseer`, `<rig>/witness`, `<rig>/refinery`, `<rig>/polecats/<name>` or `<rig>/crew/<name>`")]
 pub struct AddressError(pub String);
 
 impl Address {

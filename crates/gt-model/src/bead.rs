@@ -220,7 +220,8 @@ pub struct Comment {
     pub rest: Rest,
 }
 
-/// Keys that have no field of their own, each with its value as the JSON text that it came in, in the order it came.
+/// Keys that have no field of their own, each once, with its value as the JSON text that it came in: those that the
+/// format knows in its order, then the others in the order they came.
 pub type Rest = Vec<(String, String)>;
 
 /// One record of the ledger. Fields that the engine decides by are typed; everything else is in `rest`, unchanged.

@@ -1,7 +1,9 @@
 //! Identifiers: what a bead, a worker or a ref may be called, and how new ones are made.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -76,9 +78,9 @@ impl fmt::Display for AttemptId {
     }
 }
 
-/// A rig's name: a plain lower-case word that is safe as a folder, a ref component and part of an address.
+/// A rig's name: a plain word that is safe as a folder, a ref component and part of an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct RigName(String);
 
 /// Names that a rig can't have, since the town uses them as folders of its own or they mean something in an address.
@@ -116,6 +118,20 @@ impl RigName {
     }
 }
 
+impl TryFrom<String> for RigName {
+    type Error = RigNameError;
+
+    fn try_from(text: String) -> Result<Self, RigNameError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RigName> for String {
+    fn from(name: RigName) -> Self {
+        name.0
+    }
+}
+
 impl fmt::Display for RigName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -125,11 +141,25 @@ impl fmt::Display for RigName {
 /// Longest slug before the hash is added, in bytes.
 const SLUG_LIMIT: usize = 40;
 
-/// Makes any text safe as one component of a ref or a path: `[a-z0-9.-]{1,40}`, plus a short hash of the whole text
-/// where the slug alone would not say all of it (so that two texts never share a slug).
+/// Hexadecimal digits of the hash that [`slug`] adds.
+const SLUG_HASH_DIGITS: usize = 8;
+
+/// Makes any text safe as one component of a ref or a path: `[a-z0-9.-]{1,40}`, plus `-` and a short hash of the whole
+/// text where the slug alone would not say all of it (so that two texts never share a slug).
 pub fn slug(text: &str) -> String {
+    let plain = plain_part(text);
+    // A text that already looks hashed gets a hash as well, or it could be the slug of another text.
+    if plain == text && !plain.is_empty() && !looks_hashed(text) {
+        return plain;
+    }
+    let hash = &sha256_hex(text)[..SLUG_HASH_DIGITS];
+    if plain.is_empty() { hash.to_owned() } else { format!("{plain}-{hash}") }
+}
+
+/// What is left of `text` when all that a ref component may not hold is taken out.
+fn plain_part(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    for c in text.chars().map(|c| c.to_ascii_lowercase()) {
         let c = if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' { c } else { '-' };
         // A ref component may hold no `..`; doubled dashes are folded for the eye.
         if out.ends_with(['.', '-']) && (c == '.' || c == '-') {
@@ -141,12 +171,13 @@ pub fn slug(text: &str) -> String {
         out.push(c);
     }
     let trimmed = out.trim_matches(['.', '-']);
-    let safe = trimmed.strip_suffix(".lock").unwrap_or(trimmed);
-    if safe == text && !safe.is_empty() {
-        return safe.to_owned();
-    }
-    let hash = hex(&Sha256::digest(text.as_bytes()))[..8].to_owned();
-    if safe.is_empty() { hash } else { format!("{safe}-{hash}") }
+    trimmed.strip_suffix(".lock").unwrap_or(trimmed).to_owned()
+}
+
+/// Whether `text` ends as a slug with a hash does.
+fn looks_hashed(text: &str) -> bool {
+    let tail = text.rsplit('-').next().unwrap_or(text);
+    tail.len() == SLUG_HASH_DIGITS && tail.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
 /// Lower-case hexadecimal digits of `bytes`.
@@ -158,3 +189,126 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn sha256_hex(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
+
+/// What a new bead's id is derived from.
+#[derive(Clone, Copy, Debug)]
+pub struct IdSeed<'a> {
+    /// The bead's title.
+    pub title: &'a str,
+    /// Its description; may be empty.
+    pub description: &'a str,
+    /// Who makes it.
+    pub creator: &'a str,
+    /// When it is made.
+    pub created_at: Timestamp,
+}
+
+/// Fewest digits of a bead's id after the prefix.
+pub const ID_LENGTH_MIN: usize = 3;
+
+/// Most digits of a bead's id after the prefix.
+pub const ID_LENGTH_MAX: usize = 8;
+
+/// Most ids of one prefix for which 3, 4, … digits keep the probability of a collision at 25 % or less.
+const ID_LENGTH_LIMITS: [u64; 5] = [163, 983, 5_898, 35_389, 212_339];
+
+/// How many ids of one length are tried before a longer one is.
+const NONCES_PER_LENGTH: u32 = 10;
+
+/// The id that `seed` gives with this nonce, `length` base-36 digits after the prefix (held to 3–8).
+pub fn candidate_id(prefix: &str, seed: &IdSeed<'_>, nonce: u32, length: usize) -> BeadId {
+    let length = length.clamp(ID_LENGTH_MIN, ID_LENGTH_MAX);
+    let nanos = seed.created_at.as_nanosecond();
+    let text = format!("{}|{}|{}|{nanos}|{nonce}", seed.title, seed.description, seed.creator);
+    let hash = Sha256::digest(text.as_bytes());
+    // As many bytes as `length` digits can about tell apart.
+    let bytes = [2, 3, 4, 4, 5, 5][length - ID_LENGTH_MIN];
+    let number = hash[..bytes].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    BeadId(format!("{prefix}-{}", base36(number, length)))
+}
+
+/// The lowest `length` base-36 digits of `number`, zeros in front where it has fewer.
+fn base36(mut number: u64, length: usize) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut digits = Vec::with_capacity(length);
+    for _ in 0..length {
+        digits.push(char::from(DIGITS[(number % 36) as usize]));
+        number /= 36;
+    }
+    digits.iter().rev().collect()
+}
+
+/// How many digits a new id gets when `existing_with_prefix` ids of its prefix are there.
+pub fn id_length(existing_with_prefix: u64) -> usize {
+    ID_LENGTH_MIN + ID_LENGTH_LIMITS.iter().filter(|limit| existing_with_prefix > **limit).count()
+}
+
+/// A bead id that is not `taken`: ten nonces at the shortest length that fits `existing`, then one digit more.
+pub fn new_id(prefix: &str, seed: &IdSeed<'_>, existing: u64, taken: impl Fn(&BeadId) -> bool) -> BeadId {
+    let shorter = (id_length(existing)..ID_LENGTH_MAX).flat_map(|l| (0..NONCES_PER_LENGTH).map(move |n| (l, n)));
+    // There is nothing longer than the longest, so its nonces go on.
+    let longest = (0..u32::MAX).map(|nonce| (ID_LENGTH_MAX, nonce));
+    shorter
+        .chain(longest)
+        .map(|(length, nonce)| candidate_id(prefix, seed, nonce, length))
+        .find(|id| !taken(id))
+        .unwrap_or_else(|| candidate_id(prefix, seed, u32::MAX, ID_LENGTH_MAX))
+}
+
+/// What an abbreviated bead id stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Abbreviation {
+    /// The text is an id itself.
+    Exact(BeadId),
+    /// Only this id can be meant.
+    Unique(BeadId),
+    /// Several ids can be meant: the first ones in byte order, at most [`AMBIGUOUS_LIMIT`].
+    Ambiguous(Vec<BeadId>),
+    /// No id can be meant.
+    None,
+}
+
+/// How many ids [`Abbreviation::Ambiguous`] lists at most.
+pub const AMBIGUOUS_LIMIT: usize = 10;
+
+/// Finds the id that `text` stands for: the id itself, else the one whose whole part after a dash it is (`a1` for
+/// `vt-a1`, though there is a `vt-a1.2`), else the one that it begins, with the prefix or without.
+pub fn resolve_abbreviation<'a>(text: &str, ids: impl Iterator<Item = &'a BeadId>) -> Abbreviation {
+    if text.is_empty() {
+        return Abbreviation::None;
+    }
+    let (mut whole, mut begun) = (BTreeSet::new(), BTreeSet::new());
+    for id in ids {
+        if id.as_str() == text {
+            return Abbreviation::Exact(id.clone());
+        }
+        if parts_after_dashes(id).any(|part| part == text) {
+            whole.insert(id);
+        }
+        if id.as_str().starts_with(text) || parts_after_dashes(id).any(|part| part.starts_with(text)) {
+            begun.insert(id);
+        }
+    }
+    only_or_several(if whole.is_empty() { &begun } else { &whole })
+}
+
+/// What follows each dash of `id`: prefixes may hold dashes (`my-app-a1`), and so do ids (`vt-wisp-a1`).
+fn parts_after_dashes(id: &BeadId) -> impl Iterator<Item = &str> {
+    id.as_str().match_indices('-').map(|(at, dash)| &id.as_str()[at + dash.len()..])
+}
+
+/// The answer when `candidates` can be meant.
+fn only_or_several(candidates: &BTreeSet<&BeadId>) -> Abbreviation {
+    let mut listed: Vec<BeadId> = candidates.iter().take(AMBIGUOUS_LIMIT).map(|id| (*id).clone()).collect();
+    match (listed.len(), listed.pop()) {
+        (_, None) => Abbreviation::None,
+        (1, Some(id)) => Abbreviation::Unique(id),
+        (_, Some(last)) => {
+            listed.push(last);
+            Abbreviation::Ambiguous(listed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ pub mod bead;
 pub mod effect;
 pub mod formula;
 pub mod id;
+pub mod jsonl;
 pub mod patrol;
 pub mod protocol;
 pub mod queue;

@@ -1,0 +1,46 @@
+//! What JSON allows, or serde_json does not look at in values that it passes on as text, but no ledger can hold.
+
+use super::{Fault, MAX_DEPTH};
+
+/// Looks through a line that is known to be valid JSON.
+pub(super) fn check(line: &str) -> Result<(), Fault> {
+    let bytes = line.as_bytes();
+    let (mut at, mut depth, mut in_string) = (0, 0_usize, false);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => {
+                at += escape_length(&bytes[at..])?;
+                continue;
+            }
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(Fault::TooDeep);
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// How many bytes the escape at the beginning of `bytes` takes, a surrogate pair as one.
+fn escape_length(bytes: &[u8]) -> Result<usize, Fault> {
+    match code_unit(bytes) {
+        None => Ok(2),
+        Some(0) => Err(Fault::Nul),
+        Some(0xD800..=0xDBFF) => match bytes.get(6..).and_then(code_unit) {
+            Some(0xDC00..=0xDFFF) => Ok(12),
+            _ => Err(Fault::LoneSurrogate),
+        },
+        Some(0xDC00..=0xDFFF) => Err(Fault::LoneSurrogate),
+        Some(_) => Ok(6),
+    }
+}
+
+/// The UTF-16 code unit of a `\uXXXX` at the beginning of `bytes`.
+fn code_unit(bytes: &[u8]) -> Option<u16> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}

@@ -1,0 +1,313 @@
+//! Reading: lenient in form, strict about the kinds of values that the engine decides by.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::check::check;
+use super::{BEAD_TYPE_TAG, COMMENT_KEYS, DEPENDENCY_KEYS, DERIVED_KEYS, KEYS};
+use super::{Fault, LineError, Parsed, Record, is_empty, on_one_line};
+use crate::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
+use crate::id::BeadId;
+
+/// What a bead without any time gets; the zero time of Go, which other tools of the format write.
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// How much of a bad time an error shows, in characters.
+const SHOWN_CHARS: usize = 40;
+
+/// Reads a whole file, each line by itself: bad lines don't keep the good ones back.
+pub fn parse(text: &[u8]) -> Parsed {
+    let mut parsed = Parsed::default();
+    for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        let record = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8).and_then(record);
+        match record {
+            Ok(record) => parsed.records.extend(record),
+            Err(fault) => parsed.errors.push(LineError { line, fault }),
+        }
+    }
+    parsed
+}
+
+/// Reads one line, with or without its end. `None`: a blank line. An error says line 1.
+pub fn parse_line(line: &str) -> Result<Option<Record>, LineError> {
+    record(line).map_err(|fault| LineError { line: 1, fault })
+}
+
+/// The record on this line, if it isn't blank.
+fn record(line: &str) -> Result<Option<Record>, Fault> {
+    let line = line.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if is_conflict_marker(line) {
+        return Err(Fault::ConflictMarker);
+    }
+    let mut object = Object::read(line, String::new())?;
+    check(line)?;
+    match object.peek::<String>("_type", "a string")? {
+        Some(tag) if !tag.is_empty() && tag != BEAD_TYPE_TAG => Ok(Some(Record::Other { line: on_one_line(line) })),
+        _ => Ok(Some(Record::Bead(Box::new(bead(&mut object)?)))),
+    }
+}
+
+/// Whether git wrote this line, about a merge that nobody finished.
+fn is_conflict_marker(line: &str) -> bool {
+    let words = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
+    words.iter().any(|word| line.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+}
+
+/// The bead that `object` says.
+fn bead(object: &mut Object<'_>) -> Result<Bead, Fault> {
+    for key in DERIVED_KEYS {
+        object.take(key);
+    }
+    let id = object.id("id")?;
+    let (created_at, updated_at) = required_times(object)?;
+    Ok(Bead {
+        title: object.text("title")?,
+        description: object.text("description")?,
+        design: object.text("design")?,
+        acceptance_criteria: object.text("acceptance_criteria")?,
+        notes: object.text("notes")?,
+        status: object.word("status")?.map_or(Status::Open, |word| Status::from(word.as_str())),
+        // The format knows no default but the number's own.
+        priority: object.typed("priority", "a whole number")?.unwrap_or_default(),
+        issue_type: object.word("issue_type")?.map_or(BeadType::Task, |word| BeadType::from(word.as_str())),
+        assignee: object.word("assignee")?,
+        created_at,
+        created_by: object.word("created_by")?,
+        updated_at,
+        closed_at: object.stamp("closed_at")?,
+        close_reason: object.word("close_reason")?,
+        defer_until: object.stamp("defer_until")?,
+        pinned: object.flag("pinned")?,
+        is_template: object.flag("is_template")?,
+        ephemeral: ephemeral(object)?,
+        labels: object
+            .typed::<Vec<Option<String>>>("labels", "a list of strings")?
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect(),
+        dependencies: object.list("dependencies", |item| dependency(item, &id))?,
+        comments: object.list("comments", comment)?,
+        rest: object.rest(KEYS),
+        id,
+    })
+}
+
+/// When it was made and last changed. Where one is missing the other one stands in for it.
+fn required_times(object: &mut Object<'_>) -> Result<(Stamp, Stamp), Fault> {
+    match (object.stamp("created_at")?, object.stamp("updated_at")?) {
+        (Some(created), Some(updated)) => Ok((created, updated)),
+        (Some(only), None) | (None, Some(only)) => Ok((only.clone(), only)),
+        (None, None) => {
+            let zero = stamp("created_at", ZERO_TIME)?;
+            Ok((zero.clone(), zero))
+        }
+    }
+}
+
+/// Whether it is ephemeral, by either name. The old name stays in the rest, to be written back, where it alone says so.
+fn ephemeral(object: &mut Object<'_>) -> Result<bool, Fault> {
+    let by_old_name = object.peek::<bool>("wisp", "true or false")?;
+    match object.typed("ephemeral", "true or false")? {
+        Some(by_name) => {
+            object.take("wisp");
+            Ok(by_name)
+        }
+        None => Ok(by_old_name.unwrap_or_default()),
+    }
+}
+
+/// An edge from the bead `owner`.
+fn dependency(object: &mut Object<'_>, owner: &BeadId) -> Result<Dependency, Fault> {
+    Ok(Dependency {
+        issue_id: object.word("issue_id")?.map_or_else(|| owner.clone(), BeadId),
+        depends_on_id: object.id("depends_on_id")?,
+        kind: DepType::from(object.text("type")?.as_str()),
+        created_at: object.word("created_at")?,
+        rest: object.rest(DEPENDENCY_KEYS),
+    })
+}
+
+/// A remark.
+fn comment(object: &mut Object<'_>) -> Result<Comment, Fault> {
+    let id = object.take("id").unwrap_or_default();
+    let is_integer = !id.is_empty() && id.strip_prefix('-').unwrap_or(id).bytes().all(|b| b.is_ascii_digit());
+    if !(id.is_empty() || id.starts_with('"') || is_integer) {
+        return Err(object.wrong_type("id", "a whole number or a string", id));
+    }
+    Ok(Comment {
+        id: id.to_owned(),
+        author: object.text("author")?,
+        text: object.text("text")?,
+        created_at: object.text("created_at")?,
+        rest: object.rest(COMMENT_KEYS),
+    })
+}
+
+/// Reads the time that `key` holds.
+fn stamp(key: &str, text: &str) -> Result<Stamp, Fault> {
+    let bad = |_| Fault::BadTime { key: key.to_owned(), text: text.chars().take(SHOWN_CHARS).collect() };
+    Stamp::parse(text).map_err(bad)
+}
+
+/// What kind of value this JSON text is.
+fn kind(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'"') => "a string",
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+/// A JSON object whose values are taken out by key; the others keep their text and order.
+struct Object<'a> {
+    /// Where the object lies in its line, as the beginning of its keys' paths.
+    path: String,
+    /// Keys and values; a value is gone once it was taken.
+    entries: Vec<(String, Option<&'a str>)>,
+    /// Where in `entries` a key is.
+    places: HashMap<String, usize>,
+}
+
+impl<'a> Object<'a> {
+    fn read(raw: &'a str, path: String) -> Result<Self, Fault> {
+        let entries = serde_json::from_str::<Entries<'_>>(raw).map_err(|error| not_json(&error))?;
+        let mut object = Self { path, entries: Vec::new(), places: HashMap::new() };
+        for (key, value) in entries.0 {
+            object.put(key, value);
+        }
+        Ok(object)
+    }
+
+    /// Adds a value; the last one of a key wins.
+    fn put(&mut self, key: String, value: &'a str) {
+        match self.places.get(&key) {
+            Some(place) => self.entries[*place].1 = Some(value),
+            None => {
+                self.places.insert(key.clone(), self.entries.len());
+                self.entries.push((key, Some(value)));
+            }
+        }
+    }
+
+    /// Takes out the text of a value; null is as good as none.
+    fn take(&mut self, key: &str) -> Option<&'a str> {
+        let place = *self.places.get(key)?;
+        self.entries[place].1.take().filter(|raw| *raw != "null")
+    }
+
+    /// Reads a value and leaves it where it is.
+    fn peek<T: DeserializeOwned>(&self, key: &str, expected: &'static str) -> Result<Option<T>, Fault> {
+        let raw = self.places.get(key).and_then(|place| self.entries[*place].1);
+        raw.filter(|raw| *raw != "null").map(|raw| self.decode(key, expected, raw)).transpose()
+    }
+
+    fn typed<T: DeserializeOwned>(&mut self, key: &str, expected: &'static str) -> Result<Option<T>, Fault> {
+        self.take(key).map(|raw| self.decode(key, expected, raw)).transpose()
+    }
+
+    fn decode<T: DeserializeOwned>(&self, key: &str, expected: &'static str, raw: &str) -> Result<T, Fault> {
+        serde_json::from_str(raw).map_err(|_| self.wrong_type(key, expected, raw))
+    }
+
+    fn wrong_type(&self, key: &str, expected: &'static str, raw: &str) -> Fault {
+        // `a list, not a list of strings` would not say what is wrong in it.
+        let found = if expected.starts_with(kind(raw)) { "one of other values" } else { kind(raw) };
+        Fault::WrongType { key: format!("{}{key}", self.path), expected, found }
+    }
+
+    fn text(&mut self, key: &str) -> Result<String, Fault> {
+        Ok(self.typed(key, "a string")?.unwrap_or_default())
+    }
+
+    /// A text that is not empty.
+    fn word(&mut self, key: &str) -> Result<Option<String>, Fault> {
+        Ok(Some(self.text(key)?).filter(|text| !text.is_empty()))
+    }
+
+    fn id(&mut self, key: &str) -> Result<BeadId, Fault> {
+        let word = self.word(key)?;
+        word.map(BeadId).ok_or_else(|| Fault::Missing(format!("{}{key}", self.path)))
+    }
+
+    fn stamp(&mut self, key: &str) -> Result<Option<Stamp>, Fault> {
+        self.word(key)?.map(|text| stamp(key, &text)).transpose()
+    }
+
+    fn flag(&mut self, key: &str) -> Result<bool, Fault> {
+        Ok(self.typed(key, "true or false")?.unwrap_or_default())
+    }
+
+    /// A list of objects, each read by `read`; nulls in it are passed over.
+    fn list<T>(&mut self, key: &str, read: impl Fn(&mut Object<'_>) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+        let Some(raw) = self.take(key) else { return Ok(Vec::new()) };
+        let items: Vec<&RawValue> =
+            serde_json::from_str(raw).map_err(|_| self.wrong_type(key, "a list of objects", raw))?;
+        let mut list = Vec::with_capacity(items.len());
+        for (at, item) in items.into_iter().map(RawValue::get).enumerate().filter(|(_, item)| *item != "null") {
+            let place = format!("{key}[{at}]");
+            if !item.starts_with('{') {
+                return Err(self.wrong_type(&place, "an object", item));
+            }
+            list.push(read(&mut Object::read(item, format!("{place}."))?)?);
+        }
+        Ok(list)
+    }
+
+    /// All that was not taken: first the `known` keys in their order, so that equal content is equal, but not those
+    /// that may be left out; then the others in the order they came.
+    fn rest(&mut self, known: &[&str]) -> Rest {
+        let place = |key: &str| known.iter().position(|name| *name == key);
+        let left = self.entries.drain(..).filter_map(|(key, value)| Some((key, value?)));
+        let mut rest: Rest = left
+            .filter(|(key, raw)| !is_empty(raw) || place(key).is_none())
+            .map(|(key, raw)| (key, on_one_line(raw)))
+            .collect();
+        rest.sort_by_cached_key(|(key, _)| place(key).unwrap_or(known.len()));
+        rest
+    }
+}
+
+/// What serde_json says about a line, without its line number, which is always 1.
+fn not_json(error: &serde_json::Error) -> Fault {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    Fault::NotJson(format!("{what} at column {}", error.column()))
+}
+
+/// The entries of a JSON object as they came, values as text.
+struct Entries<'a>(Vec<(String, &'a str)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor).map(Entries)
+    }
+}
+
+/// Collects the entries of [`Entries`].
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Vec<(String, &'de str)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
+            entries.push((key, value.get()));
+        }
+        Ok(entries)
+    }
+}

@@ -1,0 +1,166 @@
+//! Writing: one way for one content, so that equal ledgers are equal files.
+
+use super::{COMMENT_KEYS, DEPENDENCY_KEYS, DERIVED_KEYS, KEYS, Record, is_empty, on_one_line};
+use crate::bead::{Bead, Comment, Dependency, Rest};
+
+/// The whole file: records of other kinds first, in their order, then the beads by id in byte order.
+pub fn write(records: &[Record]) -> String {
+    let mut others = Vec::new();
+    let mut beads = Vec::new();
+    for record in records {
+        match record {
+            Record::Bead(bead) => beads.push(bead),
+            Record::Other { line } => others.push(on_one_line(line)),
+        }
+    }
+    // A stable sort: ids that occur twice (in files with unmerged sides) keep their order.
+    beads.sort_by(|a, b| a.id.cmp(&b.id));
+    let lines = others.into_iter().chain(beads.into_iter().map(|bead| write_bead(bead)));
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// The bead's line, without its end.
+pub fn write_bead(bead: &Bead) -> String {
+    let mut line = Line::new(&bead.rest);
+    for key in KEYS {
+        write_key(&mut line, bead, key);
+    }
+    line.finish(&[KEYS, DERIVED_KEYS])
+}
+
+/// Writes what `bead` holds under `key`.
+fn write_key(line: &mut Line<'_>, bead: &Bead, key: &'static str) {
+    match key {
+        "id" => line.text(key, bead.id.as_str()),
+        "title" => line.text(key, &bead.title),
+        "description" => line.word(key, &bead.description),
+        "design" => line.word(key, &bead.design),
+        "acceptance_criteria" => line.word(key, &bead.acceptance_criteria),
+        "notes" => line.word(key, &bead.notes),
+        "status" => line.text(key, bead.status.as_str()),
+        "priority" => line.raw(key, &bead.priority.to_string()),
+        "issue_type" => line.text(key, bead.issue_type.as_str()),
+        "assignee" => line.word(key, bead.assignee.as_deref().unwrap_or_default()),
+        "created_at" => line.text(key, &bead.created_at.text),
+        "created_by" => line.word(key, bead.created_by.as_deref().unwrap_or_default()),
+        "updated_at" => line.text(key, &bead.updated_at.text),
+        "closed_at" => line.word(key, bead.closed_at.as_ref().map_or("", |stamp| &stamp.text)),
+        "close_reason" => line.word(key, bead.close_reason.as_deref().unwrap_or_default()),
+        "defer_until" => line.word(key, bead.defer_until.as_ref().map_or("", |stamp| &stamp.text)),
+        "pinned" => line.flag(key, bead.pinned),
+        "is_template" => line.flag(key, bead.is_template),
+        "ephemeral" => line.flag(key, bead.ephemeral && line.kept("wisp").is_none()),
+        "wisp" if !bead.ephemeral => {}
+        "labels" => line.list(key, bead.labels.iter().map(|label| quoted(label))),
+        "dependencies" => line.list(key, bead.dependencies.iter().map(dependency)),
+        "comments" => line.list(key, bead.comments.iter().map(comment)),
+        _ => line.rest(key),
+    }
+}
+
+/// The JSON of an edge.
+fn dependency(dependency: &Dependency) -> String {
+    let mut line = Line::new(&dependency.rest);
+    for key in DEPENDENCY_KEYS {
+        match *key {
+            "issue_id" => line.text(key, dependency.issue_id.as_str()),
+            "depends_on_id" => line.text(key, dependency.depends_on_id.as_str()),
+            "type" => line.word(key, dependency.kind.as_str()),
+            "created_at" => line.word(key, dependency.created_at.as_deref().unwrap_or_default()),
+            _ => line.rest(key),
+        }
+    }
+    line.finish(&[DEPENDENCY_KEYS])
+}
+
+/// The JSON of a remark.
+fn comment(comment: &Comment) -> String {
+    let mut line = Line::new(&comment.rest);
+    for key in COMMENT_KEYS {
+        match *key {
+            "id" if !comment.id.is_empty() => line.raw(key, &comment.id),
+            "author" => line.text(key, &comment.author),
+            "text" => line.text(key, &comment.text),
+            "created_at" => line.word(key, &comment.created_at),
+            _ => line.rest(key),
+        }
+    }
+    line.finish(&[COMMENT_KEYS])
+}
+
+/// `text` as a JSON string. A NUL, which reading refuses, becomes the sign for what can't be shown.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text.replace('\0', "\u{fffd}")).to_string()
+}
+
+/// A JSON object that is being written.
+struct Line<'a> {
+    /// What is written so far.
+    text: String,
+    /// The keys that came without a field of their own.
+    rest: &'a Rest,
+}
+
+impl<'a> Line<'a> {
+    fn new(rest: &'a Rest) -> Self {
+        Self { text: "{".to_owned(), rest }
+    }
+
+    /// Writes a value that is JSON already.
+    fn raw(&mut self, key: &str, raw: &str) {
+        if self.text.len() > 1 {
+            self.text.push(',');
+        }
+        self.text.push_str(&quoted(key));
+        self.text.push(':');
+        self.text.push_str(&on_one_line(raw));
+    }
+
+    /// Writes a text, empty or not.
+    fn text(&mut self, key: &str, text: &str) {
+        self.raw(key, &quoted(text));
+    }
+
+    /// Writes a text unless it is empty.
+    fn word(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.text(key, text);
+        }
+    }
+
+    fn flag(&mut self, key: &str, flag: bool) {
+        if flag {
+            self.raw(key, "true");
+        }
+    }
+
+    fn list(&mut self, key: &str, items: impl Iterator<Item = String>) {
+        let items: Vec<String> = items.collect();
+        if !items.is_empty() {
+            self.raw(key, &format!("[{}]", items.join(",")));
+        }
+    }
+
+    /// The value in the rest of a key that we know; none if it may be left out.
+    fn kept(&self, key: &str) -> Option<&'a str> {
+        let found = self.rest.iter().rfind(|(name, _)| name == key);
+        found.map(|(_, raw)| raw.as_str()).filter(|raw| !is_empty(raw))
+    }
+
+    /// Writes a key that we know but have no field for.
+    fn rest(&mut self, key: &str) {
+        if let Some(raw) = self.kept(key) {
+            self.raw(key, raw);
+        }
+    }
+
+    /// Writes the keys that are in none of the `known` lists, and the end.
+    fn finish(mut self, known: &[&[&str]]) -> String {
+        let unknown = |key: &str| !known.iter().any(|keys| keys.contains(&key));
+        for (key, raw) in self.rest.iter().filter(|(key, _)| unknown(key)) {
+            self.raw(key, raw);
+        }
+        self.text.push('}');
+        self.text
+    }
+}

@@ -122,7 +122,8 @@ impl Census {
 
     /// Those for which `wanted` holds, and all that descend from them; zombies excluded.
     pub(super) fn with_descendants(&self, wanted: impl Fn(&Stat) -> bool) -> Vec<&Stat> {
-        let mut family: BTreeSet<i32> = self.processes.values().filter(|stat| wanted(stat)).map(|stat| stat.pid).collect();
+        let mut family: BTreeSet<i32> =
+            self.processes.values().filter(|stat| wanted(stat)).map(|stat| stat.pid).collect();
         // A child may have a smaller pid than its parent, so one pass is not enough.
         loop {
             let before = family.len();
@@ -165,15 +166,8 @@ mod tests {
     fn a_name_with_blanks_and_parentheses_does_not_confuse() {
         let line = "42 (a) R 7 (b) S 41 42 40 0 -1 4194304 1 2 3 4 10 20 30 40 20 0 1 0 777 1000 2";
         let stat = Stat::parse(line).expect("a stat line");
-        let expected = Stat {
-            pid: 42,
-            parent: 41,
-            session: 40,
-            zombie: false,
-            start_ticks: 777,
-            own_ticks: 30,
-            reaped_ticks: 70,
-        };
+        let expected =
+            Stat { pid: 42, parent: 41, session: 40, zombie: false, start_ticks: 777, own_ticks: 30, reaped_ticks: 70 };
         assert_eq!(stat, expected);
         assert_eq!(Stat::parse("42 (cut"), None);
         assert_eq!(Stat::parse("42 (cut) S 1 2"), None);
@@ -185,7 +179,7 @@ mod tests {
         assert!(is_alive(&own));
         let others = [
             ProcessId { start_ticks: own.start_ticks + 1, ..own.clone() },
-            ProcessId { boot_id: "another boot".into(), ..own.clone() },
+            ProcessId { boot_id: "another boot".into(), ..own },
         ];
         for other in others {
             assert!(!is_alive(&other), "{other:?}");

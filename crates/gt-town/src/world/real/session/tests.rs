@@ -1,9 +1,8 @@
 //! Real processes: each test has a town of its own, and what it starts ends with that town at the latest.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
+use std::sync::LazyLock;
 
-use gt_model as _;
 use tempfile::TempDir;
 
 use super::*;
@@ -25,6 +24,13 @@ impl Town {
         Self { root, sessions: RealSessions::new(shim()) }
     }
 
+    /// With an incarnation that no other test has, in this run or another.
+    fn env(&self) -> BTreeMap<String, String> {
+        let path = ("PATH", std::env::var("PATH").expect("PATH"));
+        let incarnation = ("GT_INCARNATION", format!("7.{}", self.root.path().display()));
+        [path, incarnation].map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
@@ -39,7 +45,7 @@ impl Town {
             town: self.root.path().to_owned(),
             cwd: self.root.path().to_owned(),
             argv: argv.iter().map(|&arg| arg.into()).collect(),
-            env: env(),
+            env: self.env(),
         }
     }
 
@@ -85,7 +91,7 @@ impl Town {
         ContainedCommand {
             argv: vec!["sh".into(), "-c".into(), script.into()],
             cwd: self.root.path().to_owned(),
-            env: env(),
+            env: self.env(),
             timeout: LONG,
             log: self.path("logs/command.log"),
         }
@@ -96,17 +102,26 @@ impl Town {
     }
 }
 
-fn env() -> BTreeMap<String, String> {
-    let path = ("PATH", std::env::var("PATH").expect("PATH"));
-    let incarnation = ("GT_INCARNATION", format!("7.{:?}", std::thread::current().id()));
-    [path, incarnation].map(|(name, value)| (name.to_owned(), value)).into()
-}
-
 /// The example that stands in for `gt`.
 fn shim() -> PathBuf {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(build_shim);
+    BUILT.clone()
+}
+
+/// Builds it where that was not done together with the tests: `cargo test <name>` leaves examples as they are.
+fn build_shim() -> PathBuf {
     let test = std::env::current_exe().expect("the test's path");
-    let built = test.parent().and_then(Path::parent).expect("the target folder").join("examples/shim");
-    assert!(built.exists(), "cargo test builds {} unless it is told otherwise", built.display());
+    let profile = test.parent().and_then(Path::parent).expect("the folder of the profile");
+    let built = profile.join("examples/shim");
+    let time = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    if time(&built) < time(&test) {
+        let name = profile.file_name().and_then(|name| name.to_str()).expect("a name");
+        let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+        cargo.args(["build", "--quiet", "--offline", "--example", "shim", "--target-dir"]);
+        cargo.arg(profile.parent().expect("the target folder"));
+        cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
+        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo").success());
+    }
     built
 }
 
@@ -176,10 +191,9 @@ fn the_environment_is_that_of_the_plan_and_never_on_disk() {
     plan.env.insert("GT_INCARNATION".into(), "7.secretsecret".into());
     town.sessions.start(&plan).expect("a started session");
     town.await_exit();
-    let expected: BTreeMap<String, String> = plan.env.clone();
     let log = town.read("session/output.log");
     let seen = log.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect();
-    assert_eq!(expected, seen);
+    assert_eq!(plan.env, seen);
     fs::remove_file(town.dir().join(record::OUTPUT_LOG)).expect("a log");
     for entry in fs::read_dir(town.dir()).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -471,12 +485,9 @@ fn a_process_knows_its_ancestors() {
     let (own, stray) = (process::identify(std::process::id() as i32).expect("this process"), Stray::new());
     let parent = process::identify(rustix::process::getppid().expect("a parent").as_raw_pid()).expect("a process");
     let reused = ProcessId { start_ticks: parent.start_ticks + 1, ..parent.clone() };
-    for (processes, expected) in [
-        (vec![], false),
-        (vec![stray.id(), own], false),
-        (vec![reused], false),
-        (vec![stray.id(), parent], true),
-    ] {
+    for (processes, expected) in
+        [(vec![], false), (vec![stray.id(), own], false), (vec![reused], false), (vec![stray.id(), parent], true)]
+    {
         assert_eq!(town.sessions.is_descendant_of_any(&processes), expected, "{processes:?}");
     }
 }
@@ -502,7 +513,7 @@ fn a_command_has_the_environment_and_the_input_that_it_was_given() {
     let town = Town::new();
     let command = ContainedCommand { argv: vec!["env".into()], ..town.command("") };
     let mut tail = town.sessions.run(&command).expect("a result").tail;
-    let mut expected: Vec<String> = env().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut expected: Vec<String> = town.env().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     tail.sort();
     expected.sort();
     assert_eq!(tail, expected);

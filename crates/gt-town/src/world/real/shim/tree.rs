@@ -111,6 +111,7 @@ struct Ending {
 }
 
 /// Watches over the tree of `root`, a child of the calling sub-reaper, until no process of it is left.
+#[expect(clippy::disallowed_methods, reason = "a shim reckons its deadlines on its own")]
 pub(super) fn watch(root: Pid, bell: &Bell, output: &mut Output, overseer: &mut dyn Overseer) -> Outcome {
     let mut ended_root: Option<(WaitStatus, Instant)> = None;
     let mut ending: Option<Ending> = None;

@@ -301,15 +301,13 @@ fn end_orphans(dir: &Path, started: &Started, grace: Duration) -> WorldResult<()
 /// away its environment and its parents, can't be told from strangers and is left alone.
 fn orphans(started: &Started) -> io::Result<Vec<ProcessId>> {
     let agent = process::stat_of(&started.agent).filter(|agent| !agent.zombie);
-    if agent.is_none() && started.mark.is_none() {
+    let before_reboot = process::boot_id()? != started.shim.boot_id;
+    if before_reboot || (agent.is_none() && started.mark.is_none()) {
         return Ok(Vec::new());
     }
     let own = rustix::process::getpid().as_raw_pid();
     let session = agent.as_ref().filter(|agent| agent.session == started.shim.pid).map(|agent| agent.session);
     let census = Census::take()?;
-    if started.shim.boot_id != process::boot_id()? {
-        return Ok(Vec::new());
-    }
     let ours = census.with_descendants(|stat| {
         agent.as_ref().is_some_and(|agent| agent.pid == stat.pid && agent.start_ticks == stat.start_ticks)
             || session == Some(stat.session)

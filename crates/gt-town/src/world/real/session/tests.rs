@@ -406,6 +406,59 @@ fn a_start_that_was_killed_before_its_record_can_be_repeated() {
     assert_eq!(town.await_exit().code, Some(0));
 }
 
+/// A start finds the shim of an earlier one, whose caller was killed, before its record; `outcome` is what comes of it.
+fn check_start_under_way(outcome: impl Fn(&Town, File), expected: bool) {
+    let town = Town::new();
+    fs::create_dir_all(town.dir()).expect("a folder");
+    let lock = record::try_lock(&town.dir(), record::LOCK).expect("a lock").expect("free");
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| town.sessions.start(&town.plan(&["touch", "ran"])));
+        // By now the second shim has found the lock held.
+        until(|| !town.read("session/shim.log").is_empty());
+        outcome(&town, lock);
+        assert_eq!(start.join().expect("no panic").is_ok(), expected);
+    });
+    assert!(!town.path("ran").exists());
+}
+
+#[test]
+fn a_start_waits_for_another_that_is_under_way() {
+    let record = |town: &Town, lock: File| {
+        let exit = Exit { code: Some(0), signal: None, reason: "exited".into() };
+        record::write(&town.dir(), record::EXIT, &exit).expect("a record");
+        drop(lock);
+    };
+    check_start_under_way(record, true);
+    check_start_under_way(|_, lock| drop(lock), false);
+}
+
+#[test]
+fn an_end_waits_for_a_start_that_is_under_way() {
+    let town = Town::new();
+    fs::create_dir_all(town.dir()).expect("a folder");
+    let plan = town.plan(&["sleep", "1000"]);
+    record::write(&town.dir(), record::PLAN, &Plan::of(&plan)).expect("a plan");
+    let turn = record::lock(&town.dir(), record::START_LOCK).expect("a lock");
+    std::thread::scope(|scope| {
+        let end = scope.spawn(|| town.end());
+        town.sessions.spawn_shim(&plan, &town.dir()).expect("a shim");
+        drop(turn);
+        end.join().expect("an end");
+    });
+    assert_eq!(town.await_exit().reason, "ended by request");
+}
+
+#[test]
+fn a_shim_ends_by_no_signal_of_a_terminal() {
+    let town = Town::new();
+    town.start("while ! [ -e go ]; do sleep 0.01; done");
+    for signal in [Signal::HUP, Signal::INT] {
+        assert!(process::signal(&town.running().0, signal).expect("a signal"));
+    }
+    fs::write(town.path("go"), "").expect("a file");
+    assert_eq!(town.await_exit(), Exit { code: Some(0), signal: None, reason: "exited".into() });
+}
+
 #[test]
 fn an_agent_never_runs_when_its_shim_dies_before_the_record() {
     let town = Town::new();

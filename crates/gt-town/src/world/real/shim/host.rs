@@ -130,7 +130,7 @@ fn host_once(dir: &Path) -> Result<(), Refusal> {
     match gate.open() {
         Ok(()) => {
             Ack::Started.send();
-            let mut overseer = Host { dir: dir.to_owned(), bell: &bell, marker: plan.town.join("town.toml") };
+            let mut overseer = Host { dir: dir.to_owned(), bell: &bell, town: Marker::of(&plan.town) };
             let outcome = watch(root, &bell, &mut output, &mut overseer);
             output.finish();
             conclude(dir, &plan, &exit_of(outcome))
@@ -239,16 +239,38 @@ fn become_agent(plan: &Plan) -> String {
 struct Host<'a> {
     dir: PathBuf,
     bell: &'a Bell,
-    marker: PathBuf,
+    town: Marker,
+}
+
+/// The file that says that the town is there.
+#[derive(Debug)]
+struct Marker {
+    path: PathBuf,
+    missed_at: Option<Instant>,
+}
+
+impl Marker {
+    fn of(town: &Path) -> Self {
+        Self { path: town.join("town.toml"), missed_at: None }
+    }
+
+    /// Whether it is gone: missed twice, a [`TOWN_CHECK`] apart. Some editors remove a file for a moment when they
+    /// save it. What can't be looked at is not gone.
+    fn is_gone(&mut self, now: Instant) -> bool {
+        if !matches!(self.path.try_exists(), Ok(false)) {
+            self.missed_at = None;
+            return false;
+        }
+        now - *self.missed_at.get_or_insert(now) >= TOWN_CHECK
+    }
 }
 
 impl Overseer for Host<'_> {
-    fn order(&mut self, _now: Instant) -> Option<Order> {
+    fn order(&mut self, now: Instant) -> Option<Order> {
         if self.bell.take_end_request() {
             return Some(Order { why: Why::Requested, grace: requested_grace(&self.dir) });
         }
-        let gone = matches!(self.marker.try_exists(), Ok(false));
-        gone.then_some(Order { why: Why::TownGone, grace: LEFTOVER_GRACE })
+        self.town.is_gone(now).then_some(Order { why: Why::TownGone, grace: LEFTOVER_GRACE })
     }
 
     fn look_again(&self, _now: Instant) -> Duration {
@@ -290,4 +312,32 @@ fn wake_deacon(town: &Path) {
     let pipe = File::options().write(true).custom_flags(flags).open(town.join("deacon/wake"));
     // Nobody listens, or has been woken often enough already: both are fine.
     let _ = pipe.and_then(|mut pipe| pipe.write_all(&[1]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_town_is_gone_when_its_marker_is_missed_twice() {
+        let town = tempfile::tempdir().expect("a temporary folder");
+        let path = town.path().join("town.toml");
+        let begun = Instant::now();
+        let mut marker = Marker::of(town.path());
+        for (there, at, gone) in
+            [(true, 0, false), (false, 1, false), (true, 2, false), (false, 3, false), (false, 4, true)]
+        {
+            let _ = if there { File::create(&path).map(drop) } else { fs::remove_file(&path) };
+            assert_eq!(marker.is_gone(begun + at * TOWN_CHECK), gone, "{at}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_as_it_was_written() {
+        for ack in [Ack::Started, Ack::Busy, Ack::Failed("no: such thing".into()), Ack::Failed(String::new())] {
+            assert_eq!(Ack::parse(&ack.line()), Some(ack));
+        }
+        assert_eq!(Ack::Failed("two\nlines".into()).line(), "failed: two lines\n");
+        assert_eq!((Ack::parse("started"), Ack::parse("what\n")), (None, None));
+    }
 }

@@ -117,7 +117,8 @@ pub(super) fn watch(root: Pid, bell: &Bell, output: &mut Output, overseer: &mut 
     let mut ending: Option<Ending> = None;
     loop {
         let any_left = reap(|pid, status| {
-            if pid == root {
+            // Only once: what descends from it may get its pid when it is reaped.
+            if pid == root && ended_root.is_none() {
                 ended_root = Some((status, Instant::now()));
             }
         });

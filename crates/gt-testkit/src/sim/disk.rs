@@ -242,9 +242,10 @@ fn io(act: &'static str, path: &Path, kind: ErrorKind) -> WorldError {
 }
 
 impl State {
-    /// What stands and falls with a removed path: rigs' repositories and the records of ended sessions.
+    /// What stands and falls with a removed path: repositories, worktrees and the records of ended sessions.
     fn forget_below(&mut self, path: &Path) {
         self.repos.retain(|at, _| !at.starts_with(path));
+        self.worktrees.retain(|at, _| !at.starts_with(path));
         self.archives.retain(|at| !at.starts_with(path));
         self.sessions.forget_ended_below(path);
     }

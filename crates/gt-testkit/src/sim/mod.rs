@@ -19,7 +19,9 @@ mod merge;
 mod objects;
 mod repo;
 mod sessions;
+mod stage;
 mod worker;
+mod worktree;
 
 pub use clock::START;
 pub use objects::{Author, CommitFacts};
@@ -43,7 +45,7 @@ pub struct SimWorld {
 struct State {
     objects: objects::Objects,
     repos: BTreeMap<PathBuf, repo::Repository>,
-    worktrees: BTreeMap<PathBuf, repo::Worktree>,
+    worktrees: BTreeMap<PathBuf, worktree::Worktree>,
     folders: BTreeMap<PathBuf, FolderFacts>,
     unreachable: BTreeSet<PathBuf>,
     refusals: BTreeMap<PathBuf, String>,
@@ -176,4 +178,47 @@ impl std::fmt::Debug for SimWorld {
 /// The last part of a path, for the journal.
 fn short_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use gt_town::world::SessionPlan;
+
+    use super::*;
+
+    /// An agent that holds its own world, as scripted ones do.
+    struct Holder(#[expect(dead_code, reason = "it only holds")] SimWorld);
+
+    impl SimAgent for Holder {
+        fn turn(&mut self) -> Turn {
+            Turn::Wait
+        }
+    }
+
+    struct Holders(SimWorld);
+
+    impl AgentFactory for Holders {
+        fn start(&self, _plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String> {
+            Ok(Box::new(Holder(self.0.clone())))
+        }
+    }
+
+    #[test]
+    fn a_world_that_is_shut_down_is_freed() {
+        let world = SimWorld::new();
+        world.set_agents(Holders(world.clone()));
+        let top = PathBuf::from("/");
+        let (argv, env) = (Vec::new(), BTreeMap::new());
+        world.start(&SessionPlan { dir: "/s".into(), town: top.clone(), cwd: top, argv, env }).unwrap();
+        assert_eq!(world.live_sessions(), [PathBuf::from("/s")]);
+        assert_eq!(Arc::strong_count(&world.shared), 3);
+        world.shut_down();
+        assert_eq!(Arc::strong_count(&world.shared), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "no act of the world")]
+    fn only_acts_can_be_made_to_fail() {
+        SimWorld::new().fail_next("wirte", "misspelt");
+    }
 }

@@ -235,24 +235,6 @@ fn workers_switch_branches_and_misbehave() {
 }
 
 #[test]
-fn ignore_rules() {
-    let cases = [
-        ("build/", "build/out", true),
-        ("build/", "deep/build/out", true),
-        ("build/", "build", false),
-        ("/build/", "deep/build/out", false),
-        ("note", "note", true),
-        ("note", "deep/note", true),
-        ("note", "note/below", true),
-        ("/note", "deep/note", false),
-        ("note", "notes", false),
-    ];
-    for (rule, file, expected) in cases {
-        assert_eq!(rule_matches(rule, file), expected, "{rule} {file}");
-    }
-}
-
-#[test]
 fn checking_out_turns_files_into_folders_and_back() {
     let rig = Rig::new();
     let first = rig.world.commit_to_remote(URL, "one", &[("x", "1\n")], "File").unwrap();

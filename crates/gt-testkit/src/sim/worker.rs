@@ -7,7 +7,8 @@ use gt_town::world::WorldResult;
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Author, Commit, Tree};
-use super::repo::{HEADS, Head, Worktree, git};
+use super::repo::{HEADS, git};
+use super::worktree::{Head, Worktree};
 use super::{SimWorld, State, short_name};
 use crate::contract::WorkerHands;
 

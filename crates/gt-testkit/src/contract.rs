@@ -251,6 +251,8 @@ impl Contract<'_> {
         assert_eq!(self.push("main", &other, Some(&main)), Push::Moved);
         assert_eq!(self.push("main", &other, None), Push::Moved);
         assert_eq!(self.trunk(), new, "nothing changed");
+        assert!(self.git.push(self.held, self.repo, "main", &main, Some(&new)).is_err(), "that would lose commits");
+        assert_eq!(self.trunk(), new, "nothing changed");
         assert_eq!(self.push("side", &other, Some(&main)), Push::Moved, "it is not there");
         assert_eq!(self.push("side", &other, None), Push::Done);
         assert_eq!(self.fetch(), BTreeMap::from([("main".into(), new), ("side".into(), other)]));
@@ -267,6 +269,7 @@ impl Contract<'_> {
         let first = snap("First");
         assert_eq!(first.skipped, Vec::<String>::new());
         assert_eq!(self.refs()[name], first.commit);
+        assert_eq!(snap("First"), first, "nothing has changed since");
         assert_eq!(self.facts(&path), before, "the worktree is as before");
         assert_eq!(self.git.commits_between(self.repo, &head, &first.commit).unwrap(), 1);
 

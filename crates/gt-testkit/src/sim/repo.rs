@@ -105,12 +105,15 @@ impl State {
 
     fn make_bare_remote(&mut self, folder: &Path, bare: &Path) -> WorldResult<()> {
         let Some(FolderFacts::Checkout { origin, branch, has_commit }) = self.folders.get(folder).cloned() else {
-            return Err(git("clone", folder, "not a repository with a checkout"));
+            return Err(WorldError::Unexpected(format!("{} is no repository with a checkout", folder.display())));
         };
         let url = bare.display().to_string();
         match origin {
             Some(origin) if origin == url && self.repos.contains_key(bare) => return Ok(()),
-            Some(origin) if origin != url => return Err(git("remote", folder, "remote origin already exists")),
+            Some(origin) if origin != url => {
+                let text = format!("{} has a remote origin already: {origin}", folder.display());
+                return Err(WorldError::Unexpected(text));
+            }
             _ => {}
         }
         self.disk.create_dir(bare)?;
@@ -157,9 +160,9 @@ impl State {
             return Ok(());
         }
         if current.as_ref() != expected {
-            let place = |at: Option<&Sha>| at.map_or_else(|| "nowhere".to_owned(), Sha::to_string);
+            let place = |at: Option<&Sha>| at.map_or("not there".to_owned(), |at| format!("at {}", at.short()));
             let (is, should) = (place(current.as_ref()), place(expected));
-            return Err(git("update-ref", repo, format!("{name} is at {is} but expected {should}")));
+            return Err(WorldError::Unexpected(format!("the ref {name} is {is}; it should be {should}")));
         }
         self.repository_mut(repo)?.refs.insert(name.to_owned(), to.clone());
         self.note(format!("set_ref {name} {}", to.short()));
@@ -197,6 +200,7 @@ impl State {
 
     fn push(&mut self, repo: &Path, branch: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push> {
         self.commit(repo, new)?;
+        self.must_contain(repo, new, expected, branch)?;
         let url = self.origin(repo)?;
         let name = format!("{HEADS}{branch}");
         let current = self.remote(&url)?.refs.get(&name);
@@ -214,6 +218,17 @@ impl State {
         self.repository_mut(repo)?.refs.insert(format!("{TRACKED}{branch}"), new.clone());
         self.note(format!("push {branch} {}", new.short()));
         Ok(Push::Done)
+    }
+
+    /// A push never takes commits away.
+    fn must_contain(&self, repo: &Path, new: &Sha, expected: Option<&Sha>, branch: &str) -> WorldResult<()> {
+        let Some(expected) = expected else { return Ok(()) };
+        self.commit(repo, expected)?;
+        if self.objects.history(new).contains(expected) {
+            return Ok(());
+        }
+        let (new, expected) = (new.short(), expected.short());
+        Err(WorldError::Unexpected(format!("{new} does not contain {expected}: {branch} would lose commits")))
     }
 
     /// Why a remote takes no push to `branch`: a hook, or the branch being checked out there.

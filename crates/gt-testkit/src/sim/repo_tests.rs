@@ -100,6 +100,8 @@ fn remotes_refuse_and_vanish_as_told() {
     assert!(rig.world.push_as_worker(&amber).is_err());
     assert_eq!(rig.push(&head).unwrap(), Push::Done);
     assert_eq!(rig.world.history(&rig.trunk()).len(), 2);
+    let lost = Repo::push(&rig.world, &rig.held, &rig.repo, "main", &rig.world.history(&head)[0].id, Some(&head));
+    assert!(matches!(lost, Err(WorldError::Unexpected(_))), "a push never takes commits away: {lost:?}");
     rig.world.fail_next("push", "out of luck");
     assert_eq!(rig.push(&head).unwrap_err().to_string(), "out of luck");
     assert_eq!(rig.push(&head).unwrap(), Push::Done);

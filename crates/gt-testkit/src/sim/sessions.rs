@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gt_town::world::{
-    ContainedCommand, Exit, ProcessId, RunEnd, RunResult, SessionPlan, SessionState, Sessions, Vitals, WorldResult,
+    ContainedCommand, Exit, ProcessId, RunEnd, RunResult, SessionPlan, SessionState, Sessions, Vitals, WorldError,
+    WorldResult,
 };
 
 use super::{Files, SimWorld, State, short_name};
@@ -45,6 +46,10 @@ const PID_BASE: i32 = 1000;
 const SIGTERM: i32 = 15;
 /// The signal number of `kill -9`.
 const SIGKILL: i32 = 9;
+/// The exit code of what could not be started, as of a shell.
+const COULD_NOT_START_CODE: i32 = 127;
+/// What a session's end wakes, in the town.
+const WAKE_UP: &str = "deacon/wake";
 /// The town's file, without which a session ends itself.
 const TOWN_FILE: &str = "town.toml";
 
@@ -64,12 +69,6 @@ struct Session {
 impl Session {
     fn is_running(&self) -> bool {
         matches!(self.state, SessionState::Running { .. })
-    }
-
-    /// Ends a session that runs; gives its agent away, since dropping it may call the world.
-    fn end(&mut self, exit: Exit) -> Option<Box<dyn SimAgent>> {
-        self.state = SessionState::Ended(exit);
-        self.agent.take()
     }
 }
 
@@ -132,7 +131,7 @@ fn by_signal(signal: i32, reason: &str) -> Exit {
 }
 
 fn could_not_start(why: &str) -> Exit {
-    Exit { code: None, signal: None, reason: format!("could not start: {why}") }
+    Exit { code: Some(COULD_NOT_START_CODE), signal: None, reason: format!("could not start: {why}") }
 }
 
 impl State {
@@ -151,10 +150,22 @@ impl State {
 
     /// Ends sessions whose town is gone; gives their agents away.
     fn end_homeless(&mut self) -> Vec<Box<dyn SimAgent>> {
-        let State { sessions, disk, .. } = self;
-        let running = sessions.sessions.values_mut().filter(|session| session.is_running());
-        let homeless = running.filter(|session| session.town_was_there && !disk.exists(&session.town.join(TOWN_FILE)));
-        homeless.filter_map(|session| session.end(by_signal(SIGTERM, "the town is gone"))).collect()
+        let gone = |session: &&Session| session.town_was_there && !self.disk.exists(&session.town.join(TOWN_FILE));
+        let homeless = self.sessions.sessions.iter().filter(|(_, session)| session.is_running() && gone(session));
+        let homeless: Vec<PathBuf> = homeless.map(|(dir, _)| dir.clone()).collect();
+        homeless.iter().filter_map(|dir| self.end_session(dir, by_signal(SIGTERM, "town gone"))).collect()
+    }
+
+    /// Ends a session that runs, and wakes the deacon as its shim would. Gives its agent away, since dropping that may
+    /// call the world.
+    fn end_session(&mut self, dir: &Path, exit: Exit) -> Option<Box<dyn SimAgent>> {
+        let session = self.sessions.running(dir)?;
+        let line = format!("ended {}: {}", short_name(dir), exit.reason);
+        session.state = SessionState::Ended(exit);
+        let (agent, wake_up) = (session.agent.take(), session.town.join(WAKE_UP));
+        self.note(line);
+        *self.wakes.entry(wake_up).or_default() += 1;
+        agent
     }
 }
 
@@ -201,7 +212,12 @@ impl SimWorld {
 
     /// Ends the session in `dir` as `kill -9` would; whether it ran. Its worktree stays as it is.
     pub fn kill(&self, dir: &Path) -> bool {
-        self.end_session(dir, by_signal(SIGKILL, "exited"), "kill")
+        let mut state = self.locked();
+        let ran = state.sessions.running(dir).is_some();
+        let agent = state.end_session(dir, by_signal(SIGKILL, "ended by a signal"));
+        drop(state);
+        drop(agent);
+        ran
     }
 
     /// One turn of one agent; whether it did something.
@@ -214,16 +230,6 @@ impl SimWorld {
         drop(left_over);
         turn != Turn::Wait
     }
-
-    fn end_session(&self, dir: &Path, exit: Exit, word: &str) -> bool {
-        let mut state = self.locked();
-        let Some(session) = state.sessions.running(dir) else { return false };
-        let agent = session.end(exit);
-        state.note(format!("{word} {}", short_name(dir)));
-        drop(state);
-        drop(agent);
-        true
-    }
 }
 
 impl State {
@@ -232,7 +238,7 @@ impl State {
         let Some(session) = self.sessions.running(dir) else { return agent.ok() };
         match agent {
             Ok(agent) => session.agent.replace(agent),
-            Err(why) => session.end(could_not_start(&why)),
+            Err(why) => self.end_session(dir, could_not_start(&why)),
         }
     }
 
@@ -242,8 +248,7 @@ impl State {
         let Some(session) = self.sessions.running(dir) else { return Some(agent) };
         session.turns += u64::from(turn != Turn::Wait);
         if let Turn::Exit(code) = turn {
-            session.end(exited(code));
-            self.note(format!("exit {} {code}", short_name(dir)));
+            self.end_session(dir, exited(code));
             return Some(agent);
         }
         session.agent = Some(agent);
@@ -267,8 +272,8 @@ impl Sessions for SimWorld {
     }
 
     fn end(&self, dir: &Path, _grace: Duration) -> WorldResult<()> {
-        drop(self.acting("end")?);
-        self.end_session(dir, by_signal(SIGTERM, "ended by request"), "end");
+        let agent = self.acting("end")?.end_session(dir, by_signal(SIGTERM, "ended by request"));
+        drop(agent);
         Ok(())
     }
 
@@ -285,6 +290,10 @@ impl Sessions for SimWorld {
     /// Time passes as the runner says. The log gets the tail.
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult> {
         let state = self.acting("run")?;
+        if !state.disk.is_folder(&command.cwd) {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(WorldError::Io { act: "enter", path: command.cwd.clone(), source });
+        }
         let (runner, files) = (state.runner.clone(), state.texts_below(&command.cwd));
         drop(state);
         let result = match runner {
@@ -398,7 +407,8 @@ mod tests {
         assert_eq!(end_of(&world, "/s/b").unwrap().signal, Some(9));
         world.remove(Path::new("/gt/town.toml")).unwrap();
         world.run_agents_once();
-        assert_eq!(end_of(&world, "/s/c").unwrap().reason, "the town is gone");
+        assert_eq!(end_of(&world, "/s/c").unwrap().reason, "town gone");
+        assert_eq!(world.wakes(Path::new("/gt/deacon/wake")), 3, "each end wakes the deacon");
     }
 
     #[test]
@@ -433,6 +443,7 @@ mod tests {
             log: "/gt/logs/check".into(),
         };
         assert_eq!(world.run(&command).unwrap().end, RunEnd::Passed);
+        assert!(world.run(&ContainedCommand { cwd: "/gone".into(), ..command.clone() }).is_err());
         world.set_runner(|_, files| {
             let broken = files.get("src/main").is_some_and(|text| text == "broken");
             let end = if broken { RunEnd::Failed(exited(1)) } else { RunEnd::Passed };

@@ -11,6 +11,9 @@ use super::objects::{Commit, Tree};
 use super::repo::{HEADS, git};
 use super::{State, short_name};
 
+/// Name and mail address of what the town itself commits.
+const TOWN_IDENTITY: (&str, &str) = ("Gas Town", "gt@localhost");
+
 /// What a worktree's HEAD is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Head {
@@ -138,15 +141,8 @@ impl State {
         if let Some(path) = self.holder_of(repo, branch) {
             return Err(git("worktree", repo, format!("'{branch}' is already checked out at {}", path.display())));
         }
-        let name = format!("{HEADS}{branch}");
-        let Some(at) = self.repository(repo)?.refs.get(&name).cloned() else {
-            self.repository_mut(repo)?.refs.insert(name, plan.start.clone());
-            return Ok(plan.start.clone());
-        };
-        match self.objects.history(&at).contains(&plan.start) {
-            true => Ok(at),
-            false => Err(WorldError::Unexpected(format!("the branch {branch} is there, but not from {}", plan.start))),
-        }
+        let refs = &mut self.repository_mut(repo)?.refs;
+        Ok(refs.entry(format!("{HEADS}{branch}")).or_insert_with(|| plan.start.clone()).clone())
     }
 
     /// The worktree in which a branch is checked out.
@@ -178,7 +174,7 @@ impl State {
             return Ok(());
         }
         let head = Head::Detached(commit.clone());
-        let identity = ("gt".to_owned(), "gt@localhost".to_owned());
+        let identity = (TOWN_IDENTITY.0.to_owned(), TOWN_IDENTITY.1.to_owned());
         self.clean(path, commit, before.as_ref());
         self.place(path, Worktree { repo: repo.to_owned(), head, identity }, commit)?;
         self.note(format!("reset_gate_worktree {} {}", short_name(path), commit.short()));
@@ -200,17 +196,17 @@ impl State {
 
     pub(super) fn snapshot(&mut self, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
         let worktree = self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
-        let (head, (user, mail)) = (self.head_of(worktree)?, worktree.identity.clone());
+        let head = self.head_of(worktree)?;
         let (files, skipped) = self.working_tree(path, &head);
         let tree = self.objects.add_tree(files);
         let last = self.repository(repo)?.refs.get(name).cloned();
         if let Some(last) = &last
-            && self.same_snapshot(last, &head, &tree, message)
+            && self.same_snapshot(last, &head, &tree)
         {
             return Ok(Snapshot { commit: last.clone(), skipped });
         }
         let parents: Vec<Sha> = [head].into_iter().chain(last).collect();
-        let (author, message) = (self.author(&user, &mail), message.to_owned());
+        let (author, message) = (self.author(TOWN_IDENTITY.0, TOWN_IDENTITY.1), message.to_owned());
         let commit = self.objects.add_commit(Commit { parents, tree, author, message });
         self.learn(repo, &commit)?;
         self.repository_mut(repo)?.refs.insert(name.to_owned(), commit.clone());
@@ -219,10 +215,9 @@ impl State {
     }
 
     /// Whether the snapshot before has it all.
-    fn same_snapshot(&self, last: &Sha, head: &Sha, tree: &Sha, message: &str) -> bool {
-        self.objects
-            .commit(last)
-            .is_some_and(|last| last.parents.first() == Some(head) && last.tree == *tree && last.message == message)
+    fn same_snapshot(&self, last: &Sha, head: &Sha, tree: &Sha) -> bool {
+        let last = self.objects.commit(last);
+        last.is_some_and(|last| last.parents.first() == Some(head) && last.tree == *tree)
     }
 
     pub(super) fn archive_worktree(&mut self, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {

@@ -21,8 +21,8 @@ pub trait WorkerHands {
 pub const REMOTE_FILES: &[(&str, &str)] =
     &[(".gitignore", "build/\n"), ("README.md", "one\ntwo\nthree\nfour\nfive\n"), ("src/main.txt", "start\n")];
 
-/// Checks [`Repo`] against its contract. The remote at `remote_url` has one commit, of [`REMOTE_FILES`], on its only branch
-/// `main`, takes pushes, and is used up by this. `root` is an empty folder in no repository.
+/// Checks [`Repo`] against its contract. The remote at `remote_url` has one commit, of [`REMOTE_FILES`], on its only
+/// branch `main`, takes pushes, and is used up by this. `root` is an empty folder in no repository.
 ///
 /// # Panics
 ///

@@ -71,8 +71,8 @@ impl SimWorld {
         self.locked().unreachable.remove(Path::new(url));
     }
 
-    /// Says what [`folder`](gt_town::world::Repo::folder) answers for a folder. Its content, if it matters, comes from [`Self::add_remote`] with
-    /// the same path.
+    /// Says what [`folder`](gt_town::world::Repo::folder) answers for a folder. Its content, if it matters, comes from
+    /// [`Self::add_remote`] with the same path.
     pub fn add_folder(&self, path: &Path, facts: FolderFacts) {
         self.locked().folders.insert(path.to_owned(), facts);
     }

@@ -193,8 +193,8 @@ impl SimWorld {
         self.locked().switch_branch(path, branch)
     }
 
-    /// Puts the branch's own commits onto `onto`, one by one. Those that leave nothing to commit are dropped. Where both
-    /// sides changed the same lines, `union` keeps both, those of `onto` first; without, it is given up.
+    /// Puts the branch's own commits onto `onto`, one by one. Those that leave nothing to commit are dropped. Where
+    /// both sides changed the same lines, `union` keeps both, those of `onto` first; without, it is given up.
     pub fn rebase(&self, path: &Path, onto: &Sha, union: bool) -> WorldResult<RebaseEnd> {
         self.locked().rebase(path, onto, if union { Clash::KeepBoth } else { Clash::Report })
     }

@@ -373,9 +373,9 @@ mod tests {
         let (say, hear) = mpsc::channel();
         let waiters: Vec<_> = (0..5)
             .map(|number| {
-                let (path, say) = (path.clone(), say.clone());
+                let (lock, say) = (path.clone(), say.clone());
                 let waiter = std::thread::spawn(move || {
-                    let _held = RealDisk.lock(&path, LONG).unwrap().unwrap();
+                    let _held = RealDisk.lock(&lock, LONG).unwrap().unwrap();
                     say.send(number).unwrap();
                 });
                 wait_until_queued(&path, number + 1);
@@ -428,7 +428,7 @@ mod tests {
         let reader = rustix::fs::open(&fifo, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
         RealDisk.wake(&fifo);
         assert_eq!(rustix::io::read(&reader, &mut [0u8; 8]).unwrap(), 1);
-        fs::copy("/dev/null", &file).unwrap();
+        File::create(&file).unwrap();
         RealDisk.wake(&file);
         assert_eq!(file.metadata().unwrap().len(), 0);
     }

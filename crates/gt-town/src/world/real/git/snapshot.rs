@@ -7,12 +7,13 @@ use gt_model::id::Sha;
 
 use super::admin::required;
 use super::candidate::with_last_newline;
-use super::command::{Answer, Call, Place, path_from, shown};
+use super::command::{Call, Place, path_from, shown};
 use super::refs::{self, bare, commit_at, object, ref_name};
 use super::scratch::Scratch;
 use super::worktree::head;
 use super::{Git, TOWN_IDENTITY};
-use crate::world::{Held, Snapshot, WorldResult};
+use crate::world::real::disk::RealDisk;
+use crate::world::{Disk as _, Held, Snapshot, WorldResult};
 
 /// The mode under which a tree holds a repository inside the repository: by its commit only.
 const NESTED_REPOSITORY: &[u8] = b"160000";
@@ -37,7 +38,7 @@ pub(super) fn take(
     let place = admin.place();
     let head = head(git, &place)?;
     let index = Scratch::copy_of(repo, &admin.folder.join("index"))?;
-    let copy = IndexCopy { git, held, place: &place, index: &index };
+    let mut copy = IndexCopy { git, held, place: &place, index: &index, options: Vec::new() };
     let skipped = copy.take_in(&head)?;
     let tree = Sha::from(copy.act("write-tree").ok()?.line());
     let before = commit_at(git, &bare(repo), name)?;
@@ -82,23 +83,28 @@ struct IndexCopy<'a> {
     held: &'a Held,
     place: &'a Place,
     index: &'a Scratch,
+    /// Options that all calls on this copy need.
+    options: Vec<String>,
 }
 
 impl IndexCopy<'_> {
     fn act(&self, verb: &str) -> Call<'_> {
-        self.git.act(self.held, self.place, verb).env("GIT_INDEX_FILE", self.index.path())
+        let options: Vec<_> = self.options.iter().map(String::as_str).collect();
+        self.git.act(self.held, self.place, verb).git_options(&options).env("GIT_INDEX_FILE", self.index.path())
     }
 
     /// Takes in all files that can be; answers with the paths that can't.
-    fn take_in(&self, head: &Sha) -> WorldResult<Vec<String>> {
+    fn take_in(&mut self, head: &Sha) -> WorldResult<Vec<String>> {
         if self.act("ls-files").arg("--cached").answer()?.code != 0 {
             // The worktree's index is damaged; what HEAD and the files hold can still be had.
-            std::fs::remove_file(self.index.path())
-                .map_err(crate::world::real::disk::io_error("remove", self.index.path()))?;
+            RealDisk.remove(self.index.path())?;
             self.act("read-tree").arg(object(head)?).ok()?;
         }
-        let answer = self.add_all(&[])?;
-        let answer = if [0, SOME_FAILED].contains(&answer.code) { answer } else { self.add_unfiltered()? };
+        let mut answer = self.add_all().answer()?;
+        if ![0, SOME_FAILED].contains(&answer.code) {
+            self.leave_out_filters()?;
+            answer = self.add_all().expect(&[0, SOME_FAILED])?;
+        }
         let mut skipped = unreadable_folders(&answer.stderr);
         skipped.extend(self.left_out()?);
         skipped.extend(self.nested(head)?);
@@ -106,20 +112,16 @@ impl IndexCopy<'_> {
         Ok(skipped.into_iter().collect())
     }
 
-    fn add_all(&self, options: &[&str]) -> WorldResult<Answer> {
-        self.act("add").git_options(options).args(["-A", "--ignore-errors", "--sparse", "--", "."]).answer()
+    fn add_all(&self) -> Call<'_> {
+        self.act("add").args(["-A", "--ignore-errors", "--sparse", "--", "."])
     }
 
-    /// Takes the files as they are. A filter that fails (a missing `git-lfs`) ends git at once, whatever it may ignore.
-    fn add_unfiltered(&self) -> WorldResult<Answer> {
-        let nothing = self.git.question(self.place, "hash-object").args(["-t", "tree", "/dev/null"]).ok()?.line();
-        self.act("hash-object").args(["-w", "-t", "tree", "/dev/null"]).ok()?;
-        let answer = self.add_all(&[&format!("--attr-source={nothing}"), "-c", "core.autocrlf=false"])?;
-        if [0, SOME_FAILED].contains(&answer.code) {
-            Ok(answer)
-        } else {
-            Err(self.act("add").failed(answer.complaint()))
-        }
+    /// Makes git take files as they are, by the attributes of an empty tree. A filter that fails (a missing
+    /// `git-lfs`) ends git at once, whatever errors it may ignore.
+    fn leave_out_filters(&mut self) -> WorldResult<()> {
+        let empty = self.act("hash-object").args(["-w", "-t", "tree", "/dev/null"]).ok()?.line();
+        self.options = [format!("--attr-source={empty}"), "-c".to_owned(), "core.autocrlf=false".to_owned()].into();
+        Ok(())
     }
 
     /// Paths that are not in the index as they are on disk.

@@ -37,7 +37,7 @@ fn the_lock_is_held_by_git_alone_when_the_runner_gave_it_up() {
     let path = held.path.clone();
     let place = Place::Folder(dir.path().to_owned());
     // What lingers here is a child that has git's standard input, as a git of a killed runner would.
-    let alias = ["-c", "alias.leave=!(exec 3<&0; until test -e free; do sleep 0.01; done) >/dev/null 2>&1 <&0 &"];
+    let alias = ["-c", "alias.leave=!exec 3<&0; (until test -e free; do sleep 0.01; done) <&3 3<&- >/dev/null 2>&1 &"];
     git.act(&held, &place, "leave").git_options(&alias).ok().unwrap();
     drop(held);
     assert!(RealDisk.try_lock(&path).unwrap().is_none());
@@ -72,7 +72,6 @@ fn lock_files_of_a_killed_git_are_no_obstacle() {
 #[test]
 fn a_lock_file_at_work_is_waited_for() {
     let mut rig = Rig::new();
-    rig.git.lock_patience = Duration::from_secs(3600);
     let lock = rig.repo().join("config.lock");
     put(&lock, "");
     let other = std::thread::spawn(move || {

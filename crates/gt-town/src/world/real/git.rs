@@ -120,11 +120,11 @@ impl Repo for Git {
         snapshot::take(self, held, repo, path, name, message)
     }
 
-    fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
-        worktree::archive(self, held, repo, path, to)
+    fn archive_worktree(&self, _held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+        worktree::archive(repo, path, to)
     }
 
-    fn remove_gate_worktree(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {
-        worktree::remove_gate(self, held, repo, path)
+    fn remove_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {
+        worktree::remove_gate(repo, path)
     }
 }

@@ -79,7 +79,8 @@ pub(super) fn required(repo: &Path, path: &Path) -> WorldResult<Admin> {
     attached(repo, path)?.ok_or_else(missing)
 }
 
-fn all(repo: &Path) -> WorldResult<Vec<Admin>> {
+/// All worktrees that the repository records.
+pub(super) fn all(repo: &Path) -> WorldResult<Vec<Admin>> {
     let folder = real(repo).join("worktrees");
     let Some(entries) = found(fs::read_dir(&folder)).map_err(io_error("list", &folder))? else {
         return Ok(Vec::new());

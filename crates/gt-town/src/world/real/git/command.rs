@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use super::Git;
+use super::admin::real;
 use crate::world::real::RealClock;
 use crate::world::real::disk::io_error;
 use crate::world::{Clock as _, Held, WorldError, WorldResult};
@@ -82,7 +83,7 @@ const QUOTED_LINES: usize = 5;
 
 /// How long the last words of an ended git may take to arrive. A connection that ssh keeps open for later calls holds
 /// git's error stream open too, so its end can't be waited for.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How often a call is tried again after a stale lock file was removed. One call takes few locks.
 const STALE_LOCK_TRIES: usize = 4;
@@ -120,6 +121,16 @@ impl Place {
             Self::Bare(path) | Self::Worktree { path, .. } | Self::Folder(path) => path,
             Self::Nowhere => Path::new("/"),
         }
+    }
+
+    /// Whether `file` is in a repository that the town made itself. Others are not ours to clear up.
+    fn owns(&self, file: &Path) -> bool {
+        let repo = match self {
+            Self::Bare(path) => Some(path.as_path()),
+            Self::Worktree { admin, .. } => admin.ancestors().nth(2),
+            Self::Folder(_) | Self::Nowhere => None,
+        };
+        repo.is_some_and(|repo| real(file).starts_with(real(repo)))
     }
 
     fn apply(&self, command: &mut Command) {
@@ -305,6 +316,9 @@ impl Call<'_> {
     /// file that comes, goes or changes is at work; one that stays the same for the whole patience is nobody's.
     fn clear_stale_lock(&self, stderr: &str) -> bool {
         let Some(lock) = lock_in_the_way(stderr).map(|path| self.place.cwd().join(path)) else { return false };
+        if !self.place.owns(&lock) {
+            return false;
+        }
         let Some(first) = identity(&lock) else { return true };
         let end = RealClock.monotonic() + self.git.lock_patience;
         while RealClock.monotonic() < end {
@@ -325,7 +339,8 @@ fn identity(lock: &Path) -> Option<(u64, u64, i64, i64)> {
 
 /// The lock file that git found in its way, from its complaint.
 fn lock_in_the_way(stderr: &str) -> Option<PathBuf> {
-    stderr.lines().find_map(|line| {
+    // What a remote says is about its own files.
+    stderr.lines().filter(|line| !line.starts_with("remote:")).find_map(|line| {
         let line = line.strip_suffix('.').unwrap_or(line).strip_suffix(": File exists")?;
         if let Some((_, path)) = line.split_once("Unable to create '") {
             return Some(PathBuf::from(path.strip_suffix('\'')?));
@@ -400,6 +415,7 @@ mod tests {
             Some("./refs/x.lock"),
         );
         check("fatal: Unable to create '/r/index.lock': Permission denied", None);
+        check("remote: error: Unable to create '/r/refs/x.lock': File exists.", None);
         check("fatal: bad object", None);
     }
 

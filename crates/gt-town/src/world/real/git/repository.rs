@@ -72,10 +72,12 @@ fn setting(git: &Git, place: &Place, key: &str) -> WorldResult<Option<String>> {
 /// Makes the bare repository of a rig.
 pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str) -> WorldResult<()> {
     RealDisk.create_dir(repo)?;
-    if folder(git, repo)? != FolderFacts::Bare {
-        let call = git.act(held, &Place::Folder(repo.to_owned()), "init");
-        let call = call.args(["--quiet", "--bare", "--template=", "--initial-branch", NO_BRANCH]);
-        call.arg(real(repo)).ok()?;
+    match folder(git, repo)? {
+        FolderFacts::Bare => {}
+        FolderFacts::NoRepository => init(git, held, repo)?,
+        FolderFacts::Checkout { .. } => {
+            return Err(WorldError::Unexpected(format!("{} is a repository with a checkout", repo.display())));
+        }
     }
     let set = |args: &[&str]| git.act(held, &bare(repo), "config").args(args).ok().map(|_| ());
     for (key, value) in REPOSITORY_SETTINGS {
@@ -87,6 +89,16 @@ pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str) -> WorldRes
     git.act(held, &bare(repo), "config").args(["--local", "--unset-all", "core.bare"]).expect(&[0, 5])?;
     RealDisk.create_dir(&repo.join(HOOKS_FOLDER))?;
     RealDisk.create_dir(&repo.join("info"))
+}
+
+fn init(git: &Git, held: &Held, repo: &Path) -> WorldResult<()> {
+    for lock in ["HEAD.lock", "config.lock"] {
+        // What is not a repository yet is used by nobody: a killed git left these.
+        RealDisk.remove(&repo.join(lock))?;
+    }
+    let call = git.act(held, &Place::Folder(repo.to_owned()), "init");
+    let call = call.args(["--quiet", "--bare", "--template=", "--initial-branch", NO_BRANCH]);
+    call.arg(real(repo)).ok().map(|_| ())
 }
 
 /// Makes a bare copy of the repository in `from` at `bare`, and names it `origin` there.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gt_model::id::Sha;
 
-use super::admin::{Admin, MAKING, attached, real, recorded, required};
+use super::admin::{Admin, MAKING, all, attached, real, recorded, required};
 use super::command::{Place, shown};
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY};
@@ -24,8 +24,11 @@ const REFUSED: &str = "gt-refused://";
 const REFUSED_PREFIXES: &[&str] =
     &["/", "./", "../", "file://", "https://", "http://", "ssh://", "git@", "git://", "git+ssh://", "ssh+git://"];
 
-/// What git leaves in a worktree's administrative folder while a merge, a rebase or the like is not finished.
-const UNFINISHED: &[&str] = &[
+/// What a gate may leave in its worktree's administrative folder: settings of its own, and a merge, a rebase or the
+/// like that is not finished.
+const GATE_LEFTOVERS: &[&str] = &[
+    "config.worktree",
+    "info/sparse-checkout",
     "index.lock",
     "HEAD.lock",
     "config.worktree.lock",
@@ -43,7 +46,7 @@ const UNFINISHED: &[&str] = &[
 
 /// What is in a worktree.
 pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>> {
-    let Some(admin) = attached(repo, path)? else { return Ok(None) };
+    let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
     let place = admin.place();
     let head = head(git, &place)?;
     Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &place)? }))
@@ -76,7 +79,7 @@ pub(super) fn add(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> W
         check_branch(git, &admin, plan)?;
         return settle(git, repo, &admin, plan);
     }
-    git.act(held, &bare(repo), "worktree").arg("prune").ok()?;
+    forget_gone(repo)?;
     make(git, held, repo, plan)?;
     let admin = required(repo, &plan.path)?;
     settle(git, repo, &admin, plan)?;
@@ -96,6 +99,13 @@ fn kept(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
         admin.link()?;
     }
     Ok(Some(admin).filter(Admin::is_linked))
+}
+
+/// Makes git forget worktrees whose folders are gone, so that their branches can be checked out again. Unlike
+/// `git worktree prune`, it keeps those that have only lost their link: that can be made again.
+fn forget_gone(repo: &Path) -> WorldResult<()> {
+    let gone = all(repo)?.into_iter().filter(|admin| !RealDisk.exists(&admin.path));
+    gone.into_iter().try_for_each(|admin| RealDisk.remove(&admin.folder))
 }
 
 fn check_branch(git: &Git, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
@@ -170,7 +180,8 @@ pub(super) fn reset_gate(git: &Git, held: &Held, repo: &Path, path: &Path, commi
     object(commit)?;
     if let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) {
         let place = admin.place();
-        clear(&admin, UNFINISHED)?;
+        clear(&admin, GATE_LEFTOVERS)?;
+        settle(git, repo, &admin, &gate_plan(path, commit))?;
         if has_hidden_flags(git, &place) {
             clear(&admin, &["index"])?;
         }
@@ -185,9 +196,13 @@ pub(super) fn reset_gate(git: &Git, held: &Held, repo: &Path, path: &Path, commi
     }
     // Without the commit the worktree would be lost for nothing.
     super::refs::tree_of(git, repo, commit)?;
-    remove_gate(git, held, repo, path)?;
+    remove_gate(repo, path)?;
+    add(git, held, repo, &gate_plan(path, commit))
+}
+
+fn gate_plan(path: &Path, commit: &Sha) -> WorktreePlan {
     let identity = (TOWN_IDENTITY.0.to_owned(), TOWN_IDENTITY.1.to_owned());
-    add(git, held, repo, &WorktreePlan { path: path.to_owned(), branch: None, start: commit.clone(), identity })
+    WorktreePlan { path: path.to_owned(), branch: None, start: commit.clone(), identity }
 }
 
 fn clear(admin: &Admin, names: &[&str]) -> WorldResult<()> {
@@ -207,18 +222,17 @@ fn put(git: &Git, held: &Held, place: &Place, commit: &Sha) -> WorldResult<()> {
 }
 
 /// Removes a gate worktree.
-pub(super) fn remove_gate(git: &Git, held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {
+pub(super) fn remove_gate(repo: &Path, path: &Path) -> WorldResult<()> {
     let recorded = recorded(repo, path)?;
     RealDisk.remove(path)?;
     if let Some(admin) = recorded {
         RealDisk.remove(&admin.folder)?;
     }
-    git.act(held, &bare(repo), "worktree").arg("prune").ok()?;
     Ok(())
 }
 
 /// Renames a worktree to `to`, and makes git forget it.
-pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+pub(super) fn archive(repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
     let recorded = recorded(repo, path)?;
     if RealDisk.exists(path) {
         crate::world::real::disk::make_parent(to)?;
@@ -230,7 +244,6 @@ pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Pat
     if let Some(admin) = recorded {
         RealDisk.remove(&admin.folder)?;
     }
-    git.act(held, &bare(repo), "worktree").arg("prune").ok()?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ fn making_a_repository_again_or_from_half_way_changes_nothing() {
         let repo = rig.at(&format!("half-{half}"));
         rig.git.create(&rig.held, &repo, &url).unwrap();
         fs::remove_file(repo.join(half)).unwrap();
+        put(repo.join("config.lock"), "");
         rig.git.create(&rig.held, &repo, &url).unwrap();
         assert_eq!(rig.git.folder(&repo).unwrap(), FolderFacts::Bare, "{half}");
         let shared = fs::read_to_string(repo.join("config")).unwrap();
@@ -22,6 +23,7 @@ fn making_a_repository_again_or_from_half_way_changes_nothing() {
         assert!(missing.is_none() && !shared.contains("bare ="), "{half}: {missing:?}");
         assert!(rig.git.fetch(&rig.held, &repo).unwrap().contains_key("main"), "{half}");
     }
+    assert!(rig.git.create(&rig.held, &rig.at("seed"), &url).is_err());
 }
 
 #[test]

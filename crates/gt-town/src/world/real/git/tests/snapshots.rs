@@ -81,6 +81,21 @@ fn a_worktree_in_conflict_is_taken_as_it_is() {
 }
 
 #[test]
+fn a_conflict_that_can_not_be_read_is_named() {
+    let rig = Rig::new();
+    let theirs = rig.commit(&rig.worktree("other"), "base", "theirs\n");
+    let path = rig.worktree("w");
+    rig.commit(&path, "base", "ours\n");
+    assert_eq!(rig.try_run(&path, "merge", &["--quiet", &theirs.0]).code, 1);
+    fs::remove_file(path.join("base")).unwrap();
+    rig.run(&path, "init", &["--quiet", "base"]);
+    put(path.join("mine"), "work");
+    let snapshot = take(&rig, &path);
+    assert_eq!(snapshot.skipped, ["base/"]);
+    assert_eq!(rig.text_in(&snapshot.commit, "mine"), "work");
+}
+
+#[test]
 fn what_can_not_be_taken_in_is_named() {
     let rig = Rig::new();
     let path = rig.worktree("w");

@@ -113,6 +113,7 @@ fn a_half_made_worktree_is_made_anew() {
         let rig = Rig::new();
         let (plan, path) = (rig.plan("w"), rig.worktree("w"));
         put(admin(&rig, "w").join("locked"), super::super::admin::MAKING);
+        assert_eq!(rig.git.worktree(&rig.repo(), &path).unwrap(), None);
         half(&path, &admin(&rig, "w"));
         add(&rig, &plan);
         let facts = rig.git.worktree(&rig.repo(), &path).unwrap().unwrap();
@@ -131,6 +132,20 @@ fn a_worktree_that_was_deleted_by_hand_is_made_again_where_its_branch_was() {
     assert_eq!(rig.git.worktree(&rig.repo(), &path).unwrap(), None);
     add(&rig, &plan);
     assert_eq!(rig.git.worktree(&rig.repo(), &path).unwrap().unwrap().head, head);
+}
+
+#[test]
+fn a_branch_is_free_again_when_its_worktree_is_gone_and_others_keep_theirs() {
+    let rig = Rig::new();
+    let (gone, careless) = (rig.worktree("gone"), rig.worktree("careless"));
+    put(careless.join("mine"), "work");
+    fs::remove_file(careless.join(".git")).unwrap();
+    let elsewhere = WorktreePlan { path: rig.at("elsewhere"), ..rig.plan("gone") };
+    assert!(rig.git.add_worktree(&rig.held, &rig.repo(), &elsewhere).is_err());
+    fs::remove_dir_all(gone).unwrap();
+    add(&rig, &elsewhere);
+    add(&rig, &rig.plan("careless"));
+    assert_eq!(rig.git.worktree(&rig.repo(), &careless).unwrap().unwrap().dirty, ["mine"]);
 }
 
 #[test]
@@ -189,7 +204,8 @@ fn a_gate_worktree_recovers_from_any_state() {
     let rig = Rig::new();
     let one = rig.commit(&rig.worktree("a"), "base", "one\n");
     let two = rig.commit(&rig.worktree("b"), "base", "two\n");
-    let states: [fn(&Rig, &Path, &Path, &Sha); 7] = [
+    let states: [fn(&Rig, &Path, &Path, &Sha); 8] = [
+        |rig, path, _, _| _ = rig.run(path, "sparse-checkout", &["set", "--no-cone", "/none"]),
         |_, _, admin, _| put(admin.join("index"), "broken"),
         |_, _, admin, _| put(admin.join("index.lock"), ""),
         |rig, path, _, two| assert_eq!(rig.try_run(path, "merge", &["--quiet", &two.0]).code, 1),

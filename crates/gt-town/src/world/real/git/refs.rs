@@ -16,7 +16,7 @@ pub(super) const BRANCHES: &str = "refs/heads/";
 
 /// The bare repository as a place for git.
 pub(super) fn bare(repo: &Path) -> Place {
-    Place::Bare(repo.to_owned())
+    Place::Bare(std::path::absolute(repo).unwrap_or_else(|_| repo.to_owned()))
 }
 
 /// Checks that `sha` is an object id in full, so that git can't take it for anything else.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::world::Snapshot;
@@ -93,6 +94,29 @@ fn a_conflict_that_can_not_be_read_is_named() {
     let snapshot = take(&rig, &path);
     assert_eq!(snapshot.skipped, ["base/"]);
     assert_eq!(rig.text_in(&snapshot.commit, "mine"), "work");
+}
+
+#[test]
+fn files_that_can_not_be_read_are_named() {
+    let rig = Rig::new();
+    let theirs = rig.commit(&rig.worktree("other"), "base", "theirs\n");
+    let path = rig.worktree("w");
+    rig.commit(&path, "base", "ours\n");
+    rig.commit(&path, "known", "x\n");
+    assert_eq!(rig.try_run(&path, "merge", &["--quiet", &theirs.0]).code, 1);
+    let names = ["base", "known", "new", "shut/"];
+    put(path.join("shut/in"), "x");
+    for name in names {
+        if name != "shut/" {
+            put(path.join(name), "secret");
+        }
+        fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    // Whoever may read everything (root) has everything taken in.
+    let readable = fs::File::open(path.join("new")).is_ok();
+    let skipped = take(&rig, &path).skipped;
+    fs::set_permissions(path.join("shut"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(skipped, if readable { &[][..] } else { &names[..] });
 }
 
 #[test]

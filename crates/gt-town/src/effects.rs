@@ -187,7 +187,7 @@ enum Outcome {
     /// It is no longer wanted.
     Moot,
     /// The remote's branches, and for an attempt its base.
-    Fetched { fetched: Fetched, base: Option<(Attempt, Sha)> },
+    Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
     /// The session's state.
     Started(SessionState),
     /// The snapshot, and refs that somebody else moved.
@@ -239,7 +239,7 @@ fn fetch_base(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let fetched = remote::fetch(town, &rig, held)?;
     let trunk = fetched.trunk(&rig)?;
     require_landed(town, &rig, &attempt, &trunk)?;
-    Ok(Outcome::Fetched { fetched, base: Some((attempt, trunk)) })
+    Ok(Outcome::Fetched { fetched, base: Some(Box::new((attempt, trunk))) })
 }
 
 /// The trunk that the work starts from must contain what the bead's dependencies landed.
@@ -365,7 +365,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome) -> Result<()> {
     match (&row.effect, outcome) {
         (_, Outcome::Fetched { fetched, base }) => {
             remote::note(tx, &fetched)?;
-            if let Some((attempt, trunk)) = base {
+            if let Some((attempt, trunk)) = base.map(|base| *base) {
                 tx.set_base(&attempt, &trunk)?;
                 let next = Effect::AddWorktree { attempt: attempt.id };
                 tx.decide(&next, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;

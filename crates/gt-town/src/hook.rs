@@ -7,7 +7,6 @@ use gt_model::bead::Bead;
 use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::{RigName, Sha};
-use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::gates;
@@ -151,7 +150,10 @@ fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a Molecul
         None => current(steps).ok_or_else(|| Error::refused("every step is done", "gt done submits your work"))?,
         Some(id) => steps.iter().find(|s| s.step.id == id).ok_or_else(|| Error::Unknown {
             what: "step",
-            name: format!("{id}; there are {}", steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")),
+            name: format!(
+                "{id}; there are {}",
+                steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")
+            ),
         })?,
     };
     let open: Vec<&str> = chosen.step.needs.iter().map(String::as_str).filter(|need| !is_done(need)).collect();

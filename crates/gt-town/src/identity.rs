@@ -10,10 +10,10 @@ use crate::world::ProcessId;
 /// The variable that carries an incarnation's identity.
 pub const TOKEN_VARIABLE: &str = "GT_INCARNATION";
 
-/// Finds out who calls, from the environment's token. Without one it is the overseer, unless the calling process
+/// Finds out who calls, from the token in the environment ([`TOKEN_VARIABLE`]). Without one it is the overseer, unless the calling process
 /// descends from a session of ours.
-pub fn caller(town: &Town) -> Result<Caller> {
-    match town.outside.env.get(TOKEN_VARIABLE) {
+pub fn caller(town: &Town, token: Option<&str>) -> Result<Caller> {
+    match token {
         Some(token) => by_token(town, token),
         None if descends_from_session(town)? => Err(Error::NoToken),
         None => Ok(Caller::overseer()),

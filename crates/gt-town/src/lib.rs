@@ -1,8 +1,37 @@
 //! The engine of Gas Town: the ledger decides, effects follow, patrols reconcile.
 //!
 //! The engine never prints, prompts, exits, or reads the environment, the home folder or the clock except through
-//! what it is handed: see [`world`].
+//! what it is handed: see [`town::Outside`] and [`world`].
 
+pub mod beads;
+pub mod convoy;
+pub mod deacon;
+pub mod done;
+pub mod effects;
+pub mod error;
 pub mod faults;
+pub mod gates;
+pub mod hook;
+pub mod identity;
+pub mod install;
+pub mod layout;
 pub mod ledger;
+pub mod observe;
+pub mod observed;
+pub mod port;
+pub mod post;
+mod prompt;
+pub mod refinery;
+mod refs;
+pub mod remote;
+pub mod rig;
+pub mod settings;
+pub mod sling;
+pub mod town;
+pub mod updown;
+pub mod witness;
+mod worker_env;
 pub mod world;
+
+pub use error::{Error, Kind, Result};
+pub use town::{Caller, Outside, Rig, Town};

@@ -32,7 +32,9 @@ pub fn send_protocol(tx: &Tx<'_>, from: Address, to: Vec<Address>, message: &Mes
 pub fn send_from(town: &Town, caller: &Caller, to: &[String], subject: &str, body: &str) -> Result<BeadId> {
     if body.len() > BODY_LIMIT || subject.chars().count() > SUBJECT_LIMIT || subject.contains(['\n', '\r']) {
         return Err(Error::Usage {
-            what: format!("a mail has one line of at most {SUBJECT_LIMIT} characters as its subject, and a body of at most {BODY_LIMIT} bytes"),
+            what: format!(
+                "a mail has one line of at most {SUBJECT_LIMIT} characters as its subject, and a body of at most {BODY_LIMIT} bytes"
+            ),
             hint: "put long texts into files of the repository, and mail their names".to_owned(),
         });
     }
@@ -50,7 +52,10 @@ pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
     let unknown = || {
         let near: Vec<String> = known.iter().filter(|a| shares_word(a, text)).take(5).cloned().collect();
         let list = if near.is_empty() { known.iter().take(8).cloned().collect() } else { near };
-        Error::Usage { what: format!("nobody has the address `{text}`"), hint: format!("there are: {}", list.join(", ")) }
+        Error::Usage {
+            what: format!("nobody has the address `{text}`"),
+            hint: format!("there are: {}", list.join(", ")),
+        }
     };
     if let Ok(address) = Address::parse(text)
         && known.contains(&address.to_string())
@@ -65,7 +70,9 @@ pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
 
 fn shares_word(address: &str, text: &str) -> bool {
     let words: BTreeSet<&str> = text.split('/').filter(|word| word.len() > 2).collect();
-    address.split('/').any(|part| words.iter().any(|word| part.starts_with(&word[..3.min(word.len())]) && word.is_ascii()))
+    address
+        .split('/')
+        .any(|part| words.iter().any(|word| part.starts_with(&word[..3.min(word.len())]) && word.is_ascii()))
 }
 
 fn known_agents(view: &View<'_>) -> Result<BTreeSet<String>> {

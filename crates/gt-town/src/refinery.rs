@@ -87,7 +87,8 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
 /// One round for a rig. `None` where another refinery is at work on it.
 pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
     let Some(_turn) = town.try_lock(&format!("refinery-{}", rig.name()))? else { return Ok(None) };
-    let mut refinery = Refinery { town, rig, actor: Address::Refinery(rig.name().clone()).to_string(), round: Round::default() };
+    let mut refinery =
+        Refinery { town, rig, actor: Address::Refinery(rig.name().clone()).to_string(), round: Round::default() };
     refinery.run()?;
     Ok(Some(refinery.round))
 }
@@ -121,11 +122,13 @@ impl Refinery<'_> {
         if waiting.is_empty() {
             return Ok(());
         }
-        let trunk = self.fetch()?;
-        let waiting = self.take_out_landed(&trunk, waiting)?;
+        // Fail closed, and before anything is forked: this stays so until a person changes the settings.
         if self.rig.settings.gate.is_empty() && !self.rig.settings.allow_ungated {
             return self.stop_ungated();
         }
+        self.write("gates are there", |tx| tx.clear("ungated", self.rig.name().as_str()).map_err(Error::from))?;
+        let trunk = self.fetch()?;
+        let waiting = self.take_out_landed(&trunk, waiting)?;
         let lands_alone = self.rig.settings.landing == LandingPolicy::Auto;
         let (landable, to_ask): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|mr| lands_alone || mr.approved_by.is_some());
@@ -241,7 +244,9 @@ impl Refinery<'_> {
                 }
                 Bisect::TrunkRed => return self.stop_red_trunk(trunk),
                 Bisect::Found { green, culprit } => {
-                    self.write("trunk green", |tx| tx.clear("trunk-red", self.rig.name().as_str()).map_err(Error::from))?;
+                    self.write("trunk green", |tx| {
+                        tx.clear("trunk-red", self.rig.name().as_str()).map_err(Error::from)
+                    })?;
                     if culprit {
                         let verdict = self.test(&stack[green].commit, &stack[green].tree)?;
                         self.rework(members[green], &verdict.failure.unwrap_or_default())?;
@@ -319,9 +324,7 @@ impl Refinery<'_> {
             log: run.gates.last().map(|gate| gate.log.clone()).unwrap_or_default(),
             took_ms: run.took_ms(),
         };
-        self.write("verdict", |tx| {
-            tx.set_verdict(self.rig.name(), tree, &hash, &verdict).map_err(Error::from)
-        })?;
+        self.write("verdict", |tx| tx.set_verdict(self.rig.name(), tree, &hash, &verdict).map_err(Error::from))?;
         Ok(verdict)
     }
 

@@ -65,22 +65,14 @@ pub fn report(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
             (Some(_), Some(_)) => "was moved by somebody else; it is put back",
         };
         tx.raise("foreign-ref", &format!("{rig}:{name}"), &format!("{name} in the rig {rig} {what}"))?;
-        let effect =
-            Effect::UndoRef { rig: rig.clone(), name: name.clone(), found: found.clone(), to: to.clone() };
+        let effect = Effect::UndoRef { rig: rig.clone(), name: name.clone(), found: found.clone(), to: to.clone() };
         tx.decide(&effect, Some(rig), None, Duration::ZERO)?;
     }
     Ok(())
 }
 
 /// Puts a ref back to where it belongs. What it pointed to is kept.
-pub fn undo(
-    town: &Town,
-    rig: &Rig,
-    held: &Held,
-    name: &str,
-    found: Option<&Sha>,
-    to: Option<&Sha>,
-) -> Result<()> {
+pub fn undo(town: &Town, rig: &Rig, held: &Held, name: &str, found: Option<&Sha>, to: Option<&Sha>) -> Result<()> {
     let repo = town.world().repo();
     let path = rig.layout.repo();
     let now = repo.refs(&path)?;

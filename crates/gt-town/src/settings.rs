@@ -182,7 +182,8 @@ impl Default for RigSettings {
 impl RigSettings {
     /// Says which gates these are: a verdict counts only for the very gates that gave it.
     pub fn gates_hash(&self) -> String {
-        let text: Vec<String> = self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds)).collect();
+        let text: Vec<String> =
+            self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds)).collect();
         gt_model::id::sha256_hex(&text.join("\u{1}"))
     }
 }

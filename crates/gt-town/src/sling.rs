@@ -138,12 +138,12 @@ pub fn hand_out(
     before: Option<Before>,
 ) -> Result<Attempt> {
     let rig = crew.rig.name();
-    let values =
-        BTreeMap::from([("issue".to_owned(), bead.id.0.clone()), ("title".to_owned(), bead.title.clone())]);
-    let steps = crew
-        .formula
-        .pour(&values)
-        .map_err(|source| Error::Formula { name: crew.formula.formula.clone(), path: "".into(), source })?;
+    let values = BTreeMap::from([("issue".to_owned(), bead.id.0.clone()), ("title".to_owned(), bead.title.clone())]);
+    let steps = crew.formula.pour(&values).map_err(|source| Error::Formula {
+        name: crew.formula.formula.clone(),
+        path: "".into(),
+        source,
+    })?;
     let (started_from, why) = before.map_or((None, None), |b| (b.head, Some(b.why)));
     let attempt = tx.open_attempt(&NewAttempt {
         bead: bead.id.clone(),
@@ -157,8 +157,7 @@ pub fn hand_out(
         started_from,
         why,
     })?;
-    let hooked =
-        Bead { status: Status::Hooked, assignee: Some(attempt.address().to_string()), ..bead.clone() };
+    let hooked = Bead { status: Status::Hooked, assignee: Some(attempt.address().to_string()), ..bead.clone() };
     tx.change_bead("bead-hooked", bead, &hooked)?;
     tx.decide(&Effect::FetchBase { attempt: attempt.id }, Some(rig), Some(&bead.id), Duration::ZERO)?;
     Ok(attempt)

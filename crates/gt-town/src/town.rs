@@ -39,8 +39,7 @@ pub struct Outside {
 }
 
 /// Formulas that come with the binary, by name.
-const BUILT_IN_FORMULAS: &[(&str, &str)] =
-    &[("mol-polecat-work", include_str!("../formulas/mol-polecat-work.toml"))];
+const BUILT_IN_FORMULAS: &[(&str, &str)] = &[("mol-polecat-work", include_str!("../formulas/mol-polecat-work.toml"))];
 
 /// An open town.
 pub struct Town {
@@ -223,15 +222,15 @@ impl Caller {
 pub fn fresh_id(tx: &Tx<'_>, prefix: &str, title: &str, description: &str) -> Result<BeadId> {
     let seed = IdSeed { title, description, creator: tx.actor(), created_at: tx.now() };
     let existing = tx.count_with_prefix(prefix)?;
-    let mut failed = None;
+    let failed = std::cell::RefCell::new(None);
     let id = new_id(prefix, &seed, existing, |id| match tx.has_bead(id) {
         Ok(taken) => taken,
         Err(error) => {
-            failed = Some(error);
+            *failed.borrow_mut() = Some(error);
             false
         }
     });
-    match failed {
+    match failed.into_inner() {
         Some(error) => Err(error.into()),
         None => Ok(id),
     }

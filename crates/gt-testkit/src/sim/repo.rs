@@ -244,6 +244,10 @@ impl State {
 }
 
 impl Repo for SimWorld {
+    fn version(&self) -> WorldResult<String> {
+        Ok("2.47.0".to_owned())
+    }
+
     fn folder(&self, folder: &Path) -> WorldResult<FolderFacts> {
         let state = self.locked();
         let told = state.folders.get(folder).cloned();

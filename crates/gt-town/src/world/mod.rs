@@ -204,6 +204,8 @@ pub struct Snapshot {
 /// Acts take the [`Held`] lock under which they run; their git children inherit it, so that a killed runner whose git
 /// still writes still holds it.
 pub trait Repo: Send + Sync {
+    /// The version of git, as it says it: `2.47.3`.
+    fn version(&self) -> WorldResult<String>;
     /// What `folder` is to git.
     fn folder(&self, folder: &Path) -> WorldResult<FolderFacts>;
     /// Asks a remote (URL or path) for its branches.

@@ -52,6 +52,11 @@ impl fmt::Debug for Git {
 }
 
 impl Repo for Git {
+    fn version(&self) -> WorldResult<String> {
+        let answer = self.question(&command::Place::Nowhere, "version").ok()?;
+        Ok(answer.line().trim_start_matches("git version ").to_owned())
+    }
+
     fn folder(&self, folder: &Path) -> WorldResult<FolderFacts> {
         repository::folder(self, folder)
     }

@@ -7,16 +7,19 @@ use std::path::PathBuf;
 use super::{Clock, Disk, Repo, Sessions, World};
 
 mod clock;
+pub mod daemon;
 mod disk;
 mod git;
 mod process;
 mod session;
 pub mod shim;
+mod wake;
 
 pub use clock::RealClock;
 pub use disk::RealDisk;
 pub use git::Git;
 pub use session::RealSessions;
+pub use wake::Fifo;
 
 /// This machine.
 #[derive(Debug)]
@@ -50,4 +53,12 @@ impl World for RealWorld {
     fn clock(&self) -> &dyn Clock {
         &self.clock
     }
+}
+
+/// Randomness of the system, for secrets.
+pub fn entropy() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // A machine without randomness can't make secrets; going on with a known one would be worse than stopping.
+    getrandom::fill(&mut bytes).expect("the system gives randomness");
+    bytes
 }

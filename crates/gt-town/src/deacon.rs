@@ -1,0 +1,184 @@
+//! The deacon: the town's daemon. A wake only says "look again"; every look reads the facts afresh.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use gt_model::address::Address;
+
+use crate::convoy;
+use crate::effects;
+use crate::error::{Error, Result};
+use crate::observed::Observed;
+use crate::port;
+use crate::refinery;
+use crate::town::Town;
+use crate::witness::{self, Watch};
+
+/// Whether the town is meant to be up; a setting of the ledger's.
+pub const DESIRED_KEY: &str = "desired";
+
+/// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
+#[derive(Debug, Default)]
+pub struct Memory {
+    observed: Observed,
+    watch: Watch,
+}
+
+/// One look at everything but the refineries: sessions, effects, convoys. Answers with whether anything was done.
+pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
+    memory.observed.tick(town.world().clock().monotonic());
+    let mut did = effects::run_all(town, &mut memory.observed)? > 0;
+    for rig in town.rigs()? {
+        witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed)?;
+    }
+    handle_mail(town)?;
+    did |= convoy::feed(town)? > 0;
+    did |= effects::run_all(town, &mut memory.observed)? > 0;
+    Ok(did)
+}
+
+/// RECOVERED_BEAD and the like are for people to see; the facts are in the ledger.
+fn handle_mail(town: &Town) -> Result<()> {
+    let me = Address::Deacon;
+    let mail = town.ledger.read(|view| crate::post::unhandled(view, &me))?;
+    if mail.is_empty() {
+        return Ok(());
+    }
+    town.ledger.write(&me.to_string(), "handle mail", |tx| {
+        for (item, _) in &mail {
+            tx.mark_handled(item)?;
+        }
+        Ok::<_, Error>(())
+    })
+}
+
+/// A bell that several threads may ring and each waits at for itself.
+#[derive(Debug, Default)]
+struct Bell {
+    rings: Mutex<u64>,
+    rung: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rings.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        self.rung.notify_all();
+    }
+
+    /// Waits for a ring after `seen`, at most so long; answers with the newest.
+    fn wait(&self, seen: u64, at_most: Duration) -> u64 {
+        let rings = self.rings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let waited = self.rung.wait_timeout_while(rings, at_most, |rings| *rings == seen);
+        *waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+}
+
+/// Where the deacon is woken from outside.
+pub trait WakeUp {
+    /// Waits for a wake-up, at most so long.
+    fn wait(&mut self, at_most: Duration) -> Result<()>;
+}
+
+/// Runs until the town is meant to be down or is gone. The caller holds the deacon's lock.
+pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
+    let bell = Arc::new(Bell::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut refineries = Refineries { bell: bell.clone(), stop: stop.clone(), running: Vec::new() };
+    let mut memory = Memory::default();
+    let pace = Duration::from_secs(town.settings.patrol_seconds.max(1));
+    let mut seen = None;
+    while is_wanted(town)? {
+        refineries.start_missing(town)?;
+        let signal = town.ledger.change_signal()?;
+        match look(town, &mut memory) {
+            Ok(did) => {
+                if did || seen != Some(signal) {
+                    bell.ring();
+                }
+            }
+            Err(error) => note_error(town, "look", &error),
+        }
+        seen = Some(town.ledger.change_signal()?);
+        if let Err(error) = port::export_changed(town) {
+            note_error(town, "export", &error);
+        }
+        wake_up.wait(pace)?;
+    }
+    stop.store(true, Ordering::SeqCst);
+    bell.ring();
+    refineries.join();
+    port::export_changed(town)
+}
+
+/// Whether the town is there and is meant to be up.
+fn is_wanted(town: &Town) -> Result<bool> {
+    if !town.world().disk().exists(&town.layout.settings()) {
+        return Ok(false);
+    }
+    let desired = town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?;
+    Ok(desired.as_deref() != Some("down"))
+}
+
+/// An error of one look must not end the deacon: it is written down, and the next look tries again.
+fn note_error(town: &Town, during: &str, error: &Error) {
+    let path = town.layout.logs().join("deacon-errors.log");
+    let line = format!("{} {during}: {error}\n", town.world().clock().now());
+    let before = town.world().disk().read(&path).ok().flatten().unwrap_or_default();
+    let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
+    let text = [&before[keep..], line.as_bytes()].concat();
+    // Nowhere to say that nothing can be said.
+    let _ = town.world().disk().write(&path, &text);
+}
+
+/// Size of the error log; what is older is dropped.
+const ERROR_LOG_BYTES: usize = 256 * 1024;
+
+/// One thread a rig, since gates take minutes.
+struct Refineries {
+    bell: Arc<Bell>,
+    stop: Arc<AtomicBool>,
+    running: Vec<(String, std::thread::JoinHandle<()>)>,
+}
+
+impl Refineries {
+    fn start_missing(&mut self, town: &Town) -> Result<()> {
+        self.running.retain(|(_, thread)| !thread.is_finished());
+        for rig in town.rigs()? {
+            let name = rig.name().to_string();
+            if self.running.iter().any(|(running, _)| *running == name) {
+                continue;
+            }
+            let (town, bell, stop) = (town.reopen()?, self.bell.clone(), self.stop.clone());
+            let rig_name = name.clone();
+            let thread = std::thread::spawn(move || work(&town, &rig_name, &bell, &stop));
+            self.running.push((name, thread));
+        }
+        Ok(())
+    }
+
+    fn join(self) {
+        for (_, thread) in self.running {
+            // A refinery that panicked has said so on stderr; nothing is lost by it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(town: &Town, rig: &str, bell: &Bell, stop: &AtomicBool) {
+    let pace = Duration::from_secs(town.settings.patrol_seconds.max(1));
+    let mut seen = 0;
+    while !stop.load(Ordering::SeqCst) {
+        // The settings are read anew: a person may have changed them.
+        let Ok(rig) = town.rig(rig) else { return };
+        match refinery::run_round(town, &rig) {
+            Ok(Some(round)) if round.changed() => {
+                town.wake();
+                continue;
+            }
+            Ok(_) => {}
+            Err(error) => note_error(town, &format!("refinery {}", rig.name()), &error),
+        }
+        seen = bell.wait(seen, pace);
+    }
+}

@@ -1,0 +1,404 @@
+//! Rigs: adding a project to the town, its gates, and taking it out again.
+
+use std::path::{Path, PathBuf};
+
+use gt_model::id::{RigName, Sha};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::gates::{self, GatesRun};
+use crate::settings::{Gate, RigSettings};
+use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
+use crate::world::{FolderFacts, Held, Push};
+
+/// A rig to be added.
+#[derive(Clone, Debug, Default)]
+pub struct NewRig {
+    /// Its name.
+    pub name: String,
+    /// URL or path of the project's repository.
+    pub source: String,
+    /// The prefix of its beads' ids; made from the name where absent.
+    pub prefix: Option<String>,
+    /// The trunk; the remote's own where absent.
+    pub branch: Option<String>,
+    /// For a folder without a remote: make a bare copy beside it, which becomes its `origin`.
+    pub make_bare_remote: bool,
+    /// Land on this branch instead of the one that is checked out; made where it is not there.
+    pub land_on: Option<String>,
+    /// Do not run the gates on the trunk.
+    pub skip_proof: bool,
+}
+
+/// What adding a rig found and did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Added {
+    /// Its name.
+    pub name: RigName,
+    /// Its prefix.
+    pub prefix: String,
+    /// What will be pushed to.
+    pub remote: String,
+    /// On which branch.
+    pub trunk: String,
+    /// Why that is the remote, where it is not simply what was given.
+    pub remote_note: Option<String>,
+    /// The gates that were found and pinned.
+    pub gates: Vec<Gate>,
+    /// What they said of the trunk.
+    pub proof: Option<GatesRun>,
+    /// Why the rig is held, if it is.
+    pub held: Option<String>,
+}
+
+/// Says that a rig's folder is not finished; the next `rig add` of that name starts over.
+const UNFINISHED: &str = ".adding";
+
+/// Adds a rig: all of it, or nothing.
+pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
+    let name = RigName::parse(&new.name)?;
+    let held = town.lock("rigs")?;
+    let prefix = free_prefix(town, &name, new.prefix.as_deref())?;
+    let layout = town.layout.rig(&name);
+    let disk = town.world().disk();
+    if disk.exists(&layout.root) && !disk.exists(&layout.root.join(UNFINISHED)) {
+        let what = format!("{} is there already", layout.root.display());
+        return Err(Error::refused(what, "choose another name, or move the folder away"));
+    }
+    let (remote, remote_note) = find_remote(town, new, &held)?;
+    let trunk = find_trunk(town, new, &remote)?;
+    disk.remove(&layout.root)?;
+    let added = build(town, caller, new, &held, Site { name, prefix, remote, trunk, remote_note });
+    if added.is_err() {
+        disk.remove(&layout.root)?;
+    }
+    added
+}
+
+/// What was settled before anything is made.
+struct Site {
+    name: RigName,
+    prefix: String,
+    remote: String,
+    trunk: String,
+    remote_note: Option<String>,
+}
+
+/// The prefix, which must be nobody's yet; and the name, likewise.
+fn free_prefix(town: &Town, name: &RigName, wanted: Option<&str>) -> Result<String> {
+    let prefix = wanted.map_or_else(|| prefix_from(name), str::to_owned);
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let starts_well = prefix.starts_with(|c: char| c.is_ascii_lowercase());
+    if !starts_well || prefix.len() > 20 || !prefix.chars().all(plain) || prefix.ends_with('-') {
+        return Err(Error::Usage {
+            what: format!("`{prefix}` is no prefix"),
+            hint: "use 1 to 20 lower-case letters, digits or `-`, starting with a letter: --prefix vt".to_owned(),
+        });
+    }
+    town.ledger.read(|view| {
+        if let Some(rig) = view.rig(name.as_str())? {
+            return Err(Error::refused(format!("a rig is called {} already", rig.name), "gt rig list"));
+        }
+        let taken_by = view.rig_of_prefix(&prefix)?.map(|rig| format!("the rig {}", rig.name));
+        let taken_by = taken_by.or((prefix == TOWN_PREFIX).then(|| "the town itself".to_owned()));
+        match taken_by {
+            Some(by) => {
+                Err(Error::refused(format!("the prefix {prefix} belongs to {by}"), "choose one: --prefix <prefix>"))
+            }
+            None => Ok(prefix.clone()),
+        }
+    })
+}
+
+fn prefix_from(name: &RigName) -> String {
+    let lower = name.as_str().to_ascii_lowercase().replace('_', "-");
+    let trimmed: String = lower.trim_start_matches(|c: char| !c.is_ascii_lowercase()).chars().take(12).collect();
+    let trimmed = trimmed.trim_matches('-');
+    if trimmed.is_empty() { format!("r{lower}") } else { trimmed.to_owned() }
+}
+
+fn is_url(source: &str) -> bool {
+    let scp_like = source.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    source.contains("://") || scp_like
+}
+
+/// The repository that work will be pushed to, and why it is that one.
+fn find_remote(town: &Town, new: &NewRig, held: &Held) -> Result<(String, Option<String>)> {
+    if new.source.starts_with('-') || new.source.is_empty() {
+        return Err(Error::Usage {
+            what: format!("`{}` is no repository", new.source),
+            hint: "give a URL, or the path of a folder: gt rig add app ~/src/app".to_owned(),
+        });
+    }
+    if is_url(&new.source) {
+        return Ok((new.source.clone(), None));
+    }
+    let folder = Path::new(&new.source);
+    let shown = folder.display().to_string();
+    match town.world().repo().folder(folder)? {
+        FolderFacts::NoRepository => Err(Error::refused(
+            format!("{shown} is no git repository"),
+            "give the folder that holds .git, or a URL; a new project starts with git init and a first commit",
+        )),
+        FolderFacts::Bare => Ok((shown, None)),
+        FolderFacts::Checkout { has_commit: false, .. } => {
+            Err(Error::refused(format!("{shown} has no commit yet"), "make a first commit: git commit"))
+        }
+        FolderFacts::Checkout { origin: Some(url), .. } => {
+            let note = format!("{shown} has the remote origin: work will be pushed to {url}");
+            Ok((absolute_url(folder, &url), Some(note)))
+        }
+        FolderFacts::Checkout { origin: None, branch, .. } => no_origin(town, new, folder, branch.as_deref(), held),
+    }
+}
+
+/// A relative path as a remote's URL is relative to the repository that names it.
+fn absolute_url(folder: &Path, url: &str) -> String {
+    if is_url(url) || Path::new(url).is_absolute() { url.to_owned() } else { folder.join(url).display().to_string() }
+}
+
+fn no_origin(
+    town: &Town,
+    new: &NewRig,
+    folder: &Path,
+    checked_out: Option<&str>,
+    held: &Held,
+) -> Result<(String, Option<String>)> {
+    let shown = folder.display().to_string();
+    if new.make_bare_remote {
+        let bare = PathBuf::from(format!("{}.git", shown.trim_end_matches('/')));
+        if town.world().disk().exists(&bare) {
+            return Err(Error::refused(
+                format!("{} is there already", bare.display()),
+                "gt rig add <name> <that folder>",
+            ));
+        }
+        town.world().repo().make_bare_remote(held, folder, &bare)?;
+        let note = format!("a bare copy was made at {}; {shown} has it as origin now", bare.display());
+        return Ok((bare.display().to_string(), Some(note)));
+    }
+    let trunk = new.land_on.as_deref().or(new.branch.as_deref()).or(checked_out);
+    if trunk.is_some() && trunk == checked_out {
+        return Err(Error::refused(
+            format!(
+                "{shown} has no remote, and the branch {} is checked out there: landing on it would pull the files from under you",
+                trunk.unwrap_or_default()
+            ),
+            "two ways out: --make-bare-remote (a bare copy beside it becomes its origin), or --land-on <another branch>",
+        ));
+    }
+    Ok((
+        shown.clone(),
+        Some(format!("{shown} has no remote: work will be pushed to it, on another branch than is checked out")),
+    ))
+}
+
+/// The branch that work lands on, which must have a commit.
+fn find_trunk(town: &Town, new: &NewRig, remote: &str) -> Result<String> {
+    let facts = town.world().repo().ask_remote(remote)?;
+    if facts.branches.is_empty() {
+        return Err(Error::refused(format!("{remote} has no commit"), "push a first commit to it"));
+    }
+    if let Some(branch) = &new.land_on {
+        return Ok(branch.clone());
+    }
+    let names = || facts.branches.keys().take(8).cloned().collect::<Vec<_>>().join(", ");
+    match new.branch.clone().or_else(|| facts.head_branch.clone()) {
+        Some(branch) if facts.branches.contains_key(&branch) => Ok(branch),
+        Some(branch) => Err(Error::refused(format!("{remote} has no branch {branch}"), format!("it has: {}", names()))),
+        None => Err(Error::refused(
+            format!("{remote} does not say which branch is its trunk"),
+            format!("--branch <one of {}>", names()),
+        )),
+    }
+}
+
+fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) -> Result<Added> {
+    let disk = town.world().disk();
+    let repo = town.world().repo();
+    let layout = town.layout.rig(&site.name);
+    disk.write(&layout.root.join(UNFINISHED), b"")?;
+    repo.create(held, &layout.repo(), &site.remote)?;
+    let mut branches = repo.fetch(held, &layout.repo())?;
+    if new.land_on.is_some() && !branches.contains_key(&site.trunk) {
+        let start = start_of_new_trunk(town, &site.remote, &branches)?;
+        make_trunk(town, held, &layout.repo(), &site.trunk, &start)?;
+        branches.insert(site.trunk.clone(), start);
+    }
+    let trunk = branches
+        .get(&site.trunk)
+        .cloned()
+        .ok_or_else(|| Error::Unknown { what: "branch", name: site.trunk.clone() })?;
+    repo.reset_gate_worktree(held, &layout.repo(), &layout.gate_worktree(), &trunk)?;
+    let gates = gates::find(town.world(), &layout.gate_worktree())?;
+    disk.write(&layout.settings(), settings_text(&gates).as_bytes())?;
+    for folder in [layout.root.join("polecats"), layout.root.join("witness"), layout.root.join("crew")] {
+        disk.create_dir(&folder)?;
+    }
+    disk.create_dir(&layout.root.join(".beads"))?;
+    disk.link(&layout.formulas(), Path::new("../../.beads/formulas"))?;
+    let held_because = gates.is_empty().then(|| NO_GATE.to_owned());
+    town.ledger.write(&caller.name(), "rig add", |tx| {
+        tx.add_rig(&site.name, &site.prefix, &site.remote, &site.trunk)?;
+        tx.set_remote_refs(&site.name, &branches)?;
+        if let Some(why) = &held_because {
+            tx.raise("rig-held", site.name.as_str(), why)?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    disk.remove(&layout.root.join(UNFINISHED))?;
+    let rig = town.rig(site.name.as_str())?;
+    let proof = if new.skip_proof || gates.is_empty() { None } else { Some(prove(town, caller, &rig)?) };
+    town.wake();
+    let held = town.ledger.read(|view| view.condition("rig-held", site.name.as_str()).map_err(Error::from))?;
+    Ok(Added {
+        name: site.name,
+        prefix: site.prefix,
+        remote: site.remote,
+        trunk: site.trunk,
+        remote_note: site.remote_note,
+        gates,
+        proof,
+        held: held.map(|c| c.text),
+    })
+}
+
+const NO_GATE: &str = "no gate was found, so nothing could be shown to be green; `gt rig gates add` names one, or `allow_ungated = true` in rig.toml is your word that none is needed; then `gt rig release`";
+
+fn start_of_new_trunk(town: &Town, remote: &str, branches: &std::collections::BTreeMap<String, Sha>) -> Result<Sha> {
+    let head = town.world().repo().ask_remote(remote)?.head_branch;
+    let start = head.and_then(|branch| branches.get(&branch).cloned()).or_else(|| branches.values().next().cloned());
+    start.ok_or_else(|| Error::refused(format!("{remote} has no commit"), "push a first commit to it"))
+}
+
+fn make_trunk(town: &Town, held: &Held, repo: &Path, branch: &str, start: &Sha) -> Result<()> {
+    match town.world().repo().push(held, repo, branch, start, None)? {
+        Push::Done | Push::Moved => Ok(()),
+        Push::Refused(why) => {
+            Err(Error::refused(format!("the remote refused the branch {branch}: {why}"), "make it there yourself"))
+        }
+    }
+}
+
+fn settings_text(gates: &[Gate]) -> String {
+    let mut text = "\
+# Settings of this rig. Every key has a default; `gt help rig` explains them.
+version = 1
+landing = \"ask\"      # what is green waits for `gt mq approve`; \"auto\" lands it
+"
+    .to_owned();
+    for gate in gates {
+        text.push_str("\n[[gate]]\n");
+        text.push_str(&toml::to_string(gate).unwrap_or_default());
+    }
+    text
+}
+
+/// Runs the gates on the trunk; a red trunk holds the rig.
+pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
+    let run = run_on_trunk(town, rig)?;
+    town.ledger.write(&caller.name(), "prove", |tx| {
+        match run.failure() {
+            Some(failure) => tx.raise("rig-held", rig.name().as_str(), &format!("its trunk is red: {failure}"))?,
+            None => tx.clear("rig-held", rig.name().as_str())?,
+        };
+        Ok::<_, Error>(())
+    })?;
+    Ok(run)
+}
+
+fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
+    // The refinery's own turn: it uses the same worktree.
+    let _turn = town.lock(&format!("refinery-{}", rig.name()))?;
+    let folder = rig.layout.gate_worktree();
+    {
+        let held = town.lock(&rig.repo_lock())?;
+        let refs = town.world().repo().refs(&rig.layout.repo())?;
+        let trunk =
+            refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
+        town.world().repo().reset_gate_worktree(&held, &rig.layout.repo(), &folder, trunk)?;
+    }
+    gates::run(town, rig, &folder, "proof")
+}
+
+/// Takes a hold off a rig; if it has gates, they must be green on the trunk first.
+pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>> {
+    if rig.settings.gate.is_empty() && !rig.settings.allow_ungated {
+        return Err(Error::refused(
+            format!("the rig {} has no gate", rig.name()),
+            "gt rig gates add <rig> <name> \"<command>\"",
+        ));
+    }
+    if !rig.settings.gate.is_empty() {
+        return prove(town, caller, rig).map(Some);
+    }
+    town.ledger.write(&caller.name(), "rig release", |tx| {
+        tx.clear("rig-held", rig.name().as_str())?;
+        Ok::<_, Error>(())
+    })?;
+    Ok(None)
+}
+
+/// Adds a gate to `rig.toml`, leaving the rest of the file as it is.
+pub fn add_gate(town: &Town, rig: &Rig, gate: &Gate) -> Result<RigSettings> {
+    if rig.settings.gate.iter().any(|g| g.name == gate.name) {
+        return Err(Error::refused(format!("a gate is called {} already", gate.name), "gt rig gates list"));
+    }
+    edit(town, rig, |document| {
+        let mut table = toml_edit::Table::new();
+        table["name"] = toml_edit::value(&gate.name);
+        table["run"] = toml_edit::value(&gate.run);
+        let gates = document.entry("gate").or_insert(toml_edit::Item::ArrayOfTables(toml_edit::ArrayOfTables::new()));
+        if let Some(gates) = gates.as_array_of_tables_mut() {
+            gates.push(table);
+        }
+    })
+}
+
+/// Removes a gate from `rig.toml`.
+pub fn remove_gate(town: &Town, rig: &Rig, name: &str) -> Result<RigSettings> {
+    if !rig.settings.gate.iter().any(|g| g.name == name) {
+        return Err(Error::Unknown { what: "gate", name: name.to_owned() });
+    }
+    edit(town, rig, |document| {
+        if let Some(gates) = document.get_mut("gate").and_then(|item| item.as_array_of_tables_mut()) {
+            gates.retain(|table| table.get("name").and_then(|n| n.as_str()) != Some(name));
+        }
+    })
+}
+
+fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<RigSettings> {
+    let path = rig.layout.settings();
+    let bytes = town.world().disk().read(&path)?.ok_or_else(|| Error::MissingFile(path.clone()))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let damaged = |e: toml_edit::TomlError| crate::settings::SettingsError { path: path.clone(), text: e.to_string() };
+    let mut document: toml_edit::DocumentMut = text.parse().map_err(damaged)?;
+    change(&mut document);
+    let text = document.to_string();
+    let settings = crate::settings::parse(&path, text.as_bytes())?;
+    town.world().disk().write(&path, text.as_bytes())?;
+    Ok(settings)
+}
+
+/// Takes a rig out of the town. Its folder goes into the town's archive, its beads stay. Answers with where it went.
+pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<PathBuf> {
+    let _held = town.lock("rigs")?;
+    let busy = town.ledger.read(|view| {
+        let present = view.present_attempts()?.into_iter().filter(|a| &a.rig == rig.name());
+        Ok::<_, Error>(present.map(|a| a.bead.0).collect::<Vec<_>>())
+    })?;
+    if !busy.is_empty() {
+        let what = format!("the rig {} is at work on {}", rig.name(), busy.join(", "));
+        return Err(Error::refused(what, "wait for them to land, or take them back: gt unsling <bead>"));
+    }
+    let archive = town.layout.root.join(".archive");
+    let number = town.world().disk().list(&archive)?.len() + 1;
+    let to = archive.join(format!("{}-{number}", rig.name()));
+    if !dry_run {
+        town.ledger.write(&caller.name(), "rig remove", |tx| tx.remove_rig(rig.name()).map_err(Error::from))?;
+        town.world().disk().create_dir(&archive)?;
+        town.world().disk().rename(&rig.layout.root, &to)?;
+        town.wake();
+    }
+    Ok(to)
+}

@@ -1,0 +1,110 @@
+//! Up and down: what the town is meant to be, and making sure that it is.
+
+use std::time::Duration;
+
+use gt_model::id::{BeadId, IncarnationId};
+use serde::Serialize;
+
+use crate::deacon::DESIRED_KEY;
+use crate::error::{Error, Result};
+use crate::ledger::Incarnation;
+use crate::town::{Caller, Town};
+use crate::world::{Exit, SessionState};
+
+/// Why a session ended that `gt down` ended: it counts against nobody.
+pub const DOWN_REASON: &str = "the town went down";
+
+/// How long the deacon may take to finish what it is at.
+const DEACON_DEADLINE: Duration = Duration::from_mins(2);
+
+/// How long a session's tree has to end politely.
+const END_GRACE: Duration = Duration::from_secs(5);
+
+/// What `gt down` ended.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Ended {
+    /// Whether a deacon ran.
+    pub deacon: bool,
+    /// Sessions, with the beads that they worked on; the next `gt up` starts them again.
+    pub sessions: Vec<(IncarnationId, BeadId)>,
+}
+
+/// Says that the town is meant to be up.
+pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
+    set_desired(town, caller, "up")
+}
+
+fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
+    if !caller.is_overseer() {
+        return Err(Error::refused(format!("only a person takes the town {state}"), "ask the overseer by mail"));
+    }
+    town.ledger.write(&caller.name(), state, |tx| {
+        if tx.meta(DESIRED_KEY)?.as_deref() != Some(state) {
+            tx.set_meta(DESIRED_KEY, state)?;
+            tx.event(&format!("town-{state}"), "town", None, None, None)?;
+        }
+        Ok(())
+    })
+}
+
+/// Waits until the deacon runs; an error where it does not within the deadline.
+pub fn wait_for_deacon(town: &Town, running: bool, deadline: Duration) -> Result<()> {
+    let clock = town.world().clock();
+    let start = clock.monotonic();
+    while town.deacon_runs()? != running {
+        if clock.monotonic() - start > deadline {
+            let what = if running { "the deacon did not start" } else { "the deacon did not stop" };
+            let hint = format!("see {}", town.layout.logs().join("deacon.log").display());
+            return Err(Error::TimedOut { what: what.to_owned(), hint });
+        }
+        clock.pause(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Takes the town down: the deacon, then every session. Proves that nothing is left.
+pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
+    set_desired(town, caller, "down")?;
+    let mut ended = Ended { deacon: town.deacon_runs()?, ..Ended::default() };
+    town.wake();
+    wait_for_deacon(town, false, DEACON_DEADLINE)?;
+    for incarnation in live(town)? {
+        if let Some(bead) = end_session(town, caller, &incarnation)? {
+            ended.sessions.push((incarnation.id, bead));
+        }
+    }
+    let left: Vec<String> = live(town)?.into_iter().map(|i| i.id.0).collect();
+    if left.is_empty() {
+        return Ok(ended);
+    }
+    Err(Error::NeedsPerson {
+        what: format!("sessions are left: {}", left.join(", ")),
+        hint: "gt down again; if they stay, gt status names their processes".to_owned(),
+    })
+}
+
+fn live(town: &Town) -> Result<Vec<Incarnation>> {
+    let open = town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
+    let started = |i: &Incarnation| {
+        Ok::<_, Error>(town.world().sessions().state(&town.layout.session(&i.id))? != SessionState::NotStarted)
+    };
+    open.into_iter().filter_map(|i| started(&i).map(|yes| yes.then_some(i)).transpose()).collect()
+}
+
+fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Result<Option<BeadId>> {
+    let dir = town.layout.session(&incarnation.id);
+    let by_itself = matches!(town.world().sessions().state(&dir)?, SessionState::Ended(_));
+    town.world().sessions().end(&dir, END_GRACE)?;
+    let exit = match town.world().sessions().state(&dir)? {
+        SessionState::Ended(exit) if by_itself => exit,
+        SessionState::Ended(exit) => Exit { reason: DOWN_REASON.to_owned(), ..exit },
+        _ => return Ok(None),
+    };
+    town.ledger.write(&caller.name(), "down", |tx| {
+        let attempt = tx.attempt(incarnation.attempt)?;
+        let attempt =
+            attempt.ok_or_else(|| Error::Unknown { what: "attempt", name: incarnation.attempt.to_string() })?;
+        tx.record_end(incarnation, &attempt.bead, &exit)?;
+        Ok((!by_itself).then_some(attempt.bead))
+    })
+}

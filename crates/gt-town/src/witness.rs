@@ -1,0 +1,254 @@
+//! The witness: one patrol over a rig's polecats. It reads facts, and acts only on what it knows.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::effect::Effect;
+use gt_model::id::{BeadId, RigName};
+use gt_model::patrol::{self, PolecatFacts, Process, Verdict};
+use gt_model::protocol::Message;
+use serde::Serialize;
+
+use crate::convoy;
+use crate::done;
+use crate::effects;
+use crate::error::{Error, Result};
+use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Mail, Tx};
+use crate::observed::Observed;
+use crate::post;
+use crate::sling;
+use crate::town::{Rig, Town};
+use crate::updown::DOWN_REASON;
+use crate::world::{SessionState, Vitals};
+
+/// What the witness has seen of sessions so far, to tell life from silence.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    vitals: BTreeMap<String, (Vitals, u32)>,
+}
+
+impl Watch {
+    /// A key under which silence is timed; it changes with every sign of life.
+    fn silence_key(&mut self, incarnation: &Incarnation, vitals: Vitals) -> String {
+        let id = incarnation.id.0.clone();
+        let entry = self.vitals.entry(id.clone()).or_insert_with(|| (vitals.clone(), 0));
+        if entry.0 != vitals {
+            *entry = (vitals, entry.1.wrapping_add(1));
+        }
+        format!("silence-{id}-{}", entry.1)
+    }
+
+    fn forget_all_but(&mut self, live: &[Incarnation]) {
+        self.vitals.retain(|id, _| live.iter().any(|i| i.id.0 == *id));
+    }
+}
+
+/// One polecat, as a patrol found it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// Which.
+    pub worker: Address,
+    /// On what.
+    pub bead: BeadId,
+    /// What the witness makes of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// One patrol over a rig.
+pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed) -> Result<Vec<Finding>> {
+    let witness = Witness { town, rig, actor: Address::Witness(rig.name().clone()).to_string() };
+    witness.handle_mail()?;
+    let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
+    let mut findings = Vec::new();
+    let mut live = Vec::new();
+    for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
+        live.extend(witness.record_ends(attempt)?);
+        let verdict = witness.judge(attempt, watch, observed)?;
+        witness.act(attempt, &verdict)?;
+        findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
+    }
+    watch.forget_all_but(&live);
+    Ok(findings)
+}
+
+struct Witness<'t> {
+    town: &'t Town,
+    rig: &'t Rig,
+    actor: String,
+}
+
+impl Witness<'_> {
+    fn write<T>(&self, verb: &str, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.town.ledger.write(&self.actor, verb, change)
+    }
+
+    /// Passes on what others want known. The facts are in the ledger already: nothing here moves a state.
+    fn handle_mail(&self) -> Result<()> {
+        let me = Address::Witness(self.rig.name().clone());
+        let mail = self.town.ledger.read(|view| post::unhandled(view, &me))?;
+        if mail.is_empty() {
+            return Ok(());
+        }
+        self.write("handle mail", |tx| {
+            for (item, message) in &mail {
+                pass_on(tx, self.rig.name(), item, message)?;
+                tx.mark_handled(item)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Records the ends of sessions that are over; answers with those that are not.
+    fn record_ends(&self, attempt: &Attempt) -> Result<Vec<Incarnation>> {
+        let incarnations = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
+        let mut live = Vec::new();
+        for incarnation in incarnations.into_iter().filter(|i| i.ended_at.is_none()) {
+            match self.state(&incarnation)? {
+                SessionState::Ended(exit) => {
+                    self.write("record end", |tx| {
+                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        Ok(())
+                    })?;
+                }
+                // Never started, and no longer to be: its attempt let go of the hook before.
+                SessionState::NotStarted if !attempt.is_hooked() => {
+                    let exit = crate::world::Exit { code: None, signal: None, reason: "never started".to_owned() };
+                    self.write("record end", |tx| {
+                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        Ok(())
+                    })?;
+                }
+                _ => live.push(incarnation),
+            }
+        }
+        Ok(live)
+    }
+
+    fn state(&self, incarnation: &Incarnation) -> Result<SessionState> {
+        Ok(self.town.world().sessions().state(&self.town.layout.session(&incarnation.id))?)
+    }
+
+    fn judge(&self, attempt: &Attempt, watch: &mut Watch, observed: &mut Observed) -> Result<Verdict> {
+        let incarnations = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
+        let mut facts = PolecatFacts {
+            hook_empty: !attempt.is_hooked(),
+            process: None,
+            quiet_for: Duration::ZERO,
+            ended_for: Duration::ZERO,
+            incarnations: incarnations.iter().filter(|i| !was_taken_down(i)).count() as u32,
+        };
+        if let Some(newest) = incarnations.last() {
+            facts.process = Some(self.process(newest)?);
+            if newest.ended_at.is_some() {
+                facts.ended_for =
+                    if observed.is_impatient() { Duration::MAX } else { observed.age(&format!("ended-{}", newest.id)) };
+            } else {
+                let vitals = self.town.world().sessions().vitals(&self.town.layout.session(&newest.id))?;
+                facts.quiet_for = observed.age(&watch.silence_key(newest, vitals));
+            }
+        }
+        Ok(patrol::verdict(&facts, &self.town.settings.patrol_limits()))
+    }
+
+    fn process(&self, incarnation: &Incarnation) -> Result<Process> {
+        if incarnation.ended_at.is_some() {
+            return Ok(Process::Gone);
+        }
+        Ok(match self.state(incarnation)? {
+            SessionState::NotStarted => Process::NotStarted,
+            SessionState::Running { .. } => Process::Running,
+            // Its end is recorded by the next patrol, before anything is built on it.
+            SessionState::Ended(_) => Process::Unknown("it has just ended".to_owned()),
+            SessionState::Unknown(why) => Process::Unknown(why),
+        })
+    }
+
+    fn act(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {
+        match verdict {
+            Verdict::Crashed => self.restart(attempt),
+            Verdict::Quiet => self.end_silent(attempt),
+            Verdict::Recovered => self.recover(attempt),
+            Verdict::Unknown(_) | Verdict::Done | Verdict::Starting | Verdict::Working | Verdict::BackingOff => Ok(()),
+        }
+    }
+
+    fn restart(&self, attempt: &Attempt) -> Result<()> {
+        self.write("restart", |tx| {
+            let attempt = still(tx, attempt)?;
+            let all_ended = tx.incarnations_of(attempt.id)?.iter().all(|i| i.ended_at.is_some());
+            if attempt.is_hooked() && all_ended {
+                effects::begin_incarnation(tx, &attempt)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends a session without any sign of life, once: its end makes the work start again.
+    fn end_silent(&self, attempt: &Attempt) -> Result<()> {
+        self.write("end silent", |tx| {
+            let Some(newest) = tx.incarnations_of(attempt.id)?.pop() else { return Ok(()) };
+            let effect = Effect::EndSession { incarnation: newest.id.clone() };
+            if tx.open_effects()?.iter().any(|row| row.effect == effect) {
+                return Ok(());
+            }
+            tx.event("worker-silent", &format!("incarnation {}", newest.number), Some(&attempt.bead), None, None)?;
+            tx.decide(&effect, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
+            Ok(())
+        })
+    }
+
+    /// Takes the bead back from a worker that died too often, and asks for a person.
+    fn recover(&self, attempt: &Attempt) -> Result<()> {
+        self.write("recover", |tx| {
+            let attempt = still(tx, attempt)?;
+            let Some(bead) = tx.bead(&attempt.bead)? else { return Ok(()) };
+            if !attempt.is_hooked() {
+                return Ok(());
+            }
+            let incarnations = tx.incarnations_of(attempt.id)?.len();
+            sling::release(tx, &attempt, &bead, AttemptOutcome::Recovered)?;
+            done::escalate(tx, &attempt, &format!("its worker died {incarnations} times"))?;
+            let message = Message::RecoveredBead {
+                bead: attempt.bead.to_string(),
+                worker: attempt.address().to_string(),
+                snapshot: effects::snapshot_ref(&attempt),
+                attempts: attempt.number.to_string(),
+            };
+            post::send_protocol(tx, Address::Witness(attempt.rig.clone()), vec![Address::Deacon], &message, "")?;
+            convoy::bead_finished(tx, &attempt.bead, "failed")
+        })
+    }
+}
+
+/// A session that `gt down` ended did not die of its work.
+fn was_taken_down(incarnation: &Incarnation) -> bool {
+    incarnation.exit.as_ref().is_some_and(|exit| exit.reason == DOWN_REASON)
+}
+
+/// The attempt as it is now, inside an operation.
+fn still(tx: &Tx<'_>, attempt: &Attempt) -> Result<Attempt> {
+    tx.attempt(attempt.id)?.ok_or_else(|| Error::Unknown { what: "attempt", name: attempt.id.to_string() })
+}
+
+fn pass_on(tx: &Tx<'_>, rig: &RigName, item: &Mail, message: &Message) -> Result<()> {
+    let me = Address::Witness(rig.clone());
+    match message {
+        // A notice is made from the ledger, not from what the mail claims.
+        Message::PolecatDone { mr, .. } => {
+            let Some(mr) = tx.merge_request(&mr.as_str().into())? else { return Ok(()) };
+            let ready = Message::MergeReady {
+                mr: mr.id.to_string(),
+                bead: mr.bead.to_string(),
+                branch: mr.branch,
+                commit: mr.head.to_string(),
+            };
+            post::send_protocol(tx, me, vec![Address::Refinery(rig.clone())], &ready, "")
+        }
+        Message::Help { .. } => {
+            post::send(tx, me, vec![Address::Mayor, Address::Overseer], &item.subject, &item.body).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}

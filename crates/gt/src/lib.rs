@@ -1,1 +1,119 @@
-//! .
+//! The command line of Gas Town: arguments in, engine calls, text or JSON out.
+//!
+//! [`run`] does one call of `gt` inside the calling process, so that simulated workers use the very same verbs.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use clap::Parser;
+use gt_town::faults::Faults;
+use gt_town::settings::AgentPreset;
+use gt_town::world::World;
+use gt_town::world::real::RealWorld;
+use gt_town::{Outside, Town};
+
+pub mod cli;
+mod commands;
+pub mod console;
+pub mod demo;
+pub mod error;
+pub mod sim;
+
+use cli::Cli;
+use console::Console;
+use error::CliError;
+
+/// Exit code of a failure of gt itself.
+pub const EXIT_INTERNAL: u8 = 70;
+
+/// What a call of `gt` finds around it.
+#[derive(Clone)]
+pub struct Process {
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// The working folder.
+    pub cwd: PathBuf,
+    /// The door to everything, and what else the engine is handed.
+    pub outside: Outside,
+    /// A town that is open already, in a simulated world.
+    pub town: Option<Rc<Town>>,
+}
+
+/// Why a call of `gt` could not even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The working folder or our own path can't be had.
+    #[error("the working folder or the path of gt can't be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// The built-in presets are damaged.
+    #[error("the built-in presets can't be read: {0}")]
+    Presets(#[from] toml::de::Error),
+}
+
+impl Process {
+    /// This process, in the real world.
+    pub fn real(
+        env: BTreeMap<String, String>,
+        cwd: std::io::Result<PathBuf>,
+        gt: std::io::Result<PathBuf>,
+    ) -> Result<Self, StartError> {
+        let gt = gt?;
+        let world: Arc<dyn World> = Arc::new(RealWorld::new(gt.clone()));
+        let faults = env.get("GT_FAULT").map_or_else(Faults::none, |text| Faults::parse(text));
+        let outside = Outside {
+            world,
+            env: env.clone(),
+            gt,
+            presets: presets()?,
+            entropy: Arc::new(gt_town::world::real::entropy),
+            faults,
+        };
+        Ok(Self { env, cwd: cwd?, outside, town: None })
+    }
+}
+
+/// Kinds of agent that come with the binary.
+pub fn presets() -> Result<BTreeMap<String, AgentPreset>, toml::de::Error> {
+    toml::from_str(include_str!("presets.toml"))
+}
+
+/// One call of `gt`.
+pub struct Invocation<'a> {
+    /// All arguments, the program's name first.
+    pub args: Vec<OsString>,
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Error output.
+    pub err: &'a mut dyn Write,
+    /// Whether standard output is a terminal.
+    pub terminal: bool,
+}
+
+/// Does one call of `gt`; answers with its exit code.
+pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
+    let args = as_gt(invocation.args);
+    let mut console = Console::new(invocation.out, invocation.err, invocation.terminal);
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return console.usage(&error),
+    };
+    console.configure(&cli.global, process);
+    match commands::dispatch(cli, process, &mut console) {
+        Ok(code) => code,
+        Err(CliError::Closed) => 0,
+        Err(error) => console.fail(&error),
+    }
+}
+
+/// Called as `bd`, gt is its own verb `bead`.
+fn as_gt(mut args: Vec<OsString>) -> Vec<OsString> {
+    let name = args.first().and_then(|arg| Path::new(arg).file_name());
+    if name.is_some_and(|name| name == "bd") {
+        args.insert(1, "bead".into());
+    }
+    args
+}

@@ -1,2 +1,32 @@
-//! .
-fn main() {}
+//! `gt`: the process around [`gt::run`]. Only here are arguments, environment and working folder read.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use gt::{Invocation, Process};
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    // A shim is asked for by ourselves, often, and must be quick: nothing is set up for it.
+    if let Some(code) = gt_town::world::real::shim::call(args.get(1..).unwrap_or_default()) {
+        return code;
+    }
+    let env: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let process = match Process::real(env, std::env::current_dir(), std::env::current_exe()) {
+        Ok(process) => process,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            return ExitCode::from(gt::EXIT_INTERNAL);
+        }
+    };
+    let invocation = Invocation {
+        args,
+        out: &mut anstream::AutoStream::auto(std::io::stdout()),
+        err: &mut anstream::AutoStream::auto(std::io::stderr()),
+        terminal: std::io::stdout().is_terminal(),
+    };
+    ExitCode::from(gt::run(invocation, &process))
+}

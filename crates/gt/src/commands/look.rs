@@ -1,0 +1,194 @@
+//! Looking at the town.
+
+use gt_model::id::BeadId;
+use gt_town::ledger::Event;
+use gt_town::observe::{self, TownStatus, Why};
+use gt_town::{Error, beads, effects};
+
+use super::Context;
+use super::queue::status_text;
+use crate::Process;
+use crate::console::{Console, Table, printable, printable_lines};
+use crate::error::{CliError, CliResult};
+
+/// `gt status`.
+pub fn status(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let status = observe::status(&context.town)?;
+    if console.is_json() {
+        return console.facts("gt.status/1", "status", status);
+    }
+    say_status(&status, console)?;
+    Ok(0)
+}
+
+fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliError> {
+    if !status.needs_you.is_empty() {
+        let heading = console.red("needs you:");
+        console.line(&heading)?;
+        for condition in &status.needs_you {
+            let first = condition.text.lines().next().unwrap_or_default();
+            console.line(&format!("  {}  {}", condition.key, printable(first)))?;
+        }
+    }
+    let deacon = if status.deacon { "the town is up" } else { "the town is down: gt up" };
+    console.line(&format!("{deacon}; {} beads ready", status.ready))?;
+    if status.rigs.is_empty() {
+        console.line("no rig yet: gt rig add <name> <url-or-path>")?;
+    }
+    for rig in &status.rigs {
+        console.line(&format!("rig {}: lands on {} of {} ({})", rig.name, rig.trunk, rig.remote, rig.landing))?;
+    }
+    if !status.workers.is_empty() {
+        let mut table = Table::new(&["WORKER", "BEAD", "TRY", "DOING", "TITLE"]);
+        for worker in &status.workers {
+            let tries = format!("{}.{}", worker.attempt, worker.incarnation);
+            table.row([&worker.worker, worker.bead.as_str(), &tries, &worker.doing, &worker.title]);
+        }
+        console.table(&table)?;
+    }
+    if !status.queue.is_empty() {
+        let mut table = Table::new(&["MERGE REQUEST", "BEAD", "STATUS"]);
+        for item in &status.queue {
+            table.row([item.mr.id.0.clone(), item.mr.bead.0.clone(), status_text(&item.status)]);
+        }
+        console.table(&table)?;
+    }
+    Ok(())
+}
+
+/// `gt log`.
+pub fn log(context: &Context<'_>, bead: Option<&str>, last: u32, follow: bool, console: &mut Console<'_>) -> CliResult {
+    let town = &context.town;
+    let bead: Option<BeadId> = bead.map(|text| town.ledger.read(|view| beads::resolve(view, text))).transpose()?;
+    let events = town.ledger.read(|view| view.last_events(bead.as_ref(), last).map_err(Error::from))?;
+    if console.is_json() && !follow {
+        return console.facts("gt.log/1", "events", events);
+    }
+    let mut seen = 0;
+    for event in &events {
+        say_event(event, console)?;
+        seen = event.seq;
+    }
+    let mut signal = town.ledger.change_signal().map_err(Error::from)?;
+    while follow {
+        town.world().clock().pause(std::time::Duration::from_millis(250));
+        let now = town.ledger.change_signal().map_err(Error::from)?;
+        if now == signal {
+            continue;
+        }
+        signal = now;
+        for event in town.ledger.read(|view| view.events(seen, bead.as_ref(), 1000).map_err(Error::from))? {
+            say_event(&event, console)?;
+            seen = event.seq;
+        }
+    }
+    Ok(0)
+}
+
+fn say_event(event: &Event, console: &mut Console<'_>) -> Result<(), CliError> {
+    if console.is_json() {
+        let line = serde_json::to_string(event).map_err(|e| CliError::Io(e.into()))?;
+        return console.line(&line);
+    }
+    let time = event.at.get(11..19).unwrap_or(&event.at);
+    let bead = event.bead.as_ref().map_or("-", BeadId::as_str);
+    let subject = if bead == event.subject { "" } else { &event.subject };
+    console.line(&format!("{time}  {bead}  {}  {subject}  by {}", event.event, event.actor))
+}
+
+/// `gt why`.
+pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
+    if let Ok(rig) = context.town.rig(id) {
+        return why_rig(context, &rig, console);
+    }
+    let id = match context.town.ledger.read(|view| view.merge_request(&id.into()).map_err(Error::from))? {
+        Some(mr) => mr.bead,
+        None => context.town.ledger.read(|view| beads::resolve(view, id))?,
+    };
+    let why = observe::why(&context.town, &id)?;
+    if console.is_json() {
+        return console.facts("gt.why/1", "why", why);
+    }
+    say_why(&why, console)?;
+    Ok(0)
+}
+
+fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
+    console.line(&printable_lines(&why.answer))?;
+    if let Some(next) = &why.next {
+        console.line(&format!("next: {next}"))?;
+    }
+    for blocker in &why.blockers {
+        console.line(&format!("  waits for {} ({}, {}): {}", blocker.id, blocker.kind, blocker.status, printable(&blocker.title)))?;
+    }
+    for attempt in &why.attempts {
+        let end = attempt.outcome.map_or("live", gt_town::ledger::AttemptOutcome::as_str);
+        console.line(&format!("  attempt {} by {}: {end}", attempt.number, attempt.address()))?;
+        if let Some(reason) = &attempt.why {
+            let first = reason.lines().next().unwrap_or_default();
+            console.line(&format!("    since the one before: {}", printable(first)))?;
+        }
+    }
+    for item in &why.merge_requests {
+        console.line(&format!("  {}: {}", item.mr.id, status_text(&item.status)))?;
+        if let Some(failure) = &item.mr.failure {
+            console.line(&format!("    {}", printable(failure.lines().next().unwrap_or_default())))?;
+        }
+    }
+    for effect in &why.effects {
+        let error = effect.last_error.as_deref().map(|e| format!(", last: {}", printable(e))).unwrap_or_default();
+        console.line(&format!("  to be done: {} (tried {} times{error})", effect.effect.kind(), effect.tries))?;
+    }
+    for condition in &why.conditions {
+        console.line(&format!("  {} since {}: {}", condition.key, condition.since, printable(&condition.text)))?;
+    }
+    Ok(())
+}
+
+fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>) -> CliResult {
+    let conditions = context.town.ledger.read(|view| view.conditions().map_err(Error::from))?;
+    let name = rig.name().to_string();
+    let about = |subject: &str| subject == name || subject.starts_with(&format!("{name}:"));
+    let conditions: Vec<_> = conditions.into_iter().filter(|c| about(&c.subject)).collect();
+    if console.is_json() {
+        return console.facts("gt.why-rig/1", "conditions", conditions);
+    }
+    if conditions.is_empty() {
+        console.line(&format!("nothing holds the rig {name}"))?;
+    }
+    for condition in conditions {
+        console.line(&format!("{} since {}: {}", condition.kind, condition.since, printable_lines(&condition.text)))?;
+    }
+    Ok(0)
+}
+
+/// `gt doctor`.
+pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &mut Console<'_>) -> CliResult {
+    if retry {
+        let count = effects::retry_given_up(&context.town, &context.caller)?;
+        console.say(&format!("{count} acts will be tried again"))?;
+    }
+    let mut checks = observe::doctor(&context.town)?;
+    checks.push(path_check(process));
+    let well = checks.iter().all(|check| check.ok);
+    if console.is_json() {
+        console.facts("gt.doctor/1", "checks", checks)?;
+        return Ok(if well { 0 } else { 1 });
+    }
+    for check in &checks {
+        let mark = if check.ok { console.green("ok  ") } else { console.red("FAIL") };
+        console.line(&format!("{mark}  {}: {}", check.name, printable(&check.detail)))?;
+        if let Some(hint) = &check.hint {
+            console.line(&format!("      hint: {hint}"))?;
+        }
+    }
+    Ok(if well { 0 } else { 1 })
+}
+
+/// Another `gt` or `bd` in the overseer's PATH is worth knowing, and no fault: agents get ours.
+fn path_check(process: &Process) -> observe::Check {
+    let others: Vec<String> = super::town::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
+    let detail = if others.is_empty() { "no other gt or bd".to_owned() } else { format!("others: {}", others.join(", ")) };
+    observe::Check { name: "PATH".to_owned(), ok: true, detail, hint: None }
+}
+

@@ -1,0 +1,65 @@
+//! Mail.
+
+use gt_model::address::Address;
+use gt_town::{Error, post};
+
+use super::{Context, text_or_stdin};
+use crate::cli::MailVerb;
+use crate::console::{Console, Table, printable, printable_lines};
+use crate::error::CliResult;
+
+/// `gt mail …`.
+pub fn run(verb: MailVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    match verb {
+        MailVerb::Send { to, subject, message } => {
+            let body = text_or_stdin(message)?;
+            let id = post::send_from(&context.town, &context.caller, &to, &subject, &body)?;
+            if console.is_json() {
+                return console.facts("gt.mail-sent/1", "id", id);
+            }
+            console.say(&format!("sent {id} to {}", to.join(", ")))?;
+            Ok(0)
+        }
+        MailVerb::Inbox { unread, of } => inbox(context, unread, of.as_deref(), console),
+        MailVerb::Read { id } => read(context, &id, console),
+    }
+}
+
+fn inbox(context: &Context<'_>, unread: bool, of: Option<&str>, console: &mut Console<'_>) -> CliResult {
+    let own = context.caller.address.clone();
+    let of = match of {
+        None => own,
+        Some(text) => {
+            let other = context.town.ledger.read(|view| post::recipient(view, text))?;
+            if other != own && !context.caller.is_overseer() {
+                return Err(Error::refused("an agent reads its own mail only", "gt mail inbox").into());
+            }
+            other
+        }
+    };
+    let mail = post::inbox(&context.town, &of, unread)?;
+    if console.is_json() {
+        return console.facts("gt.inbox/1", "mail", mail);
+    }
+    let mut table = Table::new(&["MAIL", "FROM", "READ", "SUBJECT"]);
+    for item in mail {
+        let read = if item.delivery.read_at.is_some() { "yes" } else { "no" };
+        table.row([item.id.0, item.from, read.to_owned(), item.subject]);
+    }
+    console.table(&table)?;
+    Ok(0)
+}
+
+fn read(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
+    let own: Address = context.caller.address.clone();
+    let id = context.town.ledger.read(|view| gt_town::beads::resolve(view, id))?;
+    let mail = post::read(&context.town, &own, &id)?;
+    if console.is_json() {
+        return console.facts("gt.mail/1", "mail", mail);
+    }
+    console.line(&format!("{}  from {}  {}", mail.id, mail.from, mail.delivery.sent_at))?;
+    console.line(&printable(&mail.subject))?;
+    console.line("")?;
+    console.line(printable_lines(&mail.body).trim_end())?;
+    Ok(0)
+}

@@ -1,0 +1,147 @@
+//! One file for each group of verbs: arguments in, one engine call, words out.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use gt_town::identity::{self, TOKEN_VARIABLE};
+use gt_town::layout::Layout;
+use gt_town::{Caller, Rig, Town};
+
+use crate::Process;
+use crate::cli::{Cli, Global, Verb};
+use crate::console::Console;
+use crate::error::{CliError, CliResult};
+
+mod agent;
+mod bead;
+mod convoy;
+mod demo;
+mod help;
+mod look;
+mod mail;
+mod queue;
+mod rig;
+mod town;
+mod work;
+
+/// A town that a verb uses: opened by it, or there before in a simulated world.
+pub enum TownHandle {
+    /// Opened by this call.
+    Own(Box<Town>),
+    /// There before.
+    Shared(Rc<Town>),
+}
+
+impl Deref for TownHandle {
+    type Target = Town;
+
+    fn deref(&self) -> &Town {
+        match self {
+            Self::Own(town) => town,
+            Self::Shared(town) => town,
+        }
+    }
+}
+
+/// What most verbs need: the town, and who calls.
+pub struct Context<'p> {
+    /// The town.
+    pub town: TownHandle,
+    /// Who calls.
+    pub caller: Caller,
+    process: &'p Process,
+}
+
+impl<'p> Context<'p> {
+    fn open(global: &Global, process: &'p Process) -> Result<Self, CliError> {
+        let town = open_town(global, process)?;
+        let caller = identity::caller(&town, process.env.get(TOKEN_VARIABLE).map(String::as_str))?;
+        identity::sign_of_life(&town, &caller)?;
+        Ok(Self { town, caller, process })
+    }
+
+    /// The rig that is named, or the one that the caller belongs to or stands in, or the only one.
+    pub fn rig(&self, name: Option<&str>) -> Result<Rig, CliError> {
+        if let Some(name) = name.map(str::to_owned).or_else(|| self.rig_here()) {
+            return Ok(self.town.rig(&name)?);
+        }
+        let mut rigs = self.town.rigs()?;
+        match rigs.len() {
+            1 => Ok(rigs.remove(0)),
+            0 => Err(gt_town::Error::UnknownRig { name: String::new(), known: Vec::new() }.into()),
+            _ => {
+                let names: Vec<String> = rigs.iter().map(|rig| rig.name().to_string()).collect();
+                Err(CliError::Usage { what: "which rig?".to_owned(), hint: format!("name one of: {}", names.join(", ")) })
+            }
+        }
+    }
+
+    /// The name of the caller's own rig, or of the one whose folder it stands in.
+    pub fn rig_here(&self) -> Option<String> {
+        if let gt_model::address::Address::Polecat(rig, _) = &self.caller.address {
+            return Some(rig.to_string());
+        }
+        let below = self.process.cwd.strip_prefix(&self.town.layout.root).ok()?;
+        let first = below.components().next()?.as_os_str().to_str()?.to_owned();
+        self.town.rig(&first).ok().map(|rig| rig.name().to_string())
+    }
+}
+
+/// Finds the town: as told, by `GT_TOWN`, or upwards from the working folder; never made by looking.
+fn open_town(global: &Global, process: &Process) -> Result<TownHandle, CliError> {
+    if let Some(town) = &process.town {
+        return Ok(TownHandle::Shared(town.clone()));
+    }
+    let root = match global.town.clone().or_else(|| process.env.get("GT_TOWN").map(PathBuf::from)) {
+        Some(root) => process.cwd.join(root),
+        None => find_upwards(process)?,
+    };
+    Ok(TownHandle::Own(Box::new(Town::open(&root, process.outside.clone())?)))
+}
+
+fn find_upwards(process: &Process) -> Result<PathBuf, CliError> {
+    let is_town = |folder: &&Path| process.outside.world.disk().exists(&Layout::new(folder).settings());
+    let found = process.cwd.ancestors().find(is_town).map(Path::to_owned);
+    Ok(found.ok_or_else(|| gt_town::Error::NoTown(process.cwd.clone()))?)
+}
+
+/// Reads a text: as given, or from standard input where it is `-`.
+fn text_or_stdin(text: String) -> Result<String, CliError> {
+    if text == "-" { Ok(std::io::read_to_string(std::io::stdin())?) } else { Ok(text) }
+}
+
+/// Carries out a verb.
+pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliResult {
+    let Cli { global, verb } = cli;
+    let open = || Context::open(&global, process);
+    match verb {
+        Verb::Demo(args) => demo::run(&args, process, console),
+        Verb::Install { path } => town::install(&path, process, console),
+        Verb::Completions { shell } => help::completions(shell, console),
+        Verb::Help { words } => help::help(&words, console),
+        Verb::SimWorker { args } => Ok(crate::sim::process::play(&args)),
+        Verb::Deacon(verb) => town::deacon(&verb, &global, process),
+        Verb::Rig(verb) => rig::run(verb, &open()?, console),
+        Verb::Do { titles, rig, description, agent } => work::do_it(&open()?, &titles, rig, description, agent, console),
+        Verb::Bead(verb) => bead::run(verb, &open()?, console),
+        Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
+        Verb::Sling { words, convoy, agent } => work::sling(&open()?, &words, convoy, agent, console),
+        Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
+        Verb::Up => town::up(&open()?, process, console),
+        Verb::Down => town::down(&open()?, console),
+        Verb::Status => look::status(&open()?, console),
+        Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
+        Verb::Why { id } => look::why(&open()?, &id, console),
+        Verb::Doctor { retry } => look::doctor(&open()?, retry, process, console),
+        Verb::Mq(verb) => queue::mq(&verb, &open()?, console),
+        Verb::Refinery(verb) => queue::refinery(&verb, &open()?, console),
+        Verb::Witness(verb) => queue::witness(&verb, &open()?, console),
+        Verb::Mail(verb) => mail::run(verb, &open()?, console),
+        Verb::Prime => agent::prime(&open()?, console),
+        Verb::Hook => agent::hook(&open()?, console),
+        Verb::Step(verb) => agent::step(&verb, &open()?, console),
+        Verb::Mol(verb) => agent::mol(&verb, &open()?, console),
+        Verb::Done { no_code, status, message } => agent::done(&open()?, no_code, status, message.as_deref(), console),
+    }
+}

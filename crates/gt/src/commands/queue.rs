@@ -1,0 +1,143 @@
+//! The merge queue, and the patrols by hand.
+
+use gt_model::id::{BeadId, MrId};
+use gt_model::queue::MrStatus;
+use gt_town::observe::{self, QueueItem};
+use gt_town::observed::Observed;
+use gt_town::witness::Watch;
+use gt_town::{Error, beads, effects, refinery, witness};
+
+use super::Context;
+use crate::cli::{MqVerb, RefineryVerb, WitnessVerb};
+use crate::console::{Console, Table};
+use crate::error::{CliError, CliResult};
+
+/// `gt mq …`.
+pub fn mq(verb: &MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    match verb {
+        MqVerb::List { rig, all } => list(context, rig.as_deref(), *all, console),
+        MqVerb::Approve { ids, all } => approve(context, ids, *all, console),
+    }
+}
+
+fn items(context: &Context<'_>, rig: Option<&str>, all: bool) -> Result<Vec<QueueItem>, CliError> {
+    let rigs = context.town.rigs()?;
+    let only = rig.map(|name| context.town.rig(name)).transpose()?;
+    Ok(context.town.ledger.read(|view| observe::queue(view, &rigs, only.as_ref(), all))?)
+}
+
+fn list(context: &Context<'_>, rig: Option<&str>, all: bool, console: &mut Console<'_>) -> CliResult {
+    let items = items(context, rig, all)?;
+    if console.is_json() {
+        return console.facts("gt.queue/1", "merge_requests", items);
+    }
+    let mut table = Table::new(&["MERGE REQUEST", "BEAD", "RIG", "STATUS", "HEAD"]);
+    for item in items {
+        let head = item.mr.head.short().to_owned();
+        table.row([item.mr.id.0, item.mr.bead.0, item.mr.rig.to_string(), status_text(&item.status), head]);
+    }
+    console.table(&table)?;
+    Ok(0)
+}
+
+/// A status in words.
+pub fn status_text(status: &MrStatus) -> String {
+    match status {
+        MrStatus::Waiting => "waiting".to_owned(),
+        MrStatus::NeedsApproval => "green, needs approval".to_owned(),
+        MrStatus::Held(why) => format!("held: {why}"),
+        MrStatus::Landing => "landing".to_owned(),
+        MrStatus::Ended(end) => end.as_str().to_owned(),
+    }
+}
+
+fn approve(context: &Context<'_>, ids: &[String], all: bool, console: &mut Console<'_>) -> CliResult {
+    let open = items(context, None, false)?;
+    let ids: Vec<MrId> = if all {
+        open.into_iter().filter(|item| item.status == MrStatus::NeedsApproval).map(|item| item.mr.id).collect()
+    } else {
+        ids.iter().map(|text| find(context, &open, text)).collect::<Result<_, _>>()?
+    };
+    let approved = refinery::approve(&context.town, &context.caller, &ids)?;
+    if console.is_json() {
+        return console.facts("gt.approved/1", "approved", ids);
+    }
+    for mr in &approved {
+        console.say(&format!("approved {}: it lands with the next round", mr.id))?;
+    }
+    if approved.is_empty() {
+        console.say("nothing waits for approval")?;
+    } else if !context.town.deacon_runs()? {
+        console.say("no deacon runs: gt up, or gt refinery run --once")?;
+    } else if let Some(rig) = approved.first().map(|mr| mr.rig.to_string()) {
+        console.say(&format!("to land green work without asking: landing = \"auto\" in {rig}/rig.toml"))?;
+    }
+    Ok(0)
+}
+
+/// A merge request by its own id, or by its bead's.
+fn find(context: &Context<'_>, open: &[QueueItem], text: &str) -> Result<MrId, CliError> {
+    if let Some(item) = open.iter().find(|item| item.mr.id.as_str() == text) {
+        return Ok(item.mr.id.clone());
+    }
+    let known = context.town.ledger.read(|view| view.merge_request(&text.into()).map_err(Error::from))?;
+    if let Some(mr) = known {
+        return Ok(mr.id);
+    }
+    let bead: Option<BeadId> = context.town.ledger.read(|view| beads::resolve(view, text)).ok();
+    let item = open.iter().find(|item| Some(&item.mr.bead) == bead.as_ref());
+    Ok(item.map(|item| item.mr.id.clone()).ok_or_else(|| Error::Unknown { what: "merge request", name: text.to_owned() })?)
+}
+
+/// `gt refinery run --once`.
+pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let RefineryVerb::Run { rig, .. } = verb;
+    let (town, rig) = (&context.town, context.rig(rig.as_deref())?);
+    require_person(context)?;
+    refinery::forget_red_trunk(town, &context.caller, &rig)?;
+    let mut observed = Observed::impatient();
+    effects::run_all(town, &mut observed)?;
+    let busy = || Error::refused(format!("the refinery of {} is at work already", rig.name()), "gt mq list");
+    let round = refinery::run_round(town, &rig)?.ok_or_else(busy)?;
+    effects::run_all(town, &mut observed)?;
+    if console.is_json() {
+        return console.facts("gt.round/1", "round", round);
+    }
+    for (word, ids) in [("landed", &round.landed), ("sent back", &round.reworked), ("green, needs approval", &round.gated)] {
+        for id in ids {
+            console.say(&format!("{id}: {word}"))?;
+        }
+    }
+    if let Some(why) = &round.stopped {
+        console.say(&format!("stopped: {why}"))?;
+    } else if !round.changed() {
+        console.say("nothing to do")?;
+    }
+    Ok(0)
+}
+
+/// `gt witness run --once`.
+pub fn witness(verb: &WitnessVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let WitnessVerb::Run { rig, .. } = verb;
+    let (town, rig) = (&context.town, context.rig(rig.as_deref())?);
+    require_person(context)?;
+    let mut observed = Observed::impatient();
+    let findings = witness::patrol(town, &rig, &mut Watch::default(), &mut observed)?;
+    effects::run_all(town, &mut observed)?;
+    if console.is_json() {
+        return console.facts("gt.patrol/1", "findings", findings);
+    }
+    let mut table = Table::new(&["WORKER", "BEAD", "VERDICT"]);
+    for finding in findings {
+        table.row([finding.worker.to_string(), finding.bead.0, format!("{:?}", finding.verdict).to_lowercase()]);
+    }
+    console.table(&table)?;
+    Ok(0)
+}
+
+fn require_person(context: &Context<'_>) -> Result<(), CliError> {
+    if context.caller.is_overseer() {
+        return Ok(());
+    }
+    Err(Error::refused("an agent does not run patrols", "the deacon does; your own verbs are hook, step, done").into())
+}

@@ -1,0 +1,96 @@
+//! Giving work out and taking it back.
+
+use gt_model::id::BeadId;
+use gt_town::beads::{self, NewBead};
+use gt_town::sling::{self, SlingOptions, Slung};
+
+use super::{Context, text_or_stdin};
+use crate::console::Console;
+use crate::error::{CliError, CliResult};
+
+/// `gt sling`.
+pub fn sling(
+    context: &Context<'_>,
+    words: &[String],
+    convoy: Option<String>,
+    agent: Option<String>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let (beads, rig) = beads_and_rig(context, words)?;
+    let rig = context.town.rig(&rig)?;
+    let beads = beads::resolve_all(&context.town, &beads)?;
+    let convoy = convoy.map(|id| context.town.ledger.read(|view| beads::resolve(view, &id))).transpose()?;
+    let slung = sling::sling(&context.town, &context.caller, &beads, &rig, &SlingOptions { convoy, agent })?;
+    report(context, &slung, console)
+}
+
+/// The last word is the rig, unless it can be told otherwise.
+fn beads_and_rig(context: &Context<'_>, words: &[String]) -> Result<(Vec<String>, String), CliError> {
+    if let [beads @ .., rig] = words
+        && !beads.is_empty()
+    {
+        return Ok((beads.to_vec(), rig.clone()));
+    }
+    let rig = context.rig(None)?;
+    Ok((words.to_vec(), rig.name().to_string()))
+}
+
+fn report(context: &Context<'_>, slung: &Slung, console: &mut Console<'_>) -> CliResult {
+    if console.is_json() {
+        return console.facts("gt.slung/1", "slung", slung);
+    }
+    for attempt in &slung.attempts {
+        console.say(&format!("{} -> {} (attempt {})", attempt.bead, attempt.address(), attempt.number))?;
+    }
+    for convoy in &slung.convoys {
+        console.say(&format!("convoy {convoy}"))?;
+    }
+    if !context.town.deacon_runs()? {
+        console.say("queued: no deacon runs; gt up starts it")?;
+    }
+    Ok(0)
+}
+
+/// `gt unsling`.
+pub fn unsling(context: &Context<'_>, ids: &[String], console: &mut Console<'_>) -> CliResult {
+    let ids = beads::resolve_all(&context.town, ids)?;
+    let mut taken = Vec::new();
+    for id in &ids {
+        taken.push(sling::unsling(&context.town, &context.caller, id)?);
+    }
+    if console.is_json() {
+        return console.facts("gt.unslung/1", "attempts", taken);
+    }
+    for attempt in &taken {
+        console.say(&format!("{} taken back from {}; its work stays on {}", attempt.bead, attempt.address(), attempt.branch))?;
+    }
+    Ok(0)
+}
+
+/// `gt do`.
+pub fn do_it(
+    context: &Context<'_>,
+    titles: &[String],
+    rig: Option<String>,
+    description: Option<String>,
+    agent: Option<String>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let rig = context.rig(rig.as_deref())?;
+    let description = text_or_stdin(description.unwrap_or_default())?;
+    let mut ids: Vec<BeadId> = Vec::new();
+    for title in titles {
+        let new = NewBead {
+            prefix: rig.row.prefix.clone(),
+            title: title.clone(),
+            description: description.clone(),
+            ..NewBead::default()
+        };
+        ids.push(beads::create(&context.town, &context.caller, &new)?.id);
+    }
+    let options = SlingOptions { convoy: None, agent };
+    let slung = sling::sling(&context.town, &context.caller, &ids, &rig, &options)?;
+    report(context, &slung, console)?;
+    console.say("watch: gt status · gt log --follow")?;
+    Ok(0)
+}

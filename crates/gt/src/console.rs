@@ -1,0 +1,180 @@
+//! What `gt` says, and where: facts to standard output, everything else to the error output.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use crate::Process;
+use crate::cli::{ColorChoice, Global};
+use crate::error::{CliError, CliResult};
+
+/// Where a verb's words go.
+pub struct Console<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    terminal: bool,
+    json: bool,
+    quiet: bool,
+    color: bool,
+}
+
+/// Columns of a table: left-aligned, as wide as their widest cell.
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub fn new(headings: &[&str]) -> Self {
+        Self { rows: vec![headings.iter().map(|h| (*h).to_owned()).collect()] }
+    }
+
+    /// Adds a row. Line ends and control characters in cells are shown as spaces: they are data.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = impl ToString>) {
+        self.rows.push(cells.into_iter().map(|cell| printable(&cell.to_string())).collect());
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max();
+        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        self.rows.iter().map(line).collect()
+    }
+}
+
+/// Text from outside without anything that a terminal would act on.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Several lines of text from outside; line ends and tabs stay.
+pub fn printable_lines(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { ' ' } else { c }).collect()
+}
+
+impl<'a> Console<'a> {
+    /// A console over two streams.
+    pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, terminal: bool) -> Self {
+        Self { out, err, terminal, json: false, quiet: false, color: terminal }
+    }
+
+    /// Takes over the global flags.
+    pub fn configure(&mut self, global: &Global, process: &Process) {
+        self.json = global.json;
+        self.quiet = global.quiet;
+        let no_color = process.env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+        self.color = match global.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => self.terminal && !no_color,
+        };
+    }
+
+    /// Whether JSON was asked for.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person watches.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// A line of facts.
+    pub fn line(&mut self, text: &str) -> Result<(), CliError> {
+        Ok(writeln!(self.out, "{text}")?)
+    }
+
+    /// A line that says what was changed; `--quiet` leaves it out.
+    pub fn say(&mut self, text: &str) -> Result<(), CliError> {
+        if self.quiet || self.json { Ok(()) } else { self.line(text) }
+    }
+
+    /// A line beside the facts: progress, a warning.
+    pub fn note(&mut self, text: &str) -> Result<(), CliError> {
+        if self.quiet { Ok(()) } else { Ok(writeln!(self.err, "{text}")?) }
+    }
+
+    /// A table of facts.
+    pub fn table(&mut self, table: &Table) -> Result<(), CliError> {
+        for (at, line) in table.lines().iter().enumerate() {
+            let line = if at == 0 { self.styled(line, Style::new().bold()) } else { line.clone() };
+            self.line(&line)?;
+        }
+        Ok(())
+    }
+
+    /// One JSON document.
+    pub fn document(&mut self, value: &Value) -> CliResult {
+        let text = serde_json::to_string_pretty(value).map_err(|e| CliError::Io(e.into()))?;
+        self.line(&text)?;
+        Ok(0)
+    }
+
+    /// Facts as JSON under `key`, with the schema's name and version first.
+    pub fn facts(&mut self, schema: &str, key: &str, value: impl serde::Serialize) -> CliResult {
+        let value = serde_json::to_value(value).map_err(|e| CliError::Io(e.into()))?;
+        let mut document = serde_json::Map::new();
+        document.insert("schema".to_owned(), schema.into());
+        document.insert(key.to_owned(), value);
+        self.document(&Value::Object(document))
+    }
+
+    /// Text in a style, where colours are wanted.
+    pub fn styled(&self, text: &str, style: Style) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    /// Good news.
+    pub fn green(&self, text: &str) -> String {
+        self.styled(text, AnsiColor::Green.on_default())
+    }
+
+    /// Bad news.
+    pub fn red(&self, text: &str) -> String {
+        self.styled(text, AnsiColor::Red.on_default())
+    }
+
+    /// The raw output, for what writes by itself.
+    pub fn out(&mut self) -> &mut dyn Write {
+        self.out
+    }
+
+    /// Says why a verb failed; answers with the exit code.
+    pub fn fail(&mut self, error: &CliError) -> u8 {
+        if self.json {
+            let document = serde_json::json!({ "error": error.to_string(), "hint": error.hint(), "code": error.code() });
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(self.out, "{document}");
+            return error.code();
+        }
+        let label = self.styled("error:", AnsiColor::Red.on_default().bold());
+        let _ = writeln!(self.err, "{label} {}", printable_lines(&error.to_string()));
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            let _ = writeln!(self.err, "  because: {}", printable_lines(&error.to_string()));
+            cause = error.source();
+        }
+        if let Some(hint) = error.hint() {
+            let label = self.styled("hint:", AnsiColor::Cyan.on_default().bold());
+            let _ = writeln!(self.err, "{label} {}", printable_lines(&hint));
+        }
+        error.code()
+    }
+
+    /// Says what clap has to say: help and version to the output, mistakes to the error output.
+    pub fn usage(&mut self, error: &clap::Error) -> u8 {
+        let text = if self.color { error.render().ansi().to_string() } else { error.render().to_string() };
+        if error.use_stderr() {
+            let _ = write!(self.err, "{text}");
+            return 2;
+        }
+        let _ = write!(self.out, "{text}");
+        0
+    }
+}

@@ -4,5 +4,7 @@
 //! what it is handed: see [`world`].
 
 pub mod faults;
+pub mod layout;
 pub mod ledger;
+pub mod settings;
 pub mod world;

@@ -1,1 +1,4 @@
-//! .
+//! The command line of Gas Town.
+
+pub mod demo;
+pub mod sim;

@@ -384,7 +384,7 @@ pub fn default_deeds(step: &str, hook: &Hook) -> Vec<Action> {
             Action::Rebase(hook.trunk_ref.clone()),
             gt(&["bead", "update", &hook.bead.id, "--notes", &notes], false),
         ],
-        SUBMIT => vec![gt(&["done"], false)],
+        SUBMIT => vec![gt(&["done"], false), Action::End(0)],
         _ => Vec::new(),
     }
 }

@@ -165,7 +165,7 @@ impl ProcessStage {
     }
 
     fn patch(&self, diff: &str) -> Outcome {
-        let applied = self.feed("git", &["apply", "--reverse", "--check"], diff);
+        let applied = self.feed("git", &["apply", "--quiet", "--reverse", "--check"], diff);
         if applied.code == 0 { applied } else { self.feed("git", &["apply"], diff) }
     }
 

@@ -38,8 +38,8 @@ impl Fixture {
     }
 
     #[track_caller]
-    fn edit(&mut self, edit: Edit) {
-        assert_eq!(self.stage.edit(&edit).code, 0, "{edit:?}");
+    fn edit(&mut self, edit: &Edit) {
+        assert_eq!(self.stage.edit(edit).code, 0, "{edit:?}");
     }
 }
 
@@ -57,15 +57,15 @@ const PATCH: &str = "--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n top\n-here\n+th
 fn each_edit_can_be_done_twice() {
     let mut fixture = Fixture::new();
     for _ in 0..2 {
-        fixture.edit(Edit::Write(path("deep/new.txt"), "new\n".into()));
-        fixture.edit(Edit::Append(path("log.txt"), "line\n".into()));
-        fixture.edit(Edit::Patch(PATCH.into()));
+        fixture.edit(&Edit::Write(path("deep/new.txt"), "new\n".into()));
+        fixture.edit(&Edit::Append(path("log.txt"), "line\n".into()));
+        fixture.edit(&Edit::Patch(PATCH.into()));
     }
     assert_eq!(fixture.read("deep/new.txt").unwrap(), "new\n");
     assert_eq!(fixture.read("log.txt").unwrap(), "line\n");
     assert_eq!(fixture.read("a.txt").unwrap(), "top\nthere\nend\n");
     for _ in 0..2 {
-        fixture.edit(Edit::Remove(path("log.txt")));
+        fixture.edit(&Edit::Remove(path("log.txt")));
     }
     assert_eq!(fixture.read("log.txt"), None);
     assert_ne!(fixture.stage.edit(&Edit::Patch(PATCH.replace("here", "nowhere"))).code, 0);
@@ -74,7 +74,7 @@ fn each_edit_can_be_done_twice() {
 #[test]
 fn a_commit_takes_everything_and_may_be_repeated() {
     let mut fixture = Fixture::new();
-    fixture.edit(Edit::Write(path("new.txt"), "new\n".into()));
+    fixture.edit(&Edit::Write(path("new.txt"), "new\n".into()));
     assert_eq!(fixture.stage.commit("Add new").code, 0);
     assert_eq!(fixture.stage.commit("Add new").code, 0);
     assert_eq!(fixture.git("log --format=%s"), "Add new\nbase");
@@ -84,10 +84,10 @@ fn a_commit_takes_everything_and_may_be_repeated() {
 /// Leaves `work` on branch `mine`, which conflicts with `main`.
 fn diverge(fixture: &mut Fixture) {
     fixture.git("branch mine");
-    fixture.edit(Edit::Write(path("a.txt"), "top\ntheirs\nend\n".into()));
+    fixture.edit(&Edit::Write(path("a.txt"), "top\ntheirs\nend\n".into()));
     fixture.stage.commit("theirs");
     fixture.git("checkout --quiet mine");
-    fixture.edit(Edit::Write(path("a.txt"), "top\nours\nend\n".into()));
+    fixture.edit(&Edit::Write(path("a.txt"), "top\nours\nend\n".into()));
     fixture.stage.commit("ours");
 }
 
@@ -120,7 +120,7 @@ fn a_stale_lock_does_not_stop_a_worker_that_comes_back() {
     let mut fixture = Fixture::new();
     std::fs::write(fixture.folder.path().join("work/.git/index.lock"), "").unwrap();
     fixture.stage.remove_stale_locks();
-    fixture.edit(Edit::Write(path("new.txt"), "new\n".into()));
+    fixture.edit(&Edit::Write(path("new.txt"), "new\n".into()));
     assert_eq!(fixture.stage.commit("Add new").code, 0);
 }
 

@@ -3,6 +3,7 @@
 //! The project ([`project`]) and its story ([`story`]) are used in the real world and in the simulated one. [`verify`]
 //! checks a finished demo without the engine's help.
 
+mod git;
 pub mod judge;
 pub mod progress;
 pub mod project;

@@ -19,6 +19,7 @@ use gt_town::settings::{self, RigSettings};
 use gt_town::world::World;
 use serde::Serialize;
 
+use super::run::Folders;
 use super::story::CONVOY;
 
 mod outside;
@@ -84,7 +85,10 @@ pub fn verify(dir: &Path, world: Arc<dyn World>) -> Result<Report, VerifyError> 
 
 /// The town of a demo's folder.
 fn town_in(dir: &Path) -> Option<Layout> {
-    [dir.join("town"), dir.to_owned()].iter().map(|root| Layout::new(root)).find(|town| town.settings().is_file())
+    [Folders::new(dir).town(), dir.to_owned()]
+        .iter()
+        .map(|root| Layout::new(root))
+        .find(|town| town.settings().is_file())
 }
 
 /// Things that are wrong, or why it could not be found out.

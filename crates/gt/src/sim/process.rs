@@ -93,18 +93,18 @@ pub struct ProcessStage {
     worktree: PathBuf,
     play_dir: Option<PathBuf>,
     /// Set for every program, beside our own environment.
-    env: &'static [(&'static str, &'static str)],
+    env: Vec<(&'static str, OsString)>,
 }
 
 impl ProcessStage {
     /// A worker in `worktree`, with its marks in `play_dir`.
     pub fn new(worktree: &Path, play_dir: Option<&Path>) -> Self {
-        Self { worktree: worktree.to_owned(), play_dir: play_dir.map(Path::to_owned), env: &[] }
+        Self { worktree: worktree.to_owned(), play_dir: play_dir.map(Path::to_owned), env: Vec::new() }
     }
 
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
-        command.current_dir(&self.worktree).stdin(Stdio::null()).envs(self.env.iter().copied());
+        command.current_dir(&self.worktree).stdin(Stdio::null()).envs(self.env.iter().cloned());
         command
     }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::sim::player::{self, Action, Edit};
 
 fn ids() -> BTreeSet<&'static str> {
     TASKS.iter().map(|task| task.id).collect()
@@ -70,4 +71,59 @@ fn acts_speak_of_beads_and_steps_that_there_are() {
         assert!(act.bead.as_deref().is_some_and(|bead| ids().contains(bead)), "{act:?}");
         assert!(act.step.is_none_or(|step| formula.steps.iter().any(|known| known.id == step)));
     }
+}
+
+type Tree = BTreeMap<String, String>;
+
+/// What the worker of a task leaves behind when it plays one step on `tree`.
+fn play(task: &Task, step: &str, (attempt, incarnation): (u32, u32), mut tree: Tree) -> Tree {
+    let hook = format!(
+        r#"{{"schema":"gt.hook/1","hook":{{"bead":{{"id":"{}","title":""}},"attempt":{{"number":{attempt}}},
+            "incarnation":{incarnation},"step":{{"id":"{step}"}},"trunk_ref":""}}}}"#,
+        task.id
+    );
+    let hook = player::read_hook(&hook).unwrap().unwrap();
+    for action in player::plan(&script(0).unwrap(), &hook).into_iter().take_while(|action| *action != Action::Hang) {
+        match action {
+            Action::Edit(Edit::Write(path, text)) => drop(tree.insert(path.as_str().to_owned(), text)),
+            Action::Edit(Edit::Append(path, text)) => {
+                let file = tree.entry(path.as_str().to_owned()).or_default();
+                if !file.ends_with(&text) {
+                    file.push_str(&text);
+                }
+            }
+            Action::Edit(other) => panic!("{other:?}"),
+            _ => {}
+        }
+    }
+    tree
+}
+
+#[test]
+fn workers_do_what_their_tasks_say_however_often_they_start() {
+    let base: Tree = crate::demo::project::files().iter().map(|(p, t)| ((*p).into(), (*t).into())).collect();
+    for task in TASKS {
+        let mut done = base.clone();
+        task.apply(&mut done);
+        let first = play(task, "implement", (1, 1), base.clone());
+        assert_eq!(first == done, task.id != KILLED, "{}", task.id);
+        let second_start = play(task, "implement", (1, 2), first);
+        assert_eq!(second_start, done, "{}", task.id);
+
+        let mut submitted = done.clone();
+        if task.id == BREAKS_GATES {
+            break_gates(&mut submitted);
+        }
+        let first_try = play(task, "submit-and-exit", (1, 1), second_start);
+        assert_eq!(first_try, submitted, "{}", task.id);
+        let second_try = play(task, "implement", (2, 1), first_try);
+        assert_eq!(play(task, "submit-and-exit", (2, 1), second_try), done, "{}", task.id);
+    }
+}
+
+#[test]
+fn the_killed_worker_leaves_its_file_half_written() {
+    let task = TASKS.iter().find(|task| task.id == KILLED).unwrap();
+    let left = play(task, "implement", (1, 1), Tree::new());
+    assert_eq!(left, Tree::from([(FOUNTAIN.to_owned(), HALF_A_FOUNTAIN.to_owned())]));
 }

@@ -1,6 +1,11 @@
 use super::*;
 
-const HERMETIC: &[(&str, &str)] = &[("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")];
+/// An environment in which the user's git settings play no part, and `gt` is what the fixture says.
+fn hermetic(bin: &Path) -> Vec<(&'static str, OsString)> {
+    let mut path = bin.as_os_str().to_owned();
+    path.push(":/usr/local/bin:/usr/bin:/bin");
+    vec![("GIT_CONFIG_GLOBAL", "/dev/null".into()), ("GIT_CONFIG_NOSYSTEM", "1".into()), ("PATH", path)]
+}
 
 /// A repository with one commit and a worker in it.
 struct Fixture {
@@ -15,7 +20,7 @@ impl Fixture {
         let play = folder.path().join("play");
         std::fs::create_dir_all(&worktree).unwrap();
         std::fs::create_dir_all(&play).unwrap();
-        let stage = ProcessStage { env: HERMETIC, ..ProcessStage::new(&worktree, Some(&play)) };
+        let stage = ProcessStage { env: hermetic(folder.path()), ..ProcessStage::new(&worktree, Some(&play)) };
         let fixture = Self { folder, stage };
         fixture.git("init --quiet --initial-branch=main");
         fixture.git("config user.name Amber");
@@ -163,4 +168,44 @@ fn flags_go_before_the_environment() {
     check(None, None, ("/env/GT_SIM_SCRIPT", "/env/GT_SIM_PLAY_DIR"));
     check(Some("/s"), Some("/d"), ("/s", "/d"));
     assert_eq!(PlayArgs::resolve(None, None, |_| None), None);
+}
+
+/// Plays the engine: knows three steps, and keeps a list of what it was asked.
+const FAKE_GT: &str = r#"#!/bin/sh
+here=${0%/*}
+echo "$*" >>"$here/asked"
+at=$(cat "$here/at" 2>/dev/null || echo implement)
+case "$*" in
+"hook --json")
+    printf '{"schema":"gt.hook/1","hook":{"bead":{"id":"demo-a1","title":"Wave"},"attempt":{"number":1},'
+    printf '"incarnation":1,"step":{"id":"%s"},"trunk_ref":"refs/heads/main"}}' "$at"
+    ;;
+"step done implement") echo prepare-for-review >"$here/at" ;;
+"step done prepare-for-review") echo submit-and-exit >"$here/at" ;;
+esac
+"#;
+
+#[test]
+fn a_script_is_played_to_its_end() {
+    let mut fixture = Fixture::new();
+    let gt = path("gt");
+    let mut bin = ProcessStage::new(fixture.folder.path(), None);
+    assert_eq!(bin.edit(&Edit::Write(gt, FAKE_GT.to_owned())).code, 0);
+    assert_eq!(bin.run("chmod", &["+x", "gt"]).code, 0);
+    diverge(&mut fixture);
+    let script =
+        "[[act]]\nstep = 'implement'\nappend = { 'log.txt' = \"done\\n\" }\ncommit = 'Note it'\nsignal = 'noted'";
+    assert_eq!(play_script(Script::parse(script).unwrap(), &mut fixture.stage), 0);
+    assert_eq!(fixture.git("log --format=%s"), "Note it\nours\ntheirs\nbase");
+    assert!(fixture.stage.is_signalled(&mark("noted")));
+    let asked = std::fs::read_to_string(fixture.folder.path().join("asked")).unwrap();
+    let expected = "hook --json|step done implement|hook --json|rig fetch|\
+        bead update demo-a1 --notes Did what \"Wave\" asks for.|step done prepare-for-review|hook --json|done|";
+    assert_eq!(asked.replace('\n', "|"), expected);
+}
+
+#[test]
+fn a_script_that_can_not_be_read_is_an_error() {
+    let args = PlayArgs { script: "/no/such/script.toml".into(), play_dir: None };
+    assert_eq!(play(&args), ExitCode::from(2));
 }

@@ -1,1 +1,4 @@
-//! .
+//! For tests only: the in-memory world, and the contract that it shares with the real one.
+
+pub mod contract;
+pub mod sim;

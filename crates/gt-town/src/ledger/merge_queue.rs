@@ -334,4 +334,16 @@ impl Tx<'_> {
         )?;
         self.event("landing-abandoned", &landing.id.to_string(), None, None, Some(&json!({ "why": why })))
     }
+
+    /// Records the commit with which a merge request is on the trunk.
+    pub fn set_landed_commit(&self, mr: &MrId, commit: &Sha) -> LedgerResult<()> {
+        self.execute("UPDATE merge_requests SET commit_landed = ?2 WHERE id = ?1", (mr.as_str(), commit.as_str()))?;
+        Ok(())
+    }
+
+    /// Forgets red verdicts of a rig, so that the gates run again on those trees.
+    pub fn forget_red_verdicts(&self, rig: &RigName) -> LedgerResult<()> {
+        self.execute("DELETE FROM verdicts WHERE rig = ?1 AND NOT passed", [rig.as_str()])?;
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ use gt_model::id::Sha;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-// pub mod real;
+pub mod real;
 
 /// Everything outside the ledger.
 pub trait World: Send + Sync {

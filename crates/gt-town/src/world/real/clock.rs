@@ -1,1 +1,41 @@
-//! .
+//! The machine's clocks.
+#![expect(clippy::disallowed_methods, reason = "this is the one place that reads clocks and sleeps")]
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::world::Clock;
+
+/// The clocks of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealClock;
+
+impl Clock for RealClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let time = clock_gettime(ClockId::Monotonic);
+        // Neither part of this clock is ever negative.
+        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+
+    fn pause(&self, how_long: Duration) {
+        std::thread::sleep(how_long);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monotonic_time_passes_with_a_pause() {
+        let before = RealClock.monotonic();
+        RealClock.pause(Duration::from_millis(2));
+        assert!(RealClock.monotonic() >= before + Duration::from_millis(2));
+    }
+}

@@ -1,1 +1,435 @@
-//! .
+//! Files of this machine: atomic writes, locks and wake-ups.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::io::Errno;
+
+use super::RealClock;
+use crate::world::{Clock as _, Disk, Held, WorldError, WorldResult};
+
+/// The files of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+/// How files begin that are being written aside; a leftover of a killed writer is no file of the town.
+const ASIDE_PREFIX: &str = ".gt-aside-";
+
+impl Disk for RealDisk {
+    fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
+        found(fs::read(path)).map_err(io_error("read", path))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        make_parent(path)?;
+        let aside = aside_of(path);
+        let written = write_synced(&aside, bytes).and_then(|()| fs::rename(&aside, path));
+        if written.is_err() {
+            // What matters is the first error.
+            let _ = fs::remove_file(&aside);
+        }
+        written.and_then(|()| sync_folder(parent_of(path))).map_err(io_error("write", path))
+    }
+
+    fn create_dir(&self, path: &Path) -> WorldResult<()> {
+        fs::create_dir_all(path).map_err(io_error("make the folder", path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> WorldResult<()> {
+        rename_to_free(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> WorldResult<()> {
+        remove_whole(path)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.symlink_metadata().is_ok()
+    }
+
+    fn list(&self, path: &Path) -> WorldResult<Vec<String>> {
+        let Some(entries) = found(fs::read_dir(path)).map_err(io_error("list", path))? else {
+            return Ok(Vec::new());
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(io_error("list", path))?.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(ASIDE_PREFIX) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn link(&self, at: &Path, target: &Path) -> WorldResult<()> {
+        make_parent(at)?;
+        match symlink(target, at) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(io_error("link", at)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn touch(&self, path: &Path) -> WorldResult<()> {
+        make_parent(path)?;
+        let file = open_lasting(path).map_err(io_error("touch", path))?;
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now })
+            .map_err(|errno| io_error("touch", path)(errno.into()))
+    }
+
+    fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
+        make_parent(path)?;
+        loop {
+            let file = open_lasting(path).map_err(io_error("open", path))?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(lock_error(path, error)),
+                Ok(()) if is_still_at(&file, path) => return Ok(Some(held(file, path))),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn lock(&self, path: &Path, deadline: Duration) -> WorldResult<Option<Held>> {
+        make_parent(path)?;
+        let end = RealClock.monotonic() + deadline;
+        loop {
+            let file = open_lasting(path).map_err(io_error("open", path))?;
+            match wait_in_turn(file, end.saturating_sub(RealClock.monotonic())) {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(lock_error(path, error)),
+                Some(Ok(file)) if is_still_at(&file, path) => return Ok(Some(held(file, path))),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    fn wake(&self, path: &Path) {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // Nobody reads (ENXIO), or there is no wake-up at all: then nobody waits.
+        let Ok(descriptor) = rustix::fs::open(path, flags, Mode::empty()) else { return };
+        let mut file = File::from(descriptor);
+        if file.metadata().is_ok_and(|facts| facts.file_type().is_fifo()) {
+            // A full pipe wakes as well as one byte more would.
+            let _ = file.write(b"w");
+        }
+    }
+}
+
+/// Waits in the kernel's queue for the lock, on a thread of its own: only a waiter that blocks has its turn, and only
+/// a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock as soon as it gets it.
+fn wait_in_turn(file: File, how_long: Duration) -> Option<io::Result<File>> {
+    if how_long.is_zero() {
+        return match file.try_lock() {
+            Ok(()) => Some(Ok(file)),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Error(error)) => Some(Err(error)),
+        };
+    }
+    let (got, wait) = mpsc::sync_channel(0);
+    std::thread::spawn(move || {
+        let locked = file.lock().map(|()| file);
+        // Nobody waits any more: the file is dropped here, and the lock with it.
+        let _ = got.send(locked);
+    });
+    wait.recv_timeout(how_long).ok()
+}
+
+fn held(file: File, path: &Path) -> Held {
+    Held { file: Some(file), path: path.to_owned(), on_drop: None }
+}
+
+/// Whether `path` still leads to `file`. A lock on a file that was replaced meanwhile guards nothing.
+fn is_still_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.metadata()) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+fn lock_error(path: &Path, error: io::Error) -> WorldError {
+    let refused = [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL];
+    if refused.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+        return WorldError::Unexpected(format!(
+            "the file system of {} has no locks ({error}): move the town to a local file system",
+            path.display()
+        ));
+    }
+    io_error("lock", path)(error)
+}
+
+/// Opens a file to keep, making it where it is not there.
+fn open_lasting(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes a rename or a new file in `folder` durable.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// A name beside `path` that no other writer uses.
+fn aside_of(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    parent_of(path).join(format!("{ASIDE_PREFIX}{}-{count}", std::process::id()))
+}
+
+/// Turns an error of the system into ours.
+pub(super) fn io_error(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldError {
+    let path = path.to_owned();
+    move |source| WorldError::Io { act, path, source }
+}
+
+/// `None` for what is not there.
+pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes the folder that `path` is to be in.
+pub(super) fn make_parent(path: &Path) -> WorldResult<()> {
+    let parent = parent_of(path);
+    fs::create_dir_all(parent).map_err(io_error("make the folder", parent))
+}
+
+/// Renames, never onto something.
+pub(super) fn rename_to_free(from: &Path, to: &Path) -> WorldResult<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        // The file system doesn't know of this kind of rename.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if to.symlink_metadata().is_err() => {
+            fs::rename(from, to).map_err(io_error("rename", from))?;
+        }
+        Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            return Err(WorldError::Unexpected(format!(
+                "can't rename {} to {}: something is there already",
+                from.display(),
+                to.display()
+            )));
+        }
+        Err(errno) => return Err(io_error("rename", from)(errno.into())),
+    }
+    sync_folder(parent_of(to)).map_err(io_error("rename", from))
+}
+
+/// Removes a file or a folder with all that is in it, also where folders in it are read-only.
+pub(super) fn remove_whole(path: &Path) -> WorldResult<()> {
+    let Some(facts) = found(path.symlink_metadata()).map_err(io_error("remove", path))? else { return Ok(()) };
+    if !facts.is_dir() {
+        return found(fs::remove_file(path)).map(|_| ()).map_err(io_error("remove", path));
+    }
+    match found(fs::remove_dir_all(path)) {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            open_up(path);
+            found(fs::remove_dir_all(path)).map(|_| ()).map_err(io_error("remove", path))
+        }
+    }
+}
+
+/// Lets us write in `folder` and those below it, as far as we may change that.
+fn open_up(folder: &Path) {
+    if let Ok(facts) = folder.symlink_metadata() {
+        let mut permissions = facts.permissions();
+        permissions.set_mode(permissions.mode() | 0o700);
+        let _ = fs::set_permissions(folder, permissions);
+    }
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_aside() {
+        let dir = folder();
+        let path = dir.path().join("a/b/file");
+        assert_eq!(RealDisk.read(&path).unwrap(), None);
+        RealDisk.write(&path, b"one").unwrap();
+        RealDisk.write(&path, b"2").unwrap();
+        assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_list_is_sorted_and_leaves_out_what_a_killed_writer_left() {
+        let dir = folder();
+        for name in ["b", "a", ".gt-aside-1-1"] {
+            File::create(dir.path().join(name)).unwrap();
+        }
+        assert_eq!(RealDisk.list(dir.path()).unwrap(), ["a", "b"]);
+        assert!(RealDisk.list(&dir.path().join("none")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_rename_never_replaces() {
+        let dir = folder();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        fs::create_dir(&from).unwrap();
+        fs::create_dir(&to).unwrap();
+        assert!(matches!(RealDisk.rename(&from, &to), Err(WorldError::Unexpected(_))));
+        fs::remove_dir(&to).unwrap();
+        RealDisk.rename(&from, &to).unwrap();
+        assert!(RealDisk.exists(&to) && !RealDisk.exists(&from));
+    }
+
+    #[test]
+    fn removing_what_is_gone_is_nothing() {
+        let dir = folder();
+        let tree = dir.path().join("tree");
+        RealDisk.create_dir(&tree.join("deep/er")).unwrap();
+        fs::set_permissions(tree.join("deep"), fs::Permissions::from_mode(0o500)).unwrap();
+        RealDisk.remove(&tree).unwrap();
+        RealDisk.remove(&tree).unwrap();
+        assert!(!RealDisk.exists(&tree));
+    }
+
+    #[test]
+    fn a_link_is_made_once_and_is_removed_without_its_target() {
+        let dir = folder();
+        let (at, target) = (dir.path().join("at"), dir.path().join("target"));
+        RealDisk.write(&target.join("file"), b"kept").unwrap();
+        RealDisk.link(&at, &target).unwrap();
+        RealDisk.link(&at, &target).unwrap();
+        assert!(at.join("file").exists());
+        RealDisk.remove(&at).unwrap();
+        assert!(target.join("file").exists() && !RealDisk.exists(&at));
+    }
+
+    #[test]
+    fn a_touch_makes_the_file_and_renews_its_time() {
+        let dir = folder();
+        let path = dir.path().join("sign");
+        RealDisk.touch(&path).unwrap();
+        File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        RealDisk.touch(&path).unwrap();
+        assert_ne!(path.metadata().unwrap().mtime(), 0);
+    }
+
+    #[test]
+    fn a_lock_has_one_holder() {
+        let dir = folder();
+        let path = dir.path().join("locks/one");
+        let first = RealDisk.try_lock(&path).unwrap();
+        assert!(first.is_some());
+        assert!(RealDisk.try_lock(&path).unwrap().is_none());
+        assert!(RealDisk.lock(&path, SHORT).unwrap().is_none());
+        drop(first);
+        assert!(RealDisk.lock(&path, LONG).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_waiter_that_gave_up_does_not_keep_the_lock() {
+        let dir = folder();
+        let path = dir.path().join("lock");
+        let first = RealDisk.try_lock(&path).unwrap();
+        assert!(RealDisk.lock(&path, SHORT).unwrap().is_none());
+        drop(first);
+        assert!(RealDisk.lock(&path, LONG).unwrap().is_some());
+    }
+
+    #[test]
+    fn waiters_get_the_lock_in_turn() {
+        let dir = folder();
+        let path = dir.path().join("lock");
+        let first = RealDisk.try_lock(&path).unwrap();
+        let (say, hear) = mpsc::channel();
+        let waiters: Vec<_> = (0..5)
+            .map(|number| {
+                let (lock, say) = (path.clone(), say.clone());
+                let waiter = std::thread::spawn(move || {
+                    let _held = RealDisk.lock(&lock, LONG).unwrap().unwrap();
+                    say.send(number).unwrap();
+                });
+                wait_until_queued(&path, number + 1);
+                waiter
+            })
+            .collect();
+        drop(first);
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert_eq!(hear.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    }
+
+    /// Waits until the kernel lists `count` waiters for the lock at `path`.
+    fn wait_until_queued(path: &Path, count: usize) {
+        let inode = format!(":{} ", path.metadata().unwrap().ino());
+        let queued = || {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().filter(|line| line.contains("->") && line.contains(&inode)).count()
+        };
+        while queued() < count {
+            RealClock.pause(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_lock_on_a_replaced_file_is_not_taken_for_the_lock() {
+        let dir = folder();
+        let path = dir.path().join("lock");
+        let first = RealDisk.try_lock(&path).unwrap();
+        let waiter = std::thread::spawn({
+            let path = path.clone();
+            move || RealDisk.lock(&path, LONG).unwrap().unwrap()
+        });
+        wait_until_queued(&path, 1);
+        fs::remove_file(&path).unwrap();
+        drop(first);
+        let held = waiter.join().unwrap();
+        assert!(is_still_at(held.file.as_ref().unwrap(), &path));
+        assert!(RealDisk.try_lock(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_wake_up_reaches_who_waits_and_harms_nobody_else() {
+        let dir = folder();
+        let (fifo, file) = (dir.path().join("fifo"), dir.path().join("file"));
+        RealDisk.wake(&fifo);
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        RealDisk.wake(&fifo);
+        let reader = rustix::fs::open(&fifo, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+        RealDisk.wake(&fifo);
+        assert_eq!(rustix::io::read(&reader, &mut [0u8; 8]).unwrap(), 1);
+        File::create(&file).unwrap();
+        RealDisk.wake(&file);
+        assert_eq!(file.metadata().unwrap().len(), 0);
+    }
+}

@@ -1,4 +1,130 @@
-//! Git.
-/// Git.
-#[derive(Debug, Default)]
-pub struct Git;
+//! Git repositories and their worktrees, through the git command.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use gt_model::id::Sha;
+
+use crate::world::{Candidate, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, WorldResult};
+use crate::world::{WorktreeFacts, WorktreePlan};
+
+mod admin;
+mod candidate;
+mod command;
+mod refs;
+mod remote;
+mod repository;
+mod scratch;
+mod snapshot;
+mod worktree;
+
+#[cfg(test)]
+mod tests;
+
+/// Name and mail address of what the town itself commits.
+const TOWN_IDENTITY: (&str, &str) = ("Gas Town", "gt@localhost");
+
+/// How long a git lock file must stay the same before it counts as left by a killed git. Git holds each for
+/// milliseconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The git of this machine.
+pub struct Git {
+    /// What git sees of our environment.
+    environment: Vec<(OsString, OsString)>,
+    lock_patience: Duration,
+}
+
+impl Default for Git {
+    fn default() -> Self {
+        Self { environment: command::passed_environment(), lock_patience: LOCK_PATIENCE }
+    }
+}
+
+impl fmt::Debug for Git {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The environment may hold a proxy's password.
+        f.debug_struct("Git").field("lock_patience", &self.lock_patience).finish_non_exhaustive()
+    }
+}
+
+impl Repo for Git {
+    fn folder(&self, folder: &Path) -> WorldResult<FolderFacts> {
+        repository::folder(self, folder)
+    }
+
+    fn ask_remote(&self, url: &str) -> WorldResult<RemoteFacts> {
+        remote::ask(self, url)
+    }
+
+    fn create(&self, held: &Held, repo: &Path, url: &str) -> WorldResult<()> {
+        repository::create(self, held, repo, url)
+    }
+
+    fn make_bare_remote(&self, held: &Held, folder: &Path, bare: &Path) -> WorldResult<()> {
+        repository::make_bare_remote(self, held, folder, bare)
+    }
+
+    fn fetch(&self, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
+        remote::fetch(self, held, repo)
+    }
+
+    fn refs(&self, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
+        refs::all(self, repo)
+    }
+
+    fn set_ref(&self, held: &Held, repo: &Path, name: &str, to: &Sha, expected: Option<&Sha>) -> WorldResult<()> {
+        refs::set(self, held, repo, name, to, expected)
+    }
+
+    fn delete_ref(&self, held: &Held, repo: &Path, name: &str) -> WorldResult<()> {
+        refs::delete(self, held, repo, name)
+    }
+
+    fn contains(&self, repo: &Path, descendant: &Sha, ancestor: &Sha) -> WorldResult<bool> {
+        refs::contains(self, repo, descendant, ancestor)
+    }
+
+    fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64> {
+        refs::commits_between(self, repo, base, head)
+    }
+
+    fn tree_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Sha> {
+        refs::tree_of(self, repo, commit)
+    }
+
+    fn squash(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate> {
+        candidate::squash(self, held, repo, onto, head, message)
+    }
+
+    fn push(&self, held: &Held, repo: &Path, branch: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push> {
+        remote::push(self, held, repo, branch, new, expected)
+    }
+
+    fn worktree(&self, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>> {
+        worktree::facts(self, repo, path)
+    }
+
+    fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+        worktree::add(self, held, repo, plan)
+    }
+
+    fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
+        worktree::reset_gate(self, held, repo, path, commit)
+    }
+
+    fn snapshot(&self, held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
+        snapshot::take(self, held, repo, path, name, message)
+    }
+
+    fn archive_worktree(&self, _held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+        worktree::archive(repo, path, to)
+    }
+
+    fn remove_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {
+        worktree::remove_gate(repo, path)
+    }
+}

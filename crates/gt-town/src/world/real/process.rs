@@ -1,1 +1,197 @@
-//! .
+//! Questions about processes of this machine, and signals to exactly one of them.
+//!
+//! Linux: answers come from `/proc`, signals go through a pidfd, so that no pid used again is ever taken for the
+//! process that we mean. Other systems are not supported yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::world::ProcessId;
+
+/// What `/proc/<pid>/stat` says of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub pid: i32,
+    pub parent: i32,
+    pub session: i32,
+    pub zombie: bool,
+    pub start_ticks: u64,
+    /// CPU time of the process itself.
+    pub own_ticks: u64,
+    /// CPU time of its children that have ended and were waited for.
+    pub reaped_ticks: u64,
+}
+
+impl Stat {
+    /// Parses a line of `/proc/<pid>/stat`. The name in it may hold anything, blanks and parentheses included.
+    fn parse(line: &str) -> Option<Self> {
+        let pid = line.split_once(' ')?.0.parse().ok()?;
+        let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        let id = |at: usize| fields.get(at)?.parse::<i32>().ok();
+        Some(Self {
+            pid,
+            parent: id(1)?,
+            session: id(3)?,
+            zombie: matches!(*fields.first()?, "Z" | "X"),
+            start_ticks: number(19)?,
+            own_ticks: number(11)? + number(12)?,
+            reaped_ticks: number(13)? + number(14)?,
+        })
+    }
+
+    /// Reads that of `pid`; `None` where there is no such process.
+    pub(super) fn read(pid: i32) -> Option<Self> {
+        let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Self::parse(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+/// The kernel's boot id.
+pub(super) fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// The process that now has this pid, zombies included.
+pub(super) fn identify(pid: i32) -> Option<ProcessId> {
+    let stat = Stat::read(pid)?;
+    Some(ProcessId { boot_id: boot_id().ok()?, pid, start_ticks: stat.start_ticks })
+}
+
+/// Whether that very process runs. One that has ended and only waits to be reaped does not.
+pub(super) fn is_alive(process: &ProcessId) -> bool {
+    stat_of(process).is_some_and(|stat| !stat.zombie)
+}
+
+/// What is known of that very process; `None` where it is gone, whoever has its pid now.
+pub(super) fn stat_of(process: &ProcessId) -> Option<Stat> {
+    let same_boot = boot_id().is_ok_and(|boot_id| boot_id == process.boot_id);
+    Stat::read(process.pid).filter(|stat| same_boot && stat.start_ticks == process.start_ticks)
+}
+
+/// A handle on that very process; `None` where it is gone. The handle is readable (poll) when the process has ended.
+pub(super) fn open(process: &ProcessId) -> io::Result<Option<OwnedFd>> {
+    let Some(pid) = (process.pid > 1).then(|| Pid::from_raw(process.pid)).flatten() else { return Ok(None) };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        // Asked only now: what the handle holds can't change any more.
+        Ok(handle) => Ok(stat_of(process).map(|_| handle)),
+        Err(Errno::SRCH | Errno::INVAL) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Signals that very process; answers whether it was still there.
+pub(super) fn signal(process: &ProcessId, signal: Signal) -> io::Result<bool> {
+    let Some(handle) = open(process)? else { return Ok(false) };
+    match pidfd_send_signal(&handle, signal) {
+        Ok(()) => Ok(true),
+        Err(Errno::SRCH) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// All processes at one time, or as near to one time as `/proc` allows.
+#[derive(Debug)]
+pub(super) struct Census {
+    boot_id: String,
+    processes: BTreeMap<i32, Stat>,
+}
+
+impl Census {
+    /// Looks at all processes.
+    pub(super) fn take() -> io::Result<Self> {
+        let mut processes = BTreeMap::new();
+        for entry in fs::read_dir("/proc")? {
+            let pid = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+            if let Some(stat) = pid.and_then(Stat::read) {
+                processes.insert(stat.pid, stat);
+            }
+        }
+        Ok(Self { boot_id: boot_id()?, processes })
+    }
+
+    /// The process of a line, for good.
+    pub(super) fn id(&self, stat: &Stat) -> ProcessId {
+        ProcessId { boot_id: self.boot_id.clone(), pid: stat.pid, start_ticks: stat.start_ticks }
+    }
+
+    /// Those for which `wanted` holds, and all that descend from them; zombies excluded.
+    pub(super) fn with_descendants(&self, wanted: impl Fn(&Stat) -> bool) -> Vec<&Stat> {
+        let mut family: BTreeSet<i32> =
+            self.processes.values().filter(|stat| wanted(stat)).map(|stat| stat.pid).collect();
+        // A child may have a smaller pid than its parent, so one pass is not enough.
+        loop {
+            let before = family.len();
+            let born = self.processes.values().filter(|stat| family.contains(&stat.parent)).map(|stat| stat.pid);
+            family.extend(born.collect::<Vec<_>>());
+            if family.len() == before {
+                break;
+            }
+        }
+        family.iter().map(|pid| &self.processes[pid]).filter(|stat| !stat.zombie).collect()
+    }
+
+    /// All that descend from `pid`, without itself; zombies excluded.
+    pub(super) fn descendants(&self, pid: i32) -> Vec<&Stat> {
+        self.with_descendants(|stat| stat.parent == pid)
+    }
+}
+
+/// The calling process's parent, its parent, and so on.
+pub(super) fn ancestors_of_self() -> Vec<ProcessId> {
+    let mut found = Vec::new();
+    let mut pid = rustix::process::getppid().map_or(0, Pid::as_raw_pid);
+    // Parents change while we walk; the limit ends a walk that such a change has led into a circle.
+    while pid > 1 && found.len() < ANCESTORS_LIMIT {
+        let (Some(process), Some(stat)) = (identify(pid), Stat::read(pid)) else { break };
+        found.push(process);
+        pid = stat.parent;
+    }
+    found
+}
+
+/// How many ancestors are looked at.
+const ANCESTORS_LIMIT: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_blanks_and_parentheses_does_not_confuse() {
+        let line = "42 (a) R 7 (b) S 41 42 40 0 -1 4194304 1 2 3 4 10 20 30 40 20 0 1 0 777 1000 2";
+        let stat = Stat::parse(line).expect("a stat line");
+        let expected =
+            Stat { pid: 42, parent: 41, session: 40, zombie: false, start_ticks: 777, own_ticks: 30, reaped_ticks: 70 };
+        assert_eq!(stat, expected);
+        assert_eq!(Stat::parse("42 (cut"), None);
+        assert_eq!(Stat::parse("42 (cut) S 1 2"), None);
+    }
+
+    #[test]
+    fn a_process_is_its_boot_its_pid_and_its_start() {
+        let own = identify(std::process::id() as i32).expect("this process");
+        assert!(is_alive(&own));
+        let others = [
+            ProcessId { start_ticks: own.start_ticks + 1, ..own.clone() },
+            ProcessId { boot_id: "another boot".into(), ..own },
+        ];
+        for other in others {
+            assert!(!is_alive(&other), "{other:?}");
+            assert!(!signal(&other, Signal::KILL).expect("no failure"), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn pids_that_mean_more_than_one_process_are_never_signalled() {
+        for pid in [0, -1, 1, i32::MIN] {
+            let forged = ProcessId { boot_id: boot_id().expect("boot id"), pid, start_ticks: 0 };
+            assert!(!signal(&forged, Signal::KILL).expect("no failure"), "{pid}");
+        }
+    }
+}

@@ -1,1 +1,392 @@
-//! .
+//! Sessions as their callers see them: what a shim has recorded, checked against what runs.
+#![expect(clippy::disallowed_methods, reason = "starts the shims, and reckons deadlines of real processes")]
+
+use std::fs::{self, File};
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf, absolute};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::Signal;
+
+use super::process::{self, Census};
+use super::shim::record::{self, Plan, RecordError, Started};
+use super::shim::{Ack, CommandEnd, LEFTOVER_GRACE, Report, mark, timespec};
+use crate::world::{
+    ContainedCommand, Exit, ProcessId, RunEnd, RunResult, SessionPlan, SessionState, Sessions, Vitals, WorldError,
+    WorldResult,
+};
+
+/// How long a shim may take to start its agent.
+const START_LIMIT: Duration = Duration::from_secs(10);
+/// How long a shim may take beyond the grace to end a tree, before that is an error.
+const END_LIMIT: Duration = Duration::from_secs(20);
+/// How often a start by somebody else is looked at.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// How often processes that were ended by force are looked at.
+const FORCE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Agents and commands of this machine, under shims that are processes of their own.
+///
+/// What a session holds is in its folder, none of it in this value: any `gt` can look after a session that another
+/// one has started.
+#[derive(Debug)]
+pub struct RealSessions {
+    gt: PathBuf,
+}
+
+impl RealSessions {
+    /// Sessions whose shims are the binary at `gt`.
+    pub fn new(gt: PathBuf) -> Self {
+        Self { gt }
+    }
+
+    fn spawn_shim(&self, plan: &SessionPlan, dir: &Path) -> WorldResult<Ack> {
+        let log_path = dir.join(record::SHIM_LOG);
+        let log = File::options().create(true).append(true).open(&log_path).map_err(io_error("open", &log_path))?;
+        let mut child = Command::new(&self.gt)
+            .args(["session", "host", "--detach"])
+            .arg(dir)
+            .env_clear()
+            .envs(&plan.env)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|source| self.spawn_error(source))?;
+        let answers = child.stdout.take().map(|stdout| PipeReader::from(OwnedFd::from(stdout)));
+        // It ends as soon as it has started the shim proper, which is nobody's child.
+        child.wait().map_err(|source| self.spawn_error(source))?;
+        answers.and_then(|answers| read_ack(answers, START_LIMIT)).ok_or_else(|| {
+            WorldError::Unexpected(format!("the shim of {} did not answer; see its shim.log", dir.display()))
+        })
+    }
+
+    fn spawn_error(&self, source: io::Error) -> WorldError {
+        WorldError::Spawn { program: self.gt.display().to_string(), source }
+    }
+
+    fn spawn_contained(&self, command: &ContainedCommand) -> WorldResult<Child> {
+        let log = absolute(&command.log).map_err(io_error("find", &command.log))?;
+        if let Some(folder) = log.parent() {
+            fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+        }
+        let mut shim = Command::new(&self.gt);
+        shim.args(["session", "contain"]).arg(command.timeout.as_millis().to_string()).arg(&log).args(&command.argv);
+        shim.env_clear().envs(&command.env).current_dir(&command.cwd);
+        shim.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shim.spawn().map_err(|source| {
+            if command.cwd.is_dir() { self.spawn_error(source) } else { io_error("enter", &command.cwd)(source) }
+        })
+    }
+}
+
+/// Reads the one line that a shim answers with; `None` where it ends or takes too long before.
+fn read_ack(mut answers: PipeReader, limit: Duration) -> Option<Ack> {
+    let deadline = Instant::now() + limit;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let left = deadline.checked_duration_since(Instant::now())?;
+        let ready = poll(&mut [PollFd::new(&answers, PollFlags::IN)], Some(&timespec(left)));
+        let mut chunk = [0; 512];
+        if ready.is_ok_and(|ready| ready > 0) {
+            let count = answers.read(&mut chunk).ok().filter(|count| *count > 0)?;
+            line.extend_from_slice(&chunk[..count]);
+        }
+    }
+    Ack::parse(&String::from_utf8_lossy(&line))
+}
+
+/// Waits for a shim that is there already; answers whether it has come to a record, rather than given up.
+fn await_record(dir: &Path) -> WorldResult<bool> {
+    let deadline = Instant::now() + START_LIMIT;
+    while !record::is_recorded(dir) {
+        let gone = record::try_lock(dir, record::LOCK).map_err(io_error("lock", dir))?.is_some();
+        if gone {
+            return Ok(record::is_recorded(dir));
+        }
+        if Instant::now() >= deadline {
+            return Err(WorldError::Unexpected(format!("the shim of {} starts nothing", dir.display())));
+        }
+        std::thread::sleep(BUSY_PAUSE);
+    }
+    Ok(true)
+}
+
+/// Waits for a start under way; answers whether anything was ever started.
+fn settle(dir: &Path) -> WorldResult<bool> {
+    if record::is_recorded(dir) {
+        return Ok(true);
+    }
+    if !dir.join(record::PLAN).exists() {
+        return Ok(false);
+    }
+    let _turn = record::lock(dir, record::START_LOCK).map_err(io_error("lock", dir))?;
+    await_record(dir)
+}
+
+impl Sessions for RealSessions {
+    fn start(&self, plan: &SessionPlan) -> WorldResult<()> {
+        let dir = &absolute(&plan.dir).map_err(io_error("find", &plan.dir))?;
+        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let _turn = record::lock(dir, record::START_LOCK).map_err(io_error("lock", dir))?;
+        if record::is_recorded(dir) {
+            return Ok(());
+        }
+        record::write(dir, record::PLAN, &Plan::of(plan)).map_err(io_error("write the plan in", dir))?;
+        match self.spawn_shim(plan, dir)? {
+            Ack::Started => Ok(()),
+            Ack::Busy if await_record(dir)? => Ok(()),
+            Ack::Busy => Err(WorldError::Unexpected(format!("the shim of {} gave up", dir.display()))),
+            Ack::Failed(why) => {
+                Err(WorldError::Unexpected(format!("the session in {} can't be started: {why}", dir.display())))
+            }
+        }
+    }
+
+    fn state(&self, dir: &Path) -> WorldResult<SessionState> {
+        Ok(look(dir).unwrap_or_else(|damage| SessionState::Unknown(damage.to_string())))
+    }
+
+    fn end(&self, dir: &Path, grace: Duration) -> WorldResult<()> {
+        if !settle(dir)? || record::exit(dir).map_err(unexpected)?.is_some() {
+            return Ok(());
+        }
+        let Some(started) = record::started(dir).map_err(unexpected)? else { return Ok(()) };
+        if process::is_alive(&started.shim) {
+            end_through_shim(dir, &started, grace)?;
+        }
+        // Whatever the shim could not do, being killed itself.
+        if record::exit(dir).map_err(unexpected)?.is_some() { Ok(()) } else { end_orphans(dir, &started, grace) }
+    }
+
+    fn vitals(&self, dir: &Path) -> WorldResult<Vitals> {
+        let started = record::started(dir).map_err(unexpected)?;
+        Ok(Vitals {
+            cpu_ticks: started.map_or(Ok(0), |started| cpu_ticks(&started)).map_err(io_error("read", dir))?,
+            log_bytes: fs::metadata(dir.join(record::OUTPUT_LOG)).map_or(0, |metadata| metadata.len()),
+            last_call: fs::metadata(dir.join(record::LIFE)).map(|metadata| metadata.mtime()).ok(),
+        })
+    }
+
+    fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult> {
+        let mut child = self.spawn_contained(command)?;
+        // Held until the report is here: it closes, and so ends the tree, when this process ends.
+        let _lifeline = child.stdin.take();
+        let report = read_report(&mut child);
+        if report.is_none() {
+            // Asked for while the shim is not yet waited for: until then its pid is nobody else's.
+            end_contained(&mut child).map_err(io_error("end the processes of", &command.log))?;
+        }
+        let mut said = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            // Only the shim holds it, so it ends with the shim.
+            let _ = stderr.read_to_string(&mut said);
+        }
+        child.wait().map_err(|source| self.spawn_error(source))?;
+        let report = report.ok_or_else(|| {
+            WorldError::Unexpected(format!("the shim of {:?} ended without a result: {}", command.argv, said.trim()))
+        })?;
+        Ok(result_of(report))
+    }
+
+    fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
+        !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
+    }
+}
+
+/// What the records say, where what runs agrees.
+fn look(dir: &Path) -> Result<SessionState, RecordError> {
+    if let Some(exit) = record::exit(dir)? {
+        return Ok(SessionState::Ended(exit));
+    }
+    match record::started(dir)? {
+        Some(started) => look_at_started(dir, started),
+        None => look_at_plan(dir),
+    }
+}
+
+fn look_at_started(dir: &Path, started: Started) -> Result<SessionState, RecordError> {
+    let alive = process::is_alive(&started.shim) || process::is_alive(&started.agent) || has_orphans(&started);
+    if alive {
+        return Ok(SessionState::Running { shim: started.shim, agent: started.agent });
+    }
+    // The shim may have written it since we looked.
+    let exit = record::exit(dir)?;
+    Ok(SessionState::Ended(exit.unwrap_or_else(|| Exit { code: None, signal: None, reason: "shim gone".into() })))
+}
+
+fn look_at_plan(dir: &Path) -> Result<SessionState, RecordError> {
+    if record::plan(dir)?.is_none() {
+        return Ok(SessionState::NotStarted);
+    }
+    let path = dir.join(record::LOCK);
+    let free = record::try_lock(dir, record::LOCK).map_err(|source| RecordError::Unreadable { path, source })?;
+    match (free, record::is_recorded(dir)) {
+        // It has been recorded since we looked.
+        (_, true) => look(dir),
+        (Some(_), false) => Ok(SessionState::NotStarted),
+        (None, false) => Ok(SessionState::Unknown("starting".into())),
+    }
+}
+
+/// Asks the shim to end its tree, and waits until it has.
+fn end_through_shim(dir: &Path, started: &Started, grace: Duration) -> WorldResult<()> {
+    let failed = |source| io_error("end the session in", dir)(source);
+    write_grace(dir, grace).map_err(failed)?;
+    let Some(shim) = process::open(&started.shim).map_err(failed)? else { return Ok(()) };
+    process::signal(&started.shim, Signal::TERM).map_err(failed)?;
+    if await_end(&shim, grace + LEFTOVER_GRACE + END_LIMIT) {
+        return Ok(());
+    }
+    Err(WorldError::Unexpected(format!("the session in {} does not end", dir.display())))
+}
+
+fn write_grace(dir: &Path, grace: Duration) -> io::Result<()> {
+    let path = dir.join(record::GRACE);
+    let aside = dir.join(format!("{}.{}.new", record::GRACE, std::process::id()));
+    File::create(&aside)?.write_all(grace.as_millis().to_string().as_bytes())?;
+    fs::rename(aside, path)
+}
+
+/// Waits until the process of a handle has ended; answers whether it has.
+fn await_end(handle: &OwnedFd, at_most: Duration) -> bool {
+    let deadline = Instant::now() + at_most;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&timespec(left))) {
+            Ok(0) => return false,
+            Ok(_) => return true,
+            Err(_) if left.is_zero() => return false,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Ends what is left of a session whose shim was killed.
+fn end_orphans(dir: &Path, started: &Started, grace: Duration) -> WorldResult<()> {
+    let failed = |source| io_error("end the session in", dir)(source);
+    let begun = Instant::now();
+    let mut signalled_politely = Vec::new();
+    loop {
+        let orphans = orphans(started).map_err(failed)?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let waited = begun.elapsed();
+        if waited > grace + END_LIMIT {
+            let pids: Vec<i32> = orphans.iter().map(|orphan| orphan.pid).collect();
+            return Err(WorldError::Unexpected(format!("processes {pids:?} of {} do not end", dir.display())));
+        }
+        for orphan in orphans {
+            if waited >= grace {
+                process::signal(&orphan, Signal::KILL).map_err(failed)?;
+            } else if !signalled_politely.contains(&orphan) {
+                process::signal(&orphan, Signal::TERM).map_err(failed)?;
+                signalled_politely.push(orphan);
+            }
+        }
+        std::thread::sleep(FORCE_PAUSE);
+    }
+}
+
+/// What still runs of a session whose shim is dead: the agent with its descendants, what is in the session that the
+/// shim made for them, and what carries the incarnation's identity in its environment.
+///
+/// The number of that session counts only while the agent lives, who keeps it from being used again. What has thrown
+/// away its environment and its parents, can't be told from strangers and is left alone.
+fn orphans(started: &Started) -> io::Result<Vec<ProcessId>> {
+    let agent = process::stat_of(&started.agent).filter(|agent| !agent.zombie);
+    let before_reboot = process::boot_id()? != started.shim.boot_id;
+    if before_reboot || (agent.is_none() && started.mark.is_none()) {
+        return Ok(Vec::new());
+    }
+    let own = rustix::process::getpid().as_raw_pid();
+    let session = agent.as_ref().filter(|agent| agent.session == started.shim.pid).map(|agent| agent.session);
+    let census = Census::take()?;
+    let ours = census.with_descendants(|stat| {
+        agent.as_ref().is_some_and(|agent| agent.pid == stat.pid && agent.start_ticks == stat.start_ticks)
+            || session == Some(stat.session)
+            || has_mark(stat.pid, started.mark.as_deref())
+    });
+    let shim = started.shim.pid;
+    Ok(ours.into_iter().filter(|stat| stat.pid != own && stat.pid != shim).map(|stat| census.id(stat)).collect())
+}
+
+fn has_mark(pid: i32, wanted: Option<&str>) -> bool {
+    let Some(wanted) = wanted else { return false };
+    // Other users' can't be read, and are not ours.
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| mark(&environ).as_deref() == Some(wanted))
+}
+
+fn has_orphans(started: &Started) -> bool {
+    // Where processes can't be looked at, nothing is said to have ended.
+    orphans(started).map_or(true, |orphans| !orphans.is_empty())
+}
+
+/// CPU time that the session's tree has used; the shim's own, which also runs when the agent does not, left out.
+fn cpu_ticks(started: &Started) -> io::Result<u64> {
+    let shim = process::stat_of(&started.shim);
+    let agent = process::stat_of(&started.agent);
+    if shim.is_none() && agent.is_none() {
+        return Ok(0);
+    }
+    let census = Census::take()?;
+    let tree = match (&shim, &agent) {
+        (Some(shim), _) => census.descendants(shim.pid),
+        (None, _) => census.with_descendants(|stat| stat.pid == started.agent.pid),
+    };
+    let living: u64 = tree.iter().map(|stat| stat.own_ticks + stat.reaped_ticks).sum();
+    Ok(living + shim.map_or(0, |shim| shim.reaped_ticks))
+}
+
+/// Reads the report of a command's shim; `None` where it ended without one.
+fn read_report(child: &mut Child) -> Option<Report> {
+    let mut bytes = Vec::new();
+    child.stdout.take()?.read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok().filter(|report: &Report| report.protocol == record::PROTOCOL)
+}
+
+/// Ends what a killed shim of a command has left, as far as it is in the session that the shim made.
+fn end_contained(child: &mut Child) -> io::Result<()> {
+    let session = i32::try_from(child.id()).map_err(io::Error::other)?;
+    let deadline = Instant::now() + END_LIMIT;
+    loop {
+        let census = Census::take()?;
+        let left = census.with_descendants(|stat| stat.session == session);
+        if left.is_empty() || Instant::now() >= deadline {
+            return Ok(());
+        }
+        for stat in left {
+            // Who can't be signalled is counted again in the next round.
+            let _ = process::signal(&census.id(stat), Signal::KILL);
+        }
+        std::thread::sleep(FORCE_PAUSE);
+    }
+}
+
+fn result_of(report: Report) -> RunResult {
+    let end = match report.end {
+        CommandEnd::TimedOut => RunEnd::TimedOut,
+        CommandEnd::Ended(Exit { code: Some(0), .. }) => RunEnd::Passed,
+        CommandEnd::Ended(exit) => RunEnd::Failed(exit),
+    };
+    RunResult { end, took: Duration::from_micros(report.took_micros), tail: report.tail }
+}
+
+fn io_error(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldError {
+    let path = path.to_owned();
+    move |source| WorldError::Io { act, path, source }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn unexpected(damage: RecordError) -> WorldError {
+    WorldError::Unexpected(damage.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,71 @@
-//! .
+//! The shim: the process that stands above each agent and each contained command, and leaves nothing of it behind.
+//!
+//! It is `gt` itself under hidden verbs, which [`call`] answers:
+//!
+//! | call | by | what |
+//! |---|---|---|
+//! | `gt session host --detach <dir>` | a start | starts the next one as nobody's child, and ends |
+//! | `gt session host <dir>` | the former | the shim of an agent |
+//! | `gt session exec <dir>` | the shim | waits until it is recorded, then becomes the agent |
+//! | `gt session contain <millis> <log> <argv>…` | a run | the shim of a contained command |
+//!
+//! A shim makes itself a session of its own and the sub-reaper of all that descends from it, so that what detaches
+//! itself in its tree becomes its child and can't get lost. Linux only, so far.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::process::{getpid, set_child_subreaper, setsid};
+use sha2::{Digest, Sha256};
+
+mod contain;
+mod host;
+mod output;
+pub(crate) mod record;
+mod tree;
+
+pub(crate) use contain::{CommandEnd, Report};
+pub(crate) use host::{Ack, LEFTOVER_GRACE};
+pub(crate) use tree::timespec;
+
+/// The variable that holds an incarnation's identity and secret.
+const INCARNATION: &[u8] = b"GT_INCARNATION";
+
+/// This very program, also when its file has been replaced meanwhile.
+const SELF: &str = "/proc/self/exe";
+
+/// Runs as a shim if `args` (without the program's name) ask for that; `None` where they do not. To be asked before
+/// anything else is set up, since a contained command waits for it.
+pub fn call(args: &[OsString]) -> Option<ExitCode> {
+    let [session, verb, rest @ ..] = args else { return None };
+    if session != "session" {
+        return None;
+    }
+    match (verb.to_str()?, rest) {
+        ("host", [detach, dir]) if detach == "--detach" => Some(host::detach(Path::new(dir))),
+        ("host", [dir]) => Some(host::host(Path::new(dir))),
+        ("exec", [dir]) => Some(host::exec(Path::new(dir))),
+        ("contain", [millis, log, argv @ ..]) if !argv.is_empty() => {
+            let millis = millis.to_str()?.parse().ok()?;
+            Some(contain::contain(millis, Path::new(log), argv))
+        }
+        _ => None,
+    }
+}
+
+/// Makes the calling process the reaper of all that will descend from it, away from any terminal.
+fn stand_apart() -> std::io::Result<()> {
+    setsid()?;
+    set_child_subreaper(Some(getpid()))?;
+    Ok(())
+}
+
+/// What tells an incarnation's processes from all others without revealing its secret: the hash of its identity, from
+/// an environment as `/proc/<pid>/environ` gives it. `None` where that holds no identity.
+pub(crate) fn mark(environ: &[u8]) -> Option<String> {
+    let variables = environ.split(|byte| *byte == 0);
+    let mut values = variables.filter_map(|variable| variable.strip_prefix(INCARNATION)?.strip_prefix(b"="));
+    let digest = Sha256::digest(values.next()?);
+    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,339 @@
+//! What every [`World`] keeps to, checked against any of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gt_model::id::Sha;
+use gt_town::world::{Candidate, FolderFacts, Held, Push, Repo, WorktreeFacts, WorktreePlan, World, WorldError};
+
+/// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
+pub trait WorkerHands {
+    /// Writes a text file.
+    fn write_file(&self, worktree: &Path, file: &str, text: &str);
+    /// Reads a text file, in a worktree or in what was one; `None` where there is none.
+    fn read_file(&self, worktree: &Path, file: &str) -> Option<String>;
+    /// Commits all changes, untracked files included, as the worktree's own worker.
+    fn commit_all(&self, worktree: &Path, message: &str) -> Sha;
+}
+
+/// The files that the remote of [`check_repo_contract`] is to have on its only branch, `main`.
+pub const REMOTE_FILES: &[(&str, &str)] =
+    &[(".gitignore", "build/\n"), ("README.md", "one\ntwo\nthree\nfour\nfive\n"), ("src/main.txt", "start\n")];
+
+/// Checks [`Repo`] against its contract. The remote at `remote_url` has one commit, of [`REMOTE_FILES`], on its only
+/// branch `main`, takes pushes, and is used up by this. `root` is an empty folder in no repository.
+///
+/// # Panics
+///
+/// Where the world does not keep to its contract.
+pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, worker: &dyn WorkerHands) {
+    world.disk().create_dir(root).unwrap();
+    let held = world.disk().lock(&root.join("lock"), Duration::from_secs(10)).unwrap().expect("the lock is free");
+    let repo = root.join("rig").join(".repo.git");
+    world.disk().create_dir(&root.join("rig")).unwrap();
+    let git = world.repo();
+    let contract = Contract { git, held: &held, url: remote_url, root, repo: &repo, worker };
+    contract.creates_and_fetches();
+    contract.reports_remotes_that_are_not_there();
+    contract.moves_refs_by_compare_and_swap();
+    contract.adds_worktrees();
+    contract.answers_on_history();
+    contract.squashes();
+    contract.reports_conflicts();
+    contract.pushes_by_compare_and_swap();
+    contract.snapshots_the_whole_state();
+    contract.keeps_gate_worktrees();
+    contract.archives();
+}
+
+/// What one run of the checks works with.
+struct Contract<'a> {
+    git: &'a dyn Repo,
+    held: &'a Held,
+    url: &'a str,
+    root: &'a Path,
+    repo: &'a Path,
+    worker: &'a dyn WorkerHands,
+}
+
+impl Contract<'_> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join("rig").join(name)
+    }
+
+    fn fetch(&self) -> BTreeMap<String, Sha> {
+        self.git.fetch(self.held, self.repo).unwrap()
+    }
+
+    fn trunk(&self) -> Sha {
+        self.fetch()["main"].clone()
+    }
+
+    fn refs(&self) -> BTreeMap<String, Sha> {
+        self.git.refs(self.repo).unwrap()
+    }
+
+    fn facts(&self, path: &Path) -> WorktreeFacts {
+        self.git.worktree(self.repo, path).unwrap().expect("a worktree")
+    }
+
+    fn plan(&self, name: &str, start: &Sha) -> WorktreePlan {
+        WorktreePlan {
+            path: self.path(name),
+            branch: Some(format!("polecat/{name}/vt-a1-1")),
+            start: start.clone(),
+            identity: (name.to_owned(), format!("{name}@example.org")),
+        }
+    }
+
+    /// A new worktree of a worker, from the trunk as it is now.
+    fn worktree(&self, name: &str) -> PathBuf {
+        let plan = self.plan(name, &self.trunk());
+        self.git.add_worktree(self.held, self.repo, &plan).unwrap();
+        plan.path
+    }
+
+    /// A new worktree in which `file` was written and committed; with the commit.
+    fn worked(&self, name: &str, file: &str, text: &str) -> (PathBuf, Sha) {
+        let path = self.worktree(name);
+        self.worker.write_file(&path, file, text);
+        let commit = self.worker.commit_all(&path, &format!("Work of {name}"));
+        (path, commit)
+    }
+
+    fn squash(&self, onto: &Sha, head: &Sha) -> Candidate {
+        self.git.squash(self.held, self.repo, onto, head, "Squashed\n\nGt-Mr: mr-1").unwrap()
+    }
+
+    fn squashed(&self, onto: &Sha, head: &Sha) -> Sha {
+        match self.squash(onto, head) {
+            Candidate::Clean { commit, .. } => commit,
+            other => panic!("expected a clean squash, not {other:?}"),
+        }
+    }
+
+    fn push(&self, branch: &str, new: &Sha, expected: Option<&Sha>) -> Push {
+        self.git.push(self.held, self.repo, branch, new, expected).unwrap()
+    }
+
+    fn creates_and_fetches(&self) {
+        assert_eq!(self.git.folder(&self.path("")).unwrap(), FolderFacts::NoRepository);
+        self.git.create(self.held, self.repo, self.url).unwrap();
+        assert_eq!(self.git.folder(self.repo).unwrap(), FolderFacts::Bare);
+        let asked = self.git.ask_remote(self.url).unwrap();
+        assert_eq!(asked.head_branch.as_deref(), Some("main"));
+        assert_eq!(asked.branches.keys().collect::<Vec<_>>(), ["main"]);
+        assert_eq!(self.fetch(), asked.branches);
+        assert_eq!(self.refs().get("refs/remotes/origin/main"), asked.branches.get("main"));
+
+        let refs = self.refs();
+        self.git.create(self.held, self.repo, self.url).unwrap();
+        assert_eq!(self.fetch(), asked.branches);
+        assert_eq!(self.refs(), refs, "done again, nothing changes");
+    }
+
+    fn reports_remotes_that_are_not_there(&self) {
+        let url = self.path("no-remote").display().to_string();
+        let asked = self.git.ask_remote(&url);
+        assert!(matches!(asked, Err(WorldError::Unreachable { .. })), "{asked:?}");
+        let lost = self.path("lost.git");
+        self.git.create(self.held, &lost, &url).unwrap();
+        let fetched = self.git.fetch(self.held, &lost);
+        assert!(matches!(fetched, Err(WorldError::Unreachable { .. })), "{fetched:?}");
+    }
+
+    fn moves_refs_by_compare_and_swap(&self) {
+        let (main, name) = (self.trunk(), "refs/gt/pin/one");
+        let (_, other) = self.worked("refs", "refs.txt", "1\n");
+        let set = |to: &Sha, expected: Option<&Sha>| self.git.set_ref(self.held, self.repo, name, to, expected);
+        assert!(set(&main, Some(&other)).is_err(), "it is not there");
+        set(&main, None).unwrap();
+        set(&main, None).unwrap();
+        assert!(set(&other, None).is_err(), "it is there");
+        assert!(set(&other, Some(&other)).is_err(), "it is elsewhere");
+        assert_eq!(self.refs()[name], main);
+        set(&other, Some(&main)).unwrap();
+        assert_eq!(self.refs()[name], other);
+        assert!(set(&Sha("0123456789".repeat(4)), Some(&other)).is_err(), "there is no such commit");
+        for _ in 0..2 {
+            self.git.delete_ref(self.held, self.repo, name).unwrap();
+            assert!(!self.refs().contains_key(name));
+        }
+    }
+
+    fn adds_worktrees(&self) {
+        let main = self.trunk();
+        let plan = self.plan("amber", &main);
+        let branch = plan.branch.clone().unwrap();
+        assert_eq!(self.git.worktree(self.repo, &plan.path).unwrap(), None);
+        let add = |plan: &WorktreePlan| self.git.add_worktree(self.held, self.repo, plan);
+        add(&plan).unwrap();
+        let clean = WorktreeFacts { branch: Some(branch.clone()), head: main, dirty: Vec::new() };
+        assert_eq!(self.facts(&plan.path), clean);
+        assert_eq!(self.worker.read_file(&plan.path, "src/main.txt").as_deref(), Some("start\n"));
+
+        self.worker.write_file(&plan.path, "README.md", "changed\n");
+        self.worker.write_file(&plan.path, "new.txt", "new\n");
+        self.worker.write_file(&plan.path, "build/out", "ignored\n");
+        let dirty = WorktreeFacts { dirty: vec!["README.md".into(), "new.txt".into()], ..clean };
+        let mut seen = self.facts(&plan.path);
+        seen.dirty.sort();
+        assert_eq!(seen, dirty);
+        add(&plan).unwrap();
+        assert_eq!(self.worker.read_file(&plan.path, "README.md").as_deref(), Some("changed\n"), "kept as it is");
+
+        assert!(add(&WorktreePlan { branch: Some("elsewhere".into()), ..plan.clone() }).is_err(), "another branch");
+        assert!(add(&WorktreePlan { path: self.path("twice"), ..plan.clone() }).is_err(), "checked out already");
+        let commit = self.worker.commit_all(&plan.path, "Change");
+        assert_eq!(
+            self.facts(&plan.path),
+            WorktreeFacts { branch: Some(branch.clone()), head: commit.clone(), dirty: vec![] }
+        );
+        assert_eq!(self.refs()[&format!("refs/heads/{branch}")], commit);
+    }
+
+    fn answers_on_history(&self) {
+        let (main, head) = (self.trunk(), self.facts(&self.path("amber")).head);
+        let contains = |descendant: &Sha, ancestor: &Sha| self.git.contains(self.repo, descendant, ancestor);
+        assert!(contains(&head, &main).unwrap());
+        assert!(contains(&head, &head).unwrap());
+        assert!(!contains(&main, &head).unwrap());
+        assert_eq!(self.git.commits_between(self.repo, &main, &head).unwrap(), 1);
+        assert_eq!(self.git.commits_between(self.repo, &head, &main).unwrap(), 0);
+        assert_ne!(self.git.tree_of(self.repo, &main).unwrap(), self.git.tree_of(self.repo, &head).unwrap());
+        let unknown = Sha("0123456789".repeat(4));
+        assert!(contains(&head, &unknown).is_err(), "unknown is an error, not `false`");
+        assert!(contains(&unknown, &head).is_err());
+        assert!(self.git.commits_between(self.repo, &unknown, &head).is_err());
+        assert!(self.git.tree_of(self.repo, &unknown).is_err());
+    }
+
+    fn squashes(&self) {
+        let main = self.trunk();
+        let (top, first) = self.worked("top", "README.md", "ONE\ntwo\nthree\nfour\nfive\n");
+        let (_, bottom) = self.worked("bottom", "README.md", "one\ntwo\nthree\nfour\nFIVE\n");
+        self.worker.write_file(&top, "src/more.txt", "more\n");
+        let second = self.worker.commit_all(&top, "More");
+        assert!(self.git.contains(self.repo, &second, &first).unwrap());
+        let refs = self.refs();
+        let one = self.squash(&main, &second);
+        let Candidate::Clean { commit, tree } = &one else { panic!("{one:?}") };
+        assert_eq!(self.squash(&main, &second), one, "the same input gives the same commit");
+        assert_eq!(self.git.commits_between(self.repo, &main, commit).unwrap(), 1);
+        assert_eq!(self.git.tree_of(self.repo, commit).unwrap(), *tree);
+        assert_eq!(self.git.tree_of(self.repo, &second).unwrap(), *tree);
+
+        let both = self.squashed(commit, &bottom);
+        assert_eq!(self.git.commits_between(self.repo, commit, &both).unwrap(), 1);
+        let merged = self.gate("squashes", &both);
+        assert_eq!(self.worker.read_file(&merged, "README.md").as_deref(), Some("ONE\ntwo\nthree\nfour\nFIVE\n"));
+        assert_eq!(self.squash(&both, &second), Candidate::Empty);
+        assert_eq!(self.squash(&both, &main), Candidate::Empty);
+        assert_eq!(self.refs(), refs, "it moves no ref");
+    }
+
+    fn reports_conflicts(&self) {
+        let (_, left) = self.worked("left", "README.md", "LEFT\ntwo\nthree\nfour\nfive\n");
+        let (_, right) = self.worked("right", "README.md", "RIGHT\ntwo\nthree\nfour\nfive\n");
+        let onto = self.squashed(&self.trunk(), &left);
+        assert_eq!(self.squash(&onto, &right), Candidate::Conflict { files: vec!["README.md".into()] });
+    }
+
+    fn pushes_by_compare_and_swap(&self) {
+        let main = self.trunk();
+        let (_, work) = self.worked("pushed", "pushed.txt", "1\n");
+        let (_, late) = self.worked("late", "late.txt", "1\n");
+        let (new, other) = (self.squashed(&main, &work), self.squashed(&main, &late));
+        assert_eq!(self.push("main", &new, Some(&main)), Push::Done);
+        assert_eq!(self.push("main", &new, Some(&main)), Push::Done, "done again, it is done");
+        assert_eq!(self.trunk(), new);
+        assert_eq!(self.push("main", &other, Some(&main)), Push::Moved);
+        assert_eq!(self.push("main", &other, None), Push::Moved);
+        assert_eq!(self.trunk(), new, "nothing changed");
+        assert!(self.git.push(self.held, self.repo, "main", &main, Some(&new)).is_err(), "that would lose commits");
+        assert_eq!(self.trunk(), new, "nothing changed");
+        assert_eq!(self.push("side", &other, Some(&main)), Push::Moved, "it is not there");
+        assert_eq!(self.push("side", &other, None), Push::Done);
+        assert_eq!(self.fetch(), BTreeMap::from([("main".into(), new), ("side".into(), other)]));
+    }
+
+    fn snapshots_the_whole_state(&self) {
+        let (path, head) = self.worked("snapped", "committed.txt", "1\n");
+        self.worker.write_file(&path, "committed.txt", "2\n");
+        self.worker.write_file(&path, "deep/untracked.txt", "3\n");
+        self.worker.write_file(&path, "build/out", "ignored\n");
+        let before = self.facts(&path);
+        let name = "refs/gt/snap/a1";
+        let snap = |message: &str| self.git.snapshot(self.held, self.repo, &path, name, message).unwrap();
+        let first = snap("First");
+        assert_eq!(first.skipped, Vec::<String>::new());
+        assert_eq!(self.refs()[name], first.commit);
+        assert_eq!(snap("First"), first, "nothing has changed since");
+        assert_eq!(self.facts(&path), before, "the worktree is as before");
+        assert_eq!(self.git.commits_between(self.repo, &head, &first.commit).unwrap(), 1);
+
+        self.worker.write_file(&path, "committed.txt", "4\n");
+        let second = snap("Second");
+        assert_eq!(self.refs()[name], second.commit);
+        assert!(self.git.contains(self.repo, &second.commit, &first.commit).unwrap(), "the one before stays");
+        assert!(self.git.contains(self.repo, &second.commit, &head).unwrap());
+        let gate = self.gate("snapped-gate", &first.commit);
+        assert_eq!(self.worker.read_file(&gate, "committed.txt").as_deref(), Some("2\n"));
+        assert_eq!(self.worker.read_file(&gate, "deep/untracked.txt").as_deref(), Some("3\n"));
+        assert_eq!(self.worker.read_file(&gate, "build/out"), None);
+        let none = self.path("none");
+        assert!(self.git.snapshot(self.held, self.repo, &none, name, "No worktree").is_err());
+    }
+
+    /// A gate worktree at `commit`.
+    fn gate(&self, name: &str, commit: &Sha) -> PathBuf {
+        let path = self.path(name);
+        self.git.reset_gate_worktree(self.held, self.repo, &path, commit).unwrap();
+        path
+    }
+
+    fn keeps_gate_worktrees(&self) {
+        let main = self.trunk();
+        let (_, work) = self.worked("gated", "src/gated.txt", "1\n");
+        let path = self.gate("gate", &work);
+        let at = |commit: &Sha| WorktreeFacts { branch: None, head: commit.clone(), dirty: Vec::new() };
+        assert_eq!(self.facts(&path), at(&work));
+        self.worker.write_file(&path, "README.md", "changed\n");
+        self.worker.write_file(&path, "untracked.txt", "1\n");
+        self.worker.write_file(&path, "build/cache", "1\n");
+        for commit in [&work, &work, &main] {
+            self.gate("gate", commit);
+            assert_eq!(self.facts(&path), at(commit));
+            assert_eq!(self.worker.read_file(&path, "README.md").as_deref(), Some(REMOTE_FILES[1].1));
+            assert_eq!(self.worker.read_file(&path, "untracked.txt"), None);
+            assert_eq!(self.worker.read_file(&path, "build/cache").as_deref(), Some("1\n"), "caches are kept");
+        }
+        assert_eq!(self.worker.read_file(&path, "src/gated.txt"), None);
+        for _ in 0..2 {
+            self.git.remove_gate_worktree(self.held, self.repo, &path).unwrap();
+            assert_eq!(self.git.worktree(self.repo, &path).unwrap(), None);
+        }
+        self.gate("gate", &work);
+        assert_eq!(self.facts(&path), at(&work), "it can be made again");
+        assert_eq!(self.worker.read_file(&path, "build/cache"), None);
+    }
+
+    fn archives(&self) {
+        let (path, head) = self.worked("old", "old.txt", "1\n");
+        self.worker.write_file(&path, "unsaved.txt", "1\n");
+        self.worker.write_file(&path, "build/out", "1\n");
+        let to = self.path(".archive").join("old-1");
+        for _ in 0..2 {
+            self.git.archive_worktree(self.held, self.repo, &path, &to).unwrap();
+            assert_eq!(self.git.worktree(self.repo, &path).unwrap(), None);
+            for file in ["old.txt", "unsaved.txt", "build/out"] {
+                assert_eq!(self.worker.read_file(&to, file).as_deref(), Some("1\n"), "{file}");
+            }
+        }
+        let plan = self.plan("old", &head);
+        assert_eq!(self.refs()[&format!("refs/heads/{}", plan.branch.clone().unwrap())], head, "the branch stays");
+        self.git.add_worktree(self.held, self.repo, &plan).unwrap();
+        assert_eq!(self.facts(&path), WorktreeFacts { branch: plan.branch, head, dirty: Vec::new() });
+    }
+}

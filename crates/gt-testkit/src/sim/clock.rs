@@ -1,0 +1,83 @@
+//! Time that passes only when it is told to.
+
+use std::time::Duration;
+
+use gt_town::world::Clock;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{SimWorld, State};
+
+/// When every in-memory world begins: 2030-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp::constant(1_893_456_000, 0);
+
+impl State {
+    /// Wall time: the start plus what has passed.
+    pub(super) fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.monotonic).unwrap_or(SignedDuration::MAX);
+        START.checked_add(passed).unwrap_or(Timestamp::MAX)
+    }
+}
+
+impl SimWorld {
+    /// Lets time pass, and nothing else happen.
+    pub fn advance(&self, how_long: Duration) {
+        let mut state = self.locked();
+        state.monotonic = state.monotonic.saturating_add(how_long);
+    }
+
+    /// Sets what goes on in a [`Clock::pause`], after its time has passed. A pause inside of it only lets time pass.
+    pub fn set_meanwhile(&self, meanwhile: impl FnMut(&SimWorld) + Send + 'static) {
+        let old = self.locked().meanwhile.replace(Box::new(meanwhile));
+        drop(old);
+    }
+}
+
+impl Clock for SimWorld {
+    fn now(&self) -> Timestamp {
+        self.locked().now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.locked().monotonic
+    }
+
+    fn pause(&self, how_long: Duration) {
+        self.advance(how_long);
+        // Taken out while it runs: so a pause inside of it finds none.
+        let Some(mut meanwhile) = self.locked().meanwhile.take() else { return };
+        meanwhile(self);
+        let mut state = self.locked();
+        if state.meanwhile.is_none() {
+            state.meanwhile = Some(meanwhile);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_passes_by_command_only() {
+        let world = SimWorld::new();
+        assert_eq!(Clock::now(&world).to_string(), "2030-01-01T00:00:00Z");
+        world.advance(Duration::from_millis(61_500));
+        assert_eq!(Clock::now(&world).to_string(), "2030-01-01T00:01:01.5Z");
+        assert_eq!(world.monotonic(), Duration::from_millis(61_500));
+    }
+
+    #[test]
+    fn a_pause_lets_things_happen_but_never_in_itself() {
+        let world = SimWorld::new();
+        let mut left = 5;
+        world.set_meanwhile(move |world| {
+            left -= 1;
+            assert!(left > 0, "called within itself");
+            world.pause(Duration::from_secs(10));
+        });
+        world.pause(Duration::from_secs(1));
+        assert_eq!(world.monotonic(), Duration::from_secs(11));
+        world.pause(Duration::from_secs(1));
+        assert_eq!(world.monotonic(), Duration::from_secs(22), "it is called at the second pause too");
+    }
+}

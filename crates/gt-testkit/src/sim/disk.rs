@@ -1,0 +1,445 @@
+//! Files, folders, links, locks and wakes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::ops::Bound;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use gt_town::world::{Disk, Held, HeldGuard, WorldError, WorldResult};
+
+use super::objects::{Blob, Tree};
+use super::{SimWorld, State};
+
+/// How many links one path may lead through.
+const LINK_LIMIT: usize = 40;
+
+/// One thing on the disk.
+#[derive(Clone, Debug)]
+enum Node {
+    Folder,
+    File { content: Blob, touched: Option<i64> },
+    Link(PathBuf),
+}
+
+/// All files, folders and links, by absolute path. The top folder is always there.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    nodes: BTreeMap<PathBuf, Node>,
+}
+
+impl Nodes {
+    /// The path without links in it, where one links to another as often as [`LINK_LIMIT`].
+    fn resolve(&self, path: &Path) -> PathBuf {
+        let mut path = plain(path);
+        for _ in 0..LINK_LIMIT {
+            let Some((link, target)) = self.first_link(&path) else { break };
+            let folder = link.parent().unwrap_or(Path::new("/"));
+            let rest = path.strip_prefix(&link).unwrap_or(Path::new(""));
+            path = plain(&folder.join(target).join(rest));
+        }
+        path
+    }
+
+    /// As [`Self::resolve`], but a link at the very end stays.
+    fn resolve_parent(&self, path: &Path) -> PathBuf {
+        let path = plain(path);
+        match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => self.resolve(parent).join(name),
+            _ => path,
+        }
+    }
+
+    fn first_link(&self, path: &Path) -> Option<(PathBuf, &PathBuf)> {
+        let mut above: Vec<&Path> = path.ancestors().collect();
+        above.reverse();
+        above.into_iter().find_map(|at| match self.nodes.get(at) {
+            Some(Node::Link(target)) => Some((at.to_owned(), target)),
+            _ => None,
+        })
+    }
+
+    /// `path` itself and all below it.
+    fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Node)> {
+        let from: (Bound<&Path>, Bound<&Path>) = (Bound::Included(path), Bound::Unbounded);
+        self.nodes.range::<Path, _>(from).take_while(move |(at, _)| at.starts_with(path))
+    }
+
+    pub(super) fn is_folder(&self, path: &Path) -> bool {
+        let path = self.resolve(path);
+        path.parent().is_none() || matches!(self.nodes.get(&path), Some(Node::Folder))
+    }
+
+    /// Whether anything is at `path`, be it a link that leads nowhere.
+    pub(super) fn exists(&self, path: &Path) -> bool {
+        let path = self.resolve_parent(path);
+        path.parent().is_none() || self.nodes.contains_key(&path)
+    }
+
+    pub(super) fn read(&self, path: &Path) -> WorldResult<Option<Blob>> {
+        match self.nodes.get(&self.resolve(path)) {
+            Some(Node::File { content, .. }) => Ok(Some(content.clone())),
+            Some(Node::Folder) => Err(io("read", path, ErrorKind::IsADirectory)),
+            Some(Node::Link(_)) => Err(io("read", path, ErrorKind::Other)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn create_dir(&mut self, path: &Path) -> WorldResult<()> {
+        let path = self.resolve(path);
+        for folder in path.ancestors().filter(|at| at.parent().is_some()) {
+            match self.nodes.get(folder) {
+                Some(Node::Folder) => break,
+                Some(_) => return Err(io("create", &path, ErrorKind::NotADirectory)),
+                None => {}
+            }
+        }
+        for folder in path.ancestors().filter(|at| at.parent().is_some()) {
+            if self.nodes.insert(folder.to_owned(), Node::Folder).is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, path: &Path, content: Blob) -> WorldResult<()> {
+        self.put(path, content, None)
+    }
+
+    fn put(&mut self, path: &Path, content: Blob, touched: Option<i64>) -> WorldResult<()> {
+        let path = self.resolve(path);
+        if self.is_folder(&path) {
+            return Err(io("write", &path, ErrorKind::IsADirectory));
+        }
+        self.create_dir(path.parent().unwrap_or(Path::new("/")))?;
+        self.nodes.insert(path, Node::File { content, touched });
+        Ok(())
+    }
+
+    fn touch(&mut self, path: &Path, seconds: i64) -> WorldResult<()> {
+        let content = self.read(path)?.unwrap_or_default();
+        self.put(path, content, Some(seconds))
+    }
+
+    /// When a file in `folder` was last touched, in seconds since the epoch.
+    pub(super) fn last_touch_in(&self, folder: &Path) -> Option<i64> {
+        let touches = self.below(folder).filter_map(|(_, node)| match node {
+            Node::File { touched, .. } => *touched,
+            _ => None,
+        });
+        touches.max()
+    }
+
+    /// Renames. Whatever is below moves too.
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> WorldResult<()> {
+        let (from, to) = (self.resolve_parent(from), self.resolve_parent(to));
+        if !self.nodes.contains_key(&from) {
+            return Err(io("rename", &from, ErrorKind::NotFound));
+        }
+        if self.exists(&to) {
+            let (from, to) = (from.display(), to.display());
+            return Err(WorldError::Unexpected(format!("can't rename {from} to {to}: something is there already")));
+        }
+        if to.starts_with(&from) {
+            return Err(io("rename", &from, ErrorKind::InvalidInput));
+        }
+        if !to.parent().is_some_and(|parent| self.is_folder(parent)) {
+            return Err(io("rename", &to, ErrorKind::NotFound));
+        }
+        for (at, node) in self.take(&from) {
+            self.nodes.insert(moved(&at, &from, &to), node);
+        }
+        Ok(())
+    }
+
+    /// Removes `path` and all below it; whether anything was there.
+    pub(super) fn remove(&mut self, path: &Path) -> bool {
+        let path = self.resolve_parent(path);
+        !self.take(&path).is_empty()
+    }
+
+    /// Removes a file, and as git does the folders below `top` that it leaves empty.
+    pub(super) fn remove_file(&mut self, path: &Path, top: &Path) {
+        self.remove(path);
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != top) {
+            if self.below(folder).nth(1).is_some() {
+                break;
+            }
+            self.nodes.remove(folder);
+        }
+    }
+
+    fn take(&mut self, path: &Path) -> Vec<(PathBuf, Node)> {
+        let taken: Vec<_> = self.below(path).map(|(at, node)| (at.clone(), node.clone())).collect();
+        for (at, _) in &taken {
+            self.nodes.remove(at);
+        }
+        taken
+    }
+
+    fn list(&self, path: &Path) -> Vec<String> {
+        let path = self.resolve(path);
+        let children = self.below(&path).filter(|(at, _)| at.parent() == Some(&*path));
+        let mut names: Vec<String> = children.map(|(at, _)| super::short_name(at)).collect();
+        names.sort();
+        names
+    }
+
+    fn link(&mut self, at: &Path, target: &Path) -> WorldResult<bool> {
+        let at = self.resolve_parent(at);
+        if self.nodes.contains_key(&at) {
+            return Ok(false);
+        }
+        self.create_dir(at.parent().unwrap_or(Path::new("/")))?;
+        self.nodes.insert(at, Node::Link(target.to_owned()));
+        Ok(true)
+    }
+
+    /// All files below `folder`, by their path from there.
+    pub(super) fn files_below(&self, folder: &Path) -> Tree {
+        let folder = self.resolve(folder);
+        let mut files = Tree::new();
+        for (at, node) in self.below(&folder) {
+            if let (Ok(name), Node::File { content, .. }) = (at.strip_prefix(&folder), node) {
+                files.insert(name.to_string_lossy().into_owned(), content.clone());
+            }
+        }
+        files
+    }
+}
+
+/// The path without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(out.pop()),
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// Where `path`, below `from`, is when `from` has become `to`.
+fn moved(path: &Path, from: &Path, to: &Path) -> PathBuf {
+    match path.strip_prefix(from) {
+        Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+        Ok(rest) => to.join(rest),
+        Err(_) => path.to_owned(),
+    }
+}
+
+fn io(act: &'static str, path: &Path, kind: ErrorKind) -> WorldError {
+    WorldError::Io { act, path: path.to_owned(), source: kind.into() }
+}
+
+impl State {
+    /// What stands and falls with a removed path: repositories, worktrees and the records of ended sessions.
+    fn forget_below(&mut self, path: &Path) {
+        self.repos.retain(|at, _| !at.starts_with(path));
+        self.worktrees.retain(|at, _| !at.starts_with(path));
+        self.archives.retain(|at| !at.starts_with(path));
+        self.sessions.forget_ended_below(path);
+    }
+
+    /// Repositories and archives move with the folder that they are in. Records of worktrees do not: git does not
+    /// hear of the move either.
+    fn move_below(&mut self, from: &Path, to: &Path) {
+        let repos = std::mem::take(&mut self.repos);
+        self.repos = repos.into_iter().map(|(at, repo)| (moved(&at, from, to), repo)).collect();
+        let archives: BTreeSet<PathBuf> = std::mem::take(&mut self.archives);
+        self.archives = archives.iter().map(|at| moved(at, from, to)).collect();
+        self.sessions.move_below(|at| moved(at, from, to));
+    }
+}
+
+impl SimWorld {
+    /// How often the wake-up `path` was woken.
+    pub fn wakes(&self, path: &Path) -> u64 {
+        self.locked().wakes.get(path).copied().unwrap_or_default()
+    }
+
+    /// Takes a lock, to be freed by dropping what comes back.
+    fn take_lock(&self, path: &Path) -> Option<Held> {
+        let mut state = self.locked();
+        if !state.locks.insert(path.to_owned()) {
+            return None;
+        }
+        let (world, locked) = (self.clone(), path.to_owned());
+        let free = move || {
+            world.locked().locks.remove(&locked);
+        };
+        Some(Held { file: None, path: path.to_owned(), on_drop: Some(HeldGuard(Box::new(free))) })
+    }
+}
+
+impl Disk for SimWorld {
+    fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
+        Ok(self.locked().disk.read(path)?.map(|content| content.to_vec()))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        let mut state = self.acting("write")?;
+        state.disk.write(path, bytes.into())?;
+        state.note(format!("write {}", path.display()));
+        Ok(())
+    }
+
+    fn create_dir(&self, path: &Path) -> WorldResult<()> {
+        let mut state = self.acting("create_dir")?;
+        if !state.disk.is_folder(path) {
+            state.disk.create_dir(path)?;
+            state.note(format!("create_dir {}", path.display()));
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> WorldResult<()> {
+        let mut state = self.acting("rename")?;
+        state.disk.rename(from, to)?;
+        state.move_below(from, to);
+        state.note(format!("rename {} {}", from.display(), to.display()));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> WorldResult<()> {
+        let mut state = self.acting("remove")?;
+        if state.disk.remove(path) {
+            state.forget_below(path);
+            state.note(format!("remove {}", path.display()));
+        }
+        Ok(())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.locked().disk.exists(path)
+    }
+
+    fn list(&self, path: &Path) -> WorldResult<Vec<String>> {
+        Ok(self.locked().disk.list(path))
+    }
+
+    fn link(&self, at: &Path, target: &Path) -> WorldResult<()> {
+        let mut state = self.acting("link")?;
+        if state.disk.link(at, target)? {
+            state.note(format!("link {} {}", at.display(), target.display()));
+        }
+        Ok(())
+    }
+
+    fn touch(&self, path: &Path) -> WorldResult<()> {
+        let mut state = self.acting("touch")?;
+        let now = state.now().as_second();
+        state.disk.touch(path, now)?;
+        state.note(format!("touch {}", path.display()));
+        Ok(())
+    }
+
+    fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
+        drop(self.acting("try_lock")?);
+        Ok(self.take_lock(path))
+    }
+
+    /// Nobody else runs while this waits, so it does not wait.
+    fn lock(&self, path: &Path, _deadline: Duration) -> WorldResult<Option<Held>> {
+        drop(self.acting("lock")?);
+        Ok(self.take_lock(path))
+    }
+
+    fn wake(&self, path: &Path) {
+        let mut state = self.locked();
+        *state.wakes.entry(path.to_owned()).or_default() += 1;
+        state.note(format!("wake {}", path.display()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world(files: &[&str]) -> SimWorld {
+        let world = SimWorld::new();
+        for file in files {
+            world.write(Path::new(file), file.as_bytes()).unwrap();
+        }
+        world
+    }
+
+    fn text(world: &SimWorld, path: &str) -> Option<String> {
+        Disk::read(world, Path::new(path)).unwrap().map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn writing_makes_folders() {
+        let world = world(&["/gt/b/two", "/gt/a", "/gt/b/c/three"]);
+        assert_eq!(world.list(Path::new("/gt")).unwrap(), ["a", "b"]);
+        assert_eq!(world.list(Path::new("/gt/b")).unwrap(), ["c", "two"]);
+        assert_eq!(world.list(Path::new("/nowhere")).unwrap(), Vec::<String>::new());
+        assert!(world.write(Path::new("/gt/a/below"), b"").is_err(), "a file is no folder");
+        assert!(world.write(Path::new("/gt/b"), b"").is_err(), "a folder is no file");
+        assert!(Disk::read(&world, Path::new("/gt/b")).is_err(), "a folder can't be read");
+    }
+
+    #[test]
+    fn rename_moves_all_and_never_replaces() {
+        let world = world(&["/gt/a/x/1", "/gt/a/2", "/gt/ab", "/gt/b"]);
+        let rename = |from: &str, to: &str| world.rename(Path::new(from), Path::new(to));
+        assert!(rename("/gt/a", "/gt/b").is_err(), "the target is there");
+        assert!(rename("/gt/none", "/gt/c").is_err(), "nothing to rename");
+        assert!(rename("/gt/a", "/gt/no/c").is_err(), "the target's folder is not there");
+        assert!(rename("/gt/a", "/gt/a/y").is_err(), "into itself");
+        rename("/gt/a", "/gt/c").unwrap();
+        assert_eq!(world.list(Path::new("/gt")).unwrap(), ["ab", "b", "c"]);
+        assert_eq!(text(&world, "/gt/c/x/1").as_deref(), Some("/gt/a/x/1"));
+    }
+
+    #[test]
+    fn remove_takes_all_below_and_nothing_beside() {
+        let world = world(&["/gt/a/x/1", "/gt/ab"]);
+        world.remove(Path::new("/gt/a")).unwrap();
+        world.remove(Path::new("/gt/a")).unwrap();
+        assert_eq!(world.list(Path::new("/gt")).unwrap(), ["ab"]);
+        assert!(!Disk::exists(&world, Path::new("/gt/a/x/1")));
+    }
+
+    #[test]
+    fn links_are_followed_but_removed_as_links() {
+        let world = world(&["/gt/formulas/f"]);
+        let link = Path::new("/gt/rig/formulas");
+        world.link(link, Path::new("../formulas")).unwrap();
+        world.link(link, Path::new("../formulas")).unwrap();
+        world.link(Path::new("/gt/formulas/f"), Path::new("x")).unwrap();
+        assert_eq!(text(&world, "/gt/rig/formulas/f").as_deref(), Some("/gt/formulas/f"));
+        world.write(Path::new("/gt/rig/formulas/g"), b"g").unwrap();
+        assert_eq!(world.list(link).unwrap(), ["f", "g"]);
+        world.remove(link).unwrap();
+        assert_eq!(world.list(Path::new("/gt/formulas")).unwrap(), ["f", "g"]);
+    }
+
+    #[test]
+    fn a_lock_is_held_until_it_is_dropped() {
+        let world = SimWorld::new();
+        let (path, other) = (Path::new("/gt/lock"), Path::new("/gt/other"));
+        let held = world.try_lock(path).unwrap();
+        assert!(held.is_some());
+        assert!(world.try_lock(path).unwrap().is_none());
+        assert!(world.lock(path, Duration::from_secs(1)).unwrap().is_none());
+        assert!(world.try_lock(other).unwrap().is_some());
+        drop(held);
+        assert!(world.lock(path, Duration::ZERO).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_act_fails_once_for_each_time_it_was_told_to() {
+        let world = SimWorld::new();
+        world.fail_next("write", "disk full");
+        let path = Path::new("/gt/a");
+        assert_eq!(world.write(path, b"1").unwrap_err().to_string(), "disk full");
+        assert!(!Disk::exists(&world, path));
+        world.write(path, b"1").unwrap();
+        world.wake(path);
+        assert_eq!((world.wakes(path), world.wakes(Path::new("/gt"))), (1, 0));
+        assert_eq!(world.journal(), ["write /gt/a", "wake /gt/a"]);
+    }
+}

@@ -1,0 +1,456 @@
+//! Scripted agents and commands.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gt_town::world::{
+    ContainedCommand, Exit, ProcessId, RunEnd, RunResult, SessionPlan, SessionState, Sessions, Vitals, WorldError,
+    WorldResult,
+};
+
+use super::{Files, SimWorld, State, short_name};
+
+/// Makes the agents of a world.
+pub trait AgentFactory: Send + Sync {
+    /// The agent that a session is to run, or why it can't be started.
+    fn start(&self, plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String>;
+}
+
+/// A scripted agent.
+pub trait SimAgent: Send {
+    /// Does one step of its work. It may call the world.
+    fn turn(&mut self) -> Turn;
+}
+
+/// What an agent did in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Something; there may be more to do.
+    Again,
+    /// Nothing, until something changes.
+    Wait,
+    /// It exited, with this code.
+    Exit(i32),
+}
+
+/// Plays contained commands: gets the command and the files at its working folder.
+pub type CommandRunner = dyn Fn(&ContainedCommand, &Files) -> RunResult + Send + Sync;
+
+/// The boot id of all processes here.
+const BOOT_ID: &str = "sim";
+/// The pid before the first one.
+const PID_BASE: i32 = 1000;
+/// The signal number of a polite end.
+const SIGTERM: i32 = 15;
+/// The signal number of `kill -9`.
+const SIGKILL: i32 = 9;
+/// The exit code of what could not be started, as of a shell.
+const COULD_NOT_START_CODE: i32 = 127;
+/// What a session's end wakes, in the town.
+const WAKE_UP: &str = "deacon/wake";
+/// The town's file, without which a session ends itself.
+const TOWN_FILE: &str = "town.toml";
+
+/// One session.
+struct Session {
+    town: PathBuf,
+    /// Whether the town's file was there at the start.
+    town_was_there: bool,
+    state: SessionState,
+    /// Absent while its turn runs, and once it has ended.
+    agent: Option<Box<dyn SimAgent>>,
+    turns: u64,
+    /// Its place in the order of starts.
+    order: i32,
+}
+
+impl Session {
+    fn is_running(&self) -> bool {
+        matches!(self.state, SessionState::Running { .. })
+    }
+}
+
+/// All sessions, by their folder.
+#[derive(Default)]
+pub(super) struct Table {
+    sessions: BTreeMap<PathBuf, Session>,
+    started: i32,
+}
+
+impl Table {
+    /// Adds a session that runs but has no agent yet.
+    fn open(&mut self, plan: &SessionPlan, town_was_there: bool) {
+        self.started += 1;
+        let order = self.started;
+        let shim = process(PID_BASE + 2 * order);
+        let agent = process(PID_BASE + 2 * order + 1);
+        let state = SessionState::Running { shim, agent };
+        let town = plan.town.clone();
+        let session = Session { town, town_was_there, state, agent: None, turns: 0, order };
+        self.sessions.insert(plan.dir.clone(), session);
+    }
+
+    /// The session in `dir`, if it runs.
+    fn running(&mut self, dir: &Path) -> Option<&mut Session> {
+        self.sessions.get_mut(dir).filter(|session| session.is_running())
+    }
+
+    /// Folders of the sessions that run, in the order of their starts.
+    fn live(&self) -> Vec<PathBuf> {
+        let mut live: Vec<_> = self.sessions.iter().filter(|(_, session)| session.is_running()).collect();
+        live.sort_by_key(|(_, session)| session.order);
+        live.into_iter().map(|(dir, _)| dir.clone()).collect()
+    }
+
+    pub(super) fn take_agents(&mut self) -> Vec<Box<dyn SimAgent>> {
+        self.sessions.values_mut().filter_map(|session| session.agent.take()).collect()
+    }
+
+    pub(super) fn forget_ended_below(&mut self, path: &Path) {
+        self.sessions.retain(|dir, session| session.is_running() || !dir.starts_with(path));
+    }
+
+    pub(super) fn move_below(&mut self, moved: impl Fn(&Path) -> PathBuf) {
+        let sessions = std::mem::take(&mut self.sessions);
+        self.sessions = sessions.into_iter().map(|(dir, session)| (moved(&dir), session)).collect();
+    }
+}
+
+fn process(pid: i32) -> ProcessId {
+    ProcessId { boot_id: BOOT_ID.to_owned(), pid, start_ticks: u64::from(pid.unsigned_abs()) }
+}
+
+fn exited(code: i32) -> Exit {
+    Exit { code: Some(code), signal: None, reason: "exited".to_owned() }
+}
+
+fn by_signal(signal: i32, reason: &str) -> Exit {
+    Exit { code: None, signal: Some(signal), reason: reason.to_owned() }
+}
+
+fn could_not_start(why: &str) -> Exit {
+    Exit { code: Some(COULD_NOT_START_CODE), signal: None, reason: format!("could not start: {why}") }
+}
+
+impl State {
+    /// Registers a session as running; `None` where there is one already.
+    fn open_session(&mut self, plan: &SessionPlan) -> WorldResult<Option<Launch>> {
+        if self.sessions.sessions.contains_key(&plan.dir) {
+            return Ok(None);
+        }
+        self.disk.create_dir(&plan.dir)?;
+        let town_was_there = self.disk.exists(&plan.town.join(TOWN_FILE));
+        self.sessions.open(plan, town_was_there);
+        self.note(format!("start {}", short_name(&plan.dir)));
+        let cwd_is_there = self.disk.is_folder(&plan.cwd);
+        Ok(Some(Launch { factory: self.factory.clone(), cwd_is_there }))
+    }
+
+    /// Ends sessions whose town is gone; gives their agents away.
+    fn end_homeless(&mut self) -> Vec<Box<dyn SimAgent>> {
+        let gone = |session: &&Session| session.town_was_there && !self.disk.exists(&session.town.join(TOWN_FILE));
+        let homeless = self.sessions.sessions.iter().filter(|(_, session)| session.is_running() && gone(session));
+        let homeless: Vec<PathBuf> = homeless.map(|(dir, _)| dir.clone()).collect();
+        homeless.iter().filter_map(|dir| self.end_session(dir, by_signal(SIGTERM, "town gone"))).collect()
+    }
+
+    /// Ends a session that runs, and wakes the deacon as its shim would. Gives its agent away, since dropping that may
+    /// call the world.
+    fn end_session(&mut self, dir: &Path, exit: Exit) -> Option<Box<dyn SimAgent>> {
+        let session = self.sessions.running(dir)?;
+        let line = format!("ended {}: {}", short_name(dir), exit.reason);
+        session.state = SessionState::Ended(exit);
+        let (agent, wake_up) = (session.agent.take(), session.town.join(WAKE_UP));
+        self.note(line);
+        *self.wakes.entry(wake_up).or_default() += 1;
+        agent
+    }
+}
+
+/// What a start needs once the state is let go.
+struct Launch {
+    factory: Option<Arc<dyn AgentFactory>>,
+    cwd_is_there: bool,
+}
+
+impl Launch {
+    fn agent(&self, plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String> {
+        if !self.cwd_is_there {
+            return Err(format!("there is no folder {}", plan.cwd.display()));
+        }
+        self.factory.as_ref().ok_or("this world has no agents")?.start(plan)
+    }
+}
+
+impl SimWorld {
+    /// Sets who makes the agents. Without, no session can start.
+    pub fn set_agents(&self, factory: impl AgentFactory + 'static) {
+        let old = self.locked().factory.replace(Arc::new(factory));
+        drop(old);
+    }
+
+    /// Sets who plays contained commands. Without, each passes at once.
+    pub fn set_runner(&self, runner: impl Fn(&ContainedCommand, &Files) -> RunResult + Send + Sync + 'static) {
+        let old = self.locked().runner.replace(Arc::new(runner));
+        drop(old);
+    }
+
+    /// Gives each agent that runs one turn, in the order of their starts; answers with how many did something.
+    pub fn run_agents_once(&self) -> usize {
+        let homeless = self.locked().end_homeless();
+        drop(homeless);
+        let live = self.live_sessions();
+        live.iter().filter(|dir| self.run_agent(dir)).count()
+    }
+
+    /// Folders of the sessions that run, in the order of their starts.
+    pub fn live_sessions(&self) -> Vec<PathBuf> {
+        self.locked().sessions.live()
+    }
+
+    /// Ends the session in `dir` as `kill -9` would; whether it ran. Its worktree stays as it is.
+    pub fn kill(&self, dir: &Path) -> bool {
+        let mut state = self.locked();
+        let ran = state.sessions.running(dir).is_some();
+        let agent = state.end_session(dir, by_signal(SIGKILL, "ended by a signal"));
+        drop(state);
+        drop(agent);
+        ran
+    }
+
+    /// One turn of one agent; whether it did something.
+    fn run_agent(&self, dir: &Path) -> bool {
+        // The agent is out of the state during its turn, since it calls back into the world.
+        let agent = self.locked().sessions.running(dir).and_then(|session| session.agent.take());
+        let Some(mut agent) = agent else { return false };
+        let turn = agent.turn();
+        let left_over = self.locked().after_turn(dir, agent, turn);
+        drop(left_over);
+        turn != Turn::Wait
+    }
+}
+
+impl State {
+    /// Gives a session its agent; gives it back where its session is over already.
+    fn after_launch(&mut self, dir: &Path, agent: Result<Box<dyn SimAgent>, String>) -> Option<Box<dyn SimAgent>> {
+        let Some(session) = self.sessions.running(dir) else { return agent.ok() };
+        match agent {
+            Ok(agent) => session.agent.replace(agent),
+            Err(why) => self.end_session(dir, could_not_start(&why)),
+        }
+    }
+
+    /// Books a turn; gives the agent back where its session is over.
+    fn after_turn(&mut self, dir: &Path, agent: Box<dyn SimAgent>, turn: Turn) -> Option<Box<dyn SimAgent>> {
+        // Somebody may have ended the session during the turn.
+        let Some(session) = self.sessions.running(dir) else { return Some(agent) };
+        session.turns += u64::from(turn != Turn::Wait);
+        if let Turn::Exit(code) = turn {
+            self.end_session(dir, exited(code));
+            return Some(agent);
+        }
+        session.agent = Some(agent);
+        None
+    }
+}
+
+impl Sessions for SimWorld {
+    fn start(&self, plan: &SessionPlan) -> WorldResult<()> {
+        let Some(launch) = self.acting("start")?.open_session(plan)? else { return Ok(()) };
+        let agent = launch.agent(plan);
+        let left_over = self.locked().after_launch(&plan.dir, agent);
+        drop(left_over);
+        Ok(())
+    }
+
+    fn state(&self, dir: &Path) -> WorldResult<SessionState> {
+        let state = self.locked();
+        let session = state.sessions.sessions.get(dir);
+        Ok(session.map_or(SessionState::NotStarted, |session| session.state.clone()))
+    }
+
+    fn end(&self, dir: &Path, _grace: Duration) -> WorldResult<()> {
+        let agent = self.acting("end")?.end_session(dir, by_signal(SIGTERM, "ended by request"));
+        drop(agent);
+        Ok(())
+    }
+
+    /// CPU time is counted in turns in which the agent did something; the last call is the last [`Disk::touch`] of a
+    /// file in the session's folder.
+    ///
+    /// [`Disk::touch`]: gt_town::world::Disk::touch
+    fn vitals(&self, dir: &Path) -> WorldResult<Vitals> {
+        let state = self.locked();
+        let cpu_ticks = state.sessions.sessions.get(dir).map_or(0, |session| session.turns);
+        Ok(Vitals { cpu_ticks, log_bytes: 0, last_call: state.disk.last_touch_in(dir) })
+    }
+
+    /// Time passes as the runner says. The log gets the tail.
+    fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult> {
+        let state = self.acting("run")?;
+        if !state.disk.is_folder(&command.cwd) {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(WorldError::Io { act: "enter", path: command.cwd.clone(), source });
+        }
+        let (runner, files) = (state.runner.clone(), state.texts_below(&command.cwd));
+        drop(state);
+        let result = match runner {
+            Some(runner) => runner(command, &files),
+            None => RunResult { end: RunEnd::Passed, took: Duration::ZERO, tail: Vec::new() },
+        };
+        self.advance(result.took);
+        let log: String = result.tail.iter().map(|line| format!("{line}\n")).collect();
+        let mut state = self.locked();
+        state.disk.write(&command.log, log.into_bytes().into())?;
+        state.note(format!("run {} in {}", command.argv.join(" "), short_name(&command.cwd)));
+        Ok(result)
+    }
+
+    fn is_descendant_of_any(&self, _processes: &[ProcessId]) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gt_town::world::Disk;
+
+    use super::*;
+
+    /// Counts its turns in a file of its working folder, and exits when it has counted far enough.
+    struct Counter {
+        world: SimWorld,
+        file: PathBuf,
+        left: u32,
+    }
+
+    impl SimAgent for Counter {
+        fn turn(&mut self) -> Turn {
+            if self.left == 0 {
+                return Turn::Exit(0);
+            }
+            if !Disk::exists(&self.world, &self.file) {
+                return Turn::Wait;
+            }
+            self.left -= 1;
+            self.world.write(&self.file, self.left.to_string().as_bytes()).unwrap();
+            Turn::Again
+        }
+    }
+
+    struct Counters(SimWorld);
+
+    impl AgentFactory for Counters {
+        fn start(&self, plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String> {
+            let left = plan.argv[0].parse().map_err(|_| "no number".to_owned())?;
+            Ok(Box::new(Counter { world: self.0.clone(), file: plan.cwd.join("count"), left }))
+        }
+    }
+
+    fn world() -> SimWorld {
+        let world = SimWorld::new();
+        world.set_agents(Counters(world.clone()));
+        world.create_dir(Path::new("/gt/home")).unwrap();
+        world.write(Path::new("/gt/town.toml"), b"").unwrap();
+        world
+    }
+
+    fn plan(dir: &str, turns: &str) -> SessionPlan {
+        SessionPlan {
+            dir: dir.into(),
+            town: "/gt".into(),
+            cwd: "/gt/home".into(),
+            argv: vec![turns.to_owned()],
+            env: BTreeMap::new(),
+        }
+    }
+
+    fn end_of(world: &SimWorld, dir: &str) -> Option<Exit> {
+        match Sessions::state(world, Path::new(dir)).unwrap() {
+            SessionState::Ended(exit) => Some(exit),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_agent_runs_turn_by_turn_to_its_exit() {
+        let world = world();
+        assert_eq!(Sessions::state(&world, Path::new("/s/1")).unwrap(), SessionState::NotStarted);
+        world.start(&plan("/s/1", "1")).unwrap();
+        world.start(&plan("/s/1", "7")).unwrap();
+        assert_eq!(world.run_agents_once(), 0, "it waits for the file");
+        world.write(Path::new("/gt/home/count"), b"").unwrap();
+        assert_eq!(world.run_agents_once(), 1);
+        assert_eq!(world.vitals(Path::new("/s/1")).unwrap().cpu_ticks, 1);
+        assert_eq!(end_of(&world, "/s/1"), None);
+        assert_eq!(world.run_agents_once(), 1);
+        assert_eq!(end_of(&world, "/s/1"), Some(exited(0)));
+        assert_eq!(world.run_agents_once(), 0);
+        world.start(&plan("/s/1", "1")).unwrap();
+        assert_eq!(world.live_sessions(), Vec::<PathBuf>::new(), "a session is started once only");
+    }
+
+    #[test]
+    fn sessions_end_by_request_by_signal_and_with_their_town() {
+        let world = world();
+        for dir in ["/s/b", "/s/a", "/s/c"] {
+            world.start(&plan(dir, "9")).unwrap();
+        }
+        assert_eq!(world.live_sessions(), ["/s/b", "/s/a", "/s/c"].map(PathBuf::from));
+        world.end(Path::new("/s/a"), Duration::from_secs(1)).unwrap();
+        world.end(Path::new("/s/a"), Duration::from_secs(1)).unwrap();
+        assert_eq!(end_of(&world, "/s/a").unwrap().reason, "ended by request");
+        assert!(world.kill(Path::new("/s/b")));
+        assert!(!world.kill(Path::new("/s/b")));
+        assert_eq!(end_of(&world, "/s/b").unwrap().signal, Some(9));
+        world.remove(Path::new("/gt/town.toml")).unwrap();
+        world.run_agents_once();
+        assert_eq!(end_of(&world, "/s/c").unwrap().reason, "town gone");
+        assert_eq!(world.wakes(Path::new("/gt/deacon/wake")), 3, "each end wakes the deacon");
+    }
+
+    #[test]
+    fn what_can_not_start_has_ended_and_says_why() {
+        let world = world();
+        world.start(&plan("/s/1", "x")).unwrap();
+        assert_eq!(end_of(&world, "/s/1").unwrap().reason, "could not start: no number");
+        world.start(&SessionPlan { cwd: "/gt/gone".into(), ..plan("/s/2", "1") }).unwrap();
+        assert_eq!(end_of(&world, "/s/2").unwrap().reason, "could not start: there is no folder /gt/gone");
+    }
+
+    #[test]
+    fn signs_of_life_are_the_times_of_files() {
+        let world = world();
+        world.start(&plan("/s/1", "1")).unwrap();
+        assert_eq!(world.vitals(Path::new("/s/1")).unwrap().last_call, None);
+        world.advance(Duration::from_secs(5));
+        world.touch(Path::new("/s/1/call")).unwrap();
+        let start = super::super::START.as_second();
+        assert_eq!(world.vitals(Path::new("/s/1")).unwrap().last_call, Some(start + 5));
+    }
+
+    #[test]
+    fn commands_see_the_files_and_take_their_time() {
+        let world = world();
+        world.write(Path::new("/gt/home/src/main"), b"broken").unwrap();
+        let command = ContainedCommand {
+            argv: vec!["check".into()],
+            cwd: "/gt/home".into(),
+            env: BTreeMap::new(),
+            timeout: Duration::from_secs(60),
+            log: "/gt/logs/check".into(),
+        };
+        assert_eq!(world.run(&command).unwrap().end, RunEnd::Passed);
+        assert!(world.run(&ContainedCommand { cwd: "/gone".into(), ..command.clone() }).is_err());
+        world.set_runner(|_, files| {
+            let broken = files.get("src/main").is_some_and(|text| text == "broken");
+            let end = if broken { RunEnd::Failed(exited(1)) } else { RunEnd::Passed };
+            RunResult { end, took: Duration::from_secs(3), tail: vec!["looked".into()] }
+        });
+        assert_eq!(world.run(&command).unwrap().end, RunEnd::Failed(exited(1)));
+        assert_eq!(world.locked().monotonic, Duration::from_secs(3));
+        assert_eq!(Disk::read(&world, Path::new("/gt/logs/check")).unwrap().as_deref(), Some(&b"looked\n"[..]));
+    }
+}

@@ -1,0 +1,112 @@
+//! What tests set up and look at: remotes, folders, commits, archives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use gt_model::id::Sha;
+use gt_town::world::{FolderFacts, WorldResult};
+
+use super::objects::{Blob, CommitFacts, Tree};
+use super::repo::{HEADS, Repository};
+use super::{Files, SimWorld, State};
+
+impl State {
+    /// The files below a folder, as text.
+    pub(super) fn texts_below(&self, folder: &Path) -> Files {
+        texts(&self.disk.files_below(folder))
+    }
+}
+
+impl SimWorld {
+    /// Adds a repository that can be reached by `url` (or path), with one commit of `files` on `branch`.
+    pub fn add_remote(&self, url: &str, branch: &str, files: &[(&str, &str)]) -> Sha {
+        let mut state = self.locked();
+        let head_branch = Some(branch.to_owned());
+        let commit = {
+            let author = state.author("Somebody", "somebody@example.org");
+            state.objects.add(tree_from(files), Vec::new(), author, "Start")
+        };
+        let refs = BTreeMap::from([(format!("{HEADS}{branch}"), commit.clone())]);
+        let known = BTreeSet::from([commit.clone()]);
+        state.repos.insert(url.into(), Repository { origin: None, head_branch, refs, known });
+        state.note(format!("add_remote {url}"));
+        commit
+    }
+
+    /// Commits to a remote, as somebody else would: changes `files` on `branch` (made where it is not there).
+    pub fn commit_to_remote(&self, url: &str, branch: &str, files: &[(&str, &str)], message: &str) -> WorldResult<Sha> {
+        let (mut state, url) = (self.locked(), Path::new(url));
+        let name = format!("{HEADS}{branch}");
+        let parent = state.repository(url)?.refs.get(&name).cloned();
+        let mut tree = parent.as_ref().map(|parent| (*state.objects.files_of(parent)).clone()).unwrap_or_default();
+        tree.extend(tree_from(files));
+        let commit = state.add_commit(url, tree, parent.into_iter().collect(), message)?;
+        state.repository_mut(url)?.refs.insert(name, commit.clone());
+        state.note(format!("commit_to_remote {branch} {}", commit.short()));
+        Ok(commit)
+    }
+
+    /// Where a remote's branch is.
+    pub fn remote_branch(&self, url: &str, branch: &str) -> Option<Sha> {
+        self.locked().repos.get(Path::new(url))?.refs.get(&format!("{HEADS}{branch}")).cloned()
+    }
+
+    /// Makes a remote refuse all pushes, for `reason`.
+    pub fn refuse_pushes(&self, url: &str, reason: &str) {
+        self.locked().refusals.insert(url.into(), reason.to_owned());
+    }
+
+    /// Takes [`Self::refuse_pushes`] back.
+    pub fn accept_pushes(&self, url: &str) {
+        self.locked().refusals.remove(Path::new(url));
+    }
+
+    /// Cuts the line to a remote.
+    pub fn set_unreachable(&self, url: &str) {
+        self.locked().unreachable.insert(url.into());
+    }
+
+    /// Takes [`Self::set_unreachable`] back.
+    pub fn set_reachable(&self, url: &str) {
+        self.locked().unreachable.remove(Path::new(url));
+    }
+
+    /// Says what [`folder`](gt_town::world::Repo::folder) answers for a folder. Its content, if it matters, comes from
+    /// [`Self::add_remote`] with the same path.
+    pub fn add_folder(&self, path: &Path, facts: FolderFacts) {
+        self.locked().folders.insert(path.to_owned(), facts);
+    }
+
+    /// The files of a worktree that [`archive_worktree`](gt_town::world::Repo::archive_worktree) has moved to `path`.
+    pub fn archived(&self, path: &Path) -> Option<Files> {
+        let state = self.locked();
+        state.archives.contains(path).then(|| state.texts_below(path))
+    }
+
+    /// The files of a commit.
+    pub fn files_at(&self, commit: &Sha) -> Option<Files> {
+        let state = self.locked();
+        state.objects.commit(commit).map(|_| texts(&state.objects.files_of(commit)))
+    }
+
+    /// A commit.
+    pub fn commit_facts(&self, commit: &Sha) -> Option<CommitFacts> {
+        self.locked().objects.facts(commit)
+    }
+
+    /// A commit and all before it, oldest first.
+    pub fn history(&self, head: &Sha) -> Vec<CommitFacts> {
+        let state = self.locked();
+        let order = state.objects.since(&Sha(String::new()), head);
+        order.iter().filter_map(|id| state.objects.facts(id)).collect()
+    }
+}
+
+fn texts(tree: &Tree) -> Files {
+    let text = |content: &Blob| String::from_utf8_lossy(content).into_owned();
+    tree.iter().map(|(path, content)| (path.clone(), text(content))).collect()
+}
+
+fn tree_from(files: &[(&str, &str)]) -> Tree {
+    files.iter().map(|(path, text)| ((*path).to_owned(), Blob::from(text.as_bytes()))).collect()
+}

@@ -1,0 +1,312 @@
+//! Worktrees: records here, files on the disk.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use gt_model::id::Sha;
+use gt_town::world::{DIRTY_LIMIT, Snapshot, WorktreeFacts, WorktreePlan};
+use gt_town::world::{WorldError, WorldResult};
+
+use super::objects::{Commit, Tree};
+use super::repo::{HEADS, git};
+use super::{State, short_name};
+
+/// Name and mail address of what the town itself commits.
+const TOWN_IDENTITY: (&str, &str) = ("Gas Town", "gt@localhost");
+
+/// What a worktree's HEAD is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Head {
+    Branch(String),
+    Detached(Sha),
+}
+
+impl Head {
+    pub(super) fn branch(&self) -> Option<&str> {
+        match self {
+            Self::Branch(name) => Some(name),
+            Self::Detached(_) => None,
+        }
+    }
+}
+
+/// A worktree's record; its files are on the disk.
+#[derive(Clone)]
+pub(super) struct Worktree {
+    pub(super) repo: PathBuf,
+    pub(super) head: Head,
+    pub(super) identity: (String, String),
+}
+
+impl State {
+    /// The worktree at `path`, if it is there: both its record and its folder.
+    fn live_worktree(&self, path: &Path) -> Option<&Worktree> {
+        self.worktrees.get(path).filter(|_| self.disk.is_folder(path))
+    }
+
+    /// The worktree at `path` of this repository; `None` where there is none.
+    fn worktree_of(&self, repo: &Path, path: &Path) -> WorldResult<Option<&Worktree>> {
+        match self.live_worktree(path) {
+            Some(there) if there.repo != repo => {
+                let text = format!("{} is a worktree of {}", path.display(), there.repo.display());
+                Err(WorldError::Unexpected(text))
+            }
+            there => Ok(there),
+        }
+    }
+
+    /// The commit that a worktree's HEAD names.
+    pub(super) fn head_of(&self, worktree: &Worktree) -> WorldResult<Sha> {
+        match &worktree.head {
+            Head::Detached(commit) => Ok(commit.clone()),
+            Head::Branch(branch) => {
+                let at = self.repository(&worktree.repo)?.refs.get(&format!("{HEADS}{branch}"));
+                at.cloned().ok_or_else(|| git("rev-parse", &worktree.repo, format!("{branch} names no commit")))
+            }
+        }
+    }
+
+    /// All files of a worktree that git can see: no git folders, no nested repositories. With the latters' paths.
+    fn visible_files(&self, path: &Path) -> (Tree, Vec<String>) {
+        let mut files = self.disk.files_below(path);
+        let nested: BTreeSet<String> = files.keys().filter_map(|file| nested_repository(file)).collect();
+        let is_nested = |file: &str| nested.iter().any(|folder| is_below(file, folder));
+        files.retain(|file, _| file != ".git" && !is_below(file, ".git") && !is_nested(file));
+        (files, nested.into_iter().collect())
+    }
+
+    /// What `git add --all` would take in: all but what is ignored and not tracked. With what it would skip.
+    pub(super) fn working_tree(&self, path: &Path, head: &Sha) -> (Tree, Vec<String>) {
+        let (mut files, skipped) = self.visible_files(path);
+        let tracked = self.objects.files_of(head);
+        let ignored = Ignored::of(&files);
+        files.retain(|file, _| tracked.contains_key(file) || !ignored.matches(file));
+        (files, skipped)
+    }
+
+    /// Changed paths, sorted.
+    pub(super) fn dirty(&self, path: &Path, head: &Sha) -> Vec<String> {
+        let tracked = self.objects.files_of(head);
+        let (files, nested) = self.working_tree(path, head);
+        let paths: BTreeSet<&String> = tracked.keys().chain(files.keys()).collect();
+        let changed = paths.into_iter().filter(|path| tracked.get(*path) != files.get(*path)).cloned();
+        changed.chain(nested).collect()
+    }
+
+    /// Makes the tracked files of a worktree those of `to`. Files that neither commit has stay.
+    pub(super) fn check_out(&mut self, path: &Path, from: &Tree, to: &Tree) -> WorldResult<()> {
+        for file in from.keys().filter(|file| !to.contains_key(*file)) {
+            self.disk.remove_file(&path.join(file), path);
+        }
+        let there = self.disk.files_below(path);
+        for (file, content) in to.iter().filter(|(file, content)| there.get(*file) != Some(*content)) {
+            self.disk.write(&path.join(file), content.clone())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn facts(&self, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>> {
+        let Some(worktree) = self.worktree_of(repo, path)? else { return Ok(None) };
+        let head = self.head_of(worktree)?;
+        let mut dirty = self.dirty(path, &head);
+        dirty.truncate(DIRTY_LIMIT);
+        Ok(Some(WorktreeFacts { branch: worktree.head.branch().map(str::to_owned), head, dirty }))
+    }
+
+    pub(super) fn add_worktree(&mut self, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+        self.commit(repo, &plan.start)?;
+        if let Some(there) = self.worktree_of(repo, &plan.path)? {
+            return match there.head.branch() == plan.branch.as_deref() {
+                true => Ok(()),
+                false => Err(unexpected(&plan.path, "is a worktree on another branch")),
+            };
+        }
+        if !self.disk.files_below(&plan.path).is_empty() {
+            return Err(unexpected(&plan.path, "is there, but is no worktree"));
+        }
+        let (head, start) = match &plan.branch {
+            Some(branch) => (Head::Branch(branch.clone()), self.open_branch(repo, branch, plan)?),
+            None => (Head::Detached(plan.start.clone()), plan.start.clone()),
+        };
+        let worktree = Worktree { repo: repo.to_owned(), head, identity: plan.identity.clone() };
+        self.place(&plan.path, worktree, &start)?;
+        let on = plan.branch.as_deref().unwrap_or(plan.start.short());
+        self.note(format!("add_worktree {} {on}", short_name(&plan.path)));
+        Ok(())
+    }
+
+    /// Makes the branch of a new worktree; answers with where it is. One that is there already stays where it is, since
+    /// its commits are somebody's work.
+    fn open_branch(&mut self, repo: &Path, branch: &str, plan: &WorktreePlan) -> WorldResult<Sha> {
+        if let Some(path) = self.holder_of(repo, branch) {
+            return Err(git("worktree", repo, format!("'{branch}' is already checked out at {}", path.display())));
+        }
+        let refs = &mut self.repository_mut(repo)?.refs;
+        Ok(refs.entry(format!("{HEADS}{branch}")).or_insert_with(|| plan.start.clone()).clone())
+    }
+
+    /// The worktree in which a branch is checked out.
+    pub(super) fn holder_of(&self, repo: &Path, branch: &str) -> Option<&Path> {
+        let holders = self.worktrees.iter().filter(|(path, worktree)| {
+            worktree.repo == repo && worktree.head.branch() == Some(branch) && self.disk.is_folder(path)
+        });
+        holders.map(|(path, _)| path.as_path()).next()
+    }
+
+    /// Puts a new worktree on the disk.
+    fn place(&mut self, path: &Path, worktree: Worktree, commit: &Sha) -> WorldResult<()> {
+        self.disk.create_dir(path)?;
+        let files = self.objects.files_of(commit);
+        self.check_out(path, &Tree::new(), &files)?;
+        self.worktrees.insert(path.to_owned(), worktree);
+        Ok(())
+    }
+
+    pub(super) fn reset_gate_worktree(&mut self, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
+        self.commit(repo, commit)?;
+        let there = self.worktree_of(repo, path)?.cloned();
+        let before = match there.map(|worktree| worktree.head) {
+            Some(Head::Branch(_)) => return Err(unexpected(path, "is a worker's worktree, not a gate's")),
+            Some(Head::Detached(before)) => Some(before),
+            None => None,
+        };
+        if before.as_ref() == Some(commit) && self.dirty(path, commit).is_empty() {
+            return Ok(());
+        }
+        let head = Head::Detached(commit.clone());
+        let identity = (TOWN_IDENTITY.0.to_owned(), TOWN_IDENTITY.1.to_owned());
+        self.clean(path, commit, before.as_ref());
+        self.place(path, Worktree { repo: repo.to_owned(), head, identity }, commit)?;
+        self.note(format!("reset_gate_worktree {} {}", short_name(path), commit.short()));
+        Ok(())
+    }
+
+    /// Removes what a commit does not have, save what its own rules ignore and the commit before it did not have.
+    fn clean(&mut self, path: &Path, commit: &Sha, before: Option<&Sha>) {
+        let tracked = self.objects.files_of(commit);
+        let before = before.map(|before| self.objects.files_of(before)).unwrap_or_default();
+        let ignored = Ignored::of(&tracked);
+        for file in self.disk.files_below(path).keys() {
+            let is_cache = ignored.matches(file) && !before.contains_key(file);
+            if !tracked.contains_key(file) && !is_cache {
+                self.disk.remove_file(&path.join(file), path);
+            }
+        }
+    }
+
+    pub(super) fn snapshot(&mut self, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
+        let worktree = self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
+        let head = self.head_of(worktree)?;
+        let (files, skipped) = self.working_tree(path, &head);
+        let tree = self.objects.add_tree(files);
+        let last = self.repository(repo)?.refs.get(name).cloned();
+        if let Some(last) = &last
+            && self.same_snapshot(last, &head, &tree)
+        {
+            return Ok(Snapshot { commit: last.clone(), skipped });
+        }
+        let parents: Vec<Sha> = [head].into_iter().chain(last).collect();
+        let (author, message) = (self.author(TOWN_IDENTITY.0, TOWN_IDENTITY.1), message.to_owned());
+        let commit = self.objects.add_commit(Commit { parents, tree, author, message });
+        self.learn(repo, &commit)?;
+        self.repository_mut(repo)?.refs.insert(name.to_owned(), commit.clone());
+        self.note(format!("snapshot {} {}", short_name(path), commit.short()));
+        Ok(Snapshot { commit, skipped })
+    }
+
+    /// Whether the snapshot before has it all.
+    fn same_snapshot(&self, last: &Sha, head: &Sha, tree: &Sha) -> bool {
+        let last = self.objects.commit(last);
+        last.is_some_and(|last| last.parents.first() == Some(head) && last.tree == *tree)
+    }
+
+    pub(super) fn archive_worktree(&mut self, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+        self.worktree_of(repo, path)?;
+        if self.disk.exists(path) {
+            if self.disk.exists(to) {
+                return Err(unexpected(to, "is there already"));
+            }
+            self.disk.create_dir(to.parent().unwrap_or(Path::new("/")))?;
+            self.disk.rename(path, to)?;
+            self.archives.insert(to.to_owned());
+            self.note(format!("archive_worktree {} {}", short_name(path), short_name(to)));
+        }
+        self.worktrees.remove(path);
+        Ok(())
+    }
+
+    pub(super) fn remove_gate_worktree(&mut self, repo: &Path, path: &Path) -> WorldResult<()> {
+        if let Some(there) = self.worktree_of(repo, path)?
+            && there.head.branch().is_some()
+        {
+            return Err(unexpected(path, "is a worker's worktree, not a gate's"));
+        }
+        self.worktrees.remove(path);
+        if self.disk.remove(path) {
+            self.note(format!("remove_gate_worktree {}", short_name(path)));
+        }
+        Ok(())
+    }
+}
+
+fn unexpected(path: &Path, what: &str) -> WorldError {
+    WorldError::Unexpected(format!("{} {what}", path.display()))
+}
+
+fn is_below(file: &str, folder: &str) -> bool {
+    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The folder of the repository inside the worktree that a file belongs to the git folder of.
+fn nested_repository(file: &str) -> Option<String> {
+    file.find("/.git/").or_else(|| file.strip_suffix("/.git").map(str::len)).map(|at| file[..at].to_owned())
+}
+
+/// The rules of the `.gitignore` at the top: plain names, and folders as `name/`; a leading slash means the top only.
+struct Ignored {
+    rules: Vec<String>,
+}
+
+impl Ignored {
+    fn of(files: &Tree) -> Self {
+        let text = files.get(".gitignore").map(|content| String::from_utf8_lossy(content).into_owned());
+        let rules = text.unwrap_or_default();
+        let rules = rules.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self { rules: rules.map(str::to_owned).collect() }
+    }
+
+    fn matches(&self, file: &str) -> bool {
+        self.rules.iter().any(|rule| rule_matches(rule, file))
+    }
+}
+
+fn rule_matches(rule: &str, file: &str) -> bool {
+    let (rule, top_only) = rule.strip_prefix('/').map_or((rule, false), |rule| (rule, true));
+    let (name, folder_only) = rule.strip_suffix('/').map_or((rule, false), |name| (name, true));
+    let parts = file.split('/').count();
+    let mut places = file.split('/').enumerate().take(if top_only { 1 } else { parts });
+    places.any(|(at, part)| part == name && !(folder_only && at + 1 == parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignore_rules() {
+        let cases = [
+            ("build/", "build/out", true),
+            ("build/", "deep/build/out", true),
+            ("build/", "build", false),
+            ("/build/", "deep/build/out", false),
+            ("note", "note", true),
+            ("note", "deep/note", true),
+            ("note", "note/below", true),
+            ("/note", "deep/note", false),
+            ("note", "notes", false),
+        ];
+        for (rule, file, expected) in cases {
+            assert_eq!(rule_matches(rule, file), expected, "{rule} {file}");
+        }
+    }
+}

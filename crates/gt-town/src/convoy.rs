@@ -1,0 +1,287 @@
+//! Convoys and swarms: which beads belong together, and who hears when they are finished.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gt_model::address::Address;
+use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Status};
+use gt_model::id::BeadId;
+use gt_model::protocol::Message;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::ledger::{BeadFilter, Swarm, Tx, View};
+use crate::post;
+use crate::sling::{self, SlingOptions};
+use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
+
+/// The label of a convoy whose waiting beads only the mayor or a person slings.
+const MANUAL: &str = "manual";
+
+/// A convoy and its members.
+#[derive(Clone, Debug, Serialize)]
+pub struct Convoy {
+    /// Its id.
+    pub id: BeadId,
+    /// Its title.
+    pub title: String,
+    /// Whether it has landed.
+    pub landed: bool,
+    /// Its members.
+    pub members: Vec<Member>,
+}
+
+/// A bead of a convoy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// Its id.
+    pub id: BeadId,
+    /// Its title.
+    pub title: String,
+    /// Its status.
+    pub status: Status,
+}
+
+/// Makes a convoy of beads.
+pub fn create(town: &Town, caller: &Caller, title: &str, members: &[BeadId], manual: bool) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "convoy create", |tx| {
+        require_beads(tx, members)?;
+        let mut convoy = new_convoy(tx, title, members)?;
+        if manual {
+            convoy.labels.push(MANUAL.to_owned());
+        }
+        tx.add_bead(&convoy)?;
+        Ok(convoy)
+    })
+}
+
+/// Adds beads to a convoy.
+pub fn add(town: &Town, caller: &Caller, id: &BeadId, members: &[BeadId]) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "convoy add", |tx| {
+        require_beads(tx, members)?;
+        let convoy = require_convoy(tx, id)?;
+        if convoy.status == Status::Closed {
+            return Err(Error::refused(format!("{id} has landed"), "gt convoy create makes a new one"));
+        }
+        extend(tx, &convoy, members)
+    })
+}
+
+/// All convoys: the landed ones too where `all`.
+pub fn list(town: &Town, all: bool) -> Result<Vec<Convoy>> {
+    let filter = BeadFilter { issue_type: Some(BeadType::Convoy), all, ..BeadFilter::default() };
+    town.ledger.read(|view| view.beads(&filter)?.iter().map(|bead| with_members(view, bead)).collect())
+}
+
+/// One convoy.
+pub fn show(town: &Town, id: &BeadId) -> Result<Convoy> {
+    town.ledger.read(|view| with_members(view, &require_convoy(view, id)?))
+}
+
+fn with_members(view: &View<'_>, bead: &Bead) -> Result<Convoy> {
+    let mut members = Vec::new();
+    for id in tracked(bead) {
+        if let Some(member) = view.bead(id)? {
+            members.push(Member { id: member.id, title: member.title, status: member.status });
+        }
+    }
+    let landed = bead.status == Status::Closed;
+    Ok(Convoy { id: bead.id.clone(), title: bead.title.clone(), landed, members })
+}
+
+fn tracked(convoy: &Bead) -> impl Iterator<Item = &BeadId> {
+    convoy.dependencies.iter().filter(|d| d.kind == DepType::Tracks).map(|d| &d.depends_on_id)
+}
+
+fn require_convoy(view: &View<'_>, id: &BeadId) -> Result<Bead> {
+    let bead = view.bead(id)?.ok_or_else(|| Error::UnknownBead(id.0.clone()))?;
+    if bead.issue_type == BeadType::Convoy {
+        return Ok(bead);
+    }
+    Err(Error::refused(format!("{id} is a {}, not a convoy", bead.issue_type), "gt convoy list shows the convoys"))
+}
+
+fn require_beads(view: &View<'_>, ids: &[BeadId]) -> Result<()> {
+    for id in ids {
+        if !view.has_bead(id)? {
+            return Err(Error::UnknownBead(id.0.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn tracks(convoy: &BeadId, member: &BeadId, at: jiff::Timestamp) -> Dependency {
+    Dependency {
+        issue_id: convoy.clone(),
+        depends_on_id: member.clone(),
+        kind: DepType::Tracks,
+        created_at: Some(at.to_string()),
+        rest: Rest::new(),
+    }
+}
+
+fn new_convoy(tx: &Tx<'_>, title: &str, members: &[BeadId]) -> Result<Bead> {
+    let id = fresh_id(tx, TOWN_PREFIX, title, "")?;
+    let dependencies = members.iter().map(|member| tracks(&id, member, tx.now())).collect();
+    let created_by = Some(tx.actor().to_owned());
+    Ok(Bead { issue_type: BeadType::Convoy, dependencies, created_by, ..Bead::new(id, title, tx.now()) })
+}
+
+fn extend(tx: &Tx<'_>, convoy: &Bead, members: &[BeadId]) -> Result<Bead> {
+    let mut extended = convoy.clone();
+    let have: BTreeSet<&BeadId> = tracked(convoy).collect();
+    extended.dependencies.extend(
+        members.iter().filter(|member| !have.contains(member)).map(|member| tracks(&convoy.id, member, tx.now())),
+    );
+    tx.change_bead("convoy-extended", convoy, &extended)?;
+    Ok(extended)
+}
+
+/// Sorts beads that are about to be slung into convoys: the one named, or for each bead the open convoy that tracks
+/// it, or one new convoy for all that are in none.
+pub fn batches(tx: &Tx<'_>, beads: &[Bead], named: Option<&BeadId>) -> Result<Vec<(BeadId, Vec<Bead>)>> {
+    let mut batches: BTreeMap<BeadId, Vec<Bead>> = BTreeMap::new();
+    let mut in_none = Vec::new();
+    for bead in beads {
+        let convoy = match named {
+            Some(id) => Some(id.clone()),
+            None => open_convoy_of(tx, &bead.id)?,
+        };
+        match convoy {
+            Some(id) => batches.entry(id).or_default().push(bead.clone()),
+            None => in_none.push(bead.clone()),
+        }
+    }
+    if let Some(id) = named {
+        let members: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
+        extend(tx, &require_convoy(tx, id)?, &members)?;
+    }
+    if let Some(first) = in_none.first() {
+        let title = match in_none.len() {
+            1 => first.title.clone(),
+            n => format!("{} and {} more", first.title, n - 1),
+        };
+        let members: Vec<BeadId> = in_none.iter().map(|bead| bead.id.clone()).collect();
+        let convoy = new_convoy(tx, &title, &members)?;
+        tx.add_bead(&convoy)?;
+        batches.insert(convoy.id, in_none);
+    }
+    Ok(batches.into_iter().collect())
+}
+
+/// The open convoy that tracks a bead; of several the first by id.
+fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
+    for dep in view.dependents(bead)? {
+        if dep.kind != DepType::Tracks {
+            continue;
+        }
+        let convoy = view.bead(&dep.issue_id)?;
+        if convoy.is_some_and(|c| c.issue_type == BeadType::Convoy && c.status != Status::Closed) {
+            return Ok(Some(dep.issue_id));
+        }
+    }
+    Ok(None)
+}
+
+/// What a bead's end means for its batches and convoys. To be called in the operation that ends it.
+pub fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result<()> {
+    for swarm in tx.open_swarms_of(bead)? {
+        tx.finish_member(swarm.id, bead, outcome)?;
+        if tx.complete_swarm(swarm.id)? {
+            announce_complete(tx, &swarm)?;
+        }
+    }
+    for dep in tx.dependents(bead)? {
+        if dep.kind == DepType::Tracks {
+            land_if_complete(tx, &dep.issue_id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells the mayor that a batch is finished, and what is ready now.
+fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
+    let members = tx.swarm_members(swarm.id)?;
+    let with = |outcome: &str| {
+        let of = members.iter().filter(|m| m.outcome.as_deref() == Some(outcome));
+        of.map(|m| m.bead.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let ready: Vec<String> = tx.ready_now(None)?.into_iter().map(|bead| bead.id.0).collect();
+    let started = swarm.started_at.parse::<jiff::Timestamp>().unwrap_or_else(|_| tx.now());
+    let message = Message::SwarmComplete {
+        swarm: swarm.id.to_string(),
+        convoy: swarm.convoy.to_string(),
+        merged: with("merged"),
+        failed: with("failed"),
+        ready: ready.join(" "),
+        duration: format!("{} s", tx.now().duration_since(started).as_secs()),
+    };
+    post::send_protocol(tx, Address::Witness(swarm.rig.clone()), vec![Address::Mayor], &message, "")
+}
+
+/// Closes a convoy whose members are all closed, once, and tells the overseer and whoever made it.
+fn land_if_complete(tx: &Tx<'_>, id: &BeadId) -> Result<()> {
+    let Some(convoy) = tx.bead(id)? else { return Ok(()) };
+    if convoy.issue_type != BeadType::Convoy || convoy.status == Status::Closed {
+        return Ok(());
+    }
+    for member in tracked(&convoy) {
+        let open = tx.bead(member)?.is_some_and(|b| !matches!(b.status, Status::Closed | Status::Tombstone));
+        if open {
+            return Ok(());
+        }
+    }
+    let closed = Bead {
+        status: Status::Closed,
+        closed_at: Some(tx.now().into()),
+        close_reason: Some("landed".to_owned()),
+        ..convoy.clone()
+    };
+    tx.change_bead("convoy-landed", &convoy, &closed)?;
+    let mut subscribers = BTreeSet::from([Address::Overseer]);
+    subscribers.extend(convoy.created_by.as_deref().and_then(|by| Address::parse(by).ok()));
+    let subject = format!("Convoy landed: {} ({id})", convoy.title);
+    let members: Vec<&str> = tracked(&convoy).map(BeadId::as_str).collect();
+    post::send(tx, Address::Deacon, subscribers.into_iter().collect(), &subject, &members.join("\n"))?;
+    Ok(())
+}
+
+/// Slings the beads of begun convoys that have become ready. Answers with how many.
+pub fn feed(town: &Town) -> Result<usize> {
+    let now = town.world().clock().now();
+    let by_rig = town.ledger.read(|view| waiting_for_feed(view, now))?;
+    let mut fed = 0;
+    for (rig, beads) in by_rig {
+        let rig = town.rig(&rig)?;
+        match sling::sling(town, &Caller::role(Address::Deacon), &beads, &rig, &SlingOptions::default()) {
+            Ok(slung) => fed += slung.attempts.len(),
+            // Claimed by somebody meanwhile, or the rig is held: the next patrol looks again.
+            Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(fed)
+}
+
+/// Ready beads of convoys of which a part was slung before, by rig. A convoy that nobody has slung from only tracks.
+fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<String, Vec<BeadId>>> {
+    let begun: BTreeSet<BeadId> = view.swarms()?.into_iter().map(|swarm| swarm.convoy).collect();
+    let mut by_rig: BTreeMap<String, Vec<BeadId>> = BTreeMap::new();
+    let mut tracked_by_begun = BTreeSet::new();
+    for id in &begun {
+        let convoy = view.bead(id)?.filter(|c| c.status != Status::Closed && !c.labels.iter().any(|l| l == MANUAL));
+        if let Some(convoy) = convoy {
+            tracked_by_begun.extend(tracked(&convoy).cloned());
+        }
+    }
+    if tracked_by_begun.is_empty() {
+        return Ok(by_rig);
+    }
+    for rig in view.rigs()? {
+        for bead in view.ready(now, Some(&rig.prefix), None)? {
+            if tracked_by_begun.contains(&bead.id) {
+                by_rig.entry(rig.name.to_string()).or_default().push(bead.id);
+            }
+        }
+    }
+    Ok(by_rig)
+}

@@ -1,0 +1,203 @@
+//! `gt done`: submit what is on the hook, and let go of it.
+
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::bead::{Bead, Comment, Rest, Status};
+use gt_model::effect::Effect;
+use gt_model::id::Sha;
+use gt_model::protocol::Message;
+use serde::Serialize;
+
+use crate::convoy;
+use crate::error::{Error, Result};
+use crate::hook;
+use crate::identity;
+use crate::ledger::{Attempt, AttemptOutcome, Tx};
+use crate::post;
+use crate::sling::clear_away;
+use crate::town::{Caller, Rig, Town};
+
+/// How a worker is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exit {
+    /// Its branch is to land.
+    #[default]
+    Completed,
+    /// Its product is what it wrote on the bead; there is no branch to land.
+    NoCode,
+    /// Somebody else has to decide; the bead is parked with its branch.
+    Escalated,
+    /// It is put off; the bead is parked with its branch.
+    Deferred,
+}
+
+impl Exit {
+    /// The word in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed | Self::NoCode => "completed",
+            Self::Escalated => "escalated",
+            Self::Deferred => "deferred",
+        }
+    }
+}
+
+/// What `gt done` led to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Submitted {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Its merge request, where there is code.
+    pub mr: Option<String>,
+    /// Whether it had been submitted before with the same head.
+    pub already: bool,
+}
+
+/// Submits the work on the caller's hook. Refuses a dirty tree, a wrong branch, no commits, and open steps before the
+/// last one.
+pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Result<Submitted> {
+    let attempt = match town.ledger.read(|view| identity::hooked_attempt(view, caller)) {
+        Ok(attempt) => attempt,
+        Err(error @ Error::Refused { .. }) => return submitted_before(town, caller, error),
+        Err(error) => return Err(error),
+    };
+    let rig = town.rig(attempt.rig.as_str())?;
+    let facts = hook::worktree(town, &rig, &attempt)?;
+    let refuse = |what: String, hint: &str| Err(Error::refused(what, hint));
+    if let Some(what) = hook::own_branch(&attempt, &facts) {
+        return refuse(what, &format!("git switch {}", attempt.branch));
+    }
+    let parked = matches!(exit, Exit::Escalated | Exit::Deferred);
+    if !parked && let Some(what) = hook::clean(&facts) {
+        return refuse(what, "commit what belongs to the work, remove the rest, then: gt done");
+    }
+    if exit == Exit::Completed
+        && let Some(what) = hook::commits(town, &rig, &attempt, &facts)?
+    {
+        return refuse(what, "do the work and commit it; findings without code: gt done --no-code");
+    }
+    let submitted = town.ledger.write(&caller.name(), "done", |tx| {
+        let attempt = identity::hooked_attempt(tx, caller)?;
+        if !parked {
+            close_last_step(tx, &attempt)?;
+        }
+        let bead = tx.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
+        let mr = match exit {
+            Exit::Completed => Some(submit(tx, &rig, &attempt, &facts.head)?),
+            Exit::NoCode => {
+                report(tx, &attempt, &bead)?;
+                None
+            }
+            Exit::Escalated | Exit::Deferred => {
+                park(tx, &attempt, &bead, exit, note)?;
+                None
+            }
+        };
+        announce(tx, &attempt, exit, mr.as_deref(), &facts.head)?;
+        clear_away(tx, &attempt, Duration::from_secs(town.settings.linger_seconds))?;
+        Ok::<_, Error>(Submitted { attempt, mr, already: false })
+    })?;
+    town.wake();
+    Ok(submitted)
+}
+
+/// A second `gt done` of the same incarnation says so and changes nothing.
+fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Submitted> {
+    let Some(id) = &caller.incarnation else { return Err(otherwise) };
+    town.ledger.read(|view| {
+        let incarnation = view.incarnation(id)?.ok_or(Error::BadToken)?;
+        let attempt = view.attempt(incarnation.attempt)?.ok_or(Error::BadToken)?;
+        if attempt.submitted_at.is_none() {
+            return Err(otherwise);
+        }
+        let mr = view.merge_requests()?.into_iter().find(|mr| mr.attempt == attempt.id).map(|mr| mr.id.0);
+        Ok(Submitted { attempt, mr, already: true })
+    })
+}
+
+fn close_last_step(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
+    let steps = tx.steps(attempt.id)?;
+    let open: Vec<&str> = steps.iter().filter(|s| s.done_at.is_none()).map(|s| s.step.id.as_str()).collect();
+    match open.as_slice() {
+        [] => Ok(()),
+        [last] if steps.last().is_some_and(|s| s.step.id == *last) => {
+            tx.close_step(attempt, last, None)?;
+            Ok(())
+        }
+        [first, ..] => {
+            let hint = format!("finish it and say: gt step done {first}");
+            Err(Error::refused(format!("steps are open: {}", open.join(", ")), hint))
+        }
+    }
+}
+
+fn submit(tx: &Tx<'_>, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<String> {
+    let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
+    tx.submit_attempt(attempt, head)?;
+    let mr = tx.open_merge_request(attempt, &rig.row.trunk, head, base)?;
+    tx.decide(&Effect::PinMr { mr: mr.id.clone() }, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
+    Ok(mr.id.0)
+}
+
+/// The findings are on the bead: it is done.
+fn report(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead) -> Result<()> {
+    tx.end_attempt(attempt, AttemptOutcome::Reported)?;
+    let closed = Bead {
+        status: Status::Closed,
+        assignee: None,
+        closed_at: Some(tx.now().into()),
+        close_reason: Some("reported".to_owned()),
+        ..bead.clone()
+    };
+    tx.change_bead("bead-reported", bead, &closed)?;
+    convoy::bead_finished(tx, &bead.id, "merged")
+}
+
+fn park(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, exit: Exit, note: Option<&str>) -> Result<()> {
+    tx.end_attempt(attempt, AttemptOutcome::Parked)?;
+    let mut parked = Bead { status: Status::Open, assignee: None, ..bead.clone() };
+    if exit == Exit::Deferred {
+        parked.status = Status::Deferred;
+    }
+    if let Some(note) = note {
+        parked.comments.push(Comment {
+            id: (parked.comments.len() + 1).to_string(),
+            author: attempt.address().to_string(),
+            text: note.to_owned(),
+            created_at: tx.now().to_string(),
+            rest: Rest::new(),
+        });
+    }
+    tx.change_bead("bead-parked", bead, &parked)?;
+    if exit == Exit::Escalated {
+        let reason = note.unwrap_or("the worker escalated without a reason");
+        escalate(tx, attempt, reason)?;
+    }
+    convoy::bead_finished(tx, &bead.id, "failed")
+}
+
+/// Keeps a bead from being slung again until a person has looked, and tells mayor and overseer.
+pub fn escalate(tx: &Tx<'_>, attempt: &Attempt, reason: &str) -> Result<()> {
+    if tx.raise("quarantine", attempt.bead.as_str(), reason)? {
+        let message = Message::Escalation {
+            bead: attempt.bead.to_string(),
+            severity: "high".to_owned(),
+            reason: reason.to_owned(),
+        };
+        let from = Address::Witness(attempt.rig.clone());
+        post::send_protocol(tx, from, vec![Address::Mayor, Address::Overseer], &message, "")?;
+    }
+    Ok(())
+}
+
+fn announce(tx: &Tx<'_>, attempt: &Attempt, exit: Exit, mr: Option<&str>, head: &Sha) -> Result<()> {
+    let message = Message::PolecatDone {
+        bead: attempt.bead.to_string(),
+        exit: exit.as_str().to_owned(),
+        mr: mr.unwrap_or_default().to_owned(),
+        branch: attempt.branch.clone(),
+        commit: head.to_string(),
+    };
+    post::send_protocol(tx, attempt.address(), vec![Address::Witness(attempt.rig.clone())], &message, "")
+}

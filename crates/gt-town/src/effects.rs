@@ -1,0 +1,423 @@
+//! The runner of effects. An effect is run by whoever holds its lock: probed first (every act finds out by itself
+//! whether it has happened), then done, then recorded under its fence.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gt_model::bead::{Bead, DepType, Status};
+use gt_model::effect::{AfterFailure, Effect, after_failure};
+use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
+
+use crate::error::{Error, Result};
+use crate::identity::TOKEN_VARIABLE;
+use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx};
+use crate::observed::Observed;
+use crate::prompt;
+use crate::refs;
+use crate::remote::{self, Fetched};
+use crate::town::{Caller, Rig, Town};
+use crate::worker_env;
+use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
+
+/// How long a session's tree has to end politely.
+const END_GRACE: Duration = Duration::from_secs(5);
+
+/// Who runs effects, for the audit.
+fn runner() -> Caller {
+    Caller::role(gt_model::address::Address::Deacon)
+}
+
+/// Runs every effect whose turn it is, until none is left that can be run now. Answers with how many were done.
+pub fn run_all(town: &Town, observed: &mut Observed) -> Result<usize> {
+    let mut done = 0;
+    loop {
+        let before = done;
+        let rows = town.ledger.read(|view| view.open_effects().map_err(Error::from))?;
+        for row in rows.iter().filter(|row| !row.gave_up) {
+            if is_due(town, row, observed)? && run(town, row)? {
+                done += 1;
+            }
+        }
+        if done == before {
+            return Ok(done);
+        }
+    }
+}
+
+/// Runs one effect now, whatever pauses it has.
+pub fn run_one(town: &Town, id: i64) -> Result<()> {
+    let Some(row) = town.ledger.read(|view| view.open_effect(id).map_err(Error::from))? else { return Ok(()) };
+    let held = town.lock(&lane(&row.effect, row.rig.as_ref()))?;
+    attempt_run(town, &row, &held)
+}
+
+/// Starts effects over that were given up.
+pub fn retry_given_up(town: &Town, caller: &Caller) -> Result<usize> {
+    let count = town.ledger.write(&caller.name(), "retry effects", |tx| {
+        for condition in tx.conditions()?.iter().filter(|c| c.kind == "effect") {
+            tx.clear("effect", &condition.subject)?;
+        }
+        tx.retry_effects().map_err(Error::from)
+    })?;
+    town.wake();
+    Ok(count)
+}
+
+/// What must not run at the same time shares a lock: writers of a repository, users of a remote, one session's acts.
+fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
+    let rig = rig.map_or("town", RigName::as_str);
+    match effect {
+        Effect::FetchBase { .. } | Effect::Fetch { .. } | Effect::Land { .. } => format!("remote-{rig}"),
+        Effect::AddWorktree { .. }
+        | Effect::ArchiveWorktree { .. }
+        | Effect::PinMr { .. }
+        | Effect::DropBranch { .. }
+        | Effect::UndoRef { .. } => format!("repo-{rig}"),
+        Effect::StartSession { incarnation } | Effect::EndSession { incarnation } => format!("session-{incarnation}"),
+    }
+}
+
+/// Whether an effect's turn has come: its delay and the pause after its last failure are over, and what it waits for
+/// has happened.
+fn is_due(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
+    // Landings belong to the refinery's round, which holds what else they depend on.
+    if matches!(row.effect, Effect::Land { .. }) {
+        return Ok(false);
+    }
+    let key = format!("effect-{}-{}", row.id, row.tries);
+    let age = observed.age(&key);
+    let pause = match (row.tries, after_failure(row.tries)) {
+        (0, _) => Duration::ZERO,
+        _ if observed.is_impatient() => Duration::ZERO,
+        (_, AfterFailure::RetryAfter(pause)) => pause,
+        (_, AfterFailure::GiveUp) => return Ok(false),
+    };
+    if age < pause {
+        return Ok(false);
+    }
+    // A session that is over by itself needs no waiting for.
+    let delay_over = age >= row.delay || session_is_over(town, &row.effect)?;
+    Ok(delay_over && preconditions_hold(town, row)?)
+}
+
+fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
+    let Effect::EndSession { incarnation } = effect else { return Ok(false) };
+    let incarnation = town.ledger.read(|view| view.incarnation(incarnation).map_err(Error::from))?;
+    Ok(incarnation.is_none_or(|i| i.ended_at.is_some()))
+}
+
+fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
+    town.ledger.read(|view| {
+        Ok(match &row.effect {
+            // A slot is free: attempts hold theirs until their worktree is archived, first come first served.
+            Effect::FetchBase { attempt } => {
+                let present = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
+                let ahead = present.filter(|a| a.id < *attempt).count();
+                ahead < town.settings.max_polecats as usize
+            }
+            // Nobody is in the worktree any more, and that is recorded.
+            Effect::ArchiveWorktree { attempt } => {
+                view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
+                    && view.open_effects()?.iter().all(|other| other.id >= row.id || !makes_worktree(other, *attempt))
+            }
+            // Git deletes no branch that a worktree is on.
+            Effect::DropBranch { attempt } => view.attempt(*attempt)?.is_none_or(|a| a.archived_at.is_some()),
+            _ => true,
+        })
+    })
+}
+
+fn makes_worktree(row: &EffectRow, attempt: AttemptId) -> bool {
+    matches!(row.effect, Effect::AddWorktree { attempt: a } if a == attempt)
+}
+
+fn run(town: &Town, row: &EffectRow) -> Result<bool> {
+    let Some(held) = town.try_lock(&lane(&row.effect, row.rig.as_ref()))? else { return Ok(false) };
+    match attempt_run(town, row, &held) {
+        Ok(()) => Ok(true),
+        // Recorded with the effect; the next look goes on with the others.
+        Err(Error::World(_) | Error::Refused { .. } | Error::UnknownRig { .. } | Error::Settings(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
+    let name = runner().name();
+    let begun = town.ledger.write(&name, "begin effect", |tx| tx.begin_run(row.id).map_err(Error::from))?;
+    let Some(run) = begun else { return Ok(()) };
+    town.outside.faults.at(&format!("effect:{}:before", row.effect.kind()));
+    let result = perform(town, row, held);
+    town.outside.faults.at(&format!("effect:{}:after", row.effect.kind()));
+    match result {
+        Ok(outcome) => town.ledger.write(&name, row.effect.kind(), |tx| {
+            if tx.finish_run(row, run)? { conclude(tx, row, outcome) } else { Ok(()) }
+        }),
+        Err(error) => {
+            record_failure(town, row, run, &error)?;
+            Err(error)
+        }
+    }
+}
+
+fn record_failure(town: &Town, row: &EffectRow, run: i64, error: &Error) -> Result<()> {
+    let give_up = after_failure(row.tries + 1) == AfterFailure::GiveUp;
+    town.ledger.write(&runner().name(), "fail effect", |tx| {
+        let text = chain(error);
+        tx.fail_run(row, run, &text, give_up)?;
+        if give_up {
+            tx.raise("effect", &row.id.to_string(), &format!("{}: {text}", row.effect.kind()))?;
+        }
+        Ok(())
+    })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
+/// What doing an effect brought to light, to be recorded with its end.
+enum Outcome {
+    /// Nothing but that it is done.
+    Done,
+    /// It is no longer wanted.
+    Moot,
+    /// The remote's branches, and for an attempt its base.
+    Fetched { fetched: Fetched, base: Option<(Attempt, Sha)> },
+    /// The session's state.
+    Started(SessionState),
+    /// The snapshot, and refs that somebody else moved.
+    Archived { snapshot: Option<Sha>, foreign: Vec<refs::Foreign> },
+}
+
+fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
+    let repo = town.world().repo();
+    match &row.effect {
+        Effect::FetchBase { attempt } => fetch_base(town, *attempt, held),
+        Effect::Fetch { rig } => {
+            let rig = town.rig(rig.as_str())?;
+            Ok(Outcome::Fetched { fetched: remote::fetch(town, &rig, held)?, base: None })
+        }
+        Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
+        Effect::StartSession { incarnation } => start_session(town, incarnation),
+        Effect::EndSession { incarnation } => {
+            town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
+            Ok(Outcome::Done)
+        }
+        Effect::ArchiveWorktree { attempt } => archive(town, *attempt, held),
+        Effect::PinMr { mr } => pin(town, mr, held),
+        Effect::DropBranch { attempt } => {
+            let (attempt, rig) = attempt_and_rig(town, *attempt)?;
+            repo.delete_ref(held, &rig.layout.repo(), &format!("refs/heads/{}", attempt.branch))?;
+            Ok(Outcome::Done)
+        }
+        Effect::UndoRef { rig, name, found, to } => {
+            let rig = town.rig(rig.as_str())?;
+            refs::undo(town, &rig, held, name, found.as_ref(), to.as_ref())?;
+            Ok(Outcome::Done)
+        }
+        Effect::Land { .. } => Ok(Outcome::Moot),
+    }
+}
+
+fn attempt_and_rig(town: &Town, id: AttemptId) -> Result<(Attempt, Rig)> {
+    let attempt = town.ledger.read(|view| view.attempt(id).map_err(Error::from))?;
+    let attempt = attempt.ok_or_else(|| Error::Unknown { what: "attempt", name: id.to_string() })?;
+    let rig = town.rig(attempt.rig.as_str())?;
+    Ok((attempt, rig))
+}
+
+fn fetch_base(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    if attempt.ended_at.is_some() {
+        return Ok(Outcome::Moot);
+    }
+    let fetched = remote::fetch(town, &rig, held)?;
+    let trunk = fetched.trunk(&rig)?;
+    require_landed(town, &rig, &attempt, &trunk)?;
+    Ok(Outcome::Fetched { fetched, base: Some((attempt, trunk)) })
+}
+
+/// The trunk that the work starts from must contain what the bead's dependencies landed.
+fn require_landed(town: &Town, rig: &Rig, attempt: &Attempt, trunk: &Sha) -> Result<()> {
+    let landed = town.ledger.read(|view| {
+        let bead = view.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
+        let blockers = bead.dependencies.iter().filter(|d| matches!(d.kind, DepType::Blocks | DepType::MergeBlocks));
+        let landed = blockers.map(|d| Ok((d.depends_on_id.clone(), view.landed_commit(rig.name(), &d.depends_on_id)?)));
+        landed.collect::<Result<Vec<_>>>()
+    })?;
+    for (bead, commit) in landed {
+        let Some(commit) = commit else { continue };
+        if !town.world().repo().contains(&rig.layout.repo(), trunk, &commit)? {
+            let what = format!("the trunk {} does not contain {commit}, with which {bead} landed", trunk.short());
+            return Err(Error::refused(what, "somebody moved the trunk back: look at the remote"));
+        }
+    }
+    Ok(())
+}
+
+fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    if attempt.ended_at.is_some() {
+        return Ok(Outcome::Moot);
+    }
+    let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
+    let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
+    let plan = WorktreePlan {
+        path: rig.layout.worktree(&attempt.worker),
+        branch: Some(attempt.branch.clone()),
+        start,
+        identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
+    };
+    town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
+    Ok(Outcome::Done)
+}
+
+fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
+    let incarnation = town.ledger.read(|view| view.incarnation(id).map_err(Error::from))?;
+    let incarnation = incarnation.ok_or_else(|| Error::Unknown { what: "incarnation", name: id.0.clone() })?;
+    let (attempt, rig) = attempt_and_rig(town, incarnation.attempt)?;
+    if !attempt.is_hooked() || incarnation.ended_at.is_some() {
+        return Ok(Outcome::Moot);
+    }
+    let sessions = town.world().sessions();
+    let dir = town.layout.session(id);
+    if sessions.state(&dir)? == SessionState::NotStarted {
+        // A new secret for every start that is tried: the one before may have been written down and never used.
+        let secret = gt_model::id::hex(&(town.outside.entropy)());
+        let hash = sha256_hex(&secret);
+        town.ledger.write(&runner().name(), "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
+        sessions.start(&session_plan(town, &rig, &attempt, id, &secret)?)?;
+    }
+    match sessions.state(&dir)? {
+        SessionState::NotStarted => Err(Error::refused(format!("session {id} did not start"), "see its shim.log")),
+        SessionState::Unknown(why) => Err(Error::refused(format!("session {id}: {why}"), "see its shim.log")),
+        state => Ok(Outcome::Started(state)),
+    }
+}
+
+fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, secret: &str) -> Result<SessionPlan> {
+    let preset = town.agent(&attempt.agent)?;
+    let mut env = worker_env::environment(town, rig, Some(preset));
+    env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
+    env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
+    let bin = town.layout.bin().join("gt").display().to_string();
+    let prompt = prompt::first(attempt);
+    let root = town.layout.root.display().to_string();
+    let fill = |arg: &String| arg.replace("{gt}", &bin).replace("{town}", &root).replace("{prompt}", &prompt);
+    Ok(SessionPlan {
+        dir: town.layout.session(id),
+        town: town.layout.root.clone(),
+        cwd: rig.layout.worktree(&attempt.worker),
+        argv: preset.command.iter().map(fill).collect(),
+        env,
+    })
+}
+
+fn archive(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    let repo = town.world().repo();
+    let path = rig.layout.worktree(&attempt.worker);
+    let snapshot = if town.world().disk().exists(&path) {
+        let name = snapshot_ref(&attempt);
+        Some(repo.snapshot(held, &rig.layout.repo(), &path, &name, &snapshot_message(&attempt))?.commit)
+    } else {
+        None
+    };
+    let to: PathBuf = rig.layout.archived(&attempt);
+    repo.archive_worktree(held, &rig.layout.repo(), &path, &to)?;
+    let foreign = refs::compare(town, &rig)?;
+    Ok(Outcome::Archived { snapshot, foreign })
+}
+
+/// The one snapshot ref of an attempt; its commits are chained.
+pub fn snapshot_ref(attempt: &Attempt) -> String {
+    format!("refs/gt/snapshots/{}-{}", gt_model::id::slug(attempt.bead.as_str()), attempt.number)
+}
+
+/// The hook itself is in the trailers, so that it can be found again from git alone.
+fn snapshot_message(attempt: &Attempt) -> String {
+    let one_line = attempt.bead.as_str().replace(['\n', '\r'], " ");
+    format!(
+        "Snapshot of {}\n\nBead: {one_line}\nAttempt: {}\nWorker: {}\nMolecule: {}\nBranch: {}\n",
+        attempt.branch,
+        attempt.number,
+        attempt.address(),
+        attempt.formula,
+        attempt.branch
+    )
+}
+
+fn pin(town: &Town, mr: &MrId, held: &Held) -> Result<Outcome> {
+    let mr = town.ledger.read(|view| view.merge_request(mr).map_err(Error::from))?;
+    let Some(mr) = mr else { return Ok(Outcome::Moot) };
+    let rig = town.rig(mr.rig.as_str())?;
+    town.world().repo().set_ref(held, &rig.layout.repo(), &mr.pin(), &mr.head, None)?;
+    Ok(Outcome::Done)
+}
+
+/// Records what an effect brought to light, and decides what comes after it.
+fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome) -> Result<()> {
+    match (&row.effect, outcome) {
+        (_, Outcome::Fetched { fetched, base }) => {
+            remote::note(tx, &fetched)?;
+            if let Some((attempt, trunk)) = base {
+                tx.set_base(&attempt, &trunk)?;
+                let next = Effect::AddWorktree { attempt: attempt.id };
+                tx.decide(&next, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
+            }
+        }
+        (Effect::AddWorktree { attempt }, Outcome::Done) => {
+            let attempt = require_attempt(tx, *attempt)?;
+            if attempt.is_hooked() {
+                begin_incarnation(tx, &attempt)?;
+            }
+        }
+        (Effect::StartSession { incarnation }, Outcome::Started(state)) => started(tx, incarnation, &state)?,
+        (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
+            let attempt = require_attempt(tx, *attempt)?;
+            if let Some(snapshot) = snapshot {
+                tx.set_snapshot(attempt.id, &snapshot)?;
+            }
+            tx.set_archived(attempt.id)?;
+            tx.event("worktree-archived", &attempt.branch, Some(&attempt.bead), None, None)?;
+            refs::report(tx, &attempt.rig, &foreign)?;
+            // The fetch compares the remote as well.
+            tx.decide(&Effect::Fetch { rig: attempt.rig.clone() }, Some(&attempt.rig), None, Duration::ZERO)?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn require_attempt(tx: &Tx<'_>, id: AttemptId) -> Result<Attempt> {
+    tx.attempt(id)?.ok_or_else(|| Error::Unknown { what: "attempt", name: id.to_string() })
+}
+
+/// Opens the next incarnation of an attempt and decides its start.
+pub fn begin_incarnation(tx: &Tx<'_>, attempt: &Attempt) -> Result<IncarnationId> {
+    let incarnation = tx.open_incarnation(attempt)?;
+    let start = Effect::StartSession { incarnation: incarnation.clone() };
+    tx.decide(&start, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
+    Ok(incarnation)
+}
+
+fn started(tx: &Tx<'_>, id: &IncarnationId, state: &SessionState) -> Result<()> {
+    let Some(incarnation) = tx.incarnation(id)? else { return Ok(()) };
+    if let SessionState::Running { shim, agent } = state {
+        tx.record_start(id, &IncarnationProcess { shim: shim.clone(), agent: agent.clone() })?;
+    }
+    let attempt = require_attempt(tx, incarnation.attempt)?;
+    if let Some(bead) = tx.bead(&attempt.bead)?
+        && bead.status == Status::Hooked
+        && attempt.is_hooked()
+    {
+        let begun = Bead { status: Status::InProgress, ..bead.clone() };
+        tx.change_bead("bead-begun", &bead, &begun)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! What can go wrong in the engine: what failed, on what, and (as a hint) what to do next.
+
+use std::path::PathBuf;
+
+use gt_model::formula::FormulaError;
+use gt_model::id::{BeadId, RigNameError};
+
+use crate::ledger::LedgerError;
+use crate::settings::SettingsError;
+use crate::world::WorldError;
+
+/// Result of an engine operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of failure it is: this decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It was tried and failed.
+    Failed,
+    /// It was asked for wrongly.
+    Usage,
+    /// What was named is not there.
+    NotFound,
+    /// The state of things forbids it.
+    Refused,
+    /// A person has to do something first.
+    NeedsPerson,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder is no town.
+    #[error("{} is no town", .0.display())]
+    NoTown(PathBuf),
+    /// A town is there already.
+    #[error("a town is already at {}", .0.display())]
+    TownExists(PathBuf),
+    /// A folder is not empty and no town.
+    #[error("{} is not empty", .0.display())]
+    NotEmpty(PathBuf),
+    /// A file that must be there is not.
+    #[error("{} is missing", .0.display())]
+    MissingFile(PathBuf),
+    /// No rig of that name.
+    #[error("no rig is called `{name}`")]
+    UnknownRig {
+        /// As asked for.
+        name: String,
+        /// Which there are.
+        known: Vec<String>,
+    },
+    /// No bead of that id.
+    #[error("no bead `{0}`")]
+    UnknownBead(String),
+    /// An abbreviation that several beads share.
+    #[error("`{text}` could be {}", .matches.iter().map(BeadId::as_str).collect::<Vec<_>>().join(", "))]
+    Ambiguous {
+        /// As typed.
+        text: String,
+        /// What it could be.
+        matches: Vec<BeadId>,
+    },
+    /// No such thing of another kind.
+    #[error("no {what} `{name}`")]
+    Unknown {
+        /// What kind of thing.
+        what: &'static str,
+        /// As asked for.
+        name: String,
+    },
+    /// No kind of agent of that name.
+    #[error("no kind of agent is called `{kind}`")]
+    UnknownAgent {
+        /// As asked for.
+        kind: String,
+        /// Which there are.
+        known: Vec<String>,
+    },
+    /// No formula of that name.
+    #[error("no formula is called `{0}`")]
+    UnknownFormula(String),
+    /// A formula that can't be used.
+    #[error("formula {name} ({}) can't be used: {source}", path.display())]
+    Formula {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        source: FormulaError,
+    },
+    /// The state of things forbids what was asked for.
+    #[error("{what}")]
+    Refused {
+        /// What is refused and why.
+        what: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// It was asked for wrongly.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong.
+        what: String,
+        /// What is right.
+        hint: String,
+    },
+    /// A person has to do something first.
+    #[error("{what}")]
+    NeedsPerson {
+        /// What stands in the way.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Not done within the time it may take.
+    #[error("{what}")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A caller whose incarnation is over.
+    #[error("superseded: incarnation {0} is over, and this call wrote nothing")]
+    Superseded(String),
+    /// A token that names no incarnation, or a wrong secret.
+    #[error("GT_INCARNATION is not a token of this town")]
+    BadToken,
+    /// An agent's descendant that lost its token.
+    #[error("this process belongs to a session of this town, but carries no GT_INCARNATION")]
+    NoToken,
+    /// A lock of the town's was not free in time.
+    #[error("`{0}` is being worked on by another gt, and was not free in time")]
+    Locked(String),
+    /// A rig's name.
+    #[error(transparent)]
+    RigName(#[from] RigNameError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A settings file.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Something outside.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+impl Error {
+    /// A refusal by the state of things.
+    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), hint: hint.into() }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NoTown(_)
+            | Self::UnknownRig { .. }
+            | Self::UnknownBead(_)
+            | Self::Unknown { .. }
+            | Self::UnknownAgent { .. }
+            | Self::UnknownFormula(_)
+            | Self::MissingFile(_)
+            | Self::Ledger(LedgerError::Missing(_)) => Kind::NotFound,
+            Self::Ambiguous { .. } | Self::Usage { .. } | Self::RigName(_) => Kind::Usage,
+            Self::Refused { .. }
+            | Self::TownExists(_)
+            | Self::NotEmpty(_)
+            | Self::Superseded(_)
+            | Self::BadToken
+            | Self::NoToken
+            | Self::Ledger(LedgerError::Exists(_) | LedgerError::Newer { .. }) => Kind::Refused,
+            Self::NeedsPerson { .. } => Kind::NeedsPerson,
+            Self::Formula { .. }
+            | Self::TimedOut { .. }
+            | Self::Locked(_)
+            | Self::Settings(_)
+            | Self::Ledger(_)
+            | Self::World(_) => Kind::Failed,
+        }
+    }
+
+    /// What the user can do next.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoTown(_) => "go into a town's folder, set GT_TOWN, or make one: gt install <path>".to_owned(),
+            Self::TownExists(path) => format!("it is ready to use: cd {}", path.display()),
+            Self::NotEmpty(_) => "a town wants a new or empty folder: gt install <path>".to_owned(),
+            Self::UnknownRig { known, .. } if known.is_empty() => {
+                "no rig has been added: gt rig add <name> <url-or-path>".to_owned()
+            }
+            Self::UnknownRig { known, .. } => format!("there are: {}", known.join(", ")),
+            Self::UnknownBead(_) => "gt bead list shows what there is".to_owned(),
+            Self::Ambiguous { .. } => "type more of the id".to_owned(),
+            Self::Unknown { .. } => return None,
+            Self::UnknownAgent { known, .. } => {
+                format!("there are: {}; or define it in town.toml: [agents.<kind>] command = […]", known.join(", "))
+            }
+            Self::UnknownFormula(_) => "the built-in one is mol-polecat-work".to_owned(),
+            Self::Refused { hint, .. }
+            | Self::Usage { hint, .. }
+            | Self::NeedsPerson { hint, .. }
+            | Self::TimedOut { hint, .. } => hint.clone(),
+            Self::Superseded(_) => "a newer incarnation has taken over: end your turn".to_owned(),
+            Self::BadToken | Self::NoToken => "start agents through gt only, and leave GT_INCARNATION alone".to_owned(),
+            Self::Locked(_) => "try again; if it stays so, look at gt status".to_owned(),
+            Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
+            Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
+            Self::Ledger(LedgerError::Busy) => "try again".to_owned(),
+            Self::World(WorldError::Unreachable { .. }) => "check the URL, your network and your login".to_owned(),
+            Self::MissingFile(_) | Self::Formula { .. } | Self::Ledger(_) | Self::Settings(_) | Self::World(_) => {
+                return None;
+            }
+        };
+        Some(hint)
+    }
+}

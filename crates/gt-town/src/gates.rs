@@ -1,0 +1,124 @@
+//! Gates: the commands that a merge must pass, where they are found, and how they are run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::settings::Gate;
+use crate::town::{Rig, Town};
+use crate::worker_env;
+use crate::world::{ContainedCommand, RunEnd, World};
+
+/// What a run of all gates gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct GatesRun {
+    /// Each gate that was run; the first red one is the last.
+    pub gates: Vec<GateRun>,
+}
+
+/// What one gate gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct GateRun {
+    /// Its name.
+    pub name: String,
+    /// Whether it was green.
+    pub passed: bool,
+    /// What went wrong.
+    pub failure: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// Where its output is.
+    pub log: String,
+}
+
+impl GatesRun {
+    /// Whether all were green.
+    pub fn passed(&self) -> bool {
+        self.gates.iter().all(|gate| gate.passed)
+    }
+
+    /// What went wrong, if anything did.
+    pub fn failure(&self) -> Option<String> {
+        self.gates.iter().find_map(|gate| gate.failure.clone())
+    }
+
+    /// How long all took, in milliseconds.
+    pub fn took_ms(&self) -> u64 {
+        self.gates.iter().map(|gate| gate.took_ms).sum()
+    }
+}
+
+/// Runs a rig's gates in `folder`, in order, up to the first red one. `label` names the logs.
+pub fn run(town: &Town, rig: &Rig, folder: &Path, label: &str) -> Result<GatesRun> {
+    let mut run = GatesRun { gates: Vec::new() };
+    for gate in &rig.settings.gate {
+        let result = run_one(town, rig, gate, folder, label)?;
+        let red = !result.passed;
+        run.gates.push(result);
+        if red {
+            break;
+        }
+    }
+    Ok(run)
+}
+
+fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, label: &str) -> Result<GateRun> {
+    let log = rig.layout.gate_logs().join(format!("{label}-{}.log", gt_model::id::slug(&gate.name)));
+    let result = town.world().sessions().run(&ContainedCommand {
+        argv: vec!["sh".to_owned(), "-c".to_owned(), gate.run.clone()],
+        cwd: folder.to_owned(),
+        env: worker_env::environment(town, rig, None),
+        timeout: Duration::from_secs(gate.timeout_seconds),
+        log: log.clone(),
+    })?;
+    let failure = match &result.end {
+        RunEnd::Passed => None,
+        RunEnd::Failed(exit) => Some(match (exit.code, exit.signal) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => exit.reason.clone(),
+        }),
+        RunEnd::TimedOut => Some(format!("not over after {} s", gate.timeout_seconds)),
+    };
+    let failure = failure.map(|what| format!("gate `{}`: {what}\n{}", gate.name, result.tail.join("\n")));
+    Ok(GateRun {
+        name: gate.name.clone(),
+        passed: failure.is_none(),
+        failure: failure.map(|text| text.trim_end().to_owned()),
+        took_ms: u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
+        log: log.display().to_string(),
+    })
+}
+
+/// Where gates are known to be, in the order of preference: a file, and what must be in it.
+const KNOWN: &[(&str, &str, &str, &str)] = &[
+    ("Cargo.toml", "", "cargo-test", "cargo test"),
+    ("package.json", "\"test\"", "npm-test", "npm test"),
+    ("pyproject.toml", "", "pytest", "python -m pytest -q"),
+    ("go.mod", "", "go-test", "go test ./..."),
+    ("run-tests", "", "run-tests", "sh ./run-tests"),
+    ("run-tests.sh", "", "run-tests", "sh ./run-tests.sh"),
+    ("test.sh", "", "test", "sh ./test.sh"),
+];
+
+/// Finds the gates of a project from its files.
+pub fn find(world: &dyn World, folder: &Path) -> Result<Vec<Gate>> {
+    let gate = |name: &str, run: &str| Gate { name: name.to_owned(), run: run.to_owned(), timeout_seconds: 1800 };
+    let mut found = Vec::new();
+    for (file, must_hold, name, run) in KNOWN {
+        if let Some(bytes) = world.disk().read(&folder.join(file))?
+            && String::from_utf8_lossy(&bytes).contains(must_hold)
+        {
+            found.push(gate(name, run));
+        }
+    }
+    if found.is_empty()
+        && let Some(bytes) = world.disk().read(&folder.join("Makefile"))?
+        && String::from_utf8_lossy(&bytes).lines().any(|line| line.starts_with("test:"))
+    {
+        found.push(gate("make-test", "make test"));
+    }
+    Ok(found)
+}

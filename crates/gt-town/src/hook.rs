@@ -1,0 +1,284 @@
+//! The hook: what an agent must run now, and its way through the molecule's steps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gt_model::bead::Bead;
+use gt_model::effect::Effect;
+use gt_model::formula::Acceptance;
+use gt_model::id::{RigName, Sha};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::gates;
+use crate::identity;
+use crate::ledger::{Attempt, Mail, MoleculeStep, View};
+use crate::town::{Caller, Rig, Town};
+use crate::worker_env;
+use crate::world::{ContainedCommand, RunEnd, WorktreeFacts};
+
+/// How long one acceptance command may take.
+const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(30);
+
+/// How long a verb inside a session waits for an effect that only the deacon may run.
+const EFFECT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What is on an agent's hook.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// The bead.
+    pub bead: Bead,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Which incarnation runs it now.
+    pub incarnation: u32,
+    /// The step that it stands at; `None` when all are done.
+    pub step: Option<MoleculeStep>,
+    /// How many steps there are.
+    pub steps: usize,
+    /// Its worktree.
+    pub worktree: PathBuf,
+    /// The rig's trunk, as a ref that the worktree can name.
+    pub trunk_ref: String,
+}
+
+/// What is on the caller's hook; `None` when it is empty.
+pub fn hook(town: &Town, caller: &Caller) -> Result<Option<Hook>> {
+    let Some(attempt) = hooked(town, caller)? else { return Ok(None) };
+    let rig = town.rig(attempt.rig.as_str())?;
+    town.ledger.read(|view| {
+        let bead = view.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
+        let incarnation = view.incarnations_of(attempt.id)?.last().map_or(0, |i| i.number);
+        let steps = view.steps(attempt.id)?;
+        Ok(Some(Hook {
+            bead,
+            incarnation,
+            step: current(&steps).cloned(),
+            steps: steps.len(),
+            worktree: rig.layout.worktree(&attempt.worker),
+            trunk_ref: rig.trunk_ref(),
+            attempt,
+        }))
+    })
+}
+
+fn hooked(town: &Town, caller: &Caller) -> Result<Option<Attempt>> {
+    match town.ledger.read(|view| identity::hooked_attempt(view, caller)) {
+        Ok(attempt) => Ok(Some(attempt)),
+        Err(Error::Refused { .. }) if caller.incarnation.is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The first step that is not done and whose needs are.
+pub fn current(steps: &[MoleculeStep]) -> Option<&MoleculeStep> {
+    steps.iter().find(|step| step.done_at.is_none())
+}
+
+/// What `gt prime` tells an agent.
+#[derive(Clone, Debug)]
+pub struct Prime {
+    /// Who it is.
+    pub address: String,
+    /// What it must run.
+    pub hook: Option<Hook>,
+    /// Its rig.
+    pub rig: Option<RigName>,
+    /// What ended the incarnation before, where there was one.
+    pub last_end: Option<String>,
+    /// Mail that it has not read.
+    pub mail: Vec<Mail>,
+}
+
+/// Gathers what an agent has to know, and records that its mail was delivered.
+pub fn prime(town: &Town, caller: &Caller) -> Result<Prime> {
+    let hook = if caller.incarnation.is_some() { hook(town, caller)? } else { None };
+    town.ledger.write(&caller.name(), "prime", |tx| {
+        let mail = tx.inbox(&caller.address, true)?;
+        for item in &mail {
+            tx.deliver(item, caller.incarnation.as_ref())?;
+        }
+        let last_end = match &hook {
+            Some(hook) => last_end(tx, &hook.attempt)?,
+            None => None,
+        };
+        let rig = hook.as_ref().map(|h| h.attempt.rig.clone());
+        Ok(Prime { address: caller.name(), hook, rig, last_end, mail })
+    })
+}
+
+fn last_end(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
+    let ended = view.incarnations_of(attempt.id)?.into_iter().rev().find(|i| i.ended_at.is_some());
+    Ok(ended.and_then(|i| i.exit).map(|exit| match (exit.code, exit.signal) {
+        (Some(code), _) => format!("{} with code {code}", exit.reason),
+        (None, Some(signal)) => format!("{} by signal {signal}", exit.reason),
+        (None, None) => exit.reason,
+    }))
+}
+
+/// What closing a step led to.
+#[derive(Clone, Debug)]
+pub struct StepDone {
+    /// The step that was closed.
+    pub closed: MoleculeStep,
+    /// The next one, if there is one.
+    pub next: Option<MoleculeStep>,
+    /// How many there are.
+    pub of: usize,
+}
+
+/// Closes a step (the current one, where none is named) if its needs are done and its checks pass.
+pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<&str>) -> Result<StepDone> {
+    let (attempt, steps) = town.ledger.read(|view| {
+        let attempt = identity::hooked_attempt(view, caller)?;
+        let steps = view.steps(attempt.id)?;
+        Ok::<_, Error>((attempt, steps))
+    })?;
+    let chosen = choose(&steps, step)?;
+    check_acceptance(town, &attempt, chosen)?;
+    town.ledger.write(&caller.name(), "step done", |tx| {
+        // Asked again: the checks may have taken minutes.
+        let attempt = identity::hooked_attempt(tx, caller)?;
+        tx.close_step(&attempt, &chosen.step.id, note)?;
+        let steps = tx.steps(attempt.id)?;
+        Ok(StepDone { closed: chosen.clone(), next: current(&steps).cloned(), of: steps.len() })
+    })
+}
+
+fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a MoleculeStep> {
+    let is_done = |id: &str| steps.iter().any(|s| s.step.id == id && s.done_at.is_some());
+    let chosen = match id {
+        None => current(steps).ok_or_else(|| Error::refused("every step is done", "gt done submits your work"))?,
+        Some(id) => steps.iter().find(|s| s.step.id == id).ok_or_else(|| Error::Unknown {
+            what: "step",
+            name: format!("{id}; there are {}", steps.iter().map(|s| s.step.id.as_str()).collect::<Vec<_>>().join(", ")),
+        })?,
+    };
+    let open: Vec<&str> = chosen.step.needs.iter().map(String::as_str).filter(|need| !is_done(need)).collect();
+    if open.is_empty() {
+        return Ok(chosen);
+    }
+    let what = format!("step {} comes after {}", chosen.step.id, open.join(", "));
+    Err(Error::refused(what, format!("gt step done {}", open[0])))
+}
+
+/// Checks that do not depend on the worker's word.
+fn check_acceptance(town: &Town, attempt: &Attempt, step: &MoleculeStep) -> Result<()> {
+    let rig = town.rig(attempt.rig.as_str())?;
+    for check in &step.step.acceptance {
+        if let Some(why) = objection(town, &rig, attempt, check)? {
+            let hint = format!("mend that, then: gt step done {}", step.step.id);
+            return Err(Error::refused(format!("step {} is not done: {why}", step.step.id), hint));
+        }
+    }
+    Ok(())
+}
+
+fn objection(town: &Town, rig: &Rig, attempt: &Attempt, check: &Acceptance) -> Result<Option<String>> {
+    let facts = worktree(town, rig, attempt)?;
+    let path = rig.layout.worktree(&attempt.worker);
+    match check {
+        Acceptance::OwnBranch => Ok(own_branch(attempt, &facts)),
+        Acceptance::Clean => Ok(clean(&facts)),
+        Acceptance::Commits => commits(town, rig, attempt, &facts),
+        Acceptance::Rebased => rebased(town, rig, &facts),
+        Acceptance::Gates => Ok(gates::run(town, rig, &path, &format!("{}-{}", attempt.worker, attempt.id))?.failure()),
+        Acceptance::Command(argv) => run_command(town, rig, attempt, argv),
+    }
+}
+
+/// What is in an attempt's worktree.
+pub fn worktree(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<WorktreeFacts> {
+    let path = rig.layout.worktree(&attempt.worker);
+    let facts = town.world().repo().worktree(&rig.layout.repo(), &path)?;
+    facts.ok_or_else(|| {
+        Error::refused(format!("the worktree {} is gone", path.display()), "stop here; the witness will see to it")
+    })
+}
+
+/// Objects where the worktree is not on the attempt's own branch.
+pub fn own_branch(attempt: &Attempt, facts: &WorktreeFacts) -> Option<String> {
+    if facts.branch.as_deref() == Some(&attempt.branch) {
+        return None;
+    }
+    let on = facts.branch.as_deref().map_or("on no branch".to_owned(), |branch| format!("on branch {branch}"));
+    Some(format!("the worktree is {on}, not on {}", attempt.branch))
+}
+
+/// Objects where something is not committed.
+pub fn clean(facts: &WorktreeFacts) -> Option<String> {
+    if facts.dirty.is_empty() {
+        return None;
+    }
+    let shown: Vec<&str> = facts.dirty.iter().take(5).map(String::as_str).collect();
+    let more = facts.dirty.len().saturating_sub(shown.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(format!("not committed: {}{more}", shown.join(", ")))
+}
+
+/// Objects where the branch has nothing that its base has not.
+pub fn commits(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts) -> Result<Option<String>> {
+    let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base yet", "gt why <bead>"))?;
+    let count = town.world().repo().commits_between(&rig.layout.repo(), base, &facts.head)?;
+    Ok((count == 0).then(|| "the branch has no commits of its own".to_owned()))
+}
+
+fn rebased(town: &Town, rig: &Rig, facts: &WorktreeFacts) -> Result<Option<String>> {
+    let refs = town.world().repo().refs(&rig.layout.repo())?;
+    let Some(trunk) = refs.get(&rig.trunk_ref()) else { return Ok(Some("the trunk was never fetched".to_owned())) };
+    let contains = town.world().repo().contains(&rig.layout.repo(), &facts.head, trunk)?;
+    Ok((!contains).then(|| format!("the branch does not contain the trunk ({})", rig.trunk_ref())))
+}
+
+fn run_command(town: &Town, rig: &Rig, attempt: &Attempt, argv: &[String]) -> Result<Option<String>> {
+    let result = town.world().sessions().run(&ContainedCommand {
+        argv: argv.to_vec(),
+        cwd: rig.layout.worktree(&attempt.worker),
+        env: worker_env::environment(town, rig, None),
+        timeout: ACCEPTANCE_TIMEOUT,
+        log: rig.layout.gate_logs().join(format!("{}-{}-acceptance.log", attempt.worker, attempt.id)),
+    })?;
+    Ok(match result.end {
+        RunEnd::Passed => None,
+        RunEnd::Failed(_) => Some(format!("`{}` failed:\n{}", argv.join(" "), result.tail.join("\n"))),
+        RunEnd::TimedOut => Some(format!("`{}` was not over in time", argv.join(" "))),
+    })
+}
+
+/// Fetches a rig's remote; answers with where its trunk is. Inside a session the deacon does it.
+pub fn fetch(town: &Town, caller: &Caller, rig: &Rig) -> Result<Sha> {
+    let effect = Effect::Fetch { rig: rig.name().clone() };
+    let id = town.ledger.write(&caller.name(), "rig fetch", |tx| {
+        tx.decide(&effect, Some(rig.name()), None, Duration::ZERO).map_err(Error::from)
+    })?;
+    if caller.incarnation.is_some() {
+        town.wake();
+        wait_for_effect(town, id)?;
+    } else {
+        crate::effects::run_one(town, id)?;
+    }
+    let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
+    refs.get(&rig.row.trunk).cloned().ok_or_else(|| Error::NeedsPerson {
+        what: format!("the remote {} has no branch {}", rig.row.remote, rig.row.trunk),
+        hint: "look at the remote; the trunk's name is set when the rig is added".to_owned(),
+    })
+}
+
+/// Waits until the deacon has run an effect; a bounded time.
+pub fn wait_for_effect(town: &Town, id: i64) -> Result<()> {
+    let clock = town.world().clock();
+    let start = clock.monotonic();
+    loop {
+        let Some(row) = town.ledger.read(|view| view.open_effect(id).map_err(Error::from))? else { return Ok(()) };
+        let hint = "gt status says whether the deacon runs; gt up starts it".to_owned();
+        if row.gave_up {
+            let why = row.last_error.unwrap_or_default();
+            return Err(Error::TimedOut { what: format!("{} failed: {why}", row.effect.kind()), hint });
+        }
+        if clock.monotonic() - start > EFFECT_DEADLINE {
+            let why = row.last_error.map(|e| format!(": {e}")).unwrap_or_default();
+            return Err(Error::TimedOut { what: format!("{} was not done in time{why}", row.effect.kind()), hint });
+        }
+        clock.pause(Duration::from_millis(20));
+    }
+}

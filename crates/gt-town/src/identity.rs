@@ -1,0 +1,72 @@
+//! Who calls: the overseer, or the incarnation that a token proves.
+
+use gt_model::id::{IncarnationId, sha256_hex};
+
+use crate::error::{Error, Result};
+use crate::ledger::{Attempt, View};
+use crate::town::{Caller, Town};
+use crate::world::ProcessId;
+
+/// The variable that carries an incarnation's identity.
+pub const TOKEN_VARIABLE: &str = "GT_INCARNATION";
+
+/// Finds out who calls, from the environment's token. Without one it is the overseer, unless the calling process
+/// descends from a session of ours.
+pub fn caller(town: &Town) -> Result<Caller> {
+    match town.outside.env.get(TOKEN_VARIABLE) {
+        Some(token) => by_token(town, token),
+        None if descends_from_session(town)? => Err(Error::NoToken),
+        None => Ok(Caller::overseer()),
+    }
+}
+
+fn by_token(town: &Town, token: &str) -> Result<Caller> {
+    let (id, secret) = token.rsplit_once('.').ok_or(Error::BadToken)?;
+    let id = IncarnationId::from(id);
+    town.ledger.read(|view| {
+        let incarnation = view.incarnation(&id)?.ok_or(Error::BadToken)?;
+        if incarnation.secret_hash.as_deref() != Some(&sha256_hex(secret)) {
+            return Err(Error::BadToken);
+        }
+        let attempt = view.attempt(incarnation.attempt)?.ok_or(Error::BadToken)?;
+        if incarnation.ended_at.is_some() {
+            return Err(Error::Superseded(id.0.clone()));
+        }
+        Ok(Caller { address: attempt.address(), incarnation: Some(id.clone()) })
+    })
+}
+
+fn descends_from_session(town: &Town) -> Result<bool> {
+    let live = town.ledger.read(|view| Ok::<_, Error>(view.live_incarnations()?))?;
+    let shims: Vec<ProcessId> = live.into_iter().filter_map(|i| i.process).map(|p| p.shim).collect();
+    Ok(!shims.is_empty() && town.world().sessions().is_descendant_of_any(&shims))
+}
+
+/// Checks, inside an operation, that an agent's incarnation is still live and its work still on its hook.
+pub fn hooked_attempt(view: &View<'_>, caller: &Caller) -> Result<Attempt> {
+    let id = caller.incarnation.as_ref().ok_or_else(|| not_an_agent(caller))?;
+    let incarnation = view.incarnation(id)?.ok_or(Error::BadToken)?;
+    if incarnation.ended_at.is_some() {
+        return Err(Error::Superseded(id.0.clone()));
+    }
+    let attempt = view.attempt(incarnation.attempt)?.ok_or(Error::BadToken)?;
+    if attempt.is_hooked() {
+        return Ok(attempt);
+    }
+    Err(Error::refused(format!("the hook of {} is empty", caller.address), "your work is submitted: end your turn"))
+}
+
+fn not_an_agent(caller: &Caller) -> Error {
+    Error::refused(
+        format!("{} has no hook", caller.address),
+        "this verb is for agents in a session; a person uses gt sling, gt unsling and gt status",
+    )
+}
+
+/// Marks that the caller's incarnation showed life.
+pub fn sign_of_life(town: &Town, caller: &Caller) -> Result<()> {
+    if let Some(id) = &caller.incarnation {
+        town.world().disk().touch(&town.layout.session(id).join("life"))?;
+    }
+    Ok(())
+}

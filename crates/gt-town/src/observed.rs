@@ -1,0 +1,69 @@
+//! Deadlines in observed time: what a running process saw pass, so that neither a clock that jumps nor a machine that
+//! slept makes anything late.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A step between two looks that is longer than this was a gap (suspend, a stopped process): it counts as nothing.
+const GAP: Duration = Duration::from_mins(2);
+
+/// How long each of a set of things has been seen to last.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    ages: BTreeMap<String, Duration>,
+    seen: BTreeSet<String>,
+    last: Option<Duration>,
+    impatient: bool,
+}
+
+impl Observed {
+    /// For a person's one-time call: pauses between retries count as over, deadlines never do.
+    pub fn impatient() -> Self {
+        Self { impatient: true, ..Self::default() }
+    }
+
+    /// Whether pauses between retries count as over.
+    pub fn is_impatient(&self) -> bool {
+        self.impatient
+    }
+
+    /// Lets time pass up to `now` (monotonic), and forgets what was not asked for since the last call.
+    pub fn tick(&mut self, now: Duration) {
+        let step = self.last.map_or(Duration::ZERO, |last| now.saturating_sub(last));
+        self.last = Some(now);
+        let step = if step > GAP { Duration::ZERO } else { step };
+        let seen = std::mem::take(&mut self.seen);
+        self.ages.retain(|key, _| seen.contains(key));
+        for age in self.ages.values_mut() {
+            *age += step;
+        }
+    }
+
+    /// How long `key` has lasted; zero when it is first asked for.
+    pub fn age(&mut self, key: &str) -> Duration {
+        self.seen.insert(key.to_owned());
+        *self.ages.entry(key.to_owned()).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_counts_while_it_is_watched_and_gaps_do_not() {
+        let seconds = Duration::from_secs;
+        let mut observed = Observed::default();
+        let mut at = |now: u64| {
+            observed.tick(seconds(now));
+            observed.age("x").as_secs()
+        };
+        assert_eq!(at(100), 0);
+        assert_eq!(at(110), 10);
+        assert_eq!(at(10_000), 10, "a gap counts as nothing");
+        assert_eq!(at(10_005), 15);
+        observed.tick(seconds(10_006));
+        observed.tick(seconds(10_007));
+        assert_eq!(observed.age("x"), Duration::ZERO, "what nobody asked for is forgotten");
+    }
+}

@@ -1,0 +1,100 @@
+//! Mail: sending, reading, and protocol messages between roles.
+
+use std::collections::BTreeSet;
+
+use gt_model::address::Address;
+use gt_model::id::BeadId;
+use gt_model::protocol::Message;
+
+use crate::error::{Error, Result};
+use crate::ledger::{Mail, NewMail, Tx, View};
+use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
+
+/// Size that a mail's body may have, in bytes.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+/// Length that a subject may have, in characters.
+pub const SUBJECT_LIMIT: usize = 500;
+
+/// Sends a mail as part of an operation; answers with its id.
+pub fn send(tx: &Tx<'_>, from: Address, to: Vec<Address>, subject: &str, body: &str) -> Result<BeadId> {
+    let id = fresh_id(tx, TOWN_PREFIX, subject, body)?;
+    tx.send(&id, &NewMail { from, to, subject: subject.to_owned(), body: body.to_owned() })?;
+    Ok(id)
+}
+
+/// Sends a protocol message as part of an operation.
+pub fn send_protocol(tx: &Tx<'_>, from: Address, to: Vec<Address>, message: &Message, free: &str) -> Result<()> {
+    send(tx, from, to, &message.subject(), &message.body(free)).map(|_| ())
+}
+
+/// Sends a caller's mail. Every recipient must exist.
+pub fn send_from(town: &Town, caller: &Caller, to: &[String], subject: &str, body: &str) -> Result<BeadId> {
+    if body.len() > BODY_LIMIT || subject.chars().count() > SUBJECT_LIMIT || subject.contains(['\n', '\r']) {
+        return Err(Error::Usage {
+            what: format!("a mail has one line of at most {SUBJECT_LIMIT} characters as its subject, and a body of at most {BODY_LIMIT} bytes"),
+            hint: "put long texts into files of the repository, and mail their names".to_owned(),
+        });
+    }
+    let id = town.ledger.write(&caller.name(), "mail send", |tx| {
+        let to = to.iter().map(|text| recipient(tx, text)).collect::<Result<Vec<_>>>()?;
+        send(tx, caller.address.clone(), to, subject, body)
+    })?;
+    town.wake();
+    Ok(id)
+}
+
+/// The agent of that address, if there is one.
+pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
+    let known = known_agents(view)?;
+    let unknown = || {
+        let near: Vec<String> = known.iter().filter(|a| shares_word(a, text)).take(5).cloned().collect();
+        let list = if near.is_empty() { known.iter().take(8).cloned().collect() } else { near };
+        Error::Usage { what: format!("nobody has the address `{text}`"), hint: format!("there are: {}", list.join(", ")) }
+    };
+    if let Ok(address) = Address::parse(text)
+        && known.contains(&address.to_string())
+    {
+        return Ok(address);
+    }
+    // `<rig>/<name>` for a worker.
+    let (rig, name) = text.split_once('/').ok_or_else(unknown)?;
+    let long = format!("{rig}/polecats/{name}");
+    if known.contains(&long) { Address::parse(&long).map_err(|_| unknown()) } else { Err(unknown()) }
+}
+
+fn shares_word(address: &str, text: &str) -> bool {
+    let words: BTreeSet<&str> = text.split('/').filter(|word| word.len() > 2).collect();
+    address.split('/').any(|part| words.iter().any(|word| part.starts_with(&word[..3.min(word.len())]) && word.is_ascii()))
+}
+
+fn known_agents(view: &View<'_>) -> Result<BTreeSet<String>> {
+    let mut known: BTreeSet<String> = ["overseer", "mayor/", "deacon/"].map(str::to_owned).into();
+    for rig in view.rigs()? {
+        known.insert(Address::Witness(rig.name.clone()).to_string());
+        known.insert(Address::Refinery(rig.name.clone()).to_string());
+        known.extend(view.attempts_of_rig(&rig.name)?.iter().map(|attempt| attempt.address().to_string()));
+    }
+    Ok(known)
+}
+
+/// A caller's mail that is not archived.
+pub fn inbox(town: &Town, of: &Address, unread_only: bool) -> Result<Vec<Mail>> {
+    town.ledger.read(|view| Ok(view.inbox(of, unread_only)?))
+}
+
+/// Reads one mail, which is then marked as read.
+pub fn read(town: &Town, of: &Address, id: &BeadId) -> Result<Mail> {
+    town.ledger.write(&of.to_string(), "mail read", |tx| {
+        let mail = tx.mail(id, of)?;
+        let mail = mail.ok_or_else(|| Error::Unknown { what: "mail in your inbox", name: id.0.clone() })?;
+        tx.mark_read(&mail)?;
+        Ok(mail)
+    })
+}
+
+/// Protocol mail of a role that it has not handled yet.
+pub fn unhandled(view: &View<'_>, of: &Address) -> Result<Vec<(Mail, Message)>> {
+    let mail = view.inbox(of, false)?;
+    Ok(mail.into_iter().filter_map(|m| Message::parse(&m.subject, &m.body).ok().map(|message| (m, message))).collect())
+}

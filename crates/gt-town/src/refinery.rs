@@ -1,0 +1,615 @@
+//! The refinery: what is gated lands, by compare-and-swap; what is not green goes back to be done again.
+
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::bead::{Bead, Status};
+use gt_model::effect::Effect;
+use gt_model::id::{BeadId, MrId, Sha};
+use gt_model::protocol::Message;
+use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackEntry};
+use serde::Serialize;
+
+use crate::convoy;
+use crate::done;
+use crate::error::{Error, Result};
+use crate::gates;
+use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
+use crate::post;
+use crate::remote;
+use crate::settings::{LandStyle, LandingPolicy};
+use crate::sling::{Before, Crew, clear_away, hand_out};
+use crate::town::{Caller, Rig, Town};
+use crate::world::{Candidate, Push};
+
+/// Merge requests that one stack may have.
+const STACK_LIMIT: usize = 16;
+
+/// What a round did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Round {
+    /// What landed.
+    pub landed: Vec<MrId>,
+    /// What was sent back.
+    pub reworked: Vec<MrId>,
+    /// What is green and waits for a person.
+    pub gated: Vec<MrId>,
+    /// Why the round ended early, if it did.
+    pub stopped: Option<String>,
+}
+
+impl Round {
+    /// Whether anything changed.
+    pub fn changed(&self) -> bool {
+        !(self.landed.is_empty() && self.reworked.is_empty() && self.gated.is_empty())
+    }
+}
+
+/// A merge request's status, derived from the facts.
+pub fn status(view: &View<'_>, rig: &Rig, mr: &MergeRequest) -> Result<MrStatus> {
+    let gated = match &mr.candidate_tree {
+        Some(tree) => view.verdict(rig.name(), tree, &rig.settings.gates_hash())?.is_some_and(|v| v.passed),
+        None => false,
+    };
+    Ok(queue::status(&MrFacts {
+        end: mr.outcome,
+        held: mr.held.clone(),
+        landing: mr.landing.is_some(),
+        approved: mr.approved_by.is_some(),
+        lands_alone: rig.settings.landing == LandingPolicy::Auto,
+        gated,
+    }))
+}
+
+/// Approves merge requests: they land with the next round. A hold is lifted by it.
+pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRequest>> {
+    if !caller.is_overseer() {
+        return Err(Error::refused("only a person approves", "ask the overseer by mail"));
+    }
+    let approved = town.ledger.write(&caller.name(), "mq approve", |tx| {
+        let mut approved = Vec::new();
+        for id in ids {
+            let unknown = || Error::Unknown { what: "merge request", name: id.0.clone() };
+            let mr = tx.merge_request(id)?.ok_or_else(unknown)?;
+            if let Some(end) = mr.outcome {
+                return Err(Error::refused(format!("{id} is over: {}", end.as_str()), "gt mq list shows what waits"));
+            }
+            tx.approve(&mr)?;
+            tx.clear("approval", id.as_str())?;
+            approved.push(mr);
+        }
+        Ok(approved)
+    })?;
+    town.wake();
+    Ok(approved)
+}
+
+/// One round for a rig. `None` where another refinery is at work on it.
+pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
+    let Some(_turn) = town.try_lock(&format!("refinery-{}", rig.name()))? else { return Ok(None) };
+    let mut refinery = Refinery { town, rig, actor: Address::Refinery(rig.name().clone()).to_string(), round: Round::default() };
+    refinery.run()?;
+    Ok(Some(refinery.round))
+}
+
+/// Forgets that the trunk was red, so that its gates run again. A person's word.
+pub fn forget_red_trunk(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
+    town.ledger.write(&caller.name(), "refinery run", |tx| {
+        if tx.clear("trunk-red", rig.name().as_str())? {
+            tx.forget_red_verdicts(rig.name())?;
+        }
+        Ok(())
+    })
+}
+
+struct Refinery<'t> {
+    town: &'t Town,
+    rig: &'t Rig,
+    actor: String,
+    round: Round,
+}
+
+impl Refinery<'_> {
+    fn run(&mut self) -> Result<()> {
+        self.handle_mail()?;
+        if let Some(held) = self.held()? {
+            self.round.stopped = Some(held);
+            return Ok(());
+        }
+        self.finish_open_landing()?;
+        let waiting = self.waiting()?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let trunk = self.fetch()?;
+        let waiting = self.take_out_landed(&trunk, waiting)?;
+        if self.rig.settings.gate.is_empty() && !self.rig.settings.allow_ungated {
+            return self.stop_ungated();
+        }
+        let lands_alone = self.rig.settings.landing == LandingPolicy::Auto;
+        let (landable, to_ask): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|mr| lands_alone || mr.approved_by.is_some());
+        self.land_stack(&trunk, &landable)?;
+        for mr in &to_ask {
+            self.gate_alone(&trunk, mr)?;
+        }
+        Ok(())
+    }
+
+    fn write<T>(&self, verb: &str, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.town.ledger.write(&self.actor, verb, change)
+    }
+
+    /// Notices are for people: the queue is in the ledger. What is read is put away.
+    fn handle_mail(&self) -> Result<()> {
+        let me = Address::Refinery(self.rig.name().clone());
+        let mail = self.town.ledger.read(|view| post::unhandled(view, &me))?;
+        if mail.is_empty() {
+            return Ok(());
+        }
+        self.write("handle mail", |tx| {
+            for (item, _) in &mail {
+                tx.mark_handled(item)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn held(&self) -> Result<Option<String>> {
+        self.town.ledger.read(|view| {
+            let condition = view.condition("rig-held", self.rig.name().as_str())?;
+            Ok(condition.map(|c| format!("the rig is held: {}", c.text)))
+        })
+    }
+
+    /// Merge requests that a round can act on, in the order of the queue.
+    fn waiting(&self) -> Result<Vec<MergeRequest>> {
+        let now = self.town.world().clock().now();
+        self.town.ledger.read(|view| {
+            let mut requests = Vec::new();
+            let mut entries = Vec::new();
+            let unpinned = unpinned(view)?;
+            for mr in view.open_merge_requests(Some(self.rig.name()))? {
+                if unpinned.contains(&mr.id) || status(view, self.rig, &mr)? != MrStatus::Waiting {
+                    continue;
+                }
+                entries.push(self.entry(view, &mr)?);
+                requests.push(mr);
+            }
+            let order = queue::order(entries, now);
+            requests.sort_by_key(|mr| order.iter().position(|entry| entry.mr == mr.id));
+            Ok(requests)
+        })
+    }
+
+    fn entry(&self, view: &View<'_>, mr: &MergeRequest) -> Result<QueueEntry> {
+        let priority = view.bead(&mr.bead)?.map_or(2, |bead| bead.priority);
+        let submitted_at = mr.submitted_at.parse().unwrap_or_else(|_| self.town.world().clock().now());
+        let failures = view.rework_count(&mr.bead)?;
+        Ok(QueueEntry { mr: mr.id.clone(), bead: mr.bead.clone(), priority, submitted_at, failures })
+    }
+
+    fn fetch(&self) -> Result<Sha> {
+        let held = self.town.lock(&self.rig.remote_lock())?;
+        let fetched = remote::fetch(self.town, self.rig, &held)?;
+        self.write("fetch", |tx| remote::note(tx, &fetched))?;
+        if let Some(foreign) = fetched.foreign.first() {
+            return Err(Error::refused(foreign.clone(), format!("gt why {}", self.rig.name())));
+        }
+        fetched.trunk(self.rig)
+    }
+
+    /// Facts first: what the trunk contains already has landed, whoever did it.
+    fn take_out_landed(&mut self, trunk: &Sha, waiting: Vec<MergeRequest>) -> Result<Vec<MergeRequest>> {
+        let repo = self.town.world().repo();
+        let path = self.rig.layout.repo();
+        let mut left = Vec::new();
+        for mr in waiting {
+            let on_trunk = repo.contains(&path, trunk, &mr.head)? && !repo.contains(&path, &mr.base, &mr.head)?;
+            if on_trunk {
+                self.write("land", |tx| record_merged(tx, &mr, &mr.head))?;
+                self.round.landed.push(mr.id);
+            } else {
+                left.push(mr);
+            }
+        }
+        Ok(left)
+    }
+
+    fn stop_ungated(&mut self) -> Result<()> {
+        let text = "no gate is configured, so nothing can be shown to be green";
+        self.write("hold", |tx| tx.raise("ungated", self.rig.name().as_str(), text).map_err(Error::from))?;
+        self.round.stopped = Some(text.to_owned());
+        Ok(())
+    }
+
+    /// Builds a stack on the trunk, finds its longest green prefix, lands that, sends the culprit back.
+    fn land_stack(&mut self, trunk: &Sha, requests: &[MergeRequest]) -> Result<()> {
+        let (stack, members) = self.build_stack(trunk, requests)?;
+        if stack.is_empty() {
+            return Ok(());
+        }
+        let (mut green, mut red) = (None, None);
+        loop {
+            match queue::bisect(stack.len(), green, red) {
+                Bisect::Test(prefix) => {
+                    let passed = match prefix.checked_sub(1) {
+                        None => self.test(trunk, &self.tree(trunk)?)?.passed,
+                        Some(at) => self.test(&stack[at].commit, &stack[at].tree)?.passed,
+                    };
+                    *(if passed { &mut green } else { &mut red }) = Some(prefix);
+                }
+                Bisect::TrunkRed => return self.stop_red_trunk(trunk),
+                Bisect::Found { green, culprit } => {
+                    self.write("trunk green", |tx| tx.clear("trunk-red", self.rig.name().as_str()).map_err(Error::from))?;
+                    if culprit {
+                        let verdict = self.test(&stack[green].commit, &stack[green].tree)?;
+                        self.rework(members[green], &verdict.failure.unwrap_or_default())?;
+                    }
+                    return self.land(trunk, &stack[..green]);
+                }
+            }
+        }
+    }
+
+    fn tree(&self, commit: &Sha) -> Result<Sha> {
+        Ok(self.town.world().repo().tree_of(&self.rig.layout.repo(), commit)?)
+    }
+
+    fn build_stack<'m>(
+        &mut self,
+        trunk: &Sha,
+        requests: &'m [MergeRequest],
+    ) -> Result<(Vec<StackEntry>, Vec<&'m MergeRequest>)> {
+        let limit = if self.rig.settings.land == LandStyle::Each { 1 } else { STACK_LIMIT };
+        let (mut stack, mut members) = (Vec::new(), Vec::new());
+        for mr in requests {
+            if stack.len() == limit {
+                break;
+            }
+            let onto = stack.last().map_or(trunk, |entry: &StackEntry| &entry.commit).clone();
+            match self.candidate(&onto, mr)? {
+                Candidate::Clean { commit, tree } => {
+                    stack.push(StackEntry { mr: mr.id.clone(), commit, tree });
+                    members.push(mr);
+                }
+                // In the way of a neighbour only: it has its turn on the trunk in a later round.
+                Candidate::Conflict { .. } | Candidate::Empty if !stack.is_empty() => {}
+                Candidate::Conflict { files } => {
+                    let target = &self.rig.row.trunk;
+                    let why = format!("conflicts with {target} at {} in {}", trunk.short(), files.join(", "));
+                    self.rework(mr, &why)?;
+                }
+                Candidate::Empty => self.rework(mr, "changes nothing that is not on the trunk already")?,
+            }
+        }
+        Ok((stack, members))
+    }
+
+    /// The commit that would land a merge request onto `onto`, pinned before anything is run on it.
+    fn candidate(&self, onto: &Sha, mr: &MergeRequest) -> Result<Candidate> {
+        let message = self.town.ledger.read(|view| landing_message(view, mr))?;
+        let held = self.town.lock(&self.rig.repo_lock())?;
+        let repo = self.town.world().repo();
+        let path = self.rig.layout.repo();
+        let candidate = repo.squash(&held, &path, onto, &mr.head, &message)?;
+        if let Candidate::Clean { commit, tree } = &candidate {
+            repo.set_ref(&held, &path, &format!("refs/gt/candidates/{commit}"), commit, None)?;
+            self.write("candidate", |tx| tx.set_candidate(&mr.id, tree).map_err(Error::from))?;
+        }
+        Ok(candidate)
+    }
+
+    /// What the gates say of a commit's tree; a tree that was tested is not tested again.
+    fn test(&self, commit: &Sha, tree: &Sha) -> Result<Verdict> {
+        let hash = self.rig.settings.gates_hash();
+        let known = self.town.ledger.read(|view| view.verdict(self.rig.name(), tree, &hash).map_err(Error::from))?;
+        if let Some(verdict) = known {
+            return Ok(verdict);
+        }
+        let folder = self.rig.layout.gate_worktree();
+        {
+            let held = self.town.lock(&self.rig.repo_lock())?;
+            self.town.world().repo().reset_gate_worktree(&held, &self.rig.layout.repo(), &folder, commit)?;
+        }
+        let run = gates::run(self.town, self.rig, &folder, commit.short())?;
+        let verdict = Verdict {
+            passed: run.passed(),
+            failure: run.failure(),
+            log: run.gates.last().map(|gate| gate.log.clone()).unwrap_or_default(),
+            took_ms: run.took_ms(),
+        };
+        self.write("verdict", |tx| {
+            tx.set_verdict(self.rig.name(), tree, &hash, &verdict).map_err(Error::from)
+        })?;
+        Ok(verdict)
+    }
+
+    fn stop_red_trunk(&mut self, trunk: &Sha) -> Result<()> {
+        let verdict = self.test(trunk, &self.tree(trunk)?)?;
+        let text = format!("the trunk itself is red at {}: {}", trunk.short(), verdict.failure.unwrap_or_default());
+        self.write("hold", |tx| tx.raise("trunk-red", self.rig.name().as_str(), &text).map_err(Error::from))?;
+        self.round.stopped = Some(text);
+        Ok(())
+    }
+
+    /// Gates a merge request that waits for a person, so that the person knows.
+    fn gate_alone(&mut self, trunk: &Sha, mr: &MergeRequest) -> Result<()> {
+        match self.candidate(trunk, mr)? {
+            Candidate::Empty => self.rework(mr, "changes nothing that is not on the trunk already"),
+            Candidate::Conflict { files } => {
+                let target = &self.rig.row.trunk;
+                self.rework(mr, &format!("conflicts with {target} at {} in {}", trunk.short(), files.join(", ")))
+            }
+            Candidate::Clean { commit, tree } => {
+                let verdict = self.test(&commit, &tree)?;
+                if verdict.passed {
+                    return self.ask(mr);
+                }
+                if !self.test(trunk, &self.tree(trunk)?)?.passed {
+                    return self.stop_red_trunk(trunk);
+                }
+                self.rework(mr, &verdict.failure.unwrap_or_default())
+            }
+        }
+    }
+
+    fn ask(&mut self, mr: &MergeRequest) -> Result<()> {
+        let text = format!("{} is green and waits for approval: gt mq approve {}", mr.id, mr.id);
+        let news = self.write("ask", |tx| tx.raise("approval", mr.id.as_str(), &text).map_err(Error::from))?;
+        if news {
+            self.round.gated.push(mr.id.clone());
+        }
+        Ok(())
+    }
+
+    /// Decides the landing of a tested stack, then carries it out.
+    fn land(&mut self, trunk: &Sha, stack: &[StackEntry]) -> Result<()> {
+        if stack.is_empty() {
+            return Ok(());
+        }
+        let rig = self.rig.name();
+        {
+            let held = self.town.lock(&self.rig.repo_lock())?;
+            for entry in stack {
+                let name = format!("refs/gt/landing/{}", entry.mr);
+                let repo = self.town.world().repo();
+                let path = self.rig.layout.repo();
+                let before = repo.refs(&path)?.get(&name).cloned();
+                repo.set_ref(&held, &path, &name, &entry.commit, before.as_ref())?;
+            }
+        }
+        self.write("decide landing", |tx| {
+            if let Some(landing) = tx.open_landing_of(rig, &self.rig.row.trunk, trunk, stack)? {
+                tx.decide(&Effect::Land { landing }, Some(rig), None, Duration::ZERO)?;
+            }
+            Ok(())
+        })?;
+        self.finish_open_landing()
+    }
+
+    /// Carries out the landing that is decided, if there is one: also one that a killed refinery left.
+    fn finish_open_landing(&mut self) -> Result<()> {
+        let open = self.town.ledger.read(|view| {
+            let landing = view.open_landing(self.rig.name())?;
+            let effects = view.open_effects()?;
+            Ok::<_, Error>(landing.map(|landing| {
+                let effect = effects.into_iter().find(|row| row.effect == Effect::Land { landing: landing.id });
+                (landing, effect)
+            }))
+        })?;
+        let Some((landing, Some(effect))) = open else { return Ok(()) };
+        let held = self.town.lock(&self.rig.remote_lock())?;
+        let run = self.write("begin effect", |tx| tx.begin_run(effect.id).map_err(Error::from))?;
+        let Some(run) = run else { return Ok(()) };
+        self.town.outside.faults.at("effect:land:before");
+        let result = push(self.town, self.rig, &landing, &held);
+        self.town.outside.faults.at("effect:land:after");
+        let end = match result {
+            Ok(end) => end,
+            Err(error) => {
+                let text = error.to_string();
+                self.write("fail effect", |tx| tx.fail_run(&effect, run, &text, false).map_err(Error::from))?;
+                return Err(error);
+            }
+        };
+        let landed = self.write("land", |tx| {
+            if tx.finish_run(&effect, run)? { conclude_landing(tx, &landing, &end) } else { Ok(Vec::new()) }
+        })?;
+        self.round.landed.extend(landed);
+        Ok(())
+    }
+
+    /// Sends work back: a new attempt goes on from the old head, or, over the budget, a person has to look.
+    fn rework(&mut self, mr: &MergeRequest, why: &str) -> Result<()> {
+        let crew = Crew::of(self.town, self.rig, None)?;
+        let budget = self.town.settings.max_reworks;
+        self.write("rework", |tx| send_back(tx, &crew, mr, why, budget))?;
+        self.round.reworked.push(mr.id.clone());
+        self.town.wake();
+        Ok(())
+    }
+}
+
+fn unpinned(view: &View<'_>) -> Result<Vec<MrId>> {
+    let rows = view.open_effects()?.into_iter();
+    Ok(rows.filter_map(|row| if let Effect::PinMr { mr } = row.effect { Some(mr) } else { None }).collect())
+}
+
+/// The message of the commit that lands a merge request. The bead's title is data: one line, so that it can't forge a
+/// trailer.
+fn landing_message(view: &View<'_>, mr: &MergeRequest) -> Result<String> {
+    let title = view.bead(&mr.bead)?.map(|bead| bead.title).unwrap_or_default();
+    let worker = view.attempt(mr.attempt)?.map(|attempt| attempt.address().to_string()).unwrap_or_default();
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut subject: String = line(&title).chars().take(SUBJECT_LIMIT).collect();
+    if subject.is_empty() {
+        subject = line(mr.bead.as_str());
+    }
+    let bead = line(mr.bead.as_str());
+    Ok(format!("{subject}\n\nBead: {bead}\nWorker: {worker}\nMerge-Request: {}\n", mr.id))
+}
+
+/// Characters of a title that go into a commit's subject.
+const SUBJECT_LIMIT: usize = 100;
+
+/// How a landing ended.
+enum LandingEnd {
+    /// The fetched trunk contains its tip; the branches as fetched.
+    Landed(remote::Fetched),
+    /// The trunk is not where it must be: build anew on where it is now.
+    TrunkMoved,
+    /// The remote said no, and why.
+    Refused(String),
+}
+
+/// Moves the remote's trunk, unless it has happened; merged is only what the fetched trunk contains.
+fn push(town: &Town, rig: &Rig, landing: &Landing, held: &crate::world::Held) -> Result<LandingEnd> {
+    let repo = town.world().repo();
+    let path = rig.layout.repo();
+    let before = remote::fetch(town, rig, held)?;
+    let trunk = before.trunk(rig)?;
+    if repo.contains(&path, &trunk, &landing.tip)? {
+        return Ok(LandingEnd::Landed(before));
+    }
+    if trunk != landing.onto {
+        return Ok(LandingEnd::TrunkMoved);
+    }
+    match repo.push(held, &path, &landing.target, &landing.tip, Some(&landing.onto))? {
+        Push::Moved => return Ok(LandingEnd::TrunkMoved),
+        Push::Refused(why) => return Ok(LandingEnd::Refused(why)),
+        Push::Done => {}
+    }
+    let after = remote::fetch(town, rig, held)?;
+    if repo.contains(&path, &after.trunk(rig)?, &landing.tip)? {
+        return Ok(LandingEnd::Landed(after));
+    }
+    Ok(LandingEnd::TrunkMoved)
+}
+
+fn conclude_landing(tx: &Tx<'_>, landing: &Landing, end: &LandingEnd) -> Result<Vec<MrId>> {
+    let requests = tx.merge_requests_of_landing(landing.id)?;
+    match end {
+        LandingEnd::Landed(fetched) => {
+            remote::note(tx, fetched)?;
+            tx.finish_landing(landing)?;
+            for mr in &requests {
+                let commit = mr.commit_landed.clone().unwrap_or_else(|| landing.tip.clone());
+                record_merged(tx, mr, &commit)?;
+            }
+            Ok(requests.into_iter().map(|mr| mr.id).collect())
+        }
+        LandingEnd::TrunkMoved => {
+            tx.abandon_landing(landing, "the trunk moved")?;
+            Ok(Vec::new())
+        }
+        LandingEnd::Refused(why) => {
+            tx.abandon_landing(landing, why)?;
+            for mr in &requests {
+                tx.hold(mr, &format!("the remote refused it: {why}"))?;
+            }
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Records that a merge request's work is on the trunk, with everything that follows from it.
+fn record_merged(tx: &Tx<'_>, mr: &MergeRequest, commit: &Sha) -> Result<()> {
+    tx.end_merge_request(mr, MrEnd::Merged, None)?;
+    tx.set_landed_commit(&mr.id, commit)?;
+    tx.clear("approval", mr.id.as_str())?;
+    if let Some(attempt) = tx.attempt(mr.attempt)? {
+        tx.end_attempt(&attempt, AttemptOutcome::Landed)?;
+        tx.decide(&Effect::DropBranch { attempt: attempt.id }, Some(&mr.rig), Some(&mr.bead), Duration::ZERO)?;
+    }
+    let mut recipients = vec![Address::Witness(mr.rig.clone())];
+    if let Some(bead) = tx.bead(&mr.bead)? {
+        recipients.extend(bead.created_by.as_deref().and_then(|by| post::recipient(tx, by).ok()));
+        close_landed(tx, &bead, commit)?;
+    }
+    let message = Message::Merged {
+        mr: mr.id.to_string(),
+        bead: mr.bead.to_string(),
+        branch: mr.branch.clone(),
+        target: mr.target.clone(),
+        merge_commit: commit.to_string(),
+    };
+    post::send_protocol(tx, Address::Refinery(mr.rig.clone()), recipients, &message, "")?;
+    convoy::bead_finished(tx, &mr.bead, "merged")
+}
+
+fn close_landed(tx: &Tx<'_>, bead: &Bead, commit: &Sha) -> Result<()> {
+    if bead.status == Status::Closed {
+        return Ok(());
+    }
+    let closed = Bead {
+        status: Status::Closed,
+        assignee: None,
+        closed_at: Some(tx.now().into()),
+        close_reason: Some(format!("merged as {commit}")),
+        ..bead.clone()
+    };
+    Ok(tx.change_bead("bead-landed", bead, &closed)?)
+}
+
+fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, budget: u32) -> Result<()> {
+    tx.end_merge_request(mr, MrEnd::Rework, Some(why))?;
+    tx.clear("approval", mr.id.as_str())?;
+    let Some(attempt) = tx.attempt(mr.attempt)? else { return Ok(()) };
+    tx.end_attempt(&attempt, AttemptOutcome::Rework)?;
+    let Some(bead) = tx.bead(&mr.bead)? else { return Ok(()) };
+    let number = attempt.number;
+    notify_failed(tx, mr, why, number)?;
+    if tx.rework_count(&mr.bead)? > budget {
+        return give_up(tx, &attempt, &bead, why);
+    }
+    let before = Before { head: Some(mr.head.clone()), why: why.to_owned() };
+    let next = hand_out(tx, crew, &bead, attempt.convoy.as_ref(), attempt.swarm, Some(before))?;
+    let message = Message::ReworkRequest {
+        mr: mr.id.to_string(),
+        bead: mr.bead.to_string(),
+        failure: first_line(why),
+        attempt: next.number.to_string(),
+    };
+    post::send_protocol(tx, Address::Refinery(mr.rig.clone()), vec![next.address()], &message, why)
+}
+
+fn notify_failed(tx: &Tx<'_>, mr: &MergeRequest, why: &str, attempt: u32) -> Result<()> {
+    let message = Message::MergeFailed {
+        mr: mr.id.to_string(),
+        bead: mr.bead.to_string(),
+        branch: mr.branch.clone(),
+        failure: first_line(why),
+        attempt: attempt.to_string(),
+    };
+    let to = vec![Address::Witness(mr.rig.clone())];
+    post::send_protocol(tx, Address::Refinery(mr.rig.clone()), to, &message, why)
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The budget is spent: the bead waits for a person, its work stays pinned.
+fn give_up(tx: &Tx<'_>, attempt: &crate::ledger::Attempt, bead: &Bead, why: &str) -> Result<()> {
+    let freed = Bead { status: Status::Open, assignee: None, ..bead.clone() };
+    tx.change_bead("bead-given-up", bead, &freed)?;
+    done::escalate(tx, attempt, &format!("sent back too often; last: {}", first_line(why)))?;
+    convoy::bead_finished(tx, &bead.id, "failed")
+}
+
+/// Takes a bead's open merge request out of the queue, since the bead was closed otherwise.
+pub fn reject(tx: &Tx<'_>, bead: &BeadId, why: &str) -> Result<()> {
+    let open = tx.open_merge_requests(None)?.into_iter().find(|mr| &mr.bead == bead);
+    let Some(mr) = open else { return Ok(()) };
+    if mr.landing.is_some() {
+        return Err(Error::refused(format!("{} is landing right now", mr.id), "wait for it: gt mq list"));
+    }
+    tx.end_merge_request(&mr, MrEnd::Rejected, Some(why))?;
+    tx.clear("approval", mr.id.as_str())?;
+    if let Some(attempt) = tx.attempt(mr.attempt)? {
+        tx.end_attempt(&attempt, AttemptOutcome::Released)?;
+        clear_away(tx, &attempt, Duration::ZERO)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Refs of a rig's repository that somebody else moved: found after each attempt, undone, reported.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gt_model::effect::Effect;
+use gt_model::id::{RigName, Sha};
+
+use crate::error::{Error, Result};
+use crate::ledger::Tx;
+use crate::town::{Rig, Town};
+use crate::world::Held;
+
+/// A ref that is not where it belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its full name.
+    pub name: String,
+    /// Where it was found; `None`: it is gone.
+    pub found: Option<Sha>,
+    /// Where it belongs; `None`: nowhere.
+    pub to: Option<Sha>,
+}
+
+/// Compares the refs of a rig with what we wrote. Workers' own branches may be anywhere, their stash too; a pinned
+/// head must be where we put it; nothing else belongs there.
+pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
+    let refs = town.world().repo().refs(&rig.layout.repo())?;
+    let (branches, pins) = town.ledger.read(|view| {
+        let branches: BTreeSet<String> =
+            view.attempts_of_rig(rig.name())?.into_iter().map(|a| format!("refs/heads/{}", a.branch)).collect();
+        let unpinned: BTreeSet<String> = view.open_effects()?.iter().filter_map(|row| pinned_by(&row.effect)).collect();
+        let requests = view.merge_requests()?.into_iter().filter(|mr| &mr.rig == rig.name());
+        let pins: Vec<(String, Sha)> = requests.map(|mr| (mr.pin(), mr.head)).collect();
+        Ok::<_, Error>((branches, pins.into_iter().filter(|(name, _)| !unpinned.contains(name)).collect::<Vec<_>>()))
+    })?;
+    let mut foreign = Vec::new();
+    for (name, sha) in &refs {
+        let ours = name.starts_with("refs/gt/") || name.starts_with("refs/remotes/origin/") || name == "refs/stash";
+        if !ours && !branches.contains(name) {
+            foreign.push(Foreign { name: name.clone(), found: Some(sha.clone()), to: None });
+        }
+    }
+    for (name, head) in pins {
+        if refs.get(&name) != Some(&head) {
+            foreign.push(Foreign { found: refs.get(&name).cloned(), name, to: Some(head) });
+        }
+    }
+    Ok(foreign)
+}
+
+fn pinned_by(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::PinMr { mr } => Some(format!("refs/gt/mr/{mr}")),
+        _ => None,
+    }
+}
+
+/// Reports foreign moves, and decides that they are undone.
+pub fn report(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
+    for Foreign { name, found, to } in foreign {
+        let what = match (found, to) {
+            (Some(_), None) => "was made by somebody else; it is removed, its commit kept at refs/gt/foreign/",
+            (None, _) => "was removed by somebody else; it is put back",
+            (Some(_), Some(_)) => "was moved by somebody else; it is put back",
+        };
+        tx.raise("foreign-ref", &format!("{rig}:{name}"), &format!("{name} in the rig {rig} {what}"))?;
+        let effect =
+            Effect::UndoRef { rig: rig.clone(), name: name.clone(), found: found.clone(), to: to.clone() };
+        tx.decide(&effect, Some(rig), None, Duration::ZERO)?;
+    }
+    Ok(())
+}
+
+/// Puts a ref back to where it belongs. What it pointed to is kept.
+pub fn undo(
+    town: &Town,
+    rig: &Rig,
+    held: &Held,
+    name: &str,
+    found: Option<&Sha>,
+    to: Option<&Sha>,
+) -> Result<()> {
+    let repo = town.world().repo();
+    let path = rig.layout.repo();
+    let now = repo.refs(&path)?;
+    if now.get(name) != found {
+        // It moved again, or is undone already: the next comparison looks at it afresh.
+        return Ok(());
+    }
+    if let Some(sha) = found {
+        repo.set_ref(held, &path, &format!("refs/gt/foreign/{sha}"), sha, None)?;
+    }
+    match to {
+        Some(to) => repo.set_ref(held, &path, name, to, found)?,
+        None => repo.delete_ref(held, &path, name)?,
+    }
+    Ok(())
+}

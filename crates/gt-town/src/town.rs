@@ -1,0 +1,238 @@
+//! An open town: its ledger, its settings, and the world it acts on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gt_model::address::Address;
+use gt_model::formula::Formula;
+use gt_model::id::{BeadId, IdSeed, RigName, new_id};
+
+use crate::error::{Error, Result};
+use crate::faults::Faults;
+use crate::layout::{Layout, RigLayout};
+use crate::ledger::{Ledger, RigRow, Tx};
+use crate::settings::{self, AgentPreset, RigSettings, TownSettings};
+use crate::world::{Held, World};
+
+/// Where secrets come from: the system's randomness, or a counter in a simulated town.
+pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;
+
+/// The prefix of beads that belong to the town itself (convoys, mail).
+pub const TOWN_PREFIX: &str = "hq";
+
+/// What a town is handed from outside.
+#[derive(Clone)]
+pub struct Outside {
+    /// The door to everything.
+    pub world: Arc<dyn World>,
+    /// The environment, as read when the process started.
+    pub env: BTreeMap<String, String>,
+    /// The path of the running `gt`.
+    pub gt: PathBuf,
+    /// Kinds of agent that come with the binary.
+    pub presets: BTreeMap<String, AgentPreset>,
+    /// Where secrets come from.
+    pub entropy: Entropy,
+    /// Armed fault points.
+    pub faults: Faults,
+}
+
+/// Formulas that come with the binary, by name.
+const BUILT_IN_FORMULAS: &[(&str, &str)] =
+    &[("mol-polecat-work", include_str!("../formulas/mol-polecat-work.toml"))];
+
+/// An open town.
+pub struct Town {
+    /// Where everything is.
+    pub layout: Layout,
+    /// Its ledger.
+    pub ledger: Ledger,
+    /// Its settings.
+    pub settings: TownSettings,
+    /// What it was handed.
+    pub outside: Outside,
+}
+
+impl Town {
+    /// Opens the town at `root`. Nothing is made: a folder that is no town is an error.
+    pub fn open(root: &Path, outside: Outside) -> Result<Self> {
+        let ledger = Ledger::open(&Layout::new(root).ledger(), outside.world.clone(), outside.faults.clone())?;
+        Self::with_ledger(root, outside, ledger)
+    }
+
+    /// The town at `root` over a ledger that is open already.
+    pub fn with_ledger(root: &Path, outside: Outside, ledger: Ledger) -> Result<Self> {
+        let layout = Layout::new(root);
+        let path = layout.settings();
+        let bytes = outside.world.disk().read(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
+        let settings = settings::parse(&path, &bytes)?;
+        Ok(Self { layout, ledger, settings, outside })
+    }
+
+    /// A second handle on the same town, for another thread.
+    pub fn reopen(&self) -> Result<Self> {
+        Self::open(&self.layout.root, self.outside.clone())
+    }
+
+    /// The door to everything.
+    pub fn world(&self) -> &dyn World {
+        self.outside.world.as_ref()
+    }
+
+    /// The rig of that name, whatever its case.
+    pub fn rig(&self, name: &str) -> Result<Rig> {
+        let (row, names) = self.ledger.read(|view| {
+            let names: Vec<String> = view.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
+            Ok::<_, Error>((view.rig(name)?, names))
+        })?;
+        let row = row.ok_or_else(|| Error::UnknownRig { name: name.to_owned(), known: names })?;
+        self.rig_of(row)
+    }
+
+    /// All rigs.
+    pub fn rigs(&self) -> Result<Vec<Rig>> {
+        let rows = self.ledger.read(|view| Ok::<_, Error>(view.rigs()?))?;
+        rows.into_iter().map(|row| self.rig_of(row)).collect()
+    }
+
+    fn rig_of(&self, row: RigRow) -> Result<Rig> {
+        let layout = self.layout.rig(&row.name);
+        let path = layout.settings();
+        let settings = match self.world().disk().read(&path)? {
+            Some(bytes) => settings::parse(&path, &bytes)?,
+            None => return Err(Error::MissingFile(path)),
+        };
+        Ok(Rig { row, layout, settings })
+    }
+
+    /// A formula by name: the rig's own, the town's, or the one in the binary.
+    pub fn formula(&self, rig: &Rig, name: &str) -> Result<Formula> {
+        let file = format!("{name}.toml");
+        for folder in [rig.layout.formulas(), self.layout.formulas()] {
+            let path = folder.join(&file);
+            if let Some(bytes) = self.world().disk().read(&path)? {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                return Formula::parse(&text).map_err(|source| Error::Formula { name: name.to_owned(), path, source });
+            }
+        }
+        let built_in = BUILT_IN_FORMULAS.iter().find(|(known, _)| *known == name);
+        let (_, text) = built_in.ok_or_else(|| Error::UnknownFormula(name.to_owned()))?;
+        Formula::parse(text).map_err(|source| Error::Formula { name: name.to_owned(), path: file.into(), source })
+    }
+
+    /// A kind of agent: the town's own definition, or the one in the binary.
+    pub fn agent(&self, kind: &str) -> Result<&AgentPreset> {
+        let found = self.settings.agents.get(kind).or_else(|| self.outside.presets.get(kind));
+        found.ok_or_else(|| {
+            let known = self.settings.agents.keys().chain(self.outside.presets.keys()).cloned().collect();
+            Error::UnknownAgent { kind: kind.to_owned(), known }
+        })
+    }
+
+    /// Takes a lock of the town's, waiting in turn.
+    pub fn lock(&self, name: &str) -> Result<Held> {
+        let path = self.layout.lock(name);
+        self.world().disk().lock(&path, LOCK_DEADLINE)?.ok_or_else(|| Error::Locked(name.to_owned()))
+    }
+
+    /// Takes a lock of the town's if nobody has it.
+    pub fn try_lock(&self, name: &str) -> Result<Option<Held>> {
+        Ok(self.world().disk().try_lock(&self.layout.lock(name))?)
+    }
+
+    /// Tells the deacon to look again.
+    pub fn wake(&self) {
+        self.world().disk().wake(&self.layout.wake());
+    }
+
+    /// Whether a deacon runs: somebody holds its lock.
+    pub fn deacon_runs(&self) -> Result<bool> {
+        Ok(self.world().disk().try_lock(&self.layout.deacon_lock())?.is_none())
+    }
+}
+
+/// How long a verb waits for a lock of the town's.
+const LOCK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A rig with its settings.
+#[derive(Clone, Debug)]
+pub struct Rig {
+    /// What the ledger knows.
+    pub row: RigRow,
+    /// Where everything of it is.
+    pub layout: RigLayout,
+    /// Its settings.
+    pub settings: RigSettings,
+}
+
+impl Rig {
+    /// Its name.
+    pub fn name(&self) -> &RigName {
+        &self.row.name
+    }
+
+    /// The ref that holds its remote's trunk, as last fetched.
+    pub fn trunk_ref(&self) -> String {
+        format!("refs/remotes/origin/{}", self.row.trunk)
+    }
+
+    /// The name of the lock under which its repository is written.
+    pub fn repo_lock(&self) -> String {
+        format!("repo-{}", self.row.name)
+    }
+
+    /// The name of the lock under which its remote is asked and pushed to.
+    pub fn remote_lock(&self) -> String {
+        format!("remote-{}", self.row.name)
+    }
+}
+
+/// Who acts: the address, and for an agent the incarnation that its token proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who.
+    pub address: Address,
+    /// As which incarnation.
+    pub incarnation: Option<gt_model::id::IncarnationId>,
+}
+
+impl Caller {
+    /// The human.
+    pub fn overseer() -> Self {
+        Self { address: Address::Overseer, incarnation: None }
+    }
+
+    /// A role that is code.
+    pub fn role(address: Address) -> Self {
+        Self { address, incarnation: None }
+    }
+
+    /// For the audit.
+    pub fn name(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Whether this is a person, who may do what no agent may.
+    pub fn is_overseer(&self) -> bool {
+        self.address == Address::Overseer
+    }
+}
+
+/// A new id of that prefix for a bead made now by the actor of `tx`.
+pub fn fresh_id(tx: &Tx<'_>, prefix: &str, title: &str, description: &str) -> Result<BeadId> {
+    let seed = IdSeed { title, description, creator: tx.actor(), created_at: tx.now() };
+    let existing = tx.count_with_prefix(prefix)?;
+    let mut failed = None;
+    let id = new_id(prefix, &seed, existing, |id| match tx.has_bead(id) {
+        Ok(taken) => taken,
+        Err(error) => {
+            failed = Some(error);
+            false
+        }
+    });
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(id),
+    }
+}

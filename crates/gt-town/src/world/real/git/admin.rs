@@ -1,0 +1,117 @@
+//! What a repository records of its worktrees: one administrative folder each, in `worktrees`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::command::{Place, path_from};
+use crate::world::WorldResult;
+use crate::world::real::disk::{RealDisk, found, io_error};
+use crate::world::{Disk as _, WorldError};
+
+/// Why a worktree of ours is locked while it is being made: git keeps this text from the first moment on, so that a
+/// half-made worktree is told from one in which somebody worked.
+pub(super) const MAKING: &str = "gt-making";
+
+/// What git itself writes into the lock while it makes a worktree.
+const INITIALIZING: &str = "initializing";
+
+/// A worktree's administrative folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Admin {
+    /// The folder, inside the repository.
+    pub(super) folder: PathBuf,
+    /// The checkout it belongs to.
+    pub(super) path: PathBuf,
+}
+
+impl Admin {
+    /// The worktree as a place for git.
+    pub(super) fn place(&self) -> Place {
+        Place::Worktree { admin: self.folder.clone(), path: self.path.clone() }
+    }
+
+    /// Whether whoever made this worktree did not come to the end.
+    pub(super) fn is_half_made(&self) -> bool {
+        let reason = fs::read_to_string(self.folder.join("locked"));
+        reason.is_ok_and(|reason| [MAKING, INITIALIZING].contains(&reason.trim_end()))
+    }
+
+    /// Says that the worktree is made.
+    pub(super) fn finish(&self) -> WorldResult<()> {
+        RealDisk.remove(&self.folder.join("locked"))
+    }
+
+    /// Whether the checkout leads back to this folder. A copy of a checkout does not.
+    pub(super) fn is_linked(&self) -> bool {
+        let Some(target) = read_path(&self.path.join(".git"), "gitdir: ") else { return false };
+        let whole = ["HEAD", "commondir"].iter().all(|name| self.folder.join(name).exists());
+        whole && real(&self.path.join(target)) == real(&self.folder)
+    }
+
+    /// Whether the checkout has no link at all: a killed git or a careless worker left none, or an empty one.
+    pub(super) fn has_lost_link(&self) -> bool {
+        self.path.join(".git").symlink_metadata().map_or(true, |facts| facts.is_file() && facts.len() == 0)
+    }
+
+    /// Writes the checkout's link to this folder anew.
+    pub(super) fn link(&self) -> WorldResult<()> {
+        let mut text = b"gitdir: ".to_vec();
+        text.extend_from_slice(self.folder.as_os_str().as_encoded_bytes());
+        text.push(b'\n');
+        RealDisk.write(&self.path.join(".git"), &text)
+    }
+}
+
+/// The repository's record of a worktree at `path`, whether that is still there or not.
+pub(super) fn recorded(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
+    let path = real(path);
+    Ok(all(repo)?.into_iter().find(|admin| admin.path == path))
+}
+
+/// The worktree at `path`, if that is one of this repository.
+pub(super) fn attached(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
+    Ok(recorded(repo, path)?.filter(Admin::is_linked))
+}
+
+/// The worktree at `path`, which must be there.
+pub(super) fn required(repo: &Path, path: &Path) -> WorldResult<Admin> {
+    let missing = || WorldError::Unexpected(format!("{} is no worktree of {}", path.display(), repo.display()));
+    attached(repo, path)?.ok_or_else(missing)
+}
+
+/// All worktrees that the repository records.
+pub(super) fn all(repo: &Path) -> WorldResult<Vec<Admin>> {
+    let folder = real(repo).join("worktrees");
+    let Some(entries) = found(fs::read_dir(&folder)).map_err(io_error("list", &folder))? else {
+        return Ok(Vec::new());
+    };
+    let mut admins = Vec::new();
+    for entry in entries {
+        let folder = entry.map_err(io_error("list", &folder))?.path();
+        // One without a `gitdir` belongs to no path (yet): `git worktree prune` takes it away.
+        if let Some(link) = read_path(&folder.join("gitdir"), "")
+            && let Some(path) = folder.join(link).parent()
+        {
+            admins.push(Admin { path: real(path), folder });
+        }
+    }
+    Ok(admins)
+}
+
+/// The path in a file of git's that holds one after `prefix`.
+fn read_path(file: &Path, prefix: &str) -> Option<PathBuf> {
+    let bytes = fs::read(file).ok()?;
+    let path = bytes.strip_prefix(prefix.as_bytes())?;
+    Some(path_from(path.strip_suffix(b"\n").unwrap_or(path)))
+}
+
+/// The path without symbolic links, as git records it; of one that is gone, as much as is there.
+pub(super) fn real(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent != path => real(parent).join(name),
+        _ => path.to_owned(),
+    }
+}

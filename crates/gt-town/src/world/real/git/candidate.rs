@@ -1,0 +1,93 @@
+//! Commits that are built without a checkout.
+
+use std::path::Path;
+
+use gt_model::id::Sha;
+
+use super::command::{Call, shown};
+use super::refs::{bare, object, tree_of};
+use super::scratch::Scratch;
+use super::{Git, TOWN_IDENTITY};
+use crate::world::{Candidate, Held, WorldResult};
+
+/// Exit code of `git merge-tree` for a merge with conflicts.
+const CONFLICT: i32 = 1;
+
+/// Puts what `head` changed onto `onto`, as one commit.
+pub(super) fn squash(
+    git: &Git,
+    held: &Held,
+    repo: &Path,
+    onto: &Sha,
+    head: &Sha,
+    message: &str,
+) -> WorldResult<Candidate> {
+    let (onto_id, head_id) = (object(onto)?, object(head)?);
+    let merge = git.act(held, &bare(repo), "merge-tree");
+    let merge = merge.args(["--write-tree", "--name-only", "-z", "--no-messages", onto_id, head_id]);
+    let answer = merge.expect(&[0, CONFLICT])?;
+    let mut fields = answer.fields();
+    let tree = Sha::from(shown(fields.next().unwrap_or_default()).trim_end());
+    object(&tree)?;
+    if answer.code == CONFLICT {
+        return Ok(Candidate::Conflict { files: fields.map(shown).collect() });
+    }
+    if tree == tree_of(git, repo, onto)? {
+        return Ok(Candidate::Empty);
+    }
+    let signatures = Signatures::of(git, repo, head)?;
+    let text = Scratch::with(repo, &with_last_newline(message))?;
+    let call = git.act(held, &bare(repo), "commit-tree").args(["-p", onto_id, "-F"]).arg(text.path()).arg(&tree.0);
+    let commit = Sha::from(signatures.sign(call).ok()?.line());
+    Ok(Candidate::Clean { commit, tree })
+}
+
+/// Who made a commit, and when.
+#[derive(Debug)]
+struct Signatures {
+    name: String,
+    mail: String,
+    author_date: String,
+    committer_date: String,
+}
+
+impl Signatures {
+    fn of(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<Self> {
+        let format = "--format=%an%x00%ae%x00%ad%x00%cd";
+        let call = git.question(&bare(repo), "rev-list").args(["-1", "--no-commit-header", "--date=raw"]);
+        let answer = call.args(["--encoding=UTF-8", format, object(commit)?]).ok()?;
+        let line = answer.line();
+        let mut fields = line.split('\0').map(str::to_owned);
+        let mut next = || fields.next().unwrap_or_default();
+        let (name, mail, author_date, committer_date) = (next(), next(), next(), next());
+        Ok(Self { name: usable_name(name), mail, author_date, committer_date })
+    }
+
+    /// Makes `call` commit as the author of this commit, and as the town, at its times.
+    fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.env("GIT_AUTHOR_NAME", &self.name)
+            .env("GIT_AUTHOR_EMAIL", &self.mail)
+            .env("GIT_AUTHOR_DATE", usable_date(&self.author_date))
+            .env("GIT_COMMITTER_NAME", TOWN_IDENTITY.0)
+            .env("GIT_COMMITTER_EMAIL", TOWN_IDENTITY.1)
+            .env("GIT_COMMITTER_DATE", usable_date(&self.committer_date))
+    }
+}
+
+/// Git refuses to write a name of which nothing is left once it has stripped what can't be at a name's ends; commits
+/// that other tools made may have such a one.
+fn usable_name(name: String) -> String {
+    let stripped = |c: char| c <= ' ' || ".,:;<>\"\\'".contains(c);
+    if name.chars().all(stripped) { "unknown".to_owned() } else { name }
+}
+
+/// The date in the form that git takes for seconds since the epoch whatever their number; the epoch for none.
+fn usable_date(raw: &str) -> String {
+    if raw.is_empty() { "@0 +0000".to_owned() } else { format!("@{raw}") }
+}
+
+/// The message as a commit holds it.
+pub(super) fn with_last_newline(message: &str) -> String {
+    let newline = if message.ends_with('\n') { "" } else { "\n" };
+    format!("{message}{newline}")
+}

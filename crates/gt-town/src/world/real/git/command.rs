@@ -1,0 +1,427 @@
+//! The one place that spawns git: its environment, its settings, its lock and its errors.
+#![expect(clippy::disallowed_methods, reason = "this is the one place that spawns git")]
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use super::Git;
+use super::admin::real;
+use crate::world::real::RealClock;
+use crate::world::real::disk::io_error;
+use crate::world::{Clock as _, Held, WorldError, WorldResult};
+
+/// Settings that every call of ours has, whatever user, project or worker configured: none of their hooks runs, and
+/// nothing is done beside what was asked.
+const SETTINGS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.splitIndex=false",
+    "core.safecrlf=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "commit.gpgSign=false",
+    "push.gpgSign=false",
+    "push.followTags=false",
+    "push.recurseSubmodules=no",
+    "fetch.recurseSubmodules=false",
+    "fetch.writeCommitGraph=false",
+    "submodule.recurse=false",
+    "remote.origin.followRemoteHEAD=never",
+    "worktree.useRelativePaths=false",
+    "safe.bareRepository=all",
+    "i18n.commitEncoding=UTF-8",
+    "log.showSignature=false",
+    // A connection that has died must not hold the lock for ever.
+    "http.lowSpeedLimit=1",
+    "http.lowSpeedTime=60",
+];
+
+/// Variables of the parent that git gets too: where its programs and the overseer's configuration and credentials are,
+/// and how the network is reached. Nothing that points git to a repository is among them.
+const PASSED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+    "SSH_AGENT_PID",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH_VARIANT",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_PROXY_COMMAND",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+];
+
+/// Lines of git's complaint that an error quotes.
+const QUOTED_LINES: usize = 5;
+
+/// How long the last words of an ended git may take to arrive. A connection that ssh keeps open for later calls holds
+/// git's error stream open too, so its end can't be waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How often a call is tried again after a stale lock file was removed. One call takes few locks.
+const STALE_LOCK_TRIES: usize = 4;
+
+/// The parent's environment, reduced to what git may see.
+pub(super) fn passed_environment() -> Vec<(OsString, OsString)> {
+    passed(std::env::vars_os())
+}
+
+fn passed(parent: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    parent.filter(|(name, _)| PASSED.iter().any(|passed| name == passed)).collect()
+}
+
+/// Where git works. Git never searches for a repository in the folders above.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// In a bare repository.
+    Bare(PathBuf),
+    /// In a worktree, by its administrative folder.
+    Worktree {
+        /// The worktree's folder inside the repository.
+        admin: PathBuf,
+        /// The checkout.
+        path: PathBuf,
+    },
+    /// In a folder that may be a repository.
+    Folder(PathBuf),
+    /// In no repository.
+    Nowhere,
+}
+
+impl Place {
+    fn cwd(&self) -> &Path {
+        match self {
+            Self::Bare(path) | Self::Worktree { path, .. } | Self::Folder(path) => path,
+            Self::Nowhere => Path::new("/"),
+        }
+    }
+
+    /// Whether `file` is in a repository that the town made itself. Others are not ours to clear up.
+    fn owns(&self, file: &Path) -> bool {
+        let repo = match self {
+            Self::Bare(path) => Some(path.as_path()),
+            Self::Worktree { admin, .. } => admin.ancestors().nth(2),
+            Self::Folder(_) | Self::Nowhere => None,
+        };
+        repo.is_some_and(|repo| real(file).starts_with(real(repo)))
+    }
+
+    fn apply(&self, command: &mut Command) {
+        match self {
+            Self::Bare(path) => _ = command.arg("--git-dir").arg(path),
+            Self::Worktree { admin, path } => {
+                command.arg("--git-dir").arg(admin).arg("--work-tree").arg(path);
+            }
+            Self::Folder(path) => {
+                // Ceilings are compared as text, so this one must be free of symbolic links.
+                let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+                command.env("GIT_CEILING_DIRECTORIES", real.parent().unwrap_or(&real));
+            }
+            Self::Nowhere => _ = command.env("GIT_CEILING_DIRECTORIES", "/"),
+        }
+    }
+}
+
+/// One call of git, not made yet.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    git: &'a Git,
+    place: Place,
+    held: Option<&'a Held>,
+    options: Vec<String>,
+    args: Vec<OsString>,
+    env: Vec<(&'static str, OsString)>,
+}
+
+/// What a call of git said.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Its exit code.
+    pub(super) code: i32,
+    /// Its standard output.
+    pub(super) stdout: Vec<u8>,
+    /// Its error output.
+    pub(super) stderr: String,
+}
+
+impl Answer {
+    /// The output as one line.
+    pub(super) fn line(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned()
+    }
+
+    /// The output as lines.
+    pub(super) fn lines(&self) -> Vec<String> {
+        String::from_utf8_lossy(&self.stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// The fields of an output that ends each with a NUL.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.stdout.split(|byte| *byte == 0).filter(|field| !field.is_empty())
+    }
+
+    /// The last lines of the complaint, for messages.
+    pub(super) fn complaint(&self) -> String {
+        last_lines(&self.stderr)
+    }
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n")
+}
+
+impl Git {
+    /// A question: takes no lock and changes nothing.
+    pub(super) fn question(&self, place: &Place, verb: &str) -> Call<'_> {
+        let args = vec![verb.into()];
+        Call { git: self, place: place.clone(), held: None, options: Vec::new(), args, env: Vec::new() }
+    }
+
+    /// An act under a lock, which git inherits.
+    pub(super) fn act<'a>(&'a self, held: &'a Held, place: &Place, verb: &str) -> Call<'a> {
+        Call { held: Some(held), ..self.question(place, verb) }
+    }
+}
+
+impl Call<'_> {
+    /// Adds options of git itself, which stand before the verb.
+    pub(super) fn git_options(mut self, options: &[&str]) -> Self {
+        self.options.extend(options.iter().map(|option| (*option).to_owned()));
+        self
+    }
+
+    /// Adds an argument.
+    pub(super) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub(super) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of git's environment.
+    pub(super) fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    /// Makes the call; any exit code is an answer.
+    pub(super) fn answer(&self) -> WorldResult<Answer> {
+        for _ in 1..STALE_LOCK_TRIES {
+            let answer = self.once()?;
+            if self.held.is_none() || answer.code == 0 || !self.clear_stale_lock(&answer.stderr) {
+                return Ok(answer);
+            }
+        }
+        self.once()
+    }
+
+    /// Makes the call; exit codes other than `codes` are errors.
+    pub(super) fn expect(&self, codes: &[i32]) -> WorldResult<Answer> {
+        let answer = self.answer()?;
+        if codes.contains(&answer.code) { Ok(answer) } else { Err(self.failed(answer.complaint())) }
+    }
+
+    /// Makes the call, which must succeed.
+    pub(super) fn ok(&self) -> WorldResult<Answer> {
+        self.expect(&[0])
+    }
+
+    /// The error for a call that failed.
+    pub(super) fn failed(&self, text: String) -> WorldError {
+        let verb = self.args[0].to_string_lossy().into_owned();
+        WorldError::Git { verb, repo: self.place.cwd().to_owned(), text }
+    }
+
+    fn once(&self) -> WorldResult<Answer> {
+        let mut command = self.command()?;
+        let child = command.spawn().map_err(|source| WorldError::Spawn { program: "git".to_owned(), source })?;
+        self.listen(child)
+    }
+
+    fn command(&self) -> WorldResult<Command> {
+        let cwd = self.place.cwd();
+        // A missing folder would look like a missing git.
+        cwd.metadata().map_err(io_error("enter", cwd))?;
+        let mut command = Command::new("git");
+        command.current_dir(cwd).env_clear().envs(self.git.environment.iter().cloned());
+        command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "never");
+        self.place.apply(&mut command);
+        for setting in SETTINGS {
+            command.arg("-c").arg(setting);
+        }
+        if self.held.is_none() {
+            command.env("GIT_OPTIONAL_LOCKS", "0");
+        }
+        command.args(&self.options).args(&self.args).envs(self.env.iter().cloned());
+        command.stdin(self.stdin()?).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(command)
+    }
+
+    /// The lock's file is git's standard input: so git holds the lock too, for as long as it runs.
+    fn stdin(&self) -> WorldResult<Stdio> {
+        let Some((held, file)) = self.held.and_then(|held| Some((held, held.file.as_ref()?))) else {
+            return Ok(Stdio::null());
+        };
+        file.try_clone().map(Stdio::from).map_err(io_error("share the lock", &held.path))
+    }
+
+    fn listen(&self, mut child: Child) -> WorldResult<Answer> {
+        let lost = |source| WorldError::Spawn { program: "git".to_owned(), source };
+        let words = Words::gather(child.stderr.take());
+        let mut stdout = Vec::new();
+        if let Some(mut out) = child.stdout.take() {
+            out.read_to_end(&mut stdout).map_err(lost)?;
+        }
+        let status = child.wait().map_err(lost)?;
+        let stderr = words.last();
+        match status.code() {
+            Some(code) => Ok(Answer { code, stdout, stderr }),
+            None => Err(self.failed(format!("{status}; {}", last_lines(&stderr)))),
+        }
+    }
+
+    /// Looks whether git failed over a lock file of the repository that a killed git left, and removes that. A lock
+    /// file that comes, goes or changes is at work; one that stays the same for the whole patience is nobody's.
+    fn clear_stale_lock(&self, stderr: &str) -> bool {
+        let Some(lock) = lock_in_the_way(stderr).map(|path| self.place.cwd().join(path)) else { return false };
+        if !self.place.owns(&lock) {
+            return false;
+        }
+        let Some(first) = identity(&lock) else { return true };
+        let end = RealClock.monotonic() + self.git.lock_patience;
+        while RealClock.monotonic() < end {
+            RealClock.pause(self.git.lock_patience / 20);
+            if identity(&lock).as_ref() != Some(&first) {
+                return true;
+            }
+        }
+        std::fs::remove_file(&lock).is_ok()
+    }
+}
+
+/// What tells a lock file from one that another git made in its place.
+fn identity(lock: &Path) -> Option<(u64, u64, i64, i64)> {
+    let facts = lock.symlink_metadata().ok()?;
+    Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
+}
+
+/// The lock file that git found in its way, from its complaint.
+fn lock_in_the_way(stderr: &str) -> Option<PathBuf> {
+    // What a remote says is about its own files.
+    stderr.lines().filter(|line| !line.starts_with("remote:")).find_map(|line| {
+        let line = line.strip_suffix('.').unwrap_or(line).strip_suffix(": File exists")?;
+        if let Some((_, path)) = line.split_once("Unable to create '") {
+            return Some(PathBuf::from(path.strip_suffix('\'')?));
+        }
+        let (_, path) = line.split_once("could not lock config file ")?;
+        Some(PathBuf::from(format!("{path}.lock")))
+    })
+}
+
+/// What git says on its error stream, gathered while it runs.
+struct Words {
+    text: Arc<Mutex<Vec<u8>>>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Words {
+    fn gather(stream: Option<impl Read + Send + 'static>) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let (end, ended) = mpsc::channel();
+        let shared = Arc::clone(&text);
+        std::thread::spawn(move || {
+            let mut stream = stream;
+            let mut buffer = [0; 4096];
+            while let Some(count @ 1..) = stream.as_mut().and_then(|stream| stream.read(&mut buffer).ok()) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..count]);
+            }
+            let _ = end.send(());
+        });
+        Self { text, ended }
+    }
+
+    fn last(self) -> String {
+        // Ended or not, what is there by then is what git said.
+        let _ = self.ended.recv_timeout(LAST_WORDS);
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// A path as git printed it.
+pub(super) fn path_from(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+/// A path as people read it.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_git_may_see_is_passed() {
+        let parent = [("PATH", "p"), ("GIT_DIR", "d"), ("GIT_INDEX_FILE", "i"), ("https_proxy", "x"), ("OTHER", "o")];
+        let parent = parent.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let names: Vec<_> = passed(parent.into_iter()).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["PATH", "https_proxy"]);
+    }
+
+    #[test]
+    fn a_lock_file_in_the_way_is_named() {
+        fn check(stderr: &str, expected: Option<&str>) {
+            assert_eq!(lock_in_the_way(stderr), expected.map(PathBuf::from), "{stderr}");
+        }
+        check("fatal: Unable to create '/r/index.lock': File exists.\n\nAnother git", Some("/r/index.lock"));
+        check("error: could not lock config file /r/config: File exists", Some("/r/config.lock"));
+        check(
+            "fatal: update_ref failed for ref 'refs/x': cannot lock ref 'refs/x': \
+             Unable to create './refs/x.lock': File exists.",
+            Some("./refs/x.lock"),
+        );
+        check("fatal: Unable to create '/r/index.lock': Permission denied", None);
+        check("remote: error: Unable to create '/r/refs/x.lock': File exists.", None);
+        check("fatal: bad object", None);
+    }
+
+    #[test]
+    fn a_complaint_is_quoted_by_its_last_lines() {
+        assert_eq!(last_lines("1\n2\n\n3\n4\n5\n6  \n"), "2\n3\n4\n5\n6");
+        assert_eq!(last_lines(""), "");
+    }
+}

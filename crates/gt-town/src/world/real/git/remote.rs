@@ -1,0 +1,186 @@
+//! Asking remotes, fetching from them, and moving their branches.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gt_model::id::Sha;
+
+use super::Git;
+use super::command::{Answer, Call, Place};
+use super::refs::{self, BRANCHES, REMOTE_BRANCHES, bare, branch_ref, contains, object};
+use crate::world::{Held, Push, RemoteFacts, WorldError, WorldResult};
+
+/// Asks a remote for its branches.
+pub(super) fn ask(git: &Git, url: &str) -> WorldResult<RemoteFacts> {
+    let call = git.question(&Place::Nowhere, "ls-remote").args(["--symref", "--end-of-options", url]);
+    let answer = reached(&call, url)?;
+    let lines = answer.lines();
+    let head = lines.iter().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
+    let head_branch = head.and_then(|name| name.strip_prefix(BRANCHES)).map(str::to_owned);
+    Ok(RemoteFacts { head_branch, branches: branches(&answer) })
+}
+
+/// Branches (short names) from the output of `git ls-remote`.
+fn branches(answer: &Answer) -> BTreeMap<String, Sha> {
+    let lines = answer.lines();
+    let branches = lines.iter().filter_map(|line| {
+        let (sha, name) = line.split_once('\t')?;
+        Some((name.strip_prefix(BRANCHES)?.to_owned(), Sha::from(sha)))
+    });
+    branches.collect()
+}
+
+/// Makes a call that fails only when the remote can't be had.
+fn reached(call: &Call<'_>, url: &str) -> WorldResult<Answer> {
+    let answer = call.answer()?;
+    if answer.code == 0 { Ok(answer) } else { Err(unreachable(url, &answer)) }
+}
+
+fn unreachable(url: &str, answer: &Answer) -> WorldError {
+    WorldError::Unreachable { url: url.to_owned(), text: answer.complaint() }
+}
+
+/// The URL of `origin`, for messages.
+fn origin(git: &Git, repo: &Path) -> WorldResult<String> {
+    let answer = git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?;
+    Ok(answer.line())
+}
+
+/// Fetches all branches of `origin`.
+pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
+    let call = git.act(held, &bare(repo), "fetch");
+    let call = call.args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "origin"]);
+    reached(&call, &origin(git, repo)?)?;
+    let fetched = refs::under(git, repo, REMOTE_BRANCHES)?;
+    let short = |name: String| name.strip_prefix(REMOTE_BRANCHES).map(str::to_owned);
+    Ok(fetched.into_iter().filter_map(|(name, sha)| Some((short(name)?, sha))).collect())
+}
+
+/// One push of one branch.
+struct Move<'a> {
+    git: &'a Git,
+    held: &'a Held,
+    repo: &'a Path,
+    branch: &'a str,
+    new: &'a Sha,
+    expected: Option<&'a Sha>,
+}
+
+/// Moves a branch of the remote by compare-and-swap.
+pub(super) fn push(
+    git: &Git,
+    held: &Held,
+    repo: &Path,
+    branch: &str,
+    new: &Sha,
+    expected: Option<&Sha>,
+) -> WorldResult<Push> {
+    branch_ref(branch)?;
+    if let Some(expected) = expected
+        && !contains(git, repo, new, expected)?
+    {
+        let (new, expected) = (new.short(), expected.short());
+        return Err(WorldError::Unexpected(format!("{new} does not contain {expected}: {branch} would lose commits")));
+    }
+    let wanted = Move { git, held, repo, branch, new, expected };
+    let result = wanted.make()?;
+    if result == Push::Done {
+        wanted.note()?;
+    }
+    Ok(result)
+}
+
+impl Move<'_> {
+    fn make(&self) -> WorldResult<Push> {
+        match self.remote_value()? {
+            now if now.as_ref() == Some(self.new) => return Ok(Push::Done),
+            now if now.as_ref() != self.expected => return Ok(Push::Moved),
+            _ => {}
+        }
+        let answer = self.call()?.answer()?;
+        if answer.code == 0 {
+            return Ok(Push::Done);
+        }
+        let Some(reason) = refusal(&answer) else { return Err(unreachable(&origin(self.git, self.repo)?, &answer)) };
+        // The reason is text for people; whether the branch moved is asked, not read from that.
+        match self.remote_value()? {
+            now if now.as_ref() == Some(self.new) => Ok(Push::Done),
+            now if now.as_ref() != self.expected || is_race(&reason) => Ok(Push::Moved),
+            _ => Ok(Push::Refused(with_remote_words(&reason, &answer.stderr))),
+        }
+    }
+
+    fn call(&self) -> WorldResult<Call<'_>> {
+        let name = branch_ref(self.branch)?;
+        let expected = self.expected.map_or(Ok(""), object)?;
+        let lease = format!("--force-with-lease={name}:{expected}");
+        let refspec = format!("{}:{name}", object(self.new)?);
+        let call = self.git.act(self.held, &bare(self.repo), "push");
+        Ok(call.args(["--no-verify", "--porcelain", &lease, "origin", &refspec]))
+    }
+
+    /// Where the remote's branch is now.
+    fn remote_value(&self) -> WorldResult<Option<Sha>> {
+        let name = branch_ref(self.branch)?;
+        let call = self.git.question(&bare(self.repo), "ls-remote").args(["origin", &name]);
+        let answer = reached(&call, &origin(self.git, self.repo)?)?;
+        // The pattern also finds refs that merely end like this one.
+        Ok(branches(&answer).remove(self.branch))
+    }
+
+    /// Records where the remote's branch is, as a fetch would.
+    fn note(&self) -> WorldResult<()> {
+        let name = format!("{REMOTE_BRANCHES}{}", self.branch);
+        let args = ["--no-deref", "--end-of-options", &name, object(self.new)?];
+        // The push is done whether this succeeds or not, and the next fetch sees it.
+        self.git.act(self.held, &bare(self.repo), "update-ref").args(args).answer().map(|_| ())
+    }
+}
+
+/// Why the remote refused a ref, from the output of `git push --porcelain`; `None` where it was not even asked.
+fn refusal(answer: &Answer) -> Option<String> {
+    let lines = answer.lines();
+    let line = lines.iter().find(|line| line.starts_with("!\t"))?;
+    let summary = line.rsplit('\t').next()?;
+    let reason = summary.split_once('(').and_then(|(_, reason)| reason.strip_suffix(')'));
+    Some(reason.unwrap_or(summary).to_owned())
+}
+
+/// Whether a reason means that somebody else moves the branch at this moment.
+fn is_race(reason: &str) -> bool {
+    let races = ["stale info", "fetch first", "non-fast-forward", "but expected", "reference already exists"];
+    races.iter().any(|race| reason.contains(race))
+}
+
+/// The reason with what the remote said besides (its hook's words).
+fn with_remote_words(reason: &str, stderr: &str) -> String {
+    let words = stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
+    let words: Vec<_> = words.filter(|line| !line.is_empty()).collect();
+    let last = &words[words.len().saturating_sub(5)..];
+    if last.is_empty() { reason.to_owned() } else { format!("{reason}: {}", last.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(stdout: &str, expected: Option<&str>) {
+        let answer = Answer { code: 1, stdout: stdout.as_bytes().to_owned(), stderr: String::new() };
+        assert_eq!(refusal(&answer).as_deref(), expected, "{stdout}");
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_failure() {
+        check("To /r\n!\ta:refs/heads/b\t[rejected] (stale info)\nDone\n", Some("stale info"));
+        check("!\ta:refs/heads/b\t[remote rejected] (hook declined (twice))\n", Some("hook declined (twice)"));
+        check("To /r\n \ta:b\t1..2\nDone\n", None);
+        check("", None);
+    }
+
+    #[test]
+    fn the_remotes_own_words_are_kept() {
+        let stderr = "remote: go away        \nremote: \nerror: failed to push some refs\n";
+        assert_eq!(with_remote_words("pre-receive hook declined", stderr), "pre-receive hook declined: go away");
+        assert_eq!(with_remote_words("no", "error: x"), "no");
+    }
+}

@@ -1,0 +1,134 @@
+//! Repositories as such: what a folder is, a rig's bare repository, a bare copy to push to.
+
+use std::path::{Path, PathBuf};
+
+use super::Git;
+use super::admin::real;
+use super::command::Place;
+use super::refs::{bare, commit_at};
+use super::worktree::{HOOKS_FOLDER, branch};
+use crate::world::real::disk::{RealDisk, make_parent, rename_to_free};
+use crate::world::{Disk as _, FolderFacts, Held, WorldError, WorldResult};
+
+/// A branch that never is: no branch of the project counts as checked out in the bare repository.
+const NO_BRANCH: &str = "gt-none";
+
+/// Settings of a rig's repository, in the order in which git takes them: the format before its extensions.
+const REPOSITORY_SETTINGS: &[(&str, &str)] = &[
+    ("core.repositoryFormatVersion", "1"),
+    ("extensions.worktreeConfig", "true"),
+    ("extensions.preciousObjects", "true"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("core.logAllRefUpdates", "true"),
+    ("remote.origin.fetch", FETCH),
+];
+
+/// What is fetched, and where to.
+const FETCH: &str = "+refs/heads/*:refs/remotes/origin/*";
+
+/// What `folder` is to git.
+pub(super) fn folder(git: &Git, folder: &Path) -> WorldResult<FolderFacts> {
+    if !folder.is_dir() {
+        return Ok(FolderFacts::NoRepository);
+    }
+    let place = Place::Folder(folder.to_owned());
+    let call = git.question(&place, "rev-parse").args(["--is-bare-repository", "--is-inside-work-tree"]);
+    let answer = call.answer()?;
+    if answer.code != 0 && answer.stderr.contains("not a git repository") {
+        return Ok(FolderFacts::NoRepository);
+    }
+    if answer.code != 0 {
+        return Err(call.failed(answer.complaint()));
+    }
+    match answer.lines().iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["true", _] => Ok(FolderFacts::Bare),
+        [_, "true"] if is_top(git, &place, folder)? => checkout(git, &place),
+        _ => Ok(FolderFacts::NoRepository),
+    }
+}
+
+/// Whether `folder` is the root of its checkout.
+fn is_top(git: &Git, place: &Place, folder: &Path) -> WorldResult<bool> {
+    let answer = git.question(place, "rev-parse").arg("--show-toplevel").ok()?;
+    let top = answer.stdout.strip_suffix(b"\n").unwrap_or(&answer.stdout);
+    Ok(real(&super::command::path_from(top)) == real(folder))
+}
+
+fn checkout(git: &Git, place: &Place) -> WorldResult<FolderFacts> {
+    let has_commit = commit_at(git, place, "HEAD")?.is_some();
+    Ok(FolderFacts::Checkout {
+        origin: setting(git, place, "remote.origin.url")?,
+        branch: branch(git, place)?,
+        has_commit,
+    })
+}
+
+fn setting(git: &Git, place: &Place, key: &str) -> WorldResult<Option<String>> {
+    let answer = git.question(place, "config").args(["--get", key]).expect(&[0, 1])?;
+    Ok((answer.code == 0).then(|| answer.line()))
+}
+
+/// Makes the bare repository of a rig.
+pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str) -> WorldResult<()> {
+    RealDisk.create_dir(repo)?;
+    match folder(git, repo)? {
+        FolderFacts::Bare => {}
+        FolderFacts::NoRepository => init(git, held, repo)?,
+        FolderFacts::Checkout { .. } => {
+            return Err(WorldError::Unexpected(format!("{} is a repository with a checkout", repo.display())));
+        }
+    }
+    let set = |args: &[&str]| git.act(held, &bare(repo), "config").args(args).ok().map(|_| ());
+    for (key, value) in REPOSITORY_SETTINGS {
+        set(&["--replace-all", key, value])?;
+    }
+    set(&["--replace-all", "remote.origin.url", url])?;
+    // Worktrees share the main configuration and are not bare: that it is so is the bare repository's own setting.
+    set(&["--worktree", "core.bare", "true"])?;
+    git.act(held, &bare(repo), "config").args(["--local", "--unset-all", "core.bare"]).expect(&[0, 5])?;
+    RealDisk.create_dir(&repo.join(HOOKS_FOLDER))?;
+    RealDisk.create_dir(&repo.join("info"))
+}
+
+fn init(git: &Git, held: &Held, repo: &Path) -> WorldResult<()> {
+    for lock in ["HEAD.lock", "config.lock"] {
+        // What is not a repository yet is used by nobody: a killed git left these.
+        RealDisk.remove(&repo.join(lock))?;
+    }
+    let call = git.act(held, &Place::Folder(repo.to_owned()), "init");
+    let call = call.args(["--quiet", "--bare", "--template=", "--initial-branch", NO_BRANCH]);
+    call.arg(real(repo)).ok().map(|_| ())
+}
+
+/// Makes a bare copy of the repository in `from` at `bare`, and names it `origin` there.
+pub(super) fn make_bare_remote(git: &Git, held: &Held, from: &Path, bare: &Path) -> WorldResult<()> {
+    let FolderFacts::Checkout { origin, .. } = folder(git, from)? else {
+        return Err(WorldError::Unexpected(format!("{} is no repository with a checkout", from.display())));
+    };
+    let (from, bare) = (real(from), real(bare));
+    let address = bare.to_string_lossy().into_owned();
+    if let Some(origin) = origin.filter(|origin| *origin != address) {
+        return Err(WorldError::Unexpected(format!("{} has a remote origin already: {origin}", from.display())));
+    }
+    if !RealDisk.exists(&bare) {
+        copy(git, held, &from, &bare)?;
+    }
+    let set = |key: &str, value: &str| git.act(held, &Place::Folder(from.clone()), "config").args([key, value]).ok();
+    // The address comes last: with it, all is done.
+    set("remote.origin.fetch", FETCH)?;
+    set("remote.origin.url", &address)?;
+    Ok(())
+}
+
+fn copy(git: &Git, held: &Held, from: &Path, bare: &Path) -> WorldResult<()> {
+    make_parent(bare)?;
+    let mut making = bare.as_os_str().to_owned();
+    making.push(".gt-making");
+    let making = PathBuf::from(making);
+    RealDisk.remove(&making)?;
+    let call = git.act(held, &Place::Nowhere, "clone").args(["--quiet", "--bare", "--no-hardlinks", "--template="]);
+    call.arg("--").arg(from).arg(&making).ok()?;
+    git.act(held, &Place::Bare(making.clone()), "config").args(["--remove-section", "remote.origin"]).ok()?;
+    rename_to_free(&making, bare)
+}

@@ -1,0 +1,176 @@
+//! Snapshots: the whole state of a worktree as a commit, without touching it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use gt_model::id::Sha;
+
+use super::admin::required;
+use super::candidate::with_last_newline;
+use super::command::{Call, Place, path_from, shown};
+use super::refs::{self, bare, commit_at, object, ref_name};
+use super::scratch::Scratch;
+use super::worktree::head;
+use super::{Git, TOWN_IDENTITY};
+use crate::world::real::disk::RealDisk;
+use crate::world::{Disk as _, Held, Snapshot, WorldResult};
+
+/// The mode under which a tree holds a repository inside the repository: by its commit only.
+const NESTED_REPOSITORY: &[u8] = b"160000";
+
+/// Exit code with which git says that it went on after errors.
+const SOME_FAILED: i32 = 1;
+
+/// How many paths one call gets as arguments.
+const PATHS_PER_CALL: usize = 500;
+
+/// Takes the state of the worktree at `path` into the ref `name`.
+pub(super) fn take(
+    git: &Git,
+    held: &Held,
+    repo: &Path,
+    path: &Path,
+    name: &str,
+    message: &str,
+) -> WorldResult<Snapshot> {
+    ref_name(name)?;
+    let admin = required(repo, path)?;
+    let place = admin.place();
+    let head = head(git, &place)?;
+    let index = Scratch::copy_of(repo, &admin.folder.join("index"))?;
+    let mut copy = IndexCopy { git, held, place: &place, index: &index, options: Vec::new() };
+    let skipped = copy.take_in(&head)?;
+    let tree = Sha::from(copy.act("write-tree").ok()?.line());
+    let before = commit_at(git, &bare(repo), name)?;
+    if let Some(commit) = &before
+        && is_same(git, repo, commit, &tree, &head)?
+    {
+        return Ok(Snapshot { commit: commit.clone(), skipped });
+    }
+    let commit = commit(git, held, repo, &tree, [Some(&head), before.as_ref()], message)?;
+    refs::set(git, held, repo, name, &commit, before.as_ref())?;
+    Ok(Snapshot { commit, skipped })
+}
+
+/// Whether a snapshot holds this tree on this head.
+fn is_same(git: &Git, repo: &Path, snapshot: &Sha, tree: &Sha, head: &Sha) -> WorldResult<bool> {
+    let parent = commit_at(git, &bare(repo), &format!("{}^1", object(snapshot)?))?;
+    Ok(parent.as_ref() == Some(head) && refs::tree_of(git, repo, snapshot)? == *tree)
+}
+
+fn commit(
+    git: &Git,
+    held: &Held,
+    repo: &Path,
+    tree: &Sha,
+    parents: [Option<&Sha>; 2],
+    message: &str,
+) -> WorldResult<Sha> {
+    let text = Scratch::with(repo, &with_last_newline(message))?;
+    let mut call = git.act(held, &bare(repo), "commit-tree");
+    for parent in parents.into_iter().flatten() {
+        call = call.args(["-p", object(parent)?]);
+    }
+    let (name, mail) = TOWN_IDENTITY;
+    let call = call.env("GIT_AUTHOR_NAME", name).env("GIT_AUTHOR_EMAIL", mail);
+    let call = call.env("GIT_COMMITTER_NAME", name).env("GIT_COMMITTER_EMAIL", mail);
+    Ok(Sha::from(call.arg("-F").arg(text.path()).arg(object(tree)?).ok()?.line()))
+}
+
+/// A copy of a worktree's index, into which the state of the files is taken.
+struct IndexCopy<'a> {
+    git: &'a Git,
+    held: &'a Held,
+    place: &'a Place,
+    index: &'a Scratch,
+    /// Options that all calls on this copy need.
+    options: Vec<String>,
+}
+
+impl IndexCopy<'_> {
+    fn act(&self, verb: &str) -> Call<'_> {
+        let options: Vec<_> = self.options.iter().map(String::as_str).collect();
+        self.git.act(self.held, self.place, verb).git_options(&options).env("GIT_INDEX_FILE", self.index.path())
+    }
+
+    /// Takes in all files that can be; answers with the paths that can't.
+    fn take_in(&mut self, head: &Sha) -> WorldResult<Vec<String>> {
+        if self.act("ls-files").arg("--cached").answer()?.code != 0 {
+            // The worktree's index is damaged; what HEAD and the files hold can still be had.
+            RealDisk.remove(self.index.path())?;
+            self.act("read-tree").arg(object(head)?).ok()?;
+        }
+        let mut answer = self.add_all().answer()?;
+        if ![0, SOME_FAILED].contains(&answer.code) {
+            self.leave_out_filters()?;
+            answer = self.add_all().expect(&[0, SOME_FAILED])?;
+        }
+        let mut skipped = unreadable_folders(&answer.stderr);
+        skipped.extend(self.left_out()?);
+        skipped.extend(self.nested(head)?);
+        skipped.extend(self.settle_unmerged()?);
+        Ok(skipped.into_iter().collect())
+    }
+
+    fn add_all(&self) -> Call<'_> {
+        self.act("add").args(["-A", "--ignore-errors", "--sparse", "--", "."])
+    }
+
+    /// Makes git take files as they are, by the attributes of an empty tree. A filter that fails (a missing
+    /// `git-lfs`) ends git at once, whatever errors it may ignore.
+    fn leave_out_filters(&mut self) -> WorldResult<()> {
+        let empty = self.act("hash-object").args(["-w", "-t", "tree", "/dev/null"]).ok()?.line();
+        self.options = [format!("--attr-source={empty}"), "-c".to_owned(), "core.autocrlf=false".to_owned()].into();
+        Ok(())
+    }
+
+    /// Paths that are not in the index as they are on disk.
+    fn left_out(&self) -> WorldResult<BTreeSet<String>> {
+        let others = self.act("ls-files").args(["--others", "--exclude-standard", "-z"]).ok()?;
+        let changed = self.act("diff-files").args(["--name-only", "--no-renames", "-z"]).ok()?;
+        Ok(others.fields().chain(changed.fields()).map(shown).collect())
+    }
+
+    /// Repositories inside the worktree that HEAD does not have so: of these only the commit is taken.
+    fn nested(&self, head: &Sha) -> WorldResult<BTreeSet<String>> {
+        let call = self.act("diff-index").args(["--cached", "--raw", "--no-renames", "-z", object(head)?, "--"]);
+        let answer = call.ok()?;
+        let fields: Vec<_> = answer.fields().collect();
+        // Each is `:<old mode> <new mode> …`, then the path.
+        let pairs = fields.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+        let is_nested = |facts: &[u8]| facts.split(|byte| *byte == b' ').nth(1) == Some(NESTED_REPOSITORY);
+        Ok(pairs.filter(|(facts, _)| is_nested(facts)).map(|(_, path)| shown(path)).collect())
+    }
+
+    /// Takes paths out of the index that are still in conflict, since their files could not be read: no tree can hold
+    /// them so.
+    fn settle_unmerged(&self) -> WorldResult<BTreeSet<String>> {
+        let answer = self.act("diff-files").args(["--name-only", "--diff-filter=U", "-z"]).ok()?;
+        let unmerged: Vec<_> = answer.fields().collect();
+        for paths in unmerged.chunks(PATHS_PER_CALL) {
+            let paths = paths.iter().map(|path| path_from(path));
+            self.act("update-index").args(["--force-remove", "--"]).args(paths).ok()?;
+        }
+        Ok(unmerged.into_iter().map(shown).collect())
+    }
+}
+
+/// Folders that git could not look into, from its complaint: nothing else tells of these.
+fn unreadable_folders(stderr: &str) -> BTreeSet<String> {
+    let named = |line: &str| {
+        let (_, rest) = line.split_once("could not open directory '")?;
+        Some(rest.rsplit_once("': ")?.0.to_owned())
+    };
+    stderr.lines().filter_map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_git_could_not_look_into_are_named() {
+        let stderr = "warning: could not open directory 'a/it's/': Permission denied\nother\n";
+        assert_eq!(unreadable_folders(stderr), BTreeSet::from(["a/it's/".to_owned()]));
+    }
+}

@@ -1,0 +1,106 @@
+//! Fetches and pushes.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::world::{Push, WorldError};
+
+fn push(rig: &Rig, branch: &str, new: &Sha, expected: Option<&Sha>) -> Push {
+    rig.git.push(&rig.held, &rig.repo(), branch, new, expected).unwrap()
+}
+
+fn remote_value(rig: &Rig, branch: &str) -> Option<Sha> {
+    rig.git.ask_remote(rig.at("origin").to_str().unwrap()).unwrap().branches.remove(branch)
+}
+
+#[test]
+fn a_push_moves_the_branch_once() {
+    let rig = Rig::new();
+    let (old, new) = (rig.trunk(), rig.commit(&rig.worktree("w"), "one", "1\n"));
+    assert_eq!(push(&rig, "main", &new, Some(&old)), Push::Done);
+    assert_eq!(push(&rig, "main", &new, Some(&old)), Push::Done);
+    assert_eq!(remote_value(&rig, "main"), Some(new.clone()));
+    assert_eq!(rig.trunk(), new);
+    assert_eq!(push(&rig, "made", &new, None), Push::Done);
+    assert_eq!(remote_value(&rig, "made"), Some(new));
+}
+
+#[test]
+fn a_branch_that_is_elsewhere_is_left_there() {
+    let rig = Rig::new();
+    let (old, new) = (rig.trunk(), rig.commit(&rig.worktree("w"), "one", "1\n"));
+    let foreign = rig.commit(&rig.at("seed"), "foreign", "f\n");
+    rig.run(&rig.at("seed"), "push", &["--quiet", "origin", "HEAD:refs/heads/main"]);
+    assert_eq!(push(&rig, "main", &new, Some(&old)), Push::Moved);
+    assert_eq!(push(&rig, "main", &new, None), Push::Moved);
+    assert_eq!(push(&rig, "none", &new, Some(&old)), Push::Moved);
+    assert_eq!(remote_value(&rig, "main"), Some(foreign));
+}
+
+#[test]
+fn a_push_never_loses_commits() {
+    let rig = Rig::new();
+    let (one, two) = (rig.commit(&rig.worktree("a"), "one", "1\n"), rig.commit(&rig.worktree("b"), "two", "2\n"));
+    assert_eq!(push(&rig, "main", &one, Some(&rig.trunk())), Push::Done);
+    let result = rig.git.push(&rig.held, &rig.repo(), "main", &two, Some(&one));
+    assert!(matches!(result, Err(WorldError::Unexpected(_))), "{result:?}");
+    assert_eq!(remote_value(&rig, "main"), Some(one));
+}
+
+#[test]
+fn a_hook_of_the_remote_refuses_with_its_words() {
+    let rig = Rig::new();
+    let (old, new) = (rig.trunk(), rig.commit(&rig.worktree("w"), "one", "1\n"));
+    let hook = rig.at("origin/hooks/pre-receive");
+    put(&hook, "#!/bin/sh\necho 'trunk is frozen'\nexit 1\n");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let expected = "pre-receive hook declined: trunk is frozen";
+    assert_eq!(push(&rig, "main", &new, Some(&old)), Push::Refused(expected.to_owned()));
+    assert_eq!(remote_value(&rig, "main"), Some(old.clone()));
+    assert_eq!(rig.trunk(), old);
+}
+
+#[test]
+fn a_branch_that_is_checked_out_there_is_refused() {
+    let rig = Rig::new();
+    let seed = rig.at("seed");
+    rig.git.create(&rig.held, &rig.repo(), seed.to_str().unwrap()).unwrap();
+    let (old, new) = (rig.trunk(), rig.commit(&rig.worktree("w"), "one", "1\n"));
+    let Push::Refused(reason) = push(&rig, "main", &new, Some(&old)) else { panic!("not refused") };
+    assert!(reason.starts_with("branch is currently checked out"), "{reason}");
+}
+
+#[test]
+fn a_remote_that_is_gone_is_unreachable() {
+    let rig = Rig::new();
+    let (old, new) = (rig.trunk(), rig.commit(&rig.worktree("w"), "one", "1\n"));
+    fs::rename(rig.at("origin"), rig.at("elsewhere")).unwrap();
+    let push = rig.git.push(&rig.held, &rig.repo(), "main", &new, Some(&old)).unwrap_err();
+    let fetch = rig.git.fetch(&rig.held, &rig.repo()).unwrap_err();
+    let ask = rig.git.ask_remote(rig.at("origin").to_str().unwrap()).unwrap_err();
+    for error in [push, fetch, ask] {
+        assert!(matches!(&error, WorldError::Unreachable { text, .. } if !text.is_empty()), "{error:?}");
+    }
+}
+
+#[test]
+fn a_fetch_follows_the_remote() {
+    let rig = Rig::new();
+    rig.run(&rig.at("seed"), "push", &["--quiet", "origin", "HEAD:refs/heads/gone", "HEAD:refs/heads/a/b"]);
+    rig.git.fetch(&rig.held, &rig.repo()).unwrap();
+    rig.run(&rig.at("seed"), "push", &["--quiet", "origin", ":refs/heads/gone"]);
+    rig.run(&rig.repo(), "symbolic-ref", &["refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
+    let branches = rig.git.fetch(&rig.held, &rig.repo()).unwrap();
+    assert_eq!(branches.keys().collect::<Vec<_>>(), ["a/b", "main"]);
+}
+
+#[test]
+fn a_remote_tells_its_branches_and_an_empty_one_has_none() {
+    let rig = Rig::new();
+    let facts = rig.git.ask_remote(rig.at("origin").to_str().unwrap()).unwrap();
+    assert_eq!(facts.head_branch.as_deref(), Some("main"));
+    assert_eq!(facts.branches.get("main"), Some(&rig.trunk()));
+    rig.run(&rig.at(""), "init", &["--quiet", "--bare", "void"]);
+    assert!(rig.git.ask_remote(rig.at("void").to_str().unwrap()).unwrap().branches.is_empty());
+    assert!(rig.git.ask_remote("--upload-pack=touch x").is_err());
+}

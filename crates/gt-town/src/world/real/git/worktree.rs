@@ -1,0 +1,284 @@
+//! Worktrees: made, looked at, put back to a commit, archived.
+
+use std::path::{Path, PathBuf};
+
+use gt_model::id::Sha;
+
+use super::admin::{Admin, MAKING, all, attached, real, recorded, required};
+use super::command::{Place, shown};
+use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
+use super::{Git, TOWN_IDENTITY};
+use crate::world::real::disk::{RealDisk, rename_to_free};
+use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
+
+/// Folder of a repository with the hooks that hold in its worktrees.
+pub(super) const HOOKS_FOLDER: &str = "gt-hooks";
+
+/// Where an archived worktree keeps what git knew of it.
+const ARCHIVED_ADMIN: &str = ".git.archived";
+
+/// Where a worker's pushes lead: to a protocol that no git speaks.
+const REFUSED: &str = "gt-refused://";
+
+/// Beginnings of addresses that a worker can't push to.
+const REFUSED_PREFIXES: &[&str] =
+    &["/", "./", "../", "file://", "https://", "http://", "ssh://", "git@", "git://", "git+ssh://", "ssh+git://"];
+
+/// What a gate may leave in its worktree's administrative folder: settings of its own, and a merge, a rebase or the
+/// like that is not finished.
+const GATE_LEFTOVERS: &[&str] = &[
+    "config.worktree",
+    "info/sparse-checkout",
+    "index.lock",
+    "HEAD.lock",
+    "config.worktree.lock",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+    "MERGE_HEAD",
+    "MERGE_MSG",
+    "MERGE_MODE",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "AUTO_MERGE",
+    "BISECT_LOG",
+];
+
+/// What is in a worktree.
+pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>> {
+    let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
+    let place = admin.place();
+    let head = head(git, &place)?;
+    Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &place)? }))
+}
+
+/// The commit that is checked out.
+pub(super) fn head(git: &Git, place: &Place) -> WorldResult<Sha> {
+    let none = || git.question(place, "rev-parse").failed("HEAD names no commit".to_owned());
+    commit_at(git, place, "HEAD")?.ok_or_else(none)
+}
+
+/// The branch that is checked out.
+pub(super) fn branch(git: &Git, place: &Place) -> WorldResult<Option<String>> {
+    let answer = git.question(place, "symbolic-ref").args(["--quiet", "HEAD"]).expect(&[0, 1])?;
+    Ok(answer.line().strip_prefix(BRANCHES).map(str::to_owned))
+}
+
+fn dirty(git: &Git, place: &Place) -> WorldResult<Vec<String>> {
+    let call = git.question(place, "status").args(["--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]);
+    let answer = call.ok()?;
+    // Each is two letters and a blank, then the path.
+    Ok(answer.fields().filter_map(|field| field.get(3..)).take(DIRTY_LIMIT).map(shown).collect())
+}
+
+/// Makes a worktree, or finishes one.
+pub(super) fn add(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+    object(&plan.start)?;
+    plan.branch.as_deref().map(branch_ref).transpose()?;
+    if let Some(admin) = kept(repo, &plan.path)? {
+        check_branch(git, &admin, plan)?;
+        return settle(git, repo, &admin, plan);
+    }
+    forget_gone(repo)?;
+    make(git, held, repo, plan)?;
+    let admin = required(repo, &plan.path)?;
+    settle(git, repo, &admin, plan)?;
+    admin.finish()
+}
+
+/// The worktree that is already at `path`, linked again where its link was lost. A half-made one is cleared away:
+/// nobody has worked in it.
+fn kept(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
+    let Some(admin) = recorded(repo, path)? else { return Ok(None) };
+    if admin.is_half_made() {
+        RealDisk.remove(&admin.path)?;
+        RealDisk.remove(&admin.folder)?;
+        return Ok(None);
+    }
+    if path.is_dir() && admin.has_lost_link() {
+        admin.link()?;
+    }
+    Ok(Some(admin).filter(Admin::is_linked))
+}
+
+/// Makes git forget worktrees whose folders are gone, so that their branches can be checked out again. Unlike
+/// `git worktree prune`, it keeps those that have only lost their link: that can be made again.
+fn forget_gone(repo: &Path) -> WorldResult<()> {
+    let gone = all(repo)?.into_iter().filter(|admin| !RealDisk.exists(&admin.path));
+    gone.into_iter().try_for_each(|admin| RealDisk.remove(&admin.folder))
+}
+
+fn check_branch(git: &Git, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
+    let there = branch(git, &admin.place())?;
+    if there == plan.branch {
+        return Ok(());
+    }
+    let said = |branch: &Option<String>| branch.clone().unwrap_or("no branch".to_owned());
+    let (path, there, wanted) = (plan.path.display(), said(&there), said(&plan.branch));
+    Err(WorldError::Unexpected(format!("the worktree {path} is on {there}, not on {wanted}")))
+}
+
+fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+    let call = git.act(held, &bare(repo), "worktree").args(["add", "--quiet", "--lock", "--reason", MAKING]);
+    let path = std::path::absolute(&plan.path).unwrap_or_else(|_| plan.path.clone());
+    let start = object(&plan.start)?;
+    let call = match &plan.branch {
+        None => call.arg("--detach").arg(&path).arg(start),
+        Some(branch) if commit_at(git, &bare(repo), &branch_ref(branch)?)?.is_some() => call.arg(&path).arg(branch),
+        Some(branch) => call.args(["--no-track", "-b", branch]).arg(&path).arg(start),
+    };
+    call.ok().map(|_| ())
+}
+
+/// Gives a worktree its own settings, where it has not got them.
+fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
+    let file = admin.folder.join("config.worktree");
+    let call = git.question(&bare(repo), "config").arg("--file").arg(&file).args(["--get", "gt.identity"]);
+    let identity = format!("{} <{}>", plan.identity.0, plan.identity.1);
+    // A file that is missing or damaged has no such setting either.
+    if call.answer()?.line() == identity {
+        return Ok(());
+    }
+    let origin = git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?.line();
+    RealDisk.write(&file, settings(&real(repo), plan, &origin, &identity).as_bytes())
+}
+
+/// A worktree's settings: who commits, whose hooks run, and that nothing is pushed from it.
+fn settings(repo: &Path, plan: &WorktreePlan, origin: &str, identity: &str) -> String {
+    let hooks = repo.join(HOOKS_FOLDER);
+    let mut text = String::new();
+    let mut section = |name: &str, entries: &[(&str, &str)]| {
+        text.push_str(&format!("[{name}]\n"));
+        for (key, value) in entries {
+            text.push_str(&format!("\t{key} = {}\n", quoted(value)));
+        }
+    };
+    section("user", &[("name", &plan.identity.0), ("email", &plan.identity.1)]);
+    section("commit", &[("gpgsign", "false")]);
+    section("core", &[("hooksPath", &hooks.to_string_lossy())]);
+    section("push", &[("default", "nothing")]);
+    section("credential", &[("helper", "")]);
+    section("gc", &[("auto", "0")]);
+    section("maintenance", &[("auto", "false")]);
+    // The longest match wins: with the whole address, no rewriting rule of the user's own is longer.
+    let refused = REFUSED_PREFIXES.iter().chain([&origin].into_iter().filter(|origin| !origin.is_empty()));
+    let refused: Vec<_> = refused.map(|prefix| ("pushInsteadOf", *prefix)).collect();
+    section(&format!("url \"{REFUSED}\""), &refused);
+    section("remote \"origin\"", &[("pushurl", &format!("{REFUSED}origin"))]);
+    section("gt", &[("identity", identity)]);
+    text
+}
+
+/// A value as git's configuration files hold it.
+fn quoted(value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
+    format!("\"{escaped}\"")
+}
+
+/// Puts a gate worktree at `commit`.
+pub(super) fn reset_gate(git: &Git, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
+    object(commit)?;
+    if let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) {
+        let place = admin.place();
+        clear(&admin, GATE_LEFTOVERS)?;
+        settle(git, repo, &admin, &gate_plan(path, commit))?;
+        if has_hidden_flags(git, &place) {
+            clear(&admin, &["index"])?;
+        }
+        if put(git, held, &place, commit).is_ok() {
+            return Ok(());
+        }
+        // A damaged index is made again from the commit and the files.
+        clear(&admin, &["index"])?;
+        if put(git, held, &place, commit).is_ok() {
+            return Ok(());
+        }
+    }
+    // Without the commit the worktree would be lost for nothing.
+    super::refs::tree_of(git, repo, commit)?;
+    remove_gate(repo, path)?;
+    add(git, held, repo, &gate_plan(path, commit))
+}
+
+fn gate_plan(path: &Path, commit: &Sha) -> WorktreePlan {
+    let identity = (TOWN_IDENTITY.0.to_owned(), TOWN_IDENTITY.1.to_owned());
+    WorktreePlan { path: path.to_owned(), branch: None, start: commit.clone(), identity }
+}
+
+fn clear(admin: &Admin, names: &[&str]) -> WorldResult<()> {
+    names.iter().try_for_each(|name| RealDisk.remove(&admin.folder.join(name)))
+}
+
+/// Whether the index tells git not to look at some files: these would be left as they are.
+fn has_hidden_flags(git: &Git, place: &Place) -> bool {
+    let Ok(answer) = git.question(place, "ls-files").args(["-v", "-z"]).ok() else { return true };
+    answer.fields().any(|field| field[0] == b'S' || field[0].is_ascii_lowercase())
+}
+
+fn put(git: &Git, held: &Held, place: &Place, commit: &Sha) -> WorldResult<()> {
+    git.act(held, place, "checkout").args(["--quiet", "--force", "--detach", object(commit)?]).ok()?;
+    git.act(held, place, "clean").args(["-ffd", "--quiet"]).ok()?;
+    Ok(())
+}
+
+/// Removes a gate worktree.
+pub(super) fn remove_gate(repo: &Path, path: &Path) -> WorldResult<()> {
+    let recorded = recorded(repo, path)?;
+    RealDisk.remove(path)?;
+    if let Some(admin) = recorded {
+        RealDisk.remove(&admin.folder)?;
+    }
+    Ok(())
+}
+
+/// Renames a worktree to `to`, and makes git forget it.
+pub(super) fn archive(repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+    let recorded = recorded(repo, path)?;
+    if RealDisk.exists(path) {
+        crate::world::real::disk::make_parent(to)?;
+        rename_to_free(path, to)?;
+    }
+    if RealDisk.exists(to) {
+        detach(to, recorded.as_ref())?;
+    }
+    if let Some(admin) = recorded {
+        RealDisk.remove(&admin.folder)?;
+    }
+    Ok(())
+}
+
+/// Takes the link to the repository away from an archived checkout, and keeps it and what git knew of the worktree
+/// beside. A link that stayed would lead to the next worktree of the same name.
+fn detach(to: &Path, recorded: Option<&Admin>) -> WorldResult<()> {
+    let (link, kept) = (to.join(".git"), to.join(ARCHIVED_ADMIN));
+    let move_in = |from: PathBuf, name: &str| match kept.join(name) {
+        target if RealDisk.exists(&from) && !RealDisk.exists(&target) => rename_to_free(&from, &target),
+        _ => Ok(()),
+    };
+    if link.is_file() {
+        RealDisk.create_dir(&kept)?;
+        move_in(link, "link")?;
+    }
+    match recorded {
+        Some(admin) => RealDisk.create_dir(&kept).and_then(|()| move_in(admin.folder.clone(), "admin")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_for_git() {
+        assert_eq!(quoted("a \"b\"\\\n#c"), "\"a \\\"b\\\"\\\\\\n#c\"");
+    }
+
+    #[test]
+    fn the_real_path_of_what_is_gone_is_reckoned_from_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink(&root, root.join("link")).unwrap();
+        assert_eq!(real(&root.join("link/a/b")), root.join("a/b"));
+    }
+}

@@ -1,0 +1,343 @@
+//! The shim of an agent.
+#![expect(clippy::disallowed_methods, reason = "the shim starts its agent, and reckons its deadlines on its own")]
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use rustix::process::{Pid, getpid};
+
+use super::output::Output;
+use super::record::{self, COULD_NOT_START, COULD_NOT_START_CODE, Plan, Started};
+use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
+use super::{SELF, mark, stand_apart};
+use crate::world::Exit;
+use crate::world::real::process;
+
+/// How long an agent may take to end when asked to, where whoever asks says nothing.
+const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+/// How long what an agent leaves behind may take to end.
+pub(crate) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
+/// How often the shim looks whether the town is still there.
+const TOWN_CHECK: Duration = Duration::from_secs(2);
+/// How often, and in which steps, a lock that somebody only looks at is tried again.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// The one line by which a shim answers whoever starts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ack {
+    /// The agent is recorded: as started, or as one that could not be started.
+    Started,
+    /// Another shim of this session is there.
+    Busy,
+    /// Nothing was started or recorded.
+    Failed(String),
+}
+
+impl Ack {
+    /// As a line.
+    fn line(&self) -> String {
+        match self {
+            Self::Started => "started\n".into(),
+            Self::Busy => "busy\n".into(),
+            Self::Failed(why) => format!("failed: {}\n", why.replace('\n', " ")),
+        }
+    }
+
+    /// Back from a line; `None` where it is none.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        match line.strip_suffix('\n')? {
+            "started" => Some(Self::Started),
+            "busy" => Some(Self::Busy),
+            other => Some(Self::Failed(other.strip_prefix("failed: ")?.to_owned())),
+        }
+    }
+
+    fn send(&self) {
+        // Whoever started us may be gone; the records are there all the same.
+        let _ = io::stdout().write_all(self.line().as_bytes()).and_then(|()| io::stdout().flush());
+    }
+}
+
+/// Starts the shim of `dir` as nobody's child.
+pub(super) fn detach(dir: &Path) -> ExitCode {
+    match Command::new(SELF).arg0("gt").args(["session", "host"]).arg(dir).spawn() {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            Ack::Failed(format!("can't start the shim: {error}")).send();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a shim does not start its agent.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("another shim of this session is there")]
+    Busy,
+    #[error("this session was started before")]
+    StartedBefore,
+    #[error("the session's folder has no plan")]
+    NoPlan,
+    #[error(transparent)]
+    Record(#[from] record::RecordError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<&Refusal> for Ack {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            Refusal::StartedBefore => Self::Started,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// Runs the agent of the session in `dir` to its end, if it never ran before.
+pub(super) fn host(dir: &Path) -> ExitCode {
+    match host_once(dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => {
+            // Into the shim's log: whoever started us may have heard our answer long ago.
+            let _ = writeln!(io::stderr(), "{refusal}");
+            Ack::from(&refusal).send();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn host_once(dir: &Path) -> Result<(), Refusal> {
+    let _lock = only_shim(dir)?;
+    if record::is_recorded(dir) {
+        return Err(Refusal::StartedBefore);
+    }
+    let plan = record::plan(dir)?.ok_or(Refusal::NoPlan)?;
+    stand_apart()?;
+    let bell = Bell::install()?;
+    let (mut output, gate) = Gate::close(dir)?;
+    let root = gate.root;
+    record::write(dir, record::STARTED, &gate.started()?)?;
+    match gate.open() {
+        Ok(()) => {
+            Ack::Started.send();
+            let mut overseer = Host { dir: dir.to_owned(), bell: &bell, town: Marker::of(&plan.town) };
+            let outcome = watch(root, &bell, &mut output, &mut overseer);
+            output.finish();
+            conclude(dir, &plan, &exit_of(outcome))
+        }
+        Err(why) => {
+            let reason = format!("{COULD_NOT_START}: {why}");
+            conclude(dir, &plan, &Exit { code: Some(COULD_NOT_START_CODE), signal: None, reason })?;
+            Ack::Started.send();
+            Ok(())
+        }
+    }
+}
+
+/// Records the end, and lets the deacon know. With the town gone, there is nowhere to record it and nobody to tell.
+fn conclude(dir: &Path, plan: &Plan, exit: &Exit) -> Result<(), Refusal> {
+    if dir.exists() {
+        record::write(dir, record::EXIT, exit)?;
+    }
+    wake_deacon(&plan.town);
+    Ok(())
+}
+
+/// The lock that the session's only shim holds. Who looks whether it is held, holds it for an instant.
+fn only_shim(dir: &Path) -> Result<File, Refusal> {
+    for _ in 0..LOCK_TRIES {
+        if let Some(lock) = record::try_lock(dir, record::LOCK)? {
+            return Ok(lock);
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(Refusal::Busy)
+}
+
+/// The process that is to become the agent, still waiting.
+#[derive(Debug)]
+struct Gate {
+    root: Pid,
+    socket: UnixStream,
+}
+
+impl Gate {
+    /// Starts it. It ends by itself, without ever having been the agent, if this shim ends before it is opened.
+    fn close(dir: &Path) -> io::Result<(Output, Self)> {
+        let (socket, theirs) = UnixStream::pair()?;
+        let (reader, writer) = io::pipe()?;
+        let log = File::options().create(true).append(true).open(dir.join(record::OUTPUT_LOG))?;
+        let child = Command::new(SELF)
+            .arg0("gt")
+            .args(["session", "exec"])
+            .arg(dir)
+            .stdin(OwnedFd::from(theirs))
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0)
+            .spawn()?;
+        // Waited for by the watch, with all others: not through the handle of this one.
+        Ok((Output::new(reader, log), Self { root: Pid::from_child(&child), socket }))
+    }
+
+    /// Its record.
+    fn started(&self) -> io::Result<Started> {
+        let known = |pid: Pid| process::identify(pid.as_raw_pid()).ok_or(io::ErrorKind::NotFound);
+        let mark = mark(&fs::read("/proc/self/environ")?);
+        Ok(Started { protocol: record::PROTOCOL, shim: known(getpid())?, agent: known(self.root)?, mark })
+    }
+
+    /// Lets it become the agent; an error says in words why it can't.
+    fn open(mut self) -> Result<(), String> {
+        let mut answer = String::new();
+        let asked = self.socket.write_all(&[1]).and_then(|()| self.socket.read_to_string(&mut answer));
+        match asked {
+            Ok(_) if answer.is_empty() => Ok(()),
+            Ok(_) => Err(answer),
+            // It was killed while it waited: the watch finds out how.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Becomes the agent as soon as the shim, at the other end of stdin, says so.
+pub(super) fn exec(dir: &Path) -> ExitCode {
+    let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
+    let mut socket = UnixStream::from(socket);
+    let mut released = [0];
+    if !matches!(socket.read(&mut released), Ok(1)) {
+        return ExitCode::FAILURE;
+    }
+    let why = match record::plan(dir) {
+        Ok(Some(plan)) => become_agent(&plan),
+        Ok(None) => "the session's folder has no plan".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    // The shim hears it, or is gone.
+    let _ = socket.write_all(why.as_bytes());
+    ExitCode::FAILURE
+}
+
+/// Returns only with the reason why it could not.
+fn become_agent(plan: &Plan) -> String {
+    let Some((program, args)) = plan.argv.split_first() else { return "the command is empty".to_owned() };
+    let error = Command::new(program).args(args).current_dir(&plan.cwd).stdin(Stdio::null()).exec();
+    if plan.cwd.is_dir() { format!("{program}: {error}") } else { format!("no folder {}", plan.cwd.display()) }
+}
+
+/// Decides when an agent's tree is to end.
+struct Host<'a> {
+    dir: PathBuf,
+    bell: &'a Bell,
+    town: Marker,
+}
+
+/// The file that says that the town is there.
+#[derive(Debug)]
+struct Marker {
+    path: PathBuf,
+    missed_at: Option<Instant>,
+}
+
+impl Marker {
+    fn of(town: &Path) -> Self {
+        Self { path: town.join("town.toml"), missed_at: None }
+    }
+
+    /// Whether it is gone: missed twice, a [`TOWN_CHECK`] apart. Some editors remove a file for a moment when they
+    /// save it. What can't be looked at is not gone.
+    fn is_gone(&mut self, now: Instant) -> bool {
+        if !matches!(self.path.try_exists(), Ok(false)) {
+            self.missed_at = None;
+            return false;
+        }
+        now - *self.missed_at.get_or_insert(now) >= TOWN_CHECK
+    }
+}
+
+impl Overseer for Host<'_> {
+    fn order(&mut self, now: Instant) -> Option<Order> {
+        if self.bell.take_end_request() {
+            return Some(Order { why: Why::Requested, grace: requested_grace(&self.dir) });
+        }
+        self.town.is_gone(now).then_some(Order { why: Why::TownGone, grace: LEFTOVER_GRACE })
+    }
+
+    fn look_again(&self, _now: Instant) -> Duration {
+        TOWN_CHECK
+    }
+
+    fn listens_to(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn leftover_grace(&self) -> Duration {
+        LEFTOVER_GRACE
+    }
+}
+
+/// How long the agent may take to end, as whoever asks for it has written.
+fn requested_grace(dir: &Path) -> Duration {
+    let written = fs::read_to_string(dir.join(record::GRACE)).ok();
+    written.and_then(|millis| millis.trim().parse().ok()).map_or(DEFAULT_GRACE, Duration::from_millis)
+}
+
+fn exit_of(outcome: Outcome) -> Exit {
+    let ended_by_itself = match outcome.status {
+        Some(status) if status.signaled() => "ended by a signal",
+        _ => "exited",
+    };
+    let reason = match outcome.why {
+        Why::Over => ended_by_itself,
+        Why::Requested | Why::CallerGone => "ended by request",
+        Why::TownGone => "town gone",
+        Why::TimedOut => "timed out",
+    };
+    tree::exit(outcome.status, reason)
+}
+
+/// Tells the deacon, if there is one, to look again.
+fn wake_deacon(town: &Path) {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let pipe = File::options().write(true).custom_flags(flags).open(town.join("deacon/wake"));
+    // Nobody listens, or has been woken often enough already: both are fine.
+    let _ = pipe.and_then(|mut pipe| pipe.write_all(&[1]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_town_is_gone_when_its_marker_is_missed_twice() {
+        let town = tempfile::tempdir().expect("a temporary folder");
+        let path = town.path().join("town.toml");
+        let begun = Instant::now();
+        let mut marker = Marker::of(town.path());
+        for (there, at, gone) in
+            [(true, 0, false), (false, 1, false), (true, 2, false), (false, 3, false), (false, 4, true)]
+        {
+            let _ = if there { File::create(&path).map(drop) } else { fs::remove_file(&path) };
+            assert_eq!(marker.is_gone(begun + at * TOWN_CHECK), gone, "{at}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_as_it_was_written() {
+        for ack in [Ack::Started, Ack::Busy, Ack::Failed("no: such thing".into()), Ack::Failed(String::new())] {
+            assert_eq!(Ack::parse(&ack.line()), Some(ack));
+        }
+        assert_eq!(Ack::Failed("two\nlines".into()).line(), "failed: two lines\n");
+        assert_eq!((Ack::parse("started"), Ack::parse("what\n")), (None, None));
+    }
+}

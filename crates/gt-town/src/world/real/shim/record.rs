@@ -1,0 +1,148 @@
+//! What a session's folder holds: the frozen protocol between a `gt`, the shims of older ones, and itself.
+//!
+//! | file | written by | meaning |
+//! |---|---|---|
+//! | `plan.json` | who starts | what to run; without the environment, which holds a secret and goes no way but by inheritance |
+//! | `start.lock` | who starts | one start at a time |
+//! | `lock` | shim | held (flock) while the session's one shim lives |
+//! | `started.json` | shim | the agent's process, durable before its first instruction |
+//! | `grace` | who ends | milliseconds between the polite and the forced end |
+//! | `exit.json` | shim | how it ended; nothing of it runs any more |
+//! | `output.log`, `shim.log` | shim | what agent and shim said |
+//! | `life` | the agent's own `gt` calls | its time is the last sign of life |
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::world::{Exit, ProcessId, SessionPlan};
+
+/// Version of the files in a session's folder.
+pub(crate) const PROTOCOL: u32 = 1;
+
+pub(crate) const PLAN: &str = "plan.json";
+pub(crate) const START_LOCK: &str = "start.lock";
+pub(crate) const LOCK: &str = "lock";
+pub(crate) const STARTED: &str = "started.json";
+pub(crate) const GRACE: &str = "grace";
+pub(crate) const EXIT: &str = "exit.json";
+pub(crate) const OUTPUT_LOG: &str = "output.log";
+pub(crate) const SHIM_LOG: &str = "shim.log";
+pub(crate) const LIFE: &str = "life";
+
+/// Why an agent or command that could not be started has ended, before the colon.
+pub(crate) const COULD_NOT_START: &str = "could not start";
+/// The exit code that shells give a program that they can't start.
+pub(crate) const COULD_NOT_START_CODE: i32 = 127;
+
+/// `plan.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub protocol: u32,
+    pub argv: Vec<String>,
+    pub cwd: PathBuf,
+    pub town: PathBuf,
+}
+
+impl Plan {
+    /// What of a session's plan may be on disk.
+    pub(crate) fn of(plan: &SessionPlan) -> Self {
+        Self { protocol: PROTOCOL, argv: plan.argv.clone(), cwd: plan.cwd.clone(), town: plan.town.clone() }
+    }
+}
+
+/// `started.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Started {
+    pub protocol: u32,
+    pub shim: ProcessId,
+    pub agent: ProcessId,
+    /// The [`super::mark`] of the agent's incarnation, by which what outlives shim and agent is told from strangers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+}
+
+/// Why a record can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error("can't read {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{} is damaged: {source}", path.display())]
+    Damaged { path: PathBuf, source: serde_json::Error },
+    #[error("{} is of protocol {protocol}, which this gt does not speak", path.display())]
+    Foreign { path: PathBuf, protocol: u32 },
+}
+
+/// Reads a record of the folder; `None` where there is none.
+fn read<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RecordError> {
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let parsed = serde_json::from_slice(&bytes);
+            parsed.map(Some).map_err(|source| RecordError::Damaged { path, source })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RecordError::Unreadable { path, source }),
+    }
+}
+
+fn only_ours<T>(record: Option<T>, path: PathBuf, protocol: impl Fn(&T) -> u32) -> Result<Option<T>, RecordError> {
+    match record.as_ref().map(protocol) {
+        Some(protocol) if protocol != PROTOCOL => Err(RecordError::Foreign { path, protocol }),
+        _ => Ok(record),
+    }
+}
+
+/// Reads `plan.json`.
+pub(crate) fn plan(dir: &Path) -> Result<Option<Plan>, RecordError> {
+    only_ours(read(dir.join(PLAN))?, dir.join(PLAN), |plan: &Plan| plan.protocol)
+}
+
+/// Reads `started.json`.
+pub(crate) fn started(dir: &Path) -> Result<Option<Started>, RecordError> {
+    only_ours(read(dir.join(STARTED))?, dir.join(STARTED), |started: &Started| started.protocol)
+}
+
+/// Reads `exit.json`.
+pub(crate) fn exit(dir: &Path) -> Result<Option<Exit>, RecordError> {
+    read(dir.join(EXIT))
+}
+
+/// Whether a session was ever started in the folder, readable or not.
+pub(crate) fn is_recorded(dir: &Path) -> bool {
+    dir.join(EXIT).exists() || dir.join(STARTED).exists()
+}
+
+/// Writes a record so that after a crash there is all of it or nothing. Makes no folder.
+pub(crate) fn write<T: Serialize>(dir: &Path, name: &str, record: &T) -> io::Result<()> {
+    let aside = dir.join(format!("{name}.{}.new", std::process::id()));
+    let mut file = File::create(&aside)?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    file.sync_all()?;
+    fs::rename(&aside, dir.join(name))?;
+    File::open(dir)?.sync_all()
+}
+
+/// The lock at `dir/name` if nobody has it; held until the file is closed.
+pub(crate) fn try_lock(dir: &Path, name: &str) -> io::Result<Option<File>> {
+    let file = open_lock(dir, name)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The lock at `dir/name`, waiting for it.
+pub(crate) fn lock(dir: &Path, name: &str) -> io::Result<File> {
+    let file = open_lock(dir, name)?;
+    rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
+    Ok(file)
+}
+
+fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(dir.join(name))
+}

@@ -6,6 +6,8 @@ use gt_town::world::ProcessId;
 
 use super::*;
 
+mod finished;
+
 const NOW: &str = "2026-01-02T03:04:05Z";
 
 /// A remote with an initial commit and one landing a bead, and what a sound ledger says of it.

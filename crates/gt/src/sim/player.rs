@@ -14,7 +14,14 @@ use super::script::{Act, FilePath, Mark, Misbehaviour, Place, Script};
 /// `gt step done` answers with this exit code when one of the step's own checks failed.
 pub const REFUSED: i32 = 4;
 
-/// Pause before a refused step is tried once more.
+/// Times that a refused step is tried again where nothing can be done about it.
+const RETRIES: u32 = 1;
+
+/// Times that a refused step is tried again where the worker's deeds are done again before: another landing may have
+/// come between a rebase and its check, and that may happen more than once.
+const RETRIES_WITH_DEEDS: u32 = 3;
+
+/// Pause before a refused step is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Pause between two looks for a mark.
@@ -153,6 +160,8 @@ pub enum Action {
         step: String,
         /// Times to try again.
         retries: u32,
+        /// What is done again before each further try.
+        again: Vec<Action>,
     },
     /// Changes a file.
     Edit(Edit),
@@ -212,7 +221,7 @@ impl Player {
     pub fn turn(&mut self, stage: &mut dyn Stage) -> Turn {
         match self.plan.pop_front().unwrap_or(Action::Look) {
             Action::Look => self.look(stage),
-            Action::Close { step, retries } => self.close(stage, step, retries),
+            Action::Close { step, retries, again } => self.close(stage, step, retries, again),
             Action::Await(mark, looks) => self.wait_for(stage, mark, looks),
             Action::Misbehave(Misbehaviour::Crash) => {
                 stage.misbehave(Misbehaviour::Crash);
@@ -251,12 +260,13 @@ impl Player {
         }
     }
 
-    fn close(&mut self, stage: &mut dyn Stage, step: String, retries: u32) -> Turn {
+    fn close(&mut self, stage: &mut dyn Stage, step: String, retries: u32, again: Vec<Action>) -> Turn {
         match stage.gt(&["step", "done", &step]).code {
             0 => Turn::Acted,
             REFUSED if retries > 0 => {
-                self.plan.push_front(Action::Close { step, retries: retries - 1 });
-                self.plan.push_front(Action::Pause(RETRY_PAUSE));
+                let deeds = again.clone();
+                self.plan = [Action::Pause(RETRY_PAUSE)].into_iter().chain(deeds).collect();
+                self.plan.push_back(Action::Close { step, retries: retries - 1, again });
                 Turn::Acted
             }
             code => self.fail(stage, &format!("`gt step done {step}` failed ({code})")),
@@ -319,11 +329,12 @@ pub fn plan(script: &Script, hook: &Hook) -> VecDeque<Action> {
         plan.push_back(Action::Pause(script.pace.step()));
     }
     plan.extend(acts.iter().flat_map(|act| deeds(act, &hook.bead.id)));
-    if !acts.iter().any(|act| act.skip_default) {
-        plan.extend(default_deeds(step, hook));
-    }
+    let skips = acts.iter().any(|act| act.skip_default);
+    let deeds = if skips { Vec::new() } else { default_deeds(step, hook) };
+    plan.extend(deeds.iter().cloned());
     if step != SUBMIT {
-        plan.push_back(Action::Close { step: step.to_owned(), retries: 1 });
+        let retries = if deeds.is_empty() { RETRIES } else { RETRIES_WITH_DEEDS };
+        plan.push_back(Action::Close { step: step.to_owned(), retries, again: deeds });
     }
     plan
 }

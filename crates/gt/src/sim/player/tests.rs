@@ -213,6 +213,19 @@ fn a_refused_step_is_tried_once_more() {
 }
 
 #[test]
+fn a_refused_rebase_is_done_again_on_the_trunk_as_it_is_then() {
+    let refuse = |times| FakeStage {
+        refuse: Some(("prepare-for-review", times, REFUSED)),
+        ..FakeStage::new(&["prepare-for-review", "submit-and-exit"])
+    };
+    let mut stage = refuse(RETRIES_WITH_DEEDS);
+    assert_eq!(play("", &mut stage), Some(0));
+    let rebases = stage.journal.iter().filter(|deed| deed.starts_with("rebase")).count();
+    assert_eq!(rebases, RETRIES_WITH_DEEDS as usize + 1);
+    assert_eq!(play("", &mut refuse(RETRIES_WITH_DEEDS + 1)), Some(1));
+}
+
+#[test]
 fn what_fails_ends_the_worker_unless_it_may() {
     #[track_caller]
     fn check(failing: &'static str, script: &str, expected: Option<i32>) {

@@ -42,7 +42,7 @@ impl Demo {
     }
 
     fn town(&self) -> Layout {
-        Layout::new(&self.folders().town().components().collect::<PathBuf>())
+        Layout::new(&self.folders().town())
     }
 
     fn fill(&self, tx: &Tx<'_>) -> LedgerResult<()> {

@@ -107,3 +107,26 @@ fn a_kill_hits_that_very_process_or_none() {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(9));
     assert!(!kill_hard(&process));
 }
+
+#[test]
+fn the_conflicting_beads_conflict_and_a_union_is_green() {
+    let [first, second] = story::CONFLICTING;
+    for (landed, late) in [(first, second), (second, first)] {
+        let folder = tempfile::tempdir().unwrap();
+        make_project(folder.path()).unwrap();
+        let project = Folders::new(folder.path()).project();
+        let here = |args: &[&str]| git(&[&["-C", project.to_str().unwrap()], args].concat());
+        for id in [landed, late] {
+            let mut files = BTreeMap::new();
+            story::TASKS.iter().find(|task| task.id == id).unwrap().apply(&mut files);
+            here(&["checkout", "--quiet", "-b", id, "main"]).unwrap();
+            files.iter().for_each(|(path, text)| write(&project.join(path), text).unwrap());
+            here(&["add", "--all"]).unwrap();
+            here(&["commit", "--quiet", "-m", id]).unwrap();
+        }
+        assert!(here(&["merge-tree", "--write-tree", landed, late]).is_err(), "{late} does not merge");
+        here(&["-c", "merge.default=union", "rebase", "--quiet", landed]).unwrap();
+        let shops = std::fs::read_to_string(project.join(story::SHOPS)).unwrap();
+        assert_eq!(shops, story::merged_shops([landed, late]));
+    }
+}

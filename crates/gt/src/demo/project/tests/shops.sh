@@ -1,0 +1,1 @@
+expect "$(bread_shop)" "bread"

@@ -1,0 +1,1 @@
+expect "$(street_sign)" "Welcome to Gas Street"

@@ -174,11 +174,14 @@ pub enum Verb {
         words: Vec<String>,
     },
     /// Play a script instead of thinking
-    #[command(hide = true, disable_help_flag = true)]
+    #[command(hide = true)]
     SimWorker {
-        /// Its own arguments
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<std::ffi::OsString>,
+        /// The script [default: $GT_SIM_SCRIPT]
+        #[arg(long)]
+        script: Option<PathBuf>,
+        /// Where the workers' marks are [default: $GT_SIM_PLAY_DIR]
+        #[arg(long)]
+        play_dir: Option<PathBuf>,
     },
 }
 

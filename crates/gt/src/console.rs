@@ -148,7 +148,8 @@ impl<'a> Console<'a> {
     /// Says why a verb failed; answers with the exit code.
     pub fn fail(&mut self, error: &CliError) -> u8 {
         if self.json {
-            let document = serde_json::json!({ "error": error.to_string(), "hint": error.hint(), "code": error.code() });
+            let document =
+                serde_json::json!({ "error": error.to_string(), "hint": error.hint(), "code": error.code() });
             // Nobody is left to tell if this fails.
             let _ = writeln!(self.out, "{document}");
             return error.code();

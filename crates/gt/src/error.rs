@@ -32,6 +32,12 @@ pub enum CliError {
     Io(std::io::Error),
 }
 
+impl From<gt_town::ledger::LedgerError> for CliError {
+    fn from(error: gt_town::ledger::LedgerError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Io(error) }

@@ -121,7 +121,8 @@ fn say_prime(prime: &Prime, is_agent: bool, console: &mut Console<'_>) -> Result
         Some(hook) => {
             console.line("There is work on your hook, so you run it, step by step, without waiting to be asked.")?;
             if let Some(end) = &prime.last_end {
-                console.line(&format!("You go on where another stopped ({end}): its files are still in this worktree."))?;
+                console
+                    .line(&format!("You go on where another stopped ({end}): its files are still in this worktree."))?;
             }
             if let Some(why) = &hook.attempt.why {
                 console.line("The attempt before this one came back. Its work is on your branch. Why it came back:")?;

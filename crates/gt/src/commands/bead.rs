@@ -51,7 +51,8 @@ pub fn run(verb: BeadVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
         BeadVerb::Ready { rig, limit } => {
             let prefix = prefix_of(context, rig.as_deref())?;
             let now = context.town.world().clock().now();
-            let ready = context.town.ledger.read(|view| view.ready(now, prefix.as_deref(), limit).map_err(Error::from))?;
+            let ready =
+                context.town.ledger.read(|view| view.ready(now, prefix.as_deref(), limit).map_err(Error::from))?;
             list(&ready, console)
         }
         BeadVerb::Close { ids, reason, force } => {
@@ -121,9 +122,10 @@ fn list(found: &[Bead], console: &mut Console<'_>) -> CliResult {
 
 fn show(context: &Context<'_>, ids: &[String], console: &mut Console<'_>) -> CliResult {
     let ids = beads::resolve_all(&context.town, ids)?;
-    let found = context.town.ledger.read(|view| {
-        ids.iter().map(|id| beads::require(view, id)).collect::<Result<Vec<_>, Error>>()
-    })?;
+    let found = context
+        .town
+        .ledger
+        .read(|view| ids.iter().map(|id| beads::require(view, id)).collect::<Result<Vec<_>, Error>>())?;
     if console.is_json() {
         return console.document(&found.iter().map(json).collect());
     }

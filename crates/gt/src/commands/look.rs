@@ -119,7 +119,13 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
         console.line(&format!("next: {next}"))?;
     }
     for blocker in &why.blockers {
-        console.line(&format!("  waits for {} ({}, {}): {}", blocker.id, blocker.kind, blocker.status, printable(&blocker.title)))?;
+        console.line(&format!(
+            "  waits for {} ({}, {}): {}",
+            blocker.id,
+            blocker.kind,
+            blocker.status,
+            printable(&blocker.title)
+        ))?;
     }
     for attempt in &why.attempts {
         let end = attempt.outcome.map_or("live", gt_town::ledger::AttemptOutcome::as_str);
@@ -188,7 +194,7 @@ pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &m
 /// Another `gt` or `bd` in the overseer's PATH is worth knowing, and no fault: agents get ours.
 fn path_check(process: &Process) -> observe::Check {
     let others: Vec<String> = super::town::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
-    let detail = if others.is_empty() { "no other gt or bd".to_owned() } else { format!("others: {}", others.join(", ")) };
+    let detail =
+        if others.is_empty() { "no other gt or bd".to_owned() } else { format!("others: {}", others.join(", ")) };
     observe::Check { name: "PATH".to_owned(), ok: true, detail, hint: None }
 }
-

@@ -72,7 +72,10 @@ impl<'p> Context<'p> {
             0 => Err(gt_town::Error::UnknownRig { name: String::new(), known: Vec::new() }.into()),
             _ => {
                 let names: Vec<String> = rigs.iter().map(|rig| rig.name().to_string()).collect();
-                Err(CliError::Usage { what: "which rig?".to_owned(), hint: format!("name one of: {}", names.join(", ")) })
+                Err(CliError::Usage {
+                    what: "which rig?".to_owned(),
+                    hint: format!("name one of: {}", names.join(", ")),
+                })
             }
         }
     }
@@ -120,10 +123,12 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Install { path } => town::install(&path, process, console),
         Verb::Completions { shell } => help::completions(shell, console),
         Verb::Help { words } => help::help(&words, console),
-        Verb::SimWorker { args } => Ok(crate::sim::process::play(&args)),
+        Verb::SimWorker { script, play_dir } => demo::sim_worker(script, play_dir, process),
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
         Verb::Rig(verb) => rig::run(verb, &open()?, console),
-        Verb::Do { titles, rig, description, agent } => work::do_it(&open()?, &titles, rig, description, agent, console),
+        Verb::Do { titles, rig, description, agent } => {
+            work::do_it(&open()?, &titles, rig, description, agent, console)
+        }
         Verb::Bead(verb) => bead::run(verb, &open()?, console),
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
         Verb::Sling { words, convoy, agent } => work::sling(&open()?, &words, convoy, agent, console),

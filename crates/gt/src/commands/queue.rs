@@ -86,7 +86,9 @@ fn find(context: &Context<'_>, open: &[QueueItem], text: &str) -> Result<MrId, C
     }
     let bead: Option<BeadId> = context.town.ledger.read(|view| beads::resolve(view, text)).ok();
     let item = open.iter().find(|item| Some(&item.mr.bead) == bead.as_ref());
-    Ok(item.map(|item| item.mr.id.clone()).ok_or_else(|| Error::Unknown { what: "merge request", name: text.to_owned() })?)
+    Ok(item
+        .map(|item| item.mr.id.clone())
+        .ok_or_else(|| Error::Unknown { what: "merge request", name: text.to_owned() })?)
 }
 
 /// `gt refinery run --once`.
@@ -103,7 +105,9 @@ pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Consol
     if console.is_json() {
         return console.facts("gt.round/1", "round", round);
     }
-    for (word, ids) in [("landed", &round.landed), ("sent back", &round.reworked), ("green, needs approval", &round.gated)] {
+    for (word, ids) in
+        [("landed", &round.landed), ("sent back", &round.reworked), ("green, needs approval", &round.gated)]
+    {
         for id in ids {
             console.say(&format!("{id}: {word}"))?;
         }

@@ -20,7 +20,8 @@ pub fn install(path: &Path, process: &Process, console: &mut Console<'_>) -> Cli
     let root = absolute(process, path);
     let town = engine::install(&root, &process.outside)?;
     for other in others_in_path(process) {
-        console.note(&format!("warning: another {} is in your PATH; agents use this gt all the same", other.display()))?;
+        console
+            .note(&format!("warning: another {} is in your PATH; agents use this gt all the same", other.display()))?;
     }
     if console.is_json() {
         return console.facts("gt.install/1", "town", town.layout.root.display().to_string());
@@ -101,7 +102,8 @@ pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResul
         return Ok(0);
     }
     let mut fifo = Fifo::open(&handle.layout.wake()).map_err(gt_town::Error::from)?;
-    let Some(_held) = handle.world().disk().try_lock(&handle.layout.deacon_lock()).map_err(gt_town::Error::from)? else {
+    let Some(_held) = handle.world().disk().try_lock(&handle.layout.deacon_lock()).map_err(gt_town::Error::from)?
+    else {
         return Err(gt_town::Error::refused("a deacon of this town runs already", "gt status").into());
     };
     deacon::run(&handle, &mut fifo)?;

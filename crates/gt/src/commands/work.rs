@@ -62,7 +62,12 @@ pub fn unsling(context: &Context<'_>, ids: &[String], console: &mut Console<'_>)
         return console.facts("gt.unslung/1", "attempts", taken);
     }
     for attempt in &taken {
-        console.say(&format!("{} taken back from {}; its work stays on {}", attempt.bead, attempt.address(), attempt.branch))?;
+        console.say(&format!(
+            "{} taken back from {}; its work stays on {}",
+            attempt.bead,
+            attempt.address(),
+            attempt.branch
+        ))?;
     }
     Ok(0)
 }

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -64,15 +64,15 @@ impl PlayArgs {
     }
 }
 
-/// Plays a script in the working folder, to its end.
-pub fn play(args: &PlayArgs) -> ExitCode {
+/// Plays a script in the working folder, to its end; answers with the worker's exit code.
+pub fn play(args: &PlayArgs) -> u8 {
     let mut stage = ProcessStage::new(Path::new("."), args.play_dir.as_deref());
     let script = std::fs::read_to_string(&args.script).map_err(|e| e.to_string());
     match script.and_then(|text| Script::parse(&text).map_err(|e| e.to_string())) {
-        Ok(script) => ExitCode::from(play_script(script, &mut stage)),
+        Ok(script) => play_script(script, &mut stage),
         Err(why) => {
             stage.say(&format!("can't play {}: {why}", args.script.display()));
-            ExitCode::from(2)
+            2
         }
     }
 }

@@ -69,20 +69,26 @@ pub fn log(context: &Context<'_>, bead: Option<&str>, last: u32, follow: bool, c
         say_event(event, console)?;
         seen = event.seq;
     }
-    let mut signal = town.ledger.change_signal().map_err(Error::from)?;
-    while follow {
-        town.world().clock().pause(std::time::Duration::from_millis(250));
-        let now = town.ledger.change_signal().map_err(Error::from)?;
-        if now == signal {
-            continue;
+    if follow { follow_log(context, bead.as_ref(), seen, console) } else { Ok(0) }
+}
+
+/// Time between two looks at the change signal.
+const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+
+fn follow_log(context: &Context<'_>, bead: Option<&BeadId>, mut seen: i64, console: &mut Console<'_>) -> CliResult {
+    let town = &context.town;
+    let mut signal = None;
+    loop {
+        let now = town.ledger.change_signal()?;
+        if signal != Some(now) {
+            signal = Some(now);
+            for event in town.ledger.read(|view| view.events(seen, bead, 1000).map_err(Error::from))? {
+                say_event(&event, console)?;
+                seen = event.seq;
+            }
         }
-        signal = now;
-        for event in town.ledger.read(|view| view.events(seen, bead.as_ref(), 1000).map_err(Error::from))? {
-            say_event(&event, console)?;
-            seen = event.seq;
-        }
+        town.world().clock().pause(FOLLOW_EVERY);
     }
-    Ok(0)
 }
 
 fn say_event(event: &Event, console: &mut Console<'_>) -> Result<(), CliError> {

@@ -127,7 +127,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
         Verb::Rig(verb) => rig::run(verb, &open()?, console),
         Verb::Do { titles, rig, description, agent } => {
-            work::do_it(&open()?, &titles, rig, description, agent, console)
+            work::do_it(&open()?, &titles, rig.as_deref(), description, agent, console)
         }
         Verb::Bead(verb) => bead::run(verb, &open()?, console),
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),

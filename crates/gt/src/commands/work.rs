@@ -76,12 +76,12 @@ pub fn unsling(context: &Context<'_>, ids: &[String], console: &mut Console<'_>)
 pub fn do_it(
     context: &Context<'_>,
     titles: &[String],
-    rig: Option<String>,
+    rig: Option<&str>,
     description: Option<String>,
     agent: Option<String>,
     console: &mut Console<'_>,
 ) -> CliResult {
-    let rig = context.rig(rig.as_deref())?;
+    let rig = context.rig(rig)?;
     let description = text_or_stdin(description.unwrap_or_default())?;
     let mut ids: Vec<BeadId> = Vec::new();
     for title in titles {

@@ -299,7 +299,12 @@ pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
     let run = run_on_trunk(town, rig)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
         match run.failure() {
-            Some(failure) => tx.raise("rig-held", rig.name().as_str(), &format!("its trunk is red: {failure}"))?,
+            Some(failure) => {
+                let first = failure.lines().next().unwrap_or_default();
+                let log = run.gates.last().map(|gate| gate.log.as_str()).unwrap_or_default();
+                let text = format!("its trunk is red: {first} (all of it: {log})");
+                tx.raise("rig-held", rig.name().as_str(), &text)?
+            }
             None => tx.clear("rig-held", rig.name().as_str())?,
         };
         Ok::<_, Error>(())

@@ -11,6 +11,7 @@ use gt_model::id::{BeadId, Sha};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::beads::{self, NewBead};
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
@@ -69,24 +70,41 @@ impl Crew {
 
 /// Gives beads to fresh polecats of a rig.
 pub fn sling(town: &Town, caller: &Caller, beads: &[BeadId], rig: &Rig, options: &SlingOptions) -> Result<Slung> {
-    refuse_held_rig(town, rig)?;
     let crew = Crew::of(town, rig, options.agent.as_deref())?;
-    let slung = town.ledger.write(&caller.name(), "sling", |tx| {
-        let claimed = claimable(tx, caller, beads)?;
-        let batches = convoy::batches(tx, &claimed, options.convoy.as_ref())?;
-        let mut slung = Slung { attempts: Vec::new(), convoys: Vec::new(), swarms: Vec::new() };
-        for (convoy, members) in batches {
-            dispatch_batch(tx, caller, &crew, &convoy, &members, &mut slung)?;
-        }
-        Ok::<_, Error>(slung)
+    let slung = town.ledger.write(&caller.name(), "sling", |tx| sling_in(tx, caller, &crew, beads, options))?;
+    town.wake();
+    Ok(slung)
+}
+
+/// Makes beads and slings them: all of it, or nothing.
+pub fn make_and_sling(
+    town: &Town,
+    caller: &Caller,
+    new: &[NewBead],
+    rig: &Rig,
+    options: &SlingOptions,
+) -> Result<Slung> {
+    let crew = Crew::of(town, rig, options.agent.as_deref())?;
+    let slung = town.ledger.write(&caller.name(), "do", |tx| {
+        let made = new.iter().map(|new| Ok(beads::create_in(tx, caller, new)?.id)).collect::<Result<Vec<_>>>()?;
+        sling_in(tx, caller, &crew, &made, options)
     })?;
     town.wake();
     Ok(slung)
 }
 
-fn refuse_held_rig(town: &Town, rig: &Rig) -> Result<()> {
-    let held = town.ledger.read(|view| Ok::<_, Error>(view.condition("rig-held", rig.name().as_str())?))?;
-    match held {
+fn sling_in(tx: &Tx<'_>, caller: &Caller, crew: &Crew, beads: &[BeadId], options: &SlingOptions) -> Result<Slung> {
+    refuse_held_rig(tx, &crew.rig)?;
+    let claimed = claimable(tx, caller, beads)?;
+    let mut slung = Slung { attempts: Vec::new(), convoys: Vec::new(), swarms: Vec::new() };
+    for (convoy, members) in convoy::batches(tx, &claimed, options.convoy.as_ref())? {
+        dispatch_batch(tx, caller, crew, &convoy, &members, &mut slung)?;
+    }
+    Ok(slung)
+}
+
+fn refuse_held_rig(tx: &Tx<'_>, rig: &Rig) -> Result<()> {
+    match tx.condition("rig-held", rig.name().as_str())? {
         Some(condition) => Err(Error::refused(
             format!("the rig {} is held: {}", rig.name(), condition.text),
             format!("gt why {}", rig.name()),

@@ -45,6 +45,7 @@ struct Scene {
     world: SimWorld,
     town: Town,
     memory: Memory,
+    folder: tempfile::TempDir,
 }
 
 fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
@@ -61,13 +62,14 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
     let disk = world.disk();
     disk.write(Path::new("/town/town.toml"), town_toml.as_bytes()).unwrap();
     disk.write(Path::new("/town/.beads/formulas/short.toml"), FORMULA.as_bytes()).unwrap();
-    let ledger = Ledger::in_memory(outside.world.clone()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::create(&folder.path().join("beads.db"), outside.world.clone()).unwrap();
     let town = Town::with_ledger(Path::new("/town"), outside, ledger).unwrap();
     for name in rigs {
         world.add_remote(&remote(name), "main", &[("test.sh", "exit 0\n"), ("a.txt", "a\n")]);
         add_rig(&town, name);
     }
-    Scene { world, town, memory: Memory::default() }
+    Scene { world, town, memory: Memory::default(), folder }
 }
 
 fn remote(rig: &str) -> String {
@@ -85,6 +87,13 @@ fn set_rig(town: &Town, name: &str, text: &str) {
 }
 
 impl Scene {
+    /// The same town, as another process has it.
+    fn second_handle(&self) -> Town {
+        let outside = self.town.outside.clone();
+        let ledger = Ledger::open(&self.folder.path().join("beads.db"), outside.world.clone(), Faults::none()).unwrap();
+        Town::with_ledger(Path::new("/town"), outside, ledger).unwrap()
+    }
+
     fn rig(&self, name: &str) -> Rig {
         self.town.rig(name).unwrap()
     }
@@ -123,6 +132,7 @@ impl Scene {
     /// The worker of a bead commits `file` and submits.
     fn work(&self, id: &BeadId, file: &str) {
         self.commit(id, file);
+        self.world.advance(Duration::from_secs(1));
         self.done(id, Exit::Completed).unwrap();
     }
 
@@ -142,5 +152,7 @@ impl Scene {
     }
 }
 
+#[path = "hostile/refinery_races.rs"]
+mod refinery_races;
 #[path = "hostile/unslung.rs"]
 mod unslung;

@@ -154,5 +154,7 @@ impl Scene {
 
 #[path = "hostile/refinery_races.rs"]
 mod refinery_races;
+#[path = "hostile/rigs.rs"]
+mod rigs;
 #[path = "hostile/unslung.rs"]
 mod unslung;

@@ -137,9 +137,9 @@ fn run(town: &Town, row: &EffectRow) -> Result<bool> {
     let Some(held) = town.try_lock(&lane(&row.effect, row.rig.as_ref()))? else { return Ok(false) };
     match attempt_run(town, row, &held) {
         Ok(()) => Ok(true),
+        Err(error @ Error::Ledger(_)) => Err(error),
         // Recorded with the effect; the next look goes on with the others.
-        Err(Error::World(_) | Error::Refused { .. } | Error::UnknownRig { .. } | Error::Settings(_)) => Ok(false),
-        Err(error) => Err(error),
+        Err(_) => Ok(false),
     }
 }
 
@@ -174,7 +174,7 @@ fn record_failure(town: &Town, row: &EffectRow, run: i64, error: &Error) -> Resu
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |e| e.source());
     causes.fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();

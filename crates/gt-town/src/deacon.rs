@@ -18,6 +18,9 @@ use crate::witness::{self, Watch};
 /// Whether the town is meant to be up; a setting of the ledger's.
 pub const DESIRED_KEY: &str = "desired";
 
+/// The build of gt that `gt up` was last said with; a setting of the ledger's. A deacon of another build ends.
+pub const BUILD_KEY: &str = "build";
+
 /// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -138,6 +141,8 @@ fn step(town: &Town, memory: &mut Memory, refineries: &mut Refineries, seen: Opt
         Err(error) => note_error(town, "look", &error),
     }
     let seen = town.ledger.change_signal().ok();
+    // Boot takes a deacon that stops doing this for hung.
+    town.world().disk().touch(&town.layout.heartbeat()).unwrap_or_else(|e| note_error(town, "heartbeat", &e.into()));
     port::export_changed(town).unwrap_or_else(|error| note_error(town, "export", &error));
     seen
 }
@@ -151,13 +156,14 @@ fn is_there(town: &Town) -> bool {
     town.world().disk().exists(&town.layout.settings())
 }
 
-/// Whether the town is there and is meant to be up.
-fn is_wanted(town: &Town) -> Result<bool> {
+/// Whether the town is there, is meant to be up, and is in the hands of this build of gt.
+pub fn is_wanted(town: &Town) -> Result<bool> {
     if !is_there(town) {
         return Ok(false);
     }
-    let desired = town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?;
-    Ok(desired.as_deref() != Some("down"))
+    let (desired, build) = town.ledger.read(|view| Ok::<_, Error>((view.meta(DESIRED_KEY)?, view.meta(BUILD_KEY)?)))?;
+    let superseded = build.is_some_and(|build| build != town.outside.build);
+    Ok(desired.as_deref() != Some("down") && !superseded)
 }
 
 /// An error of one look must not end the deacon: it is written down, and the next look tries again.

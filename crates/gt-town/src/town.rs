@@ -34,6 +34,8 @@ pub struct Outside {
     pub presets: BTreeMap<String, AgentPreset>,
     /// Where secrets come from.
     pub entropy: Entropy,
+    /// Which build of gt this is: another one takes over from it at `gt up`.
+    pub build: String,
     /// Armed fault points.
     pub faults: Faults,
 }
@@ -143,6 +145,11 @@ impl Town {
     /// Tells the deacon to look again.
     pub fn wake(&self) {
         self.world().disk().wake(&self.layout.wake());
+    }
+
+    /// Whether boot runs: somebody holds its lock.
+    pub fn boot_runs(&self) -> Result<bool> {
+        Ok(self.world().disk().try_lock(&self.layout.boot_lock())?.is_none())
     }
 
     /// Whether a deacon runs: somebody holds its lock.

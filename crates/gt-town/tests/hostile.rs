@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gt_model::address::Address;
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::id::BeadId;
 use gt_testkit::sim::{AgentFactory, SimAgent, SimWorld, Turn};
@@ -52,6 +51,7 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
     let world = SimWorld::new();
     world.set_agents(Idles);
     let outside = Outside {
+        build: "test".to_owned(),
         world: Arc::new(world.clone()),
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),

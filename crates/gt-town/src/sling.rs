@@ -156,6 +156,11 @@ pub fn hand_out(
     before: Option<Before>,
 ) -> Result<Attempt> {
     let rig = crew.rig.name();
+    // Removed since it was looked up: its effects could never be run.
+    if tx.rig(rig.as_str())?.is_none() {
+        let known = tx.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
+        return Err(Error::UnknownRig { name: rig.to_string(), known });
+    }
     let values = BTreeMap::from([("issue".to_owned(), bead.id.0.clone()), ("title".to_owned(), bead.title.clone())]);
     let steps = crew.formula.pour(&values).map_err(|source| Error::Formula {
         name: crew.formula.formula.clone(),

@@ -60,7 +60,7 @@ pub fn others_in_path(process: &Process) -> Vec<PathBuf> {
 pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
     updown::want_up(town, &context.caller)?;
-    let before = town.deacon_runs()?;
+    let before = runs_still(town)?;
     if !before {
         start_deacon(town, process)?;
         updown::wait_for_deacon(town, true, START_DEADLINE)?;
@@ -71,6 +71,15 @@ pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -
     }
     console.say(if before { "the deacon runs already" } else { "the deacon runs" })?;
     Ok(0)
+}
+
+/// Whether a deacon runs, asked twice: once could mean that somebody else was asking.
+fn runs_still(town: &Town) -> Result<bool, CliError> {
+    if !town.deacon_runs()? {
+        return Ok(false);
+    }
+    town.world().clock().pause(Duration::from_millis(20));
+    Ok(town.deacon_runs()?)
 }
 
 fn start_deacon(town: &Town, process: &Process) -> Result<(), CliError> {
@@ -102,8 +111,10 @@ pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResul
         return Ok(0);
     }
     let mut fifo = Fifo::open(&handle.layout.wake()).map_err(gt_town::Error::from)?;
-    let Some(_held) = handle.world().disk().try_lock(&handle.layout.deacon_lock()).map_err(gt_town::Error::from)?
-    else {
+    // Waited for, since whoever asks whether a deacon runs holds the lock for that moment.
+    let lock = handle.layout.deacon_lock();
+    let held = handle.world().disk().lock(&lock, Duration::from_secs(1)).map_err(gt_town::Error::from)?;
+    let Some(_held) = held else {
         return Err(gt_town::Error::refused("a deacon of this town runs already", "gt status").into());
     };
     deacon::run(&handle, &mut fifo)?;

@@ -127,7 +127,7 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     }
     stop.store(true, Ordering::SeqCst);
     bell.ring();
-    refineries.join();
+    refineries.leave(town);
     if is_there(town) { port::export_changed(town) } else { Ok(()) }
 }
 
@@ -205,13 +205,20 @@ impl Refineries {
         Ok(())
     }
 
-    fn join(self) {
-        for (_, thread) in self.running {
-            // A refinery that panicked has said so on stderr; nothing is lost by it.
-            let _ = thread.join();
+    /// Waits for rounds that are about to end. A round whose gates take longer ends with this process, and its gates
+    /// with it: nothing is lost by that.
+    fn leave(self, town: &Town) {
+        let clock = town.world().clock();
+        let start = clock.monotonic();
+        let at_work = |refineries: &Self| refineries.running.iter().any(|(_, thread)| !thread.is_finished());
+        while at_work(&self) && clock.monotonic() - start < LEAVE_DEADLINE {
+            clock.pause(Duration::from_millis(10));
         }
     }
 }
+
+/// How long a refinery may take to end its round when the town goes down.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 
 fn work(town: &Town, rig: &str, bell: &Bell, stop: &AtomicBool) {
     let mut seen = 0;

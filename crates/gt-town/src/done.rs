@@ -77,6 +77,9 @@ pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Res
     {
         return refuse(what, "do the work and commit it; findings without code: gt done --no-code");
     }
+    if exit == Exit::NoCode && hook::commits(town, &rig, &attempt, &facts)?.is_none() {
+        return refuse("the branch has commits, which nobody would land".to_owned(), "gt done submits them");
+    }
     let submitted = town.ledger.write(&caller.name(), "done", |tx| {
         let attempt = identity::hooked_attempt(tx, caller)?;
         if !parked {

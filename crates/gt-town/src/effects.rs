@@ -111,11 +111,12 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
 fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
     town.ledger.read(|view| {
         Ok(match &row.effect {
-            // A slot is free: attempts hold theirs until their worktree is archived, first come first served.
+            // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
+            // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => {
-                let present = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
-                let ahead = present.filter(|a| a.id < *attempt).count();
-                ahead < town.settings.max_polecats as usize
+                let with_worktree = |a: &Attempt| a.id != *attempt && a.base.is_some() && a.archived_at.is_none();
+                let taken = view.present_attempts()?.into_iter().filter(with_worktree).count();
+                taken < town.settings.max_polecats as usize
             }
             // Nobody is in the worktree any more, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {

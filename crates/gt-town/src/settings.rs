@@ -30,7 +30,7 @@ pub struct TownSettings {
     pub agent: Option<String>,
     /// Workers that may exist at once in the whole town.
     pub max_polecats: u32,
-    /// Seconds between two patrols when nothing wakes the deacon earlier.
+    /// Seconds between two patrols when nothing wakes the deacon earlier: 1 to 60.
     pub patrol_seconds: u64,
     /// Seconds that a session has to end by itself after its work was submitted.
     pub linger_seconds: u64,
@@ -67,7 +67,7 @@ impl TownSettings {
     /// The limits of a witness's patrol.
     pub fn patrol_limits(&self) -> PatrolLimits {
         PatrolLimits {
-            quiet: Duration::from_secs(self.quiet_minutes * 60),
+            quiet: Duration::from_secs(self.quiet_minutes.saturating_mul(60)),
             incarnations: self.max_incarnations,
             back_off: Duration::from_secs(self.back_off_seconds),
         }

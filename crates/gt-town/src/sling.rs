@@ -156,6 +156,11 @@ pub fn hand_out(
     before: Option<Before>,
 ) -> Result<Attempt> {
     let rig = crew.rig.name();
+    // Removed since it was looked up: its effects could never be run.
+    if tx.rig(rig.as_str())?.is_none() {
+        let known = tx.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
+        return Err(Error::UnknownRig { name: rig.to_string(), known });
+    }
     let values = BTreeMap::from([("issue".to_owned(), bead.id.0.clone()), ("title".to_owned(), bead.title.clone())]);
     let steps = crew.formula.pour(&values).map_err(|source| Error::Formula {
         name: crew.formula.formula.clone(),
@@ -285,7 +290,20 @@ pub fn release(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, outcome: AttemptOutc
 /// Decides the effects that end an attempt's session (after `linger`) and archive its worktree.
 pub fn clear_away(tx: &Tx<'_>, attempt: &Attempt, linger: Duration) -> Result<()> {
     let (rig, bead) = (Some(&attempt.rig), Some(&attempt.bead));
-    for incarnation in tx.incarnations_of(attempt.id)? {
+    let incarnations = tx.incarnations_of(attempt.id)?;
+    // What was given up while it was to begin is wanted no more, and stands in nobody's way.
+    for row in tx.open_effects()?.into_iter().filter(|row| row.gave_up) {
+        let begins = match &row.effect {
+            Effect::FetchBase { attempt: of } | Effect::AddWorktree { attempt: of } => *of == attempt.id,
+            Effect::StartSession { incarnation } => incarnations.iter().any(|i| &i.id == incarnation),
+            _ => false,
+        };
+        if begins {
+            tx.withdraw(row.id)?;
+            tx.clear("effect", &row.id.to_string())?;
+        }
+    }
+    for incarnation in incarnations {
         if incarnation.ended_at.is_none() {
             tx.decide(&Effect::EndSession { incarnation: incarnation.id }, rig, bead, linger)?;
         }

@@ -156,5 +156,7 @@ impl Scene {
 mod refinery_races;
 #[path = "hostile/rigs.rs"]
 mod rigs;
+#[path = "hostile/slots.rs"]
+mod slots;
 #[path = "hostile/unslung.rs"]
 mod unslung;

@@ -103,6 +103,9 @@ pub fn down(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
+/// Whoever asks whether somebody holds a lock has it for that moment: that long it is waited for.
+const ASKERS_TURN: Duration = Duration::from_secs(1);
+
 /// Longer than any deacon lives, and still a number that can be added to a time.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 10);
 
@@ -113,7 +116,7 @@ pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResul
     let town = super::open_town(global, process)?;
     let mut fifo = Fifo::open(&town.layout.wake()).map_err(gt_town::Error::from)?;
     let disk = town.world().disk();
-    let deadline = if *wait { FOR_EVER } else { Duration::ZERO };
+    let deadline = if *wait { FOR_EVER } else { ASKERS_TURN };
     let held = disk.lock(&town.layout.deacon_lock(), deadline).map_err(gt_town::Error::from)?;
     let Some(_held) = held else {
         return Err(gt_town::Error::refused("a deacon of this town runs already", "gt status").into());
@@ -145,7 +148,7 @@ pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
         daemon(process, &town, "boot", &log).leave_running().map_err(gt_town::Error::from)?;
         return Ok(0);
     }
-    let held = town.world().disk().try_lock(&town.layout.boot_lock()).map_err(gt_town::Error::from)?;
+    let held = town.world().disk().lock(&town.layout.boot_lock(), ASKERS_TURN).map_err(gt_town::Error::from)?;
     let Some(_held) = held else {
         return Err(gt_town::Error::refused("boot of this town runs already", "gt status").into());
     };

@@ -1,0 +1,4 @@
+//! The whole of `gt`, from outside.
+
+mod simulated;
+mod story;

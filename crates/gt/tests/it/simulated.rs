@@ -19,9 +19,11 @@ use gt::{Invocation, Process};
 use gt_testkit::sim::{AgentFactory, Files, RebaseEnd, SimAgent, SimWorld, Turn};
 use gt_town::deacon::{self, Memory};
 use gt_town::faults::Faults;
-use gt_town::ledger::{Event, Ledger};
+use gt_town::ledger::{Event, Incarnation, Ledger};
 use gt_town::world::{ContainedCommand, Disk as _, Exit, Repo as _, RunEnd, RunResult, SessionPlan, World};
 use gt_town::{Error, Outside, Town, install, refinery};
+
+use crate::both_worlds::Scene;
 
 /// The remote of the sample project.
 pub const REMOTE: &str = "https://forge.invalid/street.git";
@@ -402,5 +404,44 @@ impl Stage for SimStage<'_> {
     fn say(&mut self, line: &str) {
         let who = self.plan.env.get("GT_ADDRESS").map_or("?", String::as_str);
         self.inside.say(format!("{who}: {line}"));
+    }
+}
+
+impl Scene for SimTown {
+    fn town(&self) -> &Town {
+        &self.inside.town
+    }
+
+    fn overseer(&self, args: &[&str]) {
+        self.gt(args);
+    }
+
+    fn import(&self, jsonl: &str) {
+        self.inside.import(jsonl);
+    }
+
+    fn look(&self) -> bool {
+        self.inside.look()
+    }
+
+    fn let_work(&self) {
+        self.world.run_agents_once();
+        self.world.advance(TICK);
+    }
+
+    fn mark(&self, mark: &str) {
+        self.inside.mark(mark);
+    }
+
+    fn is_marked(&self, mark: &str) -> bool {
+        self.inside.is_marked(mark)
+    }
+
+    fn kill(&self, incarnation: &Incarnation) {
+        self.world.kill(&self.inside.town.layout.session(&incarnation.id));
+    }
+
+    fn last_words(&self) -> String {
+        self.last_said(100)
     }
 }

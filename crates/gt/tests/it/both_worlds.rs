@@ -135,7 +135,7 @@ fn beads_jsonl(now: Timestamp) -> String {
         Bead { issue_type: BeadType::Convoy, dependencies: tracks, ..Bead::new(CONVOY.into(), "In order", now) };
     let beads = BEADS.iter().map(|(id, need)| Bead {
         dependencies: need.iter().map(|need| edge(id, need, DepType::Blocks)).collect(),
-        ..Bead::new((*id).into(), *id, now)
+        ..Bead::new((*id).into(), id, now)
     });
     let records: Vec<Record> = beads.chain([convoy]).map(|bead| Record::Bead(Box::new(bead))).collect();
     jsonl::write(&records)

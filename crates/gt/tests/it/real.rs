@@ -1,7 +1,10 @@
 //! A whole town in a temporary folder: real git, and real workers through the built `gt`. The test itself is the
 //! deacon, so that it says when the deacon looks.
 
-#![expect(clippy::disallowed_methods, reason = "a test calls the built gt as a person does, and plays its workers' marks")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test calls the built gt as a person does, and plays its workers' marks"
+)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -134,8 +134,7 @@ impl Inside {
 
     /// One call of `gt`; what it says goes into the outcome: of a failed one what it said to the error output.
     fn call(&self, args: &[&str], cwd: &Path, env: &BTreeMap<String, String>) -> Outcome {
-        let mut process =
-            Process { env: env.clone(), cwd: cwd.to_owned(), outside: self.outside.clone(), town: None };
+        let mut process = Process { env: env.clone(), cwd: cwd.to_owned(), outside: self.outside.clone(), town: None };
         process.outside.env.clone_from(env);
         process.town = Some(self.town.clone());
         let (mut out, mut err) = (Vec::new(), Vec::new());

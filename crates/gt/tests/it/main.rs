@@ -1,0 +1,6 @@
+//! The whole of `gt`, from outside.
+
+mod both_worlds;
+mod real;
+mod simulated;
+mod story;

@@ -1,0 +1,4 @@
+//! Whole towns, driven through the built `gt`: real git, real processes, temporary folders.
+
+mod failure_modes;
+mod town;

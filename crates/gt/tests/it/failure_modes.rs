@@ -5,3 +5,7 @@ mod f02;
 mod f03;
 mod f04;
 mod f08;
+mod f09;
+mod f11;
+mod f12;
+mod f22;

@@ -294,6 +294,7 @@ fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<St
     }
     for rig in view.rigs()? {
         for bead in view.ready(now, Some(&rig.prefix), None)? {
+            // What was tried and came back is a person's: who took it back did not want it slung again at once.
             let wanted = bead.issue_type.is_work() && tracked_by_begun.contains(&bead.id);
             if wanted && view.attempts_on(&bead.id)?.is_empty() {
                 by_rig.entry(rig.name.to_string()).or_default().push(bead.id);

@@ -34,7 +34,7 @@ pub struct TownSettings {
     pub patrol_seconds: u64,
     /// Seconds that a session has to end by itself after its work was submitted.
     pub linger_seconds: u64,
-    /// Minutes without any sign of life after which a worker counts as hung.
+    /// Minutes without any sign of life after which a worker counts as hung; 0: never.
     pub quiet_minutes: u64,
     /// Times that a worker is started for one attempt before the bead is taken back.
     pub max_incarnations: u32,
@@ -66,8 +66,13 @@ impl Default for TownSettings {
 impl TownSettings {
     /// The limits of a witness's patrol.
     pub fn patrol_limits(&self) -> PatrolLimits {
+        // 0: nobody is ended for silence.
+        let quiet = match self.quiet_minutes {
+            0 => Duration::MAX,
+            minutes => Duration::from_secs(minutes.saturating_mul(60)),
+        };
         PatrolLimits {
-            quiet: Duration::from_secs(self.quiet_minutes.saturating_mul(60)),
+            quiet,
             incarnations: self.max_incarnations,
             back_off: Duration::from_secs(self.back_off_seconds),
         }

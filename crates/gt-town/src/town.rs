@@ -58,7 +58,11 @@ pub struct Town {
 impl Town {
     /// Opens the town at `root`. Nothing is made: a folder that is no town is an error.
     pub fn open(root: &Path, outside: Outside) -> Result<Self> {
-        let ledger = Ledger::open(&Layout::new(root).ledger(), outside.world.clone(), outside.faults.clone())?;
+        let layout = Layout::new(root);
+        if !outside.world.disk().exists(&layout.settings()) {
+            return Err(Error::NoTown(root.to_owned()));
+        }
+        let ledger = Ledger::open(&layout.ledger(), outside.world.clone(), outside.faults.clone())?;
         Self::with_ledger(root, outside, ledger)
     }
 

@@ -1,5 +1,6 @@
 //! Up and down: what the town is meant to be, and making sure that it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gt_model::id::{BeadId, IncarnationId};
@@ -94,12 +95,17 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     let mut ended = Ended { deacon: town.deacon_runs()? || town.boot_runs()?, ..Ended::default() };
     town.wake();
     wait_for(town, DEACON_DEADLINE, "boot and deacon did not stop", || Ok(!town.deacon_runs()? && !town.boot_runs()?))?;
+    let mut refusals = BTreeMap::new();
     for incarnation in live(town)? {
-        if let Some(bead) = end_session(town, caller, &incarnation)? {
-            ended.sessions.push((incarnation.id, bead));
+        // One that can't be ended must not keep the others running.
+        match end_session(town, caller, &incarnation) {
+            Ok(Some(bead)) => ended.sessions.push((incarnation.id, bead)),
+            Ok(None) => {}
+            Err(error) => _ = refusals.insert(incarnation.id.0, error.to_string()),
         }
     }
-    let left: Vec<String> = live(town)?.into_iter().map(|i| i.id.0).collect();
+    let said = |id: String| refusals.get(&id).map_or_else(|| id.clone(), |why| format!("{id} ({why})"));
+    let left: Vec<String> = live(town)?.into_iter().map(|i| said(i.id.0)).collect();
     if left.is_empty() {
         return Ok(ended);
     }

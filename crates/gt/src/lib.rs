@@ -78,7 +78,7 @@ impl Process {
 }
 
 /// Which build of gt a file is: its version, and what tells one file from another of the same version.
-fn build_of(gt: &Path) -> String {
+pub fn build_of(gt: &Path) -> String {
     use std::os::unix::fs::MetadataExt;
     let version = env!("CARGO_PKG_VERSION");
     match std::fs::metadata(gt) {

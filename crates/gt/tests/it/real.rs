@@ -81,6 +81,7 @@ fn environment(home: &Path) -> BTreeMap<String, String> {
 fn outside(env: &BTreeMap<String, String>) -> Outside {
     let git = Git::with_environment(env.iter().map(|(name, value)| (name.into(), value.into())));
     Outside {
+        build: gt::build_of(Path::new(GT)),
         world: Arc::new(RealWorld::with_git(PathBuf::from(GT), git)),
         env: env.clone(),
         gt: PathBuf::from(GT),

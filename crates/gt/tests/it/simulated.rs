@@ -202,6 +202,7 @@ fn outside(world: &SimWorld) -> Outside {
     let secrets = AtomicU64::new(0);
     let entropy = move || u128::from(secrets.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
     Outside {
+        build: "test".to_owned(),
         world: Arc::new(world.clone()),
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),
         gt: PathBuf::from("/usr/bin/gt"),

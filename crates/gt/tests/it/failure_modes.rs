@@ -1,0 +1,11 @@
+//! How systems of this kind fail their users, by number, and that this one does not.
+
+mod f01;
+mod f02;
+mod f03;
+mod f04;
+mod f08;
+mod f09;
+mod f11;
+mod f12;
+mod f22;

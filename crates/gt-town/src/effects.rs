@@ -440,9 +440,13 @@ fn started(tx: &Tx<'_>, id: &IncarnationId, state: &SessionState) -> Result<()> 
         tx.record_start(id, &IncarnationProcess { shim: shim.clone(), agent: agent.clone() })?;
     }
     let attempt = require_attempt(tx, incarnation.attempt)?;
+    if attempt.is_hooked() { begin_bead(tx, &attempt) } else { Ok(()) }
+}
+
+/// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.
+pub fn begin_bead(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     if let Some(bead) = tx.bead(&attempt.bead)?
         && bead.status == Status::Hooked
-        && attempt.is_hooked()
     {
         let begun = Bead { status: Status::InProgress, ..bead.clone() };
         tx.change_bead("bead-begun", &bead, &begun)?;

@@ -66,8 +66,8 @@ fn f03_a_remote_that_is_away_closes_nothing() {
     assert_eq!(town.status_of(&first), "in_progress", "submitted is not merged");
     assert_eq!(town.status_of(&second), "open");
     assert_eq!(town.json(&["convoy", "show", &convoy])["convoy"]["landed"], false);
-    let errors = std::fs::read_to_string(town.root().join("logs/deacon-errors.log")).unwrap_or_default();
-    assert!(errors.contains("origin.git"), "the failing fetch is told: {errors}");
+    let conditions = town.ask("SELECT text FROM conditions WHERE kind = 'refinery' AND cleared_at IS NULL");
+    assert!(conditions.concat().contains("origin.git"), "the failing fetch is told: {conditions:?}");
 
     std::fs::rename(&away, town.remote()).unwrap();
     // The dependent is slung by the deacon as soon as it is ready.

@@ -17,6 +17,7 @@ use crate::prompt;
 use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::town::{Caller, Rig, Town};
+use crate::updown;
 use crate::worker_env;
 use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
 
@@ -110,7 +111,10 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
 
 fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
     town.ledger.read(|view| {
+        let going_down = updown::is_going_down(view)?;
         Ok(match &row.effect {
+            Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
+            Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => {

@@ -19,7 +19,7 @@ use crate::observed::Observed;
 use crate::post;
 use crate::sling;
 use crate::town::{Rig, Town};
-use crate::updown::DOWN_REASON;
+use crate::updown::{self, DOWN_REASON};
 use crate::world::{SessionState, Vitals};
 
 /// What the witness has seen of sessions so far, to tell life from silence.
@@ -108,6 +108,7 @@ impl Witness<'_> {
             match self.state(&incarnation)? {
                 SessionState::Ended(exit) => {
                     self.write("record end", |tx| {
+                        let exit = updown::as_counted(tx, exit)?;
                         tx.record_end(&incarnation, &attempt.bead, &exit)?;
                         if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;

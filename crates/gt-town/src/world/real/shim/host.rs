@@ -18,8 +18,8 @@ use super::output::Output;
 use super::record::{self, COULD_NOT_START, COULD_NOT_START_CODE, Plan, Started};
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
 use super::{SELF, mark, stand_apart};
-use crate::world::Exit;
 use crate::world::real::process;
+use crate::world::{ENDED_BY_REQUEST, Exit};
 
 /// How long an agent may take to end when asked to, where whoever asks says nothing.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
@@ -299,7 +299,7 @@ fn exit_of(outcome: Outcome) -> Exit {
     };
     let reason = match outcome.why {
         Why::Over => ended_by_itself,
-        Why::Requested | Why::CallerGone => "ended by request",
+        Why::Requested | Why::CallerGone => ENDED_BY_REQUEST,
         Why::TownGone => "town gone",
         Why::TimedOut => "timed out",
     };

@@ -22,6 +22,9 @@ use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
 
+/// Tries before this one after which a worktree goes into the archive without a snapshot.
+const SNAPSHOT_TRIES: u32 = 2;
+
 /// Who runs effects, for the audit.
 fn runner() -> Caller {
     Caller::role(gt_model::address::Address::Deacon)
@@ -191,8 +194,8 @@ enum Outcome {
     Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
     /// The session's state.
     Started(SessionState),
-    /// The snapshot, and refs that somebody else moved.
-    Archived { snapshot: Option<Sha>, foreign: Vec<refs::Foreign> },
+    /// The snapshot or why there is none, and refs that somebody else moved.
+    Archived { snapshot: std::result::Result<Option<Sha>, String>, foreign: Vec<refs::Foreign> },
 }
 
 fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
@@ -209,7 +212,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
             Ok(Outcome::Done)
         }
-        Effect::ArchiveWorktree { attempt } => archive(town, *attempt, held),
+        Effect::ArchiveWorktree { attempt } => archive(town, row, *attempt, held),
         Effect::PinMr { mr } => pin(town, mr, held),
         Effect::DropBranch { attempt } => {
             let (attempt, rig) = attempt_and_rig(town, *attempt)?;
@@ -319,15 +322,20 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
     })
 }
 
-fn archive(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+fn archive(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
     let repo = town.world().repo();
     let path = rig.layout.worktree(&attempt.worker);
     let snapshot = if town.world().disk().exists(&path) {
         let name = snapshot_ref(&attempt);
-        Some(repo.snapshot(held, &rig.layout.repo(), &path, &name, &snapshot_message(&attempt))?.commit)
+        match repo.snapshot(held, &rig.layout.repo(), &path, &name, &snapshot_message(&attempt)) {
+            Ok(snapshot) => Ok(Some(snapshot.commit)),
+            Err(error) if row.tries < SNAPSHOT_TRIES => return Err(error.into()),
+            // Its worker has broken it. The archive keeps the files all the same, and git the commits.
+            Err(error) => Err(chain(&error)),
+        }
     } else {
-        None
+        Ok(None)
     };
     let to: PathBuf = rig.layout.archived(&attempt);
     repo.archive_worktree(held, &rig.layout.repo(), &path, &to)?;
@@ -381,8 +389,13 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome) -> Result<()> {
         (Effect::StartSession { incarnation }, Outcome::Started(state)) => started(tx, incarnation, &state)?,
         (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
             let attempt = require_attempt(tx, *attempt)?;
-            if let Some(snapshot) = snapshot {
-                tx.set_snapshot(attempt.id, &snapshot)?;
+            match snapshot {
+                Ok(Some(snapshot)) => tx.set_snapshot(attempt.id, &snapshot)?,
+                Ok(None) => {}
+                Err(why) => {
+                    let why = Some(serde_json::Value::from(why));
+                    tx.event("snapshot-failed", &attempt.branch, Some(&attempt.bead), None, why.as_ref())?;
+                }
             }
             tx.set_archived(attempt.id)?;
             tx.event("worktree-archived", &attempt.branch, Some(&attempt.bead), None, None)?;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gt_model::address::Address;
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::id::BeadId;
 use gt_testkit::sim::{AgentFactory, SimAgent, SimWorld, Turn};

@@ -17,7 +17,7 @@ fn close_while_gated(scene: &Scene, id: &BeadId, end: RunEnd) {
 
 fn submitted(scene: &mut Scene) -> BeadId {
     let bead = scene.bead_of("app", "One");
-    scene.sling("app", &[bead.clone()]);
+    scene.sling("app", std::slice::from_ref(&bead));
     scene.look();
     scene.work(&bead, "one.txt");
     scene.look();

@@ -6,8 +6,8 @@ use super::*;
 fn a_broken_rig_stops_no_other() {
     let mut scene = scene(TOWN, &["app", "lib"]);
     let (broken, other) = (scene.bead_of("app", "One"), scene.bead_of("lib", "Two"));
-    scene.sling("app", &[broken.clone()]);
-    scene.sling("lib", &[other.clone()]);
+    scene.sling("app", std::slice::from_ref(&broken));
+    scene.sling("lib", std::slice::from_ref(&other));
     set_rig(&scene.town, "app", "garbage = [");
     scene.look();
     assert_eq!(scene.bead(&other).status, Status::InProgress);
@@ -30,7 +30,13 @@ fn a_bead_is_not_slung_to_a_rig_that_was_just_removed() {
     rig::remove(&scene.town, &Caller::overseer(), &seen_before, false).unwrap();
     // The formula and the settings were read before the removal.
     scene.world.disk().write(&seen_before.layout.settings(), RIG.as_bytes()).unwrap();
-    let slung = sling::sling(&scene.town, &Caller::overseer(), &[bead.clone()], &seen_before, &SlingOptions::default());
+    let slung = sling::sling(
+        &scene.town,
+        &Caller::overseer(),
+        std::slice::from_ref(&bead),
+        &seen_before,
+        &SlingOptions::default(),
+    );
     assert!(matches!(slung, Err(Error::UnknownRig { .. })), "{slung:?}");
     scene.look();
     assert_eq!((scene.bead(&bead).status, scene.attempts(&bead).len()), (Status::Open, 0));
@@ -41,7 +47,7 @@ fn a_rig_that_comes_back_owes_nothing_to_the_one_before() {
     let mut scene = scene(TOWN, &["app"]);
     for round in 0..2 {
         let bead = scene.bead_of("app", "One");
-        scene.sling("app", &[bead.clone()]);
+        scene.sling("app", std::slice::from_ref(&bead));
         scene.look();
         scene.work(&bead, &format!("{round}.txt"));
         for _ in 0..30 {

@@ -13,8 +13,8 @@ fn a_remote_that_cannot_be_reached_takes_no_slot_from_others() {
     let (stuck, other, next) =
         (scene.bead_of("app", "One"), scene.bead_of("lib", "Two"), scene.bead_of("lib", "Three"));
     scene.sling("app", &[stuck]);
-    scene.sling("lib", &[other.clone()]);
-    scene.sling("lib", &[next.clone()]);
+    scene.sling("lib", std::slice::from_ref(&other));
+    scene.sling("lib", std::slice::from_ref(&next));
     scene.look();
     assert_eq!((scene.bead(&other).status, scene.bead(&next).status), (Status::InProgress, Status::Hooked));
     scene.work(&other, "two.txt");
@@ -32,7 +32,7 @@ fn a_bead_whose_worktree_could_not_be_made_can_be_taken_back() {
         scene.world.fail_next("add_worktree", "disk full");
     }
     let bead = scene.bead_of("app", "One");
-    scene.sling("app", &[bead.clone()]);
+    scene.sling("app", std::slice::from_ref(&bead));
     for _ in 0..40 {
         scene.look();
     }
@@ -47,10 +47,31 @@ fn a_bead_whose_worktree_could_not_be_made_can_be_taken_back() {
 fn what_has_commits_is_not_over_without_code() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.bead_of("app", "One");
-    scene.sling("app", &[bead.clone()]);
+    scene.sling("app", std::slice::from_ref(&bead));
     scene.look();
     scene.commit(&bead, "one.txt");
     let refused = scene.done(&bead, Exit::NoCode);
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
     assert_eq!(scene.bead(&bead).status, Status::InProgress);
+}
+
+#[test]
+fn f02_a_worktree_of_which_no_snapshot_can_be_taken_is_archived_with_its_files() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.bead_of("app", "One");
+    scene.sling("app", std::slice::from_ref(&bead));
+    scene.look();
+    let attempt = scene.attempts(&bead).remove(0);
+    let layout = scene.rig("app").layout;
+    scene.world.write_file(&layout.worktree(&attempt.worker), "new.txt", "not committed").unwrap();
+    for _ in 0..20 {
+        scene.world.fail_next("snapshot", "no worktree");
+    }
+    sling::unsling(&scene.town, &Caller::overseer(), &bead).unwrap();
+    for _ in 0..5 {
+        scene.look();
+    }
+    assert!(scene.attempts(&bead)[0].archived_at.is_some());
+    let kept = scene.world.read_file(&layout.archived(&attempt), "new.txt");
+    assert_eq!(kept.as_deref(), Some("not committed"));
 }

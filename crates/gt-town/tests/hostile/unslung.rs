@@ -7,8 +7,8 @@ fn a_bead_that_was_taken_back_is_not_slung_again() {
     let mut scene = scene(TOWN, &["app"]);
     let (bead, later) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
     beads::add_dependency(&scene.town, &Caller::overseer(), &later, &bead, &DepType::Blocks).unwrap();
-    let convoy = scene.sling("app", &[bead.clone()]).remove(0).convoy.unwrap();
-    gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, &[later.clone()]).unwrap();
+    let convoy = scene.sling("app", std::slice::from_ref(&bead)).remove(0).convoy.unwrap();
+    gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&later)).unwrap();
     scene.look();
     sling::unsling(&scene.town, &Caller::overseer(), &bead).unwrap();
     scene.look();
@@ -25,7 +25,7 @@ fn a_rig_that_cannot_be_fed_keeps_nobody_else_waiting() {
     for rig in ["app", "lib"] {
         let (first, second) = (scene.bead_of(rig, "One"), scene.bead_of(rig, "Two"));
         let convoy = scene.sling(rig, &[first]).remove(0).convoy.unwrap();
-        gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, &[second.clone()]).unwrap();
+        gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&second)).unwrap();
         later.push(second);
     }
     set_rig(&scene.town, "app", &RIG.replace("agent = \"idle\"\n", ""));

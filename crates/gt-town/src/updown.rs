@@ -68,17 +68,22 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     let mut ended = Ended { deacon: town.deacon_runs()?, ..Ended::default() };
     town.wake();
     wait_for_deacon(town, false, DEACON_DEADLINE)?;
+    // One that can't be ended keeps no other one running.
+    let mut errors = Vec::new();
     for incarnation in live(town)? {
-        if let Some(bead) = end_session(town, caller, &incarnation)? {
-            ended.sessions.push((incarnation.id, bead));
+        match end_session(town, caller, &incarnation) {
+            Ok(Some(bead)) => ended.sessions.push((incarnation.id, bead)),
+            Ok(None) => {}
+            Err(error) => errors.push(error.to_string()),
         }
     }
     let left: Vec<String> = live(town)?.into_iter().map(|i| i.id.0).collect();
     if left.is_empty() {
         return Ok(ended);
     }
+    let why = if errors.is_empty() { String::new() } else { format!(" ({})", errors.join("; ")) };
     Err(Error::NeedsPerson {
-        what: format!("sessions are left: {}", left.join(", ")),
+        what: format!("sessions are left: {}{why}", left.join(", ")),
         hint: "gt down again; if they stay, gt status names their processes".to_owned(),
     })
 }

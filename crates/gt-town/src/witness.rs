@@ -148,7 +148,7 @@ impl Witness<'_> {
             if newest.ended_at.is_some() {
                 facts.ended_for =
                     if observed.is_impatient() { Duration::MAX } else { observed.age(&format!("ended-{}", newest.id)) };
-            } else {
+            } else if facts.process == Some(Process::Running) {
                 let vitals = self.town.world().sessions().vitals(&self.town.layout.session(&newest.id))?;
                 facts.quiet_for = observed.age(&watch.silence_key(newest, vitals));
             }

@@ -24,6 +24,9 @@ use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
 
+/// Tries before this one after which a worktree goes into the archive without a snapshot.
+const SNAPSHOT_TRIES: u32 = 2;
+
 /// Who runs effects, for the audit.
 fn runner() -> Caller {
     Caller::role(gt_model::address::Address::Deacon)
@@ -199,8 +202,8 @@ enum Outcome {
     Started(SessionState),
     /// The snapshot's commit.
     Snapshot(Sha),
-    /// The snapshot, and refs that somebody else moved.
-    Archived { snapshot: Option<Sha>, foreign: Vec<refs::Foreign> },
+    /// The snapshot or why there is none, and refs that somebody else moved.
+    Archived { snapshot: std::result::Result<Option<Sha>, String>, foreign: Vec<refs::Foreign> },
 }
 
 fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
@@ -218,7 +221,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
         Effect::Snapshot { attempt } => snapshot(town, *attempt, held),
-        Effect::ArchiveWorktree { attempt } => archive(town, *attempt, held),
+        Effect::ArchiveWorktree { attempt } => archive(town, row, *attempt, held),
         Effect::PinMr { mr } => pin(town, mr, held),
         Effect::DropBranch { attempt } => {
             let (attempt, rig) = attempt_and_rig(town, *attempt)?;
@@ -344,9 +347,14 @@ fn take_snapshot(town: &Town, rig: &Rig, attempt: &Attempt, held: &Held) -> Resu
     Ok(Some(taken.commit))
 }
 
-fn archive(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+fn archive(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
-    let snapshot = take_snapshot(town, &rig, &attempt, held)?;
+    let snapshot = match take_snapshot(town, &rig, &attempt, held) {
+        Ok(snapshot) => Ok(snapshot),
+        Err(error) if row.tries < SNAPSHOT_TRIES => return Err(error),
+        // Its worker has broken it. The archive keeps the files all the same, and git the commits.
+        Err(error) => Err(chain(&error)),
+    };
     let path = rig.layout.worktree(&attempt.worker);
     let to: PathBuf = rig.layout.archived(&attempt);
     town.world().repo().archive_worktree(held, &rig.layout.repo(), &path, &to)?;
@@ -412,8 +420,13 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome) -> Result<()> {
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,
         (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
             let attempt = require_attempt(tx, *attempt)?;
-            if let Some(snapshot) = snapshot {
-                tx.set_snapshot(attempt.id, &snapshot)?;
+            match snapshot {
+                Ok(Some(snapshot)) => tx.set_snapshot(attempt.id, &snapshot)?,
+                Ok(None) => {}
+                Err(why) => {
+                    let why = Some(serde_json::Value::from(why));
+                    tx.event("snapshot-failed", &attempt.branch, Some(&attempt.bead), None, why.as_ref())?;
+                }
             }
             tx.set_archived(attempt.id)?;
             tx.event("worktree-archived", &attempt.branch, Some(&attempt.bead), None, None)?;

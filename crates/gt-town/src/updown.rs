@@ -137,7 +137,8 @@ pub fn drain(
         let mut waiting = Vec::new();
         for incarnation in live(town)? {
             if is_at_rest(town, &incarnation, since)? {
-                let bead = end_session(town, caller, &incarnation)?;
+                // One that can't be ended keeps nobody waiting here: `down` says so.
+                let bead = end_session(town, caller, &incarnation).unwrap_or_default();
                 ended.extend(bead.map(|bead| (incarnation.id, bead)));
             } else {
                 waiting.push(incarnation);
@@ -181,8 +182,9 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     if left.is_empty() {
         return Ok(ended);
     }
+    let why = if errors.is_empty() { String::new() } else { format!(" ({})", errors.join("; ")) };
     Err(Error::NeedsPerson {
-        what: format!("sessions are left: {}", left.join(", ")),
+        what: format!("sessions are left: {}{why}", left.join(", ")),
         hint: "gt down again; if they stay, gt status names their processes".to_owned(),
     })
 }

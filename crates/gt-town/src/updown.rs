@@ -182,9 +182,8 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     if left.is_empty() {
         return Ok(ended);
     }
-    let why = if errors.is_empty() { String::new() } else { format!(" ({})", errors.join("; ")) };
     Err(Error::NeedsPerson {
-        what: format!("sessions are left: {}{why}", left.join(", ")),
+        what: format!("sessions are left: {}", left.join(", ")),
         hint: "gt down again; if they stay, gt status names their processes".to_owned(),
     })
 }

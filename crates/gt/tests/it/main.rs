@@ -4,6 +4,7 @@
 mod both_worlds;
 mod crashes;
 mod failure_modes;
+mod misbehaviour;
 mod real;
 mod simulated;
 mod story;

@@ -2,4 +2,5 @@
 
 mod crashes;
 mod failure_modes;
+mod flow;
 mod town;

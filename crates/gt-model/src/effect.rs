@@ -36,6 +36,11 @@ pub enum Effect {
         /// Whose.
         incarnation: IncarnationId,
     },
+    /// Snapshot an attempt's worktree while it is worked in.
+    Snapshot {
+        /// Whose.
+        attempt: AttemptId,
+    },
     /// Snapshot an attempt's worktree and move it into the archive.
     ArchiveWorktree {
         /// Whose.
@@ -78,6 +83,7 @@ impl Effect {
             Self::AddWorktree { .. } => "add-worktree",
             Self::StartSession { .. } => "start-session",
             Self::EndSession { .. } => "end-session",
+            Self::Snapshot { .. } => "snapshot",
             Self::ArchiveWorktree { .. } => "archive-worktree",
             Self::PinMr { .. } => "pin-mr",
             Self::Land { .. } => "land",
@@ -93,6 +99,7 @@ impl Effect {
         "add-worktree",
         "start-session",
         "end-session",
+        "snapshot",
         "archive-worktree",
         "pin-mr",
         "land",

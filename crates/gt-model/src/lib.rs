@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod bead;
+pub mod boot;
 pub mod effect;
 pub mod formula;
 pub mod id;

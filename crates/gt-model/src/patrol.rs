@@ -83,7 +83,7 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
 
 /// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the work's.
 fn back_off(ended: u32, limits: &PatrolLimits) -> Duration {
-    if ended <= 1 { Duration::ZERO } else { limits.back_off * 2_u32.saturating_pow(ended - 2) }
+    if ended <= 1 { Duration::ZERO } else { limits.back_off.saturating_mul(2_u32.saturating_pow(ended - 2)) }
 }
 
 #[cfg(test)]

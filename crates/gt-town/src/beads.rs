@@ -68,25 +68,28 @@ fn check_title(title: &str) -> Result<()> {
 
 /// Makes a bead.
 pub fn create(town: &Town, caller: &Caller, new: &NewBead) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "create", |tx| create_in(tx, caller, new))
+}
+
+/// Makes a bead as part of an operation.
+pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     check_title(&new.title)?;
-    town.ledger.write(&caller.name(), "create", |tx| {
-        let id = fresh_id(tx, &new.prefix, &new.title, &new.description)?;
-        let mut bead = Bead {
-            description: new.description.clone(),
-            acceptance_criteria: new.acceptance_criteria.clone(),
-            priority: new.priority.unwrap_or(2),
-            issue_type: new.issue_type.clone().unwrap_or(BeadType::Task),
-            labels: new.labels.clone(),
-            created_by: Some(caller.name()),
-            ..Bead::new(id, &new.title, tx.now())
-        };
-        for (kind, target) in &new.dependencies {
-            require(tx, target)?;
-            bead.dependencies.push(edge(&bead.id, target, kind, tx));
-        }
-        tx.add_bead(&bead)?;
-        Ok(bead)
-    })
+    let id = fresh_id(tx, &new.prefix, &new.title, &new.description)?;
+    let mut bead = Bead {
+        description: new.description.clone(),
+        acceptance_criteria: new.acceptance_criteria.clone(),
+        priority: new.priority.unwrap_or(2),
+        issue_type: new.issue_type.clone().unwrap_or(BeadType::Task),
+        labels: new.labels.clone(),
+        created_by: Some(caller.name()),
+        ..Bead::new(id, &new.title, tx.now())
+    };
+    for (kind, target) in &new.dependencies {
+        require(tx, target)?;
+        bead.dependencies.push(edge(&bead.id, target, kind, tx));
+    }
+    tx.add_bead(&bead)?;
+    Ok(bead)
 }
 
 fn edge(from: &BeadId, to: &BeadId, kind: &DepType, tx: &Tx<'_>) -> Dependency {

@@ -251,18 +251,34 @@ pub fn feed(town: &Town) -> Result<usize> {
     let by_rig = town.ledger.read(|view| waiting_for_feed(view, now))?;
     let mut fed = 0;
     for (rig, beads) in by_rig {
-        let rig = town.rig(&rig)?;
-        match sling::sling(town, &Caller::role(Address::Deacon), &beads, &rig, &SlingOptions::default()) {
-            Ok(slung) => fed += slung.attempts.len(),
+        match feed_rig(town, &rig, &beads) {
+            Ok(count) => fed += count,
             // Claimed by somebody meanwhile, or the rig is held: the next patrol looks again.
             Err(Error::Refused { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error @ Error::Ledger(_)) => return Err(error),
+            // The other rigs' beads wait for nobody here.
+            Err(error) => note_unfed(town, &rig, &error)?,
         }
     }
     Ok(fed)
 }
 
-/// Ready beads of convoys of which a part was slung before, by rig. A convoy that nobody has slung from only tracks.
+fn feed_rig(town: &Town, rig: &str, beads: &[BeadId]) -> Result<usize> {
+    let me = Caller::role(Address::Deacon);
+    let rig = town.rig(rig)?;
+    let slung = sling::sling(town, &me, beads, &rig, &SlingOptions::default())?;
+    town.ledger.write(&me.name(), "feed", |tx| tx.clear("feed", rig.name().as_str()).map_err(Error::from))?;
+    Ok(slung.attempts.len())
+}
+
+fn note_unfed(town: &Town, rig: &str, error: &Error) -> Result<()> {
+    let text = format!("ready beads can't be slung: {error}");
+    town.ledger.write("deacon/", "feed", |tx| tx.raise("feed", rig, &text).map_err(Error::from))?;
+    Ok(())
+}
+
+/// Ready beads of convoys of which a part was slung before, by rig. A convoy that nobody has slung from only tracks,
+/// and a bead that was taken back from its worker waits for somebody to sling it again.
 fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<String, Vec<BeadId>>> {
     let begun: BTreeSet<BeadId> = view.swarms()?.into_iter().map(|swarm| swarm.convoy).collect();
     let mut by_rig: BTreeMap<String, Vec<BeadId>> = BTreeMap::new();
@@ -279,7 +295,8 @@ fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<St
     for rig in view.rigs()? {
         for bead in view.ready(now, Some(&rig.prefix), None)? {
             // What was tried and came back is a person's: who took it back did not want it slung again at once.
-            if tracked_by_begun.contains(&bead.id) && view.attempts_on(&bead.id)?.is_empty() {
+            let wanted = bead.issue_type.is_work() && tracked_by_begun.contains(&bead.id);
+            if wanted && view.attempts_on(&bead.id)?.is_empty() {
                 by_rig.entry(rig.name.to_string()).or_default().push(bead.id);
             }
         }

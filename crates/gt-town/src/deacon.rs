@@ -18,6 +18,9 @@ use crate::witness::{self, Watch};
 /// Whether the town is meant to be up; a setting of the ledger's.
 pub const DESIRED_KEY: &str = "desired";
 
+/// The build of gt that `gt up` was last said with; a setting of the ledger's. A deacon of another build ends.
+pub const BUILD_KEY: &str = "build";
+
 /// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -29,13 +32,39 @@ pub struct Memory {
 pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
     let mut did = effects::run_all(town, &mut memory.observed)? > 0;
-    for rig in town.rigs()? {
-        witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed)?;
+    for name in rig_names(town)? {
+        let patrol = town
+            .rig(&name)
+            .and_then(|rig| witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).map(|_| ()));
+        note_state(town, "patrol", &name, patrol)?;
     }
     handle_mail(town)?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, &mut memory.observed)? > 0;
     Ok(did)
+}
+
+fn rig_names(town: &Town) -> Result<Vec<String>> {
+    let rows = town.ledger.read(|view| view.rigs().map_err(Error::from))?;
+    Ok(rows.into_iter().map(|row| row.name.to_string()).collect())
+}
+
+/// Keeps what went wrong with one rig as a condition until it goes well again: it stops no other rig.
+fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<()> {
+    let known = town.ledger.read(|view| view.condition(kind, rig).map_err(Error::from))?;
+    match (result, known) {
+        (Err(error @ Error::Ledger(_)), _) => return Err(error),
+        (Err(error), None) => {
+            let text = effects::chain(&error);
+            town.ledger
+                .write(&Address::Deacon.to_string(), kind, |tx| tx.raise(kind, rig, &text).map_err(Error::from))?;
+        }
+        (Ok(()), Some(_)) => {
+            town.ledger.write(&Address::Deacon.to_string(), kind, |tx| tx.clear(kind, rig).map_err(Error::from))?;
+        }
+        (Err(_), Some(_)) | (Ok(()), None) => {}
+    }
+    Ok(())
 }
 
 /// RECOVERED_BEAD and the like are for people to see; the facts are in the ledger.
@@ -86,44 +115,64 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut refineries = Refineries { bell: bell.clone(), stop: stop.clone(), running: Vec::new() };
     let mut memory = Memory::default();
-    let pace = Duration::from_secs(town.settings.patrol_seconds.max(1));
     let mut seen = None;
-    while is_wanted(town)? {
-        refineries.start_missing(town)?;
-        let signal = town.ledger.change_signal()?;
-        match look(town, &mut memory) {
-            Ok(did) => {
-                if did || seen != Some(signal) {
-                    bell.ring();
-                }
-            }
+    loop {
+        // Nothing that goes wrong ends the deacon, only that the town is meant to be down or is gone.
+        match is_wanted(town) {
+            Ok(false) => break,
+            Ok(true) => seen = step(town, &mut memory, &mut refineries, seen),
             Err(error) => note_error(town, "look", &error),
         }
-        seen = Some(town.ledger.change_signal()?);
-        if let Err(error) = port::export_changed(town) {
-            note_error(town, "export", &error);
-        }
-        wake_up.wait(pace)?;
+        wake_up.wait(pace(town))?;
     }
     stop.store(true, Ordering::SeqCst);
     bell.ring();
-    refineries.join();
-    port::export_changed(town)
+    refineries.leave(town);
+    if is_there(town) { port::export_changed(town) } else { Ok(()) }
 }
 
-/// Whether the town is there and is meant to be up.
-fn is_wanted(town: &Town) -> Result<bool> {
-    if !town.world().disk().exists(&town.layout.settings()) {
+/// One turn of the deacon's; answers with the ledger's change signal after it.
+fn step(town: &Town, memory: &mut Memory, refineries: &mut Refineries, seen: Option<i64>) -> Option<i64> {
+    refineries.start_missing(town).unwrap_or_else(|error| note_error(town, "refineries", &error));
+    let signal = town.ledger.change_signal().ok();
+    match look(town, memory) {
+        Ok(did) if did || seen != signal => refineries.bell.ring(),
+        Ok(_) => {}
+        Err(error) => note_error(town, "look", &error),
+    }
+    let seen = town.ledger.change_signal().ok();
+    // Boot takes a deacon that stops doing this for hung.
+    town.world().disk().touch(&town.layout.heartbeat()).unwrap_or_else(|e| note_error(town, "heartbeat", &e.into()));
+    port::export_changed(town).unwrap_or_else(|error| note_error(town, "export", &error));
+    seen
+}
+
+/// Time between two looks. Observed time stands still in longer ones.
+fn pace(town: &Town) -> Duration {
+    Duration::from_secs(town.settings.patrol_seconds.clamp(1, 60))
+}
+
+fn is_there(town: &Town) -> bool {
+    town.world().disk().exists(&town.layout.settings())
+}
+
+/// Whether the town is there, is meant to be up, and is in the hands of this build of gt.
+pub fn is_wanted(town: &Town) -> Result<bool> {
+    if !is_there(town) {
         return Ok(false);
     }
-    let desired = town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?;
-    Ok(desired.as_deref() != Some("down"))
+    let (desired, build) = town.ledger.read(|view| Ok::<_, Error>((view.meta(DESIRED_KEY)?, view.meta(BUILD_KEY)?)))?;
+    let superseded = build.is_some_and(|build| build != town.outside.build);
+    Ok(desired.as_deref() != Some("down") && !superseded)
 }
 
 /// An error of one look must not end the deacon: it is written down, and the next look tries again.
 fn note_error(town: &Town, during: &str, error: &Error) {
+    if !is_there(town) {
+        return;
+    }
     let path = town.layout.logs().join("deacon-errors.log");
-    let line = format!("{} {during}: {error}\n", town.world().clock().now());
+    let line = format!("{} {during}: {}\n", town.world().clock().now(), effects::chain(error));
     let before = town.world().disk().read(&path).ok().flatten().unwrap_or_default();
     let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
     let text = [&before[keep..], line.as_bytes()].concat();
@@ -144,8 +193,7 @@ struct Refineries {
 impl Refineries {
     fn start_missing(&mut self, town: &Town) -> Result<()> {
         self.running.retain(|(_, thread)| !thread.is_finished());
-        for rig in town.rigs()? {
-            let name = rig.name().to_string();
+        for name in rig_names(town)? {
             if self.running.iter().any(|(running, _)| *running == name) {
                 continue;
             }
@@ -157,28 +205,37 @@ impl Refineries {
         Ok(())
     }
 
-    fn join(self) {
-        for (_, thread) in self.running {
-            // A refinery that panicked has said so on stderr; nothing is lost by it.
-            let _ = thread.join();
+    /// Waits for rounds that are about to end. A round whose gates take longer ends with this process, and its gates
+    /// with it: nothing is lost by that.
+    fn leave(self, town: &Town) {
+        let clock = town.world().clock();
+        let start = clock.monotonic();
+        let at_work = |refineries: &Self| refineries.running.iter().any(|(_, thread)| !thread.is_finished());
+        while at_work(&self) && clock.monotonic() - start < LEAVE_DEADLINE {
+            clock.pause(Duration::from_millis(10));
         }
     }
 }
 
+/// How long a refinery may take to end its round when the town goes down.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
+
 fn work(town: &Town, rig: &str, bell: &Bell, stop: &AtomicBool) {
-    let pace = Duration::from_secs(town.settings.patrol_seconds.max(1));
     let mut seen = 0;
     while !stop.load(Ordering::SeqCst) {
         // The settings are read anew: a person may have changed them.
-        let Ok(rig) = town.rig(rig) else { return };
-        match refinery::run_round(town, &rig) {
-            Ok(Some(round)) if round.changed() => {
-                town.wake();
-                continue;
-            }
-            Ok(_) => {}
-            Err(error) => note_error(town, &format!("refinery {}", rig.name()), &error),
+        let round = match town.rig(rig) {
+            Err(Error::UnknownRig { .. }) => return,
+            rig => rig.and_then(|rig| refinery::run_round(town, &rig)),
+        };
+        let changed = round.as_ref().is_ok_and(|round| round.as_ref().is_some_and(refinery::Round::changed));
+        if let Err(error) = note_state(town, "refinery", rig, round.map(|_| ())) {
+            note_error(town, &format!("refinery {rig}"), &error);
         }
-        seen = bell.wait(seen, pace);
+        if changed {
+            town.wake();
+            continue;
+        }
+        seen = bell.wait(seen, pace(town));
     }
 }

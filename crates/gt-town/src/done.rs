@@ -77,6 +77,9 @@ pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Res
     {
         return refuse(what, "do the work and commit it; findings without code: gt done --no-code");
     }
+    if exit == Exit::NoCode && hook::commits(town, &rig, &attempt, &facts)?.is_none() {
+        return refuse("the branch has commits, which nobody would land".to_owned(), "gt done submits them");
+    }
     let submitted = town.ledger.write(&caller.name(), "done", |tx| {
         let attempt = identity::hooked_attempt(tx, caller)?;
         if !parked {
@@ -102,18 +105,31 @@ pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Res
     Ok(submitted)
 }
 
-/// A second `gt done` of the same incarnation says so and changes nothing.
+/// A second `gt done` of the same incarnation says so and changes nothing. What was committed since is not part of what
+/// was submitted, and must not be taken for it.
 fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Submitted> {
     let Some(id) = &caller.incarnation else { return Err(otherwise) };
-    town.ledger.read(|view| {
+    let (attempt, mr) = town.ledger.read(|view| {
         let incarnation = view.incarnation(id)?.ok_or(Error::BadToken)?;
         let attempt = view.attempt(incarnation.attempt)?.ok_or(Error::BadToken)?;
-        if attempt.submitted_at.is_none() {
-            return Err(otherwise);
-        }
         let mr = view.merge_requests()?.into_iter().find(|mr| mr.attempt == attempt.id).map(|mr| mr.id.0);
-        Ok(Submitted { attempt, mr, already: true })
-    })
+        Ok::<_, Error>((attempt, mr))
+    })?;
+    let Some(head) = &attempt.head else { return Err(otherwise) };
+    let rig = town.rig(attempt.rig.as_str())?;
+    let path = rig.layout.worktree(&attempt.worker);
+    let now = town.world().repo().worktree(&rig.layout.repo(), &path)?;
+    if let Some(facts) = now
+        && &facts.head != head
+    {
+        let what =
+            format!("{} was submitted at {}; what was committed since is not part of it", attempt.bead, head.short());
+        return Err(Error::refused(
+            what,
+            "end your turn: it is kept in a snapshot; a new bead says what is still to be done",
+        ));
+    }
+    Ok(Submitted { attempt, mr, already: true })
 }
 
 fn close_last_step(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {

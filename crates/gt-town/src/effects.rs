@@ -9,6 +9,7 @@ use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
 use crate::error::{Error, Result};
+use crate::hook;
 use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx};
 use crate::observed::Observed;
@@ -69,6 +70,7 @@ fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
     match effect {
         Effect::FetchBase { .. } | Effect::Fetch { .. } | Effect::Land { .. } => format!("remote-{rig}"),
         Effect::AddWorktree { .. }
+        | Effect::Snapshot { .. }
         | Effect::ArchiveWorktree { .. }
         | Effect::PinMr { .. }
         | Effect::DropBranch { .. }
@@ -109,11 +111,12 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
 fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
     town.ledger.read(|view| {
         Ok(match &row.effect {
-            // A slot is free: attempts hold theirs until their worktree is archived, first come first served.
+            // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
+            // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => {
-                let present = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
-                let ahead = present.filter(|a| a.id < *attempt).count();
-                ahead < town.settings.max_polecats as usize
+                let with_worktree = |a: &Attempt| a.id != *attempt && a.base.is_some() && a.archived_at.is_none();
+                let taken = view.present_attempts()?.into_iter().filter(with_worktree).count();
+                taken < town.settings.max_polecats as usize
             }
             // Nobody is in the worktree any more, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {
@@ -135,9 +138,9 @@ fn run(town: &Town, row: &EffectRow) -> Result<bool> {
     let Some(held) = town.try_lock(&lane(&row.effect, row.rig.as_ref()))? else { return Ok(false) };
     match attempt_run(town, row, &held) {
         Ok(()) => Ok(true),
+        Err(error @ Error::Ledger(_)) => Err(error),
         // Recorded with the effect; the next look goes on with the others.
-        Err(Error::World(_) | Error::Refused { .. } | Error::UnknownRig { .. } | Error::Settings(_)) => Ok(false),
-        Err(error) => Err(error),
+        Err(_) => Ok(false),
     }
 }
 
@@ -172,7 +175,7 @@ fn record_failure(town: &Town, row: &EffectRow, run: i64, error: &Error) -> Resu
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |e| e.source());
     causes.fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();
@@ -190,6 +193,8 @@ enum Outcome {
     Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
     /// The session's state.
     Started(SessionState),
+    /// The snapshot's commit.
+    Snapshot(Sha),
     /// The snapshot, and refs that somebody else moved.
     Archived { snapshot: Option<Sha>, foreign: Vec<refs::Foreign> },
 }
@@ -208,6 +213,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
             Ok(Outcome::Done)
         }
+        Effect::Snapshot { attempt } => snapshot(town, *attempt, held),
         Effect::ArchiveWorktree { attempt } => archive(town, *attempt, held),
         Effect::PinMr { mr } => pin(town, mr, held),
         Effect::DropBranch { attempt } => {
@@ -318,18 +324,28 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
     })
 }
 
+fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    Ok(take_snapshot(town, &rig, &attempt, held)?.map_or(Outcome::Moot, Outcome::Snapshot))
+}
+
+/// Takes the worktree's state, if there is a worktree.
+fn take_snapshot(town: &Town, rig: &Rig, attempt: &Attempt, held: &Held) -> Result<Option<Sha>> {
+    let path = rig.layout.worktree(&attempt.worker);
+    if attempt.archived_at.is_some() || !town.world().disk().exists(&path) {
+        return Ok(None);
+    }
+    let message = snapshot_message(town, attempt)?;
+    let taken = town.world().repo().snapshot(held, &rig.layout.repo(), &path, &snapshot_ref(attempt), &message)?;
+    Ok(Some(taken.commit))
+}
+
 fn archive(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
-    let repo = town.world().repo();
+    let snapshot = take_snapshot(town, &rig, &attempt, held)?;
     let path = rig.layout.worktree(&attempt.worker);
-    let snapshot = if town.world().disk().exists(&path) {
-        let name = snapshot_ref(&attempt);
-        Some(repo.snapshot(held, &rig.layout.repo(), &path, &name, &snapshot_message(&attempt))?.commit)
-    } else {
-        None
-    };
     let to: PathBuf = rig.layout.archived(&attempt);
-    repo.archive_worktree(held, &rig.layout.repo(), &path, &to)?;
+    town.world().repo().archive_worktree(held, &rig.layout.repo(), &path, &to)?;
     let foreign = refs::compare(town, &rig)?;
     Ok(Outcome::Archived { snapshot, foreign })
 }
@@ -340,16 +356,27 @@ pub fn snapshot_ref(attempt: &Attempt) -> String {
 }
 
 /// The hook itself is in the trailers, so that it can be found again from git alone.
-fn snapshot_message(attempt: &Attempt) -> String {
-    let one_line = attempt.bead.as_str().replace(['\n', '\r'], " ");
-    format!(
-        "Snapshot of {}\n\nBead: {one_line}\nAttempt: {}\nWorker: {}\nMolecule: {}\nBranch: {}\n",
+fn snapshot_message(town: &Town, attempt: &Attempt) -> Result<String> {
+    let steps = town.ledger.read(|view| view.steps(attempt.id).map_err(Error::from))?;
+    let step = hook::current(&steps).map_or("", |step| step.step.id.as_str());
+    let bead = attempt.bead.as_str().replace(['\n', '\r'], " ");
+    Ok(format!(
+        "Snapshot of {}\n\nBead: {bead}\nAttempt: {}\nWorker: {}\nMolecule: {}\nStep: {step}\nBranch: {}\n",
         attempt.branch,
         attempt.number,
         attempt.address(),
         attempt.formula,
         attempt.branch
-    )
+    ))
+}
+
+/// Decides a snapshot of an attempt's worktree, unless one is decided already.
+pub fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
+    let effect = Effect::Snapshot { attempt: attempt.id };
+    if !tx.open_effects()?.iter().any(|row| row.effect == effect) {
+        tx.decide(&effect, Some(&attempt.rig), None, Duration::ZERO)?;
+    }
+    Ok(())
 }
 
 fn pin(town: &Town, mr: &MrId, held: &Held) -> Result<Outcome> {
@@ -378,6 +405,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome) -> Result<()> {
             }
         }
         (Effect::StartSession { incarnation }, Outcome::Started(state)) => started(tx, incarnation, &state)?,
+        (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,
         (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
             let attempt = require_attempt(tx, *attempt)?;
             if let Some(snapshot) = snapshot {

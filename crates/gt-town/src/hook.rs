@@ -8,6 +8,7 @@ use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::{RigName, Sha};
 
+use crate::effects;
 use crate::error::{Error, Result};
 use crate::gates;
 use crate::identity;
@@ -135,13 +136,17 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
     })?;
     let chosen = choose(&steps, step)?;
     check_acceptance(town, &attempt, chosen)?;
-    town.ledger.write(&caller.name(), "step done", |tx| {
+    let done = town.ledger.write(&caller.name(), "step done", |tx| {
         // Asked again: the checks may have taken minutes.
         let attempt = identity::hooked_attempt(tx, caller)?;
-        tx.close_step(&attempt, &chosen.step.id, note)?;
+        if tx.close_step(&attempt, &chosen.step.id, note)? {
+            effects::decide_snapshot(tx, &attempt)?;
+        }
         let steps = tx.steps(attempt.id)?;
-        Ok(StepDone { closed: chosen.clone(), next: current(&steps).cloned(), of: steps.len() })
-    })
+        Ok::<_, Error>(StepDone { closed: chosen.clone(), next: current(&steps).cloned(), of: steps.len() })
+    })?;
+    town.wake();
+    Ok(done)
 }
 
 fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a MoleculeStep> {
@@ -257,7 +262,7 @@ pub fn fetch(town: &Town, caller: &Caller, rig: &Rig) -> Result<Sha> {
         town.wake();
         wait_for_effect(town, id)?;
     } else {
-        crate::effects::run_one(town, id)?;
+        effects::run_one(town, id)?;
     }
     let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
     refs.get(&rig.row.trunk).cloned().ok_or_else(|| Error::NeedsPerson {

@@ -15,6 +15,23 @@ version = 1
 
 /// Makes a town at `root`: a new folder, or an empty one.
 pub fn install(root: &Path, outside: &Outside) -> Result<Town> {
+    require_room(root, outside)?;
+    make_aside(root, outside, |at| {
+        let ledger = Ledger::create(&Layout::new(at).ledger(), outside.world.clone())?;
+        record_origin(&ledger, outside)
+    })?;
+    Town::open(root, outside.clone())
+}
+
+/// Makes a town at `root` over a ledger that is no file, as a simulated one is.
+pub fn install_over(root: &Path, outside: &Outside, ledger: Ledger) -> Result<Town> {
+    require_room(root, outside)?;
+    make_aside(root, outside, |_| record_origin(&ledger, outside))?;
+    Town::with_ledger(root, outside.clone(), ledger)
+}
+
+/// A town needs a folder of its own, outside of all others.
+fn require_room(root: &Path, outside: &Outside) -> Result<()> {
     let disk = outside.world.disk();
     if disk.exists(&Layout::new(root).settings()) {
         return Err(Error::TownExists(root.to_owned()));
@@ -31,16 +48,20 @@ pub fn install(root: &Path, outside: &Outside) -> Result<Town> {
     if !disk.list(root)?.is_empty() {
         return Err(Error::NotEmpty(root.to_owned()));
     }
+    Ok(())
+}
+
+fn make_aside(root: &Path, outside: &Outside, make_ledger: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let disk = outside.world.disk();
     let aside = aside(root)?;
-    let made = make(&aside, outside).and_then(|()| {
+    let made = make(&aside, outside, make_ledger).and_then(|()| {
         disk.remove(root)?;
         Ok(disk.rename(&aside, root)?)
     });
-    if let Err(error) = made {
+    if made.is_err() {
         disk.remove(&aside)?;
-        return Err(error);
     }
-    Town::open(root, outside.clone())
+    made
 }
 
 /// Where the town is made before it gets its name, so that a killed install leaves no half town.
@@ -52,7 +73,7 @@ fn aside(root: &Path) -> Result<std::path::PathBuf> {
     Ok(root.with_file_name(format!(".{name}.gt-installing")))
 }
 
-fn make(at: &Path, outside: &Outside) -> Result<()> {
+fn make(at: &Path, outside: &Outside, make_ledger: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let disk = outside.world.disk();
     let layout = Layout::new(at);
     disk.remove(at)?;
@@ -64,15 +85,13 @@ fn make(at: &Path, outside: &Outside) -> Result<()> {
     for name in ["gt", "bd"] {
         disk.link(&layout.bin().join(name), &outside.gt)?;
     }
-    let ledger = Ledger::create(&layout.ledger(), outside.world.clone())?;
-    record_origin(&ledger, outside)?;
-    drop(ledger);
+    make_ledger(at)?;
     disk.write(&layout.settings(), TOWN_TOML.as_bytes())?;
     Ok(())
 }
 
 /// Writes down what a town is bound to: its id, and the overseer's PATH as it is now.
-pub fn record_origin(ledger: &Ledger, outside: &Outside) -> Result<()> {
+fn record_origin(ledger: &Ledger, outside: &Outside) -> Result<()> {
     let id = gt_model::id::hex(&(outside.entropy)());
     let path = outside.env.get("PATH").cloned().unwrap_or_default();
     ledger.write("overseer", "install", |tx| {

@@ -59,6 +59,16 @@ impl Layout {
         self.deacon().join("wake")
     }
 
+    /// Touched by the deacon after each patrol.
+    pub fn heartbeat(&self) -> PathBuf {
+        self.deacon().join("heartbeat")
+    }
+
+    /// Held by the one boot of this town.
+    pub fn boot_lock(&self) -> PathBuf {
+        self.lock("boot")
+    }
+
     /// Held by the one deacon of this town.
     pub fn deacon_lock(&self) -> PathBuf {
         self.lock("deacon")

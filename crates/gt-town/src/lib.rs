@@ -4,6 +4,7 @@
 //! what it is handed: see [`town::Outside`] and [`world`].
 
 pub mod beads;
+pub mod boot;
 pub mod convoy;
 pub mod deacon;
 pub mod done;

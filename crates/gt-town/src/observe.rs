@@ -73,8 +73,19 @@ pub struct QueueItem {
 }
 
 /// Kinds of condition that only a person can end.
-const FOR_A_PERSON: &[&str] =
-    &["approval", "quarantine", "rig-held", "ungated", "trunk-red", "foreign-ref", "effect", "unlanded"];
+const FOR_A_PERSON: &[&str] = &[
+    "approval",
+    "quarantine",
+    "rig-held",
+    "ungated",
+    "trunk-red",
+    "foreign-ref",
+    "effect",
+    "unlanded",
+    "patrol",
+    "refinery",
+    "feed",
+];
 
 /// The town's status.
 pub fn status(town: &Town) -> Result<TownStatus> {

@@ -359,7 +359,10 @@ impl Refinery<'_> {
 
     fn ask(&mut self, mr: &MergeRequest) -> Result<()> {
         let text = format!("{} is green and waits for approval: gt mq approve {}", mr.id, mr.id);
-        let news = self.write("ask", |tx| tx.raise("approval", mr.id.as_str(), &text).map_err(Error::from))?;
+        let news = self.write("ask", |tx| match still_open(tx, &mr.id)? {
+            Some(_) => Ok(tx.raise("approval", mr.id.as_str(), &text)?),
+            None => Ok(false),
+        })?;
         if news {
             self.round.gated.push(mr.id.clone());
         }
@@ -383,6 +386,12 @@ impl Refinery<'_> {
             }
         }
         self.write("decide landing", |tx| {
+            // The gates took their time: somebody may have closed a bead meanwhile. The next round does without it.
+            for entry in stack {
+                if still_open(tx, &entry.mr)?.is_none() {
+                    return Ok(());
+                }
+            }
             if let Some(landing) = tx.open_landing_of(rig, &self.rig.row.trunk, trunk, stack)? {
                 tx.decide(&Effect::Land { landing }, Some(rig), None, Duration::ZERO)?;
             }
@@ -425,10 +434,20 @@ impl Refinery<'_> {
 
     /// Sends work back: a new attempt goes on from the old head, or, over the budget, a person has to look.
     fn rework(&mut self, mr: &MergeRequest, why: &str) -> Result<()> {
-        let crew = Crew::of(self.town, self.rig, None)?;
+        let attempt = self.town.ledger.read(|view| view.attempt(mr.attempt).map_err(Error::from))?;
         let budget = self.town.settings.max_reworks;
-        self.write("rework", |tx| send_back(tx, &crew, mr, why, budget))?;
-        self.round.reworked.push(mr.id.clone());
+        let kind = attempt.map(|attempt| attempt.agent);
+        let sent_back = Crew::of(self.town, self.rig, kind.as_deref())
+            .and_then(|crew| self.write("rework", |tx| send_back(tx, &crew, mr, why, budget)));
+        match sent_back {
+            Err(error @ Error::Ledger(_)) => return Err(error),
+            // Nobody can be given it: it is held with its reason, and keeps nothing else from landing.
+            Err(error) => {
+                let text = format!("{}; it can't be given out again: {error}", first_line(why));
+                self.write("hold", |tx| tx.hold(mr, &text).map_err(Error::from))?;
+            }
+            Ok(()) => self.round.reworked.push(mr.id.clone()),
+        }
         self.town.wake();
         Ok(())
     }
@@ -555,7 +574,15 @@ fn close_landed(tx: &Tx<'_>, bead: &Bead, commit: &Sha) -> Result<()> {
     Ok(tx.change_bead("bead-landed", bead, &closed)?)
 }
 
+/// The merge request as it is now, unless it is over.
+fn still_open(view: &View<'_>, id: &MrId) -> Result<Option<MergeRequest>> {
+    Ok(view.merge_request(id)?.filter(|mr| mr.ended_at.is_none()))
+}
+
 fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, budget: u32) -> Result<()> {
+    if still_open(tx, &mr.id)?.is_none() {
+        return Ok(());
+    }
     tx.end_merge_request(mr, MrEnd::Rework, Some(why))?;
     tx.clear("approval", mr.id.as_str())?;
     let Some(attempt) = tx.attempt(mr.attempt)? else { return Ok(()) };

@@ -50,7 +50,8 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
 /// a worker's own commit never comes there by us.
 fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> Result<Vec<String>> {
     let (known, attempts) = town.ledger.read(|view| {
-        let attempts = view.attempts_of_rig(rig.name())?;
+        let mut attempts = view.attempts_of_rig(rig.name())?;
+        attempts.retain(|attempt| rig.row.was_there(&attempt.opened_at));
         Ok::<_, Error>((view.remote_refs(rig.name())?, attempts))
     })?;
     let moved: Vec<(&String, &Sha)> = branches.iter().filter(|(name, sha)| known.get(*name) != Some(sha)).collect();

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun};
+use crate::ledger::View;
 use crate::settings::{Gate, RigSettings};
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::world::{FolderFacts, Held, Push};
@@ -69,7 +70,8 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     let trunk = find_trunk(town, new, &remote)?;
     disk.remove(&layout.root)?;
     let added = build(town, caller, new, &held, Site { name, prefix, remote, trunk, remote_note });
-    if added.is_err() {
+    // Once the ledger has the rig, its folder is no leftover.
+    if added.is_err() && disk.exists(&layout.root.join(UNFINISHED)) {
         disk.remove(&layout.root)?;
     }
     added
@@ -248,7 +250,8 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     })?;
     disk.remove(&layout.root.join(UNFINISHED))?;
     let rig = town.rig(site.name.as_str())?;
-    let proof = if new.skip_proof || gates.is_empty() { None } else { Some(prove(town, caller, &rig)?) };
+    // The rig is there from here on: what can't be proved holds it, and undoes nothing.
+    let proof = if new.skip_proof || gates.is_empty() { None } else { prove_new(town, caller, &rig)? };
     town.wake();
     let held = town.ledger.read(|view| view.condition("rig-held", site.name.as_str()).map_err(Error::from))?;
     Ok(Added {
@@ -299,12 +302,31 @@ pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
     let run = run_on_trunk(town, rig)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
         match run.failure() {
-            Some(failure) => tx.raise("rig-held", rig.name().as_str(), &format!("its trunk is red: {failure}"))?,
+            Some(failure) => {
+                let first = failure.lines().next().unwrap_or_default();
+                let log = run.gates.last().map(|gate| gate.log.as_str()).unwrap_or_default();
+                let text = format!("its trunk is red: {first} (all of it: {log})");
+                tx.raise("rig-held", rig.name().as_str(), &text)?
+            }
             None => tx.clear("rig-held", rig.name().as_str())?,
         };
         Ok::<_, Error>(())
     })?;
     Ok(run)
+}
+
+fn prove_new(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>> {
+    match prove(town, caller, rig) {
+        Ok(run) => Ok(Some(run)),
+        Err(error @ Error::Ledger(_)) => Err(error),
+        Err(error) => {
+            let text = format!("its gates could not be run on the trunk: {error}");
+            town.ledger.write(&caller.name(), "prove", |tx| {
+                tx.raise("rig-held", rig.name().as_str(), &text).map_err(Error::from)
+            })?;
+            Ok(None)
+        }
+    }
 }
 
 fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
@@ -383,22 +405,32 @@ fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)
 /// Takes a rig out of the town. Its folder goes into the town's archive, its beads stay. Answers with where it went.
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<PathBuf> {
     let _held = town.lock("rigs")?;
-    let busy = town.ledger.read(|view| {
-        let present = view.present_attempts()?.into_iter().filter(|a| &a.rig == rig.name());
-        Ok::<_, Error>(present.map(|a| a.bead.0).collect::<Vec<_>>())
-    })?;
-    if !busy.is_empty() {
-        let what = format!("the rig {} is at work on {}", rig.name(), busy.join(", "));
-        return Err(Error::refused(what, "wait for them to land, or take them back: gt unsling <bead>"));
-    }
+    town.ledger.read(|view| refuse_busy(view, rig))?;
     let archive = town.layout.root.join(".archive");
     let number = town.world().disk().list(&archive)?.len() + 1;
     let to = archive.join(format!("{}-{number}", rig.name()));
     if !dry_run {
-        town.ledger.write(&caller.name(), "rig remove", |tx| tx.remove_rig(rig.name()).map_err(Error::from))?;
+        town.ledger.write(&caller.name(), "rig remove", |tx| {
+            // Asked again: a bead may have been slung meanwhile.
+            refuse_busy(tx, rig)?;
+            for row in tx.open_effects()?.iter().filter(|row| row.rig.as_ref() == Some(rig.name())) {
+                tx.withdraw(row.id)?;
+            }
+            tx.remove_rig(rig.name()).map_err(Error::from)
+        })?;
         town.world().disk().create_dir(&archive)?;
         town.world().disk().rename(&rig.layout.root, &to)?;
         town.wake();
     }
     Ok(to)
+}
+
+fn refuse_busy(view: &View<'_>, rig: &Rig) -> Result<()> {
+    let present = view.present_attempts()?.into_iter().filter(|a| &a.rig == rig.name());
+    let busy: Vec<String> = present.map(|a| a.bead.0).collect();
+    if busy.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the rig {} is at work on {}", rig.name(), busy.join(", "));
+    Err(Error::refused(what, "wait for them to land, or take them back: gt unsling <bead>"))
 }

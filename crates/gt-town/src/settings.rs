@@ -30,7 +30,7 @@ pub struct TownSettings {
     pub agent: Option<String>,
     /// Workers that may exist at once in the whole town.
     pub max_polecats: u32,
-    /// Seconds between two patrols when nothing wakes the deacon earlier.
+    /// Seconds between two patrols when nothing wakes the deacon earlier: 1 to 60.
     pub patrol_seconds: u64,
     /// Seconds that a session has to end by itself after its work was submitted.
     pub linger_seconds: u64,
@@ -66,6 +66,7 @@ impl Default for TownSettings {
 impl TownSettings {
     /// The limits of a witness's patrol.
     pub fn patrol_limits(&self) -> PatrolLimits {
+        // 0: nobody is ended for silence.
         let quiet = match self.quiet_minutes {
             0 => Duration::MAX,
             minutes => Duration::from_secs(minutes.saturating_mul(60)),

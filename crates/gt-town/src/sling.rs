@@ -11,6 +11,7 @@ use gt_model::id::{BeadId, Sha};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::beads::{self, NewBead};
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
@@ -69,24 +70,41 @@ impl Crew {
 
 /// Gives beads to fresh polecats of a rig.
 pub fn sling(town: &Town, caller: &Caller, beads: &[BeadId], rig: &Rig, options: &SlingOptions) -> Result<Slung> {
-    refuse_held_rig(town, rig)?;
     let crew = Crew::of(town, rig, options.agent.as_deref())?;
-    let slung = town.ledger.write(&caller.name(), "sling", |tx| {
-        let claimed = claimable(tx, caller, beads)?;
-        let batches = convoy::batches(tx, &claimed, options.convoy.as_ref())?;
-        let mut slung = Slung { attempts: Vec::new(), convoys: Vec::new(), swarms: Vec::new() };
-        for (convoy, members) in batches {
-            dispatch_batch(tx, caller, &crew, &convoy, &members, &mut slung)?;
-        }
-        Ok::<_, Error>(slung)
+    let slung = town.ledger.write(&caller.name(), "sling", |tx| sling_in(tx, caller, &crew, beads, options))?;
+    town.wake();
+    Ok(slung)
+}
+
+/// Makes beads and slings them: all of it, or nothing.
+pub fn make_and_sling(
+    town: &Town,
+    caller: &Caller,
+    new: &[NewBead],
+    rig: &Rig,
+    options: &SlingOptions,
+) -> Result<Slung> {
+    let crew = Crew::of(town, rig, options.agent.as_deref())?;
+    let slung = town.ledger.write(&caller.name(), "do", |tx| {
+        let made = new.iter().map(|new| Ok(beads::create_in(tx, caller, new)?.id)).collect::<Result<Vec<_>>>()?;
+        sling_in(tx, caller, &crew, &made, options)
     })?;
     town.wake();
     Ok(slung)
 }
 
-fn refuse_held_rig(town: &Town, rig: &Rig) -> Result<()> {
-    let held = town.ledger.read(|view| Ok::<_, Error>(view.condition("rig-held", rig.name().as_str())?))?;
-    match held {
+fn sling_in(tx: &Tx<'_>, caller: &Caller, crew: &Crew, beads: &[BeadId], options: &SlingOptions) -> Result<Slung> {
+    refuse_held_rig(tx, &crew.rig)?;
+    let claimed = claimable(tx, caller, beads)?;
+    let mut slung = Slung { attempts: Vec::new(), convoys: Vec::new(), swarms: Vec::new() };
+    for (convoy, members) in convoy::batches(tx, &claimed, options.convoy.as_ref())? {
+        dispatch_batch(tx, caller, crew, &convoy, &members, &mut slung)?;
+    }
+    Ok(slung)
+}
+
+fn refuse_held_rig(tx: &Tx<'_>, rig: &Rig) -> Result<()> {
+    match tx.condition("rig-held", rig.name().as_str())? {
         Some(condition) => Err(Error::refused(
             format!("the rig {} is held: {}", rig.name(), condition.text),
             format!("gt why {}", rig.name()),
@@ -138,6 +156,11 @@ pub fn hand_out(
     before: Option<Before>,
 ) -> Result<Attempt> {
     let rig = crew.rig.name();
+    // Removed since it was looked up: its effects could never be run.
+    if tx.rig(rig.as_str())?.is_none() {
+        let known = tx.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
+        return Err(Error::UnknownRig { name: rig.to_string(), known });
+    }
     let values = BTreeMap::from([("issue".to_owned(), bead.id.0.clone()), ("title".to_owned(), bead.title.clone())]);
     let steps = crew.formula.pour(&values).map_err(|source| Error::Formula {
         name: crew.formula.formula.clone(),
@@ -267,7 +290,20 @@ pub fn release(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, outcome: AttemptOutc
 /// Decides the effects that end an attempt's session (after `linger`) and archive its worktree.
 pub fn clear_away(tx: &Tx<'_>, attempt: &Attempt, linger: Duration) -> Result<()> {
     let (rig, bead) = (Some(&attempt.rig), Some(&attempt.bead));
-    for incarnation in tx.incarnations_of(attempt.id)? {
+    let incarnations = tx.incarnations_of(attempt.id)?;
+    // What was given up while it was to begin is wanted no more, and stands in nobody's way.
+    for row in tx.open_effects()?.into_iter().filter(|row| row.gave_up) {
+        let begins = match &row.effect {
+            Effect::FetchBase { attempt: of } | Effect::AddWorktree { attempt: of } => *of == attempt.id,
+            Effect::StartSession { incarnation } => incarnations.iter().any(|i| &i.id == incarnation),
+            _ => false,
+        };
+        if begins {
+            tx.withdraw(row.id)?;
+            tx.clear("effect", &row.id.to_string())?;
+        }
+    }
+    for incarnation in incarnations {
         if incarnation.ended_at.is_none() {
             tx.decide(&Effect::EndSession { incarnation: incarnation.id }, rig, bead, linger)?;
         }

@@ -34,6 +34,8 @@ pub struct Outside {
     pub presets: BTreeMap<String, AgentPreset>,
     /// Where secrets come from.
     pub entropy: Entropy,
+    /// Which build of gt this is: another one takes over from it at `gt up`.
+    pub build: String,
     /// Armed fault points.
     pub faults: Faults,
 }
@@ -149,11 +151,28 @@ impl Town {
         self.world().disk().wake(&self.layout.wake());
     }
 
+    /// Whether boot runs: somebody holds its lock.
+    pub fn boot_runs(&self) -> Result<bool> {
+        self.is_held(&self.layout.boot_lock())
+    }
+
     /// Whether a deacon runs: somebody holds its lock.
     pub fn deacon_runs(&self) -> Result<bool> {
-        Ok(self.world().disk().try_lock(&self.layout.deacon_lock())?.is_none())
+        self.is_held(&self.layout.deacon_lock())
+    }
+
+    /// Asked twice, since whoever asks has the lock for that moment, and two may ask at once.
+    fn is_held(&self, lock: &Path) -> Result<bool> {
+        if self.world().disk().try_lock(lock)?.is_some() {
+            return Ok(false);
+        }
+        self.world().clock().pause(ASKERS_TURN);
+        Ok(self.world().disk().try_lock(lock)?.is_none())
     }
 }
+
+/// Longer than anybody who only asks has a lock.
+const ASKERS_TURN: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// How long a verb waits for a lock of the town's.
 const LOCK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gt_model::id::{BeadId, IncarnationId};
 use serde::Serialize;
 
-use crate::deacon::DESIRED_KEY;
+use crate::deacon::{BUILD_KEY, DESIRED_KEY};
 use crate::error::{Error, Result};
 use crate::ledger::Incarnation;
 use crate::town::{Caller, Town};
@@ -30,9 +30,32 @@ pub struct Ended {
     pub sessions: Vec<(IncarnationId, BeadId)>,
 }
 
-/// Says that the town is meant to be up.
+/// Says that the town is meant to be up, in the hands of this build of gt. A deacon of another build ends for it.
 pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
-    set_desired(town, caller, "up")
+    set_desired(town, caller, "up")?;
+    town.ledger.write(&caller.name(), "up", |tx| {
+        tx.clear("deacon", "town")?;
+        if tx.meta(BUILD_KEY)?.as_deref() != Some(&town.outside.build) {
+            tx.set_meta(BUILD_KEY, &town.outside.build)?;
+            tx.event("build-changed", &town.outside.build, None, None, None)?;
+        }
+        Ok::<_, Error>(())
+    })
+}
+
+/// Whether boot and deacon of another build are still there, which end by themselves after [`want_up`].
+pub fn wait_for_older(town: &Town, older: bool) -> Result<()> {
+    if !older {
+        return Ok(());
+    }
+    town.wake();
+    wait_for(town, DEACON_DEADLINE, "the older deacon did not stop", || Ok(!town.deacon_runs()? && !town.boot_runs()?))
+}
+
+/// Whether what runs was started by another build of gt.
+pub fn is_older(town: &Town) -> Result<bool> {
+    let build = town.ledger.read(|view| view.meta(BUILD_KEY).map_err(Error::from))?;
+    Ok((town.deacon_runs()? || town.boot_runs()?) && build.is_some_and(|build| build != town.outside.build))
 }
 
 fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
@@ -49,14 +72,17 @@ fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
 }
 
 /// Waits until the deacon runs; an error where it does not within the deadline.
-pub fn wait_for_deacon(town: &Town, running: bool, deadline: Duration) -> Result<()> {
+pub fn wait_for_deacon(town: &Town, deadline: Duration) -> Result<()> {
+    wait_for(town, deadline, "the deacon did not start", || town.deacon_runs())
+}
+
+fn wait_for(town: &Town, deadline: Duration, otherwise: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
     let clock = town.world().clock();
     let start = clock.monotonic();
-    while town.deacon_runs()? != running {
+    while !is_so()? {
         if clock.monotonic() - start > deadline {
-            let what = if running { "the deacon did not start" } else { "the deacon did not stop" };
             let hint = format!("see {}", town.layout.logs().join("deacon.log").display());
-            return Err(Error::TimedOut { what: what.to_owned(), hint });
+            return Err(Error::TimedOut { what: otherwise.to_owned(), hint });
         }
         clock.pause(Duration::from_millis(10));
     }
@@ -66,9 +92,9 @@ pub fn wait_for_deacon(town: &Town, running: bool, deadline: Duration) -> Result
 /// Takes the town down: the deacon, then every session. Proves that nothing is left.
 pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     set_desired(town, caller, "down")?;
-    let mut ended = Ended { deacon: town.deacon_runs()?, ..Ended::default() };
+    let mut ended = Ended { deacon: town.deacon_runs()? || town.boot_runs()?, ..Ended::default() };
     town.wake();
-    wait_for_deacon(town, false, DEACON_DEADLINE)?;
+    wait_for(town, DEACON_DEADLINE, "boot and deacon did not stop", || Ok(!town.deacon_runs()? && !town.boot_runs()?))?;
     let mut refusals = BTreeMap::new();
     for incarnation in live(town)? {
         // One that can't be ended must not keep the others running.

@@ -109,7 +109,7 @@ impl Witness<'_> {
                 SessionState::Ended(exit) => {
                     self.write("record end", |tx| {
                         tx.record_end(&incarnation, &attempt.bead, &exit)?;
-                        Ok(())
+                        if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
                 }
                 // Never started, and no longer to be: its attempt let go of the hook before.

@@ -163,6 +163,9 @@ pub enum Verb {
     /// The town's daemon
     #[command(subcommand)]
     Deacon(DeaconVerb),
+    /// What keeps the daemon alive
+    #[command(subcommand)]
+    Boot(BootVerb),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -620,6 +623,17 @@ pub enum ParkStatus {
 #[derive(Debug, Subcommand)]
 pub enum DeaconVerb {
     /// Be the daemon, in the foreground (`gt up` starts it in the background)
+    Run {
+        /// Wait until the one that runs has ended, and take its place
+        #[arg(long)]
+        wait: bool,
+    },
+}
+
+/// Verbs of boot.
+#[derive(Debug, Subcommand)]
+pub enum BootVerb {
+    /// Start the daemon and start it again when it dies, in the foreground (`gt up` starts this in the background)
     Run {
         /// Start it in the background and leave
         #[arg(long, hide = true)]

@@ -65,6 +65,7 @@ impl Process {
         let world: Arc<dyn World> = Arc::new(RealWorld::new(gt.clone()));
         let faults = env.get("GT_FAULT").map_or_else(Faults::none, |text| Faults::parse(text));
         let outside = Outside {
+            build: build_of(&gt),
             world,
             env: env.clone(),
             gt,
@@ -73,6 +74,16 @@ impl Process {
             faults,
         };
         Ok(Self { env, cwd: cwd?, outside, town: None })
+    }
+}
+
+/// Which build of gt a file is: its version, and what tells one file from another of the same version.
+pub fn build_of(gt: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let version = env!("CARGO_PKG_VERSION");
+    match std::fs::metadata(gt) {
+        Ok(file) => format!("{version}-{}-{}-{}", file.size(), file.mtime(), file.ino()),
+        Err(_) => version.to_owned(),
     }
 }
 

@@ -1,2 +1,64 @@
-//! .
-fn main() {}
+//! Checks and generators for developers: `cargo xtask <verb>`.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a developer's tool that runs cargo and gt, and is no part of either"
+)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod licences;
+mod soak;
+
+/// Checks and generators for developers of Gas Town.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run something again and again, and say how often it was green
+    Soak {
+        /// What
+        #[command(subcommand)]
+        what: Soak,
+    },
+    /// Check that every dependency's licence is one of those that we allow
+    Licences,
+}
+
+#[derive(Debug, Subcommand)]
+enum Soak {
+    /// `gt demo`, with another seed each time
+    Demo {
+        /// How often
+        #[arg(long, default_value_t = 5)]
+        runs: u64,
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Workers at once; otherwise 4, 2, 3 in turn
+        #[arg(long)]
+        polecats: Option<u32>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Soak { what: Soak::Demo { runs, seed, polecats } } => soak::demo(runs, seed, polecats),
+        Verb::Licences => licences::check(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

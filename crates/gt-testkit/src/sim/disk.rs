@@ -121,6 +121,14 @@ impl Nodes {
         self.put(path, content, Some(seconds))
     }
 
+    /// When the file at `path` was last touched, in seconds since the epoch.
+    fn touched(&self, path: &Path) -> Option<i64> {
+        match self.nodes.get(path) {
+            Some(Node::File { touched, .. }) => *touched,
+            _ => None,
+        }
+    }
+
     /// When a file in `folder` was last touched, in seconds since the epoch.
     pub(super) fn last_touch_in(&self, folder: &Path) -> Option<i64> {
         let touches = self.below(folder).filter_map(|(_, node)| match node {
@@ -334,6 +342,10 @@ impl Disk for SimWorld {
         state.disk.touch(path, now)?;
         state.note(format!("touch {}", path.display()));
         Ok(())
+    }
+
+    fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
+        Ok(self.locked().disk.touched(path))
     }
 
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {

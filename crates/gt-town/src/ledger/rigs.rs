@@ -24,6 +24,15 @@ pub struct RigRow {
     pub added_at: String,
 }
 
+impl RigRow {
+    /// Whether something of that time is this rig's: one that was removed and added again under the same name has a
+    /// repository of its own, and knows nothing of what was before.
+    pub fn was_there(&self, at: &str) -> bool {
+        let parsed = (at.parse::<jiff::Timestamp>(), self.added_at.parse::<jiff::Timestamp>());
+        matches!(parsed, (Ok(at), Ok(added)) if at >= added)
+    }
+}
+
 pub(super) fn rig_name(text: &str) -> rusqlite::Result<RigName> {
     RigName::parse(text).map_err(damaged)
 }

@@ -401,6 +401,8 @@ pub trait Disk: Send + Sync {
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
     /// Marks a file with the time of now (a sign of life), making it.
     fn touch(&self, path: &Path) -> WorldResult<()>;
+    /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
+    fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
     /// Takes the lock at `path` if nobody has it.
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>>;
     /// Takes the lock at `path`, waiting for it in turn at most `deadline`; `None` when that has passed.

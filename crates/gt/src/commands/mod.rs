@@ -125,6 +125,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Help { words } => help::help(&words, console),
         Verb::SimWorker { script, play_dir } => demo::sim_worker(script, play_dir, process),
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
+        Verb::Boot(verb) => town::boot(&verb, &global, process),
         Verb::Rig(verb) => rig::run(verb, &open()?, console),
         Verb::Do { titles, rig, description, agent } => {
             work::do_it(&open()?, &titles, rig.as_deref(), description, agent, console)

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gt_town::world::real::{Fifo, daemon};
+use gt_town::boot::{self, BootEnd, DeaconProcess};
+use gt_town::world::real::Fifo;
+use gt_town::world::real::daemon::{self, Daemon};
 use gt_town::{Town, deacon, install as engine, updown};
 
 use super::Context;
 use crate::Process;
-use crate::cli::{DeaconVerb, Global};
+use crate::cli::{BootVerb, DeaconVerb, Global};
 use crate::console::Console;
-use crate::error::{CliError, CliResult};
+use crate::error::CliResult;
 
 /// How long the deacon may take to start.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -59,23 +61,33 @@ pub fn others_in_path(process: &Process) -> Vec<PathBuf> {
 /// `gt up`.
 pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
+    let older = updown::is_older(town)?;
     updown::want_up(town, &context.caller)?;
+    updown::wait_for_older(town, older)?;
     let before = town.deacon_runs()?;
-    if !before {
-        start_deacon(town, process)?;
-        updown::wait_for_deacon(town, true, START_DEADLINE)?;
+    if !town.boot_runs()? {
+        let log = deacon_log(town);
+        daemon(process, town, "boot", &log).start_apart().map_err(gt_town::Error::from)?;
     }
+    updown::wait_for_deacon(town, START_DEADLINE)?;
     town.wake();
     if console.is_json() {
         return console.facts("gt.up/1", "started", !before);
     }
-    console.say(if before { "the deacon runs already" } else { "the deacon runs" })?;
+    console.say(match (older, before) {
+        (true, _) => "this gt has taken over: the deacon runs",
+        (false, true) => "the deacon runs already",
+        (false, false) => "the deacon runs",
+    })?;
     Ok(0)
 }
 
-fn start_deacon(town: &Town, process: &Process) -> Result<(), CliError> {
-    let log = town.layout.logs().join("deacon.log");
-    Ok(daemon::start(&process.outside.gt, &town.layout.root, &log).map_err(gt_town::Error::from)?)
+fn deacon_log(town: &Town) -> PathBuf {
+    town.layout.logs().join("deacon.log")
+}
+
+fn daemon<'a>(process: &'a Process, town: &'a Town, role: &'a str, log: &'a Path) -> Daemon<'a> {
+    Daemon { gt: &process.outside.gt, town: &town.layout.root, role, log }
 }
 
 /// `gt down`.
@@ -91,21 +103,59 @@ pub fn down(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
+/// Whoever asks whether somebody holds a lock has it for that moment: that long it is waited for.
+const ASKERS_TURN: Duration = Duration::from_secs(1);
+
+/// Longer than any deacon lives, and still a number that can be added to a time.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 10);
+
 /// `gt deacon run`.
 pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResult {
-    let DeaconVerb::Run { detach } = verb;
+    let DeaconVerb::Run { wait } = verb;
     daemon::stand_apart();
-    let handle = super::open_town(global, process)?;
-    if *detach {
-        let log = handle.layout.logs().join("deacon.log");
-        daemon::detach(&process.outside.gt, &handle.layout.root, &log).map_err(gt_town::Error::from)?;
-        return Ok(0);
-    }
-    let mut fifo = Fifo::open(&handle.layout.wake()).map_err(gt_town::Error::from)?;
-    let Some(_held) = handle.world().disk().try_lock(&handle.layout.deacon_lock()).map_err(gt_town::Error::from)?
-    else {
+    let town = super::open_town(global, process)?;
+    let mut fifo = Fifo::open(&town.layout.wake()).map_err(gt_town::Error::from)?;
+    let disk = town.world().disk();
+    let deadline = if *wait { FOR_EVER } else { ASKERS_TURN };
+    let held = disk.lock(&town.layout.deacon_lock(), deadline).map_err(gt_town::Error::from)?;
+    let Some(_held) = held else {
         return Err(gt_town::Error::refused("a deacon of this town runs already", "gt status").into());
     };
-    deacon::run(&handle, &mut fifo)?;
+    deacon::run(&town, &mut fifo)?;
     Ok(0)
+}
+
+/// The deacon's process, as boot has it.
+struct Deacon(daemon::Watched);
+
+impl DeaconProcess for Deacon {
+    fn wait(&self, at_most: Duration) -> Option<Option<i32>> {
+        self.0.wait(at_most)
+    }
+
+    fn kill(&self) {
+        self.0.kill();
+    }
+}
+
+/// `gt boot run`.
+pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
+    let BootVerb::Run { detach } = verb;
+    daemon::stand_apart();
+    let town = super::open_town(global, process)?;
+    let log = deacon_log(&town);
+    if *detach {
+        daemon(process, &town, "boot", &log).leave_running().map_err(gt_town::Error::from)?;
+        return Ok(0);
+    }
+    let held = town.world().disk().lock(&town.layout.boot_lock(), ASKERS_TURN).map_err(gt_town::Error::from)?;
+    let Some(_held) = held else {
+        return Err(gt_town::Error::refused("boot of this town runs already", "gt status").into());
+    };
+    // A deacon that an earlier boot left is waited for, then replaced.
+    let start = || Ok(Deacon(daemon(process, &town, "deacon", &log).start_watched(&["--wait"])?));
+    match boot::run(&town, start)? {
+        BootEnd::Finished => Ok(0),
+        BootEnd::GaveUp => Ok(1),
+    }
 }

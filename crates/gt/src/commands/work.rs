@@ -1,6 +1,5 @@
 //! Giving work out and taking it back.
 
-use gt_model::id::BeadId;
 use gt_town::beads::{self, NewBead};
 use gt_town::sling::{self, SlingOptions, Slung};
 
@@ -83,18 +82,15 @@ pub fn do_it(
 ) -> CliResult {
     let rig = context.rig(rig)?;
     let description = text_or_stdin(description.unwrap_or_default())?;
-    let mut ids: Vec<BeadId> = Vec::new();
-    for title in titles {
-        let new = NewBead {
-            prefix: rig.row.prefix.clone(),
-            title: title.clone(),
-            description: description.clone(),
-            ..NewBead::default()
-        };
-        ids.push(beads::create(&context.town, &context.caller, &new)?.id);
-    }
+    let bead = |title: &String| NewBead {
+        prefix: rig.row.prefix.clone(),
+        title: title.clone(),
+        description: description.clone(),
+        ..NewBead::default()
+    };
+    let new: Vec<NewBead> = titles.iter().map(bead).collect();
     let options = SlingOptions { convoy: None, agent };
-    let slung = sling::sling(&context.town, &context.caller, &ids, &rig, &options)?;
+    let slung = sling::make_and_sling(&context.town, &context.caller, &new, &rig, &options)?;
     report(context, &slung, console)?;
     console.say("watch: gt status · gt log --follow")?;
     Ok(0)

@@ -1,7 +1,13 @@
-//! Whole towns, driven through the built `gt`: real git, real processes, temporary folders.
+//! The whole of `gt`, from outside: in the simulated world, and with the built binary on real towns in temporary
+//! folders (real git, real processes).
 
 mod bad_input;
+mod both_worlds;
 mod crashes;
 mod failure_modes;
 mod flow;
+mod real;
+mod sabotage;
+mod simulated;
+mod story;
 mod town;

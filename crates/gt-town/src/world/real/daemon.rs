@@ -1,48 +1,113 @@
-//! Starting the deacon's process apart from the terminal and the caller.
+//! The processes of boot and the deacon: apart from the terminal and from whoever starts them.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::world::{WorldError, WorldResult};
 
-/// Starts `gt deacon run --detach` for a town; that starts the deacon and ends, so that nobody has it as a child.
-pub fn start(gt: &Path, town: &Path, log: &Path) -> WorldResult<()> {
-    let mut child = command(gt, town, log)?.arg("--detach").spawn().map_err(|source| spawn_error(gt, source))?;
-    let status = child.wait().map_err(|source| spawn_error(gt, source))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(WorldError::Unexpected(format!("the deacon could not be started ({status}): see {}", log.display())))
+/// A process of the town's own: what it is called on the command line, and where it says what goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Daemon<'a> {
+    /// The `gt` to run.
+    pub gt: &'a Path,
+    /// The town.
+    pub town: &'a Path,
+    /// `boot` or `deacon`.
+    pub role: &'a str,
+    /// Where its output goes.
+    pub log: &'a Path,
 }
 
-/// The intermediate's part: starts the deacon and leaves it.
-pub fn detach(gt: &Path, town: &Path, log: &Path) -> WorldResult<()> {
-    command(gt, town, log)?.spawn().map(|_| ()).map_err(|source| spawn_error(gt, source))
+impl Daemon<'_> {
+    /// Starts it through an intermediate that ends at once (`--detach`), so that nobody has it as a child.
+    pub fn start_apart(&self) -> WorldResult<()> {
+        let mut child = self.command()?.arg("--detach").spawn().map_err(|source| self.failed(source))?;
+        let status = child.wait().map_err(|source| self.failed(source))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(WorldError::Unexpected(format!(
+            "the {} could not be started ({status}): see {}",
+            self.role,
+            self.log.display()
+        )))
+    }
+
+    /// The intermediate's part: starts it and leaves it.
+    pub fn leave_running(&self) -> WorldResult<()> {
+        self.command()?.spawn().map(|_| ()).map_err(|source| self.failed(source))
+    }
+
+    /// Starts it as a child that is waited for.
+    pub fn start_watched(&self, flags: &[&str]) -> WorldResult<Watched> {
+        let child = self.command()?.args(flags).spawn().map_err(|source| self.failed(source))?;
+        Ok(Watched::new(child))
+    }
+
+    fn failed(&self, source: std::io::Error) -> WorldError {
+        WorldError::Spawn { program: self.gt.display().to_string(), source }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this module is the one that spawns boot and the deacon")]
+    fn command(&self) -> WorldResult<Command> {
+        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
+        let failed = |source| WorldError::Io { act: "open", path: self.log.to_owned(), source };
+        let out: File = open(self.log).map_err(failed)?;
+        let err = out.try_clone().map_err(failed)?;
+        let mut command = Command::new(self.gt);
+        command.args([OsStr::new(self.role), OsStr::new("run"), OsStr::new("--town"), self.town.as_os_str()]);
+        command.current_dir(self.town).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
+        // These are nobody's agents, whoever starts them.
+        command.env_remove(crate::identity::TOKEN_VARIABLE).env_remove("GT_TOWN");
+        Ok(command)
+    }
+}
+
+/// A child whose end a thread waits for, so that nobody has to ask again and again.
+#[derive(Debug)]
+pub struct Watched {
+    pid: u32,
+    end: Receiver<Option<ExitStatus>>,
+}
+
+impl Watched {
+    fn new(mut child: Child) -> Self {
+        let (send, end) = channel();
+        let pid = child.id();
+        std::thread::spawn(move || {
+            // Whoever waited may have gone: then nobody needs to know.
+            let _ = send.send(child.wait().ok());
+        });
+        Self { pid, end }
+    }
+
+    /// Waits for its end, at most so long; `None` while it runs. The exit code is absent where a signal ended it.
+    pub fn wait(&self, at_most: Duration) -> Option<Option<i32>> {
+        match self.end.recv_timeout(at_most) {
+            Ok(status) => Some(status.and_then(|status| status.code())),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(None),
+        }
+    }
+
+    /// Ends it by force. It is our own child and not waited for yet, so its pid can't be anybody else's.
+    pub fn kill(&self) {
+        if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
+            // It may have ended this very moment, which is as good.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
 }
 
 /// Leaves the caller's session and terminal.
 pub fn stand_apart() {
     // Fails only where the process leads a session already, which is what is wanted.
     let _ = rustix::process::setsid();
-}
-
-fn spawn_error(gt: &Path, source: std::io::Error) -> WorldError {
-    WorldError::Spawn { program: gt.display().to_string(), source }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this module is the one that spawns the deacon")]
-fn command(gt: &Path, town: &Path, log: &Path) -> WorldResult<Command> {
-    let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-    let failed = |source| WorldError::Io { act: "open", path: log.to_owned(), source };
-    let out: File = open(log).map_err(failed)?;
-    let err = out.try_clone().map_err(failed)?;
-    let mut command = Command::new(gt);
-    command.args([OsStr::new("deacon"), OsStr::new("run"), OsStr::new("--town"), town.as_os_str()]);
-    command.current_dir(town).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
-    // The deacon is nobody's agent, whoever starts it.
-    command.env_remove(crate::identity::TOKEN_VARIABLE).env_remove("GT_TOWN");
-    Ok(command)
 }

@@ -84,6 +84,14 @@ impl Disk for RealDisk {
             .map_err(|errno| io_error("touch", path)(errno.into()))
     }
 
+    fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(std::os::unix::fs::MetadataExt::mtime(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("look at", path)(error)),
+        }
+    }
+
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
         make_parent(path)?;
         loop {

@@ -44,6 +44,13 @@ impl Default for Git {
     }
 }
 
+impl Git {
+    /// A git that sees this environment and nothing else.
+    pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self { environment: environment.into_iter().collect(), lock_patience: LOCK_PATIENCE }
+    }
+}
+
 impl fmt::Debug for Git {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The environment may hold a proxy's password.

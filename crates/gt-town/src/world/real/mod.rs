@@ -33,7 +33,12 @@ pub struct RealWorld {
 impl RealWorld {
     /// The world as a `gt` at `gt` sees it: that binary is what runs as the shim.
     pub fn new(gt: PathBuf) -> Self {
-        Self { git: Git::default(), sessions: RealSessions::new(gt), disk: RealDisk, clock: RealClock }
+        Self::with_git(gt, Git::default())
+    }
+
+    /// The same with another git, such as one that sees nobody's configuration.
+    pub fn with_git(gt: PathBuf, git: Git) -> Self {
+        Self { git, sessions: RealSessions::new(gt), disk: RealDisk, clock: RealClock }
     }
 }
 

@@ -49,7 +49,7 @@ fn origin(git: &Git, repo: &Path) -> WorldResult<String> {
 /// Fetches all branches of `origin`.
 pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
     let call = git.act(held, &bare(repo), "fetch");
-    let call = call.args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "origin"]);
+    let call = call.args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--update-shallow", "origin"]);
     reached(&call, &origin(git, repo)?)?;
     let fetched = refs::under(git, repo, REMOTE_BRANCHES)?;
     let short = |name: String| name.strip_prefix(REMOTE_BRANCHES).map(str::to_owned);

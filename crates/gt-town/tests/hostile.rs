@@ -1,0 +1,162 @@
+//! Towns in the in-memory world, with people and workers who do what nobody expects at that moment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gt_model::bead::{Bead, DepType, Status};
+use gt_model::id::BeadId;
+use gt_testkit::sim::{AgentFactory, SimAgent, SimWorld, Turn};
+use gt_town::beads::{self, NewBead};
+use gt_town::deacon::{self, Memory};
+use gt_town::done::{self, Exit};
+use gt_town::faults::Faults;
+use gt_town::ledger::{Attempt, Ledger};
+use gt_town::refinery;
+use gt_town::rig::{self, NewRig};
+use gt_town::sling::{self, SlingOptions};
+use gt_town::world::{RunEnd, RunResult, SessionPlan, World};
+use gt_town::{Caller, Error, Outside, Rig, Town};
+
+const FORMULA: &str = "formula = \"short\"\ndescription = \"One step.\"\nversion = 1\ntype = \"workflow\"\n\n[[steps]]\nid = \"work\"\ntitle = \"Work\"\ndescription = \"Do it.\"\n";
+const TOWN: &str = "version = 1\n[agents.idle]\ncommand = [\"idle\"]\n[agents.other]\ncommand = [\"other\"]\n";
+const RIG: &str = "version = 1\nlanding = \"auto\"\nformula = \"short\"\nagent = \"idle\"\n\n[[gate]]\nname = \"test\"\nrun = \"sh ./test.sh\"\n";
+
+struct Idle;
+
+impl SimAgent for Idle {
+    fn turn(&mut self) -> Turn {
+        Turn::Wait
+    }
+}
+
+struct Idles;
+
+impl AgentFactory for Idles {
+    fn start(&self, _plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String> {
+        Ok(Box::new(Idle))
+    }
+}
+
+/// A town whose agents sit idle, so that the test plays them.
+struct Scene {
+    world: SimWorld,
+    town: Town,
+    memory: Memory,
+    folder: tempfile::TempDir,
+}
+
+fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
+    let world = SimWorld::new();
+    world.set_agents(Idles);
+    let outside = Outside {
+        build: "test".to_owned(),
+        world: Arc::new(world.clone()),
+        env: BTreeMap::new(),
+        gt: "/bin/gt".into(),
+        presets: BTreeMap::new(),
+        entropy: Arc::new(|| [7; 16]),
+        faults: Faults::none(),
+    };
+    let disk = world.disk();
+    disk.write(Path::new("/town/town.toml"), town_toml.as_bytes()).unwrap();
+    disk.write(Path::new("/town/.beads/formulas/short.toml"), FORMULA.as_bytes()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::create(&folder.path().join("beads.db"), outside.world.clone()).unwrap();
+    let town = Town::with_ledger(Path::new("/town"), outside, ledger).unwrap();
+    for name in rigs {
+        world.add_remote(&remote(name), "main", &[("test.sh", "exit 0\n"), ("a.txt", "a\n")]);
+        add_rig(&town, name);
+    }
+    Scene { world, town, memory: Memory::default(), folder }
+}
+
+fn remote(rig: &str) -> String {
+    format!("https://forge.example/{rig}.git")
+}
+
+fn add_rig(town: &Town, name: &str) {
+    let new = NewRig { name: name.to_owned(), source: remote(name), ..NewRig::default() };
+    rig::add(town, &Caller::overseer(), &new).unwrap();
+    set_rig(town, name, RIG);
+}
+
+fn set_rig(town: &Town, name: &str, text: &str) {
+    town.world().disk().write(&PathBuf::from(format!("/town/{name}/rig.toml")), text.as_bytes()).unwrap();
+}
+
+impl Scene {
+    /// The same town, as another process has it.
+    fn second_handle(&self) -> Town {
+        let outside = self.town.outside.clone();
+        let ledger = Ledger::open(&self.folder.path().join("beads.db"), outside.world.clone(), Faults::none()).unwrap();
+        Town::with_ledger(Path::new("/town"), outside, ledger).unwrap()
+    }
+
+    fn rig(&self, name: &str) -> Rig {
+        self.town.rig(name).unwrap()
+    }
+
+    fn bead_of(&self, rig: &str, title: &str) -> BeadId {
+        let new = NewBead { prefix: self.rig(rig).row.prefix, title: title.to_owned(), ..NewBead::default() };
+        beads::create(&self.town, &Caller::overseer(), &new).unwrap().id
+    }
+
+    fn sling(&self, rig: &str, beads: &[BeadId]) -> Vec<Attempt> {
+        let options = SlingOptions::default();
+        sling::sling(&self.town, &Caller::overseer(), beads, &self.rig(rig), &options).unwrap().attempts
+    }
+
+    /// A look that goes on as far as it can.
+    fn look(&mut self) {
+        for _ in 0..5 {
+            self.world.advance(Duration::from_secs(5));
+            deacon::look(&self.town, &mut self.memory).unwrap();
+        }
+    }
+
+    fn bead(&self, id: &BeadId) -> Bead {
+        self.town.ledger.read(|view| Ok::<_, Error>(view.bead(id)?.unwrap())).unwrap()
+    }
+
+    fn attempts(&self, id: &BeadId) -> Vec<Attempt> {
+        self.town.ledger.read(|view| Ok::<_, Error>(view.attempts_on(id)?)).unwrap()
+    }
+
+    fn conditions(&self) -> Vec<String> {
+        let all = self.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?)).unwrap();
+        all.into_iter().map(|c| c.key).collect()
+    }
+
+    /// The worker of a bead commits `file` and submits.
+    fn work(&self, id: &BeadId, file: &str) {
+        self.commit(id, file);
+        self.world.advance(Duration::from_secs(1));
+        self.done(id, Exit::Completed).unwrap();
+    }
+
+    fn commit(&self, id: &BeadId, file: &str) {
+        let attempt = self.attempts(id).pop().unwrap();
+        let path = self.rig(attempt.rig.as_str()).layout.worktree(&attempt.worker);
+        self.world.write_file(&path, file, &format!("{id}\n")).unwrap();
+        let who = (attempt.address().to_string(), "w@example.org".to_owned());
+        self.world.commit_all(&path, "Work", &who).unwrap();
+    }
+
+    fn done(&self, id: &BeadId, exit: Exit) -> gt_town::Result<done::Submitted> {
+        let attempt = self.attempts(id).pop().unwrap();
+        let incarnations = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
+        let incarnation = incarnations.last().map(|i| i.id.clone());
+        done::done(&self.town, &Caller { address: attempt.address(), incarnation }, exit, None)
+    }
+}
+
+#[path = "hostile/refinery_races.rs"]
+mod refinery_races;
+#[path = "hostile/rigs.rs"]
+mod rigs;
+#[path = "hostile/slots.rs"]
+mod slots;
+#[path = "hostile/unslung.rs"]
+mod unslung;

@@ -1,0 +1,40 @@
+//! Beads that somebody takes back, and what the deacon slings by itself.
+
+use super::*;
+
+#[test]
+fn a_bead_that_was_taken_back_is_not_slung_again() {
+    let mut scene = scene(TOWN, &["app"]);
+    let (bead, later) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
+    beads::add_dependency(&scene.town, &Caller::overseer(), &later, &bead, &DepType::Blocks).unwrap();
+    let convoy = scene.sling("app", std::slice::from_ref(&bead)).remove(0).convoy.unwrap();
+    gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&later)).unwrap();
+    scene.look();
+    sling::unsling(&scene.town, &Caller::overseer(), &bead).unwrap();
+    scene.look();
+    assert_eq!((scene.bead(&bead).status, scene.attempts(&bead).len()), (Status::Open, 1));
+    beads::close(&scene.town, &Caller::overseer(), &bead, Some("no"), false).unwrap();
+    scene.look();
+    assert_eq!(scene.attempts(&later).len(), 1, "what waited is fed");
+}
+
+#[test]
+fn a_rig_that_cannot_be_fed_keeps_nobody_else_waiting() {
+    let mut scene = scene(TOWN, &["app", "lib"]);
+    let mut later = Vec::new();
+    for rig in ["app", "lib"] {
+        let (first, second) = (scene.bead_of(rig, "One"), scene.bead_of(rig, "Two"));
+        let convoy = scene.sling(rig, &[first]).remove(0).convoy.unwrap();
+        gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&second)).unwrap();
+        later.push(second);
+    }
+    set_rig(&scene.town, "app", &RIG.replace("agent = \"idle\"\n", ""));
+    scene.look();
+    let attempts = later.iter().map(|id| scene.attempts(id).len()).collect::<Vec<_>>();
+    assert_eq!(attempts, [0, 1]);
+    assert_eq!(scene.conditions(), ["feed:app"]);
+    set_rig(&scene.town, "app", RIG);
+    scene.look();
+    assert_eq!(scene.attempts(&later[0]).len(), 1);
+    assert!(scene.conditions().is_empty());
+}

@@ -1,0 +1,41 @@
+//! The engine does not know the simulated worker: to it, that one is an agent like any other.
+
+use std::path::{Path, PathBuf};
+
+/// What would give it away.
+const NAMES: &[&str] = &["sim-worker", "sim_worker", "GT_SIM", "gt::sim", "Player", "\"sim\""];
+
+/// All files below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// Names of the simulated worker in a text, with their lines.
+fn mentions(text: &str) -> Vec<String> {
+    let lines = text.lines().enumerate();
+    let of_line = |(at, line): (usize, &str)| {
+        let found = NAMES.iter().filter(|name| line.contains(**name));
+        found.map(|name| format!("line {}: {name}", at + 1)).collect::<Vec<_>>()
+    };
+    lines.flat_map(of_line).collect()
+}
+
+#[test]
+fn the_engine_mentions_no_simulated_worker() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let sources = ["gt-town/src", "gt-town/formulas", "gt-model/src"];
+    let files: Vec<PathBuf> = sources.iter().flat_map(|folder| files_below(&crates.join(folder))).collect();
+    assert!(files.iter().any(|file| file.ends_with("gt-town/src/effects.rs")), "the engine's files are looked at");
+    assert!(files.iter().any(|file| file.ends_with("gt-model/src/patrol.rs")), "so is the model");
+    for file in files {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+        assert_eq!(mentions(&text), Vec::<String>::new(), "{}", file.display());
+    }
+}
+
+#[test]
+fn a_mention_is_found() {
+    let text = "agent\nif kind == \"sim\" {\nGT_SIM_SCRIPT\nuse gt::sim::player::Player;";
+    assert_eq!(mentions(text), ["line 2: \"sim\"", "line 3: GT_SIM", "line 4: gt::sim", "line 4: Player"]);
+}

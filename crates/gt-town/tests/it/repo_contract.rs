@@ -1,0 +1,80 @@
+//! The real git keeps to the contract that the simulated one keeps to.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test plays the project's author and a worker, who use git by themselves"
+)]
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gt_model::id::Sha;
+use gt_testkit::contract::{REMOTE_FILES, WorkerHands, check_repo_contract};
+use gt_town::world::real::{Git, RealWorld};
+
+/// An environment without anybody's settings.
+fn environment(home: &Path) -> Vec<(OsString, OsString)> {
+    let home = home.to_str().unwrap();
+    let path = "/usr/local/bin:/usr/bin:/bin";
+    [("PATH", path), ("HOME", home), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
+}
+
+/// Git and files as a worker uses them.
+struct Hands {
+    home: PathBuf,
+}
+
+impl Hands {
+    fn git(&self, folder: &Path, args: &[&str]) -> String {
+        let mut git = Command::new("git");
+        let output = git.args(args).current_dir(folder).env_clear().envs(environment(&self.home)).output().unwrap();
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// A bare repository with one commit, as a forge would hold it.
+    fn make_remote(&self) -> PathBuf {
+        let (remote, seed) = (self.home.join("origin.git"), self.home.join("seed"));
+        self.git(&self.home, &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"]);
+        self.git(&self.home, &["init", "--quiet", "--initial-branch=main", "seed"]);
+        for (file, text) in REMOTE_FILES {
+            self.write_file(&seed, file, text);
+        }
+        self.git(&seed, &["config", "user.name", "Somebody"]);
+        self.git(&seed, &["config", "user.email", "somebody@example.org"]);
+        self.commit_all(&seed, "Start");
+        self.git(&seed, &["push", "--quiet", remote.to_str().unwrap(), "main"]);
+        remote
+    }
+}
+
+impl WorkerHands for Hands {
+    fn write_file(&self, worktree: &Path, file: &str, text: &str) {
+        let path = worktree.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn read_file(&self, worktree: &Path, file: &str) -> Option<String> {
+        std::fs::read_to_string(worktree.join(file)).ok()
+    }
+
+    fn commit_all(&self, worktree: &Path, message: &str) -> Sha {
+        self.git(worktree, &["add", "--all"]);
+        self.git(worktree, &["commit", "--quiet", "-m", message]);
+        Sha(self.git(worktree, &["rev-parse", "HEAD"]))
+    }
+}
+
+#[test]
+fn the_real_git_keeps_to_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().canonicalize().unwrap();
+    let world = RealWorld::with_git("gt".into(), Git::with_environment(environment(&home)));
+    let hands = Hands { home };
+    let remote = hands.make_remote();
+    check_repo_contract(&world, remote.to_str().unwrap(), &hands.home.join("town"), &hands);
+}

@@ -1,0 +1,447 @@
+//! A whole town in memory: the real engine and the real verbs over a simulated world, whose workers play a script.
+//!
+//! A town lives on the thread of its test, since its ledger does. What the world holds (agents, what goes on while a
+//! verb waits) must be able to go to any thread, so it holds the town's number and looks it up on this thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gt::demo::{judge, project, story};
+use gt::sim::player::{self, Edit, Outcome, Player, Stage};
+use gt::sim::script::{FilePath, Mark, Misbehaviour, Script};
+use gt::{Invocation, Process};
+use gt_testkit::sim::{AgentFactory, Files, RebaseEnd, SimAgent, SimWorld, Turn};
+use gt_town::deacon::{self, Memory};
+use gt_town::faults::Faults;
+use gt_town::ledger::{Event, Incarnation, Ledger};
+use gt_town::world::{ContainedCommand, Disk as _, Exit, Repo as _, RunEnd, RunResult, SessionPlan, World};
+use gt_town::{Error, Outside, Town, install, refinery};
+
+use crate::both_worlds::Scene;
+
+/// The remote of the sample project.
+pub const REMOTE: &str = "https://forge.invalid/street.git";
+
+/// Where the town is, in its own world.
+const ROOT: &str = "/gt";
+
+/// Where the workers' script is.
+const SCRIPT: &str = "/play/script.toml";
+
+/// How long a run of the gates takes.
+const GATES_TAKE: Duration = Duration::from_millis(400);
+
+/// How much time passes between two looks of the deacon.
+const TICK: Duration = Duration::from_millis(250);
+
+thread_local! {
+    static TOWNS: RefCell<BTreeMap<u64, Weak<Inside>>> = const { RefCell::new(BTreeMap::new()) };
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The town of that number on this thread. None: its test is over.
+fn town_of(number: u64) -> Option<Rc<Inside>> {
+    TOWNS.with_borrow(|towns| towns.get(&number).and_then(Weak::upgrade))
+}
+
+/// A simulated town. It is gone when this is dropped.
+pub struct SimTown {
+    number: u64,
+    inside: Rc<Inside>,
+}
+
+/// What the town's workers reach too.
+pub struct Inside {
+    pub world: SimWorld,
+    pub town: Rc<Town>,
+    outside: Outside,
+    memory: RefCell<Memory>,
+    marks: RefCell<BTreeSet<String>>,
+    /// What workers said and what `gt` told them, for a test that fails.
+    said: RefCell<Vec<String>>,
+}
+
+impl std::ops::Deref for SimTown {
+    type Target = Inside;
+
+    fn deref(&self) -> &Inside {
+        &self.inside
+    }
+}
+
+impl Drop for SimTown {
+    fn drop(&mut self) {
+        self.world.shut_down();
+        TOWNS.with_borrow_mut(|towns| towns.remove(&self.number));
+    }
+}
+
+impl SimTown {
+    /// A town with the demo's project as its one rig, whose workers play `script`. `settings` are lines of town.toml.
+    pub fn new(settings: &str, script: &Script) -> Self {
+        let world = SimWorld::new();
+        world.add_remote(REMOTE, "main", &project::files());
+        world.set_runner(run_gates);
+        world.write(Path::new(SCRIPT), script.to_toml().unwrap().as_bytes()).unwrap();
+        let outside = outside(&world);
+        let number = NEXT.replace(NEXT.get() + 1);
+        let inside = Rc::new(Inside {
+            town: Rc::new(open_town(&world, &outside, settings)),
+            memory: RefCell::default(),
+            marks: RefCell::default(),
+            said: RefCell::default(),
+            world,
+            outside,
+        });
+        TOWNS.with_borrow_mut(|towns| towns.insert(number, Rc::downgrade(&inside)));
+        let town = Self { number, inside };
+        town.world.set_agents(Players(number));
+        town.world.set_meanwhile(move |world| meanwhile(number, world));
+        town.add_rig();
+        town
+    }
+
+    fn add_rig(&self) {
+        self.gt(&["rig", "add", story::RIG, REMOTE, "--prefix", story::PREFIX]);
+        let path = self.town.rig(story::RIG).unwrap().layout.settings();
+        let text = String::from_utf8(self.world.read(&path).unwrap().unwrap()).unwrap();
+        let text = text.replace("landing = \"ask\"", "landing = \"auto\"");
+        let text = format!("{text}\n[env.set]\nGT_SIM_SCRIPT = \"{SCRIPT}\"\n");
+        self.world.write(&path, text.as_bytes()).unwrap();
+    }
+}
+
+impl Inside {
+    /// A verb, as the overseer calls it; it must succeed.
+    pub fn gt(&self, args: &[&str]) -> String {
+        let outcome = self.call(args, Path::new(ROOT), &self.outside.env);
+        assert_eq!(outcome.code, 0, "gt {}: {}", args.join(" "), outcome.out);
+        outcome.out
+    }
+
+    /// Imports beads from JSONL.
+    pub fn import(&self, jsonl: &str) {
+        let path = Path::new("/play/beads.jsonl");
+        self.world.write(path, jsonl.as_bytes()).unwrap();
+        self.gt(&["bead", "import", &path.display().to_string()]);
+    }
+
+    /// One call of `gt`; what it says goes into the outcome: of a failed one what it said to the error output.
+    fn call(&self, args: &[&str], cwd: &Path, env: &BTreeMap<String, String>) -> Outcome {
+        let mut process = Process { env: env.clone(), cwd: cwd.to_owned(), outside: self.outside.clone(), town: None };
+        process.outside.env.clone_from(env);
+        process.town = Some(self.town.clone());
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let args = ["gt"].iter().chain(args).map(OsString::from).collect();
+        let code = gt::run(Invocation { args, out: &mut out, err: &mut err, terminal: false }, &process);
+        let text = if code == 0 { out } else { err };
+        Outcome { code: code.into(), out: String::from_utf8(text).unwrap() }
+    }
+
+    /// One look of the deacon.
+    pub fn look(&self) -> bool {
+        deacon::look(&self.town, &mut self.memory.borrow_mut()).unwrap()
+    }
+
+    /// One round of each refinery; whether it changed anything.
+    pub fn refine(&self) -> bool {
+        let rounds = self.town.rigs().unwrap().into_iter().map(|rig| refinery::run_round(&self.town, &rig).unwrap());
+        rounds.flatten().filter(refinery::Round::changed).count() > 0
+    }
+
+    /// A look, a round, a turn of each worker, and a bit of time.
+    pub fn tick(&self) {
+        self.look();
+        self.refine();
+        self.world.run_agents_once();
+        self.world.advance(TICK);
+    }
+
+    /// Whether a worker has set this mark.
+    pub fn is_marked(&self, mark: &str) -> bool {
+        self.marks.borrow().contains(mark)
+    }
+
+    /// Sets a mark for workers who wait for it.
+    pub fn mark(&self, mark: &str) {
+        self.marks.borrow_mut().insert(mark.to_owned());
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.town.ledger.read(|view| Ok::<_, Error>(view.events(0, None, u32::MAX)?)).unwrap()
+    }
+
+    /// The newest lines of what was said, for a test that fails.
+    pub fn last_said(&self, lines: usize) -> String {
+        let said = self.said.borrow();
+        said[said.len().saturating_sub(lines)..].join("\n")
+    }
+
+    fn say(&self, line: String) {
+        self.said.borrow_mut().push(line);
+    }
+}
+
+/// While a verb of a worker waits, the deacon has a look. (While the deacon's own look waits, nobody has.)
+fn meanwhile(number: u64, _world: &SimWorld) {
+    if let Some(inside) = town_of(number)
+        && let Ok(mut memory) = inside.memory.try_borrow_mut()
+    {
+        deacon::look(&inside.town, &mut memory).unwrap();
+    }
+}
+
+fn outside(world: &SimWorld) -> Outside {
+    let secrets = AtomicU64::new(0);
+    let entropy = move || u128::from(secrets.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
+    Outside {
+        build: "test".to_owned(),
+        world: Arc::new(world.clone()),
+        env: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),
+        gt: PathBuf::from("/usr/bin/gt"),
+        presets: gt::presets().unwrap(),
+        entropy: Arc::new(entropy),
+        faults: Faults::none(),
+    }
+}
+
+/// Makes the town, then opens it again with its own settings.
+fn open_town(world: &SimWorld, outside: &Outside, settings: &str) -> Town {
+    let ledger = Ledger::in_memory(outside.world.clone()).unwrap();
+    let Town { layout, ledger, outside, .. } = install::install_over(Path::new(ROOT), outside, ledger).unwrap();
+    world.write(&layout.settings(), format!("version = 1\nagent = \"sim\"\n{settings}").as_bytes()).unwrap();
+    Town::with_ledger(&layout.root, outside, ledger).unwrap()
+}
+
+/// The project's gates, without a shell.
+fn run_gates(command: &ContainedCommand, files: &Files) -> RunResult {
+    assert_eq!(command.argv, ["sh", "-c", "sh ./run-tests"]);
+    match judge::gates_pass(files) {
+        Ok(()) => RunResult { end: RunEnd::Passed, took: GATES_TAKE, tail: Vec::new() },
+        Err(why) => {
+            let exit = Exit { code: Some(1), signal: None, reason: "exited".to_owned() };
+            RunResult { end: RunEnd::Failed(exit), took: GATES_TAKE, tail: vec![why] }
+        }
+    }
+}
+
+/// Makes the workers of the town of that number.
+struct Players(u64);
+
+impl AgentFactory for Players {
+    fn start(&self, plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String> {
+        let inside = town_of(self.0).ok_or("its town is gone")?;
+        let path = plan.env.get("GT_SIM_SCRIPT").ok_or("no script is named")?;
+        let bytes = inside.world.read(Path::new(path)).map_err(|e| e.to_string())?;
+        let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|e| e.to_string())?;
+        let script = Script::parse(&text).map_err(|e| e.to_string())?;
+        Ok(Box::new(Worker { town: self.0, player: Player::new(script), plan: plan.clone(), asleep_until: None }))
+    }
+}
+
+/// One worker.
+struct Worker {
+    town: u64,
+    player: Player,
+    plan: SessionPlan,
+    /// In the world's monotonic time.
+    asleep_until: Option<Duration>,
+}
+
+impl SimAgent for Worker {
+    fn turn(&mut self) -> Turn {
+        let Some(inside) = town_of(self.town) else { return Turn::Wait };
+        let now = inside.world.clock().monotonic();
+        if self.asleep_until.is_some_and(|until| now < until) {
+            return Turn::Wait;
+        }
+        self.asleep_until = None;
+        let mut stage = SimStage { inside: &inside, plan: &self.plan, asleep_until: &mut self.asleep_until };
+        match self.player.turn(&mut stage) {
+            player::Turn::Acted => Turn::Again,
+            player::Turn::Waiting => Turn::Wait,
+            player::Turn::Ended(code) => Turn::Exit(code),
+        }
+    }
+}
+
+/// What a worker can touch in the simulated world.
+struct SimStage<'a> {
+    inside: &'a Inside,
+    plan: &'a SessionPlan,
+    asleep_until: &'a mut Option<Duration>,
+}
+
+const FAILED: i32 = 1;
+const NOT_STARTED: i32 = 127;
+
+fn outcome<T>(result: Result<T, impl ToString>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::default(),
+        Err(error) => Outcome { code: FAILED, out: error.to_string() },
+    }
+}
+
+impl SimStage<'_> {
+    fn worktree(&self) -> &Path {
+        &self.plan.cwd
+    }
+
+    fn append(&self, path: &FilePath, text: &str) -> Outcome {
+        let old = self.inside.world.read_file(self.worktree(), path.as_str()).unwrap_or_default();
+        if old.ends_with(text) {
+            return Outcome::default();
+        }
+        outcome(self.inside.world.write_file(self.worktree(), path.as_str(), &(old + text)))
+    }
+
+    /// The rig's own repository.
+    fn repo(&self) -> PathBuf {
+        self.inside.town.rig(story::RIG).unwrap().layout.repo()
+    }
+
+    /// Moves another worker's branch to its own head, where there is one; or makes a stray one.
+    fn move_ref(&self) {
+        let (world, worktree) = (&self.inside.world, self.worktree());
+        let (Ok(head), Ok(own)) = (world.head(worktree), world.current_branch(worktree)) else { return };
+        let own = own.map(|own| format!("refs/heads/{own}"));
+        let refs = world.refs(&self.repo()).unwrap();
+        let other = refs.keys().find(|name| name.starts_with("refs/heads/") && Some(*name) != own.as_ref());
+        let name = other.map_or("refs/heads/stray", String::as_str);
+        world.move_ref(worktree, name, Some(&head)).unwrap();
+    }
+}
+
+impl Stage for SimStage<'_> {
+    fn gt(&mut self, args: &[&str]) -> Outcome {
+        let outcome = self.inside.call(args, self.worktree(), &self.plan.env);
+        self.say(&format!("$ gt {} -> {}", args.join(" "), outcome.code));
+        if outcome.code != 0 {
+            self.say(outcome.out.trim_end());
+        }
+        outcome
+    }
+
+    fn edit(&mut self, edit: &Edit) -> Outcome {
+        let world = &self.inside.world;
+        match edit {
+            Edit::Write(path, text) => outcome(world.write_file(self.worktree(), path.as_str(), text)),
+            Edit::Append(path, text) => self.append(path, text),
+            Edit::Remove(path) => {
+                world.remove_file(self.worktree(), path.as_str());
+                Outcome::default()
+            }
+            Edit::Patch(_) => Outcome { code: FAILED, out: "no patches here: write whole files".to_owned() },
+        }
+    }
+
+    fn commit(&mut self, message: &str) -> Outcome {
+        let name = self.plan.env.get("GT_ADDRESS").cloned().unwrap_or_default();
+        let identity = (name, "worker@street.invalid".to_owned());
+        match self.inside.world.commit_all(self.worktree(), message, &identity) {
+            Err(error) if error.to_string().contains("nothing to commit") => Outcome::default(),
+            other => outcome(other),
+        }
+    }
+
+    fn rebase(&mut self, onto: &str, union: bool) -> Outcome {
+        let refs = self.inside.world.refs(&self.repo()).unwrap();
+        let Some(onto) = refs.get(onto) else { return Outcome { code: FAILED, out: format!("no ref {onto}") } };
+        match self.inside.world.rebase(self.worktree(), onto, union) {
+            Ok(RebaseEnd::Conflict { files }) => Outcome { code: FAILED, out: format!("conflict in {files:?}") },
+            other => outcome(other),
+        }
+    }
+
+    fn command(&mut self, argv: &[String]) -> Outcome {
+        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["gt", args @ ..] => self.gt(args),
+            ["true"] => Outcome::default(),
+            ["test", "-f", file] => {
+                let there = self.inside.world.read_file(self.worktree(), file).is_some();
+                Outcome { code: i32::from(!there), out: String::new() }
+            }
+            other => Outcome { code: NOT_STARTED, out: format!("{other:?} is not played here") },
+        }
+    }
+
+    fn signal(&mut self, mark: &Mark) -> Outcome {
+        self.inside.mark(mark.as_str());
+        Outcome::default()
+    }
+
+    fn is_signalled(&mut self, mark: &Mark) -> bool {
+        self.inside.is_marked(mark.as_str())
+    }
+
+    /// The worker sleeps; the world goes on.
+    fn pause(&mut self, how_long: Duration) {
+        *self.asleep_until = Some(self.inside.world.clock().monotonic() + how_long);
+    }
+
+    fn misbehave(&mut self, misbehaviour: Misbehaviour) {
+        let (world, worktree) = (&self.inside.world, self.worktree());
+        match misbehaviour {
+            Misbehaviour::Crash => drop(world.kill(&self.plan.dir)),
+            Misbehaviour::WrongBranch => world.switch_branch(worktree, "other").unwrap(),
+            Misbehaviour::MoveRef => self.move_ref(),
+            Misbehaviour::Push => assert!(world.push_as_worker(worktree).is_err()),
+            // The log is no file here, and a process that stays behind is none of the engine's facts.
+            Misbehaviour::Flood | Misbehaviour::Orphan => {}
+            Misbehaviour::Hang | Misbehaviour::Exit | Misbehaviour::Dirty | Misbehaviour::Lie | Misbehaviour::Close => {
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        let who = self.plan.env.get("GT_ADDRESS").map_or("?", String::as_str);
+        self.inside.say(format!("{who}: {line}"));
+    }
+}
+
+impl Scene for SimTown {
+    fn town(&self) -> &Town {
+        &self.inside.town
+    }
+
+    fn overseer(&self, args: &[&str]) {
+        self.gt(args);
+    }
+
+    fn import(&self, jsonl: &str) {
+        self.inside.import(jsonl);
+    }
+
+    fn look(&self) -> bool {
+        self.inside.look()
+    }
+
+    fn let_work(&self) {
+        self.world.run_agents_once();
+        self.world.advance(TICK);
+    }
+
+    fn mark(&self, mark: &str) {
+        self.inside.mark(mark);
+    }
+
+    fn is_marked(&self, mark: &str) -> bool {
+        self.inside.is_marked(mark)
+    }
+
+    fn kill(&self, incarnation: &Incarnation) {
+        self.world.kill(&self.inside.town.layout.session(&incarnation.id));
+    }
+
+    fn last_words(&self) -> String {
+        self.last_said(100)
+    }
+}

@@ -1,0 +1,57 @@
+//! The demo, again and again: what goes wrong once in twenty runs is wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Numbers of workers that the runs take in turn.
+const POLECATS: [u32; 3] = [4, 2, 3];
+
+/// Runs `gt demo` `runs` times; an error names the seeds that were not green.
+pub fn demo(runs: u64, first_seed: u64, polecats: Option<u32>) -> Result<(), String> {
+    let gt = build()?;
+    let (mut times, mut red) = (Vec::new(), Vec::new());
+    for (at, seed) in (first_seed..first_seed + runs).enumerate() {
+        let polecats = polecats.unwrap_or(POLECATS[at % POLECATS.len()]);
+        let (green, took) = run(&gt, seed, polecats)?;
+        let word = if green { "green" } else { "RED" };
+        println!("run {}/{runs}: seed {seed}, {polecats} polecats: {word} after {:.1} s", at + 1, took.as_secs_f64());
+        times.push(took);
+        if !green {
+            red.push(seed);
+        }
+    }
+    times.sort();
+    if let (Some(least), Some(median), Some(most)) = (times.first(), times.get(times.len() / 2), times.last()) {
+        let [least, median, most] = [least, median, most].map(Duration::as_secs_f64);
+        println!(
+            "soak demo: {} of {runs} green; {least:.1} s least, {median:.1} s median, {most:.1} s most",
+            times.len() - red.len()
+        );
+    }
+    if red.is_empty() { Ok(()) } else { Err(format!("not green with seeds {red:?}; their folders are kept")) }
+}
+
+fn build() -> Result<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no workspace")?;
+    let status = Command::new("cargo").args(["build", "--release", "--bin", "gt"]).current_dir(root).status();
+    match status {
+        Ok(status) if status.success() => Ok(root.join("target/release/gt")),
+        Ok(status) => Err(format!("the build failed: {status}")),
+        Err(error) => Err(format!("cargo can't be started: {error}")),
+    }
+}
+
+/// One run. A red one keeps its folder by itself and says where it is.
+fn run(gt: &Path, seed: u64, polecats: u32) -> Result<(bool, Duration), String> {
+    let start = Instant::now();
+    let (seed, polecats) = (seed.to_string(), polecats.to_string());
+    let output = Command::new(gt)
+        .args(["demo", "--seed", &seed, "--polecats", &polecats])
+        .output()
+        .map_err(|e| format!("{} can't be started: {e}", gt.display()))?;
+    if !output.status.success() {
+        println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok((output.status.success(), start.elapsed()))
+}

@@ -55,9 +55,12 @@ impl Stage {
             assert_eq!(town.ask(&format!("SELECT count(*) FROM {table}")), ["1"], "{point}: {table}");
         }
         let events = town.events(&self.bead);
-        for event in ["bead-hooked", "bead-begun", "bead-landed", "worktree-archived"] {
-            assert_eq!(events.iter().filter(|e| *e == event).count(), 1, "{point}: {event} in {events:?}");
+        let times = |event: &str| events.iter().filter(|e| *e == event).count();
+        for event in ["bead-hooked", "bead-landed", "worktree-archived"] {
+            assert_eq!(times(event), 1, "{point}: {event} in {events:?}");
         }
+        // A worker whose start could not be recorded may have submitted by the time that it is.
+        assert!(times("bead-begun") <= 1, "{point}: {events:?}");
         let begun = std::fs::read_to_string(town.folder().join("play/begun")).unwrap();
         assert_eq!(begun, "begun\n", "{point}: one worker began, once");
         assert_eq!(town.conditions(), Vec::<String>::new(), "{point}");

@@ -175,7 +175,7 @@ fn sources_that_can_not_be() {
     town.git(&town.folder().join("alone"), &["commit", "--quiet", "-m", "Begin"]);
 
     let add = |source: &str, code: i32, error: &str, hint: &str| {
-        still.check(&["rig", "add", "new", source], code, error, hint)
+        still.check(&["rig", "add", "new", source], code, error, hint);
     };
     add(&at("plain"), REFUSED, "is no git repository", "git init");
     add(&at("missing"), REFUSED, "missing is no git repository", "git init");

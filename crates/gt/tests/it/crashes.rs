@@ -167,7 +167,7 @@ fn what_goes_down_in_mid_flow_goes_on_when_it_is_up_again() {
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG]);
     town.wait_for_mark("working");
-    let down = town.ok(&["down"]);
+    let down = town.ok(&["down", "--now"]);
     assert!(down.contains(&format!("on {bead}; its work is kept")), "{down}");
     assert_eq!(gt::demo::verify::strays(&town.root()).unwrap(), [], "nothing is left running");
     assert_eq!(town.status_of(&bead), "in_progress");

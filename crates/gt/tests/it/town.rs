@@ -408,7 +408,7 @@ impl Town {
 impl Drop for Town {
     fn drop(&mut self) {
         if self.root().join("town.toml").exists() {
-            self.gt(&["down"]);
+            self.gt(&["down", "--now"]);
         }
         let left = self.leftovers();
         for process in left.iter().filter_map(|stray| identity_of(stray.pid)) {

@@ -31,11 +31,7 @@ fn render(value: &Value, depth: usize) -> String {
 }
 
 #[test]
-<<<<<<< HEAD
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
-=======
 #[expect(clippy::too_many_lines, reason = "one story, told in order; most lines are snapshots")]
->>>>>>> h-towns
 fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     let town = Town::nowhere();
     let remote = town.project("main", &[("run-tests", "test ! -e red\n"), ("README.md", "An app\n")]);
@@ -78,14 +74,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     let (first, second) = (town.bead("First"), town.bead("Second"));
     town.ok(&["bead", "dep", "add", &second, &first]);
     let ready = town.json(&["bead", "ready"]);
-<<<<<<< HEAD
-    assert_eq!(
-        ready.as_array().unwrap().iter().map(|bead| text(&bead["id"])).collect::<Vec<_>>(),
-        std::slice::from_ref(&first)
-    );
-=======
     assert_eq!(ready.as_array().unwrap().iter().map(|bead| text(&bead["id"])).collect::<Vec<_>>(), [first.as_str()]);
->>>>>>> h-towns
 
     let convoy = town.json(&["convoy", "create", "Both", &first]);
     insta::assert_snapshot!(shape(&convoy), @r"

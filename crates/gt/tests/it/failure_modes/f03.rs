@@ -67,11 +67,6 @@ fn f03_a_remote_that_is_away_closes_nothing() {
     assert_eq!(town.status_of(&first), "in_progress", "submitted is not merged");
     assert_eq!(town.status_of(&second), "open");
     assert_eq!(town.json(&["convoy", "show", &convoy])["convoy"]["landed"], false);
-<<<<<<< HEAD
-    let conditions = town.ask("SELECT text FROM conditions WHERE kind = 'refinery' AND cleared_at IS NULL");
-    assert!(conditions.concat().contains("origin.git"), "the failing fetch is told: {conditions:?}");
-=======
->>>>>>> h-towns
 
     std::fs::rename(&away, town.remote()).unwrap();
     // The dependent is slung by the deacon as soon as it is ready.

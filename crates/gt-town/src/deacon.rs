@@ -7,12 +7,12 @@ use std::time::Duration;
 use gt_model::address::Address;
 
 use crate::convoy;
-use crate::effects;
+use crate::effects::{self, Scope};
 use crate::error::{Error, Result};
 use crate::observed::Observed;
 use crate::port;
 use crate::refinery;
-use crate::town::Town;
+use crate::town::{Rig, Town};
 use crate::witness::{self, Watch};
 
 /// Whether the town is meant to be up; a setting of the ledger's.
@@ -30,8 +30,12 @@ pub struct Memory {
 
 /// One look at everything but the refineries: sessions, effects, convoys. Answers with whether anything was done.
 pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
+    look_at(town, Scope::All, memory)
+}
+
+fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
-    let mut did = effects::run_all(town, &mut memory.observed)? > 0;
+    let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
     for name in rig_names(town)? {
         let patrol = town
             .rig(&name)
@@ -40,7 +44,7 @@ pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
     }
     handle_mail(town)?;
     did |= convoy::feed(town)? > 0;
-    did |= effects::run_all(town, &mut memory.observed)? > 0;
+    did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
     Ok(did)
 }
 
@@ -113,30 +117,30 @@ pub trait WakeUp {
 pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     let bell = Arc::new(Bell::default());
     let stop = Arc::new(AtomicBool::new(false));
-    let mut refineries = Refineries { bell: bell.clone(), stop: stop.clone(), running: Vec::new() };
+    let mut hands = Hands { bell: bell.clone(), stop: stop.clone(), running: Vec::new() };
     let mut memory = Memory::default();
     let mut seen = None;
     loop {
         // Nothing that goes wrong ends the deacon, only that the town is meant to be down or is gone.
         match is_wanted(town) {
             Ok(false) => break,
-            Ok(true) => seen = step(town, &mut memory, &mut refineries, seen),
+            Ok(true) => seen = step(town, &mut memory, &mut hands, seen),
             Err(error) => note_error(town, "look", &error),
         }
         wake_up.wait(pace(town))?;
     }
     stop.store(true, Ordering::SeqCst);
     bell.ring();
-    refineries.leave(town);
+    hands.leave(town);
     if is_there(town) { port::export_changed(town) } else { Ok(()) }
 }
 
 /// One turn of the deacon's; answers with the ledger's change signal after it.
-fn step(town: &Town, memory: &mut Memory, refineries: &mut Refineries, seen: Option<i64>) -> Option<i64> {
-    refineries.start_missing(town).unwrap_or_else(|error| note_error(town, "refineries", &error));
+fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) -> Option<i64> {
+    hands.start_missing(town).unwrap_or_else(|error| note_error(town, "threads", &error));
     let signal = town.ledger.change_signal().ok();
-    match look(town, memory) {
-        Ok(did) if did || seen != signal => refineries.bell.ring(),
+    match look_at(town, Scope::Local, memory) {
+        Ok(did) if did || seen != signal => hands.bell.ring(),
         Ok(_) => {}
         Err(error) => note_error(town, "look", &error),
     }
@@ -183,24 +187,58 @@ fn note_error(town: &Town, during: &str, error: &Error) {
 /// Size of the error log; what is older is dropped.
 const ERROR_LOG_BYTES: usize = 256 * 1024;
 
-/// One thread a rig, since gates take minutes.
-struct Refineries {
+/// Two threads a rig: its refinery, since gates take minutes, and what asks its remote, which may not answer. Neither
+/// may keep the other, the other rigs or the sessions waiting.
+struct Hands {
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     running: Vec<(String, std::thread::JoinHandle<()>)>,
 }
 
-impl Refineries {
+/// What a thread does for its rig, again and again.
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    /// Rounds of the merge queue.
+    Refinery,
+    /// Effects that ask the remote.
+    Remote,
+}
+
+impl Task {
+    const ALL: [Self; 2] = [Self::Refinery, Self::Remote];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Refinery => "refinery",
+            Self::Remote => "remote",
+        }
+    }
+
+    /// Does it once; answers with whether anything changed.
+    fn turn(self, town: &Town, rig: &Rig, observed: &mut Observed) -> Result<bool> {
+        match self {
+            Self::Refinery => Ok(refinery::run_round(town, rig)?.is_some_and(|round| round.changed())),
+            Self::Remote => {
+                observed.tick(town.world().clock().monotonic());
+                Ok(effects::run_all(town, Scope::RemoteOf(rig.name()), observed)? > 0)
+            }
+        }
+    }
+}
+
+impl Hands {
     fn start_missing(&mut self, town: &Town) -> Result<()> {
         self.running.retain(|(_, thread)| !thread.is_finished());
-        for name in rig_names(town)? {
-            if self.running.iter().any(|(running, _)| *running == name) {
-                continue;
+        for rig in rig_names(town)? {
+            for task in Task::ALL {
+                let name = format!("{} {rig}", task.name());
+                if self.running.iter().any(|(running, _)| *running == name) {
+                    continue;
+                }
+                let (town, bell, stop, rig) = (town.reopen()?, self.bell.clone(), self.stop.clone(), rig.clone());
+                let thread = std::thread::spawn(move || work(&town, &rig, task, &bell, &stop));
+                self.running.push((name, thread));
             }
-            let (town, bell, stop) = (town.reopen()?, self.bell.clone(), self.stop.clone());
-            let rig_name = name.clone();
-            let thread = std::thread::spawn(move || work(&town, &rig_name, &bell, &stop));
-            self.running.push((name, thread));
         }
         Ok(())
     }
@@ -210,27 +248,27 @@ impl Refineries {
     fn leave(self, town: &Town) {
         let clock = town.world().clock();
         let start = clock.monotonic();
-        let at_work = |refineries: &Self| refineries.running.iter().any(|(_, thread)| !thread.is_finished());
+        let at_work = |hands: &Self| hands.running.iter().any(|(_, thread)| !thread.is_finished());
         while at_work(&self) && clock.monotonic() - start < LEAVE_DEADLINE {
             clock.pause(Duration::from_millis(10));
         }
     }
 }
 
-/// How long a refinery may take to end its round when the town goes down.
+/// How long these threads may take to end their turns when the town goes down.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 
-fn work(town: &Town, rig: &str, bell: &Bell, stop: &AtomicBool) {
-    let mut seen = 0;
+fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
+    let (mut seen, mut observed) = (0, Observed::default());
     while !stop.load(Ordering::SeqCst) {
         // The settings are read anew: a person may have changed them.
-        let round = match town.rig(rig) {
+        let turn = match town.rig(rig) {
             Err(Error::UnknownRig { .. }) => return,
-            rig => rig.and_then(|rig| refinery::run_round(town, &rig)),
+            rig => rig.and_then(|rig| task.turn(town, &rig, &mut observed)),
         };
-        let changed = round.as_ref().is_ok_and(|round| round.as_ref().is_some_and(refinery::Round::changed));
-        if let Err(error) = note_state(town, "refinery", rig, round.map(|_| ())) {
-            note_error(town, &format!("refinery {rig}"), &error);
+        let changed = matches!(turn, Ok(true));
+        if let Err(error) = note_state(town, task.name(), rig, turn.map(|_| ())) {
+            note_error(town, &format!("{} {rig}", task.name()), &error);
         }
         if changed {
             town.wake();

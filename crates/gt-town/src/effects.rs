@@ -11,7 +11,7 @@ use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity::TOKEN_VARIABLE;
-use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx};
+use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx, View};
 use crate::observed::Observed;
 use crate::prompt;
 use crate::refs;
@@ -32,13 +32,35 @@ fn runner() -> Caller {
     Caller::role(gt_model::address::Address::Deacon)
 }
 
+/// Which effects a runner looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// All of them.
+    All,
+    /// Those that ask no remote: they take a moment.
+    Local,
+    /// Those that ask this rig's remote, which may take as long as it likes.
+    RemoteOf(&'a RigName),
+}
+
+impl Scope<'_> {
+    fn holds(self, row: &EffectRow) -> bool {
+        let asks_remote = matches!(row.effect, Effect::FetchBase { .. } | Effect::Fetch { .. } | Effect::Land { .. });
+        match self {
+            Self::All => true,
+            Self::Local => !asks_remote,
+            Self::RemoteOf(rig) => asks_remote && row.rig.as_ref() == Some(rig),
+        }
+    }
+}
+
 /// Runs every effect whose turn it is, until none is left that can be run now. Answers with how many were done.
-pub fn run_all(town: &Town, observed: &mut Observed) -> Result<usize> {
+pub fn run_all(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result<usize> {
     let mut done = 0;
     loop {
         let before = done;
         let rows = town.ledger.read(|view| view.open_effects().map_err(Error::from))?;
-        for row in rows.iter().filter(|row| !row.gave_up) {
+        for row in rows.iter().filter(|row| !row.gave_up && scope.holds(row)) {
             if is_due(town, row, observed)? && run(town, row)? {
                 done += 1;
             }
@@ -120,11 +142,7 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
-            Effect::FetchBase { attempt } => {
-                let with_worktree = |a: &Attempt| a.id != *attempt && a.base.is_some() && a.archived_at.is_none();
-                let taken = view.present_attempts()?.into_iter().filter(with_worktree).count();
-                taken < town.settings.max_polecats as usize
-            }
+            Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
             // Nobody is in the worktree any more, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
@@ -135,6 +153,11 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
             _ => true,
         })
     })
+}
+
+fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
+    let with_worktree = |a: &Attempt| a.id != attempt && a.base.is_some() && a.archived_at.is_none();
+    Ok(view.present_attempts()?.into_iter().filter(with_worktree).count() < slots as usize)
 }
 
 fn makes_worktree(row: &EffectRow, attempt: AttemptId) -> bool {
@@ -160,7 +183,7 @@ fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
     town.outside.faults.at(&format!("effect:{}:after", row.effect.kind()));
     match result {
         Ok(outcome) => town.ledger.write(&name, row.effect.kind(), |tx| {
-            if tx.finish_run(row, run)? { conclude(tx, row, outcome) } else { Ok(()) }
+            if tx.finish_run(row, run)? { conclude(tx, row, outcome, town.settings.max_polecats) } else { Ok(()) }
         }),
         Err(error) => {
             record_failure(town, row, run, &error)?;
@@ -400,11 +423,16 @@ fn pin(town: &Town, mr: &MrId, held: &Held) -> Result<Outcome> {
 }
 
 /// Records what an effect brought to light, and decides what comes after it.
-fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome) -> Result<()> {
+fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Result<()> {
     match (&row.effect, outcome) {
         (_, Outcome::Fetched { fetched, base }) => {
             remote::note(tx, &fetched)?;
             if let Some((attempt, trunk)) = base.map(|base| *base) {
+                // Another rig's fetch may have taken the last slot meanwhile.
+                if !has_free_slot(tx, attempt.id, slots)? {
+                    tx.decide(&row.effect, row.rig.as_ref(), row.bead.as_ref(), Duration::ZERO)?;
+                    return Ok(());
+                }
                 tx.set_base(&attempt, &trunk)?;
                 let next = Effect::AddWorktree { attempt: attempt.id };
                 tx.decide(&next, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;

@@ -84,6 +84,7 @@ const FOR_A_PERSON: &[&str] = &[
     "unlanded",
     "patrol",
     "refinery",
+    "remote",
     "feed",
     "paused",
     "deacon",

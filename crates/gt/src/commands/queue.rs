@@ -2,6 +2,7 @@
 
 use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
+use gt_town::effects::Scope;
 use gt_town::observe::{self, QueueItem};
 use gt_town::observed::Observed;
 use gt_town::witness::Watch;
@@ -98,10 +99,10 @@ pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Consol
     require_person(context)?;
     refinery::forget_red_trunk(town, &context.caller, &rig)?;
     let mut observed = Observed::impatient();
-    effects::run_all(town, &mut observed)?;
+    effects::run_all(town, Scope::All, &mut observed)?;
     let busy = || Error::refused(format!("the refinery of {} is at work already", rig.name()), "gt mq list");
     let round = refinery::run_round(town, &rig)?.ok_or_else(busy)?;
-    effects::run_all(town, &mut observed)?;
+    effects::run_all(town, Scope::All, &mut observed)?;
     if console.is_json() {
         return console.facts("gt.round/1", "round", round);
     }
@@ -127,7 +128,7 @@ pub fn witness(verb: &WitnessVerb, context: &Context<'_>, console: &mut Console<
     require_person(context)?;
     let mut observed = Observed::impatient();
     let findings = witness::patrol(town, &rig, &mut Watch::default(), &mut observed)?;
-    effects::run_all(town, &mut observed)?;
+    effects::run_all(town, Scope::All, &mut observed)?;
     if console.is_json() {
         return console.facts("gt.patrol/1", "findings", findings);
     }

@@ -36,18 +36,24 @@ pub struct Git {
     /// What git sees of our environment.
     environment: Vec<(OsString, OsString)>,
     lock_patience: Duration,
+    remote_patience: Duration,
 }
+
+/// How long a remote may take to answer, with everything that it sends: long enough for a large first fetch, and no
+/// call to it waits for ever.
+const REMOTE_PATIENCE: Duration = Duration::from_mins(15);
 
 impl Default for Git {
     fn default() -> Self {
-        Self { environment: command::passed_environment(), lock_patience: LOCK_PATIENCE }
+        Self::with_environment(command::passed_environment())
     }
 }
 
 impl Git {
     /// A git that sees this environment and nothing else.
     pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self { environment: environment.into_iter().collect(), lock_patience: LOCK_PATIENCE }
+        let environment = environment.into_iter().collect();
+        Self { environment, lock_patience: LOCK_PATIENCE, remote_patience: REMOTE_PATIENCE }
     }
 }
 

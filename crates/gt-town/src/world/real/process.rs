@@ -142,6 +142,15 @@ impl Census {
     }
 }
 
+/// Ends a child of the calling process that is not waited for yet, and all that descends from it, by force.
+pub(super) fn kill_tree(child: i32) {
+    let Ok(census) = Census::take() else { return };
+    for stat in census.with_descendants(|stat| stat.pid == child) {
+        // One that has ended this very moment is as good as killed.
+        let _ = signal(&census.id(stat), Signal::KILL);
+    }
+}
+
 /// The calling process's parent, its parent, and so on.
 pub(super) fn ancestors_of_self() -> Vec<ProcessId> {
     let mut found = Vec::new();

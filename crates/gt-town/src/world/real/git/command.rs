@@ -14,6 +14,7 @@ use super::Git;
 use super::admin::real;
 use crate::world::real::RealClock;
 use crate::world::real::disk::io_error;
+use crate::world::real::process;
 use crate::world::{Clock as _, Held, WorldError, WorldResult};
 
 /// Settings that every call of ours has, whatever user, project or worker configured: none of their hooks runs, and
@@ -158,6 +159,7 @@ pub(super) struct Call<'a> {
     options: Vec<String>,
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
+    limit: Option<Duration>,
 }
 
 /// What a call of git said.
@@ -202,7 +204,7 @@ impl Git {
     /// A question: takes no lock and changes nothing.
     pub(super) fn question(&self, place: &Place, verb: &str) -> Call<'_> {
         let args = vec![verb.into()];
-        Call { git: self, place: place.clone(), held: None, options: Vec::new(), args, env: Vec::new() }
+        Call { git: self, place: place.clone(), held: None, options: Vec::new(), args, env: Vec::new(), limit: None }
     }
 
     /// An act under a lock, which git inherits.
@@ -233,6 +235,12 @@ impl Call<'_> {
     /// Sets a variable of git's environment.
     pub(super) fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    /// Ends the call, with all that it started, when it takes longer: for calls that wait for another machine.
+    pub(super) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -299,13 +307,20 @@ impl Call<'_> {
 
     fn listen(&self, mut child: Child) -> WorldResult<Answer> {
         let lost = |source| WorldError::Spawn { program: "git".to_owned(), source };
+        let watchdog = self.limit.and_then(|limit| Watchdog::set(&child, limit));
         let words = Words::gather(child.stderr.take());
         let mut stdout = Vec::new();
         if let Some(mut out) = child.stdout.take() {
             out.read_to_end(&mut stdout).map_err(lost)?;
         }
+        // Called off before the child is waited for: until then its pid is nobody else's.
+        let too_late = watchdog.is_some_and(Watchdog::call_off);
         let status = child.wait().map_err(lost)?;
         let stderr = words.last();
+        if too_late {
+            let seconds = self.limit.unwrap_or_default().as_secs();
+            return Err(self.failed(format!("no answer within {seconds} s")));
+        }
         match status.code() {
             Some(code) => Ok(Answer { code, stdout, stderr }),
             None => Err(self.failed(format!("{status}; {}", last_lines(&stderr)))),
@@ -328,6 +343,34 @@ impl Call<'_> {
             }
         }
         std::fs::remove_file(&lock).is_ok()
+    }
+}
+
+/// Ends a child and all that descends from it at a deadline.
+struct Watchdog {
+    call_off: mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<bool>,
+}
+
+impl Watchdog {
+    fn set(child: &Child, limit: Duration) -> Option<Self> {
+        let pid = i32::try_from(child.id()).ok()?;
+        let (call_off, called_off) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let late = called_off.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                process::kill_tree(pid);
+            }
+            late
+        });
+        Some(Self { call_off, thread })
+    }
+
+    /// True where it was too late.
+    fn call_off(self) -> bool {
+        // The watchdog may have gone to work already.
+        let _ = self.call_off.send(());
+        self.thread.join().unwrap_or(false)
     }
 }
 

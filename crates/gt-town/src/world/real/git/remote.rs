@@ -13,6 +13,7 @@ use crate::world::{Held, Push, RemoteFacts, WorldError, WorldResult};
 /// Asks a remote for its branches.
 pub(super) fn ask(git: &Git, url: &str) -> WorldResult<RemoteFacts> {
     let call = git.question(&Place::Nowhere, "ls-remote").args(["--symref", "--end-of-options", url]);
+    let call = call.limit(git.remote_patience);
     let answer = reached(&call, url)?;
     let lines = answer.lines();
     let head = lines.iter().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
@@ -50,6 +51,7 @@ fn origin(git: &Git, repo: &Path) -> WorldResult<String> {
 pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
     let call = git.act(held, &bare(repo), "fetch");
     let call = call.args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--update-shallow", "origin"]);
+    let call = call.limit(git.remote_patience);
     reached(&call, &origin(git, repo)?)?;
     let fetched = refs::under(git, repo, REMOTE_BRANCHES)?;
     let short = |name: String| name.strip_prefix(REMOTE_BRANCHES).map(str::to_owned);
@@ -116,13 +118,14 @@ impl Move<'_> {
         let lease = format!("--force-with-lease={name}:{expected}");
         let refspec = format!("{}:{name}", object(self.new)?);
         let call = self.git.act(self.held, &bare(self.repo), "push");
-        Ok(call.args(["--no-verify", "--porcelain", &lease, "origin", &refspec]))
+        Ok(call.args(["--no-verify", "--porcelain", &lease, "origin", &refspec]).limit(self.git.remote_patience))
     }
 
     /// Where the remote's branch is now.
     fn remote_value(&self) -> WorldResult<Option<Sha>> {
         let name = branch_ref(self.branch)?;
-        let call = self.git.question(&bare(self.repo), "ls-remote").args(["origin", &name]);
+        let call =
+            self.git.question(&bare(self.repo), "ls-remote").args(["origin", &name]).limit(self.git.remote_patience);
         let answer = reached(&call, &origin(self.git, self.repo)?)?;
         // The pattern also finds refs that merely end like this one.
         Ok(branches(&answer).remove(self.branch))

@@ -104,3 +104,23 @@ fn a_remote_tells_its_branches_and_an_empty_one_has_none() {
     assert!(rig.git.ask_remote(rig.at("void").to_str().unwrap()).unwrap().branches.is_empty());
     assert!(rig.git.ask_remote("--upload-pack=touch x").is_err());
 }
+
+#[test]
+fn a_remote_that_never_answers_is_given_up_with_all_that_asked_it() {
+    let mut rig = Rig::new();
+    let asking = rig.at("asking");
+    let ssh = rig.at("ssh.sh");
+    let script = format!("#!/bin/sh\necho $$ > '{}'\nexec sleep 600\n", asking.display());
+    crate::world::Disk::write(&RealDisk, &ssh, script.as_bytes()).unwrap();
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o700)).unwrap();
+    rig.git.environment.push(("GIT_SSH".into(), ssh.into()));
+    rig.git.remote_patience = Duration::from_millis(500);
+    let error = rig.git.ask_remote("ssh://nowhere.invalid/app.git").unwrap_err().to_string();
+    assert!(error.contains("no answer within"), "{error}");
+    let pid: i32 = std::fs::read_to_string(asking).unwrap().trim().parse().unwrap();
+    let is_gone = || crate::world::real::process::Stat::read(pid).is_none_or(|stat| stat.zombie);
+    // The kernel takes a moment to carry a signal out.
+    while !is_gone() {
+        RealClock.pause(Duration::from_millis(10));
+    }
+}

@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::world::{Push, WorldError};
+use crate::world::real::RealClock;
+use crate::world::{Clock as _, Push, WorldError};
 
 fn push(rig: &Rig, branch: &str, new: &Sha, expected: Option<&Sha>) -> Push {
     rig.git.push(&rig.held, &rig.repo(), branch, new, expected).unwrap()
@@ -112,12 +113,12 @@ fn a_remote_that_never_answers_is_given_up_with_all_that_asked_it() {
     let ssh = rig.at("ssh.sh");
     let script = format!("#!/bin/sh\necho $$ > '{}'\nexec sleep 600\n", asking.display());
     crate::world::Disk::write(&RealDisk, &ssh, script.as_bytes()).unwrap();
-    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o700)).unwrap();
     rig.git.environment.push(("GIT_SSH".into(), ssh.into()));
     rig.git.remote_patience = Duration::from_millis(500);
     let error = rig.git.ask_remote("ssh://nowhere.invalid/app.git").unwrap_err().to_string();
     assert!(error.contains("no answer within"), "{error}");
-    let pid: i32 = std::fs::read_to_string(asking).unwrap().trim().parse().unwrap();
+    let pid: i32 = fs::read_to_string(asking).unwrap().trim().parse().unwrap();
     let is_gone = || crate::world::real::process::Stat::read(pid).is_none_or(|stat| stat.zombie);
     // The kernel takes a moment to carry a signal out.
     while !is_gone() {

@@ -26,6 +26,11 @@ pub enum Effect {
         /// Whose.
         attempt: AttemptId,
     },
+    /// Set an attempt's worktree up as the rig says.
+    SetUp {
+        /// Whose.
+        attempt: AttemptId,
+    },
     /// Start an incarnation's session.
     StartSession {
         /// Whose.
@@ -81,6 +86,7 @@ impl Effect {
             Self::FetchBase { .. } => "fetch-base",
             Self::Fetch { .. } => "fetch",
             Self::AddWorktree { .. } => "add-worktree",
+            Self::SetUp { .. } => "set-up",
             Self::StartSession { .. } => "start-session",
             Self::EndSession { .. } => "end-session",
             Self::Snapshot { .. } => "snapshot",
@@ -97,6 +103,7 @@ impl Effect {
         "fetch-base",
         "fetch",
         "add-worktree",
+        "set-up",
         "start-session",
         "end-session",
         "snapshot",

@@ -187,8 +187,8 @@ fn note_error(town: &Town, during: &str, error: &Error) {
 /// Size of the error log; what is older is dropped.
 const ERROR_LOG_BYTES: usize = 256 * 1024;
 
-/// Two threads a rig: its refinery, since gates take minutes, and what asks its remote, which may not answer. Neither
-/// may keep the other, the other rigs or the sessions waiting.
+/// Three threads a rig: its refinery, since gates take minutes, what asks its remote, which may not answer, and set-ups
+/// of worktrees, which take minutes too. None may keep another, the other rigs or the sessions waiting.
 struct Hands {
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
@@ -202,15 +202,18 @@ enum Task {
     Refinery,
     /// Effects that ask the remote.
     Remote,
+    /// Set-ups of worktrees.
+    SetUp,
 }
 
 impl Task {
-    const ALL: [Self; 2] = [Self::Refinery, Self::Remote];
+    const ALL: [Self; 3] = [Self::Refinery, Self::Remote, Self::SetUp];
 
     fn name(self) -> &'static str {
         match self {
             Self::Refinery => "refinery",
             Self::Remote => "remote",
+            Self::SetUp => "set-up",
         }
     }
 
@@ -218,12 +221,15 @@ impl Task {
     fn turn(self, town: &Town, rig: &Rig, observed: &mut Observed) -> Result<bool> {
         match self {
             Self::Refinery => Ok(refinery::run_round(town, rig)?.is_some_and(|round| round.changed())),
-            Self::Remote => {
-                observed.tick(town.world().clock().monotonic());
-                Ok(effects::run_all(town, Scope::RemoteOf(rig.name()), observed)? > 0)
-            }
+            Self::Remote => run_effects(town, Scope::RemoteOf(rig.name()), observed),
+            Self::SetUp => run_effects(town, Scope::SetUpOf(rig.name()), observed),
         }
     }
+}
+
+fn run_effects(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result<bool> {
+    observed.tick(town.world().clock().monotonic());
+    Ok(effects::run_all(town, scope, observed)? > 0)
 }
 
 impl Hands {

@@ -16,6 +16,7 @@ use crate::observed::Observed;
 use crate::prompt;
 use crate::refs;
 use crate::remote::{self, Fetched};
+use crate::setup;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
 use crate::worker_env;
@@ -39,6 +40,8 @@ pub enum Scope<'a> {
     All,
     /// Those that ask no remote: they take a moment.
     Local,
+    /// Those that set this rig's worktrees up, which may take minutes.
+    SetUpOf(&'a RigName),
     /// Those that ask this rig's remote, which may take as long as it likes.
     RemoteOf(&'a RigName),
 }
@@ -46,10 +49,12 @@ pub enum Scope<'a> {
 impl Scope<'_> {
     fn holds(self, row: &EffectRow) -> bool {
         let asks_remote = matches!(row.effect, Effect::FetchBase { .. } | Effect::Fetch { .. } | Effect::Land { .. });
+        let sets_up = matches!(row.effect, Effect::SetUp { .. });
         match self {
             Self::All => true,
-            Self::Local => !asks_remote,
+            Self::Local => !asks_remote && !sets_up,
             Self::RemoteOf(rig) => asks_remote && row.rig.as_ref() == Some(rig),
+            Self::SetUpOf(rig) => sets_up && row.rig.as_ref() == Some(rig),
         }
     }
 }
@@ -101,6 +106,7 @@ fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
         | Effect::PinMr { .. }
         | Effect::DropBranch { .. }
         | Effect::UndoRef { .. } => format!("repo-{rig}"),
+        Effect::SetUp { attempt } => format!("set-up-{attempt}"),
         Effect::StartSession { incarnation } | Effect::EndSession { incarnation } => format!("session-{incarnation}"),
     }
 }
@@ -161,7 +167,7 @@ fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool
 }
 
 fn makes_worktree(row: &EffectRow, attempt: AttemptId) -> bool {
-    matches!(row.effect, Effect::AddWorktree { attempt: a } if a == attempt)
+    matches!(row.effect, Effect::AddWorktree { attempt: a } | Effect::SetUp { attempt: a } if a == attempt)
 }
 
 fn run(town: &Town, row: &EffectRow) -> Result<bool> {
@@ -238,6 +244,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Fetched { fetched: remote::fetch(town, &rig, held)?, base: None })
         }
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
+        Effect::SetUp { attempt } => set_up(town, *attempt),
         Effect::StartSession { incarnation } => start_session(town, incarnation),
         Effect::EndSession { incarnation } => {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
@@ -313,6 +320,16 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
     Ok(Outcome::Done)
 }
 
+fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    if !attempt.is_hooked() {
+        return Ok(Outcome::Moot);
+    }
+    let path = rig.layout.worktree(&attempt.worker);
+    setup::worktree(town, &rig, &path, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))?;
+    Ok(Outcome::Done)
+}
+
 fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     let incarnation = town.ledger.read(|view| view.incarnation(id).map_err(Error::from))?;
     let incarnation = incarnation.ok_or_else(|| Error::Unknown { what: "incarnation", name: id.0.clone() })?;
@@ -338,7 +355,7 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
 
 fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, secret: &str) -> Result<SessionPlan> {
     let preset = town.agent(&attempt.agent)?;
-    let mut env = worker_env::environment(town, rig, Some(preset));
+    let mut env = worker_env::environment(town, rig, Some(preset), attempt.slot);
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
     env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
     let bin = town.layout.bin().join("gt").display().to_string();
@@ -439,6 +456,10 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
             }
         }
         (Effect::AddWorktree { attempt }, Outcome::Done) => {
+            let set_up = Effect::SetUp { attempt: *attempt };
+            tx.decide(&set_up, row.rig.as_ref(), row.bead.as_ref(), Duration::ZERO)?;
+        }
+        (Effect::SetUp { attempt }, Outcome::Done) => {
             let attempt = require_attempt(tx, *attempt)?;
             if attempt.is_hooked() {
                 begin_incarnation(tx, &attempt)?;

@@ -27,6 +27,7 @@ mod refs;
 pub mod remote;
 pub mod rig;
 pub mod settings;
+mod setup;
 pub mod sling;
 pub mod town;
 pub mod updown;

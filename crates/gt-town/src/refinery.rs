@@ -18,6 +18,7 @@ use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
 use crate::post;
 use crate::remote;
 use crate::settings::{LandStyle, LandingPolicy};
+use crate::setup;
 use crate::sling::{Before, Crew, clear_away, hand_out};
 use crate::town::{Caller, Rig, Town};
 use crate::world::{Candidate, Push};
@@ -317,6 +318,7 @@ impl Refinery<'_> {
             let held = self.town.lock(&self.rig.repo_lock())?;
             self.town.world().repo().reset_gate_worktree(&held, &self.rig.layout.repo(), &folder, commit)?;
         }
+        setup::gate_worktree(self.town, self.rig, &folder)?;
         let run = gates::run(self.town, self.rig, &folder, commit.short())?;
         let verdict = Verdict {
             passed: run.passed(),

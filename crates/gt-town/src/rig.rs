@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun};
 use crate::ledger::View;
 use crate::settings::{Gate, RigSettings};
+use crate::setup;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::world::{FolderFacts, Held, Push};
 
@@ -340,6 +341,7 @@ fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
             refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
         town.world().repo().reset_gate_worktree(&held, &rig.layout.repo(), &folder, trunk)?;
     }
+    setup::gate_worktree(town, rig, &folder)?;
     gates::run(town, rig, &folder, "proof")
 }
 

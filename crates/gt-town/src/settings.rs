@@ -147,6 +147,44 @@ pub struct RigEnv {
     pub set: BTreeMap<String, String>,
 }
 
+/// What a fresh worktree of a rig needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorktreeSettings {
+    /// A command line of the overseer's, run by `sh -c` in each new worktree before its session starts.
+    pub setup: Option<String>,
+    /// Seconds that it may take.
+    pub setup_timeout_seconds: u64,
+    /// Files and folders that git does not hold, copied from `from`.
+    pub copy: Vec<String>,
+    /// Large folders, copied likewise, sharing the disk's blocks where the file system can.
+    pub clone: Vec<String>,
+    /// Where they are copied from: the overseer's checkout.
+    pub from: Option<PathBuf>,
+    /// Megabytes that must be free before a worktree is set up; 0: any.
+    pub min_free_disk_mb: u64,
+}
+
+impl Default for WorktreeSettings {
+    fn default() -> Self {
+        Self {
+            setup: None,
+            setup_timeout_seconds: 900,
+            copy: Vec::new(),
+            clone: Vec::new(),
+            from: None,
+            min_free_disk_mb: 0,
+        }
+    }
+}
+
+impl WorktreeSettings {
+    /// Whether anything is to be done at all.
+    pub fn is_empty(&self) -> bool {
+        self.setup.is_none() && self.copy.is_empty() && self.clone.is_empty() && self.min_free_disk_mb == 0
+    }
+}
+
 /// Settings of a rig.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -165,6 +203,8 @@ pub struct RigSettings {
     pub formula: String,
     /// Variables.
     pub env: RigEnv,
+    /// What a fresh worktree needs.
+    pub worktree: WorktreeSettings,
     /// What a merge must pass, in this order.
     pub gate: Vec<Gate>,
 }
@@ -179,6 +219,7 @@ impl Default for RigSettings {
             agent: None,
             formula: "mol-polecat-work".to_owned(),
             env: RigEnv::default(),
+            worktree: WorktreeSettings::default(),
             gate: Vec::new(),
         }
     }

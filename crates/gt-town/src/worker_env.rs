@@ -30,8 +30,14 @@ const ALLOWED: &[&str] = &[
 /// The overseer's PATH at `gt install`, as kept in the ledger's settings.
 pub const PATH_KEY: &str = "path";
 
-/// The environment of a rig's workers (with `preset`) or of its gates (without).
-pub fn environment(town: &Town, rig: &Rig, preset: Option<&AgentPreset>) -> BTreeMap<String, String> {
+/// The environment of a rig's workers (with `preset`) or of its gates (without). `{slot}` in a value that is set becomes
+/// the worker's slot.
+pub fn environment(
+    town: &Town,
+    rig: &Rig,
+    preset: Option<&AgentPreset>,
+    slot: Option<u32>,
+) -> BTreeMap<String, String> {
     let outer = &town.outside.env;
     let mut env: BTreeMap<String, String> = BTreeMap::new();
     let passed = ALLOWED.iter().map(|name| (*name).to_owned());
@@ -46,7 +52,9 @@ pub fn environment(town: &Town, rig: &Rig, preset: Option<&AgentPreset>) -> BTre
     env.insert("PATH".to_owned(), path(town));
     env.insert("GT_TOWN".to_owned(), town.layout.root.display().to_string());
     env.extend(preset.iter().flat_map(|p| p.env.clone()));
-    env.extend(rig.settings.env.set.clone());
+    // Gates and the like get the number behind the last worker's, so that nobody shares a port or a database.
+    let slot = slot.unwrap_or(town.settings.max_polecats).to_string();
+    env.extend(rig.settings.env.set.iter().map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
     env
 }
 

@@ -344,6 +344,28 @@ impl Disk for SimWorld {
         Ok(())
     }
 
+    fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
+        let mut state = self.acting("copy")?;
+        let nodes: Vec<(PathBuf, Node)> =
+            state.disk.below(from).map(|(path, node)| (path.clone(), node.clone())).collect();
+        for (path, node) in nodes {
+            let below = path.strip_prefix(from).unwrap_or(&path);
+            let at = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
+            match node {
+                Node::File { content, .. } => state.disk.put(&at, content, None)?,
+                Node::Folder => state.disk.create_dir(&at)?,
+                Node::Link(target) => _ = state.disk.link(&at, &target)?,
+            }
+        }
+        state.note(format!("copy {} {}", from.display(), to.display()));
+        Ok(())
+    }
+
+    /// There is always enough.
+    fn free_mb(&self, _path: &Path) -> WorldResult<u64> {
+        Ok(u64::MAX)
+    }
+
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
         Ok(self.locked().disk.touched(path))
     }

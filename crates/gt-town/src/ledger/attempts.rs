@@ -88,6 +88,8 @@ pub struct Attempt {
     pub snapshot: Option<Sha>,
     /// When its worktree had gone into the archive.
     pub archived_at: Option<String>,
+    /// Which of the town's worker slots it has, once it has one.
+    pub slot: Option<u32>,
 }
 
 impl Attempt {
@@ -195,6 +197,7 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         outcome: outcome.and_then(|word| AttemptOutcome::ALL.into_iter().find(|o| o.as_str() == word)),
         snapshot: sha("snapshot")?,
         archived_at: row.get("archived_at")?,
+        slot: row.get("slot")?,
     })
 }
 
@@ -317,9 +320,15 @@ impl Tx<'_> {
         self.attempt(id)?.ok_or(super::LedgerError::Corrupt { what: "an attempt", text: id.to_string() })
     }
 
-    /// Records the commit that an attempt is based on.
+    /// Records the commit that an attempt is based on, and gives it the lowest slot that no present attempt has.
     pub fn set_base(&self, attempt: &Attempt, base: &Sha) -> LedgerResult<()> {
-        self.execute("UPDATE attempts SET base = ?2 WHERE id = ?1", (attempt.id.0, base.as_str()))?;
+        let taken: Vec<u32> = self.all(
+            "SELECT slot FROM attempts WHERE slot IS NOT NULL AND archived_at IS NULL AND id != ?1",
+            [attempt.id.0],
+            |row| row.get(0),
+        )?;
+        let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or_default();
+        self.execute("UPDATE attempts SET base = ?2, slot = ?3 WHERE id = ?1", (attempt.id.0, base.as_str(), slot))?;
         Ok(())
     }
 

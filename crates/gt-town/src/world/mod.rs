@@ -400,6 +400,10 @@ pub trait Disk: Send + Sync {
     fn exists(&self, path: &Path) -> bool;
     /// Names in a folder, sorted; empty where there is none.
     fn list(&self, path: &Path) -> WorldResult<Vec<String>>;
+    /// Copies a file or a whole folder, links as links; shares the disk's blocks where the file system can.
+    fn copy(&self, from: &Path, to: &Path) -> WorldResult<()>;
+    /// Megabytes that are free where `path` is.
+    fn free_mb(&self, path: &Path) -> WorldResult<u64>;
     /// Makes a symbolic link at `at` to `target`; there already: nothing.
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
     /// Marks a file with the time of now (a sign of life), making it.

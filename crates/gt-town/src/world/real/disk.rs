@@ -84,6 +84,16 @@ impl Disk for RealDisk {
             .map_err(|errno| io_error("touch", path)(errno.into()))
     }
 
+    fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
+        make_parent(to)?;
+        copy_tree(from, to)
+    }
+
+    fn free_mb(&self, path: &Path) -> WorldResult<u64> {
+        let facts = rustix::fs::statvfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
+        Ok(facts.f_bavail.saturating_mul(facts.f_frsize) / (1024 * 1024))
+    }
+
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(std::os::unix::fs::MetadataExt::mtime(&metadata))),
@@ -272,6 +282,25 @@ fn open_up(folder: &Path) {
             open_up(&entry.path());
         }
     }
+}
+
+/// Copies without following links. The standard library's copy lets the kernel share blocks where it can.
+fn copy_tree(from: &Path, to: &Path) -> WorldResult<()> {
+    let failed = |error| io_error("copy", from)(error);
+    let facts = from.symlink_metadata().map_err(failed)?;
+    if facts.is_symlink() {
+        let target = fs::read_link(from).map_err(failed)?;
+        return symlink(target, to).map_err(failed);
+    }
+    if !facts.is_dir() {
+        return fs::copy(from, to).map(|_| ()).map_err(failed);
+    }
+    fs::create_dir_all(to).map_err(failed)?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        copy_tree(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,133 @@
+//! Worktree set-up: what a fresh worktree needs before anybody can build in it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::town::{Rig, Town};
+use crate::worker_env;
+use crate::world::{ContainedCommand, RunEnd};
+
+/// Files whose content decides whether a gate worktree's set-up is still good.
+const LOCK_FILES: &[&str] = &[
+    "Cargo.lock",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "poetry.lock",
+    "uv.lock",
+    "requirements.txt",
+    "go.sum",
+];
+
+/// Where the key of a gate worktree's last set-up is kept, beside the worktree.
+const KEY_FILE: &str = "set-up.key";
+
+/// Sets a worker's worktree up: copies what is to be copied, then runs the rig's command. Done again, it copies
+/// nothing that is there, and runs the command again.
+pub fn worktree(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {
+    require_free_disk(town, rig, folder)?;
+    copy_in(town, rig, folder)?;
+    run(town, rig, folder, slot, label)
+}
+
+/// Sets the gate worktree up, unless it was set up with the same command and the same lock files before.
+pub fn gate_worktree(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
+    let key = key(town, rig, folder)?;
+    let path = folder.with_file_name(KEY_FILE);
+    if town.world().disk().read(&path)?.as_deref() == Some(key.as_bytes()) {
+        return Ok(());
+    }
+    worktree(town, rig, folder, None, "gate")?;
+    Ok(town.world().disk().write(&path, key.as_bytes())?)
+}
+
+fn key(town: &Town, rig: &Rig, folder: &Path) -> Result<String> {
+    let settings = &rig.settings.worktree;
+    let mut text = format!("{:?}\0{:?}\0{:?}", settings.setup, settings.copy, settings.clone);
+    for name in LOCK_FILES {
+        if let Some(bytes) = town.world().disk().read(&folder.join(name))? {
+            text.push_str(&gt_model::id::sha256_hex(&String::from_utf8_lossy(&bytes)));
+        }
+    }
+    Ok(gt_model::id::sha256_hex(&text))
+}
+
+fn require_free_disk(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
+    let wanted = rig.settings.worktree.min_free_disk_mb;
+    if wanted == 0 {
+        return Ok(());
+    }
+    let free = town.world().disk().free_mb(folder)?;
+    if free >= wanted {
+        return Ok(());
+    }
+    let what = format!("{free} MB are free at {}, and the rig wants {wanted}", folder.display());
+    Err(Error::refused(what, "free some disk, or lower min_free_disk_mb in rig.toml"))
+}
+
+/// Copies files and folders that git does not hold (`.env`, `node_modules`) from the place that the settings name.
+/// What is there already is left alone, so nothing tracked is ever written.
+fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
+    let settings = &rig.settings.worktree;
+    let names: Vec<&String> = settings.copy.iter().chain(&settings.clone).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let from = settings.from.as_ref().ok_or_else(|| Error::NeedsPerson {
+        what: format!("{} does not say where to copy from", rig.layout.settings().display()),
+        hint: "[worktree] from = \"<folder of your checkout>\"".to_owned(),
+    })?;
+    let disk = town.world().disk();
+    for name in &names {
+        if !is_plain(name) {
+            let what = format!("`{name}` is no path inside the worktree");
+            return Err(Error::Usage { what, hint: "name files and folders below the top, without ..".to_owned() });
+        }
+        let (source, target) = (from.join(name), folder.join(name));
+        if disk.exists(&source) && !disk.exists(&target) {
+            disk.copy(&source, &target)?;
+        }
+    }
+    exclude(town, rig, &names)
+}
+
+fn is_plain(name: &str) -> bool {
+    let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+    !name.is_empty() && Path::new(name).components().all(plain)
+}
+
+/// Keeps what was copied out of git's sight in all worktrees of the rig, whatever the project ignores.
+fn exclude(town: &Town, rig: &Rig, names: &[&String]) -> Result<()> {
+    let path = rig.layout.repo().join("info/exclude");
+    let before = town.world().disk().read(&path)?.unwrap_or_default();
+    let mut text = String::from_utf8_lossy(&before).into_owned();
+    for name in names {
+        let line = format!("/{name}");
+        if !text.lines().any(|known| known == line) {
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    if text.as_bytes() == before { Ok(()) } else { Ok(town.world().disk().write(&path, text.as_bytes())?) }
+}
+
+fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {
+    let settings = &rig.settings.worktree;
+    let Some(command) = &settings.setup else { return Ok(()) };
+    let log = rig.layout.gate_logs().join(format!("set-up-{label}.log"));
+    let result = town.world().sessions().run(&ContainedCommand {
+        argv: vec!["sh".to_owned(), "-c".to_owned(), command.clone()],
+        cwd: folder.to_owned(),
+        env: worker_env::environment(town, rig, None, slot),
+        timeout: Duration::from_secs(settings.setup_timeout_seconds),
+        log: log.clone(),
+    })?;
+    let why = match result.end {
+        RunEnd::Passed => return Ok(()),
+        RunEnd::Failed(exit) => format!("failed ({exit:?})", exit = exit.code),
+        RunEnd::TimedOut => format!("was not over after {} s", settings.setup_timeout_seconds),
+    };
+    let what = format!("the set-up `{command}` {why}:\n{}", result.tail.join("\n"));
+    Err(Error::refused(what, format!("all of it: {}; [worktree] setup in rig.toml says what is run", log.display())))
+}

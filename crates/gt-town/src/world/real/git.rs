@@ -14,6 +14,7 @@ use crate::world::{WorktreeFacts, WorktreePlan};
 mod admin;
 mod candidate;
 mod command;
+mod hooks;
 mod refs;
 mod remote;
 mod repository;
@@ -41,6 +42,13 @@ pub struct Git {
 impl Default for Git {
     fn default() -> Self {
         Self { environment: command::passed_environment(), lock_patience: LOCK_PATIENCE }
+    }
+}
+
+impl Git {
+    /// The git of this machine, seeing this environment and nothing of the process's own.
+    pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self { environment: environment.into_iter().collect(), lock_patience: LOCK_PATIENCE }
     }
 }
 

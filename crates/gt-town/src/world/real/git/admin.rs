@@ -115,3 +115,16 @@ pub(super) fn real(path: &Path) -> PathBuf {
         _ => path.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_real_path_of_what_is_gone_is_reckoned_from_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink(&root, root.join("link")).unwrap();
+        assert_eq!(real(&root.join("link/a/b")), root.join("a/b"));
+    }
+}

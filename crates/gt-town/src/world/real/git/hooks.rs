@@ -21,14 +21,11 @@ const RULES: &str = "gt-rules";
 /// The hook that sees every change of a ref.
 const GUARD: &str = "reference-transaction";
 
-const GUARD_SCRIPT: &str = include_str!("hooks/reference-transaction.sh");
-const DISPATCH_SCRIPT: &str = include_str!("hooks/dispatch.sh");
+const GUARD_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/reference-transaction.sh"));
+const DISPATCH_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/dispatch.sh"));
 
 /// What tells a hook of ours from one that a project's tool put in its place.
 const MARK: &str = "\n# gt-hook: ";
-
-/// The project's hook by its name, for the guard.
-const DISPATCH: &str = "gt-dispatch";
 
 /// Hooks that git runs where somebody works. Those of a receiving repository are not among them: nobody pushes to a
 /// rig's repository, and that some of them exist changes what git does.
@@ -58,8 +55,7 @@ const CHAINED: &[&str] = &[
 /// Puts the hooks into a repository, where they are missing or older than this `gt`.
 pub(super) fn install(repo: &Path) -> WorldResult<()> {
     let folder = repo.join(FOLDER);
-    // The guard comes last: what it calls on must be there.
-    for name in CHAINED.iter().chain([&DISPATCH]) {
+    for name in CHAINED {
         if is_outdated(&folder.join(name), DISPATCH_SCRIPT)? {
             put(&folder, name, DISPATCH_SCRIPT)?;
         }

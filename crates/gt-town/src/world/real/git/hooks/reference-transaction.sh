@@ -1,12 +1,7 @@
-#!/bin/sh
-# gt-hook: keeps a worker's git to its own branch. Written anew when a worktree is made; changes here are lost.
+# Keeps a worker's git to its own branch.
 #
 # Runs at every change of a ref, so it starts no process unless there is something to pin or to refuse.
 # "gt-rules" in a worktree's administrative folder holds two lines: the worker's branch (empty: none) and its name.
-
-repo=${0%/gt-hooks/*}
-state=$1
-git_dir=${GIT_DIR:-.}
 
 refuse() {
     printf 'gt: %s\n' "$@" >&2
@@ -74,25 +69,20 @@ else
     esac
 fi
 
-# The project's own hook, as far as can be told without starting a process: its repository's own settings.
-chained=
-[ -x "$repo/hooks/reference-transaction" ] && chained=yes
-while read -r key _; do
-    case $key in [hH][oO][oO][kK][sS][pP][aA][tT][hH]*) chained=yes ;; esac
-done <"$repo/config"
+has_hook reference-transaction && chained=yes || chained=
 
-updates=
-if [ -n "$rules" ] && [ "$state" = prepared ]; then
+if [ -n "$rules" ] && [ "$1" = prepared ]; then
     { read -r own && read -r worker; } <"$rules" || own=
     : "${worker:=${git_dir##*/}}"
+    updates=
     while read -r old new ref; do
         check "$new" "$ref"
         [ -z "$chained" ] || updates="$updates$old $new $ref
 "
     done
-    [ -z "$chained" ] || printf %s "$updates" | "${0%/*}/gt-dispatch" reference-transaction "$@"
+    [ -z "$chained" ] || printf %s "$updates" | "$hooks/reference-transaction" "$@"
     exit
 fi
 
 [ -n "$chained" ] || exit 0
-exec "${0%/*}/gt-dispatch" reference-transaction "$@"
+exec "$hooks/reference-transaction" "$@"

@@ -171,8 +171,13 @@ impl Scene {
     fn sling(&mut self, title: &str) -> (BeadId, Attempt, PathBuf) {
         let new = NewBead { prefix: self.rig().row.prefix, title: title.to_owned(), ..NewBead::default() };
         let bead = beads::create(&self.town, &Caller::overseer(), &new).unwrap().id;
-        let slung =
-            sling::sling(&self.town, &Caller::overseer(), &[bead.clone()], &self.rig(), &SlingOptions::default());
+        let slung = sling::sling(
+            &self.town,
+            &Caller::overseer(),
+            std::slice::from_ref(&bead),
+            &self.rig(),
+            &SlingOptions::default(),
+        );
         let attempt = slung.unwrap().attempts.remove(0);
         self.go_on();
         let path = self.rig().layout.worktree(&attempt.worker);

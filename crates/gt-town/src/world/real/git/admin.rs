@@ -12,6 +12,9 @@ use crate::world::{Disk as _, WorldError};
 /// half-made worktree is told from one in which somebody worked.
 pub(super) const MAKING: &str = "gt-making";
 
+/// Why a worktree of ours is locked when it is made: git tells whoever wants to remove it.
+const MADE: &str = "the town's; it archives this worktree itself when the work is over\n";
+
 /// What git itself writes into the lock while it makes a worktree.
 const INITIALIZING: &str = "initializing";
 
@@ -36,9 +39,10 @@ impl Admin {
         reason.is_ok_and(|reason| [MAKING, INITIALIZING].contains(&reason.trim_end()))
     }
 
-    /// Says that the worktree is made.
+    /// Says that the worktree is made. It stays locked, so that a worker's `git worktree remove --force` does not take
+    /// another's away.
     pub(super) fn finish(&self) -> WorldResult<()> {
-        RealDisk.remove(&self.folder.join("locked"))
+        RealDisk.write(&self.folder.join("locked"), MADE.as_bytes())
     }
 
     /// Whether the checkout leads back to this folder. A copy of a checkout does not.

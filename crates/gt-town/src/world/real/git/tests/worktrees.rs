@@ -130,7 +130,9 @@ fn a_half_made_worktree_is_made_anew() {
         let facts = rig.git.worktree(&rig.repo(), &path).unwrap().unwrap();
         assert_eq!((facts.branch, facts.dirty), (plan.branch, Vec::new()), "{number}");
         assert_eq!(rig.run(&path, "config", &["--worktree", "push.default"]), "nothing", "{number}");
-        assert!(!admin(&rig, "w").join("locked").exists(), "{number}");
+        let admin = super::super::admin::required(&rig.repo(), &path).unwrap();
+        let lock = fs::read_to_string(admin.folder.join("locked")).unwrap();
+        assert!(lock.starts_with("the town's"), "{number}: {lock}");
     }
 }
 

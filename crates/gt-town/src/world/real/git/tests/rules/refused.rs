@@ -137,6 +137,22 @@ fn a_worktree_that_a_worker_makes_moves_no_branch() {
 }
 
 #[test]
+fn f02_a_worker_removes_no_worktree_of_another() {
+    let (rig, path) = two_workers();
+    let other = rig.at("other");
+    put(other.join("mine"), "work");
+    for attempt in ["remove ../other", "remove --force ../other", "move ../other ../elsewhere", "remove --force ."] {
+        let said = rig.sh(&path, &format!("git worktree {attempt}"));
+        assert!(said.code != 0 && said.err.contains("the town's"), "{attempt}: {}", said.err);
+    }
+    // Where a checkout has moved away for a moment, git must not forget it.
+    fs::rename(&other, rig.at("aside")).unwrap();
+    rig.works(&path, "git worktree prune --expire=now");
+    fs::rename(rig.at("aside"), &other).unwrap();
+    assert_eq!(rig.git.worktree(&rig.repo(), &other).unwrap().unwrap().dirty, ["mine"]);
+}
+
+#[test]
 fn a_gate_moves_no_branch() {
     let (rig, _) = two_workers();
     let gate = rig.at("gate");

@@ -14,6 +14,7 @@ use crate::world::{WorktreeFacts, WorktreePlan};
 mod admin;
 mod candidate;
 mod command;
+mod hooks;
 mod refs;
 mod remote;
 mod repository;
@@ -54,6 +55,13 @@ impl Git {
     pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let environment = environment.into_iter().collect();
         Self { environment, lock_patience: LOCK_PATIENCE, remote_patience: REMOTE_PATIENCE }
+    }
+}
+
+impl Git {
+    /// The git of this machine, seeing this environment and nothing of the process's own.
+    pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self { environment: environment.into_iter().collect(), lock_patience: LOCK_PATIENCE }
     }
 }
 

@@ -12,6 +12,9 @@ use crate::world::{Disk as _, WorldError};
 /// half-made worktree is told from one in which somebody worked.
 pub(super) const MAKING: &str = "gt-making";
 
+/// Why a worktree of ours is locked when it is made: git tells whoever wants to remove it.
+const MADE: &str = "the town's; it archives this worktree itself when the work is over\n";
+
 /// What git itself writes into the lock while it makes a worktree.
 const INITIALIZING: &str = "initializing";
 
@@ -36,9 +39,10 @@ impl Admin {
         reason.is_ok_and(|reason| [MAKING, INITIALIZING].contains(&reason.trim_end()))
     }
 
-    /// Says that the worktree is made.
+    /// Says that the worktree is made. It stays locked, so that a worker's `git worktree remove --force` does not take
+    /// another's away.
     pub(super) fn finish(&self) -> WorldResult<()> {
-        RealDisk.remove(&self.folder.join("locked"))
+        RealDisk.write(&self.folder.join("locked"), MADE.as_bytes())
     }
 
     /// Whether the checkout leads back to this folder. A copy of a checkout does not.
@@ -113,5 +117,18 @@ pub(super) fn real(path: &Path) -> PathBuf {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) if parent != path => real(parent).join(name),
         _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_real_path_of_what_is_gone_is_reckoned_from_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink(&root, root.join("link")).unwrap();
+        assert_eq!(real(&root.join("link/a/b")), root.join("a/b"));
     }
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::Git;
 use super::admin::real;
 use super::command::Place;
+use super::hooks;
 use super::refs::{bare, commit_at};
-use super::worktree::{HOOKS_FOLDER, branch};
+use super::worktree::branch;
 use crate::world::real::disk::{RealDisk, make_parent, rename_to_free};
 use crate::world::{Disk as _, FolderFacts, Held, WorldError, WorldResult};
 
@@ -87,7 +88,7 @@ pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str) -> WorldRes
     // Worktrees share the main configuration and are not bare: that it is so is the bare repository's own setting.
     set(&["--worktree", "core.bare", "true"])?;
     git.act(held, &bare(repo), "config").args(["--local", "--unset-all", "core.bare"]).expect(&[0, 5])?;
-    RealDisk.create_dir(&repo.join(HOOKS_FOLDER))?;
+    hooks::install(repo)?;
     RealDisk.create_dir(&repo.join("info"))
 }
 

@@ -15,6 +15,7 @@ mod candidates;
 mod locks;
 mod remotes;
 mod repositories;
+mod rules;
 mod snapshots;
 mod worktrees;
 

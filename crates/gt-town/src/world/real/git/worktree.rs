@@ -4,25 +4,24 @@ use std::path::{Path, PathBuf};
 
 use gt_model::id::Sha;
 
-use super::admin::{Admin, MAKING, all, attached, real, recorded, required};
+use super::admin::{Admin, MAKING, all, attached, recorded, required};
 use super::command::{Place, shown};
+use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY};
 use crate::world::real::disk::{RealDisk, rename_to_free};
 use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
-/// Folder of a repository with the hooks that hold in its worktrees.
-pub(super) const HOOKS_FOLDER: &str = "gt-hooks";
-
 /// Where an archived worktree keeps what git knew of it.
 const ARCHIVED_ADMIN: &str = ".git.archived";
 
-/// Where a worker's pushes lead: to a protocol that no git speaks.
-const REFUSED: &str = "gt-refused://";
+/// Where a worker's pushes lead: to a protocol that no git speaks. Git's complaint names it, so it says what to do.
+const REFUSED: &str = "gt-refused-run-gt-done://";
 
-/// Beginnings of addresses that a worker can't push to.
+/// Beginnings of addresses that a worker can't push to: all of them by the empty one; the others are there because the
+/// longest match wins, and the user may have rewriting rules of their own.
 const REFUSED_PREFIXES: &[&str] =
-    &["/", "./", "../", "file://", "https://", "http://", "ssh://", "git@", "git://", "git+ssh://", "ssh+git://"];
+    &["", "/", "./", "../", "file://", "https://", "http://", "ssh://", "git@", "git://", "git+ssh://", "ssh+git://"];
 
 /// What a gate may leave in its worktree's administrative folder: settings of its own, and a merge, a rebase or the
 /// like that is not finished.
@@ -130,8 +129,10 @@ fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult
     call.ok().map(|_| ())
 }
 
-/// Gives a worktree its own settings, where it has not got them.
+/// Gives a worktree its own settings and rules, where it has not got them.
 fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
+    hooks::install(repo)?;
+    hooks::set_rules(admin, plan.branch.as_deref())?;
     let file = admin.folder.join("config.worktree");
     let call = git.question(&bare(repo), "config").arg("--file").arg(&file).args(["--get", "gt.identity"]);
     let identity = format!("{} <{}>", plan.identity.0, plan.identity.1);
@@ -140,12 +141,12 @@ fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldRe
         return Ok(());
     }
     let origin = git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?.line();
-    RealDisk.write(&file, settings(&real(repo), plan, &origin, &identity).as_bytes())
+    RealDisk.write(&file, settings(repo, plan, &origin, &identity).as_bytes())
 }
 
 /// A worktree's settings: who commits, whose hooks run, and that nothing is pushed from it.
 fn settings(repo: &Path, plan: &WorktreePlan, origin: &str, identity: &str) -> String {
-    let hooks = repo.join(HOOKS_FOLDER);
+    let hooks = hooks::folder(repo);
     let mut text = String::new();
     let mut section = |name: &str, entries: &[(&str, &str)]| {
         text.push_str(&format!("[{name}]\n"));
@@ -272,13 +273,5 @@ mod tests {
     #[test]
     fn values_are_quoted_for_git() {
         assert_eq!(quoted("a \"b\"\\\n#c"), "\"a \\\"b\\\"\\\\\\n#c\"");
-    }
-
-    #[test]
-    fn the_real_path_of_what_is_gone_is_reckoned_from_what_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap();
-        std::os::unix::fs::symlink(&root, root.join("link")).unwrap();
-        assert_eq!(real(&root.join("link/a/b")), root.join("a/b"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::world::{DIRTY_LIMIT, WorldError};
@@ -78,8 +79,10 @@ fn a_worktree_that_is_there_is_kept_with_its_work() {
     let (plan, path) = (rig.plan("w"), rig.worktree("w"));
     let head = rig.commit(&path, "one", "1\n");
     put(path.join("mine"), "work");
-    let lost: [fn(&Path, &Path); 4] = [
+    let lost: [fn(&Path, &Path); 6] = [
         |_, _| {},
+        |_, admin| fs::remove_file(admin.join("gt-rules")).unwrap(),
+        |_, admin| fs::remove_dir_all(admin.ancestors().nth(2).unwrap().join("gt-hooks")).unwrap(),
         |_, admin| fs::remove_file(admin.join("config.worktree")).unwrap(),
         |path, _| fs::remove_file(path.join(".git")).unwrap(),
         |path, _| put(path.join(".git"), ""),
@@ -90,6 +93,9 @@ fn a_worktree_that_is_there_is_kept_with_its_work() {
         let facts = rig.git.worktree(&rig.repo(), &path).unwrap().unwrap();
         assert_eq!((facts.head, facts.dirty), (head.clone(), vec!["mine".to_owned()]));
         assert_eq!(rig.run(&path, "config", &["--worktree", "push.default"]), "nothing");
+        assert_eq!(fs::read_to_string(admin(&rig, "w").join("gt-rules")).unwrap(), "polecat/w\nw\n");
+        let guard = fs::metadata(rig.repo().join("gt-hooks/reference-transaction")).unwrap();
+        assert_eq!(guard.permissions().mode() & 0o111, 0o111);
     }
     let other = WorktreePlan { branch: Some("polecat/other".to_owned()), ..plan };
     let result = rig.git.add_worktree(&rig.held, &rig.repo(), &other);
@@ -124,7 +130,9 @@ fn a_half_made_worktree_is_made_anew() {
         let facts = rig.git.worktree(&rig.repo(), &path).unwrap().unwrap();
         assert_eq!((facts.branch, facts.dirty), (plan.branch, Vec::new()), "{number}");
         assert_eq!(rig.run(&path, "config", &["--worktree", "push.default"]), "nothing", "{number}");
-        assert!(!admin(&rig, "w").join("locked").exists(), "{number}");
+        let admin = super::super::admin::required(&rig.repo(), &path).unwrap();
+        let lock = fs::read_to_string(admin.folder.join("locked")).unwrap();
+        assert!(lock.starts_with("the town's"), "{number}: {lock}");
     }
 }
 

@@ -1,0 +1,110 @@
+//! Hooks that hold in the worktrees of a rig: one keeps a worker's git to its own branch, the others run the
+//! project's own.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::admin::{Admin, real};
+use super::refs::ref_name;
+use crate::world::real::disk::{RealDisk, found, io_error};
+use crate::world::{Disk as _, WorldResult};
+
+/// Folder of a repository with the hooks that hold in its worktrees.
+pub(super) const FOLDER: &str = "gt-hooks";
+
+/// File of a worktree's administrative folder that tells the hook which branch is the worker's own. A file and not a
+/// setting: a shell reads it without starting git.
+const RULES: &str = "gt-rules";
+
+/// The hook that sees every change of a ref.
+const GUARD: &str = "reference-transaction";
+
+const GUARD_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/reference-transaction.sh"));
+const DISPATCH_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/dispatch.sh"));
+
+/// What tells a hook of ours from one that a project's tool put in its place.
+const MARK: &str = "\n# gt-hook: ";
+
+/// Hooks that git runs where somebody works. Those of a receiving repository are not among them: nobody pushes to a
+/// rig's repository, and that some of them exist changes what git does.
+const CHAINED: &[&str] = &[
+    "applypatch-msg",
+    "commit-msg",
+    "p4-changelist",
+    "p4-post-changelist",
+    "p4-pre-submit",
+    "p4-prepare-changelist",
+    "post-applypatch",
+    "post-checkout",
+    "post-commit",
+    "post-index-change",
+    "post-merge",
+    "post-rewrite",
+    "pre-applypatch",
+    "pre-auto-gc",
+    "pre-commit",
+    "pre-merge-commit",
+    "pre-push",
+    "pre-rebase",
+    "prepare-commit-msg",
+    "sendemail-validate",
+];
+
+/// Puts the hooks into a repository, where they are missing or older than this `gt`.
+pub(super) fn install(repo: &Path) -> WorldResult<()> {
+    let folder = repo.join(FOLDER);
+    for name in CHAINED {
+        if is_outdated(&folder.join(name), DISPATCH_SCRIPT)? {
+            put(&folder, name, DISPATCH_SCRIPT)?;
+        }
+    }
+    // No project's tool may take the guard's place.
+    let guard = read(&folder.join(GUARD))?;
+    if guard.as_deref() != Some(GUARD_SCRIPT.as_bytes()) { put(&folder, GUARD, GUARD_SCRIPT) } else { Ok(()) }
+}
+
+/// Whether a hook is missing, empty, or ours of another version. One that a project's tool put there stays: it is what
+/// we would call on.
+fn is_outdated(hook: &Path, script: &str) -> WorldResult<bool> {
+    let Some(bytes) = read(hook)?.filter(|bytes| !bytes.is_empty()) else { return Ok(true) };
+    let ours = String::from_utf8_lossy(&bytes).contains(MARK);
+    Ok(ours && bytes != script.as_bytes())
+}
+
+/// A hook's text. A link that leads nowhere, or a folder, is no hook.
+fn read(hook: &Path) -> WorldResult<Option<Vec<u8>>> {
+    let bytes = match fs::read(hook) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(None),
+        other => found(other),
+    };
+    bytes.map_err(io_error("read", hook))
+}
+
+/// Replaces a hook; it is never there without being executable.
+fn put(folder: &Path, name: &str, script: &str) -> WorldResult<()> {
+    let aside = folder.join(format!("{name}.new"));
+    RealDisk.write(&aside, script.as_bytes())?;
+    fs::set_permissions(&aside, fs::Permissions::from_mode(0o755)).map_err(io_error("make executable", &aside))?;
+    let hook = folder.join(name);
+    fs::rename(&aside, &hook).map_err(io_error("replace", &hook))
+}
+
+/// Tells the guard which branch is the worktree's own.
+pub(super) fn set_rules(admin: &Admin, branch: Option<&str>) -> WorldResult<()> {
+    let worker = admin.path.file_name().unwrap_or_default().to_string_lossy();
+    ref_name(&format!("refs/gt/stash/{worker}"))?;
+    let text = format!("{}\n{worker}\n", branch.unwrap_or_default());
+    let file = rules(admin);
+    if read(&file)?.as_deref() == Some(text.as_bytes()) { Ok(()) } else { RealDisk.write(&file, text.as_bytes()) }
+}
+
+fn rules(admin: &Admin) -> PathBuf {
+    admin.folder.join(RULES)
+}
+
+/// Where the hooks of a repository are, as its worktrees' settings name it.
+pub(super) fn folder(repo: &Path) -> PathBuf {
+    real(repo).join(FOLDER)
+}

@@ -96,7 +96,7 @@ fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, label: &str) -> R
 const KNOWN: &[(&str, &str, &str, &str)] = &[
     ("Cargo.toml", "", "cargo-test", "cargo test"),
     ("package.json", "\"test\"", "npm-test", "npm test"),
-    ("pyproject.toml", "", "pytest", "python -m pytest -q"),
+    ("pyproject.toml", "pytest", "pytest", "python3 -m pytest -q"),
     ("go.mod", "", "go-test", "go test ./..."),
     ("run-tests", "", "run-tests", "sh ./run-tests"),
     ("run-tests.sh", "", "run-tests", "sh ./run-tests.sh"),
@@ -113,6 +113,10 @@ pub fn find(world: &dyn World, folder: &Path) -> Result<Vec<Gate>> {
         {
             found.push(gate(name, run));
         }
+    }
+    // A Python project that does not name pytest has its tests with the standard library's.
+    if found.is_empty() && world.disk().exists(&folder.join("pyproject.toml")) {
+        found.push(gate("unittest", "python3 -m unittest discover"));
     }
     if found.is_empty()
         && let Some(bytes) = world.disk().read(&folder.join("Makefile"))?

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun};
 use crate::ledger::View;
-use crate::settings::{Gate, RigSettings};
+use crate::settings::{Gate, RigSettings, WorktreeSettings};
 use crate::setup;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::world::{FolderFacts, Held, Push};
@@ -47,6 +47,8 @@ pub struct Added {
     pub remote_note: Option<String>,
     /// The gates that were found and pinned.
     pub gates: Vec<Gate>,
+    /// How fresh worktrees are set up.
+    pub worktree: WorktreeSettings,
     /// What they said of the trunk.
     pub proof: Option<GatesRun>,
     /// Why the rig is held, if it is.
@@ -234,7 +236,9 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         .ok_or_else(|| Error::Unknown { what: "branch", name: site.trunk.clone() })?;
     repo.reset_gate_worktree(held, &layout.repo(), &layout.gate_worktree(), &trunk)?;
     let gates = gates::find(town.world(), &layout.gate_worktree())?;
-    disk.write(&layout.settings(), settings_text(&gates).as_bytes())?;
+    let checkout = checkout(town, &new.source)?;
+    let worktree = setup::propose(town, &layout.gate_worktree(), checkout);
+    disk.write(&layout.settings(), settings_text(&gates, &worktree).as_bytes())?;
     for folder in [layout.root.join("polecats"), layout.root.join("witness"), layout.root.join("crew")] {
         disk.create_dir(&folder)?;
     }
@@ -262,6 +266,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         trunk: site.trunk,
         remote_note: site.remote_note,
         gates,
+        worktree,
         proof,
         held: held.map(|c| c.text),
     })
@@ -284,13 +289,27 @@ fn make_trunk(town: &Town, held: &Held, repo: &Path, branch: &str, start: &Sha) 
     }
 }
 
-fn settings_text(gates: &[Gate]) -> String {
+/// The overseer's own checkout, where the rig was added by its folder.
+fn checkout<'a>(town: &Town, source: &'a str) -> Result<Option<&'a Path>> {
+    if is_url(source) {
+        return Ok(None);
+    }
+    let folder = Path::new(source);
+    let is_checkout = matches!(town.world().repo().folder(folder)?, FolderFacts::Checkout { .. });
+    Ok(is_checkout.then_some(folder))
+}
+
+fn settings_text(gates: &[Gate], worktree: &WorktreeSettings) -> String {
     let mut text = "\
 # Settings of this rig. Every key has a default; `gt help rig` explains them.
 version = 1
 landing = \"ask\"      # what is green waits for `gt mq approve`; \"auto\" lands it
 "
     .to_owned();
+    if !worktree.is_empty() {
+        text.push_str("\n[worktree]\n");
+        text.push_str(&toml::to_string(worktree).unwrap_or_default());
+    }
     for gate in gates {
         text.push_str("\n[[gate]]\n");
         text.push_str(&toml::to_string(gate).unwrap_or_default());

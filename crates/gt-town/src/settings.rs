@@ -152,14 +152,18 @@ pub struct RigEnv {
 #[serde(default, deny_unknown_fields)]
 pub struct WorktreeSettings {
     /// A command line of the overseer's, run by `sh -c` in each new worktree before its session starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub setup: Option<String>,
     /// Seconds that it may take.
     pub setup_timeout_seconds: u64,
     /// Files and folders that git does not hold, copied from `from`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copy: Vec<String>,
     /// Large folders, copied likewise, sharing the disk's blocks where the file system can.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clone: Vec<String>,
     /// Where they are copied from: the overseer's checkout.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     /// Megabytes that must be free before a worktree is set up; 0: any.
     pub min_free_disk_mb: u64,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::{ContainedCommand, RunEnd};
@@ -23,6 +24,25 @@ const LOCK_FILES: &[&str] = &[
 
 /// Where the key of a gate worktree's last set-up is kept, beside the worktree.
 const KEY_FILE: &str = "set-up.key";
+
+/// Proposes a set-up from what is in a project, and in the overseer's checkout of it where there is one.
+pub fn propose(town: &Town, folder: &Path, checkout: Option<&Path>) -> WorktreeSettings {
+    let disk = town.world().disk();
+    let mut settings = WorktreeSettings::default();
+    if disk.exists(&folder.join("package-lock.json")) {
+        settings.setup = Some("npm ci".to_owned());
+    }
+    let Some(checkout) = checkout else { return settings };
+    let only_there = |name: &str| disk.exists(&checkout.join(name)) && !disk.exists(&folder.join(name));
+    settings.copy = [".env"].into_iter().filter(|name| only_there(name)).map(str::to_owned).collect();
+    if settings.setup.is_none() && only_there("node_modules") {
+        settings.clone.push("node_modules".to_owned());
+    }
+    if !settings.is_empty() {
+        settings.from = Some(checkout.to_owned());
+    }
+    settings
+}
 
 /// Sets a worker's worktree up: copies what is to be copied, then runs the rig's command. Done again, it copies
 /// nothing that is there, and runs the command again.

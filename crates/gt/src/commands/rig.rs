@@ -56,6 +56,13 @@ fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
     for gate in &added.gates {
         console.say(&format!("  gate {}: {}", gate.name, gate.run))?;
     }
+    if let Some(setup) = &added.worktree.setup {
+        console.say(&format!("  set-up of each worktree: {setup}"))?;
+    }
+    let copied: Vec<&str> = added.worktree.copy.iter().chain(&added.worktree.clone).map(String::as_str).collect();
+    if !copied.is_empty() {
+        console.say(&format!("  copied into each worktree from your checkout: {}", copied.join(", ")))?;
+    }
     if let Some(proof) = &added.proof {
         say_run(proof, console)?;
     }

@@ -58,12 +58,7 @@ impl Git {
     }
 }
 
-impl Git {
-    /// The git of this machine, seeing this environment and nothing of the process's own.
-    pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self { environment: environment.into_iter().collect(), lock_patience: LOCK_PATIENCE }
-    }
-}
+impl Git {}
 
 impl fmt::Debug for Git {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -51,6 +51,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         trunk: text
         remote_note: text
         gates: [{name: text, run: text}]
+        worktree: {setup_timeout_seconds: number, min_free_disk_mb: number}
         proof: {gates: [{name: text, passed: bool, failure: null, took_ms: number, log: text}]}
         held: null
       }
@@ -118,6 +119,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           outcome: null
           snapshot: null
           archived_at: null
+          slot: null
         }]
         convoys: [text]
         swarms: [number]
@@ -154,6 +156,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           outcome: null
           snapshot: null
           archived_at: null
+          slot: null
         }]
         merge_requests: []
         effects: [{
@@ -195,6 +198,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         outcome: null
         snapshot: null
         archived_at: null
+        slot: null
       }]
     }
     ");
@@ -256,6 +260,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         outcome: text
         snapshot: text
         archived_at: text
+        slot: number
       }
       steps: [{
         position: number

@@ -9,6 +9,7 @@ mod flow;
 mod misbehaviour;
 mod real;
 mod sabotage;
+mod setup;
 mod simulated;
 mod story;
 mod town;

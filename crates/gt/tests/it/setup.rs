@@ -1,0 +1,111 @@
+//! Fresh worktrees that build: gates proved in several ecosystems, set-up, copied files, slots.
+
+use std::path::Path;
+
+use crate::town::{RIG, Town, text, write};
+
+/// A town in which `tool` can be found though the home is empty; none where the machine has no such tool, unless it is
+/// required.
+#[expect(clippy::disallowed_methods, reason = "which tools the machine has is for the test to find out")]
+fn town_with(tool: &str) -> Option<Town> {
+    let path = std::env::var("PATH").unwrap();
+    // Cargo as it runs this test, not a launcher that looks for toolchains in the home.
+    let own = Path::new(env!("CARGO")).parent().unwrap();
+    let path = if tool == "cargo" { format!("{}:{path}", own.display()) } else { path };
+    let found = path.split(':').any(|folder| Path::new(folder).join(tool).is_file());
+    let required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.split(',').any(|name| name == tool));
+    assert!(found || !required, "{tool} is required and is not there");
+    if !found {
+        return None;
+    }
+    let mut town = Town::nowhere();
+    town.set_env("PATH", &path);
+    town.gt_with(town.folder(), &[], &["install", "town"]);
+    town.settle("");
+    Some(town)
+}
+
+fn check_proof(tool: &str, files: &[(&str, &str)], gate: &str) {
+    let Some(town) = town_with(tool) else { return };
+    town.project("main", files);
+    let added = town.json(&["rig", "add", RIG, &town.checkout().display().to_string()]);
+    assert_eq!(text(&added["rig"]["gates"][0]["run"]), gate);
+    assert_eq!(added["rig"]["proof"]["gates"][0]["passed"], true, "{added}");
+    assert!(added["rig"]["held"].is_null(), "{added}");
+}
+
+#[test]
+fn a_shell_project_is_proved() {
+    check_proof("sh", &[("run-tests", "sh tests/one.sh\n"), ("tests/one.sh", "test 1 -eq 1\n")], "sh ./run-tests");
+}
+
+#[test]
+fn a_rust_project_is_proved() {
+    let manifest = "[package]\nname = \"sample\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    let lib = "pub fn two() -> u32 { 2 }\n#[test]\nfn it_is_two() { assert_eq!(two(), 2); }\n";
+    let files = [("Cargo.toml", manifest), ("src/lib.rs", lib), (".gitignore", "target\nCargo.lock\n")];
+    check_proof("cargo", &files, "cargo test");
+}
+
+#[test]
+fn a_node_project_is_proved() {
+    let manifest = "{ \"name\": \"sample\", \"scripts\": { \"test\": \"node test.js\" } }\n";
+    check_proof("npm", &[("package.json", manifest), ("test.js", "require('assert').equal(1 + 1, 2);\n")], "npm test");
+}
+
+#[test]
+fn a_python_project_is_proved() {
+    let manifest = "[project]\nname = \"sample\"\nversion = \"0.1.0\"\n";
+    let test = "import unittest\n\n\nclass Sum(unittest.TestCase):\n    def test_sum(self):\n        self.assertEqual(1 + 1, 2)\n";
+    let files = [("pyproject.toml", manifest), ("test_sum.py", test), (".gitignore", "__pycache__\n")];
+    check_proof("python3", &files, "python3 -m unittest discover");
+}
+
+/// A project whose gate and whose work both need what git does not hold.
+fn needy() -> Town {
+    let town = Town::empty();
+    let gate = "test \"$(cat built.ignored)\" = \"token 1234\"\n";
+    town.project("main", &[("run-tests", gate), (".gitignore", "*.ignored\n"), ("README.md", "An app\n")]);
+    write(&town.checkout().join(".env"), "token 1234\n");
+    town
+}
+
+const BUILD: &str = "cp .env built.ignored";
+
+#[test]
+fn a_worktree_has_what_git_does_not_hold() {
+    let town = needy();
+    let added = town.json(&["rig", "add", RIG, &town.checkout().display().to_string(), "--prefix", "ap"]);
+    assert_eq!(added["rig"]["worktree"]["copy"][0], ".env", "what only the checkout has is proposed: {added}");
+    assert_eq!(added["rig"]["proof"]["gates"][0]["passed"], false, "without the set-up nothing is built");
+    town.play_in_rig(RIG);
+    town.edit(&town.rig().join("rig.toml"), |toml| {
+        let toml = toml.replace("[worktree]\n", &format!("[worktree]\nsetup = \"{BUILD}\"\n"));
+        toml.replace("landing = \"ask\"", "landing = \"auto\"")
+            .replace("[env.set]\n", "[env.set]\nPORT = \"80{slot}\"\n")
+    });
+    town.ok(&["rig", "release", RIG]);
+    town.script("[[act]]\nstep = \"implement\"\nrun = [\"sh\", \"-c\", \"cat built.ignored && echo $PORT > port.txt\"]\ncommit = \"Write the port\"\n");
+    let bead = town.bead("Need a build");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_closed(&bead);
+    assert_eq!(town.git(&town.remote(), &["show", "main:port.txt"]).trim(), "800");
+    let names = town.git(&town.remote(), &["ls-tree", "-r", "--name-only", "main"]);
+    assert!(!names.contains(".env"), "what was copied is never committed: {names}");
+    assert_eq!(std::fs::read_to_string(town.checkout().join(".env")).unwrap(), "token 1234\n");
+}
+
+#[test]
+fn a_set_up_that_fails_is_told_and_starts_no_session() {
+    let town = Town::new();
+    town.edit(&town.rig().join("rig.toml"), |toml| toml + "\n[worktree]\nsetup = \"echo no compiler here; exit 3\"\n");
+    let bead = town.bead("Need a compiler");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_until("the failure to be told", || town.ok(&["why", &bead]).contains("no compiler here"));
+    assert_eq!(town.ask("SELECT count(*) FROM incarnations"), ["0"]);
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("echo no compiler here; exit 3", "true"));
+    town.wait_closed(&bead);
+    assert_eq!(town.landings(&bead), 1);
+}

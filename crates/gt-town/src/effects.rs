@@ -18,7 +18,7 @@ use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
-use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
+use crate::world::{Held, Runtime, SessionPlan, SessionState, WorktreePlan};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -321,6 +321,7 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
         cwd: rig.layout.worktree(&attempt.worker),
         argv: preset.command.iter().map(fill).collect(),
         env,
+        runtime: Runtime::Headless,
     })
 }
 

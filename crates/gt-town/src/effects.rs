@@ -16,9 +16,10 @@ use crate::observed::Observed;
 use crate::prompt;
 use crate::refs;
 use crate::remote::{self, Fetched};
+use crate::sessions;
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
-use crate::world::{Held, Runtime, SessionPlan, SessionState, WorktreePlan};
+use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -311,6 +312,7 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
     let mut env = worker_env::environment(town, rig, Some(preset));
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
     env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
+    let runtime = sessions::choose(town, rig, attempt.runtime, &env)?;
     let bin = town.layout.bin().join("gt").display().to_string();
     let prompt = prompt::first(attempt);
     let root = town.layout.root.display().to_string();
@@ -321,7 +323,7 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
         cwd: rig.layout.worktree(&attempt.worker),
         argv: preset.command.iter().map(fill).collect(),
         env,
-        runtime: Runtime::Headless,
+        runtime,
     })
 }
 

@@ -26,6 +26,7 @@ pub mod refinery;
 mod refs;
 pub mod remote;
 pub mod rig;
+pub mod sessions;
 pub mod settings;
 pub mod sling;
 pub mod town;

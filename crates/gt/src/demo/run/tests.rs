@@ -61,6 +61,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         outcome: None,
         snapshot: None,
         archived_at: None,
+        runtime: None,
     }
 }
 

@@ -7,4 +7,5 @@ mod failure_modes;
 mod real;
 mod simulated;
 mod story;
+mod terminals;
 mod town;

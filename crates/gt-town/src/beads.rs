@@ -129,6 +129,9 @@ pub fn update(town: &Town, caller: &Caller, id: &BeadId, change: &BeadChange) ->
             after.close_reason = None;
         }
         tx.change_bead("bead-updated", &before, &after)?;
+        if after.status == Status::Tombstone && before.status != Status::Tombstone {
+            convoy::bead_finished(tx, id, "failed")?;
+        }
         require(tx, id)
     })
 }

@@ -13,6 +13,7 @@ use crate::ledger::{BeadFilter, Swarm, Tx, View};
 use crate::post;
 use crate::sling::{self, SlingOptions};
 use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
+use crate::updown;
 
 /// The label of a convoy whose waiting beads only the mayor or a person slings.
 const MANUAL: &str = "manual";
@@ -293,6 +294,9 @@ fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<St
         return Ok(by_rig);
     }
     for rig in view.rigs()? {
+        if updown::is_paused(view, Some(&rig.name))? {
+            continue;
+        }
         for bead in view.ready(now, Some(&rig.prefix), None)? {
             // What was tried and came back is a person's: who took it back did not want it slung again at once.
             let wanted = bead.issue_type.is_work() && tracked_by_begun.contains(&bead.id);

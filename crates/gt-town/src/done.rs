@@ -10,6 +10,7 @@ use gt_model::protocol::Message;
 use serde::Serialize;
 
 use crate::convoy;
+use crate::effects;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
@@ -150,6 +151,7 @@ fn close_last_step(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
 
 fn submit(tx: &Tx<'_>, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<String> {
     let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
+    effects::begin_bead(tx, attempt)?;
     tx.submit_attempt(attempt, head)?;
     let mr = tx.open_merge_request(attempt, &rig.row.trunk, head, base)?;
     tx.decide(&Effect::PinMr { mr: mr.id.clone() }, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;

@@ -18,11 +18,15 @@ use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::sessions;
 use crate::town::{Caller, Rig, Town};
+use crate::updown;
 use crate::worker_env;
 use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
+
+/// Tries before this one after which a worktree goes into the archive without a snapshot.
+const SNAPSHOT_TRIES: u32 = 2;
 
 /// Who runs effects, for the audit.
 fn runner() -> Caller {
@@ -111,7 +115,10 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
 
 fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
     town.ledger.read(|view| {
+        let going_down = updown::is_going_down(view)?;
         Ok(match &row.effect {
+            Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
+            Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => {
@@ -196,8 +203,8 @@ enum Outcome {
     Started(SessionState),
     /// The snapshot's commit.
     Snapshot(Sha),
-    /// The snapshot, and refs that somebody else moved.
-    Archived { snapshot: Option<Sha>, foreign: Vec<refs::Foreign> },
+    /// The snapshot or why there is none, and refs that somebody else moved.
+    Archived { snapshot: std::result::Result<Option<Sha>, String>, foreign: Vec<refs::Foreign> },
 }
 
 fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
@@ -215,7 +222,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
         Effect::Snapshot { attempt } => snapshot(town, *attempt, held),
-        Effect::ArchiveWorktree { attempt } => archive(town, *attempt, held),
+        Effect::ArchiveWorktree { attempt } => archive(town, row, *attempt, held),
         Effect::PinMr { mr } => pin(town, mr, held),
         Effect::DropBranch { attempt } => {
             let (attempt, rig) = attempt_and_rig(town, *attempt)?;
@@ -343,9 +350,14 @@ fn take_snapshot(town: &Town, rig: &Rig, attempt: &Attempt, held: &Held) -> Resu
     Ok(Some(taken.commit))
 }
 
-fn archive(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+fn archive(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
-    let snapshot = take_snapshot(town, &rig, &attempt, held)?;
+    let snapshot = match take_snapshot(town, &rig, &attempt, held) {
+        Ok(snapshot) => Ok(snapshot),
+        Err(error) if row.tries < SNAPSHOT_TRIES => return Err(error),
+        // Its worker has broken it. The archive keeps the files all the same, and git the commits.
+        Err(error) => Err(chain(&error)),
+    };
     let path = rig.layout.worktree(&attempt.worker);
     let to: PathBuf = rig.layout.archived(&attempt);
     town.world().repo().archive_worktree(held, &rig.layout.repo(), &path, &to)?;
@@ -411,8 +423,13 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome) -> Result<()> {
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,
         (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
             let attempt = require_attempt(tx, *attempt)?;
-            if let Some(snapshot) = snapshot {
-                tx.set_snapshot(attempt.id, &snapshot)?;
+            match snapshot {
+                Ok(Some(snapshot)) => tx.set_snapshot(attempt.id, &snapshot)?,
+                Ok(None) => {}
+                Err(why) => {
+                    let why = Some(serde_json::Value::from(why));
+                    tx.event("snapshot-failed", &attempt.branch, Some(&attempt.bead), None, why.as_ref())?;
+                }
             }
             tx.set_archived(attempt.id)?;
             tx.event("worktree-archived", &attempt.branch, Some(&attempt.bead), None, None)?;
@@ -443,9 +460,13 @@ fn started(tx: &Tx<'_>, id: &IncarnationId, state: &SessionState) -> Result<()> 
         tx.record_start(id, &IncarnationProcess { shim: shim.clone(), agent: agent.clone() })?;
     }
     let attempt = require_attempt(tx, incarnation.attempt)?;
+    if attempt.is_hooked() { begin_bead(tx, &attempt) } else { Ok(()) }
+}
+
+/// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.
+pub fn begin_bead(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     if let Some(bead) = tx.bead(&attempt.bead)?
         && bead.status == Status::Hooked
-        && attempt.is_hooked()
     {
         let begun = Bead { status: Status::InProgress, ..bead.clone() };
         tx.change_bead("bead-begun", &bead, &begun)?;

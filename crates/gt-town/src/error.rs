@@ -195,7 +195,7 @@ impl Error {
             Self::UnknownRig { known, .. } => format!("there are: {}", known.join(", ")),
             Self::UnknownBead(_) => "gt bead list shows what there is".to_owned(),
             Self::Ambiguous { .. } => "type more of the id".to_owned(),
-            Self::Unknown { .. } => return None,
+            Self::Unknown { what, .. } => where_to_look(what).to_owned(),
             Self::UnknownAgent { known, .. } => {
                 format!("there are: {}; or define it in town.toml: [agents.<kind>] command = […]", known.join(", "))
             }
@@ -211,10 +211,27 @@ impl Error {
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
             Self::Ledger(LedgerError::Busy) => "try again".to_owned(),
             Self::World(WorldError::Unreachable { .. }) => "check the URL, your network and your login".to_owned(),
-            Self::MissingFile(_) | Self::Formula { .. } | Self::Ledger(_) | Self::Settings(_) | Self::World(_) => {
-                return None;
+            Self::Settings(error) if error.path.ends_with("rig.toml") => {
+                "mend that file; gt help rig explains its keys".to_owned()
             }
+            Self::Settings(_) => "mend that file; gt help town explains its keys".to_owned(),
+            Self::MissingFile(_) => "check the path, or put the file back".to_owned(),
+            Self::Formula { .. } | Self::Ledger(_) | Self::World(_) => return None,
         };
         Some(hint)
+    }
+}
+
+/// The verb that shows which things of a kind there are.
+fn where_to_look(what: &str) -> &'static str {
+    match what {
+        "merge request" => "gt mq list shows what waits",
+        "mail in your inbox" => "gt mail inbox shows what there is",
+        "gate" => "gt rig gates list shows what there is",
+        "molecule of" => "nobody was given it yet: gt sling <bead> <rig>",
+        "dependency" => "gt bead show <bead> shows its dependencies",
+        "step" => "gt hook shows the current one",
+        "branch" => "look at the remote, then: gt rig fetch",
+        _ => "gt status shows what there is",
     }
 }

@@ -40,6 +40,11 @@ fn require_room(root: &Path, outside: &Outside) -> Result<()> {
         let what = format!("{} would be inside the town {}", root.display(), outer.display());
         return Err(Error::refused(what, "choose a folder outside of it"));
     }
+    // Asked by reading it: the names in a file are none, as those in an empty folder.
+    if matches!(disk.read(root), Ok(Some(_))) {
+        let what = format!("{} is a file", root.display());
+        return Err(Error::refused(what, "a town wants a new or empty folder: gt install <path>"));
+    }
     if !disk.list(root)?.is_empty() {
         return Err(Error::NotEmpty(root.to_owned()));
     }

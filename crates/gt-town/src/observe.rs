@@ -86,6 +86,8 @@ const FOR_A_PERSON: &[&str] = &[
     "patrol",
     "refinery",
     "feed",
+    "paused",
+    "deacon",
 ];
 
 /// The town's status.

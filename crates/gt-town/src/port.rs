@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gt_model::bead::Bead;
+use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, LineError, Record};
 use serde::Serialize;
 
+use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{BeadFilter, View};
 use crate::town::{Caller, TOWN_PREFIX, Town};
@@ -69,9 +70,13 @@ fn take_bead(tx: &crate::ledger::Tx<'_>, bead: &Bead, report: &mut Imported) -> 
         }
         Some(ours) if &ours == bead || ours.updated_at.at > bead.updated_at.at => report.kept += 1,
         Some(_) if tx.live_attempt(&bead.id)?.is_some() => report.held.push(bead.id.clone()),
-        Some(_) => {
+        Some(ours) => {
             tx.import_bead(bead)?;
             report.updated += 1;
+            let is_over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
+            if is_over(bead) && !is_over(&ours) {
+                convoy::bead_finished(tx, &bead.id, "failed")?;
+            }
         }
     }
     Ok(())

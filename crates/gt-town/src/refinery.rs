@@ -588,6 +588,8 @@ fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, budget: u32
     tx.clear("approval", mr.id.as_str())?;
     let Some(attempt) = tx.attempt(mr.attempt)? else { return Ok(()) };
     tx.end_attempt(&attempt, AttemptOutcome::Rework)?;
+    // Its head is pinned, and the next attempt has a branch of its own.
+    tx.decide(&Effect::DropBranch { attempt: attempt.id }, Some(&mr.rig), Some(&mr.bead), Duration::ZERO)?;
     let Some(bead) = tx.bead(&mr.bead)? else { return Ok(()) };
     let number = attempt.number;
     notify_failed(tx, mr, why, number)?;

@@ -1,6 +1,6 @@
 //! The rig's remote: fetching it, and noticing what a worker put there behind the refinery's back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gt_model::id::{RigName, Sha};
 
@@ -49,10 +49,11 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
 /// Which workers' commits are on branches of the remote that moved. Every landing of ours is a commit of its own, so
 /// a worker's own commit never comes there by us.
 fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> Result<Vec<String>> {
-    let (known, attempts) = town.ledger.read(|view| {
+    let (known, attempts, landed) = town.ledger.read(|view| {
         let mut attempts = view.attempts_of_rig(rig.name())?;
         attempts.retain(|attempt| rig.row.was_there(&attempt.opened_at));
-        Ok::<_, Error>((view.remote_refs(rig.name())?, attempts))
+        let landed: BTreeSet<Sha> = view.merge_requests()?.into_iter().filter_map(|mr| mr.commit_landed).collect();
+        Ok::<_, Error>((view.remote_refs(rig.name())?, attempts, landed))
     })?;
     let moved: Vec<(&String, &Sha)> = branches.iter().filter(|(name, sha)| known.get(*name) != Some(sha)).collect();
     if moved.is_empty() || attempts.is_empty() {
@@ -65,6 +66,10 @@ fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> 
     for attempt in &attempts {
         let own = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
         let (Some(own), Some(base)) = (own, attempt.base.as_ref()) else { continue };
+        // Rebased onto a landing of ours before that was recorded, with nothing of its own yet.
+        if landed.contains(own) {
+            continue;
+        }
         let on_base = repo.contains(&path, base, own)?;
         for (branch, sha) in moved.iter().filter(|_| !on_base) {
             let was_there = match known.get(*branch) {

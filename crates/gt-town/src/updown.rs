@@ -3,17 +3,27 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gt_model::id::{BeadId, IncarnationId};
+use gt_model::id::{BeadId, IncarnationId, RigName};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::deacon::{BUILD_KEY, DESIRED_KEY};
 use crate::error::{Error, Result};
-use crate::ledger::Incarnation;
+use crate::ledger::{Incarnation, View};
 use crate::town::{Caller, Town};
-use crate::world::{Exit, SessionState};
+use crate::world::{ENDED_BY_REQUEST, Exit, SessionState};
 
 /// Why a session ended that `gt down` ended: it counts against nobody.
 pub const DOWN_REASON: &str = "the town went down";
+
+/// The town is meant to be down.
+const DOWN: &str = "down";
+
+/// The town is on its way down: sessions end at their next step, and no new ones are started.
+pub const DRAINING: &str = "draining";
+
+/// Time between two looks at what is still to be drained.
+const DRAIN_LOOK: Duration = Duration::from_millis(200);
 
 /// How long the deacon may take to finish what it is at.
 const DEACON_DEADLINE: Duration = Duration::from_mins(2);
@@ -89,9 +99,72 @@ fn wait_for(town: &Town, deadline: Duration, otherwise: &str, is_so: impl Fn() -
     Ok(())
 }
 
+/// Says that nothing new is begun: in a rig, or in the whole town. What is begun goes on.
+pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
+    let text = "nothing new is begun until gt resume";
+    town.ledger.write(&caller.name(), "pause", |tx| Ok(tx.raise(PAUSED, rig.map_or(TOWN, RigName::as_str), text)?))
+}
+
+/// Takes a pause back.
+pub fn resume(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
+    let resumed: Result<bool> =
+        town.ledger.write(&caller.name(), "resume", |tx| Ok(tx.clear(PAUSED, rig.map_or(TOWN, RigName::as_str))?));
+    town.wake();
+    resumed
+}
+
+/// The kind of condition that a pause is; its subject is a rig, or [`TOWN`]. No rig can be called that.
+const PAUSED: &str = "paused";
+const TOWN: &str = "<town>";
+
+/// Whether nothing new is begun in a rig.
+pub fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
+    let of_rig = rig.map(|rig| view.condition(PAUSED, rig.as_str())).transpose()?.flatten();
+    Ok(of_rig.is_some() || view.condition(PAUSED, TOWN)?.is_some())
+}
+
+/// Lets every worker finish the step that it is at, then ends its session; begins nothing new. `tell` hears what is
+/// still waited for. Returns when no session is left; whoever ends it earlier leaves the town draining.
+pub fn drain(
+    town: &Town,
+    caller: &Caller,
+    tell: &mut dyn FnMut(&[Incarnation]),
+) -> Result<Vec<(IncarnationId, BeadId)>> {
+    set_desired(town, caller, DRAINING)?;
+    let since = town.world().clock().now();
+    let mut ended = Vec::new();
+    loop {
+        let mut waiting = Vec::new();
+        for incarnation in live(town)? {
+            if is_at_rest(town, &incarnation, since)? {
+                // One that can't be ended keeps nobody waiting here: `down` says so.
+                let bead = end_session(town, caller, &incarnation).unwrap_or_default();
+                ended.extend(bead.map(|bead| (incarnation.id, bead)));
+            } else {
+                waiting.push(incarnation);
+            }
+        }
+        if waiting.is_empty() || !town.deacon_runs()? {
+            return Ok(ended);
+        }
+        tell(&waiting);
+        town.world().clock().pause(DRAIN_LOOK);
+    }
+}
+
+/// Whether a session can be ended without cutting a step short: it closed one since, or has let go of its hook.
+fn is_at_rest(town: &Town, incarnation: &Incarnation, since: Timestamp) -> Result<bool> {
+    town.ledger.read(|view| {
+        let hooked = view.attempt(incarnation.attempt)?.is_some_and(|attempt| attempt.is_hooked());
+        let steps = view.steps(incarnation.attempt)?;
+        let closed_since = |at: &String| at.parse::<Timestamp>().is_ok_and(|at| at > since);
+        Ok(!hooked || steps.iter().filter_map(|step| step.done_at.as_ref()).any(closed_since))
+    })
+}
+
 /// Takes the town down: the deacon, then every session. Proves that nothing is left.
 pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
-    set_desired(town, caller, "down")?;
+    set_desired(town, caller, DOWN)?;
     let mut ended = Ended { deacon: town.deacon_runs()? || town.boot_runs()?, ..Ended::default() };
     town.wake();
     wait_for(town, DEACON_DEADLINE, "boot and deacon did not stop", || Ok(!town.deacon_runs()? && !town.boot_runs()?))?;
@@ -128,16 +201,23 @@ fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Resul
     let dir = town.layout.session(&incarnation.id);
     let by_itself = matches!(town.world().sessions().state(&dir)?, SessionState::Ended(_));
     town.world().sessions().end(&dir, END_GRACE)?;
-    let exit = match town.world().sessions().state(&dir)? {
-        SessionState::Ended(exit) if by_itself => exit,
-        SessionState::Ended(exit) => Exit { reason: DOWN_REASON.to_owned(), ..exit },
-        _ => return Ok(None),
-    };
+    let SessionState::Ended(exit) = town.world().sessions().state(&dir)? else { return Ok(None) };
     town.ledger.write(&caller.name(), "down", |tx| {
         let attempt = tx.attempt(incarnation.attempt)?;
         let attempt =
             attempt.ok_or_else(|| Error::Unknown { what: "attempt", name: incarnation.attempt.to_string() })?;
-        tx.record_end(incarnation, &attempt.bead, &exit)?;
+        tx.record_end(incarnation, &attempt.bead, &as_counted(tx, exit)?)?;
         Ok((!by_itself).then_some(attempt.bead))
     })
+}
+
+/// Whether the town is down or on its way there: no session is started then.
+pub fn is_going_down(view: &View<'_>) -> Result<bool> {
+    Ok(matches!(view.meta(DESIRED_KEY)?.as_deref(), Some(DRAINING | DOWN)))
+}
+
+/// A session's end as it is recorded: what was ended while the town goes down did not die of its work.
+pub fn as_counted(view: &View<'_>, exit: Exit) -> Result<Exit> {
+    let taken_down = is_going_down(view)? && exit.reason == ENDED_BY_REQUEST;
+    Ok(if taken_down { Exit { reason: DOWN_REASON.to_owned(), ..exit } } else { exit })
 }

@@ -19,8 +19,11 @@ use crate::observed::Observed;
 use crate::post;
 use crate::sling;
 use crate::town::{Rig, Town};
-use crate::updown::DOWN_REASON;
+use crate::updown::{self, DOWN_REASON};
 use crate::world::{SessionState, Vitals};
+
+/// How long a worker's state may be unknown before somebody is told.
+const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 
 /// What the witness has seen of sessions so far, to tell life from silence.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +69,7 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
     for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
         live.extend(witness.record_ends(attempt)?);
         let verdict = witness.judge(attempt, watch, observed)?;
+        witness.note_unknown(attempt, &verdict, observed)?;
         witness.act(attempt, &verdict)?;
         findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
     }
@@ -108,6 +112,7 @@ impl Witness<'_> {
             match self.state(&incarnation)? {
                 SessionState::Ended(exit) => {
                     self.write("record end", |tx| {
+                        let exit = updown::as_counted(tx, exit)?;
                         tx.record_end(&incarnation, &attempt.bead, &exit)?;
                         if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
@@ -163,6 +168,20 @@ impl Witness<'_> {
             SessionState::Ended(_) => Process::Unknown("it has just ended".to_owned()),
             SessionState::Unknown(why) => Process::Unknown(why),
         })
+    }
+
+    /// What stays unknown is for a person: nothing is done about it here.
+    fn note_unknown(&self, attempt: &Attempt, verdict: &Verdict, observed: &mut Observed) -> Result<()> {
+        let worker = attempt.address().to_string();
+        let known = self.town.ledger.read(|view| view.condition("unknown", &worker).map_err(Error::from))?;
+        match (verdict, known) {
+            (Verdict::Unknown(why), None) if observed.age(&format!("unknown-{}", attempt.id)) >= UNKNOWN_LIMIT => {
+                let text = format!("how {worker} is can't be told: {why}");
+                self.write("unknown", |tx| tx.raise("unknown", &worker, &text).map_err(Error::from)).map(|_| ())
+            }
+            (Verdict::Unknown(_), _) | (_, None) => Ok(()),
+            (_, Some(_)) => self.write("unknown", |tx| tx.clear("unknown", &worker).map_err(Error::from)).map(|_| ()),
+        }
     }
 
     fn act(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {

@@ -107,8 +107,22 @@ pub enum Verb {
     },
     /// Start the town's daemon
     Up,
-    /// Stop the daemon and end every session; work is kept, `gt up` goes on
-    Down,
+    /// Let workers finish their step, end their sessions, stop the daemon; work is kept, `gt up` goes on
+    Down {
+        /// End every session at once
+        #[arg(long)]
+        now: bool,
+    },
+    /// Begin nothing new; what is begun goes on
+    Pause {
+        /// Only in this rig [default: the whole town]
+        rig: Option<String>,
+    },
+    /// Take a pause back
+    Resume {
+        /// Of this rig [default: of the whole town]
+        rig: Option<String>,
+    },
     /// The town at one glance, with what needs you on top
     Status,
     /// What happened, newest last

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gt_town::world::{
-    ContainedCommand, Exit, ProcessId, RunEnd, RunResult, Runtime, SessionPlan, SessionState, Sessions, Vitals,
-    WorldError, WorldResult,
+    ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, Runtime, SessionPlan, SessionState,
+    Sessions, Vitals, WorldError, WorldResult,
 };
 
 use super::{Files, SimWorld, State, short_name};
@@ -273,7 +273,7 @@ impl Sessions for SimWorld {
     }
 
     fn end(&self, dir: &Path, _grace: Duration) -> WorldResult<()> {
-        let agent = self.acting("end")?.end_session(dir, by_signal(SIGTERM, "ended by request"));
+        let agent = self.acting("end")?.end_session(dir, by_signal(SIGTERM, ENDED_BY_REQUEST));
         drop(agent);
         Ok(())
     }

@@ -302,6 +302,9 @@ pub struct SessionPlan {
     pub runtime: Runtime,
 }
 
+/// Why a session ended that somebody asked to end.
+pub const ENDED_BY_REQUEST: &str = "ended by request";
+
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
@@ -309,7 +312,7 @@ pub struct Exit {
     pub code: Option<i32>,
     /// The signal that ended it, where one did.
     pub signal: Option<i32>,
-    /// Why, in words: "exited", "ended by request", "could not start: …", "shim gone".
+    /// Why, in words: "exited", [`ENDED_BY_REQUEST`], "could not start: …", "shim gone".
     pub reason: String,
 }
 

@@ -54,3 +54,38 @@ fn what_has_commits_is_not_over_without_code() {
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
     assert_eq!(scene.bead(&bead).status, Status::InProgress);
 }
+
+#[test]
+fn f02_a_worktree_of_which_no_snapshot_can_be_taken_is_archived_with_its_files() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.bead_of("app", "One");
+    scene.sling("app", std::slice::from_ref(&bead));
+    scene.look();
+    let attempt = scene.attempts(&bead).remove(0);
+    let layout = scene.rig("app").layout;
+    scene.world.write_file(&layout.worktree(&attempt.worker), "new.txt", "not committed").unwrap();
+    for _ in 0..20 {
+        scene.world.fail_next("snapshot", "no worktree");
+    }
+    sling::unsling(&scene.town, &Caller::overseer(), &bead).unwrap();
+    for _ in 0..5 {
+        scene.look();
+    }
+    assert!(scene.attempts(&bead)[0].archived_at.is_some());
+    let kept = scene.world.read_file(&layout.archived(&attempt), "new.txt");
+    assert_eq!(kept.as_deref(), Some("not committed"));
+}
+
+#[test]
+fn f16_a_session_that_does_not_end_keeps_no_other_running() {
+    let mut scene = scene(TOWN, &["app"]);
+    let (bead, other) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
+    scene.sling("app", &[bead, other]);
+    scene.look();
+    scene.world.fail_next("end", "damaged");
+    let down = gt_town::updown::down(&scene.town, &Caller::overseer());
+    assert!(matches!(&down, Err(Error::NeedsPerson { what, .. }) if what.contains("damaged")), "{down:?}");
+    assert_eq!(scene.world.live_sessions().len(), 1);
+    gt_town::updown::down(&scene.town, &Caller::overseer()).unwrap();
+    assert!(scene.world.live_sessions().is_empty());
+}

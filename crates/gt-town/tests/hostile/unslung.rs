@@ -38,3 +38,17 @@ fn a_rig_that_cannot_be_fed_keeps_nobody_else_waiting() {
     assert_eq!(scene.attempts(&later[0]).len(), 1);
     assert!(scene.conditions().is_empty());
 }
+
+#[test]
+fn a_convoy_lands_when_its_last_bead_is_closed_by_an_import() {
+    let scene = scene(TOWN, &["app"]);
+    let bead = scene.bead_of("app", "One");
+    let caller = Caller::overseer();
+    let convoy = gt_town::convoy::create(&scene.town, &caller, "Both", std::slice::from_ref(&bead), true).unwrap();
+    scene.world.advance(Duration::from_secs(9));
+    let (now, ours) = (scene.world.clock().now(), scene.bead(&bead));
+    let closed = Bead { status: Status::Closed, closed_at: Some(now.into()), updated_at: now.into(), ..ours };
+    let text = gt_model::jsonl::write(&[gt_model::jsonl::Record::Bead(Box::new(closed))]);
+    gt_town::port::import(&scene.town, &caller, text.as_bytes(), false).unwrap();
+    assert_eq!(scene.bead(&convoy.id).status, Status::Closed);
+}

@@ -230,7 +230,7 @@ impl<'a> Demo<'a> {
         if !self.folders.town().join("town.toml").exists() {
             return Ok(());
         }
-        self.gt(&["down"], console)
+        self.gt(&["down", "--now"], console)
     }
 }
 

@@ -139,7 +139,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         }
         Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
         Verb::Up => town::up(&open()?, process, console),
-        Verb::Down => town::down(&open()?, console),
+        Verb::Down { now } => town::down(&open()?, now, console),
+        Verb::Pause { rig } => town::pause(&open()?, rig.as_deref(), console),
+        Verb::Resume { rig } => town::resume(&open()?, rig.as_deref(), console),
         Verb::Status => look::status(&open()?, console),
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),

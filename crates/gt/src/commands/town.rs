@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gt_model::id::RigName;
 use gt_town::boot::{self, BootEnd, DeaconProcess};
 use gt_town::world::real::Fifo;
 use gt_town::world::real::daemon::{self, Daemon};
@@ -91,8 +92,22 @@ fn daemon<'a>(process: &'a Process, town: &'a Town, role: &'a str, log: &'a Path
 }
 
 /// `gt down`.
-pub fn down(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let ended = updown::down(&context.town, &context.caller)?;
+pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliResult {
+    let (town, caller) = (&context.town, &context.caller);
+    let mut drained = Vec::new();
+    if !now && town.deacon_runs()? {
+        let mut told = 0;
+        drained = updown::drain(town, caller, &mut |waiting| {
+            if waiting.len() != told {
+                told = waiting.len();
+                // Nobody is left to tell if this fails.
+                let _ = console
+                    .note(&format!("waiting for {told} workers to finish their step; gt down --now does not wait"));
+            }
+        })?;
+    }
+    let mut ended = updown::down(town, caller)?;
+    ended.sessions.splice(0..0, drained);
     if console.is_json() {
         return console.facts("gt.down/1", "ended", ended);
     }
@@ -100,6 +115,31 @@ pub fn down(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
         console.say(&format!("ended session {session} on {bead}; its work is kept"))?;
     }
     console.say(if ended.deacon { "the town is down" } else { "the town is down (no deacon ran)" })?;
+    Ok(0)
+}
+
+/// `gt pause`.
+pub fn pause(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
+    let rig = rig.map(|name| context.town.rig(name)).transpose()?;
+    let name = rig.as_ref().map(gt_town::Rig::name);
+    let news = updown::pause(&context.town, &context.caller, name)?;
+    said_of_pause(news, "paused", name, console)
+}
+
+/// `gt resume`.
+pub fn resume(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
+    let rig = rig.map(|name| context.town.rig(name)).transpose()?;
+    let name = rig.as_ref().map(gt_town::Rig::name);
+    let news = updown::resume(&context.town, &context.caller, name)?;
+    said_of_pause(news, "resumed", name, console)
+}
+
+fn said_of_pause(news: bool, word: &str, rig: Option<&RigName>, console: &mut Console<'_>) -> CliResult {
+    if console.is_json() {
+        return console.facts("gt.pause/1", word, news);
+    }
+    let what = rig.map_or("the town".to_owned(), |rig| format!("the rig {rig}"));
+    console.say(&format!("{what} {}", if news { format!("is {word}") } else { format!("was {word} already") }))?;
     Ok(0)
 }
 

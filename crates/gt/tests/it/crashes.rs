@@ -55,9 +55,12 @@ impl Stage {
             assert_eq!(town.ask(&format!("SELECT count(*) FROM {table}")), ["1"], "{point}: {table}");
         }
         let events = town.events(&self.bead);
-        for event in ["bead-hooked", "bead-begun", "bead-landed", "worktree-archived"] {
-            assert_eq!(events.iter().filter(|e| *e == event).count(), 1, "{point}: {event} in {events:?}");
+        let times = |event: &str| events.iter().filter(|e| *e == event).count();
+        for event in ["bead-hooked", "bead-landed", "worktree-archived"] {
+            assert_eq!(times(event), 1, "{point}: {event} in {events:?}");
         }
+        // A worker whose start could not be recorded may have submitted by the time that it is.
+        assert!(times("bead-begun") <= 1, "{point}: {events:?}");
         let begun = std::fs::read_to_string(town.folder().join("play/begun")).unwrap();
         assert_eq!(begun, "begun\n", "{point}: one worker began, once");
         assert_eq!(town.conditions(), Vec::<String>::new(), "{point}");
@@ -164,7 +167,7 @@ fn what_goes_down_in_mid_flow_goes_on_when_it_is_up_again() {
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG]);
     town.wait_for_mark("working");
-    let down = town.ok(&["down"]);
+    let down = town.ok(&["down", "--now"]);
     assert!(down.contains(&format!("on {bead}; its work is kept")), "{down}");
     assert_eq!(gt::demo::verify::strays(&town.root()).unwrap(), [], "nothing is left running");
     assert_eq!(town.status_of(&bead), "in_progress");

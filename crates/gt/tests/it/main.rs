@@ -1,10 +1,14 @@
 //! The whole of `gt`, from outside: in the simulated world, and with the built binary on real towns in temporary
 //! folders (real git, real processes).
 
+mod bad_input;
 mod both_worlds;
 mod crashes;
 mod failure_modes;
+mod flow;
+mod misbehaviour;
 mod real;
+mod sabotage;
 mod simulated;
 mod story;
 mod terminals;

@@ -63,7 +63,7 @@ impl RealTown {
 impl Drop for RealTown {
     fn drop(&mut self) {
         // Ends what runs, also when the test has failed.
-        let _ = command(&self.folders.town(), &self.env, &["down"]).output();
+        let _ = command(&self.folders.town(), &self.env, &["down", "--now"]).output();
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Inside {
     outside: Outside,
     memory: RefCell<Memory>,
     marks: RefCell<BTreeSet<String>>,
+    /// Errors of looks and rounds: as with the real deacon, the next one tries again.
+    errors: RefCell<Vec<String>>,
     /// What workers said and what `gt` told them, for a test that fails.
     said: RefCell<Vec<String>>,
 }
@@ -95,6 +97,7 @@ impl SimTown {
             town: Rc::new(open_town(&world, &outside, settings)),
             memory: RefCell::default(),
             marks: RefCell::default(),
+            errors: RefCell::default(),
             said: RefCell::default(),
             world,
             outside,
@@ -102,7 +105,8 @@ impl SimTown {
         TOWNS.with_borrow_mut(|towns| towns.insert(number, Rc::downgrade(&inside)));
         let town = Self { number, inside };
         town.world.set_agents(Players(number));
-        town.world.set_meanwhile(move |world| meanwhile(number, world));
+        // While a worker's verb waits, the deacon has a look.
+        town.world.set_meanwhile(move |_| _ = town_of(number).map(|inside| inside.look()));
         town.add_rig();
         town
     }
@@ -144,15 +148,25 @@ impl Inside {
         Outcome { code: code.into(), out: String::from_utf8(text).unwrap() }
     }
 
-    /// One look of the deacon.
+    /// One look of the deacon; whether it did anything. (While a look waits, there is no other one.)
     pub fn look(&self) -> bool {
-        deacon::look(&self.town, &mut self.memory.borrow_mut()).unwrap()
+        let Ok(mut memory) = self.memory.try_borrow_mut() else { return false };
+        self.noted(deacon::look(&self.town, &mut memory)).unwrap_or_default()
     }
 
     /// One round of each refinery; whether it changed anything.
     pub fn refine(&self) -> bool {
-        let rounds = self.town.rigs().unwrap().into_iter().map(|rig| refinery::run_round(&self.town, &rig).unwrap());
-        rounds.flatten().filter(refinery::Round::changed).count() > 0
+        let rounds = self.town.rigs().unwrap().into_iter().map(|rig| self.noted(refinery::run_round(&self.town, &rig)));
+        rounds.flatten().flatten().filter(refinery::Round::changed).count() > 0
+    }
+
+    fn noted<T>(&self, result: Result<T, Error>) -> Option<T> {
+        result.map_err(|error| self.errors.borrow_mut().push(error.to_string())).ok()
+    }
+
+    /// What went wrong in looks and rounds.
+    pub fn errors(&self) -> Vec<String> {
+        self.errors.borrow().clone()
     }
 
     /// A look, a round, a turn of each worker, and a bit of time.
@@ -186,15 +200,6 @@ impl Inside {
 
     fn say(&self, line: String) {
         self.said.borrow_mut().push(line);
-    }
-}
-
-/// While a verb of a worker waits, the deacon has a look. (While the deacon's own look waits, nobody has.)
-fn meanwhile(number: u64, _world: &SimWorld) {
-    if let Some(inside) = town_of(number)
-        && let Ok(mut memory) = inside.memory.try_borrow_mut()
-    {
-        deacon::look(&inside.town, &mut memory).unwrap();
     }
 }
 

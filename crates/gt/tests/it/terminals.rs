@@ -149,7 +149,7 @@ fn down_ends_the_towns_tmux_and_up_goes_on() {
     let town = Town::new();
     let (bead, address) = talking(&town, &["--runtime", "tmux"]);
     assert_eq!(tmux_servers(&town).len(), 1);
-    town.ok(&["down"]);
+    town.ok(&["down", "--now"]);
     assert_eq!(strays(&town.root()).unwrap(), []);
     town.signal("enough");
     town.ok(&["up"]);

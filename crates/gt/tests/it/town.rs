@@ -253,6 +253,20 @@ impl Town {
         .collect()
     }
 
+    /// Every row of every table of the ledger.
+    pub fn rows(&self) -> Vec<String> {
+        let tables = self.ask("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
+        let columns = |table: &str| {
+            let names = self.ask(&format!("SELECT name FROM pragma_table_info('{table}')"));
+            names.iter().map(|name| format!("quote(\"{name}\")")).collect::<Vec<_>>().join(" || ',' || ")
+        };
+        let rows = |table: &String| {
+            let rows = self.ask(&format!("SELECT {} FROM {table}", columns(table)));
+            rows.into_iter().map(|row| format!("{table}: {row}")).collect::<Vec<_>>()
+        };
+        tables.iter().flat_map(rows).collect()
+    }
+
     /// Runs git, which must succeed; what it printed, without the last line end.
     #[track_caller]
     pub fn git(&self, cwd: &Path, args: &[&str]) -> String {
@@ -380,23 +394,26 @@ impl Town {
         found
     }
 
-    fn end_leftovers(&self) {
-        for stray in strays(&self.folder).unwrap_or_default() {
-            // The folder's name is random: whoever names it was started by this test.
-            if let Some(process) = identity_of(stray.pid) {
-                kill_hard(&process);
-            }
-        }
+    /// What this town started and what is still there. Who merely looks at the folder (a shell, an editor, somebody's
+    /// `rm`) is none of ours, and must not be ended.
+    fn leftovers(&self) -> Vec<Stray> {
+        let own = [format!("{GT} "), format!("{}/", self.root().join("bin").display())];
+        let is_ours = |stray: &Stray| {
+            stray.why == "it has an incarnation's identity" || own.iter().any(|own| stray.command.starts_with(own))
+        };
+        strays(&self.folder).unwrap_or_default().into_iter().filter(is_ours).collect()
     }
 }
 
 impl Drop for Town {
     fn drop(&mut self) {
         if self.root().join("town.toml").exists() {
-            self.gt(&["down"]);
+            self.gt(&["down", "--now"]);
         }
-        let left = strays(&self.folder).unwrap_or_default();
-        self.end_leftovers();
+        let left = self.leftovers();
+        for process in left.iter().filter_map(|stray| identity_of(stray.pid)) {
+            kill_hard(&process);
+        }
         if std::thread::panicking() {
             eprintln!("kept: {}", self.folder.display());
             return;

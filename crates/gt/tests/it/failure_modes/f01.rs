@@ -71,7 +71,7 @@ fn f01_a_worker_that_is_silent_for_long_works_on() {
 
 #[test]
 fn f01_a_process_that_only_has_the_recorded_pid_is_never_signalled() {
-    for end in [&["unsling"][..], &["down"]] {
+    for end in [&["unsling"][..], &["down", "--now"]] {
         let town = Town::new();
         let bead = hanging_without_deacon(&town);
         let (folder, shim, agent) = town.session(&bead);
@@ -90,7 +90,7 @@ fn f01_a_process_that_only_has_the_recorded_pid_is_never_signalled() {
         let args = if end == ["unsling"] { vec!["unsling", &bead] } else { end.to_vec() };
         town.ok(&args);
         town.ok(&["witness", "run", "--once"]);
-        town.ok(&["down"]);
+        town.ok(&["down", "--now"]);
         assert!(stranger.is_untouched(), "gt {} signalled a stranger", args.join(" "));
     }
 }
@@ -108,12 +108,12 @@ fn f01_what_is_unknown_permits_nothing_destructive() {
     assert!(town.ok(&["status"]).contains("unknown: "));
     town.ok(&["up"]);
     town.let_patrols_pass();
-    let down = town.gt(&["down"]);
+    let down = town.gt(&["down", "--now"]);
     assert_ne!(down.code, 0, "{down:?}");
     assert!(down.err.contains("started.json"), "the damage is named: {down:?}");
     assert_eq!((identity_of(shim.pid), identity_of(agent.pid)), (Some(shim), Some(agent)), "nobody was ended");
     assert_eq!(town.ask("SELECT count(*) FROM incarnations"), ["1"], "nobody was started beside it");
     assert!(town.rig().join("polecats/amber").is_dir());
     write(&record, &sound);
-    town.ok(&["down"]);
+    town.ok(&["down", "--now"]);
 }

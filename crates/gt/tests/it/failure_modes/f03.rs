@@ -62,18 +62,18 @@ fn f03_a_remote_that_is_away_closes_nothing() {
     town.signal("go");
     let submitted = format!("SELECT count(*) FROM attempts WHERE bead = '{first}' AND submitted_at IS NOT NULL");
     town.wait_until("the work to be submitted", || town.ask(&submitted) == ["1"]);
-    town.let_patrols_pass();
+    town.wait_until("the failing fetch to be told", || town.conditions() == ["refinery"]);
+    assert!(town.ok(&["status"]).contains("origin.git can't be reached"));
     assert_eq!(town.status_of(&first), "in_progress", "submitted is not merged");
     assert_eq!(town.status_of(&second), "open");
     assert_eq!(town.json(&["convoy", "show", &convoy])["convoy"]["landed"], false);
-    let errors = std::fs::read_to_string(town.root().join("logs/deacon-errors.log")).unwrap_or_default();
-    assert!(errors.contains("origin.git"), "the failing fetch is told: {errors}");
 
     std::fs::rename(&away, town.remote()).unwrap();
     // The dependent is slung by the deacon as soon as it is ready.
     town.wait_closed(&first);
     town.wait_closed(&second);
     assert_eq!((town.landings(&first), town.landings(&second)), (1, 1));
+    assert_eq!(town.conditions(), Vec::<String>::new(), "and it is over when the remote is back");
     assert_eq!(town.json(&["convoy", "show", &convoy])["convoy"]["landed"], true);
     let order = town.git(&town.remote(), &["log", "--reverse", "--format=%(trailers:key=Bead,valueonly)", "main"]);
     let order: Vec<&str> = order.split_whitespace().collect();

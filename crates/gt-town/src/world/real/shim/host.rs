@@ -20,7 +20,7 @@ use super::record::{self, COULD_NOT_START, COULD_NOT_START_CODE, Plan, Started};
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
 use super::{SELF, mark, stand_apart};
 use crate::world::real::process;
-use crate::world::{Exit, Runtime};
+use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long an agent may take to end when asked to, where whoever asks says nothing.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
@@ -336,7 +336,7 @@ fn exit_of(outcome: Outcome) -> Exit {
     };
     let reason = match outcome.why {
         Why::Over => ended_by_itself,
-        Why::Requested | Why::CallerGone => "ended by request",
+        Why::Requested | Why::CallerGone => ENDED_BY_REQUEST,
         Why::TownGone => "town gone",
         Why::HungUp => "terminal gone",
         Why::TimedOut => "timed out",

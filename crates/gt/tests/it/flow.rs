@@ -118,6 +118,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           outcome: null
           snapshot: null
           archived_at: null
+          runtime: null
         }]
         convoys: [text]
         swarms: [number]
@@ -154,6 +155,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           outcome: null
           snapshot: null
           archived_at: null
+          runtime: null
         }]
         merge_requests: []
         effects: [{
@@ -195,6 +197,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         outcome: null
         snapshot: null
         archived_at: null
+        runtime: null
       }]
     }
     ");
@@ -256,6 +259,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         outcome: text
         snapshot: text
         archived_at: text
+        runtime: null
       }
       steps: [{
         position: number

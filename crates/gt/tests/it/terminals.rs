@@ -1,5 +1,11 @@
 //! Sessions in terminals of a real tmux, through the verbs of a person.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test stands outside of gt: it asks by itself what is there, and says what it leaves out"
+)]
+
 use gt::demo::run::kill_hard;
 use gt::demo::verify::strays;
 use serde_json::Value;
@@ -108,7 +114,7 @@ fn a_terminal_is_attached_to_and_left_again() {
     let town = Town::new();
     let (bead, address) = talking(&town, &["--runtime", "tmux"]);
     // `script` lends a terminal; what is typed into it detaches: C-b d.
-    if town.gt_with(&town.root(), &[], &["--version"]).code != 0 || !std::path::Path::new("/usr/bin/script").exists() {
+    if !std::path::Path::new("/usr/bin/script").exists() {
         eprintln!("skipped: no program `script`");
         return;
     }

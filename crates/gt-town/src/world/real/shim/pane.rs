@@ -184,11 +184,11 @@ pub(super) fn log(dir: &str) -> ExitCode {
 
 fn keep_log(dir: &Path) -> io::Result<()> {
     let plan = record::plan(dir).map_err(io::Error::other)?;
-    let _busy = plan.and_then(|plan| File::open(log_lock(&plan.town)).ok()).map(|lock| {
+    let busy = plan.and_then(|plan| File::open(log_lock(&plan.town)).ok());
+    if let Some(lock) = &busy {
         // Held by all that write logs: whoever takes the town down waits for it.
-        let _ = rustix::io::retry_on_intr(|| flock(&lock, FlockOperation::LockShared));
-        lock
-    });
+        rustix::io::retry_on_intr(|| flock(lock, FlockOperation::LockShared))?;
+    }
     let log = File::options().create(true).append(true).open(dir.join(record::OUTPUT_LOG))?;
     let mut output = Output::new(io::stdin().as_fd().try_clone_to_owned()?.into(), log);
     while output.pipe.is_some() {

@@ -1,4 +1,5 @@
 //! Sessions in terminals of a real tmux, each town with a server of its own.
+#![expect(clippy::print_stderr, reason = "says what it leaves out where there is no tmux")]
 
 use std::os::unix::fs::PermissionsExt;
 

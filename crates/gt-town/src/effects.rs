@@ -16,6 +16,7 @@ use crate::observed::Observed;
 use crate::prompt;
 use crate::refs;
 use crate::remote::{self, Fetched};
+use crate::sessions;
 use crate::setup;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
@@ -358,6 +359,7 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
     let mut env = worker_env::environment(town, rig, Some(preset), attempt.slot);
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
     env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
+    let runtime = sessions::choose(town, rig, attempt.runtime, &env)?;
     let bin = town.layout.bin().join("gt").display().to_string();
     let prompt = prompt::first(attempt);
     let root = town.layout.root.display().to_string();
@@ -368,6 +370,7 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
         cwd: rig.layout.worktree(&attempt.worker),
         argv: preset.command.iter().map(fill).collect(),
         env,
+        runtime,
     })
 }
 

@@ -26,6 +26,7 @@ pub mod refinery;
 mod refs;
 pub mod remote;
 pub mod rig;
+pub mod sessions;
 pub mod settings;
 mod setup;
 pub mod sling;

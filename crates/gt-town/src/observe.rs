@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::refinery;
+use crate::sessions;
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -309,6 +310,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.push(repo_check(town, &rig)?);
         checks.push(gates_check(&rig));
         checks.push(agent_check(town, &rig));
+        checks.push(runtime_check(town, &rig));
         checks.push(formula_check(town, &rig));
         checks.push(remote_check(town, &rig));
     }
@@ -389,6 +391,16 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
         (format!("{kind}: `{program}` is not in the workers' PATH"), "install it, or mend its command in town.toml")
     });
     check(&name, problem, &format!("{kind}: {program}"))
+}
+
+/// Whether the tmux is there that the rig's sessions are to run in.
+fn runtime_check(town: &Town, rig: &Rig) -> Check {
+    let env = worker_env::environment(town, rig, None, None);
+    let (problem, fine) = match sessions::choose(town, rig, None, &env) {
+        Ok(runtime) => (None, runtime.as_str()),
+        Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
+    };
+    check(&format!("{}: runtime", rig.name()), problem, fine)
 }
 
 fn formula_check(town: &Town, rig: &Rig) -> Check {

@@ -438,8 +438,9 @@ impl Refinery<'_> {
     fn rework(&mut self, mr: &MergeRequest, why: &str) -> Result<()> {
         let attempt = self.town.ledger.read(|view| view.attempt(mr.attempt).map_err(Error::from))?;
         let budget = self.town.settings.max_reworks;
-        let kind = attempt.map(|attempt| attempt.agent);
+        let (kind, runtime) = attempt.map_or((None, None), |attempt| (Some(attempt.agent), attempt.runtime));
         let sent_back = Crew::of(self.town, self.rig, kind.as_deref())
+            .map(|crew| crew.in_runtime(runtime))
             .and_then(|crew| self.write("rework", |tx| send_back(tx, &crew, mr, why, budget)));
         match sent_back {
             Err(error @ Error::Ledger(_)) => return Err(error),

@@ -20,6 +20,37 @@ pub struct SettingsError {
     pub text: String,
 }
 
+/// What sessions are to run in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuntimeChoice {
+    /// A terminal of the town's own tmux, if the workers' PATH has one that will do; else without a terminal.
+    #[default]
+    Auto,
+    /// A terminal of the town's own tmux.
+    Tmux,
+    /// Without a terminal.
+    Headless,
+}
+
+impl RuntimeChoice {
+    const ALL: [Self; 3] = [Self::Auto, Self::Tmux, Self::Headless];
+
+    /// The word in settings and in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tmux => "tmux",
+            Self::Headless => "headless",
+        }
+    }
+
+    /// Back from the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == word)
+    }
+}
+
 /// Settings of a town.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,6 +59,8 @@ pub struct TownSettings {
     pub version: u32,
     /// The kind of agent that workers are, where a rig does not say otherwise.
     pub agent: Option<String>,
+    /// What sessions run in, where a rig does not say otherwise.
+    pub runtime: RuntimeChoice,
     /// Workers that may exist at once in the whole town.
     pub max_polecats: u32,
     /// Seconds between two patrols when nothing wakes the deacon earlier: 1 to 60.
@@ -51,6 +84,7 @@ impl Default for TownSettings {
         Self {
             version: SETTINGS_VERSION,
             agent: None,
+            runtime: RuntimeChoice::Auto,
             max_polecats: 4,
             patrol_seconds: 5,
             linger_seconds: 60,
@@ -203,6 +237,8 @@ pub struct RigSettings {
     pub allow_ungated: bool,
     /// The kind of agent that this rig's workers are.
     pub agent: Option<String>,
+    /// What their sessions run in; otherwise as the town says.
+    pub runtime: Option<RuntimeChoice>,
     /// The formula that they follow.
     pub formula: String,
     /// Variables.
@@ -221,6 +257,7 @@ impl Default for RigSettings {
             land: LandStyle::Stack,
             allow_ungated: false,
             agent: None,
+            runtime: None,
             formula: "mol-polecat-work".to_owned(),
             env: RigEnv::default(),
             worktree: WorktreeSettings::default(),

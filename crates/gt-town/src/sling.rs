@@ -16,6 +16,7 @@ use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
 use crate::post;
+use crate::settings::RuntimeChoice;
 use crate::town::{Caller, Rig, Town};
 
 /// Names for polecats; when all are taken, numbered ones follow.
@@ -31,6 +32,8 @@ pub struct SlingOptions {
     pub convoy: Option<BeadId>,
     /// With this kind of agent.
     pub agent: Option<String>,
+    /// In this, whatever rig and town say.
+    pub runtime: Option<RuntimeChoice>,
 }
 
 /// What a sling did.
@@ -49,6 +52,7 @@ pub struct Crew {
     rig: Rig,
     agent: String,
     formula: Formula,
+    runtime: Option<RuntimeChoice>,
 }
 
 impl Crew {
@@ -64,13 +68,19 @@ impl Crew {
         })?;
         town.agent(kind)?;
         let formula = town.formula(rig, &rig.settings.formula)?;
-        Ok(Self { rig: rig.clone(), agent: kind.to_owned(), formula })
+        Ok(Self { rig: rig.clone(), agent: kind.to_owned(), formula, runtime: None })
+    }
+
+    /// With sessions in this, whatever rig and town say.
+    #[must_use]
+    pub fn in_runtime(self, runtime: Option<RuntimeChoice>) -> Self {
+        Self { runtime, ..self }
     }
 }
 
 /// Gives beads to fresh polecats of a rig.
 pub fn sling(town: &Town, caller: &Caller, beads: &[BeadId], rig: &Rig, options: &SlingOptions) -> Result<Slung> {
-    let crew = Crew::of(town, rig, options.agent.as_deref())?;
+    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime);
     let slung = town.ledger.write(&caller.name(), "sling", |tx| sling_in(tx, caller, &crew, beads, options))?;
     town.wake();
     Ok(slung)
@@ -84,7 +94,7 @@ pub fn make_and_sling(
     rig: &Rig,
     options: &SlingOptions,
 ) -> Result<Slung> {
-    let crew = Crew::of(town, rig, options.agent.as_deref())?;
+    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime);
     let slung = town.ledger.write(&caller.name(), "do", |tx| {
         let made = new.iter().map(|new| Ok(beads::create_in(tx, caller, new)?.id)).collect::<Result<Vec<_>>>()?;
         sling_in(tx, caller, &crew, &made, options)
@@ -179,6 +189,7 @@ pub fn hand_out(
         swarm,
         started_from,
         why,
+        runtime: crew.runtime,
     })?;
     let hooked = Bead { status: Status::Hooked, assignee: Some(attempt.address().to_string()), ..bead.clone() };
     tx.change_bead("bead-hooked", bead, &hooked)?;

@@ -180,6 +180,7 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     let said = |id: String| refusals.get(&id).map_or_else(|| id.clone(), |why| format!("{id} ({why})"));
     let left: Vec<String> = live(town)?.into_iter().map(|i| said(i.id.0)).collect();
     if left.is_empty() {
+        town.world().sessions().close_terminals(&town.layout.root)?;
         return Ok(ended);
     }
     Err(Error::NeedsPerson {

@@ -156,6 +156,8 @@ impl Scene {
 mod refinery_races;
 #[path = "hostile/rigs.rs"]
 mod rigs;
+#[path = "hostile/runtimes.rs"]
+mod runtimes;
 #[path = "hostile/slots.rs"]
 mod slots;
 #[path = "hostile/unslung.rs"]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gt_town::settings::RuntimeChoice;
 
 /// Many coding agents on several git repositories, and no work lost.
 #[derive(Debug, Parser)]
@@ -73,6 +74,9 @@ pub enum Verb {
         /// With this kind of agent
         #[arg(long)]
         agent: Option<String>,
+        /// In a terminal of the town's tmux, or without one [default: as rig.toml and town.toml say]
+        #[arg(long, value_enum)]
+        runtime: Option<RuntimeArg>,
     },
     /// Beads: what is to be done (also called as `bd`)
     #[command(subcommand)]
@@ -91,6 +95,9 @@ pub enum Verb {
         /// With this kind of agent
         #[arg(long)]
         agent: Option<String>,
+        /// In a terminal of the town's tmux, or without one [default: as rig.toml and town.toml say]
+        #[arg(long, value_enum)]
+        runtime: Option<RuntimeArg>,
     },
     /// Take beads back from their workers; their work is kept
     Unsling {
@@ -126,6 +133,20 @@ pub enum Verb {
         #[arg(long, short = 'n', default_value_t = 30)]
         last: u32,
         /// Go on as things happen
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Agents' sessions: list, show, attach, stop
+    #[command(subcommand)]
+    Session(SessionVerb),
+    /// What a worker's session shows, without getting in its way
+    Peek {
+        /// Its address (<rig>/polecats/<name>), or the session's id
+        address: String,
+        /// So many of the last lines
+        #[arg(short = 'n', long, default_value_t = 40)]
+        lines: u32,
+        /// Go on with what is said, until the session ends
         #[arg(long, short)]
         follow: bool,
     },
@@ -221,6 +242,30 @@ pub struct DemoArgs {
     /// Vary the workers' pace by this seed
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Sessions in terminals of the town's tmux, or without
+    #[arg(long, value_enum, default_value_t = RuntimeArg::Headless)]
+    pub runtime: RuntimeArg,
+}
+
+/// What sessions run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RuntimeArg {
+    /// In tmux where there is one that will do, else headless.
+    Auto,
+    /// In a terminal of the town's own tmux.
+    Tmux,
+    /// Without a terminal.
+    Headless,
+}
+
+impl From<RuntimeArg> for RuntimeChoice {
+    fn from(arg: RuntimeArg) -> Self {
+        match arg {
+            RuntimeArg::Auto => Self::Auto,
+            RuntimeArg::Tmux => Self::Tmux,
+            RuntimeArg::Headless => Self::Headless,
+        }
+    }
 }
 
 /// Verbs of the demo.
@@ -631,6 +676,32 @@ pub enum ParkStatus {
     Escalated,
     /// It is put off.
     Deferred,
+}
+
+/// Verbs of sessions.
+#[derive(Debug, Subcommand)]
+pub enum SessionVerb {
+    /// List the sessions that run or are to run
+    List {
+        /// Those of the past too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show a session: processes, runtime, how it ended
+    Show {
+        /// Its id, or its worker's address
+        session: String,
+    },
+    /// Show a session's terminal in yours; detach with C-b d
+    Attach {
+        /// Its id, or its worker's address
+        session: String,
+    },
+    /// End a session; the witness starts the work again, in a new one (gt unsling takes the bead back)
+    Stop {
+        /// Its id, or its worker's address
+        session: String,
+    },
 }
 
 /// Verbs of the deacon.

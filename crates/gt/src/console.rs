@@ -85,6 +85,11 @@ impl<'a> Console<'a> {
         self.terminal
     }
 
+    /// Whether colours are wanted.
+    pub fn has_color(&self) -> bool {
+        self.color
+    }
+
     /// A line of facts.
     pub fn line(&mut self, text: &str) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{text}")?)

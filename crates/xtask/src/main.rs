@@ -46,12 +46,15 @@ enum Soak {
         /// Workers at once; otherwise 4, 2, 3 in turn
         #[arg(long)]
         polecats: Option<u32>,
+        /// What sessions run in: headless, tmux, auto
+        #[arg(long, default_value = "headless")]
+        runtime: String,
     },
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
-        Verb::Soak { what: Soak::Demo { runs, seed, polecats } } => soak::demo(runs, seed, polecats),
+        Verb::Soak { what: Soak::Demo { runs, seed, polecats, runtime } } => soak::demo(runs, seed, polecats, &runtime),
         Verb::Licences => licences::check(),
     };
     match result {

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 const POLECATS: [u32; 3] = [4, 2, 3];
 
 /// Runs `gt demo` `runs` times; an error names the seeds that were not green.
-pub fn demo(runs: u64, first_seed: u64, polecats: Option<u32>) -> Result<(), String> {
+pub fn demo(runs: u64, first_seed: u64, polecats: Option<u32>, runtime: &str) -> Result<(), String> {
     let gt = build()?;
     let (mut times, mut red) = (Vec::new(), Vec::new());
     for (at, seed) in (first_seed..first_seed + runs).enumerate() {
         let polecats = polecats.unwrap_or(POLECATS[at % POLECATS.len()]);
-        let (green, took) = run(&gt, seed, polecats)?;
+        let (green, took) = run(&gt, seed, polecats, runtime)?;
         let word = if green { "green" } else { "RED" };
         println!("run {}/{runs}: seed {seed}, {polecats} polecats: {word} after {:.1} s", at + 1, took.as_secs_f64());
         times.push(took);
@@ -43,11 +43,11 @@ fn build() -> Result<PathBuf, String> {
 }
 
 /// One run. A red one keeps its folder by itself and says where it is.
-fn run(gt: &Path, seed: u64, polecats: u32) -> Result<(bool, Duration), String> {
+fn run(gt: &Path, seed: u64, polecats: u32, runtime: &str) -> Result<(bool, Duration), String> {
     let start = Instant::now();
     let (seed, polecats) = (seed.to_string(), polecats.to_string());
     let output = Command::new(gt)
-        .args(["demo", "--seed", &seed, "--polecats", &polecats])
+        .args(["demo", "--seed", &seed, "--polecats", &polecats, "--runtime", runtime])
         .output()
         .map_err(|e| format!("{} can't be started: {e}", gt.display()))?;
     if !output.status.success() {

@@ -182,7 +182,7 @@ fn short_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gt_town::world::SessionPlan;
+    use gt_town::world::{Runtime, SessionPlan};
 
     use super::*;
 
@@ -209,7 +209,16 @@ mod tests {
         world.set_agents(Holders(world.clone()));
         let top = PathBuf::from("/");
         let (argv, env) = (Vec::new(), BTreeMap::new());
-        world.start(&SessionPlan { dir: "/s".into(), town: top.clone(), cwd: top, argv, env }).unwrap();
+        world
+            .start(&SessionPlan {
+                dir: "/s".into(),
+                town: top.clone(),
+                cwd: top,
+                argv,
+                env,
+                runtime: Runtime::Headless,
+            })
+            .unwrap();
         assert_eq!(world.live_sessions(), [PathBuf::from("/s")]);
         assert_eq!(Arc::strong_count(&world.shared), 3);
         world.shut_down();

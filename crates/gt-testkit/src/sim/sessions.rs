@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gt_town::world::{
-    ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, SessionPlan, SessionState, Sessions,
-    Vitals, WorldError, WorldResult,
+    ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, Runtime, SessionPlan, SessionState,
+    Sessions, Vitals, WorldError, WorldResult,
 };
 
 use super::{Files, SimWorld, State, short_name};
@@ -64,6 +64,7 @@ struct Session {
     turns: u64,
     /// Its place in the order of starts.
     order: i32,
+    runtime: Runtime,
 }
 
 impl Session {
@@ -88,7 +89,7 @@ impl Table {
         let agent = process(PID_BASE + 2 * order + 1);
         let state = SessionState::Running { shim, agent };
         let town = plan.town.clone();
-        let session = Session { town, town_was_there, state, agent: None, turns: 0, order };
+        let session = Session { town, town_was_there, state, agent: None, turns: 0, order, runtime: plan.runtime };
         self.sessions.insert(plan.dir.clone(), session);
     }
 
@@ -311,6 +312,31 @@ impl Sessions for SimWorld {
     fn is_descendant_of_any(&self, _processes: &[ProcessId]) -> bool {
         false
     }
+
+    fn tmux(&self, _path: &str) -> Result<String, String> {
+        Err("there is no tmux in this world".to_owned())
+    }
+
+    /// As planned: there are no terminals here, whatever it is.
+    fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>> {
+        Ok(self.locked().sessions.sessions.get(dir).map(|session| session.runtime))
+    }
+
+    fn log(&self, _dir: &Path, _from: u64) -> WorldResult<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn screen(&self, _dir: &Path, _scrolled: u32) -> WorldResult<Option<String>> {
+        Ok(None)
+    }
+
+    fn attach(&self, _dir: &Path, _env: &BTreeMap<String, String>) -> WorldResult<bool> {
+        Ok(false)
+    }
+
+    fn close_terminals(&self, _town: &Path) -> WorldResult<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -364,6 +390,7 @@ mod tests {
             cwd: "/gt/home".into(),
             argv: vec![turns.to_owned()],
             env: BTreeMap::new(),
+            runtime: Runtime::Headless,
         }
     }
 

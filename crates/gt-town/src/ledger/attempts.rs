@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
+use crate::settings::RuntimeChoice;
 use crate::world::{Exit, ProcessId};
 
 /// How an attempt ended.
@@ -90,6 +91,8 @@ pub struct Attempt {
     pub archived_at: Option<String>,
     /// Which of the town's worker slots it has, once it has one.
     pub slot: Option<u32>,
+    /// What its sessions are to run in, where a person said so.
+    pub runtime: Option<RuntimeChoice>,
 }
 
 impl Attempt {
@@ -127,6 +130,8 @@ pub struct NewAttempt {
     pub started_from: Option<Sha>,
     /// What ended the attempt before.
     pub why: Option<String>,
+    /// What its sessions are to run in, where a person said so.
+    pub runtime: Option<RuntimeChoice>,
 }
 
 /// The two processes of a session.
@@ -198,6 +203,7 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         snapshot: sha("snapshot")?,
         archived_at: row.get("archived_at")?,
         slot: row.get("slot")?,
+        runtime: row.get::<_, Option<String>>("runtime")?.and_then(|word| RuntimeChoice::parse(&word)),
     })
 }
 
@@ -265,6 +271,11 @@ impl View<'_> {
         self.all("SELECT * FROM incarnations WHERE attempt = ?1 ORDER BY number", [attempt.0], incarnation_row)
     }
 
+    /// All incarnations, oldest first.
+    pub fn incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
+        self.all("SELECT * FROM incarnations ORDER BY attempt, number", [], incarnation_row)
+    }
+
     /// Incarnations whose end is not recorded.
     pub fn live_incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
         self.all("SELECT * FROM incarnations WHERE ended_at IS NULL ORDER BY attempt, number", [], incarnation_row)
@@ -291,8 +302,8 @@ impl Tx<'_> {
         let now = self.now().to_string();
         self.execute(
             "INSERT INTO attempts (bead, number, rig, worker, agent, formula, branch, convoy, swarm, started_from, why,
-                                   opened_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                   opened_at, runtime)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             rusqlite::params![
                 new.bead.as_str(),
                 number,
@@ -306,6 +317,7 @@ impl Tx<'_> {
                 new.started_from.as_ref().map(Sha::as_str),
                 new.why,
                 now,
+                new.runtime.map(RuntimeChoice::as_str),
             ],
         )?;
         let id = AttemptId(self.connection.last_insert_rowid());

@@ -40,7 +40,11 @@ pub use swarms::{Swarm, SwarmMember};
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Migrations in order; the ledger's schema version is how many of them it has. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_kernel.sql"), include_str!("migrations/002_slots.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_kernel.sql"),
+    include_str!("migrations/002_slots.sql"),
+    include_str!("migrations/003_runtime.sql"),
+];
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]

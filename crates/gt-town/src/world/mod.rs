@@ -264,6 +264,27 @@ pub struct ProcessId {
     pub start_ticks: u64,
 }
 
+/// What an agent's input and output are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runtime {
+    /// No terminal: no input, output into the log.
+    #[default]
+    Headless,
+    /// A terminal of the town's own tmux, which people can attach to.
+    Tmux,
+}
+
+impl Runtime {
+    /// The word in settings and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Headless => "headless",
+            Self::Tmux => "tmux",
+        }
+    }
+}
+
 /// How a session is to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPlan {
@@ -275,8 +296,10 @@ pub struct SessionPlan {
     pub cwd: PathBuf,
     /// The agent's command.
     pub argv: Vec<String>,
-    /// The agent's whole environment, identity included.
+    /// The agent's whole environment, identity included. In a terminal, TERM is that terminal's.
     pub env: BTreeMap<String, String>,
+    /// What its input and output are.
+    pub runtime: Runtime,
 }
 
 /// Why a session ended that somebody asked to end.
@@ -340,6 +363,9 @@ pub struct ContainedCommand {
 /// Size that a log of one session or command may have. What comes after is counted, not kept.
 pub const LOG_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Bytes of a log that are read at once.
+pub const LOG_CHUNK_BYTES: usize = 256 * 1024;
+
 /// How a contained command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunEnd {
@@ -382,6 +408,21 @@ pub trait Sessions: Send + Sync {
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult>;
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
+    /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.
+    fn tmux(&self, path: &str) -> Result<String, String>;
+    /// What the session in `dir` was started with; `None` where it was not.
+    fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>>;
+    /// The session's log from byte `from` on, at most [`LOG_CHUNK_BYTES`] of it.
+    fn log(&self, dir: &Path, from: u64) -> WorldResult<Vec<u8>>;
+    /// What the terminal of a session shows, after at most `scrolled` lines that have scrolled out of it; `None` where
+    /// it has none (any more).
+    fn screen(&self, dir: &Path, scrolled: u32) -> WorldResult<Option<String>>;
+    /// Shows the terminal of a session in the caller's own, until the caller detaches or the session ends; `env` is the
+    /// caller's. False where it has none (any more).
+    fn attach(&self, dir: &Path, env: &BTreeMap<String, String>) -> WorldResult<bool>;
+    /// Ends what provides the terminals of a town's sessions (never a user's own tmux), and waits until it is gone. To
+    /// be called when no session is left.
+    fn close_terminals(&self, town: &Path) -> WorldResult<()>;
 }
 
 /// Files of the town.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gt_model::bead::Status;
 use gt_model::id::BeadId;
 use gt_town::identity::TOKEN_VARIABLE;
+use gt_town::settings::RuntimeChoice;
 use gt_town::{Error, Town};
 use serde_json::json;
 
@@ -148,8 +149,9 @@ impl<'a> Demo<'a> {
     /// Settings that a person would write into town.toml.
     fn settle_town(&self) -> Result<(), CliError> {
         let text = format!(
-            "version = 1\nagent = \"sim\"\nmax_polecats = {}\npatrol_seconds = 1\nlinger_seconds = 5\n",
-            self.args.polecats
+            "version = 1\nagent = \"sim\"\nmax_polecats = {}\npatrol_seconds = 1\nlinger_seconds = 5\nruntime = \"{}\"\n",
+            self.args.polecats,
+            RuntimeChoice::from(self.args.runtime).as_str()
         );
         self.write(&self.folders.town().join("town.toml"), &text)
     }

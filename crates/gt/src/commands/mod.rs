@@ -22,6 +22,7 @@ mod look;
 mod mail;
 mod queue;
 mod rig;
+mod session;
 mod town;
 mod work;
 
@@ -127,12 +128,15 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
         Verb::Boot(verb) => town::boot(&verb, &global, process),
         Verb::Rig(verb) => rig::run(verb, &open()?, console),
-        Verb::Do { titles, rig, description, agent } => {
-            work::do_it(&open()?, &titles, rig.as_deref(), description, agent, console)
+        Verb::Do { titles, rig, description, agent, runtime } => {
+            let options = work::options(None, agent, runtime);
+            work::do_it(&open()?, &titles, rig.as_deref(), description, &options, console)
         }
         Verb::Bead(verb) => bead::run(verb, &open()?, console),
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
-        Verb::Sling { words, convoy, agent } => work::sling(&open()?, &words, convoy, agent, console),
+        Verb::Sling { words, convoy, agent, runtime } => {
+            work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)
+        }
         Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
         Verb::Up => town::up(&open()?, process, console),
         Verb::Down { now } => town::down(&open()?, now, console),
@@ -140,6 +144,8 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Resume { rig } => town::resume(&open()?, rig.as_deref(), console),
         Verb::Status => look::status(&open()?, console),
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
+        Verb::Session(verb) => session::run(&verb, &open()?, console),
+        Verb::Peek { address, lines, follow } => session::peek(&open()?, &address, lines, follow, console),
         Verb::Why { id } => look::why(&open()?, &id, console),
         Verb::Doctor { retry } => look::doctor(&open()?, retry, process, console),
         Verb::Mq(verb) => queue::mq(&verb, &open()?, console),

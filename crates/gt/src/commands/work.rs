@@ -1,25 +1,32 @@
 //! Giving work out and taking it back.
 
+use gt_model::id::BeadId;
 use gt_town::beads::{self, NewBead};
 use gt_town::sling::{self, SlingOptions, Slung};
 
 use super::{Context, text_or_stdin};
+use crate::cli::RuntimeArg;
 use crate::console::Console;
 use crate::error::{CliError, CliResult};
+
+/// How beads are to be slung.
+pub fn options(convoy: Option<BeadId>, agent: Option<String>, runtime: Option<RuntimeArg>) -> SlingOptions {
+    SlingOptions { convoy, agent, runtime: runtime.map(RuntimeArg::into) }
+}
 
 /// `gt sling`.
 pub fn sling(
     context: &Context<'_>,
     words: &[String],
     convoy: Option<String>,
-    agent: Option<String>,
+    options: SlingOptions,
     console: &mut Console<'_>,
 ) -> CliResult {
     let (beads, rig) = beads_and_rig(context, words)?;
     let rig = context.town.rig(&rig)?;
     let beads = beads::resolve_all(&context.town, &beads)?;
     let convoy = convoy.map(|id| context.town.ledger.read(|view| beads::resolve(view, &id))).transpose()?;
-    let slung = sling::sling(&context.town, &context.caller, &beads, &rig, &SlingOptions { convoy, agent })?;
+    let slung = sling::sling(&context.town, &context.caller, &beads, &rig, &SlingOptions { convoy, ..options })?;
     report(context, &slung, console)
 }
 
@@ -77,7 +84,7 @@ pub fn do_it(
     titles: &[String],
     rig: Option<&str>,
     description: Option<String>,
-    agent: Option<String>,
+    options: &SlingOptions,
     console: &mut Console<'_>,
 ) -> CliResult {
     let rig = context.rig(rig)?;
@@ -89,8 +96,7 @@ pub fn do_it(
         ..NewBead::default()
     };
     let new: Vec<NewBead> = titles.iter().map(bead).collect();
-    let options = SlingOptions { convoy: None, agent };
-    let slung = sling::make_and_sling(&context.town, &context.caller, &new, &rig, &options)?;
+    let slung = sling::make_and_sling(&context.town, &context.caller, &new, &rig, options)?;
     report(context, &slung, console)?;
     console.say("watch: gt status · gt log --follow")?;
     Ok(0)

@@ -120,6 +120,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           snapshot: null
           archived_at: null
           slot: null
+          runtime: null
         }]
         convoys: [text]
         swarms: [number]
@@ -157,6 +158,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           snapshot: null
           archived_at: null
           slot: null
+          runtime: null
         }]
         merge_requests: []
         effects: [{
@@ -199,6 +201,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         snapshot: null
         archived_at: null
         slot: null
+        runtime: null
       }]
     }
     ");
@@ -261,6 +264,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         snapshot: text
         archived_at: text
         slot: number
+        runtime: null
       }
       steps: [{
         position: number

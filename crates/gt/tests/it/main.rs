@@ -12,4 +12,5 @@ mod sabotage;
 mod setup;
 mod simulated;
 mod story;
+mod terminals;
 mod town;

@@ -13,6 +13,7 @@ mod git;
 mod process;
 mod session;
 pub mod shim;
+mod tmux;
 mod wake;
 
 pub use clock::RealClock;

@@ -1,8 +1,9 @@
 //! Sessions as their callers see them: what a shim has recorded, checked against what runs.
 #![expect(clippy::disallowed_methods, reason = "starts the shims, and reckons deadlines of real processes")]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
@@ -13,11 +14,13 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
 use super::process::{self, Census};
+use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
 use super::shim::{Ack, CommandEnd, LEFTOVER_GRACE, Report, mark, timespec};
+use super::tmux::{self, Terminal};
 use crate::world::{
-    ContainedCommand, Exit, ProcessId, RunEnd, RunResult, SessionPlan, SessionState, Sessions, Vitals, WorldError,
-    WorldResult,
+    ContainedCommand, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SessionPlan, SessionState,
+    Sessions, Vitals, WorldError, WorldResult,
 };
 
 /// How long a shim may take to start its agent.
@@ -61,9 +64,19 @@ impl RealSessions {
         let answers = child.stdout.take().map(|stdout| PipeReader::from(OwnedFd::from(stdout)));
         // It ends as soon as it has started the shim proper, which is nobody's child.
         child.wait().map_err(|source| self.spawn_error(source))?;
-        answers.and_then(|answers| read_ack(answers, START_LIMIT)).ok_or_else(|| {
-            WorldError::Unexpected(format!("the shim of {} did not answer; see its shim.log", dir.display()))
-        })
+        answers.and_then(|answers| read_ack(&answers, START_LIMIT)).ok_or_else(|| no_answer(dir))
+    }
+
+    /// Starts the shim as the process of a terminal, and hands it the environment.
+    fn open_terminal(&self, terminal: &Terminal, plan: &SessionPlan, dir: &Path) -> WorldResult<Ack> {
+        if !self.gt.is_file() {
+            return Err(self.spawn_error(io::ErrorKind::NotFound.into()));
+        }
+        tmux::make_log_lock(&plan.town).map_err(io_error("make the lock of logs in", &plan.town))?;
+        let letters = Letters::prepare(dir).map_err(io_error("make the FIFOs in", dir))?;
+        terminal.open(&self.gt, dir, &letters, &plan.env).map_err(io_error("open a terminal for", dir))?;
+        letters.send(&plan.env).map_err(io_error("hand the environment to the shim of", dir))?;
+        read_ack(&letters.answers, START_LIMIT).ok_or_else(|| no_answer(dir))
     }
 
     fn spawn_error(&self, source: io::Error) -> WorldError {
@@ -85,13 +98,31 @@ impl RealSessions {
     }
 }
 
+fn no_answer(dir: &Path) -> WorldError {
+    WorldError::Unexpected(format!("the shim of {} did not answer; see its shim.log", dir.display()))
+}
+
+/// The terminal for a session that is to have one.
+fn choose_terminal(plan: &SessionPlan, dir: &Path) -> WorldResult<Option<Terminal>> {
+    if plan.runtime == Runtime::Headless {
+        return Ok(None);
+    }
+    let path = plan.env.get("PATH").map(String::as_str).unwrap_or_default();
+    Terminal::choose(&plan.town, dir, path).map(Some).map_err(io_error("find a terminal for", dir))
+}
+
+/// The terminal of a session, if it was started in one.
+fn terminal(dir: &Path) -> WorldResult<Option<Terminal>> {
+    Ok(record::plan(dir).map_err(unexpected)?.and_then(|plan| plan.terminal))
+}
+
 /// Reads the one line that a shim answers with; `None` where it ends or takes too long before.
-fn read_ack(mut answers: PipeReader, limit: Duration) -> Option<Ack> {
+fn read_ack(mut answers: &PipeReader, limit: Duration) -> Option<Ack> {
     let deadline = Instant::now() + limit;
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
         let left = deadline.checked_duration_since(Instant::now())?;
-        let ready = poll(&mut [PollFd::new(&answers, PollFlags::IN)], Some(&timespec(left)));
+        let ready = poll(&mut [PollFd::new(answers, PollFlags::IN)], Some(&timespec(left)));
         let mut chunk = [0; 512];
         if ready.is_ok_and(|ready| ready > 0) {
             let count = answers.read(&mut chunk).ok().filter(|count| *count > 0)?;
@@ -137,8 +168,14 @@ impl Sessions for RealSessions {
         if record::is_recorded(dir) {
             return Ok(());
         }
-        record::write(dir, record::PLAN, &Plan::of(plan)).map_err(io_error("write the plan in", dir))?;
-        match self.spawn_shim(plan, dir)? {
+        let terminal = choose_terminal(plan, dir)?;
+        let record = Plan::of(plan, terminal.clone());
+        record::write(dir, record::PLAN, &record).map_err(io_error("write the plan in", dir))?;
+        let ack = match terminal {
+            None => self.spawn_shim(plan, dir)?,
+            Some(terminal) => self.open_terminal(&terminal, plan, dir)?,
+        };
+        match ack {
             Ack::Started => Ok(()),
             Ack::Busy if await_record(dir)? => Ok(()),
             Ack::Busy => Err(WorldError::Unexpected(format!("the shim of {} gave up", dir.display()))),
@@ -196,6 +233,42 @@ impl Sessions for RealSessions {
 
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
         !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
+    }
+
+    fn tmux(&self, path: &str) -> Result<String, String> {
+        tmux::usable(path)
+    }
+
+    fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>> {
+        Ok(record::started(dir).map_err(unexpected)?.map(|started| started.runtime))
+    }
+
+    fn log(&self, dir: &Path, from: u64) -> WorldResult<Vec<u8>> {
+        let path = dir.join(record::OUTPUT_LOG);
+        let mut bytes = Vec::new();
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(bytes),
+            opened => opened.and_then(|mut log| {
+                log.seek(SeekFrom::Start(from))?;
+                log.take(LOG_CHUNK_BYTES as u64).read_to_end(&mut bytes)
+            }),
+        }
+        .map_err(io_error("read", &path))?;
+        Ok(bytes)
+    }
+
+    fn screen(&self, dir: &Path, scrolled: u32) -> WorldResult<Option<String>> {
+        let Some(terminal) = terminal(dir)? else { return Ok(None) };
+        terminal.screen(scrolled).map_err(io_error("look at the terminal of", dir))
+    }
+
+    fn attach(&self, dir: &Path, env: &BTreeMap<String, String>) -> WorldResult<bool> {
+        let Some(terminal) = terminal(dir)? else { return Ok(false) };
+        terminal.attach(env).map_err(io_error("attach to the terminal of", dir))
+    }
+
+    fn close_terminals(&self, town: &Path) -> WorldResult<()> {
+        tmux::close(town).map_err(io_error("close the terminals of", town))
     }
 }
 

@@ -6,10 +6,13 @@
 //! |---|---|---|
 //! | `gt session host --detach <dir>` | a start | starts the next one as nobody's child, and ends |
 //! | `gt session host <dir>` | the former | the shim of an agent |
-//! | `gt session exec <dir>` | the shim | waits until it is recorded, then becomes the agent |
+//! | `gt session pane <dir> <letters>` | tmux | reads the environment, then becomes the next one |
+//! | `gt session host --pane <dir>` | itself | the shim of an agent, as the process of a terminal |
+//! | `gt session log-pane <hex of dir>` | tmux | writes the log of a terminal |
+//! | `gt session exec <dir>`, `exec --pane <dir>` | the shim | waits until it is recorded, then becomes the agent |
 //! | `gt session contain <millis> <log> <argv>…` | a run | the shim of a contained command |
 //!
-//! A shim makes itself a session of its own and the sub-reaper of all that descends from it, so that what detaches
+//! A shim makes itself a session of its own (in a terminal it is that already) and the sub-reaper of all that descends from it, so that what detaches
 //! itself in its tree becomes its child and can't get lost. Linux only, so far.
 
 use std::ffi::OsString;
@@ -19,9 +22,12 @@ use std::process::ExitCode;
 use rustix::process::{getpid, set_child_subreaper, setsid};
 use sha2::{Digest, Sha256};
 
+use crate::world::Runtime;
+
 mod contain;
 mod host;
 mod output;
+pub(crate) mod pane;
 pub(crate) mod record;
 mod tree;
 
@@ -44,8 +50,12 @@ pub fn call(args: &[OsString]) -> Option<ExitCode> {
     }
     match (verb.to_str()?, rest) {
         ("host", [detach, dir]) if detach == "--detach" => Some(host::detach(Path::new(dir))),
-        ("host", [dir]) => Some(host::host(Path::new(dir))),
-        ("exec", [dir]) => Some(host::exec(Path::new(dir))),
+        ("host", [pane, dir]) if pane == "--pane" => Some(host::host(Path::new(dir), Runtime::Tmux)),
+        ("host", [dir]) => Some(host::host(Path::new(dir), Runtime::Headless)),
+        ("pane", [dir, letters]) => Some(pane::pane(Path::new(dir), letters.to_str()?)),
+        ("log-pane", [dir]) => Some(pane::log(dir.to_str()?)),
+        ("exec", [pane, dir]) if pane == "--pane" => Some(host::exec(Path::new(dir), Runtime::Tmux)),
+        ("exec", [dir]) => Some(host::exec(Path::new(dir), Runtime::Headless)),
         ("contain", [millis, log, argv @ ..]) if !argv.is_empty() => {
             let millis = millis.to_str()?.parse().ok()?;
             Some(contain::contain(millis, Path::new(log), argv))
@@ -54,9 +64,12 @@ pub fn call(args: &[OsString]) -> Option<ExitCode> {
     }
 }
 
-/// Makes the calling process the reaper of all that will descend from it, away from any terminal.
-fn stand_apart() -> std::io::Result<()> {
-    setsid()?;
+/// Makes the calling process the reaper of all that will descend from it, and away from any terminal but the one that
+/// was made for it.
+fn stand_apart(runtime: Runtime) -> std::io::Result<()> {
+    if runtime == Runtime::Headless {
+        setsid()?;
+    }
     set_child_subreaper(Some(getpid()))?;
     Ok(())
 }

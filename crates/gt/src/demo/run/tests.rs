@@ -62,6 +62,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         snapshot: None,
         archived_at: None,
         slot: None,
+        runtime: None,
     }
 }
 

@@ -46,6 +46,7 @@ impl Town {
             cwd: self.root.path().to_owned(),
             argv: argv.iter().map(|&arg| arg.into()).collect(),
             env: self.env(),
+            runtime: Runtime::Headless,
         }
     }
 
@@ -294,7 +295,13 @@ fn check_forged(forge: impl Fn(ProcessId) -> ProcessId) {
     let (shim, agent) = (Stray::new(), Stray::new());
     fs::create_dir_all(town.dir()).expect("a folder");
     let mark = Some("no such mark".to_owned());
-    let started = Started { protocol: record::PROTOCOL, shim: forge(shim.id()), agent: forge(agent.id()), mark };
+    let started = Started {
+        protocol: record::PROTOCOL,
+        shim: forge(shim.id()),
+        agent: forge(agent.id()),
+        mark,
+        runtime: Runtime::Headless,
+    };
     record::write(&town.dir(), record::STARTED, &started).expect("a record");
     assert_eq!(town.await_exit().reason, "shim gone");
     town.end();
@@ -394,7 +401,7 @@ fn a_start_that_was_killed_before_its_record_can_be_repeated() {
     let town = Town::new();
     let plan = town.plan(&["true"]);
     fs::create_dir_all(town.dir()).expect("a folder");
-    record::write(&town.dir(), record::PLAN, &Plan::of(&plan)).expect("a plan");
+    record::write(&town.dir(), record::PLAN, &Plan::of(&plan, None)).expect("a plan");
     assert_eq!(town.state(), SessionState::NotStarted);
     town.end();
 
@@ -437,7 +444,7 @@ fn an_end_waits_for_a_start_that_is_under_way() {
     let town = Town::new();
     fs::create_dir_all(town.dir()).expect("a folder");
     let plan = town.plan(&["sleep", "1000"]);
-    record::write(&town.dir(), record::PLAN, &Plan::of(&plan)).expect("a plan");
+    record::write(&town.dir(), record::PLAN, &Plan::of(&plan, None)).expect("a plan");
     let turn = record::lock(&town.dir(), record::START_LOCK).expect("a lock");
     std::thread::scope(|scope| {
         let end = scope.spawn(|| town.end());
@@ -464,7 +471,7 @@ fn an_agent_never_runs_when_its_shim_dies_before_the_record() {
     let town = Town::new();
     let plan = town.plan(&["touch", "ran"]);
     fs::create_dir_all(town.dir()).expect("a folder");
-    record::write(&town.dir(), record::PLAN, &Plan::of(&plan)).expect("a plan");
+    record::write(&town.dir(), record::PLAN, &Plan::of(&plan, None)).expect("a plan");
     for (released, ran) in [(false, false), (true, true)] {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a socket");
         let mut gate = Command::new(shim());
@@ -639,3 +646,5 @@ fn a_command_whose_shim_is_killed_is_ended_and_has_no_result() {
         assert!(!process::is_alive(&command));
     });
 }
+
+mod terminals;

@@ -18,7 +18,7 @@ use super::output::Output;
 use super::record::{COULD_NOT_START, COULD_NOT_START_CODE, PROTOCOL};
 use super::stand_apart;
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
-use crate::world::{ENDED_BY_REQUEST, Exit};
+use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long what a command leaves behind, or one that takes too long, may take to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ pub(super) fn contain(timeout_millis: u64, log: &Path, argv: &[OsString]) -> Exi
 }
 
 fn run(timeout: Duration, log: &Path, argv: &[OsString]) -> io::Result<Report> {
-    stand_apart()?;
+    stand_apart(Runtime::Headless)?;
     let bell = Bell::install()?;
     let (reader, writer) = io::pipe()?;
     let mut output = Output::new(reader, File::create(log)?);
@@ -92,7 +92,7 @@ fn could_not_start(program: &OsString, error: &io::Error, output: &mut Output) -
 fn end_of(outcome: Outcome) -> CommandEnd {
     let reason = match outcome.why {
         Why::TimedOut => return CommandEnd::TimedOut,
-        Why::Requested | Why::CallerGone | Why::TownGone => ENDED_BY_REQUEST,
+        Why::Requested | Why::CallerGone | Why::TownGone | Why::HungUp => ENDED_BY_REQUEST,
         Why::Over if outcome.status.is_some_and(|status| status.signaled()) => "ended by a signal",
         Why::Over => "exited",
     };

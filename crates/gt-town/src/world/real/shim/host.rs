@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use rustix::process::{Pid, getpid};
+use rustix::termios::tcsetpgrp;
 
 use super::output::Output;
 use super::record::{self, COULD_NOT_START, COULD_NOT_START_CODE, Plan, Started};
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
 use super::{SELF, mark, stand_apart};
 use crate::world::real::process;
-use crate::world::{ENDED_BY_REQUEST, Exit};
+use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long an agent may take to end when asked to, where whoever asks says nothing.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
@@ -104,8 +105,8 @@ impl From<&Refusal> for Ack {
 }
 
 /// Runs the agent of the session in `dir` to its end, if it never ran before.
-pub(super) fn host(dir: &Path) -> ExitCode {
-    match host_once(dir) {
+pub(super) fn host(dir: &Path, runtime: Runtime) -> ExitCode {
+    match host_once(dir, runtime) {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => {
             // Into the shim's log: whoever started us may have heard our answer long ago.
@@ -116,23 +117,26 @@ pub(super) fn host(dir: &Path) -> ExitCode {
     }
 }
 
-fn host_once(dir: &Path) -> Result<(), Refusal> {
+fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
     let _lock = only_shim(dir)?;
     if record::is_recorded(dir) {
         return Err(Refusal::StartedBefore);
     }
     let plan = record::plan(dir)?.ok_or(Refusal::NoPlan)?;
-    stand_apart()?;
+    stand_apart(runtime)?;
     let bell = Bell::install()?;
-    let (mut output, gate) = Gate::close(dir)?;
+    let (mut output, gate) = Gate::close(dir, runtime)?;
     let root = gate.root;
     record::write(dir, record::STARTED, &gate.started()?)?;
     match gate.open() {
         Ok(()) => {
             Ack::Started.send();
-            let mut overseer = Host { dir: dir.to_owned(), bell: &bell, town: Marker::of(&plan.town) };
+            let mut overseer = Host { dir: dir.to_owned(), bell: &bell, town: Marker::of(&plan.town), runtime };
             let outcome = watch(root, &bell, &mut output, &mut overseer);
             output.finish();
+            // Whoever hangs up reaches the agent as well, which may have ended first.
+            let hung_up = outcome.why == Why::Over && overseer.is_hung_up();
+            let outcome = if hung_up { Outcome { why: Why::HungUp, ..outcome } } else { outcome };
             conclude(dir, &plan, &exit_of(outcome))
         }
         Err(why) => {
@@ -169,32 +173,46 @@ fn only_shim(dir: &Path) -> Result<File, Refusal> {
 struct Gate {
     root: Pid,
     socket: UnixStream,
+    runtime: Runtime,
 }
 
 impl Gate {
     /// Starts it. It ends by itself, without ever having been the agent, if this shim ends before it is opened.
-    fn close(dir: &Path) -> io::Result<(Output, Self)> {
+    fn close(dir: &Path, runtime: Runtime) -> io::Result<(Output, Self)> {
+        match runtime {
+            Runtime::Headless => {
+                let (reader, writer) = io::pipe()?;
+                let log = File::options().create(true).append(true).open(dir.join(record::OUTPUT_LOG))?;
+                Ok((Output::new(reader, log), Self::spawn(dir, runtime, writer.into())?))
+            }
+            Runtime::Tmux => {
+                let terminal = io::stdin().as_fd().try_clone_to_owned()?;
+                let gate = Self::spawn(dir, runtime, terminal)?;
+                // Without it, the agent's first read would stop it or fail.
+                tcsetpgrp(io::stdin(), gate.root)?;
+                Ok((Output::elsewhere(), gate))
+            }
+        }
+    }
+
+    fn spawn(dir: &Path, runtime: Runtime, output: OwnedFd) -> io::Result<Self> {
         let (socket, theirs) = UnixStream::pair()?;
-        let (reader, writer) = io::pipe()?;
-        let log = File::options().create(true).append(true).open(dir.join(record::OUTPUT_LOG))?;
-        let child = Command::new(SELF)
-            .arg0("gt")
-            .args(["session", "exec"])
-            .arg(dir)
-            .stdin(OwnedFd::from(theirs))
-            .stdout(writer.try_clone()?)
-            .stderr(writer)
-            .process_group(0)
-            .spawn()?;
+        let mut gate = Command::new(SELF);
+        gate.arg0("gt").args(["session", "exec"]);
+        if runtime == Runtime::Tmux {
+            gate.arg("--pane");
+        }
+        gate.arg(dir).stdin(OwnedFd::from(theirs)).stdout(output.try_clone()?).stderr(output).process_group(0);
         // Waited for by the watch, with all others: not through the handle of this one.
-        Ok((Output::new(reader, log), Self { root: Pid::from_child(&child), socket }))
+        Ok(Self { root: Pid::from_child(&gate.spawn()?), socket, runtime })
     }
 
     /// Its record.
     fn started(&self) -> io::Result<Started> {
         let known = |pid: Pid| process::identify(pid.as_raw_pid()).ok_or(io::ErrorKind::NotFound);
         let mark = mark(&fs::read("/proc/self/environ")?);
-        Ok(Started { protocol: record::PROTOCOL, shim: known(getpid())?, agent: known(self.root)?, mark })
+        let (shim, agent) = (known(getpid())?, known(self.root)?);
+        Ok(Started { protocol: record::PROTOCOL, shim, agent, mark, runtime: self.runtime })
     }
 
     /// Lets it become the agent; an error says in words why it can't.
@@ -211,7 +229,7 @@ impl Gate {
 }
 
 /// Becomes the agent as soon as the shim, at the other end of stdin, says so.
-pub(super) fn exec(dir: &Path) -> ExitCode {
+pub(super) fn exec(dir: &Path, runtime: Runtime) -> ExitCode {
     let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let mut socket = UnixStream::from(socket);
     let mut released = [0];
@@ -219,7 +237,7 @@ pub(super) fn exec(dir: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let why = match record::plan(dir) {
-        Ok(Some(plan)) => become_agent(&plan),
+        Ok(Some(plan)) => become_agent(&plan, runtime),
         Ok(None) => "the session's folder has no plan".to_owned(),
         Err(error) => error.to_string(),
     };
@@ -229,9 +247,17 @@ pub(super) fn exec(dir: &Path) -> ExitCode {
 }
 
 /// Returns only with the reason why it could not.
-fn become_agent(plan: &Plan) -> String {
+fn become_agent(plan: &Plan, runtime: Runtime) -> String {
     let Some((program, args)) = plan.argv.split_first() else { return "the command is empty".to_owned() };
-    let error = Command::new(program).args(args).current_dir(&plan.cwd).stdin(Stdio::null()).exec();
+    let input = match runtime {
+        Runtime::Headless => Stdio::null(),
+        // Output is the terminal, which is input as well.
+        Runtime::Tmux => match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(terminal) => terminal.into(),
+            Err(error) => return format!("no terminal: {error}"),
+        },
+    };
+    let error = Command::new(program).args(args).current_dir(&plan.cwd).stdin(input).exec();
     if plan.cwd.is_dir() { format!("{program}: {error}") } else { format!("no folder {}", plan.cwd.display()) }
 }
 
@@ -240,6 +266,14 @@ struct Host<'a> {
     dir: PathBuf,
     bell: &'a Bell,
     town: Marker,
+    runtime: Runtime,
+}
+
+impl Host<'_> {
+    /// Whether the terminal is gone that the session runs in.
+    fn is_hung_up(&self) -> bool {
+        self.runtime == Runtime::Tmux && self.bell.is_hung_up()
+    }
 }
 
 /// The file that says that the town is there.
@@ -269,6 +303,9 @@ impl Overseer for Host<'_> {
     fn order(&mut self, now: Instant) -> Option<Order> {
         if self.bell.take_end_request() {
             return Some(Order { why: Why::Requested, grace: requested_grace(&self.dir) });
+        }
+        if self.is_hung_up() {
+            return Some(Order { why: Why::HungUp, grace: LEFTOVER_GRACE });
         }
         self.town.is_gone(now).then_some(Order { why: Why::TownGone, grace: LEFTOVER_GRACE })
     }
@@ -301,6 +338,7 @@ fn exit_of(outcome: Outcome) -> Exit {
         Why::Over => ended_by_itself,
         Why::Requested | Why::CallerGone => ENDED_BY_REQUEST,
         Why::TownGone => "town gone",
+        Why::HungUp => "terminal gone",
         Why::TimedOut => "timed out",
     };
     tree::exit(outcome.status, reason)

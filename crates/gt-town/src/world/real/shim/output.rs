@@ -35,6 +35,11 @@ impl Output {
         Self { pipe: Some(pipe), log: Some(log), kept_bytes, dropped_bytes: 0, tail: Tail::default() }
     }
 
+    /// Of what others keep the log.
+    pub(super) fn elsewhere() -> Self {
+        Self { pipe: None, log: None, kept_bytes: 0, dropped_bytes: 0, tail: Tail::default() }
+    }
+
     /// Takes over what is there now. Call it when the pipe is readable: else it waits.
     pub(super) fn take(&mut self) {
         let mut chunk = [0; CHUNK_BYTES];

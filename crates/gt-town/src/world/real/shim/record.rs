@@ -9,6 +9,7 @@
 //! | `grace` | who ends | milliseconds between the polite and the forced end |
 //! | `exit.json` | shim | how it ended; nothing of it runs any more |
 //! | `output.log`, `shim.log` | shim | what agent and shim said |
+//! | `env.*`, `ack.*` | who starts, in a terminal | FIFOs: the environment in, the shim's answer out; gone once used |
 //! | `life` | the agent's own `gt` calls | its time is the last sign of life |
 
 use std::fs::{self, File};
@@ -19,7 +20,8 @@ use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::world::{Exit, ProcessId, SessionPlan};
+use crate::world::real::tmux::Terminal;
+use crate::world::{Exit, ProcessId, Runtime, SessionPlan};
 
 /// Version of the files in a session's folder.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -46,12 +48,16 @@ pub(crate) struct Plan {
     pub argv: Vec<String>,
     pub cwd: PathBuf,
     pub town: PathBuf,
+    /// The terminal that it is started in, if in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Terminal>,
 }
 
 impl Plan {
     /// What of a session's plan may be on disk.
-    pub(crate) fn of(plan: &SessionPlan) -> Self {
-        Self { protocol: PROTOCOL, argv: plan.argv.clone(), cwd: plan.cwd.clone(), town: plan.town.clone() }
+    pub(crate) fn of(plan: &SessionPlan, terminal: Option<Terminal>) -> Self {
+        let (argv, cwd, town) = (plan.argv.clone(), plan.cwd.clone(), plan.town.clone());
+        Self { protocol: PROTOCOL, argv, cwd, town, terminal }
     }
 }
 
@@ -64,6 +70,9 @@ pub(crate) struct Started {
     /// The [`super::mark`] of the agent's incarnation, by which what outlives shim and agent is told from strangers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
+    /// What the agent's input and output are.
+    #[serde(default)]
+    pub runtime: Runtime,
 }
 
 /// Why a record can't be used.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 
 use super::output::Output;
 use crate::world::Exit;
@@ -30,6 +30,7 @@ const KILL_PAUSE_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Bell {
     wakes: UnixStream,
     end_requested: Arc<AtomicBool>,
+    hung_up: Arc<AtomicBool>,
 }
 
 impl Bell {
@@ -40,16 +41,24 @@ impl Bell {
         let end_requested = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGTERM, Arc::clone(&end_requested))?;
         signal_hook::low_level::pipe::register(SIGTERM, rings.try_clone()?)?;
+        let hung_up = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGHUP, Arc::clone(&hung_up))?;
+        signal_hook::low_level::pipe::register(SIGHUP, rings.try_clone()?)?;
         signal_hook::low_level::pipe::register(SIGCHLD, rings)?;
-        for ignored in [SIGHUP, SIGINT] {
+        for ignored in [SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU] {
             signal_hook::flag::register(ignored, Arc::new(AtomicBool::new(false)))?;
         }
-        Ok(Self { wakes, end_requested })
+        Ok(Self { wakes, end_requested, hung_up })
     }
 
     /// Whether a SIGTERM came since this was last asked.
     pub(super) fn take_end_request(&self) -> bool {
         self.end_requested.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether a SIGHUP ever came. It means something only to who has a terminal.
+    pub(super) fn is_hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::SeqCst)
     }
 
     fn silence(&self) {
@@ -67,6 +76,8 @@ pub(super) enum Why {
     Requested,
     /// The town is gone.
     TownGone,
+    /// Its terminal is gone.
+    HungUp,
     /// It took longer than it may.
     TimedOut,
     /// Whoever waited for it is gone.

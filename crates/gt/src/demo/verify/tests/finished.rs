@@ -95,6 +95,7 @@ impl Demo {
             swarm: None,
             started_from: None,
             why: None,
+            runtime: None,
         })?;
         let incarnation = tx.open_incarnation(&attempt)?;
         let incarnation = tx.incarnation(&incarnation)?.unwrap();

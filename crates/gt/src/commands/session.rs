@@ -1,0 +1,212 @@
+//! Agents' sessions: looking at them, attaching to them, stopping them.
+
+use std::io::IsTerminal;
+
+use gt_town::sessions::{self, Session};
+use gt_town::world::Runtime;
+
+use super::Context;
+use crate::cli::SessionVerb;
+use crate::console::{Console, Table, printable};
+use crate::error::{CliError, CliResult};
+
+/// Time between two looks at a log.
+const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// `gt session …`.
+pub fn run(verb: &SessionVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let found = |name: &str| sessions::find(&context.town, name);
+    match verb {
+        SessionVerb::List { all } => list(&sessions::list(&context.town, *all)?, console),
+        SessionVerb::Show { session } => show(&found(session)?, console),
+        SessionVerb::Attach { session } => attach(context, &found(session)?, console),
+        SessionVerb::Stop { session } => stop(context, &found(session)?, console),
+    }
+}
+
+fn runtime(session: &Session) -> &'static str {
+    session.runtime.map_or("-", Runtime::as_str)
+}
+
+fn list(sessions: &[Session], console: &mut Console<'_>) -> CliResult {
+    if console.is_json() {
+        return console.facts("gt.sessions/1", "sessions", sessions);
+    }
+    let mut table = Table::new(&["SESSION", "ADDRESS", "BEAD", "TRY", "RUNTIME", "STATE"]);
+    for session in sessions {
+        let tries = format!("{}.{}", session.attempt, session.incarnation);
+        let (bead, state) = (session.bead.as_str(), session.state.as_str());
+        table.row([session.id.as_str(), &session.address, bead, &tries, runtime(session), state]);
+    }
+    console.table(&table)?;
+    Ok(0)
+}
+
+fn show(session: &Session, console: &mut Console<'_>) -> CliResult {
+    if console.is_json() {
+        return console.facts("gt.session/1", "session", session);
+    }
+    console.line(&format!("session {}: {}", session.id, printable(&session.state)))?;
+    console.line(&format!("  {} on {}, attempt {}", session.address, session.bead, session.attempt))?;
+    console.line(&format!("  runtime: {}", runtime(session)))?;
+    if let (Some(shim), Some(agent)) = (&session.shim, &session.agent) {
+        console.line(&format!("  processes: agent {}, shim {}", agent.pid, shim.pid))?;
+    }
+    if let Some(at) = &session.started_at {
+        console.line(&format!("  started: {at}"))?;
+    }
+    if let Some(exit) = &session.exit {
+        let code = exit.code.map(|code| format!(", code {code}")).unwrap_or_default();
+        let signal = exit.signal.map(|signal| format!(", signal {signal}")).unwrap_or_default();
+        console.line(&format!("  end: {}{code}{signal}", printable(&exit.reason)))?;
+    }
+    console.line(&format!("  folder: {}", session.folder))?;
+    Ok(0)
+}
+
+fn attach(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> CliResult {
+    let can_show = console.is_terminal() && std::io::stdin().is_terminal();
+    if session.runtime == Some(Runtime::Tmux) && session.is_running() && !can_show {
+        return Err(CliError::Usage {
+            what: "to attach, gt needs a terminal of its own".to_owned(),
+            hint: format!("gt peek {} --follow", session.address),
+        });
+    }
+    sessions::attach(&context.town, &context.caller, session)?;
+    Ok(0)
+}
+
+fn stop(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> CliResult {
+    sessions::stop(&context.town, &context.caller, session)?;
+    if console.is_json() {
+        return console.facts("gt.session-stopped/1", "session", &session.id);
+    }
+    let bead = &session.bead;
+    console.say(&format!("session {} has ended; the witness starts {bead} again where it stopped", session.id))?;
+    console.note(&format!("to take the bead back: gt unsling {bead}"))?;
+    Ok(0)
+}
+
+/// `gt peek`.
+pub fn peek(context: &Context<'_>, address: &str, lines: u32, follow: bool, console: &mut Console<'_>) -> CliResult {
+    let session = sessions::find(&context.town, address)?;
+    // Reckoned before the look, so that nothing is missed between the two.
+    let end = sessions::log_end(&context.town, &session)?;
+    let text = sessions::peek(&context.town, &session, lines)?;
+    if console.is_json() && !follow {
+        let plain: Vec<String> = text.lines().map(|line| plain(line, false)).collect();
+        return console.facts("gt.peek/1", "lines", plain);
+    }
+    for line in text.lines() {
+        say(line.as_bytes(), console)?;
+    }
+    if follow { follow_log(context, session, end, console) } else { Ok(0) }
+}
+
+fn say(line: &[u8], console: &mut Console<'_>) -> Result<(), CliError> {
+    let colours = console.has_color();
+    console.line(&plain(&String::from_utf8_lossy(line), colours))
+}
+
+/// Whole lines as they come, and the rest at the end.
+fn follow_log(context: &Context<'_>, mut session: Session, mut at: u64, console: &mut Console<'_>) -> CliResult {
+    let mut open = Vec::new();
+    loop {
+        let over = session.is_over;
+        let said = sessions::log(&context.town, &session, at)?;
+        at += said.len() as u64;
+        open.extend_from_slice(&said);
+        while let Some(length) = open.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = open.drain(..=length).collect();
+            say(&line, console)?;
+        }
+        // Asked before the log was read, so that its end has been read too.
+        if said.is_empty() && over {
+            break;
+        }
+        if said.is_empty() {
+            context.town.world().clock().pause(FOLLOW_EVERY);
+            session = sessions::find(&context.town, session.id.as_str())?;
+        }
+    }
+    if !open.is_empty() {
+        say(&open, console)?;
+    }
+    Ok(0)
+}
+
+/// A line without what a terminal would act on, colours aside where they are wanted. Of a line that was written over
+/// itself, what was written last.
+fn plain(line: &str, colours: bool) -> String {
+    let line = line.trim_end_matches(['\r', '\n']);
+    let line = line.rsplit('\r').next().unwrap_or_default();
+    let (mut shown, mut coloured) = (String::new(), false);
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' {
+            let sequence = sequence(&mut rest);
+            if colours && sequence.ends_with('m') && sequence.starts_with('[') {
+                shown.push('\u{1b}');
+                shown.push_str(&sequence);
+                coloured = true;
+            }
+        } else if c == '\t' || !c.is_control() {
+            shown.push(c);
+        }
+    }
+    if coloured {
+        shown.push_str("\u{1b}[0m");
+    }
+    shown
+}
+
+/// The rest of a control sequence behind its escape; nothing of a text such as a window's title.
+fn sequence(rest: &mut std::str::Chars<'_>) -> String {
+    let Some(kind) = rest.next() else { return String::new() };
+    let mut taken = kind.to_string();
+    match kind {
+        '[' => {
+            for c in rest.by_ref() {
+                taken.push(c);
+                if ('@'..='~').contains(&c) {
+                    break;
+                }
+            }
+        }
+        ']' | 'P' | '_' | '^' | 'X' => {
+            while let Some(c) = rest.next() {
+                if c == '\u{7}' || c == '\u{1b}' {
+                    // The second half of a string's end.
+                    if c == '\u{1b}' {
+                        rest.next();
+                    }
+                    break;
+                }
+            }
+        }
+        ' '..='/' => drop(rest.next()),
+        _ => {}
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing_but_colours() {
+        for (line, without, with) in [
+            ("plain\ttext\r\n", "plain\ttext", "plain\ttext"),
+            ("\u{1b}[1;31mred\u{1b}[m", "red", "\u{1b}[1;31mred\u{1b}[m\u{1b}[0m"),
+            ("\u{1b}[2J\u{1b}[10;5Hhere\u{1b}[K", "here", "here"),
+            ("\u{1b}]0;title\u{7}a\u{1b}]52;c;QQ==\u{1b}\\b", "ab", "ab"),
+            ("\u{1b}(Bx\u{1b}=y\u{1b}7z\u{7}\u{9b}", "xyz", "xyz"),
+            ("10%\r20%\r", "20%", "20%"),
+            ("cut \u{1b}[3", "cut ", "cut "),
+            ("cut \u{1b}", "cut ", "cut "),
+        ] {
+            assert_eq!((plain(line, false), plain(line, true)), (without.to_owned(), with.to_owned()), "{line:?}");
+        }
+    }
+}

@@ -20,8 +20,8 @@ use gt_town::rig::{self, NewRig};
 use gt_town::sling::{self, SlingOptions};
 use gt_town::world::real::{Git, RealClock, RealDisk};
 use gt_town::world::{
-    Clock, ContainedCommand, Disk, Exit as Ended, ProcessId, Repo, RunEnd, RunResult, SessionPlan, SessionState,
-    Sessions, Vitals, World, WorldResult,
+    Clock, ContainedCommand, Disk, Exit as Ended, ProcessId, Repo, RunEnd, RunResult, Runtime, SessionPlan,
+    SessionState, Sessions, Vitals, World, WorldResult,
 };
 use gt_town::{Caller, Error, Outside, Rig, Town, install, refinery};
 
@@ -61,6 +61,30 @@ impl Sessions for Idle {
 
     fn is_descendant_of_any(&self, _processes: &[ProcessId]) -> bool {
         false
+    }
+
+    fn tmux(&self, _path: &str) -> Result<String, String> {
+        Err("nobody needs one here".to_owned())
+    }
+
+    fn runtime(&self, _dir: &Path) -> WorldResult<Option<Runtime>> {
+        Ok(Some(Runtime::Headless))
+    }
+
+    fn log(&self, _dir: &Path, _from: u64) -> WorldResult<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn screen(&self, _dir: &Path, _scrolled: u32) -> WorldResult<Option<String>> {
+        Ok(None)
+    }
+
+    fn attach(&self, _dir: &Path, _env: &BTreeMap<String, String>) -> WorldResult<bool> {
+        Ok(false)
+    }
+
+    fn close_terminals(&self, _town: &Path) -> WorldResult<()> {
+        Ok(())
     }
 }
 

@@ -147,6 +147,10 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
     let seen = town.ledger.change_signal().ok();
     // Boot takes a deacon that stops doing this for hung.
     town.world().disk().touch(&town.layout.heartbeat()).unwrap_or_else(|e| note_error(town, "heartbeat", &e.into()));
+    // A town that has just gone is not to be made again by its own export.
+    if !is_there(town) {
+        return seen;
+    }
     port::export_changed(town).unwrap_or_else(|error| note_error(town, "export", &error));
     seen
 }

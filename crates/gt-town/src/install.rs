@@ -77,9 +77,14 @@ fn make(at: &Path, outside: &Outside, make_ledger: impl FnOnce(&Path) -> Result<
     let disk = outside.world.disk();
     let layout = Layout::new(at);
     disk.remove(at)?;
-    for folder in
-        [layout.formulas(), layout.bin(), layout.logs(), layout.deacon(), at.join("mayor"), at.join("directives")]
-    {
+    for folder in [
+        layout.formulas(),
+        layout.bin(),
+        layout.logs(),
+        layout.deacon().join("locks"),
+        at.join("mayor"),
+        at.join("directives"),
+    ] {
         disk.create_dir(&folder)?;
     }
     for name in ["gt", "bd"] {

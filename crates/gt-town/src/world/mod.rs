@@ -447,11 +447,11 @@ pub trait Disk: Send + Sync {
     fn free_mb(&self, path: &Path) -> WorldResult<u64>;
     /// Makes a symbolic link at `at` to `target`; there already: nothing.
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
-    /// Marks a file with the time of now (a sign of life), making it.
+    /// Marks a file with the time of now (a sign of life), making it, but not its folder: what is gone is not made again.
     fn touch(&self, path: &Path) -> WorldResult<()>;
     /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
-    /// Takes the lock at `path` if nobody has it.
+    /// Takes the lock at `path` if nobody has it. Its folder must be there.
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>>;
     /// Takes the lock at `path`, waiting for it in turn at most `deadline`; `None` when that has passed.
     fn lock(&self, path: &Path, deadline: Duration) -> WorldResult<Option<Held>>;

@@ -382,8 +382,21 @@ impl Town {
 
     /// The pid of the town's deacon.
     pub fn deacon(&self) -> Option<i32> {
-        let is_deacon = |stray: &&Stray| stray.command.contains("deacon run");
-        strays(&self.root()).unwrap().iter().find(is_deacon).map(|stray| stray.pid)
+        self.daemon("deacon run")
+    }
+
+    /// The pid of the town's boot.
+    pub fn boot(&self) -> Option<i32> {
+        self.daemon("boot run")
+    }
+
+    fn daemon(&self, words: &str) -> Option<i32> {
+        strays(&self.root()).unwrap().iter().find(|stray| stray.command.contains(words)).map(|stray| stray.pid)
+    }
+
+    /// What of this town still runs: its own processes, and whatever carries an identity of its sessions.
+    pub fn running(&self) -> Vec<String> {
+        self.leftovers().iter().map(ToString::to_string).collect()
     }
 
     /// Every path below a folder, and each file's size and time: to see that nothing was touched.

@@ -77,7 +77,6 @@ impl Disk for RealDisk {
     }
 
     fn touch(&self, path: &Path) -> WorldResult<()> {
-        make_parent(path)?;
         let file = open_lasting(path).map_err(io_error("touch", path))?;
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now })
@@ -103,7 +102,6 @@ impl Disk for RealDisk {
     }
 
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
-        make_parent(path)?;
         loop {
             let file = open_lasting(path).map_err(io_error("open", path))?;
             match file.try_lock() {
@@ -116,7 +114,6 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path, deadline: Duration) -> WorldResult<Option<Held>> {
-        make_parent(path)?;
         let end = RealClock.monotonic() + deadline;
         loop {
             let file = open_lasting(path).map_err(io_error("open", path))?;
@@ -383,7 +380,9 @@ mod tests {
     #[test]
     fn a_lock_has_one_holder() {
         let dir = folder();
-        let path = dir.path().join("locks/one");
+        let path = dir.path().join("one");
+        let gone = RealDisk.try_lock(&dir.path().join("gone/one"));
+        assert!(gone.is_err(), "a folder that is gone is not made again for a lock");
         let first = RealDisk.try_lock(&path).unwrap();
         assert!(first.is_some());
         assert!(RealDisk.try_lock(&path).unwrap().is_none());

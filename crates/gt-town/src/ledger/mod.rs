@@ -23,6 +23,7 @@ mod events;
 mod mail;
 mod merge_queue;
 mod ready;
+mod retention;
 mod rigs;
 mod swarms;
 
@@ -40,7 +41,7 @@ pub use swarms::{Swarm, SwarmMember};
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Migrations in order; the ledger's schema version is how many of them it has. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_kernel.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001_kernel.sql"), include_str!("migrations/003_retention.sql")];
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]

@@ -51,7 +51,7 @@ fn work_goes_back_to_the_kind_of_agent_that_did_it() {
     let mut scene = scene(TOWN, &["app"]);
     set_rig(&scene.town, "app", &RIG.replace("agent = \"idle\"\n", ""));
     let (bead, other) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
-    let options = SlingOptions { convoy: None, agent: Some("other".to_owned()) };
+    let options = SlingOptions { agent: Some("other".to_owned()), ..SlingOptions::default() };
     let beads = [bead.clone(), other.clone()];
     sling::sling(&scene.town, &Caller::overseer(), &beads, &scene.rig("app"), &options).unwrap();
     scene.look();

@@ -18,6 +18,7 @@ mod bead;
 mod convoy;
 mod demo;
 mod help;
+mod keep;
 mod look;
 mod mail;
 mod queue;
@@ -134,6 +135,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
         Verb::Sling { words, convoy, agent } => work::sling(&open()?, &words, convoy, agent, console),
         Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
+        Verb::Polecat(verb) => keep::polecat(verb, &open()?, console),
+        Verb::Snapshot(verb) => keep::snapshot(verb, &open()?, console),
+        Verb::Retention(verb) => keep::retention(&verb, &open()?, console),
         Verb::Up => town::up(&open()?, process, console),
         Verb::Down { now } => town::down(&open()?, now, console),
         Verb::Pause { rig } => town::pause(&open()?, rig.as_deref(), console),

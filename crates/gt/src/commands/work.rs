@@ -19,7 +19,8 @@ pub fn sling(
     let rig = context.town.rig(&rig)?;
     let beads = beads::resolve_all(&context.town, &beads)?;
     let convoy = convoy.map(|id| context.town.ledger.read(|view| beads::resolve(view, &id))).transpose()?;
-    let slung = sling::sling(&context.town, &context.caller, &beads, &rig, &SlingOptions { convoy, agent })?;
+    let slung =
+        sling::sling(&context.town, &context.caller, &beads, &rig, &SlingOptions { convoy, agent, before: None })?;
     report(context, &slung, console)
 }
 
@@ -89,7 +90,7 @@ pub fn do_it(
         ..NewBead::default()
     };
     let new: Vec<NewBead> = titles.iter().map(bead).collect();
-    let options = SlingOptions { convoy: None, agent };
+    let options = SlingOptions { agent, ..SlingOptions::default() };
     let slung = sling::make_and_sling(&context.town, &context.caller, &new, &rig, &options)?;
     report(context, &slung, console)?;
     console.say("watch: gt status · gt log --follow")?;

@@ -242,7 +242,10 @@ fn why_text(attempt: &Attempt, head: &Sha, uncommitted: bool) -> String {
         head.short()
     );
     if uncommitted {
-        text.push_str(", and what it had not committed is in your worktree, not committed: look at git status first");
+        text.push_str(
+            "; what it had not committed is in your worktree: look at it first (git status, git diff), commit what \
+             belongs to the work and remove the rest",
+        );
     }
     text
 }

@@ -91,7 +91,7 @@ fn landed_work_goes_after_a_while_and_unlanded_work_much_later() {
     let mut going = scene.going();
     going.sort();
     let (first, second) = (Some(landed.clone()), Some(released.clone()));
-    let expected =
+    let mut expected =
         vec![(Kind::Archive, first.clone()), (Kind::Session, first.clone()), (Kind::Session, second.clone())];
     expected.sort();
     assert_eq!(going, expected);

@@ -5,15 +5,30 @@ use std::process::Command;
 
 use crate::town::{RIG, Town, output, text, write};
 
-/// A worker that commits one file, has changed others, and hangs; a second one, told so by a mark, ends well.
+/// A worker that commits one file, has changed others, and hangs.
 const HALF_DONE: &str = r#"
 [[act]]
 step = "implement"
-run = ["sh", "-c", 'if test -e untracked.txt; then touch seen; git status --porcelain > seen; cat seen >&2; fi; echo one > committed.txt; git add committed.txt; git diff --cached --quiet || git commit --quiet -m One']
+run = ["sh", "-c", "echo one > committed.txt; git add committed.txt; git commit --quiet -m One"]
+
+[[act]]
+step = "implement"
 write = { "untracked.txt" = "precious\n", "debug.log" = "ignored\n" }
 append = { "README.md" = "half a sentence" }
 remove = ["old.txt"]
 signal = "half-done"
+misbehave = "hang"
+"#;
+
+/// A worker that says what it finds.
+const LOOKING: &str = r#"
+[[act]]
+step = "load-context"
+run = ["sh", "-c", "git status --porcelain > seen"]
+
+[[act]]
+step = "load-context"
+signal = "seen"
 misbehave = "hang"
 "#;
 
@@ -64,12 +79,12 @@ fn work_that_was_taken_down_is_given_back_and_logs_go_when_they_are_old() {
     assert_ne!(town.gt(&["snapshot", "restore", &bead, "--to", &to.display().to_string()]).code, 0);
     assert_eq!(read(&to.join("mine.txt")), "mine");
 
-    std::fs::remove_file(town.folder().join("play/half-done")).unwrap();
+    town.script(LOOKING);
     town.ok(&["polecat", "recover", &bead]);
-    town.wait_for_mark("half-done");
+    town.wait_for_mark("seen");
     let worktree = town.rig().join("polecats/amber");
     let status = read(&worktree.join("seen"));
-    let seen: Vec<&str> = status.lines().filter(|line| !line.ends_with("seen")).collect();
+    let seen: Vec<&str> = status.lines().collect();
     assert_eq!(seen, [" M README.md", " D old.txt", "?? untracked.txt"], "as they were left, and not committed");
     assert_eq!(read(&worktree.join("committed.txt")), "one\n");
     let listed = town.json(&["polecat", "list", "--all"])["polecats"].clone();

@@ -229,8 +229,12 @@ fn left_by(town: &Town, rig: &Rig, attempt: &Attempt, refs: &Refs) -> Result<Opt
         let more = repo.tree_of(&path, snapshot)? != repo.tree_of(&path, &head)?;
         return Ok(Some((head, more.then(|| snapshot.clone()))));
     }
-    let branch = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
-    Ok(branch.cloned().map(|head| (head, None)))
+    if let Some(head) = refs.get(&format!("refs/heads/{}", attempt.branch)) {
+        return Ok(Some((head.clone(), None)));
+    }
+    // Nothing pins a submitted head for ever: it may be gone.
+    let submitted = attempt.head.clone().filter(|head| repo.tree_of(&path, head).is_ok());
+    Ok(submitted.map(|head| (head, None)))
 }
 
 fn why_text(attempt: &Attempt, head: &Sha, uncommitted: bool) -> String {

@@ -230,11 +230,11 @@ impl Run<'_> {
     }
 }
 
-/// Whether somebody works on its bead again.
+/// Whether somebody works on its bead again, and may want it. What a session printed is nobody's to go on from.
 fn taken_up(tx: &Tx<'_>, kept: &Kept) -> Result<bool> {
     match &kept.bead {
-        Some(bead) => Ok(kept.kind != Kind::Candidate && tx.live_attempt(bead)?.is_some()),
-        None => Ok(false),
+        Some(bead) if kept.kind != Kind::Session => Ok(tx.live_attempt(bead)?.is_some()),
+        _ => Ok(false),
     }
 }
 

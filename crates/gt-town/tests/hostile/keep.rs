@@ -159,6 +159,9 @@ fn nothing_goes_of_a_bead_on_which_somebody_works_again() {
     scene.world.set_free_space(0);
     let kinds: Vec<Kind> = scene.going().into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [Kind::Session], "the ended session of the attempt before is only a log");
+    scene.retain(false);
+    assert_eq!(scene.going(), [], "it does what it says");
+    assert_eq!(scene.refs("refs/gt/snapshots/").len(), 1);
 }
 
 #[test]

@@ -13,3 +13,4 @@ pub mod jsonl;
 pub mod patrol;
 pub mod protocol;
 pub mod queue;
+pub mod retention;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::id::Sha;
-use gt_town::world::{Candidate, FolderFacts, Held, Push, Repo, WorktreeFacts, WorktreePlan, World, WorldError};
+use gt_town::world::{
+    Candidate, Change, FolderFacts, Held, Push, Repo, WorktreeFacts, WorktreePlan, World, WorldError,
+};
 
 /// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
 pub trait WorkerHands {
@@ -43,6 +45,7 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     contract.reports_conflicts();
     contract.pushes_by_compare_and_swap();
     contract.snapshots_the_whole_state();
+    contract.gives_snapshots_back();
     contract.keeps_gate_worktrees();
     contract.archives();
 }
@@ -284,6 +287,68 @@ impl Contract<'_> {
         assert_eq!(self.worker.read_file(&gate, "build/out"), None);
         let none = self.path("none");
         assert!(self.git.snapshot(self.held, self.repo, &none, name, "No worktree").is_err());
+    }
+
+    fn gives_snapshots_back(&self) {
+        let (path, head) = self.worked("lost", "lost.txt", "1\n");
+        self.worker.write_file(&path, "lost.txt", "2\n");
+        self.worker.write_file(&path, "deep/new.txt", "3\n");
+        let name = "refs/gt/snap/lost";
+        let take = |message: &str| self.git.snapshot(self.held, self.repo, &path, name, message).unwrap().commit;
+        let first = take("First\n\nBead: a1\n");
+        self.worker.write_file(&path, "lost.txt", "4\n");
+        let second = take("Second\n\nBead: a1\n");
+        let facts = |commit: &Sha| self.git.snapshot_facts(self.repo, commit);
+        let seen = facts(&second).unwrap();
+        assert_eq!((&seen.commit, &seen.head, seen.before.as_ref()), (&second, &head, Some(&first)));
+        assert_eq!(seen.message.trim_end(), "Second\n\nBead: a1");
+        assert_eq!(facts(&first).unwrap().before, None);
+        let unknown = Sha("0123456789".repeat(4));
+        assert!(facts(&unknown).is_err());
+
+        let changes = |from: &Sha, to: &Sha| self.git.changed_paths(self.repo, from, to).unwrap();
+        let expected = [("deep/new.txt".to_owned(), Change::Added), ("lost.txt".to_owned(), Change::Changed)];
+        assert_eq!(changes(&head, &second), BTreeMap::from(expected));
+        assert_eq!(changes(&second, &head)["deep/new.txt"], Change::Removed);
+        assert_eq!(changes(&head, &head), BTreeMap::new());
+        let text = self.git.diff_text(self.repo, &self.trunk(), &second, true).unwrap();
+        assert!(text.contains("lost.txt") && text.contains("deep/new.txt"), "{text}");
+        assert!(self.git.diff_text(self.repo, &unknown, &second, false).is_err());
+
+        self.restores(&head, &second);
+        self.exports(&second, &unknown);
+    }
+
+    fn restores(&self, head: &Sha, snapshot: &Sha) {
+        let plan = self.plan("found", head);
+        self.git.add_worktree(self.held, self.repo, &plan).unwrap();
+        let before = self.refs();
+        for _ in 0..2 {
+            self.git.restore_snapshot(self.held, self.repo, &plan.path, snapshot).unwrap();
+            assert_eq!(self.worker.read_file(&plan.path, "lost.txt").as_deref(), Some("4\n"));
+            assert_eq!(self.worker.read_file(&plan.path, "deep/new.txt").as_deref(), Some("3\n"));
+            let mut seen = self.facts(&plan.path);
+            seen.dirty.sort();
+            let dirty = vec!["deep/new.txt".to_owned(), "lost.txt".to_owned()];
+            assert_eq!(seen, WorktreeFacts { branch: plan.branch.clone(), head: head.clone(), dirty });
+        }
+        assert_eq!(self.refs(), before, "nothing is committed");
+        let none = self.path("none");
+        assert!(self.git.restore_snapshot(self.held, self.repo, &none, snapshot).is_err());
+    }
+
+    fn exports(&self, snapshot: &Sha, unknown: &Sha) {
+        let to = self.path("exported/deep");
+        self.git.export_tree(self.held, self.repo, snapshot, &to).unwrap();
+        for (file, text) in [("lost.txt", "4\n"), ("deep/new.txt", "3\n"), ("src/main.txt", "start\n")] {
+            assert_eq!(self.worker.read_file(&to, file).as_deref(), Some(text), "{file}");
+        }
+        assert!(self.git.export_tree(self.held, self.repo, snapshot, &to).is_err(), "it is there already");
+        assert_eq!(self.worker.read_file(&to, "lost.txt").as_deref(), Some("4\n"), "and is kept");
+        let other = self.path("exported/other");
+        assert!(self.git.export_tree(self.held, self.repo, unknown, &other).is_err());
+        assert_eq!(self.worker.read_file(&other, "lost.txt"), None);
+        self.git.export_tree(self.held, self.repo, snapshot, &other).unwrap();
     }
 
     /// A gate worktree at `commit`.

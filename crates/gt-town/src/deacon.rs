@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::observed::Observed;
 use crate::port;
 use crate::refinery;
-use crate::town::{Rig, Town};
+use crate::retention::{self, Schedule};
+use crate::town::{Caller, Rig, Town};
 use crate::witness::{self, Watch};
 
 /// Whether the town is meant to be up; a setting of the ledger's.
@@ -176,11 +177,15 @@ pub fn is_wanted(town: &Town) -> Result<bool> {
 
 /// An error of one look must not end the deacon: it is written down, and the next look tries again.
 fn note_error(town: &Town, during: &str, error: &Error) {
+    note_line(town, during, &effects::chain(error));
+}
+
+fn note_line(town: &Town, during: &str, text: &str) {
     if !is_there(town) {
         return;
     }
     let path = town.layout.logs().join("deacon-errors.log");
-    let line = format!("{} {during}: {}\n", town.world().clock().now(), effects::chain(error));
+    let line = format!("{} {during}: {text}\n", town.world().clock().now());
     let before = town.world().disk().read(&path).ok().flatten().unwrap_or_default();
     let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
     let text = [&before[keep..], line.as_bytes()].concat();
@@ -239,6 +244,7 @@ fn run_effects(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result
 impl Hands {
     fn start_missing(&mut self, town: &Town) -> Result<()> {
         self.running.retain(|(_, thread)| !thread.is_finished());
+        self.start_housekeeping(town)?;
         for rig in rig_names(town)? {
             for task in Task::ALL {
                 let name = format!("{} {rig}", task.name());
@@ -250,6 +256,17 @@ impl Hands {
                 self.running.push((name, thread));
             }
         }
+        Ok(())
+    }
+
+    /// Retention has a thread of its own as well: sizes of many files take their time.
+    fn start_housekeeping(&mut self, town: &Town) -> Result<()> {
+        if self.running.iter().any(|(running, _)| running == HOUSEKEEPING) {
+            return Ok(());
+        }
+        let (town, bell, stop) = (town.reopen()?, self.bell.clone(), self.stop.clone());
+        let thread = std::thread::spawn(move || keep_house(&town, &bell, &stop));
+        self.running.push((HOUSEKEEPING.to_owned(), thread));
         Ok(())
     }
 
@@ -267,6 +284,24 @@ impl Hands {
 
 /// How long these threads may take to end their turns when the town goes down.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What no rig can be called.
+const HOUSEKEEPING: &str = "(retention)";
+
+fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
+    let (mut schedule, mut seen) = (Schedule::default(), 0);
+    while !stop.load(Ordering::SeqCst) {
+        if schedule.is_due(town.world().clock().monotonic()) {
+            // The settings are read anew: a person may have changed them.
+            let run = town.reopen().and_then(|town| retention::run(&town, &Caller::role(Address::Deacon), false));
+            match run {
+                Ok(report) => report.failed.iter().for_each(|why| note_line(town, "retention", why)),
+                Err(error) => note_error(town, "retention", &error),
+            }
+        }
+        seen = bell.wait(seen, pace(town));
+    }
+}
 
 fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
     let (mut seen, mut observed) = (0, Observed::default());

@@ -318,6 +318,10 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
         identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
     };
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
+    // Nobody works in it yet: that begins when this has been recorded as done.
+    if let Some(snapshot) = town.ledger.read(|view| view.restores(attempt.id).map_err(Error::from))? {
+        town.world().repo().restore_snapshot(held, &rig.layout.repo(), &plan.path, &snapshot)?;
+    }
     Ok(Outcome::Done)
 }
 

@@ -79,9 +79,19 @@ impl Layout {
         self.deacon().join("locks").join(format!("{name}.lock"))
     }
 
+    /// The folders of all sessions.
+    pub fn sessions(&self) -> PathBuf {
+        self.deacon().join("sessions")
+    }
+
+    /// Where rigs go that are removed.
+    pub fn archive(&self) -> PathBuf {
+        self.root.join(".archive")
+    }
+
     /// A session's folder: record, log, signs of life.
     pub fn session(&self, incarnation: &IncarnationId) -> PathBuf {
-        self.deacon().join("sessions").join(incarnation.as_str())
+        self.sessions().join(incarnation.as_str())
     }
 
     /// Paths of a rig.
@@ -133,9 +143,14 @@ impl RigLayout {
         self.root.join("polecats").join(worker)
     }
 
+    /// Where workers' worktrees go.
+    pub fn archive(&self) -> PathBuf {
+        self.root.join(".archive")
+    }
+
     /// Where an attempt's worktree goes when it is removed.
     pub fn archived(&self, attempt: &Attempt) -> PathBuf {
         let slug = gt_model::id::slug(attempt.bead.as_str());
-        self.root.join(".archive").join(format!("{}-{slug}-{}", attempt.worker, attempt.number))
+        self.archive().join(format!("{}-{slug}-{}", attempt.worker, attempt.number))
     }
 }

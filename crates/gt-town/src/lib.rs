@@ -3,6 +3,7 @@
 //! The engine never prints, prompts, exits, or reads the environment, the home folder or the clock except through
 //! what it is handed: see [`town::Outside`] and [`world`].
 
+pub mod archive;
 pub mod beads;
 pub mod boot;
 pub mod convoy;
@@ -19,17 +20,20 @@ pub mod layout;
 pub mod ledger;
 pub mod observe;
 pub mod observed;
+pub mod polecat;
 pub mod port;
 pub mod post;
 mod prompt;
 pub mod refinery;
 mod refs;
 pub mod remote;
+pub mod retention;
 pub mod rig;
 pub mod sessions;
 pub mod settings;
 mod setup;
 pub mod sling;
+pub mod snapshots;
 pub mod town;
 pub mod updown;
 pub mod witness;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::refinery;
+use crate::retention::{self, Holding, size_text};
 use crate::sessions;
 use crate::town::{Rig, Town};
 use crate::worker_env;
@@ -136,7 +137,7 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
 }
 
 /// What an attempt is at, in words, from facts.
-fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<String> {
+pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<String> {
     if attempt.submitted_at.is_some() || attempt.ended_at.is_some() {
         return Ok("submitted; session and worktree are going".to_owned());
     }
@@ -314,6 +315,8 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.push(formula_check(town, &rig));
         checks.push(remote_check(town, &rig));
     }
+    checks.push(disk_check(town)?);
+    checks.extend(retention::holdings(town)?.into_iter().map(holding_check));
     checks.push(conditions_check(town)?);
     Ok(checks)
 }
@@ -421,6 +424,24 @@ fn remote_check(town: &Town, rig: &Rig) -> Check {
             check(&name, gone, &format!("{} has {}", rig.row.remote, rig.row.trunk))
         }
     }
+}
+
+/// A disk that is nearly full is worth knowing; what can go, goes by itself.
+fn disk_check(town: &Town) -> Result<Check> {
+    let free = town.world().disk().free_space(&town.layout.root)?;
+    let wanted = town.settings.retention.limits().min_free;
+    let mut check = check("disk", None, &format!("{} free", size_text(free)));
+    if free < wanted {
+        check.detail = format!("{} free, less than the {} of archive_min_free_gb", size_text(free), size_text(wanted));
+        check.hint = Some("gt retention run --dry-run says what would go; make room elsewhere".to_owned());
+    }
+    Ok(check)
+}
+
+fn holding_check(holding: Holding) -> Check {
+    let Holding { name, count, bytes, oldest } = holding;
+    let oldest = oldest.map(|at| format!(", oldest of {}", at.get(..10).unwrap_or(&at))).unwrap_or_default();
+    check(&format!("size of {name}"), None, &format!("{} in {count}{oldest}", size_text(bytes)))
 }
 
 fn conditions_check(town: &Town) -> Result<Check> {

@@ -598,7 +598,7 @@ fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, budget: u32
     if tx.rework_count(&mr.bead)? > budget {
         return give_up(tx, &attempt, &bead, why);
     }
-    let before = Before { head: Some(mr.head.clone()), why: why.to_owned() };
+    let before = Before { head: Some(mr.head.clone()), why: why.to_owned(), restores: None };
     let next = hand_out(tx, crew, &bead, attempt.convoy.as_ref(), attempt.swarm, Some(before))?;
     let message = Message::ReworkRequest {
         mr: mr.id.to_string(),

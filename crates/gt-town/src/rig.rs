@@ -427,7 +427,7 @@ fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<PathBuf> {
     let _held = town.lock("rigs")?;
     town.ledger.read(|view| refuse_busy(view, rig))?;
-    let archive = town.layout.root.join(".archive");
+    let archive = town.layout.archive();
     let number = town.world().disk().list(&archive)?.len() + 1;
     let to = archive.join(format!("{}-{number}", rig.name()));
     if !dry_run {

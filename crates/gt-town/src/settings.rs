@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gt_model::patrol::PatrolLimits;
+use gt_model::retention::Limits;
 use serde::{Deserialize, Serialize};
 
 /// The version of both files that this gt writes.
@@ -75,6 +76,8 @@ pub struct TownSettings {
     pub back_off_seconds: u64,
     /// Times that work on a bead may be sent back before a person has to look.
     pub max_reworks: u32,
+    /// How long what is over is kept.
+    pub retention: RetentionSettings,
     /// Kinds of agent, by name; these go before the built-in ones.
     pub agents: BTreeMap<String, AgentPreset>,
 }
@@ -92,6 +95,7 @@ impl Default for TownSettings {
             max_incarnations: 5,
             back_off_seconds: 5,
             max_reworks: 3,
+            retention: RetentionSettings::default(),
             agents: BTreeMap::new(),
         }
     }
@@ -111,6 +115,63 @@ impl TownSettings {
             back_off: Duration::from_secs(self.back_off_seconds),
         }
     }
+}
+
+/// How long what is over is kept. In each of these, 0 days are for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Days that workers' worktrees stay in the archive.
+    pub archive_days: u32,
+    /// Gigabytes that are to be free on the town's disk: below, what is over goes earlier, oldest first.
+    pub archive_min_free_gb: u32,
+    /// Days that whatever may be the only copy of work that has not landed is kept.
+    pub unlanded_days: u32,
+    /// Days that the folders of ended sessions are kept.
+    pub session_days: u32,
+    /// Days that the logs of gates are kept.
+    pub gate_log_days: u32,
+    /// Days after a bead's end that the refs of its snapshots, merge requests and landings are kept.
+    pub ref_days: u32,
+    /// Days that events are kept.
+    pub event_days: u32,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self {
+            archive_days: 14,
+            archive_min_free_gb: 5,
+            unlanded_days: 90,
+            session_days: 14,
+            gate_log_days: 14,
+            ref_days: 90,
+            event_days: 0,
+        }
+    }
+}
+
+impl RetentionSettings {
+    /// The limits of a run of retention.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            archive: days(self.archive_days),
+            unlanded: days(self.unlanded_days),
+            session: days(self.session_days),
+            gate_log: days(self.gate_log_days),
+            refs: days(self.ref_days),
+            min_free: u64::from(self.archive_min_free_gb) * 1_000_000_000,
+        }
+    }
+
+    /// How long events are kept; `None`: for ever.
+    pub fn events(&self) -> Option<Duration> {
+        days(self.event_days)
+    }
+}
+
+fn days(days: u32) -> Option<Duration> {
+    (days > 0).then(|| Duration::from_hours(24) * days)
 }
 
 /// How an agent of one kind is started.

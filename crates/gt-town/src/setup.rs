@@ -79,7 +79,7 @@ fn require_free_disk(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
     if wanted == 0 {
         return Ok(());
     }
-    let free = town.world().disk().free_mb(folder)?;
+    let free = town.world().disk().free_space(folder)? / (1024 * 1024);
     if free >= wanted {
         return Ok(());
     }

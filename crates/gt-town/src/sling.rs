@@ -34,6 +34,8 @@ pub struct SlingOptions {
     pub agent: Option<String>,
     /// In this, whatever rig and town say.
     pub runtime: Option<RuntimeChoice>,
+    /// From what is there already, instead of from the trunk.
+    pub before: Option<Before>,
 }
 
 /// What a sling did.
@@ -103,12 +105,13 @@ pub fn make_and_sling(
     Ok(slung)
 }
 
-fn sling_in(tx: &Tx<'_>, caller: &Caller, crew: &Crew, beads: &[BeadId], options: &SlingOptions) -> Result<Slung> {
+/// The same, inside an operation.
+pub fn sling_in(tx: &Tx<'_>, caller: &Caller, crew: &Crew, beads: &[BeadId], options: &SlingOptions) -> Result<Slung> {
     refuse_held_rig(tx, &crew.rig)?;
     let claimed = claimable(tx, caller, beads)?;
     let mut slung = Slung { attempts: Vec::new(), convoys: Vec::new(), swarms: Vec::new() };
     for (convoy, members) in convoy::batches(tx, &claimed, options.convoy.as_ref())? {
-        dispatch_batch(tx, caller, crew, &convoy, &members, &mut slung)?;
+        dispatch_batch(tx, caller, crew, &convoy, &members, options.before.as_ref(), &mut slung)?;
     }
     Ok(slung)
 }
@@ -129,12 +132,13 @@ fn dispatch_batch(
     crew: &Crew,
     convoy: &BeadId,
     members: &[Bead],
+    before: Option<&Before>,
     slung: &mut Slung,
 ) -> Result<()> {
     let ids: Vec<BeadId> = members.iter().map(|bead| bead.id.clone()).collect();
     let swarm = tx.open_swarm(convoy, crew.rig.name(), &ids)?;
     for bead in members {
-        slung.attempts.push(hand_out(tx, crew, bead, Some(convoy), Some(swarm), None)?);
+        slung.attempts.push(hand_out(tx, crew, bead, Some(convoy), Some(swarm), before.cloned())?);
     }
     let message = Message::SwarmStart {
         swarm: swarm.to_string(),
@@ -149,11 +153,15 @@ fn dispatch_batch(
 }
 
 /// What came before an attempt that goes on from another's work.
+#[derive(Clone, Debug)]
 pub struct Before {
     /// The head to go on from.
     pub head: Option<Sha>,
     /// Why it came back.
     pub why: String,
+    /// A snapshot, on that head, whose files the worktree gets: what was not committed is there again, and is not
+    /// committed.
+    pub restores: Option<Sha>,
 }
 
 /// Opens the next attempt on a bead and puts it on a fresh worker's hook.
@@ -177,7 +185,7 @@ pub fn hand_out(
         path: "".into(),
         source,
     })?;
-    let (started_from, why) = before.map_or((None, None), |b| (b.head, Some(b.why)));
+    let (started_from, why, restores) = before.map_or((None, None, None), |b| (b.head, Some(b.why), b.restores));
     let attempt = tx.open_attempt(&NewAttempt {
         bead: bead.id.clone(),
         rig: rig.clone(),
@@ -191,6 +199,9 @@ pub fn hand_out(
         why,
         runtime: crew.runtime,
     })?;
+    if let Some(snapshot) = restores {
+        tx.set_restores(attempt.id, &snapshot)?;
+    }
     let hooked = Bead { status: Status::Hooked, assignee: Some(attempt.address().to_string()), ..bead.clone() };
     tx.change_bead("bead-hooked", bead, &hooked)?;
     tx.decide(&Effect::FetchBase { attempt: attempt.id }, Some(rig), Some(&bead.id), Duration::ZERO)?;

@@ -152,6 +152,8 @@ impl Scene {
     }
 }
 
+#[path = "hostile/keep.rs"]
+mod keep;
 #[path = "hostile/refinery_races.rs"]
 mod refinery_races;
 #[path = "hostile/rigs.rs"]

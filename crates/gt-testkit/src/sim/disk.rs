@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use gt_town::world::{Disk, Held, HeldGuard, WorldError, WorldResult};
+use gt_town::world::{Disk, Held, HeldGuard, NodeKind, WorldError, WorldResult};
 
 use super::objects::{Blob, Tree};
 use super::{SimWorld, State};
@@ -136,6 +136,23 @@ impl Nodes {
             _ => None,
         });
         touches.max()
+    }
+
+    fn kind(&self, path: &Path) -> Option<NodeKind> {
+        Some(match self.nodes.get(&self.resolve_parent(path))? {
+            Node::Folder => NodeKind::Folder,
+            Node::File { .. } => NodeKind::File,
+            Node::Link(_) => NodeKind::Link,
+        })
+    }
+
+    fn size(&self, path: &Path) -> u64 {
+        let path = self.resolve_parent(path);
+        let sizes = self.below(&path).map(|(_, node)| match node {
+            Node::File { content, .. } => content.len() as u64,
+            _ => 0,
+        });
+        sizes.sum()
     }
 
     /// Renames. Whatever is below moves too.
@@ -268,6 +285,11 @@ impl SimWorld {
         self.locked().wakes.get(path).copied().unwrap_or_default()
     }
 
+    /// Says how many bytes are free on the disk; until then it is endless.
+    pub fn set_free_space(&self, bytes: u64) {
+        self.locked().free_space = Some(bytes);
+    }
+
     /// Takes a lock, to be freed by dropping what comes back.
     fn take_lock(&self, path: &Path) -> Option<Held> {
         let mut state = self.locked();
@@ -361,13 +383,20 @@ impl Disk for SimWorld {
         Ok(())
     }
 
-    /// There is always enough.
-    fn free_mb(&self, _path: &Path) -> WorldResult<u64> {
-        Ok(u64::MAX)
-    }
-
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
         Ok(self.locked().disk.touched(path))
+    }
+
+    fn kind(&self, path: &Path) -> WorldResult<Option<NodeKind>> {
+        Ok(self.locked().disk.kind(path))
+    }
+
+    fn size(&self, path: &Path) -> WorldResult<u64> {
+        Ok(self.locked().disk.size(path))
+    }
+
+    fn free_space(&self, _path: &Path) -> WorldResult<u64> {
+        Ok(self.locked().free_space.unwrap_or(u64::MAX))
     }
 
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {

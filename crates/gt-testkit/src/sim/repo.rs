@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gt_model::id::Sha;
-use gt_town::world::{Candidate, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, WorktreeFacts, WorktreePlan};
-use gt_town::world::{WorldError, WorldResult};
+use gt_town::world::{Candidate, Change, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, SnapshotFacts};
+use gt_town::world::{WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Author, Commit, Tree};
@@ -327,6 +327,26 @@ impl Repo for SimWorld {
 
     fn snapshot(&self, _held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
         self.acting("snapshot")?.snapshot(repo, path, name, message)
+    }
+
+    fn snapshot_facts(&self, repo: &Path, snapshot: &Sha) -> WorldResult<SnapshotFacts> {
+        self.locked().snapshot_facts(repo, snapshot)
+    }
+
+    fn restore_snapshot(&self, _held: &Held, repo: &Path, path: &Path, snapshot: &Sha) -> WorldResult<()> {
+        self.acting("restore_snapshot")?.restore_snapshot(repo, path, snapshot)
+    }
+
+    fn changed_paths(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<BTreeMap<String, Change>> {
+        self.locked().changed_paths(repo, from, to)
+    }
+
+    fn diff_text(&self, repo: &Path, from: &Sha, to: &Sha, _stat: bool) -> WorldResult<String> {
+        self.locked().diff_text(repo, from, to)
+    }
+
+    fn export_tree(&self, _held: &Held, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()> {
+        self.acting("export_tree")?.export_tree(repo, commit, to)
     }
 
     fn archive_worktree(&self, _held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {

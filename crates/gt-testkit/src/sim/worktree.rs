@@ -1,11 +1,11 @@
 //! Worktrees: records here, files on the disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gt_model::id::Sha;
-use gt_town::world::{DIRTY_LIMIT, Snapshot, WorktreeFacts, WorktreePlan};
-use gt_town::world::{WorldError, WorldResult};
+use gt_town::world::{Change, DIRTY_LIMIT, Snapshot, SnapshotFacts, WorktreeFacts, WorktreePlan};
+use gt_town::world::{WorldError, WorldResult, snapshot_message};
 
 use super::objects::{Commit, Tree};
 use super::repo::{HEADS, git};
@@ -206,7 +206,8 @@ impl State {
             return Ok(Snapshot { commit: last.clone(), skipped });
         }
         let parents: Vec<Sha> = [head].into_iter().chain(last).collect();
-        let (author, message) = (self.author(TOWN_IDENTITY.0, TOWN_IDENTITY.1), message.to_owned());
+        let author = self.author(TOWN_IDENTITY.0, TOWN_IDENTITY.1);
+        let message = snapshot_message(message, &skipped);
         let commit = self.objects.add_commit(Commit { parents, tree, author, message });
         self.learn(repo, &commit)?;
         self.repository_mut(repo)?.refs.insert(name.to_owned(), commit.clone());
@@ -218,6 +219,61 @@ impl State {
     fn same_snapshot(&self, last: &Sha, head: &Sha, tree: &Sha) -> bool {
         let last = self.objects.commit(last);
         last.is_some_and(|last| last.parents.first() == Some(head) && last.tree == *tree)
+    }
+
+    pub(super) fn snapshot_facts(&self, repo: &Path, snapshot: &Sha) -> WorldResult<SnapshotFacts> {
+        let commit = self.commit(repo, snapshot)?;
+        let mut parents = commit.parents.iter().cloned();
+        let no_snapshot = || WorldError::Unexpected(format!("{} is no snapshot", snapshot.short()));
+        let head = parents.next().ok_or_else(no_snapshot)?;
+        let (before, message) = (parents.next(), commit.message.clone());
+        Ok(SnapshotFacts { commit: snapshot.clone(), head, before, taken_at: commit.author.seconds, message })
+    }
+
+    pub(super) fn restore_snapshot(&mut self, repo: &Path, path: &Path, snapshot: &Sha) -> WorldResult<()> {
+        self.commit(repo, snapshot)?;
+        let worktree = self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
+        let head = self.head_of(worktree)?;
+        let (from, to) = (self.objects.files_of(&head), self.objects.files_of(snapshot));
+        if from != to {
+            self.check_out(path, &from, &to)?;
+            self.note(format!("restore_snapshot {} {}", short_name(path), snapshot.short()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn changed_paths(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<BTreeMap<String, Change>> {
+        self.commit(repo, from)?;
+        self.commit(repo, to)?;
+        let (old, new) = (self.objects.files_of(from), self.objects.files_of(to));
+        let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let changes = paths.into_iter().filter_map(|path| match (old.get(path), new.get(path)) {
+            (Some(old), Some(new)) if old == new => None,
+            (Some(_), Some(_)) => Some((path.clone(), Change::Changed)),
+            (None, _) => Some((path.clone(), Change::Added)),
+            (_, None) => Some((path.clone(), Change::Removed)),
+        });
+        Ok(changes.collect())
+    }
+
+    /// A line for each file: what people read is git's own affair.
+    pub(super) fn diff_text(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<String> {
+        self.commit(repo, from)?;
+        let base = self.objects.merge_base(from, to).ok_or_else(|| git("diff", repo, "no merge base"))?;
+        let changes = self.changed_paths(repo, &base, to)?;
+        Ok(changes.iter().map(|(path, change)| format!(" {path} | {change:?}\n")).collect())
+    }
+
+    pub(super) fn export_tree(&mut self, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()> {
+        self.commit(repo, commit)?;
+        if self.disk.exists(to) {
+            return Err(unexpected(to, "is there already"));
+        }
+        self.disk.create_dir(to)?;
+        let files = self.objects.files_of(commit);
+        self.check_out(to, &Tree::new(), &files)?;
+        self.note(format!("export_tree {} {}", commit.short(), short_name(to)));
+        Ok(())
     }
 
     pub(super) fn archive_worktree(&mut self, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {

@@ -178,7 +178,7 @@ pub struct MoleculeStep {
     pub note: Option<String>,
 }
 
-fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     let sha = |column: &str| -> rusqlite::Result<Option<Sha>> { Ok(row.get::<_, Option<String>>(column)?.map(Sha)) };
     let outcome: Option<String> = row.get("outcome")?;
     Ok(Attempt {

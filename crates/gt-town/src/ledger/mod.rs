@@ -23,6 +23,7 @@ mod events;
 mod mail;
 mod merge_queue;
 mod ready;
+mod retention;
 mod rigs;
 mod swarms;
 
@@ -44,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_kernel.sql"),
     include_str!("migrations/002_slots.sql"),
     include_str!("migrations/003_runtime.sql"),
+    include_str!("migrations/004_retention.sql"),
 ];
 
 /// What went wrong with the ledger.

@@ -199,6 +199,43 @@ pub struct Snapshot {
     pub skipped: Vec<String>,
 }
 
+/// One snapshot, as the repository has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SnapshotFacts {
+    /// Its commit.
+    pub commit: Sha,
+    /// The worktree's HEAD when it was taken.
+    pub head: Sha,
+    /// The snapshot before it.
+    pub before: Option<Sha>,
+    /// When it was taken, in seconds since the epoch.
+    pub taken_at: i64,
+    /// Its message, trailers included.
+    pub message: String,
+}
+
+/// How a path differs between two commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It is no longer there.
+    Removed,
+    /// It is not the same.
+    Changed,
+}
+
+/// How a snapshot's message names a path that could not be taken in.
+pub const SKIPPED_TRAILER: &str = "Skipped";
+
+/// The message of a snapshot, with a trailer for each path that could not be taken in.
+pub fn snapshot_message(message: &str, skipped: &[String]) -> String {
+    let newline = if message.ends_with('\n') || skipped.is_empty() { "" } else { "\n" };
+    let line = |path: &String| format!("{SKIPPED_TRAILER}: {}\n", path.replace(char::is_control, " "));
+    format!("{message}{newline}{}", skipped.iter().map(line).collect::<String>())
+}
+
 /// Git repositories and their worktrees. `repo` is always a rig's bare repository.
 ///
 /// Acts take the [`Held`] lock under which they run; their git children inherit it, so that a killed runner whose git
@@ -245,8 +282,20 @@ pub trait Repo: Send + Sync {
     /// (build caches) kept. Makes it where it is not there.
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()>;
     /// Takes the whole state of a worktree (commits, index, uncommitted and untracked files) into the ref `name`,
-    /// without touching the worktree or its index. `message` goes into the snapshot's commit.
+    /// without touching the worktree or its index. `message` goes into the snapshot's commit, made whole by
+    /// [`snapshot_message`].
     fn snapshot(&self, held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot>;
+    /// What a snapshot's commit says of itself. An error where it is no commit of the repository, or no snapshot.
+    fn snapshot_facts(&self, repo: &Path, snapshot: &Sha) -> WorldResult<SnapshotFacts>;
+    /// Makes the files of a worktree those of a snapshot; its HEAD and its index stay, so that what the snapshot has
+    /// beyond HEAD is not committed there either. Files that are neither in HEAD nor in the snapshot stay.
+    fn restore_snapshot(&self, held: &Held, repo: &Path, path: &Path, snapshot: &Sha) -> WorldResult<()>;
+    /// The paths that differ between two commits, sorted.
+    fn changed_paths(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<BTreeMap<String, Change>>;
+    /// What `to` changed since it left `from`, as text for people: patches, or with `stat` a line for each file.
+    fn diff_text(&self, repo: &Path, from: &Sha, to: &Sha, stat: bool) -> WorldResult<String>;
+    /// Writes the files of a commit into the new folder `to`, which must not be there.
+    fn export_tree(&self, held: &Held, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()>;
     /// Renames a worktree to `to` and makes git forget it. Done already (`path` gone): nothing.
     fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()>;
     /// Removes a gate worktree, which holds nothing that can't be made again.
@@ -425,6 +474,17 @@ pub trait Sessions: Send + Sync {
     fn close_terminals(&self, town: &Path) -> WorldResult<()>;
 }
 
+/// What is at a path, links not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A file, or something else that is neither.
+    File,
+}
+
 /// Files of the town.
 pub trait Disk: Send + Sync {
     /// Reads a file whole; `None` where there is none.
@@ -443,14 +503,19 @@ pub trait Disk: Send + Sync {
     fn list(&self, path: &Path) -> WorldResult<Vec<String>>;
     /// Copies a file or a whole folder, links as links; shares the disk's blocks where the file system can.
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()>;
-    /// Megabytes that are free where `path` is.
-    fn free_mb(&self, path: &Path) -> WorldResult<u64>;
     /// Makes a symbolic link at `at` to `target`; there already: nothing.
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
     /// Marks a file with the time of now (a sign of life), making it, but not its folder: what is gone is not made again.
     fn touch(&self, path: &Path) -> WorldResult<()>;
     /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
+    /// What is at `path`, links not followed; `None` where there is nothing.
+    fn kind(&self, path: &Path) -> WorldResult<Option<NodeKind>>;
+    /// The size of a file, or of all files below a folder, in bytes; links are not followed, what can't be looked at
+    /// counts as nothing.
+    fn size(&self, path: &Path) -> WorldResult<u64>;
+    /// Bytes that we may still write on the disk on which `path` is.
+    fn free_space(&self, path: &Path) -> WorldResult<u64>;
     /// Takes the lock at `path` if nobody has it. Its folder must be there.
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>>;
     /// Takes the lock at `path`, waiting for it in turn at most `deadline`; `None` when that has passed.

@@ -18,6 +18,7 @@ mod bead;
 mod convoy;
 mod demo;
 mod help;
+mod keep;
 mod look;
 mod mail;
 mod queue;
@@ -138,6 +139,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)
         }
         Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
+        Verb::Polecat(verb) => keep::polecat(verb, &open()?, console),
+        Verb::Snapshot(verb) => keep::snapshot(verb, &open()?, console),
+        Verb::Retention(verb) => keep::retention(&verb, &open()?, console),
         Verb::Up => town::up(&open()?, process, console),
         Verb::Down { now } => town::down(&open()?, now, console),
         Verb::Pause { rig } => town::pause(&open()?, rig.as_deref(), console),

@@ -11,7 +11,7 @@ use crate::error::{CliError, CliResult};
 
 /// How beads are to be slung.
 pub fn options(convoy: Option<BeadId>, agent: Option<String>, runtime: Option<RuntimeArg>) -> SlingOptions {
-    SlingOptions { convoy, agent, runtime: runtime.map(RuntimeArg::into) }
+    SlingOptions { convoy, agent, runtime: runtime.map(RuntimeArg::into), before: None }
 }
 
 /// `gt sling`.

@@ -6,6 +6,7 @@ mod both_worlds;
 mod crashes;
 mod failure_modes;
 mod flow;
+mod keep;
 mod misbehaviour;
 mod real;
 mod sabotage;

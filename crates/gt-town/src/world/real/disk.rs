@@ -12,7 +12,7 @@ use rustix::fs::{CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW
 use rustix::io::Errno;
 
 use super::RealClock;
-use crate::world::{Clock as _, Disk, Held, WorldError, WorldResult};
+use crate::world::{Clock as _, Disk, Held, NodeKind, WorldError, WorldResult};
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,17 +88,27 @@ impl Disk for RealDisk {
         copy_tree(from, to)
     }
 
-    fn free_mb(&self, path: &Path) -> WorldResult<u64> {
-        let facts = rustix::fs::statvfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
-        Ok(facts.f_bavail.saturating_mul(facts.f_frsize) / (1024 * 1024))
-    }
-
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(std::os::unix::fs::MetadataExt::mtime(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error("look at", path)(error)),
         }
+    }
+
+    fn kind(&self, path: &Path) -> WorldResult<Option<NodeKind>> {
+        let facts = found(path.symlink_metadata()).map_err(io_error("look at", path))?;
+        Ok(facts.map(|facts| kind_of(facts.file_type())))
+    }
+
+    fn size(&self, path: &Path) -> WorldResult<u64> {
+        let facts = found(path.symlink_metadata()).map_err(io_error("look at", path))?;
+        Ok(facts.map_or(0, |facts| if facts.is_dir() { size_below(path) } else { facts.len() }))
+    }
+
+    fn free_space(&self, path: &Path) -> WorldResult<u64> {
+        let facts = rustix::fs::statvfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
+        Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
@@ -216,6 +226,29 @@ pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn kind_of(kind: fs::FileType) -> NodeKind {
+    match kind {
+        kind if kind.is_symlink() => NodeKind::Link,
+        kind if kind.is_dir() => NodeKind::Folder,
+        _ => NodeKind::File,
+    }
+}
+
+/// What is in a folder, by size; read without recursion, since a worker may nest folders as deep as it likes.
+fn size_below(folder: &Path) -> u64 {
+    let (mut total, mut open) = (0_u64, vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(facts) if facts.is_dir() => open.push(entry.path()),
+                Ok(facts) => total = total.saturating_add(facts.len()),
+                Err(_) => {}
+            }
+        }
+    }
+    total
 }
 
 fn parent_of(path: &Path) -> &Path {

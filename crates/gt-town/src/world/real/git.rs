@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 
-use crate::world::{Candidate, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, WorldResult};
-use crate::world::{WorktreeFacts, WorktreePlan};
+use crate::world::{Candidate, Change, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, SnapshotFacts};
+use crate::world::{WorktreeFacts, WorktreePlan, WorldResult};
 
 mod admin;
 mod candidate;
@@ -18,6 +18,7 @@ mod hooks;
 mod refs;
 mod remote;
 mod repository;
+mod restore;
 mod scratch;
 mod snapshot;
 mod worktree;
@@ -139,6 +140,26 @@ impl Repo for Git {
 
     fn snapshot(&self, held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
         snapshot::take(self, held, repo, path, name, message)
+    }
+
+    fn snapshot_facts(&self, repo: &Path, snapshot: &Sha) -> WorldResult<SnapshotFacts> {
+        restore::facts(self, repo, snapshot)
+    }
+
+    fn restore_snapshot(&self, held: &Held, repo: &Path, path: &Path, snapshot: &Sha) -> WorldResult<()> {
+        restore::into_worktree(self, held, repo, path, snapshot)
+    }
+
+    fn changed_paths(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<BTreeMap<String, Change>> {
+        restore::changed_paths(self, repo, from, to)
+    }
+
+    fn diff_text(&self, repo: &Path, from: &Sha, to: &Sha, stat: bool) -> WorldResult<String> {
+        restore::diff_text(self, repo, from, to, stat)
+    }
+
+    fn export_tree(&self, held: &Held, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()> {
+        restore::export(self, held, repo, commit, to)
     }
 
     fn archive_worktree(&self, _held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {

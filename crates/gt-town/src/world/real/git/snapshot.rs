@@ -13,7 +13,7 @@ use super::scratch::Scratch;
 use super::worktree::head;
 use super::{Git, TOWN_IDENTITY};
 use crate::world::real::disk::RealDisk;
-use crate::world::{Disk as _, Held, Snapshot, WorldResult};
+use crate::world::{Disk as _, Held, Snapshot, WorldResult, snapshot_message};
 
 /// The mode under which a tree holds a repository inside the repository: by its commit only.
 const NESTED_REPOSITORY: &[u8] = b"160000";
@@ -47,7 +47,8 @@ pub(super) fn take(
     {
         return Ok(Snapshot { commit: commit.clone(), skipped });
     }
-    let commit = commit(git, held, repo, &tree, [Some(&head), before.as_ref()], message)?;
+    let message = snapshot_message(message, &skipped);
+    let commit = commit(git, held, repo, &tree, [Some(&head), before.as_ref()], &message)?;
     refs::set(git, held, repo, name, &commit, before.as_ref())?;
     Ok(Snapshot { commit, skipped })
 }

@@ -1,0 +1,261 @@
+//! Retention: what of the past may go, and why. What is in use stays, what is the only copy of work that has not landed
+//! stays long, and what is unknown stays for good.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Nothing younger than this goes to make room: somebody may be about to look at it, or still be writing it.
+pub const YOUNGEST: Duration = Duration::from_hours(1);
+
+/// A kind of thing that is kept for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A worker's worktree in a rig's archive.
+    Archive,
+    /// A snapshot's ref.
+    Snapshot,
+    /// The ref of a submitted head.
+    MergeRequest,
+    /// The ref of a merge request's own commit in a landing.
+    Landing,
+    /// The ref of a commit that was tested.
+    Candidate,
+    /// The folder of an ended session.
+    Session,
+    /// A log of a gate's run.
+    GateLog,
+}
+
+impl Kind {
+    /// The word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Snapshot => "snapshot",
+            Self::MergeRequest => "merge request",
+            Self::Landing => "landing",
+            Self::Candidate => "candidate",
+            Self::Session => "session",
+            Self::GateLog => "gate log",
+        }
+    }
+
+    /// Whether removing it makes room at once. A ref's commits stay until somebody runs git's own clean-up.
+    fn makes_room(self) -> bool {
+        matches!(self, Self::Archive | Self::Session | Self::GateLog)
+    }
+}
+
+/// What depends on a thing. In this order: what more depends on comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Somebody works with it, or what it belongs to is not known.
+    InUse,
+    /// It may be the only copy of work that has not landed.
+    Unlanded,
+    /// What it was for is over.
+    Over,
+}
+
+/// One thing that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its kind.
+    pub kind: Kind,
+    /// What depends on it.
+    pub standing: Standing,
+    /// How long it has been over; `None` where that is not known.
+    pub age: Option<Duration>,
+    /// Its size on disk.
+    pub bytes: u64,
+}
+
+/// How long each kind is kept; `None`: for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Worktrees in the archive.
+    pub archive: Option<Duration>,
+    /// Whatever may be the only copy of work that has not landed; never shorter than the kind's own.
+    pub unlanded: Option<Duration>,
+    /// Folders of ended sessions.
+    pub session: Option<Duration>,
+    /// Logs of gates.
+    pub gate_log: Option<Duration>,
+    /// Refs of snapshots, merge requests and landings.
+    pub refs: Option<Duration>,
+    /// Bytes that are to be free on the disk.
+    pub min_free: u64,
+}
+
+impl Limits {
+    fn of_kind(&self, kind: Kind) -> Option<Duration> {
+        match kind {
+            Kind::Archive => self.archive,
+            Kind::Snapshot | Kind::MergeRequest | Kind::Landing => self.refs,
+            // Made again whenever one is wanted.
+            Kind::Candidate => Some(Duration::ZERO),
+            Kind::Session => self.session,
+            Kind::GateLog => self.gate_log,
+        }
+    }
+
+    /// How long an item is kept; `None`: for ever.
+    fn of(&self, item: &Item) -> Option<Duration> {
+        let own = self.of_kind(item.kind)?;
+        match item.standing {
+            Standing::InUse => None,
+            Standing::Unlanded => Some(own.max(self.unlanded?)),
+            Standing::Over => Some(own),
+        }
+    }
+}
+
+/// Why something goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It was kept as long as it is to be.
+    Age,
+    /// The disk is too full.
+    FreeDisk,
+}
+
+/// Decides which items go (by their place in `items`, and why), when `free` bytes are free on the disk: first what is
+/// too old, then, oldest first, what is over, until enough is free.
+pub fn decide(items: &[Item], limits: &Limits, free: u64) -> Vec<(usize, Reason)> {
+    let is_old = |item: &Item| matches!((limits.of(item), item.age), (Some(limit), Some(age)) if age >= limit);
+    let (old, rest): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|at| is_old(&items[*at]));
+    let mut free = old.iter().fold(free, |free, at| free.saturating_add(items[*at].bytes));
+    let mut going: Vec<_> = old.into_iter().map(|at| (at, Reason::Age)).collect();
+    for at in oldest_first(items, rest) {
+        if free >= limits.min_free {
+            break;
+        }
+        free = free.saturating_add(items[at].bytes);
+        going.push((at, Reason::FreeDisk));
+    }
+    going
+}
+
+/// Those that may go to make room.
+fn oldest_first(items: &[Item], mut rest: Vec<usize>) -> Vec<usize> {
+    let may_go = |item: &Item| {
+        let is_over = item.standing == Standing::Over && item.age.is_some_and(|age| age >= YOUNGEST);
+        is_over && item.kind.makes_room() && item.bytes > 0
+    };
+    rest.retain(|at| may_go(&items[*at]));
+    rest.sort_by_key(|at| std::cmp::Reverse(items[*at].age));
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn limits() -> Limits {
+        Limits {
+            archive: Some(14 * DAY),
+            unlanded: Some(90 * DAY),
+            session: Some(7 * DAY),
+            gate_log: Some(7 * DAY),
+            refs: Some(30 * DAY),
+            min_free: 0,
+        }
+    }
+
+    fn item(kind: Kind, standing: Standing, days: u32) -> Item {
+        Item { kind, standing, age: Some(days * DAY), bytes: 10 }
+    }
+
+    #[test]
+    fn what_is_too_old_goes() {
+        fn check(kind: Kind, standing: Standing, days: u32, goes: bool) {
+            let expected = if goes { vec![(0, Reason::Age)] } else { vec![] };
+            let item = item(kind, standing, days);
+            assert_eq!(decide(std::slice::from_ref(&item), &limits(), u64::MAX), expected, "{item:?}");
+        }
+        use Standing::{InUse, Over, Unlanded};
+        check(Kind::Archive, Over, 13, false);
+        check(Kind::Archive, Over, 14, true);
+        check(Kind::Archive, Unlanded, 89, false);
+        check(Kind::Archive, Unlanded, 90, true);
+        check(Kind::Archive, InUse, 9999, false);
+        check(Kind::Snapshot, Over, 29, false);
+        check(Kind::Snapshot, Over, 30, true);
+        check(Kind::Snapshot, Unlanded, 89, false);
+        check(Kind::Snapshot, InUse, 9999, false);
+        check(Kind::MergeRequest, Over, 30, true);
+        check(Kind::MergeRequest, Unlanded, 31, false);
+        check(Kind::Landing, Over, 30, true);
+        check(Kind::Session, Over, 6, false);
+        check(Kind::Session, Over, 7, true);
+        check(Kind::Session, InUse, 9999, false);
+        check(Kind::GateLog, Over, 7, true);
+        check(Kind::GateLog, InUse, 9999, false);
+        check(Kind::Candidate, Over, 0, true);
+        check(Kind::Candidate, InUse, 9999, false);
+    }
+
+    #[test]
+    fn limits_that_are_not_there_keep_for_ever() {
+        fn check(change: impl FnOnce(&mut Limits), kind: Kind, standing: Standing) {
+            let mut limits = limits();
+            change(&mut limits);
+            assert_eq!(decide(&[item(kind, standing, 9999)], &limits, u64::MAX), [], "{kind:?} {standing:?}");
+        }
+        check(|l| l.archive = None, Kind::Archive, Standing::Over);
+        check(|l| l.archive = None, Kind::Archive, Standing::Unlanded);
+        check(|l| l.unlanded = None, Kind::Archive, Standing::Unlanded);
+        check(|l| l.unlanded = None, Kind::Snapshot, Standing::Unlanded);
+        check(|l| l.refs = None, Kind::MergeRequest, Standing::Over);
+        check(|l| l.session = None, Kind::Session, Standing::Over);
+        check(|l| l.gate_log = None, Kind::GateLog, Standing::Over);
+    }
+
+    #[test]
+    fn unlanded_work_is_never_kept_shorter_than_landed() {
+        let limits = Limits { unlanded: Some(DAY), ..limits() };
+        assert_eq!(decide(&[item(Kind::Archive, Standing::Unlanded, 13)], &limits, u64::MAX), []);
+        assert_eq!(decide(&[item(Kind::Archive, Standing::Unlanded, 14)], &limits, u64::MAX), [(0, Reason::Age)]);
+    }
+
+    #[test]
+    fn an_unknown_age_keeps() {
+        let unknown = Item { age: None, ..item(Kind::GateLog, Standing::Over, 0) };
+        assert_eq!(decide(&[unknown], &Limits { min_free: 100, ..limits() }, 0), []);
+    }
+
+    #[test]
+    fn a_full_disk_takes_the_oldest_that_are_over_until_enough_is_free() {
+        use Kind::{Archive, GateLog, Landing, Session, Snapshot};
+        use Standing::{InUse, Over, Unlanded};
+        fn check(items: &[Item], free: u64, min_free: u64, expected: &[usize]) {
+            let limits = Limits { min_free, ..limits() };
+            let going: Vec<usize> = decide(items, &limits, free).into_iter().map(|(at, _)| at).collect();
+            assert_eq!(going, expected, "{items:?} with {free} of {min_free}");
+        }
+        let three = [item(Archive, Over, 1), item(Session, Over, 3), item(GateLog, Over, 2)];
+        check(&three, 100, 100, &[]);
+        check(&three, 99, 100, &[1]);
+        check(&three, 90, 100, &[1]);
+        check(&three, 89, 100, &[1, 2]);
+        check(&three, 0, 100, &[1, 2, 0]);
+        let kept =
+            [item(Archive, Unlanded, 80), item(Archive, InUse, 80), item(Snapshot, Over, 8), item(Landing, Over, 8)];
+        check(&kept, 0, 100, &[]);
+        let young = Item { age: Some(YOUNGEST - Duration::from_secs(1)), ..item(Archive, Over, 0) };
+        let empty = Item { bytes: 0, ..item(Archive, Over, 1) };
+        check(&[young, empty], 0, 100, &[]);
+        let old_first = [item(Archive, Over, 2), item(Archive, Over, 20)];
+        check(&old_first, 90, 100, &[1]);
+        assert_eq!(
+            decide(&old_first, &Limits { min_free: 100, ..limits() }, 85),
+            [(1, Reason::Age), (0, Reason::FreeDisk)]
+        );
+    }
+}

@@ -6,6 +6,8 @@ mod both_worlds;
 mod crashes;
 mod failure_modes;
 mod flow;
+mod kills;
+mod matrix;
 mod misbehaviour;
 mod real;
 mod sabotage;

@@ -1,0 +1,210 @@
+//! All points × all actors, in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use gt::demo::judge;
+use gt::demo::story::RIG;
+use gt_model::bead::Status;
+use gt_model::protocol::Message;
+use gt_town::ledger::{Attempt, Landing, Mail, Swarm};
+use gt_town::world::{Disk as _, Repo as _};
+use gt_town::{Caller, Error, updown};
+
+use super::story;
+use crate::kills::{Actor, Kill, Kills, Passes};
+use crate::simulated::{REMOTE, SimTown};
+
+/// Ticks in which the story must be over.
+const LIMIT: u32 = 2_000;
+
+/// Ticks after its end in which nothing may happen any more.
+const REST: u32 = 20;
+
+/// What a run came to.
+struct Ran {
+    passes: Passes,
+    /// Ticks from the death to the end.
+    recovery: u32,
+    problems: Vec<String>,
+}
+
+/// Plays the story; somebody may die.
+fn play(kill: Option<Kill>) -> Ran {
+    let killed = kill.clone();
+    let kills = Kills::new(kill);
+    let town = SimTown::with_kills(story::SETTINGS, &story::script(), kills.clone());
+    let formula = town.town.layout.formulas().join("mol-polecat-work.toml");
+    town.world.write(&formula, story::FORMULA.as_bytes()).unwrap();
+    town.take("up");
+    town.import(&story::beads_jsonl(town.town.world().clock().now()));
+    town.gt(&story::SLING);
+    let mut recovery = 0;
+    let mut problems = Vec::new();
+    for tick in 0.. {
+        town.tick();
+        town.export();
+        recovery += u32::from(!kills.deaths().is_empty());
+        if is_over(&town) {
+            break;
+        }
+        if tick == LIMIT {
+            problems.push(format!("not over: {}\n{}", town.gt(&["status"]), town.last_said(40)));
+            break;
+        }
+    }
+    let before = town.world.journal().len();
+    (0..REST).for_each(|_| town.tick());
+    if town.world.journal().len() != before {
+        problems.push(format!("it goes on: {:?}", &town.world.journal()[before..]));
+    }
+    problems.extend(all_problems(&town, killed.as_ref()));
+    town.take("down");
+    Ran { passes: kills.passes(), recovery, problems }
+}
+
+fn is_over(town: &SimTown) -> bool {
+    let over = town.town.ledger.read(|view| {
+        let landed = view.bead(&story::CONVOY.into())?.is_some_and(|convoy| convoy.status == Status::Closed);
+        Ok::<_, Error>(landed && view.present_attempts()?.is_empty() && view.open_effects()?.is_empty())
+    });
+    over.unwrap()
+}
+
+/// What is not as it must be when the story is over.
+fn all_problems(town: &SimTown, kill: Option<&Kill>) -> Vec<String> {
+    let mut problems = town.errors();
+    problems.extend(trunk_problems(town));
+    problems.extend(ledger_problems(town, kill));
+    problems.extend(mail_problems(town));
+    problems.extend(leftovers(town));
+    problems
+}
+
+/// Each bead is on the trunk once, and nothing else; each landing is green.
+fn trunk_problems(town: &SimTown) -> Vec<String> {
+    let trunk = town.world.history(&town.world.remote_branch(REMOTE, "main").unwrap());
+    let beads = trunk.iter().flat_map(|commit| commit.message.lines().filter_map(|line| line.strip_prefix("Bead: ")));
+    let mut landed: Vec<&str> = beads.collect();
+    landed.sort_unstable();
+    let mut problems = Vec::new();
+    if landed != story::BEADS || trunk.len() != landed.len() + 1 {
+        problems.push(format!("on the trunk: {landed:?}, {} commits", trunk.len()));
+    }
+    let landings = town.town.ledger.read(|view| Ok::<_, Error>(view.landings()?)).unwrap();
+    for Landing { tip, .. } in &landings {
+        if let Err(why) = judge::gates_pass(&town.world.files_at(tip).unwrap()) {
+            problems.push(format!("red at {tip}: {why}"));
+        }
+        if !trunk.iter().any(|commit| commit.id == *tip) {
+            problems.push(format!("{tip} is not on the trunk"));
+        }
+    }
+    problems
+}
+
+/// Each bead is closed and has landed once, the convoy too; nobody but a killed worker was started again.
+fn ledger_problems(town: &SimTown, kill: Option<&Kill>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let events = town.events();
+    let count = |event: &str, bead: &str| {
+        events.iter().filter(|e| e.event == event && e.bead.as_ref().is_some_and(|id| id.as_str() == bead)).count()
+    };
+    for bead in story::BEADS {
+        if count("bead-landed", bead) != 1 {
+            problems.push(format!("{bead} landed {} times", count("bead-landed", bead)));
+        }
+    }
+    if events.iter().filter(|e| e.event == "convoy-landed").count() != 1 {
+        problems.push("the convoy did not land once".to_owned());
+    }
+    let (attempts, incarnations) = (events_of(town, "attempt-opened"), events_of(town, "incarnation-opened"));
+    let restarted = usize::from(kill.is_some_and(|kill| kill.actor == Actor::Worker));
+    if !(4..=6).contains(&attempts) || incarnations > attempts + restarted {
+        problems.push(format!("{attempts} attempts, {incarnations} incarnations"));
+    }
+    let (conditions, open) =
+        town.town.ledger.read(|view| Ok::<_, Error>((view.conditions()?, view.open_effects()?))).unwrap();
+    problems.extend(conditions.iter().map(|c| format!("condition {}: {}", c.kind, c.text)));
+    problems.extend(open.iter().map(|row| format!("open effect {}", row.effect.kind())));
+    problems
+}
+
+fn events_of(town: &SimTown, event: &str) -> usize {
+    town.events().iter().filter(|e| e.event == event).count()
+}
+
+/// Each batch was announced once and completed once.
+fn mail_problems(town: &SimTown) -> Vec<String> {
+    let read: Result<(Vec<Swarm>, Vec<Mail>), Error> =
+        town.town.ledger.read(|view| Ok((view.swarms()?, view.all_mail()?)));
+    let (swarms, mail) = read.unwrap();
+    let mut said = BTreeMap::<String, [BTreeSet<String>; 2]>::new();
+    for item in mail {
+        match Message::parse(&item.subject, &item.body) {
+            Ok(Message::SwarmStart { swarm, .. }) => said.entry(swarm).or_default()[0].insert(item.id.to_string()),
+            Ok(Message::SwarmComplete { swarm, .. }) => said.entry(swarm).or_default()[1].insert(item.id.to_string()),
+            _ => false,
+        };
+    }
+    let said: BTreeMap<String, [usize; 2]> = said.into_iter().map(|(id, mails)| (id, mails.map(|m| m.len()))).collect();
+    let expected: BTreeMap<String, [usize; 2]> = swarms.iter().map(|swarm| (swarm.id.to_string(), [1, 1])).collect();
+    if said == expected { Vec::new() } else { vec![format!("mails of swarms: {said:?}, not {expected:?}")] }
+}
+
+/// No session, no worktree, no branch, no lock.
+fn leftovers(town: &SimTown) -> Vec<String> {
+    let mut left: Vec<String> = town.world.live_sessions().iter().map(|dir| format!("session {dir:?}")).collect();
+    let rig = town.town.rig(RIG).unwrap();
+    let read: Result<(Vec<Attempt>, usize), Error> =
+        town.town.ledger.read(|view| Ok((view.attempts_of_rig(rig.name())?, view.live_incarnations()?.len())));
+    let (attempts, live) = read.unwrap();
+    if live > 0 {
+        left.push(format!("{live} incarnations are live"));
+    }
+    let worktrees = town.world.list(&rig.layout.root.join("polecats")).unwrap();
+    left.extend(worktrees.iter().map(|name| format!("worktree {name}")));
+    let refs = town.world.refs(&rig.layout.repo()).unwrap();
+    let branches = attempts.iter().map(|attempt| format!("refs/heads/{}", attempt.branch));
+    left.extend(branches.filter(|branch| refs.contains_key(branch)));
+    let lanes = [rig.repo_lock(), rig.remote_lock(), format!("refinery-{RIG}")];
+    left.extend(lanes.iter().filter(|lane| town.town.try_lock(lane).unwrap().is_none()).map(|lane| format!("lock {lane}")));
+    left
+}
+
+impl SimTown {
+    /// Takes the town up or down, as a person.
+    fn take(&self, to: &str) {
+        let take = || match to {
+            "up" => updown::want_up(&self.town, &Caller::overseer()),
+            _ => updown::down(&self.town, &Caller::overseer()).map(|_| ()),
+        };
+        let taken = self.kills.act(Actor::Overseer, take).or_else(|| self.kills.act(Actor::Overseer, take));
+        taken.expect("nobody dies twice").unwrap();
+    }
+}
+
+#[test]
+fn whoever_dies_wherever_the_story_ends_well() {
+    let recorded = play(None);
+    assert_eq!(recorded.problems, [""; 0], "nobody died");
+    let mut report = String::new();
+    let mut failed = Vec::new();
+    let mut runs = 0;
+    for ((point, actor), passes) in &recorded.passes {
+        for pass in BTreeSet::from([1, *passes]) {
+            let kill = Kill { point: point.clone(), actor: *actor, pass };
+            let ran = play(Some(kill));
+            let outcome = if ran.problems.is_empty() { "ok".to_owned() } else { ran.problems.join("; ") };
+            let line = format!("{actor:9} {point} #{pass}: {} rounds: {outcome}", ran.recovery);
+            writeln!(report, "{line}").unwrap();
+            failed.extend((!ran.problems.is_empty()).then_some(line));
+            runs += 1;
+        }
+    }
+    println!("{report}{runs} runs, {} failed", failed.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let points: BTreeSet<&String> = recorded.passes.keys().map(|(point, _)| point).collect();
+    let missing: Vec<String> = super::points::all().into_iter().filter(|p| !points.contains(p)).collect();
+    println!("never passed: {missing:#?}");
+}

@@ -1,7 +1,7 @@
 //! All points × all actors, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gt::demo::judge;
 use gt::demo::story::RIG;
@@ -184,27 +184,52 @@ impl SimTown {
     }
 }
 
+/// Every point that an actor passed, at its first pass and at its last.
+fn kills(passes: &Passes) -> Vec<Kill> {
+    let kill = |((point, actor), passes): (&(String, Actor), &u32)| {
+        let (point, actor) = (point.clone(), *actor);
+        BTreeSet::from([1, *passes]).into_iter().map(move |pass| Kill { point: point.clone(), actor, pass })
+    };
+    passes.iter().flat_map(kill).collect()
+}
+
+/// Plays the story once for each kill; answers with a line for each, and whether it ended well.
+fn play_all(kills: &[Kill]) -> Vec<(String, bool)> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mine = std::iter::from_fn(|| kills.get(next.fetch_add(1, Ordering::Relaxed)));
+        mine.map(play_one).collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(work));
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn play_one(kill: &Kill) -> (String, bool) {
+    let Kill { point, actor, pass } = kill;
+    let ran = std::panic::catch_unwind(|| play(Some(kill.clone())));
+    let (recovery, problems) = match ran {
+        Ok(ran) => (ran.recovery, ran.problems),
+        Err(_) => (0, vec!["panicked".to_owned()]),
+    };
+    let outcome = if problems.is_empty() { "ok".to_owned() } else { problems.join("; ") };
+    (format!("{actor:9} {point} #{pass}: {recovery} rounds: {outcome}"), problems.is_empty())
+}
+
 #[test]
 fn whoever_dies_wherever_the_story_ends_well() {
     let recorded = play(None);
     assert_eq!(recorded.problems, [""; 0], "nobody died");
-    let mut report = String::new();
-    let mut failed = Vec::new();
-    let mut runs = 0;
-    for ((point, actor), passes) in &recorded.passes {
-        for pass in BTreeSet::from([1, *passes]) {
-            let kill = Kill { point: point.clone(), actor: *actor, pass };
-            let ran = play(Some(kill));
-            let outcome = if ran.problems.is_empty() { "ok".to_owned() } else { ran.problems.join("; ") };
-            let line = format!("{actor:9} {point} #{pass}: {} rounds: {outcome}", ran.recovery);
-            writeln!(report, "{line}").unwrap();
-            failed.extend((!ran.problems.is_empty()).then_some(line));
-            runs += 1;
-        }
+    let mut lines = play_all(&kills(&recorded.passes));
+    lines.sort();
+    for (line, _) in &lines {
+        println!("{line}");
     }
-    println!("{report}{runs} runs, {} failed", failed.len());
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let failed: Vec<&String> = lines.iter().filter(|(_, ok)| !ok).map(|(line, _)| line).collect();
+    println!("{} points, {} runs, {} failed", recorded.passes.len(), lines.len(), failed.len());
     let points: BTreeSet<&String> = recorded.passes.keys().map(|(point, _)| point).collect();
     let missing: Vec<String> = super::points::all().into_iter().filter(|p| !points.contains(p)).collect();
-    println!("never passed: {missing:#?}");
+    println!("never passed: {missing:?}");
+    assert!(failed.is_empty(), "{failed:#?}");
 }

@@ -5,5 +5,24 @@
 //! that fails.
 
 mod points;
+mod real;
 mod simulated;
 mod story;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Runs that go on at the same time.
+const AT_ONCE: usize = 3;
+
+/// Does `work` for each item, some at a time, each on the next free thread; the answers are in no order.
+fn for_all<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let mine = std::iter::from_fn(|| items.get(next.fetch_add(1, Ordering::Relaxed)));
+        mine.map(&work).collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(share)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}

@@ -1,7 +1,6 @@
 //! All points × all actors, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gt::demo::judge;
 use gt::demo::story::RIG;
@@ -20,6 +19,11 @@ const LIMIT: u32 = 2_000;
 
 /// Ticks after its end in which nothing may happen any more.
 const REST: u32 = 20;
+
+/// Points that the story passes.
+pub fn passed() -> BTreeSet<String> {
+    play(None).passes.into_keys().map(|(point, _)| point).collect()
+}
 
 /// What a run came to.
 struct Ran {
@@ -193,19 +197,7 @@ fn kills(passes: &Passes) -> Vec<Kill> {
     passes.iter().flat_map(kill).collect()
 }
 
-/// Plays the story once for each kill; answers with a line for each, and whether it ended well.
-fn play_all(kills: &[Kill]) -> Vec<(String, bool)> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mine = std::iter::from_fn(|| kills.get(next.fetch_add(1, Ordering::Relaxed)));
-        mine.map(play_one).collect::<Vec<_>>()
-    };
-    std::thread::scope(|scope| {
-        let threads = [(); 2].map(|()| scope.spawn(work));
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    })
-}
-
+/// Plays the story with that kill; answers with a line about it, and whether it ended well.
 fn play_one(kill: &Kill) -> (String, bool) {
     let Kill { point, actor, pass } = kill;
     let ran = std::panic::catch_unwind(|| play(Some(kill.clone())));
@@ -221,7 +213,7 @@ fn play_one(kill: &Kill) -> (String, bool) {
 fn whoever_dies_wherever_the_story_ends_well() {
     let recorded = play(None);
     assert_eq!(recorded.problems, [""; 0], "nobody died");
-    let mut lines = play_all(&kills(&recorded.passes));
+    let mut lines = super::for_all(&kills(&recorded.passes), play_one);
     lines.sort();
     for (line, _) in &lines {
         println!("{line}");

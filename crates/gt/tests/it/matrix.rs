@@ -4,6 +4,7 @@
 //! there are is read from the engine's own source; a story that never reaches one of them proves nothing about it, so
 //! that fails.
 
+mod asides;
 mod points;
 mod real;
 mod simulated;

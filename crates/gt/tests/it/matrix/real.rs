@@ -8,6 +8,7 @@ use gt::demo::run::{kill_hard, make_project};
 use gt::demo::story::{PREFIX, RIG};
 
 use super::story;
+use crate::simulated::may_be_done;
 use crate::town::{Output, Town, identity_of, text, write};
 
 /// What a call answers with that a signal ended.
@@ -43,8 +44,7 @@ impl Armed {
         }
         self.typed_again += 1;
         let again = self.town.gt_with(cwd, &[], args);
-        let may_be_done = self.point.ends_with(":after");
-        assert!(again.code == 0 || may_be_done, "{}: gt {} again: {again:?}", self.point, args.join(" "));
+        assert!(again.code == 0 || may_be_done(&self.point), "{}: gt {} again: {again:?}", self.point, args.join(" "));
         again
     }
 

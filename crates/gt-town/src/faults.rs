@@ -60,7 +60,8 @@ impl Faults {
 impl Armed {
     fn is_deadly(&self) -> bool {
         // Below zero it wraps: nobody passes a point that often.
-        self.left.fetch_sub(1, Ordering::SeqCst) == 1 && self.once.as_ref().is_none_or(|once| File::create_new(once).is_ok())
+        self.left.fetch_sub(1, Ordering::SeqCst) == 1
+            && self.once.as_ref().is_none_or(|once| File::create_new(once).is_ok())
     }
 }
 

@@ -106,9 +106,10 @@ impl State {
         let Some(actor) = self.acting.last().copied() else { return false };
         let passes = self.passes.entry((point.to_owned(), actor)).or_default();
         *passes += 1;
-        let dies = self.kill.as_ref().is_some_and(|kill| {
-            (kill.point.as_str(), kill.actor, kill.pass) == (point, actor, *passes)
-        });
+        let dies = self
+            .kill
+            .as_ref()
+            .is_some_and(|kill| (kill.point.as_str(), kill.actor, kill.pass) == (point, actor, *passes));
         if dies {
             self.deaths.push(point.to_owned());
         }

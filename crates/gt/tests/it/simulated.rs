@@ -19,8 +19,8 @@ use gt::{Invocation, Process};
 use gt_testkit::sim::{AgentFactory, Files, RebaseEnd, SimAgent, SimWorld, Turn};
 use gt_town::deacon::{self, Memory};
 use gt_town::ledger::{Event, Incarnation, Ledger};
-use gt_town::world::{ContainedCommand, Disk as _, Exit, Repo as _, RunEnd, RunResult, SessionPlan, World};
 use gt_town::town::Rig;
+use gt_town::world::{ContainedCommand, Disk as _, Exit, Repo as _, RunEnd, RunResult, SessionPlan, World};
 use gt_town::{Error, Outside, Town, install, port, refinery};
 
 use crate::both_worlds::Scene;
@@ -369,8 +369,7 @@ impl SimStage<'_> {
 
 impl Stage for SimStage<'_> {
     fn gt(&mut self, args: &[&str]) -> Outcome {
-        let called =
-            self.inside.kills.act(Actor::Worker, || self.inside.call(args, self.worktree(), &self.plan.env));
+        let called = self.inside.kills.act(Actor::Worker, || self.inside.call(args, self.worktree(), &self.plan.env));
         let Some(outcome) = called else {
             // The whole agent dies, not only its call.
             self.inside.world.kill(&self.plan.dir);

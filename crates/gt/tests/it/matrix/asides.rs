@@ -18,7 +18,7 @@ use crate::simulated::{REMOTE, SimTown};
 pub const SETTINGS: &str = "max_polecats = 4\nlinger_seconds = 0\nback_off_seconds = 0\nmax_incarnations = 3\n\
                             quiet_minutes = 1\n";
 
-/// Its first worker hangs, the next one moves a ref and lands.
+/// Its first worker hangs, the next one lands.
 const HANGS: &str = "demo-h1";
 /// Its workers die at once.
 const CRASHES: &str = "demo-k1";
@@ -37,7 +37,6 @@ bead = "demo-h1"
 step = "implement"
 write = { "lib/bench.sh" = "bench() { echo \"room\"; }\n", "tests/bench.sh" = "expect \"$(bench)\" \"room\"\n" }
 commit = "Set up a bench"
-misbehave = "move-ref"
 
 [[act]]
 bead = "demo-k1"
@@ -47,10 +46,11 @@ misbehave = "crash"
 bead = "demo-u1"
 misbehave = "hang"
 
-[[act]] # whatever else there is: findings without code
+[[act]] # whatever else there is: it is put off
 step = "implement"
-run = ["gt", "done", "--no-code"]
-may_fail = true
+incarnation = 1
+run = ["gt", "done", "--status", "deferred", "--message", "some other day"]
+misbehave = "exit"
 "#;
 
 /// What the workers do.
@@ -79,7 +79,9 @@ pub fn play(town: &SimTown) -> u32 {
     aside.settings_are_damaged();
     aside.until("everything to be cleared away", |town| {
         let left = town.town.ledger.read(|view| {
-            Ok::<_, Error>(view.open_effects()?.len() + view.present_attempts()?.len() + view.live_incarnations()?.len())
+            Ok::<_, Error>(
+                view.open_effects()?.len() + view.present_attempts()?.len() + view.live_incarnations()?.len(),
+            )
         });
         left.unwrap() == 0
     });
@@ -125,7 +127,7 @@ impl Aside<'_> {
         let (one, two) = (self.bead("One"), self.bead("Two"));
         self.town.gt(&["bead", "dep", "add", &one, &two]);
         self.town.gt(&["bead", "dep", "remove", &one, &two]);
-        let convoy = self.made(&["convoy", "create", "Both", &one], "/id");
+        let convoy = self.made(&["convoy", "create", "Both", &one], "/convoy/id");
         self.town.gt(&["convoy", "add", &convoy, &two]);
         self.town.gt(&["bead", "close", &one, &two]);
         self.town.gt(&["mail", "send", "overseer", "-s", "Hello", "-m", "Good day"]);
@@ -162,7 +164,7 @@ impl Aside<'_> {
         self.town.gt(&["do", "Look around", "--rig", RIG]);
         self.until("the act to be given up", |town| condition(town, "effect"));
         self.town.gt(&["doctor", "--retry"]);
-        self.until("the findings", |town| {
+        self.until("the bead to be put off", |town| {
             town.town.ledger.read(|view| Ok::<_, Error>(view.present_attempts()?.is_empty())).unwrap()
         });
     }
@@ -171,8 +173,17 @@ impl Aside<'_> {
         self.edit(RIG, |text| text.replace("landing = \"auto\"", "landing = \"ask\""));
         self.town.gt(&["sling", HANGS, CRASHES, UNSLUNG, RIG]);
         self.until("the bead to be recovered", |town| condition(town, "quarantine"));
+        self.make_stray_branch();
         self.town.gt(&["unsling", UNSLUNG]);
         self.town.gt(&["bead", "close", CRASHES, UNSLUNG]);
+    }
+
+    /// As a worker would, in whichever worktree there is.
+    fn make_stray_branch(&self) {
+        let polecats = self.town.town.layout.root.join(RIG).join("polecats");
+        let worktree = polecats.join(&self.town.world.list(&polecats).unwrap()[0]);
+        let head = self.town.world.head(&worktree).unwrap();
+        self.town.world.move_ref(&worktree, "refs/heads/stray", Some(&head)).unwrap();
     }
 
     fn trunk_is_red(&mut self) {
@@ -227,8 +238,8 @@ pub fn problems(town: &SimTown) -> Vec<String> {
         problems.push(format!("on the trunk: {landed:?}"));
     }
     let conditions = town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?)).unwrap();
-    // That a ref was moved is for a person to see.
-    let unexpected = conditions.iter().filter(|c| c.kind != "refs");
+    // That somebody made a ref is for a person to see.
+    let unexpected = conditions.iter().filter(|c| c.kind != "foreign-ref");
     problems.extend(unexpected.map(|c| format!("condition {}: {}", c.kind, c.text)));
     problems
 }

@@ -80,7 +80,8 @@ fn arguments(text: &str) -> Vec<String> {
         found.last_mut().unwrap().push(c);
     }
     // The closure itself is no argument that matters: its commas may have been counted.
-    let trimmed: Vec<String> = found.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect();
+    let trimmed: Vec<String> =
+        found.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect();
     let closure = trimmed.iter().position(|text| text.starts_with('|') || text == "change");
     trimmed[..closure.map_or(trimmed.len(), |at| at + 1)].to_vec()
 }

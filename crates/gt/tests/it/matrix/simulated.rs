@@ -6,7 +6,7 @@ use gt::demo::judge;
 use gt::demo::story::RIG;
 use gt_model::bead::Status;
 use gt_model::protocol::Message;
-use gt_town::ledger::{Attempt, Landing, Mail, Swarm};
+use gt_town::ledger::{Attempt, AttemptOutcome, Landing, Mail, Swarm};
 use gt_town::world::{Disk as _, Repo as _};
 use gt_town::{Caller, Error, updown};
 
@@ -183,10 +183,14 @@ fn leftovers(town: &SimTown) -> Vec<String> {
     let worktrees = town.world.list(&rig.layout.root.join("polecats")).unwrap();
     left.extend(worktrees.iter().map(|name| format!("worktree {name}")));
     let refs = town.world.refs(&rig.layout.repo()).unwrap();
-    let branches = attempts.iter().map(|attempt| format!("refs/heads/{}", attempt.branch));
+    // What was taken back or put off keeps its branch.
+    let over = |attempt: &&Attempt| matches!(attempt.outcome, Some(AttemptOutcome::Landed | AttemptOutcome::Rework));
+    let branches = attempts.iter().filter(over).map(|attempt| format!("refs/heads/{}", attempt.branch));
     left.extend(branches.filter(|branch| refs.contains_key(branch)));
     let lanes = [rig.repo_lock(), rig.remote_lock(), format!("refinery-{RIG}")];
-    left.extend(lanes.iter().filter(|lane| town.town.try_lock(lane).unwrap().is_none()).map(|lane| format!("lock {lane}")));
+    left.extend(
+        lanes.iter().filter(|lane| town.town.try_lock(lane).unwrap().is_none()).map(|lane| format!("lock {lane}")),
+    );
     left
 }
 
@@ -233,7 +237,8 @@ fn play_one((what, kill): &(Play, Kill)) -> (String, bool) {
     (format!("{actor:9} {point} #{pass}: {recovery} rounds: {outcome}"), problems.is_empty())
 }
 
-/// The main story with every kill, and the asides with those that the main story has no occasion for.
+/// The main story with every kill, and the asides with those that the main story has no occasion for: at the first
+/// pass only, since little there happens twice.
 fn all_kills() -> Vec<(Play, Kill)> {
     let [story, asides] = [Play::Story, Play::Asides].map(|what| {
         let ran = play(what, None);
@@ -242,7 +247,8 @@ fn all_kills() -> Vec<(Play, Kill)> {
     });
     let aside: Passes = asides.into_iter().filter(|(key, _)| !story.contains_key(key)).collect();
     let of_story = kills(&story).into_iter().map(|kill| (Play::Story, kill));
-    of_story.chain(kills(&aside).into_iter().map(|kill| (Play::Asides, kill))).collect()
+    let first = kills(&aside).into_iter().filter(|kill| kill.pass == 1);
+    of_story.chain(first.map(|kill| (Play::Asides, kill))).collect()
 }
 
 /// Points that a simulated town does not have, and why.

@@ -3,8 +3,10 @@
 
 mod bad_input;
 mod both_worlds;
+mod clocks;
 mod crashes;
 mod failure_modes;
+mod fire;
 mod flow;
 mod kills;
 mod matrix;

@@ -46,7 +46,7 @@ fn a_runner_killed_while_its_git_still_pushes_lands_once() {
     // The push goes on without its runner. Two more want to land, and boot starts another deacon.
     let rounds = [(); 2].map(|()| town.start(&[], &["refinery", "run", "--once"]));
     for round in rounds.map(finish) {
-        assert_eq!(round.code, 0, "{round:?}");
+        assert!(matches!(round.code, 0 | 4), "at work, or refused since another one is: {round:?}");
     }
     check_once(&town, &[bead]);
     assert_eq!(town.ask("SELECT count(*) FROM landings"), ["1"]);
@@ -62,7 +62,7 @@ fn runners_beside_the_deacon_double_nothing() {
         let verbs = [["refinery", "run", "--once"], ["refinery", "run", "--once"], ["witness", "run", "--once"]];
         let runners = verbs.map(|verb| town.start(&[], &verb));
         for runner in runners.map(finish) {
-            assert_eq!(runner.code, 0, "{runner:?}");
+            assert!(matches!(runner.code, 0 | 4), "at work, or refused since another one is: {runner:?}");
         }
         town.ask("SELECT count(*) FROM beads WHERE close_reason LIKE 'merged%'") == ["3"]
     });

@@ -62,7 +62,7 @@ pub fn script() -> Script {
 const BARE_REMOTE: &str = "https://forge.invalid/bare.git";
 
 /// Rounds in which anything that is waited for must come.
-const LIMIT: u32 = 3_000;
+const LIMIT: u32 = 600;
 
 /// More than one look's time, so that pauses and silence are soon over.
 const SOON: Duration = Duration::from_secs(3);
@@ -158,7 +158,8 @@ impl Aside<'_> {
 
     /// Worktrees can't be added until the engine gives up; a person has it tried again.
     fn acts_fail(&mut self) {
-        for _ in 0..gt_model::effect::EFFECT_TRIES {
+        // One more, since whoever dies may have used one up without noting it.
+        for _ in 0..=gt_model::effect::EFFECT_TRIES {
             self.town.world.fail_next("add_worktree", "disk full");
         }
         self.town.gt(&["do", "Look around", "--rig", RIG]);

@@ -286,3 +286,11 @@ fn whoever_dies_wherever_the_story_ends_well() {
     println!("{} points, {} runs, {} failed", points.len(), lines.len(), failed.len());
     assert!(failed.is_empty(), "{failed:#?}");
 }
+
+#[test]
+fn what_is_green_is_asked_for_though_the_refinery_died_before() {
+    let kill = Kill { point: "commit:ask:before".to_owned(), actor: Actor::Refinery, pass: 1 };
+    let ran = play(Play::Asides, Some(kill));
+    assert_eq!(ran.problems, [""; 0]);
+    assert!(ran.recovery > 0, "somebody died");
+}

@@ -158,12 +158,16 @@ impl Aside<'_> {
 
     /// Worktrees can't be added until the engine gives up; a person has it tried again.
     fn acts_fail(&mut self) {
-        // One more, since whoever dies may have used one up without noting it.
-        for _ in 0..=gt_model::effect::EFFECT_TRIES {
+        self.town.gt(&["do", "Look around", "--rig", RIG]);
+        // Typed twice, there are two of them. One failure more, since whoever dies may have used one up without noting it.
+        let present = self.town.town.ledger.read(|view| Ok::<_, Error>(view.present_attempts()?.len())).unwrap();
+        for _ in 0..=present * gt_model::effect::EFFECT_TRIES as usize {
             self.town.world.fail_next("add_worktree", "disk full");
         }
-        self.town.gt(&["do", "Look around", "--rig", RIG]);
-        self.until("the act to be given up", |town| condition(town, "effect"));
+        self.until("all acts to be given up", |town| {
+            let open = town.town.ledger.read(|view| Ok::<_, Error>(view.open_effects()?)).unwrap();
+            condition(town, "effect") && open.iter().all(|row| row.gave_up)
+        });
         self.town.gt(&["doctor", "--retry"]);
         self.until("the bead to be put off", |town| {
             town.town.ledger.read(|view| Ok::<_, Error>(view.present_attempts()?.is_empty())).unwrap()

@@ -2,13 +2,29 @@
 //!
 //! Each effect has `effect:<kind>:before` and `…:after`, each commit `commit:<verb>:before` and `…:after`.
 
-use std::cell::Cell;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Which fault points are armed. In ordinary use none is.
-#[derive(Clone, Debug, Default)]
+/// Told of each point that is passed. It may unwind, which is how an actor of a simulated town is killed.
+pub type Watcher = dyn Fn(&str) + Send + Sync;
+
+/// Which fault points are armed. In ordinary use none is. Clones share what they count.
+#[derive(Clone, Default)]
 pub struct Faults {
-    /// The point, and how many passes of it are let through first.
-    armed: Option<(String, Cell<u32>)>,
+    armed: Option<Arc<Armed>>,
+    watcher: Option<Arc<Watcher>>,
+}
+
+/// A point at which the process ends.
+#[derive(Debug)]
+struct Armed {
+    point: String,
+    /// Passes of it that are still to come, the deadly one included.
+    left: AtomicU32,
+    /// A file that whoever dies here makes first; where it is there, somebody has died already, and that is enough.
+    once: Option<PathBuf>,
 }
 
 impl Faults {
@@ -17,22 +33,40 @@ impl Faults {
         Self::default()
     }
 
-    /// Reads `<point>` or `<point>#<n>` (stop at the n-th pass, counted from 1).
-    pub fn parse(text: &str) -> Self {
+    /// Reads `<point>` or `<point>#<n>` (stop at the n-th pass, counted from 1). With `once`, a file that several
+    /// processes share, only the first of them that gets there stops.
+    pub fn parse(text: &str, once: Option<PathBuf>) -> Self {
         let (point, pass) = text.rsplit_once('#').unwrap_or((text, "1"));
-        let pass = pass.parse::<u32>().unwrap_or(1).max(1);
-        Self { armed: Some((point.to_owned(), Cell::new(pass))) }
+        let left = AtomicU32::new(pass.parse::<u32>().unwrap_or(1).max(1));
+        Self { armed: Some(Arc::new(Armed { point: point.to_owned(), left, once })), watcher: None }
+    }
+
+    /// Tells `watcher` of each point that is passed.
+    pub fn watched(watcher: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { armed: None, watcher: Some(Arc::new(watcher)) }
     }
 
     /// Passes a point; if it is armed, the process ends here as if killed.
     pub fn at(&self, point: &str) {
-        let Some((armed, left)) = &self.armed else { return };
-        if armed != point {
-            return;
+        if let Some(watcher) = &self.watcher {
+            watcher(point);
         }
-        left.set(left.get() - 1);
-        if left.get() == 0 {
+        if self.armed.as_ref().is_some_and(|armed| armed.point == point && armed.is_deadly()) {
             std::process::abort();
         }
+    }
+}
+
+impl Armed {
+    fn is_deadly(&self) -> bool {
+        // Below zero it wraps: nobody passes a point that often.
+        self.left.fetch_sub(1, Ordering::SeqCst) == 1
+            && self.once.as_ref().is_none_or(|once| File::create_new(once).is_ok())
+    }
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faults").field("armed", &self.armed).finish_non_exhaustive()
     }
 }

@@ -18,6 +18,7 @@ pub fn install(root: &Path, outside: &Outside) -> Result<Town> {
     require_room(root, outside)?;
     make_aside(root, outside, |at| {
         let ledger = Ledger::create(&Layout::new(at).ledger(), outside.world.clone())?;
+        let ledger = ledger.with_faults(outside.faults.clone());
         record_origin(&ledger, outside)
     })?;
     Town::open(root, outside.clone())

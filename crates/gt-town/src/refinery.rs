@@ -119,6 +119,7 @@ impl Refinery<'_> {
             return Ok(());
         }
         self.finish_open_landing()?;
+        self.ask_again()?;
         let waiting = self.waiting()?;
         if waiting.is_empty() {
             return Ok(());
@@ -357,6 +358,21 @@ impl Refinery<'_> {
                 self.rework(mr, &verdict.failure.unwrap_or_default())
             }
         }
+    }
+
+    /// What is green and was never asked for: a refinery that was killed between the two leaves that.
+    fn ask_again(&mut self) -> Result<()> {
+        let unasked = self.town.ledger.read(|view| {
+            let mut unasked = Vec::new();
+            for mr in view.open_merge_requests(Some(self.rig.name()))? {
+                let green = status(view, self.rig, &mr)? == MrStatus::NeedsApproval;
+                if green && view.condition("approval", mr.id.as_str())?.is_none() {
+                    unasked.push(mr);
+                }
+            }
+            Ok::<_, Error>(unasked)
+        })?;
+        unasked.iter().try_for_each(|mr| self.ask(mr))
     }
 
     fn ask(&mut self, mr: &MergeRequest) -> Result<()> {

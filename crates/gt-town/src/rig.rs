@@ -244,11 +244,16 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     }
     disk.create_dir(&layout.root.join(".beads"))?;
     disk.link(&layout.formulas(), Path::new("../../.beads/formulas"))?;
-    let held_because = gates.is_empty().then(|| NO_GATE.to_owned());
+    // Held until it is proved: whoever is killed before must not leave a rig that looks as if it were.
+    let held_because = match (gates.is_empty(), new.skip_proof) {
+        (true, _) => Some(NO_GATE),
+        (false, false) => Some(UNPROVED),
+        (false, true) => None,
+    };
     town.ledger.write(&caller.name(), "rig add", |tx| {
         tx.add_rig(&site.name, &site.prefix, &site.remote, &site.trunk)?;
         tx.set_remote_refs(&site.name, &branches)?;
-        if let Some(why) = &held_because {
+        if let Some(why) = held_because {
             tx.raise("rig-held", site.name.as_str(), why)?;
         }
         Ok::<_, Error>(())
@@ -273,6 +278,8 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
 }
 
 const NO_GATE: &str = "no gate was found, so nothing could be shown to be green; `gt rig gates add` names one, or `allow_ungated = true` in rig.toml is your word that none is needed; then `gt rig release`";
+
+const UNPROVED: &str = "its gates were not run on the trunk yet: `gt rig release` runs them";
 
 fn start_of_new_trunk(town: &Town, remote: &str, branches: &std::collections::BTreeMap<String, Sha>) -> Result<Sha> {
     let head = town.world().repo().ask_remote(remote)?.head_branch;
@@ -321,15 +328,14 @@ landing = \"ask\"      # what is green waits for `gt mq approve`; \"auto\" lands
 pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
     let run = run_on_trunk(town, rig)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
-        match run.failure() {
-            Some(failure) => {
-                let first = failure.lines().next().unwrap_or_default();
-                let log = run.gates.last().map(|gate| gate.log.as_str()).unwrap_or_default();
-                let text = format!("its trunk is red: {first} (all of it: {log})");
-                tx.raise("rig-held", rig.name().as_str(), &text)?
-            }
-            None => tx.clear("rig-held", rig.name().as_str())?,
-        };
+        // What held it before is told by this run.
+        tx.clear("rig-held", rig.name().as_str())?;
+        if let Some(failure) = run.failure() {
+            let first = failure.lines().next().unwrap_or_default();
+            let log = run.gates.last().map(|gate| gate.log.as_str()).unwrap_or_default();
+            let text = format!("its trunk is red: {first} (all of it: {log})");
+            tx.raise("rig-held", rig.name().as_str(), &text)?;
+        }
         Ok::<_, Error>(())
     })?;
     Ok(run)
@@ -342,6 +348,7 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>
         Err(error) => {
             let text = format!("its gates could not be run on the trunk: {error}");
             town.ledger.write(&caller.name(), "prove", |tx| {
+                tx.clear("rig-held", rig.name().as_str())?;
                 tx.raise("rig-held", rig.name().as_str(), &text).map_err(Error::from)
             })?;
             Ok(None)

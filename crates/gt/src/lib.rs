@@ -63,7 +63,8 @@ impl Process {
     ) -> Result<Self, StartError> {
         let gt = gt?;
         let world: Arc<dyn World> = Arc::new(RealWorld::new(gt.clone()));
-        let faults = env.get("GT_FAULT").map_or_else(Faults::none, |text| Faults::parse(text));
+        let once = env.get("GT_FAULT_ONCE").map(PathBuf::from);
+        let faults = env.get("GT_FAULT").map_or_else(Faults::none, |text| Faults::parse(text, once));
         let outside = Outside {
             build: build_of(&gt),
             world,

@@ -11,10 +11,10 @@ use super::{SimWorld, State};
 pub const START: Timestamp = Timestamp::constant(1_893_456_000, 0);
 
 impl State {
-    /// Wall time: the start plus what has passed.
+    /// Wall time: the start plus what has passed, and what it was turned by.
     pub(super) fn now(&self) -> Timestamp {
         let passed = SignedDuration::try_from(self.monotonic).unwrap_or(SignedDuration::MAX);
-        START.checked_add(passed).unwrap_or(Timestamp::MAX)
+        START.checked_add(passed.saturating_add(self.turned)).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -23,6 +23,12 @@ impl SimWorld {
     pub fn advance(&self, how_long: Duration) {
         let mut state = self.locked();
         state.monotonic = state.monotonic.saturating_add(how_long);
+    }
+
+    /// Turns the wall clock forwards or backwards. The monotonic one does not notice.
+    pub fn turn_wall_clock(&self, by: SignedDuration) {
+        let mut state = self.locked();
+        state.turned = state.turned.saturating_add(by);
     }
 
     /// Sets what goes on in a [`Clock::pause`], after its time has passed. A pause inside of it only lets time pass.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gt_town::world::{Clock, Disk, FolderFacts, Repo, Sessions, World, WorldError, WorldResult};
+use jiff::SignedDuration;
 
 mod clock;
 mod disk;
@@ -59,6 +60,8 @@ struct State {
     runner: Option<Arc<CommandRunner>>,
     meanwhile: Option<Meanwhile>,
     monotonic: Duration,
+    /// How far the wall clock was turned.
+    turned: SignedDuration,
     failures: BTreeMap<String, VecDeque<String>>,
     journal: Vec<String>,
 }

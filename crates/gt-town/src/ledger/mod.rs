@@ -135,6 +135,11 @@ impl Ledger {
         Self::set_up(Connection::open_in_memory()?, Path::new("/memory/beads.db"), world, Faults::none())
     }
 
+    /// The same ledger with these fault points.
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
     fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
         Self { connection: RefCell::new(connection), lock: path.with_file_name("beads.lock"), world, faults }
     }

@@ -3,10 +3,14 @@
 
 mod bad_input;
 mod both_worlds;
+mod clocks;
 mod crashes;
 mod failure_modes;
+mod fire;
 mod flow;
 mod keep;
+mod kills;
+mod matrix;
 mod misbehaviour;
 mod real;
 mod sabotage;

@@ -18,12 +18,13 @@ use gt::sim::script::{FilePath, Mark, Misbehaviour, Script};
 use gt::{Invocation, Process};
 use gt_testkit::sim::{AgentFactory, Files, RebaseEnd, SimAgent, SimWorld, Turn};
 use gt_town::deacon::{self, Memory};
-use gt_town::faults::Faults;
 use gt_town::ledger::{Event, Incarnation, Ledger};
+use gt_town::town::Rig;
 use gt_town::world::{ContainedCommand, Disk as _, Exit, Repo as _, RunEnd, RunResult, SessionPlan, World};
-use gt_town::{Error, Outside, Town, install, refinery};
+use gt_town::{Error, Outside, Town, install, port, refinery};
 
 use crate::both_worlds::Scene;
+use crate::kills::{Actor, Kills};
 
 /// The remote of the sample project.
 pub const REMOTE: &str = "https://forge.invalid/street.git";
@@ -61,6 +62,8 @@ pub struct Inside {
     pub world: SimWorld,
     pub town: Rc<Town>,
     outside: Outside,
+    /// Who dies where.
+    pub kills: Kills,
     memory: RefCell<Memory>,
     marks: RefCell<BTreeSet<String>>,
     /// Errors of looks and rounds: as with the real deacon, the next one tries again.
@@ -87,11 +90,16 @@ impl Drop for SimTown {
 impl SimTown {
     /// A town with the demo's project as its one rig, whose workers play `script`. `settings` are lines of town.toml.
     pub fn new(settings: &str, script: &Script) -> Self {
+        Self::with_kills(settings, script, Kills::default())
+    }
+
+    /// The same, in which somebody may die.
+    pub fn with_kills(settings: &str, script: &Script, kills: Kills) -> Self {
         let world = SimWorld::new();
         world.add_remote(REMOTE, "main", &project::files());
         world.set_runner(run_gates);
         world.write(Path::new(SCRIPT), script.to_toml().unwrap().as_bytes()).unwrap();
-        let outside = outside(&world);
+        let outside = outside(&world, &kills);
         let number = NEXT.replace(NEXT.get() + 1);
         let inside = Rc::new(Inside {
             town: Rc::new(open_town(&world, &outside, settings)),
@@ -99,6 +107,7 @@ impl SimTown {
             marks: RefCell::default(),
             errors: RefCell::default(),
             said: RefCell::default(),
+            kills,
             world,
             outside,
         });
@@ -113,6 +122,11 @@ impl SimTown {
 
     fn add_rig(&self) {
         self.gt(&["rig", "add", story::RIG, REMOTE, "--prefix", story::PREFIX]);
+        let held = self.town.ledger.read(|view| Ok::<_, Error>(view.condition("rig-held", story::RIG)?)).unwrap();
+        if self.kills.deaths().iter().any(|point| point == "commit:rig add:after" || point == "commit:prove:before") {
+            assert!(held.is_some(), "a rig that was not proved is held");
+            self.gt(&["rig", "release", story::RIG]);
+        }
         let path = self.town.rig(story::RIG).unwrap().layout.settings();
         let text = String::from_utf8(self.world.read(&path).unwrap().unwrap()).unwrap();
         let text = text.replace("landing = \"ask\"", "landing = \"auto\"");
@@ -122,11 +136,18 @@ impl SimTown {
 }
 
 impl Inside {
-    /// A verb, as the overseer calls it; it must succeed.
+    /// A verb, as the overseer calls it; it must succeed. Where it was killed, it is typed again; what was committed
+    /// before may then be refused as done already.
     pub fn gt(&self, args: &[&str]) -> String {
-        let outcome = self.call(args, Path::new(ROOT), &self.outside.env);
-        assert_eq!(outcome.code, 0, "gt {}: {}", args.join(" "), outcome.out);
-        outcome.out
+        let call = || self.kills.act(Actor::Overseer, || self.call(args, Path::new(ROOT), &self.outside.env));
+        if let Some(outcome) = call() {
+            assert_eq!(outcome.code, 0, "gt {}: {}", args.join(" "), outcome.out);
+            return outcome.out;
+        }
+        let again = call().expect("nobody dies twice");
+        let was_done = self.kills.deaths().iter().any(|point| may_be_done(point));
+        assert!(again.code == 0 || was_done, "gt {} again: {}", args.join(" "), again.out);
+        again.out
     }
 
     /// Imports beads from JSONL.
@@ -151,13 +172,28 @@ impl Inside {
     /// One look of the deacon; whether it did anything. (While a look waits, there is no other one.)
     pub fn look(&self) -> bool {
         let Ok(mut memory) = self.memory.try_borrow_mut() else { return false };
-        self.noted(deacon::look(&self.town, &mut memory)).unwrap_or_default()
+        match self.kills.act(Actor::Deacon, || deacon::look(&self.town, &mut memory)) {
+            Some(looked) => self.noted(looked).unwrap_or_default(),
+            // The next deacon remembers nothing.
+            None => {
+                *memory = Memory::default();
+                true
+            }
+        }
+    }
+
+    /// Writes the exported files, as the deacon does after its look.
+    pub fn export(&self) {
+        let exported = self.kills.act(Actor::Deacon, || port::export_changed(&self.town));
+        exported.map_or_else(|| *self.memory.borrow_mut() = Memory::default(), |result| _ = self.noted(result));
     }
 
     /// One round of each refinery; whether it changed anything.
     pub fn refine(&self) -> bool {
-        let rounds = self.town.rigs().unwrap().into_iter().map(|rig| self.noted(refinery::run_round(&self.town, &rig)));
-        rounds.flatten().flatten().filter(refinery::Round::changed).count() > 0
+        let Ok(rigs) = self.town.rigs() else { return false };
+        let round = |rig: &Rig| self.kills.act(Actor::Refinery, || refinery::run_round(&self.town, rig));
+        let rounds = rigs.into_iter().filter_map(|rig| self.noted(round(&rig)?));
+        rounds.flatten().filter(refinery::Round::changed).count() > 0
     }
 
     fn noted<T>(&self, result: Result<T, Error>) -> Option<T> {
@@ -203,7 +239,12 @@ impl Inside {
     }
 }
 
-fn outside(world: &SimWorld) -> Outside {
+/// Whether a verb that died at this point has done something already: a rig is there before it is proved.
+pub fn may_be_done(point: &str) -> bool {
+    point.ends_with(":after") || point.starts_with("commit:prove:")
+}
+
+fn outside(world: &SimWorld, kills: &Kills) -> Outside {
     let secrets = AtomicU64::new(0);
     let entropy = move || u128::from(secrets.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
     Outside {
@@ -213,7 +254,7 @@ fn outside(world: &SimWorld) -> Outside {
         gt: PathBuf::from("/usr/bin/gt"),
         presets: gt::presets().unwrap(),
         entropy: Arc::new(entropy),
-        faults: Faults::none(),
+        faults: kills.faults(),
     }
 }
 
@@ -222,6 +263,7 @@ fn open_town(world: &SimWorld, outside: &Outside, settings: &str) -> Town {
     let ledger = Ledger::in_memory(outside.world.clone()).unwrap();
     let Town { layout, ledger, outside, .. } = install::install_over(Path::new(ROOT), outside, ledger).unwrap();
     world.write(&layout.settings(), format!("version = 1\nagent = \"sim\"\n{settings}").as_bytes()).unwrap();
+    let ledger = ledger.with_faults(outside.faults.clone());
     Town::with_ledger(&layout.root, outside, ledger).unwrap()
 }
 
@@ -285,6 +327,7 @@ struct SimStage<'a> {
 }
 
 const FAILED: i32 = 1;
+const KILLED: i32 = 137;
 const NOT_STARTED: i32 = 127;
 
 fn outcome<T>(result: Result<T, impl ToString>) -> Outcome {
@@ -326,7 +369,12 @@ impl SimStage<'_> {
 
 impl Stage for SimStage<'_> {
     fn gt(&mut self, args: &[&str]) -> Outcome {
-        let outcome = self.inside.call(args, self.worktree(), &self.plan.env);
+        let called = self.inside.kills.act(Actor::Worker, || self.inside.call(args, self.worktree(), &self.plan.env));
+        let Some(outcome) = called else {
+            // The whole agent dies, not only its call.
+            self.inside.world.kill(&self.plan.dir);
+            return Outcome { code: KILLED, out: String::new() };
+        };
         self.say(&format!("$ gt {} -> {}", args.join(" "), outcome.code));
         if outcome.code != 0 {
             self.say(outcome.out.trim_end());

@@ -259,6 +259,12 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("install", "a simulated ledger is made without: the real half has it"),
     ("boot", "there is no boot: the real half has it"),
     ("refinery", "a condition that the deacon's own thread notes around a round, as it does for `patrol`"),
+    ("polecat recover", "a person's verb outside of the flow, one transaction like sling: `keep` has it"),
+    (
+        "retention",
+        "runs once an hour, outside of the flow; what it left half done its next run finishes: `keep` has it",
+    ),
+    ("session stop", "a person's verb outside of the flow: `terminals` has it"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

@@ -1,0 +1,67 @@
+//! Verbs that agents say often, beside the smallest process there is, with 1,000 beads in the ledger.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::report::Row;
+use super::town::{BenchTown, bead, finish, path, text};
+
+/// Beads in the ledger.
+const BEADS: usize = 1000;
+
+/// Minimal process starts that a verb may cost.
+const AIM: f64 = 3.0;
+
+/// Times each verb, and the smallest process right before it, `pairs` times.
+pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
+    let town = BenchTown::start(gt, BEADS, "headless", 4)?;
+    let nothing = build_nothing(&town)?;
+    town.sling(&[bead(1)])?;
+    let (_, _, agent) = town.sessions()?.into_iter().next().ok_or("no session runs")?;
+    let token = agent.variable("GT_INCARNATION")?;
+    town.gt(&["mail", "send", "bench/polecats/amber", "overseer", "-s", "A word", "-m", "Some text"])?;
+    let verbs: [(&str, &[&str], bool); 4] = [
+        ("gt hook, as a worker", &["hook"], true),
+        ("gt prime, as a worker", &["prime"], true),
+        ("gt mail inbox, as a worker", &["mail", "inbox"], true),
+        ("gt mail inbox, as a person", &["mail", "inbox"], false),
+    ];
+    let mut times = vec![(Vec::new(), Vec::new()); verbs.len()];
+    // The first round warms caches and is not counted.
+    for round in 0..=pairs {
+        for (at, (_, words, as_worker)) in verbs.iter().enumerate() {
+            let mut verb = town.command(town.gt_path());
+            verb.args(*words);
+            if *as_worker {
+                verb.env("GT_INCARNATION", &token);
+            }
+            let pair = (time(&mut town.command(&nothing))?, time(&mut verb)?);
+            if round > 0 {
+                times[at].0.push(pair.0);
+                times[at].1.push(pair.1);
+            }
+        }
+    }
+    let rows = verbs.iter().zip(&times);
+    Ok(rows.map(|((name, ..), (peer, own))| Row::times(name, own).beside(peer, Some(AIM))).collect())
+}
+
+/// A program that does nothing, as the release build would make it.
+fn build_nothing(town: &BenchTown) -> Result<PathBuf, String> {
+    let (source, program) = (town.folder().join("nothing.rs"), town.folder().join("nothing"));
+    std::fs::write(&source, "fn main() {}\n").map_err(text)?;
+    // With the environment as it is: rustc may be found through it.
+    let mut rustc = Command::new("rustc");
+    finish(rustc.args(["-O", "-C", "strip=symbols", "--edition", "2024", "-o", &path(&program), &path(&source)]))?;
+    Ok(program)
+}
+
+/// From before the start to after the end.
+fn time(command: &mut Command) -> Result<Duration, String> {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let start = Instant::now();
+    let status = command.status().map_err(text)?;
+    let took = start.elapsed();
+    if status.success() { Ok(took) } else { Err(format!("{command:?}: {status}")) }
+}

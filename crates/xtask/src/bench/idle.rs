@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::report::Row;
-use super::town::{BenchTown, Process, stat};
+use super::town::{BenchTown, stat};
 
 /// Milliseconds of one clock tick of /proc (`USER_HZ` is 100 on every Linux that we run on).
 const TICK_MS: f64 = 10.0;
@@ -14,10 +14,13 @@ const REST: Duration = Duration::from_secs(10);
 
 /// What a process has used so far.
 #[derive(Clone, Copy, Default)]
-struct Used {
-    own_ticks: f64,
-    children_ticks: f64,
-    switches: f64,
+pub struct Used {
+    /// Milliseconds of CPU time of its own.
+    pub own_ms: f64,
+    /// Milliseconds of CPU time of its children that have ended and were waited for.
+    pub children_ms: f64,
+    /// Context switches of all its threads.
+    pub switches: f64,
 }
 
 /// Watches boot and deacon for some seconds.
@@ -25,15 +28,15 @@ pub fn measure(gt: &Path, seconds: u64) -> Result<Vec<Row>, String> {
     let town = BenchTown::start(gt, 1000, "headless", 4)?;
     std::thread::sleep(REST);
     let daemons = [("boot", town.daemon("boot")?), ("deacon", town.daemon("deacon")?)];
-    let before: Vec<Used> = daemons.iter().map(|(_, process)| used(*process)).collect();
+    let before: Vec<Used> = daemons.iter().map(|(_, process)| used(process.pid)).collect();
     let forks = forks();
     std::thread::sleep(Duration::from_secs(seconds));
     let mut rows = Vec::new();
     for ((role, process), before) in daemons.iter().zip(before) {
-        let after = used(*process);
+        let after = used(process.pid);
         let mut row = |what: &str, unit, value| rows.push(Row::single(&format!("{role}: {what}"), unit, value));
-        row("CPU time", "ms", (after.own_ticks - before.own_ticks) * TICK_MS);
-        row("CPU time of its ended children", "ms", (after.children_ticks - before.children_ticks) * TICK_MS);
+        row("CPU time", "ms", after.own_ms - before.own_ms);
+        row("CPU time of its ended children", "ms", after.children_ms - before.children_ms);
         row("context switches", "", after.switches - before.switches);
     }
     let forks = self::forks() - forks;
@@ -42,10 +45,15 @@ pub fn measure(gt: &Path, seconds: u64) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-fn used(process: Process) -> Used {
-    let fields = stat(process.pid).unwrap_or_default();
+/// What a process has used so far.
+pub fn used(pid: i32) -> Used {
+    let fields = stat(pid).unwrap_or_default();
     let field = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
-    Used { own_ticks: field(11) + field(12), children_ticks: field(13) + field(14), switches: switches(process.pid) }
+    Used {
+        own_ms: (field(11) + field(12)) * TICK_MS,
+        children_ms: (field(13) + field(14)) * TICK_MS,
+        switches: switches(pid),
+    }
 }
 
 /// Of all its threads, whether it gave way or was made to.

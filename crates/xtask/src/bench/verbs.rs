@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::idle::used;
 use super::report::Row;
 use super::town::{BenchTown, bead, finish, path, text};
 
@@ -31,11 +32,7 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
     // The first round warms caches and is not counted.
     for round in 0..=pairs {
         for (at, (_, words, as_worker)) in verbs.iter().enumerate() {
-            let mut verb = town.command(town.gt_path());
-            verb.args(*words);
-            if *as_worker {
-                verb.env("GT_INCARNATION", &token);
-            }
+            let mut verb = verb(&town, words, as_worker.then_some(token.as_str()));
             let pair = (time(&mut town.command(&nothing))?, time(&mut verb)?);
             if round > 0 {
                 times[at].0.push(pair.0);
@@ -43,8 +40,33 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
             }
         }
     }
-    let rows = verbs.iter().zip(&times);
-    Ok(rows.map(|((name, ..), (peer, own))| Row::times(name, own).beside(peer, Some(AIM))).collect())
+    let mut rows: Vec<Row> = verbs
+        .iter()
+        .zip(&times)
+        .map(|((name, ..), (peer, own))| Row::times(name, own).beside(peer, Some(AIM)))
+        .collect();
+    let peer = cpu(pairs, || town.command(&nothing))?;
+    for (name, words, as_worker) in &verbs {
+        let own = cpu(pairs, || verb(&town, words, as_worker.then_some(token.as_str())))?;
+        rows.push(Row::times(&format!("{name}: CPU time a call"), &[own]).beside(&[peer], None));
+    }
+    Ok(rows)
+}
+
+fn verb(town: &BenchTown, words: &[&str], token: Option<&str>) -> Command {
+    let mut verb = town.command(town.gt_path());
+    verb.args(words).envs(token.map(|token| ("GT_INCARNATION", token)));
+    verb
+}
+
+/// CPU time of one call, of `calls` in a row: a busy machine falsifies it less than the time that passes.
+fn cpu(calls: usize, command: impl Fn() -> Command) -> Result<Duration, String> {
+    let own = i32::try_from(std::process::id()).map_err(text)?;
+    let before = used(own).children_ms;
+    for _ in 0..calls {
+        time(&mut command())?;
+    }
+    Ok(Duration::from_secs_f64((used(own).children_ms - before) / 1000.0 / calls as f64))
 }
 
 /// A program that does nothing, as the release build would make it.

@@ -94,9 +94,9 @@ pub struct Prime {
 pub fn prime(town: &Town, caller: &Caller) -> Result<Prime> {
     let hook = if caller.incarnation.is_some() { hook(town, caller)? } else { None };
     let unread = |view: &View<'_>| Ok::<_, Error>(view.inbox(&caller.address, true)?);
-    // Most often there is none: then nothing is written, and no turn to write is waited for.
+    // Most often there is none that is new: then nothing is written, and no turn to write is waited for.
     let mail = match town.ledger.read(unread)? {
-        none if none.is_empty() => none,
+        mail if mail.iter().all(|item| item.delivery.delivered_at.is_some()) => mail,
         _ => town.ledger.write(&caller.name(), "prime", |tx| {
             let mail = unread(tx)?;
             mail.iter().try_for_each(|item| tx.deliver(item, caller.incarnation.as_ref()))?;

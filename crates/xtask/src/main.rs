@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod licences;
 mod soak;
 
@@ -29,6 +30,8 @@ enum Verb {
         #[command(subcommand)]
         what: Soak,
     },
+    /// Measure, each time beside what a person would do by hand; docs/benchmarks.md has the method
+    Bench(bench::Args),
     /// Check that every dependency's licence is one of those that we allow
     Licences,
 }
@@ -55,6 +58,7 @@ enum Soak {
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Soak { what: Soak::Demo { runs, seed, polecats, runtime } } => soak::demo(runs, seed, polecats, &runtime),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Licences => licences::check(),
     };
     match result {

@@ -32,7 +32,8 @@ pub fn demo(runs: u64, first_seed: u64, polecats: Option<u32>, runtime: &str) ->
     if red.is_empty() { Ok(()) } else { Err(format!("not green with seeds {red:?}; their folders are kept")) }
 }
 
-fn build() -> Result<PathBuf, String> {
+/// Builds a release `gt`; answers with its path.
+pub fn build() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no workspace")?;
     let status = Command::new("cargo").args(["build", "--release", "--bin", "gt"]).current_dir(root).status();
     match status {

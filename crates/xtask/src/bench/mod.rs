@@ -1,0 +1,68 @@
+//! Benchmarks: temporary towns, measured beside what a person would do by hand in the same run.
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+mod idle;
+mod machine;
+mod recovery;
+mod report;
+mod sling;
+mod town;
+mod verbs;
+
+use report::Report;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Verbs that agents say often, beside the smallest process there is
+    Verbs,
+    /// First local effect of a sling to its session, beside `git worktree add` and a session by hand
+    Sling,
+    /// Death of a worker, and of everything, to the next start
+    Recovery,
+    /// What a town without work costs
+    Idle,
+}
+
+/// Flags of `bench`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Args {
+    /// What
+    #[arg(value_enum)]
+    what: What,
+    /// How often [default: 200 verbs, 20 slings, 10 deaths]
+    #[arg(long)]
+    pairs: Option<usize>,
+    /// How often everything is killed
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// For how many seconds an idle town is watched
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// This `gt` instead of a release build of this workspace
+    #[arg(long)]
+    gt: Option<std::path::PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures, and prints what came out.
+pub fn run(args: &Args) -> Result<(), String> {
+    let gt = match &args.gt {
+        Some(gt) => gt.canonicalize().map_err(|e| format!("{}: {e}", gt.display()))?,
+        None => crate::soak::build()?,
+    };
+    let pairs = |default: usize| args.pairs.unwrap_or(default).max(1);
+    let before = machine::line();
+    let rows = match args.what {
+        What::Verbs => verbs::measure(&gt, pairs(200))?,
+        What::Sling => sling::measure(&gt, pairs(20))?,
+        What::Recovery => recovery::measure(&gt, pairs(10), args.rounds)?,
+        What::Idle => idle::measure(&gt, args.seconds)?,
+    };
+    let report = Report { what: format!("{:?}", args.what).to_lowercase(), machine: before, rows };
+    println!("{}", if args.json { report.json() } else { report.text() });
+    Ok(())
+}

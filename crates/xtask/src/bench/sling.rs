@@ -1,0 +1,135 @@
+//! Slings, one after the other, each beside the same by hand.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::report::Row;
+use super::town::{BenchTown, bead, finish, path, text};
+
+/// How much more a sling may cost than the same by hand.
+const AIM: f64 = 1.2;
+
+/// Lets what is left over of the step before come to rest, so that it is not measured with the next.
+const REST: Duration = Duration::from_millis(1500);
+
+/// Slings `pairs` beads headless, and as many in tmux where there is one.
+pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
+    let mut rows = in_runtime(gt, pairs, "headless")?;
+    if Command::new("tmux").arg("-V").output().is_ok() {
+        rows.extend(in_runtime(gt, pairs, "tmux")?);
+    }
+    Ok(rows)
+}
+
+/// What the ledger says of one sling.
+struct Slung {
+    fetch: Duration,
+    worktree: Duration,
+    set_up: Duration,
+    session: Duration,
+    local: Duration,
+}
+
+fn in_runtime(gt: &Path, pairs: usize, runtime: &str) -> Result<Vec<Row>, String> {
+    let town = BenchTown::start(gt, pairs + 1, runtime, 4)?;
+    let mut hand = Hand::new(&town, runtime == "tmux")?;
+    let (mut slung, mut by_hand) = (Vec::new(), Vec::new());
+    // The first pair starts tmux's servers and warms caches; it is not counted.
+    for at in 1..=pairs + 1 {
+        let bead = bead(at);
+        std::thread::sleep(REST);
+        let own = one(&town, &bead)?;
+        std::thread::sleep(REST);
+        let peer = hand.start(at)?;
+        town.unsling(&[bead])?;
+        if at > 1 {
+            slung.push(own);
+            by_hand.push(peer);
+        }
+    }
+    let each = |pick: fn(&Slung) -> Duration| slung.iter().map(pick).collect::<Vec<_>>();
+    let row = |what: &str, pick| Row::times(&format!("{runtime}: {what}"), &each(pick));
+    Ok(vec![
+        row("add-worktree decided to session started", |s| s.local).beside(&by_hand, Some(AIM)),
+        row("  of it add-worktree", |s| s.worktree),
+        row("  of it set-up", |s| s.set_up),
+        row("  of it start-session", |s| s.session),
+        row("before it: sling committed to fetch-base done", |s| s.fetch),
+    ])
+}
+
+/// Each effect is decided in the commit that ends the one before, so the ends are the beginnings as well.
+fn one(town: &BenchTown, bead: &str) -> Result<Slung, String> {
+    town.gt(&["sling", bead, super::town::RIG])?;
+    // Long enough that the question is not asked while the sling is under way.
+    std::thread::sleep(REST);
+    let started = town.await_event(bead, "effect-start-session", 1)?;
+    let at = |event: &str| town.times(bead, event)?.first().copied().ok_or_else(|| format!("{bead}: no {event}"));
+    let (hooked, fetched) = (at("bead-hooked")?, at("effect-fetch-base")?);
+    let (added, set_up) = (at("effect-add-worktree")?, at("effect-set-up")?);
+    Ok(Slung {
+        fetch: between(hooked, fetched),
+        worktree: between(fetched, added),
+        set_up: between(added, set_up),
+        session: between(set_up, started),
+        local: between(fetched, started),
+    })
+}
+
+/// Time from one moment to a later one.
+pub fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// The same by hand: a worktree of a bare clone, and something that waits in it.
+struct Hand<'t> {
+    town: &'t BenchTown,
+    tmux: bool,
+    waiting: Vec<Child>,
+}
+
+impl<'t> Hand<'t> {
+    fn new(town: &'t BenchTown, tmux: bool) -> Result<Self, String> {
+        let repo = path(&town.folder().join("hand.git"));
+        finish(town.command("git").args(["clone", "-q", "--bare", &path(&town.remote()), &repo]))?;
+        Ok(Self { town, tmux, waiting: Vec::new() })
+    }
+
+    fn tmux(&self) -> Command {
+        let mut tmux = self.town.command("tmux");
+        tmux.env("TMUX_TMPDIR", self.town.folder()).args(["-L", "hand", "-f", "/dev/null"]);
+        tmux
+    }
+
+    fn start(&mut self, number: usize) -> Result<Duration, String> {
+        let (name, repo) = (format!("hand-{number}"), path(&self.town.folder().join("hand.git")));
+        let folder = self.town.folder().join(&name);
+        let start = Instant::now();
+        let mut git = self.town.command("git");
+        finish(git.args(["-C", &repo, "worktree", "add", "-q", "-b", &name, &path(&folder), "main"]))?;
+        if self.tmux {
+            let folder = path(&folder);
+            finish(self.tmux().args(["new-session", "-d", "-s", &name, "-c", &folder, "sleep", "86400"]))?;
+        } else {
+            let mut waiting = self.town.command("setsid");
+            waiting.args(["sleep", "86400"]).current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+            self.waiting.push(waiting.spawn().map_err(text)?);
+        }
+        Ok(start.elapsed())
+    }
+}
+
+impl Drop for Hand<'_> {
+    fn drop(&mut self) {
+        for child in &mut self.waiting {
+            // Our own children: they are there until they are waited for.
+            let _ = child.kill().and_then(|()| child.wait());
+        }
+        if self.tmux {
+            let _ = self.tmux().arg("kill-server").output();
+        }
+    }
+}

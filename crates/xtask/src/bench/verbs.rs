@@ -1,0 +1,89 @@
+//! Verbs that agents say often, beside the smallest process there is, with 1,000 beads in the ledger.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::idle::used;
+use super::report::Row;
+use super::town::{BenchTown, bead, finish, path, text};
+
+/// Beads in the ledger.
+const BEADS: usize = 1000;
+
+/// Minimal process starts that a verb may cost.
+const AIM: f64 = 3.0;
+
+/// Times each verb, and the smallest process right before it, `pairs` times.
+pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
+    let town = BenchTown::start(gt, BEADS, "headless", 4)?;
+    let nothing = build_nothing(&town)?;
+    town.sling(&[bead(1)])?;
+    let (_, _, agent) = town.sessions()?.into_iter().next().ok_or("no session runs")?;
+    let token = agent.variable("GT_INCARNATION")?;
+    town.gt(&["mail", "send", "bench/polecats/amber", "overseer", "-s", "A word", "-m", "Some text"])?;
+    let verbs: [(&str, &[&str], bool); 4] = [
+        ("gt hook, as a worker", &["hook"], true),
+        ("gt prime, as a worker", &["prime"], true),
+        ("gt mail inbox, as a worker", &["mail", "inbox"], true),
+        ("gt mail inbox, as a person", &["mail", "inbox"], false),
+    ];
+    let mut times = vec![(Vec::new(), Vec::new()); verbs.len()];
+    // The first round warms caches and is not counted.
+    for round in 0..=pairs {
+        for (at, (_, words, as_worker)) in verbs.iter().enumerate() {
+            let mut verb = verb(&town, words, as_worker.then_some(token.as_str()));
+            let pair = (time(&mut town.command(&nothing))?, time(&mut verb)?);
+            if round > 0 {
+                times[at].0.push(pair.0);
+                times[at].1.push(pair.1);
+            }
+        }
+    }
+    let mut rows: Vec<Row> = verbs
+        .iter()
+        .zip(&times)
+        .map(|((name, ..), (peer, own))| Row::times(name, own).beside(peer, Some(AIM)))
+        .collect();
+    let peer = cpu(pairs, || town.command(&nothing))?;
+    for (name, words, as_worker) in &verbs {
+        let own = cpu(pairs, || verb(&town, words, as_worker.then_some(token.as_str())))?;
+        rows.push(Row::times(&format!("{name}: CPU time a call"), &[own]).beside(&[peer], None));
+    }
+    Ok(rows)
+}
+
+fn verb(town: &BenchTown, words: &[&str], token: Option<&str>) -> Command {
+    let mut verb = town.command(town.gt_path());
+    verb.args(words).envs(token.map(|token| ("GT_INCARNATION", token)));
+    verb
+}
+
+/// CPU time of one call, of `calls` in a row: a busy machine falsifies it less than the time that passes.
+fn cpu(calls: usize, command: impl Fn() -> Command) -> Result<Duration, String> {
+    let own = i32::try_from(std::process::id()).map_err(text)?;
+    let before = used(own).children_ms;
+    for _ in 0..calls {
+        time(&mut command())?;
+    }
+    Ok(Duration::from_secs_f64((used(own).children_ms - before) / 1000.0 / calls as f64))
+}
+
+/// A program that does nothing, as the release build would make it.
+fn build_nothing(town: &BenchTown) -> Result<PathBuf, String> {
+    let (source, program) = (town.folder().join("nothing.rs"), town.folder().join("nothing"));
+    std::fs::write(&source, "fn main() {}\n").map_err(text)?;
+    // With the environment as it is: rustc may be found through it.
+    let mut rustc = Command::new("rustc");
+    finish(rustc.args(["-O", "-C", "strip=symbols", "--edition", "2024", "-o", &path(&program), &path(&source)]))?;
+    Ok(program)
+}
+
+/// From before the start to after the end.
+fn time(command: &mut Command) -> Result<Duration, String> {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let start = Instant::now();
+    let status = command.status().map_err(text)?;
+    let took = start.elapsed();
+    if status.success() { Ok(took) } else { Err(format!("{command:?}: {status}")) }
+}

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gt_model::id::{BeadId, IncarnationId, RigName};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::deacon::{BUILD_KEY, DESIRED_KEY};
@@ -131,12 +130,13 @@ pub fn drain(
     tell: &mut dyn FnMut(&[Incarnation]),
 ) -> Result<Vec<(IncarnationId, BeadId)>> {
     set_desired(town, caller, DRAINING)?;
-    let since = town.world().clock().now();
+    // Steps are counted, not timed: a clock that jumps must not cut one short or wait for ever.
+    let mut closed_before = BTreeMap::new();
     let mut ended = Vec::new();
     loop {
         let mut waiting = Vec::new();
         for incarnation in live(town)? {
-            if is_at_rest(town, &incarnation, since)? {
+            if is_at_rest(town, &incarnation, &mut closed_before)? {
                 // One that can't be ended keeps nobody waiting here: `down` says so.
                 let bead = end_session(town, caller, &incarnation).unwrap_or_default();
                 ended.extend(bead.map(|bead| (incarnation.id, bead)));
@@ -153,12 +153,16 @@ pub fn drain(
 }
 
 /// Whether a session can be ended without cutting a step short: it closed one since, or has let go of its hook.
-fn is_at_rest(town: &Town, incarnation: &Incarnation, since: Timestamp) -> Result<bool> {
+fn is_at_rest(
+    town: &Town,
+    incarnation: &Incarnation,
+    closed_before: &mut BTreeMap<IncarnationId, usize>,
+) -> Result<bool> {
     town.ledger.read(|view| {
         let hooked = view.attempt(incarnation.attempt)?.is_some_and(|attempt| attempt.is_hooked());
         let steps = view.steps(incarnation.attempt)?;
-        let closed_since = |at: &String| at.parse::<Timestamp>().is_ok_and(|at| at > since);
-        Ok(!hooked || steps.iter().filter_map(|step| step.done_at.as_ref()).any(closed_since))
+        let closed = steps.iter().filter(|step| step.done_at.is_some()).count();
+        Ok(!hooked || closed > *closed_before.entry(incarnation.id.clone()).or_insert(closed))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use gt::demo::run::kill_hard;
 
-use crate::town::{RIG, Town, identity_of};
+use crate::town::{RIG, Town, WORK, finish, identity_of};
 
 const HANG: &str = "[[act]]\nstep = \"implement\"\nsignal = \"hanging\"\nmisbehave = \"hang\"\n";
 
@@ -49,4 +49,26 @@ fn f16_a_deacon_that_dies_is_started_again_and_not_after_down() {
     town.ok(&["down"]);
     town.let_patrols_pass();
     assert_eq!(town.running(), Vec::<String>::new());
+}
+
+#[test]
+fn f16_down_lets_a_worker_finish_its_step_and_up_goes_on_from_there() {
+    let town = Town::new();
+    town.script(&format!("[[act]]\nstep = \"implement\"\nsignal = \"busy\"\nawait = \"go\"\n{WORK}"));
+    let bead = town.bead("Finish the step");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_for_mark("busy");
+    let down = town.start(&[], &["down"]);
+    town.wait_until("the town to drain", || town.ask("SELECT value FROM meta WHERE key = 'desired'") == ["draining"]);
+    town.let_patrols_pass();
+    assert_eq!(town.ask("SELECT count(*) FROM incarnations WHERE ended_at IS NOT NULL"), ["0"], "no step is cut short");
+    town.signal("go");
+    let said = finish(down);
+    assert!(said.code == 0 && said.out.contains("ended session"), "{said:?}");
+    assert_eq!(town.ask("SELECT count(*) FROM steps WHERE id = 'implement' AND done_at IS NOT NULL"), ["1"]);
+    assert_eq!(town.running(), Vec::<String>::new());
+    town.ok(&["up"]);
+    town.wait_closed(&bead);
+    assert_eq!(town.landings(&bead), 1);
 }

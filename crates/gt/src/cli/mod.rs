@@ -1,0 +1,254 @@
+//! The grammar of the command line: daily acts are bare verbs, things have `gt <noun> <verb>`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod bead;
+mod convoy;
+mod daemon;
+mod demo;
+mod keep;
+mod mail;
+mod queue;
+mod rig;
+mod session;
+mod steps;
+
+pub use bead::{BeadVerb, DepVerb};
+pub use convoy::ConvoyVerb;
+pub use daemon::{BootVerb, DeaconVerb};
+pub use demo::{DemoArgs, DemoVerb};
+pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
+pub use mail::MailVerb;
+pub use queue::{MqVerb, RefineryVerb, WitnessVerb};
+pub use rig::{GatesVerb, RigVerb};
+pub use session::{RuntimeArg, SessionVerb};
+pub use steps::{MolVerb, ParkStatus, StepVerb};
+
+/// Many coding agents on several git repositories, and no work lost.
+#[derive(Debug, Parser)]
+#[command(name = "gt", version, propagate_version = true, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "First steps: gt demo · gt install ~/gt · gt help town\nExit codes: gt help exit-codes")]
+pub struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// Print facts as one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The town's folder [default: $GT_TOWN, or found upwards from here]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub town: Option<PathBuf>,
+    /// When to use colours; NO_COLOR is respected
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub color: ColorChoice,
+    /// Say nothing but facts and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// All verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Watch a whole town work on a sample project, from nothing to a landed convoy
+    Demo(DemoArgs),
+    /// Make a town
+    Install {
+        /// A new or empty folder, for example ~/gt
+        path: PathBuf,
+    },
+    /// Projects of the town: add, list, remove; their gates
+    #[command(subcommand)]
+    Rig(RigVerb),
+    /// Make a bead of each title, sling them, and say how to watch
+    Do {
+        /// What is to be done, one title a bead
+        #[arg(required = true)]
+        titles: Vec<String>,
+        /// In this rig [default: the one you are in, or the only one]
+        #[arg(long)]
+        rig: Option<String>,
+        /// Details for every bead; `-` reads them from standard input
+        #[arg(long, short)]
+        description: Option<String>,
+        /// With this kind of agent
+        #[arg(long)]
+        agent: Option<String>,
+        /// In a terminal of the town's tmux, or without one [default: as rig.toml and town.toml say]
+        #[arg(long, value_enum)]
+        runtime: Option<RuntimeArg>,
+    },
+    /// Beads: what is to be done (also called as `bd`)
+    #[command(subcommand)]
+    Bead(BeadVerb),
+    /// Convoys: beads that belong together and land together
+    #[command(subcommand)]
+    Convoy(ConvoyVerb),
+    /// Give beads to workers: claim, hook, spawn
+    Sling {
+        /// Beads, and the rig's name as the last word
+        #[arg(required = true, value_name = "BEAD… RIG")]
+        words: Vec<String>,
+        /// Into this convoy [default: the one that tracks the bead, or a new one]
+        #[arg(long)]
+        convoy: Option<String>,
+        /// With this kind of agent
+        #[arg(long)]
+        agent: Option<String>,
+        /// In a terminal of the town's tmux, or without one [default: as rig.toml and town.toml say]
+        #[arg(long, value_enum)]
+        runtime: Option<RuntimeArg>,
+    },
+    /// Take beads back from their workers; their work is kept
+    Unsling {
+        /// The beads
+        #[arg(required = true)]
+        beads: Vec<String>,
+    },
+    /// Workers, those that are over too: what they left, and how to get it back
+    #[command(subcommand)]
+    Polecat(PolecatVerb),
+    /// Snapshots of worktrees: what is in them, and how to get it back
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
+    /// What is over goes after a while
+    #[command(subcommand)]
+    Retention(RetentionVerb),
+    /// Start the town's daemon
+    Up,
+    /// Let workers finish their step, end their sessions, stop the daemon; work is kept, `gt up` goes on
+    Down {
+        /// End every session at once
+        #[arg(long)]
+        now: bool,
+    },
+    /// Begin nothing new; what is begun goes on
+    Pause {
+        /// Only in this rig [default: the whole town]
+        rig: Option<String>,
+    },
+    /// Take a pause back
+    Resume {
+        /// Of this rig [default: of the whole town]
+        rig: Option<String>,
+    },
+    /// The town at one glance, with what needs you on top
+    Status,
+    /// What happened, newest last
+    Log {
+        /// Only of this bead
+        bead: Option<String>,
+        /// So many of the newest
+        #[arg(long, short = 'n', default_value_t = 30)]
+        last: u32,
+        /// Go on as things happen
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Agents' sessions: list, show, attach, stop
+    #[command(subcommand)]
+    Session(SessionVerb),
+    /// What a worker's session shows, without getting in its way
+    Peek {
+        /// Its address (<rig>/polecats/<name>), or the session's id
+        address: String,
+        /// So many of the last lines
+        #[arg(short = 'n', long, default_value_t = 40)]
+        lines: u32,
+        /// Go on with what is said, until the session ends
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Why a bead, merge request or rig is as it is, and what it waits for
+    Why {
+        /// Its id
+        id: String,
+    },
+    /// Check that everything is there that the town needs
+    Doctor {
+        /// Try acts again that were given up
+        #[arg(long)]
+        retry: bool,
+    },
+    /// Merge requests: list, approve
+    #[command(subcommand)]
+    Mq(MqVerb),
+    /// A rig's merge queue
+    #[command(subcommand)]
+    Refinery(RefineryVerb),
+    /// The watcher of a rig's workers
+    #[command(subcommand)]
+    Witness(WitnessVerb),
+    /// Mail
+    #[command(subcommand)]
+    Mail(MailVerb),
+    /// For agents: who you are, what is on your hook, what to do next
+    Prime,
+    /// For agents: what is on your hook
+    Hook,
+    /// For agents: the steps of your molecule
+    #[command(subcommand)]
+    Step(StepVerb),
+    /// Molecules: the steps that workers follow
+    #[command(subcommand)]
+    Mol(MolVerb),
+    /// For agents: submit your work and let go of it
+    Done {
+        /// The product is what you wrote on the bead; there is nothing to merge
+        #[arg(long, conflicts_with = "status")]
+        no_code: bool,
+        /// Park the bead with its branch instead of submitting it
+        #[arg(long, value_enum)]
+        status: Option<ParkStatus>,
+        /// Why, for whoever looks at it next
+        #[arg(long, short)]
+        message: Option<String>,
+    },
+    /// The town's daemon
+    #[command(subcommand)]
+    Deacon(DeaconVerb),
+    /// What keeps the daemon alive
+    #[command(subcommand)]
+    Boot(BootVerb),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Explain a verb or a topic: town, rig, polecats, refinery, mail, recovery, exit-codes
+    Help {
+        /// The verb or topic
+        words: Vec<String>,
+    },
+    /// Play a script instead of thinking
+    #[command(hide = true)]
+    SimWorker {
+        /// The script [default: $GT_SIM_SCRIPT]
+        #[arg(long)]
+        script: Option<PathBuf>,
+        /// Where the workers' marks are [default: $GT_SIM_PLAY_DIR]
+        #[arg(long)]
+        play_dir: Option<PathBuf>,
+    },
+}

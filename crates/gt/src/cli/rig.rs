@@ -1,0 +1,90 @@
+//! The grammar of `gt rig`.
+
+use clap::Subcommand;
+
+/// Verbs of rigs.
+#[derive(Debug, Subcommand)]
+pub enum RigVerb {
+    /// Add a project: find its remote, trunk and gates, and prove them
+    Add {
+        /// What to call it
+        name: String,
+        /// URL or path of its repository
+        source: String,
+        /// Prefix of its beads' ids [default: from the name]
+        #[arg(long)]
+        prefix: Option<String>,
+        /// The trunk [default: what the remote says]
+        #[arg(long)]
+        branch: Option<String>,
+        /// For a folder without a remote: make a bare copy beside it, which becomes its origin
+        #[arg(long, conflicts_with = "land_on")]
+        make_bare_remote: bool,
+        /// Land on this branch, made where it is not there, instead of the checked-out one
+        #[arg(long, value_name = "BRANCH", conflicts_with = "branch")]
+        land_on: Option<String>,
+        /// Do not run the gates on the trunk now
+        #[arg(long)]
+        skip_proof: bool,
+    },
+    /// List the rigs
+    List,
+    /// Take a rig out of the town; its folder goes into the town's archive, its beads stay
+    Remove {
+        /// Which
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The commands that a merge must pass
+    #[command(subcommand)]
+    Gates(GatesVerb),
+    /// Fetch the rig's remote and say where its trunk is
+    Fetch {
+        /// Which [default: yours, the one you are in, or the only one]
+        name: Option<String>,
+    },
+    /// Take a hold off a rig, once its gates are green on the trunk
+    Release {
+        /// Which
+        name: String,
+    },
+}
+
+/// Verbs of gates.
+#[derive(Debug, Subcommand)]
+pub enum GatesVerb {
+    /// List them
+    List {
+        /// Of which rig [default: the one you are in, or the only one]
+        rig: Option<String>,
+    },
+    /// Run them: in your worktree, or on the trunk
+    Run {
+        /// Of which rig [default: the one you are in, or the only one]
+        rig: Option<String>,
+    },
+    /// Add one to rig.toml
+    Add {
+        /// Of which rig
+        rig: String,
+        /// Its name
+        name: String,
+        /// The command line
+        run: String,
+        /// Seconds that it may take
+        #[arg(long, default_value_t = 1800)]
+        timeout: u64,
+    },
+    /// Remove one from rig.toml
+    Remove {
+        /// Of which rig
+        rig: String,
+        /// Its name
+        name: String,
+    },
+}

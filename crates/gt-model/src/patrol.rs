@@ -43,6 +43,14 @@ pub struct PatrolLimits {
     pub back_off: Duration,
 }
 
+impl PatrolLimits {
+    /// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the
+    /// work's.
+    pub fn pause_after(&self, ended: u32) -> Duration {
+        if ended <= 1 { Duration::ZERO } else { self.back_off.saturating_mul(2_u32.saturating_pow(ended - 2)) }
+    }
+}
+
 /// What the witness makes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
@@ -76,14 +84,9 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         Some(Process::Running) if facts.quiet_for >= limits.quiet => Verdict::Quiet,
         Some(Process::Running) => Verdict::Working,
         Some(Process::Gone) if facts.incarnations >= limits.incarnations => Verdict::Recovered,
-        Some(Process::Gone) if facts.ended_for < back_off(facts.incarnations, limits) => Verdict::BackingOff,
+        Some(Process::Gone) if facts.ended_for < limits.pause_after(facts.incarnations) => Verdict::BackingOff,
         Some(Process::Gone) => Verdict::Crashed,
     }
-}
-
-/// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the work's.
-fn back_off(ended: u32, limits: &PatrolLimits) -> Duration {
-    if ended <= 1 { Duration::ZERO } else { limits.back_off.saturating_mul(2_u32.saturating_pow(ended - 2)) }
 }
 
 #[cfg(test)]

@@ -8,20 +8,19 @@ use gt_model::bead::{Bead, DepType, Status};
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
+use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
-use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx, View};
 use crate::observed::Observed;
-use crate::prompt;
+use crate::reading;
 use crate::refs;
 use crate::remote::{self, Fetched};
-use crate::sessions;
+use crate::seat;
 use crate::setup;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
-use crate::worker_env;
-use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
+use crate::world::{Held, SessionState, WorktreePlan};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -106,6 +105,9 @@ fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
         | Effect::ArchiveWorktree { .. }
         | Effect::PinMr { .. }
         | Effect::DropBranch { .. }
+        | Effect::ReadTrunk { .. }
+        | Effect::AddCrew { .. }
+        | Effect::ArchiveCrew { .. }
         | Effect::UndoRef { .. } => format!("repo-{rig}"),
         Effect::SetUp { attempt } => format!("set-up-{attempt}"),
         Effect::StartSession { incarnation } | Effect::EndSession { incarnation } => format!("session-{incarnation}"),
@@ -155,6 +157,7 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
                     && view.open_effects()?.iter().all(|other| other.id >= row.id || !makes_worktree(other, *attempt))
             }
+            Effect::ArchiveCrew { crew } => view.incarnations_of_agent(crew)?.iter().all(|i| i.ended_at.is_some()),
             // Git deletes no branch that a worktree is on.
             Effect::DropBranch { attempt } => view.attempt(*attempt)?.is_none_or(|a| a.archived_at.is_some()),
             _ => true,
@@ -259,6 +262,17 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             repo.delete_ref(held, &rig.layout.repo(), &format!("refs/heads/{}", attempt.branch))?;
             Ok(Outcome::Done)
         }
+        Effect::ReadTrunk { rig } => {
+            reading::refresh(town, &town.rig(rig.as_str())?, held)?;
+            Ok(Outcome::Done)
+        }
+        Effect::AddCrew { crew } => {
+            Ok(if crew::add_worktree(town, crew, held)? { Outcome::Done } else { Outcome::Moot })
+        }
+        Effect::ArchiveCrew { crew } => {
+            crew::archive(town, crew, held)?;
+            Ok(Outcome::Done)
+        }
         Effect::UndoRef { rig, name, found, to } => {
             let rig = town.rig(rig.as_str())?;
             refs::undo(town, &rig, held, name, found.as_ref(), to.as_ref())?;
@@ -338,10 +352,7 @@ fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
 fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     let incarnation = town.ledger.read(|view| view.incarnation(id).map_err(Error::from))?;
     let incarnation = incarnation.ok_or_else(|| Error::Unknown { what: "incarnation", name: id.0.clone() })?;
-    let (attempt, rig) = attempt_and_rig(town, incarnation.attempt)?;
-    if !attempt.is_hooked() || incarnation.ended_at.is_some() {
-        return Ok(Outcome::Moot);
-    }
+    let Some(seat) = seat::of(town, &incarnation)? else { return Ok(Outcome::Moot) };
     let sessions = town.world().sessions();
     let dir = town.layout.session(id);
     if sessions.state(&dir)? == SessionState::NotStarted {
@@ -349,33 +360,13 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
         let secret = gt_model::id::hex(&(town.outside.entropy)());
         let hash = sha256_hex(&secret);
         town.ledger.write(&runner().name(), "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
-        sessions.start(&session_plan(town, &rig, &attempt, id, &secret)?)?;
+        sessions.start(&seat::plan(town, &seat, &incarnation, &secret)?)?;
     }
     match sessions.state(&dir)? {
         SessionState::NotStarted => Err(Error::refused(format!("session {id} did not start"), "see its shim.log")),
         SessionState::Unknown(why) => Err(Error::refused(format!("session {id}: {why}"), "see its shim.log")),
         state => Ok(Outcome::Started(state)),
     }
-}
-
-fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, secret: &str) -> Result<SessionPlan> {
-    let preset = town.agent(&attempt.agent)?;
-    let mut env = worker_env::environment(town, rig, Some(preset), attempt.slot);
-    env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
-    env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
-    let runtime = sessions::choose(town, rig, attempt.runtime, &env)?;
-    let bin = town.layout.bin().join("gt").display().to_string();
-    let prompt = prompt::first(attempt);
-    let root = town.layout.root.display().to_string();
-    let fill = |arg: &String| arg.replace("{gt}", &bin).replace("{town}", &root).replace("{prompt}", &prompt);
-    Ok(SessionPlan {
-        dir: town.layout.session(id),
-        town: town.layout.root.clone(),
-        cwd: rig.layout.worktree(&attempt.worker),
-        argv: preset.command.iter().map(fill).collect(),
-        env,
-        runtime,
-    })
 }
 
 fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
@@ -473,6 +464,11 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
             }
         }
         (Effect::StartSession { incarnation }, Outcome::Started(state)) => started(tx, incarnation, &state)?,
+        (Effect::ArchiveCrew { crew }, Outcome::Done) => {
+            if let Some(agent) = tx.agent(crew)? {
+                tx.remove_agent(&agent)?;
+            }
+        }
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,
         (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
             let attempt = require_attempt(tx, *attempt)?;
@@ -512,8 +508,10 @@ fn started(tx: &Tx<'_>, id: &IncarnationId, state: &SessionState) -> Result<()> 
     if let SessionState::Running { shim, agent } = state {
         tx.record_start(id, &IncarnationProcess { shim: shim.clone(), agent: agent.clone() })?;
     }
-    let attempt = require_attempt(tx, incarnation.attempt)?;
-    if attempt.is_hooked() { begin_bead(tx, &attempt) } else { Ok(()) }
+    match tx.attempt_of(&incarnation)? {
+        Some(attempt) if attempt.is_hooked() => begin_bead(tx, &attempt),
+        _ => Ok(()),
+    }
 }
 
 /// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.

@@ -11,6 +11,7 @@ use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
 use crate::sessions;
+use crate::standing::{self, AgentStatus};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -24,6 +25,8 @@ pub struct TownStatus {
     pub needs_you: Vec<Condition>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
+    /// The mayor and crew.
+    pub agents: Vec<AgentStatus>,
     /// Its workers.
     pub workers: Vec<WorkerStatus>,
     /// Its merge requests that are not over.
@@ -91,6 +94,7 @@ const FOR_A_PERSON: &[&str] = &[
     "feed",
     "paused",
     "deacon",
+    standing::GAVE_UP,
 ];
 
 /// The town's status.
@@ -106,6 +110,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             deacon,
             needs_you,
             rigs: rigs.iter().map(rig_status).collect(),
+            agents: standing::all_in(town, view)?,
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
@@ -385,7 +390,7 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
     let program = preset.command.first().cloned().unwrap_or_default();
     let bin = town.layout.bin().join("gt").display().to_string();
     let program = program.replace("{gt}", &bin);
-    let env = worker_env::environment(town, rig, Some(preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(preset), None);
     let path = env.get("PATH").cloned().unwrap_or_default();
     let exists = |path: std::path::PathBuf| town.world().disk().exists(&path);
     let found = program.contains('/') && exists(program.clone().into())
@@ -398,8 +403,8 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
 
 /// Whether the tmux is there that the rig's sessions are to run in.
 fn runtime_check(town: &Town, rig: &Rig) -> Check {
-    let env = worker_env::environment(town, rig, None, None);
-    let (problem, fine) = match sessions::choose(town, rig, None, &env) {
+    let env = worker_env::environment(town, Some(rig), None, None);
+    let (problem, fine) = match sessions::choose(town, Some(rig), None, &env) {
         Ok(runtime) => (None, runtime.as_str()),
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };

@@ -1,5 +1,7 @@
 //! What an agent is told first.
 
+use gt_model::address::Address;
+
 use crate::ledger::Attempt;
 
 /// The first prompt of a polecat: short, since `gt prime` says the rest.
@@ -10,4 +12,9 @@ pub fn first(attempt: &Attempt) -> String {
         attempt.address(),
         attempt.bead
     )
+}
+
+/// The first prompt of a standing agent, which `gt prime` tells the rest.
+pub fn standing(address: &Address) -> String {
+    format!("You are {address} of Gas Town. Run `gt prime` now, do what it says, and end your turn.")
 }

@@ -78,6 +78,8 @@ pub struct TownSettings {
     pub max_reworks: u32,
     /// How long what is over is kept.
     pub retention: RetentionSettings,
+    /// The mayor.
+    pub mayor: MayorSettings,
     /// Kinds of agent, by name; these go before the built-in ones.
     pub agents: BTreeMap<String, AgentPreset>,
 }
@@ -96,6 +98,7 @@ impl Default for TownSettings {
             back_off_seconds: 5,
             max_reworks: 3,
             retention: RetentionSettings::default(),
+            mayor: MayorSettings::default(),
             agents: BTreeMap::new(),
         }
     }
@@ -115,6 +118,14 @@ impl TownSettings {
             back_off: Duration::from_secs(self.back_off_seconds),
         }
     }
+}
+
+/// Settings of the mayor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MayorSettings {
+    /// The kind of agent that it is; otherwise as the town says.
+    pub agent: Option<String>,
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.

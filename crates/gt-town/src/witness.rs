@@ -113,7 +113,7 @@ impl Witness<'_> {
                 SessionState::Ended(exit) => {
                     self.write("record end", |tx| {
                         let exit = updown::as_counted(tx, exit)?;
-                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
                 }
@@ -121,7 +121,7 @@ impl Witness<'_> {
                 SessionState::NotStarted if !attempt.is_hooked() => {
                     let exit = crate::world::Exit { code: None, signal: None, reason: "never started".to_owned() };
                     self.write("record end", |tx| {
-                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         Ok(())
                     })?;
                 }

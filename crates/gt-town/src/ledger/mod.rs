@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use crate::faults::Faults;
 use crate::world::{World, WorldError};
 
+mod agents;
 mod attempts;
 mod beads;
 mod effects;
@@ -27,7 +28,8 @@ mod retention;
 mod rigs;
 mod swarms;
 
-pub use attempts::{Attempt, AttemptOutcome, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
+pub use agents::{Agent, AgentChoice};
+pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
 pub use beads::{BeadChange, BeadFilter};
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
@@ -46,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002_slots.sql"),
     include_str!("migrations/003_runtime.sql"),
     include_str!("migrations/004_retention.sql"),
+    include_str!("migrations/006_agents.sql"),
 ];
 
 /// What went wrong with the ledger.

@@ -84,7 +84,7 @@ impl<'p> Context<'p> {
 
     /// The name of the caller's own rig, or of the one whose folder it stands in.
     pub fn rig_here(&self) -> Option<String> {
-        if let gt_model::address::Address::Polecat(rig, _) = &self.caller.address {
+        if let Some(rig) = self.caller.address.rig() {
             return Some(rig.to_string());
         }
         let below = self.process.cwd.strip_prefix(&self.town.layout.root).ok()?;

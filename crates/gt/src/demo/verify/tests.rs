@@ -338,7 +338,7 @@ fn a_session_that_runs_on_is_named() {
     let other = ProcessId { start_ticks: process.start_ticks + 1, ..process.clone() };
     let incarnation = Incarnation {
         id: IncarnationId::from("amber-a1-1"),
-        attempt: AttemptId(1),
+        holder: Holder::Attempt(AttemptId(1)),
         number: 1,
         secret_hash: None,
         process: Some(IncarnationProcess { shim: other, agent: process.clone() }),

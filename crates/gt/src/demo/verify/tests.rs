@@ -1,6 +1,6 @@
 use gt_model::address::Address;
 use gt_model::id::{AttemptId, IncarnationId, RigName};
-use gt_town::ledger::{Delivery, IncarnationProcess};
+use gt_town::ledger::{Delivery, Holder, IncarnationProcess};
 use gt_town::settings::Gate;
 use gt_town::world::ProcessId;
 

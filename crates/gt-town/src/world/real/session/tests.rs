@@ -212,7 +212,7 @@ fn an_agent_with_an_input_gets_the_first_message_and_what_is_said_later() {
     town.sessions.start(&plan).expect("a started session");
     until(|| town.read("session/output.log") == "got first\n");
     assert_eq!(town.sessions.say(&town.dir(), "a \"word\"").expect("a line"), Said::Sent);
-    let said = r#"got {"message":{"content":[{"text":"a \"word\"","type":"text"}],"role":"user"},"type":"user"}"#;
+    let said = r#"got {"type":"user","message":{"role":"user","content":[{"type":"text","text":"a \"word\""}]}}"#;
     let expected = format!("got first\n{said}\n");
     until(|| town.read("session/output.log").len() >= expected.len());
     assert_eq!(town.read("session/output.log"), expected);

@@ -97,7 +97,7 @@ pub fn kind_of(town: &Town, rig: Option<&Rig>, said: Option<&str>) -> Result<Str
 /// How a session is to be started in a seat, with this secret.
 pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -> Result<SessionPlan> {
     let preset = town.agent(&seat.kind)?;
-    let mut env = worker_env::environment(town, seat.rig.as_ref(), Some(preset), seat.slot);
+    let mut env = worker_env::environment(town, seat.rig.as_ref(), Some(&preset), seat.slot);
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{}.{secret}", incarnation.id));
     env.insert("GT_ADDRESS".to_owned(), seat.address.to_string());
     let runtime = sessions::choose(town, seat.rig.as_ref(), seat.runtime, &env)?;
@@ -111,5 +111,6 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
         argv: preset.command.iter().map(fill).collect(),
         env,
         runtime,
+        input: None,
     })
 }

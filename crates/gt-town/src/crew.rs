@@ -123,6 +123,7 @@ pub fn add_worktree(town: &Town, crew: &Address, held: &Held) -> Result<bool> {
         branch: Some(branch(agent.name())),
         start: trunk.ok_or_else(|| Error::refused(format!("{} was never fetched", rig.trunk_ref()), "gt rig fetch"))?,
         identity: (crew.to_string(), format!("{}@{}.gt.invalid", agent.name(), rig.name())),
+        remote: Some(rig.row.remote.clone()),
     };
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
     Ok(true)

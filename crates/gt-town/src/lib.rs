@@ -20,6 +20,7 @@ pub mod identity;
 pub mod install;
 pub mod layout;
 pub mod ledger;
+pub mod mayor;
 pub mod observe;
 pub mod observed;
 pub mod polecat;

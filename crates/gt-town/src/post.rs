@@ -30,6 +30,17 @@ pub fn send_protocol(tx: &Tx<'_>, from: Address, to: Vec<Address>, message: &Mes
 
 /// Sends a caller's mail. Every recipient must exist.
 pub fn send_from(town: &Town, caller: &Caller, to: &[String], subject: &str, body: &str) -> Result<BeadId> {
+    check(subject, body)?;
+    let id = town.ledger.write(&caller.name(), "mail send", |tx| {
+        let to = to.iter().map(|text| recipient(tx, text)).collect::<Result<Vec<_>>>()?;
+        send(tx, caller.address.clone(), to, subject, body)
+    })?;
+    town.wake();
+    Ok(id)
+}
+
+/// Refuses what is too long for a mail.
+pub fn check(subject: &str, body: &str) -> Result<()> {
     if body.len() > BODY_LIMIT || subject.chars().count() > SUBJECT_LIMIT || subject.contains(['\n', '\r']) {
         return Err(Error::Usage {
             what: format!(
@@ -38,12 +49,7 @@ pub fn send_from(town: &Town, caller: &Caller, to: &[String], subject: &str, bod
             hint: "put long texts into files of the repository, and mail their names".to_owned(),
         });
     }
-    let id = town.ledger.write(&caller.name(), "mail send", |tx| {
-        let to = to.iter().map(|text| recipient(tx, text)).collect::<Result<Vec<_>>>()?;
-        send(tx, caller.address.clone(), to, subject, body)
-    })?;
-    town.wake();
-    Ok(id)
+    Ok(())
 }
 
 /// The agent of that address, if there is one.

@@ -16,11 +16,13 @@ use crate::error::{CliError, CliResult};
 mod agent;
 mod bead;
 mod convoy;
+mod crew;
 mod demo;
 mod help;
 mod keep;
 mod look;
 mod mail;
+mod mayor;
 mod queue;
 mod rig;
 mod session;
@@ -139,6 +141,8 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)
         }
         Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
+        Verb::Mayor(verb) => mayor::run(verb, &open()?, console),
+        Verb::Crew(verb) => crew::run(verb, &open()?, console),
         Verb::Polecat(verb) => keep::polecat(verb, &open()?, console),
         Verb::Snapshot(verb) => keep::snapshot(verb, &open()?, console),
         Verb::Retention(verb) => keep::retention(&verb, &open()?, console),

@@ -71,7 +71,8 @@ fn show(session: &Session, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-fn attach(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> CliResult {
+/// `gt session attach`.
+pub fn attach(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> CliResult {
     let can_show = console.is_terminal() && std::io::stdin().is_terminal();
     if session.runtime == Some(Runtime::Tmux) && session.is_running() && !can_show {
         return Err(CliError::Usage {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gt_model::address::Address;
 use gt_model::bead::Bead;
 use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
@@ -80,6 +81,8 @@ pub fn current(steps: &[MoleculeStep]) -> Option<&MoleculeStep> {
 pub struct Prime {
     /// Who it is.
     pub address: String,
+    /// What its role is, where that is not told by what is on its hook.
+    pub role: Option<&'static str>,
     /// What it must run.
     pub hook: Option<Hook>,
     /// Its rig.
@@ -88,6 +91,16 @@ pub struct Prime {
     pub last_end: Option<String>,
     /// Mail that it has not read.
     pub mail: Vec<Mail>,
+}
+
+/// What standing agents are there for. What a polecat is there for, its molecule's steps say.
+fn role(caller: &Caller) -> Option<&'static str> {
+    caller.incarnation.as_ref()?;
+    match caller.address {
+        Address::Mayor => Some(include_str!("prime/mayor.md")),
+        Address::Crew(..) => Some(include_str!("prime/crew.md")),
+        _ => None,
+    }
 }
 
 /// Gathers what an agent has to know, and records that its mail was delivered.
@@ -107,8 +120,8 @@ pub fn prime(town: &Town, caller: &Caller) -> Result<Prime> {
         Some(hook) => town.ledger.read(|view| last_end(view, &hook.attempt))?,
         None => None,
     };
-    let rig = hook.as_ref().map(|h| h.attempt.rig.clone());
-    Ok(Prime { address: caller.name(), hook, rig, last_end, mail })
+    let rig = caller.address.rig().cloned();
+    Ok(Prime { address: caller.name(), role: role(caller), hook, rig, last_end, mail })
 }
 
 fn last_end(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {

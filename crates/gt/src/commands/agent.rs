@@ -105,6 +105,7 @@ pub fn prime(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
             "schema": "gt.prime/1",
             "address": prime.address,
             "rig": prime.rig,
+            "role": prime.role,
             "hook": prime.hook.as_ref().map(hook_json),
             "last_end": prime.last_end,
             "mail": prime.mail,
@@ -131,8 +132,13 @@ fn say_prime(prime: &Prime, is_agent: bool, console: &mut Console<'_>) -> Result
             say_hook(hook, console)?;
             say_bead(hook, console)?;
         }
-        None if is_agent => console.line("Your hook is empty: end your turn.")?,
-        None => console.line("gt status shows the town; gt do \"<title>\" gives work out.")?,
+        None => {
+            let otherwise = match is_agent {
+                true => "Your hook is empty: end your turn.",
+                false => "gt status shows the town; gt do \"<title>\" gives work out.",
+            };
+            console.line(prime.role.unwrap_or(otherwise).trim_end())?;
+        }
     }
     say_mail(prime, console)
 }

@@ -1,6 +1,7 @@
 //! The mayor and crew, played by shell scripts: what they type are the verbs that a real client types.
 
 use gt::demo::run::kill_hard;
+use gt_town::world::ProcessId;
 use serde_json::Value;
 
 use crate::town::{RIG, Town, identity_of, list, text, write};
@@ -81,8 +82,8 @@ fn mails_to_overseer(town: &Town) -> Vec<String> {
     inbox.as_array().unwrap().iter().map(|mail| text(&mail["subject"])).collect()
 }
 
-/// The mayor's processes are those of its newest session.
-fn agent_of(town: &Town, address: &str) -> gt_town::world::ProcessId {
+/// The agent's process of the newest session at an address, while it runs.
+fn agent_of(town: &Town, address: &str) -> Option<ProcessId> {
     serde_json::from_value(town.json(&["session", "show", address])["session"]["agent"].clone()).unwrap()
 }
 
@@ -142,7 +143,7 @@ fn f06_an_idle_town_with_a_sleeping_mayor_prompts_nobody_and_forks_nothing() {
     });
     let after = (prompts(&town).len(), children(deacon), town.ask("SELECT max(seq) FROM events"));
     assert_eq!(after, before, "prompts; children that it had and that it has; events");
-    assert_eq!(before.1.1, 0, "it has no child now");
+    assert!(before.1.0 > 0 && before.1.1 == 0, "what it forked before is seen, and none is left: {before:?}");
     assert_eq!(town.deacon(), Some(deacon));
 }
 
@@ -165,15 +166,13 @@ fn f16_the_mayor_is_kept_running_until_a_person_stops_it() {
     assert!(town.running().is_empty(), "the town is down");
     town.ok(&["up"]);
     wait_for(&town, "running");
-    let first = agent_of(&town, "mayor/");
+    let first = agent_of(&town, "mayor/").unwrap();
     town.ok(&["mayor", "start"]);
-    assert_eq!(agent_of(&town, "mayor/"), first, "it runs already");
+    assert_eq!(agent_of(&town, "mayor/").unwrap(), first, "it runs already");
     assert!(town.ok(&["status"]).contains("mayor/"));
 
     kill_hard(&first);
-    town.wait_until("another incarnation", || {
-        doing(&town).starts_with("running") && agent_of(&town, "mayor/") != first
-    });
+    town.wait_until("another incarnation", || agent_of(&town, "mayor/").is_some_and(|agent| agent != first));
     town.ok(&["down", "--now"]);
     assert_eq!(town.running(), Vec::<String>::new());
     town.ok(&["up"]);
@@ -270,7 +269,7 @@ fn crew_has_a_workspace_and_nothing_in_it_is_lost() {
     town.ok(&["crew", "start", RIG, "ann", "--agent", "scripted"]);
     let address = format!("{RIG}/crew/ann");
     town.wait_until("it to run", || text(&town.json(&["session", "show", &address])["session"]["state"]) == "running");
-    let cwd = std::fs::read_link(format!("/proc/{}/cwd", agent_of(&town, &address).pid)).unwrap();
+    let cwd = std::fs::read_link(format!("/proc/{}/cwd", agent_of(&town, &address).unwrap().pid)).unwrap();
     assert_eq!(cwd, workspace);
     town.ok(&["mail", "send", &format!("{RIG}/ann"), "-s", "Hello"]);
     town.git(&workspace, &["commit", "--quiet", "--allow-empty", "-m", "Begin"]);
@@ -287,7 +286,7 @@ fn crew_has_a_workspace_and_nothing_in_it_is_lost() {
     assert_eq!(town.json(&["crew", "list"])["crew"], Value::Array(Vec::new()));
     assert_eq!(town.gt(&["crew", "start", RIG, "ann"]).code, 4);
     assert_eq!(town.gt(&["mail", "send", &address, "-s", "Gone?"]).code, 2);
-    assert_eq!(town.json(&["retention", "run"])["report"]["unknown"], Value::Array(Vec::new()));
+    assert_eq!(town.json(&["retention", "run"])["retention"]["unknown"], Value::Array(Vec::new()));
     town.ok(&["crew", "add", RIG, "ann"]);
     assert_eq!(town.git(&workspace, &["rev-parse", "HEAD"]), town.remote_branch("main"), "a new one, at the trunk");
     town.let_patrols_pass();

@@ -11,7 +11,7 @@ use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
-use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx, View};
+use crate::ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
 use crate::observed::Observed;
 use crate::reading;
 use crate::refs;
@@ -366,8 +366,7 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     if sessions.state(&dir)? == SessionState::NotStarted {
         if incarnation.number > 1 {
             // What ended the one before may have been a power cut, or its own tools.
-            let held = town.lock(&rig.repo_lock())?;
-            town.world().repo().settle_worktree(&held, &rig.layout.repo(), &worktree_plan(&rig, &attempt)?)?;
+            settle_worktree(town, &incarnation)?;
         }
         // A new secret for every start that is tried: the one before may have been written down and never used.
         let secret = gt_model::id::hex(&(town.outside.entropy)());
@@ -381,6 +380,23 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
         SessionState::Unknown(why) => Err(Error::refused(format!("session {id}: {why}"), "see its shim.log")),
         state => Ok(Outcome::Started(state)),
     }
+}
+
+/// Gives the worktree that an incarnation goes on in its settings and rules again; the mayor has none.
+fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
+    let (rig, plan) = match &incarnation.holder {
+        Holder::Attempt(attempt) => {
+            let (attempt, rig) = attempt_and_rig(town, *attempt)?;
+            let plan = worktree_plan(&rig, &attempt)?;
+            (rig, plan)
+        }
+        Holder::Agent(address) => match crew::workspace(town, address)? {
+            Some(workspace) => workspace,
+            None => return Ok(()),
+        },
+    };
+    let held = town.lock(&rig.repo_lock())?;
+    Ok(town.world().repo().settle_worktree(&held, &rig.layout.repo(), &plan)?)
 }
 
 fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {

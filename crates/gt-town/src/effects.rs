@@ -360,7 +360,7 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
 
 fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, secret: &str) -> Result<SessionPlan> {
     let preset = town.agent(&attempt.agent)?;
-    let mut env = worker_env::environment(town, rig, Some(preset), attempt.slot);
+    let mut env = worker_env::environment(town, rig, Some(&preset), attempt.slot);
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
     env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
     let runtime = sessions::choose(town, rig, attempt.runtime, &env)?;
@@ -375,6 +375,7 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
         argv: preset.command.iter().map(fill).collect(),
         env,
         runtime,
+        input: None,
     })
 }
 

@@ -19,16 +19,22 @@ pub fn cut(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
-/// Text of others, marked as such: every line behind a bar. More than `bytes` of it is left out, and `more` says where
-/// all of it is.
+/// Text of others, marked as such: every line behind a bar. The result has at most `bytes`; where that leaves something
+/// out, `more` says where all of it is.
 pub fn quoted(text: &str, bytes: usize, more: &str) -> String {
     let text = text.trim();
-    let shown = cut(text, bytes);
-    let mut marked: Vec<String> = shown.lines().map(|line| format!("| {}", lines(line))).collect();
-    if shown.len() < text.len() {
-        marked.push(format!("| … all of it: {more}"));
+    let whole: Vec<String> = text.lines().map(marked).collect();
+    let whole = whole.join("\n");
+    if whole.len() <= bytes {
+        return whole;
     }
-    marked.join("\n")
+    let last = format!("| … all of it: {more}");
+    let shown = cut(&whole, bytes.saturating_sub(last.len() + 1)).trim_end_matches(['|', ' ', '\n']);
+    if shown.is_empty() { last } else { format!("{shown}\n{last}") }
+}
+
+fn marked(line: &str) -> String {
+    format!("| {}", lines(line)).trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -38,7 +44,10 @@ mod tests {
     #[test]
     fn text_of_others_is_cut_and_marked() {
         assert_eq!(quoted("a\x1b[2Jb\r\nc\n", 100, "x"), "| a [2Jb\n| c");
-        assert_eq!(quoted("äöü", 3, "gt mail read m"), "| ä\n| … all of it: gt mail read m");
+        let cut = quoted(&"ä\n".repeat(100), 60, "gt mail read m");
+        assert_eq!(cut, "| ä\n| ä\n| ä\n| ä\n| ä\n| … all of it: gt mail read m");
+        assert!(quoted(&"\n\n".repeat(100), 60, "x").len() <= 60);
+        assert_eq!(quoted("a long text that is cut", 5, "x"), "| … all of it: x");
         assert_eq!(quoted("", 3, "x"), "");
         assert_eq!(one_line("a\nb\u{7}"), "a b ");
     }

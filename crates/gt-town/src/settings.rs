@@ -102,8 +102,8 @@ impl Default for TownSettings {
 }
 
 impl TownSettings {
-    /// The limits of a witness's patrol.
-    pub fn patrol_limits(&self) -> PatrolLimits {
+    /// The limits of a witness's patrol over a rig.
+    pub fn patrol_limits(&self, rig: &RigSettings) -> PatrolLimits {
         // 0: nobody is ended for silence.
         let quiet = match self.quiet_minutes {
             0 => Duration::MAX,
@@ -113,6 +113,7 @@ impl TownSettings {
             quiet,
             incarnations: self.max_incarnations,
             back_off: Duration::from_secs(self.back_off_seconds),
+            tool: rig.tool_limit(),
         }
     }
 }
@@ -473,7 +474,16 @@ impl Default for RigSettings {
     }
 }
 
+/// A tool may take this long in any rig.
+const SHORTEST_TOOL_LIMIT: Duration = Duration::from_hours(1);
+
 impl RigSettings {
+    /// How long a worker's tool may take before a person is told: twice as long as the longest gate, or an hour.
+    pub fn tool_limit(&self) -> Duration {
+        let longest = self.gate.iter().map(|gate| gate.timeout_seconds).max().unwrap_or_default();
+        Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
+    }
+
     /// Says which gates these are: a verdict counts only for the very gates that gave it.
     pub fn gates_hash(&self) -> String {
         let text: Vec<String> =

@@ -51,6 +51,8 @@ pub struct Marks(pub BTreeMap<String, Mark>);
 pub enum Stage {
     /// Its client has said nothing yet, or never does.
     Silent,
+    /// Its client is there, and has had no prompt yet.
+    Ready,
     /// It is at work, or was told to go on.
     Working,
     /// A tool was begun and is not over.
@@ -71,8 +73,9 @@ pub enum Stage {
 
 impl Marks {
     /// Names of marks in the order in which they count where two are of the same time.
-    const NAMES: [&'static str; 11] = [
+    const NAMES: [&'static str; 12] = [
         "start",
+        "compacted",
         "prompt",
         "before-tool",
         "after-tool",
@@ -109,6 +112,7 @@ impl Marks {
         let Some((name, mark)) = self.newest() else { return Stage::Silent };
         let mark = mark.clone();
         match name {
+            "start" => Stage::Ready,
             "before-tool" => Stage::InTool(mark),
             "permission" => Stage::Asking(mark),
             "stop" if mark.background > 0 => Stage::Background(mark),
@@ -149,7 +153,8 @@ mod tests {
         let mark = Mark::at;
         check(&[], Stage::Silent);
         check(&[("blocks", 9)], Stage::Silent);
-        check(&[("start", 1)], Stage::Working);
+        check(&[("start", 1)], Stage::Ready);
+        check(&[("start", 1), ("compacted", 2)], Stage::Working);
         check(&[("start", 1), ("prompt", 2)], Stage::Working);
         check(&[("prompt", 2), ("before-tool", 3)], Stage::InTool(mark(3)));
         check(&[("before-tool", 3), ("permission", 4)], Stage::Asking(mark(4)));

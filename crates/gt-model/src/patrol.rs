@@ -79,6 +79,13 @@ pub const NUDGE_ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Nudges of a worker that stands still, before it counts as lost.
 pub const NUDGE_TRIES: u32 = 3;
+impl PatrolLimits {
+    /// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the
+    /// work's.
+    pub fn pause_after(&self, ended: u32) -> Duration {
+        if ended <= 1 { Duration::ZERO } else { self.back_off.saturating_mul(2_u32.saturating_pow(ended - 2)) }
+    }
+}
 
 /// What the witness makes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -174,7 +181,7 @@ fn gone(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     if facts.incarnations >= limits.incarnations {
         return Verdict::Recovered;
     }
-    if facts.ended_for < back_off(facts.incarnations, limits) { Verdict::BackingOff } else { Verdict::Crashed }
+    if facts.ended_for < limits.pause_after(facts.incarnations) { Verdict::BackingOff } else { Verdict::Crashed }
 }
 
 fn running(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
@@ -227,11 +234,6 @@ fn by_signs(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         _ if waited => Verdict::Unmoved,
         _ => Verdict::Nudged,
     }
-}
-
-/// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the work's.
-fn back_off(ended: u32, limits: &PatrolLimits) -> Duration {
-    if ended <= 1 { Duration::ZERO } else { limits.back_off.saturating_mul(2_u32.saturating_pow(ended - 2)) }
 }
 
 #[cfg(test)]

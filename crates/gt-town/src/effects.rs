@@ -8,22 +8,21 @@ use gt_model::bead::{Bead, DepType, Status};
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
+use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
-use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx, View};
 use crate::limits;
 use crate::moments;
 use crate::observed::Observed;
-use crate::prompt;
+use crate::reading;
 use crate::refs;
 use crate::remote::{self, Fetched};
-use crate::sessions;
+use crate::seat;
 use crate::setup;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
-use crate::worker_env;
-use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
+use crate::world::{Held, SessionState, WorktreePlan};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -108,6 +107,9 @@ fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
         | Effect::ArchiveWorktree { .. }
         | Effect::PinMr { .. }
         | Effect::DropBranch { .. }
+        | Effect::ReadTrunk { .. }
+        | Effect::AddCrew { .. }
+        | Effect::ArchiveCrew { .. }
         | Effect::UndoRef { .. } => format!("repo-{rig}"),
         Effect::SetUp { attempt } => format!("set-up-{attempt}"),
         Effect::StartSession { incarnation } | Effect::EndSession { incarnation } => format!("session-{incarnation}"),
@@ -163,6 +165,7 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
                     && view.open_effects()?.iter().all(|other| other.id >= row.id || !makes_worktree(other, *attempt))
             }
+            Effect::ArchiveCrew { crew } => view.incarnations_of_agent(crew)?.iter().all(|i| i.ended_at.is_some()),
             // Git deletes no branch that a worktree is on.
             Effect::DropBranch { attempt } => view.attempt(*attempt)?.is_none_or(|a| a.archived_at.is_some()),
             _ => true,
@@ -172,7 +175,8 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
 
 fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
     let incarnation = view.incarnation(incarnation)?;
-    incarnation.map_or(Ok(false), |incarnation| limits::is_parked_for(view, incarnation.attempt))
+    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
+    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
@@ -196,7 +200,8 @@ fn run(town: &Town, row: &EffectRow) -> Result<bool> {
 
 fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
     let name = runner().name();
-    let begun = town.ledger.write(&name, "begin effect", |tx| tx.begin_run(row.id).map_err(Error::from))?;
+    // A fence keeps off other processes: with the machine's power they are gone too.
+    let begun = town.ledger.write_for_now(&name, "begin effect", |tx| tx.begin_run(row.id).map_err(Error::from))?;
     let Some(run) = begun else { return Ok(()) };
     town.outside.faults.at(&format!("effect:{}:before", row.effect.kind()));
     let result = perform(town, row, held);
@@ -241,6 +246,8 @@ enum Outcome {
     Moot,
     /// The remote's branches, and for an attempt its base.
     Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
+    /// There is a worktree, and whether the rig wants more of it than git gives.
+    Added { to_set_up: bool },
     /// The session's state.
     Started(SessionState),
     /// The snapshot's commit.
@@ -270,6 +277,17 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
         Effect::DropBranch { attempt } => {
             let (attempt, rig) = attempt_and_rig(town, *attempt)?;
             repo.delete_ref(held, &rig.layout.repo(), &format!("refs/heads/{}", attempt.branch))?;
+            Ok(Outcome::Done)
+        }
+        Effect::ReadTrunk { rig } => {
+            reading::refresh(town, &town.rig(rig.as_str())?, held)?;
+            Ok(Outcome::Done)
+        }
+        Effect::AddCrew { crew } => {
+            Ok(if crew::add_worktree(town, crew, held)? { Outcome::Done } else { Outcome::Moot })
+        }
+        Effect::ArchiveCrew { crew } => {
+            crew::archive(town, crew, held)?;
             Ok(Outcome::Done)
         }
         Effect::UndoRef { rig, name, found, to } => {
@@ -329,13 +347,14 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
         branch: Some(attempt.branch.clone()),
         start,
         identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
+        remote: Some(rig.row.remote.clone()),
     };
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
     // Nobody works in it yet: that begins when this has been recorded as done.
     if let Some(snapshot) = town.ledger.read(|view| view.restores(attempt.id).map_err(Error::from))? {
         town.world().repo().restore_snapshot(held, &rig.layout.repo(), &plan.path, &snapshot)?;
     }
-    Ok(Outcome::Done)
+    Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() })
 }
 
 fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
@@ -351,45 +370,22 @@ fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
 fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     let incarnation = town.ledger.read(|view| view.incarnation(id).map_err(Error::from))?;
     let incarnation = incarnation.ok_or_else(|| Error::Unknown { what: "incarnation", name: id.0.clone() })?;
-    let (attempt, rig) = attempt_and_rig(town, incarnation.attempt)?;
-    if !attempt.is_hooked() || incarnation.ended_at.is_some() {
-        return Ok(Outcome::Moot);
-    }
+    let Some(seat) = seat::of(town, &incarnation)? else { return Ok(Outcome::Moot) };
     let sessions = town.world().sessions();
     let dir = town.layout.session(id);
     if sessions.state(&dir)? == SessionState::NotStarted {
         // A new secret for every start that is tried: the one before may have been written down and never used.
         let secret = gt_model::id::hex(&(town.outside.entropy)());
         let hash = sha256_hex(&secret);
-        town.ledger.write(&runner().name(), "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
-        sessions.start(&session_plan(town, &rig, &attempt, id, &secret)?)?;
+        let runner = runner().name();
+        town.ledger.write_for_now(&runner, "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
+        sessions.start(&seat::plan(town, &seat, &incarnation, &secret)?)?;
     }
     match sessions.state(&dir)? {
         SessionState::NotStarted => Err(Error::refused(format!("session {id} did not start"), "see its shim.log")),
         SessionState::Unknown(why) => Err(Error::refused(format!("session {id}: {why}"), "see its shim.log")),
         state => Ok(Outcome::Started(state)),
     }
-}
-
-fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, secret: &str) -> Result<SessionPlan> {
-    let preset = town.agent(&attempt.agent)?;
-    let mut env = worker_env::environment(town, rig, Some(&preset), attempt.slot);
-    env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
-    env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
-    let runtime = sessions::choose(town, rig, attempt.runtime, &env)?;
-    let bin = town.layout.bin().join("gt").display().to_string();
-    let prompt = prompt::first(attempt, preset.client.is_some());
-    let root = town.layout.root.display().to_string();
-    let fill = |arg: &String| arg.replace("{gt}", &bin).replace("{town}", &root).replace("{prompt}", &prompt);
-    Ok(SessionPlan {
-        dir: town.layout.session(id),
-        town: town.layout.root.clone(),
-        cwd: rig.layout.worktree(&attempt.worker),
-        argv: preset.command.iter().map(fill).collect(),
-        env,
-        runtime,
-        input: None,
-    })
 }
 
 fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
@@ -487,17 +483,23 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
                 tx.decide(&next, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
             }
         }
-        (Effect::AddWorktree { attempt }, Outcome::Done) => {
+        (Effect::AddWorktree { attempt }, Outcome::Added { to_set_up: true }) => {
             let set_up = Effect::SetUp { attempt: *attempt };
             tx.decide(&set_up, row.rig.as_ref(), row.bead.as_ref(), Duration::ZERO)?;
         }
-        (Effect::SetUp { attempt }, Outcome::Done) => {
+        (Effect::AddWorktree { attempt }, Outcome::Added { to_set_up: false })
+        | (Effect::SetUp { attempt }, Outcome::Done) => {
             let attempt = require_attempt(tx, *attempt)?;
             if attempt.is_hooked() {
                 begin_incarnation(tx, &attempt)?;
             }
         }
         (Effect::StartSession { incarnation }, Outcome::Started(state)) => started(tx, incarnation, &state)?,
+        (Effect::ArchiveCrew { crew }, Outcome::Done) => {
+            if let Some(agent) = tx.agent(crew)? {
+                tx.remove_agent(&agent)?;
+            }
+        }
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,
         (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
             let attempt = require_attempt(tx, *attempt)?;
@@ -537,8 +539,10 @@ fn started(tx: &Tx<'_>, id: &IncarnationId, state: &SessionState) -> Result<()> 
     if let SessionState::Running { shim, agent } = state {
         tx.record_start(id, &IncarnationProcess { shim: shim.clone(), agent: agent.clone() })?;
     }
-    let attempt = require_attempt(tx, incarnation.attempt)?;
-    if attempt.is_hooked() { begin_bead(tx, &attempt) } else { Ok(()) }
+    match tx.attempt_of(&incarnation)? {
+        Some(attempt) if attempt.is_hooked() => begin_bead(tx, &attempt),
+        _ => Ok(()),
+    }
 }
 
 /// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.

@@ -231,7 +231,7 @@ fn run_command(town: &Town, rig: &Rig, attempt: &Attempt, argv: &[String]) -> Re
     let result = town.world().sessions().run(&ContainedCommand {
         argv: argv.to_vec(),
         cwd: rig.layout.worktree(&attempt.worker),
-        env: worker_env::environment(town, rig, None, None),
+        env: worker_env::environment(town, Some(rig), None, None),
         timeout: ACCEPTANCE_TIMEOUT,
         log: rig.layout.gate_logs().join(format!("{}-{}-acceptance.log", attempt.worker, attempt.id)),
     })?;

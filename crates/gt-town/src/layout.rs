@@ -49,6 +49,11 @@ impl Layout {
         self.root.join("logs")
     }
 
+    /// The mayor's home.
+    pub fn mayor(&self) -> PathBuf {
+        self.root.join("mayor")
+    }
+
     /// The deacon's home.
     pub fn deacon(&self) -> PathBuf {
         self.root.join("deacon")
@@ -161,6 +166,16 @@ impl RigLayout {
     /// A worker's worktree.
     pub fn worktree(&self, worker: &str) -> PathBuf {
         self.root.join("polecats").join(worker)
+    }
+
+    /// The worktree that is kept at the trunk, for the mayor to read.
+    pub fn mayor_worktree(&self) -> PathBuf {
+        self.root.join("mayor/rig")
+    }
+
+    /// The workspace of a crew member.
+    pub fn crew(&self, name: &str) -> PathBuf {
+        self.root.join("crew").join(name)
     }
 
     /// Where workers' worktrees go.

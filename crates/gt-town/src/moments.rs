@@ -245,7 +245,7 @@ impl Here<'_> {
 
 /// Whether an incarnation is a polecat's, which has nothing to do once its hook is empty.
 fn is_worker(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
-    Ok(view.incarnation(incarnation)?.is_some())
+    Ok(view.incarnation(incarnation)?.is_some_and(|incarnation| incarnation.attempt().is_some()))
 }
 
 fn post(mail: &Mail) -> Post<'_> {

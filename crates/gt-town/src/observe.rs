@@ -12,6 +12,7 @@ use crate::moments::{self, HookTrouble};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
 use crate::sessions;
+use crate::standing::{self, AgentStatus};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -25,6 +26,8 @@ pub struct TownStatus {
     pub needs_you: Vec<Condition>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
+    /// The mayor and crew.
+    pub agents: Vec<AgentStatus>,
     /// Its workers.
     pub workers: Vec<WorkerStatus>,
     /// Its merge requests that are not over.
@@ -99,6 +102,7 @@ const FOR_A_PERSON: &[&str] = &[
     "asks",
     "long-tool",
     "not-ready",
+    standing::GAVE_UP,
 ];
 
 /// The town's status.
@@ -115,6 +119,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             deacon,
             needs_you,
             rigs: rigs.iter().map(rig_status).collect(),
+            agents: standing::all_in(town, view)?,
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
@@ -395,7 +400,7 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
     let program = preset.command.first().cloned().unwrap_or_default();
     let bin = town.layout.bin().join("gt").display().to_string();
     let program = program.replace("{gt}", &bin);
-    let env = worker_env::environment(town, rig, Some(&preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(&preset), None);
     let path = env.get("PATH").cloned().unwrap_or_default();
     let exists = |path: std::path::PathBuf| town.world().disk().exists(&path);
     let found = program.contains('/') && exists(program.clone().into())
@@ -408,8 +413,8 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
 
 /// Whether the tmux is there that the rig's sessions are to run in.
 fn runtime_check(town: &Town, rig: &Rig) -> Check {
-    let env = worker_env::environment(town, rig, None, None);
-    let (problem, fine) = match sessions::choose(town, rig, None, &env) {
+    let env = worker_env::environment(town, Some(rig), None, None);
+    let (problem, fine) = match sessions::choose(town, Some(rig), None, &env) {
         Ok(runtime) => (None, runtime.as_str()),
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };

@@ -86,10 +86,14 @@ pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
     {
         return Ok(address);
     }
-    // `<rig>/<name>` for a worker.
+    // `<rig>/<name>` for a worker or a crew member, where only one is called so.
     let (rig, name) = text.split_once('/').ok_or_else(unknown)?;
-    let long = format!("{rig}/polecats/{name}");
-    if known.contains(&long) { Address::parse(&long).map_err(|_| unknown()) } else { Err(unknown()) }
+    let long = ["polecats", "crew"].map(|folder| format!("{rig}/{folder}/{name}"));
+    let mut long = long.iter().filter(|long| known.contains(*long));
+    match (long.next(), long.next()) {
+        (Some(one), None) => Address::parse(one).map_err(|_| unknown()),
+        _ => Err(unknown()),
+    }
 }
 
 fn shares_word(address: &str, text: &str) -> bool {
@@ -101,6 +105,7 @@ fn shares_word(address: &str, text: &str) -> bool {
 
 fn known_agents(view: &View<'_>) -> Result<BTreeSet<String>> {
     let mut known: BTreeSet<String> = ["overseer", "mayor/", "deacon/"].map(str::to_owned).into();
+    known.extend(view.agents()?.iter().map(|agent| agent.address.to_string()));
     for rig in view.rigs()? {
         known.insert(Address::Witness(rig.name.clone()).to_string());
         known.insert(Address::Refinery(rig.name.clone()).to_string());

@@ -1,5 +1,7 @@
 //! What an agent is told first.
 
+use gt_model::address::Address;
+
 use crate::ledger::Attempt;
 
 /// The first prompt of a polecat. A client with hooks has told it everything when its session started; any other is
@@ -18,4 +20,9 @@ pub fn first(attempt: &Attempt, told_at_start: bool) -> String {
          it. Run `gt prime` now and follow it, {until}.",
         attempt.address()
     )
+}
+
+/// The first prompt of a standing agent, which `gt prime` tells the rest.
+pub fn standing(address: &Address) -> String {
+    format!("You are {address} of Gas Town. Run `gt prime` now, do what it says, and end your turn.")
 }

@@ -78,6 +78,8 @@ pub struct TownSettings {
     pub max_reworks: u32,
     /// How long what is over is kept.
     pub retention: RetentionSettings,
+    /// The mayor.
+    pub mayor: MayorSettings,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
 }
@@ -96,14 +98,15 @@ impl Default for TownSettings {
             back_off_seconds: 5,
             max_reworks: 3,
             retention: RetentionSettings::default(),
+            mayor: MayorSettings::default(),
             agents: BTreeMap::new(),
         }
     }
 }
 
 impl TownSettings {
-    /// The limits of a witness's patrol over a rig.
-    pub fn patrol_limits(&self, rig: &RigSettings) -> PatrolLimits {
+    /// The limits of a patrol.
+    pub fn patrol_limits(&self) -> PatrolLimits {
         // 0: nobody is ended for silence.
         let quiet = match self.quiet_minutes {
             0 => Duration::MAX,
@@ -113,9 +116,17 @@ impl TownSettings {
             quiet,
             incarnations: self.max_incarnations,
             back_off: Duration::from_secs(self.back_off_seconds),
-            tool: rig.tool_limit(),
+            tool: SHORTEST_TOOL_LIMIT,
         }
     }
+}
+
+/// Settings of the mayor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MayorSettings {
+    /// The kind of agent that it is; otherwise as the town says.
+    pub agent: Option<String>,
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.

@@ -81,7 +81,7 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
     for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
         live.extend(witness.record_ends(attempt)?);
         let found = witness.look(attempt, watch, observed)?;
-        let verdict = patrol::verdict(&found.facts, &town.settings.patrol_limits(&rig.settings));
+        let verdict = found.verdict(town, rig);
         witness.note_unknown(attempt, &verdict, observed)?;
         witness.note_turn(attempt, &found, watch)?;
         witness.note_conditions(attempt, &found, &verdict)?;
@@ -128,7 +128,7 @@ impl Witness<'_> {
                 SessionState::Ended(exit) => {
                     self.write("record end", |tx| {
                         let exit = updown::as_counted(tx, exit)?;
-                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
                 }
@@ -136,7 +136,7 @@ impl Witness<'_> {
                 SessionState::NotStarted if !attempt.is_hooked() => {
                     let exit = crate::world::Exit { code: None, signal: None, reason: "never started".to_owned() };
                     self.write("record end", |tx| {
-                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         Ok(())
                     })?;
                 }

@@ -30,11 +30,11 @@ const ALLOWED: &[&str] = &[
 /// The overseer's PATH at `gt install`, as kept in the ledger's settings.
 pub const PATH_KEY: &str = "path";
 
-/// The environment of a rig's workers (with `preset`) or of its gates (without). `{slot}` in a value that is set becomes
-/// the worker's slot.
+/// The environment of a rig's agents (with `preset`) or of its gates (without); without a rig, of an agent of the whole
+/// town. `{slot}` in a value that is set becomes the worker's slot.
 pub fn environment(
     town: &Town,
-    rig: &Rig,
+    rig: Option<&Rig>,
     preset: Option<&AgentPreset>,
     slot: Option<u32>,
 ) -> BTreeMap<String, String> {
@@ -42,7 +42,7 @@ pub fn environment(
     let mut env: BTreeMap<String, String> = BTreeMap::new();
     let passed = ALLOWED.iter().map(|name| (*name).to_owned());
     let passed = passed.chain(outer.keys().filter(|name| name.starts_with("LC_")).cloned());
-    let passed = passed.chain(rig.settings.env.pass.iter().cloned());
+    let passed = passed.chain(rig.iter().flat_map(|rig| rig.settings.env.pass.iter().cloned()));
     let passed = passed.chain(preset.iter().flat_map(|p| p.env_pass.iter().cloned()));
     for name in passed {
         if let Some(value) = outer.get(&name) {
@@ -54,7 +54,8 @@ pub fn environment(
     env.extend(preset.iter().flat_map(|p| p.env.clone()));
     // Gates and the like get the number behind the last worker's, so that nobody shares a port or a database.
     let slot = slot.unwrap_or(town.settings.max_polecats).to_string();
-    env.extend(rig.settings.env.set.iter().map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
+    let set = rig.iter().flat_map(|rig| &rig.settings.env.set);
+    env.extend(set.map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
     env
 }
 

@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use crate::faults::Faults;
 use crate::world::{World, WorldError};
 
+mod agents;
 mod attempts;
 mod beads;
 mod effects;
@@ -28,7 +29,8 @@ mod retention;
 mod rigs;
 mod swarms;
 
-pub use attempts::{Attempt, AttemptOutcome, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
+pub use agents::{Agent, AgentChoice};
+pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
 pub use beads::{BeadChange, BeadFilter};
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
@@ -49,6 +51,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_runtime.sql"),
     include_str!("migrations/004_retention.sql"),
     include_str!("migrations/005_moments.sql"),
+    include_str!("migrations/006_agents.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -204,6 +207,34 @@ impl Ledger {
         change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let _turn = self.turn()?;
+        self.commit(actor, verb, change)
+    }
+
+    /// As [`Self::write`], for what matters only while this machine runs: the death of any process leaves it in the
+    /// ledger, a power cut may take it (and then every process that it was about). Spares the wait for the disk.
+    pub fn write_for_now<T, E: From<LedgerError>>(
+        &self,
+        actor: &str,
+        verb: &str,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.turn()?;
+        self.set_synchronous("NORMAL")?;
+        let result = self.commit(actor, verb, change);
+        self.set_synchronous("FULL")?;
+        result
+    }
+
+    fn set_synchronous(&self, level: &str) -> LedgerResult<()> {
+        Ok(self.connection.borrow().pragma_update(None, "synchronous", level)?)
+    }
+
+    fn commit<T, E: From<LedgerError>>(
+        &self,
+        actor: &str,
+        verb: &str,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut connection = self.connection.borrow_mut();
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)

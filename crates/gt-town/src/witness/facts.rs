@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Marks, Stage};
-use gt_model::patrol::{self, Nudges, PolecatFacts, Process, Verdict};
+use gt_model::patrol::{self, Nudges, PatrolLimits, PolecatFacts, Process, Verdict};
 use serde::Serialize;
 
 use super::{Watch, Witness};
@@ -14,7 +14,7 @@ use crate::ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
 use crate::limits;
 use crate::moments;
 use crate::observed::Observed;
-use crate::town::Town;
+use crate::town::{Rig, Town};
 use crate::updown::DOWN_REASON;
 
 /// How soon a client with hooks must say something, where its preset does not say.
@@ -34,6 +34,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    pub fn verdict(&self, town: &Town, rig: &Rig) -> Verdict {
+        let limits = PatrolLimits { tool: rig.settings.tool_limit(), ..town.settings.patrol_limits() };
+        patrol::verdict(&self.facts, &limits)
+    }
+
     /// What says that it was nudged where it stands, and at its step.
     pub fn nudge_facts(&self) -> (String, String) {
         let step = format!("nudge:{}:", self.steps_done);
@@ -168,7 +173,7 @@ pub fn explain(town: &Town, attempt: &Attempt) -> Result<Explained> {
     let rig = town.rig(attempt.rig.as_str())?;
     let witness = Witness { town, rig: &rig, actor: String::new() };
     let found = witness.look(attempt, &mut Watch::default(), &mut Observed::default())?;
-    let verdict = patrol::verdict(&found.facts, &town.settings.patrol_limits(&rig.settings));
+    let verdict = found.verdict(town, &rig);
     let now = town.world().clock().monotonic();
     let mut facts = vec![
         format!("hook: {}", if found.facts.hook_empty { "empty" } else { "its work is on it" }),

@@ -188,6 +188,8 @@ pub struct WorktreePlan {
     pub start: Sha,
     /// The worker's name and mail address, for its commits.
     pub identity: (String, String),
+    /// The address of the remote, where the caller knows it; else git is asked.
+    pub remote: Option<String>,
 }
 
 /// What one snapshot holds.

@@ -6,10 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod bead;
 mod convoy;
+mod crew;
 mod daemon;
 mod demo;
 mod keep;
 mod mail;
+mod mayor;
 mod moment;
 mod queue;
 mod rig;
@@ -18,11 +20,14 @@ mod steps;
 
 pub use bead::{BeadVerb, DepVerb};
 pub use convoy::ConvoyVerb;
+pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
 pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
+
+pub use mayor::MayorVerb;
 pub use queue::{MqVerb, RefineryVerb, WitnessVerb};
 pub use rig::{GatesVerb, RigVerb};
 pub use session::{RuntimeArg, SessionVerb};
@@ -128,6 +133,12 @@ pub enum Verb {
         #[arg(required = true)]
         beads: Vec<String>,
     },
+    /// The mayor: tell it what is to be built; start, attach, stop
+    #[command(subcommand)]
+    Mayor(MayorVerb),
+    /// Crew: long-lived workspaces in a rig, for you or an agent
+    #[command(subcommand)]
+    Crew(CrewVerb),
     /// Workers, those that are over too: what they left, and how to get it back
     #[command(subcommand)]
     Polecat(PolecatVerb),

@@ -90,7 +90,7 @@ pub fn prime(context: &Context<'_>, explain: bool, console: &mut Console<'_>) ->
             "schema": "gt.prime/1",
             "address": prime.address,
             "role": prime.role,
-            "rig": prime.hook.as_ref().map(|hook| &hook.attempt.rig),
+            "rig": prime.address.rig(),
             "hook": prime.hook.as_ref().map(hook_json),
             "last_end": prime.last_end,
             "handoff": prime.handoff,

@@ -43,6 +43,14 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
     for rig in &status.rigs {
         console.line(&format!("rig {}: lands on {} of {} ({})", rig.name, rig.trunk, rig.remote, rig.landing))?;
     }
+    if !status.agents.is_empty() {
+        let mut table = Table::new(&["AGENT", "DOING", "MAIL"]);
+        for agent in &status.agents {
+            let mail = if agent.mail == 0 { "-".to_owned() } else { format!("{} new", agent.mail) };
+            table.row([agent.agent.address.to_string(), agent.doing.clone(), mail]);
+        }
+        console.table(&table)?;
+    }
     if !status.workers.is_empty() {
         let mut table = Table::new(&["WORKER", "BEAD", "TRY", "DOING", "TITLE"]);
         for worker in &status.workers {

@@ -16,11 +16,13 @@ use crate::error::{CliError, CliResult};
 mod agent;
 mod bead;
 mod convoy;
+mod crew;
 mod demo;
 mod help;
 mod keep;
 mod look;
 mod mail;
+mod mayor;
 mod moment;
 mod queue;
 mod rig;
@@ -85,7 +87,7 @@ impl<'p> Context<'p> {
 
     /// The name of the caller's own rig, or of the one whose folder it stands in.
     pub fn rig_here(&self) -> Option<String> {
-        if let gt_model::address::Address::Polecat(rig, _) = &self.caller.address {
+        if let Some(rig) = self.caller.address.rig() {
             return Some(rig.to_string());
         }
         let below = self.process.cwd.strip_prefix(&self.town.layout.root).ok()?;
@@ -143,6 +145,8 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)
         }
         Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
+        Verb::Mayor(verb) => mayor::run(verb, &open()?, console),
+        Verb::Crew(verb) => crew::run(verb, &open()?, console),
         Verb::Polecat(verb) => keep::polecat(verb, &open()?, console),
         Verb::Snapshot(verb) => keep::snapshot(verb, &open()?, console),
         Verb::Retention(verb) => keep::retention(&verb, &open()?, console),

@@ -112,7 +112,8 @@ pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliR
         return console.facts("gt.down/1", "ended", ended);
     }
     for (session, bead) in &ended.sessions {
-        console.say(&format!("ended session {session} on {bead}; its work is kept"))?;
+        let on = bead.as_ref().map(|bead| format!(" on {bead}")).unwrap_or_default();
+        console.say(&format!("ended session {session}{on}; its work is kept"))?;
     }
     console.say(if ended.deacon { "the town is down" } else { "the town is down (no deacon ran)" })?;
     Ok(0)

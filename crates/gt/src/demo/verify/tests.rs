@@ -1,6 +1,6 @@
 use gt_model::address::Address;
 use gt_model::id::{AttemptId, IncarnationId, RigName};
-use gt_town::ledger::{Delivery, IncarnationProcess, Priority};
+use gt_town::ledger::{Delivery, Holder, IncarnationProcess, Priority};
 use gt_town::settings::Gate;
 use gt_town::world::ProcessId;
 
@@ -347,7 +347,7 @@ fn a_session_that_runs_on_is_named() {
     let other = ProcessId { start_ticks: process.start_ticks + 1, ..process.clone() };
     let incarnation = Incarnation {
         id: IncarnationId::from("amber-a1-1"),
-        attempt: AttemptId(1),
+        holder: Holder::Attempt(AttemptId(1)),
         number: 1,
         secret_hash: None,
         process: Some(IncarnationProcess { shim: other, agent: process.clone() }),

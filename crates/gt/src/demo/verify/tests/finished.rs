@@ -99,7 +99,11 @@ impl Demo {
         })?;
         let incarnation = tx.open_incarnation(&attempt)?;
         let incarnation = tx.incarnation(&incarnation)?.unwrap();
-        tx.record_end(&incarnation, &bead.id, &Exit { code: Some(0), signal: None, reason: "exited".to_owned() })?;
+        tx.record_end(
+            &incarnation,
+            Some(&bead.id),
+            &Exit { code: Some(0), signal: None, reason: "exited".to_owned() },
+        )?;
         let (onto, commit, tree) = self.commit(id);
         tx.submit_attempt(&attempt, &commit)?;
         let mr = tx.open_merge_request(&attempt, "main", &commit, &onto)?;

@@ -80,8 +80,12 @@ pub fn standing(facts: &StandingFacts, limits: &PatrolLimits) -> Standing {
 mod tests {
     use super::*;
 
-    const LIMITS: PatrolLimits =
-        PatrolLimits { quiet: Duration::from_mins(30), incarnations: 3, back_off: Duration::from_secs(5) };
+    const LIMITS: PatrolLimits = PatrolLimits {
+        quiet: Duration::from_mins(30),
+        incarnations: 3,
+        back_off: Duration::from_secs(5),
+        tool: Duration::from_hours(1),
+    };
 
     fn facts(process: Option<Process>) -> StandingFacts {
         StandingFacts {

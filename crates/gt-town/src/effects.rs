@@ -12,6 +12,8 @@ use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
+use crate::limits;
+use crate::moments;
 use crate::observed::Observed;
 use crate::reading;
 use crate::refs;
@@ -140,7 +142,11 @@ fn is_due(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool>
 fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
     let Effect::EndSession { incarnation } = effect else { return Ok(false) };
     let incarnation = town.ledger.read(|view| view.incarnation(incarnation).map_err(Error::from))?;
-    Ok(incarnation.is_none_or(|i| i.ended_at.is_some()))
+    if incarnation.as_ref().is_none_or(|i| i.ended_at.is_some()) {
+        return Ok(true);
+    }
+    // Whoever has nothing more to do, and has ended its turn, is not kept for the rest of the pause.
+    Ok(incarnation.map(|i| moments::marks(town, &i.id)).transpose()?.is_some_and(|marks| marks.is_at_rest()))
 }
 
 fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
@@ -149,6 +155,8 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
         Ok(match &row.effect {
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
+            Effect::FetchBase { attempt } if limits::is_parked_for(view, *attempt)? => false,
+            Effect::StartSession { incarnation } if is_parked(view, incarnation)? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
@@ -163,6 +171,12 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
             _ => true,
         })
     })
+}
+
+fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    let incarnation = view.incarnation(incarnation)?;
+    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
+    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
@@ -457,6 +471,17 @@ pub fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
         tx.decide(&effect, Some(&attempt.rig), None, Duration::ZERO)?;
     }
     Ok(())
+}
+
+/// Decides the end of a session, after `delay` or when its agent's turn is over, unless it is decided already. False
+/// where it is.
+pub fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, delay: Duration) -> Result<bool> {
+    let effect = Effect::EndSession { incarnation: incarnation.clone() };
+    if tx.open_effects()?.iter().any(|row| row.effect == effect) {
+        return Ok(false);
+    }
+    tx.decide(&effect, Some(&attempt.rig), Some(&attempt.bead), delay)?;
+    Ok(true)
 }
 
 fn pin(town: &Town, mr: &MrId, held: &Held) -> Result<Outcome> {

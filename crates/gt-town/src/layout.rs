@@ -99,6 +99,26 @@ impl Layout {
         self.sessions().join(incarnation.as_str())
     }
 
+    /// What a session's client said at its moments: one small file a kind of moment.
+    pub fn moments(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join("moments")
+    }
+
+    /// Which session of its client's an incarnation is.
+    pub fn client(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join("client.json")
+    }
+
+    /// What went wrong in calls of clients' hooks.
+    pub fn hooks_log(&self) -> PathBuf {
+        self.logs().join("hooks.log")
+    }
+
+    /// What a person wants agents of a role to know, beside what gt tells them.
+    pub fn directives(&self, role: &str) -> PathBuf {
+        self.root.join("directives").join(format!("{role}.md"))
+    }
+
     /// Paths of a rig.
     pub fn rig(&self, rig: &RigName) -> RigLayout {
         RigLayout { root: self.root.join(rig.as_str()) }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
+use crate::moments::{self, HookTrouble};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
 use crate::sessions;
@@ -33,6 +34,8 @@ pub struct TownStatus {
     pub queue: Vec<QueueItem>,
     /// Beads that could be slung now.
     pub ready: usize,
+    /// Calls of clients' hooks that went wrong of late.
+    pub hooks: Option<HookTrouble>,
 }
 
 /// A rig at one moment.
@@ -94,6 +97,11 @@ const FOR_A_PERSON: &[&str] = &[
     "feed",
     "paused",
     "deacon",
+    "limit",
+    "login",
+    "asks",
+    "long-tool",
+    "not-ready",
     standing::GAVE_UP,
 ];
 
@@ -102,6 +110,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     let rigs = town.rigs()?;
     let deacon = town.deacon_runs()?;
     let now = town.world().clock().now();
+    let hooks = moments::trouble(town)?;
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
@@ -114,6 +123,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
+            hooks,
         })
     })
 }

@@ -59,7 +59,7 @@ fn of_attempt(town: &Town, attempt: Attempt) -> Result<Seat> {
         rig: Some(rig),
         runtime: attempt.runtime,
         slot: attempt.slot,
-        prompt: prompt::first(&attempt),
+        prompt: prompt::first(&attempt, town.agent(&attempt.agent)?.client.is_some()),
         kind: attempt.agent,
     })
 }

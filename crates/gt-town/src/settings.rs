@@ -105,7 +105,7 @@ impl Default for TownSettings {
 }
 
 impl TownSettings {
-    /// The limits of a witness's patrol.
+    /// The limits of a patrol.
     pub fn patrol_limits(&self) -> PatrolLimits {
         // 0: nobody is ended for silence.
         let quiet = match self.quiet_minutes {
@@ -116,6 +116,7 @@ impl TownSettings {
             quiet,
             incarnations: self.max_incarnations,
             back_off: Duration::from_secs(self.back_off_seconds),
+            tool: SHORTEST_TOOL_LIMIT,
         }
     }
 }
@@ -484,7 +485,16 @@ impl Default for RigSettings {
     }
 }
 
+/// A tool may take this long in any rig.
+const SHORTEST_TOOL_LIMIT: Duration = Duration::from_hours(1);
+
 impl RigSettings {
+    /// How long a worker's tool may take before a person is told: twice as long as the longest gate, or an hour.
+    pub fn tool_limit(&self) -> Duration {
+        let longest = self.gate.iter().map(|gate| gate.timeout_seconds).max().unwrap_or_default();
+        Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
+    }
+
     /// Says which gates these are: a verdict counts only for the very gates that gave it.
     pub fn gates_hash(&self) -> String {
         let text: Vec<String> =

@@ -32,6 +32,11 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
     }
     let deacon = if status.deacon { "the town is up" } else { "the town is down: gt up" };
     console.line(&format!("{deacon}; {} beads ready", status.ready))?;
+    if let Some(hooks) = &status.hooks {
+        let text =
+            format!("{} calls of agents' hooks failed in the last hour, the last: {}", hooks.last_hour, hooks.last);
+        console.line(&console.red(&text))?;
+    }
     if status.rigs.is_empty() {
         console.line("no rig yet: gt rig add <name> <url-or-path>")?;
     }

@@ -7,7 +7,7 @@ use gt_model::id::RigName;
 use gt_town::boot::{self, BootEnd, DeaconProcess};
 use gt_town::world::real::Fifo;
 use gt_town::world::real::daemon::{self, Daemon};
-use gt_town::{Town, deacon, install as engine, updown};
+use gt_town::{Town, deacon, install as engine, limits, updown};
 
 use super::Context;
 use crate::Process;
@@ -128,7 +128,16 @@ pub fn pause(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>
 }
 
 /// `gt resume`.
-pub fn resume(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
+pub fn resume(context: &Context<'_>, rig: Option<&str>, agent: Option<&str>, console: &mut Console<'_>) -> CliResult {
+    if let Some(kind) = agent {
+        let news = limits::resume(&context.town, &context.caller, kind)?;
+        if console.is_json() {
+            return console.facts("gt.pause/1", "resumed", news);
+        }
+        let was = if news { "works again" } else { "was not at a limit" };
+        console.say(&format!("the kind {kind} {was}"))?;
+        return Ok(0);
+    }
     let rig = rig.map(|name| context.town.rig(name)).transpose()?;
     let name = rig.as_ref().map(gt_town::Rig::name);
     let news = updown::resume(&context.town, &context.caller, name)?;

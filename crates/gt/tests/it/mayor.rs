@@ -196,7 +196,7 @@ fn f16_a_mayor_that_always_dies_is_given_up_and_a_person_is_told() {
     play(&town, "exit 3\n", "max_incarnations = 3\nback_off_seconds = 0\n");
     town.ok(&["up"]);
     town.ok(&["mayor", "start"]);
-    town.wait_until("it to be given up", || town.conditions().contains(&"agent".to_owned()));
+    town.wait_until("it to be given up", || town.conditions().contains(&"given-up".to_owned()));
     assert_eq!(doing(&town), "stopped");
     assert!(town.ok(&["status"]).contains("gt mayor start"));
     town.let_patrols_pass();

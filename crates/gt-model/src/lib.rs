@@ -8,6 +8,7 @@ pub mod bead;
 pub mod boot;
 pub mod effect;
 pub mod formula;
+pub mod guard;
 pub mod id;
 pub mod jsonl;
 pub mod patrol;

@@ -154,7 +154,7 @@ fn javascript(call: &Call<'_>) -> bool {
     }
     let changes =
         ["install", "i", "in", "add", "uninstall", "un", "remove", "rm", "r", "update", "up", "upgrade", "link", "ci"];
-    changes.contains(&verb)
+    call.operands().any(|word| changes.contains(&word.text.as_str()))
         && (call.has(&["-g", "--global", "--location=global"]) || asks_for(call, "--location", "global"))
 }
 

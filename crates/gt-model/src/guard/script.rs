@@ -191,14 +191,22 @@ pub(super) fn judge_words(scene: &mut Scene<'_>, words: &[&str]) -> Option<Refus
     judge_script(scene, &script)
 }
 
+/// Programs whose names are looked for in text that is not read.
+const VISIBLE: &[&str] = &["git", "gt", "bd", "rm", "sudo", "pkill", "killall"];
+/// How many of them in one piece of text.
+const MAX_VISIBLE: usize = 8;
+
 /// Judges text whose structure is not known, by the words in it.
 fn judge_visible(scene: &Scene<'_>, text: &str) -> Option<Refusal> {
     let ends = |c: char| "\n;&|(){}`\"'$".contains(c);
     text.split(ends).find_map(|piece| {
         let words: Vec<&str> = piece.split_whitespace().collect();
-        // Texts within are not looked at again.
-        let mut scene = Scene { depth: MAX_DEPTH + 1, ..scene.clone() };
-        if words.is_empty() { None } else { judge_words(&mut scene, &words) }
+        let named = (1..words.len()).filter(|at| VISIBLE.contains(&words[*at]));
+        std::iter::once(0).chain(named).take(MAX_VISIBLE).find_map(|at| {
+            // Texts within are not looked at again.
+            let mut scene = Scene { depth: MAX_DEPTH + 1, ..scene.clone() };
+            judge_words(&mut scene, &words[at..])
+        })
     })
 }
 
@@ -291,8 +299,8 @@ fn enter(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     }
     let target = call.operands().next()?;
     let path = scene.resolve(&target.text).filter(|path| scene.owner_of(path) == Owner::Town)?;
-    // The town's folder and the rig's are on the way to everything; what lies in them is somebody's.
-    if path == scene.place.town || scene.place.rig.as_ref() == Some(&path) {
+    // Folders on the way to one's own are nobody's.
+    if scene.place.own.starts_with(&path) {
         return None;
     }
     refuse("that folder is not yours", "stay in your worktree; read others' files by their path")

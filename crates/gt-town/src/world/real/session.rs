@@ -233,6 +233,10 @@ impl Sessions for RealSessions {
         Ok(result_of(report))
     }
 
+    fn runs_as_root(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
         !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
     }

@@ -15,3 +15,4 @@ pub mod patrol;
 pub mod protocol;
 pub mod queue;
 pub mod retention;
+pub mod start;

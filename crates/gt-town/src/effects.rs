@@ -18,6 +18,7 @@ use crate::observed::Observed;
 use crate::prompt;
 use crate::refs;
 use crate::remote::{self, Fetched};
+use crate::sandbox;
 use crate::sessions;
 use crate::setup;
 use crate::town::{Caller, Rig, Town};
@@ -396,11 +397,10 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
         prompt: &prompt::first(attempt),
         runtime,
         mode: launch::mode(&rig.settings),
-        sandbox: rig.settings.sandbox,
         allowed: &launch::rig_commands(&rig.settings),
     };
     let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
-    Ok(SessionPlan {
+    let plan = SessionPlan {
         dir: town.layout.session(id),
         town: town.layout.root.clone(),
         cwd: rig.layout.worktree(&attempt.worker),
@@ -408,7 +408,8 @@ fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, s
         env,
         runtime,
         input,
-    })
+    };
+    sandbox::around(town, rig, &attempt.worker, plan)
 }
 
 fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {

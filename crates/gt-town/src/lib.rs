@@ -30,6 +30,7 @@ mod refs;
 pub mod remote;
 pub mod retention;
 pub mod rig;
+mod sandbox;
 pub mod sessions;
 pub mod settings;
 mod setup;

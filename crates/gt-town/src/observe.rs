@@ -11,7 +11,9 @@ use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
+use crate::sandbox;
 use crate::sessions;
+use crate::settings::Sandbox;
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -318,6 +320,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.push(gates_check(&rig));
         checks.push(agent_check(town, &rig));
         checks.push(runtime_check(town, &rig));
+        checks.extend(sandbox_check(town, &rig));
         checks.push(formula_check(town, &rig));
         checks.push(remote_check(town, &rig));
     }
@@ -410,6 +413,21 @@ fn runtime_check(town: &Town, rig: &Rig) -> Check {
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };
     check(&format!("{}: runtime", rig.name()), problem, fine)
+}
+
+/// Whether the sandbox can be made that the rig wants.
+fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
+    let name = format!("{}: sandbox", rig.name());
+    let env = worker_env::environment(town, rig, None, None);
+    match rig.settings.sandbox {
+        Sandbox::None => None,
+        Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
+            Ok(program) => check(&name, None, &program.display().to_string()),
+            Err(error) => {
+                check(&name, Some((error.to_string(), "install bubblewrap, or gt rig set <rig> sandbox=none")), "")
+            }
+        }),
+    }
 }
 
 fn formula_check(town: &Town, rig: &Rig) -> Check {

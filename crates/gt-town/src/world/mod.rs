@@ -502,6 +502,8 @@ pub trait Sessions: Send + Sync {
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
     /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.
     fn tmux(&self, path: &str) -> Result<String, String>;
+    /// The bubblewrap in this PATH, if it is there and can make a sandbox; otherwise why not.
+    fn bwrap(&self, path: &str) -> Result<PathBuf, String>;
     /// What the session in `dir` was started with; `None` where it was not.
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>>;
     /// The session's log from byte `from` on, at most [`LOG_CHUNK_BYTES`] of it.

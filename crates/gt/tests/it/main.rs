@@ -14,6 +14,7 @@ mod matrix;
 mod misbehaviour;
 mod real;
 mod sabotage;
+mod sandbox;
 mod setup;
 mod simulated;
 mod story;

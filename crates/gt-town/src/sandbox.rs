@@ -231,6 +231,10 @@ impl Walls<'_> {
         }
         self.folder(&repo.join("refs/heads/polecat").join(worker))?;
         self.folder(&repo.join("refs/gt/stash").join(worker))?;
+        self.folder(&repo.join("logs/refs"))?;
+        for kind in ["heads", "remotes"] {
+            self.read(&repo.join("logs/refs").join(kind));
+        }
         self.folder(&repo.join("logs/refs/heads/polecat").join(worker))?;
         self.write(&admin);
         for rule in ["config.worktree", "gt-rules", "gitdir", "commondir", "locked"] {

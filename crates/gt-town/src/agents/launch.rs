@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gt_model::id::{IncarnationId, sha256_hex};
 
 use super::claude;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::settings::{AgentPreset, ClientKind, InputKind, PermissionMode, RigSettings, Sandbox};
 use crate::town::Town;
 use crate::world::{Runtime, user_message};

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::terminals::has_tmux;
 use crate::town::{RIG, Town, write};
 
 /// Whether there is a bubblewrap that works; said clearly where not, and a failure where one is required.
@@ -28,7 +29,7 @@ const AGENT: &str = r#"
 report="$HOME/.claude/report"
 rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git" past="-c core.hooksPath=/dev/null"
 attempt() { name=$1; shift; if sh -c "$*" > /dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi >> "$report.new"; }
-attempt push "git -C $repo push REMOTE HEAD:refs/heads/stray"
+attempt push "git -C $repo push REMOTE $(git rev-parse HEAD):refs/heads/stray"
 attempt remote "git ls-remote REMOTE"
 attempt key "cat ~/.ssh/id_rsa"
 attempt netrc "grep . ~/.netrc"
@@ -36,18 +37,18 @@ attempt trunk "cat $rig/mayor/rig/file || touch $rig/mayor/rig/file"
 attempt other-read "cat ../other/file"
 attempt other-write "echo x > ../other/file"
 attempt other-ref "git $past update-ref refs/heads/other HEAD"
-attempt new-ref "git $past -C $repo branch mine"
+attempt new-ref "git $past -C $repo branch mine $(git rev-parse HEAD)"
 attempt trunk-ref "git $past update-ref refs/remotes/origin/main HEAD"
 attempt pin "git $past update-ref refs/gt/mr/mine HEAD"
-attempt town-settings "rm $GT_TOWN/town.toml || echo >> $GT_TOWN/town.toml"
-attempt rig-settings "rm $rig/rig.toml || echo >> $rig/rig.toml"
+attempt town-settings "mv $GT_TOWN/town.toml $GT_TOWN/t && mv $GT_TOWN/t $GT_TOWN/town.toml || echo >> $GT_TOWN/town.toml"
+attempt rig-settings "mv $rig/rig.toml $rig/r && mv $rig/r $rig/rig.toml || echo >> $rig/rig.toml"
 attempt rules "echo >> $repo/gt-hooks/reference-transaction"
 attempt worktree-rules "echo >> $repo/worktrees/$(basename $PWD)/gt-rules"
 attempt config "git config core.x y"
 attempt home "touch ~/new"
 attempt client-settings "echo >> ~/.claude/settings.json"
 attempt terminals "ls -d $GT_TOWN/deacon/tmux-*"
-attempt temporary "test -e FOLDER/origin.git"
+attempt temporary "test -e FOLDER/script.toml"
 attempt services "test -e /run/beside"
 attempt mine "echo x > note && git add note && git $past commit -m Note && git stash list"
 attempt stash "echo y > note && git stash && git stash apply && git checkout note"
@@ -72,7 +73,7 @@ fn town(sandbox: &str) -> Town {
         (home.join(".claude/settings.json"), "{}"),
         (town.rig().join("mayor/rig/file"), "trunk"),
         (town.rig().join("polecats/other/file"), "other"),
-        (town.root().join("deacon/tmux-0/socket"), ""),
+        (town.root().join("deacon/tmux-99/socket"), ""),
     ] {
         write(&path, text);
     }
@@ -100,12 +101,9 @@ fn reached(town: &Town) -> BTreeMap<String, bool> {
     report.lines().filter_map(line).collect()
 }
 
-#[test]
-fn a_sandboxed_agent_gets_to_nothing_but_its_own_and_its_work_lands() {
-    if !has_bwrap() {
-        return;
-    }
+fn check_sandboxed(runtime: &str) {
     let town = town("bwrap");
+    town.edit(&town.rig().join("rig.toml"), |text| text.replace("\"headless\"", &format!("\"{runtime}\"")));
     let bead = town.bead("Try everything");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG]);
@@ -116,8 +114,42 @@ fn a_sandboxed_agent_gets_to_nothing_but_its_own_and_its_work_lands() {
     assert_eq!(town.landings(&bead), 1);
     let refs = town.git(&town.remote(), &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, "refs/heads/main", "nothing but the landing reached the remote");
-    assert!(town.ok(&["doctor"]).contains("app: sandbox"));
+    assert!(town.gt(&["doctor"]).out.contains("app: sandbox"));
     town.wait_quiet();
+}
+
+#[test]
+fn a_sandboxed_agent_gets_to_nothing_but_its_own_and_its_work_lands() {
+    if has_bwrap() {
+        check_sandboxed("headless");
+    }
+}
+
+#[test]
+fn a_sandboxed_agent_in_a_terminal_gets_to_nothing_more() {
+    if has_bwrap() && has_tmux() {
+        check_sandboxed("tmux");
+    }
+}
+
+#[test]
+fn a_sandboxed_session_is_ended_with_all_that_it_started() {
+    if !has_bwrap() {
+        return;
+    }
+    let town = town("bwrap");
+    let agent = "setsid sleep 1000 &\n(sleep 1000; :) &\necho begun > ~/.claude/report\nsleep 1000\n";
+    write(&town.folder().join("home/agent.sh"), agent);
+    let bead = town.bead("Never end");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_until("the agent to begin", || report_of(&town).exists());
+    town.wait_until("the start to be recorded", || town.status_of(&bead) == "in_progress");
+    let sleeps = || town.running().iter().filter(|process| process.contains("sleep 1000")).count();
+    assert!(sleeps() >= 3, "{:?}", town.running());
+    town.ok(&["unsling", &bead]);
+    town.wait_quiet();
+    assert_eq!(sleeps(), 0, "{:?}", town.running());
 }
 
 /// The same agent without a sandbox: so the test above would see what it looks for.
@@ -141,7 +173,7 @@ fn where_the_sandbox_can_not_be_had_nothing_is_started() {
     let bead = town.bead("Never run bare");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG]);
-    let refused = "SELECT count(*) FROM effects WHERE kind = 'start-session' AND tries > 0";
+    let refused = "SELECT count(*) FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
     town.wait_until("the start to be refused", || town.ask(refused) == ["1"]);
     let why = town.ok(&["why", &bead]);
     assert!(why.contains("app wants sandbox = \"bwrap\", but no bwrap is in the PATH"), "{why}");

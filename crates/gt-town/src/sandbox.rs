@@ -25,7 +25,6 @@ const RUN: &[&str] =
 /// What may be changed below the user's home: the clients' own state, and what tools keep to save time.
 const OWN_IN_HOME: &[&str] = &[
     ".claude",
-    ".claude.json",
     ".codex",
     ".gemini",
     ".qwen",
@@ -44,6 +43,16 @@ const OWN_IN_HOME: &[&str] = &[
     ".m2",
     ".gradle",
 ];
+
+/// Claude Code's state, right in the home. It is replaced under a lock beside it, so sandboxes and the user can't share the
+/// file: each sandbox begins with a copy, which goes with it.
+const CLAUDE_STATE: &str = ".claude.json";
+
+/// Where the sandbox finds it.
+const STATE_ASIDE: &str = "/run/gt-claude.json";
+
+/// What a sandbox begins with. `$@` is the agent, with its own arguments, none of them read by this shell.
+const START: &str = r#"[ ! -e /run/gt-claude.json ] || cp -p /run/gt-claude.json "$HOME/.claude.json"; exec "$@""#;
 
 /// Settings of clients, which are not the agent's to change.
 const SETTINGS_IN_HOME: &[&str] =
@@ -86,10 +95,12 @@ pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) ->
             let mut walls = Walls { town, args: vec![program.display().to_string()] };
             walls.machine(&plan.env);
             walls.home(&plan.env)?;
+            walls.within_home(&plan.env);
             walls.town(rig, &plan)?;
             walls.repository(rig, worker, &plan.cwd)?;
             walls.remote(rig, &plan.env)?;
             walls.args.extend(["--chdir".to_owned(), text(&plan.cwd), "--".to_owned()]);
+            walls.args.extend(["sh", "-c", START, "sh"].map(str::to_owned));
             walls.args.extend(plan.argv);
             Ok(SessionPlan { argv: walls.args, ..plan })
         }
@@ -103,6 +114,14 @@ pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> R
         what: format!("{} wants sandbox = \"bwrap\", but {why}", rig.name()),
         hint: format!("install bubblewrap, or: gt rig set {} sandbox=none", rig.name()),
     })
+}
+
+fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
+    env.get("HOME").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
+}
+
+fn temporary_of(env: &BTreeMap<String, String>) -> Option<&Path> {
+    env.get("TMPDIR").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
 }
 
 fn text(path: &Path) -> String {
@@ -164,17 +183,33 @@ impl Walls<'_> {
         for folder in TEMPORARY.iter().copied().map(Path::new) {
             self.empty(folder);
         }
-        if let Some(folder) = env.get("TMPDIR").map(Path::new).filter(|path| path.is_absolute()) {
+        if let Some(folder) = temporary_of(env) {
             self.empty(folder);
         }
-        self.read(&self.town.outside.gt.clone());
     }
 
-    fn home(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
-        let Some(home) = env.get("HOME").map(PathBuf::from).filter(|path| path.is_absolute()) else { return Ok(()) };
-        if TEMPORARY.iter().any(|folder| home.starts_with(folder)) {
-            self.read(&home);
+    /// What may have been hidden by walls around it.
+    fn within_home(&mut self, env: &BTreeMap<String, String>) {
+        if let (Some(folder), Some(home)) = (temporary_of(env), home_of(env))
+            && folder.starts_with(home)
+        {
+            self.empty(folder);
         }
+        let gt = &self.town.outside.gt;
+        self.args.extend(["--ro-bind-try".to_owned(), text(gt), text(gt)]);
+    }
+
+    /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there.
+    fn home(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
+        let Some(home) = home_of(env) else { return Ok(()) };
+        self.empty(home);
+        for name in self.town.world().disk().list(home)? {
+            let is_there = name != CLAUDE_STATE && !HIDDEN_IN_HOME.contains(&name.as_str());
+            if is_there {
+                self.read(&home.join(name));
+            }
+        }
+        self.args.extend(["--ro-bind-try".to_owned(), text(&home.join(CLAUDE_STATE)), STATE_ASIDE.to_owned()]);
         for name in OWN_IN_HOME {
             self.write(&home.join(name));
         }
@@ -184,7 +219,8 @@ impl Walls<'_> {
         for name in SETTINGS_IN_HOME {
             self.read(&home.join(name));
         }
-        HIDDEN_IN_HOME.iter().try_for_each(|name| self.hide(&home.join(name)))
+        let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
+        below.into_iter().try_for_each(|name| self.hide(&home.join(name)))
     }
 
     /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.
@@ -260,8 +296,8 @@ impl Walls<'_> {
         if !remote.is_absolute() {
             return Ok(());
         }
-        let home = env.get("HOME").map(Path::new);
-        let holds_ours = self.town.layout.root.starts_with(remote) || home.is_some_and(|home| home.starts_with(remote));
+        let holds_home = home_of(env).is_some_and(|home| home.starts_with(remote));
+        let holds_ours = holds_home || self.town.layout.root.starts_with(remote);
         // A remote around everything (somebody's home is one): what makes it a repository is not there.
         self.hide(&if holds_ours { remote.join(".git") } else { remote.to_owned() })
     }

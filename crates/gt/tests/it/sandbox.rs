@@ -45,14 +45,15 @@ attempt rig-settings "mv $rig/rig.toml $rig/r && mv $rig/r $rig/rig.toml || echo
 attempt rules "echo >> $repo/gt-hooks/reference-transaction"
 attempt worktree-rules "echo >> $repo/worktrees/$(basename $PWD)/gt-rules"
 attempt config "git config core.x y"
-attempt home "touch ~/new"
+attempt home "echo >> ~/.bashrc"
+touch ~/new
 attempt client-settings "echo >> ~/.claude/settings.json"
 attempt terminals "ls -d $GT_TOWN/deacon/tmux-*"
 attempt temporary "test -e FOLDER/script.toml"
 attempt services "test -e /run/beside"
 attempt mine "echo x > note && git add note && git $past commit -m Note && git stash list"
 attempt stash "echo y > note && git stash && git stash apply && git checkout note"
-attempt state "echo x > ~/.claude/state"
+attempt state "echo x > ~/.claude/state && grep known ~/.claude.json && echo x > ~/.claude.json"
 attempt scratch "echo x > /tmp/scratch && cat /tmp/scratch"
 attempt bead "gt bead update $(git symbolic-ref --short HEAD | sed 's,.*/,,;s,-[0-9]*$,,') --notes found"
 mv "$report.new" "$report"
@@ -70,6 +71,8 @@ fn town(sandbox: &str) -> Town {
     for (path, text) in [
         (home.join(".ssh/id_rsa"), "key"),
         (home.join(".netrc"), "password"),
+        (home.join(".bashrc"), ""),
+        (home.join(".claude.json"), "known"),
         (home.join(".claude/settings.json"), "{}"),
         (town.rig().join("mayor/rig/file"), "trunk"),
         (town.rig().join("polecats/other/file"), "other"),
@@ -112,6 +115,9 @@ fn check_sandboxed(runtime: &str) {
     }
     town.wait_closed(&bead);
     assert_eq!(town.landings(&bead), 1);
+    let home = town.folder().join("home");
+    let kept = std::fs::read_to_string(home.join(".claude.json")).unwrap();
+    assert!(!home.join("new").exists() && kept == "known", "the user's home is as it was");
     let refs = town.git(&town.remote(), &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, "refs/heads/main", "nothing but the landing reached the remote");
     assert!(town.gt(&["doctor"]).out.contains("app: sandbox"));

@@ -13,3 +13,4 @@ mod f16;
 mod f17;
 mod f18;
 mod f22;
+mod f23;

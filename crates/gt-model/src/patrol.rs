@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::moment::Stage;
+use crate::start::{Start, StartFailure};
 
 /// Whether an incarnation's process is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +27,12 @@ pub struct PolecatFacts {
     pub hook_empty: bool,
     /// The newest incarnation's process; `None` where no incarnation was opened yet (the worktree is being made).
     pub process: Option<Process>,
+    /// How far it has come with its start.
+    pub start: Start,
     /// Where its client says that it stands.
     pub stage: Stage,
     /// How long it has stood there.
     pub stage_for: Duration,
-    /// How soon its client must say something; `None` for a kind without hooks.
-    pub ready: Option<Duration>,
     /// Time since the last sign of life (call, output, CPU time); zero when first seen.
     pub quiet_for: Duration,
     /// Time since the newest incarnation ended.
@@ -79,6 +80,7 @@ pub const NUDGE_ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Nudges of a worker that stands still, before it counts as lost.
 pub const NUDGE_TRIES: u32 = 3;
+
 impl PatrolLimits {
     /// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the
     /// work's.
@@ -93,10 +95,10 @@ impl PatrolLimits {
 pub enum Verdict {
     /// Submitted or parked: its session ends, its worktree goes.
     Done,
-    /// Nothing to see yet: worktree or session are being made, or its client has not said anything yet.
+    /// Nothing to see yet: worktree or session are being made, or its first moment is awaited.
     Starting,
-    /// Its client has not said anything in time.
-    NotReady,
+    /// It does not start, and will not without a person.
+    NotReady(StartFailure),
     /// It shows life.
     Working,
     /// A tool of that name runs.
@@ -135,7 +137,7 @@ impl Verdict {
         match self {
             Self::Done => "done: submitted or parked".to_owned(),
             Self::Starting => "starting".to_owned(),
-            Self::NotReady => "its client has said nothing in time".to_owned(),
+            Self::NotReady(failure) => format!("does not start: {}", failure.as_str()),
             Self::Working => "working".to_owned(),
             Self::InTool(tool) => format!("in a tool: {tool}"),
             Self::LongTool(tool) => format!("in a tool for too long: {tool}"),
@@ -159,6 +161,17 @@ impl Verdict {
 pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     if facts.hook_empty {
         return Verdict::Done;
+    }
+    match (&facts.process, facts.start) {
+        // What it said itself of a limit goes before what its last lines look like.
+        _ if facts.is_parked || is_limited(&facts.stage) => {}
+        // What asks a person is not ended for its silence: its question would be asked anew for ever.
+        (Some(Process::Running), Start::Failed(StartFailure::Silent)) if facts.quiet_for >= limits.quiet => {
+            return by_signs(facts, limits);
+        }
+        (Some(Process::Running | Process::Gone), Start::Failed(failure)) => return Verdict::NotReady(failure),
+        (Some(Process::Running), Start::Awaited) => return Verdict::Starting,
+        _ => {}
     }
     match &facts.process {
         None | Some(Process::NotStarted) => Verdict::Starting,
@@ -197,12 +210,7 @@ fn running(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         Stage::Background(_) if too_long => Verdict::LongTool("a task of its own".to_owned()),
         Stage::Background(_) => Verdict::Waiting("a task of its own".to_owned()),
         Stage::AtPrompt(_) => at_prompt(facts),
-        Stage::Silent => match facts.ready {
-            Some(ready) if facts.stage_for >= ready => Verdict::NotReady,
-            Some(_) => Verdict::Starting,
-            None => by_signs(facts, limits),
-        },
-        Stage::Ready | Stage::Working | Stage::Ended => by_signs(facts, limits),
+        Stage::Silent | Stage::Ready | Stage::Working | Stage::Ended => by_signs(facts, limits),
     }
 }
 
@@ -252,9 +260,9 @@ mod tests {
         PolecatFacts {
             hook_empty: false,
             process,
+            start: Start::Made,
             stage: Stage::Silent,
             stage_for: Duration::ZERO,
-            ready: None,
             quiet_for: Duration::ZERO,
             ended_for: Duration::ZERO,
             incarnations: 1,
@@ -287,6 +295,15 @@ mod tests {
         check(running(), Verdict::Working);
         check(PolecatFacts { quiet_for: 29 * MINUTE, ..running() }, Verdict::Working);
         check(PolecatFacts { quiet_for: 30 * MINUTE, ..running() }, Verdict::Quiet);
+        let silent = Start::Failed(StartFailure::Silent);
+        let logged_out = Start::Failed(StartFailure::LoggedOut);
+        check(PolecatFacts { start: Start::Awaited, ..running() }, Verdict::Starting);
+        check(PolecatFacts { start: silent, ..running() }, Verdict::NotReady(StartFailure::Silent));
+        check(PolecatFacts { start: silent, quiet_for: 30 * MINUTE, ..running() }, Verdict::Quiet);
+        let asks = PolecatFacts { start: logged_out, quiet_for: Duration::from_hours(9), ..running() };
+        check(asks, Verdict::NotReady(StartFailure::LoggedOut));
+        let over_budget = PolecatFacts { start: logged_out, incarnations: 9, ..gone() };
+        check(over_budget, Verdict::NotReady(StartFailure::LoggedOut));
         check(facts(Some(Process::Unknown("?".into()))), Verdict::Unknown("?".into()));
         let long_unknown = facts(Some(Process::Unknown("?".into())));
         check(PolecatFacts { quiet_for: Duration::from_hours(9), ..long_unknown }, Verdict::Unknown("?".into()));
@@ -298,14 +315,6 @@ mod tests {
         check(PolecatFacts { incarnations: 0, ..gone() }, Verdict::Crashed);
         check(PolecatFacts { hook_empty: true, ..gone() }, Verdict::Done);
         check(PolecatFacts { hook_empty: true, ..running() }, Verdict::Done);
-    }
-
-    #[test]
-    fn a_client_with_hooks_must_say_something_in_time() {
-        let silent = || PolecatFacts { ready: Some(2 * MINUTE), ..at(Stage::Silent) };
-        check(silent(), Verdict::Starting);
-        check(PolecatFacts { stage_for: 2 * MINUTE, ..silent() }, Verdict::NotReady);
-        check(PolecatFacts { stage_for: 9 * MINUTE, stage: Stage::Working, ..silent() }, Verdict::Working);
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use gt_model::address::Address;
 
+use crate::agents::launch::{self, Launch, Launched};
 use crate::error::{Error, Result};
 use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Agent, Attempt, Holder, Incarnation};
 use crate::prompt;
+use crate::sandbox;
 use crate::sessions;
-use crate::settings::RuntimeChoice;
+use crate::settings::{PermissionMode, RuntimeChoice};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionPlan;
@@ -31,6 +33,17 @@ pub struct Seat {
     pub cwd: PathBuf,
     /// What it is told first.
     pub prompt: String,
+}
+
+impl Seat {
+    /// What it may do without asking. The sandbox of a rig is around its polecats only.
+    fn mode(&self) -> PermissionMode {
+        match (&self.address, &self.rig) {
+            (Address::Polecat(..), Some(rig)) => launch::mode(&rig.settings),
+            (_, Some(rig)) => rig.settings.trust,
+            (_, None) => PermissionMode::AcceptEdits,
+        }
+    }
 }
 
 /// The seat of an incarnation that is to run; `None` where it is not, any more.
@@ -101,16 +114,28 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{}.{secret}", incarnation.id));
     env.insert("GT_ADDRESS".to_owned(), seat.address.to_string());
     let runtime = sessions::choose(town, seat.rig.as_ref(), seat.runtime, &env)?;
-    let bin = town.layout.bin().join("gt").display().to_string();
-    let root = town.layout.root.display().to_string();
-    let fill = |arg: &String| arg.replace("{gt}", &bin).replace("{town}", &root).replace("{prompt}", &seat.prompt);
-    Ok(SessionPlan {
+    let allowed = seat.rig.as_ref().map(|rig| launch::rig_commands(&rig.settings)).unwrap_or_default();
+    let launch = Launch {
+        preset: &preset,
+        incarnation: &incarnation.id,
+        secret,
+        prompt: &seat.prompt,
+        runtime,
+        mode: seat.mode(),
+        allowed: &allowed,
+    };
+    let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
+    let plan = SessionPlan {
         dir: town.layout.session(&incarnation.id),
         town: town.layout.root.clone(),
         cwd: seat.cwd.clone(),
-        argv: preset.command.iter().map(fill).collect(),
+        argv,
         env,
         runtime,
-        input: None,
-    })
+        input,
+    };
+    match (&seat.address, &seat.rig) {
+        (Address::Polecat(_, worker), Some(rig)) => sandbox::around(town, rig, worker.as_str(), plan),
+        _ => Ok(plan),
+    }
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod both_worlds;
+mod clients;
 mod clocks;
 mod crashes;
 mod failure_modes;
@@ -15,6 +16,7 @@ mod mayor;
 mod misbehaviour;
 mod real;
 mod sabotage;
+mod sandbox;
 mod setup;
 mod simulated;
 mod story;

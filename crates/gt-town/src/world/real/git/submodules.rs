@@ -16,6 +16,9 @@ const MODULES: &str = "modules";
 /// File of a submodule's repository with the settings that keep a worker's git in it away from its remote.
 const RULES: &str = "gt-config";
 
+/// The mode under which an index holds a submodule.
+const SUBMODULE: &[u8] = b"160000 ";
+
 /// How deep a submodule may be nested; a folder made by hand may go on for ever.
 const DEPTH_LIMIT: usize = 32;
 
@@ -43,7 +46,7 @@ pub(super) fn check_out(git: &Git, held: &Held, repo: &Path, path: &Path) -> Wor
     let mut answer = update(git, held, &admin)?;
     if answer.code != 0 {
         // A killed git left a half of one, or its address is another now. Nobody has worked in them.
-        RealDisk.remove(&admin.folder.join(MODULES))?;
+        remove(git, &admin)?;
         answer = update(git, held, &admin)?;
     }
     if answer.code != 0 && MISSING.iter().any(|sign| answer.stderr.contains(sign)) {
@@ -61,6 +64,22 @@ pub(super) fn check_out(git: &Git, held: &Held, repo: &Path, path: &Path) -> Wor
 fn update(git: &Git, held: &Held, admin: &Admin) -> WorldResult<Answer> {
     let call = git.act(held, &admin.place(), "submodule").git_options(OPTIONS);
     call.args(["--quiet", "update", "--recursive", "--checkout", "--force"]).limit(git.remote_patience).answer()
+}
+
+/// Removes the submodules of a worktree with their repositories.
+fn remove(git: &Git, admin: &Admin) -> WorldResult<()> {
+    let answer = git.question(&admin.place(), "ls-files").args(["--stage", "-z"]).ok()?;
+    // Each is `<mode> <object> <stage>`, a tab, and the path.
+    let submodules = answer.fields().filter(|field| field.starts_with(SUBMODULE));
+    for field in submodules {
+        let path = field.split(|byte| *byte == b'\t').skip(1).collect::<Vec<_>>().join(&b'\t');
+        let checkout = admin.path.join(path_from(&path));
+        // Not through a link that a gate put there.
+        if checkout.parent().is_some_and(|folder| real(folder) == folder) {
+            RealDisk.remove(&checkout)?;
+        }
+    }
+    RealDisk.remove(&admin.folder.join(MODULES))
 }
 
 /// Takes away what is in submodules beside what git holds or ignores.

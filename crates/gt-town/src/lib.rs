@@ -4,6 +4,7 @@
 //! what it is handed: see [`town::Outside`] and [`world`].
 
 pub mod archive;
+pub mod back_off;
 pub mod beads;
 pub mod boot;
 pub mod convoy;

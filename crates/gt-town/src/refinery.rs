@@ -10,6 +10,7 @@ use gt_model::protocol::Message;
 use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackEntry};
 use serde::Serialize;
 
+use crate::back_off;
 use crate::convoy;
 use crate::done;
 use crate::error::{Error, Result};
@@ -93,12 +94,14 @@ pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
     Ok(Some(refinery.round))
 }
 
-/// Forgets that the trunk was red, so that its gates run again. A person's word.
-pub fn forget_red_trunk(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
+/// Forgets that the trunk was red, so that its gates run again, and that rounds failed, so that the next is tried at
+/// once. A person's word.
+pub fn forget_failures(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
     town.ledger.write(&caller.name(), "refinery run", |tx| {
         if tx.clear("trunk-red", rig.name().as_str())? {
             tx.forget_red_verdicts(rig.name())?;
         }
+        tx.clear(back_off::CONDITION, rig.name().as_str())?;
         Ok(())
     })
 }

@@ -334,8 +334,7 @@ fn set_up(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     if !attempt.is_hooked() {
         return Ok(Outcome::Moot);
     }
-    let path = rig.layout.worktree(&attempt.worker);
-    setup::worktree(town, &rig, held, &path, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))?;
+    setup::worktree(town, &rig, held, &attempt)?;
     Ok(Outcome::Done)
 }
 

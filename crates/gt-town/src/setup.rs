@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::ledger::Attempt;
 use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
 use crate::worker_env;
@@ -55,13 +56,17 @@ fn has_large_files(town: &Town, folder: &Path) -> bool {
 
 /// Sets a worker's worktree up: fetches what its commit merely refers to, copies what is to be copied, then runs the
 /// rig's command. Done again, it copies nothing that is there, and runs the command again.
-pub fn worktree(town: &Town, rig: &Rig, held: &Held, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {
-    require_free_disk(town, rig, folder)?;
-    if let Some(missing) = fetch_referred(town, rig, held, folder)? {
-        return Err(Error::refused(missing, "look at the commit that the worktree is at"));
+pub fn worktree(town: &Town, rig: &Rig, held: &Held, attempt: &Attempt) -> Result<()> {
+    let folder = rig.layout.worktree(&attempt.worker);
+    require_free_disk(town, rig, &folder)?;
+    if let Some(missing) = fetch_referred(town, rig, held, &folder)?
+        // Work that was sent back for that very reason is the worker's to mend.
+        && attempt.started_from.is_none()
+    {
+        return Err(Error::refused(missing, "look at the trunk, then: gt doctor --retry"));
     }
-    copy_in(town, rig, folder)?;
-    run(town, rig, folder, slot, label)
+    copy_in(town, rig, &folder)?;
+    run(town, rig, &folder, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))
 }
 
 /// Sets the gate worktree up; its command is not run if it was with the same lock files before. Answers with what the

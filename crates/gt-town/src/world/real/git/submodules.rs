@@ -49,6 +49,8 @@ pub(super) fn check_out(git: &Git, held: &Held, repo: &Path, path: &Path) -> Wor
         remove(git, &admin)?;
         answer = update(git, held, &admin)?;
     }
+    set(git, held, &admin.folder.join("config.worktree"), "submodule.active", ".")?;
+    repositories(&admin)?.iter().try_for_each(|module| bind(git, held, &admin, module))?;
     if answer.code != 0 && MISSING.iter().any(|sign| answer.stderr.contains(sign)) {
         return Ok(Referred::Missing(answer.complaint()));
     }
@@ -56,8 +58,6 @@ pub(super) fn check_out(git: &Git, held: &Held, repo: &Path, path: &Path) -> Wor
         return Err(git.question(&admin.place(), "submodule").failed(answer.complaint()));
     }
     clean(git, held, &admin)?;
-    set(git, held, &admin.folder.join("config.worktree"), "submodule.active", ".")?;
-    repositories(&admin)?.iter().try_for_each(|module| bind(git, held, &admin, module))?;
     Ok(Referred::There)
 }
 

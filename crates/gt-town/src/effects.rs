@@ -274,7 +274,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Fetched { fetched: remote::fetch(town, &rig, held)?, base: None })
         }
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
-        Effect::SetUp { attempt } => set_up(town, *attempt),
+        Effect::SetUp { attempt } => set_up(town, *attempt, held),
         Effect::StartSession { incarnation } => start_session(town, incarnation),
         Effect::EndSession { incarnation } => {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
@@ -370,13 +370,12 @@ fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
     })
 }
 
-fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
+fn set_up(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
     if !attempt.is_hooked() {
         return Ok(Outcome::Moot);
     }
-    let path = rig.layout.worktree(&attempt.worker);
-    setup::worktree(town, &rig, &path, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))?;
+    setup::worktree(town, &rig, held, &attempt)?;
     Ok(Outcome::Done)
 }
 

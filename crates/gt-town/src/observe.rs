@@ -9,9 +9,11 @@ use crate::agents::{launch, readiness};
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
+use crate::moments::{self, HookTrouble};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
 use crate::sessions;
+use crate::standing::{self, AgentStatus};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -25,12 +27,16 @@ pub struct TownStatus {
     pub needs_you: Vec<Condition>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
+    /// The mayor and crew.
+    pub agents: Vec<AgentStatus>,
     /// Its workers.
     pub workers: Vec<WorkerStatus>,
     /// Its merge requests that are not over.
     pub queue: Vec<QueueItem>,
     /// Beads that could be slung now.
     pub ready: usize,
+    /// Calls of clients' hooks that went wrong of late.
+    pub hooks: Option<HookTrouble>,
 }
 
 /// A rig at one moment.
@@ -107,6 +113,11 @@ const FOR_A_PERSON: &[&str] = &[
     "deacon",
     readiness::WORKER_CONDITION,
     readiness::KIND_CONDITION,
+    "limit",
+    "login",
+    "asks",
+    "long-tool",
+    standing::GAVE_UP,
 ];
 
 /// The town's status.
@@ -114,6 +125,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     let rigs = town.rigs()?;
     let deacon = town.deacon_runs()?;
     let now = town.world().clock().now();
+    let hooks = moments::trouble(town)?;
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
@@ -122,9 +134,11 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             deacon,
             needs_you,
             rigs: rigs.iter().map(|rig| rig_status(town, rig)).collect(),
+            agents: standing::all_in(town, view)?,
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
+            hooks,
         })
     })
 }
@@ -409,7 +423,7 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
     let program = preset.command.first().cloned().unwrap_or_default();
     let bin = town.layout.bin().join("gt").display().to_string();
     let program = program.replace("{gt}", &bin);
-    let env = worker_env::environment(town, rig, Some(&preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(&preset), None);
     let path = env.get("PATH").cloned().unwrap_or_default();
     let exists = |path: std::path::PathBuf| town.world().disk().exists(&path);
     let found = program.contains('/') && exists(program.clone().into())
@@ -422,8 +436,8 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
 
 /// Whether the tmux is there that the rig's sessions are to run in.
 fn runtime_check(town: &Town, rig: &Rig) -> Check {
-    let env = worker_env::environment(town, rig, None, None);
-    let (problem, fine) = match sessions::choose(town, rig, None, &env) {
+    let env = worker_env::environment(town, Some(rig), None, None);
+    let (problem, fine) = match sessions::choose(town, Some(rig), None, &env) {
         Ok(runtime) => (None, runtime.as_str()),
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };

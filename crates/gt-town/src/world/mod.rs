@@ -188,6 +188,8 @@ pub struct WorktreePlan {
     pub start: Sha,
     /// The worker's name and mail address, for its commits.
     pub identity: (String, String),
+    /// The address of the remote, where the caller knows it; else git is asked.
+    pub remote: Option<String>,
 }
 
 /// What one snapshot holds.
@@ -549,6 +551,9 @@ pub trait Disk: Send + Sync {
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
     /// Marks a file with the time of now (a sign of life), making it, but not its folder: what is gone is not made again.
     fn touch(&self, path: &Path) -> WorldResult<()>;
+    /// Replaces a small file that is a sign of life: atomically, but not synced, since it means nothing after a power cut.
+    /// Makes the file's folder, but not those above it: what is gone is not made again.
+    fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
     /// What is at `path`, links not followed; `None` where there is nothing.

@@ -12,6 +12,7 @@ mod flow;
 mod keep;
 mod kills;
 mod matrix;
+mod mayor;
 mod misbehaviour;
 mod real;
 mod sabotage;

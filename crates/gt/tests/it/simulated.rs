@@ -127,11 +127,17 @@ impl SimTown {
             assert!(held.is_some(), "a rig that was not proved is held");
             self.gt(&["rig", "release", story::RIG]);
         }
+        self.edit_rig(|text| {
+            let text = text.replace("landing = \"ask\"", "landing = \"auto\"");
+            format!("{text}\n[env.set]\nGT_SIM_SCRIPT = \"{SCRIPT}\"\n")
+        });
+    }
+
+    /// Changes the rig's settings.
+    pub fn edit_rig(&self, change: impl FnOnce(String) -> String) {
         let path = self.town.rig(story::RIG).unwrap().layout.settings();
         let text = String::from_utf8(self.world.read(&path).unwrap().unwrap()).unwrap();
-        let text = text.replace("landing = \"ask\"", "landing = \"auto\"");
-        let text = format!("{text}\n[env.set]\nGT_SIM_SCRIPT = \"{SCRIPT}\"\n");
-        self.world.write(&path, text.as_bytes()).unwrap();
+        self.world.write(&path, change(text).as_bytes()).unwrap();
     }
 }
 
@@ -285,11 +291,28 @@ struct Players(u64);
 impl AgentFactory for Players {
     fn start(&self, plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String> {
         let inside = town_of(self.0).ok_or("its town is gone")?;
+        if plan.env.get("GT_ADDRESS").is_some_and(|address| !address.contains("/polecats/")) {
+            return Ok(Box::new(Reader { town: self.0, plan: plan.clone() }));
+        }
         let path = plan.env.get("GT_SIM_SCRIPT").ok_or("no script is named")?;
         let bytes = inside.world.read(Path::new(path)).map_err(|e| e.to_string())?;
         let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|e| e.to_string())?;
         let script = Script::parse(&text).map_err(|e| e.to_string())?;
         Ok(Box::new(Worker { town: self.0, player: Player::new(script), plan: plan.clone(), asleep_until: None }))
+    }
+}
+
+/// A standing agent that reads what it is told, and goes to sleep.
+struct Reader {
+    town: u64,
+    plan: SessionPlan,
+}
+
+impl SimAgent for Reader {
+    fn turn(&mut self) -> Turn {
+        let Some(inside) = town_of(self.town) else { return Turn::Wait };
+        let mut stage = SimStage { inside: &inside, plan: &self.plan, asleep_until: &mut None };
+        Turn::Exit(stage.gt(&["prime"]).code)
     }
 }
 

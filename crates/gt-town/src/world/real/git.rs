@@ -59,8 +59,6 @@ impl Git {
     }
 }
 
-impl Git {}
-
 impl fmt::Debug for Git {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The environment may hold a proxy's password.

@@ -326,14 +326,6 @@ mod tests {
     }
 
     #[test]
-    fn a_client_with_hooks_must_say_something_in_time() {
-        let silent = || PolecatFacts { ready: Some(2 * MINUTE), ..at(Stage::Silent) };
-        check(silent(), Verdict::Starting);
-        check(PolecatFacts { stage_for: 2 * MINUTE, ..silent() }, Verdict::NotReady);
-        check(PolecatFacts { stage_for: 9 * MINUTE, stage: Stage::Working, ..silent() }, Verdict::Working);
-    }
-
-    #[test]
     fn f01_a_tool_that_takes_long_is_work() {
         let tool = || at(Stage::InTool(Mark { tool: Some("Bash".to_owned()), ..Mark::at(1) }));
         let silent = PolecatFacts { quiet_for: Duration::from_hours(9), ..tool() };

@@ -39,9 +39,10 @@ const LINES_TOLD: usize = 8;
 /// worked on may hold the same.
 const LAST_LINES: usize = 3;
 
-/// Whether a session has shown its first moment.
+/// Whether a session has shown its first moment: whichever that is, since not every version tells of its start.
 pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
-    town.world().disk().exists(&town.layout.moments(id).join("start"))
+    // A folder that can't be read shows nothing.
+    town.world().disk().list(&town.layout.moments(id)).is_ok_and(|moments| !moments.is_empty())
 }
 
 /// How far the newest of an attempt's incarnations has come.

@@ -196,7 +196,7 @@ pub enum Verb {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Why a bead, merge request or rig is as it is, and what it waits for
+    /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {
         /// Its id
         id: String,

@@ -103,6 +103,7 @@ const FOR_A_PERSON: &[&str] = &[
     "long-tool",
     "not-ready",
     standing::GAVE_UP,
+    standing::UNHEARD,
 ];
 
 /// The town's status.

@@ -113,9 +113,9 @@ fn agent_and_rig(town: &Town, crew: &Address) -> Result<Option<(Agent, Rig)>> {
     Ok(Some((agent, rig)))
 }
 
-/// Adds the worktree of a workspace; false where it is no longer wanted.
-pub fn add_worktree(town: &Town, crew: &Address, held: &Held) -> Result<bool> {
-    let Some((agent, rig)) = agent_and_rig(town, crew)? else { return Ok(false) };
+/// A workspace's rig, and how its worktree is made; `None` where the agent has none (any more).
+pub fn workspace(town: &Town, crew: &Address) -> Result<Option<(Rig, WorktreePlan)>> {
+    let Some((agent, rig)) = agent_and_rig(town, crew)? else { return Ok(None) };
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let trunk = refs.get(&rig.trunk_ref()).cloned();
     let plan = WorktreePlan {
@@ -125,6 +125,12 @@ pub fn add_worktree(town: &Town, crew: &Address, held: &Held) -> Result<bool> {
         identity: (crew.to_string(), format!("{}@{}.gt.invalid", agent.name(), rig.name())),
         remote: Some(rig.row.remote.clone()),
     };
+    Ok(Some((rig, plan)))
+}
+
+/// Adds the worktree of a workspace; false where it is no longer wanted.
+pub fn add_worktree(town: &Town, crew: &Address, held: &Held) -> Result<bool> {
+    let Some((rig, plan)) = workspace(town, crew)? else { return Ok(false) };
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
     Ok(true)
 }

@@ -12,7 +12,7 @@ use crate::agents::readiness;
 use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
-use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx, View};
+use crate::ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
 use crate::limits;
 use crate::moments;
 use crate::observed::Observed;
@@ -349,21 +349,25 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
     if attempt.ended_at.is_some() {
         return Ok(Outcome::Moot);
     }
-    let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
-    let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
-    let plan = WorktreePlan {
-        path: rig.layout.worktree(&attempt.worker),
-        branch: Some(attempt.branch.clone()),
-        start,
-        identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
-        remote: Some(rig.row.remote.clone()),
-    };
+    let plan = worktree_plan(&rig, &attempt)?;
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
     // Nobody works in it yet: that begins when this has been recorded as done.
     if let Some(snapshot) = town.ledger.read(|view| view.restores(attempt.id).map_err(Error::from))? {
         town.world().repo().restore_snapshot(held, &rig.layout.repo(), &plan.path, &snapshot)?;
     }
     Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() })
+}
+
+fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
+    let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
+    let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
+    Ok(WorktreePlan {
+        path: rig.layout.worktree(&attempt.worker),
+        branch: Some(attempt.branch.clone()),
+        start,
+        identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
+        remote: Some(rig.row.remote.clone()),
+    })
 }
 
 fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
@@ -383,6 +387,10 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     let sessions = town.world().sessions();
     let dir = town.layout.session(id);
     if sessions.state(&dir)? == SessionState::NotStarted {
+        if incarnation.number > 1 {
+            // What ended the one before may have been a power cut, or its own tools.
+            settle_worktree(town, &incarnation)?;
+        }
         // A new secret for every start that is tried: the one before may have been written down and never used.
         let secret = gt_model::id::hex(&(town.outside.entropy)());
         let hash = sha256_hex(&secret);
@@ -395,6 +403,23 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
         SessionState::Unknown(why) => Err(Error::refused(format!("session {id}: {why}"), "see its shim.log")),
         state => Ok(Outcome::Started(state)),
     }
+}
+
+/// Gives the worktree that an incarnation goes on in its settings and rules again; the mayor has none.
+fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
+    let (rig, plan) = match &incarnation.holder {
+        Holder::Attempt(attempt) => {
+            let (attempt, rig) = attempt_and_rig(town, *attempt)?;
+            let plan = worktree_plan(&rig, &attempt)?;
+            (rig, plan)
+        }
+        Holder::Agent(address) => match crew::workspace(town, address)? {
+            Some(workspace) => workspace,
+            None => return Ok(()),
+        },
+    };
+    let held = town.lock(&rig.repo_lock())?;
+    Ok(town.world().repo().settle_worktree(&held, &rig.layout.repo(), &plan)?)
 }
 
 fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {

@@ -70,9 +70,9 @@ pub fn wait_for_answer(town: &Town, question: &BeadId, at_most: Duration) -> Res
     loop {
         let answer = town.ledger.read(|view| {
             let Some(asked) = view.mail(question, &Address::Mayor)? else { return Ok(None) };
-            let inbox = view.inbox(&Address::Overseer, false)?.into_iter();
+            let mut inbox = view.inbox(&Address::Overseer, false)?.into_iter();
             let later = |mail: &Mail| mail.from == mayor && mail.delivery.sent_at >= asked.delivery.sent_at;
-            Ok::<_, Error>(inbox.filter(later).next())
+            Ok::<_, Error>(inbox.find(later))
         })?;
         if answer.is_some() || clock.monotonic() - start >= at_most {
             return Ok(answer);

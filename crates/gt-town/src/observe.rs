@@ -118,6 +118,7 @@ const FOR_A_PERSON: &[&str] = &[
     "asks",
     "long-tool",
     standing::GAVE_UP,
+    standing::UNHEARD,
 ];
 
 /// The town's status.

@@ -19,11 +19,15 @@ use crate::town::{Caller, Town};
 use crate::updown::{self, DOWN_REASON};
 use crate::world::{Exit, SessionState};
 
+mod wake;
+
+pub use wake::UNHEARD;
+
 /// How long an agent's state may be unknown before somebody is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 
 /// The kind of condition that an agent is which died too often.
-pub const GAVE_UP: &str = "agent";
+pub const GAVE_UP: &str = "given-up";
 
 /// How long a person's verb waits for a session to start.
 const START_DEADLINE: Duration = Duration::from_secs(15);
@@ -204,6 +208,10 @@ pub fn patrol(town: &Town, observed: &mut Observed) -> Result<()> {
         let verdict = judge(town, &agent, &incarnations, observed)?;
         note_unknown(town, &agent, &verdict, observed)?;
         act(town, &agent, &incarnations, &verdict)?;
+        match (incarnations.last(), &verdict) {
+            (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, &agent, newest, observed)?,
+            _ => wake::note(town, &agent, None)?,
+        }
     }
     Ok(())
 }
@@ -244,7 +252,7 @@ fn judge(town: &Town, agent: &Agent, incarnations: &[Incarnation], observed: &mu
     facts.process = Some(process(town, newest)?);
     facts.ended_well = ended_well(newest);
     town.ledger.read(|view| {
-        facts.has_mail = newest.ended_at.is_some() && waits_for(view, &agent.address)?;
+        facts.has_mail = newest.ended_at.is_some() && !unheard(view, &agent.address)?.is_empty();
         facts.deaths = deaths(view, &counted)?;
         Ok::<_, Error>(())
     })?;
@@ -292,10 +300,17 @@ fn deaths(view: &View<'_>, counted: &[&Incarnation]) -> Result<u32> {
     Ok(deaths)
 }
 
-/// Whether an agent has mail that it was not told of and is to wake for.
-fn waits_for(view: &View<'_>, address: &Address) -> Result<bool> {
-    let unread = view.inbox(address, true)?;
-    Ok(unread.iter().any(|mail| mail.delivery.delivered_at.is_none() && wakes(mail)))
+/// Mail that an agent was not told of and is to wake for, oldest first.
+fn unheard(view: &View<'_>, address: &Address) -> Result<Vec<Mail>> {
+    let mut mail = view.inbox(address, true)?;
+    mail.retain(|mail| mail.delivery.delivered_at.is_none() && wakes(mail));
+    Ok(mail)
+}
+
+/// Which kind an agent is started as.
+fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
+    let rig = agent.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
+    seat::kind_of(town, rig.as_ref(), agent.kind.as_deref())
 }
 
 /// Ordinary mail wakes, and of the notices those that ask for an answer. What is no notice is somebody's word.

@@ -166,3 +166,39 @@ impl Tx<'_> {
         Ok(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    #[test]
+    fn what_an_older_ledger_has_of_workers_is_kept() {
+        let ledger = Connection::open_in_memory().unwrap();
+        ledger.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        let (own, older): (Vec<&str>, Vec<&str>) =
+            super::super::MIGRATIONS.iter().partition(|text| text.contains("CREATE TABLE agents"));
+        older.iter().take(4).for_each(|migration| ledger.execute_batch(migration).unwrap());
+        ledger
+            .execute_batch(
+                "INSERT INTO attempts (id, bead, number, rig, worker, agent, formula, branch, opened_at)
+                     VALUES (7, 'a-1', 1, 'app', 'amber', 'mine', 'f', 'b', 't');
+                 INSERT INTO incarnations (id, attempt, number, secret_hash, opened_at, process, started_at, ended_at, exit)
+                     VALUES ('amber-7-1', 7, 1, 'h', 'o', '{}', 's', 'e', '{}')",
+            )
+            .unwrap();
+        ledger.execute_batch(own[0]).unwrap();
+        let columns =
+            "id || attempt || number || secret_hash || opened_at || process || started_at || ended_at || exit";
+        let kept = |sql: &str| ledger.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(kept(&format!("SELECT {columns} FROM incarnations WHERE agent IS NULL")), "amber-7-171ho{}se{}");
+        let insert = |values: &str| {
+            ledger.execute(
+                &format!("INSERT INTO incarnations (id, attempt, agent, number, opened_at) VALUES {values}"),
+                [],
+            )
+        };
+        assert!(insert("('x', NULL, NULL, 1, 't')").is_err(), "an incarnation is somebody's");
+        assert!(insert("('x', 7, 'mayor/', 2, 't')").is_err(), "and nobody else's");
+        assert!(insert("('x', NULL, 'mayor/', 1, 't')").is_err(), "who must be there");
+    }
+}

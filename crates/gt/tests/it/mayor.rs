@@ -4,6 +4,7 @@ use gt::demo::run::kill_hard;
 use gt_town::world::ProcessId;
 use serde_json::Value;
 
+use crate::terminals::has_tmux;
 use crate::town::{RIG, Town, identity_of, list, text, write};
 
 /// What every scripted agent does first: it writes down that it was prompted, and with what mail.
@@ -43,6 +44,23 @@ done < "$PLAY/inbox"
 
 /// One that stays.
 const STAYS: &str = "exec sleep 100000\n";
+
+/// One that stays at a prompt and tells what a client tells; it answers the mail that it is told of at each prompt.
+const AT_PROMPT: &str = r#"
+moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/"}' "$1"; }
+moment SessionStart | gt prime --moment start --client claude > "$PLAY/start"
+: > "$PLAY/lines"
+while read -r line; do
+    printf '%s\n' "$line" >> "$PLAY/lines"
+    moment UserPromptSubmit | gt moment prompt --client claude >> "$PLAY/told"
+    gt mail inbox --unread | tail -n +2 > "$PLAY/inbox"
+    while read -r mail from read subject; do
+        gt mail send "$from" -s "Re: $subject" > /dev/null
+        gt mail read "$mail" > /dev/null
+    done < "$PLAY/inbox"
+    moment Stop | gt moment stop --client claude
+done
+"#;
 
 /// A town whose mayor plays this script.
 fn town_with(script: &str) -> Town {
@@ -147,6 +165,42 @@ fn f06_an_idle_town_with_a_sleeping_mayor_prompts_nobody_and_forks_nothing() {
     assert_eq!(town.deacon(), Some(deacon));
 }
 
+#[test]
+fn f06_a_mayor_at_its_prompt_is_woken_for_mail_and_by_nothing_else() {
+    if !has_tmux() {
+        return;
+    }
+    let town = town_with(AT_PROMPT);
+    town.ok(&["up"]);
+    town.ok(&["mayor", "start", "--runtime", "tmux"]);
+    let lines = || std::fs::read_to_string(town.folder().join("play/lines")).unwrap_or_default().lines().count();
+    town.wait_until("it to be at its prompt", || town.folder().join("play/lines").exists());
+    let answered =
+        |n: usize| mails_to_overseer(&town).iter().filter(|subject| subject.starts_with("Re: ")).count() == n;
+    for n in 1..=2 {
+        let asked =
+            town.json(&["mayor", "ask", &format!("Question {n}"), "--wait", "--timeout", "50"])["asked"].clone();
+        assert_eq!(asked["started"], Value::Bool(false));
+        assert!(answered(n));
+    }
+    assert_eq!(lines(), 2, "one line a question");
+    let told = std::fs::read_to_string(town.folder().join("play/told")).unwrap();
+    assert!(told.contains("Question 1") && told.contains("Question 2"), "{told}");
+    // A notice that asks nothing of it.
+    let merged = "MR: x\nBead: x\nBranch: x\nTarget: x\nMerge-Commit: x\n";
+    town.ok(&["mail", "send", "mayor/", "-s", "MERGED x", "-m", merged]);
+    town.let_patrols_pass();
+    town.let_patrols_pass();
+    assert_eq!(lines(), 2, "nothing else is typed");
+    let help = "Bead: x\nProblem: p\nTried: t\n";
+    town.ok(&["mail", "send", &format!("{RIG}/witness"), "-s", "HELP x", "-m", help]);
+    town.wait_until("the witness to pass it on", || lines() == 3);
+    assert_eq!(prompts(&town).len(), 1, "it was started once");
+    assert_eq!(town.conditions(), Vec::<String>::new());
+    let said = town.ok(&["down"]);
+    assert!(said.contains("ended session mayor-a1-1\n") || said.contains("ended session mayor-a1-1;"), "{said}");
+}
+
 /// Page faults of all children that a process ever waited for, and how many it has now. (No process runs without one.)
 fn children(pid: i32) -> (u64, usize) {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -196,7 +250,7 @@ fn f16_a_mayor_that_always_dies_is_given_up_and_a_person_is_told() {
     play(&town, "exit 3\n", "max_incarnations = 3\nback_off_seconds = 0\n");
     town.ok(&["up"]);
     town.ok(&["mayor", "start"]);
-    town.wait_until("it to be given up", || town.conditions().contains(&"agent".to_owned()));
+    town.wait_until("it to be given up", || town.conditions().contains(&"given-up".to_owned()));
     assert_eq!(doing(&town), "stopped");
     assert!(town.ok(&["status"]).contains("gt mayor start"));
     town.let_patrols_pass();

@@ -132,6 +132,10 @@ impl Repo for Git {
         worktree::add(self, held, repo, plan)
     }
 
+    fn settle_worktree(&self, _held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+        worktree::settle_again(self, repo, plan)
+    }
+
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
         worktree::reset_gate(self, held, repo, path, commit)
     }

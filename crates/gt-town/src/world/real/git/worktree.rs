@@ -9,7 +9,7 @@ use super::command::{Place, shown};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY};
-use crate::world::real::disk::{RealDisk, rename_to_free};
+use crate::world::real::disk::{RealDisk, rename_to_free, replace_for_now};
 use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 /// Where an archived worktree keeps what git knew of it.
@@ -132,7 +132,16 @@ fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult
     }
 }
 
-/// Gives a worktree its own settings and rules, where it has not got them.
+/// Gives a worktree that is there its settings and rules again.
+pub(super) fn settle_again(git: &Git, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+    match attached(repo, &plan.path)?.filter(|admin| !admin.is_half_made()) {
+        Some(admin) => settle(git, repo, &admin, plan),
+        None => Ok(()),
+    }
+}
+
+/// Gives a worktree its own settings and rules, where it has not got them. Not waited for: git does not wait for the
+/// checkout's files either, and each further session in it looks again.
 fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
     hooks::install(repo)?;
     hooks::set_rules(admin, plan.branch.as_deref())?;
@@ -149,7 +158,7 @@ fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldRe
         Some(remote) => remote.clone(),
         None => git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?.line(),
     };
-    RealDisk.write(&file, settings(repo, plan, &remote, &identity).as_bytes())
+    replace_for_now(&file, settings(repo, plan, &remote, &identity).as_bytes())
 }
 
 /// A worktree's settings: who commits, whose hooks run, and that nothing is pushed from it.

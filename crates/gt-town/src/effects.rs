@@ -178,14 +178,14 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
     })
 }
 
-fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
-    let attempt = attempt_of(view, incarnation)?;
-    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt.id))
+fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
+    let incarnation = view.incarnation(incarnation)?;
+    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
+    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
 }
 
-fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
-    let attempt = view.incarnation(incarnation)?.and_then(|incarnation| incarnation.attempt());
-    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
+fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    Ok(attempt_of(view, incarnation)?.map(|attempt| limits::is_parked(view, &attempt.agent)).transpose()? == Some(true))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::moment::Stage;
+use crate::start::{Start, StartFailure};
 
 /// Whether an incarnation's process is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +31,8 @@ pub struct PolecatFacts {
     pub stage: Stage,
     /// How long it has stood there.
     pub stage_for: Duration,
-    /// How soon its client must say something; `None` for a kind without hooks.
-    pub ready: Option<Duration>,
+    /// How far it has come with its start.
+    pub start: Start,
     /// Time since the last sign of life (call, output, CPU time); zero when first seen.
     pub quiet_for: Duration,
     /// Time since the newest incarnation ended.
@@ -93,10 +94,10 @@ impl PatrolLimits {
 pub enum Verdict {
     /// Submitted or parked: its session ends, its worktree goes.
     Done,
-    /// Nothing to see yet: worktree or session are being made, or its client has not said anything yet.
+    /// Nothing to see yet: worktree or session are being made, or its first moment is awaited.
     Starting,
-    /// Its client has not said anything in time.
-    NotReady,
+    /// It does not start, and will not without a person.
+    NotReady(StartFailure),
     /// It shows life.
     Working,
     /// A tool of that name runs.
@@ -135,7 +136,7 @@ impl Verdict {
         match self {
             Self::Done => "done: submitted or parked".to_owned(),
             Self::Starting => "starting".to_owned(),
-            Self::NotReady => "its client has said nothing in time".to_owned(),
+            Self::NotReady(failure) => format!("not ready: {}", failure.as_str()),
             Self::Working => "working".to_owned(),
             Self::InTool(tool) => format!("in a tool: {tool}"),
             Self::LongTool(tool) => format!("in a tool for too long: {tool}"),
@@ -163,6 +164,18 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     match &facts.process {
         None | Some(Process::NotStarted) => Verdict::Starting,
         Some(Process::Unknown(why)) => Verdict::Unknown(why.clone()),
+        // What its client says for itself goes before what its screen shows.
+        Some(Process::Gone) if is_limited(&facts.stage) || facts.is_parked => gone(facts, limits),
+        // What asks a person is not ended for its silence: its question would be asked anew for ever.
+        Some(Process::Running)
+            if facts.start == Start::Failed(StartFailure::Silent) && facts.quiet_for >= limits.quiet =>
+        {
+            by_signs(facts, limits)
+        }
+        Some(Process::Running | Process::Gone) if let Start::Failed(failure) = facts.start => {
+            Verdict::NotReady(failure)
+        }
+        Some(Process::Running) if facts.start == Start::Awaited => Verdict::Starting,
         Some(Process::Gone) => gone(facts, limits),
         Some(Process::Running) if facts.is_leaving && !is_limited(&facts.stage) => Verdict::Working,
         Some(Process::Running) => running(facts, limits),
@@ -197,12 +210,7 @@ fn running(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         Stage::Background(_) if too_long => Verdict::LongTool("a task of its own".to_owned()),
         Stage::Background(_) => Verdict::Waiting("a task of its own".to_owned()),
         Stage::AtPrompt(_) => at_prompt(facts),
-        Stage::Silent => match facts.ready {
-            Some(ready) if facts.stage_for >= ready => Verdict::NotReady,
-            Some(_) => Verdict::Starting,
-            None => by_signs(facts, limits),
-        },
-        Stage::Ready | Stage::Working | Stage::Ended => by_signs(facts, limits),
+        Stage::Silent | Stage::Ready | Stage::Working | Stage::Ended => by_signs(facts, limits),
     }
 }
 
@@ -254,7 +262,7 @@ mod tests {
             process,
             stage: Stage::Silent,
             stage_for: Duration::ZERO,
-            ready: None,
+            start: Start::Made,
             quiet_for: Duration::ZERO,
             ended_for: Duration::ZERO,
             incarnations: 1,
@@ -301,11 +309,18 @@ mod tests {
     }
 
     #[test]
-    fn a_client_with_hooks_must_say_something_in_time() {
-        let silent = || PolecatFacts { ready: Some(2 * MINUTE), ..at(Stage::Silent) };
-        check(silent(), Verdict::Starting);
-        check(PolecatFacts { stage_for: 2 * MINUTE, ..silent() }, Verdict::NotReady);
-        check(PolecatFacts { stage_for: 9 * MINUTE, stage: Stage::Working, ..silent() }, Verdict::Working);
+    fn a_start_is_awaited_and_a_failed_one_named() {
+        let silent = Start::Failed(StartFailure::Silent);
+        let logged_out = Start::Failed(StartFailure::LoggedOut);
+        let running = || facts(Some(Process::Running));
+        check(PolecatFacts { start: Start::Awaited, ..running() }, Verdict::Starting);
+        check(PolecatFacts { start: silent, ..running() }, Verdict::NotReady(StartFailure::Silent));
+        check(PolecatFacts { start: silent, quiet_for: 30 * MINUTE, ..running() }, Verdict::Quiet);
+        let asks = PolecatFacts { start: logged_out, quiet_for: Duration::from_hours(9), ..running() };
+        check(asks, Verdict::NotReady(StartFailure::LoggedOut));
+        let gone = || PolecatFacts { start: logged_out, incarnations: 9, ..facts(Some(Process::Gone)) };
+        check(gone(), Verdict::NotReady(StartFailure::LoggedOut));
+        check(PolecatFacts { is_parked: true, ..gone() }, Verdict::Limited);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use gt_model::bead::{Bead, DepType, Status};
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
+use crate::agents::readiness;
 use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
@@ -136,7 +137,7 @@ fn is_due(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool>
     }
     // A session that is over by itself needs no waiting for.
     let delay_over = age >= row.delay || session_is_over(town, &row.effect)?;
-    Ok(delay_over && preconditions_hold(town, row)?)
+    Ok(delay_over && preconditions_hold(town, row, observed)?)
 }
 
 fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
@@ -149,17 +150,22 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
     Ok(incarnation.map(|i| moments::marks(town, &i.id)).transpose()?.is_some_and(|marks| marks.is_at_rest()))
 }
 
-fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
+fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
     town.ledger.read(|view| {
         let going_down = updown::is_going_down(view)?;
         Ok(match &row.effect {
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             Effect::FetchBase { attempt } if limits::is_parked_for(view, *attempt)? => false,
-            Effect::StartSession { incarnation } if is_parked(view, incarnation)? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
+            Effect::StartSession { incarnation } => match attempt_of(view, incarnation)? {
+                Some(attempt) => {
+                    !limits::is_parked(view, &attempt.agent)? && readiness::may_start(town, view, &attempt, observed)?
+                }
+                None => true,
+            },
             // Nobody is in the worktree any more, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
@@ -173,10 +179,9 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
     })
 }
 
-fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
-    let incarnation = view.incarnation(incarnation)?;
-    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
-    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt))
+fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
+    let attempt = view.incarnation(incarnation)?.and_then(|incarnation| incarnation.attempt());
+    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {

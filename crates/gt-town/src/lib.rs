@@ -38,6 +38,7 @@ mod refs;
 pub mod remote;
 pub mod retention;
 pub mod rig;
+mod sandbox;
 pub mod seat;
 pub mod sessions;
 pub mod settings;

@@ -5,13 +5,16 @@ use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
+use crate::agents::{launch, readiness};
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::moments::{self, HookTrouble};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
+use crate::sandbox;
 use crate::sessions;
+use crate::settings::Sandbox;
 use crate::standing::{self, AgentStatus};
 use crate::town::{Rig, Town};
 use crate::worker_env;
@@ -51,6 +54,19 @@ pub struct RigStatus {
     pub landing: String,
     /// Names of its gates.
     pub gates: Vec<String>,
+    /// What its workers are.
+    pub agents: Agents,
+}
+
+/// What the workers of a rig are, and what they may do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Agents {
+    /// Their kind.
+    pub kind: Option<String>,
+    /// What they may do without asking.
+    pub mode: &'static str,
+    /// Why.
+    pub why: &'static str,
 }
 
 /// A worker at one moment.
@@ -101,9 +117,10 @@ const FOR_A_PERSON: &[&str] = &[
     "login",
     "asks",
     "long-tool",
-    "not-ready",
     standing::GAVE_UP,
     standing::UNHEARD,
+    readiness::WORKER_CONDITION,
+    readiness::KIND_CONDITION,
 ];
 
 /// The town's status.
@@ -119,8 +136,8 @@ pub fn status(town: &Town) -> Result<TownStatus> {
         Ok(TownStatus {
             deacon,
             needs_you,
-            rigs: rigs.iter().map(rig_status).collect(),
             agents: standing::all_in(town, view)?,
+            rigs: rigs.iter().map(|rig| rig_status(town, rig)).collect(),
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
@@ -129,13 +146,18 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     })
 }
 
-fn rig_status(rig: &Rig) -> RigStatus {
+fn rig_status(town: &Town, rig: &Rig) -> RigStatus {
     RigStatus {
         name: rig.name().to_string(),
         remote: rig.row.remote.clone(),
         trunk: rig.row.trunk.clone(),
         landing: format!("{:?}", rig.settings.landing).to_lowercase(),
         gates: rig.settings.gate.iter().map(|gate| gate.name.clone()).collect(),
+        agents: Agents {
+            kind: rig.settings.agent.clone().or_else(|| town.settings.agent.clone()),
+            mode: launch::mode(&rig.settings).as_str(),
+            why: launch::why_mode(&rig.settings),
+        },
     }
 }
 
@@ -162,6 +184,9 @@ pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<S
         let waiting = effects.iter().find(|row| row.bead.as_ref() == Some(&attempt.bead));
         return Ok(waiting.map_or("waiting to be started".to_owned(), waiting_for));
     };
+    if let Some(why) = readiness::held(view, attempt)? {
+        return Ok(why);
+    }
     let steps = view.steps(attempt.id)?;
     let at = hook::current(&steps).map_or("all steps done".to_owned(), |step| {
         format!("step {}/{} {}", step.position + 1, steps.len(), step.step.id)
@@ -328,6 +353,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.push(gates_check(&rig));
         checks.push(agent_check(town, &rig));
         checks.push(runtime_check(town, &rig));
+        checks.extend(sandbox_check(town, &rig));
         checks.push(formula_check(town, &rig));
         checks.push(remote_check(town, &rig));
     }
@@ -420,6 +446,21 @@ fn runtime_check(town: &Town, rig: &Rig) -> Check {
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };
     check(&format!("{}: runtime", rig.name()), problem, fine)
+}
+
+/// Whether the sandbox can be made that the rig wants.
+fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
+    let name = format!("{}: sandbox", rig.name());
+    let env = worker_env::environment(town, Some(rig), None, None);
+    match rig.settings.sandbox {
+        Sandbox::None => None,
+        Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
+            Ok(program) => check(&name, None, &program.display().to_string()),
+            Err(error) => {
+                check(&name, Some((error.to_string(), "install bubblewrap, or gt rig set <rig> sandbox=none")), "")
+            }
+        }),
+    }
 }
 
 fn formula_check(town: &Town, rig: &Rig) -> Check {

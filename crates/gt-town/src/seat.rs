@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use gt_model::address::Address;
 
+use crate::agents::launch::{self, Launch, Launched};
 use crate::error::{Error, Result};
 use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Agent, Attempt, Holder, Incarnation};
 use crate::prompt;
+use crate::sandbox;
 use crate::sessions;
 use crate::settings::RuntimeChoice;
 use crate::town::{Rig, Town};
@@ -101,16 +103,28 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{}.{secret}", incarnation.id));
     env.insert("GT_ADDRESS".to_owned(), seat.address.to_string());
     let runtime = sessions::choose(town, seat.rig.as_ref(), seat.runtime, &env)?;
-    let bin = town.layout.bin().join("gt").display().to_string();
-    let root = town.layout.root.display().to_string();
-    let fill = |arg: &String| arg.replace("{gt}", &bin).replace("{town}", &root).replace("{prompt}", &seat.prompt);
-    Ok(SessionPlan {
+    let settings = seat.rig.as_ref().map(|rig| rig.settings.clone()).unwrap_or_default();
+    let launch = Launch {
+        preset: &preset,
+        incarnation: &incarnation.id,
+        secret,
+        prompt: &seat.prompt,
+        runtime,
+        mode: launch::mode(&settings),
+        allowed: &launch::rig_commands(&settings),
+    };
+    let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
+    let plan = SessionPlan {
         dir: town.layout.session(&incarnation.id),
         town: town.layout.root.clone(),
         cwd: seat.cwd.clone(),
-        argv: preset.command.iter().map(fill).collect(),
+        argv,
         env,
         runtime,
-        input: None,
-    })
+        input,
+    };
+    match (&seat.rig, &seat.address) {
+        (Some(rig), Address::Polecat(_, worker)) => sandbox::around(town, rig, worker, plan),
+        _ => Ok(plan),
+    }
 }

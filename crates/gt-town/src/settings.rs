@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gt_model::patrol::PatrolLimits;
 use gt_model::retention::Limits;
+use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
 
 /// The version of both files that this gt writes.
@@ -313,20 +314,6 @@ impl PermissionMode {
             Self::AcceptEdits => "accept-edits",
         }
     }
-}
-
-/// What words on a client's screen show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shown {
-    /// Nobody is logged in.
-    Login,
-    /// It asks whether the folder, or a mode, is trusted.
-    Trust,
-    /// It asks whether it may do something.
-    Permission,
-    /// The account's limit is used up.
-    Limit,
 }
 
 /// What is around a rig's agents.

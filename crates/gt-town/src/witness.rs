@@ -10,6 +10,7 @@ use gt_model::patrol::{Process, Verdict};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::agents::readiness::{self, NotReady};
 use crate::convoy;
 use crate::done;
 use crate::effects;
@@ -77,17 +78,26 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
     limits::let_go(town, observed)?;
     let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
     let mut findings = Vec::new();
-    let mut live = Vec::new();
+    let (mut live, mut failing, mut starting) = (Vec::new(), Vec::new(), Vec::new());
     for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
         live.extend(witness.record_ends(attempt)?);
         let found = witness.look(attempt, watch, observed)?;
         let verdict = found.verdict(town, rig);
         witness.note_unknown(attempt, &verdict, observed)?;
         witness.note_turn(attempt, &found, watch)?;
-        witness.note_conditions(attempt, &found, &verdict)?;
+        witness.note_conditions(attempt, &verdict)?;
         witness.act(attempt, &found, &verdict)?;
+        match verdict {
+            Verdict::NotReady(failure) => {
+                let newest = town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?.pop()))?;
+                failing.push(NotReady { attempt, incarnation: newest.map(|newest| newest.id), failure });
+            }
+            Verdict::Starting => starting.push(attempt),
+            _ => {}
+        }
         findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
     }
+    readiness::note(town, rig, &failing, &starting)?;
     watch.forget_all_but(&live);
     Ok(findings)
 }
@@ -181,13 +191,14 @@ impl Witness<'_> {
         match verdict {
             Verdict::Crashed => self.restart(attempt),
             Verdict::Stalled | Verdict::Quiet => self.nudge(attempt, found, verdict),
-            Verdict::Unmoved | Verdict::NotReady => self.end_silent(attempt, "worker-silent"),
+            Verdict::Unmoved => self.end_silent(attempt, "worker-silent"),
             Verdict::Limited => self.park(attempt, found),
             Verdict::Resumed => self.end_silent(attempt, "limit-over"),
             Verdict::Recovered => self.recover(attempt),
             Verdict::Unknown(_)
             | Verdict::Done
             | Verdict::Starting
+            | Verdict::NotReady(_)
             | Verdict::Working
             | Verdict::InTool(_)
             | Verdict::LongTool(_)

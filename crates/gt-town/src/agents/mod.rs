@@ -1,6 +1,14 @@
-//! Kinds of agent: where their presets come from.
+//! Kinds of agent: where their presets come from, how they are started, and whether they have.
+//!
+//! A kind is data ([`AgentPreset`]); where a client has hooks, an adapter knows its settings file and its state.
 
 use std::collections::BTreeMap;
+
+pub mod check;
+mod claude;
+pub mod launch;
+pub mod readiness;
+pub mod text;
 
 use crate::error::{Error, Result};
 use crate::settings::AgentPreset;

@@ -5,9 +5,11 @@ use std::time::Duration;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Marks, Stage};
 use gt_model::patrol::{self, Nudges, PatrolLimits, PolecatFacts, Process, Verdict};
+use gt_model::start::Start;
 use serde::Serialize;
 
 use super::{Watch, Witness};
+use crate::agents::readiness;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
@@ -17,23 +19,25 @@ use crate::observed::Observed;
 use crate::town::{Rig, Town};
 use crate::updown::DOWN_REASON;
 
-/// How soon a client with hooks must say something, where its preset does not say.
-const READY_WITHIN: Duration = Duration::from_mins(2);
-
 /// Incarnations of one attempt whose end counts against nobody, before they do all the same.
 const SPARED_AT_MOST: usize = 20;
 
 /// The facts, and where they are from.
 pub(super) struct Found {
     pub facts: PolecatFacts,
-    /// The newest incarnation.
-    pub newest: Option<Incarnation>,
+    /// First to last.
+    pub incarnations: Vec<Incarnation>,
     pub marks: Marks,
     pub reactions: Reactions,
     pub steps_done: usize,
 }
 
 impl Found {
+    /// The newest incarnation.
+    pub fn newest(&self) -> Option<&Incarnation> {
+        self.incarnations.last()
+    }
+
     pub fn verdict(&self, town: &Town, rig: &Rig) -> Verdict {
         let limits = PatrolLimits { tool: rig.settings.tool_limit(), ..town.settings.patrol_limits() };
         patrol::verdict(&self.facts, &limits)
@@ -63,9 +67,11 @@ impl Witness<'_> {
     /// Gathers the facts on an attempt.
     pub(super) fn look(&self, attempt: &Attempt, watch: &mut Watch, observed: &mut Observed) -> Result<Found> {
         let mut found = gather(self.town, attempt)?;
-        let Some(newest) = &found.newest else { return Ok(found) };
+        let Some(newest) = found.incarnations.last() else { return Ok(found) };
         let facts = &mut found.facts;
-        facts.process = Some(self.process(newest)?);
+        let process = self.process(newest)?;
+        facts.start = readiness::look(self.town, attempt, &found.incarnations, &process, observed)?;
+        facts.process = Some(process);
         let id = &newest.id;
         if newest.ended_at.is_some() {
             let age = observed.age(&format!("ended-{id}"));
@@ -107,9 +113,9 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         incarnations.iter().zip(&reactions).map(|(i, r)| was_taken_down(i) || r.spared().is_some()).collect();
     let counted = spared.iter().filter(|spared| !**spared).count();
     let handed = reactions.iter().filter(|r| r.spared().is_some()).count().saturating_sub(SPARED_AT_MOST);
-    let newest = incarnations.into_iter().last();
     let reactions = reactions.into_iter().last().unwrap_or_default();
-    let marks = newest.as_ref().map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
+    let newest = incarnations.last();
+    let marks = newest.map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
     let stage = marks.stage();
     let waits_for = match stage {
         Stage::AtPrompt(_) => town.ledger.read(|view: &View<'_>| hook::waits_for(view, now, attempt))?,
@@ -124,7 +130,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         process: None,
         stage,
         stage_for: Duration::ZERO,
-        ready: ready(town, &attempt.agent),
+        start: Start::Made,
         quiet_for: Duration::ZERO,
         ended_for: Duration::ZERO,
         incarnations: u32::try_from(counted + handed).unwrap_or(u32::MAX),
@@ -134,20 +140,12 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         waits_for,
         nudges: Nudges::default(),
     };
-    let mut found = Found { facts, newest, marks, reactions, steps_done };
+    let mut found = Found { facts, incarnations, marks, reactions, steps_done };
     let (here, step) = found.nudge_facts();
     let nudges = found.reactions.starting(&here).count();
     let before = found.reactions.starting(&step).count() > nudges;
     found.facts.nudges = Nudges { here: u32::try_from(nudges).unwrap_or(u32::MAX), last_for: Duration::ZERO, before };
     Ok(found)
-}
-
-/// How soon a client of that kind must say something; `None` where it has no hooks.
-fn ready(town: &Town, kind: &str) -> Option<Duration> {
-    // A kind that is no longer defined can't be waited for.
-    let preset = town.agent(kind).ok()?;
-    preset.client?;
-    Some(preset.ready_seconds.map_or(READY_WITHIN, Duration::from_secs))
 }
 
 /// A session that `gt down` ended did not die of its work.
@@ -186,7 +184,7 @@ pub fn explain(town: &Town, attempt: &Attempt) -> Result<Explained> {
         let more = if more.is_empty() { String::new() } else { format!(": {}", more.join(" ")) };
         format!("moment {name}, {ago} s ago{more}")
     }));
-    if let Some(newest) = &found.newest {
+    if let Some(newest) = found.newest() {
         facts.extend(life(town, &newest.id)?);
     }
     if let Some(why) = found.reactions.spared() {

@@ -15,18 +15,12 @@ use crate::post;
 use crate::world::Said;
 
 /// Kinds of condition on a worker that follow its verdict.
-const BY_VERDICT: [&str; 3] = ["asks", "long-tool", "not-ready"];
-
-/// Lines of a session's output that are told of one that never was ready.
-const LAST_LINES: usize = 5;
-
-/// Bytes of its log from which they are taken.
-const LAST_BYTES: u64 = 2000;
+const BY_VERDICT: [&str; 2] = ["asks", "long-tool"];
 
 impl Witness<'_> {
     /// Types the one fixed line. That it was typed is recorded before, so that a killed deacon does not type for ever.
     pub(super) fn nudge(&self, attempt: &Attempt, found: &Found, verdict: &Verdict) -> Result<()> {
-        let Some(newest) = &found.newest else { return Ok(()) };
+        let Some(newest) = found.newest() else { return Ok(()) };
         let (here, _) = found.nudge_facts();
         let fact = format!("{here}{}", found.facts.nudges.here);
         let news = self.write("nudge worker", |tx| {
@@ -50,7 +44,7 @@ impl Witness<'_> {
     /// Parks the kind of agent of a worker that met a limit.
     pub(super) fn park(&self, attempt: &Attempt, found: &Found) -> Result<()> {
         let limited = matches!(found.facts.stage, Stage::Limited(_) | Stage::LoggedOut(_));
-        match &found.newest {
+        match found.newest() {
             Some(newest) if limited && !found.facts.limit_known => {
                 self.write("park", |tx| limits::park(tx, &newest.id, &attempt.agent, &found.facts.stage))
             }
@@ -60,7 +54,7 @@ impl Witness<'_> {
 
     /// A turn that ended after tools were used is worth a snapshot.
     pub(super) fn note_turn(&self, attempt: &Attempt, found: &Found, watch: &mut Watch) -> Result<()> {
-        let (Some(newest), Some(stop)) = (&found.newest, found.marks.get("stop")) else { return Ok(()) };
+        let (Some(newest), Some(stop)) = (found.newest(), found.marks.get("stop")) else { return Ok(()) };
         let before = watch.turns.get(&newest.id.0).copied().unwrap_or_default();
         if found.facts.hook_empty || newest.ended_at.is_some() || stop.at_us <= before {
             return Ok(());
@@ -73,12 +67,11 @@ impl Witness<'_> {
     }
 
     /// What a person has to see is a condition as long as it is so.
-    pub(super) fn note_conditions(&self, attempt: &Attempt, found: &Found, verdict: &Verdict) -> Result<()> {
+    pub(super) fn note_conditions(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {
         let worker = attempt.address().to_string();
         let (kind, text) = match verdict {
             Verdict::WaitingOnPerson(what) => ("asks", format!("{worker} asks: {what}; gt session attach {worker}")),
             Verdict::LongTool(tool) => ("long-tool", format!("{worker} has been in a tool for very long: {tool}")),
-            Verdict::NotReady => ("not-ready", self.never_ready(&worker, found)?),
             _ => ("", String::new()),
         };
         let known = self.town.ledger.read(|view| {
@@ -88,12 +81,8 @@ impl Witness<'_> {
         if known.iter().all(|(known, is)| *is == (*known == kind)) {
             return Ok(());
         }
-        // What never was ready is started again: that it was so is worth knowing until one is.
-        let keeps = |condition: &str| {
-            condition == "not-ready" && !found.marks.0.contains_key("start") && !found.facts.hook_empty
-        };
         self.write("note verdict", |tx| {
-            for condition in BY_VERDICT.into_iter().filter(|condition| *condition != kind && !keeps(condition)) {
+            for condition in BY_VERDICT.into_iter().filter(|condition| *condition != kind) {
                 tx.clear(condition, &worker)?;
             }
             if !kind.is_empty() && tx.raise(kind, &worker, &text)? {
@@ -101,19 +90,6 @@ impl Witness<'_> {
             }
             Ok(())
         })
-    }
-
-    fn never_ready(&self, worker: &str, found: &Found) -> Result<String> {
-        let Some(newest) = &found.newest else { return Ok(String::new()) };
-        let (sessions, dir) = (self.town.world().sessions(), self.town.layout.session(&newest.id));
-        let from = sessions.vitals(&dir)?.log_bytes.saturating_sub(LAST_BYTES);
-        let text = match sessions.screen(&dir, 0)? {
-            Some(screen) => screen,
-            None => String::from_utf8_lossy(&sessions.log(&dir, from)?).into_owned(),
-        };
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-        Ok(format!("{worker}: its client has said nothing in time. It showed last:\n{last}"))
     }
 }
 

@@ -394,6 +394,16 @@ pub struct Exit {
     pub reason: String,
 }
 
+impl Exit {
+    /// Whether the program never ran.
+    pub fn could_not_start(&self) -> bool {
+        self.reason.starts_with(COULD_NOT_START)
+    }
+}
+
+/// Why an agent or command that could not be started has ended, before the colon.
+pub const COULD_NOT_START: &str = "could not start";
+
 /// What is known of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionState {
@@ -484,10 +494,16 @@ pub trait Sessions: Send + Sync {
     /// Runs a command to its end, in a process group of its own under a shim that ends its whole tree when it is over,
     /// takes too long, or the caller is gone.
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult>;
+    /// Whether this process, and so what it starts, is the system's administrator.
+    fn runs_as_root(&self) -> bool {
+        false
+    }
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
     /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.
     fn tmux(&self, path: &str) -> Result<String, String>;
+    /// The bubblewrap in this PATH, if it is there and can make a sandbox; otherwise why not.
+    fn bwrap(&self, path: &str) -> Result<PathBuf, String>;
     /// What the session in `dir` was started with; `None` where it was not.
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>>;
     /// The session's log from byte `from` on, at most [`LOG_CHUNK_BYTES`] of it.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod agent;
 mod bead;
 mod convoy;
 mod crew;
@@ -18,6 +19,7 @@ mod rig;
 mod session;
 mod steps;
 
+pub use agent::AgentVerb;
 pub use bead::{BeadVerb, DepVerb};
 pub use convoy::ConvoyVerb;
 pub use crew::CrewVerb;
@@ -88,6 +90,9 @@ pub enum Verb {
     /// Projects of the town: add, list, remove; their gates
     #[command(subcommand)]
     Rig(RigVerb),
+    /// Kinds of agent: which there are, and whether they can work
+    #[command(subcommand)]
+    Agent(AgentVerb),
     /// Make a bead of each title, sling them, and say how to watch
     Do {
         /// What is to be done, one title a bead
@@ -195,6 +200,9 @@ pub enum Verb {
         /// Go on with what is said, until the session ends
         #[arg(long, short)]
         follow: bool,
+        /// A client's stream as it is, instead of what it does
+        #[arg(long)]
+        raw: bool,
     },
     /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {

@@ -14,6 +14,7 @@ use crate::console::Console;
 use crate::error::{CliError, CliResult};
 
 mod agent;
+mod agents;
 mod bead;
 mod convoy;
 mod crew;
@@ -134,6 +135,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::SimWorker { script, play_dir } => demo::sim_worker(script, play_dir, process),
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
         Verb::Boot(verb) => town::boot(&verb, &global, process),
+        Verb::Agent(verb) => agents::run(&verb, &open()?, console),
         Verb::Rig(verb) => rig::run(verb, &open()?, console),
         Verb::Do { titles, rig, description, agent, runtime } => {
             let options = work::options(None, agent, runtime);
@@ -157,7 +159,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Status => look::status(&open()?, console),
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),
-        Verb::Peek { address, lines, follow } => session::peek(&open()?, &address, lines, follow, console),
+        Verb::Peek { address, lines, follow, raw } => session::peek(&open()?, &address, lines, follow, raw, console),
         Verb::Why { id } => look::why(&open()?, &id, console),
         Verb::Doctor { retry } => look::doctor(&open()?, retry, process, console),
         Verb::Mq(verb) => queue::mq(&verb, &open()?, console),

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod both_worlds;
+mod clients;
 mod clocks;
 mod crashes;
 mod failure_modes;
@@ -16,6 +17,7 @@ mod misbehaviour;
 mod moments;
 mod real;
 mod sabotage;
+mod sandbox;
 mod setup;
 mod simulated;
 mod story;

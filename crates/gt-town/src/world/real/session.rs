@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::Signal;
 
+use super::bwrap;
 use super::process::{self, Census};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
@@ -233,12 +234,20 @@ impl Sessions for RealSessions {
         Ok(result_of(report))
     }
 
+    fn runs_as_root(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
         !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
     }
 
     fn tmux(&self, path: &str) -> Result<String, String> {
         tmux::usable(path)
+    }
+
+    fn bwrap(&self, path: &str) -> Result<PathBuf, String> {
+        bwrap::usable(path)
     }
 
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>> {

@@ -21,6 +21,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::world::COULD_NOT_START;
 use crate::world::real::tmux::Terminal;
 use crate::world::{Exit, ProcessId, Runtime, SessionPlan};
 
@@ -38,8 +39,6 @@ pub(crate) const SHIM_LOG: &str = "shim.log";
 pub(crate) const LIFE: &str = "life";
 pub(crate) const INPUT: &str = "input";
 
-/// Why an agent or command that could not be started has ended, before the colon.
-pub(crate) const COULD_NOT_START: &str = "could not start";
 /// The exit code that shells give a program that they can't start.
 pub(crate) const COULD_NOT_START_CODE: i32 = 127;
 

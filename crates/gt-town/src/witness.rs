@@ -6,7 +6,7 @@ use std::time::Duration;
 use gt_model::address::Address;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, RigName};
-use gt_model::patrol::{self, Process, Verdict};
+use gt_model::patrol::{Process, Verdict};
 use gt_model::protocol::Message;
 use serde::Serialize;
 

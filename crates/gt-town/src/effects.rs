@@ -21,6 +21,7 @@ use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::seat;
 use crate::setup;
+use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
 use crate::world::{Held, SessionState, WorktreePlan};
@@ -531,6 +532,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
         (Effect::ArchiveCrew { crew }, Outcome::Done) => {
             if let Some(agent) = tx.agent(crew)? {
                 tx.remove_agent(&agent)?;
+                standing::forget(tx, crew)?;
             }
         }
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,

@@ -208,8 +208,8 @@ impl Contract<'_> {
         assert_eq!(self.git.commits_between(self.repo, &main, &head).unwrap(), 1);
         assert_eq!(self.git.commits_between(self.repo, &head, &main).unwrap(), 0);
         let bases = |one: &Sha, other: &Sha| self.git.merge_bases(self.repo, one, other);
-        assert_eq!(bases(&main, &head).unwrap(), [main.clone()]);
-        assert_eq!(bases(&head, &head).unwrap(), [head.clone()]);
+        assert_eq!(bases(&main, &head).unwrap(), std::slice::from_ref(&main));
+        assert_eq!(bases(&head, &head).unwrap(), std::slice::from_ref(&head));
         assert_ne!(self.git.tree_of(self.repo, &main).unwrap(), self.git.tree_of(self.repo, &head).unwrap());
         let unknown = Sha("0123456789".repeat(4));
         assert!(contains(&head, &unknown).is_err(), "unknown is an error, not `false`");

@@ -1,5 +1,6 @@
 //! Fresh worktrees that build: gates proved in several ecosystems, set-up, copied files, slots.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::town::{RIG, Town, list, text, write};
@@ -17,7 +18,7 @@ fn town_with(tool: &str) -> Option<Town> {
         .is_ok_and(|names| names.split([',', ' ']).any(|name| name == tool.trim_start_matches("git-")));
     assert!(found || !required, "{tool} is required and is not there");
     if !found {
-        println!("skipped: there is no {tool}");
+        let _ = writeln!(std::io::stderr(), "skipped: there is no {tool}");
         return None;
     }
     let mut town = Town::nowhere();

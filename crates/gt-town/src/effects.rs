@@ -272,7 +272,12 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
         Effect::FetchBase { attempt } => fetch_base(town, *attempt, held),
         Effect::Fetch { rig } => {
             let rig = town.rig(rig.as_str())?;
-            Ok(Outcome::Fetched { fetched: remote::fetch(town, &rig, held)?, base: None })
+            let fetched = remote::fetch(town, &rig, held)?;
+            if rig.settings.worktree.lfs {
+                // For workers who go on from the new trunk: they have no credentials. What is missing is theirs to see.
+                repo.fetch_large_files(held, &rig.layout.repo(), &fetched.trunk(&rig)?)?;
+            }
+            Ok(Outcome::Fetched { fetched, base: None })
         }
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
         Effect::SetUp { attempt } => set_up(town, *attempt, held),

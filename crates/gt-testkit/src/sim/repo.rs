@@ -228,6 +228,12 @@ impl State {
         self.facts(repo, path)?.ok_or_else(no_worktree).map(|_| Referred::There)
     }
 
+    /// The remote has all that a commit refers to, if it can be asked.
+    fn at_the_remote(&self, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        self.commit(repo, commit)?;
+        self.remote(&self.origin(repo)?).map(|_| Referred::There)
+    }
+
     /// A push never takes commits away.
     fn must_contain(&self, repo: &Path, new: &Sha, expected: Option<&Sha>, branch: &str) -> WorldResult<()> {
         let Some(expected) = expected else { return Ok(()) };
@@ -295,6 +301,13 @@ impl Repo for SimWorld {
         self.acting("delete_ref")?.delete_ref(repo, name)
     }
 
+    fn merge_bases(&self, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>> {
+        let state = self.locked();
+        state.commit(repo, one)?;
+        state.commit(repo, other)?;
+        Ok(state.objects.merge_base(one, other).into_iter().collect())
+    }
+
     fn contains(&self, repo: &Path, descendant: &Sha, ancestor: &Sha) -> WorldResult<bool> {
         let state = self.locked();
         state.commit(repo, descendant)?;
@@ -325,6 +338,14 @@ impl Repo for SimWorld {
         self.locked().facts(repo, path)
     }
 
+    fn own_position(&self, repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
+        self.locked().own_position(repo, path, branch)
+    }
+
+    fn fetch_large_files(&self, _held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        self.acting("fetch_large_files")?.at_the_remote(repo, commit)
+    }
+
     fn add_worktree(&self, _held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
         self.acting("add_worktree")?.add_worktree(repo, plan)
     }
@@ -347,10 +368,7 @@ impl Repo for SimWorld {
     }
 
     fn push_large_files(&self, _held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
-        let state = self.acting("push_large_files")?;
-        state.commit(repo, commit)?;
-        state.remote(&state.origin(repo)?)?;
-        Ok(Referred::There)
+        self.acting("push_large_files")?.at_the_remote(repo, commit)
     }
 
     fn snapshot(&self, _held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {

@@ -190,7 +190,7 @@ fn mode(rig: &Rig) -> Finding {
 /// Whether the sandbox can be made that the rig wants.
 fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
     let what = format!("{}: sandbox", rig.name());
-    let env = worker_env::environment(town, rig, Some(preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(preset), None);
     match rig.settings.sandbox {
         Sandbox::None => None,
         Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {

@@ -273,6 +273,8 @@ pub trait Repo: Send + Sync {
     fn delete_ref(&self, held: &Held, repo: &Path, name: &str) -> WorldResult<()>;
     /// Whether `ancestor` is `descendant` or in its history. An error where one of them is no commit of the repository.
     fn contains(&self, repo: &Path, descendant: &Sha, ancestor: &Sha) -> WorldResult<bool>;
+    /// The nearest commits that are in the history of both, or one of them itself; none where they have none in common.
+    fn merge_bases(&self, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>>;
     /// How many commits `head` has that `base` has not.
     fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64>;
     /// The tree of a commit.
@@ -286,6 +288,9 @@ pub trait Repo: Send + Sync {
 
     /// What is in a worktree; `None` where there is none at `path`.
     fn worktree(&self, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>>;
+    /// Where the worktree's own git last put the branch that is checked out in it. `None` where that can't be told:
+    /// no worktree is there, another branch or none is checked out, or the record is gone.
+    fn own_position(&self, repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>>;
     /// Makes a worktree, with settings of its own that keep its git to its own branch and away from the remote.
     /// One that is already there on the same branch is kept as it is; a half-made one is finished or made anew.
     fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()>;
@@ -301,6 +306,8 @@ pub trait Repo: Send + Sync {
     /// Puts the contents of large files (git-lfs) in the place of their pointers, in a worktree in which nobody works
     /// yet. An error that says what to install where there is no git-lfs.
     fn pull_large_files(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred>;
+    /// Fetches the large files that a commit refers to, so that workers can check it out without asking the remote.
+    fn fetch_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred>;
     /// Gives the remote the large files that `commit` refers to and that it has not got: before a branch is pushed
     /// there, since a push runs no hooks.
     fn push_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred>;

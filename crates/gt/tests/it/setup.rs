@@ -1,16 +1,13 @@
 //! Fresh worktrees that build: gates proved in several ecosystems, set-up, copied files, slots.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::town::{RIG, Town, list, text, write};
 
 /// A town in which `tool` can be found though the home is empty; none where the machine has no such tool, unless it is
 /// required.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "which tools the machine has is for the test to find out"
-)]
+#[expect(clippy::disallowed_methods, reason = "which tools the machine has is for the test to find out")]
 fn town_with(tool: &str) -> Option<Town> {
     let path = std::env::var("PATH").unwrap();
     // Cargo as it runs this test, not a launcher that looks for toolchains in the home.
@@ -21,7 +18,7 @@ fn town_with(tool: &str) -> Option<Town> {
         .is_ok_and(|names| names.split([',', ' ']).any(|name| name == tool.trim_start_matches("git-")));
     assert!(found || !required, "{tool} is required and is not there");
     if !found {
-        println!("skipped: there is no {tool}");
+        let _ = writeln!(std::io::stderr(), "skipped: there is no {tool}");
         return None;
     }
     let mut town = Town::nowhere();

@@ -110,6 +110,10 @@ impl Repo for Git {
         refs::contains(self, repo, descendant, ancestor)
     }
 
+    fn merge_bases(&self, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>> {
+        refs::merge_bases(self, repo, one, other)
+    }
+
     fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64> {
         refs::commits_between(self, repo, base, head)
     }
@@ -130,6 +134,10 @@ impl Repo for Git {
         worktree::facts(self, repo, path)
     }
 
+    fn own_position(&self, repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
+        worktree::own_position(repo, path, branch)
+    }
+
     fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
         worktree::add(self, held, repo, plan)
     }
@@ -148,6 +156,10 @@ impl Repo for Git {
 
     fn pull_large_files(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
         large_files::pull(self, held, repo, path)
+    }
+
+    fn fetch_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        large_files::fetch(self, held, repo, commit)
     }
 
     fn push_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {

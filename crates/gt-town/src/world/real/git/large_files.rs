@@ -31,15 +31,19 @@ const MISSING: &[&str] = &["missing object", "does not exist", "(missing)", "(co
 /// Puts the contents of large files into a worktree.
 pub(super) fn pull(git: &Git, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
     let place = required(repo, path)?.place();
-    require_installed(git)?;
-    settle(git, held, repo)?;
-    let commit = head(git, &place)?;
     // From the bare repository: a worker's worktree has no credentials.
-    let fetched = ask_remote(git, held, repo, "fetch", &commit)?;
+    let fetched = fetch(git, held, repo, &head(git, &place)?)?;
     if fetched == Referred::There {
         git.act(held, &place, "lfs").arg("checkout").ok()?;
     }
     Ok(fetched)
+}
+
+/// Fetches the large files of a commit.
+pub(super) fn fetch(git: &Git, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+    require_installed(git)?;
+    settle(git, held, repo)?;
+    ask_remote(git, held, repo, "fetch", commit)
 }
 
 /// Gives the remote the large files of a commit.

@@ -51,6 +51,20 @@ pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<W
     Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &place)? }))
 }
 
+/// Where the worktree's own git last put its branch: git writes that into the worktree's reflog, and into no other's.
+pub(super) fn own_position(repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
+    let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
+    let read = |name: &str| RealDisk.read(&admin.folder.join(name)).map(Option::unwrap_or_default);
+    if read("HEAD")? != format!("ref: {}\n", branch_ref(branch)?).as_bytes() {
+        return Ok(None);
+    }
+    let log = read("logs/HEAD")?;
+    // Each line is the value before, the one after, and who and why.
+    let last = log.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+    let after = last.and_then(|line| line.split(|byte| *byte == b' ').nth(1));
+    Ok(after.map(|after| Sha::from(shown(after))).filter(|sha| object(sha).is_ok()))
+}
+
 /// The commit that is checked out.
 pub(super) fn head(git: &Git, place: &Place) -> WorldResult<Sha> {
     let none = || git.question(place, "rev-parse").failed("HEAD names no commit".to_owned());

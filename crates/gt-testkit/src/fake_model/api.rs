@@ -1,7 +1,7 @@
 //! The requests that clients make, and the few by which a test in another process looks and speaks.
 
 use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -62,11 +62,19 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
     // Recorded before the client can know of the answer, so that whoever waits for the client finds it.
     asked.whole = !matches!(asked.answer.fault, Some(Fault::Cut | Fault::BadJson));
     locked(&state.record).add(asked.clone());
+    let fault = asked.answer.fault.as_ref();
     if body["stream"] == true {
-        let events = sse::events(&id, &asked.conversation.model, &asked.answer);
-        return sse::stream(out, &events, asked.answer.fault.as_ref());
+        return sse::stream(out, &sse::events(&id, &asked.conversation.model, &asked.answer), fault);
     }
-    http::whole(out, 200, &[], &sse::message(&id, &asked.conversation.model, &asked.answer).to_string())
+    let mut message = sse::message(&id, &asked.conversation.model, &asked.answer).to_string();
+    match fault {
+        // A client that got no stream asks for a whole answer, so that is to break as well.
+        Some(Fault::Cut) => return http::broken(out, &message),
+        Some(Fault::BadJson) => message.truncate(message.len() / 2),
+        Some(Fault::Stall { ms }) => std::thread::sleep(Duration::from_millis(*ms)),
+        _ => {}
+    }
+    http::whole(out, 200, &[], &message)
 }
 
 /// Status and headers of a fault that is an error instead of an answer.

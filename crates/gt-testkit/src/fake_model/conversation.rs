@@ -13,7 +13,7 @@ pub struct Conversation {
     pub system: String,
     /// All text of the user's messages, what hooks and reminders added included.
     pub said: Vec<String>,
-    /// The text of the last message, if the user's.
+    /// The text since the last answer. Clients spread it over several messages: the prompt, what hooks said, reminders.
     pub last: String,
     /// Text that the model answered.
     pub answered: Vec<String>,
@@ -21,7 +21,7 @@ pub struct Conversation {
     pub calls: Vec<Call>,
     /// What came of them, in order.
     pub results: Vec<String>,
-    /// How many of the results are in the last message.
+    /// How many of the results came since the last answer.
     pub fresh: usize,
     /// Names of the tools that the client offers.
     pub offered: Vec<String>,
@@ -50,10 +50,10 @@ impl Conversation {
         for message in messages {
             it.add(message);
         }
-        if let Some(last) = messages.last().filter(|m| m["role"] != "assistant") {
-            it.last = text(&last["content"]);
-            it.fresh = list(&last["content"]).iter().filter(|b| b["type"] == "tool_result").count();
-        }
+        let answered = messages.iter().rposition(|message| message["role"] == "assistant").map_or(0, |at| at + 1);
+        let new = messages[answered..].iter().map(|message| &message["content"]);
+        it.last = new.clone().map(text).collect::<Vec<_>>().join("\n");
+        it.fresh = new.flat_map(list).filter(|block| block["type"] == "tool_result").count();
         it
     }
 

@@ -85,6 +85,14 @@ pub fn whole(out: &mut impl Write, status: u16, headers: &[(String, String)], bo
     out.flush()
 }
 
+/// An answer that says that it is longer than it is.
+pub fn broken(out: &mut impl Write, body: &str) -> io::Result<()> {
+    let length = ("content-length".to_owned(), (body.len() + 1).to_string());
+    head(out, 200, "application/json", [&length])?;
+    out.write_all(body.as_bytes())?;
+    out.flush()
+}
+
 /// An answer that comes in pieces; without [`Chunks::end`], the client sees a connection that broke.
 pub struct Chunks<'w, W: Write>(&'w mut W);
 

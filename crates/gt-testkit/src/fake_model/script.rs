@@ -55,12 +55,14 @@ pub struct Rule {
 pub struct When {
     /// In the system prompt.
     pub system: Patterns,
-    /// In the last message's text.
+    /// In what was said since the last answer.
     pub last: Patterns,
     /// In anything that the user, a hook or a reminder said.
     pub said: Patterns,
-    /// In what came of the tools that were called last.
+    /// In what came of tools since the last answer.
     pub result: Patterns,
+    /// In either of them: all that is new to the model.
+    pub new: Patterns,
     /// In what came of any tool.
     pub results: Patterns,
     /// In a line `<tool>: <input>` of the tools that were called.
@@ -224,11 +226,12 @@ impl When {
 
     /// Each condition, beside the text that it is about.
     fn beside(&self, it: &Conversation) -> Vec<(&Patterns, String)> {
-        let all: [(&Patterns, &dyn Fn() -> String); 8] = [
+        let all: [(&Patterns, &dyn Fn() -> String); 9] = [
             (&self.system, &|| it.system.clone()),
             (&self.last, &|| it.last.clone()),
             (&self.said, &|| it.said.join("\n")),
             (&self.result, &|| it.fresh_results().join("\n")),
+            (&self.new, &|| format!("{}\n{}", it.last, it.fresh_results().join("\n"))),
             (&self.results, &|| it.results.join("\n")),
             (&self.ran, &|| it.ran()),
             (&self.anywhere, &|| it.everything()),

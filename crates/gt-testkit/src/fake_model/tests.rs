@@ -209,6 +209,29 @@ fn bad_json_is_one_event_of_the_stream() {
 }
 
 #[test]
+fn what_is_not_streamed_breaks_as_well() {
+    let ask_whole = |fault: &str| {
+        let fake = fake(&json!([{"text": "Hello.", "fault": fault}]));
+        ask(&fake, "POST", "/v1/messages", &turn(&json!([])).replace("\"stream\":true", "\"stream\":false"))
+    };
+    assert!(serde_json::from_str::<Value>(&ask_whole("bad-json").body).is_err());
+    let cut = ask_whole("cut");
+    let length = format!("content-length: {}", cut.body.len());
+    assert!(cut.head.contains("content-length: ") && !cut.head.contains(&length), "{}", cut.head);
+}
+
+#[test]
+fn what_is_said_since_the_last_answer_may_be_several_messages() {
+    let fake =
+        fake(&json!([{"when": {"last": "(?s)the prompt.*a reminder"}, "unless": {"last": "before"}, "text": "both"}]));
+    let messages = json!([
+        {"role": "user", "content": "before"}, {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": "the prompt"}, {"role": "system", "content": "a reminder"},
+    ]);
+    assert_eq!(said(&ask(&fake, "POST", "/v1/messages", &turn(&messages))).0, "both");
+}
+
+#[test]
 fn a_stalled_answer_is_late_and_whole() {
     let fake = fake(&json!([{"text": "Hello.", "fault": {"stall": {"ms": 200}}}]));
     let begin = Instant::now();

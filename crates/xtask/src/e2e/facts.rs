@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::stage::{Desk, script};
+use super::stage::Desk;
 use super::{Outfit, Scenario};
 use crate::bench::text;
 
@@ -158,29 +158,33 @@ fn background(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// Errors of the API end the turn with StopFailure; a broken stream is asked for again.
+/// Errors of the API end the turn with StopFailure, never with Stop. An answer that can't be read ends it with neither:
+/// there only the client's end (headless), or its silence, tells.
 fn faults(outfit: &Outfit) -> Result<String, String> {
     let status = |status: u16| json!({"status": {"status": status}});
     let mut saw = Vec::new();
-    for (name, fault) in [
-        ("401", status(401)),
-        ("529", status(529)),
-        ("limit", json!({"limit": {"resets_in_s": 3600}})),
-        ("cut", json!("cut")),
-        ("bad-json", json!("bad-json")),
+    for (name, fault, error) in [
+        ("401", status(401), json!("authentication_failed")),
+        ("529", status(529), json!("server_error")),
+        ("limit", json!({"limit": {"resets_in_s": 3600}}), json!("rate_limit")),
+        ("cut", json!("cut"), json!("server_error")),
+        ("bad JSON", json!("bad-json"), Value::Null),
     ] {
-        saw.push(Desk::with(outfit, json!([{"text": "Some words.", "fault": fault}]), |desk| {
-            let settings = desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?;
-            let ended = desk.headless(&settings, &[], "go")?;
-            let turns = desk.fake.asked().iter().filter(|a| !a.conversation.said.is_empty()).count();
-            let failure = desk.saw("StopFailure").pop();
-            let error = failure.as_ref().map_or("no StopFailure".to_owned(), |f| f["error"].to_string());
-            check(desk.saw("Stop").is_empty(), || format!("{name}: a Stop, {:?}", ended.last("result")))?;
-            check(failure.is_some(), || format!("{name}: no StopFailure, {:?}", ended.last("result")))?;
-            Ok(format!("{name} {error} ({turns} asked)"))
-        })?);
+        let rules = json!([{"text": "Some words.", "fault": fault}]);
+        saw.push(Desk::with(outfit, rules, |desk| fault_ends(desk, name, &error))?);
     }
     Ok(saw.join(", "))
+}
+
+fn fault_ends(desk: &Desk, name: &str, error: &Value) -> Result<String, String> {
+    let settings = desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?;
+    let ended = desk.headless(&settings, &[], "go")?;
+    let (failure, stops) = (desk.saw("StopFailure").pop(), desk.saw("Stop").len());
+    let told = failure.map(|failure| failure["error"].clone()).unwrap_or_default();
+    check(told == *error, || format!("{name}: StopFailure says {told}"))?;
+    check(stops == 0, || format!("{name}: a Stop, {:?}", ended.last("result")))?;
+    check(!ended.status.success(), || format!("{name}: it ended with {}", ended.status))?;
+    Ok(format!("{name}: {told} after {} requests", desk.fake.asked().len()))
 }
 
 /// kill -9 in the middle of a tool; `--resume` goes on in the same conversation.

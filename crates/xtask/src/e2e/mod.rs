@@ -11,6 +11,8 @@ mod facts;
 mod processes;
 mod stage;
 mod terminal;
+mod town;
+mod work;
 
 use client::Client;
 
@@ -73,7 +75,7 @@ pub fn run(args: &Args) -> Result<(), String> {
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
     let is_named = |scenario: &&Scenario| names.is_empty() || names.iter().any(|n| scenario.name.contains(n.as_str()));
-    let chosen: Vec<_> = facts::ALL.iter().filter(is_named).collect();
+    let chosen: Vec<_> = facts::ALL.iter().chain(work::ALL).filter(is_named).collect();
     if chosen.is_empty() { Err(format!("no scenario is called {}", names.join(" or "))) } else { Ok(chosen) }
 }
 

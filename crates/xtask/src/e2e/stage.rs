@@ -165,10 +165,15 @@ impl Desk {
 
     /// Kills whatever still runs here.
     pub fn end_all(&self) {
-        for (pid, _) in processes::of(&self.folder) {
-            // It may have ended meanwhile.
-            let _ended = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
-        }
+        end_all(&self.folder);
+    }
+}
+
+/// Kills what still runs of a folder.
+pub fn end_all(folder: &Path) {
+    for (pid, _) in processes::of(folder) {
+        // It may have ended meanwhile.
+        let _ended = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
     }
 }
 

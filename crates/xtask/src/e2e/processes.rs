@@ -18,6 +18,13 @@ pub fn of(folder: &Path) -> Vec<(i32, String)> {
     ours.map(|pid| (pid, command_line(pid))).collect()
 }
 
+/// Whether a process was started with a variable.
+pub fn has_variable(pid: i32, name: &str) -> bool {
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let name = format!("{name}=");
+    environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(name.as_bytes()))
+}
+
 fn command_line(pid: i32) -> String {
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&words).replace('\0', " ").trim().to_owned()

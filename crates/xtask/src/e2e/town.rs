@@ -81,7 +81,8 @@ impl TownStage {
         all.extend(polecat());
         let fake = FakeModel::start(script(Value::Array(all))?, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let home = folder.join("home");
-        client::seed(&home, &[folder])?;
+        // A worktree is trusted by the folder of its repository, whatever is above it.
+        client::seed(&home, &[&folder.join("town").join(RIG).join(".repo.git")])?;
         let mut env = client::environment(&home, &fake.url());
         let bin = folder.join("bin");
         std::fs::create_dir_all(&bin).map_err(text)?;
@@ -203,10 +204,15 @@ impl TownStage {
     pub fn landed(&self, bead: &str) -> Result<(), String> {
         self.until(&format!("{bead} landed"), || {
             let shown = self.facts(&["bead", "show", bead]).ok()?;
-            (shown["beads"][0]["status"] == "closed").then_some(())
+            (shown[0]["status"] == "closed").then_some(())
         })?;
+        self.has_landed_file(&format!("{bead}.txt"))
+    }
+
+    /// Whether the remote's trunk has a file.
+    pub fn has_landed_file(&self, file: &str) -> Result<(), String> {
         let remote = path(&self.folder.join("remote.git"));
-        finish(self.command("git").args(["-C", &remote, "cat-file", "-e", &format!("main:{bead}.txt")])).map(|_| ())
+        finish(self.command("git").args(["-C", &remote, "cat-file", "-e", &format!("main:{file}")])).map(|_| ())
     }
 
     /// Waits until `look` finds something; an error says how the town is.
@@ -230,6 +236,13 @@ impl TownStage {
         Ok(self.root().join(RIG).join("polecats").join(name.ok_or_else(|| format!("no address: {session}"))?))
     }
 
+    /// Whether a process that descends from an agent's session has these words in its command line.
+    pub fn agents_have(&self, words: &str) -> bool {
+        let marked =
+            processes::of(&self.folder).into_iter().filter(|(pid, _)| processes::has_variable(*pid, "GT_INCARNATION"));
+        marked.into_iter().any(|(_, line)| line.contains(words))
+    }
+
     /// Whether each of these texts reached the model.
     pub fn heard(&self, texts: &[&str]) -> Result<(), String> {
         let silent: Vec<&str> = texts.iter().filter(|text| !self.fake.heard(text)).copied().collect();
@@ -246,7 +259,7 @@ fn polecat() -> Vec<Value> {
                      gt step done implement";
     let review = "gt rig fetch; git rebase -q origin/main; gt step done {{step}}";
     let rules = json!([
-        {"name": "over", "when": {"new": "Submitted|hook is empty"}, "text": "My turn is over."},
+        {"name": "over", "when": {"new": "Submitted as|Already submitted|hook is empty"}, "text": "My turn is over."},
         {"name": "stuck", "when": {"result": "error: "}, "text": "I am stuck."},
         {"name": "implement", "when": {"new": "Step \\d of \\d: implement"}, "calls": bash(implement)},
         {"name": "rebase", "when": {"new": "Step \\d of \\d: (?<step>prepare-for-review)"}, "calls": bash(review)},

@@ -87,6 +87,7 @@ impl Contract<'_> {
             branch: Some(format!("polecat/{name}/vt-a1-1")),
             start: start.clone(),
             identity: (name.to_owned(), format!("{name}@example.org")),
+            remote: None,
         }
     }
 

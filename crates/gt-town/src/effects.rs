@@ -183,7 +183,8 @@ fn run(town: &Town, row: &EffectRow) -> Result<bool> {
 
 fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
     let name = runner().name();
-    let begun = town.ledger.write(&name, "begin effect", |tx| tx.begin_run(row.id).map_err(Error::from))?;
+    // A fence keeps off other processes: with the machine's power they are gone too.
+    let begun = town.ledger.write_for_now(&name, "begin effect", |tx| tx.begin_run(row.id).map_err(Error::from))?;
     let Some(run) = begun else { return Ok(()) };
     town.outside.faults.at(&format!("effect:{}:before", row.effect.kind()));
     let result = perform(town, row, held);
@@ -228,6 +229,8 @@ enum Outcome {
     Moot,
     /// The remote's branches, and for an attempt its base.
     Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
+    /// There is a worktree, and whether the rig wants more of it than git gives.
+    Added { to_set_up: bool },
     /// The session's state.
     Started(SessionState),
     /// The snapshot's commit.
@@ -309,20 +312,25 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
     if attempt.ended_at.is_some() {
         return Ok(Outcome::Moot);
     }
-    let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
-    let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
-    let plan = WorktreePlan {
-        path: rig.layout.worktree(&attempt.worker),
-        branch: Some(attempt.branch.clone()),
-        start,
-        identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
-    };
+    let plan = worktree_plan(&rig, &attempt)?;
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
     // Nobody works in it yet: that begins when this has been recorded as done.
     if let Some(snapshot) = town.ledger.read(|view| view.restores(attempt.id).map_err(Error::from))? {
         town.world().repo().restore_snapshot(held, &rig.layout.repo(), &plan.path, &snapshot)?;
     }
-    Ok(Outcome::Done)
+    Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() })
+}
+
+fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
+    let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
+    let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
+    Ok(WorktreePlan {
+        path: rig.layout.worktree(&attempt.worker),
+        branch: Some(attempt.branch.clone()),
+        start,
+        identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
+        remote: Some(rig.row.remote.clone()),
+    })
 }
 
 fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
@@ -345,10 +353,16 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     let sessions = town.world().sessions();
     let dir = town.layout.session(id);
     if sessions.state(&dir)? == SessionState::NotStarted {
+        if incarnation.number > 1 {
+            // What ended the one before may have been a power cut, or its own tools.
+            let held = town.lock(&rig.repo_lock())?;
+            town.world().repo().settle_worktree(&held, &rig.layout.repo(), &worktree_plan(&rig, &attempt)?)?;
+        }
         // A new secret for every start that is tried: the one before may have been written down and never used.
         let secret = gt_model::id::hex(&(town.outside.entropy)());
         let hash = sha256_hex(&secret);
-        town.ledger.write(&runner().name(), "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
+        let runner = runner().name();
+        town.ledger.write_for_now(&runner, "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
         sessions.start(&session_plan(town, &rig, &attempt, id, &secret)?)?;
     }
     match sessions.state(&dir)? {
@@ -462,11 +476,12 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
                 tx.decide(&next, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
             }
         }
-        (Effect::AddWorktree { attempt }, Outcome::Done) => {
+        (Effect::AddWorktree { attempt }, Outcome::Added { to_set_up: true }) => {
             let set_up = Effect::SetUp { attempt: *attempt };
             tx.decide(&set_up, row.rig.as_ref(), row.bead.as_ref(), Duration::ZERO)?;
         }
-        (Effect::SetUp { attempt }, Outcome::Done) => {
+        (Effect::AddWorktree { attempt }, Outcome::Added { to_set_up: false })
+        | (Effect::SetUp { attempt }, Outcome::Done) => {
             let attempt = require_attempt(tx, *attempt)?;
             if attempt.is_hooked() {
                 begin_incarnation(tx, &attempt)?;

@@ -321,6 +321,11 @@ impl Repo for SimWorld {
         self.acting("add_worktree")?.add_worktree(repo, plan)
     }
 
+    fn settle_worktree(&self, _held: &Held, _repo: &Path, _plan: &WorktreePlan) -> WorldResult<()> {
+        // Worktrees have no settings here.
+        Ok(())
+    }
+
     fn reset_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
         self.acting("reset_gate_worktree")?.reset_gate_worktree(repo, path, commit)
     }

@@ -35,7 +35,7 @@ impl Rig {
         let path = PathBuf::from("/gt/vt/polecats").join(name);
         let branch = Some(format!("polecat/{name}"));
         let identity = (name.to_owned(), format!("{name}@gt"));
-        let plan = WorktreePlan { path: path.clone(), branch, start: self.trunk(), identity };
+        let plan = WorktreePlan { path: path.clone(), branch, start: self.trunk(), identity, remote: None };
         Repo::add_worktree(&self.world, &self.held, &self.repo, &plan).unwrap();
         path
     }

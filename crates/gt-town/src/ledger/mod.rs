@@ -181,6 +181,34 @@ impl Ledger {
         change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let _turn = self.turn()?;
+        self.commit(actor, verb, change)
+    }
+
+    /// As [`Self::write`], for what matters only while this machine runs: the death of any process leaves it in the
+    /// ledger, a power cut may take it (and then every process that it was about). Spares the wait for the disk.
+    pub fn write_for_now<T, E: From<LedgerError>>(
+        &self,
+        actor: &str,
+        verb: &str,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.turn()?;
+        self.set_synchronous("NORMAL")?;
+        let result = self.commit(actor, verb, change);
+        self.set_synchronous("FULL")?;
+        result
+    }
+
+    fn set_synchronous(&self, level: &str) -> LedgerResult<()> {
+        Ok(self.connection.borrow().pragma_update(None, "synchronous", level)?)
+    }
+
+    fn commit<T, E: From<LedgerError>>(
+        &self,
+        actor: &str,
+        verb: &str,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut connection = self.connection.borrow_mut();
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)

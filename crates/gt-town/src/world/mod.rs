@@ -188,6 +188,8 @@ pub struct WorktreePlan {
     pub start: Sha,
     /// The worker's name and mail address, for its commits.
     pub identity: (String, String),
+    /// The address of the remote, where the caller knows it; else git is asked.
+    pub remote: Option<String>,
 }
 
 /// What one snapshot holds.
@@ -278,6 +280,9 @@ pub trait Repo: Send + Sync {
     /// Makes a worktree, with settings of its own that keep its git to its own branch and away from the remote.
     /// One that is already there on the same branch is kept as it is; a half-made one is finished or made anew.
     fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()>;
+    /// Gives a worktree that is there its settings and rules again where it has lost them (to a power cut, or to a tool
+    /// that ran in it), whatever is checked out. None there: nothing.
+    fn settle_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()>;
     /// Puts a gate worktree (detached) at `commit`: tracked files exactly as in it, untracked ones gone, ignored ones
     /// (build caches) kept. Makes it where it is not there.
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()>;

@@ -127,11 +127,17 @@ impl SimTown {
             assert!(held.is_some(), "a rig that was not proved is held");
             self.gt(&["rig", "release", story::RIG]);
         }
+        self.edit_rig(|text| {
+            let text = text.replace("landing = \"ask\"", "landing = \"auto\"");
+            format!("{text}\n[env.set]\nGT_SIM_SCRIPT = \"{SCRIPT}\"\n")
+        });
+    }
+
+    /// Changes the rig's settings.
+    pub fn edit_rig(&self, change: impl FnOnce(String) -> String) {
         let path = self.town.rig(story::RIG).unwrap().layout.settings();
         let text = String::from_utf8(self.world.read(&path).unwrap().unwrap()).unwrap();
-        let text = text.replace("landing = \"ask\"", "landing = \"auto\"");
-        let text = format!("{text}\n[env.set]\nGT_SIM_SCRIPT = \"{SCRIPT}\"\n");
-        self.world.write(&path, text.as_bytes()).unwrap();
+        self.world.write(&path, change(text).as_bytes()).unwrap();
     }
 }
 

@@ -28,7 +28,6 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
 struct Slung {
     fetch: Duration,
     worktree: Duration,
-    set_up: Duration,
     session: Duration,
     local: Duration,
 }
@@ -55,7 +54,6 @@ fn in_runtime(gt: &Path, pairs: usize, runtime: &str) -> Result<Vec<Row>, String
     Ok(vec![
         row("add-worktree decided to session started", |s| s.local).beside(&by_hand, Some(AIM)),
         row("  of it add-worktree", |s| s.worktree),
-        row("  of it set-up", |s| s.set_up),
         row("  of it start-session", |s| s.session),
         row("before it: sling committed to fetch-base done", |s| s.fetch),
     ])
@@ -69,12 +67,11 @@ fn one(town: &BenchTown, bead: &str) -> Result<Slung, String> {
     let started = town.await_event(bead, "effect-start-session", 1)?;
     let at = |event: &str| town.times(bead, event)?.first().copied().ok_or_else(|| format!("{bead}: no {event}"));
     let (hooked, fetched) = (at("bead-hooked")?, at("effect-fetch-base")?);
-    let (added, set_up) = (at("effect-add-worktree")?, at("effect-set-up")?);
+    let added = at("effect-add-worktree")?;
     Ok(Slung {
         fetch: between(hooked, fetched),
         worktree: between(fetched, added),
-        set_up: between(added, set_up),
-        session: between(set_up, started),
+        session: between(added, started),
         local: between(fetched, started),
     })
 }

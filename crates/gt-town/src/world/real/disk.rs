@@ -27,14 +27,8 @@ impl Disk for RealDisk {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
-        make_parent(path)?;
-        let aside = aside_of(path);
-        let written = write_synced(&aside, bytes).and_then(|()| fs::rename(&aside, path));
-        if written.is_err() {
-            // What matters is the first error.
-            let _ = fs::remove_file(&aside);
-        }
-        written.and_then(|()| sync_folder(parent_of(path))).map_err(io_error("write", path))
+        replace(path, bytes, File::sync_all)?;
+        sync_folder(parent_of(path)).map_err(io_error("write", path))
     }
 
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
@@ -195,10 +189,26 @@ fn open_lasting(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Replaces a file atomically without waiting for the disk: for what is written again where a power cut took it.
+pub(super) fn replace_for_now(path: &Path, bytes: &[u8]) -> WorldResult<()> {
+    replace(path, bytes, |_| Ok(()))
+}
+
+fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> WorldResult<()> {
+    make_parent(path)?;
+    let aside = aside_of(path);
+    let written = write_new(&aside, bytes).and_then(|file| sync(&file)).and_then(|()| fs::rename(&aside, path));
+    if written.is_err() {
+        // What matters is the first error.
+        let _ = fs::remove_file(&aside);
+    }
+    written.map_err(io_error("write", path))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    Ok(file)
 }
 
 /// Makes a rename or a new file in `folder` durable.

@@ -59,8 +59,6 @@ impl Git {
     }
 }
 
-impl Git {}
-
 impl fmt::Debug for Git {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The environment may hold a proxy's password.
@@ -132,6 +130,10 @@ impl Repo for Git {
 
     fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
         worktree::add(self, held, repo, plan)
+    }
+
+    fn settle_worktree(&self, _held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+        worktree::settle_again(self, repo, plan)
     }
 
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {

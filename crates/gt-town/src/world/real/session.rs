@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use super::process::{self, Census};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
-use super::shim::{Ack, CommandEnd, LEFTOVER_GRACE, Report, mark, timespec};
+use super::shim::{Ack, CommandEnd, INCARNATION, LEFTOVER_GRACE, Report, mark, timespec};
 use super::tmux::{self, Terminal};
 use crate::world::{
     ContainedCommand, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SessionPlan, SessionState,
@@ -190,7 +190,7 @@ impl Sessions for RealSessions {
     }
 
     fn end(&self, dir: &Path, grace: Duration) -> WorldResult<()> {
-        if !settle(dir)? || record::exit(dir).map_err(unexpected)?.is_some() {
+        if !settle(dir)? || matches!(look(dir), Ok(SessionState::Ended(_) | SessionState::NotStarted)) {
             return Ok(());
         }
         let Some(started) = record::started(dir).map_err(unexpected)? else { return Ok(()) };
@@ -274,6 +274,40 @@ impl Sessions for RealSessions {
 
 /// What the records say, where what runs agrees.
 fn look(dir: &Path) -> Result<SessionState, RecordError> {
+    match look_at_records(dir) {
+        Err(damage @ RecordError::Damaged { .. }) => look_without_records(dir, damage),
+        other => other,
+    }
+}
+
+/// A record that can't be read tells nothing, but what runs does: where no shim holds the folder's lock and nobody
+/// carries the incarnation's identity, the session is over, or never began.
+fn look_without_records(dir: &Path, damage: RecordError) -> Result<SessionState, RecordError> {
+    let path = dir.join(record::LOCK);
+    let free = record::try_lock(dir, record::LOCK).map_err(|source| RecordError::Unreadable { path, source })?;
+    // Where processes can't be looked at, nothing is said to have ended.
+    if free.is_none() || carriers_of(dir).map_or(true, |carriers| !carriers.is_empty()) {
+        return Err(damage);
+    }
+    if !record::is_recorded(dir) {
+        return Ok(SessionState::NotStarted);
+    }
+    Ok(SessionState::Ended(Exit { code: None, signal: None, reason: format!("over, but {damage}") }))
+}
+
+/// The processes that carry the identity of the incarnation whose session is in `dir`.
+fn carriers_of(dir: &Path) -> io::Result<Vec<ProcessId>> {
+    let Some(id) = dir.file_name() else { return Ok(Vec::new()) };
+    let prefix = format!("{}=", String::from_utf8_lossy(INCARNATION)) + &id.to_string_lossy() + ".";
+    let census = Census::take()?;
+    let carriers = census.with_descendants(|stat| {
+        let environ = fs::read(format!("/proc/{}/environ", stat.pid)).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|variable| variable.starts_with(prefix.as_bytes()))
+    });
+    Ok(carriers.into_iter().map(|stat| census.id(stat)).collect())
+}
+
+fn look_at_records(dir: &Path) -> Result<SessionState, RecordError> {
     if let Some(exit) = record::exit(dir)? {
         return Ok(SessionState::Ended(exit));
     }

@@ -36,7 +36,7 @@ pub(crate) use host::{Ack, LEFTOVER_GRACE};
 pub(crate) use tree::timespec;
 
 /// The variable that holds an incarnation's identity and secret.
-const INCARNATION: &[u8] = b"GT_INCARNATION";
+pub(crate) const INCARNATION: &[u8] = b"GT_INCARNATION";
 
 /// This very program, also when its file has been replaced meanwhile.
 const SELF: &str = "/proc/self/exe";

@@ -53,6 +53,8 @@ fn play(what: Play, kill: Option<Kill>) -> Ran {
     let town = SimTown::with_kills(settings, &script, kills.clone());
     let formula = town.town.layout.formulas().join("mol-polecat-work.toml");
     town.world.write(&formula, story::FORMULA.as_bytes()).unwrap();
+    // With something to set up, so that this effect is there to die in.
+    town.edit_rig(|text| text.replace("version = 1", "version = 1\nworktree.min_free_disk_mb = 1"));
     town.take("up");
     let (recovery, mut problems) = match what {
         Play::Story => (play_story(&town), story_problems(&town, kill.as_ref())),

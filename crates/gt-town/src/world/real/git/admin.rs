@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::{Place, path_from};
 use crate::world::WorldResult;
-use crate::world::real::disk::{RealDisk, found, io_error};
+use crate::world::real::disk::{RealDisk, found, io_error, replace_for_now};
 use crate::world::{Disk as _, WorldError};
 
 /// Why a worktree of ours is locked while it is being made: git keeps this text from the first moment on, so that a
@@ -42,7 +42,7 @@ impl Admin {
     /// Says that the worktree is made. It stays locked, so that a worker's `git worktree remove --force` does not take
     /// another's away.
     pub(super) fn finish(&self) -> WorldResult<()> {
-        RealDisk.write(&self.folder.join("locked"), MADE.as_bytes())
+        replace_for_now(&self.folder.join("locked"), MADE.as_bytes())
     }
 
     /// Whether the checkout leads back to this folder. A copy of a checkout does not.

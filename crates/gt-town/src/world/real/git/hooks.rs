@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::admin::{Admin, real};
 use super::refs::ref_name;
-use crate::world::real::disk::{RealDisk, found, io_error};
+use crate::world::real::disk::{RealDisk, found, io_error, replace_for_now};
 use crate::world::{Disk as _, WorldResult};
 
 /// Folder of a repository with the hooks that hold in its worktrees.
@@ -97,7 +97,7 @@ pub(super) fn set_rules(admin: &Admin, branch: Option<&str>) -> WorldResult<()> 
     ref_name(&format!("refs/gt/stash/{worker}"))?;
     let text = format!("{}\n{worker}\n", branch.unwrap_or_default());
     let file = rules(admin);
-    if read(&file)?.as_deref() == Some(text.as_bytes()) { Ok(()) } else { RealDisk.write(&file, text.as_bytes()) }
+    if read(&file)?.as_deref() == Some(text.as_bytes()) { Ok(()) } else { replace_for_now(&file, text.as_bytes()) }
 }
 
 fn rules(admin: &Admin) -> PathBuf {

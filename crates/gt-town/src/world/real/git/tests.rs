@@ -104,7 +104,7 @@ impl Rig {
     fn plan(&self, name: &str) -> WorktreePlan {
         let identity = ("vt/polecats/nux".to_owned(), "nux@gt.localhost".to_owned());
         let branch = Some(format!("polecat/{name}"));
-        WorktreePlan { path: self.at(name), branch, start: self.trunk(), identity }
+        WorktreePlan { path: self.at(name), branch, start: self.trunk(), identity, remote: None }
     }
 
     /// A worker's worktree at the trunk.

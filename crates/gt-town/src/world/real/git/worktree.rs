@@ -9,7 +9,7 @@ use super::command::{Place, shown};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY};
-use crate::world::real::disk::{RealDisk, rename_to_free};
+use crate::world::real::disk::{RealDisk, rename_to_free, replace_for_now};
 use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 /// Where an archived worktree keeps what git knew of it.
@@ -118,34 +118,51 @@ fn check_branch(git: &Git, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()
 }
 
 fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
-    let call = git.act(held, &bare(repo), "worktree").args(["add", "--quiet", "--lock", "--reason", MAKING]);
+    let place = bare(repo);
+    let add = || git.act(held, &place, "worktree").args(["add", "--quiet", "--lock", "--reason", MAKING]);
     let path = std::path::absolute(&plan.path).unwrap_or_else(|_| plan.path.clone());
     let start = object(&plan.start)?;
-    let call = match &plan.branch {
-        None => call.arg("--detach").arg(&path).arg(start),
-        Some(branch) if commit_at(git, &bare(repo), &branch_ref(branch)?)?.is_some() => call.arg(&path).arg(branch),
-        Some(branch) => call.args(["--no-track", "-b", branch]).arg(&path).arg(start),
-    };
-    call.ok().map(|_| ())
+    let Some(branch) = &plan.branch else { return add().arg("--detach").arg(&path).arg(start).ok().map(|_| ()) };
+    // Most often the branch is new; whether it is, git says itself.
+    match add().args(["--no-track", "-b", branch]).arg(&path).arg(start).ok() {
+        Err(_) if commit_at(git, &bare(repo), &branch_ref(branch)?)?.is_some() => {
+            add().arg(&path).arg(branch).ok().map(|_| ())
+        }
+        made => made.map(|_| ()),
+    }
 }
 
-/// Gives a worktree its own settings and rules, where it has not got them.
+/// Gives a worktree that is there its settings and rules again.
+pub(super) fn settle_again(git: &Git, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+    match attached(repo, &plan.path)?.filter(|admin| !admin.is_half_made()) {
+        Some(admin) => settle(git, repo, &admin, plan),
+        None => Ok(()),
+    }
+}
+
+/// Gives a worktree its own settings and rules, where it has not got them. Not waited for: git does not wait for the
+/// checkout's files either, and each further session in it looks again.
 fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
     hooks::install(repo)?;
     hooks::set_rules(admin, plan.branch.as_deref())?;
     let file = admin.folder.join("config.worktree");
-    let call = git.question(&bare(repo), "config").arg("--file").arg(&file).args(["--get", "gt.identity"]);
     let identity = format!("{} <{}>", plan.identity.0, plan.identity.1);
-    // A file that is missing or damaged has no such setting either.
-    if call.answer()?.line() == identity {
-        return Ok(());
+    if RealDisk.exists(&file) {
+        let call = git.question(&bare(repo), "config").arg("--file").arg(&file).args(["--get", "gt.identity"]);
+        // A damaged file has no such setting either.
+        if call.answer()?.line() == identity {
+            return Ok(());
+        }
     }
-    let origin = git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?.line();
-    RealDisk.write(&file, settings(repo, plan, &origin, &identity).as_bytes())
+    let remote = match &plan.remote {
+        Some(remote) => remote.clone(),
+        None => git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?.line(),
+    };
+    replace_for_now(&file, settings(repo, plan, &remote, &identity).as_bytes())
 }
 
 /// A worktree's settings: who commits, whose hooks run, and that nothing is pushed from it.
-fn settings(repo: &Path, plan: &WorktreePlan, origin: &str, identity: &str) -> String {
+fn settings(repo: &Path, plan: &WorktreePlan, remote: &str, identity: &str) -> String {
     let hooks = hooks::folder(repo);
     let mut text = String::new();
     let mut section = |name: &str, entries: &[(&str, &str)]| {
@@ -162,7 +179,7 @@ fn settings(repo: &Path, plan: &WorktreePlan, origin: &str, identity: &str) -> S
     section("gc", &[("auto", "0")]);
     section("maintenance", &[("auto", "false")]);
     // The longest match wins: with the whole address, no rewriting rule of the user's own is longer.
-    let refused = REFUSED_PREFIXES.iter().chain([&origin].into_iter().filter(|origin| !origin.is_empty()));
+    let refused = REFUSED_PREFIXES.iter().chain([&remote].into_iter().filter(|remote| !remote.is_empty()));
     let refused: Vec<_> = refused.map(|prefix| ("pushInsteadOf", *prefix)).collect();
     section(&format!("url \"{REFUSED}\""), &refused);
     section("remote \"origin\"", &[("pushurl", &format!("{REFUSED}origin"))]);
@@ -203,7 +220,7 @@ pub(super) fn reset_gate(git: &Git, held: &Held, repo: &Path, path: &Path, commi
 
 fn gate_plan(path: &Path, commit: &Sha) -> WorktreePlan {
     let identity = (TOWN_IDENTITY.0.to_owned(), TOWN_IDENTITY.1.to_owned());
-    WorktreePlan { path: path.to_owned(), branch: None, start: commit.clone(), identity }
+    WorktreePlan { path: path.to_owned(), branch: None, start: commit.clone(), identity, remote: None }
 }
 
 fn clear(admin: &Admin, names: &[&str]) -> WorldResult<()> {

@@ -148,6 +148,10 @@ impl Stray {
         Self(Command::new("sleep").arg("1000").spawn().expect("a stray process"))
     }
 
+    fn with_env(name: &str, value: &str) -> Self {
+        Self(Command::new("sleep").arg("1000").env(name, value).spawn().expect("a stray process"))
+    }
+
     fn id(&self) -> ProcessId {
         process::identify(self.0.id() as i32).expect("a process")
     }
@@ -320,18 +324,34 @@ fn a_pid_of_before_the_reboot_is_left_alone() {
 }
 
 #[test]
-fn a_damaged_record_permits_nothing() {
-    for (name, text) in [
-        (record::EXIT, "{"),
-        (record::STARTED, "[]"),
-        (record::PLAN, ""),
-        (record::PLAN, r#"{"protocol":2,"argv":["true"],"cwd":"/","town":"/"}"#),
-    ] {
+fn a_damaged_record_permits_nothing_while_anything_of_the_session_runs() {
+    for (name, text) in [(record::EXIT, "{"), (record::STARTED, "[]"), (record::PLAN, "")] {
         let town = Town::new();
         fs::create_dir_all(town.dir()).expect("a folder");
         fs::write(town.dir().join(name), text).expect("a record");
+        let shim = record::lock(&town.dir(), record::LOCK).expect("the shim's lock");
         assert!(matches!(town.state(), SessionState::Unknown(_)), "{name}: {text}");
+        drop(shim);
+        let id = town.dir().file_name().expect("a name").to_string_lossy().into_owned();
+        let agent = Stray::with_env("GT_INCARNATION", &format!("{id}.secret"));
+        assert!(matches!(town.state(), SessionState::Unknown(_)), "{name}: {text}");
+        drop(agent);
+        let over = town.state();
+        match name {
+            record::PLAN => assert_eq!(over, SessionState::NotStarted, "nothing of it ever ran"),
+            _ => assert!(matches!(&over, SessionState::Ended(exit) if exit.reason.contains(name)), "{over:?}"),
+        }
+        town.end();
     }
+}
+
+#[test]
+fn a_record_of_another_protocol_permits_nothing() {
+    let town = Town::new();
+    fs::create_dir_all(town.dir()).expect("a folder");
+    let plan = r#"{"protocol":2,"argv":["true"],"cwd":"/","town":"/"}"#;
+    fs::write(town.dir().join(record::PLAN), plan).expect("a record");
+    assert!(matches!(town.state(), SessionState::Unknown(_)));
 }
 
 #[test]

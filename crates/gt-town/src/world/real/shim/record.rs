@@ -5,7 +5,7 @@
 //! | `plan.json` | who starts | what to run; without the environment, which holds a secret and goes no way but by inheritance |
 //! | `start.lock` | who starts | one start at a time |
 //! | `lock` | shim | held (flock) while the session's one shim lives |
-//! | `started.json` | shim | the agent's process, durable before its first instruction |
+//! | `started.json` | shim | the agent's process, there before its first instruction |
 //! | `grace` | who ends | milliseconds between the polite and the forced end |
 //! | `exit.json` | shim | how it ended; nothing of it runs any more |
 //! | `output.log`, `shim.log` | shim | what agent and shim said |
@@ -125,14 +125,13 @@ pub(crate) fn is_recorded(dir: &Path) -> bool {
     dir.join(EXIT).exists() || dir.join(STARTED).exists()
 }
 
-/// Writes a record so that after a crash there is all of it or nothing. Makes no folder.
+/// Writes a record so that whoever dies, there is all of it or nothing. Makes no folder. A power cut may leave a damaged
+/// one: then nothing of the session runs either, and that decides.
 pub(crate) fn write<T: Serialize>(dir: &Path, name: &str, record: &T) -> io::Result<()> {
     let aside = dir.join(format!("{name}.{}.new", std::process::id()));
     let mut file = File::create(&aside)?;
     file.write_all(&serde_json::to_vec(record)?)?;
-    file.sync_all()?;
-    fs::rename(&aside, dir.join(name))?;
-    File::open(dir)?.sync_all()
+    fs::rename(&aside, dir.join(name))
 }
 
 /// The lock at `dir/name` if nobody has it; held until the file is closed.

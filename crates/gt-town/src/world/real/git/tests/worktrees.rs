@@ -103,6 +103,23 @@ fn a_worktree_that_is_there_is_kept_with_its_work() {
 }
 
 #[test]
+fn rules_that_were_lost_are_set_again_whatever_is_checked_out() {
+    let rig = Rig::new();
+    let settle = |plan: &WorktreePlan| rig.git.settle_worktree(&rig.held, &rig.repo(), plan).unwrap();
+    settle(&rig.plan("w"));
+    assert!(!rig.at("w").exists(), "none is made for it");
+    let (plan, path) = (rig.plan("w"), rig.worktree("w"));
+    rig.run(&path, "checkout", &["--quiet", "--detach"]);
+    // As a power cut leaves files that nobody waited for.
+    put(admin(&rig, "w").join("config.worktree"), "");
+    put(admin(&rig, "w").join("gt-rules"), "");
+    settle(&plan);
+    assert_eq!(rig.run(&path, "config", &["--worktree", "push.default"]), "nothing");
+    assert_eq!(fs::read_to_string(admin(&rig, "w").join("gt-rules")).unwrap(), "polecat/w\nw\n");
+    assert_eq!(rig.git.worktree(&rig.repo(), &path).unwrap().unwrap().branch, None);
+}
+
+#[test]
 fn a_half_made_worktree_is_made_anew() {
     let states: [fn(&Path, &Path); 6] = [
         |path, _| fs::remove_file(path.join(".git")).unwrap(),

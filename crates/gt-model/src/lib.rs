@@ -14,3 +14,4 @@ pub mod patrol;
 pub mod protocol;
 pub mod queue;
 pub mod retention;
+pub mod start;

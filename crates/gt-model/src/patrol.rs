@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::start::{Start, StartFailure};
+
 /// Whether an incarnation's process is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Process {
@@ -24,6 +26,8 @@ pub struct PolecatFacts {
     pub hook_empty: bool,
     /// The newest incarnation's process; `None` where no incarnation was opened yet (the worktree is being made).
     pub process: Option<Process>,
+    /// How far it has come with its start.
+    pub start: Start,
     /// Observed time since the last sign of life (call, output, CPU time); zero when first seen.
     pub quiet_for: Duration,
     /// Observed time since the newest incarnation ended.
@@ -49,8 +53,10 @@ pub struct PatrolLimits {
 pub enum Verdict {
     /// Submitted or parked: its session ends, its worktree goes.
     Done,
-    /// Nothing to see yet: worktree or session are being made.
+    /// Nothing to see yet: worktree or session are being made, or its first moment is awaited.
     Starting,
+    /// It does not start, and will not without a person.
+    NotReady(StartFailure),
     /// It shows life.
     Working,
     /// It died with work on its hook, and the pause before the restart is not over.
@@ -69,6 +75,15 @@ pub enum Verdict {
 pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     if facts.hook_empty {
         return Verdict::Done;
+    }
+    match (&facts.process, facts.start) {
+        // What asks a person is not ended for its silence: its question would be asked anew for ever.
+        (Some(Process::Running), Start::Failed(StartFailure::Silent)) if facts.quiet_for >= limits.quiet => {
+            return Verdict::Quiet;
+        }
+        (Some(Process::Running | Process::Gone), Start::Failed(failure)) => return Verdict::NotReady(failure),
+        (Some(Process::Running), Start::Awaited) => return Verdict::Starting,
+        _ => {}
     }
     match &facts.process {
         None | Some(Process::NotStarted) => Verdict::Starting,
@@ -97,6 +112,7 @@ mod tests {
         PolecatFacts {
             hook_empty: false,
             process,
+            start: Start::Made,
             quiet_for: Duration::ZERO,
             ended_for: Duration::ZERO,
             incarnations: 1,
@@ -113,6 +129,15 @@ mod tests {
         check(running(), Verdict::Working);
         check(PolecatFacts { quiet_for: Duration::from_mins(29), ..running() }, Verdict::Working);
         check(PolecatFacts { quiet_for: Duration::from_mins(30), ..running() }, Verdict::Quiet);
+        let silent = Start::Failed(StartFailure::Silent);
+        let logged_out = Start::Failed(StartFailure::LoggedOut);
+        check(PolecatFacts { start: Start::Awaited, ..running() }, Verdict::Starting);
+        check(PolecatFacts { start: silent, ..running() }, Verdict::NotReady(StartFailure::Silent));
+        check(PolecatFacts { start: silent, quiet_for: Duration::from_mins(30), ..running() }, Verdict::Quiet);
+        let asks = PolecatFacts { start: logged_out, quiet_for: Duration::from_hours(9), ..running() };
+        check(asks, Verdict::NotReady(StartFailure::LoggedOut));
+        let over_budget = PolecatFacts { start: logged_out, incarnations: 9, ..gone() };
+        check(over_budget, Verdict::NotReady(StartFailure::LoggedOut));
         check(facts(Some(Process::Unknown("?".into()))), Verdict::Unknown("?".into()));
         let long_unknown = facts(Some(Process::Unknown("?".into())));
         check(PolecatFacts { quiet_for: Duration::from_hours(9), ..long_unknown }, Verdict::Unknown("?".into()));

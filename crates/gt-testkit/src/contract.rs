@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 use gt_town::world::{
-    Candidate, Change, FolderFacts, Held, Push, Repo, WorktreeFacts, WorktreePlan, World, WorldError,
+    Candidate, Change, FolderFacts, Held, Push, Repo, SAY_LIMIT_BYTES, Said, SessionPlan, Sessions, WorktreeFacts,
+    WorktreePlan, World, WorldError, user_message,
 };
 
 /// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
@@ -48,6 +49,33 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     contract.gives_snapshots_back();
     contract.keeps_gate_worktrees();
     contract.archives();
+}
+
+/// Checks [`Sessions::say`] against its contract, with an agent that reads its input and never ends by itself. `plan` is
+/// that of a session without a terminal and without an input; its folder and two beside it are used up by this.
+///
+/// # Panics
+///
+/// Where the sessions do not keep to it.
+pub fn check_say_contract(sessions: &dyn Sessions, plan: &SessionPlan) {
+    let say = |dir: &Path, line: &str| sessions.say(dir, line);
+    let deaf = plan.dir.clone();
+    assert_eq!(say(&deaf, "hello").unwrap(), Said::NoWay, "it was never started");
+    sessions.start(plan).unwrap();
+    assert_eq!(say(&deaf, "hello").unwrap(), Said::NoWay, "it has no input");
+
+    let hears = SessionPlan { dir: deaf.with_extension("hears"), input: Some(user_message("first")), ..plan.clone() };
+    sessions.start(&hears).unwrap();
+    assert_eq!(say(&hears.dir, "hello").unwrap(), Said::Sent);
+    assert_eq!(say(&hears.dir, &"x".repeat(SAY_LIMIT_BYTES)).unwrap(), Said::Sent);
+    for unfit in ["two\nlines", "a\u{1b}[key", &"x".repeat(SAY_LIMIT_BYTES + 1)] {
+        assert!(say(&hears.dir, unfit).is_err(), "{unfit:?}");
+        assert!(say(&deaf, unfit).is_err(), "{unfit:?}");
+    }
+    for dir in [&deaf, &hears.dir] {
+        sessions.end(dir, Duration::from_millis(100)).unwrap();
+        assert_eq!(say(dir, "hello").unwrap(), Said::NoWay, "it has ended");
+    }
 }
 
 /// What one run of the checks works with.

@@ -8,6 +8,8 @@ use gt_model::bead::{Bead, DepType, Status};
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
+use crate::agents::launch::{self, Launch, Launched};
+use crate::agents::readiness;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity::TOKEN_VARIABLE;
@@ -132,7 +134,7 @@ fn is_due(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool>
     }
     // A session that is over by itself needs no waiting for.
     let delay_over = age >= row.delay || session_is_over(town, &row.effect)?;
-    Ok(delay_over && preconditions_hold(town, row)?)
+    Ok(delay_over && preconditions_hold(town, row, observed)?)
 }
 
 fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
@@ -141,7 +143,7 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
     Ok(incarnation.is_none_or(|i| i.ended_at.is_some()))
 }
 
-fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
+fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
     town.ledger.read(|view| {
         let going_down = updown::is_going_down(view)?;
         Ok(match &row.effect {
@@ -150,6 +152,10 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
+            Effect::StartSession { incarnation } => match attempt_of(view, incarnation)? {
+                Some(attempt) => readiness::may_start(town, view, &attempt, observed)?,
+                None => true,
+            },
             // Nobody is in the worktree any more, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
@@ -160,6 +166,11 @@ fn preconditions_hold(town: &Town, row: &EffectRow) -> Result<bool> {
             _ => true,
         })
     })
+}
+
+fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
+    let incarnation = view.incarnation(incarnation)?;
+    Ok(incarnation.map(|incarnation| view.attempt(incarnation.attempt)).transpose()?.flatten())
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
@@ -374,21 +385,29 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
 
 fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, secret: &str) -> Result<SessionPlan> {
     let preset = town.agent(&attempt.agent)?;
-    let mut env = worker_env::environment(town, rig, Some(preset), attempt.slot);
+    let mut env = worker_env::environment(town, rig, Some(&preset), attempt.slot);
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
     env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
     let runtime = sessions::choose(town, rig, attempt.runtime, &env)?;
-    let bin = town.layout.bin().join("gt").display().to_string();
-    let prompt = prompt::first(attempt);
-    let root = town.layout.root.display().to_string();
-    let fill = |arg: &String| arg.replace("{gt}", &bin).replace("{town}", &root).replace("{prompt}", &prompt);
+    let launch = Launch {
+        preset: &preset,
+        incarnation: id,
+        secret,
+        prompt: &prompt::first(attempt),
+        runtime,
+        mode: launch::mode(&rig.settings),
+        sandbox: rig.settings.sandbox,
+        allowed: &launch::rig_commands(&rig.settings),
+    };
+    let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
     Ok(SessionPlan {
         dir: town.layout.session(id),
         town: town.layout.root.clone(),
         cwd: rig.layout.worktree(&attempt.worker),
-        argv: preset.command.iter().map(fill).collect(),
+        argv,
         env,
         runtime,
+        input,
     })
 }
 

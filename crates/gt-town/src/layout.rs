@@ -94,6 +94,11 @@ impl Layout {
         self.sessions().join(incarnation.as_str())
     }
 
+    /// What a session's client said at its moments: one small file a kind of moment.
+    pub fn moments(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join("moments")
+    }
+
     /// Paths of a rig.
     pub fn rig(&self, rig: &RigName) -> RigLayout {
         RigLayout { root: self.root.join(rig.as_str()) }

@@ -5,6 +5,7 @@ use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
+use crate::agents::readiness;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
@@ -91,6 +92,8 @@ const FOR_A_PERSON: &[&str] = &[
     "feed",
     "paused",
     "deacon",
+    readiness::WORKER_CONDITION,
+    readiness::KIND_CONDITION,
 ];
 
 /// The town's status.
@@ -146,6 +149,9 @@ pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<S
         let waiting = effects.iter().find(|row| row.bead.as_ref() == Some(&attempt.bead));
         return Ok(waiting.map_or("waiting to be started".to_owned(), waiting_for));
     };
+    if let Some(why) = readiness::held(view, attempt)? {
+        return Ok(why);
+    }
     let steps = view.steps(attempt.id)?;
     let at = hook::current(&steps).map_or("all steps done".to_owned(), |step| {
         format!("step {}/{} {}", step.position + 1, steps.len(), step.step.id)
@@ -385,7 +391,7 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
     let program = preset.command.first().cloned().unwrap_or_default();
     let bin = town.layout.bin().join("gt").display().to_string();
     let program = program.replace("{gt}", &bin);
-    let env = worker_env::environment(town, rig, Some(preset), None);
+    let env = worker_env::environment(town, rig, Some(&preset), None);
     let path = env.get("PATH").cloned().unwrap_or_default();
     let exists = |path: std::path::PathBuf| town.world().disk().exists(&path);
     let found = program.contains('/') && exists(program.clone().into())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gt_model::patrol::PatrolLimits;
 use gt_model::retention::Limits;
+use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
 
 /// The version of both files that this gt writes.
@@ -78,7 +79,7 @@ pub struct TownSettings {
     pub max_reworks: u32,
     /// How long what is over is kept.
     pub retention: RetentionSettings,
-    /// Kinds of agent, by name; these go before the built-in ones.
+    /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
 }
 
@@ -174,18 +175,144 @@ fn days(days: u32) -> Option<Duration> {
     (days > 0).then(|| Duration::from_hours(24) * days)
 }
 
-/// How an agent of one kind is started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How an agent of one kind is started, watched and asked. Every key has a default, so that a few lines change a kind
+/// that comes with the binary; a kind of one's own needs `command` only.
+///
+/// In commands and in values of `env`, `{prompt}` becomes the first prompt, `{gt}` the path of gt, `{town}` that of the
+/// town, `{session_dir}` that of the session's folder, `{session}` its id as a UUID, `{settings}` the client's settings
+/// file that an adapter has written, and `{mode}` the client's word for the permission mode.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AgentPreset {
-    /// Program and arguments. `{prompt}` becomes the first prompt, `{gt}` the path of gt, `{town}` that of the town.
+    /// The adapter: code that knows the client's hooks, settings and transcript. None: it is started, and that is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientKind>,
+    /// Program and arguments in a terminal.
     pub command: Vec<String>,
+    /// Program and arguments without a terminal, where those are others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headless: Vec<String>,
+    /// What standard input is without a terminal; otherwise it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputKind>,
+    /// Program and arguments in a terminal that take an earlier session up again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resume: Vec<String>,
+    /// Which account pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// Variables with keys of accounts: passed only where `auth = "api-key"`, whoever else would pass them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub api_keys: Vec<String>,
+    /// Seconds until a session of a kind with hooks must have shown its first moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_seconds: Option<u64>,
+    /// Seconds between two starts in a town while the former session has not shown its first moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stagger_seconds: Option<u64>,
+    /// The client's words for permission modes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<PermissionMode, String>,
+    /// Words on the client's screen or in its output, by what they show; case does not count.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shows: BTreeMap<Shown, Vec<String>>,
     /// Variables that are set for it.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Names of variables of the overseer that are passed to it, beside the usual ones.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env_pass: Vec<String>,
+}
+
+impl AgentPreset {
+    /// These settings over those of `base`: what is not said here is as there; of tables, each key for itself.
+    #[must_use]
+    pub fn over(&self, base: &Self) -> Self {
+        Self {
+            client: self.client.or(base.client),
+            command: list_over(&self.command, &base.command),
+            headless: list_over(&self.headless, &base.headless),
+            input: self.input.or(base.input),
+            resume: list_over(&self.resume, &base.resume),
+            auth: self.auth.or(base.auth),
+            api_keys: list_over(&self.api_keys, &base.api_keys),
+            ready_seconds: self.ready_seconds.or(base.ready_seconds),
+            stagger_seconds: self.stagger_seconds.or(base.stagger_seconds),
+            modes: table_over(&self.modes, &base.modes),
+            shows: table_over(&self.shows, &base.shows),
+            env: table_over(&self.env, &base.env),
+            env_pass: list_over(&self.env_pass, &base.env_pass),
+        }
+    }
+}
+
+fn list_over(own: &[String], base: &[String]) -> Vec<String> {
+    if own.is_empty() { base.to_vec() } else { own.to_vec() }
+}
+
+fn table_over<K: Ord + Clone, V: Clone>(own: &BTreeMap<K, V>, base: &BTreeMap<K, V>) -> BTreeMap<K, V> {
+    let mut table = base.clone();
+    table.extend(own.clone());
+    table
+}
+
+/// Clients that an adapter is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientKind {
+    /// Claude Code.
+    Claude,
+}
+
+/// What the standard input of an agent without a terminal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputKind {
+    /// Messages of the user's as JSON, one a line; the first prompt is the first of them.
+    StreamJson,
+}
+
+/// Which account pays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// The user's own login.
+    #[default]
+    Login,
+    /// The key in the user's environment.
+    ApiKey,
+}
+
+/// What an agent may do without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PermissionMode {
+    /// Change files of its worktree, and run what the rig needs; for all else it asks.
+    #[default]
+    AcceptEdits,
+    /// Everything.
+    Bypass,
+}
+
+impl PermissionMode {
+    /// The word in settings and for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::AcceptEdits => "accept-edits",
+        }
+    }
+}
+
+/// What is around a rig's agents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sandbox {
+    /// Nothing.
+    #[default]
+    None,
+    /// Bubblewrap.
+    Bwrap,
 }
 
 /// Whether gated work lands by itself.
@@ -300,6 +427,10 @@ pub struct RigSettings {
     pub agent: Option<String>,
     /// What their sessions run in; otherwise as the town says.
     pub runtime: Option<RuntimeChoice>,
+    /// What they may do without asking where no sandbox is around them: bypass only by a person's word.
+    pub trust: PermissionMode,
+    /// What is around them.
+    pub sandbox: Sandbox,
     /// The formula that they follow.
     pub formula: String,
     /// Variables.
@@ -319,6 +450,8 @@ impl Default for RigSettings {
             allow_ungated: false,
             agent: None,
             runtime: None,
+            trust: PermissionMode::AcceptEdits,
+            sandbox: Sandbox::None,
             formula: "mol-polecat-work".to_owned(),
             env: RigEnv::default(),
             worktree: WorktreeSettings::default(),

@@ -8,6 +8,7 @@ use gt_model::address::Address;
 use gt_model::formula::Formula;
 use gt_model::id::{BeadId, IdSeed, RigName, new_id};
 
+use crate::agents;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::layout::{Layout, RigLayout};
@@ -126,13 +127,9 @@ impl Town {
         Formula::parse(text).map_err(|source| Error::Formula { name: name.to_owned(), path: file.into(), source })
     }
 
-    /// A kind of agent: the town's own definition, or the one in the binary.
-    pub fn agent(&self, kind: &str) -> Result<&AgentPreset> {
-        let found = self.settings.agents.get(kind).or_else(|| self.outside.presets.get(kind));
-        found.ok_or_else(|| {
-            let known = self.settings.agents.keys().chain(self.outside.presets.keys()).cloned().collect();
-            Error::UnknownAgent { kind: kind.to_owned(), known }
-        })
+    /// A kind of agent: what town.toml says of it, over the one in the binary.
+    pub fn agent(&self, kind: &str) -> Result<AgentPreset> {
+        agents::preset(&self.settings.agents, &self.outside.presets, kind)
     }
 
     /// Takes a lock of the town's, waiting in turn.

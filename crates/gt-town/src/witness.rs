@@ -8,8 +8,10 @@ use gt_model::effect::Effect;
 use gt_model::id::{BeadId, RigName};
 use gt_model::patrol::{self, PolecatFacts, Process, Verdict};
 use gt_model::protocol::Message;
+use gt_model::start::Start;
 use serde::Serialize;
 
+use crate::agents::readiness::{self, NotReady};
 use crate::convoy;
 use crate::done;
 use crate::effects;
@@ -65,14 +67,19 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
     witness.handle_mail()?;
     let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
     let mut findings = Vec::new();
-    let mut live = Vec::new();
+    let (mut live, mut failing) = (Vec::new(), Vec::new());
     for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
         live.extend(witness.record_ends(attempt)?);
         let verdict = witness.judge(attempt, watch, observed)?;
         witness.note_unknown(attempt, &verdict, observed)?;
         witness.act(attempt, &verdict)?;
+        if let Verdict::NotReady(failure) = verdict {
+            let newest = town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?.pop()))?;
+            failing.push(NotReady { attempt, incarnation: newest.map(|newest| newest.id), failure });
+        }
         findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
     }
+    readiness::note(town, rig, &failing)?;
     watch.forget_all_but(&live);
     Ok(findings)
 }
@@ -140,12 +147,15 @@ impl Witness<'_> {
         let mut facts = PolecatFacts {
             hook_empty: !attempt.is_hooked(),
             process: None,
+            start: Start::Made,
             quiet_for: Duration::ZERO,
             ended_for: Duration::ZERO,
             incarnations: incarnations.iter().filter(|i| !was_taken_down(i)).count() as u32,
         };
         if let Some(newest) = incarnations.last() {
-            facts.process = Some(self.process(newest)?);
+            let process = self.process(newest)?;
+            facts.start = readiness::look(self.town, attempt, &incarnations, &process, observed)?;
+            facts.process = Some(process);
             if newest.ended_at.is_some() {
                 facts.ended_for =
                     if observed.is_impatient() { Duration::MAX } else { observed.age(&format!("ended-{}", newest.id)) };
@@ -189,7 +199,12 @@ impl Witness<'_> {
             Verdict::Crashed => self.restart(attempt),
             Verdict::Quiet => self.end_silent(attempt),
             Verdict::Recovered => self.recover(attempt),
-            Verdict::Unknown(_) | Verdict::Done | Verdict::Starting | Verdict::Working | Verdict::BackingOff => Ok(()),
+            Verdict::Unknown(_)
+            | Verdict::Done
+            | Verdict::Starting
+            | Verdict::NotReady(_)
+            | Verdict::Working
+            | Verdict::BackingOff => Ok(()),
         }
     }
 

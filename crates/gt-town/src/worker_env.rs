@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::settings::AgentPreset;
+use crate::settings::{AgentPreset, Auth};
 use crate::town::{Rig, Town};
 
 /// Variables of the overseer that every worker and gate gets, where they are set.
@@ -44,7 +44,11 @@ pub fn environment(
     let passed = passed.chain(outer.keys().filter(|name| name.starts_with("LC_")).cloned());
     let passed = passed.chain(rig.settings.env.pass.iter().cloned());
     let passed = passed.chain(preset.iter().flat_map(|p| p.env_pass.iter().cloned()));
-    for name in passed {
+    let keys: &[String] = preset.map_or(&[], |p| &p.api_keys);
+    let pays_by_key = preset.is_some_and(|p| p.auth == Some(Auth::ApiKey));
+    let passed = passed.chain(keys.iter().filter(|_| pays_by_key).cloned());
+    // A key that is passed by mistake would be billed instead of the user's own plan.
+    for name in passed.filter(|name| pays_by_key || !keys.contains(name)) {
         if let Some(value) = outer.get(&name) {
             env.insert(name, value.clone());
         }

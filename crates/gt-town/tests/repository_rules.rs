@@ -20,7 +20,7 @@ use gt_town::rig::{self, NewRig};
 use gt_town::sling::{self, SlingOptions};
 use gt_town::world::real::{Git, RealClock, RealDisk};
 use gt_town::world::{
-    Clock, ContainedCommand, Disk, Exit as Ended, ProcessId, Repo, RunEnd, RunResult, Runtime, SessionPlan,
+    Clock, ContainedCommand, Disk, Exit as Ended, ProcessId, Repo, RunEnd, RunResult, Runtime, Said, SessionPlan,
     SessionState, Sessions, Vitals, World, WorldResult,
 };
 use gt_town::{Caller, Error, Outside, Rig, Town, install, refinery};
@@ -81,6 +81,10 @@ impl Sessions for Idle {
 
     fn attach(&self, _dir: &Path, _env: &BTreeMap<String, String>) -> WorldResult<bool> {
         Ok(false)
+    }
+
+    fn say(&self, _dir: &Path, _line: &str) -> WorldResult<Said> {
+        Ok(Said::NoWay)
     }
 
     fn close_terminals(&self, _town: &Path) -> WorldResult<()> {

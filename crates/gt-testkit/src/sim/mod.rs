@@ -85,6 +85,7 @@ const FALLIBLE: &[&str] = &[
     "remove_gate_worktree",
     "start",
     "end",
+    "say",
     "run",
     "write",
     "create_dir",
@@ -223,6 +224,7 @@ mod tests {
                 argv,
                 env,
                 runtime: Runtime::Headless,
+                input: None,
             })
             .unwrap();
         assert_eq!(world.live_sessions(), [PathBuf::from("/s")]);

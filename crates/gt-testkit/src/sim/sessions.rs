@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gt_town::world::{
-    ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, Runtime, SessionPlan, SessionState,
-    Sessions, Vitals, WorldError, WorldResult,
+    ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said,
+    SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult,
 };
 
 use super::{Files, SimWorld, State, short_name};
@@ -22,6 +22,8 @@ pub trait AgentFactory: Send + Sync {
 pub trait SimAgent: Send {
     /// Does one step of its work. It may call the world.
     fn turn(&mut self) -> Turn;
+    /// Hears a line that [`Sessions::say`] has said to it.
+    fn hear(&mut self, _line: &str) {}
 }
 
 /// What an agent did in its turn.
@@ -65,6 +67,10 @@ struct Session {
     /// Its place in the order of starts.
     order: i32,
     runtime: Runtime,
+    /// Whether lines can be said to it.
+    hears: bool,
+    /// Those that were.
+    heard: Vec<String>,
 }
 
 impl Session {
@@ -89,7 +95,11 @@ impl Table {
         let agent = process(PID_BASE + 2 * order + 1);
         let state = SessionState::Running { shim, agent };
         let town = plan.town.clone();
-        let session = Session { town, town_was_there, state, agent: None, turns: 0, order, runtime: plan.runtime };
+        let runtime = plan.runtime;
+        let hears = runtime == Runtime::Tmux || plan.input.is_some();
+        let agent = None;
+        let session =
+            Session { town, town_was_there, state, agent, turns: 0, order, runtime, hears, heard: Vec::new() };
         self.sessions.insert(plan.dir.clone(), session);
     }
 
@@ -209,6 +219,11 @@ impl SimWorld {
     /// Folders of the sessions that run, in the order of their starts.
     pub fn live_sessions(&self) -> Vec<PathBuf> {
         self.locked().sessions.live()
+    }
+
+    /// Lines that were said to the agent in `dir`, oldest first.
+    pub fn heard(&self, dir: &Path) -> Vec<String> {
+        self.locked().sessions.sessions.get(dir).map_or(Vec::new(), |session| session.heard.clone())
     }
 
     /// Ends the session in `dir` as `kill -9` would; whether it ran. Its worktree stays as it is.
@@ -334,6 +349,24 @@ impl Sessions for SimWorld {
         Ok(false)
     }
 
+    /// Busy where it is said during the agent's own turn.
+    fn say(&self, dir: &Path, line: &str) -> WorldResult<Said> {
+        if line.len() > SAY_LIMIT_BYTES || line.chars().any(char::is_control) {
+            return Err(WorldError::Unexpected(format!("this can't be said to an agent: {line:?}")));
+        }
+        let mut state = self.acting("say")?;
+        let Some(session) = state.sessions.running(dir).filter(|session| session.hears) else { return Ok(Said::NoWay) };
+        let Some(mut agent) = session.agent.take() else { return Ok(Said::Busy) };
+        session.heard.push(line.to_owned());
+        state.note(format!("say to {}: {line}", short_name(dir)));
+        drop(state);
+        // It may call the world, and be ended meanwhile.
+        agent.hear(line);
+        let left_over = self.locked().after_turn(dir, agent, Turn::Wait);
+        drop(left_over);
+        Ok(Said::Sent)
+    }
+
     fn close_terminals(&self, _town: &Path) -> WorldResult<()> {
         Ok(())
     }
@@ -391,6 +424,7 @@ mod tests {
             argv: vec![turns.to_owned()],
             env: BTreeMap::new(),
             runtime: Runtime::Headless,
+            input: None,
         }
     }
 
@@ -456,6 +490,14 @@ mod tests {
         world.touch(Path::new("/s/1/call")).unwrap();
         let start = super::super::START.as_second();
         assert_eq!(world.vitals(Path::new("/s/1")).unwrap().last_call, Some(start + 5));
+    }
+
+    #[test]
+    fn what_is_said_is_heard_as_the_contract_has_it() {
+        let world = world();
+        crate::contract::check_say_contract(&world, &plan("/s/1", "9"));
+        assert_eq!(world.heard(Path::new("/s/1.hears"))[0], "hello");
+        assert_eq!(world.heard(Path::new("/s/1")), Vec::<String>::new());
     }
 
     #[test]

@@ -354,6 +354,30 @@ pub struct SessionPlan {
     pub env: BTreeMap<String, String>,
     /// What its input and output are.
     pub runtime: Runtime,
+    /// Without a terminal: what its standard input begins with. That stays open, and [`Sessions::say`] adds to it.
+    /// `None`: it has no input.
+    pub input: Option<String>,
+}
+
+/// One message of the user's in the stream of JSON lines that clients without a terminal read.
+pub fn user_message(text: &str) -> String {
+    let content = serde_json::json!([{ "type": "text", "text": text }]);
+    let message = serde_json::json!({ "type": "user", "message": { "role": "user", "content": content } });
+    format!("{message}\n")
+}
+
+/// Bytes that a line to an agent may have: with what goes around it, still written in one piece.
+pub const SAY_LIMIT_BYTES: usize = 1000;
+
+/// What became of a line to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It is in the terminal, entered, or in the input.
+    Sent,
+    /// Not now: somebody reads back in the terminal, or the input is full.
+    Busy,
+    /// There is no way: it has neither a terminal nor an input, or does not run.
+    NoWay,
 }
 
 /// Why a session ended that somebody asked to end.
@@ -369,6 +393,16 @@ pub struct Exit {
     /// Why, in words: "exited", [`ENDED_BY_REQUEST`], "could not start: …", "shim gone".
     pub reason: String,
 }
+
+impl Exit {
+    /// Whether the program never ran.
+    pub fn could_not_start(&self) -> bool {
+        self.reason.starts_with(COULD_NOT_START)
+    }
+}
+
+/// Why an agent or command that could not be started has ended, before the colon.
+pub const COULD_NOT_START: &str = "could not start";
 
 /// What is known of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -460,6 +494,10 @@ pub trait Sessions: Send + Sync {
     /// Runs a command to its end, in a process group of its own under a shim that ends its whole tree when it is over,
     /// takes too long, or the caller is gone.
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult>;
+    /// Whether this process, and so what it starts, is the system's administrator.
+    fn runs_as_root(&self) -> bool {
+        false
+    }
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
     /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.
@@ -474,6 +512,10 @@ pub trait Sessions: Send + Sync {
     /// Shows the terminal of a session in the caller's own, until the caller detaches or the session ends; `env` is the
     /// caller's. False where it has none (any more).
     fn attach(&self, dir: &Path, env: &BTreeMap<String, String>) -> WorldResult<bool>;
+    /// Says one line to the agent in `dir`: typed into its terminal, whatever was being typed there taken away first, or
+    /// as a message into its input. The line is ours and fixed, never the words of others: one with control characters,
+    /// or longer than [`SAY_LIMIT_BYTES`], is an error. Whether the agent is at its prompt, the caller knows.
+    fn say(&self, dir: &Path, line: &str) -> WorldResult<Said>;
     /// Ends what provides the terminals of a town's sessions (never a user's own tmux), and waits until it is gone. To
     /// be called when no session is left.
     fn close_terminals(&self, town: &Path) -> WorldResult<()>;

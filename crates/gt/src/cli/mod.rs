@@ -179,6 +179,9 @@ pub enum Verb {
         /// Go on with what is said, until the session ends
         #[arg(long, short)]
         follow: bool,
+        /// A client's stream as it is, instead of what it does
+        #[arg(long)]
+        raw: bool,
     },
     /// Why a bead, merge request or rig is as it is, and what it waits for
     Why {

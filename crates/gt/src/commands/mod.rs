@@ -149,7 +149,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Status => look::status(&open()?, console),
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),
-        Verb::Peek { address, lines, follow } => session::peek(&open()?, &address, lines, follow, console),
+        Verb::Peek { address, lines, follow, raw } => session::peek(&open()?, &address, lines, follow, raw, console),
         Verb::Why { id } => look::why(&open()?, &id, console),
         Verb::Doctor { retry } => look::doctor(&open()?, retry, process, console),
         Verb::Mq(verb) => queue::mq(&verb, &open()?, console),

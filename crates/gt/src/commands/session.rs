@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use gt_town::agents::text::{plain, readable};
 use gt_town::sessions::{self, Session};
 use gt_town::world::Runtime;
 
@@ -88,28 +89,47 @@ fn stop(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> 
 }
 
 /// `gt peek`.
-pub fn peek(context: &Context<'_>, address: &str, lines: u32, follow: bool, console: &mut Console<'_>) -> CliResult {
+pub fn peek(
+    context: &Context<'_>,
+    address: &str,
+    lines: u32,
+    follow: bool,
+    raw: bool,
+    console: &mut Console<'_>,
+) -> CliResult {
     let session = sessions::find(&context.town, address)?;
     // Reckoned before the look, so that nothing is missed between the two.
     let end = sessions::log_end(&context.town, &session)?;
     let text = sessions::peek(&context.town, &session, lines)?;
     if console.is_json() && !follow {
-        let plain: Vec<String> = text.lines().map(|line| plain(line, false)).collect();
-        return console.facts("gt.peek/1", "lines", plain);
+        let said = |line| if raw { vec![plain(line, false)] } else { readable(line) };
+        let lines: Vec<String> = text.lines().flat_map(said).collect();
+        return console.facts("gt.peek/1", "lines", lines);
     }
     for line in text.lines() {
-        say(line.as_bytes(), console)?;
+        say(line.as_bytes(), raw, console)?;
     }
-    if follow { follow_log(context, session, end, console) } else { Ok(0) }
+    if follow { follow_log(context, session, end, raw, console) } else { Ok(0) }
 }
 
-fn say(line: &[u8], console: &mut Console<'_>) -> Result<(), CliError> {
-    let colours = console.has_color();
-    console.line(&plain(&String::from_utf8_lossy(line), colours))
+/// A client's stream as what it does, any other line as it is.
+fn say(line: &[u8], raw: bool, console: &mut Console<'_>) -> Result<(), CliError> {
+    let line = String::from_utf8_lossy(line);
+    if raw || !line.starts_with('{') {
+        let colours = console.has_color();
+        return console.line(&plain(&line, colours));
+    }
+    readable(&line).iter().try_for_each(|said| console.line(said))
 }
 
 /// Whole lines as they come, and the rest at the end.
-fn follow_log(context: &Context<'_>, mut session: Session, mut at: u64, console: &mut Console<'_>) -> CliResult {
+fn follow_log(
+    context: &Context<'_>,
+    mut session: Session,
+    mut at: u64,
+    raw: bool,
+    console: &mut Console<'_>,
+) -> CliResult {
     let mut open = Vec::new();
     loop {
         let over = session.is_over;
@@ -118,7 +138,7 @@ fn follow_log(context: &Context<'_>, mut session: Session, mut at: u64, console:
         open.extend_from_slice(&said);
         while let Some(length) = open.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = open.drain(..=length).collect();
-            say(&line, console)?;
+            say(&line, raw, console)?;
         }
         // Asked before the log was read, so that its end has been read too.
         if said.is_empty() && over {
@@ -130,83 +150,7 @@ fn follow_log(context: &Context<'_>, mut session: Session, mut at: u64, console:
         }
     }
     if !open.is_empty() {
-        say(&open, console)?;
+        say(&open, raw, console)?;
     }
     Ok(0)
-}
-
-/// A line without what a terminal would act on, colours aside where they are wanted. Of a line that was written over
-/// itself, what was written last.
-fn plain(line: &str, colours: bool) -> String {
-    let line = line.trim_end_matches(['\r', '\n']);
-    let line = line.rsplit('\r').next().unwrap_or_default();
-    let (mut shown, mut coloured) = (String::new(), false);
-    let mut rest = line.chars();
-    while let Some(c) = rest.next() {
-        if c == '\u{1b}' {
-            let sequence = sequence(&mut rest);
-            if colours && sequence.ends_with('m') && sequence.starts_with('[') {
-                shown.push('\u{1b}');
-                shown.push_str(&sequence);
-                coloured = true;
-            }
-        } else if c == '\t' || !c.is_control() {
-            shown.push(c);
-        }
-    }
-    if coloured {
-        shown.push_str("\u{1b}[0m");
-    }
-    shown
-}
-
-/// The rest of a control sequence behind its escape; nothing of a text such as a window's title.
-fn sequence(rest: &mut std::str::Chars<'_>) -> String {
-    let Some(kind) = rest.next() else { return String::new() };
-    let mut taken = kind.to_string();
-    match kind {
-        '[' => {
-            for c in rest.by_ref() {
-                taken.push(c);
-                if ('@'..='~').contains(&c) {
-                    break;
-                }
-            }
-        }
-        ']' | 'P' | '_' | '^' | 'X' => {
-            while let Some(c) = rest.next() {
-                if c == '\u{7}' || c == '\u{1b}' {
-                    // The second half of a string's end.
-                    if c == '\u{1b}' {
-                        rest.next();
-                    }
-                    break;
-                }
-            }
-        }
-        ' '..='/' => drop(rest.next()),
-        _ => {}
-    }
-    taken
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_terminal_is_told_nothing_but_colours() {
-        for (line, without, with) in [
-            ("plain\ttext\r\n", "plain\ttext", "plain\ttext"),
-            ("\u{1b}[1;31mred\u{1b}[m", "red", "\u{1b}[1;31mred\u{1b}[m\u{1b}[0m"),
-            ("\u{1b}[2J\u{1b}[10;5Hhere\u{1b}[K", "here", "here"),
-            ("\u{1b}]0;title\u{7}a\u{1b}]52;c;QQ==\u{1b}\\b", "ab", "ab"),
-            ("\u{1b}(Bx\u{1b}=y\u{1b}7z\u{7}\u{9b}", "xyz", "xyz"),
-            ("10%\r20%\r", "20%", "20%"),
-            ("cut \u{1b}[3", "cut ", "cut "),
-            ("cut \u{1b}", "cut ", "cut "),
-        ] {
-            assert_eq!((plain(line, false), plain(line, true)), (without.to_owned(), with.to_owned()), "{line:?}");
-        }
-    }
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, PipeReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf, absolute};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::process::{self, Census};
@@ -19,8 +21,8 @@ use super::shim::record::{self, Plan, RecordError, Started};
 use super::shim::{Ack, CommandEnd, INCARNATION, LEFTOVER_GRACE, Report, mark, timespec};
 use super::tmux::{self, Terminal};
 use crate::world::{
-    ContainedCommand, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SessionPlan, SessionState,
-    Sessions, Vitals, WorldError, WorldResult,
+    ContainedCommand, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said, SessionPlan,
+    SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
 };
 
 /// How long a shim may take to start its agent.
@@ -231,6 +233,10 @@ impl Sessions for RealSessions {
         Ok(result_of(report))
     }
 
+    fn runs_as_root(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
         !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
     }
@@ -267,8 +273,35 @@ impl Sessions for RealSessions {
         terminal.attach(env).map_err(io_error("attach to the terminal of", dir))
     }
 
+    fn say(&self, dir: &Path, line: &str) -> WorldResult<Said> {
+        if line.len() > SAY_LIMIT_BYTES || line.chars().any(char::is_control) {
+            return Err(WorldError::Unexpected(format!("this can't be said to an agent: {line:?}")));
+        }
+        if !matches!(self.state(dir)?, SessionState::Running { .. }) {
+            return Ok(Said::NoWay);
+        }
+        match terminal(dir)? {
+            Some(terminal) => terminal.say(line).map_err(io_error("type into the terminal of", dir)),
+            None => write_input(&dir.join(record::INPUT), line),
+        }
+    }
+
     fn close_terminals(&self, town: &Path) -> WorldResult<()> {
         tmux::close(town).map_err(io_error("close the terminals of", town))
+    }
+}
+
+/// Adds a message to the input of an agent, in one piece or not at all.
+fn write_input(input: &Path, line: &str) -> WorldResult<Said> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let written = File::options().write(true).custom_flags(flags).open(input);
+    match written.and_then(|mut pipe| pipe.write_all(user_message(line).as_bytes())) {
+        Ok(()) => Ok(Said::Sent),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Said::Busy),
+        // No such FIFO, or nobody reads it any more.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Said::NoWay),
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Ok(Said::NoWay),
+        Err(source) => Err(io_error("write to", input)(source)),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::process;
 use super::shim::pane::{Letters, encode};
 use super::shim::timespec;
+use crate::world::Said;
 
 /// The oldest tmux that will do.
 const OLDEST: (u32, u32) = (3, 0);
@@ -130,6 +131,42 @@ impl Terminal {
         let start = format!("-{scrolled}");
         let mut tmux = self.tmux(&BTreeMap::new());
         let output = tmux.args(["capture-pane", "-p", "-J", "-S", &start, "-t", &self.pane()]).output()?;
+        Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
+    }
+
+    /// Types a line into it, instead of whatever was being typed, and enters that. Somebody who is attached and reads
+    /// what has scrolled by is not disturbed.
+    pub(super) fn say(&self, line: &str) -> io::Result<Said> {
+        let pane = self.pane();
+        let state = self.output(&["display-message", "-p", "-t", &pane, "#{pane_in_mode} #{session_attached}"], "")?;
+        let Some(state) = state else { return Ok(Said::NoWay) };
+        match state.trim().split_once(' ') {
+            Some(("0", _)) => {}
+            Some((_, "0")) => _ = self.output(&["send-keys", "-t", &pane, "-X", "cancel"], "")?,
+            Some(_) => return Ok(Said::Busy),
+            None => return Ok(Said::NoWay),
+        }
+        let buffer = format!("gt-{}", self.session);
+        let typing = [
+            &["load-buffer", "-b", &buffer, "-", ";"][..],
+            &["send-keys", "-t", &pane, "C-u", ";"],
+            // Bracketed, where the program asks for that: nothing in it is taken for a key.
+            &["paste-buffer", "-d", "-p", "-b", &buffer, "-t", &pane, ";"],
+            &["send-keys", "-t", &pane, "Enter"],
+        ];
+        let typed = self.output(&typing.concat(), line)?;
+        Ok(if typed.is_some() { Said::Sent } else { Said::NoWay })
+    }
+
+    /// What tmux answers, with `input` at its stdin; `None` where it refuses.
+    fn output(&self, args: &[&str], input: &str) -> io::Result<Option<String>> {
+        let mut tmux = self.tmux(&BTreeMap::new());
+        let mut child = tmux.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // Without a server it may have ended before it has read that.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output()?;
         Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 

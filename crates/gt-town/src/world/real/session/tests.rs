@@ -47,6 +47,7 @@ impl Town {
             argv: argv.iter().map(|&arg| arg.into()).collect(),
             env: self.env(),
             runtime: Runtime::Headless,
+            input: None,
         }
     }
 
@@ -205,6 +206,36 @@ fn the_environment_is_that_of_the_plan_and_never_on_disk() {
         let text = fs::read_to_string(&path).expect("a text");
         assert!(!text.contains("secretsecret"), "{}: {text}", path.display());
     }
+}
+
+#[test]
+fn an_agent_with_an_input_gets_the_first_message_and_what_is_said_later() {
+    let town = Town::new();
+    let script = "while read -r line; do printf 'got %s\\n' \"$line\"; done; echo input ended";
+    let plan = SessionPlan { input: Some("first\n".into()), ..town.plan(&["sh", "-c", script]) };
+    town.sessions.start(&plan).expect("a started session");
+    until(|| town.read("session/output.log") == "got first\n");
+    assert_eq!(town.sessions.say(&town.dir(), "a \"word\"").expect("a line"), Said::Sent);
+    let said = r#"got {"type":"user","message":{"role":"user","content":[{"type":"text","text":"a \"word\""}]}}"#;
+    let expected = format!("got first\n{said}\n");
+    until(|| town.read("session/output.log").len() >= expected.len());
+    assert_eq!(town.read("session/output.log"), expected);
+    let (shim, agent) = town.running();
+    // Its input ends with its shim, so that it is not waited for in vain.
+    kill(&shim);
+    until(|| town.read("session/output.log").ends_with("input ended\n") || !process::is_alive(&agent));
+    assert_eq!(town.sessions.say(&town.dir(), "more").expect("a line"), Said::NoWay);
+}
+
+#[test]
+fn an_input_that_nobody_reads_is_full_some_time() {
+    let town = Town::new();
+    let plan = SessionPlan { input: Some(String::new()), ..town.plan(&["sleep", "1000"]) };
+    town.sessions.start(&plan).expect("a started session");
+    let line = "x".repeat(SAY_LIMIT_BYTES);
+    let said = (0..1000).map(|_| town.sessions.say(&town.dir(), &line).expect("a line"));
+    assert!(said.into_iter().any(|said| said == Said::Busy));
+    town.end();
 }
 
 #[test]

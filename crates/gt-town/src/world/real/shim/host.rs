@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 use rustix::termios::tcsetpgrp;
 
@@ -125,6 +126,8 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
     let plan = record::plan(dir)?.ok_or(Refusal::NoPlan)?;
     stand_apart(runtime)?;
     let bell = Bell::install()?;
+    // Held to the end, so that the agent's input never ends before.
+    let _input = plan.input.as_ref().map(|first| open_input(dir, first)).transpose()?;
     let (mut output, gate) = Gate::close(dir, runtime)?;
     let root = gate.root;
     record::write(dir, record::STARTED, &gate.started()?)?;
@@ -146,6 +149,24 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
             Ok(())
         }
     }
+}
+
+/// Makes the FIFO that is the agent's input, with what that begins with in it.
+fn open_input(dir: &Path, first: &str) -> io::Result<File> {
+    let path = dir.join(record::INPUT);
+    match mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+        // A shim before us was killed before it had started anything.
+        Err(Errno::EXIST) => {
+            fs::remove_file(&path)?;
+            mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        }
+        made => made?,
+    }
+    // For reading and writing, so that neither this nor the agent's own opening waits for another end.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut input = File::options().read(true).write(true).custom_flags(flags).open(&path)?;
+    input.write_all(first.as_bytes())?;
+    Ok(input)
 }
 
 /// Records the end, and lets the deacon know. With the town gone, there is nowhere to record it and nobody to tell.
@@ -237,7 +258,7 @@ pub(super) fn exec(dir: &Path, runtime: Runtime) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let why = match record::plan(dir) {
-        Ok(Some(plan)) => become_agent(&plan, runtime),
+        Ok(Some(plan)) => become_agent(dir, &plan, runtime),
         Ok(None) => "the session's folder has no plan".to_owned(),
         Err(error) => error.to_string(),
     };
@@ -247,9 +268,14 @@ pub(super) fn exec(dir: &Path, runtime: Runtime) -> ExitCode {
 }
 
 /// Returns only with the reason why it could not.
-fn become_agent(plan: &Plan, runtime: Runtime) -> String {
+fn become_agent(dir: &Path, plan: &Plan, runtime: Runtime) -> String {
     let Some((program, args)) = plan.argv.split_first() else { return "the command is empty".to_owned() };
     let input = match runtime {
+        // The shim has it open for writing.
+        Runtime::Headless if plan.input.is_some() => match File::open(dir.join(record::INPUT)) {
+            Ok(input) => input.into(),
+            Err(error) => return format!("no input: {error}"),
+        },
         Runtime::Headless => Stdio::null(),
         // Output is the terminal, which is input as well.
         Runtime::Tmux => match io::stdout().as_fd().try_clone_to_owned() {

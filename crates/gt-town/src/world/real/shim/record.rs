@@ -10,6 +10,7 @@
 //! | `exit.json` | shim | how it ended; nothing of it runs any more |
 //! | `output.log`, `shim.log` | shim | what agent and shim said |
 //! | `env.*`, `ack.*` | who starts, in a terminal | FIFOs: the environment in, the shim's answer out; gone once used |
+//! | `input` | shim, where the plan says so | FIFO: the agent's standard input, to which others add lines |
 //! | `life` | the agent's own `gt` calls | its time is the last sign of life |
 
 use std::fs::{self, File};
@@ -20,6 +21,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::world::COULD_NOT_START;
 use crate::world::real::tmux::Terminal;
 use crate::world::{Exit, ProcessId, Runtime, SessionPlan};
 
@@ -35,9 +37,8 @@ pub(crate) const EXIT: &str = "exit.json";
 pub(crate) const OUTPUT_LOG: &str = "output.log";
 pub(crate) const SHIM_LOG: &str = "shim.log";
 pub(crate) const LIFE: &str = "life";
+pub(crate) const INPUT: &str = "input";
 
-/// Why an agent or command that could not be started has ended, before the colon.
-pub(crate) const COULD_NOT_START: &str = "could not start";
 /// The exit code that shells give a program that they can't start.
 pub(crate) const COULD_NOT_START_CODE: i32 = 127;
 
@@ -51,13 +52,17 @@ pub(crate) struct Plan {
     /// The terminal that it is started in, if in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal: Option<Terminal>,
+    /// What its input begins with, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
 }
 
 impl Plan {
     /// What of a session's plan may be on disk.
     pub(crate) fn of(plan: &SessionPlan, terminal: Option<Terminal>) -> Self {
         let (argv, cwd, town) = (plan.argv.clone(), plan.cwd.clone(), plan.town.clone());
-        Self { protocol: PROTOCOL, argv, cwd, town, terminal }
+        let input = plan.input.clone().filter(|_| terminal.is_none());
+        Self { protocol: PROTOCOL, argv, cwd, town, terminal, input }
     }
 }
 

@@ -108,6 +108,24 @@ fn an_agent_reads_what_is_typed() {
 }
 
 #[test]
+fn what_is_said_replaces_what_was_being_typed() {
+    let Some(town) = Tmux::new() else { return };
+    let say = |line: &str| town.sessions.say(&town.dir(), line).expect("a line");
+    assert_eq!(say("early"), Said::NoWay);
+    town.start("stty -echo; echo ready; while read -r x; do echo \"got <$x>\"; done");
+    until(|| town.screen().contains("ready"));
+    town.ask(&["send-keys", "-t", &town.terminal().pane(), "half a word"]);
+    assert_eq!(say("gt: look at $HOME; Enter"), Said::Sent);
+    until(|| town.screen().contains("got <gt: look at $HOME; Enter>"));
+    // Left there by somebody who has gone: nobody reads back any more.
+    town.ask(&["copy-mode", "-t", &town.terminal().pane()]);
+    assert_eq!(say("again;"), Said::Sent);
+    until(|| town.screen().contains("got <again;>"));
+    town.end();
+    assert_eq!(say("late"), Said::NoWay);
+}
+
+#[test]
 fn keys_of_a_terminal_reach_the_agent_and_not_its_shim() {
     let Some(town) = Tmux::new() else { return };
     town.start("trap 'echo interrupted' INT; echo ready; until [ -e go ]; do sleep 0.01; done; exit 4");

@@ -1,0 +1,183 @@
+//! Whether an agent has started: by evidence, not by hope. Facts in, one answer out.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::patrol::Process;
+
+/// What words on a client's screen, or in its output, show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shown {
+    /// Nobody is logged in.
+    Login,
+    /// It asks whether a folder, a mode or a key is to be trusted.
+    Trust,
+    /// It asks whether it may do something.
+    Permission,
+    /// The account's limit is used up.
+    Limit,
+}
+
+/// Why an agent does not start, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartFailure {
+    /// Its program can't be started.
+    NotInstalled,
+    /// Nobody is logged in.
+    LoggedOut,
+    /// It asks a person whether a folder, a mode or a key is to be trusted.
+    Untrusted,
+    /// It asks a person whether it may do something.
+    AsksPermission,
+    /// The account's limit is used up.
+    Limited,
+    /// It ended before its first moment, twice in a row.
+    Crashed,
+    /// It runs, and nothing was seen of it by the deadline.
+    Silent,
+}
+
+impl StartFailure {
+    /// In words, behind "is" or "has".
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotInstalled => "its program can't be started",
+            Self::LoggedOut => "nobody is logged in",
+            Self::Untrusted => "it asks whether to trust this folder",
+            Self::AsksPermission => "it asks for permission",
+            Self::Limited => "the account's limit is used up",
+            Self::Crashed => "it ends before it has begun, again and again",
+            Self::Silent => "nothing was seen of it by the deadline",
+        }
+    }
+
+    /// Whether every agent of that kind would fail in the same way.
+    pub fn concerns_the_kind(self) -> bool {
+        matches!(self, Self::NotInstalled | Self::LoggedOut | Self::Limited)
+    }
+}
+
+/// How far an incarnation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It has shown its first moment; or its kind shows none, and nothing is known against it.
+    Made,
+    /// Not yet, and the deadline is not over.
+    Awaited,
+    /// It will not without a person.
+    Failed(StartFailure),
+}
+
+/// How an incarnation ended, as far as its start is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartEnd {
+    /// Its program could not be started.
+    CouldNotStart,
+    /// It exited with an error, or by a signal that nobody of us sent.
+    Failed,
+    /// It exited well, or because it was asked to.
+    Fine,
+}
+
+/// What is known of the newest incarnation of an agent whose kind tells its moments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartFacts {
+    /// Its process.
+    pub process: Process,
+    /// Whether its first moment was seen.
+    pub first_moment: bool,
+    /// How it ended, if it has.
+    pub end: Option<StartEnd>,
+    /// Observed time that it runs.
+    pub waited: Duration,
+    /// By when it must have shown its first moment.
+    pub deadline: Duration,
+    /// What its last lines show, and have shown for long enough.
+    pub shown: Option<Shown>,
+    /// Incarnations of the attempt, the newest backwards, that ended before their first moment.
+    pub ended_unstarted: u32,
+}
+
+/// Ends before the first moment after which nothing is started by itself: the first may be the machine's.
+const ENDS: u32 = 2;
+
+/// Decides.
+pub fn judge(facts: &StartFacts) -> Start {
+    let shown = facts.shown.map(|shown| match shown {
+        Shown::Login => StartFailure::LoggedOut,
+        Shown::Trust => StartFailure::Untrusted,
+        Shown::Permission => StartFailure::AsksPermission,
+        Shown::Limit => StartFailure::Limited,
+    });
+    match (&facts.process, facts.end) {
+        (Process::Gone, Some(StartEnd::CouldNotStart)) => Start::Failed(StartFailure::NotInstalled),
+        // Said after its first moment too: it could not ask its model anything.
+        (Process::Gone, Some(StartEnd::Failed)) => match shown {
+            Some(failure @ (StartFailure::LoggedOut | StartFailure::Limited)) => Start::Failed(failure),
+            Some(StartFailure::Untrusted) if !facts.first_moment => Start::Failed(StartFailure::Untrusted),
+            _ if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
+            _ => Start::Made,
+        },
+        (Process::Gone, _) if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
+        (Process::Running, _) if !facts.first_moment => match shown {
+            Some(failure) => Start::Failed(failure),
+            None if facts.waited >= facts.deadline => Start::Failed(StartFailure::Silent),
+            None => Start::Awaited,
+        },
+        _ => Start::Made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> StartFacts {
+        StartFacts {
+            process: Process::Running,
+            first_moment: false,
+            end: None,
+            waited: Duration::from_secs(5),
+            deadline: Duration::from_mins(2),
+            shown: None,
+            ended_unstarted: 0,
+        }
+    }
+
+    fn gone(end: StartEnd) -> StartFacts {
+        StartFacts { process: Process::Gone, end: Some(end), ..running() }
+    }
+
+    #[test]
+    fn f20_what_does_not_start_is_told_by_its_name() {
+        use StartFailure as F;
+        let check = |facts: StartFacts, expected: Start| assert_eq!(judge(&facts), expected, "{facts:?}");
+        let failed = Start::Failed;
+        check(running(), Start::Awaited);
+        check(StartFacts { first_moment: true, ..running() }, Start::Made);
+        check(StartFacts { waited: Duration::from_mins(2), ..running() }, failed(F::Silent));
+        for (shown, failure) in [
+            (Shown::Login, F::LoggedOut),
+            (Shown::Trust, F::Untrusted),
+            (Shown::Permission, F::AsksPermission),
+            (Shown::Limit, F::Limited),
+        ] {
+            check(StartFacts { shown: Some(shown), ..running() }, failed(failure));
+            check(StartFacts { shown: Some(shown), first_moment: true, ..running() }, Start::Made);
+        }
+        check(gone(StartEnd::CouldNotStart), failed(F::NotInstalled));
+        check(StartFacts { shown: Some(Shown::Login), ..gone(StartEnd::Failed) }, failed(F::LoggedOut));
+        let said_later = StartFacts { shown: Some(Shown::Limit), first_moment: true, ..gone(StartEnd::Failed) };
+        check(said_later, failed(F::Limited));
+        check(StartFacts { shown: Some(Shown::Trust), ..gone(StartEnd::Failed) }, failed(F::Untrusted));
+        check(StartFacts { ended_unstarted: 1, ..gone(StartEnd::Failed) }, Start::Made);
+        check(StartFacts { ended_unstarted: 2, ..gone(StartEnd::Failed) }, failed(F::Crashed));
+        check(StartFacts { ended_unstarted: 2, ..gone(StartEnd::Fine) }, failed(F::Crashed));
+        check(StartFacts { shown: Some(Shown::Login), ..gone(StartEnd::Fine) }, Start::Made);
+        let unknown = StartFacts { process: Process::Unknown("?".into()), waited: Duration::MAX, ..running() };
+        check(unknown, Start::Made);
+    }
+}

@@ -1,0 +1,245 @@
+//! The adapter of Claude Code: its settings file with our hooks, what its environment needs, who is logged in.
+//!
+//! Nothing of the user's is changed, and nothing is written into a project: our hooks come by `--settings`, beside which
+//! the user's own hooks go on running.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::launch::{Launch, settings_file};
+use crate::error::Result;
+use crate::settings::PermissionMode;
+use crate::town::Town;
+use crate::world::{ContainedCommand, RunEnd};
+
+/// How long the client may take to say its version.
+const VERSION_LIMIT: Duration = Duration::from_secs(10);
+
+/// Seconds that the client gives a hook of ours. It answers in milliseconds.
+const HOOK_LIMIT_SECONDS: u32 = 30;
+
+/// Bytes that the path of a folder for temporary files may have: the client puts sockets below it, whose paths have an
+/// end at 107 bytes.
+const TMPDIR_LIMIT_BYTES: usize = 80;
+
+/// Variable that the client takes its folder for temporary files from.
+const TMPDIR: &str = "CLAUDE_CODE_TMPDIR";
+
+/// A version: major, minor, patch.
+type Version = (u32, u32, u32);
+
+/// The client's events, the moment that each is to us (start is primed), and the first version that is known to take
+/// it. A version drops all hooks of a file that names an event which it does not know.
+const EVENTS: &[(&str, &str, Version)] = &[
+    ("SessionStart", "start", (1, 0, 62)),
+    ("UserPromptSubmit", "prompt", (1, 0, 54)),
+    ("PreToolUse", "before-tool", (1, 0, 38)),
+    ("PostToolUse", "after-tool", (1, 0, 38)),
+    ("Stop", "stop", (1, 0, 41)),
+    ("PreCompact", "compact", (1, 0, 48)),
+    ("Notification", "notification", (1, 0, 38)),
+    ("SessionEnd", "end", (1, 0, 85)),
+    ("StopFailure", "stop-failure", (2, 1, 197)),
+];
+
+/// Commands that a worker may run without asking in any mode: ours, and what it commits with.
+const ALLOWED: &[&str] = &["gt", "bd", "git status", "git diff", "git log", "git show", "git add", "git commit"];
+
+/// Writes the settings of a session and completes its environment.
+pub(super) fn prepare(
+    town: &Town,
+    launch: &Launch<'_>,
+    program: &str,
+    dir: &Path,
+    env: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    let version = version(town, program, env, &dir.join("version.log"))?;
+    let gt = town.layout.bin().join("gt");
+    let settings = settings(version.as_deref().and_then(parse_version), &gt, launch.mode, launch.allowed);
+    town.world().disk().write(&settings_file(dir), format!("{settings:#}\n").as_bytes())?;
+    let tmp = dir.join("tmp");
+    if tmp.as_os_str().len() <= TMPDIR_LIMIT_BYTES && !env.contains_key(TMPDIR) {
+        town.world().disk().create_dir(&tmp)?;
+        env.insert(TMPDIR.to_owned(), tmp.display().to_string());
+    }
+    if launch.mode == PermissionMode::Bypass && town.world().sessions().runs_as_root() {
+        // It refuses that mode as root otherwise; who allowed the mode allowed it for this user.
+        env.insert("IS_SANDBOX".to_owned(), "1".to_owned());
+    }
+    Ok(())
+}
+
+/// What the client says of its version; `None` where it says nothing, or can't be run.
+pub(super) fn version(
+    town: &Town,
+    program: &str,
+    env: &BTreeMap<String, String>,
+    log: &Path,
+) -> Result<Option<String>> {
+    let command = ContainedCommand {
+        argv: vec![program.to_owned(), "--version".to_owned()],
+        cwd: town.layout.root.clone(),
+        env: env.iter().filter(|(name, _)| !name.starts_with("GT_")).map(|(n, v)| (n.clone(), v.clone())).collect(),
+        timeout: VERSION_LIMIT,
+        log: log.to_owned(),
+    };
+    let result = town.world().sessions().run(&command)?;
+    Ok(Some(result.tail).filter(|_| result.end == RunEnd::Passed).and_then(|tail| tail.into_iter().next()))
+}
+
+/// The version in `2.1.330 (Claude Code)`.
+pub(super) fn parse_version(said: &str) -> Option<Version> {
+    let mut numbers = said.split_whitespace().next()?.split('.').map(|part| part.parse().ok());
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
+}
+
+/// The settings file. Of a version that is not known, only the events are named that all have.
+fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, allowed: &[String]) -> Value {
+    let version = version.unwrap_or((2, 0, 0));
+    let known = EVENTS.iter().filter(|(_, _, since)| *since <= version);
+    let hooks: serde_json::Map<String, Value> =
+        known.map(|(event, moment, _)| ((*event).to_owned(), hook(gt, event, moment))).collect();
+    let mut allow: Vec<String> = ALLOWED.iter().map(|command| format!("Bash({command}:*)")).collect();
+    allow.extend(allowed.iter().flat_map(|line| simple_commands(line)).map(|command| format!("Bash({command}:*)")));
+    let mut settings = json!({ "hooks": hooks, "permissions": { "allow": allow } });
+    if mode == PermissionMode::Bypass {
+        // Its own question was answered by whoever set this mode.
+        settings["skipDangerousModePermissionPrompt"] = Value::Bool(true);
+    }
+    settings
+}
+
+/// One hook. Whatever goes wrong with it must not stop the client, to which exit code 2 would be a refusal.
+fn hook(gt: &Path, event: &str, moment: &str) -> Value {
+    let gt = quote(&gt.display().to_string());
+    let command = match moment {
+        "start" => format!("{gt} prime --moment start --client claude || :"),
+        other => format!("{gt} moment {other} --client claude || :"),
+    };
+    let hooks = json!([{ "type": "command", "command": command, "timeout": HOOK_LIMIT_SECONDS }]);
+    match event {
+        "PreToolUse" | "PostToolUse" => json!([{ "matcher": "*", "hooks": hooks }]),
+        _ => json!([{ "hooks": hooks }]),
+    }
+}
+
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The commands of a line that the client's rules can name: what is between `&&`, `||`, `;` and `|`. What has quotes,
+/// brackets or substitutions is left out: `gt rig gates run` runs it.
+fn simple_commands(line: &str) -> Vec<String> {
+    let parts = line.split(['&', '|', ';', '\n']).map(str::trim);
+    let plain = |c: char| c.is_alphanumeric() || " ./_-=+,:@%".contains(c);
+    parts.filter(|part| !part.is_empty() && part.chars().all(plain)).map(str::to_owned).collect()
+}
+
+/// Where the client keeps its state: as the user has moved it, or in the home folder.
+fn state(env: &BTreeMap<String, String>) -> Option<State> {
+    if let Some(moved) = env.get("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty()) {
+        let folder = PathBuf::from(moved);
+        return Some(State { config: folder.join(".claude.json"), folder });
+    }
+    let home = PathBuf::from(env.get("HOME")?);
+    Some(State { config: home.join(".claude.json"), folder: home.join(".claude") })
+}
+
+struct State {
+    folder: PathBuf,
+    config: PathBuf,
+}
+
+/// What can be known of an account without asking the network. No secret is read further than that it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Account {
+    /// Whose plan is logged in, as far as it is told.
+    pub login: Option<String>,
+    /// The folders whose trust dialog was answered with yes.
+    pub trusted: Vec<PathBuf>,
+    /// Whether the welcome of the first start is over.
+    pub onboarded: bool,
+}
+
+/// Looks at the client's files.
+pub(super) fn account(town: &Town, env: &BTreeMap<String, String>) -> Result<Account> {
+    let Some(state) = state(env) else { return Ok(Account::default()) };
+    let read = |path: &Path| -> Result<Value> {
+        let bytes = town.world().disk().read(path)?.unwrap_or_default();
+        Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    };
+    let config = read(&state.config)?;
+    let credentials = read(&state.folder.join(".credentials.json"))?;
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let has_token = is_text(&credentials["claudeAiOauth"]["accessToken"])
+        || env.get("CLAUDE_CODE_OAUTH_TOKEN").is_some_and(|token| !token.is_empty());
+    let plan = credentials["claudeAiOauth"]["subscriptionType"].as_str().unwrap_or("plan");
+    let who = config["oauthAccount"]["emailAddress"].as_str();
+    let login = has_token.then(|| who.map_or(plan.to_owned(), |who| format!("{plan}, {who}")));
+    let projects = config["projects"].as_object();
+    let trusted = projects.into_iter().flatten().filter(|(_, project)| project["hasTrustDialogAccepted"] == true);
+    Ok(Account {
+        login,
+        trusted: trusted.map(|(folder, _)| folder.into()).collect(),
+        onboarded: config["hasCompletedOnboarding"] == true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_events_that_a_version_knows_are_named() {
+        let events = |version: Option<Version>| {
+            let settings = settings(version, Path::new("/gt"), PermissionMode::AcceptEdits, &[]);
+            settings["hooks"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(events(Some((2, 1, 330))).len(), EVENTS.len());
+        assert!(!events(Some((2, 0, 76))).contains(&"StopFailure".to_owned()));
+        assert!(events(Some((2, 0, 76))).contains(&"SessionEnd".to_owned()));
+        assert_eq!(events(None), events(Some((2, 0, 0))));
+        assert!(!events(Some((1, 0, 60))).contains(&"SessionStart".to_owned()));
+    }
+
+    #[test]
+    fn versions_are_read_as_the_client_says_them() {
+        for (said, expected) in [
+            ("2.1.330 (Claude Code)", Some((2, 1, 330))),
+            ("1.0.85", Some((1, 0, 85))),
+            ("claude 2.1", None),
+            ("2.1", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_version(said), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn hooks_call_our_gt_and_never_stop_the_client() {
+        let settings = settings(Some((2, 1, 330)), Path::new("/it's/gt"), PermissionMode::AcceptEdits, &[]);
+        let command = |event: &str| settings["hooks"][event][0]["hooks"][0]["command"].as_str().unwrap().to_owned();
+        assert_eq!(command("SessionStart"), r"'/it'\''s/gt' prime --moment start --client claude || :");
+        assert_eq!(command("PreToolUse"), r"'/it'\''s/gt' moment before-tool --client claude || :");
+        assert_eq!(settings["hooks"]["PreToolUse"][0]["matcher"], "*");
+        assert_eq!(settings["hooks"]["Stop"][0].get("matcher"), None);
+    }
+
+    #[test]
+    fn what_the_rig_needs_is_allowed_and_the_mode_is_asked_for_once() {
+        let lines = ["npm ci".to_owned(), "cargo test --all && ./check.sh | tee log; sh -c 'x $(y)'".to_owned()];
+        let accept = settings(None, Path::new("/gt"), PermissionMode::AcceptEdits, &lines);
+        let allow: Vec<&str> =
+            accept["permissions"]["allow"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        for wanted in ["Bash(gt:*)", "Bash(git commit:*)", "Bash(npm ci:*)", "Bash(cargo test --all:*)"] {
+            assert!(allow.contains(&wanted), "{wanted}: {allow:?}");
+        }
+        assert!(allow.contains(&"Bash(./check.sh:*)") && !allow.iter().any(|rule| rule.contains('$')), "{allow:?}");
+        assert_eq!(accept.get("skipDangerousModePermissionPrompt"), None);
+        let bypass = settings(None, Path::new("/gt"), PermissionMode::Bypass, &lines);
+        assert_eq!(bypass["skipDangerousModePermissionPrompt"], true);
+    }
+}

@@ -1,0 +1,152 @@
+//! How a session of a kind of agent is started: its command, its input, its environment, its client's settings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gt_model::id::{IncarnationId, sha256_hex};
+
+use super::claude;
+use crate::error::{Error, Result};
+use crate::settings::{AgentPreset, ClientKind, InputKind, PermissionMode, RigSettings, Sandbox};
+use crate::town::Town;
+use crate::world::{Runtime, user_message};
+
+/// What is to be started.
+pub struct Launch<'a> {
+    /// The kind's preset.
+    pub preset: &'a AgentPreset,
+    /// For which incarnation.
+    pub incarnation: &'a IncarnationId,
+    /// What is different in every start that is tried: the client's name for the session comes from it.
+    pub secret: &'a str,
+    /// What it is told first.
+    pub prompt: &'a str,
+    /// What it runs in.
+    pub runtime: Runtime,
+    /// What it may do without asking.
+    pub mode: PermissionMode,
+    /// What is around it.
+    pub sandbox: Sandbox,
+    /// Command lines that it may run without asking, whatever its mode.
+    pub allowed: &'a [String],
+}
+
+/// What a session is started with, beside where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launched {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// What its standard input begins with, if it has one.
+    pub input: Option<String>,
+}
+
+/// Makes everything ready for a start: writes the client's settings into the session's folder, fills the places of
+/// `env` (the agent's whole environment) and adds to it.
+pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, String>) -> Result<Launched> {
+    let preset = launch.preset;
+    let dir = town.layout.session(launch.incarnation);
+    let fill = |text: &str| fill(town, launch, &dir, text);
+    for name in preset.env.keys() {
+        if let Some(value) = env.get_mut(name) {
+            *value = fill(value);
+        }
+    }
+    let command = match launch.runtime {
+        Runtime::Headless if !preset.headless.is_empty() => &preset.headless,
+        Runtime::Headless | Runtime::Tmux => &preset.command,
+    };
+    let argv: Vec<String> = command.iter().map(|arg| fill(arg)).collect();
+    match preset.client {
+        Some(ClientKind::Claude) => claude::prepare(town, launch, &argv[0], &dir, env)?,
+        None => {}
+    }
+    let streams = launch.runtime == Runtime::Headless && preset.input == Some(InputKind::StreamJson);
+    Ok(Launched { argv: contain(launch.sandbox, argv)?, input: streams.then(|| user_message(launch.prompt)) })
+}
+
+fn fill(town: &Town, launch: &Launch<'_>, dir: &Path, text: &str) -> String {
+    let mode = launch.preset.modes.get(&launch.mode).map_or(launch.mode.as_str(), String::as_str);
+    // The prompt last: what is in it is not filled in.
+    text.replace("{gt}", &town.layout.bin().join("gt").display().to_string())
+        .replace("{town}", &town.layout.root.display().to_string())
+        .replace("{session_dir}", &dir.display().to_string())
+        .replace("{settings}", &settings_file(dir).display().to_string())
+        .replace("{session}", &session_uuid(launch.incarnation, launch.secret))
+        .replace("{mode}", mode)
+        .replace("{prompt}", launch.prompt)
+}
+
+/// The client's settings of a session.
+pub fn settings_file(dir: &Path) -> PathBuf {
+    dir.join("settings.json")
+}
+
+/// The client's name for a session: a UUID (version 8, RFC 9562) from the incarnation and the secret of this start, since
+/// no client takes one twice.
+pub fn session_uuid(incarnation: &IncarnationId, secret: &str) -> String {
+    let hash = sha256_hex(&format!("{incarnation}.{secret}"));
+    let variant = ["8", "9", "a", "b"][usize::from(hash.as_bytes()[16]) % 4];
+    format!("{}-{}-8{}-{variant}{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32])
+}
+
+/// The command with the rig's sandbox around it.
+pub fn contain(sandbox: Sandbox, argv: Vec<String>) -> Result<Vec<String>> {
+    match sandbox {
+        Sandbox::None => Ok(argv),
+        Sandbox::Bwrap => Err(Error::NeedsPerson {
+            what: "this gt has no bwrap sandbox".to_owned(),
+            hint: "gt rig set <rig> sandbox=none".to_owned(),
+        }),
+    }
+}
+
+/// What a rig's agents may do without asking: everything where a sandbox is around them, or a person has said so.
+pub fn mode(rig: &RigSettings) -> PermissionMode {
+    match rig.sandbox {
+        Sandbox::Bwrap => PermissionMode::Bypass,
+        Sandbox::None => rig.trust,
+    }
+}
+
+/// Why that is so, for people.
+pub fn why_mode(rig: &RigSettings) -> &'static str {
+    match (rig.sandbox, rig.trust) {
+        (Sandbox::Bwrap, _) => "a sandbox is around it",
+        (Sandbox::None, PermissionMode::Bypass) => "a person has said so: trust = \"bypass\" in rig.toml",
+        (Sandbox::None, PermissionMode::AcceptEdits) => "there is no sandbox, and nobody has said trust=bypass",
+    }
+}
+
+/// Command lines of the rig that its agents may run without asking: its set-up, its gates.
+pub fn rig_commands(rig: &RigSettings) -> Vec<String> {
+    rig.worktree.setup.iter().cloned().chain(rig.gate.iter().map(|gate| gate.run.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_a_uuid_of_its_own_for_every_start_that_is_tried() {
+        let of = |incarnation: &str, secret: &str| session_uuid(&IncarnationId(incarnation.to_owned()), secret);
+        let one = of("amber-1-1", "secret");
+        assert_eq!(one, of("amber-1-1", "secret"));
+        assert_eq!(one.len(), 36);
+        let parts: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert!(one.chars().all(|c| c == '-' || c.is_ascii_hexdigit()));
+        assert_eq!(&one[14..15], "8");
+        assert!("89ab".contains(&one[19..20]), "{one}");
+        assert_ne!(one, of("amber-1-2", "secret"));
+        assert_ne!(one, of("amber-1-1", "another"));
+    }
+
+    #[test]
+    fn everything_is_allowed_only_in_a_sandbox_or_by_a_persons_word() {
+        let rig = RigSettings::default();
+        assert_eq!(mode(&rig), PermissionMode::AcceptEdits);
+        assert_eq!(mode(&RigSettings { trust: PermissionMode::Bypass, ..rig.clone() }), PermissionMode::Bypass);
+        assert_eq!(mode(&RigSettings { sandbox: Sandbox::Bwrap, ..rig }), PermissionMode::Bypass);
+        assert!(contain(Sandbox::Bwrap, vec!["x".to_owned()]).is_err(), "no sandbox is claimed that is not there");
+    }
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gt_testkit::fake_model::FakeModel;
+use gt_testkit::fake_model::{FakeModel, Script};
 use serde_json::{Value, json};
 
 use super::stage::{self, script};
@@ -77,9 +77,7 @@ impl TownStage {
     }
 
     fn open(outfit: &Outfit, folder: &Path, runtime: Runtime, rules: Value) -> Result<Self, String> {
-        let mut all = rules.as_array().cloned().unwrap_or_default();
-        all.extend(polecat());
-        let fake = FakeModel::start(script(Value::Array(all))?, 0, Some(&folder.join("model.log"))).map_err(text)?;
+        let fake = FakeModel::start(polecat_after(rules)?, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let home = folder.join("home");
         // A worktree is trusted by the folder of its repository, whatever is above it.
         client::seed(&home, &[&folder.join("town").join(RIG).join(".repo.git")])?;
@@ -91,34 +89,25 @@ impl TownStage {
         let town = Self { folder: folder.to_owned(), fake, gt: outfit.client.gt.clone(), env, made: RefCell::new(0) };
         town.make_project()?;
         town.gt(&["install", &path(&town.root())])?;
-        std::fs::write(town.root().join("town.toml"), town.settings(runtime)?).map_err(text)?;
+        std::fs::write(town.root().join("town.toml"), town.settings(runtime)).map_err(text)?;
         town.gt(&["rig", "add", RIG, &path(&folder.join("remote.git")), "--prefix", PREFIX, "--skip-proof"])?;
         town.gt(&["rig", "gates", "add", RIG, "fine", "true"])?;
-        town.land_by_itself()?;
+        town.trust()?;
         town.gt(&["rig", "release", RIG])?;
         town.gt(&["up"])?;
         Ok(town)
     }
 
-    /// `town.toml`: the kind of agent, and limits that don't let a test wait.
-    fn settings(&self, runtime: Runtime) -> Result<String, String> {
-        let hooks = json!({"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "gt prime"}]}]}});
-        let file = self.folder.join("settings.json");
-        std::fs::write(&file, hooks.to_string()).map_err(text)?;
-        let file = path(&file);
-        let mut command = vec!["claude", "--settings", &file, "--permission-mode", "bypassPermissions"];
-        if runtime == Runtime::Headless {
-            command.push("-p");
-        }
-        command.push("{prompt}");
+    /// `town.toml`: the client as it comes, with the test's account, and limits that don't let a test wait.
+    fn settings(&self, runtime: Runtime) -> String {
         let env: Vec<String> = self.client_env().map(|(name, value)| format!("{name} = {}", json!(value))).collect();
-        Ok(format!(
-            "version = 1\nagent = \"real\"\nmax_polecats = 10\nruntime = \"{}\"\npatrol_seconds = 1\n\
-             back_off_seconds = 1\nlinger_seconds = 5\n\n[agents.real]\ncommand = {}\n\n[agents.real.env]\n{}\n",
+        format!(
+            "version = 1\nagent = \"claude\"\nmax_polecats = 10\nruntime = \"{}\"\npatrol_seconds = 1\n\
+             back_off_seconds = 1\nlinger_seconds = 2\n\n[agents.claude]\nauth = \"api-key\"\n\n\
+             [agents.claude.env]\n{}\n",
             runtime.word(),
-            json!(command),
             env.join("\n")
-        ))
+        )
     }
 
     /// What is only the client's affair.
@@ -127,11 +116,13 @@ impl TownStage {
         self.env.iter().filter(|(name, _)| CLIENTS.iter().any(|prefix| name.starts_with(prefix)))
     }
 
-    fn land_by_itself(&self) -> Result<(), String> {
+    /// What a person says of the rig: what is green lands, and workers need not ask.
+    fn trust(&self) -> Result<(), String> {
         let file = self.root().join(RIG).join("rig.toml");
         let settings = std::fs::read_to_string(&file).map_err(text)?;
-        let others = settings.lines().filter(|line| !line.trim_start().starts_with("landing "));
-        let lines: Vec<&str> = std::iter::once("landing = \"auto\"").chain(others).collect();
+        let said = |line: &&str| ["landing ", "trust "].iter().any(|key| line.trim_start().starts_with(key));
+        let others = settings.lines().filter(|line| !said(line));
+        let lines: Vec<&str> = ["landing = \"auto\"", "trust = \"bypass\""].into_iter().chain(others).collect();
         std::fs::write(&file, lines.join("\n") + "\n").map_err(text)
     }
 
@@ -230,6 +221,20 @@ impl TownStage {
         Ok(all.into_iter().filter(|session| session["bead"] == bead).collect())
     }
 
+    /// What the transcripts say about all sessions must be what was claimed for them. Answers how many tokens that is.
+    pub fn usage_agrees(&self) -> Result<u64, String> {
+        let mut tokens = 0;
+        for session in self.fake.sessions() {
+            let claimed = self.fake.claimed(&session);
+            let counted = stage::transcript_usage(&self.folder.join("home/.claude"), &session)?;
+            if claimed != counted {
+                return Err(format!("claimed {claimed:?}, transcript {counted:?}"));
+            }
+            tokens += claimed.input + claimed.output;
+        }
+        Ok(tokens)
+    }
+
     /// The worktree of a bead's live worker.
     pub fn worktree(&self, session: &Value) -> Result<PathBuf, String> {
         let name = session["address"].as_str().and_then(|address| address.rsplit('/').next());
@@ -248,6 +253,13 @@ impl TownStage {
         let silent: Vec<&str> = texts.iter().filter(|text| !self.fake.heard(text)).copied().collect();
         if silent.is_empty() { Ok(()) } else { Err(format!("never reached the model: {}", silent.join(", "))) }
     }
+}
+
+/// The script of a polecat that does something of its own first.
+pub fn polecat_after(rules: Value) -> Result<Script, String> {
+    let mut all = rules.as_array().cloned().unwrap_or_default();
+    all.extend(polecat());
+    script(Value::Array(all))
 }
 
 /// How a polecat works: by what it was told last, never by how often it was asked.

@@ -18,6 +18,28 @@ const PACKAGE: &str = "@anthropic-ai/claude-code-linux-x64";
 const KEY: &str = "sk-ant-nobodys-key-0123456789abcdefghij";
 const KEY_END: usize = 20;
 
+/// No login of anybody. With one, the client asks as a plan's subscriber: limits then name their window and its end.
+const LOGIN: &str = "sk-ant-oat01-nobodys-login-0123456789abcdefghij";
+
+/// Who pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The API, by a key.
+    Key,
+    /// A plan, by a login.
+    Plan,
+}
+
+impl Account {
+    /// The variable that says so.
+    pub fn variable(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Key => ("ANTHROPIC_API_KEY", KEY),
+            Self::Plan => ("CLAUDE_CODE_OAUTH_TOKEN", LOGIN),
+        }
+    }
+}
+
 /// The installed client, and the `gt` that it works with.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -49,9 +71,9 @@ pub fn install() -> Result<PathBuf, String> {
 }
 
 /// What keeps the client to itself and to the model at `url`.
-pub fn environment(home: &Path, url: &str) -> BTreeMap<String, String> {
+pub fn environment(home: &Path, url: &str, account: Account) -> BTreeMap<String, String> {
     let fixed = [
-        ("ANTHROPIC_API_KEY", KEY),
+        account.variable(),
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
         ("DISABLE_AUTOUPDATER", "1"),
         ("CLAUDE_CODE_MAX_RETRIES", "1"),

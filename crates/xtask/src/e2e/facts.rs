@@ -7,6 +7,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::client::Account;
 use super::stage::Desk;
 use super::{Outfit, Scenario};
 use crate::bench::text;
@@ -17,9 +18,13 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "fact-usage", run: usage },
     Scenario { name: "fact-stream-input", run: stream_input },
     Scenario { name: "fact-terminal", run: terminal },
+    Scenario { name: "fact-busy", run: busy },
+    Scenario { name: "fact-interrupt", run: interrupt },
+    Scenario { name: "fact-trust", run: trust },
     Scenario { name: "fact-nine-stops", run: nine_stops },
     Scenario { name: "fact-background", run: background },
     Scenario { name: "fact-faults", run: faults },
+    Scenario { name: "fact-limit", run: limit },
     Scenario { name: "fact-kill-resume", run: kill_resume },
     Scenario { name: "fact-compaction", run: compaction },
 ];
@@ -118,7 +123,7 @@ fn terminal(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"when": {"last": "second"}, "text": "Second answer."}, {"text": "First answer."}]);
     Desk::with(outfit, rules, |desk| {
         let settings = desk.settings(&[("SessionStart", "true"), ("Stop", "true"), ("SessionEnd", "true")])?;
-        let terminal = desk.interactive(&settings, &[], "first")?;
+        let terminal = desk.interactive(&settings, "first")?;
         desk.until("the first turn's end", &terminal, || desk.saw("Stop").len() == 1)?;
         terminal.type_line("second")?;
         desk.until("the second turn's end", &terminal, || desk.saw("Stop").len() == 2)?;
@@ -127,6 +132,65 @@ fn terminal(outfit: &Outfit) -> Result<String, String> {
         kill_process(pid, Signal::TERM).map_err(text)?;
         super::processes::until("SessionEnd", super::stage::LIMIT, || desk.saw("SessionEnd").pop())?;
         Ok("no dialog, prompt as argument, second one typed, SessionEnd at SIGTERM".to_owned())
+    })
+}
+
+/// What is typed while a tool runs reaches the model within the same turn.
+fn busy(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([
+        {"unless": {"ran": "go"}, "calls": bash("touch begun; until test -e go; do sleep 0.1; done")},
+        {"text": "Done."},
+    ]);
+    Desk::with(outfit, rules, |desk| {
+        let terminal = desk.interactive(&desk.settings(&[("Stop", "true"), ("UserPromptSubmit", "true")])?, "first")?;
+        desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
+        terminal.type_line("TYPED-MEANWHILE")?;
+        desk.until("the line on the screen", &terminal, || terminal.screen().contains("TYPED-MEANWHILE"))?;
+        std::fs::write(desk.work().join("go"), "").map_err(text)?;
+        desk.until("the turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
+        desk.heard(&["TYPED-MEANWHILE"])?;
+        let (stops, prompts) = (desk.saw("Stop").len(), desk.saw("UserPromptSubmit").len());
+        check(stops == 1, || format!("{stops} stops"))?;
+        Ok(format!("it reached the model in the running turn; UserPromptSubmit ran {prompts} times"))
+    })
+}
+
+/// Esc ends a turn without any Stop.
+fn interrupt(outfit: &Outfit) -> Result<String, String> {
+    let rules =
+        json!([{"unless": {"ran": "sleep"}, "calls": bash("touch begun; sleep 60")}, {"text": "Second answer."}]);
+    Desk::with(outfit, rules, |desk| {
+        let settings = desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?;
+        let terminal = desk.interactive(&settings, "first")?;
+        desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
+        terminal.press("Escape")?;
+        desk.until("the interruption", &terminal, || terminal.screen().contains("Interrupted"))?;
+        terminal.type_line("second")?;
+        desk.until("the next turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
+        let stops = (desk.saw("Stop").len(), desk.saw("StopFailure").len());
+        check(stops == (1, 0), || format!("{stops:?} Stop and StopFailure"))?;
+        Ok("an interrupted turn has neither Stop nor StopFailure; the next has its Stop".to_owned())
+    })
+}
+
+/// A worktree is trusted by its repository's folder; trust of a folder above it is not enough.
+fn trust(outfit: &Outfit) -> Result<String, String> {
+    Desk::with(outfit, json!([]), |desk| {
+        desk.git(&["init", "-q", "-b", "main", "first"])?;
+        desk.git(&["-C", "first", "commit", "-q", "--allow-empty", "-m", "Begin"])?;
+        desk.git(&["clone", "-q", "--bare", "first", "repo.git"])?;
+        desk.git(&["-C", "repo.git", "worktree", "add", "-q", "../rig/tree", "main"])?;
+        let settings = desk.settings(&[("SessionStart", "true")])?;
+        let tree = desk.folder.join("rig/tree");
+        desk.trust(&[&desk.folder, &desk.folder.join("rig")])?;
+        let terminal = desk.interactive_in(&tree, &settings, "go")?;
+        desk.until("the dialog", &terminal, || terminal.screen().contains("Is this a project you created"))?;
+        check(desk.saw("SessionStart").is_empty(), || "a hook ran before there was trust".to_owned())?;
+        drop(terminal);
+        desk.trust(&[&desk.folder.join("repo.git")])?;
+        let terminal = desk.interactive_in(&tree, &settings, "go")?;
+        desk.until("the start", &terminal, || !desk.saw("SessionStart").is_empty())?;
+        Ok("asked where only a folder above is trusted; not asked where the bare repository is".to_owned())
     })
 }
 
@@ -148,7 +212,7 @@ fn background(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"unless": {"ran": "sleep"}, "calls": call}, {"text": "Waiting."}]);
     Desk::with(outfit, rules, |desk| {
         let settings = desk.settings(&[("Stop", "true")])?;
-        let terminal = desk.interactive(&settings, &[], "go")?;
+        let terminal = desk.interactive(&settings, "go")?;
         desk.until("the turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
         let stop = desk.saw("Stop").remove(0);
         let tasks = stop["background_tasks"].as_array().map_or(0, Vec::len);
@@ -158,33 +222,48 @@ fn background(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// Errors of the API end the turn with StopFailure, never with Stop. An answer that can't be read ends it with neither:
-/// there only the client's end (headless), or its silence, tells.
+/// Errors of the API end the turn with StopFailure, never with Stop. Where an answer can't be read, a headless client
+/// ends before or after StopFailure was told, so that only its end is sure.
 fn faults(outfit: &Outfit) -> Result<String, String> {
     let status = |status: u16| json!({"status": {"status": status}});
     let mut saw = Vec::new();
-    for (name, fault, error) in [
-        ("401", status(401), json!("authentication_failed")),
-        ("529", status(529), json!("server_error")),
-        ("limit", json!({"limit": {"resets_in_s": 3600}}), json!("rate_limit")),
-        ("cut", json!("cut"), json!("server_error")),
-        ("bad JSON", json!("bad-json"), Value::Null),
+    for (name, fault, errors) in [
+        ("401", status(401), vec![json!("authentication_failed")]),
+        ("429", status(429), vec![json!("rate_limit")]),
+        ("529", status(529), vec![json!("server_error")]),
+        ("cut", json!("cut"), vec![json!("server_error")]),
+        ("bad JSON", json!("bad-json"), vec![json!("unknown"), Value::Null]),
     ] {
         let rules = json!([{"text": "Some words.", "fault": fault}]);
-        saw.push(Desk::with(outfit, rules, |desk| fault_ends(desk, name, &error))?);
+        saw.push(Desk::with(outfit, rules, |desk| fault_ends(desk, name, &errors))?);
     }
     Ok(saw.join(", "))
 }
 
-fn fault_ends(desk: &Desk, name: &str, error: &Value) -> Result<String, String> {
+fn fault_ends(desk: &Desk, name: &str, errors: &[Value]) -> Result<String, String> {
     let settings = desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?;
     let ended = desk.headless(&settings, &[], "go")?;
     let (failure, stops) = (desk.saw("StopFailure").pop(), desk.saw("Stop").len());
     let told = failure.map(|failure| failure["error"].clone()).unwrap_or_default();
-    check(told == *error, || format!("{name}: StopFailure says {told}"))?;
+    check(errors.contains(&told), || format!("{name}: StopFailure says {told}"))?;
     check(stops == 0, || format!("{name}: a Stop, {:?}", ended.last("result")))?;
     check(!ended.status.success(), || format!("{name}: it ended with {}", ended.status))?;
-    Ok(format!("{name}: {told} after {} requests", desk.fake.asked().len()))
+    let asked = desk.fake.asked().iter().filter(|asked| !asked.conversation.is_aside()).count();
+    Ok(format!("{name}: {told} after {asked} requests"))
+}
+
+/// A plan's limit: StopFailure says when it is over in words, the stream in seconds.
+fn limit(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([{"fault": {"limit": {"resets_in_s": 7200}}}]);
+    Desk::with_account(outfit, Account::Plan, rules, |desk| {
+        let ended = desk.headless(&desk.settings(&[("StopFailure", "true")])?, &[], "go")?;
+        let failure = desk.saw("StopFailure").pop().ok_or("no StopFailure")?;
+        let said = failure["last_assistant_message"].as_str().unwrap_or_default().to_owned();
+        check(failure["error"] == "rate_limit" && said.contains("resets"), || failure.to_string())?;
+        let event = &ended.last("rate_limit_event")?["rate_limit_info"];
+        check(event["status"] == "rejected" && event["resetsAt"].is_u64(), || event.to_string())?;
+        Ok(format!("\"{said}\"; the stream has resetsAt {}", event["resetsAt"]))
+    })
 }
 
 /// kill -9 in the middle of a tool; `--resume` goes on in the same conversation.

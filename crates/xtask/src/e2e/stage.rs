@@ -1,5 +1,6 @@
 //! A desk: one folder, one fake model, one home, and a client that works there. Nothing of it knows of `gt`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,10 @@ use gt_testkit::fake_model::{Claimed, FakeModel, Script};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Map, Value, json};
 
+use super::client::Account;
 use super::terminal::Terminal;
 use super::{Outfit, client, processes};
-use crate::bench::{path, text};
+use crate::bench::{finish, path, text};
 
 /// Longest run of a client that nothing holds up, and longest wait for anything that it does.
 pub const LIMIT: Duration = Duration::from_secs(40);
@@ -28,6 +30,7 @@ pub struct Desk {
     pub fake: FakeModel,
     program: PathBuf,
     env: BTreeMap<String, String>,
+    terminals: Cell<u32>,
 }
 
 /// How a headless client ended.
@@ -53,8 +56,18 @@ impl Desk {
         rules: Value,
         act: impl FnOnce(&Self) -> Result<String, String>,
     ) -> Result<String, String> {
+        Self::with_account(outfit, Account::Key, rules, act)
+    }
+
+    /// The same, where somebody else pays.
+    pub fn with_account(
+        outfit: &Outfit,
+        account: Account,
+        rules: Value,
+        act: impl FnOnce(&Self) -> Result<String, String>,
+    ) -> Result<String, String> {
         let folder = tempfile::Builder::new().prefix("gt-e2e-").tempdir().map_err(text)?;
-        let desk = Self::open(outfit, folder.path(), rules)?;
+        let desk = Self::open(outfit, folder.path(), account, rules)?;
         let result = act(&desk).and_then(|saw| processes::gone(&desk.folder, AFTERLIFE).map(|()| saw));
         result.map_err(|why| {
             desk.end_all();
@@ -62,7 +75,7 @@ impl Desk {
         })
     }
 
-    fn open(outfit: &Outfit, folder: &Path, rules: Value) -> Result<Self, String> {
+    fn open(outfit: &Outfit, folder: &Path, account: Account, rules: Value) -> Result<Self, String> {
         let folder = folder.canonicalize().map_err(text)?;
         let log = folder.join("model.log");
         let fake = FakeModel::start(script(rules)?, 0, Some(&log)).map_err(text)?;
@@ -72,8 +85,8 @@ impl Desk {
             std::fs::create_dir_all(made).map_err(text)?;
         }
         client::seed(&home, &[&work])?;
-        let env = client::environment(&home, &fake.url());
-        Ok(Self { folder, fake, program: outfit.client.program.clone(), env })
+        let env = client::environment(&home, &fake.url(), account);
+        Ok(Self { folder, fake, program: outfit.client.program.clone(), env, terminals: Cell::new(0) })
     }
 
     /// Where the client works.
@@ -138,12 +151,31 @@ impl Desk {
     }
 
     /// Starts the client in a terminal.
-    pub fn interactive(&self, settings: &[String], more: &[&str], prompt: &str) -> Result<Terminal, String> {
+    pub fn interactive(&self, settings: &[String], prompt: &str) -> Result<Terminal, String> {
+        self.interactive_in(&self.work(), settings, prompt)
+    }
+
+    /// Starts the client in a terminal, somewhere else.
+    pub fn interactive_in(&self, folder: &Path, settings: &[String], prompt: &str) -> Result<Terminal, String> {
         let mut words = vec![path(&self.program)];
         words.extend(settings.iter().cloned());
-        words.extend(more.iter().map(|word| (*word).to_owned()));
         words.push(prompt.to_owned());
-        Terminal::start(&self.folder.join("tmux"), &self.work(), &self.env, &words)
+        // A server that ends keeps its socket for a moment.
+        let socket = self.folder.join(format!("tmux-{}", self.terminals.get()));
+        self.terminals.set(self.terminals.get() + 1);
+        Terminal::start(&socket, folder, &self.env, &words)
+    }
+
+    /// Trusts other folders than [`Self::work`].
+    pub fn trust(&self, folders: &[&Path]) -> Result<(), String> {
+        client::seed(&self.folder.join("home"), folders)
+    }
+
+    /// Runs git.
+    pub fn git(&self, words: &[&str]) -> Result<(), String> {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]).args(words);
+        finish(command.env_clear().envs(&self.env).current_dir(&self.folder)).map(|_| ())
     }
 
     /// Waits until `look` finds something; an error shows what the terminal has.

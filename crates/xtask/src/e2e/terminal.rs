@@ -46,6 +46,11 @@ impl Terminal {
         self.say(&["send-keys", "Enter"]).map(|_| ())
     }
 
+    /// Presses one key.
+    pub fn press(&self, key: &str) -> Result<(), String> {
+        self.say(&["send-keys", key]).map(|_| ())
+    }
+
     /// The pid of the client.
     pub fn pid(&self) -> Result<i32, String> {
         let answer = self.say(&["display-message", "-p", "#{pane_pid}"])?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gt_testkit::fake_model::{FakeModel, Script};
 use serde_json::{Value, json};
 
+use super::client::Account;
 use super::stage::{self, script};
 use super::{Outfit, client, processes};
 use crate::bench::{finish, path, text};
@@ -81,7 +82,10 @@ impl TownStage {
         let home = folder.join("home");
         // A worktree is trusted by the folder of its repository, whatever is above it.
         client::seed(&home, &[&folder.join("town").join(RIG).join(".repo.git")])?;
-        let mut env = client::environment(&home, &fake.url());
+        let mut env = client::environment(&home, &fake.url(), Account::Plan);
+        // A key that a person happens to have must not pay: it is not passed to workers.
+        let (name, key) = Account::Key.variable();
+        env.insert(name.to_owned(), key.to_owned());
         let bin = folder.join("bin");
         std::fs::create_dir_all(&bin).map_err(text)?;
         std::os::unix::fs::symlink(&outfit.client.program, bin.join("claude")).map_err(text)?;
@@ -103,17 +107,18 @@ impl TownStage {
         let env: Vec<String> = self.client_env().map(|(name, value)| format!("{name} = {}", json!(value))).collect();
         format!(
             "version = 1\nagent = \"claude\"\nmax_polecats = 10\nruntime = \"{}\"\npatrol_seconds = 1\n\
-             back_off_seconds = 1\nlinger_seconds = 2\n\n[agents.claude]\nauth = \"api-key\"\n\n\
-             [agents.claude.env]\n{}\n",
+             back_off_seconds = 1\nlinger_seconds = 2\n\n[agents.claude.env]\n{}\n",
             runtime.word(),
             env.join("\n")
         )
     }
 
-    /// What is only the client's affair.
+    /// What is only the client's affair, and not who pays: that is the overseer's.
     fn client_env(&self) -> impl Iterator<Item = (&String, &String)> {
         const CLIENTS: &[&str] = &["ANTHROPIC_", "CLAUDE_", "DISABLE_", "IS_SANDBOX"];
-        self.env.iter().filter(|(name, _)| CLIENTS.iter().any(|prefix| name.starts_with(prefix)))
+        let accounts = [Account::Key, Account::Plan].map(|account| account.variable().0);
+        let others = self.env.iter().filter(move |(name, _)| !accounts.contains(&name.as_str()));
+        others.filter(|(name, _)| CLIENTS.iter().any(|prefix| name.starts_with(prefix)))
     }
 
     /// What a person says of the rig: what is green lands, and workers need not ask.

@@ -36,6 +36,7 @@ fn plain(request: &Request, out: &mut impl Write, state: &State, status: u16, bo
         status,
         conversation: Conversation::default(),
         answer: Answer::default(),
+        by_key: request.header("x-api-key").is_some(),
         whole: false,
     });
     let body = if request.method == "HEAD" { String::new() } else { body.to_string() };
@@ -53,7 +54,8 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
     let conversation = Conversation::read(&body, request.header("x-claude-code-session-id"));
     let answer = locked(&state.script).answer(&conversation);
     let id = locked(&state.record).message_id();
-    let mut asked = Asked { what: what(request), status: 200, conversation, answer, whole: true };
+    let by_key = request.header("x-api-key").is_some();
+    let mut asked = Asked { what: what(request), status: 200, conversation, answer, by_key, whole: true };
     if let Some((status, headers)) = asked.answer.fault.as_ref().and_then(refusal) {
         (asked.status, asked.whole) = (status, false);
         locked(&state.record).add(asked);

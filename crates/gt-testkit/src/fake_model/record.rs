@@ -20,6 +20,8 @@ pub struct Asked {
     pub conversation: Conversation,
     /// What it was answered.
     pub answer: Answer,
+    /// Whether a key would pay for it, and not a login.
+    pub by_key: bool,
     /// Whether the client got the whole answer, and so will count it.
     pub whole: bool,
 }

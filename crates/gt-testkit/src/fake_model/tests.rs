@@ -111,6 +111,7 @@ fn an_answer_is_a_stream_of_the_known_events() {
     let claimed = Claimed { answers: 1, input: 7, output: 3, cache_read: 2, cache_write: 1 };
     assert_eq!(fake.claimed("s1"), claimed);
     assert_eq!(fake.sessions(), ["s1"]);
+    assert!(!fake.asked()[0].by_key, "there was no key");
     let usage = ask(&fake, "GET", "/fake/usage", "");
     assert_eq!(serde_json::from_str::<Value>(&usage.body).expect("JSON")["s1"]["cache_read"], 2);
 }

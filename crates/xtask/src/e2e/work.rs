@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -32,6 +33,9 @@ pub const ALL: &[Scenario] = &[
 /// What the script of a polecat says at the step at which most goes wrong.
 const AT_WORK: &str = "Step \\d of \\d: implement";
 
+/// Seconds until the limit of an account is over.
+const RESETS_IN_S: i64 = 3600;
+
 /// What only the stop moment says.
 const REFUSED_STOP: &str = "There is work on your hook, so you run it: ";
 
@@ -54,7 +58,8 @@ fn lands(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         town.until("the daemon", || town.agents_have("sleep 4242").then_some(()))?;
         town.landed(&bead)?;
         town.until("the end of all that the agent started", || (!town.agents_have("")).then_some(()))?;
-        town.heard(&["Work is on your hook", "There is work on your hook", "DESCRIPTION-OF-THE-BEAD"])?;
+        town.heard(&["Work is on your hook", &format!("On your hook: {bead}"), "DESCRIPTION-OF-THE-BEAD"])?;
+        check(!town.fake.asked().iter().any(|asked| asked.by_key), || "a key paid, and not the login".to_owned())?;
         let tokens = town.usage_agrees()?;
         Ok(format!("{bead} landed after {} requests of {tokens} tokens", town.fake.asked().len()))
     })
@@ -182,13 +187,18 @@ fn guard(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
 
 /// An account at its limit parks its kind of agent: nobody is started or ended for it. When it is over, work goes on.
 fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
-    let rules = json!([{"when": {"new": AT_WORK}, "fault": {"limit": {"resets_in_s": 3600}}}]);
+    let rules = json!([{"when": {"new": AT_WORK}, "fault": {"limit": {"resets_in_s": RESETS_IN_S}}}]);
     TownStage::with(outfit, runtime, rules, |town| {
-        let bead = town.sling("A thing at a limit")?;
+        let bead = town.sling("A thing to wait for")?;
         let said = town.until("the limit", || {
             let status = town.gt(&["status"]).ok()?;
-            status.lines().find(|line| line.contains("limit")).map(|line| line.trim().to_owned())
+            status.lines().find(|line| line.contains("its account is at a limit")).map(|line| line.trim().to_owned())
         })?;
+        let until = said.split_whitespace().find_map(|word| word.trim_end_matches(',').parse::<Timestamp>().ok());
+        let away = until.map(|until| until.as_second() - Timestamp::now().as_second());
+        // The client says it in minutes.
+        let is_right = away.is_some_and(|seconds| (RESETS_IN_S - 120..=RESETS_IN_S + 60).contains(&seconds));
+        check(is_right, || format!("it is not parked until the reset, in {RESETS_IN_S} s: {said}"))?;
         let asked = town.fake.asked().len();
         town.fake.play(polecat_after(json!([]))?);
         std::thread::sleep(Duration::from_secs(3));

@@ -5,7 +5,7 @@ use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
-use crate::agents::readiness;
+use crate::agents::{launch, readiness};
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
@@ -46,6 +46,19 @@ pub struct RigStatus {
     pub landing: String,
     /// Names of its gates.
     pub gates: Vec<String>,
+    /// What its workers are.
+    pub agents: Agents,
+}
+
+/// What the workers of a rig are, and what they may do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Agents {
+    /// Their kind.
+    pub kind: Option<String>,
+    /// What they may do without asking.
+    pub mode: &'static str,
+    /// Why.
+    pub why: &'static str,
 }
 
 /// A worker at one moment.
@@ -108,7 +121,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
         Ok(TownStatus {
             deacon,
             needs_you,
-            rigs: rigs.iter().map(rig_status).collect(),
+            rigs: rigs.iter().map(|rig| rig_status(town, rig)).collect(),
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
@@ -116,13 +129,18 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     })
 }
 
-fn rig_status(rig: &Rig) -> RigStatus {
+fn rig_status(town: &Town, rig: &Rig) -> RigStatus {
     RigStatus {
         name: rig.name().to_string(),
         remote: rig.row.remote.clone(),
         trunk: rig.row.trunk.clone(),
         landing: format!("{:?}", rig.settings.landing).to_lowercase(),
         gates: rig.settings.gate.iter().map(|gate| gate.name.clone()).collect(),
+        agents: Agents {
+            kind: rig.settings.agent.clone().or_else(|| town.settings.agent.clone()),
+            mode: launch::mode(&rig.settings).as_str(),
+            why: launch::why_mode(&rig.settings),
+        },
     }
 }
 

@@ -67,19 +67,23 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
     witness.handle_mail()?;
     let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
     let mut findings = Vec::new();
-    let (mut live, mut failing) = (Vec::new(), Vec::new());
+    let (mut live, mut failing, mut starting) = (Vec::new(), Vec::new(), Vec::new());
     for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
         live.extend(witness.record_ends(attempt)?);
         let verdict = witness.judge(attempt, watch, observed)?;
         witness.note_unknown(attempt, &verdict, observed)?;
         witness.act(attempt, &verdict)?;
-        if let Verdict::NotReady(failure) = verdict {
-            let newest = town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?.pop()))?;
-            failing.push(NotReady { attempt, incarnation: newest.map(|newest| newest.id), failure });
+        match verdict {
+            Verdict::NotReady(failure) => {
+                let newest = town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?.pop()))?;
+                failing.push(NotReady { attempt, incarnation: newest.map(|newest| newest.id), failure });
+            }
+            Verdict::Starting => starting.push(attempt),
+            _ => {}
         }
         findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
     }
-    readiness::note(town, rig, &failing)?;
+    readiness::note(town, rig, &failing, &starting)?;
     watch.forget_all_but(&live);
     Ok(findings)
 }

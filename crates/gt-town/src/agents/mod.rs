@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+pub mod check;
 mod claude;
 pub mod launch;
 pub mod readiness;

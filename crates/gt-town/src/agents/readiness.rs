@@ -139,6 +139,17 @@ pub fn kind_subject(rig: &RigName, kind: &str) -> String {
     format!("{rig}:{kind}")
 }
 
+/// A condition's kind and subject.
+type Key = (&'static str, String);
+
+fn worker_key(attempt: &Attempt) -> Key {
+    (WORKER_CONDITION, attempt.address().to_string())
+}
+
+fn kind_key(attempt: &Attempt) -> Key {
+    (KIND_CONDITION, kind_subject(&attempt.rig, &attempt.agent))
+}
+
 /// One worker that does not start.
 pub(crate) struct NotReady<'a> {
     pub attempt: &'a Attempt,
@@ -147,11 +158,8 @@ pub(crate) struct NotReady<'a> {
 }
 
 impl NotReady<'_> {
-    fn key(&self) -> (&'static str, String) {
-        match self.failure.concerns_the_kind() {
-            true => (KIND_CONDITION, kind_subject(&self.attempt.rig, &self.attempt.agent)),
-            false => (WORKER_CONDITION, self.attempt.address().to_string()),
-        }
+    fn key(&self) -> Key {
+        if self.failure.concerns_the_kind() { kind_key(self.attempt) } else { worker_key(self.attempt) }
     }
 
     /// What a person reads: what is wrong, what to do, and what was seen last.
@@ -192,12 +200,15 @@ impl NotReady<'_> {
     }
 }
 
-/// Keeps the conditions of a rig's workers that don't start: raised and escalated once, cleared when it is over.
-pub(crate) fn note(town: &Town, rig: &Rig, failing: &[NotReady<'_>]) -> Result<()> {
+/// Keeps the conditions of a rig's workers that don't start: raised and escalated once, cleared when it is over. Of those
+/// that are `starting` nothing is known yet, and what was known stays.
+pub(crate) fn note(town: &Town, rig: &Rig, failing: &[NotReady<'_>], starting: &[&Attempt]) -> Result<()> {
     let known = town.ledger.read(|view| conditions_of(view, rig.name()))?;
-    let keys: Vec<_> = failing.iter().map(NotReady::key).collect();
-    let fresh: Vec<&NotReady<'_>> = failing.iter().filter(|not| !known.contains(&not.key())).collect();
-    let over: Vec<_> = known.iter().filter(|key| !keys.contains(key)).collect();
+    let open = starting.iter().flat_map(|attempt| [worker_key(attempt), kind_key(attempt)]);
+    let still: Vec<_> = failing.iter().map(NotReady::key).chain(open).collect();
+    let mut fresh: Vec<&NotReady<'_>> = failing.iter().filter(|not| !known.contains(&not.key())).collect();
+    fresh.dedup_by_key(|not| not.key());
+    let over: Vec<_> = known.iter().filter(|key| !still.contains(key)).collect();
     if fresh.is_empty() && over.is_empty() {
         return Ok(());
     }
@@ -224,7 +235,7 @@ fn escalate(tx: &Tx<'_>, attempt: &Attempt, text: &str) -> Result<()> {
     post::send_protocol(tx, from, vec![Address::Mayor, Address::Overseer], &message, text)
 }
 
-fn conditions_of(view: &View<'_>, rig: &RigName) -> Result<Vec<(&'static str, String)>> {
+fn conditions_of(view: &View<'_>, rig: &RigName) -> Result<Vec<Key>> {
     let here = |kind: &str, subject: &str| match kind {
         KIND_CONDITION => {
             subject.strip_prefix(rig.as_str()).is_some_and(|rest| rest.starts_with(':')).then_some(KIND_CONDITION)
@@ -258,8 +269,7 @@ pub fn retry(town: &Town, caller: &Caller) -> Result<usize> {
             // One that runs, and asks, goes on by itself when it is answered.
             if over && held(tx, attempt)?.is_some() {
                 effects::begin_incarnation(tx, attempt)?;
-                mended.insert((WORKER_CONDITION, attempt.address().to_string()));
-                mended.insert((KIND_CONDITION, kind_subject(&attempt.rig, &attempt.agent)));
+                mended.extend([worker_key(attempt), kind_key(attempt)]);
                 count += 1;
             }
         }
@@ -284,13 +294,14 @@ pub(crate) fn may_start(town: &Town, view: &View<'_>, attempt: &Attempt, observe
         let Some(newest) = view.incarnations_of(other.id)?.pop() else { continue };
         let starts = newest.ended_at.is_none() && !has_started(town, &newest.id);
         let key = format!("stagger-{}", newest.id);
-        if starts && is_running(town, &newest.id)? && observed.age(&key) < Duration::from_secs(seconds) {
+        if starts && was_started(town, &newest.id)? && observed.age(&key) < Duration::from_secs(seconds) {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn is_running(town: &Town, id: &IncarnationId) -> Result<bool> {
-    Ok(matches!(town.world().sessions().state(&town.layout.session(id))?, SessionState::Running { .. }))
+/// Whether its session was started: of one that has ended already, the next patrol says why.
+fn was_started(town: &Town, id: &IncarnationId) -> Result<bool> {
+    Ok(town.world().sessions().state(&town.layout.session(id))? != SessionState::NotStarted)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod agent;
 mod bead;
 mod convoy;
 mod daemon;
@@ -15,6 +16,7 @@ mod rig;
 mod session;
 mod steps;
 
+pub use agent::AgentVerb;
 pub use bead::{BeadVerb, DepVerb};
 pub use convoy::ConvoyVerb;
 pub use daemon::{BootVerb, DeaconVerb};
@@ -81,6 +83,9 @@ pub enum Verb {
     /// Projects of the town: add, list, remove; their gates
     #[command(subcommand)]
     Rig(RigVerb),
+    /// Kinds of agent: which there are, and whether they can work
+    #[command(subcommand)]
+    Agent(AgentVerb),
     /// Make a bead of each title, sling them, and say how to watch
     Do {
         /// What is to be done, one title a bead

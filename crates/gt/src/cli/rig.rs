@@ -40,6 +40,14 @@ pub enum RigVerb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Change settings of a rig in its rig.toml: trust, landing, agent, runtime, sandbox
+    Set {
+        /// Which
+        name: String,
+        /// What, for example trust=bypass or landing=auto; an empty value takes it out again
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
     /// The commands that a merge must pass
     #[command(subcommand)]
     Gates(GatesVerb),

@@ -1,8 +1,9 @@
 //! Looking at the town.
 
 use gt_model::id::BeadId;
+use gt_town::agents::readiness;
 use gt_town::ledger::Event;
-use gt_town::observe::{self, TownStatus, Why};
+use gt_town::observe::{self, Agents, TownStatus, Why};
 use gt_town::{Error, beads, effects};
 
 use super::Context;
@@ -36,7 +37,9 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
         console.line("no rig yet: gt rig add <name> <url-or-path>")?;
     }
     for rig in &status.rigs {
+        let Agents { kind, mode, why } = &rig.agents;
         console.line(&format!("rig {}: lands on {} of {} ({})", rig.name, rig.trunk, rig.remote, rig.landing))?;
+        console.line(&format!("  workers: {}, {mode} ({why})", kind.as_deref().unwrap_or("no kind is set")))?;
     }
     if !status.workers.is_empty() {
         let mut table = Table::new(&["WORKER", "BEAD", "TRY", "DOING", "TITLE"]);
@@ -178,7 +181,8 @@ fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>)
 pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &mut Console<'_>) -> CliResult {
     if retry {
         let count = effects::retry_given_up(&context.town, &context.caller)?;
-        console.say(&format!("{count} acts will be tried again"))?;
+        let starts = readiness::retry(&context.town, &context.caller)?;
+        console.say(&format!("{count} acts will be tried again, {starts} workers started again"))?;
     }
     let mut checks = observe::doctor(&context.town)?;
     checks.push(path_check(process));

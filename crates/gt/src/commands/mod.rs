@@ -14,6 +14,7 @@ use crate::console::Console;
 use crate::error::{CliError, CliResult};
 
 mod agent;
+mod agents;
 mod bead;
 mod convoy;
 mod demo;
@@ -128,6 +129,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::SimWorker { script, play_dir } => demo::sim_worker(script, play_dir, process),
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
         Verb::Boot(verb) => town::boot(&verb, &global, process),
+        Verb::Agent(verb) => agents::run(&verb, &open()?, console),
         Verb::Rig(verb) => rig::run(verb, &open()?, console),
         Verb::Do { titles, rig, description, agent, runtime } => {
             let options = work::options(None, agent, runtime);

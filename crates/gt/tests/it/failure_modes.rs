@@ -12,4 +12,5 @@ mod f12;
 mod f16;
 mod f17;
 mod f18;
+mod f20;
 mod f22;

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod both_worlds;
+mod clients;
 mod clocks;
 mod crashes;
 mod failure_modes;

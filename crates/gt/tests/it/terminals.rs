@@ -26,7 +26,7 @@ await = "enough"
 "#;
 
 /// Whether there is a tmux; said clearly where not, and a failure where one is required.
-fn has_tmux() -> bool {
+pub fn has_tmux() -> bool {
     let found =
         std::env::var("PATH").unwrap().split(':').any(|folder| std::path::Path::new(folder).join("tmux").exists());
     let required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.split([',', ' ']).any(|name| name == "tmux"));

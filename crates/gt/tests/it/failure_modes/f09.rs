@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clients;
 use crate::town::{RIG, Town, WORK};
 
 const SECRETS: &[&str] =
@@ -129,4 +130,33 @@ fn f09_who_lost_its_token_is_not_taken_for_the_overseer() {
     assert_eq!(town.ask("SELECT count(*) FROM beads WHERE title = 'Sneaky'"), ["0"]);
     town.signal("seen");
     town.wait_closed(&bead);
+}
+
+#[test]
+fn f09_a_key_in_the_environment_is_not_billed_unless_somebody_says_so() {
+    let mut town = clients::town("headless", "");
+    for name in ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"] {
+        town.set_env(name, "hush");
+    }
+    town.set_env("CLAUDE_CONFIG_DIR", "/moved/by/the/user");
+    // Not even where a rig passes it on, as it may do for its gates.
+    town.edit(&town.rig().join("rig.toml"), |text| {
+        text.replace("[env.set]", "[env]\npass = [\"ANTHROPIC_API_KEY\"]\n[env.set]")
+    });
+    let keys = |town: &Town| {
+        let env = variables(&clients::noted(town, "client.env"));
+        assert_eq!(env["CLAUDE_CONFIG_DIR"], "/moved/by/the/user");
+        assert_eq!((env["DISABLE_AUTOUPDATER"].as_str(), env.get("IS_SANDBOX")), ("1", None));
+        assert!(env["CLAUDE_CODE_TMPDIR"].starts_with(&town.root().join("deacon/sessions").display().to_string()));
+        ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"].map(|name| env.contains_key(name))
+    };
+    let bead = clients::slung(&town, "Work");
+    town.wait_closed(&bead);
+    assert_eq!(keys(&town), [false, false]);
+
+    town.ok(&["down"]);
+    town.edit(&town.root().join("town.toml"), |text| text + "[agents.claude]\nauth = \"api-key\"\n");
+    let bead = clients::slung(&town, "Work more");
+    town.wait_closed(&bead);
+    assert_eq!(keys(&town), [true, true]);
 }

@@ -267,6 +267,9 @@ const NOT_HERE: &[(&str, &str)] = &[
         "runs once an hour, outside of the flow; what it left half done its next run finishes: `keep` has it",
     ),
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),
+    ("start failures", "simulated clients are no clients with hooks: F20's tests have it"),
+    ("retry starts", "a person's verb, one transaction, when a client did not start: F20's tests have it"),
+    ("rig set", "a person's verb outside of the flow: `clients` has it"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

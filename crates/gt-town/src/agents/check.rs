@@ -1,0 +1,257 @@
+//! What can be said of a kind of agent without asking the network: is it there, who pays, what may it do, does it find
+//! what the gates run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{claude, launch};
+use crate::error::Result;
+use crate::sessions;
+use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode};
+use crate::town::{Rig, Town};
+use crate::worker_env;
+use crate::world::{ContainedCommand, RunEnd, Runtime};
+
+/// How long looking for a program may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
+/// How a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Well.
+    Ok,
+    /// Worth knowing.
+    Warn,
+    /// Agents of this kind will not work so, until a person has done something.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub what: String,
+    /// How it is.
+    pub level: Level,
+    /// What was found.
+    pub found: String,
+    /// What to do, where there is something to do.
+    pub next: Option<String>,
+}
+
+fn finding(what: &str, level: Level, found: impl Into<String>, next: Option<String>) -> Finding {
+    Finding { what: what.to_owned(), level, found: found.into(), next }
+}
+
+fn ok(what: &str, found: impl Into<String>) -> Finding {
+    finding(what, Level::Ok, found, None)
+}
+
+fn warn(what: &str, found: impl Into<String>, next: impl Into<String>) -> Finding {
+    finding(what, Level::Warn, found, Some(next.into()))
+}
+
+fn bad(what: &str, found: impl Into<String>, next: impl Into<String>) -> Finding {
+    finding(what, Level::Bad, found, Some(next.into()))
+}
+
+/// Looks at a kind of agent as the workers of `rigs` would get it. No secret is in what it answers.
+pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
+    let preset = town.agent(kind)?;
+    let env = worker_env::of_town(town, Some(&preset));
+    let mut findings = vec![program(town, kind, &preset, &env)?];
+    if preset.client == Some(ClientKind::Claude) {
+        let account = claude::account(town, &env)?;
+        findings.extend(login(kind, &preset, &account));
+        findings.push(payer(town, &preset, &env));
+        findings.extend(rigs.iter().filter_map(|rig| trust(town, &preset, rig, &account)));
+    }
+    findings.push(terminal(town, &env));
+    for rig in rigs {
+        findings.push(mode(rig));
+        findings.extend(tools(town, &preset, rig)?);
+    }
+    Ok(findings)
+}
+
+/// The first word of the command: where it is, and its version where the client is known.
+fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Result<Finding> {
+    let word = preset.command[0].replace("{gt}", &town.layout.bin().join("gt").display().to_string());
+    let Some(path) = find(town, env, &town.layout.root, &word)? else {
+        let next = match preset.client {
+            Some(ClientKind::Claude) => format!(
+                "install Claude Code, or name it: [agents.{kind}] command = [\"<path>\", …] in town.toml; the PATH is \
+                 that of gt install"
+            ),
+            None => format!("install it, or mend [agents.{kind}] command in town.toml"),
+        };
+        return Ok(bad("program", format!("`{word}` is not in the workers' PATH"), next));
+    };
+    if preset.client.is_none() {
+        return Ok(ok("program", path));
+    }
+    let version = claude::version(town, &word, env, &log(town))?;
+    Ok(match version {
+        Some(version) if claude::parse_version(&version).is_some() => ok("program", format!("{path}, {version}")),
+        Some(_) | None => {
+            let next = format!("run it yourself: {path} --version");
+            warn("program", format!("{path} does not say its version as Claude Code does"), next)
+        }
+    })
+}
+
+fn login(kind: &str, preset: &AgentPreset, account: &claude::Account) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let by_key = preset.auth == Some(Auth::ApiKey);
+    match &account.login {
+        Some(login) => findings.push(ok("login", format!("logged in: {login}"))),
+        None if by_key => findings.push(ok("login", "not logged in, and not needed: a key pays")),
+        None => findings.push(bad(
+            "login",
+            "no login of yours was found",
+            format!("run claude, and /login; or let a key pay: [agents.{kind}] auth = \"api-key\" in town.toml"),
+        )),
+    }
+    if !account.onboarded {
+        findings.push(bad(
+            "first start",
+            "it was never started by you, and would ask its first questions",
+            "run claude once",
+        ));
+    }
+    findings
+}
+
+/// Which account pays for this kind's sessions.
+fn payer(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Finding {
+    let what = "who pays";
+    let is_set = |env: &BTreeMap<String, String>, name: &&String| env.get(*name).is_some_and(|value| !value.is_empty());
+    let passed = preset.api_keys.iter().find(|name| is_set(env, name));
+    let outside = preset.api_keys.iter().find(|name| is_set(&town.outside.env, name));
+    match (preset.auth.unwrap_or_default(), passed, outside) {
+        (Auth::ApiKey, Some(name), _) => ok(what, format!("the account of the key in {name}")),
+        (Auth::ApiKey, None, _) => {
+            let names = preset.api_keys.join(" or ");
+            bad(what, format!("a key is to pay, and {names} is not set"), format!("set {names}, then gt down && gt up"))
+        }
+        (Auth::Login, Some(name), _) => warn(
+            what,
+            format!("the account of the key that town.toml sets as {name}"),
+            "auth = \"api-key\" says so openly",
+        ),
+        (Auth::Login, None, Some(name)) => ok(what, format!("your login; {name} of your environment is not passed")),
+        (Auth::Login, None, None) => ok(what, "your login"),
+    }
+}
+
+/// Claude Code asks once for each repository whether its folder is trusted, where it has a terminal.
+fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &claude::Account) -> Option<Finding> {
+    let what = format!("{}: trust", rig.name());
+    let env = worker_env::environment(town, rig, Some(preset), None);
+    let in_terminal = sessions::choose(town, rig, None, &env).is_ok_and(|runtime| runtime == Runtime::Tmux);
+    let repository = rig.layout.repo();
+    if !in_terminal || account.trusted.contains(&repository) {
+        return in_terminal.then(|| ok(&what, "you have said that its folder is trusted"));
+    }
+    let next = format!("once: cd {} && claude, answer that you trust it, and leave with /exit", repository.display());
+    Some(bad(&what, "each worker would ask whether its folder is trusted", next))
+}
+
+fn terminal(town: &Town, env: &BTreeMap<String, String>) -> Finding {
+    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+    match town.world().sessions().tmux(path) {
+        Ok(version) => ok("terminal", version),
+        Err(why) => {
+            warn("terminal", format!("{why}: sessions have no terminal"), "install tmux 3.0 or newer to attach to them")
+        }
+    }
+}
+
+fn mode(rig: &Rig) -> Finding {
+    let what = format!("{}: permissions", rig.name());
+    let (mode, why) = (launch::mode(&rig.settings), launch::why_mode(&rig.settings));
+    let found = format!("{}: {why}", mode.as_str());
+    match mode {
+        PermissionMode::Bypass => ok(&what, found),
+        PermissionMode::AcceptEdits => {
+            let next =
+                format!("where a worker stops to ask: gt rig set {} trust=bypass, once you trust it so", rig.name());
+            warn(&what, found, next)
+        }
+    }
+}
+
+/// Whether what set-up and gates run first is there in the workers' environment.
+fn tools(town: &Town, preset: &AgentPreset, rig: &Rig) -> Result<Vec<Finding>> {
+    let env = worker_env::environment(town, rig, Some(preset), None);
+    let setup = rig.settings.worktree.setup.iter().map(|run| ("set-up".to_owned(), run));
+    let gates = rig.settings.gate.iter().map(|gate| (format!("gate {}", gate.name), &gate.run));
+    let mut findings = Vec::new();
+    for (name, run) in setup.chain(gates) {
+        let what = format!("{}: {name}", rig.name());
+        let word = first_word(run);
+        findings.push(match word {
+            // A file of the project, or what only a shell can tell.
+            None => ok(&what, format!("`{run}` is the project's own")),
+            Some(word) => match find(town, &env, &rig.layout.root, word)? {
+                Some(path) => ok(&what, path),
+                None => bad(
+                    &what,
+                    format!("`{word}` is not in the workers' PATH"),
+                    "install it; the PATH is that of gt install",
+                ),
+            },
+        });
+    }
+    Ok(findings)
+}
+
+/// The first program of a command line; `None` for a path, and for what is no plain word.
+fn first_word(line: &str) -> Option<&str> {
+    let word = line.split_whitespace().find(|word| !is_assignment(word))?;
+    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c));
+    plain.then_some(word)
+}
+
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// Where a shell would find a program.
+fn find(town: &Town, env: &BTreeMap<String, String>, cwd: &Path, word: &str) -> Result<Option<String>> {
+    let argv = ["sh", "-c", "command -v -- \"$1\"", "sh", word].map(str::to_owned).to_vec();
+    let env = env.clone();
+    let command = ContainedCommand { argv, cwd: cwd.to_owned(), env, timeout: LOOK_LIMIT, log: log(town) };
+    let result = town.world().sessions().run(&command)?;
+    Ok((result.end == RunEnd::Passed).then(|| result.tail.into_iter().next().unwrap_or_else(|| word.to_owned())))
+}
+
+fn log(town: &Town) -> std::path::PathBuf {
+    town.layout.logs().join("agent-check.log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_command_line_is_its_first_plain_word() {
+        for (line, expected) in [
+            ("cargo test --all", Some("cargo")),
+            ("RUST_LOG=debug A=1 cargo test", Some("cargo")),
+            ("  make", Some("make")),
+            ("./run-tests", None),
+            ("(cd x && make)", None),
+            ("$TOOL test", None),
+            ("A=1", None),
+            ("", None),
+        ] {
+            assert_eq!(first_word(line), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Towns whose workers are a client with hooks: a shell script called `claude` that stands in for Claude Code, does what
+//! a file tells it to, and writes down what it was started with.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test stands outside of gt: it plays the client and looks at its files"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gt_town::world::real::RealWorld;
+use gt_town::world::{Said, World};
+use serde_json::Value;
+
+use crate::town::{GT, Output, RIG, Town, text, write};
+
+/// The client. `play/manner` says how it behaves: well, as if nobody were logged in, and so on.
+const CLIENT: &str = r#"#!/bin/sh
+play=$(dirname "$0")/../play
+if [ "$1" = --version ]; then echo "2.1.330 (Claude Code)"; exit 0; fi
+env > "$play/client.env"
+printf '%s\n' "$@" > "$play/client.args"
+settings=; stream=
+for word in "$@"; do
+    [ "$before" = --settings ] && settings=$word
+    [ "$word" = --input-format ] && stream=yes
+    before=$word
+done
+[ -n "$stream" ] && read -r first && printf '%s\n' "$first" > "$play/client.input"
+begin() {
+    mkdir -p "$(dirname "$settings")/moments"
+    : > "$(dirname "$settings")/moments/start"
+}
+echo started >> "$play/starts"
+case $(cat "$play/manner") in
+    well) begin; exec gt sim-worker ;;
+    login) echo "Not logged in · Please run /login"; exit 1 ;;
+    limit) echo "Claude usage limit reached. Your limit will reset at 3am"; exit 1 ;;
+    crash) echo "Segmentation fault"; exit 139 ;;
+    silent) exec sleep 600 ;;
+    slow) until [ -e "$play/go" ]; do sleep 0.05; done; begin; exec gt sim-worker ;;
+    trust)
+        printf ' Quick safety check: Is this a project you created or one you trust?\n > No, exit\n'
+        read -r answer
+        [ "$answer" = yes ] || exit 1
+        printf '\033[2J\033[H'; begin; exec gt sim-worker ;;
+esac
+"#;
+
+/// A town with the rig [`RIG`] whose workers are that client, behaving well, in this runtime.
+pub fn town(runtime: &str, more: &str) -> Town {
+    let mut town = Town::nowhere();
+    let tools = town.folder().join("tools");
+    write(&tools.join("claude"), CLIENT);
+    std::process::Command::new("chmod").arg("+x").arg(tools.join("claude")).status().unwrap();
+    town.set_env("PATH", &format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
+    let installed = town.gt_with(town.folder(), &[], &["install", "town"]);
+    assert_eq!(installed.code, 0, "{installed:?}");
+    town.settle(&format!("runtime = \"{runtime}\"\n{more}"));
+    let remote = town.project("main", &[("run-tests", "test ! -e red\n"), ("README.md", "An app\n")]);
+    town.ok(&["rig", "add", RIG, &remote.display().to_string(), "--prefix", "ap"]);
+    town.play_in_rig(RIG);
+    town.script(crate::town::WORK);
+    town.ok(&["rig", "set", RIG, "agent=claude", "landing=auto"]);
+    manner(&town, "well");
+    town
+}
+
+/// Says how clients that are started from now on behave.
+pub fn manner(town: &Town, word: &str) {
+    write(&play(town, "manner"), word);
+}
+
+/// A file of what the client was told and has written down.
+pub fn play(town: &Town, name: &str) -> PathBuf {
+    town.folder().join("play").join(name)
+}
+
+/// What the client has written down.
+pub fn noted(town: &Town, name: &str) -> String {
+    std::fs::read_to_string(play(town, name)).unwrap_or_default()
+}
+
+/// How often a client was started.
+pub fn starts(town: &Town) -> usize {
+    noted(town, "starts").lines().count()
+}
+
+/// A bead in the hands of a client.
+pub fn slung(town: &Town, title: &str) -> String {
+    let bead = town.bead(title);
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    bead
+}
+
+/// Types a line into the terminal of a bead's session, as a person would.
+pub fn type_in(town: &Town, bead: &str, line: &str) {
+    let world: Arc<dyn World> = Arc::new(RealWorld::new(GT.into()));
+    assert_eq!(world.sessions().say(&town.session(bead).0, line).unwrap(), Said::Sent);
+}
+
+#[test]
+fn a_client_gets_its_settings_its_prompt_and_a_session_of_its_own() {
+    let town = town("headless", "");
+    let home = town.folder().join("home");
+    write(&home.join(".claude.json"), "{\"mine\":1}");
+    write(&home.join(".claude/settings.json"), "{\"hooks\":{}}");
+    let before = town.listing(&home);
+    let bead = slung(&town, "Work");
+    town.wait_closed(&bead);
+
+    let args: Vec<String> = noted(&town, "client.args").lines().map(str::to_owned).collect();
+    let after = |word: &str| args[args.iter().position(|arg| arg == word).unwrap() + 1].clone();
+    assert_eq!((after("--permission-mode"), after("--input-format")), ("acceptEdits".into(), "stream-json".into()));
+    let (folder, _, _) = town.session(&bead);
+    assert_eq!(after("--settings"), folder.join("settings.json").display().to_string());
+    assert_eq!(after("--session-id").len(), 36);
+    let first: Value = serde_json::from_str(&noted(&town, "client.input")).unwrap();
+    let prompt = text(&first["message"]["content"][0]["text"]);
+    assert!(prompt.contains(&bead) && prompt.contains("gt prime"), "{prompt}");
+
+    let settings: Value = serde_json::from_slice(&std::fs::read(folder.join("settings.json")).unwrap()).unwrap();
+    assert_eq!(settings["hooks"].as_object().unwrap().len(), 9, "2.1.330 knows all of them");
+    let hook = text(&settings["hooks"]["Stop"][0]["hooks"][0]["command"]);
+    assert!(hook.contains("/bin/gt' moment stop --client claude"), "{hook}");
+    let allowed = settings["permissions"]["allow"].to_string();
+    assert!(allowed.contains("Bash(gt:*)") && allowed.contains("Bash(sh ./run-tests:*)"), "{allowed}");
+
+    assert_eq!(town.listing(&home), before, "nothing of the user's is touched");
+    let landed = town.git(&town.remote(), &["ls-tree", "-r", "--name-only", "main"]);
+    assert_eq!(landed, format!("README.md\nrun-tests\nwork/{bead}.txt"), "nothing of ours is in the project");
+}
+
+#[test]
+fn what_a_client_streams_is_read_as_what_it_does() {
+    let town = town("headless", "");
+    let lines = r#"{"type":"system","subtype":"init","session_id":"u","model":"m","permissionMode":"acceptEdits"}
+{"type":"assistant","session_id":"u","message":{"content":[{"type":"tool_use","name":"Bash","input":{"command":"gt prime"}}]}}"#;
+    let act =
+        format!("[[act]]\nstep = \"implement\"\nrun = [\"printf\", \"%s\\n\", '''{lines}''']\nskip_default = true\n");
+    town.script(&format!(
+        "{act}\n[[act]]\nstep = \"implement\"\nsignal = \"said\"\nawait = \"seen\"\n{}",
+        crate::town::WORK
+    ));
+    let bead = slung(&town, "Stream");
+    town.wait_for_mark("said");
+    let address = text(&town.json(&["bead", "show", &bead])[0]["assignee"]);
+    let peeked = town.ok(&["peek", &address]);
+    assert!(peeked.contains("> Bash: gt prime") && !peeked.contains("session_id"), "{peeked}");
+    assert!(town.ok(&["peek", &address, "--raw"]).contains("\"session_id\""));
+    town.signal("seen");
+    town.wait_closed(&bead);
+}
+
+#[test]
+fn starts_are_staggered_until_the_one_before_has_begun() {
+    let town = town("headless", "[agents.claude]\nstagger_seconds = 600\n");
+    manner(&town, "slow");
+    let first = slung(&town, "First");
+    town.wait_until("the first start", || starts(&town) == 1);
+    let second = slung(&town, "Second");
+    let waits = "SELECT count(*) FROM effects WHERE done_at IS NULL AND kind = 'start-session'";
+    town.wait_until("the second to be next", || town.ask(waits) == ["1"]);
+    town.let_patrols_pass();
+    assert_eq!(starts(&town), 1, "the second waits for the first");
+    town.signal("go");
+    town.wait_closed(&first);
+    town.wait_closed(&second);
+    assert_eq!(starts(&town), 2);
+}
+
+fn check(town: &Town, args: &[&str], code: i32) -> (Output, Vec<(String, String)>) {
+    let plain = town.gt(&[&["agent", "check"], args].concat());
+    assert_eq!(plain.code, code, "{plain:?}");
+    let output = town.gt(&[&["agent", "check"], args, &["--json"]].concat());
+    assert_eq!(output.code, code, "{output:?}");
+    let facts: Value = serde_json::from_str(&output.out).unwrap();
+    let findings = facts["check"]["findings"].as_array().unwrap().clone();
+    (plain, findings.iter().map(|f| (text(&f["what"]), text(&f["level"]))).collect())
+}
+
+fn level<'a>(findings: &'a [(String, String)], what: &str) -> &'a str {
+    &findings.iter().find(|(name, _)| name == what).unwrap_or_else(|| panic!("no {what}: {findings:?}")).1
+}
+
+#[test]
+fn a_check_says_what_is_missing_and_never_a_secret() {
+    let mut town = town("headless", "");
+    town.set_env("ANTHROPIC_API_KEY", "sk-ant-hush");
+    let home = town.folder().join("home");
+    let (said, findings) = check(&town, &["claude"], 5);
+    assert_eq!((level(&findings, "program"), level(&findings, "login")), ("ok", "bad"), "{findings:?}");
+    assert_eq!(level(&findings, "app: gate run-tests"), "ok", "{findings:?}");
+    assert!(said.out.contains("ANTHROPIC_API_KEY of your environment is not passed"), "{}", said.out);
+
+    let token = "{\"claudeAiOauth\":{\"accessToken\":\"oat-hush\",\"subscriptionType\":\"max\"}}";
+    write(&home.join(".claude/.credentials.json"), token);
+    write(
+        &home.join(".claude.json"),
+        "{\"hasCompletedOnboarding\":true,\"oauthAccount\":{\"emailAddress\":\"a@example.org\"}}",
+    );
+    let (said, findings) = check(&town, &["claude"], 0);
+    assert_eq!(level(&findings, "login"), "ok");
+    assert!(said.out.contains("logged in: max, a@example.org"), "{}", said.out);
+    assert!(!said.out.contains("hush"), "{}", said.out);
+
+    town.ok(&["rig", "gates", "add", RIG, "lint", "no-such-linter --all"]);
+    let (said, findings) = check(&town, &["claude", "--rig", RIG], 5);
+    assert_eq!(level(&findings, "app: gate lint"), "bad");
+    assert!(said.out.contains("`no-such-linter` is not in the workers' PATH"), "{}", said.out);
+    town.ok(&["rig", "gates", "remove", RIG, "lint"]);
+
+    town.edit(&town.root().join("town.toml"), |text| text + "[agents.claude]\nauth = \"api-key\"\n");
+    let (said, findings) = check(&town, &["claude"], 0);
+    assert_eq!(level(&findings, "who pays"), "ok");
+    assert!(said.out.contains("the account of the key in ANTHROPIC_API_KEY") && !said.out.contains("hush"));
+
+    town.edit(&town.root().join("town.toml"), |text| text + "command = [\"no-claude\"]\n");
+    assert_eq!(level(&check(&town, &["claude"], 5).1, "program"), "bad");
+    let unknown = town.gt(&["agent", "check", "nobody"]);
+    assert_eq!((unknown.code, unknown.err.contains("no kind of agent is called `nobody`")), (3, true), "{unknown:?}");
+}
+
+#[test]
+fn a_kind_of_ones_own_is_a_few_lines_and_a_built_in_one_is_changed_by_one() {
+    let town = town(
+        "headless",
+        "[agents.claude]\nenv = { MINE = \"1\", ANTHROPIC_API_KEY = \"hush\" }\n[agents.own]\ncommand = [\"own-agent\", \"{prompt}\"]\n",
+    );
+    let listed = town.json(&["agent", "list"]);
+    let kinds: Vec<(String, String)> =
+        listed["agents"].as_array().unwrap().iter().map(|a| (text(&a["kind"]), text(&a["source"]))).collect();
+    let expected = [("claude", "town.toml over gt"), ("own", "town.toml"), ("sim", "gt")];
+    assert_eq!(kinds, expected.map(|(kind, source)| (kind.to_owned(), source.to_owned())));
+    let shown = town.json(&["agent", "show", "claude"]);
+    let env = &shown["agent"]["preset"]["env"];
+    assert_eq!((text(&env["MINE"]), text(&env["DISABLE_AUTOUPDATER"])), ("1".into(), "1".into()), "{shown}");
+    let plain = town.ok(&["agent", "show", "claude"]);
+    assert!(plain.contains("[agents.claude]") && !plain.contains("hush"), "{plain}");
+}
+
+#[test]
+fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
+    let town = town("headless", "");
+    let file = town.rig().join("rig.toml");
+    town.edit(&file, |text| format!("# Ours, and dear to us.\n{text}"));
+    let gates = town.json(&["rig", "gates", "list", RIG]);
+    assert!(
+        town.ok(&["status"]).contains("claude, accept-edits (there is no sandbox, and nobody has said trust=bypass)")
+    );
+    town.ok(&["rig", "set", RIG, "trust=bypass", "runtime=headless"]);
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept.starts_with("# Ours, and dear to us.\n") && kept.contains("trust = \"bypass\""), "{kept}");
+    assert_eq!(town.json(&["rig", "gates", "list", RIG]), gates);
+    let events =
+        "SELECT subject || ' ' || before || ' ' || after FROM events WHERE event = 'rig-set' AND actor = 'overseer'";
+    assert!(town.ask(events).contains(&"app: trust \"accept-edits\" \"bypass\"".to_owned()), "{:?}", town.ask(events));
+    assert!(town.ok(&["status"]).contains("claude, bypass (a person has said so"));
+
+    let bead = slung(&town, "Work");
+    town.wait_closed(&bead);
+    assert!(noted(&town, "client.args").contains("--permission-mode\nbypassPermissions\n"));
+    let env = noted(&town, "client.env");
+    let is_root = town.ask("SELECT 1").len() == 1 && Path::new("/root").read_dir().is_ok();
+    assert_eq!(env.contains("IS_SANDBOX=1"), is_root, "only root needs it");
+
+    let refused = |args: &[&str], code: i32, why: &str| {
+        let before = std::fs::read_to_string(&file).unwrap();
+        let output = town.gt(&[&["rig", "set", RIG], args].concat());
+        assert_eq!((output.code, output.err.contains(why)), (code, true), "{output:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    };
+    refused(&["trust=always"], 1, "unknown variant");
+    refused(&["gate=none"], 2, "`gate` is no setting that can be set so");
+    refused(&["landing"], 2, "`landing` is no key=value");
+    refused(&["agent=nobody"], 3, "no kind of agent is called `nobody`");
+    town.ok(&["rig", "set", RIG, "trust="]);
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("trust"));
+}

@@ -1,0 +1,119 @@
+//! An agent that does not start stalls silently, or is started again for ever.
+
+use crate::clients::{manner, noted, slung, starts, town, type_in};
+use crate::town::{RIG, Town, text};
+
+/// What needs a person: the key of the one condition, and its text.
+fn needed(town: &Town) -> (String, String) {
+    let status = town.json(&["status"]);
+    let conditions = status["status"]["needs_you"].as_array().unwrap().clone();
+    assert_eq!(conditions.len(), 1, "{status}");
+    (text(&conditions[0]["key"]), text(&conditions[0]["text"]))
+}
+
+fn escalations(town: &Town) -> usize {
+    let count = "SELECT count(*) FROM beads WHERE title LIKE 'ESCALATION%'";
+    town.ask(count)[0].parse().unwrap()
+}
+
+/// Workers of such a client: that many are slung, that many clients are started, and one person is asked once.
+fn check_held(how: &str, beads: usize, clients: usize, key: &str, words: &[&str]) {
+    let town = town("headless", "[agents.claude]\nstagger_seconds = 600\nready_seconds = 600\n");
+    manner(&town, how);
+    let beads: Vec<String> = (0..beads).map(|number| slung(&town, &format!("Work {number}"))).collect();
+    town.wait_until("a person to be asked", || !town.conditions().is_empty());
+    town.let_patrols_pass();
+    let (found, told) = needed(&town);
+    assert_eq!(found, key, "{told}");
+    for word in words {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert_eq!(
+        (starts(&town), escalations(&town)),
+        (clients, 1),
+        "nothing is started again, and one person is asked once"
+    );
+
+    manner(&town, "well");
+    town.ok(&["doctor", "--retry"]);
+    beads.iter().for_each(|bead| town.wait_closed(bead));
+    assert_eq!(town.conditions(), [""; 0]);
+    assert_eq!((starts(&town), escalations(&town)), (clients + beads.len(), 1));
+}
+
+#[test]
+fn f20_nobody_logged_in_is_told_once_for_all_workers() {
+    let words = ["nobody is logged in", "gt agent check claude", "gt doctor --retry", "Please run /login"];
+    check_held("login", 3, 1, "agent:app:claude", &words);
+}
+
+#[test]
+fn f20_a_limit_at_the_start_is_told_once() {
+    check_held("limit", 1, 1, "agent:app:claude", &["the account's limit is used up", "reset at 3am"]);
+}
+
+#[test]
+fn f20_a_client_that_crashes_at_the_start_is_tried_twice() {
+    check_held("crash", 1, 2, "start:app/polecats/amber", &["ends before it has begun", "Segmentation fault"]);
+}
+
+#[test]
+fn f20_a_client_that_is_not_there_is_told_by_its_name() {
+    let town = town("headless", "[agents.claude]\nheadless = [\"no-claude\", \"{prompt}\"]\n");
+    let bead = slung(&town, "Work");
+    town.wait_until("a person to be asked", || !town.conditions().is_empty());
+    town.let_patrols_pass();
+    let (key, told) = needed(&town);
+    assert_eq!(key, "agent:app:claude");
+    assert!(told.contains("its program can't be started") && told.contains("gt agent check claude"), "{told}");
+    assert_eq!(town.ask("SELECT count(*) FROM incarnations"), ["1"], "nothing is started again");
+    assert!(text(&town.why(&bead)["answer"]).contains("its program can't be started"));
+    town.edit(&town.root().join("town.toml"), |text| {
+        text.replace("no-claude\"", "claude\", \"--settings\", \"{settings}\"")
+    });
+    town.ok(&["down"]);
+    town.ok(&["up"]);
+    town.ok(&["doctor", "--retry"]);
+    town.wait_closed(&bead);
+}
+
+#[test]
+fn f20_silence_past_the_deadline_is_told_with_what_was_seen() {
+    let town = town("headless", "[agents.claude]\nready_seconds = 2\n");
+    manner(&town, "silent");
+    let bead = slung(&town, "Work");
+    town.wait_until("a person to be asked", || !town.conditions().is_empty());
+    let (key, told) = needed(&town);
+    assert_eq!(key, "start:app/polecats/amber");
+    assert!(told.contains("nothing was seen of it by the deadline") && told.contains("gt session stop"), "{told}");
+    town.let_patrols_pass();
+    assert_eq!((starts(&town), escalations(&town)), (1, 1));
+    // What is known is not forgotten by who looks for the first time.
+    town.ok(&["witness", "run", "--once", RIG]);
+    assert_eq!(town.conditions(), ["start"]);
+    manner(&town, "well");
+    town.ok(&["session", "stop", "app/polecats/amber"]);
+    town.wait_closed(&bead);
+    assert_eq!((town.conditions().len(), escalations(&town)), (0, 1));
+}
+
+#[test]
+fn f20_a_dialog_is_a_persons_and_when_it_is_answered_work_goes_on() {
+    if !crate::terminals::has_tmux() {
+        return;
+    }
+    let town = town("tmux", "quiet_minutes = 1\n[agents.claude]\nready_seconds = 600\n");
+    manner(&town, "trust");
+    let bead = slung(&town, "Work");
+    town.wait_until("a person to be asked", || !town.conditions().is_empty());
+    town.let_patrols_pass();
+    let (key, told) = needed(&town);
+    assert_eq!(key, "start:app/polecats/amber");
+    for words in ["it asks whether to trust", "gt session attach app/polecats/amber", "> No, exit"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(!noted(&town, "client.args").contains("stream-json"), "a terminal has no stream");
+    type_in(&town, &bead, "yes");
+    town.wait_closed(&bead);
+    assert_eq!((town.conditions().len(), starts(&town), escalations(&town)), (0, 1, 1));
+}

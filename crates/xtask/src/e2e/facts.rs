@@ -46,7 +46,7 @@ fn hooks(outfit: &Outfit) -> Result<String, String> {
         {"when": {"said": "FACT-BLOCKED"}, "text": "Really done."},
         {"text": "Done."},
     ]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let deny = r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"FACT-REFUSED"}}"#;
         let deny = format!("tail -n 1 saw/PreToolUse | grep -q forbidden && echo '{deny}'; true");
         let after = r#"echo '{"hookSpecificOutput":{"hookEventName":"PostToolUse","additionalContext":"FACT-AFTER"}}'"#;
@@ -77,7 +77,7 @@ fn usage(outfit: &Outfit) -> Result<String, String> {
         {"unless": {"ran": "two"}, "text": "Second.", "calls": bash("echo two"), "usage": claim},
         {"text": "Done.", "usage": {"input": 7, "output": 1}},
     ]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let ended = desk.headless(&desk.settings(&[])?, &[], "go")?;
         let result = ended.last("result")?;
         let session = result["session_id"].as_str().ok_or("no session id")?;
@@ -96,7 +96,7 @@ fn usage(outfit: &Outfit) -> Result<String, String> {
 /// One process takes several messages from its input, each a turn.
 fn stream_input(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"when": {"last": "word-(?<n>\\d)"}, "text": "Got {{n}}."}]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let words = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
         let mut words: Vec<String> = words.map(str::to_owned).into();
         words.extend(desk.settings(&[("Stop", "true")])?);
@@ -121,7 +121,7 @@ fn stream_input(outfit: &Outfit) -> Result<String, String> {
 /// In a terminal: no dialog, ready, a second prompt typed, the end told.
 fn terminal(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"when": {"last": "second"}, "text": "Second answer."}, {"text": "First answer."}]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let settings = desk.settings(&[("SessionStart", "true"), ("Stop", "true"), ("SessionEnd", "true")])?;
         let terminal = desk.interactive(&settings, "first")?;
         desk.until("the first turn's end", &terminal, || desk.saw("Stop").len() == 1)?;
@@ -141,7 +141,7 @@ fn busy(outfit: &Outfit) -> Result<String, String> {
         {"unless": {"ran": "go"}, "calls": bash("touch begun; until test -e go; do sleep 0.1; done")},
         {"text": "Done."},
     ]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let terminal = desk.interactive(&desk.settings(&[("Stop", "true"), ("UserPromptSubmit", "true")])?, "first")?;
         desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
         terminal.type_line("TYPED-MEANWHILE")?;
@@ -159,7 +159,7 @@ fn busy(outfit: &Outfit) -> Result<String, String> {
 fn interrupt(outfit: &Outfit) -> Result<String, String> {
     let rules =
         json!([{"unless": {"ran": "sleep"}, "calls": bash("touch begun; sleep 60")}, {"text": "Second answer."}]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let settings = desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?;
         let terminal = desk.interactive(&settings, "first")?;
         desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
@@ -175,7 +175,7 @@ fn interrupt(outfit: &Outfit) -> Result<String, String> {
 
 /// A worktree is trusted by its repository's folder; trust of a folder above it is not enough.
 fn trust(outfit: &Outfit) -> Result<String, String> {
-    Desk::with(outfit, json!([]), |desk| {
+    Desk::with(outfit, &json!([]), |desk| {
         desk.git(&["init", "-q", "-b", "main", "first"])?;
         desk.git(&["-C", "first", "commit", "-q", "--allow-empty", "-m", "Begin"])?;
         desk.git(&["clone", "-q", "--bare", "first", "repo.git"])?;
@@ -196,7 +196,7 @@ fn trust(outfit: &Outfit) -> Result<String, String> {
 
 /// After eight blocks in a row, the ninth stop is let through.
 fn nine_stops(outfit: &Outfit) -> Result<String, String> {
-    Desk::with(outfit, json!([{"text": "Done."}]), |desk| {
+    Desk::with(outfit, &json!([{"text": "Done."}]), |desk| {
         let block = r#"echo '{"decision":"block","reason":"Go on."}'"#;
         desk.headless(&desk.settings(&[("Stop", block)])?, &[], "go")?;
         let stops = desk.saw("Stop").len();
@@ -210,7 +210,7 @@ fn background(outfit: &Outfit) -> Result<String, String> {
     let call =
         json!([{"tool": "Bash", "input": {"command": "sleep 4", "run_in_background": true, "description": "wait"}}]);
     let rules = json!([{"unless": {"ran": "sleep"}, "calls": call}, {"text": "Waiting."}]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let settings = desk.settings(&[("Stop", "true")])?;
         let terminal = desk.interactive(&settings, "go")?;
         desk.until("the turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
@@ -235,7 +235,7 @@ fn faults(outfit: &Outfit) -> Result<String, String> {
         ("bad JSON", json!("bad-json"), vec![json!("unknown"), Value::Null]),
     ] {
         let rules = json!([{"text": "Some words.", "fault": fault}]);
-        saw.push(Desk::with(outfit, rules, |desk| fault_ends(desk, name, &errors))?);
+        saw.push(Desk::with(outfit, &rules, |desk| fault_ends(desk, name, &errors))?);
     }
     Ok(saw.join(", "))
 }
@@ -255,7 +255,7 @@ fn fault_ends(desk: &Desk, name: &str, errors: &[Value]) -> Result<String, Strin
 /// A plan's limit: StopFailure says when it is over in words, the stream in seconds.
 fn limit(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"fault": {"limit": {"resets_in_s": 7200}}}]);
-    Desk::with_account(outfit, Account::Plan, rules, |desk| {
+    Desk::with_account(outfit, Account::Plan, &rules, |desk| {
         let ended = desk.headless(&desk.settings(&[("StopFailure", "true")])?, &[], "go")?;
         let failure = desk.saw("StopFailure").pop().ok_or("no StopFailure")?;
         let said = failure["last_assistant_message"].as_str().unwrap_or_default().to_owned();
@@ -269,7 +269,7 @@ fn limit(outfit: &Outfit) -> Result<String, String> {
 /// kill -9 in the middle of a tool; `--resume` goes on in the same conversation.
 fn kill_resume(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"unless": {"ran": "sleep"}, "calls": bash("touch begun; sleep 60")}, {"text": "Gone on."}]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let session = "0a0b0c0d-1111-4222-8333-444455556666";
         let settings = desk.settings(&[])?;
         let mut words = vec!["-p".to_owned(), "--session-id".to_owned(), session.to_owned()];
@@ -294,7 +294,7 @@ fn compaction(outfit: &Outfit) -> Result<String, String> {
         {"unless": {"anywhere": "All is well"}, "calls": bash("echo one"), "usage": {"input": 995_000, "output": 1}},
         {"text": "Done."},
     ]);
-    Desk::with(outfit, rules, |desk| {
+    Desk::with(outfit, &rules, |desk| {
         let settings = desk.settings(&[("SessionStart", "echo FACT-AGAIN"), ("PreCompact", "true")])?;
         desk.headless(&settings, &[], "go")?;
         let sources: Vec<Value> = desk.saw("SessionStart").iter().map(|start| start["source"].clone()).collect();

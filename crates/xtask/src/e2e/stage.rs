@@ -53,7 +53,7 @@ impl Desk {
     /// after a bad one it is kept, and named.
     pub fn with(
         outfit: &Outfit,
-        rules: Value,
+        rules: &Value,
         act: impl FnOnce(&Self) -> Result<String, String>,
     ) -> Result<String, String> {
         Self::with_account(outfit, Account::Key, rules, act)
@@ -63,7 +63,7 @@ impl Desk {
     pub fn with_account(
         outfit: &Outfit,
         account: Account,
-        rules: Value,
+        rules: &Value,
         act: impl FnOnce(&Self) -> Result<String, String>,
     ) -> Result<String, String> {
         let folder = tempfile::Builder::new().prefix("gt-e2e-").tempdir().map_err(text)?;
@@ -75,7 +75,7 @@ impl Desk {
         })
     }
 
-    fn open(outfit: &Outfit, folder: &Path, account: Account, rules: Value) -> Result<Self, String> {
+    fn open(outfit: &Outfit, folder: &Path, account: Account, rules: &Value) -> Result<Self, String> {
         let folder = folder.canonicalize().map_err(text)?;
         let log = folder.join("model.log");
         let fake = FakeModel::start(script(rules)?, 0, Some(&log)).map_err(text)?;
@@ -210,7 +210,7 @@ pub fn end_all(folder: &Path) {
 }
 
 /// A script from its rules.
-pub fn script(rules: Value) -> Result<Script, String> {
+pub fn script(rules: &Value) -> Result<Script, String> {
     Script::parse(&json!({"rules": rules}).to_string()).map_err(|e| format!("the script: {e}"))
 }
 

@@ -60,7 +60,7 @@ impl TownStage {
     pub fn with(
         outfit: &Outfit,
         runtime: Runtime,
-        rules: Value,
+        rules: &Value,
         act: impl FnOnce(&Self) -> Result<String, String>,
     ) -> Result<String, String> {
         let folder = tempfile::Builder::new().prefix("gt-e2e-").tempdir().map_err(text)?;
@@ -77,7 +77,7 @@ impl TownStage {
         })
     }
 
-    fn open(outfit: &Outfit, folder: &Path, runtime: Runtime, rules: Value) -> Result<Self, String> {
+    fn open(outfit: &Outfit, folder: &Path, runtime: Runtime, rules: &Value) -> Result<Self, String> {
         let fake = FakeModel::start(polecat_after(rules)?, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let home = folder.join("home");
         // A worktree is trusted by the folder of its repository, whatever is above it.
@@ -261,10 +261,10 @@ impl TownStage {
 }
 
 /// The script of a polecat that does something of its own first.
-pub fn polecat_after(rules: Value) -> Result<Script, String> {
+pub fn polecat_after(rules: &Value) -> Result<Script, String> {
     let mut all = rules.as_array().cloned().unwrap_or_default();
     all.extend(polecat());
-    script(Value::Array(all))
+    script(&Value::Array(all))
 }
 
 /// How a polecat works: by what it was told last, never by how often it was asked.

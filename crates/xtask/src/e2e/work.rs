@@ -53,7 +53,7 @@ fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> 
 fn lands(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let daemon = "setsid -f sleep 4242 </dev/null >/dev/null 2>&1; gt step done self-review";
     let rules = json!([{"when": {"new": "Step \\d of \\d: self-review"}, "calls": bash(daemon)}]);
-    TownStage::with(outfit, runtime, rules, |town| {
+    TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A first thing")?;
         town.until("the daemon", || town.agents_have("sleep 4242").then_some(()))?;
         town.landed(&bead)?;
@@ -72,7 +72,7 @@ fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let rules = json!([
         {"when": {"new": AT_WORK}, "unless": {"anywhere": "You go on where another stopped"}, "calls": bash(long)},
     ]);
-    TownStage::with(outfit, runtime, rules, |town| {
+    TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing that takes long")?;
         let session = town.until("the tool", || {
             let session = town.sessions(&bead).ok()?.pop()?;
@@ -99,7 +99,7 @@ fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
 
 /// Ten at once finish ten beads.
 fn ten(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
-    TownStage::with(outfit, runtime, json!([]), |town| {
+    TownStage::with(outfit, runtime, &json!([]), |town| {
         let titles: Vec<String> = (1..=10).map(|n| format!("Thing number {n}")).collect();
         let beads = town.sling_all(&titles.iter().map(String::as_str).collect::<Vec<_>>())?;
         beads.iter().try_for_each(|bead| town.landed(bead))?;
@@ -112,7 +112,7 @@ fn ten(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
 fn mail(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let long = "touch waiting; until test -e go; do sleep 0.1; done; echo WAITED";
     let rules = json!([{"when": {"new": AT_WORK}, "unless": {"ran": "WAITED"}, "calls": bash(long)}]);
-    TownStage::with(outfit, runtime, rules, |town| {
+    TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing with mail")?;
         let (session, worktree) = town.until("the tool", || {
             let session = town.sessions(&bead).ok()?.pop()?;
@@ -141,7 +141,7 @@ fn mail(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
 fn stop(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let enough = "I think that is all.";
     let rules = json!([{"when": {"new": AT_WORK}, "unless": {"anywhere": enough}, "text": enough}]);
-    TownStage::with(outfit, runtime, rules, |town| {
+    TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing that seems done")?;
         town.landed(&bead)?;
         town.heard(&[REFUSED_STOP, "step 4 of 9 implement"])?;
@@ -159,7 +159,7 @@ fn background(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         {"when": {"result": "running in (the )?background"}, "text": "I wait for my background work."},
         {"when": {"new": AT_WORK}, "unless": {"ran": "sleep 3"}, "calls": [{"tool": "Bash", "input": input}]},
     ]);
-    TownStage::with(outfit, runtime, rules, |town| {
+    TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing in the background")?;
         town.landed(&bead)?;
         town.has_landed_file("background.txt")?;
@@ -176,7 +176,7 @@ fn guard(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let rules = json!([
         {"when": {"new": AT_WORK}, "unless": {"ran": "git stash drop"}, "calls": bash("touch was-run.txt; git stash drop")},
     ]);
-    TownStage::with(outfit, runtime, rules, |town| {
+    TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing with a stash")?;
         town.landed(&bead)?;
         town.heard(&["the stash is one for all worktrees"])?;
@@ -188,7 +188,7 @@ fn guard(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
 /// An account at its limit parks its kind of agent: nobody is started or ended for it. When it is over, work goes on.
 fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let rules = json!([{"when": {"new": AT_WORK}, "fault": {"limit": {"resets_in_s": RESETS_IN_S}}}]);
-    TownStage::with(outfit, runtime, rules, |town| {
+    TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing to wait for")?;
         let said = town.until("the limit", || {
             let status = town.gt(&["status"]).ok()?;
@@ -200,7 +200,7 @@ fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         let is_right = away.is_some_and(|seconds| (RESETS_IN_S - 120..=RESETS_IN_S + 60).contains(&seconds));
         check(is_right, || format!("it is not parked until the reset, in {RESETS_IN_S} s: {said}"))?;
         let asked = town.fake.asked().len();
-        town.fake.play(polecat_after(json!([]))?);
+        town.fake.play(polecat_after(&json!([]))?);
         std::thread::sleep(Duration::from_secs(3));
         check(town.fake.asked().len() == asked, || "the model was asked while parked".to_owned())?;
         town.gt(&["resume", "--agent", "claude"])?;

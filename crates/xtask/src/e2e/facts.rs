@@ -252,17 +252,23 @@ fn fault_ends(desk: &Desk, name: &str, errors: &[Value]) -> Result<String, Strin
     Ok(format!("{name}: {told} after {asked} requests"))
 }
 
-/// A plan's limit: StopFailure says when it is over in words, the stream in seconds.
+/// A plan's limit: StopFailure says in words when it is over; the stream, and by then the transcript, in seconds.
 fn limit(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"fault": {"limit": {"resets_in_s": 7200}}}]);
     Desk::with_account(outfit, Account::Plan, &rules, |desk| {
-        let ended = desk.headless(&desk.settings(&[("StopFailure", "true")])?, &[], "go")?;
+        let copy = r#"cp "$(sed -n 's/.*"transcript_path":"\([^"]*\)".*/\1/p' saw/StopFailure)" transcript"#;
+        let ended = desk.headless(&desk.settings(&[("StopFailure", copy)])?, &[], "go")?;
         let failure = desk.saw("StopFailure").pop().ok_or("no StopFailure")?;
         let said = failure["last_assistant_message"].as_str().unwrap_or_default().to_owned();
         check(failure["error"] == "rate_limit" && said.contains("resets"), || failure.to_string())?;
         let event = &ended.last("rate_limit_event")?["rate_limit_info"];
         check(event["status"] == "rejected" && event["resetsAt"].is_u64(), || event.to_string())?;
-        Ok(format!("\"{said}\"; the stream has resetsAt {}", event["resetsAt"]))
+        let transcript = std::fs::read_to_string(desk.folder.join("transcript")).map_err(text)?;
+        let lines = transcript.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let told: Vec<Value> =
+            lines.map(|line| line["quotaLimits"]["resetsAt"].clone()).filter(Value::is_u64).collect();
+        check(told == [event["resetsAt"].clone()], || format!("the transcript has {told:?}"))?;
+        Ok(format!("\"{said}\"; stream and transcript have resetsAt {}", event["resetsAt"]))
     })
 }
 

@@ -15,6 +15,7 @@ mod town;
 mod work;
 
 use client::Client;
+use tempfile::TempDir;
 
 /// Set in the process that runs inside the namespace.
 const INSIDE: &str = "GT_E2E_INSIDE";
@@ -37,6 +38,9 @@ pub struct Args {
     /// List the scenarios and run none
     #[arg(long)]
     list: bool,
+    /// Keep the folders of what went well too
+    #[arg(long)]
+    keep: bool,
     /// This `gt` instead of a build of this workspace
     #[arg(long)]
     gt: Option<PathBuf>,
@@ -51,6 +55,19 @@ struct Scenario {
 /// What scenarios run with.
 struct Outfit {
     client: Client,
+    /// Whether all folders are kept.
+    keep: bool,
+}
+
+impl Outfit {
+    /// Deletes a scenario's folder if it went well and is not wanted, else names it.
+    fn put_away(&self, folder: TempDir, result: Result<String, String>) -> Result<String, String> {
+        if result.is_ok() && !self.keep {
+            return result;
+        }
+        let kept = format!("\n    kept: {}", folder.keep().display());
+        result.map(|saw| saw + &kept).map_err(|why| why + &kept)
+    }
 }
 
 /// Runs the scenarios: outside it sees to what they need, and calls itself inside.
@@ -107,7 +124,12 @@ fn enter(args: &Args, client: &Path) -> Result<(), String> {
     let this = std::env::current_exe().map_err(|e| e.to_string())?;
     let mut command = Command::new("unshare");
     command.args(["-rn", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).arg(this);
-    command.args(["e2e", "claude", "--gt"]).arg(gt).args(&args.names).env(INSIDE, client);
+    command
+        .args(["e2e", "claude", "--gt"])
+        .arg(gt)
+        .args(&args.names)
+        .args(args.keep.then_some("--keep"))
+        .env(INSIDE, client);
     let status = command.status().map_err(|e| format!("unshare can't be started: {e}"))?;
     if status.success() { Ok(()) } else { Err("not all scenarios went well".to_owned()) }
 }
@@ -115,7 +137,7 @@ fn enter(args: &Args, client: &Path) -> Result<(), String> {
 fn play(args: &Args, chosen: &[&Scenario]) -> Result<(), String> {
     let program = std::env::var_os(INSIDE).map(PathBuf::from).ok_or("no client")?;
     let gt = args.gt.clone().ok_or("--gt is missing")?;
-    let outfit = Outfit { client: Client { program, gt } };
+    let outfit = Outfit { client: Client { program, gt }, keep: args.keep };
     let begin = Instant::now();
     let mut red = Vec::new();
     for scenario in chosen {

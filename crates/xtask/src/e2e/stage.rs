@@ -69,10 +69,10 @@ impl Desk {
         let folder = tempfile::Builder::new().prefix("gt-e2e-").tempdir().map_err(text)?;
         let desk = Self::open(outfit, folder.path(), account, rules)?;
         let result = act(&desk).and_then(|saw| processes::gone(&desk.folder, AFTERLIFE).map(|()| saw));
-        result.map_err(|why| {
+        if result.is_err() {
             desk.end_all();
-            format!("{why}\n    kept: {}", folder.keep().display())
-        })
+        }
+        outfit.put_away(folder, result)
     }
 
     fn open(outfit: &Outfit, folder: &Path, account: Account, rules: &Value) -> Result<Self, String> {

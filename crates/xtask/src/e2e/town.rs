@@ -71,10 +71,10 @@ impl TownStage {
             let down = town.gt(&["down", "--now"]);
             saw.and_then(|saw| down.and_then(|_| processes::gone(&whole, AFTERLIFE)).map(|()| saw))
         });
-        result.map_err(|why| {
+        if result.is_err() {
             stage::end_all(&whole);
-            format!("{why}\n    kept: {}", folder.keep().display())
-        })
+        }
+        outfit.put_away(folder, result)
     }
 
     fn open(outfit: &Outfit, folder: &Path, runtime: Runtime, rules: &Value) -> Result<Self, String> {

@@ -1,7 +1,6 @@
 //! What the design takes for a fact about the client, proved with nothing of `gt`: if a new version behaves otherwise,
 //! one of these goes red first.
 
-use std::io::Write;
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -97,17 +96,9 @@ fn usage(outfit: &Outfit) -> Result<String, String> {
 fn stream_input(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"when": {"last": "word-(?<n>\\d)"}, "text": "Got {{n}}."}]);
     Desk::with(outfit, &rules, |desk| {
-        let words = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
-        let mut words: Vec<String> = words.map(str::to_owned).into();
-        words.extend(desk.settings(&[("Stop", "true")])?);
-        let mut child = desk.start(&words, Stdio::piped())?;
-        let mut input = child.stdin.take().ok_or("no input")?;
+        let (child, mut input) = desk.listening(&desk.settings(&[("Stop", "true")])?)?;
         for n in 1..=2 {
-            let message = json!({"type": "user", "message": {"role": "user", "content": format!("word-{n}")}});
-            writeln!(input, "{message}").map_err(text)?;
-            super::processes::until("a turn's end", super::stage::LIMIT, || {
-                (desk.saw("Stop").len() == n).then_some(())
-            })?;
+            desk.tell(&mut input, &format!("word-{n}"), "Stop", n)?;
         }
         drop(input);
         let ended = desk.ended(child)?;
@@ -222,51 +213,55 @@ fn background(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// Errors of the API end the turn with StopFailure, never with Stop. Where an answer can't be read, a headless client
-/// ends before or after StopFailure was told, so that only its end is sure.
+/// Errors of the API end the turn with StopFailure, never with Stop. The client does not wait for that hook, so only one
+/// that goes on living (as here) is sure to tell of it.
 fn faults(outfit: &Outfit) -> Result<String, String> {
     let status = |status: u16| json!({"status": {"status": status}});
     let mut saw = Vec::new();
-    for (name, fault, errors) in [
-        ("401", status(401), vec![json!("authentication_failed")]),
-        ("429", status(429), vec![json!("rate_limit")]),
-        ("529", status(529), vec![json!("server_error")]),
-        ("cut", json!("cut"), vec![json!("server_error")]),
-        ("bad JSON", json!("bad-json"), vec![json!("unknown"), Value::Null]),
+    for (name, fault, error) in [
+        ("401", status(401), "authentication_failed"),
+        ("429", status(429), "rate_limit"),
+        ("529", status(529), "server_error"),
+        ("cut", json!("cut"), "server_error"),
+        ("bad JSON", json!("bad-json"), "unknown"),
     ] {
         let rules = json!([{"text": "Some words.", "fault": fault}]);
-        saw.push(Desk::with(outfit, &rules, |desk| fault_ends(desk, name, &errors))?);
+        saw.push(Desk::with(outfit, &rules, |desk| fault_ends(desk, name, error))?);
     }
     Ok(saw.join(", "))
 }
 
-fn fault_ends(desk: &Desk, name: &str, errors: &[Value]) -> Result<String, String> {
-    let settings = desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?;
-    let ended = desk.headless(&settings, &[], "go")?;
-    let (failure, stops) = (desk.saw("StopFailure").pop(), desk.saw("Stop").len());
-    let told = failure.map(|failure| failure["error"].clone()).unwrap_or_default();
-    check(errors.contains(&told), || format!("{name}: StopFailure says {told}"))?;
-    check(stops == 0, || format!("{name}: a Stop, {:?}", ended.last("result")))?;
+fn fault_ends(desk: &Desk, name: &str, error: &str) -> Result<String, String> {
+    let (child, mut input) = desk.listening(&desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?)?;
+    desk.tell(&mut input, "go", "StopFailure", 1)?;
+    drop(input);
+    let ended = desk.ended(child)?;
+    let told = desk.saw("StopFailure")[0]["error"].clone();
+    check(told == error, || format!("{name}: StopFailure says {told}"))?;
+    check(desk.saw("Stop").is_empty(), || format!("{name}: a Stop, {:?}", ended.last("result")))?;
     check(!ended.status.success(), || format!("{name}: it ended with {}", ended.status))?;
     let asked = desk.fake.asked().iter().filter(|asked| !asked.conversation.is_aside()).count();
     Ok(format!("{name}: {told} after {asked} requests"))
 }
 
-/// A plan's limit: StopFailure says in words when it is over; the stream, and by then the transcript, in seconds.
+/// A plan's limit: StopFailure says in words when it is over; the stream, and a moment later the transcript, in
+/// seconds.
 fn limit(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"fault": {"limit": {"resets_in_s": 7200}}}]);
     Desk::with_account(outfit, Account::Plan, &rules, |desk| {
-        let copy = r#"cp "$(sed -n 's/.*"transcript_path":"\([^"]*\)".*/\1/p' saw/StopFailure)" transcript"#;
-        let ended = desk.headless(&desk.settings(&[("StopFailure", copy)])?, &[], "go")?;
+        let (child, mut input) = desk.listening(&desk.settings(&[("StopFailure", "true")])?)?;
+        desk.tell(&mut input, "go", "StopFailure", 1)?;
+        drop(input);
+        let ended = desk.ended(child)?;
         let failure = desk.saw("StopFailure").pop().ok_or("no StopFailure")?;
         let said = failure["last_assistant_message"].as_str().unwrap_or_default().to_owned();
         check(failure["error"] == "rate_limit" && said.contains("resets"), || failure.to_string())?;
         let event = &ended.last("rate_limit_event")?["rate_limit_info"];
         check(event["status"] == "rejected" && event["resetsAt"].is_u64(), || event.to_string())?;
-        let transcript = std::fs::read_to_string(desk.folder.join("transcript")).map_err(text)?;
-        let lines = transcript.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let told: Vec<Value> =
-            lines.map(|line| line["quotaLimits"]["resetsAt"].clone()).filter(Value::is_u64).collect();
+        let session = failure["session_id"].as_str().unwrap_or_default();
+        let told =
+            desk.transcript(session)?.iter().map(|line| line["quotaLimits"]["resetsAt"].clone()).collect::<Vec<_>>();
+        let told: Vec<Value> = told.into_iter().filter(Value::is_u64).collect();
         check(told == [event["resetsAt"].clone()], || format!("the transcript has {told:?}"))?;
         Ok(format!("\"{said}\"; stream and transcript have resetsAt {}", event["resetsAt"]))
     })

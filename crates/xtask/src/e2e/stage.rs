@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use gt_testkit::fake_model::{Claimed, FakeModel, Script};
@@ -150,6 +151,23 @@ impl Desk {
         self.ended(self.start(&words, Stdio::null())?)
     }
 
+    /// Starts the client without a terminal, to be told messages through its input.
+    pub fn listening(&self, settings: &[String]) -> Result<(Child, ChildStdin), String> {
+        let words = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
+        let mut words: Vec<String> = words.map(str::to_owned).into();
+        words.extend(settings.iter().cloned());
+        let mut child = self.start(&words, Stdio::piped())?;
+        let input = child.stdin.take().ok_or("no input")?;
+        Ok((child, input))
+    }
+
+    /// Tells a listening client something, and waits until it has told `count` times of an event.
+    pub fn tell(&self, input: &mut ChildStdin, words: &str, event: &str, count: usize) -> Result<(), String> {
+        let message = json!({"type": "user", "message": {"role": "user", "content": words}});
+        writeln!(input, "{message}").map_err(text)?;
+        processes::until(event, LIMIT, || (self.saw(event).len() == count).then_some(()))
+    }
+
     /// Starts the client in a terminal.
     pub fn interactive(&self, settings: &[String], prompt: &str) -> Result<Terminal, String> {
         self.interactive_in(&self.work(), settings, prompt)
@@ -190,6 +208,11 @@ impl Desk {
         if silent.is_empty() { Ok(()) } else { Err(format!("never reached the model: {}", silent.join(", "))) }
     }
 
+    /// The lines of a session's transcript.
+    pub fn transcript(&self, session: &str) -> Result<Vec<Value>, String> {
+        transcript(&self.folder.join("home/.claude"), session)
+    }
+
     /// Usage as the transcript of a session says it, each message counted once.
     pub fn transcript_usage(&self, session: &str) -> Result<Claimed, String> {
         transcript_usage(&self.folder.join("home/.claude"), session)
@@ -214,15 +237,19 @@ pub fn script(rules: &Value) -> Result<Script, String> {
     Script::parse(&json!({"rules": rules}).to_string()).map_err(|e| format!("the script: {e}"))
 }
 
-/// Usage as the transcripts below a config folder say it for one session.
-pub fn transcript_usage(config: &Path, session: &str) -> Result<Claimed, String> {
+/// The lines of a session's transcript below a config folder.
+pub fn transcript(config: &Path, session: &str) -> Result<Vec<Value>, String> {
     let name = format!("{session}.jsonl");
     let projects = std::fs::read_dir(config.join("projects")).map_err(text)?.flatten();
     let file = projects.map(|entry| entry.path().join(&name)).find(|file| file.is_file());
-    let file = file.ok_or_else(|| format!("no transcript of {session}"))?;
-    let lines = std::fs::read_to_string(file).map_err(text)?;
+    let lines = std::fs::read_to_string(file.ok_or_else(|| format!("no transcript of {session}"))?).map_err(text)?;
+    Ok(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Usage as the transcripts below a config folder say it for one session.
+pub fn transcript_usage(config: &Path, session: &str) -> Result<Claimed, String> {
     let mut messages: BTreeMap<String, Value> = BTreeMap::new();
-    for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+    for line in transcript(config, session)? {
         let message = &line["message"];
         // What the client makes up itself, to show an error, has no tokens.
         if line["type"] == "assistant" && message["model"] != "<synthetic>" {

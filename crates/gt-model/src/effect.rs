@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::id::{AttemptId, IncarnationId, MrId, RigName, Sha};
 
 /// One act on the outside world.
@@ -66,6 +67,21 @@ pub enum Effect {
         /// Whose.
         attempt: AttemptId,
     },
+    /// Put the mayor's reading worktree of a rig at the trunk.
+    ReadTrunk {
+        /// Which rig.
+        rig: RigName,
+    },
+    /// Add the worktree of a crew member's workspace.
+    AddCrew {
+        /// Whose.
+        crew: Address,
+    },
+    /// Snapshot a crew member's workspace and move it into the archive.
+    ArchiveCrew {
+        /// Whose.
+        crew: Address,
+    },
     /// Put a ref of the rig back to where we know it was (or remove it), since somebody else moved it.
     UndoRef {
         /// Which rig.
@@ -94,6 +110,9 @@ impl Effect {
             Self::PinMr { .. } => "pin-mr",
             Self::Land { .. } => "land",
             Self::DropBranch { .. } => "drop-branch",
+            Self::ReadTrunk { .. } => "read-trunk",
+            Self::AddCrew { .. } => "add-crew",
+            Self::ArchiveCrew { .. } => "archive-crew",
             Self::UndoRef { .. } => "undo-ref",
         }
     }
@@ -111,6 +130,9 @@ impl Effect {
         "pin-mr",
         "land",
         "drop-branch",
+        "read-trunk",
+        "add-crew",
+        "archive-crew",
         "undo-ref",
     ];
 }

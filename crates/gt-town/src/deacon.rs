@@ -13,6 +13,7 @@ use crate::observed::Observed;
 use crate::port;
 use crate::refinery;
 use crate::retention::{self, Schedule};
+use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::witness::{self, Watch};
 
@@ -43,6 +44,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
             .and_then(|rig| witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).map(|_| ()));
         note_state(town, "patrol", &name, patrol)?;
     }
+    standing::patrol(town, &mut memory.observed)?;
     handle_mail(town)?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;

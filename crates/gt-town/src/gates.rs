@@ -69,7 +69,7 @@ fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, label: &str) -> R
     let result = town.world().sessions().run(&ContainedCommand {
         argv: vec!["sh".to_owned(), "-c".to_owned(), gate.run.clone()],
         cwd: folder.to_owned(),
-        env: worker_env::environment(town, rig, None, None),
+        env: worker_env::environment(town, Some(rig), None, None),
         timeout: Duration::from_secs(gate.timeout_seconds),
         log: log.clone(),
     })?;

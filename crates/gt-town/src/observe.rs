@@ -9,9 +9,13 @@ use crate::agents::{launch, readiness};
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
+use crate::moments::{self, HookTrouble};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
+use crate::sandbox;
 use crate::sessions;
+use crate::settings::Sandbox;
+use crate::standing::{self, AgentStatus};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -25,12 +29,16 @@ pub struct TownStatus {
     pub needs_you: Vec<Condition>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
+    /// The mayor and crew.
+    pub agents: Vec<AgentStatus>,
     /// Its workers.
     pub workers: Vec<WorkerStatus>,
     /// Its merge requests that are not over.
     pub queue: Vec<QueueItem>,
     /// Beads that could be slung now.
     pub ready: usize,
+    /// Calls of clients' hooks that went wrong of late.
+    pub hooks: Option<HookTrouble>,
 }
 
 /// A rig at one moment.
@@ -105,6 +113,12 @@ const FOR_A_PERSON: &[&str] = &[
     "feed",
     "paused",
     "deacon",
+    "limit",
+    "login",
+    "asks",
+    "long-tool",
+    standing::GAVE_UP,
+    standing::UNHEARD,
     readiness::WORKER_CONDITION,
     readiness::KIND_CONDITION,
 ];
@@ -114,6 +128,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     let rigs = town.rigs()?;
     let deacon = town.deacon_runs()?;
     let now = town.world().clock().now();
+    let hooks = moments::trouble(town)?;
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
@@ -122,9 +137,11 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             deacon,
             needs_you,
             rigs: rigs.iter().map(|rig| rig_status(town, rig)).collect(),
+            agents: standing::all_in(town, view)?,
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
+            hooks,
         })
     })
 }
@@ -336,6 +353,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.push(gates_check(&rig));
         checks.push(agent_check(town, &rig));
         checks.push(runtime_check(town, &rig));
+        checks.extend(sandbox_check(town, &rig));
         checks.push(formula_check(town, &rig));
         checks.push(remote_check(town, &rig));
     }
@@ -409,7 +427,7 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
     let program = preset.command.first().cloned().unwrap_or_default();
     let bin = town.layout.bin().join("gt").display().to_string();
     let program = program.replace("{gt}", &bin);
-    let env = worker_env::environment(town, rig, Some(&preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(&preset), None);
     let path = env.get("PATH").cloned().unwrap_or_default();
     let exists = |path: std::path::PathBuf| town.world().disk().exists(&path);
     let found = program.contains('/') && exists(program.clone().into())
@@ -422,12 +440,27 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
 
 /// Whether the tmux is there that the rig's sessions are to run in.
 fn runtime_check(town: &Town, rig: &Rig) -> Check {
-    let env = worker_env::environment(town, rig, None, None);
-    let (problem, fine) = match sessions::choose(town, rig, None, &env) {
+    let env = worker_env::environment(town, Some(rig), None, None);
+    let (problem, fine) = match sessions::choose(town, Some(rig), None, &env) {
         Ok(runtime) => (None, runtime.as_str()),
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };
     check(&format!("{}: runtime", rig.name()), problem, fine)
+}
+
+/// Whether the sandbox can be made that the rig wants.
+fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
+    let name = format!("{}: sandbox", rig.name());
+    let env = worker_env::environment(town, Some(rig), None, None);
+    match rig.settings.sandbox {
+        Sandbox::None => None,
+        Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
+            Ok(program) => check(&name, None, &program.display().to_string()),
+            Err(error) => {
+                check(&name, Some((error.to_string(), "install bubblewrap, or gt rig set <rig> sandbox=none")), "")
+            }
+        }),
+    }
 }
 
 fn formula_check(town: &Town, rig: &Rig) -> Check {

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun};
-use crate::ledger::View;
+use crate::ledger::{Agent, View};
+use crate::reading;
 use crate::settings::{Gate, RigSettings, WorktreeSettings};
 use crate::setup;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
@@ -60,6 +61,7 @@ const UNFINISHED: &str = ".adding";
 
 /// Adds a rig: all of it, or nothing.
 pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
+    only_a_person(caller, "adds")?;
     let name = RigName::parse(&new.name)?;
     let held = town.lock("rigs")?;
     let prefix = free_prefix(town, &name, new.prefix.as_deref())?;
@@ -78,6 +80,13 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
         disk.remove(&layout.root)?;
     }
     added
+}
+
+fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
+    if caller.is_overseer() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("only a person {what} rigs"), "ask the overseer by mail"))
 }
 
 /// What was settled before anything is made.
@@ -256,6 +265,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         if let Some(why) = held_because {
             tx.raise("rig-held", site.name.as_str(), why)?;
         }
+        reading::decide(tx, &site.name)?;
         Ok::<_, Error>(())
     })?;
     disk.remove(&layout.root.join(UNFINISHED))?;
@@ -495,6 +505,7 @@ fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)
 
 /// Takes a rig out of the town. Its folder goes into the town's archive, its beads stay. Answers with where it went.
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<PathBuf> {
+    only_a_person(caller, "removes")?;
     let _held = town.lock("rigs")?;
     town.ledger.read(|view| refuse_busy(view, rig))?;
     let archive = town.layout.archive();
@@ -519,6 +530,12 @@ pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<
 fn refuse_busy(view: &View<'_>, rig: &Rig) -> Result<()> {
     let present = view.present_attempts()?.into_iter().filter(|a| &a.rig == rig.name());
     let busy: Vec<String> = present.map(|a| a.bead.0).collect();
+    let crew: Vec<_> = view.agents()?.into_iter().filter(|agent| agent.rig() == Some(rig.name())).collect();
+    if let Some(first) = crew.first() {
+        let names = crew.iter().map(Agent::name).collect::<Vec<_>>().join(", ");
+        let hint = format!("gt crew remove {} {}", rig.name(), first.name());
+        return Err(Error::refused(format!("the rig {} has crew: {names}", rig.name()), hint));
+    }
     if busy.is_empty() {
         return Ok(());
     }

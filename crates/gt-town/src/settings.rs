@@ -79,6 +79,8 @@ pub struct TownSettings {
     pub max_reworks: u32,
     /// How long what is over is kept.
     pub retention: RetentionSettings,
+    /// The mayor.
+    pub mayor: MayorSettings,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
 }
@@ -97,13 +99,14 @@ impl Default for TownSettings {
             back_off_seconds: 5,
             max_reworks: 3,
             retention: RetentionSettings::default(),
+            mayor: MayorSettings::default(),
             agents: BTreeMap::new(),
         }
     }
 }
 
 impl TownSettings {
-    /// The limits of a witness's patrol.
+    /// The limits of a patrol.
     pub fn patrol_limits(&self) -> PatrolLimits {
         // 0: nobody is ended for silence.
         let quiet = match self.quiet_minutes {
@@ -114,8 +117,17 @@ impl TownSettings {
             quiet,
             incarnations: self.max_incarnations,
             back_off: Duration::from_secs(self.back_off_seconds),
+            tool: SHORTEST_TOOL_LIMIT,
         }
     }
+}
+
+/// Settings of the mayor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MayorSettings {
+    /// The kind of agent that it is; otherwise as the town says.
+    pub agent: Option<String>,
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.
@@ -460,7 +472,16 @@ impl Default for RigSettings {
     }
 }
 
+/// A tool may take this long in any rig.
+const SHORTEST_TOOL_LIMIT: Duration = Duration::from_hours(1);
+
 impl RigSettings {
+    /// How long a worker's tool may take before a person is told: twice as long as the longest gate, or an hour.
+    pub fn tool_limit(&self) -> Duration {
+        let longest = self.gate.iter().map(|gate| gate.timeout_seconds).max().unwrap_or_default();
+        Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
+    }
+
     /// Says which gates these are: a verdict counts only for the very gates that gave it.
     pub fn gates_hash(&self) -> String {
         let text: Vec<String> =

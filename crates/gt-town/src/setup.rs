@@ -139,7 +139,7 @@ fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) ->
     let result = town.world().sessions().run(&ContainedCommand {
         argv: vec!["sh".to_owned(), "-c".to_owned(), command.clone()],
         cwd: folder.to_owned(),
-        env: worker_env::environment(town, rig, None, slot),
+        env: worker_env::environment(town, Some(rig), None, slot),
         timeout: Duration::from_secs(settings.setup_timeout_seconds),
         log: log.clone(),
     })?;

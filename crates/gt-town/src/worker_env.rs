@@ -30,24 +30,21 @@ const ALLOWED: &[&str] = &[
 /// The overseer's PATH at `gt install`, as kept in the ledger's settings.
 pub const PATH_KEY: &str = "path";
 
-/// The environment of a rig's workers (with `preset`) or of its gates (without). `{slot}` in a value that is set becomes
-/// the worker's slot.
+/// The environment of a rig's agents (with `preset`) or of its gates (without); without a rig, of an agent of the whole
+/// town. `{slot}` in a value that is set becomes the worker's slot.
 pub fn environment(
     town: &Town,
-    rig: &Rig,
+    rig: Option<&Rig>,
     preset: Option<&AgentPreset>,
     slot: Option<u32>,
 ) -> BTreeMap<String, String> {
-    let mut env = base(town, preset, &rig.settings.env.pass);
+    let settings = rig.map(|rig| &rig.settings.env);
+    let mut env = base(town, preset, settings.map_or(&[], |env| &env.pass));
     // Gates and the like get the number behind the last worker's, so that nobody shares a port or a database.
     let slot = slot.unwrap_or(town.settings.max_polecats).to_string();
-    env.extend(rig.settings.env.set.iter().map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
+    let set = settings.into_iter().flat_map(|env| &env.set);
+    env.extend(set.map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
     env
-}
-
-/// The environment of an agent of the town's that belongs to no rig.
-pub fn of_town(town: &Town, preset: Option<&AgentPreset>) -> BTreeMap<String, String> {
-    base(town, preset, &[])
 }
 
 fn base(town: &Town, preset: Option<&AgentPreset>, more: &[String]) -> BTreeMap<String, String> {

@@ -502,6 +502,8 @@ pub trait Sessions: Send + Sync {
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
     /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.
     fn tmux(&self, path: &str) -> Result<String, String>;
+    /// The bubblewrap in this PATH, if it is there and can make a sandbox; otherwise why not.
+    fn bwrap(&self, path: &str) -> Result<PathBuf, String>;
     /// What the session in `dir` was started with; `None` where it was not.
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>>;
     /// The session's log from byte `from` on, at most [`LOG_CHUNK_BYTES`] of it.
@@ -554,6 +556,9 @@ pub trait Disk: Send + Sync {
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
     /// Marks a file with the time of now (a sign of life), making it, but not its folder: what is gone is not made again.
     fn touch(&self, path: &Path) -> WorldResult<()>;
+    /// Replaces a small file that is a sign of life: atomically, but not synced, since it means nothing after a power cut.
+    /// Makes the file's folder, but not those above it: what is gone is not made again.
+    fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
     /// What is at `path`, links not followed; `None` where there is nothing.

@@ -28,6 +28,9 @@ const DIRECTIVES_BYTES: usize = 1000;
 /// Bytes of a bead's title that are shown.
 const TITLE_BYTES: usize = 200;
 
+/// Room that is kept for saying that there is mail.
+const MAIL_RESERVE_BYTES: usize = 80;
+
 /// Less room than this is not worth a part.
 const SMALLEST_BYTES: usize = 80;
 
@@ -191,16 +194,16 @@ impl Prime {
         told.add("role", format!("gt: {}", self.role.as_str()), self.role_text());
         match &self.hook {
             Some(hook) if self.is_compacted => told.add("hook", "ledger: the molecule".to_owned(), step_text(hook)),
-            Some(hook) => self.tell_work(hook, &mut told),
+            Some(hook) => {
+                told.add("hook", "ledger: the molecule".to_owned(), step_text(hook));
+                self.tell_directives(&mut told);
+                self.tell_past(hook, &mut told);
+                tell_bead(hook, &mut told);
+            }
             None if matches!(self.role, Role::Polecat | Role::Reviewer) => {
                 told.add("hook", "ledger".to_owned(), "Your hook is empty: end your turn.".to_owned());
             }
-            None => {}
-        }
-        if let Some(directives) = &self.directives {
-            let file = format!("directives/{}.md", self.role.as_str());
-            let heading = "The overseer's directives:";
-            told.add_foreign("directives", file.clone(), heading, directives, DIRECTIVES_BYTES, &file);
+            None => self.tell_directives(&mut told),
         }
         let mail = self.mail_text(told.room());
         let shown = mail.as_ref().map_or(0, |(_, shown)| *shown);
@@ -210,8 +213,15 @@ impl Prime {
         (told.sections, shown)
     }
 
-    fn tell_work(&self, hook: &Hook, told: &mut Telling) {
-        told.add("hook", "ledger: the molecule".to_owned(), step_text(hook));
+    fn tell_directives(&self, told: &mut Telling) {
+        let Some(directives) = &self.directives else { return };
+        let file = format!("directives/{}.md", self.role.as_str());
+        let heading = "The overseer's directives:";
+        told.add_foreign("directives", file.clone(), heading, directives, DIRECTIVES_BYTES, &file);
+    }
+
+    /// What went before: the predecessor's word, how it ended, why the attempt before came back.
+    fn tell_past(&self, hook: &Hook, told: &mut Telling) {
         if let Some(handoff) = &self.handoff {
             let source = format!("ledger: mail {}", handoff.id);
             let text = handoff_text(handoff);
@@ -223,22 +233,10 @@ impl Prime {
             let text = format!("You go on where another stopped ({end}): its files are still in this worktree.");
             told.add("last end", "ledger: the incarnation before".to_owned(), text);
         }
-        let bead = &hook.bead;
-        let more = format!("gt bead show {}", bead.id);
         if let Some(why) = &hook.attempt.why {
             let heading = "The attempt before this one came back. Its work is on your branch. Why it came back:";
             let source = format!("ledger: attempt {}", hook.attempt.number);
-            told.add_foreign("failure", source, heading, why, WHY_BYTES, &format!("gt why {}", bead.id));
-        }
-        for (heading, text) in [
-            ("What is to be done:", &bead.description),
-            ("It is done when:", &bead.acceptance_criteria),
-            ("Design:", &bead.design),
-            ("Notes so far:", &bead.notes),
-        ] {
-            if !text.trim().is_empty() {
-                told.add_foreign("bead", format!("ledger: {}", bead.id), heading, text, BEAD_BYTES, &more);
-            }
+            told.add_foreign("failure", source, heading, why, WHY_BYTES, &format!("gt why {}", hook.bead.id));
         }
     }
 
@@ -294,9 +292,24 @@ impl Telling {
 
     /// A part that others wrote: as much of it as it may have and as there is room for.
     fn add_foreign(&mut self, name: &'static str, source: String, heading: &str, text: &str, bytes: usize, more: &str) {
-        let room = bytes.min(self.room().saturating_sub(heading.len() + 2));
+        let room = bytes.min(self.room().saturating_sub(heading.len() + 2 + MAIL_RESERVE_BYTES));
         if room >= SMALLEST_BYTES {
             self.add(name, source, format!("{heading}\n{}", foreign::quoted(text, room, more)));
+        }
+    }
+}
+
+fn tell_bead(hook: &Hook, told: &mut Telling) {
+    let bead = &hook.bead;
+    let more = format!("gt bead show {}", bead.id);
+    for (heading, text) in [
+        ("What is to be done:", &bead.description),
+        ("It is done when:", &bead.acceptance_criteria),
+        ("Design:", &bead.design),
+        ("Notes so far:", &bead.notes),
+    ] {
+        if !text.trim().is_empty() {
+            told.add_foreign("bead", format!("ledger: {}", bead.id), heading, text, BEAD_BYTES, &more);
         }
     }
 }

@@ -204,7 +204,7 @@ pub enum Verb {
         #[arg(long)]
         raw: bool,
     },
-    /// Why a bead, merge request or rig is as it is, and what it waits for
+    /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {
         /// Its id
         id: String,

@@ -123,6 +123,9 @@ pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
     if let Ok(rig) = context.town.rig(id) {
         return why_rig(context, &rig, console);
     }
+    if id.contains('/') {
+        return super::keep::show(context, id, console);
+    }
     let id = match context.town.ledger.read(|view| view.merge_request(&id.into()).map_err(Error::from))? {
         Some(mr) => mr.bead,
         None => context.town.ledger.read(|view| beads::resolve(view, id))?,

@@ -14,6 +14,7 @@ mod kills;
 mod matrix;
 mod mayor;
 mod misbehaviour;
+mod moments;
 mod real;
 mod sabotage;
 mod sandbox;

@@ -1,6 +1,5 @@
 //! Moments as a client's hooks call them: the built binary, JSON on its standard input, a worker that runs.
 
-#![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it plays a client's hooks")]
 
 use std::io::Write as _;
 use std::path::PathBuf;

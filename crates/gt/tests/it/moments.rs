@@ -1,6 +1,5 @@
 //! Moments as a client's hooks call them: the built binary, JSON on its standard input, a worker that runs.
 
-
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -178,14 +178,14 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
     })
 }
 
-fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
-    let incarnation = view.incarnation(incarnation)?;
-    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
-    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
+fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    let attempt = attempt_of(view, incarnation)?;
+    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt.id))
 }
 
-fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
-    Ok(attempt_of(view, incarnation)?.map(|attempt| limits::is_parked(view, &attempt.agent)).transpose()? == Some(true))
+fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
+    let attempt = view.incarnation(incarnation)?.and_then(|incarnation| incarnation.attempt());
+    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
@@ -274,7 +274,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Fetched { fetched: remote::fetch(town, &rig, held)?, base: None })
         }
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
-        Effect::SetUp { attempt } => set_up(town, *attempt),
+        Effect::SetUp { attempt } => set_up(town, *attempt, held),
         Effect::StartSession { incarnation } => start_session(town, incarnation),
         Effect::EndSession { incarnation } => {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
@@ -370,13 +370,12 @@ fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
     })
 }
 
-fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
+fn set_up(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
     if !attempt.is_hooked() {
         return Ok(Outcome::Moot);
     }
-    let path = rig.layout.worktree(&attempt.worker);
-    setup::worktree(town, &rig, &path, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))?;
+    setup::worktree(town, &rig, held, &attempt)?;
     Ok(Outcome::Done)
 }
 

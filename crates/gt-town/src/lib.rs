@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod archive;
+pub mod back_off;
 pub mod beads;
 pub mod boot;
 pub mod convoy;
@@ -38,6 +39,7 @@ mod refs;
 pub mod remote;
 pub mod retention;
 pub mod rig;
+mod sandbox;
 pub mod seat;
 pub mod sessions;
 pub mod settings;

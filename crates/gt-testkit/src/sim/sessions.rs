@@ -332,6 +332,10 @@ impl Sessions for SimWorld {
         Err("there is no tmux in this world".to_owned())
     }
 
+    fn bwrap(&self, _path: &str) -> Result<PathBuf, String> {
+        Err("there is no bubblewrap in this world".to_owned())
+    }
+
     /// As planned: there are no terminals here, whatever it is.
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>> {
         Ok(self.locked().sessions.sessions.get(dir).map(|session| session.runtime))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gt_model::id::{IncarnationId, sha256_hex};
 
 use super::claude;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::settings::{AgentPreset, ClientKind, InputKind, PermissionMode, RigSettings, Sandbox};
 use crate::town::Town;
 use crate::world::{Runtime, user_message};
@@ -25,8 +25,6 @@ pub struct Launch<'a> {
     pub runtime: Runtime,
     /// What it may do without asking.
     pub mode: PermissionMode,
-    /// What is around it.
-    pub sandbox: Sandbox,
     /// Command lines that it may run without asking, whatever its mode.
     pub allowed: &'a [String],
 }
@@ -61,7 +59,7 @@ pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, Stri
         None => {}
     }
     let streams = launch.runtime == Runtime::Headless && preset.input == Some(InputKind::StreamJson);
-    Ok(Launched { argv: contain(launch.sandbox, argv)?, input: streams.then(|| user_message(launch.prompt)) })
+    Ok(Launched { argv, input: streams.then(|| user_message(launch.prompt)) })
 }
 
 fn fill(town: &Town, launch: &Launch<'_>, dir: &Path, text: &str) -> String {
@@ -87,17 +85,6 @@ pub fn session_uuid(incarnation: &IncarnationId, secret: &str) -> String {
     let hash = sha256_hex(&format!("{incarnation}.{secret}"));
     let variant = ["8", "9", "a", "b"][usize::from(hash.as_bytes()[16]) % 4];
     format!("{}-{}-8{}-{variant}{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32])
-}
-
-/// The command with the rig's sandbox around it.
-pub fn contain(sandbox: Sandbox, argv: Vec<String>) -> Result<Vec<String>> {
-    match sandbox {
-        Sandbox::None => Ok(argv),
-        Sandbox::Bwrap => Err(Error::NeedsPerson {
-            what: "this gt has no bwrap sandbox".to_owned(),
-            hint: "gt rig set <rig> sandbox=none".to_owned(),
-        }),
-    }
 }
 
 /// What a rig's agents may do without asking: everything where a sandbox is around them, or a person has said so.
@@ -147,6 +134,5 @@ mod tests {
         assert_eq!(mode(&rig), PermissionMode::AcceptEdits);
         assert_eq!(mode(&RigSettings { trust: PermissionMode::Bypass, ..rig.clone() }), PermissionMode::Bypass);
         assert_eq!(mode(&RigSettings { sandbox: Sandbox::Bwrap, ..rig }), PermissionMode::Bypass);
-        assert!(contain(Sandbox::Bwrap, vec!["x".to_owned()]).is_err(), "no sandbox is claimed that is not there");
     }
 }

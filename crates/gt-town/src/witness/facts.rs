@@ -25,14 +25,19 @@ const SPARED_AT_MOST: usize = 20;
 /// The facts, and where they are from.
 pub(super) struct Found {
     pub facts: PolecatFacts,
-    /// The newest incarnation.
-    pub newest: Option<Incarnation>,
+    /// All incarnations, the newest last.
+    pub incarnations: Vec<Incarnation>,
     pub marks: Marks,
     pub reactions: Reactions,
     pub steps_done: usize,
 }
 
 impl Found {
+    /// The newest incarnation.
+    pub fn newest(&self) -> Option<&Incarnation> {
+        self.incarnations.last()
+    }
+
     pub fn verdict(&self, town: &Town, rig: &Rig) -> Verdict {
         let limits = PatrolLimits { tool: rig.settings.tool_limit(), ..town.settings.patrol_limits() };
         patrol::verdict(&self.facts, &limits)
@@ -62,10 +67,10 @@ impl Witness<'_> {
     /// Gathers the facts on an attempt.
     pub(super) fn look(&self, attempt: &Attempt, watch: &mut Watch, observed: &mut Observed) -> Result<Found> {
         let mut found = gather(self.town, attempt)?;
-        let Some(newest) = &found.newest else { return Ok(found) };
+        let Some(newest) = found.incarnations.last() else { return Ok(found) };
         let facts = &mut found.facts;
         let process = self.process(newest)?;
-        facts.start = readiness::look(self.town, attempt, &process, observed)?;
+        facts.start = readiness::look(self.town, attempt, &found.incarnations, &process, observed)?;
         facts.process = Some(process);
         let id = &newest.id;
         if newest.ended_at.is_some() {
@@ -108,9 +113,8 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         incarnations.iter().zip(&reactions).map(|(i, r)| was_taken_down(i) || r.spared().is_some()).collect();
     let counted = spared.iter().filter(|spared| !**spared).count();
     let handed = reactions.iter().filter(|r| r.spared().is_some()).count().saturating_sub(SPARED_AT_MOST);
-    let newest = incarnations.into_iter().last();
     let reactions = reactions.into_iter().last().unwrap_or_default();
-    let marks = newest.as_ref().map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
+    let marks = incarnations.last().map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
     let stage = marks.stage();
     let waits_for = match stage {
         Stage::AtPrompt(_) => town.ledger.read(|view: &View<'_>| hook::waits_for(view, now, attempt))?,
@@ -123,9 +127,9 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let facts = PolecatFacts {
         hook_empty: !attempt.is_hooked(),
         process: None,
-        start: Start::Made,
         stage,
         stage_for: Duration::ZERO,
+        start: Start::Made,
         quiet_for: Duration::ZERO,
         ended_for: Duration::ZERO,
         incarnations: u32::try_from(counted + handed).unwrap_or(u32::MAX),
@@ -135,7 +139,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         waits_for,
         nudges: Nudges::default(),
     };
-    let mut found = Found { facts, newest, marks, reactions, steps_done };
+    let mut found = Found { facts, incarnations, marks, reactions, steps_done };
     let (here, step) = found.nudge_facts();
     let nudges = found.reactions.starting(&here).count();
     let before = found.reactions.starting(&step).count() > nudges;
@@ -179,7 +183,7 @@ pub fn explain(town: &Town, attempt: &Attempt) -> Result<Explained> {
         let more = if more.is_empty() { String::new() } else { format!(": {}", more.join(" ")) };
         format!("moment {name}, {ago} s ago{more}")
     }));
-    if let Some(newest) = &found.newest {
+    if let Some(newest) = found.newest() {
         facts.extend(life(town, &newest.id)?);
     }
     if let Some(why) = found.reactions.spared() {

@@ -20,7 +20,7 @@ const BY_VERDICT: [&str; 2] = ["asks", "long-tool"];
 impl Witness<'_> {
     /// Types the one fixed line. That it was typed is recorded before, so that a killed deacon does not type for ever.
     pub(super) fn nudge(&self, attempt: &Attempt, found: &Found, verdict: &Verdict) -> Result<()> {
-        let Some(newest) = &found.newest else { return Ok(()) };
+        let Some(newest) = found.newest() else { return Ok(()) };
         let (here, _) = found.nudge_facts();
         let fact = format!("{here}{}", found.facts.nudges.here);
         let news = self.write("nudge worker", |tx| {
@@ -44,7 +44,7 @@ impl Witness<'_> {
     /// Parks the kind of agent of a worker that met a limit.
     pub(super) fn park(&self, attempt: &Attempt, found: &Found) -> Result<()> {
         let limited = matches!(found.facts.stage, Stage::Limited(_) | Stage::LoggedOut(_));
-        match &found.newest {
+        match found.newest() {
             Some(newest) if limited && !found.facts.limit_known => {
                 self.write("park", |tx| limits::park(tx, &newest.id, &attempt.agent, &found.facts.stage))
             }
@@ -54,7 +54,7 @@ impl Witness<'_> {
 
     /// A turn that ended after tools were used is worth a snapshot.
     pub(super) fn note_turn(&self, attempt: &Attempt, found: &Found, watch: &mut Watch) -> Result<()> {
-        let (Some(newest), Some(stop)) = (&found.newest, found.marks.get("stop")) else { return Ok(()) };
+        let (Some(newest), Some(stop)) = (found.newest(), found.marks.get("stop")) else { return Ok(()) };
         let before = watch.turns.get(&newest.id.0).copied().unwrap_or_default();
         if found.facts.hook_empty || newest.ended_at.is_some() || stop.at_us <= before {
             return Ok(());

@@ -14,3 +14,4 @@ mod f17;
 mod f18;
 mod f20;
 mod f22;
+mod f23;

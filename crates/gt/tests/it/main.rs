@@ -17,6 +17,7 @@ mod misbehaviour;
 mod moments;
 mod real;
 mod sabotage;
+mod sandbox;
 mod setup;
 mod simulated;
 mod story;

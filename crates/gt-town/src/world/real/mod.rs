@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Clock, Disk, Repo, Sessions, World};
 
+mod bwrap;
 mod clock;
 pub mod daemon;
 mod disk;

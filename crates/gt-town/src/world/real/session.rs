@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::Signal;
 
+use super::bwrap;
 use super::process::{self, Census};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
@@ -243,6 +244,10 @@ impl Sessions for RealSessions {
 
     fn tmux(&self, path: &str) -> Result<String, String> {
         tmux::usable(path)
+    }
+
+    fn bwrap(&self, path: &str) -> Result<PathBuf, String> {
+        bwrap::usable(path)
     }
 
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>> {

@@ -68,7 +68,7 @@ impl Terminal {
     /// The terminal for the session in `dir`, with the tmux in `path`. The error says why there is none.
     pub(super) fn choose(town: &Path, dir: &Path, path: &str) -> io::Result<Self> {
         usable(path).map_err(io::Error::other)?;
-        let program = find(path).ok_or(io::ErrorKind::NotFound)?;
+        let program = find("tmux", path).ok_or(io::ErrorKind::NotFound)?;
         let (folder, server) = Place::of(town)?.make()?;
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         let session = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
@@ -284,10 +284,10 @@ fn await_logs(town: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The tmux in a PATH.
-fn find(path: &str) -> Option<PathBuf> {
+/// A program in a PATH.
+pub(super) fn find(program: &str, path: &str) -> Option<PathBuf> {
     let candidates =
-        path.split(':').filter(|folder| folder.starts_with('/')).map(|folder| Path::new(folder).join("tmux"));
+        path.split(':').filter(|folder| folder.starts_with('/')).map(|folder| Path::new(folder).join(program));
     candidates
         .into_iter()
         .find(|file| fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0))
@@ -295,7 +295,7 @@ fn find(path: &str) -> Option<PathBuf> {
 
 /// The version of the tmux in a PATH, if it will do; else why not.
 pub(super) fn usable(path: &str) -> Result<String, String> {
-    let program = find(path).ok_or("no tmux is in the PATH")?;
+    let program = find("tmux", path).ok_or("no tmux is in the PATH")?;
     let said = what_it_says(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     if version(&said).is_some_and(|version| version >= OLDEST) {
         return Ok(said);

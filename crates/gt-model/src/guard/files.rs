@@ -1,0 +1,317 @@
+//! Rules about files: who may write where, what may be removed whole, what is never shown.
+
+use std::path::Path;
+
+use super::script::{Call, Owner, Scene, is_option};
+use super::shell::Word;
+use super::{Refusal, Role, refuse};
+
+/// Judges a program by the files that it is given.
+pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
+    secrets(scene, call)
+        .or_else(|| removal(scene, call))
+        .or_else(|| written(call).find_map(|word| write(scene, &word.text)))
+}
+
+/// Judges writing to a path.
+pub(super) fn write(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
+    if scene.role == Role::Other {
+        return None;
+    }
+    let path = scene.resolve(path)?;
+    settings(scene, &path).or_else(|| match scene.owner_of(&path) {
+        Owner::Own | Owner::Temporary => None,
+        _ if scene.role == Role::Crew => crew_writes(scene, &path),
+        _ if is_clients(scene, &path) => None,
+        _ if scene.role == Role::Mayor => {
+            refuse("the mayor edits no project", "make a bead of it and sling it: gt bead create, gt sling")
+        }
+        Owner::Town => refuse("that is not in your worktree", "work in your own; gt mail send tells others"),
+        Owner::User => refuse("that is outside your worktree", "write into your worktree or a temporary folder"),
+    })
+}
+
+/// A person's workspace leaves workers alone, and nothing else.
+fn crew_writes(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
+    let rig = scene.place.rig.as_ref()?;
+    if path.starts_with(rig.join("polecats"))
+        || path.starts_with(rig.join("refinery"))
+        || path.starts_with(rig.join(".repo.git"))
+    {
+        return refuse(
+            "a worker has that in its hands",
+            "gt mail send <rig>/polecats/<name>, or gt unsling its bead first",
+        );
+    }
+    None
+}
+
+/// Settings of gt and of the client are not an agent's to change, wherever they lie.
+fn settings(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
+    if scene.role == Role::Crew {
+        return None;
+    }
+    let place = scene.place;
+    let is_gts = path == place.town.join("town.toml")
+        || place.rig.as_ref().is_some_and(|rig| path == rig.join("rig.toml"))
+        || path.parent().and_then(Path::parent) == Some(&place.town) && path.ends_with("rig.toml")
+        || ["directives", "bin", ".beads", "deacon"].iter().any(|folder| path.starts_with(place.town.join(folder)));
+    if is_gts {
+        return refuse("gt's settings and ledger are not yours", "use gt's verbs, or ask the overseer by gt mail send");
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    let is_clients = match folder {
+        ".claude" => name.starts_with("settings") && name.ends_with(".json"),
+        ".codex" => name == "config.toml",
+        ".gemini" | ".qwen" => name == "settings.json",
+        _ => name == ".claude.json" && place.home.as_deref() == path.parent(),
+    };
+    if is_clients {
+        return refuse("the settings of your client are not yours to change", "ask the overseer by gt mail send");
+    }
+    None
+}
+
+/// What a client keeps for itself in the user's home: plans, memory, caches.
+fn is_clients(scene: &Scene<'_>, path: &Path) -> bool {
+    let Some(home) = &scene.place.home else { return false };
+    [".claude/plans", ".claude/projects", ".claude/todos", ".claude/tasks", ".cache"]
+        .iter()
+        .any(|folder| path.starts_with(home.join(folder)))
+}
+
+/// The files that a program writes, as its arguments say.
+fn written<'a>(call: &Call<'a>) -> Box<dyn Iterator<Item = &'a Word> + 'a> {
+    let operands = call.operands();
+    match call.program {
+        "tee" | "rm" | "rmdir" | "unlink" | "touch" | "mkdir" | "truncate" | "shred" => Box::new(operands),
+        // The first says how.
+        "chmod" | "chown" | "chgrp" => Box::new(operands.skip(1)),
+        "cp" | "install" | "ln" | "rsync" | "scp" => Box::new(target(call).into_iter()),
+        "mv" => Box::new(operands),
+        "sed" | "perl" | "ruby" if edits_in_place(call) => {
+            Box::new(operands.skip(usize::from(!call.has(&["-e", "-f"]))))
+        }
+        "dd" => Box::new(std::iter::empty()),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn edits_in_place(call: &Call<'_>) -> bool {
+    call.args.iter().any(|word| {
+        word.text.starts_with("-i")
+            || word.text == "--in-place"
+            || word.text.starts_with("--in-place=")
+            || word.text.starts_with("-pi")
+    })
+}
+
+/// Where things are copied to: behind `-t`, else the last word of several.
+fn target<'a>(call: &Call<'a>) -> Option<&'a Word> {
+    let by_option = call.args.iter().position(|word| word.text == "-t" || word.text == "--target-directory");
+    if let Some(at) = by_option {
+        return call.args.get(at + 1);
+    }
+    let target = call.operands().last().filter(|_| call.operands().nth(1).is_some())?;
+    // `host:path` is elsewhere.
+    let is_remote = target.text.split_once(':').is_some_and(|(host, _)| !host.contains('/'));
+    (!is_remote).then_some(target)
+}
+
+const OWN_ONLY: &str = "remove only what is yours, by its path in your worktree";
+
+/// Trees are removed only within one's own place.
+fn removal(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
+    match call.program {
+        "rm" if call.has(&["-r", "-R", "--recursive"]) => {
+            call.operands().find_map(|word| remove_tree(scene, &word.text))
+        }
+        "find" | "fd" | "fdfind" if deletes(call) => {
+            let starts =
+                call.args.iter().take_while(|word| !is_option(word) && !matches!(word.text.as_str(), "(" | "!"));
+            starts.map(|word| word.text.as_str()).find_map(|start| sweep(scene, start))
+        }
+        _ => None,
+    }
+}
+
+fn deletes(call: &Call<'_>) -> bool {
+    let removes = |word: &Word| matches!(word.text.rsplit('/').next(), Some("rm" | "shred" | "unlink"));
+    call.args.iter().any(|word| word.text == "-delete")
+        || call.args.windows(2).any(|pair| pair[0].text.starts_with("-exec") && removes(&pair[1]))
+}
+
+/// Removing things below a folder.
+fn sweep(scene: &Scene<'_>, start: &str) -> Option<Refusal> {
+    match scene.owner(start)? {
+        Owner::Own => None,
+        Owner::Temporary if is_below_temporary(scene, start) => None,
+        _ => refuse("that would remove what is not yours", OWN_ONLY),
+    }
+}
+
+/// Removing a folder whole.
+fn remove_tree(scene: &Scene<'_>, target: &str) -> Option<Refusal> {
+    let path = scene.resolve(target)?;
+    // What is known may be only the folder above what is not.
+    let is_whole = !target.contains(super::shell::UNKNOWN);
+    let is_place = path == scene.place.own || path == scene.place.own.join(".git");
+    if is_whole && is_place {
+        return refuse("that is your whole place", "remove single folders in it; gt done clears up the rest");
+    }
+    sweep(scene, target)
+}
+
+/// Folders for temporary files stay; what is in them may go.
+fn is_below_temporary(scene: &Scene<'_>, target: &str) -> bool {
+    let Some(path) = scene.resolve(target) else { return true };
+    let is_folder = ["/tmp", "/var/tmp", "/dev", "/dev/shm"].iter().any(|folder| path == Path::new(folder));
+    // `/tmp/*` is everybody's.
+    let is_all = path.parent() == Some(Path::new("/tmp")) && path.file_name().is_some_and(|name| name == "*");
+    let unknown_in_it = target.contains(super::shell::UNKNOWN);
+    (!is_folder || unknown_in_it) && !is_all
+}
+
+/// Programs that show what is in the files that they are given.
+const SHOWS: &[&str] = &[
+    "cat", "less", "more", "head", "tail", "bat", "batcat", "nl", "tac", "strings", "xxd", "od", "hexdump", "base64",
+    "grep", "rg", "egrep", "fgrep", "awk", "sed", "cut", "sort", "jq", "yq", "view", "diff", "tee", "cp", "scp",
+    "rsync", "curl", "paste", "column", "fold", "source", ".", "openssl", "nc",
+];
+
+const NOT_SHOWN: &str = "that shows a secret";
+const USE_IT: &str = "let the program that needs it read it; never print it";
+
+/// Judges showing what is in a file.
+pub(super) fn show(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
+    let path = scene.resolve(path)?;
+    if is_secret(scene, &path) { refuse(NOT_SHOWN, USE_IT) } else { None }
+}
+
+fn secrets(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
+    if SHOWS.contains(&call.program) {
+        // The pattern of a search is no file.
+        let patterns =
+            usize::from(matches!(call.program, "grep" | "rg" | "egrep" | "fgrep" | "awk" | "sed" | "jq" | "yq"));
+        let files = call.operands().skip(patterns).chain(&call.command.reads);
+        let files = files.map(|word| word.text.trim_start_matches('@'));
+        return files.into_iter().find_map(|path| show(scene, path));
+    }
+    let shown = match call.program {
+        "env" | "printenv" | "set" | "export" | "declare" | "typeset" => shows_environment(call),
+        "echo" | "printf" => {
+            !call.command.output_goes_on
+                && call.args.iter().flat_map(|word| &word.shows).any(|name| is_secret_name(name))
+        }
+        "gh" => call.verb() == "auth" && second(call) == "token",
+        "git-credential" => true,
+        "gcloud" => call.args.iter().any(|word| word.text.starts_with("print-") && word.text.ends_with("-token")),
+        "aws" => call.verb() == "configure" && second(call) == "export-credentials",
+        "security" => call.verb().starts_with("find-") && call.has(&["-w", "-g"]),
+        "gpg" => call.args.iter().any(|word| word.text.starts_with("--export-secret")),
+        "pass" => call.verb() == "show",
+        _ => false,
+    };
+    // What goes on into another program is used, not shown.
+    let goes_on =
+        call.command.output_goes_on && !matches!(call.program, "env" | "printenv" | "set" | "export" | "declare");
+    if shown && !goes_on { refuse(NOT_SHOWN, USE_IT) } else { None }
+}
+
+fn second<'a>(call: &Call<'a>) -> &'a str {
+    call.operands().nth(1).map_or("", |word| word.text.as_str())
+}
+
+/// Whether the whole environment, or a secret in it, is printed.
+fn shows_environment(call: &Call<'_>) -> bool {
+    let all = match call.program {
+        "env" => call.args.iter().all(|word| matches!(word.text.as_str(), "-0" | "--null")),
+        "printenv" => call.operands().next().is_none(),
+        "set" => call.args.is_empty(),
+        _ => call.operands().next().is_none() && call.has(&["-p", "-x"]),
+    };
+    if all {
+        return !hides(call);
+    }
+    let names = call.operands().map(|word| word.text.as_str());
+    call.program == "printenv" && !call.command.output_goes_on && names.into_iter().any(is_secret_name)
+}
+
+/// Whether what the environment is piped into lets only harmless lines through, or names.
+fn hides(call: &Call<'_>) -> bool {
+    let Some(next) = call.downstream() else { return !call.command.writes.is_empty() };
+    let Some((program, args)) = next.words.split_first() else { return false };
+    let pattern = args.iter().find(|word| !is_option(word)).map(|word| word.text.as_str()).unwrap_or_default();
+    match program.text.as_str() {
+        "grep" | "rg" | "egrep" => {
+            let harmless =
+                !pattern.is_empty() && pattern != "." && !pattern.contains(['*', '=']) && !is_secret_name(pattern);
+            harmless
+                && !args.iter().any(|word| is_option(word) && !word.text.starts_with("--") && word.text.contains('v'))
+                || args.iter().any(|word| is_option(word) && word.text.contains(['c', 'q']))
+        }
+        "cut" => args.iter().any(|word| word.text == "-f1" || word.text == "-f"),
+        "wc" | "true" | "sha256sum" => true,
+        _ => false,
+    }
+}
+
+/// Whether a variable of this name holds a secret.
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let ends = ["_TOKEN", "_KEY", "_SECRET", "_PASSWORD", "_PASSWD", "_CREDENTIALS", "_PAT", "_INCARNATION"];
+    let is_public = name.contains("PUBLIC") || name.ends_with("SSH_KEY_PATH");
+    let is_whole = ["TOKEN", "SECRET", "PASSWORD", "APIKEY", "API_KEY", "ANTHROPIC", "GT_INCARNATION", "PGPASSWORD"]
+        .contains(&name.as_str());
+    !is_public && (is_whole || ends.iter().any(|end| name.ends_with(end)))
+}
+
+/// Files of secrets, below the user's home.
+const SECRET_FILES: &[&str] = &[
+    ".git-credentials",
+    ".netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+    ".config/gh/hosts.yml",
+    ".config/git/credentials",
+    ".config/glab-cli/config.yml",
+    ".aws/credentials",
+    ".docker/config.json",
+    ".kube/config",
+    ".cargo/credentials.toml",
+    ".claude/.credentials.json",
+    ".codex/auth.json",
+    ".gemini/oauth_creds.json",
+    ".local/share/opencode/auth.json",
+    ".vault-token",
+    ".env",
+];
+
+/// Folders of secrets, below the user's home.
+const SECRET_FOLDERS: &[&str] = &[".gnupg", ".password-store", ".config/gcloud", ".azure", ".local/share/keyrings"];
+
+fn is_secret(scene: &Scene<'_>, path: &Path) -> bool {
+    if path.starts_with(&scene.place.own) {
+        // A project's own files are the worker's to read, its `.env` too.
+        return false;
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if let Some(home) = &scene.place.home
+        && let Ok(rest) = path.strip_prefix(home)
+    {
+        let in_folder = SECRET_FOLDERS.iter().any(|folder| rest.starts_with(folder));
+        let is_file = SECRET_FILES.iter().any(|file| rest == Path::new(file));
+        let is_ssh = rest.starts_with(".ssh") && !is_public_ssh(name);
+        let is_env = name == ".env"
+            || (name.starts_with(".env.") && !["example", "sample", "template"].iter().any(|end| name.ends_with(end)));
+        return in_folder || is_file || is_ssh || is_env;
+    }
+    let is_environment = path.starts_with("/proc") && name == "environ";
+    is_environment || matches!(path.to_str(), Some("/etc/shadow" | "/etc/gshadow" | "/etc/sudoers"))
+}
+
+fn is_public_ssh(name: &str) -> bool {
+    name.ends_with(".pub") || matches!(name, "known_hosts" | "config" | "authorized_keys")
+}

@@ -1,0 +1,304 @@
+//! The sandbox of a rig's workers: what an agent's process sees and may change, by bubblewrap.
+//!
+//! Everything is there to be read but what is hidden; nothing may be changed but what is named here. So an agent keeps its
+//! tools, and its network, and has of the town only what its own work takes. What that stops, and what it does not, is
+//! in `docs/repository-rules.md`.
+//!
+//! There is no namespace of processes: gt tells by its parents whether a caller without identity is a session's, and the
+//! shim finds what belongs to a session. Processes outside can't be looked into, but they can be seen and signalled.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::settings::Sandbox;
+use crate::town::{Rig, Town};
+use crate::world::{NodeKind, SessionPlan};
+
+/// Folders for temporary files: each sandbox has its own.
+const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
+
+/// What is left of `/run`, where the sockets of everybody's services are: what names are looked up with.
+const RUN: &[&str] =
+    &["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf", "/run/current-system"];
+
+/// What may be changed below the user's home: the clients' own state, and what tools keep to save time.
+const OWN_IN_HOME: &[&str] = &[
+    ".claude",
+    ".codex",
+    ".gemini",
+    ".qwen",
+    ".copilot",
+    ".config/opencode",
+    ".local/share/opencode",
+    ".local/state",
+    ".cache",
+    ".npm",
+    ".pnpm-store",
+    ".local/share/pnpm",
+    ".yarn",
+    ".cargo/registry",
+    ".cargo/git",
+    "go/pkg",
+    ".m2",
+    ".gradle",
+];
+
+/// Claude Code's state, right in the home. It is replaced under a lock beside it, so sandboxes and the user can't share the
+/// file: each sandbox begins with a copy, which goes with it.
+const CLAUDE_STATE: &str = ".claude.json";
+
+/// Where the sandbox finds it.
+const STATE_ASIDE: &str = "/run/gt-claude.json";
+
+/// What a sandbox begins with. `$@` is the agent, with its own arguments, none of them read by this shell.
+const START: &str = r#"[ ! -e /run/gt-claude.json ] || cp -p /run/gt-claude.json "$HOME/.claude.json"; exec "$@""#;
+
+/// Settings of clients, which are not the agent's to change.
+const SETTINGS_IN_HOME: &[&str] =
+    &[".claude/settings.json", ".claude/settings.local.json", ".codex/config.toml", ".gemini/settings.json"];
+
+/// What opens the doors of remotes, forges and clouds: nothing of it is there.
+const HIDDEN_IN_HOME: &[&str] = &[
+    ".ssh",
+    ".git-credentials",
+    ".config/git/credentials",
+    ".cache/git",
+    ".git-credential-cache",
+    ".netrc",
+    ".config/gh",
+    ".config/hub",
+    ".config/glab-cli",
+    ".gnupg",
+    ".password-store",
+    ".local/share/keyrings",
+    ".aws",
+    ".azure",
+    ".config/gcloud",
+    ".kube",
+    ".docker",
+    ".pypirc",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+];
+
+/// Variables that move a client's state out of its usual place.
+const STATE_VARIABLES: &[&str] = &["CLAUDE_CONFIG_DIR", "CODEX_HOME"];
+
+/// Puts the rig's sandbox around a worker's session. Where it is wanted and can't be had, that is an error: nothing is
+/// ever started without the sandbox that it should have.
+pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) -> Result<SessionPlan> {
+    match rig.settings.sandbox {
+        Sandbox::None => Ok(plan),
+        Sandbox::Bwrap => {
+            let program = bwrap(town, rig, &plan.env)?;
+            let mut walls = Walls { town, args: vec![program.display().to_string()] };
+            walls.machine(&plan.env);
+            walls.home(&plan.env)?;
+            walls.within_home(&plan.env);
+            walls.town(rig, &plan)?;
+            walls.repository(rig, worker, &plan.cwd)?;
+            walls.remote(rig, &plan.env)?;
+            walls.args.extend(["--chdir".to_owned(), text(&plan.cwd), "--".to_owned()]);
+            walls.args.extend(["sh", "-c", START, "sh"].map(str::to_owned));
+            walls.args.extend(plan.argv);
+            Ok(SessionPlan { argv: walls.args, ..plan })
+        }
+    }
+}
+
+/// The bubblewrap that a rig's workers are started with, where it is there and works.
+pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<PathBuf> {
+    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+    town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
+        what: format!("{} wants sandbox = \"bwrap\", but {why}", rig.name()),
+        hint: format!("install bubblewrap, or: gt rig set {} sandbox=none", rig.name()),
+    })
+}
+
+fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
+    env.get("HOME").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
+}
+
+fn temporary_of(env: &BTreeMap<String, String>) -> Option<&Path> {
+    env.get("TMPDIR").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The command line of bubblewrap, as far as it has got: later walls stand in front of earlier ones.
+struct Walls<'a> {
+    town: &'a Town,
+    args: Vec<String>,
+}
+
+impl Walls<'_> {
+    /// To be read, where it is there.
+    fn read(&mut self, path: &Path) {
+        self.args.extend(["--ro-bind-try".to_owned(), text(path), text(path)]);
+    }
+
+    /// To be read and written, where it is there.
+    fn write(&mut self, path: &Path) {
+        self.args.extend(["--bind-try".to_owned(), text(path), text(path)]);
+    }
+
+    /// An empty folder of the sandbox's own.
+    fn empty(&mut self, path: &Path) {
+        self.args.extend(["--tmpfs".to_owned(), text(path)]);
+    }
+
+    /// Not there, or empty.
+    fn hide(&mut self, path: &Path) -> Result<()> {
+        match self.town.world().disk().kind(path)? {
+            None => {}
+            Some(NodeKind::Folder) => self.empty(path),
+            Some(NodeKind::File) => self.args.extend(["--ro-bind".to_owned(), "/dev/null".to_owned(), text(path)]),
+            Some(NodeKind::Link) => {
+                return Err(Error::NeedsPerson {
+                    what: format!("{} is a link, which the sandbox can't hide", path.display()),
+                    hint: "put the file itself there".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder that may be written, made if it is not there yet.
+    fn folder(&mut self, path: &Path) -> Result<()> {
+        self.town.world().disk().create_dir(path)?;
+        self.write(path);
+        Ok(())
+    }
+
+    fn machine(&mut self, env: &BTreeMap<String, String>) {
+        let fixed = ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"];
+        self.args.extend(fixed.map(str::to_owned));
+        self.empty(Path::new("/run"));
+        for path in RUN {
+            self.read(Path::new(path));
+        }
+        for folder in TEMPORARY.iter().copied().map(Path::new) {
+            self.empty(folder);
+        }
+        if let Some(folder) = temporary_of(env) {
+            self.empty(folder);
+        }
+    }
+
+    /// What may have been hidden by walls around it.
+    fn within_home(&mut self, env: &BTreeMap<String, String>) {
+        if let (Some(folder), Some(home)) = (temporary_of(env), home_of(env))
+            && folder.starts_with(home)
+        {
+            self.empty(folder);
+        }
+        let gt = &self.town.outside.gt;
+        self.args.extend(["--ro-bind-try".to_owned(), text(gt), text(gt)]);
+    }
+
+    /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there.
+    fn home(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
+        let Some(home) = home_of(env) else { return Ok(()) };
+        self.empty(home);
+        for name in self.town.world().disk().list(home)? {
+            let is_there = name != CLAUDE_STATE && !HIDDEN_IN_HOME.contains(&name.as_str());
+            if is_there {
+                self.read(&home.join(name));
+            }
+        }
+        self.args.extend(["--ro-bind-try".to_owned(), text(&home.join(CLAUDE_STATE)), STATE_ASIDE.to_owned()]);
+        for name in OWN_IN_HOME {
+            self.write(&home.join(name));
+        }
+        for folder in STATE_VARIABLES.iter().filter_map(|name| env.get(*name)) {
+            self.write(Path::new(folder));
+        }
+        for name in SETTINGS_IN_HOME {
+            self.read(&home.join(name));
+        }
+        let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
+        below.into_iter().try_for_each(|name| self.hide(&home.join(name)))
+    }
+
+    /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.
+    fn town(&mut self, rig: &Rig, plan: &SessionPlan) -> Result<()> {
+        let layout = &self.town.layout;
+        self.empty(&layout.root);
+        for path in [layout.settings(), layout.bin(), layout.root.join("directives")] {
+            self.read(&path);
+        }
+        let ledger = layout.ledger();
+        if let Some(beads) = ledger.parent() {
+            self.write(beads);
+        }
+        self.read(&layout.formulas());
+        self.folder(&layout.logs())?;
+        self.write(&layout.wake());
+        self.read(&layout.heartbeat());
+        if let Some(locks) = layout.deacon_lock().parent() {
+            self.write(locks);
+        }
+        self.folder(&plan.dir)?;
+        for record in ["plan.json", "started.json", "settings.json"] {
+            self.read(&plan.dir.join(record));
+        }
+        for other in self.town.rigs()? {
+            self.read(&other.layout.settings());
+        }
+        if let Some(beads) = rig.layout.export().parent() {
+            self.read(beads);
+        }
+        self.folder(&rig.layout.gate_logs())
+    }
+
+    /// Of the rig's repository: objects, the worker's own refs with their logs, the worktree and what git keeps of it.
+    fn repository(&mut self, rig: &Rig, worker: &str, worktree: &Path) -> Result<()> {
+        let repo = rig.layout.repo();
+        let admin = self.admin_folder(worktree)?;
+        self.read(&repo);
+        self.write(&repo.join("objects"));
+        // The stash is a file right in `refs`, made anew with each change.
+        self.write(&repo.join("refs"));
+        for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
+            self.read(&repo.join("refs").join(kind));
+        }
+        self.folder(&repo.join("refs/heads/polecat").join(worker))?;
+        self.folder(&repo.join("refs/gt/stash").join(worker))?;
+        self.folder(&repo.join("logs/refs"))?;
+        for kind in ["heads", "remotes"] {
+            self.read(&repo.join("logs/refs").join(kind));
+        }
+        self.folder(&repo.join("logs/refs/heads/polecat").join(worker))?;
+        self.write(&admin);
+        for rule in ["config.worktree", "gt-rules", "gitdir", "commondir", "locked"] {
+            self.read(&admin.join(rule));
+        }
+        self.write(worktree);
+        Ok(())
+    }
+
+    /// Where git keeps what it knows of a worktree.
+    fn admin_folder(&self, worktree: &Path) -> Result<PathBuf> {
+        let file = worktree.join(".git");
+        let bytes = self.town.world().disk().read(&file)?.ok_or_else(|| Error::MissingFile(file.clone()))?;
+        let said = String::from_utf8_lossy(&bytes);
+        let folder = said.trim_end().strip_prefix("gitdir: ").map(PathBuf::from);
+        folder.filter(|folder| folder.is_absolute()).ok_or(Error::MissingFile(file))
+    }
+
+    /// The project's own repository, where it is on this machine.
+    fn remote(&mut self, rig: &Rig, env: &BTreeMap<String, String>) -> Result<()> {
+        let remote = rig.row.remote.as_str();
+        let remote = Path::new(remote.strip_prefix("file://").unwrap_or(remote));
+        if !remote.is_absolute() {
+            return Ok(());
+        }
+        let holds_home = home_of(env).is_some_and(|home| home.starts_with(remote));
+        let holds_ours = holds_home || self.town.layout.root.starts_with(remote);
+        // A remote around everything (somebody's home is one): what makes it a repository is not there.
+        self.hide(&if holds_ours { remote.join(".git") } else { remote.to_owned() })
+    }
+}

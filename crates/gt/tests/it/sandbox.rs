@@ -1,0 +1,190 @@
+//! `sandbox = "bwrap"`: what an agent that tries gets to, with the sandbox and without it.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test stands outside of gt: it asks by itself what is there, and says what it leaves out"
+)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::terminals::has_tmux;
+use crate::town::{RIG, Town, write};
+
+/// Whether there is a bubblewrap that works; said clearly where not, and a failure where one is required.
+fn has_bwrap() -> bool {
+    let args = ["--ro-bind", "/", "/", "--dev", "/dev", "true"];
+    let works = std::process::Command::new("bwrap").args(args).output().is_ok_and(|output| output.status.success());
+    let required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.split([',', ' ']).any(|name| name == "bwrap"));
+    assert!(works || !required, "GT_REQUIRE names bwrap, and there is none that works");
+    if !works {
+        eprintln!("skipped: no bwrap works here");
+    }
+    works
+}
+
+/// An agent that goes past every rule that is only a rule, writes down what it got to, and then does its work.
+const AGENT: &str = r#"
+report="$HOME/.claude/report"
+rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git" past="-c core.hooksPath=/dev/null"
+attempt() { name=$1; shift; if sh -c "$*" > /dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi >> "$report.new"; }
+attempt push "git -C $repo push REMOTE $(git rev-parse HEAD):refs/heads/stray"
+attempt remote "git ls-remote REMOTE"
+attempt key "cat ~/.ssh/id_rsa"
+attempt netrc "grep . ~/.netrc"
+attempt trunk "cat $rig/mayor/rig/file || touch $rig/mayor/rig/file"
+attempt other-read "cat ../other/file"
+attempt other-write "echo x > ../other/file"
+attempt other-ref "git $past update-ref refs/heads/other HEAD"
+attempt new-ref "git $past -C $repo branch mine $(git rev-parse HEAD)"
+attempt trunk-ref "git $past update-ref refs/remotes/origin/main HEAD"
+attempt pin "git $past update-ref refs/gt/mr/mine HEAD"
+attempt town-settings "mv $GT_TOWN/town.toml $GT_TOWN/t && mv $GT_TOWN/t $GT_TOWN/town.toml || echo >> $GT_TOWN/town.toml"
+attempt rig-settings "mv $rig/rig.toml $rig/r && mv $rig/r $rig/rig.toml || echo >> $rig/rig.toml"
+attempt rules "echo >> $repo/gt-hooks/reference-transaction"
+attempt worktree-rules "echo >> $repo/worktrees/$(basename $PWD)/gt-rules"
+attempt config "git config core.x y"
+attempt home "echo >> ~/.bashrc"
+touch ~/new
+attempt client-settings "echo >> ~/.claude/settings.json"
+attempt terminals "ls -d $GT_TOWN/deacon/tmux-*"
+attempt temporary "test -e FOLDER/script.toml"
+attempt services "test -e /run/beside"
+attempt mine "echo x > note && git add note && git $past commit -m Note && git stash list"
+attempt stash "echo y > note && git stash && git stash apply && git checkout note"
+attempt state "echo x > ~/.claude/state && grep known ~/.claude.json && echo x > ~/.claude.json"
+attempt scratch "echo x > /tmp/scratch && cat /tmp/scratch"
+attempt bead "gt bead update $(git symbolic-ref --short HEAD | sed 's,.*/,,;s,-[0-9]*$,,') --notes found"
+mv "$report.new" "$report"
+for step in 1 2 3 4 5 6 7 8 9; do gt step done || break; done
+gt done
+"#;
+
+/// What is an agent's own, sandbox or not.
+const OWN: &[&str] = &["mine", "stash", "state", "scratch", "bead"];
+
+/// A town whose agent is [`AGENT`], with things in it that are not the agent's.
+fn town(sandbox: &str) -> Town {
+    let town = Town::new();
+    let home = town.folder().join("home");
+    for (path, text) in [
+        (home.join(".ssh/id_rsa"), "key"),
+        (home.join(".netrc"), "password"),
+        (home.join(".bashrc"), ""),
+        (home.join(".claude.json"), "known"),
+        (home.join(".claude/settings.json"), "{}"),
+        (town.rig().join("mayor/rig/file"), "trunk"),
+        (town.rig().join("polecats/other/file"), "other"),
+        (town.root().join("deacon/tmux-99/socket"), ""),
+    ] {
+        write(&path, text);
+    }
+    let tip = town.git(&town.repo(), &["rev-parse", "refs/remotes/origin/main"]);
+    town.git(&town.repo(), &["update-ref", "refs/heads/other", &tip]);
+    let agent = AGENT.replace("REMOTE", &town.remote().display().to_string());
+    let file = home.join("agent.sh");
+    write(&file, &agent.replace("FOLDER", &town.folder().display().to_string()));
+    town.settle(&format!("[agents.probe]\ncommand = [\"sh\", {file:?}]\n"));
+    town.edit(&town.rig().join("rig.toml"), |text| {
+        format!("agent = \"probe\"\nruntime = \"headless\"\nsandbox = \"{sandbox}\"\n{text}")
+    });
+    town
+}
+
+fn report_of(town: &Town) -> PathBuf {
+    town.folder().join("home/.claude/report")
+}
+
+/// What the agent got to.
+fn reached(town: &Town) -> BTreeMap<String, bool> {
+    town.wait_until("the agent to report", || report_of(town).exists());
+    let report = std::fs::read_to_string(report_of(town)).unwrap();
+    let line = |line: &str| line.split_once(' ').map(|(name, said)| (name.to_owned(), said == "yes"));
+    report.lines().filter_map(line).collect()
+}
+
+fn check_sandboxed(runtime: &str) {
+    let town = town("bwrap");
+    town.edit(&town.rig().join("rig.toml"), |text| text.replace("\"headless\"", &format!("\"{runtime}\"")));
+    let bead = town.bead("Try everything");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    for (name, reached) in reached(&town) {
+        assert_eq!(reached, OWN.contains(&name.as_str()), "{name}");
+    }
+    town.wait_closed(&bead);
+    assert_eq!(town.landings(&bead), 1);
+    let home = town.folder().join("home");
+    let kept = std::fs::read_to_string(home.join(".claude.json")).unwrap();
+    assert!(!home.join("new").exists() && kept == "known", "the user's home is as it was");
+    let refs = town.git(&town.remote(), &["for-each-ref", "--format=%(refname)"]);
+    assert_eq!(refs, "refs/heads/main", "nothing but the landing reached the remote");
+    assert!(town.gt(&["doctor"]).out.contains("app: sandbox"));
+    town.wait_quiet();
+}
+
+#[test]
+fn a_sandboxed_agent_gets_to_nothing_but_its_own_and_its_work_lands() {
+    if has_bwrap() {
+        check_sandboxed("headless");
+    }
+}
+
+#[test]
+fn a_sandboxed_agent_in_a_terminal_gets_to_nothing_more() {
+    if has_bwrap() && has_tmux() {
+        check_sandboxed("tmux");
+    }
+}
+
+#[test]
+fn a_sandboxed_session_is_ended_with_all_that_it_started() {
+    if !has_bwrap() {
+        return;
+    }
+    let town = town("bwrap");
+    let agent = "setsid sleep 1000 &\n(sleep 1000; :) &\necho begun > ~/.claude/report\nsleep 1000\n";
+    write(&town.folder().join("home/agent.sh"), agent);
+    let bead = town.bead("Never end");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_until("the agent to begin", || report_of(&town).exists());
+    town.wait_until("the start to be recorded", || town.status_of(&bead) == "in_progress");
+    let sleeps = || town.running().iter().filter(|process| process.contains("sleep 1000")).count();
+    assert!(sleeps() >= 3, "{:?}", town.running());
+    town.ok(&["unsling", &bead]);
+    town.wait_quiet();
+    assert_eq!(sleeps(), 0, "{:?}", town.running());
+}
+
+/// The same agent without a sandbox: so the test above would see what it looks for.
+#[test]
+fn an_agent_without_a_sandbox_gets_to_all_that() {
+    let town = town("none");
+    let bead = town.bead("Try everything");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    let reached = reached(&town);
+    let kept: Vec<&str> = reached.iter().filter(|(_, yes)| !**yes).map(|(name, _)| name.as_str()).collect();
+    // What is not on every machine, or is stopped by git itself.
+    let (elsewhere, own) = (["services"], OWN.iter().all(|name| reached[*name]));
+    assert!(own && kept.iter().all(|name| elsewhere.contains(name)), "not reached: {kept:?}");
+}
+
+#[test]
+fn where_the_sandbox_can_not_be_had_nothing_is_started() {
+    let town = town("bwrap");
+    town.edit(&town.rig().join("rig.toml"), |text| text.replace("[env.set]", "[env.set]\nPATH = \"/nowhere\""));
+    let bead = town.bead("Never run bare");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    let refused = "SELECT count(*) FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
+    town.wait_until("the start to be refused", || town.ask(refused) == ["1"]);
+    let why = town.ok(&["why", &bead]);
+    assert!(why.contains("app wants sandbox = \"bwrap\", but no bwrap is in the PATH"), "{why}");
+    let doctor = town.gt(&["doctor"]);
+    assert!(doctor.code != 0 && doctor.out.contains("gt rig set <rig> sandbox=none"), "{doctor:?}");
+    assert!(!report_of(&town).exists(), "nothing ran without it");
+    assert!(town.running().iter().all(|process| !process.contains("agent.sh")));
+}

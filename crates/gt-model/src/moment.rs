@@ -4,7 +4,11 @@
 //! answer is decided ([`at_stop`]), and the answer is written as that client wants it ([`Client::render`]). What a moment
 //! tells of the agent is kept as a [`Mark`], and all marks together say where the agent stands ([`Marks::stage`]).
 
+use std::path::PathBuf;
+
 use serde_json::json;
+
+use crate::guard::ToolCall;
 
 mod claude;
 mod limit;
@@ -149,6 +153,8 @@ pub struct Heard {
     pub session: Option<Session>,
     /// Whether this is about an agent of the agent's own: such a one gets no mail and counts for nothing.
     pub subagent: bool,
+    /// The client's working folder at that time.
+    pub cwd: Option<PathBuf>,
     /// What it is about.
     pub event: Event,
 }
@@ -182,12 +188,7 @@ pub enum Event {
         nudge: bool,
     },
     /// A tool is about to be used.
-    BeforeTool {
-        /// Its name.
-        tool: String,
-        /// What it is given.
-        input: serde_json::Value,
-    },
+    BeforeTool(ToolCall),
     /// A tool was used.
     AfterTool,
     /// The agent wants to end its turn.
@@ -269,8 +270,13 @@ mod tests {
 
     #[test]
     fn answers_are_written_as_the_client_wants_them() {
-        let heard =
-            |name: &str| Heard { event_name: name.to_owned(), session: None, subagent: false, event: Event::AfterTool };
+        let heard = |name: &str| Heard {
+            event_name: name.to_owned(),
+            session: None,
+            subagent: false,
+            cwd: None,
+            event: Event::AfterTool,
+        };
         let check = |name: &str, answer: Answer, expected: Option<&str>| {
             assert_eq!(Client::Claude.render(&heard(name), &answer).as_deref(), expected);
         };

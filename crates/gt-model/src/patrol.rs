@@ -137,7 +137,7 @@ impl Verdict {
         match self {
             Self::Done => "done: submitted or parked".to_owned(),
             Self::Starting => "starting".to_owned(),
-            Self::NotReady(failure) => format!("does not start: {}", failure.as_str()),
+            Self::NotReady(failure) => format!("it does not start: {}", failure.as_str()),
             Self::Working => "working".to_owned(),
             Self::InTool(tool) => format!("in a tool: {tool}"),
             Self::LongTool(tool) => format!("in a tool for too long: {tool}"),
@@ -162,16 +162,8 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     if facts.hook_empty {
         return Verdict::Done;
     }
-    match (&facts.process, facts.start) {
-        // What it said itself of a limit goes before what its last lines look like.
-        _ if facts.is_parked || is_limited(&facts.stage) => {}
-        // What asks a person is not ended for its silence: its question would be asked anew for ever.
-        (Some(Process::Running), Start::Failed(StartFailure::Silent)) if facts.quiet_for >= limits.quiet => {
-            return by_signs(facts, limits);
-        }
-        (Some(Process::Running | Process::Gone), Start::Failed(failure)) => return Verdict::NotReady(failure),
-        (Some(Process::Running), Start::Awaited) => return Verdict::Starting,
-        _ => {}
+    if let Some(verdict) = not_ready(facts, limits) {
+        return verdict;
     }
     match &facts.process {
         None | Some(Process::NotStarted) => Verdict::Starting,
@@ -179,6 +171,22 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         Some(Process::Gone) => gone(facts, limits),
         Some(Process::Running) if facts.is_leaving && !is_limited(&facts.stage) => Verdict::Working,
         Some(Process::Running) => running(facts, limits),
+    }
+}
+
+/// What is to be said of one that has not made its start. What its client itself told, a limit, is known better.
+fn not_ready(facts: &PolecatFacts, limits: &PatrolLimits) -> Option<Verdict> {
+    if facts.is_parked || facts.is_leaving || is_limited(&facts.stage) {
+        return None;
+    }
+    match (facts.process.as_ref()?, facts.start) {
+        // What asks a person is not ended for its silence: its question would be asked anew for ever.
+        (Process::Running, Start::Failed(StartFailure::Silent)) if facts.quiet_for >= limits.quiet => {
+            Some(Verdict::Unmoved)
+        }
+        (Process::Running | Process::Gone, Start::Failed(failure)) => Some(Verdict::NotReady(failure)),
+        (Process::Running, Start::Awaited) => Some(Verdict::Starting),
+        _ => None,
     }
 }
 
@@ -299,11 +307,12 @@ mod tests {
         let logged_out = Start::Failed(StartFailure::LoggedOut);
         check(PolecatFacts { start: Start::Awaited, ..running() }, Verdict::Starting);
         check(PolecatFacts { start: silent, ..running() }, Verdict::NotReady(StartFailure::Silent));
-        check(PolecatFacts { start: silent, quiet_for: 30 * MINUTE, ..running() }, Verdict::Quiet);
+        check(PolecatFacts { start: silent, quiet_for: 30 * MINUTE, ..running() }, Verdict::Unmoved);
         let asks = PolecatFacts { start: logged_out, quiet_for: Duration::from_hours(9), ..running() };
         check(asks, Verdict::NotReady(StartFailure::LoggedOut));
         let over_budget = PolecatFacts { start: logged_out, incarnations: 9, ..gone() };
-        check(over_budget, Verdict::NotReady(StartFailure::LoggedOut));
+        check(over_budget.clone(), Verdict::NotReady(StartFailure::LoggedOut));
+        check(PolecatFacts { is_parked: true, ..over_budget }, Verdict::Limited);
         check(facts(Some(Process::Unknown("?".into()))), Verdict::Unknown("?".into()));
         let long_unknown = facts(Some(Process::Unknown("?".into())));
         check(PolecatFacts { quiet_for: Duration::from_hours(9), ..long_unknown }, Verdict::Unknown("?".into()));

@@ -44,7 +44,10 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
             .and_then(|rig| witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).map(|_| ()));
         note_state(town, "patrol", &name, patrol)?;
     }
-    standing::patrol(town, &mut memory.observed)?;
+    for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
+        let patrol = standing::patrol(town, &agent, &mut memory.observed);
+        note_state(town, "patrol", &agent.address.to_string(), patrol)?;
+    }
     handle_mail(town)?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
@@ -56,7 +59,7 @@ fn rig_names(town: &Town) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.name.to_string()).collect())
 }
 
-/// Keeps what went wrong with one rig as a condition until it goes well again: it stops no other rig.
+/// Keeps what went wrong with one rig, or one standing agent, as a condition until it goes well again: it stops no other.
 fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<()> {
     let known = town.ledger.read(|view| view.condition(kind, rig).map_err(Error::from))?;
     match (result, known) {

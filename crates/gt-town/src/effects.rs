@@ -21,6 +21,7 @@ use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::seat;
 use crate::setup;
+use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
 use crate::world::{Held, SessionState, WorktreePlan};
@@ -178,14 +179,14 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
     })
 }
 
-fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
-    let attempt = attempt_of(view, incarnation)?;
-    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt.id))
+fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
+    let incarnation = view.incarnation(incarnation)?;
+    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
+    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
 }
 
-fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
-    let attempt = view.incarnation(incarnation)?.and_then(|incarnation| incarnation.attempt());
-    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
+fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    Ok(attempt_of(view, incarnation)?.map(|attempt| limits::is_parked(view, &attempt.agent)).transpose()? == Some(true))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
@@ -531,6 +532,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
         (Effect::ArchiveCrew { crew }, Outcome::Done) => {
             if let Some(agent) = tx.agent(crew)? {
                 tx.remove_agent(&agent)?;
+                standing::forget(tx, crew)?;
             }
         }
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,

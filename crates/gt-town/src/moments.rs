@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gt_model::address::Address;
+use gt_model::guard::{self, Place, Role, ToolCall};
 use gt_model::id::IncarnationId;
 use gt_model::moment::{
     Answer, Blocks, Client, Event, Failure, Heard, Mark, Marks, Moment, Notice, Post, Source, StopAnswer, StopFacts,
@@ -39,7 +41,7 @@ pub fn answer(town: &Town, caller: &Caller, client: Client, moment: Moment, inpu
     let heard = hear(client, moment, input)?;
     let here = Here { town, caller, incarnation };
     let answer = match &heard.event {
-        Event::BeforeTool { tool, input } => here.before_tool(tool, input, heard.subagent)?,
+        Event::BeforeTool(call) => here.before_tool(call, &heard)?,
         // The rest is about the agent itself: its own agents get no mail and are no sign of its life.
         _ if heard.subagent => Answer::Nothing,
         Event::Start(_) => Answer::Nothing,
@@ -139,11 +141,51 @@ impl Here<'_> {
         write_mark(self.town, self.incarnation, moment.as_str(), mark)
     }
 
-    fn before_tool(&self, tool: &str, _input: &serde_json::Value, subagent: bool) -> Result<Answer> {
-        if !subagent {
-            self.live(Moment::BeforeTool, &Mark { tool: Some(tool.to_owned()), ..self.now() })?;
+    /// What is refused was never begun; and rules hold for the agent's own agents as well.
+    fn before_tool(&self, call: &ToolCall, heard: &Heard) -> Result<Answer> {
+        if !heard.subagent {
+            identity::sign_of_life(self.town, self.caller)?;
+        }
+        let place = self.place(heard)?;
+        if let Some(refusal) = guard::judge(Role::of(&self.caller.address), call, &place).line() {
+            return Ok(Answer::Deny(refusal));
+        }
+        if !heard.subagent {
+            let mark = Mark { tool: Some(call.tool.clone()), ..self.now() };
+            write_mark(self.town, self.incarnation, Moment::BeforeTool.as_str(), &mark)?;
         }
         Ok(Answer::Nothing)
+    }
+
+    /// Where the caller is, and what is its own.
+    fn place(&self, heard: &Heard) -> Result<Place> {
+        let (layout, env) = (&self.town.layout, &self.town.outside.env);
+        let of_rig = self.caller.address.rig();
+        let rig = of_rig.map(|rig| layout.rig(rig));
+        let own = match (&self.caller.address, &rig) {
+            (Address::Polecat(_, name), Some(rig)) => rig.worktree(name),
+            (Address::Crew(_, name), Some(rig)) => rig.crew(name),
+            (Address::Mayor, _) => layout.mayor(),
+            _ => layout.root.clone(),
+        };
+        let (attempt, row) = self.town.ledger.read(|view| {
+            let incarnation = view.incarnation(self.incarnation)?;
+            let attempt = incarnation.map(|incarnation| view.attempt_of(&incarnation)).transpose()?.flatten();
+            let row = of_rig.map(|rig| view.rig(rig.as_str())).transpose()?.flatten();
+            Ok::<_, Error>((attempt, row))
+        })?;
+        let (branch, bead) = attempt.map(|attempt| (attempt.branch, attempt.bead.0)).unzip();
+        Ok(Place {
+            town: layout.root.clone(),
+            rig: rig.map(|rig| rig.root),
+            cwd: heard.cwd.clone().unwrap_or_else(|| own.clone()),
+            own,
+            home: env.get("HOME").map(Into::into),
+            temp: env.get("TMPDIR").map(Into::into),
+            branch,
+            trunk: row.map(|row| row.trunk),
+            bead,
+        })
     }
 
     fn prompt(&self, nudge: bool) -> Result<Answer> {

@@ -114,14 +114,14 @@ const FOR_A_PERSON: &[&str] = &[
     "feed",
     "paused",
     "deacon",
+    readiness::WORKER_CONDITION,
+    readiness::KIND_CONDITION,
     "limit",
     "login",
     "asks",
     "long-tool",
     standing::GAVE_UP,
     standing::UNHEARD,
-    readiness::WORKER_CONDITION,
-    readiness::KIND_CONDITION,
 ];
 
 /// The town's status.

@@ -11,7 +11,7 @@ use crate::ledger::{Agent, Attempt, Holder, Incarnation};
 use crate::prompt;
 use crate::sandbox;
 use crate::sessions;
-use crate::settings::{PermissionMode, RuntimeChoice};
+use crate::settings::{PermissionMode, RuntimeChoice, Sandbox};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionPlan;
@@ -33,17 +33,6 @@ pub struct Seat {
     pub cwd: PathBuf,
     /// What it is told first.
     pub prompt: String,
-}
-
-impl Seat {
-    /// What it may do without asking. The sandbox of a rig is around its polecats only.
-    fn mode(&self) -> PermissionMode {
-        match (&self.address, &self.rig) {
-            (Address::Polecat(..), Some(rig)) => launch::mode(&rig.settings),
-            (_, Some(rig)) => rig.settings.trust,
-            (_, None) => PermissionMode::AcceptEdits,
-        }
-    }
 }
 
 /// The seat of an incarnation that is to run; `None` where it is not, any more.
@@ -114,15 +103,20 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{}.{secret}", incarnation.id));
     env.insert("GT_ADDRESS".to_owned(), seat.address.to_string());
     let runtime = sessions::choose(town, seat.rig.as_ref(), seat.runtime, &env)?;
-    let allowed = seat.rig.as_ref().map(|rig| launch::rig_commands(&rig.settings)).unwrap_or_default();
+    // What is around workers is not around those who look after them.
+    let (mode, sandbox) = match (&seat.rig, &incarnation.holder) {
+        (Some(rig), Holder::Attempt(_)) => (launch::mode(&rig.settings), rig.settings.sandbox),
+        (Some(rig), Holder::Agent(_)) => (rig.settings.trust, Sandbox::None),
+        (None, _) => (PermissionMode::AcceptEdits, Sandbox::None),
+    };
     let launch = Launch {
         preset: &preset,
         incarnation: &incarnation.id,
         secret,
         prompt: &seat.prompt,
         runtime,
-        mode: seat.mode(),
-        allowed: &allowed,
+        mode,
+        allowed: &seat.rig.as_ref().map_or(Vec::new(), |rig| launch::rig_commands(&rig.settings)),
     };
     let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
     let plan = SessionPlan {
@@ -135,7 +129,9 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
         input,
     };
     match (&seat.address, &seat.rig) {
-        (Address::Polecat(_, worker), Some(rig)) => sandbox::around(town, rig, worker.as_str(), plan),
+        (Address::Polecat(_, worker), Some(rig)) if sandbox != Sandbox::None => {
+            sandbox::around(town, rig, worker.as_str(), plan)
+        }
         _ => Ok(plan),
     }
 }

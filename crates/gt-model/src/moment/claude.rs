@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Event, Failure, Heard, KEPT_TEXT_BYTES, Moment, NUDGE_LINE, Notice, Session, Source};
 use crate::foreign;
+use crate::guard::ToolCall;
 
 /// Length that an event's or tool's name may have, in bytes.
 const NAME_BYTES: usize = 120;
@@ -19,6 +20,7 @@ struct Input<'a> {
     hook_event_name: String,
     session_id: Option<String>,
     transcript_path: Option<String>,
+    cwd: Option<String>,
     /// Only calls from within a subagent have it (`agent_type` alone is a main thread's, started with `--agent`).
     agent_id: Option<IgnoredAny>,
     source: Option<String>,
@@ -43,8 +45,9 @@ pub(super) fn hear(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
         id: foreign::one_line(foreign::cut(&id, PATH_BYTES)),
         transcript: input.transcript_path.filter(|path| path.len() <= PATH_BYTES),
     });
+    let cwd = input.cwd.filter(|path| path.len() <= PATH_BYTES && path.starts_with('/')).map(Into::into);
     let event_name = foreign::one_line(foreign::cut(&input.hook_event_name, NAME_BYTES));
-    Ok(Heard { event_name, session, subagent: input.agent_id.is_some(), event })
+    Ok(Heard { event_name, session, subagent: input.agent_id.is_some(), cwd, event })
 }
 
 fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
@@ -57,10 +60,10 @@ fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
         Moment::Prompt => {
             Event::Prompt { nudge: input.prompt.as_deref().is_some_and(|text| text.trim() == NUDGE_LINE) }
         }
-        Moment::BeforeTool => Event::BeforeTool {
+        Moment::BeforeTool => Event::BeforeTool(ToolCall {
             tool: name(input.tool_name.as_deref()),
             input: input.tool_input.map(|raw| serde_json::from_str(raw.get())).transpose()?.unwrap_or_default(),
-        },
+        }),
         Moment::AfterTool => Event::AfterTool,
         Moment::Stop => Event::Stop { background: length(&input.background_tasks) + length(&input.session_crons) },
         Moment::StopFailure => Event::StopFailure {
@@ -130,7 +133,10 @@ mod tests {
         check(
             Moment::BeforeTool,
             r#","tool_name":"Bash","tool_input":{"command":"git push"},"tool_use_id":"t""#,
-            Event::BeforeTool { tool: "Bash".to_owned(), input: serde_json::json!({ "command": "git push" }) },
+            Event::BeforeTool(ToolCall {
+                tool: "Bash".to_owned(),
+                input: serde_json::json!({ "command": "git push" }),
+            }),
         );
         check(Moment::AfterTool, r#","tool_name":"Bash","tool_response":{"stdout":"x"}"#, Event::AfterTool);
         check(Moment::Stop, r#","stop_hook_active":false"#, Event::Stop { background: 0 });

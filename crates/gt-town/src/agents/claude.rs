@@ -43,6 +43,8 @@ const EVENTS: &[(&str, &str, Version)] = &[
     ("Notification", "notification", (1, 0, 38)),
     ("SessionEnd", "end", (1, 0, 85)),
     ("StopFailure", "stop-failure", (2, 1, 197)),
+    // A tool that failed was used as well: without this it would be taken to run on.
+    ("PostToolUseFailure", "after-tool", (2, 1, 330)),
 ];
 
 /// Commands that a worker may run without asking in any mode: ours, and what it commits with.
@@ -121,7 +123,7 @@ fn hook(gt: &Path, event: &str, moment: &str) -> Value {
     };
     let hooks = json!([{ "type": "command", "command": command, "timeout": HOOK_LIMIT_SECONDS }]);
     match event {
-        "PreToolUse" | "PostToolUse" => json!([{ "matcher": "*", "hooks": hooks }]),
+        "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => json!([{ "matcher": "*", "hooks": hooks }]),
         _ => json!([{ "hooks": hooks }]),
     }
 }

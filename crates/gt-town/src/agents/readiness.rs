@@ -46,13 +46,8 @@ pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
 }
 
 /// How far the newest of an attempt's incarnations has come.
-pub(crate) fn look(
-    town: &Town,
-    attempt: &Attempt,
-    incarnations: &[Incarnation],
-    process: &Process,
-    observed: &mut Observed,
-) -> Result<Start> {
+pub(crate) fn look(town: &Town, attempt: &Attempt, process: &Process, observed: &mut Observed) -> Result<Start> {
+    let incarnations = town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
     let Some(newest) = incarnations.last().filter(|_| attempt.is_hooked()) else { return Ok(Start::Made) };
     let Ok(preset) = town.agent(&attempt.agent) else { return Ok(Start::Made) };
     let first_moment = has_started(town, &newest.id);
@@ -67,7 +62,7 @@ pub(crate) fn look(
         waited: observed.age(&format!("start-{}", newest.id)),
         deadline: Duration::from_secs(preset.ready_seconds.unwrap_or(READY_SECONDS)),
         shown: shown(town, &preset, newest, process, observed)?,
-        ended_unstarted: ended_unstarted(town, incarnations),
+        ended_unstarted: ended_unstarted(town, &incarnations),
     }))
 }
 

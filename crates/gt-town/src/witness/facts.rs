@@ -70,7 +70,7 @@ impl Witness<'_> {
         let Some(newest) = found.incarnations.last() else { return Ok(found) };
         let facts = &mut found.facts;
         let process = self.process(newest)?;
-        facts.start = readiness::look(self.town, attempt, &found.incarnations, &process, observed)?;
+        facts.start = readiness::look(self.town, attempt, &process, observed)?;
         facts.process = Some(process);
         let id = &newest.id;
         if newest.ended_at.is_some() {
@@ -127,9 +127,9 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let facts = PolecatFacts {
         hook_empty: !attempt.is_hooked(),
         process: None,
+        start: Start::Made,
         stage,
         stage_for: Duration::ZERO,
-        start: Start::Made,
         quiet_for: Duration::ZERO,
         ended_for: Duration::ZERO,
         incarnations: u32::try_from(counted + handed).unwrap_or(u32::MAX),

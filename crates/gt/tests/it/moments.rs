@@ -171,6 +171,26 @@ fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
 }
 
 #[test]
+fn what_a_role_may_not_do_is_refused_with_the_right_way() {
+    let scene = Scene::new("");
+    let cwd = scene.town.rig().join("polecats/amber").display().to_string();
+    let call = |command: &str, more: &Value| {
+        let mut input = json!({ "tool_name": "Bash", "tool_input": { "command": command }, "cwd": cwd });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        scene.moment("before-tool", "PreToolUse", &input)
+    };
+    assert_eq!(call("cargo test 2>&1 | tail", &json!({})), "");
+    assert_eq!(scene.verdict(), "in-tool");
+    for more in [json!({}), json!({ "agent_id": "a1" })] {
+        let refused: Value = serde_json::from_str(&call("git push origin HEAD", &more)).unwrap();
+        assert_eq!(refused["hookSpecificOutput"]["permissionDecision"], "deny");
+        let reason = text(&refused["hookSpecificOutput"]["permissionDecisionReason"]);
+        assert!(reason.contains("Instead: ") && reason.contains("gt done"), "{reason}");
+    }
+    scene.finish();
+}
+
+#[test]
 fn the_start_moment_primes_and_a_compaction_only_reminds() {
     let scene = Scene::new("");
     write(&scene.town.root().join("directives/polecat.md"), "Speak plainly.\n");

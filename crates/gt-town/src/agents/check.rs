@@ -67,7 +67,7 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     let mut findings = vec![program(town, kind, &preset, &env)?];
     if preset.client == Some(ClientKind::Claude) {
         let account = claude::account(town, &env)?;
-        findings.extend(login(kind, &preset, &account));
+        findings.extend(login(kind, &preset, &account, &env));
         findings.push(payer(town, &preset, &env));
         findings.extend(rigs.iter().filter_map(|rig| trust(town, &preset, rig, &account)));
     }
@@ -106,9 +106,9 @@ fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String,
     })
 }
 
-fn login(kind: &str, preset: &AgentPreset, account: &claude::Account) -> Vec<Finding> {
+fn login(kind: &str, preset: &AgentPreset, account: &claude::Account, env: &BTreeMap<String, String>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let by_key = preset.auth == Some(Auth::ApiKey);
+    let by_key = preset.auth == Some(Auth::ApiKey) || preset.api_keys.iter().any(|name| env.contains_key(name));
     match &account.login {
         Some(login) => findings.push(ok("login", format!("logged in: {login}"))),
         None if by_key => findings.push(ok("login", "not logged in, and not needed: a key pays")),

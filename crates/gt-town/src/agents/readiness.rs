@@ -215,6 +215,11 @@ pub(crate) fn note(town: &Town, rig: &Rig, failing: &[NotReady<'_>], starting: &
             tx.clear(kind, subject)?;
         }
         for (not, text) in fresh.iter().zip(&texts) {
+            // A person may have had it started again since it was looked at.
+            let newest = tx.incarnations_of(not.attempt.id)?.pop().map(|newest| newest.id);
+            if newest != not.incarnation {
+                continue;
+            }
             let (kind, subject) = not.key();
             if tx.raise(kind, &subject, text)? {
                 escalate(tx, not.attempt, text)?;

@@ -66,6 +66,16 @@ pub fn is_worker_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
+impl Address {
+    /// The rig that the agent belongs to; `None` for those of the whole town.
+    pub fn rig(&self) -> Option<&RigName> {
+        match self {
+            Self::Witness(rig) | Self::Refinery(rig) | Self::Polecat(rig, _) | Self::Crew(rig, _) => Some(rig),
+            Self::Overseer | Self::Mayor | Self::Deacon | Self::Boot | Self::Dog(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

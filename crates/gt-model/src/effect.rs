@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::id::{AttemptId, IncarnationId, MrId, RigName, Sha};
 
 /// One act on the outside world.
@@ -66,6 +67,21 @@ pub enum Effect {
         /// Whose.
         attempt: AttemptId,
     },
+    /// Put the mayor's reading worktree of a rig at the trunk.
+    ReadTrunk {
+        /// Which rig.
+        rig: RigName,
+    },
+    /// Add the worktree of a crew member's workspace.
+    AddCrew {
+        /// Whose.
+        crew: Address,
+    },
+    /// Snapshot a crew member's workspace and move it into the archive.
+    ArchiveCrew {
+        /// Whose.
+        crew: Address,
+    },
     /// Put a ref of the rig back to where we know it was (or remove it), since somebody else moved it.
     UndoRef {
         /// Which rig.
@@ -94,6 +110,9 @@ impl Effect {
             Self::PinMr { .. } => "pin-mr",
             Self::Land { .. } => "land",
             Self::DropBranch { .. } => "drop-branch",
+            Self::ReadTrunk { .. } => "read-trunk",
+            Self::AddCrew { .. } => "add-crew",
+            Self::ArchiveCrew { .. } => "archive-crew",
             Self::UndoRef { .. } => "undo-ref",
         }
     }
@@ -111,6 +130,9 @@ impl Effect {
         "pin-mr",
         "land",
         "drop-branch",
+        "read-trunk",
+        "add-crew",
+        "archive-crew",
         "undo-ref",
     ];
 }
@@ -135,8 +157,13 @@ pub fn after_failure(tries: u32) -> AfterFailure {
     if tries >= EFFECT_TRIES {
         return AfterFailure::GiveUp;
     }
-    let seconds = 2_u64.saturating_pow(tries.saturating_sub(1)).min(LONGEST_PAUSE_S);
-    AfterFailure::RetryAfter(std::time::Duration::from_secs(seconds))
+    AfterFailure::RetryAfter(pause_after(tries))
+}
+
+/// The pause after so many failures in a row: 1, 2, 4 … 60 s.
+pub fn pause_after(failures: u32) -> std::time::Duration {
+    let seconds = 2_u64.saturating_pow(failures.saturating_sub(1)).min(LONGEST_PAUSE_S);
+    std::time::Duration::from_secs(seconds)
 }
 
 #[cfg(test)]
@@ -149,5 +176,6 @@ mod tests {
         assert_eq!(pauses[0], AfterFailure::RetryAfter(std::time::Duration::from_secs(1)));
         assert_eq!(pauses[6], AfterFailure::RetryAfter(std::time::Duration::from_mins(1)));
         assert_eq!(pauses[7], AfterFailure::GiveUp);
+        assert_eq!(pause_after(u32::MAX), std::time::Duration::from_mins(1));
     }
 }

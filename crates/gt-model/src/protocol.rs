@@ -82,6 +82,11 @@ pub enum MessageError {
 }
 
 impl Message {
+    /// Whether a standing agent that gets it is to wake for it. The others tell what others see to.
+    pub fn wakes(&self) -> bool {
+        matches!(self, Self::SwarmComplete { .. } | Self::Help { .. } | Self::Escalation { .. } | Self::Handoff { .. })
+    }
+
     /// The mail's subject.
     pub fn subject(&self) -> String {
         let key = self.fields().first().map(|(_, value)| one_line(value)).unwrap_or_default();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 use gt_town::world::{
-    Candidate, Change, FolderFacts, Held, Push, Repo, SAY_LIMIT_BYTES, Said, SessionPlan, Sessions, WorktreeFacts,
-    WorktreePlan, World, WorldError, user_message,
+    Candidate, Change, FolderFacts, Held, Push, Referred, Repo, SAY_LIMIT_BYTES, Said, SessionPlan, Sessions,
+    WorktreeFacts, WorktreePlan, World, WorldError, user_message,
 };
 
 /// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
@@ -48,6 +48,7 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     contract.snapshots_the_whole_state();
     contract.gives_snapshots_back();
     contract.keeps_gate_worktrees();
+    contract.has_no_submodules_where_there_are_none();
     contract.archives();
 }
 
@@ -411,6 +412,17 @@ impl Contract<'_> {
         self.gate("gate", &work);
         assert_eq!(self.facts(&path), at(&work), "it can be made again");
         assert_eq!(self.worker.read_file(&path, "build/cache"), None);
+    }
+
+    fn has_no_submodules_where_there_are_none(&self) {
+        let (path, head) = self.worked("whole", "whole.txt", "1\n");
+        let branch = self.plan("whole", &head).branch;
+        for _ in 0..2 {
+            assert_eq!(self.git.check_out_submodules(self.held, self.repo, &path).unwrap(), Referred::There);
+            let facts = WorktreeFacts { branch: branch.clone(), head: head.clone(), dirty: Vec::new() };
+            assert_eq!(self.facts(&path), facts);
+        }
+        assert!(self.git.check_out_submodules(self.held, self.repo, &self.path("nowhere")).is_err());
     }
 
     fn archives(&self) {

@@ -110,12 +110,13 @@ pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Res
 /// was submitted, and must not be taken for it.
 fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Submitted> {
     let Some(id) = &caller.incarnation else { return Err(otherwise) };
-    let (attempt, mr) = town.ledger.read(|view| {
+    let submitted = town.ledger.read(|view| {
         let incarnation = view.incarnation(id)?.ok_or(Error::BadToken)?;
-        let attempt = view.attempt(incarnation.attempt)?.ok_or(Error::BadToken)?;
+        let Some(attempt) = view.attempt_of(&incarnation)? else { return Ok(None) };
         let mr = view.merge_requests()?.into_iter().find(|mr| mr.attempt == attempt.id).map(|mr| mr.id.0);
-        Ok::<_, Error>((attempt, mr))
+        Ok::<_, Error>(Some((attempt, mr)))
     })?;
+    let Some((attempt, mr)) = submitted else { return Err(otherwise) };
     let Some(head) = &attempt.head else { return Err(otherwise) };
     let rig = town.rig(attempt.rig.as_str())?;
     let path = rig.layout.worktree(&attempt.worker);

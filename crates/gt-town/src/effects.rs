@@ -8,23 +8,22 @@ use gt_model::bead::{Bead, DepType, Status};
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
-use crate::agents::launch::{self, Launch, Launched};
 use crate::agents::readiness;
+use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
-use crate::identity::TOKEN_VARIABLE;
-use crate::ledger::{Attempt, EffectRow, IncarnationProcess, Tx, View};
+use crate::ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
+use crate::limits;
+use crate::moments;
 use crate::observed::Observed;
-use crate::prompt;
+use crate::reading;
 use crate::refs;
 use crate::remote::{self, Fetched};
-use crate::sandbox;
-use crate::sessions;
+use crate::seat;
 use crate::setup;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
-use crate::worker_env;
-use crate::world::{Held, SessionPlan, SessionState, WorktreePlan};
+use crate::world::{Held, SessionState, WorktreePlan};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -109,6 +108,9 @@ fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
         | Effect::ArchiveWorktree { .. }
         | Effect::PinMr { .. }
         | Effect::DropBranch { .. }
+        | Effect::ReadTrunk { .. }
+        | Effect::AddCrew { .. }
+        | Effect::ArchiveCrew { .. }
         | Effect::UndoRef { .. } => format!("repo-{rig}"),
         Effect::SetUp { attempt } => format!("set-up-{attempt}"),
         Effect::StartSession { incarnation } | Effect::EndSession { incarnation } => format!("session-{incarnation}"),
@@ -141,7 +143,11 @@ fn is_due(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool>
 fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
     let Effect::EndSession { incarnation } = effect else { return Ok(false) };
     let incarnation = town.ledger.read(|view| view.incarnation(incarnation).map_err(Error::from))?;
-    Ok(incarnation.is_none_or(|i| i.ended_at.is_some()))
+    if incarnation.as_ref().is_none_or(|i| i.ended_at.is_some()) {
+        return Ok(true);
+    }
+    // Whoever has nothing more to do, and has ended its turn, is not kept for the rest of the pause.
+    Ok(incarnation.map(|i| moments::marks(town, &i.id)).transpose()?.is_some_and(|marks| marks.is_at_rest()))
 }
 
 fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
@@ -150,6 +156,8 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
         Ok(match &row.effect {
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
+            Effect::FetchBase { attempt } if limits::is_parked_for(view, *attempt)? => false,
+            Effect::StartSession { incarnation } if is_parked(view, incarnation)? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
@@ -162,6 +170,7 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
                     && view.open_effects()?.iter().all(|other| other.id >= row.id || !makes_worktree(other, *attempt))
             }
+            Effect::ArchiveCrew { crew } => view.incarnations_of_agent(crew)?.iter().all(|i| i.ended_at.is_some()),
             // Git deletes no branch that a worktree is on.
             Effect::DropBranch { attempt } => view.attempt(*attempt)?.is_none_or(|a| a.archived_at.is_some()),
             _ => true,
@@ -171,7 +180,12 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
 
 fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
     let incarnation = view.incarnation(incarnation)?;
-    Ok(incarnation.map(|incarnation| view.attempt(incarnation.attempt)).transpose()?.flatten())
+    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
+    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
+}
+
+fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    Ok(attempt_of(view, incarnation)?.map(|attempt| limits::is_parked(view, &attempt.agent)).transpose()? == Some(true))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
@@ -260,7 +274,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Fetched { fetched: remote::fetch(town, &rig, held)?, base: None })
         }
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
-        Effect::SetUp { attempt } => set_up(town, *attempt),
+        Effect::SetUp { attempt } => set_up(town, *attempt, held),
         Effect::StartSession { incarnation } => start_session(town, incarnation),
         Effect::EndSession { incarnation } => {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
@@ -272,6 +286,17 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
         Effect::DropBranch { attempt } => {
             let (attempt, rig) = attempt_and_rig(town, *attempt)?;
             repo.delete_ref(held, &rig.layout.repo(), &format!("refs/heads/{}", attempt.branch))?;
+            Ok(Outcome::Done)
+        }
+        Effect::ReadTrunk { rig } => {
+            reading::refresh(town, &town.rig(rig.as_str())?, held)?;
+            Ok(Outcome::Done)
+        }
+        Effect::AddCrew { crew } => {
+            Ok(if crew::add_worktree(town, crew, held)? { Outcome::Done } else { Outcome::Moot })
+        }
+        Effect::ArchiveCrew { crew } => {
+            crew::archive(town, crew, held)?;
             Ok(Outcome::Done)
         }
         Effect::UndoRef { rig, name, found, to } => {
@@ -345,37 +370,32 @@ fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
     })
 }
 
-fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
+fn set_up(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
     if !attempt.is_hooked() {
         return Ok(Outcome::Moot);
     }
-    let path = rig.layout.worktree(&attempt.worker);
-    setup::worktree(town, &rig, &path, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))?;
+    setup::worktree(town, &rig, held, &attempt)?;
     Ok(Outcome::Done)
 }
 
 fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     let incarnation = town.ledger.read(|view| view.incarnation(id).map_err(Error::from))?;
     let incarnation = incarnation.ok_or_else(|| Error::Unknown { what: "incarnation", name: id.0.clone() })?;
-    let (attempt, rig) = attempt_and_rig(town, incarnation.attempt)?;
-    if !attempt.is_hooked() || incarnation.ended_at.is_some() {
-        return Ok(Outcome::Moot);
-    }
+    let Some(seat) = seat::of(town, &incarnation)? else { return Ok(Outcome::Moot) };
     let sessions = town.world().sessions();
     let dir = town.layout.session(id);
     if sessions.state(&dir)? == SessionState::NotStarted {
         if incarnation.number > 1 {
             // What ended the one before may have been a power cut, or its own tools.
-            let held = town.lock(&rig.repo_lock())?;
-            town.world().repo().settle_worktree(&held, &rig.layout.repo(), &worktree_plan(&rig, &attempt)?)?;
+            settle_worktree(town, &incarnation)?;
         }
         // A new secret for every start that is tried: the one before may have been written down and never used.
         let secret = gt_model::id::hex(&(town.outside.entropy)());
         let hash = sha256_hex(&secret);
         let runner = runner().name();
         town.ledger.write_for_now(&runner, "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
-        sessions.start(&session_plan(town, &rig, &attempt, id, &secret)?)?;
+        sessions.start(&seat::plan(town, &seat, &incarnation, &secret)?)?;
     }
     match sessions.state(&dir)? {
         SessionState::NotStarted => Err(Error::refused(format!("session {id} did not start"), "see its shim.log")),
@@ -384,32 +404,21 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     }
 }
 
-fn session_plan(town: &Town, rig: &Rig, attempt: &Attempt, id: &IncarnationId, secret: &str) -> Result<SessionPlan> {
-    let preset = town.agent(&attempt.agent)?;
-    let mut env = worker_env::environment(town, rig, Some(&preset), attempt.slot);
-    env.insert(TOKEN_VARIABLE.to_owned(), format!("{id}.{secret}"));
-    env.insert("GT_ADDRESS".to_owned(), attempt.address().to_string());
-    let runtime = sessions::choose(town, rig, attempt.runtime, &env)?;
-    let launch = Launch {
-        preset: &preset,
-        incarnation: id,
-        secret,
-        prompt: &prompt::first(attempt),
-        runtime,
-        mode: launch::mode(&rig.settings),
-        allowed: &launch::rig_commands(&rig.settings),
+/// Gives the worktree that an incarnation goes on in its settings and rules again; the mayor has none.
+fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
+    let (rig, plan) = match &incarnation.holder {
+        Holder::Attempt(attempt) => {
+            let (attempt, rig) = attempt_and_rig(town, *attempt)?;
+            let plan = worktree_plan(&rig, &attempt)?;
+            (rig, plan)
+        }
+        Holder::Agent(address) => match crew::workspace(town, address)? {
+            Some(workspace) => workspace,
+            None => return Ok(()),
+        },
     };
-    let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
-    let plan = SessionPlan {
-        dir: town.layout.session(id),
-        town: town.layout.root.clone(),
-        cwd: rig.layout.worktree(&attempt.worker),
-        argv,
-        env,
-        runtime,
-        input,
-    };
-    sandbox::around(town, rig, &attempt.worker, plan)
+    let held = town.lock(&rig.repo_lock())?;
+    Ok(town.world().repo().settle_worktree(&held, &rig.layout.repo(), &plan)?)
 }
 
 fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
@@ -472,6 +481,17 @@ pub fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     Ok(())
 }
 
+/// Decides the end of a session, after `delay` or when its agent's turn is over, unless it is decided already. False
+/// where it is.
+pub fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, delay: Duration) -> Result<bool> {
+    let effect = Effect::EndSession { incarnation: incarnation.clone() };
+    if tx.open_effects()?.iter().any(|row| row.effect == effect) {
+        return Ok(false);
+    }
+    tx.decide(&effect, Some(&attempt.rig), Some(&attempt.bead), delay)?;
+    Ok(true)
+}
+
 fn pin(town: &Town, mr: &MrId, held: &Held) -> Result<Outcome> {
     let mr = town.ledger.read(|view| view.merge_request(mr).map_err(Error::from))?;
     let Some(mr) = mr else { return Ok(Outcome::Moot) };
@@ -508,6 +528,11 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
             }
         }
         (Effect::StartSession { incarnation }, Outcome::Started(state)) => started(tx, incarnation, &state)?,
+        (Effect::ArchiveCrew { crew }, Outcome::Done) => {
+            if let Some(agent) = tx.agent(crew)? {
+                tx.remove_agent(&agent)?;
+            }
+        }
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,
         (Effect::ArchiveWorktree { attempt }, Outcome::Archived { snapshot, foreign }) => {
             let attempt = require_attempt(tx, *attempt)?;
@@ -547,8 +572,10 @@ fn started(tx: &Tx<'_>, id: &IncarnationId, state: &SessionState) -> Result<()> 
     if let SessionState::Running { shim, agent } = state {
         tx.record_start(id, &IncarnationProcess { shim: shim.clone(), agent: agent.clone() })?;
     }
-    let attempt = require_attempt(tx, incarnation.attempt)?;
-    if attempt.is_hooked() { begin_bead(tx, &attempt) } else { Ok(()) }
+    match tx.attempt_of(&incarnation)? {
+        Some(attempt) if attempt.is_hooked() => begin_bead(tx, &attempt),
+        _ => Ok(()),
+    }
 }
 
 /// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.

@@ -209,7 +209,7 @@ impl Error {
             Self::Locked(_) => "try again; if it stays so, look at gt status".to_owned(),
             Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
-            Self::Ledger(LedgerError::Busy) => "try again".to_owned(),
+            Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
             Self::World(WorldError::Unreachable { .. }) => "check the URL, your network and your login".to_owned(),
             Self::Settings(error) if error.path.ends_with("rig.toml") => {
                 "mend that file; gt help rig explains its keys".to_owned()

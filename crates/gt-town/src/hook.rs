@@ -6,13 +6,13 @@ use std::time::Duration;
 use gt_model::bead::Bead;
 use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
-use gt_model::id::{RigName, Sha};
+use gt_model::id::Sha;
 
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::gates;
 use crate::identity;
-use crate::ledger::{Attempt, Mail, MoleculeStep, View};
+use crate::ledger::{Attempt, MoleculeStep, View};
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
 use crate::world::{ContainedCommand, RunEnd, WorktreeFacts};
@@ -75,43 +75,29 @@ pub fn current(steps: &[MoleculeStep]) -> Option<&MoleculeStep> {
     steps.iter().find(|step| step.done_at.is_none())
 }
 
-/// What `gt prime` tells an agent.
-#[derive(Clone, Debug)]
-pub struct Prime {
-    /// Who it is.
-    pub address: String,
-    /// What it must run.
-    pub hook: Option<Hook>,
-    /// Its rig.
-    pub rig: Option<RigName>,
-    /// What ended the incarnation before, where there was one.
-    pub last_end: Option<String>,
-    /// Mail that it has not read.
-    pub mail: Vec<Mail>,
+/// What is to be done next, in words, and the command that says that it is done.
+pub fn next_words(steps: &[MoleculeStep]) -> (String, String) {
+    match current(steps) {
+        Some(step) if step.position as usize + 1 < steps.len() => {
+            let at = format!("step {} of {} {}", step.position + 1, steps.len(), step.step.id);
+            (at, format!("gt step done {}", step.step.id))
+        }
+        Some(step) => (format!("the last step, {}", step.step.id), "gt done".to_owned()),
+        None => ("every step is done".to_owned(), "gt done".to_owned()),
+    }
 }
 
-/// Gathers what an agent has to know, and records that its mail was delivered.
-pub fn prime(town: &Town, caller: &Caller) -> Result<Prime> {
-    let hook = if caller.incarnation.is_some() { hook(town, caller)? } else { None };
-    let unread = |view: &View<'_>| Ok::<_, Error>(view.inbox(&caller.address, true)?);
-    // Most often there is none that is new: then nothing is written, and no turn to write is waited for.
-    let mail = match town.ledger.read(unread)? {
-        mail if mail.iter().all(|item| item.delivery.delivered_at.is_some()) => mail,
-        _ => town.ledger.write(&caller.name(), "prime", |tx| {
-            let mail = unread(tx)?;
-            mail.iter().try_for_each(|item| tx.deliver(item, caller.incarnation.as_ref()))?;
-            Ok::<_, Error>(mail)
-        })?,
-    };
-    let last_end = match &hook {
-        Some(hook) => town.ledger.read(|view| last_end(view, &hook.attempt))?,
-        None => None,
-    };
-    let rig = hook.as_ref().map(|h| h.attempt.rig.clone());
-    Ok(Prime { address: caller.name(), hook, rig, last_end, mail })
+/// What an attempt's work waits for now, where something holds its bead back.
+pub fn waits_for(view: &View<'_>, now: jiff::Timestamp, attempt: &Attempt) -> Result<Option<String>> {
+    if !view.is_held(now, &attempt.bead)? {
+        return Ok(None);
+    }
+    let blockers: Vec<String> = view.blockers(&attempt.bead)?.into_iter().map(|b| b.id.0).collect();
+    Ok(Some(if blockers.is_empty() { "its bead's parent".to_owned() } else { blockers.join(", ") }))
 }
 
-fn last_end(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
+/// How the incarnation before ended, in words.
+pub(crate) fn last_end(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
     let ended = view.incarnations_of(attempt.id)?.into_iter().rev().find(|i| i.ended_at.is_some());
     Ok(ended.and_then(|i| i.exit).map(|exit| match (exit.code, exit.signal) {
         (Some(code), _) => format!("{} with code {code}", exit.reason),
@@ -245,7 +231,7 @@ fn run_command(town: &Town, rig: &Rig, attempt: &Attempt, argv: &[String]) -> Re
     let result = town.world().sessions().run(&ContainedCommand {
         argv: argv.to_vec(),
         cwd: rig.layout.worktree(&attempt.worker),
-        env: worker_env::environment(town, rig, None, None),
+        env: worker_env::environment(town, Some(rig), None, None),
         timeout: ACCEPTANCE_TIMEOUT,
         log: rig.layout.gate_logs().join(format!("{}-{}-acceptance.log", attempt.worker, attempt.id)),
     })?;

@@ -28,11 +28,11 @@ fn by_token(town: &Town, token: &str) -> Result<Caller> {
         if incarnation.secret_hash.as_deref() != Some(&sha256_hex(secret)) {
             return Err(Error::BadToken);
         }
-        let attempt = view.attempt(incarnation.attempt)?.ok_or(Error::BadToken)?;
+        let address = view.address_of(&incarnation)?.ok_or(Error::BadToken)?;
         if incarnation.ended_at.is_some() {
             return Err(Error::Superseded(id.0.clone()));
         }
-        Ok(Caller { address: attempt.address(), incarnation: Some(id.clone()) })
+        Ok(Caller { address, incarnation: Some(id.clone()) })
     })
 }
 
@@ -49,7 +49,9 @@ pub fn hooked_attempt(view: &View<'_>, caller: &Caller) -> Result<Attempt> {
     if incarnation.ended_at.is_some() {
         return Err(Error::Superseded(id.0.clone()));
     }
-    let attempt = view.attempt(incarnation.attempt)?.ok_or(Error::BadToken)?;
+    // A standing agent has none: it works by itself, through others.
+    let Some(attempt) = incarnation.attempt() else { return Err(not_an_agent(caller)) };
+    let attempt = view.attempt(attempt)?.ok_or(Error::BadToken)?;
     if attempt.is_hooked() {
         return Ok(attempt);
     }
@@ -59,7 +61,7 @@ pub fn hooked_attempt(view: &View<'_>, caller: &Caller) -> Result<Attempt> {
 fn not_an_agent(caller: &Caller) -> Error {
     Error::refused(
         format!("{} has no hook", caller.address),
-        "this verb is for agents in a session; a person uses gt sling, gt unsling and gt status",
+        "this verb is for polecats; others use gt sling, gt unsling and gt status",
     )
 }
 

@@ -49,6 +49,11 @@ impl Layout {
         self.root.join("logs")
     }
 
+    /// The mayor's home.
+    pub fn mayor(&self) -> PathBuf {
+        self.root.join("mayor")
+    }
+
     /// The deacon's home.
     pub fn deacon(&self) -> PathBuf {
         self.root.join("deacon")
@@ -99,6 +104,21 @@ impl Layout {
         self.session(incarnation).join("moments")
     }
 
+    /// Which session of its client's an incarnation is.
+    pub fn client(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join("client.json")
+    }
+
+    /// What went wrong in calls of clients' hooks.
+    pub fn hooks_log(&self) -> PathBuf {
+        self.logs().join("hooks.log")
+    }
+
+    /// What a person wants agents of a role to know, beside what gt tells them.
+    pub fn directives(&self, role: &str) -> PathBuf {
+        self.root.join("directives").join(format!("{role}.md"))
+    }
+
     /// Paths of a rig.
     pub fn rig(&self, rig: &RigName) -> RigLayout {
         RigLayout { root: self.root.join(rig.as_str()) }
@@ -146,6 +166,16 @@ impl RigLayout {
     /// A worker's worktree.
     pub fn worktree(&self, worker: &str) -> PathBuf {
         self.root.join("polecats").join(worker)
+    }
+
+    /// The worktree that is kept at the trunk, for the mayor to read.
+    pub fn mayor_worktree(&self) -> PathBuf {
+        self.root.join("mayor/rig")
+    }
+
+    /// The workspace of a crew member.
+    pub fn crew(&self, name: &str) -> PathBuf {
+        self.root.join("crew").join(name)
     }
 
     /// Where workers' worktrees go.

@@ -1,6 +1,7 @@
 //! Looking at a town: its status, why a thing is as it is, and whether all is well.
 
 use gt_model::bead::{Bead, Status};
+use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
@@ -9,11 +10,13 @@ use crate::agents::{launch, readiness};
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
+use crate::moments::{self, HookTrouble};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
 use crate::sandbox;
 use crate::sessions;
 use crate::settings::Sandbox;
+use crate::standing::{self, AgentStatus};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -27,12 +30,16 @@ pub struct TownStatus {
     pub needs_you: Vec<Condition>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
+    /// The mayor and crew.
+    pub agents: Vec<AgentStatus>,
     /// Its workers.
     pub workers: Vec<WorkerStatus>,
     /// Its merge requests that are not over.
     pub queue: Vec<QueueItem>,
     /// Beads that could be slung now.
     pub ready: usize,
+    /// Calls of clients' hooks that went wrong of late.
+    pub hooks: Option<HookTrouble>,
 }
 
 /// A rig at one moment.
@@ -109,6 +116,12 @@ const FOR_A_PERSON: &[&str] = &[
     "deacon",
     readiness::WORKER_CONDITION,
     readiness::KIND_CONDITION,
+    "limit",
+    "login",
+    "asks",
+    "long-tool",
+    standing::GAVE_UP,
+    standing::UNHEARD,
 ];
 
 /// The town's status.
@@ -116,6 +129,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     let rigs = town.rigs()?;
     let deacon = town.deacon_runs()?;
     let now = town.world().clock().now();
+    let hooks = moments::trouble(town)?;
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
@@ -124,9 +138,11 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             deacon,
             needs_you,
             rigs: rigs.iter().map(|rig| rig_status(town, rig)).collect(),
+            agents: standing::all_in(town, view)?,
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
+            hooks,
         })
     })
 }
@@ -238,7 +254,12 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
         let bead = crate::beads::require(view, &id)?;
         let attempts = view.attempts_on(&id)?;
         let items = queue(view, &rigs, None, true)?.into_iter().filter(|item| item.mr.bead == id).collect::<Vec<_>>();
-        let effects: Vec<_> = view.open_effects()?.into_iter().filter(|e| e.bead.as_ref() == Some(&id)).collect();
+        let lands = |row: &EffectRow| match &row.effect {
+            Effect::Land { landing } => items.iter().any(|item| item.mr.landing == Some(*landing)),
+            _ => false,
+        };
+        let open = view.open_effects()?.into_iter();
+        let effects: Vec<_> = open.filter(|row| row.bead.as_ref() == Some(&id) || lands(row)).collect();
         let held = view.is_held(now, &id)?;
         let blockers = view.blockers(&id)?;
         let conditions = view.conditions()?.into_iter().filter(|c| concerns(c, &id, &items)).collect::<Vec<_>>();
@@ -274,7 +295,7 @@ fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> R
         return Ok((format!("{id} is on the hook of {}: {}", attempt.address(), doing(town, view, attempt)?), None));
     }
     if let Some(item) = why.merge_requests.iter().find(|item| item.mr.ended_at.is_none()) {
-        return Ok(queue_answer(item));
+        return Ok(queue_answer(item, &why.effects));
     }
     if let Some(condition) = why.conditions.iter().find(|c| c.kind == "quarantine") {
         let next = format!("look at it, then: gt sling {id} <rig>");
@@ -293,14 +314,19 @@ fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> R
     Ok((format!("{id} is ready"), Some(format!("gt sling {id} <rig>"))))
 }
 
-fn queue_answer(item: &QueueItem) -> (String, Option<String>) {
+fn queue_answer(item: &QueueItem, effects: &[EffectRow]) -> (String, Option<String>) {
     let id = &item.mr.id;
+    let landing = effects.iter().find(|row| matches!(row.effect, Effect::Land { .. }));
     match &item.status {
         MrStatus::Waiting => (format!("{id} waits for its turn in the merge queue of {}", item.mr.rig), None),
         MrStatus::NeedsApproval => {
             (format!("{id} is green and waits for a person"), Some(format!("gt mq approve {id}")))
         }
         MrStatus::Held(why) => (format!("{id} is held: {why}"), Some(format!("gt mq approve {id} tries it again"))),
+        MrStatus::Landing if landing.is_some_and(|row| row.last_error.is_some()) => {
+            let next = "gt refinery run --once tries it now".to_owned();
+            (format!("{id} is landing: {}", landing.map(waiting_for).unwrap_or_default()), Some(next))
+        }
         MrStatus::Landing => (format!("{id} is landing"), None),
         MrStatus::Ended(end) => (format!("{id} is over: {}", end.as_str()), None),
     }
@@ -412,7 +438,7 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
     let program = preset.command.first().cloned().unwrap_or_default();
     let bin = town.layout.bin().join("gt").display().to_string();
     let program = program.replace("{gt}", &bin);
-    let env = worker_env::environment(town, rig, Some(&preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(&preset), None);
     let path = env.get("PATH").cloned().unwrap_or_default();
     let exists = |path: std::path::PathBuf| town.world().disk().exists(&path);
     let found = program.contains('/') && exists(program.clone().into())
@@ -425,8 +451,8 @@ fn agent_check(town: &Town, rig: &Rig) -> Check {
 
 /// Whether the tmux is there that the rig's sessions are to run in.
 fn runtime_check(town: &Town, rig: &Rig) -> Check {
-    let env = worker_env::environment(town, rig, None, None);
-    let (problem, fine) = match sessions::choose(town, rig, None, &env) {
+    let env = worker_env::environment(town, Some(rig), None, None);
+    let (problem, fine) = match sessions::choose(town, Some(rig), None, &env) {
         Ok(runtime) => (None, runtime.as_str()),
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };
@@ -436,7 +462,7 @@ fn runtime_check(town: &Town, rig: &Rig) -> Check {
 /// Whether the sandbox can be made that the rig wants.
 fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
     let name = format!("{}: sandbox", rig.name());
-    let env = worker_env::environment(town, rig, None, None);
+    let env = worker_env::environment(town, Some(rig), None, None);
     match rig.settings.sandbox {
         Sandbox::None => None,
         Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {

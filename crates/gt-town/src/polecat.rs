@@ -14,6 +14,7 @@ use crate::ledger::{Attempt, AttemptOutcome, Incarnation, View};
 use crate::observe;
 use crate::sling::{self, Before, Crew, SlingOptions, Slung};
 use crate::town::{Caller, Rig, Town};
+use crate::witness::{self, Explained};
 
 /// A polecat: one attempt on one bead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +53,9 @@ pub struct PolecatDetail {
     pub polecat: Polecat,
     /// Its sessions, first to last.
     pub incarnations: Vec<Incarnation>,
+    /// What the witness would say of it now, and why, while work is on its hook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Explained>,
 }
 
 /// Refs of a rig, by full name.
@@ -128,13 +132,12 @@ fn named(town: &Town, text: &str) -> Result<Vec<Attempt>> {
 pub fn show(town: &Town, text: &str) -> Result<Vec<PolecatDetail>> {
     let attempts = named(town, text)?;
     let polecats = described(town, attempts.clone())?;
-    town.ledger.read(|view| {
-        let with_sessions = attempts
-            .iter()
-            .zip(polecats)
-            .map(|(attempt, polecat)| Ok(PolecatDetail { polecat, incarnations: view.incarnations_of(attempt.id)? }));
-        with_sessions.collect()
-    })
+    let detail = |(attempt, polecat): (&Attempt, Polecat)| {
+        let witness = attempt.is_hooked().then(|| witness::explain(town, attempt)).transpose()?;
+        let incarnations = town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
+        Ok(PolecatDetail { polecat, incarnations, witness })
+    };
+    attempts.iter().zip(polecats).map(detail).collect()
 }
 
 /// Takes a live polecat down for good, as a person's word: its bead is free again, its work is in a snapshot and in the

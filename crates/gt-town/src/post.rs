@@ -7,7 +7,7 @@ use gt_model::id::BeadId;
 use gt_model::protocol::Message;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Mail, NewMail, Tx, View};
+use crate::ledger::{Mail, NewMail, Priority, Tx, View};
 use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
 
 /// Size that a mail's body may have, in bytes.
@@ -18,8 +18,19 @@ pub const SUBJECT_LIMIT: usize = 500;
 
 /// Sends a mail as part of an operation; answers with its id.
 pub fn send(tx: &Tx<'_>, from: Address, to: Vec<Address>, subject: &str, body: &str) -> Result<BeadId> {
+    send_as(tx, from, to, subject, body, Priority::Normal)
+}
+
+fn send_as(
+    tx: &Tx<'_>,
+    from: Address,
+    to: Vec<Address>,
+    subject: &str,
+    body: &str,
+    priority: Priority,
+) -> Result<BeadId> {
     let id = fresh_id(tx, TOWN_PREFIX, subject, body)?;
-    tx.send(&id, &NewMail { from, to, subject: subject.to_owned(), body: body.to_owned() })?;
+    tx.send(&id, &NewMail { from, to, subject: subject.to_owned(), body: body.to_owned(), priority })?;
     Ok(id)
 }
 
@@ -28,19 +39,32 @@ pub fn send_protocol(tx: &Tx<'_>, from: Address, to: Vec<Address>, message: &Mes
     send(tx, from, to, &message.subject(), &message.body(free)).map(|_| ())
 }
 
-/// Sends a caller's mail. Every recipient must exist.
-pub fn send_from(town: &Town, caller: &Caller, to: &[String], subject: &str, body: &str) -> Result<BeadId> {
-    if body.len() > BODY_LIMIT || subject.chars().count() > SUBJECT_LIMIT || subject.contains(['\n', '\r']) {
-        return Err(Error::Usage {
-            what: format!(
-                "a mail has one line of at most {SUBJECT_LIMIT} characters as its subject, and a body of at most {BODY_LIMIT} bytes"
-            ),
-            hint: "put long texts into files of the repository, and mail their names".to_owned(),
-        });
+/// Whether a mail may have this subject and this body.
+pub fn check(subject: &str, body: &str) -> Result<()> {
+    if body.len() <= BODY_LIMIT && subject.chars().count() <= SUBJECT_LIMIT && !subject.contains(['\n', '\r']) {
+        return Ok(());
     }
+    Err(Error::Usage {
+        what: format!(
+            "a mail has one line of at most {SUBJECT_LIMIT} characters as its subject, and a body of at most {BODY_LIMIT} bytes"
+        ),
+        hint: "put long texts into files of the repository, and mail their names".to_owned(),
+    })
+}
+
+/// Sends a caller's mail. Every recipient must exist.
+pub fn send_from(
+    town: &Town,
+    caller: &Caller,
+    to: &[String],
+    subject: &str,
+    body: &str,
+    priority: Priority,
+) -> Result<BeadId> {
+    check(subject, body)?;
     let id = town.ledger.write(&caller.name(), "mail send", |tx| {
         let to = to.iter().map(|text| recipient(tx, text)).collect::<Result<Vec<_>>>()?;
-        send(tx, caller.address.clone(), to, subject, body)
+        send_as(tx, caller.address.clone(), to, subject, body, priority)
     })?;
     town.wake();
     Ok(id)
@@ -62,10 +86,14 @@ pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
     {
         return Ok(address);
     }
-    // `<rig>/<name>` for a worker.
+    // `<rig>/<name>` for a worker or a crew member, where only one is called so.
     let (rig, name) = text.split_once('/').ok_or_else(unknown)?;
-    let long = format!("{rig}/polecats/{name}");
-    if known.contains(&long) { Address::parse(&long).map_err(|_| unknown()) } else { Err(unknown()) }
+    let long = ["polecats", "crew"].map(|folder| format!("{rig}/{folder}/{name}"));
+    let mut long = long.iter().filter(|long| known.contains(*long));
+    match (long.next(), long.next()) {
+        (Some(one), None) => Address::parse(one).map_err(|_| unknown()),
+        _ => Err(unknown()),
+    }
 }
 
 fn shares_word(address: &str, text: &str) -> bool {
@@ -77,6 +105,7 @@ fn shares_word(address: &str, text: &str) -> bool {
 
 fn known_agents(view: &View<'_>) -> Result<BTreeSet<String>> {
     let mut known: BTreeSet<String> = ["overseer", "mayor/", "deacon/"].map(str::to_owned).into();
+    known.extend(view.agents()?.iter().map(|agent| agent.address.to_string()));
     for rig in view.rigs()? {
         known.insert(Address::Witness(rig.name.clone()).to_string());
         known.insert(Address::Refinery(rig.name.clone()).to_string());

@@ -1,13 +1,28 @@
 //! What an agent is told first.
 
+use gt_model::address::Address;
+
 use crate::ledger::Attempt;
 
-/// The first prompt of a polecat: short, since `gt prime` says the rest.
-pub fn first(attempt: &Attempt) -> String {
+/// The first prompt of a polecat. A client with hooks has told it everything when its session started; any other is
+/// sent to `gt prime`, which says the same.
+pub fn first(attempt: &Attempt, told_at_start: bool) -> String {
+    let bead = &attempt.bead;
+    let until = "step by step, until `gt done` has said \"Submitted\"";
+    if told_at_start {
+        return format!(
+            "Work is on your hook: the bead {bead}. You were told of it when this session started (if not, run \
+             `gt prime`). Run it now, {until}."
+        );
+    }
     format!(
-        "You are {}, a polecat of Gas Town. Work is on your hook: the bead {}. If there is work on your hook, you run \
-         it. Run `gt prime` now and follow it, step by step, until `gt done` has said \"Submitted\".",
-        attempt.address(),
-        attempt.bead
+        "You are {}, a polecat of Gas Town. Work is on your hook: the bead {bead}. If there is work on your hook, you run \
+         it. Run `gt prime` now and follow it, {until}.",
+        attempt.address()
     )
+}
+
+/// The first prompt of a standing agent, which `gt prime` tells the rest.
+pub fn standing(address: &Address) -> String {
+    format!("You are {address} of Gas Town. Run `gt prime` now, do what it says, and end your turn.")
 }

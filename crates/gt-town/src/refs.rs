@@ -6,6 +6,7 @@ use std::time::Duration;
 use gt_model::effect::Effect;
 use gt_model::id::{RigName, Sha};
 
+use crate::crew;
 use crate::error::{Error, Result};
 use crate::ledger::Tx;
 use crate::town::{Rig, Town};
@@ -27,8 +28,10 @@ pub struct Foreign {
 pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let (branches, pins) = town.ledger.read(|view| {
-        let branches: BTreeSet<String> =
+        let mut branches: BTreeSet<String> =
             view.attempts_of_rig(rig.name())?.into_iter().map(|a| format!("refs/heads/{}", a.branch)).collect();
+        let crew = view.agents()?.into_iter().filter(|agent| agent.rig() == Some(rig.name()));
+        branches.extend(crew.map(|agent| format!("refs/heads/{}", crew::branch(agent.name()))));
         let unpinned: BTreeSet<String> = view.open_effects()?.iter().filter_map(|row| pinned_by(&row.effect)).collect();
         let let_go = view.unpinned()?;
         let requests = view.merge_requests()?.into_iter().filter(|mr| !let_go.contains(&mr.id));

@@ -6,6 +6,7 @@ use gt_model::id::{RigName, Sha};
 
 use crate::error::{Error, Result};
 use crate::ledger::Tx;
+use crate::reading;
 use crate::town::{Rig, Town};
 use crate::world::Held;
 
@@ -39,6 +40,11 @@ pub fn fetch(town: &Town, rig: &Rig, held: &Held) -> Result<Fetched> {
 
 /// Records what a fetch found. Workers' commits on the remote hold the rig until a person has looked.
 pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
+    if let Some(rig) = tx.rig(fetched.rig.as_str())?
+        && tx.remote_refs(&fetched.rig)?.get(&rig.trunk) != fetched.branches.get(&rig.trunk)
+    {
+        reading::decide(tx, &fetched.rig)?;
+    }
     tx.set_remote_refs(&fetched.rig, &fetched.branches)?;
     if !fetched.foreign.is_empty() {
         tx.raise("rig-held", fetched.rig.as_str(), &fetched.foreign.join("; "))?;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::archive::{self, GOING_PREFIX};
+use crate::crew;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
@@ -389,7 +390,9 @@ fn archives_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
     })?;
     for name in names {
         let path = in_town(town, &archive.join(&name));
-        if !found.contains_key(&path) && !name.starts_with(GOING_PREFIX) {
+        // What crew left is kept for ever.
+        let is_known = found.contains_key(&path) || name.starts_with(crew::ARCHIVED_PREFIX);
+        if !is_known && !name.starts_with(GOING_PREFIX) {
             files.unknown.push(path);
         }
     }
@@ -427,18 +430,19 @@ fn sessions(town: &Town, files: &mut Files) -> Result<()> {
         let path = town.layout.session(&id);
         let known = town.ledger.read(|view| {
             let Some(incarnation) = view.incarnation(&id)? else { return Ok(None) };
-            Ok::<_, Error>(view.attempt(incarnation.attempt)?.map(|attempt| (incarnation, attempt)))
+            let (address, attempt) = (view.address_of(&incarnation)?, view.attempt_of(&incarnation)?);
+            Ok::<_, Error>(address.map(|address| (incarnation, address, attempt)))
         })?;
-        let Some((incarnation, attempt)) = known else {
+        let Some((incarnation, address, attempt)) = known else {
             files.unknown.push(in_town(town, &path));
             continue;
         };
         files.kept.push(Kept {
             kind: Kind::Session,
             name: in_town(town, &path),
-            rig: Some(attempt.rig.clone()),
-            bead: Some(attempt.bead.clone()),
-            standing: session_standing(town, &incarnation, &attempt)?,
+            rig: address.rig().cloned(),
+            standing: session_standing(town, &incarnation, attempt.as_ref())?,
+            bead: attempt.map(|attempt| attempt.bead),
             since: incarnation.ended_at.as_deref().and_then(|at| at.parse().ok()),
             bytes: disk.size(&path)?,
             place: Place::Path(path),
@@ -447,9 +451,9 @@ fn sessions(town: &Town, files: &mut Files) -> Result<()> {
     Ok(())
 }
 
-/// A session is over when its end is recorded, its attempt is over, and its processes agree.
-fn session_standing(town: &Town, incarnation: &Incarnation, attempt: &Attempt) -> Result<Standing> {
-    if incarnation.ended_at.is_none() || attempt.ended_at.is_none() {
+/// A session is over when its end is recorded, its attempt (where it has one) is over, and its processes agree.
+fn session_standing(town: &Town, incarnation: &Incarnation, attempt: Option<&Attempt>) -> Result<Standing> {
+    if incarnation.ended_at.is_none() || attempt.is_some_and(|attempt| attempt.ended_at.is_none()) {
         return Ok(Standing::InUse);
     }
     Ok(match town.world().sessions().state(&town.layout.session(&incarnation.id))? {

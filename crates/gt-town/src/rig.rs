@@ -6,8 +6,9 @@ use gt_model::id::{RigName, Sha};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::gates::{self, GatesRun};
-use crate::ledger::View;
+use crate::gates::{self, GatesRun, Tested};
+use crate::ledger::{Agent, View};
+use crate::reading;
 use crate::settings::{Gate, RigSettings, WorktreeSettings};
 use crate::setup;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
@@ -60,6 +61,7 @@ const UNFINISHED: &str = ".adding";
 
 /// Adds a rig: all of it, or nothing.
 pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
+    only_a_person(caller, "adds")?;
     let name = RigName::parse(&new.name)?;
     let held = town.lock("rigs")?;
     let prefix = free_prefix(town, &name, new.prefix.as_deref())?;
@@ -78,6 +80,13 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
         disk.remove(&layout.root)?;
     }
     added
+}
+
+fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
+    if caller.is_overseer() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("only a person {what} rigs"), "ask the overseer by mail"))
 }
 
 /// What was settled before anything is made.
@@ -256,6 +265,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         if let Some(why) = held_because {
             tx.raise("rig-held", site.name.as_str(), why)?;
         }
+        reading::decide(tx, &site.name)?;
         Ok::<_, Error>(())
     })?;
     disk.remove(&layout.root.join(UNFINISHED))?;
@@ -358,7 +368,7 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>
 
 fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
     // The refinery's own turn: it uses the same worktree.
-    let _turn = town.lock(&format!("refinery-{}", rig.name()))?;
+    let turn = town.lock(&format!("refinery-{}", rig.name()))?;
     let folder = rig.layout.gate_worktree();
     {
         let held = town.lock(&rig.repo_lock())?;
@@ -367,8 +377,7 @@ fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
             refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
         town.world().repo().reset_gate_worktree(&held, &rig.layout.repo(), &folder, trunk)?;
     }
-    setup::gate_worktree(town, rig, &folder)?;
-    gates::run(town, rig, &folder, "proof")
+    gates::test(town, rig, &turn, &folder, "proof").map(Tested::into_run)
 }
 
 /// Takes a hold off a rig; if it has gates, they must be green on the trunk first.
@@ -495,6 +504,7 @@ fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)
 
 /// Takes a rig out of the town. Its folder goes into the town's archive, its beads stay. Answers with where it went.
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<PathBuf> {
+    only_a_person(caller, "removes")?;
     let _held = town.lock("rigs")?;
     town.ledger.read(|view| refuse_busy(view, rig))?;
     let archive = town.layout.archive();
@@ -519,6 +529,12 @@ pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<
 fn refuse_busy(view: &View<'_>, rig: &Rig) -> Result<()> {
     let present = view.present_attempts()?.into_iter().filter(|a| &a.rig == rig.name());
     let busy: Vec<String> = present.map(|a| a.bead.0).collect();
+    let crew: Vec<_> = view.agents()?.into_iter().filter(|agent| agent.rig() == Some(rig.name())).collect();
+    if let Some(first) = crew.first() {
+        let names = crew.iter().map(Agent::name).collect::<Vec<_>>().join(", ");
+        let hint = format!("gt crew remove {} {}", rig.name(), first.name());
+        return Err(Error::refused(format!("the rig {} has crew: {names}", rig.name()), hint));
+    }
     if busy.is_empty() {
         return Ok(());
     }

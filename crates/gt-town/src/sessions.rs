@@ -8,7 +8,7 @@ use gt_model::id::{BeadId, IncarnationId};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Attempt, Incarnation, View};
+use crate::ledger::{Attempt, Holder, Incarnation, View};
 use crate::settings::RuntimeChoice;
 use crate::town::{Caller, Rig, Town};
 use crate::world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
@@ -16,15 +16,15 @@ use crate::world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
 
-/// What a new session of a rig runs in: as said for it, by the rig, or by the town, in this order. `env` is the
-/// worker's: its PATH is where tmux is looked for.
+/// What a new session runs in: as said for it, by its rig, or by the town, in this order. `env` is the
+/// agent's: its PATH is where tmux is looked for.
 pub(crate) fn choose(
     town: &Town,
-    rig: &Rig,
+    rig: Option<&Rig>,
     said: Option<RuntimeChoice>,
     env: &BTreeMap<String, String>,
 ) -> Result<Runtime> {
-    let choice = said.or(rig.settings.runtime).unwrap_or(town.settings.runtime);
+    let choice = said.or(rig.and_then(|rig| rig.settings.runtime)).unwrap_or(town.settings.runtime);
     if choice == RuntimeChoice::Headless {
         return Ok(Runtime::Headless);
     }
@@ -39,18 +39,18 @@ pub(crate) fn choose(
     }
 }
 
-/// A session: one incarnation of a worker, and what runs of it.
+/// A session: one incarnation of a worker or of a standing agent, and what runs of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Session {
     /// The incarnation's id, which is the session's.
     pub id: IncarnationId,
     /// Whose it is.
     pub address: String,
-    /// What it works on.
-    pub bead: BeadId,
+    /// What it works on; a standing agent's has none.
+    pub bead: Option<BeadId>,
     /// The attempt's number on the bead.
-    pub attempt: u32,
-    /// Its number in the attempt.
+    pub attempt: Option<u32>,
+    /// Its number in the attempt, or among the agent's.
     pub incarnation: u32,
     /// `not started`, `running`, `ended`, or `unknown: …`.
     pub state: String,
@@ -72,18 +72,23 @@ pub struct Session {
 }
 
 impl Session {
-    fn of(town: &Town, incarnation: Incarnation, attempt: &Attempt) -> Result<Self> {
+    fn of(town: &Town, incarnation: Incarnation, attempt: Option<&Attempt>) -> Result<Self> {
         let dir = town.layout.session(&incarnation.id);
         let sessions = town.world().sessions();
         let state = sessions.state(&dir)?;
         // A damaged record is told by the state.
         let runtime = sessions.runtime(&dir).unwrap_or_default();
         let is_over = incarnation.ended_at.is_some() || matches!(state, SessionState::Ended(_));
+        let address = match (&incarnation.holder, attempt) {
+            (Holder::Agent(address), _) => address.to_string(),
+            (Holder::Attempt(_), Some(attempt)) => attempt.address().to_string(),
+            (Holder::Attempt(attempt), None) => format!("attempt {attempt}"),
+        };
         let mut session = Self {
             id: incarnation.id,
-            address: attempt.address().to_string(),
-            bead: attempt.bead.clone(),
-            attempt: attempt.number,
+            address,
+            bead: attempt.map(|attempt| attempt.bead.clone()),
+            attempt: attempt.map(|attempt| attempt.number),
             incarnation: incarnation.number,
             state: "not started".to_owned(),
             runtime,
@@ -121,20 +126,18 @@ pub fn list(town: &Town, all: bool) -> Result<Vec<Session>> {
         let incarnations = if all { view.incarnations()? } else { view.live_incarnations()? };
         with_attempts(view, incarnations)
     })?;
-    rows.into_iter().map(|(incarnation, attempt)| Session::of(town, incarnation, &attempt)).collect()
+    rows.into_iter().map(|(incarnation, attempt)| Session::of(town, incarnation, attempt.as_ref())).collect()
 }
 
-fn with_attempts(view: &View<'_>, incarnations: Vec<Incarnation>) -> Result<Vec<(Incarnation, Attempt)>> {
-    let mut rows = Vec::new();
-    for incarnation in incarnations {
-        if let Some(attempt) = view.attempt(incarnation.attempt)? {
-            rows.push((incarnation, attempt));
-        }
-    }
-    Ok(rows)
+fn with_attempts(view: &View<'_>, incarnations: Vec<Incarnation>) -> Result<Vec<(Incarnation, Option<Attempt>)>> {
+    let with_attempt = |incarnation: Incarnation| {
+        let attempt = view.attempt_of(&incarnation)?;
+        Ok((incarnation, attempt))
+    };
+    incarnations.into_iter().map(with_attempt).collect()
 }
 
-/// The session of that id, or the newest of the worker at that address.
+/// The session of that id, or the newest of the agent at that address.
 pub fn find(town: &Town, name: &str) -> Result<Session> {
     let unknown = || Error::Unknown { what: "session", name: name.to_owned() };
     let row = town.ledger.read(|view| {
@@ -145,12 +148,16 @@ pub fn find(town: &Town, name: &str) -> Result<Session> {
         with_attempts(view, incarnation.into_iter().collect())
     })?;
     let (incarnation, attempt) = row.into_iter().next().ok_or_else(unknown)?;
-    Session::of(town, incarnation, &attempt)
+    Session::of(town, incarnation, attempt.as_ref())
 }
 
-/// The newest incarnation of the worker that has, or last had, an address.
+/// The newest incarnation of the agent that has, or last had, an address.
 fn newest_at(view: &View<'_>, address: &str) -> Result<Option<Incarnation>> {
-    let Ok(Address::Polecat(rig, worker)) = Address::parse(address) else { return Ok(None) };
+    let (rig, worker) = match Address::parse(address) {
+        Ok(Address::Polecat(rig, worker)) => (rig, worker),
+        Ok(agent @ (Address::Mayor | Address::Crew(..))) => return Ok(view.incarnations_of_agent(&agent)?.pop()),
+        _ => return Ok(None),
+    };
     let attempts = view.attempts_of_rig(&rig)?;
     let newest = attempts.iter().rev().find(|attempt| attempt.worker == worker);
     Ok(newest.map(|attempt| view.incarnations_of(attempt.id)).transpose()?.and_then(|mut all| all.pop()))
@@ -171,7 +178,7 @@ pub fn stop(town: &Town, caller: &Caller, session: &Session) -> Result<()> {
     }
     let _held = town.lock(&format!("session-{}", session.id))?;
     town.ledger.write(&caller.name(), "session stop", |tx| {
-        tx.event("session-stopped", session.id.as_str(), Some(&session.bead), None, None).map_err(Error::from)
+        tx.event("session-stopped", session.id.as_str(), session.bead.as_ref(), None, None).map_err(Error::from)
     })?;
     town.world().sessions().end(&town.layout.session(&session.id), END_GRACE)?;
     town.wake();

@@ -79,6 +79,8 @@ pub struct TownSettings {
     pub max_reworks: u32,
     /// How long what is over is kept.
     pub retention: RetentionSettings,
+    /// The mayor.
+    pub mayor: MayorSettings,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
 }
@@ -97,13 +99,14 @@ impl Default for TownSettings {
             back_off_seconds: 5,
             max_reworks: 3,
             retention: RetentionSettings::default(),
+            mayor: MayorSettings::default(),
             agents: BTreeMap::new(),
         }
     }
 }
 
 impl TownSettings {
-    /// The limits of a witness's patrol.
+    /// The limits of a patrol.
     pub fn patrol_limits(&self) -> PatrolLimits {
         // 0: nobody is ended for silence.
         let quiet = match self.quiet_minutes {
@@ -114,8 +117,17 @@ impl TownSettings {
             quiet,
             incarnations: self.max_incarnations,
             back_off: Duration::from_secs(self.back_off_seconds),
+            tool: SHORTEST_TOOL_LIMIT,
         }
     }
+}
+
+/// Settings of the mayor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MayorSettings {
+    /// The kind of agent that it is; otherwise as the town says.
+    pub agent: Option<String>,
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.
@@ -359,6 +371,11 @@ fn is_default_gate_timeout(seconds: &u64) -> bool {
     *seconds == default_gate_timeout()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Variables for a rig's workers and gates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -387,6 +404,12 @@ pub struct WorktreeSettings {
     /// Where they are copied from: the overseer's checkout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    /// Whether submodules are checked out, recursively.
+    #[serde(skip_serializing_if = "is_false")]
+    pub submodules: bool,
+    /// Whether the project has large files that git-lfs holds.
+    #[serde(skip_serializing_if = "is_false")]
+    pub lfs: bool,
     /// Megabytes that must be free before a worktree is set up; 0: any.
     pub min_free_disk_mb: u64,
 }
@@ -399,6 +422,8 @@ impl Default for WorktreeSettings {
             copy: Vec::new(),
             clone: Vec::new(),
             from: None,
+            submodules: false,
+            lfs: false,
             min_free_disk_mb: 0,
         }
     }
@@ -407,7 +432,9 @@ impl Default for WorktreeSettings {
 impl WorktreeSettings {
     /// Whether anything is to be done at all.
     pub fn is_empty(&self) -> bool {
-        self.setup.is_none() && self.copy.is_empty() && self.clone.is_empty() && self.min_free_disk_mb == 0
+        let nothing_from_git = !self.submodules && !self.lfs;
+        let nothing_copied = self.copy.is_empty() && self.clone.is_empty();
+        self.setup.is_none() && nothing_copied && nothing_from_git && self.min_free_disk_mb == 0
     }
 }
 
@@ -460,7 +487,16 @@ impl Default for RigSettings {
     }
 }
 
+/// A tool may take this long in any rig.
+const SHORTEST_TOOL_LIMIT: Duration = Duration::from_hours(1);
+
 impl RigSettings {
+    /// How long a worker's tool may take before a person is told: twice as long as the longest gate, or an hour.
+    pub fn tool_limit(&self) -> Duration {
+        let longest = self.gate.iter().map(|gate| gate.timeout_seconds).max().unwrap_or_default();
+        Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
+    }
+
     /// Says which gates these are: a verdict counts only for the very gates that gave it.
     pub fn gates_hash(&self) -> String {
         let text: Vec<String> =

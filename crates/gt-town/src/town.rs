@@ -12,7 +12,7 @@ use crate::agents;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::layout::{Layout, RigLayout};
-use crate::ledger::{Ledger, RigRow, Tx};
+use crate::ledger::{Ledger, RigRow, Tx, WRITE_DEADLINE};
 use crate::settings::{self, AgentPreset, RigSettings, TownSettings};
 use crate::world::{Held, World};
 
@@ -59,11 +59,16 @@ pub struct Town {
 impl Town {
     /// Opens the town at `root`. Nothing is made: a folder that is no town is an error.
     pub fn open(root: &Path, outside: Outside) -> Result<Self> {
+        Self::open_within(root, outside, WRITE_DEADLINE)
+    }
+
+    /// The same for somebody who can't wait: an error where others keep the ledger for longer than `patience`.
+    pub fn open_within(root: &Path, outside: Outside, patience: std::time::Duration) -> Result<Self> {
         let layout = Layout::new(root);
         if !outside.world.disk().exists(&layout.settings()) {
             return Err(Error::NoTown(root.to_owned()));
         }
-        let ledger = Ledger::open(&layout.ledger(), outside.world.clone(), outside.faults.clone())?;
+        let ledger = Ledger::open_within(&layout.ledger(), outside.world.clone(), outside.faults.clone(), patience)?;
         Self::with_ledger(root, outside, ledger)
     }
 

@@ -35,9 +35,12 @@ const END_GRACE: Duration = Duration::from_secs(5);
 pub struct Ended {
     /// Whether a deacon ran.
     pub deacon: bool,
-    /// Sessions, with the beads that they worked on; the next `gt up` starts them again.
-    pub sessions: Vec<(IncarnationId, BeadId)>,
+    /// Sessions, with the beads that they worked on (a standing agent's has none); the next `gt up` starts them again.
+    pub sessions: Vec<EndedSession>,
 }
+
+/// A session that was ended, and the bead that it worked on.
+pub type EndedSession = (IncarnationId, Option<BeadId>);
 
 /// Says that the town is meant to be up, in the hands of this build of gt. A deacon of another build ends for it.
 pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
@@ -124,11 +127,7 @@ pub fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
 
 /// Lets every worker finish the step that it is at, then ends its session; begins nothing new. `tell` hears what is
 /// still waited for. Returns when no session is left; whoever ends it earlier leaves the town draining.
-pub fn drain(
-    town: &Town,
-    caller: &Caller,
-    tell: &mut dyn FnMut(&[Incarnation]),
-) -> Result<Vec<(IncarnationId, BeadId)>> {
+pub fn drain(town: &Town, caller: &Caller, tell: &mut dyn FnMut(&[Incarnation])) -> Result<Vec<EndedSession>> {
     set_desired(town, caller, DRAINING)?;
     // Steps are counted, not timed: a clock that jumps must not cut one short or wait for ever.
     let mut closed_before = BTreeMap::new();
@@ -138,8 +137,7 @@ pub fn drain(
         for incarnation in live(town)? {
             if is_at_rest(town, &incarnation, &mut closed_before)? {
                 // One that can't be ended keeps nobody waiting here: `down` says so.
-                let bead = end_session(town, caller, &incarnation).unwrap_or_default();
-                ended.extend(bead.map(|bead| (incarnation.id, bead)));
+                ended.extend(end_session(town, caller, &incarnation).unwrap_or_default());
             } else {
                 waiting.push(incarnation);
             }
@@ -152,15 +150,17 @@ pub fn drain(
     }
 }
 
-/// Whether a session can be ended without cutting a step short: it closed one since, or has let go of its hook.
+/// Whether a session can be ended without cutting a step short: it closed one since, or has let go of its hook. A
+/// standing agent has no steps.
 fn is_at_rest(
     town: &Town,
     incarnation: &Incarnation,
     closed_before: &mut BTreeMap<IncarnationId, usize>,
 ) -> Result<bool> {
+    let Some(attempt) = incarnation.attempt() else { return Ok(true) };
     town.ledger.read(|view| {
-        let hooked = view.attempt(incarnation.attempt)?.is_some_and(|attempt| attempt.is_hooked());
-        let steps = view.steps(incarnation.attempt)?;
+        let hooked = view.attempt(attempt)?.is_some_and(|attempt| attempt.is_hooked());
+        let steps = view.steps(attempt)?;
         let closed = steps.iter().filter(|step| step.done_at.is_some()).count();
         Ok(!hooked || closed > *closed_before.entry(incarnation.id.clone()).or_insert(closed))
     })
@@ -176,8 +176,7 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     for incarnation in live(town)? {
         // One that can't be ended must not keep the others running.
         match end_session(town, caller, &incarnation) {
-            Ok(Some(bead)) => ended.sessions.push((incarnation.id, bead)),
-            Ok(None) => {}
+            Ok(session) => ended.sessions.extend(session),
             Err(error) => _ = refusals.insert(incarnation.id.0, error.to_string()),
         }
     }
@@ -201,17 +200,16 @@ fn live(town: &Town) -> Result<Vec<Incarnation>> {
     open.into_iter().filter_map(|i| started(&i).map(|yes| yes.then_some(i)).transpose()).collect()
 }
 
-fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Result<Option<BeadId>> {
+/// Ends a session and records its end; answers with it, unless it had ended by itself.
+fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Result<Option<EndedSession>> {
     let dir = town.layout.session(&incarnation.id);
     let by_itself = matches!(town.world().sessions().state(&dir)?, SessionState::Ended(_));
     town.world().sessions().end(&dir, END_GRACE)?;
     let SessionState::Ended(exit) = town.world().sessions().state(&dir)? else { return Ok(None) };
     town.ledger.write(&caller.name(), "down", |tx| {
-        let attempt = tx.attempt(incarnation.attempt)?;
-        let attempt =
-            attempt.ok_or_else(|| Error::Unknown { what: "attempt", name: incarnation.attempt.to_string() })?;
-        tx.record_end(incarnation, &attempt.bead, &as_counted(tx, exit)?)?;
-        Ok((!by_itself).then_some(attempt.bead))
+        let bead = tx.attempt_of(incarnation)?.map(|attempt| attempt.bead);
+        tx.record_end(incarnation, bead.as_ref(), &as_counted(tx, exit)?)?;
+        Ok((!by_itself).then(|| (incarnation.id.clone(), bead)))
     })
 }
 

@@ -6,9 +6,8 @@ use std::time::Duration;
 use gt_model::address::Address;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, RigName};
-use gt_model::patrol::{self, PolecatFacts, Process, Verdict};
+use gt_model::patrol::{Process, Verdict};
 use gt_model::protocol::Message;
-use gt_model::start::Start;
 use serde::Serialize;
 
 use crate::agents::readiness::{self, NotReady};
@@ -16,13 +15,20 @@ use crate::convoy;
 use crate::done;
 use crate::effects;
 use crate::error::{Error, Result};
-use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Mail, Tx};
+use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Mail, Tx, View};
+use crate::limits;
 use crate::observed::Observed;
 use crate::post;
 use crate::sling;
 use crate::town::{Rig, Town};
-use crate::updown::{self, DOWN_REASON};
+use crate::updown;
 use crate::world::{SessionState, Vitals};
+
+mod facts;
+mod standstill;
+
+use facts::Found;
+pub use facts::{Explained, explain};
 
 /// How long a worker's state may be unknown before somebody is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
@@ -31,6 +37,8 @@ const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     vitals: BTreeMap<String, (Vitals, u32)>,
+    /// When the turn ended after which a snapshot was last decided.
+    turns: BTreeMap<String, u64>,
 }
 
 impl Watch {
@@ -45,7 +53,9 @@ impl Watch {
     }
 
     fn forget_all_but(&mut self, live: &[Incarnation]) {
-        self.vitals.retain(|id, _| live.iter().any(|i| i.id.0 == *id));
+        let is_live = |id: &str| live.iter().any(|i| i.id.0 == id);
+        self.vitals.retain(|id, _| is_live(id));
+        self.turns.retain(|id, _| is_live(id));
     }
 }
 
@@ -65,18 +75,25 @@ pub struct Finding {
 pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed) -> Result<Vec<Finding>> {
     let witness = Witness { town, rig, actor: Address::Witness(rig.name().clone()).to_string() };
     witness.handle_mail()?;
+    limits::let_go(town, observed)?;
     let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
     let mut findings = Vec::new();
     let (mut live, mut failing, mut starting) = (Vec::new(), Vec::new(), Vec::new());
     for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
         live.extend(witness.record_ends(attempt)?);
-        let verdict = witness.judge(attempt, watch, observed)?;
+        let found = witness.look(attempt, watch, observed)?;
+        let verdict = found.verdict(town, rig);
         witness.note_unknown(attempt, &verdict, observed)?;
-        witness.act(attempt, &verdict)?;
+        witness.note_turn(attempt, &found, watch)?;
+        witness.note_conditions(attempt, &verdict)?;
+        witness.act(attempt, &found, &verdict)?;
         match verdict {
             Verdict::NotReady(failure) => {
-                let newest = town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?.pop()))?;
-                failing.push(NotReady { attempt, incarnation: newest.map(|newest| newest.id), failure });
+                failing.push(NotReady {
+                    attempt,
+                    incarnation: found.newest().map(|newest| newest.id.clone()),
+                    failure,
+                });
             }
             Verdict::Starting => starting.push(attempt),
             _ => {}
@@ -124,7 +141,7 @@ impl Witness<'_> {
                 SessionState::Ended(exit) => {
                     self.write("record end", |tx| {
                         let exit = updown::as_counted(tx, exit)?;
-                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
                 }
@@ -132,7 +149,7 @@ impl Witness<'_> {
                 SessionState::NotStarted if !attempt.is_hooked() => {
                     let exit = crate::world::Exit { code: None, signal: None, reason: "never started".to_owned() };
                     self.write("record end", |tx| {
-                        tx.record_end(&incarnation, &attempt.bead, &exit)?;
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         Ok(())
                     })?;
                 }
@@ -144,31 +161,6 @@ impl Witness<'_> {
 
     fn state(&self, incarnation: &Incarnation) -> Result<SessionState> {
         Ok(self.town.world().sessions().state(&self.town.layout.session(&incarnation.id))?)
-    }
-
-    fn judge(&self, attempt: &Attempt, watch: &mut Watch, observed: &mut Observed) -> Result<Verdict> {
-        let incarnations = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
-        let mut facts = PolecatFacts {
-            hook_empty: !attempt.is_hooked(),
-            process: None,
-            start: Start::Made,
-            quiet_for: Duration::ZERO,
-            ended_for: Duration::ZERO,
-            incarnations: incarnations.iter().filter(|i| !was_taken_down(i)).count() as u32,
-        };
-        if let Some(newest) = incarnations.last() {
-            let process = self.process(newest)?;
-            facts.start = readiness::look(self.town, attempt, &incarnations, &process, observed)?;
-            facts.process = Some(process);
-            if newest.ended_at.is_some() {
-                facts.ended_for =
-                    if observed.is_impatient() { Duration::MAX } else { observed.age(&format!("ended-{}", newest.id)) };
-            } else if facts.process == Some(Process::Running) {
-                let vitals = self.town.world().sessions().vitals(&self.town.layout.session(&newest.id))?;
-                facts.quiet_for = observed.age(&watch.silence_key(newest, vitals));
-            }
-        }
-        Ok(patrol::verdict(&facts, &self.town.settings.patrol_limits()))
     }
 
     fn process(&self, incarnation: &Incarnation) -> Result<Process> {
@@ -198,16 +190,24 @@ impl Witness<'_> {
         }
     }
 
-    fn act(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {
+    fn act(&self, attempt: &Attempt, found: &Found, verdict: &Verdict) -> Result<()> {
         match verdict {
             Verdict::Crashed => self.restart(attempt),
-            Verdict::Quiet => self.end_silent(attempt),
+            Verdict::Stalled | Verdict::Quiet => self.nudge(attempt, found, verdict),
+            Verdict::Unmoved => self.end_silent(attempt, "worker-silent"),
+            Verdict::Limited => self.park(attempt, found),
+            Verdict::Resumed => self.end_silent(attempt, "limit-over"),
             Verdict::Recovered => self.recover(attempt),
             Verdict::Unknown(_)
             | Verdict::Done
             | Verdict::Starting
             | Verdict::NotReady(_)
             | Verdict::Working
+            | Verdict::InTool(_)
+            | Verdict::LongTool(_)
+            | Verdict::Waiting(_)
+            | Verdict::WaitingOnPerson(_)
+            | Verdict::Nudged
             | Verdict::BackingOff => Ok(()),
         }
     }
@@ -223,16 +223,19 @@ impl Witness<'_> {
         })
     }
 
-    /// Ends a session without any sign of life, once: its end makes the work start again.
-    fn end_silent(&self, attempt: &Attempt) -> Result<()> {
+    /// Ends a session, once: its end makes the work start again.
+    fn end_silent(&self, attempt: &Attempt, event: &str) -> Result<()> {
+        let decided = |tx: &View<'_>, newest: &Incarnation| {
+            let effect = Effect::EndSession { incarnation: newest.id.clone() };
+            Ok::<_, Error>(tx.open_effects()?.iter().any(|row| row.effect == effect))
+        };
         self.write("end silent", |tx| {
             let Some(newest) = tx.incarnations_of(attempt.id)?.pop() else { return Ok(()) };
-            let effect = Effect::EndSession { incarnation: newest.id.clone() };
-            if tx.open_effects()?.iter().any(|row| row.effect == effect) {
+            if newest.ended_at.is_some() || decided(tx, &newest)? {
                 return Ok(());
             }
-            tx.event("worker-silent", &format!("incarnation {}", newest.number), Some(&attempt.bead), None, None)?;
-            tx.decide(&effect, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
+            tx.event(event, &format!("incarnation {}", newest.number), Some(&attempt.bead), None, None)?;
+            effects::decide_end(tx, attempt, &newest.id, Duration::ZERO)?;
             Ok(())
         })
     }
@@ -258,11 +261,6 @@ impl Witness<'_> {
             convoy::bead_finished(tx, &attempt.bead, "failed")
         })
     }
-}
-
-/// A session that `gt down` ended did not die of its work.
-fn was_taken_down(incarnation: &Incarnation) -> bool {
-    incarnation.exit.as_ref().is_some_and(|exit| exit.reason == DOWN_REASON)
 }
 
 /// The attempt as it is now, inside an operation.

@@ -63,6 +63,10 @@ impl Sessions for Idle {
         false
     }
 
+    fn bwrap(&self, _: &str) -> Result<PathBuf, String> {
+        Err("no agent runs here".to_owned())
+    }
+
     fn tmux(&self, _path: &str) -> Result<String, String> {
         Err("nobody needs one here".to_owned())
     }

@@ -366,6 +366,18 @@ impl Disk for SimWorld {
         Ok(())
     }
 
+    fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        let mut state = self.acting("mark")?;
+        let above = path.parent().and_then(Path::parent);
+        if !above.is_some_and(|above| state.disk.is_folder(above)) {
+            return Err(io("write", path, ErrorKind::NotFound));
+        }
+        let now = state.now().as_second();
+        state.disk.put(path, bytes.into(), Some(now))?;
+        state.note(format!("mark {}", path.display()));
+        Ok(())
+    }
+
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
         let mut state = self.acting("copy")?;
         let nodes: Vec<(PathBuf, Node)> =

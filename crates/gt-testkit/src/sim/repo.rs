@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gt_model::id::Sha;
-use gt_town::world::{Candidate, Change, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, SnapshotFacts};
+use gt_town::world::{
+    Candidate, Change, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Snapshot, SnapshotFacts,
+};
 use gt_town::world::{WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 use super::merge::{Clash, Merged, merge_trees};
@@ -220,6 +222,12 @@ impl State {
         Ok(Push::Done)
     }
 
+    /// Commits here have files and nothing else: no submodule, no pointer to a large file.
+    fn nothing_referred(&self, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        let no_worktree = || git("submodule", path, "not a worktree");
+        self.facts(repo, path)?.ok_or_else(no_worktree).map(|_| Referred::There)
+    }
+
     /// A push never takes commits away.
     fn must_contain(&self, repo: &Path, new: &Sha, expected: Option<&Sha>, branch: &str) -> WorldResult<()> {
         let Some(expected) = expected else { return Ok(()) };
@@ -328,6 +336,21 @@ impl Repo for SimWorld {
 
     fn reset_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
         self.acting("reset_gate_worktree")?.reset_gate_worktree(repo, path, commit)
+    }
+
+    fn check_out_submodules(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        self.acting("check_out_submodules")?.nothing_referred(repo, path)
+    }
+
+    fn pull_large_files(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        self.acting("pull_large_files")?.nothing_referred(repo, path)
+    }
+
+    fn push_large_files(&self, _held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        let state = self.acting("push_large_files")?;
+        state.commit(repo, commit)?;
+        state.remote(&state.origin(repo)?)?;
+        Ok(Referred::There)
     }
 
     fn snapshot(&self, _held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {

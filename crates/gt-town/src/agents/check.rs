@@ -63,7 +63,7 @@ fn bad(what: &str, found: impl Into<String>, next: impl Into<String>) -> Finding
 /// Looks at a kind of agent as the workers of `rigs` would get it. No secret is in what it answers.
 pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     let preset = town.agent(kind)?;
-    let env = worker_env::of_town(town, Some(&preset));
+    let env = worker_env::environment(town, None, Some(&preset), None);
     let mut findings = vec![program(town, kind, &preset, &env)?];
     if preset.client == Some(ClientKind::Claude) {
         let account = claude::account(town, &env)?;
@@ -153,8 +153,8 @@ fn payer(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> F
 /// Claude Code asks once for each repository whether its folder is trusted, where it has a terminal.
 fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &claude::Account) -> Option<Finding> {
     let what = format!("{}: trust", rig.name());
-    let env = worker_env::environment(town, rig, Some(preset), None);
-    let in_terminal = sessions::choose(town, rig, None, &env).is_ok_and(|runtime| runtime == Runtime::Tmux);
+    let env = worker_env::environment(town, Some(rig), Some(preset), None);
+    let in_terminal = sessions::choose(town, Some(rig), None, &env).is_ok_and(|runtime| runtime == Runtime::Tmux);
     let repository = rig.layout.repo();
     if !in_terminal || account.trusted.contains(&repository) {
         return in_terminal.then(|| ok(&what, "you have said that its folder is trusted"));
@@ -190,7 +190,7 @@ fn mode(rig: &Rig) -> Finding {
 /// Whether the sandbox can be made that the rig wants.
 fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
     let what = format!("{}: sandbox", rig.name());
-    let env = worker_env::environment(town, rig, Some(preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(preset), None);
     match rig.settings.sandbox {
         Sandbox::None => None,
         Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
@@ -202,7 +202,7 @@ fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
 
 /// Whether what set-up and gates run first is there in the workers' environment.
 fn tools(town: &Town, preset: &AgentPreset, rig: &Rig) -> Result<Vec<Finding>> {
-    let env = worker_env::environment(town, rig, Some(preset), None);
+    let env = worker_env::environment(town, Some(rig), Some(preset), None);
     let setup = rig.settings.worktree.setup.iter().map(|run| ("set-up".to_owned(), run));
     let gates = rig.settings.gate.iter().map(|gate| (format!("gate {}", gate.name), &gate.run));
     let mut findings = Vec::new();

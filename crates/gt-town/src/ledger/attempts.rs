@@ -143,14 +143,25 @@ pub struct IncarnationProcess {
     pub agent: ProcessId,
 }
 
+/// Whose an incarnation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holder {
+    /// An attempt's: a polecat at work on a bead.
+    Attempt(AttemptId),
+    /// A standing agent's: the mayor, or crew.
+    Agent(Address),
+}
+
 /// One run of an agent's process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Incarnation {
     /// Its id.
     pub id: IncarnationId,
-    /// Its attempt.
-    pub attempt: AttemptId,
-    /// 1 for the attempt's first.
+    /// Whose it is.
+    #[serde(flatten)]
+    pub holder: Holder,
+    /// 1 for its holder's first.
     pub number: u32,
     /// SHA-256 of its secret, once a session is to be started with it.
     #[serde(skip)]
@@ -207,11 +218,11 @@ pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
-fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
+pub(super) fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
     let json = |column: &str| row.get::<_, Option<String>>(column);
     Ok(Incarnation {
         id: IncarnationId(row.get("id")?),
-        attempt: AttemptId(row.get("attempt")?),
+        holder: holder(row)?,
         number: row.get("number")?,
         secret_hash: row.get("secret_hash")?,
         process: json("process")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
@@ -219,6 +230,23 @@ fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
         ended_at: row.get("ended_at")?,
         exit: json("exit")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
     })
+}
+
+fn holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
+    match row.get::<_, Option<i64>>("attempt")? {
+        Some(attempt) => Ok(Holder::Attempt(AttemptId(attempt))),
+        None => Ok(Holder::Agent(Address::parse(&row.get::<_, String>("agent")?).map_err(damaged)?)),
+    }
+}
+
+impl Incarnation {
+    /// The attempt that it belongs to; a standing agent's has none.
+    pub fn attempt(&self) -> Option<AttemptId> {
+        match &self.holder {
+            Holder::Attempt(attempt) => Some(*attempt),
+            Holder::Agent(_) => None,
+        }
+    }
 }
 
 impl View<'_> {
@@ -266,6 +294,19 @@ impl View<'_> {
         self.one("SELECT * FROM incarnations WHERE id = ?1", [id.as_str()], incarnation_row)
     }
 
+    /// The attempt that an incarnation belongs to; `None` for a standing agent's.
+    pub fn attempt_of(&self, incarnation: &Incarnation) -> LedgerResult<Option<Attempt>> {
+        incarnation.attempt().map(|id| self.attempt(id)).transpose().map(Option::flatten)
+    }
+
+    /// Whose address an incarnation acts under; `None` where its attempt is not there.
+    pub fn address_of(&self, incarnation: &Incarnation) -> LedgerResult<Option<Address>> {
+        match &incarnation.holder {
+            Holder::Attempt(attempt) => Ok(self.attempt(*attempt)?.map(|attempt| attempt.address())),
+            Holder::Agent(address) => Ok(Some(address.clone())),
+        }
+    }
+
     /// All incarnations of an attempt, first to last.
     pub fn incarnations_of(&self, attempt: AttemptId) -> LedgerResult<Vec<Incarnation>> {
         self.all("SELECT * FROM incarnations WHERE attempt = ?1 ORDER BY number", [attempt.0], incarnation_row)
@@ -273,12 +314,16 @@ impl View<'_> {
 
     /// All incarnations, oldest first.
     pub fn incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
-        self.all("SELECT * FROM incarnations ORDER BY attempt, number", [], incarnation_row)
+        self.all("SELECT * FROM incarnations ORDER BY attempt, agent, number", [], incarnation_row)
     }
 
     /// Incarnations whose end is not recorded.
     pub fn live_incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
-        self.all("SELECT * FROM incarnations WHERE ended_at IS NULL ORDER BY attempt, number", [], incarnation_row)
+        self.all(
+            "SELECT * FROM incarnations WHERE ended_at IS NULL ORDER BY attempt, agent, number",
+            [],
+            incarnation_row,
+        )
     }
 
     /// A molecule's steps, in order.
@@ -403,16 +448,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records an incarnation's end. False where it was recorded before.
-    pub fn record_end(&self, incarnation: &Incarnation, bead: &BeadId, exit: &Exit) -> LedgerResult<bool> {
+    /// Records an incarnation's end; `bead` is what a polecat's was at. False where it was recorded before.
+    pub fn record_end(&self, incarnation: &Incarnation, bead: Option<&BeadId>, exit: &Exit) -> LedgerResult<bool> {
         let changed = self.execute(
             "UPDATE incarnations SET ended_at = ?2, exit = ?3 WHERE id = ?1 AND ended_at IS NULL",
             (incarnation.id.as_str(), self.now().to_string(), to_json(exit)?),
         )?;
         if changed == 1 {
             let after = json!(exit);
-            let subject = format!("incarnation {}", incarnation.number);
-            self.event("incarnation-ended", &subject, Some(bead), None, Some(&after))?;
+            let subject = match &incarnation.holder {
+                Holder::Attempt(_) => format!("incarnation {}", incarnation.number),
+                Holder::Agent(address) => format!("{address} incarnation {}", incarnation.number),
+            };
+            self.event("incarnation-ended", &subject, bead, None, Some(&after))?;
         }
         Ok(changed == 1)
     }

@@ -43,6 +43,9 @@ pub struct Condition {
     pub text: String,
     /// Since when.
     pub since: String,
+    /// When it is expected to end by itself, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
@@ -67,6 +70,7 @@ fn condition_row(row: &Row<'_>) -> rusqlite::Result<Condition> {
         subject: row.get("subject")?,
         text: row.get("text")?,
         since: row.get("since")?,
+        until: row.get("until")?,
     })
 }
 
@@ -132,13 +136,31 @@ impl Tx<'_> {
 
     /// Says that something is wrong. True when that is news (it was not so before): the one time to tell somebody.
     pub fn raise(&self, kind: &str, subject: &str, text: &str) -> LedgerResult<bool> {
+        self.raise_until(kind, subject, text, None)
+    }
+
+    /// The same, of something that is expected to end by itself at that time.
+    pub fn raise_until(
+        &self,
+        kind: &str,
+        subject: &str,
+        text: &str,
+        until: Option<jiff::Timestamp>,
+    ) -> LedgerResult<bool> {
         if self.condition(kind, subject)?.is_some() {
             return Ok(false);
         }
         self.execute(
-            "INSERT INTO conditions (key, kind, subject, text, since) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET text = ?4, since = ?5, cleared_at = NULL",
-            (format!("{kind}:{subject}"), kind, subject, text, self.now.to_string()),
+            "INSERT INTO conditions (key, kind, subject, text, since, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET text = ?4, since = ?5, until = ?6, cleared_at = NULL",
+            (
+                format!("{kind}:{subject}"),
+                kind,
+                subject,
+                text,
+                self.now.to_string(),
+                until.map(|until| until.to_string()),
+            ),
         )?;
         self.event("condition-raised", &format!("{kind}:{subject}"), None, None, Some(&Value::from(text)))?;
         Ok(true)

@@ -8,6 +8,37 @@ use serde::Serialize;
 
 use super::{LedgerResult, Tx, View, damaged};
 
+/// How soon a mail wants to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// Before the recipient's turn ends.
+    Urgent,
+    /// After its next tool call.
+    High,
+    /// With its next prompt.
+    #[default]
+    Normal,
+    /// Some time.
+    Low,
+}
+
+impl Priority {
+    /// As a bead's priority.
+    fn number(self) -> i64 {
+        match self {
+            Self::Urgent => 0,
+            Self::High => 1,
+            Self::Normal => 2,
+            Self::Low => 3,
+        }
+    }
+
+    fn of(number: i64) -> Self {
+        [Self::Urgent, Self::High, Self::Normal].into_iter().find(|p| p.number() == number).unwrap_or(Self::Low)
+    }
+}
+
 /// A mail to be sent.
 #[derive(Clone, Debug)]
 pub struct NewMail {
@@ -19,6 +50,8 @@ pub struct NewMail {
     pub subject: String,
     /// Any text.
     pub body: String,
+    /// How soon it wants to be read.
+    pub priority: Priority,
 }
 
 /// A recipient's copy of a mail.
@@ -34,6 +67,8 @@ pub struct Mail {
     pub subject: String,
     /// The text.
     pub body: String,
+    /// How soon it wants to be read.
+    pub priority: Priority,
     /// The four facts.
     #[serde(flatten)]
     pub delivery: Delivery,
@@ -46,6 +81,8 @@ pub struct Delivery {
     pub sent_at: String,
     /// When its text went into the recipient's context.
     pub delivered_at: Option<String>,
+    /// At which moment, or by which verb, that was.
+    pub delivered_by: Option<String>,
     /// When it was read.
     pub read_at: Option<String>,
     /// When it was archived or answered.
@@ -59,14 +96,19 @@ fn mail_row(row: &Row<'_>) -> rusqlite::Result<Mail> {
         to: Address::parse(&row.get::<_, String>("recipient")?).map_err(damaged)?,
         subject: row.get("title")?,
         body: row.get("description")?,
+        priority: Priority::of(row.get("priority")?),
         delivery: Delivery {
             sent_at: row.get("sent_at")?,
             delivered_at: row.get("delivered_at")?,
+            delivered_by: row.get("delivered_by")?,
             read_at: row.get("read_at")?,
             acted_at: row.get("acted_at")?,
         },
     })
 }
+
+/// Mails that are looked at when some are to be delivered.
+const UNDELIVERED_LIMIT: u32 = 200;
 
 const COPIES: &str = "SELECT * FROM deliveries d JOIN beads b ON b.id = d.mail";
 
@@ -86,6 +128,43 @@ impl View<'_> {
         self.one(&sql, (id.as_str(), of.to_string()), mail_row)
     }
 
+    /// Mail of an agent whose text has not gone into its context, oldest first; at least of that priority. What it left
+    /// for its successor is for that one.
+    pub fn undelivered(&self, of: &Address, at_least: Priority) -> LedgerResult<Vec<Mail>> {
+        let sql = format!(
+            "{COPIES} WHERE d.recipient = ?1 AND d.acted_at IS NULL AND d.delivered_at IS NULL AND d.read_at IS NULL
+               AND b.priority <= ?2 AND NOT (b.created_by = ?1 AND b.title LIKE 'HANDOFF %')
+             ORDER BY b.priority, d.sent_at, d.mail LIMIT {UNDELIVERED_LIMIT}"
+        );
+        self.all(&sql, (of.to_string(), at_least.number()), mail_row)
+    }
+
+    /// Ids of an agent's urgent mail that it has not read.
+    pub fn urgent_unread(&self, of: &Address) -> LedgerResult<Vec<String>> {
+        self.all(
+            "SELECT d.mail FROM deliveries d JOIN beads b ON b.id = d.mail
+             WHERE d.recipient = ?1 AND d.acted_at IS NULL AND d.read_at IS NULL AND b.priority = 0
+             ORDER BY d.sent_at, d.mail LIMIT 64",
+            [of.to_string()],
+            |row| row.get(0),
+        )
+    }
+
+    /// What an agent left for its successor in that molecule, the newest: for `incarnation`, if nobody else got it.
+    pub fn handoff(
+        &self,
+        of: &Address,
+        molecule: &str,
+        incarnation: Option<&IncarnationId>,
+    ) -> LedgerResult<Option<Mail>> {
+        let sql = format!(
+            "{COPIES} WHERE d.recipient = ?1 AND b.created_by = ?1 AND b.title = 'HANDOFF ' || ?2
+               AND (d.delivered_to IS NULL OR d.delivered_to = ?3)
+             ORDER BY d.sent_at DESC, d.mail DESC LIMIT 1"
+        );
+        self.one(&sql, (of.to_string(), molecule, incarnation.map(IncarnationId::as_str)), mail_row)
+    }
+
     /// Every copy of every mail, oldest first.
     pub fn all_mail(&self) -> LedgerResult<Vec<Mail>> {
         self.all(&format!("{COPIES} ORDER BY d.sent_at, d.mail, d.recipient"), [], mail_row)
@@ -100,6 +179,7 @@ impl Tx<'_> {
             description: mail.body.clone(),
             created_by: Some(mail.from.to_string()),
             ephemeral: true,
+            priority: mail.priority.number(),
             ..Bead::new(id.clone(), &mail.subject, self.now())
         };
         self.add_bead(&bead)?;
@@ -112,12 +192,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records that a copy's text went into an incarnation's context.
-    pub fn deliver(&self, mail: &Mail, to: Option<&IncarnationId>) -> LedgerResult<()> {
+    /// Records that a copy's text went into an incarnation's context, and at which moment.
+    pub fn deliver(&self, mail: &Mail, to: Option<&IncarnationId>, by: &str) -> LedgerResult<()> {
         self.execute(
-            "UPDATE deliveries SET delivered_at = ?3, delivered_to = ?4
+            "UPDATE deliveries SET delivered_at = ?3, delivered_to = ?4, delivered_by = ?5
              WHERE mail = ?1 AND recipient = ?2 AND delivered_at IS NULL",
-            (mail.id.as_str(), mail.to.to_string(), self.now().to_string(), to.map(IncarnationId::as_str)),
+            (mail.id.as_str(), mail.to.to_string(), self.now().to_string(), to.map(IncarnationId::as_str), by),
         )?;
         Ok(())
     }

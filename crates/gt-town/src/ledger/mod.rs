@@ -16,23 +16,27 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use crate::faults::Faults;
 use crate::world::{World, WorldError};
 
+mod agents;
 mod attempts;
 mod beads;
 mod effects;
 mod events;
 mod mail;
 mod merge_queue;
+mod moments;
 mod ready;
 mod retention;
 mod rigs;
 mod swarms;
 
-pub use attempts::{Attempt, AttemptOutcome, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
+pub use agents::{Agent, AgentChoice};
+pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
 pub use beads::{BeadChange, BeadFilter};
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
-pub use mail::{Delivery, Mail, NewMail};
+pub use mail::{Delivery, Mail, NewMail, Priority};
 pub use merge_queue::{Landing, MergeRequest, Verdict};
+pub use moments::Reactions;
 pub use ready::Blocker;
 pub use rigs::RigRow;
 pub use swarms::{Swarm, SwarmMember};
@@ -46,6 +50,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002_slots.sql"),
     include_str!("migrations/003_runtime.sql"),
     include_str!("migrations/004_retention.sql"),
+    include_str!("migrations/005_moments.sql"),
+    include_str!("migrations/006_agents.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -68,9 +74,9 @@ pub enum LedgerError {
         /// Ours.
         known: i64,
     },
-    /// Other writers did not let us in within [`WRITE_DEADLINE`].
-    #[error("the ledger is busy: no turn within {} s", WRITE_DEADLINE.as_secs())]
-    Busy,
+    /// Other writers did not let us in in time.
+    #[error("the ledger is busy: no turn within {} ms", .0.as_millis())]
+    Busy(Duration),
     /// A value in the ledger is not what it must be.
     #[error("the ledger holds {what} that can't be read: {text}")]
     Corrupt {
@@ -93,6 +99,7 @@ pub struct Ledger {
     lock: PathBuf,
     world: Arc<dyn World>,
     faults: Faults,
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -108,16 +115,22 @@ impl Ledger {
             return Err(LedgerError::Exists(path.to_owned()));
         }
         let connection = Connection::open(path)?;
-        Self::set_up(connection, path, world, Faults::none())
+        Self::set_up(connection, path, world, Faults::none(), WRITE_DEADLINE)
     }
 
     /// Opens the ledger at `path`; migrates it if an older gt wrote it.
     pub fn open(path: &Path, world: Arc<dyn World>, faults: Faults) -> LedgerResult<Self> {
+        Self::open_within(path, world, faults, WRITE_DEADLINE)
+    }
+
+    /// Opens the ledger at `path` for somebody who can't wait: it is an error where others keep it for longer than
+    /// `patience`.
+    pub fn open_within(path: &Path, world: Arc<dyn World>, faults: Faults, patience: Duration) -> LedgerResult<Self> {
         if !path.exists() {
             return Err(LedgerError::Missing(path.to_owned()));
         }
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        Self::set_up(connection, path, world, faults)
+        Self::set_up(connection, path, world, faults, patience)
     }
 
     /// Opens the ledger at `path` for reading only.
@@ -132,7 +145,13 @@ impl Ledger {
 
     /// A ledger that lives as long as this value, for simulated towns.
     pub fn in_memory(world: Arc<dyn World>) -> LedgerResult<Self> {
-        Self::set_up(Connection::open_in_memory()?, Path::new("/memory/beads.db"), world, Faults::none())
+        Self::set_up(
+            Connection::open_in_memory()?,
+            Path::new("/memory/beads.db"),
+            world,
+            Faults::none(),
+            WRITE_DEADLINE,
+        )
     }
 
     /// The same ledger with these fault points.
@@ -141,14 +160,21 @@ impl Ledger {
     }
 
     fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
-        Self { connection: RefCell::new(connection), lock: path.with_file_name("beads.lock"), world, faults }
+        let lock = path.with_file_name("beads.lock");
+        Self { connection: RefCell::new(connection), lock, world, faults, patience: WRITE_DEADLINE }
     }
 
-    fn set_up(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> LedgerResult<Self> {
-        connection.busy_timeout(WRITE_DEADLINE)?;
+    fn set_up(
+        connection: Connection,
+        path: &Path,
+        world: Arc<dyn World>,
+        faults: Faults,
+        patience: Duration,
+    ) -> LedgerResult<Self> {
+        connection.busy_timeout(patience)?;
         // FULL: what a verb reports as done must survive a power cut.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
-        let ledger = Self::with(connection, path, world, faults);
+        let ledger = Self { patience, ..Self::with(connection, path, world, faults) };
         if check_version(&ledger.connection.borrow())? < MIGRATIONS.len() as i64 {
             ledger.migrate()?;
         }
@@ -169,7 +195,7 @@ impl Ledger {
     }
 
     fn turn(&self) -> LedgerResult<crate::world::Held> {
-        self.world.disk().lock(&self.lock, WRITE_DEADLINE)?.ok_or(LedgerError::Busy)
+        self.world.disk().lock(&self.lock, self.patience)?.ok_or(LedgerError::Busy(self.patience))
     }
 
     /// Runs one described operation: all of `change`, or nothing of it, is in the ledger afterwards. `actor` is who,

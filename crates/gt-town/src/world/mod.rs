@@ -177,6 +177,15 @@ pub enum Push {
     Refused(String),
 }
 
+/// Whether all that a commit merely refers to could be had: submodules, large files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Referred {
+    /// All of it is there.
+    There,
+    /// The commit refers to what is not there, or not as anybody may fetch it: trying again does not help.
+    Missing(String),
+}
+
 /// How a worktree is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorktreePlan {
@@ -286,6 +295,15 @@ pub trait Repo: Send + Sync {
     /// Puts a gate worktree (detached) at `commit`: tracked files exactly as in it, untracked ones gone, ignored ones
     /// (build caches) kept. Makes it where it is not there.
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()>;
+    /// Checks out the submodules of a worktree in which nobody works yet, recursively, and keeps a worker's git in them
+    /// away from their remotes too. In a gate worktree, what gates left in them goes; unchanged ones ask no remote.
+    fn check_out_submodules(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred>;
+    /// Puts the contents of large files (git-lfs) in the place of their pointers, in a worktree in which nobody works
+    /// yet. An error that says what to install where there is no git-lfs.
+    fn pull_large_files(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred>;
+    /// Gives the remote the large files that `commit` refers to and that it has not got: before a branch is pushed
+    /// there, since a push runs no hooks.
+    fn push_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred>;
     /// Takes the whole state of a worktree (commits, index, uncommitted and untracked files) into the ref `name`,
     /// without touching the worktree or its index. `message` goes into the snapshot's commit, made whole by
     /// [`snapshot_message`].
@@ -556,6 +574,9 @@ pub trait Disk: Send + Sync {
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
     /// Marks a file with the time of now (a sign of life), making it, but not its folder: what is gone is not made again.
     fn touch(&self, path: &Path) -> WorldResult<()>;
+    /// Replaces a small file that is a sign of life: atomically, but not synced, since it means nothing after a power cut.
+    /// Makes the file's folder, but not those above it: what is gone is not made again.
+    fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
     /// What is at `path`, links not followed; `None` where there is nothing.

@@ -1,6 +1,6 @@
 //! The grammar of `gt mail`.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 /// Verbs of mail.
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,9 @@ pub enum MailVerb {
         /// The text; `-` reads it from standard input
         #[arg(long, short, default_value = "")]
         message: String,
+        /// How soon it wants to be read
+        #[arg(long, short, value_enum, default_value_t)]
+        priority: PriorityArg,
     },
     /// List your mail
     Inbox {
@@ -31,4 +34,18 @@ pub enum MailVerb {
         /// Its id
         id: String,
     },
+}
+
+/// How soon a mail wants to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PriorityArg {
+    /// Before the recipient's turn ends.
+    Urgent,
+    /// After its next tool call.
+    High,
+    /// With its next prompt.
+    #[default]
+    Normal,
+    /// Some time.
+    Low,
 }

@@ -7,10 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod agent;
 mod bead;
 mod convoy;
+mod crew;
 mod daemon;
 mod demo;
 mod keep;
 mod mail;
+mod mayor;
+mod moment;
 mod queue;
 mod rig;
 mod session;
@@ -19,10 +22,14 @@ mod steps;
 pub use agent::AgentVerb;
 pub use bead::{BeadVerb, DepVerb};
 pub use convoy::ConvoyVerb;
+pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
-pub use mail::MailVerb;
+pub use mail::{MailVerb, PriorityArg};
+pub use moment::{ClientArg, MomentArg, PrimeArgs};
+
+pub use mayor::MayorVerb;
 pub use queue::{MqVerb, RefineryVerb, WitnessVerb};
 pub use rig::{GatesVerb, RigVerb};
 pub use session::{RuntimeArg, SessionVerb};
@@ -131,6 +138,12 @@ pub enum Verb {
         #[arg(required = true)]
         beads: Vec<String>,
     },
+    /// The mayor: tell it what is to be built; start, attach, stop
+    #[command(subcommand)]
+    Mayor(MayorVerb),
+    /// Crew: long-lived workspaces in a rig, for you or an agent
+    #[command(subcommand)]
+    Crew(CrewVerb),
     /// Workers, those that are over too: what they left, and how to get it back
     #[command(subcommand)]
     Polecat(PolecatVerb),
@@ -157,6 +170,9 @@ pub enum Verb {
     Resume {
         /// Of this rig [default: of the whole town]
         rig: Option<String>,
+        /// Of this kind of agent, which was at a limit or could not be used
+        #[arg(long, value_name = "KIND", conflicts_with = "rig")]
+        agent: Option<String>,
     },
     /// The town at one glance, with what needs you on top
     Status,
@@ -188,7 +204,7 @@ pub enum Verb {
         #[arg(long)]
         raw: bool,
     },
-    /// Why a bead, merge request or rig is as it is, and what it waits for
+    /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {
         /// Its id
         id: String,
@@ -212,7 +228,7 @@ pub enum Verb {
     #[command(subcommand)]
     Mail(MailVerb),
     /// For agents: who you are, what is on your hook, what to do next
-    Prime,
+    Prime(PrimeArgs),
     /// For agents: what is on your hook
     Hook,
     /// For agents: the steps of your molecule
@@ -232,6 +248,32 @@ pub enum Verb {
         /// Why, for whoever looks at it next
         #[arg(long, short)]
         message: Option<String>,
+    },
+    /// For agents: leave a word for your successor; your session ends with your turn, and a fresh one goes on
+    Handoff {
+        /// What it is about, in one line
+        #[arg(long, short, default_value = "")]
+        subject: String,
+        /// What your successor must know; `-` reads it from standard input
+        #[arg(long, short, default_value = "")]
+        message: String,
+    },
+    /// Wake an idle agent, and say whether it heard
+    Nudge {
+        /// Its address: <rig>/polecats/<name>, mayor/ …
+        address: String,
+        /// Send it this as a mail first; `-` reads it from standard input
+        #[arg(long, short)]
+        message: Option<String>,
+    },
+    /// For clients' hooks: what happens now, as JSON on standard input
+    #[command(hide = true)]
+    Moment {
+        /// Which moment
+        moment: MomentArg,
+        /// Which client calls
+        #[arg(long)]
+        client: ClientArg,
     },
     /// The town's daemon
     #[command(subcommand)]

@@ -1,22 +1,17 @@
 //! Verbs of agents: hook, prime, steps, done.
 
-use gt_model::formula::Acceptance;
+use gt_model::moment::Source;
 use gt_town::done::{self, Exit};
-use gt_town::hook::{self, Hook, Prime};
+use gt_town::hook::{self, Hook};
 use gt_town::ledger::MoleculeStep;
-use gt_town::{Error, beads};
+use gt_town::prime::{self, Prime};
+use gt_town::{Error, beads, handoff, nudge};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, text_or_stdin};
 use crate::cli::{MolVerb, ParkStatus, StepVerb};
 use crate::console::{Console, Table, printable, printable_lines};
 use crate::error::{CliError, CliResult};
-
-/// Bytes of one mail's body that `gt prime` shows.
-const MAIL_SHOWN_BYTES: usize = 1000;
-
-/// Mails that `gt prime` shows.
-const MAILS_SHOWN: usize = 5;
 
 /// `gt hook`.
 pub fn hook(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
@@ -77,7 +72,7 @@ fn say_step(step: &MoleculeStep, of: usize, console: &mut Console<'_>) -> Result
     console.line(&format!("Step {at} of {of}: {}  {}", step.step.id, printable(&step.step.title)))?;
     console.line(printable_lines(&step.step.description).trim())?;
     if !step.step.acceptance.is_empty() {
-        let checks: Vec<String> = step.step.acceptance.iter().map(describe).collect();
+        let checks: Vec<String> = step.step.acceptance.iter().map(prime::check_text).collect();
         console.line(&format!("Checked when you say it is done: {}", checks.join(", ")))?;
     }
     if step.position as usize + 1 < of {
@@ -86,97 +81,67 @@ fn say_step(step: &MoleculeStep, of: usize, console: &mut Console<'_>) -> Result
     Ok(())
 }
 
-fn describe(check: &Acceptance) -> String {
-    match check {
-        Acceptance::OwnBranch => "you are on your own branch".to_owned(),
-        Acceptance::Clean => "everything is committed".to_owned(),
-        Acceptance::Commits => "the branch has commits".to_owned(),
-        Acceptance::Gates => "the gates are green".to_owned(),
-        Acceptance::Rebased => "the branch contains the trunk".to_owned(),
-        Acceptance::Command(argv) => format!("`{}`", argv.join(" ")),
-    }
-}
-
 /// `gt prime`.
-pub fn prime(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let prime = hook::prime(&context.town, &context.caller)?;
+pub fn prime(context: &Context<'_>, explain: bool, console: &mut Console<'_>) -> CliResult {
+    let by = (!explain).then_some("prime");
+    let prime = prime::gather(&context.town, &context.caller, Source::Fresh, by)?;
     if console.is_json() {
         let document = json!({
             "schema": "gt.prime/1",
             "address": prime.address,
-            "rig": prime.rig,
+            "role": prime.role,
+            "rig": prime.address.rig(),
             "hook": prime.hook.as_ref().map(hook_json),
             "last_end": prime.last_end,
+            "handoff": prime.handoff,
             "mail": prime.mail,
+            "sections": prime.sections(),
         });
         return console.document(&document);
     }
-    say_prime(&prime, context.caller.incarnation.is_some(), console)?;
+    if explain {
+        return explain_prime(&prime, console);
+    }
+    console.line(&prime.text())?;
     Ok(0)
 }
 
-fn say_prime(prime: &Prime, is_agent: bool, console: &mut Console<'_>) -> Result<(), CliError> {
-    console.line(&format!("You are {}.", prime.address))?;
-    match &prime.hook {
-        Some(hook) => {
-            console.line("There is work on your hook, so you run it, step by step, without waiting to be asked.")?;
-            if let Some(end) = &prime.last_end {
-                console
-                    .line(&format!("You go on where another stopped ({end}): its files are still in this worktree."))?;
-            }
-            if let Some(why) = &hook.attempt.why {
-                console.line("The attempt before this one came back. Its work is on your branch. Why it came back:")?;
-                console.line(&quoted(why))?;
-            }
-            say_hook(hook, console)?;
-            say_bead(hook, console)?;
-        }
-        None if is_agent => console.line("Your hook is empty: end your turn.")?,
-        None => console.line("gt status shows the town; gt do \"<title>\" gives work out.")?,
+fn explain_prime(prime: &Prime, console: &mut Console<'_>) -> CliResult {
+    let mut table = Table::new(&["PART", "BYTES", "FROM"]);
+    let sections = prime.sections();
+    for section in &sections {
+        table.row([section.name.to_owned(), section.text.len().to_string(), section.source.clone()]);
     }
-    say_mail(prime, console)
+    table.row(["all".to_owned(), prime.text().len().to_string(), format!("at most {}", prime::PRIME_BYTES)]);
+    console.table(&table)?;
+    Ok(0)
 }
 
-fn say_bead(hook: &Hook, console: &mut Console<'_>) -> Result<(), CliError> {
-    let bead = &hook.bead;
-    for (name, text) in [
-        ("What is to be done", &bead.description),
-        ("Design", &bead.design),
-        ("It is done when", &bead.acceptance_criteria),
-        ("Notes so far", &bead.notes),
-    ] {
-        if !text.is_empty() {
-            console.line(&format!("{name}:"))?;
-            console.line(&quoted(text))?;
-        }
+/// `gt handoff`.
+pub fn handoff(context: &Context<'_>, subject: &str, message: String, console: &mut Console<'_>) -> CliResult {
+    let handed = handoff::handoff(&context.town, &context.caller, subject, &text_or_stdin(message)?)?;
+    if console.is_json() {
+        return console.facts("gt.handoff/1", "handed-off", handed);
     }
-    Ok(())
+    console.line("Your successor gets that first. End your turn.")?;
+    Ok(0)
 }
 
-/// Text of others, marked as such: every line behind a bar.
-fn quoted(text: &str) -> String {
-    printable_lines(text).lines().map(|line| format!("| {line}")).collect::<Vec<_>>().join("\n")
-}
-
-fn say_mail(prime: &Prime, console: &mut Console<'_>) -> Result<(), CliError> {
-    for mail in prime.mail.iter().take(MAILS_SHOWN) {
-        console.line(&format!("Mail {} from {}: {}", mail.id, mail.from, printable(&mail.subject)))?;
-        let mut end = mail.body.len().min(MAIL_SHOWN_BYTES);
-        while !mail.body.is_char_boundary(end) {
-            end -= 1;
-        }
-        if end > 0 {
-            console.line(&quoted(&mail.body[..end]))?;
-        }
-        if end < mail.body.len() {
-            console.line(&format!("| … all of it: gt mail read {}", mail.id))?;
-        }
+/// `gt nudge`.
+pub fn nudge(context: &Context<'_>, address: &str, message: Option<String>, console: &mut Console<'_>) -> CliResult {
+    let message = message.map(text_or_stdin).transpose()?;
+    let nudged = nudge::nudge(&context.town, &context.caller, address, message.as_deref())?;
+    if console.is_json() {
+        return console.facts("gt.nudge/1", "nudged", nudged);
     }
-    let more = prime.mail.len().saturating_sub(MAILS_SHOWN);
-    if more > 0 {
-        console.line(&format!("{more} more: gt mail inbox"))?;
+    if let Some(mail) = &nudged.mail {
+        console.say(&format!("sent {mail}"))?;
     }
-    Ok(())
+    console.say(&match nudged.woken {
+        true => format!("{} has heard", nudged.address),
+        false => format!("{} is at work: nothing to wake; its mail reaches it as it works", nudged.address),
+    })?;
+    Ok(0)
 }
 
 /// `gt step …`.

@@ -53,7 +53,8 @@ fn in_town(context: &Context<'_>, polecat: &Polecat) -> String {
     path.strip_prefix(&context.town.layout.root).unwrap_or(path).display().to_string()
 }
 
-fn show(context: &Context<'_>, which: &str, console: &mut Console<'_>) -> CliResult {
+/// `gt polecat show`, and `gt why` of a worker.
+pub fn show(context: &Context<'_>, which: &str, console: &mut Console<'_>) -> CliResult {
     let found = polecat::show(&context.town, which)?;
     if console.is_json() {
         return console.facts("gt.polecat/1", "polecats", found);
@@ -85,6 +86,12 @@ fn say_polecat(detail: &PolecatDetail, console: &mut Console<'_>) -> Result<(), 
     for incarnation in &detail.incarnations {
         let end = incarnation.exit.as_ref().map_or("not over", |exit| exit.reason.as_str());
         console.line(&format!("  session {}: {}", incarnation.id, printable(end)))?;
+    }
+    if let Some(witness) = &detail.witness {
+        console.line(&format!("  verdict: {}", printable(&witness.words)))?;
+        for fact in &witness.facts {
+            console.line(&format!("    {}", printable(fact)))?;
+        }
     }
     Ok(())
 }

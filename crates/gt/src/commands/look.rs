@@ -33,6 +33,11 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
     }
     let deacon = if status.deacon { "the town is up" } else { "the town is down: gt up" };
     console.line(&format!("{deacon}; {} beads ready", status.ready))?;
+    if let Some(hooks) = &status.hooks {
+        let text =
+            format!("{} calls of agents' hooks failed in the last hour, the last: {}", hooks.last_hour, hooks.last);
+        console.line(&console.red(&text))?;
+    }
     if status.rigs.is_empty() {
         console.line("no rig yet: gt rig add <name> <url-or-path>")?;
     }
@@ -40,6 +45,14 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
         let Agents { kind, mode, why } = &rig.agents;
         console.line(&format!("rig {}: lands on {} of {} ({})", rig.name, rig.trunk, rig.remote, rig.landing))?;
         console.line(&format!("  workers: {}, {mode} ({why})", kind.as_deref().unwrap_or("no kind is set")))?;
+    }
+    if !status.agents.is_empty() {
+        let mut table = Table::new(&["AGENT", "DOING", "MAIL"]);
+        for agent in &status.agents {
+            let mail = if agent.mail == 0 { "-".to_owned() } else { format!("{} new", agent.mail) };
+            table.row([agent.agent.address.to_string(), agent.doing.clone(), mail]);
+        }
+        console.table(&table)?;
     }
     if !status.workers.is_empty() {
         let mut table = Table::new(&["WORKER", "BEAD", "TRY", "DOING", "TITLE"]);
@@ -109,6 +122,9 @@ fn say_event(event: &Event, console: &mut Console<'_>) -> Result<(), CliError> {
 pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
     if let Ok(rig) = context.town.rig(id) {
         return why_rig(context, &rig, console);
+    }
+    if id.contains('/') {
+        return super::keep::show(context, id, console);
     }
     let id = match context.town.ledger.read(|view| view.merge_request(&id.into()).map_err(Error::from))? {
         Some(mr) => mr.bead,

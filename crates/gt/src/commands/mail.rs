@@ -1,19 +1,26 @@
 //! Mail.
 
 use gt_model::address::Address;
+use gt_town::ledger::Priority;
 use gt_town::{Error, post};
 
 use super::{Context, text_or_stdin};
-use crate::cli::MailVerb;
+use crate::cli::{MailVerb, PriorityArg};
 use crate::console::{Console, Table, printable, printable_lines};
 use crate::error::CliResult;
 
 /// `gt mail …`.
 pub fn run(verb: MailVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
-        MailVerb::Send { to, subject, message } => {
+        MailVerb::Send { to, subject, message, priority } => {
             let body = text_or_stdin(message)?;
-            let id = post::send_from(&context.town, &context.caller, &to, &subject, &body)?;
+            let priority = match priority {
+                PriorityArg::Urgent => Priority::Urgent,
+                PriorityArg::High => Priority::High,
+                PriorityArg::Normal => Priority::Normal,
+                PriorityArg::Low => Priority::Low,
+            };
+            let id = post::send_from(&context.town, &context.caller, &to, &subject, &body, priority)?;
             if console.is_json() {
                 return console.facts("gt.mail-sent/1", "id", id);
             }

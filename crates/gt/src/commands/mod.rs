@@ -9,7 +9,7 @@ use gt_town::layout::Layout;
 use gt_town::{Caller, Rig, Town};
 
 use crate::Process;
-use crate::cli::{Cli, Global, Verb};
+use crate::cli::{Cli, Global, PrimeArgs, Verb};
 use crate::console::Console;
 use crate::error::{CliError, CliResult};
 
@@ -17,11 +17,14 @@ mod agent;
 mod agents;
 mod bead;
 mod convoy;
+mod crew;
 mod demo;
 mod help;
 mod keep;
 mod look;
 mod mail;
+mod mayor;
+mod moment;
 mod queue;
 mod rig;
 mod session;
@@ -85,7 +88,7 @@ impl<'p> Context<'p> {
 
     /// The name of the caller's own rig, or of the one whose folder it stands in.
     pub fn rig_here(&self) -> Option<String> {
-        if let gt_model::address::Address::Polecat(rig, _) = &self.caller.address {
+        if let Some(rig) = self.caller.address.rig() {
             return Some(rig.to_string());
         }
         let below = self.process.cwd.strip_prefix(&self.town.layout.root).ok()?;
@@ -99,11 +102,14 @@ fn open_town(global: &Global, process: &Process) -> Result<TownHandle, CliError>
     if let Some(town) = &process.town {
         return Ok(TownHandle::Shared(town.clone()));
     }
-    let root = match global.town.clone().or_else(|| process.env.get("GT_TOWN").map(PathBuf::from)) {
-        Some(root) => process.cwd.join(root),
-        None => find_upwards(process)?,
-    };
-    Ok(TownHandle::Own(Box::new(Town::open(&root, process.outside.clone())?)))
+    Ok(TownHandle::Own(Box::new(Town::open(&find_town(global, process)?, process.outside.clone())?)))
+}
+
+fn find_town(global: &Global, process: &Process) -> Result<PathBuf, CliError> {
+    match global.town.clone().or_else(|| process.env.get("GT_TOWN").map(PathBuf::from)) {
+        Some(root) => Ok(process.cwd.join(root)),
+        None => find_upwards(process),
+    }
 }
 
 fn find_upwards(process: &Process) -> Result<PathBuf, CliError> {
@@ -141,13 +147,15 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)
         }
         Verb::Unsling { beads } => work::unsling(&open()?, &beads, console),
+        Verb::Mayor(verb) => mayor::run(verb, &open()?, console),
+        Verb::Crew(verb) => crew::run(verb, &open()?, console),
         Verb::Polecat(verb) => keep::polecat(verb, &open()?, console),
         Verb::Snapshot(verb) => keep::snapshot(verb, &open()?, console),
         Verb::Retention(verb) => keep::retention(&verb, &open()?, console),
         Verb::Up => town::up(&open()?, process, console),
         Verb::Down { now } => town::down(&open()?, now, console),
         Verb::Pause { rig } => town::pause(&open()?, rig.as_deref(), console),
-        Verb::Resume { rig } => town::resume(&open()?, rig.as_deref(), console),
+        Verb::Resume { rig, agent } => town::resume(&open()?, rig.as_deref(), agent.as_deref(), console),
         Verb::Status => look::status(&open()?, console),
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),
@@ -158,7 +166,13 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Refinery(verb) => queue::refinery(&verb, &open()?, console),
         Verb::Witness(verb) => queue::witness(&verb, &open()?, console),
         Verb::Mail(verb) => mail::run(verb, &open()?, console),
-        Verb::Prime => agent::prime(&open()?, console),
+        Verb::Prime(PrimeArgs { moment: Some(moment), client: Some(client), .. }) => {
+            moment::call(moment.0, client.0, &global, process, console)
+        }
+        Verb::Prime(PrimeArgs { explain, .. }) => agent::prime(&open()?, explain, console),
+        Verb::Moment { moment, client } => moment::call(moment.0, client.0, &global, process, console),
+        Verb::Handoff { subject, message } => agent::handoff(&open()?, &subject, message, console),
+        Verb::Nudge { address, message } => agent::nudge(&open()?, &address, message, console),
         Verb::Hook => agent::hook(&open()?, console),
         Verb::Step(verb) => agent::step(&verb, &open()?, console),
         Verb::Mol(verb) => agent::mol(&verb, &open()?, console),

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use gt_model::id::BeadId;
 use gt_town::agents::text::{plain, readable};
 use gt_town::sessions::{self, Session};
 use gt_town::world::Runtime;
@@ -35,8 +36,11 @@ fn list(sessions: &[Session], console: &mut Console<'_>) -> CliResult {
     }
     let mut table = Table::new(&["SESSION", "ADDRESS", "BEAD", "TRY", "RUNTIME", "STATE"]);
     for session in sessions {
-        let tries = format!("{}.{}", session.attempt, session.incarnation);
-        let (bead, state) = (session.bead.as_str(), session.state.as_str());
+        let tries = match session.attempt {
+            Some(attempt) => format!("{attempt}.{}", session.incarnation),
+            None => session.incarnation.to_string(),
+        };
+        let (bead, state) = (session.bead.as_ref().map_or("-", BeadId::as_str), session.state.as_str());
         table.row([session.id.as_str(), &session.address, bead, &tries, runtime(session), state]);
     }
     console.table(&table)?;
@@ -48,7 +52,10 @@ fn show(session: &Session, console: &mut Console<'_>) -> CliResult {
         return console.facts("gt.session/1", "session", session);
     }
     console.line(&format!("session {}: {}", session.id, printable(&session.state)))?;
-    console.line(&format!("  {} on {}, attempt {}", session.address, session.bead, session.attempt))?;
+    match (&session.bead, session.attempt) {
+        (Some(bead), Some(attempt)) => console.line(&format!("  {} on {bead}, attempt {attempt}", session.address))?,
+        _ => console.line(&format!("  {}", session.address))?,
+    }
     console.line(&format!("  runtime: {}", runtime(session)))?;
     if let (Some(shim), Some(agent)) = (&session.shim, &session.agent) {
         console.line(&format!("  processes: agent {}, shim {}", agent.pid, shim.pid))?;
@@ -65,7 +72,8 @@ fn show(session: &Session, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-fn attach(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> CliResult {
+/// `gt session attach`.
+pub fn attach(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> CliResult {
     let can_show = console.is_terminal() && std::io::stdin().is_terminal();
     if session.runtime == Some(Runtime::Tmux) && session.is_running() && !can_show {
         return Err(CliError::Usage {
@@ -82,7 +90,11 @@ fn stop(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> 
     if console.is_json() {
         return console.facts("gt.session-stopped/1", "session", &session.id);
     }
-    let bead = &session.bead;
+    let Some(bead) = &session.bead else {
+        console.say(&format!("session {} has ended; the deacon starts {} again", session.id, session.address))?;
+        console.note("to have it stay stopped: gt mayor stop, gt crew stop")?;
+        return Ok(0);
+    };
     console.say(&format!("session {} has ended; the witness starts {bead} again where it stopped", session.id))?;
     console.note(&format!("to take the bead back: gt unsling {bead}"))?;
     Ok(0)

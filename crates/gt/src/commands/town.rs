@@ -7,7 +7,7 @@ use gt_model::id::RigName;
 use gt_town::boot::{self, BootEnd, DeaconProcess};
 use gt_town::world::real::Fifo;
 use gt_town::world::real::daemon::{self, Daemon};
-use gt_town::{Town, deacon, install as engine, updown};
+use gt_town::{Town, deacon, install as engine, limits, updown};
 
 use super::Context;
 use crate::Process;
@@ -112,7 +112,8 @@ pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliR
         return console.facts("gt.down/1", "ended", ended);
     }
     for (session, bead) in &ended.sessions {
-        console.say(&format!("ended session {session} on {bead}; its work is kept"))?;
+        let on = bead.as_ref().map(|bead| format!(" on {bead}")).unwrap_or_default();
+        console.say(&format!("ended session {session}{on}; its work is kept"))?;
     }
     console.say(if ended.deacon { "the town is down" } else { "the town is down (no deacon ran)" })?;
     Ok(0)
@@ -127,7 +128,16 @@ pub fn pause(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>
 }
 
 /// `gt resume`.
-pub fn resume(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
+pub fn resume(context: &Context<'_>, rig: Option<&str>, agent: Option<&str>, console: &mut Console<'_>) -> CliResult {
+    if let Some(kind) = agent {
+        let news = limits::resume(&context.town, &context.caller, kind)?;
+        if console.is_json() {
+            return console.facts("gt.pause/1", "resumed", news);
+        }
+        let was = if news { "works again" } else { "was not at a limit" };
+        console.say(&format!("the kind {kind} {was}"))?;
+        return Ok(0);
+    }
     let rig = rig.map(|name| context.town.rig(name)).transpose()?;
     let name = rig.as_ref().map(gt_town::Rig::name);
     let news = updown::resume(&context.town, &context.caller, name)?;

@@ -200,7 +200,7 @@ fn direct(scene: &dyn Scene) {
 fn started(town: &Town) -> Vec<(Attempt, Incarnation)> {
     let found = town.ledger.read(|view| {
         let live = view.live_incarnations()?.into_iter().filter(|incarnation| incarnation.process.is_some());
-        let with_attempt = live.map(|incarnation| Ok((view.attempt(incarnation.attempt)?, incarnation)));
+        let with_attempt = live.map(|incarnation| Ok((view.attempt_of(&incarnation)?, incarnation)));
         with_attempt.collect::<Result<Vec<_>, Error>>()
     });
     found.unwrap().into_iter().filter_map(|(attempt, incarnation)| Some((attempt?, incarnation))).collect()

@@ -77,6 +77,22 @@ impl Disk for RealDisk {
             .map_err(|errno| io_error("touch", path)(errno.into()))
     }
 
+    fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        let aside = aside_of(path);
+        let written = match write_unsynced(&aside, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                made(fs::create_dir(parent_of(path))).and_then(|()| write_unsynced(&aside, bytes))
+            }
+            written => written,
+        };
+        let replaced = written.and_then(|()| fs::rename(&aside, path));
+        if replaced.is_err() {
+            // What matters is the first error.
+            let _ = fs::remove_file(&aside);
+        }
+        replaced.map_err(io_error("write", path))
+    }
+
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
         make_parent(to)?;
         copy_tree(from, to)
@@ -324,6 +340,18 @@ fn open_up(folder: &Path) {
     }
 }
 
+fn write_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+}
+
+/// That somebody else has made it at the same time is as good.
+fn made(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
 /// Copies without following links. The standard library's copy lets the kernel share blocks where it can.
 fn copy_tree(from: &Path, to: &Path) -> WorldResult<()> {
     let failed = |error| io_error("copy", from)(error);
@@ -418,6 +446,18 @@ mod tests {
         File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         RealDisk.touch(&path).unwrap();
         assert_ne!(path.metadata().unwrap().mtime(), 0);
+    }
+
+    #[test]
+    fn a_mark_makes_its_folder_and_no_other() {
+        let dir = folder();
+        let path = dir.path().join("moments/stop");
+        RealDisk.mark(&path, b"1").unwrap();
+        RealDisk.mark(&path, b"2").unwrap();
+        assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(RealDisk.list(&dir.path().join("moments")).unwrap(), ["stop"]);
+        assert!(RealDisk.mark(&dir.path().join("gone/moments/stop"), b"1").is_err());
+        assert!(!RealDisk.exists(&dir.path().join("gone")));
     }
 
     #[test]

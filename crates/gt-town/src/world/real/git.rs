@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 
-use crate::world::{Candidate, Change, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, SnapshotFacts};
+use crate::world::{Candidate, Change, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Snapshot, SnapshotFacts};
 use crate::world::{WorktreeFacts, WorktreePlan, WorldResult};
 
 mod admin;
 mod candidate;
 mod command;
 mod hooks;
+mod large_files;
 mod refs;
 mod remote;
 mod repository;
 mod restore;
 mod scratch;
 mod snapshot;
+mod submodules;
 mod worktree;
 
 #[cfg(test)]
@@ -140,6 +142,18 @@ impl Repo for Git {
         worktree::reset_gate(self, held, repo, path, commit)
     }
 
+    fn check_out_submodules(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        submodules::check_out(self, held, repo, path)
+    }
+
+    fn pull_large_files(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        large_files::pull(self, held, repo, path)
+    }
+
+    fn push_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        large_files::push(self, held, repo, commit)
+    }
+
     fn snapshot(&self, held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
         snapshot::take(self, held, repo, path, name, message)
     }
@@ -164,8 +178,8 @@ impl Repo for Git {
         restore::export(self, held, repo, commit, to)
     }
 
-    fn archive_worktree(&self, _held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
-        worktree::archive(repo, path, to)
+    fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+        worktree::archive(self, held, repo, path, to)
     }
 
     fn remove_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {

@@ -10,7 +10,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
@@ -295,13 +296,26 @@ pub(super) fn find(program: &str, path: &str) -> Option<PathBuf> {
 /// The version of the tmux in a PATH, if it will do; else why not.
 pub(super) fn usable(path: &str) -> Result<String, String> {
     let program = find("tmux", path).ok_or("no tmux is in the PATH")?;
-    let output = Command::new(&program).arg("-V").env_clear().stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let said = what_it_says(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     if version(&said).is_some_and(|version| version >= OLDEST) {
         return Ok(said);
     }
     Err(format!("{} says `{said}`, and 3.0 or newer is needed", program.display()))
+}
+
+/// What a program and its file's time said of its version: asked once in a process, not at each start of a session.
+static SAID: Mutex<Option<(PathBuf, SystemTime, String)>> = Mutex::new(None);
+
+fn what_it_says(program: &Path) -> io::Result<String> {
+    let time = fs::metadata(program)?.modified()?;
+    let mut known = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, _, said)) = known.as_ref().filter(|(path, of, _)| path == program && *of == time) {
+        return Ok(said.clone());
+    }
+    let output = Command::new(program).arg("-V").env_clear().stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    *known = Some((program.to_owned(), time, said.clone()));
+    Ok(said)
 }
 
 /// The version in `tmux 3.3a`, `tmux next-3.4`, `tmux 3.5-rc`.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use gt_model::id::{AttemptId, RigName};
-use gt_town::ledger::IncarnationProcess;
+use gt_town::ledger::{Holder, IncarnationProcess};
 
 use super::*;
 use crate::sim::script::Script;
@@ -70,7 +70,7 @@ pub(crate) fn incarnation(number: u32) -> Incarnation {
     let agent = ProcessId { boot_id: String::new(), pid: 1, start_ticks: 1 };
     Incarnation {
         id: format!("amber-a1-{number}").into(),
-        attempt: AttemptId(1),
+        holder: Holder::Attempt(AttemptId(1)),
         number,
         secret_hash: None,
         process: Some(IncarnationProcess { shim: agent.clone(), agent }),

@@ -1,6 +1,6 @@
 use gt_model::address::Address;
 use gt_model::id::{AttemptId, IncarnationId, RigName};
-use gt_town::ledger::{Delivery, IncarnationProcess};
+use gt_town::ledger::{Delivery, Holder, IncarnationProcess, Priority};
 use gt_town::settings::Gate;
 use gt_town::world::ProcessId;
 
@@ -220,9 +220,18 @@ fn a_left_worktree_or_folder_is_named() {
 }
 
 fn mail(id: &str, to: &str, message: &Message) -> Mail {
-    let delivery = Delivery { sent_at: NOW.to_owned(), delivered_at: None, read_at: None, acted_at: None };
+    let delivery =
+        Delivery { sent_at: NOW.to_owned(), delivered_at: None, delivered_by: None, read_at: None, acted_at: None };
     let to = Address::parse(to).unwrap();
-    Mail { id: id.into(), from: String::new(), to, subject: message.subject(), body: message.body(""), delivery }
+    Mail {
+        id: id.into(),
+        from: String::new(),
+        to,
+        subject: message.subject(),
+        body: message.body(""),
+        priority: Priority::Normal,
+        delivery,
+    }
 }
 
 fn start(swarm: &str) -> Message {
@@ -338,7 +347,7 @@ fn a_session_that_runs_on_is_named() {
     let other = ProcessId { start_ticks: process.start_ticks + 1, ..process.clone() };
     let incarnation = Incarnation {
         id: IncarnationId::from("amber-a1-1"),
-        attempt: AttemptId(1),
+        holder: Holder::Attempt(AttemptId(1)),
         number: 1,
         secret_hash: None,
         process: Some(IncarnationProcess { shim: other, agent: process.clone() }),

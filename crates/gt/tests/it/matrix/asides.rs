@@ -9,6 +9,7 @@ use gt_model::bead::{Bead, Status};
 use gt_model::jsonl::{self, Record};
 use gt_model::queue::MrEnd;
 use gt_town::Error;
+use gt_town::standing;
 use gt_town::world::Disk as _;
 use serde_json::Value;
 
@@ -73,6 +74,7 @@ pub fn play(town: &SimTown) -> u32 {
     aside.people_write();
     aside.rig_without_gates();
     aside.acts_fail();
+    aside.standing_agents();
     aside.workers_misbehave();
     aside.trunk_is_red();
     aside.lands();
@@ -174,6 +176,19 @@ impl Aside<'_> {
         });
     }
 
+    /// A mayor that is asked, stopped and started, and crew that comes and goes.
+    fn standing_agents(&mut self) {
+        self.town.gt(&["crew", "add", RIG, "ann"]);
+        self.town.gt(&["crew", "start", RIG, "ann"]);
+        self.town.gt(&["mayor", "ask", "What is there?"]);
+        self.until("both to sleep", asleep(2));
+        self.town.gt(&["mayor", "stop"]);
+        self.town.gt(&["mayor", "start"]);
+        self.until("the mayor to sleep", asleep(2));
+        self.town.gt(&["mayor", "stop"]);
+        self.town.gt(&["crew", "remove", RIG, "ann"]);
+    }
+
     fn workers_misbehave(&mut self) {
         self.edit(RIG, |text| text.replace("landing = \"auto\"", "landing = \"ask\""));
         self.town.gt(&["sling", HANGS, CRASHES, UNSLUNG, RIG]);
@@ -224,6 +239,14 @@ impl Aside<'_> {
     }
 }
 
+/// Whether so many standing agents have read what there is.
+fn asleep(count: usize) -> impl Fn(&SimTown) -> bool {
+    move |town| {
+        let all = standing::all(&town.town).unwrap();
+        all.iter().filter(|agent| agent.mail == 0 && agent.doing.starts_with("asleep")).count() == count
+    }
+}
+
 fn condition(town: &SimTown, kind: &str) -> bool {
     let found = town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?.iter().any(|c| c.kind == kind)));
     found.unwrap()
@@ -241,6 +264,11 @@ pub fn problems(town: &SimTown) -> Vec<String> {
     let landed = town.landed();
     if landed != [HANGS] {
         problems.push(format!("on the trunk: {landed:?}"));
+    }
+    let agents = standing::all(&town.town).unwrap();
+    let agents: Vec<_> = agents.into_iter().map(|agent| (agent.agent.address.to_string(), agent.doing)).collect();
+    if agents != [("mayor/".to_owned(), "stopped".to_owned())] {
+        problems.push(format!("standing agents: {agents:?}"));
     }
     let conditions = town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?)).unwrap();
     // That somebody made a ref is for a person to see.

@@ -266,6 +266,10 @@ const NOT_HERE: &[(&str, &str)] = &[
         "retention",
         "runs once an hour, outside of the flow; what it left half done its next run finishes: `keep` has it",
     ),
+    (
+        "wake agent",
+        "for clients that tell their moments, one line typed or one condition noted, by itself: `mayor` has it",
+    ),
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),
     ("start failures", "simulated clients are no clients with hooks: F20's tests have it"),
     ("retry starts", "a person's verb, one transaction, when a client did not start: F20's tests have it"),

@@ -1,7 +1,7 @@
 //! A finished demo on disk, made by hand, and what `verify` says when it is damaged.
 
 use gt_model::queue::StackEntry;
-use gt_town::ledger::{AttemptOutcome, NewAttempt, NewMail, Tx};
+use gt_town::ledger::{AttemptOutcome, NewAttempt, NewMail, Priority, Tx};
 use gt_town::world::Exit;
 
 use super::*;
@@ -99,7 +99,11 @@ impl Demo {
         })?;
         let incarnation = tx.open_incarnation(&attempt)?;
         let incarnation = tx.incarnation(&incarnation)?.unwrap();
-        tx.record_end(&incarnation, &bead.id, &Exit { code: Some(0), signal: None, reason: "exited".to_owned() })?;
+        tx.record_end(
+            &incarnation,
+            Some(&bead.id),
+            &Exit { code: Some(0), signal: None, reason: "exited".to_owned() },
+        )?;
         let (onto, commit, tree) = self.commit(id);
         tx.submit_attempt(&attempt, &commit)?;
         let mr = tx.open_merge_request(&attempt, "main", &commit, &onto)?;
@@ -129,7 +133,13 @@ fn write(path: &Path, text: &str) {
 
 fn new_mail(message: &Message) -> NewMail {
     let to = vec![Address::parse("mayor").unwrap()];
-    NewMail { from: Address::parse("deacon").unwrap(), to, subject: message.subject(), body: message.body("") }
+    NewMail {
+        from: Address::parse("deacon").unwrap(),
+        to,
+        subject: message.subject(),
+        body: message.body(""),
+        priority: Priority::Normal,
+    }
 }
 
 #[test]

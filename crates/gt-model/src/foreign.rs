@@ -1,0 +1,54 @@
+//! Text of others: titles, mail, what a client says. It is data; before anybody reads it, it is cut and cleaned.
+
+/// Text without anything that a terminal would act on, on one line.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Text without anything that a terminal would act on; line ends and tabs stay.
+pub fn lines(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { ' ' } else { c }).collect()
+}
+
+/// The longest beginning of a text that has at most so many bytes.
+pub fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Text of others, marked as such: every line behind a bar. The result has at most `bytes`; where that leaves something
+/// out, `more` says where all of it is.
+pub fn quoted(text: &str, bytes: usize, more: &str) -> String {
+    let text = text.trim();
+    let whole: Vec<String> = text.lines().map(marked).collect();
+    let whole = whole.join("\n");
+    if whole.len() <= bytes {
+        return whole;
+    }
+    let last = format!("| … all of it: {more}");
+    let shown = cut(&whole, bytes.saturating_sub(last.len() + 1)).trim_end_matches(['|', ' ', '\n']);
+    if shown.is_empty() { last } else { format!("{shown}\n{last}") }
+}
+
+fn marked(line: &str) -> String {
+    format!("| {}", lines(line)).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_is_cut_and_marked() {
+        assert_eq!(quoted("a\x1b[2Jb\r\nc\n", 100, "x"), "| a [2Jb\n| c");
+        let cut = quoted(&"ä\n".repeat(100), 60, "gt mail read m");
+        assert_eq!(cut, "| ä\n| ä\n| ä\n| ä\n| ä\n| … all of it: gt mail read m");
+        assert!(quoted(&"\n\n".repeat(100), 60, "x").len() <= 60);
+        assert_eq!(quoted("a long text that is cut", 5, "x"), "| … all of it: x");
+        assert_eq!(quoted("", 3, "x"), "");
+        assert_eq!(one_line("a\nb\u{7}"), "a b ");
+    }
+}

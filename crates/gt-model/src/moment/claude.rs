@@ -1,0 +1,190 @@
+//! Claude Code's hooks, as 2.1.330 calls them. Fields that are not named here are ignored.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::{Event, Failure, Heard, KEPT_TEXT_BYTES, Moment, NUDGE_LINE, Notice, Session, Source};
+use crate::foreign;
+
+/// Length that an event's or tool's name may have, in bytes.
+const NAME_BYTES: usize = 120;
+
+/// Length that a path or an id may have, in bytes.
+const PATH_BYTES: usize = 4096;
+
+#[derive(Deserialize)]
+struct Input<'a> {
+    #[serde(default)]
+    hook_event_name: String,
+    session_id: Option<String>,
+    transcript_path: Option<String>,
+    /// Only calls from within a subagent have it (`agent_type` alone is a main thread's, started with `--agent`).
+    agent_id: Option<IgnoredAny>,
+    source: Option<String>,
+    prompt: Option<String>,
+    tool_name: Option<String>,
+    #[serde(borrow)]
+    tool_input: Option<&'a RawValue>,
+    background_tasks: Option<Vec<IgnoredAny>>,
+    session_crons: Option<Vec<IgnoredAny>>,
+    error: Option<String>,
+    error_details: Option<String>,
+    last_assistant_message: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+    notification_type: Option<String>,
+}
+
+pub(super) fn hear(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
+    let input: Input<'_> = serde_json::from_slice(input)?;
+    let event = event(moment, &input)?;
+    let session = input.session_id.map(|id| Session {
+        id: foreign::one_line(foreign::cut(&id, PATH_BYTES)),
+        transcript: input.transcript_path.filter(|path| path.len() <= PATH_BYTES),
+    });
+    let event_name = foreign::one_line(foreign::cut(&input.hook_event_name, NAME_BYTES));
+    Ok(Heard { event_name, session, subagent: input.agent_id.is_some(), event })
+}
+
+fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
+    let length = |list: &Option<Vec<IgnoredAny>>| list.as_ref().map_or(0, Vec::len);
+    Ok(match moment {
+        Moment::Start => Event::Start(match input.source.as_deref() {
+            Some("compact") => Source::Compacted,
+            _ => Source::Fresh,
+        }),
+        Moment::Prompt => {
+            Event::Prompt { nudge: input.prompt.as_deref().is_some_and(|text| text.trim() == NUDGE_LINE) }
+        }
+        Moment::BeforeTool => Event::BeforeTool {
+            tool: name(input.tool_name.as_deref()),
+            input: input.tool_input.map(|raw| serde_json::from_str(raw.get())).transpose()?.unwrap_or_default(),
+        },
+        Moment::AfterTool => Event::AfterTool,
+        Moment::Stop => Event::Stop { background: length(&input.background_tasks) + length(&input.session_crons) },
+        Moment::StopFailure => Event::StopFailure {
+            failure: failure(input.error.as_deref().unwrap_or_default()),
+            text: words(&[&input.error, &input.error_details, &input.last_assistant_message]),
+        },
+        Moment::Compact => Event::Compact,
+        Moment::End => Event::End { reason: words(&[&input.reason]) },
+        Moment::Notification => Event::Notice {
+            notice: notice(input.notification_type.as_deref().unwrap_or_default()),
+            text: words(&[&input.message]),
+        },
+    })
+}
+
+fn name(text: Option<&str>) -> String {
+    foreign::one_line(foreign::cut(text.unwrap_or_default(), NAME_BYTES))
+}
+
+fn words(texts: &[&Option<String>]) -> String {
+    let texts: Vec<&str> = texts.iter().filter_map(|text| text.as_deref()).filter(|text| !text.is_empty()).collect();
+    foreign::one_line(foreign::cut(&texts.join(": "), KEPT_TEXT_BYTES))
+}
+
+fn failure(error: &str) -> Failure {
+    match error {
+        "rate_limit" => Failure::Limit,
+        "authentication_failed"
+        | "oauth_org_not_allowed"
+        | "account_on_hold"
+        | "verification_required"
+        | "billing_error"
+        | "cloud_credential_error" => Failure::Login,
+        _ => Failure::Other,
+    }
+}
+
+fn notice(kind: &str) -> Notice {
+    match kind {
+        "permission_prompt" | "worker_permission_prompt" | "agent_needs_input" | "elicitation_dialog" => {
+            Notice::Permission
+        }
+        "idle_prompt" => Notice::Idle,
+        _ => Notice::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Client;
+    use super::*;
+
+    fn heard(moment: Moment, more: &str) -> Heard {
+        let input = format!(
+            r#"{{"session_id":"5e55","transcript_path":"/t.jsonl","cwd":"/w","hook_event_name":"X","permission_mode":"default"{more}}}"#
+        );
+        Client::Claude.hear(moment, input.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_the_client_says_is_read() {
+        let check = |moment: Moment, more: &str, expected: Event| assert_eq!(heard(moment, more).event, expected);
+        check(Moment::Start, r#","source":"startup","model":"m""#, Event::Start(Source::Fresh));
+        check(Moment::Start, r#","source":"compact""#, Event::Start(Source::Compacted));
+        check(Moment::Prompt, r#","prompt":"hello""#, Event::Prompt { nudge: false });
+        check(Moment::Prompt, &format!(r#","prompt":"{NUDGE_LINE}\n""#), Event::Prompt { nudge: true });
+        check(
+            Moment::BeforeTool,
+            r#","tool_name":"Bash","tool_input":{"command":"git push"},"tool_use_id":"t""#,
+            Event::BeforeTool { tool: "Bash".to_owned(), input: serde_json::json!({ "command": "git push" }) },
+        );
+        check(Moment::AfterTool, r#","tool_name":"Bash","tool_response":{"stdout":"x"}"#, Event::AfterTool);
+        check(Moment::Stop, r#","stop_hook_active":false"#, Event::Stop { background: 0 });
+        check(
+            Moment::Stop,
+            r#","stop_hook_active":true,"background_tasks":[{"id":"b1","type":"shell"}],"session_crons":[{"id":"c"}]"#,
+            Event::Stop { background: 2 },
+        );
+        check(
+            Moment::StopFailure,
+            r#","error":"rate_limit","last_assistant_message":"You've hit your limit""#,
+            Event::StopFailure { failure: Failure::Limit, text: "rate_limit: You've hit your limit".to_owned() },
+        );
+        check(
+            Moment::StopFailure,
+            r#","error":"authentication_failed","error_details":"401\u001b[2J""#,
+            Event::StopFailure { failure: Failure::Login, text: "authentication_failed: 401 [2J".to_owned() },
+        );
+        check(
+            Moment::StopFailure,
+            r#","error":"overloaded""#,
+            Event::StopFailure { failure: Failure::Other, text: "overloaded".to_owned() },
+        );
+        check(Moment::Compact, r#","trigger":"auto","custom_instructions":null"#, Event::Compact);
+        check(Moment::End, r#","reason":"other""#, Event::End { reason: "other".to_owned() });
+        let notice = |notice, text: &str| Event::Notice { notice, text: text.to_owned() };
+        check(
+            Moment::Notification,
+            r#","notification_type":"permission_prompt","message":"May I use Bash?""#,
+            notice(Notice::Permission, "May I use Bash?"),
+        );
+        check(Moment::Notification, r#","notification_type":"idle_prompt","message":"m""#, notice(Notice::Idle, "m"));
+        check(Moment::Notification, r#","notification_type":"auth_success","message":"m""#, notice(Notice::Other, "m"));
+    }
+
+    #[test]
+    fn a_subagent_is_told_by_its_id_alone() {
+        assert!(heard(Moment::AfterTool, r#","agent_id":"a1","agent_type":"general-purpose""#).subagent);
+        assert!(!heard(Moment::AfterTool, r#","agent_type":"reviewer""#).subagent);
+        let session = heard(Moment::Start, "").session.unwrap();
+        assert_eq!((session.id.as_str(), session.transcript.as_deref()), ("5e55", Some("/t.jsonl")));
+    }
+
+    #[test]
+    fn what_is_no_such_input_is_an_error_and_never_a_panic() {
+        for input in ["", "[]", "null", "{", "\u{0}", r#"{"prompt":7}"#, r#"{"background_tasks":"all"}"#] {
+            for moment in Moment::ALL {
+                assert!(Client::Claude.hear(moment, input.as_bytes()).is_err(), "{input}");
+            }
+        }
+        let long = format!(r#"{{"hook_event_name":"{}","message":"{}"}}"#, "x".repeat(9999), "ä".repeat(9999));
+        let heard = Client::Claude.hear(Moment::Notification, long.as_bytes()).unwrap();
+        assert!(heard.event_name.len() <= NAME_BYTES);
+        let Event::Notice { text, .. } = heard.event else { panic!("{heard:?}") };
+        assert!(text.len() <= KEPT_TEXT_BYTES);
+    }
+}

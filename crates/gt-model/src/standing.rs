@@ -1,0 +1,142 @@
+//! The verdict on one standing agent (the mayor, crew): facts in, one verdict out, the first row that fits.
+//!
+//! A standing agent runs because a person started it, and stays stopped because a person stopped it. One that ends by
+//! itself, well and with nothing left to read, is asleep: it costs nothing, and mail wakes it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::patrol::{PatrolLimits, Process};
+
+/// Observed time that an incarnation must run for its forerunners' deaths to be forgiven.
+pub const SETTLED_AFTER: Duration = Duration::from_mins(10);
+
+/// What is known of a standing agent and its newest incarnation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingFacts {
+    /// Whether a person wants it to run.
+    pub wanted: bool,
+    /// The newest incarnation's process; `None` where none was opened since it was started.
+    pub process: Option<Process>,
+    /// Whether the newest incarnation ended by itself, with success.
+    pub ended_well: bool,
+    /// Whether mail is there that is for it to act on and that no incarnation was told of.
+    pub has_mail: bool,
+    /// Incarnations that died, or ended without having been told of the mail that they were started for.
+    pub deaths: u32,
+    /// Observed time since the newest incarnation ended.
+    pub ended_for: Duration,
+    /// Observed time that the newest incarnation has been running.
+    pub running_for: Duration,
+    /// Whether what came before the newest incarnation counts against the agent.
+    pub has_past: bool,
+}
+
+/// What is made of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
+pub enum Standing {
+    /// It is not to run, and does not.
+    Stopped,
+    /// It is not to run, and does: end it.
+    Stopping,
+    /// Its session is being started.
+    Starting,
+    /// It runs.
+    Up,
+    /// It runs, and has done so long enough: what came before is forgiven.
+    Settled,
+    /// It ended by itself, and nothing waits for it.
+    Asleep,
+    /// It died, and the pause before the restart is not over.
+    BackingOff,
+    /// It is to run, or has mail to wake for: start a new incarnation.
+    Due,
+    /// It died too often: it is stopped, and a person has to look.
+    GivenUp,
+    /// Facts missing or contradictory: nothing is done.
+    Unknown(String),
+}
+
+/// Decides. Time comes in as observed durations.
+pub fn standing(facts: &StandingFacts, limits: &PatrolLimits) -> Standing {
+    match &facts.process {
+        Some(Process::Unknown(why)) => Standing::Unknown(why.clone()),
+        Some(Process::Running) if !facts.wanted => Standing::Stopping,
+        _ if !facts.wanted => Standing::Stopped,
+        None => Standing::Due,
+        Some(Process::NotStarted) => Standing::Starting,
+        Some(Process::Running) if facts.has_past && facts.running_for >= SETTLED_AFTER => Standing::Settled,
+        Some(Process::Running) => Standing::Up,
+        Some(Process::Gone) if facts.ended_well && !facts.has_mail => Standing::Asleep,
+        Some(Process::Gone) if facts.deaths >= limits.incarnations => Standing::GivenUp,
+        Some(Process::Gone) if facts.ended_for < limits.pause_after(facts.deaths) => Standing::BackingOff,
+        Some(Process::Gone) => Standing::Due,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: PatrolLimits = PatrolLimits {
+        quiet: Duration::from_mins(30),
+        incarnations: 3,
+        back_off: Duration::from_secs(5),
+        tool: Duration::from_hours(1),
+    };
+
+    fn facts(process: Option<Process>) -> StandingFacts {
+        StandingFacts {
+            wanted: true,
+            process,
+            ended_well: false,
+            has_mail: false,
+            deaths: 1,
+            ended_for: Duration::ZERO,
+            running_for: Duration::ZERO,
+            has_past: false,
+        }
+    }
+
+    #[test]
+    fn f16_what_is_not_wanted_is_never_started() {
+        for process in [None, Some(Process::NotStarted), Some(Process::Gone)] {
+            for (has_mail, deaths) in [(true, 0), (false, 0), (true, 9)] {
+                let stopped = StandingFacts { wanted: false, has_mail, deaths, ..facts(process.clone()) };
+                assert_eq!(standing(&stopped, &LIMITS), Standing::Stopped, "{stopped:?}");
+            }
+        }
+        let running = StandingFacts { wanted: false, ..facts(Some(Process::Running)) };
+        assert_eq!(standing(&running, &LIMITS), Standing::Stopping);
+    }
+
+    #[test]
+    fn what_is_wanted_is_kept_running_within_bounds() {
+        let check = |facts: StandingFacts, expected: Standing| assert_eq!(standing(&facts, &LIMITS), expected);
+        let gone = || facts(Some(Process::Gone));
+        let seconds = Duration::from_secs;
+        check(facts(None), Standing::Due);
+        check(facts(Some(Process::NotStarted)), Standing::Starting);
+        check(facts(Some(Process::Running)), Standing::Up);
+        let long = StandingFacts { running_for: SETTLED_AFTER, ..facts(Some(Process::Running)) };
+        check(long.clone(), Standing::Up);
+        check(StandingFacts { has_past: true, ..long }, Standing::Settled);
+        check(gone(), Standing::Due);
+        check(StandingFacts { deaths: 2, ..gone() }, Standing::BackingOff);
+        check(StandingFacts { deaths: 2, ended_for: seconds(5), ..gone() }, Standing::Due);
+        check(StandingFacts { deaths: 3, ended_for: seconds(500), ..gone() }, Standing::GivenUp);
+        check(facts(Some(Process::Unknown("?".into()))), Standing::Unknown("?".into()));
+    }
+
+    #[test]
+    fn f06_who_is_asleep_wakes_for_mail_only() {
+        let asleep = StandingFacts { ended_well: true, ended_for: Duration::MAX, ..facts(Some(Process::Gone)) };
+        assert_eq!(standing(&asleep, &LIMITS), Standing::Asleep);
+        let woken = StandingFacts { has_mail: true, ..asleep };
+        assert_eq!(standing(&woken, &LIMITS), Standing::Due);
+        // One that never reads it is not started for ever.
+        assert_eq!(standing(&StandingFacts { deaths: 3, ..woken }, &LIMITS), Standing::GivenUp);
+    }
+}

@@ -1,0 +1,204 @@
+//! Standing agents: the mayor, and crew. Unlike a polecat they belong to no bead; whether they are to run is what a
+//! person said last.
+
+use gt_model::address::Address;
+use gt_model::id::{IncarnationId, RigName};
+use rusqlite::Row;
+use serde::Serialize;
+use serde_json::json;
+
+use super::attempts::incarnation_row;
+use super::{Incarnation, LedgerError, LedgerResult, Tx, View, damaged};
+use crate::settings::RuntimeChoice;
+
+/// A standing agent, or the workspace of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Agent {
+    /// Its row id, which the ids of its incarnations carry.
+    #[serde(skip)]
+    pub id: i64,
+    /// Its address: `mayor/` or `<rig>/crew/<name>`.
+    pub address: Address,
+    /// Which kind of agent it is, where a person said so.
+    pub kind: Option<String>,
+    /// What its sessions are to run in, where a person said so.
+    pub runtime: Option<RuntimeChoice>,
+    /// When it was first known.
+    pub made_at: String,
+    /// When a person started it. `None`: it is to stay stopped.
+    pub wanted_at: Option<String>,
+    /// Incarnations up to this one count against it no more: a person started it since, or a later one ran well.
+    #[serde(skip)]
+    pub counted_from: u32,
+    /// When its workspace was put into the archive, of crew.
+    pub removed_at: Option<String>,
+}
+
+impl Agent {
+    /// Whether it is to run.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted_at.is_some() && self.removed_at.is_none()
+    }
+
+    /// The rig of its workspace; the mayor has none.
+    pub fn rig(&self) -> Option<&RigName> {
+        self.address.rig()
+    }
+
+    /// Its short name.
+    pub fn name(&self) -> &str {
+        match &self.address {
+            Address::Crew(_, name) => name,
+            _ => "mayor",
+        }
+    }
+}
+
+/// What a person says when an agent is started.
+#[derive(Clone, Debug, Default)]
+pub struct AgentChoice {
+    /// Which kind of agent; as before where absent.
+    pub kind: Option<String>,
+    /// What its sessions run in; as before where absent.
+    pub runtime: Option<RuntimeChoice>,
+}
+
+fn agent_row(row: &Row<'_>) -> rusqlite::Result<Agent> {
+    Ok(Agent {
+        id: row.get("id")?,
+        address: Address::parse(&row.get::<_, String>("address")?).map_err(damaged)?,
+        kind: row.get("kind")?,
+        runtime: row.get::<_, Option<String>>("runtime")?.and_then(|word| RuntimeChoice::parse(&word)),
+        made_at: row.get("made_at")?,
+        wanted_at: row.get("wanted_at")?,
+        counted_from: row.get("counted_from")?,
+        removed_at: row.get("removed_at")?,
+    })
+}
+
+impl View<'_> {
+    /// Standing agents, those whose workspace was removed left out; in the order of their making.
+    pub fn agents(&self) -> LedgerResult<Vec<Agent>> {
+        self.all("SELECT * FROM agents WHERE removed_at IS NULL ORDER BY id", [], agent_row)
+    }
+
+    /// The standing agent of an address; one whose workspace was removed too.
+    pub fn agent(&self, address: &Address) -> LedgerResult<Option<Agent>> {
+        self.one("SELECT * FROM agents WHERE address = ?1", [address.to_string()], agent_row)
+    }
+
+    /// All incarnations of a standing agent, first to last.
+    pub fn incarnations_of_agent(&self, address: &Address) -> LedgerResult<Vec<Incarnation>> {
+        let sql = "SELECT * FROM incarnations WHERE agent = ?1 ORDER BY number";
+        self.all(sql, [address.to_string()], incarnation_row)
+    }
+
+    /// How many mails went into an incarnation's context.
+    pub fn mails_delivered_to(&self, id: &IncarnationId) -> LedgerResult<u32> {
+        let sql = "SELECT count(*) FROM deliveries WHERE delivered_to = ?1";
+        Ok(self.one(sql, [id.as_str()], |row| row.get(0))?.unwrap_or(0))
+    }
+}
+
+impl Tx<'_> {
+    /// Makes a standing agent known, or known again; it is not started by that.
+    pub fn add_agent(&self, address: &Address) -> LedgerResult<Agent> {
+        if let Some(agent) = self.agent(address)?.filter(|agent| agent.removed_at.is_none()) {
+            return Ok(agent);
+        }
+        self.execute(
+            "INSERT INTO agents (address, made_at) VALUES (?1, ?2)
+             ON CONFLICT (address) DO UPDATE SET made_at = ?2, removed_at = NULL, wanted_at = NULL",
+            (address.to_string(), self.now().to_string()),
+        )?;
+        self.event("agent-added", &address.to_string(), None, None, None)?;
+        let missing = || LedgerError::Corrupt { what: "an agent", text: address.to_string() };
+        self.agent(address)?.ok_or_else(missing)
+    }
+
+    /// Says that an agent is to run from now on. What became of it before counts against it no more.
+    pub fn want_agent(&self, agent: &Agent, choice: &AgentChoice) -> LedgerResult<()> {
+        let newest = self.incarnations_of_agent(&agent.address)?.last().map_or(0, |i| i.number);
+        let kind = choice.kind.as_ref().or(agent.kind.as_ref());
+        let runtime = choice.runtime.or(agent.runtime).map(RuntimeChoice::as_str);
+        self.execute(
+            "UPDATE agents SET wanted_at = ?2, counted_from = ?3, kind = ?4, runtime = ?5 WHERE id = ?1",
+            (agent.id, self.now().to_string(), newest, kind, runtime),
+        )?;
+        self.event("agent-wanted", &agent.address.to_string(), None, None, Some(&json!({ "kind": kind })))
+    }
+
+    /// Says that an agent is to stay stopped.
+    pub fn stop_agent(&self, agent: &Agent) -> LedgerResult<()> {
+        if agent.wanted_at.is_none() {
+            return Ok(());
+        }
+        self.execute("UPDATE agents SET wanted_at = NULL WHERE id = ?1", [agent.id])?;
+        self.event("agent-unwanted", &agent.address.to_string(), None, None, None)
+    }
+
+    /// Forgives an agent what happened before the incarnation of that number.
+    pub fn settle_agent(&self, agent: &Agent, number: u32) -> LedgerResult<()> {
+        let before = number.saturating_sub(1);
+        self.execute("UPDATE agents SET counted_from = ?2 WHERE id = ?1 AND counted_from < ?2", (agent.id, before))?;
+        Ok(())
+    }
+
+    /// Records that an agent's workspace is in the archive.
+    pub fn remove_agent(&self, agent: &Agent) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE agents SET removed_at = ?2, wanted_at = NULL WHERE id = ?1",
+            (agent.id, self.now().to_string()),
+        )?;
+        self.event("agent-removed", &agent.address.to_string(), None, None, None)
+    }
+
+    /// Opens the next incarnation of a standing agent.
+    pub fn open_agent_incarnation(&self, agent: &Agent) -> LedgerResult<IncarnationId> {
+        let number = self.incarnations_of_agent(&agent.address)?.last().map_or(0, |i| i.number) + 1;
+        // No attempt's number starts with a letter, so this is no worker's id.
+        let id = IncarnationId(format!("{}-a{}-{number}", agent.name(), agent.id));
+        self.execute(
+            "INSERT INTO incarnations (id, agent, number, opened_at) VALUES (?1, ?2, ?3, ?4)",
+            (id.as_str(), agent.address.to_string(), number, self.now().to_string()),
+        )?;
+        self.event("incarnation-opened", &format!("{} incarnation {number}", agent.address), None, None, None)?;
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    #[test]
+    fn what_an_older_ledger_has_of_workers_is_kept() {
+        let ledger = Connection::open_in_memory().unwrap();
+        ledger.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        let (own, older): (Vec<&str>, Vec<&str>) =
+            super::super::MIGRATIONS.iter().partition(|text| text.contains("CREATE TABLE agents"));
+        older.iter().take(4).for_each(|migration| ledger.execute_batch(migration).unwrap());
+        ledger
+            .execute_batch(
+                "INSERT INTO attempts (id, bead, number, rig, worker, agent, formula, branch, opened_at)
+                     VALUES (7, 'a-1', 1, 'app', 'amber', 'mine', 'f', 'b', 't');
+                 INSERT INTO incarnations (id, attempt, number, secret_hash, opened_at, process, started_at, ended_at, exit)
+                     VALUES ('amber-7-1', 7, 1, 'h', 'o', '{}', 's', 'e', '{}')",
+            )
+            .unwrap();
+        ledger.execute_batch(own[0]).unwrap();
+        let columns =
+            "id || attempt || number || secret_hash || opened_at || process || started_at || ended_at || exit";
+        let kept = |sql: &str| ledger.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(kept(&format!("SELECT {columns} FROM incarnations WHERE agent IS NULL")), "amber-7-171ho{}se{}");
+        let insert = |values: &str| {
+            ledger.execute(
+                &format!("INSERT INTO incarnations (id, attempt, agent, number, opened_at) VALUES {values}"),
+                [],
+            )
+        };
+        assert!(insert("('x', NULL, NULL, 1, 't')").is_err(), "an incarnation is somebody's");
+        assert!(insert("('x', 7, 'mayor/', 2, 't')").is_err(), "and nobody else's");
+        assert!(insert("('x', NULL, 'mayor/', 1, 't')").is_err(), "who must be there");
+    }
+}

@@ -1,0 +1,129 @@
+//! Accounts at their limit, or that can't be used: work of that kind of agent waits, and is neither started nor ended.
+//!
+//! A kind of agent is one account. That it is parked is a condition, with the time at which it is expected to end. That
+//! time is from outside: it is bounded, and what was observed to pass ends it too, so that no clock holds work for ever.
+
+use std::time::Duration;
+
+use gt_model::foreign;
+use gt_model::id::{AttemptId, IncarnationId};
+use gt_model::moment::{Mark, Stage};
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::ledger::{Condition, Tx, View};
+use crate::observed::Observed;
+use crate::town::{Caller, Town};
+
+/// The kind of condition that a limit is; its subject is a kind of agent.
+pub const LIMIT: &str = "limit";
+
+/// The kind of condition that an account without a login is; its subject is a kind of agent.
+pub const LOGIN: &str = "login";
+
+/// After this much time it is tried again where nobody said when it is over.
+const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);
+
+/// Why the end of an incarnation that met a limit counts against nobody.
+const AT_LIMIT: &str = "its account was at a limit";
+
+/// Whether a kind of agent is parked.
+pub fn is_parked(view: &View<'_>, kind: &str) -> Result<bool> {
+    Ok(view.condition(LIMIT, kind)?.is_some() || view.condition(LOGIN, kind)?.is_some())
+}
+
+/// Whether the kind of agent that an attempt wants is parked.
+pub(crate) fn is_parked_for(view: &View<'_>, attempt: AttemptId) -> Result<bool> {
+    view.attempt(attempt)?.map_or(Ok(false), |attempt| is_parked(view, &attempt.agent))
+}
+
+/// What says that the limit of that mark was reacted to.
+pub(crate) fn fact(mark: &Mark) -> String {
+    format!("limit:{}", mark.at_us)
+}
+
+/// Parks a kind of agent, since one of its incarnations met a limit; once for each time that it says so.
+pub(crate) fn park(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, stage: &Stage) -> Result<()> {
+    let (condition, mark, what) = match stage {
+        Stage::Limited(mark) => (LIMIT, mark, "its account is at a limit"),
+        Stage::LoggedOut(mark) => (LOGIN, mark, "its account can't be used until a person has seen to it"),
+        _ => return Ok(()),
+    };
+    if !tx.react(incarnation, &fact(mark))? {
+        return Ok(());
+    }
+    tx.spare(incarnation, AT_LIMIT)?;
+    let later = tx.now().checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+    let until = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(later);
+    let said = foreign::one_line(mark.text.as_deref().unwrap_or_default());
+    let text = format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}");
+    tx.raise_until(condition, kind, &text, Some(until))?;
+    Ok(())
+}
+
+/// Ends what has lasted long enough.
+pub(crate) fn let_go(town: &Town, observed: &mut Observed) -> Result<()> {
+    let parked: Vec<Condition> = town.ledger.read(|view| {
+        let conditions = view.conditions()?.into_iter();
+        Ok::<_, Error>(conditions.filter(|c| c.kind == LIMIT || c.kind == LOGIN).collect())
+    })?;
+    let now = town.world().clock().now();
+    for condition in parked {
+        let age = observed.age(&format!("parked-{}-{}", condition.key, condition.since));
+        if is_over(&condition, now, age) {
+            town.ledger.write("deacon/", "limit over", |tx| {
+                tx.clear(&condition.kind, &condition.subject).map_err(Error::from)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn is_over(condition: &Condition, now: Timestamp, age: Duration) -> bool {
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let until = condition.until.as_deref().and_then(time);
+    let planned = until.zip(time(&condition.since)).map(|(until, since)| until.duration_since(since).unsigned_abs());
+    until.is_some_and(|until| now >= until) || age >= planned.unwrap_or(TRY_AGAIN_AFTER)
+}
+
+/// Ends it by a person's word. False where the kind was not parked.
+pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
+    if !caller.is_overseer() {
+        return Err(Error::refused("only a person says that a limit is over", "ask the overseer by mail"));
+    }
+    town.agent(kind)?;
+    let news = town.ledger.write(&caller.name(), "resume agent", |tx| {
+        let limit = tx.clear(LIMIT, kind)?;
+        Ok::<_, Error>(tx.clear(LOGIN, kind)? || limit)
+    })?;
+    town.wake();
+    Ok(news)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f20_a_limit_ends_by_the_clock_or_by_what_was_observed() {
+        let at = |minutes: i64| Timestamp::from_second(1_700_000_000 + minutes * 60).unwrap();
+        let parked = |until: Option<i64>| Condition {
+            key: String::new(),
+            kind: LIMIT.to_owned(),
+            subject: "claude".to_owned(),
+            text: String::new(),
+            since: at(0).to_string(),
+            until: until.map(|minutes| at(minutes).to_string()),
+        };
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let check = |until, now, observed, expected| {
+            assert_eq!(is_over(&parked(until), at(now), minutes(observed)), expected, "{until:?} {now} {observed}");
+        };
+        check(Some(120), 119, 119, false);
+        check(Some(120), 120, 3, true);
+        // A clock that was set back holds nothing for longer than was to pass.
+        check(Some(120), -9999, 120, true);
+        check(None, 0, 29, false);
+        check(None, 0, 30, true);
+    }
+}

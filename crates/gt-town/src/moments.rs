@@ -1,0 +1,254 @@
+//! Moments: a client's hook calls `gt`, which must answer in milliseconds and never break the client.
+//!
+//! A moment leaves a mark (a small file in the session's folder) and asks the ledger once. It writes the ledger only where
+//! mail goes into the agent's context. What follows from marks is the deacon's to find out.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gt_model::id::IncarnationId;
+use gt_model::moment::{
+    Answer, Blocks, Client, Event, Failure, Heard, Mark, Marks, Moment, Notice, Post, Source, StopAnswer, StopFacts,
+    at_stop, injection, reset_time,
+};
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::hook;
+use crate::identity;
+use crate::ledger::{Mail, Priority, View};
+use crate::town::{Caller, Town};
+use crate::world::World;
+
+mod log;
+
+pub use log::{HookTrouble, note_failure, trouble};
+
+/// How long a moment waits for the ledger.
+pub const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Size that a mark's file may have; a larger one is not ours.
+const MARK_BYTES: usize = 16 * 1024;
+
+/// The mark of what kept turns from ending.
+const BLOCKS: &str = "blocks";
+
+/// Answers a client; `None`: nothing is to be said.
+pub fn answer(town: &Town, caller: &Caller, client: Client, moment: Moment, input: &[u8]) -> Result<Option<String>> {
+    let Some(incarnation) = &caller.incarnation else { return Ok(None) };
+    let heard = hear(client, moment, input)?;
+    let here = Here { town, caller, incarnation };
+    let answer = match &heard.event {
+        Event::BeforeTool { tool, input } => here.before_tool(tool, input, heard.subagent)?,
+        // The rest is about the agent itself: its own agents get no mail and are no sign of its life.
+        _ if heard.subagent => Answer::Nothing,
+        Event::Start(_) => Answer::Nothing,
+        Event::Prompt { nudge } => here.prompt(*nudge)?,
+        Event::AfterTool => here.after_tool()?,
+        Event::Stop { background } => here.stop(*background)?,
+        Event::StopFailure { failure, text } => here.stop_failure(*failure, text)?,
+        Event::Compact => here.note(moment.as_str(), &here.now())?,
+        Event::End { reason } => {
+            let ended = here.note(moment.as_str(), &Mark { text: Some(reason.clone()), ..here.now() })?;
+            town.wake();
+            ended
+        }
+        Event::Notice { notice, text } => here.notice(*notice, text)?,
+    };
+    Ok(client.render(&heard, &answer))
+}
+
+/// Records that a client's session starts; answers with what it said of it.
+pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[u8]) -> Result<Heard> {
+    let heard = hear(client, Moment::Start, input)?;
+    if heard.subagent {
+        return Ok(heard);
+    }
+    if let Some(session) = &heard.session {
+        let facts = json!({
+            "client": client.as_str(),
+            "session_id": session.id,
+            "transcript_path": session.transcript,
+        });
+        town.world().disk().mark(&town.layout.client(incarnation), facts.to_string().as_bytes())?;
+    }
+    // After a compaction it is in the middle of its turn.
+    let name = if heard.event == Event::Start(Source::Compacted) { "compacted" } else { Moment::Start.as_str() };
+    write_mark(town, incarnation, name, &now(town))?;
+    town.wake();
+    Ok(heard)
+}
+
+fn hear(client: Client, moment: Moment, input: &[u8]) -> Result<Heard> {
+    client.hear(moment, input).map_err(|error| Error::Usage {
+        what: error.to_string(),
+        hint: "this verb is called by the client's hooks".to_owned(),
+    })
+}
+
+fn now(town: &Town) -> Mark {
+    Mark::at(u64::try_from(town.world().clock().monotonic().as_micros()).unwrap_or(u64::MAX))
+}
+
+fn write_mark(town: &Town, incarnation: &IncarnationId, name: &str, mark: &impl serde::Serialize) -> Result<()> {
+    // A mark of ours can always be written.
+    let text = serde_json::to_string(mark).unwrap_or_default();
+    Ok(town.world().disk().mark(&town.layout.moments(incarnation).join(name), text.as_bytes())?)
+}
+
+fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
+    let bytes = world.disk().read(path)?.filter(|bytes| bytes.len() <= MARK_BYTES);
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// The marks that an incarnation's moments left; damaged ones are none.
+pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
+    let folder = town.layout.moments(incarnation);
+    let mut marks = Marks::default();
+    for name in town.world().disk().list(&folder)? {
+        if name == BLOCKS {
+            continue;
+        }
+        if let Some(mark) = read_mark::<Mark>(town.world(), &folder.join(&name))? {
+            marks.0.insert(name, mark);
+        }
+    }
+    Ok(marks)
+}
+
+/// One call, and whose.
+struct Here<'t> {
+    town: &'t Town,
+    caller: &'t Caller,
+    incarnation: &'t IncarnationId,
+}
+
+impl Here<'_> {
+    fn now(&self) -> Mark {
+        now(self.town)
+    }
+
+    fn note(&self, name: &str, mark: &Mark) -> Result<Answer> {
+        write_mark(self.town, self.incarnation, name, mark)?;
+        Ok(Answer::Nothing)
+    }
+
+    /// A mark that is a sign of life as well.
+    fn live(&self, moment: Moment, mark: &Mark) -> Result<()> {
+        identity::sign_of_life(self.town, self.caller)?;
+        write_mark(self.town, self.incarnation, moment.as_str(), mark)
+    }
+
+    fn before_tool(&self, tool: &str, _input: &serde_json::Value, subagent: bool) -> Result<Answer> {
+        if !subagent {
+            self.live(Moment::BeforeTool, &Mark { tool: Some(tool.to_owned()), ..self.now() })?;
+        }
+        Ok(Answer::Nothing)
+    }
+
+    fn prompt(&self, nudge: bool) -> Result<Answer> {
+        self.live(Moment::Prompt, &Mark { nudge, ..self.now() })?;
+        self.mail(Priority::Low, Moment::Prompt)
+    }
+
+    fn after_tool(&self) -> Result<Answer> {
+        self.live(Moment::AfterTool, &self.now())?;
+        self.mail(Priority::High, Moment::AfterTool)
+    }
+
+    /// New mail as text for the agent's context; that it went there is recorded first.
+    fn mail(&self, at_least: Priority, moment: Moment) -> Result<Answer> {
+        let of = &self.caller.address;
+        let mails = self.town.ledger.read(|view| view.undelivered(of, at_least).map_err(Error::from))?;
+        let posts: Vec<Post<'_>> = mails.iter().map(post).collect();
+        let Some(injected) = injection(&posts, usize::MAX) else { return Ok(Answer::Nothing) };
+        self.town.ledger.write(&self.caller.name(), "deliver", |tx| {
+            for mail in mails.iter().take(injected.shown) {
+                tx.deliver(mail, Some(self.incarnation), moment.as_str())?;
+            }
+            Ok::<_, Error>(())
+        })?;
+        Ok(Answer::Context(injected.text))
+    }
+
+    fn stop(&self, background: usize) -> Result<Answer> {
+        let mark = self.now();
+        let path = self.town.layout.moments(self.incarnation).join(BLOCKS);
+        let before: Blocks = read_mark(self.town.world(), &path)?.unwrap_or_default();
+        let facts = self.stop_facts(background)?;
+        let stopped = Mark { background: u32::try_from(background).unwrap_or(u32::MAX), ..mark.clone() };
+        match at_stop(&facts, &before, mark.at_us) {
+            StopAnswer::Let => {
+                self.live(Moment::Stop, &stopped)?;
+                self.town.wake();
+                Ok(Answer::Nothing)
+            }
+            StopAnswer::Block { reason, blocks } => {
+                write_mark(self.town, self.incarnation, BLOCKS, &blocks)?;
+                self.live(Moment::Stop, &Mark { blocked: true, ..stopped })?;
+                Ok(Answer::Block(reason))
+            }
+        }
+    }
+
+    fn stop_facts(&self, background: usize) -> Result<StopFacts> {
+        let now = self.town.world().clock().now();
+        let last_tool = self.town.layout.moments(self.incarnation).join(Moment::AfterTool.as_str());
+        let last_tool: Option<Mark> = read_mark(self.town.world(), &last_tool)?;
+        let mut facts =
+            StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
+        self.town.ledger.read(|view| {
+            facts.is_leaving = view.reactions(self.incarnation)?.spared().is_some();
+            facts.urgent = view.urgent_unread(&self.caller.address)?;
+            match identity::hooked_attempt(view, self.caller) {
+                Ok(attempt) => {
+                    let steps = view.steps(attempt.id)?;
+                    facts.steps_done = steps.iter().filter(|step| step.done_at.is_some()).count() as u32;
+                    facts.waits_for = hook::waits_for(view, now, &attempt)?;
+                    let (todo, command) = hook::next_words(&steps);
+                    facts.work = Some((attempt.bead.to_string(), todo, command));
+                }
+                // Its work is submitted. A standing agent never had any.
+                Err(Error::Refused { .. }) => facts.is_leaving |= is_worker(view, self.incarnation)?,
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })?;
+        Ok(facts)
+    }
+
+    fn stop_failure(&self, failure: Failure, text: &str) -> Result<Answer> {
+        let clock = self.town.world().clock();
+        let mark = Mark { text: Some(text.to_owned()), ..self.now() };
+        self.live(Moment::StopFailure, &mark)?;
+        let resets_at = reset_time(text, clock.now()).map(jiff::Timestamp::as_second);
+        match failure {
+            Failure::Limit => self.note("limit", &Mark { resets_at, ..mark })?,
+            Failure::Login => self.note("login", &mark)?,
+            Failure::Other => Answer::Nothing,
+        };
+        self.town.wake();
+        Ok(Answer::Nothing)
+    }
+
+    fn notice(&self, notice: Notice, text: &str) -> Result<Answer> {
+        let mark = Mark { text: Some(text.to_owned()), ..self.now() };
+        match notice {
+            Notice::Permission => self.note("permission", &mark)?,
+            Notice::Idle => self.note("idle", &mark)?,
+            Notice::Other => return Ok(Answer::Nothing),
+        };
+        self.town.wake();
+        Ok(Answer::Nothing)
+    }
+}
+
+/// Whether an incarnation is a polecat's, which has nothing to do once its hook is empty.
+fn is_worker(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    Ok(view.incarnation(incarnation)?.is_some_and(|incarnation| incarnation.attempt().is_some()))
+}
+
+fn post(mail: &Mail) -> Post<'_> {
+    let urgent = mail.priority == Priority::Urgent;
+    Post { id: mail.id.as_str(), from: &mail.from, subject: &mail.subject, body: &mail.body, urgent }
+}

@@ -1,0 +1,401 @@
+//! Standing agents: the mayor, and crew. A person starts and stops them; in between they are kept running, within
+//! bounds, and one that ended by itself sleeps until there is mail for it.
+
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::effect::Effect;
+use gt_model::patrol::Process;
+use gt_model::protocol::{Message, MessageError};
+use gt_model::standing::{self, Standing, StandingFacts};
+use serde::Serialize;
+
+use crate::effects;
+use crate::error::{Error, Result};
+use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
+use crate::observed::Observed;
+use crate::seat;
+use crate::town::{Caller, Town};
+use crate::updown::{self, DOWN_REASON};
+use crate::world::{Exit, SessionState};
+
+mod wake;
+
+pub use wake::UNHEARD;
+
+/// How long an agent's state may be unknown before somebody is told.
+const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
+
+/// The kind of condition that an agent is which died too often.
+pub const GAVE_UP: &str = "given-up";
+
+/// How long a person's verb waits for a session to start.
+const START_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A standing agent at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgentStatus {
+    /// What the ledger says of it.
+    #[serde(flatten)]
+    pub agent: Agent,
+    /// Whether its session runs.
+    pub running: bool,
+    /// Its newest session.
+    pub session: Option<String>,
+    /// What it is doing, in words.
+    pub doing: String,
+    /// Its mail that it was not told of yet.
+    pub mail: usize,
+    /// Where it works.
+    pub folder: String,
+}
+
+/// Starts an agent, or says anew how it is to run. It is kept running until it is stopped. Waits, while a deacon runs,
+/// until its session is there.
+pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoice) -> Result<AgentStatus> {
+    only_a_person(caller, "starts")?;
+    check_kind(town, address, choice)?;
+    town.ledger.write(&caller.name(), "agent start", |tx| {
+        let agent = match address {
+            Address::Mayor => tx.add_agent(address)?,
+            _ => require(tx, address)?,
+        };
+        // Who runs already goes on as it was.
+        if !is_live(tx, &agent)? {
+            tx.want_agent(&agent, choice)?;
+        }
+        tx.clear(GAVE_UP, &address.to_string())?;
+        if address == &Address::Mayor {
+            crate::reading::decide_all(tx)?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    town.wake();
+    wait_for_start(town, address)?;
+    status(town, address)
+}
+
+/// What a person says must be usable at once: an error later is seen by nobody.
+pub fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Result<()> {
+    let rig = address.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
+    let known = town.ledger.read(|view| view.agent(address).map_err(Error::from))?;
+    let said = choice.kind.clone().or(known.and_then(|agent| agent.kind));
+    seat::kind_of(town, rig.as_ref(), said.as_deref()).map(|_| ())
+}
+
+fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
+    let newest = view.incarnations_of_agent(&agent.address)?.pop();
+    Ok(agent.is_wanted() && newest.is_some_and(|incarnation| incarnation.ended_at.is_none()))
+}
+
+fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
+    let clock = town.world().clock();
+    let start = clock.monotonic();
+    while town.deacon_runs()? && clock.monotonic() - start < START_DEADLINE {
+        let newest = town.ledger.read(|view| view.incarnations_of_agent(address).map_err(Error::from))?.pop();
+        if newest.is_some_and(|incarnation| incarnation.started_at.is_some() || incarnation.ended_at.is_some()) {
+            break;
+        }
+        clock.pause(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Stops an agent; it stays stopped until a person starts it. Its session has ended when this returns.
+pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStatus> {
+    only_a_person(caller, "stops")?;
+    let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {
+        let agent = require(tx, address)?;
+        tx.stop_agent(&agent)?;
+        tx.clear(GAVE_UP, &address.to_string())?;
+        decide_ends(tx, &agent)
+    })?;
+    for effect in ends {
+        effects::run_one(town, effect)?;
+    }
+    let agent = town.ledger.read(|view| require(view, address))?;
+    record_ends(town, &caller.name(), &agent)?;
+    town.wake();
+    status(town, address)
+}
+
+/// Decides the end of each session of an agent that is not over; answers with all such effects.
+fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
+    let open = tx.open_effects()?;
+    let live = tx.incarnations_of_agent(&agent.address)?.into_iter().filter(|i| i.ended_at.is_none());
+    let decide = |incarnation: Incarnation| {
+        let effect = Effect::EndSession { incarnation: incarnation.id };
+        match open.iter().find(|row| row.effect == effect) {
+            Some(row) => Ok(row.id),
+            None => Ok(tx.decide(&effect, agent.rig(), None, Duration::ZERO)?),
+        }
+    };
+    live.map(decide).collect()
+}
+
+fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
+    if caller.is_overseer() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("only a person {what} the mayor and crew"), "ask the overseer by mail"))
+}
+
+/// The agent of that address, which must be known.
+pub fn require(view: &View<'_>, address: &Address) -> Result<Agent> {
+    let known = view.agent(address)?.filter(|agent| agent.removed_at.is_none());
+    known.ok_or_else(|| match address {
+        Address::Crew(rig, name) => {
+            Error::refused(format!("{rig} has no crew member {name}"), format!("gt crew add {rig} {name}"))
+        }
+        _ => Error::refused("there is no mayor yet", "gt mayor start"),
+    })
+}
+
+/// An agent as it is now.
+pub fn status(town: &Town, address: &Address) -> Result<AgentStatus> {
+    town.ledger.read(|view| status_of(town, view, require(view, address)?))
+}
+
+/// All standing agents as they are now.
+pub fn all(town: &Town) -> Result<Vec<AgentStatus>> {
+    town.ledger.read(|view| all_in(town, view))
+}
+
+/// The same, in an operation.
+pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
+    view.agents()?.into_iter().map(|agent| status_of(town, view, agent)).collect()
+}
+
+fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
+    let newest = view.incarnations_of_agent(&agent.address)?.pop();
+    let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
+        Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
+        None => None,
+    };
+    let mail = view.inbox(&agent.address, true)?.iter().filter(|mail| mail.delivery.delivered_at.is_none()).count();
+    let folder = match agent.rig() {
+        Some(rig) => town.layout.rig(rig).crew(agent.name()),
+        None => town.layout.mayor(),
+    };
+    Ok(AgentStatus {
+        doing: doing(&agent, newest.as_ref(), state.as_ref()),
+        running: matches!(state, Some(SessionState::Running { .. })),
+        session: newest.map(|newest| newest.id.0),
+        mail,
+        folder: folder.display().to_string(),
+        agent,
+    })
+}
+
+fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionState>) -> String {
+    let ended_well = newest.is_some_and(|newest| newest.number > agent.counted_from && ended_well(newest));
+    match state {
+        Some(SessionState::Running { agent, .. }) => format!("running (pid {})", agent.pid),
+        Some(SessionState::Unknown(why)) => format!("unknown: {why}"),
+        _ if !agent.is_wanted() => "stopped".to_owned(),
+        Some(SessionState::NotStarted) => "session to be started".to_owned(),
+        Some(SessionState::Ended(_)) => "has just ended".to_owned(),
+        None if ended_well => "asleep until there is mail for it".to_owned(),
+        None => "to be started".to_owned(),
+    }
+}
+
+/// One patrol over all standing agents. Those of a town that nobody started any in cost one query.
+pub fn patrol(town: &Town, observed: &mut Observed) -> Result<()> {
+    for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
+        record_ends(town, &Address::Deacon.to_string(), &agent)?;
+        let incarnations = town.ledger.read(|view| view.incarnations_of_agent(&agent.address).map_err(Error::from))?;
+        let verdict = judge(town, &agent, &incarnations, observed)?;
+        note_unknown(town, &agent, &verdict, observed)?;
+        act(town, &agent, &incarnations, &verdict)?;
+        match (incarnations.last(), &verdict) {
+            (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, &agent, newest, observed)?,
+            _ => wake::note(town, &agent, None)?,
+        }
+    }
+    Ok(())
+}
+
+/// Records the ends of an agent's sessions that are over, or that are never to be started any more.
+fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
+    let incarnations = town.ledger.read(|view| view.incarnations_of_agent(&agent.address).map_err(Error::from))?;
+    for incarnation in incarnations.into_iter().filter(|i| i.ended_at.is_none()) {
+        let exit = match town.world().sessions().state(&town.layout.session(&incarnation.id))? {
+            SessionState::Ended(exit) => exit,
+            SessionState::NotStarted if !agent.is_wanted() => {
+                Exit { code: None, signal: None, reason: "never started".to_owned() }
+            }
+            _ => continue,
+        };
+        town.ledger.write(actor, "record end", |tx| {
+            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?).map_err(Error::from)
+        })?;
+    }
+    Ok(())
+}
+
+fn judge(town: &Town, agent: &Agent, incarnations: &[Incarnation], observed: &mut Observed) -> Result<Standing> {
+    let counted: Vec<&Incarnation> = incarnations.iter().filter(|i| i.number > agent.counted_from).collect();
+    // What runs though it is not wanted is none that counts, and must be seen all the same.
+    let newest = counted.last().copied().or(incarnations.last().filter(|i| i.ended_at.is_none()));
+    let mut facts = StandingFacts {
+        wanted: agent.is_wanted(),
+        process: None,
+        ended_well: false,
+        has_mail: false,
+        deaths: 0,
+        ended_for: Duration::ZERO,
+        running_for: Duration::ZERO,
+        has_past: counted.len() > 1,
+    };
+    let Some(newest) = newest else { return Ok(standing::standing(&facts, &town.settings.patrol_limits())) };
+    facts.process = Some(process(town, newest)?);
+    facts.ended_well = ended_well(newest);
+    town.ledger.read(|view| {
+        facts.has_mail = newest.ended_at.is_some() && !unheard(view, &agent.address)?.is_empty();
+        facts.deaths = deaths(view, &counted)?;
+        Ok::<_, Error>(())
+    })?;
+    if newest.ended_at.is_some() {
+        let ended_for = observed.age(&format!("ended-{}", newest.id));
+        facts.ended_for = if observed.is_impatient() { Duration::MAX } else { ended_for };
+    } else {
+        facts.running_for = observed.age(&format!("running-{}", newest.id));
+    }
+    Ok(standing::standing(&facts, &town.settings.patrol_limits()))
+}
+
+fn process(town: &Town, newest: &Incarnation) -> Result<Process> {
+    if newest.ended_at.is_some() {
+        return Ok(Process::Gone);
+    }
+    Ok(match town.world().sessions().state(&town.layout.session(&newest.id))? {
+        SessionState::NotStarted => Process::NotStarted,
+        SessionState::Running { .. } => Process::Running,
+        // Its end is recorded by the next patrol, before anything is built on it.
+        SessionState::Ended(_) => Process::Unknown("it has just ended".to_owned()),
+        SessionState::Unknown(why) => Process::Unknown(why),
+    })
+}
+
+fn was_taken_down(exit: &Exit) -> bool {
+    exit.reason == DOWN_REASON
+}
+
+/// Whether an incarnation ended by itself, with success.
+fn ended_well(incarnation: &Incarnation) -> bool {
+    incarnation.exit.as_ref().is_some_and(|exit| exit.code == Some(0) && !was_taken_down(exit))
+}
+
+/// How many incarnations in a row did not do what they were there for. One that ended well and was told of mail did.
+fn deaths(view: &View<'_>, counted: &[&Incarnation]) -> Result<u32> {
+    let mut deaths = 0;
+    for incarnation in counted.iter().rev() {
+        let Some(exit) = incarnation.exit.as_ref().filter(|exit| !was_taken_down(exit)) else { continue };
+        if exit.code == Some(0) && view.mails_delivered_to(&incarnation.id)? > 0 {
+            break;
+        }
+        deaths += 1;
+    }
+    Ok(deaths)
+}
+
+/// Mail that an agent was not told of and is to wake for, oldest first.
+fn unheard(view: &View<'_>, address: &Address) -> Result<Vec<Mail>> {
+    let mut mail = view.inbox(address, true)?;
+    mail.retain(|mail| mail.delivery.delivered_at.is_none() && wakes(mail));
+    Ok(mail)
+}
+
+/// Which kind an agent is started as.
+fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
+    let rig = agent.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
+    seat::kind_of(town, rig.as_ref(), agent.kind.as_deref())
+}
+
+/// Ordinary mail wakes, and of the notices those that ask for an answer. What is no notice is somebody's word.
+fn wakes(mail: &Mail) -> bool {
+    match Message::parse(&mail.subject, &mail.body) {
+        Ok(message) => message.wakes(),
+        Err(MessageError::NotProtocol | MessageError::Missing { .. }) => true,
+    }
+}
+
+/// What stays unknown is for a person: nothing is done about it here.
+fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut Observed) -> Result<()> {
+    let (address, deacon) = (agent.address.to_string(), Address::Deacon.to_string());
+    let known = town.ledger.read(|view| view.condition("unknown", &address).map_err(Error::from))?;
+    match (verdict, known) {
+        (Standing::Unknown(why), None) if observed.age(&format!("unknown-{address}")) >= UNKNOWN_LIMIT => {
+            let text = format!("how {address} is can't be told: {why}");
+            town.ledger.write(&deacon, "unknown", |tx| tx.raise("unknown", &address, &text).map_err(Error::from))?;
+        }
+        (Standing::Unknown(_), _) | (_, None) => {}
+        (_, Some(_)) => {
+            town.ledger.write(&deacon, "unknown", |tx| tx.clear("unknown", &address).map_err(Error::from))?;
+        }
+    }
+    Ok(())
+}
+
+fn act(town: &Town, agent: &Agent, incarnations: &[Incarnation], verdict: &Standing) -> Result<()> {
+    let keep = |change: &dyn Fn(&Tx<'_>, &Agent) -> Result<()>| {
+        town.ledger.write(&Address::Deacon.to_string(), "keep agent", |tx| {
+            // As it is now: a person may have started or stopped it meanwhile.
+            let Some(agent) = tx.agent(&agent.address)? else { return Ok(()) };
+            change(tx, &agent)
+        })
+    };
+    let newest = incarnations.last();
+    match verdict {
+        Standing::Due => keep(&|tx, agent| if agent.is_wanted() { begin(tx, agent) } else { Ok(()) }),
+        Standing::Stopping if !ends_already(town, newest)? => keep(&|tx, agent| match agent.is_wanted() {
+            true => Ok(()),
+            false => decide_ends(tx, agent).map(|_| ()),
+        }),
+        Standing::Settled => keep(&|tx, agent| match newest {
+            Some(newest) => Ok(tx.settle_agent(agent, newest.number)?),
+            None => Ok(()),
+        }),
+        Standing::GivenUp => keep(&|tx, agent| give_up(tx, agent, newest)),
+        Standing::Stopped
+        | Standing::Stopping
+        | Standing::Starting
+        | Standing::Up
+        | Standing::Asleep
+        | Standing::BackingOff
+        | Standing::Unknown(_) => Ok(()),
+    }
+}
+
+fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
+    let Some(newest) = newest else { return Ok(true) };
+    let effect = Effect::EndSession { incarnation: newest.id.clone() };
+    town.ledger.read(|view| Ok(view.open_effects()?.iter().any(|row| row.effect == effect)))
+}
+
+/// Opens the next incarnation of an agent and decides its start, unless one is live.
+fn begin(tx: &Tx<'_>, agent: &Agent) -> Result<()> {
+    if tx.incarnations_of_agent(&agent.address)?.iter().any(|i| i.ended_at.is_none()) {
+        return Ok(());
+    }
+    let incarnation = tx.open_agent_incarnation(agent)?;
+    tx.decide(&Effect::StartSession { incarnation }, agent.rig(), None, Duration::ZERO)?;
+    Ok(())
+}
+
+/// It is not started again before a person says so.
+fn give_up(tx: &Tx<'_>, agent: &Agent, newest: Option<&Incarnation>) -> Result<()> {
+    tx.stop_agent(agent)?;
+    let last = newest.and_then(|newest| newest.exit.as_ref()).map_or("", |exit| exit.reason.as_str());
+    let again = match &agent.address {
+        Address::Crew(rig, name) => format!("gt crew start {rig} {name}"),
+        _ => "gt mayor start".to_owned(),
+    };
+    let address = agent.address.to_string();
+    let session = newest.map_or("", |newest| newest.id.as_str());
+    let text =
+        format!("{address} ended too often ({last}) and is stopped: gt peek {session} shows why, {again} starts it");
+    tx.raise(GAVE_UP, &address, &text)?;
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Waking a standing agent that runs and has mail that it was not told of: one fixed line at its prompt. Whoever is at
+//! work is told by its own moments; who can't be woken is a condition.
+
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::moment::{NUDGE_LINE, Stage};
+use gt_model::patrol::NUDGE_TRIES;
+
+use super::{unheard, wanted_kind};
+use crate::error::{Error, Result};
+use crate::ledger::{Agent, Incarnation, Mail};
+use crate::limits;
+use crate::moments;
+use crate::observed::Observed;
+use crate::town::Town;
+
+/// The kind of condition that mail is which its recipient does not take; its subject is an address.
+pub const UNHEARD: &str = "unheard";
+
+/// Observed time between two tries to wake an agent for the same mail.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Observed time after which a person is told of mail that an agent is not told of, where it can't be woken.
+const UNHEARD_LIMIT: Duration = Duration::from_mins(1);
+
+/// Wakes an agent that runs, where there is mail for it, or says why that can't be done.
+pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Observed) -> Result<()> {
+    let mail = town.ledger.read(|view| unheard(view, &agent.address))?;
+    let Some(first) = mail.first() else { return note(town, agent, None) };
+    match moments::marks(town, &newest.id)?.stage() {
+        Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) => say(town, agent, newest, first, observed),
+        Stage::Working | Stage::InTool(_) | Stage::Ended => note(town, agent, None),
+        stage @ (Stage::Limited(_) | Stage::LoggedOut(_)) => park(town, agent, newest, &stage),
+        Stage::Asking(mark) => {
+            let asks = mark.text.unwrap_or_default();
+            waits(town, agent, first, &format!("it asks: {asks}"), observed)
+        }
+        Stage::Silent => waits(town, agent, first, "its client tells nothing of itself", observed),
+    }
+}
+
+/// Types the one line; that it was typed is recorded before, so that a killed deacon does not type for ever.
+fn say(town: &Town, agent: &Agent, newest: &Incarnation, mail: &Mail, observed: &mut Observed) -> Result<()> {
+    let fact = format!("mail:{}:", mail.id);
+    let reactions = town.ledger.read(|view| view.reactions(&newest.id).map_err(Error::from))?;
+    let tries = u32::try_from(reactions.starting(&fact).count()).unwrap_or(u32::MAX);
+    let since = observed.age(&format!("woken-{}-{fact}{tries}", newest.id));
+    if tries > 0 && since < TRY_AGAIN_AFTER {
+        return Ok(());
+    }
+    if tries >= NUDGE_TRIES {
+        return waits(town, agent, mail, "it does not answer", observed);
+    }
+    let actor = Address::Deacon.to_string();
+    let news = town.ledger.write(&actor, "wake agent", |tx| {
+        let news = tx.react(&newest.id, &format!("{fact}{tries}"))?;
+        if news {
+            tx.event("agent-woken", &agent.address.to_string(), None, None, None)?;
+        }
+        Ok::<_, Error>(news)
+    })?;
+    if news {
+        town.world().sessions().say(&town.layout.session(&newest.id), NUDGE_LINE)?;
+    }
+    Ok(())
+}
+
+fn park(town: &Town, agent: &Agent, newest: &Incarnation, stage: &Stage) -> Result<()> {
+    let kind = wanted_kind(town, agent)?;
+    let actor = Address::Deacon.to_string();
+    town.ledger.write(&actor, "wake agent", |tx| limits::park(tx, &newest.id, &kind, stage))
+}
+
+fn waits(town: &Town, agent: &Agent, mail: &Mail, why: &str, observed: &mut Observed) -> Result<()> {
+    if observed.age(&format!("unheard-{}-{}", agent.address, mail.id)) < UNHEARD_LIMIT {
+        return Ok(());
+    }
+    let text = format!("mail waits for {}: {why}; gt session attach {}", agent.address, agent.address);
+    note(town, agent, Some(&text))
+}
+
+/// Keeps the condition as it is: with this text, or not at all.
+pub fn note(town: &Town, agent: &Agent, text: Option<&str>) -> Result<()> {
+    let (address, actor) = (agent.address.to_string(), Address::Deacon.to_string());
+    let known = town.ledger.read(|view| view.condition(UNHEARD, &address).map_err(Error::from))?;
+    if known.is_some() == text.is_some() {
+        return Ok(());
+    }
+    town.ledger.write(&actor, "wake agent", |tx| {
+        match text {
+            Some(text) => tx.raise(UNHEARD, &address, text)?,
+            None => tx.clear(UNHEARD, &address)?,
+        };
+        Ok(())
+    })
+}

@@ -1,0 +1,101 @@
+//! What the witness does about workers that stand still: nudges, limits, what a person has to see.
+
+use gt_model::address::Address;
+use gt_model::moment::{NUDGE_LINE, Stage};
+use gt_model::patrol::Verdict;
+use gt_model::protocol::Message;
+
+use super::facts::Found;
+use super::{Watch, Witness};
+use crate::effects;
+use crate::error::Result;
+use crate::ledger::{Attempt, Tx};
+use crate::limits;
+use crate::post;
+use crate::world::Said;
+
+/// Kinds of condition on a worker that follow its verdict.
+const BY_VERDICT: [&str; 2] = ["asks", "long-tool"];
+
+impl Witness<'_> {
+    /// Types the one fixed line. That it was typed is recorded before, so that a killed deacon does not type for ever.
+    pub(super) fn nudge(&self, attempt: &Attempt, found: &Found, verdict: &Verdict) -> Result<()> {
+        let Some(newest) = found.newest() else { return Ok(()) };
+        let (here, _) = found.nudge_facts();
+        let fact = format!("{here}{}", found.facts.nudges.here);
+        let news = self.write("nudge worker", |tx| {
+            let news = tx.react(&newest.id, &fact)?;
+            if news {
+                let why = serde_json::Value::from(verdict.text());
+                tx.event("worker-nudged", newest.id.as_str(), Some(&attempt.bead), None, Some(&why))?;
+            }
+            Ok(news)
+        })?;
+        if !news {
+            return Ok(());
+        }
+        match self.town.world().sessions().say(&self.town.layout.session(&newest.id), NUDGE_LINE)? {
+            Said::Sent | Said::Busy => Ok(()),
+            // There is no waking it.
+            Said::NoWay => self.end_silent(attempt, "worker-silent"),
+        }
+    }
+
+    /// Parks the kind of agent of a worker that met a limit.
+    pub(super) fn park(&self, attempt: &Attempt, found: &Found) -> Result<()> {
+        let limited = matches!(found.facts.stage, Stage::Limited(_) | Stage::LoggedOut(_));
+        match found.newest() {
+            Some(newest) if limited && !found.facts.limit_known => {
+                self.write("park", |tx| limits::park(tx, &newest.id, &attempt.agent, &found.facts.stage))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A turn that ended after tools were used is worth a snapshot.
+    pub(super) fn note_turn(&self, attempt: &Attempt, found: &Found, watch: &mut Watch) -> Result<()> {
+        let (Some(newest), Some(stop)) = (found.newest(), found.marks.get("stop")) else { return Ok(()) };
+        let before = watch.turns.get(&newest.id.0).copied().unwrap_or_default();
+        if found.facts.hook_empty || newest.ended_at.is_some() || stop.at_us <= before {
+            return Ok(());
+        }
+        watch.turns.insert(newest.id.0.clone(), stop.at_us);
+        if found.marks.get("after-tool").is_none_or(|tool| tool.at_us <= before) {
+            return Ok(());
+        }
+        self.write("turn end", |tx| effects::decide_snapshot(tx, attempt))
+    }
+
+    /// What a person has to see is a condition as long as it is so.
+    pub(super) fn note_conditions(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {
+        let worker = attempt.address().to_string();
+        let (kind, text) = match verdict {
+            Verdict::WaitingOnPerson(what) => ("asks", format!("{worker} asks: {what}; gt session attach {worker}")),
+            Verdict::LongTool(tool) => ("long-tool", format!("{worker} has been in a tool for very long: {tool}")),
+            _ => ("", String::new()),
+        };
+        let known = self.town.ledger.read(|view| {
+            let known = BY_VERDICT.iter().map(|kind| Ok((*kind, view.condition(kind, &worker)?.is_some())));
+            known.collect::<Result<Vec<_>>>()
+        })?;
+        if known.iter().all(|(known, is)| *is == (*known == kind)) {
+            return Ok(());
+        }
+        self.write("note verdict", |tx| {
+            for condition in BY_VERDICT.into_iter().filter(|condition| *condition != kind) {
+                tx.clear(condition, &worker)?;
+            }
+            if !kind.is_empty() && tx.raise(kind, &worker, &text)? {
+                tell(tx, attempt, &text)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn tell(tx: &Tx<'_>, attempt: &Attempt, text: &str) -> Result<()> {
+    let message =
+        Message::Escalation { bead: attempt.bead.to_string(), severity: "high".to_owned(), reason: text.to_owned() };
+    let from = Address::Witness(attempt.rig.clone());
+    post::send_protocol(tx, from, vec![Address::Mayor, Address::Overseer], &message, "")
+}

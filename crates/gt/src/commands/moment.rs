@@ -1,0 +1,81 @@
+//! What clients' hooks call: it must be quick, and never break the client.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use gt_model::moment::{Client, Event, INPUT_LIMIT_BYTES, Moment, Source};
+use gt_town::identity::{self, TOKEN_VARIABLE};
+use gt_town::layout::Layout;
+use gt_town::{Error, Town, moments, prime};
+
+use super::{TownHandle, find_town};
+use crate::Process;
+use crate::cli::Global;
+use crate::console::Console;
+use crate::error::{CliError, CliResult};
+
+/// `gt moment …`, and `gt prime --moment start`. Whatever goes wrong: exit code 0, no output, a line in `logs/hooks.log`.
+/// Outside of a town, or without an identity, it is nobody's and says nothing at all.
+pub fn call(
+    moment: Moment,
+    client: Client,
+    global: &Global,
+    process: &Process,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let Some(token) = process.env.get(TOKEN_VARIABLE) else { return Ok(0) };
+    let Ok(root) = find_town(global, process) else { return Ok(0) };
+    let layout = Layout::new(&root);
+    let world = process.outside.world.as_ref();
+    if !world.disk().exists(&layout.settings()) {
+        return Ok(0);
+    }
+    match answer(moment, client, token, &root, process) {
+        Ok(Some(text)) => console.line(&text)?,
+        Ok(None) => {}
+        // It is told what is the matter by its own calls of gt; here it counts for nothing.
+        Err(CliError::Engine(Error::Superseded(_) | Error::BadToken)) => {}
+        Err(error) => {
+            let who = token.rsplit_once('.').map_or("?", |(id, _)| id);
+            moments::note_failure(world, &layout, moment.as_str(), who, &error.to_string());
+        }
+    }
+    Ok(0)
+}
+
+fn answer(
+    moment: Moment,
+    client: Client,
+    token: &str,
+    root: &Path,
+    process: &Process,
+) -> Result<Option<String>, CliError> {
+    let input = input(process)?;
+    let town = match &process.town {
+        Some(town) => TownHandle::Shared(town.clone()),
+        None => TownHandle::Own(Box::new(Town::open_within(root, process.outside.clone(), moments::PATIENCE)?)),
+    };
+    let caller = identity::caller(&town, Some(token))?;
+    let Some(incarnation) = caller.incarnation.as_ref().filter(|_| moment == Moment::Start) else {
+        return Ok(moments::answer(&town, &caller, client, moment, &input)?);
+    };
+    let heard = moments::start(&town, incarnation, client, &input)?;
+    identity::sign_of_life(&town, &caller)?;
+    let source = if heard.event == Event::Start(Source::Compacted) { Source::Compacted } else { Source::Fresh };
+    let told = (!heard.subagent).then(|| prime::gather(&town, &caller, source, Some(moment.as_str())));
+    Ok(told.transpose()?.map(|prime| prime.text()))
+}
+
+/// What the client says, up to a limit. A call inside our own process has no standard input: it says nothing.
+fn input(process: &Process) -> Result<Vec<u8>, CliError> {
+    if process.town.is_some() {
+        return Ok(b"{}".to_vec());
+    }
+    let mut input = Vec::new();
+    std::io::stdin().lock().take(INPUT_LIMIT_BYTES + 1).read_to_end(&mut input)?;
+    if input.len() as u64 > INPUT_LIMIT_BYTES {
+        let what = format!("the client's input has more than {INPUT_LIMIT_BYTES} bytes");
+        return Err(CliError::Usage { what, hint: "nothing of it was read".to_owned() });
+    }
+    Ok(input)
+}

@@ -1,0 +1,373 @@
+//! Moments as a client's hooks call them: the built binary, JSON on its standard input, a worker that runs.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use gt_model::moment::NUDGE_LINE;
+use serde_json::{Value, json};
+
+use crate::town::{GT, Output, RIG, Town, WORK, finish, text, write};
+
+/// A worker that waits in the middle of its work until it is told to go on.
+const WAIT: &str = r#"
+[[act]]
+step = "implement"
+signal = "there"
+await = "go-on"
+"#;
+
+/// A town whose one worker has begun and waits; what happens to it is played by hand.
+struct Scene {
+    town: Town,
+    bead: String,
+    worker: String,
+}
+
+impl Scene {
+    /// `more` are lines of town.toml.
+    fn new(more: &str) -> Self {
+        let town = Town::new();
+        let quick = "version = 1\nagent = \"sim\"\npatrol_seconds = 1\n";
+        write(&town.root().join("town.toml"), &format!("{quick}{more}"));
+        town.script(&format!("{WAIT}{WORK}"));
+        let bead = town.bead("Wait for a word");
+        town.ok(&["up"]);
+        town.ok(&["sling", &bead, RIG, "--runtime", "headless"]);
+        town.wait_for_mark("there");
+        town.wait_until("the start to be recorded", || town.status_of(&bead) == "in_progress");
+        let worker = text(&town.json(&["bead", "show", &bead])[0]["assignee"]);
+        Self { town, bead, worker }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.town.session(&self.bead).0
+    }
+
+    /// The token of the worker's newest session.
+    fn token(&self) -> String {
+        let (_, _, agent) = self.town.session(&self.bead);
+        let environment = std::fs::read(format!("/proc/{}/environ", agent.pid)).unwrap();
+        let environment = String::from_utf8(environment).unwrap();
+        let token = environment.split('\0').find_map(|pair| pair.strip_prefix("GT_INCARNATION="));
+        token.unwrap().to_owned()
+    }
+
+    fn call(&self, token: &str, args: &[&str], input: &str) -> Output {
+        let mut command = self.town.program(GT, &self.town.root());
+        command.env("GT_INCARNATION", token).args(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        finish(child)
+    }
+
+    /// A hook call that must not break its client; what it answers.
+    fn moment_as(&self, token: &str, moment: &str, event: &str, more: &Value) -> String {
+        let mut input = json!({ "session_id": "s", "transcript_path": "/t", "cwd": "/", "hook_event_name": event });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let args = match moment {
+            "start" => vec!["prime", "--moment", "start", "--client", "claude"],
+            _ => vec!["moment", moment, "--client", "claude"],
+        };
+        let output = self.call(token, &args, &input.to_string());
+        assert_eq!((output.code, output.err.as_str()), (0, ""), "{moment}: {output:?}");
+        output.out
+    }
+
+    fn moment(&self, moment: &str, event: &str, more: &Value) -> String {
+        self.moment_as(&self.token(), moment, event, more)
+    }
+
+    fn stop(&self) -> String {
+        self.moment("stop", "Stop", &json!({ "stop_hook_active": false, "background_tasks": [] }))
+    }
+
+    fn mail(&self, priority: &str, subject: &str) {
+        let args = ["mail", "send", &self.worker, "-s", subject, "-m", "one\ntwo", "--priority", priority];
+        self.town.ok(&args);
+    }
+
+    fn incarnations(&self) -> usize {
+        self.town.ask("SELECT id FROM incarnations").len()
+    }
+
+    fn verdict(&self) -> String {
+        let shown = self.town.json(&["polecat", "show", &self.worker]);
+        text(&shown["polecats"].as_array().unwrap().last().unwrap()["witness"]["verdict"])
+    }
+
+    /// Waits until another incarnation of the worker is at its place.
+    fn wait_for_incarnation(&self, count: usize) {
+        let started = "SELECT id FROM incarnations WHERE started_at IS NOT NULL";
+        self.town.wait_until("the next incarnation", || self.town.ask(started).len() == count);
+    }
+
+    /// Lets the worker go on to the end.
+    fn finish(self) {
+        self.town.signal("go-on");
+        self.town.wait_closed(&self.bead);
+    }
+}
+
+fn context(answer: &str) -> String {
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    text(&answer["hookSpecificOutput"]["additionalContext"])
+}
+
+#[test]
+fn f15_mail_goes_into_a_context_once_as_data_and_only_so_much() {
+    let scene = Scene::new("");
+    let after = || scene.moment("after-tool", "PostToolUse", &json!({ "tool_name": "Bash", "tool_response": {} }));
+    assert_eq!(after(), "", "no mail, no word");
+    scene.mail("normal", "Whenever");
+    scene.mail("high", "Soon \u{1b}[2J");
+    assert_eq!(scene.moment("after-tool", "PostToolUse", &json!({ "agent_id": "a1" })), "", "a subagent gets none");
+    let told = context(&after());
+    assert!(told.contains("from overseer: Soon  [2J\n| one\n| two") && told.contains("data from others"), "{told}");
+    assert!(!told.contains("Whenever"), "{told}");
+    assert_eq!(after(), "", "once");
+    let prompt = || scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "hello" }));
+    let told = context(&prompt());
+    assert!(told.contains("Whenever") && !told.contains("Soon"), "{told}");
+    assert_eq!(prompt(), "");
+    let by = "SELECT delivered_by FROM deliveries WHERE recipient LIKE '%/polecats/%' ORDER BY sent_at";
+    assert_eq!(scene.town.ask(by), ["prompt", "after-tool"]);
+    (0..40).for_each(|_| scene.mail("high", "ALERT"));
+    let told = context(&after());
+    assert!(told.len() < 3100 && told.contains(" more: gt mail inbox"), "{told}");
+    scene.finish();
+}
+
+#[test]
+fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
+    let scene = Scene::new("");
+    let token = scene.token();
+    let log = scene.town.root().join("logs/hooks.log");
+    let args = ["moment", "after-tool", "--client", "claude"];
+    let silent = |output: Output| assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (0, "", ""));
+    // Nobody's: silent, not even a line.
+    silent(scene.town.gt(&args));
+    silent(scene.town.gt_with(&scene.town.root(), &[("GT_INCARNATION", "x.y")], &args));
+    let nowhere = scene.town.folder().display().to_string();
+    silent(scene.town.gt_with(scene.town.folder(), &[("GT_INCARNATION", &token), ("GT_TOWN", &nowhere)], &args));
+    assert!(!log.exists());
+    for input in ["", "{", "[1]", "{\"session_id\": 7}", "\u{0}\u{1b}"] {
+        silent(scene.call(&token, &args, input));
+    }
+    // The ledger is kept by somebody else, and there is something to write.
+    scene.mail("high", "Soon");
+    let lock = std::fs::File::create(scene.town.root().join(".beads/beads.lock")).unwrap();
+    lock.lock().unwrap();
+    silent(scene.call(&token, &args, "{\"hook_event_name\": \"PostToolUse\"}"));
+    lock.unlock().unwrap();
+    let lines = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(lines.lines().count(), 6, "{lines}");
+    assert!(lines.lines().last().unwrap().contains("after-tool amber-a1-1 the ledger is busy"), "{lines}");
+    assert!(!lines.contains(['\u{1b}', '\u{0}']), "{lines:?}");
+    assert_eq!(scene.town.json(&["status"])["status"]["hooks"]["last_hour"], 6);
+    assert!(scene.town.ok(&["status"]).contains("6 calls of agents' hooks failed"));
+    scene.finish();
+}
+
+#[test]
+fn the_start_moment_primes_and_a_compaction_only_reminds() {
+    let scene = Scene::new("");
+    write(&scene.town.root().join("directives/polecat.md"), "Speak plainly.\n");
+    scene.mail("normal", "Hello");
+    let start = |source: &str| scene.moment("start", "SessionStart", &json!({ "source": source }));
+    let told = start("startup");
+    for part in ["You are app/polecats/amber", "you run it", "Step 4 of 9: implement", "| Speak plainly.", "Hello"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let reminded = start("compact");
+    assert!(
+        reminded.contains("You are app/polecats/amber") && reminded.contains("gt step done implement"),
+        "{reminded}"
+    );
+    assert!(reminded.len() < 1500 && !reminded.contains("Hello"), "{reminded}");
+    let client = std::fs::read_to_string(scene.folder().join("client.json")).unwrap();
+    assert_eq!(client, "{\"client\":\"claude\",\"session_id\":\"s\",\"transcript_path\":\"/t\"}");
+    let explained = scene.call(&scene.token(), &["prime", "--explain"], "").out;
+    assert!(explained.contains("directives/polecat.md") && explained.contains("at most"), "{explained}");
+    scene.finish();
+}
+
+#[test]
+fn whatever_others_wrote_the_start_stays_small() {
+    let scene = Scene::new("");
+    let long = "A line of text that goes on.\n".repeat(400);
+    for flag in ["--description", "--notes", "--design", "--acceptance"] {
+        scene.town.ok(&["bead", "update", &scene.bead, flag, &long]);
+    }
+    write(&scene.town.root().join("directives/polecat.md"), &long);
+    (0..9).for_each(|_| scene.mail("normal", &"subject ".repeat(50)));
+    let told = scene.moment("start", "SessionStart", &json!({ "source": "startup" }));
+    let prompt = 400;
+    assert!(told.len() + prompt < 6 * 1024, "{} bytes: {told}", told.len());
+    for part in ["It is done when", "all of it: gt bead show", "all of it: directives/polecat.md", "You have mail (9)"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    scene.finish();
+}
+
+#[test]
+fn gupp_work_on_a_hook_keeps_a_turn_going_but_not_for_ever() {
+    let scene = Scene::new("max_incarnations = 9\n");
+    let waiting =
+        json!({ "background_tasks": [{ "id": "b", "type": "shell", "status": "running", "description": "" }] });
+    assert_eq!(scene.moment("stop", "Stop", &waiting), "", "it waits for a task of its own");
+    scene.town.wait_until("the verdict", || scene.verdict() == "waiting");
+    scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "the task is over" }));
+    let first: Value = serde_json::from_str(&scene.stop()).unwrap();
+    assert_eq!(first["decision"], "block");
+    let reason = text(&first["reason"]);
+    assert!(reason.contains(&scene.bead) && reason.contains("gt step done implement"), "{reason}");
+    assert!(scene.stop().contains("block"));
+    assert_eq!(scene.stop(), "", "twice without anything new is enough");
+    // There is no waking a worker without a terminal or an input: another takes over, and that counts.
+    scene.wait_for_incarnation(2);
+    let events = scene.town.events(&scene.bead);
+    for event in ["worker-nudged", "worker-silent"] {
+        assert!(events.contains(&event.to_owned()), "{event}: {events:?}");
+    }
+    let explained = scene.town.ok(&["why", &scene.worker]);
+    assert!(explained.contains("incarnations that count: 2 of 9"), "{explained}");
+    scene.finish();
+}
+
+#[test]
+fn urgent_mail_keeps_a_turn_going_once_and_who_is_done_may_go() {
+    let scene = Scene::new("linger_seconds = 3600\n");
+    let token = scene.token();
+    scene.mail("urgent", "Look first");
+    assert!(scene.stop().contains("gt mail read"));
+    assert!(scene.stop().contains("There is work on your hook"));
+    let done = scene.call(&token, &["done", "--status", "escalated", "-m", "too hard"], "");
+    assert_eq!(done.code, 0, "{done:?}");
+    scene.moment_as(&token, "after-tool", "PostToolUse", &json!({}));
+    assert_eq!(scene.moment_as(&token, "stop", "Stop", &json!({})), "");
+    // Its session ends then, long before the pause is over.
+    scene.town.wait_quiet();
+}
+
+#[test]
+fn a_handoff_goes_to_the_next_incarnation_and_counts_against_nobody() {
+    let scene = Scene::new("linger_seconds = 3600\n");
+    let token = scene.token();
+    let handed = scene.call(&token, &["handoff", "-s", "Half done", "-m", "Look at the parser first."], "");
+    assert!(handed.out.contains("End your turn"), "{handed:?}");
+    assert_eq!(scene.moment_as(&token, "prompt", "UserPromptSubmit", &json!({ "prompt": "x" })), "", "not for itself");
+    assert_eq!(scene.moment_as(&token, "stop", "Stop", &json!({})), "");
+    scene.wait_for_incarnation(2);
+    let told = scene.moment("start", "SessionStart", &json!({ "source": "startup" }));
+    let at = |part: &str| told.find(part).unwrap_or_else(|| panic!("{part}: {told}"));
+    assert!(at("Your predecessor left this for you") < at("You go on where another stopped"));
+    assert!(at("| Half done") < at("| Look at the parser first."));
+    let explained = scene.town.ok(&["why", &scene.worker]);
+    assert!(explained.contains("incarnations that count: 1 of"), "{explained}");
+    scene.finish();
+}
+
+#[test]
+fn f20_a_limit_parks_the_kind_and_whoever_met_it_begins_afresh_after_it() {
+    let scene = Scene::new("");
+    let words = "You've hit your limit, resets in 3h 5m";
+    scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "x" }));
+    let failure = json!({ "error": "rate_limit", "last_assistant_message": words });
+    scene.moment("stop-failure", "StopFailure", &failure);
+    scene.town.wait_until("the limit to be seen", || scene.town.conditions() == ["limit"]);
+    assert_eq!(scene.verdict(), "limited");
+    let until = scene.town.ask("SELECT until > since FROM conditions WHERE kind = 'limit'");
+    assert_eq!(until, ["1"]);
+    let other = scene.town.bead("Wait as well");
+    scene.town.ok(&["sling", &other, RIG]);
+    scene.town.let_patrols_pass();
+    let begun = format!("SELECT count(*) FROM attempts WHERE bead = '{other}' AND base IS NOT NULL");
+    assert_eq!(
+        (scene.town.ask(&begun), scene.incarnations()),
+        (vec!["0".to_owned()], 1),
+        "nothing is begun, nobody ended"
+    );
+    scene.town.ok(&["resume", "--agent", "sim"]);
+    scene.wait_for_incarnation(3);
+    let explained = scene.town.ok(&["why", &scene.worker]);
+    assert!(explained.contains("incarnations that count: 1 of"), "{explained}");
+    assert_eq!(scene.town.conditions(), Vec::<String>::new());
+    scene.town.signal("go-on");
+    scene.town.wait_closed(&other);
+    scene.finish();
+}
+
+#[test]
+fn f20_a_question_to_a_person_is_told_once_and_forgotten_when_answered() {
+    let scene = Scene::new("");
+    let asks = json!({ "notification_type": "permission_prompt", "message": "May I use Bash?" });
+    scene.moment("before-tool", "PreToolUse", &json!({ "tool_name": "Bash", "tool_input": {} }));
+    assert_eq!(scene.verdict(), "in-tool");
+    scene.moment("notification", "Notification", &asks);
+    scene.town.wait_until("the question to be seen", || scene.town.conditions() == ["asks"]);
+    assert_eq!(scene.verdict(), "waiting-on-person");
+    let told = "SELECT count(*) FROM deliveries d JOIN beads b ON b.id = d.mail
+                WHERE d.recipient = 'overseer' AND b.description LIKE '%May I use Bash?%'";
+    scene.town.let_patrols_pass();
+    assert_eq!(scene.town.ask(told), ["1"]);
+    scene.moment("after-tool", "PostToolUse", &json!({ "tool_name": "Bash" }));
+    scene.town.wait_until("it to be forgotten", || scene.town.conditions().is_empty());
+    scene.finish();
+}
+
+/// An agent in a terminal: what is typed becomes a prompt, which its "client" tells of; then its turn ends.
+const CLIENT: &str = r#"#!/bin/sh
+call() { printf '%s' "$2" | gt moment "$1" --client claude >> "$GT_SIM_PLAY_DIR/answers"; }
+stty -echo
+printf '{"source":"startup"}' | gt prime --moment start --client claude > "$GT_SIM_PLAY_DIR/told"
+call prompt '{"prompt":"begin"}'
+call stop '{}'; call stop '{}'; call stop '{}'
+echo ready
+while read -r line; do
+    call prompt "{\"prompt\":\"$line\"}"
+    printf '%s\n' "$line" >> "$GT_SIM_PLAY_DIR/lines"
+    [ -e "$GT_SIM_PLAY_DIR/busy" ] || call stop '{"background_tasks":[{"id":"b"}]}'
+done
+"#;
+
+#[test]
+fn f05_a_nudge_is_one_fixed_line_at_an_idle_prompt_and_is_acknowledged() {
+    if !crate::terminals::has_tmux() {
+        return;
+    }
+    let town = Town::new();
+    let client = town.folder().join("client.sh");
+    write(&client, CLIENT);
+    let play = town.folder().join("play");
+    let kind = format!("[agents.typed]\ncommand = [\"sh\", {client:?}]\nenv = {{ GT_SIM_PLAY_DIR = {play:?} }}\n");
+    // Patrols far apart: what is typed is typed by hand.
+    write(&town.root().join("town.toml"), &format!("version = 1\nagent = \"typed\"\npatrol_seconds = 60\n{kind}"));
+    let bead = town.bead("Be woken");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG, "--runtime", "tmux"]);
+    let lines = || std::fs::read_to_string(play.join("lines")).unwrap_or_default();
+    // It stalls at once: the witness wakes it.
+    town.wait_until("the witness's nudge", || lines() == format!("{NUDGE_LINE}\n"));
+    let worker = text(&town.json(&["bead", "show", &bead])[0]["assignee"]);
+    let waiting = || text(&town.json(&["polecat", "show", &worker])["polecats"][0]["witness"]["verdict"]) == "waiting";
+    town.wait_until("its turn to be over", waiting);
+    // A draft in the box is neither sent nor glued to the line.
+    let plan: Value = serde_json::from_slice(&std::fs::read(town.session(&bead).0.join("plan.json")).unwrap()).unwrap();
+    let said = town.ok(&["nudge", &worker, "-m", "Words of a person's"]);
+    assert!(said.contains("has heard"), "{said} {plan}");
+    assert_eq!(lines(), format!("{NUDGE_LINE}\n{NUDGE_LINE}\n"), "the words are in the mail only");
+    let answers = std::fs::read_to_string(play.join("answers")).unwrap();
+    assert!(answers.contains("Words of a person's"), "{answers}");
+    // Who is at work is not typed at.
+    town.wait_until("its turn to be over", waiting);
+    town.signal("busy");
+    assert!(town.ok(&["nudge", &worker]).contains("has heard"));
+    assert!(town.ok(&["nudge", &worker]).contains("is at work"));
+    assert_eq!(lines().lines().count(), 3);
+    town.ok(&["down", "--now"]);
+    let gone = town.gt(&["nudge", &worker]);
+    assert_eq!((gone.code, gone.err.contains("was not woken")), (1, true), "{gone:?}");
+}

@@ -267,6 +267,9 @@ impl Walls<'_> {
         let admin = self.admin_folder(worktree)?;
         self.read(&repo);
         self.write(&repo.join("objects"));
+        if rig.settings.worktree.lfs {
+            self.folder(&repo.join("lfs"))?;
+        }
         // The stash is a file right in `refs`, made anew with each change.
         self.write(&repo.join("refs"));
         for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {

@@ -67,10 +67,6 @@ impl Sessions for Idle {
         Err("nobody needs one here".to_owned())
     }
 
-    fn bwrap(&self, _path: &str) -> Result<PathBuf, String> {
-        Err("nobody needs one here".to_owned())
-    }
-
     fn runtime(&self, _dir: &Path) -> WorldResult<Option<Runtime>> {
         Ok(Some(Runtime::Headless))
     }

@@ -122,7 +122,7 @@ fn a_client_gets_its_settings_its_prompt_and_a_session_of_its_own() {
     assert!(prompt.contains(&bead) && prompt.contains("gt prime"), "{prompt}");
 
     let settings: Value = serde_json::from_slice(&std::fs::read(folder.join("settings.json")).unwrap()).unwrap();
-    assert_eq!(settings["hooks"].as_object().unwrap().len(), 9, "2.1.330 knows all of them");
+    assert_eq!(settings["hooks"].as_object().unwrap().len(), 10, "2.1.330 knows all of them");
     let hook = text(&settings["hooks"]["Stop"][0]["hooks"][0]["command"]);
     assert!(hook.contains("/bin/gt' moment stop --client claude"), "{hook}");
     let allowed = settings["permissions"]["allow"].to_string();

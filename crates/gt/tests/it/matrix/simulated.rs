@@ -273,7 +273,6 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("deliver", "one transaction at a client's moment, which simulated workers don't have: `moments` has it"),
     ("handoff", "an agent's verb, one transaction; its effects are those of any end: `moments` has it"),
     ("turn end", "what a client tells makes the witness decide a snapshot, as each closed step does: `moments` has it"),
-    ("nudge worker", "a worker that stands still by its client's word: `moments` has it"),
     ("note verdict", "a condition that follows a client's word: `moments` has it"),
     ("park", "a condition that follows a client's word: `moments` has it"),
     ("limit over", "the end of that condition, by the time that passes: F20's table has it"),
@@ -281,7 +280,6 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("nudge", "a person's verb outside of the flow; it writes down only what came of it: `moments` has it"),
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),
     ("start failures", "simulated clients are no clients with hooks: F20's tests have it"),
-    ("retry starts", "a person's verb, one transaction, when a client did not start: F20's tests have it"),
     ("rig set", "a person's verb outside of the flow: `clients` has it"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];

@@ -157,8 +157,13 @@ pub fn after_failure(tries: u32) -> AfterFailure {
     if tries >= EFFECT_TRIES {
         return AfterFailure::GiveUp;
     }
-    let seconds = 2_u64.saturating_pow(tries.saturating_sub(1)).min(LONGEST_PAUSE_S);
-    AfterFailure::RetryAfter(std::time::Duration::from_secs(seconds))
+    AfterFailure::RetryAfter(pause_after(tries))
+}
+
+/// The pause after so many failures in a row: 1, 2, 4 … 60 s.
+pub fn pause_after(failures: u32) -> std::time::Duration {
+    let seconds = 2_u64.saturating_pow(failures.saturating_sub(1)).min(LONGEST_PAUSE_S);
+    std::time::Duration::from_secs(seconds)
 }
 
 #[cfg(test)]
@@ -171,5 +176,6 @@ mod tests {
         assert_eq!(pauses[0], AfterFailure::RetryAfter(std::time::Duration::from_secs(1)));
         assert_eq!(pauses[6], AfterFailure::RetryAfter(std::time::Duration::from_mins(1)));
         assert_eq!(pauses[7], AfterFailure::GiveUp);
+        assert_eq!(pause_after(u32::MAX), std::time::Duration::from_mins(1));
     }
 }

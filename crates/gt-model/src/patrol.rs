@@ -27,12 +27,12 @@ pub struct PolecatFacts {
     pub hook_empty: bool,
     /// The newest incarnation's process; `None` where no incarnation was opened yet (the worktree is being made).
     pub process: Option<Process>,
+    /// How far it has come with its start.
+    pub start: Start,
     /// Where its client says that it stands.
     pub stage: Stage,
     /// How long it has stood there.
     pub stage_for: Duration,
-    /// How far it has come with its start.
-    pub start: Start,
     /// Time since the last sign of life (call, output, CPU time); zero when first seen.
     pub quiet_for: Duration,
     /// Time since the newest incarnation ended.
@@ -80,6 +80,7 @@ pub const NUDGE_ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Nudges of a worker that stands still, before it counts as lost.
 pub const NUDGE_TRIES: u32 = 3;
+
 impl PatrolLimits {
     /// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the
     /// work's.
@@ -136,7 +137,7 @@ impl Verdict {
         match self {
             Self::Done => "done: submitted or parked".to_owned(),
             Self::Starting => "starting".to_owned(),
-            Self::NotReady(failure) => format!("not ready: {}", failure.as_str()),
+            Self::NotReady(failure) => format!("it does not start: {}", failure.as_str()),
             Self::Working => "working".to_owned(),
             Self::InTool(tool) => format!("in a tool: {tool}"),
             Self::LongTool(tool) => format!("in a tool for too long: {tool}"),
@@ -161,24 +162,31 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     if facts.hook_empty {
         return Verdict::Done;
     }
+    if let Some(verdict) = not_ready(facts, limits) {
+        return verdict;
+    }
     match &facts.process {
         None | Some(Process::NotStarted) => Verdict::Starting,
         Some(Process::Unknown(why)) => Verdict::Unknown(why.clone()),
-        // What its client says for itself goes before what its screen shows.
-        Some(Process::Gone) if is_limited(&facts.stage) || facts.is_parked => gone(facts, limits),
-        // What asks a person is not ended for its silence: its question would be asked anew for ever.
-        Some(Process::Running)
-            if facts.start == Start::Failed(StartFailure::Silent) && facts.quiet_for >= limits.quiet =>
-        {
-            by_signs(facts, limits)
-        }
-        Some(Process::Running | Process::Gone) if let Start::Failed(failure) = facts.start => {
-            Verdict::NotReady(failure)
-        }
-        Some(Process::Running) if facts.start == Start::Awaited => Verdict::Starting,
         Some(Process::Gone) => gone(facts, limits),
         Some(Process::Running) if facts.is_leaving && !is_limited(&facts.stage) => Verdict::Working,
         Some(Process::Running) => running(facts, limits),
+    }
+}
+
+/// What is to be said of one that has not made its start. What its client itself told, a limit, is known better.
+fn not_ready(facts: &PolecatFacts, limits: &PatrolLimits) -> Option<Verdict> {
+    if facts.is_parked || facts.is_leaving || is_limited(&facts.stage) {
+        return None;
+    }
+    match (facts.process.as_ref()?, facts.start) {
+        // What asks a person is not ended for its silence: its question would be asked anew for ever.
+        (Process::Running, Start::Failed(StartFailure::Silent)) if facts.quiet_for >= limits.quiet => {
+            Some(Verdict::Unmoved)
+        }
+        (Process::Running | Process::Gone, Start::Failed(failure)) => Some(Verdict::NotReady(failure)),
+        (Process::Running, Start::Awaited) => Some(Verdict::Starting),
+        _ => None,
     }
 }
 
@@ -260,9 +268,9 @@ mod tests {
         PolecatFacts {
             hook_empty: false,
             process,
+            start: Start::Made,
             stage: Stage::Silent,
             stage_for: Duration::ZERO,
-            start: Start::Made,
             quiet_for: Duration::ZERO,
             ended_for: Duration::ZERO,
             incarnations: 1,
@@ -295,6 +303,16 @@ mod tests {
         check(running(), Verdict::Working);
         check(PolecatFacts { quiet_for: 29 * MINUTE, ..running() }, Verdict::Working);
         check(PolecatFacts { quiet_for: 30 * MINUTE, ..running() }, Verdict::Quiet);
+        let silent = Start::Failed(StartFailure::Silent);
+        let logged_out = Start::Failed(StartFailure::LoggedOut);
+        check(PolecatFacts { start: Start::Awaited, ..running() }, Verdict::Starting);
+        check(PolecatFacts { start: silent, ..running() }, Verdict::NotReady(StartFailure::Silent));
+        check(PolecatFacts { start: silent, quiet_for: 30 * MINUTE, ..running() }, Verdict::Unmoved);
+        let asks = PolecatFacts { start: logged_out, quiet_for: Duration::from_hours(9), ..running() };
+        check(asks, Verdict::NotReady(StartFailure::LoggedOut));
+        let over_budget = PolecatFacts { start: logged_out, incarnations: 9, ..gone() };
+        check(over_budget.clone(), Verdict::NotReady(StartFailure::LoggedOut));
+        check(PolecatFacts { is_parked: true, ..over_budget }, Verdict::Limited);
         check(facts(Some(Process::Unknown("?".into()))), Verdict::Unknown("?".into()));
         let long_unknown = facts(Some(Process::Unknown("?".into())));
         check(PolecatFacts { quiet_for: Duration::from_hours(9), ..long_unknown }, Verdict::Unknown("?".into()));
@@ -306,21 +324,6 @@ mod tests {
         check(PolecatFacts { incarnations: 0, ..gone() }, Verdict::Crashed);
         check(PolecatFacts { hook_empty: true, ..gone() }, Verdict::Done);
         check(PolecatFacts { hook_empty: true, ..running() }, Verdict::Done);
-    }
-
-    #[test]
-    fn a_start_is_awaited_and_a_failed_one_named() {
-        let silent = Start::Failed(StartFailure::Silent);
-        let logged_out = Start::Failed(StartFailure::LoggedOut);
-        let running = || facts(Some(Process::Running));
-        check(PolecatFacts { start: Start::Awaited, ..running() }, Verdict::Starting);
-        check(PolecatFacts { start: silent, ..running() }, Verdict::NotReady(StartFailure::Silent));
-        check(PolecatFacts { start: silent, quiet_for: 30 * MINUTE, ..running() }, Verdict::Quiet);
-        let asks = PolecatFacts { start: logged_out, quiet_for: Duration::from_hours(9), ..running() };
-        check(asks, Verdict::NotReady(StartFailure::LoggedOut));
-        let gone = || PolecatFacts { start: logged_out, incarnations: 9, ..facts(Some(Process::Gone)) };
-        check(gone(), Verdict::NotReady(StartFailure::LoggedOut));
-        check(PolecatFacts { is_parked: true, ..gone() }, Verdict::Limited);
     }
 
     #[test]

@@ -139,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn only_what_asks_for_an_answer_wakes() {
+        let wakes = |subject: &str, body: &str| Message::parse(subject, body).unwrap().wakes();
+        assert!(wakes("HELP b", "Bead: b\nProblem: p\nTried: t\n"));
+        assert!(wakes("ESCALATION b", "Bead: b\nSeverity: high\nReason: r\n"));
+        assert!(!wakes("MERGE_READY m", "MR: m\nBead: b\nBranch: x\nCommit: c\n"));
+    }
+
+    #[test]
     fn ordinary_mail_is_no_protocol() {
         assert_eq!(Message::parse("hello there", "MR: x").unwrap_err(), MessageError::NotProtocol);
         assert_eq!(Message::parse("", "").unwrap_err(), MessageError::NotProtocol);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 use gt_town::world::{
-    Candidate, Change, FolderFacts, Held, Push, Repo, SAY_LIMIT_BYTES, Said, SessionPlan, Sessions, WorktreeFacts,
-    WorktreePlan, World, WorldError, user_message,
+    Candidate, Change, FolderFacts, Held, Push, Referred, Repo, SAY_LIMIT_BYTES, Said, SessionPlan, Sessions,
+    WorktreeFacts, WorktreePlan, World, WorldError, user_message,
 };
 
 /// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
@@ -48,6 +48,8 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     contract.snapshots_the_whole_state();
     contract.gives_snapshots_back();
     contract.keeps_gate_worktrees();
+    contract.has_no_submodules_where_there_are_none();
+    contract.knows_who_moved_a_branch();
     contract.archives();
 }
 
@@ -233,10 +235,14 @@ impl Contract<'_> {
         assert!(!contains(&main, &head).unwrap());
         assert_eq!(self.git.commits_between(self.repo, &main, &head).unwrap(), 1);
         assert_eq!(self.git.commits_between(self.repo, &head, &main).unwrap(), 0);
+        let bases = |one: &Sha, other: &Sha| self.git.merge_bases(self.repo, one, other);
+        assert_eq!(bases(&main, &head).unwrap(), std::slice::from_ref(&main));
+        assert_eq!(bases(&head, &head).unwrap(), std::slice::from_ref(&head));
         assert_ne!(self.git.tree_of(self.repo, &main).unwrap(), self.git.tree_of(self.repo, &head).unwrap());
         let unknown = Sha("0123456789".repeat(4));
         assert!(contains(&head, &unknown).is_err(), "unknown is an error, not `false`");
         assert!(contains(&unknown, &head).is_err());
+        assert!(bases(&unknown, &head).is_err());
         assert!(self.git.commits_between(self.repo, &unknown, &head).is_err());
         assert!(self.git.tree_of(self.repo, &unknown).is_err());
     }
@@ -411,6 +417,33 @@ impl Contract<'_> {
         self.gate("gate", &work);
         assert_eq!(self.facts(&path), at(&work), "it can be made again");
         assert_eq!(self.worker.read_file(&path, "build/cache"), None);
+    }
+
+    fn knows_who_moved_a_branch(&self) {
+        let (path, head) = self.worked("mover", "moved.txt", "1\n");
+        let branch = self.plan("mover", &head).branch.unwrap();
+        let own = |path: &Path, branch: &str| self.git.own_position(self.repo, path, branch).unwrap();
+        assert_eq!(own(&path, &branch), Some(head.clone()));
+        let name = format!("refs/heads/{branch}");
+        self.git.set_ref(self.held, self.repo, &name, &self.trunk(), Some(&head)).unwrap();
+        assert_eq!(own(&path, &branch), Some(head.clone()), "somebody else moved it");
+        self.git.set_ref(self.held, self.repo, &name, &head, Some(&self.trunk())).unwrap();
+        self.worker.write_file(&path, "moved.txt", "2\n");
+        let next = self.worker.commit_all(&path, "Next");
+        assert_eq!(own(&path, &branch), Some(next));
+        assert_eq!(own(&path, "another"), None);
+        assert_eq!(own(&self.path("nowhere"), &branch), None);
+    }
+
+    fn has_no_submodules_where_there_are_none(&self) {
+        let (path, head) = self.worked("whole", "whole.txt", "1\n");
+        let branch = self.plan("whole", &head).branch;
+        for _ in 0..2 {
+            assert_eq!(self.git.check_out_submodules(self.held, self.repo, &path).unwrap(), Referred::There);
+            let facts = WorktreeFacts { branch: branch.clone(), head: head.clone(), dirty: Vec::new() };
+            assert_eq!(self.facts(&path), facts);
+        }
+        assert!(self.git.check_out_submodules(self.held, self.repo, &self.path("nowhere")).is_err());
     }
 
     fn archives(&self) {

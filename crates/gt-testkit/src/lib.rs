@@ -1,4 +1,6 @@
-//! For tests only: the in-memory world, and the contract that it shares with the real one.
+//! For tests only: the in-memory world, the contract that it shares with the real one, and a fake model server for real
+//! coding clients.
 
 pub mod contract;
+pub mod fake_model;
 pub mod sim;

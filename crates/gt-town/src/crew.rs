@@ -57,7 +57,8 @@ pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentS
         decide_once(tx, &Effect::AddCrew { crew: address.clone() }, rig.name())
     })?;
     effects::run_one(town, effect)?;
-    setup::worktree(town, rig, &rig.layout.crew(name), None, &format!("crew-{name}"))?;
+    let held = town.lock(&format!("set-up-crew-{name}"))?;
+    setup::workspace(town, rig, &held, &rig.layout.crew(name), &format!("crew-{name}"))?;
     standing::status(town, &address)
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 
+use crate::back_off::BackOff;
 use crate::convoy;
 use crate::effects::{self, Scope};
 use crate::error::{Error, Result};
 use crate::observed::Observed;
 use crate::port;
-use crate::refinery;
 use crate::retention::{self, Schedule};
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
@@ -44,7 +44,10 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
             .and_then(|rig| witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).map(|_| ()));
         note_state(town, "patrol", &name, patrol)?;
     }
-    standing::patrol(town, &mut memory.observed)?;
+    for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
+        let patrol = standing::patrol(town, &agent, &mut memory.observed);
+        note_state(town, "patrol", &agent.address.to_string(), patrol)?;
+    }
     handle_mail(town)?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
@@ -56,7 +59,7 @@ fn rig_names(town: &Town) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.name.to_string()).collect())
 }
 
-/// Keeps what went wrong with one rig as a condition until it goes well again: it stops no other rig.
+/// Keeps what went wrong with one rig, or one standing agent, as a condition until it goes well again: it stops no other.
 fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<()> {
     let known = town.ledger.read(|view| view.condition(kind, rig).map_err(Error::from))?;
     match (result, known) {
@@ -229,18 +232,37 @@ impl Task {
     }
 
     /// Does it once; answers with whether anything changed.
-    fn turn(self, town: &Town, rig: &Rig, observed: &mut Observed) -> Result<bool> {
-        match self {
-            Self::Refinery => Ok(refinery::run_round(town, rig)?.is_some_and(|round| round.changed())),
-            Self::Remote => run_effects(town, Scope::RemoteOf(rig.name()), observed),
-            Self::SetUp => run_effects(town, Scope::SetUpOf(rig.name()), observed),
-        }
+    fn turn(self, town: &Town, rig: &Rig, past: &mut Past) -> Result<Turn> {
+        past.observed.tick(town.world().clock().monotonic());
+        let scope = match self {
+            Self::Refinery => {
+                let round = past.back_off.round(town, rig, &mut past.observed)?;
+                return Ok(round.map_or(Turn::Paused, |round| Turn::Done { changed: round.changed() }));
+            }
+            Self::Remote => Scope::RemoteOf(rig.name()),
+            Self::SetUp => Scope::SetUpOf(rig.name()),
+        };
+        Ok(Turn::Done { changed: effects::run_all(town, scope, &mut past.observed)? > 0 })
     }
 }
 
-fn run_effects(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result<bool> {
-    observed.tick(town.world().clock().monotonic());
-    Ok(effects::run_all(town, scope, observed)? > 0)
+/// What a thread knows of its turns before.
+#[derive(Debug, Default)]
+struct Past {
+    observed: Observed,
+    back_off: BackOff,
+}
+
+/// How one turn went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It went well.
+    Done {
+        /// Whether there may be more to do.
+        changed: bool,
+    },
+    /// It failed lately, and was not tried.
+    Paused,
 }
 
 impl Hands {
@@ -306,15 +328,17 @@ fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
 }
 
 fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
-    let (mut seen, mut observed) = (0, Observed::default());
+    let (mut seen, mut past) = (0, Past::default());
     while !stop.load(Ordering::SeqCst) {
         // The settings are read anew: a person may have changed them.
         let turn = match town.rig(rig) {
             Err(Error::UnknownRig { .. }) => return,
-            rig => rig.and_then(|rig| task.turn(town, &rig, &mut observed)),
+            rig => rig.and_then(|rig| task.turn(town, &rig, &mut past)),
         };
-        let changed = matches!(turn, Ok(true));
-        if let Err(error) = note_state(town, task.name(), rig, turn.map(|_| ())) {
+        let changed = matches!(turn, Ok(Turn::Done { changed: true }));
+        if matches!(turn, Ok(Turn::Paused)) {
+            // What is said of the last turn stays so.
+        } else if let Err(error) = note_state(town, task.name(), rig, turn.map(|_| ())) {
             note_error(town, &format!("{} {rig}", task.name()), &error);
         }
         if changed {

@@ -21,6 +21,7 @@ use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::seat;
 use crate::setup;
+use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
 use crate::world::{Held, SessionState, WorktreePlan};
@@ -157,13 +158,12 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             Effect::FetchBase { attempt } if limits::is_parked_for(view, *attempt)? => false,
+            Effect::StartSession { incarnation } if is_parked(view, incarnation)? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
             Effect::StartSession { incarnation } => match attempt_of(view, incarnation)? {
-                Some(attempt) => {
-                    !limits::is_parked(view, &attempt.agent)? && readiness::may_start(town, view, &attempt, observed)?
-                }
+                Some(attempt) => readiness::may_start(town, view, &attempt, observed)?,
                 None => true,
             },
             // Nobody is in the worktree any more, and that is recorded.
@@ -180,8 +180,13 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
 }
 
 fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
-    let attempt = view.incarnation(incarnation)?.and_then(|incarnation| incarnation.attempt());
+    let incarnation = view.incarnation(incarnation)?;
+    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
     Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
+}
+
+fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    Ok(attempt_of(view, incarnation)?.map(|attempt| limits::is_parked(view, &attempt.agent)).transpose()? == Some(true))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
@@ -267,10 +272,15 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
         Effect::FetchBase { attempt } => fetch_base(town, *attempt, held),
         Effect::Fetch { rig } => {
             let rig = town.rig(rig.as_str())?;
-            Ok(Outcome::Fetched { fetched: remote::fetch(town, &rig, held)?, base: None })
+            let fetched = remote::fetch(town, &rig, held)?;
+            if rig.settings.worktree.lfs {
+                // For workers who go on from the new trunk: they have no credentials. What is missing is theirs to see.
+                repo.fetch_large_files(held, &rig.layout.repo(), &fetched.trunk(&rig)?)?;
+            }
+            Ok(Outcome::Fetched { fetched, base: None })
         }
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
-        Effect::SetUp { attempt } => set_up(town, *attempt),
+        Effect::SetUp { attempt } => set_up(town, *attempt, held),
         Effect::StartSession { incarnation } => start_session(town, incarnation),
         Effect::EndSession { incarnation } => {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
@@ -366,13 +376,12 @@ fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
     })
 }
 
-fn set_up(town: &Town, attempt: AttemptId) -> Result<Outcome> {
+fn set_up(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
     if !attempt.is_hooked() {
         return Ok(Outcome::Moot);
     }
-    let path = rig.layout.worktree(&attempt.worker);
-    setup::worktree(town, &rig, &path, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))?;
+    setup::worktree(town, &rig, held, &attempt)?;
     Ok(Outcome::Done)
 }
 
@@ -528,6 +537,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
         (Effect::ArchiveCrew { crew }, Outcome::Done) => {
             if let Some(agent) = tx.agent(crew)? {
                 tx.remove_agent(&agent)?;
+                standing::forget(tx, crew)?;
             }
         }
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::settings::Gate;
+use crate::setup;
 use crate::town::{Rig, Town};
 use crate::worker_env;
-use crate::world::{ContainedCommand, RunEnd, World};
+use crate::world::{ContainedCommand, Held, RunEnd, World};
 
 /// What a run of all gates gave.
 #[derive(Clone, Debug, Serialize)]
@@ -48,6 +49,39 @@ impl GatesRun {
     pub fn took_ms(&self) -> u64 {
         self.gates.iter().map(|gate| gate.took_ms).sum()
     }
+}
+
+/// What is said of a commit: the gates' word, or what it refers to and nobody has, which may come yet.
+pub enum Tested {
+    /// The gates were run.
+    Run(GatesRun),
+    /// They could not be: this is missing.
+    Missing(String),
+}
+
+impl Tested {
+    /// As a run: what is missing counts as red.
+    pub fn into_run(self) -> GatesRun {
+        let red = |failure| GateRun {
+            name: "set-up".to_owned(),
+            passed: false,
+            failure: Some(failure),
+            took_ms: 0,
+            log: String::new(),
+        };
+        match self {
+            Self::Run(run) => run,
+            Self::Missing(why) => GatesRun { gates: vec![red(why)] },
+        }
+    }
+}
+
+/// Sets a gate worktree up that was put at a commit, and runs the rig's gates in it.
+pub fn test(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str) -> Result<Tested> {
+    Ok(match setup::gate_worktree(town, rig, held, folder)? {
+        Some(missing) => Tested::Missing(missing),
+        None => Tested::Run(run(town, rig, folder, label)?),
+    })
 }
 
 /// Runs a rig's gates in `folder`, in order, up to the first red one. `label` names the logs.

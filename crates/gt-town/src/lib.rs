@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod archive;
+pub mod back_off;
 pub mod beads;
 pub mod boot;
 pub mod convoy;

@@ -1,6 +1,7 @@
 //! Looking at a town: its status, why a thing is as it is, and whether all is well.
 
 use gt_model::bead::{Bead, Status};
+use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
@@ -113,14 +114,14 @@ const FOR_A_PERSON: &[&str] = &[
     "feed",
     "paused",
     "deacon",
+    readiness::WORKER_CONDITION,
+    readiness::KIND_CONDITION,
     "limit",
     "login",
     "asks",
     "long-tool",
     standing::GAVE_UP,
     standing::UNHEARD,
-    readiness::WORKER_CONDITION,
-    readiness::KIND_CONDITION,
 ];
 
 /// The town's status.
@@ -136,8 +137,8 @@ pub fn status(town: &Town) -> Result<TownStatus> {
         Ok(TownStatus {
             deacon,
             needs_you,
-            agents: standing::all_in(town, view)?,
             rigs: rigs.iter().map(|rig| rig_status(town, rig)).collect(),
+            agents: standing::all_in(town, view)?,
             workers,
             queue: queue(view, &rigs, None, false)?,
             ready: view.ready(now, None, None)?.len(),
@@ -253,7 +254,12 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
         let bead = crate::beads::require(view, &id)?;
         let attempts = view.attempts_on(&id)?;
         let items = queue(view, &rigs, None, true)?.into_iter().filter(|item| item.mr.bead == id).collect::<Vec<_>>();
-        let effects: Vec<_> = view.open_effects()?.into_iter().filter(|e| e.bead.as_ref() == Some(&id)).collect();
+        let lands = |row: &EffectRow| match &row.effect {
+            Effect::Land { landing } => items.iter().any(|item| item.mr.landing == Some(*landing)),
+            _ => false,
+        };
+        let open = view.open_effects()?.into_iter();
+        let effects: Vec<_> = open.filter(|row| row.bead.as_ref() == Some(&id) || lands(row)).collect();
         let held = view.is_held(now, &id)?;
         let blockers = view.blockers(&id)?;
         let conditions = view.conditions()?.into_iter().filter(|c| concerns(c, &id, &items)).collect::<Vec<_>>();
@@ -289,7 +295,7 @@ fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> R
         return Ok((format!("{id} is on the hook of {}: {}", attempt.address(), doing(town, view, attempt)?), None));
     }
     if let Some(item) = why.merge_requests.iter().find(|item| item.mr.ended_at.is_none()) {
-        return Ok(queue_answer(item));
+        return Ok(queue_answer(item, &why.effects));
     }
     if let Some(condition) = why.conditions.iter().find(|c| c.kind == "quarantine") {
         let next = format!("look at it, then: gt sling {id} <rig>");
@@ -308,14 +314,19 @@ fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> R
     Ok((format!("{id} is ready"), Some(format!("gt sling {id} <rig>"))))
 }
 
-fn queue_answer(item: &QueueItem) -> (String, Option<String>) {
+fn queue_answer(item: &QueueItem, effects: &[EffectRow]) -> (String, Option<String>) {
     let id = &item.mr.id;
+    let landing = effects.iter().find(|row| matches!(row.effect, Effect::Land { .. }));
     match &item.status {
         MrStatus::Waiting => (format!("{id} waits for its turn in the merge queue of {}", item.mr.rig), None),
         MrStatus::NeedsApproval => {
             (format!("{id} is green and waits for a person"), Some(format!("gt mq approve {id}")))
         }
         MrStatus::Held(why) => (format!("{id} is held: {why}"), Some(format!("gt mq approve {id} tries it again"))),
+        MrStatus::Landing if landing.is_some_and(|row| row.last_error.is_some()) => {
+            let next = "gt refinery run --once tries it now".to_owned();
+            (format!("{id} is landing: {}", landing.map(waiting_for).unwrap_or_default()), Some(next))
+        }
         MrStatus::Landing => (format!("{id} is landing"), None),
         MrStatus::Ended(end) => (format!("{id} is over: {}", end.as_str()), None),
     }

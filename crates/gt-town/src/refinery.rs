@@ -10,18 +10,18 @@ use gt_model::protocol::Message;
 use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackEntry};
 use serde::Serialize;
 
+use crate::back_off;
 use crate::convoy;
 use crate::done;
 use crate::error::{Error, Result};
-use crate::gates;
+use crate::gates::{self, Tested};
 use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
 use crate::post;
 use crate::remote;
 use crate::settings::{LandStyle, LandingPolicy};
-use crate::setup;
 use crate::sling::{Before, Crew, clear_away, hand_out};
 use crate::town::{Caller, Rig, Town};
-use crate::world::{Candidate, Push};
+use crate::world::{Candidate, Held, Push, Referred};
 
 /// Merge requests that one stack may have.
 const STACK_LIMIT: usize = 16;
@@ -87,19 +87,21 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
 
 /// One round for a rig. `None` where another refinery is at work on it.
 pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
-    let Some(_turn) = town.try_lock(&format!("refinery-{}", rig.name()))? else { return Ok(None) };
-    let mut refinery =
-        Refinery { town, rig, actor: Address::Refinery(rig.name().clone()).to_string(), round: Round::default() };
+    let Some(turn) = town.try_lock(&format!("refinery-{}", rig.name()))? else { return Ok(None) };
+    let actor = Address::Refinery(rig.name().clone()).to_string();
+    let mut refinery = Refinery { town, rig, turn: &turn, actor, round: Round::default() };
     refinery.run()?;
     Ok(Some(refinery.round))
 }
 
-/// Forgets that the trunk was red, so that its gates run again. A person's word.
-pub fn forget_red_trunk(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
+/// Forgets that the trunk was red, so that its gates run again, and that rounds failed, so that the next is tried at
+/// once. A person's word.
+pub fn forget_failures(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
     town.ledger.write(&caller.name(), "refinery run", |tx| {
         if tx.clear("trunk-red", rig.name().as_str())? {
             tx.forget_red_verdicts(rig.name())?;
         }
+        tx.clear(back_off::CONDITION, rig.name().as_str())?;
         Ok(())
     })
 }
@@ -107,6 +109,8 @@ pub fn forget_red_trunk(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
 struct Refinery<'t> {
     town: &'t Town,
     rig: &'t Rig,
+    /// The right to the gate worktree.
+    turn: &'t Held,
     actor: String,
     round: Round,
 }
@@ -319,15 +323,19 @@ impl Refinery<'_> {
             let held = self.town.lock(&self.rig.repo_lock())?;
             self.town.world().repo().reset_gate_worktree(&held, &self.rig.layout.repo(), &folder, commit)?;
         }
-        setup::gate_worktree(self.town, self.rig, &folder)?;
-        let run = gates::run(self.town, self.rig, &folder, commit.short())?;
+        let tested = gates::test(self.town, self.rig, self.turn, &folder, commit.short())?;
+        // What is missing may come yet, with the same tree.
+        let lasts = matches!(tested, Tested::Run(_));
+        let run = tested.into_run();
         let verdict = Verdict {
             passed: run.passed(),
             failure: run.failure(),
             log: run.gates.last().map(|gate| gate.log.clone()).unwrap_or_default(),
             took_ms: run.took_ms(),
         };
-        self.write("verdict", |tx| tx.set_verdict(self.rig.name(), tree, &hash, &verdict).map_err(Error::from))?;
+        if lasts {
+            self.write("verdict", |tx| tx.set_verdict(self.rig.name(), tree, &hash, &verdict).map_err(Error::from))?;
+        }
         Ok(verdict)
     }
 
@@ -500,12 +508,12 @@ enum LandingEnd {
     Landed(remote::Fetched),
     /// The trunk is not where it must be: build anew on where it is now.
     TrunkMoved,
-    /// The remote said no, and why.
+    /// The remote said no, or lacks what would have to be there, and why.
     Refused(String),
 }
 
 /// Moves the remote's trunk, unless it has happened; merged is only what the fetched trunk contains.
-fn push(town: &Town, rig: &Rig, landing: &Landing, held: &crate::world::Held) -> Result<LandingEnd> {
+fn push(town: &Town, rig: &Rig, landing: &Landing, held: &Held) -> Result<LandingEnd> {
     let repo = town.world().repo();
     let path = rig.layout.repo();
     let before = remote::fetch(town, rig, held)?;
@@ -515,6 +523,12 @@ fn push(town: &Town, rig: &Rig, landing: &Landing, held: &crate::world::Held) ->
     }
     if trunk != landing.onto {
         return Ok(LandingEnd::TrunkMoved);
+    }
+    // A push runs no hooks, so git-lfs would not see it: the trunk would have pointers to nothing.
+    if rig.settings.worktree.lfs
+        && let Referred::Missing(why) = repo.push_large_files(held, &path, &landing.tip)?
+    {
+        return Ok(LandingEnd::Refused(why));
     }
     match repo.push(held, &path, &landing.target, &landing.tip, Some(&landing.onto))? {
         Push::Moved => return Ok(LandingEnd::TrunkMoved),

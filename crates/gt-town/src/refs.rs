@@ -23,8 +23,8 @@ pub struct Foreign {
     pub to: Option<Sha>,
 }
 
-/// Compares the refs of a rig with what we wrote. Workers' own branches may be anywhere, their stash too; a pinned
-/// head must be where we put it; nothing else belongs there.
+/// Compares the refs of a rig with what we wrote. A live worker's branch must be where its own worktree's git put it, and
+/// may be anywhere once that is gone; a pinned head must be where we put it; nothing else belongs there but the stash.
 pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let (branches, pins) = town.ledger.read(|view| {
@@ -51,7 +51,38 @@ pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
             foreign.push(Foreign { found: refs.get(&name).cloned(), name, to: Some(head) });
         }
     }
+    foreign.extend(moved_branches(town, rig)?);
     Ok(foreign)
+}
+
+/// Branches of live workers that are elsewhere than their own worktree's git put them.
+fn moved_branches(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
+    let before = astray(town, rig)?;
+    if before.is_empty() {
+        return Ok(before);
+    }
+    // A commit that is just being made shows so for a moment: git writes down where a branch goes before it moves it.
+    town.world().clock().pause(SETTLING);
+    let after = astray(town, rig)?;
+    Ok(before.into_iter().filter(|branch| after.contains(branch)).collect())
+}
+
+/// How long a change of a ref may take between its parts, many times over.
+const SETTLING: Duration = Duration::from_millis(200);
+
+fn astray(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let present = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
+    let refs = repo.refs(&path)?;
+    let mut astray = Vec::new();
+    for attempt in present.iter().filter(|attempt| &attempt.rig == rig.name() && attempt.archived_at.is_none()) {
+        let name = format!("refs/heads/{}", attempt.branch);
+        let own = repo.own_position(&path, &rig.layout.worktree(&attempt.worker), &attempt.branch)?;
+        if own.is_some() && refs.get(&name) != own.as_ref() {
+            astray.push(Foreign { found: refs.get(&name).cloned(), name, to: own });
+        }
+    }
+    Ok(astray)
 }
 
 fn pinned_by(effect: &Effect) -> Option<String> {

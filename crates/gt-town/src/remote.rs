@@ -1,14 +1,16 @@
 //! The rig's remote: fetching it, and noticing what a worker put there behind the refinery's back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use gt_model::id::{RigName, Sha};
 
+use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
-use crate::ledger::Tx;
+use crate::ledger::{AttemptOutcome, Tx};
 use crate::reading;
 use crate::town::{Rig, Town};
-use crate::world::Held;
+use crate::world::{Held, Repo};
 
 /// What a fetch found.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
 }
 
 /// Which workers' commits are on branches of the remote that moved. Every landing of ours is a commit of its own, so
-/// a worker's own commit never comes there by us.
+/// a worker's own commit never comes there by us; nor does anything that was built upon one.
 fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> Result<Vec<String>> {
     let (known, attempts, landed) = town.ledger.read(|view| {
         let mut attempts = view.attempts_of_rig(rig.name())?;
@@ -65,26 +67,20 @@ fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> 
     if moved.is_empty() || attempts.is_empty() {
         return Ok(Vec::new());
     }
-    let repo = town.world().repo();
-    let path = rig.layout.repo();
-    let refs = repo.refs(&path)?;
+    let refs = town.world().repo().refs(&rig.layout.repo())?;
+    let search = Search { repo: town.world().repo(), path: rig.layout.repo(), known, landed };
     let mut foreign = Vec::new();
     for attempt in &attempts {
-        let own = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
-        let (Some(own), Some(base)) = (own, attempt.base.as_ref()) else { continue };
-        // Rebased onto a landing of ours before that was recorded, with nothing of its own yet.
-        if landed.contains(own) {
-            continue;
-        }
-        let on_base = repo.contains(&path, base, own)?;
-        for (branch, sha) in moved.iter().filter(|_| !on_base) {
-            let was_there = match known.get(*branch) {
-                Some(before) => repo.contains(&path, before, own)?,
-                None => false,
-            };
-            if !was_there && repo.contains(&path, sha, own)? {
+        let branch = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
+        let Some(base) = attempt.base.as_ref() else { continue };
+        // A snapshot's history has what the worker has rewritten since.
+        let saved = refs.get(&snapshot_ref(attempt)).filter(|_| attempt.outcome != Some(AttemptOutcome::Landed));
+        let heads: BTreeSet<&Sha> = branch.into_iter().chain(saved).collect();
+        for (name, at) in &moved {
+            let mut found = heads.iter().map(|head| search.own_commit(base, head, at));
+            if let Some(own) = found.find_map(Result::transpose).transpose()? {
                 foreign.push(format!(
-                    "the remote's branch {branch} got commit {} of {}, which the refinery did not land",
+                    "the remote's branch {name} got commit {} of {}, which the refinery did not land",
                     own.short(),
                     attempt.branch
                 ));
@@ -92,4 +88,38 @@ fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> 
         }
     }
     Ok(foreign)
+}
+
+/// The search for workers' commits on the remote.
+struct Search<'r> {
+    repo: &'r dyn Repo,
+    path: PathBuf,
+    /// Where the remote's branches were when last looked at.
+    known: BTreeMap<String, Sha>,
+    /// The commits by which work landed.
+    landed: BTreeSet<Sha>,
+}
+
+impl Search<'_> {
+    /// A commit that a worker made on `base` on the way to `head`, and that a branch of the remote has now.
+    fn own_commit(&self, base: &Sha, head: &Sha, at: &Sha) -> Result<Option<Sha>> {
+        // What both have, and the base has not, the worker made; or it took that over from the trunk as it was known.
+        for shared in self.repo.merge_bases(&self.path, head, at)? {
+            let others = [base].into_iter().chain(self.known.values()).chain(&self.landed);
+            let ours = self.in_history_of_any(others, &shared)?;
+            if !ours {
+                return Ok(Some(shared));
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_history_of_any<'s>(&self, heads: impl Iterator<Item = &'s Sha>, commit: &Sha) -> Result<bool> {
+        for head in heads {
+            if head == commit || self.repo.contains(&self.path, head, commit)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }

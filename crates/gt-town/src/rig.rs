@@ -6,7 +6,7 @@ use gt_model::id::{RigName, Sha};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::gates::{self, GatesRun};
+use crate::gates::{self, GatesRun, Tested};
 use crate::ledger::{Agent, View};
 use crate::reading;
 use crate::settings::{Gate, RigSettings, WorktreeSettings};
@@ -368,7 +368,7 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>
 
 fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
     // The refinery's own turn: it uses the same worktree.
-    let _turn = town.lock(&format!("refinery-{}", rig.name()))?;
+    let turn = town.lock(&format!("refinery-{}", rig.name()))?;
     let folder = rig.layout.gate_worktree();
     {
         let held = town.lock(&rig.repo_lock())?;
@@ -377,8 +377,7 @@ fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
             refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
         town.world().repo().reset_gate_worktree(&held, &rig.layout.repo(), &folder, trunk)?;
     }
-    setup::gate_worktree(town, rig, &folder)?;
-    gates::run(town, rig, &folder, "proof")
+    gates::test(town, rig, &turn, &folder, "proof").map(Tested::into_run)
 }
 
 /// Takes a hold off a rig; if it has gates, they must be green on the trunk first.

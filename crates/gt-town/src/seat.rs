@@ -11,7 +11,7 @@ use crate::ledger::{Agent, Attempt, Holder, Incarnation};
 use crate::prompt;
 use crate::sandbox;
 use crate::sessions;
-use crate::settings::RuntimeChoice;
+use crate::settings::{PermissionMode, RuntimeChoice, Sandbox};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionPlan;
@@ -103,15 +103,20 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{}.{secret}", incarnation.id));
     env.insert("GT_ADDRESS".to_owned(), seat.address.to_string());
     let runtime = sessions::choose(town, seat.rig.as_ref(), seat.runtime, &env)?;
-    let settings = seat.rig.as_ref().map(|rig| rig.settings.clone()).unwrap_or_default();
+    // What is around workers is not around those who look after them.
+    let (mode, sandbox) = match (&seat.rig, &incarnation.holder) {
+        (Some(rig), Holder::Attempt(_)) => (launch::mode(&rig.settings), rig.settings.sandbox),
+        (Some(rig), Holder::Agent(_)) => (rig.settings.trust, Sandbox::None),
+        (None, _) => (PermissionMode::AcceptEdits, Sandbox::None),
+    };
     let launch = Launch {
         preset: &preset,
         incarnation: &incarnation.id,
         secret,
         prompt: &seat.prompt,
         runtime,
-        mode: launch::mode(&settings),
-        allowed: &launch::rig_commands(&settings),
+        mode,
+        allowed: &seat.rig.as_ref().map_or(Vec::new(), |rig| launch::rig_commands(&rig.settings)),
     };
     let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
     let plan = SessionPlan {
@@ -123,8 +128,10 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
         runtime,
         input,
     };
-    match (&seat.rig, &seat.address) {
-        (Some(rig), Address::Polecat(_, worker)) => sandbox::around(town, rig, worker, plan),
+    match (&seat.address, &seat.rig) {
+        (Address::Polecat(_, worker), Some(rig)) if sandbox != Sandbox::None => {
+            sandbox::around(town, rig, worker.as_str(), plan)
+        }
         _ => Ok(plan),
     }
 }

@@ -371,6 +371,11 @@ fn is_default_gate_timeout(seconds: &u64) -> bool {
     *seconds == default_gate_timeout()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Variables for a rig's workers and gates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -399,6 +404,12 @@ pub struct WorktreeSettings {
     /// Where they are copied from: the overseer's checkout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    /// Whether submodules are checked out, recursively.
+    #[serde(skip_serializing_if = "is_false")]
+    pub submodules: bool,
+    /// Whether the project has large files that git-lfs holds.
+    #[serde(skip_serializing_if = "is_false")]
+    pub lfs: bool,
     /// Megabytes that must be free before a worktree is set up; 0: any.
     pub min_free_disk_mb: u64,
 }
@@ -411,6 +422,8 @@ impl Default for WorktreeSettings {
             copy: Vec::new(),
             clone: Vec::new(),
             from: None,
+            submodules: false,
+            lfs: false,
             min_free_disk_mb: 0,
         }
     }
@@ -419,7 +432,9 @@ impl Default for WorktreeSettings {
 impl WorktreeSettings {
     /// Whether anything is to be done at all.
     pub fn is_empty(&self) -> bool {
-        self.setup.is_none() && self.copy.is_empty() && self.clone.is_empty() && self.min_free_disk_mb == 0
+        let nothing_from_git = !self.submodules && !self.lfs;
+        let nothing_copied = self.copy.is_empty() && self.clone.is_empty();
+        self.setup.is_none() && nothing_copied && nothing_from_git && self.min_free_disk_mb == 0
     }
 }
 

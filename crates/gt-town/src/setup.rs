@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::ledger::Attempt;
 use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
 use crate::worker_env;
-use crate::world::{ContainedCommand, RunEnd};
+use crate::world::{ContainedCommand, Held, Referred, RunEnd};
 
 /// Files whose content decides whether a gate worktree's set-up is still good.
 const LOCK_FILES: &[&str] = &[
@@ -32,35 +33,84 @@ pub fn propose(town: &Town, folder: &Path, checkout: Option<&Path>) -> WorktreeS
     if disk.exists(&folder.join("package-lock.json")) {
         settings.setup = Some("npm ci".to_owned());
     }
+    settings.submodules = disk.exists(&folder.join(".gitmodules"));
+    settings.lfs = has_large_files(town, folder);
     let Some(checkout) = checkout else { return settings };
     let only_there = |name: &str| disk.exists(&checkout.join(name)) && !disk.exists(&folder.join(name));
     settings.copy = [".env"].into_iter().filter(|name| only_there(name)).map(str::to_owned).collect();
     if settings.setup.is_none() && only_there("node_modules") {
         settings.clone.push("node_modules".to_owned());
     }
-    if !settings.is_empty() {
+    if !(settings.copy.is_empty() && settings.clone.is_empty() && settings.setup.is_none()) {
         settings.from = Some(checkout.to_owned());
     }
     settings
 }
 
-/// Sets a worker's worktree up: copies what is to be copied, then runs the rig's command. Done again, it copies
-/// nothing that is there, and runs the command again.
-pub fn worktree(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {
-    require_free_disk(town, rig, folder)?;
-    copy_in(town, rig, folder)?;
-    run(town, rig, folder, slot, label)
+/// Whether git hands files of the project to git-lfs. What can't be read is looked at by whoever reads it next.
+fn has_large_files(town: &Town, folder: &Path) -> bool {
+    let attributes = town.world().disk().read(&folder.join(".gitattributes")).ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&attributes).into_owned();
+    text.lines().any(|line| !line.starts_with('#') && line.split_whitespace().any(|word| word == "filter=lfs"))
 }
 
-/// Sets the gate worktree up, unless it was set up with the same command and the same lock files before.
-pub fn gate_worktree(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
+/// Sets a worker's worktree up: fetches what its commit merely refers to, copies what is to be copied, then runs the
+/// rig's command. Done again, it copies nothing that is there, and runs the command again.
+pub fn worktree(town: &Town, rig: &Rig, held: &Held, attempt: &Attempt) -> Result<()> {
+    let folder = rig.layout.worktree(&attempt.worker);
+    require_free_disk(town, rig, &folder)?;
+    if let Some(missing) = fetch_referred(town, rig, held, &folder)?
+        // Work that was sent back for that very reason is the worker's to mend.
+        && attempt.started_from.is_none()
+    {
+        return Err(Error::refused(missing, "look at the trunk, then: gt doctor --retry"));
+    }
+    copy_in(town, rig, &folder)?;
+    run(town, rig, &folder, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))
+}
+
+/// Sets a crew's workspace up likewise.
+pub fn workspace(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str) -> Result<()> {
+    require_free_disk(town, rig, folder)?;
+    if let Some(missing) = fetch_referred(town, rig, held, folder)? {
+        return Err(Error::refused(missing, "look at the trunk, then add the workspace again"));
+    }
+    copy_in(town, rig, folder)?;
+    run(town, rig, folder, None, label)
+}
+
+/// Sets the gate worktree up; its command is not run if it was with the same lock files before. Answers with what the
+/// commit refers to and nobody has, if it does: then it can't be green.
+pub fn gate_worktree(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<String>> {
+    if let Some(missing) = fetch_referred(town, rig, held, folder)? {
+        return Ok(Some(missing));
+    }
     let key = key(town, rig, folder)?;
     let path = folder.with_file_name(KEY_FILE);
-    if town.world().disk().read(&path)?.as_deref() == Some(key.as_bytes()) {
-        return Ok(());
+    if town.world().disk().read(&path)?.as_deref() != Some(key.as_bytes()) {
+        require_free_disk(town, rig, folder)?;
+        copy_in(town, rig, folder)?;
+        run(town, rig, folder, None, "gate")?;
+        town.world().disk().write(&path, key.as_bytes())?;
     }
-    worktree(town, rig, folder, None, "gate")?;
-    Ok(town.world().disk().write(&path, key.as_bytes())?)
+    Ok(None)
+}
+
+/// Submodules and the contents of large files, where the rig has such. Answers with what nobody has.
+fn fetch_referred(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<String>> {
+    let settings = &rig.settings.worktree;
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    if settings.submodules
+        && let Referred::Missing(why) = repo.check_out_submodules(held, &path, folder)?
+    {
+        return Ok(Some(format!("its submodules can't be checked out: {why}")));
+    }
+    if settings.lfs
+        && let Referred::Missing(why) = repo.pull_large_files(held, &path, folder)?
+    {
+        return Ok(Some(format!("its large files are not at the remote: {why}")));
+    }
+    Ok(None)
 }
 
 fn key(town: &Town, rig: &Rig, folder: &Path) -> Result<String> {

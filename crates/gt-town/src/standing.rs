@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
+use crate::limits;
 use crate::observed::Observed;
 use crate::seat;
 use crate::town::{Caller, Town};
@@ -200,18 +201,23 @@ fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionStat
     }
 }
 
-/// One patrol over all standing agents. Those of a town that nobody started any in cost one query.
-pub fn patrol(town: &Town, observed: &mut Observed) -> Result<()> {
-    for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
-        record_ends(town, &Address::Deacon.to_string(), &agent)?;
-        let incarnations = town.ledger.read(|view| view.incarnations_of_agent(&agent.address).map_err(Error::from))?;
-        let verdict = judge(town, &agent, &incarnations, observed)?;
-        note_unknown(town, &agent, &verdict, observed)?;
-        act(town, &agent, &incarnations, &verdict)?;
-        match (incarnations.last(), &verdict) {
-            (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, &agent, newest, observed)?,
-            _ => wake::note(town, &agent, None)?,
-        }
+/// One patrol: makes an agent be as a person said last.
+pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()> {
+    record_ends(town, &Address::Deacon.to_string(), agent)?;
+    let incarnations = town.ledger.read(|view| view.incarnations_of_agent(&agent.address).map_err(Error::from))?;
+    let verdict = judge(town, agent, &incarnations, observed)?;
+    note_unknown(town, agent, &verdict, observed)?;
+    act(town, agent, &incarnations, &verdict)?;
+    match (incarnations.last(), &verdict) {
+        (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, agent, newest, observed),
+        _ => wake::note(town, agent, None),
+    }
+}
+
+/// Takes back what is said to be wrong with an agent that is no more.
+pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
+    for kind in [GAVE_UP, UNHEARD, "unknown", "patrol"] {
+        tx.clear(kind, &address.to_string())?;
     }
     Ok(())
 }
@@ -292,6 +298,9 @@ fn deaths(view: &View<'_>, counted: &[&Incarnation]) -> Result<u32> {
     let mut deaths = 0;
     for incarnation in counted.iter().rev() {
         let Some(exit) = incarnation.exit.as_ref().filter(|exit| !was_taken_down(exit)) else { continue };
+        if view.reactions(&incarnation.id)?.spared().is_some() {
+            continue;
+        }
         if exit.code == Some(0) && view.mails_delivered_to(&incarnation.id)? > 0 {
             break;
         }
@@ -348,6 +357,7 @@ fn act(town: &Town, agent: &Agent, incarnations: &[Incarnation], verdict: &Stand
     };
     let newest = incarnations.last();
     match verdict {
+        Standing::Due if is_parked(town, agent)? => Ok(()),
         Standing::Due => keep(&|tx, agent| if agent.is_wanted() { begin(tx, agent) } else { Ok(()) }),
         Standing::Stopping if !ends_already(town, newest)? => keep(&|tx, agent| match agent.is_wanted() {
             true => Ok(()),
@@ -366,6 +376,12 @@ fn act(town: &Town, agent: &Agent, incarnations: &[Incarnation], verdict: &Stand
         | Standing::BackingOff
         | Standing::Unknown(_) => Ok(()),
     }
+}
+
+/// Whether the account of an agent's kind is at a limit: nothing is started on it until that is over.
+fn is_parked(town: &Town, agent: &Agent) -> Result<bool> {
+    let kind = wanted_kind(town, agent)?;
+    town.ledger.read(|view| limits::is_parked(view, &kind))
 }
 
 fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {

@@ -89,8 +89,11 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
         witness.act(attempt, &found, &verdict)?;
         match verdict {
             Verdict::NotReady(failure) => {
-                let newest = town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?.pop()))?;
-                failing.push(NotReady { attempt, incarnation: newest.map(|newest| newest.id), failure });
+                failing.push(NotReady {
+                    attempt,
+                    incarnation: found.newest().map(|newest| newest.id.clone()),
+                    failure,
+                });
             }
             Verdict::Starting => starting.push(attempt),
             _ => {}

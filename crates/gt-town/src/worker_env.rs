@@ -38,25 +38,11 @@ pub fn environment(
     preset: Option<&AgentPreset>,
     slot: Option<u32>,
 ) -> BTreeMap<String, String> {
-    let mut env = base(town, preset, rig.map_or(&[], |rig| &rig.settings.env.pass));
-    // Gates and the like get the number behind the last worker's, so that nobody shares a port or a database.
-    let slot = slot.unwrap_or(town.settings.max_polecats).to_string();
-    let set = rig.iter().flat_map(|rig| &rig.settings.env.set);
-    env.extend(set.map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
-    env
-}
-
-/// The environment of an agent of the town's that belongs to no rig.
-pub fn of_town(town: &Town, preset: Option<&AgentPreset>) -> BTreeMap<String, String> {
-    base(town, preset, &[])
-}
-
-fn base(town: &Town, preset: Option<&AgentPreset>, more: &[String]) -> BTreeMap<String, String> {
     let outer = &town.outside.env;
     let mut env: BTreeMap<String, String> = BTreeMap::new();
     let passed = ALLOWED.iter().map(|name| (*name).to_owned());
     let passed = passed.chain(outer.keys().filter(|name| name.starts_with("LC_")).cloned());
-    let passed = passed.chain(more.iter().cloned());
+    let passed = passed.chain(rig.iter().flat_map(|rig| rig.settings.env.pass.iter().cloned()));
     let passed = passed.chain(preset.iter().flat_map(|p| p.env_pass.iter().cloned()));
     let keys: &[String] = preset.map_or(&[], |p| &p.api_keys);
     let pays_by_key = preset.is_some_and(|p| p.auth == Some(Auth::ApiKey));
@@ -70,6 +56,10 @@ fn base(town: &Town, preset: Option<&AgentPreset>, more: &[String]) -> BTreeMap<
     env.insert("PATH".to_owned(), path(town));
     env.insert("GT_TOWN".to_owned(), town.layout.root.display().to_string());
     env.extend(preset.iter().flat_map(|p| p.env.clone()));
+    // Gates and the like get the number behind the last worker's, so that nobody shares a port or a database.
+    let slot = slot.unwrap_or(town.settings.max_polecats).to_string();
+    let set = rig.iter().flat_map(|rig| &rig.settings.env.set);
+    env.extend(set.map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
     env
 }
 

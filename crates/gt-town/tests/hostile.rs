@@ -156,6 +156,8 @@ impl Scene {
 mod keep;
 #[path = "hostile/refinery_races.rs"]
 mod refinery_races;
+#[path = "hostile/remote_away.rs"]
+mod remote_away;
 #[path = "hostile/rigs.rs"]
 mod rigs;
 #[path = "hostile/runtimes.rs"]

@@ -319,3 +319,92 @@ fn f22_a_push_past_the_rules_holds_the_rig() {
     assert!(scene.conditions().contains(&"rig-held:vt".to_owned()), "{:?}", scene.conditions());
     assert_eq!(scene.trunk(), trunk, "nothing lands while a person has not looked");
 }
+
+#[test]
+fn f22_another_workers_branch_that_was_moved_past_the_rules_is_put_back() {
+    let mut scene = scene();
+    let (_, mover, path) = scene.sling("Moves");
+    let (_, owner, others) = scene.sling("Is moved");
+    let (_, third, detached) = scene.sling("Tries out");
+    scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
+    scene.sh(&others, "echo 2 > two && git add -A && git commit -qm two && git commit -q --amend -m Two");
+    let (stray, work) = (scene.sh(&path, "git rev-parse HEAD"), scene.sh(&others, "git rev-parse HEAD"));
+    // What a worker does with its own branch is its own, wherever HEAD is meanwhile.
+    scene.sh(
+        &detached,
+        "git commit -q --allow-empty -m a && git checkout -q --detach && git commit -q --allow-empty -m b",
+    );
+    let free = scene.sh(&detached, &format!("git update-ref refs/heads/{} HEAD && git rev-parse HEAD", third.branch));
+    scene.sh(&path, &format!("git -C ../../.repo.git update-ref refs/heads/{} {stray}", owner.branch));
+    let name = format!("refs/heads/{}", owner.branch);
+    assert_eq!(scene.refs()[&name].as_str(), stray);
+    scene.done(&mover);
+    scene.go_on();
+    assert_eq!(scene.refs()[&name].as_str(), work, "it is where its own worktree put it");
+    assert_eq!(scene.refs()[&format!("refs/gt/foreign/{stray}")].as_str(), stray);
+    assert_eq!(scene.refs()[&format!("refs/heads/{}", third.branch)].as_str(), free);
+    assert_eq!(scene.conditions(), [format!("foreign-ref:vt:{name}")]);
+    // Its owner has noticed nothing: the work lands as it was.
+    assert_eq!(scene.sh(&others, "git status --porcelain"), "");
+    scene.done(&owner);
+    scene.go_on();
+    assert_eq!(scene.sh(&scene.at("origin"), "git show main:two"), "2");
+}
+
+#[test]
+fn f22_a_workers_branch_that_was_deleted_past_the_rules_is_there_again() {
+    let mut scene = scene();
+    let (_, mover, path) = scene.sling("Deletes");
+    let (_, owner, others) = scene.sling("Is deleted");
+    let work = scene.sh(&others, "echo 2 > two && git add -A && git commit -qm two && git rev-parse HEAD");
+    let name = format!("refs/heads/{}", owner.branch);
+    scene.sh(
+        &path,
+        &format!("echo 1 > one && git add -A && git commit -qm one && git -C ../../.repo.git update-ref -d {name}"),
+    );
+    scene.done(&mover);
+    scene.go_on();
+    assert_eq!(scene.refs()[&name].as_str(), work);
+    assert_eq!(scene.conditions(), [format!("foreign-ref:vt:{name}")]);
+}
+
+#[test]
+fn f22_a_push_past_the_rules_that_somebody_built_upon_holds_the_rig() {
+    let mut scene = scene();
+    let (_, attempt, path) = scene.sling("Pushed");
+    scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
+    scene.sh(&path, &format!("git -C ../../.repo.git push -q --no-verify origin {}:refs/heads/main", attempt.branch));
+    // Before anybody fetches, a person goes on from there, and so does the worker: neither has the other's head.
+    scene.sh(
+        &scene.at("seed"),
+        "git pull -q origin main && git commit -q --allow-empty -m more && git push -q origin HEAD:main",
+    );
+    scene.sh(&path, "echo 2 > two && git add -A && git commit -qm two");
+    let trunk = scene.trunk();
+    scene.done(&attempt);
+    scene.go_on();
+    assert!(scene.conditions().contains(&"rig-held:vt".to_owned()), "{:?}", scene.conditions());
+    assert_eq!(scene.trunk(), trunk, "nothing lands while a person has not looked");
+}
+
+#[test]
+fn f22_what_others_land_and_workers_build_upon_holds_nothing() {
+    let mut scene = scene();
+    let (_, first, path) = scene.sling("First");
+    let (_, second, others) = scene.sling("Second");
+    scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
+    scene.done(&first);
+    scene.go_on();
+    // Onto the landing of another, onto a person's commit, and with a merge of both.
+    scene.sh(&others, "echo 2 > two && git add -A && git commit -qm two && git rebase -q refs/remotes/origin/main");
+    let seed = scene.at("seed");
+    scene.sh(&seed, "git pull -q origin main && echo 3 > three && git add -A && git commit -qm three && git push -q origin HEAD:main");
+    scene.go_on();
+    scene.sling("Third");
+    scene.sh(&others, "git merge -q --no-edit refs/remotes/origin/main && git log --format=%s | grep -q three");
+    scene.sh(&seed, "git commit -q --allow-empty -m four && git push -q origin HEAD:main");
+    scene.done(&second);
+    scene.go_on();
+    assert_eq!(scene.conditions(), Vec::<String>::new());
+    assert_eq!(scene.sh(&scene.at("origin"), "git show main:two"), "2");
+}

@@ -150,6 +150,11 @@ impl<'a> Console<'a> {
         self.out
     }
 
+    /// Answers with documents from now on.
+    pub fn set_json(&mut self, json: bool) {
+        self.json = json;
+    }
+
     /// Says why a verb failed; answers with the exit code.
     pub fn fail(&mut self, error: &CliError) -> u8 {
         if self.json {

@@ -38,6 +38,17 @@ impl From<gt_town::ledger::LedgerError> for CliError {
     }
 }
 
+impl From<clap::Error> for CliError {
+    /// Clap's text begins with what is wrong; tips and usage follow.
+    fn from(error: clap::Error) -> Self {
+        let text = error.render().to_string();
+        let paragraphs: Vec<String> =
+            text.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let (what, rest) = paragraphs.split_first().map_or((text.as_str(), &[][..]), |(what, rest)| (what, rest));
+        Self::Usage { what: what.trim_start_matches("error: ").to_owned(), hint: rest.join("; ") }
+    }
+}
+
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Io(error) }

@@ -108,9 +108,12 @@ pub struct Invocation<'a> {
 /// Does one call of `gt`; answers with its exit code.
 pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     let args = as_gt(invocation.args);
+    let json = asks_for_json(&args);
     let mut console = Console::new(invocation.out, invocation.err, invocation.terminal);
+    console.set_json(json);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
+        Err(error) if json && error.use_stderr() => return console.fail(&CliError::from(error)),
         Err(error) => return console.usage(&error),
     };
     console.configure(&cli.global, process);
@@ -119,6 +122,11 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         Err(CliError::Closed) => 0,
         Err(error) => console.fail(&error),
     }
+}
+
+/// Whether `--json` is among the arguments, for when they can't be understood otherwise.
+fn asks_for_json(args: &[OsString]) -> bool {
+    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
 }
 
 /// Called as `bd`, gt is its own verb `bead`.

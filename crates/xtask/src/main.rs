@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod e2e;
+mod fake_model;
 mod licences;
 mod soak;
 
@@ -32,6 +34,10 @@ enum Verb {
     },
     /// Measure, each time beside what a person would do by hand; docs/benchmarks.md has the method
     Bench(bench::Args),
+    /// Run real coding clients against a fake model, on loopback only; docs/agents.md says what was seen
+    E2e(e2e::Args),
+    /// Serve a script as a model would, at 127.0.0.1, until killed
+    FakeModel(fake_model::Args),
     /// Check that every dependency's licence is one of those that we allow
     Licences,
 }
@@ -59,6 +65,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Soak { what: Soak::Demo { runs, seed, polecats, runtime } } => soak::demo(runs, seed, polecats, &runtime),
         Verb::Bench(args) => bench::run(&args),
+        Verb::E2e(args) => e2e::run(&args),
+        Verb::FakeModel(args) => fake_model::serve(&args),
         Verb::Licences => licences::check(),
     };
     match result {

@@ -34,10 +34,19 @@ pub fn demo(runs: u64, first_seed: u64, polecats: Option<u32>, runtime: &str) ->
 
 /// Builds a release `gt`; answers with its path.
 pub fn build() -> Result<PathBuf, String> {
+    build_as("release", &["--release"])
+}
+
+/// Builds the `gt` that the tests use: the build is there most often.
+pub fn build_debug() -> Result<PathBuf, String> {
+    build_as("debug", &[])
+}
+
+fn build_as(profile: &str, flags: &[&str]) -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no workspace")?;
-    let status = Command::new("cargo").args(["build", "--release", "--bin", "gt"]).current_dir(root).status();
+    let status = Command::new("cargo").args(["build", "--bin", "gt"]).args(flags).current_dir(root).status();
     match status {
-        Ok(status) if status.success() => Ok(root.join("target/release/gt")),
+        Ok(status) if status.success() => Ok(root.join("target").join(profile).join("gt")),
         Ok(status) => Err(format!("the build failed: {status}")),
         Err(error) => Err(format!("cargo can't be started: {error}")),
     }

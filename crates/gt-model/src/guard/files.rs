@@ -177,7 +177,7 @@ fn is_below_temporary(scene: &Scene<'_>, target: &str) -> bool {
 const SHOWS: &[&str] = &[
     "cat", "less", "more", "head", "tail", "bat", "batcat", "nl", "tac", "strings", "xxd", "od", "hexdump", "base64",
     "grep", "rg", "egrep", "fgrep", "awk", "sed", "cut", "sort", "jq", "yq", "view", "diff", "tee", "cp", "scp",
-    "rsync", "curl", "paste", "column", "fold", "source", ".", "openssl", "nc",
+    "rsync", "curl", "paste", "column", "fold", "openssl", "nc",
 ];
 
 const NOT_SHOWN: &str = "that shows a secret";

@@ -7,11 +7,16 @@ use jiff::{Timestamp, ToSpan as _};
 /// Longest time from now on that a reset is believed to be away.
 const FURTHEST: Duration = Duration::from_hours(24 * 7);
 
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
+
 /// The time at which a limit ends, if the text says it so that it can be understood without knowing a time zone:
-/// `…|1712345678` (seconds since the epoch) or `resets in 2h 5m`. At most seven days from now: the text is not ours.
+/// `…|1712345678` (seconds since the epoch), `resets in 2h 5m`, or `resets 1:35pm (UTC)`. At most seven days from now:
+/// the text is not ours.
 pub fn reset_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let latest = now.checked_add(FURTHEST).ok()?;
-    let reset = epoch(text).or_else(|| wait(text).and_then(|wait| now.checked_add(wait).ok()))?;
+    let reset = epoch(text).or_else(|| wait(text).and_then(|wait| now.checked_add(wait).ok()));
+    let reset = reset.or_else(|| hour(text, now))?;
     (reset > now).then(|| reset.min(latest))
 }
 
@@ -20,6 +25,25 @@ fn epoch(text: &str) -> Option<Timestamp> {
     let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
     // Ten digits are seconds until the year 2286.
     (digits.len() == 10).then(|| digits.parse().ok().and_then(|s| Timestamp::from_second(s).ok())).flatten()
+}
+
+/// The next time that a clock in UTC shows what is said; of no other zone is it known here what its clocks show.
+fn hour(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let (_, rest) = text.split_once("resets ")?;
+    let (said, _) = rest.split_once(" (UTC)")?;
+    let (digits, afternoon) = match (said.strip_suffix("am"), said.strip_suffix("pm")) {
+        (Some(digits), _) => (digits, false),
+        (None, digits) => (digits?, true),
+    };
+    let (hour, minute) = digits.split_once(':').unwrap_or((digits, "0"));
+    let (hour, minute): (u64, u64) = (hour.parse().ok()?, minute.parse().ok()?);
+    if !(1..=12).contains(&hour) || minute > 59 {
+        return None;
+    }
+    let of_day = (hour % 12 + if afternoon { 12 } else { 0 }) * 3600 + minute * 60;
+    let today = now.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS + i64::try_from(of_day).ok()?;
+    let next = if today > now.as_second() { today } else { today + DAY_SECONDS };
+    Timestamp::from_second(next).ok()
 }
 
 fn wait(text: &str) -> Option<jiff::Span> {
@@ -58,6 +82,16 @@ mod tests {
         check("limit reached|9999999999", Some(7 * 86_400));
         check("limit reached|1600000000", None);
         check("You've hit your session limit · resets 3pm (Europe/Berlin)", None);
+        // It is 22:13:20.
+        check("You've hit your 5-hour limit · resets 11:13pm (UTC)", Some(3580));
+        check("resets 12am (UTC)", Some(6400));
+        check("resets 12:30pm (UTC)", Some(14 * 3600 + 16 * 60 + 40));
+        check("resets 10:13pm (UTC)", Some(86_400 - 20));
+        for bad in
+            ["resets 13pm (UTC)", "resets 0am (UTC)", "resets 9:99am (UTC)", "resets Nov 25, 3pm (UTC)", "resets (UTC)"]
+        {
+            check(bad, None);
+        }
         check("resets in", None);
         check("resets in soon", None);
         check("resets in 99999999999999999999h", None);

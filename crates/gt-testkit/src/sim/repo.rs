@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gt_model::id::Sha;
-use gt_town::world::{Candidate, Change, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, SnapshotFacts};
+use gt_town::world::{
+    Candidate, Change, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Snapshot, SnapshotFacts,
+};
 use gt_town::world::{WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 use super::merge::{Clash, Merged, merge_trees};
@@ -220,6 +222,18 @@ impl State {
         Ok(Push::Done)
     }
 
+    /// Commits here have files and nothing else: no submodule, no pointer to a large file.
+    fn nothing_referred(&self, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        let no_worktree = || git("submodule", path, "not a worktree");
+        self.facts(repo, path)?.ok_or_else(no_worktree).map(|_| Referred::There)
+    }
+
+    /// The remote has all that a commit refers to, if it can be asked.
+    fn at_the_remote(&self, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        self.commit(repo, commit)?;
+        self.remote(&self.origin(repo)?).map(|_| Referred::There)
+    }
+
     /// A push never takes commits away.
     fn must_contain(&self, repo: &Path, new: &Sha, expected: Option<&Sha>, branch: &str) -> WorldResult<()> {
         let Some(expected) = expected else { return Ok(()) };
@@ -287,6 +301,13 @@ impl Repo for SimWorld {
         self.acting("delete_ref")?.delete_ref(repo, name)
     }
 
+    fn merge_bases(&self, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>> {
+        let state = self.locked();
+        state.commit(repo, one)?;
+        state.commit(repo, other)?;
+        Ok(state.objects.merge_base(one, other).into_iter().collect())
+    }
+
     fn contains(&self, repo: &Path, descendant: &Sha, ancestor: &Sha) -> WorldResult<bool> {
         let state = self.locked();
         state.commit(repo, descendant)?;
@@ -317,6 +338,14 @@ impl Repo for SimWorld {
         self.locked().facts(repo, path)
     }
 
+    fn own_position(&self, repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
+        self.locked().own_position(repo, path, branch)
+    }
+
+    fn fetch_large_files(&self, _held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        self.acting("fetch_large_files")?.at_the_remote(repo, commit)
+    }
+
     fn add_worktree(&self, _held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
         self.acting("add_worktree")?.add_worktree(repo, plan)
     }
@@ -328,6 +357,18 @@ impl Repo for SimWorld {
 
     fn reset_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
         self.acting("reset_gate_worktree")?.reset_gate_worktree(repo, path, commit)
+    }
+
+    fn check_out_submodules(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        self.acting("check_out_submodules")?.nothing_referred(repo, path)
+    }
+
+    fn pull_large_files(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        self.acting("pull_large_files")?.nothing_referred(repo, path)
+    }
+
+    fn push_large_files(&self, _held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        self.acting("push_large_files")?.at_the_remote(repo, commit)
     }
 
     fn snapshot(&self, _held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {

@@ -45,9 +45,10 @@ impl State {
             Head::Branch(branch) => {
                 let refs = &mut self.repository_mut(&worktree.repo)?.refs;
                 refs.insert(format!("{HEADS}{branch}"), to.clone());
+                self.worktrees.insert(path.to_owned(), Worktree { own: to.clone(), ..worktree.clone() });
             }
             Head::Detached(_) => {
-                let moved = Worktree { head: Head::Detached(to.clone()), ..worktree.clone() };
+                let moved = Worktree { head: Head::Detached(to.clone()), own: to.clone(), ..worktree.clone() };
                 self.worktrees.insert(path.to_owned(), moved);
             }
         }
@@ -89,10 +90,11 @@ impl State {
         let to = refs.entry(format!("{HEADS}{branch}")).or_insert_with(|| head.clone()).clone();
         if to != head {
             self.must_be_clean("switch", path, &head)?;
-            let (from, to) = (self.objects.files_of(&head), self.objects.files_of(&to));
-            self.check_out(path, &from, &to)?;
+            let (from, files) = (self.objects.files_of(&head), self.objects.files_of(&to));
+            self.check_out(path, &from, &files)?;
         }
-        self.worktrees.insert(path.to_owned(), Worktree { head: Head::Branch(branch.to_owned()), ..worktree });
+        let moved = Worktree { head: Head::Branch(branch.to_owned()), own: to, ..worktree };
+        self.worktrees.insert(path.to_owned(), moved);
         self.note(format!("switch_branch {} {branch}", short_name(path)));
         Ok(())
     }

@@ -36,6 +36,8 @@ pub(super) struct Worktree {
     pub(super) repo: PathBuf,
     pub(super) head: Head,
     pub(super) identity: (String, String),
+    /// Where its own git last put HEAD.
+    pub(super) own: Sha,
 }
 
 impl State {
@@ -113,6 +115,11 @@ impl State {
         Ok(Some(WorktreeFacts { branch: worktree.head.branch().map(str::to_owned), head, dirty }))
     }
 
+    pub(super) fn own_position(&self, repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
+        let worktree = self.worktree_of(repo, path)?.filter(|worktree| worktree.head.branch() == Some(branch));
+        Ok(worktree.map(|worktree| worktree.own.clone()))
+    }
+
     pub(super) fn add_worktree(&mut self, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
         self.commit(repo, &plan.start)?;
         if let Some(there) = self.worktree_of(repo, &plan.path)? {
@@ -128,7 +135,7 @@ impl State {
             Some(branch) => (Head::Branch(branch.clone()), self.open_branch(repo, branch, plan)?),
             None => (Head::Detached(plan.start.clone()), plan.start.clone()),
         };
-        let worktree = Worktree { repo: repo.to_owned(), head, identity: plan.identity.clone() };
+        let worktree = Worktree { repo: repo.to_owned(), head, identity: plan.identity.clone(), own: start.clone() };
         self.place(&plan.path, worktree, &start)?;
         let on = plan.branch.as_deref().unwrap_or(plan.start.short());
         self.note(format!("add_worktree {} {on}", short_name(&plan.path)));
@@ -176,7 +183,7 @@ impl State {
         let head = Head::Detached(commit.clone());
         let identity = (TOWN_IDENTITY.0.to_owned(), TOWN_IDENTITY.1.to_owned());
         self.clean(path, commit, before.as_ref());
-        self.place(path, Worktree { repo: repo.to_owned(), head, identity }, commit)?;
+        self.place(path, Worktree { repo: repo.to_owned(), head, identity, own: commit.clone() }, commit)?;
         self.note(format!("reset_gate_worktree {} {}", short_name(path), commit.short()));
         Ok(())
     }

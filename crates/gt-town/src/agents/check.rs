@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::{claude, launch};
 use crate::error::Result;
+use crate::sandbox;
 use crate::sessions;
-use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode};
+use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode, Sandbox};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::{ContainedCommand, RunEnd, Runtime};
@@ -62,7 +63,7 @@ fn bad(what: &str, found: impl Into<String>, next: impl Into<String>) -> Finding
 /// Looks at a kind of agent as the workers of `rigs` would get it. No secret is in what it answers.
 pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     let preset = town.agent(kind)?;
-    let env = worker_env::of_town(town, Some(&preset));
+    let env = worker_env::environment(town, None, Some(&preset), None);
     let mut findings = vec![program(town, kind, &preset, &env)?];
     if preset.client == Some(ClientKind::Claude) {
         let account = claude::account(town, &env)?;
@@ -73,6 +74,7 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     findings.push(terminal(town, &env));
     for rig in rigs {
         findings.push(mode(rig));
+        findings.extend(around(town, &preset, rig));
         findings.extend(tools(town, &preset, rig)?);
     }
     Ok(findings)
@@ -182,6 +184,19 @@ fn mode(rig: &Rig) -> Finding {
                 format!("where a worker stops to ask: gt rig set {} trust=bypass, once you trust it so", rig.name());
             warn(&what, found, next)
         }
+    }
+}
+
+/// Whether the sandbox can be made that the rig wants.
+fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
+    let what = format!("{}: sandbox", rig.name());
+    let env = worker_env::environment(town, Some(rig), Some(preset), None);
+    match rig.settings.sandbox {
+        Sandbox::None => None,
+        Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
+            Ok(program) => ok(&what, format!("{}, and it works here", program.display())),
+            Err(error) => bad(&what, error.to_string(), error.hint().unwrap_or_default()),
+        }),
     }
 }
 

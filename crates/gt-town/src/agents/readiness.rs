@@ -39,19 +39,15 @@ const LINES_TOLD: usize = 8;
 /// worked on may hold the same.
 const LAST_LINES: usize = 3;
 
-/// Whether a session has shown its first moment.
+/// Whether a session has shown its first moment: whichever that is, since not every version tells of its start.
 pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
-    town.world().disk().exists(&town.layout.moments(id).join("start"))
+    // A folder that can't be read shows nothing.
+    town.world().disk().list(&town.layout.moments(id)).is_ok_and(|moments| !moments.is_empty())
 }
 
 /// How far the newest of an attempt's incarnations has come.
-pub(crate) fn look(
-    town: &Town,
-    attempt: &Attempt,
-    incarnations: &[Incarnation],
-    process: &Process,
-    observed: &mut Observed,
-) -> Result<Start> {
+pub(crate) fn look(town: &Town, attempt: &Attempt, process: &Process, observed: &mut Observed) -> Result<Start> {
+    let incarnations = town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
     let Some(newest) = incarnations.last().filter(|_| attempt.is_hooked()) else { return Ok(Start::Made) };
     let Ok(preset) = town.agent(&attempt.agent) else { return Ok(Start::Made) };
     let first_moment = has_started(town, &newest.id);
@@ -66,7 +62,7 @@ pub(crate) fn look(
         waited: observed.age(&format!("start-{}", newest.id)),
         deadline: Duration::from_secs(preset.ready_seconds.unwrap_or(READY_SECONDS)),
         shown: shown(town, &preset, newest, process, observed)?,
-        ended_unstarted: ended_unstarted(town, incarnations),
+        ended_unstarted: ended_unstarted(town, &incarnations),
     }))
 }
 

@@ -25,7 +25,7 @@ const SPARED_AT_MOST: usize = 20;
 /// The facts, and where they are from.
 pub(super) struct Found {
     pub facts: PolecatFacts,
-    /// First to last.
+    /// All incarnations, the newest last.
     pub incarnations: Vec<Incarnation>,
     pub marks: Marks,
     pub reactions: Reactions,
@@ -70,7 +70,7 @@ impl Witness<'_> {
         let Some(newest) = found.incarnations.last() else { return Ok(found) };
         let facts = &mut found.facts;
         let process = self.process(newest)?;
-        facts.start = readiness::look(self.town, attempt, &found.incarnations, &process, observed)?;
+        facts.start = readiness::look(self.town, attempt, &process, observed)?;
         facts.process = Some(process);
         let id = &newest.id;
         if newest.ended_at.is_some() {
@@ -114,8 +114,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let counted = spared.iter().filter(|spared| !**spared).count();
     let handed = reactions.iter().filter(|r| r.spared().is_some()).count().saturating_sub(SPARED_AT_MOST);
     let reactions = reactions.into_iter().last().unwrap_or_default();
-    let newest = incarnations.last();
-    let marks = newest.map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
+    let marks = incarnations.last().map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
     let stage = marks.stage();
     let waits_for = match stage {
         Stage::AtPrompt(_) => town.ledger.read(|view: &View<'_>| hook::waits_for(view, now, attempt))?,
@@ -128,9 +127,9 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let facts = PolecatFacts {
         hook_empty: !attempt.is_hooked(),
         process: None,
+        start: Start::Made,
         stage,
         stage_for: Duration::ZERO,
-        start: Start::Made,
         quiet_for: Duration::ZERO,
         ended_for: Duration::ZERO,
         incarnations: u32::try_from(counted + handed).unwrap_or(u32::MAX),

@@ -177,6 +177,15 @@ pub enum Push {
     Refused(String),
 }
 
+/// Whether all that a commit merely refers to could be had: submodules, large files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Referred {
+    /// All of it is there.
+    There,
+    /// The commit refers to what is not there, or not as anybody may fetch it: trying again does not help.
+    Missing(String),
+}
+
 /// How a worktree is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorktreePlan {
@@ -264,6 +273,8 @@ pub trait Repo: Send + Sync {
     fn delete_ref(&self, held: &Held, repo: &Path, name: &str) -> WorldResult<()>;
     /// Whether `ancestor` is `descendant` or in its history. An error where one of them is no commit of the repository.
     fn contains(&self, repo: &Path, descendant: &Sha, ancestor: &Sha) -> WorldResult<bool>;
+    /// The nearest commits that are in the history of both, or one of them itself; none where they have none in common.
+    fn merge_bases(&self, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>>;
     /// How many commits `head` has that `base` has not.
     fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64>;
     /// The tree of a commit.
@@ -277,6 +288,9 @@ pub trait Repo: Send + Sync {
 
     /// What is in a worktree; `None` where there is none at `path`.
     fn worktree(&self, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>>;
+    /// Where the worktree's own git last put the branch that is checked out in it. `None` where that can't be told:
+    /// no worktree is there, another branch or none is checked out, or the record is gone.
+    fn own_position(&self, repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>>;
     /// Makes a worktree, with settings of its own that keep its git to its own branch and away from the remote.
     /// One that is already there on the same branch is kept as it is; a half-made one is finished or made anew.
     fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()>;
@@ -286,6 +300,17 @@ pub trait Repo: Send + Sync {
     /// Puts a gate worktree (detached) at `commit`: tracked files exactly as in it, untracked ones gone, ignored ones
     /// (build caches) kept. Makes it where it is not there.
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()>;
+    /// Checks out the submodules of a worktree in which nobody works yet, recursively, and keeps a worker's git in them
+    /// away from their remotes too. In a gate worktree, what gates left in them goes; unchanged ones ask no remote.
+    fn check_out_submodules(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred>;
+    /// Puts the contents of large files (git-lfs) in the place of their pointers, in a worktree in which nobody works
+    /// yet. An error that says what to install where there is no git-lfs.
+    fn pull_large_files(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred>;
+    /// Fetches the large files that a commit refers to, so that workers can check it out without asking the remote.
+    fn fetch_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred>;
+    /// Gives the remote the large files that `commit` refers to and that it has not got: before a branch is pushed
+    /// there, since a push runs no hooks.
+    fn push_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred>;
     /// Takes the whole state of a worktree (commits, index, uncommitted and untracked files) into the ref `name`,
     /// without touching the worktree or its index. `message` goes into the snapshot's commit, made whole by
     /// [`snapshot_message`].

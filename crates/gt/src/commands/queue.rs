@@ -97,7 +97,7 @@ pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Consol
     let RefineryVerb::Run { rig, .. } = verb;
     let (town, rig) = (&context.town, context.rig(rig.as_deref())?);
     require_person(context)?;
-    refinery::forget_red_trunk(town, &context.caller, &rig)?;
+    refinery::forget_failures(town, &context.caller, &rig)?;
     let mut observed = Observed::impatient();
     effects::run_all(town, Scope::All, &mut observed)?;
     let busy = || Error::refused(format!("the refinery of {} is at work already", rig.name()), "gt mq list");

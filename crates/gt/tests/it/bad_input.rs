@@ -301,3 +301,29 @@ fn ids_from_outside_become_refs_and_paths_only_as_slugs() {
     assert!(refs.lines().any(|name| name.starts_with("refs/gt/snapshots/x-")), "{refs}");
     town.git(&town.repo(), &["fsck", "--no-progress"]);
 }
+
+#[test]
+fn mistakes_in_arguments_are_documents_too() {
+    let town = Town::nowhere();
+    for (args, error) in [
+        (&["status", "--json", "--nonsense"][..], "unexpected argument '--nonsense' found"),
+        (&["--json", "slign"], "unrecognized subcommand 'slign'"),
+        (&["sling", "--json"], "the following required arguments were not provided"),
+        (&["bead", "--json"], "'gt bead' requires a subcommand"),
+        (&["--json"], "'gt' requires a subcommand"),
+        (&["bead", "create", "x", "--priority", "\u{1b}[31m", "--json"], "invalid value"),
+    ] {
+        let output = town.gt_with(town.folder(), &[], args);
+        assert_eq!((output.code, output.err.as_str()), (2, ""), "{args:?}: {output:?}");
+        let document: serde_json::Value = serde_json::from_str(&output.out).unwrap();
+        assert!(document["error"].as_str().unwrap().starts_with(error), "{document}");
+        assert!(!document["hint"].as_str().unwrap().is_empty(), "{document}");
+        assert_eq!(document["code"], 2);
+    }
+    let plain = town.gt_with(town.folder(), &[], &["status", "--nonsense"]);
+    assert_eq!((plain.code, plain.out.as_str()), (2, ""), "{plain:?}");
+    let help = town.gt_with(town.folder(), &[], &["status", "--json", "--help"]);
+    assert_eq!((help.code, help.out.contains("Usage")), (0, true), "{help:?}");
+    let after = town.gt_with(town.folder(), &[], &["slign", "--", "--json"]);
+    assert_eq!((after.code, after.out.as_str()), (2, ""), "{after:?}");
+}

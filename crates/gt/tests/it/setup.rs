@@ -1,8 +1,9 @@
 //! Fresh worktrees that build: gates proved in several ecosystems, set-up, copied files, slots.
 
+use std::io::Write as _;
 use std::path::Path;
 
-use crate::town::{RIG, Town, text, write};
+use crate::town::{RIG, Town, list, text, write};
 
 /// A town in which `tool` can be found though the home is empty; none where the machine has no such tool, unless it is
 /// required.
@@ -13,9 +14,11 @@ fn town_with(tool: &str) -> Option<Town> {
     let own = Path::new(env!("CARGO")).parent().unwrap();
     let path = if tool == "cargo" { format!("{}:{path}", own.display()) } else { path };
     let found = path.split(':').any(|folder| Path::new(folder).join(tool).is_file());
-    let required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.split(',').any(|name| name == tool));
+    let required = std::env::var("GT_REQUIRE")
+        .is_ok_and(|names| names.split([',', ' ']).any(|name| name == tool.trim_start_matches("git-")));
     assert!(found || !required, "{tool} is required and is not there");
     if !found {
+        let _ = writeln!(std::io::stderr(), "skipped: there is no {tool}");
         return None;
     }
     let mut town = Town::nowhere();
@@ -108,4 +111,98 @@ fn a_set_up_that_fails_is_told_and_starts_no_session() {
     town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("echo no compiler here; exit 3", "true"));
     town.wait_closed(&bead);
     assert_eq!(town.landings(&bead), 1);
+}
+
+/// A town whose project has the submodule `lib`; its gate wants the file in it.
+fn town_with_submodule() -> Town {
+    let mut town = Town::nowhere();
+    // That a submodule may come from a folder is for the user's own git to allow.
+    let config = town.folder().join("gitconfig");
+    write(&config, "[protocol \"file\"]\n\tallow = always\n");
+    town.set_env("GIT_CONFIG_GLOBAL", &config.display().to_string());
+    town.gt_with(town.folder(), &[], &["install", "town"]);
+    town.settle("");
+    town.project("main", &[("run-tests", "test \"$(cat lib/word)\" = hello\n"), ("README.md", "An app\n")]);
+    let lib = town.folder().join("lib");
+    write(&lib.join("word"), "hello\n");
+    for args in [&["init", "--quiet", "--initial-branch=main"][..], &["add", "-A"], &["commit", "--quiet", "-m", "Lib"]]
+    {
+        town.git(&lib, args);
+    }
+    let project = town.checkout();
+    town.git(&project, &["submodule", "--quiet", "add", &lib.display().to_string(), "lib"]);
+    town.git(&project, &["commit", "--quiet", "-am", "Add lib"]);
+    town.git(&project, &["push", "--quiet", "origin", "main"]);
+    town
+}
+
+#[test]
+fn submodules_are_there_for_workers_and_gates_and_in_the_archive() {
+    let town = town_with_submodule();
+    let added = town.json(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
+    assert_eq!(added["rig"]["worktree"]["submodules"], true, "{added}");
+    assert_eq!(added["rig"]["proof"]["gates"][0]["passed"], true, "{added}");
+    town.play_in_rig(RIG);
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    town.script("[[act]]\nstep = \"implement\"\nrun = [\"sh\", \"-c\", \"cp lib/word copy\"]\ncommit = \"Copy\"\n");
+    let bead = town.bead("Needs the submodule");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_closed(&bead);
+    town.wait_quiet();
+    assert_eq!(town.git(&town.remote(), &["show", "main:copy"]).trim(), "hello");
+    assert_eq!(town.conditions(), Vec::<String>::new());
+    let archived = list(&town.rig().join(".archive"));
+    let lib = archived[0].join("lib");
+    assert_eq!(std::fs::read_to_string(lib.join("word")).unwrap(), "hello\n");
+    assert_eq!(town.git(&lib, &["log", "--format=%s"]).trim(), "Lib", "its repository came along");
+}
+
+#[test]
+fn a_submodule_commit_that_nobody_has_sends_the_work_back() {
+    let town = town_with_submodule();
+    town.ok(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
+    town.play_in_rig(RIG);
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    // The worker commits in the submodule, which it can push nowhere; told so, it takes the old commit again.
+    let inside = "cd lib && echo more >> more && git add more && git commit -qm More";
+    let back = "git checkout -q HEAD~1 -- lib && git submodule --quiet update --force && echo 1 > one";
+    town.script(&format!(
+        "[[act]]\nstep = \"implement\"\nattempt = 1\nrun = [\"sh\", \"-c\", \"{inside}\"]\ncommit = \"Move lib\"\n\
+         [[act]]\nstep = \"branch-setup\"\nattempt = 2\nrun = [\"sh\", \"-c\", \"{back}\"]\ncommit = \"One\"\n",
+    ));
+    let bead = town.bead("Moves the submodule");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_closed(&bead);
+    let why = town.ask("SELECT failure FROM merge_requests ORDER BY submitted_at");
+    assert!(why[0].contains("its submodules can't be checked out"), "{why:?}");
+    assert_eq!(town.ask("SELECT outcome FROM attempts ORDER BY number"), ["rework", "landed"]);
+}
+
+#[test]
+fn large_files_are_there_for_workers_and_gates_and_land() {
+    let Some(town) = town_with("git-lfs") else { return };
+    let gate = "test \"$(cat big.bin)\" = big\n! grep -q git-lfs new.bin\n";
+    let attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n";
+    town.project("main", &[("run-tests", gate), (".gitattributes", attributes)]);
+    let project = town.checkout();
+    town.git(&project, &["lfs", "install", "--local"]);
+    write(&project.join("big.bin"), "big\n");
+    town.git(&project, &["add", "--all"]);
+    town.git(&project, &["commit", "--quiet", "-m", "Big"]);
+    town.git(&project, &["push", "--quiet", "origin", "main"]);
+    let added = town.json(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
+    assert_eq!(added["rig"]["worktree"]["lfs"], true, "{added}");
+    town.play_in_rig(RIG);
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    let act = "[[act]]\nstep = \"implement\"\nrun = [\"sh\", \"-c\", \"cat big.bin big.bin > new.bin\"]\n";
+    town.script(&format!("{act}commit = \"Grow\"\n"));
+    let bead = town.bead("Grow");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_closed(&bead);
+    assert!(town.git(&town.remote(), &["show", "main:new.bin"]).contains("git-lfs"), "git has a pointer");
+    town.git(&project, &["pull", "--quiet"]);
+    assert_eq!(std::fs::read_to_string(project.join("new.bin")).unwrap(), "big\nbig\n", "and the remote what it means");
 }

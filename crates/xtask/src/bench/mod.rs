@@ -11,6 +11,7 @@ mod town;
 mod verbs;
 
 use report::Report;
+pub use town::{finish, path, text};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

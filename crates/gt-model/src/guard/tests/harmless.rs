@@ -316,6 +316,7 @@ fn files_secrets_and_trees() {
         "grep -r '.ssh/id_rsa' .",
         "grep -rn '~/.netrc' docs",
         "cat .env",
+        "source ~/project/.env && cargo run",
         "cat .env.example",
         "cp .env.example .env",
         "cat ~/project/.env.example",

@@ -34,6 +34,15 @@ fn pushing() {
             "false || git push",
             "git push & wait",
             "true\ngit push",
+        ],
+    );
+}
+
+#[test]
+fn pushing_within_other_commands() {
+    check_refused(
+        "gt done",
+        &[
             "(cd src && git push)",
             "{ git push; }",
             "if true; then git push; fi",

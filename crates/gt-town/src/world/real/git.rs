@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 
-use crate::world::{Candidate, Change, FolderFacts, Held, Push, RemoteFacts, Repo, Snapshot, SnapshotFacts};
+use crate::world::{Candidate, Change, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Snapshot, SnapshotFacts};
 use crate::world::{WorktreeFacts, WorktreePlan, WorldResult};
 
 mod admin;
 mod candidate;
 mod command;
 mod hooks;
+mod large_files;
 mod refs;
 mod remote;
 mod repository;
 mod restore;
 mod scratch;
 mod snapshot;
+mod submodules;
 mod worktree;
 
 #[cfg(test)]
@@ -108,6 +110,10 @@ impl Repo for Git {
         refs::contains(self, repo, descendant, ancestor)
     }
 
+    fn merge_bases(&self, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>> {
+        refs::merge_bases(self, repo, one, other)
+    }
+
     fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64> {
         refs::commits_between(self, repo, base, head)
     }
@@ -128,6 +134,10 @@ impl Repo for Git {
         worktree::facts(self, repo, path)
     }
 
+    fn own_position(&self, repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
+        worktree::own_position(repo, path, branch)
+    }
+
     fn add_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
         worktree::add(self, held, repo, plan)
     }
@@ -138,6 +148,22 @@ impl Repo for Git {
 
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
         worktree::reset_gate(self, held, repo, path, commit)
+    }
+
+    fn check_out_submodules(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        submodules::check_out(self, held, repo, path)
+    }
+
+    fn pull_large_files(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
+        large_files::pull(self, held, repo, path)
+    }
+
+    fn fetch_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        large_files::fetch(self, held, repo, commit)
+    }
+
+    fn push_large_files(&self, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
+        large_files::push(self, held, repo, commit)
     }
 
     fn snapshot(&self, held: &Held, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
@@ -164,8 +190,8 @@ impl Repo for Git {
         restore::export(self, held, repo, commit, to)
     }
 
-    fn archive_worktree(&self, _held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
-        worktree::archive(repo, path, to)
+    fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+        worktree::archive(self, held, repo, path, to)
     }
 
     fn remove_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {

@@ -79,6 +79,9 @@ const PASSED: &[&str] = &[
     "NO_PROXY",
 ];
 
+/// The variable by which git-lfs leaves the pointers of large files in a checkout as they are.
+pub(super) const SKIP_LARGE_FILES: &str = "GIT_LFS_SKIP_SMUDGE";
+
 /// Lines of git's complaint that an error quotes.
 const QUOTED_LINES: usize = 5;
 
@@ -285,6 +288,8 @@ impl Call<'_> {
         let mut command = Command::new("git");
         command.current_dir(cwd).env_clear().envs(self.git.environment.iter().cloned());
         command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "never");
+        // No checkout of ours waits for large files; set-up has them fetched.
+        command.env(SKIP_LARGE_FILES, "1");
         self.place.apply(&mut command);
         for setting in SETTINGS {
             command.arg("-c").arg(setting);

@@ -125,6 +125,12 @@ pub(super) fn contains(git: &Git, repo: &Path, descendant: &Sha, ancestor: &Sha)
     Ok(call.expect(&[0, 1])?.code == 0)
 }
 
+/// The nearest commits that both have in their history.
+pub(super) fn merge_bases(git: &Git, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>> {
+    let call = git.question(&bare(repo), "merge-base").args(["--all", object(one)?, object(other)?]);
+    Ok(call.expect(&[0, 1])?.lines().into_iter().map(Sha::from).collect())
+}
+
 /// How many commits one has that the other has not.
 pub(super) fn commits_between(git: &Git, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64> {
     let range = format!("{}..{}", object(base)?, object(head)?);

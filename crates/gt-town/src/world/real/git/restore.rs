@@ -7,7 +7,7 @@ use gt_model::id::Sha;
 
 use super::Git;
 use super::admin::required;
-use super::command::{Place, shown};
+use super::command::{Place, SKIP_LARGE_FILES, shown};
 use super::refs::{bare, object, tree_of};
 use super::scratch::Scratch;
 use super::worktree::head;
@@ -39,8 +39,12 @@ pub(super) fn into_worktree(git: &Git, held: &Held, repo: &Path, path: &Path, sn
     }
     // Without `--staged` the index stays; with `--no-overlay` what the snapshot has not is removed.
     let source = format!("--source={}", object(snapshot)?);
-    let call = git.act(held, &place, "restore").args([&source, "--worktree", "--no-overlay"]);
-    call.args(["--ignore-skip-worktree-bits", "--", ":/"]).ok().map(|_| ())
+    let restore = |skip: &str| {
+        let call = git.act(held, &place, "restore").args([&source, "--worktree", "--no-overlay"]);
+        call.args(["--ignore-skip-worktree-bits", "--", ":/"]).env(SKIP_LARGE_FILES, skip).ok().map(|_| ())
+    };
+    // A worker's own large files are on this machine; where one is not, its pointer must do.
+    restore("0").or_else(|_| restore("1"))
 }
 
 /// The paths that differ between two commits.

@@ -128,14 +128,15 @@ impl IndexCopy<'_> {
     /// Paths that are not in the index as they are on disk.
     fn left_out(&self) -> WorldResult<BTreeSet<String>> {
         let others = self.act("ls-files").args(["--others", "--exclude-standard", "-z"]).ok()?;
-        let changed = self.act("diff-files").args(["--name-only", "--no-renames", "-z"]).ok()?;
+        let changed =
+            self.act("diff-files").args(["--name-only", "--no-renames", "--ignore-submodules=none", "-z"]).ok()?;
         Ok(others.fields().chain(changed.fields()).map(shown).collect())
     }
 
     /// Repositories inside the worktree that HEAD does not have so: of these only the commit is taken.
     fn nested(&self, head: &Sha) -> WorldResult<BTreeSet<String>> {
-        let call = self.act("diff-index").args(["--cached", "--raw", "--no-renames", "-z", object(head)?, "--"]);
-        let answer = call.ok()?;
+        let call = self.act("diff-index").args(["--cached", "--raw", "--no-renames", "--ignore-submodules=none", "-z"]);
+        let answer = call.args([object(head)?, "--"]).ok()?;
         let fields: Vec<_> = answer.fields().collect();
         // Each is `:<old mode> <new mode> …`, then the path.
         let pairs = fields.chunks_exact(2).map(|pair| (pair[0], pair[1]));

@@ -12,11 +12,13 @@ use crate::world::real::RealDisk;
 use crate::world::{Disk as _, Held, Repo as _, WorktreePlan};
 
 mod candidates;
+mod large_files;
 mod locks;
 mod remotes;
 mod repositories;
 mod rules;
 mod snapshots;
+mod submodules;
 mod worktrees;
 
 /// A rig's repository, the project's own one, and room for worktrees.

@@ -8,7 +8,7 @@ use super::admin::{Admin, MAKING, all, attached, recorded, required};
 use super::command::{Place, shown};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
-use super::{Git, TOWN_IDENTITY};
+use super::{Git, TOWN_IDENTITY, submodules};
 use crate::world::real::disk::{RealDisk, rename_to_free, replace_for_now};
 use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
@@ -49,6 +49,20 @@ pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<W
     let place = admin.place();
     let head = head(git, &place)?;
     Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &place)? }))
+}
+
+/// Where the worktree's own git last put its branch: git writes that into the worktree's reflog, and into no other's.
+pub(super) fn own_position(repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
+    let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
+    let read = |name: &str| RealDisk.read(&admin.folder.join(name)).map(Option::unwrap_or_default);
+    if read("HEAD")? != format!("ref: {}\n", branch_ref(branch)?).as_bytes() {
+        return Ok(None);
+    }
+    let log = read("logs/HEAD")?;
+    // Each line is the value before, the one after, and who and why.
+    let last = log.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+    let after = last.and_then(|line| line.split(|byte| *byte == b' ').nth(1));
+    Ok(after.map(|after| Sha::from(shown(after))).filter(|sha| object(sha).is_ok()))
 }
 
 /// The commit that is checked out.
@@ -164,6 +178,12 @@ fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldRe
 /// A worktree's settings: who commits, whose hooks run, and that nothing is pushed from it.
 fn settings(repo: &Path, plan: &WorktreePlan, remote: &str, identity: &str) -> String {
     let hooks = hooks::folder(repo);
+    let hooks = format!("[core]\n\thooksPath = {}\n", quoted(&hooks.to_string_lossy()));
+    format!("{}{hooks}[gt]\n\tidentity = {}\n", rules(&plan.identity, remote), quoted(identity))
+}
+
+/// Settings of a repository that somebody works in: who commits, and that nothing is pushed from it.
+pub(super) fn rules(identity: &(String, String), remote: &str) -> String {
     let mut text = String::new();
     let mut section = |name: &str, entries: &[(&str, &str)]| {
         text.push_str(&format!("[{name}]\n"));
@@ -171,9 +191,8 @@ fn settings(repo: &Path, plan: &WorktreePlan, remote: &str, identity: &str) -> S
             text.push_str(&format!("\t{key} = {}\n", quoted(value)));
         }
     };
-    section("user", &[("name", &plan.identity.0), ("email", &plan.identity.1)]);
+    section("user", &[("name", &identity.0), ("email", &identity.1)]);
     section("commit", &[("gpgsign", "false")]);
-    section("core", &[("hooksPath", &hooks.to_string_lossy())]);
     section("push", &[("default", "nothing")]);
     section("credential", &[("helper", "")]);
     section("gc", &[("auto", "0")]);
@@ -183,7 +202,6 @@ fn settings(repo: &Path, plan: &WorktreePlan, remote: &str, identity: &str) -> S
     let refused: Vec<_> = refused.map(|prefix| ("pushInsteadOf", *prefix)).collect();
     section(&format!("url \"{REFUSED}\""), &refused);
     section("remote \"origin\"", &[("pushurl", &format!("{REFUSED}origin"))]);
-    section("gt", &[("identity", identity)]);
     text
 }
 
@@ -250,13 +268,16 @@ pub(super) fn remove_gate(repo: &Path, path: &Path) -> WorldResult<()> {
 }
 
 /// Renames a worktree to `to`, and makes git forget it.
-pub(super) fn archive(repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
+pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
     let recorded = recorded(repo, path)?;
     if RealDisk.exists(path) {
         crate::world::real::disk::make_parent(to)?;
         rename_to_free(path, to)?;
     }
     if RealDisk.exists(to) {
+        if let Some(admin) = &recorded {
+            submodules::move_along(git, held, admin, to, Path::new(ARCHIVED_ADMIN))?;
+        }
         detach(to, recorded.as_ref())?;
     }
     if let Some(admin) = recorded {

@@ -1,0 +1,62 @@
+//! A remote that is away when work is to land.
+
+use gt_town::back_off::{BackOff, CONDITION};
+use gt_town::observe;
+use gt_town::observed::Observed;
+
+use super::*;
+
+/// A refinery as the deacon runs it: a turn each second, and what went wrong is a condition until it goes well again.
+struct Refinery<'s> {
+    scene: &'s Scene,
+    back_off: BackOff,
+    observed: Observed,
+}
+
+impl Refinery<'_> {
+    /// So many turns; answers with those that tried a round.
+    fn turns(&mut self, count: u64) -> Vec<u64> {
+        (1..=count).filter(|_| self.turn()).collect()
+    }
+
+    fn turn(&mut self) -> bool {
+        let (town, rig) = (&self.scene.town, self.scene.rig("app"));
+        self.scene.world.advance(Duration::from_secs(1));
+        self.observed.tick(town.world().clock().monotonic());
+        match self.back_off.round(town, &rig, &mut self.observed) {
+            Ok(None) => return false,
+            Ok(Some(_)) => town.ledger.write("deacon", "refinery", |tx| tx.clear(CONDITION, "app")).unwrap(),
+            Err(error) => {
+                town.ledger.write("deacon", "refinery", |tx| tx.raise(CONDITION, "app", &error.to_string())).unwrap()
+            }
+        };
+        true
+    }
+}
+
+#[test]
+fn a_landing_is_tried_again_after_pauses_that_double() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.bead_of("app", "One");
+    scene.sling("app", std::slice::from_ref(&bead));
+    scene.look();
+    scene.work(&bead, "one.txt");
+    scene.look();
+    // The remote goes after the landing was decided.
+    scene.world.fail_next("push", "the line is cut");
+    let mut refinery = Refinery { scene: &scene, back_off: BackOff::default(), observed: Observed::default() };
+    assert_eq!(refinery.turns(1), [1]);
+    scene.world.set_unreachable(&remote("app"));
+    assert_eq!(refinery.turns(150), [1, 3, 7, 15, 31, 63, 123]);
+    let why = observe::why(&scene.town, &bead).unwrap();
+    assert!(why.answer.contains("is landing: land, tried 8 times: the remote"), "{}", why.answer);
+    let status = observe::status(&scene.town).unwrap();
+    assert!(status.needs_you.iter().any(|condition| condition.kind == CONDITION), "{:?}", status.needs_you);
+    // A person's word, and it is tried at once; from there on the pauses begin anew.
+    refinery::forget_failures(&scene.town, &Caller::overseer(), &scene.rig("app")).unwrap();
+    assert_eq!(refinery.turns(8), [1, 2, 4, 8]);
+    scene.world.set_reachable(&remote("app"));
+    assert_eq!(refinery.turns(10), [8, 9, 10]);
+    assert_eq!(scene.bead(&bead).status, Status::Closed);
+    assert_eq!(scene.conditions(), Vec::<String>::new());
+}

@@ -1,0 +1,306 @@
+//! What the design takes for a fact about the client, proved with nothing of `gt`: if a new version behaves otherwise,
+//! one of these goes red first.
+
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::client::Account;
+use super::stage::Desk;
+use super::{Outfit, Scenario};
+use crate::bench::text;
+
+/// All of them.
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "fact-hooks", run: hooks },
+    Scenario { name: "fact-usage", run: usage },
+    Scenario { name: "fact-stream-input", run: stream_input },
+    Scenario { name: "fact-terminal", run: terminal },
+    Scenario { name: "fact-busy", run: busy },
+    Scenario { name: "fact-interrupt", run: interrupt },
+    Scenario { name: "fact-trust", run: trust },
+    Scenario { name: "fact-nine-stops", run: nine_stops },
+    Scenario { name: "fact-background", run: background },
+    Scenario { name: "fact-faults", run: faults },
+    Scenario { name: "fact-limit", run: limit },
+    Scenario { name: "fact-kill-resume", run: kill_resume },
+    Scenario { name: "fact-compaction", run: compaction },
+];
+
+fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// A rule that runs a shell command.
+fn bash(command: &str) -> Value {
+    json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}])
+}
+
+/// What each hook says reaches the model, and its refusals count, under bypass.
+fn hooks(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([
+        {"unless": {"ran": "forbidden"}, "calls": bash("echo forbidden >made")},
+        {"when": {"result": "FACT-REFUSED"}, "unless": {"ran": "allowed"}, "calls": bash("echo allowed")},
+        {"when": {"said": "FACT-BLOCKED"}, "text": "Really done."},
+        {"text": "Done."},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let deny = r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"FACT-REFUSED"}}"#;
+        let deny = format!("tail -n 1 saw/PreToolUse | grep -q forbidden && echo '{deny}'; true");
+        let after = r#"echo '{"hookSpecificOutput":{"hookEventName":"PostToolUse","additionalContext":"FACT-AFTER"}}'"#;
+        let block = r#"mkdir blocked && echo '{"decision":"block","reason":"FACT-BLOCKED"}'; true"#;
+        let settings = desk.settings(&[
+            ("SessionStart", "echo FACT-START"),
+            ("UserPromptSubmit", "echo FACT-PROMPT"),
+            ("PreToolUse", &deny),
+            ("PostToolUse", after),
+            ("Stop", block),
+            ("SessionEnd", "true"),
+        ])?;
+        let ended = desk.headless(&settings, &[], "FACT-ASKED")?;
+        desk.heard(&["FACT-ASKED", "FACT-START", "FACT-PROMPT", "FACT-REFUSED", "FACT-AFTER", "FACT-BLOCKED"])?;
+        check(ended.last("result")?["result"] == "Really done.", || format!("{:?}", ended.last("result")))?;
+        check(!desk.work().join("made").exists(), || "what was refused was run".to_owned())?;
+        let counts = ["PreToolUse", "PostToolUse", "Stop", "SessionEnd"].map(|event| desk.saw(event).len());
+        check(counts == [2, 1, 2, 1], || format!("hooks ran {counts:?} times"))?;
+        Ok("start, prompt, refusal, after-tool and block reached the model".to_owned())
+    })
+}
+
+/// The transcript has what the API claimed, each message once.
+fn usage(outfit: &Outfit) -> Result<String, String> {
+    let claim = json!({"input": 1234, "output": 56, "cache_read": 789, "cache_write": 321});
+    let rules = json!([
+        {"unless": {"ran": "one"}, "text": "First.", "calls": bash("echo one"), "usage": claim},
+        {"unless": {"ran": "two"}, "text": "Second.", "calls": bash("echo two"), "usage": claim},
+        {"text": "Done.", "usage": {"input": 7, "output": 1}},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let ended = desk.headless(&desk.settings(&[])?, &[], "go")?;
+        let result = ended.last("result")?;
+        let session = result["session_id"].as_str().ok_or("no session id")?;
+        let (claimed, counted) = (desk.fake.claimed(session), desk.transcript_usage(session)?);
+        check(claimed.answers == 3, || format!("{} answers", claimed.answers))?;
+        check(claimed == counted, || format!("claimed {claimed:?}, transcript {counted:?}"))?;
+        let line = result["usage"]["input_tokens"].as_u64();
+        check(line == Some(claimed.input), || format!("the result line says {}", result["usage"]))?;
+        Ok(format!(
+            "{} in, {} out, {} cached: transcript and result line agree",
+            claimed.input, claimed.output, claimed.cache_read
+        ))
+    })
+}
+
+/// One process takes several messages from its input, each a turn.
+fn stream_input(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([{"when": {"last": "word-(?<n>\\d)"}, "text": "Got {{n}}."}]);
+    Desk::with(outfit, &rules, |desk| {
+        let (child, mut input) = desk.listening(&desk.settings(&[("Stop", "true")])?)?;
+        for n in 1..=2 {
+            desk.tell(&mut input, &format!("word-{n}"), "Stop", n)?;
+        }
+        drop(input);
+        let ended = desk.ended(child)?;
+        let results: Vec<_> =
+            ended.lines.iter().filter(|l| l["type"] == "result").map(|l| l["result"].clone()).collect();
+        check(results == ["Got 1.", "Got 2."], || format!("{results:?}"))?;
+        Ok("two messages, two turns, one process; it ends with its input".to_owned())
+    })
+}
+
+/// In a terminal: no dialog, ready, a second prompt typed, the end told.
+fn terminal(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([{"when": {"last": "second"}, "text": "Second answer."}, {"text": "First answer."}]);
+    Desk::with(outfit, &rules, |desk| {
+        let settings = desk.settings(&[("SessionStart", "true"), ("Stop", "true"), ("SessionEnd", "true")])?;
+        let terminal = desk.interactive(&settings, "first")?;
+        desk.until("the first turn's end", &terminal, || desk.saw("Stop").len() == 1)?;
+        terminal.type_line("second")?;
+        desk.until("the second turn's end", &terminal, || desk.saw("Stop").len() == 2)?;
+        desk.until("its answer on the screen", &terminal, || terminal.screen().contains("Second answer."))?;
+        let pid = Pid::from_raw(terminal.pid()?).ok_or("no pid")?;
+        kill_process(pid, Signal::TERM).map_err(text)?;
+        super::processes::until("SessionEnd", super::stage::LIMIT, || desk.saw("SessionEnd").pop())?;
+        Ok("no dialog, prompt as argument, second one typed, SessionEnd at SIGTERM".to_owned())
+    })
+}
+
+/// What is typed while a tool runs reaches the model within the same turn.
+fn busy(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([
+        {"unless": {"ran": "go"}, "calls": bash("touch begun; until test -e go; do sleep 0.1; done")},
+        {"text": "Done."},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let terminal = desk.interactive(&desk.settings(&[("Stop", "true"), ("UserPromptSubmit", "true")])?, "first")?;
+        desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
+        terminal.type_line("TYPED-MEANWHILE")?;
+        desk.until("the line on the screen", &terminal, || terminal.screen().contains("TYPED-MEANWHILE"))?;
+        std::fs::write(desk.work().join("go"), "").map_err(text)?;
+        desk.until("the turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
+        desk.heard(&["TYPED-MEANWHILE"])?;
+        let (stops, prompts) = (desk.saw("Stop").len(), desk.saw("UserPromptSubmit").len());
+        check(stops == 1, || format!("{stops} stops"))?;
+        Ok(format!("it reached the model in the running turn; UserPromptSubmit ran {prompts} times"))
+    })
+}
+
+/// Esc ends a turn without any Stop.
+fn interrupt(outfit: &Outfit) -> Result<String, String> {
+    let rules =
+        json!([{"unless": {"ran": "sleep"}, "calls": bash("touch begun; sleep 60")}, {"text": "Second answer."}]);
+    Desk::with(outfit, &rules, |desk| {
+        let settings = desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?;
+        let terminal = desk.interactive(&settings, "first")?;
+        desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
+        terminal.press("Escape")?;
+        desk.until("the interruption", &terminal, || terminal.screen().contains("Interrupted"))?;
+        terminal.type_line("second")?;
+        desk.until("the next turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
+        let stops = (desk.saw("Stop").len(), desk.saw("StopFailure").len());
+        check(stops == (1, 0), || format!("{stops:?} Stop and StopFailure"))?;
+        Ok("an interrupted turn has neither Stop nor StopFailure; the next has its Stop".to_owned())
+    })
+}
+
+/// A worktree is trusted by its repository's folder; trust of a folder above it is not enough.
+fn trust(outfit: &Outfit) -> Result<String, String> {
+    Desk::with(outfit, &json!([]), |desk| {
+        desk.git(&["init", "-q", "-b", "main", "first"])?;
+        desk.git(&["-C", "first", "commit", "-q", "--allow-empty", "-m", "Begin"])?;
+        desk.git(&["clone", "-q", "--bare", "first", "repo.git"])?;
+        desk.git(&["-C", "repo.git", "worktree", "add", "-q", "../rig/tree", "main"])?;
+        let settings = desk.settings(&[("SessionStart", "true")])?;
+        let tree = desk.folder.join("rig/tree");
+        desk.trust(&[&desk.folder, &desk.folder.join("rig")])?;
+        let terminal = desk.interactive_in(&tree, &settings, "go")?;
+        desk.until("the dialog", &terminal, || terminal.screen().contains("Is this a project you created"))?;
+        check(desk.saw("SessionStart").is_empty(), || "a hook ran before there was trust".to_owned())?;
+        drop(terminal);
+        desk.trust(&[&desk.folder.join("repo.git")])?;
+        let terminal = desk.interactive_in(&tree, &settings, "go")?;
+        desk.until("the start", &terminal, || !desk.saw("SessionStart").is_empty())?;
+        Ok("asked where only a folder above is trusted; not asked where the bare repository is".to_owned())
+    })
+}
+
+/// After eight blocks in a row, the ninth stop is let through.
+fn nine_stops(outfit: &Outfit) -> Result<String, String> {
+    Desk::with(outfit, &json!([{"text": "Done."}]), |desk| {
+        let block = r#"echo '{"decision":"block","reason":"Go on."}'"#;
+        desk.headless(&desk.settings(&[("Stop", block)])?, &[], "go")?;
+        let stops = desk.saw("Stop").len();
+        check(stops == 9, || format!("{stops} stops"))?;
+        Ok("8 blocks, the 9th stop was let through".to_owned())
+    })
+}
+
+/// At a stop, the client tells which background tasks of its own still run.
+fn background(outfit: &Outfit) -> Result<String, String> {
+    let call =
+        json!([{"tool": "Bash", "input": {"command": "sleep 4", "run_in_background": true, "description": "wait"}}]);
+    let rules = json!([{"unless": {"ran": "sleep"}, "calls": call}, {"text": "Waiting."}]);
+    Desk::with(outfit, &rules, |desk| {
+        let settings = desk.settings(&[("Stop", "true")])?;
+        let terminal = desk.interactive(&settings, "go")?;
+        desk.until("the turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
+        let stop = desk.saw("Stop").remove(0);
+        let tasks = stop["background_tasks"].as_array().map_or(0, Vec::len);
+        check(tasks == 1, || format!("no background task in {stop}"))?;
+        drop(terminal);
+        Ok(format!("background_tasks: {}", stop["background_tasks"]))
+    })
+}
+
+/// Errors of the API end the turn with StopFailure, never with Stop. The client does not wait for that hook, so only one
+/// that goes on living (as here) is sure to tell of it.
+fn faults(outfit: &Outfit) -> Result<String, String> {
+    let status = |status: u16| json!({"status": {"status": status}});
+    let mut saw = Vec::new();
+    for (name, fault, error) in [
+        ("401", status(401), "authentication_failed"),
+        ("429", status(429), "rate_limit"),
+        ("529", status(529), "server_error"),
+        ("cut", json!("cut"), "server_error"),
+        ("bad JSON", json!("bad-json"), "unknown"),
+    ] {
+        let rules = json!([{"text": "Some words.", "fault": fault}]);
+        saw.push(Desk::with(outfit, &rules, |desk| fault_ends(desk, name, error))?);
+    }
+    Ok(saw.join(", "))
+}
+
+fn fault_ends(desk: &Desk, name: &str, error: &str) -> Result<String, String> {
+    let (child, mut input) = desk.listening(&desk.settings(&[("Stop", "true"), ("StopFailure", "true")])?)?;
+    desk.tell(&mut input, "go", "StopFailure", 1)?;
+    drop(input);
+    let ended = desk.ended(child)?;
+    let told = desk.saw("StopFailure")[0]["error"].clone();
+    check(told == error, || format!("{name}: StopFailure says {told}"))?;
+    check(desk.saw("Stop").is_empty(), || format!("{name}: a Stop, {:?}", ended.last("result")))?;
+    check(!ended.status.success(), || format!("{name}: it ended with {}", ended.status))?;
+    let asked = desk.fake.asked().iter().filter(|asked| !asked.conversation.is_aside()).count();
+    Ok(format!("{name}: {told} after {asked} requests"))
+}
+
+/// A plan's limit: StopFailure says in words when it is over; the stream, and a moment later the transcript, in
+/// seconds.
+fn limit(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([{"fault": {"limit": {"resets_in_s": 7200}}}]);
+    Desk::with_account(outfit, Account::Plan, &rules, |desk| {
+        let (child, mut input) = desk.listening(&desk.settings(&[("StopFailure", "true")])?)?;
+        desk.tell(&mut input, "go", "StopFailure", 1)?;
+        drop(input);
+        let ended = desk.ended(child)?;
+        let failure = desk.saw("StopFailure").pop().ok_or("no StopFailure")?;
+        let said = failure["last_assistant_message"].as_str().unwrap_or_default().to_owned();
+        check(failure["error"] == "rate_limit" && said.contains("resets"), || failure.to_string())?;
+        let event = &ended.last("rate_limit_event")?["rate_limit_info"];
+        check(event["status"] == "rejected" && event["resetsAt"].is_u64(), || event.to_string())?;
+        let session = failure["session_id"].as_str().unwrap_or_default();
+        let told =
+            desk.transcript(session)?.iter().map(|line| line["quotaLimits"]["resetsAt"].clone()).collect::<Vec<_>>();
+        let told: Vec<Value> = told.into_iter().filter(Value::is_u64).collect();
+        check(told == [event["resetsAt"].clone()], || format!("the transcript has {told:?}"))?;
+        Ok(format!("\"{said}\"; stream and transcript have resetsAt {}", event["resetsAt"]))
+    })
+}
+
+/// kill -9 in the middle of a tool; `--resume` goes on in the same conversation.
+fn kill_resume(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([{"unless": {"ran": "sleep"}, "calls": bash("touch begun; sleep 60")}, {"text": "Gone on."}]);
+    Desk::with(outfit, &rules, |desk| {
+        let session = "0a0b0c0d-1111-4222-8333-444455556666";
+        let settings = desk.settings(&[])?;
+        let mut words = vec!["-p".to_owned(), "--session-id".to_owned(), session.to_owned()];
+        words.extend(settings.iter().cloned());
+        words.push("go".to_owned());
+        let mut child = desk.start(&words, Stdio::null())?;
+        super::processes::until("the tool", super::stage::LIMIT, || desk.work().join("begun").exists().then_some(()))?;
+        child.kill().and_then(|()| child.wait()).map_err(text)?;
+        let left = super::processes::of(&desk.folder);
+        desk.end_all();
+        let ended = desk.headless(&settings, &["--resume", session], "and now?")?;
+        check(ended.last("result")?["result"] == "Gone on.", || format!("{:?}", ended.last("result")))?;
+        desk.heard(&["and now?"])?;
+        Ok(format!("resumed; {} processes outlived the client", left.len()))
+    })
+}
+
+/// A claim of a full window makes the client compact, and SessionStart says so.
+fn compaction(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([
+        {"when": {"last": "summary"}, "text": "<summary>All is well.</summary>"},
+        {"unless": {"anywhere": "All is well"}, "calls": bash("echo one"), "usage": {"input": 995_000, "output": 1}},
+        {"text": "Done."},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let settings = desk.settings(&[("SessionStart", "echo FACT-AGAIN"), ("PreCompact", "true")])?;
+        desk.headless(&settings, &[], "go")?;
+        let sources: Vec<Value> = desk.saw("SessionStart").iter().map(|start| start["source"].clone()).collect();
+        check(sources == ["startup", "compact"], || format!("starts: {sources:?}"))?;
+        check(desk.saw("PreCompact").len() == 1, || "no PreCompact".to_owned())?;
+        Ok("PreCompact, then SessionStart with source compact".to_owned())
+    })
+}

@@ -1,0 +1,158 @@
+//! Real coding clients, run against a fake model in a network namespace that has nothing but loopback.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+mod client;
+mod facts;
+mod processes;
+mod stage;
+mod terminal;
+mod town;
+mod work;
+
+use client::Client;
+use tempfile::TempDir;
+
+/// Set in the process that runs inside the namespace.
+const INSIDE: &str = "GT_E2E_INSIDE";
+
+/// Which client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Claude Code, of a fixed version
+    Claude,
+}
+
+/// Flags of `e2e`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Args {
+    /// Which client
+    #[arg(value_enum)]
+    client: Kind,
+    /// Only scenarios whose name contains one of these
+    names: Vec<String>,
+    /// List the scenarios and run none
+    #[arg(long)]
+    list: bool,
+    /// Keep the folders of what went well too
+    #[arg(long)]
+    keep: bool,
+    /// This `gt` instead of a build of this workspace
+    #[arg(long)]
+    gt: Option<PathBuf>,
+}
+
+/// What a scenario is: it answers with what it saw.
+struct Scenario {
+    name: &'static str,
+    run: fn(&Outfit) -> Result<String, String>,
+}
+
+/// What scenarios run with.
+struct Outfit {
+    client: Client,
+    /// Whether all folders are kept.
+    keep: bool,
+}
+
+impl Outfit {
+    /// Deletes a scenario's folder if it went well and is not wanted, else names it.
+    fn put_away(&self, folder: TempDir, result: Result<String, String>) -> Result<String, String> {
+        if result.is_ok() && !self.keep {
+            return result;
+        }
+        let kept = format!("\n    kept: {}", folder.keep().display());
+        result.map(|saw| saw + &kept).map_err(|why| why + &kept)
+    }
+}
+
+/// Runs the scenarios: outside it sees to what they need, and calls itself inside.
+pub fn run(args: &Args) -> Result<(), String> {
+    let chosen = chosen(&args.names)?;
+    if args.list {
+        chosen.iter().for_each(|scenario| println!("{}", scenario.name));
+        return Ok(());
+    }
+    if std::env::var_os(INSIDE).is_some() {
+        return play(args, &chosen);
+    }
+    match missing() {
+        Ok(client) => enter(args, &client),
+        Err(why) if required() => Err(format!("GT_REQUIRE names claude, and {why}")),
+        Err(why) => {
+            println!("skipped: {why}");
+            Ok(())
+        }
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
+    let is_named = |scenario: &&Scenario| names.is_empty() || names.iter().any(|n| scenario.name.contains(n.as_str()));
+    let chosen: Vec<_> = facts::ALL.iter().chain(work::ALL).filter(is_named).collect();
+    if chosen.is_empty() { Err(format!("no scenario is called {}", names.join(" or "))) } else { Ok(chosen) }
+}
+
+fn required() -> bool {
+    std::env::var("GT_REQUIRE").is_ok_and(|names| names.split([',', ' ']).any(|name| name == "claude"))
+}
+
+/// The client, or what there is not.
+fn missing() -> Result<PathBuf, String> {
+    let works = |words: &[&str]| {
+        let output = Command::new(words[0]).args(&words[1..]).output();
+        output.map_err(|e| format!("there is no {}: {e}", words[0])).map(|output| output.status.success())
+    };
+    if !works(&["tmux", "-V"])? {
+        return Err("tmux does not work".to_owned());
+    }
+    if !works(&["unshare", "-rn", "ip", "link", "set", "lo", "up"])? {
+        return Err("there can be no network namespace (unshare -rn, ip link)".to_owned());
+    }
+    client::install()
+}
+
+/// Calls this program again where only loopback is.
+fn enter(args: &Args, client: &Path) -> Result<(), String> {
+    let gt = match &args.gt {
+        Some(gt) => gt.canonicalize().map_err(|e| format!("{}: {e}", gt.display()))?,
+        None => crate::soak::build_debug()?,
+    };
+    let this = std::env::current_exe().map_err(|e| e.to_string())?;
+    let mut command = Command::new("unshare");
+    command.args(["-rn", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).arg(this);
+    command
+        .args(["e2e", "claude", "--gt"])
+        .arg(gt)
+        .args(&args.names)
+        .args(args.keep.then_some("--keep"))
+        .env(INSIDE, client);
+    let status = command.status().map_err(|e| format!("unshare can't be started: {e}"))?;
+    if status.success() { Ok(()) } else { Err("not all scenarios went well".to_owned()) }
+}
+
+fn play(args: &Args, chosen: &[&Scenario]) -> Result<(), String> {
+    let program = std::env::var_os(INSIDE).map(PathBuf::from).ok_or("no client")?;
+    let gt = args.gt.clone().ok_or("--gt is missing")?;
+    let outfit = Outfit { client: Client { program, gt }, keep: args.keep };
+    let begin = Instant::now();
+    let mut red = Vec::new();
+    for scenario in chosen {
+        let start = Instant::now();
+        let result = (scenario.run)(&outfit);
+        let took = start.elapsed().as_secs_f64();
+        let (word, saw) = match &result {
+            Ok(saw) => ("ok ", saw),
+            Err(why) => ("RED", why),
+        };
+        println!("{word} {:<28} {took:>5.1} s  {saw}", scenario.name);
+        if result.is_err() {
+            red.push(scenario.name);
+        }
+    }
+    println!("{} of {} went well, in {:.0} s", chosen.len() - red.len(), chosen.len(), begin.elapsed().as_secs_f64());
+    if red.is_empty() { Ok(()) } else { Err(format!("red: {}", red.join(", "))) }
+}

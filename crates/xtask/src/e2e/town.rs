@@ -1,0 +1,288 @@
+//! A town whose workers are the real client.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use gt_testkit::fake_model::{FakeModel, Script};
+use serde_json::{Value, json};
+
+use super::client::Account;
+use super::stage::{self, script};
+use super::{Outfit, client, processes};
+use crate::bench::{finish, path, text};
+
+/// The rig's name, and the prefix of its beads.
+const RIG: &str = "app";
+const PREFIX: &str = "ap";
+
+/// Longest wait for anything that a town does with a few workers.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// Longest life of what a town leaves behind.
+const AFTERLIFE: Duration = Duration::from_secs(20);
+
+/// What sessions run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// A terminal.
+    Tmux,
+    /// None.
+    Headless,
+}
+
+impl Runtime {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Tmux => "tmux",
+            Self::Headless => "headless",
+        }
+    }
+}
+
+/// A town, its project and its model; up from its making.
+pub struct TownStage {
+    /// All of it; its name is in the environment of everything that runs here.
+    pub folder: PathBuf,
+    /// The model.
+    pub fake: FakeModel,
+    gt: PathBuf,
+    env: BTreeMap<String, String>,
+    /// Beads made so far.
+    made: RefCell<usize>,
+}
+
+impl TownStage {
+    /// Gives `act` a town whose model plays `rules` before the polecat's ordinary ones. After a good end the town is taken
+    /// down, no process may be left, and the folder is deleted; after a bad one it is kept, and named.
+    pub fn with(
+        outfit: &Outfit,
+        runtime: Runtime,
+        rules: &Value,
+        act: impl FnOnce(&Self) -> Result<String, String>,
+    ) -> Result<String, String> {
+        let folder = tempfile::Builder::new().prefix("gt-e2e-").tempdir().map_err(text)?;
+        let whole = folder.path().canonicalize().map_err(text)?;
+        let result = Self::open(outfit, &whole, runtime, rules).and_then(|town| {
+            let saw = act(&town);
+            // Taken down in any case; what it says matters only if all went well so far.
+            let down = town.gt(&["down", "--now"]);
+            saw.and_then(|saw| down.and_then(|_| processes::gone(&whole, AFTERLIFE)).map(|()| saw))
+        });
+        if result.is_err() {
+            stage::end_all(&whole);
+        }
+        outfit.put_away(folder, result)
+    }
+
+    fn open(outfit: &Outfit, folder: &Path, runtime: Runtime, rules: &Value) -> Result<Self, String> {
+        let fake = FakeModel::start(polecat_after(rules)?, 0, Some(&folder.join("model.log"))).map_err(text)?;
+        let home = folder.join("home");
+        // A worktree is trusted by the folder of its repository, whatever is above it.
+        client::seed(&home, &[&folder.join("town").join(RIG).join(".repo.git")])?;
+        let mut env = client::environment(&home, &fake.url(), Account::Plan);
+        // A key that a person happens to have must not pay: it is not passed to workers.
+        let (name, key) = Account::Key.variable();
+        env.insert(name.to_owned(), key.to_owned());
+        let bin = folder.join("bin");
+        std::fs::create_dir_all(&bin).map_err(text)?;
+        std::os::unix::fs::symlink(&outfit.client.program, bin.join("claude")).map_err(text)?;
+        env.insert("PATH".to_owned(), format!("{}:{}", bin.display(), env["PATH"]));
+        let town = Self { folder: folder.to_owned(), fake, gt: outfit.client.gt.clone(), env, made: RefCell::new(0) };
+        town.make_project()?;
+        town.gt(&["install", &path(&town.root())])?;
+        std::fs::write(town.root().join("town.toml"), town.settings(runtime)).map_err(text)?;
+        town.gt(&["rig", "add", RIG, &path(&folder.join("remote.git")), "--prefix", PREFIX, "--skip-proof"])?;
+        town.gt(&["rig", "gates", "add", RIG, "fine", "true"])?;
+        town.trust()?;
+        town.gt(&["rig", "release", RIG])?;
+        town.gt(&["up"])?;
+        Ok(town)
+    }
+
+    /// `town.toml`: the client as it comes, with the test's account, and limits that don't let a test wait.
+    fn settings(&self, runtime: Runtime) -> String {
+        let env: Vec<String> = self.client_env().map(|(name, value)| format!("{name} = {}", json!(value))).collect();
+        format!(
+            "version = 1\nagent = \"claude\"\nmax_polecats = 10\nruntime = \"{}\"\npatrol_seconds = 1\n\
+             back_off_seconds = 1\nlinger_seconds = 2\n\n[agents.claude.env]\n{}\n",
+            runtime.word(),
+            env.join("\n")
+        )
+    }
+
+    /// What is only the client's affair, and not who pays: that is the overseer's.
+    fn client_env(&self) -> impl Iterator<Item = (&String, &String)> {
+        const CLIENTS: &[&str] = &["ANTHROPIC_", "CLAUDE_", "DISABLE_", "IS_SANDBOX"];
+        let accounts = [Account::Key, Account::Plan].map(|account| account.variable().0);
+        let others = self.env.iter().filter(move |(name, _)| !accounts.contains(&name.as_str()));
+        others.filter(|(name, _)| CLIENTS.iter().any(|prefix| name.starts_with(prefix)))
+    }
+
+    /// What a person says of the rig: what is green lands, and workers need not ask.
+    fn trust(&self) -> Result<(), String> {
+        let file = self.root().join(RIG).join("rig.toml");
+        let settings = std::fs::read_to_string(&file).map_err(text)?;
+        let said = |line: &&str| ["landing ", "trust "].iter().any(|key| line.trim_start().starts_with(key));
+        let others = settings.lines().filter(|line| !said(line));
+        let lines: Vec<&str> = ["landing = \"auto\"", "trust = \"bypass\""].into_iter().chain(others).collect();
+        std::fs::write(&file, lines.join("\n") + "\n").map_err(text)
+    }
+
+    /// The town's folder.
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("town")
+    }
+
+    fn make_project(&self) -> Result<(), String> {
+        let work = self.folder.join("work");
+        std::fs::create_dir_all(&work).map_err(text)?;
+        std::fs::write(work.join("README"), "A project.\n").map_err(text)?;
+        let git = |words: &[&str]| finish(self.command("git").args(words));
+        let (dir, remote) = (path(&work), path(&self.folder.join("remote.git")));
+        git(&["init", "-q", "-b", "main", &dir])?;
+        git(&["-C", &dir, "add", "."])?;
+        git(&["-C", &dir, "commit", "-q", "-m", "Begin"])?;
+        git(&["clone", "-q", "--bare", &dir, &remote]).map(|_| ())
+    }
+
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(&self.env).env("GT_TOWN", self.root()).current_dir(&self.folder);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "Test").env(format!("GIT_{role}_EMAIL"), "test@example.invalid");
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// One verb; answers with what it printed.
+    pub fn gt(&self, words: &[&str]) -> Result<String, String> {
+        finish(self.command(&self.gt).args(words))
+    }
+
+    /// One verb's facts.
+    pub fn facts(&self, words: &[&str]) -> Result<Value, String> {
+        serde_json::from_str(&self.gt(&[words, &["--json"]].concat())?).map_err(text)
+    }
+
+    /// Makes a bead and slings it; answers with its id.
+    pub fn sling(&self, title: &str) -> Result<String, String> {
+        Ok(self.sling_all(&[title])?.remove(0))
+    }
+
+    /// Makes beads and slings them at once.
+    pub fn sling_all(&self, titles: &[&str]) -> Result<Vec<String>, String> {
+        let mut beads = Vec::new();
+        let mut lines = String::new();
+        for title in titles {
+            *self.made.borrow_mut() += 1;
+            let id = format!("{PREFIX}-t{:02}", self.made.borrow());
+            let at = "2026-01-02T03:04:05Z";
+            let line = json!({"id": id, "title": title, "status": "open", "priority": 2, "issue_type": "task",
+                "created_at": at, "updated_at": at, "description": "DESCRIPTION-OF-THE-BEAD"});
+            lines += &format!("{line}\n");
+            beads.push(id);
+        }
+        let file = self.folder.join("beads.jsonl");
+        std::fs::write(&file, lines).map_err(text)?;
+        self.gt(&["bead", "import", &path(&file)])?;
+        let mut words = vec!["sling"];
+        words.extend(beads.iter().map(String::as_str));
+        words.push(RIG);
+        self.gt(&words)?;
+        Ok(beads)
+    }
+
+    /// Waits until a bead has landed.
+    pub fn landed(&self, bead: &str) -> Result<(), String> {
+        self.until(&format!("{bead} landed"), || {
+            let shown = self.facts(&["bead", "show", bead]).ok()?;
+            (shown[0]["status"] == "closed").then_some(())
+        })?;
+        self.has_landed_file(&format!("{bead}.txt"))
+    }
+
+    /// Whether the remote's trunk has a file.
+    pub fn has_landed_file(&self, file: &str) -> Result<(), String> {
+        let remote = path(&self.folder.join("remote.git"));
+        finish(self.command("git").args(["-C", &remote, "cat-file", "-e", &format!("main:{file}")])).map(|_| ())
+    }
+
+    /// Waits until `look` finds something; an error says how the town is.
+    pub fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> Result<T, String> {
+        processes::until(what, LIMIT, look).map_err(|why| {
+            let status = self.gt(&["status"]).unwrap_or_else(|error| error);
+            format!("{why}\n{status}")
+        })
+    }
+
+    /// The sessions of a bead, oldest first, those of the past too.
+    pub fn sessions(&self, bead: &str) -> Result<Vec<Value>, String> {
+        let all = self.facts(&["session", "list", "--all"])?;
+        let all = all["sessions"].as_array().cloned().ok_or("no sessions")?;
+        Ok(all.into_iter().filter(|session| session["bead"] == bead).collect())
+    }
+
+    /// What the transcripts say about all sessions must be what was claimed for them. Answers how many tokens that is.
+    pub fn usage_agrees(&self) -> Result<u64, String> {
+        let mut tokens = 0;
+        for session in self.fake.sessions() {
+            let claimed = self.fake.claimed(&session);
+            let counted = stage::transcript_usage(&self.folder.join("home/.claude"), &session)?;
+            if claimed != counted {
+                return Err(format!("claimed {claimed:?}, transcript {counted:?}"));
+            }
+            tokens += claimed.input + claimed.output;
+        }
+        Ok(tokens)
+    }
+
+    /// The worktree of a bead's live worker.
+    pub fn worktree(&self, session: &Value) -> Result<PathBuf, String> {
+        let name = session["address"].as_str().and_then(|address| address.rsplit('/').next());
+        Ok(self.root().join(RIG).join("polecats").join(name.ok_or_else(|| format!("no address: {session}"))?))
+    }
+
+    /// Whether a process that descends from an agent's session has these words in its command line.
+    pub fn agents_have(&self, words: &str) -> bool {
+        let marked =
+            processes::of(&self.folder).into_iter().filter(|(pid, _)| processes::has_variable(*pid, "GT_INCARNATION"));
+        marked.into_iter().any(|(_, line)| line.contains(words))
+    }
+
+    /// Whether each of these texts reached the model.
+    pub fn heard(&self, texts: &[&str]) -> Result<(), String> {
+        let silent: Vec<&str> = texts.iter().filter(|text| !self.fake.heard(text)).copied().collect();
+        if silent.is_empty() { Ok(()) } else { Err(format!("never reached the model: {}", silent.join(", "))) }
+    }
+}
+
+/// The script of a polecat that does something of its own first.
+pub fn polecat_after(rules: &Value) -> Result<Script, String> {
+    let mut all = rules.as_array().cloned().unwrap_or_default();
+    all.extend(polecat());
+    script(&Value::Array(all))
+}
+
+/// How a polecat works: by what it was told last, never by how often it was asked.
+fn polecat() -> Vec<Value> {
+    let bash = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}]);
+    // A shell's way of one change that nobody else makes. Done again, it changes nothing.
+    let implement = "bead=$(gt hook --json | grep -o '\"id\": *\"ap-t[0-9]*' | head -n 1 | grep -o 'ap-.*'); \
+                     echo work >$bead.txt; git add . && (git diff --cached --quiet || git commit -qm \"Do $bead\"); \
+                     gt step done implement";
+    let review = "gt rig fetch; git rebase -q origin/main; gt step done {{step}}";
+    let rules = json!([
+        {"name": "over", "when": {"new": "Submitted as|Already submitted|hook is empty"}, "text": "My turn is over."},
+        {"name": "stuck", "when": {"result": "error: "}, "text": "I am stuck."},
+        {"name": "implement", "when": {"new": "Step \\d of \\d: implement"}, "calls": bash(implement)},
+        {"name": "rebase", "when": {"new": "Step \\d of \\d: (?<step>prepare-for-review)"}, "calls": bash(review)},
+        {"name": "submit", "when": {"new": "Step \\d of \\d: submit-and-exit"}, "calls": bash("gt done")},
+        {"name": "step", "when": {"new": "Step \\d of \\d: (?<step>[\\w-]+)"}, "calls": bash("gt step done {{step}}")},
+        {"name": "prime", "calls": bash("gt prime")},
+    ]);
+    rules.as_array().cloned().unwrap_or_default()
+}

@@ -1,0 +1,210 @@
+//! What a town does with the real client as its workers.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::town::{Runtime, TownStage, polecat_after};
+use super::{Outfit, Scenario, processes};
+use crate::bench::text;
+
+/// All of them.
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "town-lands-headless", run: |outfit| lands(outfit, Runtime::Headless) },
+    Scenario { name: "town-lands-tmux", run: |outfit| lands(outfit, Runtime::Tmux) },
+    Scenario { name: "town-mail-headless", run: |outfit| mail(outfit, Runtime::Headless) },
+    Scenario { name: "town-mail-tmux", run: |outfit| mail(outfit, Runtime::Tmux) },
+    Scenario { name: "town-stop-headless", run: |outfit| stop(outfit, Runtime::Headless) },
+    Scenario { name: "town-stop-tmux", run: |outfit| stop(outfit, Runtime::Tmux) },
+    Scenario { name: "town-background-headless", run: |outfit| background(outfit, Runtime::Headless) },
+    Scenario { name: "town-background-tmux", run: |outfit| background(outfit, Runtime::Tmux) },
+    Scenario { name: "town-killed-headless", run: |outfit| killed(outfit, Runtime::Headless) },
+    Scenario { name: "town-killed-tmux", run: |outfit| killed(outfit, Runtime::Tmux) },
+    Scenario { name: "town-guard-headless", run: |outfit| guard(outfit, Runtime::Headless) },
+    Scenario { name: "town-guard-tmux", run: |outfit| guard(outfit, Runtime::Tmux) },
+    Scenario { name: "town-limit-headless", run: |outfit| limit(outfit, Runtime::Headless) },
+    Scenario { name: "town-limit-tmux", run: |outfit| limit(outfit, Runtime::Tmux) },
+    Scenario { name: "town-ten-headless", run: |outfit| ten(outfit, Runtime::Headless) },
+    Scenario { name: "town-ten-tmux", run: |outfit| ten(outfit, Runtime::Tmux) },
+];
+
+/// What the script of a polecat says at the step at which most goes wrong.
+const AT_WORK: &str = "Step \\d of \\d: implement";
+
+/// Seconds until the limit of an account is over.
+const RESETS_IN_S: i64 = 3600;
+
+/// What only the stop moment says.
+const REFUSED_STOP: &str = "There is work on your hook, so you run it: ";
+
+/// A rule's call of a shell command.
+fn bash(command: &str) -> Value {
+    json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}])
+}
+
+fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// A bead goes all the way; start prompt and prime reach the model; of client and tools nothing is left, even of what
+/// left their session, while the town goes on.
+fn lands(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let daemon = "setsid -f sleep 4242 </dev/null >/dev/null 2>&1; gt step done self-review";
+    let rules = json!([{"when": {"new": "Step \\d of \\d: self-review"}, "calls": bash(daemon)}]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A first thing")?;
+        town.until("the daemon", || town.agents_have("sleep 4242").then_some(()))?;
+        town.landed(&bead)?;
+        town.until("the end of all that the agent started", || (!town.agents_have("")).then_some(()))?;
+        town.heard(&["Work is on your hook", &format!("On your hook: {bead}"), "DESCRIPTION-OF-THE-BEAD"])?;
+        check(!town.fake.asked().iter().any(|asked| asked.by_key), || "a key paid, and not the login".to_owned())?;
+        let tokens = town.usage_agrees()?;
+        Ok(format!("{bead} landed after {} requests of {tokens} tokens", town.fake.asked().len()))
+    })
+}
+
+/// kill -9 of the client in the middle of a tool: the next incarnation goes on in the same worktree, at the same step,
+/// with what was not committed; nothing of the killed one lives on.
+fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let long = "echo half >half.txt; sleep 300";
+    let rules = json!([
+        {"when": {"new": AT_WORK}, "unless": {"anywhere": "You go on where another stopped"}, "calls": bash(long)},
+    ]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing that takes long")?;
+        let session = town.until("the tool", || {
+            let session = town.sessions(&bead).ok()?.pop()?;
+            town.worktree(&session).ok()?.join("half.txt").exists().then_some(session)
+        })?;
+        let client = session["agent"]["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let client = client.ok_or_else(|| format!("no client: {session}"))?;
+        kill_process(client, Signal::KILL).map_err(text)?;
+        let next = town.until("the next incarnation", || {
+            let sessions = town.sessions(&bead).ok()?;
+            (sessions.len() == 2).then(|| sessions[1].clone())
+        })?;
+        check(next["address"] == session["address"], || format!("another worker: {next}"))?;
+        processes::until("the tool's end", Duration::from_secs(10), || {
+            (!processes::of(&town.folder).iter().any(|(_, line)| line.contains("sleep 300"))).then_some(())
+        })?;
+        town.landed(&bead)?;
+        town.has_landed_file("half.txt")?;
+        let steps = town.fake.asked().iter().filter(|asked| asked.answer.rule == "implement").count();
+        check(steps == 1, || format!("implemented {steps} times"))?;
+        Ok(format!("{bead} landed with what the killed client had not committed"))
+    })
+}
+
+/// Ten at once finish ten beads.
+fn ten(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    TownStage::with(outfit, runtime, &json!([]), |town| {
+        let titles: Vec<String> = (1..=10).map(|n| format!("Thing number {n}")).collect();
+        let beads = town.sling_all(&titles.iter().map(String::as_str).collect::<Vec<_>>())?;
+        beads.iter().try_for_each(|bead| town.landed(bead))?;
+        let sessions = town.fake.sessions().len();
+        Ok(format!("ten beads landed by {sessions} conversations of {} requests", town.fake.asked().len()))
+    })
+}
+
+/// Mail that is sent while a tool runs reaches the model with what comes of the tool.
+fn mail(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let long = "touch waiting; until test -e go; do sleep 0.1; done; echo WAITED";
+    let rules = json!([{"when": {"new": AT_WORK}, "unless": {"ran": "WAITED"}, "calls": bash(long)}]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing with mail")?;
+        let (session, worktree) = town.until("the tool", || {
+            let session = town.sessions(&bead).ok()?.pop()?;
+            let worktree = town.worktree(&session).ok()?;
+            worktree.join("waiting").exists().then_some((session, worktree))
+        })?;
+        let address = session["address"].as_str().ok_or("no address")?;
+        town.gt(&["mail", "send", address, "-s", "MAIL-IN-BETWEEN", "-m", "A word.", "--priority", "high"])?;
+        std::fs::write(worktree.join("go"), "").map_err(text)?;
+        town.landed(&bead)?;
+        let asked = town.fake.asked();
+        let after =
+            asked.iter().find(|a| a.conversation.fresh_results().iter().any(|result| result.contains("WAITED")));
+        let heard = after.is_some_and(|asked| asked.conversation.everything().contains("MAIL-IN-BETWEEN"));
+        check(heard, || {
+            format!(
+                "the mail did not come with the tool's result; heard at all: {}",
+                town.fake.heard("MAIL-IN-BETWEEN")
+            )
+        })?;
+        Ok("the mail came with the result of the tool that ran".to_owned())
+    })
+}
+
+/// A turn that ends with work on the hook is made to go on, and the work is finished in the same session.
+fn stop(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let enough = "I think that is all.";
+    let rules = json!([{"when": {"new": AT_WORK}, "unless": {"anywhere": enough}, "text": enough}]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing that seems done")?;
+        town.landed(&bead)?;
+        town.heard(&[REFUSED_STOP, "step 4 of 9 implement"])?;
+        let sessions = town.sessions(&bead)?.len();
+        check(sessions == 1, || format!("{sessions} sessions"))?;
+        Ok("the stop was refused with the step, and the work finished in the same session".to_owned())
+    })
+}
+
+/// A turn that ends while a task of the client's own runs in the background is let end: its end wakes the agent.
+fn background(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let input =
+        json!({"command": "sleep 3; echo over >background.txt", "run_in_background": true, "description": "wait"});
+    let rules = json!([
+        {"when": {"result": "running in (the )?background"}, "text": "I wait for my background work."},
+        {"when": {"new": AT_WORK}, "unless": {"ran": "sleep 3"}, "calls": [{"tool": "Bash", "input": input}]},
+    ]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing in the background")?;
+        town.landed(&bead)?;
+        town.has_landed_file("background.txt")?;
+        town.heard(&["I wait for my background work."])?;
+        check(!town.fake.heard(REFUSED_STOP), || "the stop was refused".to_owned())?;
+        let sessions = town.sessions(&bead)?.len();
+        check(sessions == 1, || format!("{sessions} sessions"))?;
+        Ok("the stop was let through; the task's end woke the agent".to_owned())
+    })
+}
+
+/// What the role may not do is refused before it runs, with the reason.
+fn guard(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let rules = json!([
+        {"when": {"new": AT_WORK}, "unless": {"ran": "git stash drop"}, "calls": bash("touch was-run.txt; git stash drop")},
+    ]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing with a stash")?;
+        town.landed(&bead)?;
+        town.heard(&["the stash is one for all worktrees"])?;
+        check(town.has_landed_file("was-run.txt").is_err(), || "what was refused was run".to_owned())?;
+        Ok("the refusal reached the model with its reason, and nothing of it was run".to_owned())
+    })
+}
+
+/// An account at its limit parks its kind of agent: nobody is started or ended for it. When it is over, work goes on.
+fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let rules = json!([{"when": {"new": AT_WORK}, "fault": {"limit": {"resets_in_s": RESETS_IN_S}}}]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing to wait for")?;
+        let said = town.until("the limit", || {
+            let status = town.gt(&["status"]).ok()?;
+            status.lines().find(|line| line.contains("its account is at a limit")).map(|line| line.trim().to_owned())
+        })?;
+        let until = said.split_whitespace().find_map(|word| word.trim_end_matches(',').parse::<Timestamp>().ok());
+        let away = until.map(|until| until.as_second() - Timestamp::now().as_second());
+        // The client says it in minutes.
+        let is_right = away.is_some_and(|seconds| (RESETS_IN_S - 120..=RESETS_IN_S + 60).contains(&seconds));
+        check(is_right, || format!("it is not parked until the reset, in {RESETS_IN_S} s: {said}"))?;
+        let asked = town.fake.asked().len();
+        town.fake.play(polecat_after(&json!([]))?);
+        std::thread::sleep(Duration::from_secs(3));
+        check(town.fake.asked().len() == asked, || "the model was asked while parked".to_owned())?;
+        town.gt(&["resume", "--agent", "claude"])?;
+        town.landed(&bead)?;
+        Ok(format!("parked ({said}); landed after it was over"))
+    })
+}

@@ -11,6 +11,11 @@ use super::town::{BenchTown, bead, finish, path, text};
 /// Beads in the ledger.
 const BEADS: usize = 1000;
 
+/// What a client says after a tool, and the file that it is read from.
+const AFTER_TOOL: &str = r#"{"session_id":"5e55","transcript_path":"/t.jsonl","cwd":"/w","hook_event_name":"PostToolUse",
+"tool_name":"Bash","tool_input":{"command":"cargo test"},"tool_response":{"stdout":"ok","stderr":""},"tool_use_id":"t1"}"#;
+const INPUT: &str = "after-tool.json";
+
 /// Minimal process starts that a verb may cost.
 const AIM: f64 = 3.0;
 
@@ -22,7 +27,9 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
     let (_, _, agent) = town.sessions()?.into_iter().next().ok_or("no session runs")?;
     let token = agent.variable("GT_INCARNATION")?;
     town.gt(&["mail", "send", "bench/polecats/amber", "overseer", "-s", "A word", "-m", "Some text"])?;
-    let verbs: [(&str, &[&str], bool); 4] = [
+    std::fs::write(town.folder().join(INPUT), AFTER_TOOL).map_err(text)?;
+    let verbs: [(&str, &[&str], bool); 5] = [
+        ("gt moment after-tool, no mail", &["moment", "after-tool", "--client", "claude"], true),
         ("gt hook, as a worker", &["hook"], true),
         ("gt prime, as a worker", &["prime"], true),
         ("gt mail inbox, as a worker", &["mail", "inbox"], true),
@@ -56,6 +63,9 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
 fn verb(town: &BenchTown, words: &[&str], token: Option<&str>) -> Command {
     let mut verb = town.command(town.gt_path());
     verb.args(words).envs(token.map(|token| ("GT_INCARNATION", token)));
+    if let Ok(input) = std::fs::File::open(town.folder().join(INPUT)) {
+        verb.stdin(input);
+    }
     verb
 }
 

@@ -15,10 +15,6 @@ fn bead(id: &str) -> Bead {
     Bead::new(id.into(), "T", at("2026-01-01T00:00:00Z").at)
 }
 
-fn records(beads: &[Bead]) -> Vec<Record> {
-    beads.iter().map(|bead| Record::Bead(Box::new(bead.clone()))).collect()
-}
-
 /// Changes made to one bead by the two sides, and how the merged bead must be, whichever side is whose.
 fn check(ours: impl Fn(&mut Bead), theirs: impl Fn(&mut Bead), expected: impl Fn(&mut Bead), lost: &[(&str, &str)]) {
     check_from(|_| {}, ours, theirs, expected, lost);

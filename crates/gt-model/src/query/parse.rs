@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::{Expr, Field, Kind, Op, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError, Test, Value, moment};
+use super::{
+    Expr, Field, Kind, Op, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError, SHOWN_CHARS, Test, Value, moment,
+};
 
 /// Parses `query`; `now` is what relative times count from.
 pub fn parse(query: &str, now: Timestamp) -> Result<Expr, QueryError> {
@@ -269,7 +271,8 @@ impl Parser<'_> {
         values: &[(String, Range<usize>)],
     ) -> Result<Expr, QueryError> {
         let Some(field) = Field::named(name) else {
-            let what = format!("there is no field `{}`", name.replace(char::is_control, " "));
+            let shown: String = name.chars().take(SHOWN_CHARS).collect();
+            let what = format!("there is no field `{}`", shown.replace(char::is_control, " "));
             return Err(self.error_at(at, &what, Some(suggestion(name))));
         };
         let whole = values[0].1.start..values[values.len() - 1].1.end;

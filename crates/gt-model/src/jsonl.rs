@@ -7,7 +7,7 @@ mod check;
 mod read;
 mod write;
 
-pub use read::{parse, parse_line};
+pub use read::{parse, parse_line, records};
 pub use write::{write, write_bead};
 
 use crate::bead::{Bead, Rest};
@@ -180,6 +180,11 @@ const DERIVED_KEYS: &[&str] = &["dependency_count", "dependent_count", "comment_
 /// Whether a key that we know may be left out with this value.
 fn is_empty(raw: &str) -> bool {
     matches!(raw, "null" | "\"\"" | "[]" | "false")
+}
+
+/// Puts keys of a bead in the order of a [`Rest`]: those that the format knows in front, in their order.
+pub fn order_bead_rest(rest: &mut Rest) {
+    order_rest(rest, KEYS);
 }
 
 /// Puts the `known` keys in front, in their order: the order of a [`Rest`].

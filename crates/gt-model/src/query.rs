@@ -22,6 +22,15 @@ pub const QUERY_DEPTH: usize = 64;
 /// Most tests and words of one query; databases bound the size of an expression too.
 pub const QUERY_TESTS: usize = 400;
 
+/// A query that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// What it asks.
+    pub expr: Expr,
+    /// When it was asked: what relative times counted from, and what `ready` is about.
+    pub now: Timestamp,
+}
+
 /// What a query asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {

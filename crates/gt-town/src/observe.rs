@@ -108,7 +108,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             rigs: rigs.iter().map(rig_status).collect(),
             workers,
             queue: queue(view, &rigs, None, false)?,
-            ready: view.ready(now, None, None)?.len(),
+            ready: usize::try_from(view.count_ready(now, None)?).unwrap_or(usize::MAX),
         })
     })
 }

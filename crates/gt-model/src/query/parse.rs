@@ -5,11 +5,11 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use super::{
-    Expr, Field, Kind, Op, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError, SHOWN_CHARS, Test, Value, moment,
+    Expr, Field, Kind, Op, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, Query, QueryError, SHOWN_CHARS, Test, Value, moment,
 };
 
 /// Parses `query`; `now` is what relative times count from.
-pub fn parse(query: &str, now: Timestamp) -> Result<Expr, QueryError> {
+pub fn parse(query: &str, now: Timestamp) -> Result<Query, QueryError> {
     if query.len() > QUERY_LIMIT {
         let what = format!("the query is longer than {QUERY_LIMIT} bytes");
         return Err(QueryError { query: String::new(), at: 0..0, what, hint: None });
@@ -18,7 +18,7 @@ pub fn parse(query: &str, now: Timestamp) -> Result<Expr, QueryError> {
     let mut parser = Parser { query, tokens, next: 0, depth: 0, tests: 0, now };
     let expr = parser.either()?;
     match parser.peek() {
-        None => Ok(expr),
+        None => Ok(Query { expr, now }),
         Some(Token { kind: TokenKind::Close, .. }) => Err(parser.error("nothing is open here to be closed")),
         Some(_) => Err(parser.error("this was not expected")),
     }

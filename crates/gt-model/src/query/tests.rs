@@ -31,7 +31,7 @@ fn shown(expr: &Expr) -> String {
 #[test]
 fn queries() {
     let check = |query: &str, expected: &str| match parse(query, now()) {
-        Ok(expr) => assert_eq!(shown(&expr), expected, "{query}"),
+        Ok(read) => assert_eq!(shown(&read.expr), expected, "{query}"),
         Err(error) => panic!("{error}"),
     };
     check("login", r#""login""#);
@@ -160,7 +160,7 @@ fn odd_query() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_text_is_a_query_or_an_error_that_can_be_shown(query in odd_query()) {
+    fn any_text_is_a_reador_an_error_that_can_be_shown(query in odd_query()) {
         if let Err(error) = parse(&query, now()) {
             let shown = error.to_string();
             prop_assert!(shown.contains('^') && !shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");

@@ -3,7 +3,19 @@
 use gt_town::ledger::*;
 use gt_town::world::real::RealWorld;
 use std::sync::Arc;
-use std::time::Instant;
+struct Instant(f64);
+impl Instant {
+    fn now() -> Self {
+        Instant(cpu())
+    }
+    fn elapsed(&self) -> String {
+        format!("{:.2} ms cpu", (cpu() - self.0) * 1000.0)
+    }
+}
+fn cpu() -> f64 {
+    let s = std::fs::read_to_string("/proc/self/schedstat").unwrap();
+    s.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
 fn rss() -> String {
     let s = std::fs::read_to_string("/proc/self/status").unwrap();
     s.lines().find(|l| l.starts_with("VmHWM")).unwrap().to_owned()
@@ -14,30 +26,30 @@ fn main() {
     let chain = std::env::args().nth(3).is_some();
     let t = Instant::now();
     let text = gt_testkit::ledger::jsonl(gt_testkit::ledger::Shape { beads: n, dependencies: n * 3 / 2, chain });
-    println!("generate {:?} {} MB", t.elapsed(), text.len() / 1_000_000);
+    println!("generate {} {} MB", t.elapsed(), text.len() / 1_000_000);
     let t = Instant::now();
     let mut c = 0;
     for r in gt_model::jsonl::records(text.as_bytes()) {
         r.unwrap();
         c += 1;
     }
-    println!("parse {c} {:?} {}", t.elapsed(), rss());
+    println!("parse {c} {} {}", t.elapsed(), rss());
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
     let world: Arc<dyn gt_town::world::World> = Arc::new(RealWorld::new(dir.join("gt")));
     let ledger = Ledger::create(&dir.join("beads.db"), world).unwrap();
     let t = Instant::now();
     gt_town::port::import_into(&ledger, "x", text.as_bytes(), false).unwrap();
-    println!("import {:?} {}", t.elapsed(), rss());
+    println!("import {} {}", t.elapsed(), rss());
     let t = Instant::now();
     let out = ledger.read(|v| gt_town::port::export(v, &Default::default())).unwrap();
-    println!("export {:?} same={} {}", t.elapsed(), out == text, rss());
+    println!("export {} same={} {}", t.elapsed(), out == text, rss());
     let now: jiff::Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
     let time = |what: &str, f: &mut dyn FnMut() -> usize| {
         f();
         let t = Instant::now();
         let k = f();
-        println!("{what} {k} {:?}", t.elapsed());
+        println!("{what} {k} {}", t.elapsed());
     };
     time("ready 10", &mut || ledger.read(|v| v.ready(now, None, Some(10))).unwrap().len());
     time("ready 10 vt", &mut || ledger.read(|v| v.ready(now, Some("vt"), Some(10))).unwrap().len());
@@ -82,7 +94,7 @@ fn main() {
                 tx.change_bead("x", &before, &after)
             })
             .unwrap();
-        println!("change {id} {status} {:?}", t.elapsed());
+        println!("change {id} {status} {}", t.elapsed());
     };
     for id in [0, 1, n / 2, n - 1] {
         change(id, "closed");

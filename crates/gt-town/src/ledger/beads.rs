@@ -7,7 +7,7 @@ use rusqlite::Row;
 use serde_json::{Map, Value, json};
 
 use super::holding;
-use super::query::Sql;
+use super::query::{Sql, match_words};
 use super::ready::nanoseconds_of;
 use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
 
@@ -266,28 +266,33 @@ impl View<'_> {
         self.count_of(&sql)
     }
 
-    /// Beads of which the texts have all these words (their beginnings are enough), or of which the id begins with the
-    /// text; the best ones first.
+    /// Beads of which the texts have all these words (their beginnings are enough); the best ones first, and before them
+    /// the one whose id the text is.
     pub fn search(&self, text: &str, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
-        let mut sql = Sql::new("1");
-        sql.filter(filter);
-        sql.push(" AND (b.id = ");
+        let Some(words) = match_words(text) else {
+            let mut sql = Sql::new("1");
+            sql.filter(filter);
+            sql.push(" AND ");
+            sql.text(text);
+            sql.push(filter.order.sql());
+            sql.limit(filter.limit, filter.offset);
+            return self.beads_of(&sql);
+        };
+        let mut named = Sql::new("b.id = ");
+        named.bind(text.to_owned());
+        named.filter(filter);
+        let mut found = self.beads_of(&named)?;
+        // Crossed, so that the index of words comes first: what it finds is few.
+        let mut sql = Sql::from("bead_text s CROSS JOIN beads b", "b.n = s.rowid AND s.bead_text MATCH ");
+        sql.bind(words);
+        sql.push(" AND b.id != ");
         sql.bind(text.to_owned());
-        sql.push(" OR ");
-        sql.text(text);
-        sql.push(")");
-        match super::query::match_words(text) {
-            // The rank is asked for once a bead that matches.
-            Some(words) => {
-                sql.join(" LEFT JOIN (SELECT rowid, rank FROM bead_text(", words, ")) s ON s.rowid = b.n");
-                sql.push(" ORDER BY b.id != ");
-                sql.bind(text.to_owned());
-                sql.push(", s.rank, b.priority, b.id");
-            }
-            None => sql.push(filter.order.sql()),
-        }
+        sql.filter(filter);
+        sql.push(" ORDER BY s.rank, b.priority, b.id");
         sql.limit(filter.limit, filter.offset);
-        self.beads_of(&sql)
+        found.extend(self.beads_of(&sql)?);
+        found.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+        Ok(found)
     }
 
     pub(super) fn beads_of(&self, sql: &Sql) -> LedgerResult<Vec<Bead>> {

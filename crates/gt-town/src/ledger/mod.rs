@@ -46,6 +46,9 @@ pub use swarms::{Swarm, SwarmMember};
 /// How long a writer waits for its turn.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How much of the file may be kept in memory, in KiB: what a large import changes. It is taken only as it is needed.
+const CACHE_KIB: i64 = 64 * 1024;
+
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
 
@@ -158,6 +161,7 @@ impl Ledger {
         connection.busy_timeout(WRITE_DEADLINE)?;
         // FULL: what a verb reports as done must survive a power cut.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let ledger = Self::with(connection, path, world, faults);
         if check_version(&ledger.connection.borrow())? < MIGRATIONS.len() as i64 {

@@ -10,14 +10,19 @@ use super::ready::{READY, nanoseconds_of};
 /// A condition on `beads b` with what follows it, and its parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Sql {
-    joined: Option<(String, Param, String)>,
+    from: &'static str,
     condition: String,
     params: Vec<Param>,
 }
 
 impl Sql {
     pub(super) fn new(condition: &str) -> Self {
-        Self { joined: None, condition: condition.to_owned(), params: Vec::new() }
+        Self::from("beads b", condition)
+    }
+
+    /// A condition on what comes from elsewhere too, or through a certain index.
+    pub(super) fn from(from: &'static str, condition: &str) -> Self {
+        Self { from, condition: condition.to_owned(), params: Vec::new() }
     }
 
     pub(super) fn push(&mut self, sql: &str) {
@@ -30,20 +35,9 @@ impl Sql {
         self.params.push(value.into());
     }
 
-    /// Joins another table, with a parameter in the middle.
-    pub(super) fn join(&mut self, before: &str, value: String, after: &str) {
-        self.joined = Some((before.to_owned(), value.into(), after.to_owned()));
-    }
-
-    /// The whole statement and its parameters in their order.
+    /// The whole statement and its parameters.
     pub(super) fn select(&self, columns: &str) -> (String, Vec<Param>) {
-        let (mut from, mut params) = ("beads b".to_owned(), Vec::new());
-        if let Some((before, value, after)) = &self.joined {
-            from = format!("{from}{before}?{after}");
-            params.push(value.clone());
-        }
-        params.extend(self.params.iter().cloned());
-        (format!("SELECT {columns} FROM {from} WHERE {}", self.condition), params)
+        (format!("SELECT {columns} FROM {} WHERE {}", self.from, self.condition), self.params.clone())
     }
 
     /// Adds `(?, ?, …)`.

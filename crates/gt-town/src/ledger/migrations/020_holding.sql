@@ -43,8 +43,9 @@ DROP TABLE beads;
 ALTER TABLE new_beads RENAME TO beads;
 CREATE INDEX beads_by_prefix ON beads (prefix);
 CREATE INDEX beads_by_type ON beads (issue_type, status);
-CREATE INDEX beads_by_status ON beads (status);
+CREATE INDEX beads_by_status ON beads (status, priority, created_ns);
 CREATE INDEX beads_not_over ON beads (updated_ns) WHERE status NOT IN ('closed', 'tombstone');
+CREATE INDEX beads_listed ON beads (priority, created_ns, id) WHERE status NOT IN ('closed', 'tombstone');
 CREATE INDEX beads_ready ON beads (priority, created_ns, id)
     WHERE status = 'open' AND NOT pinned AND NOT is_template AND NOT ephemeral AND wake_ns < 9223372036854775807;
 CREATE INDEX beads_ready_of ON beads (prefix, priority, created_ns, id)
@@ -87,6 +88,8 @@ END;
 CREATE VIRTUAL TABLE bead_text USING fts5(
     title, body, content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2"
 );
+-- How many bytes of new words are gathered before they are written: the default is for devices with little memory.
+INSERT INTO bead_text (bead_text, rank) VALUES ('hashsize', 33554432);
 INSERT INTO bead_text (rowid, title, body)
     SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
                                (SELECT group_concat(c.text, char(10)) FROM comments c WHERE c.issue_id = b.id))

@@ -201,6 +201,14 @@ fn comment_row(row: &Row<'_>) -> rusqlite::Result<Comment> {
     })
 }
 
+fn listed(filter: &BeadFilter) -> Sql {
+    let mut sql = Sql::new("1");
+    sql.filter(filter);
+    sql.push(filter.order.sql());
+    sql.limit(filter.limit, filter.offset);
+    sql
+}
+
 /// Which of the asked-for beads a row is of: its first column.
 fn place(row: &Row<'_>) -> rusqlite::Result<usize> {
     usize::try_from(row.get::<_, i64>(0)?).map_err(damaged)
@@ -252,11 +260,13 @@ impl View<'_> {
 
     /// Beads that the filter lets through, in its order.
     pub fn beads(&self, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
-        let mut sql = Sql::new("1");
-        sql.filter(filter);
-        sql.push(filter.order.sql());
-        sql.limit(filter.limit, filter.offset);
-        self.beads_of(&sql)
+        self.beads_of(&listed(filter))
+    }
+
+    /// As [`Self::plan_of_ready`], of a list.
+    #[doc(hidden)]
+    pub fn plan_of_list(&self, filter: &BeadFilter) -> LedgerResult<String> {
+        self.plan_of(&listed(filter))
     }
 
     /// How many beads the filter lets through; its limit counts for nothing here.
@@ -300,6 +310,13 @@ impl View<'_> {
         let mut found = self.all(&text, rusqlite::params_from_iter(params), bead_row)?;
         self.add_parts(&mut found)?;
         Ok(found)
+    }
+
+    pub(super) fn plan_of(&self, sql: &Sql) -> LedgerResult<String> {
+        let (text, params) = sql.select("b.*");
+        let text = format!("EXPLAIN QUERY PLAN {text}");
+        let lines = self.all(&text, rusqlite::params_from_iter(params), |row| row.get::<_, String>(3))?;
+        Ok(lines.join("\n"))
     }
 
     pub(super) fn count_of(&self, sql: &Sql) -> LedgerResult<u64> {

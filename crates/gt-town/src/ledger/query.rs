@@ -214,21 +214,23 @@ impl Sql {
     }
 
     fn time(&mut self, op: Op, column: &str, from: i64, to: i64) {
-        let mut side = |sign: &str, at: i64| {
-            self.push(column);
-            self.push(sign);
-            self.bind(at);
-        };
         match op {
-            Op::Less => side(" < ", from),
-            Op::AtMost => side(" < ", to),
-            Op::More => side(" >= ", to),
-            Op::AtLeast => side(" >= ", from),
+            Op::Less => self.side(column, " < ", from),
+            Op::AtMost => self.side(column, " < ", to),
+            Op::More => self.side(column, " >= ", to),
+            Op::AtLeast => self.side(column, " >= ", from),
             Op::Is | Op::IsNot | Op::Holds => {
-                side(" >= ", from);
-                side(&format!(" IS NOT NULL AND {column} < "), to);
+                self.side(column, " >= ", from);
+                self.push(" AND ");
+                self.side(column, " < ", to);
             }
         }
+    }
+
+    fn side(&mut self, column: &str, sign: &str, at: i64) {
+        self.push(column);
+        self.push(sign);
+        self.bind(at);
     }
 }
 

@@ -65,19 +65,13 @@ impl View<'_> {
 
     /// Ready beads as asked for.
     pub fn ready_by(&self, now: Timestamp, wanted: &ReadyFilter) -> LedgerResult<Vec<Bead>> {
-        let mut sql = ready_sql(now, wanted);
-        match wanted.order {
-            ReadyOrder::Priority => sql.push(" ORDER BY b.priority, b.created_ns, b.id"),
-            ReadyOrder::Oldest => sql.push(" ORDER BY b.created_ns, b.id"),
-            ReadyOrder::Hybrid => {
-                let young = nanoseconds_of(now.saturating_sub(YOUNG).unwrap_or(now));
-                sql.push(" ORDER BY CASE WHEN b.created_ns >= ");
-                sql.bind(young);
-                sql.push(" THEN b.priority ELSE 9223372036854775807 END, b.created_ns, b.id");
-            }
-        }
-        sql.limit(wanted.filter.limit, wanted.filter.offset);
-        self.beads_of(&sql)
+        self.beads_of(&ready_in_order(now, wanted))
+    }
+
+    /// How SQLite finds ready beads, for a test that it does so by an index alone.
+    #[doc(hidden)]
+    pub fn plan_of_ready(&self, now: Timestamp, wanted: &ReadyFilter) -> LedgerResult<String> {
+        self.plan_of(&ready_in_order(now, wanted))
     }
 
     /// How many beads are ready.
@@ -99,11 +93,13 @@ impl View<'_> {
 
     /// Beads that another one holds back, by priority, then age. Those that only time holds back are not among them.
     pub fn blocked(&self, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
-        let mut sql = Sql::new("b.wake_ns = 9223372036854775807");
-        sql.filter(&BeadFilter { all: true, ..filter.clone() });
-        sql.push(" ORDER BY b.priority, b.created_ns, b.id");
-        sql.limit(filter.limit, filter.offset);
-        self.beads_of(&sql)
+        self.beads_of(&blocked_in_order(filter))
+    }
+
+    /// As [`Self::plan_of_ready`], of what is blocked.
+    #[doc(hidden)]
+    pub fn plan_of_blocked(&self, filter: &BeadFilter) -> LedgerResult<String> {
+        self.plan_of(&blocked_in_order(filter))
     }
 
     /// How many beads another one holds back.
@@ -175,6 +171,30 @@ fn ready_sql(now: Timestamp, wanted: &ReadyFilter) -> Sql {
         sql.push(" AND b.issue_type != 'epic'");
     }
     sql.filter(&BeadFilter { all: true, ..wanted.filter.clone() });
+    sql
+}
+
+fn ready_in_order(now: Timestamp, wanted: &ReadyFilter) -> Sql {
+    let mut sql = ready_sql(now, wanted);
+    match wanted.order {
+        ReadyOrder::Priority => sql.push(" ORDER BY b.priority, b.created_ns, b.id"),
+        ReadyOrder::Oldest => sql.push(" ORDER BY b.created_ns, b.id"),
+        ReadyOrder::Hybrid => {
+            let young = nanoseconds_of(now.saturating_sub(YOUNG).unwrap_or(now));
+            sql.push(" ORDER BY CASE WHEN b.created_ns >= ");
+            sql.bind(young);
+            sql.push(" THEN b.priority ELSE 9223372036854775807 END, b.created_ns, b.id");
+        }
+    }
+    sql.limit(wanted.filter.limit, wanted.filter.offset);
+    sql
+}
+
+fn blocked_in_order(filter: &BeadFilter) -> Sql {
+    let mut sql = Sql::from("beads b INDEXED BY beads_blocked", "b.wake_ns = 9223372036854775807");
+    sql.filter(&BeadFilter { all: true, ..filter.clone() });
+    sql.push(" ORDER BY b.priority, b.created_ns, b.id");
+    sql.limit(filter.limit, filter.offset);
     sql
 }
 

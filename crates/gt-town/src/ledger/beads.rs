@@ -148,36 +148,42 @@ fn stamp(text: &str) -> rusqlite::Result<Stamp> {
     Stamp::parse(text).map_err(damaged)
 }
 
-fn optional_stamp(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Stamp>> {
+fn optional_stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Stamp>> {
     row.get::<_, Option<String>>(column)?.map(|text| stamp(&text)).transpose()
 }
 
+/// The columns that [`bead_row`] reads, in its order: looking names up takes longer than reading the values.
+const BEAD: &str = "b.id, b.title, b.description, b.design, b.acceptance_criteria, b.notes, b.status, b.priority,
+    b.issue_type, b.assignee, b.created_at, b.created_by, b.updated_at, b.closed_at, b.close_reason, b.defer_until,
+    b.pinned, b.is_template, b.ephemeral, b.rest";
+
 /// A bead without its labels, dependencies and comments.
 fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
+    let rest = row.get_ref(19)?.as_str()?;
     Ok(Bead {
-        id: BeadId(row.get("id")?),
-        title: row.get("title")?,
-        description: row.get("description")?,
-        design: row.get("design")?,
-        acceptance_criteria: row.get("acceptance_criteria")?,
-        notes: row.get("notes")?,
-        status: Status::from(row.get::<_, String>("status")?.as_str()),
-        priority: row.get("priority")?,
-        issue_type: BeadType::from(row.get::<_, String>("issue_type")?.as_str()),
-        assignee: row.get("assignee")?,
-        created_at: stamp(&row.get::<_, String>("created_at")?)?,
-        created_by: row.get("created_by")?,
-        updated_at: stamp(&row.get::<_, String>("updated_at")?)?,
-        closed_at: optional_stamp(row, "closed_at")?,
-        close_reason: row.get("close_reason")?,
-        defer_until: optional_stamp(row, "defer_until")?,
-        pinned: row.get("pinned")?,
-        is_template: row.get("is_template")?,
-        ephemeral: row.get("ephemeral")?,
+        id: BeadId(row.get(0)?),
+        title: row.get(1)?,
+        description: row.get(2)?,
+        design: row.get(3)?,
+        acceptance_criteria: row.get(4)?,
+        notes: row.get(5)?,
+        status: Status::from(row.get_ref(6)?.as_str()?),
+        priority: row.get(7)?,
+        issue_type: BeadType::from(row.get_ref(8)?.as_str()?),
+        assignee: row.get(9)?,
+        created_at: stamp(row.get_ref(10)?.as_str()?)?,
+        created_by: row.get(11)?,
+        updated_at: stamp(row.get_ref(12)?.as_str()?)?,
+        closed_at: optional_stamp(row, 13)?,
+        close_reason: row.get(14)?,
+        defer_until: optional_stamp(row, 15)?,
+        pinned: row.get(16)?,
+        is_template: row.get(17)?,
+        ephemeral: row.get(18)?,
         labels: Vec::new(),
         dependencies: Vec::new(),
         comments: Vec::new(),
-        rest: json_column::<Rest>(row, "rest")?,
+        rest: if rest == "[]" { Rest::new() } else { serde_json::from_str(rest).map_err(damaged)? },
     })
 }
 
@@ -220,7 +226,7 @@ const PARTS_AT_ONCE: usize = 500;
 impl View<'_> {
     /// A bead, whole.
     pub fn bead(&self, id: &BeadId) -> LedgerResult<Option<Bead>> {
-        let found = self.one("SELECT * FROM beads WHERE id = ?1", [id.as_str()], bead_row)?;
+        let found = self.one(&format!("SELECT {BEAD} FROM beads b WHERE b.id = ?1"), [id.as_str()], bead_row)?;
         let mut found: Vec<Bead> = found.into_iter().collect();
         self.add_parts(&mut found)?;
         Ok(found.pop())
@@ -228,8 +234,8 @@ impl View<'_> {
 
     /// These beads, whole, in this order; those that are not there are left out.
     pub fn beads_with(&self, ids: &[BeadId]) -> LedgerResult<Vec<Bead>> {
-        let sql = "SELECT b.* FROM json_each(?1) j JOIN beads b ON b.id = j.value ORDER BY j.key";
-        let mut found = self.all(sql, [to_json(&ids)?], bead_row)?;
+        let sql = format!("SELECT {BEAD} FROM json_each(?1) j JOIN beads b ON b.id = j.value ORDER BY j.key");
+        let mut found = self.all(&sql, [to_json(&ids)?], bead_row)?;
         self.add_parts(&mut found)?;
         Ok(found)
     }
@@ -306,14 +312,14 @@ impl View<'_> {
     }
 
     pub(super) fn beads_of(&self, sql: &Sql) -> LedgerResult<Vec<Bead>> {
-        let (text, params) = sql.select("b.*");
+        let (text, params) = sql.select(BEAD);
         let mut found = self.all(&text, rusqlite::params_from_iter(params), bead_row)?;
         self.add_parts(&mut found)?;
         Ok(found)
     }
 
     pub(super) fn plan_of(&self, sql: &Sql) -> LedgerResult<String> {
-        let (text, params) = sql.select("b.*");
+        let (text, params) = sql.select(BEAD);
         let text = format!("EXPLAIN QUERY PLAN {text}");
         let lines = self.all(&text, rusqlite::params_from_iter(params), |row| row.get::<_, String>(3))?;
         Ok(lines.join("\n"))
@@ -412,15 +418,19 @@ impl Tx<'_> {
         self.event("bead-created", bead.id.as_str(), Some(&bead.id), None, Some(&fields(bead)))
     }
 
-    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. What holds beads back is not
-    /// mended if `bulk`: [`Tx::mend_holds`] does so at the end.
-    pub fn import_bead(&self, before: Option<&Bead>, bead: &Bead, bulk: bool) -> LedgerResult<()> {
+    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. With `bulk`, what is found by
+    /// it and what it holds back is mended by [`Tx::finish_bulk`] only.
+    pub fn import_bead(&self, before: Option<&Bead>, bead: &Bead, bulk: Option<&mut Bulk>) -> LedgerResult<()> {
         if before == Some(bead) {
             return Ok(());
         }
-        self.write_bead(before, bead)?;
-        if !bulk {
-            self.mend(before, bead)?;
+        let n = self.write_bead(before, bead)?;
+        match bulk {
+            Some(bulk) => bulk.unindexed.push(n),
+            None => {
+                self.index_changed(n, before, bead)?;
+                self.mend(before, bead)?;
+            }
         }
         // What a new one says is in its row, and in the events of its changes from then on.
         let brief = || json!({ "title": bead.title, "status": bead.status.as_str() });
@@ -429,6 +439,24 @@ impl Tx<'_> {
             None => (Value::Null, brief()),
         };
         self.event("bead-imported", bead.id.as_str(), Some(&bead.id), before.map(|_| &old), Some(&new))
+    }
+
+    /// Mends what [`Tx::import_bead`] left, in few statements: each statement on beads makes SQLite write what the index
+    /// of words has gathered.
+    pub fn finish_bulk(&self, bulk: &Bulk) -> LedgerResult<()> {
+        for part in bulk.unindexed.chunks(INDEXED_AT_ONCE) {
+            let numbers = to_json(&part)?;
+            let sql = "DELETE FROM bead_text WHERE rowid IN (SELECT value FROM json_each(?1))";
+            self.execute(sql, [&numbers])?;
+            self.execute(
+                "INSERT INTO bead_text (rowid, title, body)
+                 SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
+                          (SELECT group_concat(c.text, char(10)) FROM comments c WHERE c.issue_id = b.id))
+                 FROM beads b WHERE n IN (SELECT value FROM json_each(?1))",
+                [&numbers],
+            )?;
+        }
+        self.mend_all()
     }
 
     /// Works out anew what holds each bead back.
@@ -449,12 +477,13 @@ impl Tx<'_> {
     }
 
     fn put_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
-        self.write_bead(before, bead)?;
+        let n = self.write_bead(before, bead)?;
+        self.index_changed(n, before, bead)?;
         self.mend(before, bead)
     }
 
-    /// Writes what of a bead differs from `before`, which is in the ledger.
-    fn write_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+    /// Writes what of a bead differs from `before`, which is in the ledger; answers with its number.
+    fn write_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<i64> {
         let n: i64 = self
             .connection
             .prepare_cached(
@@ -500,17 +529,18 @@ impl Tx<'_> {
                 ],
                 |row| row.get(0),
             )?;
-        if before.is_none_or(|before| texts(before) != texts(bead) || before.comments != bead.comments) {
-            self.index_text(n, before.is_some(), bead)?;
-        }
         self.write_labels(before, bead)?;
         self.write_dependencies(before, bead)?;
-        self.write_comments(before, bead)
+        self.write_comments(before, bead)?;
+        Ok(n)
     }
 
-    fn index_text(&self, n: i64, is_there: bool, bead: &Bead) -> LedgerResult<()> {
-        if is_there {
-            self.execute("DELETE FROM bead_text WHERE rowid = ?1", [n])?;
+    /// Brings the index of words up to date with a bead.
+    fn index_changed(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        match before {
+            Some(before) if texts(before) == texts(bead) && before.comments == bead.comments => return Ok(()),
+            Some(_) => _ = self.execute("DELETE FROM bead_text WHERE rowid = ?1", [n])?,
+            None => {}
         }
         let (title, texts) = texts(bead);
         let body = texts.into_iter().chain(bead.comments.iter().map(|comment| comment.text.as_str()));
@@ -594,6 +624,15 @@ impl Tx<'_> {
         self.event(RECORD_KEPT, prefix, None, None, None)
     }
 }
+
+/// What a large import has left to be mended at its end.
+#[derive(Debug, Default)]
+pub struct Bulk {
+    unindexed: Vec<i64>,
+}
+
+/// How many beads' words are indexed in one statement.
+const INDEXED_AT_ONCE: usize = 20_000;
 
 /// The event of a line that is no bead; its subject is the prefix.
 const RECORD_KEPT: &str = "record-kept";

@@ -32,7 +32,7 @@ mod statistics;
 mod swarms;
 
 pub use attempts::{Attempt, AttemptOutcome, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
-pub use beads::{BeadChange, BeadFilter, BeadOrder};
+pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
 pub use graph::{Direction, TreeNode};

@@ -267,6 +267,16 @@ const NOT_HERE: &[(&str, &str)] = &[
         "runs once an hour, outside of the flow; what it left half done its next run finishes: `keep` has it",
     ),
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),
+    ("claim", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("reopen", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("defer", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("undefer", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("delete", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("comment", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    (
+        "template pour",
+        "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it",
+    ),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

@@ -1,5 +1,7 @@
 //! Beads as rows.
 
+use std::collections::BTreeMap;
+
 use gt_model::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
 use gt_model::id::BeadId;
 use gt_model::query::Query;
@@ -9,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::holding;
 use super::query::{Sql, match_words};
 use super::ready::nanoseconds_of;
-use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
+use super::{LedgerError, LedgerResult, Tx, View, damaged, json_column, to_json};
 
 /// Which beads to list.
 #[derive(Clone, Debug, Default)]
@@ -426,11 +428,13 @@ impl Tx<'_> {
         }
         let n = self.write_bead(before, bead)?;
         match bulk {
-            Some(bulk) => bulk.unindexed.push(n),
-            None => {
-                self.index_changed(n, before, bead)?;
-                self.mend(before, bead)?;
+            Some(bulk) => {
+                bulk.unindexed.push(n);
+                if before.is_none() {
+                    *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
+                }
             }
+            None => self.mend_around(n, before, bead)?,
         }
         // What a new one says is in its row, and in the events of its changes from then on.
         let brief = || json!({ "title": bead.title, "status": bead.status.as_str() });
@@ -444,6 +448,9 @@ impl Tx<'_> {
     /// Mends what [`Tx::import_bead`] left, in few statements: each statement on beads makes SQLite write what the index
     /// of words has gathered.
     pub fn finish_bulk(&self, bulk: &Bulk) -> LedgerResult<()> {
+        for (prefix, new) in &bulk.new {
+            self.count_prefix(prefix, *new)?;
+        }
         for part in bulk.unindexed.chunks(INDEXED_AT_ONCE) {
             let numbers = to_json(&part)?;
             let sql = "DELETE FROM bead_text WHERE rowid IN (SELECT value FROM json_each(?1))";
@@ -478,61 +485,86 @@ impl Tx<'_> {
 
     fn put_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
         let n = self.write_bead(before, bead)?;
+        self.mend_around(n, before, bead)
+    }
+
+    /// Mends what follows from a bead that has just been written.
+    fn mend_around(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        if before.is_none() {
+            self.count_prefix(bead.id.prefix(), 1)?;
+        }
         self.index_changed(n, before, bead)?;
         self.mend(before, bead)
     }
 
     /// Writes what of a bead differs from `before`, which is in the ledger; answers with its number.
     fn write_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<i64> {
-        let n: i64 = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO beads (id, prefix, title, description, design, acceptance_criteria, notes, status, priority,
-                   issue_type, assignee, created_at, created_ns, created_by, updated_at, updated_ns, closed_at,
-                   close_reason, defer_until, defer_ns, pinned, is_template, ephemeral, rest, closed_ns)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                         ?22, ?23, ?24, ?25)
-                 ON CONFLICT (id) DO UPDATE SET title = ?3, description = ?4, design = ?5, acceptance_criteria = ?6,
-                   notes = ?7, status = ?8, priority = ?9, issue_type = ?10, assignee = ?11, created_at = ?12,
-                   created_ns = ?13, created_by = ?14, updated_at = ?15, updated_ns = ?16, closed_at = ?17,
-                   close_reason = ?18, defer_until = ?19, defer_ns = ?20, pinned = ?21, is_template = ?22,
-                   ephemeral = ?23, rest = ?24, closed_ns = ?25
-                 RETURNING n",
-            )?
-            .query_row(
-                rusqlite::params![
-                    bead.id.as_str(),
-                    bead.id.prefix(),
-                    bead.title,
-                    bead.description,
-                    bead.design,
-                    bead.acceptance_criteria,
-                    bead.notes,
-                    bead.status.as_str(),
-                    bead.priority,
-                    bead.issue_type.as_str(),
-                    bead.assignee,
-                    bead.created_at.text,
-                    nanoseconds(&bead.created_at),
-                    bead.created_by,
-                    bead.updated_at.text,
-                    nanoseconds(&bead.updated_at),
-                    bead.closed_at.as_ref().map(|at| &at.text),
-                    bead.close_reason,
-                    bead.defer_until.as_ref().map(|at| &at.text),
-                    bead.defer_until.as_ref().map(nanoseconds),
-                    bead.pinned,
-                    bead.is_template,
-                    bead.ephemeral,
-                    to_json(&bead.rest)?,
-                    bead.closed_at.as_ref().map(nanoseconds),
-                ],
-                |row| row.get(0),
-            )?;
+        let n = self.write_row(before.is_some(), bead)?;
         self.write_labels(before, bead)?;
         self.write_dependencies(before, bead)?;
         self.write_comments(before, bead)?;
         Ok(n)
+    }
+
+    /// Writes a bead's row: with a statement of its own for each case, since one for both would make SQLite copy each page
+    /// aside first.
+    fn write_row(&self, is_there: bool, bead: &Bead) -> LedgerResult<i64> {
+        let sql = if is_there {
+            "UPDATE beads SET title = ?3, description = ?4, design = ?5, acceptance_criteria = ?6, notes = ?7, status = ?8,
+               priority = ?9, issue_type = ?10, assignee = ?11, created_at = ?12, created_ns = ?13, created_by = ?14,
+               updated_at = ?15, updated_ns = ?16, closed_at = ?17, close_reason = ?18, defer_until = ?19,
+               defer_ns = ?20, pinned = ?21, is_template = ?22, ephemeral = ?23, rest = ?24, closed_ns = ?25
+             WHERE id = ?1 AND prefix = ?2"
+        } else {
+            "INSERT INTO beads (id, prefix, title, description, design, acceptance_criteria, notes, status, priority,
+               issue_type, assignee, created_at, created_ns, created_by, updated_at, updated_ns, closed_at,
+               close_reason, defer_until, defer_ns, pinned, is_template, ephemeral, rest, closed_ns)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                     ?23, ?24, ?25)"
+        };
+        self.execute(
+            sql,
+            rusqlite::params![
+                bead.id.as_str(),
+                bead.id.prefix(),
+                bead.title,
+                bead.description,
+                bead.design,
+                bead.acceptance_criteria,
+                bead.notes,
+                bead.status.as_str(),
+                bead.priority,
+                bead.issue_type.as_str(),
+                bead.assignee,
+                bead.created_at.text,
+                nanoseconds(&bead.created_at),
+                bead.created_by,
+                bead.updated_at.text,
+                nanoseconds(&bead.updated_at),
+                bead.closed_at.as_ref().map(|at| &at.text),
+                bead.close_reason,
+                bead.defer_until.as_ref().map(|at| &at.text),
+                bead.defer_until.as_ref().map(nanoseconds),
+                bead.pinned,
+                bead.is_template,
+                bead.ephemeral,
+                to_json(&bead.rest)?,
+                bead.closed_at.as_ref().map(nanoseconds),
+            ],
+        )?;
+        if !is_there {
+            return Ok(self.connection.last_insert_rowid());
+        }
+        let n = self.one("SELECT n FROM beads WHERE id = ?1", [bead.id.as_str()], |row| row.get(0))?;
+        n.ok_or_else(|| LedgerError::Corrupt { what: "a bead", text: format!("{} is not where it was", bead.id) })
+    }
+
+    /// Counts new beads of a prefix.
+    fn count_prefix(&self, prefix: &str, new: i64) -> LedgerResult<()> {
+        if self.execute("UPDATE prefixes SET beads = beads + ?2 WHERE prefix = ?1", (prefix, new))? == 0 {
+            self.execute("INSERT INTO prefixes VALUES (?1, ?2)", (prefix, new))?;
+        }
+        Ok(())
     }
 
     /// Brings the index of words up to date with a bead.
@@ -628,7 +660,10 @@ impl Tx<'_> {
 /// What a large import has left to be mended at its end.
 #[derive(Debug, Default)]
 pub struct Bulk {
+    /// The numbers of beads of which the words are to be indexed.
     unindexed: Vec<i64>,
+    /// How many beads are new, by prefix.
+    new: BTreeMap<String, i64>,
 }
 
 /// How many beads' words are indexed in one statement.

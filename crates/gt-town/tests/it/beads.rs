@@ -135,7 +135,7 @@ fn a_template_is_poured_with_its_parts_and_their_edges() {
     let town = town();
     let top = make(&town, &new("Release"));
     let build = make(&town, &part_of(&top, "Build"));
-    let ship = NewBead { dependencies: vec![(DepType::Blocks, build.clone())], ..part_of(&top, "Ship") };
+    let ship = NewBead { dependencies: vec![(DepType::Blocks, build)], ..part_of(&top, "Ship") };
     make(&town, &ship);
     assert!(beads::pour_template(&town, &me(), &top, "Release 7").is_err(), "it is none yet");
     let change = BeadChange { is_template: Some(true), ..BeadChange::default() };

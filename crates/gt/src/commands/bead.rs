@@ -28,6 +28,7 @@ pub fn run(verb: BeadVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
                 issue_type: issue_type.map(|word| BeadType::from(word.as_str())),
                 labels,
                 dependencies: dependencies(context, &deps)?,
+                ..NewBead::default()
             };
             let bead = beads::create(&context.town, &context.caller, &new)?;
             changed(&bead, "made", console)

@@ -15,12 +15,17 @@ use gt_model::id::Sha;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod ledger_repo;
 pub mod real;
+
+pub use ledger_repo::LedgerRepo;
 
 /// Everything outside the ledger.
 pub trait World: Send + Sync {
     /// Git repositories and their worktrees.
     fn repo(&self) -> &dyn Repo;
+    /// The town's own repository.
+    fn ledger_repo(&self) -> &dyn LedgerRepo;
     /// Agents' processes, and commands that must not leave anything running.
     fn sessions(&self) -> &dyn Sessions;
     /// Files of the town itself.

@@ -16,6 +16,7 @@ mod candidate;
 mod command;
 mod hooks;
 mod large_files;
+mod ledger;
 mod refs;
 mod remote;
 mod repository;

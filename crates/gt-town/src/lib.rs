@@ -47,6 +47,7 @@ mod setup;
 pub mod sling;
 pub mod snapshots;
 pub mod standing;
+pub mod sync;
 pub mod town;
 pub mod updown;
 pub mod witness;

@@ -4,7 +4,7 @@
 //! writes its audit event in the same transaction. Writers take the lock file `beads.lock` in turn before
 //! `BEGIN IMMEDIATE`; readers never wait.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ mod agents;
 mod attempts;
 mod beads;
 mod effects;
+mod elsewhere;
 mod events;
 mod graph;
 mod holding;
@@ -37,6 +38,7 @@ pub use agents::{Agent, AgentChoice};
 pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
 pub use effects::EffectRow;
+pub use elsewhere::{Elsewhere, Home};
 pub use events::{Condition, Event};
 pub use graph::{Direction, TreeNode};
 pub use mail::{Delivery, Mail, NewMail, Priority};
@@ -65,6 +67,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/005_moments.sql"),
     include_str!("migrations/006_agents.sql"),
     include_str!("migrations/020_holding.sql"),
+    include_str!("migrations/022_sync.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -98,6 +101,12 @@ pub enum LedgerError {
         /// What is wrong with it.
         text: String,
     },
+    /// It belongs to a town at another place.
+    #[error("this town is a copy: it was made at {path}, and is read-only here")]
+    Away {
+        /// Where.
+        path: String,
+    },
     /// The lock could not be taken.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -113,6 +122,10 @@ pub struct Ledger {
     world: Arc<dyn World>,
     faults: Faults,
     patience: Duration,
+    /// The folder of its town: where that is not where the ledger is at home, it is not written.
+    home: Option<PathBuf>,
+    /// Whether that has been looked at.
+    is_home: Cell<bool>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -174,7 +187,7 @@ impl Ledger {
 
     fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
         let lock = path.with_file_name("beads.lock");
-        Self { connection: RefCell::new(connection), lock, world, faults, patience: WRITE_DEADLINE }
+        Self { connection: RefCell::new(connection), lock, world, faults, patience: WRITE_DEADLINE, home: None, is_home: Cell::new(false) }
     }
 
     fn set_up(
@@ -246,6 +259,22 @@ impl Ledger {
         result
     }
 
+    /// Runs an operation and takes it back again: what it answers is what it would do.
+    pub fn try_out<T, E: From<LedgerError>>(
+        &self,
+        verb: &str,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.turn()?;
+        let mut connection = self.connection.borrow_mut();
+        let transaction = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(LedgerError::from)?;
+        let now = self.world.clock().now();
+        // Dropping the transaction rolls it back.
+        change(&Tx { view: View { connection: &transaction }, actor: "gt", verb, now })
+    }
+
     fn set_synchronous(&self, level: &str) -> LedgerResult<()> {
         Ok(self.connection.borrow().pragma_update(None, "synchronous", level)?)
     }
@@ -261,7 +290,9 @@ impl Ledger {
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(LedgerError::from)?;
         let now = self.world.clock().now();
-        let result = change(&Tx { view: View { connection: &transaction }, actor, verb, now });
+        let tx = Tx { view: View { connection: &transaction }, actor, verb, now };
+        self.check_home(&tx)?;
+        let result = change(&tx);
         match result {
             Ok(value) => {
                 self.faults.at(&format!("commit:{verb}:before"));

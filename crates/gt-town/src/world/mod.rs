@@ -576,6 +576,8 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> WorldResult<()>;
     /// Removes a file or a whole folder; gone already: nothing.
     fn remove(&self, path: &Path) -> WorldResult<()>;
+    /// The path without symbolic links, of something that is there.
+    fn real_path(&self, path: &Path) -> WorldResult<PathBuf>;
     /// Whether anything is at `path`.
     fn exists(&self, path: &Path) -> bool;
     /// Names in a folder, sorted; empty where there is none.

@@ -17,6 +17,7 @@ use crate::sandbox;
 use crate::sessions;
 use crate::settings::Sandbox;
 use crate::standing::{self, AgentStatus};
+use crate::sync::{self, SyncStatus};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionState;
@@ -40,6 +41,8 @@ pub struct TownStatus {
     pub ready: usize,
     /// Calls of clients' hooks that went wrong of late.
     pub hooks: Option<HookTrouble>,
+    /// With whom the ledger is shared.
+    pub sync: SyncStatus,
 }
 
 /// A rig at one moment.
@@ -122,6 +125,7 @@ const FOR_A_PERSON: &[&str] = &[
     "long-tool",
     standing::GAVE_UP,
     standing::UNHEARD,
+    sync::ELSEWHERE,
 ];
 
 /// The town's status.
@@ -130,6 +134,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     let deacon = town.deacon_runs()?;
     let now = town.world().clock().now();
     let hooks = moments::trouble(town)?;
+    let sync = sync::status(town)?;
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
@@ -143,6 +148,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             queue: queue(view, &rigs, None, false)?,
             ready: usize::try_from(view.count_ready(now, None)?).unwrap_or(usize::MAX),
             hooks,
+            sync,
         })
     })
 }

@@ -399,6 +399,11 @@ impl Repo for SimWorld {
         self.acting("archive_worktree")?.archive_worktree(repo, path, to)
     }
 
+    fn repair_worktrees(&self, _held: &Held, _repo: &Path, _paths: &[PathBuf]) -> WorldResult<()> {
+        // Nothing is copied or moved as a whole here.
+        Ok(())
+    }
+
     fn remove_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {
         self.acting("remove_gate_worktree")?.remove_gate_worktree(repo, path)
     }

@@ -7,10 +7,12 @@
 
 mod portable;
 mod pull;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use gt_model::address::Address;
 use gt_model::id::Sha;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,7 @@ use crate::world::{Held, Push};
 use portable::{VERSION, VERSION_FILE, is_beads_file, is_own};
 use pull::{Incoming, damaged};
 pub use pull::{ELSEWHERE, Lost, Pulled};
+pub use schedule::Schedule;
 
 /// Where the remote's branch is kept as it was last fetched.
 const FETCHED_REF: &str = "refs/gt/sync/fetched";
@@ -65,13 +68,11 @@ pub struct LastSync {
     pub commit: Sha,
 }
 
-/// The ledger's branch, at one look.
+/// With whom the ledger is shared, and since when.
 #[derive(Clone, Debug, Serialize)]
 pub struct SyncStatus {
     /// The remote that it is synced with; `None`: checkpoints are local.
     pub remote: Option<String>,
-    /// The newest checkpoint.
-    pub checkpoint: Option<Sha>,
     /// The last sync that went well.
     pub last: Option<LastSync>,
 }
@@ -81,7 +82,6 @@ pub fn status(town: &Town) -> Result<SyncStatus> {
     let last = town.ledger.read(|view| view.meta(SYNCED_KEY).map_err(Error::from))?;
     Ok(SyncStatus {
         remote: town.settings.sync.remote.clone(),
-        checkpoint: town.world().ledger_repo().at(&repo_of(town), LEDGER_REF)?,
         last: last.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }
@@ -108,6 +108,20 @@ pub fn checkpoint(town: &Town, caller: &Caller) -> Result<Sha> {
     let commit = branch.checkpoint("Checkpoint")?;
     branch.git.tidy(&held, &branch.repo)?;
     Ok(commit)
+}
+
+/// As [`checkpoint`], if the schedule says that one is due; for the deacon.
+pub fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<()> {
+    let newest = town.ledger.read(|view| view.last_events(None, 1).map_err(Error::from))?;
+    let newest = newest.last().map_or(0, |event| event.seq);
+    let clock = town.world().clock();
+    let begun = clock.monotonic();
+    if !schedule.is_due(begun, newest) {
+        return Ok(());
+    }
+    let result = checkpoint(town, &Caller::role(Address::Deacon));
+    schedule.tried(begun, clock.monotonic(), newest, result.is_ok());
+    result.map(|_| ())
 }
 
 /// Merges with the branch at `remote` (the settings' one, where none is given) and pushes the result there. With

@@ -333,6 +333,9 @@ pub trait Repo: Send + Sync {
     fn export_tree(&self, held: &Held, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()>;
     /// Renames a worktree to `to` and makes git forget it. Done already (`path` gone): nothing.
     fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()>;
+    /// Makes a repository and worktrees of it that were copied or moved together know each other at their new places.
+    /// Ones that are not of this repository are left alone.
+    fn repair_worktrees(&self, held: &Held, repo: &Path, paths: &[PathBuf]) -> WorldResult<()>;
     /// Removes a gate worktree, which holds nothing that can't be made again.
     fn remove_gate_worktree(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<()>;
 }

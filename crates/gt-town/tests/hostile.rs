@@ -55,7 +55,7 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
         world: Arc::new(world.clone()),
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
-        presets: BTreeMap::new(),
+        presets: gt_town::settings::Presets::none(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

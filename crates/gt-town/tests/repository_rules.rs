@@ -162,7 +162,7 @@ fn scene() -> Scene {
         world: Arc::new(world),
         env: BTreeMap::new(),
         gt: "/bin/true".into(),
-        presets: BTreeMap::new(),
+        presets: gt_town::settings::Presets::none(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

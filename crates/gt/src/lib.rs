@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use gt_town::faults::Faults;
-use gt_town::settings::AgentPreset;
+use gt_town::settings::Presets;
 use gt_town::world::World;
 use gt_town::world::real::RealWorld;
 use gt_town::{Outside, Town};
@@ -49,9 +49,6 @@ pub enum StartError {
     /// The working folder or our own path can't be had.
     #[error("the working folder or the path of gt can't be read: {0}")]
     Io(#[from] std::io::Error),
-    /// The built-in presets are damaged.
-    #[error("the built-in presets can't be read: {0}")]
-    Presets(#[from] toml::de::Error),
 }
 
 impl Process {
@@ -70,7 +67,7 @@ impl Process {
             world,
             env: env.clone(),
             gt,
-            presets: presets()?,
+            presets: presets(),
             entropy: Arc::new(gt_town::world::real::entropy),
             faults,
         };
@@ -89,8 +86,9 @@ pub fn build_of(gt: &Path) -> String {
 }
 
 /// Kinds of agent that come with the binary.
-pub fn presets() -> Result<BTreeMap<String, AgentPreset>, toml::de::Error> {
-    toml::from_str(include_str!("presets.toml"))
+pub fn presets() -> Presets {
+    // A test reads them: what is built can be read.
+    Presets::from_text(|| toml::from_str(include_str!("presets.toml")).unwrap_or_default())
 }
 
 /// One call of `gt`.
@@ -115,7 +113,7 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
     console.set_json(json);
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::usual(&args).map_or_else(|| Cli::try_parse_from(args), Ok) {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return console.fail(&CliError::from(error)),
         Err(error) => return console.usage(&error),

@@ -23,7 +23,7 @@ fn town() -> Town {
         world: world.clone(),
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
-        presets: BTreeMap::new(),
+        presets: gt_town::settings::Presets::none(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

@@ -85,7 +85,7 @@ fn outside(env: &BTreeMap<String, String>) -> Outside {
         world: Arc::new(RealWorld::with_git(PathBuf::from(GT), git)),
         env: env.clone(),
         gt: PathBuf::from(GT),
-        presets: gt::presets().unwrap(),
+        presets: gt::presets(),
         entropy: Arc::new(entropy),
         faults: Faults::none(),
     }

@@ -21,14 +21,21 @@ const SHOWN_CHARS: usize = 40;
 /// Reads a whole file, each line by itself: bad lines don't keep the good ones back.
 pub fn parse(text: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
-    for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-        let record = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8).and_then(record);
+    for record in records(text) {
         match record {
-            Ok(record) => parsed.records.extend(record),
-            Err(fault) => parsed.errors.push(LineError { line, fault }),
+            Ok(record) => parsed.records.push(record),
+            Err(error) => parsed.errors.push(error),
         }
     }
     parsed
+}
+
+/// Reads a file line by line, so that a large one is never in memory as records all at once.
+pub fn records(text: &[u8]) -> impl Iterator<Item = Result<Record, LineError>> {
+    (1..).zip(text.split(|byte| *byte == b'\n')).filter_map(|(line, bytes)| {
+        let record = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8).and_then(record);
+        record.map_err(|fault| LineError { line, fault }).transpose()
+    })
 }
 
 /// Reads one line, with or without its end. `None`: a blank line. An error says line 1.

@@ -1,4 +1,5 @@
 //! The engine from outside.
 
 mod ignorance;
+mod ledger;
 mod repo_contract;

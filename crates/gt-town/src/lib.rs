@@ -46,6 +46,7 @@ pub mod settings;
 mod setup;
 pub mod sling;
 pub mod snapshots;
+pub mod solo;
 pub mod standing;
 pub mod town;
 pub mod updown;

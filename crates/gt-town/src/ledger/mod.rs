@@ -5,6 +5,7 @@
 //! `BEGIN IMMEDIATE`; readers never wait.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,6 +166,11 @@ impl Ledger {
             Faults::none(),
             WRITE_DEADLINE,
         )
+    }
+
+    /// Its file; an empty path for one that has none.
+    pub fn path(&self) -> PathBuf {
+        self.connection.borrow().path().map(PathBuf::from).unwrap_or_default()
     }
 
     /// The same ledger with these fault points.
@@ -343,6 +349,11 @@ impl Tx<'_> {
         self.execute("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", (key, value))?;
         Ok(())
     }
+
+    /// Takes away a setting of the ledger's own; answers whether there was one.
+    pub fn drop_meta(&self, key: &str) -> LedgerResult<bool> {
+        Ok(self.execute("DELETE FROM meta WHERE key = ?1", [key])? > 0)
+    }
 }
 
 impl View<'_> {
@@ -369,6 +380,12 @@ impl View<'_> {
     /// A setting of the ledger's own.
     pub fn meta(&self, key: &str) -> LedgerResult<Option<String>> {
         self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+
+    /// The settings of which the key begins so, by key.
+    pub fn metas(&self, beginning: &str) -> LedgerResult<BTreeMap<String, String>> {
+        let sql = "SELECT key, value FROM meta WHERE substr(key, 1, length(?1)) = ?1";
+        Ok(self.all(sql, [beginning], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect())
     }
 }
 

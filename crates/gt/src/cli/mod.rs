@@ -20,7 +20,10 @@ mod session;
 mod steps;
 
 pub use agent::AgentVerb;
-pub use bead::{BeadVerb, DepVerb};
+pub use bead::{
+    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CountBy, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs,
+    LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
+};
 pub use convoy::ConvoyVerb;
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
@@ -112,8 +115,7 @@ pub enum Verb {
         runtime: Option<RuntimeArg>,
     },
     /// Beads: what is to be done (also called as `bd`)
-    #[command(subcommand)]
-    Bead(BeadVerb),
+    Bead(BeadArgs),
     /// Convoys: beads that belong together and land together
     #[command(subcommand)]
     Convoy(ConvoyVerb),

@@ -141,7 +141,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             let options = work::options(None, agent, runtime);
             work::do_it(&open()?, &titles, rig.as_deref(), description, &options, console)
         }
-        Verb::Bead(verb) => bead::run(verb, &open()?, console),
+        Verb::Bead(args) => bead::run(args, &global, process, console),
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
         Verb::Sling { words, convoy, agent, runtime } => {
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)

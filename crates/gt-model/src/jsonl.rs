@@ -7,6 +7,8 @@ mod check;
 mod read;
 mod write;
 
+use std::borrow::Cow;
+
 pub use read::{parse, parse_line, records};
 pub use write::{write, write_bead};
 
@@ -193,8 +195,8 @@ pub(crate) fn order_rest(rest: &mut Rest, known: &[&str]) {
 }
 
 /// `raw` JSON on one line. Strings hold no bare line ends, so all of them lie between the tokens.
-fn on_one_line(raw: &str) -> String {
-    raw.replace(['\n', '\r'], " ")
+fn on_one_line(raw: &str) -> Cow<'_, str> {
+    if raw.contains(['\n', '\r']) { raw.replace(['\n', '\r'], " ").into() } else { raw.into() }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Numbers {
             text.push_str(self.one(WORDS));
             // Real texts have thousands of words.
             let number = self.below(3000);
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 let _ = write!(text, "{number}");
             }
         }
@@ -76,7 +76,7 @@ pub fn jsonl(shape: Shape) -> String {
         if status == "closed" {
             let _ = write!(text, r#","closed_at":"{time}","close_reason":"done""#);
         }
-        if n % 4 == 0 {
+        if n.is_multiple_of(4) {
             let _ = write!(text, r#","labels":["{}"]"#, numbers.one(&["area/ui", "area/engine", "urgent"]));
         }
         write_edges(&mut text, &mut numbers, shape, n);

@@ -496,7 +496,7 @@ fn copy_of(tx: &Tx<'_>, pattern: &Bead, copies: &BTreeMap<BeadId, BeadId>) -> Be
         labels: pattern.labels.clone(),
         dependencies: edges.map(|(target, kind)| edge(&id, target, kind, tx)).collect(),
         created_by: Some(tx.actor().to_owned()),
-        ..Bead::new(id.clone(), &pattern.title, tx.now())
+        ..Bead::new(id, &pattern.title, tx.now())
     }
 }
 

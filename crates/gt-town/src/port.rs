@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::convoy;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, Tx, View};
+use crate::ledger::{Bulk, Ledger, Tx, View};
 use crate::town::{Caller, TOWN_PREFIX, Town};
 
 /// Up to which event the exported files are, as a setting of the ledger's.
@@ -33,7 +33,7 @@ pub struct Imported {
     pub bad_lines: Vec<String>,
 }
 
-/// From how many bytes on an import mends what holds beads back once, at its end.
+/// From how many bytes on an import is mended once, at its end.
 const BULK_BYTES: usize = 256 * 1024;
 
 /// Imports JSONL. A line that can't be read refuses the whole, unless `salvage`: then every good line is taken.
@@ -69,7 +69,8 @@ impl<E: Into<Error>> From<E> for Undone {
 
 fn take_all(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool, rehearsal: bool) -> Result<Imported> {
     let done = ledger.write(actor, "import", |tx| {
-        let mut import = Import { bulk: text.len() > BULK_BYTES, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
+        let bulk = (text.len() > BULK_BYTES).then(Bulk::default);
+        let mut import = Import { bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
         for record in jsonl::records(text) {
             match record {
                 Err(error) => import.report.bad_lines.push(error.to_string()),
@@ -108,8 +109,8 @@ fn refuse_bad_lines(bad_lines: &[String]) -> Result<()> {
 #[derive(Default)]
 struct Import {
     report: Imported,
-    /// Whether what holds beads back is mended at the end.
-    bulk: bool,
+    /// What is to be mended at the end, where that costs less than for each bead.
+    bulk: Option<Bulk>,
     /// The prefix of the bead before: lines that are no beads belong to it.
     prefix: String,
     /// Beads that were open here and are over now.
@@ -136,13 +137,13 @@ impl Import {
     fn take_bead(&mut self, tx: &Tx<'_>, bead: &Bead) -> Result<()> {
         match tx.bead(&bead.id)? {
             None => {
-                tx.import_bead(None, bead, self.bulk)?;
+                tx.import_bead(None, bead, self.bulk.as_mut())?;
                 self.report.added += 1;
             }
             Some(ours) if &ours == bead || ours.updated_at.at > bead.updated_at.at => self.report.kept += 1,
             Some(_) if tx.live_attempt(&bead.id)?.is_some() => self.report.held.push(bead.id.clone()),
             Some(ours) => {
-                tx.import_bead(Some(&ours), bead, self.bulk)?;
+                tx.import_bead(Some(&ours), bead, self.bulk.as_mut())?;
                 self.report.updated += 1;
                 let is_over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
                 if is_over(bead) && !is_over(&ours) {
@@ -154,8 +155,8 @@ impl Import {
     }
 
     fn finish(self, tx: &Tx<'_>) -> Result<Imported> {
-        if self.bulk {
-            tx.mend_holds()?;
+        if let Some(bulk) = &self.bulk {
+            tx.finish_bulk(bulk)?;
         }
         for id in &self.over {
             convoy::bead_finished(tx, id, "failed")?;

@@ -55,7 +55,9 @@ fn record(line: &str) -> Result<Option<Record>, Fault> {
     let mut object = Object::read(line, String::new())?;
     check(line)?;
     match object.peek::<String>("_type", "a string")? {
-        Some(tag) if !tag.is_empty() && tag != BEAD_TYPE_TAG => Ok(Some(Record::Other { line: on_one_line(line) })),
+        Some(tag) if !tag.is_empty() && tag != BEAD_TYPE_TAG => {
+            Ok(Some(Record::Other { line: on_one_line(line).into_owned() }))
+        }
         _ => Ok(Some(Record::Bead(Box::new(bead(&mut object)?)))),
     }
 }
@@ -277,7 +279,7 @@ impl<'a> Object<'a> {
         let left = self.entries.drain(..).filter_map(|(key, value)| Some((key, value?)));
         let mut rest: Rest = left
             .filter(|(key, raw)| !is_empty(raw) || place(key).is_none())
-            .map(|(key, raw)| (key, on_one_line(raw)))
+            .map(|(key, raw)| (key, on_one_line(raw).into_owned()))
             .collect();
         rest.sort_by_cached_key(|(key, _)| place(key).unwrap_or(known.len()));
         rest

@@ -1,5 +1,7 @@
 //! Beads as rows.
 
+use std::collections::BTreeMap;
+
 use gt_model::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
 use gt_model::id::BeadId;
 use gt_model::query::Query;
@@ -9,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::holding;
 use super::query::{Sql, match_words};
 use super::ready::nanoseconds_of;
-use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
+use super::{LedgerError, LedgerResult, Tx, View, damaged, json_column, to_json};
 
 /// Which beads to list.
 #[derive(Clone, Debug, Default)]
@@ -148,36 +150,42 @@ fn stamp(text: &str) -> rusqlite::Result<Stamp> {
     Stamp::parse(text).map_err(damaged)
 }
 
-fn optional_stamp(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Stamp>> {
+fn optional_stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Stamp>> {
     row.get::<_, Option<String>>(column)?.map(|text| stamp(&text)).transpose()
 }
 
+/// The columns that [`bead_row`] reads, in its order: looking names up takes longer than reading the values.
+const BEAD: &str = "b.id, b.title, b.description, b.design, b.acceptance_criteria, b.notes, b.status, b.priority,
+    b.issue_type, b.assignee, b.created_at, b.created_by, b.updated_at, b.closed_at, b.close_reason, b.defer_until,
+    b.pinned, b.is_template, b.ephemeral, b.rest";
+
 /// A bead without its labels, dependencies and comments.
 fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
+    let rest = row.get_ref(19)?.as_str()?;
     Ok(Bead {
-        id: BeadId(row.get("id")?),
-        title: row.get("title")?,
-        description: row.get("description")?,
-        design: row.get("design")?,
-        acceptance_criteria: row.get("acceptance_criteria")?,
-        notes: row.get("notes")?,
-        status: Status::from(row.get::<_, String>("status")?.as_str()),
-        priority: row.get("priority")?,
-        issue_type: BeadType::from(row.get::<_, String>("issue_type")?.as_str()),
-        assignee: row.get("assignee")?,
-        created_at: stamp(&row.get::<_, String>("created_at")?)?,
-        created_by: row.get("created_by")?,
-        updated_at: stamp(&row.get::<_, String>("updated_at")?)?,
-        closed_at: optional_stamp(row, "closed_at")?,
-        close_reason: row.get("close_reason")?,
-        defer_until: optional_stamp(row, "defer_until")?,
-        pinned: row.get("pinned")?,
-        is_template: row.get("is_template")?,
-        ephemeral: row.get("ephemeral")?,
+        id: BeadId(row.get(0)?),
+        title: row.get(1)?,
+        description: row.get(2)?,
+        design: row.get(3)?,
+        acceptance_criteria: row.get(4)?,
+        notes: row.get(5)?,
+        status: Status::from(row.get_ref(6)?.as_str()?),
+        priority: row.get(7)?,
+        issue_type: BeadType::from(row.get_ref(8)?.as_str()?),
+        assignee: row.get(9)?,
+        created_at: stamp(row.get_ref(10)?.as_str()?)?,
+        created_by: row.get(11)?,
+        updated_at: stamp(row.get_ref(12)?.as_str()?)?,
+        closed_at: optional_stamp(row, 13)?,
+        close_reason: row.get(14)?,
+        defer_until: optional_stamp(row, 15)?,
+        pinned: row.get(16)?,
+        is_template: row.get(17)?,
+        ephemeral: row.get(18)?,
         labels: Vec::new(),
         dependencies: Vec::new(),
         comments: Vec::new(),
-        rest: json_column::<Rest>(row, "rest")?,
+        rest: if rest == "[]" { Rest::new() } else { serde_json::from_str(rest).map_err(damaged)? },
     })
 }
 
@@ -220,7 +228,7 @@ const PARTS_AT_ONCE: usize = 500;
 impl View<'_> {
     /// A bead, whole.
     pub fn bead(&self, id: &BeadId) -> LedgerResult<Option<Bead>> {
-        let found = self.one("SELECT * FROM beads WHERE id = ?1", [id.as_str()], bead_row)?;
+        let found = self.one(&format!("SELECT {BEAD} FROM beads b WHERE b.id = ?1"), [id.as_str()], bead_row)?;
         let mut found: Vec<Bead> = found.into_iter().collect();
         self.add_parts(&mut found)?;
         Ok(found.pop())
@@ -228,8 +236,8 @@ impl View<'_> {
 
     /// These beads, whole, in this order; those that are not there are left out.
     pub fn beads_with(&self, ids: &[BeadId]) -> LedgerResult<Vec<Bead>> {
-        let sql = "SELECT b.* FROM json_each(?1) j JOIN beads b ON b.id = j.value ORDER BY j.key";
-        let mut found = self.all(sql, [to_json(&ids)?], bead_row)?;
+        let sql = format!("SELECT {BEAD} FROM json_each(?1) j JOIN beads b ON b.id = j.value ORDER BY j.key");
+        let mut found = self.all(&sql, [to_json(&ids)?], bead_row)?;
         self.add_parts(&mut found)?;
         Ok(found)
     }
@@ -320,14 +328,14 @@ impl View<'_> {
     }
 
     pub(super) fn beads_of(&self, sql: &Sql) -> LedgerResult<Vec<Bead>> {
-        let (text, params) = sql.select("b.*");
+        let (text, params) = sql.select(BEAD);
         let mut found = self.all(&text, rusqlite::params_from_iter(params), bead_row)?;
         self.add_parts(&mut found)?;
         Ok(found)
     }
 
     pub(super) fn plan_of(&self, sql: &Sql) -> LedgerResult<String> {
-        let (text, params) = sql.select("b.*");
+        let (text, params) = sql.select(BEAD);
         let text = format!("EXPLAIN QUERY PLAN {text}");
         let lines = self.all(&text, rusqlite::params_from_iter(params), |row| row.get::<_, String>(3))?;
         Ok(lines.join("\n"))
@@ -426,15 +434,21 @@ impl Tx<'_> {
         self.event("bead-created", bead.id.as_str(), Some(&bead.id), None, Some(&fields(bead)))
     }
 
-    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. What holds beads back is not
-    /// mended if `bulk`: [`Tx::mend_holds`] does so at the end.
-    pub fn import_bead(&self, before: Option<&Bead>, bead: &Bead, bulk: bool) -> LedgerResult<()> {
+    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. With `bulk`, what is found by
+    /// it and what it holds back is mended by [`Tx::finish_bulk`] only.
+    pub fn import_bead(&self, before: Option<&Bead>, bead: &Bead, bulk: Option<&mut Bulk>) -> LedgerResult<()> {
         if before == Some(bead) {
             return Ok(());
         }
-        self.write_bead(before, bead)?;
-        if !bulk {
-            self.mend(before, bead)?;
+        let n = self.write_bead(before, bead)?;
+        match bulk {
+            Some(bulk) => {
+                bulk.unindexed.push(n);
+                if before.is_none() {
+                    *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
+                }
+            }
+            None => self.mend_around(n, before, bead)?,
         }
         // What a new one says is in its row, and in the events of its changes from then on.
         let brief = || json!({ "title": bead.title, "status": bead.status.as_str() });
@@ -443,6 +457,27 @@ impl Tx<'_> {
             None => (Value::Null, brief()),
         };
         self.event("bead-imported", bead.id.as_str(), Some(&bead.id), before.map(|_| &old), Some(&new))
+    }
+
+    /// Mends what [`Tx::import_bead`] left, in few statements: each statement on beads makes SQLite write what the index
+    /// of words has gathered.
+    pub fn finish_bulk(&self, bulk: &Bulk) -> LedgerResult<()> {
+        for (prefix, new) in &bulk.new {
+            self.count_prefix(prefix, *new)?;
+        }
+        for part in bulk.unindexed.chunks(INDEXED_AT_ONCE) {
+            let numbers = to_json(&part)?;
+            let sql = "DELETE FROM bead_text WHERE rowid IN (SELECT value FROM json_each(?1))";
+            self.execute(sql, [&numbers])?;
+            self.execute(
+                "INSERT INTO bead_text (rowid, title, body)
+                 SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
+                          (SELECT group_concat(c.text, char(10)) FROM comments c WHERE c.issue_id = b.id))
+                 FROM beads b WHERE n IN (SELECT value FROM json_each(?1))",
+                [&numbers],
+            )?;
+        }
+        self.mend_all()
     }
 
     /// Works out anew what holds each bead back.
@@ -463,68 +498,95 @@ impl Tx<'_> {
     }
 
     fn put_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
-        self.write_bead(before, bead)?;
+        let n = self.write_bead(before, bead)?;
+        self.mend_around(n, before, bead)
+    }
+
+    /// Mends what follows from a bead that has just been written.
+    fn mend_around(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        if before.is_none() {
+            self.count_prefix(bead.id.prefix(), 1)?;
+        }
+        self.index_changed(n, before, bead)?;
         self.mend(before, bead)
     }
 
-    /// Writes what of a bead differs from `before`, which is in the ledger.
-    fn write_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
-        let n: i64 = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO beads (id, prefix, title, description, design, acceptance_criteria, notes, status, priority,
-                   issue_type, assignee, created_at, created_ns, created_by, updated_at, updated_ns, closed_at,
-                   close_reason, defer_until, defer_ns, pinned, is_template, ephemeral, rest, closed_ns)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                         ?22, ?23, ?24, ?25)
-                 ON CONFLICT (id) DO UPDATE SET title = ?3, description = ?4, design = ?5, acceptance_criteria = ?6,
-                   notes = ?7, status = ?8, priority = ?9, issue_type = ?10, assignee = ?11, created_at = ?12,
-                   created_ns = ?13, created_by = ?14, updated_at = ?15, updated_ns = ?16, closed_at = ?17,
-                   close_reason = ?18, defer_until = ?19, defer_ns = ?20, pinned = ?21, is_template = ?22,
-                   ephemeral = ?23, rest = ?24, closed_ns = ?25
-                 RETURNING n",
-            )?
-            .query_row(
-                rusqlite::params![
-                    bead.id.as_str(),
-                    bead.id.prefix(),
-                    bead.title,
-                    bead.description,
-                    bead.design,
-                    bead.acceptance_criteria,
-                    bead.notes,
-                    bead.status.as_str(),
-                    bead.priority,
-                    bead.issue_type.as_str(),
-                    bead.assignee,
-                    bead.created_at.text,
-                    nanoseconds(&bead.created_at),
-                    bead.created_by,
-                    bead.updated_at.text,
-                    nanoseconds(&bead.updated_at),
-                    bead.closed_at.as_ref().map(|at| &at.text),
-                    bead.close_reason,
-                    bead.defer_until.as_ref().map(|at| &at.text),
-                    bead.defer_until.as_ref().map(nanoseconds),
-                    bead.pinned,
-                    bead.is_template,
-                    bead.ephemeral,
-                    to_json(&bead.rest)?,
-                    bead.closed_at.as_ref().map(nanoseconds),
-                ],
-                |row| row.get(0),
-            )?;
-        if before.is_none_or(|before| texts(before) != texts(bead) || before.comments != bead.comments) {
-            self.index_text(n, before.is_some(), bead)?;
-        }
+    /// Writes what of a bead differs from `before`, which is in the ledger; answers with its number.
+    fn write_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<i64> {
+        let n = self.write_row(before.is_some(), bead)?;
         self.write_labels(before, bead)?;
         self.write_dependencies(before, bead)?;
-        self.write_comments(before, bead)
+        self.write_comments(before, bead)?;
+        Ok(n)
     }
 
-    fn index_text(&self, n: i64, is_there: bool, bead: &Bead) -> LedgerResult<()> {
-        if is_there {
-            self.execute("DELETE FROM bead_text WHERE rowid = ?1", [n])?;
+    /// Writes a bead's row: with a statement of its own for each case, since one for both would make SQLite copy each page
+    /// aside first.
+    fn write_row(&self, is_there: bool, bead: &Bead) -> LedgerResult<i64> {
+        let sql = if is_there {
+            "UPDATE beads SET title = ?3, description = ?4, design = ?5, acceptance_criteria = ?6, notes = ?7, status = ?8,
+               priority = ?9, issue_type = ?10, assignee = ?11, created_at = ?12, created_ns = ?13, created_by = ?14,
+               updated_at = ?15, updated_ns = ?16, closed_at = ?17, close_reason = ?18, defer_until = ?19,
+               defer_ns = ?20, pinned = ?21, is_template = ?22, ephemeral = ?23, rest = ?24, closed_ns = ?25
+             WHERE id = ?1 AND prefix = ?2"
+        } else {
+            "INSERT INTO beads (id, prefix, title, description, design, acceptance_criteria, notes, status, priority,
+               issue_type, assignee, created_at, created_ns, created_by, updated_at, updated_ns, closed_at,
+               close_reason, defer_until, defer_ns, pinned, is_template, ephemeral, rest, closed_ns)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                     ?23, ?24, ?25)"
+        };
+        self.execute(
+            sql,
+            rusqlite::params![
+                bead.id.as_str(),
+                bead.id.prefix(),
+                bead.title,
+                bead.description,
+                bead.design,
+                bead.acceptance_criteria,
+                bead.notes,
+                bead.status.as_str(),
+                bead.priority,
+                bead.issue_type.as_str(),
+                bead.assignee,
+                bead.created_at.text,
+                nanoseconds(&bead.created_at),
+                bead.created_by,
+                bead.updated_at.text,
+                nanoseconds(&bead.updated_at),
+                bead.closed_at.as_ref().map(|at| &at.text),
+                bead.close_reason,
+                bead.defer_until.as_ref().map(|at| &at.text),
+                bead.defer_until.as_ref().map(nanoseconds),
+                bead.pinned,
+                bead.is_template,
+                bead.ephemeral,
+                to_json(&bead.rest)?,
+                bead.closed_at.as_ref().map(nanoseconds),
+            ],
+        )?;
+        if !is_there {
+            return Ok(self.connection.last_insert_rowid());
+        }
+        let n = self.one("SELECT n FROM beads WHERE id = ?1", [bead.id.as_str()], |row| row.get(0))?;
+        n.ok_or_else(|| LedgerError::Corrupt { what: "a bead", text: format!("{} is not where it was", bead.id) })
+    }
+
+    /// Counts new beads of a prefix.
+    fn count_prefix(&self, prefix: &str, new: i64) -> LedgerResult<()> {
+        if self.execute("UPDATE prefixes SET beads = beads + ?2 WHERE prefix = ?1", (prefix, new))? == 0 {
+            self.execute("INSERT INTO prefixes VALUES (?1, ?2)", (prefix, new))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the index of words up to date with a bead.
+    fn index_changed(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        match before {
+            Some(before) if texts(before) == texts(bead) && before.comments == bead.comments => return Ok(()),
+            Some(_) => _ = self.execute("DELETE FROM bead_text WHERE rowid = ?1", [n])?,
+            None => {}
         }
         let (title, texts) = texts(bead);
         let body = texts.into_iter().chain(bead.comments.iter().map(|comment| comment.text.as_str()));
@@ -608,6 +670,18 @@ impl Tx<'_> {
         self.event(RECORD_KEPT, prefix, None, None, None)
     }
 }
+
+/// What a large import has left to be mended at its end.
+#[derive(Debug, Default)]
+pub struct Bulk {
+    /// The numbers of beads of which the words are to be indexed.
+    unindexed: Vec<i64>,
+    /// How many beads are new, by prefix.
+    new: BTreeMap<String, i64>,
+}
+
+/// How many beads' words are indexed in one statement.
+const INDEXED_AT_ONCE: usize = 20_000;
 
 /// The event of a line that is no bead; its subject is the prefix.
 const RECORD_KEPT: &str = "record-kept";

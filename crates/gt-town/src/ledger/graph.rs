@@ -38,6 +38,9 @@ pub struct TreeNode {
     pub cut: bool,
 }
 
+/// A bead that is to be told, what it hangs on, and how deep.
+type Branch = (BeadId, Option<(BeadId, DepType)>, usize);
+
 /// Most beads of a tree: more than anybody reads.
 const TREE_LIMIT: usize = 10_000;
 
@@ -47,7 +50,7 @@ impl View<'_> {
     pub fn tree(&self, top: &BeadId, direction: Direction, max_depth: usize) -> LedgerResult<Vec<TreeNode>> {
         let mut nodes = Vec::new();
         let mut told = HashSet::new();
-        let mut next: Vec<(BeadId, Option<(BeadId, DepType)>, usize)> = vec![(top.clone(), None, 0)];
+        let mut next: Vec<Branch> = vec![(top.clone(), None, 0)];
         while let Some((id, parent, depth)) = next.pop() {
             let again = !told.insert(id.clone());
             let cut = !again && (depth >= max_depth || nodes.len() >= TREE_LIMIT);

@@ -36,7 +36,7 @@ mod swarms;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
-pub use beads::{BeadChange, BeadFilter, BeadOrder};
+pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
 pub use graph::{Direction, TreeNode};
@@ -52,7 +52,7 @@ pub use swarms::{Swarm, SwarmMember};
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How much of the file may be kept in memory, in KiB: what a large import changes. It is taken only as it is needed.
-const CACHE_KIB: i64 = 64 * 1024;
+const CACHE_KIB: i64 = 128 * 1024;
 
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;

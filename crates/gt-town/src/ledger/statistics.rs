@@ -54,7 +54,14 @@ impl EpicStatus {
     }
 }
 
-/// What is known of the children of the epic `b`.
+/// Open epics that have children, all of them closed.
+const DONE_EPICS: &str = "b.issue_type = 'epic' AND b.status NOT IN ('closed', 'tombstone')
+    AND EXISTS (SELECT 1 FROM dependencies k JOIN beads c ON c.id = k.issue_id
+                WHERE k.depends_on_id = b.id AND k.holds = 5 AND c.status != 'tombstone')
+    AND NOT EXISTS (SELECT 1 FROM dependencies k JOIN beads c ON c.id = k.issue_id
+                    WHERE k.depends_on_id = b.id AND k.holds = 5 AND c.status NOT IN ('closed', 'tombstone'))";
+
+/// How many children the bead `?1` has, and how many of them are closed.
 const CHILDREN: &str = "SELECT count(*), coalesce(sum(c.status = 'closed'), 0) FROM dependencies k
     JOIN beads c ON c.id = k.issue_id WHERE k.depends_on_id = ?1 AND k.holds = 5 AND c.status != 'tombstone'";
 
@@ -79,7 +86,7 @@ impl View<'_> {
             blocked: self.count_blocked()?,
             deferred_until: self.count_of(&later)?,
             pinned: self.count_of(&Sql::new("b.pinned AND b.status NOT IN ('closed', 'tombstone')"))?,
-            epics_to_close: self.epics()?.iter().filter(|epic| epic.is_done()).count() as u64,
+            epics_to_close: self.count_of(&Sql::new(DONE_EPICS))?,
             lead_time_hours: lead_time.unwrap_or_default(),
         })
     }

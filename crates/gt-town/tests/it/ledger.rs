@@ -484,3 +484,45 @@ fn flat_questions_use_their_indexes() {
         assert!(!plan.contains("B-TREE"), "{plan}");
     }
 }
+
+/// The tables as they were before beads had numbers.
+const BEFORE_NUMBERS: [&str; 4] = [
+    include_str!("../../src/ledger/migrations/001_kernel.sql"),
+    include_str!("../../src/ledger/migrations/002_slots.sql"),
+    include_str!("../../src/ledger/migrations/003_runtime.sql"),
+    include_str!("../../src/ledger/migrations/004_retention.sql"),
+];
+
+#[test]
+fn an_older_ledger_is_brought_up_to_date_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beads.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(&BEFORE_NUMBERS.concat()).unwrap();
+    let bead = |id: &str, status: &str| {
+        format!(
+            "INSERT INTO beads VALUES ('{id}', 'vt', 'Title {id}', 'words', '', '', '', '{status}', 2, 'task', NULL,
+               '2026-01-01T00:00:00Z', 0, NULL, '2026-01-01T00:00:00Z', 0, NULL, NULL, NULL, NULL, 0, 0, 0, '[]');"
+        )
+    };
+    old.execute_batch(&format!(
+        "{}{} INSERT INTO dependencies VALUES ('vt-b', 'vt-a', 'blocks', 0, NULL, '[]');
+         INSERT INTO labels VALUES ('vt-b', 0, 'urgent');
+         INSERT INTO comments VALUES ('vt-b', 0, '1', 'ann', 'remarkable', 'once', '[]');
+         INSERT INTO deliveries (mail, recipient, sent_at) VALUES ('vt-a', 'mayor', 'once');
+         PRAGMA user_version = 4;",
+        bead("vt-a", "open"),
+        bead("vt-b", "open"),
+    ))
+    .unwrap();
+    drop(old);
+    let world = Arc::new(SimWorld::new());
+    let ledger = Ledger::open(&path, world, gt_town::faults::Faults::none()).unwrap();
+    assert_eq!((ready(&ledger), blocked(&ledger)), (vec!["vt-a".to_owned()], vec!["vt-b".to_owned()]));
+    let kept = read(&ledger, |view| view.bead(&"vt-b".into())).unwrap();
+    assert_eq!((kept.labels.len(), kept.dependencies.len(), kept.comments.len()), (1, 1, 1));
+    assert_eq!(ids(&read(&ledger, |view| view.search("remark", &BeadFilter::default()))), ["vt-b"]);
+    assert_eq!(read(&ledger, |view| view.count_with_prefix("vt")), 2);
+    assert_eq!(read(&ledger, |view| view.all_mail()).len(), 1);
+    assert_eq!(ledger.integrity().unwrap(), [""; 0]);
+}

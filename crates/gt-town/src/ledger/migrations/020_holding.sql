@@ -77,9 +77,7 @@ CREATE INDEX dependents ON dependencies (depends_on_id, holds, issue_id);
 -- How many beads each prefix has, for the length of new ids.
 CREATE TABLE prefixes (prefix TEXT PRIMARY KEY, beads INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO prefixes SELECT prefix, count(*) FROM beads GROUP BY prefix;
-CREATE TRIGGER bead_counted AFTER INSERT ON beads BEGIN
-    INSERT INTO prefixes VALUES (new.prefix, 1) ON CONFLICT DO UPDATE SET beads = beads + 1;
-END;
+-- No trigger counts new ones: with one, SQLite copies aside each page that an insertion changes.
 CREATE TRIGGER bead_uncounted AFTER DELETE ON beads BEGIN
     UPDATE prefixes SET beads = beads - 1 WHERE prefix = old.prefix;
 END;

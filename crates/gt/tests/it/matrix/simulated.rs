@@ -281,6 +281,19 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),
     ("start failures", "simulated clients are no clients with hooks: F20's tests have it"),
     ("rig set", "a person's verb outside of the flow: `clients` has it"),
+    ("claim", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("reopen", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("defer", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("undefer", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("delete", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("comment", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    (
+        "template pour",
+        "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it",
+    ),
+    ("init", "a ledger outside of any town, made beside its place: `bd` has it"),
+    ("config", "one setting that a person or a tool asks for, outside of the flow: `bd` has it"),
+    ("set parent", "one transaction that a person or a tool asks for, outside of the flow: `bd` has it"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

@@ -103,6 +103,11 @@ pub fn create(town: &Town, caller: &Caller, new: &NewBead) -> Result<Bead> {
     town.ledger.write(&caller.name(), "create", |tx| create_in(tx, caller, new))
 }
 
+/// Makes beads, all or none.
+pub fn create_all(town: &Town, caller: &Caller, new: &[NewBead]) -> Result<Vec<Bead>> {
+    town.ledger.write(&caller.name(), "create", |tx| new.iter().map(|new| create_in(tx, caller, new)).collect())
+}
+
 /// Makes a bead as part of an operation.
 pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     check_title(&new.title)?;

@@ -1,19 +1,23 @@
 //! A ledger that belongs to no town: the folder `.beads` of some project, with the same engine. Nothing in it is ever
 //! slung; what needs a town's settings finds the built-in ones.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::beads::PREFIX_KEY;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, LedgerError, WRITE_DEADLINE};
+use crate::ledger::{Ledger, LedgerError, View, WRITE_DEADLINE};
 use crate::settings::TownSettings;
-use crate::town::{Outside, Town};
+use crate::town::{Caller, Outside, Town};
 
 /// The name of the ledger's file in a folder `.beads`.
 pub const FILE: &str = "beads.db";
 
 /// The prefix where a folder's name yields none.
 const FALLBACK_PREFIX: &str = "bd";
+
+const PREFIX_HINT: &str =
+    "a prefix is letters, digits, `-` and `_`, and begins with a letter: for example --prefix app";
 
 /// Longest prefix, in bytes.
 const PREFIX_LIMIT: usize = 40;
@@ -32,8 +36,7 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
         return Err(LedgerError::Exists(path).into());
     }
     if !is_prefix(prefix) {
-        let hint = "a prefix is letters, digits, `-` and `_`, and begins with a letter: for example --prefix app";
-        return Err(Error::Usage { what: format!("`{prefix}` can't be a prefix"), hint: hint.to_owned() });
+        return Err(Error::Usage { what: format!("`{prefix}` can't be a prefix"), hint: PREFIX_HINT.to_owned() });
     }
     disk.create_dir(beads)?;
     // Made beside its place: a ledger without its prefix is none.
@@ -58,6 +61,36 @@ fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
     let beads = path.parent().unwrap_or(path);
     let layout = crate::layout::Layout::new(beads.parent().unwrap_or(beads));
     Town { layout, ledger, settings: TownSettings::default(), outside }
+}
+
+/// What the keys of settings begin with that people and tools keep in the ledger. Only [`PREFIX_KEY`] means something
+/// here.
+const SETTING: &str = "config.";
+
+/// Longest key of a setting, in bytes.
+const KEY_LIMIT: usize = 100;
+
+/// The ledger's own settings.
+pub fn settings(view: &View<'_>) -> Result<BTreeMap<String, String>> {
+    let all = view.metas(SETTING)?;
+    Ok(all.into_iter().map(|(key, value)| (key.trim_start_matches(SETTING).to_owned(), value)).collect())
+}
+
+/// Sets one of them, or takes it away.
+pub fn set(town: &Town, caller: &Caller, key: &str, value: Option<&str>) -> Result<()> {
+    let usage = |what: String, hint: &str| Error::Usage { what, hint: hint.to_owned() };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if key.is_empty() || key.len() > KEY_LIMIT || !key.chars().all(fits) {
+        return Err(usage("that is no key of a setting".to_owned(), "a key is letters, digits, `.`, `_` and `-`"));
+    }
+    let key = format!("{SETTING}{key}");
+    if let Some(value) = value.filter(|value| key == PREFIX_KEY && !is_prefix(value)) {
+        return Err(usage(format!("`{value}` can't be a prefix"), PREFIX_HINT));
+    }
+    town.ledger.write(&caller.name(), "config", |tx| match value {
+        Some(value) => Ok(tx.set_meta(&key, value)?),
+        None => Ok(tx.drop_meta(&key).map(drop)?),
+    })
 }
 
 /// Whether new ids can begin with it.

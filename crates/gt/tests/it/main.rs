@@ -2,6 +2,7 @@
 //! folders (real git, real processes).
 
 mod bad_input;
+mod bd;
 mod both_worlds;
 mod clients;
 mod clocks;

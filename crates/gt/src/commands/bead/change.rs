@@ -137,9 +137,7 @@ fn make_all(
     if args.dry_run {
         return say_dry(new, console);
     }
-    let made = context.town.ledger.write(&context.caller.name(), "create", |tx| {
-        new.iter().map(|new| beads::create_in(tx, &context.caller, new)).collect::<Result<Vec<_>, Error>>()
-    })?;
+    let made = beads::create_all(&context.town, &context.caller, new)?;
     if only_ids {
         for bead in &made {
             shapes::print(bead.id.as_str(), console)?;

@@ -183,7 +183,7 @@ pub fn info(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let (prefix, numbers, config) = context
         .town
         .ledger
-        .read(|view| Ok::<_, Error>((prefix(view, context)?, view.statistics(now)?, settings(view)?)))?;
+        .read(|view| Ok::<_, Error>((prefix(view, context)?, view.statistics(now)?, solo::settings(view)?)))?;
     if console.is_json() {
         return console.document(&json!({
             "database_path": path,
@@ -199,51 +199,35 @@ pub fn info(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// What settings' keys begin with in the ledger.
-const CONFIG: &str = "config.";
-
-fn settings(view: &View<'_>) -> Result<std::collections::BTreeMap<String, String>, Error> {
-    let all = view.metas(CONFIG)?;
-    Ok(all.into_iter().map(|(key, value)| (key.trim_start_matches(CONFIG).to_owned(), value)).collect())
-}
-
 /// `config`.
 pub fn config(verb: ConfigVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let ledger = &context.town.ledger;
-    let actor = context.caller.name();
+    let all = context.town.ledger.read(solo::settings)?;
     match verb {
         ConfigVerb::Get { key } => {
-            let value = ledger.read(|view| Ok::<_, Error>(view.meta(&config_key(&key)?)?))?;
+            let value = all.get(&key);
             if console.is_json() {
-                return console.document(&json!({ "key": key, "value": value.unwrap_or_default() }));
+                return console.document(&json!({ "key": key, "value": value.cloned().unwrap_or_default() }));
             }
             match value {
-                Some(value) => console.line(&printable(&value))?,
+                Some(value) => console.line(&printable(value))?,
                 None => console.line(&format!("{} (not set)", printable(&key)))?,
             }
         }
         ConfigVerb::Set { key, value } => {
-            if key == "issue_prefix" && !solo::is_prefix(&value) {
-                let hint = "a prefix is letters, digits, `-` and `_`, and begins with a letter".to_owned();
-                return Err(CliError::Usage { what: format!("`{value}` can't be a prefix"), hint });
-            }
-            ledger.write(&actor, "config", |tx| Ok::<_, Error>(tx.set_meta(&config_key(&key)?, &value)?))?;
+            solo::set(&context.town, &context.caller, &key, Some(&value))?;
             if console.is_json() {
                 return console.document(&json!({ "key": key, "value": value }));
             }
             console.say(&format!("{key} = {}", printable(&value)))?;
         }
+        ConfigVerb::List if console.is_json() => return console.document(&json!(all)),
         ConfigVerb::List => {
-            let all = ledger.read(settings)?;
-            if console.is_json() {
-                return console.document(&json!(all));
-            }
             for (key, value) in all {
                 console.line(&format!("{} = {}", printable(&key), printable(&value)))?;
             }
         }
         ConfigVerb::Unset { key } => {
-            ledger.write(&actor, "config", |tx| Ok::<_, Error>(tx.drop_meta(&config_key(&key)?)?))?;
+            solo::set(&context.town, &context.caller, &key, None)?;
             if console.is_json() {
                 return console.document(&json!({ "key": key, "status": "unset" }));
             }
@@ -251,16 +235,6 @@ pub fn config(verb: ConfigVerb, context: &Context<'_>, console: &mut Console<'_>
         }
     }
     Ok(0)
-}
-
-/// The key of a setting in the ledger. Keys are short words with dots; values of any text are data.
-fn config_key(key: &str) -> Result<String, Error> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if key.is_empty() || key.len() > 100 || !key.chars().all(fits) {
-        let hint = "a key is letters, digits, `.`, `_` and `-`".to_owned();
-        return Err(Error::Usage { what: "that is no key of a setting".to_owned(), hint });
-    }
-    Ok(format!("{CONFIG}{key}"))
 }
 
 /// `prime`.

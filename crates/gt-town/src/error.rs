@@ -172,7 +172,9 @@ impl Error {
             | Self::Superseded(_)
             | Self::BadToken
             | Self::NoToken
-            | Self::Ledger(LedgerError::Exists(_) | LedgerError::Newer { .. }) => Kind::Refused,
+            | Self::Ledger(LedgerError::Exists(_) | LedgerError::Newer { .. } | LedgerError::Foreign(_)) => {
+                Kind::Refused
+            }
             Self::NeedsPerson { .. } => Kind::NeedsPerson,
             Self::Formula { .. }
             | Self::TimedOut { .. }
@@ -210,6 +212,9 @@ impl Error {
             Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
             Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
+            Self::Ledger(LedgerError::Foreign(_)) => {
+                "gt reads beads of other programs from their issues.jsonl: gt import beads <folder>".to_owned()
+            }
             Self::World(WorldError::Unreachable { .. }) => "check the URL, your network and your login".to_owned(),
             Self::Settings(error) if error.path.ends_with("rig.toml") => {
                 "mend that file; gt help rig explains its keys".to_owned()

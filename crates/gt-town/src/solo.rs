@@ -10,8 +10,8 @@ use crate::ledger::{Ledger, LedgerError, View, WRITE_DEADLINE};
 use crate::settings::TownSettings;
 use crate::town::{Caller, Outside, Town};
 
-/// The name of the ledger's file in a folder `.beads`.
-pub const FILE: &str = "beads.db";
+/// The name of the ledger's file in a folder `.beads`: another one than that of other programs, which is left alone.
+pub const FILE: &str = "gt.db";
 
 /// The prefix where a folder's name yields none.
 const FALLBACK_PREFIX: &str = "bd";
@@ -40,9 +40,9 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     }
     disk.create_dir(beads)?;
     // Made beside its place: a ledger without its prefix is none.
-    let half = beads.join(".beads.db.making");
+    let half = beads.join(HALF_MADE);
     for suffix in ["", "-wal", "-shm"] {
-        disk.remove(&beads.join(format!(".beads.db.making{suffix}")))?;
+        disk.remove(&beads.join(format!("{HALF_MADE}{suffix}")))?;
     }
     let ledger = Ledger::create(&half, outside.world.clone())?;
     ledger.write("gt", "init", |tx| tx.set_meta(PREFIX_KEY, prefix).map_err(Error::from))?;
@@ -55,7 +55,10 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
 }
 
 /// What of the folder is no business of git's.
-const IGNORED: &str = "beads.db\nbeads.db-*\nbeads.lock\nbackups/\n.beads.db.making*\n";
+const IGNORED: &str = "gt.db\ngt.db-*\nbeads.lock\nbackups/\n.gt.db.making*\n";
+
+/// What a ledger is called while it is being made.
+const HALF_MADE: &str = ".gt.db.making";
 
 fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
     let beads = path.parent().unwrap_or(path);

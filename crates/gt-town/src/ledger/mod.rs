@@ -88,6 +88,9 @@ pub enum LedgerError {
         /// Ours.
         known: i64,
     },
+    /// A database of another program.
+    #[error("{} is a database of another program", .0.display())]
+    Foreign(PathBuf),
     /// Other writers did not let us in in time.
     #[error("the ledger is busy: no turn within {} ms", .0.as_millis())]
     Busy(Duration),
@@ -191,6 +194,7 @@ impl Ledger {
         patience: Duration,
     ) -> LedgerResult<Self> {
         connection.busy_timeout(patience)?;
+        refuse_foreign(&connection, path)?;
         // FULL: what a verb reports as done must survive a power cut.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -299,6 +303,14 @@ impl Ledger {
         let lines: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
         Ok(lines?.into_iter().filter(|line| line != "ok").collect())
     }
+}
+
+/// Refuses a database that no gt has made: nothing is to be done to it, least of all a migration. One without any table
+/// is a ledger that is being made.
+fn refuse_foreign(connection: &Connection, path: &Path) -> LedgerResult<()> {
+    let sql = "SELECT count(*), coalesce(sum(name IN ('meta', 'foreign_records', 'effects')), 0) FROM sqlite_master";
+    let (tables, ours): (i64, i64) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if tables > 0 && ours < 3 { Err(LedgerError::Foreign(path.to_owned())) } else { Ok(()) }
 }
 
 /// The ledger's schema version, if this gt can use it.

@@ -357,6 +357,13 @@ fn the_ledger_is_found_as_told_or_upwards() {
     assert_eq!(lost.code, 1);
     assert!(lost.out.contains("bd init"), "{lost:#?}");
     assert!(!elsewhere.join(".beads").exists(), "looking makes nothing");
+    std::fs::create_dir(elsewhere.join("old")).unwrap();
+    let old = elsewhere.join("old/beads.db");
+    rusqlite::Connection::open(&old).unwrap().execute_batch("CREATE TABLE issues (id)").unwrap();
+    let before = std::fs::read(&old).unwrap();
+    let foreign = list(&elsewhere, &[], &["--db", "old/beads.db"]);
+    assert!(foreign.code == 1 && foreign.out.contains("another program"), "{foreign:#?}");
+    assert_eq!(std::fs::read(&old).unwrap(), before, "what is not ours is not touched");
     let missing = list(&elsewhere, &[], &["--db", "nope.db"]);
     assert!(missing.code == 1 && missing.out.contains("no ledger at"), "{missing:#?}");
     assert_eq!(project.bd(&["init"]).code, 1, "a ledger is not made twice");
@@ -381,7 +388,7 @@ fn in_a_town_bd_is_the_towns_ledger() {
     assert!(made.out.starts_with("ap-"), "{made:#?}");
     let refused = call(&town.rig(), &["init"]);
     assert!(refused.code == 1 && refused.err.contains("in a town"), "{refused:#?}");
-    assert!(!town.rig().join(".beads/beads.db").exists());
+    assert!(!town.rig().join(".beads/gt.db").exists());
     let by_folder = town.root().join(".beads").display().to_string();
     let other = call(&town.folder().join("home"), &["--db", &by_folder, "list", "--json"]);
     assert!(other.out.contains("From the rig"), "{other:#?}");

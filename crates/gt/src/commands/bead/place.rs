@@ -110,7 +110,10 @@ fn at(path: &Path, process: &Process) -> Place {
         return Place::Town(root.to_owned());
     }
     let below = path.join(".beads").join(solo::FILE);
+    // Tools name the file that Go `bd` would have.
+    let beside = path.with_file_name(solo::FILE);
     match (is_folder(path), disk.exists(&below)) {
+        (false, _) if disk.exists(&beside) => Place::Solo(beside),
         (false, _) => Place::Solo(path.to_owned()),
         (true, true) => Place::Solo(below),
         (true, false) => Place::Solo(path.join(solo::FILE)),

@@ -20,6 +20,7 @@ use crate::world::{World, WorldError};
 mod agents;
 mod attempts;
 mod beads;
+mod copies;
 mod effects;
 mod events;
 mod graph;
@@ -37,6 +38,7 @@ mod swarms;
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
+pub use copies::Copied;
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
 pub use graph::{Direction, TreeNode};
@@ -211,6 +213,7 @@ impl Ledger {
     /// the old one must not take with it what points there.
     fn migrate(&self) -> LedgerResult<()> {
         let _turn = self.turn()?;
+        self.copy_before_migrating()?;
         let mut connection = self.connection.borrow_mut();
         connection.pragma_update(None, "foreign_keys", false)?;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
@@ -223,6 +226,13 @@ impl Ledger {
         let now = self.world.clock().now();
         Tx { view: View { connection: &transaction }, actor: "gt", verb: "migrate", now }.mend_holds()?;
         Ok(transaction.commit()?)
+    }
+
+    /// Keeps a copy of an older ledger beside it, in `backups/`, before it is brought up to date; one for each schema.
+    fn copy_before_migrating(&self) -> LedgerResult<()> {
+        let have = check_version(&self.connection.borrow())?;
+        let copy = self.copy_before(have).filter(|copy| have > 0 && !self.world.disk().exists(copy));
+        copy.map_or(Ok(()), |copy| self.copy_to(&copy).map(drop))
     }
 
     fn turn(&self) -> LedgerResult<crate::world::Held> {

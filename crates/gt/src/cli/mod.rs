@@ -11,6 +11,7 @@ mod crew;
 mod daemon;
 mod demo;
 mod keep;
+mod ledger;
 mod mail;
 mod mayor;
 mod moment;
@@ -29,6 +30,7 @@ pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
+pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
 pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
 
@@ -116,6 +118,10 @@ pub enum Verb {
     },
     /// Beads: what is to be done (also called as `bd`)
     Bead(BeadArgs),
+    /// The ledger as a file: check, backup, restore
+    Ledger(LedgerArgs),
+    /// Take in what was made elsewhere
+    Import(ImportArgs),
     /// Convoys: beads that belong together and land together
     #[command(subcommand)]
     Convoy(ConvoyVerb),

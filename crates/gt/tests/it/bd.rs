@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::town::{Output, Town, finish, output, text};
 
 /// A folder that is no town, in which `bd` is called.
-struct Project {
+pub struct Project {
     town: Town,
     bd: String,
 }
@@ -26,22 +26,27 @@ impl Project {
     }
 
     /// With a ledger whose prefix is `vt`.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let project = Self::bare();
         project.ok(&["init", "--prefix", "vt"]);
         project
     }
 
-    fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.town.folder().join("proj")
     }
 
-    fn bd_at(&self, cwd: &Path, env: &[(&str, &str)], args: &[&str]) -> Output {
+    pub fn bd_at(&self, cwd: &Path, env: &[(&str, &str)], args: &[&str]) -> Output {
         output(self.town.program(&self.bd, cwd).env("USER", "ann").envs(env.iter().copied()).args(args))
     }
 
-    fn bd(&self, args: &[&str]) -> Output {
+    pub fn bd(&self, args: &[&str]) -> Output {
         self.bd_at(&self.folder(), &[], args)
+    }
+
+    /// Calls `gt` there.
+    pub fn gt(&self, args: &[&str]) -> Output {
+        self.town.gt_with(&self.folder(), &[], args)
     }
 
     /// Hands `bd` a text as its standard input.
@@ -54,20 +59,20 @@ impl Project {
     }
 
     #[track_caller]
-    fn ok(&self, args: &[&str]) -> String {
+    pub fn ok(&self, args: &[&str]) -> String {
         let output = self.bd(args);
         assert_eq!(output.code, 0, "bd {args:?}: {output:#?}");
         output.out
     }
 
     #[track_caller]
-    fn json(&self, args: &[&str]) -> Value {
+    pub fn json(&self, args: &[&str]) -> Value {
         let text = self.ok(&[args, &["--json"]].concat());
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("bd {args:?}: {e}: {text}"))
     }
 
     #[track_caller]
-    fn q(&self, args: &[&str]) -> String {
+    pub fn q(&self, args: &[&str]) -> String {
         self.ok(&[&["q"], args].concat()).trim().to_owned()
     }
 

@@ -12,6 +12,7 @@ mod fire;
 mod flow;
 mod keep;
 mod kills;
+mod ledger;
 mod matrix;
 mod mayor;
 mod misbehaviour;

@@ -20,6 +20,8 @@ mod markdown;
 mod place;
 mod shapes;
 
+pub use place::{doctor as check, open};
+
 /// `gt bead …`, or `bd …`.
 pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let BeadArgs { flags, verb } = args;
@@ -29,7 +31,7 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
         BeadVerb::Prime => return place::prime(console),
         _ => {}
     }
-    let context = &place::open(&flags, global, process)?;
+    let context = &open(&flags, global, process)?;
     match verb {
         BeadVerb::Init(_) | BeadVerb::Version | BeadVerb::Prime => Ok(0),
         BeadVerb::Create(args) => change::create(*args, false, context, console),

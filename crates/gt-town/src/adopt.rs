@@ -1,144 +1,233 @@
-//! Making a town that was copied or moved one that may be written again.
-//!
-//! Its ledger tells of processes, pushes and merges that are the original's. So none of what was decided there is carried
-//! out here: sessions count as ended, work on hooks is let go of, and nothing new begins until a person says so.
+//! Beads of elsewhere: a `.beads` folder of the time when beads were JSONL files, or a whole town of the Go Gas Town, as
+//! far as its files tell. Files are only read; what they hold is data.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
-use gt_model::bead::Bead;
-use gt_model::merge::{foreign_assignee, set_held_since};
-use gt_model::queue::MrEnd;
-use serde::Serialize;
+use gt_model::jsonl::{self, Record};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layout::Layout;
-use crate::ledger::{Attempt, AttemptOutcome, Home, Tx};
-use crate::sling;
+use crate::port::{self, Imported};
 use crate::town::{Caller, Town};
-use crate::updown;
-use crate::world::Exit;
+use crate::world::Disk;
 
-/// Why a session ended that belongs to the town that this one was copied from.
-const ADOPTED: &str = "the town was adopted at another place";
+/// Names of the file of beads, the newest first.
+const FILES: [&str; 2] = ["issues.jsonl", "beads.jsonl"];
 
-/// What an adoption did.
+/// Most rigs and routes of one town, and the largest of its small files, in bytes.
+const PLACES_LIMIT: usize = 1000;
+const SMALL_FILE_LIMIT: u64 = 1024 * 1024;
+
+/// Largest file of beads, in bytes.
+const FILE_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
+
+/// What was found at a folder.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Found {
+    /// Files of beads.
+    pub files: Vec<FoundFile>,
+    /// Rigs of a town.
+    pub rigs: Vec<FoundRig>,
+    /// What there is to say besides.
+    pub notes: Vec<String>,
+}
+
+/// A file of beads.
 #[derive(Clone, Debug, Serialize)]
-pub struct Adopted {
-    /// The town's id from now on.
-    pub id: String,
-    /// The id that it had.
-    pub was: String,
-    /// Where it was at home.
-    pub from: String,
-    /// Whether it was moved: then its id and its merge queue are the same as before. Else it is a copy.
-    pub moved: bool,
-    /// Attempts that were let go of.
-    pub released: Vec<String>,
+pub struct FoundFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many beads are in it.
+    pub beads: usize,
+    /// Prefixes of their ids.
+    pub prefixes: BTreeSet<String>,
+    /// What was, or would be, taken of it.
+    pub imported: Imported,
 }
 
-/// Adopts the town where it is now. One that is at home already is refused.
-pub fn adopt(town: &Town, caller: &Caller) -> Result<Adopted> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person adopts a town", "ask the overseer by mail"));
+/// A rig of a Go town.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FoundRig {
+    /// Its name.
+    pub name: String,
+    /// Where its project is.
+    pub url: Option<String>,
+    /// What its beads' ids begin with.
+    pub prefix: Option<String>,
+    /// Whether this town has a rig of that name already.
+    pub known: bool,
+}
+
+/// `mayor/rigs.json` of a Go town, as far as it matters here.
+#[derive(Debug, Default, Deserialize)]
+struct RigsFile {
+    #[serde(default)]
+    rigs: std::collections::BTreeMap<String, RigEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RigEntry {
+    #[serde(default)]
+    git_url: Option<String>,
+    #[serde(default)]
+    beads: Option<RigBeads>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RigBeads {
+    #[serde(default)]
+    prefix: Option<String>,
+}
+
+/// A line of `.beads/routes.jsonl`.
+#[derive(Debug, Deserialize)]
+struct Route {
+    path: String,
+}
+
+/// Takes in the beads that are at `folder`; only says what it would, with `rehearsal`. Without `salvage`, a line of any
+/// file that can't be read refuses them all.
+pub fn beads(town: &Town, caller: &Caller, folder: &Path, salvage: bool, rehearsal: bool) -> Result<Found> {
+    let disk = town.world().disk();
+    if !disk.exists(folder) {
+        return Err(Error::MissingFile(folder.to_owned()));
     }
-    let Some(from) = town.ledger.away()? else {
-        return Err(Error::refused("this town is at home here", "nothing is to be done"));
-    };
-    let here = Home::of(town.world(), &town.layout.root)?;
-    // On another machine nobody can tell whether the first one is still there.
-    let moved = here.machine == from.machine && !is_town(town, Path::new(&from.path));
-    let fresh = gt_model::id::hex(&(town.outside.entropy)());
-    repair_worktrees(town)?;
-    town.ledger.let_in();
-    let adopted = town.ledger.write(&caller.name(), "adopt", |tx| {
-        let was = tx.meta("town_id")?.unwrap_or_default();
-        let id = if moved { was.clone() } else { fresh.clone() };
-        let move_in = MoveIn { tx, was: &was, moved };
-        let released = move_in.let_go()?;
-        tx.set_meta("town_id", &id)?;
-        tx.set_home(&here)?;
-        tx.event("town-adopted", &id, None, Some(&from.path.as_str().into()), Some(&here.path.as_str().into()))?;
-        Ok::<_, Error>(Adopted { id, was, from: from.path.clone(), moved, released })
+    let mut found = Found { rigs: rigs(town, folder)?, ..Found::default() };
+    let mut texts = Vec::new();
+    for beads in folders(disk, folder, &found.rigs)? {
+        match file_in(disk, &beads) {
+            Some(path) => texts.push(read(disk, &path, FILE_LIMIT)?.map(|text| (path, text))),
+            None if has_database(disk, &beads) => found.notes.push(format!(
+                "{} has a database but no issues.jsonl: let its own bd write one (bd export -o issues.jsonl)",
+                beads.display()
+            )),
+            None => {}
+        }
+    }
+    let texts: Vec<(PathBuf, Vec<u8>)> = texts.into_iter().flatten().collect();
+    if texts.is_empty() {
+        let what = format!("no issues.jsonl at {}", folder.display());
+        let hint =
+            found.notes.first().cloned().unwrap_or_else(|| "name a project, its .beads folder, or a town".into());
+        return Err(Error::Refused { what, hint });
+    }
+    for (path, text) in &texts {
+        let imported = named(path, port::rehearse(town, caller, text, salvage))?;
+        let (beads, prefixes) = counted(text);
+        found.files.push(FoundFile { path: path.clone(), beads, prefixes, imported });
+    }
+    if !rehearsal {
+        // In turn, now that each is known to be readable: an import that is begun anew takes up where one ended.
+        for (file, (path, text)) in found.files.iter_mut().zip(&texts) {
+            file.imported = named(path, port::import(town, caller, text, salvage))?;
+        }
+    }
+    Ok(found)
+}
+
+/// Says of which file an import was refused.
+fn named(path: &Path, result: Result<Imported>) -> Result<Imported> {
+    result.map_err(|error| match error {
+        Error::Refused { what, hint } => Error::Refused { what: format!("{}: {what}", path.display()), hint },
+        other => other,
+    })
+}
+
+fn counted(text: &[u8]) -> (usize, BTreeSet<String>) {
+    let (mut beads, mut prefixes) = (0, BTreeSet::new());
+    for record in jsonl::records(text).flatten() {
+        if let Record::Bead(bead) = record {
+            beads += 1;
+            if !prefixes.contains(bead.id.prefix()) {
+                prefixes.insert(bead.id.prefix().to_owned());
+            }
+        }
+    }
+    (beads, prefixes)
+}
+
+/// The folders of beads: the one that is meant, and those of a town's rigs.
+fn folders(disk: &dyn Disk, folder: &Path, rigs: &[FoundRig]) -> Result<Vec<PathBuf>> {
+    let is_beads = folder.file_name().is_some_and(|name| name == ".beads") || file_in(disk, folder).is_some();
+    let top = if is_beads { folder.to_owned() } else { folder.join(".beads") };
+    let mut folders = vec![top.clone()];
+    for path in routes(disk, &top)?.into_iter().chain(rigs.iter().map(|rig| PathBuf::from(&rig.name))) {
+        for place in [path.clone(), path.join("mayor/rig")] {
+            let beads = folder.join(&place).join(".beads");
+            if is_below(&place) && disk.exists(&beads) {
+                folders.push(redirected(disk, folder, &beads)?);
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    folders.retain(|folder| seen.insert(folder.clone()));
+    folders.truncate(PLACES_LIMIT);
+    Ok(folders)
+}
+
+/// Where a folder of beads says that its beads are, if that is below the town; else itself.
+fn redirected(disk: &dyn Disk, town: &Path, beads: &Path) -> Result<PathBuf> {
+    let Some(text) = read(disk, &beads.join("redirect"), SMALL_FILE_LIMIT)? else { return Ok(beads.to_owned()) };
+    let target = PathBuf::from(String::from_utf8_lossy(&text).trim());
+    // Relative to the folder that holds `.beads`; what leads up and out again is followed by name only.
+    let mut at = beads.parent().unwrap_or(beads).to_owned();
+    for part in target.components() {
+        match part {
+            Component::ParentDir => _ = at.pop(),
+            Component::Normal(name) => at.push(name),
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return Ok(beads.to_owned()),
+        }
+    }
+    Ok(if at.starts_with(town) && disk.exists(&at) { at } else { beads.to_owned() })
+}
+
+/// Whether a path that a file names stays below where it is joined to.
+fn is_below(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+fn routes(disk: &dyn Disk, beads: &Path) -> Result<Vec<PathBuf>> {
+    let text = read(disk, &beads.join("routes.jsonl"), SMALL_FILE_LIMIT)?.unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n');
+    let routes = lines.filter_map(|line| serde_json::from_slice::<Route>(line).ok());
+    Ok(routes.map(|route| PathBuf::from(route.path)).take(PLACES_LIMIT).collect())
+}
+
+fn rigs(town: &Town, folder: &Path) -> Result<Vec<FoundRig>> {
+    let path = folder.join("mayor/rigs.json");
+    let Some(text) = read(town.world().disk(), &path, SMALL_FILE_LIMIT)? else { return Ok(Vec::new()) };
+    let file: RigsFile = serde_json::from_slice(&text).map_err(|error| Error::Refused {
+        what: format!("{} can't be read: {error}", path.display()),
+        hint: "mend it, or import each rig's .beads by itself".to_owned(),
     })?;
-    updown::pause(town, caller, None)?;
-    Ok(adopted)
+    let known = town.ledger.read(|view| Ok::<_, Error>(view.rigs()?))?;
+    let rig = |(name, entry): (String, RigEntry)| FoundRig {
+        known: known.iter().any(|rig| rig.name.as_str() == name),
+        url: entry.git_url,
+        prefix: entry.beads.and_then(|beads| beads.prefix),
+        name,
+    };
+    Ok(file.rigs.into_iter().take(PLACES_LIMIT).map(rig).collect())
 }
 
-fn is_town(town: &Town, root: &Path) -> bool {
-    town.world().disk().exists(&Layout::new(root).settings())
+fn file_in(disk: &dyn Disk, beads: &Path) -> Option<PathBuf> {
+    FILES.iter().map(|name| beads.join(name)).find(|path| disk.exists(path))
 }
 
-/// Worktrees and their repositories know each other by path.
-fn repair_worktrees(town: &Town) -> Result<()> {
-    for rig in town.rigs()? {
-        let held = town.lock(&rig.repo_lock())?;
-        let mut paths: Vec<PathBuf> = vec![rig.layout.gate_worktree(), rig.layout.mayor_worktree()];
-        for name in town.world().disk().list(&rig.layout.root.join("polecats"))? {
-            paths.push(rig.layout.worktree(&name));
-        }
-        for name in town.world().disk().list(&rig.layout.root.join("crew"))? {
-            paths.push(rig.layout.crew(&name));
-        }
-        paths.retain(|path| town.world().disk().exists(path));
-        town.world().repo().repair_worktrees(&held, &rig.layout.repo(), &paths)?;
-    }
-    Ok(())
+fn has_database(disk: &dyn Disk, beads: &Path) -> bool {
+    ["beads.db", "dolt", "embeddeddolt"].iter().any(|name| disk.exists(&beads.join(name)))
 }
 
-/// An adoption under way.
-struct MoveIn<'t> {
-    tx: &'t Tx<'t>,
-    was: &'t str,
-    moved: bool,
-}
-
-impl MoveIn<'_> {
-    /// Lets go of all that the ledger says goes on: it does so elsewhere, or no longer.
-    fn let_go(&self) -> Result<Vec<String>> {
-        let mut released = Vec::new();
-        for attempt in self.tx.live_attempts()? {
-            let Some(bead) = self.tx.bead(&attempt.bead)? else { continue };
-            match (self.moved, attempt.submitted_at.is_some()) {
-                // What is in the merge queue needs no process and no place.
-                (true, true) => continue,
-                (true, false) => sling::release(self.tx, &attempt, &bead, AttemptOutcome::Released)?,
-                (false, _) => self.leave_to_original(&attempt, &bead)?,
-            }
-            released.push(attempt.branch);
-        }
-        if !self.moved {
-            self.forget_acts()?;
-        }
-        Ok(released)
+/// A file's bytes; none where it is not there.
+fn read(disk: &dyn Disk, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    if !disk.exists(path) {
+        return Ok(None);
     }
-
-    /// Processes, effects and landings of the original are not this town's to end, run or finish.
-    fn forget_acts(&self) -> Result<()> {
-        for incarnation in self.tx.live_incarnations()? {
-            let bead = self.tx.attempt_of(&incarnation)?.map(|attempt| attempt.bead);
-            let exit = Exit { code: None, signal: None, reason: ADOPTED.to_owned() };
-            self.tx.record_end(&incarnation, bead.as_ref(), &exit)?;
-        }
-        for effect in self.tx.open_effects()? {
-            self.tx.withdraw(effect.id)?;
-        }
-        for rig in self.tx.rigs()? {
-            if let Some(landing) = self.tx.open_landing(&rig.name)? {
-                self.tx.abandon_landing(&landing, ADOPTED)?;
-            }
-        }
-        for mr in self.tx.open_merge_requests(None)? {
-            self.tx.end_merge_request(&mr, MrEnd::Rejected, Some(ADOPTED))?;
-        }
-        Ok(())
+    if disk.size(path)? > limit {
+        let what = format!("{} is larger than {limit} bytes", path.display());
+        return Err(Error::refused(what, "split it"));
     }
-
-    /// The original works on this bead, so here it is held elsewhere.
-    fn leave_to_original(&self, attempt: &Attempt, bead: &Bead) -> Result<()> {
-        self.tx.end_attempt(attempt, AttemptOutcome::Released)?;
-        let mut held = bead.clone();
-        held.assignee = Some(foreign_assignee(self.was, &attempt.address().to_string()));
-        set_held_since(&mut held, Some(&attempt.opened_at));
-        Ok(self.tx.change_bead("bead-released", bead, &held)?)
-    }
+    Ok(disk.read(path)?)
 }

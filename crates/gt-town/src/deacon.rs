@@ -352,8 +352,7 @@ fn keep_checkpoints(town: &Town, bell: &Bell, stop: &AtomicBool) {
     let (mut schedule, mut seen) = (sync::Schedule::default(), 0);
     while !stop.load(Ordering::SeqCst) {
         if is_there(town) {
-            sync::checkpoint_if_due(town, &mut schedule)
-                .unwrap_or_else(|error| note_error(town, "checkpoint", &error));
+            sync::checkpoint_if_due(town, &mut schedule).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
         }
         seen = bell.wait(seen, pace(town));
     }

@@ -20,8 +20,8 @@ use gt_town::rig::{self, NewRig};
 use gt_town::sling::{self, SlingOptions};
 use gt_town::world::real::{Git, RealClock, RealDisk};
 use gt_town::world::{
-    Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said, SessionPlan,
-    SessionState, Sessions, Vitals, World, WorldResult,
+    Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said,
+    SessionPlan, SessionState, Sessions, Vitals, World, WorldResult,
 };
 use gt_town::{Caller, Error, Outside, Rig, Town, install, refinery};
 
@@ -223,8 +223,10 @@ impl Scene {
 
     fn done(&self, attempt: &Attempt) {
         let read = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
-        let caller =
-            Caller { address: attempt.address(), incarnation: read.last().map(|incarnation| incarnation.id.clone()) };
+        let caller = Caller {
+            incarnation: read.last().map(|incarnation| incarnation.id.clone()),
+            ..Caller::role(attempt.address())
+        };
         done::done(&self.town, &caller, Exit::Completed, None).unwrap();
     }
 

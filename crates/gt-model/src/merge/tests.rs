@@ -364,7 +364,8 @@ fn only_a_towns_own_words_are_a_claim() {
 fn what_one_side_lost_is_given_back_and_what_is_deleted_is_not() {
     let live = bead("vt-a1");
     let dead = Bead { status: Status::Tombstone, ..bead("vt-a2") };
-    let records = |beads: &[&Bead]| beads.iter().map(|bead| Record::Bead(Box::new((*bead).clone()))).collect::<Vec<_>>();
+    let records =
+        |beads: &[&Bead]| beads.iter().map(|bead| Record::Bead(Box::new((*bead).clone()))).collect::<Vec<_>>();
     let (base, ours, theirs) = (records(&[&live, &dead]), records(&[&live, &dead]), Vec::new());
     assert_eq!(merge(&base, &ours, &theirs).records, Vec::new());
     let base = base_without_lost(&base, &ours, &theirs);

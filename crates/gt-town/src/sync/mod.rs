@@ -23,8 +23,8 @@ use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, g
 use crate::world::{Held, Push};
 
 use portable::{VERSION, VERSION_FILE, is_beads_file, is_own};
-use pull::{Incoming, damaged};
 pub use pull::{ELSEWHERE, Lost, Pulled};
+use pull::{Incoming, damaged};
 pub use schedule::Schedule;
 
 /// Where the remote's branch is kept as it was last fetched.
@@ -129,7 +129,8 @@ pub fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<()> {
 pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -> Result<Synced> {
     let remote = remote.or(town.settings.sync.remote.as_deref()).ok_or_else(|| {
         let settings = town.layout.settings();
-        let hint = format!("say where to: [sync] remote = \"<url>\" in {}; or gt sync --remote <url>", settings.display());
+        let hint =
+            format!("say where to: [sync] remote = \"<url>\" in {}; or gt sync --remote <url>", settings.display());
         Error::refused("this town has no remote for its ledger", hint)
     })?;
     check_remote(remote)?;
@@ -324,7 +325,8 @@ impl<'t> Branch<'t> {
             let of_bases: Vec<&FileFacts> = bases.iter().filter_map(|base| base.get(path)).collect();
             let is_news = bases.is_empty() || of_bases.len() < bases.len() || of_bases.iter().any(|base| *base != file);
             if is_news {
-                let of_bases = of_bases.into_iter().map(|base| self.content_of(Some(base))).collect::<Result<Vec<_>>>()?;
+                let of_bases =
+                    of_bases.into_iter().map(|base| self.content_of(Some(base))).collect::<Result<Vec<_>>>()?;
                 texts.insert(path.clone(), (of_bases, self.content_of(Some(file))?));
             }
         }
@@ -366,8 +368,8 @@ impl<'t> Branch<'t> {
     fn note(&self, caller: &Caller, remote: &str, commit: &Sha) -> Result<()> {
         let at = self.town.world().clock().now().to_string();
         let last = LastSync { at, remote: remote.to_owned(), commit: commit.clone() };
-        let text = serde_json::to_string(&last)
-            .map_err(|e| LedgerError::Corrupt { what: "a value", text: e.to_string() })?;
+        let text =
+            serde_json::to_string(&last).map_err(|e| LedgerError::Corrupt { what: "a value", text: e.to_string() })?;
         self.town.ledger.write_for_now(&caller.name(), "synced", |tx| Ok(tx.set_meta(SYNCED_KEY, &text)?))
     }
 

@@ -252,7 +252,8 @@ impl Pull<'_> {
         }
         if self.tx.set_elsewhere(id, Some(&said))? {
             self.tx.clear(ELSEWHERE, id.as_str())?;
-            let text = format!("another town says {}; the work on it here goes on: gt unsling {id} ends it", said.words());
+            let text =
+                format!("another town says {}; the work on it here goes on: gt unsling {id} ends it", said.words());
             self.tx.raise(ELSEWHERE, id.as_str(), &text)?;
         }
         self.report.waiting.push(id.clone());

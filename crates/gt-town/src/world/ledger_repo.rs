@@ -59,14 +59,7 @@ pub trait LedgerRepo: Send + Sync {
     /// Fetches the ledger's branch of the repository at `url` into the ref `into` (full name); `None` where it has none.
     fn fetch_ledger(&self, held: &Held, repo: &Path, url: &str, into: &str) -> WorldResult<Option<Sha>>;
     /// Moves the ledger's branch of the repository at `url` from `expected` to `new`, by compare-and-swap.
-    fn push_ledger(
-        &self,
-        held: &Held,
-        repo: &Path,
-        url: &str,
-        new: &Sha,
-        expected: Option<&Sha>,
-    ) -> WorldResult<Push>;
+    fn push_ledger(&self, held: &Held, repo: &Path, url: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push>;
     /// Packs what has gathered, if that is much.
     fn tidy(&self, held: &Held, repo: &Path) -> WorldResult<()>;
 }

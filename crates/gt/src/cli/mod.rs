@@ -12,6 +12,7 @@ mod crew;
 mod daemon;
 mod demo;
 mod keep;
+mod ledger;
 mod mail;
 mod mayor;
 mod moment;
@@ -21,12 +22,16 @@ mod session;
 mod steps;
 
 pub use agent::AgentVerb;
-pub use bead::{BeadVerb, DepVerb};
+pub use bead::{
+    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CountBy, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs,
+    LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
+};
 pub use convoy::ConvoyVerb;
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
+pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
 pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
 
@@ -130,8 +135,11 @@ pub enum Verb {
         runtime: Option<RuntimeArg>,
     },
     /// Beads: what is to be done (also called as `bd`)
-    #[command(subcommand)]
-    Bead(BeadVerb),
+    Bead(BeadArgs),
+    /// The ledger as a file: check, backup, restore
+    Ledger(LedgerArgs),
+    /// Take in what was made elsewhere
+    Import(ImportArgs),
     /// Convoys: beads that belong together and land together
     #[command(subcommand)]
     Convoy(ConvoyVerb),
@@ -327,7 +335,9 @@ mod tests {
 
     #[test]
     fn the_usual_words_mean_what_the_grammar_says() {
-        for words in ["gt hook", "gt hook --json", "gt prime", "gt prime --json", "gt mail inbox", "gt mail inbox --json"] {
+        for words in
+            ["gt hook", "gt hook --json", "gt prime", "gt prime --json", "gt mail inbox", "gt mail inbox --json"]
+        {
             let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
             let parsed = Cli::try_parse_from(&args).unwrap();
             assert_eq!(format!("{:?}", Cli::usual(&args).unwrap()), format!("{parsed:?}"), "{words}");

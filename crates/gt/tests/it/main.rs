@@ -2,6 +2,7 @@
 //! folders (real git, real processes).
 
 mod bad_input;
+mod bd;
 mod both_worlds;
 mod clients;
 mod clocks;
@@ -11,6 +12,7 @@ mod fire;
 mod flow;
 mod keep;
 mod kills;
+mod ledger;
 mod matrix;
 mod mayor;
 mod misbehaviour;

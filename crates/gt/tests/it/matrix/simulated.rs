@@ -291,6 +291,9 @@ const NOT_HERE: &[(&str, &str)] = &[
         "template pour",
         "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it",
     ),
+    ("init", "a ledger outside of any town, made beside its place: `bd` has it"),
+    ("config", "one setting that a person or a tool asks for, outside of the flow: `bd` has it"),
+    ("set parent", "one transaction that a person or a tool asks for, outside of the flow: `bd` has it"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

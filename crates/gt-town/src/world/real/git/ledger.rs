@@ -115,14 +115,7 @@ impl LedgerRepo for Git {
         self.at(repo, into)
     }
 
-    fn push_ledger(
-        &self,
-        held: &Held,
-        repo: &Path,
-        url: &str,
-        new: &Sha,
-        expected: Option<&Sha>,
-    ) -> WorldResult<Push> {
+    fn push_ledger(&self, held: &Held, repo: &Path, url: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push> {
         Move { git: self, held, repo, remote: url, branch: LEDGER_BRANCH, new, expected }.push()
     }
 

@@ -137,7 +137,9 @@ impl Move<'_> {
         let lease = format!("--force-with-lease={name}:{expected}");
         let refspec = format!("{}:{name}", object(self.new)?);
         let call = self.git.act(self.held, &bare(self.repo), "push");
-        Ok(call.args(["--no-verify", "--porcelain", &lease, "--end-of-options", self.remote, &refspec]).limit(self.git.remote_patience))
+        Ok(call
+            .args(["--no-verify", "--porcelain", &lease, "--end-of-options", self.remote, &refspec])
+            .limit(self.git.remote_patience))
     }
 
     /// Where the remote's branch is now.

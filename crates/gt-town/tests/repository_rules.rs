@@ -167,7 +167,7 @@ fn scene() -> Scene {
         faults: Faults::none(),
     };
     let at = root.join("town");
-    drop(install::install(&at, &outside).unwrap());
+    drop(install::install(&at, &outside, None).unwrap());
     RealDisk.write(&at.join("town.toml"), TOWN.as_bytes()).unwrap();
     RealDisk.write(&at.join(".beads/formulas/short.toml"), FORMULA.as_bytes()).unwrap();
     let town = Town::open(&at, outside).unwrap();

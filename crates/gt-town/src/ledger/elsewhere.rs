@@ -144,6 +144,11 @@ impl Ledger {
         Ok(home.filter(|home| *home != here))
     }
 
+    /// Refuses what is no operation but changes the file, where the ledger is not at home.
+    pub(super) fn refuse_away(&self) -> LedgerResult<()> {
+        self.away()?.map_or(Ok(()), |home| Err(LedgerError::Away { path: home.path }))
+    }
+
     /// Lets this value write although the ledger is not at home here: for the operation that changes that.
     pub fn let_in(&self) {
         self.is_home.set(true);

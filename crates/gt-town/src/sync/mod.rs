@@ -10,17 +10,18 @@ mod pull;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gt_model::address::Address;
 use gt_model::id::Sha;
+use gt_model::{jsonl, merge};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ledger::LedgerError;
 use crate::town::{Caller, Town};
 use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
-use crate::world::{Held, Push};
+use crate::world::{Held, Push, World};
 
 use portable::{VERSION, VERSION_FILE, is_beads_file, is_own};
 pub use pull::{ELSEWHERE, Lost, Pulled};
@@ -32,6 +33,10 @@ const FETCHED_REF: &str = "refs/gt/sync/fetched";
 
 /// The foreign commit that the ledger has taken in, as a setting of its own.
 const MERGED_KEY: &str = "sync_merged";
+
+/// The commit that the ledger was last written to, as a setting of its own: a branch that is elsewhere has been written
+/// from a ledger that is not this one, such as the one that a backup was put in the place of.
+const CHECKPOINT_KEY: &str = "checkpoint";
 
 /// When and with which commit the town was last synced, as a setting of the ledger's.
 const SYNCED_KEY: &str = "synced";
@@ -104,8 +109,9 @@ pub fn checkpoint(town: &Town, caller: &Caller) -> Result<Sha> {
     make(town)?;
     let held = town.lock(LOCK)?;
     let branch = Branch::of(town, &held)?;
-    branch.settle(caller)?;
-    let commit = branch.checkpoint("Checkpoint")?;
+    let mut pulled = Pulled::default();
+    branch.prepare(caller, &mut pulled)?;
+    let commit = branch.checkpoint(caller, "Checkpoint")?;
     branch.git.tidy(&held, &branch.repo)?;
     Ok(commit)
 }
@@ -152,6 +158,25 @@ pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -
         what: format!("the branch gt-ledger of {remote} was moved {ROUNDS} times meanwhile"),
         hint: "nothing is lost; try again: gt sync".to_owned(),
     })
+}
+
+/// Merges files of beads, as git's merge driver: what base, ours and theirs say together is written to `ours`. A line that
+/// can't be read refuses the whole, and `ours` stays.
+pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -> Result<Vec<Lost>> {
+    let mut sides = Vec::new();
+    for path in [base, ours, theirs] {
+        let text = world.disk().read(path)?.ok_or_else(|| Error::MissingFile(path.to_owned()))?;
+        let parsed = jsonl::parse(&text);
+        if let Some(error) = parsed.errors.first() {
+            let what = format!("{} can't be read, so nothing was merged: {error}", path.display());
+            return Err(Error::refused(what, "mend that side's file first"));
+        }
+        sides.push(parsed.records);
+    }
+    let base = merge::base_without_lost(&sides[0], &sides[1], &sides[2]);
+    let merged = merge::merge(&base, &sides[1], &sides[2]);
+    world.disk().write(ours, jsonl::write(&merged.records).as_bytes())?;
+    Ok(merged.losses.into_iter().map(Lost::from).collect())
 }
 
 /// Refuses what git would not take for an address.
@@ -203,16 +228,26 @@ impl<'t> Branch<'t> {
         Ok(self.town.world().repo().contains(&self.repo, descendant, ancestor)?)
     }
 
-    /// Lets what others said of beads hold, where the work on them here is over.
-    fn settle(&self, caller: &Caller) -> Result<()> {
-        if self.town.ledger.read(|view| pull::due(view))?.is_empty() {
-            return Ok(());
+    /// Lets what others said of beads hold, where the work on them here is over; and takes in what the branch has and
+    /// the ledger has not.
+    fn prepare(&self, caller: &Caller, pulled: &mut Pulled) -> Result<()> {
+        if !self.town.ledger.read(|view| pull::due(view))?.is_empty() {
+            self.town.ledger.write(&caller.name(), "sync", |tx| pull::settle(tx))?;
         }
-        self.town.ledger.write(&caller.name(), "sync", |tx| pull::settle(tx))
+        let Some(head) = self.head()? else { return Ok(()) };
+        let known = self.known(CHECKPOINT_KEY)?;
+        let is_known = known.as_ref().map(|known| self.contains(known, &head)).transpose()?.unwrap_or(false);
+        if is_known { Ok(()) } else { self.merge(caller, known.as_ref(), &head, pulled) }
+    }
+
+    /// A commit that the ledger knows, if the repository (which may have been made anew) has it.
+    fn known(&self, key: &str) -> Result<Option<Sha>> {
+        let known = self.town.ledger.read(|view| view.meta(key).map_err(Error::from))?.map(Sha);
+        Ok(known.filter(|known| self.town.world().repo().tree_of(&self.repo, known).is_ok()))
     }
 
     /// Commits what the ledger says now, on top of what it has taken in.
-    fn checkpoint(&self, message: &str) -> Result<Sha> {
+    fn checkpoint(&self, caller: &Caller, message: &str) -> Result<Sha> {
         let head = self.head()?;
         let merged = self.taken_in(head.as_ref())?;
         let mut files: BTreeMap<String, FileSource> = portable::files(self.town, &self.town_id)?
@@ -222,18 +257,19 @@ impl<'t> Branch<'t> {
         files.extend(self.carried(head.as_ref(), merged.as_ref())?);
         let parents = self.parents(head.as_ref(), merged)?;
         let commit = self.git.commit_files(self.held, &self.repo, &files, &parents, message)?;
+        if self.known(CHECKPOINT_KEY)?.as_ref() != Some(&commit) {
+            // Said first: a branch that lags behind is completed, one that is ahead would count as another's.
+            self.town.ledger.write(&caller.name(), "checkpoint", |tx| {
+                Ok::<_, Error>(tx.set_meta(CHECKPOINT_KEY, commit.as_str())?)
+            })?;
+        }
         self.town.world().repo().set_ref(self.held, &self.repo, LEDGER_REF, &commit, head.as_ref())?;
         Ok(commit)
     }
 
     /// The foreign commit that the ledger has taken in and the branch has not.
     fn taken_in(&self, head: Option<&Sha>) -> Result<Option<Sha>> {
-        let merged = self.town.ledger.read(|view| view.meta(MERGED_KEY).map_err(Error::from))?.map(Sha);
-        let Some(merged) = merged else { return Ok(None) };
-        // In a repository that was made anew it is not there, and nothing can be said of it.
-        if self.town.world().repo().tree_of(&self.repo, &merged).is_err() {
-            return Ok(None);
-        }
+        let Some(merged) = self.known(MERGED_KEY)? else { return Ok(None) };
         let is_in = head.map(|head| self.contains(head, &merged)).transpose()?.unwrap_or(false);
         Ok((!is_in).then_some(merged))
     }
@@ -278,14 +314,14 @@ impl<'t> Branch<'t> {
     /// One try; `None` where the remote was moved meanwhile.
     fn round(&self, caller: &Caller, remote: &str, pulled: &mut Pulled) -> Result<Option<Synced>> {
         let faults = &self.town.outside.faults;
-        self.settle(caller)?;
-        let ours = self.checkpoint("Checkpoint")?;
+        self.prepare(caller, pulled)?;
+        let ours = self.checkpoint(caller, "Checkpoint")?;
         let fetched = self.git.fetch_ledger(self.held, &self.repo, remote, FETCHED_REF)?;
         faults.at("sync:fetched");
         let new = match &fetched {
             Some(theirs) if !self.contains(&ours, theirs)? => {
-                self.merge(caller, &ours, theirs, pulled)?;
-                self.checkpoint("Merge with another town")?
+                self.merge(caller, Some(&ours), theirs, pulled)?;
+                self.checkpoint(caller, "Merge with another town")?
             }
             _ => ours,
         };
@@ -303,8 +339,8 @@ impl<'t> Branch<'t> {
     }
 
     /// Takes theirs into the ledger.
-    fn merge(&self, caller: &Caller, ours: &Sha, head: &Sha, pulled: &mut Pulled) -> Result<()> {
-        let theirs = self.read(Some(ours), head)?;
+    fn merge(&self, caller: &Caller, ours: Option<&Sha>, head: &Sha, pulled: &mut Pulled) -> Result<()> {
+        let theirs = self.read(ours, head)?;
         let now = self.town.ledger.write(&caller.name(), "sync", |tx| {
             let pulled = pull::take_in(tx, &self.town_id, &theirs.incoming)?;
             tx.set_meta(MERGED_KEY, theirs.head.as_str())?;
@@ -375,7 +411,8 @@ impl<'t> Branch<'t> {
 
     /// What a sync would change here, without changing anything: what was fetched is of no branch.
     fn try_out(&self, remote: &str) -> Result<Synced> {
-        let (head, fetched) = (self.head()?, self.git.fetch_ledger(self.held, &self.repo, remote, FETCHED_REF)?);
+        let (head, fetched) =
+            (self.known(CHECKPOINT_KEY)?, self.git.fetch_ledger(self.held, &self.repo, remote, FETCHED_REF)?);
         let mut pulled = Pulled::default();
         if let Some(theirs) = &fetched {
             // The last checkpoint tells what both had, as one of this moment would.

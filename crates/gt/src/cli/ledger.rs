@@ -37,6 +37,18 @@ pub enum LedgerVerb {
     },
     /// Give back the room that is free in it
     Vacuum,
+    /// For git: merge a file of beads field by field, without conflict markers
+    ///
+    /// In .gitattributes: `issues.jsonl merge=beads`; and once in each clone:
+    /// git config merge.beads.driver "gt ledger merge-driver %O %A %B"
+    MergeDriver {
+        /// The file as both had it last
+        base: PathBuf,
+        /// The file here; what both say is written to it
+        ours: PathBuf,
+        /// The file there
+        theirs: PathBuf,
+    },
 }
 
 /// `gt import`.

@@ -7,7 +7,7 @@ use gt_town::adopt::{self, Found};
 use gt_town::{Error, solo};
 use serde_json::json;
 
-use super::{Context, bead};
+use super::{Context, bead, sync};
 use crate::Process;
 use crate::cli::{Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
 use crate::console::{Console, printable};
@@ -15,6 +15,9 @@ use crate::error::{CliError, CliResult};
 
 /// `gt ledger`.
 pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    if let LedgerVerb::MergeDriver { base, ours, theirs } = &args.verb {
+        return sync::merge_driver([base, ours, theirs], process, console);
+    }
     let context = &bead::open(&args.flags, global, process)?;
     match &args.verb {
         LedgerVerb::Check => bead::check(context, console),
@@ -29,6 +32,7 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
             Ok(0)
         }
         LedgerVerb::Restore { from, yes } => restore(process.cwd.join(from), *yes, context, console),
+        LedgerVerb::MergeDriver { .. } => unreachable!("it needs no ledger, so it is done above"),
         LedgerVerb::Vacuum => {
             let (before, after) = context.town.ledger.vacuum()?;
             if console.is_json() {

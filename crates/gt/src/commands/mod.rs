@@ -29,6 +29,7 @@ pub(crate) mod moment;
 mod queue;
 mod rig;
 mod session;
+mod sync;
 mod town;
 mod work;
 
@@ -130,7 +131,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
     let open = || Context::open(&global, process);
     match verb {
         Verb::Demo(args) => demo::run(&args, process, console),
-        Verb::Install { path } => town::install(&path, process, console),
+        Verb::Install { path, remote } => town::install(&path, remote.as_deref(), process, console),
+        Verb::Sync(args) => sync::sync(&args, &open()?, console),
+        Verb::Town(verb) => sync::town(&verb, &open()?, console),
         Verb::Completions { shell } => help::completions(shell, console),
         Verb::Help { words } => help::help(&words, console),
         Verb::SimWorker { script, play_dir } => demo::sim_worker(script, play_dir, process),

@@ -179,25 +179,24 @@ const POINTS: &[&str] = &[
 #[test]
 fn a_sync_that_is_killed_anywhere_is_finished_by_the_next() {
     let at = Meeting::new();
-    let (one, other, ids) = twins(&at);
-    for point in POINTS {
-        one.ok(&["bead", "update", &ids[0], "--notes", &format!("Begun.\n{point} by one")]);
-        other.ok(&["bead", "update", &ids[0], "--notes", &format!("Begun.\n{point} by the other")]);
+    let (one, other) = (Town::empty(), Town::empty());
+    let ids: Vec<String> = POINTS.iter().map(|point| create(&one, point)).collect();
+    for town in [&one, &other] {
+        sync(town, &at);
+    }
+    for (point, id) in POINTS.iter().zip(&ids) {
+        one.ok(&["bead", "update", id, "--notes", "Said by one"]);
+        other.ok(&["bead", "update", id, "--notes", "Said by the other"]);
         sync(&one, &at);
         let killed = other.gt_with(&other.root(), &[("GT_FAULT", point)], &["sync", "--remote", &at.url()]);
         assert_eq!(killed.code, KILLED, "{point}: {killed:#?}");
         sync(&other, &at);
         sync(&one, &at);
         assert_eq!(beads(&one), beads(&other), "{point}");
-        let notes = text(&one.json(&["bead", "show", &ids[0]])[0]["notes"]);
+        let notes = text(&one.json(&["bead", "show", id])[0]["notes"]);
         for said in ["by one", "by the other"] {
             assert_eq!(notes.matches(said).count(), 1, "{point}: {notes:?}");
         }
-        for town in [&one, &other] {
-            town.ok(&["bead", "update", &ids[0], "--notes", "Begun."]);
-            sync(town, &at);
-        }
-        sync(&one, &at);
     }
 }
 
@@ -433,7 +432,7 @@ fn a_copied_town_is_read_only_until_it_is_adopted() {
         &["up"],
         &["down", "--now"],
         &["pause"],
-        &["rig", "remove", RIG],
+        &["rig", "remove", RIG, "--yes"],
         &["mail", "send", "mayor/", "-s", "x", "-m", "y"],
         &["convoy", "create", "c", &free],
         &["crew", "add", "jo"],

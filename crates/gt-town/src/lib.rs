@@ -36,6 +36,7 @@ pub mod post;
 pub mod prime;
 mod prompt;
 mod reading;
+pub mod rebuild;
 pub mod refinery;
 mod refs;
 pub mod remote;

@@ -37,7 +37,9 @@ mod statistics;
 mod swarms;
 
 pub use agents::{Agent, AgentChoice};
-pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
+pub use attempts::{
+    Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt, RestoredAttempt,
+};
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
 pub use copies::Copied;
 pub use effects::EffectRow;

@@ -18,7 +18,7 @@ use gt_model::{jsonl, merge};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Tx};
 use crate::town::{Caller, Town};
 use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
 use crate::world::{Held, Push, World};
@@ -40,6 +40,9 @@ const CHECKPOINT_KEY: &str = "checkpoint";
 
 /// When and with which commit the town was last synced, as a setting of the ledger's.
 const SYNCED_KEY: &str = "synced";
+
+/// The file of the town's repository that holds the town's id, for when the ledger is lost.
+const ID_FILE: &str = "gt-town";
 
 /// The lock under which the town's repository is written.
 const LOCK: &str = "ledger-repo";
@@ -160,6 +163,47 @@ pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -
     })
 }
 
+/// What a town's newest checkpoint says.
+pub(crate) struct FromGit {
+    /// Which it is.
+    pub(crate) commit: Sha,
+    /// The town's id.
+    pub(crate) town_id: String,
+    /// Beads as JSONL, by prefix.
+    pub(crate) beads: BTreeMap<String, Vec<u8>>,
+    /// The rigs, as JSON.
+    pub(crate) rigs: Vec<u8>,
+}
+
+/// Reads the newest checkpoint of the town at `root`, whose ledger may be lost.
+pub(crate) fn read_own(world: &dyn World, root: &Path) -> Result<FromGit> {
+    let (git, repo) = (world.ledger_repo(), git_folder(root));
+    let commit = git.at(&repo, LEDGER_REF)?;
+    let none =
+        || Error::refused("this town has no checkpoint", "restore a backup: gt ledger restore .beads/backups/<file>");
+    let commit = commit.ok_or_else(none)?;
+    let files = git.files(&repo, &commit)?;
+    check_version(git, &repo, &files)?;
+    let id = world.disk().read(&repo.join(ID_FILE))?.and_then(|id| String::from_utf8(id).ok());
+    let town_id = id.ok_or_else(none)?;
+    let mut beads = BTreeMap::new();
+    for (path, file) in files.iter().filter(|(path, _)| is_beads_file(path)) {
+        let text = git.content(&repo, file)?;
+        let first = jsonl::records(&text).flatten().find_map(|record| match record {
+            jsonl::Record::Bead(bead) => Some(bead.id.prefix().to_owned()),
+            jsonl::Record::Other { .. } => None,
+        });
+        beads.insert(first.unwrap_or_else(|| portable::prefix_of_file(path)), text);
+    }
+    let rigs = files.get(&portable::rigs_file(&town_id)).map(|file| git.content(&repo, file)).transpose()?;
+    Ok(FromGit { commit, town_id, beads, rigs: rigs.unwrap_or_else(|| b"[]".to_vec()) })
+}
+
+/// Says that a ledger is as a checkpoint says.
+pub(crate) fn know(tx: &Tx<'_>, commit: &Sha) -> Result<()> {
+    Ok(tx.set_meta(CHECKPOINT_KEY, commit.as_str())?)
+}
+
 /// Merges files of beads, as git's merge driver: what base, ours and theirs say together is written to `ours`. A line that
 /// can't be read refuses the whole, and `ours` stays.
 pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -> Result<Vec<Lost>> {
@@ -248,6 +292,7 @@ impl<'t> Branch<'t> {
 
     /// Commits what the ledger says now, on top of what it has taken in.
     fn checkpoint(&self, caller: &Caller, message: &str) -> Result<Sha> {
+        self.note_id()?;
         let head = self.head()?;
         let merged = self.taken_in(head.as_ref())?;
         let mut files: BTreeMap<String, FileSource> = portable::files(self.town, &self.town_id)?
@@ -265,6 +310,14 @@ impl<'t> Branch<'t> {
         }
         self.town.world().repo().set_ref(self.held, &self.repo, LEDGER_REF, &commit, head.as_ref())?;
         Ok(commit)
+    }
+
+    fn note_id(&self) -> Result<()> {
+        let (disk, file) = (self.town.world().disk(), self.repo.join(ID_FILE));
+        if disk.read(&file)?.as_deref() != Some(self.town_id.as_bytes()) {
+            disk.write(&file, self.town_id.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The foreign commit that the ledger has taken in and the branch has not.
@@ -355,7 +408,7 @@ impl<'t> Branch<'t> {
         let bases = ours.map(|ours| self.bases(ours, head)).transpose()?.unwrap_or_default();
         let bases = bases.iter().map(|base| Ok(self.git.files(&self.repo, base)?)).collect::<Result<Vec<_>>>()?;
         let files = self.git.files(&self.repo, head).map_err(|error| damaged(error.to_string()))?;
-        self.check_version(&files)?;
+        check_version(self.git, &self.repo, &files)?;
         let mut texts = BTreeMap::new();
         for (path, file) in files.iter().filter(|(path, _)| is_beads_file(path)) {
             let of_bases: Vec<&FileFacts> = bases.iter().filter_map(|base| base.get(path)).collect();
@@ -368,17 +421,6 @@ impl<'t> Branch<'t> {
         }
         let incoming = self.town.ledger.read(|view| Incoming::parse(texts, view))?;
         Ok(Theirs { head: head.clone(), incoming })
-    }
-
-    fn check_version(&self, files: &BTreeMap<String, FileFacts>) -> Result<()> {
-        let file = files.get(VERSION_FILE).ok_or_else(|| damaged(format!("it has no file {VERSION_FILE}")))?;
-        let text = self.git.content(&self.repo, file)?;
-        let text = String::from_utf8_lossy(&text).trim().to_owned();
-        if text == VERSION.trim() {
-            return Ok(());
-        }
-        let what = format!("the remote's ledger has the format {:?}, this gt knows {}", text, VERSION.trim());
-        Err(Error::refused(what, "install the newer gt"))
     }
 
     /// How many beads of the new commit the old one has not, or not so.
@@ -432,6 +474,17 @@ impl<'t> Branch<'t> {
 fn differing_lines(new: &[u8], old: &[u8]) -> usize {
     let old: BTreeSet<&[u8]> = old.split(|byte| *byte == b'\n').collect();
     new.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !old.contains(line)).count()
+}
+
+fn check_version(git: &dyn LedgerRepo, repo: &Path, files: &BTreeMap<String, FileFacts>) -> Result<()> {
+    let file = files.get(VERSION_FILE).ok_or_else(|| damaged(format!("it has no file {VERSION_FILE}")))?;
+    let text = git.content(repo, file)?;
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    if text == VERSION.trim() {
+        return Ok(());
+    }
+    let what = format!("the ledger's branch has the format {text:?}, this gt knows {}", VERSION.trim());
+    Err(Error::refused(what, "install the newer gt"))
 }
 
 fn refused(remote: &str, reason: &str) -> Error {

@@ -9,7 +9,7 @@ use gt_model::jsonl::{self, Record};
 use gt_model::merge::{foreign_assignee, set_held_since};
 
 use crate::error::{Error, Result};
-use crate::ledger::{Attempt, Elsewhere, View};
+use crate::ledger::{Attempt, Elsewhere, LedgerError, RigRow, View};
 use crate::town::Town;
 
 /// Size from which on a settings file is left out: nobody writes so much by hand.
@@ -26,6 +26,9 @@ const BEADS: &str = "beads/";
 
 /// The folder of towns' settings, a folder a town.
 const TOWNS: &str = "towns/";
+
+/// What the ledger alone knows of a town's rigs.
+const RIGS: &str = "rigs.json";
 
 /// How many beads are read at once.
 const READ_AT_ONCE: u32 = 2000;
@@ -48,6 +51,11 @@ pub(super) fn prefix_of_file(path: &str) -> String {
 /// Whether a file is one that this town alone writes.
 pub(super) fn is_own(town_id: &str, path: &str) -> bool {
     path == VERSION_FILE || is_beads_file(path) || path.starts_with(&own_folder(town_id))
+}
+
+/// The file of a town's rigs.
+pub(super) fn rigs_file(town_id: &str) -> String {
+    format!("{}{RIGS}", own_folder(town_id))
 }
 
 fn own_folder(town_id: &str) -> String {
@@ -123,6 +131,14 @@ pub(super) fn files(town: &Town, town_id: &str) -> Result<BTreeMap<String, Vec<u
     Ok(files)
 }
 
+/// What the ledger alone knows of rigs: prefix, remote and trunk.
+fn rigs_text(rigs: &[RigRow]) -> Result<Vec<u8>> {
+    let corrupt = |e: serde_json::Error| LedgerError::Corrupt { what: "a rig", text: e.to_string() };
+    let mut text = serde_json::to_vec_pretty(rigs).map_err(corrupt)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
 fn add_settings(town: &Town, folder: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
     let mut add = |name: String, path: &Path| -> Result<()> {
         let bytes = town.world().disk().read(path)?.filter(|bytes| bytes.len() <= SETTINGS_LIMIT_BYTES);
@@ -130,7 +146,8 @@ fn add_settings(town: &Town, folder: &str, files: &mut BTreeMap<String, Vec<u8>>
         Ok(())
     };
     add("town.toml".to_owned(), &town.layout.settings())?;
-    for rig in town.ledger.read(|view| view.rigs().map_err(Error::from))? {
+    let rigs = town.ledger.read(|view| view.rigs().map_err(Error::from))?;
+    for rig in &rigs {
         add(format!("rigs/{}.toml", rig.name), &town.layout.rig(&rig.name).settings())?;
     }
     let formulas = town.layout.formulas();
@@ -139,5 +156,6 @@ fn add_settings(town: &Town, folder: &str, files: &mut BTreeMap<String, Vec<u8>>
             add(format!("formulas/{}.toml", slug(stem)), &formulas.join(&name))?;
         }
     }
+    files.insert(format!("{folder}{RIGS}"), rigs_text(&rigs)?);
     Ok(())
 }

@@ -32,7 +32,7 @@ pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
-pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
+pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
 pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
 

@@ -518,3 +518,41 @@ fn git_merges_files_of_beads_by_our_driver() {
         ("New".into(), Some(1), Some(1))
     );
 }
+
+#[test]
+fn a_lost_ledger_is_made_again_from_git() {
+    let at = Meeting::new();
+    let town = Town::new();
+    town.script("[[act]]\nstep = \"load-context\"\nrun = [\"sh\", \"-c\", \"echo precious > kept.txt\"]\n\n[[act]]\nstep = \"implement\"\nawait = \"go\"\n");
+    let (bead, other) = (town.bead("On a hook"), town.bead("Free"));
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    let repo = town.repo();
+    town.wait_until("a snapshot of the work", || {
+        town.git(&repo, &["for-each-ref", "refs/gt/snapshots/"]).lines().count() == 1
+    });
+    town.ok(&["down", "--now"]);
+    sync(&town, &at);
+    let before: Vec<String> = beads(&town).lines().map(str::to_owned).collect();
+    let ledger = town.root().join(".beads/beads.db");
+    write(&ledger, "this is no database any more");
+    assert_eq!(town.gt(&["ledger", "rebuild", "--from", "git"]).code, REFUSED);
+    let rebuilt = town.json(&["ledger", "rebuild", "--from", "git", "--yes"])["rebuilt"].clone();
+    assert_eq!((text(&rebuilt["rigs"][0]), text(&rebuilt["hooks"][0][0])), (RIG.to_owned(), bead.clone()));
+    assert!(Path::new(&text(&rebuilt["kept"])).exists());
+    let after = beads(&town);
+    let kept = before.iter().filter(|line| after.contains(*line)).count();
+    assert!(kept + 1 >= before.len(), "all but the one that was held: {before:#?} {after}");
+    assert_eq!((town.status_of(&bead), town.status_of(&other)), ("open".into(), "open".into()));
+
+    // The work goes on from where it was, and the ledger is the one that others know.
+    town.ok(&["up"]);
+    town.ok(&["polecat", "recover", &bead]);
+    let worktree =
+        || crate::town::list(&town.rig().join("polecats")).into_iter().find(|path| path.join("kept.txt").exists());
+    town.wait_until("the work to be there again", || worktree().is_some());
+    town.ok(&["down", "--now"]);
+    assert_eq!(town.ask("SELECT number FROM attempts ORDER BY number"), ["1", "2"]);
+    sync(&town, &at);
+    assert_eq!(sync(&town, &at)["sent"], 0);
+}

@@ -88,7 +88,7 @@ fn check_ledger_repo(world: &dyn World, held: &Held, url: &str, towns: &Path) {
     assert_eq!(git.push_ledger(held, &other, url, &alone, None).unwrap(), Push::Moved);
     assert!(git.push_ledger(held, &other, url, &alone, Some(&first)).is_err(), "the first would be lost");
     assert_eq!(git.push_ledger(held, &other, url, &second, Some(&first)).unwrap(), Push::Done);
-    let both = git.commit_files(held, &other, &known, &[second.clone(), alone.clone()], "Both").unwrap();
+    let both = git.commit_files(held, &other, &known, &[second, alone.clone()], "Both").unwrap();
     assert!(repo.contains(&other, &both, &alone).unwrap() && repo.contains(&other, &both, &first).unwrap());
     assert_eq!(repo.merge_bases(&other, &both, &alone).unwrap(), [alone]);
     let nowhere = towns.join("nowhere").display().to_string();

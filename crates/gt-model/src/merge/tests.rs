@@ -341,7 +341,7 @@ fn a_claim_given_up_stays_given_up() {
     let mut free = bead("vt-a1");
     free.updated_at = at("2026-01-03T00:00:00Z");
     let (merged, losses) = merge_bead(Some(&base), Some(&free), Some(&base));
-    assert_eq!((merged, losses.len()), (Some(free.clone()), 0));
+    assert_eq!((merged, losses.len()), (Some(free), 0));
     // And one that was taken after that counts, although the given-up one was earlier.
     let next = held('b', "2026-01-04T00:00:00Z");
     let (merged, _) = merge_bead(Some(&base), Some(&next), Some(&base));

@@ -275,8 +275,8 @@ impl<'t> Branch<'t> {
     /// Lets what others said of beads hold, where the work on them here is over; and takes in what the branch has and
     /// the ledger has not.
     fn prepare(&self, caller: &Caller, pulled: &mut Pulled) -> Result<()> {
-        if !self.town.ledger.read(|view| pull::due(view))?.is_empty() {
-            self.town.ledger.write(&caller.name(), "sync", |tx| pull::settle(tx))?;
+        if !self.town.ledger.read(pull::due)?.is_empty() {
+            self.town.ledger.write(&caller.name(), "sync", pull::settle)?;
         }
         let Some(head) = self.head()? else { return Ok(()) };
         let known = self.known(CHECKPOINT_KEY)?;
@@ -407,7 +407,7 @@ impl<'t> Branch<'t> {
     fn read(&self, ours: Option<&Sha>, head: &Sha) -> Result<Theirs> {
         let bases = ours.map(|ours| self.bases(ours, head)).transpose()?.unwrap_or_default();
         let bases = bases.iter().map(|base| Ok(self.git.files(&self.repo, base)?)).collect::<Result<Vec<_>>>()?;
-        let files = self.git.files(&self.repo, head).map_err(|error| damaged(error.to_string()))?;
+        let files = self.git.files(&self.repo, head).map_err(|error| damaged(&error.to_string()))?;
         check_version(self.git, &self.repo, &files)?;
         let mut texts = BTreeMap::new();
         for (path, file) in files.iter().filter(|(path, _)| is_beads_file(path)) {
@@ -477,7 +477,7 @@ fn differing_lines(new: &[u8], old: &[u8]) -> usize {
 }
 
 fn check_version(git: &dyn LedgerRepo, repo: &Path, files: &BTreeMap<String, FileFacts>) -> Result<()> {
-    let file = files.get(VERSION_FILE).ok_or_else(|| damaged(format!("it has no file {VERSION_FILE}")))?;
+    let file = files.get(VERSION_FILE).ok_or_else(|| damaged(&format!("it has no file {VERSION_FILE}")))?;
     let text = git.content(repo, file)?;
     let text = String::from_utf8_lossy(&text).trim().to_owned();
     if text == VERSION.trim() {

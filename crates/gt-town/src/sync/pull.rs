@@ -63,20 +63,20 @@ impl Incoming {
 fn records(path: &str, text: &[u8]) -> Result<Vec<Record>> {
     let parsed = jsonl::parse(text);
     if let Some(error) = parsed.errors.first() {
-        return Err(damaged(format!("{path} there can't be read: {error}")));
+        return Err(damaged(&format!("{path} there can't be read: {error}")));
     }
     for record in &parsed.records {
         if let Record::Bead(bead) = record
             && beads_file(bead.id.prefix()) != path
         {
-            return Err(damaged(format!("{path} there holds {}, which does not belong into it", bead.id)));
+            return Err(damaged(&format!("{path} there holds {}, which does not belong into it", bead.id)));
         }
     }
     Ok(parsed.records)
 }
 
 /// The refusal of a branch that can't be read.
-pub(super) fn damaged(what: String) -> Error {
+pub(super) fn damaged(what: &str) -> Error {
     Error::refused(
         format!("the ledger's branch is damaged, and nothing was changed: {what}"),
         "mend the remote's branch gt-ledger: its commit before that was good; or delete it there, and sync anew",

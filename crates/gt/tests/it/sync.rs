@@ -432,7 +432,6 @@ fn a_copied_town_is_read_only_until_it_is_adopted() {
         &["up"],
         &["down", "--now"],
         &["pause"],
-        &["rig", "remove", RIG, "--yes"],
         &["mail", "send", "mayor/", "-s", "x", "-m", "y"],
         &["convoy", "create", "c", &free],
         &["crew", "add", "jo"],

@@ -456,7 +456,7 @@ fn an_operation_that_fails_mends_nothing() {
         let before = tx.bead(&"vt-a".into())?.unwrap();
         tx.change_bead("changed", &before, &Bead { status: Status::Closed, ..before.clone() })?;
         assert!(tx.is_ready(now(), &"vt-b".into())?, "it is mended at once");
-        Err(Error::from(LedgerError::Busy))
+        Err(Error::from(LedgerError::Busy(std::time::Duration::ZERO)))
     });
     assert!(failed.is_err());
     assert_eq!(ready(&ledger), ["vt-a"]);

@@ -117,11 +117,11 @@ pub enum Verb {
         runtime: Option<RuntimeArg>,
     },
     /// Beads: what is to be done (also called as `bd`)
-    Bead(BeadArgs),
+    Bead(Box<BeadArgs>),
     /// The ledger as a file: check, backup, restore
-    Ledger(LedgerArgs),
+    Ledger(Box<LedgerArgs>),
     /// Take in what was made elsewhere
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
     /// Convoys: beads that belong together and land together
     #[command(subcommand)]
     Convoy(ConvoyVerb),

@@ -142,7 +142,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             let options = work::options(None, agent, runtime);
             work::do_it(&open()?, &titles, rig.as_deref(), description, &options, console)
         }
-        Verb::Bead(args) => bead::run(args, &global, process, console),
+        Verb::Bead(args) => bead::run(*args, &global, process, console),
         Verb::Ledger(args) => ledger::run(&args, &global, process, console),
         Verb::Import(args) => ledger::import(&args, &global, process, console),
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),

@@ -171,8 +171,10 @@ pub struct Session {
 /// Why a session starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Afresh, or again.
+    /// Afresh.
     Fresh,
+    /// Another one is gone on with: what it has behind it is not its own.
+    Continued,
     /// Its context was compacted: it goes on with a summary.
     Compacted,
 }

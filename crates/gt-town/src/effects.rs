@@ -21,6 +21,7 @@ use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::seat;
 use crate::setup;
+use crate::spend;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
@@ -157,6 +158,7 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
         Ok(match &row.effect {
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
+            Effect::FetchBase { .. } | Effect::StartSession { .. } if spend::is_reached(view)? => false,
             Effect::FetchBase { attempt } if limits::is_parked_for(view, *attempt)? => false,
             Effect::StartSession { incarnation } if is_parked(view, incarnation)? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in

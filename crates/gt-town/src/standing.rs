@@ -18,6 +18,7 @@ use crate::observed::Observed;
 use crate::seat;
 use crate::town::{Caller, Town};
 use crate::updown::{self, DOWN_REASON};
+use crate::usage;
 use crate::world::{Exit, SessionState};
 
 mod wake;
@@ -233,8 +234,10 @@ fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
             }
             _ => continue,
         };
+        let used = usage::at_end(town, &incarnation);
         town.ledger.write(actor, "record end", |tx| {
-            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?).map_err(Error::from)
+            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?)?;
+            usage::record_at_end(tx, &incarnation, &used)
         })?;
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gt_model::address::Address;
 use gt_model::formula::Formula;
 use gt_model::id::{BeadId, IdSeed, RigName, new_id};
+use gt_model::price::Prices;
 
 use crate::agents;
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ pub struct Outside {
     pub gt: PathBuf,
     /// Kinds of agent that come with the binary.
     pub presets: BTreeMap<String, AgentPreset>,
+    /// What models' tokens cost, as far as the binary knows.
+    pub prices: Prices,
     /// Where secrets come from.
     pub entropy: Entropy,
     /// Which build of gt this is: another one takes over from it at `gt up`.

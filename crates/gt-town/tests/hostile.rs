@@ -56,6 +56,7 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
         presets: BTreeMap::new(),
+        prices: Default::default(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

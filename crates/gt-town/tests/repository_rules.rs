@@ -155,6 +155,7 @@ fn scene() -> Scene {
         env: BTreeMap::new(),
         gt: "/bin/true".into(),
         presets: BTreeMap::new(),
+        prices: Default::default(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

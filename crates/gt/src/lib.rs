@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use clap::Parser;
+use gt_model::price::Prices;
 use gt_town::faults::Faults;
 use gt_town::settings::AgentPreset;
 use gt_town::world::World;
@@ -49,8 +50,8 @@ pub enum StartError {
     /// The working folder or our own path can't be had.
     #[error("the working folder or the path of gt can't be read: {0}")]
     Io(#[from] std::io::Error),
-    /// The built-in presets are damaged.
-    #[error("the built-in presets can't be read: {0}")]
+    /// The built-in presets or prices are damaged.
+    #[error("what is built in can't be read: {0}")]
     Presets(#[from] toml::de::Error),
 }
 
@@ -71,6 +72,7 @@ impl Process {
             env: env.clone(),
             gt,
             presets: presets()?,
+            prices: prices()?,
             entropy: Arc::new(gt_town::world::real::entropy),
             faults,
         };
@@ -91,6 +93,11 @@ pub fn build_of(gt: &Path) -> String {
 /// Kinds of agent that come with the binary.
 pub fn presets() -> Result<BTreeMap<String, AgentPreset>, toml::de::Error> {
     toml::from_str(include_str!("presets.toml"))
+}
+
+/// What models' tokens cost, as far as the binary knows.
+pub fn prices() -> Result<Prices, toml::de::Error> {
+    toml::from_str(include_str!("prices.toml"))
 }
 
 /// One call of `gt`.

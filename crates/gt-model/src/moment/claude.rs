@@ -55,6 +55,7 @@ fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
     Ok(match moment {
         Moment::Start => Event::Start(match input.source.as_deref() {
             Some("compact") => Source::Compacted,
+            Some("resume" | "fork") => Source::Continued,
             _ => Source::Fresh,
         }),
         Moment::Prompt => {
@@ -128,6 +129,9 @@ mod tests {
         let check = |moment: Moment, more: &str, expected: Event| assert_eq!(heard(moment, more).event, expected);
         check(Moment::Start, r#","source":"startup","model":"m""#, Event::Start(Source::Fresh));
         check(Moment::Start, r#","source":"compact""#, Event::Start(Source::Compacted));
+        check(Moment::Start, r#","source":"clear""#, Event::Start(Source::Fresh));
+        check(Moment::Start, r#","source":"resume""#, Event::Start(Source::Continued));
+        check(Moment::Start, r#","source":"fork""#, Event::Start(Source::Continued));
         check(Moment::Prompt, r#","prompt":"hello""#, Event::Prompt { nudge: false });
         check(Moment::Prompt, &format!(r#","prompt":"{NUDGE_LINE}\n""#), Event::Prompt { nudge: true });
         check(

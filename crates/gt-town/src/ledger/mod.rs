@@ -28,6 +28,7 @@ mod ready;
 mod retention;
 mod rigs;
 mod swarms;
+mod usage;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
@@ -40,6 +41,7 @@ pub use moments::Reactions;
 pub use ready::Blocker;
 pub use rigs::RigRow;
 pub use swarms::{Swarm, SwarmMember};
+pub use usage::{UsageRow, UsageSums};
 
 /// How long a writer waits for its turn.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -52,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/004_retention.sql"),
     include_str!("migrations/005_moments.sql"),
     include_str!("migrations/006_agents.sql"),
+    include_str!("migrations/007_usage.sql"),
 ];
 
 /// What went wrong with the ledger.

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod agent;
 mod bead;
 mod convoy;
+mod cost;
 mod crew;
 mod daemon;
 mod demo;
@@ -22,6 +23,7 @@ mod steps;
 pub use agent::AgentVerb;
 pub use bead::{BeadVerb, DepVerb};
 pub use convoy::ConvoyVerb;
+pub use cost::{ByArg, CostArgs};
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
@@ -173,9 +175,14 @@ pub enum Verb {
         /// Of this kind of agent, which was at a limit or could not be used
         #[arg(long, value_name = "KIND", conflicts_with = "rig")]
         agent: Option<String>,
+        /// Go on today though the day's cap is reached: as much again may be spent
+        #[arg(long, conflicts_with_all = ["rig", "agent"])]
+        spend: bool,
     },
     /// The town at one glance, with what needs you on top
     Status,
+    /// What models took: tokens, and about how much money
+    Cost(CostArgs),
     /// What happened, newest last
     Log {
         /// Only of this bead

@@ -16,7 +16,7 @@ mod mail;
 mod marks;
 mod stop;
 
-pub use limit::reset_time;
+pub use limit::{reset_at, reset_time};
 pub use mail::{Injected, Post, injection};
 pub use marks::{Mark, Marks, Stage};
 pub use stop::{Blocks, StopAnswer, StopFacts, at_stop};
@@ -228,7 +228,9 @@ pub enum Failure {
     Limit,
     /// The account can't be used: a person must log in, pay, or verify.
     Login,
-    /// Anything else: the model's service was down, a request was wrong.
+    /// The model's service did not answer, or not so that it could be understood: it goes on by itself later.
+    Outage,
+    /// Anything else: a request was wrong.
     Other,
 }
 

@@ -11,6 +11,7 @@ use crate::convoy;
 use crate::effects::{self, Scope};
 use crate::error::{Error, Result};
 use crate::observed::Observed;
+use crate::outage;
 use crate::port;
 use crate::retention::{self, Schedule};
 use crate::spend;
@@ -41,6 +42,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
+    note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
         let patrol = town
             .rig(&name)

@@ -159,8 +159,8 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if spend::is_reached(view)? => false,
-            Effect::FetchBase { attempt } if limits::is_parked_for(view, *attempt)? => false,
-            Effect::StartSession { incarnation } if is_parked(view, incarnation)? => false,
+            Effect::FetchBase { attempt } if is_parked(view, view.attempt(*attempt)?.as_ref())? => false,
+            Effect::StartSession { incarnation } if is_parked(view, attempt_of(view, incarnation)?.as_ref())? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
@@ -187,8 +187,8 @@ fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Att
     Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
 }
 
-fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
-    Ok(attempt_of(view, incarnation)?.map(|attempt| limits::is_parked(view, &attempt.agent)).transpose()? == Some(true))
+fn is_parked(view: &View<'_>, attempt: Option<&Attempt>) -> Result<bool> {
+    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {

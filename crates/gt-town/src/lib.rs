@@ -28,6 +28,7 @@ pub mod moments;
 pub mod nudge;
 pub mod observe;
 pub mod observed;
+pub mod outage;
 pub mod polecat;
 pub mod port;
 pub mod post;

@@ -263,6 +263,7 @@ impl Here<'_> {
         match failure {
             Failure::Limit => self.note("limit", &Mark { resets_at, ..mark })?,
             Failure::Login => self.note("login", &mark)?,
+            Failure::Outage => self.note("outage", &mark)?,
             Failure::Other => Answer::Nothing,
         };
         self.town.wake();

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::moments::{self, HookTrouble};
+use crate::outage;
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
 use crate::sandbox;
@@ -120,6 +121,7 @@ const FOR_A_PERSON: &[&str] = &[
     readiness::WORKER_CONDITION,
     readiness::KIND_CONDITION,
     "limit",
+    outage::OUTAGE,
     "login",
     "asks",
     "long-tool",

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Mail, Tx, View};
 use crate::limits;
 use crate::observed::Observed;
+use crate::outage;
 use crate::post;
 use crate::sling;
 use crate::town::{Rig, Town};
@@ -143,9 +144,13 @@ impl Witness<'_> {
             match self.state(&incarnation)? {
                 SessionState::Ended(exit) => {
                     let used = usage::at_end(self.town, &incarnation);
+                    let unanswered = outage::is_unanswered(self.town, &incarnation.id)?;
                     self.write("record end", |tx| {
                         let exit = updown::as_counted(tx, exit)?;
                         tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
+                        if unanswered {
+                            tx.spare(&incarnation.id, outage::UNANSWERED)?;
+                        }
                         usage::record_at_end(tx, &incarnation, &used)?;
                         if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;

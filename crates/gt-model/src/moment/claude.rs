@@ -98,6 +98,7 @@ fn failure(error: &str) -> Failure {
         | "verification_required"
         | "billing_error"
         | "cloud_credential_error" => Failure::Login,
+        "server_error" | "overloaded" | "network_error" | "timeout" | "unknown" => Failure::Outage,
         _ => Failure::Other,
     }
 }
@@ -161,8 +162,13 @@ mod tests {
         );
         check(
             Moment::StopFailure,
-            r#","error":"overloaded""#,
-            Event::StopFailure { failure: Failure::Other, text: "overloaded".to_owned() },
+            r#","error":"server_error""#,
+            Event::StopFailure { failure: Failure::Outage, text: "server_error".to_owned() },
+        );
+        check(
+            Moment::StopFailure,
+            r#","error":"invalid_request""#,
+            Event::StopFailure { failure: Failure::Other, text: "invalid_request".to_owned() },
         );
         check(Moment::Compact, r#","trigger":"auto","custom_instructions":null"#, Event::Compact);
         check(Moment::End, r#","reason":"other""#, Event::End { reason: "other".to_owned() });

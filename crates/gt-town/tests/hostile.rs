@@ -165,5 +165,7 @@ mod rigs;
 mod runtimes;
 #[path = "hostile/slots.rs"]
 mod slots;
+#[path = "hostile/spend.rs"]
+mod spend;
 #[path = "hostile/unslung.rs"]
 mod unslung;

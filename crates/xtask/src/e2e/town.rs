@@ -274,13 +274,6 @@ impl TownStage {
         conditions.into_iter().find(|condition| condition["kind"] == kind)
     }
 
-    /// How many incarnations of a bead's worker count against its attempt.
-    pub fn incarnations_that_count(&self, bead: &str) -> Result<usize, String> {
-        let spared = "its account was at a limit";
-        let sessions = self.sessions(bead)?;
-        Ok(sessions.iter().filter(|session| !session["exit"].to_string().contains(spared)).count())
-    }
-
     /// The worktree of a bead's live worker.
     pub fn worktree(&self, session: &Value) -> Result<PathBuf, String> {
         let name = session["address"].as_str().and_then(|address| address.rsplit('/').next());

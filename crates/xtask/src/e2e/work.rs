@@ -232,7 +232,8 @@ fn limit_over(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         town.until("the end of the limit", || town.condition("limit").is_none().then_some(()))?;
         check(town.fake.asked().len() == asked, || "the model was asked before the limit was over".to_owned())?;
         town.landed(&bead)?;
-        check(town.incarnations_that_count(&bead)? == 1, || "the limit counted against the work".to_owned())?;
+        let sessions = town.sessions(&bead)?.len();
+        check(sessions == 2, || format!("{sessions} sessions"))?;
         Ok(format!("over by itself after some {away} s, then landed"))
     })
 }

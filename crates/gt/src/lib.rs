@@ -10,11 +10,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use clap::Parser;
+use gt_model::price::Prices;
 use gt_town::faults::Faults;
-use gt_town::settings::Presets;
+use gt_town::settings::AgentPreset;
 use gt_town::world::World;
 use gt_town::world::real::RealWorld;
-use gt_town::{Outside, Town};
+use gt_town::{BuiltIn, Outside, Town};
+use serde::de::DeserializeOwned;
 
 pub mod cli;
 mod commands;
@@ -68,6 +70,7 @@ impl Process {
             env: env.clone(),
             gt,
             presets: presets(),
+            prices: prices(),
             entropy: Arc::new(gt_town::world::real::entropy),
             faults,
         };
@@ -86,9 +89,18 @@ pub fn build_of(gt: &Path) -> String {
 }
 
 /// Kinds of agent that come with the binary.
-pub fn presets() -> Presets {
-    // A test reads them: what is built can be read.
-    Presets::from_text(|| toml::from_str(include_str!("presets.toml")).unwrap_or_default())
+pub fn presets() -> BuiltIn<BTreeMap<String, AgentPreset>> {
+    BuiltIn::new(|| built_in(include_str!("presets.toml")))
+}
+
+/// What models' tokens cost, as far as the binary knows.
+pub fn prices() -> BuiltIn<Prices> {
+    BuiltIn::new(|| built_in(include_str!("prices.toml")))
+}
+
+/// What is part of the binary can be read: a test reads it.
+fn built_in<T: DeserializeOwned + Default>(text: &str) -> T {
+    toml::from_str(text).unwrap_or_default()
 }
 
 /// One call of `gt`.

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod agent;
 mod bead;
 mod convoy;
+mod cost;
 mod crew;
 mod daemon;
 mod demo;
@@ -23,6 +24,7 @@ mod steps;
 pub use agent::AgentVerb;
 pub use bead::{BeadVerb, DepVerb};
 pub use convoy::ConvoyVerb;
+pub use cost::{ByArg, CostArgs};
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
@@ -191,9 +193,14 @@ pub enum Verb {
         /// Of this kind of agent, which was at a limit or could not be used
         #[arg(long, value_name = "KIND", conflicts_with = "rig")]
         agent: Option<String>,
+        /// Go on today though the day's cap is reached: as much again may be spent
+        #[arg(long, conflicts_with_all = ["rig", "agent"])]
+        spend: bool,
     },
     /// The town at one glance, with what needs you on top
     Status,
+    /// What models took: tokens, and about how much money
+    Cost(CostArgs),
     /// What happened, newest last
     Log {
         /// Only of this bead
@@ -327,7 +334,9 @@ mod tests {
 
     #[test]
     fn the_usual_words_mean_what_the_grammar_says() {
-        for words in ["gt hook", "gt hook --json", "gt prime", "gt prime --json", "gt mail inbox", "gt mail inbox --json"] {
+        for words in
+            ["gt hook", "gt hook --json", "gt prime", "gt prime --json", "gt mail inbox", "gt mail inbox --json"]
+        {
             let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
             let parsed = Cli::try_parse_from(&args).unwrap();
             assert_eq!(format!("{:?}", Cli::usual(&args).unwrap()), format!("{parsed:?}"), "{words}");

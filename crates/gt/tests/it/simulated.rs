@@ -259,6 +259,7 @@ fn outside(world: &SimWorld, kills: &Kills) -> Outside {
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),
         gt: PathBuf::from("/usr/bin/gt"),
         presets: gt::presets(),
+        prices: gt::prices(),
         entropy: Arc::new(entropy),
         faults: kills.faults(),
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::moments::{self, HookTrouble};
+use crate::needs::{self, Need};
 use crate::refinery;
 use crate::retention::{self, Holding, size_text};
 use crate::sandbox;
@@ -27,7 +28,7 @@ pub struct TownStatus {
     /// Whether the deacon runs.
     pub deacon: bool,
     /// What needs a person, first of all.
-    pub needs_you: Vec<Condition>,
+    pub needs_you: Vec<Need>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
     /// The mayor and crew.
@@ -97,33 +98,6 @@ pub struct QueueItem {
     pub status: MrStatus,
 }
 
-/// Kinds of condition that only a person can end.
-const FOR_A_PERSON: &[&str] = &[
-    "approval",
-    "quarantine",
-    "rig-held",
-    "ungated",
-    "trunk-red",
-    "foreign-ref",
-    "effect",
-    "unlanded",
-    "patrol",
-    "refinery",
-    "remote",
-    "set-up",
-    "feed",
-    "paused",
-    "deacon",
-    readiness::WORKER_CONDITION,
-    readiness::KIND_CONDITION,
-    "limit",
-    "login",
-    "asks",
-    "long-tool",
-    standing::GAVE_UP,
-    standing::UNHEARD,
-];
-
 /// The town's status.
 pub fn status(town: &Town) -> Result<TownStatus> {
     let rigs = town.rigs()?;
@@ -133,21 +107,21 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
-        let needs_you = view.conditions()?.into_iter().filter(|c| FOR_A_PERSON.contains(&c.kind.as_str())).collect();
+        let queue = queue(view, &rigs, None, false)?;
         Ok(TownStatus {
             deacon,
-            needs_you,
+            needs_you: needs::all(view, &queue)?,
             rigs: rigs.iter().map(|rig| rig_status(town, rig)).collect(),
             agents: standing::all_in(town, view)?,
             workers,
-            queue: queue(view, &rigs, None, false)?,
+            queue,
             ready: view.ready(now, None, None)?.len(),
             hooks,
         })
     })
 }
 
-fn rig_status(town: &Town, rig: &Rig) -> RigStatus {
+pub(crate) fn rig_status(town: &Town, rig: &Rig) -> RigStatus {
     RigStatus {
         name: rig.name().to_string(),
         remote: rig.row.remote.clone(),
@@ -320,9 +294,10 @@ fn queue_answer(item: &QueueItem, effects: &[EffectRow]) -> (String, Option<Stri
     match &item.status {
         MrStatus::Waiting => (format!("{id} waits for its turn in the merge queue of {}", item.mr.rig), None),
         MrStatus::NeedsApproval => {
-            (format!("{id} is green and waits for a person"), Some(format!("gt mq approve {id}")))
+            let next = format!("gt mq diff {id}, then gt mq approve {id}");
+            (format!("{id} is green and waits for a person"), Some(next))
         }
-        MrStatus::Held(why) => (format!("{id} is held: {why}"), Some(format!("gt mq approve {id} tries it again"))),
+        MrStatus::Held(why) => (format!("{id} is held: {why}"), Some(format!("gt mq retry {id}"))),
         MrStatus::Landing if landing.is_some_and(|row| row.last_error.is_some()) => {
             let next = "gt refinery run --once tries it now".to_owned();
             (format!("{id} is landing: {}", landing.map(waiting_for).unwrap_or_default()), Some(next))

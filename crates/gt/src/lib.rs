@@ -21,6 +21,7 @@ mod commands;
 pub mod console;
 pub mod demo;
 pub mod error;
+mod pager;
 pub mod sim;
 
 use cli::Cli;

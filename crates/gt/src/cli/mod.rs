@@ -204,6 +204,11 @@ pub enum Verb {
         #[arg(long)]
         raw: bool,
     },
+    /// The story of anything on one screen: a bead, merge request, convoy, worker, session or rig
+    Show {
+        /// Its id, address or name
+        id: String,
+    },
     /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {
         /// Its id
@@ -215,7 +220,7 @@ pub enum Verb {
         #[arg(long)]
         retry: bool,
     },
-    /// Merge requests: list, approve
+    /// Merge requests: look at them, approve, send back, hold
     #[command(subcommand)]
     Mq(MqVerb),
     /// A rig's merge queue

@@ -26,8 +26,10 @@ mod mail;
 mod mayor;
 mod moment;
 mod queue;
+mod review;
 mod rig;
 mod session;
+mod show;
 mod town;
 mod work;
 
@@ -160,9 +162,10 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),
         Verb::Peek { address, lines, follow, raw } => session::peek(&open()?, &address, lines, follow, raw, console),
+        Verb::Show { id } => show::show(&open()?, &id, console),
         Verb::Why { id } => look::why(&open()?, &id, console),
         Verb::Doctor { retry } => look::doctor(&open()?, retry, process, console),
-        Verb::Mq(verb) => queue::mq(&verb, &open()?, console),
+        Verb::Mq(verb) => queue::mq(verb, &open()?, console),
         Verb::Refinery(verb) => queue::refinery(&verb, &open()?, console),
         Verb::Witness(verb) => queue::witness(&verb, &open()?, console),
         Verb::Mail(verb) => mail::run(verb, &open()?, console),

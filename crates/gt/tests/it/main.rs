@@ -11,6 +11,7 @@ mod fire;
 mod flow;
 mod keep;
 mod kills;
+mod look;
 mod matrix;
 mod mayor;
 mod misbehaviour;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use gt_town::faults::Faults;
 use gt_town::settings::AgentPreset;
 use gt_town::world::World;
@@ -112,7 +112,8 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     let json = asks_for_json(&args);
     let mut console = Console::new(invocation.out, invocation.err, invocation.terminal);
     console.set_json(json);
-    let cli = match Cli::try_parse_from(args) {
+    let parsed = commands::grammar().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return console.fail(&CliError::from(error)),
         Err(error) => return console.usage(&error),

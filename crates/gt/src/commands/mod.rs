@@ -16,6 +16,7 @@ use crate::error::{CliError, CliResult};
 mod agent;
 mod agents;
 mod bead;
+mod complete;
 mod convoy;
 mod crew;
 mod demo;
@@ -125,6 +126,11 @@ fn text_or_stdin(text: String) -> Result<String, CliError> {
     if text == "-" { Ok(std::io::read_to_string(std::io::stdin())?) } else { Ok(text) }
 }
 
+/// The grammar of the command line, as [`crate::run`] reads it.
+pub fn grammar() -> clap::Command {
+    help::command()
+}
+
 /// Carries out a verb.
 pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliResult {
     let Cli { global, verb } = cli;
@@ -132,8 +138,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
     match verb {
         Verb::Demo(args) => demo::run(&args, process, console),
         Verb::Install { path } => town::install(&path, process, console),
-        Verb::Completions { shell } => help::completions(shell, console),
-        Verb::Help { words } => help::help(&words, console),
+        Verb::Completions { shell } => complete::script(shell, console),
+        Verb::Complete { words } => complete::complete(&words, process, console),
+        Verb::Help { words, markdown } => help::help(&words, markdown, console),
         Verb::SimWorker { script, play_dir } => demo::sim_worker(script, play_dir, process),
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
         Verb::Boot(verb) => town::boot(&verb, &global, process),

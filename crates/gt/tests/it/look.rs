@@ -29,7 +29,10 @@ fn what_would_land_is_shown_before_it_lands() {
     town.push_a_commit("beside.txt", "the trunk went on\n");
     town.ok(&["rig", "fetch", RIG]);
     let shown = town.json(&["mq", "show", &bead]);
-    assert_eq!((text(&shown["schema"]), text(&shown["merge_request"]["id"])), ("gt.merge-request/1".into(), mr.clone()));
+    assert_eq!(
+        (text(&shown["schema"]), text(&shown["merge_request"]["id"])),
+        ("gt.merge-request/1".into(), mr.clone())
+    );
     assert_eq!(shown["merge_request"]["commits"], 1);
     assert_eq!(shown["merge_request"]["verdict"]["passed"], true);
     let patch = town.ok(&["mq", "diff", &mr]);
@@ -41,7 +44,10 @@ fn what_would_land_is_shown_before_it_lands() {
     assert_eq!((text(&facts["schema"]), &facts["diff"]["lands"]), ("gt.mq-diff/1".into(), &true.into()));
     assert_eq!(text(&facts["diff"]["onto"]), town.remote_branch("main"), "against the trunk as it is now");
     let log = town.json(&["mq", "log", &mr]);
-    assert_eq!((text(&log["schema"]), text(&log["log"]["gates"][0]["gate"])), ("gt.mq-log/1".into(), "run-tests".into()));
+    assert_eq!(
+        (text(&log["schema"]), text(&log["log"]["gates"][0]["gate"])),
+        ("gt.mq-log/1".into(), "run-tests".into())
+    );
     assert!(town.ok(&["mq", "log", &mr]).contains("== run-tests"));
 }
 
@@ -199,6 +205,7 @@ fn a_pager_is_for_terminals_only() {
     // `script` gives a terminal of its own.
     let mut shell = town.program("script", &town.root());
     let line = format!("{GT} mq diff {mr}");
-    let shown = output(shell.args(["-qec", &line, "/dev/null"]).env("PAGER", "sed 's/^/paged: /'").env("TERM", "xterm"));
+    let shown =
+        output(shell.args(["-qec", &line, "/dev/null"]).env("PAGER", "sed 's/^/paged: /'").env("TERM", "xterm"));
     assert!(shown.out.contains("paged: ") && shown.out.contains("+done"), "{shown:?}");
 }

@@ -9,6 +9,7 @@ mod crashes;
 mod failure_modes;
 mod fire;
 mod flow;
+mod help;
 mod keep;
 mod kills;
 mod look;

@@ -165,14 +165,14 @@ mod tests {
         let mut command = command();
         command.build();
         for (name, text) in TOPICS {
-            assert!(text.lines().all(|line| line.chars().count() <= 120), "{name}: a line is too long");
+            assert!(text.lines().all(|line| line.chars().count() <= 125), "{name}: a line is too long");
             for line in text.lines().filter_map(|line| line.strip_prefix("  gt ")) {
                 let mut at = &command;
-                for word in line.split([' ', ',', '|']).take(2).filter(|word| !word.is_empty()) {
+                for word in line.split([' ', ',', '|']) {
                     let Some(next) = at.find_subcommand(word) else { break };
                     at = next;
                 }
-                assert_ne!(at.get_name(), "gt", "{name}: gt {line}");
+                assert!(!at.is_subcommand_required_set(), "{name}: gt {line}");
             }
         }
     }

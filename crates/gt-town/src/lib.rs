@@ -11,6 +11,7 @@ pub mod boot;
 pub mod convoy;
 pub mod crew;
 pub mod deacon;
+pub mod doctor;
 pub mod done;
 pub mod effects;
 pub mod error;

@@ -317,7 +317,7 @@ fn unheard(view: &View<'_>, address: &Address) -> Result<Vec<Mail>> {
 }
 
 /// Which kind an agent is started as.
-fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
+pub(crate) fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
     let rig = agent.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
     seat::kind_of(town, rig.as_ref(), agent.kind.as_deref())
 }

@@ -6,7 +6,7 @@ use gt_model::id::BeadId;
 use gt_town::agents::readiness;
 use gt_town::ledger::Event;
 use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
-use gt_town::{Error, beads, effects, standing, story};
+use gt_town::{Error, beads, doctor, effects, standing, story};
 
 use super::Context;
 use super::queue::status_text;
@@ -253,7 +253,7 @@ pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &m
         let starts = readiness::retry(&context.town, &context.caller)?;
         console.say(&format!("{count} acts will be tried again, {starts} workers started again"))?;
     }
-    let mut checks = observe::doctor(&context.town)?;
+    let mut checks = doctor::doctor(&context.town)?;
     checks.push(path_check(process));
     let well = checks.iter().all(|check| check.ok);
     if console.is_json() {
@@ -271,9 +271,9 @@ pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &m
 }
 
 /// Another `gt` or `bd` in the overseer's PATH is worth knowing, and no fault: agents get ours.
-fn path_check(process: &Process) -> observe::Check {
+fn path_check(process: &Process) -> doctor::Check {
     let others: Vec<String> = super::town::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
     let detail =
         if others.is_empty() { "no other gt or bd".to_owned() } else { format!("others: {}", others.join(", ")) };
-    observe::Check { name: "PATH".to_owned(), ok: true, detail, hint: None }
+    doctor::Check { name: "PATH".to_owned(), ok: true, detail, hint: None }
 }

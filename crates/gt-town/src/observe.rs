@@ -110,7 +110,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             agents: standing::all_in(town, view)?,
             workers,
             queue,
-            ready: view.ready(now, None, None)?.len(),
+            ready: usize::try_from(view.count_ready(now, None)?).unwrap_or(usize::MAX),
             hooks,
         })
     })

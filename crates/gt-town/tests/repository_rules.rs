@@ -67,6 +67,10 @@ impl Sessions for Idle {
         Err("nobody needs one here".to_owned())
     }
 
+    fn bwrap(&self, _path: &str) -> Result<PathBuf, String> {
+        Err("nobody needs one here".to_owned())
+    }
+
     fn runtime(&self, _dir: &Path) -> WorldResult<Option<Runtime>> {
         Ok(Some(Runtime::Headless))
     }

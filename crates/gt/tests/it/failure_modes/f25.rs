@@ -62,15 +62,7 @@ fn f25_a_client_that_is_not_installed_or_not_logged_in_is_missed() {
     let town = clients::town("headless", "");
     let names = |town: &Town| bad(town).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(&town), ["claude: login", "claude: first start"]);
-    let home = town.folder().join("home");
-    write(
-        &home.join(".claude.json"),
-        "{\"hasCompletedOnboarding\":true,\"oauthAccount\":{\"emailAddress\":\"a@b.c\"}}",
-    );
-    write(
-        &home.join(".claude/.credentials.json"),
-        "{\"claudeAiOauth\":{\"accessToken\":\"x\",\"subscriptionType\":\"max\"}}",
-    );
+    clients::log_in(&town);
     green_and_starts(&town);
     let client = town.folder().join("tools/claude");
     std::fs::rename(&client, client.with_extension("away")).unwrap();

@@ -278,9 +278,23 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("limit over", "the end of that condition, by the time that passes: F20's table has it"),
     ("resume agent", "the end of that condition, by a person's word: `moments` has it"),
     ("nudge", "a person's verb outside of the flow; it writes down only what came of it: `moments` has it"),
+    ("mq hold", "a person's verb, one transaction of one column: `look` has it"),
+    ("mq retry", "a person's verb, one transaction of one column: `look` has it"),
+    ("mq reject", "a person's verb, one transaction; what follows is what follows any rework: `look` has it"),
+    ("mq cancel", "a person's verb, one transaction; what follows is what follows a closed bead: `look` has it"),
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),
     ("start failures", "simulated clients are no clients with hooks: F20's tests have it"),
     ("rig set", "a person's verb outside of the flow: `clients` has it"),
+    ("claim", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("reopen", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("defer", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("undefer", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("delete", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    ("comment", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),
+    (
+        "template pour",
+        "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it",
+    ),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

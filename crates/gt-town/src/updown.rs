@@ -71,6 +71,11 @@ pub fn is_older(town: &Town) -> Result<bool> {
     Ok((town.deacon_runs()? || town.boot_runs()?) && build.is_some_and(|build| build != town.outside.build))
 }
 
+/// Whether the town is meant to be up.
+pub fn is_wanted_up(town: &Town) -> Result<bool> {
+    Ok(town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?.as_deref() == Some("up"))
+}
+
 fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
     if !caller.is_overseer() {
         return Err(Error::refused(format!("only a person takes the town {state}"), "ask the overseer by mail"));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use gt_model::price::Prices;
 use gt_town::faults::Faults;
 use gt_town::settings::AgentPreset;
@@ -23,6 +23,7 @@ mod commands;
 pub mod console;
 pub mod demo;
 pub mod error;
+mod pager;
 pub mod sim;
 
 use cli::{Cli, Global};
@@ -125,7 +126,9 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
     console.set_json(json);
-    let cli = match Cli::usual(&args).map_or_else(|| Cli::try_parse_from(args), Ok) {
+    let grammar =
+        || commands::grammar().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match Cli::usual(&args).map_or_else(grammar, Ok) {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return console.fail(&CliError::from(error)),
         Err(error) => return console.usage(&error),

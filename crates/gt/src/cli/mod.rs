@@ -97,6 +97,17 @@ pub enum ColorChoice {
     Never,
 }
 
+/// Shells that completions are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShellArg {
+    /// GNU bash, 4 or newer.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
 /// All verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -229,6 +240,11 @@ pub enum Verb {
         #[arg(long)]
         raw: bool,
     },
+    /// The story of anything on one screen: a bead, merge request, convoy, worker, session or rig
+    Show {
+        /// Its id, address or name
+        id: String,
+    },
     /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {
         /// Its id
@@ -240,7 +256,7 @@ pub enum Verb {
         #[arg(long)]
         retry: bool,
     },
-    /// Merge requests: list, approve
+    /// Merge requests: look at them, approve, send back, hold
     #[command(subcommand)]
     Mq(MqVerb),
     /// A rig's merge queue
@@ -306,15 +322,34 @@ pub enum Verb {
     /// What keeps the daemon alive
     #[command(subcommand)]
     Boot(BootVerb),
-    /// Print completions for a shell
+    /// Print completions for a shell; they know the ids that there are
+    ///
+    /// bash:  gt completions bash > ~/.local/share/bash-completion/completions/gt
+    ///
+    /// zsh:   gt completions zsh > <a folder of your $fpath>/_gt
+    ///
+    /// fish:  gt completions fish > ~/.config/fish/completions/gt.fish
+    ///
+    /// Or for this shell only: eval "$(gt completions bash)". `gt` must be in your PATH.
+    #[command(verbatim_doc_comment)]
     Completions {
         /// Which shell
-        shell: clap_complete::Shell,
+        shell: ShellArg,
     },
-    /// Explain a verb or a topic: town, rig, polecats, refinery, mail, recovery, exit-codes
+    /// For shells: what could come next
+    #[command(hide = true)]
+    Complete {
+        /// The command line up to the cursor, the program's name first
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+    /// Explain a verb or a topic: town, rig, polecats, refinery, formulas, mail, recovery, agents, exit-codes
     Help {
         /// The verb or topic
         words: Vec<String>,
+        /// The list of all verbs, as docs/verbs.md has it
+        #[arg(long, hide = true)]
+        markdown: bool,
     },
     /// Play a script instead of thinking
     #[command(hide = true)]

@@ -34,6 +34,7 @@ mod retention;
 mod rigs;
 mod statistics;
 mod swarms;
+mod usage;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
@@ -49,6 +50,7 @@ pub use ready::{Blocker, ReadyFilter, ReadyOrder};
 pub use rigs::RigRow;
 pub use statistics::{EpicStatus, Statistics};
 pub use swarms::{Swarm, SwarmMember};
+pub use usage::{UsageRow, UsageSums};
 
 /// How long a writer waits for its turn.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -67,6 +69,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/004_retention.sql"),
     include_str!("migrations/005_moments.sql"),
     include_str!("migrations/006_agents.sql"),
+    include_str!("migrations/007_usage.sql"),
     include_str!("migrations/020_holding.sql"),
 ];
 
@@ -198,7 +201,7 @@ impl Ledger {
         connection.busy_timeout(patience)?;
         refuse_foreign(&connection, path)?;
         // FULL: what a verb reports as done must survive a power cut.
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let ledger = Self { patience, ..Self::with(connection, path, world, faults) };

@@ -73,6 +73,15 @@ pub fn manner(town: &Town, word: &str) {
     write(&play(town, "manner"), word);
 }
 
+/// Puts a login into the town's home, as the client itself would.
+pub fn log_in(town: &Town) {
+    let home = town.folder().join("home");
+    let token = "{\"claudeAiOauth\":{\"accessToken\":\"oat-hush\",\"subscriptionType\":\"max\"}}";
+    write(&home.join(".claude/.credentials.json"), token);
+    let account = "{\"hasCompletedOnboarding\":true,\"oauthAccount\":{\"emailAddress\":\"a@example.org\"}}";
+    write(&home.join(".claude.json"), account);
+}
+
 /// A file of what the client was told and has written down.
 pub fn play(town: &Town, name: &str) -> PathBuf {
     town.folder().join("play").join(name)
@@ -190,18 +199,12 @@ fn level<'a>(findings: &'a [(String, String)], what: &str) -> &'a str {
 fn a_check_says_what_is_missing_and_never_a_secret() {
     let mut town = town("headless", "");
     town.set_env("ANTHROPIC_API_KEY", "sk-ant-hush");
-    let home = town.folder().join("home");
     let (said, findings) = check(&town, &["claude"], 5);
     assert_eq!((level(&findings, "program"), level(&findings, "login")), ("ok", "bad"), "{findings:?}");
     assert_eq!(level(&findings, "app: gate run-tests"), "ok", "{findings:?}");
     assert!(said.out.contains("ANTHROPIC_API_KEY of your environment is not passed"), "{}", said.out);
 
-    let token = "{\"claudeAiOauth\":{\"accessToken\":\"oat-hush\",\"subscriptionType\":\"max\"}}";
-    write(&home.join(".claude/.credentials.json"), token);
-    write(
-        &home.join(".claude.json"),
-        "{\"hasCompletedOnboarding\":true,\"oauthAccount\":{\"emailAddress\":\"a@example.org\"}}",
-    );
+    log_in(&town);
     let (said, findings) = check(&town, &["claude"], 0);
     assert_eq!(level(&findings, "login"), "ok");
     assert!(said.out.contains("logged in: max, a@example.org"), "{}", said.out);

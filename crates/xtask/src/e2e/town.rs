@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gt_testkit::fake_model::{FakeModel, Script};
+use gt_testkit::fake_model::{Claimed, FakeModel, Script};
 use serde_json::{Value, json};
 
 use super::client::Account;
@@ -81,7 +81,8 @@ impl TownStage {
         let fake = FakeModel::start(polecat_after(rules)?, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let home = folder.join("home");
         // A worktree is trusted by the folder of its repository, whatever is above it.
-        client::seed(&home, &[&folder.join("town").join(RIG).join(".repo.git")])?;
+        let root = folder.join("town");
+        client::seed(&home, &[&root.join(RIG).join(".repo.git"), &root.join("mayor")])?;
         let mut env = client::environment(&home, &fake.url(), Account::Plan);
         // A key that a person happens to have must not pay: it is not passed to workers.
         let (name, key) = Account::Key.variable();
@@ -240,6 +241,40 @@ impl TownStage {
         Ok(tokens)
     }
 
+    /// What was claimed for the turns of all sessions.
+    pub fn claimed(&self) -> Claimed {
+        let sessions = self.fake.sessions();
+        sessions.iter().map(|id| self.fake.claimed(id)).fold(Claimed::default(), |sum, of| Claimed {
+            answers: sum.answers + of.answers,
+            input: sum.input + of.input,
+            output: sum.output + of.output,
+            cache_read: sum.cache_read + of.cache_read,
+            cache_write: sum.cache_write + of.cache_write,
+        })
+    }
+
+    /// What the town has counted, by its own report's row of that name.
+    pub fn counted(&self, words: &[&str], key: &str) -> Result<Claimed, String> {
+        let facts = self.facts(words)?;
+        let rows = facts["cost"]["report"]["rows"].as_array().cloned().unwrap_or_default();
+        let row = rows.iter().find(|row| row["key"] == key).ok_or_else(|| format!("nothing of {key}: {facts}"))?;
+        let number = |name: &str| row[name].as_u64().unwrap_or_default();
+        Ok(Claimed {
+            answers: number("answers"),
+            input: number("input"),
+            output: number("output"),
+            cache_read: number("cache_read"),
+            cache_write: number("cache_write_5m") + number("cache_write_1h"),
+        })
+    }
+
+    /// The first condition of a kind that needs a person's eye, if there is one.
+    pub fn condition(&self, kind: &str) -> Option<Value> {
+        let status = self.facts(&["status"]).ok()?;
+        let conditions = status["status"]["needs_you"].as_array()?.clone();
+        conditions.into_iter().find(|condition| condition["kind"] == kind)
+    }
+
     /// The worktree of a bead's live worker.
     pub fn worktree(&self, session: &Value) -> Result<PathBuf, String> {
         let name = session["address"].as_str().and_then(|address| address.rsplit('/').next());
@@ -271,7 +306,7 @@ pub fn polecat_after(rules: &Value) -> Result<Script, String> {
 fn polecat() -> Vec<Value> {
     let bash = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}]);
     // A shell's way of one change that nobody else makes. Done again, it changes nothing.
-    let implement = "bead=$(gt hook --json | grep -o '\"id\": *\"ap-t[0-9]*' | head -n 1 | grep -o 'ap-.*'); \
+    let implement = "bead=$(gt hook --json | grep -o '\"id\": *\"ap-[a-z0-9]*' | head -n 1 | grep -o 'ap-.*'); \
                      echo work >$bead.txt; git add . && (git diff --cached --quiet || git commit -qm \"Do $bead\"); \
                      gt step done implement";
     let review = "gt rig fetch; git rebase -q origin/main; gt step done {{step}}";

@@ -17,9 +17,13 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Reads an RFC 3339 text.
+    /// Reads an RFC 3339 text. The last day of all, which stands for `never` in some ledgers, lies beyond what jiff's
+    /// instants reach; it counts as their end.
     pub fn parse(text: &str) -> Result<Self, jiff::Error> {
-        let at = text.parse::<Timestamp>()?;
+        let at = match (text.parse::<Timestamp>(), text.strip_prefix("9999-12-3")) {
+            (Err(_), Some(rest)) => format!("9998-12-3{rest}").parse().map(|_: Timestamp| Timestamp::MAX)?,
+            (at, _) => at?,
+        };
         Ok(Self { text: text.to_owned(), at })
     }
 }

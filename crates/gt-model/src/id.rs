@@ -47,6 +47,13 @@ string_id! {
     /// [`slug`] makes it safe for refs and paths.
     BeadId
 }
+impl BeadId {
+    /// The part before the last dash: `vt` of `vt-a1`, `my-app` of `my-app-x7k`; empty where there is no dash.
+    pub fn prefix(&self) -> &str {
+        self.0.rsplit_once('-').map_or("", |(prefix, _)| prefix)
+    }
+}
+
 string_id! {
     /// One run of an agent's process inside an attempt.
     IncarnationId

@@ -7,10 +7,12 @@ mod check;
 mod read;
 mod write;
 
-pub use read::{parse, parse_line};
+use std::borrow::Cow;
+
+pub use read::{parse, parse_line, records};
 pub use write::{write, write_bead};
 
-use crate::bead::Bead;
+use crate::bead::{Bead, Rest};
 
 /// One line of a ledger's JSONL file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +98,7 @@ pub const MAX_DEPTH: usize = 127;
 const BEAD_TYPE_TAG: &str = "issue";
 
 /// The keys of a bead in the order in which they are written.
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "_type",
     "id",
     "title",
@@ -168,11 +170,11 @@ const KEYS: &[&str] = &[
 ];
 
 /// The keys of a dependency, in their order.
-const DEPENDENCY_KEYS: &[&str] =
+pub(crate) const DEPENDENCY_KEYS: &[&str] =
     &["issue_id", "depends_on_id", "type", "created_at", "created_by", "metadata", "thread_id"];
 
 /// The keys of a comment, in their order.
-const COMMENT_KEYS: &[&str] = &["id", "issue_id", "author", "text", "created_at"];
+pub(crate) const COMMENT_KEYS: &[&str] = &["id", "issue_id", "author", "text", "created_at"];
 
 /// Keys that only say what other records say; ignored.
 const DERIVED_KEYS: &[&str] = &["dependency_count", "dependent_count", "comment_count", "parent"];
@@ -182,9 +184,19 @@ fn is_empty(raw: &str) -> bool {
     matches!(raw, "null" | "\"\"" | "[]" | "false")
 }
 
+/// Puts keys of a bead in the order of a [`Rest`]: those that the format knows in front, in their order.
+pub fn order_bead_rest(rest: &mut Rest) {
+    order_rest(rest, KEYS);
+}
+
+/// Puts the `known` keys in front, in their order: the order of a [`Rest`].
+pub(crate) fn order_rest(rest: &mut Rest, known: &[&str]) {
+    rest.sort_by_key(|(key, _)| known.iter().position(|name| name == key).unwrap_or(known.len()));
+}
+
 /// `raw` JSON on one line. Strings hold no bare line ends, so all of them lie between the tokens.
-fn on_one_line(raw: &str) -> String {
-    raw.replace(['\n', '\r'], " ")
+fn on_one_line(raw: &str) -> Cow<'_, str> {
+    if raw.contains(['\n', '\r']) { raw.replace(['\n', '\r'], " ").into() } else { raw.into() }
 }
 
 #[cfg(test)]

@@ -3,4 +3,5 @@
 
 pub mod contract;
 pub mod fake_model;
+pub mod ledger;
 pub mod sim;

@@ -1,8 +1,12 @@
 //! Beads as people and agents change them: who may do what, and when.
 
+use std::collections::BTreeMap;
+
 use gt_model::address::Address;
-use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Status};
-use gt_model::id::{Abbreviation, BeadId, resolve_abbreviation};
+use gt_model::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
+use gt_model::id::{AMBIGUOUS_LIMIT, Abbreviation, BeadId, resolve_abbreviation};
+use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::convoy;
 use crate::error::{Error, Result};
@@ -32,6 +36,8 @@ pub struct NewBead {
     pub labels: Vec<String>,
     /// What it depends on, and how.
     pub dependencies: Vec<(DepType, BeadId)>,
+    /// Of what it is a part: its id is then this one's with a number, and `prefix` counts for nothing.
+    pub parent: Option<BeadId>,
 }
 
 /// The bead that an id or a unique part of one means.
@@ -40,11 +46,31 @@ pub fn resolve(view: &View<'_>, text: &str) -> Result<BeadId> {
     if view.has_bead(&exact)? {
         return Ok(exact);
     }
-    match resolve_abbreviation(text, view.bead_ids()?.iter()) {
+    match resolve_abbreviation(text, candidates(view, text)?.iter()) {
         Abbreviation::Exact(id) | Abbreviation::Unique(id) => Ok(id),
         Abbreviation::Ambiguous(matches) => Err(Error::Ambiguous { text: text.to_owned(), matches }),
         Abbreviation::None => Err(Error::UnknownBead(text.to_owned())),
     }
+}
+
+/// Ids that `text` may mean: enough of them to tell whether it means one, and found without reading all ids. An id is its
+/// prefix, a dash, and a tail without dashes; `text` may begin at the id's beginning or after any of its dashes.
+fn candidates(view: &View<'_>, text: &str) -> Result<Vec<BeadId>> {
+    let enough = AMBIGUOUS_LIMIT + 1;
+    let mut found = view.ids_beginning(text, enough)?;
+    for prefix in view.prefixes()? {
+        let starts = prefix.match_indices('-').map(|(at, dash)| &prefix[at + dash.len()..]);
+        for start in starts {
+            let whole = format!("{start}-");
+            if whole.starts_with(text) {
+                found.extend(view.ids_beginning(&format!("{prefix}-"), enough)?);
+            } else if let Some(tail) = text.strip_prefix(&whole) {
+                found.extend(view.ids_beginning(&format!("{prefix}-{tail}"), enough)?);
+            }
+        }
+        found.extend(view.ids_beginning(&format!("{prefix}-{text}"), enough)?);
+    }
+    Ok(found)
 }
 
 /// Resolves several.
@@ -74,7 +100,10 @@ pub fn create(town: &Town, caller: &Caller, new: &NewBead) -> Result<Bead> {
 /// Makes a bead as part of an operation.
 pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     check_title(&new.title)?;
-    let id = fresh_id(tx, &new.prefix, &new.title, &new.description)?;
+    let id = match &new.parent {
+        Some(parent) => child_id(tx, parent)?,
+        None => fresh_id(tx, &new.prefix, &new.title, &new.description)?,
+    };
     let mut bead = Bead {
         description: new.description.clone(),
         acceptance_criteria: new.acceptance_criteria.clone(),
@@ -88,8 +117,24 @@ pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
         require(tx, target)?;
         bead.dependencies.push(edge(&bead.id, target, kind, tx));
     }
+    if let Some(parent) = &new.parent {
+        bead.dependencies.push(edge(&bead.id, parent, &DepType::ParentChild, tx));
+    }
     tx.add_bead(&bead)?;
     Ok(bead)
+}
+
+/// The id of a parent's next child: `parent.N`.
+fn child_id(tx: &Tx<'_>, parent: &BeadId) -> Result<BeadId> {
+    require(tx, parent)?;
+    let mut number = tx.children_of(parent)?.len() + 1;
+    loop {
+        let id = BeadId(format!("{parent}.{number}"));
+        if !tx.has_bead(&id)? {
+            return Ok(id);
+        }
+        number += 1;
+    }
 }
 
 fn edge(from: &BeadId, to: &BeadId, kind: &DepType, tx: &Tx<'_>) -> Dependency {
@@ -212,6 +257,223 @@ fn refuse_open_parts(tx: &Tx<'_>, bead: &Bead, force: bool) -> Result<()> {
     Ok(())
 }
 
+/// Beads that are ready now and were waiting for `id`: what its closing is good for.
+pub fn freed_by(view: &View<'_>, now: Timestamp, id: &BeadId) -> Result<Vec<Bead>> {
+    let mut waited = Vec::new();
+    for dependent in view.dependents(id)? {
+        if holds_back(&dependent.kind) && view.is_ready(now, &dependent.issue_id)? {
+            waited.push(dependent.issue_id);
+        }
+    }
+    waited.dedup();
+    Ok(view.beads_with(&waited)?)
+}
+
+/// Takes a bead for the caller: nobody may have it, and it must be open. Who has it already is told so.
+pub fn claim(town: &Town, caller: &Caller, id: &BeadId) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "claim", |tx| {
+        let before = require(tx, id)?;
+        refuse_while_live(tx, caller, id)?;
+        let me = caller.name();
+        match before.assignee.as_deref() {
+            Some(other) if other != me => {
+                return Err(Error::refused(format!("{id} is held by {other}"), format!("gt bead show {id}")));
+            }
+            Some(_) if before.status == Status::InProgress => return Ok(before),
+            _ => {}
+        }
+        if before.status != Status::Open {
+            return Err(Error::refused(format!("{id} is {}", before.status), "only open beads can be claimed"));
+        }
+        let after = Bead { status: Status::InProgress, assignee: Some(me), ..before.clone() };
+        tx.change_bead("bead-claimed", &before, &after)?;
+        require(tx, id)
+    })
+}
+
+/// Opens a closed or a deleted bead again.
+pub fn reopen(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<Bead> {
+    let bead = town.ledger.write(&caller.name(), "reopen", |tx| {
+        let before = require(tx, id)?;
+        if !matches!(before.status, Status::Closed | Status::Tombstone) {
+            return Err(Error::refused(format!("{id} is {}, not closed", before.status), format!("gt bead show {id}")));
+        }
+        let mut after = Bead { status: Status::Open, closed_at: None, close_reason: None, ..before.clone() };
+        after.rest.retain(|(key, _)| !BURIAL_KEYS.contains(&key.as_str()));
+        after.comments.extend(reason.map(|reason| remark(tx, &before, &format!("Reopened: {reason}"))));
+        tx.change_bead("bead-reopened", &before, &after)?;
+        require(tx, id)
+    })?;
+    town.wake();
+    Ok(bead)
+}
+
+/// Puts an open bead off: until a time, after which it is ready by itself again, or until somebody takes that back.
+pub fn defer(town: &Town, caller: &Caller, id: &BeadId, until: Option<Timestamp>) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "defer", |tx| {
+        let before = require(tx, id)?;
+        refuse_while_live(tx, caller, id)?;
+        if !matches!(before.status, Status::Open | Status::Deferred) {
+            return Err(Error::refused(format!("{id} is {}", before.status), "only open beads can be put off"));
+        }
+        let status = if until.is_some() { Status::Open } else { Status::Deferred };
+        let after = Bead { status, defer_until: until.map(Stamp::from), ..before.clone() };
+        tx.change_bead("bead-deferred", &before, &after)?;
+        require(tx, id)
+    })
+}
+
+/// Takes back that a bead is put off.
+pub fn undefer(town: &Town, caller: &Caller, id: &BeadId) -> Result<Bead> {
+    let bead = town.ledger.write(&caller.name(), "undefer", |tx| {
+        let before = require(tx, id)?;
+        let status = if before.status == Status::Deferred { Status::Open } else { before.status.clone() };
+        let after = Bead { status, defer_until: None, ..before.clone() };
+        tx.change_bead("bead-undeferred", &before, &after)?;
+        require(tx, id)
+    })?;
+    town.wake();
+    Ok(bead)
+}
+
+/// Keys that say when, by whom and why a bead was deleted, and what it was.
+const BURIAL_KEYS: [&str; 4] = ["deleted_at", "deleted_by", "delete_reason", "original_type"];
+
+/// Deletes a bead: what is left is a tombstone, so that a merge knows. It holds nobody back any more.
+pub fn delete(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<Bead> {
+    let bead = town.ledger.write(&caller.name(), "delete", |tx| {
+        let before = require(tx, id)?;
+        refuse_while_live(tx, caller, id)?;
+        if before.status == Status::Tombstone {
+            return Err(Error::refused(format!("{id} is deleted already"), format!("gt bead reopen {id}")));
+        }
+        let (now, by, kind) = (tx.now().to_string(), caller.name(), before.issue_type.to_string());
+        let said = [Some(now.as_str()), Some(by.as_str()), reason, Some(kind.as_str())];
+        let keys = BURIAL_KEYS.iter().zip(said);
+        let change = BeadChange {
+            status: Some(Status::Tombstone),
+            rest: keys.map(|(key, text)| ((*key).to_owned(), text.map(|text| Value::from(text).to_string()))).collect(),
+            ..BeadChange::default()
+        };
+        let after = Bead { closed_at: None, close_reason: None, ..change.apply(&before) };
+        tx.change_bead("bead-deleted", &before, &after)?;
+        tx.clear("quarantine", id.as_str())?;
+        convoy::bead_finished(tx, id, "failed")?;
+        require(tx, id)
+    })?;
+    town.wake();
+    Ok(bead)
+}
+
+/// Longest remark, in bytes.
+pub const COMMENT_LIMIT: usize = 1024 * 1024;
+
+/// Remarks on a bead.
+pub fn comment(town: &Town, caller: &Caller, id: &BeadId, text: &str) -> Result<Bead> {
+    if text.trim().is_empty() || text.len() > COMMENT_LIMIT || text.contains('\0') {
+        let what = format!("a remark is a text of at most {COMMENT_LIMIT} bytes");
+        return Err(Error::Usage { what, hint: "gt bead comment <id> \"…\"".to_owned() });
+    }
+    town.ledger.write(&caller.name(), "comment", |tx| {
+        let before = require(tx, id)?;
+        let mut after = before.clone();
+        after.comments.push(remark(tx, &before, text));
+        tx.change_bead("bead-commented", &before, &after)?;
+        require(tx, id)
+    })
+}
+
+/// A remark, numbered within its bead.
+fn remark(tx: &Tx<'_>, bead: &Bead, text: &str) -> Comment {
+    let number = bead.comments.iter().filter_map(|comment| comment.id.parse::<i64>().ok()).max().unwrap_or(0);
+    Comment {
+        id: number.saturating_add(1).to_string(),
+        author: tx.actor().to_owned(),
+        text: text.to_owned(),
+        created_at: tx.now().to_string(),
+        rest: vec![("issue_id".to_owned(), Value::from(bead.id.as_str()).to_string())],
+    }
+}
+
+/// Closes every open epic of which all children are closed; those that this completes too. Answers with what it closed.
+pub fn close_done_epics(town: &Town, caller: &Caller) -> Result<Vec<Bead>> {
+    let mut closed = Vec::new();
+    loop {
+        let done = town.ledger.read(|view| Ok::<_, Error>(view.epics()?.into_iter().find(|epic| epic.is_done())))?;
+        let Some(done) = done else { return Ok(closed) };
+        closed.push(close(town, caller, &done.epic.id, Some("all children are closed"), true)?);
+    }
+}
+
+/// Most beads of one template.
+const TEMPLATE_LIMIT: usize = 1000;
+
+/// Makes beads after a template: the template itself under a new title, and all below it as its children, with the edges
+/// that they have among each other.
+pub fn pour_template(town: &Town, caller: &Caller, template: &BeadId, title: &str) -> Result<Vec<Bead>> {
+    check_title(title)?;
+    town.ledger.write(&caller.name(), "template pour", |tx| {
+        let top = require(tx, template)?;
+        if !top.is_template {
+            return Err(Error::refused(format!("{template} is no template"), "gt bead list --template"));
+        }
+        let patterns = with_parts(tx, template)?;
+        let mut copies: BTreeMap<BeadId, BeadId> = BTreeMap::new();
+        copies.insert(template.clone(), fresh_id(tx, template.prefix(), title, &top.description)?);
+        for (number, (pattern, parent)) in patterns.iter().enumerate().skip(1) {
+            let above = parent.as_ref().and_then(|parent| copies.get(parent)).cloned();
+            let id = format!("{}.{number}", above.unwrap_or_else(|| copies[template].clone()));
+            copies.insert(pattern.clone(), BeadId(id));
+        }
+        let mut made = Vec::new();
+        for (pattern, _) in &patterns {
+            let copy = copy_of(tx, &require(tx, pattern)?, &copies);
+            let copy = if pattern == template { Bead { title: title.to_owned(), ..copy } } else { copy };
+            tx.add_bead(&copy)?;
+            made.push(copy);
+        }
+        Ok(made)
+    })
+}
+
+/// A bead and all below it that is not deleted, each with its parent, parents first.
+fn with_parts(view: &View<'_>, top: &BeadId) -> Result<Vec<(BeadId, Option<BeadId>)>> {
+    let mut parts = vec![(top.clone(), None)];
+    let mut at = 0;
+    while at < parts.len() {
+        let parent = parts[at].0.clone();
+        for child in view.children_of(&parent)? {
+            let is_new = parts.iter().all(|(part, _)| *part != child);
+            if is_new && view.bead(&child)?.is_some_and(|bead| bead.status != Status::Tombstone) {
+                parts.push((child, Some(parent.clone())));
+            }
+        }
+        if parts.len() > TEMPLATE_LIMIT {
+            let what = format!("{top} has more than {TEMPLATE_LIMIT} parts");
+            return Err(Error::refused(what, "split the template"));
+        }
+        at += 1;
+    }
+    Ok(parts)
+}
+
+fn copy_of(tx: &Tx<'_>, pattern: &Bead, copies: &BTreeMap<BeadId, BeadId>) -> Bead {
+    let id = copies[&pattern.id].clone();
+    let edges = pattern.dependencies.iter().filter_map(|dep| Some((copies.get(&dep.depends_on_id)?, &dep.kind)));
+    Bead {
+        description: pattern.description.clone(),
+        design: pattern.design.clone(),
+        acceptance_criteria: pattern.acceptance_criteria.clone(),
+        notes: pattern.notes.clone(),
+        priority: pattern.priority,
+        issue_type: pattern.issue_type.clone(),
+        labels: pattern.labels.clone(),
+        dependencies: edges.map(|(target, kind)| edge(&id, target, kind, tx)).collect(),
+        created_by: Some(tx.actor().to_owned()),
+        ..Bead::new(id, &pattern.title, tx.now())
+    }
+}
+
 /// Adds a dependency. One that would close a cycle of waiting is refused.
 pub fn add_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadId, kind: &DepType) -> Result<Bead> {
     town.ledger.write(&caller.name(), "dep add", |tx| {
@@ -223,8 +485,7 @@ pub fn add_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadId, 
         if holds_back(kind)
             && let Some(way) = tx.holding_path(to, from)?
         {
-            let way: Vec<&str> = way.iter().map(BeadId::as_str).collect();
-            let what = format!("that would be a circle: {from} -> {}", way.join(" -> "));
+            let what = format!("that would be a circle: {from} -> {}", shown_way(&way));
             return Err(Error::refused(what, "take out another dependency first: gt bead dep remove"));
         }
         let mut after = before.clone();
@@ -232,6 +493,21 @@ pub fn add_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadId, 
         tx.change_bead("dependency-added", &before, &after)?;
         require(tx, from)
     })
+}
+
+/// How many beads of each end of a way are shown.
+const WAY_ENDS: usize = 10;
+
+/// A way as text, without its middle where it is long.
+fn shown_way(way: &[BeadId]) -> String {
+    let join = |part: &[BeadId]| part.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> ");
+    match way.len().checked_sub(2 * WAY_ENDS) {
+        Some(between @ 1..) => {
+            let (head, tail) = (&way[..WAY_ENDS], &way[way.len() - WAY_ENDS..]);
+            format!("{} -> ({between} more) -> {}", join(head), join(tail))
+        }
+        _ => join(way),
+    }
 }
 
 fn holds_back(kind: &DepType) -> bool {

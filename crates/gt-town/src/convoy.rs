@@ -199,6 +199,9 @@ pub fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result<()> {
     Ok(())
 }
 
+/// How many ready beads the mayor is told at the end of a batch.
+const READY_TOLD: u32 = 200;
+
 /// Tells the mayor that a batch is finished, and what is ready now.
 fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
     let members = tx.swarm_members(swarm.id)?;
@@ -206,7 +209,7 @@ fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
         let of = members.iter().filter(|m| m.outcome.as_deref() == Some(outcome));
         of.map(|m| m.bead.as_str()).collect::<Vec<_>>().join(" ")
     };
-    let ready: Vec<String> = tx.ready_now(None)?.into_iter().map(|bead| bead.id.0).collect();
+    let ready: Vec<String> = tx.ready_now(None, Some(READY_TOLD))?.into_iter().map(|bead| bead.id.0).collect();
     let started = swarm.started_at.parse::<jiff::Timestamp>().unwrap_or_else(|_| tx.now());
     let message = Message::SwarmComplete {
         swarm: swarm.id.to_string(),
@@ -290,19 +293,20 @@ fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<St
             tracked_by_begun.extend(tracked(&convoy).cloned());
         }
     }
-    if tracked_by_begun.is_empty() {
-        return Ok(by_rig);
-    }
+    let mut rigs = BTreeMap::new();
     for rig in view.rigs()? {
-        if updown::is_paused(view, Some(&rig.name))? {
-            continue;
+        if !updown::is_paused(view, Some(&rig.name))? {
+            rigs.insert(rig.prefix, rig.name.to_string());
         }
-        for bead in view.ready(now, Some(&rig.prefix), None)? {
-            // What was tried and came back is a person's: who took it back did not want it slung again at once.
-            let wanted = bead.issue_type.is_work() && tracked_by_begun.contains(&bead.id);
-            if wanted && view.attempts_on(&bead.id)?.is_empty() {
-                by_rig.entry(rig.name.to_string()).or_default().push(bead.id);
-            }
+    }
+    let tracked: Vec<BeadId> = tracked_by_begun.into_iter().collect();
+    let mut beads = view.beads_with(&tracked)?;
+    beads.sort_by_key(|bead| (bead.priority, bead.created_at.at));
+    for bead in beads {
+        let Some(rig) = rigs.get(bead.id.prefix()) else { continue };
+        // What was tried and came back is a person's: who took it back did not want it slung again at once.
+        if view.is_ready(now, &bead.id)? && view.attempts_on(&bead.id)?.is_empty() {
+            by_rig.entry(rig.clone()).or_default().push(bead.id);
         }
     }
     Ok(by_rig)

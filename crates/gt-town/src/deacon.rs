@@ -31,6 +31,33 @@ pub const BUILD_KEY: &str = "build";
 pub struct Memory {
     observed: Observed,
     watch: Watch,
+    exports: Exports,
+}
+
+/// How the exported files are kept fresh without the deacon being busy with that.
+#[derive(Debug, Default)]
+struct Exports {
+    /// When they may be written again, by the monotonic clock.
+    not_before: Duration,
+}
+
+/// What part of the deacon's time the exported files may take: one in so many.
+const EXPORT_SHARE: u32 = 20;
+
+impl Exports {
+    /// Writes what has changed, unless that was done so lately that it would take too much of the time. A large ledger is
+    /// written seldom while it changes all the time, and a small one at each look; after a rest both are fresh.
+    fn refresh(&mut self, town: &Town) -> Result<()> {
+        let clock = town.world().clock();
+        let begun = clock.monotonic();
+        if begun < self.not_before {
+            return Ok(());
+        }
+        let result = port::export_changed(town);
+        let ended = clock.monotonic();
+        self.not_before = ended + (ended.saturating_sub(begun)) * EXPORT_SHARE;
+        result
+    }
 }
 
 /// One look at everything but the refineries: sessions, effects, convoys. Answers with whether anything was done.
@@ -163,7 +190,7 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
     if !is_there(town) {
         return seen;
     }
-    port::export_changed(town).unwrap_or_else(|error| note_error(town, "export", &error));
+    memory.exports.refresh(town).unwrap_or_else(|error| note_error(town, "export", &error));
     seen
 }
 

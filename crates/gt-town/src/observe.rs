@@ -146,7 +146,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             agents: standing::all_in(town, view)?,
             workers,
             queue: queue(view, &rigs, None, false)?,
-            ready: view.ready(now, None, None)?.len(),
+            ready: usize::try_from(view.count_ready(now, None)?).unwrap_or(usize::MAX),
             hooks,
         })
     })

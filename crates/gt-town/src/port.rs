@@ -1,15 +1,16 @@
 //! Beads out of the ledger and into it, as JSONL.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
-use gt_model::jsonl::{self, LineError, Record};
+use gt_model::jsonl::{self, Record};
 use serde::Serialize;
 
 use crate::convoy;
 use crate::error::{Error, Result};
-use crate::ledger::{BeadFilter, View};
+use crate::ledger::{Bulk, Ledger, Tx, View};
 use crate::town::{Caller, TOWN_PREFIX, Town};
 
 /// Up to which event the exported files are, as a setting of the ledger's.
@@ -32,101 +33,179 @@ pub struct Imported {
     pub bad_lines: Vec<String>,
 }
 
+/// From how many bytes on an import is mended once, at its end.
+const BULK_BYTES: usize = 256 * 1024;
+
 /// Imports JSONL. A line that can't be read refuses the whole, unless `salvage`: then every good line is taken.
 pub fn import(town: &Town, caller: &Caller, text: &[u8], salvage: bool) -> Result<Imported> {
-    let parsed = jsonl::parse(text);
-    let bad_lines: Vec<String> = parsed.errors.iter().map(LineError::to_string).collect();
-    if !bad_lines.is_empty() && !salvage {
-        let shown: Vec<&str> = bad_lines.iter().take(5).map(String::as_str).collect();
-        let what = format!("{} lines can't be read, so nothing was imported:\n{}", bad_lines.len(), shown.join("\n"));
-        return Err(Error::refused(what, "--salvage takes every good line and names each bad one"));
-    }
-    let imported = town.ledger.write(&caller.name(), "import", |tx| {
-        let mut report = Imported { bad_lines, ..Imported::default() };
-        let mut prefix = TOWN_PREFIX.to_owned();
-        for record in &parsed.records {
-            match record {
-                Record::Bead(bead) => {
-                    take_bead(tx, bead, &mut report)?;
-                    prefix = prefix_of(bead).to_owned();
-                }
-                Record::Other { line } => {
-                    tx.keep_foreign_record(&prefix, line)?;
-                    report.foreign += 1;
-                }
-            }
-        }
-        Ok::<_, Error>(report)
-    })?;
+    let imported = import_into(&town.ledger, &caller.name(), text, salvage)?;
     town.wake();
     Ok(imported)
 }
 
-fn take_bead(tx: &crate::ledger::Tx<'_>, bead: &Bead, report: &mut Imported) -> Result<()> {
-    match tx.bead(&bead.id)? {
-        None => {
-            tx.import_bead(bead)?;
-            report.added += 1;
-        }
-        Some(ours) if &ours == bead || ours.updated_at.at > bead.updated_at.at => report.kept += 1,
-        Some(_) if tx.live_attempt(&bead.id)?.is_some() => report.held.push(bead.id.clone()),
-        Some(ours) => {
-            tx.import_bead(bead)?;
-            report.updated += 1;
-            let is_over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
-            if is_over(bead) && !is_over(&ours) {
-                convoy::bead_finished(tx, &bead.id, "failed")?;
+/// As [`import`], into a ledger that need not be a town's.
+pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool) -> Result<Imported> {
+    ledger.write(actor, "import", |tx| {
+        let bulk = (text.len() > BULK_BYTES).then(Bulk::default);
+        let mut import = Import { bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
+        for record in jsonl::records(text) {
+            match record {
+                Err(error) => import.report.bad_lines.push(error.to_string()),
+                // What is refused in the end needs no more taking.
+                Ok(_) if !salvage && !import.report.bad_lines.is_empty() => {}
+                Ok(record) => import.take(tx, &record)?,
             }
         }
+        if !salvage {
+            refuse_bad_lines(&import.report.bad_lines)?;
+        }
+        import.finish(tx)
+    })
+}
+
+/// How many bad lines a refusal shows.
+const BAD_LINES_SHOWN: usize = 5;
+
+fn refuse_bad_lines(bad_lines: &[String]) -> Result<()> {
+    if bad_lines.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let shown: Vec<&str> = bad_lines.iter().take(BAD_LINES_SHOWN).map(String::as_str).collect();
+    let what = format!("{} lines can't be read, so nothing was imported:\n{}", bad_lines.len(), shown.join("\n"));
+    Err(Error::refused(what, "--salvage takes every good line and names each bad one"))
 }
 
-fn prefix_of(bead: &Bead) -> &str {
-    bead.id.as_str().rsplit_once('-').map_or("", |(prefix, _)| prefix)
+/// An import under way.
+#[derive(Default)]
+struct Import {
+    report: Imported,
+    /// What is to be mended at the end, where that costs less than for each bead.
+    bulk: Option<Bulk>,
+    /// The prefix of the bead before: lines that are no beads belong to it.
+    prefix: String,
+    /// Beads that were open here and are over now.
+    over: Vec<BeadId>,
 }
 
-/// Beads as JSONL: of one prefix, or all.
-pub fn export(view: &View<'_>, prefix: Option<&str>) -> Result<String> {
-    let filter = BeadFilter { prefix: prefix.map(str::to_owned), all: true, ..BeadFilter::default() };
-    let beads = view.beads(&filter)?.into_iter().filter(|bead| !bead.ephemeral);
-    let mut records: Vec<Record> = beads.map(|bead| Record::Bead(Box::new(bead))).collect();
-    let prefixes = match prefix {
-        Some(prefix) => vec![prefix.to_owned()],
-        None => view.prefixes()?,
-    };
+impl Import {
+    fn take(&mut self, tx: &Tx<'_>, record: &Record) -> Result<()> {
+        match record {
+            Record::Bead(bead) => {
+                self.take_bead(tx, bead)?;
+                if bead.id.prefix() != self.prefix {
+                    bead.id.prefix().clone_into(&mut self.prefix);
+                }
+            }
+            Record::Other { line } => {
+                tx.keep_foreign_record(&self.prefix, line)?;
+                self.report.foreign += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_bead(&mut self, tx: &Tx<'_>, bead: &Bead) -> Result<()> {
+        match tx.bead(&bead.id)? {
+            None => {
+                tx.import_bead(None, bead, self.bulk.as_mut())?;
+                self.report.added += 1;
+            }
+            Some(ours) if &ours == bead || ours.updated_at.at > bead.updated_at.at => self.report.kept += 1,
+            Some(_) if tx.live_attempt(&bead.id)?.is_some() => self.report.held.push(bead.id.clone()),
+            Some(ours) => {
+                tx.import_bead(Some(&ours), bead, self.bulk.as_mut())?;
+                self.report.updated += 1;
+                let is_over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
+                if is_over(bead) && !is_over(&ours) {
+                    self.over.push(bead.id.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, tx: &Tx<'_>) -> Result<Imported> {
+        if let Some(bulk) = &self.bulk {
+            tx.finish_bulk(bulk)?;
+        }
+        for id in &self.over {
+            convoy::bead_finished(tx, id, "failed")?;
+        }
+        Ok(self.report)
+    }
+}
+
+/// Which beads to export.
+#[derive(Clone, Debug, Default)]
+pub struct ExportFilter {
+    /// Only of these prefixes; all, where none are given.
+    pub prefixes: Vec<String>,
+    /// Ephemeral ones too, which files in git do not have.
+    pub wisps: bool,
+}
+
+/// How many beads are read for an export at once, so that a large ledger is never in memory as beads.
+const EXPORTED_AT_ONCE: u32 = 2000;
+
+/// Beads as JSONL: lines that are no beads first, then the beads by id in byte order.
+pub fn export(view: &View<'_>, what: &ExportFilter) -> Result<String> {
+    let prefixes = if what.prefixes.is_empty() { view.foreign_prefixes()? } else { what.prefixes.clone() };
+    let mut others = Vec::new();
     for prefix in prefixes {
-        records.extend(view.foreign_records(&prefix)?.into_iter().map(|line| Record::Other { line }));
+        others.extend(view.foreign_records(&prefix)?.into_iter().map(|line| Record::Other { line }));
     }
-    Ok(jsonl::write(&records))
+    let mut text = jsonl::write(&others);
+    let mut after = String::new();
+    loop {
+        let beads = view.beads_after(&after, &what.prefixes, what.wisps, EXPORTED_AT_ONCE)?;
+        let Some(last) = beads.last() else { return Ok(text) };
+        after.clone_from(&last.id.0);
+        for bead in &beads {
+            text.push_str(&jsonl::write_bead(bead));
+            text.push('\n');
+        }
+    }
 }
 
-/// Writes the exported files of town and rigs anew, if anything has changed since.
+/// Writes the exported files of town and rigs anew of which something has changed since.
 pub fn export_changed(town: &Town) -> Result<()> {
     let (newest, exported) = town.ledger.read(|view| {
         let newest = view.last_events(None, 1)?.last().map_or(0, |event| event.seq);
-        Ok::<_, Error>((newest, view.meta(EXPORTED_KEY)?))
+        Ok::<_, Error>((newest, view.meta(EXPORTED_KEY)?.and_then(|text| text.parse::<i64>().ok())))
     })?;
-    if exported.and_then(|text| text.parse::<i64>().ok()) == Some(newest) {
+    if exported == Some(newest) {
         return Ok(());
     }
-    let files = town.ledger.read(|view| {
-        let mut files = BTreeMap::new();
-        for rig in view.rigs()? {
-            files.insert(town.layout.rig(&rig.name).export(), export(view, Some(&rig.prefix))?);
-        }
-        let rigs: Vec<String> = view.rigs()?.into_iter().map(|rig| rig.prefix).collect();
-        let mut own = String::new();
-        for prefix in view.prefixes()?.iter().filter(|prefix| !rigs.contains(prefix)) {
-            own.push_str(&export(view, Some(prefix))?);
-        }
-        files.insert(town.layout.town_export(), own);
-        Ok::<_, Error>(files)
-    })?;
+    let files = town.ledger.read(|view| changed_files(town, view, exported))?;
     for (path, text) in files {
         if town.world().disk().read(&path)?.as_deref() != Some(text.as_bytes()) {
             town.world().disk().write(&path, text.as_bytes())?;
         }
     }
+    // Said last: whoever dies before writes the same files again.
     town.ledger.write("deacon/", "export", |tx| tx.set_meta(EXPORTED_KEY, &newest.to_string()).map_err(Error::from))
+}
+
+/// The exported files of which something changed after the event `exported`; all, where that is not known.
+fn changed_files(town: &Town, view: &View<'_>, exported: Option<i64>) -> Result<BTreeMap<PathBuf, String>> {
+    let changed = exported.map(|seq| view.prefixes_changed_after(seq)).transpose()?.flatten();
+    let is_changed = |prefix: &String| changed.as_ref().is_none_or(|changed| changed.contains(prefix));
+    let mut files = BTreeMap::new();
+    let rigs = view.rigs()?;
+    for rig in &rigs {
+        let path = town.layout.rig(&rig.name).export();
+        if is_changed(&rig.prefix) || !town.world().disk().exists(&path) {
+            files.insert(path, export(view, &ExportFilter { prefixes: vec![rig.prefix.clone()], wisps: false })?);
+        }
+    }
+    let is_own = |prefix: &String| rigs.iter().all(|rig| &rig.prefix != prefix);
+    let mut own: Vec<String> = view.prefixes()?.into_iter().chain(view.foreign_prefixes()?).filter(is_own).collect();
+    own.push(TOWN_PREFIX.to_owned());
+    own.sort();
+    own.dedup();
+    let path = town.layout.town_export();
+    if own.iter().any(is_changed) || !town.world().disk().exists(&path) {
+        files.insert(path, export(view, &ExportFilter { prefixes: own, wisps: false })?);
+    }
+    Ok(files)
 }

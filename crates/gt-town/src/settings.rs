@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use gt_model::patrol::PatrolLimits;
@@ -346,6 +347,32 @@ pub enum Sandbox {
     None,
     /// Bubblewrap.
     Bwrap,
+}
+
+/// Kinds of agent that come with the binary, by name. Read when they are first asked for: most calls never do.
+#[derive(Clone)]
+pub struct Presets(Arc<LazyLock<BTreeMap<String, AgentPreset>, ReadPresets>>);
+
+type ReadPresets = Box<dyn FnOnce() -> BTreeMap<String, AgentPreset> + Send>;
+
+impl Presets {
+    /// Those that `read` answers with.
+    pub fn from_text(read: impl FnOnce() -> BTreeMap<String, AgentPreset> + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(read))))
+    }
+
+    /// None.
+    pub fn none() -> Self {
+        Self::from_text(BTreeMap::new)
+    }
+}
+
+impl std::ops::Deref for Presets {
+    type Target = BTreeMap<String, AgentPreset>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 /// Whether gated work lands by itself.

@@ -78,7 +78,7 @@ fn current(town: &Town) -> TownSettings {
 }
 
 fn spent_since(town: &Town, view: &View<'_>, settings: &TownSettings, day: &str) -> Result<Cost> {
-    let prices = settings.prices.over(&town.outside.prices);
+    let prices = settings.prices.over(&(town.outside.prices)());
     let sums = view.usage_since(day)?;
     Ok(Cost::of(&prices, sums.iter().map(|(model, sum)| (model.as_str(), sum))))
 }
@@ -226,7 +226,7 @@ fn park_attempts(town: &Town, settings: &TownSettings) -> Result<()> {
     if caps.0 == 0 && caps.1 <= 0.0 {
         return Ok(());
     }
-    let prices = settings.prices.over(&town.outside.prices);
+    let prices = settings.prices.over(&(town.outside.prices)());
     let over = town.ledger.read(|view| {
         let mut over = Vec::new();
         for attempt in view.present_attempts()?.into_iter().filter(Attempt::is_hooked) {

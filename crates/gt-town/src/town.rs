@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::layout::{Layout, RigLayout};
 use crate::ledger::{Ledger, RigRow, Tx, WRITE_DEADLINE};
-use crate::settings::{self, AgentPreset, RigSettings, TownSettings};
+use crate::settings::{self, AgentPreset, Presets, RigSettings, TownSettings};
 use crate::world::{Held, World};
 
 /// Where secrets come from: the system's randomness, or a counter in a simulated town.
@@ -33,9 +33,9 @@ pub struct Outside {
     /// The path of the running `gt`.
     pub gt: PathBuf,
     /// Kinds of agent that come with the binary.
-    pub presets: BTreeMap<String, AgentPreset>,
-    /// What models' tokens cost, as far as the binary knows.
-    pub prices: Prices,
+    pub presets: Presets,
+    /// What models' tokens cost, as far as the binary knows; read when it is asked for.
+    pub prices: fn() -> Prices,
     /// Where secrets come from.
     pub entropy: Entropy,
     /// Which build of gt this is: another one takes over from it at `gt up`.

@@ -322,7 +322,7 @@ pub fn short(tokens: u64) -> String {
 
 /// The price table of a town: its own over the built-in one.
 pub fn prices(town: &Town) -> Prices {
-    town.settings.prices.over(&town.outside.prices)
+    town.settings.prices.over(&(town.outside.prices)())
 }
 
 /// What all work on a bead took.

@@ -55,8 +55,8 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
         world: Arc::new(world.clone()),
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
-        presets: BTreeMap::new(),
-        prices: Default::default(),
+        presets: gt_town::settings::Presets::none(),
+        prices: Default::default,
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

@@ -67,6 +67,10 @@ impl Sessions for Idle {
         Err("nobody needs one here".to_owned())
     }
 
+    fn bwrap(&self, _path: &str) -> Result<PathBuf, String> {
+        Err("nobody needs one here".to_owned())
+    }
+
     fn runtime(&self, _dir: &Path) -> WorldResult<Option<Runtime>> {
         Ok(Some(Runtime::Headless))
     }
@@ -154,8 +158,8 @@ fn scene() -> Scene {
         world: Arc::new(world),
         env: BTreeMap::new(),
         gt: "/bin/true".into(),
-        presets: BTreeMap::new(),
-        prices: Default::default(),
+        presets: gt_town::settings::Presets::none(),
+        prices: Default::default,
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

@@ -21,14 +21,21 @@ const SHOWN_CHARS: usize = 40;
 /// Reads a whole file, each line by itself: bad lines don't keep the good ones back.
 pub fn parse(text: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
-    for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-        let record = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8).and_then(record);
+    for record in records(text) {
         match record {
-            Ok(record) => parsed.records.extend(record),
-            Err(fault) => parsed.errors.push(LineError { line, fault }),
+            Ok(record) => parsed.records.push(record),
+            Err(error) => parsed.errors.push(error),
         }
     }
     parsed
+}
+
+/// Reads a file line by line, so that a large one is never in memory as records all at once.
+pub fn records(text: &[u8]) -> impl Iterator<Item = Result<Record, LineError>> {
+    (1..).zip(text.split(|byte| *byte == b'\n')).filter_map(|(line, bytes)| {
+        let record = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8).and_then(record);
+        record.map_err(|fault| LineError { line, fault }).transpose()
+    })
 }
 
 /// Reads one line, with or without its end. `None`: a blank line. An error says line 1.
@@ -48,7 +55,9 @@ fn record(line: &str) -> Result<Option<Record>, Fault> {
     let mut object = Object::read(line, String::new())?;
     check(line)?;
     match object.peek::<String>("_type", "a string")? {
-        Some(tag) if !tag.is_empty() && tag != BEAD_TYPE_TAG => Ok(Some(Record::Other { line: on_one_line(line) })),
+        Some(tag) if !tag.is_empty() && tag != BEAD_TYPE_TAG => {
+            Ok(Some(Record::Other { line: on_one_line(line).into_owned() }))
+        }
         _ => Ok(Some(Record::Bead(Box::new(bead(&mut object)?)))),
     }
 }
@@ -270,7 +279,7 @@ impl<'a> Object<'a> {
         let left = self.entries.drain(..).filter_map(|(key, value)| Some((key, value?)));
         let mut rest: Rest = left
             .filter(|(key, raw)| !is_empty(raw) || place(key).is_none())
-            .map(|(key, raw)| (key, on_one_line(raw)))
+            .map(|(key, raw)| (key, on_one_line(raw).into_owned()))
             .collect();
         rest.sort_by_cached_key(|(key, _)| place(key).unwrap_or(known.len()));
         rest

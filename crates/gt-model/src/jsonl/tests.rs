@@ -4,7 +4,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value};
 
 use super::*;
-use crate::bead::{BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
+use crate::bead::{BeadType, Comment, DepType, Dependency, Stamp, Status};
 use crate::id::BeadId;
 
 const BEADS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/beads.jsonl"));

@@ -1,5 +1,7 @@
 //! Writing: one way for one content, so that equal ledgers are equal files.
 
+use std::borrow::Cow;
+
 use super::{COMMENT_KEYS, DEPENDENCY_KEYS, DERIVED_KEYS, KEYS, Record, is_empty, on_one_line};
 use crate::bead::{Bead, Comment, Dependency, Rest};
 
@@ -10,7 +12,7 @@ pub fn write(records: &[Record]) -> String {
     for record in records {
         match record {
             Record::Bead(bead) => beads.push(bead),
-            Record::Other { line } => others.push(on_one_line(line)),
+            Record::Other { line } => others.push(on_one_line(line).into_owned()),
         }
     }
     // A stable sort: ids that occur twice (in files with unmerged sides) keep their order.
@@ -90,7 +92,9 @@ fn comment(comment: &Comment) -> String {
 
 /// `text` as a JSON string. A NUL, which reading refuses, becomes the sign for what can't be shown.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text.replace('\0', "\u{fffd}")).to_string()
+    let text = if text.contains('\0') { Cow::from(text.replace('\0', "\u{fffd}")) } else { Cow::from(text) };
+    // Never fails: a text always is JSON.
+    serde_json::to_string(&text).unwrap_or_default()
 }
 
 /// A JSON object that is being written.

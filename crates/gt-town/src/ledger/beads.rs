@@ -1,11 +1,17 @@
 //! Beads as rows.
 
+use std::collections::BTreeMap;
+
 use gt_model::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
 use gt_model::id::BeadId;
+use gt_model::query::Query;
 use rusqlite::Row;
 use serde_json::{Map, Value, json};
 
-use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
+use super::holding;
+use super::query::{Sql, match_words};
+use super::ready::nanoseconds_of;
+use super::{LedgerError, LedgerResult, Tx, View, damaged, json_column, to_json};
 
 /// Which beads to list.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +28,42 @@ pub struct BeadFilter {
     pub prefix: Option<String>,
     /// Closed ones and tombstones too.
     pub all: bool,
+    /// Only those that fulfil this query.
+    pub query: Option<Query>,
+    /// In which order.
+    pub order: BeadOrder,
     /// At most so many; `None`: no limit.
     pub limit: Option<u32>,
+    /// Without the first ones.
+    pub offset: u32,
+}
+
+/// In which order beads are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BeadOrder {
+    /// By priority, then age.
+    #[default]
+    Priority,
+    /// By id, in byte order.
+    Id,
+    /// The newest first.
+    Created,
+    /// The last changed first.
+    Updated,
+    /// The last closed first.
+    Closed,
+}
+
+impl BeadOrder {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Priority => " ORDER BY b.priority, b.created_ns, b.id",
+            Self::Id => " ORDER BY b.id",
+            Self::Created => " ORDER BY b.created_ns DESC, b.id",
+            Self::Updated => " ORDER BY b.updated_ns DESC, b.id",
+            Self::Closed => " ORDER BY b.closed_ns DESC, b.id",
+        }
+    }
 }
 
 /// A change of a bead's own fields by somebody. `None` leaves a field as it is.
@@ -47,6 +87,14 @@ pub struct BeadChange {
     pub issue_type: Option<BeadType>,
     /// The new holder; `Some(None)`: nobody.
     pub assignee: Option<Option<String>>,
+    /// Until when it is put off; `Some(None)`: it no longer is.
+    pub defer_until: Option<Option<Stamp>>,
+    /// Whether it is kept in view.
+    pub pinned: Option<bool>,
+    /// Whether it is a pattern for others.
+    pub is_template: Option<bool>,
+    /// Keys without a field of their own, with their new JSON text; `None` takes one away.
+    pub rest: Vec<(String, Option<String>)>,
     /// Labels to add.
     pub add_labels: Vec<String>,
     /// Labels to take away.
@@ -74,57 +122,76 @@ impl BeadChange {
             priority: self.priority.unwrap_or(bead.priority),
             issue_type: self.issue_type.clone().unwrap_or_else(|| bead.issue_type.clone()),
             assignee: self.assignee.clone().unwrap_or_else(|| bead.assignee.clone()),
+            defer_until: self.defer_until.clone().unwrap_or_else(|| bead.defer_until.clone()),
+            pinned: self.pinned.unwrap_or(bead.pinned),
+            is_template: self.is_template.unwrap_or(bead.is_template),
             labels,
+            rest: self.changed_rest(&bead.rest),
             ..bead.clone()
         }
     }
-}
 
-/// The part of an id before its last dash that is followed by the hash: `vt` of `vt-a1`, `my-app` of `my-app-x7k`.
-pub(super) fn prefix_of(id: &BeadId) -> &str {
-    id.as_str().rsplit_once('-').map_or("", |(prefix, _)| prefix)
+    fn changed_rest(&self, rest: &Rest) -> Rest {
+        let mut rest = rest.clone();
+        for (key, raw) in &self.rest {
+            match (rest.iter().position(|(name, _)| name == key), raw) {
+                (Some(at), Some(raw)) => rest[at].1.clone_from(raw),
+                (Some(at), None) => _ = rest.remove(at),
+                (None, Some(raw)) => rest.push((key.clone(), raw.clone())),
+                (None, None) => {}
+            }
+        }
+        gt_model::jsonl::order_bead_rest(&mut rest);
+        rest
+    }
 }
 
 fn stamp(text: &str) -> rusqlite::Result<Stamp> {
     Stamp::parse(text).map_err(damaged)
 }
 
-fn optional_stamp(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Stamp>> {
+fn optional_stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Stamp>> {
     row.get::<_, Option<String>>(column)?.map(|text| stamp(&text)).transpose()
 }
 
+/// The columns that [`bead_row`] reads, in its order: looking names up takes longer than reading the values.
+const BEAD: &str = "b.id, b.title, b.description, b.design, b.acceptance_criteria, b.notes, b.status, b.priority,
+    b.issue_type, b.assignee, b.created_at, b.created_by, b.updated_at, b.closed_at, b.close_reason, b.defer_until,
+    b.pinned, b.is_template, b.ephemeral, b.rest";
+
 /// A bead without its labels, dependencies and comments.
 fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
+    let rest = row.get_ref(19)?.as_str()?;
     Ok(Bead {
-        id: BeadId(row.get("id")?),
-        title: row.get("title")?,
-        description: row.get("description")?,
-        design: row.get("design")?,
-        acceptance_criteria: row.get("acceptance_criteria")?,
-        notes: row.get("notes")?,
-        status: Status::from(row.get::<_, String>("status")?.as_str()),
-        priority: row.get("priority")?,
-        issue_type: BeadType::from(row.get::<_, String>("issue_type")?.as_str()),
-        assignee: row.get("assignee")?,
-        created_at: stamp(&row.get::<_, String>("created_at")?)?,
-        created_by: row.get("created_by")?,
-        updated_at: stamp(&row.get::<_, String>("updated_at")?)?,
-        closed_at: optional_stamp(row, "closed_at")?,
-        close_reason: row.get("close_reason")?,
-        defer_until: optional_stamp(row, "defer_until")?,
-        pinned: row.get("pinned")?,
-        is_template: row.get("is_template")?,
-        ephemeral: row.get("ephemeral")?,
+        id: BeadId(row.get(0)?),
+        title: row.get(1)?,
+        description: row.get(2)?,
+        design: row.get(3)?,
+        acceptance_criteria: row.get(4)?,
+        notes: row.get(5)?,
+        status: Status::from(row.get_ref(6)?.as_str()?),
+        priority: row.get(7)?,
+        issue_type: BeadType::from(row.get_ref(8)?.as_str()?),
+        assignee: row.get(9)?,
+        created_at: stamp(row.get_ref(10)?.as_str()?)?,
+        created_by: row.get(11)?,
+        updated_at: stamp(row.get_ref(12)?.as_str()?)?,
+        closed_at: optional_stamp(row, 13)?,
+        close_reason: row.get(14)?,
+        defer_until: optional_stamp(row, 15)?,
+        pinned: row.get(16)?,
+        is_template: row.get(17)?,
+        ephemeral: row.get(18)?,
         labels: Vec::new(),
         dependencies: Vec::new(),
         comments: Vec::new(),
-        rest: json_column::<Rest>(row, "rest")?,
+        rest: if rest == "[]" { Rest::new() } else { serde_json::from_str(rest).map_err(damaged)? },
     })
 }
 
 fn dependency_row(row: &Row<'_>) -> rusqlite::Result<Dependency> {
     Ok(Dependency {
-        issue_id: BeadId(row.get("issue_id")?),
+        issue_id: BeadId(row.get("owner")?),
         depends_on_id: BeadId(row.get("depends_on_id")?),
         kind: DepType::from(row.get::<_, String>("type")?.as_str()),
         created_at: row.get("created_at")?,
@@ -142,45 +209,150 @@ fn comment_row(row: &Row<'_>) -> rusqlite::Result<Comment> {
     })
 }
 
+fn listed(filter: &BeadFilter) -> Sql {
+    let mut sql = Sql::new("1");
+    sql.filter(filter);
+    sql.push(filter.order.sql());
+    sql.limit(filter.limit, filter.offset);
+    sql
+}
+
+/// Which of the asked-for beads a row is of: its first column.
+fn place(row: &Row<'_>) -> rusqlite::Result<usize> {
+    usize::try_from(row.get::<_, i64>(0)?).map_err(damaged)
+}
+
+/// How many beads' parts are read at once.
+const PARTS_AT_ONCE: usize = 500;
+
 impl View<'_> {
     /// A bead, whole.
     pub fn bead(&self, id: &BeadId) -> LedgerResult<Option<Bead>> {
-        let found = self.one("SELECT * FROM beads WHERE id = ?1", [id.as_str()], bead_row)?;
-        found.map(|bead| self.with_parts(bead)).transpose()
+        let found = self.one(&format!("SELECT {BEAD} FROM beads b WHERE b.id = ?1"), [id.as_str()], bead_row)?;
+        let mut found: Vec<Bead> = found.into_iter().collect();
+        self.add_parts(&mut found)?;
+        Ok(found.pop())
     }
 
-    fn with_parts(&self, mut bead: Bead) -> LedgerResult<Bead> {
-        let id = bead.id.as_str().to_owned();
-        let by_position = |table| format!("SELECT * FROM {table} WHERE issue_id = ?1 ORDER BY position");
-        bead.labels = self.all(&by_position("labels"), [&id], |row| row.get("label"))?;
-        bead.dependencies = self.all(&by_position("dependencies"), [&id], dependency_row)?;
-        bead.comments = self.all(&by_position("comments"), [&id], comment_row)?;
-        Ok(bead)
+    /// These beads, whole, in this order; those that are not there are left out.
+    pub fn beads_with(&self, ids: &[BeadId]) -> LedgerResult<Vec<Bead>> {
+        let sql = format!("SELECT {BEAD} FROM json_each(?1) j JOIN beads b ON b.id = j.value ORDER BY j.key");
+        let mut found = self.all(&sql, [to_json(&ids)?], bead_row)?;
+        self.add_parts(&mut found)?;
+        Ok(found)
     }
 
-    /// Beads that the filter lets through, by priority, then age.
+    /// Reads labels, dependencies and comments of beads that have none yet.
+    fn add_parts(&self, beads: &mut [Bead]) -> LedgerResult<()> {
+        for beads in beads.chunks_mut(PARTS_AT_ONCE) {
+            let ids: Vec<&BeadId> = beads.iter().map(|bead| &bead.id).collect();
+            let ids = to_json(&ids)?;
+            let sql = "SELECT j.key, p.label FROM json_each(?1) j JOIN labels p ON p.issue_id = j.value
+                       ORDER BY j.key, p.position";
+            for (at, label) in self.all(sql, [&ids], |row| Ok((place(row)?, row.get(1)?)))? {
+                beads[at].labels.push(label);
+            }
+            let sql = "SELECT j.key, p.depends_on_id, p.type, coalesce(p.owner, p.issue_id) owner, p.created_at, p.rest
+                       FROM json_each(?1) j JOIN dependencies p ON p.issue_id = j.value ORDER BY j.key, p.position";
+            for (at, edge) in self.all(sql, [&ids], |row| Ok((place(row)?, dependency_row(row)?)))? {
+                beads[at].dependencies.push(edge);
+            }
+            let sql = "SELECT j.key, p.* FROM json_each(?1) j JOIN comments p ON p.issue_id = j.value
+                       ORDER BY j.key, p.position";
+            for (at, comment) in self.all(sql, [&ids], |row| Ok((place(row)?, comment_row(row)?)))? {
+                beads[at].comments.push(comment);
+            }
+        }
+        Ok(())
+    }
+
+    /// Beads that the filter lets through, in its order.
     pub fn beads(&self, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
-        let rows = self.all(
-            "SELECT * FROM beads b
-             WHERE (?1 IS NULL OR status = ?1)
-               AND (?2 IS NULL OR issue_type = ?2)
-               AND (?3 IS NULL OR assignee = ?3)
-               AND (?4 IS NULL OR EXISTS (SELECT 1 FROM labels l WHERE l.issue_id = b.id AND l.label = ?4))
-               AND (?5 IS NULL OR prefix = ?5)
-               AND (?6 OR ?1 IS NOT NULL OR status NOT IN ('closed', 'tombstone'))
-             ORDER BY priority, created_ns, id LIMIT ?7",
-            (
-                filter.status.as_ref().map(Status::as_str),
-                filter.issue_type.as_ref().map(BeadType::as_str),
-                &filter.assignee,
-                &filter.label,
-                &filter.prefix,
-                filter.all,
-                filter.limit.map_or(-1, i64::from),
-            ),
-            bead_row,
-        )?;
-        rows.into_iter().map(|bead| self.with_parts(bead)).collect()
+        self.beads_of(&listed(filter))
+    }
+
+    /// As [`Self::plan_of_ready`], of a list.
+    #[doc(hidden)]
+    pub fn plan_of_list(&self, filter: &BeadFilter) -> LedgerResult<String> {
+        self.plan_of(&listed(filter))
+    }
+
+    /// How many beads the filter lets through; its limit counts for nothing here.
+    pub fn count(&self, filter: &BeadFilter) -> LedgerResult<u64> {
+        let mut sql = Sql::new("1");
+        sql.filter(filter);
+        self.count_of(&sql)
+    }
+
+    /// Beads of which the texts have all these words (their beginnings are enough); the best ones first, and before them
+    /// the one whose id the text is.
+    pub fn search(&self, text: &str, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
+        let Some(words) = match_words(text) else {
+            let mut sql = Sql::new("1");
+            sql.filter(filter);
+            sql.push(" AND ");
+            sql.text(text);
+            sql.push(filter.order.sql());
+            sql.limit(filter.limit, filter.offset);
+            return self.beads_of(&sql);
+        };
+        let mut named = Sql::new("b.id = ");
+        named.bind(text.to_owned());
+        named.filter(filter);
+        let mut found = self.beads_of(&named)?;
+        // Crossed, so that the index of words comes first: what it finds is few.
+        let mut sql = Sql::from("bead_text s CROSS JOIN beads b", "b.n = s.rowid AND s.bead_text MATCH ");
+        sql.bind(words);
+        sql.push(" AND b.id != ");
+        sql.bind(text.to_owned());
+        sql.filter(filter);
+        sql.push(" ORDER BY s.rank, b.priority, b.id");
+        sql.limit(filter.limit, filter.offset);
+        found.extend(self.beads_of(&sql)?);
+        found.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+        Ok(found)
+    }
+
+    pub(super) fn beads_of(&self, sql: &Sql) -> LedgerResult<Vec<Bead>> {
+        let (text, params) = sql.select(BEAD);
+        let mut found = self.all(&text, rusqlite::params_from_iter(params), bead_row)?;
+        self.add_parts(&mut found)?;
+        Ok(found)
+    }
+
+    pub(super) fn plan_of(&self, sql: &Sql) -> LedgerResult<String> {
+        let (text, params) = sql.select(BEAD);
+        let text = format!("EXPLAIN QUERY PLAN {text}");
+        let lines = self.all(&text, rusqlite::params_from_iter(params), |row| row.get::<_, String>(3))?;
+        Ok(lines.join("\n"))
+    }
+
+    pub(super) fn count_of(&self, sql: &Sql) -> LedgerResult<u64> {
+        let (text, params) = sql.select("count(*)");
+        let count = self.one(&text, rusqlite::params_from_iter(params), |row| row.get::<_, i64>(0))?;
+        Ok(count.unwrap_or(0).unsigned_abs())
+    }
+
+    /// The next beads by id, for reading all in pieces: after `after`, of these prefixes (all, where none are given).
+    pub fn beads_after(&self, after: &str, prefixes: &[String], wisps: bool, limit: u32) -> LedgerResult<Vec<Bead>> {
+        let mut sql = Sql::new("b.id > ");
+        sql.bind(after.to_owned());
+        if !prefixes.is_empty() {
+            sql.push(" AND b.prefix IN ");
+            sql.list(prefixes);
+        }
+        if !wisps {
+            sql.push(" AND NOT b.ephemeral");
+        }
+        sql.push(" ORDER BY b.id");
+        sql.limit(Some(limit), 0);
+        self.beads_of(&sql)
+    }
+
+    /// At most `limit` ids that are `begin`, or begin with it, in byte order.
+    pub fn ids_beginning(&self, begin: &str, limit: usize) -> LedgerResult<Vec<BeadId>> {
+        let sql = "SELECT id FROM beads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+        self.all(sql, (begin, format!("{begin}\u{10ffff}"), limit as i64), |row| Ok(BeadId(row.get(0)?)))
     }
 
     /// All ids, in byte order.
@@ -190,13 +362,13 @@ impl View<'_> {
 
     /// How many beads have ids with that prefix.
     pub fn count_with_prefix(&self, prefix: &str) -> LedgerResult<u64> {
-        let count = self.one("SELECT count(*) FROM beads WHERE prefix = ?1", [prefix], |row| row.get::<_, i64>(0))?;
+        let count = self.one("SELECT beads FROM prefixes WHERE prefix = ?1", [prefix], |row| row.get::<_, i64>(0))?;
         Ok(count.unwrap_or(0).unsigned_abs())
     }
 
     /// Every prefix in use.
     pub fn prefixes(&self) -> LedgerResult<Vec<String>> {
-        self.all("SELECT DISTINCT prefix FROM beads ORDER BY prefix", [], |row| row.get(0))
+        self.all("SELECT prefix FROM prefixes WHERE beads > 0 ORDER BY prefix", [], |row| row.get(0))
     }
 
     /// Whether there is a bead with that id.
@@ -206,7 +378,33 @@ impl View<'_> {
 
     /// Edges to a bead.
     pub fn dependents(&self, id: &BeadId) -> LedgerResult<Vec<Dependency>> {
-        self.all("SELECT * FROM dependencies WHERE depends_on_id = ?1 ORDER BY issue_id", [id.as_str()], dependency_row)
+        let sql = "SELECT depends_on_id, type, issue_id owner, created_at, rest FROM dependencies
+                   WHERE depends_on_id = ?1 ORDER BY issue_id, position";
+        self.all(sql, [id.as_str()], dependency_row)
+    }
+
+    /// How many edges lead to each of these beads, in their order.
+    pub fn count_dependents(&self, ids: &[&BeadId]) -> LedgerResult<Vec<u64>> {
+        let sql = "SELECT (SELECT count(*) FROM dependencies d WHERE d.depends_on_id = j.value) FROM json_each(?1) j
+                   ORDER BY j.key";
+        self.all(sql, [to_json(&ids)?], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
+    }
+
+    /// The prefixes of which something changed after the event `after`; `None`: it is another question which file each
+    /// prefix is in, since rigs came or went.
+    pub fn prefixes_changed_after(&self, after: i64) -> LedgerResult<Option<Vec<String>>> {
+        let sql = "SELECT 1 FROM events WHERE seq > ?1 AND event IN ('rig-added', 'rig-removed')";
+        if self.one(sql, [after], |_| Ok(()))?.is_some() {
+            return Ok(None);
+        }
+        let sql = "SELECT DISTINCT b.prefix FROM events e JOIN beads b ON b.id = e.bead WHERE e.seq > ?1
+                   UNION SELECT subject FROM events WHERE seq > ?1 AND event = ?2";
+        self.all(sql, (after, RECORD_KEPT), |row| row.get(0)).map(Some)
+    }
+
+    /// Every prefix that has lines which are no beads.
+    pub fn foreign_prefixes(&self) -> LedgerResult<Vec<String>> {
+        self.all("SELECT DISTINCT prefix FROM foreign_records ORDER BY prefix", [], |row| row.get(0))
     }
 
     /// Lines of imported files that are no beads, in their order.
@@ -218,19 +416,59 @@ impl View<'_> {
 impl Tx<'_> {
     /// Adds a bead that is not there yet.
     pub fn add_bead(&self, bead: &Bead) -> LedgerResult<()> {
-        self.put_bead(bead)?;
+        self.put_bead(None, bead)?;
         self.event("bead-created", bead.id.as_str(), Some(&bead.id), None, Some(&fields(bead)))
     }
 
-    /// Replaces a bead by another version of it (as an import does), or adds it.
-    pub fn import_bead(&self, bead: &Bead) -> LedgerResult<()> {
-        let before = self.bead(&bead.id)?;
-        if before.as_ref() == Some(bead) {
+    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. With `bulk`, what is found by
+    /// it and what it holds back is mended by [`Tx::finish_bulk`] only.
+    pub fn import_bead(&self, before: Option<&Bead>, bead: &Bead, bulk: Option<&mut Bulk>) -> LedgerResult<()> {
+        if before == Some(bead) {
             return Ok(());
         }
-        self.put_bead(bead)?;
-        let before = before.as_ref().map(fields);
-        self.event("bead-imported", bead.id.as_str(), Some(&bead.id), before.as_ref(), Some(&fields(bead)))
+        let n = self.write_bead(before, bead)?;
+        match bulk {
+            Some(bulk) => {
+                bulk.unindexed.push(n);
+                if before.is_none() {
+                    *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
+                }
+            }
+            None => self.mend_around(n, before, bead)?,
+        }
+        // What a new one says is in its row, and in the events of its changes from then on.
+        let brief = || json!({ "title": bead.title, "status": bead.status.as_str() });
+        let (old, new) = match before {
+            Some(before) => difference(&fields(before), &fields(bead)),
+            None => (Value::Null, brief()),
+        };
+        self.event("bead-imported", bead.id.as_str(), Some(&bead.id), before.map(|_| &old), Some(&new))
+    }
+
+    /// Mends what [`Tx::import_bead`] left, in few statements: each statement on beads makes SQLite write what the index
+    /// of words has gathered.
+    pub fn finish_bulk(&self, bulk: &Bulk) -> LedgerResult<()> {
+        for (prefix, new) in &bulk.new {
+            self.count_prefix(prefix, *new)?;
+        }
+        for part in bulk.unindexed.chunks(INDEXED_AT_ONCE) {
+            let numbers = to_json(&part)?;
+            let sql = "DELETE FROM bead_text WHERE rowid IN (SELECT value FROM json_each(?1))";
+            self.execute(sql, [&numbers])?;
+            self.execute(
+                "INSERT INTO bead_text (rowid, title, body)
+                 SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
+                          (SELECT group_concat(c.text, char(10)) FROM comments c WHERE c.issue_id = b.id))
+                 FROM beads b WHERE n IN (SELECT value FROM json_each(?1))",
+                [&numbers],
+            )?;
+        }
+        self.mend_all()
+    }
+
+    /// Works out anew what holds each bead back.
+    pub fn mend_holds(&self) -> LedgerResult<()> {
+        self.mend_all()
     }
 
     /// Writes a changed bead and an event that holds what changed. Nothing changed: nothing written.
@@ -240,26 +478,55 @@ impl Tx<'_> {
         }
         let mut after = after.clone();
         after.updated_at = self.now().into();
-        self.put_bead(&after)?;
+        self.put_bead(Some(before), &after)?;
         let (old, new) = difference(&fields(before), &fields(&after));
         self.event(event, before.id.as_str(), Some(&before.id), Some(&old), Some(&new))
     }
 
-    fn put_bead(&self, bead: &Bead) -> LedgerResult<()> {
-        let id = bead.id.as_str();
-        self.connection
-            .prepare_cached(
-                "INSERT INTO beads VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                                           ?18, ?19, ?20, ?21, ?22, ?23, ?24)
-                 ON CONFLICT (id) DO UPDATE SET title = ?3, description = ?4, design = ?5, acceptance_criteria = ?6,
-                   notes = ?7, status = ?8, priority = ?9, issue_type = ?10, assignee = ?11, created_at = ?12,
-                   created_ns = ?13, created_by = ?14, updated_at = ?15, updated_ns = ?16, closed_at = ?17,
-                   close_reason = ?18, defer_until = ?19, defer_ns = ?20, pinned = ?21, is_template = ?22,
-                   ephemeral = ?23, rest = ?24",
-            )?
-            .execute(rusqlite::params![
-                id,
-                prefix_of(&bead.id),
+    fn put_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        let n = self.write_bead(before, bead)?;
+        self.mend_around(n, before, bead)
+    }
+
+    /// Mends what follows from a bead that has just been written.
+    fn mend_around(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        if before.is_none() {
+            self.count_prefix(bead.id.prefix(), 1)?;
+        }
+        self.index_changed(n, before, bead)?;
+        self.mend(before, bead)
+    }
+
+    /// Writes what of a bead differs from `before`, which is in the ledger; answers with its number.
+    fn write_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<i64> {
+        let n = self.write_row(before.is_some(), bead)?;
+        self.write_labels(before, bead)?;
+        self.write_dependencies(before, bead)?;
+        self.write_comments(before, bead)?;
+        Ok(n)
+    }
+
+    /// Writes a bead's row: with a statement of its own for each case, since one for both would make SQLite copy each page
+    /// aside first.
+    fn write_row(&self, is_there: bool, bead: &Bead) -> LedgerResult<i64> {
+        let sql = if is_there {
+            "UPDATE beads SET title = ?3, description = ?4, design = ?5, acceptance_criteria = ?6, notes = ?7, status = ?8,
+               priority = ?9, issue_type = ?10, assignee = ?11, created_at = ?12, created_ns = ?13, created_by = ?14,
+               updated_at = ?15, updated_ns = ?16, closed_at = ?17, close_reason = ?18, defer_until = ?19,
+               defer_ns = ?20, pinned = ?21, is_template = ?22, ephemeral = ?23, rest = ?24, closed_ns = ?25
+             WHERE id = ?1 AND prefix = ?2"
+        } else {
+            "INSERT INTO beads (id, prefix, title, description, design, acceptance_criteria, notes, status, priority,
+               issue_type, assignee, created_at, created_ns, created_by, updated_at, updated_ns, closed_at,
+               close_reason, defer_until, defer_ns, pinned, is_template, ephemeral, rest, closed_ns)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                     ?23, ?24, ?25)"
+        };
+        self.execute(
+            sql,
+            rusqlite::params![
+                bead.id.as_str(),
+                bead.id.prefix(),
                 bead.title,
                 bead.description,
                 bead.design,
@@ -282,27 +549,88 @@ impl Tx<'_> {
                 bead.is_template,
                 bead.ephemeral,
                 to_json(&bead.rest)?,
-            ])?;
-        self.put_parts(bead)
+                bead.closed_at.as_ref().map(nanoseconds),
+            ],
+        )?;
+        if !is_there {
+            return Ok(self.connection.last_insert_rowid());
+        }
+        let n = self.one("SELECT n FROM beads WHERE id = ?1", [bead.id.as_str()], |row| row.get(0))?;
+        n.ok_or_else(|| LedgerError::Corrupt { what: "a bead", text: format!("{} is not where it was", bead.id) })
     }
 
-    fn put_parts(&self, bead: &Bead) -> LedgerResult<()> {
+    /// Counts new beads of a prefix.
+    fn count_prefix(&self, prefix: &str, new: i64) -> LedgerResult<()> {
+        if self.execute("UPDATE prefixes SET beads = beads + ?2 WHERE prefix = ?1", (prefix, new))? == 0 {
+            self.execute("INSERT INTO prefixes VALUES (?1, ?2)", (prefix, new))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the index of words up to date with a bead.
+    fn index_changed(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        match before {
+            Some(before) if texts(before) == texts(bead) && before.comments == bead.comments => return Ok(()),
+            Some(_) => _ = self.execute("DELETE FROM bead_text WHERE rowid = ?1", [n])?,
+            None => {}
+        }
+        let (title, texts) = texts(bead);
+        let body = texts.into_iter().chain(bead.comments.iter().map(|comment| comment.text.as_str()));
+        let body = body.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+        self.execute("INSERT INTO bead_text (rowid, title, body) VALUES (?1, ?2, ?3)", (n, title, body))?;
+        Ok(())
+    }
+
+    fn write_labels(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
         let id = bead.id.as_str();
-        for table in ["labels", "dependencies", "comments"] {
-            self.execute(&format!("DELETE FROM {table} WHERE issue_id = ?1"), [id])?;
+        match before {
+            Some(before) if before.labels == bead.labels => return Ok(()),
+            Some(_) => _ = self.execute("DELETE FROM labels WHERE issue_id = ?1", [id])?,
+            None => {}
         }
         for (at, label) in bead.labels.iter().enumerate() {
-            self.execute("INSERT INTO labels VALUES (?1, ?2, ?3)", (id, at as i64, label))?;
+            self.execute("INSERT INTO labels (issue_id, position, label) VALUES (?1, ?2, ?3)", (id, at as i64, label))?;
+        }
+        Ok(())
+    }
+
+    fn write_dependencies(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        let id = bead.id.as_str();
+        match before {
+            Some(before) if before.dependencies == bead.dependencies => return Ok(()),
+            Some(_) => _ = self.execute("DELETE FROM dependencies WHERE issue_id = ?1", [id])?,
+            None => {}
         }
         for (at, dep) in bead.dependencies.iter().enumerate() {
             self.execute(
-                "INSERT OR IGNORE INTO dependencies VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (id, dep.depends_on_id.as_str(), dep.kind.as_str(), at as i64, &dep.created_at, to_json(&dep.rest)?),
+                "INSERT INTO dependencies (issue_id, position, depends_on_id, type, holds, owner, created_at, rest)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                (
+                    id,
+                    at as i64,
+                    dep.depends_on_id.as_str(),
+                    dep.kind.as_str(),
+                    holding::holds(dep),
+                    Some(dep.issue_id.as_str()).filter(|owner| *owner != id),
+                    &dep.created_at,
+                    to_json(&dep.rest)?,
+                ),
             )?;
+        }
+        Ok(())
+    }
+
+    fn write_comments(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
+        let id = bead.id.as_str();
+        match before {
+            Some(before) if before.comments == bead.comments => return Ok(()),
+            Some(_) => _ = self.execute("DELETE FROM comments WHERE issue_id = ?1", [id])?,
+            None => {}
         }
         for (at, comment) in bead.comments.iter().enumerate() {
             self.execute(
-                "INSERT INTO comments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO comments (issue_id, position, id, author, text, created_at, rest)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 (
                     id,
                     at as i64,
@@ -325,13 +653,33 @@ impl Tx<'_> {
              WHERE NOT EXISTS (SELECT 1 FROM foreign_records WHERE prefix = ?1 AND line = ?2)",
             (prefix, line),
         )?;
-        Ok(())
+        self.event(RECORD_KEPT, prefix, None, None, None)
     }
 }
 
+/// What a large import has left to be mended at its end.
+#[derive(Debug, Default)]
+pub struct Bulk {
+    /// The numbers of beads of which the words are to be indexed.
+    unindexed: Vec<i64>,
+    /// How many beads are new, by prefix.
+    new: BTreeMap<String, i64>,
+}
+
+/// How many beads' words are indexed in one statement.
+const INDEXED_AT_ONCE: usize = 20_000;
+
+/// The event of a line that is no bead; its subject is the prefix.
+const RECORD_KEPT: &str = "record-kept";
+
+/// The texts that are searched: the title, and the others.
+fn texts(bead: &Bead) -> (&str, [&str; 4]) {
+    (&bead.title, [&bead.description, &bead.design, &bead.acceptance_criteria, &bead.notes])
+}
+
 /// Nanoseconds since the epoch; what is beyond the range of the column counts as its end.
-fn nanoseconds(stamp: &Stamp) -> i64 {
-    i64::try_from(stamp.at.as_nanosecond()).unwrap_or(i64::MAX)
+pub(super) fn nanoseconds(stamp: &Stamp) -> i64 {
+    nanoseconds_of(stamp.at)
 }
 
 /// A bead's fields for the audit.

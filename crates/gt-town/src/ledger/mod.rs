@@ -21,30 +21,42 @@ mod attempts;
 mod beads;
 mod effects;
 mod events;
+mod graph;
+mod holding;
 mod mail;
 mod merge_queue;
 mod moments;
+mod query;
 mod ready;
 mod retention;
 mod rigs;
+mod statistics;
 mod swarms;
 mod usage;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
-pub use beads::{BeadChange, BeadFilter};
+pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
+pub use graph::{Direction, TreeNode};
 pub use mail::{Delivery, Mail, NewMail, Priority};
 pub use merge_queue::{Landing, MergeRequest, Verdict};
 pub use moments::Reactions;
-pub use ready::Blocker;
+pub use ready::{Blocker, ReadyFilter, ReadyOrder};
 pub use rigs::RigRow;
+pub use statistics::{EpicStatus, Statistics};
 pub use swarms::{Swarm, SwarmMember};
 pub use usage::{UsageRow, UsageSums};
 
 /// How long a writer waits for its turn.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How much of the file may be kept in memory, in KiB: what a large import changes. It is taken only as it is needed.
+const CACHE_KIB: i64 = 128 * 1024;
+
+/// How many statements stay prepared: as many as a patrol uses.
+const STATEMENTS_KEPT: usize = 200;
 
 /// Migrations in order; the ledger's schema version is how many of them it has. Append only.
 const MIGRATIONS: &[&str] = &[
@@ -55,6 +67,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/005_moments.sql"),
     include_str!("migrations/006_agents.sql"),
     include_str!("migrations/007_usage.sql"),
+    include_str!("migrations/020_holding.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -176,17 +189,23 @@ impl Ledger {
     ) -> LedgerResult<Self> {
         connection.busy_timeout(patience)?;
         // FULL: what a verb reports as done must survive a power cut.
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let ledger = Self { patience, ..Self::with(connection, path, world, faults) };
         if check_version(&ledger.connection.borrow())? < MIGRATIONS.len() as i64 {
             ledger.migrate()?;
         }
+        ledger.connection.borrow().pragma_update(None, "foreign_keys", true)?;
         Ok(ledger)
     }
 
+    /// Brings an older ledger up to date. Foreign keys are off meanwhile: a migration may make a table anew, and dropping
+    /// the old one must not take with it what points there.
     fn migrate(&self) -> LedgerResult<()> {
         let _turn = self.turn()?;
         let mut connection = self.connection.borrow_mut();
+        connection.pragma_update(None, "foreign_keys", false)?;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Asked again inside: another process may have migrated meanwhile.
         let have = check_version(&transaction)?;
@@ -194,6 +213,8 @@ impl Ledger {
             transaction.execute_batch(migration)?;
             transaction.pragma_update(None, "user_version", at as i64 + 1)?;
         }
+        let now = self.world.clock().now();
+        Tx { view: View { connection: &transaction }, actor: "gt", verb: "migrate", now }.mend_holds()?;
         Ok(transaction.commit()?)
     }
 

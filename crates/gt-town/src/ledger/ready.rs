@@ -1,30 +1,14 @@
-//! What can be worked on now, and what holds the rest back. One query, nothing materialised.
+//! What can be worked on now, and what holds the rest back: each an indexed query, since `wake_ns` is kept (holding.rs).
+
+use std::collections::{HashMap, VecDeque};
 
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::id::BeadId;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{LedgerResult, Tx, View};
-
-/// Beads that are held back: by an open blocker, by open children that they wait for, by a deferred parent, or by a
-/// parent that is itself held back, at any depth. `UNION` makes imported cycles harmless.
-const HELD: &str = "
-    WITH RECURSIVE directly (id) AS (
-        SELECT d.issue_id FROM dependencies d JOIN beads t ON t.id = d.depends_on_id
-        WHERE d.type IN ('blocks', 'merge-blocks', 'conditional-blocks') AND t.status NOT IN ('closed', 'tombstone')
-        UNION
-        SELECT d.issue_id FROM dependencies d
-        JOIN dependencies k ON k.depends_on_id = d.depends_on_id AND k.type = 'parent-child'
-        JOIN beads c ON c.id = k.issue_id
-        WHERE d.type = 'waits-for' AND c.status NOT IN ('closed', 'tombstone')
-        UNION
-        SELECT d.issue_id FROM dependencies d JOIN beads p ON p.id = d.depends_on_id
-        WHERE d.type = 'parent-child' AND (p.status = 'deferred' OR coalesce(p.defer_ns, 0) > :now)
-    ), held (id) AS (
-        SELECT id FROM directly
-        UNION
-        SELECT d.issue_id FROM dependencies d JOIN held h ON d.depends_on_id = h.id WHERE d.type = 'parent-child'
-    )";
+use super::query::Sql;
+use super::{BeadFilter, LedgerResult, Tx, View};
 
 /// Why a bead is not ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,73 +23,129 @@ pub struct Blocker {
     pub kind: DepType,
 }
 
+/// In which order ready beads come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadyOrder {
+    /// By priority, then age.
+    #[default]
+    Priority,
+    /// The oldest first.
+    Oldest,
+    /// Those of the last two days by priority, then the older ones by age.
+    Hybrid,
+}
+
+/// How young a bead is that [`ReadyOrder::Hybrid`] takes by priority.
+const YOUNG: SignedDuration = SignedDuration::from_hours(48);
+
+/// Which ready beads to list.
+#[derive(Clone, Debug, Default)]
+pub struct ReadyFilter {
+    /// What they must be besides; its `order` counts for nothing here, and `all` neither.
+    pub filter: BeadFilter,
+    /// In which order.
+    pub order: ReadyOrder,
+    /// Epics too.
+    pub epics: bool,
+}
+
+/// What a ready bead is. Written as the indexes `beads_ready` and `beads_ready_of` are, so that they are used.
+pub(super) const READY: &str = "b.status = 'open' AND NOT b.pinned AND NOT b.is_template AND NOT b.ephemeral
+    AND b.wake_ns < 9223372036854775807
+    AND b.issue_type NOT IN ('merge-request', 'gate', 'molecule', 'message', 'agent', 'role', 'rig', 'convoy', 'slot',
+                             'event')
+    AND NOT EXISTS (SELECT 1 FROM conditions q WHERE q.key = 'quarantine:' || b.id AND q.cleared_at IS NULL)";
+
 impl View<'_> {
     /// Ready beads by priority, then age; of one prefix where given, at most `limit`.
-    pub fn ready(&self, now: jiff::Timestamp, prefix: Option<&str>, limit: Option<u32>) -> LedgerResult<Vec<Bead>> {
-        let sql = format!(
-            "{HELD} SELECT id FROM beads b
-             WHERE status = 'open' AND NOT pinned AND NOT is_template AND NOT ephemeral
-               AND issue_type NOT IN ('merge-request', 'gate', 'molecule', 'message', 'agent', 'role', 'rig', 'convoy',
-                                      'slot', 'event', 'epic')
-               AND coalesce(defer_ns, 0) <= :now
-               AND id NOT IN (SELECT id FROM held)
-               AND NOT EXISTS (SELECT 1 FROM conditions c
-                               WHERE c.key = 'quarantine:' || b.id AND c.cleared_at IS NULL)
-               AND (:prefix IS NULL OR prefix = :prefix)
-             ORDER BY priority, created_ns, id LIMIT :limit"
-        );
-        let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-        let limit = limit.map_or(-1, i64::from);
-        let params = rusqlite::named_params! { ":now": now, ":prefix": prefix, ":limit": limit };
-        let ids = self.all(&sql, params, |row| Ok(BeadId(row.get(0)?)))?;
-        ids.iter().filter_map(|id| self.bead(id).transpose()).collect()
+    pub fn ready(&self, now: Timestamp, prefix: Option<&str>, limit: Option<u32>) -> LedgerResult<Vec<Bead>> {
+        let filter = BeadFilter { prefix: prefix.map(str::to_owned), limit, ..BeadFilter::default() };
+        self.ready_by(now, &ReadyFilter { filter, ..ReadyFilter::default() })
     }
 
-    /// Whether anything holds a bead back.
-    pub fn is_held(&self, now: jiff::Timestamp, id: &BeadId) -> LedgerResult<bool> {
-        let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-        let params = rusqlite::named_params! { ":now": now, ":id": id.as_str() };
-        let sql = format!("{HELD} SELECT 1 WHERE :id IN (SELECT id FROM held)");
-        Ok(self.one(&sql, params, |_| Ok(()))?.is_some())
+    /// Ready beads as asked for.
+    pub fn ready_by(&self, now: Timestamp, wanted: &ReadyFilter) -> LedgerResult<Vec<Bead>> {
+        self.beads_of(&ready_in_order(now, wanted))
+    }
+
+    /// How SQLite finds ready beads, for a test that it does so by an index alone.
+    #[doc(hidden)]
+    pub fn plan_of_ready(&self, now: Timestamp, wanted: &ReadyFilter) -> LedgerResult<String> {
+        self.plan_of(&ready_in_order(now, wanted))
+    }
+
+    /// How many beads are ready.
+    pub fn count_ready(&self, now: Timestamp, prefix: Option<&str>) -> LedgerResult<u64> {
+        let filter = BeadFilter { prefix: prefix.map(str::to_owned), ..BeadFilter::default() };
+        self.count_of(&ready_sql(now, &ReadyFilter { filter, ..ReadyFilter::default() }))
+    }
+
+    /// Whether a bead is ready.
+    pub fn is_ready(&self, now: Timestamp, id: &BeadId) -> LedgerResult<bool> {
+        let mut sql = Sql::new("b.id = ");
+        sql.bind(id.0.clone());
+        sql.push(" AND b.issue_type != 'epic' AND b.wake_ns <= ");
+        sql.bind(nanoseconds_of(now));
+        sql.push(" AND ");
+        sql.push(READY);
+        Ok(self.count_of(&sql)? > 0)
+    }
+
+    /// Beads that another one holds back, by priority, then age. Those that only time holds back are not among them.
+    pub fn blocked(&self, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
+        self.beads_of(&blocked_in_order(filter))
+    }
+
+    /// As [`Self::plan_of_ready`], of what is blocked.
+    #[doc(hidden)]
+    pub fn plan_of_blocked(&self, filter: &BeadFilter) -> LedgerResult<String> {
+        self.plan_of(&blocked_in_order(filter))
+    }
+
+    /// How many beads another one holds back.
+    pub fn count_blocked(&self) -> LedgerResult<u64> {
+        self.count_of(&Sql::new("b.wake_ns = 9223372036854775807"))
+    }
+
+    /// Whether another bead, or a parent that is put off, holds a bead back.
+    pub fn is_held(&self, now: Timestamp, id: &BeadId) -> LedgerResult<bool> {
+        let sql = "SELECT 1 FROM beads WHERE id = ?1 AND wake_ns > ?2 AND wake_ns > coalesce(defer_ns, 0)";
+        Ok(self.one(sql, (id.as_str(), nanoseconds_of(now)), |_| Ok(()))?.is_some())
     }
 
     /// The open beads that hold a bead back directly: blockers, children it waits for, held or deferred parents.
     pub fn blockers(&self, id: &BeadId) -> LedgerResult<Vec<Blocker>> {
-        self.all(
-            "SELECT t.id, t.title, t.status, d.type FROM dependencies d JOIN beads t ON t.id = d.depends_on_id
-             WHERE d.issue_id = ?1 AND t.status NOT IN ('closed', 'tombstone')
-               AND d.type IN ('blocks', 'merge-blocks', 'conditional-blocks', 'parent-child')
-             UNION
-             SELECT c.id, c.title, c.status, d.type FROM dependencies d
-             JOIN dependencies k ON k.depends_on_id = d.depends_on_id AND k.type = 'parent-child'
-             JOIN beads c ON c.id = k.issue_id
-             WHERE d.issue_id = ?1 AND d.type = 'waits-for' AND c.status NOT IN ('closed', 'tombstone')
-             ORDER BY 1",
-            [id.as_str()],
-            |row| {
-                Ok(Blocker {
-                    id: BeadId(row.get(0)?),
-                    title: row.get(1)?,
-                    status: Status::from(row.get::<_, String>(2)?.as_str()),
-                    kind: DepType::from(row.get::<_, String>(3)?.as_str()),
-                })
-            },
-        )
+        self.all(super::holding::BLOCKERS, [id.as_str()], |row| {
+            Ok(Blocker {
+                id: BeadId(row.get(0)?),
+                title: row.get(1)?,
+                status: Status::from(row.get::<_, String>(2)?.as_str()),
+                kind: DepType::from(row.get::<_, String>(3)?.as_str()),
+            })
+        })
     }
 
-    /// The way from `from` to `to` over edges that hold work back, if there is one: an edge the other way round would
-    /// close a cycle.
+    /// The targets of edges that hold back which are not there. They hold nobody back, and are to be reported.
+    pub fn dangling(&self) -> LedgerResult<Vec<(BeadId, BeadId)>> {
+        let sql = "SELECT d.issue_id, d.depends_on_id FROM dependencies d
+                   WHERE d.holds > 0 AND NOT EXISTS (SELECT 1 FROM beads t WHERE t.id = d.depends_on_id)
+                   ORDER BY 1, 2";
+        self.all(sql, [], |row| Ok((BeadId(row.get(0)?), BeadId(row.get(1)?))))
+    }
+
+    /// A shortest way from `from` to `to` over edges that hold work back, if there is one: an edge the other way round
+    /// would close a cycle.
     pub fn holding_path(&self, from: &BeadId, to: &BeadId) -> LedgerResult<Option<Vec<BeadId>>> {
-        let mut came_from = std::collections::BTreeMap::from([(from.clone(), None)]);
-        let mut next = vec![from.clone()];
-        while let Some(at) = next.pop() {
+        let mut came_from: HashMap<BeadId, Option<BeadId>> = HashMap::from([(from.clone(), None)]);
+        let mut next = VecDeque::from([from.clone()]);
+        while let Some(at) = next.pop_front() {
             if &at == to {
                 return Ok(Some(way_back(&came_from, at)));
             }
             for target in self.holding_targets(&at)? {
                 if !came_from.contains_key(&target) {
                     came_from.insert(target.clone(), Some(at.clone()));
-                    next.push(target);
+                    next.push_back(target);
                 }
             }
         }
@@ -113,16 +153,57 @@ impl View<'_> {
     }
 
     fn holding_targets(&self, id: &BeadId) -> LedgerResult<Vec<BeadId>> {
-        self.all(
-            "SELECT depends_on_id FROM dependencies WHERE issue_id = ?1
-             AND type IN ('blocks', 'merge-blocks', 'conditional-blocks', 'parent-child', 'waits-for')",
-            [id.as_str()],
-            |row| Ok(BeadId(row.get(0)?)),
-        )
+        let sql = "SELECT depends_on_id FROM dependencies WHERE issue_id = ?1 AND holds > 0 ORDER BY position";
+        self.all(sql, [id.as_str()], |row| Ok(BeadId(row.get(0)?)))
     }
 }
 
-fn way_back(came_from: &std::collections::BTreeMap<BeadId, Option<BeadId>>, end: BeadId) -> Vec<BeadId> {
+fn ready_sql(now: Timestamp, wanted: &ReadyFilter) -> Sql {
+    // Named, since nobody tells SQLite that few beads are open.
+    let from = match wanted.filter.prefix {
+        Some(_) => "beads b INDEXED BY beads_ready_of",
+        None => "beads b INDEXED BY beads_ready",
+    };
+    let mut sql = Sql::from(from, READY);
+    sql.push(" AND b.wake_ns <= ");
+    sql.bind(nanoseconds_of(now));
+    if !wanted.epics {
+        sql.push(" AND b.issue_type != 'epic'");
+    }
+    sql.filter(&BeadFilter { all: true, ..wanted.filter.clone() });
+    sql
+}
+
+fn ready_in_order(now: Timestamp, wanted: &ReadyFilter) -> Sql {
+    let mut sql = ready_sql(now, wanted);
+    match wanted.order {
+        ReadyOrder::Priority => sql.push(" ORDER BY b.priority, b.created_ns, b.id"),
+        ReadyOrder::Oldest => sql.push(" ORDER BY b.created_ns, b.id"),
+        ReadyOrder::Hybrid => {
+            let young = nanoseconds_of(now.saturating_sub(YOUNG).unwrap_or(now));
+            sql.push(" ORDER BY CASE WHEN b.created_ns >= ");
+            sql.bind(young);
+            sql.push(" THEN b.priority ELSE 9223372036854775807 END, b.created_ns, b.id");
+        }
+    }
+    sql.limit(wanted.filter.limit, wanted.filter.offset);
+    sql
+}
+
+fn blocked_in_order(filter: &BeadFilter) -> Sql {
+    let mut sql = Sql::from("beads b INDEXED BY beads_blocked", "b.wake_ns = 9223372036854775807");
+    sql.filter(&BeadFilter { all: true, ..filter.clone() });
+    sql.push(" ORDER BY b.priority, b.created_ns, b.id");
+    sql.limit(filter.limit, filter.offset);
+    sql
+}
+
+/// An instant as the `_ns` columns have it.
+pub(super) fn nanoseconds_of(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX })
+}
+
+fn way_back(came_from: &HashMap<BeadId, Option<BeadId>>, end: BeadId) -> Vec<BeadId> {
     let mut way = vec![end];
     while let Some(Some(before)) = way.last().and_then(|at| came_from.get(at)) {
         way.push(before.clone());
@@ -132,8 +213,8 @@ fn way_back(came_from: &std::collections::BTreeMap<BeadId, Option<BeadId>>, end:
 }
 
 impl Tx<'_> {
-    /// Ready beads as of this operation.
-    pub fn ready_now(&self, prefix: Option<&str>) -> LedgerResult<Vec<Bead>> {
-        self.ready(self.now(), prefix, None)
+    /// Ready beads as of this operation, at most `limit`.
+    pub fn ready_now(&self, prefix: Option<&str>, limit: Option<u32>) -> LedgerResult<Vec<Bead>> {
+        self.ready(self.now(), prefix, limit)
     }
 }

@@ -1,4 +1,6 @@
 //! The engine from outside.
 
+mod beads;
 mod ignorance;
+mod ledger;
 mod repo_contract;

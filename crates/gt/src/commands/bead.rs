@@ -3,9 +3,10 @@
 use gt_model::bead::{Bead, BeadType, DepType, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl;
+use gt_town::Error;
 use gt_town::beads::{self, NewBead};
 use gt_town::ledger::{BeadChange, BeadFilter};
-use gt_town::{Error, port};
+use gt_town::port::{self, ExportFilter};
 use serde_json::Value;
 
 use super::{Context, text_or_stdin};
@@ -27,6 +28,7 @@ pub fn run(verb: BeadVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
                 issue_type: issue_type.map(|word| BeadType::from(word.as_str())),
                 labels,
                 dependencies: dependencies(context, &deps)?,
+                ..NewBead::default()
             };
             let bead = beads::create(&context.town, &context.caller, &new)?;
             changed(&bead, "made", console)
@@ -41,6 +43,7 @@ pub fn run(verb: BeadVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
                 prefix: prefix_of(context, rig.as_deref())?,
                 all,
                 limit,
+                ..BeadFilter::default()
             };
             let mut found = context.town.ledger.read(|view| view.beads(&filter).map_err(Error::from))?;
             if !all && filter.issue_type.is_none() {
@@ -66,7 +69,8 @@ pub fn run(verb: BeadVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
         BeadVerb::Import { file, salvage } => import(context, &file, salvage, console),
         BeadVerb::Export { rig } => {
             let prefix = prefix_of(context, rig.as_deref())?;
-            let text = context.town.ledger.read(|view| port::export(view, prefix.as_deref()))?;
+            let what = ExportFilter { prefixes: prefix.into_iter().collect(), wisps: false };
+            let text = context.town.ledger.read(|view| port::export(view, &what))?;
             console.out().write_all(text.as_bytes())?;
             Ok(0)
         }
@@ -191,6 +195,7 @@ fn update(verb: BeadVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
         assignee: assignee.map(|name| if name.is_empty() { None } else { Some(name) }),
         add_labels: add_label,
         remove_labels: remove_label,
+        ..BeadChange::default()
     };
     let id = context.town.ledger.read(|view| beads::resolve(view, &id))?;
     let bead = beads::update(&context.town, &context.caller, &id, &change)?;

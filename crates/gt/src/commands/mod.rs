@@ -25,7 +25,7 @@ mod keep;
 mod look;
 mod mail;
 mod mayor;
-mod moment;
+pub(crate) mod moment;
 mod queue;
 mod rig;
 mod session;

@@ -1,5 +1,6 @@
 //! What clients' hooks call: it must be quick, and never break the client.
 
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -13,6 +14,18 @@ use crate::Process;
 use crate::cli::Global;
 use crate::console::Console;
 use crate::error::{CliError, CliResult};
+
+/// The moment and the client, if these arguments are one of the two calls that we write into clients' settings.
+pub fn words(args: &[OsString]) -> Option<(Moment, Client)> {
+    let words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
+    let (moment, client) = match words.as_slice() {
+        ["moment", moment, "--client", client] | ["prime", "--moment", moment, "--client", client] => {
+            (*moment, *client)
+        }
+        _ => return None,
+    };
+    Some((Moment::parse(moment)?, Client::parse(client)?))
+}
 
 /// `gt moment …`, and `gt prime --moment start`. Whatever goes wrong: exit code 0, no output, a line in `logs/hooks.log`.
 /// Outside of a town, or without an identity, it is nobody's and says nothing at all.

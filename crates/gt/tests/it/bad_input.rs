@@ -130,7 +130,7 @@ fn what_the_state_of_things_forbids() {
         "gates list",
     );
     for verb in [&["hook"][..], &["done"], &["step", "done"]] {
-        still.check(verb, REFUSED, "overseer has no hook", "this verb is for agents");
+        still.check(verb, REFUSED, "overseer has no hook", "this verb is for polecats");
     }
     still.check(&["bead", "create", "  "], USAGE, "the title is empty", "one line");
     still.check(&["bead", "create", "two\nlines"], USAGE, "a title is one line", "one line");

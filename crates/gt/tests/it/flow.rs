@@ -62,7 +62,19 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     assert_eq!(added["rig"]["proof"]["gates"][0]["passed"], true);
     town.play_in_rig(RIG);
     town.script(WORK);
-    insta::assert_snapshot!(shape(&town.json(&["rig", "list"])), @"{schema: gt.rigs/1, rigs: [{name: text, remote: text, trunk: text, landing: text, gates: [text]}]}");
+    insta::assert_snapshot!(shape(&town.json(&["rig", "list"])), @r"
+    {
+      schema: gt.rigs/1
+      rigs: [{
+        name: text
+        remote: text
+        trunk: text
+        landing: text
+        gates: [text]
+        agents: {kind: text, mode: text, why: text}
+      }]
+    }
+    ");
     insta::assert_snapshot!(shape(&town.json(&["rig", "gates", "list"])), @"{schema: gt.gates/1, gates: [{name: text, run: text}]}");
     insta::assert_snapshot!(shape(&town.json(&["rig", "gates", "run"])), @r"
     {
@@ -377,8 +389,10 @@ fn mail_tells(town: &Town, convoy: &str) {
         to: text
         subject: text
         body: text
+        priority: text
         sent_at: text
         delivered_at: null
+        delivered_by: null
         read_at: null
         acted_at: null
       }
@@ -405,10 +419,19 @@ fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
       status: {
         deacon: bool
         needs_you: []
-        rigs: [{name: text, remote: text, trunk: text, landing: text, gates: [text]}]
+        rigs: [{
+          name: text
+          remote: text
+          trunk: text
+          landing: text
+          gates: [text]
+          agents: {kind: text, mode: text, why: text}
+        }]
+        agents: []
         workers: [{worker: text, bead: text, title: text, attempt: number, incarnation: number, doing: text}]
         queue: []
         ready: number
+        hooks: null
       }
     }
     ");

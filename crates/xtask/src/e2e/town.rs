@@ -81,7 +81,8 @@ impl TownStage {
         let fake = FakeModel::start(polecat_after(rules)?, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let home = folder.join("home");
         // A worktree is trusted by the folder of its repository, whatever is above it.
-        client::seed(&home, &[&folder.join("town").join(RIG).join(".repo.git")])?;
+        let root = folder.join("town");
+        client::seed(&home, &[&root.join(RIG).join(".repo.git"), &root.join("mayor")])?;
         let mut env = client::environment(&home, &fake.url(), Account::Plan);
         // A key that a person happens to have must not pay: it is not passed to workers.
         let (name, key) = Account::Key.variable();
@@ -305,7 +306,7 @@ pub fn polecat_after(rules: &Value) -> Result<Script, String> {
 fn polecat() -> Vec<Value> {
     let bash = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}]);
     // A shell's way of one change that nobody else makes. Done again, it changes nothing.
-    let implement = "bead=$(gt hook --json | grep -o '\"id\": *\"ap-t[0-9]*' | head -n 1 | grep -o 'ap-.*'); \
+    let implement = "bead=$(gt hook --json | grep -o '\"id\": *\"ap-[a-z0-9]*' | head -n 1 | grep -o 'ap-.*'); \
                      echo work >$bead.txt; git add . && (git diff --cached --quiet || git commit -qm \"Do $bead\"); \
                      gt step done implement";
     let review = "gt rig fetch; git rebase -q origin/main; gt step done {{step}}";

@@ -1,0 +1,396 @@
+//! Three-way merge of ledgers, field by field: two towns that changed the same beads apart from each other end with the
+//! same ledger, whoever merges first.
+//!
+//! The side that changed a field wins. Where both did, the one whose bead was updated later wins, and a tie goes by the
+//! values' own order, so that `merge(base, a, b)` and `merge(base, b, a)` are equal. What lost is told, never just gone.
+
+mod list;
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::bead::{Bead, Comment, Dependency, Rest, Stamp, Status};
+use crate::id::BeadId;
+use crate::jsonl::{self, Record};
+use list::{Removal, merge_lists};
+
+/// What comes of a merge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// The merged ledger: records of other kinds first, then the beads by id in byte order.
+    pub records: Vec<Record>,
+    /// What one side said and the merged ledger does not, by bead.
+    pub losses: Vec<Loss>,
+}
+
+/// Something that one side said and the merged bead does not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Loss {
+    /// Which bead.
+    pub bead: BeadId,
+    /// Which key of it; [`DELETION`] where one side deleted what the other changed.
+    pub key: String,
+    /// What the merged bead says.
+    pub kept: String,
+    /// What it does not say any more.
+    pub lost: String,
+}
+
+/// The key of a [`Loss`] that is a deletion.
+pub const DELETION: &str = "(deletion)";
+
+/// Keys that only a deleted bead has.
+const TOMBSTONE_KEYS: &[&str] = &["deleted_at", "deleted_by", "delete_reason", "original_type"];
+
+/// Merges two ledgers that both came from `base`. An id that occurs twice on a side is merged with itself first.
+pub fn merge(base: &[Record], ours: &[Record], theirs: &[Record]) -> Merged {
+    let mut losses = Vec::new();
+    let [base_beads, our_beads, their_beads] = [base, ours, theirs].map(|side| beads_by_id(side, &mut losses));
+    let mut ids: Vec<&BeadId> = our_beads.keys().chain(their_beads.keys()).copied().collect();
+    ids.sort();
+    ids.dedup();
+    let others = [base, ours, theirs].map(other_lines);
+    let others = merge_lists(&others, |line| line.clone(), Removal::Counts, |_, _, line| line.clone());
+    let mut records: Vec<Record> = others.into_iter().map(|line| Record::Other { line }).collect();
+    for id in ids {
+        let base = base_beads.get(id);
+        let (bead, lost) = merge_bead(base, our_beads.get(id), their_beads.get(id));
+        records.extend(bead.map(|bead| Record::Bead(Box::new(bead))));
+        losses.extend(lost);
+    }
+    losses.sort();
+    losses.dedup();
+    Merged { records, losses }
+}
+
+fn beads_by_id<'a>(side: &'a [Record], losses: &mut Vec<Loss>) -> BTreeMap<&'a BeadId, Bead> {
+    let mut beads: BTreeMap<&BeadId, Bead> = BTreeMap::new();
+    for record in side {
+        let Record::Bead(bead) = record else { continue };
+        let (merged, lost) = merge_bead(None, beads.get(&bead.id), Some(bead));
+        losses.extend(lost);
+        beads.extend(merged.map(|merged| (&bead.id, merged)));
+    }
+    beads
+}
+
+fn other_lines(side: &[Record]) -> Vec<String> {
+    let line = |record: &Record| match record {
+        Record::Other { line } => Some(line.clone()),
+        Record::Bead(_) => None,
+    };
+    side.iter().filter_map(line).collect()
+}
+
+/// Merges one bead that both sides have from `base`; a side without it deleted it, or never had it.
+pub fn merge_bead(base: Option<&Bead>, ours: Option<&Bead>, theirs: Option<&Bead>) -> (Option<Bead>, Vec<Loss>) {
+    match (base, ours, theirs) {
+        (_, None, None) => (None, Vec::new()),
+        (None, Some(only), None) | (None, None, Some(only)) => (Some(only.clone()), Vec::new()),
+        (Some(base), Some(left), None) | (Some(base), None, Some(left)) if left == base => (None, Vec::new()),
+        (Some(_), Some(left), None) | (Some(_), None, Some(left)) => {
+            (Some(left.clone()), vec![deletion_lost(left, "gone")])
+        }
+        (_, Some(ours), Some(theirs)) if ours == theirs => (Some(ours.clone()), Vec::new()),
+        (Some(base), Some(ours), Some(theirs)) if ours == base => (Some(keeping_remarks(theirs, ours)), Vec::new()),
+        (Some(base), Some(ours), Some(theirs)) if theirs == base => (Some(keeping_remarks(ours, theirs)), Vec::new()),
+        (base, Some(ours), Some(theirs)) => {
+            let (bead, losses) = merge_changed(base, ours, theirs);
+            (Some(bead), losses)
+        }
+    }
+}
+
+/// The `newer` bead with the remarks that only `older` has: a remark is never lost, whoever dropped it.
+fn keeping_remarks(newer: &Bead, older: &Bead) -> Bead {
+    let lists = [older.comments.clone(), older.comments.clone(), newer.comments.clone()];
+    Bead { comments: merge_comments(&lists), ..newer.clone() }
+}
+
+fn deletion_lost(kept: &Bead, how: &str) -> Loss {
+    let (bead, kept) = (kept.id.clone(), kept.status.to_string());
+    Loss { bead, key: DELETION.to_owned(), kept, lost: how.to_owned() }
+}
+
+/// Merges two sides of which each changed something.
+fn merge_changed(base: Option<&Bead>, ours: &Bead, theirs: &Bead) -> (Bead, Vec<Loss>) {
+    let is_deleted = |bead: &Bead| bead.status == Status::Tombstone;
+    match (is_deleted(ours), is_deleted(theirs)) {
+        (true, false) => undelete(base, theirs, ours),
+        (false, true) => undelete(base, ours, theirs),
+        _ => Sides::new(base, ours, theirs).merge(),
+    }
+}
+
+/// An edit beats a deletion. Without a common base nobody can say which came after which but by the time.
+fn undelete(base: Option<&Bead>, live: &Bead, deleted: &Bead) -> (Bead, Vec<Loss>) {
+    if base.is_none() && deleted.updated_at.at >= live.updated_at.at {
+        let (bead, mut losses) = Sides::new(None, deleted, &in_state_of(deleted, live)).merge();
+        let (kept, lost) = (Status::Tombstone.to_string(), live.status.to_string());
+        losses.push(Loss { kept, lost, ..deletion_lost(live, "") });
+        return (bead, losses);
+    }
+    // What the deletion changed besides is taken, what says that it is one is not.
+    let mut rest = deleted.rest.clone();
+    rest.retain(|(key, _)| !TOMBSTONE_KEYS.contains(&key.as_str()));
+    rest.extend(live.rest.iter().filter(|(key, _)| TOMBSTONE_KEYS.contains(&key.as_str())).cloned());
+    jsonl::order_rest(&mut rest, jsonl::KEYS);
+    let revived = Bead { rest, ..in_state_of(live, deleted) };
+    let (bead, mut losses) = Sides::new(base, live, &revived).merge();
+    losses.push(deletion_lost(&bead, Status::Tombstone.as_str()));
+    (bead, losses)
+}
+
+/// The other bead as if it were in the state that `bead` is in.
+fn in_state_of(bead: &Bead, other: &Bead) -> Bead {
+    let (status, closed_at, close_reason) = state_of(bead);
+    Bead { status, closed_at, close_reason, issue_type: bead.issue_type.clone(), ..other.clone() }
+}
+
+/// The sides of one bead.
+struct Sides<'a> {
+    base: Option<&'a Bead>,
+    ours: &'a Bead,
+    theirs: &'a Bead,
+    /// How our time of change is to theirs.
+    age: Ordering,
+    losses: Vec<Loss>,
+}
+
+impl<'a> Sides<'a> {
+    fn new(base: Option<&'a Bead>, ours: &'a Bead, theirs: &'a Bead) -> Self {
+        Self { base, ours, theirs, age: ours.updated_at.at.cmp(&theirs.updated_at.at), losses: Vec::new() }
+    }
+
+    fn merge(mut self) -> (Bead, Vec<Loss>) {
+        let (status, closed_at, close_reason) = self.state();
+        let bead = Bead {
+            id: self.ours.id.clone(),
+            title: self.field("title", |bead| bead.title.clone()),
+            description: self.field("description", |bead| bead.description.clone()),
+            design: self.field("design", |bead| bead.design.clone()),
+            acceptance_criteria: self.field("acceptance_criteria", |bead| bead.acceptance_criteria.clone()),
+            notes: self.notes(),
+            status,
+            priority: self.field("priority", |bead| bead.priority),
+            issue_type: self.field("issue_type", |bead| bead.issue_type.clone()),
+            assignee: self.field("assignee", |bead| bead.assignee.clone()),
+            created_at: self.field("created_at", |bead| bead.created_at.clone()),
+            created_by: self.field("created_by", |bead| bead.created_by.clone()),
+            updated_at: later(&self.ours.updated_at, &self.theirs.updated_at).clone(),
+            closed_at,
+            close_reason,
+            defer_until: self.field("defer_until", |bead| bead.defer_until.clone()),
+            pinned: self.field("pinned", |bead| bead.pinned),
+            is_template: self.field("is_template", |bead| bead.is_template),
+            ephemeral: self.field("ephemeral", |bead| bead.ephemeral),
+            labels: merge_lists(&self.each(|b| &b.labels), Clone::clone, Removal::Counts, |_, _, label| label.clone()),
+            dependencies: self.dependencies(),
+            comments: merge_comments(&self.each(|bead| &bead.comments)),
+            rest: self.rest(),
+        };
+        (bead, self.losses)
+    }
+
+    /// A list on base, our and their side.
+    fn each<T: Clone>(&self, list: impl Fn(&Bead) -> &Vec<T>) -> [Vec<T>; 3] {
+        [
+            self.base.map(|base| list(base).clone()).unwrap_or_default(),
+            list(self.ours).clone(),
+            list(self.theirs).clone(),
+        ]
+    }
+
+    /// A field that has one value.
+    fn field<T: Value>(&mut self, key: &str, of: impl Fn(&Bead) -> T) -> T {
+        self.value(key, self.base.map(&of).as_ref(), of(self.ours), of(self.theirs))
+    }
+
+    fn value<T: Value>(&mut self, key: &str, base: Option<&T>, ours: T, theirs: T) -> T {
+        if ours == theirs || base == Some(&theirs) {
+            return ours;
+        }
+        if base == Some(&ours) {
+            return theirs;
+        }
+        let order = self.age.then_with(|| ours.shown().cmp(&theirs.shown()));
+        let (kept, lost) = if order == Ordering::Less { (theirs, ours) } else { (ours, theirs) };
+        self.lose(key, &kept.shown(), &lost.shown());
+        kept
+    }
+
+    fn lose(&mut self, key: &str, kept: &str, lost: &str) {
+        let bead = self.ours.id.clone();
+        self.losses.push(Loss { bead, key: key.to_owned(), kept: kept.to_owned(), lost: lost.to_owned() });
+    }
+
+    /// Status, and with it when and why it was closed. Closed beats what is open, unless that was opened again later.
+    fn state(&mut self) -> State {
+        let base = self.base.map(state_of);
+        let (ours, theirs) = (state_of(self.ours), state_of(self.theirs));
+        let is_closed = |state: &State| state.0 == Status::Closed;
+        let both_changed = ours != theirs && base.as_ref() != Some(&ours) && base.as_ref() != Some(&theirs);
+        let reopened = base.as_ref().is_some_and(is_closed);
+        if both_changed && is_closed(&ours) != is_closed(&theirs) && (!reopened || self.age == Ordering::Equal) {
+            let (kept, lost) = if is_closed(&ours) { (ours, theirs) } else { (theirs, ours) };
+            self.lose("status", &kept.shown(), &lost.shown());
+            return kept;
+        }
+        self.value("status", base.as_ref(), ours, theirs)
+    }
+
+    fn notes(&mut self) -> String {
+        let base = self.base.map_or("", |base| base.notes.as_str());
+        let (ours, theirs) = (&self.ours.notes, &self.theirs.notes);
+        if ours == theirs || base == theirs {
+            return ours.clone();
+        }
+        if base == ours {
+            return theirs.clone();
+        }
+        joined(base, ours, theirs)
+    }
+
+    fn dependencies(&mut self) -> Vec<Dependency> {
+        let lists = self.each(|bead| &bead.dependencies);
+        let key = |dep: &Dependency| (dep.issue_id.clone(), dep.depends_on_id.clone(), dep.kind.as_str().to_owned());
+        merge_lists(&lists, key, Removal::Counts, |base, ours, theirs| Dependency {
+            created_at: self.value(
+                "dependencies",
+                base.map(|base| &base.created_at),
+                ours.created_at.clone(),
+                theirs.created_at.clone(),
+            ),
+            rest: self.merge_rest(
+                "dependencies.",
+                jsonl::DEPENDENCY_KEYS,
+                base.map(|base| &base.rest),
+                &ours.rest,
+                &theirs.rest,
+            ),
+            ..ours.clone()
+        })
+    }
+
+    fn rest(&mut self) -> Rest {
+        let base = self.base.map(|base| &base.rest);
+        self.merge_rest("", jsonl::KEYS, base, &self.ours.rest, &self.theirs.rest)
+    }
+
+    fn merge_rest(&mut self, path: &str, known: &[&str], base: Option<&Rest>, ours: &Rest, theirs: &Rest) -> Rest {
+        let lists = [base.cloned().unwrap_or_default(), ours.clone(), theirs.clone()];
+        let mut rest = merge_lists(
+            &lists,
+            |(key, _)| key.clone(),
+            Removal::Counts,
+            |base, (key, ours), (_, theirs)| {
+                let raw = self.value(&format!("{path}{key}"), base.map(|(_, raw)| raw), ours.clone(), theirs.clone());
+                (key.clone(), raw)
+            },
+        );
+        jsonl::order_rest(&mut rest, known);
+        rest
+    }
+}
+
+/// A value that a field can have.
+trait Value: PartialEq {
+    /// The value as text: what a loss shows, and what a tie is decided by.
+    fn shown(&self) -> String;
+}
+
+impl Value for String {
+    fn shown(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for i64 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for bool {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Stamp {
+    fn shown(&self) -> String {
+        self.text.clone()
+    }
+}
+
+impl Value for crate::bead::BeadType {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    fn shown(&self) -> String {
+        self.as_ref().map(Value::shown).unwrap_or_default()
+    }
+}
+
+/// Status, when it was closed, and why.
+type State = (Status, Option<Stamp>, Option<String>);
+
+impl Value for State {
+    fn shown(&self) -> String {
+        let parts = [self.0.to_string(), self.1.shown(), self.2.shown()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn state_of(bead: &Bead) -> State {
+    (bead.status.clone(), bead.closed_at.clone(), bead.close_reason.clone())
+}
+
+fn later<'a>(one: &'a Stamp, other: &'a Stamp) -> &'a Stamp {
+    let order = one.at.cmp(&other.at).then_with(|| one.text.cmp(&other.text));
+    if order == Ordering::Less { other } else { one }
+}
+
+/// Both sides' notes. Where both went on from the base, what each added follows it.
+fn joined(base: &str, one: &str, other: &str) -> String {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    if first.contains(second) {
+        return first.to_owned();
+    }
+    if second.contains(first) {
+        return second.to_owned();
+    }
+    match (first.strip_prefix(base), second.strip_prefix(base)) {
+        (Some(_), Some(added)) if !base.is_empty() => join(first, added),
+        _ => join(first, second),
+    }
+}
+
+fn join(one: &str, other: &str) -> String {
+    format!("{}\n\n{}", one.trim_end_matches('\n'), other.trim_start_matches('\n'))
+}
+
+/// Remarks are known by who said what when; none of either side is ever lost.
+fn merge_comments(lists: &[Vec<Comment>; 3]) -> Vec<Comment> {
+    let when = |comment: &Comment| Stamp::parse(&comment.created_at).ok().map(|stamp| stamp.at);
+    let written = |comment: &Comment| if when(comment).is_some() { String::new() } else { comment.created_at.clone() };
+    let key = |comment: &Comment| (when(comment), written(comment), comment.author.clone(), comment.text.clone());
+    merge_lists(lists, key, Removal::Undone, |base, ours, theirs| {
+        if base == Some(theirs) || (base != Some(ours) && shown(ours) >= shown(theirs)) {
+            ours.clone()
+        } else {
+            theirs.clone()
+        }
+    })
+}
+
+/// What of a remark is not its identity.
+fn shown(comment: &Comment) -> (&str, &str, &Rest) {
+    (&comment.id, &comment.created_at, &comment.rest)
+}
+
+#[cfg(test)]
+mod tests;

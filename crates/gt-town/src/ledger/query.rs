@@ -1,0 +1,273 @@
+//! Conditions on beads as SQL. What people typed only ever becomes a bound parameter.
+
+use gt_model::bead::{BeadType, Status};
+use gt_model::query::{Expr, Field, Op, Query, Test, Value};
+use rusqlite::types::Value as Param;
+
+use super::BeadFilter;
+use super::ready::{READY, nanoseconds_of};
+
+/// A condition on `beads b` with what follows it, and its parameters.
+#[derive(Clone, Debug)]
+pub(super) struct Sql {
+    from: &'static str,
+    condition: String,
+    params: Vec<Param>,
+}
+
+impl Sql {
+    pub(super) fn new(condition: &str) -> Self {
+        Self::from("beads b", condition)
+    }
+
+    /// A condition on what comes from elsewhere too, or through a certain index.
+    pub(super) fn from(from: &'static str, condition: &str) -> Self {
+        Self { from, condition: condition.to_owned(), params: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, sql: &str) {
+        self.condition.push_str(sql);
+    }
+
+    /// Adds a parameter, and its place.
+    pub(super) fn bind(&mut self, value: impl Into<Param>) {
+        self.condition.push('?');
+        self.params.push(value.into());
+    }
+
+    /// The whole statement and its parameters.
+    pub(super) fn select(&self, columns: &str) -> (String, Vec<Param>) {
+        (format!("SELECT {columns} FROM {} WHERE {}", self.from, self.condition), self.params.clone())
+    }
+
+    /// Adds `(?, ?, …)`.
+    pub(super) fn list(&mut self, values: &[String]) {
+        self.push("(");
+        for (at, value) in values.iter().enumerate() {
+            self.push(if at == 0 { "" } else { ", " });
+            self.bind(value.clone());
+        }
+        self.push(")");
+    }
+
+    pub(super) fn limit(&mut self, limit: Option<u32>, offset: u32) {
+        if limit.is_some() || offset > 0 {
+            self.push(" LIMIT ");
+            self.bind(limit.map_or(-1, i64::from));
+            self.push(" OFFSET ");
+            self.bind(i64::from(offset));
+        }
+    }
+
+    /// Adds what a filter demands, but for order and limit.
+    pub(super) fn filter(&mut self, filter: &BeadFilter) {
+        let is = [
+            (" AND b.status = ", filter.status.as_ref().map(Status::as_str)),
+            (" AND b.issue_type = ", filter.issue_type.as_ref().map(BeadType::as_str)),
+            (" AND b.assignee = ", filter.assignee.as_deref()),
+            (" AND b.prefix = ", filter.prefix.as_deref()),
+        ];
+        for (sql, value) in is.into_iter().filter_map(|(sql, value)| Some((sql, value?))) {
+            self.push(sql);
+            self.bind(value.to_owned());
+        }
+        if let Some(label) = &filter.label {
+            self.push(" AND EXISTS (SELECT 1 FROM labels p WHERE p.issue_id = b.id AND p.label = ");
+            self.bind(label.clone());
+            self.push(")");
+        }
+        if !filter.all && filter.status.is_none() {
+            self.push(" AND b.status NOT IN ('closed', 'tombstone')");
+        }
+        if let Some(query) = &filter.query {
+            self.push(" AND ");
+            self.query(query);
+        }
+    }
+
+    fn query(&mut self, query: &Query) {
+        self.expr(&query.expr, nanoseconds_of(query.now));
+    }
+
+    fn expr(&mut self, expr: &Expr, now: i64) {
+        match expr {
+            Expr::And(parts) => self.parts(parts, " AND ", now),
+            Expr::Or(parts) => self.parts(parts, " OR ", now),
+            Expr::Not(part) => {
+                self.push("(NOT ");
+                self.expr(part, now);
+                self.push(")");
+            }
+            Expr::Text(text) => self.text(text),
+            Expr::Test(test) => self.test(test, now),
+        }
+    }
+
+    fn parts(&mut self, parts: &[Expr], between: &str, now: i64) {
+        self.push("(");
+        for (at, part) in parts.iter().enumerate() {
+            self.push(if at == 0 { "" } else { between });
+            self.expr(part, now);
+        }
+        self.push(")");
+    }
+
+    /// Adds that the bead's texts have these words, or hold the text where there is no word in it.
+    pub(super) fn text(&mut self, text: &str) {
+        if let Some(words) = match_words(text) {
+            self.push("b.n IN (SELECT rowid FROM bead_text WHERE bead_text MATCH ");
+            self.bind(words);
+            self.push(")");
+            return;
+        }
+        self.push("(b.title || char(10) || b.description LIKE ");
+        self.bind(holding(text));
+        self.push(" ESCAPE '\\')");
+    }
+
+    fn test(&mut self, test: &Test, now: i64) {
+        match test.field {
+            Field::Label => self.listed(test, "labels p", "p.label"),
+            Field::DependsOn => self.listed(test, "dependencies p", "p.depends_on_id"),
+            Field::Parent => self.listed(test, "(SELECT * FROM dependencies WHERE holds = 5) p", "p.depends_on_id"),
+            Field::Comment => self.listed(test, "comments p", "p.text"),
+            Field::Ready | Field::Blocked | Field::Pinned | Field::Template | Field::Ephemeral => self.flag(test, now),
+            field => self.column(test, column(field)),
+        }
+    }
+
+    /// Tests something of which a bead has several.
+    fn listed(&mut self, test: &Test, table: &str, column: &str) {
+        let wants_none = matches!((test.op, &test.value), (Op::IsNot, Value::Texts(_)) | (Op::Is, Value::Nothing));
+        self.push(if wants_none { "(NOT EXISTS" } else { "(EXISTS" });
+        self.push(&format!(" (SELECT 1 FROM {table} WHERE p.issue_id = b.id"));
+        if let Value::Texts(texts) = &test.value {
+            self.push(" AND ");
+            match test.op {
+                Op::Holds => self.holds(column, &texts[0]),
+                _ => self.among(column, texts),
+            }
+        }
+        self.push("))");
+    }
+
+    fn among(&mut self, column: &str, texts: &[String]) {
+        self.push(column);
+        self.push(" IN ");
+        self.list(texts);
+    }
+
+    fn holds(&mut self, column: &str, text: &str) {
+        self.push(column);
+        self.push(" LIKE ");
+        self.bind(holding(text));
+        self.push(" ESCAPE '\\'");
+    }
+
+    fn flag(&mut self, test: &Test, now: i64) {
+        let wanted = (test.value == Value::Flag(true)) == (test.op == Op::Is);
+        self.push(if wanted { "(" } else { "(NOT " });
+        match test.field {
+            Field::Ready => {
+                self.push("(b.issue_type != 'epic' AND b.wake_ns <= ");
+                self.bind(now);
+                self.push(&format!(" AND {READY})"));
+            }
+            Field::Blocked => self.push("(b.wake_ns = 9223372036854775807)"),
+            Field::Pinned => self.push("b.pinned"),
+            Field::Template => self.push("b.is_template"),
+            _ => self.push("b.ephemeral"),
+        }
+        self.push(")");
+    }
+
+    /// Tests a column. Where nothing is there, only `!=` holds.
+    fn column(&mut self, test: &Test, column: &str) {
+        self.push(if test.op == Op::IsNot { "(NOT coalesce(" } else { "coalesce((" });
+        match &test.value {
+            Value::Nothing => self.push(&format!("coalesce({column}, '') = ''")),
+            Value::Texts(texts) if test.op == Op::Holds => self.holds(column, &texts[0]),
+            // An empty text is as good as none.
+            Value::Texts(texts) => self.among(&format!("coalesce({column}, '')"), texts),
+            Value::Numbers(numbers) => self.numbers(test.op, column, numbers),
+            Value::Time(from, to) => self.time(test.op, column, nanoseconds_of(*from), nanoseconds_of(*to)),
+            Value::Flag(_) => self.push("0"),
+        }
+        self.push(if test.op == Op::IsNot { ", 0))" } else { "), 0)" });
+    }
+
+    fn numbers(&mut self, op: Op, column: &str, numbers: &[i64]) {
+        let sign = match op {
+            Op::Less => " < ",
+            Op::AtMost => " <= ",
+            Op::More => " > ",
+            Op::AtLeast => " >= ",
+            Op::Is | Op::IsNot | Op::Holds => " = ",
+        };
+        for (at, number) in numbers.iter().enumerate() {
+            self.push(if at == 0 { "(" } else { " OR " });
+            self.push(column);
+            self.push(sign);
+            self.bind(*number);
+        }
+        self.push(")");
+    }
+
+    fn time(&mut self, op: Op, column: &str, from: i64, to: i64) {
+        match op {
+            Op::Less => self.side(column, " < ", from),
+            Op::AtMost => self.side(column, " < ", to),
+            Op::More => self.side(column, " >= ", to),
+            Op::AtLeast => self.side(column, " >= ", from),
+            Op::Is | Op::IsNot | Op::Holds => {
+                self.side(column, " >= ", from);
+                self.push(" AND ");
+                self.side(column, " < ", to);
+            }
+        }
+    }
+
+    fn side(&mut self, column: &str, sign: &str, at: i64) {
+        self.push(column);
+        self.push(sign);
+        self.bind(at);
+    }
+}
+
+/// The column, or the expression, of a field that has one value.
+fn column(field: Field) -> &'static str {
+    match field {
+        Field::Id => "b.id",
+        Field::Prefix => "b.prefix",
+        Field::Title => "b.title",
+        Field::Description => "b.description",
+        Field::Design => "b.design",
+        Field::Acceptance => "b.acceptance_criteria",
+        Field::Notes => "b.notes",
+        Field::Status => "b.status",
+        Field::Type => "b.issue_type",
+        Field::Assignee => "b.assignee",
+        Field::CreatedBy => "b.created_by",
+        Field::CloseReason => "b.close_reason",
+        Field::Priority => "b.priority",
+        Field::Created => "b.created_ns",
+        Field::Updated => "b.updated_ns",
+        Field::Closed => "b.closed_ns",
+        Field::Deferred => "b.defer_ns",
+        // A key without a column: its JSON text, read.
+        _ => "(SELECT r.value ->> 1 ->> '$' FROM json_each(b.rest) r WHERE r.value ->> 0 = 'owner' LIMIT 1)",
+    }
+}
+
+/// The pattern of texts that hold `text`.
+fn holding(text: &str) -> String {
+    format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+}
+
+/// What the index of words is asked for `text`: all its words, of which the beginnings are enough. `None`: it has no
+/// word.
+pub(super) fn match_words(text: &str) -> Option<String> {
+    let has_word = |part: &&str| part.chars().any(char::is_alphanumeric);
+    let words = text.split_whitespace().filter(has_word).map(|word| format!("\"{}\"*", word.replace(['"', '\0'], " ")));
+    Some(words.collect::<Vec<_>>().join(" ")).filter(|words| !words.is_empty())
+}

@@ -1,0 +1,528 @@
+//! The ledger of beads: what is ready and why not, search and queries, import and export.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Stamp, Status};
+use gt_model::id::BeadId;
+use gt_model::jsonl::{self, Record};
+use gt_model::query;
+use gt_testkit::ledger::{Shape, jsonl as made_up};
+use gt_testkit::sim::SimWorld;
+use gt_town::Error;
+use gt_town::ledger::{BeadFilter, Direction, Ledger, LedgerError, LedgerResult, ReadyFilter, ReadyOrder, View};
+use gt_town::port::{self, ExportFilter};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const FIXTURES: [&str; 3] = [
+    include_str!("../../../gt-model/tests/data/beads.jsonl"),
+    include_str!("../../../gt-model/tests/data/gastown.jsonl"),
+    include_str!("../../../gt-model/tests/data/conflict-markers.jsonl"),
+];
+
+fn ledger() -> Ledger {
+    Ledger::in_memory(Arc::new(SimWorld::new())).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn now() -> Timestamp {
+    at("2026-06-01T00:00:00Z")
+}
+
+fn read<T>(ledger: &Ledger, question: impl FnOnce(&View<'_>) -> LedgerResult<T>) -> T {
+    ledger.read(question).unwrap()
+}
+
+/// A bead with these edges.
+fn bead(id: &str, edges: &[(DepType, &str)]) -> Bead {
+    let edge = |(kind, to): &(DepType, &str)| Dependency {
+        issue_id: id.into(),
+        depends_on_id: (*to).into(),
+        kind: kind.clone(),
+        created_at: None,
+        rest: Rest::new(),
+    };
+    let dependencies = edges.iter().map(edge).collect();
+    Bead { dependencies, ..Bead::new(id.into(), id, at("2026-01-01T00:00:00Z")) }
+}
+
+fn with(beads: &[Bead]) -> Ledger {
+    let ledger = ledger();
+    for bead in beads {
+        put(&ledger, bead);
+    }
+    ledger
+}
+
+/// Adds a bead, or makes the one that is there like this one.
+fn put(ledger: &Ledger, bead: &Bead) {
+    ledger
+        .write("test", "test", |tx| match tx.bead(&bead.id)? {
+            None => tx.add_bead(bead),
+            Some(before) => tx.change_bead("changed", &before, bead),
+        })
+        .unwrap();
+}
+
+fn ids(beads: &[Bead]) -> Vec<&str> {
+    beads.iter().map(|bead| bead.id.as_str()).collect()
+}
+
+fn ready(ledger: &Ledger) -> Vec<String> {
+    ids(&read(ledger, |view| view.ready(now(), None, None))).into_iter().map(str::to_owned).collect()
+}
+
+fn blocked(ledger: &Ledger) -> Vec<String> {
+    ids(&read(ledger, |view| view.blocked(&BeadFilter::default()))).into_iter().map(str::to_owned).collect()
+}
+
+/// Changes a bead's status, and when and why it was closed.
+fn set(ledger: &Ledger, id: &str, status: Status, reason: &str) {
+    let before = read(ledger, |view| view.bead(&id.into())).unwrap();
+    let closed_at = (status == Status::Closed).then(|| Stamp::from(now()));
+    put(ledger, &Bead { status, closed_at, close_reason: Some(reason.to_owned()), ..before });
+}
+
+#[test]
+fn what_blocks_and_what_does_not() {
+    let check = |kind: DepType, status: Status, reason: &str, is_ready: bool| {
+        let ledger = with(&[bead("vt-b", &[(kind.clone(), "vt-a")]), bead("vt-a", &[])]);
+        set(&ledger, "vt-a", status.clone(), reason);
+        let shown = format!("{kind} {status} {reason}");
+        assert_eq!(ready(&ledger).contains(&"vt-b".to_owned()), is_ready, "{shown}");
+        assert_eq!(blocked(&ledger), if is_ready { vec![] } else { vec!["vt-b"] }, "{shown}");
+        assert_eq!(read(&ledger, |view| view.is_held(now(), &"vt-b".into())), !is_ready, "{shown}");
+    };
+    check(DepType::Blocks, Status::Open, "", false);
+    check(DepType::Blocks, Status::InProgress, "", false);
+    check(DepType::Blocks, Status::Other("paused".into()), "", false);
+    check(DepType::Blocks, Status::Closed, "", true);
+    check(DepType::Blocks, Status::Tombstone, "", true);
+    check(DepType::MergeBlocks, Status::Open, "", false);
+    check(DepType::Related, Status::Open, "", true);
+    check(DepType::Other("blocked-by".into()), Status::Open, "", true);
+    check(DepType::ConditionalBlocks, Status::Open, "", false);
+    check(DepType::ConditionalBlocks, Status::Closed, "done", false);
+    check(DepType::ConditionalBlocks, Status::Closed, "Rejected by QA", true);
+    check(DepType::ConditionalBlocks, Status::Tombstone, "", true);
+    check(DepType::ParentChild, Status::Open, "", true);
+    check(DepType::ParentChild, Status::Deferred, "", false);
+    check(DepType::ParentChild, Status::Closed, "", true);
+    let dangling = with(&[bead("vt-b", &[(DepType::Blocks, "gone-1")])]);
+    assert_eq!(ready(&dangling), ["vt-b"]);
+    assert_eq!(read(&dangling, |view| view.dangling()), [("vt-b".into(), "gone-1".into())]);
+    put(&dangling, &bead("gone-1", &[]));
+    assert_eq!(ready(&dangling), ["gone-1"]);
+}
+
+#[test]
+fn waiting_for_children() {
+    let waits = |gate: Option<&str>| {
+        let mut waiter = bead("vt-w", &[(DepType::WaitsFor, "vt-p")]);
+        let metadata = gate.map(|gate| serde_json::Value::from(format!("{{\"gate\":\"{gate}\"}}")).to_string());
+        waiter.dependencies[0].rest = metadata.map(|raw| ("metadata".to_owned(), raw)).into_iter().collect();
+        let child = |id: &str| bead(id, &[(DepType::ParentChild, "vt-p")]);
+        with(&[waiter, bead("vt-p", &[]), child("vt-p.1"), child("vt-p.2")])
+    };
+    for (gate, after_one) in [(None, false), (Some("all-children"), false), (Some("any-children"), true)] {
+        let ledger = waits(gate);
+        let is_ready = |ledger: &Ledger| read(ledger, |view| view.is_ready(now(), &"vt-w".into()));
+        assert!(!is_ready(&ledger));
+        set(&ledger, "vt-p.1", Status::Closed, "");
+        assert_eq!(is_ready(&ledger), after_one, "{gate:?}");
+        set(&ledger, "vt-p.2", Status::Closed, "");
+        assert!(is_ready(&ledger));
+        put(&ledger, &bead("vt-p.3", &[(DepType::ParentChild, "vt-p")]));
+        assert_eq!(is_ready(&ledger), after_one);
+    }
+}
+
+#[test]
+fn deferring_holds_back_until_its_time_and_all_below() {
+    let mut epic = bead("vt-e", &[]);
+    epic.issue_type = BeadType::Epic;
+    epic.defer_until = Some(Stamp::parse("2026-07-01T02:00:00+02:00").unwrap());
+    let child = |id: &str, parent: &str| bead(id, &[(DepType::ParentChild, parent)]);
+    let ledger = with(&[child("vt-e.1.1", "vt-e.1"), child("vt-e.1", "vt-e"), epic.clone()]);
+    let ready_at = |time: &str| read(&ledger, |view| view.ready(at(time), None, None)).len();
+    assert_eq!((ready_at("2026-06-30T23:59:59Z"), ready_at("2026-07-01T00:00:00Z")), (0, 2));
+    assert_eq!(blocked(&ledger), [""; 0], "time alone is no blocker");
+    epic.defer_until = None;
+    put(&ledger, &epic);
+    assert_eq!(ready_at("2026-01-02T00:00:00Z"), 2);
+    let with_epics = ReadyFilter { epics: true, ..ReadyFilter::default() };
+    assert_eq!(read(&ledger, |view| view.ready_by(now(), &with_epics)).len(), 3);
+}
+
+#[test]
+fn orders_of_what_is_ready() {
+    let made = |id: &str, priority: i64, created: &str| Bead {
+        priority,
+        created_at: Stamp::parse(created).unwrap(),
+        ..bead(id, &[])
+    };
+    let ledger = with(&[
+        made("vt-old", 3, "2026-01-01T00:00:00Z"),
+        made("vt-older", 4, "2025-01-01T00:00:00Z"),
+        made("vt-new", 2, "2026-05-31T00:00:00Z"),
+        made("vt-newest", 0, "2026-05-31T12:00:00Z"),
+    ]);
+    let order = |order: ReadyOrder| {
+        let filter = ReadyFilter { order, ..ReadyFilter::default() };
+        ids(&read(&ledger, |view| view.ready_by(now(), &filter))).join(" ")
+    };
+    assert_eq!(order(ReadyOrder::Priority), "vt-newest vt-new vt-old vt-older");
+    assert_eq!(order(ReadyOrder::Oldest), "vt-older vt-old vt-new vt-newest");
+    assert_eq!(order(ReadyOrder::Hybrid), "vt-newest vt-new vt-older vt-old");
+}
+
+/// What is ready, straight from the definition: by walking all of it.
+fn ready_by_definition(beads: &[Bead]) -> BTreeSet<String> {
+    let by_id: BTreeMap<&BeadId, &Bead> = beads.iter().map(|bead| (&bead.id, bead)).collect();
+    let over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
+    let targets = |bead: &Bead, kind: DepType| -> Vec<&Bead> {
+        bead.dependencies
+            .iter()
+            .filter(|d| d.kind == kind)
+            .filter_map(|d| by_id.get(&d.depends_on_id).copied())
+            .collect()
+    };
+    let is_child = |bead: &Bead, of: &Bead| targets(bead, DepType::ParentChild).iter().any(|parent| parent.id == of.id);
+    let directly = |bead: &Bead| {
+        targets(bead, DepType::Blocks).iter().any(|target| !over(target))
+            || targets(bead, DepType::WaitsFor)
+                .iter()
+                .any(|of| beads.iter().any(|child| is_child(child, of) && !over(child)))
+    };
+    let later = |bead: &Bead| bead.defer_until.as_ref().is_some_and(|until| until.at > now());
+    // Held back: by itself, or by a parent at any depth.
+    let mut held: BTreeSet<&BeadId> = BTreeSet::new();
+    loop {
+        let before = held.len();
+        for bead in beads.iter().filter(|bead| !over(bead)) {
+            let parent_holds = |p: &&Bead| !over(p) && (p.status == Status::Deferred || held.contains(&p.id));
+            if directly(bead) || later(bead) || targets(bead, DepType::ParentChild).iter().any(parent_holds) {
+                held.insert(&bead.id);
+            }
+        }
+        if held.len() == before {
+            break;
+        }
+    }
+    let free = beads.iter().filter(|bead| bead.status == Status::Open && !held.contains(&bead.id));
+    free.map(|bead| bead.id.0.clone()).collect()
+}
+
+const NAMES: [&str; 6] = ["vt-0", "vt-1", "vt-2", "vt-3", "vt-4", "vt-5"];
+
+fn any_bead() -> impl Strategy<Value = Bead> {
+    let kind = select(vec![DepType::Blocks, DepType::ParentChild, DepType::ParentChild, DepType::WaitsFor]);
+    let edges = prop::collection::vec((kind, select(NAMES.to_vec())), 0..3);
+    let status =
+        select(vec![Status::Open, Status::Open, Status::Open, Status::Closed, Status::Deferred, Status::Tombstone]);
+    let until = select(vec![None, None, Some("2026-05-01T00:00:00Z"), Some("2026-07-01T00:00:00Z")]);
+    (select(NAMES.to_vec()), edges, status, until).prop_map(|(id, edges, status, until)| Bead {
+        status,
+        defer_until: until.map(|text| Stamp::parse(text).unwrap()),
+        ..bead(id, &edges)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Cycles and edges to beads that come later are among them.
+    #[test]
+    fn whatever_is_changed_in_whatever_order_ready_is_what_it_means(changes in prop::collection::vec(any_bead(), 1..14)) {
+        let ledger = ledger();
+        let mut beads: BTreeMap<BeadId, Bead> = BTreeMap::new();
+        for bead in changes {
+            put(&ledger, &bead);
+            beads.insert(bead.id.clone(), bead);
+            let all: Vec<Bead> = beads.values().cloned().collect();
+            let found: BTreeSet<String> = ready(&ledger).into_iter().collect();
+            prop_assert_eq!(found, ready_by_definition(&all));
+        }
+        let kept = ready(&ledger);
+        ledger.write("test", "test", |tx| tx.mend_holds()).unwrap();
+        prop_assert_eq!(ready(&ledger), kept);
+    }
+
+    /// What a person types is a query or an error, never trouble with SQL.
+    #[test]
+    fn any_query_can_be_asked(text in "(status|label|parent|owner|comment|created|title|ready|x)?[=~<>!, \"'%_a-z0-9()*:;-]{0,20}") {
+        let ledger = with(&[bead("vt-a", &[])]);
+        if let Ok(query) = query::parse(&text, now()) {
+            let filter = BeadFilter { query: Some(query), all: true, ..BeadFilter::default() };
+            read(&ledger, |view| view.count(&filter));
+        }
+        read(&ledger, |view| view.search(&text, &BeadFilter::default()));
+    }
+}
+
+#[test]
+fn queries_find_what_they_say() {
+    let mut a = Bead { description: "The parser fails on É".into(), priority: 0, ..bead("vt-a", &[]) };
+    a.labels = vec!["area/ui".into(), "urgent".into()];
+    a.rest = vec![("owner".into(), "\"ann\"".into())];
+    let mut b = Bead { assignee: Some("bob".into()), ..bead("vt-b", &[(DepType::ParentChild, "vt-a")]) };
+    b.updated_at = Stamp::parse("2026-05-30T00:00:00Z").unwrap();
+    let c = bead("vt-c", &[(DepType::Blocks, "vt-a")]);
+    let ledger = ledger();
+    ledger.write("test", "test", |tx| [&a, &b, &c].into_iter().try_for_each(|bead| tx.add_bead(bead))).unwrap();
+    set(&ledger, "vt-c", Status::Closed, "100% done");
+    let check = |text: &str, expected: &str| {
+        let query = query::parse(text, now()).unwrap_or_else(|error| panic!("{error}"));
+        let filter = BeadFilter { query: Some(query), all: true, ..BeadFilter::default() };
+        assert_eq!(ids(&read(&ledger, |view| view.beads(&filter))).join(" "), expected, "{text}");
+    };
+    check("status=open", "vt-a vt-b");
+    check("status!=open", "vt-c");
+    check("priority<1 or assignee=bob", "vt-a vt-b");
+    check("label=urgent", "vt-a");
+    check("label!=urgent", "vt-b vt-c");
+    check("label~AREA", "vt-a");
+    check("label=none status=open", "vt-b");
+    check("parent=vt-a", "vt-b");
+    check("depends_on=vt-a", "vt-b vt-c");
+    check("assignee=none", "vt-a vt-c");
+    check("assignee!=bob", "vt-a vt-c");
+    check("not assignee~b", "vt-a vt-c");
+    check("owner=ann", "vt-a");
+    check("parser", "vt-a");
+    check("pars e", "vt-a");
+    check("\"é\" or nothing", "vt-a");
+    check("reason~\"100%\"", "vt-c");
+    check("reason~\"1%e\"", "");
+    check("closed=none", "vt-a vt-b");
+    check("closed!=none", "vt-c");
+    check("not closed>1y", "vt-a vt-b");
+    check("updated>7d updated<now", "vt-b");
+    check("created<2026-01-02", "vt-a vt-b vt-c");
+    check("created=2026-01-01 and id!=vt-a,vt-b", "vt-c");
+    check("ready=true", "vt-a vt-b");
+    check("blocked=true", "");
+    check("id~\"'; DROP TABLE beads; --\"", "");
+}
+
+#[test]
+fn search_knows_changed_texts_and_remarks() {
+    let mut found = Bead { notes: "quick brown".into(), ..bead("vt-a", &[]) };
+    let ledger = with(&[found.clone(), Bead { title: "Brown fox".into(), ..bead("vt-b", &[]) }]);
+    let search = |text: &str| ids(&read(&ledger, |view| view.search(text, &BeadFilter::default()))).join(" ");
+    assert_eq!(search("brown"), "vt-b vt-a", "titles weigh no less");
+    assert_eq!((search("bro qui").as_str(), search("vt-b").as_str(), search("nothing").as_str()), ("vt-a", "vt-b", ""));
+    found.notes = "slow".into();
+    put(&ledger, &found);
+    assert_eq!((search("brown").as_str(), search("slow").as_str()), ("vt-b", "vt-a"));
+    assert_eq!(search("\" OR * ( NEAR"), "");
+    assert_eq!(search("--"), "");
+}
+
+#[test]
+fn cycles_are_found_and_trees_end() {
+    let ledger = with(&[
+        bead("vt-a", &[(DepType::Blocks, "vt-b")]),
+        bead("vt-b", &[(DepType::Blocks, "vt-c"), (DepType::Related, "vt-d")]),
+        bead("vt-c", &[(DepType::ParentChild, "vt-a")]),
+        bead("vt-d", &[(DepType::Related, "vt-a")]),
+        bead("vt-e", &[(DepType::Blocks, "vt-e")]),
+    ]);
+    let cycles: Vec<Vec<BeadId>> = vec![["vt-a", "vt-b", "vt-c"].map(BeadId::from).to_vec(), vec!["vt-e".into()]];
+    assert_eq!(read(&ledger, |view| view.cycles()), cycles);
+    let tree = |top: &str, direction, depth| {
+        let nodes = read(&ledger, |view| view.tree(&top.into(), direction, depth));
+        let mark = |cut: bool, again: bool| {
+            if cut {
+                "…"
+            } else if again {
+                "^"
+            } else {
+                ""
+            }
+        };
+        nodes.iter().map(|n| format!("{}{}{}", n.depth, n.id, mark(n.cut, n.again))).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(tree("vt-a", Direction::Down, 9), "0vt-a 1vt-b 2vt-c 3vt-a^ 2vt-d 3vt-a^");
+    assert_eq!(tree("vt-a", Direction::Down, 1), "0vt-a 1vt-b…");
+    assert_eq!(tree("vt-b", Direction::Up, 9), "0vt-b 1vt-a 2vt-c 3vt-b^ 2vt-d 3vt-b^");
+    assert_eq!(blocked(&ledger), ["vt-a", "vt-b", "vt-c", "vt-e"]);
+}
+
+#[test]
+fn deep_chains_hang_nothing() {
+    const DEEP: usize = 20_000;
+    let ledger = ledger();
+    let text = made_up(Shape { beads: DEEP, dependencies: DEEP, chain: true });
+    let text = text.replace("\"blocks\"", "\"parent-child\"");
+    port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+    let id = gt_testkit::ledger::id;
+    let count = |view: &View<'_>| view.count_ready(now(), None);
+    let epics =
+        read(&ledger, |view| view.count(&BeadFilter { issue_type: Some(BeadType::Epic), ..BeadFilter::default() }));
+    assert_eq!(read(&ledger, count) + epics, DEEP as u64);
+    set(&ledger, &id(0), Status::Deferred, "");
+    assert_eq!(read(&ledger, count), 0);
+    set(&ledger, &id(0), Status::Open, "");
+    assert_eq!(read(&ledger, count) + epics, DEEP as u64);
+    let (top, end) = (BeadId(id(DEEP - 1)), BeadId(id(0)));
+    assert_eq!(read(&ledger, |view| view.holding_path(&top, &end)).map(|way| way.len()), Some(DEEP));
+    assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());
+    assert!(read(&ledger, |view| view.tree(&top, Direction::Down, usize::MAX)).len() > 5000);
+}
+
+/// All that a file says, sorted as an export is.
+fn sorted(text: &str) -> String {
+    let parsed = jsonl::parse(text.as_bytes());
+    jsonl::write(&parsed.records)
+}
+
+#[test]
+fn real_files_come_in_whole_and_go_out_whole() {
+    let all = ExportFilter { wisps: true, ..ExportFilter::default() };
+    for text in &FIXTURES[..2] {
+        let ledger = ledger();
+        let done = port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+        assert_eq!((done.updated, done.kept, done.bad_lines.len()), (0, 0, 0));
+        let went = ledger.read(|view| port::export(view, &all)).unwrap();
+        assert_eq!(went, sorted(text));
+        let again = self::ledger();
+        port::import_into(&again, "test", went.as_bytes(), false).unwrap();
+        assert_eq!(again.read(|view| port::export(view, &all)).unwrap(), went);
+    }
+}
+
+#[test]
+fn a_broken_file_changes_nothing_unless_salvaged() {
+    let text = FIXTURES[2].as_bytes();
+    let ledger = ledger();
+    let refused = port::import_into(&ledger, "test", text, false).unwrap_err();
+    assert!(refused.to_string().starts_with("3 lines can't be read, so nothing was imported:\nline 1: a git conflict"));
+    assert_eq!(read(&ledger, |view| view.count(&BeadFilter { all: true, ..BeadFilter::default() })), 0);
+    let done = port::import_into(&ledger, "test", text, true).unwrap();
+    let lines: Vec<&str> = done.bad_lines.iter().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(lines, ["line 1", "line 21", "line 41"]);
+    let ids: BTreeSet<String> = jsonl::parse(text)
+        .records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Bead(bead) => Some(bead.id.0.clone()),
+            Record::Other { .. } => None,
+        })
+        .collect();
+    assert_eq!(done.added, ids.len());
+}
+
+#[test]
+fn doubled_edges_foreign_owners_and_records_are_kept() {
+    let time = r#""created_at":"0001-01-01T00:00:00Z","updated_at":"9999-12-31T00:00:00Z""#;
+    let edge = r#"{"issue_id":"vt-9","depends_on_id":"vt-2","type":"blocks"}"#;
+    let text = format!(
+        "{{\"_type\":\"memory\",\"key\":1}}\n{{\"id\":\"../../x\",\"title\":\"-rf\",\"status\":\"open\",\"priority\":2,\
+         \"issue_type\":\"task\",{time},\"dependencies\":[{edge},{edge}]}}\n"
+    );
+    let ledger = ledger();
+    port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+    assert_eq!(ledger.read(|view| port::export(view, &ExportFilter::default())).unwrap(), text);
+}
+
+#[test]
+fn a_large_import_mends_as_many_small_ones_do() {
+    let text = made_up(Shape { beads: 1500, dependencies: 2500, chain: false });
+    let (large, small) = (ledger(), ledger());
+    port::import_into(&large, "test", text.as_bytes(), false).unwrap();
+    for line in text.lines() {
+        port::import_into(&small, "test", line.as_bytes(), false).unwrap();
+    }
+    assert_eq!(ready(&large), ready(&small));
+    assert_eq!(blocked(&large), blocked(&small));
+    let exported = large.read(|view| port::export(view, &ExportFilter::default())).unwrap();
+    assert_eq!(exported, text);
+    let statistics = read(&large, |view| view.statistics(now()));
+    assert_eq!(statistics, read(&small, |view| view.statistics(now())));
+    assert_eq!((statistics.total, statistics.ready), (1500, ready(&large).len() as u64));
+    assert_eq!(statistics.blocked, blocked(&large).len() as u64);
+}
+
+#[test]
+fn an_operation_that_fails_mends_nothing() {
+    let ledger = with(&[bead("vt-a", &[]), bead("vt-b", &[(DepType::Blocks, "vt-a")])]);
+    let failed: Result<(), Error> = ledger.write("test", "test", |tx| {
+        let before = tx.bead(&"vt-a".into())?.unwrap();
+        tx.change_bead("changed", &before, &Bead { status: Status::Closed, ..before.clone() })?;
+        assert!(tx.is_ready(now(), &"vt-b".into())?, "it is mended at once");
+        Err(Error::from(LedgerError::Busy(std::time::Duration::ZERO)))
+    });
+    assert!(failed.is_err());
+    assert_eq!(ready(&ledger), ["vt-a"]);
+}
+
+/// The plan of each statement that must not grow with the ledger.
+#[test]
+fn flat_questions_use_their_indexes() {
+    let ledger = ledger();
+    let text = made_up(Shape { beads: 300, dependencies: 400, chain: false });
+    port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+    let ready =
+        ReadyFilter { filter: BeadFilter { limit: Some(10), ..BeadFilter::default() }, ..ReadyFilter::default() };
+    let of_prefix = BeadFilter { prefix: Some("vt".into()), ..ready.filter.clone() };
+    let plans = read(&ledger, |view| {
+        Ok([
+            view.plan_of_ready(now(), &ready)?,
+            view.plan_of_ready(now(), &ReadyFilter { filter: of_prefix, ..ready.clone() })?,
+            view.plan_of_blocked(&ready.filter)?,
+            view.plan_of_list(&ready.filter)?,
+        ])
+    });
+    for (plan, index) in plans.iter().zip(["beads_ready", "beads_ready_of", "beads_blocked", "beads_listed"]) {
+        assert!(plan.contains(&format!("USING INDEX {index}")), "{plan}");
+        assert!(!plan.contains("B-TREE"), "{plan}");
+    }
+}
+
+/// The tables as they were before beads had numbers.
+const BEFORE_NUMBERS: [&str; 4] = [
+    include_str!("../../src/ledger/migrations/001_kernel.sql"),
+    include_str!("../../src/ledger/migrations/002_slots.sql"),
+    include_str!("../../src/ledger/migrations/003_runtime.sql"),
+    include_str!("../../src/ledger/migrations/004_retention.sql"),
+];
+
+#[test]
+fn an_older_ledger_is_brought_up_to_date_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beads.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(&BEFORE_NUMBERS.concat()).unwrap();
+    let bead = |id: &str, status: &str| {
+        format!(
+            "INSERT INTO beads VALUES ('{id}', 'vt', 'Title {id}', 'words', '', '', '', '{status}', 2, 'task', NULL,
+               '2026-01-01T00:00:00Z', 0, NULL, '2026-01-01T00:00:00Z', 0, NULL, NULL, NULL, NULL, 0, 0, 0, '[]');"
+        )
+    };
+    old.execute_batch(&format!(
+        "{}{} INSERT INTO dependencies VALUES ('vt-b', 'vt-a', 'blocks', 0, NULL, '[]');
+         INSERT INTO labels VALUES ('vt-b', 0, 'urgent');
+         INSERT INTO comments VALUES ('vt-b', 0, '1', 'ann', 'remarkable', 'once', '[]');
+         INSERT INTO deliveries (mail, recipient, sent_at) VALUES ('vt-a', 'mayor', 'once');
+         PRAGMA user_version = 4;",
+        bead("vt-a", "open"),
+        bead("vt-b", "open"),
+    ))
+    .unwrap();
+    drop(old);
+    let world = Arc::new(SimWorld::new());
+    let ledger = Ledger::open(&path, world, gt_town::faults::Faults::none()).unwrap();
+    assert_eq!((ready(&ledger), blocked(&ledger)), (vec!["vt-a".to_owned()], vec!["vt-b".to_owned()]));
+    let kept = read(&ledger, |view| view.bead(&"vt-b".into())).unwrap();
+    assert_eq!((kept.labels.len(), kept.dependencies.len(), kept.comments.len()), (1, 1, 1));
+    assert_eq!(ids(&read(&ledger, |view| view.search("remark", &BeadFilter::default()))), ["vt-b"]);
+    assert_eq!(read(&ledger, |view| view.count_with_prefix("vt")), 2);
+    assert_eq!(read(&ledger, |view| view.all_mail()).len(), 1);
+    assert_eq!(ledger.integrity().unwrap(), [""; 0]);
+}

@@ -24,6 +24,7 @@ fn town() -> Town {
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
         presets: gt_town::settings::Presets::none(),
+        prices: Default::default,
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

@@ -426,7 +426,7 @@ mod tests {
     fn parts_are_read_of_ordinary_files_only() {
         let dir = folder();
         let path = |name: &str| dir.path().join(name);
-        fs::write(path("file"), "0123456789").unwrap();
+        RealDisk.write(&path("file"), b"0123456789").unwrap();
         symlink(path("file"), path("link")).unwrap();
         rustix::fs::mkfifoat(CWD, path("fifo"), Mode::RWXU).unwrap();
         let read = |name: &str, from, at_most| RealDisk.read_part(&path(name), from, at_most).unwrap();

@@ -7,6 +7,8 @@ use crate::error::Result;
 use crate::ledger::{Condition, View};
 use crate::limits;
 use crate::observe::QueueItem;
+use crate::outage;
+use crate::spend;
 use crate::standing;
 use gt_model::queue::MrStatus;
 
@@ -80,6 +82,8 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         "asks" | standing::UNHEARD => format!("gt session attach {subject}"),
         "long-tool" => format!("gt peek {subject}"),
         limits::LIMIT => format!("wait, or gt resume --agent {subject}"),
+        outage::OUTAGE => format!("wait, or gt resume --agent {subject}"),
+        spend::CAP => "gt cost, then gt resume --spend".to_owned(),
         limits::LOGIN => format!("gt agent check {subject}, then gt resume --agent {subject}"),
         readiness::WORKER_CONDITION => format!("gt peek {subject}, then gt doctor --retry"),
         readiness::KIND_CONDITION => {

@@ -13,8 +13,10 @@ use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::moments::{self, HookTrouble};
 use crate::needs::{self, Need};
 use crate::refinery;
+use crate::spend;
 use crate::standing::{self, AgentStatus};
 use crate::town::{Rig, Town};
+use crate::usage::{self, Cost};
 use crate::world::SessionState;
 
 /// A town at one moment.
@@ -150,6 +152,9 @@ pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<S
         return Ok("submitted; session and worktree are going".to_owned());
     }
     let Some(newest) = view.incarnations_of(attempt.id)?.pop() else {
+        if spend::is_reached(view)? {
+            return Ok("waiting: the day's cap on spending is reached (gt cost)".to_owned());
+        }
         let effects = view.open_effects()?;
         let waiting = effects.iter().find(|row| row.bead.as_ref() == Some(&attempt.bead));
         return Ok(waiting.map_or("waiting to be started".to_owned(), waiting_for));
@@ -210,6 +215,8 @@ pub struct Why {
     pub effects: Vec<EffectRow>,
     /// What is wrong with it.
     pub conditions: Vec<Condition>,
+    /// What all work on it took so far.
+    pub cost: Cost,
 }
 
 /// Explains a bead, or the bead of a merge request.
@@ -232,6 +239,7 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
         let held = view.is_held(now, &id)?;
         let blockers = view.blockers(&id)?;
         let conditions = view.conditions()?.into_iter().filter(|c| concerns(c, &id, &items)).collect::<Vec<_>>();
+        let cost = usage::of_bead(town, view, &id)?;
         let mut why = Why {
             answer: String::new(),
             next: None,
@@ -241,6 +249,7 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
             merge_requests: items,
             effects,
             conditions,
+            cost,
         };
         (why.answer, why.next) = answer(town, view, &bead, &why, held)?;
         if why.next.is_none() && !deacon && !why.effects.is_empty() {

@@ -15,9 +15,11 @@ use crate::error::{Error, Result};
 use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
 use crate::limits;
 use crate::observed::Observed;
+use crate::outage;
 use crate::seat;
 use crate::town::{Caller, Town};
 use crate::updown::{self, DOWN_REASON};
+use crate::usage;
 use crate::world::{Exit, SessionState};
 
 mod wake;
@@ -233,8 +235,14 @@ fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
             }
             _ => continue,
         };
+        let used = usage::at_end(town, &incarnation);
+        let unanswered = outage::is_unanswered(town, &incarnation.id)?;
         town.ledger.write(actor, "record end", |tx| {
-            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?).map_err(Error::from)
+            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?)?;
+            if unanswered {
+                tx.spare(&incarnation.id, outage::UNANSWERED)?;
+            }
+            usage::record_at_end(tx, &incarnation, &used)
         })?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use crate::deacon::{BUILD_KEY, DESIRED_KEY};
 use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, View};
 use crate::town::{Caller, Town};
+use crate::usage;
 use crate::world::{ENDED_BY_REQUEST, Exit, SessionState};
 
 /// Why a session ended that `gt down` ended: it counts against nobody.
@@ -211,7 +212,9 @@ fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Resul
     let by_itself = matches!(town.world().sessions().state(&dir)?, SessionState::Ended(_));
     town.world().sessions().end(&dir, END_GRACE)?;
     let SessionState::Ended(exit) = town.world().sessions().state(&dir)? else { return Ok(None) };
+    let used = usage::at_end(town, incarnation);
     town.ledger.write(&caller.name(), "down", |tx| {
+        usage::record_at_end(tx, incarnation, &used)?;
         let bead = tx.attempt_of(incarnation)?.map(|attempt| attempt.bead);
         tx.record_end(incarnation, bead.as_ref(), &as_counted(tx, exit)?)?;
         Ok((!by_itself).then(|| (incarnation.id.clone(), bead)))

@@ -10,11 +10,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use clap::FromArgMatches;
+use gt_model::price::Prices;
 use gt_town::faults::Faults;
 use gt_town::settings::AgentPreset;
 use gt_town::world::World;
 use gt_town::world::real::RealWorld;
-use gt_town::{Outside, Town};
+use gt_town::{BuiltIn, Outside, Town};
+use serde::de::DeserializeOwned;
 
 pub mod cli;
 mod commands;
@@ -50,9 +52,6 @@ pub enum StartError {
     /// The working folder or our own path can't be had.
     #[error("the working folder or the path of gt can't be read: {0}")]
     Io(#[from] std::io::Error),
-    /// The built-in presets are damaged.
-    #[error("the built-in presets can't be read: {0}")]
-    Presets(#[from] toml::de::Error),
 }
 
 impl Process {
@@ -71,7 +70,8 @@ impl Process {
             world,
             env: env.clone(),
             gt,
-            presets: presets()?,
+            presets: presets(),
+            prices: prices(),
             entropy: Arc::new(gt_town::world::real::entropy),
             faults,
         };
@@ -90,8 +90,18 @@ pub fn build_of(gt: &Path) -> String {
 }
 
 /// Kinds of agent that come with the binary.
-pub fn presets() -> Result<BTreeMap<String, AgentPreset>, toml::de::Error> {
-    toml::from_str(include_str!("presets.toml"))
+pub fn presets() -> BuiltIn<BTreeMap<String, AgentPreset>> {
+    BuiltIn::new(|| built_in(include_str!("presets.toml")))
+}
+
+/// What models' tokens cost, as far as the binary knows.
+pub fn prices() -> BuiltIn<Prices> {
+    BuiltIn::new(|| built_in(include_str!("prices.toml")))
+}
+
+/// What is part of the binary can be read: a test reads it.
+fn built_in<T: DeserializeOwned + Default>(text: &str) -> T {
+    toml::from_str(text).unwrap_or_default()
 }
 
 /// One call of `gt`.
@@ -116,8 +126,9 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
     console.set_json(json);
-    let parsed = commands::grammar().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let grammar =
+        || commands::grammar().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match Cli::usual(&args).map_or_else(grammar, Ok) {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return console.fail(&CliError::from(error)),
         Err(error) => return console.usage(&error),

@@ -1,5 +1,6 @@
 //! The grammar of the command line: daily acts are bare verbs, things have `gt <noun> <verb>`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod agent;
 mod bead;
 mod convoy;
+mod cost;
 mod crew;
 mod daemon;
 mod demo;
@@ -22,6 +24,7 @@ mod steps;
 pub use agent::AgentVerb;
 pub use bead::{BeadVerb, DepVerb};
 pub use convoy::ConvoyVerb;
+pub use cost::{ByArg, CostArgs};
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
@@ -46,6 +49,23 @@ pub struct Cli {
     /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Cli {
+    /// What agents say all the time, in its usual words: for these the whole grammar, which takes longer to build than most
+    /// verbs to run, is not built.
+    pub fn usual(args: &[OsString]) -> Option<Self> {
+        let mut words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
+        let json = words.last() == Some(&"--json");
+        words.truncate(words.len() - usize::from(json));
+        let verb = match words.as_slice() {
+            ["hook"] => Verb::Hook,
+            ["prime"] => Verb::Prime(PrimeArgs::default()),
+            ["mail", "inbox"] => Verb::Mail(MailVerb::Inbox { unread: false, of: None }),
+            _ => return None,
+        };
+        Some(Self { global: Global { json, ..Global::default() }, verb })
+    }
 }
 
 /// Flags of every verb.
@@ -184,9 +204,14 @@ pub enum Verb {
         /// Of this kind of agent, which was at a limit or could not be used
         #[arg(long, value_name = "KIND", conflicts_with = "rig")]
         agent: Option<String>,
+        /// Go on today though the day's cap is reached: as much again may be spent
+        #[arg(long, conflicts_with_all = ["rig", "agent"])]
+        spend: bool,
     },
     /// The town at one glance, with what needs you on top
     Status,
+    /// What models took: tokens, and about how much money
+    Cost(CostArgs),
     /// What happened, newest last
     Log {
         /// Only of this bead
@@ -336,4 +361,24 @@ pub enum Verb {
         #[arg(long)]
         play_dir: Option<PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_words_mean_what_the_grammar_says() {
+        for words in
+            ["gt hook", "gt hook --json", "gt prime", "gt prime --json", "gt mail inbox", "gt mail inbox --json"]
+        {
+            let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            let parsed = Cli::try_parse_from(&args).unwrap();
+            assert_eq!(format!("{:?}", Cli::usual(&args).unwrap()), format!("{parsed:?}"), "{words}");
+        }
+        for words in ["gt", "gt --json", "gt hook --help", "gt prime --moment", "gt mail", "gt mail inbox --unread"] {
+            let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            assert!(Cli::usual(&args).is_none(), "{words}");
+        }
+    }
 }

@@ -175,6 +175,9 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
             console.line(&format!("    since the one before: {}", printable(first)))?;
         }
     }
+    if !why.cost.is_nothing() {
+        console.line(&format!("  took so far: {}", printable(&why.cost.words())))?;
+    }
     for item in &why.merge_requests {
         console.line(&format!("  {}: {}", item.mr.id, status_text(&item.status)))?;
         if let Some(failure) = &item.mr.failure {

@@ -18,6 +18,7 @@ mod agents;
 mod bead;
 mod complete;
 mod convoy;
+mod cost;
 mod crew;
 mod demo;
 mod help;
@@ -164,7 +165,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Up => town::up(&open()?, process, console),
         Verb::Down { now } => town::down(&open()?, now, console),
         Verb::Pause { rig } => town::pause(&open()?, rig.as_deref(), console),
-        Verb::Resume { rig, agent } => town::resume(&open()?, rig.as_deref(), agent.as_deref(), console),
+        Verb::Resume { spend: true, .. } => town::resume_spending(&open()?, console),
+        Verb::Resume { rig, agent, .. } => town::resume(&open()?, rig.as_deref(), agent.as_deref(), console),
+        Verb::Cost(args) => cost::cost(&open()?, &args, console),
         Verb::Status => look::status(&open()?, console),
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),

@@ -207,7 +207,6 @@ fn level<'a>(findings: &'a [(String, String)], what: &str) -> &'a str {
 fn a_check_says_what_is_missing_and_never_a_secret() {
     let mut town = town("headless", "");
     town.set_env("ANTHROPIC_API_KEY", "sk-ant-hush");
-    let home = town.folder().join("home");
     let (said, findings) = check(&town, &["claude"], 5);
     assert_eq!((level(&findings, "program"), level(&findings, "login")), ("ok", "bad"), "{findings:?}");
     assert_eq!(level(&findings, "app: gate run-tests"), "ok", "{findings:?}");

@@ -1,6 +1,6 @@
 //! A person looks at the work, and says what becomes of it.
 
-use crate::town::{GT, RIG, Town, WORK, output, text};
+use crate::town::{GT, RIG, Town, WORK, output, text, write};
 
 /// A town that asks, with one bead whose work is green and waits.
 fn waiting() -> (Town, String, String) {
@@ -82,7 +82,7 @@ fn a_checkout_can_be_built_and_fetched_and_taken_away() {
     assert_eq!(fetched.code, 0, "{fetch}: {fetched:?}");
     assert_eq!(town.git(&town.checkout(), &["rev-parse", &mr]), text(&made["checkout"]["head"]));
     // Called again, it is as it was left; what a person has written there is not thrown away.
-    std::fs::write(folder.join("mine.txt"), "mine\n").unwrap();
+    write(&folder.join("mine.txt"), "mine\n");
     assert_eq!(town.json(&["mq", "checkout", &mr, &words]), made);
     let refused = town.gt(&["mq", "checkout", &mr, &words, "--remove"]);
     assert_eq!((refused.code, refused.err.contains("something of yours")), (4, true), "{refused:?}");

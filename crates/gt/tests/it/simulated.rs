@@ -258,7 +258,8 @@ fn outside(world: &SimWorld, kills: &Kills) -> Outside {
         world: Arc::new(world.clone()),
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),
         gt: PathBuf::from("/usr/bin/gt"),
-        presets: gt::presets().unwrap(),
+        presets: gt::presets(),
+        prices: gt::prices(),
         entropy: Arc::new(entropy),
         faults: kills.faults(),
     }

@@ -26,6 +26,8 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "fact-limit", run: limit },
     Scenario { name: "fact-kill-resume", run: kill_resume },
     Scenario { name: "fact-compaction", run: compaction },
+    Scenario { name: "fact-subagents", run: subagents },
+    Scenario { name: "fact-carried-over", run: carried_over },
 ];
 
 fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -302,5 +304,34 @@ fn compaction(outfit: &Outfit) -> Result<String, String> {
         check(sources == ["startup", "compact"], || format!("starts: {sources:?}"))?;
         check(desk.saw("PreCompact").len() == 1, || "no PreCompact".to_owned())?;
         Ok("PreCompact, then SessionStart with source compact".to_owned())
+    })
+}
+
+/// What agents of the agent's own use is in files of their own, beside the transcript.
+fn subagents(outfit: &Outfit) -> Result<String, String> {
+    let task = json!([{"tool": "Agent", "input": {
+        "description": "look", "prompt": "SUB-PROMPT do it", "subagent_type": "general-purpose"}}]);
+    let rules = json!([
+        {"when": {"last": "SUB-PROMPT"}, "unless": {"ran": "echo sub"}, "calls": bash("echo sub"), "usage": {"input": 11, "output": 3}},
+        {"when": {"ran": "echo sub"}, "text": "SUB-ANSWER", "usage": {"input": 13, "output": 5}},
+        {"unless": {"ran": "Agent"}, "calls": task, "usage": {"input": 100, "output": 10}},
+        {"text": "Done.", "usage": {"input": 200, "output": 20}},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let ended = desk.headless(&desk.settings(&[])?, &[], "go")?;
+        Err(format!("{:?}", ended.last("result")))
+    })
+}
+
+/// A session that is taken up again goes on in its transcript; a fork begins with a copy.
+fn carried_over(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([{"text": "Done.", "usage": {"input": 100, "output": 10}}]);
+    Desk::with(outfit, &rules, |desk| {
+        let settings = desk.settings(&[("SessionStart", "true")])?;
+        let session = "0a0b0c0d-1111-4222-8333-444455556666";
+        desk.headless(&settings, &["--session-id", session], "go")?;
+        desk.headless(&settings, &["--resume", session], "again")?;
+        let ended = desk.headless(&settings, &["--resume", session, "--fork-session"], "forked")?;
+        Err(format!("{:?} {:?}", ended.last("result"), desk.saw("SessionStart")))
     })
 }

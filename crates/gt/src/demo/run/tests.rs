@@ -75,7 +75,6 @@ pub(crate) fn incarnation(number: u32) -> Incarnation {
         opened_at: String::new(),
         secret_hash: None,
         process: Some(IncarnationProcess { shim: agent.clone(), agent }),
-        opened_at: String::new(),
         started_at: Some(String::new()),
         ended_at: None,
         exit: None,

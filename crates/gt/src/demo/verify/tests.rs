@@ -352,7 +352,6 @@ fn a_session_that_runs_on_is_named() {
         opened_at: NOW.to_owned(),
         secret_hash: None,
         process: Some(IncarnationProcess { shim: other, agent: process.clone() }),
-        opened_at: String::new(),
         started_at: Some(NOW.to_owned()),
         ended_at: None,
         exit: None,

@@ -11,11 +11,14 @@ use crate::convoy;
 use crate::effects::{self, Scope};
 use crate::error::{Error, Result};
 use crate::observed::Observed;
+use crate::outage;
 use crate::port;
 use crate::retention::{self, Schedule};
+use crate::spend;
 use crate::standing;
 use crate::sync;
 use crate::town::{Caller, Rig, Town};
+use crate::usage;
 use crate::witness::{self, Watch};
 
 /// Whether the town is meant to be up; a setting of the ledger's.
@@ -66,6 +69,8 @@ pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
 fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
+    usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
+    note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
         let patrol = town
             .rig(&name)
@@ -77,6 +82,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
         note_state(town, "patrol", &agent.address.to_string(), patrol)?;
     }
     handle_mail(town)?;
+    note_state(town, "patrol", "spend", spend::patrol(town, &mut memory.observed))?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
     Ok(did)

@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use gt_model::foreign;
-use gt_model::id::{AttemptId, IncarnationId};
-use gt_model::moment::{Mark, Stage};
+use gt_model::id::IncarnationId;
+use gt_model::moment::{Mark, Stage, reset_at};
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Condition, Tx, View};
+use crate::ledger::{Attempt, Condition, Tx, View};
 use crate::observed::Observed;
+use crate::outage;
 use crate::town::{Caller, Town};
 
 /// The kind of condition that a limit is; its subject is a kind of agent.
@@ -29,12 +30,16 @@ const AT_LIMIT: &str = "its account was at a limit";
 
 /// Whether a kind of agent is parked.
 pub fn is_parked(view: &View<'_>, kind: &str) -> Result<bool> {
+    Ok(is_limited(view, kind)? || outage::holds(view, kind, None)?)
+}
+
+fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {
     Ok(view.condition(LIMIT, kind)?.is_some() || view.condition(LOGIN, kind)?.is_some())
 }
 
-/// Whether the kind of agent that an attempt wants is parked.
-pub(crate) fn is_parked_for(view: &View<'_>, attempt: AttemptId) -> Result<bool> {
-    view.attempt(attempt)?.map_or(Ok(false), |attempt| is_parked(view, &attempt.agent))
+/// Whether the kind of agent that an attempt wants is parked, for this attempt.
+pub(crate) fn is_parked_for(view: &View<'_>, attempt: &Attempt) -> Result<bool> {
+    Ok(is_limited(view, &attempt.agent)? || outage::holds(view, &attempt.agent, Some(&attempt.id.to_string()))?)
 }
 
 /// What says that the limit of that mark was reacted to.
@@ -43,7 +48,13 @@ pub(crate) fn fact(mark: &Mark) -> String {
 }
 
 /// Parks a kind of agent, since one of its incarnations met a limit; once for each time that it says so.
-pub(crate) fn park(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, stage: &Stage) -> Result<()> {
+pub(crate) fn park(
+    tx: &Tx<'_>,
+    incarnation: &IncarnationId,
+    kind: &str,
+    stage: &Stage,
+    resets_at: Option<i64>,
+) -> Result<()> {
     let (condition, mark, what) = match stage {
         Stage::Limited(mark) => (LIMIT, mark, "its account is at a limit"),
         Stage::LoggedOut(mark) => (LOGIN, mark, "its account can't be used until a person has seen to it"),
@@ -54,11 +65,30 @@ pub(crate) fn park(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, stage: 
     }
     tx.spare(incarnation, AT_LIMIT)?;
     let later = tx.now().checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
-    let until = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(later);
-    let said = foreign::one_line(mark.text.as_deref().unwrap_or_default());
-    let text = format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}");
+    // A record in seconds is surer than words, of which the time zone may not be known.
+    let recorded = resets_at.filter(|_| condition == LIMIT).and_then(|at| reset_at(at, tx.now()));
+    let said = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok());
+    let until = recorded.or(said).unwrap_or(later);
+    let text = words(kind, what, until, mark.text.as_deref().unwrap_or_default());
     tx.raise_until(condition, kind, &text, Some(until))?;
     Ok(())
+}
+
+fn words(kind: &str, what: &str, until: Timestamp, said: &str) -> String {
+    let said = foreign::one_line(said);
+    format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}")
+}
+
+/// Puts the end of a limit right by what a client's record says since, which may come a moment after its words.
+pub(crate) fn refine(town: &Town, kind: &str, resets_at: Option<i64>) -> Result<()> {
+    let now = town.world().clock().now();
+    let Some(until) = resets_at.and_then(|at| reset_at(at, now)) else { return Ok(()) };
+    let differs = |known: &Condition| known.until.as_deref() != Some(until.to_string().as_str());
+    let known = town.ledger.read(|view| view.condition(LIMIT, kind).map_err(Error::from))?;
+    let Some(known) = known.filter(differs) else { return Ok(()) };
+    let before = known.until.clone().unwrap_or_default();
+    let text = known.text.replacen(&before, &until.to_string(), 1);
+    town.ledger.write("deacon/", "park", |tx| tx.renew(LIMIT, kind, &text, until).map_err(Error::from))
 }
 
 /// Ends what has lasted long enough.
@@ -93,8 +123,8 @@ pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
     }
     town.agent(kind)?;
     let news = town.ledger.write(&caller.name(), "resume agent", |tx| {
-        let limit = tx.clear(LIMIT, kind)?;
-        Ok::<_, Error>(tx.clear(LOGIN, kind)? || limit)
+        let cleared = [LIMIT, LOGIN, outage::OUTAGE].map(|condition| tx.clear(condition, kind));
+        cleared.into_iter().try_fold(false, |news, cleared| Ok::<_, Error>(cleared? || news))
     })?;
     town.wake();
     Ok(news)

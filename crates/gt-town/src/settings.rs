@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use gt_model::patrol::PatrolLimits;
+use gt_model::price::Prices;
 use gt_model::retention::Limits;
 use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,10 @@ pub struct TownSettings {
     pub max_reworks: u32,
     /// How long what is over is kept.
     pub retention: RetentionSettings,
+    /// How much may be spent.
+    pub spend: SpendSettings,
+    /// What models' tokens cost, over what the binary knows.
+    pub prices: Prices,
     /// The mayor.
     pub mayor: MayorSettings,
     /// With whom the ledger is shared.
@@ -102,6 +106,8 @@ impl Default for TownSettings {
             back_off_seconds: 5,
             max_reworks: 3,
             retention: RetentionSettings::default(),
+            spend: SpendSettings::default(),
+            prices: Prices::default(),
             mayor: MayorSettings::default(),
             sync: SyncSettings::default(),
             agents: BTreeMap::new(),
@@ -140,6 +146,20 @@ pub struct MayorSettings {
 pub struct SyncSettings {
     /// The repository (URL or path) whose branch `gt-ledger` the town's own is merged with; none: checkpoints are local.
     pub remote: Option<String>,
+}
+
+/// How much may be spent. In each of these, 0 is no limit; tokens are all of them, those from the cache too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpendSettings {
+    /// Tokens of a day after which nothing new is begun.
+    pub daily_tokens: u64,
+    /// The same in US dollars, by the price table.
+    pub daily_usd: f64,
+    /// Tokens of one attempt after which it is parked.
+    pub attempt_tokens: u64,
+    /// The same in US dollars, by the price table.
+    pub attempt_usd: f64,
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.
@@ -337,32 +357,6 @@ pub enum Sandbox {
     None,
     /// Bubblewrap.
     Bwrap,
-}
-
-/// Kinds of agent that come with the binary, by name. Read when they are first asked for: most calls never do.
-#[derive(Clone)]
-pub struct Presets(Arc<LazyLock<BTreeMap<String, AgentPreset>, ReadPresets>>);
-
-type ReadPresets = Box<dyn FnOnce() -> BTreeMap<String, AgentPreset> + Send>;
-
-impl Presets {
-    /// Those that `read` answers with.
-    pub fn from_text(read: impl FnOnce() -> BTreeMap<String, AgentPreset> + Send + 'static) -> Self {
-        Self(Arc::new(LazyLock::new(Box::new(read))))
-    }
-
-    /// None.
-    pub fn none() -> Self {
-        Self::from_text(BTreeMap::new)
-    }
-}
-
-impl std::ops::Deref for Presets {
-    type Target = BTreeMap<String, AgentPreset>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
 }
 
 /// Whether gated work lands by itself.

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gt_model::address::Address;
 use gt_model::formula::Formula;
 use gt_model::id::{BeadId, IdSeed, RigName, new_id};
+use gt_model::price::Prices;
 
 use crate::agents;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::layout::{Layout, RigLayout};
 use crate::ledger::{Ledger, RigRow, Tx, WRITE_DEADLINE};
-use crate::settings::{self, AgentPreset, Presets, RigSettings, TownSettings};
+use crate::settings::{self, AgentPreset, RigSettings, TownSettings};
 use crate::world::{Held, World};
 
 /// Where secrets come from: the system's randomness, or a counter in a simulated town.
@@ -21,6 +22,33 @@ pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;
 
 /// The prefix of beads that belong to the town itself (convoys, mail).
 pub const TOWN_PREFIX: &str = "hq";
+
+/// What is part of the binary as text, read when it is first asked for: most calls never do.
+#[derive(Clone)]
+pub struct BuiltIn<T>(Arc<LazyLock<T, Read<T>>>);
+
+type Read<T> = Box<dyn FnOnce() -> T + Send>;
+
+impl<T> BuiltIn<T> {
+    /// What `read` answers with.
+    pub fn new(read: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(read))))
+    }
+}
+
+impl<T: Default + 'static> Default for BuiltIn<T> {
+    fn default() -> Self {
+        Self::new(T::default)
+    }
+}
+
+impl<T> std::ops::Deref for BuiltIn<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
 
 /// What a town is handed from outside.
 #[derive(Clone)]
@@ -32,7 +60,9 @@ pub struct Outside {
     /// The path of the running `gt`.
     pub gt: PathBuf,
     /// Kinds of agent that come with the binary.
-    pub presets: Presets,
+    pub presets: BuiltIn<BTreeMap<String, AgentPreset>>,
+    /// What models' tokens cost, as far as the binary knows.
+    pub prices: BuiltIn<Prices>,
     /// Where secrets come from.
     pub entropy: Entropy,
     /// Which build of gt this is: another one takes over from it at `gt up`.

@@ -55,7 +55,8 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
         world: Arc::new(world.clone()),
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
-        presets: gt_town::settings::Presets::none(),
+        presets: Default::default(),
+        prices: Default::default(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };
@@ -164,5 +165,7 @@ mod rigs;
 mod runtimes;
 #[path = "hostile/slots.rs"]
 mod slots;
+#[path = "hostile/spend.rs"]
+mod spend;
 #[path = "hostile/unslung.rs"]
 mod unslung;

@@ -162,7 +162,8 @@ fn scene() -> Scene {
         world: Arc::new(world),
         env: BTreeMap::new(),
         gt: "/bin/true".into(),
-        presets: gt_town::settings::Presets::none(),
+        presets: Default::default(),
+        prices: Default::default(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

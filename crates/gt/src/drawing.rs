@@ -39,8 +39,8 @@ pub fn tree(nodes: &[Node]) -> Vec<String> {
 
 fn line(node: &Node, is_last: bool, has_next: &[bool]) -> String {
     let mut line = String::new();
-    for depth in 1..node.depth {
-        line.push_str(if has_next[depth] { "│   " } else { "    " });
+    for more in has_next.iter().take(node.depth).skip(1) {
+        line.push_str(if *more { "│   " } else { "    " });
     }
     if node.depth > 0 {
         line.push_str(if is_last { "└── " } else { "├── " });

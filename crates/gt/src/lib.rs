@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::FromArgMatches;
+use gt_model::price::Prices;
 use gt_town::faults::Faults;
-use gt_town::settings::Presets;
+use gt_town::settings::AgentPreset;
 use gt_town::world::World;
 use gt_town::world::real::RealWorld;
-use gt_town::{Outside, Town};
+use gt_town::{BuiltIn, Outside, Town};
+use serde::de::DeserializeOwned;
 
 pub mod cli;
 mod commands;
@@ -22,6 +24,7 @@ pub mod console;
 pub mod demo;
 mod drawing;
 pub mod error;
+mod pager;
 pub mod sim;
 
 use cli::{Cli, Global};
@@ -69,6 +72,7 @@ impl Process {
             env: env.clone(),
             gt,
             presets: presets(),
+            prices: prices(),
             entropy: Arc::new(gt_town::world::real::entropy),
             faults,
         };
@@ -87,9 +91,18 @@ pub fn build_of(gt: &Path) -> String {
 }
 
 /// Kinds of agent that come with the binary.
-pub fn presets() -> Presets {
-    // A test reads them: what is built can be read.
-    Presets::from_text(|| toml::from_str(include_str!("presets.toml")).unwrap_or_default())
+pub fn presets() -> BuiltIn<BTreeMap<String, AgentPreset>> {
+    BuiltIn::new(|| built_in(include_str!("presets.toml")))
+}
+
+/// What models' tokens cost, as far as the binary knows.
+pub fn prices() -> BuiltIn<Prices> {
+    BuiltIn::new(|| built_in(include_str!("prices.toml")))
+}
+
+/// What is part of the binary can be read: a test reads it.
+fn built_in<T: DeserializeOwned + Default>(text: &str) -> T {
+    toml::from_str(text).unwrap_or_default()
 }
 
 /// One call of `gt`.
@@ -114,7 +127,9 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
     console.set_json(json);
-    let cli = match Cli::usual(&args).map_or_else(|| Cli::try_parse_from(args), Ok) {
+    let grammar =
+        || commands::grammar().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match Cli::usual(&args).map_or_else(grammar, Ok) {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return code_of(is_bd, console.fail(&CliError::from(error))),
         Err(error) => return code_of(is_bd, console.usage(&error)),

@@ -35,6 +35,7 @@ mod retention;
 mod rigs;
 mod statistics;
 mod swarms;
+mod usage;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{
@@ -53,6 +54,7 @@ pub use ready::{Blocker, ReadyFilter, ReadyOrder};
 pub use rigs::RigRow;
 pub use statistics::{EpicStatus, Statistics};
 pub use swarms::{Swarm, SwarmMember};
+pub use usage::{UsageRow, UsageSums};
 
 /// How long a writer waits for its turn.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -71,6 +73,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/004_retention.sql"),
     include_str!("migrations/005_moments.sql"),
     include_str!("migrations/006_agents.sql"),
+    include_str!("migrations/007_usage.sql"),
     include_str!("migrations/020_holding.sql"),
     include_str!("migrations/022_sync.sql"),
 ];

@@ -185,7 +185,7 @@ pub enum BeadVerb {
         query: Option<String>,
         /// Which beads.
         #[command(flatten)]
-        only: OnlyArgs,
+        only: Box<OnlyArgs>,
         /// At most so many; 0: all
         #[arg(long, short = 'n', default_value_t = 50)]
         limit: u32,
@@ -479,7 +479,7 @@ pub struct OnlyArgs {
 }
 
 /// In which order beads are listed.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub struct SortArgs {
     /// In this order
     #[arg(long, value_enum)]

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod agent;
 mod bead;
 mod convoy;
+mod cost;
 mod crew;
 mod daemon;
 mod demo;
@@ -28,6 +29,7 @@ pub use bead::{
     LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
 };
 pub use convoy::ConvoyVerb;
+pub use cost::{ByArg, CostArgs};
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
@@ -102,6 +104,17 @@ pub enum ColorChoice {
     Never,
 }
 
+/// Shells that completions are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShellArg {
+    /// GNU bash, 4 or newer.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
 /// All verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -145,11 +158,11 @@ pub enum Verb {
         runtime: Option<RuntimeArg>,
     },
     /// Beads: what is to be done (also called as `bd`)
-    Bead(BeadArgs),
+    Bead(Box<BeadArgs>),
     /// The ledger as a file: check, backup, restore
-    Ledger(LedgerArgs),
+    Ledger(Box<LedgerArgs>),
     /// Take in what was made elsewhere
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
     /// Convoys: beads that belong together and land together
     #[command(subcommand)]
     Convoy(ConvoyVerb),
@@ -209,9 +222,14 @@ pub enum Verb {
         /// Of this kind of agent, which was at a limit or could not be used
         #[arg(long, value_name = "KIND", conflicts_with = "rig")]
         agent: Option<String>,
+        /// Go on today though the day's cap is reached: as much again may be spent
+        #[arg(long, conflicts_with_all = ["rig", "agent"])]
+        spend: bool,
     },
     /// The town at one glance, with what needs you on top
     Status,
+    /// What models took: tokens, and about how much money
+    Cost(CostArgs),
     /// What happened, newest last
     Log {
         /// Only of this bead
@@ -240,6 +258,11 @@ pub enum Verb {
         #[arg(long)]
         raw: bool,
     },
+    /// The story of anything on one screen: a bead, merge request, convoy, worker, session or rig
+    Show {
+        /// Its id, address or name
+        id: String,
+    },
     /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {
         /// Its id
@@ -251,7 +274,7 @@ pub enum Verb {
         #[arg(long)]
         retry: bool,
     },
-    /// Merge requests: list, approve
+    /// Merge requests: look at them, approve, send back, hold
     #[command(subcommand)]
     Mq(MqVerb),
     /// A rig's merge queue
@@ -317,15 +340,34 @@ pub enum Verb {
     /// What keeps the daemon alive
     #[command(subcommand)]
     Boot(BootVerb),
-    /// Print completions for a shell
+    /// Print completions for a shell; they know the ids that there are
+    ///
+    /// bash:  gt completions bash > ~/.local/share/bash-completion/completions/gt
+    ///
+    /// zsh:   gt completions zsh > <a folder of your $fpath>/_gt
+    ///
+    /// fish:  gt completions fish > ~/.config/fish/completions/gt.fish
+    ///
+    /// Or for this shell only: eval "$(gt completions bash)". `gt` must be in your PATH.
+    #[command(verbatim_doc_comment)]
     Completions {
         /// Which shell
-        shell: clap_complete::Shell,
+        shell: ShellArg,
     },
-    /// Explain a verb or a topic: town, rig, polecats, refinery, mail, recovery, exit-codes
+    /// For shells: what could come next
+    #[command(hide = true)]
+    Complete {
+        /// The command line up to the cursor, the program's name first
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+    /// Explain a verb or a topic: town, rig, polecats, refinery, formulas, mail, recovery, agents, exit-codes
     Help {
         /// The verb or topic
         words: Vec<String>,
+        /// The list of all verbs, as docs/verbs.md has it
+        #[arg(long, hide = true)]
+        markdown: bool,
     },
     /// Play a script instead of thinking
     #[command(hide = true)]

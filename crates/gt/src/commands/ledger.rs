@@ -1,7 +1,7 @@
 //! The ledger as a file, and what is taken into it from elsewhere.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gt_town::adopt::{self, Found};
 use gt_town::{Error, solo};
@@ -34,7 +34,7 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
             console.say(&format!("{path}: {beads} beads, {bytes} bytes, checked"))?;
             Ok(0)
         }
-        LedgerVerb::Restore { from, yes } => restore(process.cwd.join(from), *yes, context, console),
+        LedgerVerb::Restore { from, yes } => restore(&process.cwd.join(from), *yes, context, console),
         LedgerVerb::MergeDriver { .. } | LedgerVerb::Rebuild { .. } => {
             unreachable!("they need no ledger, so they are done above")
         }
@@ -79,7 +79,7 @@ fn fresh(context: &Context<'_>, what: &str) -> PathBuf {
     context.town.ledger.path().with_file_name("backups").join(format!("{what}-{now}.db"))
 }
 
-fn restore(from: PathBuf, yes: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+fn restore(from: &Path, yes: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     if !context.caller.is_overseer() {
         return Err(Error::refused("only the overseer restores a ledger", "ask: gt escalate").into());
     }
@@ -87,7 +87,8 @@ fn restore(from: PathBuf, yes: bool, context: &Context<'_>, console: &mut Consol
     if !is_solo && (context.town.deacon_runs()? || context.town.boot_runs()?) {
         return Err(Error::refused("the town is up", "gt down first: its agents work by this ledger").into());
     }
-    if !yes && !(console.is_terminal() && std::io::stdin().is_terminal() && asked(&from, console)?) {
+    let may_ask = console.is_terminal() && std::io::stdin().is_terminal();
+    if !(yes || may_ask && asked(from, console)?) {
         return Err(Error::refused("nothing was restored", "say --yes to restore without being asked").into());
     }
     let kept = context.town.ledger.copy_to(&fresh(context, "replaced"));
@@ -99,7 +100,7 @@ fn restore(from: PathBuf, yes: bool, context: &Context<'_>, console: &mut Consol
             None
         }
     };
-    let beads = context.town.ledger.restore_from(&from)?;
+    let beads = context.town.ledger.restore_from(from)?;
     if console.is_json() {
         return console.facts("gt.restore/1", "restored", json!({ "from": from, "beads": beads, "kept": kept }));
     }
@@ -108,7 +109,7 @@ fn restore(from: PathBuf, yes: bool, context: &Context<'_>, console: &mut Consol
     Ok(0)
 }
 
-fn asked(from: &std::path::Path, console: &mut Console<'_>) -> Result<bool, CliError> {
+fn asked(from: &Path, console: &mut Console<'_>) -> Result<bool, CliError> {
     console.line(&format!("put {} in the ledger's place? [y/N]", from.display()))?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -54,12 +54,11 @@ fn what_is_no_sound_copy_is_not_restored() {
     let foreign = project.folder().join("foreign.db");
     rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let newer = project.folder().join("newer.db");
-    std::fs::write(&newer, &bytes).unwrap();
+    write(&newer, &bytes);
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 9999).unwrap();
-    for (content, said) in
-        [(Some(&b"no database"[..]), "not a database"), (Some(&bytes[..bytes.len() / 2]), ""), (Some(&middle[..]), "")]
+    for (content, said) in [(&b"no database"[..], "not a database"), (&bytes[..bytes.len() / 2], ""), (&middle[..], "")]
     {
-        std::fs::write(&torn, content.unwrap()).unwrap();
+        write(&torn, content);
         let refused = project.gt(&["ledger", "restore", "torn.db", "--yes"]);
         assert!(refused.code != 0 && refused.err.contains(said), "{refused:#?}");
     }
@@ -92,8 +91,7 @@ fn a_ledger_that_cant_be_written_says_why() {
     let project = Project::new();
     let id = project.q(&["Here"]);
     let db = project.folder().join(".beads/gt.db");
-    std::fs::write(project.folder().join("empty.db"), "").unwrap();
-    std::fs::write(&db, "rubbish rubbish rubbish").unwrap();
+    write(&db, "rubbish rubbish rubbish");
     let broken = project.bd(&["show", &id]);
     assert!(broken.code == 1 && broken.err.contains("hint: move it aside and copy a backup"), "{broken:#?}");
     if rustix::process::geteuid().is_root() {

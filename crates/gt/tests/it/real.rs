@@ -86,6 +86,7 @@ fn outside(env: &BTreeMap<String, String>) -> Outside {
         env: env.clone(),
         gt: PathBuf::from(GT),
         presets: gt::presets(),
+        prices: gt::prices(),
         entropy: Arc::new(entropy),
         faults: Faults::none(),
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -24,6 +24,16 @@ const ASIDE_PREFIX: &str = ".gt-aside-";
 impl Disk for RealDisk {
     fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
         found(fs::read(path)).map_err(io_error("read", path))
+    }
+
+    fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file: File = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
+            Ok(file) => file.into(),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(errno) => return Err(io_error("read", path)(errno.into())),
+        };
+        part_of(&file, from, at_most).map_err(io_error("read", path))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
@@ -160,6 +170,25 @@ impl Disk for RealDisk {
             let _ = file.write(b"w");
         }
     }
+}
+
+/// At most so many bytes of an ordinary file from an offset on; of anything else none.
+fn part_of(file: &File, from: u64, at_most: usize) -> io::Result<Option<Vec<u8>>> {
+    let facts = file.metadata()?;
+    if !facts.is_file() {
+        return Ok(None);
+    }
+    let there = usize::try_from(facts.len().saturating_sub(from)).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; there.min(at_most)];
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], from + read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    bytes.truncate(read);
+    Ok(Some(bytes))
 }
 
 /// Waits in the kernel's queue for the lock, on a thread of its own: only a waiter that blocks has its turn, and only
@@ -395,6 +424,23 @@ mod tests {
         RealDisk.write(&path, b"2").unwrap();
         assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"2"[..]));
         assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn parts_are_read_of_ordinary_files_only() {
+        let dir = folder();
+        let path = |name: &str| dir.path().join(name);
+        RealDisk.write(&path("file"), b"0123456789").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        rustix::fs::mkfifoat(CWD, path("fifo"), Mode::RWXU).unwrap();
+        let read = |name: &str, from, at_most| RealDisk.read_part(&path(name), from, at_most).unwrap();
+        assert_eq!(read("file", 0, 3).as_deref(), Some(&b"012"[..]));
+        assert_eq!(read("file", 8, 99).as_deref(), Some(&b"89"[..]));
+        assert_eq!(read("file", 99, 99).as_deref(), Some(&b""[..]));
+        // None of these is waited for.
+        for other in ["link", "fifo", "none", "file/none", "."] {
+            assert_eq!(read(other, 0, 9), None, "{other}");
+        }
     }
 
     #[test]

@@ -73,21 +73,21 @@ fn each(
 }
 
 /// `create`, and `q`, which prints nothing but ids.
-pub fn create(args: CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let only_ids = only_ids || args.silent;
     let title = args.title.clone().or_else(|| args.title_flag.clone());
     if let Some(file) = &args.file {
         let text = text_of(file, context)?;
-        let new = markdown::beads(&text).into_iter().map(|item| from_item(&args, item, context));
+        let new = markdown::beads(&text).into_iter().map(|item| from_item(args, item, context));
         let new = new.collect::<Result<Vec<_>, CliError>>()?;
         if new.is_empty() {
             return Err(usage("no bead in that file", "each begins with a line `## Title`"));
         }
-        return make_all(&new, &args, only_ids, context, console);
+        return make_all(&new, args, only_ids, context, console);
     }
     match title {
         Some(title) => {
-            let new = new_bead(&args, &title, context)?;
+            let new = new_bead(args, &title, context)?;
             if args.dry_run {
                 return say_dry(std::slice::from_ref(&new), console);
             }
@@ -100,7 +100,7 @@ pub fn create(args: CreateArgs, only_ids: bool, context: &Context<'_>, console: 
             }
             changed(&[bead], "made", console)
         }
-        None if args.stdin => create_lines(&args, only_ids, context, console),
+        None if args.stdin => create_lines(args, only_ids, context, console),
         None => Err(usage("what is it?", "bd create \"Title\", or --file, or --stdin with a title a line")),
     }
 }
@@ -265,7 +265,7 @@ fn dependencies(context: &Context<'_>, texts: &[String]) -> Result<Vec<(DepType,
 }
 
 /// `update`.
-pub fn update(args: UpdateArgs, as_bd: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let now = context.town.world().clock().now();
     let description = match (&args.body_file, &args.description) {
         (Some(file), _) => Some(text_of(file, context)?),
@@ -305,7 +305,7 @@ pub fn update(args: UpdateArgs, as_bd: bool, context: &Context<'_>, console: &mu
         if args.claim {
             beads::claim(&context.town, &context.caller, id)?;
         }
-        let mut bead = beads::update(&context.town, &context.caller, id, &own_change(&base, &args, id, context)?)?;
+        let mut bead = beads::update(&context.town, &context.caller, id, &own_change(&base, args, id, context)?)?;
         if let Some(parent) = &parent {
             bead = beads::set_parent(&context.town, &context.caller, id, parent.as_ref())?;
         }

@@ -34,7 +34,7 @@ pub fn list(args: &ListArgs, context: &Context<'_>, console: &mut Console<'_>) -
     }
     let mut filter = filter::filter(&args.only, asked, args.limit, context)?;
     filter.all |= args.all;
-    let found = sorted(filter, args.sort.clone(), context)?;
+    let found = sorted(filter, args.sort, context)?;
     print_found(found, args.limit, context, console)
 }
 

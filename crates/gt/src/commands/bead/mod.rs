@@ -34,8 +34,8 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
     let context = &open(&flags, global, process)?;
     match verb {
         BeadVerb::Init(_) | BeadVerb::Version | BeadVerb::Prime => Ok(0),
-        BeadVerb::Create(args) => change::create(*args, false, context, console),
-        BeadVerb::Q(args) => change::create(*args, true, context, console),
+        BeadVerb::Create(args) => change::create(&args, false, context, console),
+        BeadVerb::Q(args) => change::create(&args, true, context, console),
         BeadVerb::Show { mut ids, id, short, .. } => {
             ids.extend(id);
             look::show(&ids, short, context, console)
@@ -43,7 +43,7 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
         BeadVerb::List(args) => look::list(&args, context, console),
         BeadVerb::Ready(args) => look::ready(&args, context, console),
         BeadVerb::Blocked { parent, rig, limit } => look::blocked(parent, rig.as_deref(), limit, context, console),
-        BeadVerb::Update(args) => change::update(*args, flags.as_bd, context, console),
+        BeadVerb::Update(args) => change::update(&args, flags.as_bd, context, console),
         BeadVerb::Close { ids, reason, force, suggest_next, .. } => {
             change::close(&ids, reason.as_deref(), force, suggest_next, flags.as_bd, context, console)
         }

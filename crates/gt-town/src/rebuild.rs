@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::ledger::{Bulk, Ledger, RestoredAttempt, Tx};
+use crate::ledger::{Bulk, Ledger, RestoredAttempt, RigRow, Tx};
 use crate::snapshots;
 use crate::sync::{self, FromGit};
 use crate::town::Outside;
@@ -134,6 +134,7 @@ struct KnownRig {
     prefix: String,
     remote: String,
     trunk: String,
+    added_at: String,
 }
 
 /// The newest snapshot of an attempt.
@@ -162,8 +163,9 @@ fn known_rigs(from: &FromGit) -> Result<Vec<KnownRig>> {
 fn find_snapshots(layout: &Layout, outside: &Outside, from: &FromGit) -> Result<Vec<Found>> {
     let repo = outside.world.repo();
     let mut all = Vec::new();
-    for rig in known_rigs(from)? {
-        let rig = RigName::parse(&rig.name)?;
+    for known in known_rigs(from)? {
+        let rig = RigName::parse(&known.name)?;
+        let added_at = known.added_at.parse::<jiff::Timestamp>().ok();
         let path = layout.rig(&rig).repo();
         if !outside.world.disk().exists(&path) {
             continue;
@@ -171,7 +173,9 @@ fn find_snapshots(layout: &Layout, outside: &Outside, from: &FromGit) -> Result<
         let refs = repo.refs(&path)?.into_iter().filter(|(name, _)| name.starts_with(snapshots::SNAPSHOTS));
         for (_, commit) in refs {
             let facts = repo.snapshot_facts(&path, &commit)?;
-            let taken_at = jiff::Timestamp::from_second(facts.taken_at).unwrap_or_default().to_string();
+            let taken_at = jiff::Timestamp::from_second(facts.taken_at).unwrap_or_default();
+            // Git counts whole seconds; what is in the rig's repository is never older than the rig.
+            let taken_at = added_at.map_or(taken_at, |added_at| taken_at.max(added_at)).to_string();
             let trailers = snapshots::trailers(&facts.message).into_iter().collect();
             all.push(Found { rig: rig.clone(), commit, taken_at, trailers });
         }
@@ -202,8 +206,9 @@ impl Rebuild<'_> {
     fn add_rigs(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for rig in known_rigs(self.from)? {
-            self.tx.add_rig(&RigName::parse(&rig.name)?, &rig.prefix, &rig.remote, &rig.trunk)?;
-            names.push(rig.name);
+            let KnownRig { name, prefix, remote, trunk, added_at } = rig;
+            self.tx.restore_rig(&RigRow { name: RigName::parse(&name)?, prefix, remote, trunk, added_at })?;
+            names.push(name);
         }
         Ok(names)
     }

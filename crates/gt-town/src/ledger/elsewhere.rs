@@ -144,8 +144,8 @@ impl Ledger {
         Ok(home.filter(|home| *home != here))
     }
 
-    /// Refuses what is no operation but changes the file, where the ledger is not at home.
-    pub(super) fn refuse_away(&self) -> LedgerResult<()> {
+    /// Refuses what changes a town without an operation of the ledger's (its files), where it is not at home.
+    pub fn refuse_away(&self) -> LedgerResult<()> {
         self.away()?.map_or(Ok(()), |home| Err(LedgerError::Away { path: home.path }))
     }
 

@@ -75,12 +75,18 @@ impl View<'_> {
 impl Tx<'_> {
     /// Adds a rig.
     pub fn add_rig(&self, name: &RigName, prefix: &str, remote: &str, trunk: &str) -> LedgerResult<()> {
+        let [prefix, remote, trunk] = [prefix, remote, trunk].map(str::to_owned);
+        self.restore_rig(&RigRow { name: name.clone(), prefix, remote, trunk, added_at: self.now().to_string() })
+    }
+
+    /// Adds a rig that was there at another time, of a ledger that was lost.
+    pub fn restore_rig(&self, rig: &RigRow) -> LedgerResult<()> {
         self.execute(
             "INSERT INTO rigs VALUES (?1, ?2, ?3, ?4, ?5)",
-            (name.as_str(), prefix, remote, trunk, self.now().to_string()),
+            (rig.name.as_str(), &rig.prefix, &rig.remote, &rig.trunk, &rig.added_at),
         )?;
-        let after = json!({ "prefix": prefix, "remote": remote, "trunk": trunk });
-        self.event("rig-added", name.as_str(), None, None, Some(&after))
+        let after = json!({ "prefix": rig.prefix, "remote": rig.remote, "trunk": rig.trunk });
+        self.event("rig-added", rig.name.as_str(), None, None, Some(&after))
     }
 
     /// Forgets a rig; its beads stay.

@@ -143,7 +143,7 @@ pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -
         Error::refused("this town has no remote for its ledger", hint)
     })?;
     check_remote(remote)?;
-    refuse_away(town)?;
+    town.ledger.refuse_away()?;
     make(town)?;
     let held = town.lock(LOCK)?;
     let branch = Branch::of(town, &held)?;
@@ -232,14 +232,6 @@ pub fn check_remote(remote: &str) -> Result<()> {
         });
     }
     Ok(())
-}
-
-/// What only changes files is refused in a copied town as what changes the ledger is.
-fn refuse_away(town: &Town) -> Result<()> {
-    match town.ledger.away()? {
-        Some(home) => Err(LedgerError::Away { path: home.path }.into()),
-        None => Ok(()),
-    }
 }
 
 /// The town's repository, held.

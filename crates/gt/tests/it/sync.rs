@@ -434,7 +434,10 @@ fn a_copied_town_is_read_only_until_it_is_adopted() {
         &["pause"],
         &["mail", "send", "mayor/", "-s", "x", "-m", "y"],
         &["convoy", "create", "c", &free],
-        &["crew", "add", "jo"],
+        &["crew", "add", RIG, "jo"],
+        &["rig", "set", RIG, "landing=ask"],
+        &["rig", "gates", "add", RIG, "t", "true"],
+        &["doctor", "--retry"],
         &["refinery", "run", "--once"],
         &["sync", "--remote", "/nowhere"],
         &["ledger", "vacuum"],
@@ -546,7 +549,7 @@ fn a_lost_ledger_is_made_again_from_git() {
 
     // The work goes on from where it was, and the ledger is the one that others know.
     town.ok(&["up"]);
-    town.ok(&["polecat", "recover", &bead]);
+    town.wait_until("the old worktree to be out of the way", || town.gt(&["polecat", "recover", &bead]).code == 0);
     let worktree =
         || crate::town::list(&town.rig().join("polecats")).into_iter().find(|path| path.join("kept.txt").exists());
     town.wait_until("the work to be there again", || worktree().is_some());

@@ -27,7 +27,7 @@ const EXIT_CODES_TOPIC: &str = "exit-codes";
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["demo", "install", "rig", "agent", "doctor"]),
     ("Say what is to be done", &["do", "mayor", "bead", "convoy", "sling", "unsling"]),
-    ("See how it goes", &["status", "show", "why", "log", "peek", "session"]),
+    ("See how it goes", &["status", "show", "why", "log", "peek", "session", "cost"]),
     ("Look at work, and let it land", &["mq", "refinery"]),
     ("Run the town", &["up", "down", "pause", "resume"]),
     ("Work beside it", &["crew", "mail", "nudge"]),

@@ -3,6 +3,7 @@
 //! The engine never prints, prompts, exits, or reads the environment, the home folder or the clock except through
 //! what it is handed: see [`town::Outside`] and [`world`].
 
+pub mod adopt;
 pub mod agents;
 pub mod archive;
 pub mod back_off;
@@ -50,6 +51,7 @@ pub mod settings;
 mod setup;
 pub mod sling;
 pub mod snapshots;
+pub mod solo;
 pub mod spend;
 pub mod standing;
 pub mod story;

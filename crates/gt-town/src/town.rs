@@ -249,22 +249,30 @@ pub struct Caller {
     pub address: Address,
     /// As which incarnation.
     pub incarnation: Option<gt_model::id::IncarnationId>,
+    /// What a person calls itself in beads; a proven agent has no choice.
+    pub called: Option<String>,
 }
 
 impl Caller {
     /// The human.
     pub fn overseer() -> Self {
-        Self { address: Address::Overseer, incarnation: None }
+        Self::role(Address::Overseer)
     }
 
     /// A role that is code.
     pub fn role(address: Address) -> Self {
-        Self { address, incarnation: None }
+        Self { address, incarnation: None, called: None }
+    }
+
+    /// The same caller, under the name that a person gave itself. An agent keeps its address.
+    pub fn called(self, name: Option<&str>) -> Self {
+        let called = name.map(str::trim).filter(|name| !name.is_empty() && self.is_overseer()).map(str::to_owned);
+        Self { called, ..self }
     }
 
     /// For the audit.
     pub fn name(&self) -> String {
-        self.address.to_string()
+        self.called.clone().unwrap_or_else(|| self.address.to_string())
     }
 
     /// Whether this is a person, who may do what no agent may.

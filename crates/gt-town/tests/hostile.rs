@@ -149,7 +149,7 @@ impl Scene {
         let attempt = self.attempts(id).pop().unwrap();
         let incarnations = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
         let incarnation = incarnations.last().map(|i| i.id.clone());
-        done::done(&self.town, &Caller { address: attempt.address(), incarnation }, exit, None)
+        done::done(&self.town, &Caller { incarnation, ..Caller::role(attempt.address()) }, exit, None)
     }
 }
 

@@ -13,6 +13,7 @@ mod crew;
 mod daemon;
 mod demo;
 mod keep;
+mod ledger;
 mod mail;
 mod mayor;
 mod moment;
@@ -22,13 +23,17 @@ mod session;
 mod steps;
 
 pub use agent::AgentVerb;
-pub use bead::{BeadVerb, DepVerb};
+pub use bead::{
+    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CountBy, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs,
+    LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
+};
 pub use convoy::ConvoyVerb;
 pub use cost::{ByArg, CostArgs};
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
+pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
 pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
 
@@ -143,8 +148,11 @@ pub enum Verb {
         runtime: Option<RuntimeArg>,
     },
     /// Beads: what is to be done (also called as `bd`)
-    #[command(subcommand)]
-    Bead(BeadVerb),
+    Bead(Box<BeadArgs>),
+    /// The ledger as a file: check, backup, restore
+    Ledger(Box<LedgerArgs>),
+    /// Take in what was made elsewhere
+    Import(Box<ImportArgs>),
     /// Convoys: beads that belong together and land together
     #[command(subcommand)]
     Convoy(ConvoyVerb),

@@ -23,6 +23,7 @@ mod crew;
 mod demo;
 mod help;
 mod keep;
+mod ledger;
 mod look;
 mod mail;
 mod mayor;
@@ -151,7 +152,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             let options = work::options(None, agent, runtime);
             work::do_it(&open()?, &titles, rig.as_deref(), description, &options, console)
         }
-        Verb::Bead(verb) => bead::run(verb, &open()?, console),
+        Verb::Bead(args) => bead::run(*args, &global, process, console),
+        Verb::Ledger(args) => ledger::run(&args, &global, process, console),
+        Verb::Import(args) => ledger::import(&args, &global, process, console),
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
         Verb::Sling { words, convoy, agent, runtime } => {
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)

@@ -2,6 +2,7 @@
 //! folders (real git, real processes).
 
 mod bad_input;
+mod bd;
 mod both_worlds;
 mod clients;
 mod clocks;
@@ -12,6 +13,7 @@ mod flow;
 mod help;
 mod keep;
 mod kills;
+mod ledger;
 mod look;
 mod matrix;
 mod mayor;

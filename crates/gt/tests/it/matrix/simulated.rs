@@ -275,6 +275,15 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("turn end", "what a client tells makes the witness decide a snapshot, as each closed step does: `moments` has it"),
     ("note verdict", "a condition that follows a client's word: `moments` has it"),
     ("park", "a condition that follows a client's word: `moments` has it"),
+    (
+        "usage",
+        "what clients' transcripts say, which simulated workers don't have; each row replaces one: `hostile::spend`",
+    ),
+    ("spend", "a condition that follows what was counted: `hostile::spend` has it"),
+    ("resume spending", "the end of that condition, by a person's word: `hostile::spend` has it"),
+    ("park attempt", "one transaction that ends an attempt as `recover` does: `hostile::spend` has it"),
+    ("try api", "who tries whether an API answers again, by a client's word: `hostile::spend` has it"),
+    ("api answers", "the end of that condition, by a client's word: `hostile::spend` has it"),
     ("limit over", "the end of that condition, by the time that passes: F20's table has it"),
     ("resume agent", "the end of that condition, by a person's word: `moments` has it"),
     ("nudge", "a person's verb outside of the flow; it writes down only what came of it: `moments` has it"),
@@ -295,6 +304,9 @@ const NOT_HERE: &[(&str, &str)] = &[
         "template pour",
         "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it",
     ),
+    ("init", "a ledger outside of any town, made beside its place: `bd` has it"),
+    ("config", "one setting that a person or a tool asks for, outside of the flow: `bd` has it"),
+    ("set parent", "one transaction that a person or a tool asks for, outside of the flow: `bd` has it"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

@@ -10,6 +10,7 @@ use crate::back_off::BackOff;
 use crate::convoy;
 use crate::effects::{self, Scope};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::observed::Observed;
 use crate::port;
 use crate::retention::{self, Schedule};
@@ -65,6 +66,7 @@ pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
 fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
+    limits::let_go(town, &mut memory.observed)?;
     for name in rig_names(town)? {
         let patrol = town
             .rig(&name)

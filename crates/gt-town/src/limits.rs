@@ -24,6 +24,9 @@ pub const LOGIN: &str = "login";
 /// After this much time it is tried again where nobody said when it is over.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);
 
+/// No limit is believed to last for longer.
+const LONGEST: Duration = Duration::from_hours(24 * 7);
+
 /// Why the end of an incarnation that met a limit counts against nobody.
 const AT_LIMIT: &str = "its account was at a limit";
 
@@ -54,7 +57,9 @@ pub(crate) fn park(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, stage: 
     }
     tx.spare(incarnation, AT_LIMIT)?;
     let later = tx.now().checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
-    let until = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(later);
+    // The mark is a file of the agent's: what is in it is bounded here, whoever wrote it.
+    let latest = tx.now().checked_add(LONGEST).unwrap_or(Timestamp::MAX);
+    let until = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok()).map_or(later, |at| at.min(latest));
     let said = foreign::one_line(mark.text.as_deref().unwrap_or_default());
     let text = format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}");
     tx.raise_until(condition, kind, &text, Some(until))?;

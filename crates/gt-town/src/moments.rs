@@ -240,7 +240,9 @@ impl Here<'_> {
         let mut facts =
             StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
         self.town.ledger.read(|view| {
-            facts.is_leaving = view.reactions(self.incarnation)?.spared().is_some();
+            // A standing agent that met a limit stays: only a worker's end was decided then.
+            let is_worker = is_worker(view, self.incarnation)?;
+            facts.is_leaving = is_worker && view.reactions(self.incarnation)?.spared().is_some();
             facts.urgent = view.urgent_unread(&self.caller.address)?;
             match identity::hooked_attempt(view, self.caller) {
                 Ok(attempt) => {
@@ -251,7 +253,7 @@ impl Here<'_> {
                     facts.work = Some((attempt.bead.to_string(), todo, command));
                 }
                 // Its work is submitted. A standing agent never had any.
-                Err(Error::Refused { .. }) => facts.is_leaving |= is_worker(view, self.incarnation)?,
+                Err(Error::Refused { .. }) => facts.is_leaving |= is_worker,
                 Err(error) => return Err(error),
             }
             Ok(())

@@ -99,7 +99,7 @@ fn write_mark(town: &Town, incarnation: &IncarnationId, name: &str, mark: &impl 
 }
 
 fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
-    let bytes = world.disk().read(path)?.filter(|bytes| bytes.len() <= MARK_BYTES);
+    let bytes = world.disk().read_plain(path, MARK_BYTES)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
@@ -107,10 +107,9 @@ fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> 
 pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
     let folder = town.layout.moments(incarnation);
     let mut marks = Marks::default();
-    for name in town.world().disk().list(&folder)? {
-        if name == BLOCKS {
-            continue;
-        }
+    let there = town.world().disk().list(&folder)?;
+    // Whatever else somebody has put there is none.
+    for name in there.into_iter().filter(|name| Marks::NAMES.contains(&name.as_str())) {
         if let Some(mark) = read_mark::<Mark>(town.world(), &folder.join(&name))? {
             marks.0.insert(name, mark);
         }

@@ -73,7 +73,7 @@ pub enum Stage {
 
 impl Marks {
     /// Names of marks in the order in which they count where two are of the same time.
-    const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 12] = [
         "start",
         "compacted",
         "prompt",

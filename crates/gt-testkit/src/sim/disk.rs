@@ -309,6 +309,13 @@ impl Disk for SimWorld {
         Ok(self.locked().disk.read(path)?.map(|content| content.to_vec()))
     }
 
+    fn read_plain(&self, path: &Path, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
+        match self.kind(path)? {
+            Some(NodeKind::File) => Ok(self.read(path)?.filter(|bytes| bytes.len() <= at_most)),
+            _ => Ok(None),
+        }
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
         let mut state = self.acting("write")?;
         state.disk.write(path, bytes.into())?;

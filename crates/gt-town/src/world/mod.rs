@@ -563,6 +563,9 @@ pub enum NodeKind {
 pub trait Disk: Send + Sync {
     /// Reads a file whole; `None` where there is none.
     fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>>;
+    /// Reads a file that an agent may have put there, whole; `None` where it is none, a link, anything else that is no plain
+    /// file (a FIFO would keep its reader waiting), or larger than `at_most` bytes.
+    fn read_plain(&self, path: &Path, at_most: usize) -> WorldResult<Option<Vec<u8>>>;
     /// Replaces a file atomically (write aside, sync, rename); makes its folder.
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// Makes a folder and those above it.

@@ -1,7 +1,7 @@
 //! Files of this machine: atomic writes, locks and wake-ups.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +24,13 @@ const ASIDE_PREFIX: &str = ".gt-aside-";
 impl Disk for RealDisk {
     fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
         found(fs::read(path)).map_err(io_error("read", path))
+    }
+
+    fn read_plain(&self, path: &Path, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
+        let Some(file) = open_plain(path).map_err(io_error("read", path))? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(at_most as u64 + 1).read_to_end(&mut bytes).map_err(io_error("read", path))?;
+        Ok(Some(bytes).filter(|bytes| bytes.len() <= at_most))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
@@ -239,6 +246,19 @@ fn aside_of(path: &Path) -> PathBuf {
     parent_of(path).join(format!("{ASIDE_PREFIX}{}-{count}", std::process::id()))
 }
 
+/// Opens a file to be read that others may have put there, without ever waiting for them; `None` where there is no plain
+/// file, a link among them.
+pub(super) fn open_plain(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        // Nothing, a link, or a socket.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok(Some(file).filter(|file| file.metadata().is_ok_and(|facts| facts.is_file())))
+}
+
 /// Turns an error of the system into ours.
 pub(super) fn io_error(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldError {
     let path = path.to_owned();
@@ -391,6 +411,23 @@ mod tests {
         RealDisk.write(&path, b"2").unwrap();
         assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"2"[..]));
         assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_an_agent_put_there_is_read_only_if_it_is_a_plain_file() {
+        let dir = folder();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "12345").unwrap();
+        symlink(at("file"), at("link")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        let read = |name: &str, at_most: usize| RealDisk.read_plain(&at(name), at_most).unwrap();
+        assert_eq!(read("file", 5).as_deref(), Some(&b"12345"[..]));
+        assert_eq!(read("file", 4), None);
+        for name in ["link", "folder", "fifo", "socket", "none", "file/below"] {
+            assert_eq!(read(name, 99), None, "{name}");
+        }
     }
 
     #[test]

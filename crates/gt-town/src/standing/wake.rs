@@ -14,6 +14,7 @@ use crate::limits;
 use crate::moments;
 use crate::observed::Observed;
 use crate::town::Town;
+use crate::updown;
 
 /// The kind of condition that mail is which its recipient does not take; its subject is an address.
 pub const UNHEARD: &str = "unheard";
@@ -24,8 +25,12 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Observed time after which a person is told of mail that an agent is not told of, where it can't be woken.
 const UNHEARD_LIMIT: Duration = Duration::from_mins(1);
 
-/// Wakes an agent that runs, where there is mail for it or its limit is over, or says why that can't be done.
+/// Wakes an agent that runs, where there is mail for it or its limit is over, or says why that can't be done. While the
+/// town drains, no turn is begun.
 pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Observed) -> Result<()> {
+    if town.ledger.read(updown::is_going_down)? {
+        return Ok(());
+    }
     let stage = moments::marks(town, &newest.id)?.stage();
     if let Stage::Limited(mark) | Stage::LoggedOut(mark) = &stage {
         return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);

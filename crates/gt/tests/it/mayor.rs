@@ -62,6 +62,17 @@ while read -r line; do
 done
 "#;
 
+/// One whose turn lasts until it is told that it may end.
+const IN_A_TURN: &str = r#"
+moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/"}' "$1"; }
+moment UserPromptSubmit | gt moment prompt --client claude
+: > "$PLAY/begun"
+until [ -e "$PLAY/go" ]; do sleep 0.05; done
+: > "$PLAY/finished"
+moment Stop | gt moment stop --client claude
+exec sleep 100000
+"#;
+
 /// One at a prompt whose account is at a limit when it is first told of mail.
 const AT_LIMIT: &str = r#"
 moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/","error":"rate_limit"}' "$1"; }
@@ -217,6 +228,25 @@ fn f06_a_mayor_at_its_prompt_is_woken_for_mail_and_by_nothing_else() {
     assert_eq!(town.conditions(), Vec::<String>::new());
     let said = town.ok(&["down"]);
     assert!(said.contains("ended session mayor-a1-1\n") || said.contains("ended session mayor-a1-1;"), "{said}");
+}
+
+#[test]
+fn a_town_that_drains_lets_the_mayor_finish_its_turn() {
+    let town = town_with(IN_A_TURN);
+    town.ok(&["up"]);
+    town.ok(&["mayor", "start"]);
+    town.wait_until("its turn to begin", || town.folder().join("play/begun").exists());
+    std::thread::scope(|scope| {
+        let down = scope.spawn(|| town.ok(&["down"]));
+        town.wait_until("the town to drain", || {
+            town.ask("SELECT value FROM meta WHERE key = 'desired'") == ["draining"]
+        });
+        town.let_patrols_pass();
+        write(&town.folder().join("play/go"), "");
+        down.join().unwrap();
+    });
+    assert!(town.folder().join("play/finished").exists(), "its turn was cut short");
+    assert_eq!(town.running(), Vec::<String>::new());
 }
 
 #[test]

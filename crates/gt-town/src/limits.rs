@@ -25,6 +25,9 @@ pub const LOGIN: &str = "login";
 /// After this much time it is tried again where nobody said when it is over.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);
 
+/// No limit is believed to last for longer.
+const LONGEST: Duration = Duration::from_hours(24 * 7);
+
 /// Why the end of an incarnation that met a limit counts against nobody.
 const AT_LIMIT: &str = "its account was at a limit";
 
@@ -65,11 +68,13 @@ pub(crate) fn park(
     }
     tx.spare(incarnation, AT_LIMIT)?;
     let later = tx.now().checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+    // The mark is a file of the agent's: what is in it is bounded here, whoever wrote it.
+    let latest = tx.now().checked_add(LONGEST).unwrap_or(Timestamp::MAX);
     // A record in seconds is surer than words, of which the time zone may not be known.
     let recorded = resets_at.filter(|_| condition == LIMIT).and_then(|at| reset_at(at, tx.now()));
     let said = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok());
-    let until = recorded.or(said).unwrap_or(later);
-    let text = words(kind, what, until, mark.text.as_deref().unwrap_or_default());
+    let until = recorded.or(said).map_or(later, |at| at.min(latest));
+    let text = words(kind, what, until, &foreign::one_line(mark.text.as_deref().unwrap_or_default()));
     tx.raise_until(condition, kind, &text, Some(until))?;
     Ok(())
 }

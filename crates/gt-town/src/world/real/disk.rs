@@ -268,6 +268,19 @@ fn aside_of(path: &Path) -> PathBuf {
     parent_of(path).join(format!("{ASIDE_PREFIX}{}-{count}", std::process::id()))
 }
 
+/// Opens a file to be read that others may have put there, without ever waiting for them; `None` where there is no plain
+/// file, a link among them.
+pub(super) fn open_plain(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        // Nothing, a link, or a socket.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok(Some(file).filter(|file| file.metadata().is_ok_and(|facts| facts.is_file())))
+}
+
 /// Turns an error of the system into ours.
 pub(super) fn io_error(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldError {
     let path = path.to_owned();

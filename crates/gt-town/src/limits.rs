@@ -56,14 +56,18 @@ pub(crate) fn park(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, stage: 
         return Ok(());
     }
     tx.spare(incarnation, AT_LIMIT)?;
-    let later = tx.now().checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
-    // The mark is a file of the agent's: what is in it is bounded here, whoever wrote it.
-    let latest = tx.now().checked_add(LONGEST).unwrap_or(Timestamp::MAX);
-    let until = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok()).map_or(later, |at| at.min(latest));
+    let until = over_at(mark, tx.now());
     let said = foreign::one_line(mark.text.as_deref().unwrap_or_default());
     let text = format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}");
     tx.raise_until(condition, kind, &text, Some(until))?;
     Ok(())
+}
+
+/// When a limit is expected to end. The mark is a file of the agent's: what is in it is bounded here, whoever wrote it.
+fn over_at(mark: &Mark, now: Timestamp) -> Timestamp {
+    let later = |wait: Duration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
+    let said = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok());
+    said.map_or(later(TRY_AGAIN_AFTER), |at| at.min(later(LONGEST)))
 }
 
 /// Ends what has lasted long enough.
@@ -108,6 +112,17 @@ pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f20_no_agent_parks_its_kind_for_years() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let after =
+            |resets_at: Option<i64>| over_at(&Mark { resets_at, ..Mark::at(1) }, now).as_second() - now.as_second();
+        assert_eq!((after(None), after(Some(1_700_000_060))), (1800, 60));
+        assert_eq!(after(Some(1_700_000_000 + 10 * 365 * 86_400)), 7 * 86_400);
+        assert_eq!(after(Some(i64::MAX)), 1800, "no time at all");
+        assert!(after(Some(i64::MIN + 1)) == 1800 && after(Some(0)) < 0);
+    }
 
     #[test]
     fn f20_a_limit_ends_by_the_clock_or_by_what_was_observed() {

@@ -16,7 +16,7 @@ mod mail;
 mod marks;
 mod stop;
 
-pub use limit::reset_time;
+pub use limit::{reset_at, reset_time};
 pub use mail::{Injected, Post, injection};
 pub use marks::{Mark, Marks, Stage};
 pub use stop::{Blocks, StopAnswer, StopFacts, at_stop};
@@ -171,8 +171,10 @@ pub struct Session {
 /// Why a session starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Afresh, or again.
+    /// Afresh.
     Fresh,
+    /// Another one is gone on with: what it has behind it is not its own.
+    Continued,
     /// Its context was compacted: it goes on with a summary.
     Compacted,
 }
@@ -226,7 +228,9 @@ pub enum Failure {
     Limit,
     /// The account can't be used: a person must log in, pay, or verify.
     Login,
-    /// Anything else: the model's service was down, a request was wrong.
+    /// The model's service did not answer, or not so that it could be understood: it goes on by itself later.
+    Outage,
+    /// Anything else: a request was wrong.
     Other,
 }
 

@@ -41,7 +41,8 @@ pub struct PolecatFacts {
     pub incarnations: u32,
     /// Whether its end is decided already, and counts against nobody.
     pub is_leaving: bool,
-    /// Whether its kind of agent is at a limit, or can't be used.
+    /// Whether its kind of agent is at a limit, can't be used, or has no answer from its API, and it is not the one that
+    /// tries whether that is over.
     pub is_parked: bool,
     /// Whether the limit that its client told of was reacted to.
     pub limit_known: bool,
@@ -143,7 +144,9 @@ impl Verdict {
             Self::LongTool(tool) => format!("in a tool for too long: {tool}"),
             Self::Waiting(what) => format!("waiting for {what}"),
             Self::WaitingOnPerson(what) => format!("waiting on a person: {what}"),
-            Self::Limited => "limited: its account is at a limit or can't be used".to_owned(),
+            Self::Limited => {
+                "limited: its account is at a limit or can't be used, or its API does not answer".to_owned()
+            }
             Self::Resumed => "its limit is over: it begins afresh".to_owned(),
             Self::Stalled => "stalled: at its prompt with work on its hook".to_owned(),
             Self::Quiet => "quiet: no sign of life".to_owned(),
@@ -176,7 +179,7 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
 
 /// What is to be said of one that has not made its start. What its client itself told, a limit, is known better.
 fn not_ready(facts: &PolecatFacts, limits: &PatrolLimits) -> Option<Verdict> {
-    if facts.is_parked || facts.is_leaving || is_limited(&facts.stage) {
+    if facts.is_parked || facts.is_leaving || has_told(&facts.stage) {
         return None;
     }
     match (facts.process.as_ref()?, facts.start) {
@@ -194,9 +197,14 @@ fn is_limited(stage: &Stage) -> bool {
     matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_))
 }
 
+/// Whether its client told why it can't go on.
+fn has_told(stage: &Stage) -> bool {
+    is_limited(stage) || matches!(stage, Stage::Outage(_))
+}
+
 fn gone(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     // Whoever ended at a limit is known by it first, and begins again when it is over.
-    if facts.is_parked || is_limited(&facts.stage) && !facts.limit_known {
+    if facts.is_parked || has_told(&facts.stage) && !facts.limit_known {
         return Verdict::Limited;
     }
     if facts.incarnations >= limits.incarnations {
@@ -210,6 +218,8 @@ fn running(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     match &facts.stage {
         Stage::Limited(_) | Stage::LoggedOut(_) if facts.limit_known && !facts.is_parked => Verdict::Resumed,
         Stage::Limited(_) | Stage::LoggedOut(_) => Verdict::Limited,
+        Stage::Outage(_) if !facts.limit_known || facts.is_parked => Verdict::Limited,
+        Stage::Outage(_) => again(facts),
         Stage::Asking(mark) => Verdict::WaitingOnPerson(mark.text.clone().unwrap_or_default()),
         Stage::InTool(mark) => {
             let tool = mark.tool.clone().unwrap_or_default();
@@ -229,9 +239,13 @@ fn at_prompt(facts: &PolecatFacts) -> Verdict {
     if facts.is_parked {
         return Verdict::Limited;
     }
+    if facts.nudges.before { Verdict::Unmoved } else { again(facts) }
+}
+
+/// Nudged until it moves, so often.
+fn again(facts: &PolecatFacts) -> Verdict {
     let waited = facts.nudges.last_for >= NUDGE_ACKNOWLEDGED_WITHIN;
     match facts.nudges.here {
-        _ if facts.nudges.before => Verdict::Unmoved,
         0 => Verdict::Stalled,
         _ if !waited => Verdict::Nudged,
         tries if tries < NUDGE_TRIES => Verdict::Stalled,
@@ -359,6 +373,29 @@ mod tests {
         check(PolecatFacts { is_parked: true, quiet_for: 40 * MINUTE, ..at(Stage::Working) }, Verdict::Limited);
         check(PolecatFacts { is_parked: true, ..at(Stage::AtPrompt(Mark::at(1))) }, Verdict::Limited);
         check(PolecatFacts { is_parked: true, ..at(Stage::Working) }, Verdict::Working);
+    }
+
+    #[test]
+    fn f20_an_api_that_does_not_answer_is_waited_for_and_then_asked_again() {
+        let out = || at(Stage::Outage(Mark::at(1)));
+        check(out(), Verdict::Limited);
+        let parked =
+            || PolecatFacts { limit_known: true, is_parked: true, quiet_for: Duration::from_hours(9), ..out() };
+        check(parked(), Verdict::Limited);
+        let tries = |here, last_for| PolecatFacts {
+            is_parked: false,
+            nudges: Nudges { here, last_for: Duration::from_secs(last_for), before: true },
+            ..parked()
+        };
+        check(tries(0, 0), Verdict::Stalled);
+        check(tries(1, 9), Verdict::Nudged);
+        check(tries(1, 10), Verdict::Stalled);
+        check(tries(3, 10), Verdict::Unmoved);
+        let gone = || PolecatFacts { process: Some(Process::Gone), incarnations: 0, ..parked() };
+        check(gone(), Verdict::Limited);
+        check(PolecatFacts { is_parked: false, limit_known: false, ..gone() }, Verdict::Limited);
+        check(PolecatFacts { is_parked: false, ..gone() }, Verdict::Crashed);
+        check(PolecatFacts { is_leaving: true, ..out() }, Verdict::Working);
     }
 
     #[test]

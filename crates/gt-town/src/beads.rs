@@ -38,6 +38,12 @@ pub struct NewBead {
     pub dependencies: Vec<(DepType, BeadId)>,
     /// Of what it is a part: its id is then this one's with a number, and `prefix` counts for nothing.
     pub parent: Option<BeadId>,
+    /// This very id, instead of a fresh one.
+    pub id: Option<BeadId>,
+    /// Not exported, and gone some day.
+    pub ephemeral: bool,
+    /// What else it is from the beginning.
+    pub more: BeadChange,
 }
 
 /// The bead that an id or a unique part of one means.
@@ -97,22 +103,29 @@ pub fn create(town: &Town, caller: &Caller, new: &NewBead) -> Result<Bead> {
     town.ledger.write(&caller.name(), "create", |tx| create_in(tx, caller, new))
 }
 
+/// Makes beads, all or none.
+pub fn create_all(town: &Town, caller: &Caller, new: &[NewBead]) -> Result<Vec<Bead>> {
+    town.ledger.write(&caller.name(), "create", |tx| new.iter().map(|new| create_in(tx, caller, new)).collect())
+}
+
 /// Makes a bead as part of an operation.
 pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     check_title(&new.title)?;
-    let id = match &new.parent {
-        Some(parent) => child_id(tx, parent)?,
-        None => fresh_id(tx, &new.prefix, &new.title, &new.description)?,
+    let id = match (&new.id, &new.parent) {
+        (Some(id), _) => free_id(tx, id)?,
+        (None, Some(parent)) => child_id(tx, parent)?,
+        (None, None) => fresh_id(tx, &new.prefix, &new.title, &new.description)?,
     };
-    let mut bead = Bead {
+    let mut bead = new.more.apply(&Bead {
         description: new.description.clone(),
         acceptance_criteria: new.acceptance_criteria.clone(),
         priority: new.priority.unwrap_or(2),
         issue_type: new.issue_type.clone().unwrap_or(BeadType::Task),
         labels: new.labels.clone(),
+        ephemeral: new.ephemeral,
         created_by: Some(caller.name()),
         ..Bead::new(id, &new.title, tx.now())
-    };
+    });
     for (kind, target) in &new.dependencies {
         require(tx, target)?;
         bead.dependencies.push(edge(&bead.id, target, kind, tx));
@@ -122,6 +135,24 @@ pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     }
     tx.add_bead(&bead)?;
     Ok(bead)
+}
+
+/// Longest id that somebody may choose, in bytes.
+const ID_LIMIT: usize = 200;
+
+/// An id that somebody chose. What comes with imports may have any shape; what is made here can be typed again.
+fn free_id(tx: &Tx<'_>, id: &BeadId) -> Result<BeadId> {
+    let is_fit = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let text = id.as_str();
+    if text.len() > ID_LIMIT || !text.starts_with(char::is_alphanumeric) || !text.chars().all(is_fit) {
+        let what = format!("`{}` can't be an id", text.chars().take(ID_LIMIT).collect::<String>());
+        let hint = "an id is letters, digits, `-`, `.` and `_`, and begins with a letter or digit";
+        return Err(Error::Usage { what, hint: hint.to_owned() });
+    }
+    if tx.has_bead(id)? {
+        return Err(Error::refused(format!("there is a bead {id} already"), format!("gt bead show {id}")));
+    }
+    Ok(id.clone())
 }
 
 /// The id of a parent's next child: `parent.N`.
@@ -533,6 +564,28 @@ pub fn remove_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadI
     Ok(bead)
 }
 
+/// The prefix of a ledger that belongs to no town, as a setting of the ledger's.
+pub const PREFIX_KEY: &str = "config.issue_prefix";
+
+/// Puts a bead below another one, or below none.
+pub fn set_parent(town: &Town, caller: &Caller, id: &BeadId, parent: Option<&BeadId>) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "set parent", |tx| {
+        let before = require(tx, id)?;
+        let mut after = before.clone();
+        after.dependencies.retain(|dep| dep.kind != DepType::ParentChild);
+        if let Some(parent) = parent {
+            require(tx, parent)?;
+            if let Some(way) = tx.holding_path(parent, id)? {
+                let what = format!("that would be a circle: {id} -> {}", shown_way(&way));
+                return Err(Error::refused(what, "take out another dependency first: gt bead dep remove"));
+            }
+            after.dependencies.push(edge(id, parent, &DepType::ParentChild, tx));
+        }
+        tx.change_bead("bead-moved", &before, &after)?;
+        require(tx, id)
+    })
+}
+
 /// The prefix of a new bead: of the rig that is named, of the caller's own, of the only one, or of the town itself.
 pub fn prefix_for(view: &View<'_>, rig: Option<&str>, caller: &Caller) -> Result<String> {
     let rigs = view.rigs()?;
@@ -548,6 +601,6 @@ pub fn prefix_for(view: &View<'_>, rig: Option<&str>, caller: &Caller) -> Result
     }
     match rigs.as_slice() {
         [only] => Ok(only.prefix.clone()),
-        _ => Ok(crate::town::TOWN_PREFIX.to_owned()),
+        _ => Ok(view.meta(PREFIX_KEY)?.unwrap_or_else(|| crate::town::TOWN_PREFIX.to_owned())),
     }
 }

@@ -12,10 +12,13 @@ use crate::effects::{self, Scope};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::observed::Observed;
+use crate::outage;
 use crate::port;
 use crate::retention::{self, Schedule};
+use crate::spend;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
+use crate::usage;
 use crate::witness::{self, Watch};
 
 /// Whether the town is meant to be up; a setting of the ledger's.
@@ -67,6 +70,8 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
     limits::let_go(town, &mut memory.observed)?;
+    usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
+    note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
         let patrol = town
             .rig(&name)
@@ -78,6 +83,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
         note_state(town, "patrol", &agent.address.to_string(), patrol)?;
     }
     handle_mail(town)?;
+    note_state(town, "patrol", "spend", spend::patrol(town, &mut memory.observed))?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
     Ok(did)
@@ -220,7 +226,7 @@ fn note_line(town: &Town, during: &str, text: &str) {
     }
     let path = town.layout.logs().join("deacon-errors.log");
     let line = format!("{} {during}: {text}\n", town.world().clock().now());
-    let before = town.world().disk().read_plain(&path, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
+    let before = town.world().disk().read_part(&path, 0, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
     let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
     let text = [&before[keep..], line.as_bytes()].concat();
     // Nowhere to say that nothing can be said.

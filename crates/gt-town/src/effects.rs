@@ -21,6 +21,7 @@ use crate::refs;
 use crate::remote::{self, Fetched};
 use crate::seat;
 use crate::setup;
+use crate::spend;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
@@ -157,8 +158,9 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
         Ok(match &row.effect {
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
-            Effect::FetchBase { attempt } if limits::is_parked_for(view, *attempt)? => false,
-            Effect::StartSession { incarnation } if is_parked(view, incarnation)? => false,
+            Effect::FetchBase { .. } | Effect::StartSession { .. } if spend::is_reached(view)? => false,
+            Effect::FetchBase { attempt } if is_parked(view, view.attempt(*attempt)?.as_ref())? => false,
+            Effect::StartSession { incarnation } if is_parked(view, attempt_of(view, incarnation)?.as_ref())? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
@@ -185,8 +187,8 @@ fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Att
     Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
 }
 
-fn is_parked(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
-    Ok(attempt_of(view, incarnation)?.map(|attempt| limits::is_parked(view, &attempt.agent)).transpose()? == Some(true))
+fn is_parked(view: &View<'_>, attempt: Option<&Attempt>) -> Result<bool> {
+    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt))
 }
 
 fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {

@@ -172,7 +172,9 @@ impl Error {
             | Self::Superseded(_)
             | Self::BadToken
             | Self::NoToken
-            | Self::Ledger(LedgerError::Exists(_) | LedgerError::Newer { .. }) => Kind::Refused,
+            | Self::Ledger(LedgerError::Exists(_) | LedgerError::Newer { .. } | LedgerError::Foreign(_)) => {
+                Kind::Refused
+            }
             Self::NeedsPerson { .. } => Kind::NeedsPerson,
             Self::Formula { .. }
             | Self::TimedOut { .. }
@@ -210,6 +212,10 @@ impl Error {
             Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
             Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
+            Self::Ledger(LedgerError::Sql(error)) => return sql_hint(error).map(str::to_owned),
+            Self::Ledger(LedgerError::Foreign(_)) => {
+                "gt reads beads of other programs from their issues.jsonl: gt import beads <folder>".to_owned()
+            }
             Self::World(WorldError::Unreachable { .. }) => "check the URL, your network and your login".to_owned(),
             Self::Settings(error) if error.path.ends_with("rig.toml") => {
                 "mend that file; gt help rig explains its keys".to_owned()
@@ -220,6 +226,24 @@ impl Error {
         };
         Some(hint)
     }
+}
+
+/// What to do about what SQLite says.
+fn sql_hint(error: &rusqlite::Error) -> Option<&'static str> {
+    use rusqlite::ErrorCode;
+    Some(match error.sqlite_error_code()? {
+        ErrorCode::DiskFull => "the disk is full, and nothing was changed: make room and try again",
+        ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+            "the ledger and its folder must be yours to write, on a local disk: look at their permissions"
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+            "another program keeps the ledger's file locked, or its file system has no locks: try again"
+        }
+        ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => {
+            "move it aside and copy a backup to its place: they are in backups/ beside it"
+        }
+        _ => return None,
+    })
 }
 
 /// The verb that shows which things of a kind there are.

@@ -32,7 +32,7 @@ fn by_token(town: &Town, token: &str) -> Result<Caller> {
         if incarnation.ended_at.is_some() {
             return Err(Error::Superseded(id.0.clone()));
         }
-        Ok(Caller { address, incarnation: Some(id.clone()) })
+        Ok(Caller { incarnation: Some(id.clone()), ..Caller::role(address) })
     })
 }
 

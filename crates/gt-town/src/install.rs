@@ -11,6 +11,11 @@ use crate::worker_env::PATH_KEY;
 const TOWN_TOML: &str = "\
 # Settings of this town. Every key has a default; `gt help town` explains them.
 version = 1
+
+[spend]
+# Dollars of a day, by list prices (gt cost), after which nothing new is begun until the next; 0: no limit. There are
+# also daily_tokens and, after which one attempt is parked, attempt_usd and attempt_tokens.
+daily_usd = 100
 ";
 
 /// Makes a town at `root`: a new folder, or an empty one.

@@ -109,6 +109,11 @@ impl Layout {
         self.session(incarnation).join("client.json")
     }
 
+    /// What a session has said, as its shim keeps it.
+    pub fn output(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join("output.log")
+    }
+
     /// What went wrong in calls of clients' hooks.
     pub fn hooks_log(&self) -> PathBuf {
         self.logs().join("hooks.log")

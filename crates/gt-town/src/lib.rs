@@ -3,6 +3,7 @@
 //! The engine never prints, prompts, exits, or reads the environment, the home folder or the clock except through
 //! what it is handed: see [`town::Outside`] and [`world`].
 
+pub mod adopt;
 pub mod agents;
 pub mod archive;
 pub mod back_off;
@@ -11,6 +12,7 @@ pub mod boot;
 pub mod convoy;
 pub mod crew;
 pub mod deacon;
+pub mod doctor;
 pub mod done;
 pub mod effects;
 pub mod error;
@@ -25,9 +27,11 @@ pub mod ledger;
 pub mod limits;
 pub mod mayor;
 pub mod moments;
+pub mod needs;
 pub mod nudge;
 pub mod observe;
 pub mod observed;
+pub mod outage;
 pub mod polecat;
 pub mod port;
 pub mod post;
@@ -38,6 +42,7 @@ pub mod refinery;
 mod refs;
 pub mod remote;
 pub mod retention;
+pub mod review;
 pub mod rig;
 mod sandbox;
 pub mod seat;
@@ -46,12 +51,16 @@ pub mod settings;
 mod setup;
 pub mod sling;
 pub mod snapshots;
+pub mod solo;
+pub mod spend;
 pub mod standing;
+pub mod story;
 pub mod town;
 pub mod updown;
+pub mod usage;
 pub mod witness;
 mod worker_env;
 pub mod world;
 
 pub use error::{Error, Kind, Result};
-pub use town::{Caller, Outside, Rig, Town};
+pub use town::{BuiltIn, Caller, Outside, Rig, Town};

@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use gt_model::foreign;
-use gt_model::id::{AttemptId, IncarnationId};
-use gt_model::moment::{Mark, Stage};
+use gt_model::id::IncarnationId;
+use gt_model::moment::{Mark, Stage, reset_at};
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Condition, Tx, View};
+use crate::ledger::{Attempt, Condition, Tx, View};
 use crate::observed::Observed;
+use crate::outage;
 use crate::town::{Caller, Town};
 
 /// The kind of condition that a limit is; its subject is a kind of agent.
@@ -24,20 +25,21 @@ pub const LOGIN: &str = "login";
 /// After this much time it is tried again where nobody said when it is over.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);
 
-/// No limit is believed to last for longer.
-const LONGEST: Duration = Duration::from_hours(24 * 7);
-
 /// Why the end of an incarnation that met a limit counts against nobody.
 const AT_LIMIT: &str = "its account was at a limit";
 
 /// Whether a kind of agent is parked.
 pub fn is_parked(view: &View<'_>, kind: &str) -> Result<bool> {
+    Ok(is_limited(view, kind)? || outage::holds(view, kind, None)?)
+}
+
+fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {
     Ok(view.condition(LIMIT, kind)?.is_some() || view.condition(LOGIN, kind)?.is_some())
 }
 
-/// Whether the kind of agent that an attempt wants is parked.
-pub(crate) fn is_parked_for(view: &View<'_>, attempt: AttemptId) -> Result<bool> {
-    view.attempt(attempt)?.map_or(Ok(false), |attempt| is_parked(view, &attempt.agent))
+/// Whether the kind of agent that an attempt wants is parked, for this attempt.
+pub(crate) fn is_parked_for(view: &View<'_>, attempt: &Attempt) -> Result<bool> {
+    Ok(is_limited(view, &attempt.agent)? || outage::holds(view, &attempt.agent, Some(&attempt.id.to_string()))?)
 }
 
 /// What says that the limit of that mark was reacted to.
@@ -46,7 +48,13 @@ pub(crate) fn fact(mark: &Mark) -> String {
 }
 
 /// Parks a kind of agent, since one of its incarnations met a limit; once for each time that it says so.
-pub(crate) fn park(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, stage: &Stage) -> Result<()> {
+pub(crate) fn park(
+    tx: &Tx<'_>,
+    incarnation: &IncarnationId,
+    kind: &str,
+    stage: &Stage,
+    resets_at: Option<i64>,
+) -> Result<()> {
     let (condition, mark, what) = match stage {
         Stage::Limited(mark) => (LIMIT, mark, "its account is at a limit"),
         Stage::LoggedOut(mark) => (LOGIN, mark, "its account can't be used until a person has seen to it"),
@@ -56,18 +64,36 @@ pub(crate) fn park(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, stage: 
         return Ok(());
     }
     tx.spare(incarnation, AT_LIMIT)?;
-    let until = over_at(mark, tx.now());
-    let said = foreign::one_line(mark.text.as_deref().unwrap_or_default());
-    let text = format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}");
+    // A record in seconds is surer than words, of which the time zone may not be known.
+    let recorded = resets_at.filter(|_| condition == LIMIT);
+    let until = over_at(recorded, mark, tx.now());
+    let text = words(kind, what, until, mark.text.as_deref().unwrap_or_default());
     tx.raise_until(condition, kind, &text, Some(until))?;
     Ok(())
 }
 
-/// When a limit is expected to end. The mark is a file of the agent's: what is in it is bounded here, whoever wrote it.
-fn over_at(mark: &Mark, now: Timestamp) -> Timestamp {
-    let later = |wait: Duration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
-    let said = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok());
-    said.map_or(later(TRY_AGAIN_AFTER), |at| at.min(later(LONGEST)))
+/// When it is expected to end. Both are from files of the agent's: they are bounded here, whoever wrote them.
+fn over_at(recorded: Option<i64>, mark: &Mark, now: Timestamp) -> Timestamp {
+    let said = |seconds: Option<i64>| seconds.and_then(|seconds| reset_at(seconds, now));
+    let later = || now.checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+    said(recorded).or_else(|| said(mark.resets_at)).unwrap_or_else(later)
+}
+
+fn words(kind: &str, what: &str, until: Timestamp, said: &str) -> String {
+    let said = foreign::one_line(said);
+    format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}")
+}
+
+/// Puts the end of a limit right by what a client's record says since, which may come a moment after its words.
+pub(crate) fn refine(town: &Town, kind: &str, resets_at: Option<i64>) -> Result<()> {
+    let now = town.world().clock().now();
+    let Some(until) = resets_at.and_then(|at| reset_at(at, now)) else { return Ok(()) };
+    let differs = |known: &Condition| known.until.as_deref() != Some(until.to_string().as_str());
+    let known = town.ledger.read(|view| view.condition(LIMIT, kind).map_err(Error::from))?;
+    let Some(known) = known.filter(differs) else { return Ok(()) };
+    let before = known.until.clone().unwrap_or_default();
+    let text = known.text.replacen(&before, &until.to_string(), 1);
+    town.ledger.write("deacon/", "park", |tx| tx.renew(LIMIT, kind, &text, until).map_err(Error::from))
 }
 
 /// Ends what has lasted long enough.
@@ -102,8 +128,8 @@ pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
     }
     town.agent(kind)?;
     let news = town.ledger.write(&caller.name(), "resume agent", |tx| {
-        let limit = tx.clear(LIMIT, kind)?;
-        Ok::<_, Error>(tx.clear(LOGIN, kind)? || limit)
+        let cleared = [LIMIT, LOGIN, outage::OUTAGE].map(|condition| tx.clear(condition, kind));
+        cleared.into_iter().try_fold(false, |news, cleared| Ok::<_, Error>(cleared? || news))
     })?;
     town.wake();
     Ok(news)
@@ -122,6 +148,19 @@ mod tests {
         assert_eq!(after(Some(1_700_000_000 + 10 * 365 * 86_400)), 7 * 86_400);
         assert_eq!(after(Some(i64::MAX)), 1800, "no time at all");
         assert!(after(Some(i64::MIN + 1)) == 1800 && after(Some(0)) < 0);
+    }
+
+    #[test]
+    fn f20_no_agent_parks_its_kind_for_years() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let mark = |resets_at: Option<i64>| Mark { resets_at, ..Mark::at(1) };
+        let after = |recorded, said| over_at(recorded, &mark(said), now).as_second() - now.as_second();
+        let ten_years = Some(now.as_second() + 10 * 365 * 86_400);
+        assert_eq!((after(None, None), after(None, Some(now.as_second() + 60))), (1800, 60));
+        assert_eq!((after(None, ten_years), after(ten_years, Some(0))), (7 * 86_400, 7 * 86_400));
+        for no_time in [Some(i64::MAX), Some(i64::MIN), Some(0)] {
+            assert_eq!(after(no_time, no_time), 1800, "{no_time:?}");
+        }
     }
 
     #[test]

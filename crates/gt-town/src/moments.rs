@@ -13,13 +13,13 @@ use gt_model::moment::{
     Answer, Blocks, Client, Event, Failure, Heard, Mark, Marks, Moment, Notice, Post, Source, StopAnswer, StopFacts,
     at_stop, injection, reset_time,
 };
-use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
 use crate::ledger::{Mail, Priority, View};
 use crate::town::{Caller, Town};
+use crate::usage;
 use crate::world::World;
 
 mod log;
@@ -67,12 +67,8 @@ pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[
         return Ok(heard);
     }
     if let Some(session) = &heard.session {
-        let facts = json!({
-            "client": client.as_str(),
-            "session_id": session.id,
-            "transcript_path": session.transcript,
-        });
-        town.world().disk().mark(&town.layout.client(incarnation), facts.to_string().as_bytes())?;
+        let continued = heard.event == Event::Start(Source::Continued);
+        usage::note_session(town, incarnation, client, session, continued)?;
     }
     // After a compaction it is in the middle of its turn.
     let name = if heard.event == Event::Start(Source::Compacted) { "compacted" } else { Moment::Start.as_str() };
@@ -99,7 +95,7 @@ fn write_mark(town: &Town, incarnation: &IncarnationId, name: &str, mark: &impl 
 }
 
 fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
-    let bytes = world.disk().read_plain(path, MARK_BYTES)?;
+    let bytes = world.disk().read_part(path, 0, MARK_BYTES)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
@@ -268,6 +264,7 @@ impl Here<'_> {
         match failure {
             Failure::Limit => self.note("limit", &Mark { resets_at, ..mark })?,
             Failure::Login => self.note("login", &mark)?,
+            Failure::Outage => self.note("outage", &mark)?,
             Failure::Other => Answer::Nothing,
         };
         self.town.wake();

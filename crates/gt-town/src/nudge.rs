@@ -70,6 +70,7 @@ fn wake(town: &Town, session: &Session) -> Result<bool> {
                 return undelivered(&format!("it asks a person: {}", mark.text.unwrap_or_default()));
             }
             Stage::Limited(_) | Stage::LoggedOut(_) => return undelivered("its account is at a limit"),
+            Stage::Outage(_) => return undelivered("its API does not answer"),
             Stage::Silent => return undelivered("its client tells nothing of itself"),
             Stage::Ended => return undelivered("its session is about to end"),
             Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) => {}

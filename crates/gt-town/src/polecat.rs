@@ -14,6 +14,7 @@ use crate::ledger::{Attempt, AttemptOutcome, Incarnation, View};
 use crate::observe;
 use crate::sling::{self, Before, Crew, SlingOptions, Slung};
 use crate::town::{Caller, Rig, Town};
+use crate::usage::{self, Cost};
 use crate::witness::{self, Explained};
 
 /// A polecat: one attempt on one bead.
@@ -46,7 +47,7 @@ pub struct Polecat {
 }
 
 /// A polecat with its sessions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PolecatDetail {
     /// The polecat.
     #[serde(flatten)]
@@ -56,6 +57,8 @@ pub struct PolecatDetail {
     /// What the witness would say of it now, and why, while work is on its hook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub witness: Option<Explained>,
+    /// What the attempt took so far.
+    pub cost: Cost,
 }
 
 /// Refs of a rig, by full name.
@@ -135,7 +138,8 @@ pub fn show(town: &Town, text: &str) -> Result<Vec<PolecatDetail>> {
     let detail = |(attempt, polecat): (&Attempt, Polecat)| {
         let witness = attempt.is_hooked().then(|| witness::explain(town, attempt)).transpose()?;
         let incarnations = town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
-        Ok(PolecatDetail { polecat, incarnations, witness })
+        let cost = town.ledger.read(|view| usage::of_attempt(town, view, attempt.id))?;
+        Ok(PolecatDetail { polecat, incarnations, witness, cost })
     };
     attempts.iter().zip(polecats).map(detail).collect()
 }

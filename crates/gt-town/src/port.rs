@@ -45,7 +45,30 @@ pub fn import(town: &Town, caller: &Caller, text: &[u8], salvage: bool) -> Resul
 
 /// As [`import`], into a ledger that need not be a town's.
 pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool) -> Result<Imported> {
-    ledger.write(actor, "import", |tx| {
+    take_all(ledger, actor, text, salvage, false)
+}
+
+/// What [`import`] would do, without doing it.
+pub fn rehearse(town: &Town, caller: &Caller, text: &[u8], salvage: bool) -> Result<Imported> {
+    take_all(&town.ledger, &caller.name(), text, salvage, true)
+}
+
+/// How an import ends without leaving anything in the ledger.
+enum Undone {
+    /// By an error.
+    Failed(Error),
+    /// As it should: it was a rehearsal.
+    Rehearsed(Imported),
+}
+
+impl<E: Into<Error>> From<E> for Undone {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+fn take_all(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool, rehearsal: bool) -> Result<Imported> {
+    let done = ledger.write(actor, "import", |tx| {
         let bulk = (text.len() > BULK_BYTES).then(Bulk::default);
         let mut import = Import { bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
         for record in jsonl::records(text) {
@@ -59,8 +82,15 @@ pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool) -> 
         if !salvage {
             refuse_bad_lines(&import.report.bad_lines)?;
         }
-        import.finish(tx)
-    })
+        if rehearsal {
+            return Err(Undone::Rehearsed(import.report));
+        }
+        Ok(import.finish(tx)?)
+    });
+    match done {
+        Ok(report) | Err(Undone::Rehearsed(report)) => Ok(report),
+        Err(Undone::Failed(error)) => Err(error),
+    }
 }
 
 /// How many bad lines a refusal shows.

@@ -385,7 +385,7 @@ impl Refinery<'_> {
 
     fn ask(&mut self, mr: &MergeRequest) -> Result<()> {
         let text = format!("{} is green and waits for approval: gt mq approve {}", mr.id, mr.id);
-        let news = self.write("ask", |tx| match still_open(tx, &mr.id)? {
+        let news = self.write("ask", |tx| match still_open(tx, &mr.id)?.filter(|mr| mr.held.is_none()) {
             Some(_) => Ok(tx.raise("approval", mr.id.as_str(), &text)?),
             None => Ok(false),
         })?;
@@ -412,9 +412,10 @@ impl Refinery<'_> {
             }
         }
         self.write("decide landing", |tx| {
-            // The gates took their time: somebody may have closed a bead meanwhile. The next round does without it.
+            // The gates took their time: somebody may have closed a bead or held its work meanwhile. The next round does
+            // without it.
             for entry in stack {
-                if still_open(tx, &entry.mr)?.is_none() {
+                if still_open(tx, &entry.mr)?.is_none_or(|mr| mr.held.is_some()) {
                     return Ok(());
                 }
             }
@@ -487,7 +488,7 @@ fn unpinned(view: &View<'_>) -> Result<Vec<MrId>> {
 
 /// The message of the commit that lands a merge request. The bead's title is data: one line, so that it can't forge a
 /// trailer.
-fn landing_message(view: &View<'_>, mr: &MergeRequest) -> Result<String> {
+pub(crate) fn landing_message(view: &View<'_>, mr: &MergeRequest) -> Result<String> {
     let title = view.bead(&mr.bead)?.map(|bead| bead.title).unwrap_or_default();
     let worker = view.attempt(mr.attempt)?.map(|attempt| attempt.address().to_string()).unwrap_or_default();
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -608,11 +609,13 @@ fn close_landed(tx: &Tx<'_>, bead: &Bead, commit: &Sha) -> Result<()> {
 }
 
 /// The merge request as it is now, unless it is over.
-fn still_open(view: &View<'_>, id: &MrId) -> Result<Option<MergeRequest>> {
+pub(crate) fn still_open(view: &View<'_>, id: &MrId) -> Result<Option<MergeRequest>> {
     Ok(view.merge_request(id)?.filter(|mr| mr.ended_at.is_none()))
 }
 
-fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, budget: u32) -> Result<()> {
+/// Ends a merge request as rework, and gives its bead to a fresh worker that goes on from its head and is told why. Over
+/// `budget` a person has to look instead.
+pub(crate) fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, budget: u32) -> Result<()> {
     if still_open(tx, &mr.id)?.is_none() {
         return Ok(());
     }
@@ -651,7 +654,7 @@ fn notify_failed(tx: &Tx<'_>, mr: &MergeRequest, why: &str, attempt: u32) -> Res
     post::send_protocol(tx, Address::Refinery(mr.rig.clone()), to, &message, why)
 }
 
-fn first_line(text: &str) -> String {
+pub(crate) fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
@@ -666,11 +669,21 @@ fn give_up(tx: &Tx<'_>, attempt: &crate::ledger::Attempt, bead: &Bead, why: &str
 /// Takes a bead's open merge request out of the queue, since the bead was closed otherwise.
 pub fn reject(tx: &Tx<'_>, bead: &BeadId, why: &str) -> Result<()> {
     let open = tx.open_merge_requests(None)?.into_iter().find(|mr| &mr.bead == bead);
-    let Some(mr) = open else { return Ok(()) };
-    if mr.landing.is_some() {
-        return Err(Error::refused(format!("{} is landing right now", mr.id), "wait for it: gt mq list"));
+    open.map_or(Ok(()), |mr| take_out(tx, &mr, why))
+}
+
+/// An error where a merge request is on its way to the remote: nobody's word reaches it there.
+pub(crate) fn refuse_landing(mr: &MergeRequest) -> Result<()> {
+    match mr.landing {
+        Some(_) => Err(Error::refused(format!("{} is landing right now", mr.id), "wait for it: gt mq list")),
+        None => Ok(()),
     }
-    tx.end_merge_request(&mr, MrEnd::Rejected, Some(why))?;
+}
+
+/// Takes an open merge request out of the queue for good. Its head stays pinned.
+pub(crate) fn take_out(tx: &Tx<'_>, mr: &MergeRequest, why: &str) -> Result<()> {
+    refuse_landing(mr)?;
+    tx.end_merge_request(mr, MrEnd::Rejected, Some(why))?;
     tx.clear("approval", mr.id.as_str())?;
     if let Some(attempt) = tx.attempt(mr.attempt)? {
         tx.end_attempt(&attempt, AttemptOutcome::Released)?;

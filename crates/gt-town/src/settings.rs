@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gt_model::patrol::PatrolLimits;
+use gt_model::price::Prices;
 use gt_model::retention::Limits;
 use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,10 @@ pub struct TownSettings {
     pub max_reworks: u32,
     /// How long what is over is kept.
     pub retention: RetentionSettings,
+    /// How much may be spent.
+    pub spend: SpendSettings,
+    /// What models' tokens cost, over what the binary knows.
+    pub prices: Prices,
     /// The mayor.
     pub mayor: MayorSettings,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
@@ -99,6 +104,8 @@ impl Default for TownSettings {
             back_off_seconds: 5,
             max_reworks: 3,
             retention: RetentionSettings::default(),
+            spend: SpendSettings::default(),
+            prices: Prices::default(),
             mayor: MayorSettings::default(),
             agents: BTreeMap::new(),
         }
@@ -128,6 +135,20 @@ impl TownSettings {
 pub struct MayorSettings {
     /// The kind of agent that it is; otherwise as the town says.
     pub agent: Option<String>,
+}
+
+/// How much may be spent. In each of these, 0 is no limit; tokens are all of them, those from the cache too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpendSettings {
+    /// Tokens of a day after which nothing new is begun.
+    pub daily_tokens: u64,
+    /// The same in US dollars, by the price table.
+    pub daily_usd: f64,
+    /// Tokens of one attempt after which it is parked.
+    pub attempt_tokens: u64,
+    /// The same in US dollars, by the price table.
+    pub attempt_usd: f64,
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.

@@ -97,7 +97,7 @@ pub fn gate_worktree(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Resu
 }
 
 /// Submodules and the contents of large files, where the rig has such. Answers with what nobody has.
-fn fetch_referred(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<String>> {
+pub(crate) fn fetch_referred(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<String>> {
     let settings = &rig.settings.worktree;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     if settings.submodules

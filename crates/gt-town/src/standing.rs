@@ -15,9 +15,11 @@ use crate::error::{Error, Result};
 use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
 use crate::limits;
 use crate::observed::Observed;
+use crate::outage;
 use crate::seat;
 use crate::town::{Caller, Town};
 use crate::updown::{self, DOWN_REASON};
+use crate::usage;
 use crate::world::{Exit, SessionState};
 
 mod wake;
@@ -233,8 +235,14 @@ fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
             }
             _ => continue,
         };
+        let used = usage::at_end(town, &incarnation);
+        let unanswered = outage::is_unanswered(town, &incarnation.id)?;
         town.ledger.write(actor, "record end", |tx| {
-            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?).map_err(Error::from)
+            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?)?;
+            if unanswered {
+                tx.spare(&incarnation.id, outage::UNANSWERED)?;
+            }
+            usage::record_at_end(tx, &incarnation, &used)
         })?;
     }
     Ok(())
@@ -317,7 +325,7 @@ fn unheard(view: &View<'_>, address: &Address) -> Result<Vec<Mail>> {
 }
 
 /// Which kind an agent is started as.
-fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
+pub(crate) fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
     let rig = agent.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
     seat::kind_of(town, rig.as_ref(), agent.kind.as_deref())
 }

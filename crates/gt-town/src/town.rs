@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gt_model::address::Address;
 use gt_model::formula::Formula;
 use gt_model::id::{BeadId, IdSeed, RigName, new_id};
+use gt_model::price::Prices;
 
 use crate::agents;
 use crate::error::{Error, Result};
@@ -22,6 +23,33 @@ pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;
 /// The prefix of beads that belong to the town itself (convoys, mail).
 pub const TOWN_PREFIX: &str = "hq";
 
+/// What is part of the binary as text, read when it is first asked for: most calls never do.
+#[derive(Clone)]
+pub struct BuiltIn<T>(Arc<LazyLock<T, Read<T>>>);
+
+type Read<T> = Box<dyn FnOnce() -> T + Send>;
+
+impl<T> BuiltIn<T> {
+    /// What `read` answers with.
+    pub fn new(read: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(read))))
+    }
+}
+
+impl<T: Default + 'static> Default for BuiltIn<T> {
+    fn default() -> Self {
+        Self::new(T::default)
+    }
+}
+
+impl<T> std::ops::Deref for BuiltIn<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// What a town is handed from outside.
 #[derive(Clone)]
 pub struct Outside {
@@ -32,7 +60,9 @@ pub struct Outside {
     /// The path of the running `gt`.
     pub gt: PathBuf,
     /// Kinds of agent that come with the binary.
-    pub presets: BTreeMap<String, AgentPreset>,
+    pub presets: BuiltIn<BTreeMap<String, AgentPreset>>,
+    /// What models' tokens cost, as far as the binary knows.
+    pub prices: BuiltIn<Prices>,
     /// Where secrets come from.
     pub entropy: Entropy,
     /// Which build of gt this is: another one takes over from it at `gt up`.
@@ -219,22 +249,30 @@ pub struct Caller {
     pub address: Address,
     /// As which incarnation.
     pub incarnation: Option<gt_model::id::IncarnationId>,
+    /// What a person calls itself in beads; a proven agent has no choice.
+    pub called: Option<String>,
 }
 
 impl Caller {
     /// The human.
     pub fn overseer() -> Self {
-        Self { address: Address::Overseer, incarnation: None }
+        Self::role(Address::Overseer)
     }
 
     /// A role that is code.
     pub fn role(address: Address) -> Self {
-        Self { address, incarnation: None }
+        Self { address, incarnation: None, called: None }
+    }
+
+    /// The same caller, under the name that a person gave itself. An agent keeps its address.
+    pub fn called(self, name: Option<&str>) -> Self {
+        let called = name.map(str::trim).filter(|name| !name.is_empty() && self.is_overseer()).map(str::to_owned);
+        Self { called, ..self }
     }
 
     /// For the audit.
     pub fn name(&self) -> String {
-        self.address.to_string()
+        self.called.clone().unwrap_or_else(|| self.address.to_string())
     }
 
     /// Whether this is a person, who may do what no agent may.

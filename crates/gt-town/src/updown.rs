@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, View};
 use crate::moments;
 use crate::town::{Caller, Town};
+use crate::usage;
 use crate::world::{ENDED_BY_REQUEST, Exit, SessionState};
 
 /// Why a session ended that `gt down` ended: it counts against nobody.
@@ -70,6 +71,11 @@ pub fn wait_for_older(town: &Town, older: bool) -> Result<()> {
 pub fn is_older(town: &Town) -> Result<bool> {
     let build = town.ledger.read(|view| view.meta(BUILD_KEY).map_err(Error::from))?;
     Ok((town.deacon_runs()? || town.boot_runs()?) && build.is_some_and(|build| build != town.outside.build))
+}
+
+/// Whether the town is meant to be up.
+pub fn is_wanted_up(town: &Town) -> Result<bool> {
+    Ok(town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?.as_deref() == Some("up"))
 }
 
 fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
@@ -163,7 +169,7 @@ fn is_at_rest(
     let Some(attempt) = incarnation.attempt() else {
         return Ok(!matches!(stage, Stage::Working | Stage::InTool(_)));
     };
-    if matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_)) {
+    if matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_) | Stage::Outage(_)) {
         return Ok(true);
     }
     town.ledger.read(|view| {
@@ -214,7 +220,9 @@ fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Resul
     let by_itself = matches!(town.world().sessions().state(&dir)?, SessionState::Ended(_));
     town.world().sessions().end(&dir, END_GRACE)?;
     let SessionState::Ended(exit) = town.world().sessions().state(&dir)? else { return Ok(None) };
+    let used = usage::at_end(town, incarnation);
     town.ledger.write(&caller.name(), "down", |tx| {
+        usage::record_at_end(tx, incarnation, &used)?;
         let bead = tx.attempt_of(incarnation)?.map(|attempt| attempt.bead);
         tx.record_end(incarnation, bead.as_ref(), &as_counted(tx, exit)?)?;
         Ok((!by_itself).then(|| (incarnation.id.clone(), bead)))

@@ -17,10 +17,12 @@ use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Mail, Tx, View};
 use crate::observed::Observed;
+use crate::outage;
 use crate::post;
 use crate::sling;
 use crate::town::{Rig, Town};
 use crate::updown;
+use crate::usage::{self, Meters};
 use crate::world::{SessionState, Vitals};
 
 mod facts;
@@ -38,6 +40,8 @@ pub struct Watch {
     vitals: BTreeMap<String, (Vitals, u32)>,
     /// When the turn ended after which a snapshot was last decided.
     turns: BTreeMap<String, u64>,
+    /// What was read of clients' own records.
+    pub(crate) meters: Meters,
 }
 
 impl Watch {
@@ -137,9 +141,15 @@ impl Witness<'_> {
         for incarnation in incarnations.into_iter().filter(|i| i.ended_at.is_none()) {
             match self.state(&incarnation)? {
                 SessionState::Ended(exit) => {
+                    let used = usage::at_end(self.town, &incarnation);
+                    let unanswered = outage::is_unanswered(self.town, &incarnation.id)?;
                     self.write("record end", |tx| {
                         let exit = updown::as_counted(tx, exit)?;
                         tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
+                        if unanswered {
+                            tx.spare(&incarnation.id, outage::UNANSWERED)?;
+                        }
+                        usage::record_at_end(tx, &incarnation, &used)?;
                         if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
                 }

@@ -55,7 +55,8 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
         world: Arc::new(world.clone()),
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
-        presets: BTreeMap::new(),
+        presets: Default::default(),
+        prices: Default::default(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };
@@ -148,7 +149,7 @@ impl Scene {
         let attempt = self.attempts(id).pop().unwrap();
         let incarnations = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
         let incarnation = incarnations.last().map(|i| i.id.clone());
-        done::done(&self.town, &Caller { address: attempt.address(), incarnation }, exit, None)
+        done::done(&self.town, &Caller { incarnation, ..Caller::role(attempt.address()) }, exit, None)
     }
 }
 
@@ -164,5 +165,7 @@ mod rigs;
 mod runtimes;
 #[path = "hostile/slots.rs"]
 mod slots;
+#[path = "hostile/spend.rs"]
+mod spend;
 #[path = "hostile/unslung.rs"]
 mod unslung;

@@ -158,7 +158,8 @@ fn scene() -> Scene {
         world: Arc::new(world),
         env: BTreeMap::new(),
         gt: "/bin/true".into(),
-        presets: BTreeMap::new(),
+        presets: Default::default(),
+        prices: Default::default(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };
@@ -219,8 +220,10 @@ impl Scene {
 
     fn done(&self, attempt: &Attempt) {
         let read = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
-        let caller =
-            Caller { address: attempt.address(), incarnation: read.last().map(|incarnation| incarnation.id.clone()) };
+        let caller = Caller {
+            incarnation: read.last().map(|incarnation| incarnation.id.clone()),
+            ..Caller::role(attempt.address())
+        };
         done::done(&self.town, &caller, Exit::Completed, None).unwrap();
     }
 

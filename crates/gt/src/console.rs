@@ -1,5 +1,6 @@
 //! What `gt` says, and where: facts to standard output, everything else to the error output.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -9,6 +10,7 @@ use serde_json::Value;
 use crate::Process;
 use crate::cli::{ColorChoice, Global};
 use crate::error::{CliError, CliResult};
+use crate::pager;
 
 /// Where a verb's words go.
 pub struct Console<'a> {
@@ -144,6 +146,21 @@ impl<'a> Console<'a> {
     /// Bad news.
     pub fn red(&self, text: &str) -> String {
         self.styled(text, AnsiColor::Red.on_default())
+    }
+
+    /// Something with a name.
+    pub fn bold(&self, text: &str) -> String {
+        self.styled(text, Style::new().bold())
+    }
+
+    /// A mark between parts.
+    pub fn cyan(&self, text: &str) -> String {
+        self.styled(text, AnsiColor::Cyan.on_default())
+    }
+
+    /// A long text of facts: through a person's pager on a terminal, as it is otherwise.
+    pub fn page(&mut self, text: &str, env: &BTreeMap<String, String>) -> Result<(), CliError> {
+        if self.terminal && pager::show(text, env) { Ok(()) } else { Ok(self.out.write_all(text.as_bytes())?) }
     }
 
     /// The raw output, for what writes by itself.

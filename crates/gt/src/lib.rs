@@ -9,18 +9,22 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::FromArgMatches;
+use gt_model::price::Prices;
 use gt_town::faults::Faults;
 use gt_town::settings::AgentPreset;
 use gt_town::world::World;
 use gt_town::world::real::RealWorld;
-use gt_town::{Outside, Town};
+use gt_town::{BuiltIn, Outside, Town};
+use serde::de::DeserializeOwned;
 
 pub mod cli;
 mod commands;
 pub mod console;
 pub mod demo;
+mod drawing;
 pub mod error;
+mod pager;
 pub mod sim;
 
 use cli::{Cli, Global};
@@ -49,9 +53,6 @@ pub enum StartError {
     /// The working folder or our own path can't be had.
     #[error("the working folder or the path of gt can't be read: {0}")]
     Io(#[from] std::io::Error),
-    /// The built-in presets are damaged.
-    #[error("the built-in presets can't be read: {0}")]
-    Presets(#[from] toml::de::Error),
 }
 
 impl Process {
@@ -70,7 +71,8 @@ impl Process {
             world,
             env: env.clone(),
             gt,
-            presets: presets()?,
+            presets: presets(),
+            prices: prices(),
             entropy: Arc::new(gt_town::world::real::entropy),
             faults,
         };
@@ -89,8 +91,18 @@ pub fn build_of(gt: &Path) -> String {
 }
 
 /// Kinds of agent that come with the binary.
-pub fn presets() -> Result<BTreeMap<String, AgentPreset>, toml::de::Error> {
-    toml::from_str(include_str!("presets.toml"))
+pub fn presets() -> BuiltIn<BTreeMap<String, AgentPreset>> {
+    BuiltIn::new(|| built_in(include_str!("presets.toml")))
+}
+
+/// What models' tokens cost, as far as the binary knows.
+pub fn prices() -> BuiltIn<Prices> {
+    BuiltIn::new(|| built_in(include_str!("prices.toml")))
+}
+
+/// What is part of the binary can be read: a test reads it.
+fn built_in<T: DeserializeOwned + Default>(text: &str) -> T {
+    toml::from_str(text).unwrap_or_default()
 }
 
 /// One call of `gt`.
@@ -107,7 +119,7 @@ pub struct Invocation<'a> {
 
 /// Does one call of `gt`; answers with its exit code.
 pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
-    let args = as_gt(invocation.args);
+    let (args, is_bd) = as_gt(invocation.args);
     let json = asks_for_json(&args);
     let mut console = Console::new(invocation.out, invocation.err, invocation.terminal);
     // Clients' hooks call all the time, in these very words: for them the whole grammar is not built.
@@ -115,17 +127,25 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
     console.set_json(json);
-    let cli = match Cli::try_parse_from(args) {
+    let grammar =
+        || commands::grammar().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match Cli::usual(&args).map_or_else(grammar, Ok) {
         Ok(cli) => cli,
-        Err(error) if json && error.use_stderr() => return console.fail(&CliError::from(error)),
-        Err(error) => return console.usage(&error),
+        Err(error) if json && error.use_stderr() => return code_of(is_bd, console.fail(&CliError::from(error))),
+        Err(error) => return code_of(is_bd, console.usage(&error)),
     };
     console.configure(&cli.global, process);
-    match commands::dispatch(cli, process, &mut console) {
+    let code = match commands::dispatch(cli, process, &mut console) {
         Ok(code) => code,
         Err(CliError::Closed) => 0,
         Err(error) => console.fail(&error),
-    }
+    };
+    code_of(is_bd, code)
+}
+
+/// The exit code: tools of `bd` know 0 and 1 only.
+fn code_of(is_bd: bool, code: u8) -> u8 {
+    if is_bd { code.min(1) } else { code }
 }
 
 /// Whether `--json` is among the arguments, for when they can't be understood otherwise.
@@ -133,11 +153,20 @@ fn asks_for_json(args: &[OsString]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
 }
 
-/// Called as `bd`, gt is its own verb `bead`.
-fn as_gt(mut args: Vec<OsString>) -> Vec<OsString> {
+/// Called as `bd`, gt is its own verb `bead`, with the words for help and version that `bd` has. Answers whether it is.
+fn as_gt(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
     let name = args.first().and_then(|arg| Path::new(arg).file_name());
-    if name.is_some_and(|name| name == "bd") {
-        args.insert(1, "bead".into());
+    if name.is_none_or(|name| name != "bd") {
+        return (args, false);
     }
-    args
+    match args.get(1).and_then(|arg| arg.to_str()) {
+        Some("--version" | "-V") => args[1] = "version".into(),
+        Some("help") => {
+            args.remove(1);
+            args.push("--help".into());
+        }
+        _ => {}
+    }
+    args.splice(1..1, ["bead".into(), "--as-bd".into()]);
+    (args, true)
 }

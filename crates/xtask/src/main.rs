@@ -38,6 +38,12 @@ enum Verb {
     E2e(e2e::Args),
     /// Serve a script as a model would, at 127.0.0.1, until killed
     FakeModel(fake_model::Args),
+    /// Write a row of each line of standard input: what `bench ledger` compares with
+    #[command(hide = true)]
+    PlainWriter {
+        /// The database
+        file: std::path::PathBuf,
+    },
     /// Check that every dependency's licence is one of those that we allow
     Licences,
 }
@@ -67,6 +73,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::E2e(args) => e2e::run(&args),
         Verb::FakeModel(args) => fake_model::serve(&args),
+        Verb::PlainWriter { file } => bench::plain::write(&file),
         Verb::Licences => licences::check(),
     };
     match result {

@@ -87,6 +87,7 @@ fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
     Ok(match moment {
         Moment::Start => Event::Start(match input.source.as_deref() {
             Some("compact") => Source::Compacted,
+            Some("resume" | "fork") => Source::Continued,
             _ => Source::Fresh,
         }),
         Moment::Prompt => {
@@ -129,6 +130,7 @@ fn failure(error: &str) -> Failure {
         | "verification_required"
         | "billing_error"
         | "cloud_credential_error" => Failure::Login,
+        "server_error" | "overloaded" | "network_error" | "timeout" | "unknown" => Failure::Outage,
         _ => Failure::Other,
     }
 }
@@ -160,6 +162,9 @@ mod tests {
         let check = |moment: Moment, more: &str, expected: Event| assert_eq!(heard(moment, more).event, expected);
         check(Moment::Start, r#","source":"startup","model":"m""#, Event::Start(Source::Fresh));
         check(Moment::Start, r#","source":"compact""#, Event::Start(Source::Compacted));
+        check(Moment::Start, r#","source":"clear""#, Event::Start(Source::Fresh));
+        check(Moment::Start, r#","source":"resume""#, Event::Start(Source::Continued));
+        check(Moment::Start, r#","source":"fork""#, Event::Start(Source::Continued));
         check(Moment::Prompt, r#","prompt":"hello""#, Event::Prompt { nudge: false });
         check(Moment::Prompt, &format!(r#","prompt":"{NUDGE_LINE}\n""#), Event::Prompt { nudge: true });
         check(
@@ -189,8 +194,13 @@ mod tests {
         );
         check(
             Moment::StopFailure,
-            r#","error":"overloaded""#,
-            Event::StopFailure { failure: Failure::Other, text: "overloaded".to_owned() },
+            r#","error":"server_error""#,
+            Event::StopFailure { failure: Failure::Outage, text: "server_error".to_owned() },
+        );
+        check(
+            Moment::StopFailure,
+            r#","error":"invalid_request""#,
+            Event::StopFailure { failure: Failure::Other, text: "invalid_request".to_owned() },
         );
         check(Moment::Compact, r#","trigger":"auto","custom_instructions":null"#, Event::Compact);
         check(Moment::End, r#","reason":"other""#, Event::End { reason: "other".to_owned() });

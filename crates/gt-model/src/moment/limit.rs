@@ -20,6 +20,12 @@ pub fn reset_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     (reset > now).then(|| reset.min(latest))
 }
 
+/// The time that is said in seconds since the epoch, if it lies ahead; likewise at most seven days from now.
+pub fn reset_at(seconds: i64, now: Timestamp) -> Option<Timestamp> {
+    let latest = now.checked_add(FURTHEST).ok()?;
+    Timestamp::from_second(seconds).ok().filter(|at| *at > now).map(|at| at.min(latest))
+}
+
 fn epoch(text: &str) -> Option<Timestamp> {
     let (_, rest) = text.rsplit_once('|')?;
     let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
@@ -92,6 +98,10 @@ mod tests {
         {
             check(bad, None);
         }
+        let at = |seconds: i64| reset_at(seconds, now).map(|at| at.as_second() - 1_700_000_000);
+        assert_eq!(at(1_700_000_007), Some(7));
+        assert_eq!((at(i64::MAX), at(9_999_999_999)), (None, Some(7 * 86_400)));
+        assert_eq!((at(1_700_000_000), at(0), at(i64::MIN)), (None, None, None));
         check("resets in", None);
         check("resets in soon", None);
         check("resets in 99999999999999999999h", None);

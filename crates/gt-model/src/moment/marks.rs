@@ -65,6 +65,8 @@ pub enum Stage {
     AtPrompt(Mark),
     /// The account is at a limit.
     Limited(Mark),
+    /// The model's service does not answer.
+    Outage(Mark),
     /// The account can't be used until a person does something.
     LoggedOut(Mark),
     /// Its client said that the session ends.
@@ -73,7 +75,7 @@ pub enum Stage {
 
 impl Marks {
     /// Names of marks in the order in which they count where two are of the same time.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "start",
         "compacted",
         "prompt",
@@ -84,6 +86,7 @@ impl Marks {
         "stop-failure",
         "idle",
         "limit",
+        "outage",
         "login",
         "end",
     ];
@@ -121,6 +124,7 @@ impl Marks {
             // A client that waits for its own tasks is idle as well, and says so.
             "idle" => self.waiting().map_or(Stage::AtPrompt(mark), Stage::Background),
             "limit" => Stage::Limited(mark),
+            "outage" => Stage::Outage(mark),
             "login" => Stage::LoggedOut(mark),
             "end" => Stage::Ended,
             _ => Stage::Working,
@@ -134,9 +138,16 @@ impl Marks {
         (!since).then(|| stop.clone())
     }
 
+    /// Whether the model has answered since the last prompt, and since it last did not.
+    pub fn has_answered(&self) -> bool {
+        let since = |name: &str| self.is_newer(name, "prompt") && self.is_newer(name, "outage");
+        ["before-tool", "after-tool", "stop"].into_iter().any(since)
+    }
+
     /// Whether its turn is over and nothing of its own will wake it.
     pub fn is_at_rest(&self) -> bool {
-        matches!(self.stage(), Stage::AtPrompt(_) | Stage::Limited(_) | Stage::LoggedOut(_) | Stage::Ended)
+        let stage = self.stage();
+        matches!(stage, Stage::AtPrompt(_) | Stage::Limited(_) | Stage::LoggedOut(_) | Stage::Outage(_) | Stage::Ended)
     }
 }
 
@@ -165,9 +176,25 @@ mod tests {
         check(&[("before-tool", 3), ("idle", 7)], Stage::AtPrompt(mark(7)));
         check(&[("prompt", 2), ("stop-failure", 3)], Stage::AtPrompt(mark(3)));
         check(&[("prompt", 2), ("stop-failure", 3), ("limit", 3)], Stage::Limited(mark(3)));
+        check(&[("prompt", 2), ("stop-failure", 3), ("outage", 3)], Stage::Outage(mark(3)));
+        check(&[("outage", 3), ("prompt", 4)], Stage::Working);
         check(&[("prompt", 2), ("login", 3)], Stage::LoggedOut(mark(3)));
         check(&[("limit", 2), ("prompt", 3)], Stage::Working);
         check(&[("stop", 2), ("end", 3)], Stage::Ended);
+    }
+
+    #[test]
+    fn a_model_has_answered_when_something_came_of_the_last_prompt() {
+        let check = |marks: &[(&str, u64)], expected: bool| {
+            let marks = Marks(marks.iter().map(|(name, at)| ((*name).to_owned(), Mark::at(*at))).collect());
+            assert_eq!(marks.has_answered(), expected, "{marks:?}");
+        };
+        check(&[], false);
+        check(&[("start", 1), ("prompt", 2)], false);
+        check(&[("prompt", 2), ("before-tool", 3)], true);
+        check(&[("prompt", 2), ("after-tool", 3), ("outage", 4)], false);
+        check(&[("after-tool", 3), ("outage", 4), ("prompt", 5)], false);
+        check(&[("outage", 4), ("prompt", 5), ("stop", 6)], true);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gt_town::world::Clock;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{SimWorld, State};
@@ -41,6 +42,10 @@ impl SimWorld {
 impl Clock for SimWorld {
     fn now(&self) -> Timestamp {
         self.locked().now()
+    }
+
+    fn zone(&self) -> TimeZone {
+        TimeZone::UTC
     }
 
     fn monotonic(&self) -> Duration {

@@ -309,11 +309,14 @@ impl Disk for SimWorld {
         Ok(self.locked().disk.read(path)?.map(|content| content.to_vec()))
     }
 
-    fn read_plain(&self, path: &Path, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
-        match self.kind(path)? {
-            Some(NodeKind::File) => Ok(self.read(path)?.filter(|bytes| bytes.len() <= at_most)),
-            _ => Ok(None),
+    fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
+        let state = self.locked();
+        if state.disk.kind(path) != Some(NodeKind::File) {
+            return Ok(None);
         }
+        let content = state.disk.read(path)?;
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(content.map(|content| content.iter().copied().skip(from).take(at_most).collect()))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {

@@ -168,6 +168,8 @@ pub struct Incarnation {
     pub secret_hash: Option<String>,
     /// Its processes, once started.
     pub process: Option<IncarnationProcess>,
+    /// When it was opened.
+    pub opened_at: String,
     /// When it was started.
     pub started_at: Option<String>,
     /// When its end was recorded.
@@ -226,6 +228,7 @@ pub(super) fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
         number: row.get("number")?,
         secret_hash: row.get("secret_hash")?,
         process: json("process")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
+        opened_at: row.get("opened_at")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
         exit: json("exit")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,

@@ -313,6 +313,20 @@ impl View<'_> {
         Ok(found)
     }
 
+    /// For each of these beads, how many others it blocks, whether they are open or not.
+    pub fn blocked_counts(&self, ids: &[BeadId]) -> LedgerResult<Vec<u64>> {
+        let mut counts = vec![0; ids.len()];
+        for (chunk, ids) in ids.chunks(PARTS_AT_ONCE).enumerate() {
+            let sql = "SELECT j.key, count(*) FROM json_each(?1) j
+                       JOIN dependencies p ON p.depends_on_id = j.value AND p.type = 'blocks' GROUP BY j.key";
+            let found = self.all(sql, [to_json(&ids)?], |row| Ok((place(row)?, row.get::<_, i64>(1)?)))?;
+            for (at, count) in found {
+                counts[chunk * PARTS_AT_ONCE + at] = count.unsigned_abs();
+            }
+        }
+        Ok(counts)
+    }
+
     pub(super) fn beads_of(&self, sql: &Sql) -> LedgerResult<Vec<Bead>> {
         let (text, params) = sql.select(BEAD);
         let mut found = self.all(&text, rusqlite::params_from_iter(params), bead_row)?;

@@ -166,6 +166,19 @@ impl Tx<'_> {
         Ok(true)
     }
 
+    /// Says anew what is known of something that is wrong; since when stays as it was.
+    pub fn renew(&self, kind: &str, subject: &str, text: &str, until: jiff::Timestamp) -> LedgerResult<()> {
+        let key = format!("{kind}:{subject}");
+        let changed = self.execute(
+            "UPDATE conditions SET text = ?2, until = ?3 WHERE key = ?1 AND cleared_at IS NULL",
+            (&key, text, until.to_string()),
+        )?;
+        if changed == 1 {
+            self.event("condition-renewed", &key, None, None, Some(&Value::from(text)))?;
+        }
+        Ok(())
+    }
+
     /// Says that it is no longer so. True when that is news.
     pub fn clear(&self, kind: &str, subject: &str) -> LedgerResult<bool> {
         let key = format!("{kind}:{subject}");

@@ -112,6 +112,15 @@ fn mr_row(row: &Row<'_>) -> rusqlite::Result<MergeRequest> {
     })
 }
 
+fn verdict_row(row: &Row<'_>) -> rusqlite::Result<Verdict> {
+    Ok(Verdict {
+        passed: row.get(0)?,
+        failure: row.get(1)?,
+        log: row.get(2)?,
+        took_ms: row.get::<_, i64>(3)?.unsigned_abs(),
+    })
+}
+
 fn landing_row(row: &Row<'_>) -> rusqlite::Result<Landing> {
     Ok(Landing {
         id: row.get("id")?,
@@ -171,14 +180,16 @@ impl View<'_> {
         self.one(
             "SELECT passed, failure, log, took_ms FROM verdicts WHERE rig = ?1 AND tree = ?2 AND gates_hash = ?3",
             (rig.as_str(), tree.as_str(), gates_hash),
-            |row| {
-                Ok(Verdict {
-                    passed: row.get(0)?,
-                    failure: row.get(1)?,
-                    log: row.get(2)?,
-                    took_ms: row.get::<_, i64>(3)?.unsigned_abs(),
-                })
-            },
+            verdict_row,
+        )
+    }
+
+    /// What gates said last of a tree, whatever the gates were then.
+    pub fn last_verdict(&self, rig: &RigName, tree: &Sha) -> LedgerResult<Option<Verdict>> {
+        self.one(
+            "SELECT passed, failure, log, took_ms FROM verdicts WHERE rig = ?1 AND tree = ?2 ORDER BY at DESC LIMIT 1",
+            (rig.as_str(), tree.as_str()),
+            verdict_row,
         )
     }
 
@@ -252,6 +263,16 @@ impl Tx<'_> {
         }
         self.execute("UPDATE merge_requests SET held = ?2 WHERE id = ?1", (mr.id.as_str(), why))?;
         self.event("mr-held", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "why": why })))
+    }
+
+    /// Takes a hold off; what holds it anew says so. False where there was none.
+    pub fn unhold(&self, mr: &MergeRequest) -> LedgerResult<bool> {
+        if mr.held.is_none() {
+            return Ok(false);
+        }
+        self.execute("UPDATE merge_requests SET held = NULL WHERE id = ?1", [mr.id.as_str()])?;
+        self.event("mr-retried", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "was": mr.held })))?;
+        Ok(true)
     }
 
     /// Records the tree that a merge request would land.

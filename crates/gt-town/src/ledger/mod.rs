@@ -5,6 +5,7 @@
 //! `BEGIN IMMEDIATE`; readers never wait.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::world::{World, WorldError};
 mod agents;
 mod attempts;
 mod beads;
+mod copies;
 mod effects;
 mod events;
 mod graph;
@@ -32,10 +34,12 @@ mod retention;
 mod rigs;
 mod statistics;
 mod swarms;
+mod usage;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
+pub use copies::Copied;
 pub use effects::EffectRow;
 pub use events::{Condition, Event};
 pub use graph::{Direction, TreeNode};
@@ -46,6 +50,7 @@ pub use ready::{Blocker, ReadyFilter, ReadyOrder};
 pub use rigs::RigRow;
 pub use statistics::{EpicStatus, Statistics};
 pub use swarms::{Swarm, SwarmMember};
+pub use usage::{UsageRow, UsageSums};
 
 /// How long a writer waits for its turn.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -64,6 +69,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/004_retention.sql"),
     include_str!("migrations/005_moments.sql"),
     include_str!("migrations/006_agents.sql"),
+    include_str!("migrations/007_usage.sql"),
     include_str!("migrations/020_holding.sql"),
 ];
 
@@ -87,6 +93,9 @@ pub enum LedgerError {
         /// Ours.
         known: i64,
     },
+    /// A database of another program.
+    #[error("{} is a database of another program", .0.display())]
+    Foreign(PathBuf),
     /// Other writers did not let us in in time.
     #[error("the ledger is busy: no turn within {} ms", .0.as_millis())]
     Busy(Duration),
@@ -167,6 +176,11 @@ impl Ledger {
         )
     }
 
+    /// Its file; an empty path for one that has none.
+    pub fn path(&self) -> PathBuf {
+        self.connection.borrow().path().map(PathBuf::from).unwrap_or_default()
+    }
+
     /// The same ledger with these fault points.
     pub fn with_faults(self, faults: Faults) -> Self {
         Self { faults, ..self }
@@ -185,6 +199,7 @@ impl Ledger {
         patience: Duration,
     ) -> LedgerResult<Self> {
         connection.busy_timeout(patience)?;
+        refuse_foreign(&connection, path)?;
         // FULL: what a verb reports as done must survive a power cut.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -201,6 +216,7 @@ impl Ledger {
     /// the old one must not take with it what points there.
     fn migrate(&self) -> LedgerResult<()> {
         let _turn = self.turn()?;
+        self.copy_before_migrating()?;
         let mut connection = self.connection.borrow_mut();
         connection.pragma_update(None, "foreign_keys", false)?;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
@@ -213,6 +229,13 @@ impl Ledger {
         let now = self.world.clock().now();
         Tx { view: View { connection: &transaction }, actor: "gt", verb: "migrate", now }.mend_holds()?;
         Ok(transaction.commit()?)
+    }
+
+    /// Keeps a copy of an older ledger beside it, in `backups/`, before it is brought up to date; one for each schema.
+    fn copy_before_migrating(&self) -> LedgerResult<()> {
+        let have = check_version(&self.connection.borrow())?;
+        let copy = self.copy_before(have).filter(|copy| have > 0 && !self.world.disk().exists(copy));
+        copy.map_or(Ok(()), |copy| self.copy_to(&copy).map(drop))
     }
 
     fn turn(&self) -> LedgerResult<crate::world::Held> {
@@ -295,6 +318,14 @@ impl Ledger {
     }
 }
 
+/// Refuses a database that no gt has made: nothing is to be done to it, least of all a migration. One without any table
+/// is a ledger that is being made.
+fn refuse_foreign(connection: &Connection, path: &Path) -> LedgerResult<()> {
+    let sql = "SELECT count(*), coalesce(sum(name IN ('meta', 'foreign_records', 'effects')), 0) FROM sqlite_master";
+    let (tables, ours): (i64, i64) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if tables > 0 && ours < 3 { Err(LedgerError::Foreign(path.to_owned())) } else { Ok(()) }
+}
+
 /// The ledger's schema version, if this gt can use it.
 fn check_version(connection: &Connection) -> LedgerResult<i64> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -343,6 +374,11 @@ impl Tx<'_> {
         self.execute("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", (key, value))?;
         Ok(())
     }
+
+    /// Takes away a setting of the ledger's own; answers whether there was one.
+    pub fn drop_meta(&self, key: &str) -> LedgerResult<bool> {
+        Ok(self.execute("DELETE FROM meta WHERE key = ?1", [key])? > 0)
+    }
 }
 
 impl View<'_> {
@@ -369,6 +405,12 @@ impl View<'_> {
     /// A setting of the ledger's own.
     pub fn meta(&self, key: &str) -> LedgerResult<Option<String>> {
         self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+
+    /// The settings of which the key begins so, by key.
+    pub fn metas(&self, beginning: &str) -> LedgerResult<BTreeMap<String, String>> {
+        let sql = "SELECT key, value FROM meta WHERE substr(key, 1, length(?1)) = ?1";
+        Ok(self.all(sql, [beginning], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gt_model::address::Address;
-use gt_model::moment::{NUDGE_LINE, Stage};
+use gt_model::moment::{Mark, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 
 use super::{is_parked, unheard, wanted_kind};
@@ -13,6 +13,7 @@ use crate::ledger::{Agent, Incarnation};
 use crate::limits;
 use crate::moments;
 use crate::observed::Observed;
+use crate::outage;
 use crate::town::Town;
 use crate::updown;
 
@@ -35,13 +36,16 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
     if let Stage::Limited(mark) | Stage::LoggedOut(mark) = &stage {
         return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);
     }
+    if let Stage::Outage(mark) = &stage {
+        return try_again(town, agent, newest, mark, observed);
+    }
     let mail = town.ledger.read(|view| unheard(view, &agent.address))?;
     let Some(first) = mail.first() else { return note(town, agent, None) };
     let about = format!("mail:{}", first.id);
     match stage {
         Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) if is_parked(town, agent)? => note(town, agent, None),
         Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) => say(town, agent, newest, &about, observed),
-        Stage::Working | Stage::InTool(_) | Stage::Ended => note(town, agent, None),
+        Stage::Working | Stage::InTool(_) | Stage::Ended | Stage::Outage(_) => note(town, agent, None),
         Stage::Asking(mark) => {
             let asks = mark.text.unwrap_or_default();
             waits(town, agent, &about, &format!("it asks: {asks}"), observed)
@@ -66,7 +70,7 @@ fn at_limit(
     if !is_known {
         let kind = wanted_kind(town, agent)?;
         let actor = Address::Deacon.to_string();
-        return town.ledger.write(&actor, "wake agent", |tx| limits::park(tx, &newest.id, &kind, stage));
+        return town.ledger.write(&actor, "wake agent", |tx| limits::park(tx, &newest.id, &kind, stage, None));
     }
     if is_parked(town, agent)? {
         return note(town, agent, None);
@@ -74,17 +78,46 @@ fn at_limit(
     say(town, agent, newest, &format!("over:{fact}"), observed)
 }
 
-/// Types the one line; that it was typed is recorded before, so that a killed deacon does not type for ever.
-fn say(town: &Town, agent: &Agent, newest: &Incarnation, about: &str, observed: &mut Observed) -> Result<()> {
-    let fact = format!("{about}:");
-    let reactions = town.ledger.read(|view| view.reactions(&newest.id).map_err(Error::from))?;
-    let tries = u32::try_from(reactions.starting(&fact).count()).unwrap_or(u32::MAX);
-    let since = observed.age(&format!("woken-{}-{fact}{tries}", newest.id));
-    if tries > 0 && since < TRY_AGAIN_AFTER {
+/// What broke off because its API did not answer goes on when it is its turn to try.
+fn try_again(town: &Town, agent: &Agent, newest: &Incarnation, mark: &Mark, observed: &mut Observed) -> Result<()> {
+    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+    let (known, held) = town.ledger.read(|view| {
+        let known = view.reactions(&newest.id)?.has(&limits::fact(mark));
+        Ok::<_, Error>((known, outage::holds(view, &kind, Some(&whom))?))
+    })?;
+    if !known {
+        let actor = Address::Deacon.to_string();
+        return town.ledger.write(&actor, "wake agent", |tx| outage::note(tx, &newest.id, &kind, &whom, mark));
+    }
+    if held {
         return Ok(());
     }
+    let fact = format!("again:{}:", mark.at_us);
+    if type_line(town, agent, newest, &fact, observed)? {
+        return Ok(());
+    }
+    note(town, agent, Some(&format!("{whom} does not go on since its API answers again; gt session attach {whom}")))
+}
+
+/// Wakes an agent, and says where that is in vain.
+fn say(town: &Town, agent: &Agent, newest: &Incarnation, about: &str, observed: &mut Observed) -> Result<()> {
+    if type_line(town, agent, newest, &format!("{about}:"), observed)? {
+        return Ok(());
+    }
+    waits(town, agent, about, "it does not answer", observed)
+}
+
+/// Types the one line; that it was typed is recorded before, so that a killed deacon does not type for ever. False where
+/// it was typed in vain often enough.
+fn type_line(town: &Town, agent: &Agent, newest: &Incarnation, fact: &str, observed: &mut Observed) -> Result<bool> {
+    let reactions = town.ledger.read(|view| view.reactions(&newest.id).map_err(Error::from))?;
+    let tries = u32::try_from(reactions.starting(fact).count()).unwrap_or(u32::MAX);
+    let since = observed.age(&format!("woken-{}-{fact}{tries}", newest.id));
+    if tries > 0 && since < TRY_AGAIN_AFTER {
+        return Ok(true);
+    }
     if tries >= NUDGE_TRIES {
-        return waits(town, agent, about, "it does not answer", observed);
+        return Ok(false);
     }
     let actor = Address::Deacon.to_string();
     let news = town.ledger.write(&actor, "wake agent", |tx| {
@@ -97,7 +130,7 @@ fn say(town: &Town, agent: &Agent, newest: &Incarnation, about: &str, observed: 
     if news {
         town.world().sessions().say(&town.layout.session(&newest.id), NUDGE_LINE)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn waits(town: &Town, agent: &Agent, about: &str, why: &str, observed: &mut Observed) -> Result<()> {

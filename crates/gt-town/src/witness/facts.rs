@@ -30,6 +30,8 @@ pub(super) struct Found {
     pub marks: Marks,
     pub reactions: Reactions,
     pub steps_done: usize,
+    /// When a limit ends, as its client's record says, in seconds since the epoch.
+    pub resets_at: Option<i64>,
 }
 
 impl Found {
@@ -45,7 +47,9 @@ impl Found {
 
     /// What says that it was nudged where it stands, and at its step.
     pub fn nudge_facts(&self) -> (String, String) {
-        let step = format!("nudge:{}:", self.steps_done);
+        // What is asked again of an API says nothing of its agent.
+        let word = if matches!(self.facts.stage, Stage::Outage(_)) { "again" } else { "nudge" };
+        let step = format!("{word}:{}:", self.steps_done);
         (format!("{step}{}:", since(&self.facts.stage)), step)
     }
 }
@@ -58,6 +62,7 @@ fn since(stage: &Stage) -> u64 {
         | Stage::Background(mark)
         | Stage::AtPrompt(mark)
         | Stage::Limited(mark)
+        | Stage::Outage(mark)
         | Stage::LoggedOut(mark) => mark.at_us,
         Stage::Silent | Stage::Ready | Stage::Working | Stage::Ended => 0,
     }
@@ -73,6 +78,7 @@ impl Witness<'_> {
         facts.start = readiness::look(self.town, attempt, &process, observed)?;
         facts.process = Some(process);
         let id = &newest.id;
+        found.resets_at = watch.meters.resets_at(id);
         if newest.ended_at.is_some() {
             let age = observed.age(&format!("ended-{id}"));
             facts.ended_for = if observed.is_impatient() { Duration::MAX } else { age };
@@ -107,7 +113,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         let incarnations = view.incarnations_of(attempt.id)?;
         let reactions = incarnations.iter().map(|i| view.reactions(&i.id)).collect::<LedgerResult<Vec<_>>>()?;
         let steps_done = view.steps(attempt.id)?.iter().filter(|step| step.done_at.is_some()).count();
-        Ok::<_, Error>((incarnations, reactions, limits::is_parked(view, &attempt.agent)?, steps_done))
+        Ok::<_, Error>((incarnations, reactions, limits::is_parked_for(view, attempt)?, steps_done))
     })?;
     let spared: Vec<bool> =
         incarnations.iter().zip(&reactions).map(|(i, r)| was_taken_down(i) || r.spared().is_some()).collect();
@@ -121,7 +127,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         _ => None,
     };
     let limit_known = match &stage {
-        Stage::Limited(mark) | Stage::LoggedOut(mark) => reactions.has(&limits::fact(mark)),
+        Stage::Limited(mark) | Stage::LoggedOut(mark) | Stage::Outage(mark) => reactions.has(&limits::fact(mark)),
         _ => false,
     };
     let facts = PolecatFacts {
@@ -139,7 +145,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         waits_for,
         nudges: Nudges::default(),
     };
-    let mut found = Found { facts, incarnations, marks, reactions, steps_done };
+    let mut found = Found { facts, incarnations, marks, reactions, steps_done, resets_at: None };
     let (here, step) = found.nudge_facts();
     let nudges = found.reactions.starting(&here).count();
     let before = found.reactions.starting(&step).count() > nudges;

@@ -11,6 +11,7 @@ use crate::effects;
 use crate::error::Result;
 use crate::ledger::{Attempt, Tx};
 use crate::limits;
+use crate::outage;
 use crate::post;
 use crate::world::Said;
 
@@ -41,12 +42,17 @@ impl Witness<'_> {
         }
     }
 
-    /// Parks the kind of agent of a worker that met a limit.
+    /// Parks the kind of agent of a worker that met a limit, or whose API does not answer.
     pub(super) fn park(&self, attempt: &Attempt, found: &Found) -> Result<()> {
-        let limited = matches!(found.facts.stage, Stage::Limited(_) | Stage::LoggedOut(_));
-        match found.newest() {
-            Some(newest) if limited && !found.facts.limit_known => {
-                self.write("park", |tx| limits::park(tx, &newest.id, &attempt.agent, &found.facts.stage))
+        let Some(newest) = found.newest() else { return Ok(()) };
+        match &found.facts.stage {
+            Stage::Limited(_) if found.facts.limit_known => limits::refine(self.town, &attempt.agent, found.resets_at),
+            _ if found.facts.limit_known => Ok(()),
+            Stage::Outage(mark) => {
+                self.write("park", |tx| outage::note(tx, &newest.id, &attempt.agent, &attempt.id.to_string(), mark))
+            }
+            stage @ (Stage::Limited(_) | Stage::LoggedOut(_)) => {
+                self.write("park", |tx| limits::park(tx, &newest.id, &attempt.agent, stage, found.resets_at))
             }
             _ => Ok(()),
         }

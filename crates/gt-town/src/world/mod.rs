@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub mod real;
@@ -563,9 +564,9 @@ pub enum NodeKind {
 pub trait Disk: Send + Sync {
     /// Reads a file whole; `None` where there is none.
     fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>>;
-    /// Reads a file that an agent may have put there, whole; `None` where it is none, a link, anything else that is no plain
-    /// file (a FIFO would keep its reader waiting), or larger than `at_most` bytes.
-    fn read_plain(&self, path: &Path, at_most: usize) -> WorldResult<Option<Vec<u8>>>;
+    /// Reads at most so many bytes of a file from an offset on. `None` where there is no ordinary file: what leads
+    /// elsewhere, or would keep its reader waiting, is not read.
+    fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>>;
     /// Replaces a file atomically (write aside, sync, rename); makes its folder.
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// Makes a folder and those above it.
@@ -608,6 +609,8 @@ pub trait Disk: Send + Sync {
 pub trait Clock: Send + Sync {
     /// Wall time, for display and stamps only.
     fn now(&self) -> Timestamp;
+    /// The time zone in which people live here: days begin by it.
+    fn zone(&self) -> TimeZone;
     /// Monotonic time since some fixed point, not counting suspend. What deadlines are reckoned in.
     fn monotonic(&self) -> Duration;
     /// Lets time pass.

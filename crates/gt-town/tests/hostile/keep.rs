@@ -200,7 +200,7 @@ fn agents_clear_nothing_away() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("one");
     let attempt = scene.attempts(&bead).remove(0);
-    let agent = Caller { address: attempt.address(), incarnation: Some("amber-1-1".into()) };
+    let agent = Caller { incarnation: Some("amber-1-1".into()), ..Caller::role(attempt.address()) };
     assert!(matches!(retention::run(&scene.town, &agent, false), Err(Error::Refused { .. })));
     assert!(matches!(polecat::nuke(&scene.town, &agent, bead.as_str(), false), Err(Error::Refused { .. })));
     assert!(scene.attempts(&bead)[0].ended_at.is_none());

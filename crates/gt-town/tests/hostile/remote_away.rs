@@ -51,7 +51,7 @@ fn a_landing_is_tried_again_after_pauses_that_double() {
     let why = observe::why(&scene.town, &bead).unwrap();
     assert!(why.answer.contains("is landing: land, tried 8 times: the remote"), "{}", why.answer);
     let status = observe::status(&scene.town).unwrap();
-    assert!(status.needs_you.iter().any(|condition| condition.kind == CONDITION), "{:?}", status.needs_you);
+    assert!(status.needs_you.iter().any(|need| need.condition.kind == CONDITION), "{:?}", status.needs_you);
     // A person's word, and it is tried at once; from there on the pauses begin anew.
     refinery::forget_failures(&scene.town, &Caller::overseer(), &scene.rig("app")).unwrap();
     assert_eq!(refinery.turns(8), [1, 2, 4, 8]);

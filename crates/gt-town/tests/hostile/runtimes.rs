@@ -1,6 +1,6 @@
 //! What sessions run in, where there is no tmux.
 
-use gt_town::observe;
+use gt_town::doctor;
 use gt_town::sessions::{self, Session};
 use gt_town::settings::RuntimeChoice;
 use gt_town::world::Runtime;
@@ -37,7 +37,7 @@ fn a_runtime_is_as_said_by_the_sling_the_rig_or_the_town() {
 #[test]
 fn the_doctor_misses_a_tmux_that_is_wanted() {
     let scene = scene(TOWN, &["app"]);
-    let looked = || observe::doctor(&scene.town).unwrap().into_iter().find(|c| c.name == "app: runtime").unwrap();
+    let looked = || doctor::doctor(&scene.town).unwrap().into_iter().find(|c| c.name == "app: runtime").unwrap();
     assert_eq!((looked().ok, looked().detail), (true, "headless".to_owned()));
     set_rig(&scene.town, "app", &format!("runtime = \"tmux\"\n{RIG}"));
     assert!(!looked().ok && looked().hint.is_some(), "{:?}", looked());

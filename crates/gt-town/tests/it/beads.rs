@@ -23,7 +23,8 @@ fn town() -> Town {
         world: world.clone(),
         env: BTreeMap::new(),
         gt: "/bin/gt".into(),
-        presets: BTreeMap::new(),
+        presets: Default::default(),
+        prices: Default::default(),
         entropy: Arc::new(|| [7; 16]),
         faults: Faults::none(),
     };

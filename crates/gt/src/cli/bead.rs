@@ -1,144 +1,681 @@
-//! The grammar of `gt bead`.
+//! The grammar of `gt bead`, which is `bd`: verbs and flags as the Go `bd` 1.x has them, as far as there is an engine
+//! behind them.
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand, ValueEnum};
+
+/// `gt bead`.
+#[derive(Debug, Args)]
+pub struct BeadArgs {
+    /// Flags of every verb of beads.
+    #[command(flatten)]
+    pub flags: BeadFlags,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: BeadVerb,
+}
+
+/// Flags of every verb of beads. Those of the Go `bd` that mean nothing here are taken and do nothing.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BeadFlags {
+    /// Who you are, in what you make and change [default: $BD_ACTOR]; an agent is who its session is
+    #[arg(long, global = true, value_name = "NAME")]
+    pub actor: Option<String>,
+    /// The ledger's file, or its folder [default: $BEADS_DB, $BEADS_DIR, the town, or found upwards from here]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub db: Option<PathBuf>,
+    /// Nothing: every change is kept at once
+    #[arg(long, global = true, hide = true)]
+    no_auto_flush: bool,
+    /// Nothing: files are read when you say so
+    #[arg(long, global = true, hide = true)]
+    no_auto_import: bool,
+    /// Nothing: there is no server
+    #[arg(long, global = true, hide = true)]
+    no_daemon: bool,
+    /// Nothing: nothing is opened for longer than a verb
+    #[arg(long, global = true, hide = true)]
+    sandbox: bool,
+    /// Called as `bd`: where the two differ, as the Go `bd` does it
+    #[arg(long, global = true, hide = true)]
+    pub as_bd: bool,
+}
 
 /// Verbs of beads.
 #[derive(Debug, Subcommand)]
 pub enum BeadVerb {
-    /// Make a bead
-    Create {
-        /// What it is, in one line
-        title: String,
-        /// Details; `-` reads them from standard input
-        #[arg(long, short, default_value = "")]
-        description: String,
-        /// When it is done
-        #[arg(long, default_value = "")]
-        acceptance: String,
-        /// 0 (critical) to 4
-        #[arg(long, short, value_parser = priority)]
-        priority: Option<i64>,
-        /// Its kind: task, bug, feature, epic, chore …
-        #[arg(long = "type", short = 't')]
-        issue_type: Option<String>,
-        /// Labels, with commas between
-        #[arg(long, short, value_delimiter = ',')]
-        labels: Vec<String>,
-        /// What must be closed first, with commas between; `type:id` for other kinds of dependency
-        #[arg(long, value_delimiter = ',')]
-        deps: Vec<String>,
-        /// For this rig [default: the one you are in, or the only one]
-        #[arg(long)]
-        rig: Option<String>,
-    },
+    /// Make a ledger in this folder's .beads; inside a town there is one already
+    Init(InitArgs),
+    /// Make beads
+    #[command(visible_alias = "new")]
+    Create(Box<CreateArgs>),
+    /// Make a bead and print nothing but its id
+    Q(Box<CreateArgs>),
     /// Show beads whole
+    #[command(visible_alias = "view")]
     Show {
         /// Their ids, or unique parts of them
-        #[arg(required = true)]
+        #[arg(required_unless_present = "id")]
         ids: Vec<String>,
+        /// An id that looks like a flag
+        #[arg(long, allow_hyphen_values = true)]
+        id: Vec<String>,
+        /// One line each
+        #[arg(long)]
+        short: bool,
+        /// Taken and ignored.
+        #[command(flatten)]
+        taken: ShowTaken,
     },
     /// List beads
-    List {
-        /// Only of this status
-        #[arg(long, short)]
-        status: Option<String>,
-        /// Only of this kind
-        #[arg(long = "type", short = 't')]
-        issue_type: Option<String>,
-        /// Only held by this one
-        #[arg(long, short)]
-        assignee: Option<String>,
-        /// Only with this label
-        #[arg(long, short)]
-        label: Option<String>,
-        /// Only of this rig
-        #[arg(long)]
-        rig: Option<String>,
-        /// Closed ones and mail too
-        #[arg(long)]
-        all: bool,
-        /// At most so many
-        #[arg(long, short = 'n')]
-        limit: Option<u32>,
-    },
+    List(Box<ListArgs>),
     /// List what can be worked on now
-    Ready {
+    Ready(Box<ReadyArgs>),
+    /// List what waits for other beads, and for which
+    Blocked {
+        /// Only below this bead
+        #[arg(long)]
+        parent: Option<String>,
         /// Only of this rig
         #[arg(long)]
         rig: Option<String>,
-        /// At most so many
-        #[arg(long, short = 'n')]
-        limit: Option<u32>,
+        /// At most so many; 0: all
+        #[arg(long, short = 'n', default_value_t = 0)]
+        limit: u32,
     },
-    /// Change a bead
-    Update {
-        /// Its id
-        id: String,
-        /// A new title
-        #[arg(long)]
-        title: Option<String>,
-        /// A new description; `-` reads it from standard input
-        #[arg(long, short)]
-        description: Option<String>,
-        /// A new design
-        #[arg(long)]
-        design: Option<String>,
-        /// New acceptance criteria
-        #[arg(long)]
-        acceptance: Option<String>,
-        /// New notes; `-` reads them from standard input
-        #[arg(long)]
-        notes: Option<String>,
-        /// A new status
-        #[arg(long, short)]
-        status: Option<String>,
-        /// A new priority
-        #[arg(long, short, value_parser = priority)]
-        priority: Option<i64>,
-        /// A new kind
-        #[arg(long = "type", short = 't')]
-        issue_type: Option<String>,
-        /// A new holder; an empty text for nobody
-        #[arg(long, short)]
-        assignee: Option<String>,
-        /// Labels to add
-        #[arg(long, value_delimiter = ',')]
-        add_label: Vec<String>,
-        /// Labels to remove
-        #[arg(long, value_delimiter = ',')]
-        remove_label: Vec<String>,
-    },
+    /// Change beads
+    Update(Box<UpdateArgs>),
     /// Close beads that nobody works on
+    #[command(visible_alias = "done")]
     Close {
         /// Their ids
         #[arg(required = true)]
         ids: Vec<String>,
         /// Why
-        #[arg(long, short)]
+        #[arg(long, short, visible_alias = "message")]
         reason: Option<String>,
         /// Though it has open children or blockers, or waits in the merge queue
-        #[arg(long)]
+        #[arg(long, short)]
         force: bool,
+        /// Say what became ready by it
+        #[arg(long)]
+        suggest_next: bool,
+        /// In which session
+        #[arg(long, hide = true)]
+        session: Option<String>,
+    },
+    /// Open closed or deleted beads again
+    Reopen {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Why; becomes a remark
+        #[arg(long, short)]
+        reason: Option<String>,
+    },
+    /// Delete beads; what is left is a tombstone, and `reopen` brings them back
+    Delete {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Without asking
+        #[arg(long, short, visible_alias = "yes")]
+        force: bool,
+        /// Why
+        #[arg(long, short)]
+        reason: Option<String>,
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Put beads off
+    Defer {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Until then: +2d, tomorrow, 2026-02-01 [default: until undefer]
+        #[arg(long)]
+        until: Option<String>,
+    },
+    /// Take back that beads are put off
+    Undefer {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
     },
     /// What depends on what
     #[command(subcommand)]
     Dep(DepVerb),
+    /// Labels
+    #[command(subcommand)]
+    Label(LabelVerb),
+    /// Remark on a bead
+    Comment {
+        /// The bead
+        id: String,
+        /// What to say; `-` reads it from standard input
+        text: Vec<String>,
+        /// Read it from standard input
+        #[arg(long)]
+        stdin: bool,
+        /// Read it from a file
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+    },
+    /// A bead's remarks: `comments <id>`, `comments add <id> <text>`
+    Comments {
+        /// The bead; or `add`, a bead and a text
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Read the text from a file
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+        /// Read the text from standard input
+        #[arg(long)]
+        stdin: bool,
+    },
+    /// Find beads by words of their texts
+    Search {
+        /// The words; their beginnings are enough
+        #[arg(required_unless_present = "query")]
+        words: Vec<String>,
+        /// The same
+        #[arg(long)]
+        query: Option<String>,
+        /// Which beads.
+        #[command(flatten)]
+        only: Box<OnlyArgs>,
+        /// At most so many; 0: all
+        #[arg(long, short = 'n', default_value_t = 50)]
+        limit: u32,
+    },
+    /// Find beads by a query: `status=open AND priority<=1 AND updated>7d`
+    Query {
+        /// The query
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Closed ones and tombstones too, though the query does not speak of status
+        #[arg(long, short)]
+        all: bool,
+        /// At most so many; 0: all
+        #[arg(long, short = 'n', default_value_t = 50)]
+        limit: u32,
+        /// In which order.
+        #[command(flatten)]
+        sort: SortArgs,
+    },
+    /// How many beads there are of each kind
+    #[command(visible_alias = "stats")]
+    Status {
+        /// Taken and ignored.
+        #[command(flatten)]
+        taken: StatusTaken,
+    },
+    /// Count beads
+    Count {
+        /// Which beads.
+        #[command(flatten)]
+        only: Box<OnlyArgs>,
+        /// By what.
+        #[command(flatten)]
+        by: CountBy,
+    },
+    /// List beads that nobody has touched for long
+    Stale {
+        /// For so many days
+        #[arg(long, short, default_value_t = 30)]
+        days: u32,
+        /// Only of this status
+        #[arg(long, short)]
+        status: Option<String>,
+        /// At most so many; 0: all
+        #[arg(long, short = 'n', default_value_t = 50)]
+        limit: u32,
+    },
+    /// Epics
+    #[command(subcommand)]
+    Epic(EpicVerb),
     /// Read beads from a JSONL file
     Import {
-        /// The file; `-` for standard input
-        file: PathBuf,
+        /// The file; `-` for standard input [default: standard input, or .beads/issues.jsonl]
+        file: Option<PathBuf>,
+        /// The same
+        #[arg(long, short, hide = true, conflicts_with = "file")]
+        input: Option<PathBuf>,
         /// Take every good line though others can't be read
         #[arg(long)]
         salvage: bool,
+        /// Only say what would be imported
+        #[arg(long)]
+        dry_run: bool,
     },
-    /// Write beads as JSONL to standard output
+    /// Write beads as JSONL
     Export {
         /// Only of this rig
         #[arg(long)]
         rig: Option<String>,
+        /// Into this file instead of standard output
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        /// Ephemeral ones too
+        #[arg(long)]
+        wisps: bool,
     },
+    /// For agents: how to work with beads here
+    Prime,
+    /// Which level of `bd` this is, and which gt
+    Version,
+    /// Where the ledger is
+    Where,
+    /// The ledger at one glance
+    Info,
+    /// The ledger's own settings
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Check the ledger: file, cycles, dependencies on what is not there
+    Doctor,
+}
+
+/// Flags of `show` that change nothing here: everything is shown anyway.
+#[derive(Debug, Args)]
+pub struct ShowTaken {
+    #[arg(long, hide = true)]
+    long: bool,
+    #[arg(long, hide = true)]
+    include_dependents: bool,
+    #[arg(long, hide = true)]
+    include_comments: bool,
+}
+
+/// Flags of `status` that change nothing here: all of it is quick.
+#[derive(Debug, Args)]
+pub struct StatusTaken {
+    #[arg(long, hide = true)]
+    all: bool,
+    #[arg(long, hide = true)]
+    no_activity: bool,
+    #[arg(long, hide = true)]
+    no_blocked: bool,
+}
+
+/// Flags of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// What new ids begin with [default: the folder's name]
+    #[arg(long, short)]
+    pub prefix: Option<String>,
+    /// Nothing: no hooks are installed and nothing is asked
+    #[arg(long, hide = true)]
+    skip_hooks: bool,
+    #[arg(long, hide = true)]
+    stealth: bool,
+    #[arg(long, hide = true)]
+    non_interactive: bool,
+    #[arg(long, hide = true)]
+    skip_agents: bool,
+}
+
+/// Flags of `create` and `q`.
+#[derive(Clone, Debug, Args)]
+pub struct CreateArgs {
+    /// What it is, in one line
+    pub title: Option<String>,
+    /// The same
+    #[arg(long = "title", value_name = "TITLE", conflicts_with = "title")]
+    pub title_flag: Option<String>,
+    /// Details; `-` reads them from standard input
+    #[arg(long, short, visible_alias = "body", allow_hyphen_values = true)]
+    pub description: Option<String>,
+    /// Read the details from a file; `-` for standard input
+    #[arg(long, visible_alias = "description-file", value_name = "FILE")]
+    pub body_file: Option<PathBuf>,
+    /// With a title: read the details from standard input. Without: a title a line, a bead each, each kept at once
+    #[arg(long)]
+    pub stdin: bool,
+    /// Make a bead of each `## ` heading of this Markdown file, all or none
+    #[arg(long, short, conflicts_with_all = ["title", "title_flag", "stdin"])]
+    pub file: Option<PathBuf>,
+    /// How it is to be done
+    #[arg(long, allow_hyphen_values = true)]
+    pub design: Option<String>,
+    /// When it is done
+    #[arg(long, visible_alias = "acceptance-criteria", allow_hyphen_values = true)]
+    pub acceptance: Option<String>,
+    /// What is known already
+    #[arg(long, allow_hyphen_values = true)]
+    pub notes: Option<String>,
+    /// 0 (critical) to 4, or P0 to P4
+    #[arg(long, short, value_parser = priority)]
+    pub priority: Option<i64>,
+    /// Its kind: task, bug, feature, epic, chore …
+    #[arg(long = "type", short = 't')]
+    pub issue_type: Option<String>,
+    /// Labels, with commas between
+    #[arg(long, short, visible_alias = "label", value_delimiter = ',')]
+    pub labels: Vec<String>,
+    /// Who holds it
+    #[arg(long, short)]
+    pub assignee: Option<String>,
+    /// What must be closed first, with commas between; `type:id` for other kinds of dependency
+    #[arg(long, value_delimiter = ',')]
+    pub deps: Vec<String>,
+    /// Of what it is a part: its id is then this one's with a number
+    #[arg(long)]
+    pub parent: Option<String>,
+    /// This very id
+    #[arg(long, conflicts_with = "parent", allow_hyphen_values = true)]
+    pub id: Option<String>,
+    /// Not ready before then: +2d, tomorrow, 2026-02-01
+    #[arg(long)]
+    pub defer: Option<String>,
+    /// What it is in another system, for example gh-9
+    #[arg(long)]
+    pub external_ref: Option<String>,
+    /// How many minutes it may take
+    #[arg(long, short)]
+    pub estimate: Option<u32>,
+    /// JSON for tools
+    #[arg(long, allow_hyphen_values = true)]
+    pub metadata: Option<String>,
+    /// Not exported, and gone some day
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// For this rig [default: the one you are in, or the only one]
+    #[arg(long)]
+    pub rig: Option<String>,
+    /// Print nothing but the id
+    #[arg(long)]
+    pub silent: bool,
+    /// Only say what would be made
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Nothing: any prefix is fine
+    #[arg(long, hide = true)]
+    force: bool,
+}
+
+/// What beads must be, to be listed or counted.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OnlyArgs {
+    /// Only of this status, or one of these with commas between
+    #[arg(long, short, value_delimiter = ',')]
+    pub status: Vec<String>,
+    /// Only of this kind, or one of these
+    #[arg(long = "type", short = 't', value_delimiter = ',')]
+    pub issue_type: Vec<String>,
+    /// Not of this kind
+    #[arg(long, value_delimiter = ',')]
+    pub exclude_type: Vec<String>,
+    /// Only of this priority
+    #[arg(long, short, value_parser = priority)]
+    pub priority: Option<i64>,
+    /// Only of this priority or a less urgent one
+    #[arg(long, value_parser = priority)]
+    pub priority_min: Option<i64>,
+    /// Only of this priority or a more urgent one
+    #[arg(long, value_parser = priority)]
+    pub priority_max: Option<i64>,
+    /// Only held by this one
+    #[arg(long, short)]
+    pub assignee: Option<String>,
+    /// Only those that nobody holds
+    #[arg(long, visible_alias = "unassigned", conflicts_with = "assignee")]
+    pub no_assignee: bool,
+    /// Only with all of these labels
+    #[arg(long, short, value_delimiter = ',')]
+    pub label: Vec<String>,
+    /// Only with one of these labels
+    #[arg(long, value_delimiter = ',')]
+    pub label_any: Vec<String>,
+    /// Only without these labels
+    #[arg(long, value_delimiter = ',')]
+    pub exclude_label: Vec<String>,
+    /// Only without any label
+    #[arg(long)]
+    pub no_labels: bool,
+    /// Only these ids, with commas between
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    pub id: Vec<String>,
+    /// Only with this in the title
+    #[arg(long, visible_alias = "title-contains")]
+    pub title: Option<String>,
+    /// Only with this in the description
+    #[arg(long)]
+    pub desc_contains: Option<String>,
+    /// Only with this in the notes
+    #[arg(long)]
+    pub notes_contains: Option<String>,
+    /// Only without a description
+    #[arg(long)]
+    pub empty_description: bool,
+    /// Only made after then: 2026-02-01, 7d (ago), yesterday
+    #[arg(long, value_name = "WHEN")]
+    pub created_after: Option<String>,
+    /// Only made before then
+    #[arg(long, value_name = "WHEN")]
+    pub created_before: Option<String>,
+    /// Only changed after then
+    #[arg(long, value_name = "WHEN")]
+    pub updated_after: Option<String>,
+    /// Only changed before then
+    #[arg(long, value_name = "WHEN")]
+    pub updated_before: Option<String>,
+    /// Only closed after then
+    #[arg(long, value_name = "WHEN")]
+    pub closed_after: Option<String>,
+    /// Only closed before then
+    #[arg(long, value_name = "WHEN")]
+    pub closed_before: Option<String>,
+    /// Only directly below this bead
+    #[arg(long)]
+    pub parent: Option<String>,
+    /// Only those that are a part of nothing
+    #[arg(long, conflicts_with = "parent")]
+    pub no_parent: bool,
+    /// Only of this rig
+    #[arg(long)]
+    pub rig: Option<String>,
+}
+
+/// In which order beads are listed.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct SortArgs {
+    /// In this order
+    #[arg(long, value_enum)]
+    pub sort: Option<SortArg>,
+    /// The other way round
+    #[arg(long, short)]
+    pub reverse: bool,
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SortArg {
+    /// By priority, then age.
+    Priority,
+    /// The newest first.
+    Created,
+    /// The last changed first.
+    Updated,
+    /// The last closed first.
+    Closed,
+    /// By id.
+    Id,
+    /// By title.
+    Title,
+    /// By status.
+    Status,
+    /// By kind.
+    Type,
+    /// By holder.
+    Assignee,
+}
+
+/// Flags of `list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Which beads.
+    #[command(flatten)]
+    pub only: OnlyArgs,
+    /// In which order.
+    #[command(flatten)]
+    pub sort: SortArgs,
+    /// Closed ones, tombstones and mail too
+    #[arg(long)]
+    pub all: bool,
+    /// Only what can be worked on now
+    #[arg(long)]
+    pub ready: bool,
+    /// Only what is kept in view
+    #[arg(long)]
+    pub pinned: bool,
+    /// Only what is put off
+    #[arg(long)]
+    pub deferred: bool,
+    /// Templates too
+    #[arg(long)]
+    pub include_templates: bool,
+    /// Agents, roles, rigs, gates and mail too
+    #[arg(long)]
+    pub include_infra: bool,
+    /// At most so many; 0: all
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub limit: u32,
+    #[arg(long, hide = true)]
+    flat: bool,
+    #[arg(long, hide = true)]
+    long: bool,
+    #[arg(long, hide = true)]
+    no_pager: bool,
+}
+
+/// Flags of `ready`.
+#[derive(Clone, Debug, Args)]
+pub struct ReadyArgs {
+    /// Which beads.
+    #[command(flatten)]
+    pub only: OnlyArgs,
+    /// In this order
+    #[arg(long, value_enum, default_value_t)]
+    pub sort: ReadySort,
+    /// Take the first one: nobody else gets it
+    #[arg(long)]
+    pub claim: bool,
+    /// At most so many; 0: all
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub limit: u32,
+    #[arg(long, hide = true)]
+    plain: bool,
+    #[arg(long, hide = true)]
+    pretty: bool,
+}
+
+/// An order of ready beads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReadySort {
+    /// By priority, then age.
+    #[default]
+    Priority,
+    /// The oldest first.
+    Oldest,
+    /// Young ones by priority, then the old ones by age.
+    Hybrid,
+}
+
+/// Flags of `update`.
+#[derive(Clone, Debug, Args)]
+pub struct UpdateArgs {
+    /// Their ids
+    #[arg(required = true)]
+    pub ids: Vec<String>,
+    /// Take it: it is yours and in progress, or somebody else's and you are told
+    #[arg(long, conflicts_with_all = ["status", "assignee"])]
+    pub claim: bool,
+    /// A new title
+    #[arg(long, allow_hyphen_values = true)]
+    pub title: Option<String>,
+    /// A new description; `-` reads it from standard input
+    #[arg(long, short, visible_alias = "body", allow_hyphen_values = true)]
+    pub description: Option<String>,
+    /// Read the description from a file; `-` for standard input
+    #[arg(long, visible_alias = "description-file", value_name = "FILE", conflicts_with = "description")]
+    pub body_file: Option<PathBuf>,
+    /// Read the description from standard input
+    #[arg(long, conflicts_with_all = ["description", "body_file"])]
+    pub stdin: bool,
+    /// A new design
+    #[arg(long, allow_hyphen_values = true)]
+    pub design: Option<String>,
+    /// New acceptance criteria
+    #[arg(long, visible_alias = "acceptance-criteria", allow_hyphen_values = true)]
+    pub acceptance: Option<String>,
+    /// New notes; `-` reads them from standard input
+    #[arg(long, allow_hyphen_values = true)]
+    pub notes: Option<String>,
+    /// A line more of notes
+    #[arg(long, conflicts_with = "notes", allow_hyphen_values = true)]
+    pub append_notes: Option<String>,
+    /// A new status
+    #[arg(long, short)]
+    pub status: Option<String>,
+    /// A new priority
+    #[arg(long, short, value_parser = priority)]
+    pub priority: Option<i64>,
+    /// A new kind
+    #[arg(long = "type", short = 't')]
+    pub issue_type: Option<String>,
+    /// A new holder; an empty text for nobody
+    #[arg(long, short)]
+    pub assignee: Option<String>,
+    /// Labels to add
+    #[arg(long, value_delimiter = ',')]
+    pub add_label: Vec<String>,
+    /// Labels to remove
+    #[arg(long, value_delimiter = ',')]
+    pub remove_label: Vec<String>,
+    /// These labels and no others
+    #[arg(long, value_delimiter = ',')]
+    pub set_labels: Option<Vec<String>>,
+    /// Below this bead now; an empty text for none
+    #[arg(long)]
+    pub parent: Option<String>,
+    /// Not ready before then; an empty text takes it back
+    #[arg(long)]
+    pub defer: Option<String>,
+    /// What it is in another system; an empty text for nothing
+    #[arg(long)]
+    pub external_ref: Option<String>,
+    /// How many minutes it may take
+    #[arg(long, short)]
+    pub estimate: Option<u32>,
+    /// JSON for tools
+    #[arg(long, allow_hyphen_values = true)]
+    pub metadata: Option<String>,
+    /// In which session
+    #[arg(long, hide = true)]
+    session: Option<String>,
+}
+
+/// By what beads are counted.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(multiple = false)]
+pub struct CountBy {
+    /// By status
+    #[arg(long)]
+    pub by_status: bool,
+    /// By priority
+    #[arg(long)]
+    pub by_priority: bool,
+    /// By kind
+    #[arg(long)]
+    pub by_type: bool,
+    /// By holder
+    #[arg(long)]
+    pub by_assignee: bool,
+    /// By label
+    #[arg(long)]
+    pub by_label: bool,
 }
 
 fn priority(text: &str) -> Result<i64, String> {
@@ -157,16 +694,130 @@ pub enum DepVerb {
         /// The bead that waits
         bead: String,
         /// The bead that it waits for
-        on: String,
+        #[arg(required_unless_present = "blocked_by")]
+        on: Option<String>,
+        /// The same
+        #[arg(long, visible_alias = "depends-on", conflicts_with = "on", value_name = "ON")]
+        blocked_by: Option<String>,
         /// How: blocks, parent-child, related …
         #[arg(long = "type", short = 't', default_value = "blocks")]
         kind: String,
     },
     /// Take it back
+    #[command(visible_alias = "rm")]
     Remove {
         /// The bead that waits
         bead: String,
         /// The bead that it waits for
         on: String,
+    },
+    /// What a bead depends on, or what depends on it
+    List {
+        /// The bead
+        bead: String,
+        /// Which way
+        #[arg(long, value_enum, default_value_t)]
+        direction: DirectionArg,
+        /// Only of this kind
+        #[arg(long = "type", short = 't')]
+        kind: Option<String>,
+    },
+    /// Draw what a bead depends on, and what that depends on
+    Tree {
+        /// The bead
+        bead: String,
+        /// Which way
+        #[arg(long, value_enum, default_value_t)]
+        direction: DirectionArg,
+        /// The other way
+        #[arg(long, hide = true)]
+        reverse: bool,
+        /// At most so deep
+        #[arg(long, short = 'd', visible_alias = "depth", default_value_t = 50)]
+        max_depth: usize,
+        /// As a Mermaid flowchart
+        #[arg(long)]
+        mermaid: bool,
+        /// The same: `--format mermaid`
+        #[arg(long, hide = true, value_parser = ["mermaid", "json", "text"])]
+        format: Option<String>,
+    },
+    /// Beads that wait for each other in a circle
+    Cycles,
+}
+
+/// Which way dependencies are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DirectionArg {
+    /// What a bead depends on.
+    #[default]
+    Down,
+    /// What depends on a bead.
+    Up,
+}
+
+/// Verbs of labels.
+#[derive(Debug, Subcommand)]
+pub enum LabelVerb {
+    /// Add a label to beads
+    Add {
+        /// The beads, and the label as the last word
+        #[arg(required = true, num_args = 2.., value_name = "BEAD… LABEL")]
+        words: Vec<String>,
+    },
+    /// Take a label off beads
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// The beads, and the label as the last word
+        #[arg(required = true, num_args = 2.., value_name = "BEAD… LABEL")]
+        words: Vec<String>,
+    },
+    /// A bead's labels
+    List {
+        /// The bead
+        bead: String,
+    },
+    /// All labels, and how many beads have each
+    ListAll,
+}
+
+/// Verbs of epics.
+#[derive(Debug, Subcommand)]
+pub enum EpicVerb {
+    /// How far each open epic is
+    Status {
+        /// Only those of which all children are closed
+        #[arg(long)]
+        eligible_only: bool,
+    },
+    /// Close those of which all children are closed
+    CloseEligible {
+        /// Only say which
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Verbs of the ledger's own settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Say one
+    Get {
+        /// Its key
+        key: String,
+    },
+    /// Set one
+    Set {
+        /// Its key
+        key: String,
+        /// Its value
+        value: String,
+    },
+    /// Say all
+    List,
+    /// Take one away
+    Unset {
+        /// Its key
+        key: String,
     },
 }

@@ -1,5 +1,6 @@
 //! The grammar of the command line: daily acts are bare verbs, things have `gt <noun> <verb>`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,10 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod agent;
 mod bead;
 mod convoy;
+mod cost;
 mod crew;
 mod daemon;
 mod demo;
 mod keep;
+mod ledger;
 mod mail;
 mod mayor;
 mod moment;
@@ -20,12 +23,17 @@ mod session;
 mod steps;
 
 pub use agent::AgentVerb;
-pub use bead::{BeadVerb, DepVerb};
+pub use bead::{
+    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CountBy, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs,
+    LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
+};
 pub use convoy::ConvoyVerb;
+pub use cost::{ByArg, CostArgs};
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
+pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
 pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
 
@@ -46,6 +54,23 @@ pub struct Cli {
     /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Cli {
+    /// What agents say all the time, in its usual words: for these the whole grammar, which takes longer to build than most
+    /// verbs to run, is not built.
+    pub fn usual(args: &[OsString]) -> Option<Self> {
+        let mut words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
+        let json = words.last() == Some(&"--json");
+        words.truncate(words.len() - usize::from(json));
+        let verb = match words.as_slice() {
+            ["hook"] => Verb::Hook,
+            ["prime"] => Verb::Prime(PrimeArgs::default()),
+            ["mail", "inbox"] => Verb::Mail(MailVerb::Inbox { unread: false, of: None }),
+            _ => return None,
+        };
+        Some(Self { global: Global { json, ..Global::default() }, verb })
+    }
 }
 
 /// Flags of every verb.
@@ -75,6 +100,17 @@ pub enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+/// Shells that completions are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShellArg {
+    /// GNU bash, 4 or newer.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// fish.
+    Fish,
 }
 
 /// All verbs.
@@ -112,8 +148,11 @@ pub enum Verb {
         runtime: Option<RuntimeArg>,
     },
     /// Beads: what is to be done (also called as `bd`)
-    #[command(subcommand)]
-    Bead(BeadVerb),
+    Bead(Box<BeadArgs>),
+    /// The ledger as a file: check, backup, restore
+    Ledger(Box<LedgerArgs>),
+    /// Take in what was made elsewhere
+    Import(Box<ImportArgs>),
     /// Convoys: beads that belong together and land together
     #[command(subcommand)]
     Convoy(ConvoyVerb),
@@ -173,9 +212,14 @@ pub enum Verb {
         /// Of this kind of agent, which was at a limit or could not be used
         #[arg(long, value_name = "KIND", conflicts_with = "rig")]
         agent: Option<String>,
+        /// Go on today though the day's cap is reached: as much again may be spent
+        #[arg(long, conflicts_with_all = ["rig", "agent"])]
+        spend: bool,
     },
     /// The town at one glance, with what needs you on top
     Status,
+    /// What models took: tokens, and about how much money
+    Cost(CostArgs),
     /// What happened, newest last
     Log {
         /// Only of this bead
@@ -204,6 +248,11 @@ pub enum Verb {
         #[arg(long)]
         raw: bool,
     },
+    /// The story of anything on one screen: a bead, merge request, convoy, worker, session or rig
+    Show {
+        /// Its id, address or name
+        id: String,
+    },
     /// Why a bead, merge request, worker or rig is as it is, and what it waits for
     Why {
         /// Its id
@@ -215,7 +264,7 @@ pub enum Verb {
         #[arg(long)]
         retry: bool,
     },
-    /// Merge requests: list, approve
+    /// Merge requests: look at them, approve, send back, hold
     #[command(subcommand)]
     Mq(MqVerb),
     /// A rig's merge queue
@@ -281,15 +330,34 @@ pub enum Verb {
     /// What keeps the daemon alive
     #[command(subcommand)]
     Boot(BootVerb),
-    /// Print completions for a shell
+    /// Print completions for a shell; they know the ids that there are
+    ///
+    /// bash:  gt completions bash > ~/.local/share/bash-completion/completions/gt
+    ///
+    /// zsh:   gt completions zsh > <a folder of your $fpath>/_gt
+    ///
+    /// fish:  gt completions fish > ~/.config/fish/completions/gt.fish
+    ///
+    /// Or for this shell only: eval "$(gt completions bash)". `gt` must be in your PATH.
+    #[command(verbatim_doc_comment)]
     Completions {
         /// Which shell
-        shell: clap_complete::Shell,
+        shell: ShellArg,
     },
-    /// Explain a verb or a topic: town, rig, polecats, refinery, mail, recovery, exit-codes
+    /// For shells: what could come next
+    #[command(hide = true)]
+    Complete {
+        /// The command line up to the cursor, the program's name first
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+    /// Explain a verb or a topic: town, rig, polecats, refinery, formulas, mail, recovery, agents, exit-codes
     Help {
         /// The verb or topic
         words: Vec<String>,
+        /// The list of all verbs, as docs/verbs.md has it
+        #[arg(long, hide = true)]
+        markdown: bool,
     },
     /// Play a script instead of thinking
     #[command(hide = true)]
@@ -301,4 +369,24 @@ pub enum Verb {
         #[arg(long)]
         play_dir: Option<PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_words_mean_what_the_grammar_says() {
+        for words in
+            ["gt hook", "gt hook --json", "gt prime", "gt prime --json", "gt mail inbox", "gt mail inbox --json"]
+        {
+            let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            let parsed = Cli::try_parse_from(&args).unwrap();
+            assert_eq!(format!("{:?}", Cli::usual(&args).unwrap()), format!("{parsed:?}"), "{words}");
+        }
+        for words in ["gt", "gt --json", "gt hook --help", "gt prime --moment", "gt mail", "gt mail inbox --unread"] {
+            let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            assert!(Cli::usual(&args).is_none(), "{words}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The grammar of the merge queue and of what patrols by hand.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
-/// Verbs of merge requests.
+/// Verbs of merge requests. Each takes a merge request's id, a unique part of it, or its bead's.
 #[derive(Debug, Subcommand)]
 pub enum MqVerb {
     /// List merge requests
@@ -14,6 +16,34 @@ pub enum MqVerb {
         #[arg(long)]
         all: bool,
     },
+    /// Show one: whose work it is, what the gates said, what to type next
+    Show {
+        /// Its id, or its bead's
+        id: String,
+    },
+    /// What it would change on the trunk, as last fetched
+    Diff {
+        /// Its id, or its bead's
+        id: String,
+        /// A line for each file
+        #[arg(long)]
+        stat: bool,
+    },
+    /// What the gates printed
+    Log {
+        /// Its id, or its bead's
+        id: String,
+    },
+    /// Put its files into a folder to try them; says the line that brings it into your own clone
+    Checkout {
+        /// Its id, or its bead's
+        id: String,
+        /// A new folder [default: one for temporary files]
+        folder: Option<PathBuf>,
+        /// Take that folder away again
+        #[arg(long)]
+        remove: bool,
+    },
     /// Approve green merge requests: they land with the next round
     Approve {
         /// Their ids, or their beads'
@@ -22,6 +52,39 @@ pub enum MqVerb {
         /// All that wait for approval
         #[arg(long, conflicts_with = "ids")]
         all: bool,
+    },
+    /// Send one back: a fresh worker goes on from it and is told your note
+    Reject {
+        /// Its id, or its bead's
+        id: String,
+        /// What is to be done; `-` reads it from standard input
+        #[arg(long, short)]
+        note: String,
+    },
+    /// Keep them from landing until you say retry or approve
+    Hold {
+        /// Their ids, or their beads'
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Why
+        #[arg(long, short, default_value = "")]
+        note: String,
+    },
+    /// Take a hold off, whoever put it on: their turn comes with the next round
+    #[command(visible_alias = "release")]
+    Retry {
+        /// Their ids, or their beads'
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Take them out of the queue for good; their beads are open again, their commits are kept
+    Cancel {
+        /// Their ids, or their beads'
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Why
+        #[arg(long, short, default_value = "")]
+        note: String,
     },
 }
 

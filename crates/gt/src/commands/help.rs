@@ -1,6 +1,8 @@
-//! Help beyond `--help`: topics, exit codes, completions.
+//! Help beyond `--help`: verbs in groups, topics, exit codes, the list of verbs for the docs.
 
-use clap::CommandFactory;
+use std::fmt::Write as _;
+
+use clap::{Command, CommandFactory};
 
 use crate::cli::Cli;
 use crate::console::Console;
@@ -12,19 +14,66 @@ const TOPICS: &[(&str, &str)] = &[
     ("rig", include_str!("../help/rig.txt")),
     ("polecats", include_str!("../help/polecats.txt")),
     ("refinery", include_str!("../help/refinery.txt")),
+    ("formulas", include_str!("../help/formulas.txt")),
     ("mail", include_str!("../help/mail.txt")),
     ("recovery", include_str!("../help/recovery.txt")),
+    ("agents", include_str!("../help/agents.txt")),
 ];
 
+/// The topic that is a table of the binary's own.
+const EXIT_CODES_TOPIC: &str = "exit-codes";
+
+/// Verbs by what a person wants to do.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Begin", &["demo", "install", "rig", "agent", "doctor"]),
+    ("Say what is to be done", &["do", "mayor", "bead", "convoy", "sling", "unsling"]),
+    ("See how it goes", &["status", "show", "why", "log", "peek", "session"]),
+    ("Look at work, and let it land", &["mq", "refinery"]),
+    ("Run the town", &["up", "down", "pause", "resume"]),
+    ("Work beside it", &["crew", "mail", "nudge"]),
+    ("Get work back", &["polecat", "snapshot", "retention"]),
+    ("For agents", &["prime", "hook", "step", "mol", "done", "handoff"]),
+    ("The rest", &["witness", "deacon", "boot", "completions", "help"]),
+];
+
+/// The grammar, with its verbs in groups.
+pub fn command() -> Command {
+    let command = Cli::command();
+    let groups = groups_text(&command);
+    command.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}"
+    ))
+}
+
+fn groups_text(command: &Command) -> String {
+    let mut text = String::new();
+    for (group, verbs) in GROUPS {
+        let _ = writeln!(text, "{group}:");
+        for verb in *verbs {
+            let _ = writeln!(text, "  {verb:<12} {}", about(command.find_subcommand(verb)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn about(command: Option<&Command>) -> String {
+    command.and_then(Command::get_about).map(ToString::to_string).unwrap_or_default()
+}
+
 /// `gt help`.
-pub fn help(words: &[String], console: &mut Console<'_>) -> CliResult {
-    let mut command = Cli::command();
+pub fn help(words: &[String], markdown: bool, console: &mut Console<'_>) -> CliResult {
+    let mut command = command();
     command.build();
+    if markdown {
+        console.line(verbs_markdown(&command).trim_end())?;
+        return Ok(0);
+    }
     let Some(first) = words.first() else {
         console.line(&command.render_help().to_string())?;
         return Ok(0);
     };
-    if first == "exit-codes" {
+    if first == EXIT_CODES_TOPIC {
         for (code, meaning) in EXIT_CODES {
             console.line(&format!("{code:>3}  {meaning}"))?;
         }
@@ -55,15 +104,76 @@ fn topic(name: &str, console: &mut Console<'_>) -> CliResult {
 }
 
 fn unknown(word: &str) -> CliError {
-    let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
     CliError::Usage {
         what: format!("no verb or topic is called `{word}`"),
-        hint: format!("topics: {}, exit-codes; verbs: gt help", topics.join(", ")),
+        hint: format!("topics: {}; verbs: gt help", topics().join(", ")),
     }
 }
 
-/// `gt completions`.
-pub fn completions(shell: clap_complete::Shell, console: &mut Console<'_>) -> CliResult {
-    clap_complete::generate(shell, &mut Cli::command(), "gt", console.out());
-    Ok(0)
+/// The names of all topics.
+pub fn topics() -> Vec<&'static str> {
+    TOPICS.iter().map(|(name, _)| *name).chain([EXIT_CODES_TOPIC]).collect()
+}
+
+/// The list of verbs as `docs/verbs.md` has it.
+fn verbs_markdown(command: &Command) -> String {
+    let mut text =
+        "# Verbs\n\nWritten by `gt help --markdown`; a test compares. `gt help <verb>` says what each takes.\n"
+            .to_owned();
+    for (group, verbs) in GROUPS {
+        let _ = write!(text, "\n## {group}\n\n| verb | |\n|---|---|\n");
+        for verb in *verbs {
+            if let Some(command) = command.find_subcommand(verb) {
+                rows(command, "gt", &mut text);
+            }
+        }
+    }
+    text
+}
+
+fn rows(command: &Command, before: &str, text: &mut String) {
+    let name = format!("{before} {}", command.get_name());
+    let subs: Vec<&Command> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).collect();
+    if !command.is_subcommand_required_set() {
+        let arguments: String = command.get_positionals().map(|arg| format!(" {arg}")).collect();
+        let about = about(Some(command)).replace('|', "\\|");
+        let _ = writeln!(text, "| `{name}{}` | {about} |", arguments.replace('|', "\\|"));
+    }
+    for sub in subs.into_iter().filter(|sub| sub.get_name() != "help") {
+        rows(sub, &name, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_verb_is_in_one_group() {
+        let command = Cli::command();
+        let visible = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name);
+        let all: BTreeSet<&str> = visible.collect();
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, verbs)| verbs.iter().copied()).collect();
+        assert_eq!(grouped.len(), grouped.iter().collect::<BTreeSet<_>>().len(), "one group each");
+        assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), all);
+    }
+
+    #[test]
+    fn topics_fit_on_a_screen_and_name_verbs_that_there_are() {
+        let mut command = command();
+        command.build();
+        for (name, text) in TOPICS {
+            assert!(text.lines().all(|line| line.chars().count() <= 125), "{name}: a line is too long");
+            for line in text.lines().filter_map(|line| line.strip_prefix("  gt ")) {
+                let mut at = &command;
+                for word in line.split([' ', ',', '|']) {
+                    let Some(next) = at.find_subcommand(word) else { break };
+                    at = next;
+                }
+                assert!(!at.is_subcommand_required_set(), "{name}: gt {line}");
+            }
+        }
+    }
 }

@@ -87,6 +87,9 @@ fn say_polecat(detail: &PolecatDetail, console: &mut Console<'_>) -> Result<(), 
         let end = incarnation.exit.as_ref().map_or("not over", |exit| exit.reason.as_str());
         console.line(&format!("  session {}: {}", incarnation.id, printable(end)))?;
     }
+    if !detail.cost.is_nothing() {
+        console.line(&format!("  took so far: {}", printable(&detail.cost.words())))?;
+    }
     if let Some(witness) = &detail.witness {
         console.line(&format!("  verdict: {}", printable(&witness.words)))?;
         for fact in &witness.facts {

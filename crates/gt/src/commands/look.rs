@@ -1,10 +1,12 @@
 //! Looking at the town.
 
+use gt_model::address::Address;
+use gt_model::bead::{BeadType, Status};
 use gt_model::id::BeadId;
 use gt_town::agents::readiness;
 use gt_town::ledger::Event;
-use gt_town::observe::{self, Agents, TownStatus, Why};
-use gt_town::{Error, beads, effects};
+use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
+use gt_town::{Error, beads, doctor, effects, standing, story};
 
 use super::Context;
 use super::queue::status_text;
@@ -26,9 +28,10 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
     if !status.needs_you.is_empty() {
         let heading = console.red("needs you:");
         console.line(&heading)?;
-        for condition in &status.needs_you {
-            let first = condition.text.lines().next().unwrap_or_default();
-            console.line(&format!("  {}  {}", condition.key, printable(first)))?;
+        for need in &status.needs_you {
+            let first = need.condition.text.lines().next().unwrap_or_default();
+            console.line(&format!("  {}  {}", need.condition.key, printable(first)))?;
+            console.line(&format!("    {}", need.next))?;
         }
     }
     let deacon = if status.deacon { "the town is up" } else { "the town is down: gt up" };
@@ -42,9 +45,7 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
         console.line("no rig yet: gt rig add <name> <url-or-path>")?;
     }
     for rig in &status.rigs {
-        let Agents { kind, mode, why } = &rig.agents;
-        console.line(&format!("rig {}: lands on {} of {} ({})", rig.name, rig.trunk, rig.remote, rig.landing))?;
-        console.line(&format!("  workers: {}, {mode} ({why})", kind.as_deref().unwrap_or("no kind is set")))?;
+        say_rig(rig, console)?;
     }
     if !status.agents.is_empty() {
         let mut table = Table::new(&["AGENT", "DOING", "MAIL"]);
@@ -70,6 +71,13 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
         console.table(&table)?;
     }
     Ok(())
+}
+
+/// A rig on two lines.
+pub fn say_rig(rig: &RigStatus, console: &mut Console<'_>) -> Result<(), CliError> {
+    let Agents { kind, mode, why } = &rig.agents;
+    console.line(&format!("rig {}: lands on {} of {} ({})", rig.name, rig.trunk, rig.remote, rig.landing))?;
+    console.line(&format!("  workers: {}, {mode} ({why})", kind.as_deref().unwrap_or("no kind is set")))
 }
 
 /// `gt log`.
@@ -123,6 +131,9 @@ pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
     if let Ok(rig) = context.town.rig(id) {
         return why_rig(context, &rig, console);
     }
+    if let Some(agent) = story::standing_agent(id) {
+        return why_agent(context, &agent, console);
+    }
     if id.contains('/') {
         return super::keep::show(context, id, console);
     }
@@ -130,6 +141,10 @@ pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
         Some(mr) => mr.bead,
         None => context.town.ledger.read(|view| beads::resolve(view, id))?,
     };
+    let bead = context.town.ledger.read(|view| beads::require(view, &id))?;
+    if bead.issue_type == BeadType::Convoy {
+        return why_convoy(context, &id, console);
+    }
     let why = observe::why(&context.town, &id)?;
     if console.is_json() {
         return console.facts("gt.why/1", "why", why);
@@ -160,6 +175,9 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
             console.line(&format!("    since the one before: {}", printable(first)))?;
         }
     }
+    if !why.cost.is_nothing() {
+        console.line(&format!("  took so far: {}", printable(&why.cost.words())))?;
+    }
     for item in &why.merge_requests {
         console.line(&format!("  {}: {}", item.mr.id, status_text(&item.status)))?;
         if let Some(failure) = &item.mr.failure {
@@ -174,6 +192,44 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
         console.line(&format!("  {} since {}: {}", condition.key, condition.since, printable(&condition.text)))?;
     }
     Ok(())
+}
+
+/// What a standing agent waits for is what it is doing, its mail, and what is wrong with it.
+fn why_agent(context: &Context<'_>, agent: &Address, console: &mut Console<'_>) -> CliResult {
+    let status = standing::status(&context.town, agent)?;
+    let subject = agent.to_string();
+    let mut conditions = context.town.ledger.read(|view| view.conditions().map_err(Error::from))?;
+    conditions.retain(|condition| condition.subject == subject);
+    if console.is_json() {
+        let facts = serde_json::json!({ "agent": status, "conditions": conditions });
+        return console.facts("gt.why-agent/1", "why", facts);
+    }
+    super::mayor::say(&status, console)?;
+    for condition in conditions {
+        console.line(&format!("  {} since {}: {}", condition.kind, condition.since, printable(&condition.text)))?;
+    }
+    Ok(0)
+}
+
+/// A convoy waits for its beads that are not closed.
+fn why_convoy(context: &Context<'_>, id: &BeadId, console: &mut Console<'_>) -> CliResult {
+    let mut convoy = story::convoy_story(&context.town, id)?;
+    convoy.members.retain(|member| member.status != Status::Closed);
+    if console.is_json() {
+        return console.facts("gt.why-convoy/1", "convoy", convoy);
+    }
+    if convoy.landed || convoy.members.is_empty() {
+        console.line(&format!("{id} has landed: all its beads are closed"))?;
+        return Ok(0);
+    }
+    console.line(&format!("{id} waits for {} of its beads", convoy.members.len()))?;
+    for member in &convoy.members {
+        console.line(&format!("  {}", printable(&member.answer)))?;
+        if let Some(next) = &member.next {
+            console.line(&format!("    next: {next}"))?;
+        }
+    }
+    Ok(0)
 }
 
 fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>) -> CliResult {
@@ -200,9 +256,10 @@ pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &m
         let starts = readiness::retry(&context.town, &context.caller)?;
         console.say(&format!("{count} acts will be tried again, {starts} workers started again"))?;
     }
-    let mut checks = observe::doctor(&context.town)?;
+    let mut checks = doctor::doctor(&context.town)?;
     checks.push(path_check(process));
-    let well = checks.iter().all(|check| check.ok);
+    // Asked to try again, it has done so, whatever else there is to say.
+    let well = retry || checks.iter().all(|check| check.ok);
     if console.is_json() {
         console.facts("gt.doctor/1", "checks", checks)?;
         return Ok(if well { 0 } else { 1 });
@@ -218,9 +275,9 @@ pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &m
 }
 
 /// Another `gt` or `bd` in the overseer's PATH is worth knowing, and no fault: agents get ours.
-fn path_check(process: &Process) -> observe::Check {
+fn path_check(process: &Process) -> doctor::Check {
     let others: Vec<String> = super::town::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
     let detail =
         if others.is_empty() { "no other gt or bd".to_owned() } else { format!("others: {}", others.join(", ")) };
-    observe::Check { name: "PATH".to_owned(), ok: true, detail, hint: None }
+    doctor::Check { name: "PATH".to_owned(), ok: true, detail, hint: None }
 }

@@ -78,6 +78,12 @@ fn show(status: &AgentStatus, console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
         return console.facts("gt.agent/1", "agent", status);
     }
+    say(status, console)?;
+    Ok(0)
+}
+
+/// A standing agent on a few lines.
+pub fn say(status: &AgentStatus, console: &mut Console<'_>) -> Result<(), CliError> {
     console.line(&format!("{}: {}", status.agent.address, printable(&status.doing)))?;
     console.line(&format!("  folder: {}", status.folder))?;
     if let Some(session) = &status.session {
@@ -86,7 +92,7 @@ fn show(status: &AgentStatus, console: &mut Console<'_>) -> CliResult {
     if status.mail > 0 {
         console.line(&format!("  mail that it was not told of yet: {}", status.mail))?;
     }
-    Ok(0)
+    Ok(())
 }
 
 fn ask(context: &Context<'_>, text: &str, wait: Option<Duration>, console: &mut Console<'_>) -> CliResult {

@@ -16,18 +16,23 @@ use crate::error::{CliError, CliResult};
 mod agent;
 mod agents;
 mod bead;
+mod complete;
 mod convoy;
+mod cost;
 mod crew;
 mod demo;
 mod help;
 mod keep;
+mod ledger;
 mod look;
 mod mail;
 mod mayor;
 pub(crate) mod moment;
 mod queue;
+mod review;
 mod rig;
 mod session;
+mod show;
 mod town;
 mod work;
 
@@ -123,6 +128,11 @@ fn text_or_stdin(text: String) -> Result<String, CliError> {
     if text == "-" { Ok(std::io::read_to_string(std::io::stdin())?) } else { Ok(text) }
 }
 
+/// The grammar of the command line, as [`crate::run`] reads it.
+pub fn grammar() -> clap::Command {
+    help::command()
+}
+
 /// Carries out a verb.
 pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliResult {
     let Cli { global, verb } = cli;
@@ -130,8 +140,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
     match verb {
         Verb::Demo(args) => demo::run(&args, process, console),
         Verb::Install { path } => town::install(&path, process, console),
-        Verb::Completions { shell } => help::completions(shell, console),
-        Verb::Help { words } => help::help(&words, console),
+        Verb::Completions { shell } => complete::script(shell, console),
+        Verb::Complete { words } => complete::complete(&words, process, console),
+        Verb::Help { words, markdown } => help::help(&words, markdown, console),
         Verb::SimWorker { script, play_dir } => demo::sim_worker(script, play_dir, process),
         Verb::Deacon(verb) => town::deacon(&verb, &global, process),
         Verb::Boot(verb) => town::boot(&verb, &global, process),
@@ -141,7 +152,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
             let options = work::options(None, agent, runtime);
             work::do_it(&open()?, &titles, rig.as_deref(), description, &options, console)
         }
-        Verb::Bead(verb) => bead::run(verb, &open()?, console),
+        Verb::Bead(args) => bead::run(*args, &global, process, console),
+        Verb::Ledger(args) => ledger::run(&args, &global, process, console),
+        Verb::Import(args) => ledger::import(&args, &global, process, console),
         Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
         Verb::Sling { words, convoy, agent, runtime } => {
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)
@@ -155,14 +168,17 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Up => town::up(&open()?, process, console),
         Verb::Down { now } => town::down(&open()?, now, console),
         Verb::Pause { rig } => town::pause(&open()?, rig.as_deref(), console),
-        Verb::Resume { rig, agent } => town::resume(&open()?, rig.as_deref(), agent.as_deref(), console),
+        Verb::Resume { spend: true, .. } => town::resume_spending(&open()?, console),
+        Verb::Resume { rig, agent, .. } => town::resume(&open()?, rig.as_deref(), agent.as_deref(), console),
+        Verb::Cost(args) => cost::cost(&open()?, &args, console),
         Verb::Status => look::status(&open()?, console),
         Verb::Log { bead, last, follow } => look::log(&open()?, bead.as_deref(), last, follow, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),
         Verb::Peek { address, lines, follow, raw } => session::peek(&open()?, &address, lines, follow, raw, console),
+        Verb::Show { id } => show::show(&open()?, &id, console),
         Verb::Why { id } => look::why(&open()?, &id, console),
         Verb::Doctor { retry } => look::doctor(&open()?, retry, process, console),
-        Verb::Mq(verb) => queue::mq(&verb, &open()?, console),
+        Verb::Mq(verb) => queue::mq(verb, &open()?, console),
         Verb::Refinery(verb) => queue::refinery(&verb, &open()?, console),
         Verb::Witness(verb) => queue::witness(&verb, &open()?, console),
         Verb::Mail(verb) => mail::run(verb, &open()?, console),

@@ -1,23 +1,31 @@
 //! The merge queue, and the patrols by hand.
 
-use gt_model::id::{BeadId, MrId};
+use gt_model::id::MrId;
 use gt_model::queue::MrStatus;
 use gt_town::effects::Scope;
 use gt_town::observe::{self, QueueItem};
 use gt_town::observed::Observed;
 use gt_town::witness::Watch;
-use gt_town::{Error, beads, effects, refinery, witness};
+use gt_town::{Error, effects, refinery, review as engine, witness};
 
-use super::Context;
+use super::{Context, review};
 use crate::cli::{MqVerb, RefineryVerb, WitnessVerb};
 use crate::console::{Console, Table};
 use crate::error::{CliError, CliResult};
 
 /// `gt mq …`.
-pub fn mq(verb: &MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+pub fn mq(verb: MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
-        MqVerb::List { rig, all } => list(context, rig.as_deref(), *all, console),
-        MqVerb::Approve { ids, all } => approve(context, ids, *all, console),
+        MqVerb::List { rig, all } => list(context, rig.as_deref(), all, console),
+        MqVerb::Show { id } => review::show(context, &id, console),
+        MqVerb::Diff { id, stat } => review::diff(context, &id, stat, console),
+        MqVerb::Log { id } => review::log(context, &id, console),
+        MqVerb::Checkout { id, folder, remove } => review::checkout(context, &id, folder.as_deref(), remove, console),
+        MqVerb::Approve { ids, all } => approve(context, &ids, all, console),
+        MqVerb::Reject { id, note } => review::reject(context, &id, note, console),
+        MqVerb::Hold { ids, note } => review::hold(context, &ids, &note, console),
+        MqVerb::Retry { ids } => review::retry(context, &ids, console),
+        MqVerb::Cancel { ids, note } => review::cancel(context, &ids, &note, console),
     }
 }
 
@@ -53,11 +61,14 @@ pub fn status_text(status: &MrStatus) -> String {
 }
 
 fn approve(context: &Context<'_>, ids: &[String], all: bool, console: &mut Console<'_>) -> CliResult {
-    let open = items(context, None, false)?;
     let ids: Vec<MrId> = if all {
-        open.into_iter().filter(|item| item.status == MrStatus::NeedsApproval).map(|item| item.mr.id).collect()
+        items(context, None, false)?
+            .into_iter()
+            .filter(|item| item.status == MrStatus::NeedsApproval)
+            .map(|item| item.mr.id)
+            .collect()
     } else {
-        ids.iter().map(|text| find(context, &open, text)).collect::<Result<_, _>>()?
+        ids.iter().map(|text| Ok(engine::find(&context.town, text)?.id)).collect::<Result<_, CliError>>()?
     };
     let approved = refinery::approve(&context.town, &context.caller, &ids)?;
     if console.is_json() {
@@ -71,25 +82,9 @@ fn approve(context: &Context<'_>, ids: &[String], all: bool, console: &mut Conso
     } else if !context.town.deacon_runs()? {
         console.say("no deacon runs: gt up, or gt refinery run --once")?;
     } else if let Some(rig) = approved.first().map(|mr| mr.rig.to_string()) {
-        console.say(&format!("to land green work without asking: landing = \"auto\" in {rig}/rig.toml"))?;
+        console.say(&format!("to land green work without asking: gt rig set {rig} landing=auto"))?;
     }
     Ok(0)
-}
-
-/// A merge request by its own id, or by its bead's.
-fn find(context: &Context<'_>, open: &[QueueItem], text: &str) -> Result<MrId, CliError> {
-    if let Some(item) = open.iter().find(|item| item.mr.id.as_str() == text) {
-        return Ok(item.mr.id.clone());
-    }
-    let known = context.town.ledger.read(|view| view.merge_request(&text.into()).map_err(Error::from))?;
-    if let Some(mr) = known {
-        return Ok(mr.id);
-    }
-    let bead: Option<BeadId> = context.town.ledger.read(|view| beads::resolve(view, text)).ok();
-    let item = open.iter().find(|item| Some(&item.mr.bead) == bead.as_ref());
-    Ok(item
-        .map(|item| item.mr.id.clone())
-        .ok_or_else(|| Error::Unknown { what: "merge request", name: text.to_owned() })?)
 }
 
 /// `gt refinery run --once`.

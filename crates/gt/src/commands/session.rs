@@ -51,6 +51,12 @@ fn show(session: &Session, console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
         return console.facts("gt.session/1", "session", session);
     }
+    say_session(session, console)?;
+    Ok(0)
+}
+
+/// A session on a few lines.
+pub fn say_session(session: &Session, console: &mut Console<'_>) -> Result<(), CliError> {
     console.line(&format!("session {}: {}", session.id, printable(&session.state)))?;
     match (&session.bead, session.attempt) {
         (Some(bead), Some(attempt)) => console.line(&format!("  {} on {bead}, attempt {attempt}", session.address))?,
@@ -68,8 +74,7 @@ fn show(session: &Session, console: &mut Console<'_>) -> CliResult {
         let signal = exit.signal.map(|signal| format!(", signal {signal}")).unwrap_or_default();
         console.line(&format!("  end: {}{code}{signal}", printable(&exit.reason)))?;
     }
-    console.line(&format!("  folder: {}", session.folder))?;
-    Ok(0)
+    console.line(&format!("  folder: {}", session.folder))
 }
 
 /// `gt session attach`.

@@ -7,7 +7,7 @@ use gt_model::id::RigName;
 use gt_town::boot::{self, BootEnd, DeaconProcess};
 use gt_town::world::real::Fifo;
 use gt_town::world::real::daemon::{self, Daemon};
-use gt_town::{Town, deacon, install as engine, limits, updown};
+use gt_town::{Town, deacon, install as engine, limits, spend, updown};
 
 use super::Context;
 use crate::Process;
@@ -142,6 +142,16 @@ pub fn resume(context: &Context<'_>, rig: Option<&str>, agent: Option<&str>, con
     let name = rig.as_ref().map(gt_town::Rig::name);
     let news = updown::resume(&context.town, &context.caller, name)?;
     said_of_pause(news, "resumed", name, console)
+}
+
+/// `gt resume --spend`.
+pub fn resume_spending(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let news = spend::resume(&context.town, &context.caller)?;
+    if console.is_json() {
+        return console.facts("gt.pause/1", "resumed", news);
+    }
+    console.say(if news { "as much again may be spent today" } else { "today's cap is not reached" })?;
+    Ok(0)
 }
 
 fn said_of_pause(news: bool, word: &str, rig: Option<&RigName>, console: &mut Console<'_>) -> CliResult {

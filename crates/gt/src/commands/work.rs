@@ -1,7 +1,9 @@
 //! Giving work out and taking it back.
 
 use gt_model::id::BeadId;
+use gt_town::agents::launch;
 use gt_town::beads::{self, NewBead};
+use gt_town::settings::{PermissionMode, Sandbox};
 use gt_town::sling::{self, SlingOptions, Slung};
 
 use super::{Context, text_or_stdin};
@@ -51,10 +53,32 @@ fn report(context: &Context<'_>, slung: &Slung, console: &mut Console<'_>) -> Cl
     for convoy in &slung.convoys {
         console.say(&format!("convoy {convoy}"))?;
     }
+    say_permissions(context, slung, console)?;
     if !context.town.deacon_runs()? {
         console.say("queued: no deacon runs; gt up starts it")?;
     }
     Ok(0)
+}
+
+/// What workers may do without asking is said each time that some are begun: it is a person's to know.
+fn say_permissions(context: &Context<'_>, slung: &Slung, console: &mut Console<'_>) -> Result<(), CliError> {
+    let Some(first) = slung.attempts.first() else { return Ok(()) };
+    // A kind without words for permission modes does what it does.
+    if context.town.agent(&first.agent)?.modes.is_empty() {
+        return Ok(());
+    }
+    let (name, kind) = (&first.rig, &first.agent);
+    let settings = context.town.rig(name.as_str())?.settings;
+    console.say(&match (launch::mode(&settings), settings.sandbox) {
+        (PermissionMode::Bypass, Sandbox::Bwrap) => format!("{kind} may do everything, inside a sandbox"),
+        (PermissionMode::Bypass, Sandbox::None) => {
+            format!("{kind} does everything without asking, as you: trust=bypass of {name}; gt rig set {name} trust= takes it back")
+        }
+        (PermissionMode::AcceptEdits, _) => format!(
+            "{kind} may change files, commit, and run gt, the set-up and the gates of {name}; for all else it stops and asks \
+             you. That it need not ask is yours to say: gt rig set {name} trust=bypass (gt help agents)"
+        ),
+    })
 }
 
 /// `gt unsling`.

@@ -19,6 +19,8 @@ use crate::town::{GT, Output, RIG, Town, text, write};
 /// The client. `play/manner` says how it behaves: well, as if nobody were logged in, and so on.
 const CLIENT: &str = r#"#!/bin/sh
 play=$(dirname "$0")/../play
+: "${GT_SIM_SCRIPT:=$play/../script.toml}" "${GT_SIM_PLAY_DIR:=$play}"
+export GT_SIM_SCRIPT GT_SIM_PLAY_DIR
 if [ "$1" = --version ]; then echo "2.1.330 (Claude Code)"; exit 0; fi
 env > "$play/client.env"
 printf '%s\n' "$@" > "$play/client.args"
@@ -53,9 +55,7 @@ esac
 /// A town with the rig [`RIG`] whose workers are that client, behaving well, in this runtime.
 pub fn town(runtime: &str, more: &str) -> Town {
     let mut town = Town::nowhere();
-    let tools = town.folder().join("tools");
-    write(&tools.join("claude"), CLIENT);
-    std::process::Command::new("chmod").arg("+x").arg(tools.join("claude")).status().unwrap();
+    let tools = install(&town);
     town.set_env("PATH", &format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
     let installed = town.gt_with(town.folder(), &[], &["install", "town"]);
     assert_eq!(installed.code, 0, "{installed:?}");
@@ -72,6 +72,23 @@ pub fn town(runtime: &str, more: &str) -> Town {
 /// Says how clients that are started from now on behave.
 pub fn manner(town: &Town, word: &str) {
     write(&play(town, "manner"), word);
+}
+
+/// Puts the client into a folder for tools; that folder.
+pub fn install(town: &Town) -> PathBuf {
+    let tools = town.folder().join("tools");
+    write(&tools.join("claude"), CLIENT);
+    std::process::Command::new("chmod").arg("+x").arg(tools.join("claude")).status().unwrap();
+    tools
+}
+
+/// Puts a login into the town's home, as the client itself would.
+pub fn log_in(town: &Town) {
+    let home = town.folder().join("home");
+    let token = "{\"claudeAiOauth\":{\"accessToken\":\"oat-hush\",\"subscriptionType\":\"max\"}}";
+    write(&home.join(".claude/.credentials.json"), token);
+    let account = "{\"hasCompletedOnboarding\":true,\"oauthAccount\":{\"emailAddress\":\"a@example.org\"}}";
+    write(&home.join(".claude.json"), account);
 }
 
 /// A file of what the client was told and has written down.
@@ -191,18 +208,12 @@ fn level<'a>(findings: &'a [(String, String)], what: &str) -> &'a str {
 fn a_check_says_what_is_missing_and_never_a_secret() {
     let mut town = town("headless", "");
     town.set_env("ANTHROPIC_API_KEY", "sk-ant-hush");
-    let home = town.folder().join("home");
     let (said, findings) = check(&town, &["claude"], 5);
     assert_eq!((level(&findings, "program"), level(&findings, "login")), ("ok", "bad"), "{findings:?}");
     assert_eq!(level(&findings, "app: gate run-tests"), "ok", "{findings:?}");
     assert!(said.out.contains("ANTHROPIC_API_KEY of your environment is not passed"), "{}", said.out);
 
-    let token = "{\"claudeAiOauth\":{\"accessToken\":\"oat-hush\",\"subscriptionType\":\"max\"}}";
-    write(&home.join(".claude/.credentials.json"), token);
-    write(
-        &home.join(".claude.json"),
-        "{\"hasCompletedOnboarding\":true,\"oauthAccount\":{\"emailAddress\":\"a@example.org\"}}",
-    );
+    log_in(&town);
     let (said, findings) = check(&town, &["claude"], 0);
     assert_eq!(level(&findings, "login"), "ok");
     assert!(said.out.contains("logged in: max, a@example.org"), "{}", said.out);

@@ -15,3 +15,4 @@ mod f18;
 mod f20;
 mod f22;
 mod f23;
+mod f25;

@@ -333,7 +333,7 @@ fn beads_by_hand(town: &Town) {
     assert!(id.starts_with("app-"), "{id}");
     let changed = town.json(&["bead", "update", &id, "--title", "Odder job", "--add-label", "big", "--notes", "Hm."]);
     assert_eq!(
-        (text(&changed["title"]), changed["labels"].to_string()),
+        (text(&changed[0]["title"]), changed[0]["labels"].to_string()),
         ("Odder job".into(), "[\"small\",\"big\"]".into())
     );
     assert_eq!(town.json(&["bead", "list", "--label", "big"]).as_array().unwrap().len(), 1);

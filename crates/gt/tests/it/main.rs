@@ -2,6 +2,7 @@
 //! folders (real git, real processes).
 
 mod bad_input;
+mod bd;
 mod both_worlds;
 mod clients;
 mod clocks;
@@ -9,12 +10,16 @@ mod crashes;
 mod failure_modes;
 mod fire;
 mod flow;
+mod help;
 mod keep;
 mod kills;
+mod ledger;
+mod look;
 mod matrix;
 mod mayor;
 mod misbehaviour;
 mod moments;
+mod readme;
 mod real;
 mod sabotage;
 mod sandbox;

@@ -85,7 +85,8 @@ fn outside(env: &BTreeMap<String, String>) -> Outside {
         world: Arc::new(RealWorld::with_git(PathBuf::from(GT), git)),
         env: env.clone(),
         gt: PathBuf::from(GT),
-        presets: gt::presets().unwrap(),
+        presets: gt::presets(),
+        prices: gt::prices(),
         entropy: Arc::new(entropy),
         faults: Faults::none(),
     }

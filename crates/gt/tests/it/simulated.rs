@@ -171,7 +171,7 @@ impl Inside {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let args = ["gt"].iter().chain(args).map(OsString::from).collect();
         let code = gt::run(Invocation { args, out: &mut out, err: &mut err, terminal: false }, &process);
-        let text = if code == 0 { out } else { err };
+        let text = if code == 0 { out } else { [out, err].concat() };
         Outcome { code: code.into(), out: String::from_utf8(text).unwrap() }
     }
 
@@ -258,7 +258,8 @@ fn outside(world: &SimWorld, kills: &Kills) -> Outside {
         world: Arc::new(world.clone()),
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),
         gt: PathBuf::from("/usr/bin/gt"),
-        presets: gt::presets().unwrap(),
+        presets: gt::presets(),
+        prices: gt::prices(),
         entropy: Arc::new(entropy),
         faults: kills.faults(),
     }
@@ -275,6 +276,14 @@ fn open_town(world: &SimWorld, outside: &Outside, settings: &str) -> Town {
 
 /// The project's gates, without a shell.
 fn run_gates(command: &ContainedCommand, files: &Files) -> RunResult {
+    // The doctor asks where programs are.
+    if command.argv.get(2).is_some_and(|line| line.starts_with("command -v ")) {
+        return RunResult {
+            end: RunEnd::Passed,
+            took: Duration::ZERO,
+            tail: command.argv.last().cloned().into_iter().collect(),
+        };
+    }
     assert_eq!(command.argv, ["sh", "-c", "sh ./run-tests"]);
     match judge::gates_pass(files) {
         Ok(()) => RunResult { end: RunEnd::Passed, took: GATES_TAKE, tail: Vec::new() },

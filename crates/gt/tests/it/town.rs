@@ -461,7 +461,7 @@ fn finished(output: &std::process::Output) -> Output {
 }
 
 /// Writes a file, and the folders above it.
-pub fn write(path: &Path, text: &str) {
+pub fn write(path: &Path, text: impl AsRef<[u8]>) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }

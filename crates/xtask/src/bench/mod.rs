@@ -3,7 +3,9 @@
 use clap::{Args as ClapArgs, ValueEnum};
 
 mod idle;
+mod ledger;
 mod machine;
+pub mod plain;
 mod recovery;
 mod report;
 mod sling;
@@ -24,6 +26,8 @@ pub enum What {
     Recovery,
     /// What a town without work costs
     Idle,
+    /// Beads: verbs, import, export and thirty writers, in ledgers of 100 to 100,000
+    Ledger,
 }
 
 /// Flags of `bench`.
@@ -32,7 +36,7 @@ pub struct Args {
     /// What
     #[arg(value_enum)]
     what: What,
-    /// How often [default: 200 verbs, 20 slings, 10 deaths]
+    /// How often [default: 200 verbs, 20 slings, 10 deaths, 40 verbs of beads]
     #[arg(long)]
     pairs: Option<usize>,
     /// How often everything is killed
@@ -62,6 +66,7 @@ pub fn run(args: &Args) -> Result<(), String> {
         What::Sling => sling::measure(&gt, pairs(20))?,
         What::Recovery => recovery::measure(&gt, pairs(10), args.rounds)?,
         What::Idle => idle::measure(&gt, args.seconds)?,
+        What::Ledger => ledger::measure(&gt, pairs(40))?,
     };
     let report = Report { what: format!("{:?}", args.what).to_lowercase(), machine: before, rows };
     println!("{}", if args.json { report.json() } else { report.text() });

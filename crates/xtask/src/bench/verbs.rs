@@ -1,6 +1,6 @@
 //! Verbs that agents say often, beside the smallest process there is, with 1,000 beads in the ledger.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,8 @@ const AIM: f64 = 3.0;
 /// Times each verb, and the smallest process right before it, `pairs` times.
 pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
     let town = BenchTown::start(gt, BEADS, "headless", 4)?;
-    let nothing = build_nothing(&town)?;
+    let nothing = town.folder().join("nothing");
+    build_nothing(&nothing)?;
     town.sling(&[bead(1)])?;
     let (_, _, agent) = town.sessions()?.into_iter().next().ok_or("no session runs")?;
     let token = agent.variable("GT_INCARNATION")?;
@@ -80,13 +81,13 @@ fn cpu(calls: usize, command: impl Fn() -> Command) -> Result<Duration, String> 
 }
 
 /// A program that does nothing, as the release build would make it.
-fn build_nothing(town: &BenchTown) -> Result<PathBuf, String> {
-    let (source, program) = (town.folder().join("nothing.rs"), town.folder().join("nothing"));
+pub fn build_nothing(program: &Path) -> Result<(), String> {
+    let source = program.with_extension("rs");
     std::fs::write(&source, "fn main() {}\n").map_err(text)?;
     // With the environment as it is: rustc may be found through it.
     let mut rustc = Command::new("rustc");
-    finish(rustc.args(["-O", "-C", "strip=symbols", "--edition", "2024", "-o", &path(&program), &path(&source)]))?;
-    Ok(program)
+    finish(rustc.args(["-O", "-C", "strip=symbols", "--edition", "2024", "-o", &path(program), &path(&source)]))?;
+    Ok(())
 }
 
 /// From before the start to after the end.

@@ -26,6 +26,8 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "fact-limit", run: limit },
     Scenario { name: "fact-kill-resume", run: kill_resume },
     Scenario { name: "fact-compaction", run: compaction },
+    Scenario { name: "fact-subagents", run: subagents },
+    Scenario { name: "fact-carried-over", run: carried_over },
 ];
 
 fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -302,5 +304,52 @@ fn compaction(outfit: &Outfit) -> Result<String, String> {
         check(sources == ["startup", "compact"], || format!("starts: {sources:?}"))?;
         check(desk.saw("PreCompact").len() == 1, || "no PreCompact".to_owned())?;
         Ok("PreCompact, then SessionStart with source compact".to_owned())
+    })
+}
+
+/// What agents of the agent's own use is in files of their own, beside the transcript.
+fn subagents(outfit: &Outfit) -> Result<String, String> {
+    let task = json!([{"tool": "Agent", "input": {
+        "description": "look", "prompt": "SUB-PROMPT do it", "subagent_type": "general-purpose"}}]);
+    let rules = json!([
+        {"when": {"last": "SUB-PROMPT"}, "unless": {"ran": "echo sub"}, "calls": bash("echo sub"), "usage": {"input": 11, "output": 3}},
+        {"when": {"ran": "echo sub"}, "text": "SUB-ANSWER", "usage": {"input": 13, "output": 5}},
+        {"unless": {"ran": "Agent"}, "calls": task, "usage": {"input": 100, "output": 10}},
+        {"text": "Done.", "usage": {"input": 200, "output": 20}},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let ended = desk.headless(&desk.settings(&[])?, &[], "go")?;
+        let session = ended.last("result")?["session_id"].as_str().ok_or("no session id")?.to_owned();
+        let (claimed, own) = (desk.fake.claimed(&session), desk.transcript_usage(&session)?);
+        let beside = desk.subagents_usage(&session)?;
+        check(beside.input == 24 && beside.output == 8, || format!("beside the transcript: {beside:?}"))?;
+        check(own.input + beside.input == claimed.input, || format!("claimed {claimed:?}, transcript {own:?}"))?;
+        let begun = ended.lines.iter().filter(|line| line["type"] == "assistant");
+        let streamed: u64 = begun.filter_map(|line| line["message"]["usage"]["output_tokens"].as_u64()).sum();
+        check(streamed < claimed.output, || "the stream's answers are whole".to_owned())?;
+        let sums = &ended.last("result")?["modelUsage"];
+        let sum: u64 = sums.as_object().ok_or("no sums")?.values().filter_map(|of| of["outputTokens"].as_u64()).sum();
+        check(sum == claimed.output, || format!("claimed {claimed:?}, result {sums}"))?;
+        Ok(format!("{} in by the agent, {} by its own agent in a file of its own", own.input, beside.input))
+    })
+}
+
+/// A session that is taken up again goes on in its transcript; a fork begins with a copy.
+fn carried_over(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([{"text": "Done.", "usage": {"input": 100, "output": 10}}]);
+    Desk::with(outfit, &rules, |desk| {
+        let settings = desk.settings(&[("SessionStart", "true")])?;
+        let session = "0a0b0c0d-1111-4222-8333-444455556666";
+        desk.headless(&settings, &["--session-id", session], "go")?;
+        desk.headless(&settings, &["--resume", session], "again")?;
+        let ended = desk.headless(&settings, &["--resume", session, "--fork-session"], "forked")?;
+        let fork = ended.last("result")?["session_id"].as_str().ok_or("no session id")?.to_owned();
+        let sources: Vec<Value> = desk.saw("SessionStart").iter().map(|start| start["source"].clone()).collect();
+        check(sources == ["startup", "resume", "fork"], || format!("starts: {sources:?}"))?;
+        let (old, new) = (desk.answers(session)?, desk.answers(&fork)?);
+        check(old.len() == 2 && new.len() == 3, || format!("{old:?} and {new:?}"))?;
+        check(new[..2] == old[..], || format!("not copied as they were: {old:?} and {new:?}"))?;
+        Ok("a resumed session goes on in its transcript; a fork begins with a copy, times and ids as they were"
+            .to_owned())
     })
 }

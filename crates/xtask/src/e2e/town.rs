@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gt_testkit::fake_model::{FakeModel, Script};
+use gt_testkit::fake_model::{Claimed, FakeModel, Script};
 use serde_json::{Value, json};
 
 use super::client::Account;
@@ -239,6 +239,40 @@ impl TownStage {
             tokens += claimed.input + claimed.output;
         }
         Ok(tokens)
+    }
+
+    /// What was claimed for the turns of all sessions.
+    pub fn claimed(&self) -> Claimed {
+        let sessions = self.fake.sessions();
+        sessions.iter().map(|id| self.fake.claimed(id)).fold(Claimed::default(), |sum, of| Claimed {
+            answers: sum.answers + of.answers,
+            input: sum.input + of.input,
+            output: sum.output + of.output,
+            cache_read: sum.cache_read + of.cache_read,
+            cache_write: sum.cache_write + of.cache_write,
+        })
+    }
+
+    /// What the town has counted, by its own report's row of that name.
+    pub fn counted(&self, words: &[&str], key: &str) -> Result<Claimed, String> {
+        let facts = self.facts(words)?;
+        let rows = facts["cost"]["report"]["rows"].as_array().cloned().unwrap_or_default();
+        let row = rows.iter().find(|row| row["key"] == key).ok_or_else(|| format!("nothing of {key}: {facts}"))?;
+        let number = |name: &str| row[name].as_u64().unwrap_or_default();
+        Ok(Claimed {
+            answers: number("answers"),
+            input: number("input"),
+            output: number("output"),
+            cache_read: number("cache_read"),
+            cache_write: number("cache_write_5m") + number("cache_write_1h"),
+        })
+    }
+
+    /// The first condition of a kind that needs a person's eye, if there is one.
+    pub fn condition(&self, kind: &str) -> Option<Value> {
+        let status = self.facts(&["status"]).ok()?;
+        let conditions = status["status"]["needs_you"].as_array()?.clone();
+        conditions.into_iter().find(|condition| condition["kind"] == kind)
     }
 
     /// The worktree of a bead's live worker.

@@ -26,6 +26,12 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-guard-tmux", run: |outfit| guard(outfit, Runtime::Tmux) },
     Scenario { name: "town-limit-headless", run: |outfit| limit(outfit, Runtime::Headless) },
     Scenario { name: "town-limit-tmux", run: |outfit| limit(outfit, Runtime::Tmux) },
+    Scenario { name: "town-limit-over-headless", run: |outfit| limit_over(outfit, Runtime::Headless) },
+    Scenario { name: "town-limit-over-tmux", run: |outfit| limit_over(outfit, Runtime::Tmux) },
+    Scenario { name: "town-outage-headless", run: |outfit| outage(outfit, Runtime::Headless) },
+    Scenario { name: "town-outage-tmux", run: |outfit| outage(outfit, Runtime::Tmux) },
+    Scenario { name: "town-usage-headless", run: |outfit| usage(outfit, Runtime::Headless) },
+    Scenario { name: "town-usage-tmux", run: |outfit| usage(outfit, Runtime::Tmux) },
     Scenario { name: "town-ten-headless", run: |outfit| ten(outfit, Runtime::Headless) },
     Scenario { name: "town-ten-tmux", run: |outfit| ten(outfit, Runtime::Tmux) },
 ];
@@ -206,5 +212,93 @@ fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         town.gt(&["resume", "--agent", "claude"])?;
         town.landed(&bead)?;
         Ok(format!("parked ({said}); landed after it was over"))
+    })
+}
+
+/// A limit is over when the client's record says, to the second, and the work goes on without anybody's word.
+fn limit_over(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let resets_in_s: i64 = 30;
+    let rules = json!([{"when": {"new": AT_WORK}, "fault": {"limit": {"resets_in_s": resets_in_s}}}]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing to wait for")?;
+        town.until("the limit", || town.condition("limit").map(drop))?;
+        town.fake.play(polecat_after(&json!([]))?);
+        let away = town.until("the time that the client's record says", || {
+            let until: Timestamp = town.condition("limit")?["until"].as_str()?.parse().ok()?;
+            let away = until.as_second() - Timestamp::now().as_second();
+            (away <= resets_in_s).then_some(away)
+        })?;
+        let asked = town.fake.asked().len();
+        town.until("the end of the limit", || town.condition("limit").is_none().then_some(()))?;
+        check(town.fake.asked().len() == asked, || "the model was asked before the limit was over".to_owned())?;
+        town.landed(&bead)?;
+        let sessions = town.sessions(&bead)?.len();
+        check(sessions == 2, || format!("{sessions} sessions"))?;
+        Ok(format!("over by itself after some {away} s, then landed"))
+    })
+}
+
+/// While the API has no answer nobody is replaced; when it has, one tries first, and the work goes on in the same
+/// sessions.
+fn outage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let rules = json!([{"when": {"new": AT_WORK}, "fault": {"status": {"status": 529}}}]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let beads = town.sling_all(&["A thing without an answer", "Another one"])?;
+        town.until("the outage", || town.condition("outage").map(drop))?;
+        let failed = |town: &TownStage| town.fake.asked().iter().filter(|asked| asked.status == 529).count();
+        // Each asks a second time by itself.
+        town.until("both to be at rest", || (failed(town) == 4).then_some(()))?;
+        std::thread::sleep(Duration::from_secs(15));
+        check(failed(town) == 4, || format!("asked {} times while the API had no answer", failed(town)))?;
+        town.fake.play(polecat_after(&json!([]))?);
+        beads.iter().try_for_each(|bead| town.landed(bead))?;
+        for bead in &beads {
+            let sessions = town.sessions(bead)?.len();
+            check(sessions == 1, || format!("{sessions} sessions of {bead}"))?;
+        }
+        check(town.condition("outage").is_none(), || "the outage is not over".to_owned())?;
+        Ok("nobody was replaced for it; both landed when there were answers again".to_owned())
+    })
+}
+
+/// What `gt cost` says is what was claimed, to the token: over a killed client and its successor, with the agents that
+/// an agent has started, and with what is read from and written to the cache.
+fn usage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let agent = json!([{"tool": "Agent", "input": {
+        "description": "look", "prompt": "SUB-PROMPT look around", "subagent_type": "general-purpose"}}]);
+    let long = "echo half >half.txt; sleep 300";
+    let cached = json!({"input": 1234, "output": 56, "cache_read": 789, "cache_write": 321});
+    let rules = json!([
+        {"when": {"last": "SUB-PROMPT"}, "unless": {"ran": "echo sub"}, "calls": bash("echo sub"),
+         "usage": {"input": 11, "output": 3}},
+        {"when": {"ran": "echo sub"}, "text": "SUB-ANSWER", "usage": {"input": 13, "output": 5}},
+        {"when": {"new": AT_WORK}, "unless": {"anywhere": "You go on where another stopped", "ran": "Agent: "},
+         "calls": agent, "usage": cached},
+        {"when": {"new": "SUB-ANSWER"}, "unless": {"ran": "sleep 300"}, "calls": bash(long), "usage": cached},
+        {"when": {"result": "launched"}, "text": "I wait for it.", "usage": cached},
+    ]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing that takes tokens")?;
+        let session = town.until("the tool", || {
+            let session = town.sessions(&bead).ok()?.pop()?;
+            town.worktree(&session).ok()?.join("half.txt").exists().then_some(session)
+        })?;
+        let client = session["agent"]["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let client = client.ok_or_else(|| format!("no client: {session}"))?;
+        kill_process(client, Signal::KILL).map_err(text)?;
+        town.landed(&bead)?;
+        town.until("the sessions' end", || (!town.agents_have("")).then_some(()))?;
+        let claimed = town.claimed();
+        let counted = town.until("the counting of all that was claimed", || {
+            let counted = town.counted(&["cost", "--by", "bead"], &bead).ok()?;
+            (counted == claimed).then_some(counted)
+        });
+        let counted = counted.map_err(|why| {
+            format!("{why}\nclaimed {claimed:?}, counted {:?}", town.counted(&["cost", "--by", "bead"], &bead))
+        })?;
+        town.gt(&["down", "--now"])?;
+        check(town.counted(&["cost", "--by", "rig"], "app")? == claimed, || "another sum by rig".to_owned())?;
+        check(town.sessions(&bead)?.len() == 2, || "not two sessions".to_owned())?;
+        Ok(format!("claimed and counted: {counted:?}"))
     })
 }

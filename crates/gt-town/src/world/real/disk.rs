@@ -1,8 +1,8 @@
 //! Files of this machine: atomic writes, locks and wake-ups.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -26,11 +26,14 @@ impl Disk for RealDisk {
         found(fs::read(path)).map_err(io_error("read", path))
     }
 
-    fn read_plain(&self, path: &Path, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
-        let Some(file) = open_plain(path).map_err(io_error("read", path))? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.take(at_most as u64 + 1).read_to_end(&mut bytes).map_err(io_error("read", path))?;
-        Ok(Some(bytes).filter(|bytes| bytes.len() <= at_most))
+    fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file: File = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
+            Ok(file) => file.into(),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(errno) => return Err(io_error("read", path)(errno.into())),
+        };
+        part_of(&file, from, at_most).map_err(io_error("read", path))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
@@ -165,6 +168,25 @@ impl Disk for RealDisk {
     }
 }
 
+/// At most so many bytes of an ordinary file from an offset on; of anything else none.
+fn part_of(file: &File, from: u64, at_most: usize) -> io::Result<Option<Vec<u8>>> {
+    let facts = file.metadata()?;
+    if !facts.is_file() {
+        return Ok(None);
+    }
+    let there = usize::try_from(facts.len().saturating_sub(from)).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; there.min(at_most)];
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], from + read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    bytes.truncate(read);
+    Ok(Some(bytes))
+}
+
 /// Waits in the kernel's queue for the lock, on a thread of its own: only a waiter that blocks has its turn, and only
 /// a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock as soon as it gets it.
 fn wait_in_turn(file: File, how_long: Duration) -> Option<io::Result<File>> {
@@ -244,19 +266,6 @@ fn aside_of(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     parent_of(path).join(format!("{ASIDE_PREFIX}{}-{count}", std::process::id()))
-}
-
-/// Opens a file to be read that others may have put there, without ever waiting for them; `None` where there is no plain
-/// file, a link among them.
-pub(super) fn open_plain(path: &Path) -> io::Result<Option<File>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(descriptor) => File::from(descriptor),
-        // Nothing, a link, or a socket.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
-        Err(errno) => return Err(errno.into()),
-    };
-    Ok(Some(file).filter(|file| file.metadata().is_ok_and(|facts| facts.is_file())))
 }
 
 /// Turns an error of the system into ours.
@@ -414,19 +423,20 @@ mod tests {
     }
 
     #[test]
-    fn what_an_agent_put_there_is_read_only_if_it_is_a_plain_file() {
+    fn parts_are_read_of_ordinary_files_only() {
         let dir = folder();
-        let at = |name: &str| dir.path().join(name);
-        fs::write(at("file"), "12345").unwrap();
-        symlink(at("file"), at("link")).unwrap();
-        fs::create_dir(at("folder")).unwrap();
-        rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-        let read = |name: &str, at_most: usize| RealDisk.read_plain(&at(name), at_most).unwrap();
-        assert_eq!(read("file", 5).as_deref(), Some(&b"12345"[..]));
-        assert_eq!(read("file", 4), None);
-        for name in ["link", "folder", "fifo", "socket", "none", "file/below"] {
-            assert_eq!(read(name, 99), None, "{name}");
+        let path = |name: &str| dir.path().join(name);
+        RealDisk.write(&path("file"), b"0123456789").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        rustix::fs::mkfifoat(CWD, path("fifo"), Mode::RWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        let read = |name: &str, from, at_most| RealDisk.read_part(&path(name), from, at_most).unwrap();
+        assert_eq!(read("file", 0, 3).as_deref(), Some(&b"012"[..]));
+        assert_eq!(read("file", 8, 99).as_deref(), Some(&b"89"[..]));
+        assert_eq!(read("file", 99, 99).as_deref(), Some(&b""[..]));
+        // None of these is waited for.
+        for other in ["link", "fifo", "socket", "none", "file/none", "."] {
+            assert_eq!(read(other, 0, 9), None, "{other}");
         }
     }
 

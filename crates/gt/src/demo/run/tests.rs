@@ -72,6 +72,7 @@ pub(crate) fn incarnation(number: u32) -> Incarnation {
         id: format!("amber-a1-{number}").into(),
         holder: Holder::Attempt(AttemptId(1)),
         number,
+        opened_at: String::new(),
         secret_hash: None,
         process: Some(IncarnationProcess { shim: agent.clone(), agent }),
         started_at: Some(String::new()),

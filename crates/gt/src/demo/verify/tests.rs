@@ -349,6 +349,7 @@ fn a_session_that_runs_on_is_named() {
         id: IncarnationId::from("amber-a1-1"),
         holder: Holder::Attempt(AttemptId(1)),
         number: 1,
+        opened_at: NOW.to_owned(),
         secret_hash: None,
         process: Some(IncarnationProcess { shim: other, agent: process.clone() }),
         started_at: Some(NOW.to_owned()),

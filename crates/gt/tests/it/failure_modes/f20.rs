@@ -1,6 +1,6 @@
 //! An agent that does not start stalls silently, or is started again for ever.
 
-use crate::clients::{manner, noted, slung, starts, town, type_in};
+use crate::clients::{log_in, manner, noted, slung, starts, town, type_in};
 use crate::town::{RIG, Town, text};
 
 /// What needs a person: the key of the one condition, and its text.
@@ -19,6 +19,7 @@ fn escalations(town: &Town) -> usize {
 /// Workers of such a client: that many are slung, that many clients are started, and one person is asked once.
 fn check_held(how: &str, beads: usize, clients: usize, key: &str, words: &[&str]) {
     let town = town("headless", "[agents.claude]\nstagger_seconds = 600\nready_seconds = 600\n");
+    log_in(&town);
     manner(&town, how);
     let beads: Vec<String> = (0..beads).map(|number| slung(&town, &format!("Work {number}"))).collect();
     town.wait_until("a person to be asked", || !town.conditions().is_empty());
@@ -60,6 +61,7 @@ fn f20_a_client_that_crashes_at_the_start_is_tried_twice() {
 #[test]
 fn f20_a_client_that_is_not_there_is_told_by_its_name() {
     let town = town("headless", "[agents.claude]\nheadless = [\"no-claude\", \"{prompt}\"]\n");
+    log_in(&town);
     let bead = slung(&town, "Work");
     town.wait_until("a person to be asked", || !town.conditions().is_empty());
     town.let_patrols_pass();

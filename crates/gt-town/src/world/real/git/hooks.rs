@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use gt_model::address::is_worker_name;
+use gt_model::id::slug;
+
 use super::admin::{Admin, real};
 use super::refs::ref_name;
 use crate::world::real::disk::{RealDisk, found, io_error, replace_for_now};
@@ -93,7 +96,9 @@ fn put(folder: &Path, name: &str, script: &str) -> WorldResult<()> {
 
 /// Tells the guard which branch is the worktree's own.
 pub(super) fn set_rules(admin: &Admin, branch: Option<&str>) -> WorldResult<()> {
-    let worker = admin.path.file_name().unwrap_or_default().to_string_lossy();
+    let name = admin.path.file_name().unwrap_or_default().to_string_lossy();
+    // A folder that a person has named may be called as no ref can be.
+    let worker = if is_worker_name(&name) { name.into_owned() } else { slug(&name) };
     ref_name(&format!("refs/gt/stash/{worker}"))?;
     let text = format!("{}\n{worker}\n", branch.unwrap_or_default());
     let file = rules(admin);

@@ -1,0 +1,444 @@
+//! What models' answers cost in tokens, read from a client's own record: its transcript, and for want of one its stream.
+//!
+//! The record is not ours. One answer spans several lines with the same message id and the same usage, a fork begins with
+//! a copy of what was before it, and a line may be anything: so each id counts once, older lines can be left out, and
+//! whatever can't be understood counts as nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::foreign;
+
+/// Bytes that one line may have; a longer one counts as nothing.
+pub const LINE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Tokens of one kind that one answer may claim. No model has a window of this size.
+const TOKENS_OF_AN_ANSWER: u64 = 100_000_000;
+
+/// Answers that are told apart in one session; what comes after them counts as nothing.
+const ANSWERS: usize = 500_000;
+
+/// Models of one session that are told apart; further ones are called [`OTHER`].
+const MODELS: usize = 16;
+
+/// What models are called that are too many.
+const OTHER: &str = "other";
+
+/// Length that an id or a model's name may have, in bytes.
+const NAME_BYTES: usize = 100;
+
+/// Tokens by what they cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// Read, and neither read from the cache nor written to it.
+    pub input: u64,
+    /// Written by the model.
+    pub output: u64,
+    /// Read from the cache.
+    pub cache_read: u64,
+    /// Written to the cache for five minutes.
+    pub cache_write_5m: u64,
+    /// Written to the cache for an hour.
+    pub cache_write_1h: u64,
+}
+
+impl Tokens {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.fields().into_iter().fold(0, u64::saturating_add)
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.each(other, u64::saturating_add)
+    }
+
+    fn fields(&self) -> [u64; 5] {
+        [self.input, self.output, self.cache_read, self.cache_write_5m, self.cache_write_1h]
+    }
+
+    fn each(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            input: join(self.input, other.input),
+            output: join(self.output, other.output),
+            cache_read: join(self.cache_read, other.cache_read),
+            cache_write_5m: join(self.cache_write_5m, other.cache_write_5m),
+            cache_write_1h: join(self.cache_write_1h, other.cache_write_1h),
+        }
+    }
+}
+
+/// Answers and their tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// How many answers.
+    pub answers: u64,
+    /// Their tokens.
+    #[serde(flatten)]
+    pub tokens: Tokens,
+}
+
+impl Sum {
+    /// This and that.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self { answers: self.answers.saturating_add(other.answers), tokens: self.tokens.plus(&other.tokens) }
+    }
+}
+
+/// Cuts a file that grows into lines, as it is read.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    begun: Vec<u8>,
+    too_long: bool,
+}
+
+impl Lines {
+    /// Takes what was read next; `each` gets every line that is complete by now.
+    pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            self.append(&rest[..end]);
+            if !self.too_long {
+                each(&self.begun);
+            }
+            (self.begun, self.too_long) = (Vec::new(), false);
+            rest = &rest[end + 1..];
+        }
+        self.append(rest);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        if self.too_long || self.begun.len() + bytes.len() > LINE_BYTES {
+            (self.begun, self.too_long) = (Vec::new(), true);
+        } else {
+            self.begun.extend_from_slice(bytes);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Answer {
+    model: String,
+    at: Option<Timestamp>,
+    tokens: Tokens,
+}
+
+/// What the record of one run of an agent says so far.
+#[derive(Clone, Debug, Default)]
+pub struct Meter {
+    answers: BTreeMap<String, Answer>,
+    models: Vec<String>,
+    stream: BTreeMap<String, Tokens>,
+    resets_at: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+    timestamp: Option<String>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, rename = "quotaLimits")]
+    quota: Option<&'a RawValue>,
+    #[serde(borrow)]
+    rate_limit_info: Option<&'a RawValue>,
+    #[serde(borrow, rename = "modelUsage")]
+    model_usage: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    id: Option<String>,
+    model: Option<String>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<CacheCreation>,
+}
+
+#[derive(Deserialize)]
+struct CacheCreation {
+    ephemeral_5m_input_tokens: Option<u64>,
+    ephemeral_1h_input_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ModelUsage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_creation_ephemeral1h_input_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Reset {
+    #[serde(rename = "resetsAt")]
+    resets_at: Option<i64>,
+}
+
+fn bounded(tokens: Option<u64>) -> u64 {
+    tokens.unwrap_or_default().min(TOKENS_OF_AN_ANSWER)
+}
+
+impl Usage {
+    fn tokens(&self) -> Tokens {
+        let cache = self.cache_creation.as_ref();
+        let hour = bounded(cache.and_then(|cache| cache.ephemeral_1h_input_tokens));
+        let minutes = bounded(cache.and_then(|cache| cache.ephemeral_5m_input_tokens));
+        // Where it does not say for how long, it is the shorter time, which is the client's default.
+        let all = bounded(self.cache_creation_input_tokens).max(hour.saturating_add(minutes));
+        Tokens {
+            input: bounded(self.input_tokens),
+            output: bounded(self.output_tokens),
+            cache_read: bounded(self.cache_read_input_tokens),
+            cache_write_5m: all.saturating_sub(hour),
+            cache_write_1h: hour,
+        }
+    }
+}
+
+impl ModelUsage {
+    /// These are sums: no bound of a single answer holds, but that of a number in the ledger.
+    fn tokens(&self) -> Tokens {
+        let bounded = |tokens: Option<u64>| tokens.unwrap_or_default().min(TOKENS_OF_AN_ANSWER * 10_000);
+        let hour = bounded(self.cache_creation_ephemeral1h_input_tokens);
+        Tokens {
+            input: bounded(self.input_tokens),
+            output: bounded(self.output_tokens),
+            cache_read: bounded(self.cache_read_input_tokens),
+            cache_write_5m: bounded(self.cache_creation_input_tokens).saturating_sub(hour),
+            cache_write_1h: hour,
+        }
+    }
+}
+
+impl Meter {
+    /// Takes a line of a transcript. What is older than `since` belongs to somebody else, who left it there.
+    pub fn take(&mut self, line: &[u8], since: Option<Timestamp>) {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
+        let at = line.timestamp.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+        if since.is_some_and(|since| at.is_none_or(|at| at < since)) {
+            return;
+        }
+        self.note_reset(line.quota);
+        let message = line.message.filter(|_| line.kind.as_deref() == Some("assistant"));
+        let message = message.and_then(|raw| serde_json::from_str::<Message>(raw.get()).ok());
+        if let Some(Message { id: Some(id), model: Some(model), usage: Some(usage) }) = message {
+            self.add(id, &model, at, usage.tokens());
+        }
+    }
+
+    /// Takes a line of a stream. Its answers are told of before they are whole, so only its sums count, and those only
+    /// where there is no transcript.
+    pub fn take_stream(&mut self, line: &[u8]) {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
+        self.note_reset(line.rate_limit_info);
+        let sums = line.model_usage.filter(|_| line.kind.as_deref() == Some("result"));
+        let sums = sums.and_then(|raw| serde_json::from_str::<BTreeMap<String, ModelUsage>>(raw.get()).ok());
+        for (model, usage) in sums.unwrap_or_default() {
+            let model = self.known_model(&model);
+            self.stream.insert(model, usage.tokens());
+        }
+    }
+
+    /// When the last limit that it tells of ends, in seconds since the epoch.
+    pub fn resets_at(&self) -> Option<i64> {
+        self.resets_at
+    }
+
+    fn note_reset(&mut self, raw: Option<&RawValue>) {
+        let reset = raw.and_then(|raw| serde_json::from_str::<Reset>(raw.get()).ok());
+        self.resets_at = reset.and_then(|reset| reset.resets_at).or(self.resets_at);
+    }
+
+    fn add(&mut self, id: String, model: &str, at: Option<Timestamp>, tokens: Tokens) {
+        // What the client makes up itself, to show an error, is no answer.
+        if model == "<synthetic>" || id.is_empty() || id.len() > NAME_BYTES {
+            return;
+        }
+        if let Some(known) = self.answers.get_mut(&id) {
+            // The last line is the whole one, and in a copy the lines may be in any order.
+            known.tokens = known.tokens.each(&tokens, u64::max);
+        } else if self.answers.len() < ANSWERS {
+            let model = self.known_model(model);
+            self.answers.insert(id, Answer { model, at, tokens });
+        }
+    }
+
+    fn known_model(&mut self, name: &str) -> String {
+        let name = foreign::one_line(foreign::cut(name, NAME_BYTES));
+        if self.models.contains(&name) {
+            return name;
+        }
+        if self.models.len() == MODELS {
+            return OTHER.to_owned();
+        }
+        self.models.push(name.clone());
+        name
+    }
+
+    /// The sums by model and by what `day` makes of an answer's time.
+    pub fn sums(&self, day: impl Fn(Option<Timestamp>) -> String) -> BTreeMap<(String, String), Sum> {
+        let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
+        let mut add = |model: &str, day: String, sum: Sum| {
+            let entry = sums.entry((model.to_owned(), day)).or_default();
+            *entry = entry.plus(&sum);
+        };
+        for answer in self.answers.values() {
+            add(&answer.model, day(answer.at), Sum { answers: 1, tokens: answer.tokens });
+        }
+        if self.answers.is_empty() {
+            for (model, tokens) in &self.stream {
+                add(model, day(None), Sum { answers: 0, tokens: *tokens });
+            }
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, at: &str, usage: &str) -> String {
+        format!(r#"{{"type":"assistant","timestamp":"{at}","message":{{"id":"{id}","model":"m-1","usage":{usage}}}}}"#)
+    }
+
+    const USAGE: &str = r#"{"input_tokens":100,"output_tokens":10,"cache_read_input_tokens":5,
+        "cache_creation_input_tokens":30,"cache_creation":{"ephemeral_1h_input_tokens":20,"ephemeral_5m_input_tokens":10}}"#;
+    const NOON: &str = "2026-11-22T12:00:00Z";
+
+    fn metered(lines: &[String]) -> Meter {
+        let mut meter = Meter::default();
+        lines.iter().for_each(|line| meter.take(line.as_bytes(), None));
+        meter
+    }
+
+    fn all(meter: &Meter) -> Sum {
+        meter.sums(|_| String::new()).values().fold(Sum::default(), |sum, more| sum.plus(more))
+    }
+
+    #[test]
+    fn each_answer_counts_once_and_whole() {
+        let begun = r#"{"input_tokens":100,"output_tokens":1}"#;
+        let lines = [("a", begun), ("a", USAGE), ("b", begun), ("a", USAGE), ("a", begun)];
+        let sum = all(&metered(&lines.map(|(id, usage)| line(id, NOON, usage))));
+        let tokens = Tokens { input: 200, output: 11, cache_read: 5, cache_write_5m: 10, cache_write_1h: 20 };
+        assert_eq!(sum, Sum { answers: 2, tokens });
+        assert_eq!(tokens.total(), 246);
+    }
+
+    #[test]
+    fn what_was_carried_over_belongs_to_who_made_it() {
+        let mut meter = Meter::default();
+        let since: Timestamp = NOON.parse().unwrap();
+        for (id, at) in [("old", "2026-11-22T11:59:59.9Z"), ("new", NOON), ("when", "?")] {
+            meter.take(line(id, at, USAGE).as_bytes(), Some(since));
+        }
+        assert_eq!(all(&meter).answers, 1);
+    }
+
+    #[test]
+    fn junk_counts_as_nothing_and_numbers_are_bounded() {
+        let huge = format!(r#"{{"input_tokens":{},"output_tokens":{}}}"#, u64::MAX, u64::MAX);
+        let lines = [
+            String::new(),
+            "{".to_owned(),
+            "null".to_owned(),
+            "[1]".to_owned(),
+            r#"{"type":"assistant","message":"words"}"#.to_owned(),
+            r#"{"type":"assistant","message":{"id":7,"usage":{}}}"#.to_owned(),
+            line("float", NOON, r#"{"input_tokens":1.5}"#),
+            line("minus", NOON, r#"{"input_tokens":-1}"#),
+            line("more", NOON, r#"{"input_tokens":99999999999999999999}"#),
+            line("", NOON, USAGE),
+            line(&"x".repeat(999), NOON, USAGE),
+            line("made-up", NOON, USAGE).replace("m-1", "<synthetic>"),
+            line("not-said", NOON, USAGE).replace("assistant", "user"),
+        ];
+        assert_eq!(all(&metered(&lines)), Sum::default());
+        let sum = all(&metered(&[line("a", NOON, &huge), line("b", "no time", "{}")]));
+        assert_eq!((sum.answers, sum.tokens.input), (2, TOKENS_OF_AN_ANSWER));
+        let max = Tokens { input: u64::MAX, output: 1, ..Tokens::default() };
+        assert_eq!((max.total(), max.plus(&max).input), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn a_hostile_record_has_few_models_and_clean_names() {
+        let of = |n: usize| line(&format!("id{n}"), NOON, USAGE).replace("m-1", &format!("m-{n}\\u001b"));
+        let meter = metered(&(0..50).map(of).collect::<Vec<_>>());
+        let sums = meter.sums(|_| String::new());
+        assert_eq!((sums.len(), all(&meter).answers), (MODELS + 1, 50));
+        assert!(sums.keys().all(|(model, _)| model == OTHER || model.ends_with(' ')), "{sums:?}");
+    }
+
+    #[test]
+    fn sums_are_by_model_and_day() {
+        let meter = metered(&[line("a", NOON, USAGE), line("b", "2026-11-23T01:00:00Z", USAGE)]);
+        let sums = meter.sums(|at| at.map_or("?".to_owned(), |at| at.to_string()[..10].to_owned()));
+        let days: Vec<&str> = sums.keys().map(|(_, day)| day.as_str()).collect();
+        assert_eq!(days, ["2026-11-22", "2026-11-23"]);
+    }
+
+    #[test]
+    fn f20_the_end_of_a_limit_is_read_in_seconds() {
+        let mut meter = Meter::default();
+        for quota in ["7", "{}", r#"{"resetsAt":"soon"}"#, r#"{"resetsAt":1700000000}"#, "null"] {
+            let text = format!(r#"{{"type":"assistant","quotaLimits":{quota}}}"#);
+            meter.take(text.as_bytes(), None);
+        }
+        assert_eq!(meter.resets_at(), Some(1_700_000_000));
+        let event = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1800000000}}"#;
+        meter.take_stream(event.as_bytes());
+        assert_eq!(meter.resets_at(), Some(1_800_000_000));
+    }
+
+    #[test]
+    fn a_stream_counts_by_its_last_sums_where_there_is_no_transcript() {
+        let mut meter = Meter::default();
+        for (input, kind) in [(100, "result"), (250, "result"), (999, "system")] {
+            let text = format!(
+                r#"{{"type":"{kind}","modelUsage":{{"m-1":{{"inputTokens":{input},"outputTokens":7,"cacheCreationInputTokens":9,"cacheCreationEphemeral1hInputTokens":4}}}}}}"#
+            );
+            meter.take_stream(text.as_bytes());
+        }
+        meter.take_stream(line("a", NOON, USAGE).as_bytes());
+        let tokens = Tokens { input: 250, output: 7, cache_write_5m: 5, cache_write_1h: 4, ..Tokens::default() };
+        assert_eq!(all(&meter).tokens, tokens);
+        meter.take(line("a", NOON, USAGE).as_bytes(), None);
+        assert_eq!(all(&meter).tokens.input, 100);
+    }
+
+    #[test]
+    fn lines_are_cut_wherever_reading_stopped() {
+        let mut seen = Vec::new();
+        let mut lines = Lines::default();
+        for part in ["ab", "c\nd\n\ne", "f"] {
+            lines.feed(part.as_bytes(), |line| seen.push(String::from_utf8_lossy(line).into_owned()));
+        }
+        assert_eq!(seen, ["abc", "d", ""]);
+        let mut count = 0;
+        let long = vec![b'x'; LINE_BYTES / 2 + 1];
+        for part in [&long[..], &long[..], b"\nfine\n"] {
+            lines.feed(part, |line| {
+                assert_eq!(line, b"fine");
+                count += 1;
+            });
+        }
+        assert_eq!(count, 1);
+    }
+}

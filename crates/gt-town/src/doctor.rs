@@ -1,0 +1,253 @@
+//! The doctor: whether everything is there that a session needs, and what mends what is not.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::agents;
+use crate::agents::check::{Finding, Level};
+use crate::error::{Error, Result};
+use crate::ledger;
+use crate::needs::{self, Need};
+use crate::observe::{self, waiting_for};
+use crate::retention::{self, Holding, size_text};
+use crate::sandbox;
+use crate::sessions;
+use crate::settings::Sandbox;
+use crate::standing;
+use crate::town::{Rig, Town};
+use crate::updown;
+use crate::worker_env;
+
+/// One thing that the doctor looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do, where it is not well.
+    pub hint: Option<String>,
+}
+
+fn check(name: &str, problem: Option<(String, &str)>, fine: &str) -> Check {
+    let name = name.to_owned();
+    match problem {
+        None => Check { name, ok: true, detail: fine.to_owned(), hint: None },
+        Some((detail, hint)) => Check { name, ok: false, detail, hint: Some(hint.to_owned()) },
+    }
+}
+
+/// The oldest git that the rigs' set-up works with.
+const OLDEST_GIT: (u32, u32) = (2, 38);
+
+/// Below this much free disk nothing is begun with any hope.
+const DISK_FLOOR: u64 = 100 * 1024 * 1024;
+
+/// Looks at everything that the town's flow needs. Where all is well, a session can be started.
+pub fn doctor(town: &Town) -> Result<Vec<Check>> {
+    let mut checks =
+        vec![git_check(town), ledger_check(town)?, deacon_check(town)?, bin_check(town), effects_check(town)?];
+    let rigs = town.rigs()?;
+    checks.extend(agent_checks(town, &rigs)?);
+    for rig in &rigs {
+        checks.push(repo_check(town, rig)?);
+        checks.push(gates_check(rig));
+        checks.push(runtime_check(town, rig));
+        checks.extend(sandbox_check(town, rig));
+        checks.push(formula_check(town, rig));
+        checks.push(remote_check(town, rig));
+    }
+    checks.push(disk_check(town)?);
+    checks.extend(retention::holdings(town)?.into_iter().map(holding_check));
+    checks.extend(needs_checks(town)?);
+    Ok(checks)
+}
+
+/// A town that is down is as somebody wanted it; one that is to be up and has no deacon is not well.
+fn deacon_check(town: &Town) -> Result<Check> {
+    let name = "deacon";
+    if town.deacon_runs()? {
+        return Ok(check(name, None, "it runs"));
+    }
+    if updown::is_wanted_up(town)? && !town.boot_runs()? {
+        return Ok(check(name, Some(("the town is to be up, and nothing runs".to_owned(), "gt up")), ""));
+    }
+    Ok(Check { hint: Some("gt up".to_owned()), ..check(name, None, "the town is down: nothing is started") })
+}
+
+fn git_check(town: &Town) -> Check {
+    let version = match town.world().repo().version() {
+        Ok(version) => version,
+        Err(error) => return check("git", Some((error.to_string(), "install git 2.38 or newer")), ""),
+    };
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let old = (found < OLDEST_GIT).then(|| (format!("git {version} is too old"), "install git 2.38 or newer"));
+    check("git", old, &format!("git {version}"))
+}
+
+fn ledger_check(town: &Town) -> Result<Check> {
+    let complaints = town.ledger.integrity()?;
+    let problem = complaints.first().map(|c| (c.clone(), "restore it from a backup of .beads/beads.db"));
+    Ok(check("ledger", problem, "sound"))
+}
+
+fn bin_check(town: &Town) -> Check {
+    let gt = town.layout.bin().join("gt");
+    let missing = (!town.world().disk().exists(&gt)).then(|| {
+        (format!("{} leads nowhere", gt.display()), "link it to your gt: ln -sf \"$(command -v gt)\" <town>/bin/gt")
+    });
+    check("agents' gt", missing, "bin/gt is there")
+}
+
+fn effects_check(town: &Town) -> Result<Check> {
+    let rows = town.ledger.read(|view| view.open_effects().map_err(Error::from))?;
+    let stuck: Vec<String> = rows.iter().filter(|r| r.gave_up).map(waiting_for).collect();
+    let problem = (!stuck.is_empty()).then(|| (stuck.join("; "), "mend the cause, then: gt doctor --retry"));
+    Ok(check("effects", problem, "none was given up"))
+}
+
+fn repo_check(town: &Town, rig: &Rig) -> Result<Check> {
+    let name = format!("{}: repository", rig.name());
+    let refs = match town.world().repo().refs(&rig.layout.repo()) {
+        Ok(refs) => refs,
+        Err(error) => return Ok(check(&name, Some((error.to_string(), "gt rig remove, then gt rig add")), "")),
+    };
+    let missing = (!refs.contains_key(&rig.trunk_ref()))
+        .then(|| (format!("{} was never fetched", rig.trunk_ref()), "gt rig fetch"));
+    Ok(check(&name, missing, "sound"))
+}
+
+fn gates_check(rig: &Rig) -> Check {
+    let none = rig.settings.gate.is_empty() && !rig.settings.allow_ungated;
+    let problem = none.then(|| ("no gate, so nothing lands".to_owned(), "gt rig gates add <rig> <name> \"<command>\""));
+    let names: Vec<&str> = rig.settings.gate.iter().map(|gate| gate.name.as_str()).collect();
+    check(&format!("{}: gates", rig.name()), problem, &names.join(", "))
+}
+
+/// What `gt agent check` says of each kind that workers, or the mayor, are.
+fn agent_checks(town: &Town, rigs: &[Rig]) -> Result<Vec<Check>> {
+    let mut kinds: BTreeMap<String, Vec<Rig>> = BTreeMap::new();
+    let mut checks = Vec::new();
+    for rig in rigs {
+        match rig.settings.agent.as_ref().or(town.settings.agent.as_ref()) {
+            Some(kind) => kinds.entry(kind.clone()).or_default().push(rig.clone()),
+            None => {
+                let none =
+                    ("no kind is set".to_owned(), "agent = \"claude\" in town.toml; gt agent list shows the kinds");
+                checks.push(check(&format!("{}: agent", rig.name()), Some(none), ""));
+            }
+        }
+    }
+    let standing = town.ledger.read(|view| view.agents().map_err(Error::from))?;
+    for agent in standing.into_iter().filter(ledger::Agent::is_wanted) {
+        // Where none is set, its own start says so.
+        if let Ok(kind) = standing::wanted_kind(town, &agent) {
+            kinds.entry(kind).or_default();
+        }
+    }
+    for (kind, rigs) in kinds {
+        checks.extend(kind_checks(town, &kind, &rigs));
+    }
+    Ok(checks)
+}
+
+fn kind_checks(town: &Town, kind: &str, rigs: &[Rig]) -> Vec<Check> {
+    let findings = match agents::check::check(town, kind, rigs) {
+        Ok(findings) => findings,
+        Err(error) => {
+            let hint = "gt agent list shows the kinds; define it in town.toml";
+            return vec![check(&format!("agent {kind}"), Some((error.to_string(), hint)), "")];
+        }
+    };
+    // What is looked at below for itself, and what is a rig's own choice.
+    let said_elsewhere = |what: &str| ["terminal", ": sandbox", ": permissions"].iter().any(|end| what.ends_with(end));
+    findings.into_iter().filter(|finding| !said_elsewhere(&finding.what)).map(|f| agent_check(kind, f)).collect()
+}
+
+fn agent_check(kind: &str, finding: Finding) -> Check {
+    let name = if finding.what.contains(": ") { finding.what } else { format!("{kind}: {}", finding.what) };
+    let ok = finding.level != Level::Bad;
+    Check { name, ok, detail: finding.found, hint: finding.next.filter(|_| !ok) }
+}
+
+/// Whether the tmux is there that the rig's sessions are to run in.
+fn runtime_check(town: &Town, rig: &Rig) -> Check {
+    let env = worker_env::environment(town, Some(rig), None, None);
+    let (problem, fine) = match sessions::choose(town, Some(rig), None, &env) {
+        Ok(runtime) => (None, runtime.as_str()),
+        Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
+    };
+    check(&format!("{}: runtime", rig.name()), problem, fine)
+}
+
+/// Whether the sandbox can be made that the rig wants.
+fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
+    let name = format!("{}: sandbox", rig.name());
+    let env = worker_env::environment(town, Some(rig), None, None);
+    match rig.settings.sandbox {
+        Sandbox::None => None,
+        Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
+            Ok(program) => check(&name, None, &program.display().to_string()),
+            Err(error) => {
+                check(&name, Some((error.to_string(), "install bubblewrap, or gt rig set <rig> sandbox=none")), "")
+            }
+        }),
+    }
+}
+
+fn formula_check(town: &Town, rig: &Rig) -> Check {
+    let name = format!("{}: formula", rig.name());
+    match town.formula(rig, &rig.settings.formula) {
+        Ok(formula) => check(&name, None, &format!("{}, {} steps", formula.formula, formula.steps.len())),
+        Err(error) => check(&name, Some((error.to_string(), "mend or remove that file")), ""),
+    }
+}
+
+fn remote_check(town: &Town, rig: &Rig) -> Check {
+    let name = format!("{}: remote", rig.name());
+    match town.world().repo().ask_remote(&rig.row.remote) {
+        Err(error) => check(&name, Some((error.to_string(), "check the URL, your network and your login")), ""),
+        Ok(facts) => {
+            let gone = (!facts.branches.contains_key(&rig.row.trunk))
+                .then(|| (format!("it has no branch {}", rig.row.trunk), "look at the remote"));
+            check(&name, gone, &format!("{} has {}", rig.row.remote, rig.row.trunk))
+        }
+    }
+}
+
+/// A disk that is nearly full is worth knowing; what can go, goes by itself.
+fn disk_check(town: &Town) -> Result<Check> {
+    let free = town.world().disk().free_space(&town.layout.root)?;
+    let wanted = town.settings.retention.limits().min_free;
+    let mut check = check("disk", None, &format!("{} free", size_text(free)));
+    if free < DISK_FLOOR {
+        check.ok = false;
+    }
+    if free < wanted {
+        check.detail = format!("{} free, less than the {} of archive_min_free_gb", size_text(free), size_text(wanted));
+        check.hint = Some("gt retention run --dry-run says what would go; make room elsewhere".to_owned());
+    }
+    Ok(check)
+}
+
+fn holding_check(holding: Holding) -> Check {
+    let Holding { name, count, bytes, oldest } = holding;
+    let oldest = oldest.map(|at| format!(", oldest of {}", at.get(..10).unwrap_or(&at))).unwrap_or_default();
+    check(&format!("size of {name}"), None, &format!("{} in {count}{oldest}", size_text(bytes)))
+}
+
+/// What needs a person, each with what to type. Work that waits for approval is no trouble.
+fn needs_checks(town: &Town) -> Result<Vec<Check>> {
+    let rigs = town.rigs()?;
+    let needs = town.ledger.read(|view| needs::all(view, &observe::queue(view, &rigs, None, false)?))?;
+    let needs: Vec<_> = needs.into_iter().filter(|need| need.condition.kind != "approval").collect();
+    if needs.is_empty() {
+        return Ok(vec![check("conditions", None, "nothing is wrong")]);
+    }
+    let one = |need: Need| check(&need.condition.key, Some((need.condition.text, &need.next)), "");
+    Ok(needs.into_iter().map(one).collect())
+}

@@ -1,0 +1,144 @@
+//! Tokens that models' answers took.
+
+use std::collections::BTreeMap;
+
+use gt_model::address::Address;
+use gt_model::id::{AttemptId, BeadId, IncarnationId};
+use gt_model::usage::{Sum, Tokens};
+use rusqlite::Row;
+use serde::Serialize;
+
+use super::rigs::rig_name;
+use super::{LedgerResult, Tx, View, damaged};
+
+/// Sums of one incarnation, by model and day.
+pub type UsageSums = BTreeMap<(String, String), Sum>;
+
+/// What one incarnation took of one model on one day, and on whose behalf.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UsageRow {
+    /// Which incarnation.
+    pub incarnation: IncarnationId,
+    /// Whose it is; `None` where that is not known any more.
+    pub address: Option<Address>,
+    /// The kind of agent, where an attempt or a person says which.
+    pub kind: Option<String>,
+    /// The attempt; a standing agent has none.
+    pub attempt: Option<AttemptId>,
+    /// The bead.
+    pub bead: Option<BeadId>,
+    /// The convoy.
+    pub convoy: Option<BeadId>,
+    /// Which model.
+    pub model: String,
+    /// On which day, as people here count days.
+    pub day: String,
+    /// How much.
+    pub sum: Sum,
+}
+
+fn sum_row(row: &Row<'_>) -> rusqlite::Result<Sum> {
+    let number = |column: &str| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Sum {
+        answers: number("answers")?,
+        tokens: Tokens {
+            input: number("input")?,
+            output: number("output")?,
+            cache_read: number("cache_read")?,
+            cache_write_5m: number("cache_write_5m")?,
+            cache_write_1h: number("cache_write_1h")?,
+        },
+    })
+}
+
+fn usage_row(row: &Row<'_>) -> rusqlite::Result<UsageRow> {
+    let worker: Option<String> = row.get("worker")?;
+    let address = match (worker, row.get::<_, Option<String>>("agent")?) {
+        (Some(worker), _) => Some(Address::Polecat(rig_name(&row.get::<_, String>("rig")?)?, worker)),
+        (None, Some(agent)) => Some(Address::parse(&agent).map_err(damaged)?),
+        (None, None) => None,
+    };
+    Ok(UsageRow {
+        incarnation: IncarnationId(row.get("incarnation")?),
+        address,
+        kind: row.get("kind")?,
+        attempt: row.get::<_, Option<i64>>("attempt")?.map(AttemptId),
+        bead: row.get::<_, Option<String>>("bead")?.map(BeadId),
+        convoy: row.get::<_, Option<String>>("convoy")?.map(BeadId),
+        model: row.get("model")?,
+        day: row.get("day")?,
+        sum: sum_row(row)?,
+    })
+}
+
+/// SQLite's numbers are signed.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl View<'_> {
+    /// What was taken from `since` on (a day; empty: ever), of one bead where given.
+    pub fn usage(&self, since: &str, bead: Option<&BeadId>) -> LedgerResult<Vec<UsageRow>> {
+        self.all(
+            "SELECT u.*, i.attempt, i.agent, a.worker, a.rig, a.bead, a.convoy, coalesce(a.agent, g.kind) AS kind
+             FROM usage u LEFT JOIN incarnations i ON i.id = u.incarnation
+             LEFT JOIN attempts a ON a.id = i.attempt LEFT JOIN agents g ON g.address = i.agent
+             WHERE u.day >= ?1 AND (?2 IS NULL OR a.bead = ?2) ORDER BY u.day, u.incarnation, u.model",
+            (since, bead.map(BeadId::as_str)),
+            usage_row,
+        )
+    }
+
+    /// What all took of each model from a day on.
+    pub fn usage_since(&self, day: &str) -> LedgerResult<Vec<(String, Sum)>> {
+        let sql = "SELECT model, sum(answers) AS answers, sum(input) AS input, sum(output) AS output,
+                          sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
+                          sum(cache_write_1h) AS cache_write_1h
+                   FROM usage WHERE day >= ?1 GROUP BY model";
+        self.all(sql, [day], |row| Ok((row.get("model")?, sum_row(row)?)))
+    }
+
+    /// What an attempt took of each model.
+    pub fn usage_of_attempt(&self, attempt: AttemptId) -> LedgerResult<Vec<(String, Sum)>> {
+        let sql = "SELECT u.* FROM usage u JOIN incarnations i ON i.id = u.incarnation WHERE i.attempt = ?1";
+        self.all(sql, [attempt.0], |row| Ok((row.get("model")?, sum_row(row)?)))
+    }
+
+    fn usage_of(&self, incarnation: &IncarnationId) -> LedgerResult<UsageSums> {
+        let sql = "SELECT * FROM usage WHERE incarnation = ?1";
+        let rows =
+            self.all(sql, [incarnation.as_str()], |row| Ok(((row.get("model")?, row.get("day")?), sum_row(row)?)))?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
+impl Tx<'_> {
+    /// Records what an incarnation has taken, all of it, in place of what was recorded before. A record that says less
+    /// than an earlier one was cut, and changes nothing. True when that is news.
+    pub fn set_usage(&self, incarnation: &IncarnationId, sums: &UsageSums) -> LedgerResult<bool> {
+        let total = |sums: &UsageSums| sums.values().map(|sum| sum.tokens.total()).fold(0, u64::saturating_add);
+        let known = self.usage_of(incarnation)?;
+        if known == *sums || total(sums) < total(&known) {
+            return Ok(false);
+        }
+        self.execute("DELETE FROM usage WHERE incarnation = ?1", [incarnation.as_str()])?;
+        for ((model, day), Sum { answers, tokens }) in sums {
+            self.execute(
+                "INSERT INTO usage (incarnation, model, day, answers, input, output, cache_read, cache_write_5m,
+                                    cache_write_1h) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                rusqlite::params![
+                    incarnation.as_str(),
+                    model,
+                    day,
+                    stored(*answers),
+                    stored(tokens.input),
+                    stored(tokens.output),
+                    stored(tokens.cache_read),
+                    stored(tokens.cache_write_5m),
+                    stored(tokens.cache_write_1h),
+                ],
+            )?;
+        }
+        Ok(true)
+    }
+}

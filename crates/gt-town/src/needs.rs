@@ -1,0 +1,118 @@
+//! What needs a person, and what to type about it.
+
+use serde::Serialize;
+
+use crate::agents::readiness;
+use crate::error::Result;
+use crate::ledger::{Condition, View};
+use crate::limits;
+use crate::observe::QueueItem;
+use crate::outage;
+use crate::spend;
+use crate::standing;
+use gt_model::queue::MrStatus;
+
+/// Something that only a person can end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// What it is.
+    #[serde(flatten)]
+    pub condition: Condition,
+    /// The command to type.
+    pub next: String,
+}
+
+/// The kind of need that a held merge request is. It is derived from the queue, and no condition of the ledger's.
+pub const HELD: &str = "held";
+
+/// All that needs a person now. `queue` is what is open in the merge queues.
+pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
+    let mut needs = Vec::new();
+    for condition in view.conditions()? {
+        if let Some(next) = next(view, &condition)? {
+            needs.push(Need { condition, next });
+        }
+    }
+    needs.extend(queue.iter().filter_map(held));
+    Ok(needs)
+}
+
+fn held(item: &QueueItem) -> Option<Need> {
+    let MrStatus::Held(why) = &item.status else { return None };
+    let id = &item.mr.id;
+    let condition = Condition {
+        key: format!("{HELD}:{id}"),
+        kind: HELD.to_owned(),
+        subject: id.to_string(),
+        text: format!("{id} is held: {why}"),
+        since: item.mr.submitted_at.clone(),
+        until: None,
+    };
+    Some(Need { condition, next: format!("gt mq show {id}, then gt mq retry {id}") })
+}
+
+/// What to type about a condition; `None` for one that ends without a person.
+fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
+    let (kind, subject) = (condition.kind.as_str(), condition.subject.as_str());
+    if kind == "quarantine" {
+        // It is slung where it was.
+        let rig = view.attempts_on(&subject.into())?.pop().map(|attempt| attempt.rig.to_string());
+        let rig = rig.unwrap_or_else(|| "<rig>".to_owned());
+        return Ok(Some(format!("gt show {subject}, then gt sling {subject} {rig}")));
+    }
+    Ok(command(kind, subject))
+}
+
+/// What to type about a condition of that kind and subject.
+fn command(kind: &str, subject: &str) -> Option<String> {
+    let rig = subject.split(':').next().unwrap_or_default();
+    Some(match kind {
+        "approval" => format!("gt mq diff {subject}, then gt mq approve {subject}"),
+        "rig-held" => format!("gt why {subject}, then gt rig release {subject}"),
+        "ungated" => format!("gt rig gates add {subject} <name> \"<command>\""),
+        "trunk-red" | "refinery" => format!("mend the cause, then gt refinery run {subject} --once"),
+        "foreign-ref" => format!("gt why {rig}"),
+        "effect" | "set-up" => "mend the cause, then gt doctor --retry".to_owned(),
+        "patrol" => "gt doctor".to_owned(),
+        "remote" => format!("gt rig fetch {subject}"),
+        "feed" => format!("gt agent check --rig {subject}"),
+        "paused" if subject.starts_with('<') => "gt resume".to_owned(),
+        "paused" => format!("gt resume {subject}"),
+        "deacon" => "gt doctor, then gt up".to_owned(),
+        "asks" | standing::UNHEARD => format!("gt session attach {subject}"),
+        "long-tool" => format!("gt peek {subject}"),
+        limits::LIMIT => format!("wait, or gt resume --agent {subject}"),
+        outage::OUTAGE => format!("wait, or gt resume --agent {subject}"),
+        spend::CAP => "gt cost, then gt resume --spend".to_owned(),
+        limits::LOGIN => format!("gt agent check {subject}, then gt resume --agent {subject}"),
+        readiness::WORKER_CONDITION => format!("gt peek {subject}, then gt doctor --retry"),
+        readiness::KIND_CONDITION => {
+            let kind = subject.split_once(':').map_or(subject, |(_, kind)| kind);
+            format!("gt agent check {kind} --rig {rig}, then gt doctor --retry")
+        }
+        standing::GAVE_UP => match subject.split('/').collect::<Vec<_>>().as_slice() {
+            [rig, "crew", name] => format!("gt peek {subject}, then gt crew start {rig} {name}"),
+            _ => format!("gt peek {subject}, then gt mayor start"),
+        },
+        "unlanded" => format!("gt why {subject}"),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    #[test]
+    fn each_need_has_its_command() {
+        let check = |kind, subject, expected: &str| assert_eq!(command(kind, subject).as_deref(), Some(expected));
+        check("approval", "mr-a-1", "gt mq diff mr-a-1, then gt mq approve mr-a-1");
+        check("paused", "<town>", "gt resume");
+        check("paused", "app", "gt resume app");
+        check("agent", "app:claude", "gt agent check claude --rig app, then gt doctor --retry");
+        check("foreign-ref", "app:refs/heads/x", "gt why app");
+        check("given-up", "app/crew/max", "gt peek app/crew/max, then gt crew start app max");
+        check("given-up", "mayor/", "gt peek mayor/, then gt mayor start");
+        assert_eq!(command("unknown", "app/polecats/amber"), None, "that ends by itself");
+    }
+}

@@ -1,0 +1,441 @@
+//! Merge requests under a person's eyes: what they would land, what the gates said, a checkout to try it in; and the
+//! person's word: hold, retry, reject, cancel. (`refinery::approve` has the other one.)
+
+use std::path::{Path, PathBuf};
+
+use gt_model::bead::{Bead, Status};
+use gt_model::id::{MrId, Sha, slug};
+use gt_model::queue::{MrEnd, MrStatus};
+use serde::Serialize;
+
+use crate::beads;
+use crate::convoy;
+use crate::error::{Error, Result};
+use crate::ledger::{MergeRequest, Tx, Verdict, View};
+use crate::observe::{self, QueueItem};
+use crate::refinery;
+use crate::setup;
+use crate::sling::Crew;
+use crate::town::{Caller, Rig, Town};
+use crate::world::{Candidate, WorktreePlan};
+
+/// Bytes of one gate's log that are shown: its end.
+const LOG_LIMIT_BYTES: usize = 64 * 1024;
+
+/// How often a person may send work back: as often as they like.
+const NO_BUDGET: u32 = u32::MAX;
+
+/// A merge request with what one wants to know before a word on it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown {
+    /// The request, and its status.
+    #[serde(flatten)]
+    pub item: QueueItem,
+    /// The bead's title.
+    pub title: String,
+    /// Whose work it is.
+    pub worker: String,
+    /// Which attempt on the bead.
+    pub attempt_number: u32,
+    /// Commits that it has beyond what it was based on.
+    pub commits: u64,
+    /// What the gates said last of what it would land.
+    pub verdict: Option<Verdict>,
+    /// What to type next.
+    pub next: Vec<String>,
+}
+
+/// What a merge request changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diff {
+    /// Which.
+    pub mr: MrId,
+    /// The branch that it lands on.
+    pub target: String,
+    /// The commit that it is compared with.
+    pub onto: Sha,
+    /// Whether this is exactly what would land; else it is what was submitted.
+    pub lands: bool,
+    /// Files in conflict with the trunk, as last fetched.
+    pub conflicts: Vec<String>,
+    /// Patches, or a line for each file.
+    pub text: String,
+}
+
+/// What the gates said, whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct Logs {
+    /// Of which merge request.
+    pub mr: MrId,
+    /// The verdict, if there is one.
+    pub verdict: Option<Verdict>,
+    /// Why it was sent back or taken out, if it was.
+    pub failure: Option<String>,
+    /// What each gate printed.
+    pub gates: Vec<GateLog>,
+}
+
+/// What one gate printed.
+#[derive(Clone, Debug, Serialize)]
+pub struct GateLog {
+    /// The gate's name, as in its file's.
+    pub gate: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its end, or all of it.
+    pub text: String,
+    /// Whether something is left out in front.
+    pub cut: bool,
+}
+
+/// A merge request's files, in a folder.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckedOut {
+    /// Which.
+    pub mr: MrId,
+    /// Where: a detached worktree.
+    pub folder: PathBuf,
+    /// At which commit.
+    pub head: Sha,
+    /// What is not as in a worker's worktree.
+    pub note: Option<String>,
+    /// The line that brings it into one's own clone, typed there.
+    pub fetch: String,
+}
+
+/// A merge request by its own id (or a unique part of it), or by its bead's: the newest of that bead.
+pub fn find(town: &Town, text: &str) -> Result<MergeRequest> {
+    town.ledger.read(|view| find_in(view, text))
+}
+
+/// The same, in an operation.
+pub fn find_in(view: &View<'_>, text: &str) -> Result<MergeRequest> {
+    let unknown = || Error::Unknown { what: "merge request", name: text.to_owned() };
+    let all = view.merge_requests()?;
+    if let Some(mr) = all.iter().find(|mr| mr.id.as_str() == text) {
+        return Ok(mr.clone());
+    }
+    if let Ok(bead) = beads::resolve(view, text) {
+        return all.into_iter().rfind(|mr| mr.bead == bead).ok_or_else(|| {
+            Error::refused(format!("{bead} has no merge request"), format!("gt why {bead} says where it is"))
+        });
+    }
+    let mut close = all.into_iter().filter(|mr| !text.is_empty() && mr.id.as_str().contains(text));
+    match (close.next(), close.next()) {
+        (Some(mr), None) => Ok(mr),
+        (Some(one), Some(other)) => Err(Error::Usage {
+            what: format!("`{text}` could be {}, {} or another", one.id, other.id),
+            hint: "gt mq list --all shows them all".to_owned(),
+        }),
+        _ => Err(unknown()),
+    }
+}
+
+/// Shows a merge request.
+pub fn show(town: &Town, text: &str) -> Result<Shown> {
+    let mr = find(town, text)?;
+    let rig = town.rig(mr.rig.as_str())?;
+    // What retention has let go of can't be counted any more.
+    let commits = town.world().repo().commits_between(&rig.layout.repo(), &mr.base, &mr.head).unwrap_or(0);
+    town.ledger.read(|view| shown(view, &rig, mr.clone(), commits))
+}
+
+fn shown(view: &View<'_>, rig: &Rig, mr: MergeRequest, commits: u64) -> Result<Shown> {
+    let attempt = view.attempt(mr.attempt)?;
+    let status = refinery::status(view, rig, &mr)?;
+    Ok(Shown {
+        title: view.bead(&mr.bead)?.map(|bead| bead.title).unwrap_or_default(),
+        worker: attempt.as_ref().map(|attempt| attempt.address().to_string()).unwrap_or_default(),
+        attempt_number: attempt.map_or(0, |attempt| attempt.number),
+        commits,
+        verdict: verdict(view, &mr)?,
+        next: next(&mr, &status),
+        item: QueueItem { mr, status },
+    })
+}
+
+fn verdict(view: &View<'_>, mr: &MergeRequest) -> Result<Option<Verdict>> {
+    let tree = mr.candidate_tree.as_ref();
+    Ok(tree.map(|tree| view.last_verdict(&mr.rig, tree)).transpose()?.flatten())
+}
+
+/// What a person can type about a merge request of that status.
+pub fn next(mr: &MergeRequest, status: &MrStatus) -> Vec<String> {
+    let id = &mr.id;
+    let words: &[&str] = match status {
+        MrStatus::NeedsApproval => &["diff", "checkout", "approve", "reject"],
+        MrStatus::Held(_) => &["log", "retry", "reject", "cancel"],
+        MrStatus::Waiting => &["diff", "hold"],
+        MrStatus::Landing => return Vec::new(),
+        MrStatus::Ended(MrEnd::Rejected) => return vec![format!("gt polecat recover {}", mr.bead)],
+        MrStatus::Ended(_) => return vec![format!("gt why {}", mr.bead)],
+    };
+    let line = |word: &&str| match *word {
+        "reject" => format!("gt mq reject {id} --note \"<what is to be done>\""),
+        word => format!("gt mq {word} {id}"),
+    };
+    words.iter().map(line).collect()
+}
+
+/// What a merge request would change on the trunk, as last fetched. One that conflicts, or is over, is shown as it was
+/// submitted.
+pub fn diff(town: &Town, text: &str, stat: bool) -> Result<Diff> {
+    let mr = find(town, text)?;
+    let rig = town.rig(mr.rig.as_str())?;
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let mut diff = Diff {
+        mr: mr.id.clone(),
+        target: mr.target.clone(),
+        onto: mr.base.clone(),
+        lands: false,
+        conflicts: Vec::new(),
+        text: String::new(),
+    };
+    match candidate(town, &rig, &mr)? {
+        Some((trunk, Candidate::Clean { commit, .. })) => {
+            diff.text = repo.diff_text(&path, &trunk, &commit, stat)?;
+            (diff.onto, diff.lands) = (trunk, true);
+        }
+        Some((trunk, Candidate::Empty)) => (diff.onto, diff.lands) = (trunk, true),
+        other => {
+            if let Some((_, Candidate::Conflict { files })) = other {
+                diff.conflicts = files;
+            }
+            diff.text = repo.diff_text(&path, &mr.base, &mr.head, stat)?;
+        }
+    }
+    Ok(diff)
+}
+
+/// The trunk, and what the merge request would be on it: the refinery's own candidate. `None` for one that is over.
+fn candidate(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<(Sha, Candidate)>> {
+    if mr.ended_at.is_some() {
+        return Ok(None);
+    }
+    let message = town.ledger.read(|view| refinery::landing_message(view, mr))?;
+    let path = rig.layout.repo();
+    let refs = town.world().repo().refs(&path)?;
+    let Some(trunk) = refs.get(&rig.trunk_ref()).cloned() else { return Ok(None) };
+    let held = town.lock(&rig.repo_lock())?;
+    let candidate = town.world().repo().squash(&held, &path, &trunk, &mr.head, &message)?;
+    Ok(Some((trunk, candidate)))
+}
+
+/// What the gates said of a merge request.
+pub fn logs(town: &Town, text: &str) -> Result<Logs> {
+    let mr = find(town, text)?;
+    let rig = town.rig(mr.rig.as_str())?;
+    let verdict = town.ledger.read(|view| verdict(view, &mr))?;
+    let gates = verdict.as_ref().map_or(Ok(Vec::new()), |verdict| gate_logs(town, &rig, verdict))?;
+    Ok(Logs { mr: mr.id, verdict, failure: mr.failure.or(mr.held), gates })
+}
+
+/// The logs of one run of the gates: files that are called alike, in the order of the gates.
+fn gate_logs(town: &Town, rig: &Rig, verdict: &Verdict) -> Result<Vec<GateLog>> {
+    let folder = rig.layout.gate_logs();
+    let last = Path::new(&verdict.log).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some((label, _)) = last.split_once('-') else { return Ok(Vec::new()) };
+    let of_run = |name: &String| {
+        let gate = name.strip_prefix(label)?.strip_prefix('-')?.strip_suffix(".log")?;
+        Some((gate.to_owned(), folder.join(name)))
+    };
+    let disk = town.world().disk();
+    let mut files: Vec<(String, PathBuf)> = disk.list(&folder)?.iter().filter_map(of_run).collect();
+    let place = |gate: &str| rig.settings.gate.iter().position(|known| slug(&known.name) == gate).unwrap_or(usize::MAX);
+    files.sort_by_key(|(gate, _)| (place(gate), gate.clone()));
+    let mut logs = Vec::new();
+    for (gate, path) in files {
+        if let Some(bytes) = disk.read(&path)? {
+            let from = bytes.len().saturating_sub(LOG_LIMIT_BYTES);
+            let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
+            logs.push(GateLog { gate, path, text, cut: from > 0 });
+        }
+    }
+    Ok(logs)
+}
+
+/// Puts what was submitted into a folder: a detached worktree, whose git pushes nowhere and moves no branch. Called
+/// again for the same folder, it is as it was left.
+pub fn checkout(town: &Town, text: &str, to: &Path) -> Result<CheckedOut> {
+    let mr = find(town, text)?;
+    let rig = town.rig(mr.rig.as_str())?;
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    if to.starts_with(&town.layout.root) {
+        return Err(Error::refused(format!("{} is inside of the town", to.display()), "choose a folder elsewhere"));
+    }
+    let fetch = fetch_line(town, &rig, &mr)?;
+    let held = town.lock(&rig.repo_lock())?;
+    let mut note = None;
+    let there = repo.worktree(&path, to)?;
+    if there.is_none() && town.world().disk().exists(to) {
+        let hint = format!("choose a folder that is not there yet: gt mq checkout {} <folder>", mr.id);
+        return Err(Error::refused(format!("{} is there already", to.display()), hint));
+    }
+    if there.is_none() {
+        repo.add_worktree(&held, &path, &plan(&rig, &mr, to))?;
+        note = setup::fetch_referred(town, &rig, &held, to)?;
+    }
+    Ok(CheckedOut { mr: mr.id, folder: to.to_owned(), head: mr.head, note, fetch })
+}
+
+fn plan(rig: &Rig, mr: &MergeRequest, to: &Path) -> WorktreePlan {
+    WorktreePlan {
+        path: to.to_owned(),
+        branch: None,
+        start: mr.head.clone(),
+        identity: ("overseer".to_owned(), format!("overseer@{}.gt.invalid", rig.name())),
+        remote: Some(rig.row.remote.clone()),
+    }
+}
+
+/// Takes such a folder away, unless something in it is not the merge request's.
+pub fn remove_checkout(town: &Town, text: &str, folder: &Path) -> Result<MrId> {
+    let mr = find(town, text)?;
+    let rig = town.rig(mr.rig.as_str())?;
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let inside = folder.starts_with(&town.layout.root);
+    let facts = repo.worktree(&path, folder)?.filter(|facts| facts.branch.is_none() && !inside);
+    let Some(facts) = facts else {
+        let what = format!("{} is no checkout of a merge request", folder.display());
+        return Err(Error::refused(what, format!("gt mq checkout {} <folder> makes one", mr.id)));
+    };
+    if facts.head != mr.head || !facts.dirty.is_empty() {
+        let what = format!("{} is not as {} was submitted: something of yours is in it", folder.display(), mr.id);
+        return Err(Error::refused(what, format!("keep what you want of it, then: rm -r {}", shell_word(folder))));
+    }
+    let held = town.lock(&rig.repo_lock())?;
+    repo.remove_gate_worktree(&held, &path, folder)?;
+    Ok(mr.id)
+}
+
+/// The command that brings what was submitted into a clone of one's own, as a branch called like the merge request.
+fn fetch_line(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<String> {
+    let path = rig.layout.repo();
+    let refs = town.world().repo().refs(&path)?;
+    // Until its head is pinned, the worker's branch has it.
+    let names = [mr.pin(), format!("refs/heads/{}", mr.branch)];
+    let name = names.into_iter().find(|name| refs.get(name) == Some(&mr.head));
+    let name = name.ok_or_else(|| {
+        Error::refused(format!("the head of {} is kept no longer", mr.id), format!("gt why {}", mr.bead))
+    })?;
+    Ok(format!("git fetch {} {name}:{}", shell_word(&path), mr.id))
+}
+
+/// A path as a shell takes it.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Keeps merge requests from landing until a person says `retry` or `approve`.
+pub fn hold(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<Vec<MergeRequest>> {
+    only_a_person(caller, "holds")?;
+    let why = if note.is_empty() { "a person wants to look".to_owned() } else { note.to_owned() };
+    town.ledger.write(&caller.name(), "mq hold", |tx| {
+        each_open(tx, ids, |mr| {
+            refinery::refuse_landing(mr)?;
+            tx.clear("approval", mr.id.as_str())?;
+            Ok(tx.hold(mr, &why)?)
+        })
+    })
+}
+
+/// Takes holds off: each has its turn in the next round. What waited for approval waits for it again.
+pub fn retry(town: &Town, caller: &Caller, ids: &[String]) -> Result<Vec<MergeRequest>> {
+    only_a_person(caller, "takes a hold off")?;
+    let retried = town.ledger.write(&caller.name(), "mq retry", |tx| {
+        each_open(tx, ids, |mr| match tx.unhold(mr)? {
+            true => Ok(()),
+            false => Err(Error::refused(format!("{} is not held", mr.id), format!("gt why {}", mr.id))),
+        })
+    })?;
+    town.wake();
+    Ok(retried)
+}
+
+/// Sends work back: the bead's next attempt goes on from its head, and its worker is told the note.
+pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<MergeRequest> {
+    only_a_person(caller, "rejects")?;
+    let mr = find(town, text)?;
+    let rig = town.rig(mr.rig.as_str())?;
+    let attempt = town.ledger.read(|view| view.attempt(mr.attempt).map_err(Error::from))?;
+    let (kind, runtime) = attempt.map_or((None, None), |attempt| (Some(attempt.agent), attempt.runtime));
+    let crew = Crew::of(town, &rig, kind.as_deref())?.in_runtime(runtime);
+    let why = format!("a person looked at it and sent it back: {note}");
+    town.ledger.write(&caller.name(), "mq reject", |tx| {
+        let mr = require_open(tx, &mr)?;
+        refinery::refuse_landing(&mr)?;
+        refinery::send_back(tx, &crew, &mr, &why, NO_BUDGET)
+    })?;
+    town.wake();
+    Ok(mr)
+}
+
+/// Takes merge requests out of the queue for good: their beads are open again, on nobody's hook; their heads stay
+/// pinned.
+pub fn cancel(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<Vec<MergeRequest>> {
+    only_a_person(caller, "cancels")?;
+    let why = if note.is_empty() { "a person took it out of the queue".to_owned() } else { note.to_owned() };
+    let cancelled = town.ledger.write(&caller.name(), "mq cancel", |tx| {
+        each_open(tx, ids, |mr| {
+            refinery::take_out(tx, mr, &why)?;
+            if let Some(bead) = tx.bead(&mr.bead)?.filter(|bead| bead.status != Status::Closed) {
+                let freed = Bead { status: Status::Open, assignee: None, ..bead.clone() };
+                tx.change_bead("bead-released", &bead, &freed)?;
+            }
+            convoy::bead_finished(tx, &mr.bead, "failed")
+        })
+    })?;
+    town.wake();
+    Ok(cancelled)
+}
+
+/// Does something to open merge requests: to all that are named, or to none.
+fn each_open(
+    tx: &Tx<'_>,
+    ids: &[String],
+    mut act: impl FnMut(&MergeRequest) -> Result<()>,
+) -> Result<Vec<MergeRequest>> {
+    let mut done = Vec::new();
+    for text in ids {
+        let mr = require_open(tx, &find_in(tx, text)?)?;
+        act(&mr)?;
+        done.push(mr);
+    }
+    Ok(done)
+}
+
+/// The merge request as it is now, which must not be over.
+fn require_open(view: &View<'_>, mr: &MergeRequest) -> Result<MergeRequest> {
+    refinery::still_open(view, &mr.id)?.ok_or_else(|| {
+        let end = mr.outcome.map_or("over", MrEnd::as_str);
+        Error::refused(format!("{} is over: {end}", mr.id), "gt mq list shows what waits")
+    })
+}
+
+fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
+    if caller.is_overseer() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("only a person {what} merge requests"), "ask the overseer by mail"))
+}
+
+/// All merge requests of a bead, oldest first, as [`show`] has them.
+pub fn all_of(town: &Town, bead: &gt_model::id::BeadId) -> Result<Vec<Shown>> {
+    let rigs = town.rigs()?;
+    let items = town.ledger.read(|view| observe::queue(view, &rigs, None, true))?;
+    items.into_iter().filter(|item| &item.mr.bead == bead).map(|item| show(town, item.mr.id.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_for_a_shell() {
+        for (path, word) in [("/a/b-1.git", "/a/b-1.git"), ("/a b", "'/a b'"), ("/it's", r"'/it'\''s'")] {
+            assert_eq!(shell_word(Path::new(path)), word);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A ledger that belongs to no town: the folder `.beads` of some project, with the same engine. Nothing in it is ever
+//! slung; what needs a town's settings finds the built-in ones.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::beads::PREFIX_KEY;
+use crate::error::{Error, Result};
+use crate::ledger::{Ledger, LedgerError, View, WRITE_DEADLINE};
+use crate::settings::TownSettings;
+use crate::town::{Caller, Outside, Town};
+
+/// The name of the ledger's file in a folder `.beads`: another one than that of other programs, which is left alone.
+pub const FILE: &str = "gt.db";
+
+/// The prefix where a folder's name yields none.
+const FALLBACK_PREFIX: &str = "bd";
+
+const PREFIX_HINT: &str =
+    "a prefix is letters, digits, `-` and `_`, and begins with a letter: for example --prefix app";
+
+/// Longest prefix, in bytes.
+const PREFIX_LIMIT: usize = 40;
+
+/// Opens the ledger in the file `path`.
+pub fn open(path: &Path, outside: Outside) -> Result<Town> {
+    let ledger = Ledger::open_within(path, outside.world.clone(), outside.faults.clone(), WRITE_DEADLINE)?;
+    Ok(around(path, outside, ledger))
+}
+
+/// Makes a ledger in the folder `beads`, whose new beads have that prefix.
+pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
+    let path = beads.join(FILE);
+    let disk = outside.world.disk();
+    if disk.exists(&path) {
+        return Err(LedgerError::Exists(path).into());
+    }
+    if !is_prefix(prefix) {
+        return Err(Error::Usage { what: format!("`{prefix}` can't be a prefix"), hint: PREFIX_HINT.to_owned() });
+    }
+    disk.create_dir(beads)?;
+    // Made beside its place: a ledger without its prefix is none.
+    let half = beads.join(HALF_MADE);
+    for suffix in ["", "-wal", "-shm"] {
+        disk.remove(&beads.join(format!("{HALF_MADE}{suffix}")))?;
+    }
+    let ledger = Ledger::create(&half, outside.world.clone())?;
+    ledger.write("gt", "init", |tx| tx.set_meta(PREFIX_KEY, prefix).map_err(Error::from))?;
+    drop(ledger);
+    disk.rename(&half, &path)?;
+    if !disk.exists(&beads.join(".gitignore")) {
+        disk.write(&beads.join(".gitignore"), IGNORED.as_bytes())?;
+    }
+    open(&path, outside)
+}
+
+/// What of the folder is no business of git's.
+const IGNORED: &str = "gt.db\ngt.db-*\nbeads.lock\nbackups/\n.gt.db.making*\n";
+
+/// What a ledger is called while it is being made.
+const HALF_MADE: &str = ".gt.db.making";
+
+fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
+    let beads = path.parent().unwrap_or(path);
+    let layout = crate::layout::Layout::new(beads.parent().unwrap_or(beads));
+    Town { layout, ledger, settings: TownSettings::default(), outside }
+}
+
+/// What the keys of settings begin with that people and tools keep in the ledger. Only [`PREFIX_KEY`] means something
+/// here.
+const SETTING: &str = "config.";
+
+/// Longest key of a setting, in bytes.
+const KEY_LIMIT: usize = 100;
+
+/// The ledger's own settings.
+pub fn settings(view: &View<'_>) -> Result<BTreeMap<String, String>> {
+    let all = view.metas(SETTING)?;
+    Ok(all.into_iter().map(|(key, value)| (key.trim_start_matches(SETTING).to_owned(), value)).collect())
+}
+
+/// Sets one of them, or takes it away.
+pub fn set(town: &Town, caller: &Caller, key: &str, value: Option<&str>) -> Result<()> {
+    let usage = |what: String, hint: &str| Error::Usage { what, hint: hint.to_owned() };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if key.is_empty() || key.len() > KEY_LIMIT || !key.chars().all(fits) {
+        return Err(usage("that is no key of a setting".to_owned(), "a key is letters, digits, `.`, `_` and `-`"));
+    }
+    let key = format!("{SETTING}{key}");
+    if let Some(value) = value.filter(|value| key == PREFIX_KEY && !is_prefix(value)) {
+        return Err(usage(format!("`{value}` can't be a prefix"), PREFIX_HINT));
+    }
+    town.ledger.write(&caller.name(), "config", |tx| match value {
+        Some(value) => Ok(tx.set_meta(&key, value)?),
+        None => Ok(tx.drop_meta(&key).map(drop)?),
+    })
+}
+
+/// Whether new ids can begin with it.
+pub fn is_prefix(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    text.len() <= PREFIX_LIMIT
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(fits)
+        && !text.ends_with('-')
+}
+
+/// A prefix from a folder's name: what can be in one, without what surrounds it.
+pub fn prefix_of(folder: &Path) -> String {
+    let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let kept: String = name.chars().map(|c| if fits(c) { c } else { '-' }).take(PREFIX_LIMIT).collect();
+    let kept = kept.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).trim_matches('-');
+    if is_prefix(kept) { kept.to_owned() } else { FALLBACK_PREFIX.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_comes_from_the_folders_name() {
+        for (folder, prefix) in [
+            ("/src/My App", "my-app"),
+            ("/src/.dotfiles", "dotfiles"),
+            ("/src/2048", "bd"),
+            ("/", "bd"),
+            ("/src/vtüber-", "vt-ber"),
+            ("/src/--x--", "x"),
+        ] {
+            assert_eq!(prefix_of(Path::new(folder)), prefix, "{folder}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_or_a_path_would_take_apart_is_no_prefix() {
+        for text in ["", "-rf", "../x", "a b", "a/", "9a", "a-", "a\n"] {
+            assert!(!is_prefix(text), "{text:?}");
+        }
+    }
+}

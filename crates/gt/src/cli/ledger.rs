@@ -1,0 +1,67 @@
+//! The grammar of the ledger as a file, and of what is taken into it from elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::BeadFlags;
+
+/// `gt ledger`.
+#[derive(Debug, Args)]
+pub struct LedgerArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub flags: BeadFlags,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: LedgerVerb,
+}
+
+/// Verbs of the ledger as a file.
+#[derive(Debug, Subcommand)]
+pub enum LedgerVerb {
+    /// Check the file, and what is in it
+    Check,
+    /// Copy it while others go on writing, and check the copy
+    Backup {
+        /// The new file [default: backups/ beside the ledger, with the time in its name]
+        to: Option<PathBuf>,
+    },
+    /// Put a backup in its place; what was there is kept in backups/
+    Restore {
+        /// The backup
+        from: PathBuf,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give back the room that is free in it
+    Vacuum,
+}
+
+/// `gt import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Into which ledger.
+    #[command(flatten)]
+    pub flags: BeadFlags,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: ImportVerb,
+}
+
+/// What can be taken in.
+#[derive(Debug, Subcommand)]
+pub enum ImportVerb {
+    /// Beads of a project's .beads folder, or of a town of the Go Gas Town with its rigs
+    Beads {
+        /// The project, its .beads, or the town
+        folder: PathBuf,
+        /// Only say what would be imported
+        #[arg(long)]
+        dry_run: bool,
+        /// Take every good line though others can't be read
+        #[arg(long)]
+        salvage: bool,
+    },
+}

@@ -1,0 +1,627 @@
+//! Verbs that change beads.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+
+use gt_model::bead::{Bead, BeadType, DepType, Status};
+use gt_model::id::BeadId;
+use gt_town::beads::{self, NewBead};
+use gt_town::ledger::BeadChange;
+use gt_town::{Error, Kind};
+use serde_json::{Value, json};
+
+use super::super::{Context, text_or_stdin};
+use super::{filter, look, markdown, shapes};
+use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
+use crate::console::{Console, Table, printable, printable_lines};
+use crate::error::{CliError, CliResult};
+
+/// Longest text that is read from a file or from standard input, in bytes.
+const TEXT_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Reads a text from a file; `-` is standard input.
+fn text_of(file: &Path, context: &Context<'_>) -> Result<String, CliError> {
+    if file.as_os_str() == "-" {
+        return text_or_stdin("-".to_owned());
+    }
+    let path = context.process.cwd.join(file);
+    let disk = context.town.world().disk();
+    if disk.exists(&path) && disk.size(&path).map_err(Error::from)? > TEXT_LIMIT {
+        return Err(usage(&format!("{} is larger than {TEXT_LIMIT} bytes", path.display()), "give a smaller text"));
+    }
+    let bytes = disk.read(&path).map_err(Error::from)?.ok_or(Error::MissingFile(path))?;
+    String::from_utf8(bytes).map_err(|_| usage("that file is no UTF-8", "save it as UTF-8"))
+}
+
+fn usage(what: &str, hint: &str) -> CliError {
+    CliError::Usage { what: what.to_owned(), hint: hint.to_owned() }
+}
+
+/// Says one line for each changed bead, or prints them as an array.
+fn changed(beads: &[Bead], word: &str, console: &mut Console<'_>) -> CliResult {
+    if console.is_json() {
+        return shapes::print_array(&shapes::all(beads), console);
+    }
+    for bead in beads {
+        console.say(&format!("{} {word}: {}", printable(bead.id.as_str()), printable(&bead.title)))?;
+    }
+    Ok(0)
+}
+
+/// Carries out a change of each bead, in order. What was done before one that is refused stays, and is told.
+fn each(
+    ids: &[String],
+    word: &str,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+    mut change: impl FnMut(&BeadId) -> Result<Bead, CliError>,
+) -> CliResult {
+    let ids = beads::resolve_all(&context.town, ids)?;
+    let mut done = Vec::new();
+    for id in &ids {
+        match change(id) {
+            Ok(bead) => done.push(bead),
+            Err(error) if done.is_empty() => return Err(error),
+            Err(error) => {
+                changed(&done, word, console)?;
+                console.set_json(false);
+                return Err(error);
+            }
+        }
+    }
+    changed(&done, word, console)
+}
+
+/// `create`, and `q`, which prints nothing but ids.
+pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let only_ids = only_ids || args.silent;
+    let title = args.title.clone().or_else(|| args.title_flag.clone());
+    if let Some(file) = &args.file {
+        let text = text_of(file, context)?;
+        let new = markdown::beads(&text).into_iter().map(|item| from_item(args, item, context));
+        let new = new.collect::<Result<Vec<_>, CliError>>()?;
+        if new.is_empty() {
+            return Err(usage("no bead in that file", "each begins with a line `## Title`"));
+        }
+        return make_all(&new, args, only_ids, context, console);
+    }
+    match title {
+        Some(title) => {
+            let new = new_bead(args, &title, context)?;
+            if args.dry_run {
+                return say_dry(std::slice::from_ref(&new), console);
+            }
+            let bead = beads::create(&context.town, &context.caller, &new)?;
+            if only_ids {
+                return shapes::print(bead.id.as_str(), console);
+            }
+            if console.is_json() {
+                return shapes::print(&shapes::whole(&bead), console);
+            }
+            changed(&[bead], "made", console)
+        }
+        None if args.stdin => create_lines(args, only_ids, context, console),
+        None => Err(usage("what is it?", "bd create \"Title\", or --file, or --stdin with a title a line")),
+    }
+}
+
+/// A bead of each line of standard input, each kept before the next is read.
+fn create_lines(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let mut args = args.clone();
+    args.stdin = false;
+    let mut made = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let bead = beads::create(&context.town, &context.caller, &new_bead(&args, line.trim(), context)?)?;
+        if only_ids {
+            shapes::print(bead.id.as_str(), console)?;
+        } else if console.is_json() {
+            made.push(shapes::whole(&bead));
+        } else {
+            changed(&[bead], "made", console)?;
+        }
+    }
+    if console.is_json() && !only_ids { shapes::print_array(&made, console) } else { Ok(0) }
+}
+
+fn make_all(
+    new: &[NewBead],
+    args: &CreateArgs,
+    only_ids: bool,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    if args.dry_run {
+        return say_dry(new, console);
+    }
+    let made = beads::create_all(&context.town, &context.caller, new)?;
+    if only_ids {
+        for bead in &made {
+            shapes::print(bead.id.as_str(), console)?;
+        }
+        return Ok(0);
+    }
+    changed(&made, "made", console)
+}
+
+fn say_dry(new: &[NewBead], console: &mut Console<'_>) -> CliResult {
+    if console.is_json() {
+        let list: Vec<Value> = new
+            .iter()
+            .map(|new| {
+                let kind = new.issue_type.clone().unwrap_or(BeadType::Task);
+                json!({
+                    "title": new.title, "description": new.description, "priority": new.priority.unwrap_or(2),
+                    "issue_type": kind.as_str(), "labels": new.labels, "dry_run": true,
+                })
+            })
+            .collect();
+        return console.document(&Value::from(list));
+    }
+    for new in new {
+        console.line(&format!("would make: {}", printable(&new.title)))?;
+    }
+    Ok(0)
+}
+
+fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<NewBead, CliError> {
+    let rig = args.rig.clone().or_else(|| context.rig_here());
+    let now = context.town.world().clock().now();
+    let description = match (&args.body_file, &args.description) {
+        (Some(file), _) => text_of(file, context)?,
+        (None, Some(text)) => text_or_stdin(text.clone())?,
+        (None, None) if args.stdin => text_or_stdin("-".to_owned())?,
+        (None, None) => String::new(),
+    };
+    let parent = args.parent.as_ref();
+    let parent = parent.map(|text| context.town.ledger.read(|view| beads::resolve(view, text))).transpose()?;
+    let more = BeadChange {
+        design: args.design.clone(),
+        notes: args.notes.clone(),
+        assignee: args.assignee.clone().map(Some),
+        defer_until: args.defer.as_deref().map(|text| filter::future(text, now)).transpose()?.map(|at| Some(at.into())),
+        rest: rest(args.external_ref.as_deref(), args.estimate, args.metadata.as_deref())?,
+        ..BeadChange::default()
+    };
+    Ok(NewBead {
+        prefix: context.town.ledger.read(|view| beads::prefix_for(view, rig.as_deref(), &context.caller))?,
+        title: title.to_owned(),
+        description,
+        acceptance_criteria: args.acceptance.clone().unwrap_or_default(),
+        priority: args.priority,
+        issue_type: args.issue_type.as_ref().map(|word| BeadType::from(word.as_str())),
+        labels: labels(&args.labels),
+        dependencies: dependencies(context, &args.deps)?,
+        parent,
+        id: args.id.as_ref().map(|id| BeadId::from(id.as_str())),
+        ephemeral: args.ephemeral,
+        more,
+    })
+}
+
+/// Labels as they are kept: trimmed, each once, none empty.
+fn labels(words: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
+        if !kept.iter().any(|label| label == word) {
+            kept.push(word.to_owned());
+        }
+    }
+    kept
+}
+
+/// Keys without a field of their own.
+fn rest(
+    external_ref: Option<&str>,
+    estimate: Option<u32>,
+    metadata: Option<&str>,
+) -> Result<Vec<(String, Option<String>)>, CliError> {
+    let mut rest = Vec::new();
+    if let Some(minutes) = estimate {
+        rest.push(("estimated_minutes".to_owned(), Some(minutes.to_string())));
+    }
+    if let Some(name) = external_ref {
+        let value = Some(Value::from(name).to_string()).filter(|_| !name.is_empty());
+        rest.push(("external_ref".to_owned(), value));
+    }
+    if let Some(text) = metadata {
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| usage(&format!("--metadata: {error}"), "give JSON"))?;
+        rest.push(("metadata".to_owned(), Some(value.to_string())));
+    }
+    Ok(rest)
+}
+
+/// A bead of a Markdown file; flags say what its section does not.
+fn from_item(args: &CreateArgs, item: markdown::Item, context: &Context<'_>) -> Result<NewBead, CliError> {
+    let mut new = new_bead(args, &item.title, context)?;
+    let or = |text: String, other: String| if text.is_empty() { other } else { text };
+    new.description = or(item.description, new.description);
+    new.acceptance_criteria = or(item.acceptance, new.acceptance_criteria);
+    new.priority = item.priority.or(new.priority);
+    new.issue_type = item.issue_type.map(|word| BeadType::from(word.as_str())).or(new.issue_type);
+    new.labels.extend(labels(&item.labels));
+    new.dependencies.extend(dependencies(context, &item.dependencies)?);
+    if !item.design.is_empty() {
+        new.more.design = Some(item.design);
+    }
+    if !item.assignee.is_empty() {
+        new.more.assignee = Some(Some(item.assignee));
+    }
+    Ok(new)
+}
+
+/// Reads `id` or `type:id`.
+fn dependencies(context: &Context<'_>, texts: &[String]) -> Result<Vec<(DepType, BeadId)>, CliError> {
+    let one = |text: &String| {
+        let (kind, id) = text.split_once(':').unwrap_or(("blocks", text));
+        let id = context.town.ledger.read(|view| beads::resolve(view, id.trim()))?;
+        Ok((DepType::from(kind.trim()), id))
+    };
+    texts.iter().filter(|text| !text.trim().is_empty()).map(one).collect()
+}
+
+/// `update`.
+pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let now = context.town.world().clock().now();
+    let description = match (&args.body_file, &args.description) {
+        (Some(file), _) => Some(text_of(file, context)?),
+        (None, Some(text)) => Some(text_or_stdin(text.clone())?),
+        (None, None) if args.stdin => Some(text_or_stdin("-".to_owned())?),
+        (None, None) => None,
+    };
+    let defer = match args.defer.as_deref() {
+        Some("") => Some(None),
+        Some(text) => Some(Some(filter::future(text, now)?.into())),
+        None => None,
+    };
+    // As `bd` has it; `gt bead` sends people to the verb that asks for a reason.
+    let closes = as_bd && args.status.as_deref() == Some("closed");
+    let base = BeadChange {
+        title: args.title.clone(),
+        description,
+        design: args.design.clone(),
+        acceptance_criteria: args.acceptance.clone(),
+        notes: args.notes.clone().map(text_or_stdin).transpose()?,
+        status: args.status.as_ref().filter(|_| !closes).map(|word| Status::from(word.as_str())),
+        priority: args.priority,
+        issue_type: args.issue_type.as_ref().map(|word| BeadType::from(word.as_str())),
+        assignee: args.assignee.clone().map(|name| if name.is_empty() { None } else { Some(name) }),
+        defer_until: defer,
+        rest: rest(args.external_ref.as_deref(), args.estimate, args.metadata.as_deref())?,
+        add_labels: labels(&args.add_label),
+        remove_labels: args.remove_label.clone(),
+        ..BeadChange::default()
+    };
+    let parent = match args.parent.as_deref() {
+        Some("") => Some(None),
+        Some(text) => Some(Some(context.town.ledger.read(|view| beads::resolve(view, text))?)),
+        None => None,
+    };
+    each(&args.ids, "changed", context, console, |id| {
+        if args.claim {
+            beads::claim(&context.town, &context.caller, id)?;
+        }
+        let mut bead = beads::update(&context.town, &context.caller, id, &own_change(&base, args, id, context)?)?;
+        if let Some(parent) = &parent {
+            bead = beads::set_parent(&context.town, &context.caller, id, parent.as_ref())?;
+        }
+        if closes {
+            bead = close_one(id, None, false, true, context)?;
+        }
+        Ok(bead)
+    })
+}
+
+/// The change of one bead: what depends on what it was.
+fn own_change(
+    base: &BeadChange,
+    args: &UpdateArgs,
+    id: &BeadId,
+    context: &Context<'_>,
+) -> Result<BeadChange, CliError> {
+    let mut change = base.clone();
+    if args.append_notes.is_none() && args.set_labels.is_none() {
+        return Ok(change);
+    }
+    let bead = context.town.ledger.read(|view| beads::require(view, id))?;
+    if let Some(line) = &args.append_notes {
+        let between = if bead.notes.is_empty() { "" } else { "\n" };
+        change.notes = Some(format!("{}{between}{line}", bead.notes));
+    }
+    if let Some(words) = &args.set_labels {
+        change.add_labels.extend(labels(words));
+        change.remove_labels.extend(bead.labels.into_iter().filter(|label| !change.add_labels.contains(label)));
+    }
+    Ok(change)
+}
+
+/// `close`.
+pub fn close(
+    ids: &[String],
+    reason: Option<&str>,
+    force: bool,
+    suggest_next: bool,
+    as_bd: bool,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    if !suggest_next {
+        return each(ids, "closed", context, console, |id| close_one(id, reason, force, as_bd, context));
+    }
+    let now = context.town.world().clock().now();
+    let mut closed = Vec::new();
+    let mut freed: Vec<Bead> = Vec::new();
+    for id in beads::resolve_all(&context.town, ids)? {
+        closed.push(close_one(&id, reason, force, as_bd, context)?);
+        freed.extend(context.town.ledger.read(|view| beads::freed_by(view, now, &id))?);
+    }
+    if console.is_json() {
+        if freed.is_empty() {
+            return shapes::print_array(&shapes::all(&closed), console);
+        }
+        let (closed, freed) = (shapes::all(&closed).join(","), shapes::all(&freed).join(","));
+        return shapes::print(&format!("{{\"closed\":[{closed}],\"unblocked\":[{freed}]}}"), console);
+    }
+    changed(&closed, "closed", console)?;
+    for bead in &freed {
+        console.say(&format!("{} is ready now: {}", bead.id, printable(&bead.title)))?;
+    }
+    Ok(0)
+}
+
+/// Closes a bead. To close a closed one is nothing to `bd`, so that its callers can try again.
+fn close_one(
+    id: &BeadId,
+    reason: Option<&str>,
+    force: bool,
+    as_bd: bool,
+    context: &Context<'_>,
+) -> Result<Bead, CliError> {
+    let before = context.town.ledger.read(|view| beads::require(view, id))?;
+    if as_bd && before.status == Status::Closed {
+        return Ok(before);
+    }
+    Ok(beads::close(&context.town, &context.caller, id, reason, force)?)
+}
+
+/// `reopen`.
+pub fn reopen(ids: &[String], reason: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    each(ids, "open again", context, console, |id| Ok(beads::reopen(&context.town, &context.caller, id, reason)?))
+}
+
+/// `defer`.
+pub fn defer(ids: &[String], until: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let now = context.town.world().clock().now();
+    let until = until.map(|text| filter::future(text, now)).transpose()?;
+    each(ids, "put off", context, console, |id| Ok(beads::defer(&context.town, &context.caller, id, until)?))
+}
+
+/// `undefer`.
+pub fn undefer(ids: &[String], context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    each(ids, "no longer put off", context, console, |id| Ok(beads::undefer(&context.town, &context.caller, id)?))
+}
+
+/// `delete`.
+pub fn delete(
+    ids: &[String],
+    force: bool,
+    dry_run: bool,
+    reason: Option<&str>,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let ids = beads::resolve_all(&context.town, ids)?;
+    let found = context
+        .town
+        .ledger
+        .read(|view| ids.iter().map(|id| beads::require(view, id)).collect::<Result<Vec<_>, Error>>())?;
+    if dry_run {
+        if console.is_json() {
+            return console.document(&json!({ "would_delete": ids, "count": ids.len() }));
+        }
+        for bead in &found {
+            console.line(&format!("would delete {}: {}", bead.id, printable(&bead.title)))?;
+        }
+        return Ok(0);
+    }
+    if !force && !is_wanted(&found, console)? {
+        let what = format!("{} not deleted", if ids.len() == 1 { ids[0].0.clone() } else { "nothing was".to_owned() });
+        return Err(Error::refused(what, "say --force to delete without being asked").into());
+    }
+    for id in &ids {
+        beads::delete(&context.town, &context.caller, id, reason)?;
+    }
+    if console.is_json() {
+        return console.document(&match ids.as_slice() {
+            [one] => json!({ "deleted": one, "deleted_count": 1 }),
+            all => json!({ "deleted": all, "deleted_count": all.len() }),
+        });
+    }
+    for bead in &found {
+        console.say(&format!("{} deleted: {} (bd reopen {0} brings it back)", bead.id, printable(&bead.title)))?;
+    }
+    Ok(0)
+}
+
+/// Asks a person. Where nobody can be asked, the answer is no.
+fn is_wanted(found: &[Bead], console: &mut Console<'_>) -> Result<bool, CliError> {
+    if console.is_json() || !console.is_terminal() || !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    for bead in found {
+        console.line(&format!("{}  {}", bead.id, printable(&bead.title)))?;
+    }
+    console.line("delete? [y/N]")?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// `ready --claim`: the first that nobody else is quicker to take.
+pub fn claim_first(found: &[Bead], context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    for bead in found {
+        match beads::claim(&context.town, &context.caller, &bead.id) {
+            Ok(claimed) if console.is_json() => return look::print_beads(vec![claimed], context, console),
+            Ok(claimed) => return changed(&[claimed], "claimed", console),
+            Err(error) if error.kind() == Kind::Refused => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if console.is_json() {
+        return shapes::print_array(&[], console);
+    }
+    console.say("there is no ready bead to claim")?;
+    Ok(0)
+}
+
+/// `label`.
+pub fn label(verb: LabelVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    match verb {
+        LabelVerb::Add { words } => set_label(&words, true, context, console),
+        LabelVerb::Remove { words } => set_label(&words, false, context, console),
+        LabelVerb::List { bead } => {
+            let bead = context.town.ledger.read(|view| beads::require(view, &beads::resolve(view, &bead)?))?;
+            if console.is_json() {
+                return console.document(&json!(bead.labels));
+            }
+            for label in &bead.labels {
+                console.line(&printable(label))?;
+            }
+            Ok(0)
+        }
+        LabelVerb::ListAll => {
+            let all = context.town.ledger.read(|view| view.labels().map_err(Error::from))?;
+            if console.is_json() {
+                let list: Vec<Value> =
+                    all.iter().map(|(label, count)| json!({ "label": label, "count": count })).collect();
+                return console.document(&Value::from(list));
+            }
+            let mut table = Table::new(&["LABEL", "BEADS"]);
+            for (label, count) in &all {
+                table.row([label.clone(), count.to_string()]);
+            }
+            console.table(&table)?;
+            Ok(0)
+        }
+    }
+}
+
+fn set_label(words: &[String], add: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let Some((label, ids)) = words.split_last() else { return Ok(2) };
+    let label = label.trim();
+    if label.is_empty() {
+        return Err(usage("the label is empty", "bd label add <bead> <label>"));
+    }
+    let one = vec![label.to_owned()];
+    let change = if add {
+        BeadChange { add_labels: one, ..BeadChange::default() }
+    } else {
+        BeadChange { remove_labels: one, ..BeadChange::default() }
+    };
+    let word = if add { "added" } else { "removed" };
+    let ids = beads::resolve_all(&context.town, ids)?;
+    for id in &ids {
+        beads::update(&context.town, &context.caller, id, &change)?;
+    }
+    if console.is_json() {
+        let list: Vec<Value> = ids.iter().map(|id| json!({ "status": word, "issue_id": id, "label": label })).collect();
+        return console.document(&Value::from(list));
+    }
+    for id in &ids {
+        console.say(&format!("{id}: label {} {word}", printable(label)))?;
+    }
+    Ok(0)
+}
+
+/// `comment`, and `comments add`.
+pub fn comment(
+    id: &str,
+    words: &[String],
+    stdin: bool,
+    file: Option<&Path>,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let text = match file {
+        Some(file) => text_of(file, context)?,
+        None if stdin => text_or_stdin("-".to_owned())?,
+        None => text_or_stdin(words.join(" "))?,
+    };
+    let id = context.town.ledger.read(|view| beads::resolve(view, id))?;
+    let bead = beads::comment(&context.town, &context.caller, &id, &text)?;
+    if console.is_json() {
+        return console.document(&shapes::comments(&bead).pop().unwrap_or_default());
+    }
+    console.say(&format!("remarked on {id}"))?;
+    Ok(0)
+}
+
+/// `comments`.
+pub fn comments(
+    words: &[String],
+    stdin: bool,
+    file: Option<&Path>,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let id = match words {
+        [add, id, text @ ..] if add == "add" => return comment(id, text, stdin, file, context, console),
+        [id] => id,
+        _ => return Err(usage("one bead, please", "bd comments <id>, or bd comments add <id> <text>")),
+    };
+    let bead = context.town.ledger.read(|view| beads::require(view, &beads::resolve(view, id)?))?;
+    if console.is_json() {
+        return console.document(&Value::from(shapes::comments(&bead)));
+    }
+    for comment in &bead.comments {
+        let (author, at) = (printable(&comment.author), printable(&comment.created_at));
+        console.line(&format!("{author} ({at}): {}", printable_lines(&comment.text)))?;
+    }
+    Ok(0)
+}
+
+/// `epic`.
+pub fn epic(verb: &EpicVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let only_done = match verb {
+        EpicVerb::Status { eligible_only } => *eligible_only,
+        EpicVerb::CloseEligible { dry_run: true } => true,
+        EpicVerb::CloseEligible { dry_run: false } => return close_epics(context, console),
+    };
+    let mut epics = context.town.ledger.read(|view| view.epics().map_err(Error::from))?;
+    epics.retain(|epic| !only_done || epic.is_done());
+    if console.is_json() {
+        let one = |epic: &gt_town::ledger::EpicStatus| {
+            format!(
+                "{{\"epic\":{},\"total_children\":{},\"closed_children\":{},\"eligible_for_close\":{}}}",
+                shapes::whole(&epic.epic),
+                epic.children,
+                epic.closed,
+                epic.is_done()
+            )
+        };
+        return shapes::print_array(&epics.iter().map(one).collect::<Vec<_>>(), console);
+    }
+    let mut table = Table::new(&["EPIC", "CLOSED", "OF", "TITLE"]);
+    for epic in &epics {
+        let id = epic.epic.id.0.clone();
+        table.row([id, epic.closed.to_string(), epic.children.to_string(), epic.epic.title.clone()]);
+    }
+    console.table(&table)?;
+    Ok(0)
+}
+
+fn close_epics(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let closed = beads::close_done_epics(&context.town, &context.caller)?;
+    if console.is_json() {
+        let ids: Vec<&BeadId> = closed.iter().map(|bead| &bead.id).collect();
+        return console.document(&json!({ "closed": ids, "count": ids.len() }));
+    }
+    if closed.is_empty() {
+        console.say("no epic is to be closed")?;
+    }
+    changed(&closed, "closed", console)
+}

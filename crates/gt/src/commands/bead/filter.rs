@@ -1,0 +1,180 @@
+//! Flags that say which beads are meant, as a query.
+
+use gt_model::query::{Expr, Field, Op, Query, Test, Value, moment};
+use gt_town::ledger::BeadFilter;
+use gt_town::{Error, beads};
+use jiff::Timestamp;
+
+use super::super::Context;
+use super::prefix_of;
+use crate::cli::OnlyArgs;
+use crate::error::CliError;
+
+/// Types of beads that are records of the machinery, not work.
+const INFRA: [&str; 5] = ["message", "gate", "agent", "role", "rig"];
+
+/// Conditions, all of which must hold.
+#[derive(Default)]
+pub struct Conditions(Vec<Expr>);
+
+impl Conditions {
+    fn test(&mut self, field: Field, op: Op, value: Value) {
+        self.0.push(Expr::Test(Test { field, op, value }));
+    }
+
+    fn among(&mut self, field: Field, texts: &[String]) {
+        if !texts.is_empty() {
+            self.test(field, Op::Is, Value::Texts(texts.to_vec()));
+        }
+    }
+
+    fn not_among(&mut self, field: Field, texts: &[String]) {
+        if !texts.is_empty() {
+            self.test(field, Op::IsNot, Value::Texts(texts.to_vec()));
+        }
+    }
+
+    fn holds(&mut self, field: Field, text: Option<&String>) {
+        if let Some(text) = text {
+            self.test(field, Op::Holds, Value::Texts(vec![text.clone()]));
+        }
+    }
+
+    fn number(&mut self, field: Field, op: Op, number: Option<i64>) {
+        if let Some(number) = number {
+            self.test(field, op, Value::Numbers(vec![number]));
+        }
+    }
+
+    fn nothing(&mut self, field: Field, wanted: bool) {
+        if wanted {
+            self.test(field, Op::Is, Value::Nothing);
+        }
+    }
+
+    /// That a flag is set, or not.
+    pub fn flag(&mut self, field: Field, value: bool) {
+        self.test(field, Op::Is, Value::Flag(value));
+    }
+
+    /// That something is put off, or the like.
+    pub fn any(&mut self, exprs: Vec<Expr>) {
+        self.0.push(Expr::Or(exprs));
+    }
+
+    /// Neither mail nor other records of the machinery.
+    pub fn no_infra(&mut self) {
+        self.not_among(Field::Type, &INFRA.map(str::to_owned));
+    }
+
+    fn time(&mut self, field: Field, op: Op, text: Option<&String>, now: Timestamp) -> Result<(), CliError> {
+        if let Some(text) = text {
+            let (from, to) = moment(text, now).ok_or_else(|| bad_time(text))?;
+            self.test(field, op, Value::Time(from, to));
+        }
+        Ok(())
+    }
+
+    /// The query, if there is any condition.
+    pub fn query(self, now: Timestamp) -> Option<Query> {
+        if self.0.is_empty() { None } else { Some(Query { expr: Expr::And(self.0), now }) }
+    }
+}
+
+/// That a text is no time.
+pub fn bad_time(text: &str) -> CliError {
+    CliError::Usage {
+        what: format!("`{text}` is no time"),
+        hint: "use a date (2026-02-01), an RFC 3339 time, today, yesterday, tomorrow, 7d (ago) or +2d (from now)"
+            .to_owned(),
+    }
+}
+
+/// The time that a text means as the end of a wait. As in `bd`, a length without a sign counts from now on.
+pub fn future(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
+    let ahead = gt_model::query::relative(text).map(|_| format!("+{text}"));
+    let (from, _) = moment(ahead.as_deref().unwrap_or(text), now).ok_or_else(|| bad_time(text))?;
+    Ok(from)
+}
+
+/// What the flags ask for. Which statuses are left out without any word of status is for the filter's `all` to say.
+pub fn conditions(only: &OnlyArgs, context: &Context<'_>) -> Result<Conditions, CliError> {
+    let now = context.town.world().clock().now();
+    let mut asked = Conditions::default();
+    let is_all = |word: &String| word == "all";
+    if !only.status.iter().any(is_all) {
+        asked.among(Field::Status, &only.status);
+    }
+    asked.among(Field::Type, &only.issue_type);
+    asked.not_among(Field::Type, &only.exclude_type);
+    asked.among(Field::Id, &only.id);
+    asked.number(Field::Priority, Op::Is, only.priority);
+    asked.number(Field::Priority, Op::AtLeast, only.priority_min);
+    asked.number(Field::Priority, Op::AtMost, only.priority_max);
+    if let Some(assignee) = &only.assignee {
+        asked.among(Field::Assignee, std::slice::from_ref(assignee));
+    }
+    asked.nothing(Field::Assignee, only.no_assignee);
+    for label in &only.label {
+        asked.among(Field::Label, std::slice::from_ref(label));
+    }
+    asked.among(Field::Label, &only.label_any);
+    asked.not_among(Field::Label, &only.exclude_label);
+    asked.nothing(Field::Label, only.no_labels);
+    asked.holds(Field::Title, only.title.as_ref());
+    asked.holds(Field::Description, only.desc_contains.as_ref());
+    asked.holds(Field::Notes, only.notes_contains.as_ref());
+    asked.nothing(Field::Description, only.empty_description);
+    asked.nothing(Field::Parent, only.no_parent);
+    if let Some(parent) = &only.parent {
+        let parent = context.town.ledger.read(|view| beads::resolve(view, parent))?;
+        asked.among(Field::Parent, &[parent.0]);
+    }
+    for (field, op, text) in [
+        (Field::Created, Op::More, &only.created_after),
+        (Field::Created, Op::Less, &only.created_before),
+        (Field::Updated, Op::More, &only.updated_after),
+        (Field::Updated, Op::Less, &only.updated_before),
+        (Field::Closed, Op::More, &only.closed_after),
+        (Field::Closed, Op::Less, &only.closed_before),
+    ] {
+        asked.time(field, op, text.as_ref(), now)?;
+    }
+    Ok(asked)
+}
+
+/// Whether the flags speak of status, so that none is left out unasked.
+pub fn speaks_of_status(only: &OnlyArgs) -> bool {
+    !only.status.is_empty() || !only.id.is_empty() || only.closed_after.is_some() || only.closed_before.is_some()
+}
+
+/// A filter of these conditions.
+pub fn filter(only: &OnlyArgs, asked: Conditions, limit: u32, context: &Context<'_>) -> Result<BeadFilter, CliError> {
+    let now = context.town.world().clock().now();
+    Ok(BeadFilter {
+        prefix: prefix_of(context, only.rig.as_deref())?,
+        all: speaks_of_status(only),
+        query: asked.query(now),
+        limit: Some(limit).filter(|limit| *limit > 0),
+        ..BeadFilter::default()
+    })
+}
+
+/// The query that somebody typed.
+pub fn typed(text: &str, context: &Context<'_>) -> Result<Query, CliError> {
+    let now = context.town.world().clock().now();
+    gt_model::query::parse(text, now).map_err(|error| {
+        let hint = format!("fields: {}", Field::ALL.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "));
+        CliError::Engine(Error::Usage { what: error.to_string(), hint })
+    })
+}
+
+/// Whether a query speaks of status or closing, so that nothing is left out of it.
+pub fn query_speaks_of_status(expr: &Expr) -> bool {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(query_speaks_of_status),
+        Expr::Not(part) => query_speaks_of_status(part),
+        Expr::Test(test) => matches!(test.field, Field::Status | Field::Closed | Field::CloseReason | Field::Id),
+        Expr::Text(_) => false,
+    }
+}

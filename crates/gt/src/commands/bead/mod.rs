@@ -1,0 +1,161 @@
+//! Beads: `gt bead …`, or `bd …`.
+
+use std::path::{Path, PathBuf};
+
+use gt_town::Error;
+use gt_town::port::{self, ExportFilter};
+use serde_json::json;
+
+use super::Context;
+use crate::Process;
+use crate::cli::{BeadArgs, BeadVerb, Global};
+use crate::console::{Console, printable};
+use crate::error::{CliError, CliResult};
+
+mod change;
+mod filter;
+mod graph;
+mod look;
+mod markdown;
+mod place;
+mod shapes;
+
+pub use place::{doctor as check, open};
+
+/// `gt bead …`, or `bd …`.
+pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    let BeadArgs { flags, verb } = args;
+    match &verb {
+        BeadVerb::Init(args) => return place::init(args, &flags, process, console),
+        BeadVerb::Version => return place::version(console),
+        BeadVerb::Prime => return place::prime(console),
+        _ => {}
+    }
+    let context = &open(&flags, global, process)?;
+    match verb {
+        BeadVerb::Init(_) | BeadVerb::Version | BeadVerb::Prime => Ok(0),
+        BeadVerb::Create(args) => change::create(&args, false, context, console),
+        BeadVerb::Q(args) => change::create(&args, true, context, console),
+        BeadVerb::Show { mut ids, id, short, .. } => {
+            ids.extend(id);
+            look::show(&ids, short, context, console)
+        }
+        BeadVerb::List(args) => look::list(&args, context, console),
+        BeadVerb::Ready(args) => look::ready(&args, context, console),
+        BeadVerb::Blocked { parent, rig, limit } => look::blocked(parent, rig.as_deref(), limit, context, console),
+        BeadVerb::Update(args) => change::update(&args, flags.as_bd, context, console),
+        BeadVerb::Close { ids, reason, force, suggest_next, .. } => {
+            change::close(&ids, reason.as_deref(), force, suggest_next, flags.as_bd, context, console)
+        }
+        BeadVerb::Reopen { ids, reason } => change::reopen(&ids, reason.as_deref(), context, console),
+        BeadVerb::Delete { ids, force, reason, dry_run } => {
+            change::delete(&ids, force, dry_run, reason.as_deref(), context, console)
+        }
+        BeadVerb::Defer { ids, until } => change::defer(&ids, until.as_deref(), context, console),
+        BeadVerb::Undefer { ids } => change::undefer(&ids, context, console),
+        BeadVerb::Dep(verb) => graph::run(verb, context, console),
+        BeadVerb::Label(verb) => change::label(verb, context, console),
+        BeadVerb::Comment { id, text, stdin, file } => {
+            change::comment(&id, &text, stdin, file.as_deref(), context, console)
+        }
+        BeadVerb::Comments { words, file, stdin } => change::comments(&words, stdin, file.as_deref(), context, console),
+        BeadVerb::Search { mut words, query, only, limit } => {
+            words.extend(query);
+            look::search(&words.join(" "), &only, limit, context, console)
+        }
+        BeadVerb::Query { words, all, limit, sort } => {
+            look::query(&words.join(" "), all, limit, sort, context, console)
+        }
+        BeadVerb::Status { .. } => look::statistics(context, console),
+        BeadVerb::Count { only, by } => look::count(&only, by, context, console),
+        BeadVerb::Stale { days, status, limit } => look::stale(days, status, limit, context, console),
+        BeadVerb::Epic(verb) => change::epic(&verb, context, console),
+        BeadVerb::Import { file, input, salvage, dry_run } => {
+            import(file.or(input), salvage, dry_run, context, console)
+        }
+        BeadVerb::Export { rig, output, wisps } => export(rig.as_deref(), output.as_deref(), wisps, context, console),
+        BeadVerb::Where => place::place_of(context, console),
+        BeadVerb::Info => place::info(context, console),
+        BeadVerb::Config(verb) => place::config(verb, context, console),
+        BeadVerb::Doctor => place::doctor(context, console),
+    }
+}
+
+fn prefix_of(context: &Context<'_>, rig: Option<&str>) -> Result<Option<String>, CliError> {
+    Ok(rig.map(|name| context.town.rig(name)).transpose()?.map(|rig| rig.row.prefix))
+}
+
+/// What is imported: a file, standard input, or the file beside the ledger where neither is there.
+fn imported(file: Option<PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, CliError> {
+    let beside = context.town.ledger.path().with_file_name("issues.jsonl");
+    let path = match file {
+        Some(file) if file.as_os_str() == "-" => None,
+        Some(file) => Some(context.process.cwd.join(file)),
+        None if std::io::IsTerminal::is_terminal(&std::io::stdin()) => Some(beside),
+        None => None,
+    };
+    let Some(path) = path else {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)?;
+        return Ok(bytes);
+    };
+    let read = context.town.world().disk().read(&path).map_err(Error::from)?;
+    Ok(read.ok_or_else(|| Error::MissingFile(path))?)
+}
+
+fn import(
+    file: Option<PathBuf>,
+    salvage: bool,
+    dry_run: bool,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let text = imported(file, context)?;
+    let done = if dry_run {
+        port::rehearse(&context.town, &context.caller, &text, salvage)?
+    } else {
+        port::import(&context.town, &context.caller, &text, salvage)?
+    };
+    for line in &done.bad_lines {
+        console.note(&format!("not taken: {}", printable(line)))?;
+    }
+    if console.is_json() {
+        return console.document(&json!({
+            "schema": "gt.import/1",
+            "created": done.added,
+            "updated": done.updated,
+            "unchanged": done.kept,
+            "skipped": done.bad_lines.len(),
+            "dry_run": dry_run,
+            "imported": done,
+        }));
+    }
+    let would = if dry_run { "would be: " } else { "" };
+    console.say(&format!(
+        "{would}{} beads added, {} updated, {} kept as they were",
+        done.added, done.updated, done.kept
+    ))?;
+    for id in &done.held {
+        console.say(&format!("{} is being worked on here: not touched", printable(id.as_str())))?;
+    }
+    Ok(0)
+}
+
+fn export(
+    rig: Option<&str>,
+    output: Option<&Path>,
+    wisps: bool,
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> CliResult {
+    let prefixes = prefix_of(context, rig)?.into_iter().collect();
+    let text = context.town.ledger.read(|view| port::export(view, &ExportFilter { prefixes, wisps }))?;
+    let Some(output) = output.filter(|path| path.as_os_str() != "-") else {
+        console.out().write_all(text.as_bytes())?;
+        return Ok(0);
+    };
+    let path = context.process.cwd.join(output);
+    context.town.world().disk().write(&path, text.as_bytes()).map_err(Error::from)?;
+    console.say(&format!("{} lines written to {}", text.lines().count(), path.display()))?;
+    Ok(0)
+}

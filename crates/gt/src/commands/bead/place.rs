@@ -1,0 +1,306 @@
+//! Which ledger a call of `bd` is about, and what there is to say of it.
+
+use std::path::{Path, PathBuf};
+
+use gt_model::bead::Status;
+use gt_town::identity::{self, TOKEN_VARIABLE};
+use gt_town::layout::Layout;
+use gt_town::ledger::View;
+use gt_town::{Caller, Error, Town, beads, solo};
+use serde_json::json;
+
+use super::super::{Context, TownHandle, open_town};
+use crate::Process;
+use crate::cli::{BeadFlags, ConfigVerb, Global, InitArgs};
+use crate::console::{Console, printable};
+use crate::error::{CliError, CliResult};
+
+/// The level of Go `bd` whose command line this is.
+pub const LEVEL: &str = "1.0.4";
+
+/// Longest name that somebody may give itself, in bytes.
+const ACTOR_LIMIT: usize = 200;
+
+/// Where a ledger is.
+enum Place {
+    /// In the town of this folder.
+    Town(PathBuf),
+    /// In this file, which belongs to no town.
+    Solo(PathBuf),
+}
+
+/// Opens the ledger that a verb of beads is about.
+pub fn open<'p>(flags: &BeadFlags, global: &Global, process: &'p Process) -> Result<Context<'p>, CliError> {
+    let actor = actor(flags, process)?;
+    if process.town.is_some() {
+        return in_town(open_town(global, process)?, actor.as_deref(), process);
+    }
+    match place(flags, global, process)? {
+        Place::Town(root) => {
+            let town = Town::open(&root, process.outside.clone())?;
+            in_town(TownHandle::Own(Box::new(town)), actor.as_deref(), process)
+        }
+        Place::Solo(path) => {
+            let town = TownHandle::Own(Box::new(solo::open(&path, process.outside.clone())?));
+            let name = actor.or_else(|| process.env.get("USER").cloned());
+            Ok(Context { town, caller: Caller::overseer().called(name.as_deref()), process })
+        }
+    }
+}
+
+fn in_town<'p>(town: TownHandle, actor: Option<&str>, process: &'p Process) -> Result<Context<'p>, CliError> {
+    let caller = identity::caller(&town, process.env.get(TOKEN_VARIABLE).map(String::as_str))?;
+    identity::sign_of_life(&town, &caller)?;
+    Ok(Context { town, caller: caller.called(actor), process })
+}
+
+fn actor(flags: &BeadFlags, process: &Process) -> Result<Option<String>, CliError> {
+    let named = flags.actor.as_ref().or_else(|| process.env.get("BD_ACTOR")).or_else(|| process.env.get("BEADS_ACTOR"));
+    match named {
+        Some(name) if name.len() > ACTOR_LIMIT || name.contains(char::is_control) => Err(CliError::Usage {
+            what: "that is no name".to_owned(),
+            hint: format!("--actor wants one line of at most {ACTOR_LIMIT} bytes"),
+        }),
+        named => Ok(named.cloned()),
+    }
+}
+
+fn place(flags: &BeadFlags, global: &Global, process: &Process) -> Result<Place, CliError> {
+    let env = |name: &str| process.env.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = &flags.db {
+        return Ok(at(&process.cwd.join(path), process));
+    }
+    if let Some(root) = &global.town {
+        return Ok(Place::Town(process.cwd.join(root)));
+    }
+    if let Some(path) = env("BEADS_DB").or_else(|| env("BEADS_DIR")) {
+        return Ok(at(&process.cwd.join(path), process));
+    }
+    if let Some(root) = env("GT_TOWN") {
+        return Ok(Place::Town(process.cwd.join(root)));
+    }
+    let found = process.cwd.ancestors().find_map(|folder| {
+        let own = folder.join(".beads").join(solo::FILE);
+        let is_own = || process.outside.world.disk().exists(&own);
+        if is_town(folder, process) {
+            Some(Place::Town(folder.to_owned()))
+        } else {
+            is_own().then(|| Place::Solo(own.clone()))
+        }
+    });
+    match found {
+        Some(place) => Ok(place),
+        None if flags.as_bd => Err(CliError::Failed {
+            what: format!("no ledger of beads at or above {}", process.cwd.display()),
+            hint: "bd init makes one here; in a town there is one already".to_owned(),
+        }),
+        None => Err(Error::NoTown(process.cwd.clone()).into()),
+    }
+}
+
+/// What a path means that somebody named: a ledger's file, its folder, or the folder above that.
+fn at(path: &Path, process: &Process) -> Place {
+    let disk = process.outside.world.disk();
+    let is_folder = |path: &Path| matches!(disk.kind(path), Ok(Some(gt_town::world::NodeKind::Folder)));
+    let folder = if is_folder(path) { path } else { path.parent().unwrap_or(path) };
+    let above = if folder.file_name().is_some_and(|name| name == ".beads") { folder.parent() } else { Some(folder) };
+    if let Some(root) = above.filter(|root| is_town(root, process))
+        && (is_folder(path) || path == Layout::new(root).ledger())
+    {
+        return Place::Town(root.to_owned());
+    }
+    let below = path.join(".beads").join(solo::FILE);
+    // Tools name the file that Go `bd` would have.
+    let beside = path.with_file_name(solo::FILE);
+    match (is_folder(path), disk.exists(&below)) {
+        (false, _) if disk.exists(&beside) => Place::Solo(beside),
+        (false, _) => Place::Solo(path.to_owned()),
+        (true, true) => Place::Solo(below),
+        (true, false) => Place::Solo(path.join(solo::FILE)),
+    }
+}
+
+fn is_town(folder: &Path, process: &Process) -> bool {
+    process.outside.world.disk().exists(&Layout::new(folder).settings())
+}
+
+/// `init`.
+pub fn init(args: &InitArgs, flags: &BeadFlags, process: &Process, console: &mut Console<'_>) -> CliResult {
+    if let Some(town) = process.cwd.ancestors().find(|folder| is_town(folder, process)) {
+        return Err(CliError::Engine(Error::refused(
+            format!("{} is in a town, which has its ledger", process.cwd.display()),
+            format!("bd list --db {} shows it; a project of its own: gt rig add <name> <url>", town.display()),
+        )));
+    }
+    let env = process.env.get("BEADS_DIR").map(PathBuf::from);
+    let named = flags.db.clone().or(env).map(|path| process.cwd.join(path));
+    let folder = match named {
+        Some(path) if path.extension().is_some_and(|kind| kind == "db") => path.parent().map(Path::to_owned),
+        named => named,
+    };
+    let folder = folder.unwrap_or_else(|| process.cwd.join(".beads"));
+    let prefix = args.prefix.clone().unwrap_or_else(|| solo::prefix_of(folder.parent().unwrap_or(&process.cwd)));
+    let prefix = prefix.trim_end_matches('-');
+    let town = solo::create(&folder, prefix, process.outside.clone())?;
+    let path = folder.join(solo::FILE);
+    if console.is_json() {
+        return console.document(&json!({ "path": folder, "database_path": path, "prefix": prefix }));
+    }
+    console.say(&format!("{} is made; new beads are {prefix}-…", path.display()))?;
+    if town.world().disk().exists(&folder.join("issues.jsonl")) {
+        console.say("there are beads in its issues.jsonl: bd import takes them in")?;
+    }
+    Ok(0)
+}
+
+/// `version`.
+pub fn version(console: &mut Console<'_>) -> CliResult {
+    let own = format!("gt {}", env!("CARGO_PKG_VERSION"));
+    if console.is_json() {
+        return console.document(&json!({ "version": LEVEL, "build": own }));
+    }
+    console.line(&format!("bd version {LEVEL} ({own})"))?;
+    Ok(0)
+}
+
+fn prefix(view: &View<'_>, context: &Context<'_>) -> Result<String, Error> {
+    beads::prefix_for(view, context.rig_here().as_deref(), &context.caller)
+}
+
+/// `where`.
+pub fn place_of(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let path = context.town.ledger.path();
+    let prefix = context.town.ledger.read(|view| prefix(view, context))?;
+    if console.is_json() {
+        let folder = path.parent();
+        return console.document(&json!({ "path": folder, "database_path": path, "prefix": prefix }));
+    }
+    console.line(&format!("{}\nprefix {prefix}", path.display()))?;
+    Ok(0)
+}
+
+/// `info`.
+pub fn info(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let path = context.town.ledger.path();
+    let now = context.town.world().clock().now();
+    let (prefix, numbers, config) = context
+        .town
+        .ledger
+        .read(|view| Ok::<_, Error>((prefix(view, context)?, view.statistics(now)?, solo::settings(view)?)))?;
+    if console.is_json() {
+        return console.document(&json!({
+            "database_path": path,
+            "mode": "direct",
+            "issue_count": numbers.total,
+            "issue_prefix": prefix,
+            "config": config,
+            "version": LEVEL,
+            "gt_version": env!("CARGO_PKG_VERSION"),
+        }));
+    }
+    console.line(&format!("ledger  {}\nprefix  {prefix}\nbeads   {}", path.display(), numbers.total))?;
+    Ok(0)
+}
+
+/// `config`.
+pub fn config(verb: ConfigVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let all = context.town.ledger.read(solo::settings)?;
+    match verb {
+        ConfigVerb::Get { key } => {
+            let value = all.get(&key);
+            if console.is_json() {
+                return console.document(&json!({ "key": key, "value": value.cloned().unwrap_or_default() }));
+            }
+            match value {
+                Some(value) => console.line(&printable(value))?,
+                None => console.line(&format!("{} (not set)", printable(&key)))?,
+            }
+        }
+        ConfigVerb::Set { key, value } => {
+            solo::set(&context.town, &context.caller, &key, Some(&value))?;
+            if console.is_json() {
+                return console.document(&json!({ "key": key, "value": value }));
+            }
+            console.say(&format!("{key} = {}", printable(&value)))?;
+        }
+        ConfigVerb::List if console.is_json() => return console.document(&json!(all)),
+        ConfigVerb::List => {
+            for (key, value) in all {
+                console.line(&format!("{} = {}", printable(&key), printable(&value)))?;
+            }
+        }
+        ConfigVerb::Unset { key } => {
+            solo::set(&context.town, &context.caller, &key, None)?;
+            if console.is_json() {
+                return console.document(&json!({ "key": key, "status": "unset" }));
+            }
+            console.say(&format!("{key} is no longer set"))?;
+        }
+    }
+    Ok(0)
+}
+
+/// `prime`.
+pub fn prime(console: &mut Console<'_>) -> CliResult {
+    console.line(PRIME)?;
+    Ok(0)
+}
+
+const PRIME: &str = "\
+# Beads: the work that is to be done here
+
+- `bd ready` lists what can be worked on now; `bd show <id>` says what one is about.
+- `bd update <id> --claim` takes one: it is yours, or you are told whose it is.
+- `bd create \"Title\" -t bug -p 1 -d \"What and why\"` makes one; `--deps discovered-from:<id>` says what it came from.
+- `bd dep add <id> <other>` makes one wait for another; `bd blocked` lists what waits.
+- `bd update <id> --notes \"…\"` keeps what you found; `bd comment <id> \"…\"` remarks.
+- `bd close <id> --reason \"…\" --suggest-next` when it is done. Nothing else is to be saved: every change is kept at once.";
+
+/// `doctor`.
+pub fn doctor(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let complaints = context.town.ledger.integrity()?;
+    let (cycles, dangling, odd) = context.town.ledger.read(|view| {
+        let closed = gt_town::ledger::BeadFilter { status: Some(Status::Closed), ..Default::default() };
+        let undated = view.beads(&closed)?.into_iter().filter(|bead| bead.closed_at.is_none()).count();
+        Ok::<_, Error>((view.cycles()?, view.dangling()?, undated))
+    })?;
+    let shown = |ids: &[gt_model::id::BeadId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" -> ");
+    let checks = [
+        ("file", complaints.is_empty(), complaints.join("; "), true),
+        ("cycles", cycles.is_empty(), cycles.iter().take(5).map(|c| shown(c)).collect::<Vec<_>>().join("; "), true),
+        (
+            "dangling dependencies",
+            dangling.is_empty(),
+            format!("{} on beads that are not there", dangling.len()),
+            false,
+        ),
+        ("closed without a time", odd == 0, format!("{odd} beads"), false),
+    ];
+    let is_well = checks.iter().all(|(_, ok, _, grave)| *ok || !grave);
+    if console.is_json() {
+        let word = |ok: bool, grave: bool| {
+            if ok {
+                "ok"
+            } else if grave {
+                "error"
+            } else {
+                "warning"
+            }
+        };
+        let list: Vec<_> = checks
+            .iter()
+            .map(|(name, ok, text, grave)| {
+                json!({ "name": name, "status": word(*ok, *grave), "message": if *ok { "" } else { text.as_str() } })
+            })
+            .collect();
+        let path = context.town.ledger.path();
+        console.document(&json!({ "path": path, "checks": list, "overall_ok": is_well, "cli_version": LEVEL }))?;
+        return Ok(u8::from(!is_well));
+    }
+    for (name, ok, text, _) in &checks {
+        let word = if *ok { console.green("ok") } else { console.red("look") };
+        console
+            .line(&format!("{word}  {name}{}", if *ok { String::new() } else { format!(": {}", printable(text)) }))?;
+    }
+    Ok(u8::from(!is_well))
+}

@@ -1,0 +1,173 @@
+//! Beads as JSON, in the shapes of the Go `bd` 1.x, which clients check strictly.
+//!
+//! Written as text, a bead a line: unknown keys go out as they came, and ten thousand beads cost no tree of values.
+
+use gt_model::bead::{Bead, Comment, DepType};
+use gt_model::id::BeadId;
+use gt_model::jsonl;
+use gt_town::Error;
+use gt_town::ledger::View;
+use serde_json::Value;
+
+use crate::console::Console;
+use crate::error::{CliError, CliResult};
+
+/// Prints texts of JSON as one array.
+pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
+    let out = console.out();
+    if items.is_empty() {
+        out.write_all(b"[]\n")?;
+        return Ok(0);
+    }
+    for (at, item) in items.iter().enumerate() {
+        out.write_all(if at == 0 { b"[\n" } else { b",\n" })?;
+        out.write_all(item.as_bytes())?;
+    }
+    out.write_all(b"\n]\n")?;
+    Ok(0)
+}
+
+/// Prints a text of JSON.
+pub fn print(item: &str, console: &mut Console<'_>) -> CliResult {
+    console.line(item)?;
+    Ok(0)
+}
+
+/// A bead, whole.
+pub fn whole(bead: &Bead) -> String {
+    jsonl::write_bead(&Bead { comments: texts_as_ids(&bead.comments), ..bead.clone() })
+}
+
+/// Remarks whose ids are texts, as clients of today want them; older ledgers have numbers.
+fn texts_as_ids(comments: &[Comment]) -> Vec<Comment> {
+    let as_text = |comment: &Comment| match serde_json::from_str(&comment.id) {
+        Ok(Value::String(_)) => comment.clone(),
+        _ => Comment { id: Value::from(comment.id.as_str()).to_string(), ..comment.clone() },
+    };
+    comments.iter().map(as_text).collect()
+}
+
+/// An array of whole beads.
+pub fn all<'b>(beads: impl IntoIterator<Item = &'b Bead>) -> Vec<String> {
+    beads.into_iter().map(whole).collect()
+}
+
+/// A bead's JSON with more keys at its end; their values are JSON.
+fn with(bead: &Bead, more: &[(&str, String)]) -> String {
+    let mut text = jsonl::write_bead(bead);
+    text.pop();
+    for (key, value) in more {
+        text.push_str(",\"");
+        text.push_str(key);
+        text.push_str("\":");
+        text.push_str(value);
+    }
+    text.push('}');
+    text
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// The bead that a bead is a part of.
+pub fn parent_of(bead: &Bead) -> Option<&BeadId> {
+    bead.dependencies.iter().find(|dep| dep.kind == DepType::ParentChild).map(|dep| &dep.depends_on_id)
+}
+
+/// How many beads block this one, whether they are open or not.
+fn blocked_by_count(bead: &Bead) -> usize {
+    bead.dependencies.iter().filter(|dep| dep.kind == DepType::Blocks).count()
+}
+
+/// Beads with counts of what blocks them, what they block, and remarks, instead of the remarks.
+pub fn counted(view: &View<'_>, beads: Vec<Bead>) -> Result<Vec<String>, Error> {
+    let ids: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
+    let blocks = view.blocked_counts(&ids)?;
+    Ok(beads.into_iter().zip(blocks).map(|(bead, blocks)| one_counted(bead, blocks, Vec::new())).collect())
+}
+
+fn one_counted(bead: Bead, blocks: u64, mut more: Vec<(&str, String)>) -> String {
+    let mut keys = vec![
+        ("dependency_count", blocked_by_count(&bead).to_string()),
+        ("dependent_count", blocks.to_string()),
+        ("comment_count", bead.comments.len().to_string()),
+    ];
+    keys.extend(parent_of(&bead).map(|parent| ("parent", quoted(parent.as_str()))));
+    keys.append(&mut more);
+    with(&Bead { comments: Vec::new(), ..bead }, &keys)
+}
+
+/// Held-back beads: counted, with the ids of what holds them back.
+pub fn blocked(view: &View<'_>, beads: Vec<Bead>) -> Result<Vec<String>, Error> {
+    let ids: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
+    let blocks = view.blocked_counts(&ids)?;
+    let mut shapes = Vec::new();
+    for (bead, blocks) in beads.into_iter().zip(blocks) {
+        let mut by: Vec<String> = view.blockers(&bead.id)?.into_iter().map(|blocker| blocker.id.0).collect();
+        by.dedup();
+        let more = vec![("blocked_by_count", by.len().to_string()), ("blocked_by", Value::from(by).to_string())];
+        shapes.push(one_counted(bead, blocks, more));
+    }
+    Ok(shapes)
+}
+
+/// A bead on the other end of an edge.
+pub fn linked(bead: Bead, kind: &DepType) -> String {
+    let bead = Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead };
+    with(&bead, &[("dependency_type", quoted(kind.as_str()))])
+}
+
+/// The beads that a bead depends on, with the kinds of edges. Those that are not there are left out.
+pub fn dependencies(view: &View<'_>, bead: &Bead) -> Result<Vec<(Bead, DepType)>, Error> {
+    let edges = bead.dependencies.iter().map(|dep| (dep.depends_on_id.clone(), dep.kind.clone()));
+    others(view, edges.collect())
+}
+
+/// The beads that depend on a bead, with the kinds of edges.
+pub fn dependents(view: &View<'_>, id: &BeadId) -> Result<Vec<(Bead, DepType)>, Error> {
+    others(view, view.dependents(id)?.into_iter().map(|dep| (dep.issue_id, dep.kind)).collect())
+}
+
+fn others(view: &View<'_>, edges: Vec<(BeadId, DepType)>) -> Result<Vec<(Bead, DepType)>, Error> {
+    let ids: Vec<BeadId> = edges.iter().map(|(id, _)| id.clone()).collect();
+    let mut found = view.beads_with(&ids)?.into_iter().peekable();
+    // In the order of the edges, one for each that is there.
+    let pairs = edges.into_iter().filter_map(|(id, kind)| Some((found.next_if(|bead| bead.id == id)?, kind)));
+    Ok(pairs.collect())
+}
+
+/// A bead as `show` tells it: what it depends on and what depends on it as beads.
+pub fn detailed(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
+    let list = |links: Vec<(Bead, DepType)>| {
+        let shapes: Vec<String> = links.into_iter().map(|(bead, kind)| linked(bead, &kind)).collect();
+        format!("[{}]", shapes.join(","))
+    };
+    let (below, above) = (dependencies(view, bead)?, dependents(view, &bead.id)?);
+    let mut keys = vec![
+        ("dependency_count", below.len().to_string()),
+        ("dependent_count", above.len().to_string()),
+        ("comment_count", bead.comments.len().to_string()),
+    ];
+    keys.extend(parent_of(bead).map(|parent| ("parent", quoted(parent.as_str()))));
+    if !below.is_empty() {
+        keys.push(("dependencies", list(below)));
+    }
+    if !above.is_empty() {
+        keys.push(("dependents", list(above)));
+    }
+    let bare = Bead { dependencies: Vec::new(), comments: texts_as_ids(&bead.comments), ..bead.clone() };
+    Ok(with(&bare, &keys))
+}
+
+/// A bead's remarks.
+pub fn comments(bead: &Bead) -> Vec<Value> {
+    let text = whole(bead);
+    let value: Value = serde_json::from_str(&text).unwrap_or_default();
+    value.get("comments").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// A bead as a value, for small documents.
+pub fn value(bead: &Bead) -> Result<Value, CliError> {
+    serde_json::from_str(&whole(bead)).map_err(|error| CliError::Io(error.into()))
+}

@@ -1,0 +1,84 @@
+//! What models took, and about what that costs.
+
+use gt_town::spend;
+use gt_town::usage::{self, Cost, Report};
+
+use super::Context;
+use crate::cli::CostArgs;
+use crate::console::{Console, Table, printable};
+use crate::error::{CliError, CliResult};
+
+/// `gt cost`.
+pub fn cost(context: &Context<'_>, args: &CostArgs, console: &mut Console<'_>) -> CliResult {
+    let town = &context.town;
+    let since = args.since.as_deref().map(|word| usage::since_day(town, word).ok_or_else(|| unknown_since(word)));
+    let report = usage::report(town, args.by.into(), &since.transpose()?.unwrap_or_default())?;
+    let today = spend::today(town)?;
+    if console.is_json() {
+        let facts = serde_json::json!({ "report": report, "today": today, "about": ABOUT });
+        return console.facts("gt.cost/1", "cost", facts);
+    }
+    say_report(&report, console)?;
+    console.line(&format!("today: {}", printable(&today.words())))?;
+    Ok(0)
+}
+
+/// What is true of all money here.
+const ABOUT: &str = "money is about what the API's list prices come to; who pays for a plan does not pay by tokens";
+
+fn unknown_since(word: &str) -> CliError {
+    CliError::Usage {
+        what: format!("`{word}` is no number of days and no date"),
+        hint: "--since 7d, or --since 2026-11-22".to_owned(),
+    }
+}
+
+fn say_report(report: &Report, console: &mut Console<'_>) -> Result<(), CliError> {
+    if report.rows.is_empty() {
+        return console.line("nothing was counted yet: usage is read from clients' transcripts (gt help town)");
+    }
+    let by = format!("{:?}", report.by).to_uppercase();
+    let mut table = Table::new(&[&by, "ANSWERS", "INPUT", "OUTPUT", "CACHE READ", "CACHE WRITTEN", "ABOUT"]);
+    for row in &report.rows {
+        table.row(cells(row.key.as_deref().unwrap_or("-"), &row.cost));
+    }
+    if report.rows.len() > 1 {
+        table.row(cells("all", &report.total));
+    }
+    console.table(&table)?;
+    console.line(&format!("list prices of {}; {ABOUT}", printable(&report.prices_of)))?;
+    if !report.total.unpriced.is_empty() {
+        let models = printable(&report.total.unpriced.join(", "));
+        console.line(&format!("no price is known of {models}: their money is not in this ([prices] in town.toml)"))?;
+    }
+    Ok(())
+}
+
+fn cells(key: &str, cost: &Cost) -> Vec<String> {
+    let tokens = &cost.sum.tokens;
+    let written = tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
+    let mut cells = vec![key.to_owned(), cost.sum.answers.to_string()];
+    cells.extend([tokens.input, tokens.output, tokens.cache_read, written].map(usage::short));
+    cells.push(match (cost.usd > 0.0, cost.unpriced.is_empty()) {
+        (_, true) => format!("${:.2}", cost.usd),
+        (true, false) => format!("${:.2} and more", cost.usd),
+        (false, false) => "?".to_owned(),
+    });
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_built_in_prices_are_complete_and_have_a_date() {
+        let prices: gt_model::price::Prices = toml::from_str(include_str!("../prices.toml")).unwrap();
+        assert!(prices.date.parse::<jiff::civil::Date>().is_ok(), "{}", prices.date);
+        assert!(prices.models.values().all(|price| price.input > 0.0 && price.output > price.input));
+        let of = |model: &str| prices.of(model).map(|price| price.input);
+        assert_eq!(
+            ["claude-opus-5-5", "claude-opus-4-1-20250805", "claude-opus-4-7"].map(of),
+            [Some(4.0), Some(15.0), Some(5.0)]
+        );
+        assert_eq!(["claude-haiku-4-5-20251001", "gpt-9"].map(of), [Some(1.0), None]);
+    }
+}

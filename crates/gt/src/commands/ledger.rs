@@ -1,0 +1,126 @@
+//! The ledger as a file, and what is taken into it from elsewhere.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use gt_town::adopt::{self, Found};
+use gt_town::{Error, solo};
+use serde_json::json;
+
+use super::{Context, bead};
+use crate::Process;
+use crate::cli::{Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
+use crate::console::{Console, printable};
+use crate::error::{CliError, CliResult};
+
+/// `gt ledger`.
+pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    let context = &bead::open(&args.flags, global, process)?;
+    match &args.verb {
+        LedgerVerb::Check => bead::check(context, console),
+        LedgerVerb::Backup { to } => {
+            let to = to.as_ref().map_or_else(|| fresh(context, "backup"), |path| process.cwd.join(path));
+            let copied = context.town.ledger.copy_to(&to)?;
+            if console.is_json() {
+                return console.facts("gt.backup/1", "backup", copied);
+            }
+            let (path, beads, bytes) = (copied.path.display(), copied.beads, copied.bytes);
+            console.say(&format!("{path}: {beads} beads, {bytes} bytes, checked"))?;
+            Ok(0)
+        }
+        LedgerVerb::Restore { from, yes } => restore(&process.cwd.join(from), *yes, context, console),
+        LedgerVerb::Vacuum => {
+            let (before, after) = context.town.ledger.vacuum()?;
+            if console.is_json() {
+                return console.facts("gt.vacuum/1", "vacuum", json!({ "bytes_before": before, "bytes_after": after }));
+            }
+            console.say(&format!("{before} bytes before, {after} after"))?;
+            Ok(0)
+        }
+    }
+}
+
+/// A new file in the ledger's `backups/`, with the time in its name.
+fn fresh(context: &Context<'_>, what: &str) -> PathBuf {
+    let now = context.town.world().clock().now().to_string().replace([':', '.'], "-");
+    context.town.ledger.path().with_file_name("backups").join(format!("{what}-{now}.db"))
+}
+
+fn restore(from: &Path, yes: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    if !context.caller.is_overseer() {
+        return Err(Error::refused("only the overseer restores a ledger", "ask: gt escalate").into());
+    }
+    let is_solo = context.town.ledger.path().file_name().is_some_and(|name| name == solo::FILE);
+    if !is_solo && (context.town.deacon_runs()? || context.town.boot_runs()?) {
+        return Err(Error::refused("the town is up", "gt down first: its agents work by this ledger").into());
+    }
+    let may_ask = console.is_terminal() && std::io::stdin().is_terminal();
+    if !(yes || may_ask && asked(from, console)?) {
+        return Err(Error::refused("nothing was restored", "say --yes to restore without being asked").into());
+    }
+    let kept = context.town.ledger.copy_to(&fresh(context, "replaced"));
+    let kept = match kept {
+        Ok(copied) => Some(copied.path),
+        // What is to be replaced may be beyond copying; then there is nothing to keep.
+        Err(error) => {
+            console.note(&format!("what was there could not be kept: {error}"))?;
+            None
+        }
+    };
+    let beads = context.town.ledger.restore_from(from)?;
+    if console.is_json() {
+        return console.facts("gt.restore/1", "restored", json!({ "from": from, "beads": beads, "kept": kept }));
+    }
+    let kept = kept.map(|path| format!("; what was there is in {}", path.display())).unwrap_or_default();
+    console.say(&format!("{beads} beads restored{kept}"))?;
+    Ok(0)
+}
+
+fn asked(from: &Path, console: &mut Console<'_>) -> Result<bool, CliError> {
+    console.line(&format!("put {} in the ledger's place? [y/N]", from.display()))?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// `gt import`.
+pub fn import(args: &ImportArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    let context = &bead::open(&args.flags, global, process)?;
+    let ImportVerb::Beads { folder, dry_run, salvage } = &args.verb;
+    let folder = process.cwd.join(folder);
+    let found = adopt::beads(&context.town, &context.caller, &folder, *salvage, *dry_run)?;
+    if console.is_json() {
+        return console.document(&json!({ "schema": "gt.import-beads/1", "dry_run": dry_run, "found": found }));
+    }
+    say_found(&found, *dry_run, console)
+}
+
+fn say_found(found: &Found, dry_run: bool, console: &mut Console<'_>) -> CliResult {
+    let would = if dry_run { "would be " } else { "" };
+    for file in &found.files {
+        let done = &file.imported;
+        let prefixes: Vec<&str> = file.prefixes.iter().map(String::as_str).collect();
+        console.line(&format!(
+            "{}: {} beads ({})",
+            file.path.display(),
+            file.beads,
+            printable(&prefixes.join(", "))
+        ))?;
+        console.line(&format!("  {would}added {}, updated {}, kept {}", done.added, done.updated, done.kept))?;
+        for line in &done.bad_lines {
+            console.line(&format!("  not taken: {}", printable(line)))?;
+        }
+        for id in &done.held {
+            console.line(&format!("  {} is being worked on here: not touched", printable(id.as_str())))?;
+        }
+    }
+    for rig in found.rigs.iter().filter(|rig| !rig.known) {
+        let prefix = rig.prefix.as_deref().map(|prefix| format!(" --prefix {prefix}")).unwrap_or_default();
+        let url = rig.url.as_deref().unwrap_or("<url>");
+        console.line(&printable(&format!("rig {}: gt rig add {} {url}{prefix}", rig.name, rig.name)))?;
+    }
+    for note in &found.notes {
+        console.line(&printable(note))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,133 @@
+//! The story of whatever has an id, on one screen.
+
+use gt_town::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story};
+
+use super::Context;
+use super::look::say_rig;
+use super::queue::status_text;
+use crate::console::{Console, Table, printable, printable_lines};
+use crate::error::{CliError, CliResult};
+
+/// Lines of a description that are shown.
+const TEXT_LINES: usize = 12;
+
+/// `gt show`.
+pub fn show(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
+    let story = story::tell(&context.town, id)?;
+    if console.is_json() {
+        return console.facts("gt.story/1", "story", story);
+    }
+    match story {
+        Story::Bead(story) => say_bead(&story, console)?,
+        Story::Convoy(story) => say_convoy(&story, console)?,
+        Story::MergeRequest(shown) => super::review::say(&shown, console)?,
+        Story::Worker { .. } => return super::keep::show(context, id, console),
+        Story::Agent(status) => super::mayor::say(&status, console)?,
+        Story::Session(session) => super::session::say_session(&session, console)?,
+        Story::Rig(story) => say_rig_story(&story, console)?,
+    }
+    Ok(0)
+}
+
+fn say_bead(story: &BeadStory, console: &mut Console<'_>) -> Result<(), CliError> {
+    console.line(&format!("{}  {}", story.id, printable(&story.title)))?;
+    let by = story.created_by.as_deref().map(|by| format!(", made by {}", printable(by))).unwrap_or_default();
+    console.line(&format!("{} {} of priority {}{by}", story.status, story.issue_type, story.priority))?;
+    let convoys: Vec<&str> = story.convoys.iter().map(|id| id.as_str()).collect();
+    if !convoys.is_empty() {
+        console.line(&format!("in convoy {}", convoys.join(", ")))?;
+    }
+    say_text("what", &story.description, &story.id.0, console)?;
+    say_text("done when", &story.acceptance_criteria, &story.id.0, console)?;
+    for attempt in &story.attempts {
+        say_attempt(attempt, console)?;
+    }
+    for shown in &story.merge_requests {
+        let mr = &shown.item.mr;
+        let landed = mr.commit_landed.as_ref().filter(|_| mr.ended_at.is_some());
+        let landed = landed.map(|commit| format!(" as {}", commit.short())).unwrap_or_default();
+        console.line(&format!("{}: {}{landed}", mr.id, printable(&status_text(&shown.item.status))))?;
+        if let Some(verdict) = &shown.verdict {
+            let word = if verdict.passed { "green" } else { "red" };
+            let took = verdict.took_ms as f64 / 1000.0;
+            console.line(&format!("  gates: {word} in {took:.1} s; gt mq log {}", mr.id))?;
+        }
+    }
+    for blocker in &story.blockers {
+        console.line(&format!("waits for {} ({}): {}", blocker.id, blocker.status, printable(&blocker.title)))?;
+    }
+    for condition in &story.conditions {
+        let first = condition.text.lines().next().unwrap_or_default();
+        let text = console.red(&printable(first));
+        console.line(&text)?;
+    }
+    console.line(&printable(story.answer.lines().next().unwrap_or_default()))?;
+    say_next(story.next.as_deref(), console)
+}
+
+/// The beginning of a text, each line set in.
+fn say_text(name: &str, text: &str, id: &str, console: &mut Console<'_>) -> Result<(), CliError> {
+    if text.trim().is_empty() {
+        return Ok(());
+    }
+    console.line(&format!("{name}:"))?;
+    let text = printable_lines(text.trim());
+    for line in text.lines().take(TEXT_LINES) {
+        console.line(&format!("  {line}"))?;
+    }
+    if text.lines().nth(TEXT_LINES).is_some() {
+        console.line(&format!("  … gt bead show {id}"))?;
+    }
+    Ok(())
+}
+
+fn say_attempt(attempt: &AttemptStory, console: &mut Console<'_>) -> Result<(), CliError> {
+    let AttemptStory { number, worker, agent, state, .. } = attempt;
+    console.line(&printable(&format!("attempt {number} by {worker} ({agent}): {state}")))?;
+    if let Some(why) = &attempt.why {
+        console.line(&format!("  since the one before: {}", printable(why.lines().next().unwrap_or_default())))?;
+    }
+    let commits = attempt.commits.map(|count| format!(", {count} commits")).unwrap_or_default();
+    let (done, all) = attempt.steps;
+    let sessions = attempt.sessions.len();
+    console.line(&format!("  {done} of {all} steps{commits}, {sessions} sessions, since {}", attempt.opened_at))?;
+    if let Some(exit) = attempt.sessions.last().and_then(|session| session.exit.as_ref()) {
+        console.line(&format!("  last session: {}", printable(&exit.reason)))?;
+    }
+    Ok(())
+}
+
+fn say_next(next: Option<&str>, console: &mut Console<'_>) -> Result<(), CliError> {
+    next.map_or(Ok(()), |next| console.line(&format!("next: {next}")))
+}
+
+fn say_convoy(story: &ConvoyStory, console: &mut Console<'_>) -> Result<(), CliError> {
+    let state = if story.landed { "landed" } else { "on its way" };
+    console.line(&format!("{}  {}  ({state})", story.id, printable(&story.title)))?;
+    let mut table = Table::new(&["BEAD", "STATUS", "TITLE", "WHERE IT IS"]);
+    for member in &story.members {
+        let where_ = member.answer.strip_prefix(&format!("{} ", member.id)).unwrap_or(&member.answer);
+        table.row([member.id.as_str(), &member.status.to_string(), &member.title, where_]);
+    }
+    console.table(&table)?;
+    for member in &story.members {
+        say_next(member.next.as_deref(), console)?;
+    }
+    Ok(())
+}
+
+fn say_rig_story(story: &RigStory, console: &mut Console<'_>) -> Result<(), CliError> {
+    say_rig(&story.rig, console)?;
+    console.line(&format!("  gates: {}", story.rig.gates.join(", ")))?;
+    for condition in &story.conditions {
+        let text = console.red(&printable(&format!("  {}: {}", condition.kind, condition.text)));
+        console.line(&text)?;
+    }
+    for (worker, bead) in &story.workers {
+        console.line(&format!("  {worker} works on {bead}"))?;
+    }
+    for item in &story.queue {
+        console.line(&format!("  {}: {}", item.mr.id, printable(&status_text(&item.status))))?;
+    }
+    Ok(())
+}

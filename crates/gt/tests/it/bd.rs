@@ -1,0 +1,465 @@
+//! The name `bd`: habits of its users and tools, the shapes of its JSON, and what is hostile.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::town::{Output, Town, finish, output, text, write};
+
+/// A folder that is no town, in which `bd` is called.
+pub struct Project {
+    town: Town,
+    bd: String,
+}
+
+impl Project {
+    /// Without a ledger.
+    fn bare() -> Self {
+        let town = Town::nowhere();
+        let bd = town.folder().join("bd");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_gt"), &bd).unwrap();
+        std::fs::create_dir(town.folder().join("proj")).unwrap();
+        Self { bd: bd.display().to_string(), town }
+    }
+
+    /// With a ledger whose prefix is `vt`.
+    pub fn new() -> Self {
+        let project = Self::bare();
+        project.ok(&["init", "--prefix", "vt"]);
+        project
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.town.folder().join("proj")
+    }
+
+    pub fn bd_at(&self, cwd: &Path, env: &[(&str, &str)], args: &[&str]) -> Output {
+        output(self.town.program(&self.bd, cwd).env("USER", "ann").envs(env.iter().copied()).args(args))
+    }
+
+    pub fn bd(&self, args: &[&str]) -> Output {
+        self.bd_at(&self.folder(), &[], args)
+    }
+
+    /// Calls `gt` there.
+    pub fn gt(&self, args: &[&str]) -> Output {
+        self.town.gt_with(&self.folder(), &[], args)
+    }
+
+    /// Hands `bd` a text as its standard input.
+    fn told(&self, args: &[&str], input: &str) -> Output {
+        let mut command = self.town.program(&self.bd, &self.folder());
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        finish(child)
+    }
+
+    #[track_caller]
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.bd(args);
+        assert_eq!(output.code, 0, "bd {args:?}: {output:#?}");
+        output.out
+    }
+
+    #[track_caller]
+    pub fn json(&self, args: &[&str]) -> Value {
+        let text = self.ok(&[args, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("bd {args:?}: {e}: {text}"))
+    }
+
+    #[track_caller]
+    pub fn q(&self, args: &[&str]) -> String {
+        self.ok(&[&["q"], args].concat()).trim().to_owned()
+    }
+
+    /// What `bd` says when it must refuse: always exit code 1, and an object with `error`.
+    #[track_caller]
+    fn refusal(&self, args: &[&str]) -> String {
+        let output = self.bd(&[args, &["--json"]].concat());
+        assert_eq!(output.code, 1, "bd {args:?}: {output:#?}");
+        let value: Value =
+            serde_json::from_str(&output.out).unwrap_or_else(|e| panic!("bd {args:?}: {e}: {output:#?}"));
+        text(&value["error"])
+    }
+}
+
+/// What a value looks like: keys with the kinds of their values, an array by its first item.
+fn shape(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) => "flag".to_owned(),
+        Value::Number(_) => "number".to_owned(),
+        Value::String(_) => "text".to_owned(),
+        Value::Array(items) => format!("[{}]", items.first().map(shape).unwrap_or_default()),
+        Value::Object(keys) => {
+            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}: {}", shape(value))).collect();
+            format!("{{{}}}", keys.join(", "))
+        }
+    }
+}
+
+fn ids(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|bead| text(&bead["id"])).collect()
+}
+
+#[test]
+fn a_script_that_is_used_to_bd_does_its_work() {
+    let project = Project::bare();
+    project.ok(&["init", "--prefix", "app", "--quiet"]);
+    let design = text(&project.json(&["create", "Design it", "-t", "task", "-p", "1", "-d", "How?"])["id"]);
+    let build = text(&project.json(&["create", "Build it", "--type=feature", "--deps", &design, "-l", "ui,new"])["id"]);
+    let found = project.q(&["Found on the way", "--deps", &format!("discovered-from:{build}")]);
+    assert!([&design, &build, &found].iter().all(|id| id.starts_with("app-")));
+    assert_eq!(ids(&project.json(&["ready", "--limit", "10"])), [design.clone(), found]);
+    assert_eq!(ids(&project.json(&["blocked"])), [build.as_str()]);
+
+    let claimed = project.json(&["update", &design, "--claim", "--actor", "bot-1", "--no-daemon"]);
+    assert_eq!((text(&claimed[0]["status"]), text(&claimed[0]["assignee"])), ("in_progress".into(), "bot-1".into()));
+    let late = project.refusal(&["update", &design, "--claim", "--actor", "bot-2"]);
+    assert!(late.contains("held by bot-1"), "{late}");
+
+    let closed = project.json(&["close", &design, "--reason", "Done", "--suggest-next"]);
+    assert_eq!((ids(&closed["closed"]), ids(&closed["unblocked"])), (vec![design.clone()], vec![build.clone()]));
+    assert_eq!(project.bd(&["close", &design]).code, 0, "whoever tries again is not told off");
+    let taken = project.json(&["ready", "--claim", "--priority", "2", "--type", "feature"]);
+    assert_eq!(ids(&taken), [build.as_str()]);
+    project.ok(&["update", &build, "--status", "closed"]);
+    assert_eq!(text(&project.json(&["show", &build])[0]["status"]), "closed");
+    assert_eq!(text(&project.json(&["reopen", &build])[0]["status"]), "open");
+    assert_eq!(project.json(&["count", "--status", "open"])["count"], 2);
+}
+
+#[test]
+fn every_verb_answers_in_the_shape_that_clients_check() {
+    let project = Project::new();
+    let epic = project.q(&["Epic", "-t", "epic"]);
+    let part = project.q(&["Part", "--parent", &epic, "-d", "Why", "-l", "ui"]);
+    let after = project.q(&["After", "--deps", &part]);
+    project.ok(&["comment", &after, "a remark"]);
+    let bead = "id: text, title: text, status: text, priority: number, issue_type: text, created_at: text, created_by: text, updated_at: text";
+    let edge = "{issue_id: text, depends_on_id: text, type: text, created_at: text}";
+    let counts = "dependency_count: number, dependent_count: number, comment_count: number";
+    let remark = "{id: text, issue_id: text, author: text, text: text, created_at: text}";
+    let sorted = |text: &str| -> BTreeSet<String> { text.split(", ").map(str::to_owned).collect() };
+    let keys = |value: &Value| -> BTreeSet<String> {
+        value.as_object().unwrap().iter().map(|(key, value)| format!("{key}: {}", shape(value))).collect()
+    };
+    let made = project.json(&["create", "X"]);
+    assert_eq!(keys(&made), sorted(bead), "create: one object");
+    let x = text(&made["id"]);
+    for args in [&["list", "--id", &x][..], &["search", "X"], &["query", &format!("id={x}")], &["stale", "--days", "0"]]
+    {
+        let list = project.json(args);
+        let one = list.as_array().unwrap().iter().find(|bead| bead["id"] == x.as_str()).unwrap();
+        assert_eq!(keys(one), sorted(&format!("{bead}, {counts}")), "{args:?}");
+    }
+    let waits = &project.json(&["blocked"])[0];
+    assert_eq!(shape(&waits["dependencies"]), format!("[{edge}]"));
+    assert_eq!((&waits["blocked_by_count"], &waits["blocked_by"][0]), (&1.into(), &part.clone().into()));
+    assert_eq!((&waits["comment_count"], &waits["dependency_count"]), (&1.into(), &1.into()));
+    let shown = &project.json(&["show", &part])[0];
+    assert_eq!(text(&shown["parent"]), epic);
+    assert_eq!(text(&shown["dependencies"][0]["dependency_type"]), "parent-child");
+    assert_eq!(text(&shown["dependents"][0]["id"]), after);
+    assert_eq!(text(&shown["dependents"][0]["title"]), "After", "whole beads, not ids");
+    assert_eq!(shape(&project.json(&["show", &after])[0]["comments"]), format!("[{remark}]"));
+    for args in [
+        &["update", &x, "--notes", "n"][..],
+        &["defer", &x, "--until", "+2d"],
+        &["undefer", &x],
+        &["close", &x],
+        &["reopen", &x],
+    ] {
+        let list = project.json(args);
+        assert_eq!(ids(&list), [x.as_str()], "{args:?}: an array of whole beads");
+        assert!(keys(&list[0]).is_superset(&sorted(bead)), "{args:?}");
+    }
+    assert_eq!(keys(&project.json(&["dep", "tree", &after])[0]).len(), 8 + 3);
+    assert_eq!(shape(&project.json(&["ready", "--label", "nothing"])), "[]", "never null");
+}
+
+#[test]
+fn verbs_that_answer_with_other_than_beads_keep_their_shapes() {
+    let project = Project::new();
+    let epic = project.q(&["Epic", "-t", "epic"]);
+    let after = project.q(&["After", "--parent", &epic, "-l", "ui"]);
+    let x = project.q(&["X"]);
+    project.ok(&["comment", &after, "a remark"]);
+    let bead = "id: text, title: text, status: text, priority: number, issue_type: text, created_at: text, created_by: text, updated_at: text";
+    let insta = |args: &[&str]| shape(&project.json(args));
+    insta::assert_snapshot!(
+        [
+            insta(&["stats"]),
+            insta(&["count"]),
+            insta(&["count", "--by-status"]),
+            insta(&["comments", &after]),
+            insta(&["comments", "add", &after, "more"]),
+            insta(&["label", "add", &x, "new"]),
+            insta(&["label", "list", &x]),
+            insta(&["label", "list-all"]),
+            insta(&["label", "remove", &x, "new"]),
+            insta(&["dep", "add", &x, &epic, "--type", "related"]),
+            insta(&["dep", "cycles"]),
+            insta(&["dep", "remove", &x, &epic]),
+            insta(&["epic", "status"]).replace(&format!("{{{bead}}}"), "BEAD"),
+            insta(&["epic", "close-eligible"]),
+            insta(&["delete", &x, "--dry-run"]),
+            insta(&["delete", &x, "--force"]),
+            insta(&["version"]),
+            insta(&["where"]),
+            insta(&["info"]),
+            insta(&["config", "set", "a.b", "c"]),
+            insta(&["config", "get", "a.b"]),
+            insta(&["config", "list"]),
+            insta(&["config", "unset", "a.b"]),
+            insta(&["doctor"]),
+        ]
+        .join("\n"),
+        @"
+        {summary: {total_issues: number, open_issues: number, in_progress_issues: number, closed_issues: number, blocked_issues: number, deferred_issues: number, ready_issues: number, tombstone_issues: number, pinned_issues: number, epics_eligible_for_closure: number, average_lead_time_hours: number}}
+        {count: number}
+        {total: number, groups: [{group: text, count: number}]}
+        [{id: text, issue_id: text, author: text, text: text, created_at: text}]
+        {id: text, issue_id: text, author: text, text: text, created_at: text}
+        [{status: text, issue_id: text, label: text}]
+        [text]
+        [{label: text, count: number}]
+        [{status: text, issue_id: text, label: text}]
+        {status: text, issue_id: text, depends_on_id: text, type: text}
+        []
+        {status: text, issue_id: text, depends_on_id: text}
+        [{epic: BEAD, total_children: number, closed_children: number, eligible_for_close: flag}]
+        {closed: [], count: number}
+        {would_delete: [text], count: number}
+        {deleted: text, deleted_count: number}
+        {version: text, build: text}
+        {path: text, database_path: text, prefix: text}
+        {database_path: text, mode: text, issue_count: number, issue_prefix: text, config: {issue_prefix: text}, version: text, gt_version: text}
+        {key: text, value: text}
+        {key: text, value: text}
+        {a.b: text, issue_prefix: text}
+        {key: text, status: text}
+        {path: text, checks: [{name: text, status: text, message: text}], overall_ok: flag, cli_version: text}
+        "
+    );
+}
+
+#[test]
+fn list_filters_as_bd_does() {
+    let project = Project::new();
+    let a = project.q(&["Alpha", "-p", "0", "-l", "ui,slow", "-a", "ann", "-d", "about parsing"]);
+    let b = project.q(&["Beta", "-p", "2", "-t", "bug", "-l", "ui"]);
+    let c = project.q(&["Gamma", "-p", "4", "--parent", &a, "--notes", "see 50% of_it"]);
+    project.ok(&["close", &b]);
+    for (args, expected) in [
+        (&[][..], vec![&a, &c]),
+        (&["--all"], vec![&a, &b, &c]),
+        (&["--status", "closed"], vec![&b]),
+        (&["--status", "open,closed"], vec![&a, &b, &c]),
+        (&["--label", "ui,slow"], vec![&a]),
+        (&["--all", "--label-any", "slow,ui"], vec![&a, &b]),
+        (&["--exclude-label", "slow"], vec![&c]),
+        (&["--no-labels"], vec![&c]),
+        (&["--assignee", "ann"], vec![&a]),
+        (&["--no-assignee"], vec![&c]),
+        (&["--priority-max", "1"], vec![&a]),
+        (&["--priority-min", "P3"], vec![&c]),
+        (&["--title-contains", "AMM"], vec![&c]),
+        (&["--desc-contains", "parsing"], vec![&a]),
+        (&["--notes-contains", "50% of_"], vec![&c]),
+        (&["--notes-contains", "50%of"], vec![]),
+        (&["--empty-description"], vec![&c]),
+        (&["--parent", &a], vec![&c]),
+        (&["--all", "--no-parent"], vec![&a, &b]),
+        (&["--id", &format!("{a},{b}")], vec![&a, &b]),
+        (&["--created-after", "yesterday", "--created-before", "tomorrow"], vec![&a, &c]),
+        (&["--created-after", "tomorrow"], vec![]),
+        (&["--closed-after", "1h"], vec![&b]),
+        (&["--exclude-type", "task"], vec![]),
+        (&["--sort", "title", "--reverse"], vec![&c, &a]),
+        (&["--limit", "1"], vec![&a]),
+    ] {
+        let expected: Vec<String> = expected.into_iter().cloned().collect();
+        assert_eq!(ids(&project.json(&[&["list"], args].concat())), expected, "list {args:?}");
+    }
+    let cut = project.bd(&["list", "-n", "1"]);
+    assert!(cut.err.contains("--limit 0"), "who is not shown all is told: {cut:#?}");
+    assert!(project.refusal(&["list", "--created-after", "soonish"]).contains("no time"));
+}
+
+#[test]
+fn what_is_hostile_is_data_or_an_error_and_never_harm() {
+    let project = Project::new();
+    for id in ["../../x", "-rf", "a b", "", "x\u{1b}[2J", "a/b", "*", "%", "' OR 1=1 --"] {
+        let said = project.refusal(&["create", "X", &format!("--id={id}")]);
+        assert!(said.contains("can't be an id"), "{id}: {said}");
+        project.refusal(&["show", &format!("--id={id}")]);
+    }
+    // Found in files, such ids are taken in as they are, and can be shown, changed, closed and deleted.
+    for (at, id) in ["../../x", "-rf", "x y", "vt-ü", "a\"b"].iter().enumerate() {
+        let time = "2026-01-01T00:00:00Z";
+        let line = serde_json::json!({ "id": id, "title": "T", "priority": 2, "created_at": time, "updated_at": time });
+        let taken = project.told(&["import", "-"], &format!("{line}\n"));
+        assert_eq!(taken.code, 0, "{taken:#?}");
+        assert_eq!(text(&project.json(&["show", "--id", id])[0]["id"]), *id);
+        project.ok(&["update", "--notes", "n", "--", id]);
+        project.ok(&["close", "--", id]);
+        assert_eq!(project.json(&["list", "--all"]).as_array().unwrap().len(), at + 1);
+    }
+    assert_eq!(std::fs::read_dir(project.town.folder()).unwrap().count(), 4, "no file came from an id");
+
+    let long = "x".repeat(100_000);
+    assert!(project.refusal(&["create", &long]).contains("at most"));
+    let whole = project.told(&["create", "--stdin"], &"y".repeat(1024 * 1024));
+    assert_eq!((whole.code, whole.out.as_str()), (1, ""));
+    assert!(whole.err.contains("at most") && whole.err.len() < 500, "{}", whole.err.len());
+    let bell = project.q(&["Ring \u{7}\u{1b}[31m"]);
+    assert!(!project.ok(&["list"]).contains('\u{1b}'));
+    assert!(!project.ok(&["show", &bell]).contains('\u{7}'));
+    assert!(project.refusal(&["list", "--actor", "a\nb"]).contains("no name"));
+    for query in ["(((((", "status=", "title~'", "priority>x", "nofield=1", "\u{0}"] {
+        let args: Vec<&str> = vec!["query", query];
+        if !query.contains('\0') {
+            project.refusal(&args);
+        }
+    }
+    let deep = "not ".repeat(10_000) + "ready=true";
+    assert!(!project.refusal(&["query", &deep]).is_empty());
+}
+
+#[test]
+fn an_abbreviation_is_enough_while_it_is_unique() {
+    let project = Project::new();
+    for id in ["vt-abc", "vt-abd", "vt-xyz"] {
+        project.ok(&["create", id, "--id", id]);
+    }
+    assert_eq!(ids(&project.json(&["show", "xy"])), ["vt-xyz"]);
+    assert_eq!(ids(&project.json(&["show", "vt-x", "abc"])), ["vt-xyz", "vt-abc"]);
+    let said = project.refusal(&["show", "ab"]);
+    assert!(said.contains("vt-abc") && said.contains("vt-abd"), "{said}");
+    assert!(project.refusal(&["create", "again", "--id", "vt-abc"]).contains("already"));
+    assert_eq!(project.bd(&["close", "ab"]).code, 1);
+    assert_eq!(project.json(&["count", "--status", "closed"])["count"], 0);
+}
+
+#[test]
+fn the_ledger_is_found_as_told_or_upwards() {
+    let project = Project::new();
+    let mine = project.q(&["Mine"]);
+    let deep = project.folder().join("a/b");
+    std::fs::create_dir_all(&deep).unwrap();
+    let elsewhere = project.town.folder().join("home");
+    let (db, dir) = (project.folder().join(".beads/beads.db"), project.folder().join(".beads"));
+    let (db, dir) = (db.display().to_string(), dir.display().to_string());
+    let list = |cwd: &Path, env: &[(&str, &str)], args: &[&str]| {
+        project.bd_at(cwd, env, &[&["list", "--json"], args].concat())
+    };
+    for found in [
+        list(&deep, &[], &[]),
+        list(&elsewhere, &[("BEADS_DIR", &dir)], &[]),
+        list(&elsewhere, &[("BEADS_DB", &db)], &[]),
+        list(&elsewhere, &[], &["--db", &db]),
+        list(&elsewhere, &[], &["--db", &dir]),
+        list(&elsewhere, &[("BEADS_DB", "/nonsense")], &["--db", &db]),
+    ] {
+        assert!(found.out.contains(&mine), "{found:#?}");
+    }
+    let lost = list(&elsewhere, &[], &[]);
+    assert_eq!(lost.code, 1);
+    assert!(lost.out.contains("bd init"), "{lost:#?}");
+    assert!(!elsewhere.join(".beads").exists(), "looking makes nothing");
+    std::fs::create_dir(elsewhere.join("old")).unwrap();
+    let old = elsewhere.join("old/beads.db");
+    rusqlite::Connection::open(&old).unwrap().execute_batch("CREATE TABLE issues (id)").unwrap();
+    let before = std::fs::read(&old).unwrap();
+    let foreign = list(&elsewhere, &[], &["--db", "old/beads.db"]);
+    assert!(foreign.code == 1 && foreign.out.contains("another program"), "{foreign:#?}");
+    assert_eq!(std::fs::read(&old).unwrap(), before, "what is not ours is not touched");
+    let missing = list(&elsewhere, &[], &["--db", "nope.db"]);
+    assert!(missing.code == 1 && missing.out.contains("no ledger at"), "{missing:#?}");
+    assert_eq!(project.bd(&["init"]).code, 1, "a ledger is not made twice");
+    assert_eq!(
+        text(
+            &project
+                .bd_at(&project.folder(), &[("BD_ACTOR", "eve")], &["create", "X", "--json"])
+                .out
+                .parse::<Value>()
+                .unwrap()["created_by"]
+        ),
+        "eve"
+    );
+}
+
+#[test]
+fn in_a_town_bd_is_the_towns_ledger() {
+    let town = Town::new();
+    let bd = town.root().join("bin/bd").display().to_string();
+    let call = |cwd: &Path, args: &[&str]| output(town.program(&bd, cwd).args(args));
+    let made = call(&town.rig(), &["q", "From the rig"]);
+    assert!(made.out.starts_with("ap-"), "{made:#?}");
+    let refused = call(&town.rig(), &["init"]);
+    assert!(refused.code == 1 && refused.err.contains("in a town"), "{refused:#?}");
+    assert!(!town.rig().join(".beads/gt.db").exists());
+    let by_folder = town.root().join(".beads").display().to_string();
+    let other = call(&town.folder().join("home"), &["--db", &by_folder, "list", "--json"]);
+    assert!(other.out.contains("From the rig"), "{other:#?}");
+    assert!(town.ok(&["bead", "list"]).contains("From the rig"));
+}
+
+#[test]
+fn many_beads_at_once_come_from_lines_or_a_file() {
+    let project = Project::new();
+    let made = project.told(&["create", "--stdin", "--json", "-p", "3"], "one\n\n  two \nthree\n");
+    let made: Value = serde_json::from_str(&made.out).unwrap();
+    assert_eq!(made.as_array().unwrap().iter().map(|b| text(&b["title"])).collect::<Vec<_>>(), ["one", "two", "three"]);
+    assert_eq!(made[2]["priority"], 3);
+    let described = project.told(&["create", "With words", "--stdin", "--json"], "first\nsecond\n");
+    let described: Value = serde_json::from_str(&described.out).unwrap();
+    assert_eq!(text(&described["description"]), "first\nsecond\n");
+    write(&project.folder().join("plan.md"), "## A\nwhy\n### Priority\n0\n## B\n### Dependencies\nnope\n");
+    assert!(project.refusal(&["create", "--file", "plan.md"]).contains("nope"));
+    assert_eq!(project.json(&["count"])["count"], 4, "all or none");
+    write(&project.folder().join("plan.md"), "## A\nwhy\n### Priority\n0\n## B\n");
+    assert_eq!(ids(&project.json(&["create", "-f", "plan.md"])).len(), 2);
+}
+
+#[test]
+fn an_import_can_be_rehearsed_and_a_bad_line_refuses_all() {
+    let project = Project::new();
+    let line = |id: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"title\":\"T\",\"priority\":1,\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-01T00:00:00Z\"}}\n"
+        )
+    };
+    let good = line("vt-1") + &line("vt-2");
+    let rehearsed = project.told(&["import", "-", "--dry-run", "--json"], &good);
+    let rehearsed: Value = serde_json::from_str(&rehearsed.out).unwrap();
+    assert_eq!((&rehearsed["created"], &rehearsed["dry_run"]), (&2.into(), &true.into()));
+    assert_eq!(project.json(&["count"])["count"], 0, "a rehearsal leaves nothing");
+    let bad = good + "<<<<<<< HEAD\n";
+    let refused = project.told(&["import"], &bad);
+    assert!(refused.code == 1 && refused.err.contains("line 3"), "{refused:#?}");
+    assert_eq!(project.json(&["count"])["count"], 0);
+    let saved = project.told(&["import", "--salvage"], &bad);
+    assert!(saved.code == 0 && saved.err.contains("line 3"), "{saved:#?}");
+    assert_eq!(project.ok(&["export"]).lines().count(), 2);
+    project.ok(&["export", "-o", "out.jsonl"]);
+    assert_eq!(std::fs::read_to_string(project.folder().join("out.jsonl")).unwrap(), project.ok(&["export"]));
+}
+
+#[test]
+fn deleting_asks_and_can_be_taken_back() {
+    let project = Project::new();
+    let id = project.q(&["Keep me"]);
+    assert!(project.refusal(&["delete", &id]).contains("not deleted"), "nobody could be asked");
+    assert_eq!(project.json(&["count"])["count"], 1);
+    project.ok(&["delete", &id, "--yes", "--reason", "double"]);
+    assert_eq!(ids(&project.json(&["list"])), [""; 0]);
+    assert!(project.ok(&["export"]).contains("\"delete_reason\":\"double\""), "a tombstone is kept for merges");
+    project.ok(&["reopen", &id]);
+    assert_eq!(ids(&project.json(&["ready"])), [id]);
+}

@@ -1,0 +1,65 @@
+//! Help, the list of verbs, completions.
+
+use std::path::Path;
+
+use crate::town::{GT, RIG, Town, output};
+
+/// The docs' list of verbs, which the binary writes.
+const VERBS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verbs.md");
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "GT_BLESS is for whoever runs the tests, and writes the docs' file")]
+fn the_docs_have_the_verbs_of_the_binary() {
+    let town = Town::nowhere();
+    let said = town.gt_with(town.folder(), &[], &["help", "--markdown"]).out;
+    if std::env::var_os("GT_BLESS").is_some() {
+        std::fs::write(VERBS, &said).unwrap();
+    }
+    let written = std::fs::read_to_string(VERBS).unwrap();
+    assert_eq!(written, said, "gt help --markdown > docs/verbs.md");
+}
+
+#[test]
+fn help_is_in_groups_and_has_topics() {
+    let town = Town::nowhere();
+    let say = |args: &[&str]| {
+        let said = town.gt_with(town.folder(), &[], args);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{args:?}");
+        said.out
+    };
+    let help = say(&["help"]);
+    assert_eq!(help.trim_end(), say(&["-h"]).trim_end());
+    assert!(help.contains("Look at work, and let it land:\n  mq ") && help.contains("--json"), "{help}");
+    assert!(help.lines().count() <= 80 && help.lines().all(|line| line.chars().count() <= 130), "{help}");
+    for topic in ["town", "polecats", "refinery", "formulas", "mail", "recovery", "agents", "exit-codes", "rig"] {
+        assert!(say(&["help", topic]).lines().count() > 5, "{topic}");
+    }
+    assert!(say(&["help", "mq", "diff"]).contains("gt mq diff"));
+    assert!(say(&["completions", "--help"]).contains("bash-completion/completions/gt"));
+}
+
+#[test]
+fn a_shell_completes_what_there_is_in_the_town() {
+    let town = Town::asking();
+    let bead = town.bead("Fix 'the' \u{1b}[31mlogin");
+    let complete = |words: &[&str]| town.ok(&[&["complete", "--", "gt"], words].concat());
+    assert_eq!(complete(&["sling", ""]), format!("{bead}\tFix 'the'  [31mlogin\n{RIG}\t{}\n", town.remote().display()));
+    assert_eq!(complete(&["rig", "remove", "a"]).split('\t').next(), Some(RIG));
+    assert_eq!(complete(&["why", "nothing-begins-so"]), "");
+    // Where there is no town, only the grammar is known; nothing fails.
+    let nowhere = town.gt_with(Path::new("/"), &[], &["complete", "--", "gt", "mq", "approve", ""]);
+    assert_eq!((nowhere.code, nowhere.out.as_str(), nowhere.err.as_str()), (0, "", ""));
+    // In a real bash, through the script.
+    let bin = Path::new(GT).parent().unwrap().display().to_string();
+    let script = format!(
+        "PATH={bin}:$PATH; eval \"$(gt completions bash)\"; COMP_WORDS=(gt bead show ''); COMP_CWORD=3; _gt; \
+         echo \"${{COMPREPLY[@]}}\"; complete -p gt bd"
+    );
+    let mut bash = town.program("bash", &town.root());
+    let said = output(bash.args(["-c", &script]));
+    assert_eq!(said.err, "");
+    assert_eq!(said.out, format!("{bead}\ncomplete -o default -F _gt gt\ncomplete -o default -F _gt bd\n"));
+    for shell in ["zsh", "fish"] {
+        assert!(town.ok(&["completions", shell]).contains("gt complete -- "), "{shell}");
+    }
+}

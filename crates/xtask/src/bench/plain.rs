@@ -1,0 +1,40 @@
+//! A writer that does as little as one can: a row a transaction in a table of two columns, with the waits for the disk and
+//! the turns that a ledger has.
+
+use std::fs::File;
+use std::io::BufRead;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::town::text;
+
+/// As long as a writer of the ledger waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes the table.
+pub fn make(file: &Path) -> Result<(), String> {
+    open(file)?.execute_batch("CREATE TABLE beads (id INTEGER PRIMARY KEY, title TEXT NOT NULL)").map_err(text)
+}
+
+fn open(file: &Path) -> Result<Connection, String> {
+    let connection = Connection::open(file).map_err(text)?;
+    connection.busy_timeout(PATIENCE).map_err(text)?;
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").map_err(text)?;
+    Ok(connection)
+}
+
+/// Writes a row of each line of standard input, each in a turn and a transaction of its own.
+pub fn write(file: &Path) -> Result<(), String> {
+    let mut connection = open(file)?;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(text)?;
+        let turn = File::options().create(true).append(true).open(file.with_extension("lock")).map_err(text)?;
+        turn.lock().map_err(text)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(text)?;
+        transaction.execute("INSERT INTO beads (title) VALUES (?1)", [line]).map_err(text)?;
+        transaction.commit().map_err(text)?;
+    }
+    Ok(())
+}

@@ -226,7 +226,7 @@ fn note_line(town: &Town, during: &str, text: &str) {
     }
     let path = town.layout.logs().join("deacon-errors.log");
     let line = format!("{} {during}: {text}\n", town.world().clock().now());
-    let before = town.world().disk().read_plain(&path, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
+    let before = town.world().disk().read_part(&path, 0, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
     let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
     let text = [&before[keep..], line.as_bytes()].concat();
     // Nowhere to say that nothing can be said.

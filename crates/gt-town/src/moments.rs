@@ -95,7 +95,7 @@ fn write_mark(town: &Town, incarnation: &IncarnationId, name: &str, mark: &impl 
 }
 
 fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
-    let bytes = world.disk().read_plain(path, MARK_BYTES)?;
+    let bytes = world.disk().read_part(path, 0, MARK_BYTES)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 

@@ -298,7 +298,7 @@ impl Walls<'_> {
     fn admin_folder(&self, repo: &Path, worktree: &Path) -> Result<PathBuf> {
         let disk = self.town.world().disk();
         let read = |file: &Path| -> Result<String> {
-            let bytes = disk.read_plain(file, LINK_BYTES)?.ok_or_else(|| Error::MissingFile(file.to_owned()))?;
+            let bytes = disk.read_part(file, 0, LINK_BYTES)?.ok_or_else(|| Error::MissingFile(file.to_owned()))?;
             Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
         };
         let link = worktree.join(".git");

@@ -169,7 +169,7 @@ fn is_at_rest(
     let Some(attempt) = incarnation.attempt() else {
         return Ok(!matches!(stage, Stage::Working | Stage::InTool(_)));
     };
-    if matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_)) {
+    if matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_) | Stage::Outage(_)) {
         return Ok(true);
     }
     town.ledger.read(|view| {

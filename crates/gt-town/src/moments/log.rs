@@ -34,7 +34,7 @@ pub struct HookTrouble {
 pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &str, why: &str) {
     let path = layout.hooks_log();
     let line = foreign::one_line(&format!("{} {moment} {who} {why}", world.clock().now()));
-    let before = world.disk().read_plain(&path, READ_BYTES).ok().flatten().unwrap_or_default();
+    let before = world.disk().read_part(&path, 0, READ_BYTES).ok().flatten().unwrap_or_default();
     let mut keep = before.len().saturating_sub(LOG_BYTES);
     if keep > 0 {
         keep += before[keep..].iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -45,7 +45,7 @@ pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &str,
 
 /// Hook calls that went wrong in the last hour.
 pub fn trouble(town: &Town) -> Result<Option<HookTrouble>> {
-    let Some(bytes) = town.world().disk().read_plain(&town.layout.hooks_log(), READ_BYTES)? else { return Ok(None) };
+    let Some(bytes) = town.world().disk().read_part(&town.layout.hooks_log(), 0, READ_BYTES)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
     let since = town.world().clock().now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
     let is_recent =

@@ -33,12 +33,11 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
         return Ok(());
     }
     let stage = moments::marks(town, &newest.id)?.stage();
-    match &stage {
-        Stage::Outage(mark) => return try_again(town, agent, newest, mark, observed),
-        Stage::Limited(mark) | Stage::LoggedOut(mark) => {
-            return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);
-        }
-        _ => {}
+    if let Stage::Limited(mark) | Stage::LoggedOut(mark) = &stage {
+        return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);
+    }
+    if let Stage::Outage(mark) = &stage {
+        return try_again(town, agent, newest, mark, observed);
     }
     let mail = town.ledger.read(|view| unheard(view, &agent.address))?;
     let Some(first) = mail.first() else { return note(town, agent, None) };
@@ -55,27 +54,6 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
             waits(town, agent, &about, "its client tells nothing of itself", observed)
         }
     }
-}
-
-/// What broke off because its API did not answer goes on when it is its turn to try.
-fn try_again(town: &Town, agent: &Agent, newest: &Incarnation, mark: &Mark, observed: &mut Observed) -> Result<()> {
-    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
-    let (known, held) = town.ledger.read(|view| {
-        let known = view.reactions(&newest.id)?.has(&limits::fact(mark));
-        Ok::<_, Error>((known, outage::holds(view, &kind, Some(&whom))?))
-    })?;
-    if !known {
-        let actor = Address::Deacon.to_string();
-        return town.ledger.write(&actor, "wake agent", |tx| outage::note(tx, &newest.id, &kind, &whom, mark));
-    }
-    if held {
-        return Ok(());
-    }
-    let fact = format!("again:{}:", mark.at_us);
-    if type_line(town, agent, newest, &fact, observed)? {
-        return Ok(());
-    }
-    note(town, agent, Some(&format!("{whom} does not go on since its API answers again; gt session attach {whom}")))
 }
 
 /// Parks the kind of an agent that met a limit, and wakes it when that is over: its turn was cut short, and what it had
@@ -100,7 +78,28 @@ fn at_limit(
     say(town, agent, newest, &format!("over:{fact}"), observed)
 }
 
-/// Wakes an agent about something.
+/// What broke off because its API did not answer goes on when it is its turn to try.
+fn try_again(town: &Town, agent: &Agent, newest: &Incarnation, mark: &Mark, observed: &mut Observed) -> Result<()> {
+    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+    let (known, held) = town.ledger.read(|view| {
+        let known = view.reactions(&newest.id)?.has(&limits::fact(mark));
+        Ok::<_, Error>((known, outage::holds(view, &kind, Some(&whom))?))
+    })?;
+    if !known {
+        let actor = Address::Deacon.to_string();
+        return town.ledger.write(&actor, "wake agent", |tx| outage::note(tx, &newest.id, &kind, &whom, mark));
+    }
+    if held {
+        return Ok(());
+    }
+    let fact = format!("again:{}:", mark.at_us);
+    if type_line(town, agent, newest, &fact, observed)? {
+        return Ok(());
+    }
+    note(town, agent, Some(&format!("{whom} does not go on since its API answers again; gt session attach {whom}")))
+}
+
+/// Wakes an agent, and says where that is in vain.
 fn say(town: &Town, agent: &Agent, newest: &Incarnation, about: &str, observed: &mut Observed) -> Result<()> {
     if type_line(town, agent, newest, &format!("{about}:"), observed)? {
         return Ok(());

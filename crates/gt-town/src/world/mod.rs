@@ -567,12 +567,6 @@ pub trait Disk: Send + Sync {
     /// Reads at most so many bytes of a file from an offset on. `None` where there is no ordinary file: what leads
     /// elsewhere, or would keep its reader waiting, is not read.
     fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>>;
-    /// Reads a file that an agent may have put there, whole; `None` where it is none, a link, anything else that is no plain
-    /// file (a FIFO would keep its reader waiting), or larger than `at_most` bytes.
-    fn read_plain(&self, path: &Path, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
-        let bytes = self.read_part(path, 0, at_most.saturating_add(1))?;
-        Ok(bytes.filter(|bytes| bytes.len() <= at_most))
-    }
     /// Replaces a file atomically (write aside, sync, rename); makes its folder.
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// Makes a folder and those above it.

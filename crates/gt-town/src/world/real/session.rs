@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, PipeReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf, absolute};
@@ -16,15 +16,15 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::bwrap;
-use super::disk::open_plain;
+use super::disk::RealDisk;
 use super::process::{self, Census};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
 use super::shim::{Ack, CommandEnd, INCARNATION, LEFTOVER_GRACE, Report, mark, timespec};
 use super::tmux::{self, Terminal};
 use crate::world::{
-    ContainedCommand, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said, SessionPlan,
-    SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
+    ContainedCommand, Disk as _, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said,
+    SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
 };
 
 /// How long a shim may take to start its agent.
@@ -257,14 +257,7 @@ impl Sessions for RealSessions {
 
     fn log(&self, dir: &Path, from: u64) -> WorldResult<Vec<u8>> {
         let path = dir.join(record::OUTPUT_LOG);
-        let read = || {
-            let mut bytes = Vec::new();
-            let Some(mut log) = open_plain(&path)? else { return Ok(bytes) };
-            log.seek(SeekFrom::Start(from))?;
-            log.take(LOG_CHUNK_BYTES as u64).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().map_err(io_error("read", &path))
+        Ok(RealDisk.read_part(&path, from, LOG_CHUNK_BYTES)?.unwrap_or_default())
     }
 
     fn screen(&self, dir: &Path, scrolled: u32) -> WorldResult<Option<String>> {

@@ -101,7 +101,7 @@ fn read<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RecordError> {
     if !RealDisk.exists(&path) {
         return Ok(None);
     }
-    match RealDisk.read_plain(&path, RECORD_BYTES) {
+    match RealDisk.read_part(&path, 0, RECORD_BYTES) {
         // What is no plain file, or far too large, says as little as one that is cut off.
         Ok(bytes) => {
             let parsed = serde_json::from_slice(&bytes.unwrap_or_default());

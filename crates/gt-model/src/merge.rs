@@ -4,14 +4,16 @@
 //! The side that changed a field wins. Where both did, the one whose bead was updated later wins, and a tie goes by the
 //! values' own order, so that `merge(base, a, b)` and `merge(base, b, a)` are equal. What lost is told, never just gone.
 
+mod claim;
 mod list;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bead::{Bead, Comment, Dependency, Rest, Stamp, Status};
 use crate::id::BeadId;
 use crate::jsonl::{self, Record};
+pub use claim::{Claim, HELD_SINCE, claim, foreign_assignee, set_held_since, split_assignee};
 use list::{Removal, merge_lists};
 
 /// What comes of a merge.
@@ -63,6 +65,24 @@ pub fn merge(base: &[Record], ours: &[Record], theirs: &[Record]) -> Merged {
     Merged { records, losses }
 }
 
+/// The base without what one side lacks, but for tombstones: so that merging gives that back. A bead is deleted by a
+/// tombstone; what is merely not there was lost (an older backup was played back, a file was cut off).
+pub fn base_without_lost(base: &[Record], ours: &[Record], theirs: &[Record]) -> Vec<Record> {
+    let [ours, theirs] = [ours, theirs].map(|side| side.iter().map(name).collect::<BTreeSet<_>>());
+    let is_there = |record: &&Record| {
+        let is_tombstone = matches!(record, Record::Bead(bead) if bead.status == Status::Tombstone);
+        is_tombstone || (ours.contains(&name(record)) && theirs.contains(&name(record)))
+    };
+    base.iter().filter(is_there).cloned().collect()
+}
+
+fn name(record: &Record) -> &str {
+    match record {
+        Record::Bead(bead) => bead.id.as_str(),
+        Record::Other { line } => line,
+    }
+}
+
 fn beads_by_id<'a>(side: &'a [Record], losses: &mut Vec<Loss>) -> BTreeMap<&'a BeadId, Bead> {
     let mut beads: BTreeMap<&BeadId, Bead> = BTreeMap::new();
     for record in side {
@@ -95,10 +115,28 @@ pub fn merge_bead(base: Option<&Bead>, ours: Option<&Bead>, theirs: Option<&Bead
         (Some(base), Some(ours), Some(theirs)) if ours == base => (Some(keeping_remarks(theirs, ours)), Vec::new()),
         (Some(base), Some(ours), Some(theirs)) if theirs == base => (Some(keeping_remarks(ours, theirs)), Vec::new()),
         (base, Some(ours), Some(theirs)) => {
-            let (bead, losses) = merge_changed(base, ours, theirs);
+            let (bead, losses) = match claim::settle(base, ours, theirs) {
+                Some((held, other)) => with_lost_claim(base, [ours, theirs], [&held, &other]),
+                None => merge_changed(base, ours, theirs),
+            };
             (Some(bead), losses)
         }
     }
+}
+
+/// Merges two sides of which each has claimed the bead; `settled` are the sides with the claim that counts.
+fn with_lost_claim(base: Option<&Bead>, sides: [&Bead; 2], settled: [&Bead; 2]) -> (Bead, Vec<Loss>) {
+    let (bead, mut losses) = merge_changed(base, settled[0], settled[1]);
+    let kept = bead.assignee.clone().unwrap_or_default();
+    let claims = sides.into_iter().filter_map(|side| side.assignee.clone());
+    let lost = claims.filter(|claim| *claim != kept);
+    losses.extend(lost.map(|lost| Loss {
+        bead: bead.id.clone(),
+        key: "assignee".to_owned(),
+        kept: kept.clone(),
+        lost,
+    }));
+    (bead, losses)
 }
 
 /// The `newer` bead with the remarks that only `older` has: a remark is never lost, whoever dropped it.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::id::Sha;
+use gt_town::world::ledger_repo::{FileSource, LEDGER_REF, git_folder};
 use gt_town::world::{
     Candidate, Change, FolderFacts, Held, Push, Referred, Repo, SAY_LIMIT_BYTES, Said, SessionPlan, Sessions,
     WorktreeFacts, WorktreePlan, World, WorldError, user_message,
@@ -51,6 +52,49 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     contract.has_no_submodules_where_there_are_none();
     contract.knows_who_moved_a_branch();
     contract.archives();
+    check_ledger_repo(world, &held, remote_url, &root.join("towns"));
+}
+
+/// Checks the ledger's repositories ([`World::ledger_repo`]) against its contract, with two towns that meet at a remote without a ledger's branch.
+fn check_ledger_repo(world: &dyn World, held: &Held, url: &str, towns: &Path) {
+    const THEIRS: &str = "refs/gt/sync/theirs";
+    let (git, repo) = (world.ledger_repo(), world.repo());
+    let [one, other] = ["one", "other"].map(|name| {
+        let town = towns.join(name);
+        world.disk().create_dir(&town).unwrap();
+        assert_eq!(git.at(&git_folder(&town), LEDGER_REF).unwrap(), None, "there is no repository yet");
+        git.make(held, &town).unwrap();
+        git.make(held, &town).unwrap();
+        git_folder(&town)
+    });
+    let bytes = |text: &str| FileSource::Bytes(text.as_bytes().to_vec());
+    let files = BTreeMap::from([("a/x.jsonl".to_owned(), bytes("one\n")), ("b \"c".to_owned(), bytes(""))]);
+    let first = git.commit_files(held, &one, &files, &[], "First").unwrap();
+    assert_eq!(git.at(&one, LEDGER_REF).unwrap(), None, "a commit moves no ref");
+    assert_eq!(git.commit_files(held, &one, &files, std::slice::from_ref(&first), "Again").unwrap(), first);
+    let facts = git.files(&one, &first).unwrap();
+    assert_eq!(facts.keys().collect::<Vec<_>>(), ["a/x.jsonl", "b \"c"]);
+    assert_eq!((facts["a/x.jsonl"].bytes, git.content(&one, &facts["a/x.jsonl"]).unwrap()), (4, b"one\n".to_vec()));
+    repo.set_ref(held, &one, LEDGER_REF, &first, None).unwrap();
+
+    assert_eq!(git.fetch_ledger(held, &other, url, THEIRS).unwrap(), None, "the remote has none yet");
+    assert_eq!(git.push_ledger(held, &one, url, &first, None).unwrap(), Push::Done);
+    assert_eq!(git.push_ledger(held, &one, url, &first, None).unwrap(), Push::Done, "it is there already");
+    assert_eq!(git.fetch_ledger(held, &other, url, THEIRS).unwrap(), Some(first.clone()));
+    let known = BTreeMap::from([("a/x.jsonl".to_owned(), FileSource::Known(facts["a/x.jsonl"].id.clone()))]);
+    let second = git.commit_files(held, &other, &known, std::slice::from_ref(&first), "Second").unwrap();
+    assert_ne!(second, first, "a file is gone");
+    let alone = git.commit_files(held, &other, &known, &[], "Alone").unwrap();
+    assert_eq!(git.push_ledger(held, &other, url, &alone, None).unwrap(), Push::Moved);
+    assert!(git.push_ledger(held, &other, url, &alone, Some(&first)).is_err(), "the first would be lost");
+    assert_eq!(git.push_ledger(held, &other, url, &second, Some(&first)).unwrap(), Push::Done);
+    let both = git.commit_files(held, &other, &known, &[second, alone.clone()], "Both").unwrap();
+    assert!(repo.contains(&other, &both, &alone).unwrap() && repo.contains(&other, &both, &first).unwrap());
+    assert_eq!(repo.merge_bases(&other, &both, &alone).unwrap(), [alone]);
+    let nowhere = towns.join("nowhere").display().to_string();
+    let lost = git.fetch_ledger(held, &one, &nowhere, THEIRS);
+    assert!(matches!(lost, Err(WorldError::Unreachable { .. })), "{lost:?}");
+    git.tidy(held, &one).unwrap();
 }
 
 /// Checks [`Sessions::say`] against its contract, with an agent that reads its input and never ends by itself. `plan` is

@@ -17,6 +17,7 @@ use crate::port;
 use crate::retention::{self, Schedule};
 use crate::spend;
 use crate::standing;
+use crate::sync;
 use crate::town::{Caller, Rig, Town};
 use crate::usage;
 use crate::witness::{self, Watch};
@@ -173,7 +174,13 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     stop.store(true, Ordering::SeqCst);
     bell.ring();
     hands.leave(town);
-    if is_there(town) { port::export_changed(town) } else { Ok(()) }
+    if !is_there(town) {
+        return Ok(());
+    }
+    // The ledger has all of it: a checkpoint that fails keeps nobody from going down.
+    let checkpoint = sync::checkpoint(town, &Caller::role(Address::Deacon));
+    checkpoint.map(|_| ()).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
+    port::export_changed(town)
 }
 
 /// One turn of the deacon's; answers with the ledger's change signal after it.
@@ -303,7 +310,8 @@ enum Turn {
 impl Hands {
     fn start_missing(&mut self, town: &Town) -> Result<()> {
         self.running.retain(|(_, thread)| !thread.is_finished());
-        self.start_housekeeping(town)?;
+        self.start(town, HOUSEKEEPING, keep_house)?;
+        self.start(town, CHECKPOINTS, keep_checkpoints)?;
         for rig in rig_names(town)? {
             for task in Task::ALL {
                 let name = format!("{} {rig}", task.name());
@@ -318,14 +326,14 @@ impl Hands {
         Ok(())
     }
 
-    /// Retention has a thread of its own as well: sizes of many files take their time.
-    fn start_housekeeping(&mut self, town: &Town) -> Result<()> {
-        if self.running.iter().any(|(running, _)| running == HOUSEKEEPING) {
+    /// Starts a thread of the whole town's, if it does not run: sizes of many files take their time, and so does git.
+    fn start(&mut self, town: &Town, name: &str, work: fn(&Town, &Bell, &AtomicBool)) -> Result<()> {
+        if self.running.iter().any(|(running, _)| running == name) {
             return Ok(());
         }
         let (town, bell, stop) = (town.reopen()?, self.bell.clone(), self.stop.clone());
-        let thread = std::thread::spawn(move || keep_house(&town, &bell, &stop));
-        self.running.push((HOUSEKEEPING.to_owned(), thread));
+        let thread = std::thread::spawn(move || work(&town, &bell, &stop));
+        self.running.push((name.to_owned(), thread));
         Ok(())
     }
 
@@ -346,6 +354,17 @@ const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What no rig can be called.
 const HOUSEKEEPING: &str = "(retention)";
+const CHECKPOINTS: &str = "(checkpoints)";
+
+fn keep_checkpoints(town: &Town, bell: &Bell, stop: &AtomicBool) {
+    let (mut schedule, mut seen) = (sync::Schedule::default(), 0);
+    while !stop.load(Ordering::SeqCst) {
+        if is_there(town) {
+            sync::checkpoint_if_due(town, &mut schedule).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
+        }
+        seen = bell.wait(seen, pace(town));
+    }
+}
 
 fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
     let (mut schedule, mut seen) = (Schedule::default(), 0);

@@ -172,9 +172,9 @@ impl Error {
             | Self::Superseded(_)
             | Self::BadToken
             | Self::NoToken
-            | Self::Ledger(LedgerError::Exists(_) | LedgerError::Newer { .. } | LedgerError::Foreign(_)) => {
-                Kind::Refused
-            }
+            | Self::Ledger(
+                LedgerError::Exists(_) | LedgerError::Newer { .. } | LedgerError::Foreign(_) | LedgerError::Away { .. },
+            ) => Kind::Refused,
             Self::NeedsPerson { .. } => Kind::NeedsPerson,
             Self::Formula { .. }
             | Self::TimedOut { .. }
@@ -211,6 +211,9 @@ impl Error {
             Self::Locked(_) => "try again; if it stays so, look at gt status".to_owned(),
             Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
+            Self::Ledger(LedgerError::Away { .. }) => {
+                "work on in that one; or make this one a town of its own: gt town adopt".to_owned()
+            }
             Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
             Self::Ledger(LedgerError::Sql(error)) => return sql_hint(error).map(str::to_owned),
             Self::Ledger(LedgerError::Foreign(_)) => {

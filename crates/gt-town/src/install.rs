@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::ledger::Ledger;
+use crate::sync;
 use crate::town::{Outside, Town};
 use crate::worker_env::PATH_KEY;
 
@@ -18,22 +19,30 @@ version = 1
 daily_usd = 100
 ";
 
-/// Makes a town at `root`: a new folder, or an empty one.
-pub fn install(root: &Path, outside: &Outside) -> Result<Town> {
+/// Makes a town at `root`: a new folder, or an empty one. `remote` is the repository that its ledger is synced with.
+pub fn install(root: &Path, outside: &Outside, remote: Option<&str>) -> Result<Town> {
+    remote.map_or(Ok(()), sync::check_remote)?;
     require_room(root, outside)?;
-    make_aside(root, outside, |at| {
+    make_aside(root, outside, remote, |at| {
         let ledger = Ledger::create(&Layout::new(at).ledger(), outside.world.clone())?;
         let ledger = ledger.with_faults(outside.faults.clone());
         record_origin(&ledger, outside)
     })?;
-    Town::open(root, outside.clone())
+    settle_in(Town::open(root, outside.clone())?)
+}
+
+/// Binds a new town to its place, and makes its repository. Whoever dies before: `gt up` does it.
+fn settle_in(town: Town) -> Result<Town> {
+    town.ledger.write("overseer", "install", |_| Ok::<_, Error>(()))?;
+    sync::make(&town)?;
+    Ok(town)
 }
 
 /// Makes a town at `root` over a ledger that is no file, as a simulated one is.
 pub fn install_over(root: &Path, outside: &Outside, ledger: Ledger) -> Result<Town> {
     require_room(root, outside)?;
-    make_aside(root, outside, |_| record_origin(&ledger, outside))?;
-    Town::with_ledger(root, outside.clone(), ledger)
+    make_aside(root, outside, None, |_| record_origin(&ledger, outside))?;
+    settle_in(Town::with_ledger(root, outside.clone(), ledger)?)
 }
 
 /// A town needs a folder of its own, outside of all others.
@@ -57,10 +66,15 @@ fn require_room(root: &Path, outside: &Outside) -> Result<()> {
     Ok(())
 }
 
-fn make_aside(root: &Path, outside: &Outside, make_ledger: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+fn make_aside(
+    root: &Path,
+    outside: &Outside,
+    remote: Option<&str>,
+    make_ledger: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     let disk = outside.world.disk();
     let aside = aside(root)?;
-    let made = make(&aside, outside, make_ledger).and_then(|()| {
+    let made = make(&aside, outside, remote, make_ledger).and_then(|()| {
         disk.remove(root)?;
         Ok(disk.rename(&aside, root)?)
     });
@@ -79,7 +93,12 @@ fn aside(root: &Path) -> Result<std::path::PathBuf> {
     Ok(root.with_file_name(format!(".{name}.gt-installing")))
 }
 
-fn make(at: &Path, outside: &Outside, make_ledger: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+fn make(
+    at: &Path,
+    outside: &Outside,
+    remote: Option<&str>,
+    make_ledger: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     let disk = outside.world.disk();
     let layout = Layout::new(at);
     disk.remove(at)?;
@@ -97,8 +116,13 @@ fn make(at: &Path, outside: &Outside, make_ledger: impl FnOnce(&Path) -> Result<
         disk.link(&layout.bin().join(name), &outside.gt)?;
     }
     make_ledger(at)?;
-    disk.write(&layout.settings(), TOWN_TOML.as_bytes())?;
+    disk.write(&layout.settings(), settings_text(remote).as_bytes())?;
     Ok(())
+}
+
+fn settings_text(remote: Option<&str>) -> String {
+    let sync = remote.map(|remote| format!("\n[sync]\nremote = {}\n", toml::Value::from(remote)));
+    format!("{TOWN_TOML}{}", sync.unwrap_or_default())
 }
 
 /// Writes down what a town is bound to: its id, and the overseer's PATH as it is now.

@@ -10,6 +10,7 @@ use crate::observe::QueueItem;
 use crate::outage;
 use crate::spend;
 use crate::standing;
+use crate::sync;
 use gt_model::queue::MrStatus;
 
 /// Something that only a person can end.
@@ -95,6 +96,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
             _ => format!("gt peek {subject}, then gt mayor start"),
         },
         "unlanded" => format!("gt why {subject}"),
+        sync::ELSEWHERE => format!("gt show {subject}; gt unsling {subject} lets the other town's word hold"),
         _ => return None,
     })
 }

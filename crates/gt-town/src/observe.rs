@@ -15,6 +15,7 @@ use crate::needs::{self, Need};
 use crate::refinery;
 use crate::spend;
 use crate::standing::{self, AgentStatus};
+use crate::sync::{self, SyncStatus};
 use crate::town::{Rig, Town};
 use crate::usage::{self, Cost};
 use crate::world::SessionState;
@@ -38,6 +39,8 @@ pub struct TownStatus {
     pub ready: usize,
     /// Calls of clients' hooks that went wrong of late.
     pub hooks: Option<HookTrouble>,
+    /// With whom the ledger is shared.
+    pub sync: SyncStatus,
 }
 
 /// A rig at one moment.
@@ -101,6 +104,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     let deacon = town.deacon_runs()?;
     let now = town.world().clock().now();
     let hooks = moments::trouble(town)?;
+    let sync = sync::status(town)?;
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
@@ -114,6 +118,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
             queue,
             ready: usize::try_from(view.count_ready(now, None)?).unwrap_or(usize::MAX),
             hooks,
+            sync,
         })
     })
 }

@@ -86,6 +86,8 @@ pub struct TownSettings {
     pub prices: Prices,
     /// The mayor.
     pub mayor: MayorSettings,
+    /// With whom the ledger is shared.
+    pub sync: SyncSettings,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
 }
@@ -107,6 +109,7 @@ impl Default for TownSettings {
             spend: SpendSettings::default(),
             prices: Prices::default(),
             mayor: MayorSettings::default(),
+            sync: SyncSettings::default(),
             agents: BTreeMap::new(),
         }
     }
@@ -135,6 +138,14 @@ impl TownSettings {
 pub struct MayorSettings {
     /// The kind of agent that it is; otherwise as the town says.
     pub agent: Option<String>,
+}
+
+/// With whom the ledger is shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SyncSettings {
+    /// The repository (URL or path) whose branch `gt-ledger` the town's own is merged with; none: checkpoints are local.
+    pub remote: Option<String>,
 }
 
 /// How much may be spent. In each of these, 0 is no limit; tokens are all of them, those from the cache too.

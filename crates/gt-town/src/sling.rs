@@ -8,6 +8,7 @@ use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::effect::Effect;
 use gt_model::formula::Formula;
 use gt_model::id::{BeadId, Sha};
+use gt_model::merge::split_assignee;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
@@ -254,6 +255,14 @@ fn refusal(tx: &Tx<'_>, caller: &Caller, bead: &Bead) -> Result<Option<Error>> {
             format!("{id} is a {}, which nobody can work on", bead.issue_type),
             "sling tasks, bugs, features and chores",
         )));
+    }
+    if let Some((town, by)) = bead.assignee.as_deref().and_then(split_assignee)
+        && bead.status != Status::Open
+        && bead.status != Status::Closed
+    {
+        let what = format!("{id} is held in another town ({town}), by {by}");
+        let hint = format!("gt sync tells when it is free; gt bead update {id} --status open --assignee '' takes it");
+        return Ok(Some(Error::refused(what, hint)));
     }
     if bead.status != Status::Open {
         let hint = match bead.status {

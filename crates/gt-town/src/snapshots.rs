@@ -159,7 +159,7 @@ pub fn show(town: &Town, text: &str) -> Result<Shown> {
 }
 
 /// The `Key: value` lines at a message's end.
-fn trailers(message: &str) -> Vec<(String, String)> {
+pub(crate) fn trailers(message: &str) -> Vec<(String, String)> {
     let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
     let pairs = last.lines().filter_map(|line| line.split_once(':'));
     pairs.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect()

@@ -108,6 +108,7 @@ impl Town {
         let path = layout.settings();
         let bytes = outside.world.disk().read(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
         let settings = settings::parse(&path, &bytes)?;
+        let ledger = ledger.at_home(root);
         Ok(Self { layout, ledger, settings, outside })
     }
 

@@ -11,6 +11,7 @@ use crate::deacon::{BUILD_KEY, DESIRED_KEY};
 use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, View};
 use crate::moments;
+use crate::sync;
 use crate::town::{Caller, Town};
 use crate::usage;
 use crate::world::{ENDED_BY_REQUEST, Exit, SessionState};
@@ -48,6 +49,7 @@ pub type EndedSession = (IncarnationId, Option<BeadId>);
 /// Says that the town is meant to be up, in the hands of this build of gt. A deacon of another build ends for it.
 pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
     set_desired(town, caller, "up")?;
+    sync::make(town)?;
     town.ledger.write(&caller.name(), "up", |tx| {
         tx.clear("deacon", "town")?;
         if tx.meta(BUILD_KEY)?.as_deref() != Some(&town.outside.build) {

@@ -20,8 +20,8 @@ use gt_town::rig::{self, NewRig};
 use gt_town::sling::{self, SlingOptions};
 use gt_town::world::real::{Git, RealClock, RealDisk};
 use gt_town::world::{
-    Clock, ContainedCommand, Disk, Exit as Ended, ProcessId, Repo, RunEnd, RunResult, Runtime, Said, SessionPlan,
-    SessionState, Sessions, Vitals, World, WorldResult,
+    Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said,
+    SessionPlan, SessionState, Sessions, Vitals, World, WorldResult,
 };
 use gt_town::{Caller, Error, Outside, Rig, Town, install, refinery};
 
@@ -107,6 +107,10 @@ impl World for RealRepositories {
         &self.git
     }
 
+    fn ledger_repo(&self) -> &dyn LedgerRepo {
+        &self.git
+    }
+
     fn sessions(&self) -> &dyn Sessions {
         &self.sessions
     }
@@ -164,7 +168,7 @@ fn scene() -> Scene {
         faults: Faults::none(),
     };
     let at = root.join("town");
-    drop(install::install(&at, &outside).unwrap());
+    drop(install::install(&at, &outside, None).unwrap());
     RealDisk.write(&at.join("town.toml"), TOWN.as_bytes()).unwrap();
     RealDisk.write(&at.join(".beads/formulas/short.toml"), FORMULA.as_bytes()).unwrap();
     let town = Town::open(&at, outside).unwrap();

@@ -306,6 +306,73 @@ fn facts(records: &[Record]) -> BTreeSet<String> {
     facts
 }
 
+fn held(town: char, since: &str) -> Bead {
+    let mut held = bead("vt-a1");
+    held.status = Status::Hooked;
+    held.assignee = Some(foreign_assignee(&town.to_string().repeat(32), "vt/polecats/one"));
+    held.updated_at = at(since);
+    set_held_since(&mut held, Some(since));
+    held
+}
+
+#[test]
+fn of_two_claims_the_earlier_counts() {
+    fn check(ours: &Bead, theirs: &Bead, expected: &Bead) {
+        let base = bead("vt-a1");
+        let (merged, losses) = merge_bead(Some(&base), Some(ours), Some(theirs));
+        let merged = merged.unwrap();
+        assert_eq!(claim(&merged), claim(expected));
+        assert_eq!(merged.status, Status::Hooked);
+        let told = losses.iter().any(|loss| loss.key == "assignee");
+        assert_eq!(told, ours.assignee != theirs.assignee, "{losses:?}");
+        assert_eq!((Some(merged), losses), merge_bead(Some(&base), Some(theirs), Some(ours)));
+    }
+    let (early, late) = (held('b', "2026-01-02T00:00:00Z"), held('a', "2026-01-03T00:00:00Z"));
+    check(&early, &late, &early);
+    let tie = held('a', "2026-01-02T00:00:00Z");
+    check(&early, &tie, &tie);
+    let again = held('b', "2026-01-04T00:00:00Z");
+    check(&early, &again, &again);
+}
+
+#[test]
+fn a_claim_given_up_stays_given_up() {
+    let base = held('a', "2026-01-02T00:00:00Z");
+    let mut free = bead("vt-a1");
+    free.updated_at = at("2026-01-03T00:00:00Z");
+    let (merged, losses) = merge_bead(Some(&base), Some(&free), Some(&base));
+    assert_eq!((merged, losses.len()), (Some(free), 0));
+    // And one that was taken after that counts, although the given-up one was earlier.
+    let next = held('b', "2026-01-04T00:00:00Z");
+    let (merged, _) = merge_bead(Some(&base), Some(&next), Some(&base));
+    assert_eq!(merged, Some(next));
+}
+
+#[test]
+fn only_a_towns_own_words_are_a_claim() {
+    assert_eq!(split_assignee("alice"), None);
+    assert_eq!(split_assignee("team:alice"), None);
+    let town = "0".repeat(32);
+    assert_eq!(split_assignee(&format!("{town}:a:b")), Some((town.as_str(), "a:b")));
+    assert_eq!(split_assignee(&format!("{}:x", "A".repeat(32))), None);
+    let mut unsaid = held('a', "2026-01-02T00:00:00Z");
+    set_held_since(&mut unsaid, Some("yesterday"));
+    assert_eq!(claim(&unsaid), None);
+}
+
+#[test]
+fn what_one_side_lost_is_given_back_and_what_is_deleted_is_not() {
+    let live = bead("vt-a1");
+    let dead = Bead { status: Status::Tombstone, ..bead("vt-a2") };
+    let records =
+        |beads: &[&Bead]| beads.iter().map(|bead| Record::Bead(Box::new((*bead).clone()))).collect::<Vec<_>>();
+    let (base, ours, theirs) = (records(&[&live, &dead]), records(&[&live, &dead]), Vec::new());
+    assert_eq!(merge(&base, &ours, &theirs).records, Vec::new());
+    let base = base_without_lost(&base, &ours, &theirs);
+    assert_eq!(merge(&base, &ours, &theirs).records, records(&[&live]));
+    assert_eq!(merge(&base, &theirs, &ours).records, records(&[&live]));
+}
+
 proptest! {
     #[test]
     fn it_does_not_matter_whose_side_is_whose([base, ours, theirs] in family()) {

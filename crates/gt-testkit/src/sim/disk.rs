@@ -352,6 +352,10 @@ impl Disk for SimWorld {
         Ok(())
     }
 
+    fn real_path(&self, path: &Path) -> WorldResult<PathBuf> {
+        Ok(path.to_owned())
+    }
+
     fn exists(&self, path: &Path) -> bool {
         self.locked().disk.exists(path)
     }

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gt_town::world::{Clock, Disk, FolderFacts, Repo, Sessions, World, WorldError, WorldResult};
+use gt_town::world::{Clock, Disk, FolderFacts, LedgerRepo, Repo, Sessions, World, WorldError, WorldResult};
 use jiff::SignedDuration;
 
 mod clock;
 mod disk;
+mod ledger;
 mod merge;
 mod objects;
 mod repo;
@@ -71,6 +72,10 @@ const FALLIBLE: &[&str] = &[
     "ask_remote",
     "create",
     "make_bare_remote",
+    "make",
+    "commit_files",
+    "fetch_ledger",
+    "push_ledger",
     "fetch",
     "set_ref",
     "delete_ref",
@@ -160,6 +165,10 @@ impl SimWorld {
 
 impl World for SimWorld {
     fn repo(&self) -> &dyn Repo {
+        self
+    }
+
+    fn ledger_repo(&self) -> &dyn LedgerRepo {
         self
     }
 

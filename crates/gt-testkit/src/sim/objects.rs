@@ -50,11 +50,26 @@ pub(super) struct Commit {
 /// All objects of all repositories; which repository has which commits is the repository's own knowledge.
 #[derive(Default)]
 pub(super) struct Objects {
+    blobs: BTreeMap<Sha, Blob>,
     trees: BTreeMap<Sha, Arc<Tree>>,
     commits: BTreeMap<Sha, Arc<Commit>>,
 }
 
 impl Objects {
+    /// Makes a file's content be known by its id.
+    pub(super) fn add_blob(&mut self, content: &Blob) -> Sha {
+        let mut hash = Sha256::new();
+        feed(&mut hash, b"blob");
+        feed(&mut hash, content);
+        let id = finish(hash);
+        self.blobs.entry(id.clone()).or_insert_with(|| content.clone());
+        id
+    }
+
+    pub(super) fn blob(&self, id: &Sha) -> Option<Blob> {
+        self.blobs.get(id).cloned()
+    }
+
     pub(super) fn add_tree(&mut self, tree: Tree) -> Sha {
         let id = tree_id(&tree);
         self.trees.entry(id.clone()).or_insert_with(|| Arc::new(tree));

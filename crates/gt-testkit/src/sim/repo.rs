@@ -54,7 +54,7 @@ impl State {
         self.repos.get_mut(path).ok_or_else(|| git("rev-parse", path, "not a git repository"))
     }
 
-    fn remote(&self, url: &Path) -> WorldResult<&Repository> {
+    pub(super) fn remote(&self, url: &Path) -> WorldResult<&Repository> {
         if self.unreachable.contains(url) {
             return Err(unreachable_remote(url, "connection timed out"));
         }
@@ -235,7 +235,7 @@ impl State {
     }
 
     /// A push never takes commits away.
-    fn must_contain(&self, repo: &Path, new: &Sha, expected: Option<&Sha>, branch: &str) -> WorldResult<()> {
+    pub(super) fn must_contain(&self, repo: &Path, new: &Sha, expected: Option<&Sha>, branch: &str) -> WorldResult<()> {
         let Some(expected) = expected else { return Ok(()) };
         self.commit(repo, expected)?;
         if self.objects.history(new).contains(expected) {
@@ -246,7 +246,7 @@ impl State {
     }
 
     /// Why a remote takes no push to `branch`: a hook, or the branch being checked out there.
-    fn refusal(&self, url: &Path, branch: &str) -> Option<String> {
+    pub(super) fn refusal(&self, url: &Path, branch: &str) -> Option<String> {
         let hook = self.refusals.get(url).cloned();
         hook.or_else(|| match self.folders.get(url) {
             Some(FolderFacts::Checkout { branch: Some(out), .. }) if out == branch => {
@@ -397,6 +397,11 @@ impl Repo for SimWorld {
 
     fn archive_worktree(&self, _held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
         self.acting("archive_worktree")?.archive_worktree(repo, path, to)
+    }
+
+    fn repair_worktrees(&self, _held: &Held, _repo: &Path, _paths: &[PathBuf]) -> WorldResult<()> {
+        // Nothing is copied or moved as a whole here.
+        Ok(())
     }
 
     fn remove_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {

@@ -134,6 +134,27 @@ pub struct NewAttempt {
     pub runtime: Option<RuntimeChoice>,
 }
 
+/// An attempt that a snapshot tells of, after the ledger was lost.
+#[derive(Clone, Debug)]
+pub struct RestoredAttempt {
+    /// The bead.
+    pub bead: BeadId,
+    /// 1 for a bead's first.
+    pub number: u32,
+    /// The rig.
+    pub rig: RigName,
+    /// The polecat's name.
+    pub worker: String,
+    /// The formula's name.
+    pub formula: String,
+    /// Its branch (short name).
+    pub branch: String,
+    /// When it was there.
+    pub at: String,
+    /// Its last snapshot; without one, nothing is known of it but that it was.
+    pub snapshot: Option<Sha>,
+}
+
 /// The two processes of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncarnationProcess {
@@ -378,6 +399,32 @@ impl Tx<'_> {
         let after = json!({ "number": number, "worker": new.worker, "branch": branch, "why": new.why });
         self.event("attempt-opened", &branch, Some(&new.bead), None, Some(&after))?;
         self.attempt(id)?.ok_or(super::LedgerError::Corrupt { what: "an attempt", text: id.to_string() })
+    }
+
+    /// Writes down an attempt of a ledger that was lost, as over.
+    pub fn restore_attempt(&self, restored: &RestoredAttempt) -> LedgerResult<AttemptId> {
+        let archived_at = restored.snapshot.is_none().then_some(&restored.at);
+        self.execute(
+            "INSERT INTO attempts (bead, number, rig, worker, agent, formula, branch, opened_at, ended_at, outcome, snapshot,
+                                   archived_at)
+             VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?7, ?7, ?8, ?9, ?10)",
+            rusqlite::params![
+                restored.bead.as_str(),
+                restored.number,
+                restored.rig.as_str(),
+                restored.worker,
+                restored.formula,
+                restored.branch,
+                restored.at,
+                AttemptOutcome::Recovered.as_str(),
+                restored.snapshot.as_ref().map(Sha::as_str),
+                archived_at,
+            ],
+        )?;
+        let id = AttemptId(self.connection.last_insert_rowid());
+        let after = json!({ "number": restored.number, "snapshot": restored.snapshot });
+        self.event("attempt-restored", &restored.branch, Some(&restored.bead), None, Some(&after))?;
+        Ok(id)
     }
 
     /// Records the commit that an attempt is based on, and gives it the lowest slot that no present attempt has.

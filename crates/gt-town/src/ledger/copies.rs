@@ -61,6 +61,7 @@ impl Ledger {
     /// Puts a copy in the ledger's place, in one transaction of SQLite's: whoever has it open sees all of it or nothing. A
     /// copy that is not sound, or from a newer gt, changes nothing. Answers with what was read back.
     pub fn restore_from(&self, from: &Path) -> LedgerResult<u64> {
+        self.refuse_away()?;
         let beads = sound_copy(from)?;
         let _turn = self.turn()?;
         let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -72,6 +73,7 @@ impl Ledger {
 
     /// Writes the file anew without the room that is free in it; answers with its size in bytes before and after.
     pub fn vacuum(&self) -> LedgerResult<(u64, u64)> {
+        self.refuse_away()?;
         let path = self.path();
         let before = self.world.disk().size(&path)?;
         let _turn = self.turn()?;

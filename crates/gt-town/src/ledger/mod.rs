@@ -4,7 +4,7 @@
 //! writes its audit event in the same transaction. Writers take the lock file `beads.lock` in turn before
 //! `BEGIN IMMEDIATE`; readers never wait.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ mod attempts;
 mod beads;
 mod copies;
 mod effects;
+mod elsewhere;
 mod events;
 mod graph;
 mod holding;
@@ -37,10 +38,13 @@ mod swarms;
 mod usage;
 
 pub use agents::{Agent, AgentChoice};
-pub use attempts::{Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt};
+pub use attempts::{
+    Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt, RestoredAttempt,
+};
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
 pub use copies::Copied;
 pub use effects::EffectRow;
+pub use elsewhere::{Elsewhere, Home};
 pub use events::{Condition, Event};
 pub use graph::{Direction, TreeNode};
 pub use mail::{Delivery, Mail, NewMail, Priority};
@@ -71,6 +75,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/006_agents.sql"),
     include_str!("migrations/007_usage.sql"),
     include_str!("migrations/020_holding.sql"),
+    include_str!("migrations/022_sync.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -107,6 +112,12 @@ pub enum LedgerError {
         /// What is wrong with it.
         text: String,
     },
+    /// It belongs to a town at another place.
+    #[error("this town is a copy: it was made at {path}, and is read-only here")]
+    Away {
+        /// Where.
+        path: String,
+    },
     /// The lock could not be taken.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -122,6 +133,10 @@ pub struct Ledger {
     world: Arc<dyn World>,
     faults: Faults,
     patience: Duration,
+    /// The folder of its town: where that is not where the ledger is at home, it is not written.
+    home: Option<PathBuf>,
+    /// Whether that has been looked at.
+    is_home: Cell<bool>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -188,7 +203,15 @@ impl Ledger {
 
     fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
         let lock = path.with_file_name("beads.lock");
-        Self { connection: RefCell::new(connection), lock, world, faults, patience: WRITE_DEADLINE }
+        Self {
+            connection: RefCell::new(connection),
+            lock,
+            world,
+            faults,
+            patience: WRITE_DEADLINE,
+            home: None,
+            is_home: Cell::new(false),
+        }
     }
 
     fn set_up(
@@ -269,6 +292,22 @@ impl Ledger {
         result
     }
 
+    /// Runs an operation and takes it back again: what it answers is what it would do.
+    pub fn try_out<T, E: From<LedgerError>>(
+        &self,
+        verb: &str,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.turn()?;
+        let mut connection = self.connection.borrow_mut();
+        let transaction = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(LedgerError::from)?;
+        let now = self.world.clock().now();
+        // Dropping the transaction rolls it back.
+        change(&Tx { view: View { connection: &transaction }, actor: "gt", verb, now })
+    }
+
     fn set_synchronous(&self, level: &str) -> LedgerResult<()> {
         Ok(self.connection.borrow().pragma_update(None, "synchronous", level)?)
     }
@@ -284,7 +323,9 @@ impl Ledger {
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(LedgerError::from)?;
         let now = self.world.clock().now();
-        let result = change(&Tx { view: View { connection: &transaction }, actor, verb, now });
+        let tx = Tx { view: View { connection: &transaction }, actor, verb, now };
+        self.check_home(&tx)?;
+        let result = change(&tx);
         match result {
             Ok(value) => {
                 self.faults.at(&format!("commit:{verb}:before"));

@@ -16,12 +16,17 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub mod ledger_repo;
 pub mod real;
+
+pub use ledger_repo::LedgerRepo;
 
 /// Everything outside the ledger.
 pub trait World: Send + Sync {
     /// Git repositories and their worktrees.
     fn repo(&self) -> &dyn Repo;
+    /// The town's own repository.
+    fn ledger_repo(&self) -> &dyn LedgerRepo;
     /// Agents' processes, and commands that must not leave anything running.
     fn sessions(&self) -> &dyn Sessions;
     /// Files of the town itself.
@@ -329,6 +334,9 @@ pub trait Repo: Send + Sync {
     fn export_tree(&self, held: &Held, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()>;
     /// Renames a worktree to `to` and makes git forget it. Done already (`path` gone): nothing.
     fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()>;
+    /// Makes a repository and worktrees of it that were copied or moved together know each other at their new places.
+    /// Ones that are not of this repository are left alone.
+    fn repair_worktrees(&self, held: &Held, repo: &Path, paths: &[PathBuf]) -> WorldResult<()>;
     /// Removes a gate worktree, which holds nothing that can't be made again.
     fn remove_gate_worktree(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<()>;
 }
@@ -575,6 +583,8 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> WorldResult<()>;
     /// Removes a file or a whole folder; gone already: nothing.
     fn remove(&self, path: &Path) -> WorldResult<()>;
+    /// The path without symbolic links, of something that is there.
+    fn real_path(&self, path: &Path) -> WorldResult<PathBuf>;
     /// Whether anything is at `path`.
     fn exists(&self, path: &Path) -> bool;
     /// Names in a folder, sorted; empty where there is none.

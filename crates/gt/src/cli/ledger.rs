@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::BeadFlags;
 
@@ -37,6 +37,34 @@ pub enum LedgerVerb {
     },
     /// Give back the room that is free in it
     Vacuum,
+    /// Make a lost ledger of a town again: beads and rigs from the newest checkpoint, hooks from snapshots
+    Rebuild {
+        /// From what
+        #[arg(long, value_enum)]
+        from: RebuildSource,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// For git: merge a file of beads field by field, without conflict markers
+    ///
+    /// In .gitattributes: `issues.jsonl merge=beads`; and once in each clone:
+    /// git config merge.beads.driver "gt ledger merge-driver %O %A %B"
+    MergeDriver {
+        /// The file as both had it last
+        base: PathBuf,
+        /// The file here; what both say is written to it
+        ours: PathBuf,
+        /// The file there
+        theirs: PathBuf,
+    },
+}
+
+/// What a lost ledger is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RebuildSource {
+    /// The branch gt-ledger of the town's repository.
+    Git,
 }
 
 /// `gt import`.

@@ -21,6 +21,7 @@ mod queue;
 mod rig;
 mod session;
 mod steps;
+mod sync;
 
 pub use agent::AgentVerb;
 pub use bead::{
@@ -33,7 +34,7 @@ pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
-pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
+pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
 pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
 
@@ -42,6 +43,7 @@ pub use queue::{MqVerb, RefineryVerb, WitnessVerb};
 pub use rig::{GatesVerb, RigVerb};
 pub use session::{RuntimeArg, SessionVerb};
 pub use steps::{MolVerb, ParkStatus, StepVerb};
+pub use sync::{SyncArgs, TownVerb};
 
 /// Many coding agents on several git repositories, and no work lost.
 #[derive(Debug, Parser)]
@@ -122,7 +124,15 @@ pub enum Verb {
     Install {
         /// A new or empty folder, for example ~/gt
         path: PathBuf,
+        /// The repository that the town's ledger is synced with
+        #[arg(long, value_name = "URL")]
+        remote: Option<String>,
     },
+    /// Merge the ledger with other towns' through a git remote, and push it there
+    Sync(SyncArgs),
+    /// The town itself
+    #[command(subcommand)]
+    Town(TownVerb),
     /// Projects of the town: add, list, remove; their gates
     #[command(subcommand)]
     Rig(RigVerb),

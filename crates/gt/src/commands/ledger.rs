@@ -7,14 +7,20 @@ use gt_town::adopt::{self, Found};
 use gt_town::{Error, solo};
 use serde_json::json;
 
-use super::{Context, bead};
+use super::{Context, bead, sync};
 use crate::Process;
-use crate::cli::{Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb};
+use crate::cli::{Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
 /// `gt ledger`.
 pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    if let LedgerVerb::MergeDriver { base, ours, theirs } = &args.verb {
+        return sync::merge_driver([base, ours, theirs], process, console);
+    }
+    if let LedgerVerb::Rebuild { from: RebuildSource::Git, yes } = &args.verb {
+        return rebuild(*yes, global, process, console);
+    }
     let context = &bead::open(&args.flags, global, process)?;
     match &args.verb {
         LedgerVerb::Check => bead::check(context, console),
@@ -29,6 +35,9 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
             Ok(0)
         }
         LedgerVerb::Restore { from, yes } => restore(&process.cwd.join(from), *yes, context, console),
+        LedgerVerb::MergeDriver { .. } | LedgerVerb::Rebuild { .. } => {
+            unreachable!("they need no ledger, so they are done above")
+        }
         LedgerVerb::Vacuum => {
             let (before, after) = context.town.ledger.vacuum()?;
             if console.is_json() {
@@ -38,6 +47,30 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
             Ok(0)
         }
     }
+}
+
+/// `gt ledger rebuild --from git`.
+fn rebuild(yes: bool, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    if process.env.contains_key(gt_town::identity::TOKEN_VARIABLE) {
+        return Err(Error::refused("only the overseer rebuilds a ledger", "ask: gt escalate").into());
+    }
+    let root = super::find_town(global, process)?;
+    if !yes {
+        let hint =
+            "what came after the newest checkpoint is lost by it; gt ledger restore is better where there is a backup";
+        return Err(Error::refused("nothing was rebuilt: say --yes", hint).into());
+    }
+    let rebuilt = gt_town::rebuild::from_git(&root, &process.outside)?;
+    if console.is_json() {
+        return console.facts("gt.rebuild/1", "rebuilt", rebuilt);
+    }
+    for (bead, snapshot) in &rebuilt.hooks {
+        console.say(&format!("{bead} was worked on: gt polecat recover {bead} goes on from {}", snapshot.short()))?;
+    }
+    let kept = rebuilt.kept.map(|path| format!("; what was there is in {}", path.display())).unwrap_or_default();
+    let short = rebuilt.commit.get(..10).unwrap_or(&rebuilt.commit);
+    console.say(&format!("{} beads and {} rigs from {short}{kept}", rebuilt.beads, rebuilt.rigs.len()))?;
+    Ok(0)
 }
 
 /// A new file in the ledger's `backups/`, with the time in its name.

@@ -6,6 +6,7 @@ use gt_model::id::BeadId;
 use gt_town::agents::readiness;
 use gt_town::ledger::Event;
 use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
+use gt_town::sync::SyncStatus;
 use gt_town::{Error, beads, doctor, effects, standing, story};
 
 use super::Context;
@@ -41,6 +42,7 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
             format!("{} calls of agents' hooks failed in the last hour, the last: {}", hooks.last_hour, hooks.last);
         console.line(&console.red(&text))?;
     }
+    console.line(&sync_text(&status.sync))?;
     if status.rigs.is_empty() {
         console.line("no rig yet: gt rig add <name> <url-or-path>")?;
     }
@@ -71,6 +73,17 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
         console.table(&table)?;
     }
     Ok(())
+}
+
+fn sync_text(sync: &SyncStatus) -> String {
+    match (&sync.remote, &sync.last) {
+        (None, None) => "the ledger's checkpoints are local: no [sync] remote is set".to_owned(),
+        (None, Some(last)) => {
+            format!("the ledger was synced with {} at {}; no [sync] remote is set", printable(&last.remote), last.at)
+        }
+        (Some(remote), None) => format!("the ledger was never synced with {}: gt sync", printable(remote)),
+        (Some(_), Some(last)) => format!("the ledger was synced with {} at {}", printable(&last.remote), last.at),
+    }
 }
 
 /// A rig on two lines.

@@ -33,6 +33,7 @@ mod review;
 mod rig;
 mod session;
 mod show;
+mod sync;
 mod town;
 mod work;
 
@@ -139,7 +140,9 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
     let open = || Context::open(&global, process);
     match verb {
         Verb::Demo(args) => demo::run(&args, process, console),
-        Verb::Install { path } => town::install(&path, process, console),
+        Verb::Install { path, remote } => town::install(&path, remote.as_deref(), process, console),
+        Verb::Sync(args) => sync::sync(&args, &open()?, console),
+        Verb::Town(verb) => sync::town(&verb, &open()?, console),
         Verb::Completions { shell } => complete::script(shell, console),
         Verb::Complete { words } => complete::complete(&words, process, console),
         Verb::Help { words, markdown } => help::help(&words, markdown, console),

@@ -19,9 +19,9 @@ use crate::error::CliResult;
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
 /// `gt install`.
-pub fn install(path: &Path, process: &Process, console: &mut Console<'_>) -> CliResult {
+pub fn install(path: &Path, remote: Option<&str>, process: &Process, console: &mut Console<'_>) -> CliResult {
     let root = absolute(process, path);
-    let town = engine::install(&root, &process.outside)?;
+    let town = engine::install(&root, &process.outside, remote)?;
     for other in others_in_path(process) {
         console
             .note(&format!("warning: another {} is in your PATH; agents use this gt all the same", other.display()))?;

@@ -26,5 +26,6 @@ mod sandbox;
 mod setup;
 mod simulated;
 mod story;
+mod sync;
 mod terminals;
 mod town;

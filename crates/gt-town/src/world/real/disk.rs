@@ -53,6 +53,10 @@ impl Disk for RealDisk {
         remove_whole(path)
     }
 
+    fn real_path(&self, path: &Path) -> WorldResult<PathBuf> {
+        path.canonicalize().map_err(io_error("find", path))
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.symlink_metadata().is_ok()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::id::Sha;
@@ -16,6 +16,7 @@ mod candidate;
 mod command;
 mod hooks;
 mod large_files;
+mod ledger;
 mod refs;
 mod remote;
 mod repository;
@@ -192,6 +193,10 @@ impl Repo for Git {
 
     fn archive_worktree(&self, held: &Held, repo: &Path, path: &Path, to: &Path) -> WorldResult<()> {
         worktree::archive(self, held, repo, path, to)
+    }
+
+    fn repair_worktrees(&self, held: &Held, repo: &Path, paths: &[PathBuf]) -> WorldResult<()> {
+        worktree::repair(self, held, repo, paths)
     }
 
     fn remove_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<()> {

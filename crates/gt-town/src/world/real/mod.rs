@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::{Clock, Disk, Repo, Sessions, World};
+use super::{Clock, Disk, LedgerRepo, Repo, Sessions, World};
 
 mod bwrap;
 mod clock;
@@ -46,6 +46,10 @@ impl RealWorld {
 
 impl World for RealWorld {
     fn repo(&self) -> &dyn Repo {
+        &self.git
+    }
+
+    fn ledger_repo(&self) -> &dyn LedgerRepo {
         &self.git
     }
 

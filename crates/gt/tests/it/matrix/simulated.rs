@@ -307,6 +307,10 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("init", "a ledger outside of any town, made beside its place: `bd` has it"),
     ("config", "one setting that a person or a tool asks for, outside of the flow: `bd` has it"),
     ("set parent", "one transaction that a person or a tool asks for, outside of the flow: `bd` has it"),
+    ("checkpoint", "a branch of git's that holds a copy: `sync` kills it at each point, in real towns"),
+    ("sync", "several towns and a remote: `sync` kills it at each point, in real towns"),
+    ("rebuild", "makes a ledger beside a lost one, before anybody else can write: `sync` has it"),
+    ("adopt", "one transaction that a person asks for, after a town was copied: `sync` has it"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];
 

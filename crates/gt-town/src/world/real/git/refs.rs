@@ -14,6 +14,9 @@ pub(super) const REMOTE_BRANCHES: &str = "refs/remotes/origin/";
 /// Where branches are kept.
 pub(super) const BRANCHES: &str = "refs/heads/";
 
+/// How a ledger's branch is fetched: that branch and nothing beside it.
+pub(super) const LEDGER_FETCH_OPTIONS: [&str; 4] = ["--quiet", "--no-tags", "--no-write-fetch-head", "--refmap="];
+
 /// The bare repository as a place for git.
 pub(super) fn bare(repo: &Path) -> Place {
     Place::Bare(std::path::absolute(repo).unwrap_or_else(|_| repo.to_owned()))

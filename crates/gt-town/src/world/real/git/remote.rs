@@ -32,7 +32,7 @@ fn branches(answer: &Answer) -> BTreeMap<String, Sha> {
 }
 
 /// Makes a call that fails only when the remote can't be had.
-fn reached(call: &Call<'_>, url: &str) -> WorldResult<Answer> {
+pub(super) fn reached(call: &Call<'_>, url: &str) -> WorldResult<Answer> {
     let answer = call.answer()?;
     if answer.code == 0 { Ok(answer) } else { Err(unreachable(url, &answer)) }
 }
@@ -58,14 +58,19 @@ pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap
     Ok(fetched.into_iter().filter_map(|(name, sha)| Some((short(name)?, sha))).collect())
 }
 
+/// The remote of a rig's repository.
+const ORIGIN: &str = "origin";
+
 /// One push of one branch.
-struct Move<'a> {
-    git: &'a Git,
-    held: &'a Held,
-    repo: &'a Path,
-    branch: &'a str,
-    new: &'a Sha,
-    expected: Option<&'a Sha>,
+pub(super) struct Move<'a> {
+    pub(super) git: &'a Git,
+    pub(super) held: &'a Held,
+    pub(super) repo: &'a Path,
+    /// [`ORIGIN`], or an address.
+    pub(super) remote: &'a str,
+    pub(super) branch: &'a str,
+    pub(super) new: &'a Sha,
+    pub(super) expected: Option<&'a Sha>,
 }
 
 /// Moves a branch of the remote by compare-and-swap.
@@ -77,15 +82,8 @@ pub(super) fn push(
     new: &Sha,
     expected: Option<&Sha>,
 ) -> WorldResult<Push> {
-    branch_ref(branch)?;
-    if let Some(expected) = expected
-        && !contains(git, repo, new, expected)?
-    {
-        let (new, expected) = (new.short(), expected.short());
-        return Err(WorldError::Unexpected(format!("{new} does not contain {expected}: {branch} would lose commits")));
-    }
-    let wanted = Move { git, held, repo, branch, new, expected };
-    let result = wanted.make()?;
+    let wanted = Move { git, held, repo, remote: ORIGIN, branch, new, expected };
+    let result = wanted.push()?;
     if result == Push::Done {
         wanted.note()?;
     }
@@ -93,6 +91,27 @@ pub(super) fn push(
 }
 
 impl Move<'_> {
+    /// Moves the branch, if no commit gets lost by that.
+    pub(super) fn push(&self) -> WorldResult<Push> {
+        branch_ref(self.branch)?;
+        if let Some(expected) = self.expected
+            && !contains(self.git, self.repo, self.new, expected)?
+        {
+            let (new, expected, branch) = (self.new.short(), expected.short(), self.branch);
+            let text = format!("{new} does not contain {expected}: {branch} would lose commits");
+            return Err(WorldError::Unexpected(text));
+        }
+        self.make()
+    }
+
+    fn unreachable(&self, answer: &Answer) -> WorldResult<WorldError> {
+        Ok(unreachable(&self.address()?, answer))
+    }
+
+    fn address(&self) -> WorldResult<String> {
+        if self.remote == ORIGIN { origin(self.git, self.repo) } else { Ok(self.remote.to_owned()) }
+    }
+
     fn make(&self) -> WorldResult<Push> {
         match self.remote_value()? {
             now if now.as_ref() == Some(self.new) => return Ok(Push::Done),
@@ -103,7 +122,7 @@ impl Move<'_> {
         if answer.code == 0 {
             return Ok(Push::Done);
         }
-        let Some(reason) = refusal(&answer) else { return Err(unreachable(&origin(self.git, self.repo)?, &answer)) };
+        let Some(reason) = refusal(&answer) else { return Err(self.unreachable(&answer)?) };
         // The reason is text for people; whether the branch moved is asked, not read from that.
         match self.remote_value()? {
             now if now.as_ref() == Some(self.new) => Ok(Push::Done),
@@ -118,15 +137,16 @@ impl Move<'_> {
         let lease = format!("--force-with-lease={name}:{expected}");
         let refspec = format!("{}:{name}", object(self.new)?);
         let call = self.git.act(self.held, &bare(self.repo), "push");
-        Ok(call.args(["--no-verify", "--porcelain", &lease, "origin", &refspec]).limit(self.git.remote_patience))
+        Ok(call
+            .args(["--no-verify", "--porcelain", &lease, "--end-of-options", self.remote, &refspec])
+            .limit(self.git.remote_patience))
     }
 
     /// Where the remote's branch is now.
     fn remote_value(&self) -> WorldResult<Option<Sha>> {
         let name = branch_ref(self.branch)?;
-        let call =
-            self.git.question(&bare(self.repo), "ls-remote").args(["origin", &name]).limit(self.git.remote_patience);
-        let answer = reached(&call, &origin(self.git, self.repo)?)?;
+        let call = self.git.question(&bare(self.repo), "ls-remote").args(["--end-of-options", self.remote, &name]);
+        let answer = reached(&call.limit(self.git.remote_patience), &self.address()?)?;
         // The pattern also finds refs that merely end like this one.
         Ok(branches(&answer).remove(self.branch))
     }

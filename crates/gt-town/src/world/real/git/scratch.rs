@@ -30,8 +30,13 @@ impl Scratch {
 
     /// A file with this text.
     pub(super) fn with(repo: &Path, text: &str) -> WorldResult<Self> {
+        Self::holding(repo, text.as_bytes())
+    }
+
+    /// A file with these bytes.
+    pub(super) fn holding(repo: &Path, bytes: &[u8]) -> WorldResult<Self> {
         let scratch = Self::new(repo)?;
-        RealDisk.write(scratch.path(), text.as_bytes())?;
+        RealDisk.write(scratch.path(), bytes)?;
         Ok(scratch)
     }
 

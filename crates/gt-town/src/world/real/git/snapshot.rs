@@ -48,7 +48,7 @@ pub(super) fn take(
         return Ok(Snapshot { commit: commit.clone(), skipped });
     }
     let message = snapshot_message(message, &skipped);
-    let commit = commit(git, held, repo, &tree, [Some(&head), before.as_ref()], &message)?;
+    let commit = commit(git, held, repo, &tree, [Some(&head), before.as_ref()].into_iter().flatten(), &message)?;
     refs::set(git, held, repo, name, &commit, before.as_ref())?;
     Ok(Snapshot { commit, skipped })
 }
@@ -59,17 +59,18 @@ fn is_same(git: &Git, repo: &Path, snapshot: &Sha, tree: &Sha, head: &Sha) -> Wo
     Ok(parent.as_ref() == Some(head) && refs::tree_of(git, repo, snapshot)? == *tree)
 }
 
-fn commit(
+/// Makes a commit of the town's own; moves no ref.
+pub(super) fn commit<'a>(
     git: &Git,
     held: &Held,
     repo: &Path,
     tree: &Sha,
-    parents: [Option<&Sha>; 2],
+    parents: impl Iterator<Item = &'a Sha>,
     message: &str,
 ) -> WorldResult<Sha> {
     let text = Scratch::with(repo, &with_last_newline(message))?;
     let mut call = git.act(held, &bare(repo), "commit-tree");
-    for parent in parents.into_iter().flatten() {
+    for parent in parents {
         call = call.args(["-p", object(parent)?]);
     }
     let (name, mail) = TOWN_IDENTITY;

@@ -51,6 +51,15 @@ pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<W
     Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &place)? }))
 }
 
+/// Makes repository and worktrees find each other again after both were copied or moved.
+pub(super) fn repair(git: &Git, held: &Held, repo: &Path, paths: &[PathBuf]) -> WorldResult<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    // It fails where one of them is no worktree (any more), and has mended the others then.
+    git.act(held, &bare(repo), "worktree").arg("repair").args(paths).expect(&[0, 1]).map(|_| ())
+}
+
 /// Where the worktree's own git last put its branch: git writes that into the worktree's reflog, and into no other's.
 pub(super) fn own_position(repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
     let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };

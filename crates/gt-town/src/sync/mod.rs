@@ -1,0 +1,495 @@
+//! The ledger in git: checkpoints on a branch of the town's own repository, and merging that with other towns'.
+//!
+//! A checkpoint is a commit of all portable beads (a file a prefix) and of this town's settings. The ledger stays the
+//! truth: what others say is merged into it in one transaction, and what it says then is committed and pushed. Whoever
+//! dies in between leaves either an older branch, or one that the next checkpoint completes: [`MERGED_KEY`] says which
+//! foreign commit the ledger has taken in already.
+
+mod portable;
+mod pull;
+mod schedule;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use gt_model::address::Address;
+use gt_model::id::Sha;
+use gt_model::{jsonl, merge};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::ledger::{LedgerError, Tx};
+use crate::town::{Caller, Town};
+use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
+use crate::world::{Held, Push, World};
+
+use portable::{VERSION, VERSION_FILE, is_beads_file, is_own};
+pub use pull::{ELSEWHERE, Lost, Pulled};
+use pull::{Incoming, damaged};
+pub use schedule::Schedule;
+
+/// Where the remote's branch is kept as it was last fetched.
+const FETCHED_REF: &str = "refs/gt/sync/fetched";
+
+/// The foreign commit that the ledger has taken in, as a setting of its own.
+const MERGED_KEY: &str = "sync_merged";
+
+/// The commit that the ledger was last written to, as a setting of its own: a branch that is elsewhere has been written
+/// from a ledger that is not this one, such as the one that a backup was put in the place of.
+const CHECKPOINT_KEY: &str = "checkpoint";
+
+/// When and with which commit the town was last synced, as a setting of the ledger's.
+const SYNCED_KEY: &str = "synced";
+
+/// The file of the town's repository that holds the town's id, for when the ledger is lost.
+const ID_FILE: &str = "gt-town";
+
+/// The lock under which the town's repository is written.
+const LOCK: &str = "ledger-repo";
+
+/// How often a push is tried whose remote has moved meanwhile.
+const ROUNDS: usize = 8;
+
+/// What a sync did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Synced {
+    /// With which remote.
+    pub remote: String,
+    /// The commit at which both are now; `None` of a dry run.
+    pub commit: Option<Sha>,
+    /// What came from there.
+    pub pulled: Pulled,
+    /// How many beads went there that it had not, or not so.
+    pub sent: usize,
+    /// Whether nothing was changed, since only that was asked what would be.
+    pub dry_run: bool,
+}
+
+/// A sync that went well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSync {
+    /// When.
+    pub at: String,
+    /// With which remote.
+    pub remote: String,
+    /// At which commit.
+    pub commit: Sha,
+}
+
+/// With whom the ledger is shared, and since when.
+#[derive(Clone, Debug, Serialize)]
+pub struct SyncStatus {
+    /// The remote that it is synced with; `None`: checkpoints are local.
+    pub remote: Option<String>,
+    /// The last sync that went well.
+    pub last: Option<LastSync>,
+}
+
+/// How the ledger's branch stands.
+pub fn status(town: &Town) -> Result<SyncStatus> {
+    let last = town.ledger.read(|view| view.meta(SYNCED_KEY).map_err(Error::from))?;
+    Ok(SyncStatus {
+        remote: town.settings.sync.remote.clone(),
+        last: last.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}
+
+fn repo_of(town: &Town) -> PathBuf {
+    git_folder(&town.layout.root)
+}
+
+/// Makes the town's repository, if it has none.
+pub fn make(town: &Town) -> Result<()> {
+    if town.world().disk().exists(&repo_of(town).join("info/exclude")) {
+        return Ok(());
+    }
+    let held = town.lock(LOCK)?;
+    Ok(town.world().ledger_repo().make(&held, &town.layout.root)?)
+}
+
+/// Commits the ledger as it is now to its branch, if that says anything else; answers with the branch's commit.
+pub fn checkpoint(town: &Town, caller: &Caller) -> Result<Sha> {
+    make(town)?;
+    let held = town.lock(LOCK)?;
+    let branch = Branch::of(town, &held)?;
+    let mut pulled = Pulled::default();
+    branch.prepare(caller, &mut pulled)?;
+    let commit = branch.checkpoint(caller, "Checkpoint")?;
+    branch.git.tidy(&held, &branch.repo)?;
+    Ok(commit)
+}
+
+/// As [`checkpoint`], if the schedule says that one is due; for the deacon.
+pub fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<()> {
+    let newest = town.ledger.read(|view| view.last_events(None, 1).map_err(Error::from))?;
+    let newest = newest.last().map_or(0, |event| event.seq);
+    let clock = town.world().clock();
+    let begun = clock.monotonic();
+    if !schedule.is_due(begun, newest) {
+        return Ok(());
+    }
+    let result = checkpoint(town, &Caller::role(Address::Deacon));
+    schedule.tried(begun, clock.monotonic(), newest, result.is_ok());
+    result.map(|_| ())
+}
+
+/// Merges with the branch at `remote` (the settings' one, where none is given) and pushes the result there. With
+/// `dry_run` only says what that would change here.
+pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -> Result<Synced> {
+    let remote = remote.or(town.settings.sync.remote.as_deref()).ok_or_else(|| {
+        let settings = town.layout.settings();
+        let hint =
+            format!("say where to: [sync] remote = \"<url>\" in {}; or gt sync --remote <url>", settings.display());
+        Error::refused("this town has no remote for its ledger", hint)
+    })?;
+    check_remote(remote)?;
+    refuse_away(town)?;
+    make(town)?;
+    let held = town.lock(LOCK)?;
+    let branch = Branch::of(town, &held)?;
+    if dry_run {
+        return branch.try_out(remote);
+    }
+    let mut pulled = Pulled::default();
+    for _ in 0..ROUNDS {
+        if let Some(synced) = branch.round(caller, remote, &mut pulled)? {
+            town.wake();
+            return Ok(synced);
+        }
+    }
+    Err(Error::TimedOut {
+        what: format!("the branch gt-ledger of {remote} was moved {ROUNDS} times meanwhile"),
+        hint: "nothing is lost; try again: gt sync".to_owned(),
+    })
+}
+
+/// What a town's newest checkpoint says.
+pub(crate) struct FromGit {
+    /// Which it is.
+    pub(crate) commit: Sha,
+    /// The town's id.
+    pub(crate) town_id: String,
+    /// Beads as JSONL, by prefix.
+    pub(crate) beads: BTreeMap<String, Vec<u8>>,
+    /// The rigs, as JSON.
+    pub(crate) rigs: Vec<u8>,
+}
+
+/// Reads the newest checkpoint of the town at `root`, whose ledger may be lost.
+pub(crate) fn read_own(world: &dyn World, root: &Path) -> Result<FromGit> {
+    let (git, repo) = (world.ledger_repo(), git_folder(root));
+    let commit = git.at(&repo, LEDGER_REF)?;
+    let none =
+        || Error::refused("this town has no checkpoint", "restore a backup: gt ledger restore .beads/backups/<file>");
+    let commit = commit.ok_or_else(none)?;
+    let files = git.files(&repo, &commit)?;
+    check_version(git, &repo, &files)?;
+    let id = world.disk().read(&repo.join(ID_FILE))?.and_then(|id| String::from_utf8(id).ok());
+    let town_id = id.ok_or_else(none)?;
+    let mut beads = BTreeMap::new();
+    for (path, file) in files.iter().filter(|(path, _)| is_beads_file(path)) {
+        let text = git.content(&repo, file)?;
+        let first = jsonl::records(&text).flatten().find_map(|record| match record {
+            jsonl::Record::Bead(bead) => Some(bead.id.prefix().to_owned()),
+            jsonl::Record::Other { .. } => None,
+        });
+        beads.insert(first.unwrap_or_else(|| portable::prefix_of_file(path)), text);
+    }
+    let rigs = files.get(&portable::rigs_file(&town_id)).map(|file| git.content(&repo, file)).transpose()?;
+    Ok(FromGit { commit, town_id, beads, rigs: rigs.unwrap_or_else(|| b"[]".to_vec()) })
+}
+
+/// Says that a ledger is as a checkpoint says.
+pub(crate) fn know(tx: &Tx<'_>, commit: &Sha) -> Result<()> {
+    Ok(tx.set_meta(CHECKPOINT_KEY, commit.as_str())?)
+}
+
+/// Merges files of beads, as git's merge driver: what base, ours and theirs say together is written to `ours`. A line that
+/// can't be read refuses the whole, and `ours` stays.
+pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -> Result<Vec<Lost>> {
+    let mut sides = Vec::new();
+    for path in [base, ours, theirs] {
+        let text = world.disk().read(path)?.ok_or_else(|| Error::MissingFile(path.to_owned()))?;
+        let parsed = jsonl::parse(&text);
+        if let Some(error) = parsed.errors.first() {
+            let what = format!("{} can't be read, so nothing was merged: {error}", path.display());
+            return Err(Error::refused(what, "mend that side's file first"));
+        }
+        sides.push(parsed.records);
+    }
+    let base = merge::base_without_lost(&sides[0], &sides[1], &sides[2]);
+    let merged = merge::merge(&base, &sides[1], &sides[2]);
+    world.disk().write(ours, jsonl::write(&merged.records).as_bytes())?;
+    Ok(merged.losses.into_iter().map(Lost::from).collect())
+}
+
+/// Refuses what git would not take for an address.
+pub fn check_remote(remote: &str) -> Result<()> {
+    if remote.is_empty() || remote.starts_with('-') || remote.contains(char::is_control) {
+        return Err(Error::Usage {
+            what: format!("{remote:?} is no address of a repository"),
+            hint: "for example: git@example.org:team/ledger.git, or a path".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// What only changes files is refused in a copied town as what changes the ledger is.
+fn refuse_away(town: &Town) -> Result<()> {
+    match town.ledger.away()? {
+        Some(home) => Err(LedgerError::Away { path: home.path }.into()),
+        None => Ok(()),
+    }
+}
+
+/// The town's repository, held.
+struct Branch<'t> {
+    town: &'t Town,
+    held: &'t Held,
+    git: &'t dyn LedgerRepo,
+    repo: PathBuf,
+    town_id: String,
+}
+
+/// What the remote has said, read and found good.
+struct Theirs {
+    head: Sha,
+    incoming: Incoming,
+}
+
+impl<'t> Branch<'t> {
+    fn of(town: &'t Town, held: &'t Held) -> Result<Self> {
+        let id = town.ledger.read(|view| view.meta("town_id").map_err(Error::from))?;
+        let town_id = id.ok_or_else(|| Error::refused("this town has no id", "gt doctor"))?;
+        Ok(Self { town, held, git: town.world().ledger_repo(), repo: repo_of(town), town_id })
+    }
+
+    fn head(&self) -> Result<Option<Sha>> {
+        Ok(self.git.at(&self.repo, LEDGER_REF)?)
+    }
+
+    fn contains(&self, descendant: &Sha, ancestor: &Sha) -> Result<bool> {
+        Ok(self.town.world().repo().contains(&self.repo, descendant, ancestor)?)
+    }
+
+    /// Lets what others said of beads hold, where the work on them here is over; and takes in what the branch has and
+    /// the ledger has not.
+    fn prepare(&self, caller: &Caller, pulled: &mut Pulled) -> Result<()> {
+        if !self.town.ledger.read(pull::due)?.is_empty() {
+            self.town.ledger.write(&caller.name(), "sync", pull::settle)?;
+        }
+        let Some(head) = self.head()? else { return Ok(()) };
+        let known = self.known(CHECKPOINT_KEY)?;
+        let is_known = known.as_ref().map(|known| self.contains(known, &head)).transpose()?.unwrap_or(false);
+        if is_known { Ok(()) } else { self.merge(caller, known.as_ref(), &head, pulled) }
+    }
+
+    /// A commit that the ledger knows, if the repository (which may have been made anew) has it.
+    fn known(&self, key: &str) -> Result<Option<Sha>> {
+        let known = self.town.ledger.read(|view| view.meta(key).map_err(Error::from))?.map(Sha);
+        Ok(known.filter(|known| self.town.world().repo().tree_of(&self.repo, known).is_ok()))
+    }
+
+    /// Commits what the ledger says now, on top of what it has taken in.
+    fn checkpoint(&self, caller: &Caller, message: &str) -> Result<Sha> {
+        self.note_id()?;
+        let head = self.head()?;
+        let merged = self.taken_in(head.as_ref())?;
+        let mut files: BTreeMap<String, FileSource> = portable::files(self.town, &self.town_id)?
+            .into_iter()
+            .map(|(path, bytes)| (path, FileSource::Bytes(bytes)))
+            .collect();
+        files.extend(self.carried(head.as_ref(), merged.as_ref())?);
+        let parents = self.parents(head.as_ref(), merged)?;
+        let commit = self.git.commit_files(self.held, &self.repo, &files, &parents, message)?;
+        if self.known(CHECKPOINT_KEY)?.as_ref() != Some(&commit) {
+            // Said first: a branch that lags behind is completed, one that is ahead would count as another's.
+            self.town.ledger.write(&caller.name(), "checkpoint", |tx| {
+                Ok::<_, Error>(tx.set_meta(CHECKPOINT_KEY, commit.as_str())?)
+            })?;
+        }
+        self.town.world().repo().set_ref(self.held, &self.repo, LEDGER_REF, &commit, head.as_ref())?;
+        Ok(commit)
+    }
+
+    fn note_id(&self) -> Result<()> {
+        let (disk, file) = (self.town.world().disk(), self.repo.join(ID_FILE));
+        if disk.read(&file)?.as_deref() != Some(self.town_id.as_bytes()) {
+            disk.write(&file, self.town_id.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The foreign commit that the ledger has taken in and the branch has not.
+    fn taken_in(&self, head: Option<&Sha>) -> Result<Option<Sha>> {
+        let Some(merged) = self.known(MERGED_KEY)? else { return Ok(None) };
+        let is_in = head.map(|head| self.contains(head, &merged)).transpose()?.unwrap_or(false);
+        Ok((!is_in).then_some(merged))
+    }
+
+    fn parents(&self, head: Option<&Sha>, merged: Option<Sha>) -> Result<Vec<Sha>> {
+        Ok(match (head, merged) {
+            (Some(head), Some(merged)) if self.contains(&merged, head)? => vec![merged],
+            (head, merged) => head.cloned().into_iter().chain(merged).collect(),
+        })
+    }
+
+    /// Files that this town does not write, such as other towns' settings: as whoever changed them has them.
+    fn carried(&self, head: Option<&Sha>, merged: Option<&Sha>) -> Result<BTreeMap<String, FileSource>> {
+        let foreign = |commit: Option<&Sha>| -> Result<BTreeMap<String, Sha>> {
+            let Some(commit) = commit else { return Ok(BTreeMap::new()) };
+            let files = self.git.files(&self.repo, commit)?.into_iter();
+            Ok(files.filter(|(path, _)| !is_own(&self.town_id, path)).map(|(path, facts)| (path, facts.id)).collect())
+        };
+        let (ours, theirs) = (foreign(head)?, foreign(merged)?);
+        let base = match (head, merged) {
+            (Some(head), Some(merged)) => foreign(self.bases(head, merged)?.first())?,
+            _ => BTreeMap::new(),
+        };
+        let paths: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        let mut carried = BTreeMap::new();
+        for path in paths {
+            let known = match (ours.get(path), theirs.get(path)) {
+                (our, their) if merged.is_none() || our == their || their == base.get(path) => our,
+                (our, their) if our == base.get(path) => their,
+                // Both changed what neither should have: the same answer on both sides.
+                (our, their) => our.max(their),
+            };
+            carried.extend(known.map(|id| (path.clone(), FileSource::Known(id.clone()))));
+        }
+        Ok(carried)
+    }
+
+    fn bases(&self, one: &Sha, other: &Sha) -> Result<Vec<Sha>> {
+        Ok(self.town.world().repo().merge_bases(&self.repo, one, other)?)
+    }
+
+    /// One try; `None` where the remote was moved meanwhile.
+    fn round(&self, caller: &Caller, remote: &str, pulled: &mut Pulled) -> Result<Option<Synced>> {
+        let faults = &self.town.outside.faults;
+        self.prepare(caller, pulled)?;
+        let ours = self.checkpoint(caller, "Checkpoint")?;
+        let fetched = self.git.fetch_ledger(self.held, &self.repo, remote, FETCHED_REF)?;
+        faults.at("sync:fetched");
+        let new = match &fetched {
+            Some(theirs) if !self.contains(&ours, theirs)? => {
+                self.merge(caller, Some(&ours), theirs, pulled)?;
+                self.checkpoint(caller, "Merge with another town")?
+            }
+            _ => ours,
+        };
+        faults.at("sync:committed");
+        let sent = self.differing(&new, fetched.as_ref())?;
+        match self.git.push_ledger(self.held, &self.repo, remote, &new, fetched.as_ref())? {
+            Push::Moved => return Ok(None),
+            Push::Refused(reason) => return Err(refused(remote, &reason)),
+            Push::Done => {}
+        }
+        faults.at("sync:pushed");
+        self.note(caller, remote, &new)?;
+        let pulled = std::mem::take(pulled);
+        Ok(Some(Synced { remote: remote.to_owned(), commit: Some(new), pulled, sent, dry_run: false }))
+    }
+
+    /// Takes theirs into the ledger.
+    fn merge(&self, caller: &Caller, ours: Option<&Sha>, head: &Sha, pulled: &mut Pulled) -> Result<()> {
+        let theirs = self.read(ours, head)?;
+        let now = self.town.ledger.write(&caller.name(), "sync", |tx| {
+            let pulled = pull::take_in(tx, &self.town_id, &theirs.incoming)?;
+            tx.set_meta(MERGED_KEY, theirs.head.as_str())?;
+            Ok::<_, Error>(pulled)
+        })?;
+        pulled.extend(now);
+        Ok(())
+    }
+
+    /// Reads what theirs has changed since the last common commit.
+    fn read(&self, ours: Option<&Sha>, head: &Sha) -> Result<Theirs> {
+        let bases = ours.map(|ours| self.bases(ours, head)).transpose()?.unwrap_or_default();
+        let bases = bases.iter().map(|base| Ok(self.git.files(&self.repo, base)?)).collect::<Result<Vec<_>>>()?;
+        let files = self.git.files(&self.repo, head).map_err(|error| damaged(&error.to_string()))?;
+        check_version(self.git, &self.repo, &files)?;
+        let mut texts = BTreeMap::new();
+        for (path, file) in files.iter().filter(|(path, _)| is_beads_file(path)) {
+            let of_bases: Vec<&FileFacts> = bases.iter().filter_map(|base| base.get(path)).collect();
+            let is_news = bases.is_empty() || of_bases.len() < bases.len() || of_bases.iter().any(|base| *base != file);
+            if is_news {
+                let of_bases =
+                    of_bases.into_iter().map(|base| self.content_of(Some(base))).collect::<Result<Vec<_>>>()?;
+                texts.insert(path.clone(), (of_bases, self.content_of(Some(file))?));
+            }
+        }
+        let incoming = self.town.ledger.read(|view| Incoming::parse(texts, view))?;
+        Ok(Theirs { head: head.clone(), incoming })
+    }
+
+    /// How many beads of the new commit the old one has not, or not so.
+    fn differing(&self, new: &Sha, old: Option<&Sha>) -> Result<usize> {
+        let there = self.files_of(old)?;
+        let mut count = 0;
+        for (path, file) in self.git.files(&self.repo, new)?.iter().filter(|(path, _)| is_beads_file(path)) {
+            if there.get(path) != Some(file) {
+                count += differing_lines(&self.git.content(&self.repo, file)?, &self.content_of(there.get(path))?);
+            }
+        }
+        Ok(count)
+    }
+
+    fn files_of(&self, commit: Option<&Sha>) -> Result<BTreeMap<String, FileFacts>> {
+        Ok(commit.map(|commit| self.git.files(&self.repo, commit)).transpose()?.unwrap_or_default())
+    }
+
+    fn content_of(&self, file: Option<&FileFacts>) -> Result<Vec<u8>> {
+        Ok(file.map(|file| self.git.content(&self.repo, file)).transpose()?.unwrap_or_default())
+    }
+
+    fn note(&self, caller: &Caller, remote: &str, commit: &Sha) -> Result<()> {
+        let at = self.town.world().clock().now().to_string();
+        let last = LastSync { at, remote: remote.to_owned(), commit: commit.clone() };
+        let text =
+            serde_json::to_string(&last).map_err(|e| LedgerError::Corrupt { what: "a value", text: e.to_string() })?;
+        self.town.ledger.write_for_now(&caller.name(), "synced", |tx| Ok(tx.set_meta(SYNCED_KEY, &text)?))
+    }
+
+    /// What a sync would change here, without changing anything: what was fetched is of no branch.
+    fn try_out(&self, remote: &str) -> Result<Synced> {
+        let (head, fetched) =
+            (self.known(CHECKPOINT_KEY)?, self.git.fetch_ledger(self.held, &self.repo, remote, FETCHED_REF)?);
+        let mut pulled = Pulled::default();
+        if let Some(theirs) = &fetched {
+            // The last checkpoint tells what both had, as one of this moment would.
+            let theirs = self.read(head.as_ref(), theirs)?;
+            pulled = self.town.ledger.try_out("sync", |tx| pull::take_in(tx, &self.town_id, &theirs.incoming))?;
+        }
+        let there = self.files_of(fetched.as_ref())?;
+        let mut sent = 0;
+        for (path, text) in portable::files(self.town, &self.town_id)?.iter().filter(|(path, _)| is_beads_file(path)) {
+            sent += differing_lines(text, &self.content_of(there.get(path))?);
+        }
+        Ok(Synced { remote: remote.to_owned(), commit: None, pulled, sent, dry_run: true })
+    }
+}
+
+/// How many lines of one text the other has not.
+fn differing_lines(new: &[u8], old: &[u8]) -> usize {
+    let old: BTreeSet<&[u8]> = old.split(|byte| *byte == b'\n').collect();
+    new.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !old.contains(line)).count()
+}
+
+fn check_version(git: &dyn LedgerRepo, repo: &Path, files: &BTreeMap<String, FileFacts>) -> Result<()> {
+    let file = files.get(VERSION_FILE).ok_or_else(|| damaged(&format!("it has no file {VERSION_FILE}")))?;
+    let text = git.content(repo, file)?;
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    if text == VERSION.trim() {
+        return Ok(());
+    }
+    let what = format!("the ledger's branch has the format {text:?}, this gt knows {}", VERSION.trim());
+    Err(Error::refused(what, "install the newer gt"))
+}
+
+fn refused(remote: &str, reason: &str) -> Error {
+    Error::refused(
+        format!("{remote} does not take the branch gt-ledger: {reason}"),
+        "what came from there is merged here, and nothing is lost; let it take pushes to gt-ledger, then: gt sync",
+    )
+}

@@ -1,0 +1,161 @@
+//! What of a town goes into its ledger's branch: beads as other towns are to see them, and the town's own settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use gt_model::bead::{Bead, Status};
+use gt_model::id::{BeadId, slug};
+use gt_model::jsonl::{self, Record};
+use gt_model::merge::{foreign_assignee, set_held_since};
+
+use crate::error::{Error, Result};
+use crate::ledger::{Attempt, Elsewhere, LedgerError, RigRow, View};
+use crate::town::Town;
+
+/// Size from which on a settings file is left out: nobody writes so much by hand.
+const SETTINGS_LIMIT_BYTES: usize = 1 << 20;
+
+/// The file that says in which way the others are laid out.
+pub(super) const VERSION_FILE: &str = "VERSION";
+
+/// What it says.
+pub(super) const VERSION: &str = "1\n";
+
+/// The folder of beads, a file a prefix.
+const BEADS: &str = "beads/";
+
+/// The folder of towns' settings, a folder a town.
+const TOWNS: &str = "towns/";
+
+/// What the ledger alone knows of a town's rigs.
+const RIGS: &str = "rigs.json";
+
+/// How many beads are read at once.
+const READ_AT_ONCE: u32 = 2000;
+
+/// The file of a prefix.
+pub(super) fn beads_file(prefix: &str) -> String {
+    format!("{BEADS}{}.jsonl", slug(prefix))
+}
+
+/// Whether a file holds beads.
+pub(super) fn is_beads_file(path: &str) -> bool {
+    path.starts_with(BEADS) && path.ends_with(".jsonl")
+}
+
+/// The prefix whose slug names a file of beads, as far as that can be told from the name.
+pub(super) fn prefix_of_file(path: &str) -> String {
+    path.trim_start_matches(BEADS).trim_end_matches(".jsonl").to_owned()
+}
+
+/// Whether a file is one that this town alone writes.
+pub(super) fn is_own(town_id: &str, path: &str) -> bool {
+    path == VERSION_FILE || is_beads_file(path) || path.starts_with(&own_folder(town_id))
+}
+
+/// The file of a town's rigs.
+pub(super) fn rigs_file(town_id: &str) -> String {
+    format!("{}{RIGS}", own_folder(town_id))
+}
+
+fn own_folder(town_id: &str) -> String {
+    format!("{TOWNS}{}/", slug(town_id))
+}
+
+/// How beads of this town look to others.
+pub(super) struct Outlook {
+    town_id: String,
+    elsewhere: BTreeMap<BeadId, Elsewhere>,
+    attempts: BTreeMap<BeadId, Attempt>,
+}
+
+impl Outlook {
+    pub(super) fn of(view: &View<'_>, town_id: &str) -> Result<Self> {
+        let attempts = view.live_attempts()?.into_iter().map(|attempt| (attempt.bead.clone(), attempt)).collect();
+        Ok(Self { town_id: town_id.to_owned(), elsewhere: view.elsewhere()?, attempts })
+    }
+
+    /// A bead as others see it: who of this town works on it and since when, or what they have said meanwhile.
+    pub(super) fn shown(&self, bead: Bead) -> Bead {
+        let is_over = matches!(bead.status, Status::Closed | Status::Tombstone);
+        match self.elsewhere.get(&bead.id) {
+            Some(state) if !is_over => state.apply(&bead),
+            _ => self.held(bead),
+        }
+    }
+
+    /// A bead with the word that this town works on it, if it does.
+    pub(super) fn held(&self, bead: Bead) -> Bead {
+        let Some(attempt) = self.attempts.get(&bead.id) else { return bead };
+        let mut held = bead;
+        held.assignee = Some(foreign_assignee(&self.town_id, &attempt.address().to_string()));
+        set_held_since(&mut held, Some(&attempt.opened_at));
+        held
+    }
+
+    /// The records of a prefix.
+    pub(super) fn records(&self, view: &View<'_>, prefix: &str) -> Result<Vec<Record>> {
+        let others = view.foreign_records(prefix)?.into_iter().map(|line| Record::Other { line });
+        let mut records: Vec<Record> = others.collect();
+        let prefixes = [prefix.to_owned()];
+        let mut after = String::new();
+        loop {
+            let beads = view.beads_after(&after, &prefixes, false, READ_AT_ONCE)?;
+            let Some(last) = beads.last() else { return Ok(records) };
+            after.clone_from(&last.id.0);
+            records.extend(beads.into_iter().map(|bead| Record::Bead(Box::new(self.shown(bead)))));
+        }
+    }
+}
+
+/// All prefixes of which there is anything to tell.
+pub(super) fn prefixes(view: &View<'_>) -> Result<BTreeSet<String>> {
+    Ok(view.prefixes()?.into_iter().chain(view.foreign_prefixes()?).collect())
+}
+
+/// All files that this town writes, as its ledger and its settings are now.
+pub(super) fn files(town: &Town, town_id: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = town.ledger.read(|view| {
+        let outlook = Outlook::of(view, town_id)?;
+        let mut files = BTreeMap::new();
+        for prefix in prefixes(view)? {
+            let text = jsonl::write(&outlook.records(view, &prefix)?);
+            if !text.is_empty() {
+                files.insert(beads_file(&prefix), text.into_bytes());
+            }
+        }
+        Ok::<_, Error>(files)
+    })?;
+    files.insert(VERSION_FILE.to_owned(), VERSION.as_bytes().to_vec());
+    add_settings(town, &own_folder(town_id), &mut files)?;
+    Ok(files)
+}
+
+/// What the ledger alone knows of rigs: prefix, remote and trunk.
+fn rigs_text(rigs: &[RigRow]) -> Result<Vec<u8>> {
+    let corrupt = |e: serde_json::Error| LedgerError::Corrupt { what: "a rig", text: e.to_string() };
+    let mut text = serde_json::to_vec_pretty(rigs).map_err(corrupt)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn add_settings(town: &Town, folder: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let mut add = |name: String, path: &Path| -> Result<()> {
+        let bytes = town.world().disk().read(path)?.filter(|bytes| bytes.len() <= SETTINGS_LIMIT_BYTES);
+        files.extend(bytes.map(|bytes| (format!("{folder}{name}"), bytes)));
+        Ok(())
+    };
+    add("town.toml".to_owned(), &town.layout.settings())?;
+    let rigs = town.ledger.read(|view| view.rigs().map_err(Error::from))?;
+    for rig in &rigs {
+        add(format!("rigs/{}.toml", rig.name), &town.layout.rig(&rig.name).settings())?;
+    }
+    let formulas = town.layout.formulas();
+    for name in town.world().disk().list(&formulas)? {
+        if let Some(stem) = name.strip_suffix(".toml") {
+            add(format!("formulas/{}.toml", slug(stem)), &formulas.join(&name))?;
+        }
+    }
+    files.insert(format!("{folder}{RIGS}"), rigs_text(&rigs)?);
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! Taking in what other towns say: a merge of each file, in one transaction.
+
+use std::collections::BTreeMap;
+
+use gt_model::bead::{Bead, Status};
+use gt_model::id::BeadId;
+use gt_model::jsonl::{self, Record};
+use gt_model::merge::{self, Loss};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::portable::{Outlook, beads_file, prefix_of_file, prefixes};
+use crate::convoy;
+use crate::error::{Error, Result};
+use crate::ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
+use crate::sling;
+
+/// The kind of condition that says that another town sees a bead otherwise, on which this one works.
+pub const ELSEWHERE: &str = "elsewhere";
+
+/// From how many changed beads on the ledger is mended once, at the end.
+const BULK_BEADS: usize = 500;
+
+/// How much of a lost text the audit keeps, in characters.
+const AUDITED_CHARS: usize = 10_000;
+
+/// What other towns have said since the last common commit: a file a prefix.
+pub(super) struct Incoming {
+    files: Vec<File>,
+}
+
+struct File {
+    prefix: String,
+    base: Vec<Record>,
+    theirs: Vec<Record>,
+}
+
+impl Incoming {
+    /// From pairs of texts: of the last common commit, and of theirs. Anything that can't be read refuses the whole.
+    pub(super) fn parse(texts: BTreeMap<String, (Vec<Vec<u8>>, Vec<u8>)>, ours: &View<'_>) -> Result<Self> {
+        let own: BTreeMap<String, String> =
+            prefixes(ours)?.into_iter().map(|prefix| (beads_file(&prefix), prefix)).collect();
+        let mut files = Vec::new();
+        for (path, (bases, theirs)) in texts {
+            let theirs = records(&path, &theirs)?;
+            let mut base = Vec::new();
+            for text in bases {
+                let other = records(&path, &text)?;
+                // Of several last common commits (towns that met crosswise) what all of them say.
+                base = if base.is_empty() { other } else { merge::merge(&[], &base, &other).records };
+            }
+            let named = theirs.iter().find_map(|record| match record {
+                Record::Bead(bead) => Some(bead.id.prefix().to_owned()),
+                Record::Other { .. } => None,
+            });
+            let prefix = named.or_else(|| own.get(&path).cloned()).unwrap_or_else(|| prefix_of_file(&path));
+            files.push(File { prefix, base, theirs });
+        }
+        Ok(Self { files })
+    }
+}
+
+fn records(path: &str, text: &[u8]) -> Result<Vec<Record>> {
+    let parsed = jsonl::parse(text);
+    if let Some(error) = parsed.errors.first() {
+        return Err(damaged(&format!("{path} there can't be read: {error}")));
+    }
+    for record in &parsed.records {
+        if let Record::Bead(bead) = record
+            && beads_file(bead.id.prefix()) != path
+        {
+            return Err(damaged(&format!("{path} there holds {}, which does not belong into it", bead.id)));
+        }
+    }
+    Ok(parsed.records)
+}
+
+/// The refusal of a branch that can't be read.
+pub(super) fn damaged(what: &str) -> Error {
+    Error::refused(
+        format!("the ledger's branch is damaged, and nothing was changed: {what}"),
+        "mend the remote's branch gt-ledger: its commit before that was good; or delete it there, and sync anew",
+    )
+}
+
+/// What a merge changed here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pulled {
+    /// Beads that were not there before.
+    pub added: Vec<BeadId>,
+    /// Beads that others changed.
+    pub updated: Vec<BeadId>,
+    /// What one side said and nobody says any more; the audit has it.
+    pub losses: Vec<Lost>,
+    /// Beads of which the work here was parked, since another town had claimed them earlier.
+    pub parked: Vec<BeadId>,
+    /// Beads that are being worked on here and that others see otherwise; that holds once the work is over.
+    pub waiting: Vec<BeadId>,
+}
+
+impl Pulled {
+    /// Whether anything of the ledger changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what a further merge changed.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.added.extend(more.added);
+        self.updated.extend(more.updated);
+        self.losses.extend(more.losses);
+        self.parked.extend(more.parked);
+        self.waiting.extend(more.waiting);
+    }
+}
+
+/// A [`Loss`], to be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// Which bead.
+    pub bead: BeadId,
+    /// Which key of it.
+    pub key: String,
+    /// What holds.
+    pub kept: String,
+    /// What does not.
+    pub lost: String,
+}
+
+impl From<Loss> for Lost {
+    fn from(loss: Loss) -> Self {
+        let short = |text: String| text.chars().take(AUDITED_CHARS).collect();
+        Self { bead: loss.bead, key: loss.key, kept: short(loss.kept), lost: short(loss.lost) }
+    }
+}
+
+/// Merges what came in into the ledger.
+pub(super) fn take_in(tx: &Tx<'_>, town_id: &str, incoming: &Incoming) -> Result<Pulled> {
+    let outlook = Outlook::of(tx, town_id)?;
+    let mut merges = Vec::new();
+    for file in &incoming.files {
+        let ours = outlook.records(tx, &file.prefix)?;
+        let base = merge::base_without_lost(&file.base, &ours, &file.theirs);
+        merges.push((file, merge::merge(&base, &ours, &file.theirs), ours));
+    }
+    let changed: usize = merges.iter().map(|(_, merged, _)| merged.records.len()).sum();
+    let bulk = (changed > BULK_BEADS).then(Bulk::default);
+    let mut pull = Pull { tx, town_id, outlook, report: Pulled::default(), bulk, over: Vec::new() };
+    for (file, merged, ours) in merges {
+        pull.take_lines(&file.prefix, &ours, &merged.records)?;
+        let ours: BTreeMap<&BeadId, &Bead> = ours.iter().filter_map(as_bead).map(|bead| (&bead.id, bead)).collect();
+        for bead in merged.records.iter().filter_map(as_bead) {
+            if ours.get(&bead.id) != Some(&bead) {
+                pull.take_bead(bead)?;
+            }
+        }
+        pull.audit(merged.losses)?;
+    }
+    pull.finish()
+}
+
+fn as_bead(record: &Record) -> Option<&Bead> {
+    match record {
+        Record::Bead(bead) => Some(bead),
+        Record::Other { .. } => None,
+    }
+}
+
+fn as_line(record: &Record) -> Option<&str> {
+    match record {
+        Record::Bead(_) => None,
+        Record::Other { line } => Some(line),
+    }
+}
+
+/// A merge under way.
+struct Pull<'t> {
+    tx: &'t Tx<'t>,
+    town_id: &'t str,
+    outlook: Outlook,
+    report: Pulled,
+    bulk: Option<Bulk>,
+    /// Beads that were open here and are over now.
+    over: Vec<BeadId>,
+}
+
+impl Pull<'_> {
+    fn take_lines(&self, prefix: &str, ours: &[Record], merged: &[Record]) -> Result<()> {
+        let [ours, merged]: [Vec<&str>; 2] = [ours, merged].map(|side| side.iter().filter_map(as_line).collect());
+        for line in ours.iter().filter(|line| !merged.contains(line)) {
+            self.tx.drop_foreign_record(prefix, line)?;
+        }
+        for line in merged.iter().filter(|line| !ours.contains(line)) {
+            self.tx.keep_foreign_record(prefix, line)?;
+        }
+        Ok(())
+    }
+
+    fn take_bead(&mut self, merged: &Bead) -> Result<()> {
+        let local = self.tx.bead(&merged.id)?;
+        let attempt = self.tx.live_attempt(&merged.id)?;
+        match (&local, attempt) {
+            (Some(local), Some(attempt)) => self.take_held(merged, local, &attempt),
+            (Some(local), None) => {
+                self.report.updated.push(merged.id.clone());
+                self.put(Some(local), merged)
+            }
+            (None, _) => {
+                self.report.added.push(merged.id.clone());
+                self.put(None, merged)
+            }
+        }
+    }
+
+    fn put(&mut self, local: Option<&Bead>, bead: &Bead) -> Result<()> {
+        self.tx.import_bead(local, bead, self.bulk.as_mut())?;
+        let is_over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
+        if is_over(bead) && local.is_some_and(|local| !is_over(local)) {
+            self.over.push(bead.id.clone());
+        }
+        Ok(())
+    }
+
+    /// Takes in what others say of a bead that somebody works on here: its state stays, unless they were first.
+    fn take_held(&mut self, merged: &Bead, local: &Bead, attempt: &Attempt) -> Result<()> {
+        let claim = merge::claim(merged).filter(|claim| claim.town != self.town_id);
+        if claim.is_some() && attempt.submitted_at.is_none() {
+            return self.park(merged, local, attempt);
+        }
+        let mut kept = Bead {
+            status: local.status.clone(),
+            assignee: local.assignee.clone(),
+            closed_at: local.closed_at.clone(),
+            close_reason: local.close_reason.clone(),
+            ..merged.clone()
+        };
+        merge::set_held_since(&mut kept, None);
+        if &kept != local {
+            self.report.updated.push(merged.id.clone());
+            self.tx.import_bead(Some(local), &kept, self.bulk.as_mut())?;
+        }
+        self.note_state(merged, &kept)
+    }
+
+    /// Keeps what others say of the state of a bead until the work on it is over.
+    fn note_state(&mut self, merged: &Bead, kept: &Bead) -> Result<()> {
+        let (id, said) = (&merged.id, Elsewhere::of(merged));
+        if said == Elsewhere::of(&self.outlook.held(kept.clone())) {
+            self.tx.set_elsewhere(id, None)?;
+            self.tx.clear(ELSEWHERE, id.as_str())?;
+            return Ok(());
+        }
+        if self.tx.set_elsewhere(id, Some(&said))? {
+            self.tx.clear(ELSEWHERE, id.as_str())?;
+            let text =
+                format!("another town says {}; the work on it here goes on: gt unsling {id} ends it", said.words());
+            self.tx.raise(ELSEWHERE, id.as_str(), &text)?;
+        }
+        self.report.waiting.push(id.clone());
+        Ok(())
+    }
+
+    fn park(&mut self, merged: &Bead, local: &Bead, attempt: &Attempt) -> Result<()> {
+        sling::release(self.tx, attempt, local, AttemptOutcome::Parked)?;
+        let freed = self.tx.bead(&merged.id)?;
+        self.tx.import_bead(freed.as_ref(), merged, self.bulk.as_mut())?;
+        self.tx.set_elsewhere(&merged.id, None)?;
+        self.tx.clear(ELSEWHERE, merged.id.as_str())?;
+        let holder = Value::from(merged.assignee.clone());
+        self.tx.event("claim-lost", &attempt.branch, Some(&merged.id), None, Some(&holder))?;
+        self.report.parked.push(merged.id.clone());
+        Ok(())
+    }
+
+    fn audit(&mut self, losses: Vec<Loss>) -> Result<()> {
+        for loss in losses.into_iter().map(Lost::from) {
+            let (kept, lost) = (Value::from(loss.kept.as_str()), Value::from(loss.lost.as_str()));
+            self.tx.event("merge-lost", &loss.key, Some(&loss.bead), Some(&lost), Some(&kept))?;
+            self.report.losses.push(loss);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Pulled> {
+        if let Some(bulk) = &self.bulk {
+            self.tx.finish_bulk(bulk)?;
+        }
+        for id in self.over.iter().chain(&self.report.parked) {
+            convoy::bead_finished(self.tx, id, "failed")?;
+        }
+        Ok(self.report)
+    }
+}
+
+/// Beads of which what others said holds now, since the work on them here is over.
+pub(super) fn due(view: &View<'_>) -> Result<Vec<(BeadId, Elsewhere)>> {
+    let mut due = Vec::new();
+    for (id, state) in view.elsewhere()? {
+        if view.live_attempt(&id)?.is_none() {
+            due.push((id, state));
+        }
+    }
+    Ok(due)
+}
+
+/// Makes what others said hold. What was closed here meanwhile stays so.
+pub(super) fn settle(tx: &Tx<'_>) -> Result<()> {
+    for (id, state) in due(tx)? {
+        tx.set_elsewhere(&id, None)?;
+        tx.clear(ELSEWHERE, id.as_str())?;
+        let Some(local) = tx.bead(&id)? else { continue };
+        if matches!(local.status, Status::Closed | Status::Tombstone) {
+            continue;
+        }
+        let settled = state.apply(&local);
+        tx.change_bead("bead-merged", &local, &settled)?;
+        if matches!(settled.status, Status::Closed | Status::Tombstone) {
+            convoy::bead_finished(tx, &id, "failed")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! One ledger for several towns.
+
+use std::path::PathBuf;
+
+use gt_town::home;
+use gt_town::sync::{self, Synced};
+
+use super::Context;
+use crate::Process;
+use crate::cli::{SyncArgs, TownVerb};
+use crate::console::{Console, printable};
+use crate::error::{CliError, CliResult};
+
+/// `gt sync`.
+pub fn sync(args: &SyncArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let synced = sync::sync(&context.town, &context.caller, args.remote.as_deref(), args.dry_run)?;
+    if console.is_json() {
+        return console.facts("gt.sync/1", "sync", synced);
+    }
+    say_synced(&synced, console)?;
+    Ok(0)
+}
+
+/// How many beads of a kind are named.
+const NAMED: usize = 10;
+
+fn say_synced(synced: &Synced, console: &mut Console<'_>) -> Result<(), CliError> {
+    let pulled = &synced.pulled;
+    for (what, ids) in [
+        ("new here", &pulled.added),
+        ("changed here", &pulled.updated),
+        ("parked here, since another town had it earlier; its branch is kept", &pulled.parked),
+        ("worked on here, so what others say of it waits", &pulled.waiting),
+    ] {
+        for id in ids.iter().take(NAMED) {
+            console.line(&format!("{id}  {what}"))?;
+        }
+        if ids.len() > NAMED {
+            console.line(&format!("and {} more {what}", ids.len() - NAMED))?;
+        }
+    }
+    for loss in pulled.losses.iter().take(NAMED) {
+        let [kept, lost] = [&loss.kept, &loss.lost].map(|text| printable(text.lines().next().unwrap_or_default()));
+        console.line(&format!("{}  {}: {kept:?} holds, {lost:?} does not", loss.bead, printable(&loss.key)))?;
+    }
+    if pulled.losses.len() > NAMED {
+        console.line(&format!("and {} more; gt log <bead> has them all", pulled.losses.len() - NAMED))?;
+    }
+    let (remote, sent) = (printable(&synced.remote), synced.sent);
+    console.say(&match &synced.commit {
+        Some(commit) => format!("synced with {remote} at {}; {sent} beads sent", commit.short()),
+        None => format!("nothing was changed; {sent} beads would be sent to {remote}"),
+    })
+}
+
+/// `gt town`.
+pub fn town(verb: &TownVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let TownVerb::Adopt = verb;
+    let adopted = home::adopt(&context.town, &context.caller)?;
+    if console.is_json() {
+        return console.facts("gt.adopt/1", "adopted", adopted);
+    }
+    for branch in &adopted.released {
+        console.say(&format!("let go of {}; the branch is kept", printable(branch)))?;
+    }
+    let what = if adopted.moved { "moved here from" } else { "a town of its own now, copied from" };
+    console.say(&format!("{what} {}; nothing begins until: gt resume", printable(&adopted.from)))?;
+    Ok(0)
+}
+
+/// `gt ledger merge-driver`.
+pub fn merge_driver(files: [&PathBuf; 3], process: &Process, console: &mut Console<'_>) -> CliResult {
+    let [base, ours, theirs] = files.map(|file| process.cwd.join(file));
+    let merged = sync::merge_files(process.outside.world.as_ref(), &base, &ours, &theirs)?;
+    if console.is_json() {
+        return console.facts("gt.merge/1", "losses", merged);
+    }
+    for loss in merged {
+        let [kept, lost] = [&loss.kept, &loss.lost].map(|text| printable(text.lines().next().unwrap_or_default()));
+        console.note(&format!("{}  {}: {kept:?} holds, {lost:?} does not", loss.bead, printable(&loss.key)))?;
+    }
+    Ok(0)
+}

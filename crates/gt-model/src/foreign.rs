@@ -1,13 +1,20 @@
 //! Text of others: titles, mail, what a client says. It is data; before anybody reads it, it is cut and cleaned.
 
-/// Text without anything that a terminal would act on, on one line.
-pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Whether a model or a terminal reads this where a person sees nothing of it: controls, line ends of Unicode's own,
+/// turns of the writing's direction, and letters in tags.
+pub fn is_unseen(c: char) -> bool {
+    let hidden = matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || hidden || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text without anything that a terminal would act on; line ends and tabs stay.
+/// Text without anything that a terminal would act on or that nobody sees, on one line.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect()
+}
+
+/// Text without anything that a terminal would act on or that nobody sees; line ends and tabs stay.
 pub fn lines(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_unseen(c) && c != '\n' && c != '\t' { ' ' } else { c }).collect()
 }
 
 /// The longest beginning of a text that has at most so many bytes.
@@ -50,5 +57,6 @@ mod tests {
         assert_eq!(quoted("a long text that is cut", 5, "x"), "| … all of it: x");
         assert_eq!(quoted("", 3, "x"), "");
         assert_eq!(one_line("a\nb\u{7}"), "a b ");
+        assert_eq!(quoted("a\u{2028}b\u{e0041}\u{202e}c ä\u{1f600}", 99, "x"), "| a b  c ä\u{1f600}");
     }
 }

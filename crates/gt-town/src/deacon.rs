@@ -10,6 +10,7 @@ use crate::back_off::BackOff;
 use crate::convoy;
 use crate::effects::{self, Scope};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::observed::Observed;
 use crate::outage;
 use crate::port;
@@ -69,6 +70,7 @@ pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
 fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
+    limits::let_go(town, &mut memory.observed)?;
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
     note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
@@ -231,7 +233,7 @@ fn note_line(town: &Town, during: &str, text: &str) {
     }
     let path = town.layout.logs().join("deacon-errors.log");
     let line = format!("{} {during}: {text}\n", town.world().clock().now());
-    let before = town.world().disk().read(&path).ok().flatten().unwrap_or_default();
+    let before = town.world().disk().read_part(&path, 0, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
     let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
     let text = [&before[keep..], line.as_bytes()].concat();
     // Nowhere to say that nothing can be said.

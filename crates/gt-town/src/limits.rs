@@ -64,14 +64,19 @@ pub(crate) fn park(
         return Ok(());
     }
     tx.spare(incarnation, AT_LIMIT)?;
-    let later = tx.now().checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
     // A record in seconds is surer than words, of which the time zone may not be known.
-    let recorded = resets_at.filter(|_| condition == LIMIT).and_then(|at| reset_at(at, tx.now()));
-    let said = mark.resets_at.and_then(|at| Timestamp::from_second(at).ok());
-    let until = recorded.or(said).unwrap_or(later);
+    let recorded = resets_at.filter(|_| condition == LIMIT);
+    let until = over_at(recorded, mark, tx.now());
     let text = words(kind, what, until, mark.text.as_deref().unwrap_or_default());
     tx.raise_until(condition, kind, &text, Some(until))?;
     Ok(())
+}
+
+/// When it is expected to end. Both are from files of the agent's: they are bounded here, whoever wrote them.
+fn over_at(recorded: Option<i64>, mark: &Mark, now: Timestamp) -> Timestamp {
+    let said = |seconds: Option<i64>| seconds.and_then(|seconds| reset_at(seconds, now));
+    let later = || now.checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
+    said(recorded).or_else(|| said(mark.resets_at)).unwrap_or_else(later)
 }
 
 fn words(kind: &str, what: &str, until: Timestamp, said: &str) -> String {
@@ -133,6 +138,19 @@ pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f20_no_agent_parks_its_kind_for_years() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let mark = |resets_at: Option<i64>| Mark { resets_at, ..Mark::at(1) };
+        let after = |recorded, said| over_at(recorded, &mark(said), now).as_second() - now.as_second();
+        let ten_years = Some(now.as_second() + 10 * 365 * 86_400);
+        assert_eq!((after(None, None), after(None, Some(now.as_second() + 60))), (1800, 60));
+        assert_eq!((after(None, ten_years), after(ten_years, Some(0))), (7 * 86_400, 7 * 86_400));
+        for no_time in [Some(i64::MAX), Some(i64::MIN), Some(0)] {
+            assert_eq!(after(no_time, no_time), 1800, "{no_time:?}");
+        }
+    }
 
     #[test]
     fn f20_a_limit_ends_by_the_clock_or_by_what_was_observed() {

@@ -95,7 +95,7 @@ fn write_mark(town: &Town, incarnation: &IncarnationId, name: &str, mark: &impl 
 }
 
 fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
-    let bytes = world.disk().read(path)?.filter(|bytes| bytes.len() <= MARK_BYTES);
+    let bytes = world.disk().read_part(path, 0, MARK_BYTES)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
@@ -103,10 +103,9 @@ fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> 
 pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
     let folder = town.layout.moments(incarnation);
     let mut marks = Marks::default();
-    for name in town.world().disk().list(&folder)? {
-        if name == BLOCKS {
-            continue;
-        }
+    let there = town.world().disk().list(&folder)?;
+    // Whatever else somebody has put there is none.
+    for name in there.into_iter().filter(|name| Marks::NAMES.contains(&name.as_str())) {
         if let Some(mark) = read_mark::<Mark>(town.world(), &folder.join(&name))? {
             marks.0.insert(name, mark);
         }
@@ -236,7 +235,9 @@ impl Here<'_> {
         let mut facts =
             StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
         self.town.ledger.read(|view| {
-            facts.is_leaving = view.reactions(self.incarnation)?.spared().is_some();
+            // A standing agent that met a limit stays: only a worker's end was decided then.
+            let is_worker = is_worker(view, self.incarnation)?;
+            facts.is_leaving = is_worker && view.reactions(self.incarnation)?.spared().is_some();
             facts.urgent = view.urgent_unread(&self.caller.address)?;
             match identity::hooked_attempt(view, self.caller) {
                 Ok(attempt) => {
@@ -247,7 +248,7 @@ impl Here<'_> {
                     facts.work = Some((attempt.bead.to_string(), todo, command));
                 }
                 // Its work is submitted. A standing agent never had any.
-                Err(Error::Refused { .. }) => facts.is_leaving |= is_worker(view, self.incarnation)?,
+                Err(Error::Refused { .. }) => facts.is_leaving |= is_worker,
                 Err(error) => return Err(error),
             }
             Ok(())

@@ -85,6 +85,9 @@ const HIDDEN_IN_HOME: &[&str] = &[
 /// Variables that move a client's state out of its usual place.
 const STATE_VARIABLES: &[&str] = &["CLAUDE_CONFIG_DIR", "CODEX_HOME"];
 
+/// Bytes of a file of git's that holds a path.
+const LINK_BYTES: usize = 16 * 1024;
+
 /// Puts the rig's sandbox around a worker's session. Where it is wanted and can't be had, that is an error: nothing is
 /// ever started without the sandbox that it should have.
 pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) -> Result<SessionPlan> {
@@ -264,7 +267,7 @@ impl Walls<'_> {
     /// Of the rig's repository: objects, the worker's own refs with their logs, the worktree and what git keeps of it.
     fn repository(&mut self, rig: &Rig, worker: &str, worktree: &Path) -> Result<()> {
         let repo = rig.layout.repo();
-        let admin = self.admin_folder(worktree)?;
+        let admin = self.admin_folder(&repo, worktree)?;
         self.read(&repo);
         self.write(&repo.join("objects"));
         if rig.settings.worktree.lfs {
@@ -290,13 +293,26 @@ impl Walls<'_> {
         Ok(())
     }
 
-    /// Where git keeps what it knows of a worktree.
-    fn admin_folder(&self, worktree: &Path) -> Result<PathBuf> {
-        let file = worktree.join(".git");
-        let bytes = self.town.world().disk().read(&file)?.ok_or_else(|| Error::MissingFile(file.clone()))?;
-        let said = String::from_utf8_lossy(&bytes);
-        let folder = said.trim_end().strip_prefix("gitdir: ").map(PathBuf::from);
-        folder.filter(|folder| folder.is_absolute()).ok_or(Error::MissingFile(file))
+    /// Where git keeps what it knows of a worktree. The worktree's own word for it is the agent's to write: it counts only
+    /// as far as the repository says the same.
+    fn admin_folder(&self, repo: &Path, worktree: &Path) -> Result<PathBuf> {
+        let disk = self.town.world().disk();
+        let read = |file: &Path| -> Result<String> {
+            let bytes = disk.read_part(file, 0, LINK_BYTES)?.ok_or_else(|| Error::MissingFile(file.to_owned()))?;
+            Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+        };
+        let link = worktree.join(".git");
+        let said = PathBuf::from(read(&link)?.strip_prefix("gitdir: ").unwrap_or_default());
+        let own: PathBuf = link.components().skip(link.components().count().saturating_sub(3)).collect();
+        let name = said.file_name().filter(|name| said.ends_with(Path::new(".repo.git/worktrees").join(name)));
+        let folder = name.map(|name| repo.join("worktrees").join(name));
+        match folder {
+            Some(folder) if Path::new(&read(&folder.join("gitdir"))?).ends_with(&own) => Ok(folder),
+            _ => Err(Error::NeedsPerson {
+                what: format!("{} leads out of the rig's repository", link.display()),
+                hint: "somebody has changed it: gt unsling <bead>, and sling it again".to_owned(),
+            }),
+        }
     }
 
     /// The project's own repository, where it is on this machine.

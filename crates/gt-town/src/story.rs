@@ -15,6 +15,7 @@ use crate::review;
 use crate::sessions::{self, Session};
 use crate::standing::{self, AgentStatus};
 use crate::town::Town;
+use crate::usage::{self, Cost};
 
 /// What an id stands for, with its story.
 #[derive(Clone, Debug, Serialize)]
@@ -70,6 +71,8 @@ pub struct BeadStory {
     pub merge_requests: Vec<review::Shown>,
     /// What is wrong with it now.
     pub conditions: Vec<Condition>,
+    /// What models took for it so far.
+    pub cost: Cost,
     /// Where it is, in one line.
     pub answer: String,
     /// What to type next, where there is something.
@@ -101,6 +104,8 @@ pub struct AttemptStory {
     pub sessions: Vec<Incarnation>,
     /// The ref of its snapshot, while it is there.
     pub snapshot: Option<String>,
+    /// What models took for it.
+    pub cost: Cost,
 }
 
 /// A convoy's story.
@@ -203,6 +208,7 @@ fn bead_story(town: &Town, bead: &Bead) -> Result<BeadStory> {
         attempts: attempts.collect::<Result<_>>()?,
         merge_requests: review::all_of(town, &bead.id)?,
         blockers: why.blockers,
+        cost: why.cost,
         conditions: why.conditions,
         answer: why.answer,
         next: why.next,
@@ -211,7 +217,9 @@ fn bead_story(town: &Town, bead: &Bead) -> Result<BeadStory> {
 
 fn attempt_story(town: &Town, attempt: &Attempt, detail: PolecatDetail) -> Result<AttemptStory> {
     let PolecatDetail { polecat, incarnations, .. } = detail;
-    let steps = town.ledger.read(|view| view.steps(attempt.id).map_err(Error::from))?;
+    let (steps, cost) = town
+        .ledger
+        .read(|view| Ok::<_, Error>((view.steps(attempt.id)?, usage::of_attempt(town, view, attempt.id)?)))?;
     let head = attempt.head.clone().or(polecat.branch_at);
     let repo = town.layout.rig(&attempt.rig).repo();
     // What retention has let go of can't be counted any more.
@@ -229,6 +237,7 @@ fn attempt_story(town: &Town, attempt: &Attempt, detail: PolecatDetail) -> Resul
         steps: (steps.iter().filter(|step| step.done_at.is_some()).count(), steps.len()),
         sessions: incarnations,
         snapshot: polecat.snapshot,
+        cost,
     })
 }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gt_model::id::{BeadId, IncarnationId, RigName};
+use gt_model::moment::Stage;
 use serde::Serialize;
 
 use crate::deacon::{BUILD_KEY, DESIRED_KEY};
 use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, View};
+use crate::moments;
 use crate::sync;
 use crate::town::{Caller, Town};
 use crate::usage;
@@ -133,7 +135,7 @@ pub fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
     Ok(of_rig.is_some() || view.condition(PAUSED, TOWN)?.is_some())
 }
 
-/// Lets every worker finish the step that it is at, then ends its session; begins nothing new. `tell` hears what is
+/// Lets every worker finish the step that it is at, and every standing agent its turn, then ends its session; begins nothing new. `tell` hears what is
 /// still waited for. Returns when no session is left; whoever ends it earlier leaves the town draining.
 pub fn drain(town: &Town, caller: &Caller, tell: &mut dyn FnMut(&[Incarnation])) -> Result<Vec<EndedSession>> {
     set_desired(town, caller, DRAINING)?;
@@ -158,14 +160,20 @@ pub fn drain(town: &Town, caller: &Caller, tell: &mut dyn FnMut(&[Incarnation]))
     }
 }
 
-/// Whether a session can be ended without cutting a step short: it closed one since, or has let go of its hook. A
-/// standing agent has no steps.
+/// Whether a session can be ended without cutting a step short: it closed one since, has let go of its hook, or is at a
+/// limit, where nothing goes on. A standing agent has no steps: its turn must be over.
 fn is_at_rest(
     town: &Town,
     incarnation: &Incarnation,
     closed_before: &mut BTreeMap<IncarnationId, usize>,
 ) -> Result<bool> {
-    let Some(attempt) = incarnation.attempt() else { return Ok(true) };
+    let stage = moments::marks(town, &incarnation.id)?.stage();
+    let Some(attempt) = incarnation.attempt() else {
+        return Ok(!matches!(stage, Stage::Working | Stage::InTool(_)));
+    };
+    if matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_) | Stage::Outage(_)) {
+        return Ok(true);
+    }
     town.ledger.read(|view| {
         let hooked = view.attempt(attempt)?.is_some_and(|attempt| attempt.is_hooked());
         let steps = view.steps(attempt)?;

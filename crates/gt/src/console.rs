@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
+use gt_model::foreign;
 use serde_json::Value;
 
 use crate::Process;
@@ -51,12 +52,12 @@ impl Table {
 
 /// Text from outside without anything that a terminal would act on.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    foreign::one_line(text)
 }
 
 /// Several lines of text from outside; line ends and tabs stay.
 pub fn printable_lines(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { ' ' } else { c }).collect()
+    foreign::lines(text)
 }
 
 impl<'a> Console<'a> {

@@ -18,6 +18,13 @@ pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     if let ("mq", "approve") = (first, second) {
         return refuse("only a person approves what lands", "end your turn; gt why <bead> says what is waited for");
     }
+    // Allowed everywhere because it is gt's, it would run anything at all.
+    if let ("session", "contain" | "host") | ("sim-worker", _) = (first, second) {
+        return refuse(format!("gt {first} starts programs for gt itself"), "run the program by itself");
+    }
+    if first == "moment" {
+        return refuse("gt moment is for your client's hooks", "gt prime, gt hook and gt mail say what there is");
+    }
     match scene.role {
         Role::Polecat => {
             closing(scene, call, first, second, rest.unwrap_or_default()).or_else(|| others(call, first, second))

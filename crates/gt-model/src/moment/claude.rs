@@ -39,6 +39,38 @@ struct Input<'a> {
 }
 
 pub(super) fn hear(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
+    // The client cuts texts between the halves of a character, which it then writes as an escape that is none.
+    read(moment, input).or_else(|error| read(moment, &mended(input)).map_err(|_| error))
+}
+
+/// The input with what can be no text in JSON replaced: halves of characters, and bytes that are no UTF-8.
+fn mended(input: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(input);
+    let mut mended = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, _)) = rest.split_first() {
+        let (taken, is_half) = match (first, escaped(rest)) {
+            (b'\\', Some(0xd800..=0xdbff)) if matches!(rest.get(6..).and_then(escaped), Some(0xdc00..=0xdfff)) => {
+                (12, false)
+            }
+            (b'\\', Some(0xd800..=0xdfff)) => (6, true),
+            (b'\\', _) => (2.min(rest.len()), false),
+            _ => (1, false),
+        };
+        let (piece, more) = rest.split_at(taken);
+        mended.extend_from_slice(if is_half { br"\ufffd" } else { piece });
+        rest = more;
+    }
+    mended
+}
+
+/// The number in an escape `\uXXXX` at the beginning.
+fn escaped(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(br"\u")?.get(..4)?;
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+fn read(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
     let input: Input<'_> = serde_json::from_slice(input)?;
     let event = event(moment, &input)?;
     let session = input.session_id.map(|id| Session {
@@ -188,6 +220,25 @@ mod tests {
         assert!(!heard(Moment::AfterTool, r#","agent_type":"reviewer""#).subagent);
         let session = heard(Moment::Start, "").session.unwrap();
         assert_eq!((session.id.as_str(), session.transcript.as_deref()), ("5e55", Some("/t.jsonl")));
+    }
+
+    #[test]
+    fn half_a_character_in_the_input_does_not_lose_the_moment() {
+        let stop = heard(Moment::Stop, r#","last_assistant_message":"cut \ud83d","background_tasks":[]"#);
+        assert_eq!(stop.event, Event::Stop { background: 0 });
+        let notice = heard(
+            Moment::Notification,
+            r#","notification_type":"permission_prompt","message":"\ude00 \\ud83d \ud83d\ude00 \ud83d""#,
+        );
+        let text = "\u{fffd} \\ud83d \u{1f600} \u{fffd}".to_owned();
+        assert_eq!(notice.event, Event::Notice { notice: Notice::Permission, text });
+        let call = heard(Moment::BeforeTool, r#","tool_name":"Bash","tool_input":{"command":"git push # \ud83d"}"#);
+        let Event::BeforeTool(call) = call.event else { panic!() };
+        assert_eq!(call.input["command"], "git push # \u{fffd}");
+        let bytes = Client::Claude.hear(Moment::Prompt, b"{\"prompt\":\"\xff\\n\"}").unwrap();
+        assert_eq!(bytes.event, Event::Prompt { nudge: false });
+        assert!(Client::Claude.hear(Moment::Stop, br#"{"a":"\ud83d"#).is_err());
+        assert!(Client::Claude.hear(Moment::Stop, b"{\"a\":\"\\").is_err());
     }
 
     #[test]

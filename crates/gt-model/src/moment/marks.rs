@@ -75,7 +75,7 @@ pub enum Stage {
 
 impl Marks {
     /// Names of marks in the order in which they count where two are of the same time.
-    const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 13] = [
         "start",
         "compacted",
         "prompt",

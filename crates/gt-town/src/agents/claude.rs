@@ -50,6 +50,12 @@ const EVENTS: &[(&str, &str, Version)] = &[
 /// Commands that a worker may run without asking in any mode: ours, and what it commits with.
 const ALLOWED: &[&str] = &["gt", "bd", "git status", "git diff", "git log", "git show", "git add", "git commit"];
 
+/// Programs that run what they are given.
+const RUNNERS: &[&str] = &[
+    "sh", "bash", "dash", "zsh", "ksh", "fish", "env", "xargs", "exec", "eval", "command", "nohup", "nice", "time",
+    "sudo", "doas", "npx", "bunx", "python", "python3", "node", "deno", "bun", "perl", "ruby", "php",
+];
+
 /// Writes the settings of a session and completes its environment.
 pub(super) fn prepare(
     town: &Town,
@@ -133,11 +139,20 @@ fn quote(word: &str) -> String {
 }
 
 /// The commands of a line that the client's rules can name: what is between `&&`, `||`, `;` and `|`. What has quotes,
-/// brackets or substitutions is left out: `gt rig gates run` runs it.
+/// brackets or substitutions is left out, and what would run whatever is put behind it: `gt rig gates run` runs it.
 fn simple_commands(line: &str) -> Vec<String> {
     let parts = line.split(['&', '|', ';', '\n']).map(str::trim);
     let plain = |c: char| c.is_alphanumeric() || " ./_-=+,:@%".contains(c);
-    parts.filter(|part| !part.is_empty() && part.chars().all(plain)).map(str::to_owned).collect()
+    parts.filter(|part| part.chars().all(plain) && names_a_command(part)).map(str::to_owned).collect()
+}
+
+/// Whether a command says what it runs: more than variables, and programs that run others, with their options.
+fn names_a_command(part: &str) -> bool {
+    part.split_whitespace().any(|word| !(word.starts_with('-') || word.contains('=') || RUNNERS.contains(&base(word))))
+}
+
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
 }
 
 /// Where the client keeps its state: as the user has moved it, or in the home folder.
@@ -239,6 +254,13 @@ mod tests {
         for wanted in ["Bash(gt:*)", "Bash(git commit:*)", "Bash(npm ci:*)", "Bash(cargo test --all:*)"] {
             assert!(allow.contains(&wanted), "{wanted}: {allow:?}");
         }
+        assert_eq!(
+            simple_commands(
+                "A=1; echo x | sh; cat l | /bin/bash -e; env B=2 make all; python3 -m pytest; xargs; X=1 sh t"
+            ),
+            ["echo x", "cat l", "env B=2 make all", "python3 -m pytest", "X=1 sh t"],
+            "what would run anything is not allowed"
+        );
         assert!(allow.contains(&"Bash(./check.sh:*)") && !allow.iter().any(|rule| rule.contains('$')), "{allow:?}");
         assert_eq!(accept.get("skipDangerousModePermissionPrompt"), None);
         let bypass = settings(None, Path::new("/gt"), PermissionMode::Bypass, &lines);

@@ -95,6 +95,10 @@ fn shown(
     process: &Process,
     observed: &mut Observed,
 ) -> Result<Option<Shown>> {
+    // Who was killed has not ended for what it said last.
+    if incarnation.exit.as_ref().is_some_and(|exit| exit.signal.is_some()) {
+        return Ok(None);
+    }
     let lines = last_lines(town, &incarnation.id)?;
     if *process == Process::Gone {
         return Ok(find(preset, &lines[lines.len().saturating_sub(LAST_LINES)..]));

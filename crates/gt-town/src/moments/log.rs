@@ -12,6 +12,9 @@ use crate::world::World;
 /// Size of the log; what is older is dropped.
 const LOG_BYTES: usize = 64 * 1024;
 
+/// Agents can write the log: nothing larger is read.
+const READ_BYTES: usize = 2 * LOG_BYTES;
+
 /// Bytes of one line.
 const LINE_BYTES: usize = 500;
 
@@ -30,9 +33,8 @@ pub struct HookTrouble {
 /// Writes down why a hook call went wrong. That this fails can't be told to anybody.
 pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &str, why: &str) {
     let path = layout.hooks_log();
-    let why = foreign::one_line(why);
-    let line = format!("{} {moment} {who} {why}", world.clock().now());
-    let before = world.disk().read(&path).ok().flatten().unwrap_or_default();
+    let line = foreign::one_line(&format!("{} {moment} {who} {why}", world.clock().now()));
+    let before = world.disk().read_part(&path, 0, READ_BYTES).ok().flatten().unwrap_or_default();
     let mut keep = before.len().saturating_sub(LOG_BYTES);
     if keep > 0 {
         keep += before[keep..].iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -43,7 +45,7 @@ pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &str,
 
 /// Hook calls that went wrong in the last hour.
 pub fn trouble(town: &Town) -> Result<Option<HookTrouble>> {
-    let Some(bytes) = town.world().disk().read(&town.layout.hooks_log())? else { return Ok(None) };
+    let Some(bytes) = town.world().disk().read_part(&town.layout.hooks_log(), 0, READ_BYTES)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
     let since = town.world().clock().now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
     let is_recent =

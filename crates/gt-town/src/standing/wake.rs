@@ -7,14 +7,15 @@ use gt_model::address::Address;
 use gt_model::moment::{Mark, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 
-use super::{unheard, wanted_kind};
+use super::{is_parked, unheard, wanted_kind};
 use crate::error::{Error, Result};
-use crate::ledger::{Agent, Incarnation, Mail};
+use crate::ledger::{Agent, Incarnation};
 use crate::limits;
 use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::town::Town;
+use crate::updown;
 
 /// The kind of condition that mail is which its recipient does not take; its subject is an address.
 pub const UNHEARD: &str = "unheard";
@@ -25,24 +26,56 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Observed time after which a person is told of mail that an agent is not told of, where it can't be woken.
 const UNHEARD_LIMIT: Duration = Duration::from_mins(1);
 
-/// Wakes an agent that runs, where there is mail for it, or says why that can't be done.
+/// Wakes an agent that runs, where there is mail for it or its limit is over, or says why that can't be done. While the
+/// town drains, no turn is begun.
 pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Observed) -> Result<()> {
+    if town.ledger.read(updown::is_going_down)? {
+        return Ok(());
+    }
     let stage = moments::marks(town, &newest.id)?.stage();
+    if let Stage::Limited(mark) | Stage::LoggedOut(mark) = &stage {
+        return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);
+    }
     if let Stage::Outage(mark) = &stage {
         return try_again(town, agent, newest, mark, observed);
     }
     let mail = town.ledger.read(|view| unheard(view, &agent.address))?;
     let Some(first) = mail.first() else { return note(town, agent, None) };
+    let about = format!("mail:{}", first.id);
     match stage {
-        Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) => say(town, agent, newest, first, observed),
+        Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) if is_parked(town, agent)? => note(town, agent, None),
+        Stage::Ready | Stage::AtPrompt(_) | Stage::Background(_) => say(town, agent, newest, &about, observed),
         Stage::Working | Stage::InTool(_) | Stage::Ended | Stage::Outage(_) => note(town, agent, None),
-        stage @ (Stage::Limited(_) | Stage::LoggedOut(_)) => park(town, agent, newest, &stage),
         Stage::Asking(mark) => {
             let asks = mark.text.unwrap_or_default();
-            waits(town, agent, first, &format!("it asks: {asks}"), observed)
+            waits(town, agent, &about, &format!("it asks: {asks}"), observed)
         }
-        Stage::Silent => waits(town, agent, first, "its client tells nothing of itself", observed),
+        Stage::Silent | Stage::Limited(_) | Stage::LoggedOut(_) => {
+            waits(town, agent, &about, "its client tells nothing of itself", observed)
+        }
     }
+}
+
+/// Parks the kind of an agent that met a limit, and wakes it when that is over: its turn was cut short, and what it had
+/// been told in it is told to nobody else.
+fn at_limit(
+    town: &Town,
+    agent: &Agent,
+    newest: &Incarnation,
+    stage: &Stage,
+    fact: &str,
+    observed: &mut Observed,
+) -> Result<()> {
+    let is_known = town.ledger.read(|view| Ok::<_, Error>(view.reactions(&newest.id)?.has(fact)))?;
+    if !is_known {
+        let kind = wanted_kind(town, agent)?;
+        let actor = Address::Deacon.to_string();
+        return town.ledger.write(&actor, "wake agent", |tx| limits::park(tx, &newest.id, &kind, stage, None));
+    }
+    if is_parked(town, agent)? {
+        return note(town, agent, None);
+    }
+    say(town, agent, newest, &format!("over:{fact}"), observed)
 }
 
 /// What broke off because its API did not answer goes on when it is its turn to try.
@@ -66,12 +99,12 @@ fn try_again(town: &Town, agent: &Agent, newest: &Incarnation, mark: &Mark, obse
     note(town, agent, Some(&format!("{whom} does not go on since its API answers again; gt session attach {whom}")))
 }
 
-/// Wakes an agent for a mail.
-fn say(town: &Town, agent: &Agent, newest: &Incarnation, mail: &Mail, observed: &mut Observed) -> Result<()> {
-    if type_line(town, agent, newest, &format!("mail:{}:", mail.id), observed)? {
+/// Wakes an agent, and says where that is in vain.
+fn say(town: &Town, agent: &Agent, newest: &Incarnation, about: &str, observed: &mut Observed) -> Result<()> {
+    if type_line(town, agent, newest, &format!("{about}:"), observed)? {
         return Ok(());
     }
-    waits(town, agent, mail, "it does not answer", observed)
+    waits(town, agent, about, "it does not answer", observed)
 }
 
 /// Types the one line; that it was typed is recorded before, so that a killed deacon does not type for ever. False where
@@ -100,14 +133,8 @@ fn type_line(town: &Town, agent: &Agent, newest: &Incarnation, fact: &str, obser
     Ok(true)
 }
 
-fn park(town: &Town, agent: &Agent, newest: &Incarnation, stage: &Stage) -> Result<()> {
-    let kind = wanted_kind(town, agent)?;
-    let actor = Address::Deacon.to_string();
-    town.ledger.write(&actor, "wake agent", |tx| limits::park(tx, &newest.id, &kind, stage, None))
-}
-
-fn waits(town: &Town, agent: &Agent, mail: &Mail, why: &str, observed: &mut Observed) -> Result<()> {
-    if observed.age(&format!("unheard-{}-{}", agent.address, mail.id)) < UNHEARD_LIMIT {
+fn waits(town: &Town, agent: &Agent, about: &str, why: &str, observed: &mut Observed) -> Result<()> {
+    if observed.age(&format!("unheard-{}-{about}", agent.address)) < UNHEARD_LIMIT {
         return Ok(());
     }
     let text = format!("mail waits for {}: {why}; gt session attach {}", agent.address, agent.address);

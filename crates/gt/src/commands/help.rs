@@ -25,13 +25,13 @@ const EXIT_CODES_TOPIC: &str = "exit-codes";
 
 /// Verbs by what a person wants to do.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin", &["demo", "install", "rig", "agent", "doctor"]),
+    ("Begin", &["demo", "install", "rig", "agent", "import", "doctor"]),
     ("Say what is to be done", &["do", "mayor", "bead", "convoy", "sling", "unsling"]),
-    ("See how it goes", &["status", "show", "why", "log", "peek", "session"]),
+    ("See how it goes", &["status", "show", "why", "log", "peek", "session", "cost"]),
     ("Look at work, and let it land", &["mq", "refinery"]),
     ("Run the town", &["up", "down", "pause", "resume"]),
     ("Work beside it", &["crew", "mail", "nudge"]),
-    ("Get work back", &["polecat", "snapshot", "retention"]),
+    ("Get work back", &["polecat", "snapshot", "retention", "ledger"]),
     ("For agents", &["prime", "hook", "step", "mol", "done", "handoff"]),
     ("The rest", &["witness", "deacon", "boot", "completions", "help"]),
 ];

@@ -53,6 +53,9 @@ fn say_bead(story: &BeadStory, console: &mut Console<'_>) -> Result<(), CliError
             console.line(&format!("  gates: {word} in {took:.1} s; gt mq log {}", mr.id))?;
         }
     }
+    if story.attempts.len() > 1 && !story.cost.is_nothing() {
+        console.line(&format!("took in all: {}", printable(&story.cost.words())))?;
+    }
     for blocker in &story.blockers {
         console.line(&format!("waits for {} ({}): {}", blocker.id, blocker.status, printable(&blocker.title)))?;
     }
@@ -91,6 +94,9 @@ fn say_attempt(attempt: &AttemptStory, console: &mut Console<'_>) -> Result<(), 
     let (done, all) = attempt.steps;
     let sessions = attempt.sessions.len();
     console.line(&format!("  {done} of {all} steps{commits}, {sessions} sessions, since {}", attempt.opened_at))?;
+    if !attempt.cost.is_nothing() {
+        console.line(&format!("  took {}", printable(&attempt.cost.words())))?;
+    }
     if let Some(exit) = attempt.sessions.last().and_then(|session| session.exit.as_ref()) {
         console.line(&format!("  last session: {}", printable(&exit.reason)))?;
     }

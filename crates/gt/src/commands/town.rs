@@ -101,8 +101,8 @@ pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliR
             if waiting.len() != told {
                 told = waiting.len();
                 // Nobody is left to tell if this fails.
-                let _ = console
-                    .note(&format!("waiting for {told} workers to finish their step; gt down --now does not wait"));
+                let who = "to finish their step, or turn; gt down --now does not wait";
+                let _ = console.note(&format!("waiting for {told} agents {who}"));
             }
         })?;
     }

@@ -204,7 +204,7 @@ fn settings_that_can_not_be() {
     let (of_town, of_rig) = (town.root().join("town.toml"), town.rig().join("rig.toml"));
     let check = |file: &std::path::Path, line: &str, error: &str, hint: &str| {
         let sound = std::fs::read_to_string(file).unwrap();
-        write(file, &format!("{line}\n{sound}"));
+        write(file, format!("{line}\n{sound}"));
         for verb in [&["status"][..], &["sling", &bead, RIG]] {
             still.check(verb, FAILED, &format!("{} can't be used: ", file.display()), hint);
             still.check(verb, FAILED, error, hint);
@@ -243,7 +243,7 @@ fn a_file_that_can_not_be_imported_changes_nothing() {
         )
     };
     for bad in ["{ not json", "[]", r#"{"title":"no id"}"#] {
-        write(&file, &format!("{good}{}\n{bad}\n", bead("ap-good")));
+        write(&file, format!("{good}{}\n{bad}\n", bead("ap-good")));
         still.check(&["bead", "import", &file.display().to_string()], REFUSED, "line 2", "--salvage");
     }
     town.ok(&["bead", "import", &file.display().to_string(), "--salvage"]);
@@ -266,7 +266,7 @@ fn ids_from_outside_become_refs_and_paths_only_as_slugs() {
         format!("{bead}\n")
     };
     let file = town.folder().join("nasty.jsonl");
-    write(&file, &NASTY.iter().map(|id| line(id)).collect::<String>());
+    write(&file, NASTY.iter().map(|id| line(id)).collect::<String>());
     town.ok(&["bead", "import", &file.display().to_string()]);
     let outside = |town: &Town| {
         let inside = town.root().display().to_string();

@@ -41,6 +41,7 @@ case $(cat "$play/manner") in
     login) echo "Not logged in · Please run /login"; exit 1 ;;
     limit) echo "Claude usage limit reached. Your limit will reset at 3am"; exit 1 ;;
     crash) echo "Segmentation fault"; exit 139 ;;
+    quote) begin; echo "test limits::says_usage_limit_reached ... ok: usage limit reached"; exec sleep 600 ;;
     silent) exec sleep 600 ;;
     slow) until [ -e "$play/go" ]; do sleep 0.05; done; begin; exec gt sim-worker ;;
     trust)
@@ -290,4 +291,19 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
     refused(&["agent=nobody"], 3, "no kind of agent is called `nobody`");
     town.ok(&["rig", "set", RIG, "trust="]);
     assert!(!std::fs::read_to_string(&file).unwrap().contains("trust"));
+}
+
+#[test]
+fn f01_a_client_that_is_killed_while_its_log_speaks_of_limits_goes_on() {
+    let town = town("headless", "");
+    manner(&town, "quote");
+    let bead = slung(&town, "Work on limits");
+    let said = |log: &std::path::Path| std::fs::read_to_string(log).is_ok_and(|log| log.contains("usage limit"));
+    town.wait_until("the start to be recorded", || town.status_of(&bead) == "in_progress");
+    let (folder, _, agent) = town.session(&bead);
+    town.wait_until("its words", || said(&folder.join("output.log")));
+    manner(&town, "well");
+    gt::demo::run::kill_hard(&agent);
+    town.wait_closed(&bead);
+    assert_eq!(starts(&town), 2);
 }

@@ -35,7 +35,7 @@ fn check_once(town: &Town, beads: &[String]) {
 fn slow_down_pushes(town: &Town) {
     let hook = town.remote().join("hooks/pre-receive");
     let mark = town.folder().join("play/pushing");
-    write(&hook, &format!("#!/bin/sh\ntouch {}\nsleep 3\n", mark.display()));
+    write(&hook, format!("#!/bin/sh\ntouch {}\nsleep 3\n", mark.display()));
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 

@@ -123,17 +123,17 @@ fn line(id: &str) -> String {
 fn a_town_of_the_go_gas_town_comes_in_with_its_rigs() {
     let town = Town::new();
     let old = town.folder().join("old");
-    write(&old.join(".beads/issues.jsonl"), &line("hq-1"));
+    write(&old.join(".beads/issues.jsonl"), line("hq-1"));
     let routes = [("gt-", "gastown/mayor/rig"), ("ev-", "../../evil"), ("ab-", "/etc"), ("no-", "nowhere")];
     let routes: String =
         routes.iter().map(|(prefix, path)| format!("{{\"prefix\":\"{prefix}\",\"path\":\"{path}\"}}\n")).collect();
     write(&old.join(".beads/routes.jsonl"), &(routes + "not json\n"));
     write(&old.join("gastown/mayor/rig/.beads/issues.jsonl"), &(line("gt-1") + &line("gt-2")));
     write(&old.join("beads/.beads/redirect"), "mayor/rig/.beads\n");
-    write(&old.join("beads/mayor/rig/.beads/issues.jsonl"), &line("bd-1"));
+    write(&old.join("beads/mayor/rig/.beads/issues.jsonl"), line("bd-1"));
     write(&old.join("beads/mayor/rig/.beads/beads.db"), "a database");
     write(&old.join("dolted/.beads/dolt/x"), "a database");
-    write(&town.folder().join("evil/.beads/issues.jsonl"), &line("ev-1"));
+    write(&town.folder().join("evil/.beads/issues.jsonl"), line("ev-1"));
     let rigs = r#"{"version":1,"rigs":{"gastown":{"git_url":"https://example.org/gt.git","beads":{"prefix":"gt"}},
         "beads":{"git_url":"https://example.org/bd.git","beads":{"prefix":"bd"}},"dolted":{},"../up":{}}}"#;
     write(&old.join("mayor/rigs.json"), rigs);
@@ -151,7 +151,7 @@ fn a_town_of_the_go_gas_town_comes_in_with_its_rigs() {
     assert_eq!(again["found"]["files"][1]["imported"]["kept"], 2, "once more changes nothing");
 
     write(&old.join("gastown/mayor/rig/.beads/issues.jsonl"), &(line("gt-3") + "<<<<<<< ours\n"));
-    write(&old.join(".beads/issues.jsonl"), &line("hq-2"));
+    write(&old.join(".beads/issues.jsonl"), line("hq-2"));
     let refused = town.gt(&["import", "beads", &folder]);
     assert!(refused.code == 4 && refused.err.contains("gastown/mayor/rig"), "{refused:#?}");
     assert_eq!(town.json(&["bead", "count"])["count"], 4, "one bad line in one file: nothing of any");

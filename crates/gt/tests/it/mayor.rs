@@ -62,6 +62,35 @@ while read -r line; do
 done
 "#;
 
+/// One whose turn lasts until it is told that it may end.
+const IN_A_TURN: &str = r#"
+moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/"}' "$1"; }
+moment UserPromptSubmit | gt moment prompt --client claude
+: > "$PLAY/begun"
+until [ -e "$PLAY/go" ]; do sleep 0.05; done
+: > "$PLAY/finished"
+moment Stop | gt moment stop --client claude
+exec sleep 100000
+"#;
+
+/// One at a prompt whose account is at a limit when it is first told of mail.
+const AT_LIMIT: &str = r#"
+moment() { printf '{"hook_event_name":"%s","session_id":"s","transcript_path":"/none","cwd":"/","error":"rate_limit"}' "$1"; }
+moment SessionStart | gt prime --moment start --client claude > "$PLAY/start"
+: > "$PLAY/lines"
+while read -r line; do
+    printf '%s\n' "$line" >> "$PLAY/lines"
+    moment UserPromptSubmit | gt moment prompt --client claude >> "$PLAY/told"
+    if [ ! -e "$PLAY/limited" ]; then
+        : > "$PLAY/limited"
+        moment StopFailure | gt moment stop-failure --client claude
+        continue
+    fi
+    gt mail send overseer -s "Here again" > /dev/null
+    moment Stop | gt moment stop --client claude
+done
+"#;
+
 /// A town whose mayor plays this script.
 fn town_with(script: &str) -> Town {
     let town = Town::new();
@@ -71,7 +100,7 @@ fn town_with(script: &str) -> Town {
 
 fn play(town: &Town, script: &str, more: &str) {
     let (path, folder) = (town.folder().join("mayor.sh"), town.folder().join("play"));
-    write(&path, &format!("{HEAD}{script}"));
+    write(&path, format!("{HEAD}{script}"));
     town.settle(&format!(
         "{more}[mayor]\nagent = \"scripted\"\n[agents.scripted]\ncommand = [\"sh\", {path:?}]\nenv = {{ PLAY = {folder:?} }}\n"
     ));
@@ -199,6 +228,46 @@ fn f06_a_mayor_at_its_prompt_is_woken_for_mail_and_by_nothing_else() {
     assert_eq!(town.conditions(), Vec::<String>::new());
     let said = town.ok(&["down"]);
     assert!(said.contains("ended session mayor-a1-1\n") || said.contains("ended session mayor-a1-1;"), "{said}");
+}
+
+#[test]
+fn a_town_that_drains_lets_the_mayor_finish_its_turn() {
+    let town = town_with(IN_A_TURN);
+    town.ok(&["up"]);
+    town.ok(&["mayor", "start"]);
+    town.wait_until("its turn to begin", || town.folder().join("play/begun").exists());
+    std::thread::scope(|scope| {
+        let down = scope.spawn(|| town.ok(&["down"]));
+        town.wait_until("the town to drain", || {
+            town.ask("SELECT value FROM meta WHERE key = 'desired'") == ["draining"]
+        });
+        town.let_patrols_pass();
+        write(&town.folder().join("play/go"), "");
+        down.join().unwrap();
+    });
+    assert!(town.folder().join("play/finished").exists(), "its turn was cut short");
+    assert_eq!(town.running(), Vec::<String>::new());
+}
+
+#[test]
+fn f20_a_mayor_whose_turn_met_a_limit_goes_on_when_that_is_over() {
+    if !has_tmux() {
+        return;
+    }
+    let town = town_with(AT_LIMIT);
+    town.ok(&["up"]);
+    town.ok(&["mayor", "start", "--runtime", "tmux"]);
+    let lines = || std::fs::read_to_string(town.folder().join("play/lines")).unwrap_or_default().lines().count();
+    town.wait_until("it to be at its prompt", || town.folder().join("play/lines").exists());
+    town.ok(&["mail", "send", "mayor/", "-s", "A question"]);
+    town.wait_until("its kind to be parked", || town.conditions().contains(&"limit".to_owned()));
+    town.ok(&["mail", "send", "mayor/", "-s", "Another"]);
+    town.let_patrols_pass();
+    assert_eq!(lines(), 1, "nobody is woken at a limit");
+    town.ok(&["resume", "--agent", "scripted"]);
+    town.wait_until("it to go on", || mails_to_overseer(&town).contains(&"Here again".to_owned()));
+    assert_eq!((lines(), prompts(&town).len()), (2, 1), "told once, in the same session");
+    assert_eq!(town.conditions(), Vec::<String>::new());
 }
 
 /// Page faults of all children that a process ever waited for, and how many it has now. (No process runs without one.)

@@ -1,5 +1,7 @@
 //! Moments as a client's hooks call them: the built binary, JSON on its standard input, a worker that runs.
 
+#![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it plays an agent that does harm")]
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -29,7 +31,7 @@ impl Scene {
     fn new(more: &str) -> Self {
         let town = Town::new();
         let quick = "version = 1\nagent = \"sim\"\npatrol_seconds = 1\n";
-        write(&town.root().join("town.toml"), &format!("{quick}{more}"));
+        write(&town.root().join("town.toml"), format!("{quick}{more}"));
         town.script(&format!("{WAIT}{WORK}"));
         let bead = town.bead("Wait for a word");
         town.ok(&["up"]);
@@ -168,6 +170,30 @@ fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
     assert_eq!(scene.town.json(&["status"])["status"]["hooks"]["last_hour"], 6);
     assert!(scene.town.ok(&["status"]).contains("6 calls of agents' hooks failed"));
     scene.finish();
+}
+
+#[test]
+fn f01_what_an_agent_puts_into_its_folder_holds_up_nobody() {
+    let scene = Scene::new("");
+    scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "hello" }));
+    let folder = scene.folder();
+    let script = "ln -s /dev/zero moments/start; mkfifo moments/stop moments/x; mkdir moments/limit moments/y\n\
+        truncate -s 100G moments/idle; printf '\\0' > moments/end\n\
+        rm ../../../logs/hooks.log; mkfifo ../../../logs/hooks.log; rm -f output.log; mkfifo output.log\n\
+        rm lock start.lock; mkfifo lock start.lock exit.json\n";
+    let made = std::process::Command::new("sh").args(["-c", script]).current_dir(&folder).status();
+    assert!(made.is_ok());
+    scene.town.let_patrols_pass();
+    scene.town.let_patrols_pass();
+    assert_eq!(scene.town.conditions(), Vec::<String>::new(), "nobody's patrol failed");
+    // Another worker's work is done meanwhile.
+    scene.town.script(WORK);
+    let other = scene.town.bead("Meanwhile");
+    scene.town.ok(&["sling", &other, RIG, "--runtime", "headless"]);
+    scene.town.wait_closed(&other);
+    scene.town.gt(&["peek", &scene.worker]);
+    scene.town.gt(&["down", "--now"]);
+    assert_eq!(scene.town.running(), Vec::<String>::new());
 }
 
 #[test]
@@ -366,7 +392,7 @@ fn what_a_client_took_is_counted_at_the_end_of_its_turn_and_of_its_session() {
         let message = json!({ "id": id, "model": model, "usage": usage });
         json!({ "type": "assistant", "message": message }).to_string() + "\n"
     };
-    let said = |lines: &[String]| write(&transcript, &lines.concat());
+    let said = |lines: &[String]| write(&transcript, lines.concat());
     let path = transcript.display().to_string();
     said(&[line("a", "claude-opus-5-5", 100), line("a", "claude-opus-5-5", 100)]);
     scene.moment("start", "SessionStart", &json!({ "source": "startup", "transcript_path": path }));
@@ -429,7 +455,7 @@ fn f05_a_nudge_is_one_fixed_line_at_an_idle_prompt_and_is_acknowledged() {
     let play = town.folder().join("play");
     let kind = format!("[agents.typed]\ncommand = [\"sh\", {client:?}]\nenv = {{ GT_SIM_PLAY_DIR = {play:?} }}\n");
     // Patrols far apart: what is typed is typed by hand.
-    write(&town.root().join("town.toml"), &format!("version = 1\nagent = \"typed\"\npatrol_seconds = 60\n{kind}"));
+    write(&town.root().join("town.toml"), format!("version = 1\nagent = \"typed\"\npatrol_seconds = 60\n{kind}"));
     let bead = town.bead("Be woken");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG, "--runtime", "tmux"]);

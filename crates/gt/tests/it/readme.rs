@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use gt_testkit::readme::{Block, blocks};
 
 use crate::clients;
-use crate::town::{GT, Output, Town, WORK, output, write};
+use crate::town::{GT, Output, Town, WORK, output};
 
 const README: &str = include_str!("../../../../README.md");
 

@@ -84,7 +84,7 @@ fn town(sandbox: &str) -> Town {
     town.git(&town.repo(), &["update-ref", "refs/heads/other", &tip]);
     let agent = AGENT.replace("REMOTE", &town.remote().display().to_string());
     let file = home.join("agent.sh");
-    write(&file, &agent.replace("FOLDER", &town.folder().display().to_string()));
+    write(&file, agent.replace("FOLDER", &town.folder().display().to_string()));
     town.settle(&format!("[agents.probe]\ncommand = [\"sh\", {file:?}]\n"));
     town.edit(&town.rig().join("rig.toml"), |text| {
         format!("agent = \"probe\"\nruntime = \"headless\"\nsandbox = \"{sandbox}\"\n{text}")
@@ -156,6 +156,25 @@ fn a_sandboxed_session_is_ended_with_all_that_it_started() {
     town.ok(&["unsling", &bead]);
     town.wait_quiet();
     assert_eq!(sleeps(), 0, "{:?}", town.running());
+}
+
+#[test]
+fn an_agent_can_not_choose_what_its_successor_may_write() {
+    if !has_bwrap() {
+        return;
+    }
+    let town = town("bwrap");
+    let agent = "echo begun >> ~/.claude/report\n(cat ~/.ssh/id_rsa || ls ~/.ssh) >> ~/.claude/report\n\
+        echo \"gitdir: $HOME/.ssh\" > .git\nexit 1\n";
+    write(&town.folder().join("home/agent.sh"), agent);
+    let bead = town.bead("Lead it astray");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    let report = || std::fs::read_to_string(report_of(&town)).unwrap_or_default();
+    let refused = "SELECT last_error FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
+    town.wait_until("its successor", || report().lines().count() > 1 || !town.ask(refused).is_empty());
+    assert_eq!(report(), "begun\n", "what was hidden stays hidden");
+    assert!(town.ask(refused)[0].contains("leads out of the rig's repository"), "{:?}", town.ask(refused));
 }
 
 /// The same agent without a sandbox: so the test above would see what it looks for.

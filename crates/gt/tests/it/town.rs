@@ -94,7 +94,7 @@ impl Town {
     /// Writes `town.toml`: settings for a quick town, and `more`.
     pub fn settle(&self, more: &str) {
         let quick = "version = 1\nagent = \"sim\"\npatrol_seconds = 1\nlinger_seconds = 2\n";
-        write(&self.root().join("town.toml"), &format!("{quick}{more}"));
+        write(&self.root().join("town.toml"), format!("{quick}{more}"));
     }
 
     /// Writes the script that workers play: acts, beside a pace without pauses.
@@ -307,7 +307,7 @@ impl Town {
     /// Changes a file's text.
     pub fn edit(&self, path: &Path, change: impl FnOnce(String) -> String) {
         let before = std::fs::read_to_string(path).unwrap();
-        write(path, &change(before));
+        write(path, change(before));
     }
 
     /// Marks a point that workers wait for.

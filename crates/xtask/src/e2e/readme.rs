@@ -125,8 +125,7 @@ impl Reader {
         const NAMES: &[&str] =
             &["ANTHROPIC_BASE_URL", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "CLAUDE_CODE_MAX_RETRIES"];
         let lines: Vec<String> = NAMES.iter().map(|name| format!("{name} = {}", json!(self.env[*name]))).collect();
-        // The README appends a line; what it appends must not fall into a table.
-        let text_of = format!("{settings}agents.claude.env = {{ {} }}\n", lines.join(", "));
+        let text_of = format!("agents.claude.env = {{ {} }}\n{settings}", lines.join(", "));
         std::fs::write(self.home().join("gt/town.toml"), text_of).map_err(text)
     }
 

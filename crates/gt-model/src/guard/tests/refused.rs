@@ -256,6 +256,11 @@ fn verbs_of_others() {
             "gt mq reject app-mr-1",
         ],
     );
+    check_refused("the program by itself", &["gt session contain 9000 /tmp/log sh -c 'git push'", "gt sim-worker"]);
+    check_refused(
+        "gt prime",
+        &["gt moment end --client claude < /tmp/x", "echo '{}' | gt moment stop --client claude"],
+    );
     check_refused("end your turn", &["gt mq approve --all", "gt mq approve app-1"]);
 }
 

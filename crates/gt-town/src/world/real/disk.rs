@@ -30,7 +30,7 @@ impl Disk for RealDisk {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file: File = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
             Ok(file) => file.into(),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
             Err(errno) => return Err(io_error("read", path)(errno.into())),
         };
         part_of(&file, from, at_most).map_err(io_error("read", path))
@@ -433,12 +433,13 @@ mod tests {
         RealDisk.write(&path("file"), b"0123456789").unwrap();
         symlink(path("file"), path("link")).unwrap();
         rustix::fs::mkfifoat(CWD, path("fifo"), Mode::RWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
         let read = |name: &str, from, at_most| RealDisk.read_part(&path(name), from, at_most).unwrap();
         assert_eq!(read("file", 0, 3).as_deref(), Some(&b"012"[..]));
         assert_eq!(read("file", 8, 99).as_deref(), Some(&b"89"[..]));
         assert_eq!(read("file", 99, 99).as_deref(), Some(&b""[..]));
         // None of these is waited for.
-        for other in ["link", "fifo", "none", "file/none", "."] {
+        for other in ["link", "fifo", "socket", "none", "file/none", "."] {
             assert_eq!(read(other, 0, 9), None, "{other}");
         }
     }

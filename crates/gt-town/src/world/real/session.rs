@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, PipeReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf, absolute};
@@ -16,14 +16,15 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::bwrap;
+use super::disk::RealDisk;
 use super::process::{self, Census};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
 use super::shim::{Ack, CommandEnd, INCARNATION, LEFTOVER_GRACE, Report, mark, timespec};
 use super::tmux::{self, Terminal};
 use crate::world::{
-    ContainedCommand, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said, SessionPlan,
-    SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
+    ContainedCommand, Disk as _, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said,
+    SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
 };
 
 /// How long a shim may take to start its agent.
@@ -201,7 +202,7 @@ impl Sessions for RealSessions {
             end_through_shim(dir, &started, grace)?;
         }
         // Whatever the shim could not do, being killed itself.
-        if record::exit(dir).map_err(unexpected)?.is_some() { Ok(()) } else { end_orphans(dir, &started, grace) }
+        if matches!(record::exit(dir), Ok(Some(_))) { Ok(()) } else { end_orphans(dir, &started, grace) }
     }
 
     fn vitals(&self, dir: &Path) -> WorldResult<Vitals> {
@@ -256,16 +257,7 @@ impl Sessions for RealSessions {
 
     fn log(&self, dir: &Path, from: u64) -> WorldResult<Vec<u8>> {
         let path = dir.join(record::OUTPUT_LOG);
-        let mut bytes = Vec::new();
-        match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(bytes),
-            opened => opened.and_then(|mut log| {
-                log.seek(SeekFrom::Start(from))?;
-                log.take(LOG_CHUNK_BYTES as u64).read_to_end(&mut bytes)
-            }),
-        }
-        .map_err(io_error("read", &path))?;
-        Ok(bytes)
+        Ok(RealDisk.read_part(&path, from, LOG_CHUNK_BYTES)?.unwrap_or_default())
     }
 
     fn screen(&self, dir: &Path, scrolled: u32) -> WorldResult<Option<String>> {
@@ -394,7 +386,7 @@ fn end_through_shim(dir: &Path, started: &Started, grace: Duration) -> WorldResu
 fn write_grace(dir: &Path, grace: Duration) -> io::Result<()> {
     let path = dir.join(record::GRACE);
     let aside = dir.join(format!("{}.{}.new", record::GRACE, std::process::id()));
-    File::create(&aside)?.write_all(grace.as_millis().to_string().as_bytes())?;
+    record::create_aside(&aside)?.write_all(grace.as_millis().to_string().as_bytes())?;
     fs::rename(aside, path)
 }
 

@@ -35,7 +35,7 @@ fn f23_text_of_beads_branches_and_mail_is_never_run_or_typed() {
     let fill = |text: &str| text.replace("FOLDER", &town.folder().display().to_string());
     let home = town.folder().join("home");
     let agent = home.join("agent.sh");
-    write(&agent, &fill(AGENT));
+    write(&agent, fill(AGENT));
     town.settle(&format!("[agents.probe]\ncommand = [\"sh\", {agent:?}, \"{{prompt}}\"]\n"));
     town.edit(&town.rig().join("rig.toml"), |text| format!("agent = \"probe\"\n{text}"));
     // Branches of the remote are others' words too.

@@ -78,7 +78,7 @@ fn f25_a_client_that_is_not_installed_or_not_logged_in_is_missed() {
 /// A folder with a program of that name that does this.
 fn shim(town: &Town, name: &str, script: &str) -> String {
     let folder = town.folder().join("shims");
-    write(&folder.join(name), &format!("#!/bin/sh\n{script}\n"));
+    write(&folder.join(name), format!("#!/bin/sh\n{script}\n"));
     let mut chmod = town.program("chmod", &folder);
     assert!(chmod.args(["+x", name]).status().unwrap().success());
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())

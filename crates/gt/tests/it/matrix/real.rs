@@ -62,7 +62,7 @@ impl Armed {
         self.town.script(&script);
         self.gt_at(&folder, &["install", "town"]);
         let root = self.town.root();
-        write(&root.join("town.toml"), &format!("version = 1\nagent = \"sim\"\n{}", story::SETTINGS));
+        write(&root.join("town.toml"), format!("version = 1\nagent = \"sim\"\n{}", story::SETTINGS));
         write(&root.join(".beads/formulas/mol-polecat-work.toml"), story::FORMULA);
         self.gt(&["rig", "add", RIG, &remote.display().to_string(), "--prefix", PREFIX]);
         if self.town.conditions().iter().any(|kind| kind == "rig-held") {
@@ -70,7 +70,7 @@ impl Armed {
         }
         self.arm_workers();
         let beads = folder.join("beads.jsonl");
-        write(&beads, &story::beads_jsonl(gt_testkit::sim::START));
+        write(&beads, story::beads_jsonl(gt_testkit::sim::START));
         self.gt(&["bead", "import", &beads.display().to_string()]);
     }
 

@@ -15,18 +15,23 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::world::COULD_NOT_START;
+use crate::world::real::disk::RealDisk;
 use crate::world::real::tmux::Terminal;
-use crate::world::{Exit, ProcessId, Runtime, SessionPlan};
+use crate::world::{Disk as _, Exit, ProcessId, Runtime, SessionPlan};
 
 /// Version of the files in a session's folder.
 pub(crate) const PROTOCOL: u32 = 1;
+
+/// Size that a record may have. A plan holds the agent's arguments, which have an end far below.
+const RECORD_BYTES: usize = 8 * 1024 * 1024;
 
 pub(crate) const PLAN: &str = "plan.json";
 pub(crate) const START_LOCK: &str = "start.lock";
@@ -93,13 +98,16 @@ pub(crate) enum RecordError {
 
 /// Reads a record of the folder; `None` where there is none.
 fn read<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RecordError> {
-    match fs::read(&path) {
+    if !RealDisk.exists(&path) {
+        return Ok(None);
+    }
+    match RealDisk.read_part(&path, 0, RECORD_BYTES) {
+        // What is no plain file, or far too large, says as little as one that is cut off.
         Ok(bytes) => {
-            let parsed = serde_json::from_slice(&bytes);
+            let parsed = serde_json::from_slice(&bytes.unwrap_or_default());
             parsed.map(Some).map_err(|source| RecordError::Damaged { path, source })
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RecordError::Unreadable { path, source }),
+        Err(error) => Err(RecordError::Unreadable { path, source: io::Error::other(error) }),
     }
 }
 
@@ -134,9 +142,15 @@ pub(crate) fn is_recorded(dir: &Path) -> bool {
 /// one: then nothing of the session runs either, and that decides.
 pub(crate) fn write<T: Serialize>(dir: &Path, name: &str, record: &T) -> io::Result<()> {
     let aside = dir.join(format!("{name}.{}.new", std::process::id()));
-    let mut file = File::create(&aside)?;
-    file.write_all(&serde_json::to_vec(record)?)?;
+    create_aside(&aside)?.write_all(&serde_json::to_vec(record)?)?;
     fs::rename(&aside, dir.join(name))
+}
+
+/// Makes a file that is none yet: what an agent has put there, a link say, is not written through.
+pub(crate) fn create_aside(path: &Path) -> io::Result<File> {
+    // Left by one of the same number that was killed; else there is nothing.
+    let _ = fs::remove_file(path);
+    File::options().write(true).create_new(true).open(path)
 }
 
 /// The lock at `dir/name` if nobody has it; held until the file is closed.
@@ -157,5 +171,7 @@ pub(crate) fn lock(dir: &Path, name: &str) -> io::Result<File> {
 }
 
 fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
-    File::options().create(true).truncate(false).write(true).open(dir.join(name))
+    // Neither waits for the other end of a FIFO, nor follows a link, that an agent has put there.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    File::options().create(true).truncate(false).write(true).custom_flags(flags).open(dir.join(name))
 }

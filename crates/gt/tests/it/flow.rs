@@ -185,6 +185,17 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           gave_up: bool
         }]
         conditions: []
+        cost: {
+          answers: number
+          input: number
+          output: number
+          cache_read: number
+          cache_write_5m: number
+          cache_write_1h: number
+          tokens: number
+          usd: number
+          unpriced: []
+        }
       }
     }
     ");
@@ -432,6 +443,7 @@ fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
         queue: []
         ready: number
         hooks: null
+        sync: {remote: null, last: null}
       }
     }
     ");

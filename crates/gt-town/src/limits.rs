@@ -142,17 +142,6 @@ mod tests {
     #[test]
     fn f20_no_agent_parks_its_kind_for_years() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let after =
-            |resets_at: Option<i64>| over_at(&Mark { resets_at, ..Mark::at(1) }, now).as_second() - now.as_second();
-        assert_eq!((after(None), after(Some(1_700_000_060))), (1800, 60));
-        assert_eq!(after(Some(1_700_000_000 + 10 * 365 * 86_400)), 7 * 86_400);
-        assert_eq!(after(Some(i64::MAX)), 1800, "no time at all");
-        assert!(after(Some(i64::MIN + 1)) == 1800 && after(Some(0)) < 0);
-    }
-
-    #[test]
-    fn f20_no_agent_parks_its_kind_for_years() {
-        let now = Timestamp::from_second(1_700_000_000).unwrap();
         let mark = |resets_at: Option<i64>| Mark { resets_at, ..Mark::at(1) };
         let after = |recorded, said| over_at(recorded, &mark(said), now).as_second() - now.as_second();
         let ten_years = Some(now.as_second() + 10 * 365 * 86_400);

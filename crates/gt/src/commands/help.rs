@@ -31,7 +31,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Look at work, and let it land", &["mq", "refinery"]),
     ("Run the town", &["up", "down", "pause", "resume"]),
     ("Work beside it", &["crew", "mail", "nudge"]),
-    ("Get work back", &["polecat", "snapshot", "retention"]),
+    ("Get work back", &["polecat", "snapshot", "retention", "ledger", "import"]),
     ("For agents", &["prime", "hook", "step", "mol", "done", "handoff"]),
     ("The rest", &["witness", "deacon", "boot", "completions", "help"]),
 ];

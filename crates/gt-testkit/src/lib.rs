@@ -4,4 +4,5 @@
 pub mod contract;
 pub mod fake_model;
 pub mod ledger;
+pub mod readme;
 pub mod sim;

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use gt_model::address::Address;
 use gt_model::foreign;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Stage};
@@ -17,6 +16,9 @@ use crate::moments;
 use crate::observed::Observed;
 use crate::standing;
 use crate::town::Town;
+
+/// Who acts here, for the audit.
+const DEACON: &str = "deacon/";
 
 /// The kind of condition that it is; its subject is a kind of agent.
 pub const OUTAGE: &str = "outage";
@@ -107,7 +109,9 @@ fn look_at(town: &Town, condition: &Condition, observed: &mut Observed) -> Resul
             return Ok(());
         }
         return match chosen(town, everyone)? {
-            Some(whom) => write(town, "try api", |tx| set_tried(tx, kind, &Tried { by: Some(whom), ..tried })),
+            Some(whom) => {
+                town.ledger.write(DEACON, "try api", |tx| set_tried(tx, kind, &Tried { by: Some(whom), ..tried }))
+            }
             None => over(town, kind),
         };
     };
@@ -143,12 +147,8 @@ fn is_over(condition: &Condition, tries: u32, now: Timestamp, age: Duration) -> 
     age >= pause_after(tries) || until.is_some_and(|until| now >= until)
 }
 
-fn write(town: &Town, verb: &str, change: impl FnOnce(&Tx<'_>) -> Result<()>) -> Result<()> {
-    town.ledger.write(&Address::Deacon.to_string(), verb, change)
-}
-
 fn over(town: &Town, kind: &str) -> Result<()> {
-    write(town, "api answers", |tx| tx.clear(OUTAGE, kind).map(|_| ()).map_err(Error::from))
+    town.ledger.write(DEACON, "api answers", |tx| tx.clear(OUTAGE, kind).map(|_| ()).map_err(Error::from))
 }
 
 /// Who is to try: one that had no answer, else one that is not running. Who works has its answers.

@@ -66,3 +66,19 @@ fn cells(key: &str, cost: &Cost) -> Vec<String> {
     });
     cells
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_built_in_prices_are_complete_and_have_a_date() {
+        let prices: gt_model::price::Prices = toml::from_str(include_str!("../prices.toml")).unwrap();
+        assert!(prices.date.parse::<jiff::civil::Date>().is_ok(), "{}", prices.date);
+        assert!(prices.models.values().all(|price| price.input > 0.0 && price.output > price.input));
+        let of = |model: &str| prices.of(model).map(|price| price.input);
+        assert_eq!(
+            ["claude-opus-5-5", "claude-opus-4-1-20250805", "claude-opus-4-7"].map(of),
+            [Some(4.0), Some(15.0), Some(5.0)]
+        );
+        assert_eq!(["claude-haiku-4-5-20251001", "gpt-9"].map(of), [Some(1.0), None]);
+    }
+}

@@ -19,6 +19,8 @@ use crate::town::{GT, Output, RIG, Town, text, write};
 /// The client. `play/manner` says how it behaves: well, as if nobody were logged in, and so on.
 const CLIENT: &str = r#"#!/bin/sh
 play=$(dirname "$0")/../play
+: "${GT_SIM_SCRIPT:=$play/../script.toml}" "${GT_SIM_PLAY_DIR:=$play}"
+export GT_SIM_SCRIPT GT_SIM_PLAY_DIR
 if [ "$1" = --version ]; then echo "2.1.330 (Claude Code)"; exit 0; fi
 env > "$play/client.env"
 printf '%s\n' "$@" > "$play/client.args"
@@ -52,9 +54,7 @@ esac
 /// A town with the rig [`RIG`] whose workers are that client, behaving well, in this runtime.
 pub fn town(runtime: &str, more: &str) -> Town {
     let mut town = Town::nowhere();
-    let tools = town.folder().join("tools");
-    write(&tools.join("claude"), CLIENT);
-    std::process::Command::new("chmod").arg("+x").arg(tools.join("claude")).status().unwrap();
+    let tools = install(&town);
     town.set_env("PATH", &format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
     let installed = town.gt_with(town.folder(), &[], &["install", "town"]);
     assert_eq!(installed.code, 0, "{installed:?}");
@@ -71,6 +71,14 @@ pub fn town(runtime: &str, more: &str) -> Town {
 /// Says how clients that are started from now on behave.
 pub fn manner(town: &Town, word: &str) {
     write(&play(town, "manner"), word);
+}
+
+/// Puts the client into a folder for tools; that folder.
+pub fn install(town: &Town) -> PathBuf {
+    let tools = town.folder().join("tools");
+    write(&tools.join("claude"), CLIENT);
+    std::process::Command::new("chmod").arg("+x").arg(tools.join("claude")).status().unwrap();
+    tools
 }
 
 /// Puts a login into the town's home, as the client itself would.

@@ -338,6 +338,71 @@ fn f20_a_question_to_a_person_is_told_once_and_forgotten_when_answered() {
     scene.finish();
 }
 
+#[test]
+fn f20_an_api_that_does_not_answer_is_a_condition_and_no_fault_of_the_worker() {
+    let scene = Scene::new("");
+    scene.moment("prompt", "UserPromptSubmit", &json!({ "prompt": "x" }));
+    let failure = json!({ "error": "server_error", "last_assistant_message": "529 Overloaded" });
+    scene.moment("stop-failure", "StopFailure", &failure);
+    scene.town.wait_until("the outage to be seen", || scene.town.conditions() == ["outage"]);
+    let told = scene.town.ok(&["status"]);
+    assert!(told.contains("its API does not answer") && told.contains("529 Overloaded"), "{told}");
+    scene.town.let_patrols_pass();
+    assert_eq!((scene.verdict().as_str(), scene.incarnations()), ("limited", 1), "nobody is nudged or ended");
+    scene.town.ok(&["resume", "--agent", "sim"]);
+    // It hears nothing, so it begins afresh.
+    scene.wait_for_incarnation(2);
+    let explained = scene.town.ok(&["why", &scene.worker]);
+    assert!(explained.contains("incarnations that count: 1 of"), "{explained}");
+    scene.finish();
+}
+
+#[test]
+fn what_a_client_took_is_counted_at_the_end_of_its_turn_and_of_its_session() {
+    let scene = Scene::new("[prices]\ndate = \"a day\"\n");
+    let transcript = scene.town.folder().join("transcript.jsonl");
+    let line = |id: &str, model: &str, input: u64| {
+        let usage = json!({ "input_tokens": input, "output_tokens": 10, "cache_creation_input_tokens": 5 });
+        let message = json!({ "id": id, "model": model, "usage": usage });
+        json!({ "type": "assistant", "message": message }).to_string() + "\n"
+    };
+    let said = |lines: &[String]| write(&transcript, &lines.concat());
+    let path = transcript.display().to_string();
+    said(&[line("a", "claude-opus-5-5", 100), line("a", "claude-opus-5-5", 100)]);
+    scene.moment("start", "SessionStart", &json!({ "source": "startup", "transcript_path": path }));
+    scene.moment("after-tool", "PostToolUse", &json!({ "tool_name": "Bash" }));
+    assert!(scene.stop().contains("block"));
+    let cost = |by: &str| scene.town.json(&["cost", "--by", by])["cost"].clone();
+    let tokens = || cost("day")["report"]["total"]["tokens"].as_u64().unwrap();
+    scene.town.wait_until("the count", || tokens() == 115);
+    assert_eq!(cost("day")["today"]["tokens"], 115);
+    said(&[line("a", "claude-opus-5-5", 100), line("b", "no-such-model", 1000)]);
+    let Scene { town, bead, worker } = scene;
+    let shown = town.ok(&["polecat", "show", &worker]);
+    assert!(shown.contains("took so far: 115 tokens"), "{shown}");
+    town.signal("go-on");
+    town.wait_closed(&bead);
+    town.wait_quiet();
+    town.ok(&["down"]);
+    let report = town.json(&["cost", "--by", "bead"])["cost"]["report"].clone();
+    let row = &report["rows"][0];
+    let numbers = ["tokens", "answers", "input", "output", "cache_write_5m"].map(|name| row[name].as_u64().unwrap());
+    assert_eq!((text(&row["key"]), numbers), (bead.clone(), [1130, 2, 1100, 20, 10]), "{report}");
+    assert_eq!((row["unpriced"][0].as_str(), report["prices_of"].as_str()), (Some("no-such-model"), Some("a day")));
+    let words = town.ok(&["cost", "--by", "worker"]);
+    for part in
+        [worker.as_str(), "list prices of a day", "does not pay by tokens", "no price is known of no-such-model"]
+    {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert!(town.ok(&["why", &bead]).contains("took so far: 1.1k tokens, about $0.00 and what no-such-model costs"));
+    assert!(town.ok(&["cost", "--since", "1d"]).contains("1.1k"));
+    assert!(town.ok(&["cost", "--since", "2999-01-01"]).contains("nothing was counted"));
+    for wrong in ["0d", "soon", "99999999d", "2026-13-01"] {
+        assert_eq!(town.gt(&["cost", "--since", wrong]).code, 2, "{wrong}");
+    }
+}
+
 /// An agent in a terminal: what is typed becomes a prompt, which its "client" tells of; then its turn ends.
 const CLIENT: &str = r#"#!/bin/sh
 call() { printf '%s' "$2" | gt moment "$1" --client claude >> "$GT_SIM_PLAY_DIR/answers"; }

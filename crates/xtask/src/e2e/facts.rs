@@ -319,7 +319,18 @@ fn subagents(outfit: &Outfit) -> Result<String, String> {
     ]);
     Desk::with(outfit, &rules, |desk| {
         let ended = desk.headless(&desk.settings(&[])?, &[], "go")?;
-        Err(format!("{:?}", ended.last("result")))
+        let session = ended.last("result")?["session_id"].as_str().ok_or("no session id")?.to_owned();
+        let (claimed, own) = (desk.fake.claimed(&session), desk.transcript_usage(&session)?);
+        let beside = desk.subagents_usage(&session)?;
+        check(beside.input == 24 && beside.output == 8, || format!("beside the transcript: {beside:?}"))?;
+        check(own.input + beside.input == claimed.input, || format!("claimed {claimed:?}, transcript {own:?}"))?;
+        let begun = ended.lines.iter().filter(|line| line["type"] == "assistant");
+        let streamed: u64 = begun.filter_map(|line| line["message"]["usage"]["output_tokens"].as_u64()).sum();
+        check(streamed < claimed.output, || "the stream's answers are whole".to_owned())?;
+        let sums = &ended.last("result")?["modelUsage"];
+        let sum: u64 = sums.as_object().ok_or("no sums")?.values().filter_map(|of| of["outputTokens"].as_u64()).sum();
+        check(sum == claimed.output, || format!("claimed {claimed:?}, result {sums}"))?;
+        Ok(format!("{} in by the agent, {} by its own agent in a file of its own", own.input, beside.input))
     })
 }
 
@@ -332,6 +343,13 @@ fn carried_over(outfit: &Outfit) -> Result<String, String> {
         desk.headless(&settings, &["--session-id", session], "go")?;
         desk.headless(&settings, &["--resume", session], "again")?;
         let ended = desk.headless(&settings, &["--resume", session, "--fork-session"], "forked")?;
-        Err(format!("{:?} {:?}", ended.last("result"), desk.saw("SessionStart")))
+        let fork = ended.last("result")?["session_id"].as_str().ok_or("no session id")?.to_owned();
+        let sources: Vec<Value> = desk.saw("SessionStart").iter().map(|start| start["source"].clone()).collect();
+        check(sources == ["startup", "resume", "fork"], || format!("starts: {sources:?}"))?;
+        let (old, new) = (desk.answers(session)?, desk.answers(&fork)?);
+        check(old.len() == 2 && new.len() == 3, || format!("{old:?} and {new:?}"))?;
+        check(new[..2] == old[..], || format!("not copied as they were: {old:?} and {new:?}"))?;
+        Ok("a resumed session goes on in its transcript; a fork begins with a copy, times and ids as they were"
+            .to_owned())
     })
 }

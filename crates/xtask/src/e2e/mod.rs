@@ -10,6 +10,7 @@ mod client;
 mod facts;
 mod mayor;
 mod processes;
+mod readme;
 mod stage;
 mod terminal;
 mod town;
@@ -93,7 +94,8 @@ pub fn run(args: &Args) -> Result<(), String> {
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
     let is_named = |scenario: &&Scenario| names.is_empty() || names.iter().any(|n| scenario.name.contains(n.as_str()));
-    let chosen: Vec<_> = facts::ALL.iter().chain(work::ALL).chain(mayor::ALL).filter(is_named).collect();
+    let chosen: Vec<_> =
+        facts::ALL.iter().chain(work::ALL).chain(mayor::ALL).chain(readme::ALL).filter(is_named).collect();
     if chosen.is_empty() { Err(format!("no scenario is called {}", names.join(" or "))) } else { Ok(chosen) }
 }
 

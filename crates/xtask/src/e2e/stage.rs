@@ -218,6 +218,25 @@ impl Desk {
         transcript_usage(&self.folder.join("home/.claude"), session)
     }
 
+    /// Usage of a session's subagents, as the files beside its transcript say it.
+    pub fn subagents_usage(&self, session: &str) -> Result<Claimed, String> {
+        let config = self.folder.join("home/.claude");
+        let folder = transcript_file(&config, session)?.with_extension("").join("subagents");
+        let mut lines = Vec::new();
+        for file in std::fs::read_dir(folder).map_err(text)?.flatten().map(|entry| entry.path()) {
+            if file.extension().is_some_and(|extension| extension == "jsonl") {
+                lines.extend(json_lines(&file)?);
+            }
+        }
+        Ok(usage_of(&lines))
+    }
+
+    /// Time and id of each answer in a session's transcript, in their order.
+    pub fn answers(&self, session: &str) -> Result<Vec<(Value, Value)>, String> {
+        let lines = self.transcript(session)?.into_iter().filter(|line| line["type"] == "assistant");
+        Ok(lines.map(|line| (line["timestamp"].clone(), line["message"]["id"].clone())).collect())
+    }
+
     /// Kills whatever still runs here.
     pub fn end_all(&self) {
         end_all(&self.folder);
@@ -237,31 +256,43 @@ pub fn script(rules: &Value) -> Result<Script, String> {
     Script::parse(&json!({"rules": rules}).to_string()).map_err(|e| format!("the script: {e}"))
 }
 
-/// The lines of a session's transcript below a config folder.
-pub fn transcript(config: &Path, session: &str) -> Result<Vec<Value>, String> {
+fn transcript_file(config: &Path, session: &str) -> Result<PathBuf, String> {
     let name = format!("{session}.jsonl");
     let projects = std::fs::read_dir(config.join("projects")).map_err(text)?.flatten();
     let file = projects.map(|entry| entry.path().join(&name)).find(|file| file.is_file());
-    let lines = std::fs::read_to_string(file.ok_or_else(|| format!("no transcript of {session}"))?).map_err(text)?;
+    file.ok_or_else(|| format!("no transcript of {session}"))
+}
+
+fn json_lines(file: &Path) -> Result<Vec<Value>, String> {
+    let lines = std::fs::read_to_string(file).map_err(text)?;
     Ok(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// The lines of a session's transcript below a config folder.
+pub fn transcript(config: &Path, session: &str) -> Result<Vec<Value>, String> {
+    json_lines(&transcript_file(config, session)?)
 }
 
 /// Usage as the transcripts below a config folder say it for one session.
 pub fn transcript_usage(config: &Path, session: &str) -> Result<Claimed, String> {
-    let mut messages: BTreeMap<String, Value> = BTreeMap::new();
-    for line in transcript(config, session)? {
+    Ok(usage_of(&transcript(config, session)?))
+}
+
+fn usage_of(lines: &[Value]) -> Claimed {
+    let mut messages: BTreeMap<String, &Value> = BTreeMap::new();
+    for line in lines {
         let message = &line["message"];
         // What the client makes up itself, to show an error, has no tokens.
         if line["type"] == "assistant" && message["model"] != "<synthetic>" {
-            messages.insert(message["id"].to_string(), message["usage"].clone());
+            messages.insert(message["id"].to_string(), &message["usage"]);
         }
     }
     let sum = |field: &str| messages.values().filter_map(|usage| usage[field].as_u64()).sum();
-    Ok(Claimed {
+    Claimed {
         answers: messages.len() as u64,
         input: sum("input_tokens"),
         output: sum("output_tokens"),
         cache_read: sum("cache_read_input_tokens"),
         cache_write: sum("cache_creation_input_tokens"),
-    })
+    }
 }

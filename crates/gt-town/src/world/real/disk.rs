@@ -423,6 +423,23 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_read_of_ordinary_files_only() {
+        let dir = folder();
+        let path = |name: &str| dir.path().join(name);
+        RealDisk.write(&path("file"), b"0123456789").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        rustix::fs::mkfifoat(CWD, path("fifo"), Mode::RWXU).unwrap();
+        let read = |name: &str, from, at_most| RealDisk.read_part(&path(name), from, at_most).unwrap();
+        assert_eq!(read("file", 0, 3).as_deref(), Some(&b"012"[..]));
+        assert_eq!(read("file", 8, 99).as_deref(), Some(&b"89"[..]));
+        assert_eq!(read("file", 99, 99).as_deref(), Some(&b""[..]));
+        // None of these is waited for.
+        for other in ["link", "fifo", "none", "file/none", "."] {
+            assert_eq!(read(other, 0, 9), None, "{other}");
+        }
+    }
+
+    #[test]
     fn a_list_is_sorted_and_leaves_out_what_a_killed_writer_left() {
         let dir = folder();
         for name in ["b", "a", ".gt-aside-1-1"] {

@@ -1,0 +1,143 @@
+//! The README, word by word, in an empty home folder. A stand-in for the client plays the worker; the real one follows
+//! it in `cargo xtask e2e claude town-readme`.
+
+#![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it types what a reader would")]
+
+use std::path::PathBuf;
+
+use gt_testkit::readme::{Block, blocks};
+
+use crate::clients;
+use crate::town::{GT, Output, Town, WORK, output, write};
+
+const README: &str = include_str!("../../../../README.md");
+
+/// A person with an empty home, `gt`, a client, and a project.
+struct Reader {
+    town: Town,
+}
+
+impl Reader {
+    /// The project is a repository with one commit, made by `more`, a shell's words in `~/src`.
+    fn new(more: &str) -> Self {
+        let mut town = Town::nowhere();
+        let tools = clients::install(&town);
+        std::os::unix::fs::symlink(GT, tools.join("gt")).unwrap();
+        town.set_env("PATH", &format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
+        clients::manner(&town, "well");
+        town.script(WORK);
+        let reader = Self { town };
+        let begin = "git init -q -b main app && cd app && echo true > run-tests && git add . && \
+                     git -c user.name=A -c user.email=a@example.invalid commit -qm Begin && cd ..";
+        let made = reader.types(&format!("mkdir src && cd src && {begin} && {more}; cd ~"));
+        assert_eq!(made.code, 0, "{made:?}");
+        reader
+    }
+
+    fn home(&self) -> PathBuf {
+        self.town.folder().join("home")
+    }
+
+    /// Types commands into one and the same shell; it stops at the first that fails.
+    fn types(&self, commands: &str) -> Output {
+        let at = self.town.folder().join("cwd");
+        let kept = at.display();
+        let line = format!("cd \"$(cat {kept} 2>/dev/null || echo ~)\"\n{commands}\npwd > {kept}");
+        let mut bash = self.town.program("bash", &self.home());
+        output(bash.args(["-ec", &line]))
+    }
+
+    /// Types the blocks of that name; `wait` sees to what a block waits for.
+    fn follows(&self, name: &str, mut wait: impl FnMut(&Self, &str)) -> String {
+        let mut said = String::new();
+        for Block { when, commands, .. } in blocks_of(name) {
+            if let Some(when) = when {
+                wait(self, &when);
+            }
+            let answer = self.types(&commands);
+            assert_eq!(answer.code, 0, "{commands}\n{}\n{}", answer.out, answer.err);
+            said += &answer.out;
+        }
+        said
+    }
+
+    fn waits_for(&self, what: &str, command: &str, word: &str) {
+        self.town.wait_until(what, || self.types(command).out.contains(word));
+    }
+}
+
+fn blocks_of(name: &str) -> Vec<Block> {
+    let all = blocks(README).unwrap();
+    let found: Vec<Block> = all.into_iter().filter(|block| block.how == "run" && block.name == name).collect();
+    assert!(!found.is_empty(), "the README has no block {name}");
+    found
+}
+
+/// Commands that a block is to be run by without its end: the first of the story.
+fn first_block() -> String {
+    blocks_of("first-hour").remove(0).commands
+}
+
+#[test]
+fn the_first_hour_goes_as_it_is_written() {
+    let reader = Reader::new("git clone -q --bare app origin.git && git -C app remote add origin ~/src/origin.git");
+    clients::log_in(&reader.town);
+    // What a person has answered in the client's own terminal.
+    let trusted = reader.home().join("gt/app/.repo.git").display().to_string();
+    reader.town.edit(&reader.home().join(".claude.json"), |text| {
+        let mut state: serde_json::Value = serde_json::from_str(&text).unwrap();
+        state["projects"] = serde_json::json!({ trusted: { "hasTrustDialogAccepted": true } });
+        state.to_string()
+    });
+    let said = reader.follows("first-hour", |reader, when| match when {
+        "when green" => reader.waits_for("work to be green", "gt status", "gt mq approve mr-"),
+        "when landed" => reader.waits_for("work to land", "gt mq list --all", "merged"),
+        other => panic!("what is `{other}`?"),
+    });
+    for words in [
+        "work lands on main of",
+        "claude may change files, commit, and run gt",
+        "needs you:",
+        "+done",
+        "git fetch ",
+        "approved mr-",
+        "the town is down",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let landed = reader.types("git -C ~/src/origin.git log -1 --format=%s main");
+    assert_eq!(landed.out.trim(), "Greet the reader");
+    let checkout = reader.types("git -C ~/src/app status --porcelain && git -C ~/src/app log --format=%s");
+    assert_eq!(checkout.out.trim(), "Begin", "the person's own checkout is as it was");
+}
+
+#[test]
+fn a_bare_repository_is_its_own_remote() {
+    let reader = Reader::new("git clone -q --bare app bare && rm -r app && mv bare app");
+    let added = reader.types(&first_block());
+    assert!(added.code == 0 && added.out.contains("/src/app\n"), "{added:?}");
+}
+
+#[test]
+fn a_folder_without_a_remote_is_refused_with_two_ways_out() {
+    for (way, remote, trunk) in [("make-bare-remote", "src/app.git", "main"), ("land-on", "src/app", "gastown")] {
+        let reader = Reader::new("true");
+        let refused = reader.types(&first_block());
+        assert_eq!(refused.code, 4, "{refused:?}");
+        assert!(refused.err.contains("--make-bare-remote") && refused.err.contains("--land-on"), "{refused:?}");
+        assert_eq!(reader.types("cd ~/gt").code, 0);
+        let added = reader.follows(way, |_, when| panic!("what is `{when}`?"));
+        assert!(added.contains(&format!("work lands on {trunk} of ")) && added.contains(remote), "{added}");
+        let there = reader.types(&format!("git -C ~/{remote} rev-parse --verify -q refs/heads/{trunk}"));
+        assert_eq!(there.code, 0, "{there:?}");
+        let checkout = reader.types("git -C ~/src/app status --porcelain --branch");
+        assert!(checkout.out.trim().starts_with("## main") && checkout.out.lines().count() == 1, "{checkout:?}");
+    }
+}
+
+#[test]
+fn a_folder_without_a_remote_may_have_its_trunk_where_nobody_stands() {
+    let reader = Reader::new("git -C app switch -qc mine");
+    let added = reader.types(&first_block().replace("~/src/app ", "~/src/app --branch main "));
+    assert!(added.code == 0 && added.out.contains("work lands on main of "), "{added:?}");
+}

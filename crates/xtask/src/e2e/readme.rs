@@ -1,0 +1,204 @@
+//! The README's "With Claude Code" and first hour, word by word: an empty home, the real client, nothing prepared but a
+//! project, a login of nobody in the environment, and a model that plays a script. Only the client's very first start,
+//! with its login, is taken for done: it wants to reach its makers.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use gt_testkit::fake_model::FakeModel;
+use gt_testkit::readme::{Block, blocks};
+use serde_json::{Value, json};
+
+use super::client::{self, Account};
+use super::terminal::Terminal;
+use super::{Outfit, Scenario, processes, stage, town};
+use crate::bench::text;
+
+/// All of them.
+pub const ALL: &[Scenario] = &[Scenario { name: "town-readme", run: follow }];
+
+const README: &str = include_str!("../../../../README.md");
+
+/// Longest wait for a worker or the mayor.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Longest life of what a town leaves behind.
+const AFTERLIFE: Duration = Duration::from_secs(20);
+
+/// What the client asks of a folder that it does not know; its first answer is to leave.
+const TRUST: &str = "Is this a project you created";
+
+/// What is on the screen of a client that waits for words.
+const PROMPT: &str = "(shift+tab to cycle)";
+
+/// How long a person looks before a key is pressed.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// A person with an empty home.
+struct Reader {
+    folder: PathBuf,
+    env: BTreeMap<String, String>,
+    terminals: RefCell<u32>,
+}
+
+fn follow(outfit: &Outfit) -> Result<String, String> {
+    let folder = tempfile::Builder::new().prefix("gt-e2e-").tempdir().map_err(text)?;
+    let whole = folder.path().canonicalize().map_err(text)?;
+    let result = Reader::new(outfit, &whole).and_then(|(reader, fake)| {
+        let saw = reader.reads(&fake);
+        // Taken down in any case; what it says matters only if all went well so far.
+        let down = reader.types("gt --town ~/gt down --now");
+        saw.and_then(|saw| down.and_then(|_| processes::gone(&whole, AFTERLIFE)).map(|()| saw))
+    });
+    if result.is_err() {
+        stage::end_all(&whole);
+    }
+    outfit.put_away(folder, result)
+}
+
+impl Reader {
+    fn new(outfit: &Outfit, folder: &Path) -> Result<(Self, FakeModel), String> {
+        let rules = town::polecat_after(&mayor())?;
+        let fake = FakeModel::start(rules, 0, Some(&folder.join("model.log"))).map_err(text)?;
+        let (home, bin) = (folder.join("home"), folder.join("bin"));
+        for made in [&home.join("src"), &bin] {
+            std::fs::create_dir_all(made).map_err(text)?;
+        }
+        std::os::unix::fs::symlink(&outfit.client.program, bin.join("claude")).map_err(text)?;
+        std::os::unix::fs::symlink(&outfit.client.gt, bin.join("gt")).map_err(text)?;
+        let mut env = client::environment(&home, &fake.url(), Account::Plan);
+        // As in a home that nobody has prepared.
+        for name in ["CLAUDE_CONFIG_DIR", "CLAUDE_CODE_TMPDIR", "TMPDIR"] {
+            env.remove(name);
+        }
+        env.insert("PATH".to_owned(), format!("{}:{}", bin.display(), env["PATH"]));
+        let started = json!({"hasCompletedOnboarding": true});
+        std::fs::write(home.join(".claude.json"), started.to_string()).map_err(text)?;
+        let reader = Self { folder: folder.to_owned(), env, terminals: RefCell::new(0) };
+        reader.types(
+            "cd ~/src; git init -q -b main app; cd app; echo true > run-tests; git add .; \
+             git -c user.name=A -c user.email=a@example.invalid commit -qm Begin; \
+             git clone -q --bare . ../origin.git; git remote add origin ~/src/origin.git; cd ~",
+        )?;
+        Ok((reader, fake))
+    }
+
+    /// The first hour, with what Claude Code needs once in its place.
+    fn reads(&self, fake: &FakeModel) -> Result<String, String> {
+        let hour = named("run", "first-hour")?;
+        let (begin, rest) = hour.split_first().ok_or("no first hour")?;
+        self.follows(begin)?;
+        // What the client wants to know of the town is its own affair, and set where a person would.
+        let settings = std::fs::read_to_string(self.home().join("gt/town.toml")).map_err(text)?;
+        for block in named("type", "trust")? {
+            block.commands.lines().try_for_each(|line| self.answers(line))?;
+        }
+        let with_claude = named("run", "with-claude")?;
+        let (mayor, before): (Vec<_>, Vec<_>) = with_claude.into_iter().partition(|block| block.when.is_some());
+        before.iter().try_for_each(|block| self.follows(block).map(|_| ()))?;
+        self.passes_on(&settings)?;
+        for block in rest {
+            self.follows(block)?;
+        }
+        for block in &mayor {
+            let said = self.follows(block)?;
+            if !said.contains("The word of welcome is made") {
+                return Err(format!("the mayor has not answered: {said}"));
+            }
+        }
+        let landed = self.types("git -C ~/src/origin.git log --format=%s main")?;
+        if !landed.contains("Greet the reader") {
+            return Err(format!("not landed: {landed}"));
+        }
+        Ok(format!("from nothing to a landed bead and the mayor's answer, {} requests", fake.asked().len()))
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+
+    /// Where the fake model is: of the test, and no part of the story.
+    fn passes_on(&self, settings: &str) -> Result<(), String> {
+        const NAMES: &[&str] =
+            &["ANTHROPIC_BASE_URL", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "CLAUDE_CODE_MAX_RETRIES"];
+        let lines: Vec<String> = NAMES.iter().map(|name| format!("{name} = {}", json!(self.env[*name]))).collect();
+        // The README appends a line; what it appends must not fall into a table.
+        let text_of = format!("{settings}agents.claude.env = {{ {} }}\n", lines.join(", "));
+        std::fs::write(self.home().join("gt/town.toml"), text_of).map_err(text)
+    }
+
+    /// Types commands into one and the same shell.
+    fn types(&self, commands: &str) -> Result<String, String> {
+        let kept = self.folder.join("cwd");
+        let kept = kept.display();
+        let line = format!("cd \"$(cat {kept} 2>/dev/null || echo ~)\"\n{commands}\npwd > {kept}");
+        let mut bash = Command::new("bash");
+        bash.args(["-ec", &line]).env_clear().envs(&self.env).current_dir(self.home()).stdin(Stdio::null());
+        let output = bash.output().map_err(text)?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(said);
+        }
+        Err(format!("{commands}\n{said}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    fn follows(&self, block: &Block) -> Result<String, String> {
+        match block.when.as_deref() {
+            None | Some("mayor") => {}
+            Some("when green") => self.waits_for("gt --town ~/gt status", "gt mq approve mr-")?,
+            Some("when landed") => self.waits_for("gt --town ~/gt mq list --all", "merged")?,
+            Some(other) => return Err(format!("what is `{other}`?")),
+        }
+        self.types(&block.commands)
+    }
+
+    fn waits_for(&self, command: &str, word: &str) -> Result<(), String> {
+        processes::until(word, LIMIT, || self.types(command).ok()?.contains(word).then_some(()))
+            .map_err(|why| format!("{why}\n{}", self.types("gt --town ~/gt status").unwrap_or_else(|error| error)))
+    }
+
+    /// Types a line that starts the client into a terminal, answers what it asks, and leaves it.
+    fn answers(&self, line: &str) -> Result<(), String> {
+        let number = self.terminals.replace_with(|number| *number + 1);
+        let socket = self.folder.join(format!("tmux-{number}"));
+        let words = ["bash", "-c", line].map(str::to_owned);
+        let terminal = Terminal::start(&socket, &self.home(), &self.env, &words)?;
+        let shows = |words: &'static str| {
+            let found = processes::until(words, LIMIT, || terminal.screen().contains(words).then_some(()));
+            found.map_err(|why| format!("{why}\n{}", terminal.screen()))
+        };
+        shows(TRUST)?;
+        // It draws the question anew once it has started altogether, and forgets the keys of before.
+        std::thread::sleep(SETTLE);
+        terminal.press("Down")?;
+        shows("❯ Yes, I trust this folder")?;
+        std::thread::sleep(SETTLE);
+        terminal.press("Enter")?;
+        shows(PROMPT)?;
+        terminal.type_line("/exit")?;
+        processes::until("the client's end", LIMIT, || terminal.pid().is_err().then_some(()))
+    }
+}
+
+fn named(how: &str, name: &str) -> Result<Vec<Block>, String> {
+    let all = blocks(README)?.into_iter();
+    let found: Vec<Block> = all.filter(|block| block.how == how && block.name == name).collect();
+    if found.is_empty() { Err(format!("the README has no block {how}: {name}")) } else { Ok(found) }
+}
+
+/// This mayor answers at once, and whoever implements writes a line.
+fn mayor() -> Value {
+    let write = "echo Welcome >welcome.txt; git add .; git commit -qm Welcome; gt step done implement";
+    let write = json!([{"tool": "Bash", "input": {"command": write, "description": "a step"}}]);
+    let mail = "gt mail send overseer -s Welcome -m 'The word of welcome is made.'";
+    let call = json!([{"tool": "Bash", "input": {"command": mail, "description": "answer"}}]);
+    json!([
+        {"name": "answer", "when": {"anywhere": "You are the mayor", "last": "word of welcome"},
+            "unless": {"ran": "gt mail send"}, "calls": call},
+        {"name": "rest", "when": {"anywhere": "You are the mayor"}, "text": "My turn is over."},
+        {"name": "implement", "when": {"new": "Step \\d of \\d: implement"}, "calls": write},
+    ])
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use clap::FromArgMatches;
+use clap::{FromArgMatches, Parser};
 use gt_model::price::Prices;
 use gt_town::faults::Faults;
 use gt_town::settings::AgentPreset;
@@ -27,7 +27,7 @@ pub mod error;
 mod pager;
 pub mod sim;
 
-use cli::{Cli, Global};
+use cli::{Bd, Cli, Global, Verb};
 use console::Console;
 use error::CliError;
 
@@ -127,9 +127,7 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
     console.set_json(json);
-    let grammar =
-        || commands::grammar().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match Cli::usual(&args).map_or_else(grammar, Ok) {
+    let cli = match if is_bd { parse_bd(&args) } else { parse(&args) } {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return code_of(is_bd, console.fail(&CliError::from(error))),
         Err(error) => return code_of(is_bd, console.usage(&error)),
@@ -153,7 +151,7 @@ fn asks_for_json(args: &[OsString]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
 }
 
-/// Called as `bd`, gt is its own verb `bead`, with the words for help and version that `bd` has. Answers whether it is.
+/// Whether gt is called as `bd`, and its arguments, with the words for help and version that `bd` has.
 fn as_gt(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
     let name = args.first().and_then(|arg| Path::new(arg).file_name());
     if name.is_none_or(|name| name != "bd") {
@@ -167,6 +165,19 @@ fn as_gt(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
         }
         _ => {}
     }
-    args.splice(1..1, ["bead".into(), "--as-bd".into()]);
     (args, true)
+}
+
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    match Cli::usual(args) {
+        Some(cli) => Ok(cli),
+        None => commands::grammar().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)),
+    }
+}
+
+/// `bd` is `gt bead`, and only that much of the grammar is made.
+fn parse_bd(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let Bd { global, mut bead } = Bd::try_parse_from(args)?;
+    bead.flags.as_bd = true;
+    Ok(Cli { global, verb: Verb::Bead(Box::new(bead)) })
 }

@@ -37,8 +37,8 @@ pub struct BeadFlags {
     /// Nothing: nothing is opened for longer than a verb
     #[arg(long, global = true, hide = true)]
     sandbox: bool,
-    /// Called as `bd`: where the two differ, as the Go `bd` does it
-    #[arg(long, global = true, hide = true)]
+    /// Called as `bd`: where the two differ, as the Go `bd` does it.
+    #[arg(skip)]
     pub as_bd: bool,
 }
 
@@ -762,14 +762,14 @@ pub enum LabelVerb {
     /// Add a label to beads
     Add {
         /// The beads, and the label as the last word
-        #[arg(required = true, num_args = 2.., value_name = "BEAD… LABEL")]
+        #[arg(required = true, value_name = "BEAD… LABEL")]
         words: Vec<String>,
     },
     /// Take a label off beads
     #[command(visible_alias = "rm")]
     Remove {
         /// The beads, and the label as the last word
-        #[arg(required = true, num_args = 2.., value_name = "BEAD… LABEL")]
+        #[arg(required = true, value_name = "BEAD… LABEL")]
         words: Vec<String>,
     },
     /// A bead's labels

@@ -75,6 +75,19 @@ impl Cli {
     }
 }
 
+/// `gt` called as `bd`: its verbs of beads alone, which is quicker than to make the whole grammar first.
+#[derive(Debug, Parser)]
+#[command(name = "bd", about = "Beads: what is to be done", max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "First steps: bd init · bd create \"Title\" · bd ready\nbd is gt bead: docs/ledger.md")]
+pub struct Bd {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// Which ledger, and the verb.
+    #[command(flatten)]
+    pub bead: BeadArgs,
+}
+
 /// Flags of every verb.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {

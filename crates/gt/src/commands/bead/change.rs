@@ -513,8 +513,8 @@ pub fn label(verb: LabelVerb, context: &Context<'_>, console: &mut Console<'_>) 
 fn set_label(words: &[String], add: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let Some((label, ids)) = words.split_last() else { return Ok(2) };
     let label = label.trim();
-    if label.is_empty() {
-        return Err(usage("the label is empty", "bd label add <bead> <label>"));
+    if label.is_empty() || ids.is_empty() {
+        return Err(usage("a bead and a label, please", "bd label add <bead> <label>"));
     }
     let one = vec![label.to_owned()];
     let change = if add {

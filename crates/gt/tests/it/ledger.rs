@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::bd::Project;
-use crate::town::{Town, text, write, write_bytes};
+use crate::town::{Town, text, write};
 
 /// `gt --json`, which must answer with 0.
 #[track_caller]
@@ -54,11 +54,11 @@ fn what_is_no_sound_copy_is_not_restored() {
     let foreign = project.folder().join("foreign.db");
     rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let newer = project.folder().join("newer.db");
-    write_bytes(&newer, &bytes);
+    write(&newer, &bytes);
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 9999).unwrap();
     for (content, said) in [(&b"no database"[..], "not a database"), (&bytes[..bytes.len() / 2], ""), (&middle[..], "")]
     {
-        write_bytes(&torn, content);
+        write(&torn, content);
         let refused = project.gt(&["ledger", "restore", "torn.db", "--yes"]);
         assert!(refused.code != 0 && refused.err.contains(said), "{refused:#?}");
     }

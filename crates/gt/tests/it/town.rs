@@ -461,12 +461,7 @@ fn finished(output: &std::process::Output) -> Output {
 }
 
 /// Writes a file, and the folders above it.
-pub fn write(path: &Path, text: &str) {
-    write_bytes(path, text.as_bytes());
-}
-
-/// The same of bytes.
-pub fn write_bytes(path: &Path, text: &[u8]) {
+pub fn write(path: &Path, text: impl AsRef<[u8]>) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }

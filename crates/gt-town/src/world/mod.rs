@@ -598,6 +598,11 @@ pub trait Disk: Send + Sync {
     /// Replaces a small file that is a sign of life: atomically, but not synced, since it means nothing after a power cut.
     /// Makes the file's folder, but not those above it: what is gone is not made again.
     fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
+    /// As [`Self::mark`], but where a file of that very length is there, it is written in place: a reader may then find a
+    /// beginning of the new and an end of the old. Costs the disk nothing, where a file that replaces another is waited for.
+    fn stamp(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        self.mark(path, bytes)
+    }
     /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
     /// What is at `path`, links not followed; `None` where there is nothing.

@@ -1,0 +1,42 @@
+//! The work by the client alone: a worktree made by hand, no town, no hooks.
+
+use std::process::Stdio;
+use std::time::SystemTime;
+
+use super::{ALONE, Talk, WORK_CALLS, title};
+use crate::bench::{finish, path, text};
+use crate::e2e::Outfit;
+use crate::e2e::client::Account;
+use crate::e2e::town::TownStage;
+
+/// Lets the client do an item in a fresh worktree. It is started as a town would start it, but with its prompt as an
+/// argument and without settings.
+pub fn work(outfit: &Outfit, town: &TownStage, item: usize) -> Result<Talk, String> {
+    let place = town.folder.join(format!("alone-{item:02}"));
+    let remote = town.folder.join("remote.git");
+    finish(town.command("git").args([
+        "-C",
+        &path(&remote),
+        "worktree",
+        "add",
+        "-q",
+        "--detach",
+        &path(&place),
+        "main",
+    ]))?;
+    let before = town.fake.sessions().len();
+    let mut client = town.command(&outfit.client.program);
+    client.args(["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "bypassPermissions"]);
+    client.arg(format!("{ALONE}: {}", title(item)));
+    client.env_remove(Account::Key.variable().0).env_remove("GT_TOWN").current_dir(&place);
+    client.stdin(Stdio::null()).stdout(Stdio::null());
+    let started = SystemTime::now();
+    let status = client.status().map_err(text)?;
+    let talk = Talk::newest(town, before, started, SystemTime::now())?;
+    let is_done = std::fs::read_to_string(place.join("notes.txt")).map_err(text)?.contains(&format!("done-{item:02}"));
+    if status.success() && is_done && talk.calls() == WORK_CALLS {
+        Ok(talk)
+    } else {
+        Err(format!("{status}: not as the script has it"))
+    }
+}

@@ -58,10 +58,10 @@ fn watch(how_long: Duration) -> Result<(f64, BTreeMap<String, usize>), String> {
     let begin = Instant::now();
     while begin.elapsed() < how_long {
         std::thread::sleep(LOOK_EVERY);
-        let now = tasks();
-        for (pid, name) in now.iter().filter(|(pid, _)| !known.contains_key(*pid)) {
-            *seen.entry(name.clone()).or_insert(0) += 1;
-            known.insert(*pid, name.clone());
+        for (pid, name) in tasks() {
+            if known.insert(pid, name.clone()).is_none() {
+                *seen.entry(name).or_insert(0) += 1;
+            }
         }
     }
     Ok((newest_pid()? - before, seen))

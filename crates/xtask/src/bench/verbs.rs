@@ -42,6 +42,12 @@ const VERBS: &[Spec] = &[
         as_worker: true,
         before: WRITE,
     },
+    Spec {
+        name: "gt moment before-tool",
+        words: &["moment", "before-tool", "--client", "claude"],
+        as_worker: true,
+        before: &[],
+    },
     Spec { name: "gt hook, as a worker", words: &["hook"], as_worker: true, before: &[] },
     Spec { name: "gt prime, as a worker", words: &["prime"], as_worker: true, before: &[] },
     Spec { name: "gt mail inbox, as a worker", words: &["mail", "inbox"], as_worker: true, before: &[] },

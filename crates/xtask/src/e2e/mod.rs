@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> Result<(), String> {
 const LOOPBACK_ONLY: &[&str] = &["-rn"];
 
 /// The same with processes of its own: whatever is started there can be counted.
-pub const OWN_PROCESSES: &[&str] = &["-rn", "--pid", "--fork", "--mount-proc"];
+pub const OWN_PROCESSES: &[&str] = &["-rn", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
 /// The client, in a process that runs inside the namespace.
 pub fn inside() -> Option<PathBuf> {

@@ -1,16 +1,18 @@
 //! The work by the client alone: a worktree made by hand, no town, no hooks.
 
+use std::io::Write as _;
 use std::process::Stdio;
 use std::time::SystemTime;
 
-use super::{ALONE, Talk, WORK_CALLS, title};
+use serde_json::json;
+
+use super::{ALONE, Talk, WORK_CALLS};
 use crate::bench::{finish, path, text};
 use crate::e2e::Outfit;
 use crate::e2e::client::Account;
 use crate::e2e::town::TownStage;
 
-/// Lets the client do an item in a fresh worktree. It is started as a town would start it, but with its prompt as an
-/// argument and without settings.
+/// Lets the client do an item in a fresh worktree. It is started as a town would start it, but without settings.
 pub fn work(outfit: &Outfit, town: &TownStage, item: usize) -> Result<Talk, String> {
     let place = town.folder.join(format!("alone-{item:02}"));
     let remote = town.folder.join("remote.git");
@@ -26,12 +28,16 @@ pub fn work(outfit: &Outfit, town: &TownStage, item: usize) -> Result<Talk, Stri
     ]))?;
     let before = town.fake.sessions().len();
     let mut client = town.command(&outfit.client.program);
-    client.args(["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "bypassPermissions"]);
-    client.arg(format!("{ALONE}: {}", title(item)));
+    client.args(["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]);
+    client.args(["--permission-mode", "bypassPermissions"]);
     client.env_remove(Account::Key.variable().0).env_remove("GT_TOWN").current_dir(&place);
-    client.stdin(Stdio::null()).stdout(Stdio::null());
+    client.stdin(Stdio::piped()).stdout(Stdio::null());
+    let message = json!({"type": "user", "message": {"role": "user", "content": format!("{ALONE}: item {item:02}")}});
     let started = SystemTime::now();
-    let status = client.status().map_err(text)?;
+    let mut client = client.spawn().map_err(text)?;
+    // The end of its input is its end, once it has answered.
+    client.stdin.take().map_or(Ok(()), |mut input| writeln!(input, "{message}")).map_err(text)?;
+    let status = client.wait().map_err(text)?;
     let talk = Talk::newest(town, before, started, SystemTime::now())?;
     let is_done = std::fs::read_to_string(place.join("notes.txt")).map_err(text)?.contains(&format!("done-{item:02}"));
     if status.success() && is_done && talk.calls() == WORK_CALLS {

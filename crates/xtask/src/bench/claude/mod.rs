@@ -24,6 +24,10 @@ const ALONE: &str = "WORK-ALONE";
 /// Tools that the work itself takes.
 const WORK_CALLS: usize = 3;
 
+/// The script's rules that call them.
+const FILE_RULES: [&str; 2] = ["item-read", "item-edit"];
+const COMMIT_RULE: &str = "item-commit";
+
 /// A town as it comes, but that what is green lands.
 fn as_it_comes(runtime: Runtime) -> Terms {
     Terms { runtime, pace: "", may: "trust = \"bypass\"" }
@@ -101,14 +105,23 @@ impl Talk {
         self.turns.windows(2).map(|pair| (pair[0].answer.rule.as_str(), since(pair[0].at, pair[1].at)))
     }
 
-    /// The rounds of the work itself, which both have.
-    fn work(&self) -> Duration {
-        self.rounds().filter(|(rule, _)| is_work(rule)).map(|(_, took)| took).sum()
+    /// The rounds of tools that the rules of these names called.
+    fn took(&self, is_it: impl Fn(&str) -> bool) -> Duration {
+        self.rounds().filter(|(rule, _)| is_it(rule)).map(|(_, took)| took).sum()
+    }
+
+    /// The rounds of the work's own tools but its shell, which a client makes ready when it is first used.
+    fn files(&self) -> Duration {
+        self.took(|rule| FILE_RULES.contains(&rule))
+    }
+
+    fn commit(&self) -> Duration {
+        self.took(|rule| rule == COMMIT_RULE)
     }
 
     /// The rounds of the town's own steps.
     fn steps(&self) -> Duration {
-        self.rounds().filter(|(rule, _)| !is_work(rule)).map(|(_, took)| took).sum()
+        self.took(|rule| rule != COMMIT_RULE && !FILE_RULES.contains(&rule))
     }
 
     /// Tools that were called.
@@ -117,17 +130,14 @@ impl Talk {
     }
 }
 
-fn is_work(rule: &str) -> bool {
-    rule.starts_with("item-")
-}
-
 fn since(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
 }
 
 /// Read, edit, commit: one script for both, that looks at nothing but what was said and came of it.
 fn work() -> Value {
-    let item = "Do item (?<item>\\d\\d)";
+    // Not by the title, which the client finds among the last commits as well.
+    let item = format!("({ALONE}: item |On your hook: ap-t)(?<item>\\d\\d)");
     let begin = format!("Step \\d of \\d: implement|{ALONE}");
     let bash = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}]);
     let edit = json!({"file_path": "notes.txt", "old_string": "todo-{{item}}", "new_string": "done-{{item}}"});
@@ -140,10 +150,6 @@ fn work() -> Value {
             "calls": [{"tool": "Edit", "input": edit}]},
         {"name": "item-read", "when": {"new": begin, "anywhere": item},
             "calls": [{"tool": "Read", "input": {"file_path": "notes.txt"}}]},
+        {"name": "lost", "when": {"anywhere": ALONE}, "text": "I am lost."},
     ])
-}
-
-/// The work's bead.
-fn title(item: usize) -> String {
-    format!("Do item {item:02}")
 }

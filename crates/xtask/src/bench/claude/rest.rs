@@ -43,7 +43,7 @@ pub fn measure(outfit: &Outfit, seconds: u64) -> Result<Vec<Row>, String> {
         let (made, seen) = watch(Duration::from_secs(seconds))?;
         let calls = town.fake.asked().len() - asked;
         rows.push(Row::single("mayor asleep: model calls", "", calls as f64));
-        rows.push(Row::single("mayor asleep: processes and threads started by anything of the town", "", made));
+        rows.push(Row::single("mayor asleep: processes and threads that anything of the town started", "", made));
         rows.extend(seen.iter().map(|(name, count)| Row::single(&format!("  of it seen: {name}"), "", *count as f64)));
         rows.push(Row::single("mayor asleep: watched for", "s", seconds as f64));
         Ok(String::new())

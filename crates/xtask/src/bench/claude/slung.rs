@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Talk, WORK_CALLS, title};
+use super::{FILE_RULES, Talk};
 use crate::bench::report::Row;
 use crate::bench::text;
 use crate::e2e::town::{RIG, TownStage};
@@ -15,7 +15,7 @@ pub struct Slung {
     /// What was said in its session.
     pub talk: Talk,
     sling_verb: Duration,
-    until_session: Duration,
+    until_start: Duration,
     until_landed: Duration,
     whole: Duration,
 }
@@ -23,23 +23,23 @@ pub struct Slung {
 /// Makes a bead of an item, slings it and waits until it has landed and its session is over.
 pub fn work(town: &TownStage, item: usize) -> Result<Slung, String> {
     let before = town.fake.sessions().len();
-    let bead = town.beads(&[&title(item)])?.remove(0);
+    let bead = town.beads(&[&format!("Do item {item:02}")])?.remove(0);
     let (began, start) = (SystemTime::now(), Instant::now());
     town.gt(&["sling", &bead, RIG])?;
     let sling_verb = start.elapsed();
     // One event at the end is waited for, so that questions cost the machine little meanwhile.
     let ended = town.until("the end of the session", || {
         std::thread::sleep(Duration::from_millis(500));
-        time_of(town, &bead, "landed").ok()?;
+        time_of(town, &bead, "bead-landed").ok()?;
         time_of(town, &bead, "incarnation-ended").ok()
     })?;
     let at = |event: &str| time_of(town, &bead, event);
     let (hooked, started, submitted, landed) =
-        (at("bead-hooked")?, at("effect-start-session")?, at("attempt-submitted")?, at("landed")?);
+        (at("bead-hooked")?, at("effect-add-worktree")?, at("attempt-submitted")?, at("bead-landed")?);
     Ok(Slung {
         talk: Talk::newest(town, before, started, ended)?,
         sling_verb,
-        until_session: super::since(hooked, started),
+        until_start: super::since(hooked, started),
         until_landed: super::since(submitted, landed),
         whole: super::since(began, landed),
     })
@@ -77,13 +77,16 @@ pub fn rows(alone: &[Talk], slung: &[Slung]) -> Vec<Row> {
         row("`gt sling` to landed", &|s| s.whole).beside(&by_hand(&Talk::whole), None),
         more("  more than the client alone", &|s, a| ms(s.whole) - ms(a.whole())),
         row("  of it `gt sling`, the whole process", &|s| s.sling_verb),
-        row("  of it sling committed to session recorded", &|s| s.until_session),
-        beside("  of it start to first request (start and prompt moments)", &Talk::until_first_request),
-        beside("  of it the work's own tools, with their moments", &Talk::work),
-        more("    more for a tool (two moments)", &|s, a| (ms(s.talk.work()) - ms(a.work())) / WORK_CALLS as f64),
+        row("  of it sling committed to worktree added", &|s| s.until_start),
+        beside("  of it start decided to first request (start and prompt moments)", &Talk::until_first_request),
+        beside("  of it read and edit, with their moments", &Talk::files),
+        more("    more for a tool (two moments)", &|s, a| {
+            (ms(s.talk.files()) - ms(a.files())) / FILE_RULES.len() as f64
+        }),
+        beside("  of it commit (of the client alone, its first use of a shell)", &Talk::commit),
         row("  of it steps and submitting, as tools of the client", &|s| s.talk.steps()),
         row("  of it submitted to landed (refinery, gate `true`)", &|s| s.until_landed),
-        beside("session's start to its end", &Talk::whole),
+        beside("start decided to session's end", &Talk::whole),
         beside("  of it after the last request", &Talk::after_last_request),
         count("requests of the model", &|talk| talk.turns.len()),
         count("tools called", &Talk::calls),

@@ -532,6 +532,10 @@ pub trait Sessions: Send + Sync {
     fn runs_as_root(&self) -> bool {
         false
     }
+    /// Bytes of memory that could be had now without anybody's being put out; `None` where nobody can say.
+    fn free_memory(&self) -> Option<u64> {
+        None
+    }
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
     /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.

@@ -39,7 +39,7 @@ fn f17_where_memory_is_short_nobody_new_is_started() {
     let bead = town.bead("Wait for room");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG, "--runtime", "headless"]);
-    town.wait_until("the shortage to be told", || town.conditions() == ["memory:machine"]);
+    town.wait_until("the shortage to be told", || town.conditions() == ["memory"]);
     town.let_patrols_pass();
     town.let_patrols_pass();
     assert_eq!(town.ask("SELECT id FROM incarnations"), Vec::<String>::new());

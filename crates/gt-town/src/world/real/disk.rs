@@ -550,7 +550,7 @@ mod tests {
             assert_eq!(RealDisk.read(&other).unwrap().as_deref(), Some(&b"their"[..]));
             assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"three"[..]));
         }
-        rustix::fs::mknodat(CWD, &other.with_file_name("fifo"), rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+        rustix::fs::mknodat(CWD, other.with_file_name("fifo"), rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
             .unwrap();
         RealDisk.stamp(&other.with_file_name("fifo"), b"three").unwrap();
         assert!(other.with_file_name("fifo").metadata().unwrap().is_file());

@@ -68,7 +68,7 @@ pub struct Cli {
 fn narrowly<C: Parser, Verbs: Subcommand>(args: &[OsString], flags: fn(Command) -> Command) -> Option<C> {
     let all = Verbs::augment_subcommands(Command::new(NAME));
     let verb = all.find_subcommand(args.get(1)?)?.clone();
-    let grammar = flags(Command::new(NAME)).subcommand(verb);
+    let grammar = flags(Command::new(NAME)).disable_help_subcommand(true).subcommand(verb);
     C::from_arg_matches(&grammar.try_get_matches_from(args).ok()?).ok()
 }
 

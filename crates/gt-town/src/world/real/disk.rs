@@ -191,15 +191,15 @@ fn part_of(file: &File, from: u64, at_most: usize) -> io::Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
-/// Waits in the kernel's queue for the lock, on a thread of its own: only a waiter that blocks has its turn, and only
-/// a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock as soon as it gets it.
+/// Takes the lock where it is free, else waits in the kernel's queue for it, on a thread of its own: only a waiter that
+/// blocks has its turn, and only a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock
+/// as soon as it gets it.
 fn wait_in_turn(file: File, how_long: Duration) -> Option<io::Result<File>> {
-    if how_long.is_zero() {
-        return match file.try_lock() {
-            Ok(()) => Some(Ok(file)),
-            Err(TryLockError::WouldBlock) => None,
-            Err(TryLockError::Error(error)) => Some(Err(error)),
-        };
+    match file.try_lock() {
+        Ok(()) => return Some(Ok(file)),
+        Err(TryLockError::WouldBlock) if how_long.is_zero() => return None,
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Some(Err(error)),
     }
     let (got, wait) = mpsc::sync_channel(0);
     std::thread::spawn(move || {

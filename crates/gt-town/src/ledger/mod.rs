@@ -84,6 +84,25 @@ pub enum LedgerError {
     /// SQLite failed.
     #[error("the ledger can't be used: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// SQLite failed on opening it.
+    #[error("the ledger {} can't be opened: {source}", path.display())]
+    Unopened {
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// Nothing is in its file: whatever was in it is gone.
+    #[error("the ledger {} is an empty file", .0.display())]
+    Empty(PathBuf),
+    /// It would be on a file system of another machine, where SQLite's logs and locks can't be trusted.
+    #[error("the ledger {} is on a network file system ({kind})", path.display())]
+    Network {
+        /// Where it is, or would be.
+        path: PathBuf,
+        /// Which kind of file system.
+        kind: &'static str,
+    },
     /// Its file is not there; opening never creates.
     #[error("no ledger at {}", .0.display())]
     Missing(PathBuf),
@@ -126,6 +145,20 @@ pub enum LedgerError {
 /// Result of a ledger operation.
 pub type LedgerResult<T> = Result<T, LedgerError>;
 
+impl LedgerError {
+    /// Whether there is no ledger any more that could be opened: only a backup, or making it again, helps.
+    pub fn is_lost(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Sql(source) | Self::Unopened { source, .. } => {
+                matches!(source.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+            }
+            Self::Empty(_) | Self::Missing(_) | Self::Corrupt { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// One connection to a town's ledger.
 pub struct Ledger {
     connection: RefCell<Connection>,
@@ -151,6 +184,7 @@ impl Ledger {
         if path.exists() {
             return Err(LedgerError::Exists(path.to_owned()));
         }
+        refuse_network(world.as_ref(), path)?;
         let connection = Connection::open(path)?;
         Self::set_up(connection, path, world, Faults::none(), WRITE_DEADLINE)
     }
@@ -166,8 +200,17 @@ impl Ledger {
         if !path.exists() {
             return Err(LedgerError::Missing(path.to_owned()));
         }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        Self::set_up(connection, path, world, faults, patience)
+        refuse_network(world.as_ref(), path)?;
+        if path.metadata().is_ok_and(|facts| facts.len() == 0) {
+            return Err(LedgerError::Empty(path.to_owned()));
+        }
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(LedgerError::from)
+            .and_then(|connection| Self::set_up(connection, path, world, faults, patience))
+            .map_err(|error| match error {
+                LedgerError::Sql(source) => LedgerError::Unopened { path: path.to_owned(), source },
+                error => error,
+            })
     }
 
     /// Opens the ledger at `path` for reading only.
@@ -357,6 +400,13 @@ impl Ledger {
         let lines: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
         Ok(lines?.into_iter().filter(|line| line != "ok").collect())
     }
+}
+
+/// Refuses a ledger on a file system of another machine. Its log is shared through memory, which other machines don't see.
+fn refuse_network(world: &dyn World, path: &Path) -> LedgerResult<()> {
+    let folder = path.parent().unwrap_or(path);
+    let kind = world.disk().network(folder)?;
+    kind.map_or(Ok(()), |kind| Err(LedgerError::Network { path: path.to_owned(), kind }))
 }
 
 /// Refuses a database that no gt has made: nothing is to be done to it, least of all a migration. One without any table

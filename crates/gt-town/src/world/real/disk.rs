@@ -135,6 +135,11 @@ impl Disk for RealDisk {
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
+    fn network(&self, path: &Path) -> WorldResult<Option<&'static str>> {
+        let facts = rustix::fs::statfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
+        Ok(network_name(i64::from(facts.f_type)))
+    }
+
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
         loop {
             let file = open_lasting(path).map_err(io_error("open", path))?;
@@ -170,6 +175,29 @@ impl Disk for RealDisk {
             let _ = file.write(b"w");
         }
     }
+}
+
+/// Network file systems by the numbers that Linux gives them (statfs(2), `linux/magic.h`).
+const NETWORKS: &[(u32, &str)] = &[
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0xFF53_4D42, "SMB"),
+    (0x5346_414F, "AFS"),
+    (0x6B41_4653, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x564C, "NCP"),
+    (0x00C3_6400, "Ceph"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x0116_1970, "GFS2"),
+    (0x7461_636F, "OCFS2"),
+];
+
+/// The name of a network file system with that number. Those that run as programs (FUSE) can't be told from local ones.
+fn network_name(number: i64) -> Option<&'static str> {
+    // The kernel's type is 32 bits wide, with or without a sign.
+    let number = u32::try_from(number & 0xFFFF_FFFF).ok()?;
+    NETWORKS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
 }
 
 /// At most so many bytes of an ordinary file from an offset on; of anything else none.
@@ -452,6 +480,30 @@ mod tests {
         }
         assert_eq!(RealDisk.list(dir.path()).unwrap(), ["a", "b"]);
         assert!(RealDisk.list(&dir.path().join("none")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        let smb = i64::from(0xFF53_4D42_u32.cast_signed());
+        for (number, name) in [
+            (0x6969, Some("NFS")),
+            (0xFF53_4D42, Some("SMB")),
+            (smb, Some("SMB")),
+            (0x00C3_6400, Some("Ceph")),
+            // ext4, tmpfs, overlayfs, btrfs, xfs, FUSE.
+            (0xEF53, None),
+            (0x0102_1994, None),
+            (0x794C_7630, None),
+            (0x9123_683E, None),
+            (0x5846_5342, None),
+            (0x6573_5546, None),
+            (0, None),
+            (-1, None),
+        ] {
+            assert_eq!(network_name(number), name, "{number:#x}");
+        }
+        assert_eq!(RealDisk.network(folder().path()).unwrap(), None);
+        assert!(RealDisk.network(Path::new("/nowhere/at/all")).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod markdown;
 mod place;
 mod shapes;
 
-pub use place::{doctor as check, open};
+pub use place::{doctor as check, file, open};
 
 /// `gt bead …`, or `bd …`.
 pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {

@@ -15,9 +15,11 @@ use crate::error::{CliError, CliResult};
 mod change;
 mod filter;
 mod graph;
+mod history;
 mod look;
 mod markdown;
 mod place;
+mod plan;
 mod shapes;
 
 pub use place::{doctor as check, file, open};
@@ -40,6 +42,7 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
             ids.extend(id);
             look::show(&ids, short, context, console)
         }
+        BeadVerb::History { id, limit } => history::run(&id, limit, context, console),
         BeadVerb::List(args) => look::list(&args, context, console),
         BeadVerb::Ready(args) => look::ready(&args, context, console),
         BeadVerb::Blocked { parent, rig, limit } => look::blocked(parent, rig.as_deref(), limit, context, console),

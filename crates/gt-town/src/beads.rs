@@ -142,7 +142,7 @@ pub struct NewEdge {
 }
 
 /// Most beads of a plan.
-const PLAN_LIMIT: usize = 10_000;
+const PLAN_LIMIT: usize = 1000;
 
 /// Makes the beads of a plan and the edges between them, all or none. Answers with each by its key, in the plan's order.
 pub fn create_graph(town: &Town, caller: &Caller, nodes: &[NewNode], edges: &[NewEdge]) -> Result<Vec<(String, Bead)>> {

@@ -354,13 +354,21 @@ fn cycles_are_found_and_trees_end() {
     assert_eq!(blocked(&ledger), ["vt-a", "vt-b", "vt-c", "vt-e"]);
 }
 
-#[test]
-fn deep_chains_hang_nothing() {
-    const DEEP: usize = 20_000;
+/// As deep as anything may ever come in. What recurses, or looks at all for each, does not end here.
+const DEEP: usize = 100_000;
+
+/// A ledger with a chain in which each bead hangs on the one before it by an edge of that kind.
+fn chain(kind: &str) -> Ledger {
     let ledger = ledger();
     let text = made_up(Shape { beads: DEEP, dependencies: DEEP, chain: true });
-    let text = text.replace("\"blocks\"", "\"parent-child\"");
+    let text = text.replace("\"blocks\"", &format!("\"{kind}\""));
     port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+    ledger
+}
+
+#[test]
+fn deep_chains_of_parents_hang_nothing() {
+    let ledger = chain("parent-child");
     let id = gt_testkit::ledger::id;
     let count = |view: &View<'_>| view.count_ready(now(), None);
     let epics =
@@ -374,6 +382,49 @@ fn deep_chains_hang_nothing() {
     assert_eq!(read(&ledger, |view| view.holding_path(&top, &end)).map(|way| way.len()), Some(DEEP));
     assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());
     assert!(read(&ledger, |view| view.tree(&top, Direction::Down, usize::MAX)).len() > 5000);
+}
+
+#[test]
+fn deep_chains_of_waiting_hang_nothing() {
+    let ledger = chain("blocks");
+    let id = gt_testkit::ledger::id;
+    let (first, last) = (BeadId(id(0)), BeadId(id(DEEP - 1)));
+    assert_eq!(read(&ledger, |view| view.count_ready(now(), None)), 1);
+    assert_eq!(blocked(&ledger).len(), DEEP - 1);
+    assert_eq!(read(&ledger, |view| view.blockers(&last)).len(), 1);
+    assert!(read(&ledger, |view| view.is_held(now(), &last)));
+    assert!(read(&ledger, |view| view.tree(&first, Direction::Up, usize::MAX)).len() > 5000);
+    assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());
+    set(&ledger, &id(0), Status::Closed, "done");
+    assert_eq!(ready(&ledger), [id(1)], "closing one frees one");
+    // Bent into a circle, as only an import can: all of it is told as one, and nothing goes round for ever.
+    let before = read(&ledger, |view| view.bead(&BeadId(id(1)))).unwrap();
+    put(&ledger, &Bead { dependencies: bead(&id(1), &[(DepType::Blocks, &id(DEEP - 1))]).dependencies, ..before });
+    let cycles = read(&ledger, |view| view.cycles());
+    assert_eq!(cycles.iter().map(Vec::len).collect::<Vec<_>>(), [DEEP - 1]);
+    assert_eq!(ready(&ledger), Vec::<String>::new());
+    assert!(read(&ledger, |view| view.tree(&last, Direction::Down, usize::MAX)).len() > 5000);
+    ledger.write("test", "test", |tx| tx.mend_holds()).unwrap();
+    assert_eq!(ready(&ledger), Vec::<String>::new());
+}
+
+#[test]
+fn a_ledger_is_not_kept_on_a_disk_of_another_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beads.db");
+    let world = Arc::new(SimWorld::new());
+    world.set_network(Some("NFS"));
+    let refused = Ledger::create(&path, world.clone()).unwrap_err();
+    assert!(matches!(refused, LedgerError::Network { kind: "NFS", .. }), "{refused}");
+    assert!(!path.exists(), "nothing was made");
+    let shown = Error::from(refused);
+    assert!(shown.to_string().contains("is on a network file system (NFS)"), "{shown}");
+    assert!(shown.hint().unwrap().contains("a disk of the machine"), "{:?}", shown.hint());
+    world.set_network(None);
+    drop(Ledger::create(&path, world.clone()).unwrap());
+    world.set_network(Some("SMB"));
+    let refused = Ledger::open(&path, world, gt_town::faults::Faults::none()).unwrap_err();
+    assert!(matches!(refused, LedgerError::Network { kind: "SMB", .. }), "{refused}");
 }
 
 /// All that a file says, sorted as an export is.

@@ -132,9 +132,9 @@ fn sorted(mut beads: Vec<&Bead>) -> Vec<&Bead> {
 
 /// What was said of which bead.
 fn remarks(records: &[Record]) -> BTreeSet<(&str, &str)> {
-    let said = |bead| {
-        let Bead { id, comments, .. } = bead;
-        comments.iter().map(|comment| (id.as_str(), comment.text.as_str()))
-    };
-    beads(records).into_iter().flat_map(said).collect()
+    beads(records).into_iter().flat_map(remarks_of).collect()
+}
+
+fn remarks_of(bead: &Bead) -> impl Iterator<Item = (&str, &str)> {
+    bead.comments.iter().map(|comment| (bead.id.as_str(), comment.text.as_str()))
 }

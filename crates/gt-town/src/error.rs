@@ -219,8 +219,8 @@ impl Error {
                 "work on in that one; or make this one a town of its own: gt town adopt".to_owned()
             }
             Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
-            Self::Ledger(LedgerError::Sql(source) | LedgerError::Unopened { source, .. }) => {
-                return sql_hint(source).map(str::to_owned);
+            Self::Ledger(LedgerError::Sql(error) | LedgerError::At { error, .. }) => {
+                return sql_hint(error).map(str::to_owned);
             }
             Self::Ledger(LedgerError::Empty(_) | LedgerError::Missing(_) | LedgerError::Corrupt { .. }) => {
                 LOST.to_owned()

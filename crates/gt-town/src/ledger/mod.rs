@@ -84,13 +84,13 @@ pub enum LedgerError {
     /// SQLite failed.
     #[error("the ledger can't be used: {0}")]
     Sql(#[from] rusqlite::Error),
-    /// SQLite failed on opening it.
-    #[error("the ledger {} can't be opened: {source}", path.display())]
-    Unopened {
+    /// SQLite failed on the ledger at that place.
+    #[error("the ledger {} can't be used: {error}", path.display())]
+    At {
         /// Where it is.
         path: PathBuf,
         /// Why.
-        source: rusqlite::Error,
+        error: rusqlite::Error,
     },
     /// Nothing is in its file: whatever was in it is gone.
     #[error("the ledger {} is an empty file", .0.display())]
@@ -146,12 +146,20 @@ pub enum LedgerError {
 pub type LedgerResult<T> = Result<T, LedgerError>;
 
 impl LedgerError {
+    /// The same, with the word which ledger it is about.
+    pub fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Sql(error) => Self::At { path: path.to_owned(), error },
+            error => error,
+        }
+    }
+
     /// Whether there is no ledger any more that could be opened: only a backup, or making it again, helps.
     pub fn is_lost(&self) -> bool {
         use rusqlite::ErrorCode;
         match self {
-            Self::Sql(source) | Self::Unopened { source, .. } => {
-                matches!(source.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+            Self::Sql(error) | Self::At { error, .. } => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
             }
             Self::Empty(_) | Self::Missing(_) | Self::Corrupt { .. } => true,
             _ => false,
@@ -207,10 +215,7 @@ impl Ledger {
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(LedgerError::from)
             .and_then(|connection| Self::set_up(connection, path, world, faults, patience))
-            .map_err(|error| match error {
-                LedgerError::Sql(source) => LedgerError::Unopened { path: path.to_owned(), source },
-                error => error,
-            })
+            .map_err(|error| error.at(path))
     }
 
     /// Opens the ledger at `path` for reading only.

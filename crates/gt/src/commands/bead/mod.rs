@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::Process;
-use crate::cli::{BeadArgs, BeadVerb, Global};
+use crate::cli::{BeadArgs, BeadFlags, BeadVerb, Global};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
@@ -34,6 +34,13 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
         _ => {}
     }
     let context = &open(&flags, global, process)?;
+    look_or_change(verb, &flags, context, console).map_err(|error| match error {
+        CliError::Engine(Error::Ledger(error)) => CliError::from(error.at(&context.town.ledger.path())),
+        error => error,
+    })
+}
+
+fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         BeadVerb::Init(_) | BeadVerb::Version | BeadVerb::Prime => Ok(0),
         BeadVerb::Create(args) => change::create(&args, false, context, console),

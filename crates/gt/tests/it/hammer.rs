@@ -238,6 +238,7 @@ fn f07_thirty_writers_with_readers_lose_nothing_and_are_never_refused() {
         let shared = project.json(&["show", "vt-shared"]);
         assert_eq!(shared[0]["title"], "Shared");
         looks += 1;
+        std::thread::sleep(Duration::from_millis(100));
     }
     for writer in writers {
         let output = finish(writer);

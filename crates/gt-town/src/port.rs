@@ -192,7 +192,7 @@ pub fn export(view: &View<'_>, what: &ExportFilter) -> Result<String> {
         let Some(last) = beads.last() else { return Ok(text) };
         after.clone_from(&last.id.0);
         for bead in &beads {
-            text.push_str(&jsonl::write_bead(bead));
+            jsonl::append_bead(&mut text, bead);
             text.push('\n');
         }
     }

@@ -18,7 +18,7 @@ use gt_town::world::real::RealWorld;
 use gt_town::{BuiltIn, Outside, Town};
 use serde::de::DeserializeOwned;
 
-pub mod cli;
+mod cli;
 mod commands;
 pub mod console;
 pub mod demo;

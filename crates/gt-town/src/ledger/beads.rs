@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::holding;
 use super::query::{Sql, match_words};
 use super::ready::nanoseconds_of;
-use super::{LedgerError, LedgerResult, Tx, View, damaged, json_column, to_json};
+use super::{LedgerError, LedgerResult, Tx, View, damaged, to_json};
 
 /// Which beads to list.
 #[derive(Clone, Debug, Default)]
@@ -161,7 +161,6 @@ const BEAD: &str = "b.id, b.title, b.description, b.design, b.acceptance_criteri
 
 /// A bead without its labels, dependencies and comments.
 fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
-    let rest = row.get_ref(19)?.as_str()?;
     Ok(Bead {
         id: BeadId(row.get(0)?),
         title: row.get(1)?,
@@ -185,28 +184,44 @@ fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
         labels: Vec::new(),
         dependencies: Vec::new(),
         comments: Vec::new(),
-        rest: if rest == "[]" { Rest::new() } else { serde_json::from_str(rest).map_err(damaged)? },
+        rest: rest(row, 19)?,
     })
 }
 
-fn dependency_row(row: &Row<'_>) -> rusqlite::Result<Dependency> {
+/// The columns that [`dependency_row`] reads, in its order.
+const DEPENDENCY: &str = "coalesce(p.owner, p.issue_id), p.depends_on_id, p.type, p.created_at, p.rest";
+
+/// An edge, from the column `first` on.
+fn dependency_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Dependency> {
     Ok(Dependency {
-        issue_id: BeadId(row.get("owner")?),
-        depends_on_id: BeadId(row.get("depends_on_id")?),
-        kind: DepType::from(row.get::<_, String>("type")?.as_str()),
-        created_at: row.get("created_at")?,
-        rest: json_column(row, "rest")?,
+        issue_id: BeadId(row.get(first)?),
+        depends_on_id: BeadId(row.get(first + 1)?),
+        kind: DepType::from(row.get_ref(first + 2)?.as_str()?),
+        created_at: row.get(first + 3)?,
+        rest: rest(row, first + 4)?,
     })
 }
 
-fn comment_row(row: &Row<'_>) -> rusqlite::Result<Comment> {
+/// The columns that [`comment_row`] reads, in its order.
+const COMMENT: &str = "p.id, p.author, p.text, p.created_at, p.rest";
+
+/// A remark, from the column `first` on.
+fn comment_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Comment> {
     Ok(Comment {
-        id: row.get("id")?,
-        author: row.get("author")?,
-        text: row.get("text")?,
-        created_at: row.get("created_at")?,
-        rest: json_column(row, "rest")?,
+        id: row.get(first)?,
+        author: row.get(first + 1)?,
+        text: row.get(first + 2)?,
+        created_at: row.get(first + 3)?,
+        rest: rest(row, first + 4)?,
     })
+}
+
+/// The keys without a column of their own.
+fn rest(row: &Row<'_>, column: usize) -> rusqlite::Result<Rest> {
+    match row.get_ref(column)?.as_str()? {
+        "[]" => Ok(Rest::new()),
+        text => serde_json::from_str(text).map_err(damaged),
+    }
 }
 
 fn listed(filter: &BeadFilter) -> Sql {
@@ -252,14 +267,18 @@ impl View<'_> {
             for (at, label) in self.all(sql, [&ids], |row| Ok((place(row)?, row.get(1)?)))? {
                 beads[at].labels.push(label);
             }
-            let sql = "SELECT j.key, p.depends_on_id, p.type, coalesce(p.owner, p.issue_id) owner, p.created_at, p.rest
-                       FROM json_each(?1) j JOIN dependencies p ON p.issue_id = j.value ORDER BY j.key, p.position";
-            for (at, edge) in self.all(sql, [&ids], |row| Ok((place(row)?, dependency_row(row)?)))? {
+            let sql = format!(
+                "SELECT j.key, {DEPENDENCY} FROM json_each(?1) j JOIN dependencies p ON p.issue_id = j.value
+                 ORDER BY j.key, p.position"
+            );
+            for (at, edge) in self.all(&sql, [&ids], |row| Ok((place(row)?, dependency_row(row, 1)?)))? {
                 beads[at].dependencies.push(edge);
             }
-            let sql = "SELECT j.key, p.* FROM json_each(?1) j JOIN comments p ON p.issue_id = j.value
-                       ORDER BY j.key, p.position";
-            for (at, comment) in self.all(sql, [&ids], |row| Ok((place(row)?, comment_row(row)?)))? {
+            let sql = format!(
+                "SELECT j.key, {COMMENT} FROM json_each(?1) j JOIN comments p ON p.issue_id = j.value
+                 ORDER BY j.key, p.position"
+            );
+            for (at, comment) in self.all(&sql, [&ids], |row| Ok((place(row)?, comment_row(row, 1)?)))? {
                 beads[at].comments.push(comment);
             }
         }
@@ -392,9 +411,9 @@ impl View<'_> {
 
     /// Edges to a bead.
     pub fn dependents(&self, id: &BeadId) -> LedgerResult<Vec<Dependency>> {
-        let sql = "SELECT depends_on_id, type, issue_id owner, created_at, rest FROM dependencies
+        let sql = "SELECT issue_id, depends_on_id, type, created_at, rest FROM dependencies
                    WHERE depends_on_id = ?1 ORDER BY issue_id, position";
-        self.all(sql, [id.as_str()], dependency_row)
+        self.all(sql, [id.as_str()], |row| dependency_row(row, 0))
     }
 
     /// How many edges lead to each of these beads, in their order.

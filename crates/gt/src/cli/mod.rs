@@ -1,4 +1,8 @@
 //! The grammar of the command line: daily acts are bare verbs, things have `gt <noun> <verb>`.
+//!
+//! A verb's arguments are put together only once the verb is called (`defer`): most calls are over sooner than the whole
+//! grammar would be made. What is said of it is said where the verb stands; the structs of arguments, and enums below
+//! them, have no doc comments, since clap would take those for the verb's.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,7 +33,7 @@ pub use bead::{
     LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
 };
 pub use convoy::ConvoyVerb;
-pub use cost::{ByArg, CostArgs};
+pub use cost::CostArgs;
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
@@ -88,7 +92,7 @@ pub struct Bd {
     pub bead: BeadArgs,
 }
 
-/// Flags of every verb.
+// Flags of every verb.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
     /// Print facts as one JSON document
@@ -130,6 +134,7 @@ pub enum ShellArg {
 
 /// All verbs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Verb {
     /// Watch a whole town work on a sample project, from nothing to a landed convoy
     Demo(DemoArgs),

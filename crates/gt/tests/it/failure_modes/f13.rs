@@ -64,7 +64,9 @@ fn f13_an_older_ledger_is_copied_before_it_is_brought_up_to_date() {
     let town = Town::empty();
     let ledger = town.root().join(".beads/beads.db");
     let known = schema(&town);
-    std::fs::remove_file(&ledger).unwrap();
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", ledger.display()));
+    }
     // As the first gt left it, with a bead in it.
     let old = rusqlite::Connection::open(&ledger).unwrap();
     old.execute_batch(include_str!("../../../../gt-town/src/ledger/migrations/001_kernel.sql")).unwrap();

@@ -1,7 +1,5 @@
 //! The ledger as a file: copies, checks, and what is taken in from elsewhere.
 
-#![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it damages files by itself")]
-
 use serde_json::Value;
 
 use crate::bd::Project;

@@ -1,11 +1,6 @@
 //! No server that has a port, rivals or a life of its own; damage is found, and a backup brings back what was. That many
 //! writers at once lose nothing is in `hammer.rs`.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test stands outside of gt: it looks at processes and files by itself"
-)]
-
 use std::collections::BTreeSet;
 
 use crate::town::{RIG, Town, text, write};

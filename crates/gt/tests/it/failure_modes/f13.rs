@@ -1,7 +1,5 @@
 //! One binary and one schema: `bd` is `gt`; an older ledger is copied and then brought up to date, a newer one refused.
 
-#![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it looks at files by itself")]
-
 use crate::town::{GT, RIG, Town};
 
 /// Says that the ledger is of that schema.

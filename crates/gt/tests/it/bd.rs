@@ -678,3 +678,29 @@ fn what_waits_for_itself_or_in_a_circle_comes_in_and_is_told() {
     assert_eq!(project.bd(&["doctor"]).code, 0);
     assert_eq!(ids(&project.json(&["ready"])).len(), 3);
 }
+
+#[test]
+fn a_tree_is_drawn_no_wider_than_anybody_could_look_at() {
+    const DEEP: usize = 3000;
+    let project = Project::new();
+    let time = "2026-01-01T00:00:00Z";
+    let line = |n: usize| {
+        let before = n.saturating_sub(1);
+        let edge = serde_json::json!([{ "issue_id": format!("vt-{n}"), "depends_on_id": format!("vt-{before}"), "type": "blocks" }]);
+        let edge = if n == 0 { serde_json::json!([]) } else { edge };
+        let id = format!("vt-{n}");
+        serde_json::json!({ "id": id, "title": "T", "priority": 2, "created_at": time, "updated_at": time, "dependencies": edge })
+            .to_string()
+            + "\n"
+    };
+    let chain: String = (0..DEEP).map(line).collect();
+    assert_eq!(project.told(&["import", "-"], &chain).code, 0);
+    let top = format!("vt-{}", DEEP - 1);
+    let tree = |more: &[&str]| project.ok(&[&["dep", "tree", "--max-depth", "1000000", &top], more].concat());
+    let drawn = tree(&[]);
+    assert!(drawn.lines().all(|line| line.chars().count() < 2500), "a line is as wide as it is deep");
+    assert!(drawn.trim_end().ends_with('…'), "and it is told that there is more");
+    assert_eq!(tree(&["--mermaid"]).matches("-->").count(), DEEP - 1);
+    let nodes: Value = serde_json::from_str(&tree(&["--json"])).unwrap();
+    assert_eq!(nodes.as_array().unwrap().len(), DEEP);
+}

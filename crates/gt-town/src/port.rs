@@ -70,7 +70,8 @@ impl<E: Into<Error>> From<E> for Undone {
 
 fn take_all(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool, rehearsal: bool) -> Result<Imported> {
     let done = ledger.write(actor, "import", |tx| {
-        let bulk = (text.len() > BULK_BYTES).then(Bulk::default);
+        let lines = || text.iter().filter(|byte| **byte == b'\n').count();
+        let bulk = (text.len() > BULK_BYTES).then(|| tx.begin_bulk(lines())).transpose()?;
         let mut import = Import { bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
         for record in jsonl::records(text) {
             match record {

@@ -329,7 +329,7 @@ impl Rebuild<'_> {
     }
 
     fn add_beads(&self) -> Result<usize> {
-        let (mut bulk, mut count) = (Bulk::default(), 0);
+        let (mut bulk, mut count) = (self.tx.begin_bulk(usize::MAX)?, 0);
         for (prefix, text) in &self.from.texts {
             for record in jsonl::records(text) {
                 let record = record.map_err(|error| {

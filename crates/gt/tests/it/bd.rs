@@ -704,3 +704,24 @@ fn a_tree_is_drawn_no_wider_than_anybody_could_look_at() {
     let nodes: Value = serde_json::from_str(&tree(&["--json"])).unwrap();
     assert_eq!(nodes.as_array().unwrap().len(), DEEP);
 }
+
+#[test]
+fn an_export_replaces_files_and_nothing_else() {
+    let project = Project::new();
+    project.q(&["Bead"]);
+    let at = |name: &str| project.folder().join(name);
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), rustix::fs::Mode::RWXU).unwrap();
+    std::fs::create_dir(at("folder")).unwrap();
+    write(&at("kept.jsonl"), "old");
+    std::os::unix::fs::symlink(at("kept.jsonl"), at("link")).unwrap();
+    std::os::unix::fs::symlink(at("fifo"), at("link-to-fifo")).unwrap();
+    for name in ["fifo", "link-to-fifo", "folder"] {
+        let refused = project.bd(&["export", "-o", name]);
+        assert!(refused.code == 1 && refused.err.contains("can't write"), "{name}: {refused:#?}");
+    }
+    let is = |name: &str| at(name).symlink_metadata().unwrap().file_type();
+    assert!(!is("fifo").is_file() && is("link-to-fifo").is_symlink() && is("folder").is_dir());
+    project.ok(&["export", "-o", "link"]);
+    assert!(is("link").is_symlink());
+    assert_eq!(std::fs::read_to_string(at("kept.jsonl")).unwrap(), project.ok(&["export"]));
+}

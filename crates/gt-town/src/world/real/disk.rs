@@ -271,6 +271,7 @@ pub(super) fn replace_for_now(path: &Path, bytes: &[u8]) -> WorldResult<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> WorldResult<()> {
+    refuse_other_than_files(path)?;
     make_parent(path)?;
     let aside = aside_of(path);
     let written = write_new(&aside, bytes).and_then(|file| sync(&file)).and_then(|()| fs::rename(&aside, path));
@@ -279,6 +280,15 @@ fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>
         let _ = fs::remove_file(&aside);
     }
     written.map_err(io_error("write", path))
+}
+
+/// Refuses to put a file in the place of a device or a pipe: whoever names one wants it written to, not gone.
+fn refuse_other_than_files(path: &Path) -> WorldResult<()> {
+    let kind = path.symlink_metadata().map(|facts| facts.file_type());
+    if kind.is_ok_and(|kind| !(kind.is_file() || kind.is_symlink() || kind.is_dir())) {
+        return Err(WorldError::Unexpected(format!("can't write {}: it is no ordinary file", path.display())));
+    }
+    Ok(())
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
@@ -451,6 +461,16 @@ mod tests {
         RealDisk.write(&path, b"2").unwrap();
         assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"2"[..]));
         assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_never_replaced_by_one() {
+        let dir = folder();
+        let path = dir.path().join("fifo");
+        rustix::fs::mkfifoat(CWD, &path, Mode::RWXU).unwrap();
+        assert!(matches!(RealDisk.write(&path, b"x"), Err(WorldError::Unexpected(_))));
+        assert!(path.symlink_metadata().unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn run(id: &str, limit: u32, context: &Context<'_>, console: &mut Console<'_
     }
     let is_begun = |step: &Step<'_>| matches!(step.event, "bead-created" | "bead-imported");
     if (steps.len() as u64) < u64::from(limit) && !steps.first().is_some_and(is_begun) {
-        console.note("what was before that is forgotten: gt help town says for how long events are kept")?;
+        console.note("what was before that is forgotten: gt help recovery says for how long events are kept")?;
     }
     Ok(0)
 }

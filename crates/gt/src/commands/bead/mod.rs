@@ -165,7 +165,10 @@ fn export(
         return Ok(0);
     };
     let path = context.process.cwd.join(output);
-    context.town.world().disk().write(&path, text.as_bytes()).map_err(Error::from)?;
+    let disk = context.town.world().disk();
+    // Through a link, which stays one.
+    let file = if disk.exists(&path) { disk.real_path(&path).map_err(Error::from)? } else { path.clone() };
+    disk.write(&file, text.as_bytes()).map_err(Error::from)?;
     console.say(&format!("{} lines written to {}", text.lines().count(), path.display()))?;
     Ok(0)
 }

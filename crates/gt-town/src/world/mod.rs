@@ -607,6 +607,8 @@ pub trait Disk: Send + Sync {
     fn size(&self, path: &Path) -> WorldResult<u64>;
     /// Bytes that we may still write on the disk on which `path` is.
     fn free_space(&self, path: &Path) -> WorldResult<u64>;
+    /// The kind of file system on which `path` is, where that is one of another machine as far as can be told.
+    fn network(&self, path: &Path) -> WorldResult<Option<&'static str>>;
     /// Takes the lock at `path` if nobody has it. Its folder must be there.
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>>;
     /// Takes the lock at `path`, waiting for it in turn at most `deadline`; `None` when that has passed.

@@ -135,6 +135,12 @@ impl Disk for RealDisk {
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
+    fn network(&self, path: &Path) -> WorldResult<Option<&'static str>> {
+        let facts = rustix::fs::statfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
+        // 32 bits in the kernel, whatever the type here.
+        Ok(network_name(facts.f_type as u32))
+    }
+
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
         loop {
             let file = open_lasting(path).map_err(io_error("open", path))?;
@@ -170,6 +176,27 @@ impl Disk for RealDisk {
             let _ = file.write(b"w");
         }
     }
+}
+
+/// Network file systems by the numbers that Linux gives them (statfs(2), `linux/magic.h`).
+const NETWORKS: &[(u32, &str)] = &[
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0xFF53_4D42, "SMB"),
+    (0x5346_414F, "AFS"),
+    (0x6B41_4653, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x564C, "NCP"),
+    (0x00C3_6400, "Ceph"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x0116_1970, "GFS2"),
+    (0x7461_636F, "OCFS2"),
+];
+
+/// The name of a network file system with that number. Those that run as programs (FUSE) can't be told from local ones.
+fn network_name(number: u32) -> Option<&'static str> {
+    NETWORKS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
 }
 
 /// At most so many bytes of an ordinary file from an offset on; of anything else none.
@@ -244,6 +271,7 @@ pub(super) fn replace_for_now(path: &Path, bytes: &[u8]) -> WorldResult<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> WorldResult<()> {
+    refuse_other_than_files(path)?;
     make_parent(path)?;
     let aside = aside_of(path);
     let written = write_new(&aside, bytes).and_then(|file| sync(&file)).and_then(|()| fs::rename(&aside, path));
@@ -252,6 +280,15 @@ fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>
         let _ = fs::remove_file(&aside);
     }
     written.map_err(io_error("write", path))
+}
+
+/// Refuses to put a file in the place of a device or a pipe: whoever names one wants it written to, not gone.
+fn refuse_other_than_files(path: &Path) -> WorldResult<()> {
+    let kind = path.symlink_metadata().map(|facts| facts.file_type());
+    if kind.is_ok_and(|kind| !(kind.is_file() || kind.is_symlink() || kind.is_dir())) {
+        return Err(WorldError::Unexpected(format!("can't write {}: it is no ordinary file", path.display())));
+    }
+    Ok(())
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
@@ -427,6 +464,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_file_is_never_replaced_by_one() {
+        let dir = folder();
+        let path = dir.path().join("fifo");
+        rustix::fs::mkfifoat(CWD, &path, Mode::RWXU).unwrap();
+        assert!(matches!(RealDisk.write(&path, b"x"), Err(WorldError::Unexpected(_))));
+        assert!(path.symlink_metadata().unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn parts_are_read_of_ordinary_files_only() {
         let dir = folder();
         let path = |name: &str| dir.path().join(name);
@@ -452,6 +499,28 @@ mod tests {
         }
         assert_eq!(RealDisk.list(dir.path()).unwrap(), ["a", "b"]);
         assert!(RealDisk.list(&dir.path().join("none")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        for (number, name) in [
+            (0x6969, Some("NFS")),
+            (0xFF53_4D42, Some("SMB")),
+            (0x00C3_6400, Some("Ceph")),
+            // ext4, tmpfs, overlayfs, btrfs, xfs, FUSE.
+            (0xEF53, None),
+            (0x0102_1994, None),
+            (0x794C_7630, None),
+            (0x9123_683E, None),
+            (0x5846_5342, None),
+            (0x6573_5546, None),
+            (0, None),
+            (u32::MAX, None),
+        ] {
+            assert_eq!(network_name(number), name, "{number:#x}");
+        }
+        assert_eq!(RealDisk.network(folder().path()).unwrap(), None);
+        assert!(RealDisk.network(Path::new("/nowhere/at/all")).is_err());
     }
 
     #[test]

@@ -174,7 +174,11 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         Some(Process::Gone) => gone(facts, limits),
         // It has not begun anything that it could go on with.
         Some(Process::Running) if matches!(facts.start, Start::Told(_)) => {
-            if facts.limit_known && !facts.is_parked { Verdict::Resumed } else { Verdict::Limited }
+            if facts.limit_known && !facts.is_parked {
+                Verdict::Resumed
+            } else {
+                Verdict::Limited
+            }
         }
         Some(Process::Running) if facts.is_leaving && !is_limited(&facts.stage) => Verdict::Working,
         Some(Process::Running) => running(facts, limits),

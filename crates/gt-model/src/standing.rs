@@ -197,7 +197,10 @@ mod tests {
         for failure in [StartFailure::LoggedOut, StartFailure::Untrusted, StartFailure::Crashed, StartFailure::Silent] {
             let failed = StandingFacts { start: Start::Failed(failure), ..running() };
             check(failed.clone(), Standing::NotReady(failure));
-            check(StandingFacts { process: Some(Process::Gone), deaths: 9, ..failed.clone() }, Standing::NotReady(failure));
+            check(
+                StandingFacts { process: Some(Process::Gone), deaths: 9, ..failed.clone() },
+                Standing::NotReady(failure),
+            );
             check(StandingFacts { wanted: false, ..failed }, Standing::Stopping);
         }
     }

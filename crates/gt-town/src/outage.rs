@@ -137,7 +137,8 @@ fn everyone(town: &Town, kind: &str) -> Result<Vec<(String, Option<Incarnation>)
         let at_work = |agent: Agent| {
             let newest = view.newest_incarnation_of_agent(&agent.address)?;
             // One that ended otherwise sleeps, or is not to be asked.
-            let tries = |newest: &Incarnation| Ok::<_, Error>(newest.ended_at.is_none() || is_spared(view, &newest.id)?);
+            let tries =
+                |newest: &Incarnation| Ok::<_, Error>(newest.ended_at.is_none() || is_spared(view, &newest.id)?);
             let tries = newest.as_ref().map(tries).transpose()?.unwrap_or_default();
             Ok(newest.filter(|_| tries).map(|newest| (agent, newest)))
         };

@@ -20,7 +20,7 @@ use gt_town::rig::{self, NewRig};
 use gt_town::sling::{self, SlingOptions};
 use gt_town::world::real::{Git, RealClock, RealDisk};
 use gt_town::world::{
-    Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said,
+    Bwrap, Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said,
     SessionPlan, SessionState, Sessions, Vitals, World, WorldResult,
 };
 use gt_town::{Caller, Error, Outside, Rig, Town, install, refinery};

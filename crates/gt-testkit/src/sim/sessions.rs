@@ -71,6 +71,8 @@ struct Session {
     hears: bool,
     /// Those that were.
     heard: Vec<String>,
+    /// What it has put out.
+    log: String,
 }
 
 impl Session {
@@ -98,8 +100,18 @@ impl Table {
         let runtime = plan.runtime;
         let hears = runtime == Runtime::Tmux || plan.input.is_some();
         let agent = None;
-        let session =
-            Session { town, town_was_there, state, agent, turns: 0, order, runtime, hears, heard: Vec::new() };
+        let session = Session {
+            town,
+            town_was_there,
+            state,
+            agent,
+            turns: 0,
+            order,
+            runtime,
+            hears,
+            heard: Vec::new(),
+            log: String::new(),
+        };
         self.sessions.insert(plan.dir.clone(), session);
     }
 
@@ -226,6 +238,14 @@ impl SimWorld {
         self.locked().sessions.sessions.get(dir).map_or(Vec::new(), |session| session.heard.clone())
     }
 
+    /// Adds a line to what the session in `dir` has put out.
+    pub fn put_out(&self, dir: &Path, line: &str) {
+        if let Some(session) = self.locked().sessions.sessions.get_mut(dir) {
+            session.log.push_str(line);
+            session.log.push('\n');
+        }
+    }
+
     /// Ends the session in `dir` as `kill -9` would; whether it ran. Its worktree stays as it is.
     pub fn kill(&self, dir: &Path) -> bool {
         let mut state = self.locked();
@@ -301,13 +321,14 @@ impl Sessions for SimWorld {
         let state = self.locked();
         let turns = |dir: &PathBuf| state.sessions.sessions.get(dir).map_or(0, |session| session.turns);
         let of = |dir: &PathBuf| {
-            Ok(Vitals { cpu_ticks: turns(dir), log_bytes: 0, last_call: state.disk.last_touch_in(dir) })
+            let log_bytes = state.sessions.sessions.get(dir).map_or(0, |session| session.log.len() as u64);
+            Ok(Vitals { cpu_ticks: turns(dir), log_bytes, last_call: state.disk.last_touch_in(dir) })
         };
         dirs.iter().map(of).collect()
     }
 
-    fn log_size(&self, _dir: &Path) -> u64 {
-        0
+    fn log_size(&self, dir: &Path) -> u64 {
+        self.locked().sessions.sessions.get(dir).map_or(0, |session| session.log.len() as u64)
     }
 
     /// Time passes as the runner says. The log gets the tail.
@@ -352,8 +373,11 @@ impl Sessions for SimWorld {
         Ok(self.locked().sessions.sessions.get(dir).map(|session| session.runtime))
     }
 
-    fn log(&self, _dir: &Path, _from: u64) -> WorldResult<Vec<u8>> {
-        Ok(Vec::new())
+    fn log(&self, dir: &Path, from: u64) -> WorldResult<Vec<u8>> {
+        let state = self.locked();
+        let log = state.sessions.sessions.get(dir).map_or("", |session| &session.log);
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(log.len());
+        Ok(log.as_bytes()[from..].to_vec())
     }
 
     fn screen(&self, _dir: &Path, _scrolled: u32) -> WorldResult<Option<String>> {

@@ -482,7 +482,11 @@ pub struct Bwrap {
 impl Bwrap {
     /// In words, for people.
     pub fn words(&self) -> String {
-        let lacks = if self.own_processes { "" } else { "; an agent in it sees all your processes, since none of its own can be had" };
+        let lacks = if self.own_processes {
+            ""
+        } else {
+            "; an agent in it sees all your processes, since none of its own can be had"
+        };
         format!("{}, and it works here{lacks}", self.program.display())
     }
 }

@@ -40,6 +40,7 @@ case $(cat "$play/manner") in
     well) begin; exec gt sim-worker ;;
     login) echo "Not logged in · Please run /login"; exit 1 ;;
     limit) echo "Claude usage limit reached. Your limit will reset at 3am"; exit 1 ;;
+    outage) echo "API Error: 529 Overloaded"; exit 1 ;;
     crash) echo "Segmentation fault"; exit 139 ;;
     quote) begin; echo "test limits::says_usage_limit_reached ... ok: usage limit reached"; exec sleep 600 ;;
     silent) exec sleep 600 ;;

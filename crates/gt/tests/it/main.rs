@@ -25,6 +25,7 @@ mod sabotage;
 mod sandbox;
 mod setup;
 mod simulated;
+mod starts;
 mod story;
 mod sync;
 mod terminals;

@@ -8,7 +8,8 @@ use super::tmux::find;
 use crate::world::Bwrap;
 
 /// What every sandbox is made with.
-const WALLS: &[&str] = &["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/run"];
+const WALLS: &[&str] =
+    &["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/run"];
 
 /// What gives one its own processes.
 const PROCESSES: &[&str] = &["--unshare-pid", "--proc", "/proc"];

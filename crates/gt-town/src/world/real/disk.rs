@@ -2,7 +2,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, mpsc};
@@ -488,7 +490,7 @@ mod tests {
         let dir = folder();
         let tree = dir.path().join("tree");
         RealDisk.create_dir(&tree.join("deep/er")).unwrap();
-        fs::set_permissions(tree.join("deep"), fs::Permissions::from_mode(0o500)).unwrap();
+        fs::set_permissions(tree.join("deep"), Permissions::from_mode(0o500)).unwrap();
         RealDisk.remove(&tree).unwrap();
         RealDisk.remove(&tree).unwrap();
         assert!(!RealDisk.exists(&tree));

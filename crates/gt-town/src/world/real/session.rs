@@ -208,7 +208,7 @@ impl Sessions for RealSessions {
 
     fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>> {
         // Taken for the first that runs, and shared by the others.
-        let census = LazyCell::new(Census::take);
+        let census: Shared = LazyCell::new(Census::take);
         dirs.iter().map(|dir| vitals(dir, &census)).collect()
     }
 

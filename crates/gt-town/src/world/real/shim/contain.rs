@@ -63,7 +63,8 @@ fn run(timeout: Duration, log: &Path, argv: &[OsString]) -> io::Result<Report> {
     stand_apart(Runtime::Headless)?;
     let bell = Bell::install()?;
     let (reader, writer) = io::pipe()?;
-    let mut output = Output::new(reader, File::options().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(log)?);
+    let mut output =
+        Output::new(reader, File::options().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(log)?);
     let begun = Instant::now();
     let child = Command::new(&argv[0])
         .args(&argv[1..])

@@ -19,6 +19,7 @@ mod matrix;
 mod mayor;
 mod misbehaviour;
 mod moments;
+mod privacy;
 mod readme;
 mod real;
 mod sabotage;

@@ -191,6 +191,17 @@ fn starts_are_staggered_until_the_one_before_has_begun() {
     assert_eq!(starts(&town), 2);
 }
 
+#[test]
+fn a_town_that_drains_does_not_wait_for_one_that_never_began() {
+    let town = town("headless", "[agents.claude]\nready_seconds = 600\n");
+    manner(&town, "silent");
+    slung(&town, "Work");
+    town.wait_until("the start", || starts(&town) == 1);
+    let said = town.ok(&["down"]);
+    assert!(said.contains("ended session amber-a1-1"), "{said}");
+    assert_eq!(town.running(), Vec::<String>::new());
+}
+
 fn check(town: &Town, args: &[&str], code: i32) -> (Output, Vec<(String, String)>) {
     let plain = town.gt(&[&["agent", "check"], args].concat());
     assert_eq!(plain.code, code, "{plain:?}");

@@ -70,7 +70,7 @@ fn a_shell_completes_what_there_is_in_the_town() {
 }
 
 /// What a shell makes of its script, where there is that shell.
-#[expect(clippy::print_stderr, reason = "says what it leaves out")]
+#[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "finds the shell, and says what it leaves out")]
 fn check_in(town: &Town, shell: &str, args: &[&str], script: &str, expected: &str) {
     assert!(town.ok(&["completions", shell]).contains("gt complete -- "), "{shell}");
     let is_there = town.program(shell, &town.root()).arg("--version").output().is_ok();

@@ -1,7 +1,5 @@
 //! Who else on the machine may read what a town keeps.
 
-#![expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it looks at files by itself")]
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 

@@ -10,7 +10,7 @@ mod write;
 use std::borrow::Cow;
 
 pub use read::{parse, parse_line, records};
-pub use write::{write, write_bead};
+pub use write::{append_bead, write, write_bead};
 
 use crate::bead::{Bead, Rest};
 

@@ -69,7 +69,8 @@ impl<E: Into<Error>> From<E> for Undone {
 
 fn take_all(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool, rehearsal: bool) -> Result<Imported> {
     let done = ledger.write(actor, "import", |tx| {
-        let bulk = (text.len() > BULK_BYTES).then(Bulk::default);
+        let lines = || text.iter().filter(|byte| **byte == b'\n').count();
+        let bulk = (text.len() > BULK_BYTES).then(|| tx.begin_bulk(lines())).transpose()?;
         let mut import = Import { bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
         for record in jsonl::records(text) {
             match record {
@@ -191,7 +192,7 @@ pub fn export(view: &View<'_>, what: &ExportFilter) -> Result<String> {
         let Some(last) = beads.last() else { return Ok(text) };
         after.clone_from(&last.id.0);
         for bead in &beads {
-            text.push_str(&jsonl::write_bead(bead));
+            jsonl::append_bead(&mut text, bead);
             text.push('\n');
         }
     }

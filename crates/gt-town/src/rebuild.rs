@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::ledger::{Bulk, Ledger, RestoredAttempt, RigRow, Tx};
+use crate::ledger::{Ledger, RestoredAttempt, RigRow, Tx};
 use crate::snapshots;
 use crate::sync::{self, FromGit};
 use crate::town::Outside;
@@ -214,7 +214,7 @@ impl Rebuild<'_> {
     }
 
     fn add_beads(&self) -> Result<usize> {
-        let (mut bulk, mut count) = (Bulk::default(), 0);
+        let (mut bulk, mut count) = (self.tx.begin_bulk(usize::MAX)?, 0);
         for (prefix, text) in &self.from.beads {
             let parsed = jsonl::parse(text);
             if let Some(error) = parsed.errors.first() {

@@ -70,7 +70,8 @@ impl<'a> Console<'a> {
     pub fn configure(&mut self, global: &Global, process: &Process) {
         self.json = global.json;
         self.quiet = global.quiet;
-        let no_color = process.env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_set = |name: &str| process.env.get(name).is_some_and(|value| !value.is_empty());
+        let no_color = is_set("NO_COLOR") || process.env.get("TERM").is_some_and(|terminal| terminal == "dumb");
         self.color = match global.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,

@@ -18,7 +18,7 @@ use gt_town::world::real::RealWorld;
 use gt_town::{BuiltIn, Outside, Town};
 use serde::de::DeserializeOwned;
 
-pub mod cli;
+mod cli;
 mod commands;
 pub mod console;
 pub mod demo;
@@ -126,7 +126,8 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     if let Some((moment, client)) = commands::moment::words(&args) {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
-    console.set_json(json);
+    // For what clap has to say before it knows the flags.
+    console.configure(&Global { json, ..Global::default() }, process);
     let cli = match if is_bd { parse_bd(&args) } else { parse(&args) } {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return code_of(is_bd, console.fail(&CliError::from(error))),
@@ -169,7 +170,7 @@ fn as_gt(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    match Cli::usual(args) {
+    match Cli::narrowly(args) {
         Some(cli) => Ok(cli),
         None => commands::grammar().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)),
     }
@@ -177,7 +178,7 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// `bd` is `gt bead`, and only that much of the grammar is made.
 fn parse_bd(args: &[OsString]) -> Result<Cli, clap::Error> {
-    let Bd { global, mut bead } = Bd::try_parse_from(args)?;
+    let Bd { global, mut bead } = Bd::narrowly(args).map_or_else(|| Bd::try_parse_from(args), Ok)?;
     bead.flags.as_bd = true;
     Ok(Cli { global, verb: Verb::Bead(Box::new(bead)) })
 }

@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     };
     let invocation = Invocation {
         args,
-        out: &mut anstream::AutoStream::auto(std::io::stdout()),
+        // Facts may be many: nothing looks through them for colours, which are left out where they are not wanted.
+        out: &mut std::io::stdout(),
         err: &mut anstream::AutoStream::auto(std::io::stderr()),
         terminal: std::io::stdout().is_terminal(),
     };

@@ -1,5 +1,6 @@
 //! Reading: lenient in form, strict about the kinds of values that the engine decides by.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -182,41 +183,54 @@ struct Object<'a> {
     /// Where the object lies in its line, as the beginning of its keys' paths.
     path: String,
     /// Keys and values; a value is gone once it was taken.
-    entries: Vec<(String, Option<&'a str>)>,
-    /// Where in `entries` a key is.
-    places: HashMap<String, usize>,
+    entries: Vec<(Cow<'a, str>, Option<&'a str>)>,
+    /// Where in `entries` a key is, where they are too many to look through.
+    places: HashMap<Cow<'a, str>, usize>,
 }
+
+/// How many entries are looked through: beads have fewer.
+const LOOKED_THROUGH: usize = 40;
 
 impl<'a> Object<'a> {
     fn read(raw: &'a str, path: String) -> Result<Self, Fault> {
         let entries = serde_json::from_str::<Entries<'_>>(raw).map_err(|error| not_json(&error))?;
-        let mut object = Self { path, entries: Vec::new(), places: HashMap::new() };
+        let mut object = Self { path, entries: Vec::with_capacity(entries.0.len()), places: HashMap::new() };
         for (key, value) in entries.0 {
             object.put(key, value);
         }
         Ok(object)
     }
 
+    fn place(&self, key: &str) -> Option<usize> {
+        if self.entries.len() > LOOKED_THROUGH {
+            return self.places.get(key).copied();
+        }
+        self.entries.iter().position(|(name, _)| name == key)
+    }
+
     /// Adds a value; the last one of a key wins.
-    fn put(&mut self, key: String, value: &'a str) {
-        match self.places.get(&key) {
-            Some(place) => self.entries[*place].1 = Some(value),
-            None => {
-                self.places.insert(key.clone(), self.entries.len());
-                self.entries.push((key, Some(value)));
+    fn put(&mut self, key: Cow<'a, str>, value: &'a str) {
+        if let Some(place) = self.place(&key) {
+            self.entries[place].1 = Some(value);
+            return;
+        }
+        self.entries.push((key, Some(value)));
+        if self.entries.len() > LOOKED_THROUGH {
+            for (place, (key, _)) in self.entries.iter().enumerate().skip(self.places.len()) {
+                self.places.insert(key.clone(), place);
             }
         }
     }
 
     /// Takes out the text of a value; null is as good as none.
     fn take(&mut self, key: &str) -> Option<&'a str> {
-        let place = *self.places.get(key)?;
+        let place = self.place(key)?;
         self.entries[place].1.take().filter(|raw| *raw != "null")
     }
 
     /// Reads a value and leaves it where it is.
     fn peek<T: DeserializeOwned>(&self, key: &str, expected: &'static str) -> Result<Option<T>, Fault> {
-        let raw = self.places.get(key).and_then(|place| self.entries[*place].1);
+        let raw = self.place(key).and_then(|place| self.entries[place].1);
         raw.filter(|raw| *raw != "null").map(|raw| self.decode(key, expected, raw)).transpose()
     }
 
@@ -279,7 +293,7 @@ impl<'a> Object<'a> {
         let left = self.entries.drain(..).filter_map(|(key, value)| Some((key, value?)));
         let mut rest: Rest = left
             .filter(|(key, raw)| !is_empty(raw) || place(key).is_none())
-            .map(|(key, raw)| (key, on_one_line(raw).into_owned()))
+            .map(|(key, raw)| (key.into_owned(), on_one_line(raw).into_owned()))
             .collect();
         rest.sort_by_cached_key(|(key, _)| place(key).unwrap_or(known.len()));
         rest
@@ -293,8 +307,12 @@ fn not_json(error: &serde_json::Error) -> Fault {
     Fault::NotJson(format!("{what} at column {}", error.column()))
 }
 
+/// A key as it lies in the text, or without its escapes.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// The entries of a JSON object as they came, values as text.
-struct Entries<'a>(Vec<(String, &'a str)>);
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -306,7 +324,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 struct EntriesVisitor;
 
 impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = Vec<(String, &'de str)>;
+    type Value = Vec<(Cow<'de, str>, &'de str)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -314,7 +332,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
+        while let Some((Key(key), value)) = map.next_entry::<Key<'_>, &RawValue>()? {
             entries.push((key, value.get()));
         }
         Ok(entries)

@@ -23,15 +23,22 @@ pub fn write(records: &[Record]) -> String {
 
 /// The bead's line, without its end.
 pub fn write_bead(bead: &Bead) -> String {
-    let mut line = Line::new(&bead.rest);
+    let mut text = String::new();
+    append_bead(&mut text, bead);
+    text
+}
+
+/// Appends the bead's line, without its end.
+pub fn append_bead(text: &mut String, bead: &Bead) {
+    let mut line = Line::new(text, &bead.rest);
     for key in KEYS {
         write_key(&mut line, bead, key);
     }
-    line.finish(&[KEYS, DERIVED_KEYS])
+    line.finish(&[KEYS, DERIVED_KEYS]);
 }
 
 /// Writes what `bead` holds under `key`.
-fn write_key(line: &mut Line<'_>, bead: &Bead, key: &'static str) {
+fn write_key(line: &mut Line<'_, '_>, bead: &Bead, key: &'static str) {
     match key {
         "id" => line.text(key, bead.id.as_str()),
         "title" => line.text(key, &bead.title),
@@ -53,16 +60,16 @@ fn write_key(line: &mut Line<'_>, bead: &Bead, key: &'static str) {
         "is_template" => line.flag(key, bead.is_template),
         "ephemeral" => line.flag(key, bead.ephemeral && line.kept("wisp").is_none()),
         "wisp" if !bead.ephemeral => {}
-        "labels" => line.list(key, bead.labels.iter().map(|label| quoted(label))),
-        "dependencies" => line.list(key, bead.dependencies.iter().map(dependency)),
-        "comments" => line.list(key, bead.comments.iter().map(comment)),
+        "labels" => line.list(key, &bead.labels, |text, label| append_quoted(text, label)),
+        "dependencies" => line.list(key, &bead.dependencies, append_dependency),
+        "comments" => line.list(key, &bead.comments, append_comment),
         _ => line.rest(key),
     }
 }
 
-/// The JSON of an edge.
-fn dependency(dependency: &Dependency) -> String {
-    let mut line = Line::new(&dependency.rest);
+/// Appends the JSON of an edge.
+fn append_dependency(text: &mut String, dependency: &Dependency) {
+    let mut line = Line::new(text, &dependency.rest);
     for key in DEPENDENCY_KEYS {
         match *key {
             "issue_id" => line.text(key, dependency.issue_id.as_str()),
@@ -72,12 +79,12 @@ fn dependency(dependency: &Dependency) -> String {
             _ => line.rest(key),
         }
     }
-    line.finish(&[DEPENDENCY_KEYS])
+    line.finish(&[DEPENDENCY_KEYS]);
 }
 
-/// The JSON of a remark.
-fn comment(comment: &Comment) -> String {
-    let mut line = Line::new(&comment.rest);
+/// Appends the JSON of a remark.
+fn append_comment(text: &mut String, comment: &Comment) {
+    let mut line = Line::new(text, &comment.rest);
     for key in COMMENT_KEYS {
         match *key {
             "id" if !comment.id.is_empty() => line.raw(key, &comment.id),
@@ -87,42 +94,56 @@ fn comment(comment: &Comment) -> String {
             _ => line.rest(key),
         }
     }
-    line.finish(&[COMMENT_KEYS])
+    line.finish(&[COMMENT_KEYS]);
 }
 
-/// `text` as a JSON string. A NUL, which reading refuses, becomes the sign for what can't be shown.
-fn quoted(text: &str) -> String {
+/// Appends `text` as a JSON string. A NUL, which reading refuses, becomes the sign for what can't be shown.
+fn append_quoted(to: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        to.push('"');
+        to.push_str(text);
+        to.push('"');
+        return;
+    }
     let text = if text.contains('\0') { Cow::from(text.replace('\0', "\u{fffd}")) } else { Cow::from(text) };
     // Never fails: a text always is JSON.
-    serde_json::to_string(&text).unwrap_or_default()
+    to.push_str(&serde_json::to_string(&text).unwrap_or_default());
 }
 
 /// A JSON object that is being written.
-struct Line<'a> {
-    /// What is written so far.
-    text: String,
+struct Line<'t, 'a> {
+    /// Where to.
+    text: &'t mut String,
+    /// Where its first key would be.
+    first: usize,
     /// The keys that came without a field of their own.
     rest: &'a Rest,
 }
 
-impl<'a> Line<'a> {
-    fn new(rest: &'a Rest) -> Self {
-        Self { text: "{".to_owned(), rest }
+impl<'t, 'a> Line<'t, 'a> {
+    fn new(text: &'t mut String, rest: &'a Rest) -> Self {
+        text.push('{');
+        Self { first: text.len(), text, rest }
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.text.len() > self.first {
+            self.text.push(',');
+        }
+        append_quoted(self.text, key);
+        self.text.push(':');
     }
 
     /// Writes a value that is JSON already.
     fn raw(&mut self, key: &str, raw: &str) {
-        if self.text.len() > 1 {
-            self.text.push(',');
-        }
-        self.text.push_str(&quoted(key));
-        self.text.push(':');
+        self.key(key);
         self.text.push_str(&on_one_line(raw));
     }
 
     /// Writes a text, empty or not.
     fn text(&mut self, key: &str, text: &str) {
-        self.raw(key, &quoted(text));
+        self.key(key);
+        append_quoted(self.text, text);
     }
 
     /// Writes a text unless it is empty.
@@ -138,10 +159,16 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn list(&mut self, key: &str, items: impl Iterator<Item = String>) {
-        let items: Vec<String> = items.collect();
+    fn list<T>(&mut self, key: &str, items: &[T], append: impl Fn(&mut String, &T)) {
+        for (at, item) in items.iter().enumerate() {
+            if at == 0 {
+                self.key(key);
+            }
+            self.text.push(if at == 0 { '[' } else { ',' });
+            append(self.text, item);
+        }
         if !items.is_empty() {
-            self.raw(key, &format!("[{}]", items.join(",")));
+            self.text.push(']');
         }
     }
 
@@ -159,12 +186,11 @@ impl<'a> Line<'a> {
     }
 
     /// Writes the keys that are in none of the `known` lists, and the end.
-    fn finish(mut self, known: &[&[&str]]) -> String {
+    fn finish(mut self, known: &[&[&str]]) {
         let unknown = |key: &str| !known.iter().any(|keys| keys.contains(&key));
         for (key, raw) in self.rest.iter().filter(|(key, _)| unknown(key)) {
             self.raw(key, raw);
         }
         self.text.push('}');
-        self.text
     }
 }

@@ -159,7 +159,13 @@ fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &claude::Account
     if !in_terminal || account.trusted.contains(&repository) {
         return in_terminal.then(|| ok(&what, "you have said that its folder is trusted"));
     }
-    let next = format!("once: cd {} && claude, answer that you trust it, and leave with /exit", repository.display());
+    // In a worktree, since the client keeps an answer for the repository of the folder that it is in; the folder of the bare
+    // one would count as the town's.
+    let next = format!(
+        "once: gt crew add {} me && cd {} && claude, answer that you trust it, and leave with /exit",
+        rig.name(),
+        rig.layout.crew("me").display()
+    );
     Some(bad(&what, "each worker would ask whether its folder is trusted", next))
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::holding;
 use super::query::{Sql, match_words};
 use super::ready::nanoseconds_of;
-use super::{LedgerError, LedgerResult, Tx, View, damaged, json_column, to_json};
+use super::{LedgerError, LedgerResult, Tx, View, damaged, to_json};
 
 /// Which beads to list.
 #[derive(Clone, Debug, Default)]
@@ -161,7 +161,6 @@ const BEAD: &str = "b.id, b.title, b.description, b.design, b.acceptance_criteri
 
 /// A bead without its labels, dependencies and comments.
 fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
-    let rest = row.get_ref(19)?.as_str()?;
     Ok(Bead {
         id: BeadId(row.get(0)?),
         title: row.get(1)?,
@@ -185,28 +184,44 @@ fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
         labels: Vec::new(),
         dependencies: Vec::new(),
         comments: Vec::new(),
-        rest: if rest == "[]" { Rest::new() } else { serde_json::from_str(rest).map_err(damaged)? },
+        rest: rest(row, 19)?,
     })
 }
 
-fn dependency_row(row: &Row<'_>) -> rusqlite::Result<Dependency> {
+/// The columns that [`dependency_row`] reads, in its order.
+const DEPENDENCY: &str = "coalesce(p.owner, p.issue_id), p.depends_on_id, p.type, p.created_at, p.rest";
+
+/// An edge, from the column `first` on.
+fn dependency_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Dependency> {
     Ok(Dependency {
-        issue_id: BeadId(row.get("owner")?),
-        depends_on_id: BeadId(row.get("depends_on_id")?),
-        kind: DepType::from(row.get::<_, String>("type")?.as_str()),
-        created_at: row.get("created_at")?,
-        rest: json_column(row, "rest")?,
+        issue_id: BeadId(row.get(first)?),
+        depends_on_id: BeadId(row.get(first + 1)?),
+        kind: DepType::from(row.get_ref(first + 2)?.as_str()?),
+        created_at: row.get(first + 3)?,
+        rest: rest(row, first + 4)?,
     })
 }
 
-fn comment_row(row: &Row<'_>) -> rusqlite::Result<Comment> {
+/// The columns that [`comment_row`] reads, in its order.
+const COMMENT: &str = "p.id, p.author, p.text, p.created_at, p.rest";
+
+/// A remark, from the column `first` on.
+fn comment_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Comment> {
     Ok(Comment {
-        id: row.get("id")?,
-        author: row.get("author")?,
-        text: row.get("text")?,
-        created_at: row.get("created_at")?,
-        rest: json_column(row, "rest")?,
+        id: row.get(first)?,
+        author: row.get(first + 1)?,
+        text: row.get(first + 2)?,
+        created_at: row.get(first + 3)?,
+        rest: rest(row, first + 4)?,
     })
+}
+
+/// The keys without a column of their own.
+fn rest(row: &Row<'_>, column: usize) -> rusqlite::Result<Rest> {
+    match row.get_ref(column)?.as_str()? {
+        "[]" => Ok(Rest::new()),
+        text => serde_json::from_str(text).map_err(damaged),
+    }
 }
 
 fn listed(filter: &BeadFilter) -> Sql {
@@ -224,6 +239,9 @@ fn place(row: &Row<'_>) -> rusqlite::Result<usize> {
 
 /// How many beads' parts are read at once.
 const PARTS_AT_ONCE: usize = 500;
+
+/// The first column of a part's own, after its bead's place and its position.
+const PART: usize = 2;
 
 impl View<'_> {
     /// A bead, whole.
@@ -244,26 +262,41 @@ impl View<'_> {
 
     /// Reads labels, dependencies and comments of beads that have none yet.
     fn add_parts(&self, beads: &mut [Bead]) -> LedgerResult<()> {
+        let mut beads: Vec<&mut Bead> = beads.iter_mut().collect();
+        // In the order of the tables, so that each is gone through once.
+        beads.sort_by(|a, b| a.id.cmp(&b.id));
         for beads in beads.chunks_mut(PARTS_AT_ONCE) {
             let ids: Vec<&BeadId> = beads.iter().map(|bead| &bead.id).collect();
             let ids = to_json(&ids)?;
-            let sql = "SELECT j.key, p.label FROM json_each(?1) j JOIN labels p ON p.issue_id = j.value
-                       ORDER BY j.key, p.position";
-            for (at, label) in self.all(sql, [&ids], |row| Ok((place(row)?, row.get(1)?)))? {
+            for (at, label) in self.parts("labels", "p.label", &ids, |row| row.get(PART))? {
                 beads[at].labels.push(label);
             }
-            let sql = "SELECT j.key, p.depends_on_id, p.type, coalesce(p.owner, p.issue_id) owner, p.created_at, p.rest
-                       FROM json_each(?1) j JOIN dependencies p ON p.issue_id = j.value ORDER BY j.key, p.position";
-            for (at, edge) in self.all(sql, [&ids], |row| Ok((place(row)?, dependency_row(row)?)))? {
+            for (at, edge) in self.parts("dependencies", DEPENDENCY, &ids, |row| dependency_row(row, PART))? {
                 beads[at].dependencies.push(edge);
             }
-            let sql = "SELECT j.key, p.* FROM json_each(?1) j JOIN comments p ON p.issue_id = j.value
-                       ORDER BY j.key, p.position";
-            for (at, comment) in self.all(sql, [&ids], |row| Ok((place(row)?, comment_row(row)?)))? {
+            for (at, comment) in self.parts("comments", COMMENT, &ids, |row| comment_row(row, PART))? {
                 beads[at].comments.push(comment);
             }
         }
         Ok(())
+    }
+
+    /// The rows of a table of beads' parts for these beads (a JSON list of ids), in their order and by position; each with
+    /// the place of its bead in the list.
+    fn parts<T>(
+        &self,
+        table: &str,
+        columns: &str,
+        ids: &str,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> LedgerResult<Vec<(usize, T)>> {
+        // Crossed, so that rows come in order by themselves; sorted all the same, which costs nothing then.
+        let sql = format!(
+            "SELECT j.key, p.position, {columns} FROM json_each(?1) j CROSS JOIN {table} p ON p.issue_id = j.value"
+        );
+        let mut rows = self.all(&sql, [ids], |row| Ok((place(row)?, row.get::<_, i64>(1)?, read(row)?)))?;
+        rows.sort_by_key(|(at, position, _)| (*at, *position));
+        Ok(rows.into_iter().map(|(at, _, part)| (at, part)).collect())
     }
 
     /// Beads that the filter lets through, in its order.
@@ -316,12 +349,15 @@ impl View<'_> {
     /// For each of these beads, how many others it blocks, whether they are open or not.
     pub fn blocked_counts(&self, ids: &[BeadId]) -> LedgerResult<Vec<u64>> {
         let mut counts = vec![0; ids.len()];
-        for (chunk, ids) in ids.chunks(PARTS_AT_ONCE).enumerate() {
-            let sql = "SELECT j.key, count(*) FROM json_each(?1) j
-                       JOIN dependencies p ON p.depends_on_id = j.value AND p.type = 'blocks' GROUP BY j.key";
-            let found = self.all(sql, [to_json(&ids)?], |row| Ok((place(row)?, row.get::<_, i64>(1)?)))?;
-            for (at, count) in found {
-                counts[chunk * PARTS_AT_ONCE + at] = count.unsigned_abs();
+        // In the order of the index, so that it is gone through once.
+        let mut places: Vec<usize> = (0..ids.len()).collect();
+        places.sort_by(|a, b| ids[*a].cmp(&ids[*b]));
+        for places in places.chunks(PARTS_AT_ONCE) {
+            let sorted: Vec<&BeadId> = places.iter().map(|at| &ids[*at]).collect();
+            let sql = "SELECT j.key FROM json_each(?1) j CROSS JOIN dependencies p
+                       ON p.depends_on_id = j.value AND p.holds = 1 AND p.type = 'blocks'";
+            for at in self.all(sql, [to_json(&sorted)?], place)? {
+                counts[places[at]] += 1;
             }
         }
         Ok(counts)
@@ -392,9 +428,9 @@ impl View<'_> {
 
     /// Edges to a bead.
     pub fn dependents(&self, id: &BeadId) -> LedgerResult<Vec<Dependency>> {
-        let sql = "SELECT depends_on_id, type, issue_id owner, created_at, rest FROM dependencies
+        let sql = "SELECT issue_id, depends_on_id, type, created_at, rest FROM dependencies
                    WHERE depends_on_id = ?1 ORDER BY issue_id, position";
-        self.all(sql, [id.as_str()], dependency_row)
+        self.all(sql, [id.as_str()], |row| dependency_row(row, 0))
     }
 
     /// How many edges lead to each of these beads, in their order.
@@ -434,29 +470,46 @@ impl Tx<'_> {
         self.event("bead-created", bead.id.as_str(), Some(&bead.id), None, Some(&fields(bead)))
     }
 
-    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. With `bulk`, what is found by
-    /// it and what it holds back is mended by [`Tx::finish_bulk`] only.
+    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. With `bulk`, what follows from it
+    /// is mended by [`Tx::finish_bulk`] only.
     pub fn import_bead(&self, before: Option<&Bead>, bead: &Bead, bulk: Option<&mut Bulk>) -> LedgerResult<()> {
         if before == Some(bead) {
             return Ok(());
         }
         let n = self.write_bead(before, bead)?;
-        match bulk {
-            Some(bulk) => {
-                bulk.unindexed.push(n);
-                if before.is_none() {
-                    *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
-                }
+        match (bulk, before) {
+            (Some(bulk), None) => {
+                bulk.first_new.get_or_insert(n);
+                *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
+                return Ok(());
             }
-            None => self.mend_around(n, before, bead)?,
+            (Some(bulk), Some(_)) => bulk.changed.push(n),
+            (None, _) => self.mend_around(n, before, bead)?,
         }
         // What a new one says is in its row, and in the events of its changes from then on.
-        let brief = || json!({ "title": bead.title, "status": bead.status.as_str() });
         let (old, new) = match before {
             Some(before) => difference(&fields(before), &fields(bead)),
-            None => (Value::Null, brief()),
+            None => (Value::Null, json!({ "title": bead.title, "status": bead.status.as_str() })),
         };
-        self.event("bead-imported", bead.id.as_str(), Some(&bead.id), before.map(|_| &old), Some(&new))
+        self.event(IMPORTED, bead.id.as_str(), Some(&bead.id), before.map(|_| &old), Some(&new))
+    }
+
+    /// Begins to take in about `expected` beads. Where they are more than there are here, indexes are made anew at the end,
+    /// which costs less than to keep them up to date.
+    pub fn begin_bulk(&self, expected: usize) -> LedgerResult<Bulk> {
+        let mut bulk = Bulk::default();
+        let sql =
+            "SELECT max((SELECT coalesce(sum(beads), 0) FROM prefixes), (SELECT coalesce(max(seq), 0) FROM events))";
+        let size: i64 = self.one(sql, [], |row| row.get(0))?.unwrap_or_default();
+        if usize::try_from(size).is_ok_and(|size| size < expected) {
+            let sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL
+                       AND tbl_name IN ('beads', 'dependencies', 'labels', 'events')";
+            for (name, sql) in self.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
+                self.connection.execute_batch(&format!("DROP INDEX {name}"))?;
+                bulk.dropped.push(sql);
+            }
+        }
+        Ok(bulk)
     }
 
     /// Mends what [`Tx::import_bead`] left, in few statements: each statement on beads makes SQLite write what the index
@@ -465,17 +518,22 @@ impl Tx<'_> {
         for (prefix, new) in &bulk.new {
             self.count_prefix(prefix, *new)?;
         }
-        for part in bulk.unindexed.chunks(INDEXED_AT_ONCE) {
+        if let Some(first) = bulk.first_new {
+            self.execute(
+                "INSERT INTO events (at, actor, verb, event, subject, bead, after)
+                 SELECT ?1, ?2, ?3, ?4, id, id, json_object('title', title, 'status', status) FROM beads WHERE n >= ?5",
+                (self.now().to_string(), self.actor, self.verb, IMPORTED, first),
+            )?;
+            self.execute(&format!("{INDEX_WORDS} n >= ?1"), [first])?;
+        }
+        for part in bulk.changed.chunks(INDEXED_AT_ONCE) {
             let numbers = to_json(&part)?;
             let sql = "DELETE FROM bead_text WHERE rowid IN (SELECT value FROM json_each(?1))";
             self.execute(sql, [&numbers])?;
-            self.execute(
-                "INSERT INTO bead_text (rowid, title, body)
-                 SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
-                          (SELECT group_concat(c.text, char(10)) FROM comments c WHERE c.issue_id = b.id))
-                 FROM beads b WHERE n IN (SELECT value FROM json_each(?1))",
-                [&numbers],
-            )?;
+            self.execute(&format!("{INDEX_WORDS} n IN (SELECT value FROM json_each(?1))"), [&numbers])?;
+        }
+        for index in &bulk.dropped {
+            self.connection.execute_batch(index)?;
         }
         self.mend_all()
     }
@@ -674,11 +732,24 @@ impl Tx<'_> {
 /// What a large import has left to be mended at its end.
 #[derive(Debug, Default)]
 pub struct Bulk {
-    /// The numbers of beads of which the words are to be indexed.
-    unindexed: Vec<i64>,
+    /// The number of the first bead that is new; so are all after it.
+    first_new: Option<i64>,
     /// How many beads are new, by prefix.
     new: BTreeMap<String, i64>,
+    /// The numbers of beads that were there and have changed.
+    changed: Vec<i64>,
+    /// How the indexes are made again that were dropped.
+    dropped: Vec<String>,
 }
+
+/// The event of a bead that came from elsewhere.
+const IMPORTED: &str = "bead-imported";
+
+/// Puts the words of beads into their index; ends where it is to be said which.
+const INDEX_WORDS: &str = "INSERT INTO bead_text (rowid, title, body)
+    SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
+             (SELECT group_concat(c.text, char(10)) FROM comments c WHERE c.issue_id = b.id))
+    FROM beads b WHERE";
 
 /// How many beads' words are indexed in one statement.
 const INDEXED_AT_ONCE: usize = 20_000;

@@ -132,8 +132,9 @@ impl Tx<'_> {
 
 impl Ledger {
     /// The same ledger, which is written only where it is at home: in the town at `root`.
-    pub fn at_home(self, root: &Path) -> Self {
-        Self { home: Some(root.to_owned()), ..self }
+    pub fn at_home(mut self, root: &Path) -> Self {
+        self.home = Some(root.to_owned());
+        self
     }
 
     /// Where the ledger is at home, if that is not here.

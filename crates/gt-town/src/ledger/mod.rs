@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::faults::Faults;
@@ -61,6 +62,9 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How much of the file may be kept in memory, in KiB: what a large import changes. It is taken only as it is needed.
 const CACHE_KIB: i64 = 128 * 1024;
+
+/// How large SQLite's log may be that a call leaves behind, in bytes: whoever opens the ledger first reads all of it.
+const LOG_KEPT: u64 = 1024 * 1024;
 
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
@@ -137,6 +141,8 @@ pub struct Ledger {
     home: Option<PathBuf>,
     /// Whether that has been looked at.
     is_home: Cell<bool>,
+    /// Whether this connection has written.
+    has_written: Cell<bool>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -167,6 +173,8 @@ impl Ledger {
             return Err(LedgerError::Missing(path.to_owned()));
         }
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // The log stays when the last one closes: to empty it and make it anew costs each call more than most verbs do.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Self::set_up(connection, path, world, faults, patience)
     }
 
@@ -197,8 +205,9 @@ impl Ledger {
     }
 
     /// The same ledger with these fault points.
-    pub fn with_faults(self, faults: Faults) -> Self {
-        Self { faults, ..self }
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
     }
 
     fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
@@ -211,6 +220,7 @@ impl Ledger {
             patience: WRITE_DEADLINE,
             home: None,
             is_home: Cell::new(false),
+            has_written: Cell::new(false),
         }
     }
 
@@ -227,7 +237,8 @@ impl Ledger {
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        let ledger = Self { patience, ..Self::with(connection, path, world, faults) };
+        let mut ledger = Self::with(connection, path, world, faults);
+        ledger.patience = patience;
         if check_version(&ledger.connection.borrow())? < MIGRATIONS.len() as i64 {
             ledger.migrate()?;
         }
@@ -325,6 +336,7 @@ impl Ledger {
         let now = self.world.clock().now();
         let tx = Tx { view: View { connection: &transaction }, actor, verb, now };
         self.check_home(&tx)?;
+        self.has_written.set(true);
         let result = change(&tx);
         match result {
             Ok(value) => {
@@ -356,6 +368,19 @@ impl Ledger {
         let mut statement = connection.prepare("PRAGMA integrity_check")?;
         let lines: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
         Ok(lines?.into_iter().filter(|line| line != "ok").collect())
+    }
+}
+
+impl Drop for Ledger {
+    /// Empties the log where it has grown, unless others are at it. Nothing is lost if that fails.
+    fn drop(&mut self) {
+        let mut log = self.path().into_os_string();
+        log.push("-wal");
+        if self.has_written.get() && self.world.disk().size(Path::new(&log)).is_ok_and(|size| size > LOG_KEPT) {
+            let connection = self.connection.borrow();
+            let _ = connection.busy_timeout(Duration::ZERO);
+            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
     }
 }
 

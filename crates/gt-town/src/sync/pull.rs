@@ -144,7 +144,7 @@ pub(super) fn take_in(tx: &Tx<'_>, town_id: &str, incoming: &Incoming) -> Result
         merges.push((file, merge::merge(&base, &ours, &file.theirs), ours));
     }
     let changed: usize = merges.iter().map(|(_, merged, _)| merged.records.len()).sum();
-    let bulk = (changed > BULK_BEADS).then(Bulk::default);
+    let bulk = (changed > BULK_BEADS).then(|| tx.begin_bulk(changed)).transpose()?;
     let mut pull = Pull { tx, town_id, outlook, report: Pulled::default(), bulk, over: Vec::new() };
     for (file, merged, ours) in merges {
         pull.take_lines(&file.prefix, &ours, &merged.records)?;

@@ -28,7 +28,9 @@ fn the_engine_mentions_no_simulated_worker() {
     let files: Vec<PathBuf> = sources.iter().flat_map(|folder| files_below(&crates.join(folder))).collect();
     assert!(files.iter().any(|file| file.ends_with("gt-town/src/effects.rs")), "the engine's files are looked at");
     assert!(files.iter().any(|file| file.ends_with("gt-model/src/patrol.rs")), "so is the model");
-    for file in files {
+    // The guards name verbs of gt that nobody but gt is to call; its own worker is one of them.
+    let is_guard = |file: &PathBuf| file.components().any(|part| part.as_os_str() == "guard");
+    for file in files.into_iter().filter(|file| !is_guard(file)) {
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
         assert_eq!(mentions(&text), Vec::<String>::new(), "{}", file.display());
     }

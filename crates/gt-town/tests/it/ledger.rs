@@ -1,6 +1,7 @@
 //! The ledger of beads: what is ready and why not, search and queries, import and export.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Stamp, Status};
@@ -12,6 +13,7 @@ use gt_testkit::sim::SimWorld;
 use gt_town::Error;
 use gt_town::ledger::{BeadFilter, Direction, Ledger, LedgerError, LedgerResult, ReadyFilter, ReadyOrder, View};
 use gt_town::port::{self, ExportFilter};
+use gt_town::world::real::RealWorld;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -516,8 +518,9 @@ fn an_older_ledger_is_brought_up_to_date_whole() {
     ))
     .unwrap();
     drop(old);
-    let world = Arc::new(SimWorld::new());
+    let world = Arc::new(RealWorld::new(PathBuf::new()));
     let ledger = Ledger::open(&path, world, gt_town::faults::Faults::none()).unwrap();
+    assert!(folder.path().join("backups/beads-schema-4.db").exists(), "a copy of it was made before");
     assert_eq!((ready(&ledger), blocked(&ledger)), (vec!["vt-a".to_owned()], vec!["vt-b".to_owned()]));
     let kept = read(&ledger, |view| view.bead(&"vt-b".into())).unwrap();
     assert_eq!((kept.labels.len(), kept.dependencies.len(), kept.comments.len()), (1, 1, 1));

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 /// Verbs of kinds of agent.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum AgentVerb {
     /// List the kinds that there are
     List,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-/// `gt bead`.
+// `gt bead`.
 #[derive(Debug, Args)]
 pub struct BeadArgs {
     /// Flags of every verb of beads.
@@ -16,7 +16,7 @@ pub struct BeadArgs {
     pub verb: BeadVerb,
 }
 
-/// Flags of every verb of beads. Those of the Go `bd` that mean nothing here are taken and do nothing.
+// Flags of every verb of beads. Those of the Go `bd` that mean nothing here are taken and do nothing.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BeadFlags {
     /// Who you are, in what you make and change [default: $BD_ACTOR]; an agent is who its session is
@@ -44,6 +44,7 @@ pub struct BeadFlags {
 
 /// Verbs of beads.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum BeadVerb {
     /// Make a ledger in this folder's .beads; inside a town there is one already
     Init(InitArgs),
@@ -277,7 +278,7 @@ pub enum BeadVerb {
     Doctor,
 }
 
-/// Flags of `show` that change nothing here: everything is shown anyway.
+// Flags of `show` that change nothing here: everything is shown anyway.
 #[derive(Debug, Args)]
 pub struct ShowTaken {
     #[arg(long, hide = true)]
@@ -288,7 +289,7 @@ pub struct ShowTaken {
     include_comments: bool,
 }
 
-/// Flags of `status` that change nothing here: all of it is quick.
+// Flags of `status` that change nothing here: all of it is quick.
 #[derive(Debug, Args)]
 pub struct StatusTaken {
     #[arg(long, hide = true)]
@@ -299,7 +300,7 @@ pub struct StatusTaken {
     no_blocked: bool,
 }
 
-/// Flags of `init`.
+// Flags of `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
     /// What new ids begin with [default: the folder's name]
@@ -316,7 +317,7 @@ pub struct InitArgs {
     skip_agents: bool,
 }
 
-/// Flags of `create` and `q`.
+// Flags of `create` and `q`.
 #[derive(Clone, Debug, Args)]
 pub struct CreateArgs {
     /// What it is, in one line
@@ -395,7 +396,7 @@ pub struct CreateArgs {
     force: bool,
 }
 
-/// What beads must be, to be listed or counted.
+// What beads must be, to be listed or counted.
 #[derive(Clone, Debug, Default, Args)]
 pub struct OnlyArgs {
     /// Only of this status, or one of these with commas between
@@ -478,7 +479,7 @@ pub struct OnlyArgs {
     pub rig: Option<String>,
 }
 
-/// In which order beads are listed.
+// In which order beads are listed.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct SortArgs {
     /// In this order
@@ -512,7 +513,7 @@ pub enum SortArg {
     Assignee,
 }
 
-/// Flags of `list`.
+// Flags of `list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
     /// Which beads.
@@ -550,7 +551,7 @@ pub struct ListArgs {
     no_pager: bool,
 }
 
-/// Flags of `ready`.
+// Flags of `ready`.
 #[derive(Clone, Debug, Args)]
 pub struct ReadyArgs {
     /// Which beads.
@@ -583,7 +584,7 @@ pub enum ReadySort {
     Hybrid,
 }
 
-/// Flags of `update`.
+// Flags of `update`.
 #[derive(Clone, Debug, Args)]
 pub struct UpdateArgs {
     /// Their ids
@@ -657,7 +658,7 @@ pub struct UpdateArgs {
     session: Option<String>,
 }
 
-/// By what beads are counted.
+// By what beads are counted.
 #[derive(Clone, Copy, Debug, Args)]
 #[group(multiple = false)]
 pub struct CountBy {
@@ -688,6 +689,7 @@ fn priority(text: &str) -> Result<i64, String> {
 
 /// Verbs of dependencies.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum DepVerb {
     /// Make one bead wait for another
     Add {
@@ -758,6 +760,7 @@ pub enum DirectionArg {
 
 /// Verbs of labels.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum LabelVerb {
     /// Add a label to beads
     Add {
@@ -783,6 +786,7 @@ pub enum LabelVerb {
 
 /// Verbs of epics.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum EpicVerb {
     /// How far each open epic is
     Status {
@@ -800,6 +804,7 @@ pub enum EpicVerb {
 
 /// Verbs of the ledger's own settings.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum ConfigVerb {
     /// Say one
     Get {

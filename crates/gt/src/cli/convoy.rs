@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 /// Verbs of convoys.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum ConvoyVerb {
     /// Make a convoy of beads
     Create {

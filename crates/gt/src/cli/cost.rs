@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use gt_town::usage::By;
 
-/// Arguments of `gt cost`.
+// Arguments of `gt cost`.
 #[derive(Clone, Debug, Args)]
 pub struct CostArgs {
     /// Told apart by this

@@ -6,6 +6,7 @@ use super::RuntimeArg;
 
 /// Verbs of crew.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum CrewVerb {
     /// Make a workspace at the trunk, on the branch crew/<name>
     Add {

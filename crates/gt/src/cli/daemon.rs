@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 /// Verbs of the deacon.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum DeaconVerb {
     /// Be the daemon, in the foreground (`gt up` starts it in the background)
     Run {
@@ -15,6 +16,7 @@ pub enum DeaconVerb {
 
 /// Verbs of boot.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum BootVerb {
     /// Start the daemon and start it again when it dies, in the foreground (`gt up` starts this in the background)
     Run {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::session::RuntimeArg;
 
-/// The demo.
+// The demo.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct DemoArgs {
@@ -30,8 +30,9 @@ pub struct DemoArgs {
     pub runtime: RuntimeArg,
 }
 
-/// Verbs of the demo.
+// Verbs of the demo.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum DemoVerb {
     /// Check a finished demo from the outside: git, the process table, the ledger read-only
     Verify {

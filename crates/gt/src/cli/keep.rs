@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 /// Verbs of polecats.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum PolecatVerb {
     /// List workers
     List {
@@ -41,6 +42,7 @@ pub enum PolecatVerb {
 
 /// Verbs of snapshots.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum SnapshotVerb {
     /// List snapshots
     List {
@@ -75,6 +77,7 @@ pub enum SnapshotVerb {
 
 /// Verbs of retention.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum RetentionVerb {
     /// Remove what is to go, here and now (the deacon does it once an hour)
     Run {

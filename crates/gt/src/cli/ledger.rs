@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::BeadFlags;
 
-/// `gt ledger`.
+// `gt ledger`.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     /// Which ledger.
@@ -19,6 +19,7 @@ pub struct LedgerArgs {
 
 /// Verbs of the ledger as a file.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum LedgerVerb {
     /// Check the file, and what is in it
     Check,
@@ -67,7 +68,7 @@ pub enum RebuildSource {
     Git,
 }
 
-/// `gt import`.
+// `gt import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// Into which ledger.
@@ -80,6 +81,7 @@ pub struct ImportArgs {
 
 /// What can be taken in.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum ImportVerb {
     /// Beads of a project's .beads folder, or of a town of the Go Gas Town with its rigs
     Beads {

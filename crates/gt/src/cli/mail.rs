@@ -4,6 +4,7 @@ use clap::{Subcommand, ValueEnum};
 
 /// Verbs of mail.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum MailVerb {
     /// Send mail
     Send {

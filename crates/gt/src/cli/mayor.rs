@@ -6,6 +6,7 @@ use super::RuntimeArg;
 
 /// Verbs of the mayor.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum MayorVerb {
     /// Start the mayor; it is kept running until you stop it
     Start {

@@ -1,9 +1,13 @@
 //! The grammar of the command line: daily acts are bare verbs, things have `gt <noun> <verb>`.
+//!
+//! A verb's arguments are put together only once the verb is called (`defer`): most calls are over sooner than the whole
+//! grammar would be made. What is said of it is said where the verb stands; the structs of arguments, and enums below
+//! them, have no doc comments, since clap would take those for the verb's.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, Parser, Subcommand, ValueEnum};
 
 mod agent;
 mod bead;
@@ -29,7 +33,7 @@ pub use bead::{
     LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
 };
 pub use convoy::ConvoyVerb;
-pub use cost::{ByArg, CostArgs};
+pub use cost::CostArgs;
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
@@ -58,20 +62,30 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+/// Reads arguments of which the first is a verb, by a grammar of that verb alone: the whole one would give the flags of
+/// every verb to each of them, which takes longer than most verbs do. `None` where that is not enough: the whole grammar
+/// also knows what to say of mistakes, and of `--help`.
+fn narrowly<C: Parser, Verbs: Subcommand>(args: &[OsString], flags: fn(Command) -> Command) -> Option<C> {
+    let all = Verbs::augment_subcommands(Command::new(NAME));
+    let verb = all.find_subcommand(args.get(1)?)?.clone();
+    let grammar = flags(Command::new(NAME)).subcommand(verb);
+    C::from_arg_matches(&grammar.try_get_matches_from(args).ok()?).ok()
+}
+
+/// What the program is called where nobody sees it.
+const NAME: &str = "gt";
+
 impl Cli {
-    /// What agents say all the time, in its usual words: for these the whole grammar, which takes longer to build than most
-    /// verbs to run, is not built.
-    pub fn usual(args: &[OsString]) -> Option<Self> {
-        let mut words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
-        let json = words.last() == Some(&"--json");
-        words.truncate(words.len() - usize::from(json));
-        let verb = match words.as_slice() {
-            ["hook"] => Verb::Hook,
-            ["prime"] => Verb::Prime(PrimeArgs::default()),
-            ["mail", "inbox"] => Verb::Mail(MailVerb::Inbox { unread: false, of: None }),
-            _ => return None,
-        };
-        Some(Self { global: Global { json, ..Global::default() }, verb })
+    /// These arguments, if a grammar of their verb alone is enough for them.
+    pub fn narrowly(args: &[OsString]) -> Option<Self> {
+        narrowly::<Self, Verb>(args, Global::augment_args)
+    }
+}
+
+impl Bd {
+    /// These arguments, if a grammar of their verb alone is enough for them.
+    pub fn narrowly(args: &[OsString]) -> Option<Self> {
+        narrowly::<Self, BeadVerb>(args, |command| BeadFlags::augment_args(Global::augment_args(command)))
     }
 }
 
@@ -88,7 +102,7 @@ pub struct Bd {
     pub bead: BeadArgs,
 }
 
-/// Flags of every verb.
+// Flags of every verb.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
     /// Print facts as one JSON document
@@ -130,6 +144,7 @@ pub enum ShellArg {
 
 /// All verbs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Verb {
     /// Watch a whole town work on a sample project, from nothing to a landed convoy
     Demo(DemoArgs),
@@ -398,18 +413,36 @@ pub enum Verb {
 mod tests {
     use super::*;
 
+    fn args(words: &str) -> Vec<OsString> {
+        words.split(' ').map(OsString::from).collect()
+    }
+
     #[test]
-    fn the_usual_words_mean_what_the_grammar_says() {
-        for words in
-            ["gt hook", "gt hook --json", "gt prime", "gt prime --json", "gt mail inbox", "gt mail inbox --json"]
-        {
-            let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+    fn a_verbs_own_grammar_reads_what_the_whole_one_reads() {
+        for words in [
+            "gt hook",
+            "gt prime --json",
+            "gt mail inbox --unread --town /t",
+            "gt sling app-1 app --json -q",
+            "gt bead create Title -t bug --json",
+            "gt rig gates add app test true",
+            "gt log -n 5",
+        ] {
+            let args = args(words);
             let parsed = Cli::try_parse_from(&args).unwrap();
-            assert_eq!(format!("{:?}", Cli::usual(&args).unwrap()), format!("{parsed:?}"), "{words}");
+            assert_eq!(format!("{:?}", Cli::narrowly(&args).unwrap()), format!("{parsed:?}"), "{words}");
         }
-        for words in ["gt", "gt --json", "gt hook --help", "gt prime --moment", "gt mail", "gt mail inbox --unread"] {
-            let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
-            assert!(Cli::usual(&args).is_none(), "{words}");
+        for words in ["bd create Title -p 1 --deps app-2 --actor ann", "bd view app-1 --json", "bd list --all -n 3"] {
+            let args = args(words);
+            let parsed = Bd::try_parse_from(&args).unwrap();
+            assert_eq!(format!("{:?}", Bd::narrowly(&args).unwrap()), format!("{parsed:?}"), "{words}");
+        }
+    }
+
+    #[test]
+    fn mistakes_and_help_are_left_to_the_whole_grammar() {
+        for words in ["gt", "gt --json", "gt --json hook", "gt hook --help", "gt hok", "gt prime --moment", "gt mail"] {
+            assert!(Cli::narrowly(&args(words)).is_none(), "{words}");
         }
     }
 }

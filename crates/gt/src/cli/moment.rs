@@ -42,7 +42,7 @@ impl ValueEnum for ClientArg {
     }
 }
 
-/// What `gt prime` is told.
+// What `gt prime` is told.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct PrimeArgs {
     /// Say where each part is from, and how large it is

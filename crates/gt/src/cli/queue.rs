@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 /// Verbs of merge requests. Each takes a merge request's id, a unique part of it, or its bead's.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum MqVerb {
     /// List merge requests
     List {
@@ -90,6 +91,7 @@ pub enum MqVerb {
 
 /// Verbs of the refinery.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum RefineryVerb {
     /// Gate and land what waits, here and now
     Run {
@@ -103,6 +105,7 @@ pub enum RefineryVerb {
 
 /// Verbs of the witness.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum WitnessVerb {
     /// Look at every worker, here and now, and do what is due
     Run {

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 /// Verbs of rigs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum RigVerb {
     /// Add a project: find its remote, trunk and gates, and prove them
     Add {
@@ -65,6 +66,7 @@ pub enum RigVerb {
 
 /// Verbs of gates.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum GatesVerb {
     /// List them
     List {

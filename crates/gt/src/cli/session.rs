@@ -26,6 +26,7 @@ impl From<RuntimeArg> for RuntimeChoice {
 
 /// Verbs of sessions.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum SessionVerb {
     /// List the sessions that run or are to run
     List {

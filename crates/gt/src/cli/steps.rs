@@ -4,6 +4,7 @@ use clap::{Subcommand, ValueEnum};
 
 /// Verbs of steps.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum StepVerb {
     /// Close a step, once its checks pass, and print the next
     Done {
@@ -17,6 +18,7 @@ pub enum StepVerb {
 
 /// Verbs of molecules.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum MolVerb {
     /// The steps of a bead's molecule, and which are done
     Status {

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-/// `gt sync`.
+// `gt sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// With this repository [default: as `[sync] remote` in town.toml says]
@@ -15,6 +15,7 @@ pub struct SyncArgs {
 
 /// Verbs of the town itself.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum TownVerb {
     /// Make a town that was copied or moved here one that can be written again
     Adopt,

@@ -2,7 +2,7 @@
 //! the turns that a ledger has.
 
 use std::fs::File;
-use std::io::BufRead;
+use std::io::{BufRead, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn open(file: &Path) -> Result<Connection, String> {
     Ok(connection)
 }
 
-/// Writes a row of each line of standard input, each in a turn and a transaction of its own.
+/// Writes a row of each line of standard input, each in a turn and a transaction of its own; says so by a line for each.
 pub fn write(file: &Path) -> Result<(), String> {
     let mut connection = open(file)?;
     for line in std::io::stdin().lock().lines() {
@@ -35,6 +35,7 @@ pub fn write(file: &Path) -> Result<(), String> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(text)?;
         transaction.execute("INSERT INTO beads (title) VALUES (?1)", [line]).map_err(text)?;
         transaction.commit().map_err(text)?;
+        writeln!(std::io::stdout(), "written").map_err(text)?;
     }
     Ok(())
 }

@@ -166,24 +166,32 @@ fn interrupt(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// A worktree is trusted by its repository's folder; trust of a folder above it is not enough.
+/// A worktree is trusted by its repository's folder; trust of a folder above it is not enough. An answer that is given in a
+/// worktree is kept for the repository.
 fn trust(outfit: &Outfit) -> Result<String, String> {
     Desk::with(outfit, &json!([]), |desk| {
         desk.git(&["init", "-q", "-b", "main", "first"])?;
         desk.git(&["-C", "first", "commit", "-q", "--allow-empty", "-m", "Begin"])?;
         desk.git(&["clone", "-q", "--bare", "first", "repo.git"])?;
         desk.git(&["-C", "repo.git", "worktree", "add", "-q", "../rig/tree", "main"])?;
+        // As the folder of a town, which is a repository of its own.
+        desk.git(&["init", "-q"])?;
         let settings = desk.settings(&[("SessionStart", "true")])?;
         let tree = desk.folder.join("rig/tree");
         desk.trust(&[&desk.folder, &desk.folder.join("rig")])?;
         let terminal = desk.interactive_in(&tree, &settings, "go")?;
         desk.until("the dialog", &terminal, || terminal.screen().contains("Is this a project you created"))?;
         check(desk.saw("SessionStart").is_empty(), || "a hook ran before there was trust".to_owned())?;
-        drop(terminal);
+        terminal.trusts()?;
+        desk.until("the start", &terminal, || desk.saw("SessionStart").len() == 1)?;
+        terminal.ends()?;
+        let terminal = desk.interactive_in(&tree, &settings, "go")?;
+        desk.until("the start without a question", &terminal, || desk.saw("SessionStart").len() == 2)?;
+        terminal.ends()?;
         desk.trust(&[&desk.folder.join("repo.git")])?;
         let terminal = desk.interactive_in(&tree, &settings, "go")?;
-        desk.until("the start", &terminal, || !desk.saw("SessionStart").is_empty())?;
-        Ok("asked where only a folder above is trusted; not asked where the bare repository is".to_owned())
+        desk.until("the start in a trusted repository", &terminal, || desk.saw("SessionStart").len() == 3)?;
+        Ok("asked where only a folder above is trusted; the answer in a worktree is the bare repository's".to_owned())
     })
 }
 

@@ -34,9 +34,6 @@ const TRUST: &str = "Is this a project you created";
 /// What is on the screen of a client that waits for words.
 const PROMPT: &str = "(shift+tab to cycle)";
 
-/// How long a person looks before a key is pressed.
-const SETTLE: Duration = Duration::from_secs(2);
-
 /// A person with an empty home.
 struct Reader {
     folder: PathBuf,
@@ -93,6 +90,9 @@ impl Reader {
         self.follows(begin)?;
         // What the client wants to know of the town is its own affair, and set where a person would.
         let settings = std::fs::read_to_string(self.home().join("gt/town.toml")).map_err(text)?;
+        for block in named("run", "trust")? {
+            self.follows(&block)?;
+        }
         for block in named("type", "trust")? {
             block.commands.lines().try_for_each(|line| self.answers(line))?;
         }
@@ -170,12 +170,7 @@ impl Reader {
             found.map_err(|why| format!("{why}\n{}", terminal.screen()))
         };
         shows(TRUST)?;
-        // It draws the question anew once it has started altogether, and forgets the keys of before.
-        std::thread::sleep(SETTLE);
-        terminal.press("Down")?;
-        shows("❯ Yes, I trust this folder")?;
-        std::thread::sleep(SETTLE);
-        terminal.press("Enter")?;
+        terminal.trusts()?;
         shows(PROMPT)?;
         terminal.type_line("/exit")?;
         processes::until("the client's end", LIMIT, || terminal.pid().is_err().then_some(()))

@@ -3,8 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use super::processes;
 use crate::bench::{finish, path};
+
+/// How long a person looks before a key is pressed.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Longest wait for what one key does, or for a client's end.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The server; it ends when this is dropped.
 pub struct Terminal {
@@ -55,6 +63,27 @@ impl Terminal {
     pub fn pid(&self) -> Result<i32, String> {
         let answer = self.say(&["display-message", "-p", "#{pane_pid}"])?;
         answer.trim().parse().map_err(|_| format!("no pid: {answer}"))
+    }
+}
+
+impl Terminal {
+    /// Answers the client's question, which is on the screen, with yes.
+    pub fn trusts(&self) -> Result<(), String> {
+        // It draws the question anew once it has started altogether, and forgets the keys of before.
+        std::thread::sleep(SETTLE);
+        self.press("Down")?;
+        processes::until("the answer", PATIENCE, || {
+            self.screen().contains("❯ Yes, I trust this folder").then_some(())
+        })?;
+        std::thread::sleep(SETTLE);
+        self.press("Enter")
+    }
+
+    /// Ends the client, and waits until it has put its files away.
+    pub fn ends(self) -> Result<(), String> {
+        let process = PathBuf::from(format!("/proc/{}", self.pid()?));
+        drop(self);
+        processes::until("the client's end", PATIENCE, || (!process.exists()).then_some(()))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Written as text, a bead a line: unknown keys go out as they came, and ten thousand beads cost no tree of values.
 
+use std::io::{BufWriter, Write};
+
 use gt_model::bead::{Bead, Comment, DepType};
 use gt_model::id::BeadId;
 use gt_model::jsonl;
@@ -14,9 +16,11 @@ use crate::error::{CliError, CliResult};
 
 /// Prints texts of JSON as one array.
 pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
-    let out = console.out();
+    // Collected, since standard output is written to at the end of each line otherwise.
+    let mut out = BufWriter::new(console.out());
     if items.is_empty() {
         out.write_all(b"[]\n")?;
+        out.flush()?;
         return Ok(0);
     }
     for (at, item) in items.iter().enumerate() {
@@ -24,6 +28,7 @@ pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
         out.write_all(item.as_bytes())?;
     }
     out.write_all(b"\n]\n")?;
+    out.flush()?;
     Ok(0)
 }
 

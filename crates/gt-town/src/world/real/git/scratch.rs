@@ -1,5 +1,6 @@
 //! Files that git reads or writes during one call only.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +22,7 @@ impl Scratch {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = repo.join(FOLDER);
-        RealDisk.create_dir(&folder)?;
+        make_folder(&folder)?;
         let path = folder.join(format!("{}-{count}", std::process::id()));
         // A process with our id, killed long ago, may have left one.
         RealDisk.remove(&path)?;
@@ -52,6 +53,14 @@ impl Scratch {
     /// Where the file is.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Makes the folder, but none above it: a repository that is gone must not come back as an empty one.
+fn make_folder(folder: &Path) -> WorldResult<()> {
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(io_error("make the folder", folder)(error)),
+        _ => Ok(()),
     }
 }
 

@@ -284,6 +284,22 @@ fn f20_a_mayor_that_shows_nothing_by_the_deadline_is_told_and_left_alone() {
 }
 
 #[test]
+fn f20_crew_that_does_not_start_is_told_whatever_the_rig_s_workers_do() {
+    let town = town();
+    town.gt(&["crew", "add", RIG, "max"]);
+    *town.client.borrow_mut() = ClientManner::Exit("Not logged in · Please run /login");
+    town.gt(&["crew", "start", RIG, "max"]);
+    let key = "start:street/crew/max";
+    until(&town, "a person to be told", |town| keys(town) == [key]);
+    *town.client.borrow_mut() = ClientManner::Well;
+    slung(&town, "demo-a");
+    until_closed(&town, "demo-a");
+    assert_eq!((keys(&town), opened(&town)), (vec![key.to_owned()], 2), "its own start is not tried again for that");
+    town.gt(&["crew", "start", RIG, "max"]);
+    until(&town, "its start", |town| keys(town).is_empty() && opened(town) == 3);
+}
+
+#[test]
 fn standing_agents_and_workers_of_a_kind_start_one_after_the_other() {
     let settings = "[agents.claude]\nstagger_seconds = 30\n";
     let town = SimTown::new(settings, &Script::parse(WORK).unwrap());

@@ -39,6 +39,28 @@ fn help_is_in_groups_and_has_topics() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it reads what was written")]
+fn every_verb_has_a_man_page() {
+    let town = Town::nowhere();
+    let folder = town.folder().join("man/man1");
+    let said = town.gt_with(town.folder(), &[], &["help", "--man", "man/man1"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let whole = page("gt.1");
+    assert!(whole.starts_with(".ie") && whole.contains("gt\\-sling(1)"), "{whole}");
+    assert!(page("gt-sling.1").contains("\\-\\-agent"), "{}", page("gt-sling.1"));
+    let verbs = std::fs::read_to_string(VERBS).unwrap();
+    let verbs = verbs.lines().filter_map(|line| line.strip_prefix("| `gt ")?.split_once('`'));
+    // An argument begins where no letter does.
+    let name =
+        |verb: &str| verb.split(' ').take_while(|w| w.starts_with(char::is_lowercase)).collect::<Vec<_>>().join("-");
+    let missing: Vec<String> =
+        verbs.map(|(verb, _)| name(verb)).filter(|verb| !folder.join(format!("gt-{verb}.1")).exists()).collect();
+    assert_eq!(missing, [""; 0]);
+    assert!(!folder.join("gt-sim-worker.1").exists(), "hidden ones have none");
+}
+
+#[test]
 fn a_shell_completes_what_there_is_in_the_town() {
     let town = Town::asking();
     let bead = town.bead("Fix 'the' \u{1b}[31mlogin");

@@ -39,7 +39,6 @@ fn help_is_in_groups_and_has_topics() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test stands outside of gt: it reads what was written")]
 fn every_verb_has_a_man_page() {
     let town = Town::nowhere();
     let folder = town.folder().join("man/man1");

@@ -9,6 +9,7 @@ pub mod boot;
 pub mod effect;
 pub mod foreign;
 pub mod formula;
+pub mod fuzz;
 pub mod guard;
 pub mod id;
 pub mod jsonl;

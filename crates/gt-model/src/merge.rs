@@ -227,7 +227,7 @@ impl<'a> Sides<'a> {
             comments: merge_comments(&self.each(|bead| &bead.comments)),
             rest: self.rest(),
         };
-        (bead, self.losses)
+        (without_stale_wisp(bead), self.losses)
     }
 
     /// A list on base, our and their side.
@@ -329,6 +329,14 @@ impl<'a> Sides<'a> {
         jsonl::order_rest(&mut rest, known);
         rest
     }
+}
+
+/// The old name of `ephemeral` says nothing against the field: one side may have kept the name, and the other the state.
+fn without_stale_wisp(mut bead: Bead) -> Bead {
+    if !bead.ephemeral {
+        bead.rest.retain(|(key, _)| key != "wisp");
+    }
+    bead
 }
 
 /// A value that a field can have.

@@ -182,6 +182,8 @@ fields! {
     DependsOn: Texts = "depends_on" | "dep" | "deps",
     /// What was remarked.
     Comment: Texts = "comment" | "comments",
+    /// What tools have written there: `key=value` for a key that has this value, `key` for one that is there.
+    Metadata: Texts = "metadata" | "meta",
     /// 0 (critical) to 4.
     Priority: Number = "priority",
     /// When it was made.
@@ -192,6 +194,8 @@ fields! {
     Closed: Time = "closed" | "closed_at",
     /// Until when it is put off.
     Deferred: Time = "deferred" | "defer" | "defer_until",
+    /// By when it is to be done.
+    Due: Time = "due" | "due_at",
     /// Whether it can be worked on now.
     Ready: Flag = "ready",
     /// Whether another bead holds it back.

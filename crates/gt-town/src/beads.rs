@@ -108,6 +108,119 @@ pub fn create_all(town: &Town, caller: &Caller, new: &[NewBead]) -> Result<Vec<B
     town.ledger.write(&caller.name(), "create", |tx| new.iter().map(|new| create_in(tx, caller, new)).collect())
 }
 
+/// A bead of a plan.
+#[derive(Clone, Debug)]
+pub struct NewNode {
+    /// What the plan calls it.
+    pub key: String,
+    /// What it is to be.
+    pub new: NewBead,
+    /// The node that it is a part of.
+    pub parent: Option<String>,
+    /// Keys of its metadata that are to hold the id of a node, by that node's key.
+    pub refers: Vec<(String, String)>,
+}
+
+/// An end of an edge of a plan.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// A node, by its key.
+    Node(String),
+    /// A bead that is there already, by its id or a unique part of one.
+    Bead(String),
+}
+
+/// An edge of a plan: `from` depends on `to`.
+#[derive(Clone, Debug)]
+pub struct NewEdge {
+    /// Who depends.
+    pub from: End,
+    /// On what.
+    pub to: End,
+    /// How.
+    pub kind: DepType,
+}
+
+/// Most beads of a plan.
+const PLAN_LIMIT: usize = 1000;
+
+/// Makes the beads of a plan and the edges between them, all or none. Answers with each by its key, in the plan's order.
+pub fn create_graph(town: &Town, caller: &Caller, nodes: &[NewNode], edges: &[NewEdge]) -> Result<Vec<(String, Bead)>> {
+    let order = parents_first(nodes)?;
+    let made = town.ledger.write(&caller.name(), "create", |tx| {
+        let mut ids: BTreeMap<&str, BeadId> = BTreeMap::new();
+        for node in order {
+            let above = node.parent.as_ref().and_then(|parent| ids.get(parent.as_str())).cloned();
+            let new = NewBead { parent: above.or_else(|| node.new.parent.clone()), ..node.new.clone() };
+            ids.insert(&node.key, create_in(tx, caller, &new)?.id);
+        }
+        let id_of = |key: &str| ids.get(key).cloned().ok_or_else(|| plan_error(&format!("there is no node `{key}`")));
+        for node in nodes.iter().filter(|node| !node.refers.is_empty()) {
+            refer(tx, &id_of(&node.key)?, &node.refers, id_of)?;
+        }
+        let end = |end: &End| match end {
+            End::Node(key) => id_of(key),
+            End::Bead(text) => resolve(tx, text),
+        };
+        for edge in edges {
+            depend(tx, &end(&edge.from)?, &end(&edge.to)?, &edge.kind)?;
+        }
+        nodes.iter().map(|node| Ok((node.key.clone(), require(tx, &id_of(&node.key)?)?))).collect::<Result<Vec<_>>>()
+    })?;
+    town.wake();
+    Ok(made)
+}
+
+fn plan_error(what: &str) -> Error {
+    Error::Usage {
+        what: format!("that plan can't be made: {what}"),
+        hint: "nothing was made; mend the plan".to_owned(),
+    }
+}
+
+/// The nodes, each after the one that it is a part of.
+fn parents_first(nodes: &[NewNode]) -> Result<Vec<&NewNode>> {
+    if nodes.len() > PLAN_LIMIT {
+        return Err(plan_error(&format!("it has more than {PLAN_LIMIT} nodes")));
+    }
+    let mut children: BTreeMap<Option<&str>, Vec<&NewNode>> = BTreeMap::new();
+    let mut keys = BTreeMap::new();
+    for node in nodes {
+        children.entry(node.parent.as_deref()).or_default().push(node);
+        if keys.insert(node.key.as_str(), ()).is_some() {
+            return Err(plan_error(&format!("two nodes have the key `{}`", node.key)));
+        }
+    }
+    let mut order = children.remove(&None).unwrap_or_default();
+    let mut at = 0;
+    while at < order.len() {
+        order.extend(children.remove(&Some(order[at].key.as_str())).unwrap_or_default());
+        at += 1;
+    }
+    match children.keys().next() {
+        None => Ok(order),
+        Some(parent) => {
+            let parent = parent.unwrap_or_default();
+            let why = if keys.contains_key(parent) { "is a part of itself" } else { "is no node" };
+            Err(plan_error(&format!("the parent `{parent}` {why}")))
+        }
+    }
+}
+
+/// Puts ids of nodes into a bead's metadata.
+fn refer(tx: &Tx<'_>, id: &BeadId, refers: &[(String, String)], id_of: impl Fn(&str) -> Result<BeadId>) -> Result<()> {
+    const METADATA: &str = "metadata";
+    let before = require(tx, id)?;
+    let raw = before.rest.iter().find(|(key, _)| key == METADATA).map_or("{}", |(_, raw)| raw);
+    let mut metadata: serde_json::Map<String, Value> = serde_json::from_str(raw).unwrap_or_default();
+    for (name, key) in refers {
+        metadata.insert(name.clone(), id_of(key)?.0.into());
+    }
+    let raw = Some(Value::Object(metadata).to_string());
+    let change = BeadChange { rest: vec![(METADATA.to_owned(), raw)], ..BeadChange::default() };
+    Ok(tx.change_bead("bead-updated", &before, &change.apply(&before))?)
+}
+
 /// Makes a bead as part of an operation.
 pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     check_title(&new.title)?;
@@ -507,23 +620,25 @@ fn copy_of(tx: &Tx<'_>, pattern: &Bead, copies: &BTreeMap<BeadId, BeadId>) -> Be
 
 /// Adds a dependency. One that would close a cycle of waiting is refused.
 pub fn add_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadId, kind: &DepType) -> Result<Bead> {
-    town.ledger.write(&caller.name(), "dep add", |tx| {
-        let before = require(tx, from)?;
-        require(tx, to)?;
-        if before.dependencies.iter().any(|d| &d.depends_on_id == to && &d.kind == kind) {
-            return Ok(before);
-        }
-        if holds_back(kind)
-            && let Some(way) = tx.holding_path(to, from)?
-        {
-            let what = format!("that would be a circle: {from} -> {}", shown_way(&way));
-            return Err(Error::refused(what, "take out another dependency first: gt bead dep remove"));
-        }
-        let mut after = before.clone();
-        after.dependencies.push(edge(from, to, kind, tx));
-        tx.change_bead("dependency-added", &before, &after)?;
-        require(tx, from)
-    })
+    town.ledger.write(&caller.name(), "dep add", |tx| depend(tx, from, to, kind))
+}
+
+fn depend(tx: &Tx<'_>, from: &BeadId, to: &BeadId, kind: &DepType) -> Result<Bead> {
+    let before = require(tx, from)?;
+    require(tx, to)?;
+    if before.dependencies.iter().any(|d| &d.depends_on_id == to && &d.kind == kind) {
+        return Ok(before);
+    }
+    if holds_back(kind)
+        && let Some(way) = tx.holding_path(to, from)?
+    {
+        let what = format!("that would be a circle: {from} -> {}", shown_way(&way));
+        return Err(Error::refused(what, "take out another dependency first: gt bead dep remove"));
+    }
+    let mut after = before.clone();
+    after.dependencies.push(edge(from, to, kind, tx));
+    tx.change_bead("dependency-added", &before, &after)?;
+    require(tx, from)
 }
 
 /// How many beads of each end of a way are shown.

@@ -173,7 +173,11 @@ impl Error {
             | Self::BadToken
             | Self::NoToken
             | Self::Ledger(
-                LedgerError::Exists(_) | LedgerError::Newer { .. } | LedgerError::Foreign(_) | LedgerError::Away { .. },
+                LedgerError::Exists(_)
+                | LedgerError::Newer { .. }
+                | LedgerError::Foreign(_)
+                | LedgerError::Network { .. }
+                | LedgerError::Away { .. },
             ) => Kind::Refused,
             Self::NeedsPerson { .. } => Kind::NeedsPerson,
             Self::Formula { .. }
@@ -215,7 +219,19 @@ impl Error {
                 "work on in that one; or make this one a town of its own: gt town adopt".to_owned()
             }
             Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
-            Self::Ledger(LedgerError::Sql(error)) => return sql_hint(error).map(str::to_owned),
+            Self::Ledger(LedgerError::Sql(error) | LedgerError::At { error, .. }) => {
+                return sql_hint(error).map(str::to_owned);
+            }
+            Self::Ledger(LedgerError::Empty(_) | LedgerError::Missing(_) | LedgerError::Corrupt { .. }) => {
+                LOST.to_owned()
+            }
+            Self::Ledger(LedgerError::Network { .. }) => {
+                "ledgers are kept on a disk of the machine that works with them: move the folder to one".to_owned()
+            }
+            Self::World(WorldError::Io { source, .. })
+            | Self::Ledger(LedgerError::World(WorldError::Io { source, .. })) => {
+                return io_hint(source).map(str::to_owned);
+            }
             Self::Ledger(LedgerError::Foreign(_)) => {
                 "gt reads beads of other programs from their issues.jsonl: gt import beads <folder>".to_owned()
             }
@@ -231,20 +247,40 @@ impl Error {
     }
 }
 
+/// What to do about a ledger that is lost.
+const LOST: &str = "put a backup in its place: gt ledger restore <file>; they are in backups/ beside it. A town's can be made \
+                    again without one: gt ledger rebuild --from jsonl, or --from git";
+
+/// What to do about a full disk.
+const FULL: &str = "the disk is full, and nothing was changed: make room and try again";
+
+/// What to do about what the system says of files.
+fn io_hint(error: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind;
+    Some(match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => FULL,
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "it must be yours to write, and its disk not read-only: look at permissions and mounts"
+        }
+        _ => return None,
+    })
+}
+
 /// What to do about what SQLite says.
 fn sql_hint(error: &rusqlite::Error) -> Option<&'static str> {
     use rusqlite::ErrorCode;
     Some(match error.sqlite_error_code()? {
-        ErrorCode::DiskFull => "the disk is full, and nothing was changed: make room and try again",
+        ErrorCode::DiskFull => FULL,
+        ErrorCode::SystemIoFailure => {
+            "the disk failed or is full, and nothing was changed: look at it, and at gt ledger check"
+        }
         ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
             "the ledger and its folder must be yours to write, on a local disk: look at their permissions"
         }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
             "another program keeps the ledger's file locked, or its file system has no locks: try again"
         }
-        ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => {
-            "move it aside and copy a backup to its place: they are in backups/ beside it"
-        }
+        ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => LOST,
         _ => return None,
     })
 }

@@ -34,6 +34,11 @@ impl Layout {
         self.root.join(".beads/issues.jsonl")
     }
 
+    /// The town's id and its rigs, beside the exported beads.
+    pub fn facts_export(&self) -> PathBuf {
+        self.root.join(".beads/town.json")
+    }
+
     /// The town's own formulas.
     pub fn formulas(&self) -> PathBuf {
         self.root.join(".beads/formulas")

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Bulk, Ledger, Tx, View};
+use crate::rebuild;
 use crate::town::{Caller, TOWN_PREFIX, Town};
 
 /// Up to which event the exported files are, as a setting of the ledger's.
@@ -234,6 +235,7 @@ fn changed_files(town: &Town, view: &View<'_>, exported: Option<i64>) -> Result<
     own.push(TOWN_PREFIX.to_owned());
     own.sort();
     own.dedup();
+    files.insert(town.layout.facts_export(), rebuild::facts_text(view)?);
     let path = town.layout.town_export();
     if own.iter().any(is_changed) || !town.world().disk().exists(&path) {
         files.insert(path, export(view, &ExportFilter { prefixes: own, wisps: false })?);

@@ -1,5 +1,5 @@
-//! Making a lost ledger again from git: what is portable from the branch `gt-ledger`, and the hooks from the trailers of
-//! the rigs' snapshots.
+//! Making a lost ledger again: what is portable from the branch `gt-ledger` or from the exported files, and the hooks from
+//! the trailers of the rigs' snapshots; or all of it from a backup.
 //!
 //! The new ledger is made aside and gets its name last. Whoever dies before has changed nothing but that sessions that
 //! nobody could speak for have ended.
@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::ledger::{Ledger, RestoredAttempt, RigRow, Tx};
+use crate::ledger::{Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
 use crate::snapshots;
 use crate::sync::{self, FromGit};
-use crate::town::Outside;
+use crate::town::{Outside, TOWN_PREFIX};
 use crate::worker_env::PATH_KEY;
 use crate::world::{Held, SessionState};
 
@@ -34,8 +34,10 @@ const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 /// What a rebuilding found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Rebuilt {
-    /// The commit that it is from.
-    pub commit: String,
+    /// The checkpoint that it is from, wholly or where the files had nothing newer; `None`: there was none.
+    pub commit: Option<String>,
+    /// The exported files that it is from.
+    pub files: Vec<PathBuf>,
     /// How many beads there are again, as they were then.
     pub beads: usize,
     /// The rigs that are there again.
@@ -46,12 +48,111 @@ pub struct Rebuilt {
     pub kept: Option<PathBuf>,
 }
 
-/// Rebuilds the ledger of the town at `root`, which must be down.
+/// What a ledger is made from.
+struct Source {
+    town_id: String,
+    rigs: Vec<KnownRig>,
+    /// Beads as JSONL, each with the prefix to which its other lines belong. Of a bead that is in several the newest counts.
+    texts: Vec<(String, Vec<u8>)>,
+    commit: Option<Sha>,
+    files: Vec<PathBuf>,
+}
+
+impl Source {
+    fn checkpoint(from: FromGit) -> Result<Self> {
+        let rigs = known_rigs(&from.rigs, "the checkpoint's rigs.json")?;
+        let texts = from.beads.into_iter().collect();
+        Ok(Self { town_id: from.town_id, rigs, texts, commit: Some(from.commit), files: Vec::new() })
+    }
+
+    /// The exported files, over what the newest checkpoint says: it may know of what other towns said since.
+    fn files(layout: &Layout, outside: &Outside) -> Result<Self> {
+        let checkpoint = sync::read_own(outside.world.as_ref(), &layout.root).ok().map(Self::checkpoint).transpose()?;
+        let disk = outside.world.disk();
+        let mut source = match (disk.read(&layout.facts_export())?, checkpoint) {
+            (Some(facts), checkpoint) => {
+                let facts: TownFacts = serde_json::from_slice(&facts).map_err(|error| {
+                    let what = format!("{} can't be read: {error}", layout.facts_export().display());
+                    Error::refused(what, "gt ledger rebuild --from git needs no such file")
+                })?;
+                let (texts, commit) = checkpoint.map(|source| (source.texts, source.commit)).unwrap_or_default();
+                Self { town_id: facts.town_id, rigs: facts.rigs, texts, commit, files: Vec::new() }
+            }
+            (None, Some(checkpoint)) => checkpoint,
+            (None, None) => return Err(nothing_said(layout)),
+        };
+        let mut exports = vec![(TOWN_PREFIX.to_owned(), layout.town_export())];
+        for rig in &source.rigs {
+            exports.push((rig.prefix.clone(), layout.rig(&RigName::parse(&rig.name)?).export()));
+        }
+        for (prefix, path) in exports {
+            if let Some(text) = disk.read(&path)? {
+                source.texts.push((prefix, text));
+                source.files.push(path);
+            }
+        }
+        if source.files.is_empty() { Err(nothing_said(layout)) } else { Ok(source) }
+    }
+}
+
+fn nothing_said(layout: &Layout) -> Error {
+    Error::refused(
+        format!("there are no exported files of this town ({})", layout.town_export().display()),
+        "restore a backup: gt ledger restore .beads/backups/<file>; or: gt ledger rebuild --from git",
+    )
+}
+
+/// What a town's exported files say besides beads.
+#[derive(Serialize, Deserialize)]
+struct TownFacts {
+    town_id: String,
+    rigs: Vec<KnownRig>,
+}
+
+/// What of a town is in no file of beads, as a file beside them.
+pub(crate) fn facts_text(view: &View<'_>) -> Result<String> {
+    let known = |rig: RigRow| {
+        let RigRow { name, prefix, remote, trunk, added_at } = rig;
+        KnownRig { name: name.to_string(), prefix, remote, trunk, added_at }
+    };
+    let rigs = view.rigs()?.into_iter().map(known).collect();
+    let facts = TownFacts { town_id: view.meta("town_id")?.unwrap_or_default(), rigs };
+    let text = serde_json::to_string_pretty(&facts);
+    Ok(text.map_err(|e| LedgerError::Corrupt { what: "a rig", text: e.to_string() })? + "\n")
+}
+
+/// Rebuilds the ledger of the town at `root`, which must be down, from its newest checkpoint.
 pub fn from_git(root: &Path, outside: &Outside) -> Result<Rebuilt> {
+    rebuild(root, outside, |_| Source::checkpoint(sync::read_own(outside.world.as_ref(), root)?))
+}
+
+/// Rebuilds it from its exported files.
+pub fn from_files(root: &Path, outside: &Outside) -> Result<Rebuilt> {
+    rebuild(root, outside, |layout| Source::files(layout, outside))
+}
+
+fn rebuild(root: &Path, outside: &Outside, read: impl FnOnce(&Layout) -> Result<Source>) -> Result<Rebuilt> {
     let layout = Layout::new(root);
+    let _nobody_starts = keep_down(&layout, outside)?;
+    let from = read(&layout)?;
+    end_sessions(&layout, outside)?;
+    let aside = layout.ledger().with_extension("rebuilding");
+    remove_database(outside, &aside)?;
+    let ledger = Ledger::create(&aside, outside.world.clone())?;
+    let snapshots = find_snapshots(&layout, outside, &from.rigs)?;
+    let mut rebuilt = ledger.write("overseer", "rebuild", |tx| Rebuild { tx, from: &from, outside }.run(&snapshots))?;
+    drop(ledger);
+    rebuilt.commit = from.commit.map(|commit| commit.to_string());
+    rebuilt.files = from.files;
+    rebuilt.kept = put_in_place(&layout.ledger(), outside, &aside)?;
+    Ok(rebuilt)
+}
+
+/// The locks without which neither boot nor deacon of a town runs.
+fn keep_down(layout: &Layout, outside: &Outside) -> Result<[Held; 2]> {
     let disk = outside.world.disk();
     if !disk.exists(&layout.settings()) {
-        return Err(Error::NoTown(root.to_owned()));
+        return Err(Error::NoTown(layout.root.clone()));
     }
     let lock = |name: &str| -> Result<Held> {
         disk.lock(&layout.lock(name), LOCK_DEADLINE)?.ok_or_else(|| {
@@ -61,18 +162,26 @@ pub fn from_git(root: &Path, outside: &Outside) -> Result<Rebuilt> {
             )
         })
     };
-    let _nobody_starts = (lock("boot")?, lock("deacon")?);
-    let from = sync::read_own(outside.world.as_ref(), root)?;
-    end_sessions(&layout, outside)?;
-    let aside = layout.ledger().with_extension("rebuilding");
+    Ok([lock("boot")?, lock("deacon")?])
+}
+
+/// Puts a backup in the place of a ledger that can't be opened, or is not there: that of the town at `root`, which must be
+/// down, or one of no town. What was there is kept. Answers with what was read back, and with where the old one is.
+pub fn from_backup(
+    ledger: &Path,
+    root: Option<&Path>,
+    backup: &Path,
+    outside: &Outside,
+) -> Result<(Copied, Option<PathBuf>)> {
+    let _nobody_starts = root.map(|root| keep_down(&Layout::new(root), outside)).transpose()?;
+    let aside = ledger.with_extension("restoring");
     remove_database(outside, &aside)?;
-    let ledger = Ledger::create(&aside, outside.world.clone())?;
-    let snapshots = find_snapshots(&layout, outside, &from)?;
-    let mut rebuilt = ledger.write("overseer", "rebuild", |tx| Rebuild { tx, from: &from, outside }.run(&snapshots))?;
-    drop(ledger);
-    rebuilt.commit = from.commit.to_string();
-    rebuilt.kept = put_in_place(&layout, outside, &aside)?;
-    Ok(rebuilt)
+    let copied = Ledger::copy_file(backup, &aside, outside.world.as_ref())?;
+    let lock = ledger.with_file_name("beads.lock");
+    let turn = outside.world.disk().lock(&lock, LOCK_DEADLINE)?;
+    let _turn = turn.ok_or(LedgerError::Busy(LOCK_DEADLINE))?;
+    let kept = put_in_place(ledger, outside, &aside)?;
+    Ok((Copied { path: ledger.to_owned(), ..copied }, kept))
 }
 
 /// Sessions of a ledger that is lost: their secrets are gone with it, so nothing that they say can be heard.
@@ -112,23 +221,30 @@ fn remove_database(outside: &Outside, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn put_in_place(layout: &Layout, outside: &Outside, aside: &Path) -> Result<Option<PathBuf>> {
+/// Gives the ledger that was made `aside` its name; one that is there is kept in `backups/`.
+fn put_in_place(ledger: &Path, outside: &Outside, aside: &Path) -> Result<Option<PathBuf>> {
     let disk = outside.world.disk();
     let at = outside.world.clock().now().as_second();
-    let kept = layout.ledger().with_file_name("backups").join(format!("lost-{at}.db"));
-    let was_there = disk.exists(&layout.ledger());
-    for (old, new) in database_files(&layout.ledger()).iter().zip(database_files(&kept)) {
+    let backups = ledger.with_file_name("backups");
+    let free = |n: &u32| !disk.exists(&backups.join(lost_name(at, *n)));
+    let kept = backups.join(lost_name(at, (0..).find(free).unwrap_or_default()));
+    let was_there = disk.exists(ledger);
+    for (old, new) in database_files(ledger).iter().zip(database_files(&kept)) {
         if disk.exists(old) {
-            disk.create_dir(new.parent().unwrap_or(&layout.root))?;
+            disk.create_dir(&backups)?;
             disk.rename(old, &new)?;
         }
     }
-    disk.rename(aside, &layout.ledger())?;
+    disk.rename(aside, ledger)?;
     Ok(was_there.then_some(kept))
 }
 
-/// A rig, as a checkpoint tells of it.
-#[derive(Clone, Debug, Deserialize)]
+fn lost_name(at: i64, n: u32) -> String {
+    if n == 0 { format!("lost-{at}.db") } else { format!("lost-{at}-{n}.db") }
+}
+
+/// A rig, as a checkpoint or an exported file tells of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct KnownRig {
     name: String,
     prefix: String,
@@ -151,19 +267,15 @@ impl Found {
     }
 }
 
-fn known_rigs(from: &FromGit) -> Result<Vec<KnownRig>> {
-    serde_json::from_slice(&from.rigs).map_err(|error| {
-        Error::refused(
-            format!("the checkpoint's rigs.json can't be read: {error}"),
-            "git log gt-ledger shows older ones",
-        )
-    })
+fn known_rigs(text: &[u8], what: &str) -> Result<Vec<KnownRig>> {
+    serde_json::from_slice(text)
+        .map_err(|error| Error::refused(format!("{what} can't be read: {error}"), "git log gt-ledger shows older ones"))
 }
 
-fn find_snapshots(layout: &Layout, outside: &Outside, from: &FromGit) -> Result<Vec<Found>> {
+fn find_snapshots(layout: &Layout, outside: &Outside, rigs: &[KnownRig]) -> Result<Vec<Found>> {
     let repo = outside.world.repo();
     let mut all = Vec::new();
-    for known in known_rigs(from)? {
+    for known in rigs {
         let rig = RigName::parse(&known.name)?;
         let added_at = known.added_at.parse::<jiff::Timestamp>().ok();
         let path = layout.rig(&rig).repo();
@@ -186,7 +298,7 @@ fn find_snapshots(layout: &Layout, outside: &Outside, from: &FromGit) -> Result<
 /// A rebuilding under way.
 struct Rebuild<'t> {
     tx: &'t Tx<'t>,
-    from: &'t FromGit,
+    from: &'t Source,
     outside: &'t Outside,
 }
 
@@ -195,18 +307,21 @@ impl Rebuild<'_> {
         let path = self.outside.env.get("PATH").cloned().unwrap_or_default();
         self.tx.set_meta("town_id", &self.from.town_id)?;
         self.tx.set_meta(PATH_KEY, &path)?;
-        self.tx.event("ledger-rebuilt", self.from.commit.as_str(), None, None, None)?;
+        let from = self.from.commit.as_ref().filter(|_| self.from.files.is_empty());
+        self.tx.event("ledger-rebuilt", from.map_or("issues.jsonl", Sha::as_str), None, None, None)?;
         let rigs = self.add_rigs()?;
         let beads = self.add_beads()?;
         let hooks = self.add_attempts(found)?;
-        sync::know(self.tx, &self.from.commit)?;
+        if let Some(commit) = &self.from.commit {
+            sync::know(self.tx, commit)?;
+        }
         Ok(Rebuilt { beads, rigs, hooks, ..Rebuilt::default() })
     }
 
     fn add_rigs(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        for rig in known_rigs(self.from)? {
-            let KnownRig { name, prefix, remote, trunk, added_at } = rig;
+        for rig in &self.from.rigs {
+            let KnownRig { name, prefix, remote, trunk, added_at } = rig.clone();
             self.tx.restore_rig(&RigRow { name: RigName::parse(&name)?, prefix, remote, trunk, added_at })?;
             names.push(name);
         }
@@ -215,19 +330,15 @@ impl Rebuild<'_> {
 
     fn add_beads(&self) -> Result<usize> {
         let (mut bulk, mut count) = (self.tx.begin_bulk(usize::MAX)?, 0);
-        for (prefix, text) in &self.from.beads {
-            let parsed = jsonl::parse(text);
-            if let Some(error) = parsed.errors.first() {
-                let what = format!("the checkpoint's beads of {prefix} can't be read: {error}");
-                return Err(Error::refused(what, "git log gt-ledger shows older ones"));
-            }
-            for record in parsed.records {
+        for (prefix, text) in &self.from.texts {
+            for record in jsonl::records(text) {
+                let record = record.map_err(|error| {
+                    let what = format!("the beads of {prefix} can't be read: {error}");
+                    Error::refused(what, "git log gt-ledger shows older ones; gt ledger restore is for backups")
+                })?;
                 match record {
                     Record::Other { line } => self.tx.keep_foreign_record(prefix, &line)?,
-                    Record::Bead(bead) => {
-                        count += 1;
-                        self.tx.import_bead(None, &self.let_go(*bead), Some(&mut bulk))?;
-                    }
+                    Record::Bead(bead) => count += self.add_bead(&self.let_go(*bead), &mut bulk)?,
                 }
             }
         }
@@ -235,9 +346,22 @@ impl Rebuild<'_> {
         Ok(count)
     }
 
-    /// Nobody of this town works on a bead any more.
+    /// Adds a bead, or puts it in the place of an older version of it; answers with how many are more now.
+    fn add_bead(&self, bead: &Bead, bulk: &mut Bulk) -> Result<usize> {
+        let there = self.tx.bead(&bead.id)?;
+        if there.as_ref().is_none_or(|there| there.updated_at.at <= bead.updated_at.at) {
+            self.tx.import_bead(there.as_ref(), bead, Some(bulk))?;
+        }
+        Ok(usize::from(there.is_none()))
+    }
+
+    /// Nobody of this town works on a bead any more: nobody's session is left. What a person took stays theirs.
     fn let_go(&self, mut bead: Bead) -> Bead {
-        let own = bead.assignee.as_deref().and_then(split_assignee).is_some_and(|(town, _)| town == self.from.town_id);
+        let assignee = bead.assignee.as_deref().unwrap_or_default();
+        let own = match split_assignee(assignee) {
+            Some((town, _)) => town == self.from.town_id,
+            None => matches!(Address::parse(assignee), Ok(Address::Polecat(..))),
+        };
         if own {
             bead.assignee = None;
             set_held_since(&mut bead, None);

@@ -33,9 +33,10 @@ impl Table {
         Self { rows: vec![headings.iter().map(|h| (*h).to_owned()).collect()] }
     }
 
-    /// Adds a row. Line ends and control characters in cells are shown as spaces: they are data.
+    /// Adds a row. Line ends and control characters in cells are shown as spaces, and what is longer than a title may be is
+    /// cut: they are data, and imported ones have any length.
     pub fn row(&mut self, cells: impl IntoIterator<Item = impl ToString>) {
-        self.rows.push(cells.into_iter().map(|cell| printable(&cell.to_string())).collect());
+        self.rows.push(cells.into_iter().map(|cell| cut(printable(&cell.to_string()))).collect());
     }
 
     fn lines(&self) -> Vec<String> {
@@ -47,6 +48,16 @@ impl Table {
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         self.rows.iter().map(line).collect()
+    }
+}
+
+/// Most characters of a table's cell. Each cell makes all of its column as wide.
+const CELL_CHARS: usize = gt_town::beads::TITLE_LIMIT;
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(CELL_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

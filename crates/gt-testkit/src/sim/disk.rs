@@ -285,6 +285,11 @@ impl SimWorld {
         self.locked().wakes.get(path).copied().unwrap_or_default()
     }
 
+    /// Says that all of the disk is on a network file system of that kind.
+    pub fn set_network(&self, kind: Option<&'static str>) {
+        self.locked().network = kind;
+    }
+
     /// Says how many bytes are free on the disk; until then it is endless.
     pub fn set_free_space(&self, bytes: u64) {
         self.locked().free_space = Some(bytes);
@@ -324,6 +329,11 @@ impl Disk for SimWorld {
         state.disk.write(path, bytes.into())?;
         state.note(format!("write {}", path.display()));
         Ok(())
+    }
+
+    /// Nobody else is here.
+    fn create_private_dir(&self, path: &Path) -> WorldResult<()> {
+        self.create_dir(path)
     }
 
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
@@ -419,6 +429,10 @@ impl Disk for SimWorld {
 
     fn size(&self, path: &Path) -> WorldResult<u64> {
         Ok(self.locked().disk.size(path))
+    }
+
+    fn network(&self, _path: &Path) -> WorldResult<Option<&'static str>> {
+        Ok(self.locked().network)
     }
 
     fn free_space(&self, _path: &Path) -> WorldResult<u64> {

@@ -56,6 +56,7 @@ struct State {
     locks: BTreeSet<PathBuf>,
     wakes: BTreeMap<PathBuf, u64>,
     free_space: Option<u64>,
+    network: Option<&'static str>,
     sessions: sessions::Table,
     factory: Option<Arc<dyn AgentFactory>>,
     runner: Option<Arc<CommandRunner>>,

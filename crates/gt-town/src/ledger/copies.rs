@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 use super::{Ledger, LedgerError, LedgerResult, check_version, refuse_foreign};
+use crate::world::{Disk, World};
 
 /// A copy that was opened and found sound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,39 +24,13 @@ impl Ledger {
     /// Copies the ledger, as it is at one moment, into the file `to`, which must not be there. Writers are not kept waiting.
     /// The copy counts only once it was opened and checked.
     pub fn copy_to(&self, to: &Path) -> LedgerResult<Copied> {
-        let disk = self.world.disk();
-        if disk.exists(to) {
-            return Err(LedgerError::Exists(to.to_owned()));
-        }
-        let mut half = to.as_os_str().to_owned();
-        half.push(".making");
-        let half = PathBuf::from(half);
-        disk.remove(&half)?;
-        let made = self.copy_into(&half).and_then(|()| sound_copy(&half));
-        match made {
-            Ok(beads) => {
-                disk.rename(&half, to)?;
-                Ok(Copied { path: to.to_owned(), beads, bytes: disk.size(to)? })
-            }
-            Err(error) => {
-                // What matters is the first error.
-                let _ = disk.remove(&half);
-                Err(error)
-            }
-        }
+        copy(&self.connection.borrow(), to, self.world.as_ref())
     }
 
-    fn copy_into(&self, file: &Path) -> LedgerResult<()> {
-        if let Some(folder) = file.parent() {
-            self.world.disk().create_dir(folder)?;
-        }
-        let source = self.connection.borrow();
-        let mut target = Connection::open(file)?;
-        // In one step, which is one moment of the source; in WAL mode a reader keeps no writer waiting.
-        Backup::new(&source, &mut target)?.step(-1)?;
-        // One file, without a log beside it.
-        target.pragma_update(None, "journal_mode", "DELETE")?;
-        Ok(())
+    /// The same of a file that nobody need have open: a backup, which is checked first.
+    pub fn copy_file(from: &Path, to: &Path, world: &dyn World) -> LedgerResult<Copied> {
+        sound_copy(from)?;
+        copy(&Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?, to, world)
     }
 
     /// Puts a copy in the ledger's place, in one transaction of SQLite's: whoever has it open sees all of it or nothing. A
@@ -88,6 +63,41 @@ impl Ledger {
         (!path.as_os_str().is_empty())
             .then(|| path.with_file_name("backups").join(format!("{name}-schema-{version}.db")))
     }
+}
+
+fn copy(source: &Connection, to: &Path, world: &dyn World) -> LedgerResult<Copied> {
+    let disk = world.disk();
+    if disk.exists(to) {
+        return Err(LedgerError::Exists(to.to_owned()));
+    }
+    let mut half = to.as_os_str().to_owned();
+    half.push(".making");
+    let half = PathBuf::from(half);
+    disk.remove(&half)?;
+    let made = copy_into(source, &half, disk).and_then(|()| sound_copy(&half));
+    match made {
+        Ok(beads) => {
+            disk.rename(&half, to)?;
+            Ok(Copied { path: to.to_owned(), beads, bytes: disk.size(to)? })
+        }
+        Err(error) => {
+            // What matters is the first error.
+            let _ = disk.remove(&half);
+            Err(error)
+        }
+    }
+}
+
+fn copy_into(source: &Connection, file: &Path, disk: &dyn Disk) -> LedgerResult<()> {
+    if let Some(folder) = file.parent() {
+        disk.create_dir(folder)?;
+    }
+    let mut target = Connection::open(file)?;
+    // In one step, which is one moment of the source; in WAL mode a reader keeps no writer waiting.
+    Backup::new(source, &mut target)?.step(-1)?;
+    // One file, without a log beside it.
+    target.pragma_update(None, "journal_mode", "DELETE")?;
+    Ok(())
 }
 
 /// Opens a copy, checks it, and counts its beads.

@@ -66,7 +66,7 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 const CACHE_KIB: i64 = 128 * 1024;
 
 /// How large SQLite's log may be that a call leaves behind, in bytes: whoever opens the ledger first reads all of it.
-const LOG_KEPT: u64 = 1024 * 1024;
+const LOG_KEPT: u64 = 512 * 1024;
 
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
@@ -90,6 +90,25 @@ pub enum LedgerError {
     /// SQLite failed.
     #[error("the ledger can't be used: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// SQLite failed on the ledger at that place.
+    #[error("the ledger {} can't be used: {error}", path.display())]
+    At {
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        error: rusqlite::Error,
+    },
+    /// Nothing is in its file: whatever was in it is gone.
+    #[error("the ledger {} is an empty file", .0.display())]
+    Empty(PathBuf),
+    /// It would be on a file system of another machine, where SQLite's logs and locks can't be trusted.
+    #[error("the ledger {} is on a network file system ({kind})", path.display())]
+    Network {
+        /// Where it is, or would be.
+        path: PathBuf,
+        /// Which kind of file system.
+        kind: &'static str,
+    },
     /// Its file is not there; opening never creates.
     #[error("no ledger at {}", .0.display())]
     Missing(PathBuf),
@@ -132,6 +151,28 @@ pub enum LedgerError {
 /// Result of a ledger operation.
 pub type LedgerResult<T> = Result<T, LedgerError>;
 
+impl LedgerError {
+    /// The same, with the word which ledger it is about.
+    pub fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Sql(error) => Self::At { path: path.to_owned(), error },
+            error => error,
+        }
+    }
+
+    /// Whether there is no ledger any more that could be opened: only a backup, or making it again, helps.
+    pub fn is_lost(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Sql(error) | Self::At { error, .. } => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+            }
+            Self::Empty(_) | Self::Missing(_) | Self::Corrupt { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// One connection to a town's ledger.
 pub struct Ledger {
     connection: RefCell<Connection>,
@@ -159,6 +200,7 @@ impl Ledger {
         if path.exists() {
             return Err(LedgerError::Exists(path.to_owned()));
         }
+        refuse_network(world.as_ref(), path)?;
         let connection = Connection::open(path)?;
         Self::set_up(connection, path, world, Faults::none(), WRITE_DEADLINE)
     }
@@ -174,7 +216,17 @@ impl Ledger {
         if !path.exists() {
             return Err(LedgerError::Missing(path.to_owned()));
         }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        refuse_network(world.as_ref(), path)?;
+        if path.metadata().is_ok_and(|facts| facts.len() == 0) {
+            return Err(LedgerError::Empty(path.to_owned()));
+        }
+        Self::open_there(path, world, faults, patience).map_err(|error| error.at(path))
+    }
+
+    fn open_there(path: &Path, world: Arc<dyn World>, faults: Faults, patience: Duration) -> LedgerResult<Self> {
+        // Without mutexes, since a connection never is in two threads at once.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
         // The log stays when the last one closes: to empty it and make it anew costs each call more than most verbs do.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Self::set_up(connection, path, world, faults, patience)
@@ -234,6 +286,8 @@ impl Ledger {
         patience: Duration,
     ) -> LedgerResult<Self> {
         connection.busy_timeout(patience)?;
+        // Else each statement is planned once more when its parameters are known.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         refuse_foreign(&connection, path)?;
         // FULL: what a verb reports as done must survive a power cut.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
@@ -384,6 +438,13 @@ impl Drop for Ledger {
             let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
     }
+}
+
+/// Refuses a ledger on a file system of another machine. Its log is shared through memory, which other machines don't see.
+fn refuse_network(world: &dyn World, path: &Path) -> LedgerResult<()> {
+    let folder = path.parent().unwrap_or(path);
+    let kind = world.disk().network(folder)?;
+    kind.map_or(Ok(()), |kind| Err(LedgerError::Network { path: path.to_owned(), kind }))
 }
 
 /// Refuses a database that no gt has made: nothing is to be done to it, least of all a migration. One without any table

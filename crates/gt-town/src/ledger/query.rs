@@ -131,6 +131,7 @@ impl Sql {
             Field::DependsOn => self.listed(test, "dependencies p", "p.depends_on_id"),
             Field::Parent => self.listed(test, "(SELECT * FROM dependencies WHERE holds = 5) p", "p.depends_on_id"),
             Field::Comment => self.listed(test, "comments p", "p.text"),
+            Field::Metadata => self.metadata(test),
             Field::Ready | Field::Blocked | Field::Pinned | Field::Template | Field::Ephemeral => self.flag(test, now),
             field => self.column(test, column(field)),
         }
@@ -149,6 +150,33 @@ impl Sql {
             }
         }
         self.push("))");
+    }
+
+    /// Tests what is under a bead's key `metadata`: whether it has a key, or a key with a value (of which the text counts).
+    fn metadata(&mut self, test: &Test) {
+        let wants_none = matches!((test.op, &test.value), (Op::IsNot, Value::Texts(_)) | (Op::Is, Value::Nothing));
+        self.push(if wants_none { "(NOT EXISTS" } else { "(EXISTS" });
+        self.push(" (SELECT 1 FROM json_each(b.rest) r, json_each(r.value ->> 1) m WHERE r.value ->> 0 = 'metadata'");
+        let texts = if let Value::Texts(texts) = &test.value { texts.as_slice() } else { &[] };
+        for (at, text) in texts.iter().enumerate() {
+            self.push(if at == 0 { " AND (" } else { " OR " });
+            match text.split_once('=') {
+                _ if test.op == Op::Holds => self.holds("m.value", text),
+                Some((key, value)) => {
+                    self.push("(m.key = ");
+                    self.bind(key.to_owned());
+                    // A truth value as it is written, which SQLite has as a number.
+                    self.push(" AND iif(m.type IN ('true', 'false', 'null'), m.type, CAST(m.value AS TEXT)) = ");
+                    self.bind(value.to_owned());
+                    self.push(")");
+                }
+                None => {
+                    self.push("m.key = ");
+                    self.bind(text.to_owned());
+                }
+            }
+        }
+        self.push(if texts.is_empty() { "))" } else { ")))" });
     }
 
     fn among(&mut self, column: &str, texts: &[String]) {
@@ -234,6 +262,10 @@ impl Sql {
     }
 }
 
+/// By when a bead is to be done, in nanoseconds, as exact as SQLite reads times (milliseconds).
+const DUE: &str = "(SELECT CAST(round(1000 * unixepoch(r.value ->> 1 ->> '$', 'subsec')) AS INTEGER) * 1000000
+    FROM json_each(b.rest) r WHERE r.value ->> 0 = 'due_at' LIMIT 1)";
+
 /// The column, or the expression, of a field that has one value.
 fn column(field: Field) -> &'static str {
     match field {
@@ -254,6 +286,7 @@ fn column(field: Field) -> &'static str {
         Field::Updated => "b.updated_ns",
         Field::Closed => "b.closed_ns",
         Field::Deferred => "b.defer_ns",
+        Field::Due => DUE,
         // A key without a column: its JSON text, read.
         _ => "(SELECT r.value ->> 1 ->> '$' FROM json_each(b.rest) r WHERE r.value ->> 0 = 'owner' LIMIT 1)",
     }

@@ -356,26 +356,90 @@ fn cycles_are_found_and_trees_end() {
     assert_eq!(blocked(&ledger), ["vt-a", "vt-b", "vt-c", "vt-e"]);
 }
 
-#[test]
-fn deep_chains_hang_nothing() {
-    const DEEP: usize = 20_000;
+/// As deep as anything may ever come in. What recurses, or looks at all for each, does not end here.
+const DEEP: usize = 100_000;
+
+/// The n-th bead of a chain.
+fn link(n: usize) -> BeadId {
+    BeadId(format!("vt-{n:06}"))
+}
+
+/// A ledger with a chain in which each bead hangs on the one before it by an edge of that kind.
+fn chain(kind: &str) -> Ledger {
+    let time = "2026-01-01T00:00:00Z";
+    let line = |n: usize| {
+        let edge = |before: usize| {
+            format!(
+                r#","dependencies":[{{"issue_id":"{}","depends_on_id":"{}","type":"{kind}"}}]"#,
+                link(n),
+                link(before)
+            )
+        };
+        let edge = n.checked_sub(1).map(edge).unwrap_or_default();
+        let id = link(n);
+        format!(r#"{{"id":"{id}","title":"T","priority":2,"created_at":"{time}","updated_at":"{time}"{edge}}}"#) + "\n"
+    };
     let ledger = ledger();
-    let text = made_up(Shape { beads: DEEP, dependencies: DEEP, chain: true });
-    let text = text.replace("\"blocks\"", "\"parent-child\"");
+    let text: String = (0..DEEP).map(line).collect();
     port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
-    let id = gt_testkit::ledger::id;
+    ledger
+}
+
+#[test]
+fn deep_chains_of_parents_hang_nothing() {
+    let ledger = chain("parent-child");
     let count = |view: &View<'_>| view.count_ready(now(), None);
-    let epics =
-        read(&ledger, |view| view.count(&BeadFilter { issue_type: Some(BeadType::Epic), ..BeadFilter::default() }));
-    assert_eq!(read(&ledger, count) + epics, DEEP as u64);
-    set(&ledger, &id(0), Status::Deferred, "");
+    assert_eq!(read(&ledger, count), DEEP as u64);
+    set(&ledger, "vt-000000", Status::Deferred, "");
     assert_eq!(read(&ledger, count), 0);
-    set(&ledger, &id(0), Status::Open, "");
-    assert_eq!(read(&ledger, count) + epics, DEEP as u64);
-    let (top, end) = (BeadId(id(DEEP - 1)), BeadId(id(0)));
+    set(&ledger, "vt-000000", Status::Open, "");
+    assert_eq!(read(&ledger, count), DEEP as u64);
+    let (top, end) = (link(DEEP - 1), link(0));
     assert_eq!(read(&ledger, |view| view.holding_path(&top, &end)).map(|way| way.len()), Some(DEEP));
     assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());
     assert!(read(&ledger, |view| view.tree(&top, Direction::Down, usize::MAX)).len() > 5000);
+}
+
+#[test]
+fn deep_chains_of_waiting_hang_nothing() {
+    let ledger = chain("blocks");
+    let (first, second, last) = (link(0), link(1), link(DEEP - 1));
+    assert_eq!(ready(&ledger), [first.as_str()]);
+    assert_eq!(read(&ledger, |view| view.count_blocked()), DEEP as u64 - 1);
+    assert_eq!(read(&ledger, |view| view.blockers(&last)).len(), 1);
+    assert!(read(&ledger, |view| view.is_held(now(), &last)));
+    assert!(read(&ledger, |view| view.tree(&first, Direction::Up, usize::MAX)).len() > 5000);
+    assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());
+    set(&ledger, first.as_str(), Status::Closed, "done");
+    assert_eq!(ready(&ledger), [second.as_str()], "closing one frees one");
+    // Bent into a circle, as only an import can: all of it is told as one, and nothing goes round for ever.
+    let before = read(&ledger, |view| view.bead(&second)).unwrap();
+    put(&ledger, &Bead { dependencies: bead("vt-000001", &[(DepType::Blocks, last.as_str())]).dependencies, ..before });
+    let cycles = read(&ledger, |view| view.cycles());
+    assert_eq!(cycles.iter().map(Vec::len).collect::<Vec<_>>(), [DEEP - 1]);
+    assert_eq!(ready(&ledger), Vec::<String>::new());
+    assert!(read(&ledger, |view| view.tree(&last, Direction::Down, usize::MAX)).len() > 5000);
+    ledger.write("test", "test", |tx| tx.mend_holds()).unwrap();
+    assert_eq!(ready(&ledger), Vec::<String>::new());
+}
+
+#[test]
+fn a_ledger_is_not_kept_on_a_disk_of_another_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beads.db");
+    let world = Arc::new(SimWorld::new());
+    world.set_network(Some("NFS"));
+    let refused = Ledger::create(&path, world.clone()).unwrap_err();
+    assert!(matches!(refused, LedgerError::Network { kind: "NFS", .. }), "{refused}");
+    assert!(!path.exists(), "nothing was made");
+    let shown = Error::from(refused);
+    assert!(shown.to_string().contains("is on a network file system (NFS)"), "{shown}");
+    assert!(shown.hint().unwrap().contains("a disk of the machine"), "{:?}", shown.hint());
+    world.set_network(None);
+    drop(Ledger::create(&path, world.clone()).unwrap());
+    world.set_network(Some("SMB"));
+    let refused = Ledger::open(&path, world, gt_town::faults::Faults::none()).unwrap_err();
+    assert!(matches!(refused, LedgerError::Network { kind: "SMB", .. }), "{refused}");
 }
 
 /// All that a file says, sorted as an export is.

@@ -69,6 +69,14 @@ pub enum BeadVerb {
         #[command(flatten)]
         taken: ShowTaken,
     },
+    /// What became of a bead: what changed, when, and by whom
+    History {
+        /// The bead
+        id: String,
+        /// At most so many changes, the newest; 0: all
+        #[arg(long, short = 'n', default_value_t = 0)]
+        limit: u32,
+    },
     /// List beads
     List(Box<ListArgs>),
     /// List what can be worked on now
@@ -337,6 +345,9 @@ pub struct CreateArgs {
     /// Make a bead of each `## ` heading of this Markdown file, all or none
     #[arg(long, short, conflicts_with_all = ["title", "title_flag", "stdin"])]
     pub file: Option<PathBuf>,
+    /// Make all beads of this plan, with what they depend on, or none: JSON with nodes and edges; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["title", "title_flag", "stdin", "file", "id"])]
+    pub graph: Option<PathBuf>,
     /// How it is to be done
     #[arg(long, allow_hyphen_values = true)]
     pub design: Option<String>,
@@ -370,6 +381,9 @@ pub struct CreateArgs {
     /// Not ready before then: +2d, tomorrow, 2026-02-01
     #[arg(long)]
     pub defer: Option<String>,
+    /// To be done by then: +2d, tomorrow, 2026-02-01
+    #[arg(long)]
+    pub due: Option<String>,
     /// What it is in another system, for example gh-9
     #[arg(long)]
     pub external_ref: Option<String>,
@@ -468,6 +482,21 @@ pub struct OnlyArgs {
     /// Only closed before then
     #[arg(long, value_name = "WHEN")]
     pub closed_before: Option<String>,
+    /// Only to be done by then or later
+    #[arg(long, value_name = "WHEN")]
+    pub due_after: Option<String>,
+    /// Only to be done before then
+    #[arg(long, value_name = "WHEN")]
+    pub due_before: Option<String>,
+    /// Only what was to be done by now, and is not
+    #[arg(long)]
+    pub overdue: bool,
+    /// Only where this key of the metadata has this value
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub metadata_field: Vec<String>,
+    /// Only where the metadata has this key
+    #[arg(long, value_name = "KEY")]
+    pub has_metadata_key: Vec<String>,
     /// Only directly below this bead
     #[arg(long)]
     pub parent: Option<String>,
@@ -644,6 +673,9 @@ pub struct UpdateArgs {
     /// Not ready before then; an empty text takes it back
     #[arg(long)]
     pub defer: Option<String>,
+    /// To be done by then; an empty text takes it back
+    #[arg(long)]
+    pub due: Option<String>,
     /// What it is in another system; an empty text for nothing
     #[arg(long)]
     pub external_ref: Option<String>,

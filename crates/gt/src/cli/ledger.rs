@@ -28,7 +28,7 @@ pub enum LedgerVerb {
         /// The new file [default: backups/ beside the ledger, with the time in its name]
         to: Option<PathBuf>,
     },
-    /// Put a backup in its place; what was there is kept in backups/
+    /// Put a backup in its place, also of one that can't be opened; what was there is kept in backups/
     Restore {
         /// The backup
         from: PathBuf,
@@ -38,7 +38,7 @@ pub enum LedgerVerb {
     },
     /// Give back the room that is free in it
     Vacuum,
-    /// Make a lost ledger of a town again: beads and rigs from the newest checkpoint, hooks from snapshots
+    /// Make a lost ledger of a town again: beads and rigs from git or from the exported files, hooks from snapshots
     Rebuild {
         /// From what
         #[arg(long, value_enum)]
@@ -66,6 +66,8 @@ pub enum LedgerVerb {
 pub enum RebuildSource {
     /// The branch gt-ledger of the town's repository.
     Git,
+    /// The exported files of town and rigs, and that branch where it knows more.
+    Jsonl,
 }
 
 // `gt import`.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Context, bead, sync};
 use crate::Process;
-use crate::cli::{Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
+use crate::cli::{BeadFlags, Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
@@ -18,10 +18,17 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
     if let LedgerVerb::MergeDriver { base, ours, theirs } = &args.verb {
         return sync::merge_driver([base, ours, theirs], process, console);
     }
-    if let LedgerVerb::Rebuild { from: RebuildSource::Git, yes } = &args.verb {
-        return rebuild(*yes, global, process, console);
+    if let LedgerVerb::Rebuild { from, yes } = &args.verb {
+        return rebuild(*from, *yes, global, process, console);
     }
-    let context = &bead::open(&args.flags, global, process)?;
+    let context = &match (bead::open(&args.flags, global, process), &args.verb) {
+        (Ok(context), _) => context,
+        (Err(CliError::Engine(Error::Ledger(error))), LedgerVerb::Restore { from, yes }) if error.is_lost() => {
+            console.note(&error.to_string())?;
+            return restore_lost(&process.cwd.join(from), *yes, &args.flags, global, process, console);
+        }
+        (Err(error), _) => return Err(error),
+    };
     match &args.verb {
         LedgerVerb::Check => bead::check(context, console),
         LedgerVerb::Backup { to } => {
@@ -49,18 +56,18 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
     }
 }
 
-/// `gt ledger rebuild --from git`.
-fn rebuild(yes: bool, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
-    if process.env.contains_key(gt_town::identity::TOKEN_VARIABLE) {
-        return Err(Error::refused("only the overseer rebuilds a ledger", "ask: gt escalate").into());
-    }
+/// `gt ledger rebuild`.
+fn rebuild(from: RebuildSource, yes: bool, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+    refuse_agents("rebuilds", process)?;
     let root = super::find_town(global, process)?;
     if !yes {
-        let hint =
-            "what came after the newest checkpoint is lost by it; gt ledger restore is better where there is a backup";
+        let hint = "what was never written there is lost by it; gt ledger restore is better where there is a backup";
         return Err(Error::refused("nothing was rebuilt: say --yes", hint).into());
     }
-    let rebuilt = gt_town::rebuild::from_git(&root, &process.outside)?;
+    let rebuilt = match from {
+        RebuildSource::Git => gt_town::rebuild::from_git(&root, &process.outside)?,
+        RebuildSource::Jsonl => gt_town::rebuild::from_files(&root, &process.outside)?,
+    };
     if console.is_json() {
         return console.facts("gt.rebuild/1", "rebuilt", rebuilt);
     }
@@ -68,9 +75,38 @@ fn rebuild(yes: bool, global: &Global, process: &Process, console: &mut Console<
         console.say(&format!("{bead} was worked on: gt polecat recover {bead} goes on from {}", snapshot.short()))?;
     }
     let kept = rebuilt.kept.map(|path| format!("; what was there is in {}", path.display())).unwrap_or_default();
-    let short = rebuilt.commit.get(..10).unwrap_or(&rebuilt.commit);
-    console.say(&format!("{} beads and {} rigs from {short}{kept}", rebuilt.beads, rebuilt.rigs.len()))?;
+    let commit = rebuilt.commit.as_deref().map(|commit| commit.get(..10).unwrap_or(commit).to_owned());
+    let files = (!rebuilt.files.is_empty()).then(|| format!("{} files", rebuilt.files.len()));
+    let sources: Vec<String> = files.into_iter().chain(commit).collect();
+    let (beads, rigs) = (rebuilt.beads, rebuilt.rigs.len());
+    console.say(&format!("{beads} beads and {rigs} rigs from {}{kept}", sources.join(" and ")))?;
     Ok(0)
+}
+
+/// A ledger that can't be opened says of nobody who they are; agents carry a token.
+fn refuse_agents(does: &str, process: &Process) -> Result<(), CliError> {
+    if process.env.contains_key(gt_town::identity::TOKEN_VARIABLE) {
+        return Err(Error::refused(format!("only the overseer {does} a ledger"), "ask: gt escalate").into());
+    }
+    Ok(())
+}
+
+/// `gt ledger restore` of a ledger that can't be opened.
+fn restore_lost(
+    from: &Path,
+    yes: bool,
+    flags: &BeadFlags,
+    global: &Global,
+    process: &Process,
+    console: &mut Console<'_>,
+) -> CliResult {
+    refuse_agents("restores", process)?;
+    let (ledger, root) = bead::file(flags, global, process)?;
+    confirm(from, yes, console)?;
+    let (copied, kept) = gt_town::rebuild::from_backup(&ledger, root.as_deref(), from, &process.outside)?;
+    // Opened once, so that one of an older gt is brought up to date, and a copy that is no good is told of now.
+    drop(bead::open(flags, global, process)?);
+    say_restored(from, copied.beads, kept.as_deref(), console)
 }
 
 /// A new file in the ledger's `backups/`, with the time in its name.
@@ -87,10 +123,7 @@ fn restore(from: &Path, yes: bool, context: &Context<'_>, console: &mut Console<
     if !is_solo && (context.town.deacon_runs()? || context.town.boot_runs()?) {
         return Err(Error::refused("the town is up", "gt down first: its agents work by this ledger").into());
     }
-    let may_ask = console.is_terminal() && std::io::stdin().is_terminal();
-    if !(yes || may_ask && asked(from, console)?) {
-        return Err(Error::refused("nothing was restored", "say --yes to restore without being asked").into());
-    }
+    confirm(from, yes, console)?;
     let kept = context.town.ledger.copy_to(&fresh(context, "replaced"));
     let kept = match kept {
         Ok(copied) => Some(copied.path),
@@ -101,12 +134,24 @@ fn restore(from: &Path, yes: bool, context: &Context<'_>, console: &mut Console<
         }
     };
     let beads = context.town.ledger.restore_from(from)?;
+    say_restored(from, beads, kept.as_deref(), console)
+}
+
+fn say_restored(from: &Path, beads: u64, kept: Option<&Path>, console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
         return console.facts("gt.restore/1", "restored", json!({ "from": from, "beads": beads, "kept": kept }));
     }
     let kept = kept.map(|path| format!("; what was there is in {}", path.display())).unwrap_or_default();
     console.say(&format!("{beads} beads restored{kept}"))?;
     Ok(0)
+}
+
+fn confirm(from: &Path, yes: bool, console: &mut Console<'_>) -> Result<(), CliError> {
+    let may_ask = console.is_terminal() && std::io::stdin().is_terminal();
+    if yes || may_ask && asked(from, console)? {
+        return Ok(());
+    }
+    Err(Error::refused("nothing was restored", "say --yes to restore without being asked").into())
 }
 
 fn asked(from: &Path, console: &mut Console<'_>) -> Result<bool, CliError> {

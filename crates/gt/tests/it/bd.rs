@@ -44,6 +44,11 @@ impl Project {
         self.bd_at(&self.folder(), &[], args)
     }
 
+    /// A program in the project's environment.
+    pub fn program(&self, name: &str) -> std::process::Command {
+        self.town.program(name, &self.folder())
+    }
+
     /// Calls `gt` there.
     pub fn gt(&self, args: &[&str]) -> Output {
         self.town.gt_with(&self.folder(), &[], args)
@@ -462,4 +467,261 @@ fn deleting_asks_and_can_be_taken_back() {
     assert!(project.ok(&["export"]).contains("\"delete_reason\":\"double\""), "a tombstone is kept for merges");
     project.ok(&["reopen", &id]);
     assert_eq!(ids(&project.json(&["ready"])), [id]);
+}
+
+#[test]
+fn a_history_says_what_changed_when_and_by_whom() {
+    let project = Project::new();
+    let id = project.q(&["Old title", "-l", "ui", "--actor", "ann"]);
+    let other = project.q(&["Other"]);
+    project.ok(&["update", &id, "--title", "New title", "--actor", "bob"]);
+    project.ok(&["dep", "add", &id, &other]);
+    project.ok(&["comment", &id, "a remark", "--actor", "eve"]);
+    project.ok(&["close", &id, "--reason", "done", "--force"]);
+    let steps = project.json(&["history", &id]);
+    let steps = steps.as_array().unwrap();
+    let names: Vec<String> = steps.iter().map(|step| text(&step["event"])).collect();
+    assert_eq!(names, ["bead-created", "bead-updated", "dependency-added", "bead-commented", "bead-closed"]);
+    let who: Vec<String> = steps.iter().map(|step| text(&step["actor"])).collect();
+    assert_eq!((who[0].as_str(), who[1].as_str(), who[3].as_str()), ("ann", "bob", "eve"));
+    let changes = &steps[1]["changes"];
+    assert_eq!(*changes, serde_json::json!([{ "field": "title", "before": "Old title", "after": "New title" }]));
+    assert!(steps.iter().all(|step| text(&step["at"]).parse::<jiff::Timestamp>().is_ok()));
+    let fields = |at: usize| -> Vec<String> {
+        steps[at]["changes"].as_array().unwrap().iter().map(|change| text(&change["field"])).collect()
+    };
+    assert!(fields(0).contains(&"labels".to_owned()) && !fields(0).contains(&"description".to_owned()));
+    assert_eq!(fields(4), ["status", "closed_at", "close_reason"]);
+    let newest = project.json(&["history", &id, "--limit", "1"]);
+    assert_eq!(text(&newest[0]["event"]), "bead-closed");
+    let said = project.ok(&["history", &id]);
+    assert!(said.contains("title: Old title -> New title") && said.contains("by bob"), "{said}");
+    assert!(project.refusal(&["history", "nope"]).contains("no bead `nope`"));
+}
+
+#[test]
+fn lists_know_due_dates_and_metadata() {
+    let project = Project::new();
+    let late = project.q(&["Late", "--due", "2026-01-01", "--metadata", r#"{"team":"core","tries":2,"hot":true}"#]);
+    let soon = project.q(&["Soon", "--due", "+2d", "--metadata", r#"{"team":"web"}"#]);
+    let done = project.q(&["Done", "--due", "2026-01-01"]);
+    let never = project.q(&["Never"]);
+    project.ok(&["close", &done]);
+    for (args, expected) in [
+        (&["list", "--overdue"][..], vec![&late]),
+        (&["list", "--due-after", "today"], vec![&soon]),
+        (&["list", "--due-before", "tomorrow", "--all"], vec![&late, &done]),
+        (&["list", "--metadata-field", "team=core"], vec![&late]),
+        (&["list", "--metadata-field", "tries=2"], vec![&late]),
+        (&["list", "--metadata-field", "hot=true"], vec![&late]),
+        (&["list", "--metadata-field", "team=web", "--metadata-field", "tries=2"], vec![]),
+        (&["list", "--has-metadata-key", "team"], vec![&late, &soon]),
+        (&["query", "due=none status=open"], vec![&never]),
+        (&["query", "due<now not status=closed"], vec![&late]),
+        (&["query", "metadata=none status=open"], vec![&never]),
+        (&["query", "metadata:team metadata!=\"team=core\""], vec![&soon]),
+        (&["query", "metadata~cor"], vec![&late]),
+    ] {
+        let expected: BTreeSet<String> = expected.into_iter().cloned().collect();
+        let found: BTreeSet<String> = ids(&project.json(args)).into_iter().collect();
+        assert_eq!(found, expected, "{args:?}");
+    }
+    project.ok(&["update", &late, "--due", ""]);
+    assert_eq!(project.json(&["list", "--overdue"]), serde_json::json!([]));
+    assert_eq!(project.json(&["show", &late])[0]["due_at"], Value::Null);
+    assert!(project.refusal(&["list", "--metadata-field", "team"]).contains("no key=value"));
+    assert!(project.refusal(&["create", "X", "--due", "soonish"]).contains("no time"));
+}
+
+#[test]
+fn a_plan_is_made_whole_or_not_at_all() {
+    let project = Project::new();
+    let there = project.q(&["There"]);
+    let plan = serde_json::json!({
+        "commit_message": "ignored",
+        "nodes": [
+            { "key": "test", "title": "Test it", "parent_key": "all", "priority": 0 },
+            { "key": "all", "title": "All of it", "type": "epic", "labels": ["big"], "metadata_refs": { "last": "ship" } },
+            { "key": "ship", "title": "Ship it", "description": "Now", "assignee": "ann", "metadata": { "x": "1" } },
+        ],
+        "edges": [
+            { "from_key": "ship", "to_key": "test" },
+            { "from_key": "test", "to_id": there, "type": "discovered-from" },
+        ],
+    });
+    write(&project.folder().join("plan.json"), plan.to_string());
+    let dry = project.json(&["create", "--graph", "plan.json", "--dry-run"]);
+    assert_eq!((dry.as_array().unwrap().len(), &project.json(&["count"])["count"]), (3, &1.into()));
+    let made = project.json(&["create", "--graph", "plan.json"])["ids"].clone();
+    let id = |key: &str| text(&made[key]);
+    assert_eq!(id("test"), format!("{}.1", id("all")));
+    let ship = &project.json(&["show", &id("ship")])[0];
+    assert_eq!((text(&ship["assignee"]), text(&ship["metadata"]["x"])), ("ann".into(), "1".into()));
+    assert_eq!(text(&ship["dependencies"][0]["id"]), id("test"));
+    assert_eq!(text(&project.json(&["show", &id("all")])[0]["metadata"]["last"]), id("ship"));
+    assert_eq!(text(&project.json(&["list", "--id", &id("test")])[0]["dependencies"][0]["depends_on_id"]), id("all"));
+    let before = project.ok(&["export"]);
+    for (what, change) in [
+        ("no node `gone`", r#""edges":[{"from_key":"a","to_key":"gone"}]"#),
+        ("a circle", r#""edges":[{"from_key":"a","to_key":"b"},{"from_key":"b","to_key":"a"}]"#),
+        ("two ends", r#""edges":[{"from_key":"a"}]"#),
+        ("no bead `nope`", r#""edges":[{"from_key":"a","to_id":"nope"}]"#),
+        ("unknown field `prority`", r#""edges":[],"prority":1"#),
+    ] {
+        let nodes = r#""nodes":[{"key":"a","title":"A"},{"key":"b","title":"B"}]"#;
+        write(&project.folder().join("bad.json"), format!("{{{nodes},{change}}}"));
+        let said = project.refusal(&["create", "--graph", "bad.json"]);
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    for (what, nodes) in [
+        ("has no node", ""),
+        ("two nodes", r#"{"key":"a","title":"A"},{"key":"a","title":"B"}"#),
+        ("is a part of itself", r#"{"key":"a","title":"A","parent":"b"},{"key":"b","title":"B","parent":"a"}"#),
+        ("is no node", r#"{"key":"a","title":"A","parent":"x"}"#),
+        ("the title is empty", r#"{"key":"b","title":"B"},{"key":"a","title":" "}"#),
+        ("not 0 (critical) to 4", r#"{"key":"b","title":"B","priority":9}"#),
+    ] {
+        write(&project.folder().join("bad.json"), format!("{{\"nodes\":[{nodes}]}}"));
+        let said = project.refusal(&["create", "--graph", "bad.json"]);
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    assert_eq!(project.ok(&["export"]), before, "all or none");
+}
+
+#[test]
+fn wisps_are_exported_only_where_asked_for() {
+    let project = Project::new();
+    let (bead, wisp) = (project.q(&["Bead"]), project.q(&["Wisp", "--ephemeral"]));
+    let without = project.ok(&["export"]);
+    assert!(without.contains(&bead) && !without.contains(&wisp), "{without}");
+    let with = project.ok(&["export", "--wisps"]);
+    assert!(with.contains(&bead) && with.contains(&wisp), "{with}");
+    let again = Project::new();
+    assert_eq!(again.told(&["import", "-"], &with).code, 0);
+    assert_eq!(again.ok(&["export", "--wisps"]), with, "a wisp stays a wisp");
+}
+
+#[test]
+fn odd_bytes_and_numbers_are_refused_with_their_line_and_change_nothing() {
+    let project = Project::new();
+    let line = |entries: &str| {
+        format!(
+            "{{\"id\":\"vt-1\",\"title\":\"T\",\"priority\":1,\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-01T00:00:00Z\"{entries}}}\n"
+        )
+    };
+    let good = line("").replace("vt-1", "vt-0");
+    let mut cases: Vec<(Vec<u8>, &str)> = [
+        (line(r#","x":"\u0000""#), "NUL"),
+        (line(r#","x":"\ud800""#), "surrogate"),
+        (line(r#","priority":9223372036854775808"#), "whole number"),
+        (line(r#","priority":1e400"#), "whole number"),
+        (line(r#","estimated_minutes":1,"comments":[{"id":1.5}]"#), "whole number"),
+        (line(r#","created_at":"2026-13-01T00:00:00Z""#), "no RFC 3339 time"),
+        (line(r#","created_at":"99999-01-01T00:00:00Z""#), "no RFC 3339 time"),
+        (line(&format!(r#","x":{}{}"#, "[".repeat(100_000), "]".repeat(100_000))), "deep"),
+    ]
+    .map(|(text, said)| (text.into_bytes(), said))
+    .into();
+    cases.push((b"{\"id\":\"\xff\"}\n".to_vec(), "UTF-8"));
+    cases.push((b"{\"id\":\"a\0b\"}\n".to_vec(), "JSON"));
+    for (bad, said) in cases {
+        let file = project.folder().join("bad.jsonl");
+        write(&file, [good.as_bytes(), &bad].concat());
+        let refused = project.bd(&["import", "bad.jsonl"]);
+        assert!(
+            refused.code == 1 && refused.err.contains("line 2") && refused.err.contains(said),
+            "{said}: {refused:#?}"
+        );
+        assert!(refused.err.len() < 2000, "{}", refused.err.len());
+        assert_eq!(project.json(&["count"])["count"], 0);
+    }
+    // A title of a megabyte that comes in from a file is data, and goes out as it came.
+    let large = line(&format!(r#","notes":"{}""#, "n".repeat(1 << 20)))
+        .replace("\"T\"", &format!("\"{}\"", "t".repeat(1 << 20)));
+    let taken = project.told(&["import", "-"], &large);
+    assert_eq!(taken.code, 0, "{:.300}", taken.err);
+    assert!(project.ok(&["list"]).len() < 1 << 21);
+    assert_eq!(project.json(&["list"])[0]["title"].as_str().unwrap().len(), 1 << 20);
+    project.ok(&["update", "vt-1", "--title", "Short"]);
+    assert_eq!(text(&project.json(&["show", "vt-1"])[0]["title"]), "Short");
+    let priorities = line(r#","priority":-9223372036854775808"#);
+    assert_eq!(
+        project.told(&["import", "-"], &priorities.replace("vt-1", "vt-2")).code,
+        0,
+        "a number of another tool's"
+    );
+    assert_eq!(project.json(&["show", "vt-2"])[0]["priority"], i64::MIN);
+    assert_eq!(project.json(&["ready", "--limit", "1"])[0]["id"], "vt-2");
+}
+
+#[test]
+fn what_waits_for_itself_or_in_a_circle_comes_in_and_is_told() {
+    let project = Project::new();
+    let line = |id: &str, on: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"title\":\"T\",\"priority\":1,\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-01T00:00:00Z\",\
+             \"dependencies\":[{{\"issue_id\":\"{id}\",\"depends_on_id\":\"{on}\",\"type\":\"blocks\"}}]}}\n"
+        )
+    };
+    let text_in = line("vt-self", "vt-self") + &line("vt-a", "vt-b") + &line("vt-b", "vt-c") + &line("vt-c", "vt-a");
+    assert_eq!(project.told(&["import", "-"], &text_in).code, 0);
+    let free = project.q(&["Free"]);
+    assert_eq!(ids(&project.json(&["ready"])), std::slice::from_ref(&free));
+    assert_eq!(ids(&project.json(&["blocked"])), ["vt-a", "vt-b", "vt-c", "vt-self"]);
+    let circles = project.json(&["dep", "cycles"]);
+    assert_eq!(circles.as_array().unwrap().iter().map(|circle| ids(circle).len()).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(project.bd(&["doctor"]).code, 1, "it is told");
+    assert!(project.refusal(&["dep", "add", &free, &free]).contains("circle"));
+    assert!(project.ok(&["dep", "tree", "vt-a"]).lines().count() >= 4);
+    project.ok(&["dep", "remove", "vt-self", "vt-self"]);
+    project.ok(&["dep", "remove", "vt-c", "vt-a"]);
+    assert_eq!(project.bd(&["doctor"]).code, 0);
+    assert_eq!(ids(&project.json(&["ready"])).len(), 3);
+}
+
+#[test]
+fn a_tree_is_drawn_no_wider_than_anybody_could_look_at() {
+    const DEEP: usize = 3000;
+    let project = Project::new();
+    let time = "2026-01-01T00:00:00Z";
+    let line = |n: usize| {
+        let before = n.saturating_sub(1);
+        let edge = serde_json::json!([{ "issue_id": format!("vt-{n}"), "depends_on_id": format!("vt-{before}"), "type": "blocks" }]);
+        let edge = if n == 0 { serde_json::json!([]) } else { edge };
+        let id = format!("vt-{n}");
+        serde_json::json!({ "id": id, "title": "T", "priority": 2, "created_at": time, "updated_at": time, "dependencies": edge })
+            .to_string()
+            + "\n"
+    };
+    let chain: String = (0..DEEP).map(line).collect();
+    assert_eq!(project.told(&["import", "-"], &chain).code, 0);
+    let top = format!("vt-{}", DEEP - 1);
+    let tree = |more: &[&str]| project.ok(&[&["dep", "tree", "--max-depth", "1000000", &top], more].concat());
+    let drawn = tree(&[]);
+    assert!(drawn.lines().all(|line| line.chars().count() < 2500), "a line is as wide as it is deep");
+    assert!(drawn.trim_end().ends_with('…'), "and it is told that there is more");
+    assert_eq!(tree(&["--mermaid"]).matches("-->").count(), DEEP - 1);
+    let nodes: Value = serde_json::from_str(&tree(&["--json"])).unwrap();
+    assert_eq!(nodes.as_array().unwrap().len(), DEEP);
+}
+
+#[test]
+fn an_export_replaces_files_and_nothing_else() {
+    let project = Project::new();
+    project.q(&["Bead"]);
+    let at = |name: &str| project.folder().join(name);
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), rustix::fs::Mode::RWXU).unwrap();
+    std::fs::create_dir(at("folder")).unwrap();
+    write(&at("kept.jsonl"), "old");
+    std::os::unix::fs::symlink(at("kept.jsonl"), at("link")).unwrap();
+    std::os::unix::fs::symlink(at("fifo"), at("link-to-fifo")).unwrap();
+    for name in ["fifo", "link-to-fifo", "folder"] {
+        let refused = project.bd(&["export", "-o", name]);
+        assert!(refused.code == 1 && refused.err.contains("can't write"), "{name}: {refused:#?}");
+    }
+    let is = |name: &str| at(name).symlink_metadata().unwrap().file_type();
+    assert!(!is("fifo").is_file() && is("link-to-fifo").is_symlink() && is("folder").is_dir());
+    project.ok(&["export", "-o", "link"]);
+    assert!(is("link").is_symlink());
+    assert_eq!(std::fs::read_to_string(at("kept.jsonl")).unwrap(), project.ok(&["export"]));
 }

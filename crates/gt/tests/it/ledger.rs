@@ -93,12 +93,147 @@ fn a_ledger_that_cant_be_written_says_why() {
     let db = project.folder().join(".beads/gt.db");
     write(&db, "rubbish rubbish rubbish");
     let broken = project.bd(&["show", &id]);
-    assert!(broken.code == 1 && broken.err.contains("hint: move it aside and copy a backup"), "{broken:#?}");
+    assert!(
+        broken.code == 1 && broken.err.contains("hint: put a backup in its place: gt ledger restore"),
+        "{broken:#?}"
+    );
     if rustix::process::geteuid().is_root() {
         return;
     }
     std::fs::set_permissions(&db, std::fs::Permissions::from_mode(0o400)).unwrap();
     assert_eq!(project.bd(&["create", "X"]).code, 1);
+}
+
+/// Ways in which a file stops being a ledger.
+fn ruins(sound: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)> {
+    let mut header = sound.to_vec();
+    header[..100].fill(0);
+    vec![
+        ("no header", Some(header)),
+        ("half of it", Some(sound[..sound.len() / 2].to_vec())),
+        ("other text", Some(b"this is no database any more".to_vec())),
+        ("nothing in it", Some(Vec::new())),
+        ("not there", None),
+    ]
+}
+
+fn ruin(db: &std::path::Path, content: Option<&[u8]>) {
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", db.display()));
+    }
+    match content {
+        Some(bytes) => write(db, bytes),
+        None => std::fs::remove_file(db).unwrap(),
+    }
+}
+
+#[test]
+fn a_ledger_that_cant_be_opened_is_restored_and_what_is_left_of_it_kept() {
+    let town = Town::new();
+    let kept = town.bead("Kept");
+    let backup = text(&town.json(&["ledger", "backup"])["backup"]["path"]);
+    let db = town.root().join(".beads/beads.db");
+    let sound = std::fs::read(&db).unwrap();
+    for (what, content) in ruins(&sound) {
+        ruin(&db, content.as_deref());
+        let broken = town.gt(&["bead", "show", &kept]);
+        assert!(broken.code != 0 && broken.err.contains("beads.db"), "{what}: {broken:#?}");
+        assert!(broken.err.contains("gt ledger restore"), "{what}: {broken:#?}");
+        let unasked = town.gt(&["ledger", "restore", &backup]);
+        assert!(unasked.code == 4 && unasked.err.contains("--yes"), "{what}: {unasked:#?}");
+        let unsound = town.gt(&["ledger", "restore", "town.toml", "--yes"]);
+        assert!(unsound.code != 0, "{what}: {unsound:#?}");
+        assert_eq!(std::fs::read(&db).ok(), content, "{what}: what is no backup changes nothing");
+        let agent = town.gt_with(&town.root(), &[("GT_INCARNATION", "x.y")], &["ledger", "restore", &backup, "--yes"]);
+        assert_eq!(agent.code, 4, "{what}: {agent:#?}");
+        let restored = town.json(&["ledger", "restore", &backup, "--yes"])["restored"].clone();
+        assert_eq!(restored["beads"], 1, "{what}");
+        let left = restored["kept"].as_str().map(|path| std::fs::read(path).unwrap());
+        assert_eq!(left, content, "{what}: kept as it was found");
+        assert_eq!(town.status_of(&kept), "open", "{what}");
+        assert_eq!(town.gt(&["ledger", "check"]).code, 0, "{what}");
+        assert_eq!(town.gt(&["doctor"]).code, 0, "{what}");
+    }
+    // A ledger that belongs to no town, by name.
+    let project = Project::new();
+    let id = project.q(&["Kept"]);
+    let backup = text(&json(&project, &["ledger", "backup"])["backup"]["path"]);
+    let db = project.folder().join(".beads/gt.db");
+    for (what, content) in ruins(&std::fs::read(&db).unwrap()) {
+        ruin(&db, content.as_deref());
+        let restored = project.gt(&["ledger", "restore", &backup, "--yes", "--db", ".beads/gt.db"]);
+        assert_eq!(restored.code, 0, "{what}: {restored:#?}");
+        assert_eq!(project.bd(&["show", &id]).code, 0, "{what}");
+    }
+}
+
+#[test]
+fn a_town_that_is_up_keeps_its_ledger() {
+    let town = Town::empty();
+    let backup = text(&town.json(&["ledger", "backup"])["backup"]["path"]);
+    town.ok(&["up"]);
+    let db = town.root().join(".beads/beads.db");
+    let refused = town.gt(&["ledger", "restore", &backup, "--yes"]);
+    assert!(refused.code == 4 && refused.err.contains("the town is up"), "{refused:#?}");
+    assert!(db.exists());
+    town.ok(&["down"]);
+}
+
+#[test]
+fn a_lost_ledger_is_made_again_from_the_exported_files() {
+    let town = Town::new();
+    let (own, of_rig) =
+        (text(&town.json(&["bead", "create", "Of the town", "--id", "hq-own"])["id"]), town.bead("Of the rig"));
+    town.ok(&["bead", "update", &of_rig, "--notes", "precious", "--add-label", "urgent"]);
+    town.ok(&["bead", "comment", &of_rig, "said"]);
+    let blocked = town.bead_after("Waits", &of_rig);
+    let taken = town.bead("Somebody's");
+    town.ok(&["bead", "update", &taken, "--claim", "--actor", "ann"]);
+    let gone = town.bead("Deleted");
+    town.ok(&["bead", "delete", &gone, "--yes"]);
+    write(&town.folder().join("odd.jsonl"), "{\"_type\":\"memory\",\"key\":1}\n");
+    town.ok(&["bead", "import", &town.folder().join("odd.jsonl").display().to_string()]);
+    // The deacon writes the files; when it has ended, they say all.
+    town.ok(&["up"]);
+    town.ok(&["down"]);
+    let (before, rigs) = (town.ok(&["bead", "export"]), town.ask("SELECT name || prefix || remote || trunk FROM rigs"));
+    let id = town.ask("SELECT value FROM meta WHERE key = 'town_id'");
+    let db = town.root().join(".beads/beads.db");
+    for with_git in [true, false] {
+        ruin(&db, Some(b"rubbish"));
+        if !with_git {
+            std::fs::remove_dir_all(town.root().join(".git")).unwrap();
+            assert!(town.gt(&["ledger", "rebuild", "--from", "git", "--yes"]).code != 0);
+        }
+        assert_eq!(town.gt(&["ledger", "rebuild", "--from", "jsonl"]).code, 4, "it asks");
+        let rebuilt = town.json(&["ledger", "rebuild", "--from", "jsonl", "--yes"])["rebuilt"].clone();
+        assert_eq!((&rebuilt["beads"], rebuilt["commit"].is_string()), (&5.into(), with_git), "{rebuilt}");
+        assert_eq!(rebuilt["files"].as_array().unwrap().len(), 2);
+        assert_eq!(std::fs::read(text(&rebuilt["kept"])).unwrap(), b"rubbish");
+        assert_eq!(town.ok(&["bead", "export"]), before, "all that is portable is there again");
+        assert_eq!(town.ask("SELECT name || prefix || remote || trunk FROM rigs"), rigs);
+        assert_eq!(town.ask("SELECT value FROM meta WHERE key = 'town_id'"), id);
+        assert_eq!(town.gt(&["ledger", "check"]).code, 0);
+    }
+    // It is a town that works.
+    town.ok(&["up"]);
+    town.ok(&["sling", &of_rig, crate::town::RIG]);
+    town.wait_closed(&of_rig);
+    town.wait_quiet();
+    assert_eq!(town.landings(&of_rig), 1);
+    assert_eq!(
+        (town.status_of(&own), town.status_of(&blocked), town.status_of(&taken)),
+        ("open".into(), "open".into(), "in_progress".into())
+    );
+    town.ok(&["down"]);
+    // Without any file there is nothing to make it from.
+    for file in [".beads/issues.jsonl", ".beads/town.json", "app/.beads/issues.jsonl"] {
+        std::fs::remove_file(town.root().join(file)).unwrap();
+    }
+    let _ = std::fs::remove_dir_all(town.root().join(".git"));
+    let refused = town.gt(&["ledger", "rebuild", "--from", "jsonl", "--yes"]);
+    assert!(refused.code == 4 && refused.err.contains("no exported files"), "{refused:#?}");
+    assert_eq!(town.status_of(&own), "open", "and what is there stays");
 }
 
 #[test]

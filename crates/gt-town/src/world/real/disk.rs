@@ -1,11 +1,13 @@
 //! Files of this machine: atomic writes, locks and wake-ups.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW};
@@ -43,6 +45,10 @@ impl Disk for RealDisk {
 
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
         fs::create_dir_all(path).map_err(io_error("make the folder", path))
+    }
+
+    fn create_private_dir(&self, path: &Path) -> WorldResult<()> {
+        create_private_dir(path).map_err(io_error("make the folder", path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> WorldResult<()> {
@@ -140,6 +146,12 @@ impl Disk for RealDisk {
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
+    fn network(&self, path: &Path) -> WorldResult<Option<&'static str>> {
+        let facts = rustix::fs::statfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
+        // 32 bits in the kernel, whatever the type here.
+        Ok(network_name(facts.f_type as u32))
+    }
+
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
         loop {
             let file = open_lasting(path).map_err(io_error("open", path))?;
@@ -177,6 +189,27 @@ impl Disk for RealDisk {
     }
 }
 
+/// Network file systems by the numbers that Linux gives them (statfs(2), `linux/magic.h`).
+const NETWORKS: &[(u32, &str)] = &[
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0xFF53_4D42, "SMB"),
+    (0x5346_414F, "AFS"),
+    (0x6B41_4653, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x564C, "NCP"),
+    (0x00C3_6400, "Ceph"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x0116_1970, "GFS2"),
+    (0x7461_636F, "OCFS2"),
+];
+
+/// The name of a network file system with that number. Those that run as programs (FUSE) can't be told from local ones.
+fn network_name(number: u32) -> Option<&'static str> {
+    NETWORKS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+}
+
 /// Writes over an ordinary file of the same length, which has no other name; answers whether it was one.
 fn overwritten(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -208,15 +241,15 @@ fn part_of(file: &File, from: u64, at_most: usize) -> io::Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
-/// Waits in the kernel's queue for the lock, on a thread of its own: only a waiter that blocks has its turn, and only
-/// a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock as soon as it gets it.
+/// Takes the lock where it is free, else waits in the kernel's queue for it, on a thread of its own: only a waiter that
+/// blocks has its turn, and only a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock
+/// as soon as it gets it.
 fn wait_in_turn(file: File, how_long: Duration) -> Option<io::Result<File>> {
-    if how_long.is_zero() {
-        return match file.try_lock() {
-            Ok(()) => Some(Ok(file)),
-            Err(TryLockError::WouldBlock) => None,
-            Err(TryLockError::Error(error)) => Some(Err(error)),
-        };
+    match file.try_lock() {
+        Ok(()) => return Some(Ok(file)),
+        Err(TryLockError::WouldBlock) if how_long.is_zero() => return None,
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Some(Err(error)),
     }
     let (got, wait) = mpsc::sync_channel(0);
     std::thread::spawn(move || {
@@ -261,6 +294,7 @@ pub(super) fn replace_for_now(path: &Path, bytes: &[u8]) -> WorldResult<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> WorldResult<()> {
+    refuse_other_than_files(path)?;
     make_parent(path)?;
     let aside = aside_of(path);
     let written = write_new(&aside, bytes).and_then(|file| sync(&file)).and_then(|()| fs::rename(&aside, path));
@@ -271,22 +305,44 @@ fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>
     written.map_err(io_error("write", path))
 }
 
+/// Refuses to put a file in the place of a device or a pipe: whoever names one wants it written to, not gone.
+fn refuse_other_than_files(path: &Path) -> WorldResult<()> {
+    let kind = path.symlink_metadata().map(|facts| facts.file_type());
+    if kind.is_ok_and(|kind| !(kind.is_file() || kind.is_symlink() || kind.is_dir())) {
+        return Err(WorldError::Unexpected(format!("can't write {}: it is no ordinary file", path.display())));
+    }
+    Ok(())
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
     Ok(file)
 }
 
+/// Makes a folder for its owner only. Never for others, not even for a moment: what is in it may hold secrets.
+pub(super) fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)?;
+    let found = fs::metadata(path)?.permissions();
+    if found.mode() & 0o077 == 0 { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIR)) }
+}
+
+/// Modes of what is for its owner only.
+const PRIVATE_DIR: u32 = 0o700;
+pub(super) const PRIVATE_FILE: u32 = 0o600;
+
 /// Makes a rename or a new file in `folder` durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A name beside `path` that no other writer uses.
+/// A name beside `path` that no other writer uses. In different namespaces, several processes have the same number.
 fn aside_of(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    static BEGUN: OnceLock<u128> = OnceLock::new();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    parent_of(path).join(format!("{ASIDE_PREFIX}{}-{count}", std::process::id()))
+    let begun = BEGUN.get_or_init(|| RealClock.monotonic().as_nanos());
+    parent_of(path).join(format!("{ASIDE_PREFIX}{}-{begun}-{count}", std::process::id()))
 }
 
 /// Turns an error of the system into ours.
@@ -444,6 +500,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_file_is_never_replaced_by_one() {
+        let dir = folder();
+        let path = dir.path().join("fifo");
+        rustix::fs::mkfifoat(CWD, &path, Mode::RWXU).unwrap();
+        assert!(matches!(RealDisk.write(&path, b"x"), Err(WorldError::Unexpected(_))));
+        assert!(path.symlink_metadata().unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn parts_are_read_of_ordinary_files_only() {
         let dir = folder();
         let path = |name: &str| dir.path().join(name);
@@ -472,6 +538,28 @@ mod tests {
     }
 
     #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        for (number, name) in [
+            (0x6969, Some("NFS")),
+            (0xFF53_4D42, Some("SMB")),
+            (0x00C3_6400, Some("Ceph")),
+            // ext4, tmpfs, overlayfs, btrfs, xfs, FUSE.
+            (0xEF53, None),
+            (0x0102_1994, None),
+            (0x794C_7630, None),
+            (0x9123_683E, None),
+            (0x5846_5342, None),
+            (0x6573_5546, None),
+            (0, None),
+            (u32::MAX, None),
+        ] {
+            assert_eq!(network_name(number), name, "{number:#x}");
+        }
+        assert_eq!(RealDisk.network(folder().path()).unwrap(), None);
+        assert!(RealDisk.network(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
     fn a_rename_never_replaces() {
         let dir = folder();
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
@@ -488,7 +576,7 @@ mod tests {
         let dir = folder();
         let tree = dir.path().join("tree");
         RealDisk.create_dir(&tree.join("deep/er")).unwrap();
-        fs::set_permissions(tree.join("deep"), fs::Permissions::from_mode(0o500)).unwrap();
+        fs::set_permissions(tree.join("deep"), Permissions::from_mode(0o500)).unwrap();
         RealDisk.remove(&tree).unwrap();
         RealDisk.remove(&tree).unwrap();
         assert!(!RealDisk.exists(&tree));

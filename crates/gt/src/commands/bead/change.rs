@@ -5,13 +5,14 @@ use std::path::Path;
 
 use gt_model::bead::{Bead, BeadType, DepType, Status};
 use gt_model::id::BeadId;
-use gt_town::beads::{self, NewBead};
+use gt_town::beads::{self, NewBead, NewNode};
 use gt_town::ledger::BeadChange;
 use gt_town::{Error, Kind};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Context, text_or_stdin};
-use super::{filter, look, markdown, shapes};
+use super::{filter, look, markdown, plan, shapes};
 use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
 use crate::console::{Console, Table, printable, printable_lines};
 use crate::error::{CliError, CliResult};
@@ -76,6 +77,9 @@ fn each(
 pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let only_ids = only_ids || args.silent;
     let title = args.title.clone().or_else(|| args.title_flag.clone());
+    if let Some(file) = &args.graph {
+        return create_graph(file, args, context, console);
+    }
     if let Some(file) = &args.file {
         let text = text_of(file, context)?;
         let new = markdown::beads(&text).into_iter().map(|item| from_item(args, item, context));
@@ -103,6 +107,50 @@ pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console:
         None if args.stdin => create_lines(args, only_ids, context, console),
         None => Err(usage("what is it?", "bd create \"Title\", or --file, or --stdin with a title a line")),
     }
+}
+
+/// All beads of a plan, with the edges between them, or none.
+fn create_graph(file: &Path, args: &CreateArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let plan = plan::parse(&text_of(file, context)?)?;
+    let mut nodes = Vec::new();
+    for node in &plan.nodes {
+        nodes.push(from_node(args, node, context)?);
+    }
+    if args.dry_run {
+        let new: Vec<NewBead> = nodes.into_iter().map(|node| node.new).collect();
+        return say_dry(&new, console);
+    }
+    let edges = plan.edges.iter().map(plan::edge).collect::<Result<Vec<_>, CliError>>()?;
+    let made = beads::create_graph(&context.town, &context.caller, &nodes, &edges)?;
+    if console.is_json() {
+        let ids: serde_json::Map<_, _> = made.into_iter().map(|(key, bead)| (key, bead.id.0.into())).collect();
+        return console.document(&json!({ "ids": ids }));
+    }
+    for (key, bead) in &made {
+        console.say(&printable(&format!("{key}: {} made: {}", bead.id, bead.title)))?;
+    }
+    Ok(0)
+}
+
+fn from_node(args: &CreateArgs, node: &plan::Node, context: &Context<'_>) -> Result<NewNode, CliError> {
+    let mut new = new_bead(args, &node.title, context)?;
+    let or = |text: &Option<String>, other: String| text.clone().unwrap_or(other);
+    new.id = node.id.as_ref().map(|id| BeadId::from(id.as_str())).or(new.id);
+    new.description = or(&node.description, new.description);
+    new.acceptance_criteria = or(&node.acceptance_criteria, new.acceptance_criteria);
+    new.priority = node.priority.or(new.priority);
+    new.issue_type = node.kind.as_ref().map(|word| BeadType::from(word.as_str())).or(new.issue_type);
+    new.labels.extend(labels(&node.labels));
+    new.more.design = node.design.clone().or(new.more.design);
+    new.more.notes = node.notes.clone().or(new.more.notes);
+    new.more.assignee = node.assignee.clone().map(Some).or(new.more.assignee);
+    let metadata = (!node.metadata.is_empty()).then(|| Value::Object(node.metadata.clone()).to_string());
+    new.more.rest.extend(rest(node.external_ref.as_deref(), node.estimate, metadata.as_deref(), None)?);
+    if let Some(parent) = &node.parent_id {
+        new.parent = Some(context.town.ledger.read(|view| beads::resolve(view, parent))?);
+    }
+    let refers = node.metadata_refs.iter().map(|(name, key)| (name.clone(), key.clone())).collect();
+    Ok(NewNode { key: node.key.clone(), new, parent: node.parent_key.clone(), refers })
 }
 
 /// A bead of each line of standard input, each kept before the next is read.
@@ -183,7 +231,12 @@ fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<New
         notes: args.notes.clone(),
         assignee: args.assignee.clone().map(Some),
         defer_until: args.defer.as_deref().map(|text| filter::future(text, now)).transpose()?.map(|at| Some(at.into())),
-        rest: rest(args.external_ref.as_deref(), args.estimate, args.metadata.as_deref())?,
+        rest: rest(
+            args.external_ref.as_deref(),
+            args.estimate,
+            args.metadata.as_deref(),
+            due(args.due.as_deref(), now)?,
+        )?,
         ..BeadChange::default()
     };
     Ok(NewBead {
@@ -213,13 +266,25 @@ fn labels(words: &[String]) -> Vec<String> {
     kept
 }
 
+/// The time by which something is to be done, as it is kept; an empty text for none.
+fn due(text: Option<&str>, now: Timestamp) -> Result<Option<String>, CliError> {
+    let time = |text: &str| {
+        if text.is_empty() { Ok(String::new()) } else { filter::future(text, now).map(|at| at.to_string()) }
+    };
+    text.map(time).transpose()
+}
+
 /// Keys without a field of their own.
 fn rest(
     external_ref: Option<&str>,
     estimate: Option<u32>,
     metadata: Option<&str>,
+    due: Option<String>,
 ) -> Result<Vec<(String, Option<String>)>, CliError> {
     let mut rest = Vec::new();
+    if let Some(time) = due {
+        rest.push(("due_at".to_owned(), Some(Value::from(time).to_string()).filter(|raw| raw != "\"\"")));
+    }
     if let Some(minutes) = estimate {
         rest.push(("estimated_minutes".to_owned(), Some(minutes.to_string())));
     }
@@ -291,7 +356,12 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
         issue_type: args.issue_type.as_ref().map(|word| BeadType::from(word.as_str())),
         assignee: args.assignee.clone().map(|name| if name.is_empty() { None } else { Some(name) }),
         defer_until: defer,
-        rest: rest(args.external_ref.as_deref(), args.estimate, args.metadata.as_deref())?,
+        rest: rest(
+            args.external_ref.as_deref(),
+            args.estimate,
+            args.metadata.as_deref(),
+            due(args.due.as_deref(), now)?,
+        )?,
         add_labels: labels(&args.add_label),
         remove_labels: args.remove_label.clone(),
         ..BeadChange::default()

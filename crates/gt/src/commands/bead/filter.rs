@@ -137,8 +137,28 @@ pub fn conditions(only: &OnlyArgs, context: &Context<'_>) -> Result<Conditions, 
         (Field::Updated, Op::Less, &only.updated_before),
         (Field::Closed, Op::More, &only.closed_after),
         (Field::Closed, Op::Less, &only.closed_before),
+        (Field::Due, Op::AtLeast, &only.due_after),
+        (Field::Due, Op::Less, &only.due_before),
     ] {
         asked.time(field, op, text.as_ref(), now)?;
+    }
+    if only.overdue {
+        asked.test(Field::Due, Op::Less, Value::Time(now, now));
+        asked.not_among(Field::Status, &["closed", "tombstone"].map(str::to_owned));
+    }
+    for field in &only.metadata_field {
+        if !field.contains('=') {
+            let hint = "for example --metadata-field team=core; --has-metadata-key asks for a key only";
+            return Err(CliError::Usage { what: format!("`{field}` is no key=value"), hint: hint.to_owned() });
+        }
+        asked.among(Field::Metadata, std::slice::from_ref(field));
+    }
+    for key in &only.has_metadata_key {
+        if key.contains('=') {
+            let hint = "--metadata-field asks for a key with a value".to_owned();
+            return Err(CliError::Usage { what: format!("`{key}` is no key"), hint });
+        }
+        asked.among(Field::Metadata, std::slice::from_ref(key));
     }
     Ok(asked)
 }

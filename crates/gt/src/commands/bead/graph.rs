@@ -41,12 +41,15 @@ pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
         DepVerb::Tree { bead, direction, reverse, max_depth, mermaid, format } => {
             let way = if reverse { Direction::Up } else { way(direction) };
             let top = one(&bead)?;
-            let nodes = context.town.ledger.read(|view| view.tree(&top, way, max_depth).map_err(Error::from))?;
-            if console.is_json() || format.as_deref() == Some("json") {
+            let as_json = console.is_json() || format.as_deref() == Some("json");
+            let as_flowchart = mermaid || format.as_deref() == Some("mermaid");
+            let deepest = if as_json || as_flowchart { max_depth } else { max_depth.min(DRAWN_DEPTH) };
+            let nodes = context.town.ledger.read(|view| view.tree(&top, way, deepest).map_err(Error::from))?;
+            if as_json {
                 return tree_json(&nodes, context, console);
             }
             let drawn: Vec<Node> = nodes.iter().map(node).collect();
-            if mermaid || format.as_deref() == Some("mermaid") {
+            if as_flowchart {
                 console.out().write_all(drawing::mermaid(&drawn).as_bytes())?;
                 return Ok(0);
             }
@@ -58,6 +61,9 @@ pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
     }
     Ok(0)
 }
+
+/// How deep a tree is drawn as text: each line is as wide as it is deep.
+const DRAWN_DEPTH: usize = 500;
 
 fn way(direction: DirectionArg) -> Direction {
     match direction {

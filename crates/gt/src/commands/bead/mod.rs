@@ -8,19 +8,21 @@ use serde_json::json;
 
 use super::Context;
 use crate::Process;
-use crate::cli::{BeadArgs, BeadVerb, Global};
+use crate::cli::{BeadArgs, BeadFlags, BeadVerb, Global};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
 mod change;
 mod filter;
 mod graph;
+mod history;
 mod look;
 mod markdown;
 mod place;
+mod plan;
 mod shapes;
 
-pub use place::{doctor as check, open};
+pub use place::{doctor as check, file, open};
 
 /// `gt bead …`, or `bd …`.
 pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
@@ -32,6 +34,13 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
         _ => {}
     }
     let context = &open(&flags, global, process)?;
+    look_or_change(verb, &flags, context, console).map_err(|error| match error {
+        CliError::Engine(Error::Ledger(error)) => CliError::from(error.at(&context.town.ledger.path())),
+        error => error,
+    })
+}
+
+fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         BeadVerb::Init(_) | BeadVerb::Version | BeadVerb::Prime => Ok(0),
         BeadVerb::Create(args) => change::create(&args, false, context, console),
@@ -40,6 +49,7 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
             ids.extend(id);
             look::show(&ids, short, context, console)
         }
+        BeadVerb::History { id, limit } => history::run(&id, limit, context, console),
         BeadVerb::List(args) => look::list(&args, context, console),
         BeadVerb::Ready(args) => look::ready(&args, context, console),
         BeadVerb::Blocked { parent, rig, limit } => look::blocked(parent, rig.as_deref(), limit, context, console),
@@ -155,7 +165,10 @@ fn export(
         return Ok(0);
     };
     let path = context.process.cwd.join(output);
-    context.town.world().disk().write(&path, text.as_bytes()).map_err(Error::from)?;
+    let disk = context.town.world().disk();
+    // Through a link, which stays one.
+    let file = if disk.exists(&path) { disk.real_path(&path).map_err(Error::from)? } else { path.clone() };
+    disk.write(&file, text.as_bytes()).map_err(Error::from)?;
     console.say(&format!("{} lines written to {}", text.lines().count(), path.display()))?;
     Ok(0)
 }

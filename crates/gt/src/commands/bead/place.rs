@@ -48,6 +48,14 @@ pub fn open<'p>(flags: &BeadFlags, global: &Global, process: &'p Process) -> Res
     }
 }
 
+/// The file of the ledger that a verb is about, whether it can be opened or not; and the folder of its town, if it has one.
+pub fn file(flags: &BeadFlags, global: &Global, process: &Process) -> Result<(PathBuf, Option<PathBuf>), CliError> {
+    Ok(match place(flags, global, process)? {
+        Place::Town(root) => (Layout::new(&root).ledger(), Some(root)),
+        Place::Solo(path) => (path, None),
+    })
+}
+
 fn in_town<'p>(town: TownHandle, actor: Option<&str>, process: &'p Process) -> Result<Context<'p>, CliError> {
     let caller = identity::caller(&town, process.env.get(TOKEN_VARIABLE).map(String::as_str))?;
     identity::sign_of_life(&town, &caller)?;

@@ -41,11 +41,12 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// A copy of `file`; no file where that is not there.
+    /// A copy of `file`, as old as that; no file where that is not there. Git takes a file for unchanged that is older than
+    /// the index: a copy that is younger would hide what was changed in the very moment in which the index was written.
     pub(super) fn copy_of(repo: &Path, file: &Path) -> WorldResult<Self> {
         let scratch = Self::new(repo)?;
         if RealDisk.exists(file) {
-            std::fs::copy(file, scratch.path()).map_err(io_error("copy", file))?;
+            copy_with_time(file, scratch.path()).map_err(io_error("copy", file))?;
         }
         Ok(scratch)
     }
@@ -54,6 +55,13 @@ impl Scratch {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
+    // Asked first: what is written meanwhile is younger than the copy says, which only makes git look closer.
+    let modified = from.metadata()?.modified()?;
+    std::fs::copy(from, to)?;
+    std::fs::File::options().write(true).open(to)?.set_modified(modified)
 }
 
 /// Makes the folder, but none above it: a repository that is gone must not come back as an empty one.
@@ -72,5 +80,22 @@ impl Drop for Scratch {
             // What stays behind is small and in nobody's way.
             let _ = RealDisk.remove(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_as_old_as_what_it_was_made_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = folder.path().join("index");
+        RealDisk.write(&index, b"DIRC").unwrap();
+        let then = std::time::UNIX_EPOCH + std::time::Duration::new(1_700_000_000, 123_456_789);
+        std::fs::File::options().write(true).open(&index).unwrap().set_modified(then).unwrap();
+        let copy = Scratch::copy_of(folder.path(), &index).unwrap();
+        assert_eq!(copy.path().metadata().unwrap().modified().unwrap(), then);
+        assert_eq!(std::fs::read(copy.path()).unwrap(), b"DIRC");
     }
 }

@@ -1,0 +1,137 @@
+//! What must hold of any bytes at all, as functions that panic where it does not: the targets of fuzzing.
+//!
+//! They are driven by a committed corpus and by proptest on stable (`tests/fuzz.rs`), and by libFuzzer where it can be
+//! had (`fuzz/` at the top of the repository).
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::bead::Bead;
+use crate::jsonl::{self, Record};
+use crate::merge::{base_without_lost, merge};
+use crate::query::{self, Expr, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError};
+
+/// The line between two sides of a merge.
+const BETWEEN_SIDES: &[u8] = b"\n%\n";
+
+/// Longest error about a query, in bytes: it is shown to people, who may have typed anything.
+const ERROR_LIMIT: usize = 4096;
+
+/// Reading JSONL: every line is a record, an error, or blank; what was read is written in one way, which is read as the
+/// same.
+pub fn jsonl(data: &[u8]) {
+    let parsed = jsonl::parse(data);
+    let lines = data.split(|byte| *byte == b'\n').count();
+    assert!(parsed.records.len() + parsed.errors.len() <= lines, "a line is one thing");
+    assert!(parsed.errors.is_sorted_by(|one, next| one.line < next.line), "errors come by line");
+    let written = jsonl::write(&parsed.records);
+    let again = jsonl::parse(written.as_bytes());
+    assert_eq!(again.errors, [], "what we write can be read");
+    assert_eq!(beads(&again.records), sorted(beads(&parsed.records)), "nothing is lost on the way");
+    assert_eq!(again.records.len(), parsed.records.len());
+    assert_eq!(jsonl::write(&again.records), written, "there is one way to write");
+}
+
+/// Reading a query: it is one of bounded size that means the same in parentheses, or an error that points into it.
+pub fn query(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let now = Timestamp::UNIX_EPOCH;
+    match query::parse(&text, now) {
+        Ok(query) => {
+            let (depth, tests) = measure(&query.expr);
+            assert!(depth <= 3 * QUERY_DEPTH + 3 && tests <= QUERY_TESTS, "{depth} deep, {tests} tests");
+            // One level more may be one too many.
+            if let Ok(within) = query::parse(&format!("({text})"), now) {
+                assert_eq!(within, query);
+            }
+        }
+        Err(error) => check_error(&text, &error),
+    }
+}
+
+fn check_error(text: &str, error: &QueryError) {
+    if text.len() <= QUERY_LIMIT {
+        assert_eq!(error.query, text);
+    }
+    assert!(error.query.get(error.at.clone()).is_some(), "it points into the query");
+    let shown = error.to_string();
+    assert!(shown.len() <= ERROR_LIMIT, "{} bytes", shown.len());
+    let is_plain = |c: char| !c.is_control() || c == '\n';
+    assert!(shown.chars().all(is_plain), "what is shown on a terminal moves nothing there: {shown:?}");
+}
+
+/// How deep an expression is, and how many tests and words are in it.
+fn measure(expr: &Expr) -> (usize, usize) {
+    let all = |parts: &[Expr]| {
+        let measures = parts.iter().map(measure);
+        measures.fold((1, 0), |(depth, tests), (below, more)| (depth.max(below + 1), tests + more))
+    };
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => all(parts),
+        Expr::Not(part) => all(std::slice::from_ref(part)),
+        Expr::Test(_) | Expr::Text(_) => (1, 1),
+    }
+}
+
+/// Merging three files, divided by lines of `%`: whose side is whose does not matter, merging again changes nothing, no
+/// remark of a bead that is still there is lost, and the result can be written and read.
+pub fn merge_sides(data: &[u8]) {
+    let mut sides = split(data).map(|side| jsonl::parse(side).records);
+    let [base, ours, theirs] = std::array::from_fn(|_| sides.next().unwrap_or_default());
+    let merged = merge(&base, &ours, &theirs);
+    assert_eq!(merged, merge(&base, &theirs, &ours), "it does not matter whose side is whose");
+    let records = &merged.records;
+    assert_eq!(&merge(records, records, records).records, records, "what is merged is merged");
+    assert_eq!(&merge(&base, records, records).records, records);
+    let text = jsonl::write(records);
+    let read = jsonl::parse(text.as_bytes());
+    assert_eq!(
+        (beads(&read.records), read.errors.len()),
+        (beads(records), 0),
+        "what is merged is written and read alike"
+    );
+    let there = remarks(records);
+    let ids: BTreeSet<&str> = beads(records).into_iter().map(|bead| bead.id.as_str()).collect();
+    for side in [&ours, &theirs] {
+        let lost: Vec<_> = remarks(side).into_iter().filter(|(id, _)| ids.contains(id)).collect();
+        assert!(lost.iter().all(|remark| there.contains(remark)), "a remark is lost");
+    }
+    let given_back = merge(&base_without_lost(&base, &ours, &theirs), &ours, &theirs);
+    assert!(given_back.records.len() >= records.len(), "what was lost on a side is given back");
+}
+
+fn split(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(data);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let at = all.windows(BETWEEN_SIDES.len()).position(|window| window == BETWEEN_SIDES);
+        rest = at.map(|at| &all[at + BETWEEN_SIDES.len()..]);
+        Some(&all[..at.unwrap_or(all.len())])
+    })
+}
+
+fn bead(record: &Record) -> Option<&Bead> {
+    match record {
+        Record::Bead(bead) => Some(bead),
+        Record::Other { .. } => None,
+    }
+}
+
+fn beads(records: &[Record]) -> Vec<&Bead> {
+    records.iter().filter_map(bead).collect()
+}
+
+fn sorted(mut beads: Vec<&Bead>) -> Vec<&Bead> {
+    beads.sort_by(|one, other| one.id.cmp(&other.id));
+    beads
+}
+
+/// What was said of which bead.
+fn remarks(records: &[Record]) -> BTreeSet<(&str, &str)> {
+    beads(records).into_iter().flat_map(remarks_of).collect()
+}
+
+fn remarks_of(bead: &Bead) -> impl Iterator<Item = (&str, &str)> {
+    bead.comments.iter().map(|comment| (bead.id.as_str(), comment.text.as_str()))
+}

@@ -175,8 +175,18 @@ fn a_town_that_is_up_keeps_its_ledger() {
     let db = town.root().join(".beads/beads.db");
     let refused = town.gt(&["ledger", "restore", &backup, "--yes"]);
     assert!(refused.code == 4 && refused.err.contains("the town is up"), "{refused:#?}");
-    assert!(db.exists());
     town.ok(&["down"]);
+    // The same where nobody can ask the ledger: whoever holds the deacon's lock is at work.
+    ruin(&db, Some(b"rubbish"));
+    let lock = town.root().join("deacon/locks/deacon");
+    let lock = std::fs::File::options().create(true).truncate(false).write(true).open(lock).unwrap();
+    lock.lock().unwrap();
+    let refused = town.gt(&["ledger", "restore", &backup, "--yes"]);
+    assert!(refused.code == 4 && refused.err.contains("`deacon` of this town is at work"), "{refused:#?}");
+    assert_eq!(std::fs::read(&db).unwrap(), b"rubbish");
+    drop(lock);
+    town.ok(&["ledger", "restore", &backup, "--yes"]);
+    assert_eq!(town.gt(&["ledger", "check"]).code, 0);
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn a_town_that_is_up_keeps_its_ledger() {
     town.ok(&["down"]);
     // The same where nobody can ask the ledger: whoever holds the deacon's lock is at work.
     ruin(&db, Some(b"rubbish"));
-    let lock = town.root().join("deacon/locks/deacon");
+    let lock = town.root().join("deacon/locks/deacon.lock");
     let lock = std::fs::File::options().create(true).truncate(false).write(true).open(lock).unwrap();
     lock.lock().unwrap();
     let refused = town.gt(&["ledger", "restore", &backup, "--yes"]);

@@ -172,6 +172,14 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         None | Some(Process::NotStarted) => Verdict::Starting,
         Some(Process::Unknown(why)) => Verdict::Unknown(why.clone()),
         Some(Process::Gone) => gone(facts, limits),
+        // It has not begun anything that it could go on with.
+        Some(Process::Running) if matches!(facts.start, Start::Told(_)) => {
+            if facts.limit_known && !facts.is_parked {
+                Verdict::Resumed
+            } else {
+                Verdict::Limited
+            }
+        }
         Some(Process::Running) if facts.is_leaving && !is_limited(&facts.stage) => Verdict::Working,
         Some(Process::Running) => running(facts, limits),
     }
@@ -179,7 +187,7 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
 
 /// What is to be said of one that has not made its start. What its client itself told, a limit, is known better.
 fn not_ready(facts: &PolecatFacts, limits: &PatrolLimits) -> Option<Verdict> {
-    if facts.is_parked || facts.is_leaving || has_told(&facts.stage) {
+    if facts.is_parked || facts.is_leaving || facts.stage.told().is_some() {
         return None;
     }
     match (facts.process.as_ref()?, facts.start) {
@@ -197,14 +205,9 @@ fn is_limited(stage: &Stage) -> bool {
     matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_))
 }
 
-/// Whether its client told why it can't go on.
-fn has_told(stage: &Stage) -> bool {
-    is_limited(stage) || matches!(stage, Stage::Outage(_))
-}
-
 fn gone(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     // Whoever ended at a limit is known by it first, and begins again when it is over.
-    if facts.is_parked || has_told(&facts.stage) && !facts.limit_known {
+    if facts.is_parked || facts.stage.told().is_some() && !facts.limit_known {
         return Verdict::Limited;
     }
     if facts.incarnations >= limits.incarnations {
@@ -270,6 +273,7 @@ fn by_signs(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
 mod tests {
     use super::*;
     use crate::moment::Mark;
+    use crate::start::Told;
 
     const LIMITS: PatrolLimits = PatrolLimits {
         quiet: Duration::from_mins(30),
@@ -396,6 +400,23 @@ mod tests {
         check(PolecatFacts { is_parked: false, limit_known: false, ..gone() }, Verdict::Limited);
         check(PolecatFacts { is_parked: false, ..gone() }, Verdict::Crashed);
         check(PolecatFacts { is_leaving: true, ..out() }, Verdict::Working);
+    }
+
+    #[test]
+    fn f20_what_a_start_tells_parks_like_what_a_hook_tells_and_then_it_begins_afresh() {
+        for (told, stage) in
+            [(Told::Limit, Stage::Limited(Mark::default())), (Told::Outage, Stage::Outage(Mark::default()))]
+        {
+            let shown = || PolecatFacts { start: Start::Told(told), incarnations: 9, ..at(stage.clone()) };
+            check(shown(), Verdict::Limited);
+            let parked = || PolecatFacts { limit_known: true, is_parked: true, is_leaving: true, ..shown() };
+            check(parked(), Verdict::Limited);
+            check(PolecatFacts { is_parked: false, ..parked() }, Verdict::Resumed);
+            let gone = || PolecatFacts { process: Some(Process::Gone), ..parked() };
+            check(gone(), Verdict::Limited);
+            check(PolecatFacts { limit_known: false, is_parked: false, ..gone() }, Verdict::Limited);
+            check(PolecatFacts { is_parked: false, incarnations: 0, ..gone() }, Verdict::Crashed);
+        }
     }
 
     #[test]

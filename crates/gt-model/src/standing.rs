@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::patrol::{PatrolLimits, Process};
+use crate::start::{Start, StartFailure};
 
 /// Observed time that an incarnation must run for its forerunners' deaths to be forgiven.
 pub const SETTLED_AFTER: Duration = Duration::from_mins(10);
@@ -19,6 +20,12 @@ pub struct StandingFacts {
     pub wanted: bool,
     /// The newest incarnation's process; `None` where none was opened since it was started.
     pub process: Option<Process>,
+    /// How far the newest incarnation has come with its start.
+    pub start: Start,
+    /// What it told of a limit, or of an API without answers.
+    pub limit: Limit,
+    /// Whether its kind of agent is parked, and it is not the one that tries whether that is over.
+    pub is_parked: bool,
     /// Whether the newest incarnation ended by itself, with success.
     pub ended_well: bool,
     /// Whether mail is there that is for it to act on and that no incarnation was told of.
@@ -33,6 +40,17 @@ pub struct StandingFacts {
     pub has_past: bool,
 }
 
+/// What an incarnation told of why it can't go on for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing.
+    None,
+    /// Something that nothing was done about yet.
+    New,
+    /// Something that its kind was parked for.
+    Known,
+}
+
 /// What is made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
@@ -41,8 +59,14 @@ pub enum Standing {
     Stopped,
     /// It is not to run, and does: end it.
     Stopping,
-    /// Its session is being started.
+    /// Its session is being started, or its first moment is awaited.
     Starting,
+    /// It does not start, and will not without a person.
+    NotReady(StartFailure),
+    /// Its kind of agent is parked, or is to be for what it tells: nothing is started until that is over.
+    Limited,
+    /// It met that at its start, and it is over: it begins afresh, and that counts against nobody.
+    Resumed,
     /// It runs.
     Up,
     /// It runs, and has done so long enough: what came before is forgiven.
@@ -65,20 +89,43 @@ pub fn standing(facts: &StandingFacts, limits: &PatrolLimits) -> Standing {
         Some(Process::Unknown(why)) => Standing::Unknown(why.clone()),
         Some(Process::Running) if !facts.wanted => Standing::Stopping,
         _ if !facts.wanted => Standing::Stopped,
+        None if facts.is_parked => Standing::Limited,
         None => Standing::Due,
         Some(Process::NotStarted) => Standing::Starting,
-        Some(Process::Running) if facts.has_past && facts.running_for >= SETTLED_AFTER => Standing::Settled,
-        Some(Process::Running) => Standing::Up,
-        Some(Process::Gone) if facts.ended_well && !facts.has_mail => Standing::Asleep,
-        Some(Process::Gone) if facts.deaths >= limits.incarnations => Standing::GivenUp,
-        Some(Process::Gone) if facts.ended_for < limits.pause_after(facts.deaths) => Standing::BackingOff,
-        Some(Process::Gone) => Standing::Due,
+        Some(Process::Running) => running(facts),
+        Some(Process::Gone) => gone(facts, limits),
+    }
+}
+
+fn running(facts: &StandingFacts) -> Standing {
+    match facts.start {
+        Start::Failed(failure) => Standing::NotReady(failure),
+        Start::Awaited => Standing::Starting,
+        // It has not begun anything that it could go on with.
+        Start::Told(_) if facts.limit == Limit::Known && !facts.is_parked => Standing::Resumed,
+        Start::Told(_) => Standing::Limited,
+        Start::Made if facts.has_past && facts.running_for >= SETTLED_AFTER => Standing::Settled,
+        Start::Made => Standing::Up,
+    }
+}
+
+fn gone(facts: &StandingFacts, limits: &PatrolLimits) -> Standing {
+    match facts.start {
+        // Known by it first: it begins again when that is over.
+        _ if facts.limit == Limit::New => Standing::Limited,
+        Start::Failed(failure) => Standing::NotReady(failure),
+        _ if facts.ended_well && !facts.has_mail => Standing::Asleep,
+        _ if facts.is_parked => Standing::Limited,
+        _ if facts.deaths >= limits.incarnations => Standing::GivenUp,
+        _ if facts.ended_for < limits.pause_after(facts.deaths) => Standing::BackingOff,
+        _ => Standing::Due,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::start::Told;
 
     const LIMITS: PatrolLimits = PatrolLimits {
         quiet: Duration::from_mins(30),
@@ -91,6 +138,9 @@ mod tests {
         StandingFacts {
             wanted: true,
             process,
+            start: Start::Made,
+            limit: Limit::None,
+            is_parked: false,
             ended_well: false,
             has_mail: false,
             deaths: 1,
@@ -138,5 +188,46 @@ mod tests {
         assert_eq!(standing(&woken, &LIMITS), Standing::Due);
         // One that never reads it is not started for ever.
         assert_eq!(standing(&StandingFacts { deaths: 3, ..woken }, &LIMITS), Standing::GivenUp);
+    }
+    #[test]
+    fn f20_who_does_not_start_is_left_alone_until_a_person_has_looked() {
+        let check = |facts: StandingFacts, expected: Standing| assert_eq!(standing(&facts, &LIMITS), expected);
+        let running = || facts(Some(Process::Running));
+        check(StandingFacts { start: Start::Awaited, ..running() }, Standing::Starting);
+        for failure in [StartFailure::LoggedOut, StartFailure::Untrusted, StartFailure::Crashed, StartFailure::Silent] {
+            let failed = StandingFacts { start: Start::Failed(failure), ..running() };
+            check(failed.clone(), Standing::NotReady(failure));
+            check(
+                StandingFacts { process: Some(Process::Gone), deaths: 9, ..failed.clone() },
+                Standing::NotReady(failure),
+            );
+            check(StandingFacts { wanted: false, ..failed }, Standing::Stopping);
+        }
+    }
+
+    #[test]
+    fn f20_a_limit_or_an_outage_is_waited_for() {
+        let check = |facts: StandingFacts, expected: Standing| assert_eq!(standing(&facts, &LIMITS), expected);
+        check(StandingFacts { is_parked: true, ..facts(None) }, Standing::Limited);
+        for told in [Told::Limit, Told::Outage] {
+            let new = |process| StandingFacts { start: Start::Told(told), limit: Limit::New, ..facts(Some(process)) };
+            let parked = |process| StandingFacts { limit: Limit::Known, is_parked: true, ..new(process) };
+            let over = |process| StandingFacts { is_parked: false, deaths: 0, ..parked(process) };
+            check(new(Process::Running), Standing::Limited);
+            check(parked(Process::Running), Standing::Limited);
+            check(over(Process::Running), Standing::Resumed);
+            check(new(Process::Gone), Standing::Limited);
+            check(parked(Process::Gone), Standing::Limited);
+            check(over(Process::Gone), Standing::Due);
+        }
+        // What its hooks tell while it runs is told to it when that is over, in the same session.
+        let by_hook = StandingFacts { limit: Limit::New, ..facts(Some(Process::Running)) };
+        check(by_hook.clone(), Standing::Up);
+        // A client may be gone before that was seen.
+        check(StandingFacts { process: Some(Process::Gone), ..by_hook }, Standing::Limited);
+        // Who sleeps sleeps on.
+        let asleep = StandingFacts { ended_well: true, is_parked: true, ..facts(Some(Process::Gone)) };
+        check(asleep.clone(), Standing::Asleep);
+        check(StandingFacts { has_mail: true, ..asleep }, Standing::Limited);
     }
 }

@@ -18,6 +18,8 @@ pub enum Shown {
     Permission,
     /// The account's limit is used up.
     Limit,
+    /// The model's service does not answer.
+    Outage,
 }
 
 /// Why an agent does not start, by name.
@@ -32,8 +34,6 @@ pub enum StartFailure {
     Untrusted,
     /// It asks a person whether it may do something.
     AsksPermission,
-    /// The account's limit is used up.
-    Limited,
     /// It ended before its first moment, twice in a row.
     Crashed,
     /// It runs, and nothing was seen of it by the deadline.
@@ -48,7 +48,6 @@ impl StartFailure {
             Self::LoggedOut => "nobody is logged in",
             Self::Untrusted => "it asks whether to trust this folder",
             Self::AsksPermission => "it asks for permission",
-            Self::Limited => "the account's limit is used up",
             Self::Crashed => "it ends before it has begun, again and again",
             Self::Silent => "nothing was seen of it by the deadline",
         }
@@ -56,7 +55,7 @@ impl StartFailure {
 
     /// Whether every agent of that kind would fail in the same way.
     pub fn concerns_the_kind(self) -> bool {
-        matches!(self, Self::NotInstalled | Self::LoggedOut | Self::Limited)
+        matches!(self, Self::NotInstalled | Self::LoggedOut)
     }
 }
 
@@ -67,8 +66,19 @@ pub enum Start {
     Made,
     /// Not yet, and the deadline is not over.
     Awaited,
+    /// Not for now: its words tell why, and that is nobody's fault and ends by itself.
+    Told(Told),
     /// It will not without a person.
     Failed(StartFailure),
+}
+
+/// What keeps an agent from its start for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The account's limit is used up.
+    Limit,
+    /// The model's service does not answer.
+    Outage,
 }
 
 /// How an incarnation ended, as far as its start is concerned.
@@ -97,7 +107,7 @@ pub struct StartFacts {
     pub deadline: Duration,
     /// What its last lines show, and have shown for long enough.
     pub shown: Option<Shown>,
-    /// Incarnations of the attempt, the newest backwards, that ended before their first moment.
+    /// Incarnations, the newest backwards, that ended before their first moment, and whose end counts.
     pub ended_unstarted: u32,
 }
 
@@ -106,28 +116,34 @@ const ENDS: u32 = 2;
 
 /// Decides.
 pub fn judge(facts: &StartFacts) -> Start {
-    let shown = facts.shown.map(|shown| match shown {
-        Shown::Login => StartFailure::LoggedOut,
-        Shown::Trust => StartFailure::Untrusted,
-        Shown::Permission => StartFailure::AsksPermission,
-        Shown::Limit => StartFailure::Limited,
-    });
+    let shown = facts.shown.map(meaning);
     match (&facts.process, facts.end) {
         (Process::Gone, Some(StartEnd::CouldNotStart)) => Start::Failed(StartFailure::NotInstalled),
-        // Said after its first moment too: it could not ask its model anything.
         (Process::Gone, Some(StartEnd::Failed)) => match shown {
-            Some(failure @ (StartFailure::LoggedOut | StartFailure::Limited)) => Start::Failed(failure),
-            Some(StartFailure::Untrusted) if !facts.first_moment => Start::Failed(StartFailure::Untrusted),
+            // Said after its first moment too: it could not ask its model anything.
+            Some(start @ (Start::Failed(StartFailure::LoggedOut) | Start::Told(_))) => start,
+            Some(start @ Start::Failed(StartFailure::Untrusted)) if !facts.first_moment => start,
             _ if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
             _ => Start::Made,
         },
         (Process::Gone, _) if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
         (Process::Running, _) if !facts.first_moment => match shown {
-            Some(failure) => Start::Failed(failure),
+            Some(start) => start,
             None if facts.waited >= facts.deadline => Start::Failed(StartFailure::Silent),
             None => Start::Awaited,
         },
         _ => Start::Made,
+    }
+}
+
+/// What an agent's start comes to that shows such words.
+fn meaning(shown: Shown) -> Start {
+    match shown {
+        Shown::Login => Start::Failed(StartFailure::LoggedOut),
+        Shown::Trust => Start::Failed(StartFailure::Untrusted),
+        Shown::Permission => Start::Failed(StartFailure::AsksPermission),
+        Shown::Limit => Start::Told(Told::Limit),
+        Shown::Outage => Start::Told(Told::Outage),
     }
 }
 
@@ -159,19 +175,24 @@ mod tests {
         check(running(), Start::Awaited);
         check(StartFacts { first_moment: true, ..running() }, Start::Made);
         check(StartFacts { waited: Duration::from_mins(2), ..running() }, failed(F::Silent));
-        for (shown, failure) in [
-            (Shown::Login, F::LoggedOut),
-            (Shown::Trust, F::Untrusted),
-            (Shown::Permission, F::AsksPermission),
-            (Shown::Limit, F::Limited),
+        for (shown, expected) in [
+            (Shown::Login, failed(F::LoggedOut)),
+            (Shown::Trust, failed(F::Untrusted)),
+            (Shown::Permission, failed(F::AsksPermission)),
+            (Shown::Limit, Start::Told(Told::Limit)),
+            (Shown::Outage, Start::Told(Told::Outage)),
         ] {
-            check(StartFacts { shown: Some(shown), ..running() }, failed(failure));
+            check(StartFacts { shown: Some(shown), ..running() }, expected);
             check(StartFacts { shown: Some(shown), first_moment: true, ..running() }, Start::Made);
         }
         check(gone(StartEnd::CouldNotStart), failed(F::NotInstalled));
         check(StartFacts { shown: Some(Shown::Login), ..gone(StartEnd::Failed) }, failed(F::LoggedOut));
-        let said_later = StartFacts { shown: Some(Shown::Limit), first_moment: true, ..gone(StartEnd::Failed) };
-        check(said_later, failed(F::Limited));
+        for (shown, told) in [(Shown::Limit, Told::Limit), (Shown::Outage, Told::Outage)] {
+            let said_later = StartFacts { shown: Some(shown), first_moment: true, ..gone(StartEnd::Failed) };
+            check(said_later.clone(), Start::Told(told));
+            // However often: nobody is at fault.
+            check(StartFacts { ended_unstarted: 9, ..said_later }, Start::Told(told));
+        }
         check(StartFacts { shown: Some(Shown::Trust), ..gone(StartEnd::Failed) }, failed(F::Untrusted));
         check(StartFacts { ended_unstarted: 1, ..gone(StartEnd::Failed) }, Start::Made);
         check(StartFacts { ended_unstarted: 2, ..gone(StartEnd::Failed) }, failed(F::Crashed));

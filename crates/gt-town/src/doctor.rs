@@ -191,7 +191,7 @@ fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
     match rig.settings.sandbox {
         Sandbox::None => None,
         Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
-            Ok(program) => check(&name, None, &program.display().to_string()),
+            Ok(bwrap) => check(&name, None, &bwrap.words()),
             Err(error) => {
                 check(&name, Some((error.to_string(), "install bubblewrap, or gt rig set <rig> sandbox=none")), "")
             }

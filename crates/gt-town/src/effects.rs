@@ -153,9 +153,9 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
 }
 
 fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
-    town.ledger.read(|view| {
+    let holds = town.ledger.read(|view| {
         let going_down = updown::is_going_down(view)?;
-        Ok(match &row.effect {
+        Ok::<_, Error>(match &row.effect {
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if spend::is_reached(view)? => false,
@@ -164,21 +164,21 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
             // their order, so first come is first served, and what can't get a base keeps nobody waiting.
             Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
-            Effect::StartSession { incarnation } => match attempt_of(view, incarnation)? {
-                Some(attempt) => readiness::may_start(town, view, &attempt, observed)?,
-                None => true,
-            },
             // Nobody is in the worktree any more, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
                     && view.open_effects()?.iter().all(|other| other.id >= row.id || !makes_worktree(other, *attempt))
             }
-            Effect::ArchiveCrew { crew } => view.incarnations_of_agent(crew)?.iter().all(|i| i.ended_at.is_some()),
+            Effect::ArchiveCrew { crew } => view.live_incarnations_of_agent(crew)?.is_empty(),
             // Git deletes no branch that a worktree is on.
             Effect::DropBranch { attempt } => view.attempt(*attempt)?.is_none_or(|a| a.archived_at.is_some()),
             _ => true,
         })
-    })
+    })?;
+    match &row.effect {
+        Effect::StartSession { incarnation } if holds => readiness::may_start(town, incarnation, observed),
+        _ => Ok(holds),
+    }
 }
 
 fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {

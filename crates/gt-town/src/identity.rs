@@ -11,7 +11,7 @@ use crate::world::ProcessId;
 pub const TOKEN_VARIABLE: &str = "GT_INCARNATION";
 
 /// Finds out who calls, from the token in the environment ([`TOKEN_VARIABLE`]). Without one it is the overseer, unless the calling process
-/// descends from a session of ours.
+/// descends from a session of ours, or is in a sandbox.
 pub fn caller(town: &Town, token: Option<&str>) -> Result<Caller> {
     match token {
         Some(token) => by_token(town, token),
@@ -39,7 +39,8 @@ fn by_token(town: &Town, token: &str) -> Result<Caller> {
 fn descends_from_session(town: &Town) -> Result<bool> {
     let live = town.ledger.read(|view| Ok::<_, Error>(view.live_incarnations()?))?;
     let shims: Vec<ProcessId> = live.into_iter().filter_map(|i| i.process).map(|p| p.shim).collect();
-    Ok(!shims.is_empty() && town.world().sessions().is_descendant_of_any(&shims))
+    let sessions = town.world().sessions();
+    Ok(sessions.is_in_sandbox() || !shims.is_empty() && sessions.is_descendant_of_any(&shims))
 }
 
 /// Checks, inside an operation, that an agent's incarnation is still live and its work still on its hook.

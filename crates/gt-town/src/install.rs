@@ -102,6 +102,8 @@ fn make(
     let disk = outside.world.disk();
     let layout = Layout::new(at);
     disk.remove(at)?;
+    // What agents say and are told is below it.
+    disk.create_private_dir(at)?;
     for folder in [
         layout.formulas(),
         layout.bin(),

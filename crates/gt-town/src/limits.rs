@@ -28,9 +28,20 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);
 /// Why the end of an incarnation that met a limit counts against nobody.
 const AT_LIMIT: &str = "its account was at a limit";
 
+/// Whether an end that counts against nobody, for this reason, is followed by a wait: then it can't go on for ever fast,
+/// and a limit may last for days of which nobody says when they are over.
+pub(crate) fn is_waited_for(why: &str) -> bool {
+    why == AT_LIMIT || why == outage::UNANSWERED
+}
+
 /// Whether a kind of agent is parked.
 pub fn is_parked(view: &View<'_>, kind: &str) -> Result<bool> {
-    Ok(is_limited(view, kind)? || outage::holds(view, kind, None)?)
+    is_parked_but_for(view, kind, None)
+}
+
+/// Whether a kind of agent is parked for all but the one that tries whether its API answers again.
+pub(crate) fn is_parked_but_for(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<bool> {
+    Ok(is_limited(view, kind)? || outage::holds(view, kind, whom)?)
 }
 
 fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {
@@ -39,7 +50,7 @@ fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {
 
 /// Whether the kind of agent that an attempt wants is parked, for this attempt.
 pub(crate) fn is_parked_for(view: &View<'_>, attempt: &Attempt) -> Result<bool> {
-    Ok(is_limited(view, &attempt.agent)? || outage::holds(view, &attempt.agent, Some(&attempt.id.to_string()))?)
+    is_parked_but_for(view, &attempt.agent, Some(&attempt.id.to_string()))
 }
 
 /// What says that the limit of that mark was reacted to.
@@ -47,14 +58,26 @@ pub(crate) fn fact(mark: &Mark) -> String {
     format!("limit:{}", mark.at_us)
 }
 
-/// Parks a kind of agent, since one of its incarnations met a limit; once for each time that it says so.
-pub(crate) fn park(
-    tx: &Tx<'_>,
-    incarnation: &IncarnationId,
-    kind: &str,
-    stage: &Stage,
-    resets_at: Option<i64>,
-) -> Result<()> {
+/// What an incarnation met that keeps its kind of agent from going on.
+pub(crate) struct Met<'a> {
+    pub incarnation: &'a IncarnationId,
+    pub kind: &'a str,
+    /// Whose it is: an attempt's id, or a standing agent's address.
+    pub whom: &'a str,
+    /// What its hooks tell, or the words that it shows at its start.
+    pub stage: &'a Stage,
+}
+
+/// Parks a kind of agent for what one of its incarnations met, however that is known; once for each time that it says so.
+pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
+    match met.stage {
+        Stage::Outage(mark) => outage::note(tx, met, mark),
+        _ => park(tx, met, resets_at),
+    }
+}
+
+fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
+    let Met { incarnation, kind, stage, .. } = *met;
     let (condition, mark, what) = match stage {
         Stage::Limited(mark) => (LIMIT, mark, "its account is at a limit"),
         Stage::LoggedOut(mark) => (LOGIN, mark, "its account can't be used until a person has seen to it"),

@@ -260,7 +260,7 @@ impl Here<'_> {
         let clock = self.town.world().clock();
         let mark = Mark { text: Some(text.to_owned()), ..self.now() };
         self.live(Moment::StopFailure, &mark)?;
-        let resets_at = reset_time(text, clock.now()).map(jiff::Timestamp::as_second);
+        let resets_at = reset_time(text, clock.now(), &|zone| clock.zone_of(zone)).map(jiff::Timestamp::as_second);
         match failure {
             Failure::Limit => self.note("limit", &Mark { resets_at, ..mark })?,
             Failure::Login => self.note("login", &mark)?,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Attempt, Condition, Incarnation, Tx, View};
-use crate::limits;
+use crate::limits::{self, Met};
 use crate::moments;
 use crate::observed::Observed;
 use crate::standing;
@@ -31,6 +31,9 @@ const PAUSES_MINUTES: [u64; 5] = [1, 2, 4, 8, 15];
 
 /// After so long, who tries is at something else: then all may. A client asks for some minutes itself before it says so.
 const TRY_LIMIT: Duration = Duration::from_mins(10);
+
+/// The time of a mark that no hook left: what is told at a start is told once, and its session does not go on.
+const AT_START: u64 = 0;
 
 /// How often it was tried, and by whom now (an attempt's id, or a standing agent's address); a setting of the ledger's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +71,11 @@ pub(crate) fn holds(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<b
 
 /// Notes that an incarnation had no answer; once for each time that it says so. Of several that say so, the first and
 /// then the one that tries count.
-pub(crate) fn note(tx: &Tx<'_>, incarnation: &IncarnationId, kind: &str, whom: &str, mark: &Mark) -> Result<()> {
+pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, mark: &Mark) -> Result<()> {
+    let Met { incarnation, kind, whom, .. } = *met;
+    if mark.at_us == AT_START {
+        tx.spare(incarnation, UNANSWERED)?;
+    }
     if !tx.react(incarnation, &limits::fact(mark))? {
         return Ok(());
     }
@@ -127,11 +134,15 @@ fn everyone(town: &Town, kind: &str) -> Result<Vec<(String, Option<Incarnation>)
         let hooked = view.present_attempts()?.into_iter().filter(|a| a.agent == kind && a.is_hooked());
         let newest = |a: Attempt| Ok((a.id.to_string(), view.incarnations_of(a.id)?.pop()));
         let workers = hooked.map(newest).collect::<Result<Vec<_>>>()?;
-        let live = |agent: Agent| {
-            let newest = view.incarnations_of_agent(&agent.address)?.pop().filter(|newest| newest.ended_at.is_none());
-            Ok(newest.map(|newest| (agent, newest)))
+        let at_work = |agent: Agent| {
+            let newest = view.newest_incarnation_of_agent(&agent.address)?;
+            // One that ended otherwise sleeps, or is not to be asked.
+            let tries =
+                |newest: &Incarnation| Ok::<_, Error>(newest.ended_at.is_none() || is_spared(view, &newest.id)?);
+            let tries = newest.as_ref().map(tries).transpose()?.unwrap_or_default();
+            Ok(newest.filter(|_| tries).map(|newest| (agent, newest)))
         };
-        let agents = view.agents()?.into_iter().filter(Agent::is_wanted).map(live);
+        let agents = view.agents()?.into_iter().filter(Agent::is_wanted).map(at_work);
         Ok::<_, Error>((workers, agents.filter_map(Result::transpose).collect::<Result<Vec<_>>>()?))
     })?;
     for (agent, newest) in agents {
@@ -166,7 +177,12 @@ fn chosen(town: &Town, everyone: Vec<(String, Option<Incarnation>)>) -> Result<O
 
 /// Whether the last that an incarnation's client told is that it had no answer.
 pub(crate) fn is_unanswered(town: &Town, incarnation: &IncarnationId) -> Result<bool> {
-    Ok(matches!(moments::marks(town, incarnation)?.stage(), Stage::Outage(_)))
+    let by_hook = matches!(moments::marks(town, incarnation)?.stage(), Stage::Outage(_));
+    Ok(by_hook || town.ledger.read(|view| is_spared(view, incarnation))?)
+}
+
+fn is_spared(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    Ok(view.reactions(incarnation)?.spared() == Some(UNANSWERED))
 }
 
 fn has_answered(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {

@@ -4,8 +4,8 @@
 //! tools, and its network, and has of the town only what its own work takes. What that stops, and what it does not, is
 //! in `docs/repository-rules.md`.
 //!
-//! There is no namespace of processes: gt tells by its parents whether a caller without identity is a session's, and the
-//! shim finds what belongs to a session. Processes outside can't be looked into, but they can be seen and signalled.
+//! It has processes of its own: those outside can be neither seen nor signalled. The shim is outside, and sees all that
+//! belongs to its session; a caller within that lost its identity is known by [`SANDBOX_MARK`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::settings::Sandbox;
 use crate::town::{Rig, Town};
-use crate::world::{NodeKind, SessionPlan};
+use crate::world::{Bwrap, NodeKind, SANDBOX_MARK, SessionPlan};
 
 /// Folders for temporary files: each sandbox has its own.
 const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
@@ -58,6 +58,9 @@ const START: &str = r#"[ ! -e /run/gt-claude.json ] || cp -p /run/gt-claude.json
 const SETTINGS_IN_HOME: &[&str] =
     &[".claude/settings.json", ".claude/settings.local.json", ".codex/config.toml", ".gemini/settings.json"];
 
+/// What of it tells by numbers of processes who else runs: each sandbox counts its own.
+const BY_PROCESS_IN_HOME: &[&str] = &[".claude/sessions"];
+
 /// What opens the doors of remotes, forges and clouds: nothing of it is there.
 const HIDDEN_IN_HOME: &[&str] = &[
     ".ssh",
@@ -94,9 +97,12 @@ pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) ->
     match rig.settings.sandbox {
         Sandbox::None => Ok(plan),
         Sandbox::Bwrap => {
-            let program = bwrap(town, rig, &plan.env)?;
-            let mut walls = Walls { town, args: vec![program.display().to_string()] };
+            let Bwrap { program, own_processes } = bwrap(town, rig, &plan.env)?;
+            let mut walls = Walls { town, args: vec![text(&program)] };
             walls.machine(&plan.env);
+            if own_processes {
+                walls.args.extend(["--unshare-pid", "--proc", "/proc"].map(str::to_owned));
+            }
             walls.home(&plan.env)?;
             walls.within_home(&plan.env);
             walls.town(rig, &plan)?;
@@ -111,7 +117,7 @@ pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) ->
 }
 
 /// The bubblewrap that a rig's workers are started with, where it is there and works.
-pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<PathBuf> {
+pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<Bwrap> {
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
     town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
         what: format!("{} wants sandbox = \"bwrap\", but {why}", rig.name()),
@@ -176,10 +182,24 @@ impl Walls<'_> {
         Ok(())
     }
 
+    /// A client's settings, to be read. Where there are none, they would be the agent's to make, and hold for the user's
+    /// own client: empty ones are put there.
+    fn settings(&mut self, path: &Path) -> Result<()> {
+        let disk = self.town.world().disk();
+        let is_used = path.parent().is_some_and(|folder| disk.exists(folder));
+        if is_used && !disk.exists(path) {
+            let empty = if path.extension().is_some_and(|extension| extension == "json") { "{}\n" } else { "" };
+            disk.write(path, empty.as_bytes())?;
+        }
+        self.read(path);
+        Ok(())
+    }
+
     fn machine(&mut self, env: &BTreeMap<String, String>) {
         let fixed = ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"];
         self.args.extend(fixed.map(str::to_owned));
         self.empty(Path::new("/run"));
+        self.args.extend(["--ro-bind", "/dev/null", SANDBOX_MARK].map(str::to_owned));
         for path in RUN {
             self.read(Path::new(path));
         }
@@ -226,8 +246,11 @@ impl Walls<'_> {
         for folder in STATE_VARIABLES.iter().filter_map(|name| env.get(*name)) {
             self.write(Path::new(folder));
         }
+        for name in BY_PROCESS_IN_HOME.iter().filter(|name| self.town.world().disk().exists(&home.join(name))) {
+            self.empty(&home.join(name));
+        }
         for name in SETTINGS_IN_HOME {
-            self.read(&home.join(name));
+            self.settings(&home.join(name))?;
         }
         let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
         below.into_iter().try_for_each(|name| self.hide(&home.join(name)))

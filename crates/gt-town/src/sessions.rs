@@ -155,7 +155,7 @@ pub fn find(town: &Town, name: &str) -> Result<Session> {
 fn newest_at(view: &View<'_>, address: &str) -> Result<Option<Incarnation>> {
     let (rig, worker) = match Address::parse(address) {
         Ok(Address::Polecat(rig, worker)) => (rig, worker),
-        Ok(agent @ (Address::Mayor | Address::Crew(..))) => return Ok(view.incarnations_of_agent(&agent)?.pop()),
+        Ok(agent @ (Address::Mayor | Address::Crew(..))) => return Ok(view.newest_incarnation_of_agent(&agent)?),
         _ => return Ok(None),
     };
     let attempts = view.attempts_of_rig(&rig)?;
@@ -216,7 +216,7 @@ pub fn peek(town: &Town, session: &Session, lines: u32) -> Result<String> {
 
 /// How many bytes a session's log has.
 pub fn log_end(town: &Town, session: &Session) -> Result<u64> {
-    Ok(town.world().sessions().vitals(&town.layout.session(&session.id))?.log_bytes)
+    Ok(town.world().sessions().log_size(&town.layout.session(&session.id)))
 }
 
 /// A session's log from byte `from` on, as much as is read at once.

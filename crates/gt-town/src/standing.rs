@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 use gt_model::effect::Effect;
+use gt_model::moment::Stage;
 use gt_model::patrol::Process;
 use gt_model::protocol::{Message, MessageError};
-use gt_model::standing::{self, Standing, StandingFacts};
+use gt_model::standing::{self, Limit, Standing, StandingFacts};
+use gt_model::start::Start;
 use serde::Serialize;
 
+use crate::agents::readiness::{self, Failing, WORKER_CONDITION};
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
-use crate::limits;
+use crate::limits::{self, Met};
+use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::seat;
@@ -31,6 +35,10 @@ const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 
 /// The kind of condition that an agent is which died too often.
 pub const GAVE_UP: &str = "given-up";
+
+/// Incarnations of an agent, the newest, that are looked at for what became of them. More deaths in a row are never
+/// needed to tell that there were too many.
+const LOOKED_AT: u32 = 64;
 
 /// How long a person's verb waits for a session to start.
 const START_DEADLINE: Duration = Duration::from_secs(15);
@@ -67,7 +75,9 @@ pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoi
         if !is_live(tx, &agent)? {
             tx.want_agent(&agent, choice)?;
         }
-        tx.clear(GAVE_UP, &address.to_string())?;
+        for kind in [GAVE_UP, WORKER_CONDITION] {
+            tx.clear(kind, &address.to_string())?;
+        }
         if address == &Address::Mayor {
             crate::reading::decide_all(tx)?;
         }
@@ -87,21 +97,28 @@ pub fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Resul
 }
 
 fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
-    let newest = view.incarnations_of_agent(&agent.address)?.pop();
-    Ok(agent.is_wanted() && newest.is_some_and(|incarnation| incarnation.ended_at.is_none()))
+    Ok(agent.is_wanted() && !view.live_incarnations_of_agent(&agent.address)?.is_empty())
 }
 
 fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
     let clock = town.world().clock();
     let start = clock.monotonic();
-    while town.deacon_runs()? && clock.monotonic() - start < START_DEADLINE {
-        let newest = town.ledger.read(|view| view.incarnations_of_agent(address).map_err(Error::from))?.pop();
-        if newest.is_some_and(|incarnation| incarnation.started_at.is_some() || incarnation.ended_at.is_some()) {
-            break;
-        }
+    while town.deacon_runs()? && clock.monotonic() - start < START_DEADLINE && !has_begun(town, address)? {
         clock.pause(Duration::from_millis(20));
     }
     Ok(())
+}
+
+/// Whether an agent has shown its first moment, where its client tells of that; or it is known that it will not.
+fn has_begun(town: &Town, address: &Address) -> Result<bool> {
+    let (agent, newest, fails) = town.ledger.read(|view| {
+        let fails = view.condition(WORKER_CONDITION, &address.to_string())?.is_some();
+        Ok::<_, Error>((require(view, address)?, view.newest_incarnation_of_agent(address)?, fails))
+    })?;
+    let Some(newest) = newest else { return Ok(fails) };
+    let tells = town.agent(&wanted_kind(town, &agent)?)?.client.is_some();
+    let begun = newest.started_at.is_some() && (!tells || readiness::has_started(town, &newest.id));
+    Ok(fails || begun || newest.ended_at.is_some())
 }
 
 /// Stops an agent; it stays stopped until a person starts it. Its session has ended when this returns.
@@ -110,7 +127,9 @@ pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStat
     let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {
         let agent = require(tx, address)?;
         tx.stop_agent(&agent)?;
-        tx.clear(GAVE_UP, &address.to_string())?;
+        for kind in [GAVE_UP, WORKER_CONDITION] {
+            tx.clear(kind, &address.to_string())?;
+        }
         decide_ends(tx, &agent)
     })?;
     for effect in ends {
@@ -125,7 +144,7 @@ pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStat
 /// Decides the end of each session of an agent that is not over; answers with all such effects.
 fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
     let open = tx.open_effects()?;
-    let live = tx.incarnations_of_agent(&agent.address)?.into_iter().filter(|i| i.ended_at.is_none());
+    let live = tx.live_incarnations_of_agent(&agent.address)?.into_iter();
     let decide = |incarnation: Incarnation| {
         let effect = Effect::EndSession { incarnation: incarnation.id };
         match open.iter().find(|row| row.effect == effect) {
@@ -170,7 +189,8 @@ pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
 }
 
 fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
-    let newest = view.incarnations_of_agent(&agent.address)?.pop();
+    let newest = view.newest_incarnation_of_agent(&agent.address)?;
+    let fails = view.condition(WORKER_CONDITION, &agent.address.to_string())?;
     let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
         Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
         None => None,
@@ -181,7 +201,10 @@ fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> 
         None => town.layout.mayor(),
     };
     Ok(AgentStatus {
-        doing: doing(&agent, newest.as_ref(), state.as_ref()),
+        doing: match &fails {
+            Some(fails) => fails.text.lines().next().unwrap_or_default().to_owned(),
+            None => doing(&agent, newest.as_ref(), state.as_ref()),
+        },
         running: matches!(state, Some(SessionState::Running { .. })),
         session: newest.map(|newest| newest.id.0),
         mail,
@@ -206,19 +229,36 @@ fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionStat
 /// One patrol: makes an agent be as a person said last.
 pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()> {
     record_ends(town, &Address::Deacon.to_string(), agent)?;
-    let incarnations = town.ledger.read(|view| view.incarnations_of_agent(&agent.address).map_err(Error::from))?;
-    let verdict = judge(town, agent, &incarnations, observed)?;
+    let found = look(town, agent, observed)?;
+    let verdict = standing::standing(&found.facts, &town.settings.patrol_limits());
     note_unknown(town, agent, &verdict, observed)?;
-    act(town, agent, &incarnations, &verdict)?;
-    match (incarnations.last(), &verdict) {
+    note_start(town, agent, &found, &verdict)?;
+    act(town, agent, &found, &verdict)?;
+    match (&found.newest, &verdict) {
         (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, agent, newest, observed),
         _ => wake::note(town, agent, None),
     }
 }
 
+/// Starts agents again that did not start and have ended, as a person's word that the cause is mended; how many.
+pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
+    let mut count = 0;
+    for agent in tx.agents()?.iter().filter(|agent| agent.is_wanted()) {
+        let address = agent.address.to_string();
+        let fails = tx.condition(WORKER_CONDITION, &address)?.is_some();
+        // One that runs, and asks, goes on by itself when it is answered.
+        if fails && tx.live_incarnations_of_agent(&agent.address)?.is_empty() {
+            begin(tx, agent)?;
+            tx.clear(WORKER_CONDITION, &address)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 /// Takes back what is said to be wrong with an agent that is no more.
 pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
-    for kind in [GAVE_UP, UNHEARD, "unknown", "patrol"] {
+    for kind in [GAVE_UP, WORKER_CONDITION, UNHEARD, "unknown", "patrol"] {
         tx.clear(kind, &address.to_string())?;
     }
     Ok(())
@@ -226,8 +266,8 @@ pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
 
 /// Records the ends of an agent's sessions that are over, or that are never to be started any more.
 fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
-    let incarnations = town.ledger.read(|view| view.incarnations_of_agent(&agent.address).map_err(Error::from))?;
-    for incarnation in incarnations.into_iter().filter(|i| i.ended_at.is_none()) {
+    let live = town.ledger.read(|view| view.live_incarnations_of_agent(&agent.address).map_err(Error::from))?;
+    for incarnation in live {
         let exit = match town.world().sessions().state(&town.layout.session(&incarnation.id))? {
             SessionState::Ended(exit) => exit,
             SessionState::NotStarted if !agent.is_wanted() => {
@@ -248,13 +288,26 @@ fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
     Ok(())
 }
 
-fn judge(town: &Town, agent: &Agent, incarnations: &[Incarnation], observed: &mut Observed) -> Result<Standing> {
-    let counted: Vec<&Incarnation> = incarnations.iter().filter(|i| i.number > agent.counted_from).collect();
-    // What runs though it is not wanted is none that counts, and must be seen all the same.
-    let newest = counted.last().copied().or(incarnations.last().filter(|i| i.ended_at.is_none()));
-    let mut facts = StandingFacts {
+/// What is known of an agent.
+struct Found {
+    facts: StandingFacts,
+    /// Its newest incarnation, whether or not that counts.
+    newest: Option<Incarnation>,
+    /// Where that one stands, by its hooks or by what it shows at its start.
+    stage: Stage,
+}
+
+fn look(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<Found> {
+    let (newest, counted) = town.ledger.read(|view| {
+        let counted = view.newest_incarnations_of_agent(&agent.address, agent.counted_from, LOOKED_AT)?;
+        Ok::<_, Error>((view.newest_incarnation_of_agent(&agent.address)?, counted))
+    })?;
+    let facts = StandingFacts {
         wanted: agent.is_wanted(),
         process: None,
+        start: Start::Made,
+        limit: Limit::None,
+        is_parked: false,
         ended_well: false,
         has_mail: false,
         deaths: 0,
@@ -262,12 +315,49 @@ fn judge(town: &Town, agent: &Agent, incarnations: &[Incarnation], observed: &mu
         running_for: Duration::ZERO,
         has_past: counted.len() > 1,
     };
-    let Some(newest) = newest else { return Ok(standing::standing(&facts, &town.settings.patrol_limits())) };
-    facts.process = Some(process(town, newest)?);
+    let mut found = Found { facts, newest, stage: Stage::Silent };
+    let kind = if agent.is_wanted() { wanted_kind(town, agent).ok() } else { None };
+    if let Some(kind) = &kind {
+        let whom = agent.address.to_string();
+        found.facts.is_parked = town.ledger.read(|view| limits::is_parked_but_for(view, kind, Some(&whom)))?;
+    }
+    // What runs though it is not wanted is none that counts, and must be seen all the same.
+    let counts = |newest: &&Incarnation| !counted.is_empty() || newest.ended_at.is_none();
+    if let Some(newest) = found.newest.as_ref().filter(counts) {
+        (found.facts, found.stage) = look_at(town, agent, kind.as_deref(), newest, &counted, found.facts, observed)?;
+    }
+    Ok(found)
+}
+
+/// The facts on an agent with this incarnation, and where that one stands.
+fn look_at(
+    town: &Town,
+    agent: &Agent,
+    kind: Option<&str>,
+    newest: &Incarnation,
+    counted: &[Incarnation],
+    mut facts: StandingFacts,
+    observed: &mut Observed,
+) -> Result<(StandingFacts, Stage)> {
+    let process = process(town, newest)?;
+    let mut stage = moments::marks(town, &newest.id)?.stage();
+    if let Some(kind) = kind {
+        let counted: Vec<&Incarnation> = counted.iter().collect();
+        let looked = readiness::look(town, kind, &counted, &process, observed)?;
+        facts.start = looked.start;
+        // What its hooks told is known better.
+        stage = looked.told.filter(|_| stage.told().is_none()).unwrap_or(stage);
+    }
+    facts.process = Some(process);
     facts.ended_well = ended_well(newest);
     town.ledger.read(|view| {
+        facts.limit = match stage.told() {
+            None => Limit::None,
+            Some(mark) if view.reactions(&newest.id)?.has(&limits::fact(mark)) => Limit::Known,
+            Some(_) => Limit::New,
+        };
         facts.has_mail = newest.ended_at.is_some() && !unheard(view, &agent.address)?.is_empty();
-        facts.deaths = deaths(view, &counted)?;
+        facts.deaths = deaths(view, counted)?;
         Ok::<_, Error>(())
     })?;
     if newest.ended_at.is_some() {
@@ -276,7 +366,7 @@ fn judge(town: &Town, agent: &Agent, incarnations: &[Incarnation], observed: &mu
     } else {
         facts.running_for = observed.age(&format!("running-{}", newest.id));
     }
-    Ok(standing::standing(&facts, &town.settings.patrol_limits()))
+    Ok((facts, stage))
 }
 
 fn process(town: &Town, newest: &Incarnation) -> Result<Process> {
@@ -302,7 +392,7 @@ fn ended_well(incarnation: &Incarnation) -> bool {
 }
 
 /// How many incarnations in a row did not do what they were there for. One that ended well and was told of mail did.
-fn deaths(view: &View<'_>, counted: &[&Incarnation]) -> Result<u32> {
+fn deaths(view: &View<'_>, counted: &[Incarnation]) -> Result<u32> {
     let mut deaths = 0;
     for incarnation in counted.iter().rev() {
         let Some(exit) = incarnation.exit.as_ref().filter(|exit| !was_taken_down(exit)) else { continue };
@@ -355,30 +445,72 @@ fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut O
     Ok(())
 }
 
-fn act(town: &Town, agent: &Agent, incarnations: &[Incarnation], verdict: &Standing) -> Result<()> {
-    let keep = |change: &dyn Fn(&Tx<'_>, &Agent) -> Result<()>| {
-        town.ledger.write(&Address::Deacon.to_string(), "keep agent", |tx| {
-            // As it is now: a person may have started or stopped it meanwhile.
-            let Some(agent) = tx.agent(&agent.address)? else { return Ok(()) };
-            change(tx, &agent)
-        })
-    };
-    let newest = incarnations.last();
+/// Keeps the condition of an agent that does not start: raised once, taken back when it is over.
+fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<()> {
+    let address = agent.address.to_string();
+    let known = town.ledger.read(|view| view.condition(WORKER_CONDITION, &address).map_err(Error::from))?;
+    match (verdict, known) {
+        // Of one that begins, or can't be told, nothing new is known.
+        (Standing::Starting | Standing::Unknown(_), _) | (Standing::NotReady(_), Some(_)) => Ok(()),
+        (Standing::NotReady(failure), None) => {
+            let incarnation = found.newest.as_ref().map(|newest| &newest.id);
+            let kind = wanted_kind(town, agent)?;
+            let failing = Failing { kind: &kind, address: &agent.address, incarnation, failure: *failure };
+            let text = failing.text(town)?;
+            keep(town, agent, |tx, agent| {
+                // A person may have had it started again since it was looked at.
+                let newest = tx.newest_incarnation_of_agent(&agent.address)?;
+                if agent.is_wanted() && newest.map(|newest| newest.id).as_ref() == incarnation {
+                    tx.raise(WORKER_CONDITION, &address, &text)?;
+                }
+                Ok(())
+            })
+        }
+        (_, Some(_)) => keep(town, agent, |tx, _| Ok(tx.clear(WORKER_CONDITION, &address).map(|_| ())?)),
+        (_, None) => Ok(()),
+    }
+}
+
+/// Changes what is said of an agent as it is now: a person may have started or stopped it meanwhile.
+fn keep(town: &Town, agent: &Agent, change: impl FnOnce(&Tx<'_>, &Agent) -> Result<()>) -> Result<()> {
+    town.ledger.write(&Address::Deacon.to_string(), "keep agent", |tx| match tx.agent(&agent.address)? {
+        Some(agent) => change(tx, &agent),
+        None => Ok(()),
+    })
+}
+
+fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<()> {
+    let newest = found.newest.as_ref();
     match verdict {
-        Standing::Due if is_parked(town, agent)? => Ok(()),
-        Standing::Due => keep(&|tx, agent| if agent.is_wanted() { begin(tx, agent) } else { Ok(()) }),
-        Standing::Stopping if !ends_already(town, newest)? => keep(&|tx, agent| match agent.is_wanted() {
+        Standing::Due => {
+            // Said of the agent at once, rather than of a start of its.
+            wanted_kind(town, agent)?;
+            keep(town, agent, |tx, agent| if agent.is_wanted() { begin(tx, agent) } else { Ok(()) })
+        }
+        Standing::Limited if found.facts.limit == Limit::New => {
+            let Some(newest) = newest else { return Ok(()) };
+            let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+            let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage: &found.stage };
+            keep(town, agent, |tx, _| limits::note(tx, &met, None))
+        }
+        Standing::Resumed if !ends_already(town, newest)? => {
+            keep(town, agent, |tx, agent| decide_ends(tx, agent).map(|_| ()))
+        }
+        Standing::Stopping if !ends_already(town, newest)? => keep(town, agent, |tx, agent| match agent.is_wanted() {
             true => Ok(()),
             false => decide_ends(tx, agent).map(|_| ()),
         }),
-        Standing::Settled => keep(&|tx, agent| match newest {
+        Standing::Settled => keep(town, agent, |tx, agent| match newest {
             Some(newest) => Ok(tx.settle_agent(agent, newest.number)?),
             None => Ok(()),
         }),
-        Standing::GivenUp => keep(&|tx, agent| give_up(tx, agent, newest)),
+        Standing::GivenUp => keep(town, agent, |tx, agent| give_up(tx, agent, newest)),
         Standing::Stopped
         | Standing::Stopping
         | Standing::Starting
+        | Standing::NotReady(_)
+        | Standing::Limited
+        | Standing::Resumed
         | Standing::Up
         | Standing::Asleep
         | Standing::BackingOff
@@ -386,10 +518,10 @@ fn act(town: &Town, agent: &Agent, incarnations: &[Incarnation], verdict: &Stand
     }
 }
 
-/// Whether the account of an agent's kind is at a limit: nothing is started on it until that is over.
+/// Whether an agent's kind is parked, and it is not the one that tries whether that is over.
 fn is_parked(town: &Town, agent: &Agent) -> Result<bool> {
-    let kind = wanted_kind(town, agent)?;
-    town.ledger.read(|view| limits::is_parked(view, &kind))
+    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+    town.ledger.read(|view| limits::is_parked_but_for(view, &kind, Some(&whom)))
 }
 
 fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
@@ -400,7 +532,7 @@ fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
 
 /// Opens the next incarnation of an agent and decides its start, unless one is live.
 fn begin(tx: &Tx<'_>, agent: &Agent) -> Result<()> {
-    if tx.incarnations_of_agent(&agent.address)?.iter().any(|i| i.ended_at.is_none()) {
+    if !tx.live_incarnations_of_agent(&agent.address)?.is_empty() {
         return Ok(());
     }
     let incarnation = tx.open_agent_incarnation(agent)?;

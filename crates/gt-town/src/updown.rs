@@ -7,6 +7,7 @@ use gt_model::id::{BeadId, IncarnationId, RigName};
 use gt_model::moment::Stage;
 use serde::Serialize;
 
+use crate::agents::readiness;
 use crate::deacon::{BUILD_KEY, DESIRED_KEY};
 use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, View};
@@ -160,8 +161,8 @@ pub fn drain(town: &Town, caller: &Caller, tell: &mut dyn FnMut(&[Incarnation]))
     }
 }
 
-/// Whether a session can be ended without cutting a step short: it closed one since, has let go of its hook, or is at a
-/// limit, where nothing goes on. A standing agent has no steps: its turn must be over.
+/// Whether a session can be ended without cutting a step short: it closed one since, has let go of its hook, has not
+/// begun, or is at a limit, where nothing goes on. A standing agent has no steps: its turn must be over.
 fn is_at_rest(
     town: &Town,
     incarnation: &Incarnation,
@@ -171,7 +172,10 @@ fn is_at_rest(
     let Some(attempt) = incarnation.attempt() else {
         return Ok(!matches!(stage, Stage::Working | Stage::InTool(_)));
     };
-    if matches!(stage, Stage::Limited(_) | Stage::LoggedOut(_) | Stage::Outage(_)) {
+    let known = town.ledger.read(|view| view.attempt(attempt).map_err(Error::from))?;
+    // One whose first moment was not seen has no step under way, and may never have one.
+    let tells = known.as_ref().is_some_and(|a| town.agent(&a.agent).is_ok_and(|preset| preset.client.is_some()));
+    if stage.told().is_some() || tells && !readiness::has_started(town, &incarnation.id) {
         return Ok(true);
     }
     town.ledger.read(|view| {

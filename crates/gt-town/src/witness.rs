@@ -1,6 +1,7 @@
 //! The witness: one patrol over a rig's polecats. It reads facts, and acts only on what it knows.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -38,6 +39,8 @@ const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     vitals: BTreeMap<String, (Vitals, u32)>,
+    /// Signs of life as this patrol found them.
+    found: BTreeMap<String, Vitals>,
     /// When the turn ended after which a snapshot was last decided.
     turns: BTreeMap<String, u64>,
     /// What was read of clients' own records.
@@ -79,6 +82,7 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
     let witness = Witness { town, rig, actor: Address::Witness(rig.name().clone()).to_string() };
     witness.handle_mail()?;
     let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
+    watch.found = witness.vitals(&attempts)?;
     let mut findings = Vec::new();
     let (mut live, mut failing, mut starting) = (Vec::new(), Vec::new(), Vec::new());
     for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
@@ -165,6 +169,17 @@ impl Witness<'_> {
             }
         }
         Ok(live)
+    }
+
+    /// Signs of life of the rig's sessions that are not over.
+    fn vitals(&self, attempts: &[Attempt]) -> Result<BTreeMap<String, Vitals>> {
+        let of_rig = |i: &Incarnation| attempts.iter().any(|a| Some(a.id) == i.attempt() && &a.rig == self.rig.name());
+        let mut live = self.town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
+        live.retain(of_rig);
+        let dirs: Vec<PathBuf> = live.iter().map(|i| self.town.layout.session(&i.id)).collect();
+        let vitals = self.town.world().sessions().vitals(&dirs).into_iter();
+        // Where one could not be looked at, its own turn says so.
+        Ok(live.into_iter().zip(vitals).filter_map(|(i, vitals)| Some((i.id.0, vitals.ok()?))).collect())
     }
 
     fn state(&self, incarnation: &Incarnation) -> Result<SessionState> {

@@ -20,7 +20,7 @@ use gt_town::rig::{self, NewRig};
 use gt_town::sling::{self, SlingOptions};
 use gt_town::world::real::{Git, RealClock, RealDisk};
 use gt_town::world::{
-    Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said,
+    Bwrap, Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said,
     SessionPlan, SessionState, Sessions, Vitals, World, WorldResult,
 };
 use gt_town::{Caller, Error, Outside, Rig, Town, install, refinery};
@@ -51,8 +51,12 @@ impl Sessions for Idle {
         Ok(())
     }
 
-    fn vitals(&self, _dir: &Path) -> WorldResult<Vitals> {
-        Ok(Vitals::default())
+    fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>> {
+        dirs.iter().map(|_| Ok(Vitals::default())).collect()
+    }
+
+    fn log_size(&self, _dir: &Path) -> u64 {
+        0
     }
 
     fn run(&self, _command: &ContainedCommand) -> WorldResult<RunResult> {
@@ -63,11 +67,15 @@ impl Sessions for Idle {
         false
     }
 
+    fn is_in_sandbox(&self) -> bool {
+        false
+    }
+
     fn tmux(&self, _path: &str) -> Result<String, String> {
         Err("nobody needs one here".to_owned())
     }
 
-    fn bwrap(&self, _path: &str) -> Result<PathBuf, String> {
+    fn bwrap(&self, _path: &str) -> Result<Bwrap, String> {
         Err("nobody needs one here".to_owned())
     }
 

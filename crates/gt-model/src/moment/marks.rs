@@ -73,6 +73,16 @@ pub enum Stage {
     Ended,
 }
 
+impl Stage {
+    /// What its client told of why it can't go on for now: a limit, an account that can't be used, no answer.
+    pub fn told(&self) -> Option<&Mark> {
+        match self {
+            Self::Limited(mark) | Self::LoggedOut(mark) | Self::Outage(mark) => Some(mark),
+            _ => None,
+        }
+    }
+}
+
 impl Marks {
     /// Names of marks in the order in which they count where two are of the same time.
     pub const NAMES: [&'static str; 13] = [

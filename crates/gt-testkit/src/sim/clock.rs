@@ -48,6 +48,11 @@ impl Clock for SimWorld {
         TimeZone::UTC
     }
 
+    /// One is known here.
+    fn zone_of(&self, name: &str) -> Option<TimeZone> {
+        if name == "Europe/Berlin" { TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").ok() } else { None }
+    }
+
     fn monotonic(&self) -> Duration {
         self.locked().monotonic
     }

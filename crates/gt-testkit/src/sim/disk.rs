@@ -331,6 +331,11 @@ impl Disk for SimWorld {
         Ok(())
     }
 
+    /// Nobody else is here.
+    fn create_private_dir(&self, path: &Path) -> WorldResult<()> {
+        self.create_dir(path)
+    }
+
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
         let mut state = self.acting("create_dir")?;
         if !state.disk.is_folder(path) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gt_town::world::{
-    ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said,
+    Bwrap, ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said,
     SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult,
 };
 
@@ -71,6 +71,8 @@ struct Session {
     hears: bool,
     /// Those that were.
     heard: Vec<String>,
+    /// What it has put out.
+    log: String,
 }
 
 impl Session {
@@ -98,8 +100,18 @@ impl Table {
         let runtime = plan.runtime;
         let hears = runtime == Runtime::Tmux || plan.input.is_some();
         let agent = None;
-        let session =
-            Session { town, town_was_there, state, agent, turns: 0, order, runtime, hears, heard: Vec::new() };
+        let session = Session {
+            town,
+            town_was_there,
+            state,
+            agent,
+            turns: 0,
+            order,
+            runtime,
+            hears,
+            heard: Vec::new(),
+            log: String::new(),
+        };
         self.sessions.insert(plan.dir.clone(), session);
     }
 
@@ -226,6 +238,14 @@ impl SimWorld {
         self.locked().sessions.sessions.get(dir).map_or(Vec::new(), |session| session.heard.clone())
     }
 
+    /// Adds a line to what the session in `dir` has put out.
+    pub fn put_out(&self, dir: &Path, line: &str) {
+        if let Some(session) = self.locked().sessions.sessions.get_mut(dir) {
+            session.log.push_str(line);
+            session.log.push('\n');
+        }
+    }
+
     /// Ends the session in `dir` as `kill -9` would; whether it ran. Its worktree stays as it is.
     pub fn kill(&self, dir: &Path) -> bool {
         let mut state = self.locked();
@@ -297,10 +317,18 @@ impl Sessions for SimWorld {
     /// file in the session's folder.
     ///
     /// [`Disk::touch`]: gt_town::world::Disk::touch
-    fn vitals(&self, dir: &Path) -> WorldResult<Vitals> {
+    fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>> {
         let state = self.locked();
-        let cpu_ticks = state.sessions.sessions.get(dir).map_or(0, |session| session.turns);
-        Ok(Vitals { cpu_ticks, log_bytes: 0, last_call: state.disk.last_touch_in(dir) })
+        let turns = |dir: &PathBuf| state.sessions.sessions.get(dir).map_or(0, |session| session.turns);
+        let of = |dir: &PathBuf| {
+            let log_bytes = state.sessions.sessions.get(dir).map_or(0, |session| session.log.len() as u64);
+            Ok(Vitals { cpu_ticks: turns(dir), log_bytes, last_call: state.disk.last_touch_in(dir) })
+        };
+        dirs.iter().map(of).collect()
+    }
+
+    fn log_size(&self, dir: &Path) -> u64 {
+        self.locked().sessions.sessions.get(dir).map_or(0, |session| session.log.len() as u64)
     }
 
     /// Time passes as the runner says. The log gets the tail.
@@ -328,11 +356,15 @@ impl Sessions for SimWorld {
         false
     }
 
+    fn is_in_sandbox(&self) -> bool {
+        false
+    }
+
     fn tmux(&self, _path: &str) -> Result<String, String> {
         Err("there is no tmux in this world".to_owned())
     }
 
-    fn bwrap(&self, _path: &str) -> Result<PathBuf, String> {
+    fn bwrap(&self, _path: &str) -> Result<Bwrap, String> {
         Err("there is no bubblewrap in this world".to_owned())
     }
 
@@ -341,8 +373,11 @@ impl Sessions for SimWorld {
         Ok(self.locked().sessions.sessions.get(dir).map(|session| session.runtime))
     }
 
-    fn log(&self, _dir: &Path, _from: u64) -> WorldResult<Vec<u8>> {
-        Ok(Vec::new())
+    fn log(&self, dir: &Path, from: u64) -> WorldResult<Vec<u8>> {
+        let state = self.locked();
+        let log = state.sessions.sessions.get(dir).map_or("", |session| &session.log);
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(log.len());
+        Ok(log.as_bytes()[from..].to_vec())
     }
 
     fn screen(&self, _dir: &Path, _scrolled: u32) -> WorldResult<Option<String>> {
@@ -432,6 +467,10 @@ mod tests {
         }
     }
 
+    fn vitals(world: &SimWorld, dir: &str) -> Vitals {
+        world.vitals(&[dir.into()]).remove(0).unwrap()
+    }
+
     fn end_of(world: &SimWorld, dir: &str) -> Option<Exit> {
         match Sessions::state(world, Path::new(dir)).unwrap() {
             SessionState::Ended(exit) => Some(exit),
@@ -448,7 +487,7 @@ mod tests {
         assert_eq!(world.run_agents_once(), 0, "it waits for the file");
         world.write(Path::new("/gt/home/count"), b"").unwrap();
         assert_eq!(world.run_agents_once(), 1);
-        assert_eq!(world.vitals(Path::new("/s/1")).unwrap().cpu_ticks, 1);
+        assert_eq!(vitals(&world, "/s/1").cpu_ticks, 1);
         assert_eq!(end_of(&world, "/s/1"), None);
         assert_eq!(world.run_agents_once(), 1);
         assert_eq!(end_of(&world, "/s/1"), Some(exited(0)));
@@ -489,11 +528,11 @@ mod tests {
     fn signs_of_life_are_the_times_of_files() {
         let world = world();
         world.start(&plan("/s/1", "1")).unwrap();
-        assert_eq!(world.vitals(Path::new("/s/1")).unwrap().last_call, None);
+        assert_eq!(vitals(&world, "/s/1").last_call, None);
         world.advance(Duration::from_secs(5));
         world.touch(Path::new("/s/1/call")).unwrap();
         let start = super::super::START.as_second();
-        assert_eq!(world.vitals(Path::new("/s/1")).unwrap().last_call, Some(start + 5));
+        assert_eq!(vitals(&world, "/s/1").last_call, Some(start + 5));
     }
 
     #[test]

@@ -200,7 +200,7 @@ fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
     match rig.settings.sandbox {
         Sandbox::None => None,
         Sandbox::Bwrap => Some(match sandbox::bwrap(town, rig, &env) {
-            Ok(program) => ok(&what, format!("{}, and it works here", program.display())),
+            Ok(bwrap) => ok(&what, bwrap.words()),
             Err(error) => bad(&what, error.to_string(), error.hint().unwrap_or_default()),
         }),
     }

@@ -43,6 +43,7 @@ pub struct Launched {
 pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, String>) -> Result<Launched> {
     let preset = launch.preset;
     let dir = town.layout.session(launch.incarnation);
+    town.world().disk().create_private_dir(&dir)?;
     let fill = |text: &str| fill(town, launch, &dir, text);
     for name in preset.env.keys() {
         if let Some(value) = env.get_mut(name) {

@@ -4,22 +4,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gt_model::address::Address;
+use gt_model::foreign;
 use gt_model::id::{IncarnationId, RigName};
+use gt_model::moment::{KEPT_TEXT_BYTES, Mark, Stage, reset_time};
 use gt_model::patrol::Process;
 use gt_model::protocol::Message;
-use gt_model::start::{self, Shown, Start, StartEnd, StartFacts, StartFailure};
+use gt_model::start::{self, Shown, Start, StartEnd, StartFacts, StartFailure, Told};
 
 use super::text;
 use crate::effects;
 use crate::error::{Error, Result};
-use crate::ledger::{Attempt, Incarnation, Tx, View};
+use crate::ledger::{Attempt, Holder, Incarnation, Tx, View};
 use crate::observed::Observed;
 use crate::post;
 use crate::settings::AgentPreset;
+use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::world::{ENDED_BY_REQUEST, Exit, SessionState};
 
-/// The condition of a worker that does not start.
+/// The condition of an agent that does not start.
 pub const WORKER_CONDITION: &str = "start";
 
 /// The condition of a kind of agent none of which starts; its subject is [`kind_subject`].
@@ -39,31 +42,70 @@ const LINES_TOLD: usize = 8;
 /// worked on may hold the same.
 const LAST_LINES: usize = 3;
 
+/// Lines, from the one with a client's words on, in which the end of a limit is looked for.
+const RESET_LINES: usize = 3;
+
 /// Whether a session has shown its first moment: whichever that is, since not every version tells of its start.
 pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
     // A folder that can't be read shows nothing.
     town.world().disk().list(&town.layout.moments(id)).is_ok_and(|moments| !moments.is_empty())
 }
 
-/// How far the newest of an attempt's incarnations has come.
-pub(crate) fn look(town: &Town, attempt: &Attempt, process: &Process, observed: &mut Observed) -> Result<Start> {
-    let incarnations = town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
-    let Some(newest) = incarnations.last().filter(|_| attempt.is_hooked()) else { return Ok(Start::Made) };
-    let Ok(preset) = town.agent(&attempt.agent) else { return Ok(Start::Made) };
+/// How far an incarnation has come with its start.
+pub(crate) struct Looked {
+    pub start: Start,
+    /// What its words tell of a limit, or of an API without answers, as its hooks would.
+    pub told: Option<Stage>,
+}
+
+impl Looked {
+    const MADE: Self = Self { start: Start::Made, told: None };
+}
+
+/// How far the newest of an agent's incarnations (first to last) has come.
+pub(crate) fn look(
+    town: &Town,
+    kind: &str,
+    incarnations: &[&Incarnation],
+    process: &Process,
+    observed: &mut Observed,
+) -> Result<Looked> {
+    let Some(newest) = incarnations.last() else { return Ok(Looked::MADE) };
+    let Ok(preset) = town.agent(kind) else { return Ok(Looked::MADE) };
     let first_moment = has_started(town, &newest.id);
     let settled = *process == Process::Running && first_moment;
     if preset.client.is_none() || settled || !matches!(process, Process::Running | Process::Gone) {
-        return Ok(Start::Made);
+        return Ok(Looked::MADE);
     }
-    Ok(start::judge(&StartFacts {
+    let seen = seen(town, &preset, newest, process, observed)?;
+    let start = start::judge(&StartFacts {
         process: process.clone(),
         first_moment,
         end: newest.exit.as_ref().map(end_of),
         waited: observed.age(&format!("start-{}", newest.id)),
         deadline: Duration::from_secs(preset.ready_seconds.unwrap_or(READY_SECONDS)),
-        shown: shown(town, &preset, newest, process, observed)?,
-        ended_unstarted: ended_unstarted(town, &incarnations),
-    }))
+        shown: seen.as_ref().map(|seen| seen.shown),
+        ended_unstarted: ended_unstarted(town, incarnations)?,
+    });
+    let told = match (start, seen) {
+        (Start::Told(told), Some(seen)) => Some(stage_of(town, told, &seen)),
+        _ => None,
+    };
+    Ok(Looked { start, told })
+}
+
+/// What such words come to, as a hook would have told it. It is told once in an incarnation, so it needs no time.
+fn stage_of(town: &Town, told: Told, seen: &Seen) -> Stage {
+    let clock = town.world().clock();
+    let text = Some(foreign::cut(&seen.words, KEPT_TEXT_BYTES).to_owned());
+    match told {
+        Told::Outage => Stage::Outage(Mark { text, ..Mark::default() }),
+        Told::Limit => {
+            let resets_at = reset_time(&seen.words, clock.now(), &|zone| clock.zone_of(zone));
+            let resets_at = resets_at.map(jiff::Timestamp::as_second);
+            Stage::Limited(Mark { text, resets_at, ..Mark::default() })
+        }
+    }
 }
 
 fn end_of(exit: &Exit) -> StartEnd {
@@ -77,24 +119,39 @@ fn end_of(exit: &Exit) -> StartEnd {
     }
 }
 
-/// The incarnations, newest backwards, that ended by themselves before their first moment.
-fn ended_unstarted(town: &Town, incarnations: &[Incarnation]) -> u32 {
-    let unstarted = |i: &&Incarnation| {
-        let by_itself = i.exit.as_ref().is_some_and(|exit| {
+/// The incarnations, newest backwards, that ended by themselves before their first moment. Those whose end counts
+/// against nobody say nothing.
+fn ended_unstarted(town: &Town, incarnations: &[&Incarnation]) -> Result<u32> {
+    let mut count = 0;
+    for incarnation in incarnations.iter().rev() {
+        let by_itself = incarnation.exit.as_ref().is_some_and(|exit| {
             exit.reason != ENDED_BY_REQUEST && exit.reason != crate::updown::DOWN_REASON && exit.signal != Some(9)
         });
-        by_itself && !has_started(town, &i.id)
-    };
-    u32::try_from(incarnations.iter().rev().take_while(unstarted).count()).unwrap_or(u32::MAX)
+        if town.ledger.read(|view| Ok::<_, Error>(view.reactions(&incarnation.id)?.spared().is_some()))? {
+            continue;
+        }
+        if !by_itself || has_started(town, &incarnation.id) {
+            break;
+        }
+        count += 1;
+    }
+    Ok(count)
 }
 
-fn shown(
+/// Words of a client's that mean something.
+struct Seen {
+    shown: Shown,
+    /// From the line with them on.
+    words: String,
+}
+
+fn seen(
     town: &Town,
     preset: &AgentPreset,
     incarnation: &Incarnation,
     process: &Process,
     observed: &mut Observed,
-) -> Result<Option<Shown>> {
+) -> Result<Option<Seen>> {
     // Who was killed has not ended for what it said last.
     if incarnation.exit.as_ref().is_some_and(|exit| exit.signal.is_some()) {
         return Ok(None);
@@ -103,15 +160,19 @@ fn shown(
     if *process == Process::Gone {
         return Ok(find(preset, &lines[lines.len().saturating_sub(LAST_LINES)..]));
     }
-    let Some(shown) = find(preset, &lines) else { return Ok(None) };
-    let age = observed.age(&format!("shown-{}-{shown:?}", incarnation.id));
-    Ok(Some(shown).filter(|_| age >= SHOWN_FOR || observed.is_impatient()))
+    let Some(seen) = find(preset, &lines) else { return Ok(None) };
+    let age = observed.age(&format!("shown-{}-{:?}", incarnation.id, seen.shown));
+    Ok(Some(seen).filter(|_| age >= SHOWN_FOR || observed.is_impatient()))
 }
 
-fn find(preset: &AgentPreset, lines: &[String]) -> Option<Shown> {
+fn find(preset: &AgentPreset, lines: &[String]) -> Option<Seen> {
     let text = lines.join("\n").to_lowercase();
-    let mut found = preset.shows.iter().filter(|(_, words)| words.iter().any(|w| text.contains(&w.to_lowercase())));
-    found.next().map(|(shown, _)| *shown)
+    let has = |text: &str, words: &[String]| words.iter().any(|words| text.contains(&words.to_lowercase()));
+    let (shown, words) = preset.shows.iter().find(|(_, words)| has(&text, words))?;
+    // Words that are broken over two lines are in none of them.
+    let at = lines.iter().position(|line| has(&line.to_lowercase(), words)).unwrap_or_default();
+    let said: Vec<&str> = lines[at..].iter().take(RESET_LINES).map(|line| line.trim()).collect();
+    Some(Seen { shown: *shown, words: said.join(" ") })
 }
 
 /// The last lines that a session has shown or said, without what only a terminal reads.
@@ -120,8 +181,7 @@ fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
     let said = match sessions.screen(&dir, 0)? {
         Some(screen) => screen,
         None => {
-            let end = sessions.vitals(&dir)?.log_bytes;
-            let from = end.saturating_sub(LOG_BYTES);
+            let from = sessions.log_size(&dir).saturating_sub(LOG_BYTES);
             let text = String::from_utf8_lossy(&sessions.log(&dir, from)?).into_owned();
             // Half a line says nothing.
             if from == 0 { text } else { text.split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned()) }
@@ -150,6 +210,52 @@ fn kind_key(attempt: &Attempt) -> Key {
     (KIND_CONDITION, kind_subject(&attempt.rig, &attempt.agent))
 }
 
+/// An agent that does not start, and why.
+pub(crate) struct Failing<'a> {
+    pub kind: &'a str,
+    pub address: &'a Address,
+    pub incarnation: Option<&'a IncarnationId>,
+    pub failure: StartFailure,
+}
+
+impl Failing<'_> {
+    /// What a person reads: what is wrong, what to do, and what was seen last.
+    pub fn text(&self, town: &Town) -> Result<String> {
+        let Self { kind, address, failure, .. } = self;
+        let mut text = format!("{kind} does not start for {address}: {}; {}", failure.as_str(), self.hint(town)?);
+        if let Some(id) = self.incarnation {
+            let lines = last_lines(town, id)?;
+            let told = &lines[lines.len().saturating_sub(LINES_TOLD)..];
+            if !told.is_empty() {
+                text.push_str(&format!("\nits last lines:\n  {}", told.join("\n  ")));
+            }
+        }
+        Ok(text)
+    }
+
+    fn hint(&self, town: &Town) -> Result<String> {
+        let Self { kind, address, .. } = self;
+        let attached = match self.incarnation {
+            Some(id) => town.world().sessions().screen(&town.layout.session(id), 0)?.is_some(),
+            None => false,
+        };
+        let retry = "then: gt doctor --retry";
+        Ok(match self.failure {
+            StartFailure::NotInstalled => format!("gt agent check {kind} says what is missing, {retry}"),
+            StartFailure::LoggedOut if attached => format!("gt session attach {address}, and log in there"),
+            StartFailure::LoggedOut => format!("log in as gt agent check {kind} says, {retry}"),
+            StartFailure::Untrusted | StartFailure::AsksPermission if attached => {
+                format!("gt session attach {address}, and answer it")
+            }
+            StartFailure::Untrusted | StartFailure::AsksPermission => {
+                format!("gt agent check {kind} says how, {retry}")
+            }
+            StartFailure::Crashed => format!("gt peek {address}, mend it, {retry}"),
+            StartFailure::Silent => format!("gt peek {address}; gt session stop {address} starts it anew"),
+        })
+    }
+}
+
 /// One worker that does not start.
 pub(crate) struct NotReady<'a> {
     pub attempt: &'a Attempt,
@@ -162,41 +268,14 @@ impl NotReady<'_> {
         if self.failure.concerns_the_kind() { kind_key(self.attempt) } else { worker_key(self.attempt) }
     }
 
-    /// What a person reads: what is wrong, what to do, and what was seen last.
     fn text(&self, town: &Town) -> Result<String> {
-        let (kind, worker, failure) = (&self.attempt.agent, self.attempt.address(), self.failure.as_str());
-        let mut text = format!("{kind} does not start for {worker}: {failure}; {}", self.hint(town)?);
-        if let Some(id) = &self.incarnation {
-            let lines = last_lines(town, id)?;
-            let told = &lines[lines.len().saturating_sub(LINES_TOLD)..];
-            if !told.is_empty() {
-                text.push_str(&format!("\nits last lines:\n  {}", told.join("\n  ")));
-            }
-        }
-        Ok(text)
-    }
-
-    fn hint(&self, town: &Town) -> Result<String> {
-        let (kind, worker) = (&self.attempt.agent, self.attempt.address());
-        let attached = match &self.incarnation {
-            Some(id) => town.world().sessions().screen(&town.layout.session(id), 0)?.is_some(),
-            None => false,
+        let failing = Failing {
+            kind: &self.attempt.agent,
+            address: &self.attempt.address(),
+            incarnation: self.incarnation.as_ref(),
+            failure: self.failure,
         };
-        let retry = "then: gt doctor --retry";
-        Ok(match self.failure {
-            StartFailure::NotInstalled => format!("gt agent check {kind} says what is missing, {retry}"),
-            StartFailure::LoggedOut if attached => format!("gt session attach {worker}, and log in there"),
-            StartFailure::LoggedOut => format!("log in as gt agent check {kind} says, {retry}"),
-            StartFailure::Limited => format!("when the limit is reset: gt doctor --retry (gt agent check {kind})"),
-            StartFailure::Untrusted | StartFailure::AsksPermission if attached => {
-                format!("gt session attach {worker}, and answer it")
-            }
-            StartFailure::Untrusted | StartFailure::AsksPermission => {
-                format!("gt agent check {kind} says how, {retry}")
-            }
-            StartFailure::Crashed => format!("gt peek {worker}, mend it, {retry}"),
-            StartFailure::Silent => format!("gt peek {worker}; gt session stop {worker} starts it anew"),
-        })
+        failing.text(town)
     }
 }
 
@@ -246,7 +325,8 @@ fn conditions_of(view: &View<'_>, rig: &RigName) -> Result<Vec<Key>> {
             subject.strip_prefix(rig.as_str()).is_some_and(|rest| rest.starts_with(':')).then_some(KIND_CONDITION)
         }
         WORKER_CONDITION => {
-            subject.strip_prefix(rig.as_str()).is_some_and(|rest| rest.starts_with('/')).then_some(WORKER_CONDITION)
+            let rest = subject.strip_prefix(rig.as_str());
+            rest.is_some_and(|rest| rest.starts_with("/polecats/")).then_some(WORKER_CONDITION)
         }
         _ => None,
     };
@@ -264,11 +344,11 @@ pub(crate) fn held(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>>
     Ok(found.map(|condition| condition.text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Starts the work again of workers that did not start: as a person's word that the cause is mended.
+/// Starts again what did not start: as a person's word that the cause is mended.
 pub fn retry(town: &Town, caller: &Caller) -> Result<usize> {
     let count = town.ledger.write(&caller.name(), "retry starts", |tx| {
         let mut mended = BTreeSet::new();
-        let mut count = 0;
+        let mut count = standing::retry(tx)?;
         for attempt in tx.present_attempts()?.iter().filter(|attempt| attempt.is_hooked()) {
             let over = tx.incarnations_of(attempt.id)?.iter().all(|incarnation| incarnation.ended_at.is_some());
             // One that runs, and asks, goes on by itself when it is answered.
@@ -287,23 +367,52 @@ pub fn retry(town: &Town, caller: &Caller) -> Result<usize> {
     Ok(count)
 }
 
-/// Whether a session of this attempt's kind may start now: its kind is not known to fail, and the one started before it
+/// Whether the session of an incarnation may start now: its kind is not known to fail, and the one started before it
 /// has shown its first moment or had its time. Clients that start all at once are slow all at once.
-pub(crate) fn may_start(town: &Town, view: &View<'_>, attempt: &Attempt, observed: &mut Observed) -> Result<bool> {
-    if view.condition(KIND_CONDITION, &kind_subject(&attempt.rig, &attempt.agent))?.is_some() {
+pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed) -> Result<bool> {
+    let Some(Starter { kind, rig }) = starter(town, id)? else { return Ok(true) };
+    let (fails, live) = town.ledger.read(|view| {
+        let subject = rig.map(|rig| kind_subject(&rig, &kind));
+        let fails = subject.map(|subject| view.condition(KIND_CONDITION, &subject)).transpose()?.flatten().is_some();
+        Ok::<_, Error>((fails, view.live_incarnations()?))
+    })?;
+    if fails {
         return Ok(false);
     }
-    let Ok(preset) = town.agent(&attempt.agent) else { return Ok(true) };
+    let Ok(preset) = town.agent(&kind) else { return Ok(true) };
     let Some(seconds) = preset.stagger_seconds.filter(|_| preset.client.is_some()) else { return Ok(true) };
-    for other in view.present_attempts()?.iter().filter(|a| a.id != attempt.id && a.agent == attempt.agent) {
-        let Some(newest) = view.incarnations_of(other.id)?.pop() else { continue };
-        let starts = newest.ended_at.is_none() && !has_started(town, &newest.id);
-        let key = format!("stagger-{}", newest.id);
-        if starts && was_started(town, &newest.id)? && observed.age(&key) < Duration::from_secs(seconds) {
+    for other in live.iter().filter(|other| other.id != *id && !has_started(town, &other.id)) {
+        if !was_started(town, &other.id)? || starter(town, &other.id)?.is_none_or(|other| other.kind != kind) {
+            continue;
+        }
+        if observed.age(&format!("stagger-{}", other.id)) < Duration::from_secs(seconds) {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// What an incarnation is started as, and for which rig.
+struct Starter {
+    kind: String,
+    rig: Option<RigName>,
+}
+
+/// `None` where it is not to be started any more, or as what can't be said.
+fn starter(town: &Town, id: &IncarnationId) -> Result<Option<Starter>> {
+    let (attempt, agent) = town.ledger.read(|view| {
+        let Some(incarnation) = view.incarnation(id)? else { return Ok((None, None)) };
+        match &incarnation.holder {
+            Holder::Attempt(attempt) => Ok::<_, Error>((view.attempt(*attempt)?, None)),
+            Holder::Agent(address) => Ok((None, view.agent(address)?)),
+        }
+    })?;
+    if let Some(attempt) = attempt {
+        return Ok(Some(Starter { kind: attempt.agent, rig: Some(attempt.rig) }));
+    }
+    let Some(agent) = agent else { return Ok(None) };
+    // A kind that can't be found out is the start's to complain of.
+    Ok(standing::wanted_kind(town, &agent).ok().map(|kind| Starter { kind, rig: agent.rig().cloned() }))
 }
 
 /// Whether its session was started: of one that has ended already, the next patrol says why.

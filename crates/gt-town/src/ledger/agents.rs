@@ -87,9 +87,27 @@ impl View<'_> {
         self.one("SELECT * FROM agents WHERE address = ?1", [address.to_string()], agent_row)
     }
 
-    /// All incarnations of a standing agent, first to last.
-    pub fn incarnations_of_agent(&self, address: &Address) -> LedgerResult<Vec<Incarnation>> {
-        let sql = "SELECT * FROM incarnations WHERE agent = ?1 ORDER BY number";
+    /// The newest incarnation of a standing agent.
+    pub fn newest_incarnation_of_agent(&self, address: &Address) -> LedgerResult<Option<Incarnation>> {
+        Ok(self.newest_incarnations_of_agent(address, 0, 1)?.pop())
+    }
+
+    /// The newest incarnations of a standing agent above that number, at most so many; first to last.
+    pub fn newest_incarnations_of_agent(
+        &self,
+        address: &Address,
+        above: u32,
+        at_most: u32,
+    ) -> LedgerResult<Vec<Incarnation>> {
+        let sql = "SELECT * FROM incarnations WHERE agent = ?1 AND number > ?2 ORDER BY number DESC LIMIT ?3";
+        let mut newest = self.all(sql, (address.to_string(), above, at_most), incarnation_row)?;
+        newest.reverse();
+        Ok(newest)
+    }
+
+    /// Incarnations of a standing agent whose end is not recorded, first to last.
+    pub fn live_incarnations_of_agent(&self, address: &Address) -> LedgerResult<Vec<Incarnation>> {
+        let sql = "SELECT * FROM incarnations WHERE agent = ?1 AND ended_at IS NULL ORDER BY number";
         self.all(sql, [address.to_string()], incarnation_row)
     }
 
@@ -118,7 +136,7 @@ impl Tx<'_> {
 
     /// Says that an agent is to run from now on. What became of it before counts against it no more.
     pub fn want_agent(&self, agent: &Agent, choice: &AgentChoice) -> LedgerResult<()> {
-        let newest = self.incarnations_of_agent(&agent.address)?.last().map_or(0, |i| i.number);
+        let newest = self.newest_incarnation_of_agent(&agent.address)?.map_or(0, |i| i.number);
         let kind = choice.kind.as_ref().or(agent.kind.as_ref());
         let runtime = choice.runtime.or(agent.runtime).map(RuntimeChoice::as_str);
         self.execute(
@@ -155,7 +173,7 @@ impl Tx<'_> {
 
     /// Opens the next incarnation of a standing agent.
     pub fn open_agent_incarnation(&self, agent: &Agent) -> LedgerResult<IncarnationId> {
-        let number = self.incarnations_of_agent(&agent.address)?.last().map_or(0, |i| i.number) + 1;
+        let number = self.newest_incarnation_of_agent(&agent.address)?.map_or(0, |i| i.number) + 1;
         // No attempt's number starts with a letter, so this is no worker's id.
         let id = IncarnationId(format!("{}-a{}-{number}", agent.name(), agent.id));
         self.execute(

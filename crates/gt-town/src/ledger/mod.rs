@@ -64,7 +64,7 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 const CACHE_KIB: i64 = 128 * 1024;
 
 /// How large SQLite's log may be that a call leaves behind, in bytes: whoever opens the ledger first reads all of it.
-const LOG_KEPT: u64 = 1024 * 1024;
+const LOG_KEPT: u64 = 512 * 1024;
 
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
@@ -222,7 +222,9 @@ impl Ledger {
     }
 
     fn open_there(path: &Path, world: Arc<dyn World>, faults: Faults, patience: Duration) -> LedgerResult<Self> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Without mutexes, since a connection never is in two threads at once.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
         // The log stays when the last one closes: to empty it and make it anew costs each call more than most verbs do.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Self::set_up(connection, path, world, faults, patience)
@@ -282,6 +284,8 @@ impl Ledger {
         patience: Duration,
     ) -> LedgerResult<Self> {
         connection.busy_timeout(patience)?;
+        // Else each statement is planned once more when its parameters are known.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         refuse_foreign(&connection, path)?;
         // FULL: what a verb reports as done must survive a power cut.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;

@@ -10,7 +10,7 @@ use gt_model::patrol::NUDGE_TRIES;
 use super::{is_parked, unheard, wanted_kind};
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Incarnation};
-use crate::limits;
+use crate::limits::{self, Met};
 use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
@@ -37,7 +37,7 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
         return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);
     }
     if let Stage::Outage(mark) = &stage {
-        return try_again(town, agent, newest, mark, observed);
+        return try_again(town, agent, newest, (&stage, mark), observed);
     }
     let mail = town.ledger.read(|view| unheard(view, &agent.address))?;
     let Some(first) = mail.first() else { return note(town, agent, None) };
@@ -68,9 +68,7 @@ fn at_limit(
 ) -> Result<()> {
     let is_known = town.ledger.read(|view| Ok::<_, Error>(view.reactions(&newest.id)?.has(fact)))?;
     if !is_known {
-        let kind = wanted_kind(town, agent)?;
-        let actor = Address::Deacon.to_string();
-        return town.ledger.write(&actor, "wake agent", |tx| limits::park(tx, &newest.id, &kind, stage, None));
+        return met(town, agent, newest, stage);
     }
     if is_parked(town, agent)? {
         return note(town, agent, None);
@@ -78,16 +76,28 @@ fn at_limit(
     say(town, agent, newest, &format!("over:{fact}"), observed)
 }
 
+/// Parks the kind of an agent for what it met.
+fn met(town: &Town, agent: &Agent, newest: &Incarnation, stage: &Stage) -> Result<()> {
+    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+    let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage };
+    town.ledger.write(&Address::Deacon.to_string(), "wake agent", |tx| limits::note(tx, &met, None))
+}
+
 /// What broke off because its API did not answer goes on when it is its turn to try.
-fn try_again(town: &Town, agent: &Agent, newest: &Incarnation, mark: &Mark, observed: &mut Observed) -> Result<()> {
+fn try_again(
+    town: &Town,
+    agent: &Agent,
+    newest: &Incarnation,
+    (stage, mark): (&Stage, &Mark),
+    observed: &mut Observed,
+) -> Result<()> {
     let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
     let (known, held) = town.ledger.read(|view| {
         let known = view.reactions(&newest.id)?.has(&limits::fact(mark));
         Ok::<_, Error>((known, outage::holds(view, &kind, Some(&whom))?))
     })?;
     if !known {
-        let actor = Address::Deacon.to_string();
-        return town.ledger.write(&actor, "wake agent", |tx| outage::note(tx, &newest.id, &kind, &whom, mark));
+        return met(town, agent, newest, stage);
     }
     if held {
         return Ok(());

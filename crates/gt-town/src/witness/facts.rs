@@ -18,6 +18,7 @@ use crate::moments;
 use crate::observed::Observed;
 use crate::town::{Rig, Town};
 use crate::updown::DOWN_REASON;
+use crate::world::Vitals;
 
 /// Incarnations of one attempt whose end counts against nobody, before they do all the same.
 const SPARED_AT_MOST: usize = 20;
@@ -75,7 +76,16 @@ impl Witness<'_> {
         let Some(newest) = found.incarnations.last() else { return Ok(found) };
         let facts = &mut found.facts;
         let process = self.process(newest)?;
-        facts.start = readiness::look(self.town, attempt, &process, observed)?;
+        if attempt.is_hooked() {
+            let all: Vec<&Incarnation> = found.incarnations.iter().collect();
+            let looked = readiness::look(self.town, &attempt.agent, &all, &process, observed)?;
+            facts.start = looked.start;
+            // What its hooks told is known better.
+            if let Some(told) = looked.told.filter(|_| facts.stage.told().is_none()) {
+                facts.limit_known = told.told().is_some_and(|mark| found.reactions.has(&limits::fact(mark)));
+                facts.stage = told;
+            }
+        }
         facts.process = Some(process);
         let id = &newest.id;
         found.resets_at = watch.meters.resets_at(id);
@@ -83,7 +93,10 @@ impl Witness<'_> {
             let age = observed.age(&format!("ended-{id}"));
             facts.ended_for = if observed.is_impatient() { Duration::MAX } else { age };
         } else if facts.process == Some(Process::Running) {
-            let vitals = self.town.world().sessions().vitals(&self.town.layout.session(id))?;
+            let vitals = match watch.found.remove(&id.0) {
+                Some(vitals) => vitals,
+                None => self.vitals_of(id)?,
+            };
             facts.quiet_for = observed.age(&watch.silence_key(newest, vitals));
             facts.stage_for = observed.age(&format!("stage-{id}-{}", stage_key(&facts.stage)));
             if facts.nudges.here > 0 {
@@ -92,6 +105,11 @@ impl Witness<'_> {
             }
         }
         Ok(found)
+    }
+
+    fn vitals_of(&self, id: &IncarnationId) -> Result<Vitals> {
+        let found = self.town.world().sessions().vitals(&[self.town.layout.session(id)]).pop();
+        Ok(found.transpose()?.unwrap_or_default())
     }
 }
 
@@ -118,7 +136,8 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let spared: Vec<bool> =
         incarnations.iter().zip(&reactions).map(|(i, r)| was_taken_down(i) || r.spared().is_some()).collect();
     let counted = spared.iter().filter(|spared| !**spared).count();
-    let handed = reactions.iter().filter(|r| r.spared().is_some()).count().saturating_sub(SPARED_AT_MOST);
+    let handed = reactions.iter().filter(|r| r.spared().is_some_and(|why| !limits::is_waited_for(why)));
+    let handed = handed.count().saturating_sub(SPARED_AT_MOST);
     let reactions = reactions.into_iter().last().unwrap_or_default();
     let marks = incarnations.last().map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
     let stage = marks.stage();
@@ -126,10 +145,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
         Stage::AtPrompt(_) => town.ledger.read(|view: &View<'_>| hook::waits_for(view, now, attempt))?,
         _ => None,
     };
-    let limit_known = match &stage {
-        Stage::Limited(mark) | Stage::LoggedOut(mark) | Stage::Outage(mark) => reactions.has(&limits::fact(mark)),
-        _ => false,
-    };
+    let limit_known = stage.told().is_some_and(|mark| reactions.has(&limits::fact(mark)));
     let facts = PolecatFacts {
         hook_empty: !attempt.is_hooked(),
         process: None,

@@ -10,8 +10,7 @@ use super::{Watch, Witness};
 use crate::effects;
 use crate::error::Result;
 use crate::ledger::{Attempt, Tx};
-use crate::limits;
-use crate::outage;
+use crate::limits::{self, Met};
 use crate::post;
 use crate::world::Said;
 
@@ -47,14 +46,12 @@ impl Witness<'_> {
         let Some(newest) = found.newest() else { return Ok(()) };
         match &found.facts.stage {
             Stage::Limited(_) if found.facts.limit_known => limits::refine(self.town, &attempt.agent, found.resets_at),
-            _ if found.facts.limit_known => Ok(()),
-            Stage::Outage(mark) => {
-                self.write("park", |tx| outage::note(tx, &newest.id, &attempt.agent, &attempt.id.to_string(), mark))
+            stage if found.facts.limit_known || stage.told().is_none() => Ok(()),
+            stage => {
+                let whom = attempt.id.to_string();
+                let met = Met { incarnation: &newest.id, kind: &attempt.agent, whom: &whom, stage };
+                self.write("park", |tx| limits::note(tx, &met, found.resets_at))
             }
-            stage @ (Stage::Limited(_) | Stage::LoggedOut(_)) => {
-                self.write("park", |tx| limits::park(tx, &newest.id, &attempt.agent, stage, found.resets_at))
-            }
-            _ => Ok(()),
         }
     }
 

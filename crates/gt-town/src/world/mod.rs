@@ -467,6 +467,30 @@ pub struct Vitals {
     pub last_call: Option<i64>,
 }
 
+/// A file that is there in sandboxes only.
+pub const SANDBOX_MARK: &str = "/run/gt-sandbox";
+
+/// A bubblewrap that makes sandboxes here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bwrap {
+    /// The program.
+    pub program: PathBuf,
+    /// Whether it can give a sandbox processes of its own. In many containers nobody may.
+    pub own_processes: bool,
+}
+
+impl Bwrap {
+    /// In words, for people.
+    pub fn words(&self) -> String {
+        let lacks = if self.own_processes {
+            ""
+        } else {
+            "; an agent in it sees all your processes, since none of its own can be had"
+        };
+        format!("{}, and it works here{lacks}", self.program.display())
+    }
+}
+
 /// A command that is run to its end, leaving nothing behind: gates, set-up, acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainedCommand {
@@ -523,8 +547,10 @@ pub trait Sessions: Send + Sync {
     /// Ends the session's tree: politely, then by force after `grace`. Returns when it is gone, or with an error.
     /// Signals only a process that the session recorded and that is still that very process. Not running: nothing.
     fn end(&self, dir: &Path, grace: Duration) -> WorldResult<()>;
-    /// Signs of life of the session in `dir`.
-    fn vitals(&self, dir: &Path) -> WorldResult<Vitals>;
+    /// Signs of life of the sessions in `dirs`, in their order. All are from one look at the machine's processes.
+    fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>>;
+    /// Size of the log of the session in `dir`, in bytes; 0 where there is none.
+    fn log_size(&self, dir: &Path) -> u64;
     /// Runs a command to its end, in a process group of its own under a shim that ends its whole tree when it is over,
     /// takes too long, or the caller is gone.
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult>;
@@ -534,10 +560,12 @@ pub trait Sessions: Send + Sync {
     }
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
+    /// Whether the calling process is in a sandbox of ours, from where it sees none of its parents outside.
+    fn is_in_sandbox(&self) -> bool;
     /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.
     fn tmux(&self, path: &str) -> Result<String, String>;
     /// The bubblewrap in this PATH, if it is there and can make a sandbox; otherwise why not.
-    fn bwrap(&self, path: &str) -> Result<PathBuf, String>;
+    fn bwrap(&self, path: &str) -> Result<Bwrap, String>;
     /// What the session in `dir` was started with; `None` where it was not.
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>>;
     /// The session's log from byte `from` on, at most [`LOG_CHUNK_BYTES`] of it.
@@ -589,6 +617,8 @@ pub trait Disk: Send + Sync {
     fn exists(&self, path: &Path) -> bool;
     /// Names in a folder, sorted; empty where there is none.
     fn list(&self, path: &Path) -> WorldResult<Vec<String>>;
+    /// Makes a folder, and those above it; it, new or not, is for its owner only, whatever the umask.
+    fn create_private_dir(&self, path: &Path) -> WorldResult<()>;
     /// Copies a file or a whole folder, links as links; shares the disk's blocks where the file system can.
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()>;
     /// Makes a symbolic link at `at` to `target`; there already: nothing.
@@ -623,6 +653,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// The time zone in which people live here: days begin by it.
     fn zone(&self) -> TimeZone;
+    /// The time zone of a name such as `Europe/Berlin`; `None` where it is not known here.
+    fn zone_of(&self, name: &str) -> Option<TimeZone>;
     /// Monotonic time since some fixed point, not counting suspend. What deadlines are reckoned in.
     fn monotonic(&self) -> Duration;
     /// Lets time pass.

@@ -68,7 +68,8 @@ pub struct Cli {
 fn narrowly<C: Parser, Verbs: Subcommand>(args: &[OsString], flags: fn(Command) -> Command) -> Option<C> {
     let all = Verbs::augment_subcommands(Command::new(NAME));
     let verb = all.find_subcommand(args.get(1)?)?.clone();
-    let grammar = flags(Command::new(NAME)).subcommand(verb);
+    // `help` is a verb of ours.
+    let grammar = flags(Command::new(NAME)).disable_help_subcommand(true).subcommand(verb);
     C::from_arg_matches(&grammar.try_get_matches_from(args).ok()?).ok()
 }
 
@@ -396,6 +397,9 @@ pub enum Verb {
         /// The list of all verbs, as docs/verbs.md has it
         #[arg(long, hide = true)]
         markdown: bool,
+        /// Write a man page for each verb into a folder, gt.1 and so on: gt help --man ~/.local/share/man/man1
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["words", "markdown"])]
+        man: Option<PathBuf>,
     },
     /// Play a script instead of thinking
     #[command(hide = true)]

@@ -1,11 +1,15 @@
 //! Help beyond `--help`: verbs in groups, topics, exit codes, the list of verbs for the docs.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+use gt_town::Error;
 
+use crate::Process;
 use crate::cli::Cli;
-use crate::console::Console;
+use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult, EXIT_CODES};
 
 /// Topics of `gt help <topic>`.
@@ -95,6 +99,30 @@ pub fn help(words: &[String], markdown: bool, console: &mut Console<'_>) -> CliR
         console.line(text.trim_end())?;
     }
     Ok(0)
+}
+
+/// `gt help --man`.
+pub fn man_pages(folder: &Path, process: &Process, console: &mut Console<'_>) -> CliResult {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    render("gt", &command, &mut pages)?;
+    let (disk, folder) = (process.outside.world.disk(), process.cwd.join(folder));
+    disk.create_dir(&folder).map_err(Error::from)?;
+    for (name, page) in &pages {
+        disk.write(&folder.join(format!("{name}.1")), page).map_err(Error::from)?;
+    }
+    console.line(&format!("{} pages are in {}", pages.len(), printable(&folder.display().to_string())))?;
+    Ok(0)
+}
+
+/// The pages of a verb and of those below it, by their names.
+fn render(name: &str, command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), CliError> {
+    let mut page = Vec::new();
+    Man::new(command.clone()).title(name).render(&mut page).map_err(CliError::Io)?;
+    pages.push((name.to_owned(), page));
+    let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    shown.into_iter().try_for_each(|verb| render(&format!("{name}-{}", verb.get_name()), verb, pages))
 }
 
 fn topic(name: &str, console: &mut Console<'_>) -> CliResult {

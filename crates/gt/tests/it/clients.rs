@@ -40,6 +40,7 @@ case $(cat "$play/manner") in
     well) begin; exec gt sim-worker ;;
     login) echo "Not logged in · Please run /login"; exit 1 ;;
     limit) echo "Claude usage limit reached. Your limit will reset at 3am"; exit 1 ;;
+    outage) echo "API Error: 529 Overloaded"; exit 1 ;;
     crash) echo "Segmentation fault"; exit 139 ;;
     quote) begin; echo "test limits::says_usage_limit_reached ... ok: usage limit reached"; exec sleep 600 ;;
     silent) exec sleep 600 ;;
@@ -188,6 +189,17 @@ fn starts_are_staggered_until_the_one_before_has_begun() {
     town.wait_closed(&first);
     town.wait_closed(&second);
     assert_eq!(starts(&town), 2);
+}
+
+#[test]
+fn a_town_that_drains_does_not_wait_for_one_that_never_began() {
+    let town = town("headless", "[agents.claude]\nready_seconds = 600\n");
+    manner(&town, "silent");
+    slung(&town, "Work");
+    town.wait_until("the start", || starts(&town) == 1);
+    let said = town.ok(&["down"]);
+    assert!(said.contains("ended session amber-a1-1"), "{said}");
+    assert_eq!(town.running(), Vec::<String>::new());
 }
 
 fn check(town: &Town, args: &[&str], code: i32) -> (Output, Vec<(String, String)>) {

@@ -39,6 +39,27 @@ fn help_is_in_groups_and_has_topics() {
 }
 
 #[test]
+fn every_verb_has_a_man_page() {
+    let town = Town::nowhere();
+    let folder = town.folder().join("man/man1");
+    let said = town.gt_with(town.folder(), &[], &["help", "--man", "man/man1"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let whole = page("gt.1");
+    assert!(whole.starts_with(".ie") && whole.contains("gt\\-sling(1)"), "{whole}");
+    assert!(page("gt-sling.1").contains("\\-\\-agent"), "{}", page("gt-sling.1"));
+    let verbs = std::fs::read_to_string(VERBS).unwrap();
+    let verbs = verbs.lines().filter_map(|line| line.strip_prefix("| `gt ")?.split_once('`'));
+    // An argument begins where no letter does.
+    let name =
+        |verb: &str| verb.split(' ').take_while(|w| w.starts_with(char::is_lowercase)).collect::<Vec<_>>().join("-");
+    let missing: Vec<String> =
+        verbs.map(|(verb, _)| name(verb)).filter(|verb| !folder.join(format!("gt-{verb}.1")).exists()).collect();
+    assert_eq!(missing, [""; 0]);
+    assert!(!folder.join("gt-sim-worker.1").exists(), "hidden ones have none");
+}
+
+#[test]
 fn a_shell_completes_what_there_is_in_the_town() {
     let town = Town::asking();
     let bead = town.bead("Fix 'the' \u{1b}[31mlogin");
@@ -59,7 +80,28 @@ fn a_shell_completes_what_there_is_in_the_town() {
     let said = output(bash.args(["-c", &script]));
     assert_eq!(said.err, "");
     assert_eq!(said.out, format!("{bead}\ncomplete -o default -F _gt gt\ncomplete -o default -F _gt bd\n"));
-    for shell in ["zsh", "fish"] {
-        assert!(town.ok(&["completions", shell]).contains("gt complete -- "), "{shell}");
+    // As zsh's completion system calls it, and shows what it finds.
+    let zsh = "compdef() {}; _describe() { print -rl -- \"${(@P)2}\" }; _files() { print files }; \
+               eval \"$(gt completions zsh)\"; words=(gt bead show ''); CURRENT=4; _gt; \
+               words=(gt bead import x); _gt";
+    check_in(&town, "zsh", &["-f", "-c"], zsh, &format!("{bead}:Fix 'the'  [31mlogin\nfiles\n"));
+    let fish = "gt completions fish | source; complete -C 'gt bead show '; complete -C 'bd sho'; complete -C 'gt bead import tow'";
+    let shown = "show\tShow beads whole\ntown.toml\n";
+    check_in(&town, "fish", &["--no-config", "-c"], fish, &format!("{bead}\tFix 'the'  [31mlogin\n{shown}"));
+}
+
+/// What a shell makes of its script, where there is that shell.
+#[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "finds the shell, and says what it leaves out")]
+fn check_in(town: &Town, shell: &str, args: &[&str], script: &str, expected: &str) {
+    assert!(town.ok(&["completions", shell]).contains("gt complete -- "), "{shell}");
+    let is_there = town.program(shell, &town.root()).arg("--version").output().is_ok();
+    if !is_there {
+        eprintln!("skipped: there is no {shell}");
+        return;
     }
+    let bin = Path::new(GT).parent().unwrap().display().to_string();
+    let mut program = town.program(shell, &town.root());
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+    let said = output(program.env("PATH", path).args(args).arg(script));
+    assert_eq!((said.out.as_str(), said.err.as_str()), (expected, ""), "{shell}");
 }

@@ -48,6 +48,9 @@ attempt config "git config core.x y"
 attempt home "echo >> ~/.bashrc"
 touch ~/new
 attempt client-settings "echo >> ~/.claude/settings.json"
+attempt made-settings "echo x > ~/.codex/config.toml"
+attempt processes "grep -lz '^deacon$' /proc/[0-9]*/cmdline"
+attempt lost-identity "env -u GT_INCARNATION gt status 2>&1 | grep 'GT_INCARNATION'"
 attempt terminals "ls -d $GT_TOWN/deacon/tmux-*"
 attempt temporary "test -e FOLDER/script.toml"
 attempt services "test -e /run/beside"
@@ -62,7 +65,7 @@ gt done
 "#;
 
 /// What is an agent's own, sandbox or not.
-const OWN: &[&str] = &["mine", "stash", "state", "scratch", "bead"];
+const OWN: &[&str] = &["mine", "stash", "state", "scratch", "bead", "lost-identity"];
 
 /// A town whose agent is [`AGENT`], with things in it that are not the agent's.
 fn town(sandbox: &str) -> Town {
@@ -74,6 +77,7 @@ fn town(sandbox: &str) -> Town {
         (home.join(".bashrc"), ""),
         (home.join(".claude.json"), "known"),
         (home.join(".claude/settings.json"), "{}"),
+        (home.join(".codex/state"), ""),
         (town.rig().join("mayor/rig/file"), "trunk"),
         (town.rig().join("polecats/other/file"), "other"),
         (town.root().join("deacon/tmux-99/socket"), ""),
@@ -118,6 +122,11 @@ fn check_sandboxed(runtime: &str) {
     let home = town.folder().join("home");
     let kept = std::fs::read_to_string(home.join(".claude.json")).unwrap();
     assert!(!home.join("new").exists() && kept == "known", "the user's home is as it was");
+    let settings = std::fs::read_to_string(home.join(".codex/config.toml")).unwrap();
+    assert!(
+        settings.is_empty() && !home.join(".gemini").exists(),
+        "what an agent could have made is empty: {settings}"
+    );
     let refs = town.git(&town.remote(), &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, "refs/heads/main", "nothing but the landing reached the remote");
     assert!(town.gt(&["doctor"]).out.contains("app: sandbox"));
@@ -144,7 +153,8 @@ fn a_sandboxed_session_is_ended_with_all_that_it_started() {
         return;
     }
     let town = town("bwrap");
-    let agent = "setsid sleep 1000 &\n(sleep 1000; :) &\necho begun > ~/.claude/report\nsleep 1000\n";
+    let agent = "setsid sleep 1000 &\n(sleep 1000; :) &\ntrap 'echo ended >> ~/.claude/report; exit' TERM\n\
+        sleep 1000 &\necho begun > ~/.claude/report\nwait\n";
     write(&town.folder().join("home/agent.sh"), agent);
     let bead = town.bead("Never end");
     town.ok(&["up"]);
@@ -156,6 +166,8 @@ fn a_sandboxed_session_is_ended_with_all_that_it_started() {
     town.ok(&["unsling", &bead]);
     town.wait_quiet();
     assert_eq!(sleeps(), 0, "{:?}", town.running());
+    let report = std::fs::read_to_string(report_of(&town)).unwrap();
+    assert_eq!(report, "begun\nended\n", "it was asked politely, not killed with its sandbox");
 }
 
 #[test]

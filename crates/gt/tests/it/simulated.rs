@@ -70,6 +70,22 @@ pub struct Inside {
     errors: RefCell<Vec<String>>,
     /// What workers said and what `gt` told them, for a test that fails.
     said: RefCell<Vec<String>>,
+    /// What clients (agents of a kind with hooks) do.
+    pub client: RefCell<ClientManner>,
+}
+
+/// How clients that are started, or spoken to, from now on behave.
+#[derive(Clone, Debug, Default)]
+pub enum ClientManner {
+    /// As they should.
+    #[default]
+    Well,
+    /// They put this out at their start, and exit with an error.
+    Exit(&'static str),
+    /// They put this out at their start, and stay.
+    Ask(&'static str),
+    /// They can't ask their model: their hook tells of this mark.
+    Tell(&'static str),
 }
 
 impl std::ops::Deref for SimTown {
@@ -107,6 +123,7 @@ impl SimTown {
             marks: RefCell::default(),
             errors: RefCell::default(),
             said: RefCell::default(),
+            client: RefCell::default(),
             kills,
             world,
             outside,
@@ -284,6 +301,10 @@ fn run_gates(command: &ContainedCommand, files: &Files) -> RunResult {
             tail: command.argv.last().cloned().into_iter().collect(),
         };
     }
+    if command.argv == ["claude", "--version"] {
+        let tail = vec!["2.1.330 (Claude Code)".to_owned()];
+        return RunResult { end: RunEnd::Passed, took: Duration::ZERO, tail };
+    }
     assert_eq!(command.argv, ["sh", "-c", "sh ./run-tests"]);
     match judge::gates_pass(files) {
         Ok(()) => RunResult { end: RunEnd::Passed, took: GATES_TAKE, tail: Vec::new() },
@@ -300,6 +321,9 @@ struct Players(u64);
 impl AgentFactory for Players {
     fn start(&self, plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String> {
         let inside = town_of(self.0).ok_or("its town is gone")?;
+        if plan.argv[0] == "claude" {
+            return Ok(Box::new(Client { town: self.0, plan: plan.clone(), begun: false, worker: None }));
+        }
         if plan.env.get("GT_ADDRESS").is_some_and(|address| !address.contains("/polecats/")) {
             return Ok(Box::new(Reader { town: self.0, plan: plan.clone() }));
         }
@@ -322,6 +346,70 @@ impl SimAgent for Reader {
         let Some(inside) = town_of(self.town) else { return Turn::Wait };
         let mut stage = SimStage { inside: &inside, plan: &self.plan, asleep_until: &mut None };
         Turn::Exit(stage.gt(&["prime"]).code)
+    }
+}
+
+/// A client with hooks: its first moment, then a worker's work, or a standing agent's waiting for a line.
+struct Client {
+    town: u64,
+    plan: SessionPlan,
+    begun: bool,
+    worker: Option<Worker>,
+}
+
+impl Client {
+    fn tell(&self, inside: &Inside, moment: &str) {
+        // Later than any before it.
+        inside.world.advance(Duration::from_micros(1));
+        let mark = format!("{{\"at_us\":{}}}", inside.world.clock().monotonic().as_micros());
+        inside.world.disk().mark(&self.plan.dir.join("moments").join(moment), mark.as_bytes()).unwrap();
+    }
+
+    fn begin(&mut self, inside: &Inside) -> Turn {
+        let manner = inside.client.borrow().clone();
+        match manner {
+            ClientManner::Exit(words) => {
+                inside.world.put_out(&self.plan.dir, words);
+                return Turn::Exit(1);
+            }
+            ClientManner::Ask(words) => {
+                inside.world.put_out(&self.plan.dir, words);
+                self.begun = true;
+                return Turn::Again;
+            }
+            ClientManner::Well | ClientManner::Tell(_) => self.tell(inside, "start"),
+        }
+        self.begun = true;
+        if self.plan.env.get("GT_ADDRESS").is_some_and(|address| address.contains("/polecats/")) {
+            let text = inside.world.read(Path::new(SCRIPT)).unwrap().unwrap();
+            let script = Script::parse(&String::from_utf8(text).unwrap()).unwrap();
+            let player = Player::new(script);
+            self.worker = Some(Worker { town: self.town, player, plan: self.plan.clone(), asleep_until: None });
+        }
+        Turn::Again
+    }
+}
+
+impl SimAgent for Client {
+    fn turn(&mut self) -> Turn {
+        let Some(inside) = town_of(self.town) else { return Turn::Wait };
+        match &mut self.worker {
+            _ if !self.begun => self.begin(&inside),
+            Some(worker) => worker.turn(),
+            None => Turn::Wait,
+        }
+    }
+
+    fn hear(&mut self, _line: &str) {
+        let Some(inside) = town_of(self.town) else { return };
+        self.tell(&inside, "prompt");
+        if let ClientManner::Tell(mark) = *inside.client.borrow() {
+            return self.tell(&inside, mark);
+        }
+        let mut stage = SimStage { inside: &inside, plan: &self.plan, asleep_until: &mut None };
+        // What it is told of its mail then is recorded.
+        assert_eq!(stage.gt(&["prime"]).code, 0);
+        self.tell(&inside, "stop");
     }
 }
 

@@ -22,6 +22,10 @@ impl Clock for RealClock {
         TimeZone::system()
     }
 
+    fn zone_of(&self, name: &str) -> Option<TimeZone> {
+        TimeZone::get(name).ok()
+    }
+
     fn monotonic(&self) -> Duration {
         let time = clock_gettime(ClockId::Monotonic);
         // Neither part of this clock is ever negative.
@@ -36,6 +40,17 @@ impl Clock for RealClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zones_are_those_of_the_machine() {
+        assert_eq!(RealClock.zone_of("No/Where"), None);
+        // Not every machine has the names.
+        if std::path::Path::new("/usr/share/zoneinfo/Europe/Berlin").exists() {
+            let zone = RealClock.zone_of("Europe/Berlin").expect("a zone");
+            let noon = "2026-07-01T10:00:00Z".parse::<Timestamp>().expect("a time").to_zoned(zone);
+            assert_eq!(noon.hour(), 12);
+        }
+    }
 
     #[test]
     fn monotonic_time_passes_with_a_pause() {

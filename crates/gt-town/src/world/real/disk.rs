@@ -1,11 +1,13 @@
 //! Files of this machine: atomic writes, locks and wake-ups.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW};
@@ -43,6 +45,10 @@ impl Disk for RealDisk {
 
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
         fs::create_dir_all(path).map_err(io_error("make the folder", path))
+    }
+
+    fn create_private_dir(&self, path: &Path) -> WorldResult<()> {
+        create_private_dir(path).map_err(io_error("make the folder", path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> WorldResult<()> {
@@ -218,15 +224,15 @@ fn part_of(file: &File, from: u64, at_most: usize) -> io::Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
-/// Waits in the kernel's queue for the lock, on a thread of its own: only a waiter that blocks has its turn, and only
-/// a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock as soon as it gets it.
+/// Takes the lock where it is free, else waits in the kernel's queue for it, on a thread of its own: only a waiter that
+/// blocks has its turn, and only a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock
+/// as soon as it gets it.
 fn wait_in_turn(file: File, how_long: Duration) -> Option<io::Result<File>> {
-    if how_long.is_zero() {
-        return match file.try_lock() {
-            Ok(()) => Some(Ok(file)),
-            Err(TryLockError::WouldBlock) => None,
-            Err(TryLockError::Error(error)) => Some(Err(error)),
-        };
+    match file.try_lock() {
+        Ok(()) => return Some(Ok(file)),
+        Err(TryLockError::WouldBlock) if how_long.is_zero() => return None,
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Some(Err(error)),
     }
     let (got, wait) = mpsc::sync_channel(0);
     std::thread::spawn(move || {
@@ -297,16 +303,29 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a folder for its owner only. Never for others, not even for a moment: what is in it may hold secrets.
+pub(super) fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)?;
+    let found = fs::metadata(path)?.permissions();
+    if found.mode() & 0o077 == 0 { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIR)) }
+}
+
+/// Modes of what is for its owner only.
+const PRIVATE_DIR: u32 = 0o700;
+pub(super) const PRIVATE_FILE: u32 = 0o600;
+
 /// Makes a rename or a new file in `folder` durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A name beside `path` that no other writer uses.
+/// A name beside `path` that no other writer uses. In different namespaces, several processes have the same number.
 fn aside_of(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    static BEGUN: OnceLock<u128> = OnceLock::new();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    parent_of(path).join(format!("{ASIDE_PREFIX}{}-{count}", std::process::id()))
+    let begun = BEGUN.get_or_init(|| RealClock.monotonic().as_nanos());
+    parent_of(path).join(format!("{ASIDE_PREFIX}{}-{begun}-{count}", std::process::id()))
 }
 
 /// Turns an error of the system into ours.
@@ -540,7 +559,7 @@ mod tests {
         let dir = folder();
         let tree = dir.path().join("tree");
         RealDisk.create_dir(&tree.join("deep/er")).unwrap();
-        fs::set_permissions(tree.join("deep"), fs::Permissions::from_mode(0o500)).unwrap();
+        fs::set_permissions(tree.join("deep"), Permissions::from_mode(0o500)).unwrap();
         RealDisk.remove(&tree).unwrap();
         RealDisk.remove(&tree).unwrap();
         assert!(!RealDisk.exists(&tree));

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -52,9 +54,14 @@ impl Stat {
     }
 }
 
-/// The kernel's boot id.
+/// The kernel's boot id. No process sees two of them.
 pub(super) fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    static KNOWN: OnceLock<String> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return Ok(known.clone());
+    }
+    let read = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+    Ok(KNOWN.get_or_init(|| read).clone())
 }
 
 /// The process that now has this pid, zombies included.
@@ -136,10 +143,23 @@ impl Census {
         family.iter().map(|pid| &self.processes[pid]).filter(|stat| !stat.zombie).collect()
     }
 
+    /// Whether a process keeps others in a namespace of processes that it is not in itself, as a sandbox's outer half
+    /// does. With it, all of them would be gone at once, by force; when they have ended, it ends.
+    pub(super) fn keeps_others(&self, pid: i32) -> bool {
+        let mut children = self.processes.values().filter(|stat| stat.parent == pid && !stat.zombie);
+        let Some(own) = namespace(pid) else { return false };
+        children.any(|child| namespace(child.pid).is_some_and(|of_child| of_child != own))
+    }
+
     /// All that descend from `pid`, without itself; zombies excluded.
     pub(super) fn descendants(&self, pid: i32) -> Vec<&Stat> {
         self.with_descendants(|stat| stat.parent == pid)
     }
+}
+
+/// The namespace of processes that a process is in, where that can be told.
+fn namespace(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
 }
 
 /// Ends a child of the calling process that is not waited for yet, and all that descends from it, by force.

@@ -1,6 +1,7 @@
 //! Sessions as their callers see them: what a shim has recorded, checked against what runs.
 #![expect(clippy::disallowed_methods, reason = "starts the shims, and reckons deadlines of real processes")]
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, PipeReader, Read, Write};
@@ -16,15 +17,15 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::bwrap;
-use super::disk::RealDisk;
-use super::process::{self, Census};
+use super::disk::{RealDisk, create_private_dir};
+use super::process::{self, Census, Stat};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
 use super::shim::{Ack, CommandEnd, INCARNATION, LEFTOVER_GRACE, Report, mark, timespec};
 use super::tmux::{self, Terminal};
 use crate::world::{
-    ContainedCommand, Disk as _, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said,
-    SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
+    Bwrap, ContainedCommand, Disk as _, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SANDBOX_MARK,
+    SAY_LIMIT_BYTES, Said, SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
 };
 
 /// How long a shim may take to start its agent.
@@ -53,7 +54,7 @@ impl RealSessions {
 
     fn spawn_shim(&self, plan: &SessionPlan, dir: &Path) -> WorldResult<Ack> {
         let log_path = dir.join(record::SHIM_LOG);
-        let log = File::options().create(true).append(true).open(&log_path).map_err(io_error("open", &log_path))?;
+        let log = record::append(&log_path).map_err(io_error("open", &log_path))?;
         let mut child = Command::new(&self.gt)
             .args(["session", "host", "--detach"])
             .arg(dir)
@@ -167,7 +168,7 @@ fn settle(dir: &Path) -> WorldResult<bool> {
 impl Sessions for RealSessions {
     fn start(&self, plan: &SessionPlan) -> WorldResult<()> {
         let dir = &absolute(&plan.dir).map_err(io_error("find", &plan.dir))?;
-        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        create_private_dir(dir).map_err(io_error("create", dir))?;
         let _turn = record::lock(dir, record::START_LOCK).map_err(io_error("lock", dir))?;
         if record::is_recorded(dir) {
             return Ok(());
@@ -205,13 +206,14 @@ impl Sessions for RealSessions {
         if matches!(record::exit(dir), Ok(Some(_))) { Ok(()) } else { end_orphans(dir, &started, grace) }
     }
 
-    fn vitals(&self, dir: &Path) -> WorldResult<Vitals> {
-        let started = record::started(dir).map_err(unexpected)?;
-        Ok(Vitals {
-            cpu_ticks: started.map_or(Ok(0), |started| cpu_ticks(&started)).map_err(io_error("read", dir))?,
-            log_bytes: fs::metadata(dir.join(record::OUTPUT_LOG)).map_or(0, |metadata| metadata.len()),
-            last_call: fs::metadata(dir.join(record::LIFE)).map(|metadata| metadata.mtime()).ok(),
-        })
+    fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>> {
+        // Taken for the first that runs, and shared by the others.
+        let census: Shared = LazyCell::new(Census::take);
+        dirs.iter().map(|dir| vitals(dir, &census)).collect()
+    }
+
+    fn log_size(&self, dir: &Path) -> u64 {
+        fs::metadata(dir.join(record::OUTPUT_LOG)).map_or(0, |metadata| metadata.len())
     }
 
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult> {
@@ -243,11 +245,15 @@ impl Sessions for RealSessions {
         !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
     }
 
+    fn is_in_sandbox(&self) -> bool {
+        Path::new(SANDBOX_MARK).exists()
+    }
+
     fn tmux(&self, path: &str) -> Result<String, String> {
         tmux::usable(path)
     }
 
-    fn bwrap(&self, path: &str) -> Result<PathBuf, String> {
+    fn bwrap(&self, path: &str) -> Result<Bwrap, String> {
         bwrap::usable(path)
     }
 
@@ -451,7 +457,11 @@ fn orphans(started: &Started) -> io::Result<Vec<ProcessId>> {
             || has_mark(stat.pid, started.mark.as_deref())
     });
     let shim = started.shim.pid;
-    Ok(ours.into_iter().filter(|stat| stat.pid != own && stat.pid != shim).map(|stat| census.id(stat)).collect())
+    let others = ours.into_iter().filter(|stat| stat.pid != own && stat.pid != shim);
+    // First what is kept by others: it gets its polite end.
+    let (keepers, kept): (Vec<&Stat>, Vec<&Stat>) = others.partition(|stat| census.keeps_others(stat.pid));
+    let ended_now = if kept.is_empty() { keepers } else { kept };
+    Ok(ended_now.into_iter().map(|stat| census.id(stat)).collect())
 }
 
 fn has_mark(pid: i32, wanted: Option<&str>) -> bool {
@@ -465,14 +475,26 @@ fn has_orphans(started: &Started) -> bool {
     orphans(started).map_or(true, |orphans| !orphans.is_empty())
 }
 
+/// A census that is taken when it is first asked for.
+type Shared = LazyCell<io::Result<Census>>;
+
+fn vitals(dir: &Path, census: &Shared) -> WorldResult<Vitals> {
+    let started = record::started(dir).map_err(unexpected)?;
+    Ok(Vitals {
+        cpu_ticks: started.map_or(Ok(0), |started| cpu_ticks(&started, census)).map_err(io_error("read", dir))?,
+        log_bytes: fs::metadata(dir.join(record::OUTPUT_LOG)).map_or(0, |metadata| metadata.len()),
+        last_call: fs::metadata(dir.join(record::LIFE)).map(|metadata| metadata.mtime()).ok(),
+    })
+}
+
 /// CPU time that the session's tree has used; the shim's own, which also runs when the agent does not, left out.
-fn cpu_ticks(started: &Started) -> io::Result<u64> {
+fn cpu_ticks(started: &Started, census: &Shared) -> io::Result<u64> {
     let shim = process::stat_of(&started.shim);
     let agent = process::stat_of(&started.agent);
     if shim.is_none() && agent.is_none() {
         return Ok(0);
     }
-    let census = Census::take()?;
+    let census = census.as_ref().map_err(|error| io::Error::from(error.kind()))?;
     let tree = match (&shim, &agent) {
         (Some(shim), _) => census.descendants(shim.pid),
         (None, _) => census.with_descendants(|stat| stat.pid == started.agent.pid),

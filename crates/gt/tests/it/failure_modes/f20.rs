@@ -48,9 +48,34 @@ fn f20_nobody_logged_in_is_told_once_for_all_workers() {
     check_held("login", 3, 1, "agent:app:claude", &words);
 }
 
+/// What ends by itself is shown once, asks nobody, and goes on at a person's word as well.
+fn check_parked(how: &str, key: &str, words: &[&str]) {
+    let town = town("headless", "[agents.claude]\nstagger_seconds = 600\nready_seconds = 600\n");
+    log_in(&town);
+    manner(&town, how);
+    let beads = ["One", "Two"].map(|title| slung(&town, title));
+    town.wait_until("its kind to be parked", || !town.conditions().is_empty());
+    town.let_patrols_pass();
+    let (found, told) = needed(&town);
+    assert_eq!(found, key, "{told}");
+    for word in words.iter().chain(&["gt resume --agent claude"]) {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert_eq!((starts(&town), escalations(&town)), (1, 0), "nobody else is started, and no person is asked");
+    manner(&town, "well");
+    town.ok(&["resume", "--agent", "claude"]);
+    beads.iter().for_each(|bead| town.wait_closed(bead));
+    assert_eq!((town.conditions().len(), starts(&town), escalations(&town)), (0, 3, 0));
+}
+
 #[test]
-fn f20_a_limit_at_the_start_is_told_once() {
-    check_held("limit", 1, 1, "agent:app:claude", &["the account's limit is used up", "reset at 3am"]);
+fn f20_a_limit_at_the_start_parks_as_one_that_a_hook_tells() {
+    check_parked("limit", "limit:claude", &["its account is at a limit", "reset at 3am"]);
+}
+
+#[test]
+fn f20_an_api_that_does_not_answer_at_the_start_parks_as_one_that_a_hook_tells() {
+    check_parked("outage", "outage:claude", &["its API does not answer", "529"]);
 }
 
 #[test]

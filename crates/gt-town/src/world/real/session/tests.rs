@@ -39,6 +39,10 @@ impl Town {
         self.path("session")
     }
 
+    fn vitals(&self) -> Vitals {
+        self.sessions.vitals(&[self.dir()]).remove(0).expect("vitals")
+    }
+
     fn plan(&self, argv: &[&str]) -> SessionPlan {
         SessionPlan {
             dir: self.dir(),
@@ -340,7 +344,7 @@ fn check_forged(forge: impl Fn(ProcessId) -> ProcessId) {
     record::write(&town.dir(), record::STARTED, &started).expect("a record");
     assert_eq!(town.await_exit().reason, "shim gone");
     town.end();
-    assert_eq!(town.sessions.vitals(&town.dir()).expect("vitals"), Vitals::default());
+    assert_eq!(town.vitals(), Vitals::default());
     assert!(process::is_alive(&shim.id()) && process::is_alive(&agent.id()));
 }
 
@@ -395,7 +399,7 @@ fn a_flood_is_capped_and_told() {
     let told = b"\n[gt: 1000004 more bytes were dropped]\n";
     assert_eq!(log.len() as u64, LOG_LIMIT_BYTES + told.len() as u64);
     assert!(log.ends_with(told));
-    assert_eq!(town.sessions.vitals(&town.dir()).expect("vitals").log_bytes, log.len() as u64);
+    assert_eq!(town.vitals().log_bytes, log.len() as u64);
 }
 
 #[test]
@@ -579,12 +583,29 @@ fn a_deacon_is_woken_when_an_agent_has_ended() {
 }
 
 #[test]
+fn vitals_of_several_are_told_apart_in_one_look() {
+    let (busy, idle, none) = (Town::new(), Town::new(), Town::new());
+    busy.start("while :; do :; done");
+    idle.start("echo 123; sleep 1000");
+    until(|| busy.vitals().cpu_ticks > 20 && idle.vitals().log_bytes == 4);
+    fs::create_dir_all(none.dir()).expect("a folder");
+    fs::write(none.dir().join(record::STARTED), "{").expect("a damaged record");
+    let found = busy.sessions.vitals(&[busy.dir(), none.dir(), idle.dir(), none.path("nowhere")]);
+    let ticks = |at: usize| found[at].as_ref().expect("vitals").cpu_ticks;
+    assert!(ticks(0) > 20 && ticks(2) < 20 && found[1].is_err(), "{found:?}");
+    assert_eq!(found[3].as_ref().expect("vitals"), &Vitals::default());
+    assert_eq!((idle.sessions.log_size(&idle.dir()), idle.sessions.log_size(&none.dir())), (4, 0));
+    busy.end();
+    idle.end();
+}
+
+#[test]
 fn vitals_are_those_of_the_whole_tree() {
     let town = Town::new();
     town.start("echo 12345; setsid sh -c 'while :; do :; done' & while :; do sleep 1000; done");
-    until(|| town.sessions.vitals(&town.dir()).expect("vitals").cpu_ticks > 3);
+    until(|| town.vitals().cpu_ticks > 3);
     fs::write(town.dir().join(record::LIFE), "").expect("a sign");
-    let vitals = town.sessions.vitals(&town.dir()).expect("vitals");
+    let vitals = town.vitals();
     assert_eq!(vitals.log_bytes, 6);
     assert!(vitals.last_call.is_some_and(|at| at > 1_600_000_000));
     town.end();

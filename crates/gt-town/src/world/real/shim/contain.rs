@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -18,6 +19,7 @@ use super::output::Output;
 use super::record::{COULD_NOT_START, COULD_NOT_START_CODE, PROTOCOL};
 use super::stand_apart;
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
+use crate::world::real::disk::PRIVATE_FILE;
 use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long what a command leaves behind, or one that takes too long, may take to end.
@@ -61,7 +63,8 @@ fn run(timeout: Duration, log: &Path, argv: &[OsString]) -> io::Result<Report> {
     stand_apart(Runtime::Headless)?;
     let bell = Bell::install()?;
     let (reader, writer) = io::pipe()?;
-    let mut output = Output::new(reader, File::create(log)?);
+    let mut output =
+        Output::new(reader, File::options().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(log)?);
     let begun = Instant::now();
     let child = Command::new(&argv[0])
         .args(&argv[1..])

@@ -203,7 +203,7 @@ impl Gate {
         match runtime {
             Runtime::Headless => {
                 let (reader, writer) = io::pipe()?;
-                let log = File::options().create(true).append(true).open(dir.join(record::OUTPUT_LOG))?;
+                let log = record::append(&dir.join(record::OUTPUT_LOG))?;
                 Ok((Output::new(reader, log), Self::spawn(dir, runtime, writer.into())?))
             }
             Runtime::Tmux => {

@@ -158,7 +158,7 @@ fn read_environment(path: &Path) -> io::Result<BTreeMap<String, String>> {
 }
 
 fn shim_log(dir: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).open(dir.join(record::SHIM_LOG))
+    record::append(&dir.join(record::SHIM_LOG))
 }
 
 /// A folder's path as an argument that neither a shell nor tmux reads anything else in.
@@ -189,7 +189,7 @@ fn keep_log(dir: &Path) -> io::Result<()> {
         // Held by all that write logs: whoever takes the town down waits for it.
         rustix::io::retry_on_intr(|| flock(lock, FlockOperation::LockShared))?;
     }
-    let log = File::options().create(true).append(true).open(dir.join(record::OUTPUT_LOG))?;
+    let log = record::append(&dir.join(record::OUTPUT_LOG))?;
     let mut output = Output::new(io::stdin().as_fd().try_clone_to_owned()?.into(), log);
     while output.pipe.is_some() {
         output.take();

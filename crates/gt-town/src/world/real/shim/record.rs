@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::world::COULD_NOT_START;
-use crate::world::real::disk::RealDisk;
+use crate::world::real::disk::{PRIVATE_FILE, RealDisk};
 use crate::world::real::tmux::Terminal;
 use crate::world::{Disk as _, Exit, ProcessId, Runtime, SessionPlan};
 
@@ -150,7 +150,12 @@ pub(crate) fn write<T: Serialize>(dir: &Path, name: &str, record: &T) -> io::Res
 pub(crate) fn create_aside(path: &Path) -> io::Result<File> {
     // Left by one of the same number that was killed; else there is nothing.
     let _ = fs::remove_file(path);
-    File::options().write(true).create_new(true).open(path)
+    File::options().write(true).create_new(true).mode(PRIVATE_FILE).open(path)
+}
+
+/// A log that is added to.
+pub(crate) fn append(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).mode(PRIVATE_FILE).open(path)
 }
 
 /// The lock at `dir/name` if nobody has it; held until the file is closed.

@@ -193,6 +193,9 @@ fn signal_descendants(signal: Signal) {
     let own = rustix::process::getpid().as_raw_pid();
     let Ok(census) = Census::take() else { return };
     for stat in census.descendants(own) {
+        if signal == Signal::TERM && census.keeps_others(stat.pid) {
+            continue;
+        }
         // Who is gone by now or may not be signalled (another user's) is looked at again in the next round.
         let _ = process::signal(&census.id(stat), signal);
     }

@@ -344,7 +344,7 @@ fn a_flood_in_a_terminal_is_capped_and_told() {
     town.start(&format!("stty raw; head -c {bytes} /dev/zero | tr '\\0' x"));
     assert_eq!(town.await_exit().code, Some(0));
     until(|| fs::read(town.dir().join(record::OUTPUT_LOG)).is_ok_and(|log| log.ends_with(b"bytes were dropped]\n")));
-    assert!(town.sessions.vitals(&town.dir()).expect("vitals").log_bytes < LOG_LIMIT_BYTES + 100);
+    assert!(town.vitals().log_bytes < LOG_LIMIT_BYTES + 100);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 
+use crate::admission;
 use crate::back_off::BackOff;
 use crate::convoy;
 use crate::effects::{self, Scope};
@@ -69,6 +70,7 @@ pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
 
 fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
+    note_state(town, "patrol", "memory", admission::patrol(town))?;
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
     limits::let_go(town, &mut memory.observed)?;
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;

@@ -8,6 +8,7 @@ use gt_model::bead::{Bead, DepType, Status};
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
+use crate::admission;
 use crate::agents::readiness;
 use crate::crew;
 use crate::error::{Error, Result};
@@ -159,6 +160,7 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
             Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
             Effect::FetchBase { .. } | Effect::StartSession { .. } if spend::is_reached(view)? => false,
+            Effect::FetchBase { .. } | Effect::StartSession { .. } if admission::is_short(view)? => false,
             Effect::FetchBase { attempt } if is_parked(view, view.attempt(*attempt)?.as_ref())? => false,
             Effect::StartSession { incarnation } if is_parked(view, attempt_of(view, incarnation)?.as_ref())? => false,
             // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in

@@ -3,9 +3,10 @@
 use gt_model::id::{IncarnationId, sha256_hex};
 
 use crate::error::{Error, Result};
+use crate::layout::Layout;
 use crate::ledger::{Attempt, View};
 use crate::town::{Caller, Town};
-use crate::world::ProcessId;
+use crate::world::{ProcessId, World};
 
 /// The variable that carries an incarnation's identity.
 pub const TOKEN_VARIABLE: &str = "GT_INCARNATION";
@@ -68,8 +69,9 @@ fn not_an_agent(caller: &Caller) -> Error {
 
 /// Marks that the caller's incarnation showed life.
 pub fn sign_of_life(town: &Town, caller: &Caller) -> Result<()> {
-    if let Some(id) = &caller.incarnation {
-        town.world().disk().touch(&town.layout.session(id).join("life"))?;
-    }
-    Ok(())
+    caller.incarnation.as_ref().map_or(Ok(()), |id| touch_life(town.world(), &town.layout, id))
+}
+
+pub(crate) fn touch_life(world: &dyn World, layout: &Layout, id: &IncarnationId) -> Result<()> {
+    Ok(world.disk().touch(&layout.session(id).join("life"))?)
 }

@@ -3,6 +3,7 @@
 //! The engine never prints, prompts, exits, or reads the environment, the home folder or the clock except through
 //! what it is handed: see [`town::Outside`] and [`world`].
 
+pub mod admission;
 pub mod adopt;
 pub mod agents;
 pub mod archive;

@@ -1,9 +1,9 @@
 //! Moments: a client's hook calls `gt`, which must answer in milliseconds and never break the client.
 //!
-//! A moment leaves a mark (a small file in the session's folder) and asks the ledger once. It writes the ledger only where
-//! mail goes into the agent's context. What follows from marks is the deacon's to find out.
+//! A moment leaves a mark (a small file in the session's folder) and asks the ledger once, or not at all where that has not
+//! changed since ([`nothing_new`]). It writes the ledger only where mail goes into the agent's context. What follows from
+//! marks is the deacon's to find out.
 
-use std::path::Path;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -23,22 +23,36 @@ use crate::usage;
 use crate::world::World;
 
 mod log;
+mod mark;
+mod quiet;
 
 pub use log::{HookTrouble, note_failure, trouble};
+pub use quiet::{Seen, nothing_new};
 
 /// How long a moment waits for the ledger.
 pub const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Size that a mark's file may have; a larger one is not ours.
-const MARK_BYTES: usize = 16 * 1024;
-
 /// The mark of what kept turns from ending.
 const BLOCKS: &str = "blocks";
 
+/// A call of a client's hook.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'c> {
+    /// Whose.
+    pub client: Client,
+    /// At which moment.
+    pub moment: Moment,
+    /// What the client says.
+    pub input: &'c [u8],
+    /// Who calls, and how the ledger was before it was opened, where that can be told.
+    pub seen: Option<&'c Seen>,
+}
+
 /// Answers a client; `None`: nothing is to be said.
-pub fn answer(town: &Town, caller: &Caller, client: Client, moment: Moment, input: &[u8]) -> Result<Option<String>> {
+pub fn answer(town: &Town, caller: &Caller, call: &Call<'_>) -> Result<Option<String>> {
     let Some(incarnation) = &caller.incarnation else { return Ok(None) };
-    let heard = hear(client, moment, input)?;
+    let Call { client, moment, .. } = *call;
+    let heard = hear(client, moment, call.input)?;
     let here = Here { town, caller, incarnation };
     let answer = match &heard.event {
         Event::BeforeTool(call) => here.before_tool(call, &heard)?,
@@ -46,7 +60,7 @@ pub fn answer(town: &Town, caller: &Caller, client: Client, moment: Moment, inpu
         _ if heard.subagent => Answer::Nothing,
         Event::Start(_) => Answer::Nothing,
         Event::Prompt { nudge } => here.prompt(*nudge)?,
-        Event::AfterTool => here.after_tool()?,
+        Event::AfterTool => here.after_tool(call.seen)?,
         Event::Stop { background } => here.stop(*background)?,
         Event::StopFailure { failure, text } => here.stop_failure(*failure, text)?,
         Event::Compact => here.note(moment.as_str(), &here.now())?,
@@ -72,7 +86,7 @@ pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[
     }
     // After a compaction it is in the middle of its turn.
     let name = if heard.event == Event::Start(Source::Compacted) { "compacted" } else { Moment::Start.as_str() };
-    write_mark(town, incarnation, name, &now(town))?;
+    write_mark(town, incarnation, name, &now(town.world()))?;
     town.wake();
     Ok(heard)
 }
@@ -84,19 +98,12 @@ fn hear(client: Client, moment: Moment, input: &[u8]) -> Result<Heard> {
     })
 }
 
-fn now(town: &Town) -> Mark {
-    Mark::at(u64::try_from(town.world().clock().monotonic().as_micros()).unwrap_or(u64::MAX))
+fn now(world: &dyn World) -> Mark {
+    Mark::at(u64::try_from(world.clock().monotonic().as_micros()).unwrap_or(u64::MAX))
 }
 
 fn write_mark(town: &Town, incarnation: &IncarnationId, name: &str, mark: &impl serde::Serialize) -> Result<()> {
-    // A mark of ours can always be written.
-    let text = serde_json::to_string(mark).unwrap_or_default();
-    Ok(town.world().disk().mark(&town.layout.moments(incarnation).join(name), text.as_bytes())?)
-}
-
-fn read_mark<T: serde::de::DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
-    let bytes = world.disk().read_part(path, 0, MARK_BYTES)?;
-    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    mark::write(town.world(), &town.layout.moments(incarnation).join(name), mark)
 }
 
 /// The marks that an incarnation's moments left; damaged ones are none.
@@ -106,7 +113,7 @@ pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
     let there = town.world().disk().list(&folder)?;
     // Whatever else somebody has put there is none.
     for name in there.into_iter().filter(|name| Marks::NAMES.contains(&name.as_str())) {
-        if let Some(mark) = read_mark::<Mark>(town.world(), &folder.join(&name))? {
+        if let Some(mark) = mark::read::<Mark>(town.world(), &folder.join(&name))? {
             marks.0.insert(name, mark);
         }
     }
@@ -122,7 +129,7 @@ struct Here<'t> {
 
 impl Here<'_> {
     fn now(&self) -> Mark {
-        now(self.town)
+        now(self.town.world())
     }
 
     fn note(&self, name: &str, mark: &Mark) -> Result<Answer> {
@@ -188,9 +195,14 @@ impl Here<'_> {
         self.mail(Priority::Low, Moment::Prompt)
     }
 
-    fn after_tool(&self) -> Result<Answer> {
-        self.live(Moment::AfterTool, &self.now())?;
-        self.mail(Priority::High, Moment::AfterTool)
+    fn after_tool(&self, seen: Option<&Seen>) -> Result<Answer> {
+        let mark = self.now();
+        self.live(Moment::AfterTool, &mark)?;
+        let answer = self.mail(Priority::High, Moment::AfterTool)?;
+        if let (Answer::Nothing, Some(seen)) = (&answer, seen) {
+            quiet::remember(self.town, self.incarnation, mark, seen)?;
+        }
+        Ok(answer)
     }
 
     /// New mail as text for the agent's context; that it went there is recorded first.
@@ -211,7 +223,7 @@ impl Here<'_> {
     fn stop(&self, background: usize) -> Result<Answer> {
         let mark = self.now();
         let path = self.town.layout.moments(self.incarnation).join(BLOCKS);
-        let before: Blocks = read_mark(self.town.world(), &path)?.unwrap_or_default();
+        let before: Blocks = mark::read(self.town.world(), &path)?.unwrap_or_default();
         let facts = self.stop_facts(background)?;
         let stopped = Mark { background: u32::try_from(background).unwrap_or(u32::MAX), ..mark.clone() };
         match at_stop(&facts, &before, mark.at_us) {
@@ -231,7 +243,7 @@ impl Here<'_> {
     fn stop_facts(&self, background: usize) -> Result<StopFacts> {
         let now = self.town.world().clock().now();
         let last_tool = self.town.layout.moments(self.incarnation).join(Moment::AfterTool.as_str());
-        let last_tool: Option<Mark> = read_mark(self.town.world(), &last_tool)?;
+        let last_tool: Option<Mark> = mark::read(self.town.world(), &last_tool)?;
         let mut facts =
             StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
         self.town.ledger.read(|view| {

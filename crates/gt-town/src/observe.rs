@@ -6,6 +6,7 @@ use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
+use crate::admission;
 use crate::agents::{launch, readiness};
 use crate::error::Result;
 use crate::hook;
@@ -159,6 +160,9 @@ pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<S
     let Some(newest) = view.incarnations_of(attempt.id)?.pop() else {
         if spend::is_reached(view)? {
             return Ok("waiting: the day's cap on spending is reached (gt cost)".to_owned());
+        }
+        if admission::is_short(view)? {
+            return Ok("waiting: too little memory is free (min_free_memory_mb in town.toml)".to_owned());
         }
         let effects = view.open_effects()?;
         let waiting = effects.iter().find(|row| row.bead.as_ref() == Some(&attempt.bead));

@@ -10,6 +10,8 @@ use gt_model::retention::Limits;
 use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
 
+use crate::town::Town;
+
 /// The version of both files that this gt writes.
 pub const SETTINGS_VERSION: u32 = 1;
 
@@ -66,6 +68,8 @@ pub struct TownSettings {
     pub runtime: RuntimeChoice,
     /// Workers that may exist at once in the whole town.
     pub max_polecats: u32,
+    /// Megabytes of memory that must be free for anybody new to be started; 0: never mind.
+    pub min_free_memory_mb: u64,
     /// Seconds between two patrols when nothing wakes the deacon earlier: 1 to 60.
     pub patrol_seconds: u64,
     /// Seconds that a session has to end by itself after its work was submitted.
@@ -99,6 +103,7 @@ impl Default for TownSettings {
             agent: None,
             runtime: RuntimeChoice::Auto,
             max_polecats: 4,
+            min_free_memory_mb: 500,
             patrol_seconds: 5,
             linger_seconds: 60,
             quiet_minutes: 30,
@@ -535,6 +540,14 @@ impl RigSettings {
             self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds)).collect();
         gt_model::id::sha256_hex(&text.join("\u{1}"))
     }
+}
+
+/// A town's settings as they are now: a person who changes a limit does not want to start the deacon anew for it. While the
+/// file is damaged, those that the town was opened with.
+pub(crate) fn current(town: &Town) -> TownSettings {
+    let path = town.layout.settings();
+    let bytes = town.world().disk().read(&path).ok().flatten();
+    bytes.and_then(|bytes| parse(&path, &bytes).ok()).unwrap_or_else(|| town.settings.clone())
 }
 
 /// Reads settings from a file's text.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Condition, Tx, View};
 use crate::observed::Observed;
 use crate::post;
-use crate::settings::{self, SpendSettings, TownSettings};
+use crate::settings::{SpendSettings, TownSettings, current};
 use crate::sling;
 use crate::town::{Caller, Town};
 use crate::usage::{Cost, day_of};
@@ -67,14 +67,6 @@ impl Today {
         let reached = if self.reached { ": reached, nothing new is begun" } else { "" };
         format!("{}; {cap}{reached}", self.cost.words())
     }
-}
-
-/// Settings as they are now: a person who raises a cap does not want to start the deacon anew for it. While the file is
-/// damaged, those that the town was opened with.
-fn current(town: &Town) -> TownSettings {
-    let path = town.layout.settings();
-    let bytes = town.world().disk().read(&path).ok().flatten();
-    bytes.and_then(|bytes| settings::parse(&path, &bytes).ok()).unwrap_or_else(|| town.settings.clone())
 }
 
 fn spent_since(town: &Town, view: &View<'_>, settings: &TownSettings, day: &str) -> Result<Cost> {

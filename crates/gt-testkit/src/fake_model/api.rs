@@ -11,15 +11,15 @@ use super::record::Asked;
 use super::script::{Answer, Fault, Script};
 use super::{State, locked, sse};
 
-/// Characters of a token, where tokens are counted.
-const CHARS_PER_TOKEN: usize = 4;
+/// Bytes of a token, where tokens are counted: a rule of thumb, as nobody's tokenizer is here.
+pub const BYTES_PER_TOKEN: usize = 4;
 
 /// Answers one request and records it.
 pub fn answer(request: &Request, out: &mut impl Write, state: &State) -> io::Result<()> {
     match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/v1/messages") => messages(request, out, state),
         ("POST", "/v1/messages/count_tokens") => {
-            let tokens = json!({"input_tokens": request.body.len() / CHARS_PER_TOKEN});
+            let tokens = json!({"input_tokens": request.body.len() / BYTES_PER_TOKEN});
             plain(request, out, state, 200, &tokens)
         }
         ("GET" | "HEAD", "/api/hello") => plain(request, out, state, 200, &json!({"message": "hello"})),
@@ -38,6 +38,8 @@ fn plain(request: &Request, out: &mut impl Write, state: &State, status: u16, bo
         answer: Answer::default(),
         by_key: request.header("x-api-key").is_some(),
         whole: false,
+        at: SystemTime::now(),
+        bytes: request.body.len(),
     });
     let body = if request.method == "HEAD" { String::new() } else { body.to_string() };
     http::whole(out, status, &[], &body)
@@ -48,6 +50,7 @@ fn what(request: &Request) -> String {
 }
 
 fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Result<()> {
+    let at = SystemTime::now();
     let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
         return plain(request, out, state, 400, &error_body(400));
     };
@@ -55,7 +58,8 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
     let answer = locked(&state.script).answer(&conversation);
     let id = locked(&state.record).message_id();
     let by_key = request.header("x-api-key").is_some();
-    let mut asked = Asked { what: what(request), status: 200, conversation, answer, by_key, whole: true };
+    let bytes = request.body.len();
+    let mut asked = Asked { what: what(request), status: 200, conversation, answer, by_key, whole: true, at, bytes };
     if let Some((status, headers)) = asked.answer.fault.as_ref().and_then(refusal) {
         (asked.status, asked.whole) = (status, false);
         locked(&state.record).add(asked);

@@ -25,6 +25,7 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
+pub use api::BYTES_PER_TOKEN;
 pub use conversation::{Call, Conversation};
 pub use record::{Asked, Claimed};
 pub use script::Script;

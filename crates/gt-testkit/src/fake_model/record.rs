@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -24,6 +25,10 @@ pub struct Asked {
     pub by_key: bool,
     /// Whether the client got the whole answer, and so will count it.
     pub whole: bool,
+    /// When it had come, all of it.
+    pub at: SystemTime,
+    /// Bytes of its body.
+    pub bytes: usize,
 }
 
 /// What was claimed for a session's turns.

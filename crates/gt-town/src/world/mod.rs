@@ -558,6 +558,10 @@ pub trait Sessions: Send + Sync {
     fn runs_as_root(&self) -> bool {
         false
     }
+    /// Bytes of memory that could be had now without anybody's being put out; `None` where nobody can say.
+    fn free_memory(&self) -> Option<u64> {
+        None
+    }
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
     /// Whether the calling process is in a sandbox of ours, from where it sees none of its parents outside.
@@ -628,6 +632,11 @@ pub trait Disk: Send + Sync {
     /// Replaces a small file that is a sign of life: atomically, but not synced, since it means nothing after a power cut.
     /// Makes the file's folder, but not those above it: what is gone is not made again.
     fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
+    /// As [`Self::mark`], but where a file of that very length is there, it is written in place: a reader may then find a
+    /// beginning of the new and an end of the old. Costs the disk nothing, where a file that replaces another is waited for.
+    fn stamp(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        self.mark(path, bytes)
+    }
     /// When a file was last touched or written, in seconds since the epoch; `None` where it is not there.
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>>;
     /// What is at `path`, links not followed; `None` where there is nothing.

@@ -7,6 +7,7 @@ use std::path::Path;
 use gt_model::moment::{Client, Event, INPUT_LIMIT_BYTES, Moment, Source};
 use gt_town::identity::{self, TOKEN_VARIABLE};
 use gt_town::layout::Layout;
+use gt_town::moments::{Call, Seen};
 use gt_town::{Error, Town, moments, prime};
 
 use super::{TownHandle, find_town};
@@ -64,13 +65,21 @@ fn answer(
     process: &Process,
 ) -> Result<Option<String>, CliError> {
     let input = input(process)?;
+    let layout = Layout::new(root);
+    let world = process.outside.world.as_ref();
+    // In our own process the ledger is open: it is asked as ever.
+    let seen = process.town.is_none().then(|| Seen::now(world, &layout, token)).flatten();
+    let call = Call { client, moment, input: &input, seen: seen.as_ref() };
+    if moments::nothing_new(world, &layout, &call)? {
+        return Ok(None);
+    }
     let town = match &process.town {
         Some(town) => TownHandle::Shared(town.clone()),
         None => TownHandle::Own(Box::new(Town::open_within(root, process.outside.clone(), moments::PATIENCE)?)),
     };
     let caller = identity::caller(&town, Some(token))?;
     let Some(incarnation) = caller.incarnation.as_ref().filter(|_| moment == Moment::Start) else {
-        return Ok(moments::answer(&town, &caller, client, moment, &input)?);
+        return Ok(moments::answer(&town, &caller, &call)?);
     };
     let heard = moments::start(&town, incarnation, client, &input)?;
     identity::sign_of_life(&town, &caller)?;

@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+mod claude;
 mod idle;
 mod ledger;
 mod machine;
@@ -28,6 +29,8 @@ pub enum What {
     Idle,
     /// Beads: verbs, import, export and thirty writers, in ledgers of 100 to 100,000
     Ledger,
+    /// The real Claude Code and a fake model: a bead by the client alone, and through the town; a mayor that sleeps
+    Claude,
 }
 
 /// Flags of `bench`.
@@ -36,7 +39,7 @@ pub struct Args {
     /// What
     #[arg(value_enum)]
     what: What,
-    /// How often [default: 200 verbs, 20 slings, 10 deaths, 40 verbs of beads]
+    /// How often [default: 200 verbs, 20 slings, 10 deaths, 40 verbs of beads, 5 beads by the client]
     #[arg(long)]
     pairs: Option<usize>,
     /// How often everything is killed
@@ -59,6 +62,9 @@ pub fn run(args: &Args) -> Result<(), String> {
         Some(gt) => gt.canonicalize().map_err(|e| format!("{}: {e}", gt.display()))?,
         None => crate::soak::build()?,
     };
+    if args.what == What::Claude && crate::e2e::inside().is_none() {
+        return claude::enter(args, &gt);
+    }
     let pairs = |default: usize| args.pairs.unwrap_or(default).max(1);
     let before = machine::line();
     let rows = match args.what {
@@ -67,6 +73,7 @@ pub fn run(args: &Args) -> Result<(), String> {
         What::Recovery => recovery::measure(&gt, pairs(10), args.rounds)?,
         What::Idle => idle::measure(&gt, args.seconds)?,
         What::Ledger => ledger::measure(&gt, pairs(40))?,
+        What::Claude => claude::measure(&gt, pairs(5), args.seconds)?,
     };
     let report = Report { what: format!("{:?}", args.what).to_lowercase(), machine: before, rows };
     println!("{}", if args.json { report.json() } else { report.text() });

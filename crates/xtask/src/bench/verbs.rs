@@ -19,6 +19,41 @@ const INPUT: &str = "after-tool.json";
 /// Minimal process starts that a verb may cost.
 const AIM: f64 = 3.0;
 
+/// A verb that is timed.
+struct Spec {
+    name: &'static str,
+    words: &'static [&'static str],
+    as_worker: bool,
+    /// What the worker says before, each time.
+    before: &'static [&'static str],
+}
+
+/// The hook after a tool.
+const HOOK: &[&str] = &["moment", "after-tool", "--client", "claude"];
+
+/// Something that changes the ledger.
+const WRITE: &[&str] = &["mail", "send", "overseer", "-s", "A word", "-m", "Some text"];
+
+const VERBS: &[Spec] = &[
+    Spec { name: "gt moment after-tool, no mail", words: HOOK, as_worker: true, before: HOOK },
+    Spec {
+        name: "gt moment after-tool, no mail, others wrote since the last",
+        words: HOOK,
+        as_worker: true,
+        before: WRITE,
+    },
+    Spec {
+        name: "gt moment before-tool",
+        words: &["moment", "before-tool", "--client", "claude"],
+        as_worker: true,
+        before: &[],
+    },
+    Spec { name: "gt hook, as a worker", words: &["hook"], as_worker: true, before: &[] },
+    Spec { name: "gt prime, as a worker", words: &["prime"], as_worker: true, before: &[] },
+    Spec { name: "gt mail inbox, as a worker", words: &["mail", "inbox"], as_worker: true, before: &[] },
+    Spec { name: "gt mail inbox, as a person", words: &["mail", "inbox"], as_worker: false, before: &[] },
+];
+
 /// Times each verb, and the smallest process right before it, `pairs` times.
 pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
     let town = BenchTown::start(gt, BEADS, "headless", 4)?;
@@ -29,18 +64,14 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
     let token = agent.variable("GT_INCARNATION")?;
     town.gt(&["mail", "send", "bench/polecats/amber", "overseer", "-s", "A word", "-m", "Some text"])?;
     std::fs::write(town.folder().join(INPUT), AFTER_TOOL).map_err(text)?;
-    let verbs: [(&str, &[&str], bool); 5] = [
-        ("gt moment after-tool, no mail", &["moment", "after-tool", "--client", "claude"], true),
-        ("gt hook, as a worker", &["hook"], true),
-        ("gt prime, as a worker", &["prime"], true),
-        ("gt mail inbox, as a worker", &["mail", "inbox"], true),
-        ("gt mail inbox, as a person", &["mail", "inbox"], false),
-    ];
-    let mut times = vec![(Vec::new(), Vec::new()); verbs.len()];
+    let mut times = vec![(Vec::new(), Vec::new()); VERBS.len()];
     // The first round warms caches and is not counted.
     for round in 0..=pairs {
-        for (at, (_, words, as_worker)) in verbs.iter().enumerate() {
-            let mut verb = verb(&town, words, as_worker.then_some(token.as_str()));
+        for (at, spec) in VERBS.iter().enumerate() {
+            if !spec.before.is_empty() {
+                time(&mut verb(&town, spec.before, Some(&token)))?;
+            }
+            let mut verb = verb(&town, spec.words, spec.as_worker.then_some(token.as_str()));
             let pair = (time(&mut town.command(&nothing))?, time(&mut verb)?);
             if round > 0 {
                 times[at].0.push(pair.0);
@@ -48,15 +79,16 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
             }
         }
     }
-    let mut rows: Vec<Row> = verbs
+    let mut rows: Vec<Row> = VERBS
         .iter()
         .zip(&times)
-        .map(|((name, ..), (peer, own))| Row::times(name, own).beside(peer, Some(AIM)))
+        .map(|(spec, (peer, own))| Row::times(spec.name, own).beside(peer, Some(AIM)))
         .collect();
     let peer = cpu(pairs, || town.command(&nothing))?;
-    for (name, words, as_worker) in &verbs {
-        let own = cpu(pairs, || verb(&town, words, as_worker.then_some(token.as_str())))?;
-        rows.push(Row::times(&format!("{name}: CPU time a call"), &[own]).beside(&[peer], None));
+    // In a row nothing changes in between.
+    for spec in VERBS.iter().filter(|spec| spec.before != WRITE) {
+        let own = cpu(pairs, || verb(&town, spec.words, spec.as_worker.then_some(token.as_str())))?;
+        rows.push(Row::times(&format!("{}: CPU time a call", spec.name), &[own]).beside(&[peer], None));
     }
     Ok(rows)
 }

@@ -138,7 +138,8 @@ fn busy(outfit: &Outfit) -> Result<String, String> {
         let terminal = desk.interactive(&desk.settings(&[("Stop", "true"), ("UserPromptSubmit", "true")])?, "first")?;
         desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
         terminal.type_line("TYPED-MEANWHILE")?;
-        desk.until("the line on the screen", &terminal, || terminal.screen().contains("TYPED-MEANWHILE"))?;
+        // On the screen alone, it may still stand in the box.
+        desk.until("the line to be queued", &terminal, || terminal.screen().contains("edit queued messages"))?;
         std::fs::write(desk.work().join("go"), "").map_err(text)?;
         desk.until("the turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
         desk.heard(&["TYPED-MEANWHILE"])?;

@@ -6,20 +6,20 @@ use std::time::Instant;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-mod client;
+pub mod client;
 mod facts;
 mod mayor;
-mod processes;
+pub mod processes;
 mod readme;
-mod stage;
+pub mod stage;
 mod terminal;
-mod town;
+pub mod town;
 mod work;
 
 use client::Client;
 use tempfile::TempDir;
 
-/// Set in the process that runs inside the namespace.
+/// Set in the process that runs inside the namespace: the client's program.
 const INSIDE: &str = "GT_E2E_INSIDE";
 
 /// Which client.
@@ -55,10 +55,11 @@ struct Scenario {
 }
 
 /// What scenarios run with.
-struct Outfit {
-    client: Client,
+pub struct Outfit {
+    /// The client, and the `gt` that it works with.
+    pub client: Client,
     /// Whether all folders are kept.
-    keep: bool,
+    pub keep: bool,
 }
 
 impl Outfit {
@@ -79,11 +80,35 @@ pub fn run(args: &Args) -> Result<(), String> {
         chosen.iter().for_each(|scenario| println!("{}", scenario.name));
         return Ok(());
     }
-    if std::env::var_os(INSIDE).is_some() {
-        return play(args, &chosen);
+    match inside() {
+        Some(client) => play(args, client, &chosen),
+        None => within(LOOPBACK_ONLY, |command| {
+            let gt = match &args.gt {
+                Some(gt) => gt.canonicalize().map_err(|e| format!("{}: {e}", gt.display()))?,
+                None => crate::soak::build_debug()?,
+            };
+            command.args(["e2e", "claude", "--gt"]).arg(gt).args(&args.names).args(args.keep.then_some("--keep"));
+            Ok(())
+        }),
     }
-    match missing() {
-        Ok(client) => enter(args, &client),
+}
+
+/// Flags of `unshare` for a namespace that has nothing but loopback.
+const LOOPBACK_ONLY: &[&str] = &["-rn"];
+
+/// The same with processes of its own: whatever is started there can be counted.
+pub const OWN_PROCESSES: &[&str] = &["-rn", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/// The client, in a process that runs inside the namespace.
+pub fn inside() -> Option<PathBuf> {
+    std::env::var_os(INSIDE).map(PathBuf::from)
+}
+
+/// Calls this program again where only loopback is, with the words that `say` adds; without what that needs it is skipped,
+/// unless it is required.
+pub fn within(namespace: &[&str], say: impl FnOnce(&mut Command) -> Result<(), String>) -> Result<(), String> {
+    match missing(namespace) {
+        Ok(client) => enter(namespace, &client, say),
         Err(why) if required() => Err(format!("GT_REQUIRE names claude, and {why}")),
         Err(why) => {
             println!("skipped: {why}");
@@ -104,7 +129,7 @@ fn required() -> bool {
 }
 
 /// The client, or what there is not.
-fn missing() -> Result<PathBuf, String> {
+fn missing(namespace: &[&str]) -> Result<PathBuf, String> {
     let works = |words: &[&str]| {
         let output = Command::new(words[0]).args(&words[1..]).output();
         output.map_err(|e| format!("there is no {}: {e}", words[0])).map(|output| output.status.success())
@@ -112,33 +137,27 @@ fn missing() -> Result<PathBuf, String> {
     if !works(&["tmux", "-V"])? {
         return Err("tmux does not work".to_owned());
     }
-    if !works(&["unshare", "-rn", "ip", "link", "set", "lo", "up"])? {
-        return Err("there can be no network namespace (unshare -rn, ip link)".to_owned());
+    if !works(&[&["unshare"], namespace, &["ip", "link", "set", "lo", "up"]].concat())? {
+        return Err(format!("there can be no namespace (unshare {}, ip link)", namespace.join(" ")));
     }
     client::install()
 }
 
-/// Calls this program again where only loopback is.
-fn enter(args: &Args, client: &Path) -> Result<(), String> {
-    let gt = match &args.gt {
-        Some(gt) => gt.canonicalize().map_err(|e| format!("{}: {e}", gt.display()))?,
-        None => crate::soak::build_debug()?,
-    };
+fn enter(
+    namespace: &[&str],
+    client: &Path,
+    say: impl FnOnce(&mut Command) -> Result<(), String>,
+) -> Result<(), String> {
     let this = std::env::current_exe().map_err(|e| e.to_string())?;
     let mut command = Command::new("unshare");
-    command.args(["-rn", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).arg(this);
-    command
-        .args(["e2e", "claude", "--gt"])
-        .arg(gt)
-        .args(&args.names)
-        .args(args.keep.then_some("--keep"))
-        .env(INSIDE, client);
-    let status = command.status().map_err(|e| format!("unshare can't be started: {e}"))?;
-    if status.success() { Ok(()) } else { Err("not all scenarios went well".to_owned()) }
+    // The shell stays: where it is the first process, it waits for those that nobody else waits for.
+    command.args(namespace).args(["sh", "-c", "ip link set lo up && \"$@\"; exit $?", "sh"]).arg(this);
+    say(&mut command)?;
+    let status = command.env(INSIDE, client).status().map_err(|e| format!("unshare can't be started: {e}"))?;
+    if status.success() { Ok(()) } else { Err("not all went well".to_owned()) }
 }
 
-fn play(args: &Args, chosen: &[&Scenario]) -> Result<(), String> {
-    let program = std::env::var_os(INSIDE).map(PathBuf::from).ok_or("no client")?;
+fn play(args: &Args, program: PathBuf, chosen: &[&Scenario]) -> Result<(), String> {
     let gt = args.gt.clone().ok_or("--gt is missing")?;
     let outfit = Outfit { client: Client { program, gt }, keep: args.keep };
     let begin = Instant::now();

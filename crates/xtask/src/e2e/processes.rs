@@ -18,6 +18,18 @@ pub fn of(folder: &Path) -> Vec<(i32, String)> {
     ours.map(|pid| (pid, command_line(pid))).collect()
 }
 
+/// How many processes, whoever's, have these words in their command line.
+pub fn count(words: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| is_program(&command_line(*pid), words)).count()
+}
+
+/// Not the shells that start it: they have the words among others.
+fn is_program(line: &str, words: &str) -> bool {
+    line.trim_start_matches("/usr").trim_start_matches("/bin/").starts_with(words)
+}
+
 /// Whether a process was started with a variable.
 pub fn has_variable(pid: i32, name: &str) -> bool {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();

@@ -14,9 +14,14 @@ use super::stage::{self, script};
 use super::{Outfit, client, processes};
 use crate::bench::{finish, path, text};
 
-/// The rig's name, and the prefix of its beads.
-const RIG: &str = "app";
+/// The rig's name.
+pub const RIG: &str = "app";
+
+/// The prefix of its beads.
 const PREFIX: &str = "ap";
+
+/// Lines of the project's notes.
+const ITEMS: usize = 60;
 
 /// Longest wait for anything that a town does with a few workers.
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -34,11 +39,31 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    fn word(self) -> &'static str {
+    /// The word in settings.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Tmux => "tmux",
             Self::Headless => "headless",
         }
+    }
+}
+
+/// What a person has said of a town.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What its sessions run in.
+    pub runtime: Runtime,
+    /// How quickly the town acts, in lines of town.toml.
+    pub pace: &'static str,
+    /// What workers may do without asking, in a line of rig.toml.
+    pub may: &'static str,
+}
+
+impl Terms {
+    /// Workers need not ask, and no test waits.
+    pub fn quick(runtime: Runtime) -> Self {
+        let pace = "patrol_seconds = 1\nback_off_seconds = 1\nlinger_seconds = 2";
+        Self { runtime, pace, may: "trust = \"bypass\"" }
     }
 }
 
@@ -63,9 +88,19 @@ impl TownStage {
         rules: &Value,
         act: impl FnOnce(&Self) -> Result<String, String>,
     ) -> Result<String, String> {
+        Self::on(outfit, Terms::quick(runtime), rules, act)
+    }
+
+    /// The same, where a person has said something else.
+    pub fn on(
+        outfit: &Outfit,
+        terms: Terms,
+        rules: &Value,
+        act: impl FnOnce(&Self) -> Result<String, String>,
+    ) -> Result<String, String> {
         let folder = tempfile::Builder::new().prefix("gt-e2e-").tempdir().map_err(text)?;
         let whole = folder.path().canonicalize().map_err(text)?;
-        let result = Self::open(outfit, &whole, runtime, rules).and_then(|town| {
+        let result = Self::open(outfit, &whole, terms, rules).and_then(|town| {
             let saw = act(&town);
             // Taken down in any case; what it says matters only if all went well so far.
             let down = town.gt(&["down", "--now"]);
@@ -77,7 +112,7 @@ impl TownStage {
         outfit.put_away(folder, result)
     }
 
-    fn open(outfit: &Outfit, folder: &Path, runtime: Runtime, rules: &Value) -> Result<Self, String> {
+    fn open(outfit: &Outfit, folder: &Path, terms: Terms, rules: &Value) -> Result<Self, String> {
         let fake = FakeModel::start(polecat_after(rules)?, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let home = folder.join("home");
         // A worktree is trusted by the folder of its repository, whatever is above it.
@@ -87,29 +122,28 @@ impl TownStage {
         // A key that a person happens to have must not pay: it is not passed to workers.
         let (name, key) = Account::Key.variable();
         env.insert(name.to_owned(), key.to_owned());
-        let bin = folder.join("bin");
-        std::fs::create_dir_all(&bin).map_err(text)?;
-        std::os::unix::fs::symlink(&outfit.client.program, bin.join("claude")).map_err(text)?;
+        // Not a link to it: in a sandbox what is linked to may not be there.
+        let bin = outfit.client.program.parent().ok_or("the client has no folder")?;
         env.insert("PATH".to_owned(), format!("{}:{}", bin.display(), env["PATH"]));
         let town = Self { folder: folder.to_owned(), fake, gt: outfit.client.gt.clone(), env, made: RefCell::new(0) };
         town.make_project()?;
         town.gt(&["install", &path(&town.root())])?;
-        std::fs::write(town.root().join("town.toml"), town.settings(runtime)).map_err(text)?;
+        std::fs::write(town.root().join("town.toml"), town.settings(terms)).map_err(text)?;
         town.gt(&["rig", "add", RIG, &path(&folder.join("remote.git")), "--prefix", PREFIX, "--skip-proof"])?;
         town.gt(&["rig", "gates", "add", RIG, "fine", "true"])?;
-        town.trust()?;
+        town.trust(terms)?;
         town.gt(&["rig", "release", RIG])?;
         town.gt(&["up"])?;
         Ok(town)
     }
 
     /// `town.toml`: the client as it comes, with the test's account, and limits that don't let a test wait.
-    fn settings(&self, runtime: Runtime) -> String {
+    fn settings(&self, terms: Terms) -> String {
         let env: Vec<String> = self.client_env().map(|(name, value)| format!("{name} = {}", json!(value))).collect();
         format!(
-            "version = 1\nagent = \"claude\"\nmax_polecats = 10\nruntime = \"{}\"\npatrol_seconds = 1\n\
-             back_off_seconds = 1\nlinger_seconds = 2\n\n[agents.claude.env]\n{}\n",
-            runtime.word(),
+            "version = 1\nagent = \"claude\"\nmax_polecats = 10\nruntime = \"{}\"\n{}\n\n[agents.claude.env]\n{}\n",
+            terms.runtime.word(),
+            terms.pace,
             env.join("\n")
         )
     }
@@ -122,13 +156,14 @@ impl TownStage {
         others.filter(|(name, _)| CLIENTS.iter().any(|prefix| name.starts_with(prefix)))
     }
 
-    /// What a person says of the rig: what is green lands, and workers need not ask.
-    fn trust(&self) -> Result<(), String> {
+    /// What a person says of the rig: what is green lands, and what workers may do.
+    fn trust(&self, terms: Terms) -> Result<(), String> {
         let file = self.root().join(RIG).join("rig.toml");
         let settings = std::fs::read_to_string(&file).map_err(text)?;
-        let said = |line: &&str| ["landing ", "trust "].iter().any(|key| line.trim_start().starts_with(key));
+        let said =
+            |line: &&str| ["landing ", "trust ", "sandbox "].iter().any(|key| line.trim_start().starts_with(key));
         let others = settings.lines().filter(|line| !said(line));
-        let lines: Vec<&str> = ["landing = \"auto\"", "trust = \"bypass\""].into_iter().chain(others).collect();
+        let lines: Vec<&str> = ["landing = \"auto\"", terms.may].into_iter().chain(others).collect();
         std::fs::write(&file, lines.join("\n") + "\n").map_err(text)
     }
 
@@ -141,6 +176,8 @@ impl TownStage {
         let work = self.folder.join("work");
         std::fs::create_dir_all(&work).map_err(text)?;
         std::fs::write(work.join("README"), "A project.\n").map_err(text)?;
+        let items: String = (1..=ITEMS).map(|item| format!("todo-{item:02}\n")).collect();
+        std::fs::write(work.join("notes.txt"), format!("THE-NOTES\n{items}")).map_err(text)?;
         let git = |words: &[&str]| finish(self.command("git").args(words));
         let (dir, remote) = (path(&work), path(&self.folder.join("remote.git")));
         git(&["init", "-q", "-b", "main", &dir])?;
@@ -149,7 +186,8 @@ impl TownStage {
         git(&["clone", "-q", "--bare", &dir, &remote]).map(|_| ())
     }
 
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A program as the town's person would run it.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.env).env("GT_TOWN", self.root()).current_dir(&self.folder);
         for role in ["AUTHOR", "COMMITTER"] {
@@ -176,6 +214,16 @@ impl TownStage {
 
     /// Makes beads and slings them at once.
     pub fn sling_all(&self, titles: &[&str]) -> Result<Vec<String>, String> {
+        let beads = self.beads(titles)?;
+        let mut words = vec!["sling"];
+        words.extend(beads.iter().map(String::as_str));
+        words.push(RIG);
+        self.gt(&words)?;
+        Ok(beads)
+    }
+
+    /// Makes beads.
+    pub fn beads(&self, titles: &[&str]) -> Result<Vec<String>, String> {
         let mut beads = Vec::new();
         let mut lines = String::new();
         for title in titles {
@@ -190,10 +238,6 @@ impl TownStage {
         let file = self.folder.join("beads.jsonl");
         std::fs::write(&file, lines).map_err(text)?;
         self.gt(&["bead", "import", &path(&file)])?;
-        let mut words = vec!["sling"];
-        words.extend(beads.iter().map(String::as_str));
-        words.push(RIG);
-        self.gt(&words)?;
         Ok(beads)
     }
 

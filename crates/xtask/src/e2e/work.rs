@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::town::{Runtime, TownStage, polecat_after};
+use super::town::{Runtime, Terms, TownStage, polecat_after};
 use super::{Outfit, Scenario, processes};
 use crate::bench::text;
 
@@ -32,6 +32,10 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-outage-tmux", run: |outfit| outage(outfit, Runtime::Tmux) },
     Scenario { name: "town-usage-headless", run: |outfit| usage(outfit, Runtime::Headless) },
     Scenario { name: "town-usage-tmux", run: |outfit| usage(outfit, Runtime::Tmux) },
+    Scenario { name: "town-orphans-headless", run: |outfit| orphans(outfit, Runtime::Headless) },
+    Scenario { name: "town-orphans-tmux", run: |outfit| orphans(outfit, Runtime::Tmux) },
+    Scenario { name: "town-sandbox-headless", run: |outfit| sandbox(outfit, Runtime::Headless) },
+    Scenario { name: "town-sandbox-tmux", run: |outfit| sandbox(outfit, Runtime::Tmux) },
     Scenario { name: "town-ten-headless", run: |outfit| ten(outfit, Runtime::Headless) },
     Scenario { name: "town-ten-tmux", run: |outfit| ten(outfit, Runtime::Tmux) },
 ];
@@ -100,6 +104,80 @@ fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         let steps = town.fake.asked().iter().filter(|asked| asked.answer.rule == "implement").count();
         check(steps == 1, || format!("implemented {steps} times"))?;
         Ok(format!("{bead} landed with what the killed client had not committed"))
+    })
+}
+
+/// F17: what a client has started in whatever way (a tool that runs, a task in the background, what left its session, group
+/// and even its environment) is gone when a person stops its session in the middle; and again when the town is taken down.
+fn orphans(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    // Seconds that nobody else sleeps: what lost its environment can only be told by them.
+    let seconds = 5_000_000 + u64::from(std::process::id());
+    let sleeps = |number: u64| format!("sleep {}{number}", seconds);
+    let leave = format!(
+        "setsid -f {} </dev/null >/dev/null 2>&1; (setsid env -i \"$(command -v sleep)\" {seconds}2 </dev/null >/dev/null 2>&1 &); \
+         nohup {} </dev/null >/dev/null 2>&1 & {}",
+        sleeps(1),
+        sleeps(3),
+        sleeps(4),
+    );
+    let background = json!({"command": sleeps(5), "run_in_background": true, "description": "wait"});
+    let rules = json!([
+        {"when": {"result": "running in (the )?background"}, "calls": bash(&leave)},
+        {"when": {"new": AT_WORK}, "calls": [{"tool": "Bash", "input": background}]},
+    ]);
+    TownStage::with(outfit, runtime, &rules, |town| {
+        let bead = town.sling("A thing that leaves much behind")?;
+        let all = |town: &TownStage| {
+            town.until("all that it leaves", || (processes::count(&format!("sleep {seconds}")) >= 5).then_some(()))
+        };
+        let gone = || {
+            let left = || (processes::count(&format!("sleep {seconds}")) == 0).then_some(());
+            processes::until("the end of all that it left", Duration::from_secs(20), left)
+        };
+        all(town)?;
+        let session = town.sessions(&bead)?.pop().ok_or("no session")?;
+        town.gt(&["session", "stop", session["address"].as_str().ok_or("no address")?])?;
+        gone()?;
+        let again = town.until("the next session", || (town.sessions(&bead).ok()?.len() == 2).then_some(()));
+        again.and_then(|()| all(town))?;
+        town.gt(&["down", "--now"])?;
+        gone()?;
+        Ok("a stop and a town's end each took all five with them".to_owned())
+    })
+}
+
+/// What a sandboxed agent tries to change outside of its work. Guards don't read scripts, so the sandbox alone stops it.
+const PROBE: &str = r#"for file in "$GT_TOWN/town.toml" "$GT_TOWN/app/.repo.git/config" /etc/gt-probe /usr/gt-probe; do
+    (echo x >>"$file") 2>/dev/null && echo "PROBE-WROTE $file" || echo "PROBE-KEPT $file"
+done
+ls "$GT_TOWN/../remote.git/HEAD" 2>/dev/null && echo PROBE-SAW-REMOTE
+echo x >inside.txt && echo PROBE-OVER
+"#;
+
+/// A bead all the way from inside the sandbox: what is outside can't be changed, the remote is not there, the work lands.
+fn sandbox(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    if std::process::Command::new("bwrap").arg("--version").output().is_err() {
+        let is_required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.contains("bwrap"));
+        return if is_required { Err("there is no bwrap".to_owned()) } else { Ok("skipped: no bwrap".to_owned()) };
+    }
+    let write = json!({"file_path": "probe.sh", "content": PROBE});
+    let rules = json!([
+        {"when": {"new": AT_WORK}, "unless": {"ran": "probe.sh"}, "calls": [{"tool": "Write", "input": write}]},
+        {"when": {"result": "probe.sh"}, "unless": {"ran": "Bash: sh probe.sh"}, "calls": bash("sh probe.sh; gt hook")},
+    ]);
+    let terms = Terms { may: "sandbox = \"bwrap\"", ..Terms::quick(runtime) };
+    TownStage::on(outfit, terms, &rules, |town| {
+        let settings = std::fs::read(town.root().join("town.toml")).map_err(text)?;
+        let bead = town.sling("A thing behind walls")?;
+        town.landed(&bead)?;
+        town.has_landed_file("inside.txt")?;
+        let results = town.fake.asked().iter().flat_map(|asked| asked.conversation.results.clone()).collect::<String>();
+        let kept = ["PROBE-KEPT", "PROBE-OVER"].iter().all(|word| results.contains(word));
+        let wrote = ["PROBE-WROTE", "PROBE-SAW"].iter().any(|word| results.contains(word));
+        check(kept && !wrote, || format!("the walls: {results}"))?;
+        let is_same = std::fs::read(town.root().join("town.toml")).map_err(text)? == settings;
+        check(is_same, || "town.toml was changed".to_owned())?;
+        Ok("landed from inside; four writes outside failed, the remote was not there".to_owned())
     })
 }
 

@@ -113,6 +113,11 @@ impl Disk for RealDisk {
         replaced.map_err(io_error("write", path))
     }
 
+    fn stamp(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        // Whatever else is there is replaced, as it would be otherwise.
+        if overwritten(path, bytes).unwrap_or(false) { Ok(()) } else { self.mark(path, bytes) }
+    }
+
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
         make_parent(to)?;
         copy_tree(from, to)
@@ -203,6 +208,18 @@ const NETWORKS: &[(u32, &str)] = &[
 /// The name of a network file system with that number. Those that run as programs (FUSE) can't be told from local ones.
 fn network_name(number: u32) -> Option<&'static str> {
     NETWORKS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+}
+
+/// Writes over an ordinary file of the same length, which has no other name; answers whether it was one.
+fn overwritten(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file: File = rustix::fs::openat(CWD, path, flags, Mode::empty())?.into();
+    let facts = file.metadata()?;
+    let fits = facts.is_file() && facts.nlink() == 1 && facts.len() == bytes.len() as u64;
+    if fits {
+        file.write_all_at(bytes, 0)?;
+    }
+    Ok(fits)
 }
 
 /// At most so many bytes of an ordinary file from an offset on; of anything else none.
@@ -597,6 +614,34 @@ mod tests {
         assert_eq!(RealDisk.list(&dir.path().join("moments")).unwrap(), ["stop"]);
         assert!(RealDisk.mark(&dir.path().join("gone/moments/stop"), b"1").is_err());
         assert!(!RealDisk.exists(&dir.path().join("gone")));
+    }
+
+    #[test]
+    fn a_stamp_goes_in_place_of_its_like_and_through_no_link() {
+        let dir = folder();
+        let path = dir.path().join("moments/stop");
+        let inode = || path.symlink_metadata().unwrap().ino();
+        RealDisk.stamp(&path, b"one").unwrap();
+        let first = inode();
+        RealDisk.stamp(&path, b"two").unwrap();
+        assert_eq!((RealDisk.read(&path).unwrap().as_deref(), inode()), (Some(&b"two"[..]), first));
+        RealDisk.stamp(&path, b"three").unwrap();
+        assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"three"[..]));
+        let other = dir.path().join("other");
+        for lead in
+            [|other: &Path, path: &Path| symlink(other, path), |other: &Path, path: &Path| fs::hard_link(other, path)]
+        {
+            RealDisk.write(&other, b"their").unwrap();
+            RealDisk.remove(&path).unwrap();
+            lead(&other, &path).unwrap();
+            RealDisk.stamp(&path, b"three").unwrap();
+            assert_eq!(RealDisk.read(&other).unwrap().as_deref(), Some(&b"their"[..]));
+            assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"three"[..]));
+        }
+        rustix::fs::mknodat(CWD, other.with_file_name("fifo"), rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+            .unwrap();
+        RealDisk.stamp(&other.with_file_name("fifo"), b"three").unwrap();
+        assert!(other.with_file_name("fifo").metadata().unwrap().is_file());
     }
 
     #[test]

@@ -241,6 +241,12 @@ impl Sessions for RealSessions {
         rustix::process::geteuid().is_root()
     }
 
+    fn free_memory(&self) -> Option<u64> {
+        let facts = fs::read_to_string("/proc/meminfo").ok()?;
+        let line = facts.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    }
+
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
         !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
     }

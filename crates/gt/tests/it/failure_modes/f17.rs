@@ -29,3 +29,22 @@ fn f17_what_a_gate_leaves_running_ends_with_it() {
     let left: Vec<_> = gt::demo::verify::strays(town.folder()).unwrap();
     assert!(left.iter().all(|stray| !stray.command.contains("sleep 3600")), "{left:?}");
 }
+
+#[test]
+fn f17_where_memory_is_short_nobody_new_is_started() {
+    let town = Town::new();
+    // More than there is anywhere.
+    town.settle("min_free_memory_mb = 1000000000\n");
+    town.script(WORK);
+    let bead = town.bead("Wait for room");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG, "--runtime", "headless"]);
+    town.wait_until("the shortage to be told", || town.conditions() == ["memory"]);
+    town.let_patrols_pass();
+    town.let_patrols_pass();
+    assert_eq!(town.ask("SELECT id FROM incarnations"), Vec::<String>::new());
+    assert!(town.ok(&["why", &bead]).contains("too little memory is free"), "{}", town.ok(&["why", &bead]));
+    town.edit(&town.root().join("town.toml"), |text| text.replace("1000000000", "1"));
+    town.wait_closed(&bead);
+    assert_eq!(town.conditions(), Vec::<String>::new());
+}

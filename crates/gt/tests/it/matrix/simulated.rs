@@ -279,6 +279,7 @@ const NOT_HERE: &[(&str, &str)] = &[
         "usage",
         "what clients' transcripts say, which simulated workers don't have; each row replaces one: `hostile::spend`",
     ),
+    ("memory", "a condition that follows the machine's memory: `f17_where_memory_is_short_nobody_new_is_started`"),
     ("spend", "a condition that follows what was counted: `hostile::spend` has it"),
     ("resume spending", "the end of that condition, by a person's word: `hostile::spend` has it"),
     ("park attempt", "one transaction that ends an attempt as `recover` does: `hostile::spend` has it"),

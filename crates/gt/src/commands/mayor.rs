@@ -31,7 +31,7 @@ pub fn run(verb: MayorVerb, context: &Context<'_>, console: &mut Console<'_>) ->
         }
         MayorVerb::Stop => {
             let status = standing::stop(town, caller, &Address::Mayor)?;
-            said_of_stop(&status, "gt mayor start", console)
+            said_of_stop(&status, "gt mayor start, or gt mayor ask", console)
         }
         MayorVerb::Status => show(&standing::status(town, &Address::Mayor)?, console),
     }

@@ -142,6 +142,38 @@ fn f15_mail_goes_into_a_context_once_as_data_and_only_so_much() {
 }
 
 #[test]
+fn after_a_tool_a_ledger_that_has_not_changed_is_not_opened() {
+    let scene = Scene::new("");
+    let after = |token: &str| scene.moment_as(token, "after-tool", "PostToolUse", &json!({ "tool_name": "Bash" }));
+    let token = scene.token();
+    let (ledger, log) = (scene.town.root().join(".beads/beads.db"), scene.town.root().join("logs/hooks.log"));
+    let aside = ledger.with_file_name("aside.db");
+    let mark = || std::fs::read(scene.folder().join("moments/after-tool")).unwrap();
+    let needs_no_ledger = || {
+        assert_eq!(after(&token), "");
+        let before = mark();
+        std::fs::rename(&ledger, &aside).unwrap();
+        let said = after(&token);
+        std::fs::rename(&aside, &ledger).unwrap();
+        let went_well = !log.exists();
+        let _ = std::fs::remove_file(&log);
+        assert_eq!(said, "");
+        went_well && mark() != before
+    };
+    // The deacon may write in between.
+    assert!((0..20).any(|_| needs_no_ledger()), "the ledger was opened each time");
+    let (id, _) = token.rsplit_once('.').unwrap();
+    let before = mark();
+    for stranger in [format!("{id}.wrong"), format!("../sessions/{id}.wrong"), ".".to_owned()] {
+        assert_eq!(after(&stranger), "");
+        assert_eq!(mark(), before, "{stranger}");
+    }
+    scene.mail("high", "Soon");
+    assert!(context(&after(&token)).contains("Soon"));
+    scene.finish();
+}
+
+#[test]
 fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
     let scene = Scene::new("");
     let token = scene.token();

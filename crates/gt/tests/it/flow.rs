@@ -416,7 +416,9 @@ fn mail_tells(town: &Town, convoy: &str) {
 #[test]
 fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
     let town = Town::asking();
-    town.script(&format!("[[act]]\nstep = \"prepare-for-review\"\nskip_default = true\n{WORK}"));
+    // It is at work until it was looked at.
+    let wait = "[[act]]\nstep = \"implement\"\nsignal = \"busy\"\nawait = \"go\"\n";
+    town.script(&format!("{wait}[[act]]\nstep = \"prepare-for-review\"\nskip_default = true\n{WORK}"));
     let done = town.ok(&["do", "Just do it"]);
     assert!(done.contains("watch: gt status"), "{done}");
     let bead = town.ask("SELECT bead FROM attempts").remove(0);
@@ -447,6 +449,7 @@ fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
       }
     }
     ");
+    town.signal("go");
     town.wait_until("the work to be green", || {
         town.ok(&["refinery", "run", "--once"]);
         town.conditions() == ["approval"]

@@ -49,7 +49,7 @@ attempt home "echo >> ~/.bashrc"
 touch ~/new
 attempt client-settings "echo >> ~/.claude/settings.json"
 attempt made-settings "echo x > ~/.codex/config.toml"
-attempt processes "grep -lz '^deacon$' /proc/[0-9]*/cmdline"
+attempt processes "grep -qsz '^deacon$' /proc/[0-9]*/cmdline"
 attempt lost-identity "env -u GT_INCARNATION gt status 2>&1 | grep 'GT_INCARNATION'"
 attempt terminals "ls -d $GT_TOWN/deacon/tmux-*"
 attempt temporary "test -e FOLDER/script.toml"

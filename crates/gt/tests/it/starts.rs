@@ -8,8 +8,8 @@ use gt_model::address::Address;
 use gt_model::bead::{Bead, Status};
 use gt_model::jsonl::{self, Record};
 use gt_town::Error;
-use gt_town::ledger::Condition;
-use gt_town::world::World as _;
+use gt_town::ledger::{Condition, LedgerError};
+use gt_town::world::{Exit, World as _};
 use jiff::SignedDuration;
 
 use crate::simulated::{ClientManner, SimTown};
@@ -281,6 +281,33 @@ fn f20_a_mayor_that_shows_nothing_by_the_deadline_is_told_and_left_alone() {
     assert_eq!(keys(&town), [""; 0]);
     town.gt(&["mayor", "start"]);
     until(&town, "its start", |town| doing(town).starts_with("running"));
+}
+
+#[test]
+fn f24_of_a_standing_agent_s_past_only_the_newest_is_read() {
+    let town = town();
+    let newest = |above: u32, at_most: u32| {
+        let mayor = &Address::Mayor;
+        let found = town.town.ledger.read(|view| view.newest_incarnations_of_agent(mayor, above, at_most));
+        found.unwrap_or_else(|error: LedgerError| panic!("{error}")).iter().map(|i| i.number).collect::<Vec<_>>()
+    };
+    assert_eq!(newest(0, 9), [0; 0]);
+    let opened = town.town.ledger.write("overseer", "agent start", |tx| {
+        let mayor = tx.add_agent(&Address::Mayor)?;
+        let end = Exit { code: Some(0), signal: None, reason: "exited".to_owned() };
+        for number in 1..=100 {
+            let id = tx.open_agent_incarnation(&mayor)?;
+            if number != 50 {
+                let incarnation = tx.incarnation(&id)?.unwrap();
+                tx.record_end(&incarnation, None, &end)?;
+            }
+        }
+        tx.live_incarnations_of_agent(&Address::Mayor)
+    });
+    assert_eq!(opened.unwrap_or_else(|error: LedgerError| panic!("{error}")).len(), 1);
+    assert_eq!(newest(0, 3), [98, 99, 100]);
+    assert_eq!(newest(99, 9), [100]);
+    assert_eq!(newest(100, 9), [0; 0]);
 }
 
 #[test]

@@ -523,6 +523,15 @@ fn git_merges_files_of_beads_by_our_driver() {
 
 #[test]
 fn a_lost_ledger_is_made_again_from_git() {
+    check_rebuilt_from("git");
+}
+
+#[test]
+fn a_lost_ledger_is_made_again_from_files_and_its_hooks_from_snapshots() {
+    check_rebuilt_from("jsonl");
+}
+
+fn check_rebuilt_from(source: &str) {
     let at = Meeting::new();
     let town = Town::new();
     town.script("[[act]]\nstep = \"load-context\"\nrun = [\"sh\", \"-c\", \"echo precious > kept.txt\"]\n\n[[act]]\nstep = \"implement\"\nawait = \"go\"\n");
@@ -538,8 +547,8 @@ fn a_lost_ledger_is_made_again_from_git() {
     let before: Vec<String> = beads(&town).lines().map(str::to_owned).collect();
     let ledger = town.root().join(".beads/beads.db");
     write(&ledger, "this is no database any more");
-    assert_eq!(town.gt(&["ledger", "rebuild", "--from", "git"]).code, REFUSED);
-    let rebuilt = town.json(&["ledger", "rebuild", "--from", "git", "--yes"])["rebuilt"].clone();
+    assert_eq!(town.gt(&["ledger", "rebuild", "--from", source]).code, REFUSED);
+    let rebuilt = town.json(&["ledger", "rebuild", "--from", source, "--yes"])["rebuilt"].clone();
     assert_eq!((text(&rebuilt["rigs"][0]), text(&rebuilt["hooks"][0][0])), (RIG.to_owned(), bead.clone()));
     assert!(Path::new(&text(&rebuilt["kept"])).exists());
     let after = beads(&town);

@@ -141,6 +141,7 @@ fn rebuild(root: &Path, outside: &Outside, read: impl FnOnce(&Layout) -> Result<
     let ledger = Ledger::create(&aside, outside.world.clone())?;
     let snapshots = find_snapshots(&layout, outside, &from.rigs)?;
     let mut rebuilt = ledger.write("overseer", "rebuild", |tx| Rebuild { tx, from: &from, outside }.run(&snapshots))?;
+    ledger.settle()?;
     drop(ledger);
     rebuilt.commit = from.commit.map(|commit| commit.to_string());
     rebuilt.files = from.files;

@@ -46,7 +46,12 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     }
     let ledger = Ledger::create(&half, outside.world.clone())?;
     ledger.write("gt", "init", |tx| tx.set_meta(PREFIX_KEY, prefix).map_err(Error::from))?;
+    ledger.settle()?;
     drop(ledger);
+    // A log that an earlier ledger left would count as this one's.
+    for suffix in ["-wal", "-shm"] {
+        disk.remove(&beads.join(format!("{FILE}{suffix}")))?;
+    }
     disk.rename(&half, &path)?;
     if !disk.exists(&beads.join(".gitignore")) {
         disk.write(&beads.join(".gitignore"), IGNORED.as_bytes())?;

@@ -483,6 +483,8 @@ impl Tx<'_> {
                 *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
                 return Ok(());
             }
+            // The same once more: what is said of new ones at the end is said of this version.
+            (Some(bulk), Some(_)) if bulk.first_new.is_some_and(|first| n >= first) => return Ok(()),
             (Some(bulk), Some(_)) => bulk.changed.push(n),
             (None, _) => self.mend_around(n, before, bead)?,
         }

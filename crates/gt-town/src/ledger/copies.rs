@@ -77,6 +77,12 @@ fn copy(source: &Connection, to: &Path, world: &dyn World) -> LedgerResult<Copie
     let made = copy_into(source, &half, disk).and_then(|()| sound_copy(&half));
     match made {
         Ok(beads) => {
+            // A log that something of that name left would count as the copy's.
+            for suffix in ["-wal", "-shm"] {
+                let mut beside = to.as_os_str().to_owned();
+                beside.push(suffix);
+                disk.remove(Path::new(&beside))?;
+            }
             disk.rename(&half, to)?;
             Ok(Copied { path: to.to_owned(), beads, bytes: disk.size(to)? })
         }

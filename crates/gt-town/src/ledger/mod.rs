@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, FileControl, OpenFlags, OptionalExtension};
 
 use crate::faults::Faults;
 use crate::world::{World, WorldError};
@@ -65,8 +65,8 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// How much of the file may be kept in memory, in KiB: what a large import changes. It is taken only as it is needed.
 const CACHE_KIB: i64 = 128 * 1024;
 
-/// How large SQLite's log may be that a call leaves behind, in bytes: whoever opens the ledger first reads all of it.
-const LOG_KEPT: u64 = 512 * 1024;
+/// How large SQLite's log may stay while somebody has the ledger open, in bytes.
+const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
@@ -184,8 +184,6 @@ pub struct Ledger {
     home: Option<PathBuf>,
     /// Whether that has been looked at.
     is_home: Cell<bool>,
-    /// Whether this connection has written.
-    has_written: Cell<bool>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -227,8 +225,10 @@ impl Ledger {
         // Without mutexes, since a connection never is in two threads at once.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
-        // The log stays when the last one closes: to empty it and make it anew costs each call more than most verbs do.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // Whoever closes it last empties the log, so that the ledger is whole in its one file; but the log's own files stay: to
+        // make them anew costs each call more than most verbs do.
+        connection.file_control(c"main".into(), FileControl::PersistWal(&mut 1))?;
+        connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
         Self::set_up(connection, path, world, faults, patience)
     }
 
@@ -274,7 +274,6 @@ impl Ledger {
             patience: WRITE_DEADLINE,
             home: None,
             is_home: Cell::new(false),
-            has_written: Cell::new(false),
         }
     }
 
@@ -392,7 +391,6 @@ impl Ledger {
         let now = self.world.clock().now();
         let tx = Tx { view: View { connection: &transaction }, actor, verb, now };
         self.check_home(&tx)?;
-        self.has_written.set(true);
         let result = change(&tx);
         match result {
             Ok(value) => {
@@ -418,25 +416,19 @@ impl Ledger {
         Ok(self.connection.borrow().pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
+    /// Puts all of the ledger into its one file, for that to be moved; an error where that can't be.
+    pub(crate) fn settle(&self) -> LedgerResult<()> {
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_busy: bool = self.connection.borrow().query_row(sql, [], |row| row.get(0))?;
+        if is_busy { Err(LedgerError::Busy(self.patience)) } else { Ok(()) }
+    }
+
     /// Asks SQLite whether the file is sound; answers with its complaints.
     pub fn integrity(&self) -> LedgerResult<Vec<String>> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare("PRAGMA integrity_check")?;
         let lines: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
         Ok(lines?.into_iter().filter(|line| line != "ok").collect())
-    }
-}
-
-impl Drop for Ledger {
-    /// Empties the log where it has grown, unless others are at it. Nothing is lost if that fails.
-    fn drop(&mut self) {
-        let mut log = self.path().into_os_string();
-        log.push("-wal");
-        if self.has_written.get() && self.world.disk().size(Path::new(&log)).is_ok_and(|size| size > LOG_KEPT) {
-            let connection = self.connection.borrow();
-            let _ = connection.busy_timeout(Duration::ZERO);
-            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        }
     }
 }
 

@@ -593,3 +593,44 @@ fn an_older_ledger_is_brought_up_to_date_whole() {
     assert_eq!(read(&ledger, |view| view.all_mail()).len(), 1);
     assert_eq!(ledger.integrity().unwrap(), [""; 0]);
 }
+
+#[test]
+fn a_ledger_that_nobody_has_open_is_whole_in_its_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beads.db");
+    let world = Arc::new(RealWorld::new(PathBuf::new()));
+    drop(Ledger::create(&path, world.clone()).unwrap());
+    let open = |path: &std::path::Path| Ledger::open(path, world.clone(), gt_town::faults::Faults::none()).unwrap();
+    port::import_into(
+        &open(&path),
+        "ann",
+        made_up(Shape { beads: 50, dependencies: 0, chain: false }).as_bytes(),
+        false,
+    )
+    .unwrap();
+    assert_eq!(
+        std::fs::metadata(folder.path().join("beads.db-wal")).unwrap().len(),
+        0,
+        "its log is emptied, and stays"
+    );
+    let alone = folder.path().join("alone.db");
+    std::fs::copy(&path, &alone).unwrap();
+    assert_eq!(read(&open(&alone), |view| view.count_with_prefix("vt")), 50);
+}
+
+#[test]
+fn a_bead_that_comes_twice_in_a_large_file_came_once() {
+    let ledger = ledger();
+    let text = made_up(Shape { beads: 1000, dependencies: 0, chain: false });
+    let again =
+        text.lines().nth(7).unwrap().replace("2026-01-", "2026-02-").replace("\"title\":\"", "\"title\":\"Later: ");
+    port::import_into(&ledger, "ann", format!("{text}{again}\n").as_bytes(), false).unwrap();
+    let id = gt_testkit::ledger::id(7);
+    let events = read(&ledger, |view| view.events(0, Some(&id.as_str().into()), 10));
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0].after.as_ref().unwrap()["title"].as_str().unwrap().starts_with("Later: "));
+    assert_eq!(
+        ids(&read(&ledger, |view| view.search("later", &BeadFilter { all: true, ..BeadFilter::default() }))),
+        [id]
+    );
+}

@@ -38,7 +38,7 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
                 return console.facts("gt.backup/1", "backup", copied);
             }
             let (path, beads, bytes) = (copied.path.display(), copied.beads, copied.bytes);
-            console.say(&format!("{path}: {beads} beads, {bytes} bytes, checked"))?;
+            console.say(&printable(&format!("{path}: {beads} beads, {bytes} bytes, checked")))?;
             Ok(0)
         }
         LedgerVerb::Restore { from, yes } => restore(&process.cwd.join(from), *yes, context, console),

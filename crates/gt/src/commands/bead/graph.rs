@@ -129,11 +129,11 @@ fn list(
         return Ok(());
     }
     for (other, kind) in &links {
-        let title = printable(&other.title);
-        console.line(&format!("{}  {title} [P{}] ({}) via {kind}", other.id, other.priority, other.status))?;
+        let line = format!("{}  {} [P{}] ({}) via {kind}", other.id, other.title, other.priority, other.status);
+        console.line(&printable(&line))?;
     }
     if links.is_empty() {
-        console.say(&format!("{bead} has none"))?;
+        console.say(&printable(&format!("{bead} has none")))?;
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! A sign by which a ledger's state is known again without opening it.
 //!
-//! It is the header of the index that SQLite keeps of its write-ahead log, in a file beside the ledger as long as anybody has
-//! it open (<https://sqlite.org/walformat.html>, "The WAL-Index Header"). Each commit writes it anew: with salts that are
-//! drawn for each log, the number of the last committed frame in it, and that frame's checksum.
+//! It is the header of the index that SQLite keeps of its write-ahead log, in a file beside the ledger
+//! (<https://sqlite.org/walformat.html>, "The WAL-Index Header"). Each commit writes it anew: with salts that are drawn for
+//! each log, the number of the last committed frame in it, and that frame's checksum. The file stays when the last one closes
+//! the ledger, and is true until somebody opens it again, who makes it anew.
 
 use std::path::Path;
 

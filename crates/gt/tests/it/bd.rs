@@ -725,3 +725,25 @@ fn an_export_replaces_files_and_nothing_else() {
     assert!(is("link").is_symlink());
     assert_eq!(std::fs::read_to_string(at("kept.jsonl")).unwrap(), project.ok(&["export"]));
 }
+
+#[test]
+fn a_new_ledger_has_nothing_of_one_that_was_taken_away() {
+    let project = Project::new();
+    let file = project.folder().join(".beads/gt.db");
+    let log = project.folder().join(".beads/gt.db-wal");
+    // While somebody has it open, what was written stays in the log: as where a call is killed.
+    let open = rusqlite::Connection::open(&file).unwrap();
+    let count =
+        |open: &rusqlite::Connection| open.query_row("SELECT count(*) FROM beads", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count(&open), Ok(0));
+    project.ok(&["create", "Of before"]);
+    let left = std::fs::read(&log).unwrap();
+    assert!(!left.is_empty());
+    drop(open);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&log, left).unwrap();
+    project.ok(&["init", "--prefix", "new"]);
+    assert_eq!(project.ok(&["count"]).trim(), "0");
+    project.ok(&["create", "Of now"]);
+    assert_eq!(project.ok(&["count"]).trim(), "1");
+}

@@ -741,7 +741,7 @@ fn a_new_ledger_has_nothing_of_one_that_was_taken_away() {
     assert!(!left.is_empty());
     drop(open);
     std::fs::remove_file(&file).unwrap();
-    std::fs::write(&log, left).unwrap();
+    write(&log, left);
     project.ok(&["init", "--prefix", "new"]);
     assert_eq!(project.ok(&["count"]).trim(), "0");
     project.ok(&["create", "Of now"]);

@@ -170,7 +170,7 @@ fn as_gt(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    match Cli::narrowly(args) {
+    match Cli::usual(args).or_else(|| Cli::narrowly(args)) {
         Some(cli) => Ok(cli),
         None => commands::grammar().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)),
     }

@@ -77,6 +77,20 @@ fn narrowly<C: Parser, Verbs: Subcommand>(args: &[OsString], flags: fn(Command) 
 const NAME: &str = "gt";
 
 impl Cli {
+    /// What agents say all the time, in its usual words: for these no grammar is made at all.
+    pub fn usual(args: &[OsString]) -> Option<Self> {
+        let mut words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
+        let json = words.last() == Some(&"--json");
+        words.truncate(words.len() - usize::from(json));
+        let verb = match words.as_slice() {
+            ["hook"] => Verb::Hook,
+            ["prime"] => Verb::Prime(PrimeArgs::default()),
+            ["mail", "inbox"] => Verb::Mail(MailVerb::Inbox { unread: false, of: None }),
+            _ => return None,
+        };
+        Some(Self { global: Global { json, ..Global::default() }, verb })
+    }
+
     /// These arguments, if a grammar of their verb alone is enough for them.
     pub fn narrowly(args: &[OsString]) -> Option<Self> {
         narrowly::<Self, Verb>(args, Global::augment_args)
@@ -426,6 +440,7 @@ mod tests {
         for words in [
             "gt hook",
             "gt prime --json",
+            "gt mail inbox",
             "gt mail inbox --unread --town /t",
             "gt sling app-1 app --json -q",
             "gt bead create Title -t bug --json",
@@ -435,6 +450,8 @@ mod tests {
             let args = args(words);
             let parsed = Cli::try_parse_from(&args).unwrap();
             assert_eq!(format!("{:?}", Cli::narrowly(&args).unwrap()), format!("{parsed:?}"), "{words}");
+            let usual = Cli::usual(&args).map(|usual| format!("{usual:?}"));
+            assert!(usual.is_none_or(|usual| usual == format!("{parsed:?}")), "{words}");
         }
         for words in ["bd create Title -p 1 --deps app-2 --actor ann", "bd view app-1 --json", "bd list --all -n 3"] {
             let args = args(words);
@@ -446,7 +463,7 @@ mod tests {
     #[test]
     fn mistakes_and_help_are_left_to_the_whole_grammar() {
         for words in ["gt", "gt --json", "gt --json hook", "gt hook --help", "gt hok", "gt prime --moment", "gt mail"] {
-            assert!(Cli::narrowly(&args(words)).is_none(), "{words}");
+            assert!(Cli::narrowly(&args(words)).is_none() && Cli::usual(&args(words)).is_none(), "{words}");
         }
     }
 }

@@ -286,7 +286,7 @@ fn a_users_own_tmux_is_left_alone() {
     let Some(town) = Tmux::new() else { return };
     let home = tempfile::tempdir().expect("a folder");
     let config = home.path().join(".tmux.conf");
-    fs::write(&config, "set -g remain-on-exit on\nset -g status-left users\n").expect("a file");
+    fs::write(&config, "set -g monitor-bell off\nset -g status-left users\n").expect("a file");
     let users = |args: &[&str]| {
         let mut command = Command::new("tmux");
         command.args(args).env_remove("TMUX").env("TMUX_TMPDIR", home.path()).env("HOME", home.path());
@@ -312,7 +312,7 @@ fn a_users_own_tmux_is_left_alone() {
     town.sessions.start(&plan).expect("a started session");
     until(|| town.screen().contains("ready"));
     assert_eq!(facts(), before);
-    assert_eq!(town.ask(&["show-options", "-gwv", "remain-on-exit"]), "off\n");
+    assert_eq!(town.ask(&["show-options", "-gwv", "monitor-bell"]), "on\n");
     town.end();
     town.sessions.close_terminals(town.root.path()).expect("closed");
     assert_eq!(facts(), before);

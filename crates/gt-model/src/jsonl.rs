@@ -3,7 +3,7 @@
 //! Nothing that a line says is lost on the way through: keys without a field of their own keep their JSON text, times
 //! keep theirs, and whole records of other kinds keep their line.
 
-mod check;
+pub(crate) mod check;
 mod read;
 mod write;
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::ledger::{Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
+use crate::ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
 use crate::snapshots;
 use crate::sync::{self, FromGit};
 use crate::town::{Outside, TOWN_PREFIX};
@@ -207,16 +207,8 @@ fn end_sessions(layout: &Layout, outside: &Outside) -> Result<()> {
     Ok(())
 }
 
-fn database_files(path: &Path) -> [PathBuf; 3] {
-    ["", "-wal", "-shm"].map(|end| {
-        let mut file = path.as_os_str().to_owned();
-        file.push(end);
-        PathBuf::from(file)
-    })
-}
-
 fn remove_database(outside: &Outside, path: &Path) -> Result<()> {
-    for file in database_files(path) {
+    for file in ledger::files(path) {
         outside.world.disk().remove(&file)?;
     }
     Ok(())
@@ -230,7 +222,7 @@ fn put_in_place(ledger: &Path, outside: &Outside, aside: &Path) -> Result<Option
     let free = |n: &u32| !disk.exists(&backups.join(lost_name(at, *n)));
     let kept = backups.join(lost_name(at, (0..).find(free).unwrap_or_default()));
     let was_there = disk.exists(ledger);
-    for (old, new) in database_files(ledger).iter().zip(database_files(&kept)) {
+    for (old, new) in ledger::files(ledger).iter().zip(ledger::files(&kept)) {
         if disk.exists(old) {
             disk.create_dir(&backups)?;
             disk.rename(old, &new)?;

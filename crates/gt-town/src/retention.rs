@@ -18,7 +18,7 @@ use crate::archive::{self, GOING_PREFIX};
 use crate::crew;
 use crate::effects;
 use crate::error::{Error, Result};
-use crate::ledger::{Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
+use crate::ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
 use crate::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 use crate::world::SessionState;
@@ -557,10 +557,8 @@ pub fn holdings(town: &Town) -> Result<Vec<Holding>> {
     let disk = town.world().disk();
     let ledger = town.layout.ledger();
     let mut bytes = 0;
-    for suffix in ["", "-wal", "-shm"] {
-        let mut path = ledger.clone().into_os_string();
-        path.push(suffix);
-        bytes += disk.size(path.as_ref())?;
+    for file in ledger::files(&ledger) {
+        bytes += disk.size(&file)?;
     }
     let one = |name: &str, count, bytes| Holding { name: name.to_owned(), count, bytes, oldest: None };
     let mut holdings = vec![one("ledger", 1, bytes)];

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::beads::PREFIX_KEY;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, LedgerError, View, WRITE_DEADLINE};
+use crate::ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 use crate::settings::TownSettings;
 use crate::town::{Caller, Outside, Town};
 
@@ -41,16 +41,16 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     disk.create_dir(beads)?;
     // Made beside its place: a ledger without its prefix is none.
     let half = beads.join(HALF_MADE);
-    for suffix in ["", "-wal", "-shm"] {
-        disk.remove(&beads.join(format!("{HALF_MADE}{suffix}")))?;
+    for left in ledger::files(&half) {
+        disk.remove(&left)?;
     }
     let ledger = Ledger::create(&half, outside.world.clone())?;
     ledger.write("gt", "init", |tx| tx.set_meta(PREFIX_KEY, prefix).map_err(Error::from))?;
     ledger.settle()?;
     drop(ledger);
     // A log that an earlier ledger left would count as this one's.
-    for suffix in ["-wal", "-shm"] {
-        disk.remove(&beads.join(format!("{FILE}{suffix}")))?;
+    for left in &ledger::files(&path)[1..] {
+        disk.remove(left)?;
     }
     disk.rename(&half, &path)?;
     if !disk.exists(&beads.join(".gitignore")) {

@@ -43,8 +43,8 @@ fn escape_length(bytes: &[u8]) -> Result<usize, Fault> {
     }
 }
 
-/// The UTF-16 code unit of a `\uXXXX` at the beginning of `bytes`.
-fn code_unit(bytes: &[u8]) -> Option<u16> {
+/// The UTF-16 code unit of an escape by number (`\u` and four hexadecimal digits) at the beginning of `bytes`.
+pub(crate) fn code_unit(bytes: &[u8]) -> Option<u16> {
     let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }

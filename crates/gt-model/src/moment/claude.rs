@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::{Event, Failure, Heard, KEPT_TEXT_BYTES, Moment, NUDGE_LINE, Notice, Session, Source};
 use crate::foreign;
 use crate::guard::ToolCall;
+use crate::jsonl::check::code_unit;
 
 /// Length that an event's or tool's name may have, in bytes.
 const NAME_BYTES: usize = 120;
@@ -49,8 +50,8 @@ fn mended(input: &[u8]) -> Vec<u8> {
     let mut mended = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, _)) = rest.split_first() {
-        let (taken, is_half) = match (first, escaped(rest)) {
-            (b'\\', Some(0xd800..=0xdbff)) if matches!(rest.get(6..).and_then(escaped), Some(0xdc00..=0xdfff)) => {
+        let (taken, is_half) = match (first, code_unit(rest)) {
+            (b'\\', Some(0xd800..=0xdbff)) if matches!(rest.get(6..).and_then(code_unit), Some(0xdc00..=0xdfff)) => {
                 (12, false)
             }
             (b'\\', Some(0xd800..=0xdfff)) => (6, true),
@@ -62,12 +63,6 @@ fn mended(input: &[u8]) -> Vec<u8> {
         rest = more;
     }
     mended
-}
-
-/// The number in an escape `\uXXXX` at the beginning.
-fn escaped(text: &[u8]) -> Option<u32> {
-    let digits = text.strip_prefix(br"\u")?.get(..4)?;
-    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 fn read(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {

@@ -6,7 +6,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
-use super::{Ledger, LedgerError, LedgerResult, check_version, refuse_foreign};
+use super::{Ledger, LedgerError, LedgerResult, check_version, files, refuse_foreign};
 use crate::world::{Disk, World};
 
 /// A copy that was opened and found sound.
@@ -78,10 +78,8 @@ fn copy(source: &Connection, to: &Path, world: &dyn World) -> LedgerResult<Copie
     match made {
         Ok(beads) => {
             // A log that something of that name left would count as the copy's.
-            for suffix in ["-wal", "-shm"] {
-                let mut beside = to.as_os_str().to_owned();
-                beside.push(suffix);
-                disk.remove(Path::new(&beside))?;
+            for left in &files(to)[1..] {
+                disk.remove(left)?;
             }
             disk.rename(&half, to)?;
             Ok(Copied { path: to.to_owned(), beads, bytes: disk.size(to)? })

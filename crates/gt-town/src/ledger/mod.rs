@@ -432,6 +432,16 @@ impl Ledger {
     }
 }
 
+/// The files of a ledger at `path`: its own, SQLite's log beside it, and the index of that. A log counts as that of whatever
+/// lies at `path`, so the three come and go together.
+pub(crate) fn files(path: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        PathBuf::from(file)
+    })
+}
+
 /// Refuses a ledger on a file system of another machine. Its log is shared through memory, which other machines don't see.
 fn refuse_network(world: &dyn World, path: &Path) -> LedgerResult<()> {
     let folder = path.parent().unwrap_or(path);

@@ -13,11 +13,13 @@ pub struct Shape {
     pub chain: bool,
 }
 
-/// A small generator of numbers that look random (SplitMix64).
-struct Numbers(u64);
+/// A small generator of numbers that look random, the same for the same seed (SplitMix64).
+#[derive(Debug)]
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    /// The next one, below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

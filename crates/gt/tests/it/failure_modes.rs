@@ -11,6 +11,7 @@ mod f10;
 mod f11;
 mod f12;
 mod f13;
+mod f14;
 mod f16;
 mod f17;
 mod f18;

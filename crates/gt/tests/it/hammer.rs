@@ -18,24 +18,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use gt_testkit::ledger::Numbers;
+
 use crate::bd::Project;
 use crate::town::{GT, finish, text};
 
 /// Tells a process that it is a writer, and which.
 const WRITER: &str = "GT_TEST_WRITER";
-
-/// Numbers that look random, the same for the same seed (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((z ^ (z >> 31)) % limit.max(1) as u64).unwrap()
-    }
-}
 
 /// One writer: how it calls `bd`, and what it has been told was done.
 struct Writer {

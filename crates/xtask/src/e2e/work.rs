@@ -75,6 +75,18 @@ fn lands(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
+/// Kills the client of a bead once its tool has made `half.txt`; the session that it was.
+fn kill_in_its_tool(town: &TownStage, bead: &str) -> Result<Value, String> {
+    let session = town.until("the tool", || {
+        let session = town.sessions(bead).ok()?.pop()?;
+        town.worktree(&session).ok()?.join("half.txt").exists().then_some(session)
+    })?;
+    let client = session["agent"]["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    let client = client.ok_or_else(|| format!("no client: {session}"))?;
+    kill_process(client, Signal::KILL).map_err(text)?;
+    Ok(session)
+}
+
 /// kill -9 of the client in the middle of a tool: the next incarnation goes on in the same worktree, at the same step,
 /// with what was not committed; nothing of the killed one lives on.
 fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
@@ -84,13 +96,7 @@ fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     ]);
     TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing that takes long")?;
-        let session = town.until("the tool", || {
-            let session = town.sessions(&bead).ok()?.pop()?;
-            town.worktree(&session).ok()?.join("half.txt").exists().then_some(session)
-        })?;
-        let client = session["agent"]["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        let client = client.ok_or_else(|| format!("no client: {session}"))?;
-        kill_process(client, Signal::KILL).map_err(text)?;
+        let session = kill_in_its_tool(town, &bead)?;
         let next = town.until("the next incarnation", || {
             let sessions = town.sessions(&bead).ok()?;
             (sessions.len() == 2).then(|| sessions[1].clone())
@@ -357,13 +363,7 @@ fn usage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     ]);
     TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing that takes tokens")?;
-        let session = town.until("the tool", || {
-            let session = town.sessions(&bead).ok()?.pop()?;
-            town.worktree(&session).ok()?.join("half.txt").exists().then_some(session)
-        })?;
-        let client = session["agent"]["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        let client = client.ok_or_else(|| format!("no client: {session}"))?;
-        kill_process(client, Signal::KILL).map_err(text)?;
+        kill_in_its_tool(town, &bead)?;
         town.landed(&bead)?;
         town.until("the sessions' end", || (!town.agents_have("")).then_some(()))?;
         let claimed = town.claimed();

@@ -133,6 +133,8 @@ struct Answer {
 pub struct Meter {
     answers: BTreeMap<String, Answer>,
     models: Vec<String>,
+    /// Answers as a stream told of them when they began.
+    begun: BTreeMap<String, Answer>,
     stream: BTreeMap<String, Tokens>,
     resets_at: Option<i64>,
 }
@@ -235,18 +237,20 @@ impl Meter {
             return;
         }
         self.note_reset(line.quota);
-        let message = line.message.filter(|_| line.kind.as_deref() == Some("assistant"));
-        let message = message.and_then(|raw| serde_json::from_str::<Message>(raw.get()).ok());
-        if let Some(Message { id: Some(id), model: Some(model), usage: Some(usage) }) = message {
-            self.add(id, &model, at, usage.tokens());
+        if let Some((id, answer)) = self.answer(&line, at) {
+            add(&mut self.answers, id, answer);
         }
     }
 
-    /// Takes a line of a stream. Its answers are told of before they are whole, so only its sums count, and those only
-    /// where there is no transcript.
+    /// Takes a line of a stream. Its answers are told of when they begin: what they read counts where no transcript has
+    /// them, as of a client that was killed before it wrote them down. Its sums count where there is no transcript.
     pub fn take_stream(&mut self, line: &[u8]) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         self.note_reset(line.rate_limit_info);
+        let at = line.timestamp.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+        if let Some((id, answer)) = self.answer(&line, at) {
+            add(&mut self.begun, id, answer);
+        }
         let sums = line.model_usage.filter(|_| line.kind.as_deref() == Some("result"));
         let sums = sums.and_then(|raw| serde_json::from_str::<BTreeMap<String, ModelUsage>>(raw.get()).ok());
         for (model, usage) in sums.unwrap_or_default() {
@@ -265,18 +269,13 @@ impl Meter {
         self.resets_at = reset.and_then(|reset| reset.resets_at).or(self.resets_at);
     }
 
-    fn add(&mut self, id: String, model: &str, at: Option<Timestamp>, tokens: Tokens) {
+    fn answer(&mut self, line: &Line<'_>, at: Option<Timestamp>) -> Option<(String, Answer)> {
+        let raw = line.message.filter(|_| line.kind.as_deref() == Some("assistant"))?;
+        let message = serde_json::from_str::<Message>(raw.get()).ok()?;
+        let (id, model, usage) = (message.id?, message.model?, message.usage?);
         // What the client makes up itself, to show an error, is no answer.
-        if model == "<synthetic>" || id.is_empty() || id.len() > NAME_BYTES {
-            return;
-        }
-        if let Some(known) = self.answers.get_mut(&id) {
-            // The last line is the whole one, and in a copy the lines may be in any order.
-            known.tokens = known.tokens.each(&tokens, u64::max);
-        } else if self.answers.len() < ANSWERS {
-            let model = self.known_model(model);
-            self.answers.insert(id, Answer { model, at, tokens });
-        }
+        let is_answer = model != "<synthetic>" && !id.is_empty() && id.len() <= NAME_BYTES;
+        is_answer.then(|| (id, Answer { model: self.known_model(&model), at, tokens: usage.tokens() }))
     }
 
     fn known_model(&mut self, name: &str) -> String {
@@ -298,15 +297,26 @@ impl Meter {
             let entry = sums.entry((model.to_owned(), day)).or_default();
             *entry = entry.plus(&sum);
         };
-        for answer in self.answers.values() {
-            add(&answer.model, day(answer.at), Sum { answers: 1, tokens: answer.tokens });
-        }
-        if self.answers.is_empty() {
+        if self.answers.is_empty() && !self.stream.is_empty() {
             for (model, tokens) in &self.stream {
                 add(model, day(None), Sum { answers: 0, tokens: *tokens });
             }
+            return sums;
+        }
+        let unwritten = self.begun.iter().filter(|(id, _)| !self.answers.contains_key(*id));
+        for answer in self.answers.values().chain(unwritten.map(|(_, answer)| answer)) {
+            add(&answer.model, day(answer.at), Sum { answers: 1, tokens: answer.tokens });
         }
         sums
+    }
+}
+
+fn add(answers: &mut BTreeMap<String, Answer>, id: String, answer: Answer) {
+    if let Some(known) = answers.get_mut(&id) {
+        // The last line is the whole one, and in a copy the lines may be in any order.
+        known.tokens = known.tokens.each(&answer.tokens, u64::max);
+    } else if answers.len() < ANSWERS {
+        answers.insert(id, answer);
     }
 }
 
@@ -416,11 +426,32 @@ mod tests {
             );
             meter.take_stream(text.as_bytes());
         }
-        meter.take_stream(line("a", NOON, USAGE).as_bytes());
         let tokens = Tokens { input: 250, output: 7, cache_write_5m: 5, cache_write_1h: 4, ..Tokens::default() };
         assert_eq!(all(&meter).tokens, tokens);
         meter.take(line("a", NOON, USAGE).as_bytes(), None);
         assert_eq!(all(&meter).tokens.input, 100);
+    }
+
+    #[test]
+    fn an_answer_that_was_told_but_never_written_counts_with_what_it_read() {
+        let begun = r#"{"input_tokens":100,"output_tokens":1}"#;
+        let mut meter = metered(&[line("a", NOON, USAGE)]);
+        for id in ["a", "b", "b"] {
+            meter.take_stream(line(id, NOON, begun).as_bytes());
+        }
+        let sum = all(&meter);
+        assert_eq!((sum.answers, sum.tokens.input, sum.tokens.output), (2, 200, 11));
+        meter.take(line("b", NOON, USAGE).as_bytes(), None);
+        let sum = all(&meter);
+        assert_eq!((sum.answers, sum.tokens.output), (2, 20), "once it is written, what is written counts");
+    }
+
+    #[test]
+    fn a_stream_that_was_cut_before_its_first_sums_counts_with_what_was_told() {
+        let mut meter = Meter::default();
+        meter.take_stream(line("a", NOON, USAGE).as_bytes());
+        meter.take_stream(line("made-up", NOON, USAGE).replace("m-1", "<synthetic>").as_bytes());
+        assert_eq!((all(&meter).answers, all(&meter).tokens.input), (1, 100));
     }
 
     #[test]

@@ -285,6 +285,13 @@ impl TownStage {
         Ok(tokens)
     }
 
+    /// Whether a transcript has an answer with these words.
+    pub fn has_written(&self, words: &str) -> bool {
+        let transcript = |id: &String| stage::transcript(&self.folder.join("home/.claude"), id).unwrap_or_default();
+        let says = |line: &Value| line["type"] == "assistant" && line.to_string().contains(words);
+        self.fake.sessions().iter().any(|id| transcript(id).iter().any(says))
+    }
+
     /// What was claimed for the turns of all sessions.
     pub fn claimed(&self) -> Claimed {
         let sessions = self.fake.sessions();

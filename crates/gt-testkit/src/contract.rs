@@ -284,6 +284,16 @@ impl Contract<'_> {
         assert_eq!(bases(&head, &head).unwrap(), std::slice::from_ref(&head));
         assert_ne!(self.git.tree_of(self.repo, &main).unwrap(), self.git.tree_of(self.repo, &head).unwrap());
         let unknown = Sha("0123456789".repeat(4));
+        let share = |tips: &[&Sha], known: &[&Sha], heads: &[&Sha]| {
+            let [tips, known, heads] =
+                [tips, known, heads].map(|of| of.iter().map(|sha| (*sha).clone()).collect::<Vec<_>>());
+            self.git.share_news(self.repo, &tips, &known, &heads).unwrap()
+        };
+        assert!(share(&[&head], &[&main], &[&main, &head]));
+        assert!(share(&[&main, &head], &[&unknown, &main], &[&unknown, &head]));
+        assert!(!share(&[&head], &[&main], &[&main]), "what both have was known");
+        assert!(!share(&[&head], &[&head], &[&head]), "nothing is new");
+        assert!(!share(&[&head], &[&main], &[]) && !share(&[], &[], &[&head]) && !share(&[&unknown], &[], &[&head]));
         assert!(contains(&head, &unknown).is_err(), "unknown is an error, not `false`");
         assert!(contains(&unknown, &head).is_err());
         assert!(bases(&unknown, &head).is_err());

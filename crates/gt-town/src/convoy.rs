@@ -284,12 +284,10 @@ fn note_unfed(town: &Town, rig: &str, error: &Error) -> Result<()> {
 /// Ready beads of convoys of which a part was slung before, by rig. A convoy that nobody has slung from only tracks,
 /// and a bead that was taken back from its worker waits for somebody to sling it again.
 fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<String, Vec<BeadId>>> {
-    let begun: BTreeSet<BeadId> = view.swarms()?.into_iter().map(|swarm| swarm.convoy).collect();
     let mut by_rig: BTreeMap<String, Vec<BeadId>> = BTreeMap::new();
     let mut tracked_by_begun = BTreeSet::new();
-    for id in &begun {
-        let convoy = view.bead(id)?.filter(|c| c.status != Status::Closed && !c.labels.iter().any(|l| l == MANUAL));
-        if let Some(convoy) = convoy {
+    for convoy in view.beads_with(&view.open_convoys_begun()?)? {
+        if !convoy.labels.iter().any(|label| label == MANUAL) {
             tracked_by_begun.extend(tracked(&convoy).cloned());
         }
     }

@@ -109,7 +109,8 @@ fn known_agents(view: &View<'_>) -> Result<BTreeSet<String>> {
     for rig in view.rigs()? {
         known.insert(Address::Witness(rig.name.clone()).to_string());
         known.insert(Address::Refinery(rig.name.clone()).to_string());
-        known.extend(view.attempts_of_rig(&rig.name)?.iter().map(|attempt| attempt.address().to_string()));
+        let workers = view.workers_of(&rig.name)?.into_iter();
+        known.extend(workers.map(|worker| Address::Polecat(rig.name.clone(), worker).to_string()));
     }
     Ok(known)
 }

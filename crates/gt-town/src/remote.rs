@@ -7,7 +7,7 @@ use gt_model::id::{RigName, Sha};
 
 use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
-use crate::ledger::{AttemptOutcome, Tx};
+use crate::ledger::{Attempt, AttemptOutcome, Tx};
 use crate::reading;
 use crate::town::{Rig, Town};
 use crate::world::{Held, Repo};
@@ -57,37 +57,59 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
 /// Which workers' commits are on branches of the remote that moved. Every landing of ours is a commit of its own, so
 /// a worker's own commit never comes there by us; nor does anything that was built upon one.
 fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> Result<Vec<String>> {
-    let (known, attempts, landed) = town.ledger.read(|view| {
-        let mut attempts = view.attempts_of_rig(rig.name())?;
-        attempts.retain(|attempt| rig.row.was_there(&attempt.opened_at));
-        let landed: BTreeSet<Sha> = view.merge_requests()?.into_iter().filter_map(|mr| mr.commit_landed).collect();
-        Ok::<_, Error>((view.remote_refs(rig.name())?, attempts, landed))
-    })?;
+    let known = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
     let moved: Vec<(&String, &Sha)> = branches.iter().filter(|(name, sha)| known.get(*name) != Some(sha)).collect();
-    if moved.is_empty() || attempts.is_empty() {
+    if moved.is_empty() {
         return Ok(Vec::new());
     }
-    let refs = town.world().repo().refs(&rig.layout.repo())?;
-    let search = Search { repo: town.world().repo(), path: rig.layout.repo(), known, landed };
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let worked = works(town, rig)?;
+    let tips: Vec<Sha> = moved.iter().map(|(_, at)| (*at).clone()).collect();
+    let before: Vec<Sha> = known.values().cloned().collect();
+    let heads: Vec<Sha> = worked.iter().flat_map(|work| &work.heads).cloned().collect();
+    // Nearly always what is new is nobody's here, which is asked at once, however many have worked in this rig.
+    if !repo.share_news(&path, &tips, &before, &heads)? {
+        return Ok(Vec::new());
+    }
+    let requests = town.ledger.read(|view| view.merge_requests().map_err(Error::from))?;
+    let landed = requests.into_iter().filter_map(|mr| mr.commit_landed).collect();
+    let search = Search { repo, path, known, landed };
     let mut foreign = Vec::new();
-    for attempt in &attempts {
-        let branch = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
-        let Some(base) = attempt.base.as_ref() else { continue };
-        // A snapshot's history has what the worker has rewritten since.
-        let saved = refs.get(&snapshot_ref(attempt)).filter(|_| attempt.outcome != Some(AttemptOutcome::Landed));
-        let heads: BTreeSet<&Sha> = branch.into_iter().chain(saved).collect();
+    for work in &worked {
         for (name, at) in &moved {
-            let mut found = heads.iter().map(|head| search.own_commit(base, head, at));
+            let mut found = work.heads.iter().map(|head| search.own_commit(&work.base, head, at));
             if let Some(own) = found.find_map(Result::transpose).transpose()? {
                 foreign.push(format!(
                     "the remote's branch {name} got commit {} of {}, which the refinery did not land",
                     own.short(),
-                    attempt.branch
+                    work.branch
                 ));
             }
         }
     }
     Ok(foreign)
+}
+
+/// What an attempt has made.
+struct Work {
+    branch: String,
+    base: Sha,
+    heads: BTreeSet<Sha>,
+}
+
+/// The work of all attempts since the rig was added, those that are over too: what they made may be pushed late.
+fn works(town: &Town, rig: &Rig) -> Result<Vec<Work>> {
+    let mut attempts = town.ledger.read(|view| view.attempts_of_rig(rig.name()).map_err(Error::from))?;
+    attempts.retain(|attempt| rig.row.was_there(&attempt.opened_at));
+    let refs = town.world().repo().refs(&rig.layout.repo())?;
+    let work = |attempt: Attempt| {
+        let branch = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
+        // A snapshot's history has what the worker has rewritten since.
+        let saved = refs.get(&snapshot_ref(&attempt)).filter(|_| attempt.outcome != Some(AttemptOutcome::Landed));
+        let heads = branch.into_iter().chain(saved).cloned().collect();
+        Some(Work { heads, base: attempt.base?, branch: attempt.branch })
+    };
+    Ok(attempts.into_iter().filter_map(work).collect())
 }
 
 /// The search for workers' commits on the remote.

@@ -158,8 +158,7 @@ fn newest_at(view: &View<'_>, address: &str) -> Result<Option<Incarnation>> {
         Ok(agent @ (Address::Mayor | Address::Crew(..))) => return Ok(view.newest_incarnation_of_agent(&agent)?),
         _ => return Ok(None),
     };
-    let attempts = view.attempts_of_rig(&rig)?;
-    let newest = attempts.iter().rev().find(|attempt| attempt.worker == worker);
+    let newest = view.newest_attempt_of(&rig, &worker)?;
     Ok(newest.map(|attempt| view.incarnations_of(attempt.id)).transpose()?.and_then(|mut all| all.pop()))
 }
 

@@ -322,6 +322,15 @@ impl Repo for SimWorld {
         Ok(state.objects.since(base, head).len() as u64)
     }
 
+    fn share_news(&self, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<bool> {
+        let state = self.locked();
+        state.repository(repo)?;
+        let histories =
+            |of: &[Sha]| of.iter().flat_map(|commit| state.objects.history(commit)).collect::<BTreeSet<Sha>>();
+        let (known, heads) = (histories(known), histories(heads));
+        Ok(histories(tips).iter().any(|commit| !known.contains(commit) && heads.contains(commit)))
+    }
+
     fn tree_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Sha> {
         Ok(self.locked().commit(repo, commit)?.tree.clone())
     }

@@ -291,12 +291,30 @@ impl View<'_> {
 
     /// Attempts that are live or whose worktree is still there, in order.
     pub fn present_attempts(&self) -> LedgerResult<Vec<Attempt>> {
-        self.all("SELECT * FROM attempts WHERE ended_at IS NULL OR archived_at IS NULL ORDER BY id", [], attempt_row)
+        self.all(
+            "SELECT * FROM attempts WHERE id IN (
+                 SELECT id FROM attempts INDEXED BY one_live_attempt WHERE ended_at IS NULL
+                 UNION SELECT id FROM attempts INDEXED BY attempts_with_worktree WHERE archived_at IS NULL
+             ) ORDER BY id",
+            [],
+            attempt_row,
+        )
     }
 
     /// Every attempt of a rig, in order.
     pub fn attempts_of_rig(&self, rig: &RigName) -> LedgerResult<Vec<Attempt>> {
         self.all("SELECT * FROM attempts WHERE rig = ?1 ORDER BY id", [rig.as_str()], attempt_row)
+    }
+
+    /// Everybody who has ever worked in a rig, by name.
+    pub fn workers_of(&self, rig: &RigName) -> LedgerResult<Vec<String>> {
+        self.all("SELECT DISTINCT worker FROM attempts WHERE rig = ?1", [rig.as_str()], |row| row.get(0))
+    }
+
+    /// The newest attempt of a rig's worker.
+    pub fn newest_attempt_of(&self, rig: &RigName, worker: &str) -> LedgerResult<Option<Attempt>> {
+        let sql = "SELECT * FROM attempts WHERE rig = ?1 AND worker = ?2 ORDER BY id DESC LIMIT 1";
+        self.one(sql, (rig.as_str(), worker), attempt_row)
     }
 
     /// What is on a polecat's hook.
@@ -344,7 +362,8 @@ impl View<'_> {
     /// Incarnations whose end is not recorded.
     pub fn live_incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
         self.all(
-            "SELECT * FROM incarnations WHERE ended_at IS NULL ORDER BY attempt, agent, number",
+            "SELECT * FROM incarnations INDEXED BY live_incarnations WHERE ended_at IS NULL
+             ORDER BY attempt, agent, number",
             [],
             incarnation_row,
         )

@@ -66,7 +66,11 @@ impl View<'_> {
 
     /// All attempts that are not over.
     pub fn live_attempts(&self) -> LedgerResult<Vec<Attempt>> {
-        self.all("SELECT * FROM attempts WHERE ended_at IS NULL ORDER BY id", [], attempt_row)
+        self.all(
+            "SELECT * FROM attempts INDEXED BY one_live_attempt WHERE ended_at IS NULL ORDER BY id",
+            [],
+            attempt_row,
+        )
     }
 }
 

@@ -77,33 +77,39 @@ fn condition_row(row: &Row<'_>) -> rusqlite::Result<Condition> {
 impl View<'_> {
     /// Events after `after`, oldest first, at most `limit`; of one bead where `bead` is given.
     pub fn events(&self, after: i64, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
-        self.all(
-            "SELECT * FROM events WHERE seq > ?1 AND (?2 IS NULL OR bead = ?2) ORDER BY seq LIMIT ?3",
-            (after, bead.map(BeadId::as_str), limit),
-            event_row,
-        )
+        match bead {
+            Some(bead) => self.all(
+                "SELECT * FROM events WHERE seq > ?1 AND bead = ?2 ORDER BY seq LIMIT ?3",
+                (after, bead.as_str(), limit),
+                event_row,
+            ),
+            None => self.all("SELECT * FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2", (after, limit), event_row),
+        }
     }
 
     /// The newest `limit` events, oldest first; of one bead where `bead` is given.
     pub fn last_events(&self, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
-        let mut events = self.all(
-            "SELECT * FROM events WHERE (?1 IS NULL OR bead = ?1) ORDER BY seq DESC LIMIT ?2",
-            (bead.map(BeadId::as_str), limit),
-            event_row,
-        )?;
+        let mut events = match bead {
+            Some(bead) => self.all(
+                "SELECT * FROM events WHERE bead = ?1 ORDER BY seq DESC LIMIT ?2",
+                (bead.as_str(), limit),
+                event_row,
+            ),
+            None => self.all("SELECT * FROM events ORDER BY seq DESC LIMIT ?1", [limit], event_row),
+        }?;
         events.reverse();
         Ok(events)
     }
 
     /// Everything that is wrong now.
     pub fn conditions(&self) -> LedgerResult<Vec<Condition>> {
-        self.all("SELECT * FROM conditions WHERE cleared_at IS NULL ORDER BY since, key", [], condition_row)
+        self.all("SELECT * FROM conditions ORDER BY since, key", [], condition_row)
     }
 
     /// A condition of `kind` on `subject`, if it holds now.
     pub fn condition(&self, kind: &str, subject: &str) -> LedgerResult<Option<Condition>> {
         let key = format!("{kind}:{subject}");
-        self.one("SELECT * FROM conditions WHERE key = ?1 AND cleared_at IS NULL", [key], condition_row)
+        self.one("SELECT * FROM conditions WHERE key = ?1", [key], condition_row)
     }
 }
 
@@ -151,8 +157,7 @@ impl Tx<'_> {
             return Ok(false);
         }
         self.execute(
-            "INSERT INTO conditions (key, kind, subject, text, since, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT DO UPDATE SET text = ?4, since = ?5, until = ?6, cleared_at = NULL",
+            "INSERT INTO conditions (key, kind, subject, text, since, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             (
                 format!("{kind}:{subject}"),
                 kind,
@@ -169,10 +174,8 @@ impl Tx<'_> {
     /// Says anew what is known of something that is wrong; since when stays as it was.
     pub fn renew(&self, kind: &str, subject: &str, text: &str, until: jiff::Timestamp) -> LedgerResult<()> {
         let key = format!("{kind}:{subject}");
-        let changed = self.execute(
-            "UPDATE conditions SET text = ?2, until = ?3 WHERE key = ?1 AND cleared_at IS NULL",
-            (&key, text, until.to_string()),
-        )?;
+        let changed = self
+            .execute("UPDATE conditions SET text = ?2, until = ?3 WHERE key = ?1", (&key, text, until.to_string()))?;
         if changed == 1 {
             self.event("condition-renewed", &key, None, None, Some(&Value::from(text)))?;
         }
@@ -182,10 +185,7 @@ impl Tx<'_> {
     /// Says that it is no longer so. True when that is news.
     pub fn clear(&self, kind: &str, subject: &str) -> LedgerResult<bool> {
         let key = format!("{kind}:{subject}");
-        let changed = self.execute(
-            "UPDATE conditions SET cleared_at = ?2 WHERE key = ?1 AND cleared_at IS NULL",
-            (&key, self.now.to_string()),
-        )?;
+        let changed = self.execute("DELETE FROM conditions WHERE key = ?1", [&key])?;
         if changed == 1 {
             self.event("condition-cleared", &key, None, None, None)?;
         }

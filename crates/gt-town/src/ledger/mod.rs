@@ -30,6 +30,8 @@ mod holding;
 mod mail;
 mod merge_queue;
 mod moments;
+#[cfg(test)]
+mod plans;
 mod query;
 mod ready;
 mod retention;
@@ -82,6 +84,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/007_usage.sql"),
     include_str!("migrations/020_holding.sql"),
     include_str!("migrations/022_sync.sql"),
+    include_str!("migrations/023_history.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -497,6 +500,8 @@ impl Tx<'_> {
     }
 
     fn execute(&self, sql: &str, params: impl rusqlite::Params) -> LedgerResult<usize> {
+        #[cfg(test)]
+        plans::note(self.view.connection, sql);
         Ok(self.view.connection.prepare_cached(sql)?.execute(params)?)
     }
 
@@ -519,6 +524,8 @@ impl View<'_> {
         params: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> LedgerResult<Vec<T>> {
+        #[cfg(test)]
+        plans::note(self.connection, sql);
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows: Result<Vec<T>, _> = statement.query_map(params, read)?.collect();
         Ok(rows?)
@@ -530,6 +537,8 @@ impl View<'_> {
         params: impl rusqlite::Params,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> LedgerResult<Option<T>> {
+        #[cfg(test)]
+        plans::note(self.connection, sql);
         Ok(self.connection.prepare_cached(sql)?.query_row(params, read).optional()?)
     }
 

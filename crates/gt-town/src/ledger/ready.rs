@@ -54,7 +54,7 @@ pub(super) const READY: &str = "b.status = 'open' AND NOT b.pinned AND NOT b.is_
     AND b.wake_ns < 9223372036854775807
     AND b.issue_type NOT IN ('merge-request', 'gate', 'molecule', 'message', 'agent', 'role', 'rig', 'convoy', 'slot',
                              'event')
-    AND NOT EXISTS (SELECT 1 FROM conditions q WHERE q.key = 'quarantine:' || b.id AND q.cleared_at IS NULL)";
+    AND NOT EXISTS (SELECT 1 FROM conditions q WHERE q.key = 'quarantine:' || b.id)";
 
 impl View<'_> {
     /// Ready beads by priority, then age; of one prefix where given, at most `limit`.

@@ -50,6 +50,13 @@ impl View<'_> {
         self.all("SELECT * FROM swarms ORDER BY id", [], swarm_row)
     }
 
+    /// Convoys that are not over and of which a batch was slung.
+    pub fn open_convoys_begun(&self) -> LedgerResult<Vec<BeadId>> {
+        let sql = "SELECT id FROM beads WHERE issue_type = 'convoy' AND status NOT IN ('closed', 'tombstone')
+                       AND EXISTS (SELECT 1 FROM swarms WHERE convoy = beads.id) ORDER BY id";
+        self.all(sql, [], |row| Ok(BeadId(row.get(0)?)))
+    }
+
     /// The beads of a batch.
     pub fn swarm_members(&self, swarm: i64) -> LedgerResult<Vec<SwarmMember>> {
         self.all("SELECT bead, outcome FROM swarm_members WHERE swarm = ?1 ORDER BY bead", [swarm], |row| {

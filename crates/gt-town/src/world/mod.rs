@@ -283,6 +283,9 @@ pub trait Repo: Send + Sync {
     fn merge_bases(&self, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>>;
     /// How many commits `head` has that `base` has not.
     fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64>;
+    /// Whether a commit in the history of one of `tips`, and of none of `known`, is in the history of one of `heads`.
+    /// What is no commit of the repository counts as nothing. Costs the same few processes for thousands of heads.
+    fn share_news(&self, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<bool>;
     /// The tree of a commit.
     fn tree_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Sha>;
     /// Builds the commit that puts what `head` changed since it left `onto` onto `onto`, as one commit with `message`.

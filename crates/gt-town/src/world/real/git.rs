@@ -119,6 +119,10 @@ impl Repo for Git {
         refs::commits_between(self, repo, base, head)
     }
 
+    fn share_news(&self, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<bool> {
+        refs::share_news(self, repo, tips, known, heads)
+    }
+
     fn tree_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Sha> {
         refs::tree_of(self, repo, commit)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use gt_model::id::Sha;
 
 use super::Git;
-use super::command::Place;
+use super::command::{Call, Place};
 use crate::world::{Held, WorldError, WorldResult};
 
 /// Where remote branches are kept.
@@ -134,10 +134,42 @@ pub(super) fn merge_bases(git: &Git, repo: &Path, one: &Sha, other: &Sha) -> Wor
     Ok(call.expect(&[0, 1])?.lines().into_iter().map(Sha::from).collect())
 }
 
+/// Heads that are asked about at once: an argument each, far below what a command line can hold.
+const HEADS_AT_ONCE: usize = 5_000;
+
+/// Whether what is new at some tips is in the history of one of `heads`: then there is less of it without their history.
+pub(super) fn share_news(git: &Git, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<bool> {
+    if tips.is_empty() {
+        return Ok(false);
+    }
+    let news = count_without(git, repo, tips, known, &[])?;
+    for heads in heads.chunks(HEADS_AT_ONCE) {
+        if news > 0 && count_without(git, repo, tips, known, heads)? < news {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn count_without(git: &Git, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<u64> {
+    let mut call = git.question(&bare(repo), "rev-list").args(["--ignore-missing", "--count"]);
+    for tip in tips {
+        call = call.arg(object(tip)?);
+    }
+    call = call.arg("--not");
+    for other in known.iter().chain(heads) {
+        call = call.arg(object(other)?);
+    }
+    count(&call.arg("--"))
+}
+
 /// How many commits one has that the other has not.
 pub(super) fn commits_between(git: &Git, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64> {
     let range = format!("{}..{}", object(base)?, object(head)?);
-    let call = git.question(&bare(repo), "rev-list").args(["--count", &range, "--"]);
+    count(&git.question(&bare(repo), "rev-list").args(["--count", &range, "--"]))
+}
+
+fn count(call: &Call<'_>) -> WorldResult<u64> {
     let line = call.ok()?.line();
     line.parse().map_err(|_| call.failed(format!("`{line}` is no count")))
 }

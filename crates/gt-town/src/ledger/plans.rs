@@ -1,0 +1,120 @@
+//! What is asked all the time must not become slower by what a town has behind it: no plan of such a question goes
+//! through a table that grows with what is over.
+
+use std::cell::RefCell;
+
+use gt_model::address::Address;
+use gt_model::id::{AttemptId, BeadId, IncarnationId, RigName};
+use rusqlite::Connection;
+
+use super::{MIGRATIONS, Priority, Tx, View};
+
+thread_local! {
+    static PLANS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes how SQLite means to answer a statement.
+pub(super) fn note(connection: &Connection, sql: &str) {
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let lines = explain.raw_query().mapped(|row| row.get(3)).collect::<Result<Vec<String>, _>>().unwrap();
+    let plan = |line| format!("{line}  --  {sql}");
+    PLANS.with_borrow_mut(|plans| plans.extend(lines.into_iter().map(plan)));
+}
+
+/// What may be gone through whole: what is there only once or only now.
+const FEW: &[&str] = &[
+    "rigs",
+    "agents",
+    "conditions",
+    "USING INDEX live_incarnations",
+    "one_live_attempt",
+    "attempts_with_worktree",
+    "USING INDEX queue",
+    "USING INDEX effects_to_do",
+    "VIRTUAL TABLE",
+    "CONSTANT ROW",
+];
+
+fn goes_through_history(plan: &str) -> bool {
+    let scan = plan.split("  --  ").next().unwrap_or_default();
+    scan.starts_with("SCAN") && !FEW.iter().any(|few| scan.contains(few))
+}
+
+fn ledger() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    MIGRATIONS.iter().for_each(|migration| connection.execute_batch(migration).unwrap());
+    connection
+}
+
+#[test]
+fn what_is_asked_all_the_time_reads_no_history() {
+    let connection = ledger();
+    let view = View { connection: &connection };
+    let (bead, rig) = (BeadId::from("a-1"), RigName::parse("app").unwrap());
+    let (mayor, amber) = (Address::Mayor, Address::Polecat(rig.clone(), "amber".to_owned()));
+    let (attempt, incarnation) = (AttemptId(1), IncarnationId::from("amber-a1-1"));
+
+    // By each verb of an agent's, and of a person's.
+    view.incarnation(&incarnation).unwrap();
+    view.incarnations_of(attempt).unwrap();
+    view.live_incarnations().unwrap();
+    view.attempt(attempt).unwrap();
+    view.live_attempt(&bead).unwrap();
+    view.attempts_on(&bead).unwrap();
+    view.steps(attempt).unwrap();
+    view.reactions(&incarnation).unwrap();
+    view.bead(&bead).unwrap();
+    for of in [&mayor, &amber] {
+        view.inbox(of, true).unwrap();
+        view.handoff(of, "branch", Some(&incarnation)).unwrap();
+        view.undelivered(of, Priority::Low).unwrap();
+        view.urgent_unread(of).unwrap();
+        view.mail(&bead, of).unwrap();
+    }
+    view.hook_of(&rig, "amber").unwrap();
+    view.newest_attempt_of(&rig, "amber").unwrap();
+    view.last_events(Some(&bead), 10).unwrap();
+    view.events(0, Some(&bead), 10).unwrap();
+
+    // At each look of the deacon's.
+    view.rigs().unwrap();
+    view.agents().unwrap();
+    view.conditions().unwrap();
+    view.present_attempts().unwrap();
+    view.open_effects().unwrap();
+    view.open_merge_requests(None).unwrap();
+    view.open_merge_requests(Some(&rig)).unwrap();
+    view.open_convoys_begun().unwrap();
+    view.open_swarms_of(&bead).unwrap();
+    view.live_incarnations_of_agent(&mayor).unwrap();
+    view.mails_delivered_to(&incarnation).unwrap();
+    view.taken_workers(&rig).unwrap();
+
+    // At each landing.
+    view.rework_count(&bead).unwrap();
+    view.landed_commit(&rig, &bead).unwrap();
+    view.merge_requests_of_landing(1).unwrap();
+
+    let plans = PLANS.take();
+    let bad: Vec<&String> = plans.iter().filter(|plan| goes_through_history(plan)).collect();
+    assert!(plans.len() > 40 && bad.is_empty(), "{bad:#?}");
+
+    // It does see such a plan.
+    view.swarms().unwrap();
+    assert!(PLANS.take().iter().any(|plan| goes_through_history(plan)));
+}
+
+#[test]
+fn what_no_longer_holds_is_forgotten_and_may_hold_again() {
+    let connection = ledger();
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let tx = Tx { view: View { connection: &connection }, actor: "gt", verb: "test", now };
+    for _ in 0..2 {
+        assert!(tx.raise("hung", "amber", "no sign of life").unwrap());
+        assert!(!tx.raise("hung", "amber", "no sign of life").unwrap(), "it is known");
+        assert_eq!(tx.conditions().unwrap().len(), 1);
+        assert!(tx.clear("hung", "amber").unwrap());
+        assert!(!tx.clear("hung", "amber").unwrap(), "it was over");
+        assert_eq!(tx.conditions().unwrap().len(), 0);
+    }
+}

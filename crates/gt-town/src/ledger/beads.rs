@@ -266,8 +266,7 @@ impl View<'_> {
         // In the order of the tables, so that each is gone through once.
         beads.sort_by(|a, b| a.id.cmp(&b.id));
         for beads in beads.chunks_mut(PARTS_AT_ONCE) {
-            let ids: Vec<&BeadId> = beads.iter().map(|bead| &bead.id).collect();
-            let ids = to_json(&ids)?;
+            let ids: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
             for (at, label) in self.parts("labels", "p.label", &ids, |row| row.get(PART))? {
                 beads[at].labels.push(label);
             }
@@ -281,20 +280,23 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The rows of a table of beads' parts for these beads (a JSON list of ids), in their order and by position; each with
-    /// the place of its bead in the list.
+    /// The rows of a table of beads' parts for these beads, in their order and by position; each with the place of its
+    /// bead in the list.
     fn parts<T>(
         &self,
         table: &str,
         columns: &str,
-        ids: &str,
+        ids: &[BeadId],
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> LedgerResult<Vec<(usize, T)>> {
-        // Crossed, so that rows come in order by themselves; sorted all the same, which costs nothing then.
-        let sql = format!(
-            "SELECT j.key, p.position, {columns} FROM json_each(?1) j CROSS JOIN {table} p ON p.issue_id = j.value"
-        );
-        let mut rows = self.all(&sql, [ids], |row| Ok((place(row)?, row.get::<_, i64>(1)?, read(row)?)))?;
+        let (key, from, of) = match ids {
+            // To read a list would cost a process that asks for one bead more than the answer does.
+            [id] => ("0", format!("{table} p WHERE p.issue_id = ?1"), id.0.clone()),
+            // Crossed, so that rows come in order by themselves; sorted all the same, which costs nothing then.
+            _ => ("j.key", format!("json_each(?1) j CROSS JOIN {table} p ON p.issue_id = j.value"), to_json(&ids)?),
+        };
+        let sql = format!("SELECT {key}, p.position, {columns} FROM {from}");
+        let mut rows = self.all(&sql, [of], |row| Ok((place(row)?, row.get::<_, i64>(1)?, read(row)?)))?;
         rows.sort_by_key(|(at, position, _)| (*at, *position));
         Ok(rows.into_iter().map(|(at, _, part)| (at, part)).collect())
     }

@@ -110,7 +110,9 @@ fn mail_row(row: &Row<'_>) -> rusqlite::Result<Mail> {
 /// Mails that are looked at when some are to be delivered.
 const UNDELIVERED_LIMIT: u32 = 200;
 
-const COPIES: &str = "SELECT * FROM deliveries d JOIN beads b ON b.id = d.mail";
+const COPIES: &str =
+    "SELECT b.id, b.created_by, b.title, b.description, b.priority, d.recipient, d.sent_at, d.delivered_at,
+        d.delivered_by, d.read_at, d.acted_at FROM deliveries d JOIN beads b ON b.id = d.mail";
 
 impl View<'_> {
     /// An agent's mail that is not archived, oldest first.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -29,6 +29,9 @@ pub(super) struct Stat {
     pub reaped_ticks: u64,
 }
 
+/// More than a line of `/proc/<pid>/stat` can have: some fifty numbers and a short name.
+const STAT_BYTES: usize = 2048;
+
 impl Stat {
     /// Parses a line of `/proc/<pid>/stat`. The name in it may hold anything, blanks and parentheses included.
     fn parse(line: &str) -> Option<Self> {
@@ -49,8 +52,11 @@ impl Stat {
 
     /// Reads that of `pid`; `None` where there is no such process.
     pub(super) fn read(pid: i32) -> Option<Self> {
-        let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        Self::parse(&String::from_utf8_lossy(&bytes))
+        // The kernel makes the line anew for each read, and tells no size: it is asked for all of it at once.
+        let mut line = [0; STAT_BYTES];
+        let mut file = fs::File::open(format!("/proc/{pid}/stat")).ok()?;
+        let bytes = file.read(&mut line).ok()?;
+        Self::parse(&String::from_utf8_lossy(&line[..bytes]))
     }
 }
 
@@ -177,8 +183,8 @@ pub(super) fn ancestors_of_self() -> Vec<ProcessId> {
     let mut pid = rustix::process::getppid().map_or(0, Pid::as_raw_pid);
     // Parents change while we walk; the limit ends a walk that such a change has led into a circle.
     while pid > 1 && found.len() < ANCESTORS_LIMIT {
-        let (Some(process), Some(stat)) = (identify(pid), Stat::read(pid)) else { break };
-        found.push(process);
+        let (Some(stat), Ok(boot_id)) = (Stat::read(pid), boot_id()) else { break };
+        found.push(ProcessId { boot_id, pid, start_ticks: stat.start_ticks });
         pid = stat.parent;
     }
     found

@@ -121,6 +121,13 @@ impl Lines {
     }
 }
 
+/// How much of an answer a line tells.
+#[derive(Clone, Copy)]
+enum Told {
+    Whole,
+    Begun,
+}
+
 #[derive(Clone, Debug)]
 struct Answer {
     model: String,
@@ -237,9 +244,7 @@ impl Meter {
             return;
         }
         self.note_reset(line.quota);
-        if let Some((id, answer)) = self.answer(&line, at) {
-            add(&mut self.answers, id, answer);
-        }
+        self.add(Told::Whole, &line, at);
     }
 
     /// Takes a line of a stream. Its answers are told of when they begin: what they read counts where no transcript has
@@ -248,9 +253,7 @@ impl Meter {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         self.note_reset(line.rate_limit_info);
         let at = line.timestamp.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
-        if let Some((id, answer)) = self.answer(&line, at) {
-            add(&mut self.begun, id, answer);
-        }
+        self.add(Told::Begun, &line, at);
         let sums = line.model_usage.filter(|_| line.kind.as_deref() == Some("result"));
         let sums = sums.and_then(|raw| serde_json::from_str::<BTreeMap<String, ModelUsage>>(raw.get()).ok());
         for (model, usage) in sums.unwrap_or_default() {
@@ -269,13 +272,23 @@ impl Meter {
         self.resets_at = reset.and_then(|reset| reset.resets_at).or(self.resets_at);
     }
 
-    fn answer(&mut self, line: &Line<'_>, at: Option<Timestamp>) -> Option<(String, Answer)> {
-        let raw = line.message.filter(|_| line.kind.as_deref() == Some("assistant"))?;
-        let message = serde_json::from_str::<Message>(raw.get()).ok()?;
-        let (id, model, usage) = (message.id?, message.model?, message.usage?);
-        // What the client makes up itself, to show an error, is no answer.
-        let is_answer = model != "<synthetic>" && !id.is_empty() && id.len() <= NAME_BYTES;
-        is_answer.then(|| (id, Answer { model: self.known_model(&model), at, tokens: usage.tokens() }))
+    fn add(&mut self, told: Told, line: &Line<'_>, at: Option<Timestamp>) {
+        let Some((id, model, tokens)) = answer(line) else { return };
+        let answers = self.answers_told(told);
+        if let Some(known) = answers.get_mut(&id) {
+            // The last line is the whole one, and in a copy the lines may be in any order.
+            known.tokens = known.tokens.each(&tokens, u64::max);
+        } else if answers.len() < ANSWERS {
+            let model = self.known_model(&model);
+            self.answers_told(told).insert(id, Answer { model, at, tokens });
+        }
+    }
+
+    fn answers_told(&mut self, told: Told) -> &mut BTreeMap<String, Answer> {
+        match told {
+            Told::Whole => &mut self.answers,
+            Told::Begun => &mut self.begun,
+        }
     }
 
     fn known_model(&mut self, name: &str) -> String {
@@ -311,13 +324,14 @@ impl Meter {
     }
 }
 
-fn add(answers: &mut BTreeMap<String, Answer>, id: String, answer: Answer) {
-    if let Some(known) = answers.get_mut(&id) {
-        // The last line is the whole one, and in a copy the lines may be in any order.
-        known.tokens = known.tokens.each(&answer.tokens, u64::max);
-    } else if answers.len() < ANSWERS {
-        answers.insert(id, answer);
-    }
+/// The id, the model and the tokens of the answer that a line tells of.
+fn answer(line: &Line<'_>) -> Option<(String, String, Tokens)> {
+    let raw = line.message.filter(|_| line.kind.as_deref() == Some("assistant"))?;
+    let message = serde_json::from_str::<Message>(raw.get()).ok()?;
+    let (id, model, usage) = (message.id?, message.model?, message.usage?);
+    // What the client makes up itself, to show an error, is no answer.
+    let is_answer = model != "<synthetic>" && !id.is_empty() && id.len() <= NAME_BYTES;
+    is_answer.then(|| (id, model, usage.tokens()))
 }
 
 #[cfg(test)]

@@ -169,6 +169,11 @@ pub fn batches(tx: &Tx<'_>, beads: &[Bead], named: Option<&BeadId>) -> Result<Ve
     Ok(batches.into_iter().collect())
 }
 
+/// Whether a bead is closed, or deleted.
+fn is_over(bead: &Bead) -> bool {
+    matches!(bead.status, Status::Closed | Status::Tombstone)
+}
+
 /// The open convoy that tracks a bead; of several the first by id.
 fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
     for dep in view.dependents(bead)? {
@@ -176,7 +181,7 @@ fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
             continue;
         }
         let convoy = view.bead(&dep.issue_id)?;
-        if convoy.is_some_and(|c| c.issue_type == BeadType::Convoy && c.status != Status::Closed) {
+        if convoy.is_some_and(|c| c.issue_type == BeadType::Convoy && !is_over(&c)) {
             return Ok(Some(dep.issue_id));
         }
     }
@@ -225,12 +230,11 @@ fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
 /// Closes a convoy whose members are all closed, once, and tells the overseer and whoever made it.
 fn land_if_complete(tx: &Tx<'_>, id: &BeadId) -> Result<()> {
     let Some(convoy) = tx.bead(id)? else { return Ok(()) };
-    if convoy.issue_type != BeadType::Convoy || convoy.status == Status::Closed {
+    if convoy.issue_type != BeadType::Convoy || is_over(&convoy) {
         return Ok(());
     }
     for member in tracked(&convoy) {
-        let open = tx.bead(member)?.is_some_and(|b| !matches!(b.status, Status::Closed | Status::Tombstone));
-        if open {
+        if tx.bead(member)?.is_some_and(|bead| !is_over(&bead)) {
             return Ok(());
         }
     }

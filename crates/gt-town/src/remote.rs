@@ -65,7 +65,9 @@ fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> 
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let worked = works(town, rig)?;
     let tips: Vec<Sha> = moved.iter().map(|(_, at)| (*at).clone()).collect();
-    let before: Vec<Sha> = known.values().cloned().collect();
+    // First what matters most, should there be too many.
+    let nearest = moved.iter().filter_map(|(name, _)| known.get(*name)).chain(known.get(&rig.row.trunk));
+    let before: Vec<Sha> = nearest.chain(known.values()).cloned().collect();
     let heads: Vec<Sha> = worked.iter().flat_map(|work| &work.heads).cloned().collect();
     // Nearly always what is new is nobody's here, which is asked at once, however many have worked in this rig.
     if !repo.share_news(&path, &tips, &before, &heads)? {

@@ -161,7 +161,10 @@ impl View<'_> {
     ) -> LedgerResult<Option<Mail>> {
         let sql = format!(
             "{COPIES} WHERE d.recipient = ?1 AND b.created_by = ?1 AND b.title = 'HANDOFF ' || ?2
-               AND (d.delivered_to IS NULL OR d.delivered_to = ?3)
+               AND d.mail IN (
+                   SELECT mail FROM deliveries WHERE recipient = ?1 AND acted_at IS NULL AND delivered_to IS NULL
+                   UNION ALL SELECT mail FROM deliveries WHERE delivered_to = ?3
+               )
              ORDER BY d.sent_at DESC, d.mail DESC LIMIT 1"
         );
         self.one(&sql, (of.to_string(), molecule, incarnation.map(IncarnationId::as_str)), mail_row)

@@ -52,7 +52,7 @@ impl View<'_> {
 
     /// Convoys that are not over and of which a batch was slung.
     pub fn open_convoys_begun(&self) -> LedgerResult<Vec<BeadId>> {
-        let sql = "SELECT id FROM beads WHERE issue_type = 'convoy' AND status NOT IN ('closed', 'tombstone')
+        let sql = "SELECT id FROM beads INDEXED BY open_convoys WHERE issue_type = 'convoy' AND status NOT IN ('closed', 'tombstone')
                        AND EXISTS (SELECT 1 FROM swarms WHERE convoy = beads.id) ORDER BY id";
         self.all(sql, [], |row| Ok(BeadId(row.get(0)?)))
     }

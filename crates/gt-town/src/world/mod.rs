@@ -284,7 +284,8 @@ pub trait Repo: Send + Sync {
     /// How many commits `head` has that `base` has not.
     fn commits_between(&self, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64>;
     /// Whether a commit in the history of one of `tips`, and of none of `known`, is in the history of one of `heads`.
-    /// What is no commit of the repository counts as nothing. Costs the same few processes for thousands of heads.
+    /// What is no commit of the repository counts as nothing. It costs two processes, for thousands of heads too. May say
+    /// so where it is not, when commits' dates contradict their order; never the other way round.
     fn share_news(&self, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<bool>;
     /// The tree of a commit.
     fn tree_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Sha>;

@@ -29,8 +29,14 @@ struct Hands {
 
 impl Hands {
     fn git(&self, folder: &Path, args: &[&str]) -> String {
+        self.git_at(folder, args, None)
+    }
+
+    /// The same, with another time for what it commits.
+    fn git_at(&self, folder: &Path, args: &[&str], time: Option<&str>) -> String {
         let mut git = Command::new("git");
-        let output = git.args(args).current_dir(folder).env_clear().envs(environment(&self.home)).output().unwrap();
+        git.args(args).current_dir(folder).env_clear().envs(environment(&self.home));
+        let output = git.envs(time.map(|time| ("GIT_COMMITTER_DATE", time))).output().unwrap();
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
@@ -77,4 +83,33 @@ fn the_real_git_keeps_to_the_contract() {
     let hands = Hands { home };
     let remote = hands.make_remote();
     check_repo_contract(&world, remote.to_str().unwrap(), &hands.home.join("town"), &hands);
+}
+
+#[test]
+fn what_is_new_is_found_even_where_dates_contradict_the_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().canonicalize().unwrap();
+    let world = RealWorld::with_git("gt".into(), Git::with_environment(environment(&home)));
+    let hands = Hands { home };
+    hands.make_remote();
+    let repo = hands.home.join("seed");
+    let commit = |time: &str| {
+        hands.git_at(&repo, &["commit", "--quiet", "--allow-empty", "-m", "Work"], Some(time));
+        Sha(hands.git(&repo, &["rev-parse", "HEAD"]))
+    };
+    for day in 0..20 {
+        commit(&format!("@{} +0000", 1_700_000_000 + day * 86_400));
+    }
+    let known = Sha(hands.git(&repo, &["rev-parse", "HEAD"]));
+    let pushed = commit("@1702000000 +0000");
+    let [_, _, head] = ["@90000 +0000", "@90000 +0000", "@1702000001 +0000"].map(commit);
+    let share = |tips: &Sha, heads: &[Sha]| {
+        use gt_town::world::World;
+        world
+            .repo()
+            .share_news(&repo.join(".git"), std::slice::from_ref(tips), std::slice::from_ref(&known), heads)
+            .unwrap()
+    };
+    assert!(share(&pushed, std::slice::from_ref(&head)));
+    assert!(!share(&pushed, std::slice::from_ref(&known)));
 }

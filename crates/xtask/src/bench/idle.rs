@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::report::Row;
-use super::town::{BenchTown, stat};
+use super::town::{BenchTown, Plan, stat};
 
 /// Milliseconds of one clock tick of /proc (`USER_HZ` is 100 on every Linux that we run on).
 const TICK_MS: f64 = 10.0;
@@ -24,8 +24,8 @@ pub struct Used {
 }
 
 /// Watches boot and deacon for some seconds.
-pub fn measure(gt: &Path, seconds: u64) -> Result<Vec<Row>, String> {
-    let town = BenchTown::start(gt, 1000, "headless", 4)?;
+pub fn measure(gt: &Path, seconds: u64, behind: u32) -> Result<Vec<Row>, String> {
+    let town = BenchTown::start(gt, &Plan { beads: 1000, runtime: "headless", polecats: 4, behind })?;
     std::thread::sleep(REST);
     let daemons = [("boot", town.daemon("boot")?), ("deacon", town.daemon("deacon")?)];
     let before: Vec<Used> = daemons.iter().map(|(_, process)| used(process.pid)).collect();

@@ -6,6 +6,7 @@ mod claude;
 mod idle;
 mod ledger;
 mod machine;
+mod past;
 pub mod plain;
 mod recovery;
 mod report;
@@ -48,6 +49,9 @@ pub struct Args {
     /// For how many seconds an idle town is watched
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// How many landed beads a town has behind it: verbs, sling, recovery and idle
+    #[arg(long, default_value_t = 0)]
+    behind: u32,
     /// This `gt` instead of a release build of this workspace
     #[arg(long)]
     gt: Option<std::path::PathBuf>,
@@ -68,10 +72,10 @@ pub fn run(args: &Args) -> Result<(), String> {
     let pairs = |default: usize| args.pairs.unwrap_or(default).max(1);
     let before = machine::line();
     let rows = match args.what {
-        What::Verbs => verbs::measure(&gt, pairs(200))?,
-        What::Sling => sling::measure(&gt, pairs(20))?,
-        What::Recovery => recovery::measure(&gt, pairs(10), args.rounds)?,
-        What::Idle => idle::measure(&gt, args.seconds)?,
+        What::Verbs => verbs::measure(&gt, pairs(200), args.behind)?,
+        What::Sling => sling::measure(&gt, pairs(20), args.behind)?,
+        What::Recovery => recovery::measure(&gt, pairs(10), args.rounds, args.behind)?,
+        What::Idle => idle::measure(&gt, args.seconds, args.behind)?,
         What::Ledger => ledger::measure(&gt, pairs(40))?,
         What::Claude => claude::measure(&gt, pairs(5), args.seconds)?,
     };

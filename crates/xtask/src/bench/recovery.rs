@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::report::Row;
 use super::sling::between;
-use super::town::{BenchTown, bead};
+use super::town::{BenchTown, Plan, bead};
 
 /// Workers that die at once.
 const WORKERS: usize = 10;
@@ -16,8 +16,9 @@ const WORKERS: usize = 10;
 const REST: Duration = Duration::from_secs(2);
 
 /// Kills `deaths` workers one after the other, then everything, `rounds` times.
-pub fn measure(gt: &Path, deaths: usize, rounds: usize) -> Result<Vec<Row>, String> {
-    let town = BenchTown::start(gt, deaths + rounds * WORKERS, "headless", WORKERS)?;
+pub fn measure(gt: &Path, deaths: usize, rounds: usize, behind: u32) -> Result<Vec<Row>, String> {
+    let beads = deaths + rounds * WORKERS;
+    let town = BenchTown::start(gt, &Plan { beads, runtime: "headless", polecats: WORKERS, behind })?;
     let times = (1..=deaths).map(|at| one_death(&town, at)).collect::<Result<Vec<_>, _>>()?;
     let (mut from_up, mut from_death) = (Vec::new(), Vec::new());
     for round in 0..rounds {

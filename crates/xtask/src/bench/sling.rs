@@ -1,13 +1,13 @@
 //! Slings, one after the other, each beside the same by hand.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::report::Row;
-use super::town::{BenchTown, bead, finish, path, text};
+use super::town::{BenchTown, Plan, bead, finish, path, text};
 
 /// How much more a sling may cost than the same by hand.
 const AIM: f64 = 1.2;
@@ -16,10 +16,10 @@ const AIM: f64 = 1.2;
 const REST: Duration = Duration::from_millis(1500);
 
 /// Slings `pairs` beads headless, and as many in tmux where there is one.
-pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
-    let mut rows = in_runtime(gt, pairs, "headless")?;
+pub fn measure(gt: &Path, pairs: usize, behind: u32) -> Result<Vec<Row>, String> {
+    let mut rows = in_runtime(gt, pairs, "headless", behind)?;
     if Command::new("tmux").arg("-V").output().is_ok() {
-        rows.extend(in_runtime(gt, pairs, "tmux")?);
+        rows.extend(in_runtime(gt, pairs, "tmux", behind)?);
     }
     Ok(rows)
 }
@@ -32,8 +32,8 @@ struct Slung {
     local: Duration,
 }
 
-fn in_runtime(gt: &Path, pairs: usize, runtime: &str) -> Result<Vec<Row>, String> {
-    let town = BenchTown::start(gt, pairs + 1, runtime, 4)?;
+fn in_runtime(gt: &Path, pairs: usize, runtime: &str, behind: u32) -> Result<Vec<Row>, String> {
+    let town = BenchTown::start(gt, &Plan { beads: pairs + 1, runtime, polecats: 4, behind })?;
     let mut hand = Hand::new(&town, runtime == "tmux")?;
     let (mut slung, mut by_hand) = (Vec::new(), Vec::new());
     // The first pair starts tmux's servers and warms caches; it is not counted.
@@ -56,7 +56,38 @@ fn in_runtime(gt: &Path, pairs: usize, runtime: &str) -> Result<Vec<Row>, String
         row("  of it add-worktree", |s| s.worktree),
         row("  of it start-session", |s| s.session),
         row("before it: sling committed to fetch-base done", |s| s.fetch),
+        after_pushes(&town, &hand, pairs)?,
     ])
+}
+
+/// What a fetch takes when somebody else has pushed, and what of it is on the remote has to be compared with all that
+/// workers have made here; beside `git fetch`.
+fn after_pushes(town: &BenchTown, hand: &Hand<'_>, pairs: usize) -> Result<Row, String> {
+    let (work, hands) = (path(&town.folder().join("work")), path(&hand.repo()));
+    let (mut own, mut peer) = (Vec::new(), Vec::new());
+    for at in 0..=pairs {
+        let message = format!("Somebody's change {at}");
+        finish(town.command("git").args(["-C", &work, "commit", "-q", "--allow-empty", "-m", &message]))?;
+        finish(town.command("git").args(["-C", &work, "push", "-q", &path(&town.remote()), "HEAD:main"]))?;
+        std::thread::sleep(REST);
+        let start = Instant::now();
+        finish(town.command("git").args([
+            "-C",
+            &hands,
+            "fetch",
+            "-q",
+            "origin",
+            "+refs/heads/*:refs/remotes/origin/*",
+        ]))?;
+        let by_hand = start.elapsed();
+        let start = Instant::now();
+        town.gt(&["rig", "fetch", super::town::RIG])?;
+        if at > 0 {
+            own.push(start.elapsed());
+            peer.push(by_hand);
+        }
+    }
+    Ok(Row::times("gt rig fetch, after a push of somebody else's", &own).beside(&peer, None))
 }
 
 /// Each effect is decided in the commit that ends the one before, so the ends are the beginnings as well.
@@ -90,9 +121,13 @@ struct Hand<'t> {
 
 impl<'t> Hand<'t> {
     fn new(town: &'t BenchTown, tmux: bool) -> Result<Self, String> {
-        let repo = path(&town.folder().join("hand.git"));
-        finish(town.command("git").args(["clone", "-q", "--bare", &path(&town.remote()), &repo]))?;
-        Ok(Self { town, tmux, waiting: Vec::new() })
+        let hand = Self { town, tmux, waiting: Vec::new() };
+        finish(town.command("git").args(["clone", "-q", "--bare", &path(&town.remote()), &path(&hand.repo())]))?;
+        Ok(hand)
+    }
+
+    fn repo(&self) -> PathBuf {
+        self.town.folder().join("hand.git")
     }
 
     fn tmux(&self) -> Command {
@@ -102,7 +137,7 @@ impl<'t> Hand<'t> {
     }
 
     fn start(&mut self, number: usize) -> Result<Duration, String> {
-        let (name, repo) = (format!("hand-{number}"), path(&self.town.folder().join("hand.git")));
+        let (name, repo) = (format!("hand-{number}"), path(&self.repo()));
         let folder = self.town.folder().join(&name);
         let start = Instant::now();
         let mut git = self.town.command("git");

@@ -28,9 +28,22 @@ pub struct BenchTown {
     gt: PathBuf,
 }
 
+/// What a town is made with.
+pub struct Plan<'a> {
+    /// Beads that are open.
+    pub beads: usize,
+    /// What its sessions run in.
+    pub runtime: &'a str,
+    /// How many workers it may have at once.
+    pub polecats: usize,
+    /// Beads that have landed before.
+    pub behind: u32,
+}
+
 impl BenchTown {
-    /// Makes a town with a rig of [`FILES`] files and `beads` beads, and starts it.
-    pub fn start(gt: &Path, beads: usize, runtime: &str, polecats: usize) -> Result<Self, String> {
+    /// Makes a town with a rig of [`FILES`] files, and starts it.
+    pub fn start(gt: &Path, plan: &Plan<'_>) -> Result<Self, String> {
+        let Plan { beads, runtime, polecats, behind } = *plan;
         let folder = tempfile::Builder::new().prefix("gt-bench-").tempdir().map_err(text)?;
         let town = Self { folder, gt: gt.to_owned() };
         town.make_project()?;
@@ -46,6 +59,7 @@ impl BenchTown {
         let file = town.folder().join("beads.jsonl");
         std::fs::write(&file, (1..=beads).map(bead_line).collect::<String>()).map_err(text)?;
         town.gt(&["bead", "import", &path(&file)])?;
+        super::past::leave(&town, behind)?;
         town.gt(&["up"])?;
         Ok(town)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::idle::used;
 use super::report::Row;
-use super::town::{BenchTown, bead, finish, path, text};
+use super::town::{BenchTown, Plan, bead, finish, path, text};
 
 /// Beads in the ledger.
 const BEADS: usize = 1000;
@@ -55,8 +55,8 @@ const VERBS: &[Spec] = &[
 ];
 
 /// Times each verb, and the smallest process right before it, `pairs` times.
-pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
-    let town = BenchTown::start(gt, BEADS, "headless", 4)?;
+pub fn measure(gt: &Path, pairs: usize, behind: u32) -> Result<Vec<Row>, String> {
+    let town = BenchTown::start(gt, &Plan { beads: BEADS, runtime: "headless", polecats: 4, behind })?;
     let nothing = town.folder().join("nothing");
     build_nothing(&nothing)?;
     town.sling(&[bead(1)])?;

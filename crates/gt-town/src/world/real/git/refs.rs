@@ -1,12 +1,12 @@
 //! Refs and commits of a repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gt_model::id::Sha;
 
 use super::Git;
-use super::command::{Call, Place};
+use super::command::Place;
 use crate::world::{Held, WorldError, WorldResult};
 
 /// Where remote branches are kept.
@@ -134,42 +134,37 @@ pub(super) fn merge_bases(git: &Git, repo: &Path, one: &Sha, other: &Sha) -> Wor
     Ok(call.expect(&[0, 1])?.lines().into_iter().map(Sha::from).collect())
 }
 
-/// Heads that are asked about at once: an argument each, far below what a command line can hold.
-const HEADS_AT_ONCE: usize = 5_000;
+/// Objects that are named in one command line, of each sort: far below what it can hold.
+const AT_ONCE: usize = 8_000;
 
-/// Whether what is new at some tips is in the history of one of `heads`: then there is less of it without their history.
+/// Whether what is new at some tips is in the history of one of `heads`: whether two listings have a commit in common.
+/// Where dates of commits are not in their order git may list what is known, too; it never leaves out what is not.
 pub(super) fn share_news(git: &Git, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<bool> {
-    if tips.is_empty() {
+    if heads.is_empty() {
         return Ok(false);
     }
-    let news = count_without(git, repo, tips, known, &[])?;
-    for heads in heads.chunks(HEADS_AT_ONCE) {
-        if news > 0 && count_without(git, repo, tips, known, heads)? < news {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let news = listed(git, repo, tips, known)?;
+    Ok(!news.is_empty() && !news.is_disjoint(&listed(git, repo, heads, known)?))
 }
 
-fn count_without(git: &Git, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<u64> {
-    let mut call = git.question(&bare(repo), "rev-list").args(["--ignore-missing", "--count"]);
-    for tip in tips {
-        call = call.arg(object(tip)?);
+/// The commits in the history of some, without those that are known. Of very many that are known only the first count.
+fn listed(git: &Git, repo: &Path, of: &[Sha], known: &[Sha]) -> WorldResult<BTreeSet<Sha>> {
+    let known = &known[..known.len().min(AT_ONCE)];
+    let mut found = BTreeSet::new();
+    for of in of.chunks(AT_ONCE) {
+        let of = of.iter().map(object).collect::<WorldResult<Vec<_>>>()?;
+        let known = known.iter().map(object).collect::<WorldResult<Vec<_>>>()?;
+        let call = git.question(&bare(repo), "rev-list").arg("--ignore-missing").args(of);
+        let answer = call.arg("--not").args(known).arg("--").ok()?;
+        found.extend(answer.lines().into_iter().map(Sha::from));
     }
-    call = call.arg("--not");
-    for other in known.iter().chain(heads) {
-        call = call.arg(object(other)?);
-    }
-    count(&call.arg("--"))
+    Ok(found)
 }
 
 /// How many commits one has that the other has not.
 pub(super) fn commits_between(git: &Git, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64> {
     let range = format!("{}..{}", object(base)?, object(head)?);
-    count(&git.question(&bare(repo), "rev-list").args(["--count", &range, "--"]))
-}
-
-fn count(call: &Call<'_>) -> WorldResult<u64> {
+    let call = git.question(&bare(repo), "rev-list").args(["--count", &range, "--"]);
     let line = call.ok()?.line();
     line.parse().map_err(|_| call.failed(format!("`{line}` is no count")))
 }

@@ -17,6 +17,21 @@ pub fn lines(text: &str) -> String {
     text.chars().map(|c| if is_unseen(c) && c != '\n' && c != '\t' { ' ' } else { c }).collect()
 }
 
+/// JSON (a document, or lines of it) that says the same without anything that a terminal would act on or that nobody
+/// sees: such letters can only be inside its texts, where an escape stands for each.
+pub fn json(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unseen(c) && c != '\n' {
+            let escape = |unit: &mut u16| clean.push_str(&format!("\\u{unit:04x}"));
+            c.encode_utf16(&mut [0; 2]).iter_mut().for_each(escape);
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
+}
+
 /// The longest beginning of a text that has at most so many bytes.
 pub fn cut(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
@@ -47,6 +62,16 @@ fn marked(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_for_a_terminal_says_the_same() {
+        let value = serde_json::json!({"a\u{9b}31m": ["x\u{202e}y\u{7f}", "e\u{e0041}", "é\n\u{1b}"]});
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let clean = json(&text);
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&clean).unwrap(), value);
+            assert!(!clean.chars().any(|c| is_unseen(c) && c != '\n') && clean.contains('é'), "{clean:?}");
+        }
+    }
 
     #[test]
     fn text_of_others_is_cut_and_marked() {

@@ -1,5 +1,6 @@
 //! What `gt` says, and where: facts to standard output, everything else to the error output.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -132,8 +133,14 @@ impl<'a> Console<'a> {
     /// One JSON document.
     pub fn document(&mut self, value: &Value) -> CliResult {
         let text = serde_json::to_string_pretty(value).map_err(|e| CliError::Io(e.into()))?;
+        let text = self.json(&text);
         self.line(&text)?;
         Ok(0)
+    }
+
+    /// JSON as it is printed: a terminal gets escapes for what it would act on, everybody else gets it as it is.
+    pub fn json<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.terminal { foreign::json(text).into() } else { text.into() }
     }
 
     /// Facts as JSON under `key`, with the schema's name and version first.

@@ -1,6 +1,6 @@
 //! What is asked for wrongly: a clear error, a hint, a documented exit code, and nothing half made.
 
-use crate::town::{Output, RIG, Town, WORK, list, write};
+use crate::town::{GT, Output, RIG, Town, WORK, list, output, write};
 
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;
@@ -326,4 +326,18 @@ fn mistakes_in_arguments_are_documents_too() {
     assert_eq!((help.code, help.out.contains("Usage")), (0, true), "{help:?}");
     let after = town.gt_with(town.folder(), &[], &["slign", "--", "--json"]);
     assert_eq!((after.code, after.out.as_str()), (2, ""), "{after:?}");
+}
+
+#[test]
+fn no_text_of_a_beads_reaches_a_terminal_as_a_command_to_it() {
+    let town = Town::new();
+    let bead = town.bead("red \u{9b}31m, back \u{202e}wards");
+    for words in [format!("show {bead} --json"), format!("bead show {bead} --json"), format!("bead show {bead}")] {
+        // `script` gives a terminal of its own.
+        let mut shell = town.program("script", &town.root());
+        let shown = output(shell.args(["-qec", &format!("{GT} {words}"), "/dev/null"]).env("PAGER", "cat"));
+        assert!(shown.out.contains("red ") && !shown.out.contains(['\u{9b}', '\u{202e}']), "{words}: {shown:?}");
+    }
+    let piped = town.ok(&["bead", "show", &bead, "--json"]);
+    assert!(piped.contains("red \u{9b}31m, back \u{202e}wards"), "others get it as it is: {piped}");
 }

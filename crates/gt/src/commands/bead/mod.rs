@@ -161,6 +161,7 @@ fn export(
     let prefixes = prefix_of(context, rig)?.into_iter().collect();
     let text = context.town.ledger.read(|view| port::export(view, &ExportFilter { prefixes, wisps }))?;
     let Some(output) = output.filter(|path| path.as_os_str() != "-") else {
+        let text = console.json(&text);
         console.out().write_all(text.as_bytes())?;
         return Ok(0);
     };

@@ -2,6 +2,7 @@
 //!
 //! Written as text, a bead a line: unknown keys go out as they came, and ten thousand beads cost no tree of values.
 
+use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
 use gt_model::bead::{Bead, Comment, DepType};
@@ -16,6 +17,7 @@ use crate::error::{CliError, CliResult};
 
 /// Prints texts of JSON as one array.
 pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
+    let items: Vec<Cow<'_, str>> = items.iter().map(|item| console.json(item)).collect();
     // Collected, since standard output is written to at the end of each line otherwise.
     let mut out = BufWriter::new(console.out());
     if items.is_empty() {
@@ -34,7 +36,8 @@ pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
 
 /// Prints a text of JSON.
 pub fn print(item: &str, console: &mut Console<'_>) -> CliResult {
-    console.line(item)?;
+    let item = console.json(item);
+    console.line(&item)?;
     Ok(0)
 }
 

@@ -496,3 +496,15 @@ fn a_tenth_step_in_a_rigs_own_formula_is_done() {
     assert!(steps.iter().all(|step| !step["done_at"].is_null()), "{molecule}");
     assert_eq!(town.git(&town.remote(), &["show", "main:CHANGES"]), "A line");
 }
+
+#[test]
+fn a_deleted_convoy_takes_no_more_beads() {
+    let town = Town::new();
+    let [first, second] = ["First", "Second"].map(|title| town.bead(title));
+    let convoy = town.json(&["convoy", "create", "Both", &first, &second]);
+    let convoy = text(&convoy["convoy"]["id"]);
+    town.ok(&["bead", "delete", &convoy, "--force"]);
+    town.ok(&["sling", &first, RIG]);
+    let slung_in = town.ask("SELECT convoy FROM swarms");
+    assert!(slung_in.len() == 1 && slung_in[0] != convoy, "{slung_in:?}");
+}

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gt_model::bead::Bead;
 use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
@@ -12,7 +11,7 @@ use crate::effects;
 use crate::error::{Error, Result};
 use crate::gates;
 use crate::identity;
-use crate::ledger::{Attempt, MoleculeStep, View};
+use crate::ledger::{Attempt, MoleculeStep, Task, View};
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
 use crate::world::{ContainedCommand, RunEnd, WorktreeFacts};
@@ -26,8 +25,8 @@ const EFFECT_DEADLINE: Duration = Duration::from_secs(60);
 /// What is on an agent's hook.
 #[derive(Clone, Debug)]
 pub struct Hook {
-    /// The bead.
-    pub bead: Bead,
+    /// What is to be done.
+    pub bead: Task,
     /// The attempt.
     pub attempt: Attempt,
     /// Which incarnation runs it now.
@@ -47,7 +46,7 @@ pub fn hook(town: &Town, caller: &Caller) -> Result<Option<Hook>> {
     let Some(attempt) = hooked(town, caller)? else { return Ok(None) };
     let rig = town.rig(attempt.rig.as_str())?;
     town.ledger.read(|view| {
-        let bead = view.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
+        let bead = view.task(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
         let incarnation = view.incarnations_of(attempt.id)?.last().map_or(0, |i| i.number);
         let steps = view.steps(attempt.id)?;
         Ok(Some(Hook {

@@ -151,7 +151,8 @@ impl Prime {
         self.mail = view.inbox(&caller.address, true)?;
         let own = caller.name();
         self.mail.retain(|mail| mail.from != own || !mail.subject.starts_with("HANDOFF "));
-        let Some(hook) = &self.hook else { return Ok(()) };
+        // An attempt's first incarnation has nobody before it.
+        let Some(hook) = self.hook.as_ref().filter(|hook| hook.incarnation > 1) else { return Ok(()) };
         self.last_end = hook::last_end(view, &hook.attempt)?;
         let leaving = match &caller.incarnation {
             Some(id) => view.reactions(id)?.spared().is_some(),

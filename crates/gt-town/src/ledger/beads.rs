@@ -243,7 +243,43 @@ const PARTS_AT_ONCE: usize = 500;
 /// The first column of a part's own, after its bead's place and its position.
 const PART: usize = 2;
 
+/// What who works on a bead is told of it.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The bead's id.
+    pub id: BeadId,
+    /// Its title.
+    pub title: String,
+    /// What is to be done.
+    pub description: String,
+    /// When it is done.
+    pub acceptance_criteria: String,
+    /// How it is meant to be done.
+    pub design: String,
+    /// What others have noted.
+    pub notes: String,
+    /// 0 (most urgent) to 4.
+    pub priority: i64,
+}
+
 impl View<'_> {
+    /// What who works on a bead is told of it.
+    pub fn task(&self, id: &BeadId) -> LedgerResult<Option<Task>> {
+        let sql =
+            "SELECT id, title, description, acceptance_criteria, design, notes, priority FROM beads WHERE id = ?1";
+        self.one(sql, [id.as_str()], |row| {
+            Ok(Task {
+                id: BeadId(row.get(0)?),
+                title: row.get(1)?,
+                description: row.get(2)?,
+                acceptance_criteria: row.get(3)?,
+                design: row.get(4)?,
+                notes: row.get(5)?,
+                priority: row.get(6)?,
+            })
+        })
+    }
+
     /// A bead, whole.
     pub fn bead(&self, id: &BeadId) -> LedgerResult<Option<Bead>> {
         let found = self.one(&format!("SELECT {BEAD} FROM beads b WHERE b.id = ?1"), [id.as_str()], bead_row)?;

@@ -45,7 +45,7 @@ pub use agents::{Agent, AgentChoice};
 pub use attempts::{
     Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt, RestoredAttempt,
 };
-pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
+pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk, Task};
 pub use copies::Copied;
 pub use effects::EffectRow;
 pub use elsewhere::{Elsewhere, Home};

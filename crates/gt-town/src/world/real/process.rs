@@ -177,17 +177,30 @@ pub(super) fn kill_tree(child: i32) {
     }
 }
 
-/// The calling process's parent, its parent, and so on.
-pub(super) fn ancestors_of_self() -> Vec<ProcessId> {
-    let mut found = Vec::new();
-    let mut pid = rustix::process::getppid().map_or(0, Pid::as_raw_pid);
+/// Whether the calling process descends from one of these.
+pub(super) fn descends_from_any(processes: &[ProcessId]) -> bool {
+    let parent = rustix::process::getppid().map_or(0, Pid::as_raw_pid);
+    boot_id().is_ok_and(|boot_id| is_above(parent, &boot_id, processes, Stat::read))
+}
+
+/// Whether one of these processes is `pid`, or above it.
+fn is_above(mut pid: i32, boot_id: &str, processes: &[ProcessId], read: impl Fn(i32) -> Option<Stat>) -> bool {
+    let wanted: BTreeMap<i32, u64> =
+        processes.iter().filter(|it| it.boot_id == boot_id).map(|it| (it.pid, it.start_ticks)).collect();
+    let Some(first) = wanted.values().min() else { return false };
     // Parents change while we walk; the limit ends a walk that such a change has led into a circle.
-    while pid > 1 && found.len() < ANCESTORS_LIMIT {
-        let (Some(stat), Ok(boot_id)) = (Stat::read(pid), boot_id()) else { break };
-        found.push(ProcessId { boot_id, pid, start_ticks: stat.start_ticks });
+    for _ in 0..ANCESTORS_LIMIT {
+        let Some(stat) = (pid > 1).then(|| read(pid)).flatten() else { return false };
+        if wanted.get(&pid) == Some(&stat.start_ticks) {
+            return true;
+        }
+        // Nobody has a younger process above itself: who adopts orphans adopts only what descends from it.
+        if stat.start_ticks < *first {
+            return false;
+        }
         pid = stat.parent;
     }
-    found
+    false
 }
 
 /// How many ancestors are looked at.
@@ -196,6 +209,29 @@ const ANCESTORS_LIMIT: usize = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_walk_to_an_ancestor_goes_no_further_than_it_must() {
+        let id = |boot: &str, pid, start_ticks| ProcessId { boot_id: boot.into(), pid, start_ticks };
+        // 5 <- 4 <- 3 <- 2 <- 1, each a hundred ticks younger than the one above; 9 is its own parent.
+        let read = |pid: i32| {
+            assert!(pid != 2, "2 is older than all that is looked for");
+            let parent = if pid == 9 { 9 } else { pid - 1 };
+            Stat::parse(&format!("{pid} (x) S {parent} 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {} 0", pid * 100))
+        };
+        let check = |from, wanted: &[ProcessId], expected| {
+            assert_eq!(is_above(from, "now", wanted, read), expected, "{from}: {wanted:?}");
+        };
+        check(5, &[id("now", 4, 400)], true);
+        check(5, &[id("now", 8, 800), id("now", 4, 400)], true);
+        check(5, &[id("now", 5, 500)], true);
+        check(5, &[id("now", 4, 401)], false);
+        check(5, &[id("before", 4, 400)], false);
+        check(5, &[id("now", 7, 350)], false);
+        check(5, &[], false);
+        check(1, &[id("now", 1, 100)], false);
+        check(9, &[id("now", 8, 100)], false);
+    }
 
     #[test]
     fn a_name_with_blanks_and_parentheses_does_not_confuse() {

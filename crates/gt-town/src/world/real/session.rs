@@ -248,7 +248,7 @@ impl Sessions for RealSessions {
     }
 
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
-        !processes.is_empty() && process::ancestors_of_self().iter().any(|ancestor| processes.contains(ancestor))
+        process::descends_from_any(processes)
     }
 
     fn is_in_sandbox(&self) -> bool {

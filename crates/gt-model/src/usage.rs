@@ -199,6 +199,12 @@ struct Reset {
     resets_at: Option<i64>,
 }
 
+impl Line<'_> {
+    fn at(&self) -> Option<Timestamp> {
+        self.timestamp.as_deref().and_then(|text| text.parse().ok())
+    }
+}
+
 fn bounded(tokens: Option<u64>) -> u64 {
     tokens.unwrap_or_default().min(TOKENS_OF_AN_ANSWER)
 }
@@ -239,12 +245,12 @@ impl Meter {
     /// Takes a line of a transcript. What is older than `since` belongs to somebody else, who left it there.
     pub fn take(&mut self, line: &[u8], since: Option<Timestamp>) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
-        let at = line.timestamp.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+        let at = line.at();
         if since.is_some_and(|since| at.is_none_or(|at| at < since)) {
             return;
         }
         self.note_reset(line.quota);
-        self.add(Told::Whole, &line, at);
+        self.add(Told::Whole, &line);
     }
 
     /// Takes a line of a stream. Its answers are told of when they begin: what they read counts where no transcript has
@@ -252,8 +258,7 @@ impl Meter {
     pub fn take_stream(&mut self, line: &[u8]) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         self.note_reset(line.rate_limit_info);
-        let at = line.timestamp.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
-        self.add(Told::Begun, &line, at);
+        self.add(Told::Begun, &line);
         let sums = line.model_usage.filter(|_| line.kind.as_deref() == Some("result"));
         let sums = sums.and_then(|raw| serde_json::from_str::<BTreeMap<String, ModelUsage>>(raw.get()).ok());
         for (model, usage) in sums.unwrap_or_default() {
@@ -272,7 +277,7 @@ impl Meter {
         self.resets_at = reset.and_then(|reset| reset.resets_at).or(self.resets_at);
     }
 
-    fn add(&mut self, told: Told, line: &Line<'_>, at: Option<Timestamp>) {
+    fn add(&mut self, told: Told, line: &Line<'_>) {
         let Some((id, model, tokens)) = answer(line) else { return };
         let answers = self.answers_told(told);
         if let Some(known) = answers.get_mut(&id) {
@@ -280,7 +285,7 @@ impl Meter {
             known.tokens = known.tokens.each(&tokens, u64::max);
         } else if answers.len() < ANSWERS {
             let model = self.known_model(&model);
-            self.answers_told(told).insert(id, Answer { model, at, tokens });
+            self.answers_told(told).insert(id, Answer { model, at: line.at(), tokens });
         }
     }
 

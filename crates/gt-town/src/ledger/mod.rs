@@ -20,6 +20,7 @@ use crate::world::{World, WorldError};
 
 mod agents;
 mod attempts;
+mod bead_rows;
 mod beads;
 mod copies;
 mod effects;
@@ -45,7 +46,8 @@ pub use agents::{Agent, AgentChoice};
 pub use attempts::{
     Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt, RestoredAttempt,
 };
-pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk, Task};
+pub use bead_rows::Task;
+pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
 pub use copies::Copied;
 pub use effects::EffectRow;
 pub use elsewhere::{Elsewhere, Home};

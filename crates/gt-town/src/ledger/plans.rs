@@ -48,7 +48,7 @@ fn ledger() -> Connection {
 }
 
 #[test]
-fn what_is_asked_all_the_time_reads_no_history() {
+fn f19_what_is_asked_all_the_time_reads_no_history() {
     let connection = ledger();
     let view = View { connection: &connection };
     let (bead, rig) = (BeadId::from("a-1"), RigName::parse("app").unwrap());

@@ -11,6 +11,7 @@ use clap::{Args, Command, Parser, Subcommand, ValueEnum};
 
 mod agent;
 mod bead;
+mod bead_list;
 mod convoy;
 mod cost;
 mod crew;
@@ -29,9 +30,10 @@ mod sync;
 
 pub use agent::AgentVerb;
 pub use bead::{
-    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CountBy, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs,
-    LabelVerb, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs, UpdateArgs,
+    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs, LabelVerb,
+    UpdateArgs,
 };
+pub use bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 pub use convoy::ConvoyVerb;
 pub use cost::CostArgs;
 pub use crew::CrewVerb;

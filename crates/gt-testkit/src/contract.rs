@@ -37,6 +37,11 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     let repo = root.join("rig").join(".repo.git");
     world.disk().create_dir(&root.join("rig")).unwrap();
     let git = world.repo();
+    assert!(world.disk().is_same(root, root).unwrap());
+    for other in [root.join("rig"), root.join("nowhere")] {
+        assert!(!world.disk().is_same(root, &other).unwrap(), "{}", other.display());
+    }
+    assert!(!world.disk().is_same(&root.join("nowhere"), &root.join("nowhere")).unwrap(), "nothing is there");
     let contract = Contract { git, held: &held, url: remote_url, root, repo: &repo, worker };
     contract.creates_and_fetches();
     contract.reports_remotes_that_are_not_there();

@@ -14,8 +14,11 @@ use crate::observed::Observed;
 use crate::post;
 use crate::town::Town;
 
-/// Time between two looks at a running deacon's signs of life.
-pub const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Time between two looks at a running deacon's signs of life, and at whether its town is there.
+const LOOK_EVERY: Duration = deacon::TOWN_LOOK;
+
+/// How long a deacon may take to end by itself when its town is gone.
+const GONE_GRACE: Duration = Duration::from_secs(20);
 
 /// The deacon's process, as boot has it.
 pub trait DeaconProcess {
@@ -38,7 +41,8 @@ pub enum BootEnd {
 pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) -> Result<BootEnd> {
     let mut observed = Observed::default();
     let mut starts = 0_u32;
-    loop {
+    // A deacon that is started by path serves the town that is there: that must be this one.
+    while town.is_there() {
         starts += 1;
         observed.age(&format!("start-{starts}"));
         let process = start()?;
@@ -57,6 +61,7 @@ pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) 
             }
         }
     }
+    Ok(BootEnd::Finished)
 }
 
 /// Waits for the deacon's end, and makes it where the deacon hangs. Answers with its exit code.
@@ -69,6 +74,9 @@ fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, sta
         (1..=starts).for_each(|n| _ = observed.age(&format!("start-{n}")));
         if let Some(exit) = exit {
             return exit;
+        }
+        if !town.is_there() && observed.age(&format!("gone-{starts}")) >= GONE_GRACE {
+            process.kill();
         }
         let beat = town.world().disk().touched(&heartbeat).ok().flatten();
         if boot::is_hung(observed.age(&format!("silent-{starts}-{beat:?}"))) {

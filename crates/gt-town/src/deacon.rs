@@ -153,8 +153,8 @@ impl Bell {
 
 /// Where the deacon is woken from outside.
 pub trait WakeUp {
-    /// Waits for a wake-up, at most so long.
-    fn wait(&mut self, at_most: Duration) -> Result<()>;
+    /// Waits for a wake-up, at most so long; answers whether there was one.
+    fn wait(&mut self, at_most: Duration) -> Result<bool>;
 }
 
 /// Runs until the town is meant to be down or is gone. The caller holds the deacon's lock.
@@ -171,12 +171,12 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
             Ok(true) => seen = step(town, &mut memory, &mut hands, seen),
             Err(error) => note_error(town, "look", &error),
         }
-        wake_up.wait(pace(town))?;
+        rest(town, wake_up)?;
     }
     stop.store(true, Ordering::SeqCst);
     bell.ring();
     hands.leave(town);
-    if !is_there(town) {
+    if !town.is_there() {
         return Ok(());
     }
     // The ledger has all of it: a checkpoint that fails keeps nobody from going down.
@@ -198,11 +198,26 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
     // Boot takes a deacon that stops doing this for hung.
     town.world().disk().touch(&town.layout.heartbeat()).unwrap_or_else(|e| note_error(town, "heartbeat", &e.into()));
     // A town that has just gone is not to be made again by its own export.
-    if !is_there(town) {
+    if !town.is_there() {
         return seen;
     }
     memory.exports.refresh(town).unwrap_or_else(|error| note_error(town, "export", &error));
     seen
+}
+
+/// How often the deacon looks between two patrols whether its town is still there, and boot likewise: one look at a file.
+pub const TOWN_LOOK: Duration = Duration::from_secs(2);
+
+/// Waits for the next look: until a wake-up, until the town is gone, or for the whole pace.
+fn rest(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
+    let clock = town.world().clock();
+    let end = clock.monotonic() + pace(town);
+    loop {
+        let left = end.saturating_sub(clock.monotonic());
+        if left.is_zero() || wake_up.wait(left.min(TOWN_LOOK))? || !town.is_there() {
+            return Ok(());
+        }
+    }
 }
 
 /// Time between two looks. Observed time stands still in longer ones.
@@ -210,13 +225,9 @@ fn pace(town: &Town) -> Duration {
     Duration::from_secs(town.settings.patrol_seconds.clamp(1, 60))
 }
 
-fn is_there(town: &Town) -> bool {
-    town.world().disk().exists(&town.layout.settings())
-}
-
 /// Whether the town is there, is meant to be up, and is in the hands of this build of gt.
 pub fn is_wanted(town: &Town) -> Result<bool> {
-    if !is_there(town) {
+    if !town.is_there() {
         return Ok(false);
     }
     let (desired, build) = town.ledger.read(|view| Ok::<_, Error>((view.meta(DESIRED_KEY)?, view.meta(BUILD_KEY)?)))?;
@@ -230,7 +241,7 @@ fn note_error(town: &Town, during: &str, error: &Error) {
 }
 
 fn note_line(town: &Town, during: &str, text: &str) {
-    if !is_there(town) {
+    if !town.is_there() {
         return;
     }
     let path = town.layout.logs().join("deacon-errors.log");
@@ -361,7 +372,7 @@ const CHECKPOINTS: &str = "(checkpoints)";
 fn keep_checkpoints(town: &Town, bell: &Bell, stop: &AtomicBool) {
     let (mut schedule, mut seen) = (sync::Schedule::default(), 0);
     while !stop.load(Ordering::SeqCst) {
-        if is_there(town) {
+        if town.is_there() {
             sync::checkpoint_if_due(town, &mut schedule).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
         }
         seen = bell.wait(seen, pace(town));

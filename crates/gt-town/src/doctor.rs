@@ -50,6 +50,7 @@ const DISK_FLOOR: u64 = 100 * 1024 * 1024;
 pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     let mut checks =
         vec![git_check(town), ledger_check(town)?, deacon_check(town)?, bin_check(town), effects_check(town)?];
+    checks.extend(former_check(town));
     let rigs = town.rigs()?;
     checks.extend(agent_checks(town, &rigs)?);
     for rig in &rigs {
@@ -76,6 +77,15 @@ fn deacon_check(town: &Town) -> Result<Check> {
         return Ok(check(name, Some(("the town is to be up, and nothing runs".to_owned(), "gt up")), ""));
     }
     Ok(Check { hint: Some("gt up".to_owned()), ..check(name, None, "the town is down: nothing is started") })
+}
+
+/// Boot and deacon of a town that was here before act on this one, if they are too old to notice.
+fn former_check(town: &Town) -> Option<Check> {
+    let former = updown::former_daemons(town);
+    let pids = former.iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
+    let hint = format!("they end by themselves within seconds; if they do not: kill {pids}");
+    let found = (format!("processes of another town at this path run: {pids}"), hint.as_str());
+    (!former.is_empty()).then(|| check("former town", Some(found), ""))
 }
 
 fn git_check(town: &Town) -> Check {

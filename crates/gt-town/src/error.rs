@@ -177,7 +177,8 @@ impl Error {
                 | LedgerError::Newer { .. }
                 | LedgerError::Foreign(_)
                 | LedgerError::Network { .. }
-                | LedgerError::Away { .. },
+                | LedgerError::Away { .. }
+                | LedgerError::Replaced(_),
             ) => Kind::Refused,
             Self::NeedsPerson { .. } => Kind::NeedsPerson,
             Self::Formula { .. }
@@ -217,6 +218,9 @@ impl Error {
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
             Self::Ledger(LedgerError::Away { .. }) => {
                 "work on in that one; or make this one a town of its own: gt town adopt".to_owned()
+            }
+            Self::Ledger(LedgerError::Replaced(_)) => {
+                "look at what is in the town's folder now, then run the command again".to_owned()
             }
             Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
             Self::Ledger(LedgerError::Sql(error) | LedgerError::At { error, .. }) => {

@@ -112,9 +112,16 @@ impl Town {
         Ok(Self { layout, ledger, settings, outside })
     }
 
-    /// A second handle on the same town, for another thread.
+    /// A second handle on the same town, for another thread. An error where another town is at its path by now.
     pub fn reopen(&self) -> Result<Self> {
-        Self::open(&self.layout.root, self.outside.clone())
+        let town = Self::open(&self.layout.root, self.outside.clone())?;
+        // Asked last: what is at the path now was there when it was opened.
+        if self.is_there() { Ok(town) } else { Err(Error::NoTown(self.layout.root.clone())) }
+    }
+
+    /// Whether this town is still at its path: neither deleted or moved, nor another one put in its place.
+    pub fn is_there(&self) -> bool {
+        self.world().disk().exists(&self.layout.settings()) && !self.ledger.is_replaced()
     }
 
     /// The door to everything.

@@ -32,6 +32,9 @@ const DRAIN_LOOK: Duration = Duration::from_millis(200);
 /// How long the deacon may take to finish what it is at.
 const DEACON_DEADLINE: Duration = Duration::from_mins(2);
 
+/// How long boot and deacon of a former town may take to notice that it is gone, and to end.
+const FORMER_DEADLINE: Duration = Duration::from_secs(30);
+
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
 
@@ -68,6 +71,34 @@ pub fn wait_for_older(town: &Town, older: bool) -> Result<()> {
     }
     town.wake();
     wait_for(town, DEACON_DEADLINE, "the older deacon did not stop", || Ok(!town.deacon_runs()? && !town.boot_runs()?))
+}
+
+/// Processes of a town that was at this path before, or of this one at the path that it was moved from. They end by
+/// themselves within seconds; those of an older gt do not, and would act on what is here now.
+pub fn former_daemons(town: &Town) -> Vec<i32> {
+    let locks = [town.layout.boot_lock(), town.layout.deacon_lock()];
+    town.world().sessions().former_daemons(&town.layout.root, &locks)
+}
+
+/// Waits until no process of a former town is left; `tell` hears of them first.
+pub fn wait_for_former(town: &Town, tell: &mut dyn FnMut(&[i32])) -> Result<()> {
+    let former = former_daemons(town);
+    if former.is_empty() {
+        return Ok(());
+    }
+    tell(&former);
+    let waited = wait_for(town, FORMER_DEADLINE, "", || Ok(former_daemons(town).is_empty()));
+    match waited {
+        Err(Error::TimedOut { .. }) => Err(Error::NeedsPerson {
+            what: format!("boot or deacon of another town at this path still run: {}", words(&former)),
+            hint: format!("look at them, end them (kill {}), then: gt up", words(&former)),
+        }),
+        other => other,
+    }
+}
+
+fn words(pids: &[i32]) -> String {
+    pids.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether what runs was started by another build of gt.

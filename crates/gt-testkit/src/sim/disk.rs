@@ -366,6 +366,10 @@ impl Disk for SimWorld {
         Ok(path.to_owned())
     }
 
+    fn is_same(&self, one: &Path, other: &Path) -> WorldResult<bool> {
+        Ok(one == other && self.exists(one))
+    }
+
     fn exists(&self, path: &Path) -> bool {
         self.locked().disk.exists(path)
     }

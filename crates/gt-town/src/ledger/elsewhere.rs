@@ -146,7 +146,14 @@ impl Ledger {
         let Some(root) = &self.home else { return Ok(None) };
         let here = Home::of(self.world.as_ref(), root)?;
         let home = self.read(|view| view.home())?;
-        Ok(home.filter(|home| *home != here))
+        home.map_or(Ok(None), |home| Ok((!self.is_same(&home, &here)?).then_some(home)))
+    }
+
+    /// Whether two places are one: the same path, or two that lead to the very same folder (a link that was put in the
+    /// place of a moved town, a folder that is mounted twice).
+    fn is_same(&self, home: &Home, here: &Home) -> LedgerResult<bool> {
+        let (there, here_at) = (Path::new(&home.path), Path::new(&here.path));
+        Ok(home == here || home.machine == here.machine && self.world.disk().is_same(there, here_at)?)
     }
 
     /// Refuses what changes a town without an operation of the ledger's (its files), where it is not at home.
@@ -164,7 +171,7 @@ impl Ledger {
         let Some(root) = self.home.as_ref().filter(|_| !self.is_home.get()) else { return Ok(()) };
         let here = Home::of(self.world.as_ref(), root)?;
         match tx.home()? {
-            Some(home) if home != here => return Err(LedgerError::Away { path: home.path }),
+            Some(home) if !self.is_same(&home, &here)? => return Err(LedgerError::Away { path: home.path }),
             Some(_) => {}
             None => tx.set_home(&here)?,
         }

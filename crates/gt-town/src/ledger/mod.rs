@@ -148,6 +148,9 @@ pub enum LedgerError {
         /// Where.
         path: String,
     },
+    /// Its file was taken away while it was open, and there may be another in its place.
+    #[error("the ledger {} was removed or replaced while this gt had it open; nothing was written", .0.display())]
+    Replaced(PathBuf),
     /// The lock could not be taken.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -393,6 +396,9 @@ impl Ledger {
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(LedgerError::from)?;
+        if is_replaced(&transaction) {
+            return Err(LedgerError::Replaced(self.lock.with_file_name("beads.db")).into());
+        }
         let now = self.world.clock().now();
         let tx = Tx { view: View { connection: &transaction }, actor, verb, now };
         self.check_home(&tx)?;
@@ -416,6 +422,12 @@ impl Ledger {
         question(&View { connection: &snapshot })
     }
 
+    /// Whether its path no longer leads to the file that is open here: the town was deleted, moved or put back from a copy.
+    /// A process that finds this belongs to a town that is no more. Costs one look at the file.
+    pub fn is_replaced(&self) -> bool {
+        is_replaced(&self.connection.borrow())
+    }
+
     /// A number that changes when another connection has changed the ledger. Costs no query of a table.
     pub fn change_signal(&self) -> LedgerResult<i64> {
         Ok(self.connection.borrow().pragma_query_value(None, "data_version", |row| row.get(0))?)
@@ -435,6 +447,13 @@ impl Ledger {
         let lines: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
         Ok(lines?.into_iter().filter(|line| line != "ok").collect())
     }
+}
+
+/// SQLite compares the file that it has open with what is at its path. The open file keeps its inode from being used
+/// again, so a new one is never taken for it. A ledger in memory has no file and is never replaced.
+fn is_replaced(connection: &Connection) -> bool {
+    let mut moved = 0;
+    connection.file_control(Some(c"main"), FileControl::HasMoved(&mut moved)).is_ok() && moved != 0
 }
 
 /// The files of a ledger at `path`: its own, SQLite's log beside it, and the index of that. A log counts as that of whatever

@@ -566,6 +566,11 @@ pub trait Sessions: Send + Sync {
     fn free_memory(&self) -> Option<u64> {
         None
     }
+    /// Boots and deacons of a town that was at `town` before, or that was moved from elsewhere to there: they run under
+    /// its path without one of its `locks`, or hold one under another path. Only looked at, never ended.
+    fn former_daemons(&self, _town: &Path, _locks: &[PathBuf]) -> Vec<i32> {
+        Vec::new()
+    }
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
     /// Whether the calling process is in a sandbox of ours, from where it sees none of its parents outside.
@@ -621,6 +626,8 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &Path) -> WorldResult<()>;
     /// The path without symbolic links, of something that is there.
     fn real_path(&self, path: &Path) -> WorldResult<PathBuf>;
+    /// Whether two paths lead to the very same file or folder. What is not there is the same as nothing.
+    fn is_same(&self, one: &Path, other: &Path) -> WorldResult<bool>;
     /// Whether anything is at `path`.
     fn exists(&self, path: &Path) -> bool;
     /// Names in a folder, sorted; empty where there is none.

@@ -634,3 +634,48 @@ fn a_bead_that_comes_twice_in_a_large_file_came_once() {
         [id]
     );
 }
+
+#[test]
+fn f16_a_ledger_that_was_replaced_while_it_is_open_is_not_written() {
+    let set = |ledger: &Ledger, value: &str| ledger.write("test", "test", |tx| tx.set_meta("key", value));
+    type Change = fn(&std::path::Path);
+    let check = |name: &str, change: Change, replaced: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beads.db");
+        let ledger = Ledger::create(&path, Arc::new(RealWorld::new(PathBuf::from("gt")))).unwrap();
+        set(&ledger, "before").unwrap();
+        change(&path);
+        assert_eq!(ledger.is_replaced(), replaced, "{name}");
+        let written = set(&ledger, "after");
+        assert_eq!(written.is_err(), replaced, "{name}: {written:?}");
+    };
+    check("untouched", |_| (), false);
+    check("read by others", |path| drop(std::fs::read(path).unwrap()), false);
+    check("deleted", |path| std::fs::remove_file(path).unwrap(), true);
+    check(
+        "its folder moved",
+        |path| {
+            let folder = path.parent().unwrap();
+            std::fs::rename(folder, folder.with_extension("elsewhere")).unwrap();
+        },
+        true,
+    );
+    check(
+        "made anew at once",
+        |path| {
+            std::fs::remove_file(path).unwrap();
+            Ledger::create(path, Arc::new(RealWorld::new(PathBuf::from("gt")))).unwrap();
+        },
+        true,
+    );
+    check(
+        "moved, with a link in its place",
+        |path| {
+            let to = path.with_extension("moved");
+            std::fs::rename(path, &to).unwrap();
+            std::os::unix::fs::symlink(&to, path).unwrap();
+        },
+        false,
+    );
+    assert!(!ledger().is_replaced(), "one in memory has no file");
+}

@@ -62,6 +62,11 @@ pub fn others_in_path(process: &Process) -> Vec<PathBuf> {
 /// `gt up`.
 pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
+    updown::wait_for_former(town, &mut |pids| {
+        let what = "boot or deacon of another town that was here";
+        // Nobody is left to tell if this fails.
+        let _ = console.note(&format!("waiting for {} processes ({what}) to end: {pids:?}", pids.len()));
+    })?;
     let older = updown::is_older(town)?;
     updown::want_up(town, &context.caller)?;
     updown::wait_for_older(town, older)?;

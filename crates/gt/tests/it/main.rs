@@ -12,6 +12,7 @@ mod fire;
 mod flow;
 mod hammer;
 mod help;
+mod identity;
 mod keep;
 mod kills;
 mod ledger;

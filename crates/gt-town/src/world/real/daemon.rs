@@ -1,9 +1,11 @@
 //! The processes of boot and the deacon: apart from the terminal and from whoever starts them.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -110,4 +112,40 @@ impl Watched {
 pub fn stand_apart() {
     // Fails only where the process leads a session already, which is what is wanted.
     let _ = rustix::process::setsid();
+}
+
+/// Boots and deacons that serve another town than the one that is now at `town`: see [`Sessions::former_daemons`].
+///
+/// [`Sessions::former_daemons`]: crate::world::Sessions::former_daemons
+pub(super) fn former(town: &Path, locks: &[PathBuf]) -> Vec<i32> {
+    let locks: Vec<(u64, u64)> = locks.iter().filter_map(|lock| inode(lock)).collect();
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_former = |pid: &i32| daemon_town(*pid).is_some_and(|path| is_same(&path, town) != has_open(*pid, &locks));
+    let mut former: Vec<i32> = pids.filter(is_former).collect();
+    former.sort_unstable();
+    former
+}
+
+/// The town in the command line of a boot or deacon; `None` where the process is neither.
+fn daemon_town(pid: i32) -> Option<PathBuf> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    match line.split(|byte| *byte == 0).collect::<Vec<_>>()[..] {
+        [_, b"boot" | b"deacon", b"run", b"--town", town, ..] => Some(PathBuf::from(OsStr::from_bytes(town))),
+        _ => None,
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || inode(one).is_some_and(|one| inode(other) == Some(one))
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|facts| (facts.dev(), facts.ino()))
+}
+
+/// Whether a process has one of these files open. Of other users' processes nothing can be seen.
+fn has_open(pid: i32, files: &[(u64, u64)]) -> bool {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.into_iter().any(|entry| inode(&entry.path()).is_some_and(|file| files.contains(&file)))
 }

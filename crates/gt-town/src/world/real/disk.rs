@@ -63,6 +63,15 @@ impl Disk for RealDisk {
         path.canonicalize().map_err(io_error("find", path))
     }
 
+    fn is_same(&self, one: &Path, other: &Path) -> WorldResult<bool> {
+        let inode = |path: &Path| {
+            let facts = found(path.metadata()).map_err(io_error("look at", path))?;
+            Ok::<_, WorldError>(facts.map(|facts| (facts.dev(), facts.ino())))
+        };
+        let one = inode(one)?;
+        Ok(one.is_some() && one == inode(other)?)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.symlink_metadata().is_ok()
     }

@@ -247,6 +247,10 @@ impl Sessions for RealSessions {
         line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
     }
 
+    fn former_daemons(&self, town: &Path, locks: &[PathBuf]) -> Vec<i32> {
+        super::daemon::former(town, locks)
+    }
+
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
         process::descends_from_any(processes)
     }

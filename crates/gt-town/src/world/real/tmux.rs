@@ -206,7 +206,9 @@ impl Place {
         let runtime = PathBuf::from(format!("/run/user/{uid}"));
         let ours = fs::metadata(&runtime).is_ok_and(|folder| folder.is_dir() && folder.uid() == uid);
         let folder = if ours { runtime.join("gt") } else { format!("/tmp/gt-{uid}").into() };
-        Ok(Self { folder, ..in_town })
+        // Outside of the town, a server outlives the folder: one that is made anew at this path must not meet it.
+        let server = format!("gt-{hash}-{:x}", fs::metadata(&town)?.ino());
+        Ok(Self { folder, server })
     }
 
     /// As tmux puts them together.

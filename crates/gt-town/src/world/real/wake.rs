@@ -34,15 +34,15 @@ impl Fifo {
 }
 
 impl WakeUp for Fifo {
-    fn wait(&mut self, at_most: Duration) -> Result<()> {
+    fn wait(&mut self, at_most: Duration) -> Result<bool> {
         let timeout = Timespec {
             tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: at_most.subsec_nanos().into(),
         };
         // An interrupted wait is a wake-up like any other.
-        let _ = poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&timeout));
+        let woken = poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&timeout)) != Ok(0);
         let mut bytes = [0; 4096];
         while matches!(self.file.read(&mut bytes), Ok(n) if n > 0) {}
-        Ok(())
+        Ok(woken)
     }
 }

@@ -134,7 +134,7 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
     match gate.open() {
         Ok(()) => {
             Ack::Started.send();
-            let mut overseer = Host { dir: dir.to_owned(), bell: &bell, town: Marker::of(&plan.town), runtime };
+            let mut overseer = Host { dir: dir.to_owned(), bell: &bell, town: Marker::of(&plan.town, dir), runtime };
             let outcome = watch(root, &bell, &mut output, &mut overseer);
             output.finish();
             // Whoever hangs up reaches the agent as well, which may have ended first.
@@ -302,26 +302,56 @@ impl Host<'_> {
     }
 }
 
-/// The file that says that the town is there.
+/// What says that the town is there: its marker file, and that its folder and the session's are still those in which
+/// this session was started. A town that was made anew at the same path, or put back from a copy, is another one: it
+/// knows nothing of this process.
 #[derive(Debug)]
 struct Marker {
-    path: PathBuf,
+    settings: PathBuf,
+    folders: Vec<Anchor>,
     missed_at: Option<Instant>,
 }
 
 impl Marker {
-    fn of(town: &Path) -> Self {
-        Self { path: town.join("town.toml"), missed_at: None }
+    fn of(town: &Path, session: &Path) -> Self {
+        let folders = [town, session].into_iter().filter_map(Anchor::of).collect();
+        Self { settings: town.join("town.toml"), folders, missed_at: None }
     }
 
     /// Whether it is gone: missed twice, a [`TOWN_CHECK`] apart. Some editors remove a file for a moment when they
     /// save it. What can't be looked at is not gone.
     fn is_gone(&mut self, now: Instant) -> bool {
-        if !matches!(self.path.try_exists(), Ok(false)) {
+        let missed = matches!(self.settings.try_exists(), Ok(false)) || self.folders.iter().any(Anchor::is_lost);
+        if !missed {
             self.missed_at = None;
             return false;
         }
         now - *self.missed_at.get_or_insert(now) >= TOWN_CHECK
+    }
+}
+
+/// A folder that is held open, so that nothing else gets its inode while it is compared with what is at its path.
+#[derive(Debug)]
+struct Anchor {
+    path: PathBuf,
+    folder: OwnedFd,
+}
+
+impl Anchor {
+    /// `None` where it can't be opened: then only the marker file counts.
+    fn of(path: &Path) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+        Some(Self { path: path.to_owned(), folder })
+    }
+
+    /// Whether the path leads to nothing, or to another folder.
+    fn is_lost(&self) -> bool {
+        match (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.folder)) {
+            (Ok(there), Ok(ours)) => (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino),
+            (Err(Errno::NOENT | Errno::NOTDIR), _) => true,
+            _ => false,
+        }
     }
 }
 
@@ -382,18 +412,80 @@ fn wake_deacon(town: &Path) {
 mod tests {
     use super::*;
 
+    /// A town with a session, and what its shim looks at.
+    fn town() -> (tempfile::TempDir, PathBuf, Marker) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let town = folder.path().join("town");
+        make_town(&town);
+        let marker = Marker::of(&town, &town.join("session"));
+        (folder, town, marker)
+    }
+
+    fn make_town(town: &Path) {
+        fs::create_dir_all(town.join("session")).expect("a folder");
+        File::create(town.join("town.toml")).expect("a marker");
+    }
+
     #[test]
     fn a_town_is_gone_when_its_marker_is_missed_twice() {
-        let town = tempfile::tempdir().expect("a temporary folder");
-        let path = town.path().join("town.toml");
+        let (_folder, town, mut marker) = town();
+        let path = town.join("town.toml");
         let begun = Instant::now();
-        let mut marker = Marker::of(town.path());
         for (there, at, gone) in
             [(true, 0, false), (false, 1, false), (true, 2, false), (false, 3, false), (false, 4, true)]
         {
             let _ = if there { File::create(&path).map(drop) } else { fs::remove_file(&path) };
             assert_eq!(marker.is_gone(begun + at * TOWN_CHECK), gone, "{at}");
         }
+    }
+
+    #[test]
+    fn another_town_at_the_same_path_is_not_the_one_that_a_session_belongs_to() {
+        type Change = fn(&Path);
+        let check = |name: &str, change: Change, gone: bool| {
+            let (_folder, town, mut marker) = town();
+            change(&town);
+            let begun = Instant::now();
+            assert!(!marker.is_gone(begun), "{name}: once may be an editor's moment");
+            assert_eq!(marker.is_gone(begun + TOWN_CHECK), gone, "{name}");
+        };
+        check("made anew", |town| (fs::remove_dir_all(town).unwrap(), make_town(town)).1, true);
+        check(
+            "put back from a copy",
+            |town| {
+                let copy = town.with_file_name("copy");
+                make_town(&copy);
+                fs::remove_dir_all(town).unwrap();
+                fs::rename(&copy, town).unwrap();
+            },
+            true,
+        );
+        check(
+            "content replaced in its folder",
+            |town| {
+                fs::remove_dir_all(town.join("session")).unwrap();
+                make_town(town);
+            },
+            true,
+        );
+        check("moved", |town| fs::rename(town, town.with_file_name("elsewhere")).unwrap(), true);
+        check(
+            "moved, with a link in its place",
+            |town| {
+                let elsewhere = town.with_file_name("elsewhere");
+                fs::rename(town, &elsewhere).unwrap();
+                std::os::unix::fs::symlink(&elsewhere, town).unwrap();
+            },
+            false,
+        );
+        check(
+            "settings saved by an editor",
+            |town| {
+                File::create(town.join("town.toml~")).unwrap();
+                fs::rename(town.join("town.toml~"), town.join("town.toml")).unwrap();
+            },
+            false,
+        );
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::contained::{self, Job};
 use crate::error::Result;
 use crate::settings::Gate;
 use crate::setup;
 use crate::town::{Rig, Town};
-use crate::worker_env;
-use crate::world::{ContainedCommand, Held, RunEnd, World};
+use crate::world::{Held, RunEnd, World};
 
 /// What a run of all gates gave.
 #[derive(Clone, Debug, Serialize)]
@@ -100,13 +100,9 @@ pub fn run(town: &Town, rig: &Rig, folder: &Path, label: &str) -> Result<GatesRu
 
 fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, label: &str) -> Result<GateRun> {
     let log = rig.layout.gate_logs().join(format!("{label}-{}.log", gt_model::id::slug(&gate.name)));
-    let result = town.world().sessions().run(&ContainedCommand {
-        argv: vec!["sh".to_owned(), "-c".to_owned(), gate.run.clone()],
-        cwd: folder.to_owned(),
-        env: worker_env::environment(town, Some(rig), None, None),
-        timeout: Duration::from_secs(gate.timeout_seconds),
-        log: log.clone(),
-    })?;
+    let argv = vec!["sh".to_owned(), "-c".to_owned(), gate.run.clone()];
+    let timeout = Duration::from_secs(gate.timeout_seconds);
+    let result = contained::run(town, rig, &Job { argv, folder, slot: None, timeout, log: &log })?;
     let failure = match &result.end {
         RunEnd::Passed => None,
         RunEnd::Failed(exit) => Some(match (exit.code, exit.signal) {

@@ -7,14 +7,14 @@ use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
 
+use crate::contained::{self, Job};
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::gates;
 use crate::identity;
 use crate::ledger::{Attempt, MoleculeStep, Task, View};
 use crate::town::{Caller, Rig, Town};
-use crate::worker_env;
-use crate::world::{ContainedCommand, RunEnd, WorktreeFacts};
+use crate::world::{RunEnd, WorktreeFacts};
 
 /// How long one acceptance command may take.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(30);
@@ -227,13 +227,11 @@ fn rebased(town: &Town, rig: &Rig, facts: &WorktreeFacts) -> Result<Option<Strin
 }
 
 fn run_command(town: &Town, rig: &Rig, attempt: &Attempt, argv: &[String]) -> Result<Option<String>> {
-    let result = town.world().sessions().run(&ContainedCommand {
-        argv: argv.to_vec(),
-        cwd: rig.layout.worktree(&attempt.worker),
-        env: worker_env::environment(town, Some(rig), None, None),
-        timeout: ACCEPTANCE_TIMEOUT,
-        log: rig.layout.gate_logs().join(format!("{}-{}-acceptance.log", attempt.worker, attempt.id)),
-    })?;
+    let folder = rig.layout.worktree(&attempt.worker);
+    let log = rig.layout.gate_logs().join(format!("{}-{}-acceptance.log", attempt.worker, attempt.id));
+    let timeout = ACCEPTANCE_TIMEOUT;
+    let job = Job { argv: argv.to_vec(), folder: &folder, slot: None, timeout, log: &log };
+    let result = contained::run(town, rig, &job)?;
     Ok(match result.end {
         RunEnd::Passed => None,
         RunEnd::Failed(_) => Some(format!("`{}` failed:\n{}", argv.join(" "), result.tail.join("\n"))),

@@ -10,6 +10,7 @@ pub mod archive;
 pub mod back_off;
 pub mod beads;
 pub mod boot;
+mod contained;
 pub mod convoy;
 pub mod crew;
 pub mod deacon;

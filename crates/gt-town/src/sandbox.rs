@@ -1,8 +1,8 @@
-//! The sandbox of a rig's workers: what an agent's process sees and may change, by bubblewrap.
+//! The sandbox of a rig's workers, and of its gates: what an agent's code sees and may change, by bubblewrap.
 //!
 //! Everything is there to be read but what is hidden; nothing may be changed but what is named here. So an agent keeps its
-//! tools, and its network, and has of the town only what its own work takes. What that stops, and what it does not, is
-//! in `docs/repository-rules.md`.
+//! tools, and its network, and has of the town only what its own work takes. A gate has less: nobody's login, the ledger to
+//! be read only. What that stops, and what it does not, is in `docs/repository-rules.md` and `docs/security.md`.
 //!
 //! It has processes of its own: those outside can be neither seen nor signalled. The shim is outside, and sees all that
 //! belongs to its session; a caller within that lost its identity is known by [`SANDBOX_MARK`].
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::settings::Sandbox;
 use crate::town::{Rig, Town};
-use crate::world::{Bwrap, NodeKind, SANDBOX_MARK, SessionPlan};
+use crate::world::{Bwrap, ContainedCommand, NodeKind, SANDBOX_MARK, SessionPlan};
 
 /// Folders for temporary files: each sandbox has its own.
 const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
@@ -22,16 +22,12 @@ const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
 const RUN: &[&str] =
     &["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf", "/run/current-system"];
 
-/// What may be changed below the user's home: the clients' own state, and what tools keep to save time.
-const OWN_IN_HOME: &[&str] = &[
-    ".claude",
-    ".codex",
-    ".gemini",
-    ".qwen",
-    ".copilot",
-    ".config/opencode",
-    ".local/share/opencode",
-    ".local/state",
+/// The clients' own state below the user's home, logins included: a worker's to change, and not there for a gate.
+const CLIENTS_IN_HOME: &[&str] =
+    &[".claude", ".codex", ".gemini", ".qwen", ".copilot", ".config/opencode", ".local/share/opencode", ".local/state"];
+
+/// What tools keep below the user's home to save time.
+const CACHES_IN_HOME: &[&str] = &[
     ".cache",
     ".npm",
     ".pnpm-store",
@@ -94,26 +90,66 @@ const LINK_BYTES: usize = 16 * 1024;
 /// Puts the rig's sandbox around a worker's session. Where it is wanted and can't be had, that is an error: nothing is
 /// ever started without the sandbox that it should have.
 pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) -> Result<SessionPlan> {
-    match rig.settings.sandbox {
-        Sandbox::None => Ok(plan),
-        Sandbox::Bwrap => {
-            let Bwrap { program, own_processes } = bwrap(town, rig, &plan.env)?;
-            let mut walls = Walls { town, args: vec![text(&program)] };
-            walls.machine(&plan.env);
-            if own_processes {
-                walls.args.extend(["--unshare-pid", "--proc", "/proc"].map(str::to_owned));
-            }
-            walls.home(&plan.env)?;
-            walls.within_home(&plan.env);
-            walls.town(rig, &plan)?;
-            walls.repository(rig, worker, &plan.cwd)?;
-            walls.remote(rig, &plan.env)?;
-            walls.args.extend(["--chdir".to_owned(), text(&plan.cwd), "--".to_owned()]);
-            walls.args.extend(["sh", "-c", START, "sh"].map(str::to_owned));
-            walls.args.extend(plan.argv);
-            Ok(SessionPlan { argv: walls.args, ..plan })
+    let Some(mut walls) = Walls::begin(town, rig, &plan.env)? else { return Ok(plan) };
+    walls.home(&plan.env, Clients::Usable)?;
+    walls.within_home(&plan.env);
+    walls.town(rig, &plan)?;
+    walls.repository(rig, worker, &plan.cwd)?;
+    walls.remote(rig, &plan.env)?;
+    let start = ["sh", "-c", START, "sh"].map(str::to_owned);
+    let argv = walls.around(&plan.cwd, start.into_iter().chain(plan.argv));
+    Ok(SessionPlan { argv, ..plan })
+}
+
+/// Puts the rig's sandbox around a command that the town runs for its agents' work. `None` where none is wanted, or where
+/// the caller is in one already: a command that a worker's own verb runs is behind the worker's walls.
+pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand) -> Result<Option<ContainedCommand>> {
+    if town.world().sessions().is_in_sandbox() {
+        return Ok(None);
+    }
+    let Some(mut walls) = Walls::begin(town, rig, &command.env)? else { return Ok(None) };
+    walls.home(&command.env, Clients::Hidden)?;
+    walls.within_home(&command.env);
+    walls.town_to_read(rig)?;
+    match Workplace::of(rig, &command.cwd)? {
+        Workplace::Worker(worker) => walls.repository(rig, worker, &command.cwd)?,
+        Workplace::Other => walls.repository_to_read(rig, &command.cwd)?,
+    }
+    walls.remote(rig, &command.env)?;
+    let argv = walls.around(&command.cwd, command.argv.iter().cloned());
+    Ok(Some(ContainedCommand { argv, ..command.clone() }))
+}
+
+/// Whose worktree a command runs in.
+enum Workplace<'a> {
+    /// A worker's: the command may do there what the worker may.
+    Worker(&'a str),
+    /// The gates', or a crew's.
+    Other,
+}
+
+impl<'a> Workplace<'a> {
+    /// That of a folder, which must be a worktree of the rig's: it can be written.
+    fn of(rig: &Rig, folder: &'a Path) -> Result<Self> {
+        let below: Vec<&str> = folder
+            .strip_prefix(&rig.layout.root)
+            .map_or(Vec::new(), |below| below.iter().filter_map(|part| part.to_str()).collect());
+        match below.as_slice() {
+            ["polecats", worker] => Ok(Self::Worker(worker)),
+            ["refinery" | "crew", name] if *name != "logs" => Ok(Self::Other),
+            _ => Err(Error::refused(
+                format!("{} is no worktree of {}, and its sandbox is for those", folder.display(), rig.name()),
+                "a person's gates run on the trunk: gt rig gates run <rig>",
+            )),
         }
     }
+}
+
+/// Whether the clients that agents are made of are of use in a sandbox, with their logins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clients {
+    Usable,
+    Hidden,
 }
 
 /// The bubblewrap that a rig's workers are started with, where it is there and works.
@@ -143,7 +179,28 @@ struct Walls<'a> {
     args: Vec<String>,
 }
 
-impl Walls<'_> {
+impl<'a> Walls<'a> {
+    /// The first walls, around the machine; `None` where the rig wants none at all.
+    fn begin(town: &'a Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<Option<Self>> {
+        if rig.settings.sandbox == Sandbox::None {
+            return Ok(None);
+        }
+        let Bwrap { program, own_processes } = bwrap(town, rig, env)?;
+        let mut walls = Self { town, args: vec![text(&program)] };
+        walls.machine(env);
+        if own_processes {
+            walls.args.extend(["--unshare-pid", "--proc", "/proc"].map(str::to_owned));
+        }
+        Ok(Some(walls))
+    }
+
+    /// The command line for what is to run within.
+    fn around(mut self, cwd: &Path, argv: impl IntoIterator<Item = String>) -> Vec<String> {
+        self.args.extend(["--chdir".to_owned(), text(cwd), "--".to_owned()]);
+        self.args.extend(argv);
+        self.args
+    }
+
     /// To be read, where it is there.
     fn read(&mut self, path: &Path) {
         self.args.extend(["--ro-bind-try".to_owned(), text(path), text(path)]);
@@ -230,17 +287,30 @@ impl Walls<'_> {
     }
 
     /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there.
-    fn home(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
+    fn home(&mut self, env: &BTreeMap<String, String>, clients: Clients) -> Result<()> {
         let Some(home) = home_of(env) else { return Ok(()) };
         self.empty(home);
         for name in self.town.world().disk().list(home)? {
-            let is_there = name != CLAUDE_STATE && !HIDDEN_IN_HOME.contains(&name.as_str());
+            let is_client = clients == Clients::Hidden && CLIENTS_IN_HOME.contains(&name.as_str());
+            let is_there = name != CLAUDE_STATE && !HIDDEN_IN_HOME.contains(&name.as_str()) && !is_client;
             if is_there {
                 self.read(&home.join(name));
             }
         }
+        for name in CACHES_IN_HOME {
+            self.write(&home.join(name));
+        }
+        match clients {
+            Clients::Usable => self.clients(home, env)?,
+            Clients::Hidden => self.no_clients(home, env)?,
+        }
+        let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
+        below.into_iter().try_for_each(|name| self.hide(&home.join(name)))
+    }
+
+    fn clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
         self.args.extend(["--ro-bind-try".to_owned(), text(&home.join(CLAUDE_STATE)), STATE_ASIDE.to_owned()]);
-        for name in OWN_IN_HOME {
+        for name in CLIENTS_IN_HOME {
             self.write(&home.join(name));
         }
         for folder in STATE_VARIABLES.iter().filter_map(|name| env.get(*name)) {
@@ -249,11 +319,17 @@ impl Walls<'_> {
         for name in BY_PROCESS_IN_HOME.iter().filter(|name| self.town.world().disk().exists(&home.join(name))) {
             self.empty(&home.join(name));
         }
-        for name in SETTINGS_IN_HOME {
-            self.settings(&home.join(name))?;
-        }
-        let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
-        below.into_iter().try_for_each(|name| self.hide(&home.join(name)))
+        SETTINGS_IN_HOME.iter().try_for_each(|name| self.settings(&home.join(name)))
+    }
+
+    /// Hides the clients' state, where it really is: many keep such folders elsewhere, and a link in the home.
+    fn no_clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
+        let usual = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
+        let moved = STATE_VARIABLES.iter().filter_map(|name| env.get(*name)).map(PathBuf::from);
+        let disk = self.town.world().disk();
+        let is_there = |path: PathBuf| disk.exists(&path).then(|| disk.real_path(&path).ok()).flatten();
+        let there: Vec<PathBuf> = usual.chain(moved.filter(|path| path.is_absolute())).filter_map(is_there).collect();
+        there.iter().try_for_each(|path| self.hide(path))
     }
 
     /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.
@@ -285,6 +361,33 @@ impl Walls<'_> {
             self.read(beads);
         }
         self.folder(&rig.layout.gate_logs())
+    }
+
+    /// Of the town for a gate: what `gt` must read to tell of beads and gates.
+    fn town_to_read(&mut self, rig: &Rig) -> Result<()> {
+        let layout = &self.town.layout;
+        self.empty(&layout.root);
+        self.read(&layout.settings());
+        self.read(&layout.bin());
+        if let Some(beads) = layout.ledger().parent() {
+            self.read(beads);
+        }
+        for other in self.town.rigs()? {
+            self.read(&other.layout.settings());
+        }
+        if let Some(beads) = rig.layout.export().parent() {
+            self.read(beads);
+        }
+        Ok(())
+    }
+
+    /// Of the rig's repository for a gate: all of it to be read, the worktree to be written, except where that leads.
+    fn repository_to_read(&mut self, rig: &Rig, worktree: &Path) -> Result<()> {
+        self.admin_folder(&rig.layout.repo(), worktree)?;
+        self.read(&rig.layout.repo());
+        self.write(worktree);
+        self.read(&worktree.join(".git"));
+        Ok(())
     }
 
     /// Of the rig's repository: objects, the worker's own refs with their logs, the worktree and what git keeps of it.

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::contained::{self, Job};
 use crate::error::{Error, Result};
 use crate::ledger::Attempt;
 use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
-use crate::worker_env;
-use crate::world::{ContainedCommand, Held, Referred, RunEnd};
+use crate::world::{Held, Referred, RunEnd};
 
 /// Files whose content decides whether a gate worktree's set-up is still good.
 const LOCK_FILES: &[&str] = &[
@@ -186,13 +186,9 @@ fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) ->
     let settings = &rig.settings.worktree;
     let Some(command) = &settings.setup else { return Ok(()) };
     let log = rig.layout.gate_logs().join(format!("set-up-{label}.log"));
-    let result = town.world().sessions().run(&ContainedCommand {
-        argv: vec!["sh".to_owned(), "-c".to_owned(), command.clone()],
-        cwd: folder.to_owned(),
-        env: worker_env::environment(town, Some(rig), None, slot),
-        timeout: Duration::from_secs(settings.setup_timeout_seconds),
-        log: log.clone(),
-    })?;
+    let argv = vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
+    let timeout = Duration::from_secs(settings.setup_timeout_seconds);
+    let result = contained::run(town, rig, &Job { argv, folder, slot, timeout, log: &log })?;
     let why = match result.end {
         RunEnd::Passed => return Ok(()),
         RunEnd::Failed(exit) => format!("failed ({exit:?})", exit = exit.code),

@@ -27,6 +27,30 @@ const ALLOWED: &[&str] = &[
     "NODE_EXTRA_CA_CERTS",
 ];
 
+/// What programs ask a person through, answered for one who is not there: nothing may wait at a prompt that nobody sees.
+///
+/// Git's own editor takes what is proposed (the message of a rebase), so that `git rebase --continue` goes on and a commit
+/// without a message is refused. Any other editor fails, and so tells its caller. Whatever ssh asks, of unknown hosts and of
+/// keys, is denied. `CI` is not among these: it changes what tools do, not only whether they ask.
+const UNATTENDED: &[(&str, &str)] = &[
+    ("GIT_EDITOR", "true"),
+    ("GIT_SEQUENCE_EDITOR", "true"),
+    ("EDITOR", "false"),
+    ("VISUAL", "false"),
+    ("PAGER", "cat"),
+    ("GIT_PAGER", "cat"),
+    ("MANPAGER", "cat"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("SSH_ASKPASS", "false"),
+    ("SSH_ASKPASS_REQUIRE", "force"),
+    ("DEBIAN_FRONTEND", "noninteractive"),
+    ("npm_config_yes", "true"),
+    ("COREPACK_ENABLE_DOWNLOAD_PROMPT", "0"),
+    ("PIP_NO_INPUT", "1"),
+    ("POETRY_NO_INTERACTION", "1"),
+    ("COMPOSER_NO_INTERACTION", "1"),
+];
+
 /// The overseer's PATH at `gt install`, as kept in the ledger's settings.
 pub const PATH_KEY: &str = "path";
 
@@ -39,7 +63,8 @@ pub fn environment(
     slot: Option<u32>,
 ) -> BTreeMap<String, String> {
     let outer = &town.outside.env;
-    let mut env: BTreeMap<String, String> = BTreeMap::new();
+    let unattended = UNATTENDED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let mut env: BTreeMap<String, String> = unattended.collect();
     let passed = ALLOWED.iter().map(|name| (*name).to_owned());
     let passed = passed.chain(outer.keys().filter(|name| name.starts_with("LC_")).cloned());
     let passed = passed.chain(rig.iter().flat_map(|rig| rig.settings.env.pass.iter().cloned()));

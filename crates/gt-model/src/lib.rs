@@ -6,6 +6,7 @@
 pub mod address;
 pub mod bead;
 pub mod boot;
+pub mod convoy;
 pub mod effect;
 pub mod foreign;
 pub mod formula;

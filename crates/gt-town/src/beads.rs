@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
+use gt_model::convoy::claimed_end;
 use gt_model::id::{AMBIGUOUS_LIMIT, Abbreviation, BeadId, resolve_abbreviation};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -354,6 +355,7 @@ pub fn close(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>, fo
         if before.status == Status::Closed {
             return Err(Error::refused(format!("{id} is closed already"), format!("gt bead show {id}")));
         }
+        refuse_claimed_end(caller, id, reason)?;
         if let Some(attempt) = tx.live_attempt(id)? {
             let may = caller.is_overseer() && force && reason.is_some() && attempt.submitted_at.is_some();
             if !may {
@@ -376,6 +378,17 @@ pub fn close(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>, fo
     })?;
     town.wake();
     Ok(closed)
+}
+
+/// Only the refinery says that a bead landed, and only its worker that it was reported; a person may say either.
+fn refuse_claimed_end(caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<()> {
+    match reason.and_then(claimed_end) {
+        Some(_) if !caller.is_overseer() => {
+            let what = format!("`{}` is what the refinery says of what landed", reason.unwrap_or_default());
+            Err(Error::refused(what, format!("say in your own words why {id} is closed")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn refuse_open_parts(tx: &Tx<'_>, bead: &Bead, force: bool) -> Result<()> {

@@ -1,15 +1,19 @@
 //! Convoys and swarms: which beads belong together, and who hears when they are finished.
+//!
+//! Where a convoy is follows from its beads ([`ConvoyState`]), and is never kept on its own account. Whatever changes a
+//! bead notes the convoys that track it, and the same operation ends with [`settle`]; what it leaves, the deacon does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Status};
+use gt_model::convoy::{ConvoyState, MemberState, member_state};
 use gt_model::id::BeadId;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::ledger::{BeadFilter, Swarm, Tx, View};
+use crate::ledger::{BeadFilter, LedgerError, LedgerResult, Swarm, Tx, View};
 use crate::post;
 use crate::sling::{self, SlingOptions};
 use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
@@ -25,6 +29,8 @@ pub struct Convoy {
     pub id: BeadId,
     /// Its title.
     pub title: String,
+    /// Where it is.
+    pub state: ConvoyState,
     /// Whether it has landed.
     pub landed: bool,
     /// Its members.
@@ -40,9 +46,11 @@ pub struct Member {
     pub title: String,
     /// Its status.
     pub status: Status,
+    /// What that means for the convoy.
+    pub state: MemberState,
 }
 
-/// Makes a convoy of beads.
+/// Makes a convoy of beads. One of beads that are all over is over at once.
 pub fn create(town: &Town, caller: &Caller, title: &str, members: &[BeadId], manual: bool) -> Result<Bead> {
     town.ledger.write(&caller.name(), "convoy create", |tx| {
         require_beads(tx, members)?;
@@ -61,7 +69,7 @@ pub fn add(town: &Town, caller: &Caller, id: &BeadId, members: &[BeadId]) -> Res
         require_beads(tx, members)?;
         let convoy = require_convoy(tx, id)?;
         if convoy.status == Status::Closed {
-            return Err(Error::refused(format!("{id} has landed"), "gt convoy create makes a new one"));
+            return Err(Error::refused(format!("{id} is over"), "gt convoy create makes a new one"));
         }
         extend(tx, &convoy, members)
     })
@@ -82,11 +90,24 @@ fn with_members(view: &View<'_>, bead: &Bead) -> Result<Convoy> {
     let mut members = Vec::new();
     for id in tracked(bead) {
         if let Some(member) = view.bead(id)? {
-            members.push(Member { id: member.id, title: member.title, status: member.status });
+            let state = member_state(&member);
+            members.push(Member { id: member.id, title: member.title, status: member.status, state });
         }
     }
-    let landed = bead.status == Status::Closed;
-    Ok(Convoy { id: bead.id.clone(), title: bead.title.clone(), landed, members })
+    let state = state(view, bead)?;
+    let landed = state == ConvoyState::Landed;
+    Ok(Convoy { id: bead.id.clone(), title: bead.title.clone(), state, landed, members })
+}
+
+/// Where a convoy is. One that a person closed is closed, whatever its beads do.
+pub fn state(view: &View<'_>, convoy: &Bead) -> Result<ConvoyState> {
+    let derived = ConvoyState::of(view.member_states(&convoy.id)?);
+    let by_hand = convoy.status == Status::Closed && !is_derived(convoy);
+    Ok(if by_hand && !derived.is_over() { ConvoyState::Closed } else { derived })
+}
+
+fn is_derived(convoy: &Bead) -> bool {
+    convoy.close_reason.as_deref().is_some_and(ConvoyState::is_derived)
 }
 
 fn tracked(convoy: &Bead) -> impl Iterator<Item = &BeadId> {
@@ -188,17 +209,12 @@ fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
     Ok(None)
 }
 
-/// What a bead's end means for its batches and convoys. To be called in the operation that ends it.
+/// What a bead's end means for its batches. To be called in the operation that ends it.
 pub fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result<()> {
     for swarm in tx.open_swarms_of(bead)? {
         tx.finish_member(swarm.id, bead, outcome)?;
         if tx.complete_swarm(swarm.id)? {
             announce_complete(tx, &swarm)?;
-        }
-    }
-    for dep in tx.dependents(bead)? {
-        if dep.kind == DepType::Tracks {
-            land_if_complete(tx, &dep.issue_id)?;
         }
     }
     Ok(())
@@ -227,30 +243,100 @@ fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
     post::send_protocol(tx, Address::Witness(swarm.rig.clone()), vec![Address::Mayor], &message, "")
 }
 
-/// Closes a convoy whose members are all closed, once, and tells the overseer and whoever made it.
-fn land_if_complete(tx: &Tx<'_>, id: &BeadId) -> Result<()> {
-    let Some(convoy) = tx.bead(id)? else { return Ok(()) };
-    if convoy.issue_type != BeadType::Convoy || is_over(&convoy) {
-        return Ok(());
-    }
-    for member in tracked(&convoy) {
-        if tx.bead(member)?.is_some_and(|bead| !is_over(&bead)) {
+/// How deep convoys inside convoys are worked out at once; what is deeper, the deacon's next looks do.
+const NESTING_LIMIT: usize = 8;
+
+/// Works out every convoy that was noted: closes what is over, opens what no longer is, and tells who wants to hear. The
+/// last part of each operation that touched a bead of one.
+pub(crate) fn settle(tx: &Tx<'_>) -> LedgerResult<()> {
+    for _ in 0..NESTING_LIMIT {
+        let unsettled = tx.take_unsettled_convoys()?;
+        if unsettled.is_empty() {
             return Ok(());
         }
+        for id in &unsettled {
+            settle_one(tx, id).map_err(|error| match error {
+                Error::Ledger(error) => error,
+                error => LedgerError::Corrupt { what: "a convoy", text: error.to_string() },
+            })?;
+        }
     }
+    Ok(())
+}
+
+fn settle_one(tx: &Tx<'_>, id: &BeadId) -> Result<()> {
+    let convoy = tx.bead(id)?.filter(|bead| bead.issue_type == BeadType::Convoy && bead.status != Status::Tombstone);
+    let Some(convoy) = convoy else { return Ok(()) };
+    let state = ConvoyState::of(tx.member_states(id)?);
+    match (convoy.status == Status::Closed, state.close_reason()) {
+        (false, Some(reason)) => conclude(tx, &convoy, state, reason),
+        (true, Some(reason)) if is_derived(&convoy) => {
+            let renamed = Bead { close_reason: Some(reason.to_owned()), ..convoy.clone() };
+            Ok(tx.change_bead("convoy-updated", &convoy, &renamed)?)
+        }
+        (true, None) if is_derived(&convoy) => reopen(tx, &convoy, state),
+        _ => Ok(()),
+    }
+}
+
+fn conclude(tx: &Tx<'_>, convoy: &Bead, state: ConvoyState, reason: &str) -> Result<()> {
     let closed = Bead {
         status: Status::Closed,
         closed_at: Some(tx.now().into()),
-        close_reason: Some("landed".to_owned()),
+        close_reason: Some(reason.to_owned()),
         ..convoy.clone()
     };
-    tx.change_bead("convoy-landed", &convoy, &closed)?;
+    let (event, what) = match state {
+        ConvoyState::Landed => ("convoy-landed", "Convoy landed"),
+        _ => ("convoy-closed", "Convoy closed, not all of it landed"),
+    };
+    tx.change_bead(event, convoy, &closed)?;
+    tell(tx, convoy, what)
+}
+
+fn reopen(tx: &Tx<'_>, convoy: &Bead, state: ConvoyState) -> Result<()> {
+    let open = Bead { status: Status::Open, closed_at: None, close_reason: None, ..convoy.clone() };
+    tx.change_bead("convoy-reopened", convoy, &open)?;
+    let what = match state {
+        ConvoyState::Empty => "Convoy has no beads left",
+        _ => "Convoy is on its way again",
+    };
+    tell(tx, convoy, what)
+}
+
+/// Tells the overseer, and the agent who made it, once.
+fn tell(tx: &Tx<'_>, convoy: &Bead, what: &str) -> Result<()> {
     let mut subscribers = BTreeSet::from([Address::Overseer]);
     subscribers.extend(convoy.created_by.as_deref().and_then(|by| Address::parse(by).ok()));
-    let subject = format!("Convoy landed: {} ({id})", convoy.title);
-    let members: Vec<&str> = tracked(&convoy).map(BeadId::as_str).collect();
-    post::send(tx, Address::Deacon, subscribers.into_iter().collect(), &subject, &members.join("\n"))?;
+    let room = post::SUBJECT_LIMIT - what.chars().count() - convoy.id.as_str().chars().count() - 5;
+    let title: String = convoy.title.chars().take(room).collect();
+    let subject = format!("{what}: {title} ({})", convoy.id);
+    let mut body = String::new();
+    for member in tracked(convoy) {
+        let state = tx.bead(member)?.map_or(MemberState::Deleted, |bead| member_state(&bead));
+        body.push_str(&format!("{member}  {}\n", member_words(state)));
+    }
+    post::send(tx, Address::Deacon, subscribers.into_iter().collect(), &subject, &body)?;
     Ok(())
+}
+
+/// A member's state in a word or two.
+pub fn member_words(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Open => "open",
+        MemberState::Landed => "landed",
+        MemberState::Reported => "reported",
+        MemberState::NotLanded => "closed, not landed",
+        MemberState::Deleted => "deleted",
+    }
+}
+
+/// Works out what no operation did: those of an older gt, and what lies deep.
+pub fn repair(town: &Town) -> Result<()> {
+    if town.ledger.read(|view| view.unsettled_convoys().map_err(Error::from))?.is_empty() {
+        return Ok(());
+    }
+    town.ledger.write(&Address::Deacon.to_string(), "settle convoys", |tx| settle(tx).map_err(Error::from))
 }
 
 /// Slings the beads of begun convoys that have become ready. Answers with how many.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Comment, Rest, Status};
+use gt_model::convoy::REPORTED;
 use gt_model::effect::Effect;
 use gt_model::id::Sha;
 use gt_model::protocol::Message;
@@ -166,7 +167,7 @@ fn report(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead) -> Result<()> {
         status: Status::Closed,
         assignee: None,
         closed_at: Some(tx.now().into()),
-        close_reason: Some("reported".to_owned()),
+        close_reason: Some(REPORTED.to_owned()),
         ..bead.clone()
     };
     tx.change_bead("bead-reported", bead, &closed)?;

@@ -278,6 +278,9 @@ fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> R
         let reason = bead.close_reason.as_deref().unwrap_or("no reason was given");
         return Ok((format!("{id} is closed: {reason}"), None));
     }
+    if bead.status == Status::Tombstone {
+        return Ok((format!("{id} is deleted"), Some(format!("gt bead reopen {id}"))));
+    }
     if let Some(attempt) = why.attempts.iter().find(|a| a.is_hooked()) {
         return Ok((format!("{id} is on the hook of {}: {}", attempt.address(), doing(town, view, attempt)?), None));
     }

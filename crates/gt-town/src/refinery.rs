@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Status};
+use gt_model::convoy::MERGED_AS;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId, Sha};
 use gt_model::protocol::Message;
@@ -602,7 +603,7 @@ fn close_landed(tx: &Tx<'_>, bead: &Bead, commit: &Sha) -> Result<()> {
         status: Status::Closed,
         assignee: None,
         closed_at: Some(tx.now().into()),
-        close_reason: Some(format!("merged as {commit}")),
+        close_reason: Some(format!("{MERGED_AS}{commit}")),
         ..bead.clone()
     };
     Ok(tx.change_bead("bead-landed", bead, &closed)?)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::beads::PREFIX_KEY;
+use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 use crate::settings::TownSettings;
@@ -68,6 +69,7 @@ const HALF_MADE: &str = ".gt.db.making";
 fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
     let beads = path.parent().unwrap_or(path);
     let layout = crate::layout::Layout::new(beads.parent().unwrap_or(beads));
+    let ledger = ledger.settling_convoys(convoy::settle);
     Town { layout, ledger, settings: TownSettings::default(), outside }
 }
 

@@ -2,6 +2,7 @@
 
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, DepType, Status};
+use gt_model::convoy::{ConvoyState, MemberState};
 use gt_model::id::{BeadId, IncarnationId, MrId};
 use serde::Serialize;
 
@@ -115,6 +116,8 @@ pub struct ConvoyStory {
     pub id: BeadId,
     /// Its title.
     pub title: String,
+    /// Where it is.
+    pub state: ConvoyState,
     /// Whether it has landed.
     pub landed: bool,
     /// Its beads, each with where it is.
@@ -130,6 +133,8 @@ pub struct MemberStory {
     pub title: String,
     /// Its status.
     pub status: Status,
+    /// What that means for the convoy.
+    pub state: MemberState,
     /// Where it is, in one line.
     pub answer: String,
     /// What to type next, where there is something.
@@ -250,12 +255,13 @@ pub fn convoy_story(town: &Town, id: &BeadId) -> Result<ConvoyStory> {
             id: member.id,
             title: member.title,
             status: member.status,
+            state: member.state,
             answer: why.answer,
             next: why.next,
         })
     };
     let members = convoy.members.into_iter().map(member).collect::<Result<_>>()?;
-    Ok(ConvoyStory { id: convoy.id, title: convoy.title, landed: convoy.landed, members })
+    Ok(ConvoyStory { id: convoy.id, title: convoy.title, state: convoy.state, landed: convoy.landed, members })
 }
 
 fn rig_story(town: &Town, rig: &crate::town::Rig) -> Result<RigStory> {

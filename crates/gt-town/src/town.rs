@@ -10,6 +10,7 @@ use gt_model::id::{BeadId, IdSeed, RigName, new_id};
 use gt_model::price::Prices;
 
 use crate::agents;
+use crate::convoy;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::layout::{Layout, RigLayout};
@@ -108,7 +109,7 @@ impl Town {
         let path = layout.settings();
         let bytes = outside.world.disk().read(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
         let settings = settings::parse(&path, &bytes)?;
-        let ledger = ledger.at_home(root);
+        let ledger = ledger.at_home(root).settling_convoys(convoy::settle);
         Ok(Self { layout, ledger, settings, outside })
     }
 

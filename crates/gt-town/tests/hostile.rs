@@ -153,6 +153,8 @@ impl Scene {
     }
 }
 
+#[path = "hostile/convoys.rs"]
+mod convoys;
 #[path = "hostile/keep.rs"]
 mod keep;
 #[path = "hostile/refinery_races.rs"]

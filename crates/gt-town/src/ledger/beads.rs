@@ -467,6 +467,7 @@ impl Tx<'_> {
         for index in &bulk.dropped {
             self.connection.execute_batch(index)?;
         }
+        self.note_all_convoys()?;
         self.mend_all()
     }
 
@@ -498,6 +499,7 @@ impl Tx<'_> {
             self.count_prefix(bead.id.prefix(), 1)?;
         }
         self.index_changed(n, before, bead)?;
+        self.note_convoys(before, bead)?;
         self.mend(before, bead)
     }
 

@@ -22,6 +22,7 @@ mod agents;
 mod attempts;
 mod bead_rows;
 mod beads;
+mod convoys;
 mod copies;
 mod effects;
 mod elsewhere;
@@ -87,6 +88,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/020_holding.sql"),
     include_str!("migrations/022_sync.sql"),
     include_str!("migrations/023_history.sql"),
+    include_str!("migrations/045_convoys.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -192,7 +194,11 @@ pub struct Ledger {
     home: Option<PathBuf>,
     /// Whether that has been looked at.
     is_home: Cell<bool>,
+    settle_convoys: Option<SettleConvoys>,
 }
+
+/// Works out anew the convoys that an operation has touched, as its last part.
+pub type SettleConvoys = fn(&Tx<'_>) -> LedgerResult<()>;
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -282,6 +288,7 @@ impl Ledger {
             patience: WRITE_DEADLINE,
             home: None,
             is_home: Cell::new(false),
+            settle_convoys: None,
         }
     }
 
@@ -324,7 +331,7 @@ impl Ledger {
             transaction.pragma_update(None, "user_version", at as i64 + 1)?;
         }
         let now = self.world.clock().now();
-        Tx { view: View { connection: &transaction }, actor: "gt", verb: "migrate", now }.mend_holds()?;
+        Tx::new(&transaction, "gt", "migrate", now).mend_holds()?;
         Ok(transaction.commit()?)
     }
 
@@ -379,7 +386,7 @@ impl Ledger {
             .map_err(LedgerError::from)?;
         let now = self.world.clock().now();
         // Dropping the transaction rolls it back.
-        change(&Tx { view: View { connection: &transaction }, actor: "gt", verb, now })
+        change(&Tx::new(&transaction, "gt", verb, now))
     }
 
     fn set_synchronous(&self, level: &str) -> LedgerResult<()> {
@@ -400,11 +407,12 @@ impl Ledger {
             return Err(LedgerError::Replaced(self.lock.with_file_name("beads.db")).into());
         }
         let now = self.world.clock().now();
-        let tx = Tx { view: View { connection: &transaction }, actor, verb, now };
+        let tx = Tx::new(&transaction, actor, verb, now);
         self.check_home(&tx)?;
         let result = change(&tx);
         match result {
             Ok(value) => {
+                self.follow_up(&tx)?;
                 self.faults.at(&format!("commit:{verb}:before"));
                 transaction.commit().map_err(LedgerError::from)?;
                 self.faults.at(&format!("commit:{verb}:after"));
@@ -413,6 +421,20 @@ impl Ledger {
             // Dropping the transaction rolls it back.
             Err(error) => Err(error),
         }
+    }
+
+    /// Works out, in the same operation, what follows from it for the convoys that it has touched.
+    fn follow_up(&self, tx: &Tx<'_>) -> LedgerResult<()> {
+        match self.settle_convoys {
+            Some(settle) if tx.unsettled.get() => settle(tx),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same ledger, in which each operation ends with `settle` where it has touched a convoy's beads.
+    pub fn settling_convoys(mut self, settle: SettleConvoys) -> Self {
+        self.settle_convoys = Some(settle);
+        self
     }
 
     /// Asks the ledger; everything that `question` reads is from one moment.
@@ -499,6 +521,8 @@ pub struct Tx<'c> {
     actor: &'c str,
     verb: &'c str,
     now: Timestamp,
+    /// Whether it has noted convoys that are to be worked out.
+    unsettled: Cell<bool>,
 }
 
 impl<'c> Deref for Tx<'c> {
@@ -506,6 +530,12 @@ impl<'c> Deref for Tx<'c> {
 
     fn deref(&self) -> &View<'c> {
         &self.view
+    }
+}
+
+impl<'c> Tx<'c> {
+    fn new(connection: &'c Connection, actor: &'c str, verb: &'c str, now: Timestamp) -> Self {
+        Self { view: View { connection }, actor, verb, now, unsettled: Cell::new(false) }
     }
 }
 

@@ -26,6 +26,7 @@ const FEW: &[&str] = &[
     "rigs",
     "agents",
     "conditions",
+    "unsettled_convoys",
     "USING INDEX live_incarnations",
     "one_live_attempt",
     "attempts_with_worktree",
@@ -86,6 +87,8 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     view.open_merge_requests(None).unwrap();
     view.open_merge_requests(Some(&rig)).unwrap();
     view.open_convoys_begun().unwrap();
+    view.unsettled_convoys().unwrap();
+    view.member_states(&bead).unwrap();
     view.open_swarms_of(&bead).unwrap();
     view.live_incarnations_of_agent(&mayor).unwrap();
     view.mails_delivered_to(&incarnation).unwrap();
@@ -113,7 +116,7 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
 fn what_no_longer_holds_is_forgotten_and_may_hold_again() {
     let connection = ledger();
     let now = "2026-11-22T12:00:00Z".parse().unwrap();
-    let tx = Tx { view: View { connection: &connection }, actor: "gt", verb: "test", now };
+    let tx = Tx::new(&connection, "gt", "test", now);
     for _ in 0..2 {
         assert!(tx.raise("hung", "amber", "no sign of life").unwrap());
         assert!(!tx.raise("hung", "amber", "no sign of life").unwrap(), "it is known");

@@ -1,5 +1,7 @@
 //! Convoys.
 
+use gt_model::bead::Status;
+use gt_model::convoy::{ConvoyState, MemberState};
 use gt_town::{beads, convoy};
 
 use super::Context;
@@ -18,7 +20,9 @@ pub fn run(verb: ConvoyVerb, context: &Context<'_>, console: &mut Console<'_>) -
             if console.is_json() {
                 return console.facts("gt.convoy/1", "convoy", convoy::show(town, &convoy.id)?);
             }
-            console.say(&format!("convoy {} made with {} beads", convoy.id, members.len()))?;
+            let state = convoy::show(town, &convoy.id)?.state;
+            let over = if state.is_over() { format!(": {}", state_words(state)) } else { String::new() };
+            console.say(&format!("convoy {} made with {} beads{over}", convoy.id, members.len()))?;
             Ok(0)
         }
         ConvoyVerb::Add { id, beads: members } => {
@@ -36,15 +40,33 @@ pub fn run(verb: ConvoyVerb, context: &Context<'_>, console: &mut Console<'_>) -
             if console.is_json() {
                 return console.facts("gt.convoy/1", "convoy", convoy);
             }
-            let state = if convoy.landed { "landed" } else { "on its way" };
+            let state = state_words(convoy.state);
             console.line(&format!("{}  {}  ({state})", convoy.id, printable(&convoy.title)))?;
             let mut table = Table::new(&["BEAD", "STATUS", "TITLE"]);
             for member in convoy.members {
-                table.row([member.id.0, member.status.to_string(), member.title]);
+                table.row([member.id.0, status_words(&member.status, member.state), member.title]);
             }
             console.table(&table)?;
             Ok(0)
         }
+    }
+}
+
+/// Where a convoy is, in words.
+pub fn state_words(state: ConvoyState) -> &'static str {
+    match state {
+        ConvoyState::Empty => "empty",
+        ConvoyState::OnItsWay => "on its way",
+        ConvoyState::Landed => "landed",
+        ConvoyState::Closed => "closed, not all landed",
+    }
+}
+
+/// A member's status; of one that is over, how it ended.
+pub fn status_words(status: &Status, state: MemberState) -> String {
+    match state {
+        MemberState::Open => status.to_string(),
+        over => convoy::member_words(over).to_owned(),
     }
 }
 
@@ -55,9 +77,10 @@ fn list(context: &Context<'_>, all: bool, console: &mut Console<'_>) -> CliResul
     }
     let mut table = Table::new(&["CONVOY", "STATE", "CLOSED", "TITLE"]);
     for convoy in convoys {
-        let closed = convoy.members.iter().filter(|m| m.status == gt_model::bead::Status::Closed).count();
-        let state = if convoy.landed { "landed" } else { "on its way" };
-        table.row([convoy.id.0, state.to_owned(), format!("{closed}/{}", convoy.members.len()), convoy.title]);
+        let there = convoy.members.iter().filter(|member| member.state != MemberState::Deleted);
+        let closed = there.clone().filter(|member| member.state != MemberState::Open).count();
+        let state = state_words(convoy.state).to_owned();
+        table.row([convoy.id.0, state, format!("{closed}/{}", there.count()), convoy.title]);
     }
     console.table(&table)?;
     Ok(0)

@@ -1,7 +1,8 @@
 //! Looking at the town.
 
 use gt_model::address::Address;
-use gt_model::bead::{BeadType, Status};
+use gt_model::bead::BeadType;
+use gt_model::convoy::{ConvoyState, MemberState};
 use gt_model::id::BeadId;
 use gt_town::agents::readiness;
 use gt_town::ledger::Event;
@@ -224,15 +225,28 @@ fn why_agent(context: &Context<'_>, agent: &Address, console: &mut Console<'_>) 
     Ok(0)
 }
 
-/// A convoy waits for its beads that are not closed.
+/// A convoy waits for its beads that are not over.
 fn why_convoy(context: &Context<'_>, id: &BeadId, console: &mut Console<'_>) -> CliResult {
     let mut convoy = story::convoy_story(&context.town, id)?;
-    convoy.members.retain(|member| member.status != Status::Closed);
+    let beads = convoy.members.len();
+    let not_landed = convoy.members.iter().filter(|member| member.state == MemberState::NotLanded).count();
+    convoy.members.retain(|member| member.state == MemberState::Open);
     if console.is_json() {
         return console.facts("gt.why-convoy/1", "convoy", convoy);
     }
-    if convoy.landed || convoy.members.is_empty() {
-        console.line(&format!("{id} has landed: all its beads are closed"))?;
+    let answer = match convoy.state {
+        ConvoyState::OnItsWay => None,
+        ConvoyState::Landed => Some(format!("{id} has landed: each of its beads has")),
+        ConvoyState::Closed if not_landed == 0 => Some(format!("{id} was closed by hand")),
+        ConvoyState::Closed => Some(format!("{id} is closed: {not_landed} of its beads did not land")),
+        ConvoyState::Empty if beads == 0 => Some(format!("{id} is empty: it has no beads")),
+        ConvoyState::Empty => Some(format!("{id} is empty: each of its beads was deleted")),
+    };
+    if let Some(answer) = answer {
+        console.line(&answer)?;
+        if convoy.state == ConvoyState::Empty {
+            console.line(&format!("next: gt convoy add {id} <bead>, or gt bead close {id}"))?;
+        }
         return Ok(0);
     }
     console.line(&format!("{id} waits for {} of its beads", convoy.members.len()))?;

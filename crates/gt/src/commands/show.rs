@@ -3,6 +3,7 @@
 use gt_town::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story};
 
 use super::Context;
+use super::convoy::{state_words, status_words};
 use super::look::say_rig;
 use super::queue::status_text;
 use crate::console::{Console, Table, printable, printable_lines};
@@ -108,12 +109,12 @@ fn say_next(next: Option<&str>, console: &mut Console<'_>) -> Result<(), CliErro
 }
 
 fn say_convoy(story: &ConvoyStory, console: &mut Console<'_>) -> Result<(), CliError> {
-    let state = if story.landed { "landed" } else { "on its way" };
+    let state = state_words(story.state);
     console.line(&format!("{}  {}  ({state})", story.id, printable(&story.title)))?;
     let mut table = Table::new(&["BEAD", "STATUS", "TITLE", "WHERE IT IS"]);
     for member in &story.members {
         let where_ = member.answer.strip_prefix(&format!("{} ", member.id)).unwrap_or(&member.answer);
-        table.row([member.id.as_str(), &member.status.to_string(), &member.title, where_]);
+        table.row([member.id.as_str(), &status_words(&member.status, member.state), &member.title, where_]);
     }
     console.table(&table)?;
     for member in &story.members {

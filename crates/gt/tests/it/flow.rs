@@ -93,7 +93,13 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     insta::assert_snapshot!(shape(&convoy), @r"
     {
       schema: gt.convoy/1
-      convoy: {id: text, title: text, landed: bool, members: [{id: text, title: text, status: text}]}
+      convoy: {
+        id: text
+        title: text
+        state: text
+        landed: bool
+        members: [{id: text, title: text, status: text, state: text}]
+      }
     }
     ");
     let convoy = text(&convoy["convoy"]["id"]);
@@ -101,7 +107,13 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     insta::assert_snapshot!(shape(&town.json(&["convoy", "list"])), @r"
     {
       schema: gt.convoys/1
-      convoys: [{id: text, title: text, landed: bool, members: [{id: text, title: text, status: text}]}]
+      convoys: [{
+        id: text
+        title: text
+        state: text
+        landed: bool
+        members: [{id: text, title: text, status: text, state: text}]
+      }]
     }
     ");
 

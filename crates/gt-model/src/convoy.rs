@@ -1,0 +1,177 @@
+//! Decides where a convoy is, from the state of its beads alone.
+
+use serde::Serialize;
+
+use crate::bead::{Bead, BeadType, Status};
+
+/// Where one bead of a convoy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberState {
+    /// Work on it is not over.
+    Open,
+    /// Its work is on the trunk. A convoy inside a convoy counts so when it has landed itself.
+    Landed,
+    /// Its worker reported findings, which were the product.
+    Reported,
+    /// Closed without anything that landed.
+    NotLanded,
+    /// Deleted, or not in the ledger: it counts for nothing.
+    Deleted,
+}
+
+/// How a close reason begins where the refinery, or a person by `gt mq landed`, closed the bead; the commit follows.
+pub const MERGED_AS: &str = "merged as ";
+
+/// The close reason of a bead whose product was findings.
+pub const REPORTED: &str = "reported";
+
+/// Shortest abbreviation of a commit that counts as one.
+const SHORTEST_COMMIT: usize = 7;
+
+/// Where a bead is. A bead that is in no ledger is [`MemberState::Deleted`].
+pub fn member_state(bead: &Bead) -> MemberState {
+    state_of(&bead.issue_type, &bead.status, bead.close_reason.as_deref())
+}
+
+/// The same, of what decides it.
+pub fn state_of(issue_type: &BeadType, status: &Status, close_reason: Option<&str>) -> MemberState {
+    match status {
+        Status::Tombstone => MemberState::Deleted,
+        Status::Closed => end_of(issue_type, close_reason.unwrap_or_default()),
+        _ => MemberState::Open,
+    }
+}
+
+fn end_of(issue_type: &BeadType, reason: &str) -> MemberState {
+    match issue_type {
+        BeadType::Convoy if reason == ConvoyState::Landed.close_reason().unwrap_or_default() => MemberState::Landed,
+        BeadType::Convoy => MemberState::NotLanded,
+        _ => claimed_end(reason).unwrap_or(MemberState::NotLanded),
+    }
+}
+
+/// The end that a close reason claims in the town's own words; `None` where it claims none of them.
+pub fn claimed_end(reason: &str) -> Option<MemberState> {
+    if reason == REPORTED {
+        return Some(MemberState::Reported);
+    }
+    let commit = reason.strip_prefix(MERGED_AS)?.split_whitespace().next()?;
+    let is_commit = commit.len() >= SHORTEST_COMMIT && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_commit.then_some(MemberState::Landed)
+}
+
+/// Where a convoy is. It follows from its members at every moment, so it goes back as well as forth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConvoyState {
+    /// No bead of it is left, or it never had one: it never lands.
+    Empty,
+    /// Work on a bead of it is not over.
+    OnItsWay,
+    /// Every bead of it has landed or was reported.
+    Landed,
+    /// Every bead of it is closed, and one at least without landing.
+    Closed,
+}
+
+impl ConvoyState {
+    /// Derives it. Deleted members count for nothing.
+    pub fn of(members: impl IntoIterator<Item = MemberState>) -> Self {
+        members.into_iter().fold(Self::Empty, |state, member| match (state, member) {
+            (state, MemberState::Deleted) => state,
+            (Self::OnItsWay, _) | (_, MemberState::Open) => Self::OnItsWay,
+            (Self::Closed, _) | (_, MemberState::NotLanded) => Self::Closed,
+            (Self::Empty | Self::Landed, MemberState::Landed | MemberState::Reported) => Self::Landed,
+        })
+    }
+
+    /// Whether nothing more happens to it by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Landed | Self::Closed)
+    }
+
+    /// The close reason of a convoy that is over, as the town writes it; none for one that is not.
+    pub fn close_reason(self) -> Option<&'static str> {
+        match self {
+            Self::Landed => Some("landed"),
+            Self::Closed => Some("closed, not all landed"),
+            Self::Empty | Self::OnItsWay => None,
+        }
+    }
+
+    /// Whether a close reason is one that the town writes, so that the town may take it back.
+    pub fn is_derived(reason: &str) -> bool {
+        [Self::Landed, Self::Closed].into_iter().any(|state| state.close_reason() == Some(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use MemberState::{Deleted, Landed, NotLanded, Open, Reported};
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_convoy_is_where_its_members_are() {
+        fn check(members: &[MemberState], expected: ConvoyState) {
+            assert_eq!(ConvoyState::of(members.iter().copied()), expected, "{members:?}");
+        }
+        check(&[], ConvoyState::Empty);
+        check(&[Deleted], ConvoyState::Empty);
+        check(&[Open], ConvoyState::OnItsWay);
+        check(&[Landed], ConvoyState::Landed);
+        check(&[Reported], ConvoyState::Landed);
+        check(&[NotLanded], ConvoyState::Closed);
+        check(&[Landed, Reported, Deleted], ConvoyState::Landed);
+        check(&[Deleted, Landed], ConvoyState::Landed);
+        check(&[Landed, NotLanded], ConvoyState::Closed);
+        check(&[NotLanded, Landed], ConvoyState::Closed);
+        check(&[NotLanded, Open], ConvoyState::OnItsWay);
+        check(&[Open, Deleted], ConvoyState::OnItsWay);
+    }
+
+    #[test]
+    fn a_members_state_follows_from_the_bead() {
+        fn check(issue_type: BeadType, status: Status, reason: Option<&str>, expected: MemberState) {
+            let bead = Bead::new("a-1".into(), "A", Timestamp::UNIX_EPOCH);
+            let bead = Bead { issue_type, status, close_reason: reason.map(str::to_owned), ..bead };
+            assert_eq!(member_state(&bead), expected, "{reason:?}");
+        }
+        let task = || BeadType::Task;
+        for status in [Status::Open, Status::InProgress, Status::Hooked, Status::Deferred, Status::Blocked] {
+            check(task(), status, None, Open);
+        }
+        check(task(), Status::Tombstone, Some("merged as 0123456789"), Deleted);
+        check(task(), Status::Closed, Some("merged as 0123456789abcdef0123456789abcdef01234567"), Landed);
+        check(task(), Status::Closed, Some("reported"), Reported);
+        check(task(), Status::Closed, None, NotLanded);
+        check(task(), Status::Closed, Some("merged as usual"), NotLanded);
+        check(task(), Status::Closed, Some("merged as "), NotLanded);
+        check(task(), Status::Closed, Some("reported elsewhere"), NotLanded);
+        check(task(), Status::Closed, Some("landed"), NotLanded);
+        check(BeadType::Convoy, Status::Closed, Some("landed"), Landed);
+        check(BeadType::Convoy, Status::Closed, Some("closed, not all landed"), NotLanded);
+        check(BeadType::Convoy, Status::Closed, Some("reported"), NotLanded);
+    }
+
+    fn any_member() -> impl Strategy<Value = MemberState> {
+        prop_oneof![Just(Open), Just(Landed), Just(Reported), Just(NotLanded), Just(Deleted)]
+    }
+
+    proptest! {
+        /// The order of members does not matter, and deleted ones do not either.
+        #[test]
+        fn only_what_is_there_counts(members in proptest::collection::vec(any_member(), 0..8), by in 0_usize..8) {
+            let state = ConvoyState::of(members.iter().copied());
+            let mut turned = members.clone();
+            turned.rotate_left(by.min(members.len()));
+            prop_assert_eq!(ConvoyState::of(turned), state);
+            let there: Vec<_> = members.into_iter().filter(|member| *member != Deleted).collect();
+            prop_assert_eq!(ConvoyState::of(there.iter().copied()), state);
+            prop_assert_eq!(state == ConvoyState::Empty, there.is_empty());
+            prop_assert_eq!(state.is_over(), !there.is_empty() && !there.contains(&Open));
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! coding clients.
 
 pub mod contract;
+pub mod disk_contract;
 pub mod fake_model;
 pub mod ledger;
 pub mod readme;

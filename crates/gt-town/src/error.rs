@@ -239,6 +239,12 @@ impl Error {
             Self::Ledger(LedgerError::Foreign(_)) => {
                 "gt reads beads of other programs from their issues.jsonl: gt import beads <folder>".to_owned()
             }
+            Self::World(WorldError::Led { at, .. }) | Self::Ledger(LedgerError::World(WorldError::Led { at, .. })) => {
+                format!(
+                    "an agent or a tool put it there: look at it (ls -l {0}), then rm {0}, and try again",
+                    at.display()
+                )
+            }
             Self::World(WorldError::Unreachable { .. }) => "check the URL, your network and your login".to_owned(),
             Self::Settings(error) if error.path.ends_with("rig.toml") => {
                 "mend that file; gt help rig explains its keys".to_owned()

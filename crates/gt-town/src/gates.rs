@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::contained::{self, Job};
 use crate::error::Result;
 use crate::settings::Gate;
-use crate::setup;
+use crate::setup::{self, Unfit};
 use crate::town::{Rig, Town};
 use crate::world::{Held, RunEnd, World};
 
@@ -62,24 +62,23 @@ pub enum Tested {
 impl Tested {
     /// As a run: what is missing counts as red.
     pub fn into_run(self) -> GatesRun {
-        let red = |failure| GateRun {
-            name: "set-up".to_owned(),
-            passed: false,
-            failure: Some(failure),
-            took_ms: 0,
-            log: String::new(),
-        };
         match self {
             Self::Run(run) => run,
-            Self::Missing(why) => GatesRun { gates: vec![red(why)] },
+            Self::Missing(why) => GatesRun { gates: vec![not_set_up(why)] },
         }
     }
+}
+
+/// What stands in the place of gates that could not be run.
+fn not_set_up(why: String) -> GateRun {
+    GateRun { name: "set-up".to_owned(), passed: false, failure: Some(why), took_ms: 0, log: String::new() }
 }
 
 /// Sets a gate worktree up that was put at a commit, and runs the rig's gates in it.
 pub fn test(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str) -> Result<Tested> {
     Ok(match setup::gate_worktree(town, rig, held, folder)? {
-        Some(missing) => Tested::Missing(missing),
+        Some(Unfit::Missing(why)) => Tested::Missing(why),
+        Some(Unfit::Blocked(why)) => Tested::Run(GatesRun { gates: vec![not_set_up(why)] }),
         None => Tested::Run(run(town, rig, folder, label)?),
     })
 }
@@ -133,12 +132,17 @@ const KNOWN: &[(&str, &str, &str, &str)] = &[
     ("test.sh", "", "test", "sh ./test.sh"),
 ];
 
+/// Bytes that are read of such a file.
+const FILE_BYTES: usize = 4 * 1024 * 1024;
+
 /// Finds the gates of a project from its files.
 pub fn find(world: &dyn World, folder: &Path) -> Result<Vec<Gate>> {
     let gate = |name: &str, run: &str| Gate { name: name.to_owned(), run: run.to_owned(), timeout_seconds: 1800 };
+    // What a project links to something else is looked at by nobody here.
+    let read = |file: &str| world.disk().read_part(&folder.join(file), 0, FILE_BYTES);
     let mut found = Vec::new();
     for (file, must_hold, name, run) in KNOWN {
-        if let Some(bytes) = world.disk().read(&folder.join(file))?
+        if let Some(bytes) = read(file)?
             && String::from_utf8_lossy(&bytes).contains(must_hold)
         {
             found.push(gate(name, run));
@@ -149,7 +153,7 @@ pub fn find(world: &dyn World, folder: &Path) -> Result<Vec<Gate>> {
         found.push(gate("unittest", "python3 -m unittest discover"));
     }
     if found.is_empty()
-        && let Some(bytes) = world.disk().read(&folder.join("Makefile"))?
+        && let Some(bytes) = read("Makefile")?
         && String::from_utf8_lossy(&bytes).lines().any(|line| line.starts_with("test:"))
     {
         found.push(gate("make-test", "make test"));

@@ -142,7 +142,7 @@ pub fn gather(town: &Town, caller: &Caller, source: Source, by: Option<&str>) ->
 }
 
 fn directives(town: &Town, role: Role) -> Result<Option<String>> {
-    let bytes = town.world().disk().read(&town.layout.directives(role.as_str()))?;
+    let bytes = town.world().disk().read_own(&town.layout.directives(role.as_str()))?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty()))
 }
 

@@ -152,6 +152,7 @@ fn rebuild(root: &Path, outside: &Outside, read: impl FnOnce(&Layout) -> Result<
 /// The locks without which neither boot nor deacon of a town runs.
 fn keep_down(layout: &Layout, outside: &Outside) -> Result<[Held; 2]> {
     let disk = outside.world.disk();
+    disk.guard(&layout.root);
     if !disk.exists(&layout.settings()) {
         return Err(Error::NoTown(layout.root.clone()));
     }

@@ -492,7 +492,7 @@ fn value_of(settings: &RigSettings, key: &str) -> serde_json::Value {
 fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<RigSettings> {
     town.ledger.refuse_away()?;
     let path = rig.layout.settings();
-    let bytes = town.world().disk().read(&path)?.ok_or_else(|| Error::MissingFile(path.clone()))?;
+    let bytes = town.world().disk().read_own(&path)?.ok_or_else(|| Error::MissingFile(path.clone()))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let damaged = |e: toml_edit::TomlError| crate::settings::SettingsError { path: path.clone(), text: e.to_string() };
     let mut document: toml_edit::DocumentMut = text.parse().map_err(damaged)?;

@@ -546,7 +546,7 @@ impl RigSettings {
 /// file is damaged, those that the town was opened with.
 pub(crate) fn current(town: &Town) -> TownSettings {
     let path = town.layout.settings();
-    let bytes = town.world().disk().read(&path).ok().flatten();
+    let bytes = town.world().disk().read_own(&path).ok().flatten();
     bytes.and_then(|bytes| parse(&path, &bytes).ok()).unwrap_or_else(|| town.settings.clone())
 }
 

@@ -1,6 +1,7 @@
 //! Worktree set-up: what a fresh worktree needs before anybody can build in it.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use crate::contained::{self, Job};
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Attempt;
 use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
-use crate::world::{Held, Referred, RunEnd};
+use crate::world::{Disk, Held, NodeKind, Referred, RunEnd, WorldError};
 
 /// Files whose content decides whether a gate worktree's set-up is still good.
 const LOCK_FILES: &[&str] = &[
@@ -22,6 +23,9 @@ const LOCK_FILES: &[&str] = &[
     "requirements.txt",
     "go.sum",
 ];
+
+/// Bytes that count of such a file.
+const LOCK_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where the key of a gate worktree's last set-up is kept, beside the worktree.
 const KEY_FILE: &str = "set-up.key";
@@ -65,7 +69,12 @@ pub fn worktree(town: &Town, rig: &Rig, held: &Held, attempt: &Attempt) -> Resul
     {
         return Err(Error::refused(missing, "look at the trunk, then: gt doctor --retry"));
     }
-    copy_in(town, rig, &folder)?;
+    if let Some(blocked) = copy_in(town, rig, &folder)?
+        // Likewise: its worker takes the link away, or does without the copies.
+        && attempt.started_from.is_none()
+    {
+        return Err(Error::refused(blocked, COPY_HINT));
+    }
     run(town, rig, &folder, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))
 }
 
@@ -75,21 +84,41 @@ pub fn workspace(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str
     if let Some(missing) = fetch_referred(town, rig, held, folder)? {
         return Err(Error::refused(missing, "look at the trunk, then add the workspace again"));
     }
-    copy_in(town, rig, folder)?;
+    if let Some(blocked) = copy_in(town, rig, folder)? {
+        return Err(Error::refused(blocked, COPY_HINT));
+    }
     run(town, rig, folder, None, label)
 }
 
-/// Sets the gate worktree up; its command is not run if it was with the same lock files before. Answers with what the
-/// commit refers to and nobody has, if it does: then it can't be green.
-pub fn gate_worktree(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<String>> {
+/// What to do where a link is in the way of what is to be copied.
+const COPY_HINT: &str = "name another place in [worktree] copy or clone of rig.toml, or take it out of the trunk, then: \
+                         gt doctor --retry";
+
+/// Why a commit can't be set up for its gates, and so can't be green.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It refers to what nobody has, and what may come yet.
+    Missing(String),
+    /// A link or a file of its own is where a folder for copies must be.
+    Blocked(String),
+}
+
+/// Sets the gate worktree up; its command is not run if it was with the same lock files before.
+pub fn gate_worktree(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<Unfit>> {
     if let Some(missing) = fetch_referred(town, rig, held, folder)? {
-        return Ok(Some(missing));
+        return Ok(Some(Unfit::Missing(missing)));
     }
     let key = key(town, rig, folder)?;
     let path = folder.with_file_name(KEY_FILE);
-    if town.world().disk().read(&path)?.as_deref() != Some(key.as_bytes()) {
+    let is_new = town.world().disk().read(&path)?.as_deref() != Some(key.as_bytes());
+    if is_new {
         require_free_disk(town, rig, folder)?;
-        copy_in(town, rig, folder)?;
+    }
+    // Each time: what was copied before may have gone with a commit in which there was no place for it.
+    if let Some(blocked) = copy_in(town, rig, folder)? {
+        return Ok(Some(Unfit::Blocked(blocked)));
+    }
+    if is_new {
         run(town, rig, folder, None, "gate")?;
         town.world().disk().write(&path, key.as_bytes())?;
     }
@@ -117,7 +146,8 @@ fn key(town: &Town, rig: &Rig, folder: &Path) -> Result<String> {
     let settings = &rig.settings.worktree;
     let mut text = format!("{:?}\0{:?}\0{:?}", settings.setup, settings.copy, settings.clone);
     for name in LOCK_FILES {
-        if let Some(bytes) = town.world().disk().read(&folder.join(name))? {
+        // A link of the commit's is not followed out of it.
+        if let Some(bytes) = town.world().disk().read_part(&folder.join(name), 0, LOCK_FILE_BYTES)? {
             text.push_str(&gt_model::id::sha256_hex(&String::from_utf8_lossy(&bytes)));
         }
     }
@@ -138,33 +168,67 @@ fn require_free_disk(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
 }
 
 /// Copies files and folders that git does not hold (`.env`, `node_modules`) from the place that the settings name.
-/// What is there already is left alone, so nothing tracked is ever written.
-fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
+/// What is there already is left alone, so nothing tracked is ever written. Nothing is copied through a link: the folders
+/// are the commit's, and it could lead a secret anywhere. Answers with what is in the way, if anything is.
+fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
     let settings = &rig.settings.worktree;
     let names: Vec<&String> = settings.copy.iter().chain(&settings.clone).collect();
     if names.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let from = settings.from.as_ref().ok_or_else(|| Error::NeedsPerson {
         what: format!("{} does not say where to copy from", rig.layout.settings().display()),
         hint: "[worktree] from = \"<folder of your checkout>\"".to_owned(),
     })?;
-    let disk = town.world().disk();
-    for name in &names {
-        if !is_plain(name) {
-            let what = format!("`{name}` is no path inside the worktree");
-            return Err(Error::Usage { what, hint: "name files and folders below the top, without ..".to_owned() });
-        }
-        let (source, target) = (from.join(name), folder.join(name));
-        if disk.exists(&source) && !disk.exists(&target) {
-            disk.copy(&source, &target)?;
+    if let Some(name) = names.iter().find(|name| !is_plain(name)) {
+        let what = format!("`{name}` is no path inside the worktree");
+        let hint = "name files and folders below the top, without .. and .git".to_owned();
+        return Err(Error::Usage { what, hint });
+    }
+    // First, so that a copy is at no time a new file to git.
+    exclude(town, rig, &names)?;
+    for name in names {
+        if let Some(blocked) = copy_one(town.world().disk(), from, folder, name)? {
+            return Ok(Some(blocked));
         }
     }
-    exclude(town, rig, &names)
+    Ok(None)
+}
+
+/// Copies one of them; answers with what is in the way.
+fn copy_one(disk: &dyn Disk, from: &Path, folder: &Path, name: &str) -> Result<Option<String>> {
+    let (source, target) = (from.join(name), folder.join(name));
+    if !disk.exists(&source) || disk.exists(&target) {
+        return Ok(None);
+    }
+    match disk.copy(&source, &target) {
+        Ok(()) => return Ok(None),
+        Err(WorldError::Led { .. }) => {}
+        Err(WorldError::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Some(format!("`{name}` can't be copied into the worktree: {}", in_the_way(disk, folder, name))))
+}
+
+/// What in a worktree is no folder and should be one, for people.
+fn in_the_way(disk: &dyn Disk, folder: &Path, name: &str) -> String {
+    let mut above: Vec<&Path> = Path::new(name).ancestors().skip(1).filter(|at| !at.as_os_str().is_empty()).collect();
+    above.reverse();
+    let found = above.into_iter().find_map(|at| match disk.kind(&folder.join(at)) {
+        Ok(Some(NodeKind::Link)) => {
+            Some(format!("`{}` is a link in this commit, and no link is followed", at.display()))
+        }
+        Ok(Some(NodeKind::File)) => Some(format!("`{}` is a file in this commit", at.display())),
+        _ => None,
+    });
+    found.unwrap_or_else(|| "something in its way changes".to_owned())
 }
 
 fn is_plain(name: &str) -> bool {
-    let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+    let plain = |part: Component<'_>| match part {
+        Component::Normal(part) => !part.eq_ignore_ascii_case(".git"),
+        _ => false,
+    };
     !name.is_empty() && Path::new(name).components().all(plain)
 }
 

@@ -96,6 +96,7 @@ impl Town {
     /// The same for somebody who can't wait: an error where others keep the ledger for longer than `patience`.
     pub fn open_within(root: &Path, outside: Outside, patience: std::time::Duration) -> Result<Self> {
         let layout = Layout::new(root);
+        outside.world.disk().guard(root);
         if !outside.world.disk().exists(&layout.settings()) {
             return Err(Error::NoTown(root.to_owned()));
         }
@@ -106,8 +107,9 @@ impl Town {
     /// The town at `root` over a ledger that is open already.
     pub fn with_ledger(root: &Path, outside: Outside, ledger: Ledger) -> Result<Self> {
         let layout = Layout::new(root);
+        outside.world.disk().guard(root);
         let path = layout.settings();
-        let bytes = outside.world.disk().read(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
+        let bytes = outside.world.disk().read_own(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
         let settings = settings::parse(&path, &bytes)?;
         let ledger = ledger.at_home(root).settling_convoys(convoy::settle);
         Ok(Self { layout, ledger, settings, outside })
@@ -149,7 +151,7 @@ impl Town {
     fn rig_of(&self, row: RigRow) -> Result<Rig> {
         let layout = self.layout.rig(&row.name);
         let path = layout.settings();
-        let settings = match self.world().disk().read(&path)? {
+        let settings = match self.world().disk().read_own(&path)? {
             Some(bytes) => settings::parse(&path, &bytes)?,
             None => return Err(Error::MissingFile(path)),
         };
@@ -161,7 +163,7 @@ impl Town {
         let file = format!("{name}.toml");
         for folder in [rig.layout.formulas(), self.layout.formulas()] {
             let path = folder.join(&file);
-            if let Some(bytes) = self.world().disk().read(&path)? {
+            if let Some(bytes) = self.world().disk().read_own(&path)? {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 return Formula::parse(&text).map_err(|source| Error::Formula { name: name.to_owned(), path, source });
             }

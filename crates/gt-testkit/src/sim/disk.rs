@@ -26,6 +26,8 @@ enum Node {
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     nodes: BTreeMap<PathBuf, Node>,
+    /// Folders within which no link is followed.
+    guarded: BTreeSet<PathBuf>,
 }
 
 impl Nodes {
@@ -57,6 +59,34 @@ impl Nodes {
             Some(Node::Link(target)) => Some((at.to_owned(), target)),
             _ => None,
         })
+    }
+
+    /// Refuses a path in a guarded folder with a link on its way.
+    fn require_no_link_before(&self, act: &'static str, path: &Path) -> WorldResult<()> {
+        plain(path).parent().map_or(Ok(()), |folder| self.require_no_link(act, path, folder))
+    }
+
+    /// The same, and none at its end.
+    fn require_no_link_to(&self, act: &'static str, path: &Path) -> WorldResult<()> {
+        self.require_no_link(act, path, &plain(path))
+    }
+
+    fn require_no_link(&self, act: &'static str, path: &Path, way: &Path) -> WorldResult<()> {
+        let is_guarded = |at: &Path| self.guarded.iter().any(|root| at.starts_with(root) && at != root);
+        let is_link = |at: &Path| matches!(self.nodes.get(at), Some(Node::Link(_)));
+        let mut above: Vec<&Path> = way.ancestors().collect();
+        above.reverse();
+        match above.into_iter().find(|at| is_guarded(at) && is_link(at)) {
+            Some(at) => Err(WorldError::Led { act, path: path.to_owned(), at: at.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes room for what replaces a link, in a guarded folder.
+    fn unlink_guarded(&mut self, path: &Path) {
+        if self.require_no_link_to("write", path).is_err() {
+            self.nodes.remove(&plain(path));
+        }
     }
 
     /// `path` itself and all below it.
@@ -310,13 +340,27 @@ impl SimWorld {
 }
 
 impl Disk for SimWorld {
-    fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
+    fn guard(&self, root: &Path) {
+        self.locked().disk.guarded.insert(plain(root));
+    }
+
+    fn read_own(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
         Ok(self.locked().disk.read(path)?.map(|content| content.to_vec()))
+    }
+
+    fn list_own(&self, path: &Path) -> WorldResult<Vec<String>> {
+        Ok(self.locked().disk.list(path))
+    }
+
+    fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
+        self.locked().disk.require_no_link_to("read", path)?;
+        self.read_own(path)
     }
 
     fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
         let state = self.locked();
-        if state.disk.kind(path) != Some(NodeKind::File) {
+        let led = state.disk.require_no_link_to("read", path).is_err();
+        if led || state.disk.kind(path) != Some(NodeKind::File) {
             return Ok(None);
         }
         let content = state.disk.read(path)?;
@@ -326,6 +370,8 @@ impl Disk for SimWorld {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
         let mut state = self.acting("write")?;
+        state.disk.require_no_link_before("write", path)?;
+        state.disk.unlink_guarded(path);
         state.disk.write(path, bytes.into())?;
         state.note(format!("write {}", path.display()));
         Ok(())
@@ -338,6 +384,7 @@ impl Disk for SimWorld {
 
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
         let mut state = self.acting("create_dir")?;
+        state.disk.require_no_link_to("make the folder", path)?;
         if !state.disk.is_folder(path) {
             state.disk.create_dir(path)?;
             state.note(format!("create_dir {}", path.display()));
@@ -347,6 +394,8 @@ impl Disk for SimWorld {
 
     fn rename(&self, from: &Path, to: &Path) -> WorldResult<()> {
         let mut state = self.acting("rename")?;
+        state.disk.require_no_link_before("rename", from)?;
+        state.disk.require_no_link_before("rename", to)?;
         state.disk.rename(from, to)?;
         state.move_below(from, to);
         state.note(format!("rename {} {}", from.display(), to.display()));
@@ -355,6 +404,7 @@ impl Disk for SimWorld {
 
     fn remove(&self, path: &Path) -> WorldResult<()> {
         let mut state = self.acting("remove")?;
+        state.disk.require_no_link_before("remove", path)?;
         if state.disk.remove(path) {
             state.forget_below(path);
             state.note(format!("remove {}", path.display()));
@@ -371,15 +421,18 @@ impl Disk for SimWorld {
     }
 
     fn exists(&self, path: &Path) -> bool {
-        self.locked().disk.exists(path)
+        let state = self.locked();
+        state.disk.require_no_link_before("look at", path).is_ok() && state.disk.exists(path)
     }
 
     fn list(&self, path: &Path) -> WorldResult<Vec<String>> {
-        Ok(self.locked().disk.list(path))
+        self.locked().disk.require_no_link_to("list", path)?;
+        self.list_own(path)
     }
 
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()> {
         let mut state = self.acting("link")?;
+        state.disk.require_no_link_before("link", at)?;
         if state.disk.link(at, target)? {
             state.note(format!("link {} {}", at.display(), target.display()));
         }
@@ -388,6 +441,7 @@ impl Disk for SimWorld {
 
     fn touch(&self, path: &Path) -> WorldResult<()> {
         let mut state = self.acting("touch")?;
+        state.disk.require_no_link_to("touch", path)?;
         let now = state.now().as_second();
         state.disk.touch(path, now)?;
         state.note(format!("touch {}", path.display()));
@@ -396,6 +450,8 @@ impl Disk for SimWorld {
 
     fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
         let mut state = self.acting("mark")?;
+        state.disk.require_no_link_before("write", path)?;
+        state.disk.unlink_guarded(path);
         let above = path.parent().and_then(Path::parent);
         if !above.is_some_and(|above| state.disk.is_folder(above)) {
             return Err(io("write", path, ErrorKind::NotFound));
@@ -408,8 +464,16 @@ impl Disk for SimWorld {
 
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
         let mut state = self.acting("copy")?;
+        state.disk.require_no_link_before("copy to", to)?;
+        if state.disk.exists(to) {
+            let (from, to) = (from.display(), to.display());
+            return Err(WorldError::Unexpected(format!("can't copy {from} to {to}: something is there already")));
+        }
         let nodes: Vec<(PathBuf, Node)> =
             state.disk.below(from).map(|(path, node)| (path.clone(), node.clone())).collect();
+        if nodes.is_empty() {
+            return Err(io("copy", from, ErrorKind::NotFound));
+        }
         for (path, node) in nodes {
             let below = path.strip_prefix(from).unwrap_or(&path);
             let at = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
@@ -424,11 +488,15 @@ impl Disk for SimWorld {
     }
 
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
-        Ok(self.locked().disk.touched(path))
+        let state = self.locked();
+        state.disk.require_no_link_before("look at", path)?;
+        Ok(state.disk.touched(path))
     }
 
     fn kind(&self, path: &Path) -> WorldResult<Option<NodeKind>> {
-        Ok(self.locked().disk.kind(path))
+        let state = self.locked();
+        state.disk.require_no_link_before("look at", path)?;
+        Ok(state.disk.kind(path))
     }
 
     fn size(&self, path: &Path) -> WorldResult<u64> {
@@ -444,13 +512,13 @@ impl Disk for SimWorld {
     }
 
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
-        drop(self.acting("try_lock")?);
+        self.acting("try_lock")?.disk.require_no_link_to("open", path)?;
         Ok(self.take_lock(path))
     }
 
     /// Nobody else runs while this waits, so it does not wait.
     fn lock(&self, path: &Path, _deadline: Duration) -> WorldResult<Option<Held>> {
-        drop(self.acting("lock")?);
+        self.acting("lock")?.disk.require_no_link_to("open", path)?;
         Ok(self.take_lock(path))
     }
 
@@ -458,6 +526,11 @@ impl Disk for SimWorld {
         let mut state = self.locked();
         *state.wakes.entry(path.to_owned()).or_default() += 1;
         state.note(format!("wake {}", path.display()));
+    }
+
+    /// Whether the deacon runs is no matter of its wake-up here.
+    fn is_awaited(&self, _path: &Path) -> bool {
+        false
     }
 }
 
@@ -475,6 +548,11 @@ mod tests {
 
     fn text(world: &SimWorld, path: &str) -> Option<String> {
         Disk::read(world, Path::new(path)).unwrap().map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn the_disk_keeps_to_its_contract() {
+        crate::disk_contract::check_disk_contract(&SimWorld::new(), Path::new("/place"));
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn rigs_text(rigs: &[RigRow]) -> Result<Vec<u8>> {
 
 fn add_settings(town: &Town, folder: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
     let mut add = |name: String, path: &Path| -> Result<()> {
-        let bytes = town.world().disk().read(path)?.filter(|bytes| bytes.len() <= SETTINGS_LIMIT_BYTES);
+        let bytes = town.world().disk().read_own(path)?.filter(|bytes| bytes.len() <= SETTINGS_LIMIT_BYTES);
         files.extend(bytes.map(|bytes| (format!("{folder}{name}"), bytes)));
         Ok(())
     };
@@ -151,7 +151,7 @@ fn add_settings(town: &Town, folder: &str, files: &mut BTreeMap<String, Vec<u8>>
         add(format!("rigs/{}.toml", rig.name), &town.layout.rig(&rig.name).settings())?;
     }
     let formulas = town.layout.formulas();
-    for name in town.world().disk().list(&formulas)? {
+    for name in town.world().disk().list_own(&formulas)? {
         if let Some(stem) = name.strip_suffix(".toml") {
             add(format!("formulas/{}.toml", slug(stem)), &formulas.join(&name))?;
         }

@@ -76,6 +76,16 @@ pub enum WorldError {
         /// What git said.
         text: String,
     },
+    /// A link on the way to a file of the town's, which an agent or a tool has put there. It was not followed.
+    #[error("can't {act} {}: {} is a link, and no link is followed in a town", path.display(), at.display())]
+    Led {
+        /// What was tried, as a verb.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The link.
+        at: PathBuf,
+    },
     /// Something was found in a state that it can't be in; nothing was changed.
     #[error("{0}")]
     Unexpected(String),
@@ -610,7 +620,19 @@ pub enum NodeKind {
 }
 
 /// Files of the town.
+///
+/// In a guarded folder no link is followed, neither on the way nor at the end, but by [`Self::read_own`],
+/// [`Self::list_own`] and [`Self::real_path`]: where one is in the way, an act is refused ([`WorldError::Led`]), and what
+/// replaces a file replaces the link. What is neither file nor folder is never waited for there. Everywhere else links are
+/// a person's own.
 pub trait Disk: Send + Sync {
+    /// Guards the folder of a town: from now on, this process follows no link within it.
+    fn guard(&self, root: &Path);
+    /// Reads a file that a person may have linked to a place of their own: settings, directives, formulas, what a caller
+    /// names. Never for the town's own use of what lies in folders that agents can write.
+    fn read_own(&self, path: &Path) -> WorldResult<Option<Vec<u8>>>;
+    /// Names in a folder that a person may have linked likewise, sorted; empty where there is none.
+    fn list_own(&self, path: &Path) -> WorldResult<Vec<String>>;
     /// Reads a file whole; `None` where there is none.
     fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>>;
     /// Reads at most so many bytes of a file from an offset on. `None` where there is no ordinary file: what leads
@@ -634,7 +656,8 @@ pub trait Disk: Send + Sync {
     fn list(&self, path: &Path) -> WorldResult<Vec<String>>;
     /// Makes a folder, and those above it; it, new or not, is for its owner only, whatever the umask.
     fn create_private_dir(&self, path: &Path) -> WorldResult<()>;
-    /// Copies a file or a whole folder, links as links; shares the disk's blocks where the file system can.
+    /// Copies a file or a whole folder to where nothing is, links as links; it is there whole or not at all. Makes the
+    /// folders above. Shares the disk's blocks where the file system can. What is neither file nor folder is left out.
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()>;
     /// Makes a symbolic link at `at` to `target`; there already: nothing.
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
@@ -665,6 +688,8 @@ pub trait Disk: Send + Sync {
     fn lock(&self, path: &Path, deadline: Duration) -> WorldResult<Option<Held>>;
     /// Wakes whoever waits at the wake-up `path` (the deacon); nobody does: nothing.
     fn wake(&self, path: &Path);
+    /// Whether a process waits at the wake-up `path`.
+    fn is_awaited(&self, path: &Path) -> bool;
 }
 
 /// Time.

@@ -11,7 +11,8 @@ use std::process::Command;
 
 use gt_model::id::Sha;
 use gt_testkit::contract::{REMOTE_FILES, WorkerHands, check_repo_contract};
-use gt_town::world::real::{Git, RealWorld};
+use gt_testkit::disk_contract::check_disk_contract;
+use gt_town::world::real::{Git, RealDisk, RealWorld};
 
 /// An environment without anybody's settings.
 fn environment(home: &Path) -> Vec<(OsString, OsString)> {
@@ -112,4 +113,10 @@ fn what_is_new_is_found_even_where_dates_contradict_the_order() {
     };
     assert!(share(&pushed, std::slice::from_ref(&head)));
     assert!(!share(&pushed, std::slice::from_ref(&known)));
+}
+
+#[test]
+fn the_disk_of_this_machine_keeps_to_its_contract() {
+    let place = tempfile::tempdir().unwrap();
+    check_disk_contract(&RealDisk, &place.path().canonicalize().unwrap());
 }

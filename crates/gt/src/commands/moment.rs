@@ -41,6 +41,7 @@ pub fn call(
     let Ok(root) = find_town(global, process) else { return Ok(0) };
     let layout = Layout::new(&root);
     let world = process.outside.world.as_ref();
+    world.disk().guard(&root);
     if !world.disk().exists(&layout.settings()) {
         return Ok(0);
     }

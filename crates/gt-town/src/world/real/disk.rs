@@ -1,19 +1,18 @@
-//! Files of this machine: atomic writes, locks and wake-ups.
+//! Files of this machine: atomic writes, locks and wake-ups. All of them are reached through the [`door`].
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink,
-};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{FileType, OFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
 use super::RealClock;
+use super::door::{self, Spot};
 use crate::world::{Clock as _, Disk, Held, NodeKind, WorldError, WorldResult};
 
 /// The files of this machine.
@@ -24,27 +23,39 @@ pub struct RealDisk;
 const ASIDE_PREFIX: &str = ".gt-aside-";
 
 impl Disk for RealDisk {
+    fn guard(&self, root: &Path) {
+        door::guard(root);
+    }
+
     fn read(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
+        found(read_whole(path)).map_err(io_error("read", path))
+    }
+
+    fn read_own(&self, path: &Path) -> WorldResult<Option<Vec<u8>>> {
         found(fs::read(path)).map_err(io_error("read", path))
     }
 
+    fn list_own(&self, path: &Path) -> WorldResult<Vec<String>> {
+        let there = found(fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>));
+        let names = there.map_err(io_error("list", path))?.unwrap_or_default();
+        Ok(shown(names.into_iter().map(|entry| entry.file_name())))
+    }
+
     fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file: File = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
-            Ok(file) => file.into(),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
-            Err(errno) => return Err(io_error("read", path)(errno.into())),
-        };
-        part_of(&file, from, at_most).map_err(io_error("read", path))
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        match Spot::of(path).and_then(|spot| spot.open(flags, 0)) {
+            Ok(file) => part_of(&file, from, at_most).map_err(io_error("read", path)),
+            Err(error) if leads_to_none(&error) => Ok(None),
+            Err(error) => Err(io_error("read", path)(error)),
+        }
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
-        replace(path, bytes, File::sync_all)?;
-        sync_folder(parent_of(path)).map_err(io_error("write", path))
+        replace(path, bytes, File::sync_all)?.sync_folder().map_err(io_error("write", path))
     }
 
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
-        fs::create_dir_all(path).map_err(io_error("make the folder", path))
+        door::make_folder(path).map(drop).map_err(io_error("make the folder", path))
     }
 
     fn create_private_dir(&self, path: &Path) -> WorldResult<()> {
@@ -73,27 +84,16 @@ impl Disk for RealDisk {
     }
 
     fn exists(&self, path: &Path) -> bool {
-        path.symlink_metadata().is_ok()
+        look(path).is_ok()
     }
 
     fn list(&self, path: &Path) -> WorldResult<Vec<String>> {
-        let Some(entries) = found(fs::read_dir(path)).map_err(io_error("list", path))? else {
-            return Ok(Vec::new());
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(io_error("list", path))?.file_name().to_string_lossy().into_owned();
-            if !name.starts_with(ASIDE_PREFIX) {
-                names.push(name);
-            }
-        }
-        names.sort();
-        Ok(names)
+        let there = found(door::open_folder(path).and_then(|folder| door::names(&folder)));
+        Ok(shown(there.map_err(io_error("list", path))?.unwrap_or_default().into_iter()))
     }
 
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()> {
-        make_parent(at)?;
-        match symlink(target, at) {
+        match Spot::made(at).and_then(|spot| spot.make_link(target)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(io_error("link", at)(error)),
             _ => Ok(()),
         }
@@ -107,19 +107,14 @@ impl Disk for RealDisk {
     }
 
     fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
-        let aside = aside_of(path);
-        let written = match write_unsynced(&aside, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                made(fs::create_dir(parent_of(path))).and_then(|()| write_unsynced(&aside, bytes))
-            }
-            written => written,
+        let spot = match Spot::of(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Spot::of(parent_of(path))
+                .and_then(|folder| made(folder.make_folder(0o777)))
+                .and_then(|()| Spot::of(path)),
+            spot => spot,
         };
-        let replaced = written.and_then(|()| fs::rename(&aside, path));
-        if replaced.is_err() {
-            // What matters is the first error.
-            let _ = fs::remove_file(&aside);
-        }
-        replaced.map_err(io_error("write", path))
+        let put = |spot: Spot| put_aside(&spot, bytes, |_| Ok(())).map(drop);
+        spot.and_then(put).map_err(io_error("write", path))
     }
 
     fn stamp(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
@@ -128,21 +123,17 @@ impl Disk for RealDisk {
     }
 
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
-        make_parent(to)?;
-        copy_tree(from, to)
+        copy_to_free(from, to)
     }
 
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
-        match fs::metadata(path) {
-            Ok(metadata) => Ok(Some(std::os::unix::fs::MetadataExt::mtime(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error("look at", path)(error)),
-        }
+        let facts = found(Spot::of(path).and_then(|spot| spot.look_through())).map_err(io_error("look at", path))?;
+        Ok(facts.map(|facts| facts.st_mtime))
     }
 
     fn kind(&self, path: &Path) -> WorldResult<Option<NodeKind>> {
-        let facts = found(path.symlink_metadata()).map_err(io_error("look at", path))?;
-        Ok(facts.map(|facts| kind_of(facts.file_type())))
+        let facts = found(look(path)).map_err(io_error("look at", path))?;
+        Ok(facts.map(|facts| kind_of(FileType::from_raw_mode(facts.st_mode))))
     }
 
     fn size(&self, path: &Path) -> WorldResult<u64> {
@@ -187,15 +178,51 @@ impl Disk for RealDisk {
     }
 
     fn wake(&self, path: &Path) {
-        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         // Nobody reads (ENXIO), or there is no wake-up at all: then nobody waits.
-        let Ok(descriptor) = rustix::fs::open(path, flags, Mode::empty()) else { return };
-        let mut file = File::from(descriptor);
+        let Ok(mut file) = open_wake_up(path) else { return };
         if file.metadata().is_ok_and(|facts| facts.file_type().is_fifo()) {
             // A full pipe wakes as well as one byte more would.
             let _ = file.write(b"w");
         }
     }
+
+    fn is_awaited(&self, path: &Path) -> bool {
+        open_wake_up(path).is_ok_and(|file| file.metadata().is_ok_and(|facts| facts.file_type().is_fifo()))
+    }
+}
+
+/// Opens a wake-up for writing; an error where nobody reads.
+fn open_wake_up(path: &Path) -> io::Result<File> {
+    Spot::of(path)?.open(OFlags::WRONLY | OFlags::NONBLOCK, 0)
+}
+
+/// What is at a path, the last link not followed.
+fn look(path: &Path) -> io::Result<rustix::fs::Stat> {
+    // The top folder has no name.
+    if path.parent().is_none() {
+        return Ok(rustix::fs::stat(path)?);
+    }
+    Spot::of(path)?.look()
+}
+
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    Spot::of(path)?.open_ordinary(OFlags::RDONLY, 0)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether an opening failed since no ordinary file is there that could be reached.
+fn leads_to_none(error: &io::Error) -> bool {
+    let none = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::NXIO];
+    none.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Names in a folder, sorted, without those of files that are only being written.
+fn shown(names: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with(ASIDE_PREFIX)).collect();
+    names.sort();
+    names
 }
 
 /// Network file systems by the numbers that Linux gives them (statfs(2), `linux/magic.h`).
@@ -221,8 +248,7 @@ fn network_name(number: u32) -> Option<&'static str> {
 
 /// Writes over an ordinary file of the same length, which has no other name; answers whether it was one.
 fn overwritten(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file: File = rustix::fs::openat(CWD, path, flags, Mode::empty())?.into();
+    let file = Spot::of(path)?.open(OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?;
     let facts = file.metadata()?;
     let fits = facts.is_file() && facts.nlink() == 1 && facts.len() == bytes.len() as u64;
     if fits {
@@ -275,8 +301,9 @@ fn held(file: File, path: &Path) -> Held {
 
 /// Whether `path` still leads to `file`. A lock on a file that was replaced meanwhile guards nothing.
 fn is_still_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), path.metadata()) {
-        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+    let there = Spot::of(path).and_then(|spot| spot.look_through());
+    match (file.metadata(), there) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.st_dev, there.st_ino),
         _ => false,
     }
 }
@@ -294,70 +321,83 @@ fn lock_error(path: &Path, error: io::Error) -> WorldError {
 
 /// Opens a file to keep, making it where it is not there.
 fn open_lasting(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    Spot::of(path)?.open_ordinary(OFlags::RDWR | OFlags::CREATE, 0o666)
 }
 
 /// Replaces a file atomically without waiting for the disk: for what is written again where a power cut took it.
 pub(super) fn replace_for_now(path: &Path, bytes: &[u8]) -> WorldResult<()> {
-    replace(path, bytes, |_| Ok(()))
+    replace(path, bytes, |_| Ok(())).map(drop)
 }
 
-fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> WorldResult<()> {
-    refuse_other_than_files(path)?;
-    make_parent(path)?;
-    let aside = aside_of(path);
-    let written = write_new(&aside, bytes).and_then(|file| sync(&file)).and_then(|()| fs::rename(&aside, path));
+fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> WorldResult<Spot> {
+    let failed = |error| io_error("write", path)(error);
+    let spot = Spot::made(path).map_err(io_error("make the folder", parent_of(path)))?;
+    refuse_other_than_files(path, &spot)?;
+    put_aside(&spot, bytes, sync).map_err(failed)?;
+    Ok(spot)
+}
+
+/// Writes a file aside, and puts it in its place whatever file or link is there.
+fn put_aside(spot: &Spot, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let aside = spot.beside(aside_name())?;
+    let written = write_new(&aside, bytes).and_then(|file| sync(&file)).and_then(|()| aside.replace(spot));
     if written.is_err() {
         // What matters is the first error.
-        let _ = fs::remove_file(&aside);
+        let _ = aside.unlink();
     }
-    written.map_err(io_error("write", path))
+    written
 }
 
 /// Refuses to put a file in the place of a device or a pipe: whoever names one wants it written to, not gone.
-fn refuse_other_than_files(path: &Path) -> WorldResult<()> {
-    let kind = path.symlink_metadata().map(|facts| facts.file_type());
+fn refuse_other_than_files(path: &Path, spot: &Spot) -> WorldResult<()> {
+    let kind = spot.look().map(|facts| FileType::from_raw_mode(facts.st_mode));
     if kind.is_ok_and(|kind| !(kind.is_file() || kind.is_symlink() || kind.is_dir())) {
         return Err(WorldError::Unexpected(format!("can't write {}: it is no ordinary file", path.display())));
     }
     Ok(())
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+fn write_new(spot: &Spot, bytes: &[u8]) -> io::Result<File> {
+    let mut file = spot.create_new(0o666)?;
     file.write_all(bytes)?;
     Ok(file)
 }
 
 /// Makes a folder for its owner only. Never for others, not even for a moment: what is in it may hold secrets.
 pub(super) fn create_private_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)?;
-    let found = fs::metadata(path)?.permissions();
-    if found.mode() & 0o077 == 0 { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIR)) }
+    if !door::is_guarded(path) {
+        DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)?;
+    }
+    let folder = File::from(door::make_private_folder(path, PRIVATE_DIR)?);
+    let found = folder.metadata()?.permissions();
+    if found.mode() & 0o077 == 0 { Ok(()) } else { folder.set_permissions(Permissions::from_mode(PRIVATE_DIR)) }
 }
 
 /// Modes of what is for its owner only.
 const PRIVATE_DIR: u32 = 0o700;
 pub(super) const PRIVATE_FILE: u32 = 0o600;
 
-/// Makes a rename or a new file in `folder` durable.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// A name beside `path` that no other writer uses. In different namespaces, several processes have the same number.
-fn aside_of(path: &Path) -> PathBuf {
+/// A name beside a file that no other writer uses. In different namespaces, several processes have the same number.
+fn aside_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static BEGUN: OnceLock<u128> = OnceLock::new();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let begun = BEGUN.get_or_init(|| RealClock.monotonic().as_nanos());
-    parent_of(path).join(format!("{ASIDE_PREFIX}{}-{begun}-{count}", std::process::id()))
+    format!("{ASIDE_PREFIX}{}-{begun}-{count}", std::process::id())
 }
 
 /// Turns an error of the system into ours.
 pub(super) fn io_error(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldError {
     let path = path.to_owned();
-    move |source| WorldError::Io { act, path, source }
+    move |source| match door::link_on_the_way(&path).filter(|_| is_loop(&source)) {
+        Some(at) => WorldError::Led { act, path, at },
+        None => WorldError::Io { act, path, source },
+    }
+}
+
+/// Whether a link was met that is not followed.
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 /// `None` for what is not there.
@@ -369,7 +409,7 @@ pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn kind_of(kind: fs::FileType) -> NodeKind {
+fn kind_of(kind: FileType) -> NodeKind {
     match kind {
         kind if kind.is_symlink() => NodeKind::Link,
         kind if kind.is_dir() => NodeKind::Folder,
@@ -392,7 +432,7 @@ fn size_below(folder: &Path) -> u64 {
     total
 }
 
-fn parent_of(path: &Path) -> &Path {
+pub(super) fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -402,61 +442,29 @@ fn parent_of(path: &Path) -> &Path {
 /// Makes the folder that `path` is to be in.
 pub(super) fn make_parent(path: &Path) -> WorldResult<()> {
     let parent = parent_of(path);
-    fs::create_dir_all(parent).map_err(io_error("make the folder", parent))
+    door::make_folder(parent).map(drop).map_err(io_error("make the folder", parent))
 }
 
 /// Renames, never onto something.
 pub(super) fn rename_to_free(from: &Path, to: &Path) -> WorldResult<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => {}
-        // The file system doesn't know of this kind of rename.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if to.symlink_metadata().is_err() => {
-            fs::rename(from, to).map_err(io_error("rename", from))?;
-        }
-        Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            return Err(WorldError::Unexpected(format!(
-                "can't rename {} to {}: something is there already",
-                from.display(),
-                to.display()
-            )));
-        }
-        Err(errno) => return Err(io_error("rename", from)(errno.into())),
+    let target = Spot::of(to).map_err(io_error("rename", to))?;
+    let renamed = Spot::of(from).and_then(|from| from.rename_to_free(&target));
+    renamed.and_then(|()| target.sync_folder()).map_err(|error| taken_or(from, to, "rename", error))
+}
+
+/// What is said where something is in the way of what was to get a new place.
+fn taken_or(from: &Path, to: &Path, act: &'static str, error: io::Error) -> WorldError {
+    if error.kind() != io::ErrorKind::AlreadyExists {
+        return io_error(act, from)(error);
     }
-    sync_folder(parent_of(to)).map_err(io_error("rename", from))
+    let (from, to) = (from.display(), to.display());
+    WorldError::Unexpected(format!("can't {act} {from} to {to}: something is there already"))
 }
 
 /// Removes a file or a folder with all that is in it, also where folders in it are read-only.
 pub(super) fn remove_whole(path: &Path) -> WorldResult<()> {
-    let Some(facts) = found(path.symlink_metadata()).map_err(io_error("remove", path))? else { return Ok(()) };
-    if !facts.is_dir() {
-        return found(fs::remove_file(path)).map(|_| ()).map_err(io_error("remove", path));
-    }
-    match found(fs::remove_dir_all(path)) {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            open_up(path);
-            found(fs::remove_dir_all(path)).map(|_| ()).map_err(io_error("remove", path))
-        }
-    }
-}
-
-/// Lets us write in `folder` and those below it, as far as we may change that.
-fn open_up(folder: &Path) {
-    if let Ok(facts) = folder.symlink_metadata() {
-        let mut permissions = facts.permissions();
-        permissions.set_mode(permissions.mode() | 0o700);
-        let _ = fs::set_permissions(folder, permissions);
-    }
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
-    }
-}
-
-fn write_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+    let removed = Spot::of(path).and_then(|spot| spot.remove_whole());
+    found(removed).map(drop).map_err(io_error("remove", path))
 }
 
 /// That somebody else has made it at the same time is as good.
@@ -467,27 +475,34 @@ fn made(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Copies without following links. The standard library's copy lets the kernel share blocks where it can.
-fn copy_tree(from: &Path, to: &Path) -> WorldResult<()> {
-    let failed = |error| io_error("copy", from)(error);
-    let facts = from.symlink_metadata().map_err(failed)?;
-    if facts.is_symlink() {
-        let target = fs::read_link(from).map_err(failed)?;
-        return symlink(target, to).map_err(failed);
+/// How a copy is called until it is whole; one that a killed `gt` left is made again.
+const COPY_PREFIX: &str = ".gt-copying-";
+
+/// Copies a file or a folder to where nothing is. It is there whole or not at all.
+fn copy_to_free(from: &Path, to: &Path) -> WorldResult<()> {
+    let target = Spot::made(to).map_err(io_error("copy to", to))?;
+    let source = Spot::of(from).map_err(io_error("copy", from))?;
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let aside = target.beside(format!("{COPY_PREFIX}{name}")).map_err(io_error("copy to", to))?;
+    found(aside.remove_whole()).map_err(io_error("copy to", to))?;
+    let copied = door::copy(&source, &aside).and_then(|()| match aside.look() {
+        // What has no content is not copied.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => aside.rename_to_free(&target),
+    });
+    if copied.is_err() {
+        // What matters is the first error.
+        let _ = aside.remove_whole();
     }
-    if !facts.is_dir() {
-        return fs::copy(from, to).map(|_| ()).map_err(failed);
-    }
-    fs::create_dir_all(to).map_err(failed)?;
-    for entry in fs::read_dir(from).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        copy_tree(&from.join(&name), &to.join(&name))?;
-    }
-    Ok(())
+    copied.map_err(|error| taken_or(from, to, "copy", error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, Mode};
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -647,8 +662,7 @@ mod tests {
             assert_eq!(RealDisk.read(&other).unwrap().as_deref(), Some(&b"their"[..]));
             assert_eq!(RealDisk.read(&path).unwrap().as_deref(), Some(&b"three"[..]));
         }
-        rustix::fs::mknodat(CWD, other.with_file_name("fifo"), rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
-            .unwrap();
+        rustix::fs::mknodat(CWD, other.with_file_name("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         RealDisk.stamp(&other.with_file_name("fifo"), b"three").unwrap();
         assert!(other.with_file_name("fifo").metadata().unwrap().is_file());
     }
@@ -735,7 +749,7 @@ mod tests {
         let dir = folder();
         let (fifo, file) = (dir.path().join("fifo"), dir.path().join("file"));
         RealDisk.wake(&fifo);
-        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         RealDisk.wake(&fifo);
         let reader = rustix::fs::open(&fifo, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
         RealDisk.wake(&fifo);

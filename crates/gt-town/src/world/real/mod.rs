@@ -10,6 +10,7 @@ mod bwrap;
 mod clock;
 pub mod daemon;
 mod disk;
+mod door;
 mod git;
 mod process;
 mod session;

@@ -30,7 +30,7 @@ fn text_of(file: &Path, context: &Context<'_>) -> Result<String, CliError> {
     if disk.exists(&path) && disk.size(&path).map_err(Error::from)? > TEXT_LIMIT {
         return Err(usage(&format!("{} is larger than {TEXT_LIMIT} bytes", path.display()), "give a smaller text"));
     }
-    let bytes = disk.read(&path).map_err(Error::from)?.ok_or(Error::MissingFile(path))?;
+    let bytes = disk.read_own(&path).map_err(Error::from)?.ok_or(Error::MissingFile(path))?;
     String::from_utf8(bytes).map_err(|_| usage("that file is no UTF-8", "save it as UTF-8"))
 }
 

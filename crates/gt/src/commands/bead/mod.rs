@@ -109,7 +109,7 @@ fn imported(file: Option<PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, Cli
         std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)?;
         return Ok(bytes);
     };
-    let read = context.town.world().disk().read(&path).map_err(Error::from)?;
+    let read = context.town.world().disk().read_own(&path).map_err(Error::from)?;
     Ok(read.ok_or_else(|| Error::MissingFile(path))?)
 }
 

@@ -1,0 +1,434 @@
+//! The one door to files in folders that agents can write: a name is looked up in a folder that is held open, and no link on
+//! the way to that folder is followed.
+//!
+//! A path that lies in a guarded folder (a town, from the moment that it is opened) is resolved from that folder on by
+//! `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, or component by component where the kernel has no such call.
+//! What is done then is done with the handle and a single name. So nothing is looked at first and used later: whoever
+//! swaps a folder for a link meanwhile changes either nothing, or makes the act fail. Above the guarded folder, and
+//! outside of any, links are a person's own and are followed.
+//!
+//! A refusal is `ELOOP`; [`super::disk::io_error`] says which component is the link.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, chmod, fstat, mkdirat, openat, openat2,
+    renameat, renameat_with, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+/// Folders within which no link is followed: the towns that this process has opened.
+static GUARDED: RwLock<Vec<PathBuf>> = RwLock::new(Vec::new());
+
+/// How folders that are being deleted are called while they wait for it.
+const HOISTED_PREFIX: &str = ".gt-hoisted-";
+
+/// Rounds in which a folder is emptied; each takes away one level of what was nested in it.
+const EMPTYING_ROUNDS: usize = 1_000_000;
+
+/// From now on, no link within `root` is followed by this process, under whichever of its names `root` is reached.
+pub(super) fn guard(root: &Path) {
+    let names = [std::path::absolute(root).ok(), root.canonicalize().ok()];
+    let mut guarded = GUARDED.write().unwrap_or_else(PoisonError::into_inner);
+    for name in names.into_iter().flatten().filter(|name| name.parent().is_some()) {
+        if !guarded.contains(&name) {
+            guarded.push(name);
+        }
+    }
+}
+
+/// The guarded folder around a path, and the way from there; `None` for one that is in none, or is one itself.
+fn within_guarded(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let path = plain(&std::path::absolute(path).ok()?);
+    let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
+    let innermost = guarded.iter().filter(|root| path.starts_with(root)).max_by_key(|root| root.as_os_str().len())?;
+    let rest = path.strip_prefix(innermost).ok()?.to_owned();
+    (!rest.as_os_str().is_empty()).then(|| (innermost.clone(), rest))
+}
+
+/// The path without `..`: where no link is followed, that is what it means.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(out.pop()),
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// The link on the way to `path`, or at its end, that is not followed.
+pub(super) fn link_on_the_way(path: &Path) -> Option<PathBuf> {
+    let (root, rest) = within_guarded(path)?;
+    let steps = rest.components().scan(root, |at, part| {
+        at.push(part);
+        Some(at.clone())
+    });
+    steps.into_iter().find(|at| at.is_symlink())
+}
+
+/// What is held of a folder that is only a place to start from.
+const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Opens the folder at `rest` below `root`, through no link.
+fn beneath(root: &OwnedFd, rest: &Path) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match openat2(root, rest, HANDLE, Mode::empty(), resolve) {
+        // The kernel has no such call, or a container forbids it.
+        Err(Errno::NOSYS | Errno::PERM) => step_by_step(root, rest),
+        opened => Ok(opened?),
+    }
+}
+
+fn step_by_step(root: &OwnedFd, rest: &Path) -> io::Result<OwnedFd> {
+    let mut at = root.try_clone()?;
+    for part in rest.components() {
+        at = step(&at, part.as_os_str())?;
+    }
+    Ok(at)
+}
+
+/// Opens a folder right in `folder`; a link is none.
+fn step(folder: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let next = openat(folder, name, flags, Mode::empty())?;
+    match FileType::from_raw_mode(fstat(&next)?.st_mode) {
+        FileType::Directory => Ok(next),
+        FileType::Symlink => Err(Errno::LOOP.into()),
+        _ => Err(Errno::NOTDIR.into()),
+    }
+}
+
+/// Opens a folder to start from.
+pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
+    match within_guarded(path) {
+        None => Ok(openat(CWD, path, HANDLE, Mode::empty())?),
+        Some((root, rest)) => beneath(&openat(CWD, &root, HANDLE, Mode::empty())?, &rest),
+    }
+}
+
+/// Whether links on the way to `path` are not followed.
+pub(super) fn is_guarded(path: &Path) -> bool {
+    within_guarded(path).is_some()
+}
+
+/// Opens a folder to be listed.
+pub(super) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    readable(&folder(path)?)
+}
+
+/// A handle on a folder as one that can be listed.
+fn readable(folder: &OwnedFd) -> io::Result<OwnedFd> {
+    Ok(openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Makes a folder and those above it, all that are new with these rights; opens it to be listed.
+pub(super) fn make_private_folder(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+    readable(&make_folders(path, Mode::from_raw_mode(mode))?)
+}
+
+/// Makes a folder and those above it. A guarded folder that is gone is not made again.
+pub(super) fn make_folder(path: &Path) -> io::Result<OwnedFd> {
+    make_folders(path, Mode::from_raw_mode(0o777))
+}
+
+fn make_folders(path: &Path, mode: Mode) -> io::Result<OwnedFd> {
+    let Some((root, rest)) = within_guarded(path) else {
+        std::fs::create_dir_all(path)?;
+        return folder(path);
+    };
+    let mut at = openat(CWD, &root, HANDLE, Mode::empty())?;
+    match beneath(&at, &rest) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        there => return there,
+    }
+    for part in rest.components() {
+        at = make_step(&at, part.as_os_str(), mode)?;
+    }
+    Ok(at)
+}
+
+/// Opens a folder right in another, made where it is not there.
+fn make_step(folder: &OwnedFd, name: &OsStr, mode: Mode) -> io::Result<OwnedFd> {
+    match mkdirat(folder, name, mode) {
+        Ok(()) | Err(Errno::EXIST) => step(folder, name),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A name in a folder that is held open: whatever becomes of the way to it, the name means this one place.
+#[derive(Debug)]
+pub(super) struct Spot {
+    folder: OwnedFd,
+    name: OsString,
+    /// Added to what opens the name itself: nothing follows a link there either, in a guarded folder.
+    no_follow: OFlags,
+}
+
+impl Spot {
+    /// The place of a path, whose folder must be there.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        Self::in_folder(path, folder)
+    }
+
+    /// The same; its folder is made.
+    pub(super) fn made(path: &Path) -> io::Result<Self> {
+        Self::in_folder(path, make_folder)
+    }
+
+    fn in_folder(path: &Path, folder: impl FnOnce(&Path) -> io::Result<OwnedFd>) -> io::Result<Self> {
+        let (path, no_follow) = match within_guarded(path) {
+            Some((root, rest)) => (root.join(rest), OFlags::NOFOLLOW),
+            None => (path.to_owned(), OFlags::empty()),
+        };
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+        Ok(Self { folder: folder(super::disk::parent_of(&path))?, name, no_follow })
+    }
+
+    /// A name in a folder that is held already. No link at it is followed.
+    pub(super) fn right_in(folder: OwnedFd, name: &OsStr) -> Self {
+        Self { folder, name: name.to_owned(), no_follow: OFlags::NOFOLLOW }
+    }
+
+    /// Another name in the same folder.
+    pub(super) fn beside(&self, name: impl AsRef<OsStr>) -> io::Result<Self> {
+        Ok(Self { folder: self.folder.try_clone()?, name: name.as_ref().to_owned(), no_follow: OFlags::NOFOLLOW })
+    }
+
+    /// What is there, links not followed.
+    pub(super) fn look(&self) -> io::Result<Stat> {
+        Ok(statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// What is there; outside of guarded folders, where a link there leads to.
+    pub(super) fn look_through(&self) -> io::Result<Stat> {
+        let flags = if self.no_follow.is_empty() { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        Ok(statat(&self.folder, &self.name, flags)?)
+    }
+
+    /// Opens it without waiting for the other end of a pipe.
+    pub(super) fn open(&self, flags: OFlags, mode: u32) -> io::Result<File> {
+        let flags = flags | self.no_follow | OFlags::CLOEXEC;
+        Ok(openat(&self.folder, &self.name, flags, Mode::from_raw_mode(mode))?.into())
+    }
+
+    /// Opens an ordinary file, in a guarded folder: what else an agent has put there is an error, and is never waited for.
+    pub(super) fn open_ordinary(&self, flags: OFlags, mode: u32) -> io::Result<File> {
+        if self.no_follow.is_empty() {
+            return self.open(flags, mode);
+        }
+        let file = self.open(flags | OFlags::NONBLOCK, mode)?;
+        ordinary(&file)?;
+        Ok(file)
+    }
+
+    /// Makes a file that is not there yet.
+    pub(super) fn create_new(&self, mode: u32) -> io::Result<File> {
+        self.open(OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, mode)
+    }
+
+    /// Opens it as a folder that can be listed.
+    pub(super) fn open_folder(&self) -> io::Result<OwnedFd> {
+        self.open(OFlags::RDONLY | OFlags::DIRECTORY, 0).map(OwnedFd::from)
+    }
+
+    /// Makes a folder there, with those rights.
+    pub(super) fn make_folder(&self, mode: u32) -> io::Result<()> {
+        Ok(mkdirat(&self.folder, &self.name, Mode::from_raw_mode(mode))?)
+    }
+
+    /// Makes a symbolic link there.
+    pub(super) fn make_link(&self, target: &Path) -> io::Result<()> {
+        Ok(rustix::fs::symlinkat(target, &self.folder, &self.name)?)
+    }
+
+    /// Puts what is here at the place of `other`, whatever file or link is there.
+    pub(super) fn replace(&self, other: &Self) -> io::Result<()> {
+        Ok(renameat(&self.folder, &self.name, &other.folder, &other.name)?)
+    }
+
+    /// Puts what is here at the place of `other`, where nothing may be.
+    pub(super) fn rename_to_free(&self, other: &Self) -> io::Result<()> {
+        match renameat_with(&self.folder, &self.name, &other.folder, &other.name, RenameFlags::NOREPLACE) {
+            // The file system doesn't know of this kind of rename.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match other.look() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.replace(other),
+                Err(error) => Err(error),
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            },
+            renamed => Ok(renamed?),
+        }
+    }
+
+    /// Removes a file or a link.
+    pub(super) fn unlink(&self) -> io::Result<()> {
+        Ok(unlinkat(&self.folder, &self.name, AtFlags::empty())?)
+    }
+
+    /// Removes whatever is there, with all that is in it; links are removed, not followed. Folders that we may not write are
+    /// made so that we may.
+    pub(super) fn remove_whole(&self) -> io::Result<()> {
+        match self.unlink() {
+            Err(error) if is_folder_error(&error) => {}
+            removed => return removed,
+        }
+        let folder = writable(self.folder.as_fd(), &self.name)?;
+        empty(&folder)?;
+        Ok(unlinkat(&self.folder, &self.name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Makes a rename or a new file here durable.
+    pub(super) fn sync_folder(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(readable(&self.folder)?)?)
+    }
+}
+
+/// Refuses what is no ordinary file. A folder is refused in the system's own words.
+pub(super) fn ordinary(file: &File) -> io::Result<()> {
+    match FileType::from_raw_mode(fstat(file)?.st_mode) {
+        FileType::RegularFile => Ok(()),
+        FileType::Directory => Err(Errno::ISDIR.into()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")),
+    }
+}
+
+/// What the system says of a folder that was to be unlinked as a file.
+fn is_folder_error(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    [Errno::ISDIR, Errno::PERM].iter().any(|folder| errno == Some(folder.raw_os_error()))
+}
+
+/// The names in a folder that is open for reading.
+pub(super) fn names(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Opens a folder right in `parent` for reading, after it was made ours to read and to write in. The link of the process's
+/// own handle leads to that very folder, whatever has its name by now.
+fn writable(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let handle = openat(parent, name, HANDLE | OFlags::NOFOLLOW, Mode::empty())?;
+    let mode = fstat(&handle)?.st_mode & 0o7777;
+    if mode & 0o700 != 0o700 {
+        let own = format!("/proc/self/fd/{}", handle.as_raw_fd());
+        chmod(own, Mode::from_raw_mode(mode | 0o700))?;
+    }
+    readable(&handle)
+}
+
+/// Removes all that is in a folder. What is nested is first moved up into it, so that folders may be nested as deep as an
+/// agent likes: no more than two are ever open, and no path gets long.
+fn empty(folder: &OwnedFd) -> io::Result<()> {
+    let mut hoisted = 0_u64;
+    for _ in 0..EMPTYING_ROUNDS {
+        let there = names(folder)?;
+        if there.is_empty() {
+            return Ok(());
+        }
+        for name in there {
+            remove_or_hoist(folder, &name, &mut hoisted)?;
+        }
+    }
+    Err(io::Error::other("it is filled as fast as it is emptied"))
+}
+
+/// Removes a file of `folder`, or a folder in it; the folders in that one are moved up.
+fn remove_or_hoist(folder: &OwnedFd, name: &OsStr, hoisted: &mut u64) -> io::Result<()> {
+    match gone_is_fine(unlinkat(folder, name, AtFlags::empty())) {
+        Err(error) if is_folder_error(&error) => {}
+        removed => return removed,
+    }
+    let inner = writable(folder.as_fd(), name)?;
+    for entry in names(&inner)? {
+        match gone_is_fine(unlinkat(&inner, &entry, AtFlags::empty())) {
+            Err(error) if is_folder_error(&error) => hoist(&inner, &entry, folder, hoisted)?,
+            removed => removed?,
+        }
+    }
+    gone_is_fine(unlinkat(folder, name, AtFlags::REMOVEDIR))
+}
+
+fn hoist(from: &OwnedFd, name: &OsStr, to: &OwnedFd, hoisted: &mut u64) -> io::Result<()> {
+    // A folder that changes its place is written.
+    writable(from.as_fd(), name)?;
+    loop {
+        let free = format!("{HOISTED_PREFIX}{hoisted}");
+        *hoisted += 1;
+        match renameat_with(from, name, to, &free, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => {}
+            // The file system doesn't know of this kind of rename: a folder replaces only an empty one.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match renameat(from, name, to, &free) {
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+                moved => return Ok(moved?),
+            },
+            moved => return Ok(moved?),
+        }
+    }
+}
+
+fn gone_is_fine(result: rustix::io::Result<()>) -> io::Result<()> {
+    match result {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Copies what is at `from` to the free place `to`: files, folders, and links as links. What is neither (a pipe, a socket)
+/// has no content and is left out. Files share the disk's blocks where the file system can.
+pub(super) fn copy(from: &Spot, to: &Spot) -> io::Result<()> {
+    let facts = from.look()?;
+    match FileType::from_raw_mode(facts.st_mode) {
+        FileType::Symlink => {
+            let target = rustix::fs::readlinkat(&from.folder, &from.name, Vec::new())?;
+            Ok(rustix::fs::symlinkat(target, &to.folder, &to.name)?)
+        }
+        FileType::Directory => copy_folder(from, to),
+        FileType::RegularFile => copy_file(from, to),
+        _ => Ok(()),
+    }
+}
+
+fn copy_folder(from: &Spot, to: &Spot) -> io::Result<()> {
+    to.make_folder(0o777)?;
+    let source = openat(
+        &from.folder,
+        &from.name,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let target = to.open_folder()?;
+    for name in names(&source)? {
+        let inner = Spot::right_in(source.try_clone()?, &name);
+        copy(&inner, &Spot::right_in(target.try_clone()?, &name))?;
+    }
+    Ok(())
+}
+
+fn copy_file(from: &Spot, to: &Spot) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut source = File::from(openat(&from.folder, &from.name, flags, Mode::empty())?);
+    ordinary(&source)?;
+    let mode = fstat(&source)?.st_mode & 0o777;
+    let mut target = to.create_new(0o600)?;
+    if rustix::fs::ioctl_ficlone(&target, &source).is_err() {
+        io::copy(&mut source, &mut target)?;
+    }
+    Ok(rustix::fs::fchmod(&target, Mode::from_raw_mode(mode))?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,108 @@ fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) ->
     let what = format!("the set-up `{command}` {why}:\n{}", result.tail.join("\n"));
     Err(Error::refused(what, format!("all of it: {}; [worktree] setup in rig.toml says what is run", log.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::world::real::RealDisk;
+
+    #[test]
+    fn only_paths_inside_of_a_worktree_are_copied_to() {
+        for (name, plain) in [
+            (".env", true),
+            ("config/dev.env", true),
+            ("a/.gitignore", true),
+            ("", false),
+            ("/etc/passwd", false),
+            ("..", false),
+            ("a/../b", false),
+            ("./a", false),
+            (".git", false),
+            (".git/hooks/pre-commit", false),
+            ("lib/.GIT/config", false),
+        ] {
+            assert_eq!(is_plain(name), plain, "{name}");
+        }
+    }
+
+    /// What a commit may put in the way of `config/sub/dev.env`, and what is said of it.
+    #[test]
+    fn nothing_is_copied_through_what_a_commit_puts_in_the_way() {
+        type Plant = fn(&Path, &Path);
+        let folder = |path: &Path| fs::create_dir_all(path).unwrap();
+        let cases: &[(&str, Plant, Option<&str>)] = &[
+            ("nothing", |_, _| {}, None),
+            ("the folder", |at, _| fs::create_dir_all(at.join("config/sub")).unwrap(), None),
+            (
+                "a link to a folder outside",
+                |at, out| symlink(out, at.join("config")).unwrap(),
+                Some("`config` is a link"),
+            ),
+            (
+                "a link within the worktree",
+                |at, _| {
+                    fs::create_dir_all(at.join("real/sub")).unwrap();
+                    symlink("real", at.join("config")).unwrap();
+                },
+                Some("`config` is a link"),
+            ),
+            (
+                "a deeper link",
+                |at, out| {
+                    fs::create_dir(at.join("config")).unwrap();
+                    symlink(out, at.join("config/sub")).unwrap();
+                },
+                Some("`config/sub` is a link"),
+            ),
+            (
+                "a link to nowhere",
+                |at, out| symlink(out.join("new"), at.join("config")).unwrap(),
+                Some("`config` is a link"),
+            ),
+            (
+                "a link of the kernel's",
+                |at, _| symlink("/proc/self/cwd", at.join("config")).unwrap(),
+                Some("`config` is a link"),
+            ),
+            ("a file", |at, _| fs::File::create(at.join("config")).map(drop).unwrap(), Some("`config` is a file")),
+        ];
+        for (what, plant, expected) in cases {
+            let place = tempfile::tempdir().unwrap();
+            let at = |name: &str| place.path().join(name);
+            folder(&at("town/tree"));
+            folder(&at("out/sub"));
+            folder(&at("from/config/sub"));
+            RealDisk.write(&at("from/config/sub/dev.env"), b"secret").unwrap();
+            RealDisk.guard(&at("town"));
+            plant(&at("town/tree"), &at("out"));
+            let said = copy_one(&RealDisk, &at("from"), &at("town/tree"), "config/sub/dev.env").unwrap();
+            let named = expected.is_none_or(|expected| said.as_deref().is_some_and(|said| said.contains(expected)));
+            assert!(said.is_some() == expected.is_some() && named, "{what}: {said:?}");
+            let copied = fs::read(at("town/tree/config/sub/dev.env")).ok();
+            assert_eq!(copied.is_some(), expected.is_none(), "{what}");
+            assert_eq!(
+                (RealDisk.list(&at("out")).unwrap(), RealDisk.list(&at("out/sub")).unwrap()),
+                (vec!["sub".to_owned()], vec![]),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_commit_has_at_the_very_place_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        RealDisk.write(&at("from/.env"), b"secret").unwrap();
+        RealDisk.write(&at("out"), b"theirs").unwrap();
+        fs::create_dir_all(at("town/tree")).unwrap();
+        RealDisk.guard(&at("town"));
+        symlink(at("out"), at("town/tree/.env")).unwrap();
+        assert_eq!(copy_one(&RealDisk, &at("from"), &at("town/tree"), ".env").unwrap(), None);
+        assert_eq!(fs::read(at("out")).unwrap(), b"theirs");
+        assert!(at("town/tree/.env").is_symlink());
+    }
+}

@@ -113,6 +113,35 @@ fn a_set_up_that_fails_is_told_and_starts_no_session() {
     assert_eq!(town.landings(&bead), 1);
 }
 
+/// A commit in which the folder of a copy is a link sends nothing of it anywhere: it is red, goes back with that reason, and
+/// is mended like any other.
+#[test]
+fn a_commit_that_leads_copies_elsewhere_is_sent_back_and_is_given_none() {
+    let town = Town::new();
+    let drop = town.folder().join("home/drop");
+    std::fs::create_dir_all(&drop).unwrap();
+    write(&town.checkout().join("config/dev.env"), "secret\n");
+    let (from, drop_text) = (town.checkout(), drop.display().to_string());
+    town.edit(&town.rig().join("rig.toml"), |toml| {
+        format!("{toml}\n[worktree]\ncopy = [\"config/dev.env\"]\nfrom = {from:?}\n")
+    });
+    let turn = format!(
+        "if test -L config; then rm config && echo mended > note; else rm -rf config && ln -s {drop_text} config; fi"
+    );
+    town.script(&format!(
+        "[[act]]\nstep = \"implement\"\nrun = [\"sh\", \"-c\", {turn:?}]\ncommit = \"Lead or mend\"\n"
+    ));
+    let bead = town.bead("Lead it astray");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_closed(&bead);
+    let reasons = town.ask("SELECT failure FROM merge_requests WHERE failure IS NOT NULL ORDER BY rowid");
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    assert!(reasons[0].contains("`config` is a link in this commit"), "{reasons:?}");
+    assert_eq!(list(&drop), Vec::<std::path::PathBuf>::new(), "nothing was copied through the link");
+    assert_eq!(town.git(&town.remote(), &["ls-tree", "--name-only", "main", "note", "config"]), "note");
+}
+
 /// A town whose project has the submodule `lib`; its gate wants the file in it.
 fn town_with_submodule() -> Town {
     let mut town = Town::nowhere();

@@ -1,4 +1,5 @@
 //! Links in every place, what is no file, and a folder that is swapped for a link while it is used.
+#![expect(clippy::disallowed_methods, reason = "a test plants files as an agent would")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -174,7 +175,7 @@ fn a_tree_of_any_depth_is_removed_and_no_link_in_it_is_followed() {
         at = step(&at, OsStr::new("deep")).unwrap();
     }
     fs::create_dir_all(tree.join("locked/in")).unwrap();
-    fs::set_permissions(tree.join("locked/in"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(tree.join("locked/in"), fs::Permissions::from_mode(0o000)).unwrap();
     fs::set_permissions(tree.join("locked"), fs::Permissions::from_mode(0o500)).unwrap();
     symlink(place.outside(), tree.join(".gt-hoisted-0")).unwrap();
     fs::create_dir_all(tree.join(".gt-hoisted-1/x/y")).unwrap();

@@ -153,6 +153,11 @@ impl RigLayout {
         self.root.join(".repo.git")
     }
 
+    /// The files that say what git leaves out in all its worktrees: workers' git reads one, the town's the other.
+    pub fn excludes(&self) -> [PathBuf; 2] {
+        ["info/exclude", "gt-control/info/exclude"].map(|file| self.repo().join(file))
+    }
+
     /// Its exported beads.
     pub fn export(&self) -> PathBuf {
         self.root.join(".beads/issues.jsonl")

@@ -396,6 +396,10 @@ impl<'a> Walls<'a> {
         let admin = self.admin_folder(&repo, worktree)?;
         self.read(&repo);
         self.write(&repo.join("objects"));
+        // What is there tells git where other objects are, and how commits hang together.
+        let facts = repo.join("objects/info");
+        self.town.world().disk().create_dir(&facts)?;
+        self.read(&facts);
         if rig.settings.worktree.lfs {
             self.folder(&repo.join("lfs"))?;
         }

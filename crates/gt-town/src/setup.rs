@@ -186,7 +186,7 @@ fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
         return Err(Error::Usage { what, hint });
     }
     // First, so that a copy is at no time a new file to git.
-    exclude(town, rig, &names)?;
+    rig.layout.excludes().iter().try_for_each(|file| exclude(town, file, &names))?;
     for name in names {
         if let Some(blocked) = copy_one(town.world().disk(), from, folder, name)? {
             return Ok(Some(blocked));
@@ -233,9 +233,8 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Keeps what was copied out of git's sight in all worktrees of the rig, whatever the project ignores.
-fn exclude(town: &Town, rig: &Rig, names: &[&String]) -> Result<()> {
-    let path = rig.layout.repo().join("info/exclude");
-    let before = town.world().disk().read(&path)?.unwrap_or_default();
+fn exclude(town: &Town, path: &Path, names: &[&String]) -> Result<()> {
+    let before = town.world().disk().read(path)?.unwrap_or_default();
     let mut text = String::from_utf8_lossy(&before).into_owned();
     for name in names {
         let line = format!("/{name}");
@@ -243,7 +242,7 @@ fn exclude(town: &Town, rig: &Rig, names: &[&String]) -> Result<()> {
             text.push_str(&format!("{line}\n"));
         }
     }
-    if text.as_bytes() == before { Ok(()) } else { Ok(town.world().disk().write(&path, text.as_bytes())?) }
+    if text.as_bytes() == before { Ok(()) } else { Ok(town.world().disk().write(path, text.as_bytes())?) }
 }
 
 fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {

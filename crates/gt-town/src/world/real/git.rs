@@ -14,6 +14,7 @@ use crate::world::{WorktreeFacts, WorktreePlan, WorldResult};
 mod admin;
 mod candidate;
 mod command;
+mod control;
 mod hooks;
 mod large_files;
 mod ledger;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::command::{Place, path_from};
+use crate::world::WorldError;
 use crate::world::WorldResult;
-use crate::world::real::disk::{RealDisk, found, io_error, replace_for_now};
-use crate::world::{Disk as _, WorldError};
+use crate::world::real::disk::{found, io_error, replace_for_now};
 
 /// Why a worktree of ours is locked while it is being made: git keeps this text from the first moment on, so that a
 /// half-made worktree is told from one in which somebody worked.
@@ -30,7 +30,12 @@ pub(super) struct Admin {
 impl Admin {
     /// The worktree as a place for git.
     pub(super) fn place(&self) -> Place {
-        Place::Worktree { admin: self.folder.clone(), path: self.path.clone() }
+        Place::Worktree { repo: self.repo(), admin: self.folder.clone(), path: self.path.clone() }
+    }
+
+    /// The repository that the worktree is of.
+    pub(super) fn repo(&self) -> PathBuf {
+        self.folder.ancestors().nth(2).unwrap_or(&self.folder).to_owned()
     }
 
     /// Whether whoever made this worktree did not come to the end.
@@ -62,7 +67,7 @@ impl Admin {
         let mut text = b"gitdir: ".to_vec();
         text.extend_from_slice(self.folder.as_os_str().as_encoded_bytes());
         text.push(b'\n');
-        RealDisk.write(&self.path.join(".git"), &text)
+        replace_for_now(&self.path.join(".git"), &text)
     }
 }
 

@@ -10,18 +10,26 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use super::Git;
 use super::admin::real;
+use super::{Git, control};
 use crate::world::real::RealClock;
 use crate::world::real::disk::io_error;
 use crate::world::real::process;
 use crate::world::{Clock as _, Held, WorldError, WorldResult};
 
-/// Settings that every call of ours has, whatever user, project or worker configured: none of their hooks runs, and
-/// nothing is done beside what was asked.
+/// Settings that every call of ours has, whatever user, project or worker configured: none of their hooks runs,
+/// nothing is done beside what was asked, and of files that git keeps for speed none is believed: others can write
+/// them.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
+    "core.commitGraph=false",
+    "core.multiPackIndex=false",
+    "pack.useBitmaps=false",
+    "core.pager=cat",
+    "core.editor=:",
+    "status.submoduleSummary=false",
+    "diff.submodule=short",
     "core.untrackedCache=false",
     "core.splitIndex=false",
     "core.safecrlf=false",
@@ -42,6 +50,29 @@ const SETTINGS: &[&str] = &[
     // A connection that has died must not hold the lock for ever.
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=60",
+    // Others are programs that an address names, or asks for. A user who wants one allows it by name.
+    "protocol.allow=never",
+    "protocol.git.allow=always",
+    "protocol.http.allow=always",
+    "protocol.https.allow=always",
+    "protocol.ssh.allow=always",
+    "protocol.ext.allow=never",
+];
+
+/// Variables that every call of ours has: objects are what their ids say, commits have the parents that they name,
+/// and nothing waits for a person.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("LC_ALL", "C"),
+    ("GIT_NO_REPLACE_OBJECTS", "1"),
+    // No file can be there; an empty one would make git print advice.
+    ("GIT_GRAFT_FILE", "/dev/null/none"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_PAGER", "cat"),
+    ("GIT_EDITOR", ":"),
+    ("GIT_SEQUENCE_EDITOR", ":"),
+    ("SSH_ASKPASS_REQUIRE", "never"),
+    // No checkout of ours waits for large files; set-up has them fetched.
+    (SKIP_LARGE_FILES, "1"),
 ];
 
 /// Variables of the parent that git gets too: where its programs and the overseer's configuration and credentials are,
@@ -98,20 +129,50 @@ pub(super) fn passed_environment() -> Vec<(OsString, OsString)> {
 }
 
 fn passed(parent: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
-    parent.filter(|(name, _)| PASSED.iter().any(|passed| name == passed)).collect()
+    let passed = parent.filter(|(name, _)| PASSED.iter().any(|passed| name == passed));
+    passed.map(|(name, value)| if name == "PATH" { (name, fixed_path(&value)) } else { (name, value) }).collect()
+}
+
+/// The folders of a PATH that are the same wherever git works. It works in agents' worktrees too, and must not take a
+/// program from there.
+fn fixed_path(path: &OsStr) -> OsString {
+    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    std::env::join_paths(folders).unwrap_or_default()
 }
 
 /// Where git works. Git never searches for a repository in the folders above.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
-    /// In a bare repository.
+    /// In a bare repository, by its own configuration: one that no agent works in.
     Bare(PathBuf),
-    /// In a worktree, by its administrative folder.
+    /// In a rig's repository, by its control folder's configuration.
+    Rig(PathBuf),
+    /// In a worktree of a rig's repository, by its administrative folder and by the repository's control folder.
     Worktree {
+        /// The repository.
+        repo: PathBuf,
         /// The worktree's folder inside the repository.
         admin: PathBuf,
         /// The checkout.
         path: PathBuf,
+    },
+    /// In a folder with files of a rig's repository that is no worktree of it.
+    Files {
+        /// The repository.
+        repo: PathBuf,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// In the repository of a submodule, by a control folder of its own.
+    Module {
+        /// The rig's repository that holds it.
+        repo: PathBuf,
+        /// Its control folder.
+        control: PathBuf,
+        /// The submodule's repository.
+        git_dir: PathBuf,
+        /// The checkout; none: without looking at it.
+        path: Option<PathBuf>,
     },
     /// In a folder that may be a repository.
     Folder(PathBuf),
@@ -120,28 +181,79 @@ pub(super) enum Place {
 }
 
 impl Place {
-    fn cwd(&self) -> &Path {
+    /// The rig's repository that git works in.
+    fn rig(&self) -> Option<&Path> {
         match self {
-            Self::Bare(path) | Self::Worktree { path, .. } | Self::Folder(path) => path,
-            Self::Nowhere => Path::new("/"),
+            Self::Rig(repo) | Self::Worktree { repo, .. } | Self::Files { repo, .. } | Self::Module { repo, .. } => {
+                Some(repo)
+            }
+            Self::Bare(_) | Self::Folder(_) | Self::Nowhere => None,
         }
+    }
+
+    fn cwd(&self) -> PathBuf {
+        match self {
+            Self::Bare(path) | Self::Worktree { path, .. } | Self::Files { path, .. } | Self::Folder(path) => {
+                path.clone()
+            }
+            // Not the repository: what a driver of the user's names by a relative path is no agent's to put there.
+            Self::Rig(repo) => control::folder(repo),
+            Self::Module { path, control, .. } => path.as_ref().unwrap_or(control).clone(),
+            Self::Nowhere => PathBuf::from("/"),
+        }
+    }
+
+    /// The place as people call it.
+    fn shown(&self) -> PathBuf {
+        if let Self::Rig(repo) = self { repo.clone() } else { self.cwd() }
+    }
+
+    /// A folder of this machine may be a person's own remote. Where the project names the address, it may be another
+    /// person's files: then only the user can allow it.
+    fn protocols(&self) -> &'static [&'static str] {
+        if matches!(self, Self::Module { .. }) { &[] } else { &["-c", "protocol.file.allow=always"] }
     }
 
     /// Whether `file` is in a repository that the town made itself. Others are not ours to clear up.
     fn owns(&self, file: &Path) -> bool {
-        let repo = match self {
-            Self::Bare(path) => Some(path.as_path()),
-            Self::Worktree { admin, .. } => admin.ancestors().nth(2),
-            Self::Folder(_) | Self::Nowhere => None,
-        };
+        let repo = if let Self::Bare(path) = self { Some(path.as_path()) } else { self.rig() };
         repo.is_some_and(|repo| real(file).starts_with(real(repo)))
     }
 
+    /// Makes ready what git needs there.
+    fn prepare(&self, git: &Git) -> WorldResult<()> {
+        if let Some(repo) = self.rig() {
+            // A missing folder would look like a missing git.
+            repo.metadata().map_err(io_error("enter", repo))?;
+            control::require(git, repo)?;
+        }
+        let cwd = self.cwd();
+        cwd.metadata().map(drop).map_err(io_error("enter", &cwd))
+    }
+
+    /// The folder whose configuration git reads, where that is one of ours.
+    fn control(&self) -> Option<PathBuf> {
+        if let Self::Module { control, .. } = self { Some(control.clone()) } else { self.rig().map(control::folder) }
+    }
+
     fn apply(&self, command: &mut Command) {
+        if let Some(control) = self.control() {
+            // Without a worktree that is named, the folder that git works in is none.
+            command.env("GIT_COMMON_DIR", control).env("GIT_IMPLICIT_WORK_TREE", "0");
+        }
+        command.args(self.protocols());
         match self {
             Self::Bare(path) => _ = command.arg("--git-dir").arg(path),
-            Self::Worktree { admin, path } => {
+            Self::Rig(repo) => _ = command.arg("--git-dir").arg(control::folder(repo)),
+            Self::Worktree { admin, path, .. } => {
                 command.arg("--git-dir").arg(admin).arg("--work-tree").arg(path);
+            }
+            Self::Files { repo, path } => {
+                command.arg("--git-dir").arg(control::folder(repo)).arg("--work-tree").arg(path);
+            }
+            Self::Module { git_dir, path, .. } => {
+                command.env("GIT_PROTOCOL_FROM_USER", "0").arg("--git-dir").arg(git_dir);
+                path.iter().for_each(|path| _ = command.arg("--work-tree").arg(path));
             }
             Self::Folder(path) => {
                 // Ceilings are compared as text, so this one must be free of symbolic links.
@@ -272,7 +384,7 @@ impl Call<'_> {
     /// The error for a call that failed.
     pub(super) fn failed(&self, text: String) -> WorldError {
         let verb = self.args[0].to_string_lossy().into_owned();
-        WorldError::Git { verb, repo: self.place.cwd().to_owned(), text }
+        WorldError::Git { verb, repo: self.place.shown(), text }
     }
 
     fn once(&self) -> WorldResult<Answer> {
@@ -282,14 +394,10 @@ impl Call<'_> {
     }
 
     fn command(&self) -> WorldResult<Command> {
-        let cwd = self.place.cwd();
-        // A missing folder would look like a missing git.
-        cwd.metadata().map_err(io_error("enter", cwd))?;
+        self.place.prepare(self.git)?;
         let mut command = Command::new("git");
-        command.current_dir(cwd).env_clear().envs(self.git.environment.iter().cloned());
-        command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "never");
-        // No checkout of ours waits for large files; set-up has them fetched.
-        command.env(SKIP_LARGE_FILES, "1");
+        command.current_dir(self.place.cwd()).env_clear().envs(self.git.environment.iter().cloned());
+        command.envs(ENVIRONMENT.iter().copied());
         self.place.apply(&mut command);
         for setting in SETTINGS {
             command.arg("-c").arg(setting);
@@ -335,7 +443,9 @@ impl Call<'_> {
     /// Looks whether git failed over a lock file of the repository that a killed git left, and removes that. A lock
     /// file that comes, goes or changes is at work; one that stays the same for the whole patience is nobody's.
     fn clear_stale_lock(&self, stderr: &str) -> bool {
-        let Some(lock) = lock_in_the_way(stderr).map(|path| self.place.cwd().join(path)) else { return false };
+        let Some(lock) = lock_in_the_way(stderr).map(|path| behind_link(self.place.cwd().join(path))) else {
+            return false;
+        };
         if !self.place.owns(&lock) {
             return false;
         }
@@ -398,6 +508,19 @@ fn lock_in_the_way(stderr: &str) -> Option<PathBuf> {
     })
 }
 
+/// Where a lock file really is: git names the file that it locks by the way that it was told, and locks it where links
+/// on that way lead.
+fn behind_link(lock: PathBuf) -> PathBuf {
+    match std::fs::read_link(lock.with_extension("")) {
+        Ok(target) => {
+            let mut target = lock.with_file_name(target).into_os_string();
+            target.push(".lock");
+            target.into()
+        }
+        Err(_) => lock,
+    }
+}
+
 /// What git says on its error stream, gathered while it runs.
 struct Words {
     text: Arc<Mutex<Vec<u8>>>,
@@ -451,6 +574,16 @@ mod tests {
     }
 
     #[test]
+    fn no_program_is_taken_from_where_git_happens_to_work() {
+        fn check(path: &str, expected: &str) {
+            assert_eq!(fixed_path(OsStr::new(path)), expected, "{path}");
+        }
+        check("/a:/b", "/a:/b");
+        check(".:/a::bin:../x:/b:", "/a:/b");
+        check("", "");
+    }
+
+    #[test]
     fn a_lock_file_in_the_way_is_named() {
         fn check(stderr: &str, expected: Option<&str>) {
             assert_eq!(lock_in_the_way(stderr), expected.map(PathBuf::from), "{stderr}");
@@ -465,6 +598,17 @@ mod tests {
         check("fatal: Unable to create '/r/index.lock': Permission denied", None);
         check("remote: error: Unable to create '/r/refs/x.lock': File exists.", None);
         check("fatal: bad object", None);
+    }
+
+    #[test]
+    fn the_lock_of_what_a_link_leads_to_is_beside_that() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("../packed-refs", dir.path().join("packed-refs")).unwrap();
+        let check = |name: &str, expected: &str| {
+            assert_eq!(behind_link(dir.path().join(name)), dir.path().join(expected), "{name}");
+        };
+        check("packed-refs.lock", "../packed-refs.lock");
+        check("index.lock", "index.lock");
     }
 
     #[test]

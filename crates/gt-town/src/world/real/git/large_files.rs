@@ -7,6 +7,7 @@ use gt_model::id::Sha;
 use super::Git;
 use super::admin::required;
 use super::command::{Answer, Place, shown};
+use super::control::{self, LARGE_FILES_FILTER};
 use super::refs::{bare, object};
 use super::worktree::head;
 use crate::world::{Held, Referred, WorldError, WorldResult};
@@ -16,14 +17,6 @@ const SETTINGS_FILE: &str = ".lfsconfig";
 
 /// What of it a bare repository is told, in which git-lfs does not look for that file.
 const SETTINGS: &[&str] = &["lfs.url", "lfs.pushurl", "lfs.fetchinclude", "lfs.fetchexclude"];
-
-/// How git hands large files to git-lfs. That they must be is set last: it says that the rest is.
-const FILTER: &[(&str, &str)] = &[
-    ("filter.lfs.clean", "git-lfs clean -- %f"),
-    ("filter.lfs.smudge", "git-lfs smudge -- %f"),
-    ("filter.lfs.process", "git-lfs filter-process"),
-    ("filter.lfs.required", "true"),
-];
 
 /// Signs that a commit refers to contents that nobody has.
 const MISSING: &[&str] = &["missing object", "does not exist", "(missing)", "(corrupt)"];
@@ -61,15 +54,17 @@ fn require_installed(git: &Git) -> WorldResult<()> {
     Err(WorldError::Unexpected(text.to_owned()))
 }
 
-/// Makes git hand large files to git-lfs in all worktrees of the repository, whatever the user has configured.
+/// Makes git hand large files to git-lfs, ours and that in all worktrees of the repository, whatever the user has
+/// configured.
 fn settle(git: &Git, held: &Held, repo: &Path) -> WorldResult<()> {
-    let (last, _) = FILTER[FILTER.len() - 1];
-    let known = git.question(&bare(repo), "config").args(["--local", "--get", last]).expect(&[0, 1])?;
-    if known.code == 0 {
+    control::hand_over_large_files(repo)?;
+    let config = || git.act(held, &bare(repo), "config").arg("--file").arg(repo.join("config"));
+    let (last, _) = LARGE_FILES_FILTER[LARGE_FILES_FILTER.len() - 1];
+    if config().args(["--get", &format!("filter.lfs.{last}")]).expect(&[0, 1])?.code == 0 {
         return Ok(());
     }
-    let set = |(key, value): &(&str, &str)| git.act(held, &bare(repo), "config").args([key, value]).ok().map(|_| ());
-    FILTER.iter().try_for_each(set)
+    let set = |(key, value): &(&str, &str)| config().args([&format!("filter.lfs.{key}"), *value]).ok().map(|_| ());
+    LARGE_FILES_FILTER.iter().try_for_each(set)
 }
 
 fn ask_remote(git: &Git, held: &Held, repo: &Path, act: &str, commit: &Sha) -> WorldResult<Referred> {

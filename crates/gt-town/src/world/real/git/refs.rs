@@ -17,9 +17,10 @@ pub(super) const BRANCHES: &str = "refs/heads/";
 /// How a ledger's branch is fetched: that branch and nothing beside it.
 pub(super) const LEDGER_FETCH_OPTIONS: [&str; 4] = ["--quiet", "--no-tags", "--no-write-fetch-head", "--refmap="];
 
-/// The bare repository as a place for git.
+/// The repository as a place for git. That of a checkout is a person's, who configures it; all others are rigs'.
 pub(super) fn bare(repo: &Path) -> Place {
-    Place::Bare(std::path::absolute(repo).unwrap_or_else(|_| repo.to_owned()))
+    let path = std::path::absolute(repo).unwrap_or_else(|_| repo.to_owned());
+    if path.ends_with(".git") { Place::Bare(path) } else { Place::Rig(path) }
 }
 
 /// Checks that `sha` is an object id in full, so that git can't take it for anything else.

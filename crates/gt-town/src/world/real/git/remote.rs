@@ -5,9 +5,9 @@ use std::path::Path;
 
 use gt_model::id::Sha;
 
-use super::Git;
 use super::command::{Answer, Call, Place};
 use super::refs::{self, BRANCHES, REMOTE_BRANCHES, bare, branch_ref, contains, object};
+use super::{Git, control};
 use crate::world::{Held, Push, RemoteFacts, WorldError, WorldResult};
 
 /// Asks a remote for its branches.
@@ -53,6 +53,7 @@ pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap
     let call = call.args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--update-shallow", "origin"]);
     let call = call.limit(git.remote_patience);
     reached(&call, &origin(git, repo)?)?;
+    control::share_shallow(&control::folder(repo), repo)?;
     let fetched = refs::under(git, repo, REMOTE_BRANCHES)?;
     let short = |name: String| name.strip_prefix(REMOTE_BRANCHES).map(str::to_owned);
     Ok(fetched.into_iter().filter_map(|(name, sha)| Some((short(name)?, sha))).collect())

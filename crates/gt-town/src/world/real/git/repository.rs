@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use super::Git;
 use super::admin::real;
 use super::command::Place;
+use super::control::{self, FETCH, NO_BRANCH};
 use super::hooks;
 use super::refs::{bare, commit_at};
 use super::worktree::branch;
 use crate::world::real::disk::{RealDisk, make_parent, rename_to_free};
 use crate::world::{Disk as _, FolderFacts, Held, WorldError, WorldResult};
 
-/// A branch that never is: no branch of the project counts as checked out in the bare repository.
-const NO_BRANCH: &str = "gt-none";
-
-/// Settings of a rig's repository, in the order in which git takes them: the format before its extensions.
+/// Settings of a rig's repository for workers' git, in the order in which git takes them: the format before its
+/// extensions.
 const REPOSITORY_SETTINGS: &[(&str, &str)] = &[
     ("core.repositoryFormatVersion", "1"),
     ("extensions.worktreeConfig", "true"),
@@ -24,9 +23,6 @@ const REPOSITORY_SETTINGS: &[(&str, &str)] = &[
     ("core.logAllRefUpdates", "true"),
     ("remote.origin.fetch", FETCH),
 ];
-
-/// What is fetched, and where to.
-const FETCH: &str = "+refs/heads/*:refs/remotes/origin/*";
 
 /// What `folder` is to git.
 pub(super) fn folder(git: &Git, folder: &Path) -> WorldResult<FolderFacts> {
@@ -80,14 +76,16 @@ pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str) -> WorldRes
             return Err(WorldError::Unexpected(format!("{} is a repository with a checkout", repo.display())));
         }
     }
-    let set = |args: &[&str]| git.act(held, &bare(repo), "config").args(args).ok().map(|_| ());
+    control::make(git, repo, url)?;
+    let config = |name: &str| git.act(held, &bare(repo), "config").arg("--file").arg(repo.join(name));
+    let shared = |key: &str, value: &str| config("config").args(["--replace-all", key, value]).ok().map(|_| ());
     for (key, value) in REPOSITORY_SETTINGS {
-        set(&["--replace-all", key, value])?;
+        shared(key, value)?;
     }
-    set(&["--replace-all", "remote.origin.url", url])?;
+    shared("remote.origin.url", url)?;
     // Worktrees share the main configuration and are not bare: that it is so is the bare repository's own setting.
-    set(&["--worktree", "core.bare", "true"])?;
-    git.act(held, &bare(repo), "config").args(["--local", "--unset-all", "core.bare"]).expect(&[0, 5])?;
+    config("config.worktree").args(["core.bare", "true"]).ok()?;
+    config("config").args(["--unset-all", "core.bare"]).expect(&[0, 5])?;
     hooks::install(repo)?;
     RealDisk.create_dir(&repo.join("info"))
 }

@@ -88,10 +88,8 @@ pub(super) fn export(git: &Git, held: &Held, repo: &Path, commit: &Sha, to: &Pat
 
 fn write_files(git: &Git, held: &Held, repo: &Path, tree: &Sha, to: &Path) -> WorldResult<()> {
     let (repo_path, to) = (std::path::absolute(repo), to.canonicalize());
-    let place = Place::Worktree {
-        admin: repo_path.map_err(io_error("find", repo))?,
-        path: to.map_err(io_error("find", repo))?,
-    };
+    let place =
+        Place::Files { repo: repo_path.map_err(io_error("find", repo))?, path: to.map_err(io_error("find", repo))? };
     let index = Scratch::new(repo)?;
     let act = |verb: &str| git.act(held, &place, verb).env("GIT_INDEX_FILE", index.path());
     act("read-tree").arg(object(tree)?).ok()?;

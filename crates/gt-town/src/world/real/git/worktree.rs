@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use gt_model::id::Sha;
 
 use super::admin::{Admin, MAKING, all, attached, recorded, required};
-use super::command::{Place, shown};
+use super::command::{Answer, Place, shown};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
-use super::{Git, TOWN_IDENTITY, submodules};
-use crate::world::real::disk::{RealDisk, rename_to_free, replace_for_now};
+use super::{Git, TOWN_IDENTITY, control, submodules};
+use crate::world::real::disk::{RealDisk, io_error, rename_to_free, replace_for_now};
 use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 /// Where an archived worktree keeps what git knew of it.
@@ -23,32 +23,17 @@ const REFUSED: &str = "gt-refused-run-gt-done://";
 const REFUSED_PREFIXES: &[&str] =
     &["", "/", "./", "../", "file://", "https://", "http://", "ssh://", "git@", "git://", "git+ssh://", "ssh+git://"];
 
-/// What a gate may leave in its worktree's administrative folder: settings of its own, and a merge, a rebase or the
-/// like that is not finished.
-const GATE_LEFTOVERS: &[&str] = &[
-    "config.worktree",
-    "info/sparse-checkout",
-    "index.lock",
-    "HEAD.lock",
-    "config.worktree.lock",
-    "rebase-merge",
-    "rebase-apply",
-    "sequencer",
-    "MERGE_HEAD",
-    "MERGE_MSG",
-    "MERGE_MODE",
-    "CHERRY_PICK_HEAD",
-    "REVERT_HEAD",
-    "AUTO_MERGE",
-    "BISECT_LOG",
-];
+/// What of a gate worktree's administrative folder is kept when it is put to another commit. All else a gate may have
+/// left: settings of its own, a merge or rebase that is not finished, links to files that git would write to.
+const KEPT_OF_GATES: &[&str] =
+    &["HEAD", "commondir", "gitdir", "index", "locked", "gt-rules", "gt-hooks-asked", "gt-hooks-answer", "modules"];
 
 /// What is in a worktree.
 pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>> {
     let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
     let place = admin.place();
     let head = head(git, &place)?;
-    Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &place)? }))
+    Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &admin)? }))
 }
 
 /// Makes repository and worktrees find each other again after both were copied or moved.
@@ -57,7 +42,9 @@ pub(super) fn repair(git: &Git, held: &Held, repo: &Path, paths: &[PathBuf]) -> 
         return Ok(());
     }
     // It fails where one of them is no worktree (any more), and has mended the others then.
-    git.act(held, &bare(repo), "worktree").arg("repair").args(paths).expect(&[0, 1]).map(|_| ())
+    git.act(held, &bare(repo), "worktree").arg("repair").args(paths).expect(&[0, 1])?;
+    let mended = paths.iter().map(|path| attached(repo, path));
+    mended.filter_map(Result::transpose).try_for_each(|admin| admin?.link())
 }
 
 /// Where the worktree's own git last put its branch: git writes that into the worktree's reflog, and into no other's.
@@ -86,11 +73,23 @@ pub(super) fn branch(git: &Git, place: &Place) -> WorldResult<Option<String>> {
     Ok(answer.line().strip_prefix(BRANCHES).map(str::to_owned))
 }
 
-fn dirty(git: &Git, place: &Place) -> WorldResult<Vec<String>> {
-    let call = git.question(place, "status").args(["--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]);
-    let answer = call.ok()?;
+/// What is not committed. Git would look into a repository inside the worktree by that one's own configuration: so it
+/// is told not to, and those that the town checked out itself are looked at by the town's.
+fn dirty(git: &Git, admin: &Admin) -> WorldResult<Vec<String>> {
+    let answer = status(git, &admin.place())?;
     // Each is two letters and a blank, then the path.
-    Ok(answer.fields().filter_map(|field| field.get(3..)).take(DIRTY_LIMIT).map(shown).collect())
+    let mut dirty: Vec<_> = answer.fields().filter_map(|field| field.get(3..)).take(DIRTY_LIMIT).map(shown).collect();
+    let inside = submodules::changed_inside(git, admin)?;
+    let new: Vec<_> = inside.into_iter().filter(|path| !dirty.contains(path)).collect();
+    dirty.extend(new);
+    dirty.truncate(DIRTY_LIMIT);
+    Ok(dirty)
+}
+
+/// What differs from HEAD in a checkout, but for what is inside its submodules.
+pub(super) fn status(git: &Git, place: &Place) -> WorldResult<Answer> {
+    let call = git.question(place, "status").args(["--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]);
+    call.arg("--ignore-submodules=dirty").ok()
 }
 
 /// Makes a worktree, or finishes one.
@@ -104,6 +103,8 @@ pub(super) fn add(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> W
     forget_gone(repo)?;
     make(git, held, repo, plan)?;
     let admin = required(repo, &plan.path)?;
+    // Git names it by the way through our control folder.
+    admin.link()?;
     settle(git, repo, &admin, plan)?;
     admin.finish()
 }
@@ -141,6 +142,8 @@ fn check_branch(git: &Git, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()
 }
 
 fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
+    // The worker's git takes the folder away with the last worktree, and git makes none through our link to it.
+    RealDisk.create_dir(&repo.join("worktrees"))?;
     let place = bare(repo);
     let add = || git.act(held, &place, "worktree").args(["add", "--quiet", "--lock", "--reason", MAKING]);
     let path = std::path::absolute(&plan.path).unwrap_or_else(|_| plan.path.clone());
@@ -215,7 +218,7 @@ pub(super) fn rules(identity: &(String, String), remote: &str) -> String {
 }
 
 /// A value as git's configuration files hold it.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
     format!("\"{escaped}\"")
 }
@@ -225,17 +228,9 @@ pub(super) fn reset_gate(git: &Git, held: &Held, repo: &Path, path: &Path, commi
     object(commit)?;
     if let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) {
         let place = admin.place();
-        clear(&admin, GATE_LEFTOVERS)?;
+        tame(&admin.folder, KEPT_OF_GATES)?;
         settle(git, repo, &admin, &gate_plan(path, commit))?;
-        if has_hidden_flags(git, &place) {
-            clear(&admin, &["index"])?;
-        }
-        if put(git, held, &place, commit).is_ok() {
-            return Ok(());
-        }
-        // A damaged index is made again from the commit and the files.
-        clear(&admin, &["index"])?;
-        if put(git, held, &place, commit).is_ok() {
+        if put(git, held, &place, &admin.folder, commit).is_ok() {
             return Ok(());
         }
     }
@@ -250,8 +245,16 @@ fn gate_plan(path: &Path, commit: &Sha) -> WorktreePlan {
     WorktreePlan { path: path.to_owned(), branch: None, start: commit.clone(), identity, remote: None }
 }
 
-fn clear(admin: &Admin, names: &[&str]) -> WorldResult<()> {
-    names.iter().try_for_each(|name| RealDisk.remove(&admin.folder.join(name)))
+/// Removes from a git folder what is not among `kept`, and what is a link: git would write to where that leads.
+pub(super) fn tame(folder: &Path, kept: &[&str]) -> WorldResult<()> {
+    for entry in std::fs::read_dir(folder).map_err(io_error("list", folder))? {
+        let entry = entry.map_err(io_error("list", folder))?;
+        let is_link = entry.file_type().map_err(io_error("look at", &entry.path()))?.is_symlink();
+        if is_link || !kept.iter().any(|name| entry.file_name() == *name) {
+            RealDisk.remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the index tells git not to look at some files: these would be left as they are.
@@ -260,7 +263,21 @@ fn has_hidden_flags(git: &Git, place: &Place) -> bool {
     answer.fields().any(|field| field[0] == b'S' || field[0].is_ascii_lowercase())
 }
 
-fn put(git: &Git, held: &Held, place: &Place, commit: &Sha) -> WorldResult<()> {
+/// Makes a checkout hold what `commit` holds, and ignored files. What hides changes from git, or keeps it from working,
+/// is made again from the commit and the files.
+pub(super) fn put(git: &Git, held: &Held, place: &Place, git_dir: &Path, commit: &Sha) -> WorldResult<()> {
+    let index = git_dir.join("index");
+    if has_hidden_flags(git, place) {
+        RealDisk.remove(&index)?;
+    }
+    if put_once(git, held, place, commit).is_ok() {
+        return Ok(());
+    }
+    RealDisk.remove(&index)?;
+    put_once(git, held, place, commit)
+}
+
+fn put_once(git: &Git, held: &Held, place: &Place, commit: &Sha) -> WorldResult<()> {
     git.act(held, place, "checkout").args(["--quiet", "--force", "--detach", object(commit)?]).ok()?;
     git.act(held, place, "clean").args(["-ffd", "--quiet"]).ok()?;
     Ok(())
@@ -272,6 +289,7 @@ pub(super) fn remove_gate(repo: &Path, path: &Path) -> WorldResult<()> {
     RealDisk.remove(path)?;
     if let Some(admin) = recorded {
         RealDisk.remove(&admin.folder)?;
+        control::forget_modules(&admin)?;
     }
     Ok(())
 }
@@ -291,6 +309,7 @@ pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Pat
     }
     if let Some(admin) = recorded {
         RealDisk.remove(&admin.folder)?;
+        control::forget_modules(&admin)?;
     }
     Ok(())
 }

@@ -161,11 +161,12 @@ fn addresses_and_names_that_would_run_or_write_something_are_refused() {
     ] {
         let path = rig.worktree("w");
         let text = format!("[submodule \"{name}\"]\n\tpath = lib\n\turl = {url}\n{update}");
-        put(path.join(".gitmodules"), text);
+        rig.commit(&path, ".gitmodules", &text);
         let result = rig.git.check_out_submodules(&rig.held, &rig.repo(), &path);
         assert!(!path.join("lib/own").exists(), "{name} {url}: {result:?}");
         assert!(!witness.exists() && !rig.at("escaped").exists(), "{name} {url}");
         rig.git.remove_gate_worktree(&rig.held, &rig.repo(), &path).unwrap();
+        rig.run(&rig.repo(), "update-ref", &["-d", "refs/heads/polecat/w"]);
     }
 }
 

@@ -140,6 +140,16 @@ impl Client {
                 .to_string(),
             ),
             Answer::Block(reason) => Some(json!({ "decision": "block", "reason": reason }).to_string()),
+            // A tool that was not begun yet is refused as well: which of the two a version obeys does not matter then.
+            Answer::Halt(reason) if matches!(heard.event, Event::BeforeTool(_)) => Some(
+                json!({ "continue": false, "stopReason": reason, "hookSpecificOutput": {
+                    "hookEventName": event,
+                    "permissionDecision": "deny",
+                    "permissionDecisionReason": reason,
+                } })
+                .to_string(),
+            ),
+            Answer::Halt(reason) => Some(json!({ "continue": false, "stopReason": reason }).to_string()),
         }
     }
 }
@@ -254,8 +264,10 @@ pub enum Answer {
     Context(String),
     /// The tool is refused, for this reason.
     Deny(String),
-    /// The turn goes on, for this reason.
+    /// The turn goes on, for this reason. A prompt is not taken, for this reason.
     Block(String),
+    /// The turn ends here, for this reason; a tool that was about to begin is refused.
+    Halt(String),
 }
 
 #[cfg(test)]

@@ -151,6 +151,7 @@ struct Line<'a> {
     #[serde(rename = "type", default)]
     kind: Option<String>,
     timestamp: Option<String>,
+    uuid: Option<String>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow, rename = "quotaLimits")]
@@ -170,17 +171,37 @@ struct Message {
 
 #[derive(Deserialize)]
 struct Usage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
+    #[serde(default)]
+    input_tokens: Claim,
+    #[serde(default)]
+    output_tokens: Claim,
+    #[serde(default)]
+    cache_read_input_tokens: Claim,
+    #[serde(default)]
+    cache_creation_input_tokens: Claim,
     cache_creation: Option<CacheCreation>,
 }
 
 #[derive(Deserialize)]
 struct CacheCreation {
-    ephemeral_5m_input_tokens: Option<u64>,
-    ephemeral_1h_input_tokens: Option<u64>,
+    #[serde(default)]
+    ephemeral_5m_input_tokens: Claim,
+    #[serde(default)]
+    ephemeral_1h_input_tokens: Claim,
+}
+
+/// Number of tokens as an answer claims it. One number that is none must not hide the others.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(from = "serde_json::Value")]
+struct Claim(u64);
+
+impl From<serde_json::Value> for Claim {
+    fn from(value: serde_json::Value) -> Self {
+        let text = || value.as_str().and_then(|text| text.trim().parse().ok());
+        // The cast keeps to the type's bounds: what is negative is nothing, what is too large is the largest.
+        let number = value.as_u64().or_else(|| value.as_f64().or_else(text).map(|number| number as u64));
+        Self(number.unwrap_or_default().min(TOKENS_OF_AN_ANSWER))
+    }
 }
 
 #[derive(Deserialize)]
@@ -205,21 +226,17 @@ impl Line<'_> {
     }
 }
 
-fn bounded(tokens: Option<u64>) -> u64 {
-    tokens.unwrap_or_default().min(TOKENS_OF_AN_ANSWER)
-}
-
 impl Usage {
     fn tokens(&self) -> Tokens {
         let cache = self.cache_creation.as_ref();
-        let hour = bounded(cache.and_then(|cache| cache.ephemeral_1h_input_tokens));
-        let minutes = bounded(cache.and_then(|cache| cache.ephemeral_5m_input_tokens));
+        let hour = cache.map_or(0, |cache| cache.ephemeral_1h_input_tokens.0);
+        let minutes = cache.map_or(0, |cache| cache.ephemeral_5m_input_tokens.0);
         // Where it does not say for how long, it is the shorter time, which is the client's default.
-        let all = bounded(self.cache_creation_input_tokens).max(hour.saturating_add(minutes));
+        let all = self.cache_creation_input_tokens.0.max(hour.saturating_add(minutes));
         Tokens {
-            input: bounded(self.input_tokens),
-            output: bounded(self.output_tokens),
-            cache_read: bounded(self.cache_read_input_tokens),
+            input: self.input_tokens.0,
+            output: self.output_tokens.0,
+            cache_read: self.cache_read_input_tokens.0,
             cache_write_5m: all.saturating_sub(hour),
             cache_write_1h: hour,
         }
@@ -308,6 +325,27 @@ impl Meter {
         name
     }
 
+    /// Sums by model of the answers that came at `since` or later. Answers without a time are left out.
+    pub fn sums_from(&self, since: Timestamp) -> BTreeMap<String, Sum> {
+        let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+        for answer in self.told().filter(|answer| answer.at.is_some_and(|at| at >= since)) {
+            let entry = sums.entry(answer.model.clone()).or_default();
+            *entry = entry.plus(&Sum { answers: 1, tokens: answer.tokens });
+        }
+        sums
+    }
+
+    /// Number of answers so far.
+    pub fn answers(&self) -> usize {
+        self.told().count()
+    }
+
+    /// Each answer once: as the transcript has it, or as the stream told of its beginning.
+    fn told(&self) -> impl Iterator<Item = &Answer> {
+        let unwritten = self.begun.iter().filter(|(id, _)| !self.answers.contains_key(*id));
+        self.answers.values().chain(unwritten.map(|(_, answer)| answer))
+    }
+
     /// The sums by model and by what `day` makes of an answer's time.
     pub fn sums(&self, day: impl Fn(Option<Timestamp>) -> String) -> BTreeMap<(String, String), Sum> {
         let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
@@ -321,8 +359,7 @@ impl Meter {
             }
             return sums;
         }
-        let unwritten = self.begun.iter().filter(|(id, _)| !self.answers.contains_key(*id));
-        for answer in self.answers.values().chain(unwritten.map(|(_, answer)| answer)) {
+        for answer in self.told() {
             add(&answer.model, day(answer.at), Sum { answers: 1, tokens: answer.tokens });
         }
         sums
@@ -333,7 +370,9 @@ impl Meter {
 fn answer(line: &Line<'_>) -> Option<(String, String, Tokens)> {
     let raw = line.message.filter(|_| line.kind.as_deref() == Some("assistant"))?;
     let message = serde_json::from_str::<Message>(raw.get()).ok()?;
-    let (id, model, usage) = (message.id?, message.model?, message.usage?);
+    let (id, usage) = (message.id.or_else(|| line.uuid.clone())?, message.usage?);
+    // A broken answer that does not say whose it is was paid all the same.
+    let model = message.model.unwrap_or_else(|| OTHER.to_owned());
     // What the client makes up itself, to show an error, is no answer.
     let is_answer = model != "<synthetic>" && !id.is_empty() && id.len() <= NAME_BYTES;
     is_answer.then(|| (id, model, usage.tokens()))
@@ -372,6 +411,31 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_answer_counts_with_what_can_be_read_of_it() {
+        let check = |usage: &str, expected: u64| {
+            let sum = all(&metered(&[line("a", NOON, usage)]));
+            assert_eq!((sum.answers, sum.tokens.total()), (1, expected), "{usage}");
+        };
+        check(r#"{"input_tokens":100,"output_tokens":-5}"#, 100);
+        check(r#"{"input_tokens":100,"output_tokens":null,"cache_creation":{"ephemeral_1h_input_tokens":"x"}}"#, 100);
+        check(r#"{"input_tokens":"100","output_tokens":10.0}"#, 110);
+        check(r#"{"input_tokens":1e30,"output_tokens":[]}"#, TOKENS_OF_AN_ANSWER);
+        check("{}", 0);
+        let nameless = r#"{"type":"assistant","uuid":"u-1","message":{"usage":{"input_tokens":7}}}"#.to_owned();
+        let meter = metered(&[nameless.clone(), nameless]);
+        assert_eq!(meter.sums(|_| String::new()).keys().map(|(model, _)| model.as_str()).collect::<Vec<_>>(), [OTHER]);
+        assert_eq!(all(&meter).tokens.total(), 7);
+    }
+
+    #[test]
+    fn what_came_since_a_time_is_summed_by_itself() {
+        let meter = metered(&[line("a", "2026-11-22T11:59:59Z", USAGE), line("b", NOON, USAGE), line("c", "?", USAGE)]);
+        let since: Timestamp = NOON.parse().unwrap();
+        assert_eq!((meter.sums_from(since)["m-1"].answers, meter.answers()), (1, 3));
+        assert!(meter.sums_from("2027-01-01T00:00:00Z".parse().unwrap()).is_empty());
+    }
+
+    #[test]
     fn what_was_carried_over_belongs_to_who_made_it() {
         let mut meter = Meter::default();
         let since: Timestamp = NOON.parse().unwrap();
@@ -391,9 +455,6 @@ mod tests {
             "[1]".to_owned(),
             r#"{"type":"assistant","message":"words"}"#.to_owned(),
             r#"{"type":"assistant","message":{"id":7,"usage":{}}}"#.to_owned(),
-            line("float", NOON, r#"{"input_tokens":1.5}"#),
-            line("minus", NOON, r#"{"input_tokens":-1}"#),
-            line("more", NOON, r#"{"input_tokens":99999999999999999999}"#),
             line("", NOON, USAGE),
             line(&"x".repeat(999), NOON, USAGE),
             line("made-up", NOON, USAGE).replace("m-1", "<synthetic>"),

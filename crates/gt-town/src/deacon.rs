@@ -86,7 +86,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
         note_state(town, "patrol", &agent.address.to_string(), patrol)?;
     }
     handle_mail(town)?;
-    note_state(town, "patrol", "spend", spend::patrol(town, &mut memory.observed))?;
+    note_state(town, "patrol", "spend", spend::patrol(town, &mut memory.watch.meters, &mut memory.observed))?;
     note_state(town, "patrol", "convoys", convoy::repair(town))?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;

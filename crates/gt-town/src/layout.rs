@@ -49,6 +49,11 @@ impl Layout {
         self.root.join("bin")
     }
 
+    /// What each bash reads that an agent starts.
+    pub fn bash_env(&self) -> PathBuf {
+        self.bin().join("bash-env")
+    }
+
     /// Logs.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

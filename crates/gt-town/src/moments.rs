@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
 use crate::ledger::{Mail, Priority, View};
+use crate::spend;
 use crate::town::{Caller, Town};
 use crate::usage;
 use crate::world::World;
@@ -145,6 +146,9 @@ impl Here<'_> {
 
     /// What is refused was never begun; and rules hold for the agent's own agents as well.
     fn before_tool(&self, call: &ToolCall, heard: &Heard) -> Result<Answer> {
+        if let Some(why) = self.must_end()? {
+            return if heard.subagent { Ok(Answer::Halt(why)) } else { self.halt(why) };
+        }
         if !heard.subagent {
             identity::sign_of_life(self.town, self.caller)?;
         }
@@ -190,12 +194,31 @@ impl Here<'_> {
         })
     }
 
+    /// Reason why the caller's turn has to end, by a cap on spending.
+    fn must_end(&self) -> Result<Option<String>> {
+        let why = self.town.ledger.read(|view| spend::must_end(view, &self.caller.address))?;
+        Ok(why.map(|why| format!("Gas Town: {why}")))
+    }
+
+    /// Ends the turn. The client calls no hook at such an end, so its mark is left here.
+    fn halt(&self, why: String) -> Result<Answer> {
+        self.live(Moment::Stop, &self.now())?;
+        self.town.wake();
+        Ok(Answer::Halt(why))
+    }
+
     fn prompt(&self, nudge: bool) -> Result<Answer> {
+        if let Some(why) = self.must_end()? {
+            return Ok(Answer::Block(why));
+        }
         self.live(Moment::Prompt, &Mark { nudge, ..self.now() })?;
         self.mail(Priority::Low, Moment::Prompt)
     }
 
     fn after_tool(&self, seen: Option<&Seen>) -> Result<Answer> {
+        if let Some(why) = self.must_end()? {
+            return self.halt(why);
+        }
         let mark = self.now();
         self.live(Moment::AfterTool, &mark)?;
         let answer = self.mail(Priority::High, Moment::AfterTool)?;

@@ -86,6 +86,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         limits::LIMIT => format!("wait, or gt resume --agent {subject}"),
         outage::OUTAGE => format!("wait, or gt resume --agent {subject}"),
         admission::SHORT => "end what takes memory, or lower min_free_memory_mb in town.toml".to_owned(),
+        spend::TURN_CAP => "gt cost --by agent, then gt resume --spend".to_owned(),
         spend::CAP => "gt cost, then gt resume --spend".to_owned(),
         limits::LOGIN => format!("gt agent check {subject}, then gt resume --agent {subject}"),
         readiness::WORKER_CONDITION => format!("gt peek {subject}, then gt doctor --retry"),

@@ -3,6 +3,8 @@
 //! The parts that are always needed come first. What may be long is cut, and says where all of it is, so that the whole
 //! stays below [`PRIME_BYTES`] whatever others have written.
 
+use std::path::PathBuf;
+
 use gt_model::address::Address;
 use gt_model::foreign;
 use gt_model::formula::Acceptance;
@@ -102,6 +104,8 @@ pub struct Prime {
     pub mail: Vec<Mail>,
     /// Whether its context was only compacted: it knows the rest.
     pub is_compacted: bool,
+    /// The path of `gt`, for a shell that does not find it.
+    pub gt: PathBuf,
 }
 
 /// A part of what an agent is told.
@@ -129,6 +133,7 @@ pub fn gather(town: &Town, caller: &Caller, source: Source, by: Option<&str>) ->
         directives: None,
         mail: Vec::new(),
         is_compacted,
+        gt: town.layout.bin().join("gt"),
     };
     if is_compacted {
         return Ok(prime);
@@ -248,7 +253,7 @@ impl Prime {
         };
         let bead = self.hook.as_ref().map_or("<bead>", |hook| hook.bead.id.as_str());
         let text = self.role.text().replace("{address}", &self.address.to_string());
-        let text = text.replace("{rig}", rig).replace("{bead}", bead);
+        let text = text.replace("{rig}", rig).replace("{bead}", bead).replace("{gt}", &self.gt.display().to_string());
         if !self.is_compacted {
             return text.trim_end().to_owned();
         }

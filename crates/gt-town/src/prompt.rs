@@ -1,12 +1,14 @@
 //! What an agent is told first.
 
+use std::path::Path;
+
 use gt_model::address::Address;
 
 use crate::ledger::Attempt;
 
 /// The first prompt of a polecat. A client with hooks has told it everything when its session started; any other is
 /// sent to `gt prime`, which says the same.
-pub fn first(attempt: &Attempt, told_at_start: bool) -> String {
+pub fn first(attempt: &Attempt, told_at_start: bool, gt: &Path) -> String {
     let bead = &attempt.bead;
     let until = "step by step, until `gt done` has said \"Submitted\"";
     if told_at_start {
@@ -17,12 +19,17 @@ pub fn first(attempt: &Attempt, told_at_start: bool) -> String {
     }
     format!(
         "You are {}, a polecat of Gas Town. Work is on your hook: the bead {bead}. If there is work on your hook, you run \
-         it. Run `gt prime` now and follow it, {until}.",
-        attempt.address()
+         it. Run `gt prime` now and follow it, {until}. If your shell does not find gt: it is {}.",
+        attempt.address(),
+        gt.display()
     )
 }
 
 /// The first prompt of a standing agent, which `gt prime` tells the rest.
-pub fn standing(address: &Address) -> String {
-    format!("You are {address} of Gas Town. Run `gt prime` now, do what it says, and end your turn.")
+pub fn standing(address: &Address, gt: &Path) -> String {
+    format!(
+        "You are {address} of Gas Town. Run `gt prime` now ({} prime, if your shell does not find gt), do what it says, \
+         and end your turn.",
+        gt.display()
+    )
 }

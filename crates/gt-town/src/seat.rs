@@ -61,7 +61,7 @@ fn of_attempt(town: &Town, attempt: Attempt) -> Result<Seat> {
         rig: Some(rig),
         runtime: attempt.runtime,
         slot: attempt.slot,
-        prompt: prompt::first(&attempt, town.agent(&attempt.agent)?.client.is_some()),
+        prompt: prompt::first(&attempt, town.agent(&attempt.agent)?.client.is_some(), &town.layout.bin().join("gt")),
         kind: attempt.agent,
     })
 }
@@ -71,7 +71,7 @@ fn of_agent(town: &Town, agent: Agent) -> Result<Seat> {
     let cwd = rig.as_ref().map_or_else(|| town.layout.mayor(), |rig| rig.layout.crew(agent.name()));
     Ok(Seat {
         kind: kind_of(town, rig.as_ref(), agent.kind.as_deref())?,
-        prompt: prompt::standing(&agent.address),
+        prompt: prompt::standing(&agent.address, &town.layout.bin().join("gt")),
         address: agent.address,
         rig,
         runtime: agent.runtime,

@@ -10,7 +10,8 @@ use gt_model::retention::Limits;
 use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
 
-use crate::town::Town;
+use crate::agents;
+use crate::town::{Outside, Town};
 
 /// The version of both files that this gt writes.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -277,12 +278,13 @@ impl AgentPreset {
     /// These settings over those of `base`: what is not said here is as there; of tables, each key for itself.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
+        let command = |own: &[String], base_command: &[String]| self.command_over(base, own, base_command);
         Self {
             client: self.client.or(base.client),
-            command: list_over(&self.command, &base.command),
-            headless: list_over(&self.headless, &base.headless),
+            command: command(&self.command, &base.command),
+            headless: command(&self.headless, &base.headless),
             input: self.input.or(base.input),
-            resume: list_over(&self.resume, &base.resume),
+            resume: command(&self.resume, &base.resume),
             auth: self.auth.or(base.auth),
             api_keys: list_over(&self.api_keys, &base.api_keys),
             ready_seconds: self.ready_seconds.or(base.ready_seconds),
@@ -292,6 +294,48 @@ impl AgentPreset {
             env: table_over(&self.env, &base.env),
             env_pass: list_over(&self.env_pass, &base.env_pass),
         }
+    }
+}
+
+impl AgentPreset {
+    /// A command of the two: one word names another program for the arguments that there are, and what `command` names
+    /// is the program of the other commands too.
+    fn command_over(&self, base: &Self, own: &[String], base_command: &[String]) -> Vec<String> {
+        let named = own.first().filter(|_| own.len() == 1);
+        let program = match (named, own.is_empty()) {
+            (Some(program), _) => Some(program),
+            (None, true) if base_command.first() == base.command.first() => self.command.first(),
+            (None, true) => None,
+            (None, false) => return own.to_vec(),
+        };
+        let mut command = base_command.to_vec();
+        match (command.first_mut(), program) {
+            (Some(first), Some(program)) => first.clone_from(program),
+            (None, Some(_)) => command = own.to_vec(),
+            (_, None) => {}
+        }
+        command
+    }
+
+    /// Places that a command needs and does not have: its client's hooks, and the first prompt.
+    pub fn lacks(&self, base: Option<&Self>) -> Vec<(&'static str, &'static str)> {
+        let streams = self.input == Some(InputKind::StreamJson);
+        let commands = [
+            ("command", &self.command, base.map(|base| &base.command), false),
+            ("headless", &self.headless, base.map(|base| &base.headless), streams),
+        ];
+        let has = |command: &[String], place: &str| command.iter().any(|word| word.contains(place));
+        let mut lacks = Vec::new();
+        for (key, command, before, has_input) in commands.into_iter().filter(|(_, command, ..)| !command.is_empty()) {
+            let had = |place: &str| before.is_some_and(|before| has(before, place));
+            if (self.client.is_some() || had("{settings}")) && !has(command, "{settings}") {
+                lacks.push((key, "{settings}"));
+            }
+            if (self.client.is_some() || had("{prompt}")) && !has_input && !has(command, "{prompt}") {
+                lacks.push((key, "{prompt}"));
+            }
+        }
+        lacks
     }
 }
 
@@ -547,7 +591,18 @@ impl RigSettings {
 pub(crate) fn current(town: &Town) -> TownSettings {
     let path = town.layout.settings();
     let bytes = town.world().disk().read_own(&path).ok().flatten();
-    bytes.and_then(|bytes| parse(&path, &bytes).ok()).unwrap_or_else(|| town.settings.clone())
+    bytes.and_then(|bytes| load(&town.outside, &path, &bytes).ok()).unwrap_or_else(|| town.settings.clone())
+}
+
+/// Reads a town's settings, and checks its kinds of agent against those of the binary.
+pub(crate) fn load(outside: &Outside, path: &std::path::Path, bytes: &[u8]) -> Result<TownSettings, SettingsError> {
+    let settings: TownSettings = parse(path, bytes)?;
+    // Those of the binary are read only where there is something to compare.
+    let faulty = (!settings.agents.is_empty()).then(|| agents::faulty(&settings.agents, &outside.presets)).flatten();
+    match faulty {
+        Some(text) => Err(SettingsError { path: path.to_owned(), text }),
+        None => Ok(settings),
+    }
 }
 
 /// Reads settings from a file's text.

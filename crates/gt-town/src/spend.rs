@@ -1,4 +1,5 @@
-//! Caps on what is spent: one a day, at which nothing new is begun, and one an attempt, at which it is parked.
+//! Caps on what is spent: one a day, at which nothing new is begun, and one an attempt, at which it is parked. Turns of the
+//! mayor and crew end at either ([`turn`]).
 //!
 //! A day is one of the people who live here. A clock that jumps forward begins a new day; that can't be told from a
 //! machine that slept. One that jumps back lifts nothing: what is recorded of later days counts as of today, and a
@@ -19,7 +20,12 @@ use crate::post;
 use crate::settings::{SpendSettings, TownSettings, current};
 use crate::sling;
 use crate::town::{Caller, Town};
-use crate::usage::{Cost, day_of};
+use crate::usage::{Cost, Meters, day_of};
+
+mod turn;
+
+pub use turn::TURN_CAP;
+pub(crate) use turn::must_end;
 
 /// The kind of condition that a reached daily cap is; its subject is the town.
 pub const CAP: &str = "spend";
@@ -117,8 +123,8 @@ fn allowance(view: &View<'_>, day: &str) -> Result<Option<Allowance>> {
     Ok(said.filter(|said| said.day.as_str() >= day))
 }
 
-/// Notes that the day's cap is reached, or that it is no more; parks attempts that are over theirs.
-pub(crate) fn patrol(town: &Town, observed: &mut Observed) -> Result<()> {
+/// Notes that the day's cap is reached, or that it is no more; parks attempts and ends turns that are over theirs.
+pub(crate) fn patrol(town: &Town, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
     let settings = current(town);
     let caps = (settings.spend.daily_tokens, settings.spend.daily_usd);
     let known = town.ledger.read(|view| view.condition(CAP, SUBJECT).map_err(Error::from))?;
@@ -127,7 +133,8 @@ pub(crate) fn patrol(town: &Town, observed: &mut Observed) -> Result<()> {
         None => note_reached(town, &settings, caps)?,
         Some(known) => note_over(town, &settings, caps, &known, observed)?,
     }
-    park_attempts(town, &settings)
+    park_attempts(town, &settings)?;
+    turn::patrol(town, &settings, meters, observed)
 }
 
 fn note_reached(town: &Town, settings: &TownSettings, caps: (u64, f64)) -> Result<()> {
@@ -139,8 +146,8 @@ fn note_reached(town: &Town, settings: &TownSettings, caps: (u64, f64)) -> Resul
     }
     let until = next_day(town, town.world().clock().now());
     let text = format!(
-        "the day's cap is reached ({}): nothing new is begun until {until}, what runs goes on; \
-         gt resume --spend, or a higher cap in town.toml, goes on now",
+        "the day's cap is reached ({}): nothing new is begun until {until}, workers finish what they are at, turns of \
+         the mayor and crew end after their tool; gt resume --spend, or a higher cap in town.toml, goes on now",
         cost.words()
     );
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
@@ -194,7 +201,8 @@ fn has_passed(known: &Condition, now: Timestamp, age: Duration) -> bool {
     age >= DAY || until.is_none_or(|until| now >= until)
 }
 
-/// Goes on by a person's word: as much again may be spent today. False where the cap is not reached.
+/// Goes on by a person's word: as much again may be spent today, and by turns that were ended. False where no cap is
+/// reached.
 pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
     if !caller.is_overseer() {
         return Err(Error::refused("only a person says that more may be spent", "ask the overseer by mail"));
@@ -202,11 +210,12 @@ pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
     let settings = current(town);
     let day = day_now(town);
     let news = town.ledger.write(&caller.name(), "resume spending", |tx| {
-        let news = tx.clear(CAP, SUBJECT)?;
-        if news {
+        let day_was_over = tx.clear(CAP, SUBJECT)?;
+        if day_was_over {
             allow(tx, town, &settings, &day)?;
         }
-        Ok::<_, Error>(news)
+        let turn_was_over = turn::resume(tx, town.world().clock().now())?;
+        Ok::<_, Error>(day_was_over || turn_was_over)
     })?;
     town.wake();
     Ok(news)
@@ -214,18 +223,24 @@ pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
 
 /// Parks attempts that took more than one may: their beads wait for a person, their branches and snapshots stay.
 fn park_attempts(town: &Town, settings: &TownSettings) -> Result<()> {
-    let caps = (settings.spend.attempt_tokens, settings.spend.attempt_usd);
-    if caps.0 == 0 && caps.1 <= 0.0 {
+    let SpendSettings { daily_tokens, daily_usd, attempt_tokens, attempt_usd } = settings.spend;
+    if daily_tokens == 0 && daily_usd <= 0.0 && attempt_tokens == 0 && attempt_usd <= 0.0 {
         return Ok(());
     }
-    let prices = settings.prices.over(&town.outside.prices);
+    let own = (attempt_tokens, attempt_usd);
+    // A worker that runs when the day's cap is reached goes on, but none takes twice as much by itself.
+    let twice = (daily_tokens.saturating_mul(2), daily_usd * 2.0);
+    let (prices, day) = (settings.prices.over(&town.outside.prices), day_now(town));
     let over = town.ledger.read(|view| {
-        let mut over = Vec::new();
+        let (allowed, mut over) = (allowance(view, &day)?, Vec::new());
         for attempt in view.present_attempts()?.into_iter().filter(Attempt::is_hooked) {
-            let sums = view.usage_of_attempt(attempt.id)?;
-            let cost = Cost::of(&prices, sums.iter().map(|(model, sum)| (model.as_str(), sum)));
-            if is_over(caps, &cost, None) {
-                over.push((attempt, cost));
+            for (since, caps, allowed) in [("", own, None), (day.as_str(), twice, allowed.as_ref())] {
+                let sums = view.usage_of_attempt(attempt.id, since)?;
+                let cost = Cost::of(&prices, sums.iter().map(|(model, sum)| (model.as_str(), sum)));
+                if is_over(caps, &cost, allowed) {
+                    over.push((attempt, cost));
+                    break;
+                }
             }
         }
         Ok::<_, Error>(over)

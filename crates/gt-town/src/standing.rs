@@ -21,6 +21,7 @@ use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::seat;
+use crate::spend;
 use crate::town::{Caller, Town};
 use crate::updown::{self, DOWN_REASON};
 use crate::usage;
@@ -142,7 +143,7 @@ pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStat
 }
 
 /// Decides the end of each session of an agent that is not over; answers with all such effects.
-fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
+pub(crate) fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
     let open = tx.open_effects()?;
     let live = tx.live_incarnations_of_agent(&agent.address)?.into_iter();
     let decide = |incarnation: Incarnation| {
@@ -201,9 +202,10 @@ fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> 
         None => town.layout.mayor(),
     };
     Ok(AgentStatus {
-        doing: match &fails {
-            Some(fails) => fails.text.lines().next().unwrap_or_default().to_owned(),
-            None => doing(&agent, newest.as_ref(), state.as_ref()),
+        doing: match (&fails, spend::must_end(view, &agent.address)?) {
+            (Some(fails), _) => fails.text.lines().next().unwrap_or_default().to_owned(),
+            (None, Some(capped)) if agent.is_wanted() => format!("waits: {capped}"),
+            (None, _) => doing(&agent, newest.as_ref(), state.as_ref()),
         },
         running: matches!(state, Some(SessionState::Running { .. })),
         session: newest.map(|newest| newest.id.0),
@@ -318,8 +320,7 @@ fn look(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<Found> {
     let mut found = Found { facts, newest, stage: Stage::Silent };
     let kind = if agent.is_wanted() { wanted_kind(town, agent).ok() } else { None };
     if let Some(kind) = &kind {
-        let whom = agent.address.to_string();
-        found.facts.is_parked = town.ledger.read(|view| limits::is_parked_but_for(view, kind, Some(&whom)))?;
+        found.facts.is_parked = town.ledger.read(|view| is_held_back(view, agent, kind))?;
     }
     // What runs though it is not wanted is none that counts, and must be seen all the same.
     let counts = |newest: &&Incarnation| !counted.is_empty() || newest.ended_at.is_none();
@@ -520,11 +521,17 @@ fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<
 
 /// Whether an agent's kind is parked, and it is not the one that tries whether that is over.
 fn is_parked(town: &Town, agent: &Agent) -> Result<bool> {
-    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
-    town.ledger.read(|view| limits::is_parked_but_for(view, &kind, Some(&whom)))
+    let kind = wanted_kind(town, agent)?;
+    town.ledger.read(|view| is_held_back(view, agent, &kind))
 }
 
-fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
+/// Whether no turn of an agent may begin: for a limit, an outage, or a cap on spending.
+fn is_held_back(view: &View<'_>, agent: &Agent, kind: &str) -> Result<bool> {
+    let is_parked = limits::is_parked_but_for(view, kind, Some(&agent.address.to_string()))?;
+    Ok(is_parked || spend::must_end(view, &agent.address)?.is_some())
+}
+
+pub(crate) fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
     let Some(newest) = newest else { return Ok(true) };
     let effect = Effect::EndSession { incarnation: newest.id.clone() };
     town.ledger.read(|view| Ok(view.open_effects()?.iter().any(|row| row.effect == effect)))

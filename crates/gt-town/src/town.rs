@@ -110,7 +110,7 @@ impl Town {
         outside.world.disk().guard(root);
         let path = layout.settings();
         let bytes = outside.world.disk().read_own(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
-        let settings = settings::parse(&path, &bytes)?;
+        let settings = settings::load(&outside, &path, &bytes)?;
         let ledger = ledger.at_home(root).settling_convoys(convoy::settle);
         Ok(Self { layout, ledger, settings, outside })
     }

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
 use crate::moments;
 use crate::observed::Observed;
+use crate::settings::{self, SpendSettings};
 use crate::town::Town;
 use crate::world::NodeKind;
 
@@ -38,6 +39,9 @@ const FACTS_BYTES: usize = 64 * 1024;
 
 /// How often what a live incarnation took is recorded while its turn goes on.
 const RECORD_EVERY: Duration = Duration::from_secs(30);
+
+/// A part of a cap is recorded at once: one of so many.
+const PARTS_OF_A_CAP: u64 = 50;
 
 /// Which session of its client's an incarnation is: `client.json` in its folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,6 +117,27 @@ impl Meters {
     pub(crate) fn resets_at(&self, incarnation: &IncarnationId) -> Option<i64> {
         self.0.get(incarnation).and_then(|reading| reading.meter.resets_at())
     }
+
+    /// What an incarnation took from then on.
+    pub(crate) fn cost_from(&self, incarnation: &IncarnationId, since: Timestamp, prices: &Prices) -> Cost {
+        let sums = self.0.get(incarnation).map(|reading| reading.meter.sums_from(since)).unwrap_or_default();
+        Cost::of(prices, sums.iter().map(|(model, sum)| (model.as_str(), sum)))
+    }
+
+    /// Whether an incarnation whose cap is reached has asked its model again since that was first noticed. One answer may
+    /// have been on its way then.
+    pub(crate) fn asks_on_over_cap(&mut self, incarnation: &IncarnationId) -> bool {
+        let Some(reading) = self.0.get_mut(incarnation) else { return false };
+        let answers = reading.meter.answers();
+        answers > *reading.answers_at_cap.get_or_insert(answers) + 1
+    }
+
+    /// Forgets that an incarnation was over its cap.
+    pub(crate) fn forget_cap(&mut self, incarnation: &IncarnationId) {
+        if let Some(reading) = self.0.get_mut(incarnation) {
+            reading.answers_at_cap = None;
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -123,6 +148,8 @@ struct Reading {
     recorded: UsageSums,
     /// The turn's end after which it was last recorded.
     turn: u64,
+    /// Answers when its cap was first seen to be reached.
+    answers_at_cap: Option<usize>,
 }
 
 /// How far a file was read.
@@ -253,12 +280,25 @@ fn record(town: &Town, incarnation: &Incarnation, reading: &mut Reading, observe
     let turn = ends.map(|mark| mark.at_us).max().unwrap_or_default();
     let total: u64 = reading.recorded.values().map(|sum| sum.answers).fold(0, u64::saturating_add);
     let age = observed.age(&format!("usage-{}-{total}", incarnation.id));
-    if turn <= reading.turn && age < RECORD_EVERY {
+    if turn <= reading.turn && age < RECORD_EVERY && !is_much(town, &reading.recorded, &sums) {
         return Ok(());
     }
     town.ledger.write("deacon/", "usage", |tx| tx.set_usage(&incarnation.id, &sums).map_err(Error::from))?;
     (reading.recorded, reading.turn) = (sums, turn);
     Ok(())
+}
+
+/// Whether what was taken since it was last recorded is worth recording at once, because a cap may be near.
+fn is_much(town: &Town, recorded: &UsageSums, sums: &UsageSums) -> bool {
+    let settings = settings::current(town);
+    let prices = settings.prices.over(&town.outside.prices);
+    let cost = |sums: &UsageSums| Cost::of(&prices, sums.iter().map(|((model, _), sum)| (model.as_str(), sum)));
+    let (before, now) = (cost(recorded), cost(sums));
+    let SpendSettings { daily_tokens, daily_usd, attempt_tokens, attempt_usd } = settings.spend;
+    let tokens = now.tokens.saturating_sub(before.tokens).saturating_mul(PARTS_OF_A_CAP);
+    let usd = (now.usd - before.usd) * PARTS_OF_A_CAP as f64;
+    [daily_tokens, attempt_tokens].into_iter().any(|cap| cap > 0 && tokens >= cap)
+        || [daily_usd, attempt_usd].into_iter().any(|cap| cap > 0.0 && usd >= cap)
 }
 
 /// What something took, and about what that costs.
@@ -333,7 +373,7 @@ pub fn of_bead(town: &Town, view: &View<'_>, bead: &BeadId) -> Result<Cost> {
 
 /// What one attempt took.
 pub fn of_attempt(town: &Town, view: &View<'_>, attempt: gt_model::id::AttemptId) -> Result<Cost> {
-    let rows = view.usage_of_attempt(attempt)?;
+    let rows = view.usage_of_attempt(attempt, "")?;
     Ok(Cost::of(&prices(town), rows.iter().map(|(model, sum)| (model.as_str(), sum))))
 }
 

@@ -1,9 +1,13 @@
 //! A worker's environment: built from nothing plus an allow-list, never inherited.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use serde::Serialize;
+
+use crate::error::{Error, Result};
 use crate::settings::{AgentPreset, Auth};
-use crate::town::{Rig, Town};
+use crate::town::{Caller, Rig, Town};
 
 /// Variables of the overseer that every worker and gate gets, where they are set.
 const ALLOWED: &[&str] = &[
@@ -51,8 +55,15 @@ const UNATTENDED: &[(&str, &str)] = &[
     ("COMPOSER_NO_INTERACTION", "1"),
 ];
 
-/// The overseer's PATH at `gt install`, as kept in the ledger's settings.
+/// The overseer's PATH, as kept in the ledger's settings: taken at `gt install`, at each `gt up`, and by
+/// `gt agent check --update`.
 pub const PATH_KEY: &str = "path";
+
+/// Variable that names the town in everything that the town itself runs: agents, gates, set-ups.
+const WITHIN_VARIABLE: &str = "GT_WITHIN";
+
+/// Variable with an agent's own PATH, for shells that took another one from their profile.
+const OWN_PATH_VARIABLE: &str = "GT_PATH";
 
 /// The environment of a rig's agents (with `preset`) or of its gates (without); without a rig, of an agent of the whole
 /// town. `{slot}` in a value that is set becomes the worker's slot.
@@ -79,18 +90,111 @@ pub fn environment(
         }
     }
     env.insert("PATH".to_owned(), path(town));
+    env.insert(WITHIN_VARIABLE.to_owned(), town.layout.root.display().to_string());
     env.insert("GT_TOWN".to_owned(), town.layout.root.display().to_string());
     env.extend(preset.iter().flat_map(|p| p.env.clone()));
     // Gates and the like get the number behind the last worker's, so that nobody shares a port or a database.
     let slot = slot.unwrap_or(town.settings.max_polecats).to_string();
     let set = rig.iter().flat_map(|rig| &rig.settings.env.set);
     env.extend(set.map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
+    if preset.is_some() {
+        env.insert(OWN_PATH_VARIABLE.to_owned(), env["PATH"].clone());
+        env.entry("BASH_ENV".to_owned()).or_insert_with(|| town.layout.bash_env().display().to_string());
+    }
     env
 }
 
-/// The town's `bin` first, then the PATH as it was when the town was installed.
+/// The town's `bin` first, then the overseer's PATH as it was last taken.
 fn path(town: &Town) -> String {
-    let installed = town.ledger.read(|view| view.meta(PATH_KEY)).ok().flatten();
-    let rest = installed.or_else(|| town.outside.env.get("PATH").cloned()).unwrap_or_default();
+    let rest = kept_path(town).or_else(|| town.outside.env.get("PATH").cloned()).unwrap_or_default();
     format!("{}:{rest}", town.layout.bin().display())
+}
+
+/// The overseer's PATH as it was last taken.
+pub(crate) fn kept_path(town: &Town) -> Option<String> {
+    town.ledger.read(|view| view.meta(PATH_KEY)).ok().flatten()
+}
+
+/// The caller's PATH as agents would get it; `None` inside an agent or a gate, whose PATH is the town's own work.
+pub(crate) fn callers_path(town: &Town) -> Option<String> {
+    let within = town.outside.env.get(WITHIN_VARIABLE);
+    if within.is_some_and(|within| Path::new(within) == town.layout.root) {
+        return None;
+    }
+    let own = town.layout.bin();
+    let folders = town.outside.env.get("PATH")?.split(':').filter(|folder| Path::new(folder) != own);
+    Some(folders.collect::<Vec<_>>().join(":")).filter(|path| !path.is_empty())
+}
+
+/// How agents' PATH has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PathNews {
+    /// Folders that are new in it.
+    pub added: Vec<String>,
+    /// Folders that are no longer in it.
+    pub removed: Vec<String>,
+}
+
+impl PathNews {
+    /// The difference between two PATHs.
+    pub fn between(before: &str, now: &str) -> Self {
+        let missing_in = |other: &str, path: &str| -> Vec<String> {
+            let there: Vec<&str> = other.split(':').collect();
+            path.split(':').filter(|folder| !folder.is_empty() && !there.contains(folder)).map(str::to_owned).collect()
+        };
+        Self { added: missing_in(before, now), removed: missing_in(now, before) }
+    }
+
+    /// In one line, for people; `None` where no folder came or went.
+    pub fn words(&self) -> Option<String> {
+        let added = self.added.iter().map(|folder| format!("+{folder}"));
+        let all: Vec<String> = added.chain(self.removed.iter().map(|folder| format!("-{folder}"))).collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    }
+}
+
+/// Takes the caller's PATH for all agents and gates that are started from now on. Only a person's is taken.
+pub fn take_path(town: &Town, caller: &Caller) -> Result<PathNews> {
+    let now = callers_path(town).filter(|_| caller.is_overseer());
+    let Some(now) = now else {
+        let what = "only a person's PATH is taken for agents, and this is one of theirs";
+        return Err(Error::refused(what, "gt agent check --update, in a shell of your own"));
+    };
+    let before = kept_path(town).unwrap_or_default();
+    if before != now {
+        town.ledger.write(&caller.name(), "take PATH", |tx| {
+            tx.set_meta(PATH_KEY, &now)?;
+            tx.event("path-taken", &now, None, None, None)?;
+            Ok::<_, Error>(())
+        })?;
+    }
+    Ok(PathNews::between(&before, &now))
+}
+
+/// What each bash reads that an agent starts. A login shell (`bash -lc`) takes its PATH from its profile, which knows
+/// nothing of `gt`.
+pub(crate) fn bash_env(bin: &Path) -> String {
+    let bin = format!("'{}'", bin.display().to_string().replace('\'', r"'\''"));
+    format!(
+        "# Written by gt. Each bash that an agent starts reads this (BASH_ENV): a login shell has its PATH from its\n\
+         # profile, and would not find gt.\n\
+         case \":$PATH:\" in\n*:{bin}:*) ;;\n\
+         *) PATH=\"${{{OWN_PATH_VARIABLE}:-{bin}}}${{PATH:+:$PATH}}\" && export PATH ;;\nesac\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_and_went_in_a_path_is_told() {
+        let check = |before: &str, now: &str, expected: Option<&str>| {
+            assert_eq!(PathNews::between(before, now).words().as_deref(), expected, "{before} {now}");
+        };
+        check("/usr/bin:/bin", "/usr/bin:/bin", None);
+        check("/usr/bin:/bin", "/bin::/usr/bin", None);
+        check("/usr/bin:/old", "/home/me/.local/bin:/usr/bin", Some("+/home/me/.local/bin -/old"));
+        check("", "/bin", Some("+/bin"));
+    }
 }

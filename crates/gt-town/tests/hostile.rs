@@ -169,5 +169,7 @@ mod runtimes;
 mod slots;
 #[path = "hostile/spend.rs"]
 mod spend;
+#[path = "hostile/turns.rs"]
+mod turns;
 #[path = "hostile/unslung.rs"]
 mod unslung;

@@ -66,7 +66,7 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
         return http::whole(out, status, &headers, &error_body(status).to_string());
     }
     // Recorded before the client can know of the answer, so that whoever waits for the client finds it.
-    asked.whole = !matches!(asked.answer.fault, Some(Fault::Cut | Fault::BadJson));
+    asked.whole = !matches!(asked.answer.fault, Some(Fault::Cut | Fault::CutLate | Fault::BadJson));
     locked(&state.record).add(asked.clone());
     let fault = asked.answer.fault.as_ref();
     if body["stream"] == true {
@@ -75,7 +75,7 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
     let mut message = sse::message(&id, &asked.conversation.model, &asked.answer).to_string();
     match fault {
         // A client that got no stream asks for a whole answer, so that is to break as well.
-        Some(Fault::Cut) => return http::broken(out, &message),
+        Some(Fault::Cut | Fault::CutLate) => return http::broken(out, &message),
         Some(Fault::BadJson) => message.truncate(message.len() / 2),
         Some(Fault::Stall { ms }) => std::thread::sleep(Duration::from_millis(*ms)),
         _ => {}
@@ -88,7 +88,7 @@ fn refusal(fault: &Fault) -> Option<(u16, Vec<(String, String)>)> {
     match fault {
         Fault::Status { status, headers } => Some((*status, headers.clone().into_iter().collect())),
         Fault::Limit { resets_in_s } => Some((429, limit_headers(*resets_in_s))),
-        Fault::Cut | Fault::BadJson | Fault::Stall { .. } => None,
+        Fault::Cut | Fault::CutLate | Fault::BadJson | Fault::Stall { .. } => None,
     }
 }
 

@@ -147,6 +147,8 @@ pub enum Fault {
     },
     /// The connection breaks in the middle of the answer.
     Cut,
+    /// All of the answer is there, and the connection breaks before its end is told.
+    CutLate,
     /// An event of the stream is no JSON.
     BadJson,
     /// The answer begins, is silent for a time, and goes on.

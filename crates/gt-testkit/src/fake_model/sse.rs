@@ -67,6 +67,11 @@ pub fn stream(out: &mut impl Write, events: &[(&'static str, Value)], fault: Opt
     // After the first delta: the client has begun to believe in the answer.
     let middle = events.iter().position(|(name, _)| *name == "content_block_delta").map_or(1, |at| at + 1);
     for (at, (name, data)) in events.iter().enumerate() {
+        if fault == Some(&Fault::CutLate) && *name == "message_delta" {
+            // The client has read what is there.
+            thread::sleep(Duration::from_millis(300));
+            return Ok(());
+        }
         if at == middle {
             match fault {
                 Some(Fault::Cut) => return Ok(()),

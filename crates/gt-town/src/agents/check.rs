@@ -16,6 +16,8 @@ use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::{ContainedCommand, RunEnd, Runtime};
 
+pub use crate::worker_env::{PathNews, take_path};
+
 /// How long looking for a program may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
@@ -60,11 +62,28 @@ fn bad(what: &str, found: impl Into<String>, next: impl Into<String>) -> Finding
     finding(what, Level::Bad, found, Some(next.into()))
 }
 
+/// Programs that the town's kinds of agent are started with and that are not in the agents' PATH.
+pub fn missing_programs(town: &Town) -> Result<Vec<Finding>> {
+    let settings = &town.settings;
+    let of_rigs: Vec<String> = town.rigs()?.into_iter().filter_map(|rig| rig.settings.agent).collect();
+    let kinds = settings.agent.iter().chain(&settings.mayor.agent).chain(&of_rigs);
+    let kinds: std::collections::BTreeSet<&String> = kinds.collect();
+    let mut missing = Vec::new();
+    for kind in kinds {
+        // A kind that there is not is told of where it is wanted.
+        let Ok(preset) = town.agent(kind) else { continue };
+        let env = worker_env::environment(town, None, Some(&preset), None);
+        let found = program(town, kind, &preset, &env)?;
+        missing.extend(Some(found).filter(|finding| finding.level == Level::Bad));
+    }
+    Ok(missing)
+}
+
 /// Looks at a kind of agent as the workers of `rigs` would get it. No secret is in what it answers.
 pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     let preset = town.agent(kind)?;
     let env = worker_env::environment(town, None, Some(&preset), None);
-    let mut findings = vec![program(town, kind, &preset, &env)?];
+    let mut findings = vec![path(town), program(town, kind, &preset, &env)?];
     if preset.client == Some(ClientKind::Claude) {
         let account = claude::account(town, &env)?;
         findings.extend(login(kind, &preset, &account, &env));
@@ -80,16 +99,29 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// The PATH that agents and gates get, and how it differs from the caller's own.
+pub(crate) fn path(town: &Town) -> Finding {
+    let kept = worker_env::kept_path(town).unwrap_or_default();
+    let own = worker_env::callers_path(town);
+    let news = own.and_then(|own| PathNews::between(&kept, &own).words());
+    match news {
+        None => ok("PATH", kept),
+        Some(news) => warn("PATH", format!("{kept} (yours differs: {news})"), "gt agent check --update takes yours"),
+    }
+}
+
 /// The first word of the command: where it is, and its version where the client is known.
 fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Result<Finding> {
     let word = preset.command[0].replace("{gt}", &town.layout.bin().join("gt").display().to_string());
     let Some(path) = find(town, env, &town.layout.root, &word)? else {
         let next = match preset.client {
             Some(ClientKind::Claude) => format!(
-                "install Claude Code, or name it: [agents.{kind}] command = [\"<path>\", …] in town.toml; the PATH is \
-                 that of gt install"
+                "install Claude Code, then gt agent check {kind} --update; or name it: [agents.{kind}] command = \
+                 [\"<path>\"] in town.toml"
             ),
-            None => format!("install it, or mend [agents.{kind}] command in town.toml"),
+            None => {
+                format!("install it, then gt agent check {kind} --update; or mend [agents.{kind}] command in town.toml")
+            }
         };
         return Ok(bad("program", format!("`{word}` is not in the workers' PATH"), next));
     };
@@ -223,7 +255,7 @@ fn tools(town: &Town, preset: &AgentPreset, rig: &Rig) -> Result<Vec<Finding>> {
                 None => bad(
                     &what,
                     format!("`{word}` is not in the workers' PATH"),
-                    "install it; the PATH is that of gt install",
+                    "install it, then gt agent check --update",
                 ),
             },
         });

@@ -9,6 +9,7 @@ use super::claude;
 use crate::error::Result;
 use crate::settings::{AgentPreset, ClientKind, InputKind, PermissionMode, RigSettings, Sandbox};
 use crate::town::Town;
+use crate::worker_env;
 use crate::world::{Runtime, user_message};
 
 /// What is to be started.
@@ -44,6 +45,7 @@ pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, Stri
     let preset = launch.preset;
     let dir = town.layout.session(launch.incarnation);
     town.world().disk().create_private_dir(&dir)?;
+    write_bash_env(town)?;
     let fill = |text: &str| fill(town, launch, &dir, text);
     for name in preset.env.keys() {
         if let Some(value) = env.get_mut(name) {
@@ -61,6 +63,15 @@ pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, Stri
     }
     let streams = launch.runtime == Runtime::Headless && preset.input == Some(InputKind::StreamJson);
     Ok(Launched { argv, input: streams.then(|| user_message(launch.prompt)) })
+}
+
+/// A town of an earlier gt has none, and one that was moved names another folder.
+fn write_bash_env(town: &Town) -> Result<()> {
+    let (file, text) = (town.layout.bash_env(), worker_env::bash_env(&town.layout.bin()));
+    if town.world().disk().read(&file).ok().flatten().as_deref() != Some(text.as_bytes()) {
+        town.world().disk().write(&file, text.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn fill(town: &Town, launch: &Launch<'_>, dir: &Path, text: &str) -> String {

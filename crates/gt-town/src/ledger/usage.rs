@@ -98,10 +98,11 @@ impl View<'_> {
         self.all(sql, [day], |row| Ok((row.get("model")?, sum_row(row)?)))
     }
 
-    /// What an attempt took of each model.
-    pub fn usage_of_attempt(&self, attempt: AttemptId) -> LedgerResult<Vec<(String, Sum)>> {
-        let sql = "SELECT u.* FROM usage u JOIN incarnations i ON i.id = u.incarnation WHERE i.attempt = ?1";
-        self.all(sql, [attempt.0], |row| Ok((row.get("model")?, sum_row(row)?)))
+    /// What an attempt took of each model, from a day on (empty: ever).
+    pub fn usage_of_attempt(&self, attempt: AttemptId, since: &str) -> LedgerResult<Vec<(String, Sum)>> {
+        let sql = "SELECT u.* FROM usage u JOIN incarnations i ON i.id = u.incarnation
+                   WHERE i.attempt = ?1 AND u.day >= ?2";
+        self.all(sql, (attempt.0, since), |row| Ok((row.get("model")?, sum_row(row)?)))
     }
 
     fn usage_of(&self, incarnation: &IncarnationId) -> LedgerResult<UsageSums> {

@@ -20,5 +20,8 @@ pub enum AgentVerb {
         /// Only as this rig's workers get it [default: of all rigs]
         #[arg(long)]
         rig: Option<String>,
+        /// Take the PATH of this shell for all agents and gates first, as `gt up` does
+        #[arg(long)]
+        update: bool,
     },
 }

@@ -19,7 +19,12 @@ pub fn run(verb: &AgentVerb, context: &Context<'_>, console: &mut Console<'_>) -
     match verb {
         AgentVerb::List => list(context, console),
         AgentVerb::Show { kind } => show(context, kind, console),
-        AgentVerb::Check { kind, rig } => check(context, kind.as_deref(), rig.as_deref(), console),
+        AgentVerb::Check { kind, rig, update } => {
+            if *update {
+                update_path(context, console)?;
+            }
+            check(context, kind.as_deref(), rig.as_deref(), console)
+        }
     }
 }
 
@@ -85,6 +90,15 @@ fn hide_values(mut preset: AgentPreset) -> AgentPreset {
         }
     }
     preset
+}
+
+/// Takes the caller's PATH, and says what came and went.
+fn update_path(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
+    let news = check::take_path(&context.town, &context.caller)?;
+    match news.words() {
+        Some(words) => console.note(&format!("the agents' PATH is that of this shell now: {words}")),
+        None => console.note("the agents' PATH is that of this shell already"),
+    }
 }
 
 fn check(context: &Context<'_>, kind: Option<&str>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {

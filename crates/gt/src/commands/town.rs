@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::id::RigName;
+use gt_town::agents::check;
 use gt_town::boot::{self, BootEnd, DeaconProcess};
 use gt_town::world::real::Fifo;
 use gt_town::world::real::daemon::{self, Daemon};
@@ -13,7 +14,7 @@ use super::Context;
 use crate::Process;
 use crate::cli::{BootVerb, DeaconVerb, Global};
 use crate::console::Console;
-use crate::error::CliResult;
+use crate::error::{CliError, CliResult};
 
 /// How long the deacon may take to start.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -69,6 +70,7 @@ pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -
     })?;
     let older = updown::is_older(town)?;
     updown::want_up(town, &context.caller)?;
+    renew_path(context, console)?;
     updown::wait_for_older(town, older)?;
     let before = town.deacon_runs()?;
     if !town.boot_runs()? {
@@ -86,6 +88,24 @@ pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -
         (false, false) => "the deacon runs",
     })?;
     Ok(0)
+}
+
+/// Takes this shell's PATH for all agents: what was installed since then is to be found. Says what came and went, and
+/// which kind of agent has no program in it.
+fn renew_path(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
+    match check::take_path(&context.town, &context.caller) {
+        Ok(news) => {
+            if let Some(words) = news.words() {
+                console.note(&format!("the agents' PATH is that of this shell now: {words}"))?;
+            }
+        }
+        Err(refused) => console.note(&format!("the agents' PATH stays as it was: {refused}"))?,
+    }
+    for missing in check::missing_programs(&context.town)? {
+        let next = missing.next.unwrap_or_default();
+        console.note(&format!("warning: {}; next: {next}", missing.found))?;
+    }
+    Ok(())
 }
 
 fn deacon_log(town: &Town) -> PathBuf {
@@ -155,7 +175,11 @@ pub fn resume_spending(context: &Context<'_>, console: &mut Console<'_>) -> CliR
     if console.is_json() {
         return console.facts("gt.pause/1", "resumed", news);
     }
-    console.say(if news { "as much again may be spent today" } else { "today's cap is not reached" })?;
+    console.say(if news {
+        "as much again may be spent today"
+    } else {
+        "neither the day's cap nor one of a turn is reached"
+    })?;
     Ok(0)
 }
 

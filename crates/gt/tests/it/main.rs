@@ -22,6 +22,7 @@ mod mayor;
 mod media;
 mod misbehaviour;
 mod moments;
+mod paths;
 mod privacy;
 mod readme;
 mod real;

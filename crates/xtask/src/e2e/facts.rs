@@ -28,6 +28,8 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "fact-compaction", run: compaction },
     Scenario { name: "fact-subagents", run: subagents },
     Scenario { name: "fact-carried-over", run: carried_over },
+    Scenario { name: "fact-halted", run: halted },
+    Scenario { name: "fact-broken", run: broken },
 ];
 
 fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -360,5 +362,44 @@ fn carried_over(outfit: &Outfit) -> Result<String, String> {
         check(new[..2] == old[..], || format!("not copied as they were: {old:?} and {new:?}"))?;
         Ok("a resumed session goes on in its transcript; a fork begins with a copy, times and ids as they were"
             .to_owned())
+    })
+}
+
+/// A hook after a tool that says `"continue": false` ends the turn, and the next message begins another.
+fn halted(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([
+        {"when": {"last": "again"}, "text": "Another turn."},
+        {"calls": bash("echo once more"), "usage": {"input": 1000, "output": 10}},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let halt = r#"echo '{"continue":false,"stopReason":"FACT-HALT"}'"#;
+        let settings = desk.settings(&[("PostToolUse", halt), ("Stop", "true")])?;
+        let (child, mut input) = desk.listening(&settings)?;
+        desk.tell(&mut input, "begin", "PostToolUse", 1)?;
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        check(desk.saw("Stop").is_empty(), || "a Stop hook ran".to_owned())?;
+        desk.tell(&mut input, "again", "Stop", 1)?;
+        drop(input);
+        let ended = desk.ended(child)?;
+        let halted = ended.lines.iter().filter(|line| line["terminal_reason"] == "hook_stopped").count();
+        check(halted == 1, || format!("{halted} turns ended by a hook"))?;
+        check(desk.fake.asked().len() == 2, || format!("asked {} times", desk.fake.asked().len()))?;
+        Ok("the turn ended after the tool, without a Stop; the next message began another".to_owned())
+    })
+}
+
+/// An answer that breaks before its end is in the transcript with what it had claimed by then, and its tool is run.
+fn broken(outfit: &Outfit) -> Result<String, String> {
+    let rules = json!([
+        {"unless": {"ran": "echo x"}, "text": "Half an answer.", "calls": bash("echo x"), "fault": "cut-late",
+         "usage": {"input": 5000, "output": 700}},
+        {"text": "Done.", "usage": {"input": 7, "output": 1}},
+    ]);
+    Desk::with(outfit, &rules, |desk| {
+        let ended = desk.headless(&desk.settings(&[])?, &[], "go")?;
+        let session = ended.last("result")?["session_id"].as_str().ok_or("no session id")?.to_owned();
+        let counted = desk.transcript_usage(&session)?;
+        check(counted.input == 5007 && counted.answers == 2, || format!("the transcript has {counted:?}"))?;
+        Ok("the broken answer's input is in the transcript, its output is not".to_owned())
     })
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::town::{Runtime, TownStage};
+use super::town::{Runtime, Terms, TownStage};
 use super::{Outfit, Scenario};
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
     Scenario { name: "town-mayor-headless", run: |outfit| builds(outfit, Runtime::Headless) },
     Scenario { name: "town-mayor-tmux", run: |outfit| builds(outfit, Runtime::Tmux) },
+    Scenario { name: "town-cap-headless", run: |outfit| capped(outfit, Runtime::Headless) },
+    Scenario { name: "town-cap-tmux", run: |outfit| capped(outfit, Runtime::Tmux) },
 ];
 
 /// What the person asks for.
@@ -76,5 +78,39 @@ fn builds(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
             return Err(format!("{more} model calls in {} s with nothing to do", REST.as_secs()));
         }
         Ok(format!("two beads by the mayor's hand, {asked} requests in all, none in {} s of rest", REST.as_secs()))
+    })
+}
+
+/// A mayor whose turn goes round in circles is ended by the day's cap, after its tool; and goes on by a person's word.
+fn capped(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let look =
+        json!([{"tool": "Bash", "input": {"command": "gt status >/dev/null; echo LOOKED", "description": "look"}}]);
+    let dear = json!({"input": 10_000, "output": 100});
+    let rules = json!([
+        {"when": {"anywhere": "You are the mayor"}, "unless": {"ran": "LOOKED"}, "calls": look, "usage": dear},
+        // Every other answer breaks off, and is asked for and paid all the same.
+        {"when": {"anywhere": "You are the mayor", "result": "LOOKED"}, "calls": look, "usage": dear, "fault": "cut-late"},
+    ]);
+    let quick = Terms::quick(runtime);
+    let pace = format!("{}\n[spend]\ndaily_tokens = 100000", quick.pace);
+    TownStage::on(outfit, Terms { pace: pace.leak(), ..quick }, &rules, |town| {
+        town.gt(&["mayor", "ask", REQUEST])?;
+        let text = town.until("the cap", || town.condition("spend"))?["text"].to_string();
+        let asked = town.until("the turn's end", || {
+            let asked = town.fake.asked().len();
+            std::thread::sleep(Duration::from_secs(4));
+            (town.fake.asked().len() == asked).then_some(asked)
+        })?;
+        std::thread::sleep(Duration::from_secs(6));
+        if town.fake.asked().len() != asked {
+            return Err(format!("{} requests after its turn's end", town.fake.asked().len() - asked));
+        }
+        if !town.gt(&["mayor", "status"])?.contains("gt resume --spend") {
+            return Err(town.gt(&["mayor", "status"])?);
+        }
+        town.gt(&["resume", "--spend"])?;
+        town.gt(&["mayor", "ask", "And now?"])?;
+        town.until("its going on", || (town.fake.asked().len() > asked).then_some(()))?;
+        Ok(format!("{text}: ended after {asked} requests, and gone on by a person's word"))
     })
 }

@@ -281,6 +281,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ),
     ("memory", "a condition that follows the machine's memory: `f17_where_memory_is_short_nobody_new_is_started`"),
     ("spend", "a condition that follows what was counted: `hostile::spend` has it"),
+    ("take PATH", "one setting, which each `gt up` makes right: `paths` has it"),
     ("resume spending", "the end of that condition, by a person's word: `hostile::spend` has it"),
     ("park attempt", "one transaction that ends an attempt as `recover` does: `hostile::spend` has it"),
     ("try api", "who tries whether an API answers again, by a client's word: `hostile::spend` has it"),

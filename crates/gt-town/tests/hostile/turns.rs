@@ -37,7 +37,7 @@ impl Scene {
     }
 
     /// A hook of the mayor's client calls; `true`: it was told to end its turn.
-    fn calls(&self, moment: Moment, more: serde_json::Value) -> bool {
+    fn calls(&self, moment: Moment, more: &serde_json::Value) -> bool {
         self.world.advance(Duration::from_millis(5));
         let caller = Caller { incarnation: Some(self.mayor().id), ..Caller::role(Address::Mayor) };
         let mut input = json!({ "session_id": "s", "hook_event_name": "X", "cwd": "/town/mayor", "tool_name": "Read" });
@@ -50,11 +50,11 @@ impl Scene {
 
     /// A tool is used; `true`: the turn ends with it.
     fn tool(&self) -> bool {
-        self.calls(Moment::BeforeTool, json!({})) || self.calls(Moment::AfterTool, json!({}))
+        self.calls(Moment::BeforeTool, &json!({})) || self.calls(Moment::AfterTool, &json!({}))
     }
 
     fn prompt(&self, words: &str) -> bool {
-        self.calls(Moment::Prompt, json!({ "prompt": words }))
+        self.calls(Moment::Prompt, &json!({ "prompt": words }))
     }
 
     /// The model has answered, with so many tokens.
@@ -93,10 +93,10 @@ fn a_days_cap_ends_the_mayors_turn_after_its_tool_and_begins_no_other() {
     assert!(!scene.prompt("plan") && !scene.tool());
     // 1.20 dollars, in the middle of a turn: it is noticed in the very next look, not half a minute later.
     scene.answers("a", 120_000);
-    assert!(!scene.calls(Moment::BeforeTool, json!({})), "nothing is known of it yet");
+    assert!(!scene.calls(Moment::BeforeTool, &json!({})), "nothing is known of it yet");
     scene.once();
     assert_eq!(scene.conditions(), ["spend:town"]);
-    assert!(scene.calls(Moment::AfterTool, json!({})), "the tool that it was in is its last");
+    assert!(scene.calls(Moment::AfterTool, &json!({})), "the tool that it was in is its last");
     assert!(scene.prompt("go on all the same"), "no turn is begun");
     scene.mail_mayor();
     for _ in 0..20 {
@@ -117,8 +117,8 @@ fn a_denied_tool_or_a_subagents_ends_the_turn_as_well() {
     scene.prompt("plan");
     scene.answers("a", 100);
     scene.once();
-    assert!(scene.calls(Moment::BeforeTool, json!({ "agent_id": "sub" })), "its own agents' tools are refused");
-    assert!(scene.calls(Moment::BeforeTool, json!({ "tool_name": "Bash", "tool_input": { "command": "sudo x" } })));
+    assert!(scene.calls(Moment::BeforeTool, &json!({ "agent_id": "sub" })), "its own agents' tools are refused");
+    assert!(scene.calls(Moment::BeforeTool, &json!({ "tool_name": "Bash", "tool_input": { "command": "sudo x" } })));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_turn_over_the_cap_of_an_attempt_ends_and_a_persons_word_begins_another() {
     let mut scene = begun("attempt_tokens = 1000\n");
     scene.prompt("plan");
     scene.answers("a", 600);
-    scene.calls(Moment::Stop, json!({}));
+    scene.calls(Moment::Stop, &json!({}));
     scene.look();
     // Another turn: what came before is not its own.
     scene.prompt("more");
@@ -156,7 +156,7 @@ fn a_stop_that_was_refused_ends_no_turn_and_another_deacon_knows_no_less() {
     scene.answers("a", 600);
     scene.mail_mayor();
     let urgent = json!({});
-    scene.calls(Moment::AfterTool, urgent);
+    scene.calls(Moment::AfterTool, &urgent);
     scene.memory = Memory::default();
     scene.answers("b", 500);
     scene.once();

@@ -129,7 +129,6 @@ mod tests {
         assert_eq!(seen, AgentPreset { env: env.into(), ..built_in["claude"].clone() });
         assert_eq!(preset(&own, &built_in, "mine").unwrap(), own["mine"]);
         assert!(preset(&own, &built_in, "none").unwrap_err().to_string().contains("has no command"));
-        assert_eq!(faulty(&own, &built_in), None);
         let error = preset(&own, &built_in, "other").unwrap_err();
         assert!(matches!(&error, Error::UnknownAgent { known, .. } if known == &["claude", "mine", "none"]), "{error}");
     }

@@ -39,6 +39,8 @@ pub enum Moment {
     Prompt,
     /// A tool is about to be used.
     BeforeTool,
+    /// It would ask a person whether it may use a tool.
+    Permission,
     /// A tool was used, or failed.
     AfterTool,
     /// The agent wants to end its turn.
@@ -55,10 +57,11 @@ pub enum Moment {
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Start,
         Self::Prompt,
         Self::BeforeTool,
+        Self::Permission,
         Self::AfterTool,
         Self::Stop,
         Self::StopFailure,
@@ -73,6 +76,7 @@ impl Moment {
             Self::Start => "start",
             Self::Prompt => "prompt",
             Self::BeforeTool => "before-tool",
+            Self::Permission => "permission",
             Self::AfterTool => "after-tool",
             Self::Stop => "stop",
             Self::StopFailure => "stop-failure",
@@ -131,14 +135,20 @@ impl Client {
             Answer::Context(text) => {
                 Some(json!({ "hookSpecificOutput": { "hookEventName": event, "additionalContext": text } }).to_string())
             }
-            Answer::Deny(reason) => Some(
+            Answer::Deny(reason) if matches!(heard.event, Event::Permission(_)) => Some(
                 json!({ "hookSpecificOutput": {
                     "hookEventName": event,
-                    "permissionDecision": "deny",
-                    "permissionDecisionReason": reason,
+                    "decision": { "behavior": "deny", "message": reason },
                 } })
                 .to_string(),
             ),
+            Answer::Allow(_) if matches!(heard.event, Event::Permission(_)) => Some(
+                json!({ "hookSpecificOutput": { "hookEventName": event, "decision": { "behavior": "allow" } } })
+                    .to_string(),
+            ),
+            Answer::Allow(reason) => Some(decision(event, "allow", reason)),
+            Answer::Ask(reason) => Some(decision(event, "ask", reason)),
+            Answer::Deny(reason) => Some(decision(event, "deny", reason)),
             Answer::Block(reason) => Some(json!({ "decision": "block", "reason": reason }).to_string()),
             // A tool that was not begun yet is refused as well: which of the two a version obeys does not matter then.
             Answer::Halt(reason) if matches!(heard.event, Event::BeforeTool(_)) => Some(
@@ -154,6 +164,27 @@ impl Client {
     }
 }
 
+fn decision(event: &str, decision: &str, reason: &str) -> String {
+    json!({ "hookSpecificOutput": {
+        "hookEventName": event,
+        "permissionDecision": decision,
+        "permissionDecisionReason": reason,
+    } })
+    .to_string()
+}
+
+/// How a client takes a use of a tool that nothing is said of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// It asks where its rules want it.
+    #[default]
+    ByRules,
+    /// It asks for nothing.
+    Never,
+    /// It plans: it may change nothing yet.
+    Planning,
+}
+
 /// What a client said at a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
@@ -163,6 +194,8 @@ pub struct Heard {
     pub session: Option<Session>,
     /// Whether this is about an agent of the agent's own: such a one gets no mail and counts for nothing.
     pub subagent: bool,
+    /// How the client takes uses of tools at that time.
+    pub asking: Asking,
     /// The client's working folder at that time.
     pub cwd: Option<PathBuf>,
     /// What it is about.
@@ -201,6 +234,8 @@ pub enum Event {
     },
     /// A tool is about to be used.
     BeforeTool(ToolCall),
+    /// A person would be asked whether it may use this tool.
+    Permission(ToolCall),
     /// A tool was used.
     AfterTool,
     /// The agent wants to end its turn.
@@ -264,6 +299,10 @@ pub enum Answer {
     Context(String),
     /// The tool is refused, for this reason.
     Deny(String),
+    /// The tool is granted, for this reason: no person is asked.
+    Allow(String),
+    /// A person is to be asked, whatever the client's rules say.
+    Ask(String),
     /// The turn goes on, for this reason. A prompt is not taken, for this reason.
     Block(String),
     /// The turn ends here, for this reason; a tool that was about to begin is refused.
@@ -290,6 +329,7 @@ mod tests {
             event_name: name.to_owned(),
             session: None,
             subagent: false,
+            asking: Asking::ByRules,
             cwd: None,
             event: Event::AfterTool,
         };
@@ -308,6 +348,23 @@ mod tests {
             Some(
                 r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"no"}}"#,
             ),
+        );
+        check(
+            "PreToolUse",
+            Answer::Allow("yes".to_owned()),
+            Some(
+                r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"allow","permissionDecisionReason":"yes"}}"#,
+            ),
+        );
+        let asked = Heard {
+            event: Event::Permission(ToolCall { tool: "Bash".to_owned(), input: json!({}) }),
+            ..heard("PermissionRequest")
+        };
+        assert_eq!(
+            Client::Claude.render(&asked, &Answer::Deny("no".to_owned())).as_deref(),
+            Some(
+                r#"{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"deny","message":"no"}}}"#
+            )
         );
         check("Stop", Answer::Block("go on".to_owned()), Some(r#"{"decision":"block","reason":"go on"}"#));
     }

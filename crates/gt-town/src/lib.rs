@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod adopt;
 pub mod agents;
+pub mod allow;
 pub mod archive;
 pub mod back_off;
 pub mod beads;

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use gt_model::address::Address;
+use gt_model::guard::permit::Permit;
 use gt_model::guard::{self, Place, Role, ToolCall};
 use gt_model::id::IncarnationId;
 use gt_model::moment::{
-    Answer, Blocks, Client, Event, Failure, Heard, Mark, Marks, Moment, Notice, Post, Source, StopAnswer, StopFacts,
-    at_stop, injection, reset_time,
+    Answer, Asking, Blocks, Client, Event, Failure, Heard, Mark, Marks, Moment, Notice, Post, Source, Stage,
+    StopAnswer, StopFacts, at_stop, injection, reset_time,
 };
 
 use crate::error::{Error, Result};
@@ -25,9 +26,12 @@ use crate::world::World;
 
 mod log;
 mod mark;
+mod permission;
 mod quiet;
 
 pub use log::{HookTrouble, note_failure, trouble};
+pub use permission::DENIED;
+pub(crate) use permission::is_of;
 pub use quiet::{Seen, nothing_new};
 
 /// How long a moment waits for the ledger.
@@ -57,6 +61,7 @@ pub fn answer(town: &Town, caller: &Caller, call: &Call<'_>) -> Result<Option<St
     let here = Here { town, caller, incarnation };
     let answer = match &heard.event {
         Event::BeforeTool(call) => here.before_tool(call, &heard)?,
+        Event::Permission(call) => here.permission(call, &heard)?,
         // The rest is about the agent itself: its own agents get no mail and are no sign of its life.
         _ if heard.subagent => Answer::Nothing,
         Event::Start(_) => Answer::Nothing,
@@ -160,7 +165,19 @@ impl Here<'_> {
             let mark = Mark { tool: Some(call.tool.clone()), ..self.now() };
             write_mark(self.town, self.incarnation, Moment::BeforeTool.as_str(), &mark)?;
         }
-        Ok(Answer::Nothing)
+        self.granted(call, heard, &place)
+    }
+
+    /// What the agent may do anyway, no client asks: its own rules know no more than the first words of a command.
+    fn granted(&self, call: &ToolCall, heard: &Heard, place: &Place) -> Result<Answer> {
+        if heard.asking != Asking::ByRules {
+            return Ok(Answer::Nothing);
+        }
+        Ok(match self.permit(call, place)? {
+            Permit::Granted => Answer::Allow("gt: it is a part of your work".to_owned()),
+            Permit::Ask => Answer::Ask("gt: it does more than its name says".to_owned()),
+            Permit::Open => Answer::Nothing,
+        })
     }
 
     /// Where the caller is, and what is its own.
@@ -309,6 +326,10 @@ impl Here<'_> {
     fn notice(&self, notice: Notice, text: &str) -> Result<Answer> {
         let mark = Mark { text: Some(text.to_owned()), ..self.now() };
         match notice {
+            // What it asks was told more exactly by the question itself.
+            Notice::Permission if matches!(marks(self.town, self.incarnation)?.stage(), Stage::Asking(_)) => {
+                Answer::Nothing
+            }
             Notice::Permission => self.note("permission", &mark)?,
             Notice::Idle => self.note("idle", &mark)?,
             Notice::Other => return Ok(Answer::Nothing),

@@ -7,6 +7,7 @@ use crate::agents::readiness;
 use crate::error::Result;
 use crate::ledger::{Condition, View};
 use crate::limits;
+use crate::moments::DENIED;
 use crate::observe::QueueItem;
 use crate::outage;
 use crate::spend;
@@ -81,6 +82,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         "paused" if subject.starts_with('<') => "gt resume".to_owned(),
         "paused" => format!("gt resume {subject}"),
         "deacon" => "gt doctor, then gt up".to_owned(),
+        DENIED => allowing(subject),
         "asks" | standing::UNHEARD => format!("gt session attach {subject}"),
         "long-tool" => format!("gt peek {subject}"),
         limits::LIMIT => format!("wait, or gt resume --agent {subject}"),
@@ -104,6 +106,27 @@ fn command(kind: &str, subject: &str) -> Option<String> {
     })
 }
 
+/// What allows what was denied: the subject is the agent's address, and the pattern where there is one.
+fn allowing(subject: &str) -> String {
+    match subject.split_once(' ') {
+        Some(("mayor/", pattern)) => format!("gt mayor allow {}", quoted(pattern)),
+        Some((address, pattern)) => {
+            let rig = address.split('/').next().unwrap_or_default();
+            format!("gt rig allow {rig} {}", quoted(pattern))
+        }
+        None => format!("gt peek {subject}"),
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(text: &str) -> String {
+    if text.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    } else {
+        format!("\"{text}\"")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::command;
@@ -118,6 +141,10 @@ mod tests {
         check("foreign-ref", "app:refs/heads/x", "gt why app");
         check("given-up", "app/crew/max", "gt peek app/crew/max, then gt crew start app max");
         check("given-up", "mayor/", "gt peek mayor/, then gt mayor start");
+        check("denied", "app/polecats/amber npm run build", "gt rig allow app \"npm run build\"");
+        check("denied", "app/crew/max python3 -c '$X'", r"gt rig allow app 'python3 -c '\''$X'\'''");
+        check("denied", "mayor/ WebFetch", "gt mayor allow \"WebFetch\"");
+        check("denied", "app/polecats/amber", "gt peek app/polecats/amber");
         assert_eq!(command("unknown", "app/polecats/amber"), None, "that ends by itself");
     }
 }

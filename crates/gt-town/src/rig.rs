@@ -490,17 +490,8 @@ fn value_of(settings: &RigSettings, key: &str) -> serde_json::Value {
 }
 
 fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<RigSettings> {
-    town.ledger.refuse_away()?;
     let path = rig.layout.settings();
-    let bytes = town.world().disk().read_own(&path)?.ok_or_else(|| Error::MissingFile(path.clone()))?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let damaged = |e: toml_edit::TomlError| crate::settings::SettingsError { path: path.clone(), text: e.to_string() };
-    let mut document: toml_edit::DocumentMut = text.parse().map_err(damaged)?;
-    change(&mut document);
-    let text = document.to_string();
-    let settings = crate::settings::parse(&path, text.as_bytes())?;
-    town.world().disk().write(&path, text.as_bytes())?;
-    Ok(settings)
+    crate::settings::edit(town, &path, &|bytes| crate::settings::parse(&path, bytes), change)
 }
 
 /// Takes a rig out of the town. Its folder goes into the town's archive, its beads stay. Answers with where it went.

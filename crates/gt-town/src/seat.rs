@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use gt_model::address::Address;
 
+use crate::agents::grants;
 use crate::agents::launch::{self, Launch, Launched};
 use crate::error::{Error, Result};
 use crate::identity::TOKEN_VARIABLE;
@@ -11,7 +12,7 @@ use crate::ledger::{Agent, Attempt, Holder, Incarnation};
 use crate::prompt;
 use crate::sandbox;
 use crate::sessions;
-use crate::settings::{PermissionMode, RuntimeChoice, Sandbox};
+use crate::settings::{RuntimeChoice, Sandbox};
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionPlan;
@@ -107,7 +108,7 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
     let (mode, sandbox) = match (&seat.rig, &incarnation.holder) {
         (Some(rig), Holder::Attempt(_)) => (launch::mode(&rig.settings), rig.settings.sandbox),
         (Some(rig), Holder::Agent(_)) => (rig.settings.trust, Sandbox::None),
-        (None, _) => (PermissionMode::AcceptEdits, Sandbox::None),
+        (None, _) => (launch::mayors_mode(&town.settings.mayor), town.settings.mayor.sandbox),
     };
     let launch = Launch {
         preset: &preset,
@@ -116,7 +117,7 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
         prompt: &seat.prompt,
         runtime,
         mode,
-        allowed: &seat.rig.as_ref().map_or(Vec::new(), |rig| launch::rig_commands(&rig.settings)),
+        grants: &grants::of(town, &seat.address)?,
     };
     let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
     let plan = SessionPlan {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, View};
 use crate::settings::RuntimeChoice;
 use crate::town::{Caller, Rig, Town};
+use crate::worker_env;
 use crate::world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
 
 /// How long a session's tree has to end politely.
@@ -37,6 +38,14 @@ pub(crate) fn choose(
             "install tmux, or set runtime = \"auto\" in rig.toml or town.toml",
         )),
     }
+}
+
+/// What the session of an attempt is to run in, as things are now.
+pub fn runtime_of(town: &Town, attempt: &Attempt) -> Result<Runtime> {
+    let (rig, preset) = (town.rig(attempt.rig.as_str())?, town.agent(&attempt.agent)?);
+    let env = worker_env::environment(town, Some(&rig), Some(&preset), attempt.slot);
+    // Where it can be had in nothing, that is its start's to complain of.
+    Ok(choose(town, Some(&rig), attempt.runtime, &env).unwrap_or(Runtime::Tmux))
 }
 
 /// A session: one incarnation of a worker or of a standing agent, and what runs of it.

@@ -144,6 +144,12 @@ impl TownSettings {
 pub struct MayorSettings {
     /// The kind of agent that it is; otherwise as the town says.
     pub agent: Option<String>,
+    /// What it may do without asking where no sandbox is around it: bypass only by a person's word.
+    pub trust: PermissionMode,
+    /// What is around it.
+    pub sandbox: Sandbox,
+    /// What it may do without asking beyond what a mayor needs: the first words of commands, or tools.
+    pub allow: Vec<String>,
 }
 
 /// With whom the ledger is shared.
@@ -539,6 +545,8 @@ pub struct RigSettings {
     pub trust: PermissionMode,
     /// What is around them.
     pub sandbox: Sandbox,
+    /// What they may do without asking beyond what their work needs: the first words of commands, or tools.
+    pub allow: Vec<String>,
     /// The formula that they follow.
     pub formula: String,
     /// Variables.
@@ -560,6 +568,7 @@ impl Default for RigSettings {
             runtime: None,
             trust: PermissionMode::AcceptEdits,
             sandbox: Sandbox::None,
+            allow: Vec::new(),
             formula: "mol-polecat-work".to_owned(),
             env: RigEnv::default(),
             worktree: WorktreeSettings::default(),
@@ -603,6 +612,25 @@ pub(crate) fn load(outside: &Outside, path: &std::path::Path, bytes: &[u8]) -> R
         Some(text) => Err(SettingsError { path: path.to_owned(), text }),
         None => Ok(settings),
     }
+}
+
+/// Changes a settings file, leaving the rest of it as it is. What comes of it must read; answers with that.
+pub(crate) fn edit<T>(
+    town: &Town,
+    path: &std::path::Path,
+    read: &dyn Fn(&[u8]) -> Result<T, SettingsError>,
+    change: impl FnOnce(&mut toml_edit::DocumentMut),
+) -> crate::error::Result<T> {
+    town.ledger.refuse_away()?;
+    let bytes = town.world().disk().read_own(path)?.ok_or_else(|| crate::error::Error::MissingFile(path.to_owned()))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let damaged = |e: toml_edit::TomlError| SettingsError { path: path.to_owned(), text: e.to_string() };
+    let mut document: toml_edit::DocumentMut = text.parse().map_err(damaged)?;
+    change(&mut document);
+    let text = document.to_string();
+    let settings = read(text.as_bytes())?;
+    town.world().disk().write(path, text.as_bytes())?;
+    Ok(settings)
 }
 
 /// Reads settings from a file's text.

@@ -260,8 +260,18 @@ pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
 
 /// Takes back what is said to be wrong with an agent that is no more.
 pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
-    for kind in [GAVE_UP, WORKER_CONDITION, UNHEARD, "unknown", "patrol"] {
+    for kind in [GAVE_UP, WORKER_CONDITION, UNHEARD, "unknown", "patrol", "asks"] {
         tx.clear(kind, &address.to_string())?;
+    }
+    forget_denied(tx, address)
+}
+
+/// Takes back what an agent was denied: its session is over.
+fn forget_denied(tx: &Tx<'_>, address: &Address) -> Result<()> {
+    let address = address.to_string();
+    let conditions = tx.conditions()?;
+    for condition in conditions.iter().filter(|c| c.kind == moments::DENIED && moments::is_of(&c.subject, &address)) {
+        tx.clear(&condition.kind, &condition.subject)?;
     }
     Ok(())
 }

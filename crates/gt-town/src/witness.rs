@@ -107,6 +107,7 @@ pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed
         findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
     }
     readiness::note(town, rig, &failing, &starting)?;
+    witness.forget_gone(&attempts)?;
     watch.forget_all_but(&live);
     Ok(findings)
 }

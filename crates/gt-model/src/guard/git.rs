@@ -43,13 +43,13 @@ enum Act {
 }
 
 /// A call of git, its general options taken apart.
-struct Git<'a> {
-    verb: &'a str,
-    args: &'a [Word],
+pub(super) struct Git<'a> {
+    pub verb: &'a str,
+    pub args: &'a [Word],
     /// Where it works, as the options say; none: here.
-    place: Option<String>,
+    pub place: Option<String>,
     /// `-c name=value`.
-    settings: Vec<&'a str>,
+    pub settings: Vec<&'a str>,
 }
 
 /// Judges a call of git.
@@ -79,7 +79,7 @@ pub(super) fn worktrees() -> Option<Refusal> {
     refuse("worktrees are the town's to make and remove", "work in the one that you have")
 }
 
-fn take_apart(args: &[Word]) -> Option<Git<'_>> {
+pub(super) fn take_apart(args: &[Word]) -> Option<Git<'_>> {
     let mut git = Git { verb: "", args: &[], place: None, settings: Vec::new() };
     let mut folder: Option<PathBuf> = None;
     let mut rest = args;
@@ -119,6 +119,19 @@ fn take_apart(args: &[Word]) -> Option<Git<'_>> {
     }
     git.place = git.place.or_else(|| folder?.to_str().map(str::to_owned));
     (!git.verb.is_empty()).then_some(git)
+}
+
+/// Whether git's general options say only where it works, how it looks, and with which settings.
+pub(super) fn says_only_where(args: &[Word]) -> bool {
+    let mut words = args.iter().map(|word| word.text.as_str());
+    while let Some(text) = words.next() {
+        match text {
+            "-C" | "-c" => drop(words.next()),
+            "--no-pager" | "-P" | "--no-optional-locks" | "--literal-pathspecs" => {}
+            _ => return !text.starts_with('-'),
+        }
+    }
+    true
 }
 
 /// `git -c alias.x=… x`

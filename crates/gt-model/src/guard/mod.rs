@@ -23,6 +23,7 @@ use crate::address::Address;
 mod files;
 mod git;
 mod machine;
+pub mod permit;
 mod script;
 mod shell;
 mod town;
@@ -153,6 +154,7 @@ fn judge_tool(scene: &mut Scene<'_>, call: &ToolCall) -> Option<Refusal> {
         "apply_patch" => patched(&call.input).into_iter().find_map(|path| files::write(scene, path)),
         "read" | "read_file" | "grep" => path_of(&call.input).and_then(|path| files::show(scene, path)),
         "enterworktree" => worktrees(scene),
+        "enterplanmode" | "askuserquestion" => waiting(scene),
         "agent" | "task" if field(&call.input, &["isolation"]) == Some("worktree") => worktrees(scene),
         _ => None,
     }
@@ -161,6 +163,17 @@ fn judge_tool(scene: &mut Scene<'_>, call: &ToolCall) -> Option<Refusal> {
 /// Clients that can make worktrees by themselves.
 fn worktrees(scene: &Scene<'_>) -> Option<Refusal> {
     if scene.role == Role::Polecat { git::worktrees() } else { None }
+}
+
+/// A worker's terminal has no reader: what is asked or planned there stands until a person happens to look.
+fn waiting(scene: &Scene<'_>) -> Option<Refusal> {
+    if scene.role != Role::Polecat {
+        return None;
+    }
+    refuse(
+        "no person sits at your terminal, so a question or a plan there has no reader",
+        "decide and go on, or ask by mail: gt mail send <rig>/witness -s \"HELP <bead>\" -m \"<what you need>\"",
+    )
 }
 
 fn field<'a>(input: &'a Value, names: &[&str]) -> Option<&'a str> {

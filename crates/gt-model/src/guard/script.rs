@@ -147,7 +147,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn variables(&self) -> BTreeMap<String, String> {
+    pub fn variables(&self) -> BTreeMap<String, String> {
         let named = [("HOME", self.place.home.as_ref()), ("GT_TOWN", Some(&self.place.town))];
         let named = named.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path?.to_str()?.to_owned())));
         named.collect()
@@ -307,7 +307,7 @@ fn enter(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
 }
 
 /// What a program changes for those behind it.
-fn moves(scene: &mut Scene<'_>, path: &Word, args: &[Word]) {
+pub(super) fn moves(scene: &mut Scene<'_>, path: &Word, args: &[Word]) {
     let operand = args.iter().find(|word| !is_option(word));
     match path.text.as_str() {
         "cd" | "pushd" => {
@@ -328,7 +328,7 @@ fn moves(scene: &mut Scene<'_>, path: &Word, args: &[Word]) {
 }
 
 /// What a program starts.
-enum Started<'a> {
+pub(super) enum Started<'a> {
     /// Nothing that is looked at.
     Nothing,
     /// A program.
@@ -365,7 +365,7 @@ const STARTERS: &[(&str, &str, usize)] = &[
     ("flock", "wE", 1),
 ];
 
-fn started_by<'a>(call: &Call<'a>) -> Started<'a> {
+pub(super) fn started_by<'a>(call: &Call<'a>) -> Started<'a> {
     match call.program {
         "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "fish" => shell_text(call),
         "eval" => Started::Text(joined(call.args)),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::{Event, Failure, Heard, KEPT_TEXT_BYTES, Moment, NUDGE_LINE, Notice, Session, Source};
+use super::{Asking, Event, Failure, Heard, KEPT_TEXT_BYTES, Moment, NUDGE_LINE, Notice, Session, Source};
 use crate::foreign;
 use crate::guard::ToolCall;
 use crate::jsonl::check::code_unit;
@@ -37,6 +37,7 @@ struct Input<'a> {
     reason: Option<String>,
     message: Option<String>,
     notification_type: Option<String>,
+    permission_mode: Option<String>,
 }
 
 pub(super) fn hear(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
@@ -74,7 +75,14 @@ fn read(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
     });
     let cwd = input.cwd.filter(|path| path.len() <= PATH_BYTES && path.starts_with('/')).map(Into::into);
     let event_name = foreign::one_line(foreign::cut(&input.hook_event_name, NAME_BYTES));
-    Ok(Heard { event_name, session, subagent: input.agent_id.is_some(), cwd, event })
+    Ok(Heard {
+        event_name,
+        session,
+        subagent: input.agent_id.is_some(),
+        asking: asking(input.permission_mode.as_deref()),
+        cwd,
+        event,
+    })
 }
 
 fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
@@ -88,10 +96,8 @@ fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
         Moment::Prompt => {
             Event::Prompt { nudge: input.prompt.as_deref().is_some_and(|text| text.trim() == NUDGE_LINE) }
         }
-        Moment::BeforeTool => Event::BeforeTool(ToolCall {
-            tool: name(input.tool_name.as_deref()),
-            input: input.tool_input.map(|raw| serde_json::from_str(raw.get())).transpose()?.unwrap_or_default(),
-        }),
+        Moment::BeforeTool => Event::BeforeTool(call(input)?),
+        Moment::Permission => Event::Permission(call(input)?),
         Moment::AfterTool => Event::AfterTool,
         Moment::Stop => Event::Stop { background: length(&input.background_tasks) + length(&input.session_crons) },
         Moment::StopFailure => Event::StopFailure {
@@ -105,6 +111,21 @@ fn event(moment: Moment, input: &Input<'_>) -> serde_json::Result<Event> {
             text: words(&[&input.message]),
         },
     })
+}
+
+fn call(input: &Input<'_>) -> serde_json::Result<ToolCall> {
+    Ok(ToolCall {
+        tool: name(input.tool_name.as_deref()),
+        input: input.tool_input.map(|raw| serde_json::from_str(raw.get())).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn asking(mode: Option<&str>) -> Asking {
+    match mode {
+        Some("bypassPermissions") => Asking::Never,
+        Some("plan") => Asking::Planning,
+        _ => Asking::ByRules,
+    }
 }
 
 fn name(text: Option<&str>) -> String {

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use gt_model::guard::permit::Grants;
+
+use super::grants;
 use super::launch::{Launch, settings_file};
 use crate::error::Result;
 use crate::settings::PermissionMode;
@@ -37,6 +40,7 @@ const EVENTS: &[(&str, &str, Version)] = &[
     ("SessionStart", "start", (1, 0, 62)),
     ("UserPromptSubmit", "prompt", (1, 0, 54)),
     ("PreToolUse", "before-tool", (1, 0, 38)),
+    ("PermissionRequest", "permission", (2, 1, 197)),
     ("PostToolUse", "after-tool", (1, 0, 38)),
     ("Stop", "stop", (1, 0, 41)),
     ("PreCompact", "compact", (1, 0, 48)),
@@ -45,15 +49,6 @@ const EVENTS: &[(&str, &str, Version)] = &[
     ("StopFailure", "stop-failure", (2, 1, 197)),
     // A tool that failed was used as well: without this it would be taken to run on.
     ("PostToolUseFailure", "after-tool", (2, 1, 330)),
-];
-
-/// Commands that a worker may run without asking in any mode: ours, and what it commits with.
-const ALLOWED: &[&str] = &["gt", "bd", "git status", "git diff", "git log", "git show", "git add", "git commit"];
-
-/// Programs that run what they are given.
-const RUNNERS: &[&str] = &[
-    "sh", "bash", "dash", "zsh", "ksh", "fish", "env", "xargs", "exec", "eval", "command", "nohup", "nice", "time",
-    "sudo", "doas", "npx", "bunx", "python", "python3", "node", "deno", "bun", "perl", "ruby", "php",
 ];
 
 /// Writes the settings of a session and completes its environment.
@@ -66,7 +61,7 @@ pub(super) fn prepare(
 ) -> Result<()> {
     let version = version(town, program, env, &dir.join("version.log"))?;
     let gt = town.layout.bin().join("gt");
-    let settings = settings(version.as_deref().and_then(parse_version), &gt, launch.mode, launch.allowed);
+    let settings = settings(version.as_deref().and_then(parse_version), &gt, launch.mode, launch.grants);
     town.world().disk().write(&settings_file(dir), format!("{settings:#}\n").as_bytes())?;
     let tmp = dir.join("tmp");
     if tmp.as_os_str().len() <= TMPDIR_LIMIT_BYTES && !env.contains_key(TMPDIR) {
@@ -105,14 +100,17 @@ pub(super) fn parse_version(said: &str) -> Option<Version> {
 }
 
 /// The settings file. Of a version that is not known, only the events are named that all have.
-fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, allowed: &[String]) -> Value {
+fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, grants: &Grants) -> Value {
     let version = version.unwrap_or((2, 0, 0));
     let known = EVENTS.iter().filter(|(_, _, since)| *since <= version);
     let hooks: serde_json::Map<String, Value> =
         known.map(|(event, moment, _)| ((*event).to_owned(), hook(gt, event, moment))).collect();
-    let mut allow: Vec<String> = ALLOWED.iter().map(|command| format!("Bash({command}:*)")).collect();
-    allow.extend(allowed.iter().flat_map(|line| simple_commands(line)).map(|command| format!("Bash({command}:*)")));
-    let mut settings = json!({ "hooks": hooks, "permissions": { "allow": allow } });
+    let mut settings = json!({
+        "hooks": hooks,
+        // Over what the user's and the project's settings say: without hooks there is no guard, no mail and no stop.
+        "disableAllHooks": false,
+        "permissions": { "allow": grants::rules(grants) },
+    });
     if mode == PermissionMode::Bypass {
         // Its own question was answered by whoever set this mode.
         settings["skipDangerousModePermissionPrompt"] = Value::Bool(true);
@@ -129,30 +127,15 @@ fn hook(gt: &Path, event: &str, moment: &str) -> Value {
     };
     let hooks = json!([{ "type": "command", "command": command, "timeout": HOOK_LIMIT_SECONDS }]);
     match event {
-        "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => json!([{ "matcher": "*", "hooks": hooks }]),
+        "PreToolUse" | "PermissionRequest" | "PostToolUse" | "PostToolUseFailure" => {
+            json!([{ "matcher": "*", "hooks": hooks }])
+        }
         _ => json!([{ "hooks": hooks }]),
     }
 }
 
 fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// The commands of a line that the client's rules can name: what is between `&&`, `||`, `;` and `|`. What has quotes,
-/// brackets or substitutions is left out, and what would run whatever is put behind it: `gt rig gates run` runs it.
-fn simple_commands(line: &str) -> Vec<String> {
-    let parts = line.split(['&', '|', ';', '\n']).map(str::trim);
-    let plain = |c: char| c.is_alphanumeric() || " ./_-=+,:@%".contains(c);
-    parts.filter(|part| part.chars().all(plain) && names_a_command(part)).map(str::to_owned).collect()
-}
-
-/// Whether a command says what it runs: more than variables, and programs that run others, with their options.
-fn names_a_command(part: &str) -> bool {
-    part.split_whitespace().any(|word| !(word.starts_with('-') || word.contains('=') || RUNNERS.contains(&base(word))))
-}
-
-fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
 }
 
 /// Where the client keeps its state: as the user has moved it, or in the home folder.
@@ -207,12 +190,14 @@ pub(super) fn account(town: &Town, env: &BTreeMap<String, String>) -> Result<Acc
 
 #[cfg(test)]
 mod tests {
+    use gt_model::guard::permit::Pattern;
+
     use super::*;
 
     #[test]
     fn only_events_that_a_version_knows_are_named() {
         let events = |version: Option<Version>| {
-            let settings = settings(version, Path::new("/gt"), PermissionMode::AcceptEdits, &[]);
+            let settings = settings(version, Path::new("/gt"), PermissionMode::AcceptEdits, &Grants::default());
             settings["hooks"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
         };
         assert_eq!(events(Some((2, 1, 330))).len(), EVENTS.len());
@@ -237,7 +222,8 @@ mod tests {
 
     #[test]
     fn hooks_call_our_gt_and_never_stop_the_client() {
-        let settings = settings(Some((2, 1, 330)), Path::new("/it's/gt"), PermissionMode::AcceptEdits, &[]);
+        let settings =
+            settings(Some((2, 1, 330)), Path::new("/it's/gt"), PermissionMode::AcceptEdits, &Grants::default());
         let command = |event: &str| settings["hooks"][event][0]["hooks"][0]["command"].as_str().unwrap().to_owned();
         assert_eq!(command("SessionStart"), r"'/it'\''s/gt' prime --moment start --client claude || :");
         assert_eq!(command("PreToolUse"), r"'/it'\''s/gt' moment before-tool --client claude || :");
@@ -248,22 +234,49 @@ mod tests {
     #[test]
     fn what_the_rig_needs_is_allowed_and_the_mode_is_asked_for_once() {
         let lines = ["npm ci".to_owned(), "cargo test --all && ./check.sh | tee log; sh -c 'x $(y)'".to_owned()];
-        let accept = settings(None, Path::new("/gt"), PermissionMode::AcceptEdits, &lines);
+        let lint = Pattern::parse("npm run lint").unwrap();
+        let grants = Grants::of(lines.into(), vec![lint], vec!["/town/app/mayor/rig".into()]);
+        let accept = settings(None, Path::new("/gt"), PermissionMode::AcceptEdits, &grants);
         let allow: Vec<&str> =
             accept["permissions"]["allow"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        for wanted in ["Bash(gt:*)", "Bash(git commit:*)", "Bash(npm ci:*)", "Bash(cargo test --all:*)"] {
+        for wanted in [
+            "Bash(gt:*)",
+            "Bash(git commit:*)",
+            "Bash(git rebase:*)",
+            "Bash(npm ci:*)",
+            "Bash(cargo test --all:*)",
+            "Bash(./check.sh:*)",
+            "Bash(npm run lint:*)",
+            "Bash(cat:*)",
+            "Read(//town/app/mayor/rig/**)",
+        ] {
             assert!(allow.contains(&wanted), "{wanted}: {allow:?}");
         }
-        assert_eq!(
-            simple_commands(
+        let runs_all = Grants::of(
+            vec![
                 "A=1; echo x | sh; cat l | /bin/bash -e; env B=2 make all; python3 -m pytest; xargs; X=1 sh t"
-            ),
-            ["echo x", "cat l", "env B=2 make all", "python3 -m pytest", "X=1 sh t"],
-            "what would run anything is not allowed"
+                    .to_owned(),
+            ],
+            Vec::new(),
+            Vec::new(),
         );
-        assert!(allow.contains(&"Bash(./check.sh:*)") && !allow.iter().any(|rule| rule.contains('$')), "{allow:?}");
+        let rules = grants::rules(&runs_all);
+        for (rule, is_there) in [
+            ("Bash(echo x:*)", true),
+            ("Bash(env B=2 make all:*)", true),
+            ("Bash(python3 -m pytest:*)", true),
+            ("Bash(X=1 sh t:*)", true),
+            ("Bash(sh:*)", false),
+            ("Bash(/bin/bash -e:*)", false),
+            ("Bash(xargs:*)", false),
+            ("Bash(A=1:*)", false),
+        ] {
+            assert_eq!(rules.iter().any(|known| known == rule), is_there, "{rule}: {rules:?}");
+        }
+        assert!(!allow.iter().any(|rule| rule.contains('$')), "{allow:?}");
+        assert_eq!(accept["disableAllHooks"], false);
         assert_eq!(accept.get("skipDangerousModePermissionPrompt"), None);
-        let bypass = settings(None, Path::new("/gt"), PermissionMode::Bypass, &lines);
+        let bypass = settings(None, Path::new("/gt"), PermissionMode::Bypass, &grants);
         assert_eq!(bypass["skipDangerousModePermissionPrompt"], true);
     }
 }

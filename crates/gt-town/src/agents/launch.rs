@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gt_model::guard::permit::Grants;
 use gt_model::id::{IncarnationId, sha256_hex};
 
 use super::claude;
 use crate::error::Result;
-use crate::settings::{AgentPreset, ClientKind, InputKind, PermissionMode, RigSettings, Sandbox};
+use crate::settings::{AgentPreset, ClientKind, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
 use crate::town::Town;
 use crate::worker_env;
 use crate::world::{Runtime, user_message};
@@ -26,8 +27,8 @@ pub struct Launch<'a> {
     pub runtime: Runtime,
     /// What it may do without asking.
     pub mode: PermissionMode,
-    /// Command lines that it may run without asking, whatever its mode.
-    pub allowed: &'a [String],
+    /// What it may do without asking, whatever its mode.
+    pub grants: &'a Grants,
 }
 
 /// What a session is started with, beside where.
@@ -104,6 +105,14 @@ pub fn mode(rig: &RigSettings) -> PermissionMode {
     match rig.sandbox {
         Sandbox::Bwrap => PermissionMode::Bypass,
         Sandbox::None => rig.trust,
+    }
+}
+
+/// What the mayor may do without asking: everything where a sandbox is around it, or a person has said so.
+pub fn mayors_mode(mayor: &MayorSettings) -> PermissionMode {
+    match mayor.sandbox {
+        Sandbox::Bwrap => PermissionMode::Bypass,
+        Sandbox::None => mayor.trust,
     }
 }
 

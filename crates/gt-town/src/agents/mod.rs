@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 pub mod check;
 mod claude;
+pub mod grants;
 pub mod launch;
 pub mod readiness;
 pub mod text;

@@ -1,5 +1,7 @@
 //! What the witness does about workers that stand still: nudges, limits, what a person has to see.
 
+use std::collections::BTreeSet;
+
 use gt_model::address::Address;
 use gt_model::moment::{NUDGE_LINE, Stage};
 use gt_model::patrol::Verdict;
@@ -8,14 +10,18 @@ use gt_model::protocol::Message;
 use super::facts::Found;
 use super::{Watch, Witness};
 use crate::effects;
-use crate::error::Result;
-use crate::ledger::{Attempt, Tx};
+use crate::error::{Error, Result};
+use crate::ledger::{Attempt, Condition, Tx};
 use crate::limits::{self, Met};
+use crate::moments::DENIED;
 use crate::post;
 use crate::world::Said;
 
 /// Kinds of condition on a worker that follow its verdict.
 const BY_VERDICT: [&str; 2] = ["asks", "long-tool"];
+
+/// Kinds of condition that end with a worker's work.
+const OF_WORKERS: [&str; 3] = ["asks", "long-tool", DENIED];
 
 impl Witness<'_> {
     /// Types the one fixed line. That it was typed is recorded before, so that a killed deacon does not type for ever.
@@ -67,6 +73,29 @@ impl Witness<'_> {
             return Ok(());
         }
         self.write("turn end", |tx| effects::decide_snapshot(tx, attempt))
+    }
+
+    /// What workers asked or were denied that have no work on their hook any more needs no person.
+    pub(super) fn forget_gone(&self, attempts: &[Attempt]) -> Result<()> {
+        let rig = self.rig.name();
+        let at_work: BTreeSet<String> =
+            attempts.iter().filter(|a| &a.rig == rig && a.is_hooked()).map(|a| a.address().to_string()).collect();
+        let workers = format!("{rig}/polecats/");
+        let gone = |condition: &Condition| {
+            let address = condition.subject.split(' ').next().unwrap_or_default();
+            OF_WORKERS.contains(&condition.kind.as_str()) && address.starts_with(&workers) && !at_work.contains(address)
+        };
+        let known = self.town.ledger.read(|view| view.conditions().map_err(Error::from))?;
+        let gone: Vec<Condition> = known.into_iter().filter(gone).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.write("forget", |tx| {
+            for condition in &gone {
+                tx.clear(&condition.kind, &condition.subject)?;
+            }
+            Ok(())
+        })
     }
 
     /// What a person has to see is a condition as long as it is so.

@@ -28,6 +28,20 @@ pub enum MayorVerb {
         #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "wait")]
         timeout: u64,
     },
+    /// Let the mayor run a command, or use a tool, without asking: at once, if it is at work too
+    ///
+    /// As `gt rig allow`; kept as `allow` under `[mayor]` in town.toml.
+    Allow {
+        /// The first words of the command, or the tool
+        #[arg(required_unless_present_any = ["list", "remove"])]
+        pattern: Option<String>,
+        /// List what is allowed
+        #[arg(long, conflicts_with_all = ["pattern", "remove"])]
+        list: bool,
+        /// Take this back
+        #[arg(long, value_name = "PATTERN", conflicts_with = "pattern")]
+        remove: Option<String>,
+    },
     /// Show the mayor's terminal in yours; detach with C-b d
     Attach,
     /// Stop the mayor; it stays stopped until you start it

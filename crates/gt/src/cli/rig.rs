@@ -49,6 +49,24 @@ pub enum RigVerb {
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
+    /// Let a rig's agents run a command, or use a tool, without asking: at once, for those at work too
+    ///
+    /// A command is named by its first words: "npm run lint" allows that with any more words behind it. A tool is one of the
+    /// client's, such as WebFetch. Kept as `allow` in the rig's rig.toml. What workers are refused, such as pushing, stays
+    /// refused.
+    Allow {
+        /// Which
+        name: String,
+        /// The first words of the command, or the tool
+        #[arg(required_unless_present_any = ["list", "remove"])]
+        pattern: Option<String>,
+        /// List what is allowed
+        #[arg(long, conflicts_with_all = ["pattern", "remove"])]
+        list: bool,
+        /// Take this back
+        #[arg(long, value_name = "PATTERN", conflicts_with = "pattern")]
+        remove: Option<String>,
+    },
     /// The commands that a merge must pass
     #[command(subcommand)]
     Gates(GatesVerb),

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use gt_model::address::Address;
+use gt_town::allow::Whom;
 use gt_town::ledger::AgentChoice;
 use gt_town::standing::{self, AgentStatus};
 use gt_town::{Error, mayor, sessions};
 use serde_json::json;
 
-use super::{Context, session, text_or_stdin};
+use super::{Context, allow, session, text_or_stdin};
 use crate::cli::MayorVerb;
 use crate::console::{Console, printable, printable_lines};
 use crate::error::{CliError, CliResult};
@@ -26,6 +27,7 @@ pub fn run(verb: MayorVerb, context: &Context<'_>, console: &mut Console<'_>) ->
             let wait = wait.then(|| Duration::from_secs(timeout));
             ask(context, &text_or_stdin(text)?, wait, console)
         }
+        MayorVerb::Allow { pattern, remove, .. } => allow::run(context, Whom::Mayor, pattern, remove, console),
         MayorVerb::Attach => {
             session::attach(context, &sessions::find(town, "mayor/").map_err(|_| none_yet())?, console)
         }

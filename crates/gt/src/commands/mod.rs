@@ -15,6 +15,7 @@ use crate::error::{CliError, CliResult};
 
 mod agent;
 mod agents;
+mod allow;
 mod bead;
 mod complete;
 mod convoy;

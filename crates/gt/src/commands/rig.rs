@@ -1,11 +1,12 @@
 //! Projects of the town.
 
+use gt_town::allow::Whom;
 use gt_town::gates::GatesRun;
 use gt_town::rig::{self, Added, NewRig};
 use gt_town::settings::Gate;
 use gt_town::{gates, hook};
 
-use super::Context;
+use super::{Context, allow};
 use crate::cli::{GatesVerb, RigVerb};
 use crate::console::{Console, Table};
 use crate::error::{CliError, CliResult};
@@ -21,6 +22,9 @@ pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
         RigVerb::List => list(context, console),
         RigVerb::Remove { name, yes, dry_run } => remove(context, &name, yes, dry_run, console),
         RigVerb::Set { name, settings } => set(context, &name, &settings, console),
+        RigVerb::Allow { name, pattern, remove, .. } => {
+            allow::run(context, Whom::Rig(&context.town.rig(&name)?), pattern, remove, console)
+        }
         RigVerb::Gates(verb) => gates_verb(verb, context, console),
         RigVerb::Fetch { name } => fetch(context, name.as_deref(), console),
         RigVerb::Release { name } => release(context, &name, console),

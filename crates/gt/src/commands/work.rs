@@ -1,10 +1,12 @@
 //! Giving work out and taking it back.
 
-use gt_model::id::BeadId;
+use gt_model::id::{BeadId, RigName};
 use gt_town::agents::launch;
 use gt_town::beads::{self, NewBead};
+use gt_town::sessions;
 use gt_town::settings::{PermissionMode, Sandbox};
 use gt_town::sling::{self, SlingOptions, Slung};
+use gt_town::world::Runtime;
 
 use super::{Context, text_or_stdin};
 use crate::cli::RuntimeArg;
@@ -74,11 +76,23 @@ fn say_permissions(context: &Context<'_>, slung: &Slung, console: &mut Console<'
         (PermissionMode::Bypass, Sandbox::None) => {
             format!("{kind} does everything without asking, as you: trust=bypass of {name}; gt rig set {name} trust= takes it back")
         }
-        (PermissionMode::AcceptEdits, _) => format!(
-            "{kind} may change files, commit, and run gt, the set-up and the gates of {name}; for all else it stops and asks \
-             you. That it need not ask is yours to say: gt rig set {name} trust=bypass (gt help agents)"
-        ),
+        (PermissionMode::AcceptEdits, _) => accepts_edits(kind, name, sessions::runtime_of(&context.town, first)?),
     })
+}
+
+/// What becomes of what is not allowed depends on whether there is a terminal to ask in.
+fn accepts_edits(kind: &str, rig: &RigName, runtime: Runtime) -> String {
+    let otherwise = match runtime {
+        Runtime::Tmux => "for all else it stops and asks: gt status has the question and how to answer",
+        Runtime::Headless => {
+            "all else is denied, since it has no terminal to ask in: it is told so and goes on, and gt status has the line \
+             that would allow it"
+        }
+    };
+    format!(
+        "{kind} may change files, commit and rebase, read, and run gt, the set-up and the gates of {rig}; {otherwise}. To \
+         allow more: gt rig allow {rig} \"<command>\"; to allow everything: gt rig set {rig} trust=bypass (gt help agents)"
+    )
 }
 
 /// `gt unsling`.

@@ -146,6 +146,7 @@ fn a_client_gets_its_settings_its_prompt_and_a_session_of_its_own() {
     let hook = text(&settings["hooks"]["Stop"][0]["hooks"][0]["command"]);
     assert!(hook.contains("/bin/gt' moment stop --client claude"), "{hook}");
     let allowed = settings["permissions"]["allow"].to_string();
+    assert_eq!(settings["disableAllHooks"], false, "whatever the project says");
     assert!(allowed.contains("Bash(gt:*)") && allowed.contains("Bash(sh ./run-tests:*)"), "{allowed}");
 
     assert_eq!(town.listing(&home), before, "nothing of the user's is touched");
@@ -303,6 +304,41 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
     refused(&["agent=nobody"], 3, "no kind of agent is called `nobody`");
     town.ok(&["rig", "set", RIG, "trust="]);
     assert!(!std::fs::read_to_string(&file).unwrap().contains("trust"));
+}
+
+#[test]
+fn what_a_person_allows_is_kept_with_the_comments_and_reaches_the_client() {
+    let town = town("headless", "");
+    let (rig, whole) = (town.rig().join("rig.toml"), town.root().join("town.toml"));
+    town.edit(&rig, |text| format!("# Ours, and dear to us.\n{text}"));
+    town.ok(&["rig", "allow", RIG, "npm run lint"]);
+    town.ok(&["rig", "allow", RIG, "Bash(make check:*)"]);
+    town.ok(&["rig", "allow", RIG, "npm run lint"]);
+    town.ok(&["mayor", "allow", "WebFetch"]);
+    let kept = std::fs::read_to_string(&rig).unwrap();
+    assert!(kept.starts_with("# Ours, and dear to us.\n"), "{kept}");
+    assert!(kept.contains("allow = [\"npm run lint\", \"make check\"]"), "{kept}");
+    assert!(std::fs::read_to_string(&whole).unwrap().contains("allow = [\"WebFetch\"]"));
+    assert_eq!(town.ok(&["rig", "allow", RIG, "--list"]), "npm run lint\nmake check\n");
+    for (pattern, why) in [
+        ("git push", "a worker is refused that"),
+        ("bash -c", "would allow everything"),
+        ("Bash", "would allow everything"),
+        ("a && b", "not the first words of one command"),
+        ("", "not the first words of one command"),
+    ] {
+        let output = town.gt(&["rig", "allow", RIG, pattern]);
+        assert!(output.code == 2 && output.err.contains(why), "{pattern}: {output:?}");
+    }
+    let bead = slung(&town, "Work");
+    town.wait_closed(&bead);
+    let args = noted(&town, "client.args");
+    let settings = args.lines().skip_while(|line| *line != "--settings").nth(1).unwrap();
+    let settings = std::fs::read_to_string(settings).unwrap();
+    assert!(settings.contains("Bash(npm run lint:*)") && settings.contains("Bash(make check:*)"), "{settings}");
+    town.ok(&["rig", "allow", RIG, "--remove", "npm run lint"]);
+    assert_eq!(town.ok(&["rig", "allow", RIG, "--list"]), "make check\n");
+    assert_eq!(town.gt(&["rig", "allow", RIG, "--remove", "npm run lint"]).code, 3);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::bench::{path, text};
 
-/// The version whose behaviour docs/agents.md describes.
-pub const VERSION: &str = "2.1.330";
+/// The version whose behaviour docs/agents.md describes; `$GT_CLIENT_VERSION` says another.
+const VERSION: &str = "2.1.330";
 
 /// The package that is one program without Node.
 const PACKAGE: &str = "@anthropic-ai/claude-code-linux-x64";
@@ -53,13 +53,14 @@ pub struct Client {
 pub fn install() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no workspace")?;
     let cache = std::env::var_os("GT_CLIENT_CACHE").map_or_else(|| root.join("target/clients"), PathBuf::from);
-    let folder = cache.join(format!("claude-{VERSION}"));
+    let version = std::env::var("GT_CLIENT_VERSION").unwrap_or_else(|_| VERSION.to_owned());
+    let folder = cache.join(format!("claude-{version}"));
     let program = folder.join("node_modules").join(PACKAGE).join("claude");
     if program.is_file() {
         return Ok(program);
     }
     std::fs::create_dir_all(&folder).map_err(text)?;
-    let what = format!("{PACKAGE}@{VERSION}");
+    let what = format!("{PACKAGE}@{version}");
     println!("installing {what} into {}", folder.display());
     let words = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
     let output = Command::new("npm").args(words).arg(&folder).arg(&what).output();

@@ -14,6 +14,7 @@ use crate::bench::text;
 /// All of them.
 pub const ALL: &[Scenario] = &[
     Scenario { name: "fact-hooks", run: hooks },
+    Scenario { name: "fact-hooks-off", run: hooks_off },
     Scenario { name: "fact-usage", run: usage },
     Scenario { name: "fact-stream-input", run: stream_input },
     Scenario { name: "fact-terminal", run: terminal },
@@ -69,6 +70,29 @@ fn hooks(outfit: &Outfit) -> Result<String, String> {
         let counts = ["PreToolUse", "PostToolUse", "Stop", "SessionEnd"].map(|event| desk.saw(event).len());
         check(counts == [2, 1, 2, 1], || format!("hooks ran {counts:?} times"))?;
         Ok("start, prompt, refusal, after-tool and block reached the model".to_owned())
+    })
+}
+
+/// What the project or the user says of hooks, ours overrule.
+fn hooks_off(outfit: &Outfit) -> Result<String, String> {
+    Desk::with(outfit, &json!([{"text": "Done."}]), |desk| {
+        let off = json!({"disableAllHooks": true}).to_string();
+        let project = desk.work().join(".claude/settings.json");
+        std::fs::create_dir_all(desk.work().join(".claude")).map_err(text)?;
+        std::fs::write(&project, &off).map_err(text)?;
+        let settings = desk.settings(&[("SessionStart", "true")])?;
+        desk.headless(&settings, &[], "go")?;
+        check(desk.saw("SessionStart").is_empty(), || "the project's word does not count".to_owned())?;
+        let file = desk.folder.join("settings.json");
+        let ours = std::fs::read_to_string(&file).map_err(text)?.replacen('{', "{\"disableAllHooks\":false,", 1);
+        std::fs::write(&file, ours).map_err(text)?;
+        desk.headless(&settings, &[], "go")?;
+        check(desk.saw("SessionStart").len() == 1, || "the project's word counts more than ours".to_owned())?;
+        std::fs::remove_file(&project).map_err(text)?;
+        std::fs::write(desk.folder.join("home/.claude/settings.json"), &off).map_err(text)?;
+        desk.headless(&settings, &[], "go")?;
+        check(desk.saw("SessionStart").len() == 2, || "the user's word counts more than ours".to_owned())?;
+        Ok("the project's turns hooks off, and not if ours says false".to_owned())
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+mod asking;
 pub mod client;
 mod facts;
 mod mayor;
@@ -119,8 +120,14 @@ pub fn within(namespace: &[&str], say: impl FnOnce(&mut Command) -> Result<(), S
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
     let is_named = |scenario: &&Scenario| names.is_empty() || names.iter().any(|n| scenario.name.contains(n.as_str()));
-    let chosen: Vec<_> =
-        facts::ALL.iter().chain(work::ALL).chain(mayor::ALL).chain(readme::ALL).filter(is_named).collect();
+    let chosen: Vec<_> = facts::ALL
+        .iter()
+        .chain(work::ALL)
+        .chain(mayor::ALL)
+        .chain(asking::ALL)
+        .chain(readme::ALL)
+        .filter(is_named)
+        .collect();
     if chosen.is_empty() { Err(format!("no scenario is called {}", names.join(" or "))) } else { Ok(chosen) }
 }
 

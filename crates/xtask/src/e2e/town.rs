@@ -177,6 +177,7 @@ impl TownStage {
         std::fs::create_dir_all(&work).map_err(text)?;
         std::fs::write(work.join("README"), "A project.\n").map_err(text)?;
         let items: String = (1..=ITEMS).map(|item| format!("todo-{item:02}\n")).collect();
+        std::fs::write(work.join("check.sh"), "test -e notes.txt\n").map_err(text)?;
         std::fs::write(work.join("notes.txt"), format!("THE-NOTES\n{items}")).map_err(text)?;
         let git = |words: &[&str]| finish(self.command("git").args(words));
         let (dir, remote) = (path(&work), path(&self.folder.join("remote.git")));
@@ -241,12 +242,17 @@ impl TownStage {
         Ok(beads)
     }
 
-    /// Waits until a bead has landed.
-    pub fn landed(&self, bead: &str) -> Result<(), String> {
-        self.until(&format!("{bead} landed"), || {
+    /// Waits until a bead is closed.
+    pub fn closed(&self, bead: &str) -> Result<(), String> {
+        self.until(&format!("{bead} closed"), || {
             let shown = self.facts(&["bead", "show", bead]).ok()?;
             (shown[0]["status"] == "closed").then_some(())
-        })?;
+        })
+    }
+
+    /// Waits until a bead has landed.
+    pub fn landed(&self, bead: &str) -> Result<(), String> {
+        self.closed(bead)?;
         self.has_landed_file(&format!("{bead}.txt"))
     }
 

@@ -1,0 +1,122 @@
+//! What a person allows agents beyond their work: patterns in `rig.toml`, and for the mayor in `town.toml`.
+//!
+//! It counts at once, for those at work too: [`crate::moments`] reads the settings at each use of a tool.
+
+use std::path::PathBuf;
+
+use gt_model::guard::permit::Pattern;
+
+use crate::error::{Error, Result};
+use crate::moments::{DENIED, is_of};
+use crate::settings::{self, RigSettings, TownSettings};
+use crate::town::{Caller, Rig, Town};
+
+/// Whom it is allowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Whom<'r> {
+    /// The agents of a rig.
+    Rig(&'r Rig),
+    /// The mayor.
+    Mayor,
+}
+
+impl Whom<'_> {
+    fn file(self, town: &Town) -> PathBuf {
+        match self {
+            Self::Rig(rig) => rig.layout.settings(),
+            Self::Mayor => town.layout.settings(),
+        }
+    }
+
+    /// What is allowed, as the settings say it now.
+    pub fn allowed(self, town: &Town) -> Vec<String> {
+        match self {
+            Self::Rig(rig) => rig.settings.allow.clone(),
+            Self::Mayor => settings::current(town).mayor.allow,
+        }
+    }
+
+    /// The name in events.
+    fn name(self) -> String {
+        match self {
+            Self::Rig(rig) => rig.name().to_string(),
+            Self::Mayor => "mayor/".to_owned(),
+        }
+    }
+
+    /// Whether a condition of that subject is of one whom it concerns.
+    fn concerns(self, subject: &str) -> bool {
+        match self {
+            Self::Rig(rig) => subject.strip_prefix(rig.name().as_str()).is_some_and(|rest| rest.starts_with('/')),
+            Self::Mayor => is_of(subject, "mayor/"),
+        }
+    }
+}
+
+/// Allows what these first words of a command, or this tool, name. Answers with the pattern as it is kept.
+pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<String> {
+    only_a_person(caller)?;
+    let pattern = Pattern::parse(text).map_err(|why| Error::Usage {
+        what: format!("`{text}` can't be allowed: {why}"),
+        hint:
+            "name the first words of a command, such as \"npm run lint\", or a tool of the client's, such as WebFetch"
+                .to_owned(),
+    })?;
+    let pattern = pattern.to_string();
+    if !whom.allowed(town).contains(&pattern) {
+        change(town, whom, |list| list.push(pattern.as_str()))?;
+    }
+    town.ledger.write(&caller.name(), "allow", |tx| {
+        tx.event("allowed", &whom.name(), None, None, Some(&pattern.as_str().into()))?;
+        for condition in tx.conditions()?.iter().filter(|c| c.kind == DENIED && whom.concerns(&c.subject)) {
+            let denied = condition.subject.split_once(' ').map(|(_, denied)| denied);
+            if denied.is_some_and(|denied| denied == pattern || denied.starts_with(&format!("{pattern} "))) {
+                tx.clear(DENIED, &condition.subject)?;
+            }
+        }
+        Ok::<_, Error>(())
+    })?;
+    Ok(pattern)
+}
+
+/// Takes back what was allowed.
+pub fn remove(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<()> {
+    only_a_person(caller)?;
+    let known = whom.allowed(town);
+    let wanted = Pattern::parse(text).map_or_else(|_| text.to_owned(), |pattern| pattern.to_string());
+    let is_it = |kept: &str| kept == text || kept == wanted;
+    if !known.iter().any(|kept| is_it(kept)) {
+        return Err(Error::Unknown { what: "pattern", name: text.to_owned() });
+    }
+    change(town, whom, |list| list.retain(|kept| !kept.as_str().is_some_and(is_it)))?;
+    town.ledger.write(&caller.name(), "allow", |tx| {
+        tx.event("allowed-no-more", &whom.name(), None, None, Some(&text.into())).map_err(Error::from)
+    })
+}
+
+fn only_a_person(caller: &Caller) -> Result<()> {
+    if caller.is_overseer() {
+        return Ok(());
+    }
+    Err(Error::refused("only a person allows more", "ask the overseer by mail: gt mail send overseer"))
+}
+
+fn change(town: &Town, whom: Whom<'_>, change: impl FnOnce(&mut toml_edit::Array)) -> Result<()> {
+    let path = whom.file(town);
+    let check = |bytes: &[u8]| match whom {
+        Whom::Rig(_) => settings::parse::<RigSettings>(&path, bytes).map(drop),
+        Whom::Mayor => settings::parse::<TownSettings>(&path, bytes).map(drop),
+    };
+    settings::edit(town, &path, &check, |document| {
+        let table = match whom {
+            Whom::Rig(_) => document.as_table_mut(),
+            Whom::Mayor => match document.entry("mayor").or_insert(toml_edit::table()).as_table_mut() {
+                Some(table) => table,
+                None => return,
+            },
+        };
+        if let Some(list) = table.entry("allow").or_insert(toml_edit::value(toml_edit::Array::new())).as_array_mut() {
+            change(list);
+        }
+    })
+}

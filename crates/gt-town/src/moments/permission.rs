@@ -1,0 +1,129 @@
+//! A client would ask a person whether it may use a tool.
+//!
+//! In a terminal the question stands there, and "needs you" has it at once. Without one there is no person to ask: the use
+//! is denied, the agent is told how to go on and how to ask, and what was denied is an event with the line that would allow
+//! it.
+
+use gt_model::address::Address;
+use gt_model::foreign;
+use gt_model::guard::permit::{self, Permit, suggestion};
+use gt_model::guard::{Place, Role, ToolCall};
+use gt_model::moment::{Answer, Asking, Heard, KEPT_TEXT_BYTES, Mark, Moment};
+use serde_json::json;
+
+use super::{Here, log, now, write_mark};
+use crate::agents::grants::{self, OnDisk};
+use crate::error::Result;
+use crate::ledger::Tx;
+use crate::world::Runtime;
+
+/// The kind of condition that a use of a tool is which was denied.
+pub const DENIED: &str = "denied";
+
+/// Conditions of that kind that one agent may have: the events have the rest.
+const DENIED_AT_MOST: usize = 5;
+
+/// Bytes of a tool's input that people and agents are shown.
+const SHOWN_BYTES: usize = 160;
+
+/// What a use of a tool is, in one line: a command as it is, else the tool and what it is given.
+pub(crate) fn words(call: &ToolCall) -> String {
+    let names = ["command", "file_path", "path", "url", "query", "pattern", "plan"];
+    let first_question = call.input["questions"][0]["question"].as_str();
+    let given = names.iter().find_map(|name| call.input[*name].as_str()).or(first_question);
+    let given = given.map_or_else(|| call.input.to_string(), str::to_owned);
+    let line = foreign::one_line(&given);
+    let shown = foreign::cut(&line, SHOWN_BYTES);
+    let more = if shown.len() < line.len() { "…" } else { "" };
+    format!("{}: {shown}{more}", call.tool)
+}
+
+impl Here<'_> {
+    pub(super) fn permission(&self, call: &ToolCall, heard: &Heard) -> Result<Answer> {
+        let place = self.place(heard)?;
+        // The moment before may have had no answer in time.
+        if heard.asking == Asking::ByRules && self.permit(call, &place)? == Permit::Granted {
+            return Ok(Answer::Allow("gt: it is a part of your work".to_owned()));
+        }
+        let dir = self.town.layout.session(self.incarnation);
+        if self.town.world().sessions().runtime(&dir)? == Some(Runtime::Headless) {
+            return self.deny(call, &place);
+        }
+        let text = foreign::cut(&words(call), KEPT_TEXT_BYTES).to_owned();
+        let mark = Mark { text: Some(text), tool: Some(call.tool.clone()), ..now(self.town.world()) };
+        write_mark(self.town, self.incarnation, Moment::Permission.as_str(), &mark)?;
+        self.town.wake();
+        Ok(Answer::Nothing)
+    }
+
+    /// Whether the agent may do so anyway.
+    pub(super) fn permit(&self, call: &ToolCall, place: &Place) -> Result<Permit> {
+        let address = &self.caller.address;
+        let grants = grants::of(self.town, address)?;
+        let files = OnDisk(self.town.world().disk());
+        Ok(permit::permit(Role::of(address), call, place, &grants, &files))
+    }
+
+    /// Whatever becomes of the record, the client is answered: it would wait for ever.
+    fn deny(&self, call: &ToolCall, place: &Place) -> Result<Answer> {
+        let granted = |command: &str| {
+            let call = ToolCall { tool: "Bash".to_owned(), input: json!({ "command": command }) };
+            self.permit(&call, place).is_ok_and(|permit| permit == Permit::Granted)
+        };
+        let allow = suggestion(call, &granted);
+        let what = words(call);
+        let recorded =
+            self.town.ledger.write(&self.caller.name(), "deny", |tx| self.record(tx, &what, allow.as_deref()));
+        if let Err(error) = recorded {
+            let (world, who) = (self.town.world(), self.caller.name());
+            log::note_failure(world, &self.town.layout, Moment::Permission.as_str(), &who, &error.to_string());
+        }
+        self.town.wake();
+        Ok(Answer::Deny(self.told(&what, allow.as_deref(), place)))
+    }
+
+    fn record(&self, tx: &Tx<'_>, what: &str, allow: Option<&str>) -> Result<()> {
+        let incarnation = tx.incarnation(self.incarnation)?;
+        let attempt = incarnation.map(|incarnation| tx.attempt_of(&incarnation)).transpose()?.flatten();
+        let bead = attempt.map(|attempt| attempt.bead);
+        let facts = json!({ "what": what, "allow": allow, "incarnation": self.incarnation.as_str() });
+        let address = self.caller.address.to_string();
+        tx.event(DENIED, &format!("{address}: {what}"), bead.as_ref(), None, Some(&facts))?;
+        let known = tx.conditions()?.iter().filter(|c| c.kind == DENIED && is_of(&c.subject, &address)).count();
+        if known < DENIED_AT_MOST {
+            let subject = allow.map_or_else(|| address.clone(), |allow| format!("{address} {allow}"));
+            let text = format!("{address} was denied: {what}; it has no terminal to ask in, and went on without");
+            tx.raise(DENIED, &subject, &text)?;
+        }
+        Ok(())
+    }
+
+    /// What the agent is told.
+    fn told(&self, what: &str, allow: Option<&str>, place: &Place) -> String {
+        let bead = place.bead.as_deref().unwrap_or("<bead>");
+        let (to, subject, free) = match &self.caller.address {
+            Address::Polecat(rig, _) => (
+                format!("{rig}/witness"),
+                format!("HELP {bead}"),
+                "files of your worktree, git add, commit, diff, log, rebase and the like, gt, the set-up and the gates",
+            ),
+            Address::Mayor => ("overseer".to_owned(), "A question".to_owned(), "gt, and reading <rig>/mayor/rig"),
+            _ => ("overseer".to_owned(), "A question".to_owned(), "files of your workspace, git, gt, set-up and gates"),
+        };
+        let line = match (allow, self.caller.address.rig()) {
+            (Some(allow), Some(rig)) => format!(" A person allows it by: gt rig allow {rig} \"{allow}\"."),
+            (Some(allow), None) => format!(" A person allows it by: gt mayor allow \"{allow}\"."),
+            (None, _) => String::new(),
+        };
+        format!(
+            "denied: {what}. No person sits at this session, so what is not allowed can't be asked for here. Without \
+             asking you have: {free}. Go on without it if you can. If not, ask by mail and say why: gt mail send {to} -s \
+             \"{subject}\" -m \"<what you need>\".{line}"
+        )
+    }
+}
+
+/// Whether a condition of that subject is an agent's.
+pub(crate) fn is_of(subject: &str, address: &str) -> bool {
+    subject.split_once(' ').map_or(subject, |(of, _)| of) == address
+}

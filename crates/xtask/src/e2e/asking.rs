@@ -1,0 +1,145 @@
+//! What agents may do without asking in the default mode, what becomes of the rest, and how a person answers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::town::{Runtime, Terms, TownStage};
+use super::{Outfit, Scenario};
+use crate::bench::text;
+
+/// All of them.
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "town-default-headless", run: |outfit| default_mode(outfit, Runtime::Headless) },
+    Scenario { name: "town-default-tmux", run: |outfit| default_mode(outfit, Runtime::Tmux) },
+    Scenario { name: "town-denied-headless", run: denied },
+    Scenario { name: "town-mayor-reads-headless", run: |outfit| mayor_reads(outfit, Runtime::Headless) },
+    Scenario { name: "town-mayor-reads-tmux", run: |outfit| mayor_reads(outfit, Runtime::Tmux) },
+];
+
+/// A rule's call of a shell command.
+fn bash(command: &str) -> Value {
+    json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}])
+}
+
+fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// Nothing is said of what workers may do.
+fn as_it_comes(runtime: Runtime) -> Terms {
+    Terms { may: "", ..Terms::quick(runtime) }
+}
+
+/// What a client says to its model of a use of a tool that was not allowed.
+const NOT_ALLOWED: &[&str] =
+    &["requires approval", "haven't granted it", "was blocked. For security", "denied: ", "doesn't want to proceed"];
+
+fn was_asked(town: &TownStage) -> Result<(), String> {
+    let asked = town.fake.asked();
+    let results = asked.iter().flat_map(|asked| asked.conversation.results.iter());
+    let bad = results.into_iter().find(|result| NOT_ALLOWED.iter().any(|words| result.contains(words)));
+    check(bad.is_none(), || format!("something was not allowed: {bad:?}"))
+}
+
+/// The built-in formula from hook to trunk in the default mode, with commands as agents write them: nothing is asked.
+fn default_mode(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let commit =
+        "git status --short && git add -A && git commit -m \"$(cat <<'EOF'\nSay hello\n\nAs it was asked.\nEOF\n)\"";
+    let look =
+        "git log --oneline -3 | head -n 2; git show --stat HEAD; git diff HEAD~1 -- hello.txt; ls -la && cat hello.txt";
+    let again = "cp hello.txt more.txt && git add more.txt && git restore --staged more.txt && rm more.txt";
+    let review = "git diff \"$(git merge-base HEAD origin/main)\" | head -50; bash -c 'true && sh ./check.sh'";
+    let rebase = "gt rig fetch && git rebase origin/main; GIT_EDITOR=true git rebase --continue || git rebase --abort || true; \
+                  git merge --ff-only origin/main || true; gt step done prepare-for-review";
+    let write = json!([{"tool": "Write", "input": {"file_path": "hello.txt", "content": "hello\n"}}]);
+    let rules = json!([
+        {"when": {"new": "Step \\d of \\d: preflight-tests"}, "calls": bash("gt rig gates run; sh ./check.sh 2>&1 | tail -n 5; gt step done")},
+        {"when": {"new": "Step \\d of \\d: implement"}, "unless": {"ran": "Write: "}, "calls": write},
+        {"when": {"result": "hello.txt"}, "unless": {"ran": "Say hello"}, "calls": bash(commit)},
+        {"when": {"result": "Say hello"}, "unless": {"ran": "git show --stat"}, "calls": bash(look)},
+        {"when": {"result": "hello"}, "unless": {"ran": "more.txt"}, "calls": bash(again)},
+        {"when": {"ran": "more.txt"}, "unless": {"ran": "step done implement"}, "calls": bash("gt bead update $(gt hook --json | grep -o 'ap-t[0-9]*' | head -n 1) --notes done; gt step done implement")},
+        {"when": {"new": "Step \\d of \\d: self-review"}, "unless": {"ran": "merge-base"}, "calls": bash(review)},
+        {"when": {"ran": "merge-base"}, "unless": {"ran": "step done self-review"}, "calls": bash("gt step done self-review")},
+        {"when": {"new": "Step \\d of \\d: prepare-for-review"}, "calls": bash(rebase)},
+    ]);
+    TownStage::on(outfit, as_it_comes(runtime), &rules, |town| {
+        town.gt(&["rig", "gates", "add", "app", "check", "sh ./check.sh"])?;
+        let bead = town.sling("A thing in the default mode")?;
+        town.closed(&bead)?;
+        town.has_landed_file("hello.txt")?;
+        was_asked(town)?;
+        check(!town.gt(&["log", "--last", "500"])?.contains("denied"), || "something was denied".to_owned())?;
+        Ok(format!("landed after {} requests, and nothing was asked", town.fake.asked().len()))
+    })
+}
+
+/// Without a terminal what is not allowed is denied: the agent is told how to go on, a person has the line that allows it,
+/// and that counts for the session that runs.
+fn denied(outfit: &Outfit) -> Result<String, String> {
+    let wait = "until test -e go; do sleep 0.2; done; echo WAITED";
+    let rules = json!([
+        {"when": {"new": "Step \\d of \\d: implement"}, "unless": {"ran": "make greet"}, "calls": bash("git status && make greet LOUD=1")},
+        {"when": {"result": "denied: Bash"}, "unless": {"ran": "WAITED"}, "calls": bash(wait)},
+        {"when": {"result": "WAITED"}, "unless": {"ran": "make greet again"}, "calls": bash("make greet again; gt hook")},
+    ]);
+    TownStage::on(outfit, as_it_comes(Runtime::Headless), &rules, |town| {
+        let bead = town.sling("A thing that needs make")?;
+        let need = town.until("the denial", || town.condition("denied"))?;
+        check(need["next"] == "gt rig allow app \"make greet\"", || format!("{need}"))?;
+        let session = town.sessions(&bead)?.pop().ok_or("no session")?;
+        town.gt(&["rig", "allow", "app", "make greet"])?;
+        check(town.condition("denied").is_none(), || "it is still needed".to_owned())?;
+        std::fs::write(town.worktree(&session)?.join("go"), "").map_err(text)?;
+        town.heard(&["denied: Bash: git status && make greet LOUD=1", "gt mail send app/witness -s"])?;
+        town.until("what make says", || town.fake.heard("make: ").then_some(()))?;
+        let log = town.gt(&["log", "--last", "500"])?;
+        check(log.contains("denied") && log.contains("make greet LOUD=1"), || format!("no event: {log}"))?;
+        town.gt(&["unsling", &bead])?;
+        Ok("denied, told, allowed by the line, and run in the same session".to_owned())
+    })
+}
+
+/// The mayor reads code as agents really do, of a rig that was added while it ran as well.
+fn mayor_reads(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let me = "You are the mayor";
+    let read = |rig: &str| json!([{"tool": "Read", "input": {"file_path": format!("{{{{town}}}}/{rig}/mayor/rig/notes.txt")}}]);
+    let look = |rig: &str| {
+        bash(&format!(
+            "cd {{{{town}}}}/{rig}/mayor/rig && rg -n THE-NOTES . | head -3; git log --oneline -3; sed -n 1,2p notes.txt; \
+             git -C {{{{town}}}}/{rig}/mayor/rig show --stat HEAD; grep -rn todo-01 {{{{town}}}}/{rig}/mayor/rig; find . -name '*.txt'; echo SAW-{rig}"
+        ))
+    };
+    let tell = |what: &str| bash(&format!("gt mail send overseer -s {what} -m 'It is read.'"));
+    let asked = |rig: &str| format!("Read (?<town>/\\S+)/{rig}, please");
+    let rules = json!([
+        {"when": {"anywhere": me, "last": asked("app")}, "unless": {"ran": "app/mayor/rig/notes"}, "calls": read("app")},
+        {"when": {"anywhere": me, "said": asked("app"), "result": "THE-NOTES"}, "unless": {"ran": "SAW-app"}, "calls": look("app")},
+        {"when": {"anywhere": me, "result": "SAW-app"}, "unless": {"ran": "-s Read-app"}, "calls": tell("Read-app")},
+        {"when": {"anywhere": me, "last": asked("second")}, "unless": {"ran": "second/mayor/rig/notes"}, "calls": read("second")},
+        {"when": {"anywhere": me, "said": asked("second"), "result": "THE-NOTES"}, "unless": {"ran": "SAW-second"}, "calls": look("second")},
+        {"when": {"anywhere": me, "result": "SAW-second"}, "unless": {"ran": "-s Read-second"}, "calls": tell("Read-second")},
+        {"name": "rest", "when": {"anywhere": me}, "text": "My turn is over."},
+    ]);
+    TownStage::on(outfit, as_it_comes(runtime), &rules, |town| {
+        let root = town.root().display().to_string();
+        let told = |subject: &str| {
+            town.until(subject, || {
+                let inbox = town.facts(&["mail", "inbox"]).ok()?;
+                inbox["mail"].as_array()?.iter().any(|mail| mail["subject"] == subject).then_some(())
+            })
+        };
+        town.gt(&["mayor", "ask", &format!("Read {root}/app, please")])?;
+        told("Read-app")?;
+        let remote = town.folder.join("remote.git").display().to_string();
+        town.gt(&["rig", "add", "second", &remote, "--prefix", "se", "--skip-proof"])?;
+        let reading = town.root().join("second/mayor/rig/notes.txt");
+        town.until("its code", || reading.exists().then_some(()))?;
+        town.gt(&["mayor", "ask", &format!("Read {root}/second, please")])?;
+        told("Read-second")?;
+        was_asked(town)?;
+        std::thread::sleep(Duration::from_secs(1));
+        Ok(format!("two rigs read, {} requests", town.fake.asked().len()))
+    })
+}

@@ -214,7 +214,7 @@ impl Walk<'_> {
                 .iter()
                 .all(|word| assignment(word).is_some_and(|(name, value)| is_harmless(&name, &value, false))),
             "xargs" => self.each_file(call),
-            "sed" if call.args.iter().any(|word| is_in_place(word)) => self.edits(call),
+            "sed" if call.args.iter().any(is_in_place) => self.edits(call),
             name if HARMLESS.contains(&name) => true,
             name if READERS.contains(&name) => self.reads(call),
             name if CHANGERS.contains(&name) => self.changes(call),
@@ -413,11 +413,8 @@ fn sed_prints(call: &Call<'_>) -> bool {
             "-e" | "--expression" => scripts.extend(args.next()),
             text if text.starts_with("--expression=") => return false,
             text if text.starts_with("-f") || text.starts_with("--file") => return false,
-            text if is_option(word) => {
-                if !text.starts_with("--") && text[1..].contains(['f', 'e']) {
-                    return false;
-                }
-            }
+            text if is_option(word) && !text.starts_with("--") && text[1..].contains(['f', 'e']) => return false,
+            _ if is_option(word) => {}
             _ if scripts.is_empty() => scripts.push(word),
             _ => {}
         }

@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod guard;
 pub mod id;
 pub mod jsonl;
+pub mod landed;
 pub mod merge;
 pub mod moment;
 pub mod patrol;

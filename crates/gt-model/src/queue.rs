@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::id::{BeadId, MrId, Sha};
+use crate::landed::{Doubt, DoubtKind};
 
 /// How a merge request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +44,8 @@ pub struct MrFacts {
     pub end: Option<MrEnd>,
     /// Why it is held, if it is.
     pub held: Option<String>,
+    /// Why it can't land as its bead's own work, if it can't.
+    pub doubt: Option<Doubt>,
     /// Whether a landing that contains it was decided and is not over.
     pub landing: bool,
     /// Whether a person has approved it.
@@ -63,6 +66,10 @@ pub enum MrStatus {
     NeedsApproval,
     /// Something keeps it from going on; the text says what.
     Held(String),
+    /// It changes nothing: a person has to say what becomes of the bead.
+    Empty(String),
+    /// The trunk has its work already, and it can't be told that this is the bead's own: a person has to.
+    MaybeLanded(String),
     /// On its way to the remote.
     Landing,
     /// Over.
@@ -75,6 +82,10 @@ pub fn status(facts: &MrFacts) -> MrStatus {
         MrFacts { end: Some(end), .. } => MrStatus::Ended(*end),
         MrFacts { landing: true, .. } => MrStatus::Landing,
         MrFacts { held: Some(why), .. } => MrStatus::Held(why.clone()),
+        MrFacts { doubt: Some(doubt), .. } => match doubt.kind {
+            DoubtKind::Empty => MrStatus::Empty(doubt.why.clone()),
+            DoubtKind::MaybeLanded => MrStatus::MaybeLanded(doubt.why.clone()),
+        },
         MrFacts { lands_alone: false, approved: false, gated: true, .. } => MrStatus::NeedsApproval,
         _ => MrStatus::Waiting,
     }
@@ -158,7 +169,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn facts() -> MrFacts {
-        MrFacts { end: None, held: None, landing: false, approved: false, lands_alone: true, gated: false }
+        MrFacts { end: None, held: None, doubt: None, landing: false, approved: false, lands_alone: true, gated: false }
+    }
+
+    fn doubt(kind: DoubtKind) -> Option<Doubt> {
+        Some(Doubt { kind, by: None, why: "x".into() })
     }
 
     #[test]
@@ -170,6 +185,10 @@ mod tests {
         check(MrFacts { lands_alone: false, gated: true, ..facts() }, MrStatus::NeedsApproval);
         check(MrFacts { lands_alone: false, gated: true, approved: true, ..facts() }, MrStatus::Waiting);
         check(MrFacts { held: Some("x".into()), ..facts() }, MrStatus::Held("x".into()));
+        check(MrFacts { doubt: doubt(DoubtKind::Empty), ..facts() }, MrStatus::Empty("x".into()));
+        let maybe = MrFacts { doubt: doubt(DoubtKind::MaybeLanded), approved: true, gated: true, ..facts() };
+        check(maybe.clone(), MrStatus::MaybeLanded("x".into()));
+        check(MrFacts { held: Some("y".into()), ..maybe }, MrStatus::Held("y".into()));
         check(MrFacts { held: Some("x".into()), landing: true, ..facts() }, MrStatus::Landing);
         check(MrFacts { end: Some(MrEnd::Merged), landing: true, ..facts() }, MrStatus::Ended(MrEnd::Merged));
     }

@@ -17,6 +17,8 @@ pub trait WorkerHands {
     fn write_file(&self, worktree: &Path, file: &str, text: &str);
     /// Reads a text file, in a worktree or in what was one; `None` where there is none.
     fn read_file(&self, worktree: &Path, file: &str) -> Option<String>;
+    /// Removes a file.
+    fn remove_file(&self, worktree: &Path, file: &str);
     /// Commits all changes, untracked files included, as the worktree's own worker.
     fn commit_all(&self, worktree: &Path, message: &str) -> Sha;
 }
@@ -48,6 +50,7 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     contract.moves_refs_by_compare_and_swap();
     contract.adds_worktrees();
     contract.answers_on_history();
+    contract.knows_what_a_branch_brings();
     contract.squashes();
     contract.reports_conflicts();
     contract.pushes_by_compare_and_swap();
@@ -304,6 +307,51 @@ impl Contract<'_> {
         assert!(bases(&unknown, &head).is_err());
         assert!(self.git.commits_between(self.repo, &unknown, &head).is_err());
         assert!(self.git.tree_of(self.repo, &unknown).is_err());
+    }
+
+    fn knows_what_a_branch_brings(&self) {
+        let (git, repo, main) = (self.git, self.repo, self.trunk());
+        let (path, first) = self.worked("brings", "brings.txt", "1\n");
+        self.worker.write_file(&path, "other.txt", "2\n");
+        let second = self.worker.commit_all(&path, "Other");
+        let known = |known: &[&Sha]| known.iter().map(|sha| (*sha).clone()).collect::<Vec<_>>();
+        let commits = git.commits_of(repo, &second, &known(&[&main, &Sha("0123456789".repeat(4))])).unwrap();
+        assert_eq!(commits.iter().map(|c| &c.commit).collect::<Vec<_>>(), [&second, &first], "newest first");
+        assert!(commits.iter().all(|c| c.parents == 1 && c.committer.ends_with("brings")), "{commits:?}");
+        assert!(git.commits_of(repo, &second, &known(&[&second])).unwrap().is_empty());
+
+        assert!(git.brings(repo, &main, &second).unwrap());
+        assert!(!git.brings(repo, &second, &main).unwrap() && !git.brings(repo, &second, &first).unwrap());
+        let one = self.squashed(&main, &first);
+        let (both, undone) = (self.squashed(&one, &second), self.undone(&path, &main));
+        assert!(!git.brings(repo, &both, &second).unwrap(), "it is there, by other commits");
+        assert!(!git.brings(repo, &main, &undone).unwrap(), "it was taken back");
+        assert!(git.still_has(repo, &both, &one).unwrap() && git.still_has(repo, &second, &one).unwrap());
+        assert!(!git.still_has(repo, &main, &one).unwrap());
+
+        assert_eq!(git.find_commit(repo, &one.as_str()[..10]).unwrap(), Some(one.clone()));
+        assert_eq!(git.find_commit(repo, one.as_str()).unwrap(), Some(one.clone()));
+        for text in ["HEAD", "main", "", "--all", "0123456789abcdef", &one.as_str()[..4]] {
+            assert_eq!(git.find_commit(repo, text).unwrap(), None, "{text}");
+        }
+        let touching = |path: &str| git.touching(repo, &main, &both, &[path.to_owned()]).unwrap();
+        assert_eq!(
+            touching("brings.txt").into_iter().map(|c| c.commit).collect::<Vec<_>>(),
+            std::slice::from_ref(&one)
+        );
+        assert!(touching("brings*").is_empty() && touching("README.md").is_empty());
+        let asked = known(&[&one, &both, &main, &first, &Sha("0123456789".repeat(4))]);
+        assert_eq!(git.missing_from(repo, &both, &asked).unwrap().into_iter().collect::<Vec<_>>(), [first]);
+        assert!(git.missing_from(repo, &both, &[]).unwrap().is_empty());
+    }
+
+    /// A commit in a worktree that takes back all that it has beyond `to`.
+    fn undone(&self, path: &Path, to: &Sha) -> Sha {
+        let head = self.facts(path).head;
+        for file in self.git.changed_paths(self.repo, to, &head).unwrap().into_keys() {
+            self.worker.remove_file(path, &file);
+        }
+        self.worker.commit_all(path, "Undo")
     }
 
     fn squashes(&self) {

@@ -6,7 +6,9 @@ use gt_model::address::Address;
 use gt_model::bead::{Bead, Comment, Rest, Status};
 use gt_model::convoy::REPORTED;
 use gt_model::effect::Effect;
+use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
+use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
@@ -16,9 +18,11 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
 use crate::ledger::{Attempt, AttemptOutcome, Tx};
+use crate::own_work::{self, OwnWork};
 use crate::post;
 use crate::sling::clear_away;
 use crate::town::{Caller, Rig, Town};
+use crate::world::WorktreeFacts;
 
 /// How a worker is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub enum Exit {
     Completed,
     /// Its product is what it wrote on the bead; there is no branch to land.
     NoCode,
+    /// The trunk has what the bead asks for, by a commit that the worker names; a person decides.
+    LandedBy,
     /// Somebody else has to decide; the bead is parked with its branch.
     Escalated,
     /// It is put off; the bead is parked with its branch.
@@ -38,10 +44,27 @@ impl Exit {
     /// The word in messages.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Completed | Self::NoCode => "completed",
+            Self::Completed | Self::NoCode | Self::LandedBy => "completed",
             Self::Escalated => "escalated",
             Self::Deferred => "deferred",
         }
+    }
+}
+
+/// What a worker says with its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// How it is done.
+    pub exit: Exit,
+    /// Why, for those who look at it next.
+    pub note: Option<&'a str>,
+    /// With [`Exit::LandedBy`]: the commit of the trunk that has the work.
+    pub landed_by: Option<&'a str>,
+}
+
+impl From<Exit> for Ending<'_> {
+    fn from(exit: Exit) -> Self {
+        Self { exit, ..Self::default() }
     }
 }
 
@@ -56,9 +79,10 @@ pub struct Submitted {
     pub already: bool,
 }
 
-/// Submits the work on the caller's hook. Refuses a dirty tree, a wrong branch, no commits, and open steps before the
-/// last one.
-pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Result<Submitted> {
+/// Submits the work on the caller's hook. Refuses a dirty tree, a wrong branch, work that is not the worker's own or that
+/// changes nothing, and open steps before the last one.
+pub fn done(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result<Submitted> {
+    let exit = ending.exit;
     let attempt = match town.ledger.read(|view| identity::hooked_attempt(view, caller)) {
         Ok(attempt) => attempt,
         Err(error @ Error::Refused { .. }) => return submitted_before(town, caller, error),
@@ -74,28 +98,23 @@ pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Res
     if !parked && let Some(what) = hook::clean(&facts) {
         return refuse(what, "commit what belongs to the work, remove the rest, then: gt done");
     }
-    if exit == Exit::Completed
-        && let Some(what) = hook::commits(town, &rig, &attempt, &facts)?
-    {
-        return refuse(what, "do the work and commit it; findings without code: gt done --no-code");
-    }
-    if exit == Exit::NoCode && hook::commits(town, &rig, &attempt, &facts)?.is_none() {
-        return refuse("the branch has commits, which nobody would land".to_owned(), "gt done submits them");
-    }
+    let product = product(town, &rig, &attempt, &facts, ending)?;
     let submitted = town.ledger.write(&caller.name(), "done", |tx| {
         let attempt = identity::hooked_attempt(tx, caller)?;
-        if !parked {
-            close_last_step(tx, &attempt)?;
-        }
+        close_last_step(tx, &attempt, &product)?;
         let bead = tx.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
-        let mr = match exit {
-            Exit::Completed => Some(submit(tx, &rig, &attempt, &facts.head)?),
-            Exit::NoCode => {
-                report(tx, &attempt, &bead)?;
+        let mr = match &product {
+            Product::Branch(work) => Some(submit(tx, &rig, &attempt, &facts.head, work.origin, None)?),
+            Product::OnTrunk(doubt) => {
+                note_on(tx, &attempt, &bead, ending.note)?;
+                Some(submit(tx, &rig, &attempt, &facts.head, Origin::Others, Some(doubt))?)
+            }
+            Product::Findings => {
+                report(tx, &attempt, &bead, ending.note)?;
                 None
             }
-            Exit::Escalated | Exit::Deferred => {
-                park(tx, &attempt, &bead, exit, note)?;
+            Product::Parked => {
+                park(tx, &attempt, &bead, exit, ending.note)?;
                 None
             }
         };
@@ -105,6 +124,42 @@ pub fn done(town: &Town, caller: &Caller, exit: Exit, note: Option<&str>) -> Res
     })?;
     town.wake();
     Ok(submitted)
+}
+
+/// What a worker hands over.
+enum Product {
+    /// Its branch.
+    Branch(OwnWork),
+    /// Nothing of its own: the trunk has the work, says the worker.
+    OnTrunk(Doubt),
+    /// What it wrote on the bead.
+    Findings,
+    /// Nothing yet.
+    Parked,
+}
+
+fn product(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts, ending: &Ending<'_>) -> Result<Product> {
+    if matches!(ending.exit, Exit::Escalated | Exit::Deferred) {
+        return Ok(Product::Parked);
+    }
+    let work = own_work::look(town, rig, attempt, &facts.head)?;
+    match (ending.exit, work.objection(&rig.row.trunk)) {
+        (Exit::Completed, Some(what)) => Err(Error::refused(what, own_work::NOTHING_HINT)),
+        (Exit::Completed, None) => Ok(Product::Branch(work)),
+        (_, None) => {
+            let what = "the branch has work that is not on the trunk, and so would be lost";
+            Err(Error::refused(what, "gt done submits it"))
+        }
+        (Exit::LandedBy, Some(_)) => on_trunk(town, rig, ending.landed_by.unwrap_or_default()),
+        (_, Some(_)) => Ok(Product::Findings),
+    }
+}
+
+/// What the worker says must at least be possible: the commit is on the trunk.
+fn on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Product> {
+    let by = own_work::commit_on_trunk(town, rig, id)?;
+    let why = format!("its worker says that {} on {} has what it asks for", by.short(), rig.row.trunk);
+    Ok(Product::OnTrunk(Doubt { kind: DoubtKind::MaybeLanded, by: Some(by), why }))
 }
 
 /// A second `gt done` of the same incarnation says so and changes nothing. What was committed since is not part of what
@@ -135,8 +190,15 @@ fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Su
     Ok(Submitted { attempt, mr, already: true })
 }
 
-fn close_last_step(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
+/// Closes the last step. Where nothing is to land, steps that can't be closed without code may stay open.
+fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<()> {
     let steps = tx.steps(attempt.id)?;
+    let needs_code = steps.iter().any(|s| s.done_at.is_none() && s.step.acceptance.contains(&Acceptance::Commits));
+    match product {
+        Product::Parked => return Ok(()),
+        Product::OnTrunk(_) | Product::Findings if needs_code => return Ok(()),
+        _ => {}
+    }
     let open: Vec<&str> = steps.iter().filter(|s| s.done_at.is_none()).map(|s| s.step.id.as_str()).collect();
     match open.as_slice() {
         [] => Ok(()),
@@ -151,27 +213,57 @@ fn close_last_step(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     }
 }
 
-fn submit(tx: &Tx<'_>, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<String> {
+fn submit(
+    tx: &Tx<'_>,
+    rig: &Rig,
+    attempt: &Attempt,
+    head: &Sha,
+    origin: Origin,
+    doubt: Option<&Doubt>,
+) -> Result<String> {
     let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
     effects::begin_bead(tx, attempt)?;
     tx.submit_attempt(attempt, head)?;
     let mr = tx.open_merge_request(attempt, &rig.row.trunk, head, base)?;
+    tx.set_origin(&mr.id, origin, None)?;
+    if let Some(doubt) = doubt {
+        tx.set_doubt(&mr, doubt)?;
+    }
     tx.decide(&Effect::PinMr { mr: mr.id.clone() }, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
     Ok(mr.id.0)
 }
 
 /// The findings are on the bead: it is done.
-fn report(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead) -> Result<()> {
+fn report(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, note: Option<&str>) -> Result<()> {
     tx.end_attempt(attempt, AttemptOutcome::Reported)?;
-    let closed = Bead {
+    let mut closed = Bead {
         status: Status::Closed,
         assignee: None,
         closed_at: Some(tx.now().into()),
         close_reason: Some(REPORTED.to_owned()),
         ..bead.clone()
     };
+    closed.comments.extend(note.map(|note| comment(tx, attempt, bead, note)));
     tx.change_bead("bead-reported", bead, &closed)?;
     convoy::bead_finished(tx, &bead.id, "merged")
+}
+
+/// A worker's word on its bead.
+fn comment(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, text: &str) -> Comment {
+    Comment {
+        id: (bead.comments.len() + 1).to_string(),
+        author: attempt.address().to_string(),
+        text: text.to_owned(),
+        created_at: tx.now().to_string(),
+        rest: Rest::new(),
+    }
+}
+
+fn note_on(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, note: Option<&str>) -> Result<()> {
+    let Some(note) = note else { return Ok(()) };
+    let mut noted = bead.clone();
+    noted.comments.push(comment(tx, attempt, bead, note));
+    Ok(tx.change_bead("bead-commented", bead, &noted)?)
 }
 
 fn park(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, exit: Exit, note: Option<&str>) -> Result<()> {
@@ -180,15 +272,7 @@ fn park(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, exit: Exit, note: Option<&s
     if exit == Exit::Deferred {
         parked.status = Status::Deferred;
     }
-    if let Some(note) = note {
-        parked.comments.push(Comment {
-            id: (parked.comments.len() + 1).to_string(),
-            author: attempt.address().to_string(),
-            text: note.to_owned(),
-            created_at: tx.now().to_string(),
-            rest: Rest::new(),
-        });
-    }
+    parked.comments.extend(note.map(|note| comment(tx, attempt, bead, note)));
     tx.change_bead("bead-parked", bead, &parked)?;
     if exit == Exit::Escalated {
         let reason = note.unwrap_or("the worker escalated without a reason");

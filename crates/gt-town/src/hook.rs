@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::gates;
 use crate::identity;
 use crate::ledger::{Attempt, MoleculeStep, Task, View};
+use crate::own_work;
 use crate::town::{Caller, Rig, Town};
 use crate::world::{RunEnd, WorktreeFacts};
 
@@ -163,7 +164,10 @@ fn check_acceptance(town: &Town, attempt: &Attempt, step: &MoleculeStep) -> Resu
     let rig = town.rig(attempt.rig.as_str())?;
     for check in &step.step.acceptance {
         if let Some(why) = objection(town, &rig, attempt, check)? {
-            let hint = format!("mend that, then: gt step done {}", step.step.id);
+            let hint = match check {
+                Acceptance::Commits => own_work::NOTHING_HINT.to_owned(),
+                _ => format!("mend that, then: gt step done {}", step.step.id),
+            };
             return Err(Error::refused(format!("step {} is not done: {why}", step.step.id), hint));
         }
     }
@@ -176,7 +180,7 @@ fn objection(town: &Town, rig: &Rig, attempt: &Attempt, check: &Acceptance) -> R
     match check {
         Acceptance::OwnBranch => Ok(own_branch(attempt, &facts)),
         Acceptance::Clean => Ok(clean(&facts)),
-        Acceptance::Commits => commits(town, rig, attempt, &facts),
+        Acceptance::Commits => Ok(own_work::look(town, rig, attempt, &facts.head)?.objection(&rig.row.trunk)),
         Acceptance::Rebased => rebased(town, rig, &facts),
         Acceptance::Gates => Ok(gates::run(town, rig, &path, &format!("{}-{}", attempt.worker, attempt.id))?.failure()),
         Acceptance::Command(argv) => run_command(town, rig, attempt, argv),
@@ -210,13 +214,6 @@ pub fn clean(facts: &WorktreeFacts) -> Option<String> {
     let more = facts.dirty.len().saturating_sub(shown.len());
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     Some(format!("not committed: {}{more}", shown.join(", ")))
-}
-
-/// Objects where the branch has nothing that its base has not.
-pub fn commits(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts) -> Result<Option<String>> {
-    let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base yet", "gt why <bead>"))?;
-    let count = town.world().repo().commits_between(&rig.layout.repo(), base, &facts.head)?;
-    Ok((count == 0).then(|| "the branch has no commits of its own".to_owned()))
 }
 
 fn rebased(town: &Town, rig: &Rig, facts: &WorktreeFacts) -> Result<Option<String>> {

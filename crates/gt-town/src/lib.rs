@@ -36,6 +36,7 @@ pub mod nudge;
 pub mod observe;
 pub mod observed;
 pub mod outage;
+pub mod own_work;
 pub mod polecat;
 pub mod port;
 pub mod post;

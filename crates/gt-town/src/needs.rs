@@ -28,6 +28,12 @@ pub struct Need {
 /// The kind of need that a held merge request is. It is derived from the queue, and no condition of the ledger's.
 pub const HELD: &str = "held";
 
+/// The same, of one that changes nothing.
+pub const EMPTY: &str = "empty";
+
+/// The same, of one whose work the trunk has by commits that are not known to be its own.
+pub const MAYBE_LANDED: &str = "maybe-landed";
+
 /// All that needs a person now. `queue` is what is open in the merge queues.
 pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
     let mut needs = Vec::new();
@@ -41,17 +47,30 @@ pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
 }
 
 fn held(item: &QueueItem) -> Option<Need> {
-    let MrStatus::Held(why) = &item.status else { return None };
-    let id = &item.mr.id;
+    let (id, bead) = (&item.mr.id, &item.mr.bead);
+    let (kind, text, next) = match &item.status {
+        MrStatus::Held(why) => {
+            (HELD, format!("{id} is held: {why}"), format!("gt mq show {id}, then gt mq retry {id}"))
+        }
+        MrStatus::Empty(why) => {
+            let text = format!("{id} of {bead} is empty: {why}");
+            (EMPTY, text, format!("gt mq show {id}, then gt mq reject or cancel {id}"))
+        }
+        MrStatus::MaybeLanded(why) => {
+            let text = format!("{bead} may have landed by others' work: {why}");
+            (MAYBE_LANDED, text, format!("gt mq show {id}, then gt mq landed, reject or cancel {id}"))
+        }
+        _ => return None,
+    };
     let condition = Condition {
-        key: format!("{HELD}:{id}"),
-        kind: HELD.to_owned(),
+        key: format!("{kind}:{id}"),
+        kind: kind.to_owned(),
         subject: id.to_string(),
-        text: format!("{id} is held: {why}"),
+        text,
         since: item.mr.submitted_at.clone(),
         until: None,
     };
-    Some(Need { condition, next: format!("gt mq show {id}, then gt mq retry {id}") })
+    Some(Need { condition, next })
 }
 
 /// What to type about a condition; `None` for one that ends without a person.

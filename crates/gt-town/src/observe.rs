@@ -314,6 +314,9 @@ fn queue_answer(item: &QueueItem, effects: &[EffectRow]) -> (String, Option<Stri
             (format!("{id} is green and waits for a person"), Some(next))
         }
         MrStatus::Held(why) => (format!("{id} is held: {why}"), Some(format!("gt mq retry {id}"))),
+        MrStatus::Empty(why) | MrStatus::MaybeLanded(why) => {
+            (format!("{id} waits for a person to say whether it has landed: {why}"), Some(format!("gt mq show {id}")))
+        }
         MrStatus::Landing if landing.is_some_and(|row| row.last_error.is_some()) => {
             let next = "gt refinery run --once tries it now".to_owned();
             (format!("{id} is landing: {}", landing.map(waiting_for).unwrap_or_default()), Some(next))

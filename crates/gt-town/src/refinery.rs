@@ -7,6 +7,7 @@ use gt_model::bead::{Bead, Status};
 use gt_model::convoy::MERGED_AS;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId, Sha};
+use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::protocol::Message;
 use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackEntry};
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub struct Round {
     pub reworked: Vec<MrId>,
     /// What is green and waits for a person.
     pub gated: Vec<MrId>,
+    /// What can't land as its bead's own work, so that a person has to decide.
+    pub doubted: Vec<MrId>,
     /// Why the round ended early, if it did.
     pub stopped: Option<String>,
 }
@@ -43,7 +46,7 @@ pub struct Round {
 impl Round {
     /// Whether anything changed.
     pub fn changed(&self) -> bool {
-        !(self.landed.is_empty() && self.reworked.is_empty() && self.gated.is_empty())
+        [&self.landed, &self.reworked, &self.gated, &self.doubted].into_iter().any(|ids| !ids.is_empty())
     }
 }
 
@@ -56,6 +59,7 @@ pub fn status(view: &View<'_>, rig: &Rig, mr: &MergeRequest) -> Result<MrStatus>
     Ok(queue::status(&MrFacts {
         end: mr.outcome,
         held: mr.held.clone(),
+        doubt: mr.doubt.clone(),
         landing: mr.landing.is_some(),
         approved: mr.approved_by.is_some(),
         lands_alone: rig.settings.landing == LandingPolicy::Auto,
@@ -75,6 +79,10 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
             let mr = tx.merge_request(id)?.ok_or_else(unknown)?;
             if let Some(end) = mr.outcome {
                 return Err(Error::refused(format!("{id} is over: {}", end.as_str()), "gt mq list shows what waits"));
+            }
+            if let Some(doubt) = &mr.doubt {
+                let hint = format!("gt mq landed {id} closes its bead as landed; gt mq show {id} says what else");
+                return Err(Error::refused(format!("{id} has nothing to land: {}", doubt.why), hint));
             }
             tx.approve(&mr)?;
             tx.clear("approval", id.as_str())?;
@@ -209,18 +217,25 @@ impl Refinery<'_> {
         fetched.trunk(self.rig)
     }
 
-    /// Facts first: what the trunk contains already has landed, whoever did it.
+    /// Facts first: work of its bead's own that the trunk contains already has landed, by whichever hands. Of what is not
+    /// known to be its own, a person says whether it has.
     fn take_out_landed(&mut self, trunk: &Sha, waiting: Vec<MergeRequest>) -> Result<Vec<MergeRequest>> {
         let repo = self.town.world().repo();
         let path = self.rig.layout.repo();
         let mut left = Vec::new();
         for mr in waiting {
             let on_trunk = repo.contains(&path, trunk, &mr.head)? && !repo.contains(&path, &mr.base, &mr.head)?;
-            if on_trunk {
-                self.write("land", |tx| record_merged(tx, &mr, &mr.head))?;
-                self.round.landed.push(mr.id);
-            } else {
-                left.push(mr);
+            match mr.origin {
+                _ if !on_trunk => left.push(mr),
+                Some(Origin::Made) => {
+                    self.write("land", |tx| record_merged(tx, &mr, &mr.head))?;
+                    self.round.landed.push(mr.id);
+                }
+                _ => {
+                    let why = format!("{} has all of it, and nothing shows that its worker made it", mr.target);
+                    let doubt = Doubt { kind: DoubtKind::MaybeLanded, by: Some(mr.head.clone()), why };
+                    self.doubt(&mr, &doubt)?;
+                }
             }
         }
         Ok(left)
@@ -292,10 +307,40 @@ impl Refinery<'_> {
                     let why = format!("conflicts with {target} at {} in {}", trunk.short(), files.join(", "));
                     self.rework(mr, &why)?;
                 }
-                Candidate::Empty => self.rework(mr, "changes nothing that is not on the trunk already")?,
+                Candidate::Empty => self.doubt(mr, &self.why_empty(trunk, mr)?)?,
             }
         }
         Ok((stack, members))
+    }
+
+    /// Why a merge request changes nothing on the trunk: it never did, or the trunk has it by commits of others.
+    fn why_empty(&self, trunk: &Sha, mr: &MergeRequest) -> Result<Doubt> {
+        let (repo, path) = (self.town.world().repo(), self.rig.layout.repo());
+        let base = repo.merge_bases(&path, trunk, &mr.head)?.into_iter().next().unwrap_or_else(|| mr.base.clone());
+        let changed: Vec<String> = repo.changed_paths(&path, &base, &mr.head)?.into_keys().collect();
+        if changed.is_empty() {
+            let why = "its commits change nothing".to_owned();
+            return Ok(Doubt { kind: DoubtKind::Empty, by: None, why });
+        }
+        let there = repo.touching(&path, &base, trunk, &changed)?;
+        let named: Vec<String> = there.iter().map(|c| format!("{} ({})", c.commit.short(), c.title)).collect();
+        let by = there.into_iter().next().map(|titled| titled.commit);
+        let why = format!("{} has all that it changes already, by {}", mr.target, named.join(", "));
+        Ok(Doubt { kind: DoubtKind::MaybeLanded, by, why })
+    }
+
+    /// Leaves a merge request to a person, saying what is doubted.
+    fn doubt(&mut self, mr: &MergeRequest, doubt: &Doubt) -> Result<()> {
+        let doubted = self.write("doubt", |tx| match still_open(tx, &mr.id)? {
+            Some(mr) => {
+                tx.clear("approval", mr.id.as_str())?;
+                tx.set_doubt(&mr, doubt)?;
+                Ok(true)
+            }
+            None => Ok(false),
+        })?;
+        self.round.doubted.extend(doubted.then(|| mr.id.clone()));
+        Ok(())
     }
 
     /// The commit that would land a merge request onto `onto`, pinned before anything is run on it.
@@ -351,7 +396,7 @@ impl Refinery<'_> {
     /// Gates a merge request that waits for a person, so that the person knows.
     fn gate_alone(&mut self, trunk: &Sha, mr: &MergeRequest) -> Result<()> {
         match self.candidate(trunk, mr)? {
-            Candidate::Empty => self.rework(mr, "changes nothing that is not on the trunk already"),
+            Candidate::Empty => self.doubt(mr, &self.why_empty(trunk, mr)?),
             Candidate::Conflict { files } => {
                 let target = &self.rig.row.trunk;
                 self.rework(mr, &format!("conflicts with {target} at {} in {}", trunk.short(), files.join(", ")))
@@ -571,7 +616,7 @@ fn conclude_landing(tx: &Tx<'_>, landing: &Landing, end: &LandingEnd) -> Result<
 }
 
 /// Records that a merge request's work is on the trunk, with everything that follows from it.
-fn record_merged(tx: &Tx<'_>, mr: &MergeRequest, commit: &Sha) -> Result<()> {
+pub(crate) fn record_merged(tx: &Tx<'_>, mr: &MergeRequest, commit: &Sha) -> Result<()> {
     tx.end_merge_request(mr, MrEnd::Merged, None)?;
     tx.set_landed_commit(&mr.id, commit)?;
     tx.clear("approval", mr.id.as_str())?;

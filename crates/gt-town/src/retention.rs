@@ -498,7 +498,7 @@ fn refs_of(town: &Town, rig: &Rig) -> Result<Vec<Kept>> {
                 add_stricter(&mut found, kept_ref(rig, Kind::Snapshot, &name, attempt, history, None));
             }
             for mr in requests.iter().filter(|mr| mr.attempt == attempt.id) {
-                let names = [(Kind::MergeRequest, mr.pin()), (Kind::Landing, format!("refs/gt/landing/{}", mr.id))];
+                let names = [(Kind::MergeRequest, mr.pin()), (Kind::Landing, mr.landing_ref())];
                 for (kind, name) in names.into_iter().filter(|(_, name)| refs.contains_key(name)) {
                     add_stricter(&mut found, kept_ref(rig, kind, &name, attempt, history, Some(mr)));
                 }

@@ -13,6 +13,7 @@ use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{MergeRequest, Tx, Verdict, View};
 use crate::observe::{self, QueueItem};
+use crate::own_work;
 use crate::refinery;
 use crate::setup;
 use crate::sling::Crew;
@@ -165,6 +166,10 @@ pub fn next(mr: &MergeRequest, status: &MrStatus) -> Vec<String> {
     let words: &[&str] = match status {
         MrStatus::NeedsApproval => &["diff", "checkout", "approve", "reject"],
         MrStatus::Held(_) => &["log", "retry", "reject", "cancel"],
+        MrStatus::MaybeLanded(_) if mr.doubt.as_ref().is_some_and(|doubt| doubt.by.is_some()) => {
+            &["landed", "reject", "cancel", "close"]
+        }
+        MrStatus::Empty(_) | MrStatus::MaybeLanded(_) => &["landed-by", "reject", "cancel", "close"],
         MrStatus::Waiting => &["diff", "hold"],
         MrStatus::Landing => return Vec::new(),
         MrStatus::Ended(MrEnd::Rejected) => return vec![format!("gt polecat recover {}", mr.bead)],
@@ -172,6 +177,8 @@ pub fn next(mr: &MergeRequest, status: &MrStatus) -> Vec<String> {
     };
     let line = |word: &&str| match *word {
         "reject" => format!("gt mq reject {id} --note \"<what is to be done>\""),
+        "landed-by" => format!("gt mq landed {id} --by <commit>"),
+        "close" => format!("gt bead close {} --force --reason \"<why>\"", mr.bead),
         word => format!("gt mq {word} {id}"),
     };
     words.iter().map(line).collect()
@@ -370,6 +377,36 @@ pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<Me
     })?;
     town.wake();
     Ok(mr)
+}
+
+/// Closes a bead as landed by a commit of the trunk: by the one that is named, else by the one that is thought to have its
+/// work. The commit is pinned, so that it can be told if the trunk ever loses it.
+pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Result<MergeRequest> {
+    only_a_person(caller, "says what has landed of")?;
+    let mr = town.ledger.read(|view| require_open(view, &find_in(view, text)?))?;
+    let rig = town.rig(mr.rig.as_str())?;
+    let thought = mr.doubt.as_ref().and_then(|doubt| doubt.by.clone());
+    let id = by.map(str::to_owned).or(thought.map(|sha| sha.0)).ok_or_else(|| {
+        let hint = format!("gt mq landed {} --by <commit>", mr.id);
+        Error::refused(format!("nothing says by which commit {} has landed", mr.id), hint)
+    })?;
+    let commit = own_work::commit_on_trunk(town, &rig, &id)?;
+    pin(town, &rig, &mr, &commit)?;
+    town.ledger.write(&caller.name(), "mq landed", |tx| {
+        let mr = require_open(tx, &mr)?;
+        refinery::refuse_landing(&mr)?;
+        refinery::record_merged(tx, &mr, &commit)
+    })?;
+    town.wake();
+    Ok(mr)
+}
+
+fn pin(town: &Town, rig: &Rig, mr: &MergeRequest, commit: &Sha) -> Result<()> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let held = town.lock(&rig.repo_lock())?;
+    let name = mr.landing_ref();
+    let before = repo.refs(&path)?.get(&name).cloned();
+    Ok(repo.set_ref(&held, &path, &name, commit, before.as_ref())?)
 }
 
 /// Takes merge requests out of the queue for good: their beads are open again, on nobody's hook; their heads stay

@@ -109,6 +109,14 @@ impl Scene {
         sling::sling(&self.town, &Caller::overseer(), beads, &self.rig(rig), &options).unwrap().attempts
     }
 
+    /// A bead of the rig app on which a worker sits.
+    fn slung(&mut self, title: &str) -> BeadId {
+        let bead = self.bead_of("app", title);
+        self.sling("app", std::slice::from_ref(&bead));
+        self.look();
+        bead
+    }
+
     /// A look that goes on as far as it can.
     fn look(&mut self) {
         for _ in 0..5 {
@@ -139,17 +147,29 @@ impl Scene {
 
     fn commit(&self, id: &BeadId, file: &str) {
         let attempt = self.attempts(id).pop().unwrap();
-        let path = self.rig(attempt.rig.as_str()).layout.worktree(&attempt.worker);
-        self.world.write_file(&path, file, &format!("{id}\n")).unwrap();
-        let who = (attempt.address().to_string(), "w@example.org".to_owned());
-        self.world.commit_all(&path, "Work", &who).unwrap();
+        self.commit_as(id, &attempt.address().to_string(), &[(file, &format!("{id}\n"))]);
+    }
+
+    /// Somebody of that name commits files in the worktree of a bead's worker.
+    fn commit_as(&self, id: &BeadId, name: &str, files: &[(&str, &str)]) {
+        let path = self.worktree(id);
+        for (file, text) in files {
+            self.world.write_file(&path, file, text).unwrap();
+        }
+        self.world.commit_all(&path, "Work", &(name.to_owned(), "w@example.org".to_owned())).unwrap();
+    }
+
+    /// The worktree of a bead's newest worker.
+    fn worktree(&self, id: &BeadId) -> PathBuf {
+        let attempt = self.attempts(id).pop().unwrap();
+        self.rig(attempt.rig.as_str()).layout.worktree(&attempt.worker)
     }
 
     fn done(&self, id: &BeadId, exit: Exit) -> gt_town::Result<done::Submitted> {
         let attempt = self.attempts(id).pop().unwrap();
         let incarnations = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
         let incarnation = incarnations.last().map(|i| i.id.clone());
-        done::done(&self.town, &Caller { incarnation, ..Caller::role(attempt.address()) }, exit, None)
+        done::done(&self.town, &Caller { incarnation, ..Caller::role(attempt.address()) }, &exit.into())
     }
 }
 
@@ -157,6 +177,8 @@ impl Scene {
 mod convoys;
 #[path = "hostile/keep.rs"]
 mod keep;
+#[path = "hostile/landed.rs"]
+mod landed;
 #[path = "hostile/refinery_races.rs"]
 mod refinery_races;
 #[path = "hostile/remote_away.rs"]

@@ -236,7 +236,7 @@ impl Scene {
             incarnation: read.last().map(|incarnation| incarnation.id.clone()),
             ..Caller::role(attempt.address())
         };
-        done::done(&self.town, &caller, Exit::Completed, None).unwrap();
+        done::done(&self.town, &caller, &Exit::Completed.into()).unwrap();
     }
 
     fn conditions(&self) -> Vec<String> {

@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 
 mod clock;
 mod disk;
+mod history;
 mod ledger;
 mod merge;
 mod objects;

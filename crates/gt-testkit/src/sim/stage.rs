@@ -6,6 +6,7 @@ use std::path::Path;
 use gt_model::id::Sha;
 use gt_town::world::{FolderFacts, WorldResult};
 
+use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Blob, CommitFacts, Tree};
 use super::repo::{HEADS, Repository};
 use super::{Files, SimWorld, State};
@@ -44,6 +45,32 @@ impl SimWorld {
         state.repository_mut(url)?.refs.insert(name, commit.clone());
         state.note(format!("commit_to_remote {branch} {}", commit.short()));
         Ok(commit)
+    }
+
+    /// Merges commits of any repository into a branch of a remote, as a person who has them would.
+    pub fn merge_on_remote(&self, url: &str, branch: &str, heads: &[&Sha]) -> WorldResult<Sha> {
+        let (mut state, url) = (self.locked(), Path::new(url));
+        let name = format!("{HEADS}{branch}");
+        let mut tip = state.repository(url)?.refs.get(&name).cloned().unwrap_or_else(|| Sha(String::new()));
+        for head in heads {
+            state.learn(url, head)?;
+            let base = state.objects.merge_base(&tip, head).unwrap_or_else(|| Sha(String::new()));
+            let [base, ours, theirs] = [&base, &tip, *head].map(|commit| state.objects.files_of(commit));
+            let Merged::Clean(files) = merge_trees(&base, &ours, &theirs, Clash::KeepBoth) else { continue };
+            tip = state.add_commit(url, files, vec![tip, (*head).clone()], "Merge")?;
+        }
+        state.repository_mut(url)?.refs.insert(name, tip.clone());
+        state.note(format!("merge_on_remote {branch} {}", tip.short()));
+        Ok(tip)
+    }
+
+    /// Moves a branch of a remote to a commit that it has, whatever it loses by that.
+    pub fn force_remote(&self, url: &str, branch: &str, to: &Sha) -> WorldResult<()> {
+        let (mut state, url) = (self.locked(), Path::new(url));
+        state.commit(url, to)?;
+        state.repository_mut(url)?.refs.insert(format!("{HEADS}{branch}"), to.clone());
+        state.note(format!("force_remote {branch} {}", to.short()));
+        Ok(())
     }
 
     /// Where a remote's branch is.

@@ -233,6 +233,10 @@ impl WorkerHands for SimWorld {
         SimWorld::read_file(self, worktree, file)
     }
 
+    fn remove_file(&self, worktree: &Path, file: &str) {
+        SimWorld::remove_file(self, worktree, file);
+    }
+
     fn commit_all(&self, worktree: &Path, message: &str) -> Sha {
         self.locked().commit_all(worktree, message, None).expect("a worker can commit")
     }

@@ -311,6 +311,15 @@ impl View<'_> {
         self.all("SELECT DISTINCT worker FROM attempts WHERE rig = ?1", [rig.as_str()], |row| row.get(0))
     }
 
+    /// What a rig's worker of that name made for other beads: what it submitted, and its snapshots.
+    pub fn heads_for_other_beads(&self, rig: &RigName, worker: &str, bead: &BeadId) -> LedgerResult<Vec<Sha>> {
+        let sql = "SELECT head, snapshot FROM attempts WHERE rig = ?1 AND worker = ?2 AND bead != ?3 ORDER BY id DESC";
+        let pairs = self.all(sql, (rig.as_str(), worker, bead.as_str()), |row| {
+            Ok([row.get::<_, Option<String>>(0)?, row.get(1)?])
+        })?;
+        Ok(pairs.into_iter().flatten().flatten().map(Sha).collect())
+    }
+
     /// The newest attempt of a rig's worker.
     pub fn newest_attempt_of(&self, rig: &RigName, worker: &str) -> LedgerResult<Option<Attempt>> {
         let sql = "SELECT * FROM attempts WHERE rig = ?1 AND worker = ?2 ORDER BY id DESC LIMIT 1";

@@ -1,13 +1,14 @@
 //! Merge requests, gates' verdicts and landings.
 
 use gt_model::id::{AttemptId, BeadId, MrId, RigName, Sha};
+use gt_model::landed::{Doubt, Origin};
 use gt_model::queue::{MrEnd, StackEntry};
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::json;
 
 use super::rigs::rig_name;
-use super::{Attempt, LedgerResult, Tx, View};
+use super::{Attempt, LedgerResult, Tx, View, damaged, to_json};
 
 /// A submitted branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,12 +47,23 @@ pub struct MergeRequest {
     pub outcome: Option<MrEnd>,
     /// What went wrong.
     pub failure: Option<String>,
+    /// Who made what was submitted; `None` where that was never looked at.
+    pub origin: Option<Origin>,
+    /// Why it can't land as its bead's own work.
+    pub doubt: Option<Doubt>,
+    /// What its worker says of its own work that is not in what it submitted.
+    pub dropped: Option<String>,
 }
 
 impl MergeRequest {
     /// The ref that pins its head.
     pub fn pin(&self) -> String {
         format!("refs/gt/mr/{}", self.id)
+    }
+
+    /// The ref that keeps the commit with which it landed.
+    pub fn landing_ref(&self) -> String {
+        format!("refs/gt/landing/{}", self.id)
     }
 }
 
@@ -109,6 +121,13 @@ fn mr_row(row: &Row<'_>) -> rusqlite::Result<MergeRequest> {
         ended_at: row.get("ended_at")?,
         outcome: outcome.and_then(|word| MrEnd::parse(&word)),
         failure: row.get("failure")?,
+        origin: row.get::<_, Option<String>>("origin")?.and_then(|word| Origin::parse(&word)),
+        doubt: row
+            .get::<_, Option<String>>("doubt")?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(damaged)?,
+        dropped: row.get("dropped")?,
     })
 }
 
@@ -265,14 +284,34 @@ impl Tx<'_> {
         self.event("mr-held", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "why": why })))
     }
 
-    /// Takes a hold off; what holds it anew says so. False where there was none.
+    /// Takes a hold or a doubt off; what holds it anew says so. False where there was none.
     pub fn unhold(&self, mr: &MergeRequest) -> LedgerResult<bool> {
-        if mr.held.is_none() {
+        if mr.held.is_none() && mr.doubt.is_none() {
             return Ok(false);
         }
-        self.execute("UPDATE merge_requests SET held = NULL WHERE id = ?1", [mr.id.as_str()])?;
-        self.event("mr-retried", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "was": mr.held })))?;
+        self.execute("UPDATE merge_requests SET held = NULL, doubt = NULL WHERE id = ?1", [mr.id.as_str()])?;
+        let was = json!({ "was": mr.held, "doubt": mr.doubt });
+        self.event("mr-retried", mr.id.as_str(), Some(&mr.bead), None, Some(&was))?;
         Ok(true)
+    }
+
+    /// Records who made what was submitted, and what its worker says that is not in it any more.
+    pub fn set_origin(&self, mr: &MrId, origin: Origin, dropped: Option<&str>) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE merge_requests SET origin = ?2, dropped = ?3 WHERE id = ?1",
+            (mr.as_str(), origin.as_str(), dropped),
+        )?;
+        Ok(())
+    }
+
+    /// Records why a merge request can't land as its bead's own work.
+    pub fn set_doubt(&self, mr: &MergeRequest, doubt: &Doubt) -> LedgerResult<()> {
+        if mr.doubt.as_ref() == Some(doubt) {
+            return Ok(());
+        }
+        let text = to_json(doubt)?;
+        self.execute("UPDATE merge_requests SET doubt = ?2 WHERE id = ?1", (mr.id.as_str(), text))?;
+        self.event("mr-doubted", mr.id.as_str(), Some(&mr.bead), None, Some(&json!(doubt)))
     }
 
     /// Records the tree that a merge request would land.

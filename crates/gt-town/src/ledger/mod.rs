@@ -89,6 +89,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/022_sync.sql"),
     include_str!("migrations/023_history.sql"),
     include_str!("migrations/045_convoys.sql"),
+    include_str!("migrations/046_landed.sql"),
 ];
 
 /// What went wrong with the ledger.

@@ -16,9 +16,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub mod history;
 pub mod ledger_repo;
 pub mod real;
 
+pub use history::History;
 pub use ledger_repo::LedgerRepo;
 
 /// Everything outside the ledger.
@@ -267,7 +269,7 @@ pub fn snapshot_message(message: &str, skipped: &[String]) -> String {
 ///
 /// Acts take the [`Held`] lock under which they run; their git children inherit it, so that a killed runner whose git
 /// still writes still holds it.
-pub trait Repo: Send + Sync {
+pub trait Repo: History {
     /// The version of git, as it says it: `2.47.3`.
     fn version(&self) -> WorldResult<String>;
     /// What `folder` is to git.

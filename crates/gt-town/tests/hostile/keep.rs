@@ -18,13 +18,6 @@ impl Scene {
         assert!(open.is_empty(), "{open:?}");
     }
 
-    fn slung(&mut self, title: &str) -> BeadId {
-        let bead = self.bead_of("app", title);
-        self.sling("app", std::slice::from_ref(&bead));
-        self.look();
-        bead
-    }
-
     /// A bead whose work has landed.
     fn landed(&mut self, title: &str) -> BeadId {
         let bead = self.slung(title);
@@ -47,11 +40,6 @@ impl Scene {
         polecat::nuke(&self.town, &Caller::overseer(), bead.as_str(), false).unwrap();
         self.settle();
         bead
-    }
-
-    fn worktree(&self, bead: &BeadId) -> PathBuf {
-        let attempt = self.attempts(bead).pop().unwrap();
-        self.rig(attempt.rig.as_str()).layout.worktree(&attempt.worker)
     }
 
     fn archived(&self, bead: &BeadId) -> PathBuf {

@@ -69,6 +69,10 @@ impl WorkerHands for Hands {
         std::fs::read_to_string(worktree.join(file)).ok()
     }
 
+    fn remove_file(&self, worktree: &Path, file: &str) {
+        std::fs::remove_file(worktree.join(file)).unwrap();
+    }
+
     fn commit_all(&self, worktree: &Path, message: &str) -> Sha {
         self.git(worktree, &["add", "--all"]);
         self.git(worktree, &["commit", "--quiet", "-m", message]);

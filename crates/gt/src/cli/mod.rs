@@ -346,6 +346,9 @@ pub enum Verb {
         /// The product is what you wrote on the bead; there is nothing to merge
         #[arg(long, conflicts_with = "status")]
         no_code: bool,
+        /// The trunk has what the bead asks for, by this commit; a person decides
+        #[arg(long, value_name = "COMMIT", conflicts_with_all = ["status", "no_code"])]
+        landed_by: Option<String>,
         /// Park the bead with its branch instead of submitting it
         #[arg(long, value_enum)]
         status: Option<ParkStatus>,

@@ -78,6 +78,14 @@ pub enum MqVerb {
         #[arg(required = true)]
         ids: Vec<String>,
     },
+    /// Say that its work is on the trunk, by that commit: its bead is closed as landed
+    Landed {
+        /// Its id, or its bead's
+        id: String,
+        /// The commit [default: the one that is thought to have its work]
+        #[arg(long, value_name = "COMMIT")]
+        by: Option<String>,
+    },
     /// Take them out of the queue for good; their beads are open again, their commits are kept
     Cancel {
         /// Their ids, or their beads'

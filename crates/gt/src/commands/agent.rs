@@ -1,7 +1,7 @@
 //! Verbs of agents: hook, prime, steps, done.
 
 use gt_model::moment::Source;
-use gt_town::done::{self, Exit};
+use gt_town::done::{self, Ending, Exit};
 use gt_town::hook::{self, Hook};
 use gt_town::ledger::MoleculeStep;
 use gt_town::prime::{self, Prime};
@@ -190,21 +190,20 @@ pub fn mol(verb: &MolVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
     Ok(0)
 }
 
-/// `gt done`.
-pub fn done(
-    context: &Context<'_>,
-    no_code: bool,
-    status: Option<ParkStatus>,
-    message: Option<&str>,
-    console: &mut Console<'_>,
-) -> CliResult {
-    let exit = match status {
+/// How the flags of `gt done` say that a worker is done.
+pub fn exit(no_code: bool, landed_by: Option<&str>, status: Option<ParkStatus>) -> Exit {
+    match status {
         Some(ParkStatus::Escalated) => Exit::Escalated,
         Some(ParkStatus::Deferred) => Exit::Deferred,
         None if no_code => Exit::NoCode,
+        None if landed_by.is_some() => Exit::LandedBy,
         None => Exit::Completed,
-    };
-    let submitted = done::done(&context.town, &context.caller, exit, message)?;
+    }
+}
+
+/// `gt done`.
+pub fn done(context: &Context<'_>, ending: &Ending<'_>, console: &mut Console<'_>) -> CliResult {
+    let submitted = done::done(&context.town, &context.caller, ending)?;
     if console.is_json() {
         return console.facts("gt.done/1", "submitted", submitted);
     }

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use gt_town::done::Ending;
 use gt_town::identity::{self, TOKEN_VARIABLE};
 use gt_town::layout::Layout;
 use gt_town::{Caller, Rig, Town};
@@ -197,6 +198,10 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Hook => agent::hook(&open()?, console),
         Verb::Step(verb) => agent::step(&verb, &open()?, console),
         Verb::Mol(verb) => agent::mol(&verb, &open()?, console),
-        Verb::Done { no_code, status, message } => agent::done(&open()?, no_code, status, message.as_deref(), console),
+        Verb::Done { no_code, landed_by, status, message } => {
+            let exit = agent::exit(no_code, landed_by.as_deref(), status);
+            let ending = Ending { exit, note: message.as_deref(), landed_by: landed_by.as_deref() };
+            agent::done(&open()?, &ending, console)
+        }
     }
 }

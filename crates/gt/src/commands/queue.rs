@@ -25,6 +25,7 @@ pub fn mq(verb: MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> Cli
         MqVerb::Reject { id, note } => review::reject(context, &id, note, console),
         MqVerb::Hold { ids, note } => review::hold(context, &ids, &note, console),
         MqVerb::Retry { ids } => review::retry(context, &ids, console),
+        MqVerb::Landed { id, by } => review::landed(context, &id, by.as_deref(), console),
         MqVerb::Cancel { ids, note } => review::cancel(context, &ids, &note, console),
     }
 }
@@ -55,6 +56,8 @@ pub fn status_text(status: &MrStatus) -> String {
         MrStatus::Waiting => "waiting".to_owned(),
         MrStatus::NeedsApproval => "green, needs approval".to_owned(),
         MrStatus::Held(why) => format!("held: {why}"),
+        MrStatus::Empty(why) => format!("empty: {why}"),
+        MrStatus::MaybeLanded(why) => format!("maybe landed: {why}"),
         MrStatus::Landing => "landing".to_owned(),
         MrStatus::Ended(end) => end.as_str().to_owned(),
     }
@@ -101,9 +104,12 @@ pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Consol
     if console.is_json() {
         return console.facts("gt.round/1", "round", round);
     }
-    for (word, ids) in
-        [("landed", &round.landed), ("sent back", &round.reworked), ("green, needs approval", &round.gated)]
-    {
+    for (word, ids) in [
+        ("landed", &round.landed),
+        ("sent back", &round.reworked),
+        ("green, needs approval", &round.gated),
+        ("nothing of its own to land, needs you", &round.doubted),
+    ] {
         for id in ids {
             console.say(&format!("{id}: {word}"))?;
         }

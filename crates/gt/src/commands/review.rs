@@ -45,6 +45,9 @@ pub fn say(shown: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     if let Some(commit) = mr.commit_landed.as_ref().filter(|_| mr.ended_at.is_some()) {
         console.line(&format!("  landed as {}", commit.short()))?;
     }
+    if let Some(dropped) = &mr.dropped {
+        console.line(&format!("  not all of its worker's own work is in it: {}", printable(dropped)))?;
+    }
     for next in &shown.next {
         console.line(&format!("  next: {next}"))?;
     }
@@ -174,6 +177,12 @@ pub fn hold(context: &Context<'_>, ids: &[String], note: &str, console: &mut Con
 pub fn retry(context: &Context<'_>, ids: &[String], console: &mut Console<'_>) -> CliResult {
     let retried = review::retry(&context.town, &context.caller, ids)?;
     said(&retried, "held no longer: its turn comes with the next round", context, console)
+}
+
+/// `gt mq landed`.
+pub fn landed(context: &Context<'_>, id: &str, by: Option<&str>, console: &mut Console<'_>) -> CliResult {
+    let landed = review::landed(&context.town, &context.caller, id, by)?;
+    said(&[landed], "over: its bead is closed as landed", context, console)
 }
 
 /// `gt mq cancel`.

@@ -267,6 +267,9 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         ended_at: null
         outcome: null
         failure: null
+        origin: text
+        doubt: null
+        dropped: null
         status: {state: text}
       }]
     }
@@ -435,7 +438,7 @@ fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
     assert!(done.contains("watch: gt status"), "{done}");
     let bead = town.ask("SELECT bead FROM attempts").remove(0);
     let round = town.json(&["refinery", "run", "--once"]);
-    insta::assert_snapshot!(shape(&round), @"{schema: gt.round/1, round: {landed: [], reworked: [], gated: [], stopped: null}}");
+    insta::assert_snapshot!(shape(&round), @"{schema: gt.round/1, round: {landed: [], reworked: [], gated: [], doubted: [], stopped: null}}");
     let patrol = town.json(&["witness", "run", "--once"]);
     insta::assert_snapshot!(shape(&patrol), @"{schema: gt.patrol/1, findings: [{worker: text, bead: text, verdict: text}]}");
     insta::assert_snapshot!(shape(&town.json(&["status"])), @r"

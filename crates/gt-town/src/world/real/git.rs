@@ -15,6 +15,7 @@ mod admin;
 mod candidate;
 mod command;
 mod control;
+mod history;
 mod hooks;
 mod large_files;
 mod ledger;

@@ -25,6 +25,9 @@ fn request(failure: Option<&str>) -> MergeRequest {
         ended_at: None,
         outcome: failure.map(|_| MrEnd::Rework),
         failure: failure.map(str::to_owned),
+        origin: None,
+        doubt: None,
+        dropped: None,
     }
 }
 

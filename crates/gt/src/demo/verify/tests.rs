@@ -135,6 +135,9 @@ fn request(bead: &str, landing: i64, base: &Sha, landed: &Sha) -> MergeRequest {
         ended_at: Some(NOW.to_owned()),
         outcome: Some(MrEnd::Merged),
         failure: None,
+        origin: None,
+        doubt: None,
+        dropped: None,
     }
 }
 

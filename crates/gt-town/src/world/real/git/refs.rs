@@ -136,7 +136,7 @@ pub(super) fn merge_bases(git: &Git, repo: &Path, one: &Sha, other: &Sha) -> Wor
 }
 
 /// Objects that are named in one command line, of each sort: far below what it can hold.
-const AT_ONCE: usize = 8_000;
+pub(super) const AT_ONCE: usize = 8_000;
 
 /// Whether what is new at some tips is in the history of one of `heads`: whether two listings have a commit in common.
 /// Where dates of commits are not in their order git may list what is known, too; it never leaves out what is not.
@@ -149,7 +149,7 @@ pub(super) fn share_news(git: &Git, repo: &Path, tips: &[Sha], known: &[Sha], he
 }
 
 /// The commits in the history of some, without those that are known. Of very many that are known only the first count.
-fn listed(git: &Git, repo: &Path, of: &[Sha], known: &[Sha]) -> WorldResult<BTreeSet<Sha>> {
+pub(super) fn listed(git: &Git, repo: &Path, of: &[Sha], known: &[Sha]) -> WorldResult<BTreeSet<Sha>> {
     let known = &known[..known.len().min(AT_ONCE)];
     let mut found = BTreeSet::new();
     for of in of.chunks(AT_ONCE) {

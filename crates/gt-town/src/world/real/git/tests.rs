@@ -12,6 +12,7 @@ use crate::world::real::RealDisk;
 use crate::world::{Disk as _, Held, Repo as _, WorktreePlan};
 
 mod candidates;
+mod history;
 mod large_files;
 mod locks;
 mod remotes;

@@ -1,0 +1,241 @@
+//! A bead lands by its own work only; of anything else a person says what it was.
+
+use gt_model::id::Sha;
+use gt_model::queue::{MrEnd, MrStatus};
+use gt_town::done::Ending;
+use gt_town::ledger::MergeRequest;
+use gt_town::{hook, observe, review};
+
+use super::*;
+
+impl Scene {
+    /// A person commits to the trunk, and the town learns of it.
+    fn person(&self, files: &[(&str, &str)]) -> Sha {
+        let commit = self.world.commit_to_remote(&remote("app"), "main", files, "By hand").unwrap();
+        self.fetch();
+        commit
+    }
+
+    fn fetch(&self) {
+        hook::fetch(&self.town, &Caller::overseer(), &self.rig("app")).unwrap();
+    }
+
+    /// A worker's branch goes to a commit that is there already, as a fast-forward does.
+    fn follow(&self, bead: &BeadId, to: &Sha) {
+        self.world.rebase(&self.worktree(bead), to, false).unwrap();
+        assert_eq!(&self.world.head(&self.worktree(bead)).unwrap(), to);
+    }
+
+    fn submit(&self, bead: &BeadId) -> Result<MergeRequest, String> {
+        self.end(bead, &Exit::Completed.into())
+    }
+
+    fn end(&self, bead: &BeadId, ending: &Ending<'_>) -> Result<MergeRequest, String> {
+        let attempt = self.attempts(bead).pop().unwrap();
+        let incarnations = self.town.ledger.read(|view| Ok::<_, Error>(view.incarnations_of(attempt.id)?)).unwrap();
+        let incarnation = incarnations.last().map(|i| i.id.clone());
+        let caller = Caller { incarnation, ..Caller::role(attempt.address()) };
+        match done::done(&self.town, &caller, ending) {
+            Ok(submitted) => Ok(self.mr(&submitted.mr.unwrap())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn mr(&self, id: &str) -> MergeRequest {
+        self.town.ledger.read(|view| Ok::<_, Error>(view.merge_request(&id.into())?.unwrap())).unwrap()
+    }
+
+    fn round(&mut self) -> refinery::Round {
+        self.look();
+        refinery::run_round(&self.town, &self.rig("app")).unwrap().unwrap()
+    }
+
+    fn status(&self, mr: &MergeRequest) -> MrStatus {
+        let (mr, rig) = (self.mr(mr.id.as_str()), self.rig("app"));
+        self.town.ledger.read(|view| refinery::status(view, &rig, &mr)).unwrap()
+    }
+
+    fn needs(&self) -> Vec<String> {
+        observe::status(&self.town).unwrap().needs_you.into_iter().map(|need| need.condition.key).collect()
+    }
+}
+
+#[test]
+fn following_the_trunk_is_no_work() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    let theirs = scene.person(&[("other.txt", "a person's\n")]);
+    scene.follow(&bead, &theirs);
+    let refused = scene.submit(&bead).unwrap_err();
+    assert!(refused.contains("others made those"), "{refused}");
+    assert_eq!(scene.bead(&bead).status, Status::InProgress);
+    assert!(scene.round().landed.is_empty());
+}
+
+#[test]
+fn following_another_worker_is_no_work_and_does_not_take_the_others_work_away() {
+    let mut scene = scene(TOWN, &["app"]);
+    let (honest, idle) = (scene.slung("Honest"), scene.slung("Idle"));
+    scene.commit(&honest, "honest.txt");
+    scene.follow(&idle, &scene.world.head(&scene.worktree(&honest)).unwrap());
+    let refused = scene.submit(&idle).unwrap_err();
+    assert!(refused.contains("others made those"), "{refused}");
+    scene.submit(&honest).unwrap();
+    assert_eq!(scene.round().landed.len(), 1);
+    assert_eq!((scene.bead(&honest).status, scene.bead(&idle).status), (Status::Closed, Status::InProgress));
+}
+
+#[test]
+fn what_a_worker_of_the_same_name_made_for_another_bead_is_not_this_beads_work() {
+    let mut scene = scene(TOWN, &["app"]);
+    let first = scene.slung("First");
+    scene.commit(&first, "first.txt");
+    scene.done(&first, Exit::Escalated).unwrap();
+    for _ in 0..10 {
+        scene.look();
+    }
+    let second = scene.slung("Second");
+    let [old, new] = [&first, &second].map(|bead| scene.attempts(bead).pop().unwrap());
+    assert_eq!(old.worker, new.worker);
+    let branch = format!("refs/heads/{}", old.branch);
+    let head = scene.town.world().repo().refs(&scene.rig("app").layout.repo()).unwrap()[&branch].clone();
+    scene.follow(&second, &head);
+    let refused = scene.submit(&second).unwrap_err();
+    assert!(refused.contains("no commits of its own"), "{refused}");
+}
+
+#[test]
+fn commits_without_effect_are_no_work() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    let me = scene.attempts(&bead)[0].address().to_string();
+    scene.commit_as(&bead, &me, &[("a.txt", "changed\n")]);
+    scene.commit_as(&bead, &me, &[("a.txt", "a\n")]);
+    let refused = scene.submit(&bead).unwrap_err();
+    assert!(refused.contains("changes nothing that main has not got"), "{refused}");
+    scene.commit_as(&bead, &me, &[("a.txt", "a \n")]);
+    scene.submit(&bead).unwrap();
+    assert_eq!(scene.round().landed.len(), 1, "white space is work too");
+}
+
+#[test]
+fn work_that_others_land_first_is_for_a_person_and_never_done_again() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    scene.commit_as(&bead, "app/polecats/amber", &[("a.txt", "better\n")]);
+    let mr = scene.submit(&bead).unwrap();
+    let theirs = scene.world.commit_to_remote(&remote("app"), "main", &[("a.txt", "better\n")], "The same").unwrap();
+    let round = scene.round();
+    assert_eq!((round.doubted.len(), round.reworked.len(), round.landed.len()), (1, 0, 0));
+    let MrStatus::MaybeLanded(why) = scene.status(&mr) else { panic!("{:?}", scene.status(&mr)) };
+    assert!(why.contains(theirs.short()) && why.contains("The same"), "{why}");
+    assert_eq!(scene.needs(), [format!("maybe-landed:{}", mr.id)]);
+    assert!(!scene.round().changed(), "it is left alone");
+    assert!(refinery::approve(&scene.town, &Caller::overseer(), std::slice::from_ref(&mr.id)).is_err());
+
+    let agent = Caller::role(scene.attempts(&bead)[0].address());
+    assert!(review::landed(&scene.town, &agent, mr.id.as_str(), None).is_err());
+    let nowhere = review::landed(&scene.town, &Caller::overseer(), mr.id.as_str(), Some(mr.head.as_str()));
+    assert!(nowhere.unwrap_err().to_string().contains("is not on main"));
+    review::landed(&scene.town, &Caller::overseer(), mr.id.as_str(), None).unwrap();
+    assert_eq!(scene.bead(&bead).close_reason, Some(format!("merged as {theirs}")));
+    let over = scene.mr(mr.id.as_str());
+    assert_eq!((over.outcome, over.commit_landed), (Some(MrEnd::Merged), Some(theirs.clone())));
+    let refs = scene.town.world().repo().refs(&scene.rig("app").layout.repo()).unwrap();
+    assert_eq!(refs.get(&mr.landing_ref()), Some(&theirs));
+    assert!(scene.needs().is_empty(), "{:?}", scene.needs());
+}
+
+#[test]
+fn a_person_may_send_doubted_work_back_or_close_it_without() {
+    let mut scene = scene(TOWN, &["app"]);
+    let (back, without) = (scene.slung("Back"), scene.slung("Without"));
+    for (bead, file) in [(&back, "back.txt"), (&without, "without.txt")] {
+        scene.commit(bead, file);
+        scene.submit(bead).unwrap();
+    }
+    scene.person(&[("back.txt", &format!("{back}\n")), ("without.txt", &format!("{without}\n"))]);
+    assert_eq!(scene.round().doubted.len(), 2);
+    let caller = Caller::overseer();
+    review::reject(&scene.town, &caller, back.as_str(), "there is more to it").unwrap();
+    assert_eq!(scene.attempts(&back).len(), 2);
+    beads::close(&scene.town, &caller, &without, Some("done by others"), true).unwrap();
+    assert!(scene.needs().is_empty(), "{:?}", scene.needs());
+}
+
+#[test]
+fn a_retry_looks_again_at_what_was_doubted() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    scene.commit(&bead, "one.txt");
+    let mr = scene.submit(&bead).unwrap();
+    scene.person(&[("one.txt", &format!("{bead}\n"))]);
+    assert_eq!(scene.round().doubted.len(), 1);
+    scene.person(&[("one.txt", "something else\n")]);
+    review::retry(&scene.town, &Caller::overseer(), std::slice::from_ref(&mr.id.0)).unwrap();
+    assert_eq!(scene.round().reworked.len(), 1, "now it conflicts");
+}
+
+#[test]
+fn a_head_that_a_person_merged_has_landed_where_its_worker_made_it() {
+    let mut scene = scene(TOWN, &["app"]);
+    let (own, strange) = (scene.slung("Own"), scene.slung("Strange"));
+    scene.commit(&own, "own.txt");
+    scene.commit_as(&strange, "Ann Author", &[("strange.txt", "x\n")]);
+    let [own_mr, strange_mr] = [&own, &strange].map(|bead| scene.submit(bead).unwrap());
+    scene.look();
+    // Somebody pushes both heads, one upon the other.
+    let theirs = scene.world.merge_on_remote(&remote("app"), "main", &[&own_mr.head, &strange_mr.head]).unwrap();
+    let caller = Caller::overseer();
+    let _ = refinery::run_round(&scene.town, &scene.rig("app"));
+    rig::release(&scene.town, &caller, &scene.rig("app")).unwrap();
+    let round = scene.round();
+    assert_eq!((round.landed, round.doubted), (vec![own_mr.id.clone()], vec![strange_mr.id.clone()]));
+    assert_eq!(scene.mr(own_mr.id.as_str()).commit_landed, Some(own_mr.head));
+    review::landed(&scene.town, &caller, strange_mr.id.as_str(), Some(theirs.as_str())).unwrap();
+    assert_eq!(scene.bead(&strange).status, Status::Closed);
+}
+
+#[test]
+fn a_worker_may_name_the_commit_that_has_its_work() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    let theirs = scene.person(&[("one.txt", "done\n")]);
+    let named = |id: &'static str| Ending { exit: Exit::LandedBy, note: Some("it is there"), landed_by: Some(id) };
+    for (id, why) in [("HEAD", "is no commit"), ("main", "is no commit"), ("0123456789abcdef", "is no commit")] {
+        assert!(scene.end(&bead, &named(id)).unwrap_err().contains(why), "{id}");
+    }
+    let ending = Ending { landed_by: Some(theirs.as_str()), ..named("") };
+    let mr = scene.end(&bead, &ending).unwrap();
+    assert!(matches!(scene.status(&mr), MrStatus::MaybeLanded(_)));
+    assert!(!scene.round().changed(), "a person decides");
+    assert_eq!(scene.bead(&bead).comments.last().unwrap().text, "it is there");
+    review::landed(&scene.town, &Caller::overseer(), bead.as_str(), None).unwrap();
+    assert_eq!(scene.bead(&bead).close_reason, Some(format!("merged as {theirs}")));
+}
+
+#[test]
+fn work_of_ones_own_is_not_given_away_for_anothers() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    let theirs = scene.person(&[("two.txt", "x\n")]);
+    scene.commit(&bead, "one.txt");
+    let ending = Ending { exit: Exit::LandedBy, landed_by: Some(theirs.as_str()), ..Ending::default() };
+    assert!(scene.end(&bead, &ending).unwrap_err().contains("would be lost"));
+    let ending = Ending { exit: Exit::NoCode, ..Ending::default() };
+    assert!(scene.end(&bead, &ending).unwrap_err().contains("would be lost"));
+}
+
+#[test]
+fn the_next_attempt_counts_the_work_of_the_one_before_as_its_own() {
+    let mut scene = scene(TOWN, &["app"]);
+    let bead = scene.slung("One");
+    scene.commit(&bead, "one.txt");
+    let mr = scene.submit(&bead).unwrap();
+    scene.look();
+    review::reject(&scene.town, &Caller::overseer(), mr.id.as_str(), "again").unwrap();
+    scene.look();
+    assert_eq!(scene.attempts(&bead).len(), 2);
+    scene.submit(&bead).unwrap();
+    assert_eq!(scene.round().landed.len(), 1);
+}

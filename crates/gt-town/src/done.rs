@@ -12,6 +12,7 @@ use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::causes;
 use crate::convoy;
 use crate::effects;
 use crate::error::{Error, Result};
@@ -82,6 +83,10 @@ pub struct Submitted {
 /// Submits the work on the caller's hook. Refuses a dirty tree, a wrong branch, work that is not the worker's own or that
 /// changes nothing, and open steps before the last one.
 pub fn done(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result<Submitted> {
+    causes::noting_refusal(town, caller, check_and_submit(town, caller, ending))
+}
+
+fn check_and_submit(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result<Submitted> {
     let exit = ending.exit;
     let attempt = match town.ledger.read(|view| identity::hooked_attempt(view, caller)) {
         Ok(attempt) => attempt,

@@ -7,6 +7,7 @@ use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
 
+use crate::causes;
 use crate::contained::{self, Job};
 use crate::effects;
 use crate::error::{Error, Result};
@@ -99,11 +100,7 @@ pub fn waits_for(view: &View<'_>, now: jiff::Timestamp, attempt: &Attempt) -> Re
 /// How the incarnation before ended, in words.
 pub(crate) fn last_end(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
     let ended = view.incarnations_of(attempt.id)?.into_iter().rev().find(|i| i.ended_at.is_some());
-    Ok(ended.and_then(|i| i.exit).map(|exit| match (exit.code, exit.signal) {
-        (Some(code), _) => format!("{} with code {code}", exit.reason),
-        (None, Some(signal)) => format!("{} by signal {signal}", exit.reason),
-        (None, None) => exit.reason,
-    }))
+    Ok(ended.and_then(|ended| ended.cause.or(ended.exit.map(|exit| exit.reason))))
 }
 
 /// What closing a step led to.
@@ -124,8 +121,8 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
         let steps = view.steps(attempt.id)?;
         Ok::<_, Error>((attempt, steps))
     })?;
-    let chosen = choose(&steps, step)?;
-    check_acceptance(town, &attempt, chosen)?;
+    let chosen = causes::noting_refusal(town, caller, choose(&steps, step))?;
+    causes::noting_refusal(town, caller, check_acceptance(town, &attempt, chosen))?;
     let done = town.ledger.write(&caller.name(), "step done", |tx| {
         // Asked again: the checks may have taken minutes.
         let attempt = identity::hooked_attempt(tx, caller)?;
@@ -135,6 +132,7 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
         let steps = tx.steps(attempt.id)?;
         Ok::<_, Error>(StepDone { closed: chosen.clone(), next: current(&steps).cloned(), of: steps.len() })
     })?;
+    causes::forget_refusal(town, caller);
     town.wake();
     Ok(done)
 }

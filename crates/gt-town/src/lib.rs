@@ -11,6 +11,7 @@ pub mod archive;
 pub mod back_off;
 pub mod beads;
 pub mod boot;
+mod causes;
 mod contained;
 pub mod convoy;
 pub mod crew;

@@ -15,6 +15,7 @@ use gt_model::moment::{
     StopAnswer, StopFacts, at_stop, injection, reset_time,
 };
 
+use crate::causes;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
@@ -36,6 +37,9 @@ pub use quiet::{Seen, nothing_new};
 
 /// How long a moment waits for the ledger.
 pub const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The mark of what was refused last to an agent.
+pub(crate) const REFUSED: &str = "refused";
 
 /// The mark of what kept turns from ending.
 const BLOCKS: &str = "blocks";
@@ -104,11 +108,16 @@ fn hear(client: Client, moment: Moment, input: &[u8]) -> Result<Heard> {
     })
 }
 
-fn now(world: &dyn World) -> Mark {
+pub(crate) fn now(world: &dyn World) -> Mark {
     Mark::at(u64::try_from(world.clock().monotonic().as_micros()).unwrap_or(u64::MAX))
 }
 
-fn write_mark(town: &Town, incarnation: &IncarnationId, name: &str, mark: &impl serde::Serialize) -> Result<()> {
+pub(crate) fn write_mark(
+    town: &Town,
+    incarnation: &IncarnationId,
+    name: &str,
+    mark: &impl serde::Serialize,
+) -> Result<()> {
     mark::write(town.world(), &town.layout.moments(incarnation).join(name), mark)
 }
 
@@ -124,6 +133,12 @@ pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
         }
     }
     Ok(marks)
+}
+
+/// What was refused last to an incarnation, since its last tool went well.
+pub(crate) fn refused(town: &Town, incarnation: &IncarnationId) -> Result<Option<String>> {
+    let mark = mark::read::<Mark>(town.world(), &town.layout.moments(incarnation).join(REFUSED))?;
+    Ok(mark.and_then(|mark| mark.text))
 }
 
 /// One call, and whose.
@@ -159,6 +174,7 @@ impl Here<'_> {
         }
         let place = self.place(heard)?;
         if let Some(refusal) = guard::judge(Role::of(&self.caller.address), call, &place).line() {
+            causes::note_refusal(self.town, self.caller, &format!("{}: {refusal}", call.tool));
             return Ok(Answer::Deny(refusal));
         }
         if !heard.subagent {

@@ -12,9 +12,10 @@ use gt_model::moment::{Post, Source, injection};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::causes;
 use crate::error::{Error, Result};
 use crate::hook::{self, Hook};
-use crate::ledger::{Mail, Priority, View};
+use crate::ledger::{Attempt, AttemptOutcome, Mail, Priority, View};
 use crate::town::{Caller, Town};
 
 /// Size of all that an agent is told at its start.
@@ -96,6 +97,8 @@ pub struct Prime {
     pub hook: Option<Hook>,
     /// How the incarnation before ended, where there was one.
     pub last_end: Option<String>,
+    /// How the sessions of the attempt before ended, where that was given up.
+    pub deaths: Option<String>,
     /// What that left for this one.
     pub handoff: Option<Mail>,
     /// What a person wants agents of this role to know.
@@ -129,6 +132,7 @@ pub fn gather(town: &Town, caller: &Caller, source: Source, by: Option<&str>) ->
         role,
         hook,
         last_end: None,
+        deaths: None,
         handoff: None,
         directives: None,
         mail: Vec::new(),
@@ -156,6 +160,9 @@ impl Prime {
         self.mail = view.inbox(&caller.address, true)?;
         let own = caller.name();
         self.mail.retain(|mail| mail.from != own || !mail.subject.starts_with("HANDOFF "));
+        if let Some(hook) = self.hook.as_ref().filter(|hook| hook.attempt.number > 1) {
+            self.deaths = deaths_before(view, &hook.attempt)?;
+        }
         // An attempt's first incarnation has nobody before it.
         let Some(hook) = self.hook.as_ref().filter(|hook| hook.incarnation > 1) else { return Ok(()) };
         self.last_end = hook::last_end(view, &hook.attempt)?;
@@ -235,9 +242,14 @@ impl Prime {
             told.add_foreign("handoff", source, "Your predecessor left this for you:", &text, HANDOFF_BYTES, &more);
         }
         if let Some(end) = &self.last_end {
-            let end = foreign::one_line(foreign::cut(end, WHY_BYTES));
-            let text = format!("You go on where another stopped ({end}): its files are still in this worktree.");
-            told.add("last end", "ledger: the incarnation before".to_owned(), text);
+            let heading = "You go on where another stopped: its files are still in this worktree. How it ended:";
+            let source = "ledger: the incarnation before".to_owned();
+            told.add_foreign("last end", source, heading, end, WHY_BYTES, &format!("gt show {}", hook.bead.id));
+        }
+        if let Some(deaths) = &self.deaths {
+            let heading = "An earlier attempt on this bead was given up. How each of its sessions ended:";
+            let source = "ledger: the attempt before".to_owned();
+            told.add_foreign("deaths", source, heading, deaths, WHY_BYTES, &format!("gt show {}", hook.bead.id));
         }
         if let Some(why) = &hook.attempt.why {
             let heading = "The attempt before this one came back. Its work is on your branch. Why it came back:";
@@ -278,6 +290,16 @@ impl Prime {
         let texts: Vec<String> = self.sections().into_iter().map(|section| section.text).collect();
         texts.join("\n")
     }
+}
+
+/// How the sessions of the attempt before ended, where its worker died too often.
+fn deaths_before(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
+    let before = view.attempts_on(&attempt.bead)?.into_iter().rfind(|before| before.number < attempt.number);
+    let Some(before) = before.filter(|before| before.outcome == Some(AttemptOutcome::Recovered)) else {
+        return Ok(None);
+    };
+    let causes = causes::each(&view.incarnations_of(before.id)?);
+    Ok((!causes.is_empty()).then(|| causes.join("\n")))
 }
 
 /// What is told so far.

@@ -13,6 +13,7 @@ use gt_model::start::Start;
 use serde::Serialize;
 
 use crate::agents::readiness::{self, Failing, WORKER_CONDITION};
+use crate::causes;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
@@ -289,8 +290,10 @@ fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
         };
         let used = usage::at_end(town, &incarnation);
         let unanswered = outage::is_unanswered(town, &incarnation.id)?;
+        let cause = causes::of(town, None, &incarnation, &exit);
         town.ledger.write(actor, "record end", |tx| {
             tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?)?;
+            tx.set_cause(&incarnation.id, &cause)?;
             if unanswered {
                 tx.spare(&incarnation.id, outage::UNANSWERED)?;
             }
@@ -560,15 +563,17 @@ fn begin(tx: &Tx<'_>, agent: &Agent) -> Result<()> {
 /// It is not started again before a person says so.
 fn give_up(tx: &Tx<'_>, agent: &Agent, newest: Option<&Incarnation>) -> Result<()> {
     tx.stop_agent(agent)?;
-    let last = newest.and_then(|newest| newest.exit.as_ref()).map_or("", |exit| exit.reason.as_str());
+    let exit = newest.and_then(|newest| newest.exit.as_ref()).map(|exit| exit.reason.as_str());
+    let last = newest.and_then(|newest| newest.cause.as_deref()).or(exit).unwrap_or_default();
     let again = match &agent.address {
         Address::Crew(rig, name) => format!("gt crew start {rig} {name}"),
         _ => "gt mayor start".to_owned(),
     };
     let address = agent.address.to_string();
     let session = newest.map_or("", |newest| newest.id.as_str());
-    let text =
-        format!("{address} ended too often ({last}) and is stopped: gt peek {session} shows why, {again} starts it");
+    let text = format!(
+        "{address} ended too often and is stopped; the last time: {last}. gt peek {session} shows why, {again} starts it"
+    );
     tx.raise(GAVE_UP, &address, &text)?;
     Ok(())
 }

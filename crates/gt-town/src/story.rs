@@ -7,6 +7,7 @@ use gt_model::id::{BeadId, IncarnationId, MrId};
 use serde::Serialize;
 
 use crate::beads;
+use crate::causes;
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Blocker, Condition, Incarnation};
@@ -101,6 +102,8 @@ pub struct AttemptStory {
     pub commits: Option<u64>,
     /// Steps that it closed, of how many.
     pub steps: (usize, usize),
+    /// How its sessions ended, runs of the same told once.
+    pub ends: Vec<String>,
     /// Its sessions.
     pub sessions: Vec<Incarnation>,
     /// The ref of its snapshot, while it is there.
@@ -240,6 +243,7 @@ fn attempt_story(town: &Town, attempt: &Attempt, detail: PolecatDetail) -> Resul
         why: attempt.why.clone(),
         commits: attempt.base.as_ref().zip(head.as_ref()).and_then(count),
         steps: (steps.iter().filter(|step| step.done_at.is_some()).count(), steps.len()),
+        ends: causes::each(&incarnations),
         sessions: incarnations,
         snapshot: polecat.snapshot,
         cost,

@@ -12,6 +12,7 @@ use gt_model::protocol::Message;
 use serde::Serialize;
 
 use crate::agents::readiness::{self, NotReady};
+use crate::causes;
 use crate::convoy;
 use crate::done;
 use crate::effects;
@@ -148,9 +149,11 @@ impl Witness<'_> {
                 SessionState::Ended(exit) => {
                     let used = usage::at_end(self.town, &incarnation);
                     let unanswered = outage::is_unanswered(self.town, &incarnation.id)?;
+                    let cause = causes::of(self.town, Some(attempt), &incarnation, &exit);
                     self.write("record end", |tx| {
                         let exit = updown::as_counted(tx, exit)?;
                         tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
+                        tx.set_cause(&incarnation.id, &cause)?;
                         if unanswered {
                             tx.spare(&incarnation.id, outage::UNANSWERED)?;
                         }
@@ -272,9 +275,10 @@ impl Witness<'_> {
             if !attempt.is_hooked() {
                 return Ok(());
             }
-            let incarnations = tx.incarnations_of(attempt.id)?.len();
+            let incarnations = tx.incarnations_of(attempt.id)?;
             sling::release(tx, &attempt, &bead, AttemptOutcome::Recovered)?;
-            done::escalate(tx, &attempt, &format!("its worker died {incarnations} times"))?;
+            let (times, causes) = (incarnations.len(), causes::in_a_line(&incarnations));
+            done::escalate(tx, &attempt, &format!("its worker died {times} times: {causes}"))?;
             let message = Message::RecoveredBead {
                 bead: attempt.bead.to_string(),
                 worker: attempt.address().to_string(),

@@ -176,7 +176,7 @@ fn find(preset: &AgentPreset, lines: &[String]) -> Option<Seen> {
 }
 
 /// The last lines that a session has shown or said, without what only a terminal reads.
-fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
+pub(crate) fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
     let (sessions, dir) = (town.world().sessions(), town.layout.session(id));
     let said = match sessions.screen(&dir, 0)? {
         Some(screen) => screen,

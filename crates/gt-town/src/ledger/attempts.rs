@@ -197,6 +197,8 @@ pub struct Incarnation {
     pub ended_at: Option<String>,
     /// How it ended.
     pub exit: Option<Exit>,
+    /// What ended it, in one line. Words of the agent's own are in it.
+    pub cause: Option<String>,
 }
 
 /// A step of a molecule.
@@ -253,6 +255,7 @@ pub(super) fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
         exit: json("exit")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
+        cause: row.get("cause")?,
     })
 }
 
@@ -541,6 +544,12 @@ impl Tx<'_> {
             self.event("incarnation-ended", &subject, bead, None, Some(&after))?;
         }
         Ok(changed == 1)
+    }
+
+    /// Records what ended an incarnation.
+    pub fn set_cause(&self, incarnation: &IncarnationId, cause: &str) -> LedgerResult<()> {
+        let sql = "UPDATE incarnations SET cause = ?2 WHERE id = ?1";
+        self.execute(sql, (incarnation.as_str(), cause)).map(|_| ())
     }
 
     /// Closes a step. False where it was closed before.

@@ -90,6 +90,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/023_history.sql"),
     include_str!("migrations/045_convoys.sql"),
     include_str!("migrations/046_landed.sql"),
+    include_str!("migrations/059_causes.sql"),
 ];
 
 /// What went wrong with the ledger.

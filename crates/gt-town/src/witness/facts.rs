@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Watch, Witness};
 use crate::agents::readiness;
+use crate::causes;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
@@ -205,6 +206,7 @@ pub fn explain(town: &Town, attempt: &Attempt) -> Result<Explained> {
         let more = if more.is_empty() { String::new() } else { format!(": {}", more.join(" ")) };
         format!("moment {name}, {ago} s ago{more}")
     }));
+    facts.extend(causes::each(&found.incarnations).into_iter().map(|end| format!("session {end}")));
     if let Some(newest) = found.newest() {
         facts.extend(life(town, &newest.id)?);
     }

@@ -85,6 +85,7 @@ fn say_polecat(detail: &PolecatDetail, console: &mut Console<'_>) -> Result<(), 
     }
     for incarnation in &detail.incarnations {
         let end = incarnation.exit.as_ref().map_or("not over", |exit| exit.reason.as_str());
+        let end = incarnation.cause.as_deref().unwrap_or(end);
         console.line(&format!("  session {}: {}", incarnation.id, printable(end)))?;
     }
     if !detail.cost.is_nothing() {

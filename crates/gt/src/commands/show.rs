@@ -98,10 +98,7 @@ fn say_attempt(attempt: &AttemptStory, console: &mut Console<'_>) -> Result<(), 
     if !attempt.cost.is_nothing() {
         console.line(&format!("  took {}", printable(&attempt.cost.words())))?;
     }
-    if let Some(exit) = attempt.sessions.last().and_then(|session| session.exit.as_ref()) {
-        console.line(&format!("  last session: {}", printable(&exit.reason)))?;
-    }
-    Ok(())
+    attempt.ends.iter().try_for_each(|end| console.line(&format!("  session {}", printable(end))))
 }
 
 fn say_next(next: Option<&str>, console: &mut Console<'_>) -> Result<(), CliError> {

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bd;
 mod both_worlds;
+mod causes;
 mod clients;
 mod clocks;
 mod crashes;

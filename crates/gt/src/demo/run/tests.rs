@@ -78,6 +78,7 @@ pub(crate) fn incarnation(number: u32) -> Incarnation {
         started_at: Some(String::new()),
         ended_at: None,
         exit: None,
+        cause: None,
     }
 }
 

@@ -358,6 +358,7 @@ fn a_session_that_runs_on_is_named() {
         started_at: Some(NOW.to_owned()),
         ended_at: None,
         exit: None,
+        cause: None,
     };
     let mut facts = Facts { incarnations: vec![incarnation], ..Facts::default() };
     let pid = process.pid;

@@ -85,7 +85,7 @@ fn f20_a_client_that_crashes_at_the_start_is_tried_twice() {
 
 #[test]
 fn f20_a_client_that_is_not_there_is_told_by_its_name() {
-    let town = town("headless", "[agents.claude]\nheadless = [\"no-claude\", \"{prompt}\"]\n");
+    let town = town("headless", "[agents.claude]\nheadless = [\"no-claude\"]\n");
     log_in(&town);
     let bead = slung(&town, "Work");
     town.wait_until("a person to be asked", || !town.conditions().is_empty());
@@ -95,9 +95,7 @@ fn f20_a_client_that_is_not_there_is_told_by_its_name() {
     assert!(told.contains("its program can't be started") && told.contains("gt agent check claude"), "{told}");
     assert_eq!(town.ask("SELECT count(*) FROM incarnations"), ["1"], "nothing is started again");
     assert!(text(&town.why(&bead)["answer"]).contains("its program can't be started"));
-    town.edit(&town.root().join("town.toml"), |text| {
-        text.replace("no-claude\"", "claude\", \"--settings\", \"{settings}\"")
-    });
+    town.edit(&town.root().join("town.toml"), |text| text.replace("no-claude", "claude"));
     town.ok(&["down"]);
     town.ok(&["up"]);
     town.ok(&["doctor", "--retry"]);

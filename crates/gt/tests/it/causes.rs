@@ -1,0 +1,66 @@
+//! What ended a worker's sessions is told, each time: to people, and to the worker after it.
+
+use crate::town::{RIG, Town};
+
+/// Kinds of agent that end as their name says; two sessions each are enough.
+const KINDS: &str = r#"max_polecats = 8
+max_incarnations = 2
+back_off_seconds = 0
+
+[agents.fails]
+command = ["sh", "-c", "echo reading the plan; echo I cannot open the door; exit 3"]
+[agents.refused]
+command = ["sh", "-c", "for step in load-context branch-setup preflight implement; do gt step done $step; done; gt done; exit 1"]
+[agents.killed]
+command = ["sh", "-c", "echo '\u001b[2Jabout to\u0007 go'; kill -9 $$"]
+[agents.gone]
+command = ["sh", "-c", "cd / && rm -rf \"$OLDPWD\" && exit 4"]
+[agents.missing]
+command = ["no-such-program-anywhere"]
+[agents.leaves]
+command = ["sh", "-c", "exit 0"]
+[agents.primes]
+command = ["sh", "-c", "gt prime > $GT_SIM_PLAY_DIR/prime; exec sleep 600"]
+"#;
+
+/// What is told of each kind's end.
+const TOLD: &[(&str, &[&str])] = &[
+    ("fails", &["exited with code 3", "at step", "I cannot open the door"]),
+    ("refused", &["with code 1", "refused to it last:", "commit"]),
+    ("killed", &["ended by signal 9", "about to go"]),
+    ("gone", &["its worktree was deleted"]),
+    ("missing", &["could not start", "no-such-program-anywhere"]),
+    ("leaves", &["it ended by itself, as if all were done"]),
+];
+
+#[test]
+fn a_death_is_told_with_its_cause_to_people_and_to_the_next_attempt() {
+    let town = Town::new();
+    town.settle(KINDS);
+    town.ok(&["up"]);
+    let beads: Vec<String> = TOLD.iter().map(|(kind, _)| town.bead(kind)).collect();
+    for (bead, (kind, _)) in beads.iter().zip(TOLD) {
+        town.ok(&["sling", bead, RIG, "--agent", kind]);
+    }
+    let given_up = |town: &Town| town.ok(&["status"]).matches("died 2 times").count();
+    town.wait_until("the beads to be given up", || given_up(&town) == beads.len());
+    let status = town.ok(&["status"]);
+    for (bead, (kind, words)) in beads.iter().zip(TOLD) {
+        let need = status.lines().find(|line| line.contains("died 2 times") && line.contains(bead.as_str()));
+        let need = need.unwrap_or_else(|| panic!("{kind}: {status}"));
+        let (show, why) = (town.ok(&["show", bead]), town.ok(&["why", bead]));
+        for word in *words {
+            for told in [need, &show, &why] {
+                assert!(told.contains(word), "{kind}: {word} is not in {told}");
+            }
+        }
+        assert!(show.contains("  session 1"), "{show}");
+    }
+    let first = &beads[0];
+    town.ok(&["sling", first, RIG, "--agent", "primes"]);
+    let prime = town.folder().join("play/prime");
+    town.wait_until("the next attempt", || prime.metadata().is_ok_and(|file| file.len() > 0));
+    let prime = std::fs::read_to_string(prime).unwrap();
+    let told = prime.lines().find(|line| line.contains("I cannot open the door")).unwrap_or_else(|| panic!("{prime}"));
+    assert!(told.starts_with("| 1 to 2: exited with code 3"), "{told}");
+}

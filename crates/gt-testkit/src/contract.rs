@@ -7,8 +7,8 @@ use std::time::Duration;
 use gt_model::id::Sha;
 use gt_town::world::ledger_repo::{FileSource, LEDGER_REF, git_folder};
 use gt_town::world::{
-    Candidate, Change, FolderFacts, Held, Push, Referred, Repo, SAY_LIMIT_BYTES, Said, SessionPlan, Sessions,
-    WorktreeFacts, WorktreePlan, World, WorldError, user_message,
+    Candidate, Change, FolderFacts, Held, ObjectFormat, Push, Referred, Repo, SAY_LIMIT_BYTES, Said, SessionPlan,
+    Sessions, WorktreeFacts, WorktreePlan, World, WorldError, user_message,
 };
 
 /// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
@@ -205,7 +205,7 @@ impl Contract<'_> {
 
     fn creates_and_fetches(&self) {
         assert_eq!(self.git.folder(&self.path("")).unwrap(), FolderFacts::NoRepository);
-        self.git.create(self.held, self.repo, self.url).unwrap();
+        self.git.create(self.held, self.repo, self.url, ObjectFormat::Sha1).unwrap();
         assert_eq!(self.git.folder(self.repo).unwrap(), FolderFacts::Bare);
         let asked = self.git.ask_remote(self.url).unwrap();
         assert_eq!(asked.head_branch.as_deref(), Some("main"));
@@ -214,7 +214,7 @@ impl Contract<'_> {
         assert_eq!(self.refs().get("refs/remotes/origin/main"), asked.branches.get("main"));
 
         let refs = self.refs();
-        self.git.create(self.held, self.repo, self.url).unwrap();
+        self.git.create(self.held, self.repo, self.url, ObjectFormat::Sha1).unwrap();
         assert_eq!(self.fetch(), asked.branches);
         assert_eq!(self.refs(), refs, "done again, nothing changes");
     }
@@ -224,7 +224,7 @@ impl Contract<'_> {
         let asked = self.git.ask_remote(&url);
         assert!(matches!(asked, Err(WorldError::Unreachable { .. })), "{asked:?}");
         let lost = self.path("lost.git");
-        self.git.create(self.held, &lost, &url).unwrap();
+        self.git.create(self.held, &lost, &url, ObjectFormat::Sha1).unwrap();
         let fetched = self.git.fetch(self.held, &lost);
         assert!(matches!(fetched, Err(WorldError::Unreachable { .. })), "{fetched:?}");
     }

@@ -20,6 +20,7 @@ use crate::spend;
 use crate::standing;
 use crate::sync;
 use crate::town::{Caller, Rig, Town};
+use crate::upkeep::{self, Signs};
 use crate::usage;
 use crate::witness::{self, Watch};
 
@@ -34,6 +35,7 @@ pub const BUILD_KEY: &str = "build";
 pub struct Memory {
     observed: Observed,
     watch: Watch,
+    signs: Signs,
     exports: Exports,
 }
 
@@ -76,9 +78,11 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
     note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
-        let patrol = town
-            .rig(&name)
-            .and_then(|rig| witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).map(|_| ()));
+        let patrol = town.rig(&name).and_then(|rig| {
+            let kept = upkeep::patrol(town, &rig, &mut memory.signs);
+            // What can't be mended keeps no worker unwatched.
+            witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).and(kept)
+        });
         note_state(town, "patrol", &name, patrol)?;
     }
     for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {

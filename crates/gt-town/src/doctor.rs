@@ -17,7 +17,9 @@ use crate::settings::Sandbox;
 use crate::standing;
 use crate::town::{Rig, Town};
 use crate::updown;
+use crate::upkeep;
 use crate::worker_env;
+use crate::world::Damage;
 
 /// One thing that the doctor looked at.
 #[derive(Clone, Debug, Serialize)]
@@ -54,7 +56,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     let rigs = town.rigs()?;
     checks.extend(agent_checks(town, &rigs)?);
     for rig in &rigs {
-        checks.push(repo_check(town, rig)?);
+        checks.extend(repo_checks(town, rig)?);
         checks.push(gates_check(rig));
         checks.push(runtime_check(town, rig));
         checks.extend(sandbox_check(town, rig));
@@ -120,15 +122,41 @@ fn effects_check(town: &Town) -> Result<Check> {
     Ok(check("effects", problem, "none was given up"))
 }
 
-fn repo_check(town: &Town, rig: &Rig) -> Result<Check> {
+/// Whether the rig's repository is as the town made it, and was fetched.
+fn repo_checks(town: &Town, rig: &Rig) -> Result<Vec<Check>> {
     let name = format!("{}: repository", rig.name());
+    let bad = |damage: &Damage, hint: &str| check(&name, Some((upkeep::words(damage), hint)), "");
+    let health = match town.world().repo().inspect(&rig.layout.repo(), &rig.row.remote) {
+        Ok(health) => health,
+        Err(error) => return Ok(vec![check(&name, Some((error.to_string(), REMAKE)), "")]),
+    };
+    let mut checks: Vec<Check> = health.damage.iter().map(|damage| bad(damage, "gt doctor --fix")).collect();
+    checks.extend(health.lost.iter().map(|lost| bad(lost, lost_hint(lost))));
+    if checks.is_empty() {
+        checks.push(fetched_check(town, rig, &name, &health.additions)?);
+    }
+    Ok(checks)
+}
+
+/// A rig can always be made again from its remote.
+const REMAKE: &str = "gt rig remove, then gt rig add";
+
+fn lost_hint(lost: &Damage) -> &'static str {
+    match lost.what.as_str() {
+        "objects" => REMAKE,
+        _ => "git -C <rig>/.repo.git repack -a, then remove that file, if no agent needs it",
+    }
+}
+
+fn fetched_check(town: &Town, rig: &Rig, name: &str, additions: &[String]) -> Result<Check> {
     let refs = match town.world().repo().refs(&rig.layout.repo()) {
         Ok(refs) => refs,
-        Err(error) => return Ok(check(&name, Some((error.to_string(), "gt rig remove, then gt rig add")), "")),
+        Err(error) => return Ok(check(name, Some((error.to_string(), REMAKE)), "")),
     };
     let missing = (!refs.contains_key(&rig.trunk_ref()))
         .then(|| (format!("{} was never fetched", rig.trunk_ref()), "gt rig fetch"));
-    Ok(check(&name, missing, "sound"))
+    let added = format!("sound; tools of the project added {}", additions.join(", "));
+    Ok(check(name, missing, if additions.is_empty() { "sound" } else { &added }))
 }
 
 fn gates_check(rig: &Rig) -> Check {

@@ -368,7 +368,8 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
     Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() })
 }
 
-fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
+/// How the worktree of an attempt is made.
+pub(crate) fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
     let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
     let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
     Ok(WorktreePlan {

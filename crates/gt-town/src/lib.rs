@@ -65,6 +65,7 @@ pub mod story;
 pub mod sync;
 pub mod town;
 pub mod updown;
+pub mod upkeep;
 pub mod usage;
 pub mod witness;
 mod worker_env;

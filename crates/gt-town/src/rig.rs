@@ -12,7 +12,7 @@ use crate::reading;
 use crate::settings::{Gate, RigSettings, WorktreeSettings};
 use crate::setup;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
-use crate::world::{FolderFacts, Held, Push};
+use crate::world::{FolderFacts, Held, ObjectFormat, Push, RemoteFacts};
 
 /// A rig to be added.
 #[derive(Clone, Debug, Default)]
@@ -72,9 +72,9 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
         return Err(Error::refused(what, "choose another name, or move the folder away"));
     }
     let (remote, remote_note) = find_remote(town, new, &held)?;
-    let trunk = find_trunk(town, new, &remote)?;
+    let (trunk, format) = find_trunk(town, new, &remote)?;
     disk.remove(&layout.root)?;
-    let added = build(town, caller, new, &held, Site { name, prefix, remote, trunk, remote_note });
+    let added = build(town, caller, new, &held, Site { name, prefix, remote, trunk, format, remote_note });
     // Once the ledger has the rig, its folder is no leftover.
     if added.is_err() && disk.exists(&layout.root.join(UNFINISHED)) {
         disk.remove(&layout.root)?;
@@ -95,6 +95,7 @@ struct Site {
     prefix: String,
     remote: String,
     trunk: String,
+    format: ObjectFormat,
     remote_note: Option<String>,
 }
 
@@ -207,12 +208,17 @@ fn no_origin(
     ))
 }
 
-/// The branch that work lands on, which must have a commit.
-fn find_trunk(town: &Town, new: &NewRig, remote: &str) -> Result<String> {
+/// The branch that work lands on, which must have a commit, and how the remote names its objects.
+fn find_trunk(town: &Town, new: &NewRig, remote: &str) -> Result<(String, ObjectFormat)> {
     let facts = town.world().repo().ask_remote(remote)?;
-    if facts.branches.is_empty() {
+    let Some(any) = facts.branches.values().next() else {
         return Err(Error::refused(format!("{remote} has no commit"), "push a first commit to it"));
-    }
+    };
+    let format = ObjectFormat::of(any.as_str()).unwrap_or_default();
+    Ok((choose_trunk(new, remote, &facts)?, format))
+}
+
+fn choose_trunk(new: &NewRig, remote: &str, facts: &RemoteFacts) -> Result<String> {
     if let Some(branch) = &new.land_on {
         return Ok(branch.clone());
     }
@@ -232,7 +238,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     let repo = town.world().repo();
     let layout = town.layout.rig(&site.name);
     disk.write(&layout.root.join(UNFINISHED), b"")?;
-    repo.create(held, &layout.repo(), &site.remote)?;
+    repo.create(held, &layout.repo(), &site.remote, site.format)?;
     let mut branches = repo.fetch(held, &layout.repo())?;
     if new.land_on.is_some() && !branches.contains_key(&site.trunk) {
         let start = start_of_new_trunk(town, &site.remote, &branches)?;

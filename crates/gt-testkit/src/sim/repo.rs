@@ -8,7 +8,7 @@ use gt_model::id::Sha;
 use gt_town::world::{
     Candidate, Change, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Snapshot, SnapshotFacts,
 };
-use gt_town::world::{WorktreeFacts, WorktreePlan, WorldError, WorldResult};
+use gt_town::world::{ObjectFormat, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Author, Commit, Tree};
@@ -277,7 +277,7 @@ impl Repo for SimWorld {
         Ok(RemoteFacts { head_branch, branches })
     }
 
-    fn create(&self, _held: &Held, repo: &Path, url: &str) -> WorldResult<()> {
+    fn create(&self, _held: &Held, repo: &Path, url: &str, _format: ObjectFormat) -> WorldResult<()> {
         self.acting("create")?.create(repo, url)
     }
 

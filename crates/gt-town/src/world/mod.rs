@@ -123,6 +123,36 @@ impl Drop for HeldGuard {
     }
 }
 
+/// By which hash a repository names its objects. Two repositories that differ in it can't exchange any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ObjectFormat {
+    /// Nearly all.
+    #[default]
+    Sha1,
+    /// `git init --object-format=sha256`.
+    Sha256,
+}
+
+impl ObjectFormat {
+    /// The format of a full object id; `None` where the text is none.
+    pub fn of(id: &str) -> Option<Self> {
+        let hexadecimal = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match id.len() {
+            40 if hexadecimal => Some(Self::Sha1),
+            64 if hexadecimal => Some(Self::Sha256),
+            _ => None,
+        }
+    }
+
+    /// Git's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+        }
+    }
+}
+
 /// What a remote says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFacts {
@@ -265,6 +295,26 @@ pub fn snapshot_message(message: &str, skipped: &[String]) -> String {
     format!("{message}{newline}{}", skipped.iter().map(line).collect::<String>())
 }
 
+/// How a rig's repository differs from what the town made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepoHealth {
+    /// What keeps workers' git from working as it should, or changes what they see. [`Repo::mend`] mends it.
+    pub damage: Vec<Damage>,
+    /// What can't be mended, with what a person can do.
+    pub lost: Vec<Damage>,
+    /// Harmless additions of the project's tools: settings and hooks.
+    pub additions: Vec<String>,
+}
+
+/// One thing in a repository that is not as the town made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// A key of the settings, a ref, or a file.
+    pub what: String,
+    /// What is wrong with it, in words.
+    pub found: String,
+}
+
 /// Git repositories and their worktrees. `repo` is always a rig's bare repository.
 ///
 /// Acts take the [`Held`] lock under which they run; their git children inherit it, so that a killed runner whose git
@@ -276,8 +326,22 @@ pub trait Repo: History {
     fn folder(&self, folder: &Path) -> WorldResult<FolderFacts>;
     /// Asks a remote (URL or path) for its branches.
     fn ask_remote(&self, url: &str) -> WorldResult<RemoteFacts>;
-    /// Makes the bare repository of a rig, with `url` as `origin`: refspec, per-worktree configuration, no gc.
-    fn create(&self, held: &Held, repo: &Path, url: &str) -> WorldResult<()>;
+    /// Makes the bare repository of a rig, with `url` as `origin`: refspec, per-worktree configuration, no gc. Its objects are
+    /// named as the remote's are.
+    fn create(&self, held: &Held, repo: &Path, url: &str, format: ObjectFormat) -> WorldResult<()>;
+    /// A short text that changes when the files change that [`Self::inspect`] looks at, but refs. Costs no process.
+    fn sign(&self, _repo: &Path) -> String {
+        String::new()
+    }
+    /// How the repository of a rig whose remote is `url` differs from what [`Self::create`] made.
+    fn inspect(&self, _repo: &Path, _url: &str) -> WorldResult<RepoHealth> {
+        Ok(RepoHealth::default())
+    }
+    /// Makes good what [`Self::inspect`] finds damaged in settings and hooks, and with `all` also what agents or tools put
+    /// beside the project's objects and refs (replacements, grafts). Keeps what it takes away. Answers with what it mended.
+    fn mend(&self, _held: &Held, _repo: &Path, _url: &str, _all: bool) -> WorldResult<Vec<Damage>> {
+        Ok(Vec::new())
+    }
     /// Makes a bare copy of the repository in `folder` at `bare`, and names it `origin` in `folder`.
     fn make_bare_remote(&self, held: &Held, folder: &Path, bare: &Path) -> WorldResult<()>;
     /// Fetches all branches of `origin`; answers with them (short names), as they now are.

@@ -318,6 +318,9 @@ pub enum Verb {
         /// Try acts again that were given up
         #[arg(long)]
         retry: bool,
+        /// Mend what is found damaged in the rigs' repositories: settings, hooks, replaced commits
+        #[arg(long)]
+        fix: bool,
     },
     /// Merge requests: look at them, approve, send back, hold
     #[command(subcommand)]

@@ -8,7 +8,7 @@ use gt_town::agents::readiness;
 use gt_town::ledger::Event;
 use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
 use gt_town::sync::SyncStatus;
-use gt_town::{Error, beads, doctor, effects, standing, story};
+use gt_town::{Error, beads, doctor, effects, standing, story, upkeep};
 
 use super::Context;
 use super::queue::status_text;
@@ -277,7 +277,18 @@ fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>)
 }
 
 /// `gt doctor`.
-pub fn doctor(context: &Context<'_>, retry: bool, process: &Process, console: &mut Console<'_>) -> CliResult {
+pub fn doctor(
+    context: &Context<'_>,
+    retry: bool,
+    fix: bool,
+    process: &Process,
+    console: &mut Console<'_>,
+) -> CliResult {
+    if fix {
+        for mended in upkeep::fix(&context.town, &context.caller)? {
+            console.say(&format!("{}: mended {}", mended.rig, printable(&mended.what)))?;
+        }
+    }
     if retry {
         let count = effects::retry_given_up(&context.town, &context.caller)?;
         let starts = readiness::retry(&context.town, &context.caller)?;

@@ -7,6 +7,7 @@ mod both_worlds;
 mod causes;
 mod clients;
 mod clocks;
+mod contact;
 mod crashes;
 mod failure_modes;
 mod fire;

@@ -8,13 +8,18 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 
-use crate::world::{Candidate, Change, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Snapshot, SnapshotFacts};
+use crate::world::{
+    Candidate, Change, Damage, FolderFacts, Held, ObjectFormat, Push, Referred, RemoteFacts, Repo, RepoHealth,
+    Snapshot, SnapshotFacts,
+};
 use crate::world::{WorktreeFacts, WorktreePlan, WorldResult};
 
 mod admin;
 mod candidate;
 mod command;
+mod config;
 mod control;
+mod health;
 mod history;
 mod hooks;
 mod large_files;
@@ -85,8 +90,20 @@ impl Repo for Git {
         remote::ask(self, url)
     }
 
-    fn create(&self, held: &Held, repo: &Path, url: &str) -> WorldResult<()> {
-        repository::create(self, held, repo, url)
+    fn create(&self, held: &Held, repo: &Path, url: &str, format: ObjectFormat) -> WorldResult<()> {
+        repository::create(self, held, repo, url, format)
+    }
+
+    fn sign(&self, repo: &Path) -> String {
+        health::sign(repo)
+    }
+
+    fn inspect(&self, repo: &Path, url: &str) -> WorldResult<RepoHealth> {
+        health::inspect(self, repo, url)
+    }
+
+    fn mend(&self, held: &Held, repo: &Path, url: &str, all: bool) -> WorldResult<Vec<Damage>> {
+        health::mend(self, held, repo, url, all)
     }
 
     fn make_bare_remote(&self, held: &Held, folder: &Path, bare: &Path) -> WorldResult<()> {

@@ -16,7 +16,7 @@ use gt_model::id::sha256_hex;
 use super::Git;
 use super::admin::Admin;
 use super::command::Place;
-use super::worktree::quoted;
+use super::config::quoted;
 use crate::world::real::disk::{RealDisk, found, io_error};
 use crate::world::{Disk as _, WorldError, WorldResult};
 

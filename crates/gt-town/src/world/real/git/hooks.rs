@@ -22,7 +22,7 @@ pub(super) const FOLDER: &str = "gt-hooks";
 const RULES: &str = "gt-rules";
 
 /// The hook that sees every change of a ref.
-const GUARD: &str = "reference-transaction";
+pub(super) const GUARD: &str = "reference-transaction";
 
 const GUARD_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/reference-transaction.sh"));
 const DISPATCH_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/dispatch.sh"));
@@ -55,25 +55,50 @@ const CHAINED: &[&str] = &[
     "sendemail-validate",
 ];
 
-/// Puts the hooks into a repository, where they are missing or older than this `gt`.
+/// Puts the hooks into a repository, where they are missing or not as this `gt` writes them.
 pub(super) fn install(repo: &Path) -> WorldResult<()> {
     let folder = repo.join(FOLDER);
-    for name in CHAINED {
-        if is_outdated(&folder.join(name), DISPATCH_SCRIPT)? {
-            put(&folder, name, DISPATCH_SCRIPT)?;
-        }
-    }
-    // No project's tool may take the guard's place.
-    let guard = read(&folder.join(GUARD))?;
-    if guard.as_deref() != Some(GUARD_SCRIPT.as_bytes()) { put(&folder, GUARD, GUARD_SCRIPT) } else { Ok(()) }
+    broken(repo)?.into_iter().try_for_each(|name| put(&folder, name, script(name)))
 }
 
-/// Whether a hook is missing, empty, or ours of another version. One that a project's tool put there stays: it is what
-/// we would call on.
-fn is_outdated(hook: &Path, script: &str) -> WorldResult<bool> {
-    let Some(bytes) = read(hook)?.filter(|bytes| !bytes.is_empty()) else { return Ok(true) };
-    let ours = String::from_utf8_lossy(&bytes).contains(MARK);
-    Ok(ours && bytes != script.as_bytes())
+/// The hooks that are missing or not as this `gt` writes them.
+pub(super) fn broken(repo: &Path) -> WorldResult<Vec<&'static str>> {
+    let mut broken = Vec::new();
+    for name in CHAINED.iter().chain([&GUARD]) {
+        if is_broken(&repo.join(FOLDER).join(name), name)? {
+            broken.push(*name);
+        }
+    }
+    Ok(broken)
+}
+
+/// The hooks that a project's tool put in the place of ours. They stay: they are what ours would call on.
+pub(super) fn foreign(repo: &Path) -> WorldResult<Vec<&'static str>> {
+    let mut foreign = Vec::new();
+    for name in CHAINED {
+        if is_foreign(read(&repo.join(FOLDER).join(name))?.as_deref()) {
+            foreign.push(*name);
+        }
+    }
+    Ok(foreign)
+}
+
+fn script(name: &str) -> &'static str {
+    if name == GUARD { GUARD_SCRIPT } else { DISPATCH_SCRIPT }
+}
+
+/// Whether a hook is missing, empty, not executable, or ours of another version. No tool may take the guard's place.
+fn is_broken(hook: &Path, name: &str) -> WorldResult<bool> {
+    let bytes = read(hook)?;
+    if name != GUARD && is_foreign(bytes.as_deref()) {
+        return Ok(false);
+    }
+    let runs = fs::metadata(hook).is_ok_and(|facts| facts.permissions().mode() & 0o111 != 0);
+    Ok(!runs || bytes.as_deref() != Some(script(name).as_bytes()))
+}
+
+fn is_foreign(hook: Option<&[u8]>) -> bool {
+    hook.is_some_and(|bytes| !bytes.is_empty() && !String::from_utf8_lossy(bytes).contains(MARK))
 }
 
 /// A hook's text. A link that leads nowhere, or a folder, is no hook.

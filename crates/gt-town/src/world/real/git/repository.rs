@@ -10,11 +10,11 @@ use super::hooks;
 use super::refs::{bare, commit_at};
 use super::worktree::branch;
 use crate::world::real::disk::{RealDisk, make_parent, rename_to_free};
-use crate::world::{Disk as _, FolderFacts, Held, WorldError, WorldResult};
+use crate::world::{Disk as _, FolderFacts, Held, ObjectFormat, WorldError, WorldResult};
 
 /// Settings of a rig's repository for workers' git, in the order in which git takes them: the format before its
 /// extensions.
-const REPOSITORY_SETTINGS: &[(&str, &str)] = &[
+pub(super) const REPOSITORY_SETTINGS: &[(&str, &str)] = &[
     ("core.repositoryFormatVersion", "1"),
     ("extensions.worktreeConfig", "true"),
     ("extensions.preciousObjects", "true"),
@@ -67,11 +67,11 @@ fn setting(git: &Git, place: &Place, key: &str) -> WorldResult<Option<String>> {
 }
 
 /// Makes the bare repository of a rig.
-pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str) -> WorldResult<()> {
+pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str, format: ObjectFormat) -> WorldResult<()> {
     RealDisk.create_dir(repo)?;
     match folder(git, repo)? {
         FolderFacts::Bare => {}
-        FolderFacts::NoRepository => init(git, held, repo)?,
+        FolderFacts::NoRepository => init(git, held, repo, format)?,
         FolderFacts::Checkout { .. } => {
             return Err(WorldError::Unexpected(format!("{} is a repository with a checkout", repo.display())));
         }
@@ -90,12 +90,37 @@ pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str) -> WorldRes
     RealDisk.create_dir(&repo.join("info"))
 }
 
-fn init(git: &Git, held: &Held, repo: &Path) -> WorldResult<()> {
+/// The format of a repository's objects, as its refs show it.
+pub(super) fn object_format(repo: &Path) -> ObjectFormat {
+    let first = |file: PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().filter_map(|line| line.split(' ').next()).find_map(ObjectFormat::of)
+    };
+    first(repo.join("packed-refs")).or_else(|| loose(&repo.join("refs")).find_map(first)).unwrap_or_default()
+}
+
+/// Files of single refs below a folder.
+fn loose(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder { &mut folders } else { &mut files }.push(entry.path());
+        }
+    }
+    files.into_iter()
+}
+
+fn init(git: &Git, held: &Held, repo: &Path, format: ObjectFormat) -> WorldResult<()> {
     for lock in ["HEAD.lock", "config.lock"] {
         // What is not a repository yet is used by nobody: a killed git left these.
         RealDisk.remove(&repo.join(lock))?;
     }
     let call = git.act(held, &Place::Folder(repo.to_owned()), "init");
+    // The user may have others as a habit. Refs as files are what we read ourselves.
+    let call =
+        call.git_options(&["-c", "init.defaultRefFormat=files"]).arg(format!("--object-format={}", format.as_str()));
     let call = call.args(["--quiet", "--bare", "--template=", "--initial-branch", NO_BRANCH]);
     call.arg(real(repo)).ok().map(|_| ())
 }

@@ -12,9 +12,10 @@ use gt_model::id::Sha;
 use super::Git;
 use super::admin::{Admin, real, required};
 use super::command::{Answer, Call, Place, path_from, shown};
+use super::config::{self, entry, quoted};
 use super::control::{self, way};
 use super::refs::{bare, object};
-use super::worktree::{put, quoted, rules, status, tame};
+use super::worktree::{put, rules, status, tame};
 use crate::world::real::disk::{RealDisk, found, io_error};
 use crate::world::{Disk as _, Held, Referred, WorldError, WorldResult};
 
@@ -201,10 +202,11 @@ impl Job<'_> {
     fn bind(&self, holder: &Holder, module: &Module, git_dir: &Path) -> WorldResult<()> {
         let own = self.admin.folder.join("config.worktree");
         let identity = (get(self.git, &own, "user.name")?, get(self.git, &own, "user.email")?);
-        let text = format!("{}[submodule]\n\tactive = .\n", rules(&identity, &module.url));
-        write(&git_dir.join(RULES), &text)?;
+        let mut entries = rules(&identity, &module.url);
+        entries.push(entry("submodule.active", "."));
+        write(&git_dir.join(RULES), &config::text(&entries))?;
         let worktree = way(git_dir, &holder.path.join(&module.path));
-        write(&git_dir.join("config"), &config(module, &worktree))
+        write(&git_dir.join("config"), &own_settings(module, &worktree))
     }
 
     /// Fetches the submodule's commit, where it is not there yet.
@@ -343,7 +345,7 @@ fn format_of(id: &Sha) -> &'static str {
 }
 
 /// The configuration of a submodule's repository for workers' git.
-fn config(module: &Module, worktree: &Path) -> String {
+fn own_settings(module: &Module, worktree: &Path) -> String {
     let (version, extension) = match format_of(&module.commit) {
         "sha256" => ("1", "[extensions]\n\tobjectFormat = sha256\n"),
         _ => ("0", ""),

@@ -9,9 +9,10 @@ use gt_model::id::Sha;
 use super::Git;
 use super::command::{Answer, Place};
 use crate::world::real::RealDisk;
-use crate::world::{Disk as _, Held, Repo as _, WorktreePlan};
+use crate::world::{Disk as _, Held, ObjectFormat, Repo as _, WorktreePlan};
 
 mod candidates;
+mod health;
 mod history;
 mod large_files;
 mod locks;
@@ -38,7 +39,7 @@ impl Rig {
         rig.run(&rig.at(""), "clone", &["--quiet", "origin", "seed"]);
         let first = rig.commit(&rig.at("seed"), "base", "base\n");
         rig.run(&rig.at("seed"), "push", &["--quiet", "origin", "HEAD:refs/heads/main"]);
-        rig.git.create(&rig.held, &rig.repo(), origin.to_str().unwrap()).unwrap();
+        rig.git.create(&rig.held, &rig.repo(), origin.to_str().unwrap(), ObjectFormat::Sha1).unwrap();
         let branches = rig.git.fetch(&rig.held, &rig.repo()).unwrap();
         assert_eq!(branches.get("main"), Some(&first));
         rig

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use gt_model::id::Sha;
 
-use super::admin::{Admin, MAKING, all, attached, recorded, required};
+use super::admin::{Admin, MAKING, all, attached, real, recorded, required};
 use super::command::{Answer, Place, shown};
+use super::config::{self, Entry, entry};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY, control, submodules};
@@ -171,56 +172,73 @@ pub(super) fn settle_again(git: &Git, repo: &Path, plan: &WorktreePlan) -> World
 fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
     hooks::install(repo)?;
     hooks::set_rules(admin, plan.branch.as_deref())?;
-    let file = admin.folder.join("config.worktree");
-    let identity = format!("{} <{}>", plan.identity.0, plan.identity.1);
-    if RealDisk.exists(&file) {
-        let call = git.question(&bare(repo), "config").arg("--file").arg(&file).args(["--get", "gt.identity"]);
-        // A damaged file has no such setting either.
-        if call.answer()?.line() == identity {
-            return Ok(());
-        }
-    }
     let remote = match &plan.remote {
         Some(remote) => remote.clone(),
         None => git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?.line(),
     };
-    replace_for_now(&file, settings(repo, plan, &remote, &identity).as_bytes())
+    let file = admin.folder.join("config.worktree");
+    let rules = own_settings(repo, admin, plan, &remote);
+    let text = config::text(&[&rules[..], &habits()].concat());
+    let there = RealDisk.read(&file)?;
+    if there.as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    let others = match there.map(|_| config::read(git, &file)).transpose()? {
+        Some(Ok(there)) if config::agrees(&there, &rules) => return Ok(()),
+        Some(Ok(there)) => beside(there, &rules),
+        // A damaged file, or none.
+        Some(Err(_)) | None => habits(),
+    };
+    replace_for_now(&file, config::text(&[rules, others].concat()).as_bytes())
 }
 
-/// A worktree's settings: who commits, whose hooks run, and that nothing is pushed from it.
-fn settings(repo: &Path, plan: &WorktreePlan, remote: &str, identity: &str) -> String {
-    let hooks = hooks::folder(repo);
-    let hooks = format!("[core]\n\thooksPath = {}\n", quoted(&hooks.to_string_lossy()));
-    format!("{}{hooks}[gt]\n\tidentity = {}\n", rules(&plan.identity, remote), quoted(identity))
+/// What of a worktree's settings is not ours: a sparse checkout, say.
+fn beside(mut there: Vec<Entry>, rules: &[Entry]) -> Vec<Entry> {
+    there.retain(|entry| rules.iter().all(|rule| rule.key != entry.key));
+    there
+}
+
+/// A worktree's settings that must hold: what it is, who commits, whose hooks run, and that nothing is pushed from it.
+/// They beat whatever tools write into the settings that all worktrees share.
+fn own_settings(repo: &Path, admin: &Admin, plan: &WorktreePlan, remote: &str) -> Vec<Entry> {
+    let checkout = control::way(&real(&admin.folder), &real(&admin.path));
+    let mut entries = vec![
+        entry("core.bare", "false"),
+        entry("core.worktree", checkout.to_string_lossy()),
+        entry("core.hookspath", hooks::folder(repo).to_string_lossy()),
+    ];
+    entries.extend(rules(&plan.identity, remote));
+    entries
+}
+
+/// Settings that a fresh worktree begins with, so that its files are those of the commit, whatever the user has
+/// configured for files of their own. Work that goes on is not changed under its worker's hands.
+fn habits() -> Vec<Entry> {
+    let entries = [("autocrlf", "false"), ("eol", "lf"), ("ignorecase", "false"), ("symlinks", "true")];
+    entries.map(|(name, value)| entry(format!("core.{name}"), value)).into()
 }
 
 /// Settings of a repository that somebody works in: who commits, and that nothing is pushed from it.
-pub(super) fn rules(identity: &(String, String), remote: &str) -> String {
-    let mut text = String::new();
-    let mut section = |name: &str, entries: &[(&str, &str)]| {
-        text.push_str(&format!("[{name}]\n"));
-        for (key, value) in entries {
-            text.push_str(&format!("\t{key} = {}\n", quoted(value)));
-        }
-    };
-    section("user", &[("name", &identity.0), ("email", &identity.1)]);
-    section("commit", &[("gpgsign", "false")]);
-    section("push", &[("default", "nothing")]);
-    section("credential", &[("helper", "")]);
-    section("gc", &[("auto", "0")]);
-    section("maintenance", &[("auto", "false")]);
+pub(super) fn rules((name, email): &(String, String), remote: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    // An author or committer of the user's own would win over the plain name.
+    for section in ["user", "author", "committer"] {
+        entries.extend([entry(format!("{section}.name"), name), entry(format!("{section}.email"), email)]);
+    }
+    let fixed = [
+        ("commit.gpgsign", "false"),
+        ("push.default", "nothing"),
+        ("credential.helper", ""),
+        ("gc.auto", "0"),
+        ("maintenance.auto", "false"),
+        ("core.logallrefupdates", "true"),
+    ];
+    entries.extend(fixed.map(|(key, value)| entry(key, value)));
     // The longest match wins: with the whole address, no rewriting rule of the user's own is longer.
     let refused = REFUSED_PREFIXES.iter().chain([&remote].into_iter().filter(|remote| !remote.is_empty()));
-    let refused: Vec<_> = refused.map(|prefix| ("pushInsteadOf", *prefix)).collect();
-    section(&format!("url \"{REFUSED}\""), &refused);
-    section("remote \"origin\"", &[("pushurl", &format!("{REFUSED}origin"))]);
-    text
-}
-
-/// A value as git's configuration files hold it.
-pub(super) fn quoted(value: &str) -> String {
-    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
-    format!("\"{escaped}\"")
+    entries.extend(refused.map(|prefix| entry(format!("url.{REFUSED}.pushinsteadof"), *prefix)));
+    entries.push(entry("remote.origin.pushurl", format!("{REFUSED}origin")));
+    entries
 }
 
 /// Puts a gate worktree at `commit`.
@@ -329,15 +347,5 @@ fn detach(to: &Path, recorded: Option<&Admin>) -> WorldResult<()> {
     match recorded {
         Some(admin) => RealDisk.create_dir(&kept).and_then(|()| move_in(admin.folder.clone(), "admin")),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_quoted_for_git() {
-        assert_eq!(quoted("a \"b\"\\\n#c"), "\"a \\\"b\\\"\\\\\\n#c\"");
     }
 }

@@ -66,7 +66,7 @@ fn lock_files_of_a_killed_git_are_no_obstacle() {
     }
     rig.git.set_ref(&rig.held, &rig.repo(), "refs/gt/x", &two, Some(&one)).unwrap();
     rig.git.delete_ref(&rig.held, &rig.repo(), "refs/gt/x").unwrap();
-    rig.git.create(&rig.held, &rig.repo(), rig.at("origin").to_str().unwrap()).unwrap();
+    rig.git.create(&rig.held, &rig.repo(), rig.at("origin").to_str().unwrap(), ObjectFormat::Sha1).unwrap();
 }
 
 #[test]
@@ -79,6 +79,6 @@ fn a_lock_file_at_work_is_waited_for() {
         fs::remove_file(&lock).is_ok()
     });
     rig.git.lock_patience = Duration::from_secs(2);
-    rig.git.create(&rig.held, &rig.repo(), rig.at("origin").to_str().unwrap()).unwrap();
+    rig.git.create(&rig.held, &rig.repo(), rig.at("origin").to_str().unwrap(), ObjectFormat::Sha1).unwrap();
     assert!(other.join().unwrap(), "the other git's lock was taken away from it");
 }

@@ -65,7 +65,7 @@ fn a_hook_of_the_remote_refuses_with_its_words() {
 fn a_branch_that_is_checked_out_there_is_refused() {
     let rig = Rig::new();
     let seed = rig.at("seed");
-    rig.git.create(&rig.held, &rig.repo(), seed.to_str().unwrap()).unwrap();
+    rig.git.create(&rig.held, &rig.repo(), seed.to_str().unwrap(), ObjectFormat::Sha1).unwrap();
     let (old, new) = (rig.trunk(), rig.commit(&rig.worktree("w"), "one", "1\n"));
     let Push::Refused(reason) = push(&rig, "main", &new, Some(&old)) else { panic!("not refused") };
     assert!(reason.starts_with("branch is currently checked out"), "{reason}");

@@ -9,21 +9,21 @@ fn making_a_repository_again_or_from_half_way_changes_nothing() {
     let url = rig.at("origin").to_str().unwrap().to_owned();
     let settings = || ["config", "config.worktree"].map(|name| fs::read_to_string(rig.repo().join(name)).unwrap());
     let before = settings();
-    rig.git.create(&rig.held, &rig.repo(), &url).unwrap();
+    rig.git.create(&rig.held, &rig.repo(), &url, ObjectFormat::Sha1).unwrap();
     assert_eq!(settings(), before);
     for half in ["HEAD", "config"] {
         let repo = rig.at(&format!("half-{half}"));
-        rig.git.create(&rig.held, &repo, &url).unwrap();
+        rig.git.create(&rig.held, &repo, &url, ObjectFormat::Sha1).unwrap();
         fs::remove_file(repo.join(half)).unwrap();
         put(repo.join("config.lock"), "");
-        rig.git.create(&rig.held, &repo, &url).unwrap();
+        rig.git.create(&rig.held, &repo, &url, ObjectFormat::Sha1).unwrap();
         assert_eq!(rig.git.folder(&repo).unwrap(), FolderFacts::Bare, "{half}");
         let shared = fs::read_to_string(repo.join("config")).unwrap();
         let missing = before[0].lines().find(|line| !shared.contains(line) && !line.contains("filemode"));
         assert!(missing.is_none() && !shared.contains("bare ="), "{half}: {missing:?}");
         assert!(rig.git.fetch(&rig.held, &repo).unwrap().contains_key("main"), "{half}");
     }
-    assert!(rig.git.create(&rig.held, &rig.at("seed"), &url).is_err());
+    assert!(rig.git.create(&rig.held, &rig.at("seed"), &url, ObjectFormat::Sha1).is_err());
 }
 
 #[test]

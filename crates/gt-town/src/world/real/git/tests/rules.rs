@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::*;
 
+mod accidents;
 mod harmless;
 mod projects;
 mod refused;

@@ -22,7 +22,7 @@ impl Rig {
         world.add_remote(URL, "main", &[("a", "1\n2\n3\n")]);
         let held = world.lock(Path::new("/gt/lock"), Duration::ZERO).unwrap().unwrap();
         let repo = PathBuf::from(RIG);
-        Repo::create(&world, &held, &repo, URL).unwrap();
+        Repo::create(&world, &held, &repo, URL, ObjectFormat::Sha1).unwrap();
         Repo::fetch(&world, &held, &repo).unwrap();
         Self { world, held, repo }
     }

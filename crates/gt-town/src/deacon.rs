@@ -172,6 +172,7 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     loop {
         // Nothing that goes wrong ends the deacon, only that the town is meant to be down or is gone.
         match is_wanted(town) {
+            Ok(false) if is_moving(town) => continue,
             Ok(false) => break,
             Ok(true) => seen = step(town, &mut memory, &mut hands, seen),
             Err(error) => note_error(town, "look", &error),
@@ -212,6 +213,16 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
 
 /// How often the deacon looks between two patrols whether its town is still there, and boot likewise: one look at a file.
 pub const TOWN_LOOK: Duration = Duration::from_secs(2);
+
+/// Whether the town is only missed for a moment: somebody moves it, and leaves a link in its place. Nothing is written
+/// meanwhile.
+fn is_moving(town: &Town) -> bool {
+    if town.is_there() {
+        return false;
+    }
+    town.world().clock().pause(TOWN_LOOK);
+    town.is_there()
+}
 
 /// Waits for the next look: until a wake-up, until the town is gone, or for the whole pace.
 fn rest(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {

@@ -72,12 +72,12 @@ fn f16_a_town_put_back_from_a_backup_is_another_one() {
 #[test]
 fn f16_a_ledger_that_was_taken_away_is_not_written_and_ends_its_deacon() {
     let town = Town::new();
-    let daemons = &at_work(&town)[..2];
-    let ledger = town.root().join(".beads");
+    let processes = at_work(&town);
     run(&town, "mv", &["town/.beads/beads.db", "town/.beads/lost.db"]);
     run(&town, "cp", &["town/.beads/lost.db", "town/.beads/beads.db"]);
-    wait_until_gone(&town, daemons);
-    std::fs::remove_file(ledger.join("beads.db-wal")).unwrap();
+    wait_until_gone(&town, &processes[..2]);
+    run(&town, "rm", &["-rf", "town"]);
+    wait_until_gone(&town, &processes);
 }
 
 #[test]

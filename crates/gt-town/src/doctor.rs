@@ -57,6 +57,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     checks.extend(agent_checks(town, &rigs)?);
     for rig in &rigs {
         checks.extend(repo_checks(town, rig)?);
+        checks.extend(merge_check(town, rig));
         checks.push(gates_check(rig));
         checks.push(runtime_check(town, rig));
         checks.extend(sandbox_check(town, rig));
@@ -157,6 +158,20 @@ fn fetched_check(town: &Town, rig: &Rig, name: &str, additions: &[String]) -> Re
         .then(|| (format!("{} was never fetched", rig.trunk_ref()), "gt rig fetch"));
     let added = format!("sound; tools of the project added {}", additions.join(", "));
     Ok(check(name, missing, if additions.is_empty() { "sound" } else { &added }))
+}
+
+/// Merge drivers that the trunk names and this machine has not got. Nothing is wrong with that: git merges such files as
+/// text, and says nothing.
+fn merge_check(town: &Town, rig: &Rig) -> Option<Check> {
+    let repo = rig.layout.repo();
+    // What can't be had is the repository's own check.
+    let refs = town.world().repo().refs(&repo).ok()?;
+    let unknown = town.world().repo().unknown_merge_drivers(&repo, refs.get(&rig.trunk_ref())?).ok()?;
+    let first = unknown.first()?.clone();
+    let names = unknown.into_iter().collect::<Vec<_>>().join(", ");
+    let detail = format!(".gitattributes names merge drivers that your git does not know: {names}; it merges as text");
+    let hint = Some(format!("git config --global merge.{first}.driver \"<command>\""));
+    Some(Check { hint, ..check(&format!("{}: merges", rig.name()), None, &detail) })
 }
 
 fn gates_check(rig: &Rig) -> Check {

@@ -339,6 +339,10 @@ impl Repo for SimWorld {
         self.acting("squash")?.squash(repo, onto, head, message)
     }
 
+    fn unknown_merge_drivers(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>> {
+        self.locked().commit(repo, commit).map(|_| BTreeSet::new())
+    }
+
     fn push(&self, _held: &Held, repo: &Path, branch: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push> {
         self.acting("push")?.push(repo, branch, new, expected)
     }

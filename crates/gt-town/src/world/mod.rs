@@ -7,7 +7,7 @@
 //! Every act is idempotent: done twice, the second time finds it done and changes nothing. Every question answers
 //! with facts, and with an error (never with a guess) where the facts can't be had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -366,9 +366,13 @@ pub trait Repo: History {
     /// The tree of a commit.
     fn tree_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Sha>;
     /// Builds the commit that puts what `head` changed since it left `onto` onto `onto`, as one commit with `message`.
-    /// Author (name, mail, date) is that of `head`. Needs no checkout and moves no ref; the same input gives the same
+    /// Author (name, mail, date) is that of `head`. Files are merged by the attributes of `onto`: a branch does not
+    /// change those that it is merged by. Needs no checkout and moves no ref; the same input gives the same
     /// commit.
     fn squash(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate>;
+    /// Merge drivers that a commit's top `.gitattributes` names and that are configured nowhere: git merges such files
+    /// as text.
+    fn unknown_merge_drivers(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>>;
     /// Moves the remote's `branch` from `expected` to `new`, by compare-and-swap. `expected` `None` creates it.
     fn push(&self, held: &Held, repo: &Path, branch: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push>;
 

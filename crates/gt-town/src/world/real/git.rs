@@ -1,9 +1,10 @@
 //! Git repositories and their worktrees, through the git command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use gt_model::id::Sha;
@@ -19,6 +20,7 @@ mod candidate;
 mod command;
 mod config;
 mod control;
+mod drivers;
 mod health;
 mod history;
 mod hooks;
@@ -47,6 +49,10 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Git {
     /// What git sees of our environment.
     environment: Vec<(OsString, OsString)>,
+    /// This very program: it merges files of beads.
+    gt: Option<PathBuf>,
+    /// What the overseer has configured for repositories.
+    drivers: Mutex<drivers::Known>,
     lock_patience: Duration,
     remote_patience: Duration,
 }
@@ -65,7 +71,13 @@ impl Git {
     /// A git that sees this environment and nothing else.
     pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let environment = environment.into_iter().collect();
-        Self { environment, lock_patience: LOCK_PATIENCE, remote_patience: REMOTE_PATIENCE }
+        let (gt, drivers) = (None, Mutex::default());
+        Self { environment, gt, drivers, lock_patience: LOCK_PATIENCE, remote_patience: REMOTE_PATIENCE }
+    }
+
+    /// The same, with `gt` to merge files of beads.
+    pub(super) fn by(self, gt: PathBuf) -> Self {
+        Self { gt: Some(gt), ..self }
     }
 }
 
@@ -148,6 +160,10 @@ impl Repo for Git {
 
     fn squash(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate> {
         candidate::squash(self, held, repo, onto, head, message)
+    }
+
+    fn unknown_merge_drivers(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>> {
+        drivers::unknown_merges(self, repo, commit)
     }
 
     fn push(&self, held: &Held, repo: &Path, branch: &str, new: &Sha, expected: Option<&Sha>) -> WorldResult<Push> {

@@ -41,7 +41,7 @@ impl RealWorld {
 
     /// The same with another git, such as one that sees nobody's configuration.
     pub fn with_git(gt: PathBuf, git: Git) -> Self {
-        Self { git, sessions: RealSessions::new(gt), disk: RealDisk, clock: RealClock }
+        Self { git: git.by(gt.clone()), sessions: RealSessions::new(gt), disk: RealDisk, clock: RealClock }
     }
 }
 

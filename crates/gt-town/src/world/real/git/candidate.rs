@@ -10,8 +10,20 @@ use super::scratch::Scratch;
 use super::{Git, TOWN_IDENTITY};
 use crate::world::{Candidate, Held, WorldResult};
 
-/// Exit code of `git merge-tree` for a merge with conflicts.
-const CONFLICT: i32 = 1;
+/// The verb that merges without a checkout.
+pub(super) const MERGE: &str = "merge-tree";
+
+/// Its exit code for a merge with conflicts.
+pub(super) const CONFLICT: i32 = 1;
+
+/// Makes a call of [`MERGE`] merge `head` onto `onto`, by the attributes of `onto`: a branch does not say how it is
+/// merged.
+pub(super) fn merged<'a>(call: Call<'a>, onto: &Sha, head: &Sha) -> WorldResult<Call<'a>> {
+    let (onto, head) = (object(onto)?, object(head)?);
+    // By a variable, which a git that does not know of it leaves alone.
+    let call = call.env("GIT_ATTR_SOURCE", onto);
+    Ok(call.args(["--write-tree", "--name-only", "-z", "--no-messages", onto, head]))
+}
 
 /// Puts what `head` changed onto `onto`, as one commit.
 pub(super) fn squash(
@@ -22,9 +34,8 @@ pub(super) fn squash(
     head: &Sha,
     message: &str,
 ) -> WorldResult<Candidate> {
-    let (onto_id, head_id) = (object(onto)?, object(head)?);
-    let merge = git.act(held, &bare(repo), "merge-tree");
-    let merge = merge.args(["--write-tree", "--name-only", "-z", "--no-messages", onto_id, head_id]);
+    let onto_id = object(onto)?;
+    let merge = merged(git.act(held, &bare(repo), MERGE), onto, head)?;
     let answer = merge.expect(&[0, CONFLICT])?;
     let mut fields = answer.fields();
     let tree = Sha::from(shown(fields.next().unwrap_or_default()).trim_end());

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use super::admin::real;
-use super::{Git, control};
+use super::{Git, control, drivers};
 use crate::world::real::RealClock;
 use crate::world::real::disk::io_error;
 use crate::world::real::process;
@@ -189,6 +189,11 @@ impl Place {
             }
             Self::Bare(_) | Self::Folder(_) | Self::Nowhere => None,
         }
+    }
+
+    /// Whether git works on files there.
+    fn has_files(&self) -> bool {
+        matches!(self, Self::Worktree { .. } | Self::Files { .. } | Self::Module { path: Some(_), .. })
     }
 
     fn cwd(&self) -> PathBuf {
@@ -406,8 +411,22 @@ impl Call<'_> {
             command.env("GIT_OPTIONAL_LOCKS", "0");
         }
         command.args(&self.options).args(&self.args).envs(self.env.iter().cloned());
+        command.envs(self.driver_settings()?);
         command.stdin(self.stdin()?).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
+    }
+
+    /// Settings of programs that git may run on files, as variables: their names may hold any character.
+    fn driver_settings(&self) -> WorldResult<Vec<(String, String)>> {
+        let Some(repo) = self.place.rig() else { return Ok(Vec::new()) };
+        let verb = self.args[0].to_string_lossy();
+        let settings = drivers::settings(self.git, repo, &verb, self.place.has_files())?;
+        let mut variables = vec![("GIT_CONFIG_COUNT".to_owned(), settings.len().to_string())];
+        for (number, (key, value)) in settings.into_iter().enumerate() {
+            variables.push((format!("GIT_CONFIG_KEY_{number}"), key));
+            variables.push((format!("GIT_CONFIG_VALUE_{number}"), value));
+        }
+        Ok(variables)
     }
 
     /// The lock's file is git's standard input: so git holds the lock too, for as long as it runs.

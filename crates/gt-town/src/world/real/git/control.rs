@@ -24,7 +24,7 @@ use crate::world::{Disk as _, WorldError, WorldResult};
 const FOLDER: &str = "gt-control";
 
 /// Says how the folder is laid out; written last. Another text in it: the folder is made again.
-const VERSION: (&str, &str) = ("version", "1\n");
+const VERSION: (&str, &str) = ("version", "2\n");
 
 /// What the repository and its control folder have in common. Reflogs are not: git appends to a log without looking
 /// whether a worker made it a link to another file.
@@ -196,6 +196,8 @@ fn settings(url: &str, formats: &[(&str, String)]) -> String {
         }
     };
     section("core", &[("repositoryFormatVersion", "1"), ("bare", "true"), ("logAllRefUpdates", "true")]);
+    // Files are as the commit has them, whatever the user has configured for files of their own.
+    section("core", &[("autocrlf", "false"), ("eol", "lf"), ("ignoreCase", "false"), ("symlinks", "true")]);
     section("extensions", &[("preciousObjects", "true")]);
     for (name, value) in formats {
         section("extensions", &[(name.trim_start_matches("extensions."), value)]);

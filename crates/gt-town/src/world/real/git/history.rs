@@ -7,6 +7,7 @@ use gt_model::id::Sha;
 use gt_model::landed::BranchCommit;
 
 use super::admin::attached;
+use super::candidate::{CONFLICT, MERGE, merged};
 use super::command::{Call, shown};
 use super::refs::{self, bare, object, tree_of};
 use super::scratch::Scratch;
@@ -14,9 +15,6 @@ use super::{Git, TOWN_IDENTITY};
 use crate::world::history::{COMMITS_LIMIT, History, TOUCHING_LIMIT, Titled};
 use crate::world::real::RealDisk;
 use crate::world::{Disk as _, WorldResult};
-
-/// Exit code of `git merge-tree` for a merge with conflicts.
-const CONFLICT: i32 = 1;
 
 /// Most paths of one question.
 const PATHS_AT_ONCE: usize = 200;
@@ -41,8 +39,7 @@ impl History for Git {
     }
 
     fn brings(&self, repo: &Path, onto: &Sha, head: &Sha) -> WorldResult<bool> {
-        let call = self.question(&bare(repo), "merge-tree").args(["--write-tree", "--no-messages", "-z"]);
-        changes(self, repo, &call.args([object(onto)?, object(head)?]), onto)
+        changes(self, repo, &merged(self.question(&bare(repo), MERGE), onto, head)?, onto)
     }
 
     fn still_has(&self, repo: &Path, tip: &Sha, commit: &Sha) -> WorldResult<bool> {

@@ -38,7 +38,19 @@ pub(super) fn reached(call: &Call<'_>, url: &str) -> WorldResult<Answer> {
 }
 
 fn unreachable(url: &str, answer: &Answer) -> WorldError {
-    WorldError::Unreachable { url: url.to_owned(), text: answer.complaint() }
+    WorldError::Unreachable { url: url.to_owned(), text: with_way_out(answer.complaint()) }
+}
+
+/// Git's words, with what to do where it was told not to use a transport.
+fn with_way_out(complaint: String) -> String {
+    let Some((_, rest)) = complaint.split_once("transport '") else { return complaint };
+    match rest.split_once("' not allowed") {
+        Some((name, _)) if name != "ext" => format!(
+            "{complaint}\nThe town uses file, git, http(s) and ssh; to allow another: \
+             git config --global protocol.{name}.allow always"
+        ),
+        _ => complaint,
+    }
 }
 
 /// The URL of `origin`, for messages.
@@ -199,6 +211,18 @@ mod tests {
         check("!\ta:refs/heads/b\t[remote rejected] (hook declined (twice))\n", Some("hook declined (twice)"));
         check("To /r\n \ta:b\t1..2\nDone\n", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_refused_transport_says_how_it_is_allowed() {
+        let check = |text: &str, hint: Option<&str>| {
+            let said = with_way_out(text.to_owned());
+            assert_eq!(said.strip_prefix(text).unwrap().contains("protocol."), hint.is_some(), "{said}");
+            assert!(hint.is_none_or(|hint| said.ends_with(hint)), "{said}");
+        };
+        check("fatal: transport 'hg' not allowed", Some("protocol.hg.allow always"));
+        check("fatal: transport 'ext' not allowed", None);
+        check("fatal: no such host", None);
     }
 
     #[test]

@@ -12,8 +12,10 @@ use crate::world::real::RealDisk;
 use crate::world::{Disk as _, Held, ObjectFormat, Repo as _, WorktreePlan};
 
 mod candidates;
+mod drivers;
 mod health;
 mod history;
+mod hostile;
 mod large_files;
 mod locks;
 mod remotes;
@@ -33,7 +35,11 @@ struct Rig {
 impl Rig {
     /// A rig of a project whose trunk `main` holds one commit with the file `base`.
     fn new() -> Self {
-        let rig = Self::empty();
+        Self::empty().filled()
+    }
+
+    fn filled(self) -> Self {
+        let rig = self;
         let origin = rig.at("origin");
         rig.run(&rig.at(""), "init", &["--quiet", "--bare", "--initial-branch=main", "origin"]);
         rig.run(&rig.at(""), "clone", &["--quiet", "origin", "seed"]);

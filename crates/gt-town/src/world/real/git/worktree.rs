@@ -9,7 +9,7 @@ use super::command::{Answer, Place, shown};
 use super::config::{self, Entry, entry};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
-use super::{Git, TOWN_IDENTITY, control, submodules};
+use super::{Git, TOWN_IDENTITY, control, drivers, submodules};
 use crate::world::real::disk::{RealDisk, io_error, rename_to_free, replace_for_now};
 use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
@@ -177,7 +177,7 @@ fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldRe
         None => git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?.line(),
     };
     let file = admin.folder.join("config.worktree");
-    let rules = own_settings(repo, admin, plan, &remote);
+    let rules = [own_settings(repo, admin, plan, &remote), beads_driver(git, repo)?].concat();
     let text = config::text(&[&rules[..], &habits()].concat());
     let there = RealDisk.read(&file)?;
     if there.as_deref() == Some(text.as_bytes()) {
@@ -209,6 +209,15 @@ fn own_settings(repo: &Path, admin: &Admin, plan: &WorktreePlan, remote: &str) -
     ];
     entries.extend(rules(&plan.identity, remote));
     entries
+}
+
+/// What merges files of beads in a worker's own merges, where the user has nothing for that.
+fn beads_driver(git: &Git, repo: &Path) -> WorldResult<Vec<Entry>> {
+    if drivers::has_own_for_beads(git, repo)? {
+        return Ok(Vec::new());
+    }
+    let key = format!("merge.{}.driver", drivers::BEADS);
+    Ok(vec![entry(key, format!("gt {}", drivers::MERGE_BEADS))])
 }
 
 /// Settings that a fresh worktree begins with, so that its files are those of the commit, whatever the user has

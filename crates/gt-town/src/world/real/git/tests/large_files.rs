@@ -9,7 +9,7 @@ use crate::world::Referred;
     clippy::print_stdout,
     reason = "which tools the machine has is for the test to say"
 )]
-fn has_lfs(rig: &Rig) -> bool {
+pub(super) fn has_lfs(rig: &Rig) -> bool {
     let there = rig.git.question(&Place::Nowhere, "lfs").arg("version").answer().unwrap().code == 0;
     let required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.split([',', ' ']).any(|name| name == "lfs"));
     assert!(there || !required, "GT_REQUIRE names lfs, and there is no git-lfs");

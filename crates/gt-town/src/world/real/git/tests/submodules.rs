@@ -5,7 +5,11 @@ use crate::world::Referred;
 
 /// A rig whose project has the submodule `lib`, which has the submodule `inner`.
 fn rig() -> Rig {
-    let mut rig = Rig::new();
+    filled(Rig::new())
+}
+
+/// Gives a rig's project these submodules.
+pub(super) fn filled(mut rig: Rig) -> Rig {
     // That a submodule may be fetched from a folder is the user's own configuration.
     let config = rig.file("[protocol \"file\"]\n\tallow = always\n[user]\n\tname = Ann\n\temail = ann@example.com\n");
     fs::rename(config, rig.at("gitconfig")).unwrap();

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod bead;
 pub mod boot;
+pub mod clean;
 pub mod convoy;
 pub mod effect;
 pub mod foreign;
@@ -14,6 +15,7 @@ pub mod fuzz;
 pub mod guard;
 pub mod id;
 pub mod jsonl;
+pub mod keep;
 pub mod landed;
 pub mod merge;
 pub mod moment;

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::id::Sha;
+use gt_model::keep::Keep;
 use gt_town::world::ledger_repo::{FileSource, LEDGER_REF, git_folder};
 use gt_town::world::{
-    Candidate, Change, FolderFacts, Held, ObjectFormat, Push, Referred, Repo, SAY_LIMIT_BYTES, Said, SessionPlan,
-    Sessions, WorktreeFacts, WorktreePlan, World, WorldError, user_message,
+    Candidate, Change, FolderFacts, Held, ObjectFormat, Push, Referred, Repo, Rules, SAY_LIMIT_BYTES, Said,
+    SessionPlan, Sessions, WorktreeFacts, WorktreePlan, World, WorldError, user_message,
 };
 
 /// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
@@ -500,21 +501,49 @@ impl Contract<'_> {
         path
     }
 
+    /// Compares a gate worktree with the tree of a commit; answers with the paths that are not as in it.
+    fn changed(&self, path: &Path, commit: &Sha) -> Vec<String> {
+        let tree = self.git.tree_of(self.repo, commit).unwrap();
+        let found = self.git.compare_checkout(self.repo, path, &tree, &Rules::default()).unwrap();
+        assert_eq!(found.tree == tree, found.changed.is_empty());
+        found.changed.into_keys().collect()
+    }
+
+    /// Clears a gate worktree; answers with what was kept, and what was not.
+    fn clear(&self, path: &Path, commit: &Sha, keep: &[&str]) -> (Vec<String>, Vec<String>) {
+        let tree = self.git.tree_of(self.repo, commit).unwrap();
+        let keep = Keep::try_from(keep.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        let rules = Rules { keep, ..Rules::default() };
+        let before = self.git.untracked(self.repo, path, &tree, &rules).unwrap();
+        let mut found = self.git.clear_checkout(self.held, self.repo, path, &tree, &rules).unwrap();
+        assert_eq!(found, before);
+        found.others.sort();
+        (found.kept, found.others)
+    }
+
     fn keeps_gate_worktrees(&self) {
         let main = self.trunk();
         let (_, work) = self.worked("gated", "src/gated.txt", "1\n");
         let path = self.gate("gate", &work);
         let at = |commit: &Sha| WorktreeFacts { branch: None, head: commit.clone(), dirty: Vec::new() };
         assert_eq!(self.facts(&path), at(&work));
-        self.worker.write_file(&path, "README.md", "changed\n");
-        self.worker.write_file(&path, "untracked.txt", "1\n");
-        self.worker.write_file(&path, "build/cache", "1\n");
-        for commit in [&work, &work, &main] {
+        for (commit, keep) in [(&work, true), (&work, true), (&main, true), (&main, false)] {
+            self.worker.write_file(&path, "README.md", "changed\n");
+            self.worker.write_file(&path, "untracked.txt", "1\n");
+            self.worker.write_file(&path, "build/cache", "1\n");
+            assert_eq!(self.changed(&path, commit).first().map(String::as_str), Some("README.md"));
             self.gate("gate", commit);
+            assert_eq!(self.changed(&path, commit), [""; 0]);
+            let (kept, others) = self.clear(&path, commit, if keep { &["build"] } else { &[] });
             assert_eq!(self.facts(&path), at(commit));
             assert_eq!(self.worker.read_file(&path, "README.md").as_deref(), Some(REMOTE_FILES[1].1));
             assert_eq!(self.worker.read_file(&path, "untracked.txt"), None);
-            assert_eq!(self.worker.read_file(&path, "build/cache").as_deref(), Some("1\n"), "caches are kept");
+            assert_eq!(self.worker.read_file(&path, "build/cache").as_deref(), keep.then_some("1\n"));
+            let expected: &[&str] = if keep { &["untracked.txt"] } else { &["build/cache", "untracked.txt"] };
+            assert_eq!(
+                (kept.is_empty(), others.iter().map(String::as_str).collect::<Vec<_>>()),
+                (!keep, expected.to_vec())
+            );
         }
         assert_eq!(self.worker.read_file(&path, "src/gated.txt"), None);
         for _ in 0..2 {

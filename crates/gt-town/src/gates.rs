@@ -1,22 +1,27 @@
 //! Gates: the commands that a merge must pass, where they are found, and how they are run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gt_model::id::Sha;
+use gt_model::keep::Keep;
 use serde::Serialize;
 
 use crate::contained::{self, Job};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::ledger::Verdict;
 use crate::settings::Gate;
-use crate::setup::{self, Unfit};
+use crate::setup::{self, SetUp};
 use crate::town::{Rig, Town};
-use crate::world::{Held, RunEnd, World};
+use crate::world::{CheckedOut, Held, Rules, RunEnd, World};
 
 /// What a run of all gates gave.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct GatesRun {
     /// Each gate that was run; the first red one is the last.
     pub gates: Vec<GateRun>,
+    /// What was in the worktree beside what git tracks, left by earlier runs: caches that the rig keeps.
+    pub kept: Vec<String>,
 }
 
 /// What one gate gave.
@@ -34,7 +39,20 @@ pub struct GateRun {
     pub log: String,
 }
 
+impl GateRun {
+    /// Makes it red, for a reason beside what it may have said itself.
+    fn fail(&mut self, why: &str) {
+        self.passed = false;
+        self.failure = Some(self.failure.take().map_or(why.to_owned(), |said| format!("{said}\n{why}")));
+    }
+}
+
 impl GatesRun {
+    /// Whether anything was left in the worktree by earlier runs.
+    pub fn is_warm(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     /// Whether all were green.
     pub fn passed(&self) -> bool {
         self.gates.iter().all(|gate| gate.passed)
@@ -43,6 +61,17 @@ impl GatesRun {
     /// What went wrong, if anything did.
     pub fn failure(&self) -> Option<String> {
         self.gates.iter().find_map(|gate| gate.failure.clone())
+    }
+
+    /// The run as the ledger keeps it.
+    pub fn verdict(&self) -> Verdict {
+        Verdict {
+            passed: self.passed(),
+            failure: self.failure(),
+            log: self.gates.last().map(|gate| gate.log.clone()).unwrap_or_default(),
+            took_ms: self.took_ms(),
+            warm: self.is_warm(),
+        }
     }
 
     /// How long all took, in milliseconds.
@@ -64,7 +93,7 @@ impl Tested {
     pub fn into_run(self) -> GatesRun {
         match self {
             Self::Run(run) => run,
-            Self::Missing(why) => GatesRun { gates: vec![not_set_up(why)] },
+            Self::Missing(why) => GatesRun { gates: vec![not_set_up(why)], kept: Vec::new() },
         }
     }
 }
@@ -74,27 +103,205 @@ fn not_set_up(why: String) -> GateRun {
     GateRun { name: "set-up".to_owned(), passed: false, failure: Some(why), took_ms: 0, log: String::new() }
 }
 
-/// Sets a gate worktree up that was put at a commit, and runs the rig's gates in it.
-pub fn test(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str) -> Result<Tested> {
-    Ok(match setup::gate_worktree(town, rig, held, folder)? {
-        Some(Unfit::Missing(why)) => Tested::Missing(why),
-        Some(Unfit::Blocked(why)) => Tested::Run(GatesRun { gates: vec![not_set_up(why)] }),
-        None => Tested::Run(run(town, rig, folder, label)?),
-    })
+/// A commit that the gates are to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The commit.
+    pub commit: &'a Sha,
+    /// Its tree: what is on the disk must give this very id.
+    pub tree: &'a Sha,
+    /// Names the logs.
+    pub label: &'a str,
+    /// Whether even the caches go that the rig keeps.
+    pub clean: bool,
 }
 
-/// Runs a rig's gates in `folder`, in order, up to the first red one. `label` names the logs.
-pub fn run(town: &Town, rig: &Rig, folder: &Path, label: &str) -> Result<GatesRun> {
-    let mut run = GatesRun { gates: Vec::new() };
+/// Puts the rig's gate worktree at a commit, sets it up, and runs the rig's gates in it. An error where the files on the
+/// disk can't be made those of the commit's tree: then the gates would judge something else.
+pub fn test(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>) -> Result<Tested> {
+    let keep = if subject.clean { Keep::default() } else { rig.settings.keep.clone() };
+    let rules = Rules { keep, submodules: rig.settings.worktree.submodules, conversions: false };
+    let trial = Trial { town, rig, turn, subject, folder: rig.layout.gate_worktree(), rules };
+    let (kept, watch) = match trial.check_out()? {
+        Prepared::Missing(why) => return Ok(Tested::Missing(why)),
+        Prepared::Ready { kept, watch } => (kept, watch),
+    };
+    let mut run = GatesRun { gates: Vec::new(), kept };
+    let unfit = match setup::gate_worktree(town, rig, &trial.folder, subject, &run.kept)? {
+        SetUp::Blocked(why) => Some(why),
+        SetUp::Done { ran: true } => watch.changes()?.map(|changes| format!("the set-up {changes}")),
+        SetUp::Done { ran: false } => None,
+    };
+    match unfit {
+        Some(why) => run.gates.push(not_set_up(why)),
+        None => run_each(town, rig, &trial.folder, subject.label, Some(&watch), &mut run)?,
+    }
+    Ok(Tested::Run(run))
+}
+
+/// Whether a worktree is ready for gates.
+enum Prepared<'t> {
+    /// It is: there is nothing beside tracked files but these caches.
+    Ready {
+        /// Their paths.
+        kept: Vec<String>,
+        /// Tracked files as they are.
+        watch: Watch<'t>,
+    },
+    /// The commit refers to this, which is nowhere.
+    Missing(String),
+}
+
+impl Prepared<'_> {
+    /// What is in the worktree, where that is not the tree that is to be there.
+    fn other_tree(&self) -> Result<Option<CheckedOut>> {
+        let watch = match self {
+            Self::Ready { watch, .. } if !watch.before.changed.is_empty() => watch,
+            _ => return Ok(None),
+        };
+        // Git itself may have written files in another form than it keeps them.
+        Ok(Some(watch.look(true)?).filter(|found| !found.changed.is_empty()))
+    }
+}
+
+/// The gate worktree, on its way to a commit.
+struct Trial<'t> {
+    town: &'t Town,
+    rig: &'t Rig,
+    turn: &'t Held,
+    subject: &'t Subject<'t>,
+    folder: PathBuf,
+    rules: Rules,
+}
+
+impl Trial<'_> {
+    fn check_out(&self) -> Result<Prepared<'_>> {
+        let prepared = self.put()?;
+        if prepared.other_tree()?.is_none() {
+            return Ok(prepared);
+        }
+        // An index that hides a file, or a file that was written meanwhile: all is made anew.
+        let (repo, held) = (self.town.world().repo(), self.town.lock(&self.rig.repo_lock())?);
+        repo.remove_gate_worktree(&held, &self.rig.layout.repo(), &self.folder)?;
+        drop(held);
+        let prepared = self.put()?;
+        prepared.other_tree()?.map_or(Ok(prepared), |found| Err(self.other_tree(&found)))
+    }
+
+    fn put(&self) -> Result<Prepared<'_>> {
+        let (repo, path) = (self.town.world().repo(), self.rig.layout.repo());
+        let held = self.town.lock(&self.rig.repo_lock())?;
+        repo.reset_gate_worktree(&held, &path, &self.folder, self.subject.commit)?;
+        drop(held);
+        if let Some(missing) = setup::fetch_referred(self.town, self.rig, self.turn, &self.folder)? {
+            return Ok(Prepared::Missing(missing));
+        }
+        let kept = repo.clear_checkout(self.turn, &path, &self.folder, self.subject.tree, &self.rules)?.kept;
+        let watch = Watch::begin(self.town, self.rig, &self.folder, self.subject.tree, true)?;
+        Ok(Prepared::Ready { kept, watch })
+    }
+
+    fn other_tree(&self, found: &CheckedOut) -> Error {
+        let Subject { commit, tree, .. } = self.subject;
+        let files = named(found.changed.keys());
+        let what = format!(
+            "the gates were not run on {}: its tree is {tree}, and what git checks out is the tree {} (not as in the \
+             commit: {files})",
+            commit.short(),
+            found.tree
+        );
+        let repo = self.rig.layout.repo();
+        let hint = format!(
+            "objects may be damaged or changed: git -C {0} fsck --full names them; remove those files, then \
+             git -C {0} fetch --refetch origin",
+            repo.display()
+        );
+        Error::refused(what, hint)
+    }
+}
+
+/// Paths that one line names.
+const NAMED_PATHS: usize = 10;
+
+fn named<'p>(paths: impl ExactSizeIterator<Item = &'p String>) -> String {
+    let more = paths.len().saturating_sub(NAMED_PATHS);
+    let names = paths.take(NAMED_PATHS).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more == 0 { names } else { format!("{names} and {more} more") }
+}
+
+/// Sees whether the tracked files of a worktree stay as they are.
+struct Watch<'t> {
+    town: &'t Town,
+    rig: &'t Rig,
+    folder: &'t Path,
+    tree: Sha,
+    /// Whether nobody but gates works in it, so that git may be asked with all its filters.
+    is_gates: bool,
+    before: CheckedOut,
+}
+
+impl<'t> Watch<'t> {
+    fn begin(town: &'t Town, rig: &'t Rig, folder: &'t Path, tree: &Sha, is_gates: bool) -> Result<Self> {
+        let before = CheckedOut { tree: tree.clone(), changed: std::collections::BTreeMap::new() };
+        let mut watch = Self { town, rig, folder, tree: tree.clone(), is_gates, before };
+        watch.before = watch.look(false)?;
+        Ok(watch)
+    }
+
+    fn look(&self, conversions: bool) -> Result<CheckedOut> {
+        let submodules = self.is_gates && self.rig.settings.worktree.submodules;
+        let rules = Rules { submodules, conversions, ..Rules::default() };
+        Ok(self.town.world().repo().compare_checkout(&self.rig.layout.repo(), self.folder, &self.tree, &rules)?)
+    }
+
+    /// In words, which tracked files have changed.
+    fn changes(&self) -> Result<Option<String>> {
+        let mut changed = self.look(false)?.since(&self.before);
+        if !changed.is_empty() && self.is_gates {
+            // Large files that were put in the place of their pointers, and the like.
+            let found = self.look(true)?;
+            changed.retain(|path| found.changed.contains_key(path));
+        }
+        Ok((!changed.is_empty()).then(|| format!("changed tracked files: {}", named(changed.iter()))))
+    }
+}
+
+/// Runs a rig's gates in the worktree of an agent, at whose `head` its tracked files are looked at; in order, up to the
+/// first red one. `label` names the logs.
+pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, label: &str) -> Result<GatesRun> {
+    let mut run = GatesRun::default();
+    let tree = head.map(|head| town.world().repo().tree_of(&rig.layout.repo(), head)).transpose()?;
+    let watch = tree.map(|tree| Watch::begin(town, rig, folder, &tree, false)).transpose()?;
+    run_each(town, rig, folder, label, watch.as_ref(), &mut run)?;
+    Ok(run)
+}
+
+/// The same, at whatever commit the folder is, if it is a worktree at all.
+pub fn run_by_agent(town: &Town, rig: &Rig, folder: &Path, label: &str) -> Result<GatesRun> {
+    let facts = town.world().repo().worktree(&rig.layout.repo(), folder)?;
+    run(town, rig, folder, facts.as_ref().map(|facts| &facts.head), label)
+}
+
+fn run_each(
+    town: &Town,
+    rig: &Rig,
+    folder: &Path,
+    label: &str,
+    watch: Option<&Watch<'_>>,
+    run: &mut GatesRun,
+) -> Result<()> {
     for gate in &rig.settings.gate {
-        let result = run_one(town, rig, gate, folder, label)?;
+        let mut result = run_one(town, rig, gate, folder, label)?;
+        if let Some(changes) = watch.map(Watch::changes).transpose()?.flatten() {
+            result.fail(&format!("gate `{}` {changes}", gate.name));
+        }
         let red = !result.passed;
         run.gates.push(result);
         if red {
             break;
         }
     }
-    Ok(run)
+    Ok(())
 }
 
 fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, label: &str) -> Result<GateRun> {

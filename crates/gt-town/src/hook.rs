@@ -180,7 +180,10 @@ fn objection(town: &Town, rig: &Rig, attempt: &Attempt, check: &Acceptance) -> R
         Acceptance::Clean => Ok(clean(&facts)),
         Acceptance::Commits => Ok(own_work::look(town, rig, attempt, &facts.head)?.objection(&rig.row.trunk)),
         Acceptance::Rebased => rebased(town, rig, &facts),
-        Acceptance::Gates => Ok(gates::run(town, rig, &path, &format!("{}-{}", attempt.worker, attempt.id))?.failure()),
+        Acceptance::Gates => {
+            let label = format!("{}-{}", attempt.worker, attempt.id);
+            Ok(gates::run(town, rig, &path, Some(&facts.head), &label)?.failure())
+        }
         Acceptance::Command(argv) => run_command(town, rig, attempt, argv),
     }
 }

@@ -12,6 +12,7 @@ pub mod back_off;
 pub mod beads;
 pub mod boot;
 mod causes;
+pub mod clean_run;
 mod contained;
 pub mod convoy;
 pub mod crew;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::admission;
 use crate::agents::readiness;
+use crate::clean_run;
 use crate::error::Result;
 use crate::ledger::{Condition, View};
 use crate::limits;
@@ -93,6 +94,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         "rig-held" => format!("gt why {subject}, then gt rig release {subject}"),
         "ungated" => format!("gt rig gates add {subject} <name> \"<command>\""),
         "trunk-red" | "refinery" => format!("mend the cause, then gt refinery run {subject} --once"),
+        clean_run::CONDITION => format!("gt why {subject}, mend the trunk, then gt refinery confirm {subject}"),
         "foreign-ref" => format!("gt why {rig}"),
         "effect" | "set-up" => "mend the cause, then gt doctor --retry".to_owned(),
         "patrol" => "gt doctor".to_owned(),
@@ -159,6 +161,7 @@ mod tests {
         check("agent", "app:claude", "gt agent check claude --rig app, then gt doctor --retry");
         check("foreign-ref", "app:refs/heads/x", "gt why app");
         check("given-up", "app/crew/max", "gt peek app/crew/max, then gt crew start app max");
+        check("clean-red", "app", "gt why app, mend the trunk, then gt refinery confirm app");
         check("given-up", "mayor/", "gt peek mayor/, then gt mayor start");
         check("denied", "app/polecats/amber npm run build", "gt rig allow app \"npm run build\"");
         check("denied", "app/crew/max python3 -c '$X'", r"gt rig allow app 'python3 -c '\''$X'\'''");

@@ -9,7 +9,7 @@ use gt_model::id::RigName;
 use crate::error::{Error, Result};
 use crate::ledger::Tx;
 use crate::town::{Rig, Town};
-use crate::world::Held;
+use crate::world::{Held, Rules};
 
 /// Decides that the mayor's worktree of a rig is put at the trunk, if there is a mayor.
 pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {
@@ -33,5 +33,8 @@ pub fn refresh(town: &Town, rig: &Rig, held: &Held) -> Result<()> {
     let trunk = refs.get(&rig.trunk_ref());
     let trunk =
         trunk.ok_or_else(|| Error::refused(format!("{} was never fetched", rig.trunk_ref()), "gt rig fetch"))?;
-    Ok(repo.reset_gate_worktree(held, &rig.layout.repo(), &rig.layout.mayor_worktree(), trunk)?)
+    let (path, folder) = (rig.layout.repo(), rig.layout.mayor_worktree());
+    repo.reset_gate_worktree(held, &path, &folder, trunk)?;
+    repo.clear_checkout(held, &path, &folder, &repo.tree_of(&path, trunk)?, &Rules::default())?;
+    Ok(())
 }

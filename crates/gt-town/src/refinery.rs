@@ -13,10 +13,11 @@ use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackE
 use serde::Serialize;
 
 use crate::back_off;
+use crate::clean_run;
 use crate::convoy;
 use crate::done;
 use crate::error::{Error, Result};
-use crate::gates::{self, Tested};
+use crate::gates::{self, Subject, Tested};
 use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
 use crate::post;
 use crate::remote;
@@ -135,7 +136,7 @@ impl Refinery<'_> {
         self.ask_again()?;
         let waiting = self.waiting()?;
         if waiting.is_empty() {
-            return Ok(());
+            return self.confirm(false);
         }
         // Fail closed, and before anything is forked: this stays so until a person changes the settings.
         if self.rig.settings.gate.is_empty() && !self.rig.settings.allow_ungated {
@@ -151,7 +152,12 @@ impl Refinery<'_> {
         for mr in &to_ask {
             self.gate_alone(&trunk, mr)?;
         }
-        Ok(())
+        self.confirm(true)
+    }
+
+    /// Tests what landed without caches, where that is due.
+    fn confirm(&self, work_waits: bool) -> Result<()> {
+        clean_run::if_due(self.town, self.rig, self.turn, &self.actor, work_waits)
     }
 
     fn write<T>(&self, verb: &str, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
@@ -364,21 +370,12 @@ impl Refinery<'_> {
         if let Some(verdict) = known {
             return Ok(verdict);
         }
-        let folder = self.rig.layout.gate_worktree();
-        {
-            let held = self.town.lock(&self.rig.repo_lock())?;
-            self.town.world().repo().reset_gate_worktree(&held, &self.rig.layout.repo(), &folder, commit)?;
-        }
-        let tested = gates::test(self.town, self.rig, self.turn, &folder, commit.short())?;
+        let subject = Subject { commit, tree, label: commit.short(), clean: false };
+        let tested = gates::test(self.town, self.rig, self.turn, &subject)?;
         // What is missing may come yet, with the same tree.
         let lasts = matches!(tested, Tested::Run(_));
         let run = tested.into_run();
-        let verdict = Verdict {
-            passed: run.passed(),
-            failure: run.failure(),
-            log: run.gates.last().map(|gate| gate.log.clone()).unwrap_or_default(),
-            took_ms: run.took_ms(),
-        };
+        let verdict = run.verdict();
         if lasts {
             self.write("verdict", |tx| tx.set_verdict(self.rig.name(), tree, &hash, &verdict).map_err(Error::from))?;
         }

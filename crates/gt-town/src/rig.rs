@@ -6,7 +6,7 @@ use gt_model::id::{RigName, Sha};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::gates::{self, GatesRun, Tested};
+use crate::gates::{self, GatesRun, Subject, Tested};
 use crate::ledger::{Agent, View};
 use crate::reading;
 use crate::settings::{Gate, RigSettings, WorktreeSettings};
@@ -375,15 +375,14 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>
 fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
     // The refinery's own turn: it uses the same worktree.
     let turn = town.lock(&format!("refinery-{}", rig.name()))?;
-    let folder = rig.layout.gate_worktree();
-    {
-        let held = town.lock(&rig.repo_lock())?;
-        let refs = town.world().repo().refs(&rig.layout.repo())?;
-        let trunk =
-            refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
-        town.world().repo().reset_gate_worktree(&held, &rig.layout.repo(), &folder, trunk)?;
-    }
-    gates::test(town, rig, &turn, &folder, "proof").map(Tested::into_run)
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let refs = repo.refs(&path)?;
+    let trunk =
+        refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
+    let tree = repo.tree_of(&path, trunk)?;
+    // Without any cache: what is proved is the trunk alone.
+    let subject = Subject { commit: trunk, tree: &tree, label: "proof", clean: true };
+    gates::test(town, rig, &turn, &subject).map(Tested::into_run)
 }
 
 /// Takes a hold off a rig; if it has gates, they must be green on the trunk first.

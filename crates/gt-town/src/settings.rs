@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gt_model::clean::CleanEvery;
+use gt_model::keep::Keep;
 use gt_model::patrol::PatrolLimits;
 use gt_model::price::Prices;
 use gt_model::retention::Limits;
@@ -553,6 +555,10 @@ pub struct RigSettings {
     pub env: RigEnv,
     /// What a fresh worktree needs.
     pub worktree: WorktreeSettings,
+    /// Caches that stay in the gates' worktree between two runs. All else goes that git does not track.
+    pub keep: Keep,
+    /// How often what landed while caches were kept is tested again without them.
+    pub clean_every: CleanEvery,
     /// What a merge must pass, in this order.
     pub gate: Vec<Gate>,
 }
@@ -572,6 +578,8 @@ impl Default for RigSettings {
             formula: "mol-polecat-work".to_owned(),
             env: RigEnv::default(),
             worktree: WorktreeSettings::default(),
+            keep: Keep::default(),
+            clean_every: CleanEvery::default(),
             gate: Vec::new(),
         }
     }
@@ -580,6 +588,9 @@ impl Default for RigSettings {
 /// A tool may take this long in any rig.
 const SHORTEST_TOOL_LIMIT: Duration = Duration::from_hours(1);
 
+/// Tells verdicts of a worktree that was cleared from those of before, when ignored files stayed in it.
+const CLEARED: &str = "cleared";
+
 impl RigSettings {
     /// How long a worker's tool may take before a person is told: twice as long as the longest gate, or an hour.
     pub fn tool_limit(&self) -> Duration {
@@ -587,10 +598,11 @@ impl RigSettings {
         Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
     }
 
-    /// Says which gates these are: a verdict counts only for the very gates that gave it.
+    /// Says which gates these are, and on what they run: a verdict counts only for the very gates that gave it.
     pub fn gates_hash(&self) -> String {
-        let text: Vec<String> =
-            self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds)).collect();
+        let gates = self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds));
+        let set_up = format!("{:?}\0{:?}", self.worktree.setup, Vec::from(self.keep.clone()));
+        let text: Vec<String> = gates.chain([set_up, CLEARED.to_owned()]).collect();
         gt_model::id::sha256_hex(&text.join("\u{1}"))
     }
 }

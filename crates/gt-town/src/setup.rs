@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::contained::{self, Job};
 use crate::error::{Error, Result};
+use crate::gates::Subject;
 use crate::ledger::Attempt;
 use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
-use crate::world::{Disk, Held, NodeKind, Referred, RunEnd, WorldError};
+use crate::world::{Disk, Held, NodeKind, Referred, Rules, RunEnd, WorldError};
 
 /// Files whose content decides whether a gate worktree's set-up is still good.
 const LOCK_FILES: &[&str] = &[
@@ -27,7 +28,7 @@ const LOCK_FILES: &[&str] = &[
 /// Bytes that count of such a file.
 const LOCK_FILE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Where the key of a gate worktree's last set-up is kept, beside the worktree.
+/// Where the key of a gate worktree's last set-up and what it made are kept, beside the worktree: a line each.
 const KEY_FILE: &str = "set-up.key";
 
 /// Proposes a set-up from what is in a project, and in the overseer's checkout of it where there is one.
@@ -94,35 +95,65 @@ pub fn workspace(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str
 const COPY_HINT: &str = "name another place in [worktree] copy or clone of rig.toml, or take it out of the trunk, then: \
                          gt doctor --retry";
 
-/// Why a commit can't be set up for its gates, and so can't be green.
+/// How the set-up of a gate worktree ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unfit {
-    /// It refers to what nobody has, and what may come yet.
-    Missing(String),
-    /// A link or a file of its own is where a folder for copies must be.
+pub(crate) enum SetUp {
+    /// It is set up.
+    Done {
+        /// Whether its command was run for it.
+        ran: bool,
+    },
+    /// A link or a file of the commit's is where a folder for copies must be, so the commit can't be green.
     Blocked(String),
 }
 
-/// Sets the gate worktree up; its command is not run if it was with the same lock files before.
-pub fn gate_worktree(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<Unfit>> {
-    if let Some(missing) = fetch_referred(town, rig, held, folder)? {
-        return Ok(Some(Unfit::Missing(missing)));
-    }
-    let key = key(town, rig, folder)?;
-    let path = folder.with_file_name(KEY_FILE);
-    let is_new = town.world().disk().read(&path)?.as_deref() != Some(key.as_bytes());
-    if is_new {
-        require_free_disk(town, rig, folder)?;
-    }
-    // Each time: what was copied before may have gone with a commit in which there was no place for it.
+/// Sets the gate worktree up, in which there is nothing beside the commit's files but the caches that were `kept`. Its
+/// command is not run where all that it made last time was kept, with the same lock files.
+pub(crate) fn gate_worktree(
+    town: &Town,
+    rig: &Rig,
+    folder: &Path,
+    subject: &Subject<'_>,
+    kept: &[String],
+) -> Result<SetUp> {
+    let disk = town.world().disk();
+    let (key, record) = (key(town, rig, folder)?, folder.with_file_name(KEY_FILE));
     if let Some(blocked) = copy_in(town, rig, folder)? {
-        return Ok(Some(Unfit::Blocked(blocked)));
+        return Ok(SetUp::Blocked(blocked));
     }
-    if is_new {
+    let ran = rig.settings.worktree.setup.is_some() && !is_done(town, &record, &key, kept)?;
+    if ran {
+        disk.remove(&record)?;
+        require_free_disk(town, rig, folder)?;
         run(town, rig, folder, None, "gate")?;
-        town.world().disk().write(&path, key.as_bytes())?;
+        if let Some(made) = made(town, rig, folder, subject)? {
+            disk.write(&record, [vec![key], made].concat().join("\n").as_bytes())?;
+        }
     }
-    Ok(None)
+    Ok(SetUp::Done { ran })
+}
+
+/// Whether a set-up with this key was done, and all that it made was kept.
+fn is_done(town: &Town, record: &Path, key: &str, kept: &[String]) -> Result<bool> {
+    let bytes = town.world().disk().read(record)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut lines = text.lines();
+    let is_same = lines.next() == Some(key);
+    let mut made = lines.peekable();
+    Ok(is_same && made.peek().is_some() && made.all(|path| kept.iter().any(|kept| kept == path)))
+}
+
+/// What a set-up has made, if the rig keeps all of it. What is copied comes anew each time.
+fn made(town: &Town, rig: &Rig, folder: &Path, subject: &Subject<'_>) -> Result<Option<Vec<String>>> {
+    let settings = &rig.settings.worktree;
+    let rules = Rules { keep: rig.settings.keep.clone(), submodules: settings.submodules, ..Rules::default() };
+    let found = town.world().repo().untracked(&rig.layout.repo(), folder, subject.tree, &rules)?;
+    let is_copied = |path: &String| {
+        let mut names = settings.copy.iter().chain(&settings.clone);
+        names.any(|name| path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    };
+    let all_kept = found.others.iter().all(is_copied) && !found.kept.iter().any(|path| path.contains('\n'));
+    Ok(all_kept.then_some(found.kept))
 }
 
 /// Submodules and the contents of large files, where the rig has such. Answers with what nobody has.

@@ -85,6 +85,7 @@ const FALLIBLE: &[&str] = &[
     "push",
     "add_worktree",
     "reset_gate_worktree",
+    "clear_checkout",
     "snapshot",
     "restore_snapshot",
     "export_tree",

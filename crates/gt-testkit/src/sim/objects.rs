@@ -97,6 +97,11 @@ impl Objects {
         self.commit(commit).and_then(|commit| self.trees.get(&commit.tree)).cloned().unwrap_or_default()
     }
 
+    /// The files of a tree.
+    pub(super) fn tree(&self, id: &Sha) -> Option<&Arc<Tree>> {
+        self.trees.get(id)
+    }
+
     /// A commit and all before it.
     pub(super) fn history(&self, head: &Sha) -> BTreeSet<Sha> {
         let mut seen = BTreeSet::new();
@@ -150,7 +155,7 @@ impl Objects {
     }
 }
 
-fn tree_id(tree: &Tree) -> Sha {
+pub(super) fn tree_id(tree: &Tree) -> Sha {
     let mut hash = Sha256::new();
     for (path, content) in tree {
         feed(&mut hash, path.as_bytes());

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use gt_model::id::Sha;
 use gt_town::world::{
-    Candidate, Change, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Snapshot, SnapshotFacts,
+    Candidate, Change, CheckedOut, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Rules, Snapshot, SnapshotFacts,
 };
-use gt_town::world::{ObjectFormat, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
+use gt_town::world::{ObjectFormat, Untracked, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Author, Commit, Tree};
@@ -370,6 +370,25 @@ impl Repo for SimWorld {
 
     fn reset_gate_worktree(&self, _held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
         self.acting("reset_gate_worktree")?.reset_gate_worktree(repo, path, commit)
+    }
+
+    fn compare_checkout(&self, repo: &Path, path: &Path, tree: &Sha, _rules: &Rules) -> WorldResult<CheckedOut> {
+        self.locked().compare_checkout(repo, path, tree)
+    }
+
+    fn clear_checkout(
+        &self,
+        _held: &Held,
+        repo: &Path,
+        path: &Path,
+        tree: &Sha,
+        rules: &Rules,
+    ) -> WorldResult<Untracked> {
+        self.acting("clear_checkout")?.clear_checkout(repo, path, tree, rules)
+    }
+
+    fn untracked(&self, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<Untracked> {
+        self.locked().untracked(repo, path, tree, rules)
     }
 
     fn check_out_submodules(&self, _held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gt_model::id::Sha;
-use gt_town::world::{Change, DIRTY_LIMIT, Snapshot, SnapshotFacts, WorktreeFacts, WorktreePlan};
+use gt_model::keep::Keep;
+use gt_town::world::{Change, CheckedOut, DIRTY_LIMIT, Rules, Snapshot, SnapshotFacts, Untracked};
+use gt_town::world::{WorktreeFacts, WorktreePlan};
 use gt_town::world::{WorldError, WorldResult, snapshot_message};
 
-use super::objects::{Commit, Tree};
+use super::objects::{Blob, Commit, Tree, tree_id};
 use super::repo::{HEADS, git};
 use super::{State, short_name};
 
@@ -177,28 +180,71 @@ impl State {
             Some(Head::Detached(before)) => Some(before),
             None => None,
         };
-        if before.as_ref() == Some(commit) && self.dirty(path, commit).is_empty() {
+        let from = before.as_ref().map(|before| self.objects.files_of(before)).unwrap_or_default();
+        let to = self.objects.files_of(commit);
+        if before.as_ref() == Some(commit) && self.dirty_tracked(path, &to).is_empty() {
             return Ok(());
         }
         let head = Head::Detached(commit.clone());
         let identity = (TOWN_IDENTITY.0.to_owned(), TOWN_IDENTITY.1.to_owned());
-        self.clean(path, commit, before.as_ref());
+        self.check_out(path, &from, &to)?;
         self.place(path, Worktree { repo: repo.to_owned(), head, identity, own: commit.clone() }, commit)?;
         self.note(format!("reset_gate_worktree {} {}", short_name(path), commit.short()));
         Ok(())
     }
 
-    /// Removes what a commit does not have, save what its own rules ignore and the commit before it did not have.
-    fn clean(&mut self, path: &Path, commit: &Sha, before: Option<&Sha>) {
-        let tracked = self.objects.files_of(commit);
-        let before = before.map(|before| self.objects.files_of(before)).unwrap_or_default();
-        let ignored = Ignored::of(&tracked);
-        for file in self.disk.files_below(path).keys() {
-            let is_cache = ignored.matches(file) && !before.contains_key(file);
-            if !tracked.contains_key(file) && !is_cache {
-                self.disk.remove_file(&path.join(file), path);
+    /// Tracked files that are not as in `tracked`.
+    fn dirty_tracked(&self, path: &Path, tracked: &Tree) -> Vec<String> {
+        let there = self.disk.files_below(path);
+        tracked.iter().filter(|(file, blob)| there.get(*file) != Some(*blob)).map(|(file, _)| file.clone()).collect()
+    }
+
+    /// The files of a tree that must be there, and of the worktree at `path`.
+    fn tracked_and_there(&self, repo: &Path, path: &Path, tree: &Sha) -> WorldResult<(Arc<Tree>, Tree)> {
+        self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
+        let tracked =
+            self.objects.tree(tree).cloned().ok_or_else(|| git("ls-tree", repo, format!("no tree {tree}")))?;
+        Ok((tracked, self.disk.files_below(path)))
+    }
+
+    pub(super) fn compare_checkout(&self, repo: &Path, path: &Path, tree: &Sha) -> WorldResult<CheckedOut> {
+        let (tracked, there) = self.tracked_and_there(repo, path, tree)?;
+        let found: Tree = there.into_iter().filter(|(file, _)| tracked.contains_key(file)).collect();
+        let differs = |(file, content): &(&String, &Blob)| found.get(*file) != Some(*content);
+        let said =
+            |file: &String| found.get(file).map_or("-".to_owned(), |blob| format!("{} bytes {blob:?}", blob.len()));
+        let changed = tracked.iter().filter(differs).map(|(file, _)| (file.clone(), said(file))).collect();
+        Ok(CheckedOut { tree: tree_id(&found), changed })
+    }
+
+    pub(super) fn untracked(&self, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<Untracked> {
+        let (tracked, there) = self.tracked_and_there(repo, path, tree)?;
+        let (mut kept, mut others) = (BTreeSet::new(), Vec::new());
+        for file in there.into_keys().filter(|file| !tracked.contains_key(file) && file != ".git") {
+            match kept_part(&file, &rules.keep).filter(|part| !tracked.keys().any(|file| is_below(file, part))) {
+                Some(part) => _ = kept.insert(part.to_owned()),
+                None => others.push(file),
             }
         }
+        Ok(Untracked { kept: kept.into_iter().collect(), others })
+    }
+
+    pub(super) fn clear_checkout(
+        &mut self,
+        repo: &Path,
+        path: &Path,
+        tree: &Sha,
+        rules: &Rules,
+    ) -> WorldResult<Untracked> {
+        let mut found = self.untracked(repo, path, tree, rules)?;
+        for file in &found.others {
+            self.disk.remove_file(&path.join(file), path);
+        }
+        if !found.others.is_empty() {
+            self.note(format!("clear_checkout {}", short_name(path)));
+        }
+        found.others.truncate(DIRTY_LIMIT);
+        Ok(found)
     }
 
     pub(super) fn snapshot(&mut self, repo: &Path, path: &Path, name: &str, message: &str) -> WorldResult<Snapshot> {
@@ -314,6 +360,12 @@ impl State {
 
 fn unexpected(path: &Path, what: &str) -> WorldError {
     WorldError::Unexpected(format!("{} {what}", path.display()))
+}
+
+/// The folder that a file is kept with, or the file itself.
+fn kept_part<'f>(file: &'f str, keep: &Keep) -> Option<&'f str> {
+    let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
+    ends.map(|end| &file[..end]).find(|part| keep.matches(part.as_bytes()))
 }
 
 fn is_below(file: &str, folder: &str) -> bool {

@@ -78,6 +78,8 @@ pub struct Verdict {
     pub log: String,
     /// How long they took, in milliseconds.
     pub took_ms: u64,
+    /// Whether caches of earlier runs were there: then a clean run is to confirm it.
+    pub warm: bool,
 }
 
 /// One move of the remote's trunk.
@@ -137,6 +139,7 @@ fn verdict_row(row: &Row<'_>) -> rusqlite::Result<Verdict> {
         failure: row.get(1)?,
         log: row.get(2)?,
         took_ms: row.get::<_, i64>(3)?.unsigned_abs(),
+        warm: row.get(4)?,
     })
 }
 
@@ -197,7 +200,7 @@ impl View<'_> {
     /// What the gates said of a tree, if they were run on it as they are now.
     pub fn verdict(&self, rig: &RigName, tree: &Sha, gates_hash: &str) -> LedgerResult<Option<Verdict>> {
         self.one(
-            "SELECT passed, failure, log, took_ms FROM verdicts WHERE rig = ?1 AND tree = ?2 AND gates_hash = ?3",
+            "SELECT passed, failure, log, took_ms, warm FROM verdicts WHERE rig = ?1 AND tree = ?2 AND gates_hash = ?3",
             (rig.as_str(), tree.as_str(), gates_hash),
             verdict_row,
         )
@@ -206,7 +209,7 @@ impl View<'_> {
     /// What gates said last of a tree, whatever the gates were then.
     pub fn last_verdict(&self, rig: &RigName, tree: &Sha) -> LedgerResult<Option<Verdict>> {
         self.one(
-            "SELECT passed, failure, log, took_ms FROM verdicts WHERE rig = ?1 AND tree = ?2 ORDER BY at DESC LIMIT 1",
+            "SELECT passed, failure, log, took_ms, warm FROM verdicts WHERE rig = ?1 AND tree = ?2 ORDER BY at DESC LIMIT 1",
             (rig.as_str(), tree.as_str()),
             verdict_row,
         )
@@ -334,7 +337,8 @@ impl Tx<'_> {
     /// Records what the gates said of a tree.
     pub fn set_verdict(&self, rig: &RigName, tree: &Sha, gates_hash: &str, verdict: &Verdict) -> LedgerResult<()> {
         self.execute(
-            "INSERT OR REPLACE INTO verdicts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO verdicts (rig, tree, gates_hash, passed, failure, log, took_ms, at, warm)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             rusqlite::params![
                 rig.as_str(),
                 tree.as_str(),
@@ -344,6 +348,7 @@ impl Tx<'_> {
                 verdict.log,
                 i64::try_from(verdict.took_ms).unwrap_or(i64::MAX),
                 self.now().to_string(),
+                verdict.warm,
             ],
         )?;
         Ok(())
@@ -359,7 +364,8 @@ impl Tx<'_> {
     ) -> LedgerResult<Option<i64>> {
         let Some(tip) = stack.last() else { return Ok(None) };
         self.execute(
-            "INSERT INTO landings (rig, target, onto, tip, tree, decided_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO landings (rig, target, onto, tip, tree, decided_at, warm) VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(
+                 (SELECT warm FROM verdicts WHERE rig = ?1 AND tree = ?5 ORDER BY at DESC LIMIT 1), 0))",
             (rig.as_str(), target, onto.as_str(), tip.commit.as_str(), tip.tree.as_str(), self.now().to_string()),
         )?;
         let id = self.connection.last_insert_rowid();

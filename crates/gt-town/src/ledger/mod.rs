@@ -22,6 +22,7 @@ mod agents;
 mod attempts;
 mod bead_rows;
 mod beads;
+mod clean_runs;
 mod convoys;
 mod copies;
 mod effects;
@@ -49,6 +50,7 @@ pub use attempts::{
 };
 pub use bead_rows::Task;
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
+pub use clean_runs::{CleanRun, WarmLandings};
 pub use copies::Copied;
 pub use effects::EffectRow;
 pub use elsewhere::{Elsewhere, Home};
@@ -91,6 +93,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/045_convoys.sql"),
     include_str!("migrations/046_landed.sql"),
     include_str!("migrations/059_causes.sql"),
+    include_str!("migrations/041_clean.sql"),
 ];
 
 /// What went wrong with the ledger.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::id::Sha;
+use gt_model::keep::Keep;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -192,7 +193,7 @@ pub struct WorktreeFacts {
     pub dirty: Vec<String>,
 }
 
-/// How many changed paths [`Repo::worktree`] lists.
+/// How many changed or untracked paths are listed.
 pub const DIRTY_LIMIT: usize = 20;
 
 /// A commit built without a checkout.
@@ -232,6 +233,45 @@ pub enum Referred {
     There,
     /// The commit refers to what is not there, or not as anybody may fetch it: trying again does not help.
     Missing(String),
+}
+
+/// How the files of a gate worktree are compared with a tree, and cleared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// What stays, though git does not track it.
+    pub keep: Keep,
+    /// Whether submodules are checked out, so that their files count too. Otherwise their folders are to be empty.
+    pub submodules: bool,
+    /// Whether git's own conversions (line ends, filters) count as no change. They run programs that git's configuration
+    /// names, so not where agents can write that.
+    pub conversions: bool,
+}
+
+/// What is in a worktree beside the files of a tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Untracked {
+    /// What is kept; of a folder, its path only.
+    pub kept: Vec<String>,
+    /// Other files, at most [`DIRTY_LIMIT`] of them.
+    pub others: Vec<String>,
+}
+
+/// The tracked files of a checkout, as they are on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedOut {
+    /// The tree that they make.
+    pub tree: Sha,
+    /// Paths that are not as the tree says with which they were compared, each with what is there.
+    pub changed: BTreeMap<String, String>,
+}
+
+impl CheckedOut {
+    /// Paths of which there is something else than there was `before`.
+    pub fn since(&self, before: &Self) -> Vec<String> {
+        let paths: BTreeSet<&String> = self.changed.keys().chain(before.changed.keys()).collect();
+        let differs = |path: &&&String| self.changed.get(**path) != before.changed.get(**path);
+        paths.iter().filter(differs).map(|path| (*path).clone()).collect()
+    }
 }
 
 /// How a worktree is to be made.
@@ -387,9 +427,25 @@ pub trait Repo: History {
     /// Gives a worktree that is there its settings and rules again where it has lost them (to a power cut, or to a tool
     /// that ran in it), whatever is checked out. None there: nothing.
     fn settle_worktree(&self, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()>;
-    /// Puts a gate worktree (detached) at `commit`: tracked files exactly as in it, untracked ones gone, ignored ones
-    /// (build caches) kept. Makes it where it is not there.
+    /// Puts a gate worktree (detached) at `commit`. What git does not track stays: [`Self::clear_checkout`] removes it. Makes
+    /// the worktree where it is not there.
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()>;
+    /// Compares the tracked files of a worktree with a tree, by their contents alone: neither git's index nor the times of
+    /// files are believed, and the tree's files are those that give its id. An error where the repository's objects are
+    /// not what their ids say.
+    fn compare_checkout(&self, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<CheckedOut>;
+    /// Files of a worktree that are not in a tree, ignored ones and nested repositories too: those that the rules keep, and
+    /// the others. What lies beside tracked files under a name that is kept, is not kept, nor is a link of that name.
+    fn untracked(&self, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<Untracked>;
+    /// Removes such files from a gate worktree, but for what the rules keep.
+    fn clear_checkout(
+        &self,
+        held: &Held,
+        repo: &Path,
+        path: &Path,
+        tree: &Sha,
+        rules: &Rules,
+    ) -> WorldResult<Untracked>;
     /// Checks out the submodules of a worktree in which nobody works yet, recursively, and keeps a worker's git in them
     /// away from their remotes too. In a gate worktree, what gates left in them goes; unchanged ones ask no remote.
     fn check_out_submodules(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred>;

@@ -109,6 +109,11 @@ pub enum RefineryVerb {
         #[arg(long, required = true)]
         once: bool,
     },
+    /// Run the gates on the trunk without any cache, and say whether what landed with caches is confirmed
+    Confirm {
+        /// Of which rig [default: the one you are in, or the only one]
+        rig: Option<String>,
+    },
 }
 
 /// Verbs of the witness.

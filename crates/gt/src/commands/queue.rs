@@ -6,7 +6,7 @@ use gt_town::effects::Scope;
 use gt_town::observe::{self, QueueItem};
 use gt_town::observed::Observed;
 use gt_town::witness::Watch;
-use gt_town::{Error, effects, refinery, review as engine, witness};
+use gt_town::{Error, clean_run, effects, refinery, review as engine, witness};
 
 use super::{Context, review};
 use crate::cli::{MqVerb, RefineryVerb, WitnessVerb};
@@ -90,10 +90,33 @@ fn approve(context: &Context<'_>, ids: &[String], all: bool, console: &mut Conso
     Ok(0)
 }
 
-/// `gt refinery run --once`.
+/// `gt refinery …`.
 pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let RefineryVerb::Run { rig, .. } = verb;
-    let (town, rig) = (&context.town, context.rig(rig.as_deref())?);
+    match verb {
+        RefineryVerb::Run { rig, .. } => run_once(rig.as_deref(), context, console),
+        RefineryVerb::Confirm { rig } => confirm(rig.as_deref(), context, console),
+    }
+}
+
+/// `gt refinery confirm`.
+fn confirm(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let rig = context.rig(rig)?;
+    require_person(context)?;
+    let run = clean_run::by_hand(&context.town, &context.caller, &rig)?;
+    let green = run.passed();
+    if console.is_json() {
+        console.facts("gt.gates-run/1", "run", run)?;
+    } else {
+        super::rig::say_run(&run, console)?;
+        let word = if green { "is green" } else { "is red" };
+        console.say(&format!("{}: the trunk {word} in a clean worktree", rig.name()))?;
+    }
+    Ok(if green { 0 } else { 1 })
+}
+
+/// `gt refinery run --once`.
+fn run_once(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let (town, rig) = (&context.town, context.rig(rig)?);
     require_person(context)?;
     refinery::forget_failures(town, &context.caller, &rig)?;
     let mut observed = Observed::impatient();

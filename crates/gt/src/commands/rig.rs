@@ -77,7 +77,7 @@ fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
     }
 }
 
-fn say_run(run: &GatesRun, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(super) fn say_run(run: &GatesRun, console: &mut Console<'_>) -> Result<(), CliError> {
     for gate in &run.gates {
         let word = if gate.passed { console.green("green") } else { console.red("red") };
         console.say(&format!("  {word} {} in {:.1} s", gate.name, gate.took_ms as f64 / 1000.0))?;
@@ -205,7 +205,7 @@ fn run_gates(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>
                 gt_model::address::Address::Polecat(_, name) => rig.layout.worktree(name),
                 _ => context.process.cwd.clone(),
             };
-            gates::run(&context.town, &rig, &folder, incarnation.as_str())?
+            gates::run_by_agent(&context.town, &rig, &folder, incarnation.as_str())?
         }
         None => rig::prove(&context.town, &context.caller, &rig)?,
     };

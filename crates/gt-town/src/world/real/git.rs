@@ -10,13 +10,14 @@ use std::time::Duration;
 use gt_model::id::Sha;
 
 use crate::world::{
-    Candidate, Change, Damage, FolderFacts, Held, ObjectFormat, Push, Referred, RemoteFacts, Repo, RepoHealth,
-    Snapshot, SnapshotFacts,
+    Candidate, Change, CheckedOut, Damage, FolderFacts, Held, ObjectFormat, Push, Referred, RemoteFacts, Repo,
+    RepoHealth, Snapshot, SnapshotFacts,
 };
-use crate::world::{WorktreeFacts, WorktreePlan, WorldResult};
+use crate::world::{Rules, Untracked, WorktreeFacts, WorktreePlan, WorldResult};
 
 mod admin;
 mod candidate;
+mod checkout;
 mod command;
 mod config;
 mod control;
@@ -26,6 +27,7 @@ mod history;
 mod hooks;
 mod large_files;
 mod ledger;
+mod listing;
 mod refs;
 mod remote;
 mod repository;
@@ -188,6 +190,25 @@ impl Repo for Git {
 
     fn reset_gate_worktree(&self, held: &Held, repo: &Path, path: &Path, commit: &Sha) -> WorldResult<()> {
         worktree::reset_gate(self, held, repo, path, commit)
+    }
+
+    fn compare_checkout(&self, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<CheckedOut> {
+        checkout::compare(self, repo, path, tree, rules)
+    }
+
+    fn clear_checkout(
+        &self,
+        _held: &Held,
+        repo: &Path,
+        path: &Path,
+        tree: &Sha,
+        rules: &Rules,
+    ) -> WorldResult<Untracked> {
+        checkout::clear(self, repo, path, tree, rules)
+    }
+
+    fn untracked(&self, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<Untracked> {
+        checkout::untracked(self, repo, path, tree, rules)
     }
 
     fn check_out_submodules(&self, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {

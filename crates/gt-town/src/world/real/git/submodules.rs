@@ -20,7 +20,7 @@ use crate::world::real::disk::{RealDisk, found, io_error};
 use crate::world::{Disk as _, Held, Referred, WorldError, WorldResult};
 
 /// Folder of an administrative folder, or of a submodule's repository, with the repositories of submodules.
-const MODULES: &str = "modules";
+pub(super) const MODULES: &str = "modules";
 
 /// File of a submodule's repository with the settings that keep a worker's git in it away from its remote.
 const RULES: &str = "gt-config";
@@ -161,6 +161,7 @@ impl Job<'_> {
         RealDisk.write(&path.join(".git"), format!("gitdir: {}\n", way(&path, &git_dir).display()).as_bytes())?;
         let place = self.place(&git_dir, Some(&path));
         put(self.git, self.held, &place, &git_dir, &module.commit)?;
+        self.git.act(self.held, &place, "clean").args(["-ffd", "--quiet"]).ok()?;
         Ok(Holder { place, git_dir, path, url: module.url.clone() })
     }
 
@@ -249,7 +250,8 @@ fn fetch_error(call: &Call<'_>, answer: &Answer) -> WorldResult<Result<(), Strin
     if is_missing { Ok(Err(answer.complaint())) } else { Err(call.failed(answer.complaint())) }
 }
 
-fn place(admin: &Admin, git_dir: &Path, path: Option<&Path>) -> Place {
+/// A submodule's repository as a place for git, by its control folder; with its checkout or without.
+pub(super) fn place(admin: &Admin, git_dir: &Path, path: Option<&Path>) -> Place {
     Place::Module {
         repo: admin.repo(),
         control: control::of_module(admin, git_dir),

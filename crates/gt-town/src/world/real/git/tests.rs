@@ -12,6 +12,7 @@ use crate::world::real::RealDisk;
 use crate::world::{Disk as _, Held, ObjectFormat, Repo as _, WorktreePlan};
 
 mod candidates;
+mod checkouts;
 mod drivers;
 mod health;
 mod history;

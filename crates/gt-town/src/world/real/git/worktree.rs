@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use gt_model::id::Sha;
 
 use super::admin::{Admin, MAKING, all, attached, real, recorded, required};
+use super::checkout::PLAIN;
 use super::command::{Answer, Place, shown};
 use super::config::{self, Entry, entry};
 use super::hooks;
@@ -146,7 +147,12 @@ fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult
     // The worker's git takes the folder away with the last worktree, and git makes none through our link to it.
     RealDisk.create_dir(&repo.join("worktrees"))?;
     let place = bare(repo);
-    let add = || git.act(held, &place, "worktree").args(["add", "--quiet", "--lock", "--reason", MAKING]);
+    // Where no branch is checked out, nobody commits: the files are as the project wants them, not as the user does.
+    let plain = if plan.branch.is_none() { PLAIN } else { &[] };
+    let add = || {
+        let call = git.act(held, &place, "worktree").git_options(plain);
+        call.args(["add", "--quiet", "--lock", "--reason", MAKING])
+    };
     let path = std::path::absolute(&plan.path).unwrap_or_else(|_| plan.path.clone());
     let start = object(&plan.start)?;
     let Some(branch) = &plan.branch else { return add().arg("--detach").arg(&path).arg(start).ok().map(|_| ()) };
@@ -290,7 +296,7 @@ fn has_hidden_flags(git: &Git, place: &Place) -> bool {
     answer.fields().any(|field| field[0] == b'S' || field[0].is_ascii_lowercase())
 }
 
-/// Makes a checkout hold what `commit` holds, and ignored files. What hides changes from git, or keeps it from working,
+/// Makes a checkout hold what `commit` holds; what git does not track stays. What hides changes from git, or keeps it from working,
 /// is made again from the commit and the files.
 pub(super) fn put(git: &Git, held: &Held, place: &Place, git_dir: &Path, commit: &Sha) -> WorldResult<()> {
     let index = git_dir.join("index");
@@ -305,9 +311,8 @@ pub(super) fn put(git: &Git, held: &Held, place: &Place, git_dir: &Path, commit:
 }
 
 fn put_once(git: &Git, held: &Held, place: &Place, commit: &Sha) -> WorldResult<()> {
-    git.act(held, place, "checkout").args(["--quiet", "--force", "--detach", object(commit)?]).ok()?;
-    git.act(held, place, "clean").args(["-ffd", "--quiet"]).ok()?;
-    Ok(())
+    let call = git.act(held, place, "checkout").git_options(PLAIN);
+    call.args(["--quiet", "--force", "--detach", object(commit)?]).ok().map(|_| ())
 }
 
 /// Removes a gate worktree.

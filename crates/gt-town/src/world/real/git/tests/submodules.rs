@@ -4,7 +4,7 @@ use super::*;
 use crate::world::Referred;
 
 /// A rig whose project has the submodule `lib`, which has the submodule `inner`.
-fn rig() -> Rig {
+pub(super) fn rig() -> Rig {
     filled(Rig::new())
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::world::{DIRTY_LIMIT, WorldError};
+use crate::world::{DIRTY_LIMIT, Rules, WorldError};
 
 fn add(rig: &Rig, plan: &WorktreePlan) {
     rig.git.add_worktree(&rig.held, &rig.repo(), plan).unwrap();
@@ -14,6 +14,8 @@ fn add(rig: &Rig, plan: &WorktreePlan) {
 fn reset(rig: &Rig, commit: &Sha) -> PathBuf {
     let path = rig.at("gate");
     rig.git.reset_gate_worktree(&rig.held, &rig.repo(), &path, commit).unwrap();
+    let tree = rig.git.tree_of(&rig.repo(), commit).unwrap();
+    rig.git.clear_checkout(&rig.held, &rig.repo(), &path, &tree, &Rules::default()).unwrap();
     let facts = rig.git.worktree(&rig.repo(), &path).unwrap().unwrap();
     assert_eq!((facts.branch, facts.head, facts.dirty), (None, commit.clone(), Vec::new()));
     path
@@ -211,7 +213,7 @@ fn odd_file_names_are_listed_as_they_are() {
 }
 
 #[test]
-fn a_gate_worktree_is_put_at_a_commit_and_keeps_its_caches() {
+fn a_gate_worktree_is_put_at_a_commit_and_cleared() {
     let rig = Rig::new();
     let worker = rig.worktree("w");
     rig.commit(&worker, ".gitignore", "cache\n");
@@ -222,8 +224,8 @@ fn a_gate_worktree_is_put_at_a_commit_and_keeps_its_caches() {
     put(gate.join("left/over"), "x");
     rig.run(&gate, "init", &["--quiet", "nested"]);
     reset(&rig, &two);
-    assert!(gate.join("cache/built").exists() && gate.join("two").exists());
-    assert!(!gate.join("left").exists() && !gate.join("nested").exists());
+    assert!(gate.join("two").exists());
+    assert!(["cache", "left", "nested"].iter().all(|name| !gate.join(name).exists()));
     assert_eq!(fs::read_to_string(gate.join("base")).unwrap(), "base\n");
     reset(&rig, &one);
     assert!(!gate.join("two").exists());

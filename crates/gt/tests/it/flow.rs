@@ -52,7 +52,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         remote_note: text
         gates: [{name: text, run: text}]
         worktree: {setup_timeout_seconds: number, min_free_disk_mb: number}
-        proof: {gates: [{name: text, passed: bool, failure: null, took_ms: number, log: text}]}
+        proof: {gates: [{name: text, passed: bool, failure: null, took_ms: number, log: text}], kept: []}
         held: null
       }
     }
@@ -79,7 +79,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
     insta::assert_snapshot!(shape(&town.json(&["rig", "gates", "run"])), @r"
     {
       schema: gt.gates-run/1
-      run: {gates: [{name: text, passed: bool, failure: null, took_ms: number, log: text}]}
+      run: {gates: [{name: text, passed: bool, failure: null, took_ms: number, log: text}], kept: []}
     }
     ");
 

@@ -23,6 +23,7 @@ pub mod patrol;
 pub mod price;
 pub mod protocol;
 pub mod query;
+pub mod question;
 pub mod queue;
 pub mod retention;
 pub mod standing;

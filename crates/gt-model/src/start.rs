@@ -20,6 +20,8 @@ pub enum Shown {
     Limit,
     /// The model's service does not answer.
     Outage,
+    /// Its turn was broken off by a person.
+    Interrupted,
 }
 
 /// Why an agent does not start, by name.
@@ -144,6 +146,7 @@ fn meaning(shown: Shown) -> Start {
         Shown::Permission => Start::Failed(StartFailure::AsksPermission),
         Shown::Limit => Start::Told(Told::Limit),
         Shown::Outage => Start::Told(Told::Outage),
+        Shown::Interrupted => Start::Awaited,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod adopt;
 pub mod agents;
 pub mod allow;
 pub mod archive;
+pub mod asking;
 pub mod back_off;
 pub mod beads;
 pub mod boot;

@@ -1,6 +1,7 @@
 //! The mayor: whom a person tells what is to be built. What is asked is mail; this says how it gets there and how the
 //! answer comes back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::ledger::{AgentChoice, Mail};
+use crate::needs::{self, Need};
 use crate::post;
 use crate::reading;
 use crate::standing::{self, AgentStatus};
@@ -62,8 +64,15 @@ fn subject(text: &str) -> String {
     plain.chars().take(SUBJECT_CHARS - 1).chain(['…']).collect()
 }
 
-/// Waits for the mayor's next mail to the person after that question, at most so long.
-pub fn wait_for_answer(town: &Town, question: &BeadId, at_most: Duration) -> Result<Option<Mail>> {
+/// Waits for the mayor's next mail to the person after that question, at most so long. `waits` hears once of each thing
+/// for which the mayor itself waits for a person.
+pub fn wait_for_answer(
+    town: &Town,
+    question: &BeadId,
+    at_most: Duration,
+    waits: &mut dyn FnMut(&Need),
+) -> Result<Option<Mail>> {
+    let mut told = BTreeSet::new();
     let clock = town.world().clock();
     let start = clock.monotonic();
     let mayor = Address::Mayor.to_string();
@@ -74,6 +83,11 @@ pub fn wait_for_answer(town: &Town, question: &BeadId, at_most: Duration) -> Res
             let later = |mail: &Mail| mail.from == mayor && mail.delivery.sent_at >= asked.delivery.sent_at;
             Ok::<_, Error>(inbox.find(later))
         })?;
+        for need in town.ledger.read(|view| needs::of_agent(view, &mayor))? {
+            if told.insert(need.condition.text.clone()) {
+                waits(&need);
+            }
+        }
         if answer.is_some() || clock.monotonic() - start >= at_most {
             return Ok(answer);
         }

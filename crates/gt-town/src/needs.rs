@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use crate::admission;
 use crate::agents::readiness;
+use crate::asking::ASKS;
 use crate::clean_run;
 use crate::error::Result;
 use crate::ledger::{Condition, View};
 use crate::limits;
-use crate::moments::DENIED;
+use crate::moments::{DENIED, is_of};
 use crate::observe::QueueItem;
 use crate::outage;
 use crate::spend;
@@ -44,6 +45,17 @@ pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
         }
     }
     needs.extend(queue.iter().filter_map(held));
+    Ok(needs)
+}
+
+/// What of an agent at an address needs a person now.
+pub fn of_agent(view: &View<'_>, address: &str) -> Result<Vec<Need>> {
+    let mut needs = Vec::new();
+    for condition in view.conditions()?.into_iter().filter(|condition| is_of(&condition.subject, address)) {
+        if let Some(next) = next(view, &condition)? {
+            needs.push(Need { condition, next });
+        }
+    }
     Ok(needs)
 }
 
@@ -83,6 +95,9 @@ fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
         let rig = rig.unwrap_or_else(|| "<rig>".to_owned());
         return Ok(Some(format!("gt show {subject}, then gt sling {subject} {rig}")));
     }
+    if kind == readiness::WORKER_CONDITION && condition.text.contains("gt agent answer") {
+        return Ok(Some(format!("gt agent answer {subject} yes|no, or gt session attach {subject}")));
+    }
     Ok(command(kind, subject))
 }
 
@@ -104,7 +119,8 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         "paused" => format!("gt resume {subject}"),
         "deacon" => "gt doctor, then gt up".to_owned(),
         DENIED => allowing(subject),
-        "asks" | standing::UNHEARD => format!("gt session attach {subject}"),
+        ASKS => format!("gt agent answer {subject} yes|no|always, or gt session attach {subject}"),
+        standing::UNHEARD => format!("gt session attach {subject}"),
         "long-tool" => format!("gt peek {subject}"),
         limits::LIMIT => format!("wait, or gt resume --agent {subject}"),
         outage::OUTAGE => format!("wait, or gt resume --agent {subject}"),

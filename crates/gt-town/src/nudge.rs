@@ -8,6 +8,7 @@ use gt_model::moment::{Marks, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 use serde::Serialize;
 
+use crate::asking;
 use crate::error::{Error, Result};
 use crate::ledger::Priority;
 use crate::moments;
@@ -64,10 +65,13 @@ fn wake(town: &Town, session: &Session) -> Result<bool> {
     }
     for _ in 0..NUDGE_TRIES {
         let marks = moments::marks(town, &session.id)?;
-        match marks.stage() {
+        match asking::stage(town, &session.id, &marks)? {
             Stage::Working | Stage::InTool(_) => return Ok(false),
             Stage::Asking(mark) => {
-                return undelivered(&format!("it asks a person: {}", mark.text.unwrap_or_default()));
+                return undelivered(&format!(
+                    "it asks a person: {}; gt agent answer has the answers",
+                    mark.text.unwrap_or_default()
+                ));
             }
             Stage::Limited(_) | Stage::LoggedOut(_) => return undelivered("its account is at a limit"),
             Stage::Outage(_) => return undelivered("its API does not answer"),
@@ -85,7 +89,7 @@ fn wake(town: &Town, session: &Session) -> Result<bool> {
 }
 
 /// Waits until a prompt goes to the model that is newer than these marks.
-fn has_heard(town: &Town, session: &Session, before: &Marks) -> Result<bool> {
+pub(crate) fn has_heard(town: &Town, session: &Session, before: &Marks) -> Result<bool> {
     let clock = town.world().clock();
     let start = clock.monotonic();
     let prompt = |marks: &Marks| marks.get("prompt").map(|mark| mark.at_us);

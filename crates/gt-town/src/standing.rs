@@ -13,6 +13,7 @@ use gt_model::start::Start;
 use serde::Serialize;
 
 use crate::agents::readiness::{self, Failing, WORKER_CONDITION};
+use crate::asking::{self, ASKS};
 use crate::causes;
 use crate::effects;
 use crate::error::{Error, Result};
@@ -236,6 +237,7 @@ pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()>
     let verdict = standing::standing(&found.facts, &town.settings.patrol_limits());
     note_unknown(town, agent, &verdict, observed)?;
     note_start(town, agent, &found, &verdict)?;
+    note_question(town, agent, &found)?;
     act(town, agent, &found, &verdict)?;
     match (&found.newest, &verdict) {
         (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, agent, newest, observed),
@@ -261,7 +263,7 @@ pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
 
 /// Takes back what is said to be wrong with an agent that is no more.
 pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
-    for kind in [GAVE_UP, WORKER_CONDITION, UNHEARD, "unknown", "patrol", "asks"] {
+    for kind in [GAVE_UP, WORKER_CONDITION, UNHEARD, "unknown", "patrol", ASKS] {
         tx.clear(kind, &address.to_string())?;
     }
     forget_denied(tx, address)
@@ -354,7 +356,7 @@ fn look_at(
     observed: &mut Observed,
 ) -> Result<(StandingFacts, Stage)> {
     let process = process(town, newest)?;
-    let mut stage = moments::marks(town, &newest.id)?.stage();
+    let mut stage = asking::stage(town, &newest.id, &moments::marks(town, &newest.id)?)?;
     if let Some(kind) = kind {
         let counted: Vec<&Incarnation> = counted.iter().collect();
         let looked = readiness::look(town, kind, &counted, &process, observed)?;
@@ -457,6 +459,26 @@ fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut O
         }
     }
     Ok(())
+}
+
+/// Keeps the condition of an agent that asks a person: raised once for each question, taken back when it is over.
+fn note_question(town: &Town, agent: &Agent, found: &Found) -> Result<()> {
+    let address = agent.address.to_string();
+    let asks = match (&found.stage, &found.facts.process) {
+        (Stage::Asking(mark), Some(Process::Running)) => Some(asking::text(&address, mark)),
+        _ => None,
+    };
+    let known = town.ledger.read(|view| view.condition(ASKS, &address).map_err(Error::from))?;
+    if known.as_ref().map(|known| &known.text) == asks.as_ref() {
+        return Ok(());
+    }
+    keep(town, agent, |tx, _| {
+        tx.clear(ASKS, &address)?;
+        if let Some(text) = &asks {
+            tx.raise(ASKS, &address, text)?;
+        }
+        Ok(())
+    })
 }
 
 /// Keeps the condition of an agent that does not start: raised once, taken back when it is over.

@@ -16,6 +16,9 @@ pub struct Mark {
     /// Which tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// What would allow what is asked for, as `gt rig allow` takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow: Option<String>,
     /// When a limit is said to end, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<i64>,

@@ -245,7 +245,7 @@ impl Failing<'_> {
             StartFailure::LoggedOut if attached => format!("gt session attach {address}, and log in there"),
             StartFailure::LoggedOut => format!("log in as gt agent check {kind} says, {retry}"),
             StartFailure::Untrusted | StartFailure::AsksPermission if attached => {
-                format!("gt session attach {address}, and answer it")
+                format!("gt agent answer {address} yes, or gt session attach {address}")
             }
             StartFailure::Untrusted | StartFailure::AsksPermission => {
                 format!("gt agent check {kind} says how, {retry}")
@@ -305,18 +305,24 @@ pub(crate) fn note(town: &Town, rig: &Rig, failing: &[NotReady<'_>], starting: &
             }
             let (kind, subject) = not.key();
             if tx.raise(kind, &subject, text)? {
-                escalate(tx, not.attempt, text)?;
+                escalate(tx, not, text)?;
             }
         }
         Ok(())
     })
 }
 
-fn escalate(tx: &Tx<'_>, attempt: &Attempt, text: &str) -> Result<()> {
+fn escalate(tx: &Tx<'_>, not: &NotReady<'_>, text: &str) -> Result<()> {
+    let attempt = not.attempt;
     let reason = text.lines().next().unwrap_or_default().to_owned();
     let message = Message::Escalation { bead: attempt.bead.to_string(), severity: "high".to_owned(), reason };
     let from = Address::Witness(attempt.rig.clone());
-    post::send_protocol(tx, from, vec![Address::Mayor, Address::Overseer], &message, text)
+    // A question to a person is none that the mayor can answer.
+    let to = match not.failure {
+        StartFailure::LoggedOut | StartFailure::Untrusted | StartFailure::AsksPermission => vec![Address::Overseer],
+        _ => vec![Address::Mayor, Address::Overseer],
+    };
+    post::send_protocol(tx, from, to, &message, text)
 }
 
 fn conditions_of(view: &View<'_>, rig: &RigName) -> Result<Vec<Key>> {

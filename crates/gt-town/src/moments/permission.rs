@@ -50,7 +50,8 @@ impl Here<'_> {
             return self.deny(call, &place);
         }
         let text = foreign::cut(&words(call), KEPT_TEXT_BYTES).to_owned();
-        let mark = Mark { text: Some(text), tool: Some(call.tool.clone()), ..now(self.town.world()) };
+        let allow = self.suggestion(call, &place);
+        let mark = Mark { text: Some(text), tool: Some(call.tool.clone()), allow, ..now(self.town.world()) };
         write_mark(self.town, self.incarnation, Moment::Permission.as_str(), &mark)?;
         self.town.wake();
         Ok(Answer::Nothing)
@@ -64,13 +65,18 @@ impl Here<'_> {
         Ok(permit::permit(Role::of(address), call, place, &grants, &files))
     }
 
-    /// Whatever becomes of the record, the client is answered: it would wait for ever.
-    fn deny(&self, call: &ToolCall, place: &Place) -> Result<Answer> {
+    /// The pattern that would allow it.
+    fn suggestion(&self, call: &ToolCall, place: &Place) -> Option<String> {
         let granted = |command: &str| {
             let call = ToolCall { tool: "Bash".to_owned(), input: json!({ "command": command }) };
             self.permit(&call, place).is_ok_and(|permit| permit == Permit::Granted)
         };
-        let allow = suggestion(call, &granted);
+        suggestion(call, &granted)
+    }
+
+    /// Whatever becomes of the record, the client is answered: it would wait for ever.
+    fn deny(&self, call: &ToolCall, place: &Place) -> Result<Answer> {
+        let allow = self.suggestion(call, place);
         let what = words(call);
         let recorded =
             self.town.ledger.write(&self.caller.name(), "deny", |tx| self.record(tx, &what, allow.as_deref()));

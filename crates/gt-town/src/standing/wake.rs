@@ -8,6 +8,7 @@ use gt_model::moment::{Mark, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 
 use super::{is_parked, unheard, wanted_kind};
+use crate::asking;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Incarnation};
 use crate::limits::{self, Met};
@@ -32,7 +33,7 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
     if town.ledger.read(updown::is_going_down)? {
         return Ok(());
     }
-    let stage = moments::marks(town, &newest.id)?.stage();
+    let stage = asking::stage(town, &newest.id, &moments::marks(town, &newest.id)?)?;
     if let Stage::Limited(mark) | Stage::LoggedOut(mark) = &stage {
         return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);
     }

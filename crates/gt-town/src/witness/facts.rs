@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Watch, Witness};
 use crate::agents::readiness;
+use crate::asking;
 use crate::causes;
 use crate::error::{Error, Result};
 use crate::hook;
@@ -141,7 +142,10 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let handed = handed.count().saturating_sub(SPARED_AT_MOST);
     let reactions = reactions.into_iter().last().unwrap_or_default();
     let marks = incarnations.last().map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
-    let stage = marks.stage();
+    let stage = match incarnations.last() {
+        Some(newest) if newest.ended_at.is_none() => asking::stage(town, &newest.id, &marks)?,
+        _ => marks.stage(),
+    };
     let waits_for = match stage {
         Stage::AtPrompt(_) => town.ledger.read(|view: &View<'_>| hook::waits_for(view, now, attempt))?,
         _ => None,

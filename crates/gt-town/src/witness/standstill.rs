@@ -9,6 +9,7 @@ use gt_model::protocol::Message;
 
 use super::facts::Found;
 use super::{Watch, Witness};
+use crate::asking::ASKS;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Condition, Tx};
@@ -18,10 +19,10 @@ use crate::post;
 use crate::world::Said;
 
 /// Kinds of condition on a worker that follow its verdict.
-const BY_VERDICT: [&str; 2] = ["asks", "long-tool"];
+const BY_VERDICT: [&str; 2] = [ASKS, "long-tool"];
 
 /// Kinds of condition that end with a worker's work.
-const OF_WORKERS: [&str; 3] = ["asks", "long-tool", DENIED];
+const OF_WORKERS: [&str; 3] = [ASKS, "long-tool", DENIED];
 
 impl Witness<'_> {
     /// Types the one fixed line. That it was typed is recorded before, so that a killed deacon does not type for ever.
@@ -102,32 +103,41 @@ impl Witness<'_> {
     pub(super) fn note_conditions(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {
         let worker = attempt.address().to_string();
         let (kind, text) = match verdict {
-            Verdict::WaitingOnPerson(what) => ("asks", format!("{worker} asks: {what}; gt session attach {worker}")),
+            Verdict::WaitingOnPerson(what) => (ASKS, format!("{worker} asks: {what}")),
             Verdict::LongTool(tool) => ("long-tool", format!("{worker} has been in a tool for very long: {tool}")),
             _ => ("", String::new()),
         };
         let known = self.town.ledger.read(|view| {
-            let known = BY_VERDICT.iter().map(|kind| Ok((*kind, view.condition(kind, &worker)?.is_some())));
+            let known = BY_VERDICT.iter().map(|kind| Ok((*kind, view.condition(kind, &worker)?)));
             known.collect::<Result<Vec<_>>>()
         })?;
-        if known.iter().all(|(known, is)| *is == (*known == kind)) {
+        // Another question than the one that is known is told anew.
+        let is_same = |known: &Condition| known.kind != ASKS || known.text == text;
+        let holds = |known: &Option<Condition>, of: &str| match known {
+            Some(known) => of == kind && is_same(known),
+            None => of != kind,
+        };
+        if known.iter().all(|(of, known)| holds(known, of)) {
             return Ok(());
         }
+        let changed = known.iter().any(|(_, known)| known.as_ref().is_some_and(|known| !is_same(known)));
         self.write("note verdict", |tx| {
-            for condition in BY_VERDICT.into_iter().filter(|condition| *condition != kind) {
+            for condition in BY_VERDICT.into_iter().filter(|condition| changed || *condition != kind) {
                 tx.clear(condition, &worker)?;
             }
             if !kind.is_empty() && tx.raise(kind, &worker, &text)? {
-                tell(tx, attempt, &text)?;
+                // A question to a person is none that the mayor can answer.
+                let to = if kind == ASKS { vec![Address::Overseer] } else { vec![Address::Mayor, Address::Overseer] };
+                tell(tx, attempt, to, &text)?;
             }
             Ok(())
         })
     }
 }
 
-fn tell(tx: &Tx<'_>, attempt: &Attempt, text: &str) -> Result<()> {
+fn tell(tx: &Tx<'_>, attempt: &Attempt, to: Vec<Address>, text: &str) -> Result<()> {
     let message =
         Message::Escalation { bead: attempt.bead.to_string(), severity: "high".to_owned(), reason: text.to_owned() };
     let from = Address::Witness(attempt.rig.clone());
-    post::send_protocol(tx, from, vec![Address::Mayor, Address::Overseer], &message, "")
+    post::send_protocol(tx, from, to, &message, "")
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 use gt_model::keep::Keep;
+use gt_model::question::Key;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -729,6 +730,10 @@ pub trait Sessions: Send + Sync {
     /// as a message into its input. The line is ours and fixed, never the words of others: one with control characters,
     /// or longer than [`SAY_LIMIT_BYTES`], is an error. Whether the agent is at its prompt, the caller knows.
     fn say(&self, dir: &Path, line: &str) -> WorldResult<Said>;
+    /// Presses a key in the terminal of the session in `dir`. Whether that is wanted there, the caller knows.
+    fn press(&self, _dir: &Path, _key: Key) -> WorldResult<Said> {
+        Ok(Said::NoWay)
+    }
     /// Ends what provides the terminals of a town's sessions (never a user's own tmux), and waits until it is gone. To
     /// be called when no session is left.
     fn close_terminals(&self, town: &Path) -> WorldResult<()>;

@@ -28,7 +28,7 @@ mod session;
 mod steps;
 mod sync;
 
-pub use agent::AgentVerb;
+pub use agent::{AgentVerb, AnswerArg};
 pub use bead::{
     BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs, LabelVerb,
     UpdateArgs,

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use gt_town::agents::check::{self, Finding, Level};
+use gt_town::asking::{self, Answer};
 use gt_town::settings::AgentPreset;
 use serde_json::json;
 
 use super::Context;
-use crate::cli::AgentVerb;
+use crate::cli::{AgentVerb, AnswerArg};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
@@ -19,6 +20,7 @@ pub fn run(verb: &AgentVerb, context: &Context<'_>, console: &mut Console<'_>) -
     match verb {
         AgentVerb::List => list(context, console),
         AgentVerb::Show { kind } => show(context, kind, console),
+        AgentVerb::Answer { address, answer } => answers(context, address, *answer, console),
         AgentVerb::Check { kind, rig, update } => {
             if *update {
                 update_path(context, console)?;
@@ -26,6 +28,23 @@ pub fn run(verb: &AgentVerb, context: &Context<'_>, console: &mut Console<'_>) -
             check(context, kind.as_deref(), rig.as_deref(), console)
         }
     }
+}
+
+fn answers(context: &Context<'_>, address: &str, answer: AnswerArg, console: &mut Console<'_>) -> CliResult {
+    let answer = match answer {
+        AnswerArg::Yes => Answer::Yes,
+        AnswerArg::No => Answer::No,
+        AnswerArg::Always => Answer::Always,
+    };
+    let answered = asking::answer(&context.town, &context.caller, address, answer)?;
+    if console.is_json() {
+        return console.facts("gt.answered/1", "answered", answered);
+    }
+    console.say(&format!("answered {}: {}", answered.address, printable(&answered.asked)))?;
+    if let Some(allowed) = &answered.allowed {
+        console.say(&format!("allowed without asking from now on: {}", printable(allowed)))?;
+    }
+    Ok(0)
 }
 
 /// Where a kind is defined, in words.

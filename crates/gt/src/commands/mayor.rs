@@ -5,6 +5,7 @@ use std::time::Duration;
 use gt_model::address::Address;
 use gt_town::allow::Whom;
 use gt_town::ledger::AgentChoice;
+use gt_town::needs::Need;
 use gt_town::standing::{self, AgentStatus};
 use gt_town::{Error, mayor, sessions};
 use serde_json::json;
@@ -113,7 +114,20 @@ fn ask(context: &Context<'_>, text: &str, wait: Option<Duration>, console: &mut 
             if !console.is_json() {
                 console.note(&format!("waiting for its answer, at most {} s", at_most.as_secs()))?;
             }
-            Some(mayor::wait_for_answer(&context.town, &asked.mail, at_most)?)
+            let mut told = Vec::new();
+            let quiet = console.is_json();
+            let mut waits = |need: &Need| {
+                if !quiet {
+                    told.push(console.note(&format!(
+                        "the mayor waits for a person: {}; {}",
+                        printable(need.condition.text.lines().next().unwrap_or_default()),
+                        need.next
+                    )));
+                }
+            };
+            let answer = mayor::wait_for_answer(&context.town, &asked.mail, at_most, &mut waits)?;
+            told.into_iter().collect::<Result<(), _>>()?;
+            Some(answer)
         }
         _ => None,
     };

@@ -1,11 +1,12 @@
 //! What agents may do without asking in the default mode, what becomes of the rest, and how a person answers.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::town::{Runtime, Terms, TownStage};
-use super::{Outfit, Scenario};
+use super::{Outfit, Scenario, client};
 use crate::bench::text;
 
 /// All of them.
@@ -13,6 +14,9 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-default-headless", run: |outfit| default_mode(outfit, Runtime::Headless) },
     Scenario { name: "town-default-tmux", run: |outfit| default_mode(outfit, Runtime::Tmux) },
     Scenario { name: "town-denied-headless", run: denied },
+    Scenario { name: "town-asks-tmux", run: asks },
+    Scenario { name: "town-trust-tmux", run: trust },
+    Scenario { name: "town-mayor-asks-tmux", run: mayor_asks },
     Scenario { name: "town-mayor-reads-headless", run: |outfit| mayor_reads(outfit, Runtime::Headless) },
     Scenario { name: "town-mayor-reads-tmux", run: |outfit| mayor_reads(outfit, Runtime::Tmux) },
 ];
@@ -98,6 +102,89 @@ fn denied(outfit: &Outfit) -> Result<String, String> {
         check(log.contains("denied") && log.contains("make greet LOUD=1"), || format!("no event: {log}"))?;
         town.gt(&["unsling", &bead])?;
         Ok("denied, told, allowed by the line, and run in the same session".to_owned())
+    })
+}
+
+/// The first thing that needs a person of a kind, once its text has these words.
+fn need(town: &TownStage, kind: &str, words: &str) -> Result<Value, String> {
+    town.until(&format!("{kind}: {words}"), || {
+        town.condition(kind).filter(|need| need["text"].as_str().is_some_and(|text| text.contains(words)))
+    })
+}
+
+fn worker(town: &TownStage, bead: &str) -> Result<String, String> {
+    let session = town.sessions(bead)?.pop().ok_or("no session")?;
+    session["address"].as_str().map(str::to_owned).ok_or_else(|| format!("no address: {session}"))
+}
+
+/// A worker's question is told at once, with what it asks; a no reaches the agent, which goes on; always asks no more.
+fn asks(outfit: &Outfit) -> Result<String, String> {
+    let said_no = "a person has looked at what you asked for, and said no";
+    let rules = json!([
+        {"when": {"new": "Step \\d of \\d: implement"}, "unless": {"ran": "make first"}, "calls": bash("make first")},
+        {"when": {"last": said_no}, "unless": {"ran": "make second"}, "calls": bash("make second; echo RAN-SECOND")},
+        {"when": {"result": "RAN-SECOND"}, "unless": {"ran": "make second again"}, "calls": bash("make second again; echo RAN-AGAIN >again.txt; cat again.txt; git add . && git commit -qm Again; gt step done implement")},
+    ]);
+    TownStage::on(outfit, as_it_comes(Runtime::Tmux), &rules, |town| {
+        let bead = town.sling("A thing to ask about")?;
+        let first = need(town, "asks", "Bash: make first")?;
+        let worker = worker(town, &bead)?;
+        let next = format!("gt agent answer {worker} yes|no|always, or gt session attach {worker}");
+        check(first["next"] == next.as_str(), || format!("{first}"))?;
+        let nudged = town.gt(&["nudge", &worker]);
+        check(nudged.is_err_and(|why| why.contains("gt agent answer")), || "it was nudged".to_owned())?;
+        town.gt(&["agent", "answer", &worker, "no"])?;
+        need(town, "asks", "make second")?;
+        town.gt(&["agent", "answer", &worker, "always"])?;
+        town.closed(&bead)?;
+        town.has_landed_file("again.txt")?;
+        town.heard(&[said_no, "RAN-AGAIN"])?;
+        check(!town.fake.heard("make first'"), || "what was refused was run".to_owned())?;
+        let allowed = town.gt(&["rig", "allow", "app", "--list"])?;
+        check(allowed.contains("make second"), || format!("not allowed for ever: {allowed}"))?;
+        let mayor = town.gt(&["mail", "inbox", "--of", "mayor/"])?;
+        check(!mayor.contains("make first"), || format!("the mayor was told: {mayor}"))?;
+        Ok("asked at once; no was told and gone on from; always was asked no more".to_owned())
+    })
+}
+
+/// A client that asks whether to trust its folder is told within seconds, and answered from elsewhere.
+fn trust(outfit: &Outfit) -> Result<String, String> {
+    TownStage::on(outfit, as_it_comes(Runtime::Tmux), &json!([]), |town| {
+        client::seed(&town.folder.join("home"), &[])?;
+        let bead = town.beads(&["A thing in a folder that is not trusted"])?.remove(0);
+        town.gt(&["sling", &bead, "app"])?;
+        let asked = need(town, "start", "trust")?;
+        let worker = worker(town, &bead)?;
+        check(asked["next"].as_str().is_some_and(|next| next.contains("gt agent answer")), || format!("{asked}"))?;
+        town.gt(&["agent", "answer", &worker, "yes"])?;
+        town.until("its start", || town.fake.heard("Work is on your hook").then_some(()))?;
+        town.gt(&["unsling", &bead])?;
+        Ok("asked, answered by gt agent answer, and begun".to_owned())
+    })
+}
+
+/// The mayor's question is told as well, also to a person who waits for its answer.
+fn mayor_asks(outfit: &Outfit) -> Result<String, String> {
+    let me = "You are the mayor";
+    let rules = json!([
+        {"when": {"anywhere": me, "last": "Run make"}, "unless": {"ran": "make town"}, "calls": bash("make town; echo RAN-IT")},
+        {"when": {"anywhere": me, "result": "RAN-IT"}, "unless": {"ran": "mail send"}, "calls": bash("gt mail send overseer -s Made -m Made.")},
+        {"name": "rest", "when": {"anywhere": me}, "text": "My turn is over."},
+    ]);
+    TownStage::on(outfit, as_it_comes(Runtime::Tmux), &rules, |town| {
+        let mut waiting = town.command(town.program());
+        waiting.args(["mayor", "ask", "Run make, please", "--wait", "--timeout", "80"]);
+        let waiting = waiting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(text)?;
+        let asked = need(town, "asks", "Bash: make town")?;
+        check(asked["subject"] == "mayor/", || format!("{asked}"))?;
+        std::thread::sleep(Duration::from_secs(2));
+        town.gt(&["agent", "answer", "mayor/", "yes"])?;
+        let output = waiting.wait_with_output().map_err(text)?;
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        check(said.contains("the mayor waits for a person: mayor/ asks: Bash: make town"), || said.to_string())?;
+        check(said.contains("Made."), || said.to_string())?;
+        Ok("told to the one who waits, answered, and gone on".to_owned())
     })
 }
 

@@ -198,6 +198,11 @@ impl TownStage {
         command
     }
 
+    /// The `gt` under test.
+    pub fn program(&self) -> &Path {
+        &self.gt
+    }
+
     /// One verb; answers with what it printed.
     pub fn gt(&self, words: &[&str]) -> Result<String, String> {
         finish(self.command(&self.gt).args(words))

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf, absolute};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gt_model::question::Key;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -296,6 +297,16 @@ impl Sessions for RealSessions {
         match terminal(dir)? {
             Some(terminal) => terminal.say(line).map_err(io_error("type into the terminal of", dir)),
             None => write_input(&dir.join(record::INPUT), line),
+        }
+    }
+
+    fn press(&self, dir: &Path, key: Key) -> WorldResult<Said> {
+        if !matches!(self.state(dir)?, SessionState::Running { .. }) {
+            return Ok(Said::NoWay);
+        }
+        match terminal(dir)? {
+            Some(terminal) => terminal.press(key).map_err(io_error("press a key in the terminal of", dir)),
+            None => Ok(Said::NoWay),
         }
     }
 

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use gt_model::question::Key;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::net::sockopt::socket_peercred;
@@ -157,6 +158,25 @@ impl Terminal {
         ];
         let typed = self.output(&typing.concat(), line)?;
         Ok(if typed.is_some() { Said::Sent } else { Said::NoWay })
+    }
+
+    /// Presses one key in it. A person who reads what has scrolled by is not disturbed.
+    pub(super) fn press(&self, key: Key) -> io::Result<Said> {
+        let pane = self.pane();
+        let mode = self.output(&["display-message", "-p", "-t", &pane, "#{pane_in_mode}"], "")?;
+        let name = match key {
+            Key::Up => "Up",
+            Key::Down => "Down",
+            Key::Enter => "Enter",
+            Key::Escape => "Escape",
+        };
+        match mode.as_deref().map(str::trim) {
+            Some("0") => {}
+            Some(_) => return Ok(Said::Busy),
+            None => return Ok(Said::NoWay),
+        }
+        let pressed = self.output(&["send-keys", "-t", &pane, name], "")?;
+        Ok(if pressed.is_some() { Said::Sent } else { Said::NoWay })
     }
 
     /// What tmux answers, with `input` at its stdin; `None` where it refuses.

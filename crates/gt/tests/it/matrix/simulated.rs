@@ -300,6 +300,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("start failures", "simulated clients are no clients with hooks: F20's tests have it"),
     ("rig set", "a person's verb outside of the flow: `clients` has it"),
     ("allow", "a person's verb, one transaction beside a line of settings: `clients` has it"),
+    ("agent answer", "a person's verb beside a client's terminal: `cargo xtask e2e claude town-asks` has it"),
     ("deny", "one transaction at a client's moment, which simulated workers don't have: `moments` has it"),
     ("forget", "the end of conditions on workers that are gone, which follow a client's word: `moments` has it"),
     ("claim", "one transaction that a person or a tool asks for, outside of the flow: gt-town's `it::beads` has it"),

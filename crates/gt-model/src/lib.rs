@@ -16,6 +16,7 @@ pub mod guard;
 pub mod id;
 pub mod jsonl;
 pub mod keep;
+pub mod kept;
 pub mod landed;
 pub mod merge;
 pub mod moment;

@@ -18,6 +18,7 @@ use crate::effects;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
+use crate::kept;
 use crate::ledger::{Attempt, AttemptOutcome, Tx};
 use crate::own_work::{self, OwnWork};
 use crate::post;
@@ -61,6 +62,8 @@ pub struct Ending<'a> {
     pub note: Option<&'a str>,
     /// With [`Exit::LandedBy`]: the commit of the trunk that has the work.
     pub landed_by: Option<&'a str>,
+    /// Why work of the worker's own is not in what it submits.
+    pub dropped: Option<&'a str>,
 }
 
 impl From<Exit> for Ending<'_> {
@@ -109,10 +112,20 @@ fn check_and_submit(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result
         close_last_step(tx, &attempt, &product)?;
         let bead = tx.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
         let mr = match &product {
-            Product::Branch(work) => Some(submit(tx, &rig, &attempt, &facts.head, work.origin, None)?),
+            Product::Branch(work, dropped) => {
+                note_on(
+                    tx,
+                    &attempt,
+                    &bead,
+                    dropped.as_ref().map(|text| format!("Dropped on purpose: {text}")).as_deref(),
+                )?;
+                let says = Says { origin: work.origin, dropped: dropped.as_deref(), doubt: None };
+                Some(submit(tx, &rig, &attempt, &facts.head, &says)?)
+            }
             Product::OnTrunk(doubt) => {
                 note_on(tx, &attempt, &bead, ending.note)?;
-                Some(submit(tx, &rig, &attempt, &facts.head, Origin::Others, Some(doubt))?)
+                let says = Says { origin: Origin::Others, dropped: None, doubt: Some(doubt) };
+                Some(submit(tx, &rig, &attempt, &facts.head, &says)?)
             }
             Product::Findings => {
                 report(tx, &attempt, &bead, ending.note)?;
@@ -133,8 +146,8 @@ fn check_and_submit(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result
 
 /// What a worker hands over.
 enum Product {
-    /// Its branch.
-    Branch(OwnWork),
+    /// Its branch, and what it says of work of its own that is not in it.
+    Branch(OwnWork, Option<String>),
     /// Nothing of its own: the trunk has the work, says the worker.
     OnTrunk(Doubt),
     /// What it wrote on the bead.
@@ -150,13 +163,25 @@ fn product(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts, end
     let work = own_work::look(town, rig, attempt, &facts.head)?;
     match (ending.exit, work.objection(&rig.row.trunk)) {
         (Exit::Completed, Some(what)) => Err(Error::refused(what, own_work::NOTHING_HINT)),
-        (Exit::Completed, None) => Ok(Product::Branch(work)),
+        (Exit::Completed, None) => {
+            let dropped = dropped(town, rig, attempt, &facts.head, ending)?;
+            Ok(Product::Branch(work, dropped))
+        }
         (_, None) => {
             let what = "the branch has work that is not on the trunk, and so would be lost";
             Err(Error::refused(what, "gt done submits it"))
         }
         (Exit::LandedBy, Some(_)) => on_trunk(town, rig, ending.landed_by.unwrap_or_default()),
         (_, Some(_)) => Ok(Product::Findings),
+    }
+}
+
+/// What a worker says of its own work that is gone. An error where it says nothing.
+fn dropped(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha, ending: &Ending<'_>) -> Result<Option<String>> {
+    let Some(gone) = kept::look(town, rig, attempt, head)? else { return Ok(None) };
+    match ending.dropped.map(str::trim).filter(|why| !why.is_empty()) {
+        Some(why) => Ok(Some(format!("{why} ({})", gone.summary()))),
+        None => Err(kept::refusal(&gone)),
     }
 }
 
@@ -218,20 +243,20 @@ fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<
     }
 }
 
-fn submit(
-    tx: &Tx<'_>,
-    rig: &Rig,
-    attempt: &Attempt,
-    head: &Sha,
+/// What is known of a submission.
+struct Says<'a> {
     origin: Origin,
-    doubt: Option<&Doubt>,
-) -> Result<String> {
+    dropped: Option<&'a str>,
+    doubt: Option<&'a Doubt>,
+}
+
+fn submit(tx: &Tx<'_>, rig: &Rig, attempt: &Attempt, head: &Sha, says: &Says<'_>) -> Result<String> {
     let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
     effects::begin_bead(tx, attempt)?;
     tx.submit_attempt(attempt, head)?;
     let mr = tx.open_merge_request(attempt, &rig.row.trunk, head, base)?;
-    tx.set_origin(&mr.id, origin, None)?;
-    if let Some(doubt) = doubt {
+    tx.set_origin(&mr.id, says.origin, says.dropped)?;
+    if let Some(doubt) = says.doubt {
         tx.set_doubt(&mr, doubt)?;
     }
     tx.decide(&Effect::PinMr { mr: mr.id.clone() }, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;

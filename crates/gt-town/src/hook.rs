@@ -6,6 +6,7 @@ use std::time::Duration;
 use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
+use serde::Serialize;
 
 use crate::causes;
 use crate::contained::{self, Job};
@@ -16,6 +17,7 @@ use crate::identity;
 use crate::ledger::{Attempt, MoleculeStep, Task, View};
 use crate::own_work;
 use crate::town::{Caller, Rig, Town};
+use crate::world::history::{self as world, Way};
 use crate::world::{RunEnd, WorktreeFacts};
 
 /// How long one acceptance command may take.
@@ -123,10 +125,14 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
     })?;
     let chosen = causes::noting_refusal(town, caller, choose(&steps, step))?;
     causes::noting_refusal(town, caller, check_acceptance(town, &attempt, chosen))?;
+    let place = place(town, &attempt)?;
     let done = town.ledger.write(&caller.name(), "step done", |tx| {
         // Asked again: the checks may have taken minutes.
         let attempt = identity::hooked_attempt(tx, caller)?;
         if tx.close_step(&attempt, &chosen.step.id, note)? {
+            if let Some((head, trunk)) = &place {
+                tx.set_step_place(attempt.id, &chosen.step.id, head, trunk.as_ref())?;
+            }
             effects::decide_snapshot(tx, &attempt)?;
         }
         let steps = tx.steps(attempt.id)?;
@@ -135,6 +141,80 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
     causes::forget_refusal(town, caller);
     town.wake();
     Ok(done)
+}
+
+/// Where an attempt's worktree is, as its git wrote it down, and where the trunk is known to be. No process is needed.
+fn place(town: &Town, attempt: &Attempt) -> Result<Option<(Sha, Option<Sha>)>> {
+    let rig = town.rig(attempt.rig.as_str())?;
+    let path = rig.layout.worktree(&attempt.worker);
+    let head = town.world().repo().own_position(&rig.layout.repo(), &path, &attempt.branch)?;
+    let mut refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
+    Ok(head.map(|head| (head, refs.remove(&rig.row.trunk))))
+}
+
+/// What came of bringing a branch up to the trunk.
+#[derive(Clone, Debug, Serialize)]
+pub struct CaughtUp {
+    /// Where the trunk is.
+    pub trunk: Sha,
+    /// How; `None` where the branch contained it already.
+    pub way: Option<&'static str>,
+}
+
+/// Fetches, and brings the caller's branch up to the trunk so that nothing of it is left out: by a rebase, or by a merge
+/// where the branch has merge commits, since a rebase drops what was changed in them.
+pub fn catch_up(town: &Town, caller: &Caller) -> Result<CaughtUp> {
+    let attempt = town.ledger.read(|view| identity::hooked_attempt(view, caller))?;
+    if caller.incarnation.is_none() {
+        // Its git is run, with its settings and hooks: that is for its own processes.
+        let hint = format!("gt mail send {} -s \"…\"", attempt.address());
+        return Err(Error::refused("only the worker itself brings its branch up to the trunk", hint));
+    }
+    let rig = town.rig(attempt.rig.as_str())?;
+    refuse_unfinished(town, &rig, &attempt)?;
+    let trunk = fetch(town, caller, &rig)?;
+    let (repo, bare, path) = (town.world().repo(), rig.layout.repo(), rig.layout.worktree(&attempt.worker));
+    let head = worktree(town, &rig, &attempt)?.head;
+    if repo.contains(&bare, &head, &trunk)? {
+        return Ok(CaughtUp { trunk, way: None });
+    }
+    let merged = repo.commits_of(&bare, &head, std::slice::from_ref(&trunk))?.iter().any(|commit| commit.parents > 1);
+    let (way, word) = if merged { (Way::Merge, "merge") } else { (Way::Rebase, "rebase") };
+    match repo.catch_up(&bare, &path, &trunk, way)? {
+        world::CaughtUp::Done => Ok(CaughtUp { trunk, way: Some(word) }),
+        world::CaughtUp::Conflict { files } => Err(conflict(&rig, word, &files)),
+    }
+}
+
+/// Most files in conflict that an error names.
+const CONFLICTS_SHOWN: usize = 20;
+
+fn conflict(rig: &Rig, word: &str, files: &[String]) -> Error {
+    let shown: Vec<&str> = files.iter().take(CONFLICTS_SHOWN).map(String::as_str).collect();
+    let what = format!("the {word} with {} stopped: both sides changed {}", rig.row.trunk, shown.join(", "));
+    let go_on = if word == "merge" { "git commit --no-edit" } else { "git rebase --continue" };
+    let hint = format!(
+        "make each file say what both sides meant, git add it, then {go_on}, then gt catch-up again; \
+         git {word} --abort takes it back"
+    );
+    Error::refused(what, hint)
+}
+
+/// Refuses a worktree in which something is not finished or not committed.
+fn refuse_unfinished(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<()> {
+    let path = rig.layout.worktree(&attempt.worker);
+    if let Some(word) = town.world().repo().under_way(&rig.layout.repo(), &path)? {
+        let hint = format!("finish it (git add, then git {word} --continue), or git {word} --abort; then: gt catch-up");
+        return Err(Error::refused(format!("a {word} is under way in your worktree"), hint));
+    }
+    let facts = worktree(town, rig, attempt)?;
+    if let Some(what) = own_branch(attempt, &facts) {
+        return Err(Error::refused(what, format!("git switch {}", attempt.branch)));
+    }
+    match clean(&facts) {
+        Some(what) => Err(Error::refused(what, "commit what belongs to the work, remove the rest, then: gt catch-up")),
+        None => Ok(()),
+    }
 }
 
 fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a MoleculeStep> {
@@ -221,7 +301,7 @@ fn rebased(town: &Town, rig: &Rig, facts: &WorktreeFacts) -> Result<Option<Strin
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let Some(trunk) = refs.get(&rig.trunk_ref()) else { return Ok(Some("the trunk was never fetched".to_owned())) };
     let contains = town.world().repo().contains(&rig.layout.repo(), &facts.head, trunk)?;
-    Ok((!contains).then(|| format!("the branch does not contain the trunk ({})", rig.trunk_ref())))
+    Ok((!contains).then(|| format!("the branch does not contain the trunk ({}): gt catch-up", rig.trunk_ref())))
 }
 
 fn run_command(town: &Town, rig: &Rig, attempt: &Attempt, argv: &[String]) -> Result<Option<String>> {

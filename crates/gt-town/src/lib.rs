@@ -29,6 +29,7 @@ pub mod home;
 pub mod hook;
 pub mod identity;
 pub mod install;
+pub mod kept;
 pub mod layout;
 pub mod ledger;
 pub mod limits;

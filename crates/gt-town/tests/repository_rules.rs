@@ -249,6 +249,9 @@ impl Scene {
     }
 }
 
+#[path = "repository_rules/kept.rs"]
+mod kept;
+
 #[test]
 fn f21_the_town_writes_nothing_into_a_project() {
     let mut scene = scene();

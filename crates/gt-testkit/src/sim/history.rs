@@ -1,15 +1,18 @@
 //! What commits hold, and where they came from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gt_model::id::Sha;
+use gt_model::kept::{Entry, FileChange, Hunk};
 use gt_model::landed::BranchCommit;
 use gt_town::world::WorldResult;
-use gt_town::world::history::{COMMITS_LIMIT, History, TOUCHING_LIMIT, Titled};
+use gt_town::world::history::{COMMITS_LIMIT, CaughtUp, History, TOUCHING_LIMIT, Titled, Way};
 
 use super::merge::{Clash, Merged, merge_trees};
-use super::objects::Tree;
+use super::objects::{Blob, Tree};
+use super::repo::git;
+use super::worker::RebaseEnd;
 use super::{SimWorld, State};
 
 impl State {
@@ -32,12 +35,44 @@ impl State {
         })
     }
 
+    fn entry(&mut self, content: &Blob) -> Entry {
+        Entry { mode: "100644".to_owned(), id: self.objects.add_blob(content) }
+    }
+
+    fn changes(&mut self, from: &Sha, to: &Sha) -> Vec<FileChange> {
+        let (before, after) = (self.objects.files_of(from), self.objects.files_of(to));
+        let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let changed = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
+        changed.map(|path| self.change(path, before.get(path), after.get(path))).collect()
+    }
+
+    fn change(&mut self, path: &str, old: Option<&Blob>, new: Option<&Blob>) -> FileChange {
+        let [before, after] = [old, new].map(|content| content.map(|content| lines(content)).unwrap_or_default());
+        FileChange {
+            path: path.to_owned(),
+            from: path.to_owned(),
+            old: old.map(|content| self.entry(content)),
+            new: new.map(|content| self.entry(content)),
+            hunks: Some(hunk(&before, &after).into_iter().collect()),
+        }
+    }
+
     fn merge_changes(&self, base: &Tree, onto: &Tree, theirs: &Tree) -> bool {
         match merge_trees(base, onto, theirs, Clash::Report) {
             Merged::Clean(files) => files != *onto,
             Merged::Conflict(_) => true,
         }
     }
+}
+
+/// What is between the lines that both begin with and those that both end with.
+fn hunk(before: &[String], after: &[String]) -> Option<Hunk> {
+    let head = before.iter().zip(after).take_while(|(one, other)| one == other).count();
+    let (before, after) = (&before[head..], &after[head..]);
+    let tail = before.iter().rev().zip(after.iter().rev()).take_while(|(one, other)| one == other).count();
+    let (removed, added) = (before[..before.len() - tail].to_vec(), after[..after.len() - tail].to_vec());
+    let line = u32::try_from(head + 1).unwrap_or(u32::MAX);
+    (!removed.is_empty() || !added.is_empty()).then_some(Hunk { line, added, removed })
 }
 
 impl History for SimWorld {
@@ -97,4 +132,55 @@ impl History for SimWorld {
         let there = state.objects.history(tip);
         Ok(commits.iter().filter(|commit| known.contains(*commit) && !there.contains(*commit)).cloned().collect())
     }
+
+    fn changes(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<Vec<FileChange>> {
+        let mut state = self.locked();
+        state.commit(repo, from)?;
+        state.commit(repo, to)?;
+        Ok(state.changes(from, to))
+    }
+
+    fn changes_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Vec<FileChange>> {
+        let mut state = self.locked();
+        let parent = state.commit(repo, commit)?.parents.first().cloned();
+        Ok(state.changes(&parent.unwrap_or_else(|| Sha(String::new())), commit))
+    }
+
+    fn renames(&self, _repo: &Path, _from: &Sha, _to: &Sha) -> WorldResult<BTreeMap<String, String>> {
+        // Nothing is taken for renamed here.
+        Ok(BTreeMap::new())
+    }
+
+    fn entries(&self, repo: &Path, commit: &Sha, paths: &[String]) -> WorldResult<BTreeMap<String, Entry>> {
+        let mut state = self.locked();
+        state.commit(repo, commit)?;
+        let files = state.objects.files_of(commit);
+        let found = paths.iter().filter_map(|path| Some((path, files.get(path)?)));
+        Ok(found.map(|(path, content)| (path.clone(), state.entry(content))).collect())
+    }
+
+    fn lines(&self, repo: &Path, blob: &Sha) -> WorldResult<Vec<String>> {
+        let content = self.locked().objects.blob(blob);
+        content.map(|content| lines(&content)).ok_or_else(|| git("cat-file", repo, format!("bad object {blob}")))
+    }
+
+    fn under_way(&self, _repo: &Path, _path: &Path) -> WorldResult<Option<&'static str>> {
+        // What stops here is given up at once.
+        Ok(None)
+    }
+
+    fn catch_up(&self, _repo: &Path, path: &Path, onto: &Sha, way: Way) -> WorldResult<CaughtUp> {
+        let end = match way {
+            Way::Rebase => self.rebase(path, onto, false)?,
+            Way::Merge => self.merge(path, onto, false)?,
+        };
+        Ok(match end {
+            RebaseEnd::Done { .. } => CaughtUp::Done,
+            RebaseEnd::Conflict { files } => CaughtUp::Conflict { files },
+        })
+    }
+}
+
+fn lines(content: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(content).lines().map(str::to_owned).collect()
 }

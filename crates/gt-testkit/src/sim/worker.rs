@@ -114,6 +114,29 @@ impl State {
         Ok(end)
     }
 
+    /// Merges `other` into the branch that is checked out.
+    fn merge(&mut self, path: &Path, other: &Sha, clash: Clash) -> WorldResult<RebaseEnd> {
+        let worktree = self.worktree_at(path)?;
+        let head = self.head_of(&worktree)?;
+        self.commit(&worktree.repo, other)?;
+        self.must_be_clean("merge", path, &head)?;
+        if self.objects.history(&head).contains(other) {
+            return Ok(RebaseEnd::Done { head, dropped: 0 });
+        }
+        let base = self.objects.merge_base(&head, other).map(|base| self.objects.files_of(&base)).unwrap_or_default();
+        let [ours, theirs] = [&head, other].map(|commit| self.objects.files_of(commit));
+        let files = match merge_trees(&base, &ours, &theirs, clash) {
+            Merged::Conflict(files) => return Ok(RebaseEnd::Conflict { files }),
+            Merged::Clean(files) => files,
+        };
+        let author = self.author(&worktree.identity.0, &worktree.identity.1);
+        let merged = self.objects.add(files.clone(), vec![head, other.clone()], author, "Merge");
+        self.move_head(path, &worktree, &merged)?;
+        self.check_out(path, &ours, &files)?;
+        self.note(format!("merge {} {}", short_name(path), merged.short()));
+        Ok(RebaseEnd::Done { head: merged, dropped: 0 })
+    }
+
     /// Puts the commits that `head` has and `onto` has not onto it, one by one; merges are left out.
     fn replay(&mut self, onto: &Sha, head: &Sha, clash: Clash) -> RebaseEnd {
         let (mut tip, mut dropped) = (onto.clone(), 0);
@@ -199,6 +222,11 @@ impl SimWorld {
     /// both sides changed the same lines, `union` keeps both, those of `onto` first; without, it is given up.
     pub fn rebase(&self, path: &Path, onto: &Sha, union: bool) -> WorldResult<RebaseEnd> {
         self.locked().rebase(path, onto, if union { Clash::KeepBoth } else { Clash::Report })
+    }
+
+    /// Merges `other` into the branch; where both sides changed the same lines, as [`SimWorld::rebase`] does.
+    pub fn merge(&self, path: &Path, other: &Sha, union: bool) -> WorldResult<RebaseEnd> {
+        self.locked().merge(path, other, if union { Clash::KeepBoth } else { Clash::Report })
     }
 
     /// Moves any ref (full name) of the rig to any commit of it, or deletes it, as only a misbehaving worker does.

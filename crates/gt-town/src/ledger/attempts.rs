@@ -214,6 +214,19 @@ pub struct MoleculeStep {
     pub note: Option<String>,
 }
 
+/// Where a worktree was when a step of its molecule was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepPlace {
+    /// The step.
+    pub step: Step,
+    /// When it was closed.
+    pub done_at: String,
+    /// The commit that the worktree was at.
+    pub head: Sha,
+    /// Where the trunk was, as it was known.
+    pub trunk: Option<Sha>,
+}
+
 pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     let sha = |column: &str| -> rusqlite::Result<Option<Sha>> { Ok(row.get::<_, Option<String>>(column)?.map(Sha)) };
     let outcome: Option<String> = row.get("outcome")?;
@@ -394,7 +407,32 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// Where an attempt's worktree was at the end of each closed step, of those of which that is known, in their order.
+    pub fn step_places(&self, attempt: AttemptId) -> LedgerResult<Vec<StepPlace>> {
+        let sql = "SELECT step, done_at, head, trunk FROM steps
+                   WHERE attempt = ?1 AND done_at IS NOT NULL AND head IS NOT NULL ORDER BY position";
+        self.all(sql, [attempt.0], |row| {
+            Ok(StepPlace {
+                step: json_column(row, "step")?,
+                done_at: row.get("done_at")?,
+                head: Sha(row.get("head")?),
+                trunk: row.get::<_, Option<String>>("trunk")?.map(Sha),
+            })
+        })
+    }
+}
+
 impl Tx<'_> {
+    /// Records where an attempt's worktree, and the trunk, are at the end of a step.
+    pub fn set_step_place(&self, attempt: AttemptId, step: &str, head: &Sha, trunk: Option<&Sha>) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE steps SET head = ?3, trunk = ?4 WHERE attempt = ?1 AND id = ?2",
+            (attempt.0, step, head.as_str(), trunk.map(Sha::as_str)),
+        )?;
+        Ok(())
+    }
+
     /// Opens an attempt and pours its molecule. Fails where the bead has a live attempt.
     pub fn open_attempt(&self, new: &NewAttempt) -> LedgerResult<Attempt> {
         let number = self.attempts_on(&new.bead)?.len() as u32 + 1;

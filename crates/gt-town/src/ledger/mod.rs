@@ -47,6 +47,7 @@ mod usage;
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{
     Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt, RestoredAttempt,
+    StepPlace,
 };
 pub use bead_rows::Task;
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};

@@ -1,12 +1,34 @@
 //! Questions about what commits hold and where they came from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gt_model::id::Sha;
+use gt_model::kept::{Entry, FileChange};
 use gt_model::landed::BranchCommit;
 
 use super::WorldResult;
+
+/// How a branch is brought up to the trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Its commits are put upon the trunk one by one. What merge commits changed is left out.
+    Rebase,
+    /// The trunk is merged into it: nothing of it is left out.
+    Merge,
+}
+
+/// What came of bringing a branch up to the trunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaughtUp {
+    /// It contains the trunk.
+    Done,
+    /// It stopped amid these files, which the worker has to resolve.
+    Conflict {
+        /// Their paths.
+        files: Vec<String>,
+    },
+}
 
 /// A commit with the first line of its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,4 +63,19 @@ pub trait History: Send + Sync {
     /// Those of `commits` that are not in the history of `tip`. One process, however many there are. What is no commit of
     /// the repository is left out.
     fn missing_from(&self, repo: &Path, tip: &Sha, commits: &[Sha]) -> WorldResult<BTreeSet<Sha>>;
+    /// What changed between two commits, renames followed.
+    fn changes(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<Vec<FileChange>>;
+    /// What a commit with one parent changed.
+    fn changes_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Vec<FileChange>>;
+    /// What was renamed between two commits: old path to new.
+    fn renames(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<BTreeMap<String, String>>;
+    /// The files of a commit at these paths, of those that it has.
+    fn entries(&self, repo: &Path, commit: &Sha, paths: &[String]) -> WorldResult<BTreeMap<String, Entry>>;
+    /// The lines of a file's content.
+    fn lines(&self, repo: &Path, blob: &Sha) -> WorldResult<Vec<String>>;
+    /// What the worker's git has begun in its worktree and not finished, in a word: `rebase`, `merge`.
+    fn under_way(&self, repo: &Path, path: &Path) -> WorldResult<Option<&'static str>>;
+    /// Brings the branch that is checked out at `path` up to `onto`, by the worker's own git with the worker's own settings
+    /// and hooks: to be called by a process of that worker's only. A conflict is left as git leaves it, for the worker.
+    fn catch_up(&self, repo: &Path, path: &Path, onto: &Sha, way: Way) -> WorldResult<CaughtUp>;
 }

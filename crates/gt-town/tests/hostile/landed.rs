@@ -201,7 +201,12 @@ fn a_worker_may_name_the_commit_that_has_its_work() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = scene.slung("One");
     let theirs = scene.person(&[("one.txt", "done\n")]);
-    let named = |id: &'static str| Ending { exit: Exit::LandedBy, note: Some("it is there"), landed_by: Some(id) };
+    let named = |id: &'static str| Ending {
+        exit: Exit::LandedBy,
+        note: Some("it is there"),
+        landed_by: Some(id),
+        dropped: None,
+    };
     for (id, why) in [("HEAD", "is no commit"), ("main", "is no commit"), ("0123456789abcdef", "is no commit")] {
         assert!(scene.end(&bead, &named(id)).unwrap_err().contains(why), "{id}");
     }

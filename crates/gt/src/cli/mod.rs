@@ -352,6 +352,9 @@ pub enum Verb {
         /// The trunk has what the bead asks for, by this commit; a person decides
         #[arg(long, value_name = "COMMIT", conflicts_with_all = ["status", "no_code"])]
         landed_by: Option<String>,
+        /// Why work of your own that was there before is not in what you submit
+        #[arg(long, value_name = "WHY", conflicts_with_all = ["status", "no_code", "landed_by"])]
+        dropped: Option<String>,
         /// Park the bead with its branch instead of submitting it
         #[arg(long, value_enum)]
         status: Option<ParkStatus>,
@@ -359,6 +362,8 @@ pub enum Verb {
         #[arg(long, short)]
         message: Option<String>,
     },
+    /// For agents: fetch, and bring your branch up to the trunk so that nothing of it is lost
+    CatchUp,
     /// For agents: leave a word for your successor; your session ends with your turn, and a fresh one goes on
     Handoff {
         /// What it is about, in one line

@@ -190,6 +190,23 @@ pub fn mol(verb: &MolVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
     Ok(0)
 }
 
+/// `gt catch-up`.
+pub fn catch_up(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let caught_up = hook::catch_up(&context.town, &context.caller)?;
+    if console.is_json() {
+        return console.facts("gt.caught-up/1", "caught_up", caught_up);
+    }
+    let trunk = caught_up.trunk.short();
+    console.line(&match caught_up.way {
+        None => format!("Your branch contains the trunk ({trunk}) already."),
+        Some("merge") => {
+            format!("Your branch has the trunk ({trunk}) merged in, since it has merge commits. Run the gates again.")
+        }
+        Some(way) => format!("Your branch is up to the trunk ({trunk}), by a {way}. Run the gates again."),
+    })?;
+    Ok(0)
+}
+
 /// How the flags of `gt done` say that a worker is done.
 pub fn exit(no_code: bool, landed_by: Option<&str>, status: Option<ParkStatus>) -> Exit {
     match status {

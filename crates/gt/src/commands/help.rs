@@ -36,7 +36,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Run the town", &["up", "down", "pause", "resume", "sync", "town"]),
     ("Work beside it", &["crew", "mail", "nudge"]),
     ("Get work back", &["polecat", "snapshot", "retention", "ledger"]),
-    ("For agents", &["prime", "hook", "step", "mol", "done", "handoff"]),
+    ("For agents", &["prime", "hook", "step", "mol", "catch-up", "done", "handoff"]),
     ("The rest", &["witness", "deacon", "boot", "completions", "help"]),
 ];
 

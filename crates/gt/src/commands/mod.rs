@@ -198,9 +198,11 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Hook => agent::hook(&open()?, console),
         Verb::Step(verb) => agent::step(&verb, &open()?, console),
         Verb::Mol(verb) => agent::mol(&verb, &open()?, console),
-        Verb::Done { no_code, landed_by, status, message } => {
+        Verb::CatchUp => agent::catch_up(&open()?, console),
+        Verb::Done { no_code, landed_by, dropped, status, message } => {
             let exit = agent::exit(no_code, landed_by.as_deref(), status);
-            let ending = Ending { exit, note: message.as_deref(), landed_by: landed_by.as_deref() };
+            let (note, dropped) = (message.as_deref(), dropped.as_deref());
+            let ending = Ending { exit, note, landed_by: landed_by.as_deref(), dropped };
             agent::done(&open()?, &ending, console)
         }
     }

@@ -66,8 +66,9 @@ pub trait Stage {
     fn edit(&mut self, edit: &Edit) -> Outcome;
     /// Commits everything in the worktree. Nothing to commit: code 0.
     fn commit(&mut self, message: &str) -> Outcome;
-    /// Rebases the worktree's branch onto a ref. With `union` the lines of both sides are kept where they conflict.
-    /// A rebase that an earlier incarnation left half done is given up first.
+    /// Brings the worktree's branch up to a ref, unless it contains that: by a rebase, or a merge where the branch has merge
+    /// commits. With `union` the lines of both sides are kept where they conflict. What was left half done is given up
+    /// first.
     fn rebase(&mut self, onto: &str, union: bool) -> Outcome;
     /// Runs a command in the worktree.
     fn command(&mut self, argv: &[String]) -> Outcome;
@@ -174,7 +175,7 @@ pub enum Action {
     },
     /// Commits everything.
     Commit(String),
-    /// Rebases onto a ref, keeping both sides.
+    /// Brings the branch up to a ref, keeping both sides.
     Rebase(String),
     /// Sets a mark.
     Signal(Mark),
@@ -391,7 +392,8 @@ pub fn default_deeds(step: &str, hook: &Hook) -> Vec<Action> {
     match step {
         "load-context" => vec![gt(&["prime"], false)],
         "prepare-for-review" => vec![
-            gt(&["rig", "fetch"], false),
+            // Where it stops at a conflict, the worker resolves that by keeping both sides.
+            gt(&["catch-up"], true),
             Action::Rebase(hook.trunk_ref.clone()),
             gt(&["bead", "update", &hook.bead.id, "--notes", &notes], false),
         ],

@@ -219,15 +219,24 @@ impl Stage for ProcessStage {
     }
 
     fn rebase(&mut self, onto: &str, union: bool) -> Outcome {
-        if self.git_path("rebase-merge").is_some_and(|folder| folder.exists()) {
-            self.run("git", &["rebase", "--abort"]);
+        for (left, verb) in [("rebase-merge", "rebase"), ("MERGE_HEAD", "merge")] {
+            if self.git_path(left).is_some_and(|left| left.exists()) {
+                self.run("git", &[verb, "--abort"]);
+            }
         }
-        let merge = if union { "merge.default=union" } else { "merge.default=text" };
-        let rebased = self.run("git", &["-c", merge, "rebase", "--quiet", onto]);
-        if rebased.code != 0 {
-            self.run("git", &["rebase", "--abort"]);
+        if self.run("git", &["merge-base", "--is-ancestor", onto, "HEAD"]).code == 0 {
+            return Outcome::default();
         }
-        rebased
+        let merges = self.ask("git", &["rev-list", "--merges", "--count", &format!("{onto}..HEAD")]);
+        // A rebase leaves merge commits out, with what was changed in them.
+        let verb: &[&str] =
+            if merges.out.trim() == "0" { &["rebase", "--quiet"] } else { &["merge", "--quiet", "--no-edit"] };
+        let keep = if union { "merge.default=union" } else { "merge.default=text" };
+        let brought = self.run("git", &[&["-c", keep], verb, &[onto]].concat());
+        if brought.code != 0 {
+            self.run("git", &[verb[0], "--abort"]);
+        }
+        brought
     }
 
     fn command(&mut self, argv: &[String]) -> Outcome {

@@ -20,7 +20,9 @@ use gt_testkit::sim::{AgentFactory, Files, RebaseEnd, SimAgent, SimWorld, Turn};
 use gt_town::deacon::{self, Memory};
 use gt_town::ledger::{Event, Incarnation, Ledger};
 use gt_town::town::Rig;
-use gt_town::world::{ContainedCommand, Disk as _, Exit, Repo as _, RunEnd, RunResult, SessionPlan, World};
+use gt_town::world::{
+    ContainedCommand, Disk as _, Exit, History as _, Repo as _, RunEnd, RunResult, SessionPlan, World,
+};
 use gt_town::{Error, Outside, Town, install, port, refinery};
 
 use crate::both_worlds::Scene;
@@ -527,7 +529,14 @@ impl Stage for SimStage<'_> {
     fn rebase(&mut self, onto: &str, union: bool) -> Outcome {
         let refs = self.inside.world.refs(&self.repo()).unwrap();
         let Some(onto) = refs.get(onto) else { return Outcome { code: FAILED, out: format!("no ref {onto}") } };
-        match self.inside.world.rebase(self.worktree(), onto, union) {
+        let (world, path, repo) = (&self.inside.world, self.worktree(), self.repo());
+        let head = world.head(path).unwrap();
+        if world.contains(&repo, &head, onto).unwrap() {
+            return Outcome::default();
+        }
+        let commits = world.commits_of(&repo, &head, std::slice::from_ref(onto)).unwrap();
+        let merged = commits.iter().any(|commit| commit.parents > 1);
+        match if merged { world.merge(path, onto, union) } else { world.rebase(path, onto, union) } {
             Ok(RebaseEnd::Conflict { files }) => Outcome { code: FAILED, out: format!("conflict in {files:?}") },
             other => outcome(other),
         }

@@ -21,6 +21,7 @@ mod checkout;
 mod command;
 mod config;
 mod control;
+mod diff;
 mod drivers;
 mod health;
 mod history;

@@ -153,7 +153,7 @@ fn a_worker_without_a_script_does_the_nine_steps() {
     let mut stage = FakeStage::new(&NINE);
     assert_eq!(play("", &mut stage), Some(0));
     let expected = "gt prime|close load-context|close branch-setup|close preflight-tests|close implement|\
-        close self-review|close run-tests|close cleanup-workspace|gt rig fetch|rebase refs/remotes/origin/main true|\
+        close self-review|close run-tests|close cleanup-workspace|gt catch-up|rebase refs/remotes/origin/main true|\
         gt bead update demo-a1 --notes Did what \"Wave\" asks for.|close prepare-for-review|gt done";
     assert_eq!(stage.journal.join("|"), expected);
 }
@@ -233,7 +233,7 @@ fn what_fails_ends_the_worker_unless_it_may() {
             FakeStage { failing, ..FakeStage::new(&["implement", "prepare-for-review", "submit-and-exit"]) };
         assert_eq!(play(script, &mut stage), expected, "{failing}");
     }
-    check("gt rig fetch", "", Some(1));
+    check("gt catch-up", "", Some(0));
     check("rebase", "", Some(1));
     check("gt done", "", Some(1));
     check("run x", "[[act]]\nrun=['x']", Some(1));

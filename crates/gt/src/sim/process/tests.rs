@@ -110,6 +110,30 @@ fn a_rebase_by_union_keeps_both_sides() {
 }
 
 #[test]
+fn a_branch_with_merge_commits_keeps_what_was_changed_in_them() {
+    let mut fixture = Fixture::new();
+    fixture.git("checkout --quiet -b mine");
+    fixture.edit(&Edit::Write(path("w.txt"), "old\n".into()));
+    fixture.stage.commit("use it");
+    fixture.git("checkout --quiet main");
+    fixture.edit(&Edit::Write(path("lib.txt"), "new\n".into()));
+    fixture.stage.commit("rename");
+    fixture.git("checkout --quiet mine");
+    fixture.git("merge --quiet --no-commit main");
+    fixture.edit(&Edit::Write(path("w.txt"), "new\n".into()));
+    fixture.stage.commit("follow");
+    let head = fixture.git("rev-parse HEAD");
+    assert_eq!(fixture.stage.rebase("main", true).code, 0);
+    assert_eq!(fixture.git("rev-parse HEAD"), head, "it has the trunk already");
+    fixture.git("checkout --quiet main");
+    fixture.edit(&Edit::Write(path("more.txt"), "more\n".into()));
+    fixture.stage.commit("more");
+    fixture.git("checkout --quiet mine");
+    assert_eq!(fixture.stage.rebase("main", true).code, 0);
+    assert_eq!((fixture.read("w.txt").unwrap(), fixture.read("more.txt").unwrap()), ("new\n".into(), "more\n".into()));
+}
+
+#[test]
 fn marks_are_seen_by_others() {
     let mut fixture = Fixture::new();
     let mut other = ProcessStage::new(Path::new("."), fixture.stage.play_dir.as_deref());
@@ -199,7 +223,7 @@ fn a_script_is_played_to_its_end() {
     assert_eq!(fixture.git("log --format=%s"), "Note it\nours\ntheirs\nbase");
     assert!(fixture.stage.is_signalled(&mark("noted")));
     let asked = std::fs::read_to_string(fixture.folder.path().join("asked")).unwrap();
-    let expected = "hook --json|step done implement|hook --json|rig fetch|\
+    let expected = "hook --json|step done implement|hook --json|catch-up|\
         bead update demo-a1 --notes Did what \"Wave\" asks for.|step done prepare-for-review|hook --json|done|";
     assert_eq!(asked.replace('\n', "|"), expected);
 }

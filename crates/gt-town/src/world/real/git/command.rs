@@ -480,6 +480,17 @@ impl Call<'_> {
     }
 }
 
+/// Makes a call of the caller's own git in a folder, with the caller's environment, settings and hooks: what an agent's
+/// process asks for in its own worktree, where nothing of the town's is run and nothing can be gained that the agent has
+/// not got. Only an editor is spared it.
+pub(super) fn as_caller(folder: &Path, args: &[&str]) -> WorldResult<Answer> {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(args).env("LC_ALL", "C").env("GIT_EDITOR", ":").stdin(Stdio::null());
+    let output = command.output().map_err(|source| WorldError::Spawn { program: "git".to_owned(), source })?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(Answer { code: output.status.code().unwrap_or(1), stdout: output.stdout, stderr })
+}
+
 /// Ends a child and all that descends from it at a deadline.
 struct Watchdog {
     call_off: mpsc::Sender<()>,

@@ -1,20 +1,22 @@
 //! What commits hold, and where they came from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gt_model::id::Sha;
+use gt_model::kept::{Entry, FileChange};
 use gt_model::landed::BranchCommit;
 
 use super::admin::attached;
 use super::candidate::{CONFLICT, MERGE, merged};
-use super::command::{Call, shown};
+use super::command::{self, Call, shown};
+use super::diff;
 use super::refs::{self, bare, object, tree_of};
 use super::scratch::Scratch;
 use super::{Git, TOWN_IDENTITY};
-use crate::world::history::{COMMITS_LIMIT, History, TOUCHING_LIMIT, Titled};
+use crate::world::history::{COMMITS_LIMIT, CaughtUp, History, TOUCHING_LIMIT, Titled, Way};
 use crate::world::real::RealDisk;
-use crate::world::{Disk as _, WorldResult};
+use crate::world::{Disk as _, WorldError, WorldResult};
 
 /// Most paths of one question.
 const PATHS_AT_ONCE: usize = 200;
@@ -82,6 +84,90 @@ impl History for Git {
         let beyond = refs::listed(self, repo, commits, std::slice::from_ref(tip))?;
         Ok(commits.iter().filter(|commit| beyond.contains(*commit)).cloned().collect())
     }
+
+    fn changes(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<Vec<FileChange>> {
+        let call = self.question(&bare(repo), "diff-tree").args(diff::OPTIONS);
+        Ok(diff::read(&call.args([object(from)?, object(to)?, "--"]).ok()?.stdout))
+    }
+
+    fn changes_of(&self, repo: &Path, commit: &Sha) -> WorldResult<Vec<FileChange>> {
+        let call = self.question(&bare(repo), "diff-tree").args(["--root", "--no-commit-id"]).args(diff::OPTIONS);
+        Ok(diff::read(&call.args([object(commit)?, "--"]).ok()?.stdout))
+    }
+
+    fn renames(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<BTreeMap<String, String>> {
+        let call = self.question(&bare(repo), "diff-tree").args(["-r", "-M", "-z", "--raw", "--diff-filter=R"]);
+        let answer = call.args([object(from)?, object(to)?, "--"]).ok()?;
+        let (renamed, _) = diff::records(&answer.stdout);
+        Ok(renamed.into_iter().map(|change| (change.from, change.path)).collect())
+    }
+
+    fn entries(&self, repo: &Path, commit: &Sha, paths: &[String]) -> WorldResult<BTreeMap<String, Entry>> {
+        let mut entries = BTreeMap::new();
+        for paths in paths.chunks(PATHS_AT_ONCE) {
+            let call = self.question(&bare(repo), "ls-tree").git_options(&["--literal-pathspecs"]);
+            let answer = call.args(["-z", "--full-tree", object(commit)?, "--"]).args(paths).ok()?;
+            entries.extend(answer.fields().filter_map(listed_entry));
+        }
+        Ok(entries)
+    }
+
+    fn lines(&self, repo: &Path, blob: &Sha) -> WorldResult<Vec<String>> {
+        let answer = self.question(&bare(repo), "cat-file").args(["blob", object(blob)?]).ok()?;
+        Ok(answer.lines())
+    }
+
+    fn under_way(&self, repo: &Path, path: &Path) -> WorldResult<Option<&'static str>> {
+        let Some(admin) = attached(repo, path)? else { return Ok(None) };
+        let is_there = |(name, _): &&(&str, _)| RealDisk.exists(&admin.folder.join(name));
+        Ok(UNDER_WAY.iter().find(is_there).map(|(_, word)| *word))
+    }
+
+    fn catch_up(&self, _repo: &Path, path: &Path, onto: &Sha, way: Way) -> WorldResult<CaughtUp> {
+        let onto = object(onto)?;
+        let end = match way {
+            Way::Rebase => command::as_caller(path, &[&[PLAINLY, REBASING].concat(), &[onto][..]].concat())?,
+            Way::Merge => command::as_caller(path, &[&[PLAINLY, MERGING].concat(), &[onto][..]].concat())?,
+        };
+        if end.code == 0 {
+            return Ok(CaughtUp::Done);
+        }
+        let unmerged = command::as_caller(path, &["diff", "--name-only", "-z", "--diff-filter=U"])?;
+        let files: Vec<String> = unmerged.fields().map(shown).collect();
+        if !files.is_empty() {
+            return Ok(CaughtUp::Conflict { files });
+        }
+        let verb = if way == Way::Rebase { "rebase" } else { "merge" };
+        Err(WorldError::Git { verb: verb.to_owned(), repo: path.to_owned(), text: end.complaint() })
+    }
+}
+
+/// What git keeps in a worktree's folder while something is under way, and what that is.
+const UNDER_WAY: &[(&str, &str)] = &[
+    ("rebase-merge", "rebase"),
+    ("rebase-apply", "rebase"),
+    ("MERGE_HEAD", "merge"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+];
+
+/// Settings of the user's that would make a rebase or merge do more, or less, than it is asked for.
+const PLAINLY: &[&str] =
+    &["-c", "rebase.updateRefs=false", "-c", "rebase.autoStash=false", "-c", "merge.autoStash=false"];
+
+/// How commits are put upon the trunk.
+const REBASING: &[&str] = &["rebase", "--quiet", "--no-autosquash"];
+
+/// How the trunk is merged.
+const MERGING: &[&str] = &["merge", "--quiet", "--no-edit", "--no-squash", "--commit", "--ff"];
+
+/// `100644 blob <id>`, a tabulator, a path. Folders are no files.
+fn listed_entry(field: &[u8]) -> Option<(String, Entry)> {
+    let text = shown(field);
+    let (head, path) = text.split_once('\t')?;
+    let mut parts = head.split(' ');
+    let (mode, kind, id) = (parts.next()?, parts.next()?, parts.next()?);
+    (kind != "tree").then(|| (path.to_owned(), Entry { mode: mode.to_owned(), id: Sha::from(id) }))
 }
 
 fn branch_commit(line: &str) -> Option<BranchCommit> {

@@ -158,6 +158,17 @@ impl RigLayout {
         self.root.join(".repo.git")
     }
 
+    /// Where a worker in a sandbox keeps what it adds to a part of the repository (`objects`, `lfs`), by the name of its
+    /// worktree. Nobody but the town writes in the folder above.
+    pub fn own_store(&self, worktree: &str, part: &str) -> PathBuf {
+        self.repo().join("gt-own").join(worktree).join(part)
+    }
+
+    /// Where a worker in a sandbox finds that part of the repository itself.
+    pub fn shared_store(&self, part: &str) -> PathBuf {
+        self.repo().join("gt-shared").join(part)
+    }
+
     /// The files that say what git leaves out in all its worktrees: workers' git reads one, the town's the other.
     pub fn excludes(&self) -> [PathBuf; 2] {
         ["info/exclude", "gt-control/info/exclude"].map(|file| self.repo().join(file))

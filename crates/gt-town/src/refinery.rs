@@ -314,6 +314,7 @@ impl Refinery<'_> {
                     self.rework(mr, &why)?;
                 }
                 Candidate::Empty => self.doubt(mr, &self.why_empty(trunk, mr)?)?,
+                Candidate::Broken { why } => self.rework(mr, &incomplete(&why))?,
             }
         }
         Ok((stack, members))
@@ -394,6 +395,7 @@ impl Refinery<'_> {
     fn gate_alone(&mut self, trunk: &Sha, mr: &MergeRequest) -> Result<()> {
         match self.candidate(trunk, mr)? {
             Candidate::Empty => self.doubt(mr, &self.why_empty(trunk, mr)?),
+            Candidate::Broken { why } => self.rework(mr, &incomplete(&why)),
             Candidate::Conflict { files } => {
                 let target = &self.rig.row.trunk;
                 self.rework(mr, &format!("conflicts with {target} at {} in {}", trunk.short(), files.join(", ")))
@@ -527,6 +529,11 @@ impl Refinery<'_> {
 fn unpinned(view: &View<'_>) -> Result<Vec<MrId>> {
     let rows = view.open_effects()?.into_iter();
     Ok(rows.filter_map(|row| if let Effect::PinMr { mr } = row.effect { Some(mr) } else { None }).collect())
+}
+
+/// Why what was submitted can't be merged at all.
+fn incomplete(why: &str) -> String {
+    format!("what was submitted is incomplete, so it can't be merged: {why}")
 }
 
 /// The message of the commit that lands a merge request. The bead's title is data: one line, so that it can't forge a

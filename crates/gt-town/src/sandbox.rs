@@ -390,18 +390,16 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Of the rig's repository: objects, the worker's own refs with their logs, the worktree and what git keeps of it.
+    /// Of the rig's repository: objects of its own beside the rig's, the worker's own refs with their logs, the worktree and what git keeps of it.
     fn repository(&mut self, rig: &Rig, worker: &str, worktree: &Path) -> Result<()> {
         let repo = rig.layout.repo();
         let admin = self.admin_folder(&repo, worktree)?;
         self.read(&repo);
-        self.write(&repo.join("objects"));
-        // What is there tells git where other objects are, and how commits hang together.
-        let facts = repo.join("objects/info");
-        self.town.world().disk().create_dir(&facts)?;
-        self.read(&facts);
+        let name = admin.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.own_store(rig, &name, "objects")?;
+        self.alternates(rig, &name)?;
         if rig.settings.worktree.lfs {
-            self.folder(&repo.join("lfs"))?;
+            self.own_store(rig, &name, "lfs")?;
         }
         // The stash is a file right in `refs`, made anew with each change.
         self.write(&repo.join("refs"));
@@ -420,6 +418,29 @@ impl<'a> Walls<'a> {
             self.read(&admin.join(rule));
         }
         self.write(worktree);
+        Ok(())
+    }
+
+    /// In place of a part of the repository, the worker's own, which it writes; the part itself is aside, to be read.
+    fn own_store(&mut self, rig: &Rig, worktree: &str, part: &str) -> Result<()> {
+        let (whole, own, aside) =
+            (rig.layout.repo().join(part), rig.layout.own_store(worktree, part), rig.layout.shared_store(part));
+        for folder in [&whole, &own, &aside] {
+            self.town.world().disk().create_dir(folder)?;
+        }
+        self.args.extend(["--ro-bind".to_owned(), text(&whole), text(&aside)]);
+        self.args.extend(["--bind".to_owned(), text(&own), text(&whole)]);
+        Ok(())
+    }
+
+    /// Says in the worker's own store of objects where the others are. What says so is not the worker's to change: the
+    /// town takes over what it finds in the store.
+    fn alternates(&mut self, rig: &Rig, worktree: &str) -> Result<()> {
+        let facts = rig.layout.own_store(worktree, "objects").join("info");
+        let disk = self.town.world().disk();
+        let others = format!("{}\n", text(&rig.layout.shared_store("objects")));
+        disk.write(&facts.join("alternates"), others.as_bytes())?;
+        self.args.extend(["--ro-bind".to_owned(), text(&facts), text(&rig.layout.repo().join("objects/info"))]);
         Ok(())
     }
 

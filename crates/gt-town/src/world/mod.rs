@@ -214,6 +214,11 @@ pub enum Candidate {
         /// Files in conflict.
         files: Vec<String>,
     },
+    /// What it refers to is not there in whole: a commit, a folder or a file is missing or damaged.
+    Broken {
+        /// Git's words.
+        why: String,
+    },
 }
 
 /// How a push by compare-and-swap ended.

@@ -35,6 +35,7 @@ mod repository;
 mod restore;
 mod scratch;
 mod snapshot;
+mod stores;
 mod submodules;
 mod worktree;
 

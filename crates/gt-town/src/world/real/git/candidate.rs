@@ -8,7 +8,7 @@ use super::command::{Call, shown};
 use super::refs::{bare, object, tree_of};
 use super::scratch::Scratch;
 use super::{Git, TOWN_IDENTITY};
-use crate::world::{Candidate, Held, WorldResult};
+use crate::world::{Candidate, Held, WorldError, WorldResult};
 
 /// The verb that merges without a checkout.
 pub(super) const MERGE: &str = "merge-tree";
@@ -36,6 +36,9 @@ pub(super) fn squash(
 ) -> WorldResult<Candidate> {
     let onto_id = object(onto)?;
     let merge = merged(git.act(held, &bare(repo), MERGE), onto, head)?;
+    if let Some(why) = missing(git, repo, onto, head)? {
+        return Ok(Candidate::Broken { why });
+    }
     let answer = merge.expect(&[0, CONFLICT])?;
     let mut fields = answer.fields();
     let tree = Sha::from(shown(fields.next().unwrap_or_default()).trim_end());
@@ -51,6 +54,22 @@ pub(super) fn squash(
     let call = git.act(held, &bare(repo), "commit-tree").args(["-p", onto_id, "-F"]).arg(text.path()).arg(&tree.0);
     let commit = Sha::from(signatures.sign(call).ok()?.line());
     Ok(Candidate::Clean { commit, tree })
+}
+
+/// What of `head`, beside what `onto` has, is not there: git's words. Nothing else looks at files that a merge leaves as
+/// they are, and a checkout that fails later would stop all others too.
+fn missing(git: &Git, repo: &Path, onto: &Sha, head: &Sha) -> WorldResult<Option<String>> {
+    let whole = |of: &Sha, known: &[&str]| {
+        let call = git.question(&bare(repo), "rev-list").args(["--objects", "--quiet", object(of)?]);
+        let answer = call.args(known).arg("--").answer()?;
+        Ok::<_, WorldError>(if answer.code == 0 { None } else { Some(answer.complaint()) })
+    };
+    let Some(why) = whole(head, &["--not", object(onto)?])? else { return Ok(None) };
+    // Is it the trunk itself, then it is no fault of the branch.
+    match whole(onto, &["--max-count=1"])? {
+        None => Ok(Some(why)),
+        Some(why) => Err(WorldError::Unexpected(format!("{} is damaged: {why}", repo.display()))),
+    }
 }
 
 /// Who made a commit, and when.

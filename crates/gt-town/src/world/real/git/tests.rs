@@ -23,6 +23,7 @@ mod remotes;
 mod repositories;
 mod rules;
 mod snapshots;
+mod stores;
 mod submodules;
 mod worktrees;
 

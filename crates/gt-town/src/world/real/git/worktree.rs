@@ -10,7 +10,7 @@ use super::command::{Answer, Place, shown};
 use super::config::{self, Entry, entry};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
-use super::{Git, TOWN_IDENTITY, control, drivers, submodules};
+use super::{Git, TOWN_IDENTITY, control, drivers, stores, submodules};
 use crate::world::real::disk::{RealDisk, io_error, rename_to_free, replace_for_now};
 use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
@@ -342,6 +342,7 @@ pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Pat
     if let Some(admin) = recorded {
         RealDisk.remove(&admin.folder)?;
         control::forget_modules(&admin)?;
+        stores::close(git, repo, &admin.folder)?;
     }
     Ok(())
 }

@@ -60,3 +60,27 @@ fn an_author_that_git_would_refuse_is_no_obstacle() {
     let shown = rig.run(&rig.repo(), "show", &["-s", "--date=raw", "--format=%an|%ad|%cd", &commit.0]);
     assert_eq!(shown, "unknown|5 +0000|6 +0000");
 }
+
+#[test]
+fn what_is_not_there_in_whole_is_no_candidate() {
+    let rig = Rig::new();
+    let worktree = rig.worktree("w");
+    rig.commit(&worktree, "one", "1\n");
+    let head = rig.commit(&worktree, "two", "2\n");
+    let onto = rig.commit(&rig.worktree("other"), "base2", "base\n");
+    // A file that the merge itself would not look at; a folder; a commit in between; the commit itself.
+    for name in ["HEAD:one", "HEAD^{tree}", "HEAD~1", "HEAD"] {
+        let id = rig.run(&worktree, "rev-parse", &[name]);
+        let file = rig.repo().join("objects").join(&id[..2]).join(&id[2..]);
+        fs::rename(&file, rig.at("away")).unwrap();
+        let result = squash(&rig, &onto, &head, "m");
+        assert!(matches!(result, Candidate::Broken { .. }), "{name}: {result:?}");
+        fs::rename(rig.at("away"), &file).unwrap();
+    }
+    assert!(matches!(squash(&rig, &onto, &head, "m"), Candidate::Clean { .. }));
+    // That the trunk is damaged is no fault of the branch.
+    let base = rig.run(&worktree, "rev-parse", &["HEAD:base"]);
+    fs::remove_file(rig.repo().join("objects").join(&base[..2]).join(&base[2..])).unwrap();
+    let error = rig.git.squash(&rig.held, &rig.repo(), &onto, &onto, "m");
+    assert!(!matches!(error, Ok(Candidate::Broken { .. })), "{error:?}");
+}

@@ -49,7 +49,7 @@ fn merged(rig: &Rig, case: usize, trunk: Files<'_>, own: Files<'_>, file: &str) 
     match rig.git.squash(&rig.held, &rig.repo(), &onto, &head, "m").unwrap() {
         Candidate::Clean { commit, .. } => Some(rig.text_in(&commit, file).replace('\n', " ")),
         Candidate::Empty => Some(rig.text_in(&onto, file).replace('\n', " ")),
-        Candidate::Conflict { .. } => None,
+        Candidate::Conflict { .. } | Candidate::Broken { .. } => None,
     }
 }
 

@@ -45,6 +45,11 @@ attempt rig-settings "mv $rig/rig.toml $rig/r && mv $rig/r $rig/rig.toml || echo
 attempt rules "echo >> $repo/gt-hooks/reference-transaction"
 attempt worktree-rules "echo >> $repo/worktrees/$(basename $PWD)/gt-rules"
 attempt config "git config core.x y"
+attempt control "echo >> $repo/gt-control/config"
+attempt object-facts "echo x > $repo/objects/info/new"
+attempt stores "mkdir -p $repo/gt-own/x"
+trunk=$(git rev-parse refs/remotes/origin/main) && loose="$(echo "$trunk" | cut -c1-2)/$(echo "$trunk" | cut -c3-)"
+attempt objects "for at in objects gt-shared/objects; do chmod u+w $repo/\$at/$loose && mv $repo/\$at/$loose $repo/x && mv $repo/x $repo/\$at/$loose && exit; done; exit 1"
 attempt home "echo >> ~/.bashrc"
 touch ~/new
 attempt client-settings "echo >> ~/.claude/settings.json"

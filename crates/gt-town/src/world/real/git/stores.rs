@@ -165,18 +165,16 @@ fn take_packs(git: &Git, repo: &Path, folder: &Path) -> io::Result<()> {
 
 fn take_pack(git: &Git, repo: &Path, pack: &Path) -> WorldResult<()> {
     let failed = |error: io::Error| WorldError::Unexpected(error.to_string());
-    let (aside, index) = (Scratch::new(repo)?, Scratch::new(repo)?);
-    let copy = copied(&Spot::of(pack).map_err(failed)?, aside.path()).map_err(failed)?;
+    let aside = Scratch::new(repo)?;
+    let index = aside.path().join("pack.idx");
+    let copy = copied(&Spot::of(pack).map_err(failed)?, &index).map_err(failed)?;
     let format = format!("--object-format={}", object_format(repo).as_str());
-    let call = git.question(&Place::Nowhere, "index-pack").arg(format).arg("-o").arg(index.path()).arg(&copy);
-    let made = call.ok();
-    let placed = made.and_then(|answer| {
-        let target = repo.join("objects/pack").join(format!("pack-{}", answer.line()));
-        fs::rename(&copy, target.with_extension("pack")).map_err(failed)?;
-        fs::rename(index.path(), target.with_extension("idx")).map_err(failed)
-    });
-    let _ = fs::remove_file(&copy);
-    placed
+    let call = git.question(&Place::Nowhere, "index-pack").arg(format).arg("-o").arg(&index).arg(&copy);
+    let target = repo.join("objects/pack").join(format!("pack-{}", call.ok()?.line()));
+    fs::create_dir_all(repo.join("objects/pack")).map_err(failed)?;
+    // Git finds a pack by its index.
+    fs::rename(&copy, target.with_extension("pack")).map_err(failed)?;
+    fs::rename(&index, target.with_extension("idx")).map_err(failed)
 }
 
 fn is_hexadecimal(name: &str, lengths: &[usize]) -> bool {

@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use crate::agents;
 use crate::agents::check::{Finding, Level};
+use crate::destination;
 use crate::error::{Error, Result};
 use crate::ledger;
 use crate::needs::{self, Need};
 use crate::observe::{self, waiting_for};
 use crate::retention::{self, Holding, size_text};
+use crate::rig;
 use crate::sandbox;
 use crate::sessions;
 use crate::settings::Sandbox;
@@ -19,7 +21,7 @@ use crate::town::{Rig, Town};
 use crate::updown;
 use crate::upkeep;
 use crate::worker_env;
-use crate::world::Damage;
+use crate::world::{Damage, LARGE_FILES};
 
 /// One thing that the doctor looked at.
 #[derive(Clone, Debug, Serialize)]
@@ -57,6 +59,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     checks.extend(agent_checks(town, &rigs)?);
     for rig in &rigs {
         checks.extend(repo_checks(town, rig)?);
+        checks.extend(filter_checks(town, rig)?);
         checks.extend(merge_check(town, rig));
         checks.push(gates_check(rig));
         checks.push(runtime_check(town, rig));
@@ -266,10 +269,37 @@ fn remote_check(town: &Town, rig: &Rig) -> Check {
         Err(error) => check(&name, Some((error.to_string(), "check the URL, your network and your login")), ""),
         Ok(facts) => {
             let gone = (!facts.branches.contains_key(&rig.row.trunk))
-                .then(|| (format!("it has no branch {}", rig.row.trunk), "look at the remote"));
-            check(&name, gone, &format!("{} has {}", rig.row.remote, rig.row.trunk))
+                .then(|| (format!("it has no branch {}", rig.row.trunk), "look at the remote".to_owned()));
+            let problem = match gone {
+                None => {
+                    destination::complaint(town, rig).unwrap_or_else(|error| Some((error.to_string(), String::new())))
+                }
+                gone => gone,
+            };
+            let problem = problem.as_ref().map(|(what, hint)| (what.clone(), hint.as_str()));
+            check(&name, problem, &format!("{} has {}, and takes pushes", rig.row.remote, rig.row.trunk))
         }
     }
+}
+
+/// Filters that the trunk hands files to and that are not here. Without git-lfs nothing can be checked out as it is meant;
+/// another filter is one that the user's own checkouts do without, too.
+fn filter_checks(town: &Town, rig: &Rig) -> Result<Vec<Check>> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let refs = repo.refs(&path).unwrap_or_default();
+    let Some(trunk) = refs.get(&rig.trunk_ref()) else { return Ok(Vec::new()) };
+    let unserved = repo.unserved(&repo.filters(&path, trunk)?)?;
+    let name = format!("{}: filters", rig.name());
+    let one = |damage: &Damage| match damage.what.as_str() {
+        LARGE_FILES => check(&name, Some((upkeep::words(damage), rig::INSTALL_LFS)), ""),
+        filter => Check {
+            hint: Some(format!(
+                "git config --global filter.{filter}.smudge \"<command>\", and .clean, as the project says"
+            )),
+            ..check(&name, None, &upkeep::words(damage))
+        },
+    };
+    Ok(unserved.iter().map(one).collect())
 }
 
 /// A disk that is nearly full is worth knowing; what can go, goes by itself.

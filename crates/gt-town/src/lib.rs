@@ -18,6 +18,7 @@ mod contained;
 pub mod convoy;
 pub mod crew;
 pub mod deacon;
+pub mod destination;
 pub mod doctor;
 pub mod done;
 pub mod effects;

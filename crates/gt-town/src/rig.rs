@@ -1,10 +1,12 @@
 //! Rigs: adding a project to the town, its gates, and taking it out again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gt_model::id::{RigName, Sha};
 use serde::Serialize;
 
+use crate::destination::{self, Destination};
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun, Subject, Tested};
 use crate::ledger::{Agent, View};
@@ -12,7 +14,7 @@ use crate::reading;
 use crate::settings::{Gate, RigSettings, WorktreeSettings};
 use crate::setup;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
-use crate::world::{FolderFacts, Held, ObjectFormat, Push, RemoteFacts};
+use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 
 /// A rig to be added.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,8 @@ pub struct Added {
     pub trunk: String,
     /// Why that is the remote, where it is not simply what was given.
     pub remote_note: Option<String>,
+    /// What may refuse a landing there all the same, or is worth knowing besides.
+    pub warnings: Vec<String>,
     /// The gates that were found and pinned.
     pub gates: Vec<Gate>,
     /// How fresh worktrees are set up.
@@ -71,10 +75,11 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
         let what = format!("{} is there already", layout.root.display());
         return Err(Error::refused(what, "choose another name, or move the folder away"));
     }
-    let (remote, remote_note) = find_remote(town, new, &held)?;
+    let Destination { url: remote, note: remote_note, mut warnings } = destination::find(town, new, &held)?;
     let (trunk, format) = find_trunk(town, new, &remote)?;
+    warnings.extend(destination::require_takes(town, new, &remote, &trunk)?);
     disk.remove(&layout.root)?;
-    let added = build(town, caller, new, &held, Site { name, prefix, remote, trunk, format, remote_note });
+    let added = build(town, caller, new, &held, Site { name, prefix, remote, trunk, format, remote_note, warnings });
     // Once the ledger has the rig, its folder is no leftover.
     if added.is_err() && disk.exists(&layout.root.join(UNFINISHED)) {
         disk.remove(&layout.root)?;
@@ -97,6 +102,7 @@ struct Site {
     trunk: String,
     format: ObjectFormat,
     remote_note: Option<String>,
+    warnings: Vec<String>,
 }
 
 /// The prefix, which must be nobody's yet; and the name, likewise.
@@ -130,82 +136,6 @@ fn prefix_from(name: &RigName) -> String {
     let trimmed: String = lower.trim_start_matches(|c: char| !c.is_ascii_lowercase()).chars().take(12).collect();
     let trimmed = trimmed.trim_matches('-');
     if trimmed.is_empty() { format!("r{lower}") } else { trimmed.to_owned() }
-}
-
-fn is_url(source: &str) -> bool {
-    let scp_like = source.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
-    source.contains("://") || scp_like
-}
-
-/// The repository that work will be pushed to, and why it is that one.
-fn find_remote(town: &Town, new: &NewRig, held: &Held) -> Result<(String, Option<String>)> {
-    if new.source.starts_with('-') || new.source.is_empty() {
-        return Err(Error::Usage {
-            what: format!("`{}` is no repository", new.source),
-            hint: "give a URL, or the path of a folder: gt rig add app ~/src/app".to_owned(),
-        });
-    }
-    if is_url(&new.source) {
-        return Ok((new.source.clone(), None));
-    }
-    let folder = Path::new(&new.source);
-    let shown = folder.display().to_string();
-    match town.world().repo().folder(folder)? {
-        FolderFacts::NoRepository => Err(Error::refused(
-            format!("{shown} is no git repository"),
-            "give the folder that holds .git, or a URL; a new project starts with git init and a first commit",
-        )),
-        FolderFacts::Bare => Ok((shown, None)),
-        FolderFacts::Checkout { has_commit: false, .. } => {
-            Err(Error::refused(format!("{shown} has no commit yet"), "make a first commit: git commit"))
-        }
-        FolderFacts::Checkout { origin: Some(url), .. } => {
-            let note = format!("{shown} has the remote origin: work will be pushed to {url}");
-            Ok((absolute_url(folder, &url), Some(note)))
-        }
-        FolderFacts::Checkout { origin: None, branch, .. } => no_origin(town, new, folder, branch.as_deref(), held),
-    }
-}
-
-/// A relative path as a remote's URL is relative to the repository that names it.
-fn absolute_url(folder: &Path, url: &str) -> String {
-    if is_url(url) || Path::new(url).is_absolute() { url.to_owned() } else { folder.join(url).display().to_string() }
-}
-
-fn no_origin(
-    town: &Town,
-    new: &NewRig,
-    folder: &Path,
-    checked_out: Option<&str>,
-    held: &Held,
-) -> Result<(String, Option<String>)> {
-    let shown = folder.display().to_string();
-    if new.make_bare_remote {
-        let bare = PathBuf::from(format!("{}.git", shown.trim_end_matches('/')));
-        if town.world().disk().exists(&bare) {
-            return Err(Error::refused(
-                format!("{} is there already", bare.display()),
-                "gt rig add <name> <that folder>",
-            ));
-        }
-        town.world().repo().make_bare_remote(held, folder, &bare)?;
-        let note = format!("a bare copy was made at {}; {shown} has it as origin now", bare.display());
-        return Ok((bare.display().to_string(), Some(note)));
-    }
-    let trunk = new.land_on.as_deref().or(new.branch.as_deref()).or(checked_out);
-    if trunk.is_some() && trunk == checked_out {
-        return Err(Error::refused(
-            format!(
-                "{shown} has no remote, and the branch {} is checked out there: landing on it would pull the files from under you",
-                trunk.unwrap_or_default()
-            ),
-            "two ways out: --make-bare-remote (a bare copy beside it becomes its origin), or --land-on <another branch>",
-        ));
-    }
-    Ok((
-        shown.clone(),
-        Some(format!("{shown} has no remote: work will be pushed to it, on another branch than is checked out")),
-    ))
 }
 
 /// The branch that work lands on, which must have a commit, and how the remote names its objects.
@@ -249,10 +179,13 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         .get(&site.trunk)
         .cloned()
         .ok_or_else(|| Error::Unknown { what: "branch", name: site.trunk.clone() })?;
+    require_push(town, held, &site, &layout.repo(), &trunk)?;
+    let filters = repo.filters(&layout.repo(), &trunk)?;
+    require_large_files(town, &filters)?;
     repo.reset_gate_worktree(held, &layout.repo(), &layout.gate_worktree(), &trunk)?;
     let gates = gates::find(town.world(), &layout.gate_worktree())?;
     let checkout = checkout(town, &new.source)?;
-    let worktree = setup::propose(town, &layout.gate_worktree(), checkout);
+    let worktree = setup::propose(town, &layout.gate_worktree(), &filters, checkout);
     disk.write(&layout.settings(), settings_text(&gates, &worktree).as_bytes())?;
     for folder in [layout.root.join("polecats"), layout.root.join("witness"), layout.root.join("crew")] {
         disk.create_dir(&folder)?;
@@ -286,12 +219,33 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         remote: site.remote,
         trunk: site.trunk,
         remote_note: site.remote_note,
+        warnings: site.warnings,
         gates,
         worktree,
         proof,
         held: held.map(|c| c.text),
     })
 }
+
+/// Refuses a remote that can be read and not pushed to.
+fn require_push(town: &Town, held: &Held, site: &Site, repo: &Path, at: &Sha) -> Result<()> {
+    let why = town.world().repo().try_push(held, repo, &site.trunk, at)?;
+    let refused = |why| {
+        let what = format!("{} can be read and not pushed to, so nothing could land: {why}", site.remote);
+        Error::refused(what, destination::MAY_PUSH)
+    };
+    why.map_or(Ok(()), |why| Err(refused(why)))
+}
+
+/// Without git-lfs a project that needs it can't be checked out as it is meant.
+fn require_large_files(town: &Town, filters: &BTreeSet<String>) -> Result<()> {
+    let unserved = town.world().repo().unserved(filters)?;
+    let missing = unserved.iter().find(|damage| damage.what == LARGE_FILES);
+    missing.map_or(Ok(()), |missing| Err(Error::refused(&missing.found, INSTALL_LFS)))
+}
+
+/// What to do where git-lfs is missing.
+pub const INSTALL_LFS: &str = "install git-lfs: apt-get install git-lfs, or https://git-lfs.com";
 
 const NO_GATE: &str = "no gate was found, so nothing could be shown to be green; `gt rig gates add` names one, or `allow_ungated = true` in rig.toml is your word that none is needed; then `gt rig release`";
 
@@ -314,7 +268,7 @@ fn make_trunk(town: &Town, held: &Held, repo: &Path, branch: &str, start: &Sha) 
 
 /// The overseer's own checkout, where the rig was added by its folder.
 fn checkout<'a>(town: &Town, source: &'a str) -> Result<Option<&'a Path>> {
-    if is_url(source) {
+    if destination::is_url(source) {
         return Ok(None);
     }
     let folder = Path::new(source);

@@ -1,5 +1,6 @@
 //! Worktree set-up: what a fresh worktree needs before anybody can build in it.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Component, Path};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::gates::Subject;
 use crate::ledger::Attempt;
 use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
-use crate::world::{Disk, Held, NodeKind, Referred, Rules, RunEnd, WorldError};
+use crate::world::{Disk, Held, LARGE_FILES, NodeKind, Referred, Rules, RunEnd, WorldError};
 
 /// Files whose content decides whether a gate worktree's set-up is still good.
 const LOCK_FILES: &[&str] = &[
@@ -31,15 +32,15 @@ const LOCK_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// Where the key of a gate worktree's last set-up and what it made are kept, beside the worktree: a line each.
 const KEY_FILE: &str = "set-up.key";
 
-/// Proposes a set-up from what is in a project, and in the overseer's checkout of it where there is one.
-pub fn propose(town: &Town, folder: &Path, checkout: Option<&Path>) -> WorktreeSettings {
+/// Proposes a set-up from what is in a project, from the filters that its attributes name, and in the overseer's checkout of it where there is one.
+pub fn propose(town: &Town, folder: &Path, filters: &BTreeSet<String>, checkout: Option<&Path>) -> WorktreeSettings {
     let disk = town.world().disk();
     let mut settings = WorktreeSettings::default();
     if disk.exists(&folder.join("package-lock.json")) {
         settings.setup = Some("npm ci".to_owned());
     }
     settings.submodules = disk.exists(&folder.join(".gitmodules"));
-    settings.lfs = has_large_files(town, folder);
+    settings.lfs = filters.contains(LARGE_FILES);
     let Some(checkout) = checkout else { return settings };
     let only_there = |name: &str| disk.exists(&checkout.join(name)) && !disk.exists(&folder.join(name));
     settings.copy = [".env"].into_iter().filter(|name| only_there(name)).map(str::to_owned).collect();
@@ -50,13 +51,6 @@ pub fn propose(town: &Town, folder: &Path, checkout: Option<&Path>) -> WorktreeS
         settings.from = Some(checkout.to_owned());
     }
     settings
-}
-
-/// Whether git hands files of the project to git-lfs. What can't be read is looked at by whoever reads it next.
-fn has_large_files(town: &Town, folder: &Path) -> bool {
-    let attributes = town.world().disk().read(&folder.join(".gitattributes")).ok().flatten().unwrap_or_default();
-    let text = String::from_utf8_lossy(&attributes).into_owned();
-    text.lines().any(|line| !line.starts_with('#') && line.split_whitespace().any(|word| word == "filter=lfs"))
 }
 
 /// Sets a worker's worktree up: fetches what its commit merely refers to, copies what is to be copied, then runs the

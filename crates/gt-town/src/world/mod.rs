@@ -164,6 +164,51 @@ pub struct RemoteFacts {
     pub branches: BTreeMap<String, Sha>,
 }
 
+/// What a repository on this machine would do with a push.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receiving {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// The branches that are checked out in it or in worktrees of it, and where.
+    pub checked_out: Vec<(String, PathBuf)>,
+    /// What it does with a push to one of these.
+    pub on_checked_out: OnCheckedOut,
+    /// What would have to be written and may not be.
+    pub unwritable: Option<PathBuf>,
+    /// Hooks of its that may refuse a push.
+    pub hooks: Vec<String>,
+    /// Whether its history is cut off.
+    pub is_shallow: bool,
+}
+
+/// What a repository does with a push to a branch that is checked out there: `receive.denyCurrentBranch`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCheckedOut {
+    /// As git does unless it is told otherwise.
+    #[default]
+    Refuses,
+    /// The branch moves with the files, as long as these are unchanged.
+    Updates,
+    /// The branch moves, the files stay behind.
+    Ignores,
+}
+
+/// A remote of a checkout.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedRemote {
+    /// Its name there.
+    pub name: String,
+    /// Its address.
+    pub url: Option<String>,
+    /// The address for pushes, where that is another.
+    pub push_url: Option<String>,
+    /// Whether the branch follows it that is checked out.
+    pub is_tracked: bool,
+}
+
+/// The filter that files go through which are too large for git.
+pub const LARGE_FILES: &str = "lfs";
+
 /// What a folder on this machine is to git.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FolderFacts {
@@ -372,6 +417,28 @@ pub trait Repo: History {
     fn folder(&self, folder: &Path) -> WorldResult<FolderFacts>;
     /// Asks a remote (URL or path) for its branches.
     fn ask_remote(&self, url: &str) -> WorldResult<RemoteFacts>;
+    /// The remotes that the checkout in `folder` names.
+    fn remotes(&self, folder: &Path) -> WorldResult<Vec<NamedRemote>> {
+        let FolderFacts::Checkout { origin: Some(url), .. } = self.folder(folder)? else { return Ok(Vec::new()) };
+        Ok(vec![NamedRemote { name: "origin".to_owned(), url: Some(url), push_url: None, is_tracked: true }])
+    }
+    /// What the repository at an address would do with a push; `None` where it is not on this machine.
+    fn receiving(&self, _url: &str) -> WorldResult<Option<Receiving>> {
+        Ok(None)
+    }
+    /// Whether the rig's remote would let us push to `branch`, which is at `at` there, as far as it says without a push.
+    /// Answers with why not.
+    fn try_push(&self, _held: &Held, _repo: &Path, _branch: &str, _at: &Sha) -> WorldResult<Option<String>> {
+        Ok(None)
+    }
+    /// The filters that the attributes of a commit's files name.
+    fn filters(&self, _repo: &Path, _commit: &Sha) -> WorldResult<BTreeSet<String>> {
+        Ok(BTreeSet::new())
+    }
+    /// Which of these filters nothing here can serve, each with what is missing.
+    fn unserved(&self, _filters: &BTreeSet<String>) -> WorldResult<Vec<Damage>> {
+        Ok(Vec::new())
+    }
     /// Makes the bare repository of a rig, with `url` as `origin`: refspec, per-worktree configuration, no gc. Its objects are
     /// named as the remote's are.
     fn create(&self, held: &Held, repo: &Path, url: &str, format: ObjectFormat) -> WorldResult<()>;

@@ -4,7 +4,7 @@ use gt_town::allow::Whom;
 use gt_town::gates::GatesRun;
 use gt_town::rig::{self, Added, NewRig};
 use gt_town::settings::Gate;
-use gt_town::{gates, hook};
+use gt_town::{destination, gates, hook};
 
 use super::{Context, allow};
 use crate::cli::{GatesVerb, RigVerb};
@@ -31,13 +31,13 @@ pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
     }
 }
 
-/// A path is taken from the working folder on; a URL stays as it is.
+/// A path is taken from the working folder on; a URL stays as it is. A folder that is there is meant before a host.
 fn source_path(context: &Context<'_>, source: String) -> String {
-    let looks_like_url = source.contains("://") || source.split_once(':').is_some_and(|(host, _)| host.contains('@'));
-    if looks_like_url || source.starts_with('-') || source.is_empty() {
+    let path = super::town::absolute(context.process, source.as_ref());
+    if source.starts_with('-') || source.is_empty() || destination::is_url(&source) && !path.exists() {
         return source;
     }
-    super::town::absolute(context.process, source.as_ref()).display().to_string()
+    path.display().to_string()
 }
 
 fn add(context: &Context<'_>, new: &NewRig, console: &mut Console<'_>) -> CliResult {
@@ -54,7 +54,7 @@ fn add(context: &Context<'_>, new: &NewRig, console: &mut Console<'_>) -> CliRes
 
 fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
     console.say(&format!("rig {} added; its beads are {}-…", added.name, added.prefix))?;
-    if let Some(note) = &added.remote_note {
+    for note in added.remote_note.iter().chain(&added.warnings) {
         console.say(&format!("  {note}"))?;
     }
     console.say(&format!("  work lands on {} of {}", added.trunk, added.remote))?;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use gt_model::id::Sha;
 
 use crate::world::{
-    Candidate, Change, CheckedOut, Damage, FolderFacts, Held, ObjectFormat, Push, Referred, RemoteFacts, Repo,
-    RepoHealth, Snapshot, SnapshotFacts,
+    Candidate, Change, CheckedOut, Damage, FolderFacts, Held, NamedRemote, ObjectFormat, Push, Receiving, Referred,
+    RemoteFacts, Repo, RepoHealth, Snapshot, SnapshotFacts,
 };
 use crate::world::{Rules, Untracked, WorktreeFacts, WorktreePlan, WorldResult};
 
@@ -23,12 +23,14 @@ mod config;
 mod control;
 mod diff;
 mod drivers;
+mod filters;
 mod health;
 mod history;
 mod hooks;
 mod large_files;
 mod ledger;
 mod listing;
+mod receiving;
 mod refs;
 mod remote;
 mod repository;
@@ -104,6 +106,26 @@ impl Repo for Git {
 
     fn ask_remote(&self, url: &str) -> WorldResult<RemoteFacts> {
         remote::ask(self, url)
+    }
+
+    fn remotes(&self, folder: &Path) -> WorldResult<Vec<NamedRemote>> {
+        receiving::remotes(self, folder)
+    }
+
+    fn receiving(&self, url: &str) -> WorldResult<Option<Receiving>> {
+        receiving::facts(self, url)
+    }
+
+    fn try_push(&self, held: &Held, repo: &Path, branch: &str, at: &Sha) -> WorldResult<Option<String>> {
+        receiving::try_push(self, held, repo, branch, at)
+    }
+
+    fn filters(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>> {
+        filters::of(self, repo, commit)
+    }
+
+    fn unserved(&self, filters: &BTreeSet<String>) -> WorldResult<Vec<Damage>> {
+        filters::unserved(self, filters)
     }
 
     fn create(&self, held: &Held, repo: &Path, url: &str, format: ObjectFormat) -> WorldResult<()> {

@@ -6,8 +6,9 @@ use gt_model::id::Sha;
 
 use super::Git;
 use super::admin::required;
-use super::command::{Answer, Place, shown};
+use super::command::{Answer, shown};
 use super::control::{self, LARGE_FILES_FILTER};
+use super::filters::has_large_files_program;
 use super::refs::{bare, object};
 use super::worktree::head;
 use crate::world::{Held, Referred, WorldError, WorldResult};
@@ -46,7 +47,7 @@ pub(super) fn push(git: &Git, held: &Held, repo: &Path, commit: &Sha) -> WorldRe
 }
 
 fn require_installed(git: &Git) -> WorldResult<()> {
-    if git.question(&Place::Nowhere, "lfs").arg("version").answer()?.code == 0 {
+    if has_large_files_program(git)? {
         return Ok(());
     }
     let text = "the rig has large files (lfs = true), and git-lfs is not installed; \

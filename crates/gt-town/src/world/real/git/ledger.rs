@@ -48,6 +48,8 @@ impl LedgerRepo for Git {
                 RealDisk.remove(&repo.join(lock))?;
             }
             let call = self.act(held, &Place::Folder(town.to_owned()), "init");
+            // Towns that meet at a remote must name objects alike, whatever each user has as a habit.
+            let call = call.git_options(&["-c", "init.defaultRefFormat=files"]).arg("--object-format=sha1");
             call.args(["--quiet", "--template=", "--initial-branch", "main", "."]).ok()?;
         }
         let exclude = repo.join("info/exclude");

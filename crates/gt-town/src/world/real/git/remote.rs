@@ -174,7 +174,7 @@ impl Move<'_> {
 }
 
 /// Why the remote refused a ref, from the output of `git push --porcelain`; `None` where it was not even asked.
-fn refusal(answer: &Answer) -> Option<String> {
+pub(super) fn refusal(answer: &Answer) -> Option<String> {
     let lines = answer.lines();
     let line = lines.iter().find(|line| line.starts_with("!\t"))?;
     let summary = line.rsplit('\t').next()?;
@@ -189,7 +189,7 @@ fn is_race(reason: &str) -> bool {
 }
 
 /// The reason with what the remote said besides (its hook's words).
-fn with_remote_words(reason: &str, stderr: &str) -> String {
+pub(super) fn with_remote_words(reason: &str, stderr: &str) -> String {
     let words = stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
     let words: Vec<_> = words.filter(|line| !line.is_empty()).collect();
     let last = &words[words.len().saturating_sub(5)..];

@@ -19,6 +19,7 @@ mod history;
 mod hostile;
 mod large_files;
 mod locks;
+mod receiving;
 mod remotes;
 mod repositories;
 mod rules;
@@ -73,6 +74,11 @@ impl Rig {
 
     fn repo(&self) -> PathBuf {
         self.at("rig.git")
+    }
+
+    /// The address of the project's own repository.
+    fn url(&self) -> String {
+        self.at("origin").to_str().unwrap().to_owned()
     }
 
     /// Any call of git in a folder, as a person or worker there would make it.

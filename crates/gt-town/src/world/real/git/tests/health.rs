@@ -8,10 +8,6 @@ use super::*;
 use crate::world::Damage;
 
 impl Rig {
-    fn url(&self) -> String {
-        self.at("origin").to_str().unwrap().to_owned()
-    }
-
     fn damaged(&self) -> Vec<String> {
         let health = self.git.inspect(&self.repo(), &self.url()).unwrap();
         health.damage.into_iter().map(|damage: Damage| damage.what).collect()

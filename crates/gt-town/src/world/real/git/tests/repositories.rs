@@ -105,3 +105,42 @@ fn history_is_asked_of_commits_only() {
     }
     assert!(rig.git.tree_of(&rig.repo(), &unknown).is_err());
 }
+
+#[test]
+fn a_repository_names_objects_as_its_remote_does_whatever_the_user_has_as_a_habit() {
+    let check = |format: ObjectFormat, habit: &str| {
+        let mut rig = Rig::empty();
+        let text = format!("[init]\n defaultObjectFormat = {habit}\n defaultRefFormat = reftable\n");
+        let habits = rig.file(&text);
+        let init = ["--quiet", "--initial-branch=main", &format!("--object-format={}", format.as_str())];
+        rig.run(&rig.at(""), "init", &[&init[..], &["--bare", "origin"]].concat());
+        rig.run(&rig.at(""), "init", &[&init[..], &["seed"]].concat());
+        rig.run(&rig.at("seed"), "remote", &["add", "origin", &rig.url()]);
+        rig.git.environment.retain(|(name, _)| name != "GIT_CONFIG_GLOBAL");
+        rig.git.environment.push(("GIT_CONFIG_GLOBAL".into(), rig.at("habits").into()));
+        fs::copy(habits, rig.at("habits")).unwrap();
+        let first = rig.commit(&rig.at("seed"), "base", "base\n");
+        rig.run(&rig.at("seed"), "push", &["--quiet", "origin", "main"]);
+        let there = rig.git.ask_remote(&rig.url()).unwrap();
+        assert_eq!(ObjectFormat::of(there.branches["main"].as_str()), Some(format));
+        rig.git.create(&rig.held, &rig.repo(), &rig.url(), format).unwrap();
+        assert_eq!(rig.git.fetch(&rig.held, &rig.repo()).unwrap()["main"], first);
+        let path = rig.worktree("w");
+        let new = rig.commit(&path, "more", "more\n");
+        put(path.join("loose"), "x");
+        let snapshot = rig.git.snapshot(&rig.held, &rig.repo(), &path, "refs/gt/snapshots/a", "s").unwrap();
+        assert_eq!(rig.text_in(&snapshot.commit, "loose"), "x");
+        let squashed = rig.git.squash(&rig.held, &rig.repo(), &first, &new, "Land").unwrap();
+        let crate::world::Candidate::Clean { commit, .. } = squashed else { panic!("{squashed:?}") };
+        let pushed = rig.git.push(&rig.held, &rig.repo(), "main", &commit, Some(&first)).unwrap();
+        assert_eq!(pushed, crate::world::Push::Done);
+        rig.git.reset_gate_worktree(&rig.held, &rig.repo(), &rig.at("gate"), &commit).unwrap();
+        rig.git.archive_worktree(&rig.held, &rig.repo(), &path, &rig.at("archived")).unwrap();
+        assert_eq!(rig.git.inspect(&rig.repo(), &rig.url()).unwrap(), crate::world::RepoHealth::default());
+        fs::remove_file(rig.repo().join("config")).unwrap();
+        rig.git.mend(&rig.held, &rig.repo(), &rig.url(), false).unwrap();
+        assert_eq!(rig.git.inspect(&rig.repo(), &rig.url()).unwrap(), crate::world::RepoHealth::default());
+    };
+    check(ObjectFormat::Sha1, "sha256");
+    check(ObjectFormat::Sha256, "sha1");
+}

@@ -273,6 +273,11 @@ const ACTS: &[Act] = &[
     ("version", |s| s.said(s.rig.git.version())),
     ("folder", |s| s.said(["seed", "w", "rig.git", "bin"].map(|name| s.rig.git.folder(&s.rig.at(name)).is_ok()))),
     ("ask_remote", |s| s.said(s.rig.git.ask_remote(s.rig.at("origin").to_str().unwrap()))),
+    ("remotes", |s| s.said(s.rig.git.remotes(&s.rig.at("solo")))),
+    ("receiving", |s| s.said(s.rig.git.receiving(s.rig.at("origin").to_str().unwrap()))),
+    ("try_push", |s| s.said(s.rig.git.try_push(&s.rig.held, &s.rig.repo(), "main", &s.trunk))),
+    ("filters", |s| s.said(s.rig.git.filters(&s.rig.repo(), &s.head))),
+    ("unserved", |s| s.said(s.rig.git.unserved(&BTreeSet::from(["planted".to_owned(), "lfs".to_owned()])))),
     ("worktree", |s| s.said(s.rig.git.worktree(&s.rig.repo(), &s.rig.at("w")))),
     ("own_position", |s| s.said(s.rig.git.own_position(&s.rig.repo(), &s.rig.at("w"), "polecat/w"))),
     ("snapshot", |s| {

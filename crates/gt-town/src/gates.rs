@@ -103,6 +103,21 @@ fn not_set_up(why: String) -> GateRun {
     GateRun { name: "set-up".to_owned(), passed: false, failure: Some(why), took_ms: 0, log: String::new() }
 }
 
+/// Where gates put their output: a file for each.
+#[derive(Clone, Copy, Debug)]
+pub struct Logs<'a> {
+    /// In which folder.
+    pub folder: &'a Path,
+    /// How the files' names begin.
+    pub label: &'a str,
+}
+
+impl Logs<'_> {
+    fn of(self, gate: &Gate) -> PathBuf {
+        self.folder.join(format!("{}-{}.log", self.label, gt_model::id::slug(&gate.name)))
+    }
+}
+
 /// A commit that the gates are to judge.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
@@ -134,7 +149,10 @@ pub fn test(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>) -> Resul
     };
     match unfit {
         Some(why) => run.gates.push(not_set_up(why)),
-        None => run_each(town, rig, &trial.folder, subject.label, Some(&watch), &mut run)?,
+        None => {
+            let logs = Logs { folder: &rig.layout.gate_logs(), label: subject.label };
+            run_each(town, rig, &trial.folder, logs, Some(&watch), &mut run)?;
+        }
     }
     Ok(Tested::Run(run))
 }
@@ -267,31 +285,31 @@ impl<'t> Watch<'t> {
 }
 
 /// Runs a rig's gates in the worktree of an agent, at whose `head` its tracked files are looked at; in order, up to the
-/// first red one. `label` names the logs.
-pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, label: &str) -> Result<GatesRun> {
+/// first red one.
+pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, logs: Logs<'_>) -> Result<GatesRun> {
     let mut run = GatesRun::default();
     let tree = head.map(|head| town.world().repo().tree_of(&rig.layout.repo(), head)).transpose()?;
     let watch = tree.map(|tree| Watch::begin(town, rig, folder, &tree, false)).transpose()?;
-    run_each(town, rig, folder, label, watch.as_ref(), &mut run)?;
+    run_each(town, rig, folder, logs, watch.as_ref(), &mut run)?;
     Ok(run)
 }
 
 /// The same, at whatever commit the folder is, if it is a worktree at all.
-pub fn run_by_agent(town: &Town, rig: &Rig, folder: &Path, label: &str) -> Result<GatesRun> {
+pub fn run_by_agent(town: &Town, rig: &Rig, folder: &Path, logs: Logs<'_>) -> Result<GatesRun> {
     let facts = town.world().repo().worktree(&rig.layout.repo(), folder)?;
-    run(town, rig, folder, facts.as_ref().map(|facts| &facts.head), label)
+    run(town, rig, folder, facts.as_ref().map(|facts| &facts.head), logs)
 }
 
 fn run_each(
     town: &Town,
     rig: &Rig,
     folder: &Path,
-    label: &str,
+    logs: Logs<'_>,
     watch: Option<&Watch<'_>>,
     run: &mut GatesRun,
 ) -> Result<()> {
     for gate in &rig.settings.gate {
-        let mut result = run_one(town, rig, gate, folder, label)?;
+        let mut result = run_one(town, rig, gate, folder, &logs.of(gate))?;
         if let Some(changes) = watch.map(Watch::changes).transpose()?.flatten() {
             result.fail(&format!("gate `{}` {changes}", gate.name));
         }
@@ -304,11 +322,10 @@ fn run_each(
     Ok(())
 }
 
-fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, label: &str) -> Result<GateRun> {
-    let log = rig.layout.gate_logs().join(format!("{label}-{}.log", gt_model::id::slug(&gate.name)));
+fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, log: &Path) -> Result<GateRun> {
     let argv = vec!["sh".to_owned(), "-c".to_owned(), gate.run.clone()];
     let timeout = Duration::from_secs(gate.timeout_seconds);
-    let result = contained::run(town, rig, &Job { argv, folder, slot: None, timeout, log: &log })?;
+    let result = contained::run(town, rig, &Job { argv, folder, slot: None, timeout, log })?;
     let failure = match &result.end {
         RunEnd::Passed => None,
         RunEnd::Failed(exit) => Some(match (exit.code, exit.signal) {

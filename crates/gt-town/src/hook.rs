@@ -1,6 +1,6 @@
 //! The hook: what an agent must run now, and its way through the molecule's steps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::effect::Effect;
@@ -123,8 +123,9 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
         let steps = view.steps(attempt.id)?;
         Ok::<_, Error>((attempt, steps))
     })?;
+    let logs = logs_of(town, caller, &attempt)?;
     let chosen = causes::noting_refusal(town, caller, choose(&steps, step))?;
-    causes::noting_refusal(town, caller, check_acceptance(town, &attempt, chosen))?;
+    causes::noting_refusal(town, caller, check_acceptance(town, &logs, &attempt, chosen))?;
     let place = place(town, &attempt)?;
     let done = town.ledger.write(&caller.name(), "step done", |tx| {
         // Asked again: the checks may have taken minutes.
@@ -237,11 +238,20 @@ fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a Molecul
     Err(Error::refused(what, format!("gt step done {}", open[0])))
 }
 
-/// Checks that do not depend on the worker's word.
-fn check_acceptance(town: &Town, attempt: &Attempt, step: &MoleculeStep) -> Result<()> {
+/// Where the output of what the caller has run goes: into its own session's folder, the only one that a sandbox lets it
+/// write.
+fn logs_of(town: &Town, caller: &Caller, attempt: &Attempt) -> Result<PathBuf> {
+    match &caller.incarnation {
+        Some(incarnation) => Ok(town.layout.session_logs(incarnation)),
+        None => Ok(town.rig(attempt.rig.as_str())?.layout.gate_logs()),
+    }
+}
+
+/// Checks that do not depend on the worker's word. `logs` is where what they run puts its output.
+fn check_acceptance(town: &Town, logs: &Path, attempt: &Attempt, step: &MoleculeStep) -> Result<()> {
     let rig = town.rig(attempt.rig.as_str())?;
     for check in &step.step.acceptance {
-        if let Some(why) = objection(town, &rig, attempt, check)? {
+        if let Some(why) = objection(town, &rig, logs, attempt, check)? {
             let hint = match check {
                 Acceptance::Commits => own_work::NOTHING_HINT.to_owned(),
                 _ => format!("mend that, then: gt step done {}", step.step.id),
@@ -252,7 +262,7 @@ fn check_acceptance(town: &Town, attempt: &Attempt, step: &MoleculeStep) -> Resu
     Ok(())
 }
 
-fn objection(town: &Town, rig: &Rig, attempt: &Attempt, check: &Acceptance) -> Result<Option<String>> {
+fn objection(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, check: &Acceptance) -> Result<Option<String>> {
     let facts = worktree(town, rig, attempt)?;
     let path = rig.layout.worktree(&attempt.worker);
     match check {
@@ -261,10 +271,10 @@ fn objection(town: &Town, rig: &Rig, attempt: &Attempt, check: &Acceptance) -> R
         Acceptance::Commits => Ok(own_work::look(town, rig, attempt, &facts.head)?.objection(&rig.row.trunk)),
         Acceptance::Rebased => rebased(town, rig, &facts),
         Acceptance::Gates => {
-            let label = format!("{}-{}", attempt.worker, attempt.id);
-            Ok(gates::run(town, rig, &path, Some(&facts.head), &label)?.failure())
+            let logs = gates::Logs { folder: logs, label: "acceptance" };
+            Ok(gates::run(town, rig, &path, Some(&facts.head), logs)?.failure())
         }
-        Acceptance::Command(argv) => run_command(town, rig, attempt, argv),
+        Acceptance::Command(argv) => run_command(town, rig, logs, attempt, argv),
     }
 }
 
@@ -304,9 +314,9 @@ fn rebased(town: &Town, rig: &Rig, facts: &WorktreeFacts) -> Result<Option<Strin
     Ok((!contains).then(|| format!("the branch does not contain the trunk ({}): gt catch-up", rig.trunk_ref())))
 }
 
-fn run_command(town: &Town, rig: &Rig, attempt: &Attempt, argv: &[String]) -> Result<Option<String>> {
+fn run_command(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, argv: &[String]) -> Result<Option<String>> {
     let folder = rig.layout.worktree(&attempt.worker);
-    let log = rig.layout.gate_logs().join(format!("{}-{}-acceptance.log", attempt.worker, attempt.id));
+    let log = logs.join("acceptance.log");
     let timeout = ACCEPTANCE_TIMEOUT;
     let job = Job { argv: argv.to_vec(), folder: &folder, slot: None, timeout, log: &log };
     let result = contained::run(town, rig, &job)?;

@@ -21,6 +21,13 @@ pub fn caller(town: &Town, token: Option<&str>) -> Result<Caller> {
     }
 }
 
+/// The incarnation that a token names, true or not, if its id can be part of a path.
+pub(crate) fn named(token: &str) -> Option<IncarnationId> {
+    let (id, _) = token.rsplit_once('.')?;
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    is_plain.then(|| id.into())
+}
+
 fn by_token(town: &Town, token: &str) -> Result<Caller> {
     let (id, secret) = token.rsplit_once('.').ok_or(Error::BadToken)?;
     let id = IncarnationId::from(id);
@@ -73,5 +80,5 @@ pub fn sign_of_life(town: &Town, caller: &Caller) -> Result<()> {
 }
 
 pub(crate) fn touch_life(world: &dyn World, layout: &Layout, id: &IncarnationId) -> Result<()> {
-    Ok(world.disk().touch(&layout.session(id).join("life"))?)
+    Ok(world.disk().touch(&layout.life(id))?)
 }

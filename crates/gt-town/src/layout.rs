@@ -6,6 +6,18 @@ use gt_model::id::{IncarnationId, RigName};
 
 use crate::ledger::Attempt;
 
+/// The folder of a ledger's backups, beside it.
+pub const BACKUPS: &str = "backups";
+
+/// The lock of a ledger's writers, beside it.
+pub(crate) const LEDGER_LOCK: &str = "beads.lock";
+
+/// What an agent and its own `gt` write in the folder of their session: marks of its moments, logs of commands that its `gt`
+/// ran, and a file whose time is its last sign of life. All else there is written outside.
+pub(crate) const MOMENTS: &str = "moments";
+pub(crate) const SESSION_LOGS: &str = "logs";
+pub(crate) const LIFE: &str = "life";
+
 /// Paths of a town. The folder list is in ARCHITECTURE.md.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -111,11 +123,26 @@ impl Layout {
 
     /// What a session's client said at its moments: one small file a kind of moment.
     pub fn moments(&self, incarnation: &IncarnationId) -> PathBuf {
-        self.session(incarnation).join("moments")
+        self.session(incarnation).join(MOMENTS)
+    }
+
+    /// A session's last sign of life, by its time.
+    pub fn life(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join(LIFE)
+    }
+
+    /// Logs of what a session's own `gt` ran: gates, acceptance commands.
+    pub fn session_logs(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join(SESSION_LOGS)
     }
 
     /// Which session of its client's an incarnation is.
     pub fn client(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.moments(incarnation).join("client.json")
+    }
+
+    /// Where sessions that an older `gt` has started say that.
+    pub(crate) fn client_of_old(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join("client.json")
     }
 
@@ -124,9 +151,9 @@ impl Layout {
         self.session(incarnation).join("output.log")
     }
 
-    /// What went wrong in calls of clients' hooks.
-    pub fn hooks_log(&self) -> PathBuf {
-        self.logs().join("hooks.log")
+    /// What went wrong in calls of a session's client's hooks.
+    pub fn hooks_log(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session_logs(incarnation).join("hooks.log")
     }
 
     /// What a person wants agents of a role to know, beside what gt tells them.

@@ -210,7 +210,9 @@ pub fn export_changed(town: &Town) -> Result<()> {
     }
     let files = town.ledger.read(|view| changed_files(town, view, exported))?;
     for (path, text) in files {
-        if town.world().disk().read(&path)?.as_deref() != Some(text.as_bytes()) {
+        // What can't be read there, since an agent has put something else in its place, is replaced too.
+        let there = town.world().disk().read(&path).ok().flatten();
+        if there.as_deref() != Some(text.as_bytes()) {
             town.world().disk().write(&path, text.as_bytes())?;
         }
     }

@@ -17,7 +17,7 @@ use gt_model::merge::{set_held_since, split_assignee};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::layout::{BACKUPS, LEDGER_LOCK, Layout};
 use crate::ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
 use crate::snapshots;
 use crate::sync::{self, FromGit};
@@ -179,7 +179,7 @@ pub fn from_backup(
     let aside = ledger.with_extension("restoring");
     remove_database(outside, &aside)?;
     let copied = Ledger::copy_file(backup, &aside, outside.world.as_ref())?;
-    let lock = ledger.with_file_name("beads.lock");
+    let lock = ledger.with_file_name(LEDGER_LOCK);
     let turn = outside.world.disk().lock(&lock, LOCK_DEADLINE)?;
     let _turn = turn.ok_or(LedgerError::Busy(LOCK_DEADLINE))?;
     let kept = put_in_place(ledger, outside, &aside)?;
@@ -219,7 +219,7 @@ fn remove_database(outside: &Outside, path: &Path) -> Result<()> {
 fn put_in_place(ledger: &Path, outside: &Outside, aside: &Path) -> Result<Option<PathBuf>> {
     let disk = outside.world.disk();
     let at = outside.world.clock().now().as_second();
-    let backups = ledger.with_file_name("backups");
+    let backups = ledger.with_file_name(BACKUPS);
     let free = |n: &u32| !disk.exists(&backups.join(lost_name(at, *n)));
     let kept = backups.join(lost_name(at, (0..).find(free).unwrap_or_default()));
     let was_there = disk.exists(ledger);

@@ -10,7 +10,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::agents::launch::settings_file;
 use crate::error::{Error, Result};
+use crate::layout::{BACKUPS, LEDGER_LOCK, LIFE, MOMENTS, SESSION_LOGS};
 use crate::settings::Sandbox;
 use crate::town::{Rig, Town};
 use crate::world::{Bwrap, ContainedCommand, NodeKind, SANDBOX_MARK, SessionPlan};
@@ -239,6 +241,13 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
+    /// A folder that may be read, made if it is not there yet: else it would be the agent's to make.
+    fn folder_to_read(&mut self, path: &Path) -> Result<()> {
+        self.town.world().disk().create_dir(path)?;
+        self.read(path);
+        Ok(())
+    }
+
     /// A client's settings, to be read. Where there are none, they would be the agent's to make, and hold for the user's
     /// own client: empty ones are put there.
     fn settings(&mut self, path: &Path) -> Result<()> {
@@ -339,28 +348,44 @@ impl<'a> Walls<'a> {
         for path in [layout.settings(), layout.bin(), layout.root.join("directives")] {
             self.read(&path);
         }
-        let ledger = layout.ledger();
-        if let Some(beads) = ledger.parent() {
-            self.write(beads);
-        }
-        self.read(&layout.formulas());
-        self.folder(&layout.logs())?;
+        self.ledger()?;
         self.write(&layout.wake());
         self.read(&layout.heartbeat());
-        if let Some(locks) = layout.deacon_lock().parent() {
-            self.write(locks);
-        }
-        self.folder(&plan.dir)?;
-        for record in ["plan.json", "started.json", "settings.json"] {
-            self.read(&plan.dir.join(record));
-        }
+        self.session(&plan.dir)?;
         for other in self.town.rigs()? {
             self.read(&other.layout.settings());
         }
         if let Some(beads) = rig.layout.export().parent() {
             self.read(beads);
         }
-        self.folder(&rig.layout.gate_logs())
+        Ok(())
+    }
+
+    /// The ledger's folder, in which SQLite makes and removes files. What else is in it is not the agent's, nor to be made.
+    fn ledger(&mut self) -> Result<()> {
+        let layout = &self.town.layout;
+        let Some(beads) = layout.ledger().parent().map(Path::to_owned) else { return Ok(()) };
+        self.write(&beads);
+        self.folder_to_read(&layout.formulas())?;
+        self.folder_to_read(&beads.join(BACKUPS))?;
+        // What is mounted can be used, and not be replaced.
+        let lock = beads.join(LEDGER_LOCK);
+        self.town.world().disk().touch(&lock)?;
+        self.write(&lock);
+        Ok(())
+    }
+
+    /// Of a session's folder what its agent and the agent's own `gt` write. Records and their locks are the shim's: an agent
+    /// that could write them could feign its own end, and one that could open them could keep their locks.
+    fn session(&mut self, dir: &Path) -> Result<()> {
+        for name in [MOMENTS, SESSION_LOGS] {
+            self.folder(&dir.join(name))?;
+        }
+        self.town.world().disk().touch(&dir.join(LIFE))?;
+        self.write(&dir.join(LIFE));
+        self.write(&dir.join("tmp"));
+        self.read(&settings_file(dir));
+        Ok(())
     }
 
     /// Of the town for a gate: what `gt` must read to tell of beads and gates.
@@ -371,6 +396,8 @@ impl<'a> Walls<'a> {
         self.read(&layout.bin());
         if let Some(beads) = layout.ledger().parent() {
             self.read(beads);
+            // Who can open a lock can keep it.
+            self.hide(&beads.join(LEDGER_LOCK))?;
         }
         for other in self.town.rigs()? {
             self.read(&other.layout.settings());
@@ -404,13 +431,13 @@ impl<'a> Walls<'a> {
         // The stash is a file right in `refs`, made anew with each change.
         self.write(&repo.join("refs"));
         for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
-            self.read(&repo.join("refs").join(kind));
+            self.folder_to_read(&repo.join("refs").join(kind))?;
         }
         self.folder(&repo.join("refs/heads/polecat").join(worker))?;
         self.folder(&repo.join("refs/gt/stash").join(worker))?;
         self.folder(&repo.join("logs/refs"))?;
-        for kind in ["heads", "remotes"] {
-            self.read(&repo.join("logs/refs").join(kind));
+        for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
+            self.folder_to_read(&repo.join("logs/refs").join(kind))?;
         }
         self.folder(&repo.join("logs/refs/heads/polecat").join(worker))?;
         self.write(&admin);
@@ -418,6 +445,7 @@ impl<'a> Walls<'a> {
             self.read(&admin.join(rule));
         }
         self.write(worktree);
+        self.read(&worktree.join(".git"));
         Ok(())
     }
 

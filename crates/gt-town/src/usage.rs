@@ -43,7 +43,7 @@ const RECORD_EVERY: Duration = Duration::from_secs(30);
 /// A part of a cap is recorded at once: one of so many.
 const PARTS_OF_A_CAP: u64 = 50;
 
-/// Which session of its client's an incarnation is: `client.json` in its folder.
+/// Which session of its client's an incarnation is: `client.json` beside its moments.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ClientFacts {
     client: String,
@@ -104,7 +104,11 @@ pub(crate) fn note_session(
 }
 
 fn client_facts(town: &Town, incarnation: &IncarnationId) -> Result<Option<ClientFacts>> {
-    let bytes = town.world().disk().read_part(&town.layout.client(incarnation), 0, FACTS_BYTES)?;
+    let read = |path: PathBuf| town.world().disk().read_part(&path, 0, FACTS_BYTES);
+    let bytes = match read(town.layout.client(incarnation))? {
+        None => read(town.layout.client_of_old(incarnation))?,
+        there => there,
+    };
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 

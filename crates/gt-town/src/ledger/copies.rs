@@ -6,7 +6,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
-use super::{Ledger, LedgerError, LedgerResult, check_version, files, refuse_foreign};
+use super::{Ledger, LedgerError, LedgerResult, UNLINKED, check_version, files, real_place, refuse_foreign};
 use crate::world::{Disk, World};
 
 /// A copy that was opened and found sound.
@@ -61,7 +61,7 @@ impl Ledger {
         let path = self.path();
         let name = path.file_stem()?.to_string_lossy().into_owned();
         (!path.as_os_str().is_empty())
-            .then(|| path.with_file_name("backups").join(format!("{name}-schema-{version}.db")))
+            .then(|| path.with_file_name(crate::layout::BACKUPS).join(format!("{name}-schema-{version}.db")))
     }
 }
 
@@ -96,7 +96,7 @@ fn copy_into(source: &Connection, file: &Path, disk: &dyn Disk) -> LedgerResult<
     if let Some(folder) = file.parent() {
         disk.create_dir(folder)?;
     }
-    let mut target = Connection::open(file)?;
+    let mut target = Connection::open_with_flags(real_place(file), OpenFlags::default() | UNLINKED)?;
     // In one step, which is one moment of the source; in WAL mode a reader keeps no writer waiting.
     Backup::new(source, &mut target)?.step(-1)?;
     // One file, without a log beside it.

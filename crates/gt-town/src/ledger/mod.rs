@@ -212,6 +212,17 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
+/// Agents write the folder of a ledger: a link that one has put in its place, or in that of a copy, is not followed.
+pub(super) const UNLINKED: OpenFlags = OpenFlags::SQLITE_OPEN_NOFOLLOW;
+
+/// A path without links above the file itself, which are a person's own.
+pub(super) fn real_place(path: &Path) -> PathBuf {
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
 impl Ledger {
     /// Makes a new ledger at `path`, whose folder exists.
     pub fn create(path: &Path, world: Arc<dyn World>) -> LedgerResult<Self> {
@@ -219,7 +230,7 @@ impl Ledger {
             return Err(LedgerError::Exists(path.to_owned()));
         }
         refuse_network(world.as_ref(), path)?;
-        let connection = Connection::open(path)?;
+        let connection = Connection::open_with_flags(real_place(path), OpenFlags::default() | UNLINKED)?;
         Self::set_up(connection, path, world, Faults::none(), WRITE_DEADLINE)
     }
 
@@ -244,7 +255,7 @@ impl Ledger {
     fn open_there(path: &Path, world: Arc<dyn World>, faults: Faults, patience: Duration) -> LedgerResult<Self> {
         // Without mutexes, since a connection never is in two threads at once.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = Connection::open_with_flags(real_place(path), flags | UNLINKED)?;
         // Whoever closes it last empties the log, so that the ledger is whole in its one file; but the log's own files stay: to
         // make them anew costs each call more than most verbs do.
         connection.file_control(c"main".into(), FileControl::PersistWal(&mut 1))?;
@@ -257,7 +268,7 @@ impl Ledger {
         if !path.exists() {
             return Err(LedgerError::Missing(path.to_owned()));
         }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = Connection::open_with_flags(real_place(path), OpenFlags::SQLITE_OPEN_READ_ONLY | UNLINKED)?;
         check_version(&connection)?;
         Ok(Self::with(connection, path, world, Faults::none()))
     }
@@ -285,7 +296,7 @@ impl Ledger {
     }
 
     fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
-        let lock = path.with_file_name("beads.lock");
+        let lock = path.with_file_name(crate::layout::LEDGER_LOCK);
         Self {
             connection: RefCell::new(connection),
             lock,

@@ -1,10 +1,11 @@
-//! What went wrong in hook calls, since nobody hears it: a line in `logs/hooks.log`.
+//! What went wrong in hook calls, since nobody hears it: a line in `logs/hooks.log` of the session's folder.
 
 use gt_model::foreign;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::identity;
 use crate::layout::Layout;
 use crate::town::Town;
 use crate::world::World;
@@ -30,9 +31,11 @@ pub struct HookTrouble {
     pub last: String,
 }
 
-/// Writes down why a hook call went wrong. That this fails can't be told to anybody.
-pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &str, why: &str) {
-    let path = layout.hooks_log();
+/// Writes down why a hook call went wrong. That this fails can't be told to anybody. `token` is the caller's, which names
+/// its session: one that names none has no place for it.
+pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, token: &str, why: &str) {
+    let Some(who) = identity::named(token) else { return };
+    let path = layout.hooks_log(&who);
     let line = foreign::one_line(&format!("{} {moment} {who} {why}", world.clock().now()));
     let before = world.disk().read_part(&path, 0, READ_BYTES).ok().flatten().unwrap_or_default();
     let mut keep = before.len().saturating_sub(LOG_BYTES);
@@ -43,13 +46,21 @@ pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &str,
     let _ = world.disk().mark(&path, &text);
 }
 
-/// Hook calls that went wrong in the last hour.
+/// Hook calls of live sessions that went wrong in the last hour.
 pub fn trouble(town: &Town) -> Result<Option<HookTrouble>> {
-    let Some(bytes) = town.world().disk().read_part(&town.layout.hooks_log(), 0, READ_BYTES)? else { return Ok(None) };
-    let text = String::from_utf8_lossy(&bytes);
+    let live = town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
+    let mut lines = Vec::new();
+    for incarnation in &live {
+        let bytes = town.world().disk().read_part(&town.layout.hooks_log(&incarnation.id), 0, READ_BYTES)?;
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    // Each begins with its time.
+    lines.sort();
     let since = town.world().clock().now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
-    let is_recent =
-        |line: &&str| line.split(' ').next().and_then(|at| at.parse::<Timestamp>().ok()).is_some_and(|at| at >= since);
-    let recent: Vec<&str> = text.lines().filter(is_recent).collect();
+    let is_recent = |line: &&String| {
+        line.split(' ').next().and_then(|at| at.parse::<Timestamp>().ok()).is_some_and(|at| at >= since)
+    };
+    let recent: Vec<&String> = lines.iter().filter(is_recent).collect();
     Ok(recent.last().map(|last| HookTrouble { last_hour: recent.len(), last: foreign::one_line(last) }))
 }

@@ -41,11 +41,9 @@ impl Seen {
     /// As it is now; `None` where that takes opening the ledger. Never to be asked by a process that has it open
     /// ([`Sign::of`]).
     pub fn now(world: &dyn World, layout: &Layout, token: &str) -> Option<Self> {
-        let (id, _) = token.rsplit_once('.')?;
-        // It becomes part of a path before anybody has confirmed it.
-        let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        let sign = is_plain.then(|| Sign::of(world, &layout.ledger())).flatten()?;
-        Some(Self { incarnation: id.into(), at: At { sign, token: sha256_hex(token) } })
+        let incarnation = identity::named(token)?;
+        let sign = Sign::of(world, &layout.ledger())?;
+        Some(Self { incarnation, at: At { sign, token: sha256_hex(token) } })
     }
 }
 

@@ -237,7 +237,7 @@ fn process_words(process: Option<&Process>) -> String {
 }
 
 fn life(town: &Town, id: &IncarnationId) -> Result<Option<String>> {
-    let touched = town.world().disk().touched(&town.layout.session(id).join("life"))?;
+    let touched = town.world().disk().touched(&town.layout.life(id))?;
     let now = town.world().clock().now().as_second();
     Ok(touched.map(|at| format!("last call of gt, {} s ago", now.saturating_sub(at).max(0))))
 }

@@ -11,6 +11,7 @@ use gt_model::query;
 use gt_testkit::ledger::{Shape, jsonl as made_up};
 use gt_testkit::sim::SimWorld;
 use gt_town::Error;
+use gt_town::faults::Faults;
 use gt_town::ledger::{BeadFilter, Direction, Ledger, LedgerError, LedgerResult, ReadyFilter, ReadyOrder, View};
 use gt_town::port::{self, ExportFilter};
 use gt_town::world::real::RealWorld;
@@ -678,4 +679,29 @@ fn f16_a_ledger_that_was_replaced_while_it_is_open_is_not_written() {
         false,
     );
     assert!(!ledger().is_replaced(), "one in memory has no file");
+}
+
+/// An agent can write the ledger's folder: what it puts in the place of the ledger, or of a copy, leads to no other file.
+#[test]
+fn a_ledger_that_is_a_link_is_not_opened() {
+    let world = Arc::new(RealWorld::new(PathBuf::new()));
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    std::fs::create_dir(at("real")).unwrap();
+    Ledger::create(&at("real/beads.db"), world.clone()).unwrap();
+    std::os::unix::fs::symlink(at("real"), at("own")).unwrap();
+    let open = |path: &std::path::Path| Ledger::open(path, world.clone(), Faults::none()).map(drop);
+    open(&at("own/beads.db")).expect("a person's own link above it is followed");
+    std::fs::create_dir(at("planted")).unwrap();
+    std::os::unix::fs::symlink(at("real/beads.db"), at("planted/beads.db")).unwrap();
+    assert!(open(&at("planted/beads.db")).is_err());
+    assert!(Ledger::open_read_only(&at("planted/beads.db"), world.clone()).is_err());
+    // One that leads nowhere makes no file there.
+    std::os::unix::fs::symlink(at("new.db"), at("planted/other.db")).unwrap();
+    assert!(Ledger::create(&at("planted/other.db"), world.clone()).is_err());
+    assert!(!at("new.db").exists());
+    let ledger = Ledger::open(&at("real/beads.db"), world, Faults::none()).unwrap();
+    std::os::unix::fs::symlink(at("victim"), at("real/copy.db.making")).unwrap();
+    ledger.copy_to(&at("real/copy.db")).unwrap();
+    assert!(!at("victim").exists() && at("real/copy.db").is_file());
 }

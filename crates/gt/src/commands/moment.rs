@@ -28,7 +28,8 @@ pub fn words(args: &[OsString]) -> Option<(Moment, Client)> {
     Some((Moment::parse(moment)?, Client::parse(client)?))
 }
 
-/// `gt moment …`, and `gt prime --moment start`. Whatever goes wrong: exit code 0, no output, a line in `logs/hooks.log`.
+/// `gt moment …`, and `gt prime --moment start`. Whatever goes wrong: exit code 0, no output, a line in `logs/hooks.log` of the
+/// session's folder.
 /// Outside of a town, or without an identity, it is nobody's and says nothing at all.
 pub fn call(
     moment: Moment,
@@ -51,8 +52,7 @@ pub fn call(
         // It is told what is the matter by its own calls of gt; here it counts for nothing.
         Err(CliError::Engine(Error::Superseded(_) | Error::BadToken)) => {}
         Err(error) => {
-            let who = token.rsplit_once('.').map_or("?", |(id, _)| id);
-            moments::note_failure(world, &layout, moment.as_str(), who, &error.to_string());
+            moments::note_failure(world, &layout, moment.as_str(), token, &error.to_string());
         }
     }
     Ok(0)

@@ -205,7 +205,8 @@ fn run_gates(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>
                 gt_model::address::Address::Polecat(_, name) => rig.layout.worktree(name),
                 _ => context.process.cwd.clone(),
             };
-            gates::run_by_agent(&context.town, &rig, &folder, incarnation.as_str())?
+            let logs = context.town.layout.session_logs(incarnation);
+            gates::run_by_agent(&context.town, &rig, &folder, gates::Logs { folder: &logs, label: "gates" })?
         }
         None => rig::prove(&context.town, &context.caller, &rig)?,
     };

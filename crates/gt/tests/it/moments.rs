@@ -146,7 +146,7 @@ fn after_a_tool_a_ledger_that_has_not_changed_is_not_opened() {
     let scene = Scene::new("");
     let after = |token: &str| scene.moment_as(token, "after-tool", "PostToolUse", &json!({ "tool_name": "Bash" }));
     let token = scene.token();
-    let (ledger, log) = (scene.town.root().join(".beads/beads.db"), scene.town.root().join("logs/hooks.log"));
+    let (ledger, log) = (scene.town.root().join(".beads/beads.db"), scene.folder().join("logs/hooks.log"));
     let aside = ledger.with_file_name("aside.db");
     let mark = || std::fs::read(scene.folder().join("moments/after-tool")).unwrap();
     let needs_no_ledger = || {
@@ -177,7 +177,7 @@ fn after_a_tool_a_ledger_that_has_not_changed_is_not_opened() {
 fn a_hook_call_never_breaks_its_client_and_says_so_elsewhere() {
     let scene = Scene::new("");
     let token = scene.token();
-    let log = scene.town.root().join("logs/hooks.log");
+    let log = scene.folder().join("logs/hooks.log");
     let args = ["moment", "after-tool", "--client", "claude"];
     let silent = |output: Output| assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (0, "", ""));
     // Nobody's: silent, not even a line.
@@ -211,7 +211,7 @@ fn f01_what_an_agent_puts_into_its_folder_holds_up_nobody() {
     let folder = scene.folder();
     let script = "ln -s /dev/zero moments/start; mkfifo moments/stop moments/x; mkdir moments/limit moments/y\n\
         truncate -s 100G moments/idle; printf '\\0' > moments/end\n\
-        rm ../../../logs/hooks.log; mkfifo ../../../logs/hooks.log; rm -f output.log; mkfifo output.log\n\
+        mkdir -p logs; rm -f logs/hooks.log; mkfifo logs/hooks.log; rm -f output.log; mkfifo output.log\n\
         rm lock start.lock; mkfifo lock start.lock exit.json\n";
     let made = std::process::Command::new("sh").args(["-c", script]).current_dir(&folder).status();
     assert!(made.is_ok());
@@ -264,7 +264,7 @@ fn the_start_moment_primes_and_a_compaction_only_reminds() {
         "{reminded}"
     );
     assert!(reminded.len() < 1500 && !reminded.contains("Hello"), "{reminded}");
-    let client = std::fs::read_to_string(scene.folder().join("client.json")).unwrap();
+    let client = std::fs::read_to_string(scene.folder().join("moments/client.json")).unwrap();
     assert_eq!(client, "{\"client\":\"claude\",\"session_id\":\"s\",\"transcript_path\":\"/t\"}");
     let explained = scene.call(&scene.token(), &["prime", "--explain"], "").out;
     assert!(explained.contains("directives/polecat.md") && explained.contains("at most"), "{explained}");

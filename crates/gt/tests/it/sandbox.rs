@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::terminals::has_tmux;
-use crate::town::{RIG, Town, write};
+use crate::town::{RIG, Town, list, write};
 
 /// Whether there is a bubblewrap that works; said clearly where not, and a failure where one is required.
 fn has_bwrap() -> bool {
@@ -50,6 +50,17 @@ attempt object-facts "echo x > $repo/objects/info/new"
 attempt stores "mkdir -p $repo/gt-own/x"
 trunk=$(git rev-parse refs/remotes/origin/main) && loose="$(echo "$trunk" | cut -c1-2)/$(echo "$trunk" | cut -c3-)"
 attempt objects "for at in objects gt-shared/objects; do chmod u+w $repo/\$at/$loose && mv $repo/\$at/$loose $repo/x && mv $repo/x $repo/\$at/$loose && exit; done; exit 1"
+attempt gate-logs "ls -d $rig/refinery/logs"
+attempt town-logs "ls -d $GT_TOWN/logs"
+attempt locks "ls -d $GT_TOWN/deacon/locks"
+attempt records "cat $GT_TOWN/deacon/sessions/*/plan.json"
+attempt session-locks "ls $GT_TOWN/deacon/sessions/*/lock"
+attempt backups "touch $GT_TOWN/.beads/backups/x"
+attempt formulas "touch $GT_TOWN/.beads/formulas/x"
+attempt git-link "test -w .git"
+attempt repository "test -w $repo"
+attempt exclude "mkdir -p $repo/info && test -w $repo/info"
+attempt tag-logs "mkdir -p $repo/logs/refs/tags/x"
 attempt home "echo >> ~/.bashrc"
 touch ~/new
 attempt client-settings "echo >> ~/.claude/settings.json"
@@ -86,6 +97,7 @@ fn town(sandbox: &str) -> Town {
         (town.rig().join("mayor/rig/file"), "trunk"),
         (town.rig().join("polecats/other/file"), "other"),
         (town.root().join("deacon/tmux-99/socket"), ""),
+        (town.root().join(".beads/backups/old.db"), ""),
     ] {
         write(&path, text);
     }
@@ -182,11 +194,19 @@ fn an_agent_can_not_choose_what_its_successor_may_write() {
     }
     let town = town("bwrap");
     let agent = "echo begun >> ~/.claude/report\n(cat ~/.ssh/id_rsa || ls ~/.ssh) >> ~/.claude/report\n\
-        echo \"gitdir: $HOME/.ssh\" > .git\nexit 1\n";
+        echo \"gitdir: $HOME/.ssh\" > .git || rm -f .git || mv .git old || cat ~/.claude/go\n\
+        until [ -e ~/.claude/go ]; do sleep 0.05; done\nexit 1\n";
     write(&town.folder().join("home/agent.sh"), agent);
     let bead = town.bead("Lead it astray");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG]);
+    town.wait_until("the agent to try", || report_of(&town).exists());
+    let link = town.rig().join("polecats/amber/.git");
+    let ours = std::fs::read_to_string(&link).unwrap();
+    assert!(ours.contains("/.repo.git/worktrees/"), "the link is not the agent's to write: {ours}");
+    // As an agent without a sandbox could have left it.
+    write(&link, format!("gitdir: {}\n", town.folder().join("home/.ssh").display()));
+    write(&town.folder().join("home/.claude/go"), "");
     let report = || std::fs::read_to_string(report_of(&town)).unwrap_or_default();
     let refused = "SELECT last_error FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
     town.wait_until("its successor", || report().lines().count() > 1 || !town.ask(refused).is_empty());
@@ -223,4 +243,74 @@ fn where_the_sandbox_can_not_be_had_nothing_is_started() {
     assert!(doctor.code != 0 && doctor.out.contains("gt rig set <rig> sandbox=none"), "{doctor:?}");
     assert!(!report_of(&town).exists(), "nothing ran without it");
     assert!(town.running().iter().all(|process| !process.contains("agent.sh")));
+}
+
+/// An agent that puts links to a person's file and folder wherever the town, a shim or a gate may write next, feigns its own
+/// end, and then does its work.
+const PLANTER: &str = r#"
+rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git" beads="$GT_TOWN/.beads"
+session=$(ls -d "$GT_TOWN"/deacon/sessions/*)
+plant() {
+    target=$1; shift
+    for name in "$@"; do mkdir -p "$(dirname "$name")"; rm -rf "$name"; ln -s "$HOME/$target" "$name"; done
+}
+(
+plant notes "$rig"/refinery/logs/set-up-gate.log "$rig"/refinery/logs/set-up-amber-1.log "$rig"/refinery/logs/set-up-amber-2.log
+plant notes "$rig"/refinery/logs/proof-tests.log "$rig"/refinery/set-up.key "$rig"/.beads/issues.jsonl
+for n in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do plant notes "$rig/refinery/logs/$n-tests.log"; done
+plant folder "$rig/.archive" "$GT_TOWN/.archive" "$rig/refinery/gate" "$beads/backups" "$GT_TOWN/deacon/locks"
+plant notes "$GT_TOWN"/logs/hooks.log "$GT_TOWN"/logs/deacon-errors.log "$GT_TOWN"/logs/deacon.log "$GT_TOWN/deacon/heartbeat"
+plant notes "$beads/issues.jsonl" "$beads/town.json"
+plant notes "$session"/output.log "$session"/shim.log "$session"/started.json "$session"/grace "$session"/lock "$session"/life
+plant notes "$session"/moments/stop "$session"/moments/after-tool "$session"/moments/client.json
+plant notes "$session"/logs/hooks.log "$session"/logs/acceptance.log "$session"/logs/acceptance-tests.log
+plant notes "$repo/info/exclude" "$repo/packed-refs" "$repo/objects/info/alternates" "$repo/config" .git.archived/link .git.archived/admin
+plant folder "$repo/gt-scratch" "$repo/gt-hooks" "$repo/refs/heads/polecat/birch" "$repo/logs/refs/heads/polecat/birch"
+mkdir -p "$session" && echo '{"code":0,"signal":null,"reason":"exited"}' > "$session/exit.json"
+) > /dev/null 2>&1
+touch "$HOME/.claude/planted"
+until [ -e "$HOME/.claude/go" ]; do sleep 0.05; done
+rm -rf .git.archived
+git symbolic-ref HEAD > note && git add note && git commit -qm Note
+for step in 1 2 3 4 5 6 7 8 9; do gt step done || break; done
+gt done
+"#;
+
+#[test]
+fn what_an_agent_plants_where_the_town_writes_leads_nowhere() {
+    if !has_bwrap() {
+        return;
+    }
+    let town = town("bwrap");
+    let home = town.folder().join("home");
+    write(&home.join("agent.sh"), PLANTER);
+    write(&home.join("notes"), "mine");
+    write(&home.join("folder/kept"), "mine");
+    town.edit(&town.rig().join("rig.toml"), |text| format!("{text}\n[worktree]\nsetup = \"echo set up\"\n"));
+    let bead = town.bead("Plant links");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_until("the agent to plant", || home.join(".claude/planted").exists());
+    town.wait_until("the start to be recorded", || town.status_of(&bead) == "in_progress");
+    town.let_patrols_pass();
+    let ended = "SELECT count(*) FROM incarnations WHERE ended_at IS NOT NULL";
+    assert_eq!(town.ask(ended), ["0"], "a feigned end is none");
+    write(&home.join(".claude/go"), "");
+    town.wait_closed(&bead);
+    town.wait_quiet();
+    // The next one is set up, and gated, where that agent was.
+    let next = town.bead("Come after it");
+    town.ok(&["sling", &next, RIG]);
+    town.wait_closed(&next);
+    town.wait_quiet();
+    assert_eq!(std::fs::read_to_string(home.join("notes")).unwrap(), "mine");
+    assert_eq!(list(&home.join("folder")), [home.join("folder/kept")]);
+    let planted = town.links_to(&home);
+    let own =
+        |path: &PathBuf| path.to_string_lossy().contains("/moments/") || path.to_string_lossy().contains("/logs/");
+    let elsewhere: Vec<_> =
+        planted.iter().filter(|path| !(path.starts_with(town.root().join("deacon/sessions")) && own(path))).collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:?}");
+    // Of what `town` itself has made.
+    assert_eq!(town.conditions(), ["foreign-ref"]);
 }

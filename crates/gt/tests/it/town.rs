@@ -407,6 +407,21 @@ impl Town {
         found
     }
 
+    /// Links in the town that lead to what is in a folder.
+    pub fn links_to(&self, folder: &Path) -> Vec<PathBuf> {
+        let (mut found, mut open) = (Vec::new(), vec![self.root()]);
+        while let Some(at) = open.pop() {
+            for path in list(&at) {
+                if std::fs::read_link(&path).is_ok_and(|target| target.starts_with(folder)) {
+                    found.push(path);
+                } else if path.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+                    open.push(path);
+                }
+            }
+        }
+        found
+    }
+
     /// What this town started and what is still there. Who merely looks at the folder (a shell, an editor, somebody's
     /// `rm`) is none of ours, and must not be ended.
     fn leftovers(&self) -> Vec<Stray> {

@@ -201,6 +201,11 @@ impl Spot {
         Ok(Self { folder: self.folder.try_clone()?, name: name.as_ref().to_owned(), no_follow: OFlags::NOFOLLOW })
     }
 
+    /// Whether it lies in a guarded folder.
+    pub(super) fn is_guarded(&self) -> bool {
+        !self.no_follow.is_empty()
+    }
+
     /// What is there, links not followed.
     pub(super) fn look(&self) -> io::Result<Stat> {
         Ok(statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?)

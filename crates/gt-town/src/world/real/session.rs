@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf, absolute};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +18,8 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::bwrap;
-use super::disk::{RealDisk, create_private_dir};
+use super::disk::{PRIVATE_FILE, RealDisk, create_private_dir, found, io_error};
+use super::door::Spot;
 use super::process::{self, Census, Stat};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
@@ -35,6 +36,8 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 const END_LIMIT: Duration = Duration::from_secs(20);
 /// How often a start by somebody else is looked at.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// Bytes of a log that are quoted where its shim ended without a result.
+const LAST_WORDS_BYTES: u64 = 2000;
 /// How often processes that were ended by force are looked at.
 const FORCE_PAUSE: Duration = Duration::from_millis(10);
 
@@ -54,8 +57,7 @@ impl RealSessions {
     }
 
     fn spawn_shim(&self, plan: &SessionPlan, dir: &Path) -> WorldResult<Ack> {
-        let log_path = dir.join(record::SHIM_LOG);
-        let log = record::append(&log_path).map_err(io_error("open", &log_path))?;
+        let log = record::append(dir, record::SHIM_LOG).map_err(io_error("open", &dir.join(record::SHIM_LOG)))?;
         let mut child = Command::new(&self.gt)
             .args(["session", "host", "--detach"])
             .arg(dir)
@@ -89,19 +91,30 @@ impl RealSessions {
         WorldError::Spawn { program: self.gt.display().to_string(), source }
     }
 
-    fn spawn_contained(&self, command: &ContainedCommand) -> WorldResult<Child> {
-        let log = absolute(&command.log).map_err(io_error("find", &command.log))?;
-        if let Some(folder) = log.parent() {
-            fs::create_dir_all(folder).map_err(io_error("create", folder))?;
-        }
+    fn spawn_contained(&self, command: &ContainedCommand, log: File) -> WorldResult<Child> {
         let mut shim = Command::new(&self.gt);
-        shim.args(["session", "contain"]).arg(command.timeout.as_millis().to_string()).arg(&log).args(&command.argv);
+        shim.args(["session", "contain"]).arg(command.timeout.as_millis().to_string()).arg("-").args(&command.argv);
         shim.env_clear().envs(&command.env).current_dir(&command.cwd);
-        shim.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shim.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         shim.spawn().map_err(|source| {
             if command.cwd.is_dir() { self.spawn_error(source) } else { io_error("enter", &command.cwd)(source) }
         })
     }
+}
+
+/// Makes the log of a command anew: what is there is replaced, be it a link or another name of a file.
+fn new_log(path: &Path) -> io::Result<File> {
+    let spot = Spot::made(path)?;
+    found(spot.unlink())?;
+    spot.open(OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, PRIVATE_FILE)
+}
+
+/// What a log ends with.
+fn last_words(log: &File) -> String {
+    let from = log.metadata().map_or(0, |facts| facts.len().saturating_sub(LAST_WORDS_BYTES));
+    let mut said = vec![0; usize::try_from(LAST_WORDS_BYTES).unwrap_or_default()];
+    let count = log.read_at(&mut said, from).unwrap_or(0);
+    String::from_utf8_lossy(&said[..count]).into_owned()
 }
 
 fn no_answer(dir: &Path) -> WorldError {
@@ -214,11 +227,12 @@ impl Sessions for RealSessions {
     }
 
     fn log_size(&self, dir: &Path) -> u64 {
-        fs::metadata(dir.join(record::OUTPUT_LOG)).map_or(0, |metadata| metadata.len())
+        log_bytes(dir)
     }
 
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult> {
-        let mut child = self.spawn_contained(command)?;
+        let log = new_log(&command.log).map_err(io_error("make", &command.log))?;
+        let mut child = self.spawn_contained(command, log.try_clone().map_err(io_error("share", &command.log))?)?;
         // Held until the report is here: it closes, and so ends the tree, when this process ends.
         let _lifeline = child.stdin.take();
         let report = read_report(&mut child);
@@ -226,13 +240,9 @@ impl Sessions for RealSessions {
             // Asked for while the shim is not yet waited for: until then its pid is nobody else's.
             end_contained(&mut child).map_err(io_error("end the processes of", &command.log))?;
         }
-        let mut said = String::new();
-        if let Some(mut stderr) = child.stderr.take() {
-            // Only the shim holds it, so it ends with the shim.
-            let _ = stderr.read_to_string(&mut said);
-        }
         child.wait().map_err(|source| self.spawn_error(source))?;
         let report = report.ok_or_else(|| {
+            let said = last_words(&log);
             WorldError::Unexpected(format!("the shim of {:?} ended without a result: {}", command.argv, said.trim()))
         })?;
         Ok(result_of(report))
@@ -317,9 +327,8 @@ impl Sessions for RealSessions {
 
 /// Adds a message to the input of an agent, in one piece or not at all.
 fn write_input(input: &Path, line: &str) -> WorldResult<Said> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let written = File::options().write(true).custom_flags(flags).open(input);
-    match written.and_then(|mut pipe| pipe.write_all(user_message(line).as_bytes())) {
+    let opened = Spot::of(input).and_then(|spot| spot.open(OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW, 0));
+    match opened.and_then(only_pipe).and_then(|mut pipe| pipe.write_all(user_message(line).as_bytes())) {
         Ok(()) => Ok(Said::Sent),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Said::Busy),
         // No such FIFO, or nobody reads it any more.
@@ -327,6 +336,11 @@ fn write_input(input: &Path, line: &str) -> WorldResult<Said> {
         Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Ok(Said::NoWay),
         Err(source) => Err(io_error("write to", input)(source)),
     }
+}
+
+/// What else is in the place of a FIFO is none, and is not written to.
+fn only_pipe(file: File) -> io::Result<File> {
+    if file.metadata()?.file_type().is_fifo() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// What the records say, where what runs agrees.
@@ -411,10 +425,7 @@ fn end_through_shim(dir: &Path, started: &Started, grace: Duration) -> WorldResu
 }
 
 fn write_grace(dir: &Path, grace: Duration) -> io::Result<()> {
-    let path = dir.join(record::GRACE);
-    let aside = dir.join(format!("{}.{}.new", record::GRACE, std::process::id()));
-    record::create_aside(&aside)?.write_all(grace.as_millis().to_string().as_bytes())?;
-    fs::rename(aside, path)
+    record::put(dir, record::GRACE, grace.as_millis().to_string().as_bytes())
 }
 
 /// Waits until the process of a handle has ended; answers whether it has.
@@ -503,9 +514,13 @@ fn vitals(dir: &Path, census: &Shared) -> WorldResult<Vitals> {
     let started = record::started(dir).map_err(unexpected)?;
     Ok(Vitals {
         cpu_ticks: started.map_or(Ok(0), |started| cpu_ticks(&started, census)).map_err(io_error("read", dir))?,
-        log_bytes: fs::metadata(dir.join(record::OUTPUT_LOG)).map_or(0, |metadata| metadata.len()),
-        last_call: fs::metadata(dir.join(record::LIFE)).map(|metadata| metadata.mtime()).ok(),
+        log_bytes: log_bytes(dir),
+        last_call: RealDisk.touched(&dir.join(record::LIFE)).ok().flatten(),
     })
+}
+
+fn log_bytes(dir: &Path) -> u64 {
+    dir.join(record::OUTPUT_LOG).symlink_metadata().map_or(0, |metadata| metadata.len())
 }
 
 /// CPU time that the session's tree has used; the shim's own, which also runs when the agent does not, left out.
@@ -556,11 +571,6 @@ fn result_of(report: Report) -> RunResult {
         CommandEnd::Ended(exit) => RunEnd::Failed(exit),
     };
     RunResult { end, took: Duration::from_micros(report.took_micros), tail: report.tail }
-}
-
-fn io_error(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WorldError {
-    let path = path.to_owned();
-    move |source| WorldError::Io { act, path, source }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]

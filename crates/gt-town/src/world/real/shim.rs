@@ -10,7 +10,7 @@
 //! | `gt session host --pane <dir>` | itself | the shim of an agent, as the process of a terminal |
 //! | `gt session log-pane <hex of dir>` | tmux | writes the log of a terminal |
 //! | `gt session exec <dir>`, `exec --pane <dir>` | the shim | waits until it is recorded, then becomes the agent |
-//! | `gt session contain <millis> <log> <argv>…` | a run | the shim of a contained command |
+//! | `gt session contain <millis> - <argv>…` | a run | the shim of a contained command, whose log is stderr |
 //!
 //! A shim makes itself a session of its own (in a terminal it is that already) and the sub-reaper of all that descends from it, so that what detaches
 //! itself in its tree becomes its child and can't get lost. Linux only, so far.
@@ -56,9 +56,8 @@ pub fn call(args: &[OsString]) -> Option<ExitCode> {
         ("log-pane", [dir]) => Some(pane::log(dir.to_str()?)),
         ("exec", [pane, dir]) if pane == "--pane" => Some(host::exec(Path::new(dir), Runtime::Tmux)),
         ("exec", [dir]) => Some(host::exec(Path::new(dir), Runtime::Headless)),
-        ("contain", [millis, log, argv @ ..]) if !argv.is_empty() => {
-            let millis = millis.to_str()?.parse().ok()?;
-            Some(contain::contain(millis, Path::new(log), argv))
+        ("contain", [millis, log, argv @ ..]) if log == "-" && !argv.is_empty() => {
+            Some(contain::contain(millis.to_str()?.parse().ok()?, argv))
         }
         _ => None,
     }

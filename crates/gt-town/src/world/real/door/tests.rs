@@ -112,8 +112,10 @@ fn what_is_no_file_is_neither_waited_for_nor_believed() {
         assert!(RealDisk.read(&path).is_err(), "{name}");
         assert!(RealDisk.touch(&path).is_err(), "{name}");
         assert!(RealDisk.try_lock(&path).is_err(), "{name}");
-        assert!(RealDisk.write(&path, b"x").is_err(), "{name}");
         assert_eq!(RealDisk.read_part(&path, 0, 9).unwrap(), None, "{name}");
+        let replaced = RealDisk.write(&path, b"x").is_ok();
+        assert_eq!(replaced, path.symlink_metadata().unwrap().is_file(), "{name}");
+        assert_eq!(replaced, name != "a", "{name}");
     }
     // What has no content is not copied, and nobody waits for it.
     let tree = place.outside().join("tree");

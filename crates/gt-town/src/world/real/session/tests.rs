@@ -697,7 +697,7 @@ fn a_command_ends_when_its_caller_is_gone() {
     let town = Town::new();
     let command = town.command("setsid sleep 1000 & echo $! > orphan; exec sleep 1000");
     fs::create_dir(town.path("logs")).expect("a folder");
-    let mut shim = town.sessions.spawn_contained(&command).expect("a shim");
+    let mut shim = town.sessions.spawn_contained(&command, new_log(&command.log).expect("a log")).expect("a shim");
     let orphan = town.process_in("orphan");
     // What happens to all that a process holds when it is killed.
     drop((shim.stdin.take(), shim.stdout.take()));

@@ -5,9 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,7 +17,6 @@ use super::output::Output;
 use super::record::{COULD_NOT_START, COULD_NOT_START_CODE, PROTOCOL};
 use super::stand_apart;
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
-use crate::world::real::disk::PRIVATE_FILE;
 use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long what a command leaves behind, or one that takes too long, may take to end.
@@ -44,27 +41,27 @@ pub(crate) enum CommandEnd {
     TimedOut,
 }
 
-/// Runs a command to its end. The caller holds the other end of stdin: when that closes, it is gone.
-pub(super) fn contain(timeout_millis: u64, log: &Path, argv: &[OsString]) -> ExitCode {
-    match run(Duration::from_millis(timeout_millis), log, argv) {
+/// Runs a command to its end. The caller holds the other end of stdin: when that closes, it is gone. It has opened the
+/// log, which is stderr: the shim opens nothing by a path that an agent may have prepared.
+pub(super) fn contain(timeout_millis: u64, argv: &[OsString]) -> ExitCode {
+    match run(Duration::from_millis(timeout_millis), argv) {
         Ok(report) => match serde_json::to_writer(io::stdout(), &report) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
         Err(error) => {
-            // The caller shows it, and has no report.
+            // The caller reads it in the log, and has no report.
             let _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(timeout: Duration, log: &Path, argv: &[OsString]) -> io::Result<Report> {
+fn run(timeout: Duration, argv: &[OsString]) -> io::Result<Report> {
     stand_apart(Runtime::Headless)?;
     let bell = Bell::install()?;
     let (reader, writer) = io::pipe()?;
-    let mut output =
-        Output::new(reader, File::options().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(log)?);
+    let mut output = Output::new(reader, File::from(io::stderr().as_fd().try_clone_to_owned()?));
     let begun = Instant::now();
     let child = Command::new(&argv[0])
         .args(&argv[1..])

@@ -20,11 +20,14 @@ use super::output::Output;
 use super::record::{self, COULD_NOT_START, COULD_NOT_START_CODE, Plan, Started};
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
 use super::{SELF, mark, stand_apart};
+use crate::world::real::disk::RealDisk;
 use crate::world::real::process;
-use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
+use crate::world::{Disk as _, ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long an agent may take to end when asked to, where whoever asks says nothing.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+/// Bytes that a grace may have, as it is written down.
+const GRACE_BYTES: usize = 64;
 /// How long what an agent leaves behind may take to end.
 pub(crate) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// How often the shim looks whether the town is still there.
@@ -124,6 +127,7 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
         return Err(Refusal::StartedBefore);
     }
     let plan = record::plan(dir)?.ok_or(Refusal::NoPlan)?;
+    RealDisk.guard(&plan.town);
     stand_apart(runtime)?;
     let bell = Bell::install()?;
     // Held to the end, so that the agent's input never ends before.
@@ -163,8 +167,7 @@ fn open_input(dir: &Path, first: &str) -> io::Result<File> {
         made => made?,
     }
     // For reading and writing, so that neither this nor the agent's own opening waits for another end.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let mut input = File::options().read(true).write(true).custom_flags(flags).open(&path)?;
+    let mut input = record::open_pipe(dir, record::INPUT, OFlags::RDWR)?;
     input.write_all(first.as_bytes())?;
     Ok(input)
 }
@@ -203,7 +206,7 @@ impl Gate {
         match runtime {
             Runtime::Headless => {
                 let (reader, writer) = io::pipe()?;
-                let log = record::append(&dir.join(record::OUTPUT_LOG))?;
+                let log = record::append(dir, record::OUTPUT_LOG)?;
                 Ok((Output::new(reader, log), Self::spawn(dir, runtime, writer.into())?))
             }
             Runtime::Tmux => {
@@ -381,8 +384,9 @@ impl Overseer for Host<'_> {
 
 /// How long the agent may take to end, as whoever asks for it has written.
 fn requested_grace(dir: &Path) -> Duration {
-    let written = fs::read_to_string(dir.join(record::GRACE)).ok();
-    written.and_then(|millis| millis.trim().parse().ok()).map_or(DEFAULT_GRACE, Duration::from_millis)
+    let written = RealDisk.read_part(&dir.join(record::GRACE), 0, GRACE_BYTES).ok().flatten();
+    let millis = written.and_then(|bytes| String::from_utf8(bytes).ok());
+    millis.and_then(|millis| millis.trim().parse().ok()).map_or(DEFAULT_GRACE, Duration::from_millis)
 }
 
 fn exit_of(outcome: Outcome) -> Exit {

@@ -11,7 +11,6 @@ use std::fs::{self, File};
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -57,7 +56,7 @@ impl Letters {
             mknodat(CWD, fifo(dir, begin, &name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         }
         // Opened first, so that the shim finds somebody there.
-        let answers = without_waiting(File::options().read(true)).open(fifo(dir, ANSWER, &name))?;
+        let answers = record::open_pipe(dir, &fifo_name(ANSWER, &name), OFlags::RDONLY)?;
         Ok(Self { dir: dir.to_owned(), name, answers: std::os::fd::OwnedFd::from(answers).into() })
     }
 
@@ -69,9 +68,9 @@ impl Letters {
     /// Hands the environment over to the shim, as soon as it is there.
     pub(crate) fn send(&self, env: &BTreeMap<String, String>) -> io::Result<()> {
         let deadline = Instant::now() + LIMIT;
-        let path = fifo(&self.dir, ENVIRONMENT, &self.name);
+        let name = fifo_name(ENVIRONMENT, &self.name);
         let mut pipe = loop {
-            match without_waiting(File::options().write(true)).open(&path) {
+            match record::open_pipe(&self.dir, &name, OFlags::WRONLY) {
                 // Nobody reads yet.
                 Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) && Instant::now() < deadline => {
                     std::thread::sleep(LOOK);
@@ -103,11 +102,11 @@ impl Drop for Letters {
 }
 
 fn fifo(dir: &Path, begin: &str, name: &str) -> PathBuf {
-    dir.join(format!("{begin}{name}"))
+    dir.join(fifo_name(begin, name))
 }
 
-fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
-    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+fn fifo_name(begin: &str, name: &str) -> String {
+    format!("{begin}{name}")
 }
 
 /// Becomes the shim of `dir`, in the environment that comes through the FIFO, answering through the other one.
@@ -121,8 +120,8 @@ pub(super) fn pane(dir: &Path, letters: &str) -> ExitCode {
 }
 
 fn become_shim(dir: &Path, letters: &str) -> io::Result<std::convert::Infallible> {
-    let answer = without_waiting(File::options().write(true)).open(fifo(dir, ANSWER, letters))?;
-    let env = read_environment(&fifo(dir, ENVIRONMENT, letters))?;
+    let answer = record::open_pipe(dir, &fifo_name(ANSWER, letters), OFlags::WRONLY)?;
+    let env = read_environment(dir, &fifo_name(ENVIRONMENT, letters))?;
     let mut shim = Command::new(SELF);
     shim.arg0("gt").args(["session", "host", "--pane"]).arg(dir).env_clear().envs(env);
     // It is the terminal that decides how it is written to.
@@ -133,8 +132,9 @@ fn become_shim(dir: &Path, letters: &str) -> io::Result<std::convert::Infallible
 }
 
 /// Reads until the starter closes its end, which leaves no document if it was killed before that was written.
-fn read_environment(path: &Path) -> io::Result<BTreeMap<String, String>> {
-    let mut pipe = without_waiting(File::options().read(true)).open(path)?;
+fn read_environment(dir: &Path, name: &str) -> io::Result<BTreeMap<String, String>> {
+    let path = dir.join(name);
+    let mut pipe = record::open_pipe(dir, name, OFlags::RDONLY)?;
     let deadline = Instant::now() + LIMIT;
     let mut bytes = Vec::new();
     loop {
@@ -158,7 +158,7 @@ fn read_environment(path: &Path) -> io::Result<BTreeMap<String, String>> {
 }
 
 fn shim_log(dir: &Path) -> io::Result<File> {
-    record::append(&dir.join(record::SHIM_LOG))
+    record::append(dir, record::SHIM_LOG)
 }
 
 /// A folder's path as an argument that neither a shell nor tmux reads anything else in.
@@ -189,7 +189,7 @@ fn keep_log(dir: &Path) -> io::Result<()> {
         // Held by all that write logs: whoever takes the town down waits for it.
         rustix::io::retry_on_intr(|| flock(lock, FlockOperation::LockShared))?;
     }
-    let log = record::append(&dir.join(record::OUTPUT_LOG))?;
+    let log = record::append(dir, record::OUTPUT_LOG)?;
     let mut output = Output::new(io::stdin().as_fd().try_clone_to_owned()?.into(), log);
     while output.pipe.is_some() {
         output.take();
@@ -218,10 +218,9 @@ mod tests {
             let dir = tempfile::tempdir().expect("a folder");
             fs::write(dir.path().join("env.7"), "left by a killed start").expect("a file");
             let letters = Letters::prepare(dir.path()).expect("letters");
-            let path = fifo(dir.path(), ENVIRONMENT, letters.name());
             let env = BTreeMap::from([("A".to_owned(), "a".repeat(size))]);
             let received = std::thread::scope(|scope| {
-                let receiver = scope.spawn(|| read_environment(&path));
+                let receiver = scope.spawn(|| read_environment(dir.path(), &fifo_name(ENVIRONMENT, letters.name())));
                 letters.send(&env).expect("sent");
                 receiver.join().expect("no panic").expect("received")
             });
@@ -237,7 +236,7 @@ mod tests {
         let letters = Letters::prepare(dir.path()).expect("letters");
         let path = fifo(dir.path(), ENVIRONMENT, letters.name());
         std::thread::scope(|scope| {
-            let receiver = scope.spawn(|| read_environment(&path));
+            let receiver = scope.spawn(|| read_environment(dir.path(), &fifo_name(ENVIRONMENT, letters.name())));
             // A plain open waits for the reader.
             let mut pipe = File::options().write(true).open(&path).expect("a reader");
             pipe.write_all(b"{\"A\":").expect("written");
@@ -252,7 +251,7 @@ mod tests {
         let letters = Letters::prepare(dir.path()).expect("letters");
         let path = fifo(dir.path(), ENVIRONMENT, letters.name());
         std::thread::scope(|scope| {
-            let receiver = scope.spawn(|| read_environment(&path));
+            let receiver = scope.spawn(|| read_environment(dir.path(), &fifo_name(ENVIRONMENT, letters.name())));
             // Opened and closed without a word would be an end; removed, it is a start given up.
             fs::remove_file(&path).expect("removed");
             assert!(receiver.join().expect("no panic").is_err());

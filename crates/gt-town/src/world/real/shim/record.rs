@@ -12,18 +12,24 @@
 //! | `env.*`, `ack.*` | who starts, in a terminal | FIFOs: the environment in, the shim's answer out; gone once used |
 //! | `input` | shim, where the plan says so | FIFO: the agent's standard input, to which others add lines |
 //! | `life` | the agent's own `gt` calls | its time is the last sign of life |
+//! | `moments/`, `logs/`, `tmp/` | the agent and its `gt` calls | marks, output of what it had run, its client's temporary files |
+//!
+//! In a sandbox an agent can write the last two rows, and sees nothing of the others but its client's settings.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::layout::LIFE;
 pub(crate) use crate::world::COULD_NOT_START;
 use crate::world::real::disk::{PRIVATE_FILE, RealDisk};
+use crate::world::real::door::{self, Spot};
 use crate::world::real::tmux::Terminal;
 use crate::world::{Disk as _, Exit, ProcessId, Runtime, SessionPlan};
 
@@ -41,7 +47,6 @@ pub(crate) const GRACE: &str = "grace";
 pub(crate) const EXIT: &str = "exit.json";
 pub(crate) const OUTPUT_LOG: &str = "output.log";
 pub(crate) const SHIM_LOG: &str = "shim.log";
-pub(crate) const LIFE: &str = "life";
 pub(crate) const INPUT: &str = "input";
 
 /// The exit code that shells give a program that they can't start.
@@ -141,21 +146,46 @@ pub(crate) fn is_recorded(dir: &Path) -> bool {
 /// Writes a record so that whoever dies, there is all of it or nothing. Makes no folder. A power cut may leave a damaged
 /// one: then nothing of the session runs either, and that decides.
 pub(crate) fn write<T: Serialize>(dir: &Path, name: &str, record: &T) -> io::Result<()> {
-    let aside = dir.join(format!("{name}.{}.new", std::process::id()));
-    create_aside(&aside)?.write_all(&serde_json::to_vec(record)?)?;
-    fs::rename(&aside, dir.join(name))
+    put(dir, name, &serde_json::to_vec(record)?)
 }
 
-/// Makes a file that is none yet: what an agent has put there, a link say, is not written through.
-pub(crate) fn create_aside(path: &Path) -> io::Result<File> {
+/// Puts a file into the folder, in the place of whatever is there.
+pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let spot = spot(dir, name)?;
+    let aside = spot.beside(format!("{name}.{}.new", std::process::id()))?;
     // Left by one of the same number that was killed; else there is nothing.
-    let _ = fs::remove_file(path);
-    File::options().write(true).create_new(true).mode(PRIVATE_FILE).open(path)
+    let _ = aside.unlink();
+    aside.create_new(PRIVATE_FILE)?.write_all(bytes)?;
+    aside.replace(&spot)
 }
 
-/// A log that is added to.
-pub(crate) fn append(path: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).mode(PRIVATE_FILE).open(path)
+/// A name in the folder. Without a sandbox the folder is the agent's to write: nothing that it has put there is followed.
+fn spot(dir: &Path, name: &str) -> io::Result<Spot> {
+    Ok(Spot::right_in(door::folder(dir)?, name.as_ref()))
+}
+
+/// A log of the folder that is added to. What is no ordinary file there, or has another name elsewhere, is put out of the way.
+pub(crate) fn append(dir: &Path, name: &str) -> io::Result<File> {
+    let spot = spot(dir, name)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NONBLOCK;
+    match spot.open(flags, PRIVATE_FILE) {
+        Ok(file) if file.metadata().is_ok_and(|facts| facts.is_file() && facts.nlink() == 1) => return Ok(file),
+        // A folder, a pipe that nobody reads, a link.
+        Err(error) if !is_in_the_way(&error) => return Err(error),
+        _ => {}
+    }
+    spot.remove_whole()?;
+    spot.create_new(PRIVATE_FILE)
+}
+
+fn is_in_the_way(error: &io::Error) -> bool {
+    [Errno::ISDIR, Errno::NXIO, Errno::LOOP].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Opens the FIFO `name` of the folder, without waiting for its other end.
+pub(crate) fn open_pipe(dir: &Path, name: &str, flags: OFlags) -> io::Result<File> {
+    let file = spot(dir, name)?.open(flags | OFlags::NONBLOCK, 0)?;
+    if file.metadata()?.file_type().is_fifo() { Ok(file) } else { Err(io::Error::other(format!("{name} is no FIFO"))) }
 }
 
 /// The lock at `dir/name` if nobody has it; held until the file is closed.
@@ -163,7 +193,7 @@ pub(crate) fn try_lock(dir: &Path, name: &str) -> io::Result<Option<File>> {
     let file = open_lock(dir, name)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(Errno::WOULDBLOCK) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -177,6 +207,5 @@ pub(crate) fn lock(dir: &Path, name: &str) -> io::Result<File> {
 
 fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
     // Neither waits for the other end of a FIFO, nor follows a link, that an agent has put there.
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
-    File::options().create(true).truncate(false).write(true).custom_flags(flags).open(dir.join(name))
+    spot(dir, name)?.open(OFlags::WRONLY | OFlags::CREATE | OFlags::NONBLOCK, 0o666)
 }

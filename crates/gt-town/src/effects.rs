@@ -26,7 +26,7 @@ use crate::spend;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
-use crate::world::{Held, SessionState, WorktreePlan};
+use crate::world::{Held, SessionState, WorktreePlan, WorldError};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -232,7 +232,9 @@ fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
 }
 
 fn record_failure(town: &Town, row: &EffectRow, run: i64, error: &Error) -> Result<()> {
-    let give_up = after_failure(row.tries + 1) == AfterFailure::GiveUp;
+    // A link that somebody has planted does not go by itself.
+    let is_led = matches!(error, Error::World(WorldError::Led { .. }));
+    let give_up = is_led || after_failure(row.tries + 1) == AfterFailure::GiveUp;
     town.ledger.write(&runner().name(), "fail effect", |tx| {
         let text = chain(error);
         tx.fail_run(row, run, &text, give_up)?;

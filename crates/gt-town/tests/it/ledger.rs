@@ -439,7 +439,7 @@ fn a_ledger_is_not_kept_on_a_disk_of_another_machine() {
     world.set_network(None);
     drop(Ledger::create(&path, world.clone()).unwrap());
     world.set_network(Some("SMB"));
-    let refused = Ledger::open(&path, world, gt_town::faults::Faults::none()).unwrap_err();
+    let refused = Ledger::open(&path, world, Faults::none()).unwrap_err();
     assert!(matches!(refused, LedgerError::Network { kind: "SMB", .. }), "{refused}");
 }
 
@@ -584,7 +584,7 @@ fn an_older_ledger_is_brought_up_to_date_whole() {
     .unwrap();
     drop(old);
     let world = Arc::new(RealWorld::new(PathBuf::new()));
-    let ledger = Ledger::open(&path, world, gt_town::faults::Faults::none()).unwrap();
+    let ledger = Ledger::open(&path, world, Faults::none()).unwrap();
     assert!(folder.path().join("backups/beads-schema-4.db").exists(), "a copy of it was made before");
     assert_eq!((ready(&ledger), blocked(&ledger)), (vec!["vt-a".to_owned()], vec!["vt-b".to_owned()]));
     let kept = read(&ledger, |view| view.bead(&"vt-b".into())).unwrap();
@@ -601,7 +601,7 @@ fn a_ledger_that_nobody_has_open_is_whole_in_its_one_file() {
     let path = folder.path().join("beads.db");
     let world = Arc::new(RealWorld::new(PathBuf::new()));
     drop(Ledger::create(&path, world.clone()).unwrap());
-    let open = |path: &std::path::Path| Ledger::open(path, world.clone(), gt_town::faults::Faults::none()).unwrap();
+    let open = |path: &std::path::Path| Ledger::open(path, world.clone(), Faults::none()).unwrap();
     port::import_into(
         &open(&path),
         "ann",

@@ -12,7 +12,7 @@ use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY, control, drivers, stores, submodules};
 use crate::world::real::disk::{RealDisk, io_error, rename_to_free, replace_for_now};
-use crate::world::{DIRTY_LIMIT, Disk as _, Held, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
+use crate::world::{DIRTY_LIMIT, Disk as _, Held, NodeKind, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 /// Where an archived worktree keeps what git knew of it.
 const ARCHIVED_ADMIN: &str = ".git.archived";
@@ -331,6 +331,7 @@ pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Pat
     let recorded = recorded(repo, path)?;
     if RealDisk.exists(path) {
         crate::world::real::disk::make_parent(to)?;
+        clear_way(path)?;
         rename_to_free(path, to)?;
     }
     if RealDisk.exists(to) {
@@ -347,6 +348,16 @@ pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Pat
     Ok(())
 }
 
+/// Renames what a worker has put where the archive keeps what git knew: it is the worker's, and stays among its files.
+fn clear_way(path: &Path) -> WorldResult<()> {
+    let taken = path.join(ARCHIVED_ADMIN);
+    let free = |n: &u32| !RealDisk.exists(&path.join(format!("{ARCHIVED_ADMIN}.{n}")));
+    match (1..).find(free).filter(|_| RealDisk.exists(&taken)) {
+        Some(n) => rename_to_free(&taken, &path.join(format!("{ARCHIVED_ADMIN}.{n}"))),
+        None => Ok(()),
+    }
+}
+
 /// Takes the link to the repository away from an archived checkout, and keeps it and what git knew of the worktree
 /// beside. A link that stayed would lead to the next worktree of the same name.
 fn detach(to: &Path, recorded: Option<&Admin>) -> WorldResult<()> {
@@ -355,7 +366,7 @@ fn detach(to: &Path, recorded: Option<&Admin>) -> WorldResult<()> {
         target if RealDisk.exists(&from) && !RealDisk.exists(&target) => rename_to_free(&from, &target),
         _ => Ok(()),
     };
-    if link.is_file() {
+    if RealDisk.kind(&link)?.is_some_and(|kind| kind != NodeKind::Folder) {
         RealDisk.create_dir(&kept)?;
         move_in(link, "link")?;
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
 use crate::world::{DIRTY_LIMIT, Rules, WorldError};
@@ -310,5 +310,52 @@ fn an_archiving_that_was_killed_half_way_is_finished() {
         assert!(to.join("base").exists() && !to.join(".git").exists() && !admin(&rig, "w").exists());
         assert!(to.join(".git.archived/admin/HEAD").exists());
         rig.worktree("w");
+    }
+}
+
+/// Whatever a worker has put where the archive keeps what git knew, or in the place of its link, is archived with its files and
+/// leads nowhere, and path and branch are free.
+#[test]
+fn what_a_worker_planted_in_the_way_of_the_archive_leads_nowhere() {
+    type Plant = fn(&Path, &Path);
+    let cases: &[(&str, Plant)] = &[
+        ("a link to a folder", |path, out| symlink(out, path.join(".git.archived")).unwrap()),
+        ("a link to nowhere", |path, out| symlink(out.join("none"), path.join(".git.archived")).unwrap()),
+        ("a file", |path, _| RealDisk.write(&path.join(".git.archived"), b"").unwrap()),
+        ("a folder of links", |path, out| {
+            fs::create_dir(path.join(".git.archived")).unwrap();
+            for name in ["link", "admin"] {
+                symlink(out, path.join(".git.archived").join(name)).unwrap();
+            }
+        }),
+        ("both names", |path, out| {
+            symlink(out, path.join(".git.archived")).unwrap();
+            symlink(out, path.join(".git.archived.1")).unwrap();
+        }),
+        ("a link in the place of git's", |path, out| {
+            fs::rename(path.join(".git"), path.join("git")).unwrap();
+            symlink(out.join("kept"), path.join(".git")).unwrap();
+        }),
+        ("a repository in the place of git's link", |path, _| {
+            fs::remove_file(path.join(".git")).unwrap();
+            fs::create_dir(path.join(".git")).unwrap();
+        }),
+    ];
+    let rig = Rig::new();
+    RealDisk.guard(&rig.at(""));
+    let out = rig.at("out");
+    RealDisk.write(&out.join("kept"), b"kept").unwrap();
+    for (n, (what, plant)) in cases.iter().enumerate() {
+        let (path, to) = (rig.worktree("w"), rig.at(&format!("archive/w-{n}")));
+        rig.commit(&path, &format!("work-{n}"), "work\n");
+        plant(&path, &out);
+        for _ in 0..2 {
+            rig.git.archive_worktree(&rig.held, &rig.repo(), &path, &to).unwrap();
+        }
+        assert!(!path.exists() && to.join(format!("work-{n}")).exists(), "{what}");
+        assert!(to.join(".git.archived/admin/HEAD").is_file(), "{what}");
+        assert!(!to.join(".git").is_symlink() && !to.join(".git").is_file(), "{what}: {}", to.display());
+        assert_eq!(RealDisk.list(&out).unwrap(), ["kept"], "{what}");
+        rig.run(&rig.repo(), "update-ref", &["-d", "refs/heads/w"]);
     }
 }

@@ -96,7 +96,7 @@ fn the_first_hour_goes_as_it_is_written() {
     });
     for words in [
         "work lands on main of",
-        "claude may change files, commit, and run gt",
+        "claude may change files, commit and rebase, read, and run gt",
         "needs you:",
         "+done",
         "git fetch ",

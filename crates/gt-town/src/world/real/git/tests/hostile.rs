@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
-use crate::world::History as _;
 use crate::world::real::git::tests::large_files::has_lfs;
+use crate::world::{History as _, Rules};
 
 /// An act, by the name of its method.
 type Act = (&'static str, fn(&Scene) -> String);
@@ -341,6 +341,18 @@ const ACTS: &[Act] = &[
     ("missing_from", |s| {
         s.said(s.rig.git.missing_from(&s.rig.repo(), &s.side, &[s.trunk.clone(), s.head.clone(), s.side.clone()]))
     }),
+    ("changes", |s| s.said(s.rig.git.changes(&s.rig.repo(), &s.trunk, &s.head))),
+    ("changes_of", |s| s.said([&s.head, &s.side].map(|commit| s.rig.git.changes_of(&s.rig.repo(), commit)))),
+    ("renames", |s| s.said(s.rig.git.renames(&s.rig.repo(), &s.trunk, &s.head))),
+    ("entries", |s| {
+        let paths = ["base", "own", ".gitattributes"].map(str::to_owned);
+        s.said(s.rig.git.entries(&s.rig.repo(), &s.head, &paths))
+    }),
+    ("lines", |s| {
+        let entries = s.rig.git.entries(&s.rig.repo(), &s.head, &["base".to_owned()]).unwrap();
+        s.said(s.rig.git.lines(&s.rig.repo(), &entries["base"].id))
+    }),
+    ("under_way", |s| s.said(s.rig.git.under_way(&s.rig.repo(), &s.rig.at("w")))),
     ("push", |s| {
         let pushed = s.rig.git.push(&s.rig.held, &s.rig.repo(), "landed", &s.head, None);
         s.said((pushed, s.rig.git.ask_remote(s.rig.at("origin").to_str().unwrap())))
@@ -369,6 +381,18 @@ const ACTS: &[Act] = &[
             s.rig.git.worktree(&s.rig.repo(), &s.rig.at("gate")),
         ))
     }),
+    ("compare_checkout", |s| {
+        let compare = |conversions: bool| {
+            s.rig.git.compare_checkout(&s.rig.repo(), &s.rig.at("gate"), &tree(s), &rules(conversions))
+        };
+        s.said([false, true].map(compare))
+    }),
+    ("untracked", |s| s.said(s.rig.git.untracked(&s.rig.repo(), &s.rig.at("gate"), &tree(s), &rules(true)))),
+    ("clear_checkout", |s| {
+        put(s.rig.at("gate/left"), "x");
+        let cleared = s.rig.git.clear_checkout(&s.rig.held, &s.rig.repo(), &s.rig.at("gate"), &tree(s), &rules(true));
+        s.said((cleared, s.text("gate/left"), s.text("gate/lib/own")))
+    }),
     ("pull_large_files", |s| {
         s.with_lfs(|| s.said(s.rig.git.pull_large_files(&s.rig.held, &s.rig.repo(), &s.rig.at("gate"))))
     }),
@@ -392,6 +416,17 @@ const ACTS: &[Act] = &[
     ("remove_gate_worktree", |s| s.said(s.rig.git.remove_gate_worktree(&s.rig.held, &s.rig.repo(), &s.rig.at("gate")))),
 ];
 
+/// Acts that are the worker's own git's, in the worker's session.
+const OF_WORKERS: &[&str] = &["catch_up"];
+
+fn tree(scene: &Scene) -> Sha {
+    scene.rig.git.tree_of(&scene.rig.repo(), &scene.head).unwrap()
+}
+
+fn rules(conversions: bool) -> Rules {
+    Rules { submodules: true, conversions, ..Rules::default() }
+}
+
 fn snapshot(scene: &Scene) -> Sha {
     scene.rig.git.refs(&scene.rig.repo()).unwrap()[SNAPSHOT].clone()
 }
@@ -413,7 +448,8 @@ fn all_acts() -> BTreeSet<&'static str> {
 
 #[test]
 fn every_act_is_among_those_that_are_tried() {
-    assert_eq!(ACTS.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), all_acts());
+    let tried = ACTS.iter().map(|(name, _)| *name).chain(OF_WORKERS.iter().copied());
+    assert_eq!(tried.collect::<BTreeSet<_>>(), all_acts());
 }
 
 #[test]

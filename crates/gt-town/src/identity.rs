@@ -22,7 +22,7 @@ pub fn caller(town: &Town, token: Option<&str>) -> Result<Caller> {
 }
 
 /// The incarnation that a token names, true or not, if its id can be part of a path.
-pub(crate) fn named(token: &str) -> Option<IncarnationId> {
+pub fn named(token: &str) -> Option<IncarnationId> {
     let (id, _) = token.rsplit_once('.')?;
     let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     is_plain.then(|| id.into())

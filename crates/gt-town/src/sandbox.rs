@@ -384,6 +384,8 @@ impl<'a> Walls<'a> {
         self.town.world().disk().touch(&dir.join(LIFE))?;
         self.write(&dir.join(LIFE));
         self.write(&dir.join("tmp"));
+        // What it was started in, which its hooks ask for.
+        self.read(&dir.join("started.json"));
         self.read(&settings_file(dir));
         Ok(())
     }

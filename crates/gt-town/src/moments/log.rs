@@ -1,11 +1,11 @@
 //! What went wrong in hook calls, since nobody hears it: a line in `logs/hooks.log` of the session's folder.
 
 use gt_model::foreign;
+use gt_model::id::IncarnationId;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::identity;
 use crate::layout::Layout;
 use crate::town::Town;
 use crate::world::World;
@@ -31,11 +31,9 @@ pub struct HookTrouble {
     pub last: String,
 }
 
-/// Writes down why a hook call went wrong. That this fails can't be told to anybody. `token` is the caller's, which names
-/// its session: one that names none has no place for it.
-pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, token: &str, why: &str) {
-    let Some(who) = identity::named(token) else { return };
-    let path = layout.hooks_log(&who);
+/// Writes down why a hook call went wrong, in the folder of its session. That this fails can't be told to anybody.
+pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &IncarnationId, why: &str) {
+    let path = layout.hooks_log(who);
     let line = foreign::one_line(&format!("{} {moment} {who} {why}", world.clock().now()));
     let before = world.disk().read_part(&path, 0, READ_BYTES).ok().flatten().unwrap_or_default();
     let mut keep = before.len().saturating_sub(LOG_BYTES);

@@ -81,8 +81,8 @@ impl Here<'_> {
         let recorded =
             self.town.ledger.write(&self.caller.name(), "deny", |tx| self.record(tx, &what, allow.as_deref()));
         if let Err(error) = recorded {
-            let (world, who) = (self.town.world(), self.caller.name());
-            log::note_failure(world, &self.town.layout, Moment::Permission.as_str(), &who, &error.to_string());
+            let (layout, moment) = (&self.town.layout, Moment::Permission.as_str());
+            log::note_failure(self.town.world(), layout, moment, self.incarnation, &error.to_string());
         }
         self.town.wake();
         Ok(Answer::Deny(self.told(&what, allow.as_deref(), place)))

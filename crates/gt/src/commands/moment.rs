@@ -52,7 +52,10 @@ pub fn call(
         // It is told what is the matter by its own calls of gt; here it counts for nothing.
         Err(CliError::Engine(Error::Superseded(_) | Error::BadToken)) => {}
         Err(error) => {
-            moments::note_failure(world, &layout, moment.as_str(), token, &error.to_string());
+            // A token that names no session has no place for it.
+            if let Some(who) = identity::named(token) {
+                moments::note_failure(world, &layout, moment.as_str(), &who, &error.to_string());
+            }
         }
     }
     Ok(0)

@@ -21,7 +21,7 @@ use super::record::{self, COULD_NOT_START, COULD_NOT_START_CODE, Plan, Started};
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
 use super::{SELF, mark, stand_apart};
 use crate::world::real::process;
-use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
+use crate::world::{Above, ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long an agent may take to end when asked to, where whoever asks says nothing.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
@@ -124,7 +124,7 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
         return Err(Refusal::StartedBefore);
     }
     let plan = record::plan(dir)?.ok_or(Refusal::NoPlan)?;
-    stand_apart(runtime)?;
+    stand_apart(runtime, Above::Session)?;
     let bell = Bell::install()?;
     // Held to the end, so that the agent's input never ends before.
     let _input = plan.input.as_ref().map(|first| open_input(dir, first)).transpose()?;

@@ -27,6 +27,9 @@ pub enum Address {
     Polecat(RigName, String),
     /// A long-lived workspace.
     Crew(RigName, String),
+    /// A command that the town runs for its agents' work, such as a gate. It only asks, so it has no mail, and no text is
+    /// its address.
+    Gate,
 }
 
 /// Why a text is no address.
@@ -71,7 +74,7 @@ impl Address {
     pub fn rig(&self) -> Option<&RigName> {
         match self {
             Self::Witness(rig) | Self::Refinery(rig) | Self::Polecat(rig, _) | Self::Crew(rig, _) => Some(rig),
-            Self::Overseer | Self::Mayor | Self::Deacon | Self::Boot | Self::Dog(_) => None,
+            Self::Overseer | Self::Mayor | Self::Deacon | Self::Boot | Self::Dog(_) | Self::Gate => None,
         }
     }
 }
@@ -83,6 +86,7 @@ impl fmt::Display for Address {
             Self::Mayor => f.write_str("mayor/"),
             Self::Deacon => f.write_str("deacon/"),
             Self::Boot => f.write_str("boot/"),
+            Self::Gate => f.write_str("gate"),
             Self::Dog(name) => write!(f, "deacon/dogs/{name}"),
             Self::Witness(rig) => write!(f, "{rig}/witness"),
             Self::Refinery(rig) => write!(f, "{rig}/refinery"),
@@ -127,7 +131,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "/", "vt", "vt/polecats", "vt/polecats/../x", "mayor/witness", "-rf/witness", "a/b/c/d"] {
+        for text in
+            ["", "/", "gate", "vt", "vt/polecats", "vt/polecats/../x", "mayor/witness", "-rf/witness", "a/b/c/d"]
+        {
             assert!(Address::parse(text).is_err(), "{text}");
         }
     }

@@ -8,6 +8,7 @@ use gt_model::guard::permit::Pattern;
 
 use crate::error::{Error, Result};
 use crate::moments::{DENIED, is_of};
+use crate::person::{self, Act, Person};
 use crate::settings::{self, RigSettings, TownSettings};
 use crate::town::{Caller, Rig, Town};
 
@@ -44,6 +45,12 @@ impl Whom<'_> {
         }
     }
 
+    /// Has a person confirm that what it allows is changed.
+    fn confirm(self, town: &Town, caller: &Caller, what: &str) -> Result<Person> {
+        let name = self.name();
+        person::confirm(town, caller, Act { refused: "says what agents may do", what, on: name.trim_end_matches('/') })
+    }
+
     /// Whether a condition of that subject is of one whom it concerns.
     fn concerns(self, subject: &str) -> bool {
         match self {
@@ -55,7 +62,7 @@ impl Whom<'_> {
 
 /// Allows what these first words of a command, or this tool, name. Answers with the pattern as it is kept.
 pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<String> {
-    only_a_person(caller)?;
+    let person = whom.confirm(town, caller, "allow more to")?;
     let pattern = Pattern::parse(text).map_err(|why| Error::Usage {
         what: format!("`{text}` can't be allowed: {why}"),
         hint:
@@ -64,7 +71,7 @@ pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<S
     })?;
     let pattern = pattern.to_string();
     if !whom.allowed(town).contains(&pattern) {
-        change(town, whom, |list| list.push(pattern.as_str()))?;
+        change(town, whom, &person, |list| list.push(pattern.as_str()))?;
     }
     town.ledger.write(&caller.name(), "allow", |tx| {
         tx.event("allowed", &whom.name(), None, None, Some(&pattern.as_str().into()))?;
@@ -81,33 +88,26 @@ pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<S
 
 /// Takes back what was allowed.
 pub fn remove(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<()> {
-    only_a_person(caller)?;
+    let person = whom.confirm(town, caller, "allow less to")?;
     let known = whom.allowed(town);
     let wanted = Pattern::parse(text).map_or_else(|_| text.to_owned(), |pattern| pattern.to_string());
     let is_it = |kept: &str| kept == text || kept == wanted;
     if !known.iter().any(|kept| is_it(kept)) {
         return Err(Error::Unknown { what: "pattern", name: text.to_owned() });
     }
-    change(town, whom, |list| list.retain(|kept| !kept.as_str().is_some_and(is_it)))?;
+    change(town, whom, &person, |list| list.retain(|kept| !kept.as_str().is_some_and(is_it)))?;
     town.ledger.write(&caller.name(), "allow", |tx| {
         tx.event("allowed-no-more", &whom.name(), None, None, Some(&text.into())).map_err(Error::from)
     })
 }
 
-fn only_a_person(caller: &Caller) -> Result<()> {
-    if caller.is_overseer() {
-        return Ok(());
-    }
-    Err(Error::refused("only a person allows more", "ask the overseer by mail: gt mail send overseer"))
-}
-
-fn change(town: &Town, whom: Whom<'_>, change: impl FnOnce(&mut toml_edit::Array)) -> Result<()> {
+fn change(town: &Town, whom: Whom<'_>, by: &Person, change: impl FnOnce(&mut toml_edit::Array)) -> Result<()> {
     let path = whom.file(town);
     let check = |bytes: &[u8]| match whom {
         Whom::Rig(_) => settings::parse::<RigSettings>(&path, bytes).map(drop),
         Whom::Mayor => settings::parse::<TownSettings>(&path, bytes).map(drop),
     };
-    settings::edit(town, &path, &check, |document| {
+    settings::edit(town, &path, by, &check, |document| {
         let table = match whom {
             Whom::Rig(_) => document.as_table_mut(),
             Whom::Mayor => match document.entry("mayor").or_insert(toml_edit::table()).as_table_mut() {

@@ -15,6 +15,7 @@ use crate::allow::{self, Whom};
 use crate::error::{Error, Result};
 use crate::moments;
 use crate::nudge;
+use crate::person;
 use crate::sessions::{self, Session};
 use crate::town::{Caller, Town};
 use crate::world::Said;
@@ -83,9 +84,7 @@ pub(crate) fn text(address: &str, mark: &Mark) -> String {
 
 /// Answers the question that stands in an agent's terminal.
 pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Result<Answered> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person answers what an agent asks a person", "gt mail send overseer"));
-    }
+    person::require_or(caller, "answers what an agent asks a person", "gt mail send overseer")?;
     let session = sessions::find(town, name)?;
     let marks = moments::marks(town, &session.id)?;
     let mark = match marks.stage() {

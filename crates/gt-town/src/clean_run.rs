@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun, Subject, Tested};
 use crate::ledger::{CleanRun, WarmLandings};
+use crate::person;
+use crate::refinery;
 use crate::town::{Caller, Rig, Town};
 use crate::world::Held;
 
@@ -37,6 +39,7 @@ pub(crate) fn if_due(town: &Town, rig: &Rig, turn: &Held, actor: &str, work_wait
 
 /// Tests the trunk, as last fetched, without caches, here and now.
 pub fn by_hand(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
+    person::require_or(caller, "runs patrols", refinery::PATROLS)?;
     if rig.settings.gate.is_empty() {
         let hint = format!("gt rig gates add {} <name> \"<command>\"", rig.name());
         return Err(Error::refused(format!("the rig {} has no gate", rig.name()), hint));

@@ -13,6 +13,7 @@ use crate::effects;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Agent, Tx};
+use crate::person;
 use crate::setup;
 use crate::standing::{self, AgentStatus};
 use crate::town::{Caller, Rig, Town};
@@ -40,7 +41,7 @@ pub struct Removed {
 /// Makes a workspace at the trunk, on a branch of its own, and sets it up as the rig's worktrees are. Said again, it
 /// finishes what is missing.
 pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentStatus> {
-    only_a_person(caller)?;
+    person::require(caller, "makes and removes workspaces")?;
     if !is_worker_name(name) {
         return Err(Error::Usage {
             what: format!("`{name}` can't name a crew member"),
@@ -64,7 +65,7 @@ pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentS
 
 /// Takes a workspace out of the rig. Its session is ended, its state goes into a snapshot, its folder into the archive.
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<Removed> {
-    only_a_person(caller)?;
+    person::require(caller, "makes and removes workspaces")?;
     let address = Address::Crew(rig.name().clone(), name.to_owned());
     let agent = town.ledger.read(|view| standing::require(view, &address))?;
     standing::stop(town, caller, &address)?;
@@ -76,13 +77,6 @@ pub fn remove(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<Rem
     })?;
     effects::run_one(town, effect)?;
     Ok(Removed { archive: archived(rig, &agent), snapshot: snapshot_ref(&agent), address })
-}
-
-fn only_a_person(caller: &Caller) -> Result<()> {
-    if caller.is_overseer() {
-        return Ok(());
-    }
-    Err(Error::refused("only a person makes and removes workspaces", "ask the overseer by mail"))
 }
 
 fn decide_once(tx: &Tx<'_>, effect: &Effect, rig: &RigName) -> Result<i64> {

@@ -129,7 +129,7 @@ pub enum Error {
     #[error("GT_INCARNATION is not a token of this town")]
     BadToken,
     /// An agent's descendant that lost its token.
-    #[error("this process belongs to a session of this town, but carries no GT_INCARNATION")]
+    #[error("this process belongs to an agent's session, but carries no GT_INCARNATION of this town")]
     NoToken,
     /// A lock of the town's was not free in time.
     #[error("`{0}` is being worked on by another gt, and was not free in time")]
@@ -178,7 +178,8 @@ impl Error {
                 | LedgerError::Foreign(_)
                 | LedgerError::Network { .. }
                 | LedgerError::Away { .. }
-                | LedgerError::Replaced(_),
+                | LedgerError::Replaced(_)
+                | LedgerError::Confined,
             ) => Kind::Refused,
             Self::NeedsPerson { .. } => Kind::NeedsPerson,
             Self::Formula { .. }
@@ -212,7 +213,10 @@ impl Error {
             | Self::NeedsPerson { hint, .. }
             | Self::TimedOut { hint, .. } => hint.clone(),
             Self::Superseded(_) => "a newer incarnation has taken over: end your turn".to_owned(),
-            Self::BadToken | Self::NoToken => "start agents through gt only, and leave GT_INCARNATION alone".to_owned(),
+            Self::BadToken => "start agents through gt only, and leave GT_INCARNATION alone".to_owned(),
+            Self::NoToken => "start agents through gt only, and leave GT_INCARNATION alone; a person calls gt in a \
+                              terminal that no agent has, nor the town's tmux"
+                .to_owned(),
             Self::Locked(_) => "try again; if it stays so, look at gt status".to_owned(),
             Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
             Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
@@ -222,6 +226,7 @@ impl Error {
             Self::Ledger(LedgerError::Replaced(_)) => {
                 "look at what is in the town's folder now, then run the command again".to_owned()
             }
+            Self::Ledger(LedgerError::Confined) => CONFINED.to_owned(),
             Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
             Self::Ledger(LedgerError::Sql(error) | LedgerError::At { error, .. }) => {
                 return sql_hint(error).map(str::to_owned);
@@ -245,7 +250,7 @@ impl Error {
                     at.display()
                 )
             }
-            Self::World(WorldError::Unreachable { .. }) => "check the URL, your network and your login".to_owned(),
+            Self::World(WorldError::Unreachable { url, text }) => unreachable_hint(url, text),
             Self::Settings(error) if error.path.ends_with("rig.toml") => {
                 "mend that file; gt help rig explains its keys".to_owned()
             }
@@ -256,6 +261,10 @@ impl Error {
         Some(hint)
     }
 }
+
+/// What a gate can do instead.
+const CONFINED: &str = "gt rig gates list, gt bead list and the like work here; a test that needs more makes a town of its \
+                        own: gt install <a temporary folder>. A person calls gt in a terminal of their own";
 
 /// What to do about a ledger that is lost.
 const LOST: &str = "put a backup in its place: gt ledger restore <file>; they are in backups/ beside it. A town's can be made \
@@ -295,6 +304,40 @@ fn sql_hint(error: &rusqlite::Error) -> Option<&'static str> {
     })
 }
 
+/// What to do about a remote that can't be reached, by what git and ssh said. They are let ask nothing.
+fn unreachable_hint(url: &str, text: &str) -> String {
+    let host = ssh_host(url);
+    match host {
+        Some(host) if text.contains("Host key verification failed") => {
+            format!(
+                "ssh does not know {host}, or its key has changed: connect to it once by hand (ssh {host}), then try again"
+            )
+        }
+        Some(host) if text.contains("Permission denied (") => {
+            format!(
+                "no key that needs no passphrase opens {host}: ssh-add <key>, or check your login; gt never asks for one"
+            )
+        }
+        _ if text.contains("could not read Username") || text.contains("could not read Password") => {
+            "git has no login for it, and gt never asks for one: a credential helper, or ssh".to_owned()
+        }
+        _ => "check the URL, your network and your login".to_owned(),
+    }
+}
+
+/// The host that ssh connects to for a remote, as it is typed: `git@example.org`, `-p 22 example.org`.
+fn ssh_host(url: &str) -> Option<String> {
+    if let Some(rest) = url.strip_prefix("ssh://") {
+        let place = rest.split('/').next().unwrap_or(rest);
+        return Some(match place.rsplit_once(':') {
+            Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => format!("-p {port} {host}"),
+            _ => place.to_owned(),
+        });
+    }
+    let (host, _) = url.split_once(':').filter(|(host, rest)| !host.contains('/') && !rest.starts_with("//"))?;
+    Some(host.to_owned())
+}
+
 /// The verb that shows which things of a kind there are.
 fn where_to_look(what: &str) -> &'static str {
     match what {
@@ -306,5 +349,26 @@ fn where_to_look(what: &str) -> &'static str {
         "step" => "gt hook shows the current one",
         "branch" => "look at the remote, then: gt rig fetch",
         _ => "gt status shows what there is",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_for_a_remote_names_the_host_that_ssh_would_have_asked_about() {
+        let check = |url: &str, text: &str, expected: &str| {
+            let error = Error::World(WorldError::Unreachable { url: url.to_owned(), text: text.to_owned() });
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(expected), "{url}: {hint}");
+        };
+        let unknown = "Host key verification failed.\nfatal: Could not read from remote repository.";
+        check("git@example.org:a/b.git", unknown, "(ssh git@example.org)");
+        check("ssh://git@example.org:2222/a/b", unknown, "(ssh -p 2222 git@example.org)");
+        check("ssh://[::1]/a", unknown, "(ssh [::1])");
+        check("example.org:a", "git@example.org: Permission denied (publickey).", "ssh-add");
+        check("https://example.org/a", "fatal: could not read Username for 'https://example.org'", "credential helper");
+        check("/a/b", unknown, "check the URL");
     }
 }

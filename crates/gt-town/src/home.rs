@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::ledger::{Attempt, AttemptOutcome, Home, Tx};
+use crate::person::{self, Act};
 use crate::sling;
 use crate::town::{Caller, Town};
 use crate::updown;
@@ -38,12 +39,11 @@ pub struct Adopted {
 
 /// Adopts the town where it is now. One that is at home already is refused.
 pub fn adopt(town: &Town, caller: &Caller) -> Result<Adopted> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person adopts a town", "ask the overseer by mail"));
-    }
+    person::require(caller, "adopts a town")?;
     let Some(from) = town.ledger.away()? else {
         return Err(Error::refused("this town is at home here", "nothing is to be done"));
     };
+    person::confirm(town, caller, Act { refused: "adopts a town", what: "adopt", on: "town" })?;
     let here = Home::of(town.world(), &town.layout.root)?;
     // On another machine nobody can tell whether the first one is still there.
     let moved = here.machine == from.machine && !is_town(town, Path::new(&from.path));

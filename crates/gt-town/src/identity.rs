@@ -1,22 +1,42 @@
-//! Who calls: the overseer, or the incarnation that a token proves.
+//! Who calls: the overseer, the incarnation that a token proves, or a gate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use gt_model::id::{IncarnationId, sha256_hex};
 
+use crate::contained::GATE_VARIABLE;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::ledger::{Attempt, View};
-use crate::town::{Caller, Town};
-use crate::world::{ProcessId, World};
+use crate::ledger::confined::standing_at;
+use crate::ledger::{Attempt, LedgerError, View};
+use crate::person::{self, Act};
+use crate::settings::{self, TownSettings};
+use crate::town::{Caller, Outside, Town};
+use crate::world::{Above, Descent, ProcessId, Standing, World};
 
 /// The variable that carries an incarnation's identity.
 pub const TOKEN_VARIABLE: &str = "GT_INCARNATION";
 
-/// Finds out who calls, from the token in the environment ([`TOKEN_VARIABLE`]). Without one it is the overseer, unless the calling process
-/// descends from a session of ours, or is in a sandbox.
-pub fn caller(town: &Town, token: Option<&str>) -> Result<Caller> {
+/// Finds out who calls, from what stands above the calling process and from its environment. Whoever is below a gate is one,
+/// with whatever token; whoever has a token is the incarnation that it proves; and the overseer is who has none and descends
+/// from no session, gate or daemon of any town, nor is in a sandbox.
+pub fn caller(town: &Town, env: &BTreeMap<String, String>) -> Result<Caller> {
+    let token = env.get(TOKEN_VARIABLE);
+    let descent = town.world().sessions().descent();
+    // With a token, nobody asks the ledger who made it but for a command.
+    let standing = if token.is_some() && descent.above().iter().all(|above| *above == Above::Session) {
+        Standing::Session
+    } else {
+        town.ledger.standing_of(&descent)?
+    };
+    if standing == Standing::Command || is_marked_as_gate(town, env) {
+        town.ledger.confine();
+        return Ok(Caller::gate());
+    }
     match token {
         Some(token) => by_token(town, token),
-        None if descends_from_session(town)? => Err(Error::NoToken),
+        None if standing == Standing::Session || descends_from_session(town, &descent)? => Err(Error::NoToken),
         None => Ok(Caller::overseer()),
     }
 }
@@ -26,6 +46,42 @@ pub fn named(token: &str) -> Option<IncarnationId> {
     let (id, _) = token.rsplit_once('.')?;
     let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     is_plain.then(|| id.into())
+}
+
+/// Whether the environment says that this is a gate of this very town.
+fn is_marked_as_gate(town: &Town, env: &BTreeMap<String, String>) -> bool {
+    env.get(GATE_VARIABLE).is_some_and(|of| Path::new(of) == town.layout.root)
+}
+
+/// Refuses what a person begins and no agent may, before a process becomes a daemon of the town: below a session or a gate it
+/// would do everything as the town.
+pub fn refuse_agents(town: &Town) -> Result<()> {
+    let sessions = town.world().sessions();
+    match town.ledger.standing_of(&sessions.descent().shims())? {
+        Standing::Outside => Ok(()),
+        Standing::Session => Err(Error::NoToken),
+        Standing::Command => Err(LedgerError::Confined.into()),
+    }
+}
+
+/// Refuses agents and gates what is done to the ledger at `path` that can't be opened, and so knows nobody; and has a person
+/// confirm it where the settings of its town, the one at `root`, want that.
+pub fn person_of_lost(path: &Path, root: Option<&Path>, outside: &Outside, act: Act<'_>) -> Result<()> {
+    let world = outside.world.as_ref();
+    let standing = standing_at(world, path, &world.sessions().descent())?;
+    if standing == Standing::Command {
+        return Err(LedgerError::Confined.into());
+    }
+    if standing != Standing::Outside
+        || [TOKEN_VARIABLE, GATE_VARIABLE].iter().any(|name| outside.env.contains_key(*name))
+    {
+        return Err(Error::refused(format!("only the overseer {}", act.refused), "ask the overseer by mail"));
+    }
+    let Some(root) = root else { return Ok(()) };
+    let settings = Layout::new(root).settings();
+    let bytes = world.disk().read(&settings)?.ok_or_else(|| Error::MissingFile(settings.clone()))?;
+    let settings: TownSettings = settings::parse(&settings, &bytes)?;
+    person::confirm_by(&settings.overseer, outside, act)
 }
 
 fn by_token(town: &Town, token: &str) -> Result<Caller> {
@@ -44,11 +100,14 @@ fn by_token(town: &Town, token: &str) -> Result<Caller> {
     })
 }
 
-fn descends_from_session(town: &Town) -> Result<bool> {
+/// Whether a session of this very town is above the caller that has left no mark: one that an older gt has started, or the
+/// caller's sandbox, unless the town was made in there.
+fn descends_from_session(town: &Town, descent: &Descent) -> Result<bool> {
     let live = town.ledger.read(|view| Ok::<_, Error>(view.live_incarnations()?))?;
     let shims: Vec<ProcessId> = live.into_iter().filter_map(|i| i.process).map(|p| p.shim).collect();
     let sessions = town.world().sessions();
-    Ok(sessions.is_in_sandbox() || !shims.is_empty() && sessions.is_descendant_of_any(&shims))
+    let is_in_sandbox = descent.is_empty() && sessions.is_in_sandbox();
+    Ok(is_in_sandbox || !shims.is_empty() && sessions.is_descendant_of_any(&shims))
 }
 
 /// Checks, inside an operation, that an agent's incarnation is still live and its work still on its hook.

@@ -42,6 +42,7 @@ pub mod observe;
 pub mod observed;
 pub mod outage;
 pub mod own_work;
+pub mod person;
 pub mod polecat;
 pub mod port;
 pub mod post;

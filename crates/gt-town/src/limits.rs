@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Condition, Tx, View};
 use crate::observed::Observed;
 use crate::outage;
+use crate::person;
 use crate::town::{Caller, Town};
 
 /// The kind of condition that a limit is; its subject is a kind of agent.
@@ -146,9 +147,7 @@ fn is_over(condition: &Condition, now: Timestamp, age: Duration) -> bool {
 
 /// Ends it by a person's word. False where the kind was not parked.
 pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person says that a limit is over", "ask the overseer by mail"));
-    }
+    person::require(caller, "says that a limit is over")?;
     town.agent(kind)?;
     let news = town.ledger.write(&caller.name(), "resume agent", |tx| {
         let cleared = [LIMIT, LOGIN, outage::OUTAGE].map(|condition| tx.clear(condition, kind));

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::ledger::{AgentChoice, Mail};
 use crate::needs::{self, Need};
+use crate::person;
 use crate::post;
 use crate::reading;
 use crate::standing::{self, AgentStatus};
@@ -35,9 +36,7 @@ pub struct Asked {
 
 /// Asks the mayor: mail from a person. A mayor that is stopped is started, with this as its first work.
 pub fn ask(town: &Town, caller: &Caller, text: &str) -> Result<Asked> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("an agent asks by mail", "gt mail send mayor/ -s <subject> -m <text>"));
-    }
+    person::require_or(caller, "asks the mayor so", "gt mail send mayor/ -s <subject> -m <text>")?;
     post::check(&subject(text), text)?;
     standing::check_kind(town, &Address::Mayor, &AgentChoice::default())?;
     let (mail, started) = town.ledger.write(&caller.name(), "mayor ask", |tx| {

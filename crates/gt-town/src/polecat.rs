@@ -12,6 +12,7 @@ use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Incarnation, View};
 use crate::observe;
+use crate::person;
 use crate::sling::{self, Before, Crew, SlingOptions, Slung};
 use crate::town::{Caller, Rig, Town};
 use crate::usage::{self, Cost};
@@ -147,9 +148,7 @@ pub fn show(town: &Town, text: &str) -> Result<Vec<PolecatDetail>> {
 /// Takes a live polecat down for good, as a person's word: its bead is free again, its work is in a snapshot and in the
 /// archive. Answers with its attempt.
 pub fn nuke(town: &Town, caller: &Caller, text: &str, dry_run: bool) -> Result<Attempt> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person takes a worker down", "ask the overseer by mail"));
-    }
+    person::require(caller, "takes a worker down")?;
     let attempt = named(town, text)?.into_iter().rev().find(|attempt| attempt.ended_at.is_none());
     let attempt = attempt.ok_or_else(|| {
         Error::refused(format!("{text} is over already"), format!("gt polecat show {text} says what is left of it"))

@@ -19,6 +19,7 @@ use crate::done;
 use crate::error::{Error, Result};
 use crate::gates::{self, Subject, Tested};
 use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
+use crate::person::{self, Act};
 use crate::post;
 use crate::remote;
 use crate::settings::{LandStyle, LandingPolicy};
@@ -70,9 +71,11 @@ pub fn status(view: &View<'_>, rig: &Rig, mr: &MergeRequest) -> Result<MrStatus>
 
 /// Approves merge requests: they land with the next round. A hold is lifted by it.
 pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRequest>> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person approves", "ask the overseer by mail"));
-    }
+    let on = match ids {
+        [id] => id.0.clone(),
+        ids => format!("{} merge requests", ids.len()),
+    };
+    person::confirm(town, caller, Act { refused: "approves", what: "approve", on: &on })?;
     let approved = town.ledger.write(&caller.name(), "mq approve", |tx| {
         let mut approved = Vec::new();
         for id in ids {
@@ -107,6 +110,7 @@ pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
 /// Forgets that the trunk was red, so that its gates run again, and that rounds failed, so that the next is tried at
 /// once. A person's word.
 pub fn forget_failures(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
+    person::require_or(caller, "runs patrols", PATROLS)?;
     town.ledger.write(&caller.name(), "refinery run", |tx| {
         if tx.clear("trunk-red", rig.name().as_str())? {
             tx.forget_red_verdicts(rig.name())?;
@@ -115,6 +119,9 @@ pub fn forget_failures(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
         Ok(())
     })
 }
+
+/// What an agent does instead of a patrol.
+pub const PATROLS: &str = "the deacon does; your own verbs are hook, step, done";
 
 struct Refinery<'t> {
     town: &'t Town,

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{MergeRequest, Tx, Verdict, View};
 use crate::observe::{self, QueueItem};
 use crate::own_work;
+use crate::person;
 use crate::refinery;
 use crate::setup;
 use crate::sling::Crew;
@@ -337,7 +338,7 @@ fn shell_word(path: &Path) -> String {
 
 /// Keeps merge requests from landing until a person says `retry` or `approve`.
 pub fn hold(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<Vec<MergeRequest>> {
-    only_a_person(caller, "holds")?;
+    person::require(caller, "holds merge requests")?;
     let why = if note.is_empty() { "a person wants to look".to_owned() } else { note.to_owned() };
     town.ledger.write(&caller.name(), "mq hold", |tx| {
         each_open(tx, ids, |mr| {
@@ -350,7 +351,7 @@ pub fn hold(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<
 
 /// Takes holds off: each has its turn in the next round. What waited for approval waits for it again.
 pub fn retry(town: &Town, caller: &Caller, ids: &[String]) -> Result<Vec<MergeRequest>> {
-    only_a_person(caller, "takes a hold off")?;
+    person::require(caller, "takes a hold off merge requests")?;
     let retried = town.ledger.write(&caller.name(), "mq retry", |tx| {
         each_open(tx, ids, |mr| match tx.unhold(mr)? {
             true => Ok(()),
@@ -363,7 +364,7 @@ pub fn retry(town: &Town, caller: &Caller, ids: &[String]) -> Result<Vec<MergeRe
 
 /// Sends work back: the bead's next attempt goes on from its head, and its worker is told the note.
 pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<MergeRequest> {
-    only_a_person(caller, "rejects")?;
+    person::require(caller, "rejects merge requests")?;
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
     let attempt = town.ledger.read(|view| view.attempt(mr.attempt).map_err(Error::from))?;
@@ -382,7 +383,7 @@ pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<Me
 /// Closes a bead as landed by a commit of the trunk: by the one that is named, else by the one that is thought to have its
 /// work. The commit is pinned, so that it can be told if the trunk ever loses it.
 pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Result<MergeRequest> {
-    only_a_person(caller, "says what has landed of")?;
+    person::require(caller, "says what has landed of merge requests")?;
     let mr = town.ledger.read(|view| require_open(view, &find_in(view, text)?))?;
     let rig = town.rig(mr.rig.as_str())?;
     let thought = mr.doubt.as_ref().and_then(|doubt| doubt.by.clone());
@@ -412,7 +413,7 @@ fn pin(town: &Town, rig: &Rig, mr: &MergeRequest, commit: &Sha) -> Result<()> {
 /// Takes merge requests out of the queue for good: their beads are open again, on nobody's hook; their heads stay
 /// pinned.
 pub fn cancel(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<Vec<MergeRequest>> {
-    only_a_person(caller, "cancels")?;
+    person::require(caller, "cancels merge requests")?;
     let why = if note.is_empty() { "a person took it out of the queue".to_owned() } else { note.to_owned() };
     let cancelled = town.ledger.write(&caller.name(), "mq cancel", |tx| {
         each_open(tx, ids, |mr| {
@@ -449,13 +450,6 @@ fn require_open(view: &View<'_>, mr: &MergeRequest) -> Result<MergeRequest> {
         let end = mr.outcome.map_or("over", MrEnd::as_str);
         Error::refused(format!("{} is over: {end}", mr.id), "gt mq list shows what waits")
     })
-}
-
-fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
-    if caller.is_overseer() {
-        return Ok(());
-    }
-    Err(Error::refused(format!("only a person {what} merge requests"), "ask the overseer by mail"))
 }
 
 /// All merge requests of a bead, oldest first, as [`show`] has them.

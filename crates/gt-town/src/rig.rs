@@ -10,8 +10,9 @@ use crate::destination::{self, Destination};
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun, Subject, Tested};
 use crate::ledger::{Agent, View};
+use crate::person::{self, Act, Person};
 use crate::reading;
-use crate::settings::{Gate, RigSettings, WorktreeSettings};
+use crate::settings::{self, Gate, RigSettings, WorktreeSettings};
 use crate::setup;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
@@ -65,8 +66,8 @@ const UNFINISHED: &str = ".adding";
 
 /// Adds a rig: all of it, or nothing.
 pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
-    only_a_person(caller, "adds")?;
     let name = RigName::parse(&new.name)?;
+    let by = confirm(town, caller, "adds rigs", "add the rig", name.as_str())?;
     let held = town.lock("rigs")?;
     let prefix = free_prefix(town, &name, new.prefix.as_deref())?;
     let layout = town.layout.rig(&name);
@@ -79,7 +80,8 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     let (trunk, format) = find_trunk(town, new, &remote)?;
     warnings.extend(destination::require_takes(town, new, &remote, &trunk)?);
     disk.remove(&layout.root)?;
-    let added = build(town, caller, new, &held, Site { name, prefix, remote, trunk, format, remote_note, warnings });
+    let site = Site { name, prefix, remote, trunk, format, remote_note, warnings, by };
+    let added = build(town, caller, new, &held, site);
     // Once the ledger has the rig, its folder is no leftover.
     if added.is_err() && disk.exists(&layout.root.join(UNFINISHED)) {
         disk.remove(&layout.root)?;
@@ -87,11 +89,9 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     added
 }
 
-fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
-    if caller.is_overseer() {
-        return Ok(());
-    }
-    Err(Error::refused(format!("only a person {what} rigs"), "ask the overseer by mail"))
+/// Has a person confirm what is done to a rig.
+fn confirm(town: &Town, caller: &Caller, refused: &str, what: &str, rig: &str) -> Result<Person> {
+    person::confirm(town, caller, Act { refused, what, on: rig })
 }
 
 /// What was settled before anything is made.
@@ -103,6 +103,7 @@ struct Site {
     format: ObjectFormat,
     remote_note: Option<String>,
     warnings: Vec<String>,
+    by: Person,
 }
 
 /// The prefix, which must be nobody's yet; and the name, likewise.
@@ -210,7 +211,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     disk.remove(&layout.root.join(UNFINISHED))?;
     let rig = town.rig(site.name.as_str())?;
     // The rig is there from here on: what can't be proved holds it, and undoes nothing.
-    let proof = if new.skip_proof || gates.is_empty() { None } else { prove_new(town, caller, &rig)? };
+    let proof = if new.skip_proof || gates.is_empty() { None } else { prove_new(town, caller, &rig, &site.by)? };
     town.wake();
     let held = town.ledger.read(|view| view.condition("rig-held", site.name.as_str()).map_err(Error::from))?;
     Ok(Added {
@@ -294,8 +295,13 @@ landing = \"ask\"      # what is green waits for `gt mq approve`; \"auto\" lands
     text
 }
 
-/// Runs the gates on the trunk; a red trunk holds the rig.
+/// Runs the gates on the trunk; a red trunk holds the rig, and a green one releases it.
 pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
+    let person = confirm(town, caller, "has gates run on the trunk", "run the gates of", rig.name().as_str())?;
+    prove_by(town, caller, rig, &person)
+}
+
+fn prove_by(town: &Town, caller: &Caller, rig: &Rig, _by: &Person) -> Result<GatesRun> {
     let run = run_on_trunk(town, rig)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
         // What held it before is told by this run.
@@ -311,8 +317,8 @@ pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
     Ok(run)
 }
 
-fn prove_new(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>> {
-    match prove(town, caller, rig) {
+fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person) -> Result<Option<GatesRun>> {
+    match prove_by(town, caller, rig, by) {
         Ok(run) => Ok(Some(run)),
         Err(error @ Error::Ledger(_)) => Err(error),
         Err(error) => {
@@ -341,6 +347,7 @@ fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
 
 /// Takes a hold off a rig; if it has gates, they must be green on the trunk first.
 pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>> {
+    let person = confirm(town, caller, "releases rigs", "release the rig", rig.name().as_str())?;
     if rig.settings.gate.is_empty() && !rig.settings.allow_ungated {
         return Err(Error::refused(
             format!("the rig {} has no gate", rig.name()),
@@ -348,7 +355,7 @@ pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRu
         ));
     }
     if !rig.settings.gate.is_empty() {
-        return prove(town, caller, rig).map(Some);
+        return prove_by(town, caller, rig, &person).map(Some);
     }
     town.ledger.write(&caller.name(), "rig release", |tx| {
         tx.clear("rig-held", rig.name().as_str())?;
@@ -358,11 +365,12 @@ pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRu
 }
 
 /// Adds a gate to `rig.toml`, leaving the rest of the file as it is.
-pub fn add_gate(town: &Town, rig: &Rig, gate: &Gate) -> Result<RigSettings> {
+pub fn add_gate(town: &Town, caller: &Caller, rig: &Rig, gate: &Gate) -> Result<RigSettings> {
+    let person = confirm(town, caller, "adds gates", "add a gate to", rig.name().as_str())?;
     if rig.settings.gate.iter().any(|g| g.name == gate.name) {
         return Err(Error::refused(format!("a gate is called {} already", gate.name), "gt rig gates list"));
     }
-    edit(town, rig, |document| {
+    edit(town, rig, &person, |document| {
         let mut table = toml_edit::Table::new();
         table["name"] = toml_edit::value(&gate.name);
         table["run"] = toml_edit::value(&gate.run);
@@ -374,11 +382,12 @@ pub fn add_gate(town: &Town, rig: &Rig, gate: &Gate) -> Result<RigSettings> {
 }
 
 /// Removes a gate from `rig.toml`.
-pub fn remove_gate(town: &Town, rig: &Rig, name: &str) -> Result<RigSettings> {
+pub fn remove_gate(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<RigSettings> {
+    let person = confirm(town, caller, "removes gates", "remove a gate from", rig.name().as_str())?;
     if !rig.settings.gate.iter().any(|g| g.name == name) {
         return Err(Error::Unknown { what: "gate", name: name.to_owned() });
     }
-    edit(town, rig, |document| {
+    edit(town, rig, &person, |document| {
         if let Some(gates) = document.get_mut("gate").and_then(|item| item.as_array_of_tables_mut()) {
             gates.retain(|table| table.get("name").and_then(|n| n.as_str()) != Some(name));
         }
@@ -391,9 +400,7 @@ const SETTABLE: [&str; 5] = ["trust", "landing", "agent", "runtime", "sandbox"];
 /// Changes settings in `rig.toml`, leaving the rest of the file as it is; an empty value takes a setting out. A person's
 /// word, and recorded as one.
 pub fn set(town: &Town, caller: &Caller, rig: &Rig, pairs: &[(String, String)]) -> Result<RigSettings> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person changes a rig's settings", "ask the overseer by mail"));
-    }
+    let person = confirm(town, caller, "changes a rig's settings", "change settings of", rig.name().as_str())?;
     if let Some((key, _)) = pairs.iter().find(|(key, _)| !SETTABLE.contains(&key.as_str())) {
         let hint = format!("one of: {}; for all else edit {}", SETTABLE.join(", "), rig.layout.settings().display());
         return Err(Error::Usage { what: format!("`{key}` is no setting that can be set so"), hint });
@@ -401,7 +408,7 @@ pub fn set(town: &Town, caller: &Caller, rig: &Rig, pairs: &[(String, String)]) 
     if let Some((_, kind)) = pairs.iter().find(|(key, value)| key == "agent" && !value.is_empty()) {
         town.agent(kind)?;
     }
-    let settings = edit(town, rig, |document| {
+    let settings = edit(town, rig, &person, |document| {
         for (key, value) in pairs {
             if value.is_empty() {
                 document.remove(key);
@@ -448,14 +455,18 @@ fn value_of(settings: &RigSettings, key: &str) -> serde_json::Value {
     }
 }
 
-fn edit(town: &Town, rig: &Rig, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<RigSettings> {
+fn edit(town: &Town, rig: &Rig, by: &Person, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<RigSettings> {
     let path = rig.layout.settings();
-    crate::settings::edit(town, &path, &|bytes| crate::settings::parse(&path, bytes), change)
+    settings::edit(town, &path, by, &|bytes| settings::parse(&path, bytes), change)
 }
 
 /// Takes a rig out of the town. Its folder goes into the town's archive, its beads stay. Answers with where it went.
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<PathBuf> {
-    only_a_person(caller, "removes")?;
+    if dry_run {
+        person::require(caller, "removes rigs")?;
+    } else {
+        confirm(town, caller, "removes rigs", "remove the rig", rig.name().as_str())?;
+    }
     let _held = town.lock("rigs")?;
     town.ledger.read(|view| refuse_busy(view, rig))?;
     let archive = town.layout.archive();

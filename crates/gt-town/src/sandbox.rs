@@ -98,6 +98,7 @@ pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) ->
     walls.town(rig, &plan)?;
     walls.repository(rig, worker, &plan.cwd)?;
     walls.remote(rig, &plan.env)?;
+    walls.key()?;
     let start = ["sh", "-c", START, "sh"].map(str::to_owned);
     let argv = walls.around(&plan.cwd, start.into_iter().chain(plan.argv));
     Ok(SessionPlan { argv, ..plan })
@@ -118,6 +119,7 @@ pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand)
         Workplace::Other => walls.repository_to_read(rig, &command.cwd)?,
     }
     walls.remote(rig, &command.env)?;
+    walls.key()?;
     let argv = walls.around(&command.cwd, command.argv.iter().cloned());
     Ok(Some(ContainedCommand { argv, ..command.clone() }))
 }
@@ -494,6 +496,15 @@ impl<'a> Walls<'a> {
                 hint: "somebody has changed it: gt unsling <bead>, and sling it again".to_owned(),
             }),
         }
+    }
+
+    /// The overseer's key, wherever it is. The link to it, if there is one, leads to nothing.
+    fn key(&mut self) -> Result<()> {
+        let Some(file) = self.town.settings.overseer.key_file.as_ref().filter(|file| file.is_absolute()) else {
+            return Ok(());
+        };
+        let disk = self.town.world().disk();
+        if disk.exists(file) { self.hide(&disk.real_path(file)?) } else { Ok(()) }
     }
 
     /// The project's own repository, where it is on this machine.

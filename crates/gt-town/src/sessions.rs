@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, View};
+use crate::person;
 use crate::settings::RuntimeChoice;
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
@@ -171,16 +172,9 @@ fn newest_at(view: &View<'_>, address: &str) -> Result<Option<Incarnation>> {
     Ok(newest.map(|attempt| view.incarnations_of(attempt.id)).transpose()?.and_then(|mut all| all.pop()))
 }
 
-fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
-    if caller.is_overseer() {
-        return Ok(());
-    }
-    Err(Error::refused(format!("only a person {what} sessions"), "ask the overseer by mail"))
-}
-
 /// Ends a session's tree. What happens then is the witness's to decide.
 pub fn stop(town: &Town, caller: &Caller, session: &Session) -> Result<()> {
-    only_a_person(caller, "stops")?;
+    person::require(caller, "stops sessions")?;
     if !session.is_running() {
         return Err(Error::refused(format!("session {} is {}", session.id, session.state), "gt session list"));
     }
@@ -195,7 +189,7 @@ pub fn stop(town: &Town, caller: &Caller, session: &Session) -> Result<()> {
 
 /// Shows a session's terminal in the caller's own, until the caller detaches.
 pub fn attach(town: &Town, caller: &Caller, session: &Session) -> Result<()> {
-    only_a_person(caller, "attaches to")?;
+    person::require(caller, "attaches to sessions")?;
     let follow = format!("gt peek {} --follow", session.address);
     if !session.is_running() {
         return Err(Error::refused(format!("session {} is {}", session.id, session.state), follow));

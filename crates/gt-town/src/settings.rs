@@ -1,7 +1,7 @@
 //! Settings: `town.toml` and each rig's `rig.toml`. Every key has a default; an unknown key is an error.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::clean::CleanEvery;
@@ -13,6 +13,8 @@ use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
 
 use crate::agents;
+use crate::error::{Error, Result};
+use crate::person::Person;
 use crate::town::{Outside, Town};
 
 /// The version of both files that this gt writes.
@@ -95,6 +97,8 @@ pub struct TownSettings {
     pub mayor: MayorSettings,
     /// With whom the ledger is shared.
     pub sync: SyncSettings,
+    /// How a person confirms what only a person may do.
+    pub overseer: OverseerSettings,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
 }
@@ -118,6 +122,7 @@ impl Default for TownSettings {
             prices: Prices::default(),
             mayor: MayorSettings::default(),
             sync: SyncSettings::default(),
+            overseer: OverseerSettings::default(),
             agents: BTreeMap::new(),
         }
     }
@@ -152,6 +157,31 @@ pub struct MayorSettings {
     pub sandbox: Sandbox,
     /// What it may do without asking beyond what a mayor needs: the first words of commands, or tools.
     pub allow: Vec<String>,
+}
+
+/// How a person confirms what only a person may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OverseerSettings {
+    /// Whether, and by what.
+    pub confirm: Confirm,
+    /// The hash of the key, as `gt town key` writes it.
+    pub key: Option<String>,
+    /// Where the key is; hidden from every sandbox. A variable of the caller's can name another file.
+    pub key_file: Option<PathBuf>,
+}
+
+/// By what a person confirms what lets work land, changes settings, destroys or spends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirm {
+    /// By nothing more than calling.
+    #[default]
+    None,
+    /// By a word typed on a terminal that is no agent's.
+    Tty,
+    /// By a key that agents can't read.
+    Key,
 }
 
 /// With whom the ledger is shared.
@@ -616,7 +646,7 @@ pub(crate) fn current(town: &Town) -> TownSettings {
 }
 
 /// Reads a town's settings, and checks its kinds of agent against those of the binary.
-pub(crate) fn load(outside: &Outside, path: &std::path::Path, bytes: &[u8]) -> Result<TownSettings, SettingsError> {
+pub(crate) fn load(outside: &Outside, path: &Path, bytes: &[u8]) -> std::result::Result<TownSettings, SettingsError> {
     let settings: TownSettings = parse(path, bytes)?;
     // Those of the binary are read only where there is something to compare.
     let faulty = (!settings.agents.is_empty()).then(|| agents::faulty(&settings.agents, &outside.presets)).flatten();
@@ -626,15 +656,17 @@ pub(crate) fn load(outside: &Outside, path: &std::path::Path, bytes: &[u8]) -> R
     }
 }
 
-/// Changes a settings file, leaving the rest of it as it is. What comes of it must read; answers with that.
+/// Changes a settings file by a person's word, leaving the rest of it as it is. What comes of it must read; answers with that.
 pub(crate) fn edit<T>(
     town: &Town,
-    path: &std::path::Path,
-    read: &dyn Fn(&[u8]) -> Result<T, SettingsError>,
+    path: &Path,
+    _by: &Person,
+    read: &dyn Fn(&[u8]) -> std::result::Result<T, SettingsError>,
     change: impl FnOnce(&mut toml_edit::DocumentMut),
-) -> crate::error::Result<T> {
+) -> Result<T> {
+    town.ledger.refuse_confined()?;
     town.ledger.refuse_away()?;
-    let bytes = town.world().disk().read_own(path)?.ok_or_else(|| crate::error::Error::MissingFile(path.to_owned()))?;
+    let bytes = town.world().disk().read_own(path)?.ok_or_else(|| Error::MissingFile(path.to_owned()))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let damaged = |e: toml_edit::TomlError| SettingsError { path: path.to_owned(), text: e.to_string() };
     let mut document: toml_edit::DocumentMut = text.parse().map_err(damaged)?;
@@ -646,7 +678,7 @@ pub(crate) fn edit<T>(
 }
 
 /// Reads settings from a file's text.
-pub fn parse<T: serde::de::DeserializeOwned>(path: &std::path::Path, bytes: &[u8]) -> Result<T, SettingsError> {
+pub fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> std::result::Result<T, SettingsError> {
     let failed = |text: String| SettingsError { path: path.to_owned(), text };
     let text = std::str::from_utf8(bytes).map_err(|e| failed(e.to_string()))?;
     toml::from_str(text).map_err(|e| failed(e.to_string().trim_end().to_owned()))

@@ -61,7 +61,7 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
 }
 
 /// What of the folder is no business of git's.
-const IGNORED: &str = "gt.db\ngt.db-*\nbeads.lock\nbackups/\n.gt.db.making*\n";
+const IGNORED: &str = "gt.db\ngt.db-*\nbeads.lock\nbackups/\n.gt.db.making*\nmade-below\n";
 
 /// What a ledger is called while it is being made.
 const HALF_MADE: &str = ".gt.db.making";

@@ -16,6 +16,7 @@ use crate::done;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Condition, Tx, View};
 use crate::observed::Observed;
+use crate::person::{self, Act};
 use crate::post;
 use crate::settings::{SpendSettings, TownSettings, current};
 use crate::sling;
@@ -204,9 +205,8 @@ fn has_passed(known: &Condition, now: Timestamp, age: Duration) -> bool {
 /// Goes on by a person's word: as much again may be spent today, and by turns that were ended. False where no cap is
 /// reached.
 pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person says that more may be spent", "ask the overseer by mail"));
-    }
+    let act = Act { refused: "says that more may be spent", what: "spend more", on: "today" };
+    person::confirm(town, caller, act)?;
     let settings = current(town);
     let day = day_now(town);
     let news = town.ledger.write(&caller.name(), "resume spending", |tx| {

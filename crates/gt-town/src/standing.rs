@@ -22,6 +22,7 @@ use crate::limits::{self, Met};
 use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
+use crate::person;
 use crate::seat;
 use crate::spend;
 use crate::town::{Caller, Town};
@@ -67,7 +68,7 @@ pub struct AgentStatus {
 /// Starts an agent, or says anew how it is to run. It is kept running until it is stopped. Waits, while a deacon runs,
 /// until its session is there.
 pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoice) -> Result<AgentStatus> {
-    only_a_person(caller, "starts")?;
+    person::require(caller, "starts the mayor and crew")?;
     check_kind(town, address, choice)?;
     town.ledger.write(&caller.name(), "agent start", |tx| {
         let agent = match address {
@@ -126,7 +127,7 @@ fn has_begun(town: &Town, address: &Address) -> Result<bool> {
 
 /// Stops an agent; it stays stopped until a person starts it. Its session has ended when this returns.
 pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStatus> {
-    only_a_person(caller, "stops")?;
+    person::require(caller, "stops the mayor and crew")?;
     let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {
         let agent = require(tx, address)?;
         tx.stop_agent(&agent)?;
@@ -156,13 +157,6 @@ pub(crate) fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
         }
     };
     live.map(decide).collect()
-}
-
-fn only_a_person(caller: &Caller, what: &str) -> Result<()> {
-    if caller.is_overseer() {
-        return Ok(());
-    }
-    Err(Error::refused(format!("only a person {what} the mayor and crew"), "ask the overseer by mail"))
 }
 
 /// The agent of that address, which must be known.

@@ -180,12 +180,14 @@ impl Town {
 
     /// Takes a lock of the town's, waiting in turn.
     pub fn lock(&self, name: &str) -> Result<Held> {
+        self.ledger.refuse_confined()?;
         let path = self.layout.lock(name);
         self.world().disk().lock(&path, LOCK_DEADLINE)?.ok_or_else(|| Error::Locked(name.to_owned()))
     }
 
     /// Takes a lock of the town's if nobody has it.
     pub fn try_lock(&self, name: &str) -> Result<Option<Held>> {
+        self.ledger.refuse_confined()?;
         Ok(self.world().disk().try_lock(&self.layout.lock(name))?)
     }
 
@@ -275,6 +277,11 @@ impl Caller {
         Self::role(Address::Overseer)
     }
 
+    /// A gate, a set-up, an acceptance command: it only reads.
+    pub fn gate() -> Self {
+        Self::role(Address::Gate)
+    }
+
     /// A role that is code.
     pub fn role(address: Address) -> Self {
         Self { address, incarnation: None, called: None }
@@ -289,6 +296,11 @@ impl Caller {
     /// For the audit.
     pub fn name(&self) -> String {
         self.called.clone().unwrap_or_else(|| self.address.to_string())
+    }
+
+    /// Whether this is a command that the town runs for its agents' work.
+    pub fn is_gate(&self) -> bool {
+        self.address == Address::Gate
     }
 
     /// Whether this is a person, who may do what no agent may.

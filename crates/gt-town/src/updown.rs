@@ -12,6 +12,7 @@ use crate::deacon::{BUILD_KEY, DESIRED_KEY};
 use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, View};
 use crate::moments;
+use crate::person;
 use crate::sync;
 use crate::town::{Caller, Town};
 use crate::usage;
@@ -113,9 +114,7 @@ pub fn is_wanted_up(town: &Town) -> Result<bool> {
 }
 
 fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
-    if !caller.is_overseer() {
-        return Err(Error::refused(format!("only a person takes the town {state}"), "ask the overseer by mail"));
-    }
+    person::require(caller, &format!("takes the town {state}"))?;
     town.ledger.write(&caller.name(), state, |tx| {
         if tx.meta(DESIRED_KEY)?.as_deref() != Some(state) {
             tx.set_meta(DESIRED_KEY, state)?;

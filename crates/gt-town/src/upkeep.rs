@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::crew;
 use crate::effects;
 use crate::error::{Error, Result};
+use crate::person;
 use crate::town::{Caller, Rig, Town};
 use crate::world::Damage;
 
@@ -43,9 +44,7 @@ pub struct Mended {
 
 /// Mends the repositories of all rigs, with what agents or tools put beside the project's objects and refs.
 pub fn fix(town: &Town, caller: &Caller) -> Result<Vec<Mended>> {
-    if !caller.is_overseer() {
-        return Err(Error::refused("only a person mends the rigs' repositories", "ask the overseer by mail"));
-    }
+    person::require(caller, "mends the rigs' repositories")?;
     town.ledger.refuse_away()?;
     let mut all = Vec::new();
     for rig in town.rigs()? {

@@ -57,6 +57,7 @@ impl Role {
             | Address::Deacon
             | Address::Boot
             | Address::Dog(_)
+            | Address::Gate
             | Address::Witness(_)
             | Address::Refinery(_) => Self::Other,
         }

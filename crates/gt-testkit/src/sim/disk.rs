@@ -382,6 +382,14 @@ impl Disk for SimWorld {
         self.create_dir(path)
     }
 
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        if self.exists(path) {
+            let source = ErrorKind::AlreadyExists.into();
+            return Err(WorldError::Io { act: "write", path: path.to_owned(), source });
+        }
+        self.write(path, bytes)
+    }
+
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
         let mut state = self.acting("create_dir")?;
         state.disk.require_no_link_to("make the folder", path)?;

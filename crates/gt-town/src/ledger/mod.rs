@@ -23,6 +23,7 @@ mod attempts;
 mod bead_rows;
 mod beads;
 mod clean_runs;
+pub(crate) mod confined;
 mod convoys;
 mod copies;
 mod effects;
@@ -159,6 +160,9 @@ pub enum LedgerError {
     /// Its file was taken away while it was open, and there may be another in its place.
     #[error("the ledger {} was removed or replaced while this gt had it open; nothing was written", .0.display())]
     Replaced(PathBuf),
+    /// The caller is a gate, a set-up or an acceptance command, or below one: it only reads.
+    #[error("gates, set-up and acceptance commands run agents' code, which only reads: nothing was changed")]
+    Confined,
     /// The lock could not be taken.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -201,6 +205,8 @@ pub struct Ledger {
     /// Whether that has been looked at.
     is_home: Cell<bool>,
     settle_convoys: Option<SettleConvoys>,
+    /// Whether it is agents' code that the town runs, which writes nothing; `None` where that has not been looked at.
+    is_confined: Cell<Option<bool>>,
 }
 
 /// Works out anew the convoys that an operation has touched, as its last part.
@@ -230,6 +236,7 @@ impl Ledger {
             return Err(LedgerError::Exists(path.to_owned()));
         }
         refuse_network(world.as_ref(), path)?;
+        confined::keep_maker(world.as_ref(), path)?;
         let connection = Connection::open_with_flags(real_place(path), OpenFlags::default() | UNLINKED)?;
         Self::set_up(connection, path, world, Faults::none(), WRITE_DEADLINE)
     }
@@ -306,6 +313,7 @@ impl Ledger {
             home: None,
             is_home: Cell::new(false),
             settle_convoys: None,
+            is_confined: Cell::new(None),
         }
     }
 
@@ -336,6 +344,9 @@ impl Ledger {
     /// Brings an older ledger up to date. Foreign keys are off meanwhile: a migration may make a table anew, and dropping
     /// the old one must not take with it what points there.
     fn migrate(&self) -> LedgerResult<()> {
+        if check_version(&self.connection.borrow())? == 0 {
+            self.let_maker_in();
+        }
         let _turn = self.turn()?;
         self.copy_before_migrating()?;
         let mut connection = self.connection.borrow_mut();
@@ -359,7 +370,9 @@ impl Ledger {
         copy.map_or(Ok(()), |copy| self.copy_to(&copy).map(drop))
     }
 
+    /// The turn of a writer: nothing is written without.
     fn turn(&self) -> LedgerResult<crate::world::Held> {
+        self.refuse_confined()?;
         self.world.disk().lock(&self.lock, self.patience)?.ok_or(LedgerError::Busy(self.patience))
     }
 

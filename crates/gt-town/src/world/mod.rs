@@ -18,10 +18,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+mod descent;
 pub mod history;
 pub mod ledger_repo;
 pub mod real;
 
+pub use descent::{Above, Descent, Standing};
 pub use history::History;
 pub use ledger_repo::LedgerRepo;
 
@@ -755,6 +757,11 @@ pub trait Sessions: Send + Sync {
     /// Starts an agent under a shim of its own. Returns when the shim has recorded the agent's process (or that it
     /// could not be started). A session that was started in this folder before is not started again.
     fn start(&self, plan: &SessionPlan) -> WorldResult<()>;
+    /// Asks a person something on the terminal of the calling process; answers with the line that is typed, or with why
+    /// nobody can be asked there: it has none, or one that is an agent's.
+    fn ask_person(&self, _question: &str) -> Result<String, String> {
+        Err("there is no terminal".to_owned())
+    }
     /// What is known of the session in `dir`.
     fn state(&self, dir: &Path) -> WorldResult<SessionState>;
     /// Ends the session's tree: politely, then by force after `grace`. Returns when it is gone, or with an error.
@@ -779,6 +786,10 @@ pub trait Sessions: Send + Sync {
     /// its path without one of its `locks`, or hold one under another path. Only looked at, never ended.
     fn former_daemons(&self, _town: &Path, _locks: &[PathBuf]) -> Vec<i32> {
         Vec::new()
+    }
+    /// What stands above the calling process, of any town.
+    fn descent(&self) -> Descent {
+        Descent::default()
     }
     /// Whether any of these processes is among the ancestors of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
@@ -843,6 +854,8 @@ pub trait Disk: Send + Sync {
     fn read_part(&self, path: &Path, from: u64, at_most: usize) -> WorldResult<Option<Vec<u8>>>;
     /// Replaces a file atomically (write aside, sync, rename); makes its folder.
     fn write(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
+    /// Makes a file that is its owner's only, where nothing is yet; makes its folder.
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// Makes a folder and those above it.
     fn create_dir(&self, path: &Path) -> WorldResult<()>;
     /// Renames; the target must not be there.

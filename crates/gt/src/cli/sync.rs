@@ -1,5 +1,7 @@
 //! The grammar of what makes several towns one ledger.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 // `gt sync`.
@@ -19,4 +21,14 @@ pub struct SyncArgs {
 pub enum TownVerb {
     /// Make a town that was copied or moved here one that can be written again
     Adopt,
+    /// Make the overseer's key, in a new file: `gt mq approve` and the like want it from now on
+    ///
+    /// For what lets work land, changes settings, destroys or spends. The file is the owner's only, and hidden from every
+    /// sandbox; town.toml keeps its hash and its place ([overseer] confirm, key, key_file). GT_OVERSEER_KEY_FILE names
+    /// another place, where the key was moved to, or lies for one call only. To do without it again, take [overseer] out
+    /// of town.toml.
+    Key {
+        /// Where to put it; outside of the town
+        file: PathBuf,
+    },
 }

@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use gt_town::adopt::{self, Found};
-use gt_town::{Error, solo};
+use gt_town::layout::Layout;
+use gt_town::person::{self, Act};
+use gt_town::{Error, identity, solo};
 use serde_json::json;
 
 use super::{Context, bead, sync};
@@ -58,8 +60,9 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
 
 /// `gt ledger rebuild`.
 fn rebuild(from: RebuildSource, yes: bool, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
-    refuse_agents("rebuilds", process)?;
     let root = super::find_town(global, process)?;
+    let act = Act { refused: "rebuilds a ledger", what: "rebuild", on: "ledger" };
+    identity::person_of_lost(&Layout::new(&root).ledger(), Some(&root), &process.outside, act)?;
     if !yes {
         let hint = "what was never written there is lost by it; gt ledger restore is better where there is a backup";
         return Err(Error::refused("nothing was rebuilt: say --yes", hint).into());
@@ -83,13 +86,7 @@ fn rebuild(from: RebuildSource, yes: bool, global: &Global, process: &Process, c
     Ok(0)
 }
 
-/// A ledger that can't be opened says of nobody who they are; agents carry a token.
-fn refuse_agents(does: &str, process: &Process) -> Result<(), CliError> {
-    if process.env.contains_key(gt_town::identity::TOKEN_VARIABLE) {
-        return Err(Error::refused(format!("only the overseer {does} a ledger"), "ask: gt escalate").into());
-    }
-    Ok(())
-}
+const RESTORE: Act<'_> = Act { refused: "restores a ledger", what: "restore", on: "ledger" };
 
 /// `gt ledger restore` of a ledger that can't be opened.
 fn restore_lost(
@@ -100,8 +97,8 @@ fn restore_lost(
     process: &Process,
     console: &mut Console<'_>,
 ) -> CliResult {
-    refuse_agents("restores", process)?;
     let (ledger, root) = bead::file(flags, global, process)?;
+    identity::person_of_lost(&ledger, root.as_deref(), &process.outside, RESTORE)?;
     confirm(from, yes, console)?;
     let (copied, kept) = gt_town::rebuild::from_backup(&ledger, root.as_deref(), from, &process.outside)?;
     // Opened once, so that one of an older gt is brought up to date, and a copy that is no good is told of now.
@@ -116,14 +113,14 @@ fn fresh(context: &Context<'_>, what: &str) -> PathBuf {
 }
 
 fn restore(from: &Path, yes: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    if !context.caller.is_overseer() {
-        return Err(Error::refused("only the overseer restores a ledger", "ask: gt escalate").into());
-    }
+    person::require(&context.caller, RESTORE.refused)?;
+    context.town.ledger.refuse_confined().map_err(Error::from)?;
     let is_solo = context.town.ledger.path().file_name().is_some_and(|name| name == solo::FILE);
     if !is_solo && (context.town.deacon_runs()? || context.town.boot_runs()?) {
         return Err(Error::refused("the town is up", "gt down first: its agents work by this ledger").into());
     }
     confirm(from, yes, console)?;
+    person::confirm(&context.town, &context.caller, RESTORE)?;
     let kept = context.town.ledger.copy_to(&fresh(context, "replaced"));
     let kept = match kept {
         Ok(copied) => Some(copied.path),

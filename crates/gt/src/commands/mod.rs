@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use gt_town::done::Ending;
-use gt_town::identity::{self, TOKEN_VARIABLE};
+use gt_town::identity;
 use gt_town::layout::Layout;
 use gt_town::{Caller, Rig, Town};
 
@@ -70,7 +70,7 @@ pub struct Context<'p> {
 impl<'p> Context<'p> {
     fn open(global: &Global, process: &'p Process) -> Result<Self, CliError> {
         let town = open_town(global, process)?;
-        let caller = identity::caller(&town, process.env.get(TOKEN_VARIABLE).map(String::as_str))?;
+        let caller = identity::caller(&town, &process.env)?;
         identity::sign_of_life(&town, &caller)?;
         Ok(Self { town, caller, process })
     }

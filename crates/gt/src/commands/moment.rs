@@ -81,7 +81,7 @@ fn answer(
         Some(town) => TownHandle::Shared(town.clone()),
         None => TownHandle::Own(Box::new(Town::open_within(root, process.outside.clone(), moments::PATIENCE)?)),
     };
-    let caller = identity::caller(&town, Some(token))?;
+    let caller = identity::caller(&town, &process.env)?;
     let Some(incarnation) = caller.incarnation.as_ref().filter(|_| moment == Moment::Start) else {
         return Ok(moments::answer(&town, &caller, &call)?);
     };

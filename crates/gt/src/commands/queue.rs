@@ -6,7 +6,7 @@ use gt_town::effects::Scope;
 use gt_town::observe::{self, QueueItem};
 use gt_town::observed::Observed;
 use gt_town::witness::Watch;
-use gt_town::{Error, clean_run, effects, refinery, review as engine, witness};
+use gt_town::{Error, clean_run, effects, person, refinery, review as engine, witness};
 
 use super::{Context, review};
 use crate::cli::{MqVerb, RefineryVerb, WitnessVerb};
@@ -101,7 +101,6 @@ pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Consol
 /// `gt refinery confirm`.
 fn confirm(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let rig = context.rig(rig)?;
-    require_person(context)?;
     let run = clean_run::by_hand(&context.town, &context.caller, &rig)?;
     let green = run.passed();
     if console.is_json() {
@@ -117,7 +116,6 @@ fn confirm(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) 
 /// `gt refinery run --once`.
 fn run_once(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let (town, rig) = (&context.town, context.rig(rig)?);
-    require_person(context)?;
     refinery::forget_failures(town, &context.caller, &rig)?;
     let mut observed = Observed::impatient();
     effects::run_all(town, Scope::All, &mut observed)?;
@@ -149,7 +147,7 @@ fn run_once(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>)
 pub fn witness(verb: &WitnessVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let WitnessVerb::Run { rig, .. } = verb;
     let (town, rig) = (&context.town, context.rig(rig.as_deref())?);
-    require_person(context)?;
+    person::require_or(&context.caller, "runs patrols", refinery::PATROLS)?;
     let mut observed = Observed::impatient();
     let findings = witness::patrol(town, &rig, &mut Watch::default(), &mut observed)?;
     effects::run_all(town, Scope::All, &mut observed)?;
@@ -162,11 +160,4 @@ pub fn witness(verb: &WitnessVerb, context: &Context<'_>, console: &mut Console<
     }
     console.table(&table)?;
     Ok(0)
-}
-
-fn require_person(context: &Context<'_>) -> Result<(), CliError> {
-    if context.caller.is_overseer() {
-        return Ok(());
-    }
-    Err(Error::refused("an agent does not run patrols", "the deacon does; your own verbs are hook, step, done").into())
 }

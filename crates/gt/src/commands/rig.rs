@@ -183,13 +183,13 @@ fn gates_verb(verb: GatesVerb, context: &Context<'_>, console: &mut Console<'_>)
         GatesVerb::Add { rig, name, run, timeout } => {
             let rig = context.town.rig(&rig)?;
             let gate = Gate { name, run, timeout_seconds: timeout };
-            rig::add_gate(&context.town, &rig, &gate)?;
+            rig::add_gate(&context.town, &context.caller, &rig, &gate)?;
             console.say(&format!("gate {} added to {}", gate.name, rig.layout.settings().display()))?;
             Ok(0)
         }
         GatesVerb::Remove { rig, name } => {
             let rig = context.town.rig(&rig)?;
-            rig::remove_gate(&context.town, &rig, &name)?;
+            rig::remove_gate(&context.town, &context.caller, &rig, &name)?;
             console.say(&format!("gate {name} removed from {}", rig.layout.settings().display()))?;
             Ok(0)
         }

@@ -1,8 +1,9 @@
 //! One ledger for several towns.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gt_town::home;
+use gt_town::person;
 use gt_town::sync::{self, Synced};
 
 use super::Context;
@@ -53,9 +54,26 @@ fn say_synced(synced: &Synced, console: &mut Console<'_>) -> Result<(), CliError
     })
 }
 
+/// `gt town key`.
+fn key(file: &Path, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let file = person::make_key(&context.town, &context.caller, &super::town::absolute(context.process, file))?;
+    if console.is_json() {
+        return console.facts("gt.key/1", "file", file.display().to_string());
+    }
+    console
+        .say(&format!("the overseer's key is in {}; sandboxes that are made from now on hide it", file.display()))?;
+    console.say(
+        "without a sandbox, agents can read all that you can: then keep it elsewhere, and name it when it is needed:",
+    )?;
+    console.say(&format!("  {}=<file> gt mq approve <merge request>", person::KEY_FILE_VARIABLE))?;
+    Ok(0)
+}
+
 /// `gt town`.
 pub fn town(verb: &TownVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let TownVerb::Adopt = verb;
+    if let TownVerb::Key { file } = verb {
+        return key(file, context, console);
+    }
     let adopted = home::adopt(&context.town, &context.caller)?;
     if console.is_json() {
         return console.facts("gt.adopt/1", "adopted", adopted);

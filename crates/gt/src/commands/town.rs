@@ -8,7 +8,7 @@ use gt_town::agents::check;
 use gt_town::boot::{self, BootEnd, DeaconProcess};
 use gt_town::world::real::Fifo;
 use gt_town::world::real::daemon::{self, Daemon};
-use gt_town::{Town, deacon, install as engine, limits, spend, updown};
+use gt_town::{Town, deacon, identity, install as engine, limits, person, spend, updown};
 
 use super::Context;
 use crate::Process;
@@ -63,6 +63,7 @@ pub fn others_in_path(process: &Process) -> Vec<PathBuf> {
 /// `gt up`.
 pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
+    person::require(&context.caller, "takes the town up")?;
     updown::wait_for_former(town, &mut |pids| {
         let what = "boot or deacon of another town that was here";
         // Nobody is left to tell if this fails.
@@ -203,6 +204,7 @@ pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResul
     let DeaconVerb::Run { wait } = verb;
     daemon::stand_apart();
     let town = super::open_town(global, process)?;
+    identity::refuse_agents(&town)?;
     let mut fifo = Fifo::open(&town.layout.wake()).map_err(gt_town::Error::from)?;
     let disk = town.world().disk();
     let deadline = if *wait { FOR_EVER } else { ASKERS_TURN };
@@ -232,6 +234,7 @@ pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
     let BootVerb::Run { detach } = verb;
     daemon::stand_apart();
     let town = super::open_town(global, process)?;
+    identity::refuse_agents(&town)?;
     let log = deacon_log(&town);
     if *detach {
         daemon(process, &town, "boot", &log).leave_running().map_err(gt_town::Error::from)?;

@@ -13,7 +13,7 @@ use crate::terminals::has_tmux;
 use crate::town::{RIG, Town, list, write};
 
 /// Whether there is a bubblewrap that works; said clearly where not, and a failure where one is required.
-fn has_bwrap() -> bool {
+pub fn has_bwrap() -> bool {
     let args = ["--ro-bind", "/", "/", "--dev", "/dev", "true"];
     let works = std::process::Command::new("bwrap").args(args).output().is_ok_and(|output| output.status.success());
     let required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.split([',', ' ']).any(|name| name == "bwrap"));

@@ -54,6 +54,11 @@ impl Disk for RealDisk {
         replace(path, bytes, File::sync_all)?.sync_folder().map_err(io_error("write", path))
     }
 
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        let file = Spot::made(path).and_then(|spot| spot.create_new(PRIVATE_FILE));
+        file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())).map_err(io_error("write", path))
+    }
+
     fn create_dir(&self, path: &Path) -> WorldResult<()> {
         door::make_folder(path).map(drop).map_err(io_error("make the folder", path))
     }

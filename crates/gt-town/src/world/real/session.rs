@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf, absolute};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use gt_model::question::Key;
@@ -18,16 +19,19 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::bwrap;
+use super::descent;
 use super::disk::{PRIVATE_FILE, RealDisk, create_private_dir, found, io_error};
 use super::door::Spot;
+use super::person;
 use super::process::{self, Census, Stat};
 use super::shim::pane::Letters;
 use super::shim::record::{self, Plan, RecordError, Started};
 use super::shim::{Ack, CommandEnd, INCARNATION, LEFTOVER_GRACE, Report, mark, timespec};
 use super::tmux::{self, Terminal};
 use crate::world::{
-    Bwrap, ContainedCommand, Disk as _, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime, SANDBOX_MARK,
-    SAY_LIMIT_BYTES, Said, SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult, user_message,
+    Bwrap, ContainedCommand, Descent, Disk as _, Exit, LOG_CHUNK_BYTES, ProcessId, RunEnd, RunResult, Runtime,
+    SANDBOX_MARK, SAY_LIMIT_BYTES, Said, SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult,
+    user_message,
 };
 
 /// How long a shim may take to start its agent.
@@ -48,12 +52,14 @@ const FORCE_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct RealSessions {
     gt: PathBuf,
+    /// What stands above this process, once it has been asked for.
+    descent: OnceLock<Descent>,
 }
 
 impl RealSessions {
     /// Sessions whose shims are the binary at `gt`.
     pub fn new(gt: PathBuf) -> Self {
-        Self { gt }
+        Self { gt, descent: OnceLock::new() }
     }
 
     fn spawn_shim(&self, plan: &SessionPlan, dir: &Path) -> WorldResult<Ack> {
@@ -264,6 +270,14 @@ impl Sessions for RealSessions {
 
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool {
         process::descends_from_any(processes)
+    }
+
+    fn ask_person(&self, question: &str) -> Result<String, String> {
+        person::ask(question, &self.descent())
+    }
+
+    fn descent(&self) -> Descent {
+        self.descent.get_or_init(descent::own).clone()
     }
 
     fn is_in_sandbox(&self) -> bool {

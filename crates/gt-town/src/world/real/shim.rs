@@ -11,18 +11,22 @@
 //! | `gt session log-pane <hex of dir>` | tmux | writes the log of a terminal |
 //! | `gt session exec <dir>`, `exec --pane <dir>` | the shim | waits until it is recorded, then becomes the agent |
 //! | `gt session contain <millis> - <argv>…` | a run | the shim of a contained command, whose log is stderr |
+//! | `gt session below <program> <argv>…` | a start in a terminal | becomes the town's tmux, marked as a shim is |
 //!
 //! A shim makes itself a session of its own (in a terminal it is that already) and the sub-reaper of all that descends from it, so that what detaches
 //! itself in its tree becomes its child and can't get lost. Linux only, so far.
 
 use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::process::{getpid, set_child_subreaper, setsid};
 use sha2::{Digest, Sha256};
 
-use crate::world::Runtime;
+use super::descent;
+use crate::world::{Above, Runtime};
 
 mod contain;
 mod host;
@@ -56,6 +60,7 @@ pub fn call(args: &[OsString]) -> Option<ExitCode> {
         ("log-pane", [dir]) => Some(pane::log(dir.to_str()?)),
         ("exec", [pane, dir]) if pane == "--pane" => Some(host::exec(Path::new(dir), Runtime::Tmux)),
         ("exec", [dir]) => Some(host::exec(Path::new(dir), Runtime::Headless)),
+        ("below", [program, argv @ ..]) => Some(below(program, argv)),
         ("contain", [millis, log, argv @ ..]) if log == "-" && !argv.is_empty() => {
             Some(contain::contain(millis.to_str()?.parse().ok()?, argv))
         }
@@ -63,9 +68,20 @@ pub fn call(args: &[OsString]) -> Option<ExitCode> {
     }
 }
 
-/// Makes the calling process the reaper of all that will descend from it, and away from any terminal but the one that
+/// Becomes another program, marked as below a shim: whatever is started in the town's tmux is none of a person's.
+#[expect(clippy::disallowed_methods, reason = "becomes the town's tmux")]
+fn below(program: &OsString, argv: &[OsString]) -> ExitCode {
+    descent::mark(Above::Session);
+    let error = std::process::Command::new(program).args(argv).exec();
+    // Whoever asked reads it, as it reads what tmux says.
+    let _ = writeln!(std::io::stderr(), "{}: {error}", program.display());
+    ExitCode::FAILURE
+}
+
+/// Makes the calling process the reaper of all that will descend from it, marked as below a shim, and away from any terminal but the one that
 /// was made for it.
-fn stand_apart(runtime: Runtime) -> std::io::Result<()> {
+fn stand_apart(runtime: Runtime, shim: Above) -> std::io::Result<()> {
+    descent::mark(shim);
     if runtime == Runtime::Headless {
         setsid()?;
     }

@@ -79,12 +79,16 @@ impl Terminal {
     /// tmux as a client of that server: with nothing in its environment that a server started by it should not have.
     pub(super) fn tmux(&self, env: &BTreeMap<String, String>) -> Command {
         let mut command = Command::new(&self.program);
+        self.as_client(&mut command, env);
+        command
+    }
+
+    fn as_client(&self, command: &mut Command, env: &BTreeMap<String, String>) {
         command.args(["-u", "-f", "/dev/null", "-L", &self.server]);
         command.env_clear().env("TMUX_TMPDIR", &self.folder).env("SHELL", "/bin/sh").current_dir("/");
         let is_locale = |name: &str| name == "LANG" || name.starts_with("LC_");
         command.envs(env.iter().filter(|(name, _)| *name == "PATH" || is_locale(name)));
         command.stdin(Stdio::null());
-        command
     }
 
     /// The exact name of its one pane.
@@ -116,7 +120,9 @@ impl Terminal {
     }
 
     fn opening(&self, gt: &Path, dir: &Path, letters: &Letters, env: &BTreeMap<String, String>) -> Command {
-        let mut tmux = self.tmux(env);
+        let mut tmux = Command::new(gt);
+        tmux.args(["session", "below"]).arg(&self.program);
+        self.as_client(&mut tmux, env);
         tmux.arg("start-server").arg(";");
         for setting in SETTINGS {
             tmux.args(*setting).arg(";");

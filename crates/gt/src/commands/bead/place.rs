@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gt_model::bead::Status;
-use gt_town::identity::{self, TOKEN_VARIABLE};
+use gt_town::identity;
 use gt_town::layout::Layout;
 use gt_town::ledger::View;
 use gt_town::{Caller, Error, Town, beads, solo};
@@ -57,7 +57,7 @@ pub fn file(flags: &BeadFlags, global: &Global, process: &Process) -> Result<(Pa
 }
 
 fn in_town<'p>(town: TownHandle, actor: Option<&str>, process: &'p Process) -> Result<Context<'p>, CliError> {
-    let caller = identity::caller(&town, process.env.get(TOKEN_VARIABLE).map(String::as_str))?;
+    let caller = identity::caller(&town, &process.env)?;
     identity::sign_of_life(&town, &caller)?;
     Ok(Context { town, caller: caller.called(actor), process })
 }

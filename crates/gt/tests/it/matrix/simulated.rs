@@ -319,6 +319,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("checkpoint", "a branch of git's that holds a copy: `sync` kills it at each point, in real towns"),
     ("sync", "several towns and a remote: `sync` kills it at each point, in real towns"),
     ("rebuild", "makes a ledger beside a lost one, before anybody else can write: `sync` has it"),
+    ("town key", "a person's verb outside of the flow, and one event: `overseer` has it"),
     ("adopt", "one transaction that a person asks for, after a town was copied: `sync` has it"),
     ("clean run", "one transaction after gates that ran for nothing else: `green` kills it at both points"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),

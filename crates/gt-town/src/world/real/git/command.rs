@@ -70,7 +70,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("GIT_PAGER", "cat"),
     ("GIT_EDITOR", ":"),
     ("GIT_SEQUENCE_EDITOR", ":"),
-    ("SSH_ASKPASS_REQUIRE", "never"),
+    // Whatever ssh would ask, of an unknown host or for a key, is denied, be there a terminal or not.
+    ("SSH_ASKPASS", "false"),
+    ("SSH_ASKPASS_REQUIRE", "force"),
     // No checkout of ours waits for large files; set-up has them fetched.
     (SKIP_LARGE_FILES, "1"),
 ];

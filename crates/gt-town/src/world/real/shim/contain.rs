@@ -17,7 +17,7 @@ use super::output::Output;
 use super::record::{COULD_NOT_START, COULD_NOT_START_CODE, PROTOCOL};
 use super::stand_apart;
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
-use crate::world::{ENDED_BY_REQUEST, Exit, Runtime};
+use crate::world::{Above, ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long what a command leaves behind, or one that takes too long, may take to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ pub(super) fn contain(timeout_millis: u64, argv: &[OsString]) -> ExitCode {
 }
 
 fn run(timeout: Duration, argv: &[OsString]) -> io::Result<Report> {
-    stand_apart(Runtime::Headless)?;
+    stand_apart(Runtime::Headless, Above::Command)?;
     let bell = Bell::install()?;
     let (reader, writer) = io::pipe()?;
     let mut output = Output::new(reader, File::from(io::stderr().as_fd().try_clone_to_owned()?));

@@ -22,7 +22,7 @@ use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
 use super::{SELF, mark, stand_apart};
 use crate::world::real::disk::RealDisk;
 use crate::world::real::process;
-use crate::world::{Disk as _, ENDED_BY_REQUEST, Exit, Runtime};
+use crate::world::{Above, Disk as _, ENDED_BY_REQUEST, Exit, Runtime};
 
 /// How long an agent may take to end when asked to, where whoever asks says nothing.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
@@ -128,7 +128,7 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
     }
     let plan = record::plan(dir)?.ok_or(Refusal::NoPlan)?;
     RealDisk.guard(&plan.town);
-    stand_apart(runtime)?;
+    stand_apart(runtime, Above::Session)?;
     let bell = Bell::install()?;
     // Held to the end, so that the agent's input never ends before.
     let _input = plan.input.as_ref().map(|first| open_input(dir, first)).transpose()?;

@@ -84,6 +84,21 @@ fn a_remote_that_is_gone_is_unreachable() {
     }
 }
 
+/// A stand-in for ssh that asks as ssh does, where it was told to.
+#[test]
+fn what_ssh_asks_is_denied_at_once() {
+    let mut rig = Rig::empty();
+    let asks = "test \"$SSH_ASKPASS_REQUIRE\" = force || exec sleep 600; $SSH_ASKPASS 'Are you sure?' && exec sleep 600; \
+                echo Host key verification failed. >&2; exit 255";
+    let script = rig.at("ssh");
+    RealDisk.write(&script, format!("#!/bin/sh\n{asks}\n").as_bytes()).unwrap();
+    let command = format!("sh {}", script.display());
+    rig.git.environment.push(("GIT_SSH_COMMAND".into(), command.into()));
+    let error = rig.git.ask_remote("git@host.invalid:a.git").unwrap_err();
+    let is_named = |text: &str| text.contains("Host key verification failed");
+    assert!(matches!(&error, WorldError::Unreachable { text, .. } if is_named(text)), "{error:?}");
+}
+
 #[test]
 fn a_fetch_follows_the_remote() {
     let rig = Rig::new();

@@ -5,7 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gt::sim::script::Script;
+use gt_town::{identity, person};
+
 use crate::sandbox::has_bwrap;
+use crate::simulated::SimTown;
 use crate::terminals::has_tmux;
 use crate::town::{GT, Output, RIG, Town, WORK, output, text, write};
 
@@ -39,6 +43,10 @@ for how in env cleared orphan; do
     attempt $how-trust $how gt rig set app trust=bypass
     attempt $how-gate $how gt rig gates add app evil true
 done
+attempt token-bead env GT_INCARNATION=amber-a1-1.0123 gt bead create stray --rig app
+attempt db-bead env BEADS_DB="$town/.beads/beads.db" bd create stray
+attempt raised-bead sh -c 'prlimit --pid $$ --locks=unlimited 2> /dev/null; exec gt bead create stray --rig app'
+attempt lowered-bead sh -c 'prlimit --pid $$ --locks=1:1; exec gt bead create stray --rig app'
 attempt update gt bead update "${bead:-ap-none}" --title stray
 attempt close gt bead close "${bead:-ap-none}" --force --reason stray
 attempt ungate gt rig gates remove app run-tests
@@ -208,6 +216,23 @@ fn an_agent_that_takes_its_token_off_is_nobody() {
     town.wait_until("the approval to be asked for", || town.conditions().contains(&"approval".to_owned()));
     let (settings, beads, _) = state(&town);
     assert_eq!((&settings, &beads), (&before.0, &before.1));
+}
+
+/// In the simulated world nothing stands above a process: its variable tells.
+#[test]
+fn a_simulated_gate_only_reads_too() {
+    let town = SimTown::new("", &Script::default());
+    let env = BTreeMap::from([("GT_GATE".to_owned(), town.town.layout.root.display().to_string())]);
+    let caller = identity::caller(&town.town, &BTreeMap::new()).unwrap();
+    assert!(caller.is_overseer());
+    let caller = identity::caller(&town.town, &env).unwrap();
+    assert!(caller.is_gate() && !caller.is_overseer());
+    let written = town.town.ledger.write("gate", "test", |_| Ok::<_, gt_town::Error>(()));
+    let locked = town.town.lock("rigs").map(drop);
+    let asked = person::require(&caller, "approves").map(drop);
+    for refused in [written, locked, asked] {
+        assert!(refused.unwrap_err().to_string().contains("which only reads"));
+    }
 }
 
 /// What this very project's tests do: they make towns and are their overseers, and in those gates only read again.

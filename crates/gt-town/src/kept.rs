@@ -133,11 +133,18 @@ impl Comparison<'_> {
             // What retention has let go of is as if it had never been.
             let Ok(facts) = self.repo.snapshot_facts(&self.path(), &snapshot) else { break };
             if &facts.head == head {
-                return Ok(snapshot);
+                return self.with_more(snapshot);
             }
             next = facts.before;
         }
         Ok(head.clone())
+    }
+
+    /// The snapshot where the worktree held more than its commit; the commit itself where it was clean.
+    fn with_more(&self, snapshot: Sha) -> Result<Sha> {
+        let head = &self.known.place.head;
+        let tree = |commit: &Sha| self.repo.tree_of(&self.path(), commit);
+        Ok(if tree(&snapshot)? == tree(head)? { head.clone() } else { snapshot })
     }
 
     fn fork(&self, one: &Sha, other: &Sha) -> Result<Sha> {

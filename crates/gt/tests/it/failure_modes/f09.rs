@@ -125,7 +125,7 @@ fn f09_who_lost_its_token_is_not_taken_for_the_overseer() {
     town.wait_for_mark("asked");
     for mark in ["direct", "apart"] {
         let said = std::fs::read_to_string(town.folder().join("play").join(mark)).unwrap();
-        assert!(said.contains("belongs to a session of this town, but carries no GT_INCARNATION"), "{mark}: {said}");
+        assert!(said.contains("belongs to an agent's session, but carries no GT_INCARNATION"), "{mark}: {said}");
     }
     assert_eq!(town.ask("SELECT count(*) FROM beads WHERE title = 'Sneaky'"), ["0"]);
     town.signal("seen");

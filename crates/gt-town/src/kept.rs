@@ -152,10 +152,10 @@ impl Comparison<'_> {
     }
 
     /// What the worker changed on purpose after the step: by commits that it wrote since. A rebase keeps when a commit was
-    /// written; an amended commit counts as written when it first was.
+    /// written, in seconds, so that one of the same second counts; an amended commit counts as written when it first was.
     fn later(&self, since: &[BranchCommit]) -> Result<Vec<FileChange>> {
         let closed: i64 = self.known.place.done_at.parse::<jiff::Timestamp>().map_or(i64::MAX, |at| at.as_second());
-        let written = since.iter().filter(|commit| commit.parents == 1 && commit.authored_at > closed);
+        let written = since.iter().filter(|commit| commit.parents == 1 && commit.authored_at >= closed);
         let mut later = Vec::new();
         for commit in written.take(LATER_LIMIT) {
             later.extend(self.repo.changes_of(&self.path(), &commit.commit)?);

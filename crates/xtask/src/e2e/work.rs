@@ -358,7 +358,9 @@ fn usage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         {"when": {"ran": "echo sub"}, "text": "SUB-ANSWER", "usage": {"input": 13, "output": 5}},
         {"when": {"new": AT_WORK}, "unless": {"anywhere": "You go on where another stopped", "ran": "Agent: "},
          "calls": agent, "usage": cached},
-        {"when": {"new": "SUB-ANSWER"}, "unless": {"ran": "sleep 300"}, "calls": bash(long), "usage": cached},
+        // The next session is told the last lines of the one before, which quote the answer.
+        {"when": {"new": "SUB-ANSWER"}, "unless": {"anywhere": "You go on where another stopped", "ran": "sleep 300"},
+         "calls": bash(long), "usage": cached},
         {"when": {"result": "launched"}, "text": "I wait for it.", "usage": cached},
     ]);
     TownStage::with(outfit, runtime, &rules, |town| {

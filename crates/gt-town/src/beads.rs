@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::convoy;
+use crate::dropped;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, BeadChange, Tx, View};
 use crate::refinery;
@@ -459,6 +460,7 @@ pub fn reopen(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -
         after.rest.retain(|(key, _)| !BURIAL_KEYS.contains(&key.as_str()));
         after.comments.extend(reason.map(|reason| remark(tx, &before, &format!("Reopened: {reason}"))));
         tx.change_bead("bead-reopened", &before, &after)?;
+        tx.clear(dropped::CONDITION, id.as_str())?;
         require(tx, id)
     })?;
     town.wake();

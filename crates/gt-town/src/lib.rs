@@ -21,6 +21,7 @@ pub mod deacon;
 pub mod destination;
 pub mod doctor;
 pub mod done;
+pub mod dropped;
 pub mod effects;
 pub mod error;
 pub mod faults;

@@ -6,6 +6,7 @@ use crate::admission;
 use crate::agents::readiness;
 use crate::asking::ASKS;
 use crate::clean_run;
+use crate::dropped;
 use crate::error::Result;
 use crate::ledger::{Condition, View};
 use crate::limits;
@@ -137,6 +138,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
             [rig, "crew", name] => format!("gt peek {subject}, then gt crew start {rig} {name}"),
             _ => format!("gt peek {subject}, then gt mayor start"),
         },
+        dropped::CONDITION => format!("gt why {subject}"),
         "unlanded" => format!("gt why {subject}"),
         sync::ELSEWHERE => format!("gt show {subject}; gt unsling {subject} lets the other town's word hold"),
         _ => return None,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::admission;
 use crate::agents::{launch, readiness};
+use crate::dropped;
 use crate::error::Result;
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
@@ -275,6 +276,9 @@ fn concerns(condition: &Condition, bead: &BeadId, items: &[QueueItem]) -> bool {
 fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> Result<(String, Option<String>)> {
     let id = &bead.id;
     if bead.status == Status::Closed {
+        if let Some(lost) = why.conditions.iter().find(|condition| condition.kind == dropped::CONDITION) {
+            return Ok((format!("{id} is closed, but {}", lost.text), None));
+        }
         let reason = bead.close_reason.as_deref().unwrap_or("no reason was given");
         return Ok((format!("{id} is closed: {reason}"), None));
     }

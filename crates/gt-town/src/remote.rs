@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use gt_model::id::{RigName, Sha};
 
+use crate::dropped::{self, Dropped};
 use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Tx};
@@ -21,6 +22,8 @@ pub struct Fetched {
     pub branches: BTreeMap<String, Sha>,
     /// Workers' commits that are on the remote and that the refinery did not put there, in words.
     pub foreign: Vec<String>,
+    /// Landings that the trunk has lost; `None`: as before.
+    pub dropped: Option<Vec<Dropped>>,
 }
 
 impl Fetched {
@@ -36,16 +39,24 @@ impl Fetched {
 /// Fetches a rig's remote and looks at what moved there since we last knew.
 pub fn fetch(town: &Town, rig: &Rig, held: &Held) -> Result<Fetched> {
     let branches = town.world().repo().fetch(held, &rig.layout.repo())?;
-    let foreign = foreign_commits(town, rig, &branches)?;
-    Ok(Fetched { rig: rig.name().clone(), branches, foreign })
+    let known = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
+    let dropped = match branches.get(&rig.row.trunk) {
+        Some(tip) => dropped::look(town, rig, known.get(&rig.row.trunk), tip)?,
+        None => None,
+    };
+    let foreign = foreign_commits(town, rig, known, &branches)?;
+    Ok(Fetched { rig: rig.name().clone(), branches, foreign, dropped })
 }
 
 /// Records what a fetch found. Workers' commits on the remote hold the rig until a person has looked.
 pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
-    if let Some(rig) = tx.rig(fetched.rig.as_str())?
-        && tx.remote_refs(&fetched.rig)?.get(&rig.trunk) != fetched.branches.get(&rig.trunk)
-    {
-        reading::decide(tx, &fetched.rig)?;
+    if let Some(rig) = tx.rig(fetched.rig.as_str())? {
+        if tx.remote_refs(&fetched.rig)?.get(&rig.trunk) != fetched.branches.get(&rig.trunk) {
+            reading::decide(tx, &fetched.rig)?;
+        }
+        if let Some(dropped) = &fetched.dropped {
+            dropped::note(tx, &rig, dropped)?;
+        }
     }
     tx.set_remote_refs(&fetched.rig, &fetched.branches)?;
     if !fetched.foreign.is_empty() {
@@ -56,8 +67,12 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
 
 /// Which workers' commits are on branches of the remote that moved. Every landing of ours is a commit of its own, so
 /// a worker's own commit never comes there by us; nor does anything that was built upon one.
-fn foreign_commits(town: &Town, rig: &Rig, branches: &BTreeMap<String, Sha>) -> Result<Vec<String>> {
-    let known = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
+fn foreign_commits(
+    town: &Town,
+    rig: &Rig,
+    known: BTreeMap<String, Sha>,
+    branches: &BTreeMap<String, Sha>,
+) -> Result<Vec<String>> {
     let moved: Vec<(&String, &Sha)> = branches.iter().filter(|(name, sha)| known.get(*name) != Some(sha)).collect();
     if moved.is_empty() {
         return Ok(Vec::new());

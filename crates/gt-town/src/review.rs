@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use gt_model::bead::{Bead, Status};
+use gt_model::convoy::MERGED_AS;
 use gt_model::id::{MrId, Sha, slug};
 use gt_model::queue::{MrEnd, MrStatus};
 use serde::Serialize;
 
 use crate::beads;
 use crate::convoy;
+use crate::dropped;
 use crate::error::{Error, Result};
 use crate::ledger::{MergeRequest, Tx, Verdict, View};
 use crate::observe::{self, QueueItem};
@@ -381,10 +383,11 @@ pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<Me
 }
 
 /// Closes a bead as landed by a commit of the trunk: by the one that is named, else by the one that is thought to have its
-/// work. The commit is pinned, so that it can be told if the trunk ever loses it.
+/// work. The commit is pinned, so that it can be told if the trunk ever loses it. Of what has landed before, it says by
+/// which other commit.
 pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Result<MergeRequest> {
     person::require(caller, "says what has landed of merge requests")?;
-    let mr = town.ledger.read(|view| require_open(view, &find_in(view, text)?))?;
+    let mr = town.ledger.read(|view| require_landable(&find_in(view, text)?))?;
     let rig = town.rig(mr.rig.as_str())?;
     let thought = mr.doubt.as_ref().and_then(|doubt| doubt.by.clone());
     let id = by.map(str::to_owned).or(thought.map(|sha| sha.0)).ok_or_else(|| {
@@ -394,12 +397,53 @@ pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Res
     let commit = own_work::commit_on_trunk(town, &rig, &id)?;
     pin(town, &rig, &mr, &commit)?;
     town.ledger.write(&caller.name(), "mq landed", |tx| {
-        let mr = require_open(tx, &mr)?;
-        refinery::refuse_landing(&mr)?;
-        refinery::record_merged(tx, &mr, &commit)
+        let mr = require_landable(&find_in(tx, mr.id.as_str())?)?;
+        if mr.ended_at.is_none() {
+            refinery::refuse_landing(&mr)?;
+            return refinery::record_merged(tx, &mr, &commit);
+        }
+        tx.set_landed_commit(&mr.id, &commit)?;
+        say_how_it_ended(tx, &mr, format!("{MERGED_AS}{commit}"))
     })?;
     town.wake();
     Ok(mr)
+}
+
+/// Says that what had landed is not on the trunk any more, and is not to be: its bead stays closed, as not landed.
+pub fn not_landed(town: &Town, caller: &Caller, text: &str) -> Result<MergeRequest> {
+    person::require(caller, "says what has landed of merge requests")?;
+    town.ledger.write(&caller.name(), "mq not landed", |tx| {
+        let mr = find_in(tx, text)?;
+        let lost = tx.condition(dropped::CONDITION, mr.bead.as_str())?;
+        if mr.outcome != Some(MrEnd::Merged) || lost.is_none() {
+            let what = format!("the trunk has not lost {}", mr.id);
+            return Err(Error::refused(what, format!("gt why {}", mr.bead)));
+        }
+        let commit = mr.commit_landed.as_ref().map_or("", Sha::short);
+        let why = format!("landed as {commit}, and was taken off {} on purpose", mr.target);
+        tx.unland(&mr, &why)?;
+        say_how_it_ended(tx, &mr, why)?;
+        Ok(mr)
+    })
+}
+
+fn say_how_it_ended(tx: &Tx<'_>, mr: &MergeRequest, reason: String) -> Result<()> {
+    tx.clear(dropped::CONDITION, mr.bead.as_str())?;
+    match tx.bead(&mr.bead)?.filter(|bead| bead.status == Status::Closed) {
+        Some(bead) => {
+            let said = Bead { close_reason: Some(reason), ..bead.clone() };
+            Ok(tx.change_bead("bead-updated", &bead, &said)?)
+        }
+        None => Ok(()),
+    }
+}
+
+/// A merge request that is open, or that has landed.
+fn require_landable(mr: &MergeRequest) -> Result<MergeRequest> {
+    match mr.outcome {
+        None | Some(MrEnd::Merged) => Ok(mr.clone()),
+        Some(end) => Err(Error::refused(format!("{} is over: {}", mr.id, end.as_str()), "gt mq list shows what waits")),
+    }
 }
 
 fn pin(town: &Town, rig: &Rig, mr: &MergeRequest, commit: &Sha) -> Result<()> {

@@ -176,6 +176,13 @@ impl View<'_> {
         self.all("SELECT * FROM merge_requests ORDER BY submitted_at, id", [], mr_row)
     }
 
+    /// What has landed in a rig, first submitted first.
+    pub fn landed_merge_requests(&self, rig: &RigName) -> LedgerResult<Vec<MergeRequest>> {
+        let sql = "SELECT * FROM merge_requests WHERE rig = ?1 AND outcome = 'merged' AND commit_landed IS NOT NULL
+                   ORDER BY submitted_at, id";
+        self.all(sql, [rig.as_str()], mr_row)
+    }
+
     /// Merge requests in a landing, in the order of their commits.
     pub fn merge_requests_of_landing(&self, landing: i64) -> LedgerResult<Vec<MergeRequest>> {
         self.all("SELECT * FROM merge_requests WHERE landing = ?1 ORDER BY submitted_at, id", [landing], mr_row)
@@ -405,6 +412,16 @@ impl Tx<'_> {
     pub fn set_landed_commit(&self, mr: &MrId, commit: &Sha) -> LedgerResult<()> {
         self.execute("UPDATE merge_requests SET commit_landed = ?2 WHERE id = ?1", (mr.as_str(), commit.as_str()))?;
         Ok(())
+    }
+
+    /// Records that what had landed is not on the trunk any more, and is not to be.
+    pub fn unland(&self, mr: &MergeRequest, why: &str) -> LedgerResult<()> {
+        self.execute(
+            "UPDATE merge_requests SET outcome = ?2, failure = ?3, commit_landed = NULL, landing = NULL WHERE id = ?1",
+            (mr.id.as_str(), MrEnd::Rejected.as_str(), why),
+        )?;
+        let was = json!({ "commit_landed": mr.commit_landed });
+        self.event("mr-unlanded", mr.id.as_str(), Some(&mr.bead), Some(&was), Some(&json!({ "why": why })))
     }
 
     /// Forgets red verdicts of a rig, so that the gates run again on those trees.

@@ -244,3 +244,113 @@ fn the_next_attempt_counts_the_work_of_the_one_before_as_its_own() {
     scene.submit(&bead).unwrap();
     assert_eq!(scene.round().landed.len(), 1);
 }
+
+impl Scene {
+    fn landed_bead(&mut self, title: &str) -> (BeadId, MergeRequest) {
+        let bead = self.slung(title);
+        self.commit(&bead, &format!("{title}.txt"));
+        let mr = self.submit(&bead).unwrap();
+        assert_eq!(self.round().landed.len(), 1);
+        (bead, self.mr(mr.id.as_str()))
+    }
+
+    /// Somebody forces the remote's trunk to a commit, and the town learns of it.
+    fn force(&self, to: &Sha) {
+        self.world.force_remote(&remote("app"), "main", to).unwrap();
+        self.fetch();
+    }
+
+    fn trunk(&self) -> Sha {
+        self.world.remote_branch(&remote("app"), "main").unwrap()
+    }
+
+    fn dropped(&self) -> Vec<String> {
+        self.conditions().into_iter().filter_map(|key| key.strip_prefix("dropped:").map(str::to_owned)).collect()
+    }
+
+    fn why(&self, bead: &BeadId) -> String {
+        observe::why(&self.town, bead).unwrap().answer
+    }
+}
+
+#[test]
+fn a_forced_push_is_told_of_each_bead_that_it_took_off_the_trunk() {
+    let mut scene = scene(TOWN, &["app"]);
+    let start = scene.trunk();
+    let (one, first) = scene.landed_bead("One");
+    let (two, second) = scene.landed_bead("Two");
+    let (three, _) = scene.landed_bead("Three");
+    let tip = scene.trunk();
+    assert_eq!(scene.dropped(), [""; 0]);
+    scene.force(first.commit_landed.as_ref().unwrap());
+    let mut both = [two.0.clone(), three.0];
+    both.sort();
+    assert_eq!(scene.dropped(), both);
+    let why = scene.why(&two);
+    assert!(
+        why.contains(second.commit_landed.as_ref().unwrap().short()) && why.contains(&second.landing_ref()),
+        "{why}"
+    );
+    assert!(scene.needs().contains(&format!("dropped:{two}")));
+    scene.force(&start);
+    assert_eq!(scene.dropped().len(), 3);
+    // It stays so while the trunk goes on from there, and is over when the trunk has it again.
+    scene.person(&[("more.txt", "more\n")]);
+    assert_eq!(scene.dropped().len(), 3);
+    scene.force(&tip);
+    assert_eq!(scene.dropped(), [""; 0]);
+    assert!(scene.why(&one).contains("is closed: merged as"));
+}
+
+#[test]
+fn what_is_there_by_other_commits_is_a_maybe_until_a_person_says_so() {
+    let mut scene = scene(TOWN, &["app"]);
+    let start = scene.trunk();
+    let (one, mr) = scene.landed_bead("One");
+    let (two, _) = scene.landed_bead("Two");
+    // The trunk is written anew, with the first landing's files and without the second's.
+    scene.world.force_remote(&remote("app"), "main", &start).unwrap();
+    let anew = scene.person(&[("One.txt", &format!("{one}\n"))]);
+    assert_eq!(scene.dropped().len(), 2);
+    assert!(scene.why(&one).contains("maybe it is there all the same"), "{}", scene.why(&one));
+    assert!(!scene.why(&two).contains("maybe"), "{}", scene.why(&two));
+    review::landed(&scene.town, &Caller::overseer(), mr.id.as_str(), Some(anew.as_str())).unwrap();
+    assert_eq!(scene.dropped(), std::slice::from_ref(&two.0));
+    assert_eq!(scene.bead(&one).close_reason, Some(format!("merged as {anew}")));
+    // Done again by hand.
+    let again = scene.person(&[("Two.txt", &format!("{two}\n"))]);
+    assert!(scene.why(&two).contains("maybe it is there all the same"));
+    review::landed(&scene.town, &Caller::overseer(), two.as_str(), Some(again.as_str())).unwrap();
+    scene.person(&[("more.txt", "more\n")]);
+    assert_eq!(scene.dropped(), [""; 0]);
+}
+
+#[test]
+fn a_person_may_mean_it_or_have_it_done_again() {
+    let mut scene = scene(TOWN, &["app"]);
+    let start = scene.trunk();
+    let (meant, mr) = scene.landed_bead("Meant");
+    let (again, _) = scene.landed_bead("Again");
+    let convoy = scene.attempts(&meant)[0].convoy.clone().unwrap();
+    let caller = Caller::overseer();
+    assert!(review::not_landed(&scene.town, &caller, mr.id.as_str()).is_err(), "the trunk has it");
+    scene.force(&start);
+    review::not_landed(&scene.town, &caller, mr.id.as_str()).unwrap();
+    assert!(scene.why(&meant).contains("was taken off main on purpose"));
+    let state = gt_town::convoy::show(&scene.town, &convoy).unwrap().state;
+    assert_eq!(state, gt_model::convoy::ConvoyState::Closed);
+    beads::reopen(&scene.town, &caller, &again, None).unwrap();
+    assert_eq!(scene.dropped(), [""; 0]);
+    scene.person(&[("more.txt", "more\n")]);
+    assert_eq!(scene.dropped(), [""; 0]);
+    scene.sling("app", std::slice::from_ref(&again));
+    scene.look();
+    scene.commit(&again, "Again.txt");
+    scene.submit(&again).unwrap();
+    assert_eq!(scene.round().landed.len(), 1);
+    let tip = scene.trunk();
+    scene.force(&start);
+    assert_eq!(scene.dropped(), [again.0]);
+    scene.force(&tip);
+    assert_eq!(scene.dropped(), [""; 0]);
+}

@@ -85,6 +85,9 @@ pub enum MqVerb {
         /// The commit [default: the one that is thought to have its work]
         #[arg(long, value_name = "COMMIT")]
         by: Option<String>,
+        /// It had landed, and was taken off the trunk on purpose: its bead stays closed, as not landed
+        #[arg(long, conflicts_with = "by")]
+        not: bool,
     },
     /// Take them out of the queue for good; their beads are open again, their commits are kept
     Cancel {

@@ -25,7 +25,8 @@ pub fn mq(verb: MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> Cli
         MqVerb::Reject { id, note } => review::reject(context, &id, note, console),
         MqVerb::Hold { ids, note } => review::hold(context, &ids, &note, console),
         MqVerb::Retry { ids } => review::retry(context, &ids, console),
-        MqVerb::Landed { id, by } => review::landed(context, &id, by.as_deref(), console),
+        MqVerb::Landed { id, not: true, .. } => review::not_landed(context, &id, console),
+        MqVerb::Landed { id, by, .. } => review::landed(context, &id, by.as_deref(), console),
         MqVerb::Cancel { ids, note } => review::cancel(context, &ids, &note, console),
     }
 }

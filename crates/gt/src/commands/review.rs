@@ -185,6 +185,12 @@ pub fn landed(context: &Context<'_>, id: &str, by: Option<&str>, console: &mut C
     said(&[landed], "over: its bead is closed as landed", context, console)
 }
 
+/// `gt mq landed --not`.
+pub fn not_landed(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
+    let taken_off = review::not_landed(&context.town, &context.caller, id)?;
+    said(&[taken_off], "off the trunk, on purpose: its bead stays closed, as not landed", context, console)
+}
+
 /// `gt mq cancel`.
 pub fn cancel(context: &Context<'_>, ids: &[String], note: &str, console: &mut Console<'_>) -> CliResult {
     let cancelled = review::cancel(&context.town, &context.caller, ids, note)?;

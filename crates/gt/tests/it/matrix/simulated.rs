@@ -294,6 +294,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("mq reject", "a person's verb, one transaction; what follows is what follows any rework: `look` has it"),
     ("mq cancel", "a person's verb, one transaction; what follows is what follows a closed bead: `look` has it"),
     ("mq landed", "a person's verb, one transaction; its ref is set before: gt-town's `landed` has it"),
+    ("mq not landed", "a person's verb, one transaction, after others rewrote the trunk: gt-town's `landed` has it"),
     ("doubt", "one transaction, after which the next round finds the same again: gt-town's `landed` has it"),
     ("settle convoys", "what an operation of an older gt left: gt-town's `convoys` has it"),
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),

@@ -10,10 +10,11 @@ use serde::Serialize;
 use crate::contained::{self, Job};
 use crate::error::{Error, Result};
 use crate::ledger::Verdict;
+use crate::reach;
 use crate::settings::Gate;
 use crate::setup::{self, SetUp};
 use crate::town::{Rig, Town};
-use crate::world::{CheckedOut, Held, Rules, RunEnd, World};
+use crate::world::{CheckedOut, Held, Rules, RunEnd};
 
 /// What a run of all gates gave.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -147,6 +148,7 @@ pub fn test(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>) -> Resul
         SetUp::Done { ran: true } => watch.changes()?.map(|changes| format!("the set-up {changes}")),
         SetUp::Done { ran: false } => None,
     };
+    let unfit = unfit.or_else(|| reach::in_worktree(town, rig, &trial.folder).into_iter().next());
     match unfit {
         Some(why) => run.gates.push(not_set_up(why)),
         None => {
@@ -343,44 +345,4 @@ fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, log: &Path) -> Re
         took_ms: u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
         log: log.display().to_string(),
     })
-}
-
-/// Where gates are known to be, in the order of preference: a file, and what must be in it.
-const KNOWN: &[(&str, &str, &str, &str)] = &[
-    ("Cargo.toml", "", "cargo-test", "cargo test"),
-    ("package.json", "\"test\"", "npm-test", "npm test"),
-    ("pyproject.toml", "pytest", "pytest", "python3 -m pytest -q"),
-    ("go.mod", "", "go-test", "go test ./..."),
-    ("run-tests", "", "run-tests", "sh ./run-tests"),
-    ("run-tests.sh", "", "run-tests", "sh ./run-tests.sh"),
-    ("test.sh", "", "test", "sh ./test.sh"),
-];
-
-/// Bytes that are read of such a file.
-const FILE_BYTES: usize = 4 * 1024 * 1024;
-
-/// Finds the gates of a project from its files.
-pub fn find(world: &dyn World, folder: &Path) -> Result<Vec<Gate>> {
-    let gate = |name: &str, run: &str| Gate { name: name.to_owned(), run: run.to_owned(), timeout_seconds: 1800 };
-    // What a project links to something else is looked at by nobody here.
-    let read = |file: &str| world.disk().read_part(&folder.join(file), 0, FILE_BYTES);
-    let mut found = Vec::new();
-    for (file, must_hold, name, run) in KNOWN {
-        if let Some(bytes) = read(file)?
-            && String::from_utf8_lossy(&bytes).contains(must_hold)
-        {
-            found.push(gate(name, run));
-        }
-    }
-    // A Python project that does not name pytest has its tests with the standard library's.
-    if found.is_empty() && world.disk().exists(&folder.join("pyproject.toml")) {
-        found.push(gate("unittest", "python3 -m unittest discover"));
-    }
-    if found.is_empty()
-        && let Some(bytes) = read("Makefile")?
-        && String::from_utf8_lossy(&bytes).lines().any(|line| line.starts_with("test:"))
-    {
-        found.push(gate("make-test", "make test"));
-    }
-    Ok(found)
 }

@@ -7,10 +7,12 @@ use gt_model::id::{RigName, Sha};
 use serde::Serialize;
 
 use crate::destination::{self, Destination};
+use crate::ecosystems::{self, Found};
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun, Subject, Tested};
 use crate::ledger::{Agent, View};
 use crate::person::{self, Act, Person};
+use crate::reach::{self, LeftOut};
 use crate::reading;
 use crate::settings::{self, Gate, RigSettings, WorktreeSettings};
 use crate::setup;
@@ -55,6 +57,10 @@ pub struct Added {
     pub gates: Vec<Gate>,
     /// How fresh worktrees are set up.
     pub worktree: WorktreeSettings,
+    /// Folders of the overseer's PATH that its workers and gates do not get.
+    pub left_out: Vec<LeftOut>,
+    /// What leads out of its worktrees.
+    pub leads_out: Vec<String>,
     /// What they said of the trunk.
     pub proof: Option<GatesRun>,
     /// Why the rig is held, if it is.
@@ -184,9 +190,9 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     let filters = repo.filters(&layout.repo(), &trunk)?;
     require_large_files(town, &filters)?;
     repo.reset_gate_worktree(held, &layout.repo(), &layout.gate_worktree(), &trunk)?;
-    let gates = gates::find(town.world(), &layout.gate_worktree())?;
+    let Found { gates, set_up } = ecosystems::find(disk, &layout.gate_worktree())?;
     let checkout = checkout(town, &new.source)?;
-    let worktree = setup::propose(town, &layout.gate_worktree(), &filters, checkout);
+    let worktree = setup::propose(town, &layout.gate_worktree(), checkout, &set_up, &filters);
     disk.write(&layout.settings(), settings_text(&gates, &worktree).as_bytes())?;
     for folder in [layout.root.join("polecats"), layout.root.join("witness"), layout.root.join("crew")] {
         disk.create_dir(&folder)?;
@@ -223,6 +229,8 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         warnings: site.warnings,
         gates,
         worktree,
+        left_out: reach::left_out(town, Some(&rig)),
+        leads_out: reach::leads_out(town, &rig),
         proof,
         held: held.map(|c| c.text),
     })

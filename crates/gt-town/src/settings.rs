@@ -520,7 +520,7 @@ pub struct WorktreeSettings {
     /// Large folders, copied likewise, sharing the disk's blocks where the file system can.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clone: Vec<String>,
-    /// Where they are copied from: the overseer's checkout.
+    /// The overseer's own checkout: where they are copied from, and what no gate may test in the worktree's place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     /// Whether submodules are checked out, recursively.
@@ -553,7 +553,8 @@ impl WorktreeSettings {
     pub fn is_empty(&self) -> bool {
         let nothing_from_git = !self.submodules && !self.lfs;
         let nothing_copied = self.copy.is_empty() && self.clone.is_empty();
-        self.setup.is_none() && nothing_copied && nothing_from_git && self.min_free_disk_mb == 0
+        let nothing_said = self.setup.is_none() && self.from.is_none();
+        nothing_said && nothing_copied && nothing_from_git && self.min_free_disk_mb == 0
     }
 }
 

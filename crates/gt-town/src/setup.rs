@@ -32,24 +32,31 @@ const LOCK_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// Where the key of a gate worktree's last set-up and what it made are kept, beside the worktree: a line each.
 const KEY_FILE: &str = "set-up.key";
 
-/// Proposes a set-up from what is in a project, from the filters that its attributes name, and in the overseer's checkout of it where there is one.
-pub fn propose(town: &Town, folder: &Path, filters: &BTreeSet<String>, checkout: Option<&Path>) -> WorktreeSettings {
+/// Proposes a set-up from what is in a project and what its gates need, from the filters that its attributes name, and from
+/// the overseer's checkout of it where there is one.
+pub fn propose(
+    town: &Town,
+    folder: &Path,
+    checkout: Option<&Path>,
+    set_up: &[String],
+    filters: &BTreeSet<String>,
+) -> WorktreeSettings {
     let disk = town.world().disk();
-    let mut settings = WorktreeSettings::default();
-    if disk.exists(&folder.join("package-lock.json")) {
-        settings.setup = Some("npm ci".to_owned());
-    }
-    settings.submodules = disk.exists(&folder.join(".gitmodules"));
-    settings.lfs = filters.contains(LARGE_FILES);
+    let mut settings = WorktreeSettings {
+        setup: (!set_up.is_empty()).then(|| set_up.join(" && ")),
+        submodules: disk.exists(&folder.join(".gitmodules")),
+        lfs: filters.contains(LARGE_FILES),
+        ..WorktreeSettings::default()
+    };
     let Some(checkout) = checkout else { return settings };
     let only_there = |name: &str| disk.exists(&checkout.join(name)) && !disk.exists(&folder.join(name));
     settings.copy = [".env"].into_iter().filter(|name| only_there(name)).map(str::to_owned).collect();
-    if settings.setup.is_none() && only_there("node_modules") {
+    let installs = set_up.iter().any(|line| line.starts_with("npm "));
+    if !installs && only_there("node_modules") {
         settings.clone.push("node_modules".to_owned());
     }
-    if !(settings.copy.is_empty() && settings.clone.is_empty() && settings.setup.is_none()) {
-        settings.from = Some(checkout.to_owned());
-    }
+    // Also where nothing is copied: what leads there is kept out of gates.
+    settings.from = Some(checkout.to_owned());
     settings
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::reach;
 use crate::settings::{AgentPreset, Auth};
 use crate::town::{Caller, Rig, Town};
 
@@ -89,7 +90,12 @@ pub fn environment(
             env.insert(name, value.clone());
         }
     }
-    env.insert("PATH".to_owned(), path(town));
+    reach::NEVER_PASSED.iter().for_each(|name| _ = env.remove(*name));
+    if preset.is_none() {
+        // What the overseer has installed for Python is no part of any worktree. An agent's own program may be.
+        env.insert("PYTHONNOUSERSITE".to_owned(), "1".to_owned());
+    }
+    env.insert("PATH".to_owned(), path(town, rig));
     env.insert(WITHIN_VARIABLE.to_owned(), town.layout.root.display().to_string());
     env.insert("GT_TOWN".to_owned(), town.layout.root.display().to_string());
     env.extend(preset.iter().flat_map(|p| p.env.clone()));
@@ -104,10 +110,15 @@ pub fn environment(
     env
 }
 
-/// The town's `bin` first, then the overseer's PATH as it was last taken.
-fn path(town: &Town) -> String {
-    let rest = kept_path(town).or_else(|| town.outside.env.get("PATH").cloned()).unwrap_or_default();
+/// The town's `bin` first, then the overseer's PATH as it was last taken, without what leads to other trees.
+fn path(town: &Town, rig: Option<&Rig>) -> String {
+    let (rest, _) = reach::sift(town, rig, &whole_path(town));
     format!("{}:{rest}", town.layout.bin().display())
+}
+
+/// The overseer's PATH as it was last taken, or else the caller's.
+pub(crate) fn whole_path(town: &Town) -> String {
+    kept_path(town).or_else(|| town.outside.env.get("PATH").cloned()).unwrap_or_default()
 }
 
 /// The overseer's PATH as it was last taken.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{claude, launch};
 use crate::error::Result;
+use crate::reach::{self, LeftOut};
 use crate::sandbox;
 use crate::sessions;
 use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode, Sandbox};
@@ -95,6 +96,7 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
         findings.push(mode(rig));
         findings.extend(around(town, &preset, rig));
         findings.extend(tools(town, &preset, rig)?);
+        findings.push(alone(town, rig));
     }
     Ok(findings)
 }
@@ -236,6 +238,17 @@ fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
             Err(error) => bad(&what, error.to_string(), error.hint().unwrap_or_default()),
         }),
     }
+}
+
+/// Whether anything leads from the rig's worktrees to another tree, which gates would test instead.
+fn alone(town: &Town, rig: &Rig) -> Finding {
+    let what = format!("{}: other trees", rig.name());
+    let leads_out = reach::leads_out(town, rig);
+    if leads_out.is_empty() {
+        let out = LeftOut::words(&reach::left_out(town, Some(rig)));
+        return ok(&what, out.unwrap_or("nothing leads to one".to_owned()));
+    }
+    warn(&what, leads_out.join("; "), "a gate may test what is there instead of the work; see docs/security.md")
 }
 
 /// Whether what set-up and gates run first is there in the workers' environment.

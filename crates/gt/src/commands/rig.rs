@@ -2,6 +2,7 @@
 
 use gt_town::allow::Whom;
 use gt_town::gates::GatesRun;
+use gt_town::reach::LeftOut;
 use gt_town::rig::{self, Added, NewRig};
 use gt_town::settings::Gate;
 use gt_town::{destination, gates, hook};
@@ -67,6 +68,12 @@ fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
     let copied: Vec<&str> = added.worktree.copy.iter().chain(&added.worktree.clone).map(String::as_str).collect();
     if !copied.is_empty() {
         console.say(&format!("  copied into each worktree from your checkout: {}", copied.join(", ")))?;
+    }
+    if let Some(out) = LeftOut::words(&added.left_out) {
+        console.say(&format!("  {out}"))?;
+    }
+    for leads in &added.leads_out {
+        console.say(&format!("  a gate may test another tree: {leads}"))?;
     }
     if let Some(proof) = &added.proof {
         say_run(proof, console)?;

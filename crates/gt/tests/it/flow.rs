@@ -52,7 +52,9 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         remote_note: text
         warnings: []
         gates: [{name: text, run: text}]
-        worktree: {setup_timeout_seconds: number, min_free_disk_mb: number}
+        worktree: {setup_timeout_seconds: number, from: text, min_free_disk_mb: number}
+        left_out: []
+        leads_out: []
         proof: {gates: [{name: text, passed: bool, failure: null, took_ms: number, log: text}], kept: []}
         held: null
       }

@@ -25,6 +25,7 @@ mod mayor;
 mod media;
 mod misbehaviour;
 mod moments;
+mod other_trees;
 mod overseer;
 mod paths;
 mod privacy;

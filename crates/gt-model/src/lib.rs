@@ -29,4 +29,5 @@ pub mod queue;
 pub mod retention;
 pub mod standing;
 pub mod start;
+pub mod steering;
 pub mod usage;

@@ -50,7 +50,7 @@ pub struct MrFacts {
     pub landing: bool,
     /// Whether a person has approved it.
     pub approved: bool,
-    /// Whether the rig lands without asking.
+    /// Whether the rig lands it without asking: its settings say so, and nothing in it is a person's to look at.
     pub lands_alone: bool,
     /// Whether a candidate of it has passed the gates, as they are now.
     pub gated: bool,

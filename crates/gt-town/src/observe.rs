@@ -315,7 +315,8 @@ fn queue_answer(item: &QueueItem, effects: &[EffectRow]) -> (String, Option<Stri
         MrStatus::Waiting => (format!("{id} waits for its turn in the merge queue of {}", item.mr.rig), None),
         MrStatus::NeedsApproval => {
             let next = format!("gt mq diff {id}, then gt mq approve {id}");
-            (format!("{id} is green and waits for a person"), Some(next))
+            let why = item.mr.reason().map(|why| format!(": {why}")).unwrap_or_default();
+            (format!("{id} is green and waits for a person{why}"), Some(next))
         }
         MrStatus::Held(why) => (format!("{id} is held: {why}"), Some(format!("gt mq retry {id}"))),
         MrStatus::Empty(why) | MrStatus::MaybeLanded(why) => {

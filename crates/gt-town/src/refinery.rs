@@ -1,5 +1,6 @@
 //! The refinery: what is gated lands, by compare-and-swap; what is not green goes back to be done again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -10,6 +11,7 @@ use gt_model::id::{BeadId, MrId, Sha};
 use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::protocol::Message;
 use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackEntry};
+use gt_model::steering;
 use serde::Serialize;
 
 use crate::back_off;
@@ -64,9 +66,14 @@ pub fn status(view: &View<'_>, rig: &Rig, mr: &MergeRequest) -> Result<MrStatus>
         doubt: mr.doubt.clone(),
         landing: mr.landing.is_some(),
         approved: mr.approved_by.is_some(),
-        lands_alone: rig.settings.landing == LandingPolicy::Auto,
+        lands_alone: lands_alone(rig, mr),
         gated,
     }))
+}
+
+/// Whether a merge request lands without a person's word.
+fn lands_alone(rig: &Rig, mr: &MergeRequest) -> bool {
+    rig.settings.landing == LandingPolicy::Auto && mr.reason().is_none()
 }
 
 /// Approves merge requests: they land with the next round. A hold is lifted by it.
@@ -152,9 +159,9 @@ impl Refinery<'_> {
         self.write("gates are there", |tx| tx.clear("ungated", self.rig.name().as_str()).map_err(Error::from))?;
         let trunk = self.fetch()?;
         let waiting = self.take_out_landed(&trunk, waiting)?;
-        let lands_alone = self.rig.settings.landing == LandingPolicy::Auto;
+        let waiting = waiting.into_iter().map(|mr| self.looked_at(&trunk, mr)).collect::<Result<Vec<_>>>()?;
         let (landable, to_ask): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|mr| lands_alone || mr.approved_by.is_some());
+            waiting.into_iter().partition(|mr| lands_alone(self.rig, mr) || mr.approved_by.is_some());
         self.land_stack(&trunk, &landable)?;
         for mr in &to_ask {
             self.gate_alone(&trunk, mr)?;
@@ -398,6 +405,25 @@ impl Refinery<'_> {
         Ok(())
     }
 
+    /// Looks once whether something in a merge request is a person's to look at.
+    fn looked_at(&self, trunk: &Sha, mr: MergeRequest) -> Result<MergeRequest> {
+        if mr.review.is_some() {
+            return Ok(mr);
+        }
+        let (repo, path) = (self.town.world().repo(), self.rig.layout.repo());
+        let mut from = repo.merge_bases(&path, trunk, &mr.head)?;
+        if from.is_empty() {
+            from.push(trunk.clone());
+        }
+        let mut paths = BTreeSet::new();
+        for base in &from {
+            paths.extend(repo.changed_paths(&path, base, &mr.head)?.into_keys());
+        }
+        let why = steering::why(paths.iter().map(String::as_str)).unwrap_or_default();
+        self.write("look", |tx| Ok(tx.set_review(&mr, &why)?))?;
+        Ok(MergeRequest { review: Some(why), ..mr })
+    }
+
     /// Gates a merge request that waits for a person, so that the person knows.
     fn gate_alone(&mut self, trunk: &Sha, mr: &MergeRequest) -> Result<()> {
         match self.candidate(trunk, mr)? {
@@ -436,7 +462,8 @@ impl Refinery<'_> {
     }
 
     fn ask(&mut self, mr: &MergeRequest) -> Result<()> {
-        let text = format!("{} is green and waits for approval: gt mq approve {}", mr.id, mr.id);
+        let why = mr.reason().map(|why| format!(" ({why})")).unwrap_or_default();
+        let text = format!("{} is green and waits for approval{why}: gt mq approve {}", mr.id, mr.id);
         let news = self.write("ask", |tx| match still_open(tx, &mr.id)?.filter(|mr| mr.held.is_none()) {
             Some(_) => Ok(tx.raise("approval", mr.id.as_str(), &text)?),
             None => Ok(false),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::script::{Call, Owner, Scene, is_option};
-use super::shell::Word;
+use super::shell::{UNKNOWN, Word};
 use super::{Refusal, Role, refuse};
 
 /// Judges a program by the files that it is given.
@@ -11,12 +11,16 @@ pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     secrets(scene, call)
         .or_else(|| removal(scene, call))
         .or_else(|| written(call).find_map(|word| write(scene, &word.text)))
+        .or_else(|| put_into(call).into_iter().find_map(|path| settings(scene, &scene.resolve(&path)?)))
 }
 
 /// Judges writing to a path.
 pub(super) fn write(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
     if scene.role == Role::Other {
         return None;
+    }
+    if let Some(refusal) = hidden_settings(scene, path) {
+        return Some(refusal);
     }
     let path = scene.resolve(path)?;
     settings(scene, &path).or_else(|| match scene.owner_of(&path) {
@@ -61,16 +65,67 @@ fn settings(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-    let is_clients = match folder {
+    let is_clients =
+        is_clients_settings(folder, name) || name == ".claude.json" && place.home.as_deref() == path.parent();
+    if is_clients {
+        return refuse(CLIENTS_SETTINGS, ASK_OVERSEER);
+    }
+    None
+}
+
+const CLIENTS_SETTINGS: &str = "the settings of your client are not yours to change";
+const ASK_OVERSEER: &str = "ask the overseer by gt mail send";
+
+/// Settings at a path of which only the end is known.
+fn hidden_settings(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
+    let at = path.rfind(UNKNOWN)?;
+    if matches!(scene.role, Role::Crew | Role::Other) {
+        return None;
+    }
+    let tail = &path[at + UNKNOWN.len_utf8()..];
+    let (folders, name) = tail.rsplit_once('/')?;
+    let folder = folders.rsplit('/').next().unwrap_or_default();
+    // The folder itself is not known: it may be any that has a file of this name.
+    let may_be = folder.is_empty()
+        && (is_clients_settings(".claude", name)
+            || matches!(name, ".claude.json" | "town.toml" | "rig.toml" | "beads.db"));
+    if is_clients_settings(folder, name) || may_be {
+        return refuse("that may be the settings of your client or of gt", ASK_OVERSEER);
+    }
+    None
+}
+
+fn is_clients_settings(folder: &str, name: &str) -> bool {
+    match folder {
         ".claude" => name.starts_with("settings") && name.ends_with(".json"),
         ".codex" => name == "config.toml",
         ".gemini" | ".qwen" => name == "settings.json",
-        _ => name == ".claude.json" && place.home.as_deref() == path.parent(),
-    };
-    if is_clients {
-        return refuse("the settings of your client are not yours to change", "ask the overseer by gt mail send");
+        _ => false,
     }
-    None
+}
+
+/// Paths at which a program puts what it copies or moves, where its target is a folder; and a client's whole folder, where it is
+/// the target.
+fn put_into(call: &Call<'_>) -> Vec<String> {
+    if !matches!(call.program, "cp" | "mv" | "install" | "ln" | "rsync") {
+        return Vec::new();
+    }
+    let Some(target) = target(call) else { return Vec::new() };
+    let folder = target.text.trim_end_matches('/');
+    let name = folder.rsplit('/').next().unwrap_or_default();
+    let sources = call.operands().filter(|word| word.text != target.text);
+    let mut paths: Vec<String> = sources
+        .map(|word| word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned())
+        .map(|source| format!("{folder}/{source}"))
+        .collect();
+    if is_clients_settings(name, "settings.json") || is_clients_settings(name, "config.toml") {
+        // It may come with settings in it.
+        let file = if name == ".codex" { "config.toml" } else { "settings.json" };
+        let brings =
+            call.has(&["-r", "-R", "-a", "--recursive", "--archive"]) || matches!(call.program, "mv" | "ln" | "rsync");
+        paths.extend(brings.then(|| format!("{folder}/{file}")));
+    }
+    paths
 }
 
 /// What a client keeps for itself in the user's home: plans, memory, caches.
@@ -93,7 +148,6 @@ fn written<'a>(call: &Call<'a>) -> Box<dyn Iterator<Item = &'a Word> + 'a> {
         "sed" | "perl" | "ruby" if edits_in_place(call) => {
             Box::new(operands.skip(usize::from(!call.has(&["-e", "-f"]))))
         }
-        "dd" => Box::new(std::iter::empty()),
         _ => Box::new(std::iter::empty()),
     }
 }
@@ -125,21 +179,73 @@ const OWN_ONLY: &str = "remove only what is yours, by its path in your worktree"
 fn removal(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     match call.program {
         "rm" if call.has(&["-r", "-R", "--recursive"]) => {
-            call.operands().find_map(|word| remove_tree(scene, &word.text))
+            call.operands().find_map(|word| remove_tree(scene, &word.text)).or_else(|| given(scene, call))
         }
-        "find" | "fd" | "fdfind" if deletes(call) => {
-            let starts =
-                call.args.iter().take_while(|word| !is_option(word) && !matches!(word.text.as_str(), "(" | "!"));
-            starts.map(|word| word.text.as_str()).find_map(|start| sweep(scene, start))
-        }
+        "rm" => given(scene, call),
+        "find" | "fd" | "fdfind" if deletes(call) => found(scene, call.args),
+        "dd" => call.args.iter().find_map(|word| write(scene, word.text.strip_prefix("of=")?)),
         _ => None,
     }
+}
+
+/// Removing what a `find` hands on, by `xargs`.
+fn given(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
+    let upstream = call.upstream()?;
+    let (program, args) = upstream.words.split_first()?;
+    if program.text == "find" && call.operands().next().is_none() { found(scene, args) } else { None }
+}
+
+/// Removing what `find` finds.
+fn found(scene: &Scene<'_>, args: &[Word]) -> Option<Refusal> {
+    let starts = args.iter().take_while(|word| !is_option(word) && !matches!(word.text.as_str(), "(" | "!"));
+    let mut starts: Vec<&str> = starts.map(|word| word.text.as_str()).collect();
+    if starts.is_empty() {
+        starts.push(".");
+    }
+    starts.into_iter().find_map(|start| {
+        let is_place = scene.resolve(start).is_some_and(|path| path == scene.place.own);
+        if is_place && !start.contains(UNKNOWN) && !narrows(args) {
+            return refuse("that is your whole place", "remove single folders in it; gt done clears up the rest");
+        }
+        sweep(scene, start)
+    })
+}
+
+/// Tests of `find` that let only some of what is there through.
+const NARROWING: &[&str] = &[
+    "-name",
+    "-iname",
+    "-path",
+    "-ipath",
+    "-wholename",
+    "-iwholename",
+    "-regex",
+    "-iregex",
+    "-empty",
+    "-newer",
+    "-mtime",
+    "-mmin",
+    "-size",
+    "-samefile",
+    "-inum",
+];
+
+/// Whether a test narrows what is found down to what it names, rather than to all but that.
+fn narrows(args: &[Word]) -> bool {
+    args.iter().enumerate().any(|(at, word)| {
+        let is_negated = at > 0 && matches!(args[at - 1].text.as_str(), "!" | "-not");
+        let is_all = args.get(at + 1).is_some_and(|value| matches!(value.text.as_str(), "*" | "./*" | ".*" | ".*/.*"));
+        NARROWING.contains(&word.text.as_str()) && !is_negated && !is_all
+    })
 }
 
 fn deletes(call: &Call<'_>) -> bool {
     let removes = |word: &Word| matches!(word.text.rsplit('/').next(), Some("rm" | "shred" | "unlink"));
     call.args.iter().any(|word| word.text == "-delete")
-        || call.args.windows(2).any(|pair| pair[0].text.starts_with("-exec") && removes(&pair[1]))
+        || call.args.windows(2).any(|pair| {
+            let runs = ["-exec", "-ok"].iter().any(|option| pair[0].text.starts_with(option));
+            runs && removes(&pair[1])
+        })
 }
 
 /// Removing things below a folder.
@@ -155,7 +261,7 @@ fn sweep(scene: &Scene<'_>, start: &str) -> Option<Refusal> {
 fn remove_tree(scene: &Scene<'_>, target: &str) -> Option<Refusal> {
     let path = scene.resolve(target)?;
     // What is known may be only the folder above what is not.
-    let is_whole = !target.contains(super::shell::UNKNOWN);
+    let is_whole = !target.contains(UNKNOWN);
     let is_place = path == scene.place.own || path == scene.place.own.join(".git");
     if is_whole && is_place {
         return refuse("that is your whole place", "remove single folders in it; gt done clears up the rest");
@@ -169,7 +275,7 @@ fn is_below_temporary(scene: &Scene<'_>, target: &str) -> bool {
     let is_folder = ["/tmp", "/var/tmp", "/dev", "/dev/shm"].iter().any(|folder| path == Path::new(folder));
     // `/tmp/*` is everybody's.
     let is_all = path.parent() == Some(Path::new("/tmp")) && path.file_name().is_some_and(|name| name == "*");
-    let unknown_in_it = target.contains(super::shell::UNKNOWN);
+    let unknown_in_it = target.contains(UNKNOWN);
     (!is_folder || unknown_in_it) && !is_all
 }
 

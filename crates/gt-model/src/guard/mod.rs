@@ -172,8 +172,8 @@ fn waiting(scene: &Scene<'_>) -> Option<Refusal> {
         return None;
     }
     refuse(
-        "no person sits at your terminal, so a question or a plan there has no reader",
-        "decide and go on, or ask by mail: gt mail send <rig>/witness -s \"HELP <bead>\" -m \"<what you need>\"",
+        "no person reads your terminal",
+        "decide and go on, or ask by mail: gt mail send <rig>/witness -s \"HELP <bead>\" -m \"…\"",
     )
 }
 

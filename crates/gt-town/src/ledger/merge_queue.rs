@@ -53,9 +53,16 @@ pub struct MergeRequest {
     pub doubt: Option<Doubt>,
     /// What its worker says of its own work that is not in what it submitted.
     pub dropped: Option<String>,
+    /// Why a person has to look at it before it lands: empty for nothing, `None` where that was not looked at yet.
+    pub review: Option<String>,
 }
 
 impl MergeRequest {
+    /// Why a person has to look at it, where there is a reason.
+    pub fn reason(&self) -> Option<&str> {
+        self.review.as_deref().filter(|why| !why.is_empty())
+    }
+
     /// The ref that pins its head.
     pub fn pin(&self) -> String {
         format!("refs/gt/mr/{}", self.id)
@@ -130,6 +137,7 @@ fn mr_row(row: &Row<'_>) -> rusqlite::Result<MergeRequest> {
             .transpose()
             .map_err(damaged)?,
         dropped: row.get("dropped")?,
+        review: row.get("review")?,
     })
 }
 
@@ -283,6 +291,15 @@ impl Tx<'_> {
             (mr.id.as_str(), self.actor()),
         )?;
         self.event("mr-approved", mr.id.as_str(), Some(&mr.bead), None, None)
+    }
+
+    /// Records why a person has to look at a merge request; empty: for nothing.
+    pub fn set_review(&self, mr: &MergeRequest, why: &str) -> LedgerResult<()> {
+        self.execute("UPDATE merge_requests SET review = ?2 WHERE id = ?1", (mr.id.as_str(), why))?;
+        if why.is_empty() {
+            return Ok(());
+        }
+        self.event("mr-review", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "why": why })))
     }
 
     /// Holds a merge request, saying why.

@@ -96,6 +96,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/046_landed.sql"),
     include_str!("migrations/059_causes.sql"),
     include_str!("migrations/041_clean.sql"),
+    include_str!("migrations/054_review.sql"),
 ];
 
 /// What went wrong with the ledger.

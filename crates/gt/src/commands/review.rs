@@ -45,6 +45,9 @@ pub fn say(shown: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     if let Some(commit) = mr.commit_landed.as_ref().filter(|_| mr.ended_at.is_some()) {
         console.line(&format!("  landed as {}", commit.short()))?;
     }
+    if let Some(why) = mr.reason() {
+        console.line(&format!("  a person has to look at it: {}", printable(why)))?;
+    }
     if let Some(dropped) = &mr.dropped {
         console.line(&format!("  not all of its worker's own work is in it: {}", printable(dropped)))?;
     }

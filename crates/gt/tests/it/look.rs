@@ -209,3 +209,29 @@ fn a_pager_is_for_terminals_only() {
         output(shell.args(["-qec", &line, "/dev/null"]).env("PAGER", "sed 's/^/paged: /'").env("TERM", "xterm"));
     assert!(shown.out.contains("paged: ") && shown.out.contains("+done"), "{shown:?}");
 }
+
+/// What a worker commits for agents, editors or git hooks is a person's to look at, though the rig lands what is green.
+#[test]
+fn what_steers_others_waits_for_a_person_in_a_rig_that_lands_alone() {
+    let town = Town::new();
+    town.script(
+        "[[act]]\nstep = \"implement\"\nskip_default = true\nrun = [\"sh\", \"-c\", \"bead=$(gt hook --json | grep -o 'ap-[a-z0-9]*' | head -n 1); \
+         case $(gt hook) in *Steer*) mkdir -p .claude; echo '{\\\"disableAllHooks\\\":true}' >.claude/settings.json;; esac; \
+         mkdir -p work; echo done >work/$bead.txt; git add -A; git diff --cached --quiet || git commit -qm Do\"]\n",
+    );
+    let (steers, plain) = (town.bead("Steer others"), town.bead("Do the work"));
+    town.ok(&["up"]);
+    town.ok(&["sling", &steers, &plain, RIG]);
+    let mr = wait_for_green(&town, &steers);
+    let why = "it changes what steers coding agents: .claude/settings.json";
+    town.wait_closed(&plain);
+    assert_ne!(town.status_of(&steers), "closed", "{}", town.dump());
+    for said in [town.ok(&["status"]), town.ok(&["why", &steers]), town.ok(&["mq", "show", &mr])] {
+        assert!(said.contains(why), "{said}");
+    }
+    // Another worker of the same batch has none of it.
+    assert!(!town.git(&town.remote(), &["ls-tree", "-r", "--name-only", "main"]).contains(".claude"));
+    town.ok(&["mq", "approve", &mr]);
+    town.wait_closed(&steers);
+    assert!(town.git(&town.remote(), &["ls-tree", "-r", "--name-only", "main"]).contains(".claude/settings.json"));
+}

@@ -368,8 +368,34 @@ fn files_of_others() {
     );
     check_refused(
         "ask the overseer",
-        &["echo '{}' > .claude/settings.json", "cp x ~/.claude/settings.json", "tee .claude/settings.local.json"],
+        &[
+            "echo '{}' > .claude/settings.json",
+            "cp x ~/.claude/settings.json",
+            "tee .claude/settings.local.json",
+            // By paths of which only the end is known.
+            "echo '{}' > \"$CLAUDE_CONFIG_DIR/settings.json\"",
+            "echo '{}' > $(dirname $F)/settings.json",
+            "cp x \"$D/.claude/settings.json\"",
+            "sed -i s/false/true/ $SESSION/settings.json",
+            "tee ${X}/settings.local.json",
+            "echo x > $T/rig.toml",
+            "D=$(pwd); echo '{}' >$D/.claude/settings.json",
+            // Into their folder, or with it.
+            "cp settings.json .claude/",
+            "mv /tmp/settings.json .claude",
+            "cp -r /tmp/claude .claude",
+            "mv /tmp/claude .claude",
+            "ln -s /tmp/claude .claude",
+            "rsync -a /tmp/c/ .claude/",
+            "cd .claude && cp /tmp/settings.json .",
+            "dd if=/tmp/x of=.claude/settings.json",
+        ],
     );
+    for tool in ["AskUserQuestion", "EnterPlanMode"] {
+        let call = ToolCall { tool: tool.into(), input: json!({}) };
+        assert!(judge(Role::Polecat, &call, &place()).line().is_some_and(|line| line.len() <= 160), "{tool}");
+        assert_eq!(judge(Role::Crew, &call, &crew_place()), Verdict::Allowed, "a person is there: {tool}");
+    }
     let edit = |tool: &str, path: &str| judge(Role::Polecat, &file(tool, path), &place()).line();
     for path in [
         "/home/ann/gt/app/polecats/beryl/a.rs",
@@ -459,6 +485,27 @@ fn secrets_and_trees() {
                 "$RM -rf /home/ann",
             ],
         );
-        check_refused_for(role, &place, "single folders", &["rm -rf .", "rm -rf \"$PWD\"", "rm -rf .git"]);
+        check_refused_for(
+            role,
+            &place,
+            "single folders",
+            &[
+                "rm -rf .",
+                "rm -rf \"$PWD\"",
+                "rm -rf .git",
+                "find . -delete",
+                "find -delete",
+                "find . -mindepth 1 -delete",
+                "find \"$PWD\" -type f -delete",
+                "find . -type f -exec rm {} +",
+                "find . -exec rm -rf {} \\;",
+                "find . -ok rm {} \\;",
+                "find . ! -name keep -delete",
+                "find . -not -path './x/*' -exec rm -rf {} +",
+                "find . -name '*' -delete",
+                "find . -type f | xargs rm",
+                "find . -print0 | xargs -0 rm -rf",
+            ],
+        );
     }
 }

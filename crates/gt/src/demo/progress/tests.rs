@@ -28,6 +28,7 @@ fn request(failure: Option<&str>) -> MergeRequest {
         origin: None,
         doubt: None,
         dropped: None,
+        review: None,
     }
 }
 

@@ -138,6 +138,7 @@ fn request(bead: &str, landing: i64, base: &Sha, landed: &Sha) -> MergeRequest {
         origin: None,
         doubt: None,
         dropped: None,
+        review: None,
     }
 }
 

@@ -273,6 +273,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         origin: text
         doubt: null
         dropped: null
+        review: text
         status: {state: text}
       }]
     }

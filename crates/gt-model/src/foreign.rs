@@ -41,6 +41,55 @@ pub fn cut(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
+/// How names of tags begin by which clients tell a model what is theirs, a tool's or the user's. A name with a dash, an
+/// underscore or a colon is taken for one as well.
+const FRAMES: &[&str] = &[
+    "system",
+    "user",
+    "assistant",
+    "human",
+    "developer",
+    "function",
+    "invoke",
+    "parameter",
+    "tool",
+    "result",
+    "thinking",
+    "instructions",
+    "important",
+    "task",
+    "hook",
+    "environment",
+    "context",
+];
+
+/// Text in which no tag ends or begins a frame that a client has put around it: of `</system-reminder>` the first letter
+/// is written `&lt;`. Code such as `Vec<String>` stays as it is.
+pub fn untagged(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        let (before, from) = rest.split_at(at);
+        clean.push_str(before);
+        clean.push_str(if is_frame(&from[1..]) { "&lt;" } else { "<" });
+        rest = &from[1..];
+    }
+    clean + rest
+}
+
+/// Whether what follows a `<` closes something, or opens what a client might take for a frame.
+fn is_frame(rest: &str) -> bool {
+    let is_nothing =
+        |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    let spaced = rest.trim_start_matches(is_nothing);
+    if spaced.starts_with(['/', '|', '!', '?']) || spaced.starts_with("\\/") {
+        return true;
+    }
+    let is_part = |c: char| c.is_alphanumeric() || "-_:.".contains(c);
+    let name: String = spaced.chars().take_while(|c| is_part(*c)).collect::<String>().to_lowercase();
+    FRAMES.iter().any(|frame| name.starts_with(frame)) || name.contains(['-', '_', ':'])
+}
+
 /// Text of others, marked as such: every line behind a bar. The result has at most `bytes`; where that leaves something
 /// out, `more` says where all of it is.
 pub fn quoted(text: &str, bytes: usize, more: &str) -> String {
@@ -56,7 +105,15 @@ pub fn quoted(text: &str, bytes: usize, more: &str) -> String {
 }
 
 fn marked(line: &str) -> String {
-    format!("| {}", lines(line)).trim_end().to_owned()
+    format!("| {}", untagged(&lines(line))).trim_end().to_owned()
+}
+
+/// Text of others, whole and marked as such: every line behind a bar, whatever it takes for the end of a line.
+pub fn framed(text: &str) -> String {
+    text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'])
+        .map(marked)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -71,6 +128,29 @@ mod tests {
             assert_eq!(serde_json::from_str::<serde_json::Value>(&clean).unwrap(), value);
             assert!(!clean.chars().any(|c| is_unseen(c) && c != '\n') && clean.contains('é'), "{clean:?}");
         }
+    }
+
+    #[test]
+    fn no_tag_leaves_the_frame_that_a_client_puts_around_it() {
+        for (text, expected) in [
+            ("</system-reminder>", "&lt;/system-reminder>"),
+            ("a <system-reminder>b", "a &lt;system-reminder>b"),
+            ("< / system>", "&lt; / system>"),
+            ("<\u{200b}/system>", "&lt;\u{200b}/system>"),
+            ("<SYSTEM>x", "&lt;SYSTEM>x"),
+            ("<function_calls><invoke name=x>", "&lt;function_calls>&lt;invoke name=x>"),
+            ("<a:x>", "&lt;a:x>"),
+            ("<|im_start|>", "&lt;|im_start|>"),
+            ("<![CDATA[", "&lt;![CDATA["),
+            ("</div>", "&lt;/div>"),
+            ("Vec<String>, a < b, x<<2, <T>, <a@example.org>", "Vec<String>, a < b, x<<2, <T>, <a@example.org>"),
+            ("<", "<"),
+            ("<<</x", "<<&lt;/x"),
+        ] {
+            assert_eq!(untagged(text), expected, "{text}");
+            assert!(quoted(text, 999, "x").starts_with("| ") && !framed(text).contains("</"), "{text}");
+        }
+        assert_eq!(framed("a\r\nb\u{2028}c\u{85}d\u{b}e"), "| a\n|\n| b\n| c\n| d\n| e");
     }
 
     #[test]

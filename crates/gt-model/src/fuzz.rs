@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::bead::Bead;
+use crate::foreign;
 use crate::jsonl::{self, Record};
 use crate::merge::{base_without_lost, merge};
 use crate::query::{self, Expr, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError};
@@ -47,6 +48,18 @@ pub fn query(data: &[u8]) {
             }
         }
         Err(error) => check_error(&text, &error),
+    }
+}
+
+/// Framing text of others: every line is behind a bar, and no tag ends or begins a frame of a client's.
+pub fn framed(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for framed in [foreign::framed(&text), foreign::quoted(&text, 1000, "x")] {
+        let is_break = |c: char| foreign::is_unseen(c) && c != '\n' && c != '\t';
+        assert!(!framed.contains(is_break), "only one kind of line end is left");
+        assert!(framed.lines().all(|line| line.starts_with('|')), "{framed:?}");
+        let tags = ["</", "<system", "<user", "<function_calls", "<|"];
+        assert!(tags.iter().all(|tag| !framed.to_lowercase().contains(tag)), "{framed:?}");
     }
 }
 

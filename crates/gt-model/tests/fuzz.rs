@@ -58,6 +58,37 @@ const WORDS: &[&str] = &[
     "9999-12-31T23:59:59Z",
 ];
 
+/// What frames are made of, and what takes a line for over.
+const FRAMES: &[&str] = &[
+    "<",
+    "</",
+    "/",
+    ">",
+    "system",
+    "SYSTEM",
+    "-reminder>",
+    "user>",
+    "function_calls>",
+    "|",
+    "| ",
+    " ",
+    "\n",
+    "\r",
+    "\r\n",
+    "\u{b}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{2029}",
+    "\u{202e}",
+    "\u{200b}",
+    "\u{0}",
+    "\u{1b}[2J",
+    "&lt;",
+    "a",
+    "é",
+    "\t",
+];
+
 /// A change of some bytes.
 #[derive(Clone, Debug)]
 enum Change {
@@ -149,6 +180,16 @@ proptest! {
     #[test]
     fn whatever_becomes_of_a_query_is_read_or_refused(bytes in changed("query")) {
         fuzz::query(&bytes);
+    }
+
+    #[test]
+    fn no_text_of_others_leaves_its_frame(pieces in vec(select(FRAMES), 0..40)) {
+        fuzz::framed(pieces.concat().as_bytes());
+    }
+
+    #[test]
+    fn no_bytes_at_all_leave_their_frame(bytes in vec(any::<u8>(), 0..400)) {
+        fuzz::framed(&bytes);
     }
 
     #[test]

@@ -344,7 +344,7 @@ fn tell_bead(hook: &Hook, told: &mut Telling) {
 
 fn step_text(hook: &Hook) -> String {
     let bead = &hook.bead;
-    let title = foreign::one_line(foreign::cut(&bead.title, TITLE_BYTES));
+    let title = foreign::untagged(&foreign::one_line(foreign::cut(&bead.title, TITLE_BYTES)));
     let mut text =
         format!("On your hook: {}  {title}\nBranch: {}   Trunk: {}\n", bead.id, hook.attempt.branch, hook.trunk_ref);
     let Some(step) = &hook.step else { return text + "Every step is done: gt done" };

@@ -1,6 +1,7 @@
 //! What `gt` says, and where: facts to standard output, everything else to the error output.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -62,14 +63,41 @@ fn cut(text: String) -> String {
     }
 }
 
-/// Text from outside without anything that a terminal would act on.
-pub fn printable(text: &str) -> String {
-    foreign::one_line(text)
+thread_local! {
+    /// Whether an agent reads what this call prints. One call of `gt` has one caller.
+    static AGENT_READS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Several lines of text from outside; line ends and tabs stay.
+/// Says who reads what is printed from now on. To an agent, text of others is data: it gets it framed.
+pub fn set_reader(is_agent: bool) {
+    AGENT_READS.set(is_agent);
+}
+
+/// Whether an agent reads what is printed.
+pub fn agent_reads() -> bool {
+    AGENT_READS.get()
+}
+
+/// Text from outside, on one line, without anything that a terminal would act on; for an agent without tags that its
+/// client might take for its own.
+pub fn printable(text: &str) -> String {
+    let line = foreign::one_line(text);
+    if agent_reads() { foreign::untagged(&line) } else { line }
+}
+
+/// Several lines of text from outside; line ends and tabs stay. For an agent each is behind a bar, as in what `gt prime`
+/// tells.
 pub fn printable_lines(text: &str) -> String {
-    foreign::lines(text)
+    if agent_reads() { foreign::framed(text) } else { foreign::lines(text) }
+}
+
+/// Why something failed: our own words, in which others are quoted. Of several lines only the first is ours for sure.
+pub fn reasons(text: &str) -> String {
+    match text.split_once('\n') {
+        Some((first, rest)) if agent_reads() => format!("{}\n{}", printable(first), printable_lines(rest)),
+        _ if agent_reads() => printable(text),
+        _ => printable_lines(text),
+    }
 }
 
 impl<'a> Console<'a> {
@@ -138,9 +166,15 @@ impl<'a> Console<'a> {
         Ok(0)
     }
 
-    /// JSON as it is printed: a terminal gets escapes for what it would act on, everybody else gets it as it is.
+    /// JSON as it is printed: a terminal gets escapes for what it would act on, an agent for what could end a frame of its
+    /// client's, everybody else gets it as it is.
     pub fn json<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.terminal { foreign::json(text).into() } else { text.into() }
+        match (self.terminal, agent_reads()) {
+            // Such a letter can only be inside a text.
+            (_, true) => foreign::json(text).replace('<', "\\u003c").into(),
+            (true, false) => foreign::json(text).into(),
+            (false, false) => text.into(),
+        }
     }
 
     /// Facts as JSON under `key`, with the schema's name and version first.
@@ -198,19 +232,20 @@ impl<'a> Console<'a> {
             let document =
                 serde_json::json!({ "error": error.to_string(), "hint": error.hint(), "code": error.code() });
             // Nobody is left to tell if this fails.
-            let _ = writeln!(self.out, "{document}");
+            let document = document.to_string();
+            let _ = writeln!(self.out, "{}", self.json(&document));
             return error.code();
         }
         let label = self.styled("error:", AnsiColor::Red.on_default().bold());
-        let _ = writeln!(self.err, "{label} {}", printable_lines(&error.to_string()));
+        let _ = writeln!(self.err, "{label} {}", reasons(&error.to_string()));
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
-            let _ = writeln!(self.err, "  because: {}", printable_lines(&error.to_string()));
+            let _ = writeln!(self.err, "  because: {}", reasons(&error.to_string()));
             cause = error.source();
         }
         if let Some(hint) = error.hint() {
             let label = self.styled("hint:", AnsiColor::Cyan.on_default().bold());
-            let _ = writeln!(self.err, "{label} {}", printable_lines(&hint));
+            let _ = writeln!(self.err, "{label} {}", reasons(&hint));
         }
         error.code()
     }

@@ -69,8 +69,8 @@ pub fn injection(mails: &[Post<'_>], room: usize) -> Option<Injected> {
 
 fn entry(mail: &Post<'_>) -> String {
     let urgent = if mail.urgent { " (urgent)" } else { "" };
-    let from = foreign::one_line(foreign::cut(mail.from, SUBJECT_BYTES));
-    let subject = foreign::one_line(foreign::cut(mail.subject, SUBJECT_BYTES));
+    let line = |text: &str| foreign::untagged(&foreign::one_line(foreign::cut(text, SUBJECT_BYTES)));
+    let (from, subject) = (line(mail.from), line(mail.subject));
     let head = format!("- {} from {from}{urgent}: {subject}", mail.id);
     match mail.body.trim() {
         "" => head,

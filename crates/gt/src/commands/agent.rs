@@ -1,5 +1,6 @@
 //! Verbs of agents: hook, prime, steps, done.
 
+use gt_model::foreign;
 use gt_model::moment::Source;
 use gt_town::done::{self, Ending, Exit};
 use gt_town::hook::{self, Hook};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Context, text_or_stdin};
 use crate::cli::{MolVerb, ParkStatus, StepVerb};
-use crate::console::{Console, Table, printable, printable_lines};
+use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
 /// `gt hook`.
@@ -70,7 +71,8 @@ fn say_hook(hook: &Hook, console: &mut Console<'_>) -> Result<(), CliError> {
 fn say_step(step: &MoleculeStep, of: usize, console: &mut Console<'_>) -> Result<(), CliError> {
     let at = step.position + 1;
     console.line(&format!("Step {at} of {of}: {}  {}", step.step.id, printable(&step.step.title)))?;
-    console.line(printable_lines(&step.step.description).trim())?;
+    // The formula is the overseer's: no data of others.
+    console.line(foreign::lines(&step.step.description).trim())?;
     if !step.step.acceptance.is_empty() {
         let checks: Vec<String> = step.step.acceptance.iter().map(prime::check_text).collect();
         console.line(&format!("Checked when you say it is done: {}", checks.join(", ")))?;

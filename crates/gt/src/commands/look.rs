@@ -13,7 +13,7 @@ use gt_town::{Error, beads, doctor, effects, standing, story, upkeep};
 use super::Context;
 use super::queue::status_text;
 use crate::Process;
-use crate::console::{Console, Table, printable, printable_lines};
+use crate::console::{Console, Table, printable, reasons};
 use crate::error::{CliError, CliResult};
 
 /// `gt status`.
@@ -136,8 +136,8 @@ fn say_event(event: &Event, console: &mut Console<'_>) -> Result<(), CliError> {
     }
     let time = event.at.get(11..19).unwrap_or(&event.at);
     let bead = event.bead.as_ref().map_or("-", BeadId::as_str);
-    let subject = if bead == event.subject { "" } else { &event.subject };
-    console.line(&format!("{time}  {bead}  {}  {subject}  by {}", event.event, event.actor))
+    let subject = if bead == event.subject { String::new() } else { printable(&event.subject) };
+    console.line(&format!("{time}  {bead}  {}  {subject}  by {}", event.event, printable(&event.actor)))
 }
 
 /// `gt why`.
@@ -168,7 +168,7 @@ pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
 }
 
 fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
-    console.line(&printable_lines(&why.answer))?;
+    console.line(&reasons(&why.answer))?;
     if let Some(next) = &why.next {
         console.line(&format!("next: {next}"))?;
     }
@@ -271,7 +271,7 @@ fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>)
         console.line(&format!("nothing holds the rig {name}"))?;
     }
     for condition in conditions {
-        console.line(&format!("{} since {}: {}", condition.kind, condition.since, printable_lines(&condition.text)))?;
+        console.line(&format!("{} since {}: {}", condition.kind, condition.since, reasons(&condition.text)))?;
     }
     Ok(0)
 }

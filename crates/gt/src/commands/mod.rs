@@ -11,7 +11,7 @@ use gt_town::{Caller, Rig, Town};
 
 use crate::Process;
 use crate::cli::{Cli, Global, PrimeArgs, Verb};
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::error::{CliError, CliResult};
 
 mod agent;
@@ -72,6 +72,7 @@ impl<'p> Context<'p> {
         let town = open_town(global, process)?;
         let caller = identity::caller(&town, &process.env)?;
         identity::sign_of_life(&town, &caller)?;
+        console::set_reader(caller.incarnation.is_some());
         Ok(Self { town, caller, process })
     }
 

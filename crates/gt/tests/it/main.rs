@@ -12,6 +12,7 @@ mod crashes;
 mod failure_modes;
 mod fire;
 mod flow;
+mod framed;
 mod green;
 mod hammer;
 mod help;

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::{Context, TownHandle, open_town};
 use crate::Process;
 use crate::cli::{BeadFlags, ConfigVerb, Global, InitArgs};
-use crate::console::{Console, printable};
+use crate::console::{self, Console, printable};
 use crate::error::{CliError, CliResult};
 
 /// The level of Go `bd` whose command line this is.
@@ -59,6 +59,7 @@ pub fn file(flags: &BeadFlags, global: &Global, process: &Process) -> Result<(Pa
 fn in_town<'p>(town: TownHandle, actor: Option<&str>, process: &'p Process) -> Result<Context<'p>, CliError> {
     let caller = identity::caller(&town, &process.env)?;
     identity::sign_of_life(&town, &caller)?;
+    console::set_reader(caller.incarnation.is_some());
     Ok(Context { town, caller: caller.called(actor), process })
 }
 

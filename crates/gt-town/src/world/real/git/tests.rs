@@ -19,6 +19,7 @@ mod history;
 mod hostile;
 mod large_files;
 mod locks;
+mod personal;
 mod receiving;
 mod remotes;
 mod repositories;

@@ -25,7 +25,7 @@ use crate::world::{Disk as _, WorldError, WorldResult};
 const FOLDER: &str = "gt-control";
 
 /// Says how the folder is laid out; written last. Another text in it: the folder is made again.
-const VERSION: (&str, &str) = ("version", "2\n");
+const VERSION: (&str, &str) = ("version", "3\n");
 
 /// What the repository and its control folder have in common. Reflogs are not: git appends to a log without looking
 /// whether a worker made it a link to another file.
@@ -58,6 +58,42 @@ pub(super) const LARGE_FILES_FILTER: &[(&str, &str)] = &[
     ("smudge", "git-lfs smudge -- %f"),
     ("process", "git-lfs filter-process"),
     ("required", "true"),
+];
+
+/// Settings that people have for files and screens of their own. For the town's git, files are as the commit has them,
+/// merges are the project's, and what is shown to a person or a program reads the same for everybody.
+const IMPERSONAL: &[(&str, &[(&str, &str)])] = &[
+    (
+        "core",
+        &[
+            ("autocrlf", "false"),
+            ("eol", "lf"),
+            ("ignoreCase", "false"),
+            ("symlinks", "true"),
+            ("fileMode", "true"),
+            ("attributesFile", "/dev/null"),
+            ("quotePath", "true"),
+            ("abbrev", "auto"),
+            ("bigFileThreshold", "512m"),
+        ],
+    ),
+    (
+        "diff",
+        &[
+            ("noprefix", "false"),
+            ("mnemonicPrefix", "false"),
+            ("srcPrefix", "a/"),
+            ("dstPrefix", "b/"),
+            ("renames", "true"),
+            ("algorithm", "default"),
+            ("context", "3"),
+            ("interHunkContext", "0"),
+        ],
+    ),
+    (
+        "merge",
+        &[("conflictStyle", "merge"), ("renames", "true"), ("directoryRenames", "conflict"), ("renormalize", "false")],
+    ),
 ];
 
 /// The control folder of a repository.
@@ -200,8 +236,9 @@ fn settings(url: &str, formats: &[(&str, String)]) -> String {
         }
     };
     section("core", &[("repositoryFormatVersion", "1"), ("bare", "true"), ("logAllRefUpdates", "true")]);
-    // Files are as the commit has them, whatever the user has configured for files of their own.
-    section("core", &[("autocrlf", "false"), ("eol", "lf"), ("ignoreCase", "false"), ("symlinks", "true")]);
+    for (name, entries) in IMPERSONAL {
+        section(name, entries);
+    }
     section("extensions", &[("preciousObjects", "true")]);
     for (name, value) in formats {
         section("extensions", &[(name.trim_start_matches("extensions."), value)]);

@@ -229,8 +229,15 @@ fn beads_driver(git: &Git, repo: &Path) -> WorldResult<Vec<Entry>> {
 /// Settings that a fresh worktree begins with, so that its files are those of the commit, whatever the user has
 /// configured for files of their own. Work that goes on is not changed under its worker's hands.
 fn habits() -> Vec<Entry> {
-    let entries = [("autocrlf", "false"), ("eol", "lf"), ("ignorecase", "false"), ("symlinks", "true")];
-    entries.map(|(name, value)| entry(format!("core.{name}"), value)).into()
+    let entries = [
+        ("core.autocrlf", "false"),
+        ("core.eol", "lf"),
+        ("core.ignorecase", "false"),
+        ("core.symlinks", "true"),
+        ("core.filemode", "true"),
+        ("i18n.commitencoding", "UTF-8"),
+    ];
+    entries.map(|(key, value)| entry(key, value)).into()
 }
 
 /// Settings of a repository that somebody works in: who commits, and that nothing is pushed from it.

@@ -22,7 +22,7 @@ const SETTINGS: &[&str] = &[
     "[core]\n hooksPath = HOME/hooks",
     "[core]\n pager = false\n editor = false\n askPass = false",
     "[core]\n attributesFile = HOME/attributes",
-    "[core]\n fsmonitor = HOME/hooks/pre-commit",
+    "[core]\n fsmonitor = HOME/hooks/fsmonitor",
     "[core]\n untrackedCache = true\n splitIndex = true\n preloadIndex = false\n checkStat = minimal\n trustctime = false",
     "[core]\n abbrev = 4\n commentChar = \";\"\n whitespace = cr-at-eol\n logAllRefUpdates = false\n bigFileThreshold = 1",
     "[core]\n sparseCheckout = true\n multiPackIndex = false\n compression = 0",
@@ -77,7 +77,10 @@ fn project(rig: &Rig) {
 /// What the settings name lies in the home.
 fn home(rig: &Rig) {
     let refuses = "#!/bin/sh\nexit 1\n";
-    for hook in ["hooks/pre-commit", "hooks/reference-transaction", "template/hooks/pre-commit", "template/hooks/post-checkout"] {
+    // A person's own hooks go on to run where workers commit: one that refuses would be right to.
+    put(rig.at("hooks/pre-commit"), "#!/bin/sh\nexit 0\n");
+    fs::set_permissions(rig.at("hooks/pre-commit"), fs::Permissions::from_mode(0o755)).unwrap();
+    for hook in ["hooks/fsmonitor", "template/hooks/pre-commit", "template/hooks/post-checkout"] {
         put(rig.at(hook), refuses);
         fs::set_permissions(rig.at(hook), fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -103,7 +106,7 @@ fn outcome(settings: &str) -> String {
     let path = rig.worktree("w");
     note("worktree", &files(&path));
     note("fresh", &dirty(&rig, &path));
-    work(&rig, &path);
+    work(&path);
     note("dirty", &dirty(&rig, &path));
     let snapshot = rig.git.snapshot(&rig.held, &rig.repo(), &path, "refs/gt/snapshots/a", "s").unwrap();
     note("snapshot", &rig.git.tree_of(&rig.repo(), &snapshot.commit).unwrap());
@@ -130,20 +133,13 @@ fn dirty(rig: &Rig, path: &Path) -> Vec<String> {
 }
 
 /// A worker's changes: content, a mode, a name that differs in its case only, a file of its own.
-fn work(rig: &Rig, path: &Path) {
-    let worker = Rig::worker_text;
-    worker(path, "plain", "one\ntwo\nthree\nfour\n");
-    worker(path, "auto.txt", "one\ntwo\nthree\n");
-    worker(path, "neu ü", "new\n");
+fn work(path: &Path) {
+    let worker = |name: &str, text: &str| fs::write(path.join(name), text).unwrap();
+    worker("plain", "one\ntwo\nthree\nfour\n");
+    worker("auto.txt", "one\ntwo\nthree\n");
+    worker("neu ü", "new\n");
     fs::set_permissions(path.join("plain"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(path.join("README"), path.join("readme")).unwrap();
-    let _ = rig;
-}
-
-impl Rig {
-    fn worker_text(path: &Path, name: &str, text: &str) {
-        fs::write(path.join(name), text).unwrap();
-    }
 }
 
 /// Commits as a worker does, with git as it is.
@@ -151,7 +147,9 @@ fn commit(rig: &Rig, path: &Path) {
     let script = "git add -A && git commit -q -m 'Do ü'";
     let mut sh = Command::new("sh");
     sh.args(["-c", script]).current_dir(path).env_clear().envs(rig.git.environment.iter().cloned());
-    sh.env("GIT_AUTHOR_DATE", "@1700000000 +0000").env("GIT_COMMITTER_DATE", "@1700000000 +0000").env("GIT_EDITOR", "true");
+    sh.env("GIT_AUTHOR_DATE", "@1700000000 +0000")
+        .env("GIT_COMMITTER_DATE", "@1700000000 +0000")
+        .env("GIT_EDITOR", "true");
     let output = sh.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

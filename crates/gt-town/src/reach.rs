@@ -168,7 +168,8 @@ pub fn leads_out(town: &Town, rig: &Rig) -> Vec<String> {
     prefixes.sort();
     prefixes.dedup();
     found.extend(prefixes.iter().flat_map(|prefix| installed_from(&trees, prefix)));
-    found.extend(shared_builds(trees.disk, &home));
+    let cargo = env.get("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    found.extend(shared_builds(trees.disk, &home, &cargo));
     found.extend(above(trees.disk, &rig.layout.gate_worktree()));
     found
 }
@@ -221,17 +222,24 @@ fn paths_in(text: &str) -> Vec<PathBuf> {
 }
 
 /// Settings of the overseer's by which builds of all projects are in one place.
-fn shared_builds(disk: &dyn Disk, home: &Path) -> Vec<String> {
+fn shared_builds(disk: &dyn Disk, home: &Path, cargo: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for name in [".cargo/config.toml", ".cargo/config"] {
-        let config: toml::Table = toml::from_str(&text(disk, &home.join(name))).unwrap_or_default();
+    for file in ["config.toml", "config"].map(|name| cargo.join(name)) {
+        let config: toml::Table = toml::from_str(&text(disk, &file)).unwrap_or_default();
         let target = config.get("build").and_then(|build| build.get("target-dir")).and_then(toml::Value::as_str);
-        found.extend(target.map(|target| format!("~/{name} has build.target-dir = {target}, for all projects")));
+        found.extend(
+            target.map(|target| format!("{} has build.target-dir = {target}, for all projects", shown(home, &file))),
+        );
     }
     let go = text(disk, &home.join(".config/go/env"));
     let lines = go.lines().filter(|line| ["GOFLAGS=", "GOWORK="].iter().any(|name| line.starts_with(name)));
     found.extend(lines.map(|line| format!("go env -w has set {line}")));
     found
+}
+
+/// A path as people write it: `~` for their home.
+fn shown(home: &Path, path: &Path) -> String {
+    path.strip_prefix(home).map_or_else(|_| path.display().to_string(), |below| format!("~/{}", below.display()))
 }
 
 /// Files above a worktree that tools find, and take for the project's: by the project's own file, what is looked for.

@@ -42,6 +42,36 @@ const CACHES_IN_HOME: &[&str] = &[
     ".gradle",
 ];
 
+/// Variables that move such a cache: what of the folder that each names may be written; "" is all of it.
+const CACHES_BY_VARIABLE: &[(&str, &[&str])] = &[
+    ("CARGO_HOME", &["registry", "git"]),
+    ("GOPATH", &["pkg"]),
+    ("GOMODCACHE", &[""]),
+    ("GOCACHE", &[""]),
+    ("GRADLE_USER_HOME", &[""]),
+    ("npm_config_cache", &[""]),
+    ("YARN_CACHE_FOLDER", &[""]),
+    ("PIP_CACHE_DIR", &[""]),
+    ("UV_CACHE_DIR", &[""]),
+    ("NUGET_PACKAGES", &[""]),
+    ("XDG_CACHE_HOME", &[""]),
+];
+
+/// Variables that move what holds secrets: the files below the folder that each names.
+const SECRETS_BY_VARIABLE: &[(&str, &[&str])] =
+    &[("CARGO_HOME", &["credentials", "credentials.toml"]), ("COMPOSER_HOME", &["auth.json"])];
+
+/// The paths below the folders that variables name.
+fn by_variable<'a>(
+    table: &'a [(&str, &[&str])],
+    env: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = PathBuf> + 'a {
+    let named = table.iter().filter_map(|(name, below)| Some((PathBuf::from(env.get(*name)?), below)));
+    named
+        .filter(|(folder, _)| folder.is_absolute())
+        .flat_map(|(folder, below)| below.iter().map(move |at| folder.join(at)))
+}
+
 /// Claude Code's state, right in the home. It is replaced under a lock beside it, so sandboxes and the user can't share the
 /// file: each sandbox begins with a copy, which goes with it.
 const CLAUDE_STATE: &str = ".claude.json";
@@ -311,6 +341,10 @@ impl<'a> Walls<'a> {
         for name in CACHES_IN_HOME {
             self.write(&home.join(name));
         }
+        for folder in by_variable(CACHES_BY_VARIABLE, env) {
+            self.write(&folder);
+        }
+        by_variable(SECRETS_BY_VARIABLE, env).try_for_each(|file| self.hide(&file))?;
         match clients {
             Clients::Usable => self.clients(home, env)?,
             Clients::Hidden => self.no_clients(home, env)?,

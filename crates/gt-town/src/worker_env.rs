@@ -32,6 +32,153 @@ const ALLOWED: &[&str] = &[
     "NODE_EXTRA_CA_CERTS",
 ];
 
+/// Variables that say where toolchains and their package managers have their programs, versions and caches. Without them
+/// they do not work where the overseer has moved them from their usual places. None holds a secret, and none leads a build
+/// to code or to products of another tree: those are in [`reach`].
+const TOOLCHAINS: &[&str] = &[
+    // Rust.
+    "RUSTUP_HOME",
+    "CARGO_HOME",
+    "RUSTUP_DIST_SERVER",
+    "RUSTUP_UPDATE_ROOT",
+    "RUSTUP_AUTO_INSTALL",
+    // Go.
+    "GOROOT",
+    "GOPATH",
+    "GOMODCACHE",
+    "GOCACHE",
+    "GOPRIVATE",
+    "GONOSUMDB",
+    "GONOPROXY",
+    "GOSUMDB",
+    "GOTOOLCHAIN",
+    "GOENV_ROOT",
+    // Java, Kotlin, Android.
+    "JAVA_HOME",
+    "JDK_HOME",
+    "M2_HOME",
+    "MAVEN_HOME",
+    "GRADLE_HOME",
+    "GRADLE_USER_HOME",
+    "KOTLIN_HOME",
+    "SDKMAN_DIR",
+    "JENV_ROOT",
+    "ANDROID_HOME",
+    "ANDROID_SDK_ROOT",
+    "ANDROID_NDK_HOME",
+    // Node.
+    "NVM_DIR",
+    "NVM_BIN",
+    "VOLTA_HOME",
+    "FNM_DIR",
+    "FNM_MULTISHELL_PATH",
+    "N_PREFIX",
+    "NODENV_ROOT",
+    "COREPACK_HOME",
+    "PNPM_HOME",
+    "BUN_INSTALL",
+    "DENO_DIR",
+    "DENO_INSTALL",
+    "npm_config_cache",
+    "YARN_CACHE_FOLDER",
+    "PLAYWRIGHT_BROWSERS_PATH",
+    "PUPPETEER_CACHE_DIR",
+    "CYPRESS_CACHE_FOLDER",
+    // Python.
+    "PYENV_ROOT",
+    "PYENV_VERSION",
+    "PIPX_HOME",
+    "PIP_CACHE_DIR",
+    "UV_CACHE_DIR",
+    "UV_PYTHON_INSTALL_DIR",
+    "UV_TOOL_DIR",
+    "POETRY_HOME",
+    "POETRY_CACHE_DIR",
+    "PDM_CACHE_DIR",
+    "HATCH_CACHE_DIR",
+    "PRE_COMMIT_HOME",
+    "MAMBA_ROOT_PREFIX",
+    // .NET, Ruby, PHP, Elixir, Swift, Haskell, Perl, Dart.
+    "DOTNET_ROOT",
+    "NUGET_PACKAGES",
+    "RBENV_ROOT",
+    "rvm_path",
+    "GEM_HOME",
+    "GEM_PATH",
+    "COMPOSER_HOME",
+    "COMPOSER_CACHE_DIR",
+    "PHPENV_ROOT",
+    "MIX_HOME",
+    "HEX_HOME",
+    "KERL_BASE_DIR",
+    "GHCUP_INSTALL_BASE_PREFIX",
+    "STACK_ROOT",
+    "PERLBREW_ROOT",
+    "PLENV_ROOT",
+    "PUB_CACHE",
+    "FLUTTER_ROOT",
+    // C and C++.
+    "VCPKG_ROOT",
+    "CONAN_HOME",
+    "SDKROOT",
+    "CCACHE_DIR",
+    "SCCACHE_DIR",
+    // Version managers of all languages, and what they keep to.
+    "ASDF_DIR",
+    "ASDF_DATA_DIR",
+    "ASDF_CONFIG_FILE",
+    "MISE_DATA_DIR",
+    "MISE_CONFIG_DIR",
+    "MISE_CACHE_DIR",
+    "MISE_STATE_DIR",
+    "MISE_INSTALL_PATH",
+    "AQUA_ROOT_DIR",
+    "HOMEBREW_PREFIX",
+    "HOMEBREW_CELLAR",
+    "HOMEBREW_REPOSITORY",
+    "NIX_PATH",
+    "NIX_PROFILES",
+    "NIX_SSL_CERT_FILE",
+    "LOCALE_ARCHIVE",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+];
+
+/// Variables of a shell or a desktop that no build asks for: nobody is told that they are not passed.
+const OF_NO_BUILD: &[&str] = &[
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "_",
+    "PATH",
+    "MAIL",
+    "HOSTNAME",
+    "HISTFILE",
+    "HISTSIZE",
+    "HISTCONTROL",
+    "LS_COLORS",
+    "LESS",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "COLORTERM",
+    "TERM_PROGRAM",
+    "TERM_PROGRAM_VERSION",
+    "WINDOWID",
+    "DESKTOP_SESSION",
+    "SESSION_MANAGER",
+    "MOTD_SHOWN",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "TMUX",
+    "TMUX_PANE",
+    "STY",
+];
+
+/// What the names of such variables begin with.
+const OF_NO_BUILD_BEGIN: &[&str] =
+    &["GT_", "GIT_CONFIG", "XDG_", "SSH_", "DBUS_", "GPG_", "GNOME_", "KDE_", "VTE_", "PS1", "BASH"];
+
 /// What programs ask a person through, answered for one who is not there: nothing may wait at a prompt that nobody sees.
 ///
 /// Git's own editor takes what is proposed (the message of a rebase), so that `git rebase --continue` goes on and a commit
@@ -77,7 +224,7 @@ pub fn environment(
     let outer = &town.outside.env;
     let unattended = UNATTENDED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let mut env: BTreeMap<String, String> = unattended.collect();
-    let passed = ALLOWED.iter().map(|name| (*name).to_owned());
+    let passed = ALLOWED.iter().chain(TOOLCHAINS).map(|name| (*name).to_owned());
     let passed = passed.chain(outer.keys().filter(|name| name.starts_with("LC_")).cloned());
     let passed = passed.chain(rig.iter().flat_map(|rig| rig.settings.env.pass.iter().cloned()));
     let passed = passed.chain(preset.iter().flat_map(|p| p.env_pass.iter().cloned()));
@@ -108,6 +255,16 @@ pub fn environment(
         env.entry("BASH_ENV".to_owned()).or_insert_with(|| town.layout.bash_env().display().to_string());
     }
     env
+}
+
+/// Names of the caller's variables that a rig's workers and gates do not get, where a build may ask for them. Only the names:
+/// what is kept out may be a secret.
+pub fn stripped(town: &Town, rig: Option<&Rig>) -> Vec<String> {
+    let env = environment(town, rig, None, None);
+    let is_of_no_build =
+        |name: &str| OF_NO_BUILD.contains(&name) || OF_NO_BUILD_BEGIN.iter().any(|begin| name.starts_with(begin));
+    let names = town.outside.env.keys().filter(|name| !env.contains_key(*name) && !is_of_no_build(name));
+    names.filter(|name| !reach::NEVER_PASSED.contains(&name.as_str())).cloned().collect()
 }
 
 /// The town's `bin` first, then the overseer's PATH as it was last taken, without what leads to other trees.

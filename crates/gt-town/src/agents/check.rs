@@ -97,6 +97,7 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
         findings.extend(around(town, &preset, rig));
         findings.extend(tools(town, &preset, rig)?);
         findings.push(alone(town, rig));
+        findings.push(variables(town, rig));
     }
     Ok(findings)
 }
@@ -249,6 +250,22 @@ fn alone(town: &Town, rig: &Rig) -> Finding {
         return ok(&what, out.unwrap_or("nothing leads to one".to_owned()));
     }
     warn(&what, leads_out.join("; "), "a gate may test what is there instead of the work; see docs/security.md")
+}
+
+/// Names that one line gives.
+const NAMED_VARIABLES: usize = 40;
+
+/// Which variables of the caller the rig's workers and gates do not get.
+fn variables(town: &Town, rig: &Rig) -> Finding {
+    let what = format!("{}: variables", rig.name());
+    let names = worker_env::stripped(town, Some(rig));
+    if names.is_empty() {
+        return ok(&what, "workers and gates get all of yours that a build may ask for");
+    }
+    let more = names.len().saturating_sub(NAMED_VARIABLES);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let listed = names.iter().take(NAMED_VARIABLES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    ok(&what, format!("not passed: {listed}{more}; [env] pass in rig.toml passes those that it names"))
 }
 
 /// Whether what set-up and gates run first is there in the workers' environment.

@@ -148,3 +148,28 @@ fn what_can_not_be_kept_out_is_told() {
     assert!(!checked.contains("NODE_PATH"), "{checked}");
     town.ok(&["rig", "release", RIG]);
 }
+
+#[test]
+fn variables_of_toolchains_reach_gates_and_what_does_not_is_told() {
+    let mut town = Town::nowhere();
+    for (name, value) in [
+        ("RUSTUP_HOME", "/opt/rustup"),
+        ("CARGO_HOME", "/opt/cargo"),
+        ("VOLTA_HOME", "/opt/volta"),
+        ("MISE_DATA_DIR", "/opt/mise"),
+        ("VIRTUAL_ENV", "/home/me/venv"),
+        ("SHOP_TOKEN", "hush"),
+        ("SSH_AUTH_SOCK", "/tmp/x"),
+    ] {
+        town.set_env(name, value);
+    }
+    town.gt_with(town.folder(), &[], &["install", "town"]);
+    town.settle("");
+    let gate = "test \"$RUSTUP_HOME $CARGO_HOME $VOLTA_HOME $MISE_DATA_DIR\" = '/opt/rustup /opt/cargo /opt/volta /opt/mise'\n\
+                test -z \"$VIRTUAL_ENV$SHOP_TOKEN\"\n";
+    town.project("main", &[("run-tests", &format!("set -e\n{gate}"))]);
+    assert_eq!(add_rig(&town)["held"], serde_json::Value::Null);
+    let checked = town.ok(&["agent", "check", "sim", "--rig", RIG]);
+    assert!(checked.contains("SHOP_TOKEN, VIRTUAL_ENV;"), "{checked}");
+    assert!(!checked.contains("hush"), "{checked}");
+}

@@ -23,8 +23,8 @@ macro_rules! messages {
                 match self { $(Self::$variant { $($field,)* } => vec![$(($key, $field.as_str()),)*],)* }
             }
 
-            /// Reads a message from a mail's subject and body.
-            pub fn parse(subject: &str, body: &str) -> Result<Self, MessageError> {
+            /// Reads a message in the form that [`Self::subject`] and [`Self::body`] write.
+            fn parse_exact(subject: &str, body: &str) -> Result<Self, MessageError> {
                 let word = subject.split_whitespace().next().unwrap_or_default();
                 match word {
                     $($word => {
@@ -82,6 +82,24 @@ pub enum MessageError {
 }
 
 impl Message {
+    /// Reads a message from a mail's subject and body. A call for help is one in free words too: whoever is stuck says
+    /// `HELP <bead>`, and then what it needs.
+    pub fn parse(subject: &str, body: &str) -> Result<Self, MessageError> {
+        match Self::parse_exact(subject, body) {
+            Ok(message) => Ok(message),
+            Err(error) => Self::free_help(subject, body).ok_or(error),
+        }
+    }
+
+    fn free_help(subject: &str, body: &str) -> Option<Self> {
+        let (word, rest) = subject.trim().split_once(char::is_whitespace).unwrap_or((subject.trim(), ""));
+        if !word.trim_end_matches([':', ',', '!']).eq_ignore_ascii_case("help") {
+            return None;
+        }
+        let bead = rest.split_whitespace().next().unwrap_or_default().trim_end_matches([':', ',']).to_owned();
+        Some(Self::Help { bead, problem: one_line(body), tried: String::new() })
+    }
+
     /// Whether a standing agent that gets it is to wake for it. The others tell what others see to.
     pub fn wakes(&self) -> bool {
         matches!(self, Self::SwarmComplete { .. } | Self::Help { .. } | Self::Escalation { .. } | Self::Handoff { .. })
@@ -144,6 +162,22 @@ mod tests {
         assert!(wakes("HELP b", "Bead: b\nProblem: p\nTried: t\n"));
         assert!(wakes("ESCALATION b", "Bead: b\nSeverity: high\nReason: r\n"));
         assert!(!wakes("MERGE_READY m", "MR: m\nBead: b\nBranch: x\nCommit: c\n"));
+    }
+
+    #[test]
+    fn help_is_heard_in_whatever_words() {
+        let check = |subject: &str, body: &str, bead: &str, problem: &str| {
+            let (bead, problem) = (bead.to_owned(), problem.to_owned());
+            let expected = Message::Help { bead, problem, tried: String::new() };
+            assert_eq!(Message::parse(subject, body), Ok(expected), "{subject}");
+        };
+        check("HELP app-1", "Which colour?", "app-1", "Which colour?");
+        check("HELP: app-1, it does not build", "a\nb", "app-1", "a b");
+        check("Help!", "", "", "");
+        check("help app-1", "Bead: app-1\nProblem: half of the form", "app-1", "Bead: app-1 Problem: half of the form");
+        for subject in ["HELPER app-1", "I need help", "helpful hint"] {
+            assert_eq!(Message::parse(subject, ""), Err(MessageError::NotProtocol), "{subject}");
+        }
     }
 
     #[test]

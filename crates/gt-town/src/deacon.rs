@@ -15,6 +15,7 @@ use crate::limits;
 use crate::observed::Observed;
 use crate::outage;
 use crate::port;
+use crate::post;
 use crate::retention::{self, Schedule};
 use crate::spend;
 use crate::standing;
@@ -107,6 +108,8 @@ fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<
     let known = town.ledger.read(|view| view.condition(kind, rig).map_err(Error::from))?;
     match (result, known) {
         (Err(error @ Error::Ledger(_)), _) => return Err(error),
+        // Removed while it was looked at.
+        (Err(Error::UnknownRig { .. }), None) => {}
         (Err(error), None) => {
             let text = effects::chain(&error);
             town.ledger
@@ -122,17 +125,7 @@ fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<
 
 /// RECOVERED_BEAD and the like are for people to see; the facts are in the ledger.
 fn handle_mail(town: &Town) -> Result<()> {
-    let me = Address::Deacon;
-    let mail = town.ledger.read(|view| crate::post::unhandled(view, &me))?;
-    if mail.is_empty() {
-        return Ok(());
-    }
-    town.ledger.write(&me.to_string(), "handle mail", |tx| {
-        for (item, _) in &mail {
-            tx.mark_handled(item)?;
-        }
-        Ok::<_, Error>(())
-    })
+    post::handle(town, &Address::Deacon, &|_, _| Ok(()))
 }
 
 /// A bell that several threads may ring and each waits at for itself.

@@ -8,11 +8,12 @@ use crate::asking::ASKS;
 use crate::clean_run;
 use crate::dropped;
 use crate::error::Result;
-use crate::ledger::{Condition, View};
+use crate::ledger::{Condition, Mail, View};
 use crate::limits;
 use crate::moments::{DENIED, is_of};
 use crate::observe::QueueItem;
 use crate::outage;
+use crate::post;
 use crate::spend;
 use crate::standing;
 use crate::sync;
@@ -37,6 +38,12 @@ pub const EMPTY: &str = "empty";
 /// The same, of one whose work the trunk has by commits that are not known to be its own.
 pub const MAYBE_LANDED: &str = "maybe-landed";
 
+/// The same, of mail to the overseer that is not read.
+pub const MAIL: &str = "mail";
+
+/// Mails that are each shown for themselves.
+const MAILS_SHOWN: usize = 5;
+
 /// All that needs a person now. `queue` is what is open in the merge queues.
 pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
     let mut needs = Vec::new();
@@ -46,6 +53,7 @@ pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
         }
     }
     needs.extend(queue.iter().filter_map(held));
+    needs.extend(mail(view)?);
     Ok(needs)
 }
 
@@ -56,6 +64,32 @@ pub fn of_agent(view: &View<'_>, address: &str) -> Result<Vec<Need>> {
         if let Some(next) = next(view, &condition)? {
             needs.push(Need { condition, next });
         }
+    }
+    Ok(needs)
+}
+
+/// Unread mail to the overseer that an agent wrote. What is over the limit is one line.
+fn mail(view: &View<'_>) -> Result<Vec<Need>> {
+    let mail = post::for_overseer(view)?;
+    let need = |subject: &str, text: String, since: &str, next: String| Need {
+        condition: Condition {
+            key: format!("{MAIL}:{subject}"),
+            kind: MAIL.to_owned(),
+            subject: subject.to_owned(),
+            text,
+            since: since.to_owned(),
+            until: None,
+        },
+        next,
+    };
+    let one = |mail: &Mail| {
+        let text = format!("{} writes: {}", mail.from, mail.subject);
+        need(mail.id.as_str(), text, &mail.delivery.sent_at, format!("gt mail read {}", mail.id))
+    };
+    let mut needs: Vec<Need> = mail.iter().take(MAILS_SHOWN).map(one).collect();
+    if let Some(first) = mail.get(MAILS_SHOWN) {
+        let text = format!("{} more of agents' mail to you are unread", mail.len() - MAILS_SHOWN);
+        needs.push(need("more", text, &first.delivery.sent_at, "gt mail inbox --unread".to_owned()));
     }
     Ok(needs)
 }

@@ -52,7 +52,7 @@ pub fn check(subject: &str, body: &str) -> Result<()> {
     })
 }
 
-/// Sends a caller's mail. Every recipient must exist.
+/// Sends a caller's mail. Every recipient must exist, and a worker must still be at work.
 pub fn send_from(
     town: &Town,
     caller: &Caller,
@@ -63,11 +63,30 @@ pub fn send_from(
 ) -> Result<BeadId> {
     check(subject, body)?;
     let id = town.ledger.write(&caller.name(), "mail send", |tx| {
-        let to = to.iter().map(|text| recipient(tx, text)).collect::<Result<Vec<_>>>()?;
+        let to = to.iter().map(|text| reader(tx, text)).collect::<Result<Vec<_>>>()?;
         send_as(tx, caller.address.clone(), to, subject, body, priority)
     })?;
     town.wake();
     Ok(id)
+}
+
+/// The agent of that address, if there is one who can read mail: a worker that is gone reads none, and the next worker
+/// of that name has another bead.
+fn reader(view: &View<'_>, text: &str) -> Result<Address> {
+    let address = recipient(view, text)?;
+    let Address::Polecat(rig, worker) = &address else { return Ok(address) };
+    if view.hook_of(rig, worker)?.is_some() {
+        return Ok(address);
+    }
+    let last = view.newest_attempt_of(rig, worker)?;
+    let (was, hint) = last.map_or((String::new(), "gt polecat list".to_owned()), |attempt| {
+        let bead = attempt.bead;
+        (
+            format!(", its last bead was {bead}"),
+            format!("gt bead update {bead} --notes \"…\" tells whoever works on it next"),
+        )
+    });
+    Err(Error::refused(format!("{address} is not at work any more{was}: nobody would read it"), hint))
 }
 
 /// The agent of that address, if there is one.
@@ -130,8 +149,67 @@ pub fn read(town: &Town, of: &Address, id: &BeadId) -> Result<Mail> {
     })
 }
 
-/// Protocol mail of a role that it has not handled yet.
-pub fn unhandled(view: &View<'_>, of: &Address) -> Result<Vec<(Mail, Message)>> {
-    let mail = view.inbox(of, false)?;
-    Ok(mail.into_iter().filter_map(|m| Message::parse(&m.subject, &m.body).ok().map(|message| (m, message))).collect())
+/// Whether an address is a role that is code: it reads protocol messages and nothing else.
+pub fn is_code(address: &Address) -> bool {
+    match address {
+        Address::Witness(_)
+        | Address::Refinery(_)
+        | Address::Deacon
+        | Address::Boot
+        | Address::Dog(_)
+        | Address::Gate => true,
+        Address::Overseer | Address::Mayor | Address::Polecat(..) | Address::Crew(..) => false,
+    }
+}
+
+/// Handles what came by mail to a role that is code: `handle` sees each protocol message that is the role's own to act
+/// on. What asks for a person, and what is in free words, is passed on to people: code would never answer it.
+pub fn handle(town: &Town, role: &Address, handle: &dyn Fn(&Tx<'_>, &Message) -> Result<()>) -> Result<()> {
+    let mail = town.ledger.read(|view| view.inbox(role, false).map_err(Error::from))?;
+    // A person who writes to a program has nobody to be passed on to.
+    let overseer = Address::Overseer.to_string();
+    let mail: Vec<_> = mail
+        .into_iter()
+        .map(|mail| (Message::parse(&mail.subject, &mail.body).ok(), mail))
+        .filter(|(message, mail)| message.is_some() || mail.from != overseer)
+        .collect();
+    if mail.is_empty() {
+        return Ok(());
+    }
+    town.ledger.write(&role.to_string(), "handle mail", |tx| {
+        for (message, item) in &mail {
+            match message {
+                Some(message) if !asks_people(message) => handle(tx, message)?,
+                _ => pass_on(tx, role, item)?,
+            }
+            tx.mark_handled(item)?;
+        }
+        Ok::<_, Error>(())
+    })
+}
+
+fn asks_people(message: &Message) -> bool {
+    matches!(message, Message::Help { .. } | Message::Escalation { .. })
+}
+
+/// Sends a mail on to the overseer, and to the mayor if there is one, in the name of the one who wrote it.
+fn pass_on(tx: &Tx<'_>, role: &Address, item: &Mail) -> Result<()> {
+    let from = Address::parse(&item.from).unwrap_or_else(|_| role.clone());
+    let has_mayor = tx.agents()?.iter().any(|agent| agent.address == Address::Mayor);
+    let mut to: Vec<Address> = has_mayor.then_some(Address::Mayor).into_iter().chain([Address::Overseer]).collect();
+    to.retain(|address| *address != from);
+    if to.is_empty() {
+        return Ok(());
+    }
+    send_as(tx, from, to, &item.subject, &item.body, item.priority).map(|_| ())
+}
+
+/// Mail that waits for the overseer to read it: not what a program sent, which raises a condition where it needs a person.
+pub fn for_overseer(view: &View<'_>) -> Result<Vec<Mail>> {
+    let mut mail = view.inbox(&Address::Overseer, true)?;
+    mail.retain(|mail| match Address::parse(&mail.from) {
+        Ok(from) => !is_code(&from) && from != Address::Overseer,
+        Err(_) => true,
+    });
+    Ok(mail)
 }

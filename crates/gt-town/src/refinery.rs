@@ -180,17 +180,7 @@ impl Refinery<'_> {
 
     /// Notices are for people: the queue is in the ledger. What is read is put away.
     fn handle_mail(&self) -> Result<()> {
-        let me = Address::Refinery(self.rig.name().clone());
-        let mail = self.town.ledger.read(|view| post::unhandled(view, &me))?;
-        if mail.is_empty() {
-            return Ok(());
-        }
-        self.write("handle mail", |tx| {
-            for (item, _) in &mail {
-                tx.mark_handled(item)?;
-            }
-            Ok(())
-        })
+        post::handle(self.town, &Address::Refinery(self.rig.name().clone()), &|_, _| Ok(()))
     }
 
     fn held(&self) -> Result<Option<String>> {

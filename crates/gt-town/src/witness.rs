@@ -17,7 +17,7 @@ use crate::convoy;
 use crate::done;
 use crate::effects;
 use crate::error::{Error, Result};
-use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Mail, Tx, View};
+use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
 use crate::observed::Observed;
 use crate::outage;
 use crate::post;
@@ -127,17 +127,7 @@ impl Witness<'_> {
     /// Passes on what others want known. The facts are in the ledger already: nothing here moves a state.
     fn handle_mail(&self) -> Result<()> {
         let me = Address::Witness(self.rig.name().clone());
-        let mail = self.town.ledger.read(|view| post::unhandled(view, &me))?;
-        if mail.is_empty() {
-            return Ok(());
-        }
-        self.write("handle mail", |tx| {
-            for (item, message) in &mail {
-                pass_on(tx, self.rig.name(), item, message)?;
-                tx.mark_handled(item)?;
-            }
-            Ok(())
-        })
+        post::handle(self.town, &me, &|tx, message| tell_refinery(tx, self.rig.name(), message))
     }
 
     /// Records the ends of sessions that are over; answers with those that are not.
@@ -296,7 +286,8 @@ fn still(tx: &Tx<'_>, attempt: &Attempt) -> Result<Attempt> {
     tx.attempt(attempt.id)?.ok_or_else(|| Error::Unknown { what: "attempt", name: attempt.id.to_string() })
 }
 
-fn pass_on(tx: &Tx<'_>, rig: &RigName, item: &Mail, message: &Message) -> Result<()> {
+/// Tells the refinery of what a worker submitted.
+fn tell_refinery(tx: &Tx<'_>, rig: &RigName, message: &Message) -> Result<()> {
     let me = Address::Witness(rig.clone());
     match message {
         // A notice is made from the ledger, not from what the mail claims.
@@ -309,9 +300,6 @@ fn pass_on(tx: &Tx<'_>, rig: &RigName, item: &Mail, message: &Message) -> Result
                 commit: mr.head.to_string(),
             };
             post::send_protocol(tx, me, vec![Address::Refinery(rig.clone())], &ready, "")
-        }
-        Message::Help { .. } => {
-            post::send(tx, me, vec![Address::Mayor, Address::Overseer], &item.subject, &item.body).map(|_| ())
         }
         _ => Ok(()),
     }

@@ -175,6 +175,8 @@ impl Scene {
 
 #[path = "hostile/convoys.rs"]
 mod convoys;
+#[path = "hostile/first_day.rs"]
+mod first_day;
 #[path = "hostile/keep.rs"]
 mod keep;
 #[path = "hostile/landed.rs"]

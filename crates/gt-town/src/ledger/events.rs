@@ -1,11 +1,13 @@
 //! The audit of every change, and conditions: what is wrong now.
 
-use gt_model::id::BeadId;
+use gt_model::id::{BeadId, RigName};
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{LedgerResult, Tx, View};
+use crate::limits;
+use crate::outage;
 
 /// One change of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -190,5 +192,28 @@ impl Tx<'_> {
             self.event("condition-cleared", &key, None, None, None)?;
         }
         Ok(changed == 1)
+    }
+
+    /// Clears every condition that is about a rig, about an agent or a ref of it, about a bead whose newest attempt was there,
+    /// or about an effect of it that will not be done any more. The rig is removed: nobody could do anything about them.
+    pub(super) fn clear_rig(&self, rig: &RigName) -> LedgerResult<()> {
+        let of_rig = |subject: &str| {
+            let rest = subject.strip_prefix(rig.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+        };
+        for condition in self.conditions()? {
+            let subject = condition.subject.as_str();
+            let is_about = match condition.kind.as_str() {
+                // Their subject is a kind of agent, which may be called like a rig.
+                limits::LIMIT | limits::LOGIN | outage::OUTAGE => false,
+                "effect" => !self.open_effects()?.iter().any(|row| row.id.to_string() == subject),
+                _ if of_rig(subject) => true,
+                _ => self.attempts_on(&subject.into())?.last().is_some_and(|attempt| &attempt.rig == rig),
+            };
+            if is_about {
+                self.clear(&condition.kind, subject)?;
+            }
+        }
+        Ok(())
     }
 }

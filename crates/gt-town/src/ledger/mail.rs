@@ -2,7 +2,7 @@
 
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType};
-use gt_model::id::{BeadId, IncarnationId};
+use gt_model::id::{AttemptId, BeadId, IncarnationId};
 use rusqlite::Row;
 use serde::Serialize;
 
@@ -115,19 +115,29 @@ const COPIES: &str =
         d.delivered_by, d.read_at, d.acted_at FROM deliveries d JOIN beads b ON b.id = d.mail";
 
 impl View<'_> {
-    /// An agent's mail that is not archived, oldest first.
+    /// The newest attempt of a worker's address: names are used again, and mail is for one attempt's worker only. `None`
+    /// for every other address.
+    fn attempt_at(&self, of: &Address) -> LedgerResult<Option<AttemptId>> {
+        match of {
+            Address::Polecat(rig, worker) => Ok(self.newest_attempt_of(rig, worker)?.map(|attempt| attempt.id)),
+            _ => Ok(None),
+        }
+    }
+
+    /// An agent's mail that is not archived, oldest first. A worker's is that of its own attempt, and not of a worker
+    /// before it that had the same name; so in all that follow.
     pub fn inbox(&self, of: &Address, unread_only: bool) -> LedgerResult<Vec<Mail>> {
         let sql = format!(
             "{COPIES} WHERE d.recipient = ?1 AND d.acted_at IS NULL AND (NOT ?2 OR d.read_at IS NULL)
-             ORDER BY d.sent_at, d.mail"
+               AND d.attempt IS ?3 ORDER BY d.sent_at, d.mail"
         );
-        self.all(&sql, (of.to_string(), unread_only), mail_row)
+        self.all(&sql, (of.to_string(), unread_only, self.attempt_at(of)?.map(|id| id.0)), mail_row)
     }
 
     /// An agent's copy of a mail.
     pub fn mail(&self, id: &BeadId, of: &Address) -> LedgerResult<Option<Mail>> {
-        let sql = format!("{COPIES} WHERE d.mail = ?1 AND d.recipient = ?2");
-        self.one(&sql, (id.as_str(), of.to_string()), mail_row)
+        let sql = format!("{COPIES} WHERE d.mail = ?1 AND d.recipient = ?2 AND d.attempt IS ?3");
+        self.one(&sql, (id.as_str(), of.to_string(), self.attempt_at(of)?.map(|id| id.0)), mail_row)
     }
 
     /// Mail of an agent whose text has not gone into its context, oldest first; at least of that priority. What it left
@@ -135,10 +145,10 @@ impl View<'_> {
     pub fn undelivered(&self, of: &Address, at_least: Priority) -> LedgerResult<Vec<Mail>> {
         let sql = format!(
             "{COPIES} WHERE d.recipient = ?1 AND d.acted_at IS NULL AND d.delivered_at IS NULL AND d.read_at IS NULL
-               AND b.priority <= ?2 AND NOT (b.created_by = ?1 AND b.title LIKE 'HANDOFF %')
+               AND b.priority <= ?2 AND NOT (b.created_by = ?1 AND b.title LIKE 'HANDOFF %') AND d.attempt IS ?3
              ORDER BY b.priority, d.sent_at, d.mail LIMIT {UNDELIVERED_LIMIT}"
         );
-        self.all(&sql, (of.to_string(), at_least.number()), mail_row)
+        self.all(&sql, (of.to_string(), at_least.number(), self.attempt_at(of)?.map(|id| id.0)), mail_row)
     }
 
     /// Ids of an agent's urgent mail that it has not read.
@@ -146,8 +156,9 @@ impl View<'_> {
         self.all(
             "SELECT d.mail FROM deliveries d JOIN beads b ON b.id = d.mail
              WHERE d.recipient = ?1 AND d.acted_at IS NULL AND d.read_at IS NULL AND b.priority = 0
+               AND d.attempt IS ?2
              ORDER BY d.sent_at, d.mail LIMIT 64",
-            [of.to_string()],
+            (of.to_string(), self.attempt_at(of)?.map(|id| id.0)),
             |row| row.get(0),
         )
     }
@@ -190,8 +201,8 @@ impl Tx<'_> {
         self.add_bead(&bead)?;
         for to in &mail.to {
             self.execute(
-                "INSERT OR IGNORE INTO deliveries (mail, recipient, sent_at) VALUES (?1, ?2, ?3)",
-                (id.as_str(), to.to_string(), self.now().to_string()),
+                "INSERT OR IGNORE INTO deliveries (mail, recipient, sent_at, attempt) VALUES (?1, ?2, ?3, ?4)",
+                (id.as_str(), to.to_string(), self.now().to_string(), self.attempt_at(to)?.map(|id| id.0)),
             )?;
         }
         Ok(())

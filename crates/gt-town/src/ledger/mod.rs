@@ -97,6 +97,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/059_causes.sql"),
     include_str!("migrations/041_clean.sql"),
     include_str!("migrations/054_review.sql"),
+    include_str!("migrations/075_mail.sql"),
 ];
 
 /// What went wrong with the ledger.

@@ -89,8 +89,9 @@ impl Tx<'_> {
         self.event("rig-added", rig.name.as_str(), None, None, Some(&after))
     }
 
-    /// Forgets a rig; its beads stay.
+    /// Forgets a rig, and what was wrong with it; its beads stay.
     pub fn remove_rig(&self, name: &RigName) -> LedgerResult<()> {
+        self.clear_rig(name)?;
         self.execute("DELETE FROM rigs WHERE name = ?1", [name.as_str()])?;
         self.event("rig-removed", name.as_str(), None, None, None)
     }

@@ -138,6 +138,7 @@ impl Verdict {
         match self {
             Self::Done => "done: submitted or parked".to_owned(),
             Self::Starting => "starting".to_owned(),
+            Self::NotReady(failure @ StartFailure::Unhooked) => format!("ended: {}", failure.as_str()),
             Self::NotReady(failure) => format!("it does not start: {}", failure.as_str()),
             Self::Working => "working".to_owned(),
             Self::InTool(tool) => format!("in a tool: {tool}"),
@@ -145,7 +146,8 @@ impl Verdict {
             Self::Waiting(what) => format!("waiting for {what}"),
             Self::WaitingOnPerson(what) => format!("waiting on a person: {what}"),
             Self::Limited => {
-                "limited: its account is at a limit or can't be used, or its API does not answer".to_owned()
+                "limited: its account is at a limit or can't be used, its API does not answer, or its hooks are off"
+                    .to_owned()
             }
             Self::Resumed => "its limit is over: it begins afresh".to_owned(),
             Self::Stalled => "stalled: at its prompt with work on its hook".to_owned(),

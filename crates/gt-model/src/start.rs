@@ -40,6 +40,8 @@ pub enum StartFailure {
     Crashed,
     /// It runs, and nothing was seen of it by the deadline.
     Silent,
+    /// It had begun, and was ended because its client's hooks stopped answering.
+    Unhooked,
 }
 
 impl StartFailure {
@@ -52,6 +54,7 @@ impl StartFailure {
             Self::AsksPermission => "it asks for permission",
             Self::Crashed => "it ends before it has begun, again and again",
             Self::Silent => "nothing was seen of it by the deadline",
+            Self::Unhooked => "its client used tools and called no hook of Gas Town's, so there was no guard",
         }
     }
 
@@ -107,6 +110,8 @@ pub struct StartFacts {
     pub waited: Duration,
     /// By when it must have shown its first moment.
     pub deadline: Duration,
+    /// Whether it must have shown one at all: a person may have allowed a client that runs no hooks of ours.
+    pub needs_hooks: bool,
     /// What its last lines show, and have shown for long enough.
     pub shown: Option<Shown>,
     /// Incarnations, the newest backwards, that ended before their first moment, and whose end counts.
@@ -131,7 +136,8 @@ pub fn judge(facts: &StartFacts) -> Start {
         (Process::Gone, _) if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
         (Process::Running, _) if !facts.first_moment => match shown {
             Some(start) => start,
-            None if facts.waited >= facts.deadline => Start::Failed(StartFailure::Silent),
+            None if facts.waited >= facts.deadline && facts.needs_hooks => Start::Failed(StartFailure::Silent),
+            None if facts.waited >= facts.deadline => Start::Made,
             None => Start::Awaited,
         },
         _ => Start::Made,
@@ -161,6 +167,7 @@ mod tests {
             end: None,
             waited: Duration::from_secs(5),
             deadline: Duration::from_mins(2),
+            needs_hooks: true,
             shown: None,
             ended_unstarted: 0,
         }
@@ -178,6 +185,9 @@ mod tests {
         check(running(), Start::Awaited);
         check(StartFacts { first_moment: true, ..running() }, Start::Made);
         check(StartFacts { waited: Duration::from_mins(2), ..running() }, failed(F::Silent));
+        let unhooked = StartFacts { needs_hooks: false, ..running() };
+        check(unhooked.clone(), Start::Awaited);
+        check(StartFacts { waited: Duration::from_mins(2), ..unhooked }, Start::Made);
         for (shown, expected) in [
             (Shown::Login, failed(F::LoggedOut)),
             (Shown::Trust, failed(F::Untrusted)),

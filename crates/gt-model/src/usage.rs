@@ -366,6 +366,37 @@ impl Meter {
     }
 }
 
+/// The id of the answer, where a line of an agent's own transcript tells of one that uses a tool. Answers of its own
+/// agents are not.
+pub fn tool_use(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Written<'a> {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(rename = "isSidechain", default)]
+        of_subagent: bool,
+        #[serde(borrow)]
+        message: &'a RawValue,
+    }
+    #[derive(Deserialize)]
+    struct Answered {
+        id: String,
+        content: Vec<Block>,
+    }
+    #[derive(Deserialize)]
+    struct Block {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    // Most lines do not: they are not parsed.
+    std::str::from_utf8(line).ok().filter(|text| text.contains("\"tool_use\""))?;
+    let written: Written<'_> = serde_json::from_slice(line).ok()?;
+    let answered: Answered = serde_json::from_str(written.message.get()).ok()?;
+    let uses = answered.content.iter().any(|block| block.kind == "tool_use");
+    let is_own = written.kind == "assistant" && !written.of_subagent;
+    (uses && is_own && answered.id.len() <= NAME_BYTES).then_some(answered.id)
+}
+
 /// The id, the model and the tokens of the answer that a line tells of.
 fn answer(line: &Line<'_>) -> Option<(String, String, Tokens)> {
     let raw = line.message.filter(|_| line.kind.as_deref() == Some("assistant"))?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gt_model::address::Address;
 
 use crate::admission;
+use crate::agents::hooks;
 use crate::back_off::BackOff;
 use crate::convoy;
 use crate::effects::{self, Scope};
@@ -77,6 +78,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
     limits::let_go(town, &mut memory.observed)?;
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
+    note_state(town, "patrol", "hooks", hooks::patrol(town, &mut memory.watch.meters))?;
     note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
         let patrol = town.rig(&name).and_then(|rig| {

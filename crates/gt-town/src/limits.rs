@@ -10,6 +10,7 @@ use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Stage, reset_at};
 use jiff::Timestamp;
 
+use crate::agents::hooks;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Condition, Tx, View};
 use crate::observed::Observed;
@@ -32,7 +33,7 @@ const AT_LIMIT: &str = "its account was at a limit";
 /// Whether an end that counts against nobody, for this reason, is followed by a wait: then it can't go on for ever fast,
 /// and a limit may last for days of which nobody says when they are over.
 pub(crate) fn is_waited_for(why: &str) -> bool {
-    why == AT_LIMIT || why == outage::UNANSWERED
+    why == AT_LIMIT || why == outage::UNANSWERED || why == hooks::TURNED_OFF
 }
 
 /// Whether a kind of agent is parked.
@@ -42,7 +43,7 @@ pub fn is_parked(view: &View<'_>, kind: &str) -> Result<bool> {
 
 /// Whether a kind of agent is parked for all but the one that tries whether its API answers again.
 pub(crate) fn is_parked_but_for(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<bool> {
-    Ok(is_limited(view, kind)? || outage::holds(view, kind, whom)?)
+    Ok(is_limited(view, kind)? || hooks::held(view, kind)?.is_some() || outage::holds(view, kind, whom)?)
 }
 
 fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {

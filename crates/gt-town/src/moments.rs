@@ -135,6 +135,14 @@ pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
     Ok(marks)
 }
 
+/// When an incarnation's hooks last called, in microseconds of the monotonic clock; `None` before the first call. A tool
+/// that was refused leaves no other mark.
+pub(crate) fn last_heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<u64>> {
+    let newest = marks(town, incarnation)?.0.values().map(|mark| mark.at_us).max();
+    let refused = mark::read::<Mark>(town.world(), &town.layout.moments(incarnation).join(REFUSED))?;
+    Ok(newest.map(|newest| newest.max(refused.map_or(0, |mark| mark.at_us))))
+}
+
 /// What was refused last to an incarnation, since its last tool went well.
 pub(crate) fn refused(town: &Town, incarnation: &IncarnationId) -> Result<Option<String>> {
     let mark = mark::read::<Mark>(town.world(), &town.layout.moments(incarnation).join(REFUSED))?;

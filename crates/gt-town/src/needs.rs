@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::admission;
-use crate::agents::readiness;
+use crate::agents::{hooks, readiness};
 use crate::asking::ASKS;
 use crate::clean_run;
 use crate::dropped;
@@ -162,6 +162,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         admission::SHORT => "end what takes memory, or lower min_free_memory_mb in town.toml".to_owned(),
         spend::TURN_CAP => "gt cost --by agent, then gt resume --spend".to_owned(),
         spend::CAP => "gt cost, then gt resume --spend".to_owned(),
+        hooks::OFF => format!("gt agent check {subject}"),
         limits::LOGIN => format!("gt agent check {subject}, then gt resume --agent {subject}"),
         readiness::WORKER_CONDITION => format!("gt peek {subject}, then gt doctor --retry"),
         readiness::KIND_CONDITION => {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use gt_model::address::Address;
 
-use crate::agents::grants;
 use crate::agents::launch::{self, Launch, Launched};
+use crate::agents::{grants, hooks};
 use crate::error::{Error, Result};
 use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Agent, Attempt, Holder, Incarnation};
@@ -62,9 +62,15 @@ fn of_attempt(town: &Town, attempt: Attempt) -> Result<Seat> {
         rig: Some(rig),
         runtime: attempt.runtime,
         slot: attempt.slot,
-        prompt: prompt::first(&attempt, town.agent(&attempt.agent)?.client.is_some(), &town.layout.bin().join("gt")),
+        prompt: prompt::first(&attempt, told_at_start(town, &attempt.agent)?, &town.layout.bin().join("gt")),
         kind: attempt.agent,
     })
+}
+
+/// Whether a kind of agent is told of its work by a hook when its session starts.
+fn told_at_start(town: &Town, kind: &str) -> Result<bool> {
+    let preset = town.agent(kind)?;
+    Ok(preset.client.is_some() && !hooks::of(town, &preset).are_off())
 }
 
 fn of_agent(town: &Town, agent: Agent) -> Result<Seat> {

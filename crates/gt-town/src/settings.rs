@@ -304,6 +304,12 @@ pub struct AgentPreset {
     /// Words on the client's screen or in its output, by what they show; case does not count.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub shows: BTreeMap<Shown, Vec<String>>,
+    /// Files, and folders of such files, by which an administrator sets the client up and can turn our hooks off.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub managed_settings: Vec<PathBuf>,
+    /// Whether it may run though the client does not run our hooks: by a person's word. There is no guard then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_without_hooks: Option<bool>,
     /// Variables that are set for it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -329,6 +335,8 @@ impl AgentPreset {
             stagger_seconds: self.stagger_seconds.or(base.stagger_seconds),
             modes: table_over(&self.modes, &base.modes),
             shows: table_over(&self.shows, &base.shows),
+            managed_settings: list_over(&self.managed_settings, &base.managed_settings),
+            allow_without_hooks: self.allow_without_hooks.or(base.allow_without_hooks),
             env: table_over(&self.env, &base.env),
             env_pass: list_over(&self.env_pass, &base.env_pass),
         }
@@ -355,6 +363,11 @@ impl AgentPreset {
         command
     }
 
+    /// Whether an agent must not run where the client does not run our hooks.
+    pub fn needs_hooks(&self) -> bool {
+        self.client.is_some() && self.allow_without_hooks != Some(true)
+    }
+
     /// Places that a command needs and does not have: its client's hooks, and the first prompt.
     pub fn lacks(&self, base: Option<&Self>) -> Vec<(&'static str, &'static str)> {
         let streams = self.input == Some(InputKind::StreamJson);
@@ -377,7 +390,7 @@ impl AgentPreset {
     }
 }
 
-fn list_over(own: &[String], base: &[String]) -> Vec<String> {
+fn list_over<T: Clone>(own: &[T], base: &[T]) -> Vec<T> {
     if own.is_empty() { base.to_vec() } else { own.to_vec() }
 }
 

@@ -12,6 +12,7 @@ use gt_model::standing::{self, Limit, Standing, StandingFacts};
 use gt_model::start::Start;
 use serde::Serialize;
 
+use crate::agents::hooks;
 use crate::agents::readiness::{self, Failing, WORKER_CONDITION};
 use crate::asking::{self, ASKS};
 use crate::causes;
@@ -116,8 +117,10 @@ fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
 /// Whether an agent has shown its first moment, where its client tells of that; or it is known that it will not.
 fn has_begun(town: &Town, address: &Address) -> Result<bool> {
     let (agent, newest, fails) = town.ledger.read(|view| {
-        let fails = view.condition(WORKER_CONDITION, &address.to_string())?.is_some();
-        Ok::<_, Error>((require(view, address)?, view.newest_incarnation_of_agent(address)?, fails))
+        let agent = require(view, address)?;
+        let fails = view.condition(WORKER_CONDITION, &address.to_string())?.is_some()
+            || hooks::held_agent(town, view, &agent)?.is_some();
+        Ok::<_, Error>((agent, view.newest_incarnation_of_agent(address)?, fails))
     })?;
     let Some(newest) = newest else { return Ok(fails) };
     let tells = town.agent(&wanted_kind(town, &agent)?)?.client.is_some();
@@ -187,7 +190,8 @@ pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
 
 fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
     let newest = view.newest_incarnation_of_agent(&agent.address)?;
-    let fails = view.condition(WORKER_CONDITION, &agent.address.to_string())?;
+    let fails = view.condition(WORKER_CONDITION, &agent.address.to_string())?.map(|condition| condition.text);
+    let fails = fails.or(hooks::held_agent(town, view, &agent)?.filter(|_| agent.is_wanted()));
     let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
         Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
         None => None,
@@ -199,7 +203,7 @@ fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> 
     };
     Ok(AgentStatus {
         doing: match (&fails, spend::must_end(view, &agent.address)?) {
-            (Some(fails), _) => fails.text.lines().next().unwrap_or_default().to_owned(),
+            (Some(fails), _) => fails.lines().next().unwrap_or_default().to_owned(),
             (None, Some(capped)) if agent.is_wanted() => format!("waits: {capped}"),
             (None, _) => doing(&agent, newest.as_ref(), state.as_ref()),
         },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gt_model::id::{BeadId, IncarnationId};
 use gt_model::moment::{Client, Session};
 use gt_model::price::Prices;
-use gt_model::usage::{Lines, Meter, Sum};
+use gt_model::usage::{Lines, Meter, Sum, tool_use};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -128,6 +128,12 @@ impl Meters {
         Cost::of(prices, sums.iter().map(|(model, sum)| (model.as_str(), sum)))
     }
 
+    /// Whether an incarnation's client has used tools again and again, by its own record, and no hook of ours has called
+    /// meanwhile.
+    pub(crate) fn goes_on_unheard(&mut self, incarnation: &IncarnationId) -> bool {
+        self.0.get_mut(incarnation).is_some_and(|reading| reading.unheard.looks >= UNHEARD_LOOKS)
+    }
+
     /// Whether an incarnation whose cap is reached has asked its model again since that was first noticed. One answer may
     /// have been on its way then.
     pub(crate) fn asks_on_over_cap(&mut self, incarnation: &IncarnationId) -> bool {
@@ -154,6 +160,61 @@ struct Reading {
     turn: u64,
     /// Answers when its cap was first seen to be reached.
     answers_at_cap: Option<usize>,
+    uses: ToolUses,
+    unheard: Unheard,
+}
+
+/// Answers of an agent's own that used tools. One answer may use several.
+#[derive(Clone, Debug, Default)]
+struct ToolUses {
+    count: usize,
+    last: Option<String>,
+}
+
+impl ToolUses {
+    fn take(&mut self, line: &[u8]) {
+        let Some(id) = tool_use(line) else { return };
+        if self.last.as_ref() != Some(&id) {
+            (self.count, self.last) = (self.count + 1, Some(id));
+        }
+    }
+}
+
+/// Answers with tools that a client may have written down since a hook called last: of the newest, the hook may not have
+/// called yet, and those before may have been written late.
+const UNHEARD_USES: usize = 3;
+
+/// Looks in which that must have been so.
+const UNHEARD_LOOKS: u32 = 2;
+
+/// Sign of the hooks' last call: the newest mark, and when the list of their troubles was last written.
+type Heard = (u64, Option<i64>);
+
+/// What a client's record tells beyond what its hooks told.
+#[derive(Clone, Debug, Default)]
+struct Unheard {
+    heard: Option<Heard>,
+    uses_then: usize,
+    looks: u32,
+}
+
+impl Unheard {
+    /// Takes what a look has found: `heard` from before the record was read, so that what came in between counts for
+    /// the hooks. A record of which more is to be read says nothing yet.
+    fn look(&mut self, heard: Heard, uses: usize, is_whole: bool) {
+        if self.heard != Some(heard) || !is_whole {
+            *self = Self { heard: Some(heard), uses_then: uses, looks: 0 };
+        } else if uses >= self.uses_then + UNHEARD_USES {
+            self.looks += 1;
+        }
+    }
+}
+
+/// Sign of the last call of an incarnation's hooks; `None` before the first.
+fn heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<Heard>> {
+    let newest = moments::last_heard(town, incarnation)?;
+    let troubles = town.world().disk().touched(&town.layout.hooks_log(incarnation))?;
+    Ok(newest.map(|newest| (newest, troubles)))
 }
 
 /// How far a file was read.
@@ -164,9 +225,10 @@ struct Tail {
 }
 
 impl Reading {
-    /// Reads what has come since the last time, at most so much. Nothing where no client told of a session.
-    fn read(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<()> {
-        let Some(facts) = client_facts(town, id)? else { return Ok(()) };
+    /// Reads what has come since the last time, at most so much; false where there is more. Nothing where no client told of
+    /// a session.
+    fn read(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<bool> {
+        let Some(facts) = client_facts(town, id)? else { return Ok(true) };
         let mut left = at_most;
         for record in facts.records() {
             let path = PathBuf::from(&record.transcript_path);
@@ -176,11 +238,18 @@ impl Reading {
             }
             for file in subagents_of(town, &path).into_iter().chain([path.clone()]) {
                 let (meter, tail) = (&mut self.meter, self.files.entry(file.clone()).or_default());
+                let (uses, is_own) = (&mut self.uses, file == path);
                 let part = |from, bytes| Ok(town.world().disk().read_part(&file, from, bytes)?.unwrap_or_default());
-                tail.read(&mut left, part, |line| meter.take(line, since))?;
+                tail.read(&mut left, part, |line| {
+                    meter.take(line, since);
+                    if is_own {
+                        uses.take(line);
+                    }
+                })?;
             }
         }
-        self.read_stream(town, id, left)
+        self.read_stream(town, id, left)?;
+        Ok(left > 0)
     }
 
     /// A stream is read for its limits, and for its sums where there is no transcript.
@@ -266,7 +335,11 @@ pub(crate) fn patrol(town: &Town, meters: &mut Meters, observed: &mut Observed) 
     for incarnation in &live {
         // One record that can't be read keeps nobody else from being counted.
         let reading = meters.0.entry(incarnation.id.clone()).or_default();
-        if reading.read(town, &incarnation.id, LOOK_BYTES).is_ok() {
+        let heard = heard(town, &incarnation.id)?;
+        if let Ok(is_whole) = reading.read(town, &incarnation.id, LOOK_BYTES) {
+            if let Some(heard) = heard {
+                reading.unheard.look(heard, reading.uses.count, is_whole);
+            }
             record(town, incarnation, reading, observed)?;
         }
     }

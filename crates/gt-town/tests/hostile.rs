@@ -177,6 +177,8 @@ impl Scene {
 mod convoys;
 #[path = "hostile/first_day.rs"]
 mod first_day;
+#[path = "hostile/hooks.rs"]
+mod hooks;
 #[path = "hostile/keep.rs"]
 mod keep;
 #[path = "hostile/landed.rs"]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::hooks::{self, Hooks};
 use super::{claude, launch};
 use crate::error::Result;
 use crate::reach::{self, LeftOut};
@@ -89,6 +90,7 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
         let account = claude::account(town, &env)?;
         findings.extend(login(kind, &preset, &account, &env));
         findings.push(payer(town, &preset, &env));
+        findings.push(hooked(town, kind, &preset));
         findings.extend(rigs.iter().filter_map(|rig| trust(town, &preset, rig, &account)));
     }
     findings.push(terminal(town, &env));
@@ -182,6 +184,27 @@ fn payer(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> F
         ),
         (Auth::Login, None, Some(name)) => ok(what, format!("your login; {name} of your environment is not passed")),
         (Auth::Login, None, None) => ok(what, "your login"),
+    }
+}
+
+/// Whether the client will run our hooks.
+fn hooked(town: &Town, kind: &str, preset: &AgentPreset) -> Finding {
+    let what = "hooks";
+    let found = hooks::of(town, preset);
+    match &found {
+        Hooks::On => ok(what, found.to_string()),
+        Hooks::Unknown { .. } => warn(what, found.to_string(), "look at that file: it may turn hooks off"),
+        Hooks::Off { .. } if !preset.needs_hooks() => {
+            warn(what, found.to_string(), "you have allowed that, so its agents run without a guard")
+        }
+        Hooks::Off { key, .. } => bad(
+            what,
+            found.to_string(),
+            format!(
+                "have `{key}` taken out of that file; or let its agents run without a guard: [agents.{kind}] \
+                 allow_without_hooks = true in town.toml"
+            ),
+        ),
     }
 }
 

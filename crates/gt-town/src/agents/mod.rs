@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub mod check;
 mod claude;
 pub mod grants;
+pub mod hooks;
 pub mod launch;
 pub mod readiness;
 pub mod text;

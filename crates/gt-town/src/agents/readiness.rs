@@ -6,12 +6,12 @@ use std::time::Duration;
 use gt_model::address::Address;
 use gt_model::foreign;
 use gt_model::id::{IncarnationId, RigName};
-use gt_model::moment::{KEPT_TEXT_BYTES, Mark, Stage, reset_time};
+use gt_model::moment::{KEPT_TEXT_BYTES, Mark, Marks, Stage, reset_time};
 use gt_model::patrol::Process;
 use gt_model::protocol::Message;
 use gt_model::start::{self, Shown, Start, StartEnd, StartFacts, StartFailure, Told};
 
-use super::text;
+use super::{hooks, text};
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, Tx, View};
@@ -47,8 +47,9 @@ const RESET_LINES: usize = 3;
 
 /// Whether a session has shown its first moment: whichever that is, since not every version tells of its start.
 pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
-    // A folder that can't be read shows nothing.
-    town.world().disk().list(&town.layout.moments(id)).is_ok_and(|moments| !moments.is_empty())
+    // A folder that can't be read shows nothing. What an agent's own `gt` leaves there says nothing of hooks.
+    let marks = town.world().disk().list(&town.layout.moments(id)).unwrap_or_default();
+    marks.iter().any(|mark| Marks::NAMES.contains(&mark.as_str()))
 }
 
 /// How far an incarnation has come with its start.
@@ -72,6 +73,9 @@ pub(crate) fn look(
 ) -> Result<Looked> {
     let Some(newest) = incarnations.last() else { return Ok(Looked::MADE) };
     let Ok(preset) = town.agent(kind) else { return Ok(Looked::MADE) };
+    if preset.needs_hooks() && hooks::was_unheard(town, &newest.id)? {
+        return Ok(Looked { start: Start::Failed(StartFailure::Unhooked), told: None });
+    }
     let first_moment = has_started(town, &newest.id);
     let settled = *process == Process::Running && first_moment;
     if preset.client.is_none() || settled || !matches!(process, Process::Running | Process::Gone) {
@@ -83,7 +87,8 @@ pub(crate) fn look(
         first_moment,
         end: newest.exit.as_ref().map(end_of),
         waited: observed.age(&format!("start-{}", newest.id)),
-        deadline: Duration::from_secs(preset.ready_seconds.unwrap_or(READY_SECONDS)),
+        deadline: deadline(town, &preset),
+        needs_hooks: preset.needs_hooks(),
         shown: seen.as_ref().map(|seen| seen.shown),
         ended_unstarted: ended_unstarted(town, incarnations)?,
     });
@@ -92,6 +97,14 @@ pub(crate) fn look(
         _ => None,
     };
     Ok(Looked { start, told })
+}
+
+/// Time by which the first moment must be there. Where hooks are known not to run, none is waited for.
+fn deadline(town: &Town, preset: &AgentPreset) -> Duration {
+    if !preset.needs_hooks() && hooks::of(town, preset).are_off() {
+        return Duration::ZERO;
+    }
+    Duration::from_secs(preset.ready_seconds.unwrap_or(READY_SECONDS))
 }
 
 /// What such words come to, as a hook would have told it. It is told once in an incarnation, so it needs no time.
@@ -222,7 +235,11 @@ impl Failing<'_> {
     /// What a person reads: what is wrong, what to do, and what was seen last.
     pub fn text(&self, town: &Town) -> Result<String> {
         let Self { kind, address, failure, .. } = self;
-        let mut text = format!("{kind} does not start for {address}: {}; {}", failure.as_str(), self.hint(town)?);
+        let what = match failure {
+            StartFailure::Unhooked => format!("the session of {address} was ended"),
+            _ => format!("{kind} does not start for {address}"),
+        };
+        let mut text = format!("{what}: {}; {}", failure.as_str(), self.hint(town)?);
         if let Some(id) = self.incarnation {
             let lines = last_lines(town, id)?;
             let told = &lines[lines.len().saturating_sub(LINES_TOLD)..];
@@ -250,6 +267,7 @@ impl Failing<'_> {
             StartFailure::Untrusted | StartFailure::AsksPermission => {
                 format!("gt agent check {kind} says how, {retry}")
             }
+            StartFailure::Unhooked => format!("gt agent check {kind} and gt doctor say what may be the cause, {retry}"),
             StartFailure::Crashed => format!("gt peek {address}, mend it, {retry}"),
             StartFailure::Silent => format!("gt peek {address}; gt session stop {address} starts it anew"),
         })
@@ -386,6 +404,9 @@ pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed
         return Ok(false);
     }
     let Ok(preset) = town.agent(&kind) else { return Ok(true) };
+    if hooks::forbid_start(town, &preset) {
+        return Ok(false);
+    }
     let Some(seconds) = preset.stagger_seconds.filter(|_| preset.client.is_some()) else { return Ok(true) };
     for other in live.iter().filter(|other| other.id != *id && !has_started(town, &other.id)) {
         if !was_started(town, &other.id)? || starter(town, &other.id)?.is_none_or(|other| other.kind != kind) {
@@ -396,6 +417,11 @@ pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed
         }
     }
     Ok(true)
+}
+
+/// The kind of agent that an incarnation is, as far as that can be said.
+pub(crate) fn kind_of(town: &Town, id: &IncarnationId) -> Result<Option<String>> {
+    Ok(starter(town, id)?.map(|starter| starter.kind))
 }
 
 /// What an incarnation is started as, and for which rig.

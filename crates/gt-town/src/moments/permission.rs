@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{Here, log, now, write_mark};
 use crate::agents::grants::{self, OnDisk};
+use crate::causes;
 use crate::error::Result;
 use crate::ledger::Tx;
 use crate::world::Runtime;
@@ -84,6 +85,7 @@ impl Here<'_> {
             let (layout, moment) = (&self.town.layout, Moment::Permission.as_str());
             log::note_failure(self.town.world(), layout, moment, self.incarnation, &error.to_string());
         }
+        causes::note_refusal(self.town, self.caller, &format!("denied: {what}"));
         self.town.wake();
         Ok(Answer::Deny(self.told(&what, allow.as_deref(), place)))
     }

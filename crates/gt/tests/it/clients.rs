@@ -243,6 +243,26 @@ fn a_check_says_what_is_missing_and_never_a_secret() {
     assert_eq!(level(&findings, "who pays"), "ok");
     assert!(said.out.contains("the account of the key in ANTHROPIC_API_KEY") && !said.out.contains("hush"));
 
+    let managed = town.folder().join("managed");
+    let setting = format!("managed_settings = [\"{0}/all.json\", \"{0}/all.d\"]\n", managed.display());
+    town.edit(&town.root().join("town.toml"), |text| text + &setting);
+    assert_eq!(level(&check(&town, &["claude"], 0).1, "hooks"), "ok");
+    // An administrator's own link is followed; what is no file is never waited for.
+    write(&managed.join("kept/off"), "{\"disableAllHooks\": true}");
+    std::os::unix::fs::symlink(managed.join("kept/off"), managed.join("all.json")).unwrap();
+    let (said, findings) = check(&town, &["claude"], 5);
+    assert_eq!(level(&findings, "hooks"), "bad");
+    assert!(said.out.contains("`disableAllHooks` in") && said.out.contains("allow_without_hooks"), "{}", said.out);
+    let doctor = town.gt(&["doctor"]).out;
+    assert!(doctor.contains("claude: hooks") && doctor.contains("`disableAllHooks` in"), "{doctor}");
+    std::fs::remove_file(managed.join("all.json")).unwrap();
+    let fifo = managed.join("all.d/1.json");
+    write(&managed.join("all.d/2.json"), "{}");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let (said, findings) = check(&town, &["claude"], 0);
+    assert_eq!(level(&findings, "hooks"), "warn");
+    assert!(said.out.contains("1.json can't be read"), "{}", said.out);
+
     town.edit(&town.root().join("town.toml"), |text| text + "command = [\"no-claude\"]\n");
     assert_eq!(level(&check(&town, &["claude"], 5).1, "program"), "bad");
     let unknown = town.gt(&["agent", "check", "nobody"]);

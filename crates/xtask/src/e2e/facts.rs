@@ -15,6 +15,7 @@ use crate::bench::text;
 pub const ALL: &[Scenario] = &[
     Scenario { name: "fact-hooks", run: hooks },
     Scenario { name: "fact-hooks-off", run: hooks_off },
+    Scenario { name: "fact-hooks-managed", run: hooks_managed },
     Scenario { name: "fact-usage", run: usage },
     Scenario { name: "fact-stream-input", run: stream_input },
     Scenario { name: "fact-terminal", run: terminal },
@@ -93,6 +94,38 @@ fn hooks_off(outfit: &Outfit) -> Result<String, String> {
         desk.headless(&settings, &[], "go")?;
         check(desk.saw("SessionStart").len() == 2, || "the user's word counts more than ours".to_owned())?;
         Ok("the project's turns hooks off, and not if ours says false".to_owned())
+    })
+}
+
+/// What an administrator says of hooks goes before ours.
+fn hooks_managed(outfit: &Outfit) -> Result<String, String> {
+    Desk::with(outfit, &json!([{"text": "Done."}]), |desk| {
+        let settings = desk.settings(&[("SessionStart", "true")])?;
+        let file = desk.folder.join("settings.json");
+        let ours = std::fs::read_to_string(&file).map_err(text)?.replacen('{', "{\"disableAllHooks\":false,", 1);
+        std::fs::write(&file, ours).map_err(text)?;
+        let (off, only_theirs) = (json!({"disableAllHooks": true}), json!({"allowManagedHooksOnly": true}));
+        let (nothing, on) = (json!({}), json!({"disableAllHooks": false, "allowManagedHooksOnly": false}));
+        let (whole, first, last) =
+            ("managed-settings.json", "managed-settings.d/10.json", "managed-settings.d/90.json");
+        let mut expected = 0;
+        let cases: [(&[(&str, &Value)], bool); 7] = [
+            (&[(whole, &nothing)], true),
+            (&[(whole, &off)], false),
+            (&[(whole, &only_theirs)], false),
+            (&[(last, &only_theirs)], false),
+            (&[(first, &on), (last, &off)], false),
+            (&[(first, &off), (last, &on)], true),
+            (&[(whole, &only_theirs), (first, &on)], true),
+        ];
+        for (files, runs) in cases {
+            desk.managed(files, &settings, "go")?;
+            expected += usize::from(runs);
+            let ran = desk.saw("SessionStart").len();
+            check(ran == expected, || format!("after {files:?} our hook had run {ran} times, not {expected}"))?;
+        }
+        Ok("an administrator's disableAllHooks and allowManagedHooksOnly turn ours off; the last file counts"
+            .to_owned())
     })
 }
 

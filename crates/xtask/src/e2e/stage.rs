@@ -120,9 +120,12 @@ impl Desk {
 
     /// Starts the client without a terminal. `input` is what it reads.
     pub fn start(&self, words: &[String], input: Stdio) -> Result<Child, String> {
+        self.spawn(Command::new(&self.program), words, input)
+    }
+
+    fn spawn(&self, mut command: Command, words: &[String], input: Stdio) -> Result<Child, String> {
         let out = std::fs::File::create(self.folder.join("out")).map_err(text)?;
         let err = std::fs::File::create(self.folder.join("err")).map_err(text)?;
-        let mut command = Command::new(&self.program);
         command.args(words).env_clear().envs(&self.env).current_dir(self.work());
         command.process_group(0).stdin(input).stdout(out).stderr(err);
         command.spawn().map_err(text)
@@ -143,12 +146,38 @@ impl Desk {
 
     /// Runs the client to its end, in stream mode, with one prompt.
     pub fn headless(&self, settings: &[String], more: &[&str], prompt: &str) -> Result<Ended, String> {
+        self.ended(self.start(&Self::one_prompt(settings, more, prompt), Stdio::null())?)
+    }
+
+    /// The same on a machine whose administrator has put files into `/etc/claude-code`.
+    pub fn managed(&self, files: &[(&str, &Value)], settings: &[String], prompt: &str) -> Result<Ended, String> {
+        let etc = self.folder.join("etc");
+        let folder = etc.join("claude-code");
+        std::fs::remove_dir_all(&folder)
+            .or_else(|error| if folder.exists() { Err(error) } else { Ok(()) })
+            .map_err(text)?;
+        for (name, value) in files {
+            let file = folder.join(name);
+            std::fs::create_dir_all(file.parent().unwrap_or(&folder)).map_err(text)?;
+            std::fs::write(file, value.to_string()).map_err(text)?;
+        }
+        for name in ["passwd", "group", "hosts", "nsswitch.conf"] {
+            // What this machine has not got the client does not need.
+            let _copied = std::fs::copy(Path::new("/etc").join(name), etc.join(name));
+        }
+        let mut command = Command::new("unshare");
+        let mount = "mount --bind \"$0\" /etc && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", mount]).arg(&etc).arg(&self.program);
+        self.ended(self.spawn(command, &Self::one_prompt(settings, &[], prompt), Stdio::null())?)
+    }
+
+    fn one_prompt(settings: &[String], more: &[&str], prompt: &str) -> Vec<String> {
         let mut words = vec!["-p", "--output-format", "stream-json", "--verbose"];
         words.extend(more);
         let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
         words.extend(settings.iter().cloned());
         words.push(prompt.to_owned());
-        self.ended(self.start(&words, Stdio::null())?)
+        words
     }
 
     /// Starts the client without a terminal, to be told messages through its input.

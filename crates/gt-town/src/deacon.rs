@@ -186,7 +186,8 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     port::export_changed(town)
 }
 
-/// One turn of the deacon's; answers with the ledger's change signal after it.
+/// One turn of the deacon's; answers with the ledger's change signal before it. What others write while it looks is news to
+/// the next turn: the threads have not been told of it.
 fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) -> Option<i64> {
     hands.start_missing(town).unwrap_or_else(|error| note_error(town, "threads", &error));
     let signal = town.ledger.change_signal().ok();
@@ -195,15 +196,13 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
         Ok(_) => {}
         Err(error) => note_error(town, "look", &error),
     }
-    let seen = town.ledger.change_signal().ok();
     // Boot takes a deacon that stops doing this for hung.
     town.world().disk().touch(&town.layout.heartbeat()).unwrap_or_else(|e| note_error(town, "heartbeat", &e.into()));
     // A town that has just gone is not to be made again by its own export.
-    if !town.is_there() {
-        return seen;
+    if town.is_there() {
+        memory.exports.refresh(town).unwrap_or_else(|error| note_error(town, "export", &error));
     }
-    memory.exports.refresh(town).unwrap_or_else(|error| note_error(town, "export", &error));
-    seen
+    signal
 }
 
 /// How often the deacon looks between two patrols whether its town is still there, and boot likewise: one look at a file.

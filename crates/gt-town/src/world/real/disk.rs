@@ -210,7 +210,8 @@ fn look(path: &Path) -> io::Result<rustix::fs::Stat> {
     Spot::of(path)?.look()
 }
 
-fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+/// The bytes of an ordinary file; of anything else an error, and no waiting.
+pub(super) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     Spot::of(path)?.open_ordinary(OFlags::RDONLY, 0)?.read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -39,6 +39,7 @@ mod scratch;
 mod snapshot;
 mod stores;
 mod submodules;
+mod traps;
 mod worktree;
 
 #[cfg(test)]
@@ -61,7 +62,16 @@ pub struct Git {
     drivers: Mutex<drivers::Known>,
     lock_patience: Duration,
     remote_patience: Duration,
+    /// After how long a call that still runs is suspected to be held up by a file.
+    suspicion: Duration,
 }
+
+/// How long a call may take before anybody looks what holds it up. Nearly all take milliseconds.
+const SUSPICION: Duration = Duration::from_secs(5);
+
+/// How long a call that asks no other machine may take: the check-out of a very large project is long done by then, and
+/// no call holds its lock for ever.
+const LOCAL_PATIENCE: Duration = Duration::from_hours(1);
 
 /// How long a remote may take to answer, with everything that it sends: long enough for a large first fetch, and no
 /// call to it waits for ever.
@@ -78,7 +88,8 @@ impl Git {
     pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let environment = environment.into_iter().collect();
         let (gt, drivers) = (None, Mutex::default());
-        Self { environment, gt, drivers, lock_patience: LOCK_PATIENCE, remote_patience: REMOTE_PATIENCE }
+        let (lock_patience, remote_patience) = (LOCK_PATIENCE, REMOTE_PATIENCE);
+        Self { environment, gt, drivers, lock_patience, remote_patience, suspicion: SUSPICION }
     }
 
     /// The same, with `gt` to merge files of beads.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::command::{Place, path_from};
 use crate::world::WorldError;
 use crate::world::WorldResult;
-use crate::world::real::disk::{found, io_error, replace_for_now};
+use crate::world::real::disk::{found, io_error, read_whole, replace_for_now};
 
 /// Why a worktree of ours is locked while it is being made: git keeps this text from the first moment on, so that a
 /// half-made worktree is told from one in which somebody worked.
@@ -40,8 +40,8 @@ impl Admin {
 
     /// Whether whoever made this worktree did not come to the end.
     pub(super) fn is_half_made(&self) -> bool {
-        let reason = fs::read_to_string(self.folder.join("locked"));
-        reason.is_ok_and(|reason| [MAKING, INITIALIZING].contains(&reason.trim_end()))
+        let reason = read_whole(&self.folder.join("locked")).unwrap_or_default();
+        [MAKING, INITIALIZING].iter().any(|word| reason.trim_ascii_end() == word.as_bytes())
     }
 
     /// Says that the worktree is made. It stays locked, so that a worker's `git worktree remove --force` does not take
@@ -109,7 +109,7 @@ pub(super) fn all(repo: &Path) -> WorldResult<Vec<Admin>> {
 
 /// The path in a file of git's that holds one after `prefix`.
 fn read_path(file: &Path, prefix: &str) -> Option<PathBuf> {
-    let bytes = fs::read(file).ok()?;
+    let bytes = read_whole(file).ok()?;
     let path = bytes.strip_prefix(prefix.as_bytes())?;
     Some(path_from(path.strip_suffix(b"\n").unwrap_or(path)))
 }

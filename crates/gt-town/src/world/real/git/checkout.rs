@@ -20,7 +20,7 @@ use super::listing::{At, Entry, FILE, Format, Hash, LINK, Listing, PROGRAM, SUBM
 use super::refs::bare;
 use super::submodules::{self, MODULES};
 use super::{Git, control};
-use crate::world::real::disk::{io_error, remove_whole};
+use crate::world::real::disk::{io_error, read_whole, remove_whole};
 use crate::world::{CheckedOut, DIRTY_LIMIT, Rules, Untracked, WorldError, WorldResult};
 
 /// How many paths one call gets as arguments.
@@ -334,7 +334,7 @@ fn is_smudged(checkout: &Checkout<'_>, path: &[u8], entry: &Entry) -> WorldResul
     option.push(path_from(path));
     let call = git.question(&checkout.place, "cat-file").git_options(PLAIN).arg("--filters").arg(option).arg(&id);
     let smudged = call.ok()?.stdout;
-    Ok(std::fs::read(checkout.path.join(path_from(path))).is_ok_and(|there| there == smudged))
+    Ok(read_whole(&checkout.path.join(path_from(path))).is_ok_and(|there| there == smudged))
 }
 
 /// Removes from a checkout all that is not in a tree, but for what the rules keep.

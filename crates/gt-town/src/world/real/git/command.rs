@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use super::admin::real;
-use super::{Git, control, drivers};
+use super::traps::{Ground, Trap};
+use super::{Git, LOCAL_PATIENCE, control, drivers};
 use crate::world::real::RealClock;
 use crate::world::real::disk::io_error;
 use crate::world::real::process;
@@ -122,8 +123,8 @@ const QUOTED_LINES: usize = 5;
 /// git's error stream open too, so its end can't be waited for.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How often a call is tried again after a stale lock file was removed. One call takes few locks.
-const STALE_LOCK_TRIES: usize = 4;
+/// How often a call is tried where something in its way was removed each time. One call takes few locks.
+const TRIES: usize = 4;
 
 /// The parent's environment, reduced to what git may see.
 pub(super) fn passed_environment() -> Vec<(OsString, OsString)> {
@@ -210,6 +211,29 @@ impl Place {
         }
     }
 
+    /// What lies there and holds git up.
+    fn trap(&self) -> Option<Trap> {
+        let refs = self.rig().map(|repo| repo.join("refs"));
+        let own = match self {
+            Self::Worktree { admin, path, .. } => vec![Ground::Administration(admin), Ground::Checkout(path)],
+            Self::Files { path, .. } | Self::Module { path: Some(path), .. } => vec![Ground::Checkout(path)],
+            _ => vec![],
+        };
+        refs.iter().map(|refs| Ground::Refs(refs)).chain(own).find_map(Ground::trap)
+    }
+
+    /// Removes a trap, and what others of its kind there are; the error is one that must not be removed.
+    fn clear(&self, trap: Trap) -> Result<(), Trap> {
+        let mut next = Some(trap);
+        while let Some(trap) = next {
+            if !trap.clear() {
+                return Err(trap);
+            }
+            next = self.trap();
+        }
+        Ok(())
+    }
+
     /// The place as people call it.
     fn shown(&self) -> PathBuf {
         if let Self::Rig(repo) = self { repo.clone() } else { self.cwd() }
@@ -281,7 +305,7 @@ pub(super) struct Call<'a> {
     options: Vec<String>,
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
-    limit: Option<Duration>,
+    limit: Duration,
 }
 
 /// What a call of git said.
@@ -326,7 +350,15 @@ impl Git {
     /// A question: takes no lock and changes nothing.
     pub(super) fn question(&self, place: &Place, verb: &str) -> Call<'_> {
         let args = vec![verb.into()];
-        Call { git: self, place: place.clone(), held: None, options: Vec::new(), args, env: Vec::new(), limit: None }
+        Call {
+            git: self,
+            place: place.clone(),
+            held: None,
+            options: Vec::new(),
+            args,
+            env: Vec::new(),
+            limit: LOCAL_PATIENCE,
+        }
     }
 
     /// An act under a lock, which git inherits.
@@ -362,19 +394,23 @@ impl Call<'_> {
 
     /// Ends the call, with all that it started, when it takes longer: for calls that wait for another machine.
     pub(super) fn limit(mut self, limit: Duration) -> Self {
-        self.limit = Some(limit);
+        self.limit = limit;
         self
     }
 
     /// Makes the call; any exit code is an answer.
     pub(super) fn answer(&self) -> WorldResult<Answer> {
-        for _ in 1..STALE_LOCK_TRIES {
-            let answer = self.once()?;
-            if self.held.is_none() || answer.code == 0 || !self.clear_stale_lock(&answer.stderr) {
-                return Ok(answer);
+        for _ in 1..TRIES {
+            match self.once()? {
+                Outcome::Answered(answer) if !self.clear_stale_lock(&answer) => return Ok(answer),
+                Outcome::Trapped(trap) => self.place.clear(trap).map_err(|trap| self.failed(trap.advice()))?,
+                Outcome::Answered(_) => {}
             }
         }
-        self.once()
+        match self.once()? {
+            Outcome::Answered(answer) => Ok(answer),
+            Outcome::Trapped(trap) => Err(self.failed(trap.advice())),
+        }
     }
 
     /// Makes the call; exit codes other than `codes` are errors.
@@ -394,7 +430,7 @@ impl Call<'_> {
         WorldError::Git { verb, repo: self.place.shown(), text }
     }
 
-    fn once(&self) -> WorldResult<Answer> {
+    fn once(&self) -> WorldResult<Outcome> {
         let mut command = self.command()?;
         let child = command.spawn().map_err(|source| WorldError::Spawn { program: "git".to_owned(), source })?;
         self.listen(child)
@@ -439,32 +475,33 @@ impl Call<'_> {
         file.try_clone().map(Stdio::from).map_err(io_error("share the lock", &held.path))
     }
 
-    fn listen(&self, mut child: Child) -> WorldResult<Answer> {
+    fn listen(&self, mut child: Child) -> WorldResult<Outcome> {
         let lost = |source| WorldError::Spawn { program: "git".to_owned(), source };
-        let watchdog = self.limit.and_then(|limit| Watchdog::set(&child, limit));
+        let watchdog = Watchdog::set(&child, self.git.suspicion, self.limit, self.place.clone());
         let words = Words::gather(child.stderr.take());
         let mut stdout = Vec::new();
         if let Some(mut out) = child.stdout.take() {
             out.read_to_end(&mut stdout).map_err(lost)?;
         }
         // Called off before the child is waited for: until then its pid is nobody else's.
-        let too_late = watchdog.is_some_and(Watchdog::call_off);
+        let ended = watchdog.and_then(Watchdog::call_off);
         let status = child.wait().map_err(lost)?;
         let stderr = words.last();
-        if too_late {
-            let seconds = self.limit.unwrap_or_default().as_secs();
-            return Err(self.failed(format!("no answer within {seconds} s")));
-        }
-        match status.code() {
-            Some(code) => Ok(Answer { code, stdout, stderr }),
-            None => Err(self.failed(format!("{status}; {}", last_lines(&stderr)))),
+        match (ended, status.code()) {
+            (Some(Ended::Trapped(trap)), _) => Ok(Outcome::Trapped(trap)),
+            (Some(Ended::Late), _) => Err(self.failed(format!("no answer within {} s", self.limit.as_secs()))),
+            (None, Some(code)) => Ok(Outcome::Answered(Answer { code, stdout, stderr })),
+            (None, None) => Err(self.failed(format!("{status}; {}", last_lines(&stderr)))),
         }
     }
 
     /// Looks whether git failed over a lock file of the repository that a killed git left, and removes that. A lock
     /// file that comes, goes or changes is at work; one that stays the same for the whole patience is nobody's.
-    fn clear_stale_lock(&self, stderr: &str) -> bool {
-        let Some(lock) = lock_in_the_way(stderr).map(|path| behind_link(self.place.cwd().join(path))) else {
+    fn clear_stale_lock(&self, answer: &Answer) -> bool {
+        if self.held.is_none() || answer.code == 0 {
+            return false;
+        }
+        let Some(lock) = lock_in_the_way(&answer.stderr).map(|path| behind_link(self.place.cwd().join(path))) else {
             return false;
         };
         if !self.place.owns(&lock) {
@@ -493,32 +530,65 @@ pub(super) fn as_caller(folder: &Path, args: &[&str]) -> WorldResult<Answer> {
     Ok(Answer { code: output.status.code().unwrap_or(1), stdout: output.stdout, stderr })
 }
 
-/// Ends a child and all that descends from it at a deadline.
+/// How one try of a call went.
+enum Outcome {
+    /// Git came to its end.
+    Answered(Answer),
+    /// A file held it up, and it was ended.
+    Trapped(Trap),
+}
+
+/// Why a watchdog has ended a child.
+enum Ended {
+    /// This held it up.
+    Trapped(Trap),
+    /// It took longer than it may.
+    Late,
+}
+
+/// Ends a child and all that descends from it, at a deadline or where a file holds it up.
 struct Watchdog {
     call_off: mpsc::Sender<()>,
-    thread: std::thread::JoinHandle<bool>,
+    thread: std::thread::JoinHandle<Option<Ended>>,
 }
 
 impl Watchdog {
-    fn set(child: &Child, limit: Duration) -> Option<Self> {
+    fn set(child: &Child, suspicion: Duration, limit: Duration, place: Place) -> Option<Self> {
         let pid = i32::try_from(child.id()).ok()?;
         let (call_off, called_off) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let late = called_off.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
-            if late {
+            let ended = watch(&called_off, suspicion.min(limit), limit, &place);
+            if ended.is_some() {
                 process::kill_tree(pid);
             }
-            late
+            ended
         });
         Some(Self { call_off, thread })
     }
 
-    /// True where it was too late.
-    fn call_off(self) -> bool {
+    /// Why the child was ended; none where it was not.
+    fn call_off(self) -> Option<Ended> {
         // The watchdog may have gone to work already.
         let _ = self.call_off.send(());
-        self.thread.join().unwrap_or(false)
+        self.thread.join().unwrap_or_default()
     }
+}
+
+/// Waits until the watch is called off, or for a reason to end what is watched. A trap may be laid at any time, so they are
+/// looked for again and again, more seldom each time.
+fn watch(called_off: &mpsc::Receiver<()>, suspicion: Duration, limit: Duration, place: &Place) -> Option<Ended> {
+    let (mut waited, mut pause) = (Duration::ZERO, suspicion);
+    while called_off.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+        waited += pause;
+        if let Some(trap) = place.trap() {
+            return Some(Ended::Trapped(trap));
+        }
+        if waited >= limit {
+            return Some(Ended::Late);
+        }
+        pause = (pause * 2).min(limit - waited);
+    }
+    None
 }
 
 /// What tells a lock file from one that another git made in its place.

@@ -18,7 +18,7 @@ use super::admin::Admin;
 use super::command::Place;
 use super::config::quoted;
 use super::stores;
-use crate::world::real::disk::{RealDisk, found, io_error};
+use crate::world::real::disk::{RealDisk, found, io_error, read_whole};
 use crate::world::{Disk as _, WorldError, WorldResult};
 
 /// Name of the folder, inside the repository.
@@ -106,7 +106,7 @@ pub(super) fn folder(repo: &Path) -> PathBuf {
 pub(super) fn require(git: &Git, repo: &Path) -> WorldResult<()> {
     refuse_alternates(repo)?;
     stores::gather(git, repo);
-    let version = found(fs::read(folder(repo).join(VERSION.0))).map_err(io_error("read", repo))?;
+    let version = found(read_whole(&folder(repo).join(VERSION.0))).map_err(io_error("read", repo))?;
     if version.as_deref() == Some(VERSION.1.as_bytes()) || !repo.join("objects").is_dir() {
         // Without objects it is no repository, as git will say.
         return Ok(());
@@ -191,7 +191,7 @@ fn make_at(git: &Git, folder: &Path, repo: &Path, url: &str) -> WorldResult<()> 
 }
 
 fn put(file: &Path, text: &str) -> WorldResult<()> {
-    let there = found(fs::read(file)).map_err(io_error("read", file))?;
+    let there = found(read_whole(file)).map_err(io_error("read", file))?;
     if there.as_deref() == Some(text.as_bytes()) { Ok(()) } else { RealDisk.write(file, text.as_bytes()) }
 }
 

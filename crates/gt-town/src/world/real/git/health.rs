@@ -12,7 +12,7 @@ use super::refs::{bare, under};
 use super::repository::{REPOSITORY_SETTINGS, object_format};
 use super::{Git, hooks};
 use crate::world::real::RealClock;
-use crate::world::real::disk::{RealDisk, io_error, rename_to_free};
+use crate::world::real::disk::{RealDisk, io_error, read_whole, rename_to_free};
 use crate::world::{Clock as _, Damage, Disk as _, Held, ObjectFormat, RepoHealth, WorldResult};
 
 /// Files whose change makes a repository worth a closer look.
@@ -80,7 +80,7 @@ fn damage(what: &str, found: &str) -> Damage {
 
 fn broken_files(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
     let mut broken = Vec::new();
-    if fs::read(repo.join("HEAD")).ok().as_deref() != Some(head().as_bytes()) {
+    if read_whole(&repo.join("HEAD")).ok().as_deref() != Some(head().as_bytes()) {
         broken.push(damage("HEAD", "not the one that says that no branch is checked out here"));
     }
     if !is_bare(git, repo)? {
@@ -165,7 +165,7 @@ fn foreign_history(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
 }
 
 fn alternates(repo: &Path) -> Option<Damage> {
-    let text = fs::read_to_string(repo.join(ALTERNATES)).ok()?;
+    let text = String::from_utf8(read_whole(&repo.join(ALTERNATES)).ok()?).ok()?;
     let sources: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let found = format!("objects may be taken from {}, and are lost when that goes", sources.join(", "));
     (!sources.is_empty()).then(|| damage(ALTERNATES, &found))
@@ -178,7 +178,7 @@ pub(super) fn mend(git: &Git, held: &Held, repo: &Path, url: &str, all: bool) ->
         return Ok(Vec::new());
     }
     RealDisk.create_dir(&repo.join("refs"))?;
-    if fs::read(repo.join("HEAD")).ok().as_deref() != Some(head().as_bytes()) {
+    if read_whole(&repo.join("HEAD")).ok().as_deref() != Some(head().as_bytes()) {
         RealDisk.write(&repo.join("HEAD"), head().as_bytes())?;
     }
     if !is_bare(git, repo)? {

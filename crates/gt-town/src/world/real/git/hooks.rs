@@ -2,12 +2,13 @@
 //! project's own.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use gt_model::address::is_worker_name;
 use gt_model::id::slug;
+use rustix::fs::OFlags;
 
 use super::admin::{Admin, real};
 use super::refs::ref_name;
@@ -101,9 +102,18 @@ fn is_foreign(hook: Option<&[u8]>) -> bool {
     hook.is_some_and(|bytes| !bytes.is_empty() && !String::from_utf8_lossy(bytes).contains(MARK))
 }
 
+/// A hook may be a link of the overseer's, and what is behind it a pipe of somebody's.
+fn read_without_waiting(hook: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = fs::File::options().read(true).custom_flags(flags).open(hook)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A hook's text. A link that leads nowhere, or a folder, is no hook.
 fn read(hook: &Path) -> WorldResult<Option<Vec<u8>>> {
-    let bytes = match fs::read(hook) {
+    let bytes = match read_without_waiting(hook) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(None),
         other => found(other),
     };

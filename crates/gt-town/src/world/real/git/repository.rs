@@ -9,7 +9,7 @@ use super::control::{self, FETCH, NO_BRANCH};
 use super::hooks;
 use super::refs::{bare, commit_at};
 use super::worktree::branch;
-use crate::world::real::disk::{RealDisk, make_parent, rename_to_free};
+use crate::world::real::disk::{RealDisk, make_parent, read_whole, rename_to_free};
 use crate::world::{Disk as _, FolderFacts, Held, ObjectFormat, WorldError, WorldResult};
 
 /// Settings of a rig's repository for workers' git, in the order in which git takes them: the format before its
@@ -93,8 +93,8 @@ pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str, format: Obj
 /// The format of a repository's objects, as its refs show it.
 pub(super) fn object_format(repo: &Path) -> ObjectFormat {
     let first = |file: PathBuf| {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        text.lines().filter_map(|line| line.split(' ').next()).find_map(ObjectFormat::of)
+        let bytes = read_whole(&file).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.split(' ').next()).find_map(ObjectFormat::of)
     };
     first(repo.join("packed-refs")).or_else(|| loose(&repo.join("refs")).find_map(first)).unwrap_or_default()
 }

@@ -4,7 +4,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::OFlags;
+
 use crate::world::real::disk::{RealDisk, io_error};
+use crate::world::real::door::Spot;
 use crate::world::{Disk as _, WorldResult};
 
 /// Folder of a repository where such files are.
@@ -59,9 +62,11 @@ impl Scratch {
 
 fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
     // Asked first: what is written meanwhile is younger than the copy says, which only makes git look closer.
-    let modified = from.metadata()?.modified()?;
-    std::fs::copy(from, to)?;
-    std::fs::File::options().write(true).open(to)?.set_modified(modified)
+    let mut source = Spot::of(from)?.open_ordinary(OFlags::RDONLY, 0)?;
+    let modified = source.metadata()?.modified()?;
+    let mut copy = std::fs::File::options().write(true).create_new(true).open(to)?;
+    std::io::copy(&mut source, &mut copy)?;
+    copy.set_modified(modified)
 }
 
 /// Makes the folder, but none above it: a repository that is gone must not come back as an empty one.

@@ -16,7 +16,7 @@ use super::config::{self, entry, quoted};
 use super::control::{self, way};
 use super::refs::{bare, object};
 use super::worktree::{put, rules, status, tame};
-use crate::world::real::disk::{RealDisk, found, io_error};
+use crate::world::real::disk::{RealDisk, found, io_error, read_whole};
 use crate::world::{Disk as _, Held, Referred, WorldError, WorldResult};
 
 /// Folder of an administrative folder, or of a submodule's repository, with the repositories of submodules.
@@ -425,7 +425,7 @@ fn checked_out(admin: &Admin, checkout: &Path) -> Option<PathBuf> {
     if real(checkout) != *checkout || !link.symlink_metadata().ok()?.is_file() {
         return None;
     }
-    let text = fs::read(&link).ok()?;
+    let text = read_whole(&link).ok()?;
     let target = text.strip_prefix(b"gitdir: ")?;
     let git_dir = real(&checkout.join(path_from(target.strip_suffix(b"\n").unwrap_or(target))));
     let is_ours = git_dir.starts_with(admin.folder.join(MODULES)) && is_repository(&git_dir);

@@ -27,6 +27,7 @@ mod rules;
 mod snapshots;
 mod stores;
 mod submodules;
+mod traps;
 mod worktrees;
 
 /// A rig's repository, the project's own one, and room for worktrees.

@@ -1,0 +1,114 @@
+//! Files at which git itself would wait, or go round, for ever. Agents can make them by accident or on purpose: a pipe in
+//! the place of a file that git reads, a link below `refs` that leads to a folder above it.
+//!
+//! Nobody looks for them before each call, which would cost as much as the call. They are looked for when a call takes
+//! longer than calls do.
+
+use std::fs::{self, DirEntry};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+/// How many files a search looks at in each place. What has more is not searched to its end.
+const FILES_LIMIT: usize = 1_000_000;
+
+/// Files of a checkout that git reads for itself.
+const SETTINGS_FILES: &[&str] = &[".git", ".gitignore", ".gitattributes", ".gitmodules", ".mailmap", ".lfsconfig"];
+
+/// What holds git up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trap {
+    path: PathBuf,
+    kind: Kind,
+    /// Whether it is below `refs`, where git makes neither.
+    is_ref: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A link below `refs` to a folder: with two of them git has more ways to walk than it can ever walk.
+    Link,
+    /// A pipe or a device in the place of a file.
+    Pipe,
+}
+
+impl Trap {
+    /// What it is, and what to do.
+    pub(super) fn advice(&self) -> String {
+        let what = match self.kind {
+            Kind::Link => "is a link to a folder, where git goes round in circles",
+            Kind::Pipe => "is a pipe or a device, at which git waits for ever",
+        };
+        let path = self.path.display();
+        format!("`{path}` {what}. Look at it (ls -l '{path}') and remove it (rm '{path}')")
+    }
+
+    /// Removes it where it can hold nothing that is worth keeping: below `refs`.
+    pub(super) fn clear(&self) -> bool {
+        self.is_ref && fs::remove_file(&self.path).is_ok()
+    }
+}
+
+/// A folder in which a trap may lie, and which of its files git reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground<'a> {
+    /// Refs: all files, and no links to folders.
+    Refs(&'a Path),
+    /// What git keeps for a worktree or a repository: the files right in it, and those in `info`.
+    Administration(&'a Path),
+    /// A checkout: files with settings, in each folder.
+    Checkout(&'a Path),
+}
+
+impl Ground<'_> {
+    /// The first trap there.
+    pub(super) fn trap(self) -> Option<Trap> {
+        match self {
+            Self::Refs(folder) => walk(folder, &|entry| {
+                let trap = pipe(entry).or_else(|| link_to_folder(entry))?;
+                Some(Trap { is_ref: true, ..trap })
+            }),
+            Self::Administration(folder) => {
+                let folders = [folder.to_owned(), folder.join("info")];
+                folders.iter().find_map(|folder| files(folder).find_map(|entry| pipe(&entry)))
+            }
+            Self::Checkout(folder) => walk(folder, &|entry| {
+                let is_read = SETTINGS_FILES.iter().any(|name| entry.file_name() == *name);
+                if is_read { pipe(entry) } else { None }
+            }),
+        }
+    }
+}
+
+fn link_to_folder(entry: &DirEntry) -> Option<Trap> {
+    let is_link = entry.file_type().ok()?.is_symlink();
+    (is_link && entry.path().is_dir()).then(|| Trap { path: entry.path(), kind: Kind::Link, is_ref: false })
+}
+
+/// A pipe or a device, itself or behind a link. A socket can't be opened, so nobody waits for it.
+fn pipe(entry: &DirEntry) -> Option<Trap> {
+    let kind = fs::metadata(entry.path()).ok()?.file_type();
+    let is_one = kind.is_fifo() || kind.is_char_device() || kind.is_block_device();
+    is_one.then(|| Trap { path: entry.path(), kind: Kind::Pipe, is_ref: false })
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
+/// Looks at all below a folder, and follows no link.
+fn walk(folder: &Path, look: &dyn Fn(&DirEntry) -> Option<Trap>) -> Option<Trap> {
+    let (mut folders, mut seen) = (vec![folder.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in files(&folder) {
+            seen += 1;
+            let trap = look(&entry);
+            if trap.is_some() || seen > FILES_LIMIT {
+                return trap;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+    None
+}

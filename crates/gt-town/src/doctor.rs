@@ -67,6 +67,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.push(formula_check(town, rig));
         checks.push(remote_check(town, rig));
     }
+    checks.extend(mayors_sandbox_check(town));
     checks.push(disk_check(town)?);
     checks.extend(retention::holdings(town)?.into_iter().map(holding_check));
     checks.extend(needs_checks(town)?);
@@ -250,6 +251,19 @@ fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
             Ok(bwrap) => check(&name, None, &bwrap.words()),
             Err(error) => {
                 check(&name, Some((error.to_string(), "install bubblewrap, or gt rig set <rig> sandbox=none")), "")
+            }
+        }),
+    }
+}
+
+fn mayors_sandbox_check(town: &Town) -> Option<Check> {
+    let env = worker_env::environment(town, None, None, None);
+    match town.settings.mayor.sandbox {
+        Sandbox::None => None,
+        Sandbox::Bwrap => Some(match sandbox::mayors_bwrap(town, &env) {
+            Ok(bwrap) => check("mayor: sandbox", None, &bwrap.words()),
+            Err(error) => {
+                check("mayor: sandbox", Some((error.to_string(), error.hint().as_deref().unwrap_or_default())), "")
             }
         }),
     }

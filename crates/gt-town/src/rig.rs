@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use gt_model::address::Address;
 use gt_model::id::{RigName, Sha};
 use serde::Serialize;
 
@@ -14,8 +15,9 @@ use crate::ledger::{Agent, View};
 use crate::person::{self, Act, Person};
 use crate::reach::{self, LeftOut};
 use crate::reading;
-use crate::settings::{self, Gate, RigSettings, WorktreeSettings};
+use crate::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::setup;
+use crate::standing;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 
@@ -85,6 +87,7 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     let Destination { url: remote, note: remote_note, mut warnings } = destination::find(town, new, &held)?;
     let (trunk, format) = find_trunk(town, new, &remote)?;
     warnings.extend(destination::require_takes(town, new, &remote, &trunk)?);
+    warnings.extend(mayor_sees_later(town)?);
     disk.remove(&layout.root)?;
     let site = Site { name, prefix, remote, trunk, format, remote_note, warnings, by };
     let added = build(town, caller, new, &held, site);
@@ -93,6 +96,15 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
         disk.remove(&layout.root)?;
     }
     added
+}
+
+/// A sandbox shows what was there when its session started.
+fn mayor_sees_later(town: &Town) -> Result<Option<String>> {
+    let runs =
+        || standing::all(town).map(|all| all.iter().any(|one| one.running && one.agent.address == Address::Mayor));
+    let sees_later = town.settings.mayor.sandbox != Sandbox::None && runs()?;
+    Ok(sees_later
+        .then(|| "the mayor's sandbox shows it from its next session on: gt mayor stop, gt mayor start".to_owned()))
 }
 
 /// Has a person confirm what is done to a rig.

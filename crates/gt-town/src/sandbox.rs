@@ -1,4 +1,4 @@
-//! The sandbox of a rig's workers, and of its gates: what an agent's code sees and may change, by bubblewrap.
+//! The sandbox of a rig's workers, of its gates, and of the mayor: what an agent's code sees and may change, by bubblewrap.
 //!
 //! Everything is there to be read but what is hidden; nothing may be changed but what is named here. So an agent keeps its
 //! tools, and its network, and has of the town only what its own work takes. A gate has less: nobody's login, the ledger to
@@ -125,13 +125,33 @@ pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) ->
     let Some(mut walls) = Walls::begin(town, rig, &plan.env)? else { return Ok(plan) };
     walls.home(&plan.env, Clients::Usable)?;
     walls.within_home(&plan.env);
-    walls.town(rig, &plan)?;
+    walls.town(&plan)?;
+    walls.beads(rig);
     walls.repository(rig, worker, &plan.cwd)?;
     walls.remote(rig, &plan.env)?;
     walls.key()?;
-    let start = ["sh", "-c", START, "sh"].map(str::to_owned);
-    let argv = walls.around(&plan.cwd, start.into_iter().chain(plan.argv));
-    Ok(SessionPlan { argv, ..plan })
+    Ok(walls.around_agent(plan))
+}
+
+/// Puts the mayor's sandbox around its session: its own folder is its to write, as the ledger is; of each rig it reads the
+/// trunk and its history. A rig that is added later is there from its next session on.
+pub(crate) fn around_mayor(town: &Town, plan: SessionPlan) -> Result<SessionPlan> {
+    let mut walls = Walls::first(town, mayors_bwrap(town, &plan.env)?, &plan.env);
+    let rigs = town.rigs()?;
+    walls.home(&plan.env, Clients::Usable)?;
+    walls.within_home(&plan.env);
+    walls.town(&plan)?;
+    for rig in &rigs {
+        walls.beads(rig);
+        walls.read(&rig.layout.repo());
+        // Its worktree there may be made only now.
+        let reading = rig.layout.mayor_worktree();
+        walls.folder_to_read(reading.parent().unwrap_or(&reading))?;
+    }
+    walls.write(&plan.cwd);
+    rigs.iter().try_for_each(|rig| walls.remote(rig, &plan.env))?;
+    walls.key()?;
+    Ok(walls.around_agent(plan))
 }
 
 /// Puts the rig's sandbox around a command that the town runs for its agents' work. `None` where none is wanted, or where
@@ -195,6 +215,15 @@ pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> R
     })
 }
 
+/// The bubblewrap that the mayor is started with, where it is there and works.
+pub(crate) fn mayors_bwrap(town: &Town, env: &BTreeMap<String, String>) -> Result<Bwrap> {
+    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+    town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
+        what: format!("[mayor] sandbox = \"bwrap\" is set, but {why}"),
+        hint: format!("install bubblewrap, or take `sandbox` out of {}", town.layout.settings().display()),
+    })
+}
+
 fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
     env.get("HOME").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
 }
@@ -219,13 +248,24 @@ impl<'a> Walls<'a> {
         if rig.settings.sandbox == Sandbox::None {
             return Ok(None);
         }
-        let Bwrap { program, own_processes } = bwrap(town, rig, env)?;
+        Ok(Some(Self::first(town, bwrap(town, rig, env)?, env)))
+    }
+
+    fn first(town: &'a Town, bwrap: Bwrap, env: &BTreeMap<String, String>) -> Self {
+        let Bwrap { program, own_processes } = bwrap;
         let mut walls = Self { town, args: vec![text(&program)] };
         walls.machine(env);
         if own_processes {
             walls.args.extend(["--unshare-pid", "--proc", "/proc"].map(str::to_owned));
         }
-        Ok(Some(walls))
+        walls
+    }
+
+    /// The plan of a session whose agent runs within.
+    fn around_agent(self, plan: SessionPlan) -> SessionPlan {
+        let start = ["sh", "-c", START, "sh"].map(str::to_owned);
+        let argv = self.around(&plan.cwd, start.into_iter().chain(plan.argv));
+        SessionPlan { argv, ..plan }
     }
 
     /// The command line for what is to run within.
@@ -378,7 +418,7 @@ impl<'a> Walls<'a> {
     }
 
     /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.
-    fn town(&mut self, rig: &Rig, plan: &SessionPlan) -> Result<()> {
+    fn town(&mut self, plan: &SessionPlan) -> Result<()> {
         let layout = &self.town.layout;
         self.empty(&layout.root);
         for path in [layout.settings(), layout.bin(), layout.root.join("directives")] {
@@ -391,10 +431,14 @@ impl<'a> Walls<'a> {
         for other in self.town.rigs()? {
             self.read(&other.layout.settings());
         }
+        Ok(())
+    }
+
+    /// A rig's exported beads, and its formulas.
+    fn beads(&mut self, rig: &Rig) {
         if let Some(beads) = rig.layout.export().parent() {
             self.read(beads);
         }
-        Ok(())
     }
 
     /// The ledger's folder, in which SQLite makes and removes files. What else is in it is not the agent's, nor to be made.
@@ -440,9 +484,7 @@ impl<'a> Walls<'a> {
         for other in self.town.rigs()? {
             self.read(&other.layout.settings());
         }
-        if let Some(beads) = rig.layout.export().parent() {
-            self.read(beads);
-        }
+        self.beads(rig);
         Ok(())
     }
 

@@ -139,6 +139,7 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
         (Address::Polecat(_, worker), Some(rig)) if sandbox != Sandbox::None => {
             sandbox::around(town, rig, worker.as_str(), plan)
         }
+        (Address::Mayor, _) if sandbox != Sandbox::None => sandbox::around_mayor(town, plan),
         _ => Ok(plan),
     }
 }

@@ -314,3 +314,92 @@ fn what_an_agent_plants_where_the_town_writes_leads_nowhere() {
     // Of what `town` itself has made.
     assert_eq!(town.conditions(), ["foreign-ref"]);
 }
+
+/// A mayor that tries what it must not, writes down what it got to, and plans.
+const MAYOR: &str = r#"
+report="$HOME/.claude/report"
+rig="$GT_TOWN/app" repo="$GT_TOWN/app/.repo.git"
+attempt() { name=$1; shift; if sh -c "$*" > /dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi >> "$report.new"; }
+attempt key "cat ~/.ssh/id_rsa"
+attempt remote "git ls-remote REMOTE"
+attempt worker-read "cat $rig/polecats/other/file"
+attempt worker-write "mkdir -p $rig/polecats/other && echo x > $rig/polecats/other/file && ls -d $rig/polecats/amber"
+attempt trunk-write "echo x > $rig/mayor/rig/README.md"
+attempt rig-settings "mv $rig/rig.toml $rig/r && mv $rig/r $rig/rig.toml || echo >> $rig/rig.toml"
+attempt town-settings "mv $GT_TOWN/town.toml $GT_TOWN/t && mv $GT_TOWN/t $GT_TOWN/town.toml || echo >> $GT_TOWN/town.toml"
+attempt repository "test -w $repo || git -C $repo branch mine refs/remotes/origin/main"
+attempt locks "ls -d $GT_TOWN/deacon/locks"
+attempt records "cat $GT_TOWN/deacon/sessions/*/plan.json"
+attempt home "echo >> ~/.bashrc"
+attempt client-settings "echo >> ~/.claude/settings.json"
+attempt temporary "test -e FOLDER/script.toml"
+attempt processes "grep -qsz '^deacon$' /proc/[0-9]*/cmdline"
+attempt trunk-read "for i in 1 2 3 4 5 6 7 8 9; do [ -e $rig/mayor/rig/README.md ] || sleep 1; done; cat $rig/mayor/rig/README.md"
+attempt history "git -C $rig/mayor/rig log -1 --format=%s && git -C $rig/mayor/rig show HEAD:README.md"
+attempt notes "echo x > notes && cat notes"
+attempt bead "gt bead create Planned --rig app --json | sed -n 's/.*\"id\": *\"\([^\"]*\)\".*/\1/p' | head -n 1 > bead && test -s bead"
+attempt sling 'gt sling $(cat bead) app'
+attempt mail "gt mail send overseer -s Planned -m Done"
+mv "$report.new" "$report"
+exec sleep 600
+"#;
+
+/// What a sandboxed mayor is there for.
+const MAYORS: &[&str] = &["trunk-read", "history", "notes", "bead", "sling", "mail"];
+
+#[test]
+fn a_sandboxed_mayor_reads_the_code_plans_and_gets_to_nothing_else() {
+    if !has_bwrap() {
+        return;
+    }
+    let town = Town::new();
+    let home = town.folder().join("home");
+    for (path, text) in [
+        (home.join(".ssh/id_rsa"), "key"),
+        (home.join(".bashrc"), ""),
+        (home.join(".claude/settings.json"), "{}"),
+        (town.rig().join("polecats/other/file"), "other"),
+    ] {
+        write(&path, text);
+    }
+    let file = home.join("mayor.sh");
+    let script = MAYOR.replace("REMOTE", &town.remote().display().to_string());
+    write(&file, script.replace("FOLDER", &town.folder().display().to_string()));
+    town.settle(&format!(
+        "[agents.planner]\ncommand = [\"sh\", {file:?}]\n[mayor]\nagent = \"planner\"\nsandbox = \"bwrap\"\n"
+    ));
+    town.script(crate::town::WORK);
+    town.ok(&["up"]);
+    town.ok(&["mayor", "start", "--runtime", "headless"]);
+    let reached = reached(&town);
+    assert_eq!(reached.len(), MAYOR.lines().filter(|line| line.starts_with("attempt ")).count(), "{reached:?}");
+    for (name, reached) in &reached {
+        assert_eq!(*reached, MAYORS.contains(&name.as_str()), "{name}");
+    }
+    let bead = std::fs::read_to_string(town.root().join("mayor/bead")).unwrap();
+    town.wait_closed(bead.trim());
+    assert!(town.gt(&["doctor"]).out.contains("mayor: sandbox"));
+    town.ok(&["mayor", "stop"]);
+    assert!(town.running().iter().all(|process| !process.contains("mayor.sh")), "{:?}", town.running());
+}
+
+#[test]
+fn a_mayor_whose_sandbox_can_not_be_had_is_not_started() {
+    let town = Town::new();
+    let file = town.folder().join("home/mayor.sh");
+    write(&file, "echo ran > ~/.claude/report\n");
+    town.settle(&format!(
+        "[agents.planner]\ncommand = [\"sh\", {file:?}]\nenv = {{ PATH = \"/nowhere\" }}\n[mayor]\nagent = \"planner\"\n\
+         sandbox = \"bwrap\"\n"
+    ));
+    town.ok(&["up"]);
+    town.gt(&["mayor", "start", "--runtime", "headless"]);
+    let refused = "SELECT last_error FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
+    town.wait_until("the start to be refused", || !town.ask(refused).is_empty());
+    assert!(
+        town.ask(refused)[0].contains("[mayor] sandbox = \"bwrap\" is set, but no bwrap"),
+        "{:?}",
+        town.ask(refused)
+    );
+    assert!(!report_of(&town).exists(), "nothing ran without it");
+}

@@ -117,6 +117,27 @@ impl Effect {
         }
     }
 
+    /// What is to be done, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::FetchBase { .. } => "fetch the trunk to start from",
+            Self::Fetch { .. } => "fetch the remote",
+            Self::AddWorktree { .. } => "make the worktree",
+            Self::SetUp { .. } => "set up the worktree",
+            Self::StartSession { .. } => "start the session",
+            Self::EndSession { .. } => "end the session",
+            Self::Snapshot { .. } => "take a snapshot",
+            Self::ArchiveWorktree { .. } => "put the worktree into the archive",
+            Self::PinMr { .. } => "keep what was submitted",
+            Self::Land { .. } => "land on the trunk",
+            Self::DropBranch { .. } => "delete the worker's branch",
+            Self::ReadTrunk { .. } => "put the mayor's worktree at the trunk",
+            Self::AddCrew { .. } => "make the workspace",
+            Self::ArchiveCrew { .. } => "put the workspace into the archive",
+            Self::UndoRef { .. } => "put a ref back",
+        }
+    }
+
     /// Every kind, for tests that go through all of them.
     pub const KINDS: &'static [&'static str] = &[
         "fetch-base",

@@ -44,7 +44,7 @@ pub fn by_hand(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
         let hint = format!("gt rig gates add {} <name> \"<command>\"", rig.name());
         return Err(Error::refused(format!("the rig {} has no gate", rig.name()), hint));
     }
-    let turn = town.lock(&format!("refinery-{}", rig.name()))?;
+    let turn = town.lock(&rig.turn_lock())?;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let trunk = repo.refs(&path)?.remove(&rig.trunk_ref());
     let commit = trunk.ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
@@ -70,7 +70,7 @@ fn unconfirmed(town: &Town, rig: &Rig, warm: &WarmLandings) -> Result<Unconfirme
 
 fn run(town: &Town, rig: &Rig, turn: &Held, actor: &str, goal: &Goal) -> Result<GatesRun> {
     let label = format!("clean-{}", goal.commit.short());
-    let subject = Subject { commit: &goal.commit, tree: &goal.tree, label: &label, clean: true };
+    let subject = Subject { commit: &goal.commit, tree: &goal.tree, label: &label, clean: true, batch: &[] };
     let run = match gates::test(town, rig, turn, &subject)? {
         Tested::Run(run) => run,
         Tested::Missing(why) => {

@@ -164,7 +164,11 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     let mut hands = Hands { bell: bell.clone(), stop: stop.clone(), running: Vec::new() };
     let mut memory = Memory::default();
     let mut seen = None;
+    let mut newer: Option<Town> = None;
     loop {
+        // A person who changes a setting does not want to start the deacon anew for it.
+        newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
+        let town = newer.as_ref().unwrap_or(town);
         // Nothing that goes wrong ends the deacon, only that the town is meant to be down or is gone.
         match is_wanted(town) {
             Ok(false) if is_moving(town) => continue,
@@ -381,7 +385,10 @@ const CHECKPOINTS: &str = "(checkpoints)";
 
 fn keep_checkpoints(town: &Town, bell: &Bell, stop: &AtomicBool) {
     let (mut schedule, mut seen) = (sync::Schedule::default(), 0);
+    let mut newer: Option<Town> = None;
     while !stop.load(Ordering::SeqCst) {
+        newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
+        let town = newer.as_ref().unwrap_or(town);
         if town.is_there() {
             sync::checkpoint_if_due(town, &mut schedule).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
         }
@@ -406,7 +413,10 @@ fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
 
 fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
     let (mut seen, mut past) = (0, Past::default());
+    let mut newer: Option<Town> = None;
     while !stop.load(Ordering::SeqCst) {
+        newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
+        let town = newer.as_ref().unwrap_or(town);
         // The settings are read anew: a person may have changed them.
         let turn = match town.rig(rig) {
             Err(Error::UnknownRig { .. }) => return,

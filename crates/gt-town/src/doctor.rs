@@ -337,11 +337,12 @@ fn holding_check(holding: Holding) -> Check {
     check(&format!("size of {name}"), None, &format!("{} in {count}{oldest}", size_text(bytes)))
 }
 
-/// What needs a person, each with what to type. Work that waits for approval is no trouble.
+/// What needs a person, each with what to type. Work that waits for approval is no trouble, and mail is none.
 fn needs_checks(town: &Town) -> Result<Vec<Check>> {
     let rigs = town.rigs()?;
-    let needs = town.ledger.read(|view| needs::all(view, &observe::queue(view, &rigs, None, false)?))?;
-    let needs: Vec<_> = needs.into_iter().filter(|need| need.condition.kind != "approval").collect();
+    let needs = town.ledger.read(|view| needs::all(view, &observe::queue(town, view, &rigs, None, false)?))?;
+    let needs: Vec<_> =
+        needs.into_iter().filter(|need| !["approval", needs::MAIL].contains(&need.condition.kind.as_str())).collect();
     if needs.is_empty() {
         return Ok(vec![check("conditions", None, "nothing is wrong")]);
     }

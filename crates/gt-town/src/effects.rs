@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gt_model::address::Address;
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
@@ -36,7 +37,7 @@ const SNAPSHOT_TRIES: u32 = 2;
 
 /// Who runs effects, for the audit.
 fn runner() -> Caller {
-    Caller::role(gt_model::address::Address::Deacon)
+    Caller::role(Address::Deacon)
 }
 
 /// Which effects a runner looks at.
@@ -155,17 +156,10 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
 
 fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
     let holds = town.ledger.read(|view| {
-        let going_down = updown::is_going_down(view)?;
+        if wait(view, row, town.settings.max_polecats)?.is_some() {
+            return Ok(false);
+        }
         Ok::<_, Error>(match &row.effect {
-            Effect::FetchBase { .. } if updown::is_paused(view, row.rig.as_ref())? => false,
-            Effect::FetchBase { .. } | Effect::StartSession { .. } if going_down => false,
-            Effect::FetchBase { .. } | Effect::StartSession { .. } if spend::is_reached(view)? => false,
-            Effect::FetchBase { .. } | Effect::StartSession { .. } if admission::is_short(view)? => false,
-            Effect::FetchBase { attempt } if is_parked(view, view.attempt(*attempt)?.as_ref())? => false,
-            Effect::StartSession { incarnation } if is_parked(view, attempt_of(view, incarnation)?.as_ref())? => false,
-            // A slot is free: an attempt holds one from its base on until its worktree is archived. Effects are run in
-            // their order, so first come is first served, and what can't get a base keeps nobody waiting.
-            Effect::FetchBase { attempt } => has_free_slot(view, *attempt, town.settings.max_polecats)?,
             // Nobody is in the worktree any more, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
@@ -189,13 +183,77 @@ fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Att
     Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
 }
 
-fn is_parked(view: &View<'_>, attempt: Option<&Attempt>) -> Result<bool> {
-    attempt.map_or(Ok(false), |attempt| limits::is_parked_for(view, attempt))
+/// What keeps a worker from being started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A person paused the town or the rig.
+    Paused,
+    /// The town goes down.
+    GoingDown,
+    /// The day's cap on spending is reached.
+    Spend,
+    /// Too little memory is free.
+    Memory,
+    /// Its kind of agent can't work now: a limit of its account, or a service that does not answer.
+    Parked(String),
+    /// Every slot is taken: how many there are, and by whom.
+    Slots(u32, Vec<Address>),
 }
 
-fn has_free_slot(view: &View<'_>, attempt: AttemptId, slots: u32) -> Result<bool> {
-    let with_worktree = |a: &Attempt| a.id != attempt && a.base.is_some() && a.archived_at.is_none();
-    Ok(view.present_attempts()?.into_iter().filter(with_worktree).count() < slots as usize)
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Paused => f.write_str("waiting: nothing new is begun until gt resume"),
+            Self::GoingDown => f.write_str("waiting: the town goes down"),
+            Self::Spend => f.write_str("waiting: the day's cap on spending is reached (gt cost)"),
+            Self::Memory => f.write_str("waiting: too little memory is free (min_free_memory_mb in town.toml)"),
+            Self::Parked(kind) => write!(f, "waiting: the kind of agent {kind} can't work now (gt status)"),
+            Self::Slots(slots, by) => {
+                let by: Vec<String> = by.iter().map(Address::to_string).collect();
+                write!(f, "waiting for a slot: max_polecats = {slots}, {} of {slots} in use", by.len())?;
+                if by.is_empty() { Ok(()) } else { write!(f, " by {}", by.join(", ")) }
+            }
+        }
+    }
+}
+
+/// Attempts that hold a worker slot: from their base on until their worktree is archived.
+fn slot_holders(view: &View<'_>, but: AttemptId) -> Result<Vec<Attempt>> {
+    let has_slot = |other: &Attempt| other.id != but && other.base.is_some() && other.archived_at.is_none();
+    Ok(view.present_attempts()?.into_iter().filter(has_slot).collect())
+}
+
+/// What an effect that starts a worker waits for, beside its turn; `None` for nothing, and for every other effect.
+pub(crate) fn wait(view: &View<'_>, row: &EffectRow, slots: u32) -> Result<Option<Wait>> {
+    let attempt = match &row.effect {
+        Effect::FetchBase { attempt } => view.attempt(*attempt)?,
+        Effect::StartSession { incarnation } => attempt_of(view, incarnation)?,
+        _ => return Ok(None),
+    };
+    let begins = matches!(row.effect, Effect::FetchBase { .. });
+    if begins && updown::is_paused(view, row.rig.as_ref())? {
+        return Ok(Some(Wait::Paused));
+    }
+    if updown::is_going_down(view)? {
+        return Ok(Some(Wait::GoingDown));
+    }
+    if spend::is_reached(view)? {
+        return Ok(Some(Wait::Spend));
+    }
+    if admission::is_short(view)? {
+        return Ok(Some(Wait::Memory));
+    }
+    let Some(attempt) = attempt else { return Ok(None) };
+    if limits::is_parked_for(view, &attempt)? {
+        return Ok(Some(Wait::Parked(attempt.agent)));
+    }
+    if !begins {
+        return Ok(None);
+    }
+    // Effects are run in their order, so first come is first served, and what can't get a base keeps nobody waiting.
+    let holders = slot_holders(view, attempt.id)?;
+    let is_full = holders.len() >= slots as usize;
+    Ok(is_full.then(|| Wait::Slots(slots, holders.iter().map(Attempt::address).collect())))
 }
 
 fn makes_worktree(row: &EffectRow, attempt: AttemptId) -> bool {
@@ -520,7 +578,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
             remote::note(tx, &fetched)?;
             if let Some((attempt, trunk)) = base.map(|base| *base) {
                 // Another rig's fetch may have taken the last slot meanwhile.
-                if !has_free_slot(tx, attempt.id, slots)? {
+                if slot_holders(tx, attempt.id)?.len() >= slots as usize {
                     tx.decide(&row.effect, row.rig.as_ref(), row.bead.as_ref(), Duration::ZERO)?;
                     return Ok(());
                 }

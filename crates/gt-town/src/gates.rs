@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gt_model::id::Sha;
+use gt_model::address::Address;
+use gt_model::id::{MrId, Sha};
 use gt_model::keep::Keep;
 use serde::Serialize;
 
 use crate::contained::{self, Job};
 use crate::error::{Error, Result};
-use crate::ledger::Verdict;
+use crate::ledger::{Gating, Verdict, View};
 use crate::reach;
 use crate::settings::Gate;
 use crate::setup::{self, SetUp};
@@ -115,7 +116,11 @@ pub struct Logs<'a> {
 
 impl Logs<'_> {
     fn of(self, gate: &Gate) -> PathBuf {
-        self.folder.join(format!("{}-{}.log", self.label, gt_model::id::slug(&gate.name)))
+        self.of_name(&gate.name)
+    }
+
+    fn of_name(self, gate: &str) -> PathBuf {
+        self.folder.join(format!("{}-{}.log", self.label, gt_model::id::slug(gate)))
     }
 }
 
@@ -130,11 +135,139 @@ pub struct Subject<'a> {
     pub label: &'a str,
     /// Whether even the caches go that the rig keeps.
     pub clean: bool,
+    /// The merge requests that it would land; none: it is the trunk itself.
+    pub batch: &'a [MrId],
+}
+
+/// A run of gates that goes on now, for people to see.
+#[derive(Clone, Debug, Serialize)]
+pub struct Running {
+    /// What runs.
+    #[serde(flatten)]
+    pub gating: Gating,
+    /// Whole seconds since the run began.
+    pub elapsed_s: u64,
+    /// Whole seconds since this gate began.
+    pub gate_elapsed_s: u64,
+    /// How long a whole run usually takes, in whole seconds; `None` where no green run of these gates is known.
+    pub usual_s: Option<u64>,
+    /// The file that the gate's output goes to; `None` during the set-up.
+    pub log: Option<PathBuf>,
+}
+
+impl Running {
+    /// What runs, in words, as told of one merge request.
+    pub fn words(&self, of: &MrId) -> String {
+        let Gating { gate, place, gates, batch, .. } = &self.gating;
+        let what = match gate {
+            Some(gate) if *gates > 1 => {
+                format!("gate {gate} ({place} of {gates}) has run for {}", span(self.gate_elapsed_s))
+            }
+            Some(gate) => format!("gate {gate} has run for {}", span(self.gate_elapsed_s)),
+            None => format!("its worktree has been set up for {}", span(self.elapsed_s)),
+        };
+        let usual = self.usual_s.map(|usual| format!(", all gates usually take {}", span(usual))).unwrap_or_default();
+        let others: Vec<&str> = batch.iter().filter(|mr| *mr != of).map(MrId::as_str).collect();
+        let others = if others.is_empty() { String::new() } else { format!(", together with {}", others.join(", ")) };
+        format!("{what}{usual}{others}")
+    }
+}
+
+/// Seconds as people say them.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// The gates of a rig that run now, if they do: recorded by the one who holds the rig's turn.
+pub fn running(town: &Town, view: &View<'_>, rig: &Rig) -> Result<Option<Running>> {
+    let Some(gating) = view.gating(rig.name())? else { return Ok(None) };
+    // One that was killed leaves its record behind, and not its lock.
+    if !town.refinery_is_at_work(rig)? {
+        return Ok(None);
+    }
+    let usual = view.usual_gate_ms(rig.name(), &rig.settings.gates_hash())?;
+    let since = |at: &str| {
+        let now = town.world().clock().now();
+        let age = at.parse::<jiff::Timestamp>().map(|at| now.duration_since(at).as_secs());
+        age.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0)
+    };
+    let logs = rig.layout.gate_logs();
+    let log = gating.gate.as_ref().map(|gate| Logs { folder: &logs, label: &gating.label }.of_name(gate));
+    Ok(Some(Running {
+        elapsed_s: since(&gating.begun_at),
+        gate_elapsed_s: since(&gating.gate_begun_at),
+        usual_s: usual.map(|ms| ms.div_ceil(1000)),
+        log,
+        gating,
+    }))
+}
+
+/// Keeps the record of what a rig's gates do.
+struct Record<'t> {
+    town: &'t Town,
+    gating: Gating,
+}
+
+impl<'t> Record<'t> {
+    fn begin(town: &'t Town, rig: &Rig, subject: &Subject<'_>) -> Result<Self> {
+        let now = town.world().clock().now().to_string();
+        let gating = Gating {
+            rig: rig.name().clone(),
+            label: subject.label.to_owned(),
+            commit: subject.commit.clone(),
+            batch: subject.batch.to_vec(),
+            gate: None,
+            place: 0,
+            gates: u32::try_from(rig.settings.gate.len()).unwrap_or(u32::MAX),
+            begun_at: now.clone(),
+            gate_begun_at: now,
+        };
+        let record = Self { town, gating };
+        record.write()?;
+        Ok(record)
+    }
+
+    fn at(&mut self, gate: &Gate) -> Result<()> {
+        self.gating.gate = Some(gate.name.clone());
+        self.gating.place += 1;
+        self.gating.gate_begun_at = self.town.world().clock().now().to_string();
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        // With the machine's power, the gates are gone too.
+        self.town.ledger.write_for_now(&self.actor(), "gating", |tx| tx.set_gating(&self.gating).map_err(Error::from))
+    }
+
+    fn end(&self) -> Result<()> {
+        self.town.ledger.write_for_now(&self.actor(), "gating", |tx| Ok(tx.clear_gating(&self.gating.rig)?))
+    }
+
+    fn actor(&self) -> String {
+        Address::Refinery(self.gating.rig.clone()).to_string()
+    }
 }
 
 /// Puts the rig's gate worktree at a commit, sets it up, and runs the rig's gates in it. An error where the files on the
 /// disk can't be made those of the commit's tree: then the gates would judge something else.
 pub fn test(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>) -> Result<Tested> {
+    let mut record = Record::begin(town, rig, subject)?;
+    let tested = test_recorded(town, rig, turn, subject, &mut record);
+    record.end()?;
+    tested
+}
+
+fn test_recorded(
+    town: &Town,
+    rig: &Rig,
+    turn: &Held,
+    subject: &Subject<'_>,
+    record: &mut Record<'_>,
+) -> Result<Tested> {
     let keep = if subject.clean { Keep::default() } else { rig.settings.keep.clone() };
     let rules = Rules { keep, submodules: rig.settings.worktree.submodules, conversions: false };
     let trial = Trial { town, rig, turn, subject, folder: rig.layout.gate_worktree(), rules };
@@ -153,7 +286,8 @@ pub fn test(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>) -> Resul
         Some(why) => run.gates.push(not_set_up(why)),
         None => {
             let logs = Logs { folder: &rig.layout.gate_logs(), label: subject.label };
-            run_each(town, rig, &trial.folder, logs, Some(&watch), &mut run)?;
+            let begins = &mut |gate: &Gate| record.at(gate);
+            run_each(town, rig, &Place { folder: &trial.folder, logs, watch: Some(&watch) }, begins, &mut run)?;
         }
     }
     Ok(Tested::Run(run))
@@ -292,7 +426,7 @@ pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, logs: Logs
     let mut run = GatesRun::default();
     let tree = head.map(|head| town.world().repo().tree_of(&rig.layout.repo(), head)).transpose()?;
     let watch = tree.map(|tree| Watch::begin(town, rig, folder, &tree, false)).transpose()?;
-    run_each(town, rig, folder, logs, watch.as_ref(), &mut run)?;
+    run_each(town, rig, &Place { folder, logs, watch: watch.as_ref() }, &mut |_| Ok(()), &mut run)?;
     Ok(run)
 }
 
@@ -302,17 +436,24 @@ pub fn run_by_agent(town: &Town, rig: &Rig, folder: &Path, logs: Logs<'_>) -> Re
     run(town, rig, folder, facts.as_ref().map(|facts| &facts.head), logs)
 }
 
+/// Where gates run, and what is looked at there.
+struct Place<'a> {
+    folder: &'a Path,
+    logs: Logs<'a>,
+    watch: Option<&'a Watch<'a>>,
+}
+
 fn run_each(
     town: &Town,
     rig: &Rig,
-    folder: &Path,
-    logs: Logs<'_>,
-    watch: Option<&Watch<'_>>,
+    place: &Place<'_>,
+    begins: &mut dyn FnMut(&Gate) -> Result<()>,
     run: &mut GatesRun,
 ) -> Result<()> {
     for gate in &rig.settings.gate {
-        let mut result = run_one(town, rig, gate, folder, &logs.of(gate))?;
-        if let Some(changes) = watch.map(Watch::changes).transpose()?.flatten() {
+        begins(gate)?;
+        let mut result = run_one(town, rig, gate, place.folder, &place.logs.of(gate))?;
+        if let Some(changes) = place.watch.map(Watch::changes).transpose()?.flatten() {
             result.fail(&format!("gate `{}` {changes}", gate.name));
         }
         let red = !result.passed;

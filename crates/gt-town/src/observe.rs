@@ -6,16 +6,16 @@ use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
-use crate::admission;
 use crate::agents::{launch, readiness};
 use crate::dropped;
+use crate::effects;
 use crate::error::Result;
+use crate::gates::{self, Running};
 use crate::hook;
 use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
 use crate::moments::{self, HookTrouble};
 use crate::needs::{self, Need};
 use crate::refinery;
-use crate::spend;
 use crate::standing::{self, AgentStatus};
 use crate::sync::{self, SyncStatus};
 use crate::town::{Rig, Town};
@@ -98,6 +98,8 @@ pub struct QueueItem {
     pub mr: MergeRequest,
     /// Its derived status.
     pub status: MrStatus,
+    /// The gates that run on it now.
+    pub gating: Option<Running>,
 }
 
 /// The town's status.
@@ -110,7 +112,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
-        let queue = queue(view, &rigs, None, false)?;
+        let queue = queue(town, view, &rigs, None, false)?;
         Ok(TownStatus {
             deacon,
             needs_you: needs::all(view, &queue)?,
@@ -159,15 +161,12 @@ pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<S
         return Ok("submitted; session and worktree are going".to_owned());
     }
     let Some(newest) = view.incarnations_of(attempt.id)?.pop() else {
-        if spend::is_reached(view)? {
-            return Ok("waiting: the day's cap on spending is reached (gt cost)".to_owned());
-        }
-        if admission::is_short(view)? {
-            return Ok("waiting: too little memory is free (min_free_memory_mb in town.toml)".to_owned());
-        }
         let effects = view.open_effects()?;
-        let waiting = effects.iter().find(|row| row.bead.as_ref() == Some(&attempt.bead));
-        return Ok(waiting.map_or("waiting to be started".to_owned(), waiting_for));
+        let Some(row) = effects.iter().find(|row| row.bead.as_ref() == Some(&attempt.bead)) else {
+            return Ok("waiting to be started".to_owned());
+        };
+        let wait = if row.last_error.is_some() { None } else { effects::wait(view, row, town.settings.max_polecats)? };
+        return Ok(wait.map_or_else(|| waiting_for(row), |wait| wait.to_string()));
     };
     if let Some(why) = readiness::held(view, attempt)? {
         return Ok(why);
@@ -187,20 +186,31 @@ pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<S
 
 pub(crate) fn waiting_for(row: &EffectRow) -> String {
     match &row.last_error {
-        Some(error) => format!("{}, tried {} times: {error}", row.effect.kind(), row.tries),
-        None => format!("waiting for {}", row.effect.kind()),
+        Some(error) => format!("{}, tried {}: {error}", row.effect.words(), times(row.tries)),
+        None => format!("waiting for its turn: {}", row.effect.words()),
+    }
+}
+
+/// How often, in words.
+pub fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
     }
 }
 
 /// Merge requests with their status: of one rig where given, those that are over too where `all`.
-pub fn queue(view: &View<'_>, rigs: &[Rig], only: Option<&Rig>, all: bool) -> Result<Vec<QueueItem>> {
+pub fn queue(town: &Town, view: &View<'_>, rigs: &[Rig], only: Option<&Rig>, all: bool) -> Result<Vec<QueueItem>> {
     let requests = if all { view.merge_requests()? } else { view.open_merge_requests(None)? };
+    let running = rigs.iter().map(|rig| gates::running(town, view, rig)).collect::<Result<Vec<_>>>()?;
     let mut items = Vec::new();
     for mr in requests {
         let Some(rig) = rigs.iter().find(|rig| rig.name() == &mr.rig) else { continue };
         if only.is_none_or(|only| only.name() == rig.name()) {
             let status = refinery::status(view, rig, &mr)?;
-            items.push(QueueItem { mr, status });
+            let gating = running.iter().flatten().find(|running| running.gating.batch.contains(&mr.id)).cloned();
+            items.push(QueueItem { mr, status, gating });
         }
     }
     Ok(items)
@@ -239,7 +249,8 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
         let id = mr.map_or_else(|| id.clone(), |mr| mr.bead);
         let bead = crate::beads::require(view, &id)?;
         let attempts = view.attempts_on(&id)?;
-        let items = queue(view, &rigs, None, true)?.into_iter().filter(|item| item.mr.bead == id).collect::<Vec<_>>();
+        let items =
+            queue(town, view, &rigs, None, true)?.into_iter().filter(|item| item.mr.bead == id).collect::<Vec<_>>();
         let lands = |row: &EffectRow| match &row.effect {
             Effect::Land { landing } => items.iter().any(|item| item.mr.landing == Some(*landing)),
             _ => false,
@@ -312,7 +323,13 @@ fn queue_answer(item: &QueueItem, effects: &[EffectRow]) -> (String, Option<Stri
     let id = &item.mr.id;
     let landing = effects.iter().find(|row| matches!(row.effect, Effect::Land { .. }));
     match &item.status {
-        MrStatus::Waiting => (format!("{id} waits for its turn in the merge queue of {}", item.mr.rig), None),
+        MrStatus::Waiting => match &item.gating {
+            Some(running) => {
+                let next = format!("gt mq log {id} --follow");
+                (format!("{id} is gated: {}", running.words(&item.mr.id)), Some(next))
+            }
+            None => (format!("{id} waits for its turn in the merge queue of {}", item.mr.rig), None),
+        },
         MrStatus::NeedsApproval => {
             let next = format!("gt mq diff {id}, then gt mq approve {id}");
             let why = item.mr.reason().map(|why| format!(": {why}")).unwrap_or_default();

@@ -5,6 +5,8 @@
 //! A worker can write both: they are evidence against accidents, and no proof. A commit under any other name is unclear,
 //! unless a branch of the remote had it first: then it is another's.
 
+use std::path::Path;
+
 use gt_model::id::Sha;
 use gt_model::landed::{Origin, origin};
 
@@ -65,6 +67,33 @@ pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Own
     let onto = if whose == Origin::Made && repo.contains(&path, trunk, head)? { base } else { trunk };
     let brings = whose != Origin::Others && repo.brings(&path, onto, head)?;
     Ok(OwnWork { origin: whose, has_commits, brings })
+}
+
+/// The trunk that an attempt's work landed on, or else the one that it would land on now.
+pub fn trunk_of(town: &Town, attempt: &Attempt) -> Result<Option<Sha>> {
+    town.ledger.read(|view| {
+        let mr = view.merge_requests()?.into_iter().rfind(|mr| mr.attempt == attempt.id);
+        if let Some(landing) = mr.and_then(|mr| mr.landing)
+            && let Some(landing) = view.landing(landing)?
+        {
+            return Ok(Some(landing.onto));
+        }
+        let Some(rig) = view.rig(attempt.rig.as_str())? else { return Ok(None) };
+        Ok(view.remote_refs(&rig.name)?.remove(&rig.trunk))
+    })
+}
+
+/// How many commits `head` has that neither an attempt's base has nor the trunk: a worker that rebases onto the trunk has
+/// others' commits below its own. `None` where they can't be counted any more.
+pub fn count(town: &Town, repo: &Path, base: &Sha, trunk: Option<&Sha>, head: &Sha) -> Option<u64> {
+    let world = town.world().repo();
+    // Where the trunk has the very commits, only the base tells which they are.
+    let trunk = trunk.filter(|trunk| !world.contains(repo, trunk, head).unwrap_or(true));
+    // What is no commit any more would count for nothing.
+    world.commits_between(repo, base, head).ok()?;
+    let known: Vec<Sha> = [base].into_iter().chain(trunk).cloned().collect();
+    let commits = world.commits_of(repo, head, &known).ok()?;
+    u64::try_from(commits.len()).ok()
 }
 
 /// The commit that an id means, which must be on the trunk as it was fetched last.

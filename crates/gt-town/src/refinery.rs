@@ -107,7 +107,7 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
 
 /// One round for a rig. `None` where another refinery is at work on it.
 pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
-    let Some(turn) = town.try_lock(&format!("refinery-{}", rig.name()))? else { return Ok(None) };
+    let Some(turn) = town.try_lock(&rig.turn_lock())? else { return Ok(None) };
     let actor = Address::Refinery(rig.name().clone()).to_string();
     let mut refinery = Refinery { town, rig, turn: &turn, actor, round: Round::default() };
     refinery.run()?;
@@ -264,13 +264,14 @@ impl Refinery<'_> {
         if stack.is_empty() {
             return Ok(());
         }
+        let ids: Vec<MrId> = stack.iter().map(|entry| entry.mr.clone()).collect();
         let (mut green, mut red) = (None, None);
         loop {
             match queue::bisect(stack.len(), green, red) {
                 Bisect::Test(prefix) => {
                     let passed = match prefix.checked_sub(1) {
-                        None => self.test(trunk, &self.tree(trunk)?)?.passed,
-                        Some(at) => self.test(&stack[at].commit, &stack[at].tree)?.passed,
+                        None => self.test(trunk, &self.tree(trunk)?, &[])?.passed,
+                        Some(at) => self.test(&stack[at].commit, &stack[at].tree, &ids[..=at])?.passed,
                     };
                     *(if passed { &mut green } else { &mut red }) = Some(prefix);
                 }
@@ -280,7 +281,7 @@ impl Refinery<'_> {
                         tx.clear("trunk-red", self.rig.name().as_str()).map_err(Error::from)
                     })?;
                     if culprit {
-                        let verdict = self.test(&stack[green].commit, &stack[green].tree)?;
+                        let verdict = self.test(&stack[green].commit, &stack[green].tree, &ids[..=green])?;
                         self.rework(members[green], &verdict.failure.unwrap_or_default())?;
                     }
                     return self.land(trunk, &stack[..green]);
@@ -369,13 +370,13 @@ impl Refinery<'_> {
     }
 
     /// What the gates say of a commit's tree; a tree that was tested is not tested again.
-    fn test(&self, commit: &Sha, tree: &Sha) -> Result<Verdict> {
+    fn test(&self, commit: &Sha, tree: &Sha, batch: &[MrId]) -> Result<Verdict> {
         let hash = self.rig.settings.gates_hash();
         let known = self.town.ledger.read(|view| view.verdict(self.rig.name(), tree, &hash).map_err(Error::from))?;
         if let Some(verdict) = known {
             return Ok(verdict);
         }
-        let subject = Subject { commit, tree, label: commit.short(), clean: false };
+        let subject = Subject { commit, tree, label: commit.short(), clean: false, batch };
         let tested = gates::test(self.town, self.rig, self.turn, &subject)?;
         // What is missing may come yet, with the same tree.
         let lasts = matches!(tested, Tested::Run(_));
@@ -388,7 +389,7 @@ impl Refinery<'_> {
     }
 
     fn stop_red_trunk(&mut self, trunk: &Sha) -> Result<()> {
-        let verdict = self.test(trunk, &self.tree(trunk)?)?;
+        let verdict = self.test(trunk, &self.tree(trunk)?, &[])?;
         let text = format!("the trunk itself is red at {}: {}", trunk.short(), verdict.failure.unwrap_or_default());
         self.write("hold", |tx| tx.raise("trunk-red", self.rig.name().as_str(), &text).map_err(Error::from))?;
         self.round.stopped = Some(text);
@@ -424,11 +425,11 @@ impl Refinery<'_> {
                 self.rework(mr, &format!("conflicts with {target} at {} in {}", trunk.short(), files.join(", ")))
             }
             Candidate::Clean { commit, tree } => {
-                let verdict = self.test(&commit, &tree)?;
+                let verdict = self.test(&commit, &tree, std::slice::from_ref(&mr.id))?;
                 if verdict.passed {
                     return self.ask(mr);
                 }
-                if !self.test(trunk, &self.tree(trunk)?)?.passed {
+                if !self.test(trunk, &self.tree(trunk)?, &[])?.passed {
                     return self.stop_red_trunk(trunk);
                 }
                 self.rework(mr, &verdict.failure.unwrap_or_default())

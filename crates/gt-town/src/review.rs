@@ -13,11 +13,13 @@ use crate::beads;
 use crate::convoy;
 use crate::dropped;
 use crate::error::{Error, Result};
+use crate::gates::{self, Running};
 use crate::ledger::{MergeRequest, Tx, Verdict, View};
 use crate::observe::{self, QueueItem};
 use crate::own_work;
 use crate::person;
 use crate::refinery;
+use crate::settings::Gate;
 use crate::setup;
 use crate::sling::Crew;
 use crate::town::{Caller, Rig, Town};
@@ -41,8 +43,8 @@ pub struct Shown {
     pub worker: String,
     /// Which attempt on the bead.
     pub attempt_number: u32,
-    /// Commits that it has beyond what it was based on.
-    pub commits: u64,
+    /// Commits of its own; `None` where they are kept no longer.
+    pub commits: Option<u64>,
     /// What the gates said last of what it would land.
     pub verdict: Option<Verdict>,
     /// What to type next.
@@ -77,6 +79,8 @@ pub struct Logs {
     pub failure: Option<String>,
     /// What each gate printed.
     pub gates: Vec<GateLog>,
+    /// The gates that run on it now; then what they printed so far is in `gates`.
+    pub running: Option<Running>,
 }
 
 /// What one gate printed.
@@ -139,12 +143,22 @@ pub fn find_in(view: &View<'_>, text: &str) -> Result<MergeRequest> {
 pub fn show(town: &Town, text: &str) -> Result<Shown> {
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
-    // What retention has let go of can't be counted any more.
-    let commits = town.world().repo().commits_between(&rig.layout.repo(), &mr.base, &mr.head).unwrap_or(0);
-    town.ledger.read(|view| shown(view, &rig, mr.clone(), commits))
+    let commits = own_commits(town, &rig, &mr)?;
+    town.ledger.read(|view| shown(town, view, &rig, mr.clone(), commits))
 }
 
-fn shown(view: &View<'_>, rig: &Rig, mr: MergeRequest, commits: u64) -> Result<Shown> {
+/// How many commits of a merge request are its own: neither its base has them nor the trunk that it was landed on, or would
+/// be, to which its worker may have rebased it. `None` where retention has let go of them.
+fn own_commits(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<u64>> {
+    let trunk = town.ledger.read(|view| {
+        let landing = mr.landing.map(|id| view.landing(id)).transpose()?.flatten();
+        let refs = view.remote_refs(rig.name())?;
+        Ok::<_, Error>(landing.map(|landing| landing.onto).or_else(|| refs.get(&rig.row.trunk).cloned()))
+    })?;
+    Ok(own_work::count(town, &rig.layout.repo(), &mr.base, trunk.as_ref(), &mr.head))
+}
+
+fn shown(town: &Town, view: &View<'_>, rig: &Rig, mr: MergeRequest, commits: Option<u64>) -> Result<Shown> {
     let attempt = view.attempt(mr.attempt)?;
     let status = refinery::status(view, rig, &mr)?;
     Ok(Shown {
@@ -154,8 +168,12 @@ fn shown(view: &View<'_>, rig: &Rig, mr: MergeRequest, commits: u64) -> Result<S
         commits,
         verdict: verdict(view, &mr)?,
         next: next(&mr, &status),
-        item: QueueItem { mr, status },
+        item: QueueItem { gating: gating(town, view, rig, &mr)?, mr, status },
     })
+}
+
+fn gating(town: &Town, view: &View<'_>, rig: &Rig, mr: &MergeRequest) -> Result<Option<Running>> {
+    Ok(gates::running(town, view, rig)?.filter(|running| running.gating.batch.contains(&mr.id)))
 }
 
 fn verdict(view: &View<'_>, mr: &MergeRequest) -> Result<Option<Verdict>> {
@@ -235,16 +253,31 @@ fn candidate(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<(Sha, C
 pub fn logs(town: &Town, text: &str) -> Result<Logs> {
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
-    let verdict = town.ledger.read(|view| verdict(view, &mr))?;
-    let gates = verdict.as_ref().map_or(Ok(Vec::new()), |verdict| gate_logs(town, &rig, verdict))?;
-    Ok(Logs { mr: mr.id, verdict, failure: mr.failure.or(mr.held), gates })
+    let (verdict, running) =
+        town.ledger.read(|view| Ok::<_, Error>((verdict(view, &mr)?, gating(town, view, &rig, &mr)?)))?;
+    let gates = match (&running, &verdict) {
+        (Some(running), _) => gate_logs(town, &rig, &running.gating.label)?,
+        (None, Some(verdict)) => gate_logs(town, &rig, label_of(&rig, verdict))?,
+        (None, None) => Vec::new(),
+    };
+    Ok(Logs { mr: mr.id, verdict, failure: mr.failure.or(mr.held), gates, running })
+}
+
+/// How the names of the logs of a verdict's run begin.
+fn label_of<'v>(rig: &Rig, verdict: &'v Verdict) -> &'v str {
+    let last = Path::new(&verdict.log).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let of_gate = |gate: &Gate| last.strip_suffix(&format!("-{}.log", slug(&gate.name)));
+    // Of a gate that is there no more, its own name is not known.
+    let label = rig.settings.gate.iter().find_map(of_gate);
+    label.or_else(|| last.split_once('-').map(|(label, _)| label)).unwrap_or_default()
 }
 
 /// The logs of one run of the gates: files that are called alike, in the order of the gates.
-fn gate_logs(town: &Town, rig: &Rig, verdict: &Verdict) -> Result<Vec<GateLog>> {
+fn gate_logs(town: &Town, rig: &Rig, label: &str) -> Result<Vec<GateLog>> {
     let folder = rig.layout.gate_logs();
-    let last = Path::new(&verdict.log).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let Some((label, _)) = last.split_once('-') else { return Ok(Vec::new()) };
+    if label.is_empty() {
+        return Ok(Vec::new());
+    }
     let of_run = |name: &String| {
         let gate = name.strip_prefix(label)?.strip_prefix('-')?.strip_suffix(".log")?;
         Some((gate.to_owned(), folder.join(name)))
@@ -499,7 +532,7 @@ fn require_open(view: &View<'_>, mr: &MergeRequest) -> Result<MergeRequest> {
 /// All merge requests of a bead, oldest first, as [`show`] has them.
 pub fn all_of(town: &Town, bead: &gt_model::id::BeadId) -> Result<Vec<Shown>> {
     let rigs = town.rigs()?;
-    let items = town.ledger.read(|view| observe::queue(view, &rigs, None, true))?;
+    let items = town.ledger.read(|view| observe::queue(town, view, &rigs, None, true))?;
     items.into_iter().filter(|item| &item.mr.bead == bead).map(|item| show(town, item.mr.id.as_str())).collect()
 }
 

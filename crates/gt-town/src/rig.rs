@@ -354,14 +354,14 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person) -> Result<Opt
 
 fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
     // The refinery's own turn: it uses the same worktree.
-    let turn = town.lock(&format!("refinery-{}", rig.name()))?;
+    let turn = town.lock(&rig.turn_lock())?;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let refs = repo.refs(&path)?;
     let trunk =
         refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
     let tree = repo.tree_of(&path, trunk)?;
     // Without any cache: what is proved is the trunk alone.
-    let subject = Subject { commit: trunk, tree: &tree, label: "proof", clean: true };
+    let subject = Subject { commit: trunk, tree: &tree, label: "proof", clean: true, batch: &[] };
     gates::test(town, rig, &turn, &subject).map(Tested::into_run)
 }
 

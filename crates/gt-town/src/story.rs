@@ -12,6 +12,7 @@ use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Blocker, Condition, Incarnation};
 use crate::observe::{self, QueueItem, RigStatus};
+use crate::own_work;
 use crate::polecat::{self, PolecatDetail};
 use crate::review;
 use crate::sessions::{self, Session};
@@ -230,8 +231,8 @@ fn attempt_story(town: &Town, attempt: &Attempt, detail: PolecatDetail) -> Resul
         .read(|view| Ok::<_, Error>((view.steps(attempt.id)?, usage::of_attempt(town, view, attempt.id)?)))?;
     let head = attempt.head.clone().or(polecat.branch_at);
     let repo = town.layout.rig(&attempt.rig).repo();
-    // What retention has let go of can't be counted any more.
-    let count = |(base, head)| town.world().repo().commits_between(&repo, base, head).ok();
+    let trunk = own_work::trunk_of(town, attempt)?;
+    let count = |(base, head)| own_work::count(town, &repo, base, trunk.as_ref(), head);
     let state = polecat.doing.or(polecat.outcome.map(|outcome| outcome.as_str().to_owned()));
     Ok(AttemptStory {
         number: attempt.number,
@@ -277,7 +278,7 @@ fn rig_story(town: &Town, rig: &crate::town::Rig) -> Result<RigStory> {
             rig: observe::rig_status(town, rig),
             conditions: view.conditions()?.into_iter().filter(|condition| about(&condition.subject)).collect(),
             workers: hooked.map(|attempt| (attempt.address().to_string(), attempt.bead)).collect(),
-            queue: observe::queue(view, std::slice::from_ref(rig), None, false)?,
+            queue: observe::queue(town, view, std::slice::from_ref(rig), None, false)?,
         })
     })
 }

@@ -122,6 +122,12 @@ impl Town {
         if self.is_there() { Ok(town) } else { Err(Error::NoTown(self.layout.root.clone())) }
     }
 
+    /// Opens the town anew if `town.toml` says something else than when it was opened. `None` where it does not, or can't be
+    /// read: then what was known holds on.
+    pub fn with_changed_settings(&self) -> Option<Self> {
+        if settings::current(self) == self.settings { None } else { self.reopen().ok() }
+    }
+
     /// Whether this town is still at its path: neither deleted or moved, nor another one put in its place.
     pub fn is_there(&self) -> bool {
         self.world().disk().exists(&self.layout.settings()) && !self.ledger.is_replaced()
@@ -206,6 +212,11 @@ impl Town {
         self.is_held(&self.layout.deacon_lock())
     }
 
+    /// Whether the refinery of a rig, or a person, has its turn at the gates' worktree.
+    pub(crate) fn refinery_is_at_work(&self, rig: &Rig) -> Result<bool> {
+        self.is_held(&self.layout.lock(&rig.turn_lock()))
+    }
+
     /// Asked twice, since whoever asks has the lock for that moment, and two may ask at once.
     fn is_held(&self, lock: &Path) -> Result<bool> {
         let disk = self.world().disk();
@@ -252,6 +263,11 @@ impl Rig {
     /// The name of the lock under which its repository is written.
     pub fn repo_lock(&self) -> String {
         format!("repo-{}", self.row.name)
+    }
+
+    /// The name of the lock that gives the turn at the gates' worktree.
+    pub fn turn_lock(&self) -> String {
+        format!("refinery-{}", self.row.name)
     }
 
     /// The name of the lock under which its remote is asked and pushed to.

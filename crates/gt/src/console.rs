@@ -24,6 +24,18 @@ pub struct Console<'a> {
     color: bool,
 }
 
+/// A time of the ledger's for people: to the second, without fractions.
+pub fn time_text(at: &str) -> String {
+    let (date, rest) = at.split_once('T').unwrap_or((at, ""));
+    let time = rest.get(..8).unwrap_or(rest);
+    format!("{date} {time} UTC").replace("  UTC", "")
+}
+
+/// A number of things, in words: "1 commit", "2 commits".
+pub fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// Columns of a table: left-aligned, as wide as their widest cell.
 pub struct Table {
     rows: Vec<Vec<String>>,

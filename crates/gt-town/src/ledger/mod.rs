@@ -29,6 +29,7 @@ mod copies;
 mod effects;
 mod elsewhere;
 mod events;
+mod gating;
 mod graph;
 mod holding;
 mod mail;
@@ -57,6 +58,7 @@ pub use copies::Copied;
 pub use effects::EffectRow;
 pub use elsewhere::{Elsewhere, Home};
 pub use events::{Condition, Event};
+pub use gating::Gating;
 pub use graph::{Direction, TreeNode};
 pub use mail::{Delivery, Mail, NewMail, Priority};
 pub use merge_queue::{Landing, MergeRequest, Verdict};
@@ -98,6 +100,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/041_clean.sql"),
     include_str!("migrations/054_review.sql"),
     include_str!("migrations/075_mail.sql"),
+    include_str!("migrations/076_gating.sql"),
 ];
 
 /// What went wrong with the ledger.

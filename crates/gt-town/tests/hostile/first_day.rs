@@ -1,8 +1,9 @@
 //! What a new user meets: mail that must arrive, rigs that were removed.
 
 use gt_model::address::Address;
-use gt_town::ledger::Priority;
-use gt_town::{needs, post};
+use gt_model::id::MrId;
+use gt_town::ledger::{Gating, Priority, Verdict};
+use gt_town::{needs, observe, post, review, updown};
 
 use super::*;
 
@@ -121,4 +122,125 @@ fn a_removed_rig_leaves_nothing_that_needs_a_person() {
     assert!(scene.conditions().contains(&format!("quarantine:{given_up}")), "{:?}", scene.conditions());
     rig::remove(town, &caller, &scene.rig("app"), false).unwrap();
     assert_eq!(scene.conditions(), ["limit:app", "paused:<town>", "rig-held:apple"], "these are not the rig's");
+}
+
+fn doing(scene: &Scene, bead: &BeadId) -> String {
+    let status = observe::status(&scene.town).unwrap();
+    status.workers.into_iter().find(|worker| &worker.bead == bead).unwrap().doing
+}
+
+#[test]
+fn a_waiting_worker_names_what_it_waits_for() {
+    let mut scene = scene(&format!("max_polecats = 2\n{TOWN}"), &["app", "lib"]);
+    let (one, two) = (scene.slung("One"), scene.bead_of("lib", "Two"));
+    scene.sling("lib", std::slice::from_ref(&two));
+    scene.look();
+    let three = scene.slung("Three");
+    let slots = "waiting for a slot: max_polecats = 2, 2 of 2 in use by app/polecats/amber, lib/polecats/amber";
+    assert_eq!(doing(&scene, &three), slots);
+    assert!(observe::why(&scene.town, &three).unwrap().answer.ends_with(slots));
+    let caller = Caller::overseer();
+    updown::pause(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
+    assert_eq!(doing(&scene, &three), "waiting: nothing new is begun until gt resume");
+    updown::resume(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
+    let limited = |tx: &gt_town::ledger::Tx<'_>| tx.raise("limit", "idle", "used up").map_err(Error::from);
+    scene.town.ledger.write("test", "raise", limited).unwrap();
+    assert_eq!(doing(&scene, &three), "waiting: the kind of agent idle can't work now (gt status)");
+    assert!(doing(&scene, &one).contains("step 1/1"), "{}", doing(&scene, &one));
+}
+
+/// A run of the gates of app, as a refinery records it.
+fn gating(scene: &Scene, batch: &[MrId], begun_at: &str) -> Gating {
+    Gating {
+        rig: scene.rig("app").name().clone(),
+        label: "0123456789".to_owned(),
+        commit: "0".repeat(40).as_str().into(),
+        batch: batch.to_vec(),
+        gate: Some("test".to_owned()),
+        place: 1,
+        gates: 2,
+        begun_at: begun_at.to_owned(),
+        gate_begun_at: begun_at.to_owned(),
+    }
+}
+
+#[test]
+fn gates_that_run_are_seen_while_somebody_runs_them() {
+    let mut scene = scene(TOWN, &["app"]);
+    scene.world.disk().create_dir(Path::new("/town/deacon/locks")).unwrap();
+    let (one, two) = (scene.slung("One"), scene.slung("Two"));
+    for bead in [&one, &two] {
+        scene.work(bead, &format!("{bead}.txt"));
+    }
+    let queue = |scene: &Scene| observe::status(&scene.town).unwrap().queue;
+    let ids: Vec<MrId> = queue(&scene).into_iter().map(|item| item.mr.id).collect();
+    let begun = scene.town.world().clock().now();
+    let record = gating(&scene, &ids[..1], &begun.to_string());
+    scene.town.ledger.write("test", "gating", |tx| tx.set_gating(&record).map_err(Error::from)).unwrap();
+    assert!(queue(&scene).iter().all(|item| item.gating.is_none()), "a killed refinery's record says nothing");
+
+    let turn = scene.town.lock(&scene.rig("app").turn_lock()).unwrap();
+    scene.world.advance(Duration::from_secs(75));
+    let items = queue(&scene);
+    let running = items[0].gating.as_ref().unwrap();
+    assert_eq!((running.elapsed_s, running.usual_s), (75, None));
+    assert_eq!(running.words(&ids[0]), "gate test (1 of 2) has run for 1 min 15 s");
+    assert!(items[1].gating.is_none(), "it is not in the batch");
+    let why = observe::why(&scene.town, &one).unwrap();
+    assert_eq!(why.next, Some(format!("gt mq log {} --follow", ids[0])));
+    drop(turn);
+
+    // The next run begins with a record of its own, and leaves none.
+    for _ in 0..30 {
+        scene.look();
+    }
+    refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
+    let left = scene.town.ledger.read(|view| Ok::<_, Error>(view.gating(&record.rig)?)).unwrap();
+    assert_eq!((left, scene.bead(&one).status), (None, Status::Closed));
+}
+
+#[test]
+fn how_long_gates_usually_take_is_the_median_of_green_runs_of_these_gates() {
+    let scene = scene(TOWN, &["app"]);
+    let rig = scene.rig("app").name().clone();
+    let usual =
+        |scene: &Scene| scene.town.ledger.read(|view| Ok::<_, Error>(view.usual_gate_ms(&rig, "now")?)).unwrap();
+    assert_eq!(usual(&scene), None);
+    for (n, (hash, passed, took_ms)) in
+        [("now", true, 4000), ("now", true, 9000), ("now", true, 5000), ("now", false, 1), ("then", true, 2)]
+            .into_iter()
+            .enumerate()
+    {
+        let verdict = Verdict { passed, failure: None, log: String::new(), took_ms, warm: false };
+        let tree = format!("{n:040}").as_str().into();
+        let set = |tx: &gt_town::ledger::Tx<'_>| tx.set_verdict(&rig, &tree, hash, &verdict).map_err(Error::from);
+        scene.town.ledger.write("test", "verdict", set).unwrap();
+    }
+    assert_eq!(usual(&scene), Some(5000));
+}
+
+#[test]
+fn only_a_bead_s_own_commits_are_counted() {
+    let mut scene = scene(TOWN, &["app"]);
+    let (slow, quick) = (scene.slung("Slow"), scene.slung("Quick"));
+    scene.work(&quick, "quick.txt");
+    for _ in 0..30 {
+        scene.look();
+    }
+    refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
+    scene.look();
+    assert_eq!(scene.bead(&quick).status, Status::Closed);
+    // Rebased: the other's commit is below its own.
+    scene.commit(&slow, "slow.txt");
+    let refs = scene.town.world().repo().refs(&scene.rig("app").layout.repo()).unwrap();
+    scene.world.rebase(&scene.worktree(&slow), &refs[&scene.rig("app").trunk_ref()], false).unwrap();
+    scene.done(&slow, Exit::Completed).unwrap();
+    let commits = |scene: &Scene| review::show(&scene.town, slow.as_str()).unwrap().commits;
+    assert_eq!(commits(&scene), Some(1));
+    for _ in 0..30 {
+        scene.look();
+    }
+    refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
+    scene.look();
+    assert_eq!((scene.bead(&slow).status, commits(&scene)), (Status::Closed, Some(1)));
 }

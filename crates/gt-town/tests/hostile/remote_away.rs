@@ -49,7 +49,7 @@ fn a_landing_is_tried_again_after_pauses_that_double() {
     scene.world.set_unreachable(&remote("app"));
     assert_eq!(refinery.turns(150), [1, 3, 7, 15, 31, 63, 123]);
     let why = observe::why(&scene.town, &bead).unwrap();
-    assert!(why.answer.contains("is landing: land, tried 8 times: the remote"), "{}", why.answer);
+    assert!(why.answer.contains("is landing: land on the trunk, tried 8 times: the remote"), "{}", why.answer);
     let status = observe::status(&scene.town).unwrap();
     assert!(status.needs_you.iter().any(|need| need.condition.kind == CONDITION), "{:?}", status.needs_you);
     // A person's word, and it is tried at once; from there on the pauses begin anew.

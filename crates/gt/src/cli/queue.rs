@@ -34,6 +34,9 @@ pub enum MqVerb {
     Log {
         /// Its id, or its bead's
         id: String,
+        /// Go on as they print, until they have said what they have to say
+        #[arg(long, short)]
+        follow: bool,
     },
     /// Put its files into a folder to try them; says the line that brings it into your own clone
     Checkout {

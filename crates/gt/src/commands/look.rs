@@ -8,12 +8,12 @@ use gt_town::agents::readiness;
 use gt_town::ledger::Event;
 use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
 use gt_town::sync::SyncStatus;
-use gt_town::{Error, beads, doctor, effects, standing, story, upkeep};
+use gt_town::{Error, beads, doctor, effects, review, standing, story, upkeep};
 
 use super::Context;
-use super::queue::status_text;
+use super::queue::item_text;
 use crate::Process;
-use crate::console::{Console, Table, printable, reasons};
+use crate::console::{Console, Table, printable, reasons, time_text};
 use crate::error::{CliError, CliResult};
 
 /// `gt status`.
@@ -69,7 +69,7 @@ fn say_status(status: &TownStatus, console: &mut Console<'_>) -> Result<(), CliE
     if !status.queue.is_empty() {
         let mut table = Table::new(&["MERGE REQUEST", "BEAD", "STATUS"]);
         for item in &status.queue {
-            table.row([item.mr.id.0.clone(), item.mr.bead.0.clone(), status_text(&item.status)]);
+            table.row([item.mr.id.0.clone(), item.mr.bead.0.clone(), item_text(item)]);
         }
         console.table(&table)?;
     }
@@ -151,10 +151,11 @@ pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
     if id.contains('/') {
         return super::keep::show(context, id, console);
     }
-    let id = match context.town.ledger.read(|view| view.merge_request(&id.into()).map_err(Error::from))? {
-        Some(mr) => mr.bead,
-        None => context.town.ledger.read(|view| beads::resolve(view, id))?,
-    };
+    let id = context.town.ledger.read(|view| match beads::resolve(view, id) {
+        Ok(bead) => Ok(bead),
+        // A part of a merge request's id does, where it is one's only.
+        Err(error) => review::find_in(view, id).map(|mr| mr.bead).map_err(|_| error),
+    })?;
     let bead = context.town.ledger.read(|view| beads::require(view, &id))?;
     if bead.issue_type == BeadType::Convoy {
         return why_convoy(context, &id, console);
@@ -193,17 +194,25 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
         console.line(&format!("  took so far: {}", printable(&why.cost.words())))?;
     }
     for item in &why.merge_requests {
-        console.line(&format!("  {}: {}", item.mr.id, status_text(&item.status)))?;
+        console.line(&format!("  {}: {}", item.mr.id, item_text(item)))?;
         if let Some(failure) = &item.mr.failure {
             console.line(&format!("    {}", printable(failure.lines().next().unwrap_or_default())))?;
         }
     }
     for effect in &why.effects {
-        let error = effect.last_error.as_deref().map(|e| format!(", last: {}", printable(e))).unwrap_or_default();
-        console.line(&format!("  to be done: {} (tried {} times{error})", effect.effect.kind(), effect.tries))?;
+        let tried = match &effect.last_error {
+            Some(error) => format!(" (tried {}, last: {})", observe::times(effect.tries), printable(error)),
+            None => String::new(),
+        };
+        console.line(&format!("  to be done: {}{tried}", effect.effect.words()))?;
     }
     for condition in &why.conditions {
-        console.line(&format!("  {} since {}: {}", condition.key, condition.since, printable(&condition.text)))?;
+        console.line(&format!(
+            "  {} since {}: {}",
+            condition.key,
+            time_text(&condition.since),
+            printable(&condition.text)
+        ))?;
     }
     Ok(())
 }
@@ -220,7 +229,12 @@ fn why_agent(context: &Context<'_>, agent: &Address, console: &mut Console<'_>) 
     }
     super::mayor::say(&status, console)?;
     for condition in conditions {
-        console.line(&format!("  {} since {}: {}", condition.kind, condition.since, printable(&condition.text)))?;
+        console.line(&format!(
+            "  {} since {}: {}",
+            condition.kind,
+            time_text(&condition.since),
+            printable(&condition.text)
+        ))?;
     }
     Ok(0)
 }
@@ -271,7 +285,12 @@ fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>)
         console.line(&format!("nothing holds the rig {name}"))?;
     }
     for condition in conditions {
-        console.line(&format!("{} since {}: {}", condition.kind, condition.since, reasons(&condition.text)))?;
+        console.line(&format!(
+            "{} since {}: {}",
+            condition.kind,
+            time_text(&condition.since),
+            reasons(&condition.text)
+        ))?;
     }
     Ok(0)
 }

@@ -19,7 +19,7 @@ pub fn mq(verb: MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> Cli
         MqVerb::List { rig, all } => list(context, rig.as_deref(), all, console),
         MqVerb::Show { id } => review::show(context, &id, console),
         MqVerb::Diff { id, stat } => review::diff(context, &id, stat, console),
-        MqVerb::Log { id } => review::log(context, &id, console),
+        MqVerb::Log { id, follow } => review::log(context, &id, follow, console),
         MqVerb::Checkout { id, folder, remove } => review::checkout(context, &id, folder.as_deref(), remove, console),
         MqVerb::Approve { ids, all } => approve(context, &ids, all, console),
         MqVerb::Reject { id, note } => review::reject(context, &id, note, console),
@@ -34,7 +34,7 @@ pub fn mq(verb: MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> Cli
 fn items(context: &Context<'_>, rig: Option<&str>, all: bool) -> Result<Vec<QueueItem>, CliError> {
     let rigs = context.town.rigs()?;
     let only = rig.map(|name| context.town.rig(name)).transpose()?;
-    Ok(context.town.ledger.read(|view| observe::queue(view, &rigs, only.as_ref(), all))?)
+    Ok(context.town.ledger.read(|view| observe::queue(&context.town, view, &rigs, only.as_ref(), all))?)
 }
 
 fn list(context: &Context<'_>, rig: Option<&str>, all: bool, console: &mut Console<'_>) -> CliResult {
@@ -45,10 +45,19 @@ fn list(context: &Context<'_>, rig: Option<&str>, all: bool, console: &mut Conso
     let mut table = Table::new(&["MERGE REQUEST", "BEAD", "RIG", "STATUS", "HEAD"]);
     for item in items {
         let head = item.mr.head.short().to_owned();
-        table.row([item.mr.id.0, item.mr.bead.0, item.mr.rig.to_string(), status_text(&item.status), head]);
+        let status = item_text(&item);
+        table.row([item.mr.id.0, item.mr.bead.0, item.mr.rig.to_string(), status, head]);
     }
     console.table(&table)?;
     Ok(0)
+}
+
+/// The status of a merge request in words, and what its gates are doing.
+pub fn item_text(item: &QueueItem) -> String {
+    match (&item.status, &item.gating) {
+        (MrStatus::Waiting, Some(running)) => running.words(&item.mr.id),
+        (status, _) => status_text(status),
+    }
 }
 
 /// A status in words.

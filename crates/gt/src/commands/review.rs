@@ -2,15 +2,17 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gt_model::id::MrId;
+use gt_model::queue::MrStatus;
 use gt_town::Error;
 use gt_town::ledger::MergeRequest;
 use gt_town::review::{self, GateLog, Shown};
 
-use super::queue::status_text;
+use super::queue::item_text;
 use super::{Context, text_or_stdin};
-use crate::console::{Console, printable, printable_lines};
+use crate::console::{Console, counted, printable, printable_lines};
 use crate::error::{CliError, CliResult};
 
 /// `gt mq show`.
@@ -26,15 +28,10 @@ pub fn show(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRe
 /// A merge request on a few lines.
 pub fn say(shown: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     let mr = &shown.item.mr;
-    console.line(&format!(
-        "{}  {}  ({})",
-        mr.id,
-        printable(&shown.title),
-        printable(&status_text(&shown.item.status))
-    ))?;
+    console.line(&format!("{}  {}  ({})", mr.id, printable(&shown.title), printable(&item_text(&shown.item))))?;
     console.line(&format!("  by {} on {}, attempt {}", shown.worker, mr.bead, shown.attempt_number))?;
-    let (head, commits) = (mr.head.short(), shown.commits);
-    console.line(&format!("  {commits} commits on {} at {head}, to land on {}", printable(&mr.branch), mr.target))?;
+    let (head, commits) = (mr.head.short(), shown.commits.map_or("commits".to_owned(), |n| counted(n, "commit")));
+    console.line(&format!("  {commits} on {} at {head}, to land on {}", printable(&mr.branch), mr.target))?;
     if let Some(verdict) = &shown.verdict {
         let word = if verdict.passed { console.green("green") } else { console.red("red") };
         console.line(&format!("  gates: {word} in {:.1} s; gt mq log {}", verdict.took_ms as f64 / 1000.0, mr.id))?;
@@ -89,7 +86,10 @@ fn painted(line: &str, console: &Console<'_>) -> String {
 }
 
 /// `gt mq log`.
-pub fn log(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
+pub fn log(context: &Context<'_>, id: &str, follow: bool, console: &mut Console<'_>) -> CliResult {
+    if follow && !console.is_json() {
+        return follow_log(context, id, console);
+    }
     let logs = review::logs(&context.town, id)?;
     if console.is_json() {
         return console.facts("gt.mq-log/1", "log", logs);
@@ -98,9 +98,13 @@ pub fn log(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
         let words = match (&logs.verdict, &logs.failure) {
             (Some(_), _) => "its logs were cleared away",
             (None, Some(_)) => "no gate was run on it",
+            (None, None) if logs.running.is_some() => "its gates have printed nothing yet",
             (None, None) => "no gate was run on it yet",
         };
         console.note(words)?;
+    }
+    if let Some(running) = &logs.running {
+        console.note(&format!("{}: gt mq log {} --follow", running.words(&logs.mr), logs.mr))?;
     }
     let mut text: String = logs.gates.iter().map(gate_log).collect();
     if let Some(failure) = &logs.failure {
@@ -108,6 +112,59 @@ pub fn log(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
     }
     console.page(&text, &context.process.env)?;
     Ok(0)
+}
+
+/// Time between two looks at what gates print.
+const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+
+/// Bytes of a gate's log that are read at once.
+const FOLLOW_BYTES: usize = 64 * 1024;
+
+/// Prints what the gates print on a merge request, until they are over; what they have said is the exit code.
+fn follow_log(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
+    let mr = review::find(&context.town, id)?.id;
+    let mut told_to_wait = false;
+    let mut at: Option<(PathBuf, u64)> = None;
+    loop {
+        // Read first: what the gate prints between the two is read in the next turn, or by the last one.
+        let shown = review::show(&context.town, mr.as_str())?;
+        let running = shown.item.gating.as_ref();
+        if let Some(log) = running.and_then(|running| running.log.as_ref())
+            && at.as_ref().is_none_or(|(path, _)| path != log)
+        {
+            print_rest(context, &mut at, console)?;
+            console.note(&format!("== {}", item_text(&shown.item)))?;
+            at = Some((log.clone(), 0));
+        }
+        print_rest(context, &mut at, console)?;
+        if running.is_none() && shown.item.status != MrStatus::Waiting {
+            say(&shown, console)?;
+            return Ok(u8::from(shown.verdict.is_some_and(|verdict| !verdict.passed)));
+        }
+        if running.is_none() && !told_to_wait {
+            console.note(&format!("{mr} waits for its turn in the merge queue"))?;
+        }
+        told_to_wait = running.is_none();
+        context.town.world().clock().pause(FOLLOW_EVERY);
+    }
+}
+
+/// Prints what a log has beyond what was printed of it.
+fn print_rest(
+    context: &Context<'_>,
+    at: &mut Option<(PathBuf, u64)>,
+    console: &mut Console<'_>,
+) -> Result<(), CliError> {
+    let Some((path, offset)) = at else { return Ok(()) };
+    let disk = context.town.world().disk();
+    while let Some(bytes) = disk.read_part(path, *offset, FOLLOW_BYTES).map_err(Error::from)?.filter(|b| !b.is_empty())
+    {
+        *offset += bytes.len() as u64;
+        let text = printable_lines(&String::from_utf8_lossy(&bytes));
+        console.out().write_all(text.as_bytes())?;
+        console.out().flush()?;
+    }
+    Ok(())
 }
 
 fn gate_log(log: &GateLog) -> String {

@@ -5,8 +5,8 @@ use gt_town::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story
 use super::Context;
 use super::convoy::{state_words, status_words};
 use super::look::say_rig;
-use super::queue::status_text;
-use crate::console::{Console, Table, printable, printable_lines};
+use super::queue::item_text;
+use crate::console::{Console, Table, counted, printable, printable_lines, time_text};
 use crate::error::{CliError, CliResult};
 
 /// Lines of a description that are shown.
@@ -47,7 +47,7 @@ fn say_bead(story: &BeadStory, console: &mut Console<'_>) -> Result<(), CliError
         let mr = &shown.item.mr;
         let landed = mr.commit_landed.as_ref().filter(|_| mr.ended_at.is_some());
         let landed = landed.map(|commit| format!(" as {}", commit.short())).unwrap_or_default();
-        console.line(&format!("{}: {}{landed}", mr.id, printable(&status_text(&shown.item.status))))?;
+        console.line(&format!("{}: {}{landed}", mr.id, printable(&item_text(&shown.item))))?;
         if let Some(verdict) = &shown.verdict {
             let word = if verdict.passed { "green" } else { "red" };
             let took = verdict.took_ms as f64 / 1000.0;
@@ -91,10 +91,10 @@ fn say_attempt(attempt: &AttemptStory, console: &mut Console<'_>) -> Result<(), 
     if let Some(why) = &attempt.why {
         console.line(&format!("  since the one before: {}", printable(why.lines().next().unwrap_or_default())))?;
     }
-    let commits = attempt.commits.map(|count| format!(", {count} commits")).unwrap_or_default();
+    let commits = attempt.commits.map(|count| format!(", {}", counted(count, "commit"))).unwrap_or_default();
     let (done, all) = attempt.steps;
-    let sessions = attempt.sessions.len();
-    console.line(&format!("  {done} of {all} steps{commits}, {sessions} sessions, since {}", attempt.opened_at))?;
+    let sessions = counted(attempt.sessions.len() as u64, "session");
+    console.line(&format!("  {done} of {all} steps{commits}, {sessions}, since {}", time_text(&attempt.opened_at)))?;
     if !attempt.cost.is_nothing() {
         console.line(&format!("  took {}", printable(&attempt.cost.words())))?;
     }
@@ -131,7 +131,7 @@ fn say_rig_story(story: &RigStory, console: &mut Console<'_>) -> Result<(), CliE
         console.line(&format!("  {worker} works on {bead}"))?;
     }
     for item in &story.queue {
-        console.line(&format!("  {}: {}", item.mr.id, printable(&status_text(&item.status))))?;
+        console.line(&format!("  {}: {}", item.mr.id, printable(&item_text(item))))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A person looks at the work, and says what becomes of it.
 
-use crate::town::{GT, RIG, Town, WORK, output, text, write};
+use crate::town::{GT, RIG, Town, WORK, finish, output, text, write};
 
 /// A town that asks, with one bead whose work is green and waits.
 fn waiting() -> (Town, String, String) {
@@ -234,4 +234,39 @@ fn what_steers_others_waits_for_a_person_in_a_rig_that_lands_alone() {
     town.ok(&["mq", "approve", &mr]);
     town.wait_closed(&steers);
     assert!(town.git(&town.remote(), &["ls-tree", "-r", "--name-only", "main"]).contains(".claude/settings.json"));
+}
+
+#[test]
+fn gates_are_watched_while_they_run() {
+    let town = Town::asking();
+    let go = town.folder().join("play/go");
+    // Where the refinery runs it, not the worker.
+    let waits = format!("case $PWD in */refinery/gate) while [ ! -e {} ]; do sleep 0.05; done;; esac", go.display());
+    let gate = format!("echo first; {waits}; echo last");
+    town.edit(&town.rig().join("rig.toml"), |text| text.replace("\"sh ./run-tests\"", &format!("{gate:?}")));
+    let bead = town.bead("Watch me");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_until("the gate to run", || town.ok(&["status"]).contains("gate run-tests has run for"));
+    let mr = text(&town.json(&["mq", "list"])["merge_requests"][0]["id"]);
+    assert!(town.ok(&["mq", "list"]).contains("gate run-tests has run for"));
+    assert!(
+        town.ok(&["why", &mr[..mr.len() - 2]]).contains(&format!("gt mq log {mr} --follow")),
+        "a part of an id does"
+    );
+    assert!(town.ok(&["mq", "log", &mr]).contains("first\n"), "what it has printed so far");
+    let follow = town.start(&[], &["mq", "log", &mr, "--follow"]);
+    // Changed while the daemon runs: it is heard, though the refinery is at work.
+    town.settle("max_polecats = 0\n");
+    let second = town.bead("Wait");
+    town.ok(&["sling", &second, RIG]);
+    town.wait_until("the limit to hold", || town.ok(&["why", &second]).contains("max_polecats = 0,"));
+    town.let_patrols_pass();
+    assert_eq!(town.ask("SELECT count(*) FROM attempts WHERE base IS NOT NULL"), ["1"]);
+    town.signal("go");
+    let followed = finish(follow);
+    assert_eq!(followed.code, 0, "{followed:?}");
+    assert!(followed.out.contains("first\nlast\n") && followed.out.contains("green, needs approval"), "{followed:?}");
+    town.settle("");
+    town.wait_until("the second worker", || town.ask("SELECT count(*) FROM attempts WHERE base IS NOT NULL") == ["2"]);
 }

@@ -40,8 +40,8 @@ fn f12_a_fetch_that_fails_is_told_and_work_begins_when_it_succeeds() {
     };
     town.wait_until("two tries", || failed(2));
     let why = town.ok(&["why", &bead]);
-    assert!(why.contains("fetch-base") && why.contains("origin.git"), "{why}");
-    assert!(town.ok(&["status"]).contains("fetch-base, tried"), "{}", town.ok(&["status"]));
+    assert!(why.contains("fetch the trunk") && why.contains("origin.git"), "{why}");
+    assert!(town.ok(&["status"]).contains("fetch the trunk to start from, tried"), "{}", town.ok(&["status"]));
     assert!(!town.rig().join("polecats/amber").exists(), "no worktree on a base that nobody knows");
     assert_eq!(town.ask("SELECT count(*) FROM attempts WHERE base IS NOT NULL"), ["0"]);
     let doctor = town.gt(&["doctor"]);

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod bead;
 pub mod boot;
+pub mod check_kind;
 pub mod clean;
 pub mod convoy;
 pub mod effect;

@@ -8,7 +8,7 @@ use gt_model::id::{RigName, Sha};
 use serde::Serialize;
 
 use crate::destination::{self, Destination};
-use crate::ecosystems::{self, Found};
+use crate::ecosystems::{self, Found, FoundGate, Knowledge, Omitted};
 use crate::error::{Error, Result};
 use crate::gates::{self, GatesRun, Subject, Tested};
 use crate::ledger::{Agent, View};
@@ -19,6 +19,7 @@ use crate::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::setup;
 use crate::standing;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
+use crate::worker_env;
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 
 /// A rig to be added.
@@ -56,7 +57,11 @@ pub struct Added {
     /// What may refuse a landing there all the same, or is worth knowing besides.
     pub warnings: Vec<String>,
     /// The gates that were found and pinned.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<FoundGate>,
+    /// What of the project's CI was not made a gate.
+    pub omitted: Vec<Omitted>,
+    /// What else is worth knowing about how it is tested.
+    pub notes: Vec<String>,
     /// How fresh worktrees are set up.
     pub worktree: WorktreeSettings,
     /// Folders of the overseer's PATH that its workers and gates do not get.
@@ -202,9 +207,10 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     let filters = repo.filters(&layout.repo(), &trunk)?;
     require_large_files(town, &filters)?;
     repo.reset_gate_worktree(held, &layout.repo(), &layout.gate_worktree(), &trunk)?;
-    let Found { gates, set_up } = ecosystems::find(disk, &layout.gate_worktree())?;
+    let found = look_at(town, &layout.gate_worktree())?;
+    let gates = found.plain_gates();
     let checkout = checkout(town, &new.source)?;
-    let worktree = setup::propose(town, &layout.gate_worktree(), checkout, &set_up, &filters);
+    let worktree = setup::propose(town, &layout.gate_worktree(), checkout, &found.set_up, &filters);
     disk.write(&layout.settings(), settings_text(&gates, &worktree).as_bytes())?;
     for folder in [layout.root.join("polecats"), layout.root.join("witness"), layout.root.join("crew")] {
         disk.create_dir(&folder)?;
@@ -239,13 +245,24 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         trunk: site.trunk,
         remote_note: site.remote_note,
         warnings: site.warnings,
-        gates,
+        gates: found.gates,
+        omitted: found.omitted,
+        notes: found.notes,
         worktree,
         left_out: reach::left_out(town, Some(&rig)),
         leads_out: reach::leads_out(town, &rig),
         proof,
         held: held.map(|c| c.text),
     })
+}
+
+/// Finds out what a project in a folder is tested with, as this town's workers and gates could run it.
+pub fn look_at(town: &Town, folder: &Path) -> Result<Found> {
+    let disk = town.world().disk();
+    let env = worker_env::environment(town, None, None, None);
+    let path = env.get("PATH").cloned().unwrap_or_default();
+    let has_program = |program: &str| path.split(':').any(|folder| disk.exists(&Path::new(folder).join(program)));
+    ecosystems::find(disk, folder, &Knowledge { own: &town.settings.ecosystem, has_program: &has_program })
 }
 
 /// Refuses a remote that can be read and not pushed to.

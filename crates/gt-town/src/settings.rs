@@ -13,6 +13,7 @@ use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
 
 use crate::agents;
+use crate::ecosystems::Rule;
 use crate::error::{Error, Result};
 use crate::person::Person;
 use crate::town::{Outside, Town};
@@ -101,6 +102,8 @@ pub struct TownSettings {
     pub overseer: OverseerSettings,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
+    /// What projects are tested with, before and over what comes with the binary.
+    pub ecosystem: Vec<Rule>,
 }
 
 impl Default for TownSettings {
@@ -124,6 +127,7 @@ impl Default for TownSettings {
             sync: SyncSettings::default(),
             overseer: OverseerSettings::default(),
             agents: BTreeMap::new(),
+            ecosystem: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Projects of the town.
 
 use gt_town::allow::Whom;
+use gt_town::ecosystems::Omitted;
 use gt_town::gates::GatesRun;
 use gt_town::reach::LeftOut;
 use gt_town::rig::{self, Added, NewRig};
@@ -9,7 +10,7 @@ use gt_town::{destination, gates, hook};
 
 use super::{Context, allow};
 use crate::cli::{GatesVerb, RigVerb};
-use crate::console::{Console, Table};
+use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
 /// `gt rig …`.
@@ -59,8 +60,13 @@ fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
         console.say(&format!("  {note}"))?;
     }
     console.say(&format!("  work lands on {} of {}", added.trunk, added.remote))?;
-    for gate in &added.gates {
-        console.say(&format!("  gate {}: {}", gate.name, gate.run))?;
+    for found in &added.gates {
+        console.say(&format!(
+            "  gate {}: {}  ({})",
+            found.gate.name,
+            printable(&found.gate.run),
+            printable(&found.from)
+        ))?;
     }
     if let Some(setup) = &added.worktree.setup {
         console.say(&format!("  set-up of each worktree: {setup}"))?;
@@ -68,6 +74,13 @@ fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
     let copied: Vec<&str> = added.worktree.copy.iter().chain(&added.worktree.clone).map(String::as_str).collect();
     if !copied.is_empty() {
         console.say(&format!("  copied into each worktree from your checkout: {}", copied.join(", ")))?;
+    }
+    for omitted in &added.omitted {
+        let Omitted { run, from, why } = omitted;
+        console.say(&format!("  left out: {} ({}): {why}", printable(run), printable(from)))?;
+    }
+    for note in &added.notes {
+        console.say(&format!("  {}", printable(note)))?;
     }
     if let Some(out) = LeftOut::words(&added.left_out) {
         console.say(&format!("  {out}"))?;

@@ -64,6 +64,13 @@ fn a_python_project_is_proved() {
     check_proof("python3", &files, "python3 -m unittest discover");
 }
 
+#[test]
+fn a_project_of_c_and_make_is_proved() {
+    let makefile = "check: a\n\t./a\na: a.c\n\tcc -o a a.c\n";
+    let files = [("Makefile", makefile), ("a.c", "int main(void) { return 1 + 1 != 2; }\n"), (".gitignore", "a\n")];
+    check_proof("make", &files, "make check");
+}
+
 /// A project whose gate and whose work both need what git does not hold.
 fn needy() -> Town {
     let town = Town::empty();

@@ -1,0 +1,292 @@
+//! What a project is tested with, and what its worktrees need for that, as far as its files tell.
+//!
+//! A gate that tests too little, or something else than the worktree, is worse than none: it is green. So all members of a
+//! workspace are tested, lock files are held to, and Python runs in an environment of the worktree's own.
+//!
+//! [`table`] holds what is known, as data; [`node`] and [`python`] find out what its conditions ask beyond files; [`ci`] reads
+//! the project's own CI files, by which what was found is completed ([`hints`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use gt_model::check_kind::Kind;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::settings::Gate;
+use crate::world::Disk;
+
+mod ci;
+#[cfg(test)]
+mod corpus;
+mod hints;
+mod node;
+mod project;
+mod python;
+mod table;
+mod yaml;
+
+pub use table::Rule;
+
+use project::Project;
+use table::{Place, Step};
+
+/// How deep below the top projects are looked for.
+const DEPTH: usize = 3;
+
+/// Folders whose projects are no part of what is tested: they show, measure or document something.
+const ASIDE: &[&str] = &[
+    "example",
+    "examples",
+    "sample",
+    "samples",
+    "demo",
+    "demos",
+    "doc",
+    "docs",
+    "documentation",
+    "website",
+    "site",
+    "test",
+    "tests",
+    "e2e",
+    "fixtures",
+    "fixture",
+    "__fixtures__",
+    "bench",
+    "benches",
+    "benchmark",
+    "benchmarks",
+    "template",
+    "templates",
+    "fuzz",
+    "playground",
+    "playgrounds",
+    "scripts",
+    "contrib",
+    "third-party",
+    "external",
+    "extern",
+    "deps",
+    "node_modules",
+];
+
+/// How long a gate may take, in seconds.
+const TIMEOUT_SECONDS: u64 = 1800;
+
+/// A gate that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FoundGate {
+    /// The gate.
+    #[serde(flatten)]
+    pub gate: Gate,
+    /// What it is for.
+    pub kind: &'static str,
+    /// Where it is from.
+    pub from: String,
+    /// Whether the rig can do without it: where it is red on the trunk, it is left out.
+    pub optional: bool,
+}
+
+/// Something of the project's that is not made a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Omitted {
+    /// The command.
+    pub run: String,
+    /// Where it is from.
+    pub from: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What was found in a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Its gates.
+    pub gates: Vec<FoundGate>,
+    /// Command lines that a fresh worktree needs before them.
+    pub set_up: Vec<String>,
+    /// What of its CI is not made a gate.
+    pub omitted: Vec<Omitted>,
+    /// What else people should know.
+    pub notes: Vec<String>,
+    /// Folder in which is being looked, "" at the top.
+    folder: String,
+}
+
+/// Where a gate is from.
+struct Origin(String);
+
+impl Origin {
+    fn file(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl Found {
+    fn gate(&mut self, name: &str, kind: Kind, run: impl Into<String>, origin: Origin) {
+        let (run, mut name, mut from) = (run.into(), name.to_owned(), origin.0);
+        let is_below = !self.folder.is_empty();
+        if is_below {
+            name = format!("{name}-{}", self.folder.replace('/', "-"));
+            from = format!("{}/{from}", self.folder);
+        }
+        if self.gates.iter().any(|found| found.gate.name == name) {
+            return;
+        }
+        let gate = Gate { name, run: self.here(&run), timeout_seconds: TIMEOUT_SECONDS };
+        self.gates.push(FoundGate { gate, kind: kind.as_str(), from, optional: kind != Kind::Test });
+    }
+
+    /// A command line from the top on.
+    fn here(&self, run: &str) -> String {
+        if self.folder.is_empty() { run.to_owned() } else { format!("cd {} && {run}", self.folder) }
+    }
+
+    /// The gates as they are written down.
+    pub fn plain_gates(&self) -> Vec<Gate> {
+        self.gates.iter().map(|found| found.gate.clone()).collect()
+    }
+}
+
+/// What decides what is found beside the files.
+pub struct Knowledge<'k> {
+    /// The town's own rules.
+    pub own: &'k [Rule],
+    /// Whether workers and gates find a program.
+    pub has_program: &'k dyn Fn(&str) -> bool,
+}
+
+/// Finds the gates of a project, and what they need, from its files.
+pub fn find(disk: &dyn Disk, folder: &Path, knowledge: &Knowledge<'_>) -> Result<Found> {
+    let rules = table::rules(knowledge.own);
+    let top = Project { disk, folder };
+    let mut search = Search { knowledge, found: Found::default(), tested: Vec::new() };
+    search.look(disk, folder, "", &rules)?;
+    for below in top.folders(DEPTH)? {
+        let is_aside = below.split('/').any(|name| ASIDE.contains(&name.to_ascii_lowercase().as_str()));
+        if !is_aside && is_plain(&below) {
+            search.look(disk, folder, &below, &rules)?;
+        }
+    }
+    let mut found = search.found;
+    found.folder.clear();
+    if found.gates.is_empty() {
+        let fallback: Vec<Rule> = rules.iter().filter(|rule| rule.fallback).cloned().collect();
+        let fallback = fallback.into_iter().map(|rule| Rule { fallback: false, ..rule }).collect::<Vec<_>>();
+        let mut search = Search { knowledge, found, tested: Vec::new() };
+        search.look(disk, folder, "", &fallback)?;
+        found = search.found;
+    }
+    hints::complete(&top, &mut found)?;
+    // Something has to be green.
+    if found.gates.iter().all(|gate| gate.optional) {
+        found.gates.iter_mut().for_each(|gate| gate.optional = false);
+    }
+    Ok(found)
+}
+
+struct Search<'k> {
+    knowledge: &'k Knowledge<'k>,
+    found: Found,
+    /// Ecosystems that have gates, in which folder, and whether those below it are for themselves.
+    tested: Vec<(String, String, bool)>,
+}
+
+impl Search<'_> {
+    fn look(&mut self, disk: &dyn Disk, top: &Path, folder: &str, rules: &[Rule]) -> Result<()> {
+        let path = top.join(folder);
+        let project = Project { disk, folder: &path };
+        let mut place = Place { project, facts: BTreeSet::new(), words: BTreeMap::new() };
+        node::look(&mut place)?;
+        python::look(&mut place)?;
+        if project.has("Gemfile") {
+            let tests = ["test", "spec"].iter().any(|folder| project.has_folder(folder)) || project.has("Rakefile");
+            place.facts.extend(tests.then(|| "ruby-tests".to_owned()));
+        }
+        self.found.folder = folder.to_owned();
+        let mut settled = BTreeSet::new();
+        for rule in rules.iter().filter(|rule| !rule.fallback) {
+            let is_known = settled.contains(rule.of()) || self.is_covered(rule, folder);
+            if !is_known && place.all(&rule.when)? && self.take(&mut place, rule)? {
+                settled.insert(rule.of().to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what lies above tests a folder as well.
+    fn is_covered(&self, rule: &Rule, folder: &str) -> bool {
+        let is_own_command = rule.of().starts_with("own") || !rule.notes.is_empty() || rule.name == "pre-commit";
+        if !folder.is_empty() && is_own_command {
+            return true;
+        }
+        let is_above = |above: &str| above.is_empty() || folder.starts_with(&format!("{above}/"));
+        self.tested.iter().any(|(of, above, each)| of == rule.of() && folder != above && !each && is_above(above))
+    }
+
+    /// Takes what a rule proposes; answers whether it holds, so that no other of its ecosystem is asked.
+    fn take(&mut self, place: &mut Place<'_>, rule: &Rule) -> Result<bool> {
+        if !self.program(place, rule) {
+            return Ok(false);
+        }
+        let before = self.found.gates.len();
+        let mut names = BTreeSet::new();
+        for gate in &rule.gates {
+            if !names.contains(&gate.name) && place.all(&gate.when)? {
+                names.insert(&gate.name);
+                let run = place.fill(rule, &gate.run)?;
+                self.found.gate(&gate.name, gate.kind.into(), run, Origin::file(rule.sign()));
+            }
+        }
+        node::gates(place, rule, &mut self.found)?;
+        self.found.notes.extend(rule.notes.iter().cloned());
+        if self.found.gates.len() == before {
+            return Ok(true);
+        }
+        self.tested.push((rule.of().to_owned(), self.found.folder.clone(), rule.each));
+        for step in &rule.set_up {
+            let run = match step {
+                Step::Line(run) => Some(run),
+                Step::When { when, run } => place.all(when)?.then_some(run),
+            };
+            if let Some(run) = run {
+                let run = self.found.here(&place.fill(rule, run)?);
+                let run = if self.found.folder.is_empty() { run } else { format!("({run})") };
+                self.found.set_up.push(run);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Settles what `{program}` is; answers whether there is one.
+    fn program(&mut self, place: &mut Place<'_>, rule: &Rule) -> bool {
+        let Some(program) = &rule.program else { return true };
+        if (self.knowledge.has_program)(program) {
+            place.words.insert("program".to_owned(), program.clone());
+            return true;
+        }
+        let version = place.words.get("version").cloned().unwrap_or_default();
+        match &rule.instead {
+            Some(instead) => {
+                let instead = instead.replace("{version}", &version);
+                self.found
+                    .notes
+                    .push(format!("{program} is not in the workers' PATH: `{instead}` is run in its place"));
+                place.words.insert("program".to_owned(), instead);
+                true
+            }
+            None => {
+                self.found
+                    .notes
+                    .push(format!("{program} is not in the workers' PATH: {} is handled without it", rule.sign()));
+                false
+            }
+        }
+    }
+}
+
+/// Whether a shell takes a path as it is.
+fn is_plain(path: &str) -> bool {
+    path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) && !path.starts_with('-')
+}

@@ -1,0 +1,139 @@
+//! A project's files, as far as they are read to find out what it is. Links are not followed out of it.
+
+use std::path::Path;
+
+use regex_lite::Regex;
+use serde_json::Value;
+
+use super::yaml;
+use crate::error::Result;
+use crate::world::{Disk, NodeKind};
+
+/// Bytes that are read of a file.
+const FILE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How deep, and among how many entries, files are looked for.
+const DEPTH: usize = 4;
+const ENTRIES: usize = 5_000;
+
+/// Folders that hold other projects' files, or what tools make.
+const NOT_LOOKED_INTO: &[&str] =
+    &["node_modules", "vendor", "testdata", "target", "venv", "third_party", "site-packages", "dist", "build"];
+
+/// A project in a folder. What is a link to something else is not looked at.
+#[derive(Clone, Copy)]
+pub struct Project<'p> {
+    /// The disk.
+    pub disk: &'p dyn Disk,
+    /// The folder.
+    pub folder: &'p Path,
+}
+
+impl Project<'_> {
+    /// A file's text.
+    pub fn text(&self, file: &str) -> Result<Option<String>> {
+        let bytes = self.disk.read_part(&self.folder.join(file), 0, FILE_BYTES)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Whether this is a file.
+    pub fn has(&self, file: &str) -> bool {
+        self.disk.kind(&self.folder.join(file)).is_ok_and(|kind| kind == Some(NodeKind::File))
+    }
+
+    /// Whether this is a folder.
+    pub fn has_folder(&self, folder: &str) -> bool {
+        self.disk.kind(&self.folder.join(folder)).is_ok_and(|kind| kind == Some(NodeKind::Folder))
+    }
+
+    /// What is in a folder, in order; nothing where there is none.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>> {
+        let mut names = self.disk.list(&self.folder.join(folder))?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// The files that a pattern names, of which the last part may hold `*`.
+    pub fn matching(&self, pattern: &str) -> Result<Vec<String>> {
+        let (folder, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+        let Some((begin, end)) = last.split_once('*') else {
+            return Ok(if self.has(pattern) { vec![pattern.to_owned()] } else { Vec::new() });
+        };
+        let fits =
+            |name: &String| name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end);
+        let paths = self.names(folder)?.into_iter().filter(fits).map(|name| join(folder, &name));
+        Ok(paths.filter(|path| self.has(path)).collect())
+    }
+
+    /// Whether a file's text matches.
+    pub fn matches(&self, file: &str, regex: &Regex) -> Result<bool> {
+        Ok(self.text(file)?.is_some_and(|text| regex.is_match(&text)))
+    }
+
+    /// A file's data, read by what its name says that it is.
+    pub fn data(&self, file: &str) -> Result<Value> {
+        let Some(text) = self.text(file)? else { return Ok(Value::Null) };
+        let data = match file.rsplit('.').next().unwrap_or_default() {
+            "json" | "jsonc" => serde_json::from_str(&text).ok(),
+            "yml" | "yaml" => yaml::parse(&text),
+            _ => toml::from_str::<toml::Table>(&text).ok().and_then(|table| serde_json::to_value(table).ok()),
+        };
+        Ok(data.unwrap_or_default())
+    }
+
+    /// Files whose names are wanted, by their paths, those above first.
+    pub fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.walk(DEPTH, &mut |_, path, name| {
+            if wanted(name) && self.has(path) {
+                found.push(path.to_owned());
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Folders below, those above first.
+    pub fn folders(&self, depth: usize) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.walk(depth, &mut |is_folder, path, _| {
+            if is_folder {
+                found.push(path.to_owned());
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn walk(&self, depth: usize, see: &mut dyn FnMut(bool, &str, &str)) -> Result<()> {
+        let (mut folders, mut seen) = (vec![String::new()], 0);
+        for _ in 0..depth {
+            let mut below = Vec::new();
+            for folder in folders {
+                for name in self.names(&folder)? {
+                    seen += 1;
+                    if seen > ENTRIES {
+                        return Ok(());
+                    }
+                    let path = join(&folder, &name);
+                    let is_wanted = !name.starts_with('.') && !NOT_LOOKED_INTO.contains(&name.as_str());
+                    let is_folder = is_wanted && self.has_folder(&path);
+                    see(is_folder, &path, &name);
+                    if is_folder {
+                        below.push(path);
+                    }
+                }
+            }
+            folders = below;
+        }
+        Ok(())
+    }
+}
+
+/// A path below a folder, of which "" is the top.
+pub fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// A value in others, by its keys with dots between them.
+pub fn at<'v>(value: &'v Value, keys: &str) -> Option<&'v Value> {
+    keys.split('.').try_fold(value, |value, key| value.get(key)).filter(|value| !value.is_null())
+}

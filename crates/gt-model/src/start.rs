@@ -12,8 +12,14 @@ use crate::patrol::Process;
 pub enum Shown {
     /// Nobody is logged in.
     Login,
-    /// It asks whether a folder, a mode or a key is to be trusted.
+    /// It asks whether a folder is to be trusted.
     Trust,
+    /// It asks whether a mode without questions is meant.
+    Mode,
+    /// It asks whether a key of its environment is to pay.
+    Key,
+    /// It asks what it asks when it is started for the first time.
+    Welcome,
     /// It asks whether it may do something.
     Permission,
     /// The account's limit is used up.
@@ -32,8 +38,14 @@ pub enum StartFailure {
     NotInstalled,
     /// Nobody is logged in.
     LoggedOut,
-    /// It asks a person whether a folder, a mode or a key is to be trusted.
+    /// It asks a person whether a folder is to be trusted.
     Untrusted,
+    /// It asks a person whether its mode without questions is meant.
+    AsksMode,
+    /// It asks a person whether a key of its environment is to pay.
+    AsksKey,
+    /// It asks a person the questions of its first start.
+    FirstStart,
     /// It asks a person whether it may do something.
     AsksPermission,
     /// It ended before its first moment, twice in a row.
@@ -51,6 +63,9 @@ impl StartFailure {
             Self::NotInstalled => "its program can't be started",
             Self::LoggedOut => "nobody is logged in",
             Self::Untrusted => "it asks whether to trust this folder",
+            Self::AsksMode => "it asks whether to work without asking for permission",
+            Self::AsksKey => "it asks whether to use the API key in its environment",
+            Self::FirstStart => "it asks the questions of its first start",
             Self::AsksPermission => "it asks for permission",
             Self::Crashed => "it ends before it has begun, again and again",
             Self::Silent => "nothing was seen of it by the deadline",
@@ -61,6 +76,11 @@ impl StartFailure {
     /// Whether every agent of that kind would fail in the same way.
     pub fn concerns_the_kind(self) -> bool {
         matches!(self, Self::NotInstalled | Self::LoggedOut)
+    }
+
+    /// Whether its terminal has a question that is answered by yes or no.
+    pub fn asks_yes_or_no(self) -> bool {
+        matches!(self, Self::Untrusted | Self::AsksMode | Self::AsksKey | Self::AsksPermission)
     }
 }
 
@@ -129,7 +149,7 @@ pub fn judge(facts: &StartFacts) -> Start {
         (Process::Gone, Some(StartEnd::Failed)) => match shown {
             // Said after its first moment too: it could not ask its model anything.
             Some(start @ (Start::Failed(StartFailure::LoggedOut) | Start::Told(_))) => start,
-            Some(start @ Start::Failed(StartFailure::Untrusted)) if !facts.first_moment => start,
+            Some(start @ Start::Failed(failure)) if !facts.first_moment && is_of_starts(failure) => start,
             _ if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
             _ => Start::Made,
         },
@@ -144,11 +164,20 @@ pub fn judge(facts: &StartFacts) -> Start {
     }
 }
 
+/// Whether a client asks that before it begins, and ends where nobody answers.
+fn is_of_starts(failure: StartFailure) -> bool {
+    use StartFailure::{AsksKey, AsksMode, FirstStart, Untrusted};
+    matches!(failure, Untrusted | AsksMode | AsksKey | FirstStart)
+}
+
 /// What an agent's start comes to that shows such words.
 fn meaning(shown: Shown) -> Start {
     match shown {
         Shown::Login => Start::Failed(StartFailure::LoggedOut),
         Shown::Trust => Start::Failed(StartFailure::Untrusted),
+        Shown::Mode => Start::Failed(StartFailure::AsksMode),
+        Shown::Key => Start::Failed(StartFailure::AsksKey),
+        Shown::Welcome => Start::Failed(StartFailure::FirstStart),
         Shown::Permission => Start::Failed(StartFailure::AsksPermission),
         Shown::Limit => Start::Told(Told::Limit),
         Shown::Outage => Start::Told(Told::Outage),
@@ -191,6 +220,9 @@ mod tests {
         for (shown, expected) in [
             (Shown::Login, failed(F::LoggedOut)),
             (Shown::Trust, failed(F::Untrusted)),
+            (Shown::Mode, failed(F::AsksMode)),
+            (Shown::Key, failed(F::AsksKey)),
+            (Shown::Welcome, failed(F::FirstStart)),
             (Shown::Permission, failed(F::AsksPermission)),
             (Shown::Limit, Start::Told(Told::Limit)),
             (Shown::Outage, Start::Told(Told::Outage)),
@@ -207,6 +239,8 @@ mod tests {
             check(StartFacts { ended_unstarted: 9, ..said_later }, Start::Told(told));
         }
         check(StartFacts { shown: Some(Shown::Trust), ..gone(StartEnd::Failed) }, failed(F::Untrusted));
+        check(StartFacts { shown: Some(Shown::Key), ..gone(StartEnd::Failed) }, failed(F::AsksKey));
+        check(StartFacts { shown: Some(Shown::Key), first_moment: true, ..gone(StartEnd::Failed) }, Start::Made);
         check(StartFacts { ended_unstarted: 1, ..gone(StartEnd::Failed) }, Start::Made);
         check(StartFacts { ended_unstarted: 2, ..gone(StartEnd::Failed) }, failed(F::Crashed));
         check(StartFacts { ended_unstarted: 2, ..gone(StartEnd::Fine) }, failed(F::Crashed));

@@ -163,6 +163,10 @@ fn press(town: &Town, session: &Session, reply: Reply) -> Result<()> {
         };
         let (key, last) = match question::next(&screen, reply) {
             Step::Press { key, last } => (key, last),
+            Step::Other | Step::Nothing if shows_login(town, &screen) => {
+                let what = format!("{} asks for a login, which only a person can do", session.address);
+                return Err(Error::refused(what, format!("{attach}, and log in there")));
+            }
             Step::Other if reply == Reply::No => (Key::Escape, true),
             Step::Other => {
                 let what = format!("what {} asks is not answered by yes or no", session.address);
@@ -179,6 +183,14 @@ fn press(town: &Town, session: &Session, reply: Reply) -> Result<()> {
         }
     }
     Err(Error::TimedOut { what: format!("{} did not take the answer", session.address), hint: attach })
+}
+
+/// Whether a screen has the words by which a client of any kind asks for a login.
+fn shows_login(town: &Town, screen: &str) -> bool {
+    let presets = town.settings.agents.values().chain(town.outside.presets.values());
+    let mut words = presets.filter_map(|preset| preset.shows.get(&Shown::Login)).flatten();
+    let screen = screen.to_lowercase();
+    words.any(|words| screen.contains(&words.to_lowercase()))
 }
 
 /// Waits until a question is on the screen, as long as the client may take to draw it.

@@ -55,7 +55,7 @@ pub(crate) fn of(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnati
         parts.push(format!("refused to it last: {refused}"));
     }
     if !exit.could_not_start() {
-        let lines = readiness::last_lines(town, &incarnation.id).unwrap_or_default();
+        let lines = readiness::last_words(town, &incarnation.id).unwrap_or_default();
         let last = lines[lines.len().saturating_sub(LINES)..].iter();
         let last: Vec<&str> = last.map(|line| foreign::cut(line.trim(), LINE_BYTES)).collect();
         if !last.is_empty() {

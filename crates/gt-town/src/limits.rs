@@ -68,6 +68,8 @@ pub(crate) struct Met<'a> {
     pub whom: &'a str,
     /// What its hooks tell, or the words that it shows at its start.
     pub stage: &'a Stage,
+    /// What makes its account usable again, where a person must see to that.
+    pub log_in: &'a str,
 }
 
 /// Parks a kind of agent for what one of its incarnations met, however that is known; once for each time that it says so.
@@ -81,8 +83,10 @@ pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result
 fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
     let Met { incarnation, kind, stage, .. } = *met;
     let (condition, mark, what) = match stage {
-        Stage::Limited(mark) => (LIMIT, mark, "its account is at a limit"),
-        Stage::LoggedOut(mark) => (LOGIN, mark, "its account can't be used until a person has seen to it"),
+        Stage::Limited(mark) => (LIMIT, mark, "its account is at a limit".to_owned()),
+        Stage::LoggedOut(mark) => {
+            (LOGIN, mark, format!("its account can't be used until a person has seen to it: {}", met.log_in))
+        }
         _ => return Ok(()),
     };
     if !tx.react(incarnation, &fact(mark))? {
@@ -92,7 +96,7 @@ fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
     // A record in seconds is surer than words, of which the time zone may not be known.
     let recorded = resets_at.filter(|_| condition == LIMIT);
     let until = over_at(recorded, mark, tx.now());
-    let text = words(kind, what, until, mark.text.as_deref().unwrap_or_default());
+    let text = words(kind, &what, until, mark.text.as_deref().unwrap_or_default());
     tx.raise_until(condition, kind, &text, Some(until))?;
     Ok(())
 }

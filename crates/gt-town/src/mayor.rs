@@ -82,7 +82,9 @@ pub fn wait_for_answer(
             let later = |mail: &Mail| mail.from == mayor && mail.delivery.sent_at >= asked.delivery.sent_at;
             Ok::<_, Error>(inbox.find(later))
         })?;
-        for need in town.ledger.read(|view| needs::of_agent(view, &mayor))? {
+        let agent = town.ledger.read(|view| standing::require(view, &Address::Mayor))?;
+        let kind = standing::wanted_kind(town, &agent).ok();
+        for need in town.ledger.read(|view| needs::of_agent(view, &mayor, kind.as_deref()))? {
             if told.insert(need.condition.text.clone()) {
                 waits(&need);
             }

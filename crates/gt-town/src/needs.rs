@@ -57,10 +57,16 @@ pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
     Ok(needs)
 }
 
-/// What of an agent at an address needs a person now.
-pub fn of_agent(view: &View<'_>, address: &str) -> Result<Vec<Need>> {
+/// What of an agent at an address needs a person now; what holds up its kind of agent, too.
+pub fn of_agent(view: &View<'_>, address: &str, agent_kind: Option<&str>) -> Result<Vec<Need>> {
+    let of_kind = |condition: &Condition| {
+        let is_about_kinds =
+            [limits::LIMIT, limits::LOGIN, outage::OUTAGE, hooks::OFF].contains(&condition.kind.as_str());
+        is_about_kinds && Some(condition.subject.as_str()) == agent_kind
+    };
+    let of_it = |condition: &Condition| is_of(&condition.subject, address) || of_kind(condition);
     let mut needs = Vec::new();
-    for condition in view.conditions()?.into_iter().filter(|condition| is_of(&condition.subject, address)) {
+    for condition in view.conditions()?.into_iter().filter(of_it) {
         if let Some(next) = next(view, &condition)? {
             needs.push(Need { condition, next });
         }

@@ -142,11 +142,31 @@ pub fn inbox(town: &Town, of: &Address, unread_only: bool) -> Result<Vec<Mail>> 
 /// Reads one mail, which is then marked as read.
 pub fn read(town: &Town, of: &Address, id: &BeadId) -> Result<Mail> {
     town.ledger.write(&of.to_string(), "mail read", |tx| {
-        let mail = tx.mail(id, of)?;
-        let mail = mail.ok_or_else(|| Error::Unknown { what: "mail in your inbox", name: id.0.clone() })?;
+        let mail = tx.mail(id, of)?.ok_or_else(|| not_there(tx, of, id))?;
         tx.mark_read(&mail)?;
         Ok(mail)
     })
+}
+
+/// Another's mail as its inbox lists it; it stays unread there.
+pub fn look_at(town: &Town, of: &Address, id: &BeadId) -> Result<Mail> {
+    let none = || Error::Unknown { what: "mail in that inbox", name: id.0.clone() };
+    town.ledger.read(|view| view.mail(id, of)?.ok_or_else(none))
+}
+
+/// A mail that is not in a person's inbox may be in another.
+fn not_there(view: &View<'_>, whose: &Address, id: &BeadId) -> Error {
+    let has = |known: &String| {
+        Address::parse(known).is_ok_and(|address| view.mail(id, &address).is_ok_and(|mail| mail.is_some()))
+    };
+    let known = if *whose == Address::Overseer { known_agents(view).unwrap_or_default() } else { BTreeSet::new() };
+    match known.into_iter().find(has) {
+        Some(of) => Error::refused(
+            format!("{id} is not in your inbox, but in that of {of}"),
+            format!("gt mail read {id} --of {of}"),
+        ),
+        None => Error::Unknown { what: "mail in your inbox", name: id.0.clone() },
+    }
 }
 
 /// Whether an address is a role that is code: it reads protocol messages and nothing else.

@@ -95,12 +95,36 @@ pub fn kind_of(town: &Town, rig: Option<&Rig>, said: Option<&str>) -> Result<Str
         None => town.settings.mayor.agent.as_deref(),
     };
     let kind = said.or(of_role).or(town.settings.agent.as_deref());
-    let kind = kind.ok_or_else(|| Error::NeedsPerson {
-        what: "no kind of agent is set for it".to_owned(),
-        hint: format!("--agent <kind>, or `agent = \"<kind>\"` in {}", town.layout.settings().display()),
-    })?;
+    let kind = kind.ok_or_else(|| none_is_set(town, rig))?;
     town.agent(kind)?;
     Ok(kind.to_owned())
+}
+
+/// What a person has to set. A kind that is set for a rig's workers is not the mayor's.
+fn none_is_set(town: &Town, rig: Option<&Rig>) -> Error {
+    let file = town.layout.settings();
+    let Some(rig) = rig else {
+        let of_rigs = town.rigs().unwrap_or_default();
+        let of_rig = of_rigs.iter().find_map(|rig| Some((rig.name(), rig.settings.agent.as_deref()?)));
+        let but =
+            of_rig.map(|(rig, kind)| format!(" ({rig} has agent = \"{kind}\", for its own workers and crew only)"));
+        return Error::NeedsPerson {
+            what: format!("no kind of agent is set for the mayor{}", but.unwrap_or_default()),
+            hint: format!(
+                "agent = \"{}\" at the top of {} sets it for the whole town, the same below [mayor] for the mayor alone",
+                of_rig.map_or("<kind>", |(_, kind)| kind),
+                file.display()
+            ),
+        };
+    };
+    Error::NeedsPerson {
+        what: format!("no kind of agent is set for {}", rig.name()),
+        hint: format!(
+            "--agent <kind>, gt rig set {} agent=<kind>, or agent = \"<kind>\" at the top of {}",
+            rig.name(),
+            file.display()
+        ),
+    }
 }
 
 /// How a session is to be started in a seat, with this secret.

@@ -7,6 +7,7 @@ use gt_model::address::Address;
 use gt_model::id::{BeadId, IncarnationId};
 use serde::Serialize;
 
+use crate::agents::text;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, View};
 use crate::person;
@@ -210,7 +211,12 @@ pub fn peek(town: &Town, session: &Session, lines: u32) -> Result<String> {
         Some(screen) => screen,
         None => {
             let from = log_end(town, session)?.saturating_sub(LOG_CHUNK_BYTES as u64);
-            String::from_utf8_lossy(&sessions.log(&dir, from)?).into_owned()
+            let log = sessions.log(&dir, from)?;
+            match session.runtime {
+                // It is what the terminal was sent, to draw and to draw over.
+                Some(Runtime::Tmux) => text::rendered(&log),
+                _ => String::from_utf8_lossy(&log).into_owned(),
+            }
         }
     };
     Ok(last_lines(&text, lines))

@@ -12,8 +12,8 @@ use gt_model::standing::{self, Limit, Standing, StandingFacts};
 use gt_model::start::Start;
 use serde::Serialize;
 
-use crate::agents::hooks;
 use crate::agents::readiness::{self, Failing, WORKER_CONDITION};
+use crate::agents::{hooks, log_in};
 use crate::asking::{self, ASKS};
 use crate::causes;
 use crate::effects;
@@ -524,7 +524,8 @@ fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<
         Standing::Limited if found.facts.limit == Limit::New => {
             let Some(newest) = newest else { return Ok(()) };
             let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
-            let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage: &found.stage };
+            let log_in = log_in(town, &kind);
+            let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage: &found.stage, log_in: &log_in };
             keep(town, agent, |tx, _| limits::note(tx, &met, None))
         }
         Standing::Resumed if !ends_already(town, newest)? => {

@@ -13,7 +13,8 @@ pub mod readiness;
 pub mod text;
 
 use crate::error::{Error, Result};
-use crate::settings::AgentPreset;
+use crate::settings::{AgentPreset, Auth, ClientKind};
+use crate::town::Town;
 
 /// Presets by the name of their kind.
 pub type Presets = BTreeMap<String, AgentPreset>;
@@ -51,6 +52,19 @@ pub fn faulty(own: &Presets, built_in: &Presets) -> Option<String> {
              [\"<path>\"], names another program and keeps the arguments"
         ))
     })
+}
+
+/// What a person does so that the account of a kind of agent can be used again.
+pub(crate) fn log_in(town: &Town, kind: &str) -> String {
+    match town.agent(kind) {
+        Ok(AgentPreset { auth: Some(Auth::ApiKey), api_keys, .. }) => {
+            format!("set a key that is valid ({}), then gt down && gt up", api_keys.join(" or "))
+        }
+        Ok(AgentPreset { client: Some(ClientKind::Claude), command, .. }) => {
+            format!("run {}, and /login", command.first().map_or("claude", String::as_str))
+        }
+        _ => "log in with its own program".to_owned(),
+    }
 }
 
 #[cfg(test)]

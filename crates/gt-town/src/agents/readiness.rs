@@ -11,7 +11,7 @@ use gt_model::patrol::Process;
 use gt_model::protocol::Message;
 use gt_model::start::{self, Shown, Start, StartEnd, StartFacts, StartFailure, Told};
 
-use super::{hooks, text};
+use super::{hooks, log_in, text};
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, Tx, View};
@@ -20,7 +20,7 @@ use crate::post;
 use crate::settings::AgentPreset;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
-use crate::world::{ENDED_BY_REQUEST, Exit, SessionState};
+use crate::world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
 
 /// The condition of an agent that does not start.
 pub const WORKER_CONDITION: &str = "start";
@@ -204,6 +204,18 @@ pub(crate) fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>>
     Ok(lines[lines.len().saturating_sub(LINES)..].to_vec())
 }
 
+/// The same as a person would have seen it: of a terminal that is gone, not each thing that was drawn over.
+pub(crate) fn last_words(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
+    let (sessions, dir) = (town.world().sessions(), town.layout.session(id));
+    if sessions.runtime(&dir)? != Some(Runtime::Tmux) || sessions.screen(&dir, 0)?.is_some() {
+        return last_lines(town, id);
+    }
+    let from = sessions.log_size(&dir).saturating_sub(LOG_BYTES);
+    let shown = text::rendered(&sessions.log(&dir, from)?);
+    let lines: Vec<String> = shown.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    Ok(lines[lines.len().saturating_sub(LINES)..].to_vec())
+}
+
 /// How much of a log's end is read for its last lines.
 const LOG_BYTES: u64 = 16 * 1024;
 
@@ -241,7 +253,7 @@ impl Failing<'_> {
         };
         let mut text = format!("{what}: {}; {}", failure.as_str(), self.hint(town)?);
         if let Some(id) = self.incarnation {
-            let lines = last_lines(town, id)?;
+            let lines = last_words(town, id)?;
             let told = &lines[lines.len().saturating_sub(LINES_TOLD)..];
             if !told.is_empty() {
                 text.push_str(&format!("\nits last lines:\n  {}", told.join("\n  ")));
@@ -260,13 +272,16 @@ impl Failing<'_> {
         Ok(match self.failure {
             StartFailure::NotInstalled => format!("gt agent check {kind} says what is missing, {retry}"),
             StartFailure::LoggedOut if attached => format!("gt session attach {address}, and log in there"),
-            StartFailure::LoggedOut => format!("log in as gt agent check {kind} says, {retry}"),
-            StartFailure::Untrusted | StartFailure::AsksPermission if attached => {
+            StartFailure::FirstStart if attached => format!("gt session attach {address}, and answer there"),
+            StartFailure::LoggedOut => format!("{} (gt agent check {kind} says more), {retry}", log_in(town, kind)),
+            failure if failure.asks_yes_or_no() && attached => {
                 format!("gt agent answer {address} yes, or gt session attach {address}")
             }
-            StartFailure::Untrusted | StartFailure::AsksPermission => {
-                format!("gt agent check {kind} says how, {retry}")
-            }
+            StartFailure::Untrusted
+            | StartFailure::AsksMode
+            | StartFailure::AsksKey
+            | StartFailure::FirstStart
+            | StartFailure::AsksPermission => format!("gt agent check {kind} says how, {retry}"),
             StartFailure::Unhooked => format!("gt agent check {kind} and gt doctor say what may be the cause, {retry}"),
             StartFailure::Crashed => format!("gt peek {address}, mend it, {retry}"),
             StartFailure::Silent => format!("gt peek {address}; gt session stop {address} starts it anew"),
@@ -337,7 +352,8 @@ fn escalate(tx: &Tx<'_>, not: &NotReady<'_>, text: &str) -> Result<()> {
     let from = Address::Witness(attempt.rig.clone());
     // A question to a person is none that the mayor can answer.
     let to = match not.failure {
-        StartFailure::LoggedOut | StartFailure::Untrusted | StartFailure::AsksPermission => vec![Address::Overseer],
+        StartFailure::LoggedOut | StartFailure::FirstStart => vec![Address::Overseer],
+        failure if failure.asks_yes_or_no() => vec![Address::Overseer],
         _ => vec![Address::Mayor, Address::Overseer],
     };
     post::send_protocol(tx, from, to, &message, text)

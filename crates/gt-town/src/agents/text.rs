@@ -1,5 +1,7 @@
 //! What agents have said, as lines for people: without what a terminal would act on, and out of a client's stream of JSON.
 
+use std::num::NonZeroU16;
+
 use serde_json::Value;
 
 /// Characters of a tool's input, or of the first line of its result, that are shown.
@@ -112,6 +114,37 @@ pub fn plain(line: &str, colours: bool) -> String {
     shown
 }
 
+/// Rows and columns that the town's terminals have while nobody is attached.
+const TERMINAL: (NonZeroU16, NonZeroU16) = (NonZeroU16::new(50).unwrap(), NonZeroU16::new(200).unwrap());
+
+/// Lines that have scrolled out of a terminal and are kept.
+const SCROLLED: usize = 2000;
+
+/// What a terminal would have shown of a log: what scrolled by, and the screen as it was last. Whoever wrote the log, an
+/// answer comes of it.
+pub fn rendered(log: &[u8]) -> String {
+    let shown = std::panic::catch_unwind(|| shown(log));
+    shown.unwrap_or_else(|_| String::from_utf8_lossy(log).into_owned())
+}
+
+fn shown(log: &[u8]) -> String {
+    let (rows, columns) = TERMINAL;
+    let mut parser = vt100::Parser::new(rows, columns, SCROLLED);
+    parser.process(log);
+    let screen = parser.screen_mut();
+    screen.set_scrollback(SCROLLED);
+    let scrolled = screen.scrollback();
+    let mut lines = Vec::new();
+    for back in (1..=scrolled).rev() {
+        screen.set_scrollback(back);
+        lines.extend(screen.rows(0, columns.get()).next());
+    }
+    screen.set_scrollback(0);
+    lines.extend(screen.rows(0, columns.get()));
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
 /// The rest of a control sequence behind its escape; nothing of a text such as a window's title.
 fn sequence(rest: &mut std::str::Chars<'_>) -> String {
     let Some(kind) = rest.next() else { return String::new() };
@@ -145,6 +178,54 @@ fn sequence(rest: &mut std::str::Chars<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminals_log_reads_as_the_terminal_showed_it() {
+        let check = |log: &str, expected: &str| assert_eq!(rendered(log.as_bytes()), expected, "{log:?}");
+        check("one\r\ntwo\r\n", "one\ntwo");
+        check("", "");
+        // Written over: a spinner, a progress bar, a menu that is drawn again and again.
+        check("* Thinking\r\u{1b}[K+ Thinking\r\u{1b}[KDone.\r\n", "Done.");
+        check("a\r\nb\r\nc\u{1b}[2A\r\u{1b}[JA\r\nB", "A\nB");
+        check("\u{1b}[?1049hfull screen\u{1b}[?1049lback\r\n", "back");
+        check("\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}text \u{1b}[10Ctab", "red text           tab");
+        let many: String = (0..120).map(|n| format!("line {n}\r\n")).collect();
+        let lines = rendered(many.as_bytes());
+        assert_eq!((lines.lines().count(), lines.lines().next()), (120, Some("line 0")));
+    }
+
+    proptest::proptest! {
+        /// The log is whatever an agent wrote.
+        #[test]
+        fn any_log_can_be_shown(parts in proptest::collection::vec(part(), 0..60)) {
+            let log = parts.concat();
+            let shown = shown(&log);
+            proptest::prop_assert!(!shown.contains('\u{1b}'), "{shown:?}");
+        }
+    }
+
+    /// Bytes of which terminals make something, and any others.
+    fn part() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+        use proptest::prelude::*;
+        let sequence =
+            (0..=300_u16, 0..=300_u16, proptest::sample::select(b"ABCDEFGHIJKLMPSTXZ@`adfghlmnrstu".to_vec()));
+        let sequence = sequence.prop_map(|(one, two, end)| [format!("\u{1b}[{one};{two}").as_bytes(), &[end]].concat());
+        let text = proptest::sample::select(vec![
+            "a",
+            "字",
+            "\u{301}",
+            "\r",
+            "\n",
+            "\t",
+            "\u{8}",
+            "👩‍👩‍👧",
+            "\u{1b}M",
+            "\u{1b}7",
+            "\u{1b}8",
+        ]);
+        let text = (text, 1..250_usize).prop_map(|(text, times)| text.repeat(times).into_bytes());
+        prop_oneof![sequence, text, proptest::collection::vec(any::<u8>(), 0..40)]
+    }
 
     #[test]
     fn a_terminal_is_told_nothing_but_colours() {

@@ -1,5 +1,6 @@
 //! The audit of every change, and conditions: what is wrong now.
 
+use gt_model::bead::BeadType;
 use gt_model::id::{BeadId, RigName};
 use rusqlite::Row;
 use serde::Serialize;
@@ -50,6 +51,33 @@ pub struct Condition {
     pub until: Option<String>,
 }
 
+/// Events of which people need to hear only when something is to be found out.
+const INNER: [&str; 8] = [
+    "bead-imported",
+    "condition-renewed",
+    "incarnation-opened",
+    "mr-review",
+    "record-dropped",
+    "record-kept",
+    "retention-removed",
+    "worktree-archived",
+];
+
+/// Events of a page, where news are looked for.
+const PAGE: u32 = 1000;
+
+impl Event {
+    /// Whether people want to hear of it: what agents and people did, and what went wrong; not how the town carried it
+    /// out.
+    pub fn is_news(&self) -> bool {
+        let is_effect = self.event.starts_with("effect-") && self.event != "effect-given-up";
+        // A mail is read in its inbox.
+        let is_mail = self.event == "bead-created"
+            && self.after.as_ref().is_some_and(|after| after["issue_type"] == BeadType::Message.as_str());
+        !is_effect && !is_mail && !INNER.contains(&self.event.as_str())
+    }
+}
+
 fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
     let json = |text: Option<String>| text.and_then(|t| serde_json::from_str(&t).ok());
     Ok(Event {
@@ -91,16 +119,38 @@ impl View<'_> {
 
     /// The newest `limit` events, oldest first; of one bead where `bead` is given.
     pub fn last_events(&self, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
-        let mut events = match bead {
-            Some(bead) => self.all(
-                "SELECT * FROM events WHERE bead = ?1 ORDER BY seq DESC LIMIT ?2",
-                (bead.as_str(), limit),
-                event_row,
-            ),
-            None => self.all("SELECT * FROM events ORDER BY seq DESC LIMIT ?1", [limit], event_row),
-        }?;
+        let mut events = self.events_before(i64::MAX, bead, limit)?;
         events.reverse();
         Ok(events)
+    }
+
+    /// The newest `limit` events that are news, oldest first; of one bead where `bead` is given.
+    pub fn last_news(&self, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
+        let limit = limit as usize;
+        let (mut news, mut before) = (Vec::new(), i64::MAX);
+        while news.len() < limit {
+            let page = self.events_before(before, bead, PAGE)?;
+            let Some(oldest) = page.last().map(|event| event.seq) else { break };
+            before = oldest;
+            news.extend(page.into_iter().filter(Event::is_news));
+        }
+        news.truncate(limit);
+        news.reverse();
+        Ok(news)
+    }
+
+    /// Events before `before`, newest first.
+    fn events_before(&self, before: i64, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
+        match bead {
+            Some(bead) => self.all(
+                "SELECT * FROM events WHERE seq < ?1 AND bead = ?2 ORDER BY seq DESC LIMIT ?3",
+                (before, bead.as_str(), limit),
+                event_row,
+            ),
+            None => {
+                self.all("SELECT * FROM events WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2", (before, limit), event_row)
+            }
+        }
     }
 
     /// Everything that is wrong now.
@@ -215,5 +265,43 @@ impl Tx<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn news_are_what_people_and_agents_did_and_what_went_wrong() {
+        let check = |event: &str, after: Value, expected: bool| {
+            let event = Event {
+                seq: 1,
+                at: String::new(),
+                actor: String::new(),
+                verb: String::new(),
+                event: event.to_owned(),
+                subject: String::new(),
+                bead: None,
+                before: None,
+                after: Some(after),
+            };
+            assert_eq!(event.is_news(), expected, "{}", event.event);
+        };
+        for name in ["denied", "allowed", "allowed-no-more", "answered", "landed", "step-done", "condition-raised"] {
+            check(name, Value::Null, true);
+        }
+        for name in
+            ["effect-given-up", "incarnation-ended", "worker-nudged", "hooks-off", "hooks-unheard", "bead-closed"]
+        {
+            check(name, Value::Null, true);
+        }
+        for name in ["effect-done", "effect-failed", "effect-start-session", "condition-renewed", "record-kept"] {
+            check(name, Value::Null, false);
+        }
+        check("bead-created", json!({ "issue_type": "task" }), true);
+        check("bead-created", json!({ "issue_type": "message" }), false);
     }
 }

@@ -76,6 +76,7 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     view.hook_of(&rig, "amber").unwrap();
     view.newest_attempt_of(&rig, "amber").unwrap();
     view.last_events(Some(&bead), 10).unwrap();
+    view.last_news(Some(&bead), 10).unwrap();
     view.events(0, Some(&bead), 10).unwrap();
 
     // At each look of the deacon's.

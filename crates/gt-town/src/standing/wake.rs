@@ -8,6 +8,7 @@ use gt_model::moment::{Mark, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 
 use super::{is_parked, unheard, wanted_kind};
+use crate::agents::log_in;
 use crate::asking;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Incarnation};
@@ -80,7 +81,7 @@ fn at_limit(
 /// Parks the kind of an agent for what it met.
 fn met(town: &Town, agent: &Agent, newest: &Incarnation, stage: &Stage) -> Result<()> {
     let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
-    let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage };
+    let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage, log_in: &log_in(town, &kind) };
     town.ledger.write(&Address::Deacon.to_string(), "wake agent", |tx| limits::note(tx, &met, None))
 }
 

@@ -9,6 +9,7 @@ use gt_model::protocol::Message;
 
 use super::facts::Found;
 use super::{Watch, Witness};
+use crate::agents::log_in;
 use crate::asking::ASKS;
 use crate::effects;
 use crate::error::{Error, Result};
@@ -56,7 +57,8 @@ impl Witness<'_> {
             stage if found.facts.limit_known || stage.told().is_none() => Ok(()),
             stage => {
                 let whom = attempt.id.to_string();
-                let met = Met { incarnation: &newest.id, kind: &attempt.agent, whom: &whom, stage };
+                let log_in = log_in(self.town, &attempt.agent);
+                let met = Met { incarnation: &newest.id, kind: &attempt.agent, whom: &whom, stage, log_in: &log_in };
                 self.write("park", |tx| limits::note(tx, &met, found.resets_at))
             }
         }

@@ -9,7 +9,7 @@ use gt_town::agents::hooks;
 use gt_town::ledger::{AgentChoice, Incarnation};
 use gt_town::moments::{self, Call};
 use gt_town::world::Clock;
-use gt_town::{needs, standing};
+use gt_town::{mayor, needs, sessions, standing};
 use serde_json::json;
 
 use super::*;
@@ -289,4 +289,75 @@ fn ten_tools_of_one_answer_are_one() {
     scene.look();
     scene.look();
     assert_eq!((scene.conditions(), scene.is_started_and_over(&bead)), (vec![], (true, false)));
+}
+
+#[test]
+fn who_waits_for_the_mayor_hears_that_it_waits_for_a_person() {
+    let mut scene = town("");
+    scene.managed(FILE, OFF);
+    let asked = mayor::ask(&scene.town, &Caller::overseer(), "What is to be done?").unwrap();
+    scene.look();
+    let mut heard = Vec::new();
+    let mut waits = |need: &needs::Need| heard.push(need.condition.key.clone());
+    let answer = mayor::wait_for_answer(&scene.town, &asked.mail, Duration::from_secs(3), &mut waits).unwrap();
+    assert_eq!((answer, heard), (None, vec!["hooks:client".to_owned()]), "each is told once");
+}
+
+#[test]
+fn what_was_denied_is_told_when_its_session_ends() {
+    let mut scene = town("");
+    let bead = scene.hooked("Work");
+    let answer = scene.hook(&bead, Moment::Permission, "npm run build");
+    assert!(answer.contains("denied: Bash: npm run build"), "{answer}");
+    let session = sessions::find(&scene.town, &scene.attempts(&bead)[0].address().to_string()).unwrap();
+    sessions::stop(&scene.town, &Caller::overseer(), &session).unwrap();
+    scene.look();
+    let first = scene.all_incarnations(&bead).remove(0);
+    let cause = first.cause.unwrap();
+    assert!(cause.contains("refused to it last: denied: Bash: npm run build"), "{cause}");
+    let told = gt_town::witness::explain(&scene.town, &scene.attempts(&bead)[0]).unwrap().facts.join("\n");
+    assert!(told.contains("npm run build"), "{told}");
+}
+
+#[test]
+fn an_account_that_can_not_be_used_is_told_with_the_way_to_log_in() {
+    for (more, words) in [
+        ("", "run client, and /login"),
+        ("auth = \"api-key\"\napi_keys = [\"A_KEY\"]\n", "set a key that is valid (A_KEY)"),
+    ] {
+        let mut scene = town(more);
+        let bead = scene.hooked("Work");
+        let attempt = scene.attempts(&bead).pop().unwrap();
+        let caller = Caller { incarnation: Some(scene.worker(&bead)), ..Caller::role(attempt.address()) };
+        let input =
+            json!({ "session_id": "s", "hook_event_name": "StopFailure", "cwd": "/", "error": "authentication_failed",
+            "last_assistant_message": "401" })
+            .to_string();
+        let call = Call { client: Client::Claude, moment: Moment::StopFailure, input: input.as_bytes(), seen: None };
+        moments::answer(&scene.town, &caller, &call).unwrap();
+        scene.look();
+        assert_eq!(scene.conditions(), ["login:client"]);
+        let told = scene.needs_with_next();
+        assert!(told[0].contains(words) && told[0].contains("gt resume --agent client"), "{told:?}");
+    }
+}
+
+#[test]
+fn each_question_of_a_start_is_called_what_it_is() {
+    let names = "shows = { trust = [\"trust it?\"], mode = [\"without asking?\"], key = [\"that key?\"], welcome = [\"style?\"], \
+                 login = [\"log in:\"] }\n";
+    for (screen, words) in [
+        ("trust it?", "it asks whether to trust this folder"),
+        ("without asking?", "it asks whether to work without asking for permission"),
+        ("Detected.\nUse that KEY?", "it asks whether to use the API key in its environment"),
+        ("style?", "it asks the questions of its first start"),
+        ("log in:", "nobody is logged in"),
+    ] {
+        let mut scene = town(names);
+        let bead = scene.slung("Work");
+        scene.world.put_out(&scene.town.layout.session(&scene.worker(&bead)), screen);
+        scene.look();
+        let told = scene.needs_with_next();
+        assert!(told.len() == 1 && told[0].contains(words), "{screen}: {told:?}");
+    }
 }

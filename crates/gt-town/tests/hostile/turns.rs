@@ -218,3 +218,23 @@ fn a_worker_that_runs_when_the_days_cap_is_reached_goes_on_but_takes_no_more_tha
     scene.look();
     assert!(scene.attempts(&bead)[0].ended_at.is_some(), "by itself twice as much as all may in a day");
 }
+
+#[test]
+fn who_asks_a_mayor_that_is_no_kind_of_agent_is_told_what_to_set() {
+    let check = |town_toml: &str, rigs: &[&str], what: &str, hint: &str| {
+        let scene = scene(town_toml, rigs);
+        let error = gt_town::mayor::ask(&scene.town, &Caller::overseer(), "Are you there?").unwrap_err();
+        let told = (error.to_string(), error.hint().unwrap_or_default());
+        assert!(told.0.contains(what) && told.1.contains(hint), "{told:?}");
+        assert!(scene.town.ledger.read(|view| view.agents()).unwrap().is_empty(), "nothing was begun");
+    };
+    let hint = "at the top of /town/town.toml";
+    check(
+        TOWN,
+        &["app"],
+        "app has agent = \"idle\", for its own workers and crew only",
+        &format!("agent = \"idle\" {hint}"),
+    );
+    check(TOWN, &[], "no kind of agent is set for the mayor", &format!("agent = \"<kind>\" {hint}"));
+    check(&format!("{TOWN}[mayor]\nagent = \"nope\"\n"), &["app"], "no kind of agent is called `nope`", "");
+}

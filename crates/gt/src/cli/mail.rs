@@ -34,6 +34,9 @@ pub enum MailVerb {
     Read {
         /// Its id
         id: String,
+        /// Of another agent's inbox, for a person to look at: it stays unread there
+        #[arg(long, value_name = "ADDRESS")]
+        of: Option<String>,
     },
 }
 

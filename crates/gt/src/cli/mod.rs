@@ -285,6 +285,9 @@ pub enum Verb {
         /// Go on as things happen
         #[arg(long, short)]
         follow: bool,
+        /// How the town carries things out as well, and mails; `--json` always has all
+        #[arg(long)]
+        all: bool,
     },
     /// Agents' sessions: list, show, attach, stop
     #[command(subcommand)]

@@ -95,10 +95,21 @@ pub fn say_rig(rig: &RigStatus, console: &mut Console<'_>) -> Result<(), CliErro
 }
 
 /// `gt log`.
-pub fn log(context: &Context<'_>, bead: Option<&str>, last: u32, follow: bool, console: &mut Console<'_>) -> CliResult {
+pub fn log(
+    context: &Context<'_>,
+    bead: Option<&str>,
+    last: u32,
+    follow: bool,
+    all: bool,
+    console: &mut Console<'_>,
+) -> CliResult {
     let town = &context.town;
     let bead: Option<BeadId> = bead.map(|text| town.ledger.read(|view| beads::resolve(view, text))).transpose()?;
-    let events = town.ledger.read(|view| view.last_events(bead.as_ref(), last).map_err(Error::from))?;
+    let all = all || console.is_json();
+    let events = town.ledger.read(|view| match all {
+        true => view.last_events(bead.as_ref(), last),
+        false => view.last_news(bead.as_ref(), last),
+    })?;
     if console.is_json() && !follow {
         return console.facts("gt.log/1", "events", events);
     }
@@ -107,13 +118,19 @@ pub fn log(context: &Context<'_>, bead: Option<&str>, last: u32, follow: bool, c
         say_event(event, console)?;
         seen = event.seq;
     }
-    if follow { follow_log(context, bead.as_ref(), seen, console) } else { Ok(0) }
+    if follow { follow_log(context, bead.as_ref(), seen, all, console) } else { Ok(0) }
 }
 
 /// Time between two looks at the change signal.
 const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
-fn follow_log(context: &Context<'_>, bead: Option<&BeadId>, mut seen: i64, console: &mut Console<'_>) -> CliResult {
+fn follow_log(
+    context: &Context<'_>,
+    bead: Option<&BeadId>,
+    mut seen: i64,
+    all: bool,
+    console: &mut Console<'_>,
+) -> CliResult {
     let town = &context.town;
     let mut signal = None;
     loop {
@@ -121,7 +138,9 @@ fn follow_log(context: &Context<'_>, bead: Option<&BeadId>, mut seen: i64, conso
         if signal != Some(now) {
             signal = Some(now);
             for event in town.ledger.read(|view| view.events(seen, bead, 1000).map_err(Error::from))? {
-                say_event(&event, console)?;
+                if all || event.is_news() {
+                    say_event(&event, console)?;
+                }
                 seen = event.seq;
             }
         }

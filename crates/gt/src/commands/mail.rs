@@ -7,7 +7,7 @@ use gt_town::{Error, post};
 use super::{Context, text_or_stdin};
 use crate::cli::{MailVerb, PriorityArg};
 use crate::console::{Console, Table, agent_reads, printable, printable_lines};
-use crate::error::CliResult;
+use crate::error::{CliError, CliResult};
 
 /// `gt mail …`.
 pub fn run(verb: MailVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
@@ -28,22 +28,12 @@ pub fn run(verb: MailVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
             Ok(0)
         }
         MailVerb::Inbox { unread, of } => inbox(context, unread, of.as_deref(), console),
-        MailVerb::Read { id } => read(context, &id, console),
+        MailVerb::Read { id, of } => read(context, &id, of.as_deref(), console),
     }
 }
 
 fn inbox(context: &Context<'_>, unread: bool, of: Option<&str>, console: &mut Console<'_>) -> CliResult {
-    let own = context.caller.address.clone();
-    let of = match of {
-        None => own,
-        Some(text) => {
-            let other = context.town.ledger.read(|view| post::recipient(view, text))?;
-            if other != own && !context.caller.is_overseer() {
-                return Err(Error::refused("an agent reads its own mail only", "gt mail inbox").into());
-            }
-            other
-        }
-    };
+    let of = whose(context, of)?;
     let mail = post::inbox(&context.town, &of, unread)?;
     if console.is_json() {
         return console.facts("gt.inbox/1", "mail", mail);
@@ -57,10 +47,22 @@ fn inbox(context: &Context<'_>, unread: bool, of: Option<&str>, console: &mut Co
     Ok(0)
 }
 
-fn read(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
-    let own: Address = context.caller.address.clone();
+/// The address whose mail is meant: the caller's own, or any where the caller is a person.
+fn whose(context: &Context<'_>, of: Option<&str>) -> Result<Address, CliError> {
+    let own = context.caller.address.clone();
+    let Some(text) = of else { return Ok(own) };
+    let other = context.town.ledger.read(|view| post::recipient(view, text))?;
+    if other != own && !context.caller.is_overseer() {
+        return Err(Error::refused("an agent reads its own mail only", "gt mail inbox").into());
+    }
+    Ok(other)
+}
+
+/// What is somebody else's is shown, and stays unread there.
+fn read(context: &Context<'_>, id: &str, of: Option<&str>, console: &mut Console<'_>) -> CliResult {
+    let (own, of) = (&context.caller.address, whose(context, of)?);
     let id = context.town.ledger.read(|view| gt_town::beads::resolve(view, id))?;
-    let mail = post::read(&context.town, &own, &id)?;
+    let mail = if of == *own { post::read(&context.town, own, &id)? } else { post::look_at(&context.town, &of, &id)? };
     if console.is_json() {
         return console.facts("gt.mail/1", "mail", mail);
     }

@@ -402,6 +402,17 @@ fn mail_tells(town: &Town, convoy: &str) {
     };
     let mayor = subjects("mayor/");
     assert!(mayor.iter().filter(|subject| subject.starts_with("SWARM_COMPLETE")).count() >= 2, "{mayor:?}");
+    // What is listed can be read; another's stays unread.
+    for mail in town.json(&["mail", "inbox", "--of", "mayor/"])["mail"].as_array().unwrap() {
+        let (id, was_read) = (text(&mail["id"]), &mail["delivery"]["read_at"]);
+        let own = town.gt(&["mail", "read", &id]);
+        assert!(own.err.contains(&format!("gt mail read {id} --of mayor/")), "{own:?}");
+        let read = town.json(&["mail", "read", &id, "--of", "mayor/"])["mail"].clone();
+        assert_eq!((&read["subject"], &read["delivery"]["read_at"]), (&mail["subject"], was_read), "{read}");
+    }
+    let (news, all) = (town.ok(&["log", "-n", "1000"]), town.ok(&["log", "-n", "1000", "--all"]));
+    assert!(news.contains("  landed  ") && !news.contains("  effect-"), "{news}");
+    assert!(all.contains("  effect-") && all.lines().count() > news.lines().count(), "{all}");
     // Roles that are code put their mail away once it is handled: it is still a bead.
     let started = town.ask("SELECT title FROM beads WHERE issue_type = 'message' AND title LIKE 'SWARM_START%'");
     assert!(started.len() >= 2, "{started:?}");

@@ -131,6 +131,10 @@ fn a_folder_without_a_remote_is_refused_with_two_ways_out() {
         let there = reader.types(&format!("git -C ~/{remote} rev-parse --verify -q refs/heads/{trunk}"));
         assert_eq!(there.code, 0, "{there:?}");
         let checkout = reader.types("git -C ~/src/app status --porcelain --branch");
+        if way == "make-bare-remote" {
+            assert_eq!(checkout.out.trim(), "## main...origin/main", "as in a clone");
+            assert_eq!(reader.types("git -C ~/src/app pull --quiet").code, 0);
+        }
         assert!(checkout.out.trim().starts_with("## main") && checkout.out.lines().count() == 1, "{checkout:?}");
     }
 }

@@ -127,7 +127,7 @@ fn init(git: &Git, held: &Held, repo: &Path, format: ObjectFormat) -> WorldResul
 
 /// Makes a bare copy of the repository in `from` at `bare`, and names it `origin` there.
 pub(super) fn make_bare_remote(git: &Git, held: &Held, from: &Path, bare: &Path) -> WorldResult<()> {
-    let FolderFacts::Checkout { origin, .. } = folder(git, from)? else {
+    let FolderFacts::Checkout { origin, branch, .. } = folder(git, from)? else {
         return Err(WorldError::Unexpected(format!("{} is no repository with a checkout", from.display())));
     };
     let (from, bare) = (real(from), real(bare));
@@ -138,7 +138,14 @@ pub(super) fn make_bare_remote(git: &Git, held: &Held, from: &Path, bare: &Path)
     if !RealDisk.exists(&bare) {
         copy(git, held, &from, &bare)?;
     }
-    let set = |key: &str, value: &str| git.act(held, &Place::Folder(from.clone()), "config").args([key, value]).ok();
+    let here = Place::Folder(from);
+    let set = |key: &str, value: &str| git.act(held, &here, "config").args([key, value]).ok();
+    // As in a clone: what is landed is one `git pull` away.
+    git.act(held, &here, "fetch").args(["--quiet", "--no-tags", "--"]).arg(&bare).arg(FETCH).ok()?;
+    if let Some(branch) = branch {
+        set(&format!("branch.{branch}.remote"), "origin")?;
+        set(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))?;
+    }
     // The address comes last: with it, all is done.
     set("remote.origin.fetch", FETCH)?;
     set("remote.origin.url", &address)?;

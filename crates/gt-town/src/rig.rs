@@ -174,6 +174,7 @@ fn find_trunk(town: &Town, new: &NewRig, remote: &str) -> Result<(String, Object
 
 fn choose_trunk(new: &NewRig, remote: &str, facts: &RemoteFacts) -> Result<String> {
     if let Some(branch) = &new.land_on {
+        require_room(branch, facts)?;
         return Ok(branch.clone());
     }
     let names = || facts.branches.keys().take(8).cloned().collect::<Vec<_>>().join(", ");
@@ -185,6 +186,18 @@ fn choose_trunk(new: &NewRig, remote: &str, facts: &RemoteFacts) -> Result<Strin
             format!("--branch <one of {}>", names()),
         )),
     }
+}
+
+/// Git keeps branches as files: there is no `x/y` beside an `x`.
+fn require_room(branch: &str, facts: &RemoteFacts) -> Result<()> {
+    let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+    let in_the_way = |there: &&String| is_below(branch, there) || is_below(there, branch);
+    let Some(there) = facts.branches.keys().find(in_the_way) else { return Ok(()) };
+    let what = format!("there can be no branch {branch}: the remote has a branch {there}");
+    Err(Error::refused(
+        what,
+        "choose a name that neither begins with another branch's name and a / nor is such a beginning",
+    ))
 }
 
 fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) -> Result<Added> {

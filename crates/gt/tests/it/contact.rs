@@ -111,6 +111,7 @@ fn a_remote_that_would_refuse_the_first_landing_is_refused_as_a_rig() {
     let (real, clone) = place.clone_of_checkout("one");
     let ways = ["refuses pushes to its branch main", "nothing could land", "--make-bare-remote", "--land-on"];
     place.is_refused("a", &place.at(&clone), &[], &ways);
+    place.is_refused("a", &place.at(&clone), &["--land-on", "main/work"], &["the remote has a branch main"]);
     place.is_added("a", &place.at(&clone), &["--land-on", "landed"], &["work lands on landed"]);
     assert!(place.town.ok(&["doctor"]).contains("has landed, and takes pushes"));
     // The trunk is checked out there later.

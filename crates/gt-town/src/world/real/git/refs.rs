@@ -43,7 +43,11 @@ pub(super) fn ref_name(name: &str) -> WorldResult<&str> {
         || name.contains("@{")
         || name.ends_with('.')
         || name.contains(bad_char);
-    if bad { Err(WorldError::Unexpected(format!("`{name}` is no name for a ref"))) } else { Ok(name) }
+    if bad {
+        Err(WorldError::Unexpected(format!("`{}` is no name for a branch or ref", name.trim_start_matches(BRANCHES))))
+    } else {
+        Ok(name)
+    }
 }
 
 /// The full ref name of a branch.

@@ -108,6 +108,13 @@ fn a_fetch_follows_the_remote() {
     rig.run(&rig.repo(), "symbolic-ref", &["refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
     let branches = rig.git.fetch(&rig.held, &rig.repo()).unwrap();
     assert_eq!(branches.keys().collect::<Vec<_>>(), ["a/b", "main"]);
+    // A branch where a folder was, and the other way round.
+    rig.run(&rig.at("seed"), "push", &["--quiet", "origin", ":refs/heads/a/b"]);
+    rig.run(&rig.at("seed"), "push", &["--quiet", "origin", "HEAD:refs/heads/a", "HEAD:refs/heads/c"]);
+    assert!(rig.git.fetch(&rig.held, &rig.repo()).unwrap().contains_key("a"));
+    rig.run(&rig.at("seed"), "push", &["--quiet", "origin", ":refs/heads/c"]);
+    rig.run(&rig.at("seed"), "push", &["--quiet", "origin", "HEAD:refs/heads/c/d"]);
+    assert!(rig.git.fetch(&rig.held, &rig.repo()).unwrap().contains_key("c/d"));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Commands of a document, to be run as a reader would type them.
 //!
 //! A comment right before a shell block says that a test runs it: `<!-- run: <name>[, <when>] -->`; other words than
-//! `run` (such as `type`, for what is typed into a terminal) are the test's own.
+//! `run` (such as `type`, for what is typed into a terminal, and `append`, for what is appended to a settings file) are the
+//! test's own.
 
-/// A shell block that a test runs.
+/// A block that a test runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// How: `run`, `type`.
@@ -25,8 +26,8 @@ pub fn blocks(document: &str) -> Result<Vec<Block>, String> {
         else {
             continue;
         };
-        if lines.next() != Some("```sh") {
-            return Err(format!("no shell block is behind `{line}`"));
+        if !matches!(lines.next(), Some("```sh" | "```toml")) {
+            return Err(format!("no block is behind `{line}`"));
         }
         let commands: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
         let (name, when) = rest.split_once(", ").map_or((rest, None), |(name, when)| (name, Some(when.to_owned())));

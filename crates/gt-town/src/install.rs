@@ -10,13 +10,13 @@ use crate::town::{Outside, Town};
 use crate::worker_env::PATH_KEY;
 
 const TOWN_TOML: &str = "\
-# Settings of this town. Every key has a default; `gt help town` explains them.
+# Settings of this town. Every key has a default: `gt config list` shows them, `gt config explain <key>` says what they
+# mean, `gt town set <key>=<value>` changes them. What you append here by hand works too.
 version = 1
 
-[spend]
 # Dollars of a day, by list prices (gt cost), after which nothing new is begun until the next; 0: no limit. There are
 # also daily_tokens and, after which one attempt is parked, attempt_usd and attempt_tokens.
-daily_usd = 100
+# spend.daily_usd = 100
 ";
 
 /// Makes a town at `root`: a new folder, or an empty one. `remote` is the repository that its ledger is synced with.
@@ -123,7 +123,7 @@ fn make(
 }
 
 fn settings_text(remote: Option<&str>) -> String {
-    let sync = remote.map(|remote| format!("\n[sync]\nremote = {}\n", toml::Value::from(remote)));
+    let sync = remote.map(|remote| format!("\nsync.remote = {}\n", toml::Value::from(remote)));
     format!("{TOWN_TOML}{}", sync.unwrap_or_default())
 }
 

@@ -14,6 +14,7 @@ pub mod beads;
 pub mod boot;
 mod causes;
 pub mod clean_run;
+pub mod config;
 mod contained;
 pub mod convoy;
 pub mod crew;

@@ -329,7 +329,7 @@ fn checkout<'a>(town: &Town, source: &'a str) -> Result<Option<&'a Path>> {
 
 fn settings_text(gates: &[Gate], worktree: &WorktreeSettings) -> String {
     let mut text = "\
-# Settings of this rig. Every key has a default; `gt help rig` explains them.
+# Settings of this rig. Every key has a default: `gt config list --rig` shows them, `gt rig set` changes them.
 version = 1
 landing = \"ask\"      # what is green waits for `gt mq approve`; \"auto\" lands it
 "
@@ -442,67 +442,6 @@ pub fn remove_gate(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Resul
             gates.retain(|table| table.get("name").and_then(|n| n.as_str()) != Some(name));
         }
     })
-}
-
-/// Settings that [`set`] changes.
-const SETTABLE: [&str; 5] = ["trust", "landing", "agent", "runtime", "sandbox"];
-
-/// Changes settings in `rig.toml`, leaving the rest of the file as it is; an empty value takes a setting out. A person's
-/// word, and recorded as one.
-pub fn set(town: &Town, caller: &Caller, rig: &Rig, pairs: &[(String, String)]) -> Result<RigSettings> {
-    let person = confirm(town, caller, "changes a rig's settings", "change settings of", rig.name().as_str())?;
-    if let Some((key, _)) = pairs.iter().find(|(key, _)| !SETTABLE.contains(&key.as_str())) {
-        let hint = format!("one of: {}; for all else edit {}", SETTABLE.join(", "), rig.layout.settings().display());
-        return Err(Error::Usage { what: format!("`{key}` is no setting that can be set so"), hint });
-    }
-    if let Some((_, kind)) = pairs.iter().find(|(key, value)| key == "agent" && !value.is_empty()) {
-        town.agent(kind)?;
-    }
-    let settings = edit(town, rig, &person, |document| {
-        for (key, value) in pairs {
-            if value.is_empty() {
-                document.remove(key);
-            } else {
-                put(document, key, value);
-            }
-        }
-    })?;
-    town.ledger.write(&caller.name(), "rig set", |tx| {
-        for (key, _) in pairs {
-            let (before, after) = (value_of(&rig.settings, key), value_of(&settings, key));
-            tx.event("rig-set", &format!("{}: {key}", rig.name()), None, Some(&before), Some(&after))?;
-        }
-        Ok::<_, Error>(())
-    })?;
-    town.wake();
-    Ok(settings)
-}
-
-/// Sets a key of a document, before its tables, leaving the comments around it.
-fn put(document: &mut toml_edit::DocumentMut, key: &str, value: &str) {
-    let item = document.entry(key).or_insert(toml_edit::value(value));
-    if let Some(old) = item.as_value_mut() {
-        let around = old.decor().clone();
-        *old = value.into();
-        *old.decor_mut() = around;
-    } else {
-        *item = toml_edit::value(value);
-    }
-}
-
-/// The settings that can be set, as they are: `-` where the town decides.
-pub fn values(settings: &RigSettings) -> [(&'static str, String); 5] {
-    SETTABLE.map(|key| (key, value_of(settings, key).as_str().unwrap_or("-").to_owned()))
-}
-
-fn value_of(settings: &RigSettings, key: &str) -> serde_json::Value {
-    match key {
-        "trust" => serde_json::json!(settings.trust),
-        "landing" => serde_json::json!(settings.landing),
-        "agent" => serde_json::json!(settings.agent),
-        "runtime" => serde_json::json!(settings.runtime),
-        _ => serde_json::json!(settings.sandbox),
-    }
 }
 
 fn edit(town: &Town, rig: &Rig, by: &Person, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<RigSettings> {

@@ -13,6 +13,7 @@ use gt_model::start::Shown;
 use serde::{Deserialize, Serialize};
 
 use crate::agents;
+use crate::config;
 use crate::ecosystems::Rule;
 use crate::error::{Error, Result};
 use crate::person::Person;
@@ -197,7 +198,7 @@ pub struct SyncSettings {
 }
 
 /// How much may be spent. In each of these, 0 is no limit; tokens are all of them, those from the cache too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpendSettings {
     /// Tokens of a day after which nothing new is begun.
@@ -208,6 +209,12 @@ pub struct SpendSettings {
     pub attempt_tokens: u64,
     /// The same in US dollars, by the price table.
     pub attempt_usd: f64,
+}
+
+impl Default for SpendSettings {
+    fn default() -> Self {
+        Self { daily_tokens: 0, daily_usd: 100.0, attempt_tokens: 0, attempt_usd: 0.0 }
+    }
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.
@@ -678,9 +685,24 @@ pub(crate) fn load(outside: &Outside, path: &Path, bytes: &[u8]) -> std::result:
 pub(crate) fn edit<T>(
     town: &Town,
     path: &Path,
-    _by: &Person,
+    by: &Person,
     read: &dyn Fn(&[u8]) -> std::result::Result<T, SettingsError>,
     change: impl FnOnce(&mut toml_edit::DocumentMut),
+) -> Result<T> {
+    let read = |bytes: &[u8]| read(bytes).map_err(Error::from);
+    try_edit(town, path, by, &read, |document| {
+        change(document);
+        Ok(())
+    })
+}
+
+/// The same where the change may be none, or what comes of it may be refused.
+pub(crate) fn try_edit<T>(
+    town: &Town,
+    path: &Path,
+    _by: &Person,
+    read: &dyn Fn(&[u8]) -> Result<T>,
+    change: impl FnOnce(&mut toml_edit::DocumentMut) -> Result<()>,
 ) -> Result<T> {
     town.ledger.refuse_confined()?;
     town.ledger.refuse_away()?;
@@ -688,7 +710,7 @@ pub(crate) fn edit<T>(
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let damaged = |e: toml_edit::TomlError| SettingsError { path: path.to_owned(), text: e.to_string() };
     let mut document: toml_edit::DocumentMut = text.parse().map_err(damaged)?;
-    change(&mut document);
+    change(&mut document)?;
     let text = document.to_string();
     let settings = read(text.as_bytes())?;
     town.world().disk().write(path, text.as_bytes())?;
@@ -699,5 +721,19 @@ pub(crate) fn edit<T>(
 pub fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> std::result::Result<T, SettingsError> {
     let failed = |text: String| SettingsError { path: path.to_owned(), text };
     let text = std::str::from_utf8(bytes).map_err(|e| failed(e.to_string()))?;
-    toml::from_str(text).map_err(|e| failed(e.to_string().trim_end().to_owned()))
+    toml::from_str(text).map_err(|e| failed(with_way_out(path, e.to_string().trim_end())))
+}
+
+/// The reader's word, and what to do where a setting of the whole file stands in a table, as one does that was appended.
+fn with_way_out(path: &Path, error: &str) -> String {
+    let field = error.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`'));
+    let is_rigs = path.file_name().is_some_and(|name| name == "rig.toml");
+    let Some((name, _)) = field.filter(|(name, _)| !name.contains('.') && config::is_key(is_rigs, name)) else {
+        return error.to_owned();
+    };
+    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let set = if is_rigs { format!("gt rig set {}", folder.unwrap_or_default()) } else { "gt town set".to_owned() };
+    format!(
+        "{error}\n`{name}` belongs above the first [table] of the file: move it there; {set} {name}=… puts it there itself"
+    )
 }

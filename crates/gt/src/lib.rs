@@ -23,6 +23,7 @@ mod commands;
 pub mod console;
 pub mod demo;
 mod drawing;
+mod editor;
 pub mod error;
 mod pager;
 pub mod sim;

@@ -12,6 +12,7 @@ use clap::{Args, Command, Parser, Subcommand, ValueEnum};
 mod agent;
 mod bead;
 mod bead_list;
+mod config;
 mod convoy;
 mod cost;
 mod crew;
@@ -34,6 +35,7 @@ pub use bead::{
     UpdateArgs,
 };
 pub use bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
+pub use config::SettingsVerb;
 pub use convoy::ConvoyVerb;
 pub use cost::CostArgs;
 pub use crew::CrewVerb;
@@ -178,6 +180,9 @@ pub enum Verb {
     /// The town itself
     #[command(subcommand)]
     Town(TownVerb),
+    /// Settings of the town and its rigs: list, get, set, edit, explain
+    #[command(subcommand)]
+    Config(SettingsVerb),
     /// Projects of the town: add, list, remove; their gates
     #[command(subcommand)]
     Rig(RigVerb),

@@ -41,7 +41,10 @@ pub enum RigVerb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Change settings of a rig in its rig.toml: trust, landing, agent, runtime, sandbox
+    /// Change settings of a rig in its rig.toml; comments in it stay
+    ///
+    /// `gt config list --rig <rig>` shows all, `gt config explain` says what each means and takes: trust, landing, agent,
+    /// runtime, sandbox, worktree.setup, env.set.<NAME> … The running daemon hears a change.
     Set {
         /// Which
         name: String,

@@ -21,6 +21,14 @@ pub struct SyncArgs {
 pub enum TownVerb {
     /// Make a town that was copied or moved here one that can be written again
     Adopt,
+    /// Change settings of the town in its town.toml; comments in it stay
+    ///
+    /// `gt config list` shows all, `gt config explain` says what each means and takes. The running daemon hears a change.
+    Set {
+        /// For example max_polecats=9 or spend.daily_usd=50; an empty value takes a setting out of the file
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
     /// Make the overseer's key, in a new file: `gt mq approve` and the like want it from now on
     ///
     /// For what lets work land, changes settings, destroys or spends. The file is the owner's only, and hidden from every

@@ -33,7 +33,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Say what is to be done", &["do", "mayor", "bead", "convoy", "sling", "unsling"]),
     ("See how it goes", &["status", "show", "why", "log", "peek", "session", "cost"]),
     ("Look at work, and let it land", &["mq", "refinery"]),
-    ("Run the town", &["up", "down", "pause", "resume", "sync", "town"]),
+    ("Run the town", &["up", "down", "pause", "resume", "config", "sync", "town"]),
     ("Work beside it", &["crew", "mail", "nudge"]),
     ("Get work back", &["polecat", "snapshot", "retention", "ledger"]),
     ("For agents", &["prime", "hook", "step", "mol", "catch-up", "done", "handoff"]),

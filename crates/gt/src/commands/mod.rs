@@ -19,6 +19,7 @@ mod agents;
 mod allow;
 mod bead;
 mod complete;
+mod config;
 mod convoy;
 mod cost;
 mod crew;
@@ -146,6 +147,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Install { path, remote } => town::install(&path, remote.as_deref(), process, console),
         Verb::Sync(args) => sync::sync(&args, &open()?, console),
         Verb::Town(verb) => sync::town(&verb, &open()?, console),
+        Verb::Config(verb) => config::run(&verb, &open()?, console),
         Verb::Completions { shell } => complete::script(shell, console),
         Verb::Complete { words } => complete::complete(&words, process, console),
         Verb::Help { man: Some(folder), .. } => help::man_pages(&folder, process, console),

@@ -1,6 +1,7 @@
 //! Projects of the town.
 
 use gt_town::allow::Whom;
+use gt_town::config::Whose;
 use gt_town::ecosystems::Omitted;
 use gt_town::gates::GatesRun;
 use gt_town::reach::LeftOut;
@@ -8,7 +9,7 @@ use gt_town::rig::{self, Added, NewRig};
 use gt_town::settings::Gate;
 use gt_town::{destination, gates, hook};
 
-use super::{Context, allow};
+use super::{Context, allow, config};
 use crate::cli::{GatesVerb, RigVerb};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
@@ -23,7 +24,10 @@ pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
         }
         RigVerb::List => list(context, console),
         RigVerb::Remove { name, yes, dry_run } => remove(context, &name, yes, dry_run, console),
-        RigVerb::Set { name, settings } => set(context, &name, &settings, console),
+        RigVerb::Set { name, settings } => {
+            let rig = context.town.rig(&name)?;
+            config::set(context, Whose::Rig(&rig), &config::pairs(&settings)?, console)
+        }
         RigVerb::Allow { name, pattern, remove, .. } => {
             allow::run(context, Whom::Rig(&context.town.rig(&name)?), pattern, remove, console)
         }
@@ -135,29 +139,6 @@ fn remove(context: &Context<'_>, name: &str, yes: bool, dry_run: bool, console: 
     let word = if dry_run { "would go" } else { "went" };
     console.say(&format!("rig {} {word} to {}; its beads stay", rig.name(), to.display()))?;
     Ok(0)
-}
-
-fn set(context: &Context<'_>, name: &str, settings: &[String], console: &mut Console<'_>) -> CliResult {
-    let pairs = settings.iter().map(|text| pair(text)).collect::<Result<Vec<_>, CliError>>()?;
-    let rig = context.town.rig(name)?;
-    let now = rig::set(&context.town, &context.caller, &rig, &pairs)?;
-    let values: Vec<(&str, String)> = rig::values(&now).into();
-    if console.is_json() {
-        let values: std::collections::BTreeMap<_, _> = values.into_iter().collect();
-        return console.facts("gt.rig-set/1", "settings", values);
-    }
-    let line: Vec<String> = values.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    console.say(&format!("rig {}: {}", rig.name(), line.join(" ")))?;
-    Ok(0)
-}
-
-fn pair(text: &str) -> Result<(String, String), CliError> {
-    let found = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    let (key, value) = found.ok_or_else(|| CliError::Usage {
-        what: format!("`{text}` is no key=value"),
-        hint: "for example: gt rig set <rig> landing=auto".to_owned(),
-    })?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn fetch(context: &Context<'_>, name: Option<&str>, console: &mut Console<'_>) -> CliResult {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_town::config::Whose;
 use gt_town::home;
 use gt_town::person;
 use gt_town::sync::{self, Synced};
@@ -71,9 +72,17 @@ fn key(file: &Path, context: &Context<'_>, console: &mut Console<'_>) -> CliResu
 
 /// `gt town`.
 pub fn town(verb: &TownVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    if let TownVerb::Key { file } = verb {
-        return key(file, context, console);
+    match verb {
+        TownVerb::Key { file } => key(file, context, console),
+        TownVerb::Set { settings } => {
+            super::config::set(context, Whose::Town, &super::config::pairs(settings)?, console)
+        }
+        TownVerb::Adopt => adopt(context, console),
     }
+}
+
+/// `gt town adopt`.
+fn adopt(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let adopted = home::adopt(&context.town, &context.caller)?;
     if console.is_json() {
         return console.facts("gt.adopt/1", "adopted", adopted);

@@ -318,8 +318,8 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
         assert_eq!((output.code, output.err.contains(why)), (code, true), "{output:?}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
     };
-    refused(&["trust=always"], 1, "unknown variant");
-    refused(&["gate=none"], 2, "`gate` is no setting that can be set so");
+    refused(&["trust=always"], 2, "trust takes one of: accept-edits, bypass");
+    refused(&["gate=none"], 2, "gt rig gates add");
     refused(&["landing"], 2, "`landing` is no key=value");
     refused(&["agent=nobody"], 3, "no kind of agent is called `nobody`");
     town.ok(&["rig", "set", RIG, "trust="]);

@@ -145,3 +145,38 @@ fn a_folder_without_a_remote_may_have_its_trunk_where_nobody_stands() {
     let added = reader.types(&first_block().replace("~/src/app ", "~/src/app --branch main "));
     assert!(added.code == 0 && added.out.contains("work lands on main of "), "{added:?}");
 }
+
+#[test]
+fn settings_are_changed_as_it_is_written() {
+    let reader = Reader::new("git clone -q --bare app origin.git && git -C app remote add origin ~/src/origin.git");
+    let begun = reader.types(&first_block());
+    assert_eq!(begun.code, 0, "{begun:?}");
+    // What is to be written into a file works where it is appended to the one that was made.
+    let appended = blocks(README).unwrap().into_iter().filter(|block| block.how == "append");
+    let count = appended.map(|block| {
+        let typed = reader.types(&format!("cat >> {} << 'END'\n{}\nEND\ngt status", block.name, block.commands));
+        assert_eq!(typed.code, 0, "{}: {typed:?}", block.commands);
+    });
+    assert!(count.count() > 0);
+    reader.follows("other-agents", |_, _| ());
+    reader.follows("worktrees", |_, _| ());
+    let said = |key: &str| reader.types(&format!("gt config get {key}")).out.trim().to_owned();
+    assert_eq!(said("agent"), "mine");
+    assert_eq!(said("worktree.setup"), "npm ci", "the only rig is meant");
+    assert_eq!(said("env.set.PORT"), "80{slot}");
+    assert_eq!(said("max_polecats"), "4", "what holds without");
+    assert_eq!(said("spend.daily_usd"), "100");
+    let listed = reader.types("gt config list --set").out;
+    assert!(listed.contains("agents.mine.command") && !listed.contains("max_polecats"), "{listed}");
+
+    let edit = |script: &str| reader.types(&format!("EDITOR=\"sed -i '{script}'\" gt config edit"));
+    assert_eq!(edit("s/^version = 1$/version = 1\\nmax_polecats = 7/").code, 0);
+    assert_eq!(said("max_polecats"), "7");
+    let before = reader.types("cat town.toml").out;
+    assert!(before.starts_with("# Settings of this town."), "{before}");
+    let refused = edit("s/^max_polecats = 7/max_polecats = \\\"x\\\"/");
+    assert!(refused.code == 1 && refused.err.contains("what you wrote is in "), "{refused:?}");
+    let misplaced = reader.types("gt town set runtime=headless max-polecats=9");
+    assert!(misplaced.code == 2 && misplaced.err.contains("one of: max_polecats"), "{misplaced:?}");
+    assert_eq!(reader.types("cat town.toml").out, before, "all of it, or nothing");
+}

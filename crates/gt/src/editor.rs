@@ -1,0 +1,45 @@
+//! The person's own editor, on a copy of a text.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a person's own program on the person's own terminal, beside the engine"
+)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::error::CliError;
+
+/// A text as the person left it, in a file that goes with it unless it is kept.
+pub struct Edited {
+    /// The text.
+    pub text: String,
+    file: tempfile::NamedTempFile,
+}
+
+impl Edited {
+    /// Keeps the file; says where it is.
+    pub fn keep(self) -> Result<PathBuf, CliError> {
+        let (_, path) = self.file.keep().map_err(|error| CliError::Io(error.error))?;
+        Ok(path)
+    }
+}
+
+/// Has the person edit a text.
+pub fn edit(text: &str, env: &BTreeMap<String, String>) -> Result<Edited, CliError> {
+    let named = ["VISUAL", "EDITOR"].iter().filter_map(|name| env.get(*name)).find(|named| !named.trim().is_empty());
+    let editor = named.map_or("vi", String::as_str);
+    // Its owner's only, as the file that it is a copy of may be.
+    let mut file = tempfile::Builder::new().prefix("gt-").suffix(".toml").tempfile()?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    let run = Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(file.path()).status()?;
+    if !run.success() {
+        return Err(CliError::Usage {
+            what: format!("the editor `{editor}` failed, so nothing was changed"),
+            hint: "EDITOR names another one".to_owned(),
+        });
+    }
+    let text = std::fs::read_to_string(file.path())?;
+    Ok(Edited { text, file })
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gt_model::address::Address;
 
 use crate::admission;
-use crate::agents::hooks;
+use crate::agents::{hooks, kinds};
 use crate::back_off::BackOff;
 use crate::convoy;
 use crate::effects::{self, Scope};
@@ -78,6 +78,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
     limits::let_go(town, &mut memory.observed)?;
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
+    note_state(town, "patrol", "kinds", kinds::patrol(town))?;
     note_state(town, "patrol", "hooks", hooks::patrol(town, &mut memory.watch.meters))?;
     note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
@@ -113,7 +114,8 @@ fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<
         // Removed while it was looked at.
         (Err(Error::UnknownRig { .. }), None) => {}
         (Err(error), None) => {
-            let text = effects::chain(&error);
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let text = format!("{}{hint}", effects::chain(&error));
             town.ledger
                 .write(&Address::Deacon.to_string(), kind, |tx| tx.raise(kind, rig, &text).map_err(Error::from))?;
         }

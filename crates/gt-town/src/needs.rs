@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::admission;
-use crate::agents::{hooks, readiness};
+use crate::agents::{hooks, kinds, readiness};
 use crate::asking::ASKS;
 use crate::clean_run;
 use crate::dropped;
@@ -153,7 +153,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         clean_run::CONDITION => format!("gt why {subject}, mend the trunk, then gt refinery confirm {subject}"),
         "foreign-ref" => format!("gt why {rig}"),
         "effect" | "set-up" => "mend the cause, then gt doctor --retry".to_owned(),
-        "patrol" => "gt doctor".to_owned(),
+        "patrol" => "mend the cause: it is tried again at each look".to_owned(),
         "remote" => format!("gt rig fetch {subject}"),
         "feed" => format!("gt agent check --rig {subject}"),
         "paused" if subject.starts_with('<') => "gt resume".to_owned(),
@@ -161,13 +161,15 @@ fn command(kind: &str, subject: &str) -> Option<String> {
         "deacon" => "gt doctor, then gt up".to_owned(),
         DENIED => allowing(subject),
         ASKS => format!("gt agent answer {subject} yes|no|always, or gt session attach {subject}"),
-        standing::UNHEARD => format!("gt session attach {subject}"),
+        // In a terminal or not, its next session has its mail at its start.
+        standing::UNHEARD => format!("gt peek {subject}, then gt session stop {subject}"),
         "long-tool" => format!("gt peek {subject}"),
         limits::LIMIT => format!("wait, or gt resume --agent {subject}"),
         outage::OUTAGE => format!("wait, or gt resume --agent {subject}"),
         admission::SHORT => "end what takes memory, or lower min_free_memory_mb in town.toml".to_owned(),
         spend::TURN_CAP => "gt cost --by agent, then gt resume --spend".to_owned(),
         spend::CAP => "gt cost, then gt resume --spend".to_owned(),
+        kinds::UNKNOWN => "gt agent list".to_owned(),
         hooks::OFF => format!("gt agent check {subject}"),
         limits::LOGIN => format!("gt agent check {subject}, then gt resume --agent {subject}"),
         readiness::WORKER_CONDITION => format!("gt peek {subject}, then gt doctor --retry"),

@@ -4,7 +4,6 @@
 //! ended, until the settings say otherwise. Whatever else keeps hooks from answering is seen in the client's own record: it
 //! tells of tools that were used, and no hook called before them.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +11,7 @@ use std::time::Duration;
 use gt_model::effect::Effect;
 use gt_model::id::IncarnationId;
 
-use super::claude;
-use super::readiness;
+use super::{claude, kinds, readiness};
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Holder, Incarnation, Tx, View};
 use crate::settings::{AgentPreset, ClientKind};
@@ -102,26 +100,14 @@ pub(crate) fn patrol(town: &Town, meters: &mut Meters) -> Result<()> {
         .filter_map(|incarnation| Some((readiness::kind_of(town, &incarnation.id).transpose()?, incarnation)))
         .map(|(kind, incarnation)| kind.map(|kind| (incarnation, kind)))
         .collect::<Result<_>>()?;
-    for kind in kinds(town, &live)? {
+    let mut kinds = kinds::in_use(town, &[OFF])?;
+    kinds.extend(live.iter().map(|(_, kind)| kind.clone()));
+    for kind in kinds {
         let off = town.agent(&kind).ok().filter(AgentPreset::needs_hooks).map(|preset| of(town, &preset));
         let sessions = live.iter().filter(|(_, of)| *of == kind).map(|(incarnation, _)| incarnation);
         note_off(town, &kind, off.filter(Hooks::are_off).as_ref(), sessions)?;
     }
     live.iter().try_for_each(|(incarnation, kind)| note_unheard(town, incarnation, kind, meters))
-}
-
-/// Kinds of agent that have something to do, or that are known not to run.
-fn kinds(town: &Town, live: &[(Incarnation, String)]) -> Result<BTreeSet<String>> {
-    let (mut kinds, agents) = town.ledger.read(|view| {
-        let attempts = view.present_attempts()?.into_iter().filter(|attempt| attempt.is_hooked());
-        let known = view.conditions()?.into_iter().filter(|condition| condition.kind == OFF);
-        let kinds = attempts.map(|attempt| attempt.agent).chain(known.map(|condition| condition.subject));
-        Ok::<_, Error>((kinds.collect::<BTreeSet<_>>(), view.agents()?))
-    })?;
-    kinds.extend(live.iter().map(|(_, kind)| kind.clone()));
-    let wanted = agents.iter().filter(|agent| agent.is_wanted());
-    kinds.extend(wanted.filter_map(|agent| standing::wanted_kind(town, agent).ok()));
-    Ok(kinds)
 }
 
 fn note_off<'a>(

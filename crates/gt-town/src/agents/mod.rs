@@ -8,6 +8,7 @@ pub mod check;
 mod claude;
 pub mod grants;
 pub mod hooks;
+pub mod kinds;
 pub mod launch;
 pub mod readiness;
 pub mod text;

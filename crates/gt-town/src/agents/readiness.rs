@@ -419,7 +419,8 @@ pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed
     if fails {
         return Ok(false);
     }
-    let Ok(preset) = town.agent(&kind) else { return Ok(true) };
+    // A kind that is not there any more is told of, and waited for.
+    let Ok(preset) = town.agent(&kind) else { return Ok(false) };
     if hooks::forbid_start(town, &preset) {
         return Ok(false);
     }

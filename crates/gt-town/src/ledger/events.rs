@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{LedgerResult, Tx, View};
+use crate::agents::{hooks, kinds};
 use crate::limits;
 use crate::outage;
 
@@ -255,7 +256,7 @@ impl Tx<'_> {
             let subject = condition.subject.as_str();
             let is_about = match condition.kind.as_str() {
                 // Their subject is a kind of agent, which may be called like a rig.
-                limits::LIMIT | limits::LOGIN | outage::OUTAGE => false,
+                limits::LIMIT | limits::LOGIN | outage::OUTAGE | hooks::OFF | kinds::UNKNOWN => false,
                 "effect" => !self.open_effects()?.iter().any(|row| row.id.to_string() == subject),
                 _ if of_rig(subject) => true,
                 _ => self.attempts_on(&subject.into())?.last().is_some_and(|attempt| &attempt.rig == rig),

@@ -19,6 +19,7 @@ mod help;
 mod identity;
 mod keep;
 mod kills;
+mod kinds;
 mod ledger;
 mod look;
 mod matrix;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Incarnation};
 use crate::moments;
+use crate::observe::times;
 use crate::town::{Caller, Town};
 use crate::world::{ENDED_BY_REQUEST, Exit};
 
@@ -116,6 +117,21 @@ pub(crate) fn each(incarnations: &[Incarnation]) -> Vec<String> {
         false => format!("{from} to {to}: {cause}"),
     };
     runs.into_iter().map(words).collect()
+}
+
+/// Why a bead is taken back from its worker: what was refused to it to the last, where that is why it never came to its end,
+/// and how its sessions ended.
+pub(crate) fn given_up(refused: Option<&str>, incarnations: &[Incarnation]) -> String {
+    let (count, causes) = (incarnations.len(), in_a_line(incarnations));
+    let left = incarnations.iter().all(|i| i.exit.as_ref().is_some_and(|exit| exit.code == Some(0)));
+    let times = times(u32::try_from(count).unwrap_or(u32::MAX));
+    match refused {
+        Some(refused) if left => {
+            let refused = foreign::cut(refused, SHORT_BYTES);
+            format!("its worker could not go on, and gave up {times}: {refused} (its sessions: {causes})")
+        }
+        _ => format!("its worker died {times}: {causes}"),
+    }
 }
 
 /// The same in one line.

@@ -78,7 +78,14 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
 fn deacon_check(town: &Town) -> Result<Check> {
     let name = "deacon";
     if town.deacon_runs()? {
-        return Ok(check(name, None, "it runs"));
+        let (runs, own) = (updown::build(town)?, &town.outside.build);
+        let other = runs.filter(|runs| runs != own).map(|runs| {
+            (
+                format!("it runs build {runs}, and this gt is build {own}"),
+                "gt up: this build takes over; sessions go on",
+            )
+        });
+        return Ok(check(name, other, &format!("it runs, as this build ({own})")));
     }
     if updown::is_wanted_up(town)? && !town.boot_runs()? {
         return Ok(check(name, Some(("the town is to be up, and nothing runs".to_owned(), "gt up")), ""));

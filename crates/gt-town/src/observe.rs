@@ -88,6 +88,12 @@ pub struct WorkerStatus {
     pub incarnation: u32,
     /// What it is doing, in words.
     pub doing: String,
+    /// What was refused to it last, since it closed a step.
+    pub refused: Option<String>,
+    /// The process of its agent, while it runs.
+    pub pid: Option<i32>,
+    /// When its attempt was opened.
+    pub since: String,
 }
 
 /// A merge request at one moment.
@@ -144,6 +150,12 @@ pub(crate) fn rig_status(town: &Town, rig: &Rig) -> RigStatus {
 
 fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<WorkerStatus> {
     let incarnations = view.incarnations_of(attempt.id)?;
+    let live = incarnations.last().filter(|newest| newest.ended_at.is_none() && attempt.is_hooked());
+    let state = live.map(|newest| town.world().sessions().state(&town.layout.session(&newest.id))).transpose()?;
+    let pid = match state {
+        Some(SessionState::Running { agent, .. }) => Some(agent.pid),
+        _ => None,
+    };
     let title = view.bead(&attempt.bead)?.map(|bead| bead.title).unwrap_or_default();
     Ok(WorkerStatus {
         worker: attempt.address().to_string(),
@@ -152,6 +164,10 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
         attempt: attempt.number,
         incarnation: incarnations.last().map_or(0, |i| i.number),
         doing: doing(town, view, attempt)?,
+        // Nothing depends on it.
+        refused: live.and_then(|newest| moments::refused(town, &newest.id).ok().flatten()),
+        pid,
+        since: attempt.opened_at.clone(),
     })
 }
 
@@ -178,7 +194,7 @@ pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<S
     Ok(match town.world().sessions().state(&town.layout.session(&newest.id))? {
         _ if newest.ended_at.is_some() => format!("ended, to be started again; at {at}"),
         SessionState::NotStarted => "session to be started".to_owned(),
-        SessionState::Running { agent, .. } => format!("{at} (pid {})", agent.pid),
+        SessionState::Running { .. } => at,
         SessionState::Ended(_) => format!("has just ended; at {at}"),
         SessionState::Unknown(why) => format!("unknown: {why}"),
     })

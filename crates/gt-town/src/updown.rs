@@ -104,7 +104,7 @@ fn words(pids: &[i32]) -> String {
 
 /// Whether what runs was started by another build of gt.
 pub fn is_older(town: &Town) -> Result<bool> {
-    let build = town.ledger.read(|view| view.meta(BUILD_KEY).map_err(Error::from))?;
+    let build = build(town)?;
     Ok((town.deacon_runs()? || town.boot_runs()?) && build.is_some_and(|build| build != town.outside.build))
 }
 
@@ -140,6 +140,11 @@ fn wait_for(town: &Town, deadline: Duration, otherwise: &str, is_so: impl Fn() -
         clock.pause(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// Which build of gt the running deacon is of: the one that `gt up` was last said with, since one of another build ends.
+pub fn build(town: &Town) -> Result<Option<String>> {
+    town.ledger.read(|view| view.meta(BUILD_KEY).map_err(Error::from))
 }
 
 /// Says that nothing new is begun: in a rig, or in the whole town. What is begun goes on.

@@ -18,6 +18,7 @@ use crate::done;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
+use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::post;
@@ -259,6 +260,8 @@ impl Witness<'_> {
 
     /// Takes the bead back from a worker that died too often, and asks for a person.
     fn recover(&self, attempt: &Attempt) -> Result<()> {
+        let newest = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?.pop();
+        let refused = newest.and_then(|newest| moments::refused(self.town, &newest.id).ok().flatten());
         self.write("recover", |tx| {
             let attempt = still(tx, attempt)?;
             let Some(bead) = tx.bead(&attempt.bead)? else { return Ok(()) };
@@ -267,8 +270,8 @@ impl Witness<'_> {
             }
             let incarnations = tx.incarnations_of(attempt.id)?;
             sling::release(tx, &attempt, &bead, AttemptOutcome::Recovered)?;
-            let (times, causes) = (incarnations.len(), causes::in_a_line(&incarnations));
-            done::escalate(tx, &attempt, &format!("its worker died {times} times: {causes}"))?;
+            let why = causes::given_up(refused.as_deref(), &incarnations);
+            done::escalate(tx, &attempt, &why)?;
             let message = Message::RecoveredBead {
                 bead: attempt.bead.to_string(),
                 worker: attempt.address().to_string(),

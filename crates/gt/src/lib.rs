@@ -132,6 +132,10 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     let cli = match if is_bd { parse_bd(&args) } else { parse(&args) } {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return code_of(is_bd, console.fail(&CliError::from(error))),
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayVersion => {
+            let said = console.line(&format!("gt {} (build {})", env!("CARGO_PKG_VERSION"), process.outside.build));
+            return u8::from(said.is_err());
+        }
         Err(error) => return code_of(is_bd, console.usage(&error)),
     };
     console.configure(&cli.global, process);

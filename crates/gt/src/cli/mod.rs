@@ -218,8 +218,8 @@ pub enum Verb {
     Convoy(ConvoyVerb),
     /// Give beads to workers: claim, hook, spawn
     Sling {
-        /// Beads, and the rig's name as the last word
-        #[arg(required = true, value_name = "BEAD… RIG")]
+        /// Beads, and the rig's name as the last word [default: the rig that the beads belong to]
+        #[arg(required = true, value_name = "BEAD… [RIG]")]
         words: Vec<String>,
         /// Into this convoy [default: the one that tracks the bead, or a new one]
         #[arg(long)]
@@ -277,7 +277,14 @@ pub enum Verb {
         spend: bool,
     },
     /// The town at one glance, with what needs you on top
-    Status,
+    Status {
+        /// With what seldom changes, too: rigs, how workers are started, processes, the ledger's remote
+        #[arg(long, short)]
+        long: bool,
+        /// Show it anew whenever something changes, until Ctrl-C
+        #[arg(long, short, conflicts_with = "json")]
+        watch: bool,
+    },
     /// What models took: tokens, and about how much money
     Cost(CostArgs),
     /// What happened, newest last

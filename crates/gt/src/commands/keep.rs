@@ -9,7 +9,7 @@ use gt_town::{Error, beads, snapshots};
 
 use super::Context;
 use crate::cli::{PolecatVerb, RetentionVerb, SnapshotVerb};
-use crate::console::{Console, Table, printable, printable_lines};
+use crate::console::{Console, Table, printable, printable_lines, time_text};
 use crate::error::{CliError, CliResult};
 
 /// `gt polecat …`.
@@ -73,8 +73,8 @@ fn say_polecat(detail: &PolecatDetail, console: &mut Console<'_>) -> Result<(), 
     let polecat = &detail.polecat;
     let heading = format!("{} on {} (attempt {}): {}", polecat.worker, polecat.bead, polecat.attempt, state(polecat));
     console.line(&printable(&heading))?;
-    let ended = polecat.ended_at.as_deref().map(|at| format!(", ended {at}")).unwrap_or_default();
-    console.line(&format!("  began {}{ended}", polecat.opened_at))?;
+    let ended = polecat.ended_at.as_deref().map(|at| format!(", ended {}", time_text(at))).unwrap_or_default();
+    console.line(&format!("  began {}{ended}", time_text(&polecat.opened_at)))?;
     let at = polecat.branch_at.as_ref().map_or("gone".to_owned(), |at| format!("at {}", at.short()));
     console.line(&format!("  branch {} ({at})", polecat.branch))?;
     if let Some(archive) = &polecat.archive {

@@ -180,7 +180,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Resume { spend: true, .. } => town::resume_spending(&open()?, console),
         Verb::Resume { rig, agent, .. } => town::resume(&open()?, rig.as_deref(), agent.as_deref(), console),
         Verb::Cost(args) => cost::cost(&open()?, &args, console),
-        Verb::Status => look::status(&open()?, console),
+        Verb::Status { long, watch } => look::status(&open()?, long, watch, console),
         Verb::Log { bead, last, follow, all } => look::log(&open()?, bead.as_deref(), last, follow, all, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),
         Verb::Peek { address, lines, follow, raw } => session::peek(&open()?, &address, lines, follow, raw, console),

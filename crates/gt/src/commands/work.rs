@@ -1,6 +1,7 @@
 //! Giving work out and taking it back.
 
 use gt_model::id::{BeadId, RigName};
+use gt_town::Error;
 use gt_town::agents::launch;
 use gt_town::beads::{self, NewBead};
 use gt_town::sessions;
@@ -34,15 +35,30 @@ pub fn sling(
     report(context, &slung, console)
 }
 
-/// The last word is the rig, unless it can be told otherwise.
+/// The last word is the rig; without one it is the rig that all the beads belong to.
 fn beads_and_rig(context: &Context<'_>, words: &[String]) -> Result<(Vec<String>, String), CliError> {
     if let [beads @ .., rig] = words
         && !beads.is_empty()
+        && (context.town.rig(rig).is_ok() || beads::resolve_all(&context.town, words).is_err())
     {
         return Ok((beads.to_vec(), rig.clone()));
     }
-    let rig = context.rig(None)?;
-    Ok((words.to_vec(), rig.name().to_string()))
+    let ids = beads::resolve_all(&context.town, words)?;
+    let of = |id: &BeadId| context.town.ledger.read(|view| view.rig_of_prefix(id.prefix()).map_err(Error::from));
+    let mut rigs: Vec<String> = Vec::new();
+    for id in &ids {
+        rigs.extend(of(id)?.map(|rig| rig.name.to_string()));
+    }
+    rigs.sort();
+    rigs.dedup();
+    match rigs.as_slice() {
+        [rig] => Ok((words.to_vec(), rig.clone())),
+        [] => Ok((words.to_vec(), context.rig(None)?.name().to_string())),
+        _ => Err(CliError::Usage {
+            what: format!("the beads belong to several rigs: {}", rigs.join(", ")),
+            hint: "sling those of each rig for themselves, or name one rig as the last word".to_owned(),
+        }),
+    }
 }
 
 fn report(context: &Context<'_>, slung: &Slung, console: &mut Console<'_>) -> CliResult {

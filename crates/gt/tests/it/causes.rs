@@ -42,11 +42,11 @@ fn a_death_is_told_with_its_cause_to_people_and_to_the_next_attempt() {
     for (bead, (kind, _)) in beads.iter().zip(TOLD) {
         town.ok(&["sling", bead, RIG, "--agent", kind]);
     }
-    let given_up = |town: &Town| town.ok(&["status"]).matches("died 2 times").count();
+    let given_up = |town: &Town| town.ok(&["status"]).matches("died twice").count();
     town.wait_until("the beads to be given up", || given_up(&town) == beads.len());
     let status = town.ok(&["status"]);
     for (bead, (kind, words)) in beads.iter().zip(TOLD) {
-        let need = status.lines().find(|line| line.contains("died 2 times") && line.contains(bead.as_str()));
+        let need = status.lines().find(|line| line.contains("died twice") && line.contains(bead.as_str()));
         let need = need.unwrap_or_else(|| panic!("{kind}: {status}"));
         let (show, why) = (town.ok(&["show", bead]), town.ok(&["why", bead]));
         for word in *words {

@@ -294,7 +294,8 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
     town.edit(&file, |text| format!("# Ours, and dear to us.\n{text}"));
     let gates = town.json(&["rig", "gates", "list", RIG]);
     assert!(
-        town.ok(&["status"]).contains("claude, accept-edits (there is no sandbox, and nobody has said trust=bypass)")
+        town.ok(&["status", "--long"])
+            .contains("claude, accept-edits (there is no sandbox, and nobody has said trust=bypass)")
     );
     town.ok(&["rig", "set", RIG, "trust=bypass", "runtime=headless"]);
     let kept = std::fs::read_to_string(&file).unwrap();
@@ -303,7 +304,7 @@ fn a_rigs_trust_is_a_persons_word_that_is_recorded_and_obeyed() {
     let events =
         "SELECT subject || ' ' || before || ' ' || after FROM events WHERE event = 'rig-set' AND actor = 'overseer'";
     assert!(town.ask(events).contains(&"app: trust \"accept-edits\" \"bypass\"".to_owned()), "{:?}", town.ask(events));
-    assert!(town.ok(&["status"]).contains("claude, bypass (a person has said so"));
+    assert!(town.ok(&["status", "--long"]).contains("claude, bypass (a person has said so"));
 
     let bead = slung(&town, "Work");
     town.wait_closed(&bead);

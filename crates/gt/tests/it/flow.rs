@@ -51,7 +51,9 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         trunk: text
         remote_note: text
         warnings: []
-        gates: [{name: text, run: text}]
+        gates: [{name: text, run: text, kind: text, from: text, optional: bool}]
+        omitted: []
+        notes: []
         worktree: {setup_timeout_seconds: number, from: text, min_free_disk_mb: number}
         left_out: []
         leads_out: []
@@ -275,6 +277,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
         dropped: null
         review: text
         status: {state: text}
+        gating: null
       }]
     }
     ");
@@ -471,7 +474,17 @@ fn the_patrols_by_hand_bring_work_home_without_a_deacon() {
           agents: {kind: text, mode: text, why: text}
         }]
         agents: []
-        workers: [{worker: text, bead: text, title: text, attempt: number, incarnation: number, doing: text}]
+        workers: [{
+          worker: text
+          bead: text
+          title: text
+          attempt: number
+          incarnation: number
+          doing: text
+          refused: null
+          pid: number
+          since: text
+        }]
         queue: []
         ready: number
         hooks: null

@@ -11,6 +11,7 @@ mod contact;
 mod crashes;
 mod failure_modes;
 mod fire;
+mod first_day;
 mod flow;
 mod framed;
 mod green;

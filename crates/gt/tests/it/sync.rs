@@ -386,8 +386,8 @@ fn checkpoints_are_made_when_something_changed_and_files_of_people_are_left_alon
     town.ok(&["down", "--now"]);
     let before = town.git(&root, &["log", "-1", "--format=%T", &head]);
     assert_eq!(town.git(&root, &["log", "-1", "--format=%T", "gt-ledger"]), before, "nothing of it changed");
-    let status = town.ok(&["status"]);
-    assert!(status.contains("checkpoints are local"), "{status}");
+    let status = town.ok(&["status", "--long"]);
+    assert!(status.contains("not synced to a remote"), "{status}");
     assert_eq!(town.git(&root, &["symbolic-ref", "HEAD"]), "refs/heads/main");
 }
 
@@ -398,9 +398,9 @@ fn a_town_is_installed_with_its_remote() {
     let installed = place.gt_with(place.folder(), &[], &["install", "town", "--remote", &at.url()]);
     assert_eq!(installed.code, 0, "{installed:#?}");
     create(&place, "Shared");
-    assert!(place.ok(&["status"]).contains("never synced"));
+    assert!(place.ok(&["status", "--long"]).contains("never synced"));
     place.ok(&["sync"]);
-    assert!(place.ok(&["status"]).contains("was synced with"));
+    assert!(place.ok(&["status", "--long"]).contains("was synced with"));
     assert!(at.0.git(&at.repo(), &["show", "gt-ledger:beads/hq.jsonl"]).contains("Shared"));
 }
 

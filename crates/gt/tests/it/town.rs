@@ -235,7 +235,9 @@ impl Town {
     /// Kinds of the conditions that need a person.
     pub fn conditions(&self) -> Vec<String> {
         let status = self.json(&["status"]);
-        status["status"]["needs_you"].as_array().unwrap().iter().map(|c| text(&c["kind"])).collect()
+        let kinds = status["status"]["needs_you"].as_array().unwrap().iter().map(|c| text(&c["kind"]));
+        // What agents write is no condition.
+        kinds.filter(|kind| kind != gt_town::needs::MAIL).collect()
     }
 
     /// Asks the ledger, read-only: the first column of each row.

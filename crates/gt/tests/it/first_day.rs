@@ -1,0 +1,48 @@
+//! What a new user types first.
+
+use crate::town::{RIG, Town, finish};
+
+#[test]
+fn a_bead_goes_to_its_own_rig_and_status_says_what_there_is() {
+    let town = Town::asking();
+    let remote = town.remote().display().to_string();
+    town.ok(&["rig", "add", "other", &remote, "--prefix", "ot", "--skip-proof"]);
+    let (own, others) = (town.bead("Own"), town.ok(&["bead", "q", "Others", "--rig", "other"]).trim().to_owned());
+    let status = town.ok(&["status"]);
+    assert!(status.contains("the town is down: gt up; 2 beads ready"), "{status}");
+    let mixed = town.gt(&["sling", &own, &others]);
+    assert!(mixed.code == 2 && mixed.err.contains("several rigs: app, other"), "{mixed:?}");
+    let slung = town.ok(&["sling", &others]);
+    assert!(slung.contains(&format!("{others} -> other/polecats/amber (attempt 1)")), "{slung}");
+    let unknown = town.gt(&["sling", &own, "nowhere"]);
+    assert!(unknown.code == 3 && unknown.err.contains("no rig is called `nowhere`"), "{unknown:?}");
+    assert!(town.ok(&["sling", &own, RIG]).contains("-> app/polecats/amber"));
+
+    // Short by itself, and whole where that is asked for.
+    let (short, long) = (town.ok(&["status"]), town.ok(&["status", "--long"]));
+    assert!(short.contains("2 workers; 0 beads ready") && !short.contains("lands on"), "{short}");
+    assert!(long.contains("rig other: lands on main") && long.contains("not synced to a remote"), "{long}");
+    let mut watch = town.start(&[], &["status", "--watch"]);
+    town.ok(&["unsling", &own]);
+    town.let_patrols_pass();
+    watch.kill().unwrap();
+    let watched = finish(watch).out;
+    assert!(watched.contains("2 workers; 0 beads ready") || watched.contains("1 bead ready"), "{watched}");
+
+    // Which build it is can be told, and that the daemon is of another one.
+    let version = town.ok(&["--version"]);
+    let build = version.split_once("(build ").unwrap().1.trim_end().trim_end_matches(')').to_owned();
+    town.ok(&["up"]);
+    assert!(town.gt(&["doctor"]).out.contains(&format!("deacon: it runs, as this build ({build})")));
+    let copy = town.folder().join("another-gt");
+    std::fs::copy(crate::town::GT, &copy).unwrap();
+    let doctor = finish(
+        town.program(&copy.display().to_string(), &town.root())
+            .arg("doctor")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    assert!(doctor.out.contains(&format!("FAIL  deacon: it runs build {build}, and this gt is build ")), "{doctor:?}");
+}

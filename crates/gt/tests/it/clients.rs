@@ -45,6 +45,8 @@ case $(cat "$play/manner") in
     quote) begin; echo "test limits::says_usage_limit_reached ... ok: usage limit reached"; exec sleep 600 ;;
     silent) exec sleep 600 ;;
     slow) until [ -e "$play/go" ]; do sleep 0.05; done; begin; exec gt sim-worker ;;
+    key) printf 'Detected a custom API key in your environment\n Do you want to use this API key?\n > 1. No\n'; exec sleep 600 ;;
+    log-in) printf ' Select login method:\n\n \342\235\257 1. With a plan\n   2. By tokens\n'; exec sleep 600 ;;
     trust)
         printf ' Quick safety check: Is this a project you created or one you trust?\n > No, exit\n'
         read -r answer

@@ -14,6 +14,8 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-default-headless", run: |outfit| default_mode(outfit, Runtime::Headless) },
     Scenario { name: "town-default-tmux", run: |outfit| default_mode(outfit, Runtime::Tmux) },
     Scenario { name: "town-denied-headless", run: denied },
+    Scenario { name: "town-unhooked-headless", run: |outfit| unhooked(outfit, Runtime::Headless) },
+    Scenario { name: "town-unhooked-tmux", run: |outfit| unhooked(outfit, Runtime::Tmux) },
     Scenario { name: "town-asks-tmux", run: asks },
     Scenario { name: "town-trust-tmux", run: trust },
     Scenario { name: "town-mayor-asks-tmux", run: mayor_asks },
@@ -102,6 +104,33 @@ fn denied(outfit: &Outfit) -> Result<String, String> {
         check(log.contains("denied") && log.contains("make greet LOUD=1"), || format!("no event: {log}"))?;
         town.gt(&["unsling", &bead])?;
         Ok("denied, told, allowed by the line, and run in the same session".to_owned())
+    })
+}
+
+/// Hooks that can't run any more are missed by the client's transcript: the session is ended, and a person is told.
+fn unhooked(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let first = "touch begun; until test -e go; do sleep 0.2; done; echo USED-0";
+    let mut rules =
+        vec![json!({"when": {"new": "Step \\d of \\d: implement"}, "unless": {"ran": "USED-0"}, "calls": bash(first)})];
+    rules.extend((1..60).map(|n| {
+        let (before, now) = (format!("USED-{}$", n - 1), format!("USED-{n}$"));
+        json!({"when": {"result": before}, "unless": {"ran": now}, "calls": bash(&format!("sleep 1; echo USED-{n}"))})
+    }));
+    TownStage::on(outfit, Terms::quick(runtime), &Value::from(rules), |town| {
+        let bead = town.sling("A thing without a guard")?;
+        let session = town.until("its session", || town.sessions(&bead).ok()?.pop())?;
+        let worktree = town.worktree(&session)?;
+        town.until("its first tool", || worktree.join("begun").exists().then_some(()))?;
+        let (gt, aside) = (town.root().join("bin/gt"), town.root().join("bin/aside"));
+        std::fs::rename(&gt, &aside).map_err(text)?;
+        std::fs::write(worktree.join("go"), "").map_err(text)?;
+        let told = need(town, "start", "called no hook of Gas Town's")?;
+        std::fs::rename(&aside, &gt).map_err(text)?;
+        check(told["next"].as_str().is_some_and(|next| next.contains("gt doctor --retry")), || format!("{told}"))?;
+        town.until("its end", || (town.sessions(&bead).ok()?.pop()?["state"] != "running").then_some(()))?;
+        let used = town.fake.asked().len();
+        town.gt(&["unsling", &bead])?;
+        Ok(format!("ended and told after {used} requests"))
     })
 }
 

@@ -142,3 +142,28 @@ fn f20_a_dialog_is_a_persons_and_when_it_is_answered_work_goes_on() {
     town.wait_closed(&bead);
     assert_eq!((town.conditions().len(), starts(&town), escalations(&town)), (0, 1, 1));
 }
+
+#[test]
+fn f20_a_login_in_a_terminal_is_a_persons_and_a_key_is_no_trust() {
+    if !crate::terminals::has_tmux() {
+        return;
+    }
+    let town = town("tmux", "[agents.claude]\nready_seconds = 600\nstagger_seconds = 0\n");
+    manner(&town, "key");
+    slung(&town, "Asks for a key");
+    town.wait_until("a person to be asked", || !town.conditions().is_empty());
+    let (key, told) = needed(&town);
+    assert_eq!(key, "start:app/polecats/amber");
+    assert!(told.contains("whether to use the API key") && !told.contains("trust"), "{told}");
+    assert!(told.contains("gt agent answer app/polecats/amber yes"), "{told}");
+    manner(&town, "log-in");
+    slung(&town, "Asks for a login");
+    town.wait_until("a person to be asked", || town.conditions().contains(&"agent".to_owned()));
+    let status = town.ok(&["status"]);
+    assert!(status.contains("gt session attach app/polecats/birch, and log in there"), "{status}");
+    for answer in ["yes", "no"] {
+        let refused = town.gt(&["agent", "answer", "app/polecats/birch", answer]);
+        assert!(refused.err.contains("asks for a login, which only a person can do"), "{refused:?}");
+        assert!(refused.err.contains("gt session attach app/polecats/birch"), "{refused:?}");
+    }
+}

@@ -28,6 +28,8 @@ pub enum Shown {
     Outage,
     /// Its turn was broken off by a person.
     Interrupted,
+    /// It has begun.
+    Ready,
 }
 
 /// Why an agent does not start, by name.
@@ -117,7 +119,8 @@ pub enum StartEnd {
     Fine,
 }
 
-/// What is known of the newest incarnation of an agent whose kind tells its moments.
+/// What is known of the newest incarnation of an agent. The first moment of one whose client has no hooks is its first call
+/// of `gt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartFacts {
     /// Its process.
@@ -131,7 +134,7 @@ pub struct StartFacts {
     /// By when it must have shown its first moment.
     pub deadline: Duration,
     /// Whether it must have shown one at all: a person may have allowed a client that runs no hooks of ours.
-    pub needs_hooks: bool,
+    pub needs_sign: bool,
     /// What its last lines show, and have shown for long enough.
     pub shown: Option<Shown>,
     /// Incarnations, the newest backwards, that ended before their first moment, and whose end counts.
@@ -156,7 +159,7 @@ pub fn judge(facts: &StartFacts) -> Start {
         (Process::Gone, _) if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
         (Process::Running, _) if !facts.first_moment => match shown {
             Some(start) => start,
-            None if facts.waited >= facts.deadline && facts.needs_hooks => Start::Failed(StartFailure::Silent),
+            None if facts.waited >= facts.deadline && facts.needs_sign => Start::Failed(StartFailure::Silent),
             None if facts.waited >= facts.deadline => Start::Made,
             None => Start::Awaited,
         },
@@ -182,6 +185,7 @@ fn meaning(shown: Shown) -> Start {
         Shown::Limit => Start::Told(Told::Limit),
         Shown::Outage => Start::Told(Told::Outage),
         Shown::Interrupted => Start::Awaited,
+        Shown::Ready => Start::Made,
     }
 }
 
@@ -196,7 +200,7 @@ mod tests {
             end: None,
             waited: Duration::from_secs(5),
             deadline: Duration::from_mins(2),
-            needs_hooks: true,
+            needs_sign: true,
             shown: None,
             ended_unstarted: 0,
         }
@@ -214,7 +218,7 @@ mod tests {
         check(running(), Start::Awaited);
         check(StartFacts { first_moment: true, ..running() }, Start::Made);
         check(StartFacts { waited: Duration::from_mins(2), ..running() }, failed(F::Silent));
-        let unhooked = StartFacts { needs_hooks: false, ..running() };
+        let unhooked = StartFacts { needs_sign: false, ..running() };
         check(unhooked.clone(), Start::Awaited);
         check(StartFacts { waited: Duration::from_mins(2), ..unhooked }, Start::Made);
         for (shown, expected) in [
@@ -226,6 +230,7 @@ mod tests {
             (Shown::Permission, failed(F::AsksPermission)),
             (Shown::Limit, Start::Told(Told::Limit)),
             (Shown::Outage, Start::Told(Told::Outage)),
+            (Shown::Ready, Start::Made),
         ] {
             check(StartFacts { shown: Some(shown), ..running() }, expected);
             check(StartFacts { shown: Some(shown), first_moment: true, ..running() }, Start::Made);

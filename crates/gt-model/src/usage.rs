@@ -12,11 +12,19 @@ use serde_json::value::RawValue;
 
 use crate::foreign;
 
+mod printed;
+
+pub use printed::Format;
+use printed::Printed;
+
 /// Bytes that one line may have; a longer one counts as nothing.
 pub const LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Tokens of one kind that one answer may claim. No model has a window of this size.
 const TOKENS_OF_AN_ANSWER: u64 = 100_000_000;
+
+/// Tokens of one kind that a sum of answers may claim: bounded for the ledger's numbers.
+const TOKENS_OF_A_SUM: u64 = TOKENS_OF_AN_ANSWER * 10_000;
 
 /// Answers that are told apart in one session; what comes after them counts as nothing.
 const ANSWERS: usize = 500_000;
@@ -26,6 +34,9 @@ const MODELS: usize = 16;
 
 /// What models are called that are too many.
 const OTHER: &str = "other";
+
+/// What a model is called that a client does not name, and its preset does not either.
+pub const UNNAMED: &str = "a model that is not named";
 
 /// Length that an id or a model's name may have, in bytes.
 const NAME_BYTES: usize = 100;
@@ -246,7 +257,7 @@ impl Usage {
 impl ModelUsage {
     /// These are sums: no bound of a single answer holds, but that of a number in the ledger.
     fn tokens(&self) -> Tokens {
-        let bounded = |tokens: Option<u64>| tokens.unwrap_or_default().min(TOKENS_OF_AN_ANSWER * 10_000);
+        let bounded = |tokens: Option<u64>| tokens.unwrap_or_default().min(TOKENS_OF_A_SUM);
         let hour = bounded(self.cache_creation_ephemeral1h_input_tokens);
         Tokens {
             input: bounded(self.input_tokens),
@@ -281,6 +292,25 @@ impl Meter {
         for (model, usage) in sums.unwrap_or_default() {
             let model = self.known_model(&model);
             self.stream.insert(model, usage.tokens());
+        }
+    }
+
+    /// Takes a line of what a client prints, in its format; `model` is what an unnamed model is called.
+    pub fn take_printed(&mut self, format: Format, model: &str, line: &[u8]) {
+        match printed::read(format, line) {
+            Some(Printed::Answer { id, at, tokens }) => {
+                let model = self.known_model(model);
+                if self.answers.len() < ANSWERS {
+                    self.answers.entry(id).or_insert(Answer { model, at, tokens });
+                }
+            }
+            Some(Printed::Totals(totals)) => {
+                for (name, tokens) in totals {
+                    let model = self.known_model(name.as_deref().unwrap_or(model));
+                    self.stream.insert(model, tokens);
+                }
+            }
+            None => {}
         }
     }
 
@@ -439,6 +469,25 @@ mod tests {
         let tokens = Tokens { input: 200, output: 11, cache_read: 5, cache_write_5m: 10, cache_write_1h: 20 };
         assert_eq!(sum, Sum { answers: 2, tokens });
         assert_eq!(tokens.total(), 246);
+    }
+
+    #[test]
+    fn what_is_printed_again_counts_once() {
+        let step = |id: &str| format!(r#"{{"type":"step_finish","part":{{"id":"{id}","tokens":{{"input":10}}}}}}"#);
+        let turn = |input: u64| format!(r#"{{"type":"turn.completed","usage":{{"input_tokens":{input}}}}}"#);
+        let sums = |format, lines: &[String]| {
+            let mut meter = Meter::default();
+            lines.iter().for_each(|line| meter.take_printed(format, "m-1", line.as_bytes()));
+            meter
+                .sums(|_| String::new())
+                .into_iter()
+                .map(|((model, _), sum)| (model, sum.answers, sum.tokens.input))
+                .collect::<Vec<_>>()
+        };
+        let of = |answers, input| vec![("m-1".to_owned(), answers, input)];
+        assert_eq!(sums(Format::OpencodeJsonl, &[step("a"), step("b"), step("a")]), of(2, 20));
+        assert_eq!(sums(Format::CodexJsonl, &[turn(10), turn(25)]), of(0, 25));
+        assert_eq!(sums(Format::None, &[turn(10), step("a")]), vec![]);
     }
 
     #[test]

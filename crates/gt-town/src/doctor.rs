@@ -241,7 +241,7 @@ fn agent_check(kind: &str, finding: Finding) -> Check {
 /// Whether the tmux is there that the rig's sessions are to run in.
 fn runtime_check(town: &Town, rig: &Rig) -> Check {
     let env = worker_env::environment(town, Some(rig), None, None);
-    let (problem, fine) = match sessions::choose(town, Some(rig), None, &env) {
+    let (problem, fine) = match sessions::choose(town, Some(rig), None, None, &env) {
         Ok(runtime) => (None, runtime.as_str()),
         Err(error) => (Some((error.to_string(), "install tmux, or set runtime = \"auto\"")), ""),
     };

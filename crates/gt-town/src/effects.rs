@@ -10,6 +10,7 @@ use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
 use crate::admission;
+use crate::agents::counting::Counting;
 use crate::agents::readiness;
 use crate::crew;
 use crate::error::{Error, Result};
@@ -322,8 +323,8 @@ enum Outcome {
     Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
     /// There is a worktree, and whether the rig wants more of it than git gives.
     Added { to_set_up: bool },
-    /// The session's state.
-    Started(SessionState),
+    /// The session's state, and its kind of agent where what that takes is unknown.
+    Started(SessionState, Option<String>),
     /// The snapshot's commit.
     Snapshot(Sha),
     /// The snapshot or why there is none, and refs that somebody else moved.
@@ -471,7 +472,10 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     match sessions.state(&dir)? {
         SessionState::NotStarted => Err(Error::refused(format!("session {id} did not start"), "see its shim.log")),
         SessionState::Unknown(why) => Err(Error::refused(format!("session {id}: {why}"), "see its shim.log")),
-        state => Ok(Outcome::Started(state)),
+        state => {
+            let is_unknown = Counting::recorded(town, id)? == Counting::Unknown;
+            Ok(Outcome::Started(state, is_unknown.then_some(seat.kind)))
+        }
     }
 }
 
@@ -598,7 +602,12 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
                 begin_incarnation(tx, &attempt)?;
             }
         }
-        (Effect::StartSession { incarnation }, Outcome::Started(state)) => started(tx, incarnation, &state)?,
+        (Effect::StartSession { incarnation }, Outcome::Started(state, uncounted)) => {
+            started(tx, incarnation, &state)?;
+            if let Some(kind) = uncounted {
+                tx.set_uncounted(incarnation, &kind)?;
+            }
+        }
         (Effect::ArchiveCrew { crew }, Outcome::Done) => {
             if let Some(agent) = tx.agent(crew)? {
                 tx.remove_agent(&agent)?;

@@ -135,7 +135,12 @@ fn not_an_agent(caller: &Caller) -> Error {
 
 /// Marks that the caller's incarnation showed life.
 pub fn sign_of_life(town: &Town, caller: &Caller) -> Result<()> {
-    caller.incarnation.as_ref().map_or(Ok(()), |id| touch_life(town.world(), &town.layout, id))
+    let Some(id) = &caller.incarnation else { return Ok(()) };
+    let called = town.layout.called(id);
+    if !town.world().disk().exists(&called) {
+        town.world().disk().mark(&called, b"")?;
+    }
+    touch_life(town.world(), &town.layout, id)
 }
 
 pub(crate) fn touch_life(world: &dyn World, layout: &Layout, id: &IncarnationId) -> Result<()> {

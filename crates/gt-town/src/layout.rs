@@ -15,6 +15,7 @@ pub(crate) const LEDGER_LOCK: &str = "beads.lock";
 /// What an agent and its own `gt` write in the folder of their session: marks of its moments, logs of commands that its `gt`
 /// ran, and a file whose time is its last sign of life. All else there is written outside.
 pub(crate) const MOMENTS: &str = "moments";
+pub(crate) const CALLED: &str = "called";
 pub(crate) const SESSION_LOGS: &str = "logs";
 pub(crate) const LIFE: &str = "life";
 
@@ -134,6 +135,16 @@ impl Layout {
     /// Logs of what a session's own `gt` ran: gates, acceptance commands.
     pub fn session_logs(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join(SESSION_LOGS)
+    }
+
+    /// By what a session's usage is counted.
+    pub(crate) fn counting(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.session(incarnation).join("counting.json")
+    }
+
+    /// That a session's agent has called `gt`: a first sign where no client tells of moments.
+    pub(crate) fn called(&self, incarnation: &IncarnationId) -> PathBuf {
+        self.moments(incarnation).join(CALLED)
     }
 
     /// Which session of its client's an incarnation is.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use gt_model::address::Address;
 
+use crate::agents::counting::Counting;
 use crate::agents::launch::{self, Launch, Launched};
-use crate::agents::{grants, hooks};
+use crate::agents::{self, Wish, grants, hooks};
 use crate::error::{Error, Result};
 use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Agent, Attempt, Holder, Incarnation};
@@ -133,13 +134,14 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
     let mut env = worker_env::environment(town, seat.rig.as_ref(), Some(&preset), seat.slot);
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{}.{secret}", incarnation.id));
     env.insert("GT_ADDRESS".to_owned(), seat.address.to_string());
-    let runtime = sessions::choose(town, seat.rig.as_ref(), seat.runtime, &env)?;
+    let runtime = sessions::choose(town, seat.rig.as_ref(), Some(&preset), seat.runtime, &env)?;
     // What is around workers is not around those who look after them.
     let (mode, sandbox) = match (&seat.rig, &incarnation.holder) {
         (Some(rig), Holder::Attempt(_)) => (launch::mode(&rig.settings), rig.settings.sandbox),
         (Some(rig), Holder::Agent(_)) => (rig.settings.trust, Sandbox::None),
         (None, _) => (launch::mayors_mode(&town.settings.mayor), town.settings.mayor.sandbox),
     };
+    agents::admit(town, &Wish { kind: &seat.kind, preset: &preset, mode, runtime, rig: seat.rig.as_ref() })?;
     let launch = Launch {
         preset: &preset,
         incarnation: &incarnation.id,
@@ -150,6 +152,7 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
         grants: &grants::of(town, &seat.address)?,
     };
     let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
+    Counting::of(&preset, runtime).record(town, &incarnation.id)?;
     let plan = SessionPlan {
         dir: town.layout.session(&incarnation.id),
         town: town.layout.root.clone(),

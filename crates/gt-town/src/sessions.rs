@@ -11,7 +11,7 @@ use crate::agents::text;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, View};
 use crate::person;
-use crate::settings::RuntimeChoice;
+use crate::settings::{AgentPreset, RuntimeChoice};
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
 use crate::world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
@@ -24,10 +24,14 @@ const END_GRACE: Duration = Duration::from_secs(5);
 pub(crate) fn choose(
     town: &Town,
     rig: Option<&Rig>,
+    preset: Option<&AgentPreset>,
     said: Option<RuntimeChoice>,
     env: &BTreeMap<String, String>,
 ) -> Result<Runtime> {
-    let choice = said.or(rig.and_then(|rig| rig.settings.runtime)).unwrap_or(town.settings.runtime);
+    let choice = match said.or(rig.and_then(|rig| rig.settings.runtime)).unwrap_or(town.settings.runtime) {
+        RuntimeChoice::Auto => preset.and_then(|preset| preset.runtime).unwrap_or_default(),
+        choice => choice,
+    };
     if choice == RuntimeChoice::Headless {
         return Ok(Runtime::Headless);
     }
@@ -47,7 +51,7 @@ pub fn runtime_of(town: &Town, attempt: &Attempt) -> Result<Runtime> {
     let (rig, preset) = (town.rig(attempt.rig.as_str())?, town.agent(&attempt.agent)?);
     let env = worker_env::environment(town, Some(&rig), Some(&preset), attempt.slot);
     // Where it can be had in nothing, that is its start's to complain of.
-    Ok(choose(town, Some(&rig), attempt.runtime, &env).unwrap_or(Runtime::Tmux))
+    Ok(choose(town, Some(&rig), Some(&preset), attempt.runtime, &env).unwrap_or(Runtime::Tmux))
 }
 
 /// A session: one incarnation of a worker or of a standing agent, and what runs of it.

@@ -10,6 +10,7 @@ use gt_model::patrol::PatrolLimits;
 use gt_model::price::Prices;
 use gt_model::retention::Limits;
 use gt_model::start::Shown;
+use gt_model::usage::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::agents;
@@ -294,6 +295,9 @@ pub struct AgentPreset {
     /// What standard input is without a terminal; otherwise it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<InputKind>,
+    /// What `auto` comes to for this kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeChoice>,
     /// Program and arguments in a terminal that take an earlier session up again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resume: Vec<String>,
@@ -303,13 +307,22 @@ pub struct AgentPreset {
     /// Variables with keys of accounts: passed only where `auth = "api-key"`, whoever else would pass them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub api_keys: Vec<String>,
-    /// Seconds until a session of a kind with hooks must have shown its first moment.
+    /// Files in the home of which a login leaves one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logins: Vec<String>,
+    /// How usage is read from what it prints without a terminal. None, and no adapter: its usage is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<PrintedUsage>,
+    /// The version that was tried; where there is one, the program is asked for its own by `--version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<String>,
+    /// Seconds until a session must have shown its first moment or, without hooks, called gt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_seconds: Option<u64>,
     /// Seconds between two starts in a town while the former session has not shown its first moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stagger_seconds: Option<u64>,
-    /// The client's words for permission modes.
+    /// The client's words for permission modes. Where there are some, a mode without one can't be had.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub modes: BTreeMap<PermissionMode, String>,
     /// Words on the client's screen or in its output, by what they show; case does not count.
@@ -342,6 +355,10 @@ impl AgentPreset {
             resume: command(&self.resume, &base.resume),
             auth: self.auth.or(base.auth),
             api_keys: list_over(&self.api_keys, &base.api_keys),
+            logins: list_over(&self.logins, &base.logins),
+            runtime: self.runtime.or(base.runtime),
+            usage: self.usage.clone().or_else(|| base.usage.clone()),
+            tried: self.tried.clone().or_else(|| base.tried.clone()),
             ready_seconds: self.ready_seconds.or(base.ready_seconds),
             stagger_seconds: self.stagger_seconds.or(base.stagger_seconds),
             modes: table_over(&self.modes, &base.modes),
@@ -377,6 +394,16 @@ impl AgentPreset {
     /// Whether an agent must not run where the client does not run our hooks.
     pub fn needs_hooks(&self) -> bool {
         self.client.is_some() && self.allow_without_hooks != Some(true)
+    }
+
+    /// Whether it can be told from its sessions whether they have begun, and why not.
+    pub fn tells_of_its_start(&self) -> bool {
+        self.client.is_some() || self.ready_seconds.is_some() || !self.shows.is_empty()
+    }
+
+    /// Whether it has a mode: one whose words are not said at all is taken for what it is.
+    pub fn has_mode(&self, mode: PermissionMode) -> bool {
+        self.modes.is_empty() || self.modes.contains_key(&mode)
     }
 
     /// Places that a command needs and does not have: its client's hooks, and the first prompt.
@@ -417,6 +444,17 @@ fn table_over<K: Ord + Clone, V: Clone>(own: &BTreeMap<K, V>, base: &BTreeMap<K,
 pub enum ClientKind {
     /// Claude Code.
     Claude,
+}
+
+/// How usage is read from what a client prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrintedUsage {
+    /// In which format its lines are.
+    pub format: Format,
+    /// The model, for its price, where the lines do not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// What the standard input of an agent without a terminal is.

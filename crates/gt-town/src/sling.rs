@@ -12,13 +12,17 @@ use gt_model::merge::split_assignee;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::agents::launch;
+use crate::agents::{self, Wish};
 use crate::beads::{self, NewBead};
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
 use crate::post;
+use crate::sessions;
 use crate::settings::RuntimeChoice;
 use crate::town::{Caller, Rig, Town};
+use crate::worker_env;
 
 /// Names for polecats; when all are taken, numbered ones follow.
 const WORKER_NAMES: &[&str] = &[
@@ -79,11 +83,23 @@ impl Crew {
     pub fn in_runtime(self, runtime: Option<RuntimeChoice>) -> Self {
         Self { runtime, ..self }
     }
+
+    /// Refuses now what the start of its workers would refuse.
+    fn admitted(self, town: &Town) -> Result<Self> {
+        let preset = town.agent(&self.agent)?;
+        let env = worker_env::environment(town, Some(&self.rig), Some(&preset), None);
+        // Where it can be had in nothing, that is its start's to complain of.
+        if let Ok(runtime) = sessions::choose(town, Some(&self.rig), Some(&preset), self.runtime, &env) {
+            let (mode, rig) = (launch::mode(&self.rig.settings), Some(&self.rig));
+            agents::admit(town, &Wish { kind: &self.agent, preset: &preset, mode, runtime, rig })?;
+        }
+        Ok(self)
+    }
 }
 
 /// Gives beads to fresh polecats of a rig.
 pub fn sling(town: &Town, caller: &Caller, beads: &[BeadId], rig: &Rig, options: &SlingOptions) -> Result<Slung> {
-    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime);
+    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime).admitted(town)?;
     let slung = town.ledger.write(&caller.name(), "sling", |tx| sling_in(tx, caller, &crew, beads, options))?;
     town.wake();
     Ok(slung)
@@ -97,7 +113,7 @@ pub fn make_and_sling(
     rig: &Rig,
     options: &SlingOptions,
 ) -> Result<Slung> {
-    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime);
+    let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime).admitted(town)?;
     let slung = town.ledger.write(&caller.name(), "do", |tx| {
         let made = new.iter().map(|new| Ok(beads::create_in(tx, caller, new)?.id)).collect::<Result<Vec<_>>>()?;
         sling_in(tx, caller, &crew, &made, options)

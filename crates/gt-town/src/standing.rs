@@ -13,7 +13,7 @@ use gt_model::start::Start;
 use serde::Serialize;
 
 use crate::agents::readiness::{self, Failing, WORKER_CONDITION};
-use crate::agents::{hooks, log_in};
+use crate::agents::{self, Wish, hooks, launch, log_in};
 use crate::asking::{self, ASKS};
 use crate::causes;
 use crate::effects;
@@ -25,10 +25,12 @@ use crate::observed::Observed;
 use crate::outage;
 use crate::person;
 use crate::seat;
+use crate::sessions;
 use crate::spend;
 use crate::town::{Caller, Town};
 use crate::updown::{self, DOWN_REASON};
 use crate::usage;
+use crate::worker_env;
 use crate::world::{Exit, SessionState};
 
 mod wake;
@@ -98,7 +100,13 @@ pub fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Resul
     let rig = address.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
     let known = town.ledger.read(|view| view.agent(address).map_err(Error::from))?;
     let said = choice.kind.clone().or(known.and_then(|agent| agent.kind));
-    seat::kind_of(town, rig.as_ref(), said.as_deref()).map(|_| ())
+    let kind = seat::kind_of(town, rig.as_ref(), said.as_deref())?;
+    let preset = town.agent(&kind)?;
+    let env = worker_env::environment(town, rig.as_ref(), Some(&preset), None);
+    // Where it can be had in nothing, that is its start's to complain of.
+    let Ok(runtime) = sessions::choose(town, rig.as_ref(), Some(&preset), choice.runtime, &env) else { return Ok(()) };
+    let mode = rig.as_ref().map_or_else(|| launch::mayors_mode(&town.settings.mayor), |rig| rig.settings.trust);
+    agents::admit(town, &Wish { kind: &kind, preset: &preset, mode, runtime, rig: rig.as_ref() })
 }
 
 fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::agents::counting::Counting;
 use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
 use crate::moments;
@@ -155,6 +156,8 @@ struct Reading {
     meter: Meter,
     files: BTreeMap<PathBuf, Tail>,
     stream: Tail,
+    /// By what it is counted, once that is known.
+    counting: Option<Counting>,
     recorded: UsageSums,
     /// The turn's end after which it was last recorded.
     turn: u64,
@@ -228,6 +231,20 @@ impl Reading {
     /// Reads what has come since the last time, at most so much; false where there is more. Nothing where no client told of
     /// a session.
     fn read(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<bool> {
+        let counting = match &self.counting {
+            Some(counting) => counting.clone(),
+            None => self.counting.insert(Counting::recorded(town, id)?).clone(),
+        };
+        match counting {
+            Counting::Transcript => self.read_transcripts(town, id, at_most),
+            Counting::Printed { format, model } => {
+                self.read_output(town, id, at_most, |meter, line| meter.take_printed(format, &model, line))
+            }
+            Counting::Unknown => Ok(true),
+        }
+    }
+
+    fn read_transcripts(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<bool> {
         let Some(facts) = client_facts(town, id)? else { return Ok(true) };
         let mut left = at_most;
         for record in facts.records() {
@@ -248,15 +265,21 @@ impl Reading {
                 })?;
             }
         }
-        self.read_stream(town, id, left)?;
-        Ok(left > 0)
+        // A stream is read for its limits, and for its sums where there is no transcript.
+        self.read_output(town, id, left, Meter::take_stream)
     }
 
-    /// A stream is read for its limits, and for its sums where there is no transcript.
-    fn read_stream(&mut self, town: &Town, id: &IncarnationId, mut left: u64) -> Result<()> {
+    fn read_output(
+        &mut self,
+        town: &Town,
+        id: &IncarnationId,
+        mut left: u64,
+        take: impl Fn(&mut Meter, &[u8]),
+    ) -> Result<bool> {
         let (meter, log) = (&mut self.meter, town.layout.output(id));
         let part = |from, bytes| Ok(town.world().disk().read_part(&log, from, bytes)?.unwrap_or_default());
-        self.stream.read(&mut left, part, |line| meter.take_stream(line))
+        self.stream.read(&mut left, part, |line| take(meter, line))?;
+        Ok(left > 0)
     }
 
     fn sums(&self, incarnation: &Incarnation, now: Timestamp, zone: &TimeZone) -> UsageSums {
@@ -390,6 +413,8 @@ pub struct Cost {
     pub usd: f64,
     /// Models whose price is not known: their tokens are counted, their money is not.
     pub unpriced: Vec<String>,
+    /// Sessions whose usage is unknown: nothing of them is in this.
+    pub uncounted: u64,
 }
 
 impl Cost {
@@ -412,11 +437,26 @@ impl Cost {
 
     /// Whether nothing was taken.
     pub fn is_nothing(&self) -> bool {
-        self.tokens == 0
+        self.tokens == 0 && self.uncounted == 0
+    }
+
+    /// With so many sessions whose usage is unknown.
+    #[must_use]
+    pub fn with_uncounted(self, uncounted: u64) -> Self {
+        Self { uncounted, ..self }
     }
 
     /// In one line, for people.
     pub fn words(&self) -> String {
+        let unknown = match self.uncounted {
+            0 => return self.counted_words(),
+            1 => "unknown for one session".to_owned(),
+            sessions => format!("unknown for {sessions} sessions"),
+        };
+        if self.tokens == 0 { unknown } else { format!("{}; {unknown}", self.counted_words()) }
+    }
+
+    fn counted_words(&self) -> String {
         let tokens = format!("{} tokens", short(self.tokens));
         match (self.usd > 0.0, self.unpriced.is_empty()) {
             (true, true) => format!("{tokens}, about ${:.2}", self.usd),
@@ -445,13 +485,15 @@ pub fn prices(town: &Town) -> Prices {
 /// What all work on a bead took.
 pub fn of_bead(town: &Town, view: &View<'_>, bead: &BeadId) -> Result<Cost> {
     let rows = view.usage("", Some(bead))?;
-    Ok(Cost::of(&prices(town), rows.iter().map(|row| (row.model.as_str(), &row.sum))))
+    let uncounted = view.uncounted("", Some(bead))?.iter().map(|(_, sessions)| sessions).sum();
+    Ok(Cost::of(&prices(town), rows.iter().map(|row| (row.model.as_str(), &row.sum))).with_uncounted(uncounted))
 }
 
 /// What one attempt took.
 pub fn of_attempt(town: &Town, view: &View<'_>, attempt: gt_model::id::AttemptId) -> Result<Cost> {
     let rows = view.usage_of_attempt(attempt, "")?;
-    Ok(Cost::of(&prices(town), rows.iter().map(|(model, sum)| (model.as_str(), sum))))
+    let uncounted = view.uncounted_of_attempt(attempt)?;
+    Ok(Cost::of(&prices(town), rows.iter().map(|(model, sum)| (model.as_str(), sum))).with_uncounted(uncounted))
 }
 
 /// By what costs are told apart.
@@ -497,12 +539,15 @@ pub struct Report {
     pub rows: Vec<CostRow>,
     /// All together.
     pub total: Cost,
+    /// Kinds of agent whose usage is unknown, and how many of their sessions are in nothing of this.
+    pub uncounted: Vec<(String, u64)>,
 }
 
 /// What was taken since a day (empty: ever).
 pub fn report(town: &Town, by: By, since: &str) -> Result<Report> {
     let prices = prices(town);
-    let rows = town.ledger.read(|view| view.usage(since, None).map_err(Error::from))?;
+    let (rows, uncounted) =
+        town.ledger.read(|view| Ok::<_, Error>((view.usage(since, None)?, view.uncounted(since, None)?)))?;
     let mut groups: BTreeMap<Option<String>, Cost> = BTreeMap::new();
     for row in &rows {
         groups.entry(by.key(town, row)).or_default().add(&prices, &row.model, &row.sum);
@@ -514,7 +559,8 @@ pub fn report(town: &Town, by: By, since: &str) -> Result<Report> {
         });
     }
     let total = Cost::of(&prices, rows.iter().map(|row| (row.model.as_str(), &row.sum)));
-    Ok(Report { by, since: since.to_owned(), prices_of: prices.date, rows: lines, total })
+    let total = total.with_uncounted(uncounted.iter().map(|(_, sessions)| sessions).sum());
+    Ok(Report { by, since: since.to_owned(), prices_of: prices.date, rows: lines, total, uncounted })
 }
 
 impl By {
@@ -575,5 +621,8 @@ mod tests {
         assert_eq!(words(&[("new", 12_345), ("new", 1)]), "12.3k tokens; the price of new is not known");
         assert_eq!(words(&[("new", 1), ("known", 500_000)]), "500.0k tokens, about $1.00 and what new costs");
         assert_eq!(words(&[]), "0 tokens, about $0.00");
+        assert_eq!(Cost::default().with_uncounted(1).words(), "unknown for one session");
+        let some = Cost::of(&prices, [("known", &tokens(1000))]).with_uncounted(2);
+        assert_eq!(some.words(), "1.0k tokens, about $0.00; unknown for 2 sessions");
     }
 }

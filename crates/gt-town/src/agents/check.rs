@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use gt_model::usage::Format;
 use serde::Serialize;
 
+use super::counting::{self, Counting};
 use super::hooks::{self, Hooks};
 use super::{claude, launch};
 use crate::error::Result;
@@ -93,9 +95,14 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
         findings.push(hooked(town, kind, &preset));
         findings.extend(rigs.iter().filter_map(|rig| trust(town, &preset, rig, &account)));
     }
+    if preset.client.is_none() {
+        findings.extend(left_login(town, &preset));
+        findings.extend((!preset.api_keys.is_empty()).then(|| payer(town, &preset, &env)));
+    }
+    findings.push(usage(town, kind, &preset, &env));
     findings.push(terminal(town, &env));
     for rig in rigs {
-        findings.push(mode(rig));
+        findings.push(mode(kind, &preset, rig));
         findings.extend(around(town, &preset, rig));
         findings.extend(tools(town, &preset, rig)?);
         findings.push(alone(town, rig));
@@ -131,7 +138,7 @@ fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String,
         return Ok(bad("program", format!("`{word}` is not in the workers' PATH"), next));
     };
     if preset.client.is_none() {
-        return Ok(ok("program", path));
+        return without_adapter(town, preset, &path, env);
     }
     let version = claude::version(town, &word, env, &log(town))?;
     Ok(match version {
@@ -141,6 +148,63 @@ fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String,
             warn("program", format!("{path} does not say its version as Claude Code does"), next)
         }
     })
+}
+
+/// A program that no adapter knows is asked for its version only where its preset says that it was tried so: any other
+/// might begin to work.
+fn without_adapter(town: &Town, preset: &AgentPreset, path: &str, env: &BTreeMap<String, String>) -> Result<Finding> {
+    let Some(tried) = &preset.tried else { return Ok(ok("program", path)) };
+    let argv = vec![path.to_owned(), "--version".to_owned()];
+    let (cwd, env) = (town.layout.root.clone(), env.clone());
+    let command = ContainedCommand { argv, cwd, env, timeout: LOOK_LIMIT, log: log(town) };
+    let result = town.world().sessions().run(&command)?;
+    let said = result.tail.iter().rev().find(|line| line.chars().any(|c| c.is_ascii_digit()));
+    Ok(match said.filter(|_| result.end == RunEnd::Passed) {
+        Some(version) if has_version(version, tried) => ok("program", format!("{path}, {version}")),
+        Some(version) => {
+            warn("program", format!("{path}, {version}; {tried} was tried"), "try one bead first, and look at gt peek")
+        }
+        None => {
+            warn("program", format!("{path} does not say its version"), format!("run it yourself: {path} --version"))
+        }
+    })
+}
+
+/// Whether a program's answer names this version.
+fn has_version(answer: &str, version: &str) -> bool {
+    answer.split(|c: char| c.is_whitespace() || c == 'v').any(|word| word == version)
+}
+
+/// Whether a file is there that a login leaves. What is in it is not looked at.
+fn left_login(town: &Town, preset: &AgentPreset) -> Option<Finding> {
+    let home = Path::new(town.outside.env.get("HOME")?);
+    let names: Vec<&str> = preset.logins.iter().map(String::as_str).collect();
+    if names.is_empty() || preset.auth == Some(Auth::ApiKey) {
+        return None;
+    }
+    Some(match names.iter().find(|name| town.world().disk().exists(&home.join(name))) {
+        Some(name) => ok("login", format!("there is ~/{name}")),
+        None => warn(
+            "login",
+            format!("there is no ~/{}", names.join(", ~/")),
+            format!("start {} once and log in, or let a key pay: auth = \"api-key\"", preset.command[0]),
+        ),
+    })
+}
+
+/// By what it is counted, and whether caps let it start.
+fn usage(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Finding {
+    let what = "usage";
+    let runtime = sessions::choose(town, None, Some(preset), None, env).unwrap_or(Runtime::Headless);
+    if let Err(error) = counting::admit(town, kind, preset, runtime) {
+        return bad(what, error.to_string(), error.hint().unwrap_or_default());
+    }
+    match Counting::of(preset, runtime) {
+        Counting::Transcript => ok(what, "from its client's transcript"),
+        Counting::Printed { format: Format::None, .. } => ok(what, "it asks no model"),
+        Counting::Printed { .. } => ok(what, "from what it prints, without a terminal"),
+        Counting::Unknown => warn(what, "unknown", "no cap holds it; docs/agents.md says how usage can be read"),
+    }
 }
 
 fn login(kind: &str, preset: &AgentPreset, account: &claude::Account, env: &BTreeMap<String, String>) -> Vec<Finding> {
@@ -212,7 +276,8 @@ fn hooked(town: &Town, kind: &str, preset: &AgentPreset) -> Finding {
 fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &claude::Account) -> Option<Finding> {
     let what = format!("{}: trust", rig.name());
     let env = worker_env::environment(town, Some(rig), Some(preset), None);
-    let in_terminal = sessions::choose(town, Some(rig), None, &env).is_ok_and(|runtime| runtime == Runtime::Tmux);
+    let in_terminal =
+        sessions::choose(town, Some(rig), Some(preset), None, &env).is_ok_and(|runtime| runtime == Runtime::Tmux);
     let repository = rig.layout.repo();
     if !in_terminal || account.trusted.contains(&repository) {
         return in_terminal.then(|| ok(&what, "you have said that its folder is trusted"));
@@ -237,11 +302,18 @@ fn terminal(town: &Town, env: &BTreeMap<String, String>) -> Finding {
     }
 }
 
-fn mode(rig: &Rig) -> Finding {
+fn mode(kind: &str, preset: &AgentPreset, rig: &Rig) -> Finding {
     let what = format!("{}: permissions", rig.name());
     let (mode, why) = (launch::mode(&rig.settings), launch::why_mode(&rig.settings));
     let found = format!("{}: {why}", mode.as_str());
+    if !preset.has_mode(mode) {
+        let next = format!("gt rig set {0} trust=bypass, or gt rig set {0} sandbox=bwrap", rig.name());
+        return bad(&what, format!("{kind} can't be kept to {found}"), next);
+    }
     match mode {
+        PermissionMode::AcceptEdits if preset.client.is_none() => {
+            ok(&what, format!("what {kind} asks for is between it and its own settings"))
+        }
         PermissionMode::Bypass => ok(&what, found),
         PermissionMode::AcceptEdits => {
             let next =
@@ -344,6 +416,20 @@ fn log(town: &Town) -> std::path::PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_found_as_a_word_of_its_own() {
+        for (answer, expected) in [
+            ("codex-cli 0.171.0", true),
+            ("1.0 v0.171.0", true),
+            ("0.171.0", true),
+            ("0.171.01", false),
+            ("10.171.0", false),
+            ("", false),
+        ] {
+            assert_eq!(has_version(answer, "0.171.0"), expected, "{answer}");
+        }
+    }
 
     #[test]
     fn the_program_of_a_command_line_is_its_first_plain_word() {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 pub mod check;
 mod claude;
+pub mod counting;
 pub mod grants;
 pub mod hooks;
 pub mod kinds;
@@ -14,8 +15,9 @@ pub mod readiness;
 pub mod text;
 
 use crate::error::{Error, Result};
-use crate::settings::{AgentPreset, Auth, ClientKind};
-use crate::town::Town;
+use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode};
+use crate::town::{Rig, Town};
+use crate::world::Runtime;
 
 /// Presets by the name of their kind.
 pub type Presets = BTreeMap<String, AgentPreset>;
@@ -35,6 +37,35 @@ pub fn preset(own: &Presets, built_in: &Presets, kind: &str) -> Result<AgentPres
         return Err(Error::refused(format!("the kind of agent `{kind}` has no command"), hint));
     }
     Ok(preset)
+}
+
+/// What a kind of agent is to be started as.
+pub(crate) struct Wish<'a> {
+    pub kind: &'a str,
+    pub preset: &'a AgentPreset,
+    pub mode: PermissionMode,
+    pub runtime: Runtime,
+    /// For workers or crew of this rig; none: the mayor.
+    pub rig: Option<&'a Rig>,
+}
+
+/// Refuses what can't be had of a kind: a mode that its client has no words for, and usage that no cap could hold.
+pub(crate) fn admit(town: &Town, wish: &Wish<'_>) -> Result<()> {
+    let Wish { kind, preset, mode, runtime, rig } = *wish;
+    if !preset.has_mode(mode) {
+        let way = match rig {
+            Some(rig) => format!("gt rig set {0} trust=bypass, or gt rig set {0} sandbox=bwrap", rig.name()),
+            None => "in town.toml: [mayor] trust = \"bypass\", or sandbox = \"bwrap\"".to_owned(),
+        };
+        return Err(Error::refused(
+            format!(
+                "{kind} can't be kept to the mode {}: gt has no hooks in it that would say what it may do",
+                mode.as_str()
+            ),
+            format!("{way}; docs/agents.md says what that means for {kind}"),
+        ));
+    }
+    counting::admit(town, kind, preset, runtime)
 }
 
 /// Checks a town's own presets: one that has lost its client's hooks or its first prompt would start agents that nobody

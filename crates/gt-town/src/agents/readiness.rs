@@ -52,6 +52,12 @@ pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
     marks.iter().any(|mark| Marks::NAMES.contains(&mark.as_str()))
 }
 
+/// Whether a session of this kind has begun. An agent whose client has no hooks has begun when it has called gt, as its
+/// first prompt says, or when its client has shown the words for that.
+fn has_begun(town: &Town, preset: &AgentPreset, id: &IncarnationId) -> bool {
+    if preset.client.is_some() { has_started(town, id) } else { town.world().disk().exists(&town.layout.called(id)) }
+}
+
 /// How far an incarnation has come with its start.
 pub(crate) struct Looked {
     pub start: Start,
@@ -76,21 +82,30 @@ pub(crate) fn look(
     if preset.needs_hooks() && hooks::was_unheard(town, &newest.id)? {
         return Ok(Looked { start: Start::Failed(StartFailure::Unhooked), told: None });
     }
-    let first_moment = has_started(town, &newest.id);
-    let settled = *process == Process::Running && first_moment;
-    if preset.client.is_none() || settled || !matches!(process, Process::Running | Process::Gone) {
+    let first_moment = has_begun(town, &preset, &newest.id);
+    let is_to_judge = match process {
+        Process::Running => !first_moment,
+        // Of a kind that says nothing of itself, each end is its work's.
+        Process::Gone => preset.tells_of_its_start(),
+        Process::NotStarted | Process::Unknown(_) => false,
+    };
+    if !is_to_judge {
         return Ok(Looked::MADE);
     }
     let seen = seen(town, &preset, newest, process, observed)?;
+    if *process == Process::Running && seen.as_ref().is_some_and(|seen| seen.shown == Shown::Ready) {
+        // The words scroll away.
+        town.world().disk().mark(&town.layout.called(&newest.id), b"")?;
+    }
     let start = start::judge(&StartFacts {
         process: process.clone(),
         first_moment,
         end: newest.exit.as_ref().map(end_of),
         waited: observed.age(&format!("start-{}", newest.id)),
         deadline: deadline(town, &preset),
-        needs_hooks: preset.needs_hooks(),
+        needs_sign: preset.client.is_none() || preset.needs_hooks(),
         shown: seen.as_ref().map(|seen| seen.shown),
-        ended_unstarted: ended_unstarted(town, incarnations)?,
+        ended_unstarted: ended_unstarted(town, &preset, incarnations)?,
     });
     let told = match (start, seen) {
         (Start::Told(told), Some(seen)) => Some(stage_of(town, told, &seen)),
@@ -101,7 +116,7 @@ pub(crate) fn look(
 
 /// Time by which the first moment must be there. Where hooks are known not to run, none is waited for.
 fn deadline(town: &Town, preset: &AgentPreset) -> Duration {
-    if !preset.needs_hooks() && hooks::of(town, preset).are_off() {
+    if preset.client.is_some() && !preset.needs_hooks() && hooks::of(town, preset).are_off() {
         return Duration::ZERO;
     }
     Duration::from_secs(preset.ready_seconds.unwrap_or(READY_SECONDS))
@@ -134,7 +149,7 @@ fn end_of(exit: &Exit) -> StartEnd {
 
 /// The incarnations, newest backwards, that ended by themselves before their first moment. Those whose end counts
 /// against nobody say nothing.
-fn ended_unstarted(town: &Town, incarnations: &[&Incarnation]) -> Result<u32> {
+fn ended_unstarted(town: &Town, preset: &AgentPreset, incarnations: &[&Incarnation]) -> Result<u32> {
     let mut count = 0;
     for incarnation in incarnations.iter().rev() {
         let by_itself = incarnation.exit.as_ref().is_some_and(|exit| {
@@ -143,7 +158,7 @@ fn ended_unstarted(town: &Town, incarnations: &[&Incarnation]) -> Result<u32> {
         if town.ledger.read(|view| Ok::<_, Error>(view.reactions(&incarnation.id)?.spared().is_some()))? {
             continue;
         }
-        if !by_itself || has_started(town, &incarnation.id) {
+        if !by_itself || has_begun(town, preset, &incarnation.id) {
             break;
         }
         count += 1;

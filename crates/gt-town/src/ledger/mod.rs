@@ -101,6 +101,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/054_review.sql"),
     include_str!("migrations/075_mail.sql"),
     include_str!("migrations/076_gating.sql"),
+    include_str!("migrations/065_uncounted.sql"),
 ];
 
 /// What went wrong with the ledger.

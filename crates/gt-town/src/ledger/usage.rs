@@ -105,6 +105,24 @@ impl View<'_> {
         self.all(sql, (attempt.0, since), |row| Ok((row.get("model")?, sum_row(row)?)))
     }
 
+    /// Sessions whose usage is unknown, by the kind of agent: those that began on a day or later (empty: ever), of one bead
+    /// where given.
+    pub fn uncounted(&self, since: &str, bead: Option<&BeadId>) -> LedgerResult<Vec<(String, u64)>> {
+        let sql = "SELECT i.uncounted AS kind, count(*) AS sessions
+                   FROM incarnations i LEFT JOIN attempts a ON a.id = i.attempt
+                   WHERE i.uncounted IS NOT NULL AND i.started_at >= ?1 AND (?2 IS NULL OR a.bead = ?2)
+                   GROUP BY i.uncounted ORDER BY i.uncounted";
+        let row = |row: &Row<'_>| Ok((row.get("kind")?, row.get::<_, i64>("sessions")?.unsigned_abs()));
+        self.all(sql, (since, bead.map(BeadId::as_str)), row)
+    }
+
+    /// How many sessions of an attempt have taken what is unknown.
+    pub fn uncounted_of_attempt(&self, attempt: AttemptId) -> LedgerResult<u64> {
+        let sql = "SELECT count(*) AS sessions FROM incarnations WHERE attempt = ?1 AND uncounted IS NOT NULL";
+        let sessions = self.one(sql, [attempt.0], |row| row.get::<_, i64>("sessions"))?;
+        Ok(sessions.unwrap_or_default().unsigned_abs())
+    }
+
     fn usage_of(&self, incarnation: &IncarnationId) -> LedgerResult<UsageSums> {
         let sql = "SELECT * FROM usage WHERE incarnation = ?1";
         let rows =
@@ -114,6 +132,12 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
+    /// Notes that what an incarnation of this kind of agent takes is unknown.
+    pub fn set_uncounted(&self, incarnation: &IncarnationId, kind: &str) -> LedgerResult<()> {
+        let sql = "UPDATE incarnations SET uncounted = ?2 WHERE id = ?1";
+        self.execute(sql, (incarnation.as_str(), kind)).map(drop)
+    }
+
     /// Records what an incarnation has taken, all of it, in place of what was recorded before. A record that says less
     /// than an earlier one was cut, and changes nothing. True when that is news.
     pub fn set_usage(&self, incarnation: &IncarnationId, sums: &UsageSums) -> LedgerResult<bool> {

@@ -35,7 +35,8 @@ fn unknown_since(word: &str) -> CliError {
 
 fn say_report(report: &Report, console: &mut Console<'_>) -> Result<(), CliError> {
     if report.rows.is_empty() {
-        return console.line("nothing was counted yet: usage is read from clients' transcripts (gt help town)");
+        console.line("nothing was counted yet: usage is read from what clients write or print (gt help town)")?;
+        return say_uncounted(report, console);
     }
     let by = format!("{:?}", report.by).to_uppercase();
     let mut table = Table::new(&[&by, "ANSWERS", "INPUT", "OUTPUT", "CACHE READ", "CACHE WRITTEN", "ABOUT"]);
@@ -50,6 +51,16 @@ fn say_report(report: &Report, console: &mut Console<'_>) -> Result<(), CliError
     if !report.total.unpriced.is_empty() {
         let models = printable(&report.total.unpriced.join(", "));
         console.line(&format!("no price is known of {models}: their money is not in this ([prices] in town.toml)"))?;
+    }
+    say_uncounted(report, console)
+}
+
+fn say_uncounted(report: &Report, console: &mut Console<'_>) -> Result<(), CliError> {
+    for (kind, sessions) in &report.uncounted {
+        let count = if *sessions == 1 { "one session".to_owned() } else { format!("{sessions} sessions") };
+        let kind = printable(kind);
+        console
+            .line(&format!("unknown, and not in this: what {count} of {kind} took (gt agent check {kind} says why)"))?;
     }
     Ok(())
 }

@@ -280,7 +280,14 @@ fn a_kind_of_ones_own_is_a_few_lines_and_a_built_in_one_is_changed_by_one() {
     let listed = town.json(&["agent", "list"]);
     let kinds: Vec<(String, String)> =
         listed["agents"].as_array().unwrap().iter().map(|a| (text(&a["kind"]), text(&a["source"]))).collect();
-    let expected = [("claude", "town.toml over gt"), ("own", "town.toml"), ("sim", "gt")];
+    let expected = [
+        ("claude", "town.toml over gt"),
+        ("codex", "gt"),
+        ("gemini", "gt"),
+        ("opencode", "gt"),
+        ("own", "town.toml"),
+        ("sim", "gt"),
+    ];
     assert_eq!(kinds, expected.map(|(kind, source)| (kind.to_owned(), source.to_owned())));
     let shown = town.json(&["agent", "show", "claude"]);
     let env = &shown["agent"]["preset"]["env"];

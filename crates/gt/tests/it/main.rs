@@ -28,6 +28,7 @@ mod mayor;
 mod media;
 mod misbehaviour;
 mod moments;
+mod other_clients;
 mod other_trees;
 mod overseer;
 mod paths;

@@ -19,8 +19,10 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-asks-tmux", run: asks },
     Scenario { name: "town-trust-tmux", run: trust },
     Scenario { name: "town-mayor-asks-tmux", run: mayor_asks },
-    Scenario { name: "town-mayor-reads-headless", run: |outfit| mayor_reads(outfit, Runtime::Headless) },
-    Scenario { name: "town-mayor-reads-tmux", run: |outfit| mayor_reads(outfit, Runtime::Tmux) },
+    Scenario { name: "town-mayor-reads-headless", run: |outfit| mayor_reads(outfit, as_it_comes(Runtime::Headless)) },
+    Scenario { name: "town-mayor-reads-tmux", run: |outfit| mayor_reads(outfit, as_it_comes(Runtime::Tmux)) },
+    Scenario { name: "town-mayor-walled-headless", run: |outfit| mayor_reads(outfit, walled(Runtime::Headless)) },
+    Scenario { name: "town-mayor-walled-tmux", run: |outfit| mayor_reads(outfit, walled(Runtime::Tmux)) },
 ];
 
 /// A rule's call of a shell command.
@@ -35,6 +37,12 @@ fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> 
 /// Nothing is said of what workers may do.
 fn as_it_comes(runtime: Runtime) -> Terms {
     Terms { may: "", ..Terms::quick(runtime) }
+}
+
+/// The same, with a sandbox around the mayor.
+fn walled(runtime: Runtime) -> Terms {
+    let pace = "patrol_seconds = 1\nback_off_seconds = 1\nlinger_seconds = 2\n[mayor]\nsandbox = \"bwrap\"";
+    Terms { pace, ..as_it_comes(runtime) }
 }
 
 /// What a client says to its model of a use of a tool that was not allowed.
@@ -218,7 +226,7 @@ fn mayor_asks(outfit: &Outfit) -> Result<String, String> {
 }
 
 /// The mayor reads code as agents really do, of a rig that was added while it ran as well.
-fn mayor_reads(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+fn mayor_reads(outfit: &Outfit, terms: Terms) -> Result<String, String> {
     let me = "You are the mayor";
     let read = |rig: &str| json!([{"tool": "Read", "input": {"file_path": format!("{{{{town}}}}/{rig}/mayor/rig/notes.txt")}}]);
     let look = |rig: &str| {
@@ -230,15 +238,15 @@ fn mayor_reads(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let tell = |what: &str| bash(&format!("gt mail send overseer -s {what} -m 'It is read.'"));
     let asked = |rig: &str| format!("Read (?<town>/\\S+)/{rig}, please");
     let rules = json!([
-        {"when": {"anywhere": me, "last": asked("app")}, "unless": {"ran": "app/mayor/rig/notes"}, "calls": read("app")},
-        {"when": {"anywhere": me, "said": asked("app"), "result": "THE-NOTES"}, "unless": {"ran": "SAW-app"}, "calls": look("app")},
-        {"when": {"anywhere": me, "result": "SAW-app"}, "unless": {"ran": "-s Read-app"}, "calls": tell("Read-app")},
         {"when": {"anywhere": me, "last": asked("second")}, "unless": {"ran": "second/mayor/rig/notes"}, "calls": read("second")},
         {"when": {"anywhere": me, "said": asked("second"), "result": "THE-NOTES"}, "unless": {"ran": "SAW-second"}, "calls": look("second")},
         {"when": {"anywhere": me, "result": "SAW-second"}, "unless": {"ran": "-s Read-second"}, "calls": tell("Read-second")},
+        {"when": {"anywhere": me, "last": asked("app")}, "unless": {"ran": "app/mayor/rig/notes"}, "calls": read("app")},
+        {"when": {"anywhere": me, "said": asked("app"), "result": "THE-NOTES"}, "unless": {"ran": "SAW-app"}, "calls": look("app")},
+        {"when": {"anywhere": me, "result": "SAW-app"}, "unless": {"ran": "-s Read-app"}, "calls": tell("Read-app")},
         {"name": "rest", "when": {"anywhere": me}, "text": "My turn is over."},
     ]);
-    TownStage::on(outfit, as_it_comes(runtime), &rules, |town| {
+    TownStage::on(outfit, terms, &rules, |town| {
         let root = town.root().display().to_string();
         let told = |subject: &str| {
             town.until(subject, || {
@@ -252,6 +260,10 @@ fn mayor_reads(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         town.gt(&["rig", "add", "second", &remote, "--prefix", "se", "--skip-proof"])?;
         let reading = town.root().join("second/mayor/rig/notes.txt");
         town.until("its code", || reading.exists().then_some(()))?;
+        if terms.pace.contains("sandbox") {
+            // Its walls stand as they were put up.
+            town.gt(&["mayor", "stop"])?;
+        }
         town.gt(&["mayor", "ask", &format!("Read {root}/second, please")])?;
         told("Read-second")?;
         was_asked(town)?;

@@ -1,4 +1,5 @@
-//! Files of a project that steer others than its own code: coding agents, editors, git on the machine of those who work on it.
+//! Files of a project that steer others than its own code: coding agents, editors, git and package managers on the machine of
+//! those who work on it.
 //!
 //! Such a file is read, and often run, by the next agent or person that opens the project. So what a worker commits of them is
 //! a person's to look at before it lands, whatever the gates say.
@@ -12,6 +13,8 @@ pub enum Steers {
     Editors,
     /// Git: hooks that run at commits and checkouts.
     Hooks,
+    /// Where git and package managers of those who work on it send to and fetch from, with their logins.
+    Servers,
 }
 
 impl Steers {
@@ -21,6 +24,7 @@ impl Steers {
             Self::Agents => "coding agents",
             Self::Editors => "editors",
             Self::Hooks => "git hooks",
+            Self::Servers => "where files come from and go to",
         }
     }
 }
@@ -90,6 +94,12 @@ const FILES: &[(&str, Steers)] = &[
     (".overcommit.yml", Steers::Hooks),
     (".huskyrc", Steers::Hooks),
     (".simple-git-hooks.json", Steers::Hooks),
+    (".lfsconfig", Steers::Servers),
+    (".npmrc", Steers::Servers),
+    (".yarnrc", Steers::Servers),
+    (".yarnrc.yml", Steers::Servers),
+    ("pip.conf", Steers::Servers),
+    (".pypirc", Steers::Servers),
 ];
 
 /// Names of git's own hooks: in a folder of hooks, whatever that is called.
@@ -153,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_agents_editors_or_git_is_known_by_its_path() {
+    fn what_steers_others_than_the_code_is_known_by_its_path() {
         for (path, expected) in [
             (".claude/settings.json", Some(Steers::Agents)),
             ("sub/.claude/agents/x.md", Some(Steers::Agents)),
@@ -174,6 +184,8 @@ mod tests {
             ("scripts/hooks/pre-push", Some(Steers::Hooks)),
             ("tools/git_hooks/post-checkout.sh", Some(Steers::Hooks)),
             (".pre-commit-config.yaml", Some(Steers::Hooks)),
+            (".lfsconfig", Some(Steers::Servers)),
+            ("packages/a/.npmrc", Some(Steers::Servers)),
             ("src/claude.rs", None),
             ("src/agents/mod.rs", None),
             ("docs/claude/notes.md", None),

@@ -199,7 +199,12 @@ impl RigLayout {
     /// Where a worker in a sandbox keeps what it adds to a part of the repository (`objects`, `lfs`), by the name of its
     /// worktree. Nobody but the town writes in the folder above.
     pub fn own_store(&self, worktree: &str, part: &str) -> PathBuf {
-        self.repo().join("gt-own").join(worktree).join(part)
+        self.own_stores().join(worktree).join(part)
+    }
+
+    /// The folder with all of these.
+    pub fn own_stores(&self) -> PathBuf {
+        self.repo().join("gt-own")
     }
 
     /// Where a worker in a sandbox finds that part of the repository itself.

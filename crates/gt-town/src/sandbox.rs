@@ -501,7 +501,7 @@ impl<'a> Walls<'a> {
     fn repository(&mut self, rig: &Rig, worker: &str, worktree: &Path) -> Result<()> {
         let repo = rig.layout.repo();
         let admin = self.admin_folder(&repo, worktree)?;
-        self.read(&repo);
+        self.repository_with_room(rig)?;
         let name = admin.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.own_store(rig, &name, "objects")?;
         self.alternates(rig, &name)?;
@@ -526,6 +526,26 @@ impl<'a> Walls<'a> {
         }
         self.write(worktree);
         self.read(&worktree.join(".git"));
+        Ok(())
+    }
+
+    /// All of the repository to be read, in a folder of the sandbox's own. Git takes the lock of `packed-refs` wherever it forgets
+    /// a ref, and with most commits it forgets one: in a folder that can't be written it would say so each time, and never come
+    /// to the end of a cherry-pick. What is put beside the files there is the sandbox's alone, and goes with it.
+    ///
+    /// `packed-refs` is there, if only empty: what is mounted can't be replaced, so nobody in there packs refs, of which the
+    /// packed form would go with the sandbox. Nobody outside packs them either: another file would not be seen.
+    fn repository_with_room(&mut self, rig: &Rig) -> Result<()> {
+        let (repo, disk) = (rig.layout.repo(), self.town.world().disk());
+        self.empty(&repo);
+        for folder in [repo.join("info"), rig.layout.own_stores()] {
+            disk.create_dir(&folder)?;
+        }
+        let packed = repo.join("packed-refs");
+        if !disk.exists(&packed) {
+            disk.touch(&packed)?;
+        }
+        disk.list(&repo)?.iter().for_each(|name| self.read(&repo.join(name)));
         Ok(())
     }
 

@@ -58,7 +58,7 @@ attempt session-locks "ls $GT_TOWN/deacon/sessions/*/lock"
 attempt backups "touch $GT_TOWN/.beads/backups/x"
 attempt formulas "touch $GT_TOWN/.beads/formulas/x"
 attempt git-link "test -w .git"
-attempt repository "test -w $repo"
+touch $repo/mine $repo/shallow
 attempt exclude "mkdir -p $repo/info && test -w $repo/info"
 attempt tag-logs "mkdir -p $repo/logs/refs/tags/x"
 attempt home "echo >> ~/.bashrc"
@@ -75,13 +75,25 @@ attempt stash "echo y > note && git stash && git stash apply && git checkout not
 attempt state "echo x > ~/.claude/state && grep known ~/.claude.json && echo x > ~/.claude.json"
 attempt scratch "echo x > /tmp/scratch && cat /tmp/scratch"
 attempt bead "gt bead update $(git symbolic-ref --short HEAD | sed 's,.*/,,;s,-[0-9]*$,,') --notes found"
+finish() {
+    echo 1 > c && git add c && git commit -qm one && one=$(git rev-parse HEAD) && echo 2 > c && git commit -qam two
+    git cherry-pick "$one" > /dev/null 2>&1 && exit 1
+    echo 3 > c && git add c && git cherry-pick --continue > /dev/null && echo 4 > c && git stash -q && git stash drop -q
+    git merge -q --no-ff -m merged "$one" > /dev/null && git reset -q --hard HEAD && git commit -q --amend -m three
+    ls "$(git rev-parse --git-dir)" | grep -E 'CHERRY_PICK_HEAD|AUTO_MERGE' >&2
+}
+finish 2> /tmp/words
+git pack-refs --all 2> /dev/null && echo "refs were packed" >> /tmp/words
+git rev-parse -q --verify HEAD > /dev/null || echo "the branch is lost" >> /tmp/words
+attempt finishing "! grep . /tmp/words"
+cat /tmp/words
 mv "$report.new" "$report"
 for step in 1 2 3 4 5 6 7 8 9; do gt step done || break; done
 gt done
 "#;
 
 /// What is an agent's own, sandbox or not.
-const OWN: &[&str] = &["mine", "stash", "state", "scratch", "bead", "lost-identity"];
+const OWN: &[&str] = &["mine", "stash", "finishing", "state", "scratch", "bead", "lost-identity"];
 
 /// A town whose agent is [`AGENT`], with things in it that are not the agent's.
 fn town(sandbox: &str) -> Town {
@@ -139,6 +151,8 @@ fn check_sandboxed(runtime: &str) {
     let home = town.folder().join("home");
     let kept = std::fs::read_to_string(home.join(".claude.json")).unwrap();
     assert!(!home.join("new").exists() && kept == "known", "the user's home is as it was");
+    let of_repository = ["mine", "shallow"].map(|name| town.repo().join(name).exists());
+    assert_eq!(of_repository, [false, false], "what it put beside the repository's files was the sandbox's");
     let settings = std::fs::read_to_string(home.join(".codex/config.toml")).unwrap();
     assert!(
         settings.is_empty() && !home.join(".gemini").exists(),

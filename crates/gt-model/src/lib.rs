@@ -27,6 +27,7 @@ pub mod protocol;
 pub mod query;
 pub mod question;
 pub mod queue;
+pub mod red;
 pub mod retention;
 pub mod standing;
 pub mod start;

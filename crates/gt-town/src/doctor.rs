@@ -62,6 +62,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.extend(filter_checks(town, rig)?);
         checks.extend(merge_check(town, rig));
         checks.push(gates_check(rig));
+        checks.extend(seen_check(town, rig)?);
         checks.push(runtime_check(town, rig));
         checks.extend(sandbox_check(town, rig));
         checks.push(formula_check(town, rig));
@@ -190,6 +191,19 @@ fn gates_check(rig: &Rig) -> Check {
     let problem = none.then(|| ("no gate, so nothing lands".to_owned(), "gt rig gates add <rig> <name> \"<command>\""));
     let names: Vec<&str> = rig.settings.gate.iter().map(|gate| gate.name.as_str()).collect();
     check(&format!("{}: gates", rig.name()), problem, &names.join(", "))
+}
+
+/// Whether the gates turned red when a file was broken on purpose, at their last proof.
+fn seen_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
+    let Some(seen) = rig::seen(town, rig)?.filter(|seen| !seen.broken.is_empty()) else { return Ok(None) };
+    let hint = format!("mend them, then gt rig prove {} --negative; or prove_negative = false in rig.toml", rig.name());
+    let fine = match &seen.missed {
+        Some(file) => format!("they stay green though {file} is broken, which prove_negative = false allows"),
+        None => format!("they turn red where a file is broken: {}", seen.broken.join(", ")),
+    };
+    let missed = seen.missed.filter(|_| rig.settings.prove_negative);
+    let missed = missed.map(|file| (format!("they stay green though {file} is broken"), hint.as_str()));
+    Ok(Some(check(&format!("{}: what gates see", rig.name()), missed, &fine)))
 }
 
 /// What `gt agent check` says of each kind that workers, or the mayor, are.

@@ -6,24 +6,42 @@ use std::time::Duration;
 use gt_model::address::Address;
 use gt_model::id::{MrId, Sha};
 use gt_model::keep::Keep;
+use gt_model::red::{self, Red, Remedy};
 use serde::Serialize;
 
 use crate::contained::{self, Job};
+use crate::ecosystems;
 use crate::error::{Error, Result};
 use crate::ledger::{Gating, Verdict, View};
 use crate::reach;
 use crate::settings::Gate;
 use crate::setup::{self, SetUp};
 use crate::town::{Rig, Town};
+use crate::worker_env;
 use crate::world::{CheckedOut, Held, Rules, RunEnd};
 
 /// What a run of all gates gave.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct GatesRun {
-    /// Each gate that was run; the first red one is the last.
+    /// Each gate that was run. On the way to a landing the first red one is the last; a proof tries all.
     pub gates: Vec<GateRun>,
     /// What was in the worktree beside what git tracks, left by earlier runs: caches that the rig keeps.
     pub kept: Vec<String>,
+    /// What they said where a file was broken on purpose; empty where that was not tried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Broken>,
+    /// Gates that the rig was found to have no use for: red on its trunk, and no tests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<GateRun>,
+}
+
+/// What the gates said of the trunk with one file broken on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// The file.
+    pub file: String,
+    /// The gate that turned red, as one has to.
+    pub red: Option<String>,
 }
 
 /// What one gate gave.
@@ -35,6 +53,9 @@ pub struct GateRun {
     pub passed: bool,
     /// What went wrong.
     pub failure: Option<String>,
+    /// Why that may be, where it does not look like the code's fault, and what helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// Where its output is.
@@ -58,6 +79,11 @@ impl GatesRun {
     /// Whether all were green.
     pub fn passed(&self) -> bool {
         self.gates.iter().all(|gate| gate.passed)
+    }
+
+    /// The first file that no gate missed though it was broken.
+    pub fn blind_to(&self) -> Option<&str> {
+        self.broken.iter().find(|broken| broken.red.is_none()).map(|broken| broken.file.as_str())
     }
 
     /// What went wrong, if anything did.
@@ -95,14 +121,56 @@ impl Tested {
     pub fn into_run(self) -> GatesRun {
         match self {
             Self::Run(run) => run,
-            Self::Missing(why) => GatesRun { gates: vec![not_set_up(why)], kept: Vec::new() },
+            Self::Missing(why) => GatesRun { gates: vec![not_set_up(why)], ..GatesRun::default() },
         }
     }
 }
 
 /// What stands in the place of gates that could not be run.
 fn not_set_up(why: String) -> GateRun {
-    GateRun { name: "set-up".to_owned(), passed: false, failure: Some(why), took_ms: 0, log: String::new() }
+    let name = "set-up".to_owned();
+    GateRun { name, passed: false, failure: Some(why), remedy: None, took_ms: 0, log: String::new() }
+}
+
+/// Is told what of a proof begins: for people who wait.
+pub trait Progress {
+    /// A command begins, whose output goes to `log`.
+    fn begins(&self, what: &str, run: &str, log: &Path);
+    /// It is over.
+    fn ends(&self);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begins(&self, _what: &str, _run: &str, _log: &Path) {}
+    fn ends(&self) {}
+}
+
+/// How a rig's gates are tried.
+struct How<'a> {
+    /// All of them, not only up to the first red one; and a set-up that fails is told like a red gate.
+    all: bool,
+    progress: &'a dyn Progress,
+    breaking: Breaking<'a>,
+}
+
+/// Whether a proof breaks files on purpose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Breaking<'a> {
+    /// Where the gates were green in at most this time, in milliseconds; `None`: never.
+    pub within_ms: Option<u64>,
+    /// Gates that do not matter where they are red.
+    pub optional: &'a [String],
+}
+
+impl Breaking<'_> {
+    fn is_due(&self, run: &GatesRun) -> bool {
+        let is_fine = |gate: &GateRun| gate.passed || self.optional.contains(&gate.name);
+        let is_green = run.gates.iter().all(is_fine) && run.gates.iter().any(|gate| gate.passed);
+        is_green && self.within_ms.is_some_and(|limit| run.took_ms() <= limit)
+    }
 }
 
 /// Where gates put their output: a file for each.
@@ -255,8 +323,26 @@ impl<'t> Record<'t> {
 /// Puts the rig's gate worktree at a commit, sets it up, and runs the rig's gates in it. An error where the files on the
 /// disk can't be made those of the commit's tree: then the gates would judge something else.
 pub fn test(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>) -> Result<Tested> {
+    let how = How { all: false, progress: &Silent, breaking: Breaking::default() };
+    test_as(town, rig, turn, subject, &how)
+}
+
+/// The same for a person who wants to know all: every gate is tried, whatever the others say. Where they are green, and
+/// quick enough, files that the tests use are then broken, one after the other, and a gate has to turn red.
+pub fn prove(
+    town: &Town,
+    rig: &Rig,
+    turn: &Held,
+    subject: &Subject<'_>,
+    progress: &dyn Progress,
+    breaking: Breaking<'_>,
+) -> Result<Tested> {
+    test_as(town, rig, turn, subject, &How { all: true, progress, breaking })
+}
+
+fn test_as(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>, how: &How<'_>) -> Result<Tested> {
     let mut record = Record::begin(town, rig, subject)?;
-    let tested = test_recorded(town, rig, turn, subject, &mut record);
+    let tested = test_recorded(town, rig, turn, subject, &mut record, how);
     record.end()?;
     tested
 }
@@ -267,6 +353,7 @@ fn test_recorded(
     turn: &Held,
     subject: &Subject<'_>,
     record: &mut Record<'_>,
+    how: &How<'_>,
 ) -> Result<Tested> {
     let keep = if subject.clean { Keep::default() } else { rig.settings.keep.clone() };
     let rules = Rules { keep, submodules: rig.settings.worktree.submodules, conversions: false };
@@ -275,8 +362,24 @@ fn test_recorded(
         Prepared::Missing(why) => return Ok(Tested::Missing(why)),
         Prepared::Ready { kept, watch } => (kept, watch),
     };
-    let mut run = GatesRun { gates: Vec::new(), kept };
-    let unfit = match setup::gate_worktree(town, rig, &trial.folder, subject, &run.kept)? {
+    let mut run = GatesRun { kept, ..GatesRun::default() };
+    if let Some(setup) = &rig.settings.worktree.setup {
+        how.progress.begins("set-up", setup, &setup::gate_log(rig));
+    }
+    let set_up = setup::gate_worktree(town, rig, &trial.folder, subject, &run.kept);
+    how.progress.ends();
+    let unfit = match set_up {
+        Err(Error::Refused { what, .. }) if how.all => {
+            let (run_by, log) = (rig.settings.worktree.setup.as_deref().unwrap_or_default(), setup::gate_log(rig));
+            let remedy = explain(town, rig, run_by, &end_of(town, &log), &what);
+            let log = log.display().to_string();
+            run.gates.push(GateRun { remedy, log, ..not_set_up(what) });
+            return Ok(Tested::Run(run));
+        }
+        Err(error) => return Err(error),
+        Ok(set_up) => set_up,
+    };
+    let unfit = match unfit {
         SetUp::Blocked(why) => Some(why),
         SetUp::Done { ran: true } => watch.changes()?.map(|changes| format!("the set-up {changes}")),
         SetUp::Done { ran: false } => None,
@@ -287,10 +390,66 @@ fn test_recorded(
         None => {
             let logs = Logs { folder: &rig.layout.gate_logs(), label: subject.label };
             let begins = &mut |gate: &Gate| record.at(gate);
-            run_each(town, rig, &Place { folder: &trial.folder, logs, watch: Some(&watch) }, begins, &mut run)?;
+            let place = Place { folder: &trial.folder, logs, watch: Some(&watch), how };
+            run_each(town, rig, &place, begins, &mut run)?;
+            if how.breaking.is_due(&run) {
+                run.broken = break_each(town, rig, &place, &run)?;
+            }
         }
     }
     Ok(Tested::Run(run))
+}
+
+/// Breaks files of the worktree that the tests use, one after the other, and sees whether a gate turns red. The worktree is
+/// the gates' own: whatever is left of this goes before the next run.
+fn break_each(town: &Town, rig: &Rig, place: &Place<'_>, run: &GatesRun) -> Result<Vec<Broken>> {
+    let disk = town.world().disk();
+    let mut tried = Vec::new();
+    for broken in ecosystems::breaks(disk, place.folder)? {
+        let path = place.folder.join(&broken.file);
+        let Some(before) = disk.read(&path)? else { continue };
+        disk.write(&path, broken.text.as_bytes())?;
+        let logs = Logs { folder: place.logs.folder, label: "broken" };
+        let mut red = None;
+        let is_green = |gate: &&Gate| run.gates.iter().any(|result| result.name == gate.name && result.passed);
+        for gate in rig.settings.gate.iter().filter(is_green) {
+            place.how.progress.begins(&format!("{} with {} broken", gate.name, broken.file), &gate.run, &logs.of(gate));
+            let result = run_one(town, rig, gate, place.folder, &logs.of(gate));
+            place.how.progress.ends();
+            if !result?.passed {
+                red = Some(gate.name.clone());
+                break;
+            }
+        }
+        disk.write(&path, &before)?;
+        tried.push(Broken { file: broken.file, red });
+    }
+    Ok(tried)
+}
+
+/// Why a command is red, from what it said, where that does not look like the code's fault.
+fn explain(town: &Town, rig: &Rig, run: &str, said: &str, failure: &str) -> Option<Remedy> {
+    let first = failure.lines().next().unwrap_or_default();
+    let code = first.split("exit code ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    red::explain(&Red {
+        run,
+        code,
+        timed_out: first.contains("not over after"),
+        said,
+        has_set_up: rig.settings.worktree.setup.is_some(),
+        stripped: &worker_env::stripped(town, Some(rig)),
+    })
+}
+
+/// Bytes of the end of a log in which a reason is looked for.
+const REASON_BYTES: u64 = 32 * 1024;
+
+/// The end of a log.
+fn end_of(town: &Town, log: &Path) -> String {
+    let disk = town.world().disk();
+    let from = disk.size(log).unwrap_or_default().saturating_sub(REASON_BYTES);
+    let bytes = disk.read_part(log, from, REASON_BYTES as usize).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether a worktree is ready for gates.
@@ -410,14 +569,23 @@ impl<'t> Watch<'t> {
 
     /// In words, which tracked files have changed.
     fn changes(&self) -> Result<Option<String>> {
+        Ok(words_of(&self.changed()?))
+    }
+
+    /// The tracked files that have changed.
+    fn changed(&self) -> Result<Vec<String>> {
         let mut changed = self.look(false)?.since(&self.before);
         if !changed.is_empty() && self.is_gates {
             // Large files that were put in the place of their pointers, and the like.
             let found = self.look(true)?;
             changed.retain(|path| found.changed.contains_key(path));
         }
-        Ok((!changed.is_empty()).then(|| format!("changed tracked files: {}", named(changed.iter()))))
+        Ok(changed)
     }
+}
+
+fn words_of(changed: &[String]) -> Option<String> {
+    (!changed.is_empty()).then(|| format!("changed tracked files: {}", named(changed.iter())))
 }
 
 /// Runs a rig's gates in the worktree of an agent, at whose `head` its tracked files are looked at; in order, up to the
@@ -426,7 +594,9 @@ pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, logs: Logs
     let mut run = GatesRun::default();
     let tree = head.map(|head| town.world().repo().tree_of(&rig.layout.repo(), head)).transpose()?;
     let watch = tree.map(|tree| Watch::begin(town, rig, folder, &tree, false)).transpose()?;
-    run_each(town, rig, &Place { folder, logs, watch: watch.as_ref() }, &mut |_| Ok(()), &mut run)?;
+    let how = How { all: false, progress: &Silent, breaking: Breaking::default() };
+    let place = Place { folder, logs, watch: watch.as_ref(), how: &how };
+    run_each(town, rig, &place, &mut |_| Ok(()), &mut run)?;
     Ok(run)
 }
 
@@ -441,6 +611,7 @@ struct Place<'a> {
     folder: &'a Path,
     logs: Logs<'a>,
     watch: Option<&'a Watch<'a>>,
+    how: &'a How<'a>,
 }
 
 fn run_each(
@@ -450,15 +621,27 @@ fn run_each(
     begins: &mut dyn FnMut(&Gate) -> Result<()>,
     run: &mut GatesRun,
 ) -> Result<()> {
+    let mut known: Vec<String> = Vec::new();
     for gate in &rig.settings.gate {
         begins(gate)?;
-        let mut result = run_one(town, rig, gate, place.folder, &place.logs.of(gate))?;
-        if let Some(changes) = place.watch.map(Watch::changes).transpose()?.flatten() {
+        let log = place.logs.of(gate);
+        place.how.progress.begins(&gate.name, &gate.run, &log);
+        let result = run_one(town, rig, gate, place.folder, &log);
+        place.how.progress.ends();
+        let mut result = result?;
+        if let Some(failure) = &result.failure {
+            result.remedy = explain(town, rig, &gate.run, &end_of(town, &log), failure);
+        }
+        // What gates before it have changed is no fault of this one's.
+        let changed = place.watch.map(Watch::changed).transpose()?.unwrap_or_default();
+        let own: Vec<String> = changed.iter().filter(|path| !known.contains(path)).cloned().collect();
+        known = changed;
+        if let Some(changes) = words_of(&own) {
             result.fail(&format!("gate `{}` {changes}", gate.name));
         }
         let red = !result.passed;
         run.gates.push(result);
-        if red {
+        if red && !place.how.all {
             break;
         }
     }
@@ -483,6 +666,7 @@ fn run_one(town: &Town, rig: &Rig, gate: &Gate, folder: &Path, log: &Path) -> Re
         name: gate.name.clone(),
         passed: failure.is_none(),
         failure: failure.map(|text| text.trim_end().to_owned()),
+        remedy: None,
         took_ms: u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
         log: log.display().to_string(),
     })

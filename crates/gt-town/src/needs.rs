@@ -147,7 +147,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
     let rig = subject.split(':').next().unwrap_or_default();
     Some(match kind {
         "approval" => format!("gt mq diff {subject}, then gt mq approve {subject}"),
-        "rig-held" => format!("gt why {subject}, then gt rig release {subject}"),
+        "rig-held" => format!("gt why {subject}, then gt rig prove {subject}"),
         "ungated" => format!("gt rig gates add {subject} <name> \"<command>\""),
         "trunk-red" | "refinery" => format!("mend the cause, then gt refinery run {subject} --once"),
         clean_run::CONDITION => format!("gt why {subject}, mend the trunk, then gt refinery confirm {subject}"),

@@ -1,16 +1,16 @@
 //! Rigs: adding a project to the town, its gates, and taking it out again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gt_model::address::Address;
 use gt_model::id::{RigName, Sha};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::destination::{self, Destination};
 use crate::ecosystems::{self, Found, FoundGate, Knowledge, Omitted};
 use crate::error::{Error, Result};
-use crate::gates::{self, GatesRun, Subject, Tested};
+use crate::gates::{self, Breaking, GateRun, GatesRun, Progress, Silent, Subject, Tested};
 use crate::ledger::{Agent, View};
 use crate::person::{self, Act, Person};
 use crate::reach::{self, LeftOut};
@@ -39,6 +39,10 @@ pub struct NewRig {
     pub land_on: Option<String>,
     /// Do not run the gates on the trunk.
     pub skip_proof: bool,
+    /// Leave that to the caller, who shows first what would be run: until then the rig is held.
+    pub leave_unproved: bool,
+    /// Only look, and make nothing.
+    pub dry_run: bool,
 }
 
 /// What adding a rig found and did.
@@ -95,6 +99,11 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     warnings.extend(mayor_sees_later(town)?);
     disk.remove(&layout.root)?;
     let site = Site { name, prefix, remote, trunk, format, remote_note, warnings, by };
+    if new.dry_run {
+        let shown = show(town, new, &held, site);
+        disk.remove(&layout.root)?;
+        return shown;
+    }
     let added = build(town, caller, new, &held, site);
     // Once the ledger has the rig, its folder is no leftover.
     if added.is_err() && disk.exists(&layout.root.join(UNFINISHED)) {
@@ -200,30 +209,69 @@ fn require_room(branch: &str, facts: &RemoteFacts) -> Result<()> {
     ))
 }
 
-fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) -> Result<Added> {
+/// What a rig would be, found out in a folder that goes afterwards.
+fn show(town: &Town, new: &NewRig, held: &Held, site: Site) -> Result<Added> {
+    let (_, found, worktree) = look(town, new, held, &site)?;
+    Ok(Added {
+        name: site.name,
+        prefix: site.prefix,
+        remote: site.remote,
+        trunk: site.trunk,
+        remote_note: site.remote_note,
+        warnings: site.warnings,
+        gates: found.gates,
+        omitted: found.omitted,
+        notes: found.notes,
+        worktree,
+        left_out: reach::left_out(town, None),
+        leads_out: Vec::new(),
+        proof: None,
+        held: None,
+    })
+}
+
+/// Fetches the project, and finds out what it is tested with. Answers with its branches, and what was found.
+fn look(
+    town: &Town,
+    new: &NewRig,
+    held: &Held,
+    site: &Site,
+) -> Result<(BTreeMap<String, Sha>, Found, WorktreeSettings)> {
     let disk = town.world().disk();
     let repo = town.world().repo();
     let layout = town.layout.rig(&site.name);
     disk.write(&layout.root.join(UNFINISHED), b"")?;
     repo.create(held, &layout.repo(), &site.remote, site.format)?;
     let mut branches = repo.fetch(held, &layout.repo())?;
-    if new.land_on.is_some() && !branches.contains_key(&site.trunk) {
+    let is_new = new.land_on.is_some() && !branches.contains_key(&site.trunk);
+    if is_new {
         let start = start_of_new_trunk(town, &site.remote, &branches)?;
-        make_trunk(town, held, &layout.repo(), &site.trunk, &start)?;
+        if !new.dry_run {
+            make_trunk(town, held, &layout.repo(), &site.trunk, &start)?;
+        }
         branches.insert(site.trunk.clone(), start);
     }
     let trunk = branches
         .get(&site.trunk)
         .cloned()
         .ok_or_else(|| Error::Unknown { what: "branch", name: site.trunk.clone() })?;
-    require_push(town, held, &site, &layout.repo(), &trunk)?;
+    if !(is_new && new.dry_run) {
+        require_push(town, held, site, &layout.repo(), &trunk)?;
+    }
     let filters = repo.filters(&layout.repo(), &trunk)?;
     require_large_files(town, &filters)?;
     repo.reset_gate_worktree(held, &layout.repo(), &layout.gate_worktree(), &trunk)?;
     let found = look_at(town, &layout.gate_worktree())?;
-    let gates = found.plain_gates();
     let checkout = checkout(town, &new.source)?;
     let worktree = setup::propose(town, &layout.gate_worktree(), checkout, &found.set_up, &filters);
+    Ok((branches, found, worktree))
+}
+
+fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) -> Result<Added> {
+    let disk = town.world().disk();
+    let layout = town.layout.rig(&site.name);
+    let (branches, found, worktree) = look(town, new, held, &site)?;
+    let gates = found.plain_gates();
     disk.write(&layout.settings(), settings_text(&gates, &worktree).as_bytes())?;
     for folder in [layout.root.join("polecats"), layout.root.join("witness"), layout.root.join("crew")] {
         disk.create_dir(&folder)?;
@@ -232,14 +280,14 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     disk.link(&layout.formulas(), Path::new("../../.beads/formulas"))?;
     // Held until it is proved: whoever is killed before must not leave a rig that looks as if it were.
     let held_because = match (gates.is_empty(), new.skip_proof) {
-        (true, _) => Some(NO_GATE),
-        (false, false) => Some(UNPROVED),
+        (true, _) => Some(NO_GATE.to_owned()),
+        (false, false) => Some(unproved(&site.name)),
         (false, true) => None,
     };
     town.ledger.write(&caller.name(), "rig add", |tx| {
         tx.add_rig(&site.name, &site.prefix, &site.remote, &site.trunk)?;
         tx.set_remote_refs(&site.name, &branches)?;
-        if let Some(why) = held_because {
+        if let Some(why) = &held_because {
             tx.raise("rig-held", site.name.as_str(), why)?;
         }
         reading::decide(tx, &site.name)?;
@@ -248,7 +296,8 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     disk.remove(&layout.root.join(UNFINISHED))?;
     let rig = town.rig(site.name.as_str())?;
     // The rig is there from here on: what can't be proved holds it, and undoes nothing.
-    let proof = if new.skip_proof || gates.is_empty() { None } else { prove_new(town, caller, &rig, &site.by)? };
+    let is_proved_here = !new.skip_proof && !new.leave_unproved && !gates.is_empty();
+    let proof = if is_proved_here { prove_new(town, caller, &rig, &site.by, &Proving::default())? } else { None };
     town.wake();
     let held = town.ledger.read(|view| view.condition("rig-held", site.name.as_str()).map_err(Error::from))?;
     Ok(Added {
@@ -300,9 +349,12 @@ pub const INSTALL_LFS: &str = "install git-lfs: apt-get install git-lfs, or http
 
 const NO_GATE: &str = "no gate was found, so nothing could be shown to be green; `gt rig gates add` names one, or `allow_ungated = true` in rig.toml is your word that none is needed; then `gt rig release`";
 
-const UNPROVED: &str = "its gates were not run on the trunk yet: `gt rig release` runs them";
+/// Why a new rig is held until its gates were run, whatever ended `gt rig add` before.
+fn unproved(rig: &RigName) -> String {
+    format!("its gates were not run on the trunk yet: `gt rig prove {rig}` runs them")
+}
 
-fn start_of_new_trunk(town: &Town, remote: &str, branches: &std::collections::BTreeMap<String, Sha>) -> Result<Sha> {
+fn start_of_new_trunk(town: &Town, remote: &str, branches: &BTreeMap<String, Sha>) -> Result<Sha> {
     let head = town.world().repo().ask_remote(remote)?.head_branch;
     let start = head.and_then(|branch| branches.get(&branch).cloned()).or_else(|| branches.values().next().cloned());
     start.ok_or_else(|| Error::refused(format!("{remote} has no commit"), "push a first commit to it"))
@@ -345,30 +397,122 @@ landing = \"ask\"      # what is green waits for `gt mq approve`; \"auto\" lands
     text
 }
 
-/// Runs the gates on the trunk; a red trunk holds the rig, and a green one releases it.
-pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
-    let person = confirm(town, caller, "has gates run on the trunk", "run the gates of", rig.name().as_str())?;
-    prove_by(town, caller, rig, &person)
+/// How a rig is proved.
+pub struct Proving<'p> {
+    /// Is told what is run.
+    pub progress: &'p dyn Progress,
+    /// Whether the gates must turn red where a file is broken.
+    pub negative: Negative,
+    /// Gates that the rig can do without: where they are red, and the others are green, they are taken out of `rig.toml`.
+    pub optional: &'p [String],
 }
 
-fn prove_by(town: &Town, caller: &Caller, rig: &Rig, _by: &Person) -> Result<GatesRun> {
-    let run = run_on_trunk(town, rig)?;
+impl Default for Proving<'_> {
+    fn default() -> Self {
+        Self { progress: &Silent, negative: Negative::WhereCheap, optional: &[] }
+    }
+}
+
+/// Whether a proof breaks files on purpose, to see whether the gates turn red.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Negative {
+    /// Where the gates take little time.
+    WhereCheap,
+    /// Whatever it takes.
+    Always,
+}
+
+/// Milliseconds that the gates take at most where it is cheap to run them on broken files too.
+const CHEAP_MS: u64 = 30_000;
+
+/// Runs the gates on the trunk; a red trunk holds the rig, and a green one releases it.
+pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
+    prove_as(town, caller, rig, &Proving::default())
+}
+
+/// The same, with progress, and as deep as is asked for.
+pub fn prove_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<GatesRun> {
+    let person = confirm(town, caller, "has gates run on the trunk", "run the gates of", rig.name().as_str())?;
+    prove_by(town, caller, rig, &person, proving)
+}
+
+/// The first proof of a rig that was just added: what can't be run holds it, and is no error.
+pub fn prove_added(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Option<GatesRun>> {
+    // What adding it has confirmed is confirmed.
+    let person = person::require(caller, "has gates run on the trunk")?;
+    prove_new(town, caller, rig, &person, proving)
+}
+
+fn prove_by(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Proving<'_>) -> Result<GatesRun> {
+    let mut run = run_on_trunk(town, rig, proving)?;
+    do_without(town, rig, by, proving.optional, &mut run)?;
+    let seen = Seen::of(town, rig, &run)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
         // What held it before is told by this run.
         tx.clear("rig-held", rig.name().as_str())?;
-        if let Some(failure) = run.failure() {
-            let first = failure.lines().next().unwrap_or_default();
-            let log = run.gates.last().map(|gate| gate.log.as_str()).unwrap_or_default();
-            let text = format!("its trunk is red: {first} (all of it: {log})");
-            tx.raise("rig-held", rig.name().as_str(), &text)?;
+        if let Some(seen) = &seen {
+            tx.set_meta(&seen_key(rig), &serde_json::to_string(seen).unwrap_or_default())?;
+        }
+        if let Some(why) = why_held(rig, &run) {
+            tx.raise("rig-held", rig.name().as_str(), &why)?;
         }
         Ok::<_, Error>(())
     })?;
     Ok(run)
 }
 
-fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person) -> Result<Option<GatesRun>> {
-    match prove_by(town, caller, rig, by) {
+fn why_held(rig: &Rig, run: &GatesRun) -> Option<String> {
+    if let Some(red) = run.gates.iter().find(|gate| !gate.passed) {
+        let first = red.failure.as_deref().and_then(|failure| failure.lines().next()).unwrap_or_default();
+        let remedy = red.remedy.as_ref().map(|remedy| format!("; {}", remedy.text)).unwrap_or_default();
+        return Some(format!("its trunk is red: {first} (all of it: {}){remedy}", red.log));
+    }
+    let file = run.blind_to().filter(|_| rig.settings.prove_negative)?;
+    Some(format!(
+        "its gates stay green though {file} is broken, so they test something else, or not all: mend them, then gt rig \
+         prove {}; or prove_negative = false in rig.toml is your word that this file need not be tested",
+        rig.name()
+    ))
+}
+
+/// Takes gates out of `rig.toml` that are red on the trunk and that the rig can do without, where the others are green.
+fn do_without(town: &Town, rig: &Rig, by: &Person, optional: &[String], run: &mut GatesRun) -> Result<()> {
+    let can_go = |gate: &GateRun| !gate.passed && optional.contains(&gate.name);
+    let others_are_green =
+        run.gates.iter().all(|gate| gate.passed || can_go(gate)) && run.gates.iter().any(|gate| gate.passed);
+    if !others_are_green || !run.gates.iter().any(can_go) {
+        return Ok(());
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut run.gates).into_iter().partition(can_go);
+    (run.gates, run.left_out) = (kept, gone);
+    take_out(town, rig, by, &run.left_out)
+}
+
+/// Takes gates out of `rig.toml`; a comment keeps what they were.
+fn take_out(town: &Town, rig: &Rig, by: &Person, gone: &[GateRun]) -> Result<()> {
+    edit(town, rig, by, |document| {
+        let mut comment = document.trailing().as_str().unwrap_or_default().to_owned();
+        for gate in gone {
+            let run = rig
+                .settings
+                .gate
+                .iter()
+                .find(|known| known.name == gate.name)
+                .map(|known| known.run.replace('\n', " "));
+            let run = run.unwrap_or_default();
+            comment.push_str(&format!("\n# Left out, since it was red on the trunk: gate {}: {run}\n", gate.name));
+        }
+        if let Some(gates) = document.get_mut("gate").and_then(|item| item.as_array_of_tables_mut()) {
+            let is_gone = |name: &str| gone.iter().any(|gate| gate.name == name);
+            gates.retain(|table| !table.get("name").and_then(|name| name.as_str()).is_some_and(is_gone));
+        }
+        document.set_trailing(comment);
+    })?;
+    Ok(())
+}
+
+fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Proving<'_>) -> Result<Option<GatesRun>> {
+    match prove_by(town, caller, rig, by, proving) {
         Ok(run) => Ok(Some(run)),
         Err(error @ Error::Ledger(_)) => Err(error),
         Err(error) => {
@@ -382,7 +526,126 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person) -> Result<Opt
     }
 }
 
-fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
+/// What the gates of a rig were last seen to miss, as kept in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Which gates these were.
+    pub gates: String,
+    /// On which commit.
+    pub commit: String,
+    /// How long they took, in milliseconds.
+    pub took_ms: u64,
+    /// Files that were broken.
+    pub broken: Vec<String>,
+    /// The first of them that all gates missed.
+    pub missed: Option<String>,
+}
+
+impl Seen {
+    fn of(town: &Town, rig: &Rig, run: &GatesRun) -> Result<Option<Self>> {
+        if !run.passed() {
+            return Ok(None);
+        }
+        // What was left out is no gate any more.
+        let rig = town.rig(rig.name().as_str())?;
+        let commit = town.world().repo().refs(&rig.layout.repo())?.remove(&rig.trunk_ref());
+        Ok(Some(Self {
+            gates: rig.settings.gates_hash(),
+            commit: commit.map(|commit| commit.to_string()).unwrap_or_default(),
+            took_ms: run.took_ms(),
+            broken: run.broken.iter().map(|broken| broken.file.clone()).collect(),
+            missed: run.blind_to().map(str::to_owned),
+        }))
+    }
+}
+
+fn seen_key(rig: &Rig) -> String {
+    format!("gates-seen:{}", rig.name())
+}
+
+/// What the gates of a rig were last seen to miss; `None` where they were never proved, or are others now.
+pub fn seen(town: &Town, rig: &Rig) -> Result<Option<Seen>> {
+    let text = town.ledger.read(|view| view.meta(&seen_key(rig)).map_err(Error::from))?;
+    let seen: Option<Seen> = text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(seen.filter(|seen| seen.gates == rig.settings.gates_hash()))
+}
+
+/// Why a rig is held, if it is.
+pub fn why_is_held(town: &Town, rig: &Rig) -> Result<Option<String>> {
+    let held = town.ledger.read(|view| view.condition("rig-held", rig.name().as_str()).map_err(Error::from))?;
+    Ok(held.map(|condition| condition.text))
+}
+
+/// Milliseconds that gates take at most which the doctor runs again by itself.
+const CHEAP_FOR_DOCTOR_MS: u64 = 10_000;
+
+/// Proves a rig again whose trunk has moved since its gates were last seen to turn red, where that is cheap and nobody else
+/// uses its worktree.
+pub fn prove_where_cheap(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
+    let Some(seen) = seen(town, rig)? else { return Ok(()) };
+    let trunk = town.world().repo().refs(&rig.layout.repo())?.remove(&rig.trunk_ref());
+    let is_same = trunk.is_some_and(|trunk| trunk.as_str() == seen.commit);
+    let is_idle = !is_same && town.try_lock(&format!("refinery-{}", rig.name()))?.is_some();
+    if is_idle && seen.took_ms <= CHEAP_FOR_DOCTOR_MS && !seen.broken.is_empty() {
+        let person = person::require(caller, "has gates run on the trunk")?;
+        prove_by(town, caller, rig, &person, &Proving::default())?;
+    }
+    Ok(())
+}
+
+/// Proves a rig; where it is red, takes what is found in its trunk now for what `rig.toml` says, and tries again. Answers with
+/// the last run, and what was changed.
+pub fn fix(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<(GatesRun, Vec<String>)> {
+    let person = confirm(town, caller, "changes a rig's settings", "change settings of", rig.name().as_str())?;
+    let run = prove_by(town, caller, rig, &person, proving)?;
+    if run.passed() && !rig.settings.gate.is_empty() {
+        return Ok((run, Vec::new()));
+    }
+    let found = look_at(town, &rig.layout.gate_worktree())?;
+    let changed = take_found(town, rig, &person, &run, &found)?;
+    if changed.is_empty() {
+        return Ok((run, changed));
+    }
+    let optional: Vec<String> =
+        found.gates.iter().filter(|gate| gate.optional).map(|gate| gate.gate.name.clone()).collect();
+    let again = Proving { progress: proving.progress, negative: proving.negative, optional: &optional };
+    let run = prove_by(town, caller, &town.rig(rig.name().as_str())?, &person, &again)?;
+    Ok((run, changed))
+}
+
+/// Takes a set-up and gates that were found into `rig.toml`, where those that it has are red or missing.
+fn take_found(town: &Town, rig: &Rig, by: &Person, run: &GatesRun, found: &Found) -> Result<Vec<String>> {
+    let is_red = |name: &str| run.gates.iter().any(|gate| gate.name == name && !gate.passed);
+    let mut changed = Vec::new();
+    let set_up = (!found.set_up.is_empty()).then(|| found.set_up.join(" && "));
+    let takes_set_up = set_up.is_some() && rig.settings.worktree.setup != set_up;
+    edit(town, rig, by, |document| {
+        if let Some(set_up) = set_up.filter(|_| takes_set_up) {
+            let table = document.entry("worktree").or_insert(toml_edit::Item::Table(toml_edit::Table::new()));
+            table["setup"] = toml_edit::value(&set_up);
+            changed.push(format!("set-up: {set_up}"));
+        }
+        let gates = document.entry("gate").or_insert(toml_edit::Item::ArrayOfTables(toml_edit::ArrayOfTables::new()));
+        let Some(gates) = gates.as_array_of_tables_mut() else { return };
+        for gate in &found.gates {
+            let (name, run) = (&gate.gate.name, &gate.gate.run);
+            let known = rig.settings.gate.iter().find(|known| known.name == *name);
+            let is_wanted = known.map_or(rig.settings.gate.is_empty(), |known| is_red(name) && known.run != *run);
+            if !is_wanted {
+                continue;
+            }
+            gates.retain(|table| table.get("name").and_then(|known| known.as_str()) != Some(name.as_str()));
+            let mut table = toml_edit::Table::new();
+            table["name"] = toml_edit::value(name);
+            table["run"] = toml_edit::value(run);
+            gates.push(table);
+            changed.push(format!("gate {name}: {run}"));
+        }
+    })?;
+    Ok(changed)
+}
+
+fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<GatesRun> {
     // The refinery's own turn: it uses the same worktree.
     let turn = town.lock(&rig.turn_lock())?;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
@@ -392,11 +655,21 @@ fn run_on_trunk(town: &Town, rig: &Rig) -> Result<GatesRun> {
     let tree = repo.tree_of(&path, trunk)?;
     // Without any cache: what is proved is the trunk alone.
     let subject = Subject { commit: trunk, tree: &tree, label: "proof", clean: true, batch: &[] };
-    gates::test(town, rig, &turn, &subject).map(Tested::into_run)
+    let within_ms = match proving.negative {
+        Negative::WhereCheap => rig.settings.prove_negative.then_some(CHEAP_MS),
+        Negative::Always => Some(u64::MAX),
+    };
+    let breaking = Breaking { within_ms, optional: proving.optional };
+    gates::prove(town, rig, &turn, &subject, proving.progress, breaking).map(Tested::into_run)
 }
 
 /// Takes a hold off a rig; if it has gates, they must be green on the trunk first.
 pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>> {
+    release_as(town, caller, rig, &Proving::default())
+}
+
+/// The same, with progress.
+pub fn release_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Option<GatesRun>> {
     let person = confirm(town, caller, "releases rigs", "release the rig", rig.name().as_str())?;
     if rig.settings.gate.is_empty() && !rig.settings.allow_ungated {
         return Err(Error::refused(
@@ -405,7 +678,7 @@ pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRu
         ));
     }
     if !rig.settings.gate.is_empty() {
-        return prove_by(town, caller, rig, &person).map(Some);
+        return prove_by(town, caller, rig, &person, proving).map(Some);
     }
     town.ledger.write(&caller.name(), "rig release", |tx| {
         tx.clear("rig-held", rig.name().as_str())?;

@@ -632,6 +632,8 @@ pub struct RigSettings {
     pub land: LandStyle,
     /// The overseer's word that this rig needs no gate.
     pub allow_ungated: bool,
+    /// Whether proofs break files on purpose, and hold the rig where no gate turns red.
+    pub prove_negative: bool,
     /// The kind of agent that this rig's workers are.
     pub agent: Option<String>,
     /// What their sessions run in; otherwise as the town says.
@@ -663,6 +665,7 @@ impl Default for RigSettings {
             landing: LandingPolicy::Ask,
             land: LandStyle::Stack,
             allow_ungated: false,
+            prove_negative: true,
             agent: None,
             runtime: None,
             trust: PermissionMode::AcceptEdits,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::contained::{self, Job};
@@ -277,16 +277,25 @@ fn exclude(town: &Town, path: &Path, names: &[&String]) -> Result<()> {
     if text.as_bytes() == before { Ok(()) } else { Ok(town.world().disk().write(path, text.as_bytes())?) }
 }
 
+/// Where the output of the set-up of the gates' worktree goes.
+pub(crate) fn gate_log(rig: &Rig) -> PathBuf {
+    log_of(rig, "gate")
+}
+
+fn log_of(rig: &Rig, label: &str) -> PathBuf {
+    rig.layout.gate_logs().join(format!("set-up-{label}.log"))
+}
+
 fn run(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {
     let settings = &rig.settings.worktree;
     let Some(command) = &settings.setup else { return Ok(()) };
-    let log = rig.layout.gate_logs().join(format!("set-up-{label}.log"));
+    let log = log_of(rig, label);
     let argv = vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
     let timeout = Duration::from_secs(settings.setup_timeout_seconds);
     let result = contained::run(town, rig, &Job { argv, folder, slot, timeout, log: &log })?;
     let why = match result.end {
         RunEnd::Passed => return Ok(()),
-        RunEnd::Failed(exit) => format!("failed ({exit:?})", exit = exit.code),
+        RunEnd::Failed(exit) => exit.code.map_or("failed".to_owned(), |code| format!("failed with exit code {code}")),
         RunEnd::TimedOut => format!("was not over after {} s", settings.setup_timeout_seconds),
     };
     let what = format!("the set-up `{command}` {why}:\n{}", result.tail.join("\n"));

@@ -136,6 +136,11 @@ impl<'a> Console<'a> {
         self.json
     }
 
+    /// Whether nothing but facts is wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether a person watches.
     pub fn is_terminal(&self) -> bool {
         self.terminal

@@ -326,6 +326,13 @@ pub const RIG: &[Key] = &[
         "What is gated and landed at once: a stack of merge requests, or each by itself",
     ),
     key("allow_ungated", Flag, Some("false"), AtOnce, "Your word that this rig needs no gate"),
+    key(
+        "prove_negative",
+        Flag,
+        Some("true"),
+        AtOnce,
+        "Whether proofs break files on purpose, and hold the rig where no gate turns red",
+    ),
     key("agent", Text, None, NextSession, "The kind of agent that this rig's workers are; otherwise as in town.toml"),
     key("runtime", RUNTIMES, None, NextSession, "What its sessions run in; otherwise as in town.toml"),
     key(

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::settings::Gate;
 use crate::world::Disk;
 
+mod breaks;
 mod ci;
 #[cfg(test)]
 mod corpus;
@@ -26,6 +27,7 @@ mod python;
 mod table;
 mod yaml;
 
+pub use breaks::Break;
 pub use table::Rule;
 
 use project::Project;
@@ -155,6 +157,11 @@ pub struct Knowledge<'k> {
     pub own: &'k [Rule],
     /// Whether workers and gates find a program.
     pub has_program: &'k dyn Fn(&str) -> bool,
+}
+
+/// Finds files of a project that its gates can't be green without.
+pub fn breaks(disk: &dyn Disk, folder: &Path) -> Result<Vec<Break>> {
+    breaks::find(&Project { disk, folder })
 }
 
 /// Finds the gates of a project, and what they need, from its files.

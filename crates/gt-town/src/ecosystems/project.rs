@@ -16,6 +16,9 @@ const FILE_BYTES: usize = 4 * 1024 * 1024;
 const DEPTH: usize = 4;
 const ENTRIES: usize = 5_000;
 
+/// How deep sources lie that have a folder for each part of a package's name.
+const DEEP: usize = 12;
+
 /// Folders that hold other projects' files, or what tools make.
 const NOT_LOOKED_INTO: &[&str] =
     &["node_modules", "vendor", "testdata", "target", "venv", "third_party", "site-packages", "dist", "build"];
@@ -89,6 +92,20 @@ impl Project<'_> {
                 found.push(path.to_owned());
             }
         })?;
+        Ok(found)
+    }
+
+    /// Files below some folders, however deep, whose names are wanted.
+    pub fn deep_files(&self, folders: &[&str], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for folder in folders {
+            let below = Project { disk: self.disk, folder: &self.folder.join(folder) };
+            below.walk(DEEP, &mut |_, path, name| {
+                if wanted(name) && below.has(path) {
+                    found.push(join(folder, path));
+                }
+            })?;
+        }
         Ok(found)
     }
 

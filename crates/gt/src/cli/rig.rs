@@ -27,6 +27,12 @@ pub enum RigVerb {
         /// Do not run the gates on the trunk now
         #[arg(long)]
         skip_proof: bool,
+        /// Show what would be found and run, and make nothing
+        #[arg(long, conflicts_with_all = ["make_bare_remote", "skip_proof"])]
+        dry_run: bool,
+        /// Run what is found without asking, though the repository is given by a URL and may be anybody's
+        #[arg(long)]
+        yes: bool,
     },
     /// List the rigs
     List,
@@ -77,6 +83,20 @@ pub enum RigVerb {
     Fetch {
         /// Which [default: yours, the one you are in, or the only one]
         name: Option<String>,
+    },
+    /// Run set-up and all gates on the trunk, and explain what is red
+    ///
+    /// Files that the tests use are then broken on purpose, one after the other, in the gates' own worktree: a gate has to turn
+    /// red. By default that is tried where the gates take less than half a minute.
+    Prove {
+        /// Which [default: the one you are in, or the only one]
+        name: Option<String>,
+        /// Where it is red, take what is found in the trunk now for what rig.toml says, and try again
+        #[arg(long)]
+        fix: bool,
+        /// Break files however long the gates take
+        #[arg(long)]
+        negative: bool,
     },
     /// Take a hold off a rig, once its gates are green on the trunk
     Release {

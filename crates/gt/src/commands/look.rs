@@ -8,7 +8,7 @@ use gt_town::agents::readiness;
 use gt_town::ledger::Event;
 use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
 use gt_town::sync::SyncStatus;
-use gt_town::{Error, beads, doctor, effects, review, standing, story, upkeep};
+use gt_town::{Error, beads, doctor, effects, review, rig, standing, story, upkeep};
 
 use super::Context;
 use super::queue::item_text;
@@ -422,6 +422,14 @@ pub fn doctor(
         let count = effects::retry_given_up(&context.town, &context.caller)?;
         let starts = readiness::retry(&context.town, &context.caller)?;
         console.say(&format!("{count} acts will be tried again, {starts} workers started again"))?;
+    }
+    if context.caller.is_overseer() {
+        for rig in context.town.rigs()? {
+            // What can't be proved now is the gates' own check to tell.
+            if let Err(error) = rig::prove_where_cheap(&context.town, &context.caller, &rig) {
+                console.note(&format!("{}: its gates were not tried: {error}", rig.name()))?;
+            }
+        }
     }
     let mut checks = doctor::doctor(&context.town)?;
     checks.push(path_check(process));

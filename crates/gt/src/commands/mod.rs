@@ -31,6 +31,7 @@ mod look;
 mod mail;
 mod mayor;
 pub(crate) mod moment;
+mod progress;
 mod queue;
 mod review;
 mod rig;

@@ -3,12 +3,13 @@
 use gt_town::allow::Whom;
 use gt_town::config::Whose;
 use gt_town::ecosystems::Omitted;
-use gt_town::gates::GatesRun;
+use gt_town::gates::{GateRun, GatesRun};
 use gt_town::reach::LeftOut;
-use gt_town::rig::{self, Added, NewRig};
+use gt_town::rig::{self, Added, Negative, NewRig, Proving};
 use gt_town::settings::Gate;
 use gt_town::{destination, gates, hook};
 
+use super::progress::Ticker;
 use super::{Context, allow, config};
 use crate::cli::{GatesVerb, RigVerb};
 use crate::console::{Console, Table, printable};
@@ -17,10 +18,12 @@ use crate::error::{CliError, CliResult};
 /// `gt rig …`.
 pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
-        RigVerb::Add { name, source, prefix, branch, make_bare_remote, land_on, skip_proof } => {
+        RigVerb::Add { name, source, prefix, branch, make_bare_remote, land_on, skip_proof, dry_run, yes } => {
             let source = source_path(context, source);
-            let new = NewRig { name, source, prefix, branch, make_bare_remote, land_on, skip_proof };
-            add(context, &new, console)
+            let leave_unproved = true;
+            let new =
+                NewRig { name, source, prefix, branch, make_bare_remote, land_on, skip_proof, leave_unproved, dry_run };
+            add(context, &new, yes, console)
         }
         RigVerb::List => list(context, console),
         RigVerb::Remove { name, yes, dry_run } => remove(context, &name, yes, dry_run, console),
@@ -33,6 +36,7 @@ pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
         }
         RigVerb::Gates(verb) => gates_verb(verb, context, console),
         RigVerb::Fetch { name } => fetch(context, name.as_deref(), console),
+        RigVerb::Prove { name, fix, negative } => prove(context, name.as_deref(), fix, negative, console),
         RigVerb::Release { name } => release(context, &name, console),
     }
 }
@@ -46,20 +50,71 @@ fn source_path(context: &Context<'_>, source: String) -> String {
     path.display().to_string()
 }
 
-fn add(context: &Context<'_>, new: &NewRig, console: &mut Console<'_>) -> CliResult {
-    if !new.skip_proof {
-        console.note("fetching, and running the gates that are found on the trunk …")?;
+fn add(context: &Context<'_>, new: &NewRig, yes: bool, console: &mut Console<'_>) -> CliResult {
+    console.note("fetching, and looking at what it is tested with …")?;
+    let mut added = rig::add(&context.town, &context.caller, new)?;
+    if !console.is_json() {
+        say_added(&added, new.dry_run, console)?;
     }
-    let added = rig::add(&context.town, &context.caller, new)?;
+    let has_proof = !new.dry_run && !new.skip_proof && !added.gates.is_empty();
+    if has_proof && may_run(context, new, &added, yes, console)? {
+        let rig = context.town.rig(added.name.as_str())?;
+        let optional: Vec<String> =
+            added.gates.iter().filter(|found| found.optional).map(|found| found.gate.name.clone()).collect();
+        let progress = Ticker::new(context.process, console);
+        let proving = Proving { progress: &progress, optional: &optional, ..Proving::default() };
+        added.proof = rig::prove_added(&context.town, &context.caller, &rig, &proving)?;
+        drop(progress);
+        added.held = rig::why_is_held(&context.town, &rig)?;
+        if let Some(left_out) = added.proof.as_ref().map(|run| &run.left_out) {
+            added.gates.retain(|found| !left_out.iter().any(|gate| gate.name == found.gate.name));
+        }
+        context.town.wake();
+    }
     if console.is_json() {
         return console.facts("gt.rig/1", "rig", added);
     }
-    say_added(&added, console)?;
+    if let Some(proof) = &added.proof {
+        say_run(proof, console)?;
+    }
+    match &added.held {
+        _ if new.dry_run => console.say("  nothing was made or run")?,
+        Some(why) => console.say(&format!("  held: {why}"))?,
+        None => console.say("  what is green waits for your word (landing = \"ask\"): gt mq approve")?,
+    }
     Ok(0)
 }
 
-fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
-    console.say(&format!("rig {} added; its beads are {}-…", added.name, added.prefix))?;
+/// Whether what was found may be run. Where the repository is not the person's own, that is for the person to say, who has
+/// seen it on the screen before.
+fn may_run(
+    context: &Context<'_>,
+    new: &NewRig,
+    added: &Added,
+    yes: bool,
+    console: &mut Console<'_>,
+) -> Result<bool, CliError> {
+    let is_own = !destination::is_url(&new.source);
+    if is_own || yes {
+        return Ok(true);
+    }
+    let question = "this repository was given by a URL: run its set-up and gates, as shown, on this machine? [y/N] ";
+    let answer = if console.is_json() {
+        Err("--json asks nothing".to_owned())
+    } else {
+        context.town.world().sessions().ask_person(question)
+    };
+    if answer.as_ref().is_ok_and(|answer| ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())) {
+        return Ok(true);
+    }
+    let why = answer.err().map(|why| format!(" ({why})")).unwrap_or_default();
+    console.note(&format!("nothing of it was run{why}; gt rig prove {} runs what is shown above", added.name))?;
+    Ok(false)
+}
+
+fn say_added(added: &Added, dry_run: bool, console: &mut Console<'_>) -> Result<(), CliError> {
+    let word = if dry_run { "would be added; its beads would be" } else { "added; its beads are" };
+    console.say(&format!("rig {} {word} {}-…", added.name, added.prefix))?;
     for note in added.remote_note.iter().chain(&added.warnings) {
         console.say(&format!("  {note}"))?;
     }
@@ -73,7 +128,7 @@ fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
         ))?;
     }
     if let Some(setup) = &added.worktree.setup {
-        console.say(&format!("  set-up of each worktree: {setup}"))?;
+        console.say(&format!("  set-up of each worktree: {}", printable(setup)))?;
     }
     let copied: Vec<&str> = added.worktree.copy.iter().chain(&added.worktree.clone).map(String::as_str).collect();
     if !copied.is_empty() {
@@ -92,25 +147,81 @@ fn say_added(added: &Added, console: &mut Console<'_>) -> Result<(), CliError> {
     for leads in &added.leads_out {
         console.say(&format!("  a gate may test another tree: {leads}"))?;
     }
-    if let Some(proof) = &added.proof {
-        say_run(proof, console)?;
-    }
-    match &added.held {
-        Some(why) => console.say(&format!("  held: {why}")),
-        None => console.say("  what is green waits for your word (landing = \"ask\"): gt mq approve"),
-    }
+    Ok(())
 }
 
 pub(super) fn say_run(run: &GatesRun, console: &mut Console<'_>) -> Result<(), CliError> {
     for gate in &run.gates {
-        let word = if gate.passed { console.green("green") } else { console.red("red") };
-        console.say(&format!("  {word} {} in {:.1} s", gate.name, gate.took_ms as f64 / 1000.0))?;
-        if let Some(failure) = &gate.failure {
-            console.say(&crate::console::printable_lines(failure))?;
-            console.say(&format!("  all of it: {}", gate.log))?;
+        say_gate(gate, console)?;
+    }
+    for gate in &run.left_out {
+        say_gate(gate, console)?;
+        let what = "is red on the trunk, and no test: it was left out of rig.toml, where a comment keeps it";
+        console.say(&format!("  gate {} {what}", gate.name))?;
+    }
+    for broken in &run.broken {
+        match &broken.red {
+            Some(gate) => console.say(&format!("  {gate} turned red when {} was broken", printable(&broken.file)))?,
+            None => {
+                let word = console.red("no gate turned red");
+                console.say(&format!("  {word} when {} was broken", printable(&broken.file)))?;
+            }
         }
     }
     Ok(())
+}
+
+fn say_gate(gate: &GateRun, console: &mut Console<'_>) -> Result<(), CliError> {
+    let word = if gate.passed { console.green("green") } else { console.red("red") };
+    console.say(&format!("  {word} {} in {:.1} s", gate.name, gate.took_ms as f64 / 1000.0))?;
+    if let Some(failure) = &gate.failure {
+        console.say(&crate::console::printable_lines(failure))?;
+        console.say(&format!("  all of it: {}", gate.log))?;
+    }
+    if let Some(remedy) = &gate.remedy {
+        console.say(&format!("  likely: {}", printable(&remedy.text)))?;
+    }
+    Ok(())
+}
+
+fn prove(context: &Context<'_>, name: Option<&str>, fix: bool, negative: bool, console: &mut Console<'_>) -> CliResult {
+    let rig = context.rig(name)?;
+    let (town, caller) = (&context.town, &context.caller);
+    if let Some(setup) = &rig.settings.worktree.setup {
+        console.note(&format!("set-up: {}", printable(setup)))?;
+    }
+    for gate in &rig.settings.gate {
+        console.note(&format!("gate {}: {}", gate.name, printable(&gate.run)))?;
+    }
+    let progress = Ticker::new(context.process, console);
+    let negative = if negative { Negative::Always } else { Negative::WhereCheap };
+    let proving = Proving { progress: &progress, negative, optional: &[] };
+    let (run, changed) = if fix {
+        rig::fix(town, caller, &rig, &proving)?
+    } else {
+        (rig::prove_as(town, caller, &rig, &proving)?, Vec::new())
+    };
+    drop(progress);
+    town.wake();
+    let held = rig::why_is_held(town, &rig)?;
+    let well = run.passed() && (negative == Negative::WhereCheap || run.blind_to().is_none());
+    if console.is_json() {
+        let document = serde_json::json!({ "schema": "gt.rig-proof/1", "run": run, "changed": changed, "held": held });
+        console.document(&document)?;
+        return Ok(if well { 0 } else { 1 });
+    }
+    for change in &changed {
+        console.say(&format!("  changed in rig.toml: {}", printable(change)))?;
+    }
+    say_run(&run, console)?;
+    if negative == Negative::Always && run.passed() && run.broken.is_empty() {
+        console.say("  no file is known that the tests surely use, so none was broken")?;
+    }
+    match held {
+        Some(why) => console.say(&format!("rig {} is held: {}", rig.name(), printable(&why)))?,
+        None => console.say(&format!("rig {} is proved", rig.name()))?,
+    }
+    Ok(if well { 0 } else { 1 })
 }
 
 fn list(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
@@ -153,7 +264,10 @@ fn fetch(context: &Context<'_>, name: Option<&str>, console: &mut Console<'_>) -
 
 fn release(context: &Context<'_>, name: &str, console: &mut Console<'_>) -> CliResult {
     let rig = context.town.rig(name)?;
-    let run = rig::release(&context.town, &context.caller, &rig)?;
+    let progress = Ticker::new(context.process, console);
+    let proving = Proving { progress: &progress, ..Proving::default() };
+    let run = rig::release_as(&context.town, &context.caller, &rig, &proving)?;
+    drop(progress);
     let green = run.as_ref().is_none_or(GatesRun::passed);
     if console.is_json() {
         console.facts("gt.gates-run/1", "run", run)?;
@@ -209,7 +323,11 @@ fn run_gates(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>
             let logs = context.town.layout.session_logs(incarnation);
             gates::run_by_agent(&context.town, &rig, &folder, gates::Logs { folder: &logs, label: "gates" })?
         }
-        None => rig::prove(&context.town, &context.caller, &rig)?,
+        None => {
+            let progress = Ticker::new(context.process, console);
+            let proving = Proving { progress: &progress, ..Proving::default() };
+            rig::prove_as(&context.town, &context.caller, &rig, &proving)?
+        }
     };
     let green = run.passed();
     if console.is_json() {

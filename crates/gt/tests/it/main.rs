@@ -33,6 +33,7 @@ mod other_trees;
 mod overseer;
 mod paths;
 mod privacy;
+mod prove;
 mod readme;
 mod real;
 mod sabotage;

@@ -8,7 +8,7 @@ use crate::town::{RIG, Town, list, text, write};
 /// A town in which `tool` can be found though the home is empty; none where the machine has no such tool, unless it is
 /// required.
 #[expect(clippy::disallowed_methods, reason = "which tools the machine has is for the test to find out")]
-fn town_with(tool: &str) -> Option<Town> {
+pub fn town_with(tool: &str) -> Option<Town> {
     let path = std::env::var("PATH").unwrap();
     // Cargo as it runs this test, not a launcher that looks for toolchains in the home.
     let own = Path::new(env!("CARGO")).parent().unwrap();
@@ -150,7 +150,7 @@ fn a_commit_that_leads_copies_elsewhere_is_sent_back_and_is_given_none() {
 }
 
 /// A town whose project has the submodule `lib`; its gate wants the file in it.
-fn town_with_submodule() -> Town {
+pub fn town_with_submodule() -> Town {
     let mut town = Town::nowhere();
     // That a submodule may come from a folder is for the user's own git to allow.
     let config = town.folder().join("gitconfig");

@@ -146,7 +146,7 @@ impl Aside<'_> {
 
     fn rig_without_gates(&self) {
         self.town.world.add_remote(BARE_REMOTE, "main", &[("README.md", "Nothing else\n")]);
-        self.town.gt(&["rig", "add", "bare", BARE_REMOTE, "--prefix", "ba"]);
+        self.town.gt(&["rig", "add", "bare", BARE_REMOTE, "--prefix", "ba", "--yes"]);
         self.edit("bare", |text| text.replace("version = 1", "version = 1\nallow_ungated = true"));
         self.town.gt(&["rig", "release", "bare"]);
         self.town.gt(&["rig", "remove", "bare", "--yes"]);

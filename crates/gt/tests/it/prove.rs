@@ -1,0 +1,123 @@
+//! Proofs of a rig: what is red is explained, what is green turns red where the code is broken, and nothing runs unseen.
+
+use crate::setup::town_with;
+use crate::town::{RIG, Town, text};
+
+const TEST: &str = "import unittest\n\nimport shop\n\n\nclass Sum(unittest.TestCase):\n    def test_sum(self):\n        self.assertEqual(shop.total([1, 2]), 3)\n";
+
+/// A town and a project of Python's standard library; `None` where there is no Python.
+fn python() -> Option<(Town, String)> {
+    let town = town_with("python3")?;
+    let manifest = "[project]\nname = \"shop\"\nversion = \"1\"\n";
+    let shop = "def total(prices):\n    return sum(prices)\n";
+    let files =
+        [("pyproject.toml", manifest), ("shop.py", shop), ("test_shop.py", TEST), (".gitignore", "__pycache__\n")];
+    let remote = town.project("main", &files).display().to_string();
+    Some((town, remote))
+}
+
+#[test]
+fn gates_that_test_another_tree_are_found_by_breaking_this_one() {
+    let Some((town, _)) = python() else { return };
+    let added = town.json(&["rig", "add", RIG, &town.checkout().display().to_string()]);
+    let broken = &added["rig"]["proof"]["broken"];
+    assert_eq!(broken, &serde_json::json!([{"file": "shop.py", "red": "unittest"}]), "{added}");
+    assert!(added["rig"]["held"].is_null(), "{added}");
+    let doctor = town.gt(&["doctor"]).out;
+    assert!(doctor.contains("ok    app: what gates see: they turn red where a file is broken: shop.py"), "{doctor}");
+
+    let elsewhere = format!("cd {} && python3 -m unittest discover", town.checkout().display());
+    let rig_toml = town.rig().join("rig.toml");
+    town.edit(&rig_toml, |text| text.replace("python3 -m unittest discover", &elsewhere));
+    let proved = town.gt(&["rig", "prove", RIG, "--negative"]);
+    assert_eq!(proved.code, 1, "{proved:#?}");
+    assert!(proved.out.contains("no gate turned red when shop.py was broken"), "{proved:#?}");
+    assert!(proved.out.contains("rig app is held: its gates stay green though shop.py is broken"), "{proved:#?}");
+    let doctor = town.gt(&["doctor"]).out;
+    assert!(doctor.contains("FAIL  app: what gates see: they stay green though shop.py is broken"), "{doctor}");
+
+    // What is found in the trunk takes the place of a red gate only.
+    town.edit(&rig_toml, |text| text.replace(&elsewhere, "false"));
+    let fixed = town.ok(&["rig", "prove", RIG, "--fix"]);
+    assert!(fixed.contains("changed in rig.toml: gate unittest: python3 -m unittest discover"), "{fixed}");
+    assert!(fixed.contains("rig app is proved"), "{fixed}");
+}
+
+#[test]
+fn nothing_runs_that_was_not_seen_first() {
+    let Some((town, remote)) = python() else { return };
+    let shown = town.ok(&["rig", "add", RIG, &remote, "--dry-run"]);
+    assert!(shown.contains("gate unittest: python3 -m unittest discover  (pyproject.toml)"), "{shown}");
+    assert!(shown.contains("nothing was made or run") && !town.rig().exists(), "{shown}");
+
+    let url = format!("file://{remote}");
+    let added = town.gt(&["rig", "add", RIG, &url]);
+    assert!(added.out.contains("gate unittest") && !added.out.contains("green unittest"), "{added:#?}");
+    let words = "held: its gates were not run on the trunk yet: `gt rig prove app` runs them";
+    assert!(added.out.contains(words), "{added:#?}");
+    assert!(added.err.contains("nothing of it was run"), "{added:#?}");
+    assert!(town.ok(&["rig", "prove", RIG]).contains("green unittest"));
+    town.ok(&["rig", "remove", RIG, "--yes"]);
+    assert!(town.ok(&["rig", "add", RIG, &url, "--yes", "--prefix", "bp"]).contains("green unittest"));
+}
+
+#[test]
+fn a_proof_that_is_cut_short_leaves_the_rig_held_by_name() {
+    let Some((town, remote)) = python() else { return };
+    let cut = town.gt_with(&town.root(), &[("GT_FAULT", "commit:prove:before")], &["rig", "add", RIG, &remote]);
+    assert_ne!(cut.code, 0);
+    let why = town.ok(&["why", RIG]);
+    assert!(why.contains("its gates were not run on the trunk yet: `gt rig prove app` runs them"), "{why}");
+}
+
+#[test]
+fn all_gates_are_tried_and_red_is_explained() {
+    let mut town = Town::nowhere();
+    town.set_env("SHOP_DATABASE", "postgres://me:hush@localhost/shop");
+    town.gt_with(town.folder(), &[], &["install", "town"]);
+    town.settle("");
+    let remote = town.project("main", &[("run-tests", "true\n")]);
+    town.ok(&["rig", "add", RIG, &remote.display().to_string()]);
+    let gates = [
+        ("missing", "no-such-tool --check", "`no-such-tool` is not in the workers' PATH"),
+        (
+            "module",
+            "echo \"Error: Cannot find module 'left-pad'\"; exit 1",
+            "the rig has no set-up that would install it",
+        ),
+        ("variable", "echo \"KeyError: 'SHOP_DATABASE'\"; exit 1", "pass = [\"SHOP_DATABASE\"]"),
+        ("service", "echo connect ECONNREFUSED 127.0.0.1:5432; exit 1", "it needs a service"),
+        ("code", "echo assertion failed; exit 1", ""),
+    ];
+    for (name, run, _) in gates {
+        town.ok(&["rig", "gates", "add", RIG, name, run]);
+    }
+    let proved = town.gt(&["rig", "prove", RIG, "--json"]);
+    assert_eq!(proved.code, 1, "{proved:#?}");
+    let document: serde_json::Value = serde_json::from_str(&proved.out).unwrap();
+    let run = document["run"]["gates"].as_array().unwrap();
+    assert_eq!(run.len(), 1 + gates.len(), "{document}");
+    for (result, (name, _, words)) in run[1..].iter().zip(gates) {
+        assert_eq!((text(&result["name"]).as_str(), result["passed"] == true), (name, false), "{document}");
+        let remedy = result["remedy"]["text"].as_str().unwrap_or_default();
+        assert!(remedy.contains(words) && remedy.is_empty() == words.is_empty(), "{name}: {remedy}");
+    }
+    assert!(!proved.out.contains("hush"), "{proved:#?}");
+    assert!(text(&document["held"]).contains("`no-such-tool` is not in the workers' PATH"), "{document}");
+}
+
+#[test]
+fn a_lint_that_is_red_on_the_trunk_holds_no_rig() {
+    let Some(town) = town_with("npm") else { return };
+    let manifest = "{ \"scripts\": { \"test\": \"node test.js\", \"lint\": \"eslint-of-nowhere . && eslint .\" } }\n";
+    let lib = "exports.two = () => 2;\n";
+    let test = "require('assert').equal(require('./lib').two(), 2);\n";
+    town.project("main", &[("package.json", manifest), ("lib.js", lib), ("test.js", test)]);
+    let added = town.json(&["rig", "add", RIG, &town.checkout().display().to_string()]);
+    assert!(added["rig"]["held"].is_null(), "{added}");
+    assert_eq!(added["rig"]["proof"]["left_out"][0]["name"], "npm-lint", "{added}");
+    assert_eq!(added["rig"]["proof"]["broken"][0]["red"], "npm-test", "{added}");
+    let written = std::fs::read_to_string(town.rig().join("rig.toml")).unwrap();
+    assert!(written.contains("# Left out, since it was red on the trunk: gate npm-lint: npm run lint\n"), "{written}");
+    assert!(!written.contains("name = \"npm-lint\""), "{written}");
+}

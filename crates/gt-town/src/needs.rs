@@ -136,10 +136,29 @@ fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
         let rig = rig.unwrap_or_else(|| "<rig>".to_owned());
         return Ok(Some(format!("gt show {subject}, then gt sling {subject} {rig}")));
     }
-    if kind == readiness::WORKER_CONDITION && condition.text.contains("gt agent answer") {
-        return Ok(Some(format!("gt agent answer {subject} yes|no, or gt session attach {subject}")));
+    if [readiness::WORKER_CONDITION, readiness::KIND_CONDITION].contains(&kind)
+        && let Some(next) = of_running(&condition.text)
+    {
+        return Ok(Some(next));
     }
     Ok(command(kind, subject))
+}
+
+/// What to type about a session that runs and has not begun, by what its condition says: starting it again does nothing
+/// while it runs.
+fn of_running(text: &str) -> Option<String> {
+    let said = text.lines().next().unwrap_or_default();
+    let address = |verb: &str| {
+        let rest = said.split_once(&format!("{verb} "))?.1;
+        Some(rest.split([' ', ',', ';']).next().unwrap_or(rest).to_owned())
+    };
+    if let Some(address) = address("gt agent answer") {
+        return Some(format!("gt agent answer {address} yes|no, or gt session attach {address}"));
+    }
+    if let Some(address) = address("gt session attach") {
+        return Some(format!("gt session attach {address}, and answer there"));
+    }
+    address("gt session stop").map(|address| format!("gt peek {address}, then gt session stop {address}"))
 }
 
 /// What to type about a condition of that kind and subject.
@@ -211,7 +230,29 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::command;
+    use super::{command, of_running};
+
+    #[test]
+    fn what_runs_is_not_said_to_be_started_again() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(of_running(text).as_deref(), expected, "{text}");
+        let start = "claude does not start for app/polecats/amber:";
+        check(
+            &format!("{start} it asks for permission; gt agent answer app/polecats/amber yes, or gt session attach x"),
+            Some("gt agent answer app/polecats/amber yes|no, or gt session attach app/polecats/amber"),
+        );
+        check(
+            &format!(
+                "{start} nobody is logged in; gt session attach app/polecats/amber, and log in there\nits last lines:"
+            ),
+            Some("gt session attach app/polecats/amber, and answer there"),
+        );
+        check(
+            &format!("{start} nothing was seen; gt peek mayor/; gt session stop mayor/ starts it anew"),
+            Some("gt peek mayor/, then gt session stop mayor/"),
+        );
+        // What is over is started again; what its agent wrote last says nothing.
+        check(&format!("{start} it ends; gt peek x, mend it, then: gt doctor --retry\n  gt session attach evil"), None);
+    }
 
     #[test]
     fn each_need_has_its_command() {

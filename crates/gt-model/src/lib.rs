@@ -19,6 +19,7 @@ pub mod jsonl;
 pub mod keep;
 pub mod kept;
 pub mod landed;
+pub mod landing;
 pub mod merge;
 pub mod moment;
 pub mod patrol;

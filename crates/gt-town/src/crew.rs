@@ -117,10 +117,18 @@ pub fn workspace(town: &Town, crew: &Address) -> Result<Option<(Rig, WorktreePla
         path: rig.layout.crew(agent.name()),
         branch: Some(branch(agent.name())),
         start: trunk.ok_or_else(|| Error::refused(format!("{} was never fetched", rig.trunk_ref()), "gt rig fetch"))?,
-        identity: (crew.to_string(), format!("{}@{}.gt.invalid", agent.name(), rig.name())),
+        identity: identity(town, &rig, &agent)?,
         remote: Some(rig.row.remote.clone()),
     };
     Ok(Some((rig, plan)))
+}
+
+/// Whom a workspace's git commits as: the person whose it is, and where nobody knows that, the workspace.
+fn identity(town: &Town, rig: &Rig, agent: &Agent) -> Result<(String, String)> {
+    let said = rig.settings.commits.over(&town.settings.commits).overseer;
+    let person = said.map_or_else(|| town.world().repo().overseer(), |person| Ok(Some(person)))?;
+    let own = || (agent.address.to_string(), format!("{}@{}.gt.invalid", agent.name(), rig.name()));
+    Ok(person.map_or_else(own, |person| (person.name, person.mail)))
 }
 
 /// Adds the worktree of a workspace; false where it is no longer wanted.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gt_model::address::Address;
-use gt_model::bead::{Bead, Status};
+use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::convoy::MERGED_AS;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId, Sha};
 use gt_model::landed::{Doubt, DoubtKind, Origin};
+use gt_model::landing;
 use gt_model::protocol::Message;
 use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackEntry};
 use gt_model::steering;
@@ -357,11 +358,11 @@ impl Refinery<'_> {
 
     /// The commit that would land a merge request onto `onto`, pinned before anything is run on it.
     fn candidate(&self, onto: &Sha, mr: &MergeRequest) -> Result<Candidate> {
-        let message = self.town.ledger.read(|view| landing_message(view, mr))?;
+        let landing = landing_commit(self.town, self.rig, mr)?;
         let held = self.town.lock(&self.rig.repo_lock())?;
         let repo = self.town.world().repo();
         let path = self.rig.layout.repo();
-        let candidate = repo.squash(&held, &path, onto, &mr.head, &message)?;
+        let candidate = repo.squash_as(&held, &path, onto, &mr.head, &landing)?;
         if let Candidate::Clean { commit, tree } = &candidate {
             repo.set_ref(&held, &path, &format!("refs/gt/candidates/{commit}"), commit, None)?;
             self.write("candidate", |tx| tx.set_candidate(&mr.id, tree).map_err(Error::from))?;
@@ -561,22 +562,21 @@ fn incomplete(why: &str) -> String {
     format!("what was submitted is incomplete, so it can't be merged: {why}")
 }
 
-/// The message of the commit that lands a merge request. The bead's title is data: one line, so that it can't forge a
-/// trailer.
-pub(crate) fn landing_message(view: &View<'_>, mr: &MergeRequest) -> Result<String> {
-    let title = view.bead(&mr.bead)?.map(|bead| bead.title).unwrap_or_default();
-    let worker = view.attempt(mr.attempt)?.map(|attempt| attempt.address().to_string()).unwrap_or_default();
-    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut subject: String = line(&title).chars().take(SUBJECT_LIMIT).collect();
-    if subject.is_empty() {
-        subject = line(mr.bead.as_str());
-    }
-    let bead = line(mr.bead.as_str());
-    Ok(format!("{subject}\n\nBead: {bead}\nWorker: {worker}\nMerge-Request: {}\n", mr.id))
+/// The commit that lands a merge request, as the settings of rig and town want it.
+pub(crate) fn landing_commit(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<landing::Landing> {
+    let style = rig.settings.commits.over(&town.settings.commits);
+    let overseer = if style.asks_for_overseer() { town.world().repo().overseer()? } else { None };
+    let work = town.ledger.read(|view| {
+        let bead = view.bead(&mr.bead)?;
+        let worker = view.attempt(mr.attempt)?.map(|attempt| attempt.address().to_string()).unwrap_or_default();
+        let (title, kind, description) = bead.map_or((String::new(), BeadType::Task, String::new()), |bead| {
+            (bead.title, bead.issue_type, bead.description)
+        });
+        let (bead, mr) = (mr.bead.0.clone(), mr.id.0.clone());
+        Ok::<_, Error>(landing::Work { bead, title, kind, description, worker, mr })
+    })?;
+    Ok(landing::compose(&style, overseer.as_ref(), &work))
 }
-
-/// Characters of a title that go into a commit's subject.
-const SUBJECT_LIMIT: usize = 100;
 
 /// How a landing ended.
 enum LandingEnd {

@@ -240,12 +240,12 @@ fn candidate(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<(Sha, C
     if mr.ended_at.is_some() {
         return Ok(None);
     }
-    let message = town.ledger.read(|view| refinery::landing_message(view, mr))?;
+    let landing = refinery::landing_commit(town, rig, mr)?;
     let path = rig.layout.repo();
     let refs = town.world().repo().refs(&path)?;
     let Some(trunk) = refs.get(&rig.trunk_ref()).cloned() else { return Ok(None) };
     let held = town.lock(&rig.repo_lock())?;
-    let candidate = town.world().repo().squash(&held, &path, &trunk, &mr.head, &message)?;
+    let candidate = town.world().repo().squash_as(&held, &path, &trunk, &mr.head, &landing)?;
     Ok(Some((trunk, candidate)))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gt_model::clean::CleanEvery;
 use gt_model::keep::Keep;
+use gt_model::landing::Style;
 use gt_model::patrol::PatrolLimits;
 use gt_model::price::Prices;
 use gt_model::retention::Limits;
@@ -102,6 +103,8 @@ pub struct TownSettings {
     pub sync: SyncSettings,
     /// How a person confirms what only a person may do.
     pub overseer: OverseerSettings,
+    /// How landings are committed, where a rig does not say otherwise.
+    pub commits: Style,
     /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
     pub agents: BTreeMap<String, AgentPreset>,
     /// What projects are tested with, before and over what comes with the binary.
@@ -128,6 +131,7 @@ impl Default for TownSettings {
             mayor: MayorSettings::default(),
             sync: SyncSettings::default(),
             overseer: OverseerSettings::default(),
+            commits: Style::default(),
             agents: BTreeMap::new(),
             ecosystem: Vec::new(),
         }
@@ -654,6 +658,8 @@ pub struct RigSettings {
     pub keep: Keep,
     /// How often what landed while caches were kept is tested again without them.
     pub clean_every: CleanEvery,
+    /// How landings are committed; otherwise as the town says.
+    pub commits: Style,
     /// What a merge must pass, in this order.
     pub gate: Vec<Gate>,
 }
@@ -676,6 +682,7 @@ impl Default for RigSettings {
             worktree: WorktreeSettings::default(),
             keep: Keep::default(),
             clean_every: CleanEvery::default(),
+            commits: Style::default(),
             gate: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gt_model::id::Sha;
+use gt_model::landing::Landing;
 use gt_town::world::{
     Candidate, Change, CheckedOut, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Rules, Snapshot, SnapshotFacts,
 };
@@ -178,7 +179,7 @@ impl State {
         Ok(())
     }
 
-    fn squash(&mut self, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate> {
+    fn squash(&mut self, repo: &Path, onto: &Sha, head: &Sha, landing: &Landing) -> WorldResult<Candidate> {
         let (there, theirs) = (self.commit(repo, onto)?, self.commit(repo, head)?);
         let base = self.objects.merge_base(onto, head);
         let base = base.ok_or_else(|| git("merge-tree", repo, "refusing to merge unrelated histories"))?;
@@ -191,7 +192,10 @@ impl State {
         if tree == there.tree {
             return Ok(Candidate::Empty);
         }
-        let (author, message) = (theirs.author.clone(), message.to_owned());
+        let (mut author, message) = (theirs.author.clone(), landing.message.clone());
+        if let Some(named) = &landing.author {
+            (author.name, author.mail) = (named.name.clone(), named.mail.clone());
+        }
         let commit =
             self.objects.add_commit(Commit { parents: vec![onto.clone()], tree: tree.clone(), author, message });
         if self.repository_mut(repo)?.known.insert(commit.clone()) {
@@ -335,8 +339,15 @@ impl Repo for SimWorld {
         Ok(self.locked().commit(repo, commit)?.tree.clone())
     }
 
-    fn squash(&self, _held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate> {
-        self.acting("squash")?.squash(repo, onto, head, message)
+    fn squash_as(
+        &self,
+        _held: &Held,
+        repo: &Path,
+        onto: &Sha,
+        head: &Sha,
+        landing: &Landing,
+    ) -> WorldResult<Candidate> {
+        self.acting("squash")?.squash(repo, onto, head, landing)
     }
 
     fn unknown_merge_drivers(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>> {

@@ -104,6 +104,17 @@ enum Read {
 impl Read {
     /// An error where they name what is not there.
     fn check_names(&self, town: &Town, whose: Whose<'_>) -> Result<()> {
+        let commits = match self {
+            Self::Town(settings) => settings.commits.clone(),
+            Self::Rig(settings) => settings.commits.over(&town.settings.commits),
+        };
+        if commits.asks_for_overseer() && town.world().repo().overseer()?.is_none() {
+            return Err(Error::NeedsPerson {
+                what: "what lands is to carry your name, and nothing says who you are".to_owned(),
+                hint: "commits.overseer=\"Ann <ann@example.org>\", or git config --global user.name and user.email"
+                    .to_owned(),
+            });
+        }
         match (self, whose) {
             (Self::Town(settings), _) => {
                 let mut named = settings.agent.iter().chain(&settings.mayor.agent);

@@ -118,12 +118,12 @@ fn every_key_that_is_read_can_be_set_and_every_other_one_is_not() {
         assert_eq!(listed, known, "`{prefix}`: each key that serde reads has a line in keys.rs, and no other");
     };
     check(keys::TOWN, "", known::<TownSettings>("zzz = 1"));
-    for table in ["retention", "spend", "prices", "mayor", "sync", "overseer"] {
+    for table in ["retention", "spend", "prices", "mayor", "sync", "overseer", "commits"] {
         check(keys::TOWN, &format!("{table}."), known::<TownSettings>(&format!("[{table}]\nzzz = 1")));
     }
     check(keys::TOWN, "agents.*.", known::<TownSettings>("[agents.x]\nzzz = 1"));
     check(keys::RIG, "", known::<RigSettings>("zzz = 1"));
-    for table in ["env", "worktree"] {
+    for table in ["env", "worktree", "commits"] {
         check(keys::RIG, &format!("{table}."), known::<RigSettings>(&format!("[{table}]\nzzz = 1")));
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 use gt_model::keep::Keep;
+use gt_model::landing::{Landing, Person};
 use gt_model::question::Key;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -484,7 +485,16 @@ pub trait Repo: History {
     /// Author (name, mail, date) is that of `head`. Files are merged by the attributes of `onto`: a branch does not
     /// change those that it is merged by. Needs no checkout and moves no ref; the same input gives the same
     /// commit.
-    fn squash(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate>;
+    fn squash(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate> {
+        self.squash_as(held, repo, onto, head, &Landing { message: message.to_owned(), author: None })
+    }
+    /// The same, by another author where `landing` names one.
+    fn squash_as(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, landing: &Landing) -> WorldResult<Candidate>;
+    /// Who the overseer is, by the configuration that holds for all of the overseer's repositories; `None` where that does
+    /// not say it.
+    fn overseer(&self) -> WorldResult<Option<Person>> {
+        Ok(None)
+    }
     /// Merge drivers that a commit's top `.gitattributes` names and that are configured nowhere: git merges such files
     /// as text.
     fn unknown_merge_drivers(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>>;

@@ -46,3 +46,34 @@ fn a_bead_goes_to_its_own_rig_and_status_says_what_there_is() {
     );
     assert!(doctor.out.contains(&format!("FAIL  deacon: it runs build {build}, and this gt is build ")), "{doctor:?}");
 }
+
+#[test]
+fn what_lands_is_committed_as_the_settings_say() {
+    let town = Town::new();
+    let nobody = town.gt(&["rig", "set", RIG, "commits.author=overseer"]);
+    assert!(nobody.code == 5 && nobody.err.contains("nothing says who you are"), "{nobody:?}");
+    let wrong = town.gt(&["rig", "set", RIG, "commits.author=me"]);
+    assert!(wrong.code == 1 && wrong.err.contains("worker-and-overseer"), "{wrong:?}");
+    town.ok(&["town", "set", "commits.overseer=Ann Lee <ann@example.org>", "commits.sign_off=true"]);
+    town.ok(&["rig", "set", RIG, "commits.author=overseer", "commits.subject={kind}: {title}", "commits.body=bead"]);
+    let bead = town.ok(&["bead", "q", "Greet", "-t", "feature", "-d", "Say it in French.", "--rig", RIG]);
+    let bead = bead.trim();
+    town.ok(&["up"]);
+    town.ok(&["sling", bead]);
+    town.ok(&["crew", "add", RIG, "me"]);
+    town.wait_closed(bead);
+    let said = town.git(&town.remote(), &["log", "-1", "--format=%an <%ae>|%cn|%B", "main"]);
+    let trailers = format!("Bead: {bead}\nWorker: app/polecats/amber\nMerge-Request: mr-{bead}-1");
+    let signed = "Signed-off-by: Ann Lee <ann@example.org>";
+    assert_eq!(
+        said.trim_end(),
+        format!("Ann Lee <ann@example.org>|Gas Town|feat: Greet\n\nSay it in French.\n\n{trailers}\n{signed}")
+    );
+    let workspace = town.rig().join("crew/me");
+    town.wait_until("the workspace", || workspace.join("README.md").exists());
+    assert_eq!(
+        town.git(&workspace, &["config", "--worktree", "user.email"]),
+        "ann@example.org",
+        "crew is the person's own"
+    );
+}

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use gt_model::id::Sha;
+use gt_model::landing::{Landing, Person};
 
 use crate::world::{
     Candidate, Change, CheckedOut, Damage, FolderFacts, Held, NamedRemote, ObjectFormat, Push, Receiving, Referred,
@@ -195,8 +196,18 @@ impl Repo for Git {
         refs::tree_of(self, repo, commit)
     }
 
-    fn squash(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, message: &str) -> WorldResult<Candidate> {
-        candidate::squash(self, held, repo, onto, head, message)
+    fn squash_as(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, landing: &Landing) -> WorldResult<Candidate> {
+        candidate::squash(self, held, repo, onto, head, landing)
+    }
+
+    fn overseer(&self) -> WorldResult<Option<Person>> {
+        let get = |name: &str| {
+            let call = self.question(&command::Place::Nowhere, "config").args(["--global", "--get", name]);
+            let answer = call.answer()?;
+            Ok::<_, crate::world::WorldError>((answer.code == 0).then(|| answer.line()))
+        };
+        let (name, mail) = (get("user.name")?, get("user.email")?);
+        Ok(name.zip(mail).and_then(|(name, mail)| Person::new(&name, &mail)))
     }
 
     fn unknown_merge_drivers(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gt_model::id::Sha;
+use gt_model::landing::Landing;
 
 use super::command::{Call, shown};
 use super::refs::{bare, object, tree_of};
@@ -32,7 +33,7 @@ pub(super) fn squash(
     repo: &Path,
     onto: &Sha,
     head: &Sha,
-    message: &str,
+    landing: &Landing,
 ) -> WorldResult<Candidate> {
     let onto_id = object(onto)?;
     let merge = merged(git.act(held, &bare(repo), MERGE), onto, head)?;
@@ -49,8 +50,11 @@ pub(super) fn squash(
     if tree == tree_of(git, repo, onto)? {
         return Ok(Candidate::Empty);
     }
-    let signatures = Signatures::of(git, repo, head)?;
-    let text = Scratch::with(repo, &with_last_newline(message))?;
+    let mut signatures = Signatures::of(git, repo, head)?;
+    if let Some(author) = &landing.author {
+        (signatures.name, signatures.mail) = (author.name.clone(), author.mail.clone());
+    }
+    let text = Scratch::with(repo, &with_last_newline(&landing.message))?;
     let call = git.act(held, &bare(repo), "commit-tree").args(["-p", onto_id, "-F"]).arg(text.path()).arg(&tree.0);
     let commit = Sha::from(signatures.sign(call).ok()?.line());
     Ok(Candidate::Clean { commit, tree })

@@ -271,6 +271,7 @@ fn orphan(graph: &Path, commit: &Sha) {
 /// Every act of the trait, in an order in which each finds what it needs.
 const ACTS: &[Act] = &[
     ("version", |s| s.said(s.rig.git.version())),
+    ("overseer", |s| s.said(s.rig.git.overseer())),
     ("folder", |s| s.said(["seed", "w", "rig.git", "bin"].map(|name| s.rig.git.folder(&s.rig.at(name)).is_ok()))),
     ("ask_remote", |s| s.said(s.rig.git.ask_remote(s.rig.at("origin").to_str().unwrap()))),
     ("remotes", |s| s.said(s.rig.git.remotes(&s.rig.at("solo")))),
@@ -317,6 +318,11 @@ const ACTS: &[Act] = &[
     }),
     ("tree_of", |s| s.said([&s.head, &s.side, &s.trunk].map(|commit| s.rig.git.tree_of(&s.rig.repo(), commit)))),
     ("unknown_merge_drivers", |s| s.said(s.rig.git.unknown_merge_drivers(&s.rig.repo(), &s.head))),
+    ("squash_as", |s| {
+        let author = gt_model::landing::Person::new("Ann", "ann@example.org");
+        let landing = gt_model::landing::Landing { message: "m".to_owned(), author };
+        s.said(s.rig.git.squash_as(&s.rig.held, &s.rig.repo(), &s.side, &s.head, &landing))
+    }),
     ("squash", |s| s.said(s.rig.git.squash(&s.rig.held, &s.rig.repo(), &s.side, &s.head, "m"))),
     ("changed_paths", |s| s.said(s.rig.git.changed_paths(&s.rig.repo(), &s.trunk, &s.head))),
     ("diff_text", |s| s.said([false, true].map(|stat| s.rig.git.diff_text(&s.rig.repo(), &s.trunk, &s.head, stat)))),

@@ -14,6 +14,7 @@ mod bench;
 mod e2e;
 mod fake_model;
 mod licences;
+mod rigs;
 mod soak;
 
 /// Checks and generators for developers of Gas Town.
@@ -44,6 +45,8 @@ enum Verb {
         /// The database
         file: std::path::PathBuf,
     },
+    /// Add real repositories as rigs, each in a town of its own, and print what was found and what was red; docs/ecosystems.md
+    Rigs(rigs::Args),
     /// Check that every dependency's licence is one of those that we allow
     Licences,
 }
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Verb::E2e(args) => e2e::run(&args),
         Verb::FakeModel(args) => fake_model::serve(&args),
         Verb::PlainWriter { file } => bench::plain::write(&file),
+        Verb::Rigs(args) => rigs::run(&args).map_err(|error| error.to_string()),
         Verb::Licences => licences::check(),
     };
     match result {

@@ -1,0 +1,218 @@
+//! `cargo xtask rigs <list>`: adds each project of a list as a rig of a town of its own, and prints what was found, whether it
+//! was green, how long that took, and what would have to be done by hand.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+/// What is to be tried.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A file with a project a line: `name where`. `where` is a folder, a packed source (.tar.gz, .tgz, .crate), a URL of git's,
+    /// or a package that its registry's own client fetches: npm:<name>[@<version>], pypi:<name>[==<version>], crate:<name>
+    list: PathBuf,
+    /// The gt that is tried
+    #[arg(long, default_value = "target/debug/gt")]
+    gt: PathBuf,
+    /// Try whether the gates turn red, too, however long they take
+    #[arg(long)]
+    negative: bool,
+    /// Where the projects and towns are made, and kept
+    #[arg(long)]
+    work: Option<PathBuf>,
+}
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Runs all of the list.
+pub fn run(args: &Args) -> Result<()> {
+    let text = std::fs::read_to_string(&args.list)?;
+    let gt = args.gt.canonicalize()?;
+    let kept = args.work.clone();
+    let temporary = tempfile::tempdir()?;
+    let work = kept.unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&work)?;
+    println!("| project | found | set-up | proof | time | by hand |\n|---|---|---|---|---|---|");
+    let (mut green, mut all) = (0, 0);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (name, place) = line.split_once(char::is_whitespace).ok_or("a line is: name where")?;
+        let started = Instant::now();
+        let row = try_one(&Try { gt: &gt, work: &work.join(name), name, negative: args.negative }, place.trim());
+        let row = row.unwrap_or_else(|error| Row {
+            proof: "not tried".to_owned(),
+            by_hand: error.to_string(),
+            ..Row::default()
+        });
+        all += 1;
+        green += usize::from(row.proof == "green");
+        println!("{}", row.line(name, started.elapsed().as_secs()));
+    }
+    println!("\n{green} of {all} green without hand work");
+    Ok(())
+}
+
+/// What is said of one project.
+#[derive(Default)]
+struct Row {
+    found: Vec<String>,
+    set_up: String,
+    proof: String,
+    by_hand: String,
+}
+
+impl Row {
+    fn line(&self, name: &str, seconds: u64) -> String {
+        let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+        let found: Vec<String> = self.found.iter().map(|run| format!("`{}`", cell(run))).collect();
+        let set_up = if self.set_up.is_empty() { "–".to_owned() } else { format!("`{}`", cell(&self.set_up)) };
+        let by_hand = if self.by_hand.is_empty() { "–".to_owned() } else { cell(&self.by_hand) };
+        format!("| {name} | {} | {set_up} | {} | {seconds} s | {by_hand} |", found.join(", "), self.proof)
+    }
+}
+
+/// One project on its way.
+struct Try<'t> {
+    gt: &'t Path,
+    work: &'t Path,
+    name: &'t str,
+    negative: bool,
+}
+
+fn try_one(tried: &Try<'_>, place: &str) -> Result<Row> {
+    std::fs::create_dir_all(tried.work)?;
+    let source = tried.source(place)?;
+    let town = tried.work.join("town");
+    checked(tried.command(tried.gt, tried.work).args(["install"]).arg(&town))?;
+    let name: String =
+        tried.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let mut add = tried.command(tried.gt, &town);
+    add.args(["rig", "add", &name, &source, "--yes", "--json"]);
+    if !source.contains("://") {
+        add.arg("--make-bare-remote");
+    }
+    let added: Value = serde_json::from_slice(&checked(&mut add)?.stdout)?;
+    let rig = &added["rig"];
+    let mut row = row_of(rig);
+    if row.proof == "green" && tried.negative {
+        let output = tried.command(tried.gt, &town).args(["rig", "prove", &name, "--negative", "--json"]).output()?;
+        let proved: Value = serde_json::from_slice(&output.stdout)?;
+        tell_broken(&proved["run"], &mut row);
+    }
+    Ok(row)
+}
+
+fn row_of(rig: &Value) -> Row {
+    let texts = |list: &Value, key: &str| -> Vec<String> {
+        list.as_array().into_iter().flatten().filter_map(|one| one[key].as_str()).map(str::to_owned).collect()
+    };
+    let mut row = Row { found: texts(&rig["gates"], "run"), ..Row::default() };
+    row.set_up = rig["worktree"]["setup"].as_str().unwrap_or_default().to_owned();
+    let held = rig["held"].as_str();
+    row.proof = if held.is_none() { "green" } else { "red" }.to_owned();
+    row.by_hand = held.unwrap_or_default().to_owned();
+    let left_out = texts(&rig["proof"]["left_out"], "name");
+    if !left_out.is_empty() {
+        row.found.push(format!("left out, red: {}", left_out.join(", ")));
+    }
+    tell_broken(&rig["proof"], &mut row);
+    row
+}
+
+fn tell_broken(run: &Value, row: &mut Row) {
+    for broken in run["broken"].as_array().into_iter().flatten() {
+        if broken["red"].is_null() {
+            row.proof = "blind".to_owned();
+            row.by_hand = format!("no gate turned red when {} was broken", broken["file"].as_str().unwrap_or_default());
+        }
+    }
+}
+
+impl Try<'_> {
+    /// A program with the caller's environment, as a person would have it. Commits are made by nobody in particular.
+    fn command(&self, program: &Path, cwd: &Path) -> Command {
+        let mut command = Command::new(program);
+        let identity = [
+            ("GIT_AUTHOR_NAME", "x"),
+            ("GIT_AUTHOR_EMAIL", "x@example.org"),
+            ("GIT_COMMITTER_NAME", "x"),
+            ("GIT_COMMITTER_EMAIL", "x@example.org"),
+        ];
+        command.envs(BTreeMap::from(identity)).current_dir(cwd).stdin(Stdio::null());
+        command
+    }
+
+    /// A repository of the project, or its URL.
+    fn source(&self, place: &str) -> Result<String> {
+        if place.contains("://") {
+            return Ok(place.to_owned());
+        }
+        let folder = self.work.join("src");
+        let _ = std::fs::remove_dir_all(&folder);
+        match place.split_once(':') {
+            Some(("npm", package)) => self.packed("npm", &["pack", "--silent", package])?,
+            Some(("pypi", package)) => {
+                self.packed(
+                    "pip",
+                    &["download", "-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", package],
+                )?;
+            }
+            Some(("crate", name)) => self.vendored(name)?,
+            _ if Path::new(place).is_dir() => {
+                checked(Command::new("cp").arg("-r").arg(place).arg(&folder)).map(drop)?
+            }
+            _ => self.unpack(Path::new(place))?,
+        }
+        if !folder.join(".git").exists() {
+            let git = |args: &[&str]| checked(self.command(Path::new("git"), &folder).args(args)).map(drop);
+            git(&["init", "-q", "-b", "main"])?;
+            git(&["add", "-A", "-f"])?;
+            git(&["commit", "-q", "-m", "As packed"])?;
+        }
+        Ok(folder.display().to_string())
+    }
+
+    /// Has a client fetch a packed source, and unpacks it.
+    fn packed(&self, client: &str, args: &[&str]) -> Result<()> {
+        let folder = self.work.join("packed");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder)?;
+        checked(self.command(Path::new(client), &folder).args(args))?;
+        let file = std::fs::read_dir(&folder)?.next().ok_or("nothing was fetched")??.path();
+        self.unpack(&file)
+    }
+
+    fn unpack(&self, file: &Path) -> Result<()> {
+        let folder = self.work.join("src");
+        std::fs::create_dir_all(&folder)?;
+        let mut tar = Command::new("tar");
+        checked(tar.args(["-xf"]).arg(file).args(["--strip-components", "1", "-C"]).arg(&folder)).map(drop)
+    }
+
+    /// Has cargo fetch a crate.
+    fn vendored(&self, name: &str) -> Result<()> {
+        let user = self.work.join("user");
+        let _ = std::fs::remove_dir_all(&user);
+        std::fs::create_dir_all(&user)?;
+        let cargo = |args: &[&str]| checked(self.command(Path::new("cargo"), &user).args(args)).map(drop);
+        cargo(&["init", "-q", "--name", "user", "--vcs", "none"])?;
+        cargo(&["add", "-q", name])?;
+        cargo(&["vendor", "-q", "vendor"])?;
+        let source = user.join("vendor").join(name.split('@').next().unwrap_or(name));
+        checked(Command::new("cp").arg("-r").arg(source).arg(self.work.join("src")))?;
+        let _ = std::fs::remove_file(self.work.join("src/.cargo-checksum.json"));
+        Ok(())
+    }
+}
+
+/// Runs it; an error says what it said.
+fn checked(command: &mut Command) -> Result<Output> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    Err(format!("{:?}: {}", command.get_program(), said.trim().lines().last().unwrap_or_default()).into())
+}

@@ -154,10 +154,8 @@ impl Try<'_> {
         match place.split_once(':') {
             Some(("npm", package)) => self.packed("npm", &["pack", "--silent", package])?,
             Some(("pypi", package)) => {
-                self.packed(
-                    "pip",
-                    &["download", "-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", package],
-                )?;
+                let name = package.split("==").next().unwrap_or(package);
+                self.packed("pip", &["download", "-q", "--no-deps", "--no-binary", name, package])?;
             }
             Some(("crate", name)) => self.vendored(name)?,
             _ if Path::new(place).is_dir() => {
@@ -166,6 +164,7 @@ impl Try<'_> {
             _ => self.unpack(Path::new(place))?,
         }
         if !folder.join(".git").exists() {
+            without_products(&folder)?;
             let git = |args: &[&str]| checked(self.command(Path::new("git"), &folder).args(args)).map(drop);
             git(&["init", "-q", "-b", "main"])?;
             git(&["add", "-A", "-f"])?;
@@ -205,6 +204,17 @@ impl Try<'_> {
         let _ = std::fs::remove_file(self.work.join("src/.cargo-checksum.json"));
         Ok(())
     }
+}
+
+/// Takes away what packing a source has made, which no repository holds.
+fn without_products(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "egg-info") {
+            std::fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs it; an error says what it said.

@@ -16,7 +16,7 @@ version = 1
 
 # Dollars of a day, by list prices (gt cost), after which nothing new is begun until the next; 0: no limit. There are
 # also daily_tokens and, after which one attempt is parked, attempt_usd and attempt_tokens.
-# spend.daily_usd = 100
+spend.daily_usd = 100
 ";
 
 /// Makes a town at `root`: a new folder, or an empty one. `remote` is the repository that its ledger is synced with.

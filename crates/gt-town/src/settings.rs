@@ -203,7 +203,7 @@ pub struct SyncSettings {
 }
 
 /// How much may be spent. In each of these, 0 is no limit; tokens are all of them, those from the cache too.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpendSettings {
     /// Tokens of a day after which nothing new is begun.
@@ -214,12 +214,6 @@ pub struct SpendSettings {
     pub attempt_tokens: u64,
     /// The same in US dollars, by the price table.
     pub attempt_usd: f64,
-}
-
-impl Default for SpendSettings {
-    fn default() -> Self {
-        Self { daily_tokens: 0, daily_usd: 100.0, attempt_tokens: 0, attempt_usd: 0.0 }
-    }
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.

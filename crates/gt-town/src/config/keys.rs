@@ -183,7 +183,7 @@ pub const TOWN: &[Key] = &[
     key(
         "spend.daily_usd",
         Amount,
-        Some("100"),
+        Some("0"),
         AtOnce,
         "US dollars of a day, by list prices, after which nothing new is begun; 0: no limit",
     ),
@@ -326,6 +326,17 @@ pub const TOWN: &[Key] = &[
         NextSession,
         "Your word that it may run though its client does not run our hooks",
     ),
+    key("agents.*.runtime", RUNTIMES, None, NextSession, "What auto comes to for this kind"),
+    key("agents.*.logins", List, None, NextSession, "Files in your home of which a login of its client leaves one"),
+    key(
+        "agents.*.usage.format",
+        Text,
+        None,
+        NextSession,
+        "How what it took is read from what it prints (docs/agents.md)",
+    ),
+    key("agents.*.usage.model", Text, None, NextSession, "The model, for its price, where what it prints names none"),
+    key("agents.*.tried", Text, None, NextSession, "The version of its client that was tried"),
     key("agents.*.env.*", Text, None, NextSession, "A variable that is set for it"),
     key(
         "agents.*.env_pass",
@@ -474,6 +485,13 @@ pub const RIG: &[Key] = &[
         None,
         AtOnce,
         "Whether what lands has your Signed-off-by, or that of the author whom you name",
+    ),
+    key(
+        "prove_negative",
+        Flag,
+        Some("true"),
+        AtOnce,
+        "Whether proofs break files on purpose, and hold the rig where no gate turns red",
     ),
     key("gate", ByVerb("gt rig gates add|remove <rig>"), None, NextGates, "What a merge must pass, in this order"),
 ];

@@ -77,7 +77,7 @@ fn a_worker_s_call_for_help_reaches_people() {
     for mail in scene.town.ledger.read(post::for_overseer).unwrap() {
         post::read(&scene.town, &Address::Overseer, &mail.id).unwrap();
     }
-    assert!(needs(&scene).is_empty(), "{:?}", needs(&scene));
+    assert!(!needs(&scene).iter().any(|need| need.contains(" writes: ")), "{:?}", needs(&scene));
 }
 
 #[test]

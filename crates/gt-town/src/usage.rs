@@ -8,7 +8,7 @@ use std::time::Duration;
 use gt_model::id::{BeadId, IncarnationId};
 use gt_model::moment::{Client, Session};
 use gt_model::price::Prices;
-use gt_model::usage::{Lines, Meter, Sum, tool_use};
+use gt_model::usage::{Format, Lines, Meter, Sum, tool_use};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -236,7 +236,10 @@ impl Reading {
             None => self.counting.insert(Counting::recorded(town, id)?).clone(),
         };
         match counting {
-            Counting::Transcript => self.read_transcripts(town, id, at_most),
+            // What asks no model may still play a client that does.
+            Counting::Transcript | Counting::Printed { format: Format::None, .. } => {
+                self.read_transcripts(town, id, at_most)
+            }
             Counting::Printed { format, model } => {
                 self.read_output(town, id, at_most, |meter, line| meter.take_printed(format, &model, line))
             }

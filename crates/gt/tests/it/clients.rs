@@ -79,7 +79,12 @@ pub fn manner(town: &Town, word: &str) {
 
 /// Puts the client into a folder for tools; that folder.
 pub fn install(town: &Town) -> PathBuf {
-    let tools = town.folder().join("tools");
+    install_in(town, "tools")
+}
+
+/// Puts the client into a folder of that name; that folder.
+pub fn install_in(town: &Town, name: &str) -> PathBuf {
+    let tools = town.folder().join(name);
     write(&tools.join("claude"), CLIENT);
     std::process::Command::new("chmod").arg("+x").arg(tools.join("claude")).status().unwrap();
     tools

@@ -21,7 +21,8 @@ impl Reader {
     /// The project is a repository with one commit, made by `more`, a shell's words in `~/src`.
     fn new(more: &str) -> Self {
         let mut town = Town::nowhere();
-        let tools = clients::install(&town);
+        let tools = town.folder().join("tools");
+        std::fs::create_dir(&tools).unwrap();
         std::os::unix::fs::symlink(GT, tools.join("gt")).unwrap();
         town.set_env("PATH", &format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
         clients::manner(&town, "well");
@@ -47,10 +48,22 @@ impl Reader {
         output(bash.args(["-ec", &line]))
     }
 
+    /// Installs the client, as a person does who has `gt` already: into a folder that was not in the PATH before.
+    fn installs_the_client(&mut self) {
+        let later = clients::install_in(&self.town, "later");
+        let tools = self.town.folder().join("tools");
+        let path = format!("{}:{}:{}", later.display(), tools.display(), std::env::var("PATH").unwrap());
+        self.town.set_env("PATH", &path);
+    }
+
     /// Types the blocks of that name; `wait` sees to what a block waits for.
-    fn follows(&self, name: &str, mut wait: impl FnMut(&Self, &str)) -> String {
+    fn follows(&self, name: &str, wait: impl FnMut(&Self, &str)) -> String {
+        self.follows_blocks(blocks_of(name), wait)
+    }
+
+    fn follows_blocks(&self, blocks: Vec<Block>, mut wait: impl FnMut(&Self, &str)) -> String {
         let mut said = String::new();
-        for Block { when, commands, .. } in blocks_of(name) {
+        for Block { when, commands, .. } in blocks {
             if let Some(when) = when {
                 wait(self, &when);
             }
@@ -80,7 +93,11 @@ fn first_block() -> String {
 
 #[test]
 fn the_first_hour_goes_as_it_is_written() {
-    let reader = Reader::new("git clone -q --bare app origin.git && git -C app remote add origin ~/src/origin.git");
+    let mut reader = Reader::new("git clone -q --bare app origin.git && git -C app remote add origin ~/src/origin.git");
+    let mut rest = blocks_of("first-hour");
+    let first = reader.follows_blocks(vec![rest.remove(0)], |_, when| panic!("what is `{when}`?"));
+    // As it is written, `gt` comes first: what is installed later must be found all the same.
+    reader.installs_the_client();
     clients::log_in(&reader.town);
     // What a person has answered in the client's own terminal.
     let trusted = reader.home().join("gt/app/.repo.git").display().to_string();
@@ -89,11 +106,12 @@ fn the_first_hour_goes_as_it_is_written() {
         state["projects"] = serde_json::json!({ trusted: { "hasTrustDialogAccepted": true } });
         state.to_string()
     });
-    let said = reader.follows("first-hour", |reader, when| match when {
-        "when green" => reader.waits_for("work to be green", "gt status", "gt mq approve mr-"),
-        "when landed" => reader.waits_for("work to land", "gt mq list --all", "merged"),
-        other => panic!("what is `{other}`?"),
-    });
+    let said = first
+        + &reader.follows_blocks(rest, |reader, when| match when {
+            "when green" => reader.waits_for("work to be green", "gt status", "gt mq approve mr-"),
+            "when landed" => reader.waits_for("work to land", "gt mq list --all", "merged"),
+            other => panic!("what is `{other}`?"),
+        });
     for words in [
         "work lands on main of",
         "claude may change files, commit and rebase, read, and run gt",

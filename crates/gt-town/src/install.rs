@@ -14,9 +14,10 @@ const TOWN_TOML: &str = "\
 # mean, `gt town set <key>=<value>` changes them. What you append here by hand works too.
 version = 1
 
-# Dollars of a day, by list prices (gt cost), after which nothing new is begun until the next; 0: no limit. There are
-# also daily_tokens and, after which one attempt is parked, attempt_usd and attempt_tokens.
-spend.daily_usd = 100
+# Dollars of a day, by list prices (gt cost), after which nothing new is begun until the next; 0: no limit. Once it is
+# set here, kinds of agent whose usage is unknown are not started. There are also daily_tokens and, after which one
+# attempt is parked, attempt_usd and attempt_tokens.
+# spend.daily_usd = 100
 ";
 
 /// Makes a town at `root`: a new folder, or an empty one. `remote` is the repository that its ledger is synced with.

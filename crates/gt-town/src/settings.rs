@@ -208,12 +208,23 @@ pub struct SyncSettings {
 pub struct SpendSettings {
     /// Tokens of a day after which nothing new is begun.
     pub daily_tokens: u64,
-    /// The same in US dollars, by the price table.
-    pub daily_usd: f64,
+    /// The same in US dollars, by the price table. Where nobody says it, [`DAILY_USD`] holds whoever can be counted; what a
+    /// person says holds everybody, so that a kind whose usage is unknown is not started.
+    pub daily_usd: Option<f64>,
     /// Tokens of one attempt after which it is parked.
     pub attempt_tokens: u64,
     /// The same in US dollars, by the price table.
     pub attempt_usd: f64,
+}
+
+/// Dollars of a day where nobody says another cap: a mistake must not cost a fortune.
+pub const DAILY_USD: f64 = 100.0;
+
+impl SpendSettings {
+    /// Dollars of a day after which nothing new is begun; 0 is no limit.
+    pub fn daily_usd(&self) -> f64 {
+        self.daily_usd.unwrap_or(DAILY_USD)
+    }
 }
 
 /// How long what is over is kept. In each of these, 0 days are for ever.

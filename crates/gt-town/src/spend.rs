@@ -86,7 +86,7 @@ fn spent_since(town: &Town, view: &View<'_>, settings: &TownSettings, day: &str)
 pub fn today(town: &Town) -> Result<Today> {
     let settings = current(town);
     let day = day_now(town);
-    let SpendSettings { daily_tokens, daily_usd, .. } = settings.spend;
+    let (daily_tokens, daily_usd) = (settings.spend.daily_tokens, settings.spend.daily_usd());
     town.ledger.read(|view| {
         let cost = spent_since(town, view, &settings, &day)?;
         Ok(Today { day, cost, daily_tokens, daily_usd, reached: is_reached(view)? })
@@ -127,7 +127,7 @@ fn allowance(view: &View<'_>, day: &str) -> Result<Option<Allowance>> {
 /// Notes that the day's cap is reached, or that it is no more; parks attempts and ends turns that are over theirs.
 pub(crate) fn patrol(town: &Town, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
     let settings = current(town);
-    let caps = (settings.spend.daily_tokens, settings.spend.daily_usd);
+    let caps = (settings.spend.daily_tokens, settings.spend.daily_usd());
     let known = town.ledger.read(|view| view.condition(CAP, SUBJECT).map_err(Error::from))?;
     match known {
         None if caps.0 == 0 && caps.1 <= 0.0 => {}
@@ -223,7 +223,8 @@ pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
 
 /// Parks attempts that took more than one may: their beads wait for a person, their branches and snapshots stay.
 fn park_attempts(town: &Town, settings: &TownSettings) -> Result<()> {
-    let SpendSettings { daily_tokens, daily_usd, attempt_tokens, attempt_usd } = settings.spend;
+    let SpendSettings { daily_tokens, attempt_tokens, attempt_usd, .. } = settings.spend;
+    let daily_usd = settings.spend.daily_usd();
     if daily_tokens == 0 && daily_usd <= 0.0 && attempt_tokens == 0 && attempt_usd <= 0.0 {
         return Ok(());
     }

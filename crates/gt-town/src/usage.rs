@@ -397,11 +397,11 @@ fn is_much(town: &Town, recorded: &UsageSums, sums: &UsageSums) -> bool {
     let prices = settings.prices.over(&town.outside.prices);
     let cost = |sums: &UsageSums| Cost::of(&prices, sums.iter().map(|((model, _), sum)| (model.as_str(), sum)));
     let (before, now) = (cost(recorded), cost(sums));
-    let SpendSettings { daily_tokens, daily_usd, attempt_tokens, attempt_usd } = settings.spend;
+    let SpendSettings { daily_tokens, attempt_tokens, attempt_usd, .. } = settings.spend;
     let tokens = now.tokens.saturating_sub(before.tokens).saturating_mul(PARTS_OF_A_CAP);
     let usd = (now.usd - before.usd) * PARTS_OF_A_CAP as f64;
     [daily_tokens, attempt_tokens].into_iter().any(|cap| cap > 0 && tokens >= cap)
-        || [daily_usd, attempt_usd].into_iter().any(|cap| cap > 0.0 && usd >= cap)
+        || [settings.spend.daily_usd(), attempt_usd].into_iter().any(|cap| cap > 0.0 && usd >= cap)
 }
 
 /// What something took, and about what that costs.

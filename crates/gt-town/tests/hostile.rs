@@ -61,9 +61,7 @@ fn scene(town_toml: &str, rigs: &[&str]) -> Scene {
         faults: Faults::none(),
     };
     let disk = world.disk();
-    // Agents that are played do not say what they take, and are not started under a cap of money.
-    let uncapped = if town_toml.contains("[spend]") { "" } else { "spend.daily_usd = 0\n" };
-    disk.write(Path::new("/town/town.toml"), format!("{uncapped}{town_toml}").as_bytes()).unwrap();
+    disk.write(Path::new("/town/town.toml"), town_toml.as_bytes()).unwrap();
     disk.write(Path::new("/town/.beads/formulas/short.toml"), FORMULA.as_bytes()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::create(&folder.path().join("beads.db"), outside.world.clone()).unwrap();

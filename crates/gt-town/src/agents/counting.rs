@@ -1,5 +1,5 @@
 //! Whether what a session takes can be counted, and by what. A cap holds nobody whose usage is unknown, so such kinds are
-//! not started while one is set.
+//! not started while somebody has set one.
 
 use gt_model::id::IncarnationId;
 use gt_model::price::Prices;
@@ -74,9 +74,9 @@ enum Lacks {
     All,
 }
 
-/// The first cap that could not hold, by its name in `[spend]`.
+/// The first cap that somebody has set and that could not hold, by its name in `[spend]`.
 fn unheld(lacks: Lacks, spend: &SpendSettings) -> Option<&'static str> {
-    let money = [("daily_usd", spend.daily_usd), ("attempt_usd", spend.attempt_usd)];
+    let money = [("daily_usd", spend.daily_usd.unwrap_or_default()), ("attempt_usd", spend.attempt_usd)];
     let tokens = [("daily_tokens", spend.daily_tokens), ("attempt_tokens", spend.attempt_tokens)];
     let money = money.iter().find(|(_, cap)| *cap > 0.0).map(|(name, _)| *name);
     let tokens = tokens.iter().find(|(_, cap)| *cap > 0).map(|(name, _)| *name);
@@ -166,8 +166,8 @@ mod tests {
             assert_eq!(unheld(lacks, &none), None, "{counting:?}");
             assert_eq!((unheld(lacks, &usd), unheld(lacks, &tokens)), (by_usd, by_tokens), "{counting:?}");
         }
-        let both = SpendSettings { daily_usd: 1.0, attempt_tokens: 1, ..none };
+        let both = SpendSettings { daily_usd: Some(1.0), attempt_tokens: 1, ..none };
         assert_eq!(unheld(Lacks::All, &both), Some("daily_usd"));
-        assert_eq!(unheld(Lacks::All, &SpendSettings { daily_usd: f64::NAN, ..none }), None);
+        assert_eq!(unheld(Lacks::All, &SpendSettings { daily_usd: Some(f64::NAN), ..none }), None);
     }
 }

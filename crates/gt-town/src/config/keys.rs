@@ -183,9 +183,10 @@ pub const TOWN: &[Key] = &[
     key(
         "spend.daily_usd",
         Amount,
-        Some("0"),
+        Some("100"),
         AtOnce,
-        "US dollars of a day, by list prices, after which nothing new is begun; 0: no limit",
+        "US dollars of a day, by list prices, after which nothing new is begun; 0: no limit. One that is set refuses kinds of \
+         agent whose usage is unknown",
     ),
     key(
         "spend.daily_tokens",

@@ -94,9 +94,7 @@ impl Town {
     /// Writes `town.toml`: settings for a quick town, and `more`.
     pub fn settle(&self, more: &str) {
         let quick = "version = 1\nagent = \"sim\"\npatrol_seconds = 1\nlinger_seconds = 2\n";
-        // Scripted agents do not say what they take, and are not started under a cap of money.
-        let uncapped = if more.contains("[spend]") { "" } else { "spend.daily_usd = 0\n" };
-        write(&self.root().join("town.toml"), format!("{quick}{uncapped}{more}"));
+        write(&self.root().join("town.toml"), format!("{quick}{more}"));
     }
 
     /// Writes the script that workers play: acts, beside a pace without pauses.

@@ -72,7 +72,7 @@ const SIGNS: &[(&str, Cause)] = &[
     ("connection refused", Cause::Service),
     ("can't connect to mysql", Cause::Service),
     ("could not connect to server", Cause::Service),
-    ("enotfound", Cause::Network),
+    (" enotfound", Cause::Network),
     ("eai_again", Cause::Network),
     ("getaddrinfo", Cause::Network),
     ("could not resolve host", Cause::Network),

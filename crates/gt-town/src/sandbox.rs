@@ -7,7 +7,7 @@
 //! It has processes of its own: those outside can be neither seen nor signalled. The shim is outside, and sees all that
 //! belongs to its session; a caller within that lost its identity is known by [`SANDBOX_MARK`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::agents::launch::settings_file;
@@ -33,8 +33,8 @@ const CACHES_IN_HOME: &[&str] = &[
     ".cache",
     ".npm",
     ".pnpm-store",
-    ".local/share/pnpm",
-    ".yarn",
+    ".local/share/pnpm/store",
+    ".yarn/berry",
     ".cargo/registry",
     ".cargo/git",
     "go/pkg",
@@ -124,7 +124,7 @@ const LINK_BYTES: usize = 16 * 1024;
 pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) -> Result<SessionPlan> {
     let Some(mut walls) = Walls::begin(town, rig, &plan.env)? else { return Ok(plan) };
     walls.home(&plan.env, Clients::Usable)?;
-    walls.within_home(&plan.env);
+    walls.within_home(&plan.env)?;
     walls.town(&plan)?;
     walls.beads(rig);
     walls.repository(rig, worker, &plan.cwd)?;
@@ -139,7 +139,7 @@ pub(crate) fn around_mayor(town: &Town, plan: SessionPlan) -> Result<SessionPlan
     let mut walls = Walls::first(town, mayors_bwrap(town, &plan.env)?, &plan.env);
     let rigs = town.rigs()?;
     walls.home(&plan.env, Clients::Usable)?;
-    walls.within_home(&plan.env);
+    walls.within_home(&plan.env)?;
     walls.town(&plan)?;
     for rig in &rigs {
         walls.beads(rig);
@@ -162,7 +162,7 @@ pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand)
     }
     let Some(mut walls) = Walls::begin(town, rig, &command.env)? else { return Ok(None) };
     walls.home(&command.env, Clients::Hidden)?;
-    walls.within_home(&command.env);
+    walls.within_home(&command.env)?;
     walls.town_to_read(rig)?;
     match Workplace::of(rig, &command.cwd)? {
         Workplace::Worker(worker) => walls.repository(rig, worker, &command.cwd)?,
@@ -226,6 +226,12 @@ pub(crate) fn mayors_bwrap(town: &Town, env: &BTreeMap<String, String>) -> Resul
 
 fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
     env.get("HOME").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
+}
+
+/// Whether a path below the home is in a folder that agents write, which is there.
+fn is_written(home: &Path, path: &Path) -> bool {
+    let written = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
+    written.into_iter().any(|folder| path.starts_with(&folder) && folder.exists())
 }
 
 fn temporary_of(env: &BTreeMap<String, String>) -> Option<&Path> {
@@ -350,7 +356,7 @@ impl<'a> Walls<'a> {
     }
 
     /// What may have been hidden by walls around it.
-    fn within_home(&mut self, env: &BTreeMap<String, String>) {
+    fn within_home(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
         if let (Some(folder), Some(home)) = (temporary_of(env), home_of(env))
             && folder.starts_with(home)
         {
@@ -358,13 +364,32 @@ impl<'a> Walls<'a> {
         }
         let gt = self.town.outside.gt.clone();
         self.read(&gt);
-        // Programs may lie in folders for temporary files, if somebody's PATH says so.
-        let path = env.get("PATH").map(String::as_str).unwrap_or_default();
-        for folder in path.split(':').map(Path::new) {
-            if TEMPORARY.iter().any(|hidden| folder.starts_with(hidden) && folder != Path::new(hidden)) {
-                self.read(folder);
+        self.programs(env)
+    }
+
+    /// Where programs are looked for, by the agent and by the town outside, whose git is found by its name: no agent puts one
+    /// there, even where somebody's PATH leads into a cache. Some lie in folders for temporary files.
+    fn programs(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
+        let disk = self.town.world().disk();
+        let home = home_of(env).unwrap_or(Path::new("/"));
+        let paths = [env.get("PATH"), self.town.outside.env.get("PATH")];
+        let folders: BTreeSet<PathBuf> =
+            paths.into_iter().flatten().flat_map(|path| path.split(':')).map(PathBuf::from).collect();
+        for folder in folders.iter().filter(|folder| folder.is_absolute()) {
+            let is_hidden = TEMPORARY.iter().any(|hidden| folder.starts_with(hidden) && folder != Path::new(hidden));
+            let is_above = home.starts_with(folder) || self.town.layout.root.starts_with(folder);
+            if is_above || !(is_hidden || folder.starts_with(home)) {
+                continue;
+            }
+            // One that is not there yet must not be the agent's to make.
+            if is_written(home, folder) && !disk.exists(folder) {
+                disk.create_dir(folder)?;
+            }
+            if disk.exists(folder) {
+                self.read(&disk.real_path(folder)?);
             }
         }
+        Ok(())
     }
 
     /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there.
@@ -390,7 +415,14 @@ impl<'a> Walls<'a> {
             Clients::Hidden => self.no_clients(home, env)?,
         }
         let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
-        below.into_iter().try_for_each(|name| self.hide(&home.join(name)))
+        for path in below.map(|name| home.join(name)) {
+            // An agent that could make it would be asked for logins there, and be told them.
+            if is_written(home, &path) && !self.town.world().disk().exists(&path) {
+                self.town.world().disk().create_dir(&path)?;
+            }
+            self.hide(&path)?;
+        }
+        Ok(())
     }
 
     fn clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
@@ -508,18 +540,7 @@ impl<'a> Walls<'a> {
         if rig.settings.worktree.lfs {
             self.own_store(rig, &name, "lfs")?;
         }
-        // The stash is a file right in `refs`, made anew with each change.
-        self.write(&repo.join("refs"));
-        for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
-            self.folder_to_read(&repo.join("refs").join(kind))?;
-        }
-        self.folder(&repo.join("refs/heads/polecat").join(worker))?;
-        self.folder(&repo.join("refs/gt/stash").join(worker))?;
-        self.folder(&repo.join("logs/refs"))?;
-        for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
-            self.folder_to_read(&repo.join("logs/refs").join(kind))?;
-        }
-        self.folder(&repo.join("logs/refs/heads/polecat").join(worker))?;
+        self.own_refs(rig, &name, worker)?;
         self.write(&admin);
         for rule in ["config.worktree", "gt-rules", "gitdir", "commondir", "locked"] {
             self.read(&admin.join(rule));
@@ -546,6 +567,29 @@ impl<'a> Walls<'a> {
             disk.touch(&packed)?;
         }
         disk.list(&repo)?.iter().for_each(|name| self.read(&repo.join(name)));
+        Ok(())
+    }
+
+    /// Refs, and what git logs of them: the rig's to be read, the worker's own branch to be written. The stash is a file right in
+    /// `refs`, made anew with each change, so that folder is the worker's own, as are other refs that it makes there. Branches
+    /// and stashes of others are not there: their objects may not be either.
+    fn own_refs(&mut self, rig: &Rig, worktree: &str, worker: &str) -> Result<()> {
+        let repo = rig.layout.repo();
+        for part in ["refs", "logs/refs"] {
+            let (whole, own) = (repo.join(part), rig.layout.own_store(worktree, part));
+            for folder in [&whole, &own] {
+                self.town.world().disk().create_dir(folder)?;
+            }
+            self.args.extend(["--bind".to_owned(), text(&own), text(&whole)]);
+            for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
+                self.folder_to_read(&whole.join(kind))?;
+            }
+            for workers in ["heads/polecat", "gt/stash"] {
+                self.town.world().disk().create_dir(&whole.join(workers))?;
+                self.empty(&whole.join(workers));
+                self.folder(&whole.join(workers).join(worker))?;
+            }
+        }
         Ok(())
     }
 

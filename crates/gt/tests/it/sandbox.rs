@@ -59,7 +59,12 @@ attempt backups "touch $GT_TOWN/.beads/backups/x"
 attempt formulas "touch $GT_TOWN/.beads/formulas/x"
 attempt git-link "test -w .git"
 touch $repo/mine $repo/shallow
+mkdir -p $repo/refs/origin $repo/refs/refs/gt/mr && git rev-parse HEAD > $repo/refs/origin/main && echo junk > "$repo/refs/a b"
 attempt exclude "mkdir -p $repo/info && test -w $repo/info"
+attempt yarns-programs "mkdir -p ~/.yarn/bin && echo x > ~/.yarn/bin/git"
+attempt pnpms-programs "echo x > ~/.local/share/pnpm/git"
+mkdir -p ~/.cache/git && echo x > ~/.cache/git/credential
+attempt foreign-branches "git rev-parse -q --verify refs/heads/polecat/other/x"
 attempt tag-logs "mkdir -p $repo/logs/refs/tags/x"
 attempt home "echo >> ~/.bashrc"
 touch ~/new
@@ -82,6 +87,7 @@ finish() {
     git merge -q --no-ff -m merged "$one" > /dev/null && git reset -q --hard HEAD && git commit -q --amend -m three
     ls "$(git rev-parse --git-dir)" | grep -E 'CHERRY_PICK_HEAD|AUTO_MERGE' >&2
 }
+rm -r $repo/refs/origin "$repo/refs/a b"
 finish 2> /tmp/words
 git pack-refs --all 2> /dev/null && echo "refs were packed" >> /tmp/words
 git rev-parse -q --verify HEAD > /dev/null || echo "the branch is lost" >> /tmp/words
@@ -106,6 +112,9 @@ fn town(sandbox: &str) -> Town {
         (home.join(".claude.json"), "known"),
         (home.join(".claude/settings.json"), "{}"),
         (home.join(".codex/state"), ""),
+        (home.join(".yarn/berry/x"), ""),
+        (home.join(".cache/x"), ""),
+        (home.join(".local/share/pnpm/store/x"), ""),
         (town.rig().join("mayor/rig/file"), "trunk"),
         (town.rig().join("polecats/other/file"), "other"),
         (town.root().join("deacon/tmux-99/socket"), ""),
@@ -114,7 +123,9 @@ fn town(sandbox: &str) -> Town {
         write(&path, text);
     }
     let tip = town.git(&town.repo(), &["rev-parse", "refs/remotes/origin/main"]);
-    town.git(&town.repo(), &["update-ref", "refs/heads/other", &tip]);
+    for branch in ["other", "polecat/other/x"] {
+        town.git(&town.repo(), &["update-ref", &format!("refs/heads/{branch}"), &tip]);
+    }
     let agent = AGENT.replace("REMOTE", &town.remote().display().to_string());
     let file = home.join("agent.sh");
     write(&file, agent.replace("FOLDER", &town.folder().display().to_string()));
@@ -151,8 +162,9 @@ fn check_sandboxed(runtime: &str) {
     let home = town.folder().join("home");
     let kept = std::fs::read_to_string(home.join(".claude.json")).unwrap();
     assert!(!home.join("new").exists() && kept == "known", "the user's home is as it was");
-    let of_repository = ["mine", "shallow"].map(|name| town.repo().join(name).exists());
-    assert_eq!(of_repository, [false, false], "what it put beside the repository's files was the sandbox's");
+    let of_repository =
+        ["mine", "shallow", "refs/origin", "refs/a b", "refs/refs"].map(|name| town.repo().join(name).exists());
+    assert_eq!(of_repository, [false; 5], "what it put beside the repository's files was the sandbox's");
     let settings = std::fs::read_to_string(home.join(".codex/config.toml")).unwrap();
     assert!(
         settings.is_empty() && !home.join(".gemini").exists(),
@@ -326,7 +338,7 @@ fn what_an_agent_plants_where_the_town_writes_leads_nowhere() {
         planted.iter().filter(|path| !(path.starts_with(town.root().join("deacon/sessions")) && own(path))).collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
     // Of what `town` itself has made.
-    assert_eq!(town.conditions(), ["foreign-ref"]);
+    assert_eq!(town.conditions(), ["foreign-ref", "foreign-ref"]);
 }
 
 /// A mayor that tries what it must not, writes down what it got to, and plans.

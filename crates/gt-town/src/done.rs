@@ -24,7 +24,7 @@ use crate::own_work::{self, OwnWork};
 use crate::post;
 use crate::sling::clear_away;
 use crate::town::{Caller, Rig, Town};
-use crate::world::WorktreeFacts;
+use crate::world::{LARGE_FILES, WorktreeFacts};
 
 /// How a worker is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,6 +164,7 @@ fn product(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts, end
     match (ending.exit, work.objection(&rig.row.trunk)) {
         (Exit::Completed, Some(what)) => Err(Error::refused(what, own_work::NOTHING_HINT)),
         (Exit::Completed, None) => {
+            require_large_files(town, rig, &facts.head)?;
             let dropped = dropped(town, rig, attempt, &facts.head, ending)?;
             Ok(Product::Branch(work, dropped))
         }
@@ -174,6 +175,27 @@ fn product(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts, end
         (Exit::LandedBy, Some(_)) => on_trunk(town, rig, ending.landed_by.unwrap_or_default()),
         (_, Some(_)) => Ok(Product::Findings),
     }
+}
+
+/// Refuses work with which a project begins to use git-lfs, in a rig that does not know of it: the remote would get pointers,
+/// and never what they stand for.
+fn require_large_files(town: &Town, rig: &Rig, head: &Sha) -> Result<()> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    if rig.settings.worktree.lfs || !repo.filters(&path, head)?.contains(LARGE_FILES) {
+        return Ok(());
+    }
+    let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
+    let is_new = match refs.get(&rig.row.trunk) {
+        Some(trunk) => !repo.filters(&path, trunk)?.contains(LARGE_FILES),
+        None => true,
+    };
+    if !is_new {
+        return Ok(());
+    }
+    let what =
+        format!("its .gitattributes hand files to git-lfs, and {} sends no large files to the remote", rig.name());
+    let hint = "take them out; or have the overseer say `gt rig set <rig> worktree.lfs=true`, and do it anew: gt mail send overseer";
+    Err(Error::refused(what, hint))
 }
 
 /// What a worker says of its own work that is gone. An error where it says nothing.

@@ -38,8 +38,10 @@ const CACHES_IN_HOME: &[&str] = &[
     ".cargo/registry",
     ".cargo/git",
     "go/pkg",
-    ".m2",
-    ".gradle",
+    ".m2/repository",
+    ".gradle/caches",
+    ".gradle/wrapper",
+    ".gradle/daemon",
 ];
 
 /// Variables that move such a cache: what of the folder that each names may be written; "" is all of it.
@@ -83,8 +85,19 @@ const STATE_ASIDE: &str = "/run/gt-claude.json";
 const START: &str = r#"[ ! -e /run/gt-claude.json ] || cp -p /run/gt-claude.json "$HOME/.claude.json"; exec "$@""#;
 
 /// Settings of clients, which are not the agent's to change.
-const SETTINGS_IN_HOME: &[&str] =
-    &[".claude/settings.json", ".claude/settings.local.json", ".codex/config.toml", ".gemini/settings.json"];
+const SETTINGS_IN_HOME: &[&str] = &[
+    ".claude/settings.json",
+    ".claude/settings.local.json",
+    ".codex/config.toml",
+    ".codex/hooks.json",
+    ".gemini/settings.json",
+    ".qwen/settings.json",
+    ".config/opencode/opencode.json",
+    ".config/opencode/opencode.jsonc",
+];
+
+/// Where Claude Code installs itself for one user.
+const LOCAL_CLAUDE: &str = ".claude/local";
 
 /// What of it tells by numbers of processes who else runs: each sandbox counts its own.
 const BY_PROCESS_IN_HOME: &[&str] = &[".claude/sessions"];
@@ -115,6 +128,9 @@ const HIDDEN_IN_HOME: &[&str] = &[
 
 /// Variables that move a client's state out of its usual place.
 const STATE_VARIABLES: &[&str] = &["CLAUDE_CONFIG_DIR", "CODEX_HOME"];
+
+/// Clients' settings in such a folder.
+const STATE_SETTINGS: &[&str] = &["settings.json", "settings.local.json", "config.toml"];
 
 /// Bytes of a file of git's that holds a path.
 const LINK_BYTES: usize = 16 * 1024;
@@ -330,6 +346,12 @@ impl<'a> Walls<'a> {
     /// own client: empty ones are put there.
     fn settings(&mut self, path: &Path) -> Result<()> {
         let disk = self.town.world().disk();
+        if disk.kind(path)? == Some(NodeKind::Link) {
+            return Err(Error::NeedsPerson {
+                what: format!("{} is a link, which an agent could replace: the sandbox can't hold it", path.display()),
+                hint: "put the file itself there".to_owned(),
+            });
+        }
         let is_used = path.parent().is_some_and(|folder| disk.exists(folder));
         if is_used && !disk.exists(path) {
             let empty = if path.extension().is_some_and(|extension| extension == "json") { "{}\n" } else { "" };
@@ -430,12 +452,14 @@ impl<'a> Walls<'a> {
         for name in CLIENTS_IN_HOME {
             self.write(&home.join(name));
         }
-        for folder in STATE_VARIABLES.iter().filter_map(|name| env.get(*name)) {
-            self.write(Path::new(folder));
+        for folder in STATE_VARIABLES.iter().filter_map(|name| env.get(*name)).map(Path::new) {
+            self.write(folder);
+            STATE_SETTINGS.iter().try_for_each(|name| self.settings(&folder.join(name)))?;
         }
         for name in BY_PROCESS_IN_HOME.iter().filter(|name| self.town.world().disk().exists(&home.join(name))) {
             self.empty(&home.join(name));
         }
+        self.read(&home.join(LOCAL_CLAUDE));
         SETTINGS_IN_HOME.iter().try_for_each(|name| self.settings(&home.join(name)))
     }
 

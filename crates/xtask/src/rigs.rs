@@ -159,7 +159,7 @@ impl Try<'_> {
             }
             Some(("crate", name)) => self.vendored(name)?,
             _ if Path::new(place).is_dir() => {
-                checked(Command::new("cp").arg("-r").arg(place).arg(&folder)).map(drop)?
+                checked(Command::new("cp").arg("-r").arg(place).arg(&folder)).map(drop)?;
             }
             _ => self.unpack(Path::new(place))?,
         }

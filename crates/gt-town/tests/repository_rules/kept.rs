@@ -202,6 +202,15 @@ fn what_was_dropped_is_told_with_file_and_lines() {
 }
 
 #[test]
+fn large_files_that_nobody_would_send_to_the_remote_are_not_submitted() {
+    let begin = "echo '*.bin -text filter=lfs' > .gitattributes; echo x > src/x.bin";
+    check(begin, "echo x > x", REBASE, Err(&["git-lfs", "sends no large files"]));
+    // The project's own business, or none of git-lfs's.
+    check(EDIT, "echo '*.bin filter=lfs' > .gitattributes", REBASE, Ok(()));
+    check("echo '*.bin filter=other' > .gitattributes", "echo x > x", REBASE, Ok(()));
+}
+
+#[test]
 fn what_a_later_commit_takes_out_was_meant() {
     let later = "export GIT_AUTHOR_DATE=2090-01-01T00:00:00Z";
     let undo = format!("{REBASE}; {later}; git rm -q src/own; git commit -qm 'Not needed'");

@@ -212,6 +212,7 @@ fn a_project_of_ones_own_from_install_to_a_landed_convoy() {
           tokens: number
           usd: number
           unpriced: []
+          uncounted: number
         }
       }
     }

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use gt_model::effect::Effect;
 
 /// Verbs that are no literals where the ledger is written: the expression, and what it can be.
-const COMPUTED: &[(&str, &[&str])] =
-    &[("row.effect.kind()", Effect::KINDS), ("kind", &["patrol", "refinery"]), ("state", &["up", "draining", "down"])];
+const COMPUTED: &[(&str, &[&str])] = &[
+    ("row.effect.kind()", Effect::KINDS),
+    ("kind", &["patrol", "refinery"]),
+    ("state", &["up", "draining", "down"]),
+    ("verb", &["town set", "rig set"]),
+];
 
 /// Every point: before and after each effect and each verb that commits.
 pub fn all() -> BTreeSet<String> {

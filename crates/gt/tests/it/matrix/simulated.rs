@@ -280,6 +280,12 @@ const NOT_HERE: &[(&str, &str)] = &[
         "what clients' transcripts say, which simulated workers don't have; each row replaces one: `hostile::spend`",
     ),
     ("memory", "a condition that follows the machine's memory: `f17_where_memory_is_short_nobody_new_is_started`"),
+    (
+        "hooks",
+        "a condition that follows clients' settings, which simulated workers don't have: `hostile::hooks` has it",
+    ),
+    ("kinds", "a condition that follows the town's settings, made right by each patrol: `kinds` has it"),
+    ("town set", "a person's verb outside of the flow, whose event follows the file: `config` has it"),
     ("spend", "a condition that follows what was counted: `hostile::spend` has it"),
     ("take PATH", "one setting, which each `gt up` makes right: `paths` has it"),
     ("resume spending", "the end of that condition, by a person's word: `hostile::spend` has it"),

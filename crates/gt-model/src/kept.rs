@@ -21,6 +21,9 @@ pub struct Entry {
     pub id: Sha,
 }
 
+/// The mode of a submodule, which has no content in the repository.
+pub const SUBMODULE: &str = "160000";
+
 /// Some lines in a row that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hunk {

@@ -23,6 +23,7 @@ use crate::ledger::{Attempt, AttemptOutcome, Tx};
 use crate::own_work::{self, OwnWork};
 use crate::post;
 use crate::sling::clear_away;
+use crate::taken_back;
 use crate::town::{Caller, Rig, Town};
 use crate::world::{LARGE_FILES, WorktreeFacts};
 
@@ -198,12 +199,22 @@ fn require_large_files(town: &Town, rig: &Rig, head: &Sha) -> Result<()> {
     Err(Error::refused(what, hint))
 }
 
-/// What a worker says of its own work that is gone. An error where it says nothing.
+/// What a worker says of its own work that is gone, and of others' that it takes back. An error where it says nothing.
 fn dropped(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha, ending: &Ending<'_>) -> Result<Option<String>> {
-    let Some(gone) = kept::look(town, rig, attempt, head)? else { return Ok(None) };
-    match ending.dropped.map(str::trim).filter(|why| !why.is_empty()) {
-        Some(why) => Ok(Some(format!("{why} ({})", gone.summary()))),
-        None => Err(kept::refusal(&gone)),
+    let gone = kept::look(town, rig, attempt, head)?;
+    let back = taken_back::look(town, rig, attempt, head)?;
+    let why = ending.dropped.map(str::trim).filter(|why| !why.is_empty());
+    match (why, gone) {
+        (None, Some(gone)) => Err(kept::refusal(&gone)),
+        (None, None) if back.is_empty() => Ok(None),
+        (None, None) => Err(taken_back::refusal(&back, &rig.row.trunk)),
+        (Some(_), None) if back.is_empty() => Ok(None),
+        (Some(why), gone) => {
+            let own = gone.map(|gone| gone.summary());
+            let others = (!back.is_empty()).then(|| format!("of others: {}", taken_back::named(&back)));
+            let what: Vec<String> = own.into_iter().chain(others).collect();
+            Ok(Some(format!("{why} ({})", what.join("; "))))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
-use gt_model::kept::{Entry, FileChange, Lost, Version, Versions, lost, places};
+use gt_model::kept::{Entry, FileChange, Lost, SUBMODULE, Version, Versions, lost, places};
 use gt_model::landed::BranchCommit;
 
 use crate::error::{Error, Result};
@@ -207,9 +207,6 @@ impl FileSet<'_> {
         Ok(Version { entry: entry.cloned(), lines: lines.unwrap_or_default() })
     }
 }
-
-/// The mode of a submodule, which has no content here.
-const SUBMODULE: &str = "160000";
 
 /// The error for work that is gone.
 pub fn refusal(gone: &Gone) -> Error {

@@ -72,6 +72,7 @@ pub mod spend;
 pub mod standing;
 pub mod story;
 pub mod sync;
+pub mod taken_back;
 pub mod town;
 pub mod updown;
 pub mod upkeep;

@@ -202,6 +202,29 @@ fn what_was_dropped_is_told_with_file_and_lines() {
 }
 
 #[test]
+fn what_others_landed_is_not_taken_back_without_a_word() {
+    let theirs = "echo their > src/their; sed -i 's/line 1/their 1/' src/base; git mv src/other src/moved";
+    let ours = "git merge -q -s ours -m Merge origin/main";
+    check("echo own > src/own", theirs, ours, Err(&["takes back", "src/base", "src/their", "src/other", "src/moved"]));
+    check("echo own > src/own", theirs, "git merge -q --no-edit origin/main", Ok(()));
+    let whole = "git merge -q --no-commit origin/main; git checkout -q HEAD -- src; git commit -qm Merge";
+    check("echo own > own", theirs, whole, Err(&["takes back", "src/base"]));
+    // A commit of its own says so.
+    check("echo own > own", theirs, &format!("{REBASE}; git rm -q src/their; git commit -qm 'Not theirs'"), Ok(()));
+    check("echo own > own", theirs, &format!("{REBASE}; git revert --no-edit HEAD~1 > /dev/null"), Ok(()));
+}
+
+#[test]
+fn a_submodule_is_not_set_back_without_a_word() {
+    let add = format!("mkdir lib; git update-index --add --cacheinfo 160000,{},lib", "1".repeat(40));
+    let mut worker = Worker::new();
+    worker.works("echo own > own; git add own; git commit -qm Own");
+    person(&worker.scene, &add);
+    let said = worker.submits(&format!("{REBASE}; git rm -q --cached lib; git commit -qm 'As it lies here'"));
+    assert!(said.as_ref().is_err_and(|said| said.contains("takes back") && said.contains("lib")), "{said:?}");
+}
+
+#[test]
 fn large_files_that_nobody_would_send_to_the_remote_are_not_submitted() {
     let begin = "echo '*.bin -text filter=lfs' > .gitattributes; echo x > src/x.bin";
     check(begin, "echo x > x", REBASE, Err(&["git-lfs", "sends no large files"]));

@@ -3,7 +3,8 @@
 //!
 //! A change is lost where neither the submitted files, nor the trunk, nor another place of what is submitted has it, and
 //! no commit that the worker made afterwards took it out. Lines are compared without the white space around them, by how
-//! often they occur, so that what moved, or was indented anew, counts as kept; lines without a letter or digit do not count.
+//! often they occur, so that what moved, or was indented anew, counts as kept; lines without a letter or digit do not count, nor do
+//! the marks of a conflict.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -158,8 +159,11 @@ fn of(counts: &Counts<'_>, line: &str) -> i64 {
     counts.get(line).copied().unwrap_or_default()
 }
 
+/// How git begins the lines by which it shows a conflict: they are nobody's work.
+const CONFLICT: [&str; 3] = ["<<<<<<< ", "||||||| ", ">>>>>>> "];
+
 fn says_something(line: &str) -> bool {
-    line.chars().any(char::is_alphanumeric)
+    line.chars().any(char::is_alphanumeric) && !CONFLICT.iter().any(|mark| line.starts_with(mark))
 }
 
 /// Where a file of the worker's may be in what is submitted: the likeliest first. `moved` are the trunk's own renames.

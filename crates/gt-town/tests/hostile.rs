@@ -20,7 +20,7 @@ use gt_town::world::{RunEnd, RunResult, SessionPlan, World};
 use gt_town::{Caller, Error, Outside, Rig, Town};
 
 const FORMULA: &str = "formula = \"short\"\ndescription = \"One step.\"\nversion = 1\ntype = \"workflow\"\n\n[[steps]]\nid = \"work\"\ntitle = \"Work\"\ndescription = \"Do it.\"\n";
-const TOWN: &str = "version = 1\n[agents.idle]\ncommand = [\"idle\"]\n[agents.other]\ncommand = [\"other\"]\n";
+const TOWN: &str = "version = 1\n[agents.idle]\ncommand = [\"idle\"]\nusage = { format = \"none\" }\n[agents.other]\ncommand = [\"other\"]\n";
 const RIG: &str = "version = 1\nlanding = \"auto\"\nformula = \"short\"\nagent = \"idle\"\n\n[[gate]]\nname = \"test\"\nrun = \"sh ./test.sh\"\n";
 
 struct Idle;

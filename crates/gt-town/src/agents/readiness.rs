@@ -53,9 +53,10 @@ pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
 }
 
 /// Whether a session of this kind has begun. An agent whose client has no hooks has begun when it has called gt, as its
-/// first prompt says, or when its client has shown the words for that.
+/// first prompt says, or when its client has shown the words for that; where it tells of moments all the same, by those.
 fn has_begun(town: &Town, preset: &AgentPreset, id: &IncarnationId) -> bool {
-    if preset.client.is_some() { has_started(town, id) } else { town.world().disk().exists(&town.layout.called(id)) }
+    let has_called = || preset.client.is_none() && town.world().disk().exists(&town.layout.called(id));
+    has_started(town, id) || has_called()
 }
 
 /// How far an incarnation has come with its start.

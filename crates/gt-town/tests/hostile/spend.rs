@@ -12,7 +12,7 @@ use serde_json::json;
 use super::*;
 
 const TRANSCRIPT: &str = "/home/.claude/projects/x/s.jsonl";
-const HEARING: &str = "[agents.hears]\ncommand = [\"hears\"]\ninput = \"stream-json\"\n";
+const HEARING: &str = "[agents.hears]\ncommand = [\"hears\"]\ninput = \"stream-json\"\nusage = { format = \"none\" }\n";
 const HOUR: u64 = 3600;
 
 /// A town whose agents hear what is said to them, with these caps, and prices of one model.
@@ -276,7 +276,7 @@ fn f20_while_an_api_does_not_answer_nobody_is_replaced_and_one_tries_first() {
     assert_eq!(heard(&scene), [2, 0]);
     scene.mark(&beads[0], "prompt");
     scene.pass(60);
-    assert_eq!((scene.conditions().len(), heard(&scene)), (1, [2, 0]), "no answer yet");
+    assert_eq!((scene.conditions(), heard(&scene)), (vec!["outage:hears".to_owned()], [2, 0]), "no answer yet");
     scene.mark(&beads[0], "before-tool");
     scene.pass(20);
     assert_eq!(heard(&scene), [2, 1], "there was an answer: all go on");

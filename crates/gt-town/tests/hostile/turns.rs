@@ -15,7 +15,7 @@ const TRANSCRIPT: &str = "/home/.claude/projects/m/s.jsonl";
 
 /// A town with these caps whose mayor has begun.
 fn begun(caps: &str) -> Scene {
-    let hearing = "[agents.hears]\ncommand = [\"hears\"]\ninput = \"stream-json\"\n[mayor]\nagent = \"hears\"\n";
+    let hearing = "[agents.hears]\ncommand = [\"hears\"]\ninput = \"stream-json\"\nusage = { format = \"none\" }\n[mayor]\nagent = \"hears\"\n";
     let prices = "[prices.models]\nknown = { input = 10, output = 50 }\n";
     let mut scene = scene(&format!("{TOWN}{hearing}{prices}[spend]\n{caps}"), &["app"]);
     scene.world.disk().create_dir(Path::new("/town/mayor")).unwrap();

@@ -262,6 +262,17 @@ fn what_was_never_committed_is_missed_too() {
 }
 
 #[test]
+fn the_marks_of_a_conflict_are_nobodys_work() {
+    let mut worker = Worker::new();
+    person(&worker.scene, "sed -i 's/line 5/their 5/' src/base");
+    worker.works(
+        "sed -i 's/line 5/own 5/' src/base; git commit -qam Own; git merge -q origin/main > /dev/null || git add -A; git commit -qm Merge",
+    );
+    person(&worker.scene, "echo x > x");
+    worker.submits("sed -i '/^[<=>]\\{7\\}/d' src/base; git commit -q --amend -a --no-edit; git merge -q --no-edit origin/main").unwrap();
+}
+
+#[test]
 fn a_worker_may_say_why_it_dropped_something() {
     let mut worker = Worker::new();
     worker.works(&format!("{EDIT}; git add -A; git commit -qm Work"));

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::settings::SpendSettings;
 
 fn key_of(keys: &'static [Key], name: &str) -> &'static Key {
     keys.iter().find(|key| fits(key.name, &parts(name).unwrap())).unwrap()
@@ -139,7 +140,10 @@ fn what_is_said_to_hold_without_a_setting_does() {
         }
         document.to_string()
     };
-    let town: TownSettings = settings::parse(Path::new("town.toml"), all(keys::TOWN).as_bytes()).unwrap();
+    let mut town: TownSettings = settings::parse(Path::new("town.toml"), all(keys::TOWN).as_bytes()).unwrap();
+    // That somebody has said it makes a difference, so what holds is compared.
+    assert_eq!(town.spend.daily_usd, Some(SpendSettings::default().daily_usd()));
+    town.spend.daily_usd = None;
     assert_eq!(town, TownSettings::default());
     let rig: RigSettings = settings::parse(Path::new("rig.toml"), all(keys::RIG).as_bytes()).unwrap();
     assert_eq!(rig, RigSettings::default());

@@ -195,7 +195,10 @@ fn require_large_files(town: &Town, rig: &Rig, head: &Sha) -> Result<()> {
     }
     let what =
         format!("its .gitattributes hand files to git-lfs, and {} sends no large files to the remote", rig.name());
-    let hint = "take them out; or have the overseer say `gt rig set <rig> worktree.lfs=true`, and do it anew: gt mail send overseer";
+    let hint = format!(
+        "take them out; or ask the overseer (gt mail send overseer) for `gt rig set {} worktree.lfs=true`, and say gt done again",
+        rig.name()
+    );
     Err(Error::refused(what, hint))
 }
 
@@ -203,19 +206,15 @@ fn require_large_files(town: &Town, rig: &Rig, head: &Sha) -> Result<()> {
 fn dropped(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha, ending: &Ending<'_>) -> Result<Option<String>> {
     let gone = kept::look(town, rig, attempt, head)?;
     let back = taken_back::look(town, rig, attempt, head)?;
-    let why = ending.dropped.map(str::trim).filter(|why| !why.is_empty());
-    match (why, gone) {
-        (None, Some(gone)) => Err(kept::refusal(&gone)),
-        (None, None) if back.is_empty() => Ok(None),
-        (None, None) => Err(taken_back::refusal(&back, &rig.row.trunk)),
-        (Some(_), None) if back.is_empty() => Ok(None),
-        (Some(why), gone) => {
-            let own = gone.map(|gone| gone.summary());
-            let others = (!back.is_empty()).then(|| format!("of others: {}", taken_back::named(&back)));
-            let what: Vec<String> = own.into_iter().chain(others).collect();
-            Ok(Some(format!("{why} ({})", what.join("; "))))
-        }
+    if gone.is_none() && back.is_empty() {
+        return Ok(None);
     }
+    let Some(why) = ending.dropped.map(str::trim).filter(|why| !why.is_empty()) else {
+        return Err(gone.map_or_else(|| taken_back::refusal(&back, &rig.row.trunk), |gone| kept::refusal(&gone)));
+    };
+    let others = (!back.is_empty()).then(|| format!("of others: {}", taken_back::named(&back)));
+    let what: Vec<String> = gone.map(|gone| gone.summary()).into_iter().chain(others).collect();
+    Ok(Some(format!("{why} ({})", what.join("; "))))
 }
 
 /// What the worker says must at least be possible: the commit is on the trunk.

@@ -138,6 +138,28 @@ struct Site {
     by: Person,
 }
 
+impl Site {
+    /// The rig as it is before anything of it was run or looked at.
+    fn added(self, found: Found, worktree: WorktreeSettings) -> Added {
+        Added {
+            name: self.name,
+            prefix: self.prefix,
+            remote: self.remote,
+            trunk: self.trunk,
+            remote_note: self.remote_note,
+            warnings: self.warnings,
+            gates: found.gates,
+            omitted: found.omitted,
+            notes: found.notes,
+            worktree,
+            left_out: Vec::new(),
+            leads_out: Vec::new(),
+            proof: None,
+            held: None,
+        }
+    }
+}
+
 /// The prefix, which must be nobody's yet; and the name, likewise.
 fn free_prefix(town: &Town, name: &RigName, wanted: Option<&str>) -> Result<String> {
     let prefix = wanted.map_or_else(|| prefix_from(name), str::to_owned);
@@ -212,22 +234,8 @@ fn require_room(branch: &str, facts: &RemoteFacts) -> Result<()> {
 /// What a rig would be, found out in a folder that goes afterwards.
 fn show(town: &Town, new: &NewRig, held: &Held, site: Site) -> Result<Added> {
     let (_, found, worktree) = look(town, new, held, &site)?;
-    Ok(Added {
-        name: site.name,
-        prefix: site.prefix,
-        remote: site.remote,
-        trunk: site.trunk,
-        remote_note: site.remote_note,
-        warnings: site.warnings,
-        gates: found.gates,
-        omitted: found.omitted,
-        notes: found.notes,
-        worktree,
-        left_out: reach::left_out(town, None),
-        leads_out: Vec::new(),
-        proof: None,
-        held: None,
-    })
+    let left_out = reach::left_out(town, None);
+    Ok(Added { left_out, ..site.added(found, worktree) })
 }
 
 /// Fetches the project, and finds out what it is tested with. Answers with its branches, and what was found.
@@ -301,20 +309,11 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     town.wake();
     let held = town.ledger.read(|view| view.condition("rig-held", site.name.as_str()).map_err(Error::from))?;
     Ok(Added {
-        name: site.name,
-        prefix: site.prefix,
-        remote: site.remote,
-        trunk: site.trunk,
-        remote_note: site.remote_note,
-        warnings: site.warnings,
-        gates: found.gates,
-        omitted: found.omitted,
-        notes: found.notes,
-        worktree,
         left_out: reach::left_out(town, Some(&rig)),
         leads_out: reach::leads_out(town, &rig),
         proof,
         held: held.map(|c| c.text),
+        ..site.added(found, worktree)
     })
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::layout::{BACKUPS, LEDGER_LOCK, LIFE, MOMENTS, SESSION_LOGS};
 use crate::settings::Sandbox;
 use crate::town::{Rig, Town};
-use crate::world::{Bwrap, ContainedCommand, NodeKind, SANDBOX_MARK, SessionPlan};
+use crate::world::{Bwrap, ContainedCommand, Disk, NodeKind, SANDBOX_MARK, SessionPlan};
 
 /// Folders for temporary files: each sandbox has its own.
 const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
@@ -126,11 +126,9 @@ const HIDDEN_IN_HOME: &[&str] = &[
     ".cargo/credentials.toml",
 ];
 
-/// Variables that move a client's state out of its usual place.
-const STATE_VARIABLES: &[&str] = &["CLAUDE_CONFIG_DIR", "CODEX_HOME"];
-
-/// Clients' settings in such a folder.
-const STATE_SETTINGS: &[&str] = &["settings.json", "settings.local.json", "config.toml"];
+/// Variables that move a client's state out of its usual place, and the client's settings in the folder that each names.
+const STATE_VARIABLES: &[(&str, &[&str])] =
+    &[("CLAUDE_CONFIG_DIR", &["settings.json", "settings.local.json"]), ("CODEX_HOME", &["config.toml", "hooks.json"])];
 
 /// Bytes of a file of git's that holds a path.
 const LINK_BYTES: usize = 16 * 1024;
@@ -244,10 +242,10 @@ fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
     env.get("HOME").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
 }
 
-/// Whether a path below the home is in a folder that agents write, which is there.
-fn is_written(home: &Path, path: &Path) -> bool {
-    let written = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
-    written.into_iter().any(|folder| path.starts_with(&folder) && folder.exists())
+/// Whether a path lies in a folder of the home that agents may write, and that folder exists.
+fn is_written(disk: &dyn Disk, home: &Path, path: &Path) -> bool {
+    let mut written = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
+    written.any(|folder| path.starts_with(&folder) && disk.exists(&folder))
 }
 
 fn temporary_of(env: &BTreeMap<String, String>) -> Option<&Path> {
@@ -389,8 +387,9 @@ impl<'a> Walls<'a> {
         self.programs(env)
     }
 
-    /// Where programs are looked for, by the agent and by the town outside, whose git is found by its name: no agent puts one
-    /// there, even where somebody's PATH leads into a cache. Some lie in folders for temporary files.
+    /// Makes each folder of PATH read only, also one inside a cache that the agent may write. The town outside finds its git by
+    /// name in the same folders, so a program that an agent puts there would run outside of the sandbox. A folder of PATH below
+    /// `/tmp` is shown again, since the sandbox has a `/tmp` of its own.
     fn programs(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
         let disk = self.town.world().disk();
         let home = home_of(env).unwrap_or(Path::new("/"));
@@ -403,8 +402,8 @@ impl<'a> Walls<'a> {
             if is_above || !(is_hidden || folder.starts_with(home)) {
                 continue;
             }
-            // One that is not there yet must not be the agent's to make.
-            if is_written(home, folder) && !disk.exists(folder) {
+            // The agent could make a folder that does not exist yet.
+            if is_written(disk, home, folder) && !disk.exists(folder) {
                 disk.create_dir(folder)?;
             }
             if disk.exists(folder) {
@@ -436,11 +435,12 @@ impl<'a> Walls<'a> {
             Clients::Usable => self.clients(home, env)?,
             Clients::Hidden => self.no_clients(home, env)?,
         }
+        let disk = self.town.world().disk();
         let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
         for path in below.map(|name| home.join(name)) {
-            // An agent that could make it would be asked for logins there, and be told them.
-            if is_written(home, &path) && !self.town.world().disk().exists(&path) {
-                self.town.world().disk().create_dir(&path)?;
+            // Where git's credential cache does not exist yet, an agent could make it, and git outside would tell it passwords.
+            if is_written(disk, home, &path) && !disk.exists(&path) {
+                disk.create_dir(&path)?;
             }
             self.hide(&path)?;
         }
@@ -452,9 +452,10 @@ impl<'a> Walls<'a> {
         for name in CLIENTS_IN_HOME {
             self.write(&home.join(name));
         }
-        for folder in STATE_VARIABLES.iter().filter_map(|name| env.get(*name)).map(Path::new) {
+        let moved = STATE_VARIABLES.iter().filter_map(|(name, settings)| Some((Path::new(env.get(*name)?), settings)));
+        for (folder, settings) in moved {
             self.write(folder);
-            STATE_SETTINGS.iter().try_for_each(|name| self.settings(&folder.join(name)))?;
+            settings.iter().try_for_each(|name| self.settings(&folder.join(name)))?;
         }
         for name in BY_PROCESS_IN_HOME.iter().filter(|name| self.town.world().disk().exists(&home.join(name))) {
             self.empty(&home.join(name));
@@ -466,7 +467,7 @@ impl<'a> Walls<'a> {
     /// Hides the clients' state, where it really is: many keep such folders elsewhere, and a link in the home.
     fn no_clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
         let usual = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
-        let moved = STATE_VARIABLES.iter().filter_map(|name| env.get(*name)).map(PathBuf::from);
+        let moved = STATE_VARIABLES.iter().filter_map(|(name, _)| env.get(*name)).map(PathBuf::from);
         let disk = self.town.world().disk();
         let is_there = |path: PathBuf| disk.exists(&path).then(|| disk.real_path(&path).ok()).flatten();
         let there: Vec<PathBuf> = usual.chain(moved.filter(|path| path.is_absolute())).filter_map(is_there).collect();
@@ -574,12 +575,13 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// All of the repository to be read, in a folder of the sandbox's own. Git takes the lock of `packed-refs` wherever it forgets
-    /// a ref, and with most commits it forgets one: in a folder that can't be written it would say so each time, and never come
-    /// to the end of a cherry-pick. What is put beside the files there is the sandbox's alone, and goes with it.
+    /// Shows the whole repository read only, inside a folder that is the sandbox's own and can be written. Git creates
+    /// `packed-refs.lock` there whenever it deletes a ref, and it deletes one (`AUTO_MERGE`, `CHERRY_PICK_HEAD`) with most commits.
+    /// Where it could not, each commit would print an error and a cherry-pick with a conflict would never end. Files that the agent
+    /// adds to this folder are seen by nobody else, and are gone when the sandbox ends.
     ///
-    /// `packed-refs` is there, if only empty: what is mounted can't be replaced, so nobody in there packs refs, of which the
-    /// packed form would go with the sandbox. Nobody outside packs them either: another file would not be seen.
+    /// `packed-refs` is made, empty, where it does not exist. A mounted file can't be replaced, so `git pack-refs` fails in the
+    /// sandbox; its packed refs would be lost with the sandbox. The town never packs refs, since a sandbox would not see the new file.
     fn repository_with_room(&mut self, rig: &Rig) -> Result<()> {
         let (repo, disk) = (rig.layout.repo(), self.town.world().disk());
         self.empty(&repo);
@@ -594,9 +596,10 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Refs, and what git logs of them: the rig's to be read, the worker's own branch to be written. The stash is a file right in
-    /// `refs`, made anew with each change, so that folder is the worker's own, as are other refs that it makes there. Branches
-    /// and stashes of others are not there: their objects may not be either.
+    /// Refs and their logs. The worker reads the rig's, and writes its own branch. Git replaces the file `refs/stash` with each
+    /// change, so the folder `refs` itself must be writable: the worker gets a folder of its own in its place, and other refs
+    /// that it makes there are seen by nobody else. It does not see branches and stashes of other workers, whose objects may
+    /// still lie in those workers' own stores.
     fn own_refs(&mut self, rig: &Rig, worktree: &str, worker: &str) -> Result<()> {
         let repo = rig.layout.repo();
         for part in ["refs", "logs/refs"] {

@@ -1,5 +1,5 @@
-//! What a worker's branch takes back of what others have landed since it began: by a merge that keeps its own side of
-//! everything, or by a submodule that it commits as it lies in a worktree which was never brought up.
+//! What others have landed since a worker began, and the worker's branch undoes: by a merge that keeps the worker's side of every
+//! file, or by a submodule whose old commit the worker adds again because its worktree was never updated.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,6 @@ use gt_model::kept::SUBMODULE;
 
 use crate::error::{Error, Result};
 use crate::ledger::Attempt;
-use crate::own_work::trunk_of;
 use crate::town::{Rig, Town};
 
 /// Most paths that others changed which are looked at.
@@ -20,12 +19,14 @@ const COMMITS_LIMIT: usize = 100;
 /// Most paths that an error names.
 const SHOWN: usize = 10;
 
-/// The paths that `head` has as they were when the attempt began, though others have changed them in the trunk that it was
-/// brought up to. What a commit of its own changed was meant; but a submodule is committed by whoever adds all files.
+/// The paths that `head` has as they were when the attempt began, although the trunk that it contains has them changed by others.
+/// A path that one of the worker's own commits changes was undone on purpose, and does not count. A submodule counts all the same,
+/// since `git add -A` adds it without anybody meaning it.
 pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Vec<String>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
-    let (Some(base), Some(trunk)) = (&attempt.base, trunk_of(town, attempt)?) else { return Ok(Vec::new()) };
-    let Some(fork) = repo.merge_bases(&path, head, &trunk)?.into_iter().next() else { return Ok(Vec::new()) };
+    let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
+    let (Some(base), Some(trunk)) = (&attempt.base, refs.get(&rig.row.trunk)) else { return Ok(Vec::new()) };
+    let Some(fork) = repo.merge_bases(&path, head, trunk)?.into_iter().next() else { return Ok(Vec::new()) };
     if fork == *base || !repo.contains(&path, &fork, base)? {
         return Ok(Vec::new());
     }

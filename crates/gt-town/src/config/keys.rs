@@ -76,6 +76,43 @@ const TRUST: Kind = Choice(&["accept-edits", "bypass"]);
 const SANDBOXES: Kind = Choice(&["none", "bwrap"]);
 const VERSION: Kind = ByVerb("nothing: it is the version of the file");
 
+// Who commits what lands is said by the town, and by a rig that wants it otherwise: the same keys in both files.
+const COMMITS_AUTHOR: Key = key(
+    "commits.author",
+    Text,
+    None,
+    AtOnce,
+    "Who is the author of what lands: worker, worker-and-overseer, overseer, or a name: Ann <ann@example.org>",
+);
+const COMMITS_OVERSEER: Key = key(
+    "commits.overseer",
+    Text,
+    None,
+    AtOnce,
+    "Who you are: Ann <ann@example.org>; otherwise user.name and user.email of your git",
+);
+const COMMITS_SUBJECT: Key = key(
+    "commits.subject",
+    Text,
+    None,
+    AtOnce,
+    "The first line of what lands: {title}, {bead}, {type} and {kind} (feat, fix, chore) are filled in",
+);
+const COMMITS_BODY: Key = key(
+    "commits.body",
+    Choice(&["none", "bead"]),
+    None,
+    AtOnce,
+    "What is below it: nothing, or the bead's description",
+);
+const COMMITS_SIGN_OFF: Key = key(
+    "commits.sign_off",
+    Flag,
+    None,
+    AtOnce,
+    "Whether what lands has your Signed-off-by, or that of the author whom you name",
+);
+
 /// Keys of `town.toml`.
 pub const TOWN: &[Key] = &[
     key("version", VERSION, Some("1"), AtOnce, "The version of the file"),
@@ -243,41 +280,11 @@ pub const TOWN: &[Key] = &[
     ),
     key("overseer.key", ByVerb("gt town key <file>"), None, AtOnce, "The hash of the overseer's key"),
     key("overseer.key_file", Text, None, AtOnce, "Where the overseer's key is"),
-    key(
-        "commits.author",
-        Text,
-        None,
-        AtOnce,
-        "Who is the author of what lands: worker, worker-and-overseer, overseer, or a name: Ann <ann@example.org>",
-    ),
-    key(
-        "commits.overseer",
-        Text,
-        None,
-        AtOnce,
-        "Who you are: Ann <ann@example.org>; otherwise user.name and user.email of your git",
-    ),
-    key(
-        "commits.subject",
-        Text,
-        None,
-        AtOnce,
-        "The first line of what lands: {title}, {bead}, {type} and {kind} (feat, fix, chore) are filled in",
-    ),
-    key(
-        "commits.body",
-        Choice(&["none", "bead"]),
-        None,
-        AtOnce,
-        "What is below it: nothing, or the bead's description",
-    ),
-    key(
-        "commits.sign_off",
-        Flag,
-        None,
-        AtOnce,
-        "Whether what lands has your Signed-off-by, or that of the author whom you name",
-    ),
+    COMMITS_AUTHOR,
+    COMMITS_OVERSEER,
+    COMMITS_SUBJECT,
+    COMMITS_BODY,
+    COMMITS_SIGN_OFF,
     key(
         "agents.*.command",
         Command,
@@ -452,41 +459,11 @@ pub const RIG: &[Key] = &[
         AtOnce,
         "Landings (10), or a time (\"6h\"), after which what landed with caches is tested without; 0: never",
     ),
-    key(
-        "commits.author",
-        Text,
-        None,
-        AtOnce,
-        "Who is the author of what lands: worker, worker-and-overseer, overseer, or a name: Ann <ann@example.org>",
-    ),
-    key(
-        "commits.overseer",
-        Text,
-        None,
-        AtOnce,
-        "Who you are: Ann <ann@example.org>; otherwise user.name and user.email of your git",
-    ),
-    key(
-        "commits.subject",
-        Text,
-        None,
-        AtOnce,
-        "The first line of what lands: {title}, {bead}, {type} and {kind} (feat, fix, chore) are filled in",
-    ),
-    key(
-        "commits.body",
-        Choice(&["none", "bead"]),
-        None,
-        AtOnce,
-        "What is below it: nothing, or the bead's description",
-    ),
-    key(
-        "commits.sign_off",
-        Flag,
-        None,
-        AtOnce,
-        "Whether what lands has your Signed-off-by, or that of the author whom you name",
-    ),
+    COMMITS_AUTHOR,
+    COMMITS_OVERSEER,
+    COMMITS_SUBJECT,
+    COMMITS_BODY,
+    COMMITS_SIGN_OFF,
     key(
         "prove_negative",
         Flag,

@@ -144,8 +144,8 @@ fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
     Ok(command(kind, subject))
 }
 
-/// What to type about a session that runs and has not begun, by what its condition says: starting it again does nothing
-/// while it runs.
+/// The command that helps with a session whose process runs but whose agent has not begun, taken from the condition's text.
+/// `gt mayor start` and the like do nothing while the process runs.
 fn of_running(text: &str) -> Option<String> {
     let said = text.lines().next().unwrap_or_default();
     let address = |verb: &str| {

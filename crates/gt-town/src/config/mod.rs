@@ -347,7 +347,7 @@ pub fn list(town: &Town, whose: Whose<'_>) -> Result<Vec<Setting>> {
     Ok(all)
 }
 
-/// What of an item a name with `*` in it means.
+/// Collects all settings below an item whose names fit a name with `*` in it.
 fn matching(item: &Item, parts: &[&str], prefix: &str, found: &mut Vec<(String, String)>) {
     let Some((first, rest)) = parts.split_first() else {
         if !item.is_none() {

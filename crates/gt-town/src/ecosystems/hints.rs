@@ -133,7 +133,7 @@ fn same<'f>(found: &'f mut Found, line: &Line, kind: Kind) -> Option<&'f mut Fou
     let (acts, other) = (act(&line.run), OTHER_TESTS.iter().find(|flag| line.run.contains(**flag)));
     let is_same = |gate: &FoundGate| {
         let in_folder = gate.gate.run.strip_prefix("cd ").map_or("", |rest| rest.split(' ').next().unwrap_or_default());
-        // What runs one file, package or folder is part of what runs all.
+        // A CI step that tests one file or package is the same gate as the one that tests everything.
         gate.kind == kind.as_str()
             && in_folder == line.folder
             && other.is_none_or(|flag| gate.gate.run.contains(*flag))

@@ -92,7 +92,7 @@ fn say_permissions(context: &Context<'_>, slung: &Slung, console: &mut Console<'
         (PermissionMode::Bypass, Sandbox::None) => {
             format!("{kind} does everything without asking, as you: trust=bypass of {name}; gt rig set {name} trust= takes it back")
         }
-        // Nobody asks gt what such a client may do.
+        // A client without our hooks never asks gt for permission.
         (PermissionMode::AcceptEdits, _) if context.town.agent(kind)?.client.is_none() => {
             format!("what {kind} may do is between it and its own settings: gt has no hooks in it (gt help agents)")
         }

@@ -1,8 +1,8 @@
-//! Files at which git itself would wait, or go round, for ever. Agents can make them by accident or on purpose: a pipe in
-//! the place of a file that git reads, a link below `refs` that leads to a folder above it.
+//! Files that make git wait or loop for ever. An agent can make them by accident or on purpose: a pipe in the place of a file
+//! that git reads, or a link below `refs` that leads to a folder above it.
 //!
-//! Nobody looks for them before each call, which would cost as much as the call. They are looked for when a call takes
-//! longer than calls do.
+//! A search before each call of git would cost as much as the call. So the town searches only when a call runs for longer than
+//! calls usually do.
 
 use std::fs::{self, DirEntry};
 use std::os::unix::fs::FileTypeExt as _;
@@ -48,14 +48,14 @@ impl Trap {
     }
 }
 
-/// A folder in which a trap may lie, and which of its files git reads.
+/// A folder that is searched for traps; its kind says which of its files git reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ground<'a> {
-    /// Refs: all files, and no links to folders.
+    /// The folder `refs`: any pipe in it, and any link to a folder.
     Refs(&'a Path),
-    /// What git keeps for a worktree or a repository: the files right in it, and those in `info`.
+    /// The folder in which git administers a worktree: its own files, and those in its `info`.
     Administration(&'a Path),
-    /// A checkout: files with settings, in each folder.
+    /// A checkout: pipes named like a file that git reads (`.gitignore`), in each folder.
     Checkout(&'a Path),
 }
 

@@ -84,6 +84,9 @@ fn check_ledger_repo(world: &dyn World, held: &Held, url: &str, towns: &Path) {
     let facts = git.files(&one, &first).unwrap();
     assert_eq!(facts.keys().collect::<Vec<_>>(), ["a/x.jsonl", "b \"c"]);
     assert_eq!((facts["a/x.jsonl"].bytes, git.content(&one, &facts["a/x.jsonl"]).unwrap()), (4, b"one\n".to_vec()));
+    let both = [&facts["b \"c"], &facts["a/x.jsonl"]];
+    assert_eq!(git.contents(&one, &both).unwrap(), [Vec::new(), b"one\n".to_vec()], "in the order of the question");
+    assert_eq!(git.contents(&one, &[]).unwrap(), Vec::<Vec<u8>>::new());
     repo.set_ref(held, &one, LEDGER_REF, &first, None).unwrap();
 
     assert_eq!(git.fetch_ledger(held, &other, url, THEIRS).unwrap(), None, "the remote has none yet");

@@ -90,10 +90,13 @@ impl LedgerRepo for SimWorld {
         Ok(facts.collect())
     }
 
-    fn content(&self, repo: &Path, file: &FileFacts) -> WorldResult<Vec<u8>> {
-        let content = self.locked().objects.blob(&file.id);
-        let content = content.ok_or_else(|| git("cat-file", repo, format!("bad object {}", file.id)))?;
-        Ok(content.to_vec())
+    fn contents(&self, repo: &Path, files: &[&FileFacts]) -> WorldResult<Vec<Vec<u8>>> {
+        let state = self.locked();
+        let content = |file: &&FileFacts| {
+            let content = state.objects.blob(&file.id).map(|content| content.to_vec());
+            content.ok_or_else(|| git("cat-file", repo, format!("bad object {}", file.id)))
+        };
+        files.iter().map(content).collect()
     }
 
     fn commit_files(

@@ -1,10 +1,11 @@
 //! The ledger in git: checkpoints on a branch of the town's own repository, and merging that with other towns'.
 //!
-//! A checkpoint is a commit of all portable beads (a file a prefix) and of this town's settings. The ledger stays the
+//! A checkpoint is a commit of all portable beads (a file a prefix, or many) and of this town's settings. The ledger stays the
 //! truth: what others say is merged into it in one transaction, and what it says then is committed and pushed. Whoever
 //! dies in between leaves either an older branch, or one that the next checkpoint completes: [`MERGED_KEY`] says which
 //! foreign commit the ledger has taken in already.
 
+mod parts;
 mod portable;
 mod pull;
 mod schedule;
@@ -23,9 +24,10 @@ use crate::town::{Caller, Town};
 use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
 use crate::world::{Held, Push, World};
 
-use portable::{VERSION, VERSION_FILE, is_beads_file, is_own};
+use parts::{is_beads_file, slug_of_file};
+use portable::{READABLE_VERSIONS, VERSION_FILE, is_own};
+use pull::{Differing, Incoming, damaged};
 pub use pull::{ELSEWHERE, Lost, Pulled};
-use pull::{Incoming, damaged};
 pub use schedule::Schedule;
 
 /// Where the remote's branch is kept as it was last fetched.
@@ -153,6 +155,7 @@ pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -
     let mut pulled = Pulled::default();
     for _ in 0..ROUNDS {
         if let Some(synced) = branch.round(caller, remote, &mut pulled)? {
+            branch.git.tidy(&held, &branch.repo)?;
             town.wake();
             return Ok(synced);
         }
@@ -186,17 +189,43 @@ pub(crate) fn read_own(world: &dyn World, root: &Path) -> Result<FromGit> {
     check_version(git, &repo, &files)?;
     let id = world.disk().read(&repo.join(ID_FILE))?.and_then(|id| String::from_utf8(id).ok());
     let town_id = id.ok_or_else(none)?;
-    let mut beads = BTreeMap::new();
-    for (path, file) in files.iter().filter(|(path, _)| is_beads_file(path)) {
-        let text = git.content(&repo, file)?;
-        let first = jsonl::records(&text).flatten().find_map(|record| match record {
-            jsonl::Record::Bead(bead) => Some(bead.id.prefix().to_owned()),
-            jsonl::Record::Other { .. } => None,
-        });
-        beads.insert(first.unwrap_or_else(|| portable::prefix_of_file(path)), text);
+    let mut texts: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+    for (path, text) in texts_of(git, &repo, files.iter().filter(|(path, _)| is_beads_file(path)))? {
+        texts.entry(slug_of_file(path)).or_default().extend(text);
     }
+    let beads = texts.into_iter().map(|(slug, text)| (prefix_of(&text).unwrap_or_else(|| slug.to_owned()), text));
     let rigs = files.get(&portable::rigs_file(&town_id)).map(|file| git.content(&repo, file)).transpose()?;
-    Ok(FromGit { commit, town_id, beads, rigs: rigs.unwrap_or_else(|| b"[]".to_vec()) })
+    Ok(FromGit { commit, town_id, beads: beads.collect(), rigs: rigs.unwrap_or_else(|| b"[]".to_vec()) })
+}
+
+/// The prefix of the first bead of a text.
+fn prefix_of(text: &[u8]) -> Option<String> {
+    jsonl::records(text).flatten().find_map(|record| match record {
+        jsonl::Record::Bead(bead) => Some(bead.id.prefix().to_owned()),
+        jsonl::Record::Other { .. } => None,
+    })
+}
+
+/// The texts of files, each ended by a line's end.
+fn texts_of<'f>(
+    git: &dyn LedgerRepo,
+    repo: &Path,
+    files: impl Iterator<Item = (&'f String, &'f FileFacts)>,
+) -> Result<Vec<(&'f String, Vec<u8>)>> {
+    let (paths, files): (Vec<_>, Vec<_>) = files.unzip();
+    let mut texts = git.contents(repo, &files)?;
+    for text in texts.iter_mut().filter(|text| !text.is_empty() && !text.ends_with(b"\n")) {
+        text.push(b'\n');
+    }
+    Ok(paths.into_iter().zip(texts).collect())
+}
+
+/// The files of beads that `one` has and `other` has not, or not so.
+fn differing<'f>(
+    one: &'f BTreeMap<String, FileFacts>,
+    other: &BTreeMap<String, FileFacts>,
+) -> impl Iterator<Item = (&'f String, &'f FileFacts)> {
+    one.iter().filter(|(path, file)| is_beads_file(path) && other.get(*path) != Some(file))
 }
 
 /// Says that a ledger is as a checkpoint says.
@@ -371,7 +400,7 @@ impl<'t> Branch<'t> {
             _ => ours,
         };
         faults.at("sync:committed");
-        let sent = self.differing(&new, fetched.as_ref())?;
+        let sent = self.sent(&new, fetched.as_ref())?;
         match self.git.push_ledger(self.held, &self.repo, remote, &new, fetched.as_ref())? {
             Push::Moved => return Ok(None),
             Push::Refused(reason) => return Err(refused(remote, &reason)),
@@ -401,38 +430,53 @@ impl<'t> Branch<'t> {
         let bases = bases.iter().map(|base| Ok(self.git.files(&self.repo, base)?)).collect::<Result<Vec<_>>>()?;
         let files = self.git.files(&self.repo, head).map_err(|error| damaged(&error.to_string()))?;
         check_version(self.git, &self.repo, &files)?;
-        let mut texts = BTreeMap::new();
-        for (path, file) in files.iter().filter(|(path, _)| is_beads_file(path)) {
-            let of_bases: Vec<&FileFacts> = bases.iter().filter_map(|base| base.get(path)).collect();
-            let is_news = bases.is_empty() || of_bases.len() < bases.len() || of_bases.iter().any(|base| *base != file);
-            if is_news {
-                let of_bases =
-                    of_bases.into_iter().map(|base| self.content_of(Some(base))).collect::<Result<Vec<_>>>()?;
-                texts.insert(path.clone(), (of_bases, self.content_of(Some(file))?));
-            }
-        }
-        let incoming = self.town.ledger.read(|view| Incoming::parse(texts, view))?;
+        let differing = self.differing_texts(&bases, &files)?;
+        let incoming = self.town.ledger.read(|view| Incoming::parse(differing, view))?;
         Ok(Theirs { head: head.clone(), incoming })
     }
 
-    /// How many beads of the new commit the old one has not, or not so.
-    fn differing(&self, new: &Sha, old: Option<&Sha>) -> Result<usize> {
-        let there = self.files_of(old)?;
-        let mut count = 0;
-        for (path, file) in self.git.files(&self.repo, new)?.iter().filter(|(path, _)| is_beads_file(path)) {
-            if there.get(path) != Some(file) {
-                count += differing_lines(&self.git.content(&self.repo, file)?, &self.content_of(there.get(path))?);
+    /// What differs between theirs and any of the last common commits, by the slugs of prefixes. What all have alike has
+    /// been changed by nobody but us. A prefix that theirs has no file of was lost there.
+    fn differing_texts(
+        &self,
+        bases: &[BTreeMap<String, FileFacts>],
+        theirs: &BTreeMap<String, FileFacts>,
+    ) -> Result<BTreeMap<String, Differing>> {
+        let is_common = |path: &String, file: &FileFacts| {
+            !bases.is_empty() && bases.iter().chain([theirs]).all(|side| side.get(path) == Some(file))
+        };
+        let read = |side: &BTreeMap<String, FileFacts>| -> Result<Vec<(String, Vec<u8>)>> {
+            let files = side.iter().filter(|(path, file)| is_beads_file(path) && !is_common(path, file));
+            let texts = texts_of(self.git, &self.repo, files)?;
+            Ok(texts.into_iter().map(|(path, text)| (path.clone(), text)).collect())
+        };
+        let mut differing: BTreeMap<String, Differing> = BTreeMap::new();
+        for (path, text) in read(theirs)? {
+            differing.entry(slug_of_file(&path).to_owned()).or_default().theirs.push((path, text));
+        }
+        for (number, base) in bases.iter().enumerate() {
+            for (path, text) in read(base)? {
+                let Some(prefix) = differing.get_mut(slug_of_file(&path)) else { continue };
+                prefix.bases.resize_with(bases.len(), Vec::new);
+                prefix.bases[number].push((path, text));
             }
         }
-        Ok(count)
+        Ok(differing)
+    }
+
+    /// How many beads of the new commit the old one has not, or not so.
+    fn sent(&self, new: &Sha, old: Option<&Sha>) -> Result<usize> {
+        let (new, old) = (self.git.files(&self.repo, new)?, self.files_of(old)?);
+        Ok(differing_lines(&self.text(differing(&new, &old))?, &self.text(differing(&old, &new))?))
+    }
+
+    /// What files say, one after the other.
+    fn text<'f>(&self, files: impl Iterator<Item = (&'f String, &'f FileFacts)>) -> Result<Vec<u8>> {
+        Ok(texts_of(self.git, &self.repo, files)?.into_iter().flat_map(|(_, text)| text).collect())
     }
 
     fn files_of(&self, commit: Option<&Sha>) -> Result<BTreeMap<String, FileFacts>> {
         Ok(commit.map(|commit| self.git.files(&self.repo, commit)).transpose()?.unwrap_or_default())
-    }
-
-    fn content_of(&self, file: Option<&FileFacts>) -> Result<Vec<u8>> {
-        Ok(file.map(|file| self.git.content(&self.repo, file)).transpose()?.unwrap_or_default())
     }
 
     fn note(&self, caller: &Caller, remote: &str, commit: &Sha) -> Result<()> {
@@ -454,10 +498,9 @@ impl<'t> Branch<'t> {
             pulled = self.town.ledger.try_out("sync", |tx| pull::take_in(tx, &self.town_id, &theirs.incoming))?;
         }
         let there = self.files_of(fetched.as_ref())?;
-        let mut sent = 0;
-        for (path, text) in portable::files(self.town, &self.town_id)?.iter().filter(|(path, _)| is_beads_file(path)) {
-            sent += differing_lines(text, &self.content_of(there.get(path))?);
-        }
+        let there = self.text(there.iter().filter(|(path, _)| is_beads_file(path)))?;
+        let here = portable::files(self.town, &self.town_id)?.into_iter().filter(|(path, _)| is_beads_file(path));
+        let sent = differing_lines(&here.flat_map(|(_, text)| text).collect::<Vec<u8>>(), &there);
         Ok(Synced { remote: remote.to_owned(), commit: None, pulled, sent, dry_run: true })
     }
 }
@@ -472,10 +515,11 @@ fn check_version(git: &dyn LedgerRepo, repo: &Path, files: &BTreeMap<String, Fil
     let file = files.get(VERSION_FILE).ok_or_else(|| damaged(&format!("it has no file {VERSION_FILE}")))?;
     let text = git.content(repo, file)?;
     let text = String::from_utf8_lossy(&text).trim().to_owned();
-    if text == VERSION.trim() {
+    if READABLE_VERSIONS.contains(&text.as_str()) {
         return Ok(());
     }
-    let what = format!("the ledger's branch has the format {text:?}, this gt knows {}", VERSION.trim());
+    let what =
+        format!("the ledger's branch has the format {text:?}, this gt knows {}", READABLE_VERSIONS.join(" and "));
     Err(Error::refused(what, "install the newer gt"))
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use gt_model::bead::{Bead, Status};
 use gt_model::id::{BeadId, slug};
-use gt_model::jsonl::{self, Record};
+use gt_model::jsonl::Record;
 use gt_model::merge::{foreign_assignee, set_held_since};
 
+use super::parts::{self, is_beads_file};
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Elsewhere, LedgerError, RigRow, View};
 use crate::town::Town;
@@ -19,10 +20,10 @@ const SETTINGS_LIMIT_BYTES: usize = 1 << 20;
 pub(super) const VERSION_FILE: &str = "VERSION";
 
 /// What it says.
-pub(super) const VERSION: &str = "1\n";
+pub(super) const VERSION: &str = "2\n";
 
-/// The folder of beads, a file a prefix.
-const BEADS: &str = "beads/";
+/// What it may say: in the first version each prefix had one file, however long.
+pub(super) const READABLE_VERSIONS: &[&str] = &["1", "2"];
 
 /// The folder of towns' settings, a folder a town.
 const TOWNS: &str = "towns/";
@@ -32,21 +33,6 @@ const RIGS: &str = "rigs.json";
 
 /// How many beads are read at once.
 const READ_AT_ONCE: u32 = 2000;
-
-/// The file of a prefix.
-pub(super) fn beads_file(prefix: &str) -> String {
-    format!("{BEADS}{}.jsonl", slug(prefix))
-}
-
-/// Whether a file holds beads.
-pub(super) fn is_beads_file(path: &str) -> bool {
-    path.starts_with(BEADS) && path.ends_with(".jsonl")
-}
-
-/// The prefix whose slug names a file of beads, as far as that can be told from the name.
-pub(super) fn prefix_of_file(path: &str) -> String {
-    path.trim_start_matches(BEADS).trim_end_matches(".jsonl").to_owned()
-}
 
 /// Whether a file is one that this town alone writes.
 pub(super) fn is_own(town_id: &str, path: &str) -> bool {
@@ -93,7 +79,7 @@ impl Outlook {
         held
     }
 
-    /// The records of a prefix.
+    /// The records of a prefix, in the order in which files have them.
     pub(super) fn records(&self, view: &View<'_>, prefix: &str) -> Result<Vec<Record>> {
         let others = view.foreign_records(prefix)?.into_iter().map(|line| Record::Other { line });
         let mut records: Vec<Record> = others.collect();
@@ -119,10 +105,8 @@ pub(super) fn files(town: &Town, town_id: &str) -> Result<BTreeMap<String, Vec<u
         let outlook = Outlook::of(view, town_id)?;
         let mut files = BTreeMap::new();
         for prefix in prefixes(view)? {
-            let text = jsonl::write(&outlook.records(view, &prefix)?);
-            if !text.is_empty() {
-                files.insert(beads_file(&prefix), text.into_bytes());
-            }
+            let parts = parts::files(&prefix, &outlook.records(view, &prefix)?);
+            files.extend(parts.into_iter().map(|(path, text)| (path, text.into_bytes())));
         }
         Ok::<_, Error>(files)
     })?;

@@ -1,15 +1,16 @@
-//! Taking in what other towns say: a merge of each file, in one transaction.
+//! Taking in what other towns say: a merge of each prefix, in one transaction.
 
 use std::collections::BTreeMap;
 
 use gt_model::bead::{Bead, Status};
-use gt_model::id::BeadId;
+use gt_model::id::{BeadId, slug};
 use gt_model::jsonl::{self, Record};
 use gt_model::merge::{self, Loss};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::portable::{Outlook, beads_file, prefix_of_file, prefixes};
+use super::parts::{Texts, belongs};
+use super::portable::{Outlook, prefixes};
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
@@ -24,55 +25,60 @@ const BULK_BEADS: usize = 500;
 /// How much of a lost text the audit keeps, in characters.
 const AUDITED_CHARS: usize = 10_000;
 
-/// What other towns have said since the last common commit: a file a prefix.
+/// What other towns have said since the last common commit, prefix by prefix.
 pub(super) struct Incoming {
-    files: Vec<File>,
+    news: Vec<News>,
 }
 
-struct File {
+struct News {
     prefix: String,
     base: Vec<Record>,
     theirs: Vec<Record>,
 }
 
+/// The files of one prefix in which sides differ.
+#[derive(Default)]
+pub(super) struct Differing {
+    /// As each last common commit has them.
+    pub(super) bases: Vec<Texts>,
+    /// As theirs has them.
+    pub(super) theirs: Texts,
+}
+
 impl Incoming {
-    /// From pairs of texts: of the last common commit, and of theirs. Anything that can't be read refuses the whole.
-    pub(super) fn parse(texts: BTreeMap<String, (Vec<Vec<u8>>, Vec<u8>)>, ours: &View<'_>) -> Result<Self> {
-        let own: BTreeMap<String, String> =
-            prefixes(ours)?.into_iter().map(|prefix| (beads_file(&prefix), prefix)).collect();
-        let mut files = Vec::new();
-        for (path, (bases, theirs)) in texts {
-            let theirs = records(&path, &theirs)?;
+    /// From the files of each prefix, by its slug. Anything that can't be read refuses the whole.
+    pub(super) fn parse(differing: BTreeMap<String, Differing>, ours: &View<'_>) -> Result<Self> {
+        let own: BTreeMap<String, String> = prefixes(ours)?.into_iter().map(|prefix| (slug(&prefix), prefix)).collect();
+        let mut news = Vec::new();
+        for (slug, Differing { bases, theirs }) in differing {
+            let theirs = records(&theirs)?;
             let mut base = Vec::new();
-            for text in bases {
-                let other = records(&path, &text)?;
+            for texts in bases {
+                let other = records(&texts)?;
                 // Of several last common commits (towns that met crosswise) what all of them say.
                 base = if base.is_empty() { other } else { merge::merge(&[], &base, &other).records };
             }
-            let named = theirs.iter().find_map(|record| match record {
-                Record::Bead(bead) => Some(bead.id.prefix().to_owned()),
-                Record::Other { .. } => None,
-            });
-            let prefix = named.or_else(|| own.get(&path).cloned()).unwrap_or_else(|| prefix_of_file(&path));
-            files.push(File { prefix, base, theirs });
+            let named = theirs.iter().find_map(|record| Some(as_bead(record)?.id.prefix().to_owned()));
+            let prefix = named.or_else(|| own.get(&slug).cloned()).unwrap_or(slug);
+            news.push(News { prefix, base, theirs });
         }
-        Ok(Self { files })
+        Ok(Self { news })
     }
 }
 
-fn records(path: &str, text: &[u8]) -> Result<Vec<Record>> {
-    let parsed = jsonl::parse(text);
-    if let Some(error) = parsed.errors.first() {
-        return Err(damaged(&format!("{path} there can't be read: {error}")));
-    }
-    for record in &parsed.records {
-        if let Record::Bead(bead) = record
-            && beads_file(bead.id.prefix()) != path
-        {
+fn records(texts: &Texts) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for (path, text) in texts {
+        let parsed = jsonl::parse(text);
+        if let Some(error) = parsed.errors.first() {
+            return Err(damaged(&format!("{path} there can't be read: {error}")));
+        }
+        if let Some(bead) = parsed.records.iter().filter_map(as_bead).find(|bead| !belongs(bead.id.prefix(), path)) {
             return Err(damaged(&format!("{path} there holds {}, which does not belong into it", bead.id)));
         }
+        records.extend(parsed.records);
     }
-    Ok(parsed.records)
+    Ok(records)
 }
 
 /// The refusal of a branch that can't be read.
@@ -138,16 +144,16 @@ impl From<Loss> for Lost {
 pub(super) fn take_in(tx: &Tx<'_>, town_id: &str, incoming: &Incoming) -> Result<Pulled> {
     let outlook = Outlook::of(tx, town_id)?;
     let mut merges = Vec::new();
-    for file in &incoming.files {
-        let ours = outlook.records(tx, &file.prefix)?;
-        let base = merge::base_without_lost(&file.base, &ours, &file.theirs);
-        merges.push((file, merge::merge(&base, &ours, &file.theirs), ours));
+    for news in &incoming.news {
+        let ours = outlook.records(tx, &news.prefix)?;
+        let base = merge::base_without_lost(&news.base, &ours, &news.theirs);
+        merges.push((news, merge::merge(&base, &ours, &news.theirs), ours));
     }
     let changed: usize = merges.iter().map(|(_, merged, _)| merged.records.len()).sum();
     let bulk = (changed > BULK_BEADS).then(|| tx.begin_bulk(changed)).transpose()?;
     let mut pull = Pull { tx, town_id, outlook, report: Pulled::default(), bulk, over: Vec::new() };
-    for (file, merged, ours) in merges {
-        pull.take_lines(&file.prefix, &ours, &merged.records)?;
+    for (news, merged, ours) in merges {
+        pull.take_lines(&news.prefix, &ours, &merged.records)?;
         let ours: BTreeMap<&BeadId, &Bead> = ours.iter().filter_map(as_bead).map(|bead| (&bead.id, bead)).collect();
         for bead in merged.records.iter().filter_map(as_bead) {
             if ours.get(&bead.id) != Some(&bead) {

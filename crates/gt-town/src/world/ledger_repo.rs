@@ -16,8 +16,9 @@ pub const LEDGER_REF: &str = "refs/heads/gt-ledger";
 /// Size that one file of a checkpoint may have, in bytes: ten times the ledger of a hundred thousand beads.
 pub const FILE_LIMIT_BYTES: u64 = 1 << 30;
 
-/// Files that a checkpoint may have: one a prefix, one a rig and one a formula.
-pub const FILES_LIMIT: usize = 20_000;
+/// Files that a checkpoint may have: of a ledger of some hundred thousand beads four thousand a prefix, and one a rig and
+/// a formula.
+pub const FILES_LIMIT: usize = 200_000;
 
 /// A file of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,11 @@ pub trait LedgerRepo: Send + Sync {
     /// All files of a commit, by their paths. What is no file in it is an error, as are more than [`FILES_LIMIT`].
     fn files(&self, repo: &Path, commit: &Sha) -> WorldResult<BTreeMap<String, FileFacts>>;
     /// The content of a file that [`Self::files`] told of. Over [`FILE_LIMIT_BYTES`] it is an error.
-    fn content(&self, repo: &Path, file: &FileFacts) -> WorldResult<Vec<u8>>;
+    fn content(&self, repo: &Path, file: &FileFacts) -> WorldResult<Vec<u8>> {
+        Ok(self.contents(repo, &[file])?.remove(0))
+    }
+    /// The contents of such files, as many as are asked for, in their order.
+    fn contents(&self, repo: &Path, files: &[&FileFacts]) -> WorldResult<Vec<Vec<u8>>>;
     /// Makes a commit of exactly these files; moves no ref. With one parent that has the same files: answers with that.
     fn commit_files(
         &self,

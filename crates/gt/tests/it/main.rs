@@ -43,6 +43,7 @@ mod simulated;
 mod starts;
 mod story;
 mod sync;
+mod sync_parts;
 mod terminals;
 mod town;
 mod traps;

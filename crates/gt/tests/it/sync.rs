@@ -11,20 +11,20 @@ const KILLED: i32 = -1;
 const REFUSED: i32 = 4;
 
 /// A bare repository of its own folder, for towns to meet at.
-struct Meeting(Town);
+pub(crate) struct Meeting(Town);
 
 impl Meeting {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Town::nowhere();
         place.git(place.folder(), &["init", "--quiet", "--bare", "ledger.git"]);
         Self(place)
     }
 
-    fn repo(&self) -> PathBuf {
+    pub(crate) fn repo(&self) -> PathBuf {
         self.0.folder().join("ledger.git")
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.repo().display().to_string()
     }
 
@@ -32,14 +32,28 @@ impl Meeting {
         self.0.git(&self.repo(), &["rev-parse", "gt-ledger"])
     }
 
+    /// What git says in the repository.
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        self.0.git(&self.repo(), args)
+    }
+
     /// Commits a file to the branch, as somebody who is no town.
-    fn overwrite(&self, path: &str, content: &str) {
+    pub(crate) fn overwrite(&self, path: &str, content: &str) {
+        self.commit_by_hand(|checkout| write(&checkout.join(path), content));
+    }
+
+    /// Takes a file out of the branch, as somebody who is no town.
+    pub(crate) fn remove(&self, path: &str) {
+        self.commit_by_hand(|checkout| std::fs::remove_file(checkout.join(path)).unwrap());
+    }
+
+    fn commit_by_hand(&self, change: impl FnOnce(&Path)) {
         let checkout = self.0.folder().join("checkout");
         if !checkout.exists() {
             self.0.git(self.0.folder(), &["clone", "--quiet", "--branch", "gt-ledger", &self.url(), "checkout"]);
         }
         self.0.git(&checkout, &["pull", "--quiet"]);
-        write(&checkout.join(path), content);
+        change(&checkout);
         self.0.git(&checkout, &["add", "--all"]);
         self.0.git(&checkout, &["commit", "--quiet", "-m", "By hand"]);
         self.0.git(&checkout, &["push", "--quiet"]);
@@ -47,12 +61,12 @@ impl Meeting {
 }
 
 #[track_caller]
-fn sync(town: &Town, at: &Meeting) -> serde_json::Value {
+pub(crate) fn sync(town: &Town, at: &Meeting) -> serde_json::Value {
     town.json(&["sync", "--remote", &at.url()])["sync"].clone()
 }
 
 /// All beads of a town, as its own export has them.
-fn beads(town: &Town) -> String {
+pub(crate) fn beads(town: &Town) -> String {
     town.ok(&["bead", "export"])
 }
 
@@ -232,7 +246,7 @@ fn a_remote_that_is_not_there_refuses_or_is_damaged_changes_nothing() {
         assert!(output.err.contains(said) && output.err.contains("nothing was changed"), "{output:#?}");
     }
     at.overwrite("beads/hq.jsonl", &format!("{good}\n"));
-    at.overwrite("VERSION", "2\n");
+    at.overwrite("VERSION", "3\n");
     let newer = other.gt(&["sync", "--remote", &at.url()]);
     assert!(newer.code == REFUSED && newer.err.contains("newer gt"), "{newer:#?}");
     at.overwrite("VERSION", "1\n");

@@ -305,6 +305,7 @@ pub(super) struct Call<'a> {
     options: Vec<String>,
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
+    input: Option<PathBuf>,
     limit: Duration,
 }
 
@@ -357,6 +358,7 @@ impl Git {
             options: Vec::new(),
             args,
             env: Vec::new(),
+            input: None,
             limit: LOCAL_PATIENCE,
         }
     }
@@ -389,6 +391,12 @@ impl Call<'_> {
     /// Sets a variable of git's environment.
     pub(super) fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    /// Gives a question a file of ours to read; an act has the lock in its place.
+    pub(super) fn input(mut self, file: &Path) -> Self {
+        self.input = Some(file.to_owned());
         self
     }
 
@@ -470,7 +478,8 @@ impl Call<'_> {
     /// The lock's file is git's standard input: so git holds the lock too, for as long as it runs.
     fn stdin(&self) -> WorldResult<Stdio> {
         let Some((held, file)) = self.held.and_then(|held| Some((held, held.file.as_ref()?))) else {
-            return Ok(Stdio::null());
+            let Some(input) = &self.input else { return Ok(Stdio::null()) };
+            return std::fs::File::open(input).map(Stdio::from).map_err(io_error("read", input));
         };
         file.try_clone().map(Stdio::from).map_err(io_error("share the lock", &held.path))
     }

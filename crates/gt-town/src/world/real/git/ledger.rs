@@ -1,11 +1,12 @@
 //! The town's own repository: the ledger's branch, written without a checkout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use gt_model::id::Sha;
+use gt_model::id::{Sha, hex};
 
 use super::command::{Place, path_from};
+use super::listing::Format;
 use super::refs::{self, LEDGER_FETCH_OPTIONS, bare, object, ref_name};
 use super::remote::{Move, ask, reached};
 use super::scratch::Scratch;
@@ -81,12 +82,20 @@ impl LedgerRepo for Git {
         Ok(files)
     }
 
-    fn content(&self, repo: &Path, file: &FileFacts) -> WorldResult<Vec<u8>> {
-        if file.bytes > FILE_LIMIT_BYTES {
+    fn contents(&self, repo: &Path, files: &[&FileFacts]) -> WorldResult<Vec<Vec<u8>>> {
+        if let Some(file) = files.iter().find(|file| file.bytes > FILE_LIMIT_BYTES) {
             let text = format!("a file of the ledger's branch has {} bytes: too many", file.bytes);
             return Err(WorldError::Unexpected(text));
         }
-        Ok(self.question(&bare(repo), "cat-file").args(["blob", object(&file.id)?]).ok()?.stdout)
+        if let [only] = files {
+            let answer = self.question(&bare(repo), "cat-file").args(["blob", object(&only.id)?]).ok()?;
+            return Ok(vec![answer.stdout]);
+        }
+        let mut contents = Vec::new();
+        for some in files.chunks(FILES_PER_CALL) {
+            contents.extend(self.batch(repo, some)?);
+        }
+        Ok(contents)
     }
 
     fn commit_files(
@@ -97,7 +106,12 @@ impl LedgerRepo for Git {
         parents: &[Sha],
         message: &str,
     ) -> WorldResult<Sha> {
-        let tree = Tree { git: self, held, repo }.write(files)?;
+        // What a parent has need not be written again.
+        let mut there = BTreeSet::new();
+        for parent in parents {
+            there.extend(self.files(repo, parent)?.into_values().map(|file| file.id));
+        }
+        let tree = Tree { git: self, held, repo, there }.write(files)?;
         if let [only] = parents
             && refs::tree_of(self, repo, only)? == tree
         {
@@ -127,6 +141,31 @@ impl LedgerRepo for Git {
     }
 }
 
+impl Git {
+    fn batch(&self, repo: &Path, files: &[&FileFacts]) -> WorldResult<Vec<Vec<u8>>> {
+        let mut ids = String::new();
+        for file in files {
+            ids.push_str(object(&file.id)?);
+            ids.push('\n');
+        }
+        let ids = Scratch::with(repo, &ids)?;
+        let call = self.question(&bare(repo), "cat-file").arg("--batch").input(ids.path());
+        let answer = call.ok()?.stdout;
+        let mut rest = answer.as_slice();
+        let contents: Option<Vec<_>> = files.iter().map(|file| batch_entry(&mut rest, file)).collect();
+        contents.ok_or_else(|| call.failed("it does not have all files of the ledger's branch".to_owned()))
+    }
+}
+
+/// What `git cat-file --batch` says next, which is the content of this file: a line `<id> blob <bytes>`, the content, and
+/// the end of a line.
+fn batch_entry(rest: &mut &[u8], file: &FileFacts) -> Option<Vec<u8>> {
+    let head = format!("{} blob {}\n", file.id, file.bytes);
+    let (content, after) = rest.strip_prefix(head.as_bytes())?.split_at_checked(usize::try_from(file.bytes).ok()?)?;
+    *rest = after.strip_prefix(b"\n")?;
+    Some(content.to_vec())
+}
+
 /// A line of `git ls-tree -l`: mode, type, id, size, path.
 fn tree_entry(line: &str) -> Option<(String, FileFacts)> {
     let (facts, path) = line.split_once('\t')?;
@@ -146,6 +185,8 @@ struct Tree<'a> {
     git: &'a Git,
     held: &'a Held,
     repo: &'a Path,
+    /// Contents that the repository has, by their ids.
+    there: BTreeSet<Sha>,
 }
 
 impl Tree<'_> {
@@ -166,9 +207,13 @@ impl Tree<'_> {
 
     /// The ids of all files' contents, which are in the repository then.
     fn ids(&self, files: &BTreeMap<String, FileSource>) -> WorldResult<Vec<Sha>> {
-        let mut scratches = Vec::new();
+        let (mut ids, mut scratches) = (Vec::new(), Vec::new());
         for source in files.values() {
-            if let FileSource::Bytes(bytes) = source {
+            ids.push(match source {
+                FileSource::Known(id) => Some(id.clone()),
+                FileSource::Bytes(bytes) => self.known(bytes),
+            });
+            if let (FileSource::Bytes(bytes), Some(None)) = (source, ids.last()) {
                 scratches.push(Scratch::holding(self.repo, bytes)?);
             }
         }
@@ -178,12 +223,14 @@ impl Tree<'_> {
             new.extend(call.args(some.iter().map(Scratch::path)).ok()?.lines().into_iter().map(Sha::from));
         }
         let mut new = new.into_iter();
-        let id = |source: &FileSource| match source {
-            FileSource::Known(id) => Some(id.clone()),
-            FileSource::Bytes(_) => new.next(),
-        };
-        let ids: Option<Vec<Sha>> = files.values().map(id).collect();
+        let ids: Option<Vec<Sha>> = ids.into_iter().map(|id| id.or_else(|| new.next())).collect();
         ids.ok_or_else(|| WorldError::Unexpected("git hash-object told fewer ids than it got files".to_owned()))
+    }
+
+    /// The id of a content that a parent has.
+    fn known(&self, bytes: &[u8]) -> Option<Sha> {
+        let format = Format::of(self.there.first()?);
+        self.there.get(&Sha::from(hex(&format.id("blob", bytes)))).cloned()
     }
 }
 
@@ -203,5 +250,21 @@ mod tests {
         check(format!("160000 commit {id}       -\trepo"), None);
         check(format!("100644 blob {id}      12"), None);
         check(format!("100644 blob {id} many\tx"), None);
+    }
+
+    #[test]
+    fn a_batch_is_believed_only_as_far_as_it_fits_the_question() {
+        let id = "0a".repeat(20);
+        let file = FileFacts { id: Sha::from(id.clone()), bytes: 4 };
+        let check = |text: String, expected: Option<&str>| {
+            let found = batch_entry(&mut text.as_bytes(), &file).map(|content| String::from_utf8(content).unwrap());
+            assert_eq!(found.as_deref(), expected, "{text:?}");
+        };
+        check(format!("{id} blob 4\none\n\n"), Some("one\n"));
+        check(format!("{id} blob 5\none\n\n\n"), None);
+        check(format!("{id} missing\n"), None);
+        check(format!("{id} tree 4\none\n\n"), None);
+        check(format!("{id} blob 4\none"), None);
+        check(String::new(), None);
     }
 }

@@ -38,7 +38,8 @@ pub(super) enum Format {
 }
 
 impl Format {
-    fn of(id: &Sha) -> Self {
+    /// That of an id.
+    pub(super) fn of(id: &Sha) -> Self {
         if id.as_str().len() == 64 { Self::Sha256 } else { Self::Sha1 }
     }
 

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::script::{Call, Owner, Scene, is_option};
 use super::shell::{UNKNOWN, Word};
-use super::{Refusal, Role, refuse};
+use super::{Refusal, Role, handed, refuse};
 
 /// Judges a program by the files that it is given.
 pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     secrets(scene, call)
         .or_else(|| removal(scene, call))
         .or_else(|| written(call).find_map(|word| write(scene, &word.text)))
+        .or_else(|| output(call).and_then(|path| write(scene, path)))
         .or_else(|| put_into(call).into_iter().find_map(|path| settings(scene, &scene.resolve(&path)?)))
 }
 
@@ -76,8 +77,11 @@ fn settings(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
 const CLIENTS_SETTINGS: &str = "the settings of your client are not yours to change";
 const ASK_OVERSEER: &str = "ask the overseer by gt mail send";
 
-/// Settings at a path of which only the end is known.
+/// Settings at a path of which only the end is known, as in a folder that is not known.
 fn hidden_settings(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
+    if scene.cwd.is_none() && !path.contains(UNKNOWN) && !path.starts_with(['/', '~']) {
+        return hidden_settings(scene, &format!("{UNKNOWN}/{path}"));
+    }
     let at = path.rfind(UNKNOWN)?;
     if matches!(scene.role, Role::Crew | Role::Other) {
         return None;
@@ -97,10 +101,18 @@ fn hidden_settings(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
 
 fn is_clients_settings(folder: &str, name: &str) -> bool {
     match folder {
-        ".claude" => name.starts_with("settings") && name.ends_with(".json"),
+        ".claude" => is_one_of_theirs(name),
         ".codex" => name == "config.toml",
         ".gemini" | ".qwen" => name == "settings.json",
         _ => false,
+    }
+}
+
+/// Whether a name is that of a settings file of Claude Code's, or a pattern that it fits.
+fn is_one_of_theirs(name: &str) -> bool {
+    match name.split_once('*') {
+        None => name.starts_with("settings") && name.ends_with(".json"),
+        Some((begin, end)) => "settings.local.json".starts_with(begin) && "settings.local.json".ends_with(end),
     }
 }
 
@@ -113,8 +125,7 @@ fn put_into(call: &Call<'_>) -> Vec<String> {
     let Some(target) = target(call) else { return Vec::new() };
     let folder = target.text.trim_end_matches('/');
     let name = folder.rsplit('/').next().unwrap_or_default();
-    let sources = call.operands().filter(|word| word.text != target.text);
-    let mut paths: Vec<String> = sources
+    let mut paths: Vec<String> = sources(call)
         .map(|word| word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned())
         .map(|source| format!("{folder}/{source}"))
         .collect();
@@ -140,15 +151,62 @@ fn is_clients(scene: &Scene<'_>, path: &Path) -> bool {
 fn written<'a>(call: &Call<'a>) -> Box<dyn Iterator<Item = &'a Word> + 'a> {
     let operands = call.operands();
     match call.program {
-        "tee" | "rm" | "rmdir" | "unlink" | "touch" | "mkdir" | "truncate" | "shred" => Box::new(operands),
+        "tee" | "rm" | "rmdir" | "unlink" | "touch" | "mkdir" | "truncate" | "shred" | "sponge" | "ed" | "ex"
+        | "patch" => Box::new(operands),
         // The first says how.
         "chmod" | "chown" | "chgrp" => Box::new(operands.skip(1)),
         "cp" | "install" | "ln" | "rsync" | "scp" => Box::new(target(call).into_iter()),
         "mv" => Box::new(operands),
+        "awk" | "gawk" if call.has(&["-i"]) => Box::new(operands.skip(2)),
         "sed" | "perl" | "ruby" if edits_in_place(call) => {
             Box::new(operands.skip(usize::from(!call.has(&["-e", "-f"]))))
         }
         _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// Programs that write to what one of their options names.
+const OUTPUTS: &[(&str, &[&str])] = &[
+    ("curl", &["-o", "--output"]),
+    ("wget", &["-O", "--output-document"]),
+    ("sort", &["-o", "--output"]),
+    ("unzip", &["-d"]),
+    ("openssl", &["-out"]),
+    ("find", &["-fprint", "-fprintf", "-fls"]),
+];
+
+/// The file, or the folder, that an option says is written to.
+fn output<'a>(call: &Call<'a>) -> Option<&'a str> {
+    if call.program == "tar" && unpacks(call) {
+        return value(call.args, &["-C", "--directory"]);
+    }
+    let (_, options) = OUTPUTS.iter().find(|(program, _)| *program == call.program)?;
+    value(call.args, options)
+}
+
+fn unpacks(call: &Call<'_>) -> bool {
+    // Its letters come first, with a `-` or without.
+    call.has(&["-x", "--extract", "--get"])
+        || call.args.first().is_some_and(|word| !is_option(word) && word.text.contains('x'))
+}
+
+/// The value of one of these options, attached or in the next word; a short one also within a cluster.
+fn value<'a>(args: &'a [Word], options: &[&str]) -> Option<&'a str> {
+    args.iter().enumerate().find_map(|(at, word)| {
+        let rest = options.iter().find_map(|option| behind(&word.text, option))?;
+        if rest.is_empty() { args.get(at + 1).map(|next| next.text.as_str()) } else { Some(rest) }
+    })
+}
+
+/// What is attached to an option in a word; `None` where it is not there.
+fn behind<'a>(word: &'a str, option: &str) -> Option<&'a str> {
+    match option.strip_prefix('-') {
+        Some(letter) if letter.len() == 1 => {
+            let cluster = word.strip_prefix('-').filter(|cluster| !cluster.starts_with('-'))?;
+            cluster.split_once(letter).map(|(_, rest)| rest)
+        }
+        _ if word == option => Some(""),
+        _ => word.strip_prefix(option)?.strip_prefix('='),
     }
 }
 
@@ -173,41 +231,46 @@ fn target<'a>(call: &Call<'a>) -> Option<&'a Word> {
     (!is_remote).then_some(target)
 }
 
+/// What is copied or moved.
+fn sources<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a Word> {
+    let target = target(call).map(|word| word.text.as_str());
+    call.operands().filter(move |word| Some(word.text.as_str()) != target)
+}
+
 const OWN_ONLY: &str = "remove only what is yours, by its path in your worktree";
 
 /// Trees are removed only within one's own place.
 fn removal(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     match call.program {
         "rm" if call.has(&["-r", "-R", "--recursive"]) => {
-            call.operands().find_map(|word| remove_tree(scene, &word.text)).or_else(|| given(scene, call))
+            call.operands().find_map(|word| remove_tree(scene, word)).or_else(|| given(scene, call))
         }
         "rm" => given(scene, call),
-        "find" | "fd" | "fdfind" if deletes(call) => found(scene, call.args),
+        "find" | "fd" | "fdfind" if deletes(call) => found(scene, call.program, call.args),
         "dd" => call.args.iter().find_map(|word| write(scene, word.text.strip_prefix("of=")?)),
+        // What is not in its source goes.
+        "rsync" if call.args.iter().any(|word| word.text.starts_with("--delete")) => remove_tree(scene, target(call)?),
+        "mv" => sources(call).find_map(|word| whole_place(scene, word)),
         _ => None,
     }
 }
 
-/// Removing what a `find` hands on, by `xargs`.
+/// Removing all that a `find` hands on, by `xargs`.
 fn given(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
-    let upstream = call.upstream()?;
-    let (program, args) = upstream.words.split_first()?;
-    if program.text == "find" && call.operands().next().is_none() { found(scene, args) } else { None }
+    let (program, args) = call.upstream()?.words.split_first()?;
+    if program.text == "find" { found(scene, "find", args) } else { None }
 }
 
 /// Removing what `find` finds.
-fn found(scene: &Scene<'_>, args: &[Word]) -> Option<Refusal> {
-    let starts = args.iter().take_while(|word| !is_option(word) && !matches!(word.text.as_str(), "(" | "!"));
-    let mut starts: Vec<&str> = starts.map(|word| word.text.as_str()).collect();
+fn found(scene: &Scene<'_>, program: &str, args: &[Word]) -> Option<Refusal> {
+    let here = Word::literal(".");
+    let mut starts = handed::starts(program, args);
     if starts.is_empty() {
-        starts.push(".");
+        starts.push(&here);
     }
     starts.into_iter().find_map(|start| {
-        let is_place = scene.resolve(start).is_some_and(|path| path == scene.place.own);
-        if is_place && !start.contains(UNKNOWN) && !narrows(args) {
-            return refuse("that is your whole place", "remove single folders in it; gt done clears up the rest");
-        }
-        sweep(scene, start)
+        let all = if narrows(args) { None } else { whole_place(scene, start) };
+        all.or_else(|| sweep(scene, &start.text))
     })
 }
 
@@ -258,15 +321,23 @@ fn sweep(scene: &Scene<'_>, start: &str) -> Option<Refusal> {
 }
 
 /// Removing a folder whole.
-fn remove_tree(scene: &Scene<'_>, target: &str) -> Option<Refusal> {
-    let path = scene.resolve(target)?;
+fn remove_tree(scene: &Scene<'_>, target: &Word) -> Option<Refusal> {
+    whole_place(scene, target).or_else(|| sweep(scene, &target.text))
+}
+
+/// Refuses one's whole place, all that is in it by a pattern, or what makes it a worktree.
+fn whole_place(scene: &Scene<'_>, target: &Word) -> Option<Refusal> {
+    let text = if target.output_of == ["pwd"] { target.text.replace(UNKNOWN, ".") } else { target.text.clone() };
     // What is known may be only the folder above what is not.
-    let is_whole = !target.contains(UNKNOWN);
-    let is_place = path == scene.place.own || path == scene.place.own.join(".git");
-    if is_whole && is_place {
+    if text.contains(UNKNOWN) {
+        return None;
+    }
+    let (path, own) = (scene.resolve(&text)?, &scene.place.own);
+    let is_all = path == own.join("*");
+    if path == *own || path == own.join(".git") || is_all {
         return refuse("that is your whole place", "remove single folders in it; gt done clears up the rest");
     }
-    sweep(scene, target)
+    None
 }
 
 /// Folders for temporary files stay; what is in them may go.

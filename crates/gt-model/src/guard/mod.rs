@@ -22,6 +22,7 @@ use crate::address::Address;
 
 mod files;
 mod git;
+mod handed;
 mod machine;
 pub mod permit;
 mod script;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::shell::{self, Command, Item, MAX_DEPTH, Script, UNKNOWN, Word};
-use super::{MAX_COMMAND_BYTES, Place, Refusal, Role, files, git, machine, refuse, town};
+use super::{MAX_COMMAND_BYTES, Place, Refusal, Role, files, git, handed, machine, refuse, town};
 
 /// How many programs that only start the next one are looked through.
 const MAX_STARTERS: usize = 16;
@@ -73,7 +73,12 @@ impl<'a> Call<'a> {
 
     /// The command that pipes into it.
     pub fn upstream(&self) -> Option<&'a Command> {
-        item(self.script, self.command.piped_from?)
+        self.before(self.command)
+    }
+
+    /// The command that pipes into another one of the same script.
+    pub fn before(&self, command: &Command) -> Option<&'a Command> {
+        item(self.script, command.piped_from?)
     }
 
     /// The command that it pipes into.
@@ -250,9 +255,14 @@ fn run(scene: &mut Scene<'_>, script: &Script, command: &Command, words: &[Word]
         }
         match started_by(&call) {
             Started::Nothing => break,
-            Started::Program(inner) => words = inner,
+            Started::Program(inner) => match handed::by_pipe(&call, inner) {
+                given if given.is_empty() => words = inner,
+                given => return each(scene, script, command, &given),
+            },
             Started::Text(text) => return judge_text(scene, &text),
-            Started::Each(programs) => return each(scene, script, command, &programs),
+            Started::Each(programs) => {
+                return each(scene, script, command, &handed::by_find(&call, &programs));
+            }
         }
     }
     words.split_first().and_then(|(path, args)| {
@@ -261,7 +271,7 @@ fn run(scene: &mut Scene<'_>, script: &Script, command: &Command, words: &[Word]
     })
 }
 
-fn each(scene: &mut Scene<'_>, script: &Script, command: &Command, programs: &[&[Word]]) -> Option<Refusal> {
+fn each(scene: &mut Scene<'_>, script: &Script, command: &Command, programs: &[Vec<Word>]) -> Option<Refusal> {
     if scene.depth >= MAX_DEPTH {
         return None;
     }
@@ -355,10 +365,10 @@ const STARTERS: &[(&str, &str, usize)] = &[
     ("stdbuf", "ioe", 0),
     ("unbuffer", "", 0),
     ("strace", "eopsSuEaPIO", 0),
-    ("xargs", "aEIinLPsd", 0),
-    ("parallel", "jaPn", 0),
     ("sudo", "ugpCDhRrtTU", 0),
     ("doas", "uC", 0),
+    ("xargs", "aEIinLPsd", 0),
+    ("parallel", "jaPn", 0),
     ("unshare", "", 0),
     ("busybox", "", 0),
     ("npx", "p", 0),

@@ -43,6 +43,11 @@ impl Word {
         Self { text: text.to_owned(), quoted: true, ..Self::default() }
     }
 
+    /// The same word with another text.
+    pub fn with(&self, text: String) -> Self {
+        Self { text, ..self.clone() }
+    }
+
     /// Whether all of it is known.
     pub fn is_known(&self) -> bool {
         !self.text.contains(UNKNOWN)
@@ -639,6 +644,13 @@ impl Reader {
                     word.text.push_str("{}");
                     self.at += 2;
                 }
+                // Behind the `=` of a word like `of=~/x`, too.
+                '~' if word.text.ends_with('=') && !word.quoted && assignment(&word).is_some() => {
+                    if !self.tilde(&mut word) {
+                        word.text.push('~');
+                        self.at += 1;
+                    }
+                }
                 c if is_meta(c) => break,
                 c => {
                     word.text.push(c);
@@ -649,15 +661,13 @@ impl Reader {
         word
     }
 
-    fn tilde(&mut self, word: &mut Word) {
+    /// Reads a `~` that means the home; false where it does not, or where that is not known.
+    fn tilde(&mut self, word: &mut Word) -> bool {
         let alone = self.ahead(1).is_none_or(|c| c == '/' || is_meta(c));
-        if !alone {
-            return;
-        }
-        if let Some(home) = self.variables.get("HOME") {
-            word.text.push_str(home);
-            self.at += 1;
-        }
+        let Some(home) = self.variables.get("HOME").filter(|_| alone) else { return false };
+        word.text.push_str(home);
+        self.at += 1;
+        true
     }
 
     fn single_quoted(&mut self, word: &mut Word) {

@@ -120,6 +120,8 @@ fn depth_and_length_are_bounded() {
         "sh -c 'sh -c ",
         "nohup ",
         "find -exec ",
+        "find a b c d e f g h -exec ",
+        "echo a b c d e f g h | xargs xargs ",
         "\"$(",
         "echo a|",
         "(cd x;",

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 use gt_model::id::{BeadId, IncarnationId};
+use gt_model::usage::Format;
 use serde::Serialize;
 
+use crate::agents::counting::Counting;
 use crate::agents::text;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, View};
@@ -224,6 +226,11 @@ pub fn peek(town: &Town, session: &Session, lines: u32) -> Result<String> {
         }
     };
     Ok(last_lines(&text, lines))
+}
+
+/// The format of what a session's client prints, where it has one of its own.
+pub fn printed_format(town: &Town, session: &Session) -> Result<Option<Format>> {
+    Ok(Counting::recorded(town, &session.id)?.printed_format())
 }
 
 /// How many bytes a session's log has.

@@ -56,6 +56,14 @@ impl Counting {
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Self::Transcript))
     }
 
+    /// The format of what its client prints.
+    pub fn printed_format(&self) -> Option<Format> {
+        match self {
+            Self::Printed { format, .. } => Some(*format),
+            Self::Transcript | Self::Unknown => None,
+        }
+    }
+
     fn lacks(&self, prices: &Prices) -> Lacks {
         match self {
             Self::Unknown => Lacks::All,

@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod kinds;
 pub mod launch;
 pub mod readiness;
+mod streams;
 pub mod text;
 
 use crate::error::{Error, Result};

@@ -11,6 +11,9 @@ use gt_model::patrol::Process;
 use gt_model::protocol::Message;
 use gt_model::start::{self, Shown, Start, StartEnd, StartFacts, StartFailure, Told};
 
+use gt_model::usage::Format;
+
+use super::counting::Counting;
 use super::{hooks, log_in, text};
 use crate::effects;
 use crate::error::{Error, Result};
@@ -204,8 +207,13 @@ fn find(preset: &AgentPreset, lines: &[String]) -> Option<Seen> {
     Some(Seen { shown: *shown, words: said.join(" ") })
 }
 
-/// The last lines that a session has shown or said, without what only a terminal reads.
+/// The last lines that a session has shown or said, without what only a terminal reads. What a client without an adapter
+/// prints stays as it is: its preset's words are looked for in that.
 pub(crate) fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
+    last_lines_of(town, id, None)
+}
+
+fn last_lines_of(town: &Town, id: &IncarnationId, format: Option<Format>) -> Result<Vec<String>> {
     let (sessions, dir) = (town.world().sessions(), town.layout.session(id));
     let said = match sessions.screen(&dir, 0)? {
         Some(screen) => screen,
@@ -216,7 +224,8 @@ pub(crate) fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>>
             if from == 0 { text } else { text.split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned()) }
         }
     };
-    let lines: Vec<String> = said.lines().flat_map(text::readable).filter(|line| !line.trim().is_empty()).collect();
+    let lines = said.lines().flat_map(|line| text::readable(line, format));
+    let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
     Ok(lines[lines.len().saturating_sub(LINES)..].to_vec())
 }
 
@@ -224,7 +233,7 @@ pub(crate) fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>>
 pub(crate) fn last_words(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
     let (sessions, dir) = (town.world().sessions(), town.layout.session(id));
     if sessions.runtime(&dir)? != Some(Runtime::Tmux) || sessions.screen(&dir, 0)?.is_some() {
-        return last_lines(town, id);
+        return last_lines_of(town, id, Counting::recorded(town, id)?.printed_format());
     }
     let from = sessions.log_size(&dir).saturating_sub(LOG_BYTES);
     let shown = text::rendered(&sessions.log(&dir, from)?);

@@ -2,91 +2,16 @@
 
 use std::num::NonZeroU16;
 
+use gt_model::usage::Format;
 use serde_json::Value;
 
-/// Characters of a tool's input, or of the first line of its result, that are shown.
-const SHOWN_CHARS: usize = 160;
+use super::streams::said;
 
 /// What a line of a log reads like. A line of a client's stream becomes the lines that say something, or none; any other
 /// line stays as it is.
-pub fn readable(line: &str) -> Vec<String> {
-    match serde_json::from_str::<Value>(line) {
-        Ok(message) if message["type"].is_string() && message.get("session_id").is_some() => of_message(&message),
-        _ => vec![plain(line, false)],
-    }
-}
-
-fn of_message(message: &Value) -> Vec<String> {
-    match message["type"].as_str().unwrap_or_default() {
-        "system" if message["subtype"] == "init" => vec![plain(
-            &format!(
-                "* session {} begins: {}, {}",
-                text(&message["session_id"]),
-                text(&message["model"]),
-                text(&message["permissionMode"])
-            ),
-            false,
-        )],
-        "assistant" | "user" => of_content(&message["message"]["content"]),
-        "result" => vec![result(message)],
-        _ => Vec::new(),
-    }
-}
-
-fn of_content(content: &Value) -> Vec<String> {
-    if let Some(said) = content.as_str() {
-        return lines(said);
-    }
-    let blocks = content.as_array().map(Vec::as_slice).unwrap_or_default();
-    blocks.iter().flat_map(of_block).collect()
-}
-
-fn of_block(block: &Value) -> Vec<String> {
-    match block["type"].as_str().unwrap_or_default() {
-        "text" => lines(text(&block["text"])),
-        "tool_use" => vec![cut(&format!("> {}: {}", text(&block["name"]), input(&block["input"])))],
-        "tool_result" => {
-            let said = match &block["content"] {
-                Value::String(said) => said.clone(),
-                parts => parts.as_array().into_iter().flatten().map(|part| text(&part["text"])).collect(),
-            };
-            let mark = if block["is_error"] == true { "< failed:" } else { "<" };
-            let more = match said.lines().count() {
-                0 | 1 => String::new(),
-                count => format!(" (and {} lines)", count - 1),
-            };
-            vec![format!("{}{more}", cut(&format!("{mark} {}", said.lines().next().unwrap_or_default())))]
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What a tool is to act on: its command or file, else all of its input.
-fn input(input: &Value) -> String {
-    let known = ["command", "file_path", "path", "pattern", "url", "query", "description"];
-    let found = known.iter().find_map(|name| input[*name].as_str());
-    found.map_or_else(|| input.to_string(), str::to_owned)
-}
-
-fn result(message: &Value) -> String {
-    let word = if message["is_error"] == true { "failed" } else { "turn over" };
-    let turns = message["num_turns"].as_u64().map(|turns| format!(", {turns} turns")).unwrap_or_default();
-    let said = message["result"].as_str().filter(|_| message["is_error"] == true);
-    cut(&format!("= {word}{turns}{}", said.map(|said| format!(": {said}")).unwrap_or_default()))
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn lines(said: &str) -> Vec<String> {
-    said.lines().map(|line| plain(line, false)).collect()
-}
-
-/// One line of bounded length, with nothing in it that a terminal acts on.
-fn cut(line: &str) -> String {
-    let line = plain(&line.replace(['\n', '\r'], " "), false);
-    if line.chars().count() <= SHOWN_CHARS { line } else { line.chars().take(SHOWN_CHARS).chain(['…']).collect() }
+pub fn readable(line: &str, format: Option<Format>) -> Vec<String> {
+    let message: Option<Value> = serde_json::from_str(line).ok();
+    message.and_then(|message| said(format, &message)).unwrap_or_else(|| vec![plain(line, false)])
 }
 
 /// A line without what a terminal would act on, colours aside where they are wanted. Of a line that was written over
@@ -241,43 +166,5 @@ mod tests {
         ] {
             assert_eq!((plain(line, false), plain(line, true)), (without.to_owned(), with.to_owned()), "{line:?}");
         }
-    }
-
-    #[test]
-    fn a_clients_stream_reads_like_what_it_does() {
-        let check = |line: &str, expected: &[&str]| assert_eq!(readable(line), expected, "{line}");
-        check(
-            r#"{"type":"system","subtype":"init","session_id":"u-1","model":"m","permissionMode":"acceptEdits"}"#,
-            &["* session u-1 begins: m, acceptEdits"],
-        );
-        check(
-            r#"{"type":"assistant","session_id":"u","message":{"content":[{"type":"thinking","thinking":"x"},{"type":"text","text":"one\ntwo"},{"type":"tool_use","name":"Bash","input":{"command":"gt prime","description":"d"}}]}}"#,
-            &["one", "two", "> Bash: gt prime"],
-        );
-        check(
-            r#"{"type":"user","session_id":"u","message":{"content":[{"type":"tool_result","content":"first\nsecond\nthird"}]}}"#,
-            &["< first (and 2 lines)"],
-        );
-        check(
-            r#"{"type":"user","session_id":"u","message":{"content":[{"type":"tool_result","is_error":true,"content":[{"type":"text","text":"\u001b[31mno\u001b[2J"}]}]}}"#,
-            &["< failed: no"],
-        );
-        check(
-            r#"{"type":"result","session_id":"u","is_error":true,"num_turns":1,"result":"Not logged in"}"#,
-            &["= failed, 1 turns: Not logged in"],
-        );
-        check(
-            r#"{"type":"result","session_id":"u","is_error":false,"num_turns":3,"result":"all"}"#,
-            &["= turn over, 3 turns"],
-        );
-        check(r#"{"type":"stream_event","session_id":"u"}"#, &[]);
-        check(r#"{"type":"something of the project"}"#, &[r#"{"type":"something of the project"}"#]);
-        check("plain \u{1b}[1mtext", &["plain text"]);
-        check(r#"{"type":"assistant","session_id":"u","message":{"content":7}}"#, &[]);
-        let long = format!(
-            r#"{{"type":"assistant","session_id":"u","message":{{"content":[{{"type":"tool_use","name":"W","input":{{"x":"{}"}}}}]}}}}"#,
-            "é".repeat(9000)
-        );
-        assert_eq!(readable(&long)[0].chars().count(), SHOWN_CHARS + 1);
     }
 }

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use gt_model::id::BeadId;
+use gt_model::usage::Format;
 use gt_town::agents::text::{plain, readable};
 use gt_town::sessions::{self, Session};
 use gt_town::world::Runtime;
@@ -118,25 +119,42 @@ pub fn peek(
     // Reckoned before the look, so that nothing is missed between the two.
     let end = sessions::log_end(&context.town, &session)?;
     let text = sessions::peek(&context.town, &session, lines)?;
+    let manner = if raw { Manner::Raw } else { Manner::Readable(sessions::printed_format(&context.town, &session)?) };
     if console.is_json() && !follow {
-        let said = |line| if raw { vec![plain(line, false)] } else { readable(line) };
-        let lines: Vec<String> = text.lines().flat_map(said).collect();
+        let lines: Vec<String> = text.lines().flat_map(|line| manner.said(line)).collect();
         return console.facts("gt.peek/1", "lines", lines);
     }
     for line in text.lines() {
-        say(line.as_bytes(), raw, console)?;
+        say(line.as_bytes(), manner, console)?;
     }
-    if follow { follow_log(context, session, end, raw, console) } else { Ok(0) }
+    if follow { follow_log(context, session, end, manner, console) } else { Ok(0) }
 }
 
-/// A client's stream as what it does, any other line as it is.
-fn say(line: &[u8], raw: bool, console: &mut Console<'_>) -> Result<(), CliError> {
+/// How lines of a log are shown.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    /// As they are.
+    Raw,
+    /// A client's stream, of that format, as what it does; any other line as it is.
+    Readable(Option<Format>),
+}
+
+impl Manner {
+    fn said(self, line: &str) -> Vec<String> {
+        match self {
+            Self::Readable(format) if line.starts_with('{') => readable(line, format),
+            Self::Raw | Self::Readable(_) => vec![plain(line, false)],
+        }
+    }
+}
+
+fn say(line: &[u8], manner: Manner, console: &mut Console<'_>) -> Result<(), CliError> {
     let line = String::from_utf8_lossy(line);
-    if raw || !line.starts_with('{') {
+    if matches!(manner, Manner::Raw) || !line.starts_with('{') {
         let colours = console.has_color();
         return console.line(&plain(&line, colours));
     }
-    readable(&line).iter().try_for_each(|said| console.line(said))
+    manner.said(&line).iter().try_for_each(|said| console.line(said))
 }
 
 /// Whole lines as they come, and the rest at the end.
@@ -144,7 +162,7 @@ fn follow_log(
     context: &Context<'_>,
     mut session: Session,
     mut at: u64,
-    raw: bool,
+    manner: Manner,
     console: &mut Console<'_>,
 ) -> CliResult {
     let mut open = Vec::new();
@@ -155,7 +173,7 @@ fn follow_log(
         open.extend_from_slice(&said);
         while let Some(length) = open.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = open.drain(..=length).collect();
-            say(&line, raw, console)?;
+            say(&line, manner, console)?;
         }
         // Asked before the log was read, so that its end has been read too.
         if said.is_empty() && over {
@@ -167,7 +185,7 @@ fn follow_log(
         }
     }
     if !open.is_empty() {
-        say(&open, raw, console)?;
+        say(&open, manner, console)?;
     }
     Ok(0)
 }

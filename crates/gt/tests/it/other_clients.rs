@@ -7,22 +7,25 @@ use serde_json::Value;
 
 use crate::town::{RIG, Town, WORK, text, write};
 
-/// Each client: its name, and what it prints when its work is over, with 1000 tokens read from the cache, 2000 otherwise, and
+/// Each client: its name, its version, what `gt peek` makes of the end of its turn, and what it prints when its work is over, with 1000 tokens read from the cache, 2000 otherwise, and
 /// 100 written.
-const CLIENTS: &[(&str, &str, &str)] = &[
+const CLIENTS: &[(&str, &str, &str, &str)] = &[
     (
         "codex",
         "codex-cli 0.171.0",
+        "= turn over",
         r#"{"type":"turn.completed","usage":{"input_tokens":3000,"cached_input_tokens":1000,"cache_write_input_tokens":0,"output_tokens":100,"reasoning_output_tokens":40}}"#,
     ),
     (
         "opencode",
         "1.18.33",
+        "",
         r#"{"type":"step_finish","timestamp":1796027361517,"part":{"id":"prt_1","type":"step-finish","tokens":{"total":3100,"input":2000,"output":60,"reasoning":40,"cache":{"write":0,"read":1000}},"cost":0}}"#,
     ),
     (
         "gemini",
         "0.61.0",
+        "= turn over",
         r#"{"type":"result","status":"success","stats":{"total_tokens":3100,"models":{"gemini-x":{"total_tokens":3100,"input_tokens":3000,"output_tokens":60,"cached":1000,"input":2000}}}}"#,
     ),
 ];
@@ -31,7 +34,7 @@ const CLIENTS: &[(&str, &str, &str)] = &[
 fn town(more: &str) -> Town {
     let mut town = Town::nowhere();
     let tools = town.folder().join("tools");
-    for (name, version, usage) in CLIENTS {
+    for (name, version, _, usage) in CLIENTS {
         let program = tools.join(name);
         let script = format!(
             "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{version}'; exit 0; fi\n\
@@ -74,7 +77,7 @@ fn a_client_without_hooks_lands_a_bead_and_what_it_prints_is_counted() {
     for (bead, (name, ..)) in beads.iter().zip(CLIENTS) {
         town.ok(&["sling", bead, RIG, "--agent", name]);
     }
-    for (bead, (name, ..)) in beads.iter().zip(CLIENTS) {
+    for (bead, (name, _, turn_over, _)) in beads.iter().zip(CLIENTS) {
         town.wait_closed(bead);
         town.wait_until("its usage", || town.json(&["cost", "--by", "bead"]).to_string().contains(bead.as_str()));
         let facts = town.json(&["cost", "--by", "bead"]);
@@ -86,8 +89,11 @@ fn a_client_without_hooks_lands_a_bead_and_what_it_prints_is_counted() {
         let args = std::fs::read_to_string(town.folder().join(format!("play/{name}.args"))).unwrap();
         assert!(args.contains("gt prime") && args.contains(bead.as_str()), "{name}: {args}");
         assert!(args.contains("json"), "without a terminal, though there is tmux: {args}");
+        let session = town.session(bead).0;
+        let peek = town.ok(&["peek", session.file_name().unwrap().to_str().unwrap()]);
+        assert!(peek.contains(turn_over) && !peek.contains("tokens"), "{name}: {peek}");
     }
-    for (name, version, _) in CLIENTS {
+    for (name, version, ..) in CLIENTS {
         let check = town.ok(&["agent", "check", name]);
         assert!(check.contains(version) && check.contains("from what it prints"), "{check}");
         assert!(check.contains("warn  login: there is no ~/"), "{check}");

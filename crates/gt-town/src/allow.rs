@@ -2,15 +2,23 @@
 //!
 //! It counts at once, for those at work too: [`crate::moments`] reads the settings at each use of a tool.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use gt_model::address::Address;
+use gt_model::foreign;
 use gt_model::guard::permit::Pattern;
 
 use crate::error::{Error, Result};
+use crate::ledger::{Priority, Tx};
 use crate::moments::{DENIED, is_of};
 use crate::person::{self, Act, Person};
+use crate::post;
 use crate::settings::{self, RigSettings, TownSettings};
 use crate::town::{Caller, Rig, Town};
+
+/// Bytes of a pattern in the subject of a mail.
+const SUBJECT_BYTES: usize = 100;
 
 /// Whom it is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -75,15 +83,27 @@ pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<S
     }
     town.ledger.write(&caller.name(), "allow", |tx| {
         tx.event("allowed", &whom.name(), None, None, Some(&pattern.as_str().into()))?;
+        let mut denied = BTreeSet::new();
         for condition in tx.conditions()?.iter().filter(|c| c.kind == DENIED && whom.concerns(&c.subject)) {
-            let denied = condition.subject.split_once(' ').map(|(_, denied)| denied);
-            if denied.is_some_and(|denied| denied == pattern || denied.starts_with(&format!("{pattern} "))) {
+            let Some((agent, what)) = condition.subject.split_once(' ') else { continue };
+            if what == pattern || what.starts_with(&format!("{pattern} ")) {
                 tx.clear(DENIED, &condition.subject)?;
+                denied.extend(Address::parse(agent));
             }
         }
-        Ok::<_, Error>(())
+        tell(tx, caller, denied, &pattern)
     })?;
     Ok(pattern)
+}
+
+/// Tells agents that were denied it that they may now: they went on without, or wait.
+fn tell(tx: &Tx<'_>, caller: &Caller, agents: BTreeSet<Address>, pattern: &str) -> Result<()> {
+    for agent in agents {
+        let subject = format!("Allowed now: {}", foreign::cut(pattern, SUBJECT_BYTES));
+        let body = format!("You were denied `{pattern}`. It is allowed now: where your work needs it, try it again.");
+        post::send_as(tx, caller.address.clone(), vec![agent], &subject, &body, Priority::High)?;
+    }
+    Ok(())
 }
 
 /// Takes back what was allowed.

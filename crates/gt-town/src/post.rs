@@ -21,7 +21,7 @@ pub fn send(tx: &Tx<'_>, from: Address, to: Vec<Address>, subject: &str, body: &
     send_as(tx, from, to, subject, body, Priority::Normal)
 }
 
-fn send_as(
+pub(crate) fn send_as(
     tx: &Tx<'_>,
     from: Address,
     to: Vec<Address>,

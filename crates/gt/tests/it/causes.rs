@@ -3,7 +3,8 @@
 use crate::town::{RIG, Town};
 
 /// Kinds of agent that end as their name says; two sessions each are enough.
-const KINDS: &str = r#"max_polecats = 8
+const KINDS: &str = r#"runtime = "headless"
+max_polecats = 10
 max_incarnations = 2
 back_off_seconds = 0
 
@@ -19,6 +20,20 @@ command = ["sh", "-c", "cd / && rm -rf \"$OLDPWD\" && exit 4"]
 command = ["no-such-program-anywhere"]
 [agents.leaves]
 command = ["sh", "-c", "exit 0"]
+[agents.denied]
+command = ["sh", "-c", '''
+printf '{"hook_event_name":"PermissionRequest","tool_name":"Bash","tool_input":{"command":"make greet"}}' |
+    gt moment permission --client claude
+exit 1
+''']
+[agents.idles]
+command = ["sh", "-c", '''
+call() { printf '%s' "$2" | gt moment "$1" --client claude; }
+printf '{"source":"startup"}' | gt prime --moment start --client claude
+call prompt '{"prompt":"begin"}'
+call stop '{}'; call stop '{}'; call stop '{}'
+exec sleep 600
+''']
 [agents.primes]
 command = ["sh", "-c", "gt prime > $GT_SIM_PLAY_DIR/prime; exec sleep 600"]
 "#;
@@ -30,6 +45,8 @@ const TOLD: &[(&str, &[&str])] = &[
     ("killed", &["ended by signal 9", "about to go"]),
     ("gone", &["its worktree was deleted"]),
     ("missing", &["could not start", "no-such-program-anywhere"]),
+    ("denied", &["exited with code 1", "refused to it last: denied: Bash: make greet"]),
+    ("idles", &["it stood idle"]),
     ("leaves", &["it ended by itself, as if all were done"]),
 ];
 

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use gt_testkit::fake_model::FakeModel;
 use serde_json::{Value, json};
 
 use super::town::{Runtime, Terms, TownStage};
@@ -13,6 +14,8 @@ use crate::bench::text;
 pub const ALL: &[Scenario] = &[
     Scenario { name: "town-default-headless", run: |outfit| default_mode(outfit, Runtime::Headless) },
     Scenario { name: "town-default-tmux", run: |outfit| default_mode(outfit, Runtime::Tmux) },
+    Scenario { name: "town-login-shell-headless", run: |outfit| login_shell(outfit, Runtime::Headless) },
+    Scenario { name: "town-login-shell-tmux", run: |outfit| login_shell(outfit, Runtime::Tmux) },
     Scenario { name: "town-denied-headless", run: denied },
     Scenario { name: "town-unhooked-headless", run: |outfit| unhooked(outfit, Runtime::Headless) },
     Scenario { name: "town-unhooked-tmux", run: |outfit| unhooked(outfit, Runtime::Tmux) },
@@ -35,7 +38,7 @@ fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> 
 }
 
 /// Nothing is said of what workers may do.
-fn as_it_comes(runtime: Runtime) -> Terms {
+pub fn as_it_comes(runtime: Runtime) -> Terms {
     Terms { may: "", ..Terms::quick(runtime) }
 }
 
@@ -49,11 +52,24 @@ fn walled(runtime: Runtime) -> Terms {
 const NOT_ALLOWED: &[&str] =
     &["requires approval", "haven't granted it", "was blocked. For security", "denied: ", "doesn't want to proceed"];
 
-fn was_asked(town: &TownStage) -> Result<(), String> {
-    let asked = town.fake.asked();
+/// Nothing that an agent did was denied, or asked of a person: by what its client said to its model, and by the town's `log`.
+pub fn asked_nothing(fake: &FakeModel, log: &Value) -> Result<(), String> {
+    let asked = fake.asked();
     let results = asked.iter().flat_map(|asked| asked.conversation.results.iter());
     let bad = results.into_iter().find(|result| NOT_ALLOWED.iter().any(|words| result.contains(words)));
-    check(bad.is_none(), || format!("something was not allowed: {bad:?}"))
+    check(bad.is_none(), || format!("something was not allowed: {bad:?}"))?;
+    let events = log["events"].as_array().ok_or("no events")?;
+    let is_question = |event: &&Value| {
+        let of = |kind| event["subject"].as_str().is_some_and(|subject| subject.starts_with(kind));
+        event["event"] == "denied" || event["event"] == "condition-raised" && (of("asks:") || of("start:"))
+    };
+    let bad = events.iter().find(is_question);
+    check(bad.is_none(), || format!("a person was asked: {bad:?}"))
+}
+
+/// The town's whole log.
+pub fn whole_log(town: &TownStage) -> Result<Value, String> {
+    town.facts(&["log", "--last", "10000"])
 }
 
 /// The built-in formula from hook to trunk in the default mode, with commands as agents write them: nothing is asked.
@@ -83,9 +99,31 @@ fn default_mode(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         let bead = town.sling("A thing in the default mode")?;
         town.closed(&bead)?;
         town.has_landed_file("hello.txt")?;
-        was_asked(town)?;
-        check(!town.gt(&["log", "--last", "500"])?.contains("denied"), || "something was denied".to_owned())?;
+        asked_nothing(&town.fake, &whole_log(town)?)?;
         Ok(format!("landed after {} requests, and nothing was asked", town.fake.asked().len()))
+    })
+}
+
+/// The person's profile and start file take the PATH of agents away, and their client runs login shells: `gt` is found, in
+/// the default mode without a question.
+fn login_shell(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
+    let work = "bash -lc 'echo \"LOGIN-PATH $PATH\"; gt hook && echo FOUND-IN-LOGIN'; \
+                bash -l -c 'bash -c \"gt hook && echo FOUND-NESTED\"'; gt hook && echo FOUND-PLAIN; \
+                bash -lc 'echo work >login.txt && git add . && git commit -qm Login && gt step done implement'";
+    let rules =
+        json!([{"when": {"new": "Step \\d of \\d: implement"}, "unless": {"ran": "LOGIN-PATH"}, "calls": bash(work)}]);
+    TownStage::on(outfit, as_it_comes(runtime), &rules, |town| {
+        for file in [".bash_profile", ".bashrc"] {
+            std::fs::write(town.folder.join("home").join(file), "export PATH=/usr/local/bin:/usr/bin:/bin\n")
+                .map_err(text)?;
+        }
+        let bead = town.sling("A thing for login shells")?;
+        town.closed(&bead)?;
+        town.has_landed_file("login.txt")?;
+        let bin = town.root().join("bin");
+        town.heard(&["FOUND-IN-LOGIN", "FOUND-NESTED", "FOUND-PLAIN", &format!("LOGIN-PATH {}:", bin.display())])?;
+        asked_nothing(&town.fake, &whole_log(town)?)?;
+        Ok("found in login shells, in shells of theirs, and in the client's own".to_owned())
     })
 }
 
@@ -96,7 +134,7 @@ fn denied(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([
         {"when": {"new": "Step \\d of \\d: implement"}, "unless": {"ran": "make greet"}, "calls": bash("git status && make greet LOUD=1")},
         {"when": {"result": "denied: Bash"}, "unless": {"ran": "WAITED"}, "calls": bash(wait)},
-        {"when": {"result": "WAITED"}, "unless": {"ran": "make greet again"}, "calls": bash("make greet again; gt hook")},
+        {"when": {"result": "WAITED", "anywhere": "Allowed now: make greet"}, "unless": {"ran": "make greet again"}, "calls": bash("make greet again; gt hook")},
     ]);
     TownStage::on(outfit, as_it_comes(Runtime::Headless), &rules, |town| {
         let bead = town.sling("A thing that needs make")?;
@@ -107,6 +145,7 @@ fn denied(outfit: &Outfit) -> Result<String, String> {
         check(town.condition("denied").is_none(), || "it is still needed".to_owned())?;
         std::fs::write(town.worktree(&session)?.join("go"), "").map_err(text)?;
         town.heard(&["denied: Bash: git status && make greet LOUD=1", "gt mail send app/witness -s"])?;
+        // It is told with the next tool's result, and tries again by itself.
         town.until("what make says", || town.fake.heard("make: ").then_some(()))?;
         let log = town.gt(&["log", "--last", "500"])?;
         check(log.contains("denied") && log.contains("make greet LOUD=1"), || format!("no event: {log}"))?;
@@ -266,7 +305,7 @@ fn mayor_reads(outfit: &Outfit, terms: Terms) -> Result<String, String> {
         }
         town.gt(&["mayor", "ask", &format!("Read {root}/second, please")])?;
         told("Read-second")?;
-        was_asked(town)?;
+        asked_nothing(&town.fake, &whole_log(town)?)?;
         std::thread::sleep(Duration::from_secs(1));
         Ok(format!("two rigs read, {} requests", town.fake.asked().len()))
     })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::asking::{as_it_comes, asked_nothing, whole_log};
 use super::town::{Runtime, Terms, TownStage};
 use super::{Outfit, Scenario};
 
@@ -21,38 +22,71 @@ const REQUEST: &str = "A street with a shop, please";
 /// How long a mayor that has nothing to do is watched.
 const REST: Duration = Duration::from_secs(15);
 
-/// How this mayor thinks: one piece, and one that depends on it; when a batch is over, what is ready now; when nothing
-/// is, the person is told. Each rule looks at what was said and done so far, never at how often it was asked.
-fn mayor() -> Value {
-    let gt = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "hand out"}}]);
-    let me = "You are the mayor";
-    let first = "(?<first>ap-[a-z0-9]+) made: Lay the street";
-    let second = "(?<second>ap-[a-z0-9]+) made: Open a shop";
-    let street = "gt bead create 'Lay the street' --rig app --acceptance 'there is a file'";
-    let shop = "gt bead create 'Open a shop' --rig app --acceptance 'there is a file' --deps {{first}}";
-    json!([
-        {"name": "batch over", "when": {"anywhere": me, "last": "SWARM_COMPLETE", "results": second},
-            "calls": gt("gt bead ready --rig app")},
-        {"name": "go on", "when": {"anywhere": me, "result": "Open a shop", "ran": "gt bead ready", "results": second},
-            "calls": gt("gt sling {{second}} app")},
-        {"name": "tell", "when": {"anywhere": me, "ran": "gt bead ready", "result": "^\\s*$|no |nothing|BEAD"},
-            "unless": {"ran": "-s Built"}, "calls": gt("gt mail send overseer -s Built -m 'The street has a shop.'")},
-        {"name": "plan", "when": {"anywhere": me, "last": "A street with a shop"}, "unless": {"ran": "Lay the street"},
-            "calls": gt(street)},
-        {"name": "plan on", "when": {"anywhere": me, "result": first}, "unless": {"ran": "Open a shop"},
-            "calls": gt(shop)},
-        {"name": "bind", "when": {"anywhere": me, "result": second, "results": first},
-            "calls": gt("gt convoy create 'A street with a shop' {{first}} {{second}} --manual")},
-        {"name": "hand out", "when": {"anywhere": me, "result": "convoy hq-\\S+ made", "results": first},
-            "calls": gt("gt sling {{first}} app")},
-        {"name": "rest", "when": {"anywhere": me}, "text": "My turn is over."},
-    ])
+/// What a mayor is asked for, and makes of it: one piece, and one that depends on it.
+pub struct Plan {
+    /// Words of what the person asks for.
+    pub request: &'static str,
+    /// A file of the project that it reads first.
+    pub file: &'static str,
+    /// The piece that can be begun.
+    pub first: &'static str,
+    /// The piece that depends on it.
+    pub second: &'static str,
+    /// Whether it slings the second by its own hand, or leaves that to the deacon.
+    pub is_manual: bool,
 }
 
-/// Request → beads, a convoy, a sling → landed → SWARM_COMPLETE → what depended on it → landed → the person is told; and
-/// then nobody is asked anything any more.
+/// Words by which a mayor tells the person that all is built.
+pub const BUILT: &str = "All of it is built";
+
+impl Plan {
+    /// How this mayor thinks. It reads the code first, by the client's tool and as agents do in a shell. When a batch is
+    /// over, it slings what is ready now; when nothing is, the person is told. Each rule looks at what was said and done so
+    /// far, never at how often it was asked.
+    pub fn rules(&self) -> Value {
+        let gt = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "hand out"}}]);
+        let Self { request, file, first: first_title, second: second_title, is_manual } = *self;
+        let me = "You are the mayor";
+        let first = format!("(?<first>[a-z]+-[a-z0-9]+) made: {first_title}");
+        let second = format!("(?<second>[a-z]+-[a-z0-9]+) made: {second_title}");
+        let make_first = format!("gt bead create '{first_title}' --rig app --acceptance 'there is a file'");
+        let make_second =
+            format!("gt bead create '{second_title}' --rig app --acceptance 'there is a file' --deps {{{{first}}}}");
+        let manual = if is_manual { " --manual" } else { "" };
+        let bind = format!("gt convoy create '{request}' {{{{first}}}} {{{{second}}}}{manual}");
+        let town = [me, "It is (?<town>/\\S+)/bin/gt\\."];
+        let read = json!([{"tool": "Read", "input": {"file_path": format!("{{{{town}}}}/app/mayor/rig/{file}")}}]);
+        let look = gt(&format!(
+            "cd {{{{town}}}}/app/mayor/rig && ls && rg -n . {file} | head -3; cat {file}; sed -n 1,3p {file}; \
+             git log --oneline -3; git -C {{{{town}}}}/app/mayor/rig show --stat HEAD; echo THE-CODE-IS-READ"
+        ));
+        let tell = gt(&format!("gt mail send overseer -s Built -m '{BUILT}.'"));
+        json!([
+            {"name": "batch over", "when": {"anywhere": me, "last": if is_manual { "SWARM_COMPLETE" } else { "Convoy landed" },
+                "results": second}, "calls": gt("gt bead ready --rig app")},
+            {"name": "go on", "when": {"anywhere": me, "result": second_title, "ran": "gt bead ready", "results": second},
+                "calls": gt("gt sling {{second}} app")},
+            {"name": "tell", "when": {"anywhere": me, "ran": "gt bead ready", "result": "^\\s*$|no |nothing|BEAD"},
+                "unless": {"ran": "-s Built"}, "calls": tell},
+            {"name": "read", "when": {"anywhere": town, "last": request}, "unless": {"ran": "Read: "}, "calls": read},
+            {"name": "look", "when": {"anywhere": town, "ran": "Read: "}, "unless": {"ran": "THE-CODE-IS-READ"}, "calls": look},
+            {"name": "plan", "when": {"anywhere": me, "result": "THE-CODE-IS-READ"}, "calls": gt(&make_first)},
+            {"name": "plan on", "when": {"anywhere": me, "result": first}, "calls": gt(&make_second)},
+            {"name": "bind", "when": {"anywhere": me, "result": second, "results": first}, "calls": gt(&bind)},
+            {"name": "hand out", "when": {"anywhere": me, "result": "convoy hq-\\S+ made", "results": first},
+                "calls": gt("gt sling {{first}} app && gt mail send overseer -s Planned -m 'Two beads, one after the other.'")},
+            {"name": "rest", "when": {"anywhere": me}, "text": "My turn is over."},
+        ])
+    }
+}
+
+const STREET: Plan =
+    Plan { request: REQUEST, file: "notes.txt", first: "Lay the street", second: "Open a shop", is_manual: true };
+
+/// Request → reading the code → beads, a convoy, a sling → landed → SWARM_COMPLETE → what depended on it → landed → the
+/// person is told; nobody has said what agents may do, and nothing is asked. Then nobody is asked anything any more.
 fn builds(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
-    TownStage::with(outfit, runtime, &mayor(), |town| {
+    TownStage::on(outfit, as_it_comes(runtime), &STREET.rules(), |town| {
         town.gt(&["mayor", "ask", REQUEST])?;
         let told = town.until("the person to be told", || {
             let inbox = town.facts(&["mail", "inbox"]).ok()?;
@@ -69,7 +103,8 @@ fn builds(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
             return Err(format!("not two beads: {beads}"));
         }
         works.iter().try_for_each(|bead| town.landed(bead))?;
-        town.heard(&["You are the mayor", REQUEST, "SWARM_COMPLETE"])?;
+        town.heard(&["You are the mayor", REQUEST, "SWARM_COMPLETE", "THE-CODE-IS-READ"])?;
+        asked_nothing(&town.fake, &whole_log(town)?)?;
         std::thread::sleep(Duration::from_secs(5));
         let asked = town.fake.asked().len();
         std::thread::sleep(REST);

@@ -12,7 +12,9 @@ use gt_testkit::fake_model::FakeModel;
 use gt_testkit::readme::{Block, blocks};
 use serde_json::{Value, json};
 
+use super::asking::asked_nothing;
 use super::client::{self, Account};
+use super::mayor::Plan;
 use super::terminal::Terminal;
 use super::{Outfit, Scenario, processes, stage, town};
 use crate::bench::text;
@@ -21,6 +23,19 @@ use crate::bench::text;
 pub const ALL: &[Scenario] = &[Scenario { name: "town-readme", run: follow }];
 
 const README: &str = include_str!("../../../../README.md");
+
+/// What a person looks at, and what it says of work that is green.
+const STATUS: &str = "gt --town ~/gt status";
+const GREEN: &str = "gt mq approve mr-";
+
+/// What the mayor is asked for, and makes of it.
+const WISH: Plan = Plan {
+    request: "Add a word of welcome",
+    file: "run-tests",
+    first: "Say welcome",
+    second: "Say farewell",
+    is_manual: false,
+};
 
 /// Longest wait for a worker or the mayor.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -58,7 +73,7 @@ fn follow(outfit: &Outfit) -> Result<String, String> {
 
 impl Reader {
     fn new(outfit: &Outfit, folder: &Path) -> Result<(Self, FakeModel), String> {
-        let rules = town::polecat_after(&mayor())?;
+        let rules = town::polecat_after(&WISH.rules())?;
         let fake = FakeModel::start(rules, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let (home, bin) = (folder.join("home"), folder.join("bin"));
         for made in [&home.join("src"), &bin] {
@@ -103,17 +118,38 @@ impl Reader {
         for block in rest {
             self.follows(block)?;
         }
-        for block in &mayor {
-            let said = self.follows(block)?;
-            if !said.contains("The word of welcome is made") {
-                return Err(format!("the mayor has not answered: {said}"));
-            }
+        let said = mayor.iter().map(|block| self.follows(block)).collect::<Result<String, _>>()?;
+        if !said.contains("Two beads, one after the other") {
+            return Err(format!("the mayor has not answered: {said}"));
         }
-        let landed = self.types("git -C ~/src/origin.git log --format=%s main")?;
-        if !landed.contains("Greet the reader") {
-            return Err(format!("not landed: {landed}"));
+        let landed = self.types("git -C ~/src/origin.git log --reverse --format=%s main")?;
+        if landed.lines().collect::<Vec<_>>() != ["Begin", "Greet the reader", WISH.first, WISH.second] {
+            return Err(format!("not landed, or not in this order: {landed}"));
         }
-        Ok(format!("from nothing to a landed bead and the mayor's answer, {} requests", fake.asked().len()))
+        self.nobody_was_asked(fake)?;
+        Ok(format!("from nothing to a bead and the mayor's two, one after the other, {} requests", fake.asked().len()))
+    }
+
+    /// In the mode in which rigs and mayor come; and what depended on something else was begun when that had landed.
+    fn nobody_was_asked(&self, fake: &FakeModel) -> Result<(), String> {
+        let settings = self.types("cat ~/gt/town.toml ~/gt/app/rig.toml")?;
+        if settings.contains("bypass") || settings.contains("sandbox = \"bwrap\"") {
+            return Err(format!("not the default mode: {settings}"));
+        }
+        let log: Value = serde_json::from_str(&self.types("gt --town ~/gt log --json --last 10000")?).map_err(text)?;
+        asked_nothing(fake, &log)?;
+        let events = log["events"].as_array().ok_or("no events")?;
+        let bead = |title: &str| {
+            let made = events.iter().find(|event| event["event"] == "bead-created" && event["after"]["title"] == title);
+            made.map(|event| event["subject"].clone()).ok_or_else(|| format!("no bead {title}"))
+        };
+        let at =
+            |what: &str, bead: &Value| events.iter().position(|event| event["event"] == what && &event["bead"] == bead);
+        let (landed, begun) = (at("bead-landed", &bead(WISH.first)?), at("attempt-opened", &bead(WISH.second)?));
+        if landed.is_none() || begun < landed {
+            return Err(format!("the second was begun at {begun:?}, the first landed at {landed:?}"));
+        }
+        Ok(())
     }
 
     fn home(&self) -> PathBuf {
@@ -147,8 +183,14 @@ impl Reader {
     fn follows(&self, block: &Block) -> Result<String, String> {
         match block.when.as_deref() {
             None | Some("mayor") => {}
-            Some("when green") => self.waits_for("gt --town ~/gt status", "gt mq approve mr-")?,
+            Some("when green") => self.waits_for(STATUS, GREEN)?,
             Some("when landed") => self.waits_for("gt --town ~/gt mq list --all", "merged")?,
+            Some("each time it is green") => {
+                self.waits_for(STATUS, GREEN)?;
+                self.types(&block.commands)?;
+                self.waits_for(STATUS, GREEN)?;
+            }
+            Some("when built") => self.waits_for("gt --town ~/gt mail inbox", "Built")?,
             Some(other) => return Err(format!("what is `{other}`?")),
         }
         self.types(&block.commands)
@@ -181,18 +223,4 @@ fn named(how: &str, name: &str) -> Result<Vec<Block>, String> {
     let all = blocks(README)?.into_iter();
     let found: Vec<Block> = all.filter(|block| block.how == how && block.name == name).collect();
     if found.is_empty() { Err(format!("the README has no block {how}: {name}")) } else { Ok(found) }
-}
-
-/// This mayor answers at once, and whoever implements writes a line.
-fn mayor() -> Value {
-    let write = "echo Welcome >welcome.txt; git add .; git commit -qm Welcome; gt step done implement";
-    let write = json!([{"tool": "Bash", "input": {"command": write, "description": "a step"}}]);
-    let mail = "gt mail send overseer -s Welcome -m 'The word of welcome is made.'";
-    let call = json!([{"tool": "Bash", "input": {"command": mail, "description": "answer"}}]);
-    json!([
-        {"name": "answer", "when": {"anywhere": "You are the mayor", "last": "word of welcome"},
-            "unless": {"ran": "gt mail send"}, "calls": call},
-        {"name": "rest", "when": {"anywhere": "You are the mayor"}, "text": "My turn is over."},
-        {"name": "implement", "when": {"new": "Step \\d of \\d: implement"}, "calls": write},
-    ])
 }

@@ -368,14 +368,14 @@ pub fn polecat_after(rules: &Value) -> Result<Script, String> {
 fn polecat() -> Vec<Value> {
     let bash = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}]);
     // A shell's way of one change that nobody else makes. Done again, it changes nothing.
-    let implement = "bead=$(gt hook --json | grep -o '\"id\": *\"ap-[a-z0-9]*' | head -n 1 | grep -o 'ap-.*'); \
-                     echo work >$bead.txt; git add . && (git diff --cached --quiet || git commit -qm \"Do $bead\"); \
+    let implement = "echo work >{{bead}}.txt; git add . && (git diff --cached --quiet || git commit -qm 'Do {{bead}}'); \
                      gt step done implement";
+    let bead = "On your hook: (?<bead>[a-z]+-[a-z0-9]+)";
     let review = "gt rig fetch; git rebase -q origin/main; gt step done {{step}}";
     let rules = json!([
         {"name": "over", "when": {"new": "Submitted as|Already submitted|hook is empty"}, "text": "My turn is over."},
         {"name": "stuck", "when": {"result": "error: "}, "text": "I am stuck."},
-        {"name": "implement", "when": {"new": "Step \\d of \\d: implement"}, "calls": bash(implement)},
+        {"name": "implement", "when": {"new": "Step \\d of \\d: implement", "anywhere": bead}, "calls": bash(implement)},
         {"name": "rebase", "when": {"new": "Step \\d of \\d: (?<step>prepare-for-review)"}, "calls": bash(review)},
         {"name": "submit", "when": {"new": "Step \\d of \\d: submit-and-exit"}, "calls": bash("gt done")},
         {"name": "step", "when": {"new": "Step \\d of \\d: (?<step>[\\w-]+)"}, "calls": bash("gt step done {{step}}")},

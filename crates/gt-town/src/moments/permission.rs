@@ -85,7 +85,8 @@ impl Here<'_> {
             let (layout, moment) = (&self.town.layout, Moment::Permission.as_str());
             log::note_failure(self.town.world(), layout, moment, self.incarnation, &error.to_string());
         }
-        causes::note_refusal(self.town, self.caller, &format!("denied: {what}"));
+        let way = allow.as_deref().map(|allow| format!(" ({} allows it)", self.line(allow)));
+        causes::note_refusal(self.town, self.caller, &format!("denied{}: {what}", way.unwrap_or_default()));
         self.town.wake();
         Ok(Answer::Deny(self.told(&what, allow.as_deref(), place)))
     }
@@ -106,6 +107,14 @@ impl Here<'_> {
         Ok(())
     }
 
+    /// What a person types to allow it.
+    fn line(&self, allow: &str) -> String {
+        match self.caller.address.rig() {
+            Some(rig) => format!("gt rig allow {rig} \"{allow}\""),
+            None => format!("gt mayor allow \"{allow}\""),
+        }
+    }
+
     /// What the agent is told.
     fn told(&self, what: &str, allow: Option<&str>, place: &Place) -> String {
         let bead = place.bead.as_deref().unwrap_or("<bead>");
@@ -118,11 +127,7 @@ impl Here<'_> {
             Address::Mayor => ("overseer".to_owned(), "A question".to_owned(), "gt, and reading <rig>/mayor/rig"),
             _ => ("overseer".to_owned(), "A question".to_owned(), "files of your workspace, git, gt, set-up and gates"),
         };
-        let line = match (allow, self.caller.address.rig()) {
-            (Some(allow), Some(rig)) => format!(" A person allows it by: gt rig allow {rig} \"{allow}\"."),
-            (Some(allow), None) => format!(" A person allows it by: gt mayor allow \"{allow}\"."),
-            (None, _) => String::new(),
-        };
+        let line = allow.map(|allow| format!(" A person allows it by: {}.", self.line(allow))).unwrap_or_default();
         format!(
             "denied: {what}. No person sits at this session, so what is not allowed can't be asked for here. Without \
              asking you have: {free}. Go on without it if you can. If not, ask by mail and say why: gt mail send {to} -s \

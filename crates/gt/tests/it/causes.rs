@@ -45,7 +45,13 @@ const TOLD: &[(&str, &[&str])] = &[
     ("killed", &["ended by signal 9", "about to go"]),
     ("gone", &["its worktree was deleted"]),
     ("missing", &["could not start", "no-such-program-anywhere"]),
-    ("denied", &["exited with code 1", "refused to it last: denied: Bash: make greet"]),
+    (
+        "denied",
+        &[
+            "exited with code 1",
+            "refused to it last: denied (gt rig allow app \"make greet\" allows it): Bash: make greet",
+        ],
+    ),
     ("idles", &["it stood idle"]),
     ("leaves", &["it ended by itself, as if all were done"]),
 ];

@@ -17,6 +17,7 @@ use crate::world::{
 use crate::world::{Rules, Untracked, WorktreeFacts, WorktreePlan, WorldResult};
 
 mod admin;
+mod broken_refs;
 mod candidate;
 mod checkout;
 mod command;

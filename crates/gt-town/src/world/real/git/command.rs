@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::admin::real;
 use super::traps::{Ground, Trap};
-use super::{Git, LOCAL_PATIENCE, control, drivers};
+use super::{Git, LOCAL_PATIENCE, broken_refs, control, drivers};
 use crate::world::real::RealClock;
 use crate::world::real::disk::io_error;
 use crate::world::real::process;
@@ -410,7 +410,7 @@ impl Call<'_> {
     pub(super) fn answer(&self) -> WorldResult<Answer> {
         for _ in 1..TRIES {
             match self.once()? {
-                Outcome::Answered(answer) if !self.clear_stale_lock(&answer) => return Ok(answer),
+                Outcome::Answered(answer) if !self.clear_the_way(&answer)? => return Ok(answer),
                 Outcome::Trapped(trap) => self.place.clear(trap).map_err(|trap| self.failed(trap.advice()))?,
                 Outcome::Answered(_) => {}
             }
@@ -501,6 +501,20 @@ impl Call<'_> {
             (Some(Ended::Late), _) => Err(self.failed(format!("no answer within {} s", self.limit.as_secs()))),
             (None, Some(code)) => Ok(Outcome::Answered(Answer { code, stdout, stderr })),
             (None, None) => Err(self.failed(format!("{status}; {}", last_lines(&stderr)))),
+        }
+    }
+
+    /// Removes what git failed over, where that is worth another try.
+    fn clear_the_way(&self, answer: &Answer) -> WorldResult<bool> {
+        Ok(self.clear_stale_lock(answer) || self.clear_broken_refs(answer)?)
+    }
+
+    fn clear_broken_refs(&self, answer: &Answer) -> WorldResult<bool> {
+        match (self.held, self.place.rig()) {
+            (Some(held), Some(repo)) if broken_refs::are_in_the_way(answer) => {
+                broken_refs::set_aside(self.git, held, repo)
+            }
+            _ => Ok(false),
         }
     }
 

@@ -10,13 +10,14 @@ use super::config::{self, Entry, entry};
 use super::control::NO_BRANCH;
 use super::refs::{bare, under};
 use super::repository::{REPOSITORY_SETTINGS, object_format};
-use super::{Git, hooks};
+use super::{Git, broken_refs, hooks};
 use crate::world::real::RealClock;
 use crate::world::real::disk::{RealDisk, io_error, read_whole, rename_to_free};
 use crate::world::{Clock as _, Damage, Disk as _, Held, ObjectFormat, RepoHealth, WorldResult};
 
 /// Files whose change makes a repository worth a closer look.
-const WATCHED: &[&str] = &["HEAD", "config", "config.worktree", "info/grafts", "objects/info/alternates"];
+const WATCHED: &[&str] =
+    &["HEAD", "config", "config.worktree", "info/grafts", "objects/info/alternates", broken_refs::ASIDE];
 
 /// Settings of the bare repository alone.
 const OWN_SETTINGS: &str = "config.worktree";
@@ -70,6 +71,9 @@ pub(super) fn inspect(git: &Git, repo: &Path, url: &str) -> WorldResult<RepoHeal
     );
     health.additions.extend(hooks::foreign(repo)?.into_iter().map(|name| format!("the hook {name} in gt-hooks")));
     health.damage.extend(foreign_history(git, repo)?);
+    health.damage.extend(broken_refs::untold(repo));
+    // As above, where git takes it for no repository.
+    health.damage.extend(broken_refs::unmended(git, repo).unwrap_or_default());
     health.lost.extend(alternates(repo));
     Ok(health)
 }
@@ -186,6 +190,8 @@ pub(super) fn mend(git: &Git, held: &Held, repo: &Path, url: &str, all: bool) ->
     }
     mend_settings(git, repo, url)?;
     hooks::install(repo)?;
+    broken_refs::set_aside(git, held, repo)?;
+    broken_refs::tell(repo)?;
     let is_history = |damage: &Damage| damage.what == GRAFTS || damage.what.starts_with(REPLACEMENTS);
     if all {
         // Replacements are found only in what git takes for a repository, which it may be only now.

@@ -11,6 +11,7 @@ use super::command::{Answer, Place};
 use crate::world::real::RealDisk;
 use crate::world::{Disk as _, Held, ObjectFormat, Repo as _, WorktreePlan};
 
+mod broken_refs;
 mod candidates;
 mod checkouts;
 mod drivers;

@@ -177,13 +177,32 @@ pub fn catch_up(town: &Town, caller: &Caller) -> Result<CaughtUp> {
     let (repo, bare, path) = (town.world().repo(), rig.layout.repo(), rig.layout.worktree(&attempt.worker));
     let head = worktree(town, &rig, &attempt)?.head;
     if repo.contains(&bare, &head, &trunk)? {
+        update_submodules(town, &rig, &path)?;
         return Ok(CaughtUp { trunk, way: None });
     }
     let merged = repo.commits_of(&bare, &head, std::slice::from_ref(&trunk))?.iter().any(|commit| commit.parents > 1);
     let (way, word) = if merged { (Way::Merge, "merge") } else { (Way::Rebase, "rebase") };
     match repo.catch_up(&bare, &path, &trunk, way)? {
-        world::CaughtUp::Done => Ok(CaughtUp { trunk, way: Some(word) }),
+        world::CaughtUp::Done => {
+            update_submodules(town, &rig, &path)?;
+            Ok(CaughtUp { trunk, way: Some(word) })
+        }
         world::CaughtUp::Conflict { files } => Err(conflict(&rig, word, &files)),
+    }
+}
+
+/// Checks out what the branch's submodules are at now. What a sandbox has no login for it can't have: the gates do.
+fn update_submodules(town: &Town, rig: &Rig, path: &Path) -> Result<()> {
+    if !rig.settings.worktree.submodules {
+        return Ok(());
+    }
+    match town.world().repo().update_submodules(path)? {
+        None => Ok(()),
+        Some(why) => Err(Error::refused(
+            format!("your branch contains the trunk, but a submodule is not at its commit: {why}"),
+            "git submodule update --init --recursive tries again. If it can't be had from here, go on without: the gates \
+             check it out. Do not commit the submodule as it lies here (git add <files>, not -A)",
+        )),
     }
 }
 

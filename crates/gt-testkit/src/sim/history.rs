@@ -179,6 +179,11 @@ impl History for SimWorld {
             RebaseEnd::Conflict { files } => CaughtUp::Conflict { files },
         })
     }
+
+    fn update_submodules(&self, _path: &Path) -> WorldResult<Option<String>> {
+        // No submodules are known here.
+        Ok(None)
+    }
 }
 
 fn lines(content: &[u8]) -> Vec<String> {

@@ -78,4 +78,7 @@ pub trait History: Send + Sync {
     /// Brings the branch that is checked out at `path` up to `onto`, by the worker's own git with the worker's own settings
     /// and hooks: to be called by a process of that worker's only. A conflict is left as git leaves it, for the worker.
     fn catch_up(&self, repo: &Path, path: &Path, onto: &Sha, way: Way) -> WorldResult<CaughtUp>;
+    /// Brings the submodules of the worktree at `path` to the commits that its branch names, by the worker's own git: to be
+    /// called by a process of that worker's only. Answers with git's words where one can't be had.
+    fn update_submodules(&self, path: &Path) -> WorldResult<Option<String>>;
 }

@@ -194,6 +194,45 @@ fn submodules_are_there_for_workers_and_gates_and_in_the_archive() {
     assert_eq!(town.git(&lib, &["log", "--format=%s"]).trim(), "Lib", "its repository came along");
 }
 
+/// A person moves `lib` on the trunk, and adds the submodule `more`, while the worker works.
+fn move_submodules(town: &Town) -> std::path::PathBuf {
+    let script = town.folder().join("move");
+    let (lib, more) = (town.folder().join("lib"), town.folder().join("more"));
+    let text = format!(
+        "set -e; unset $(git rev-parse --local-env-vars); git config --global user.name A; git config --global user.email a@b\n\
+         git config --global protocol.file.allow always\n\
+         cd {lib}; echo again >> word; git commit -qam Again; git clone -q {lib} {more}\n\
+         cd {project}; git -C lib pull -q origin main; sed -i 's/= hello/!= other/' run-tests\n\
+         git submodule --quiet add {more} more; git commit -qam Both; git push -q origin main\n",
+        lib = lib.display(),
+        more = more.display(),
+        project = town.checkout().display(),
+    );
+    write(&script, &text);
+    script
+}
+
+#[test]
+fn submodules_follow_when_a_worker_catches_up() {
+    let town = town_with_submodule();
+    town.ok(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
+    town.play_in_rig(RIG);
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    let script = move_submodules(&town);
+    let act = format!(
+        "sh {} && echo 1 > own && git add own && git commit -qm Own && gt catch-up && git submodule update --init \
+         && cat lib/word more/word > copy",
+        script.display()
+    );
+    town.script(&format!("[[act]]\nstep = \"implement\"\nrun = [\"sh\", \"-c\", \"{act}\"]\ncommit = \"Copy\"\n"));
+    let bead = town.bead("Sees the submodules");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_closed(&bead);
+    assert_eq!(town.git(&town.remote(), &["show", "main:copy"]).trim(), "hello\nagain\nhello\nagain");
+    assert_eq!(town.ask("SELECT outcome FROM attempts"), ["landed"]);
+}
+
 #[test]
 fn a_submodule_commit_that_nobody_has_sends_the_work_back() {
     let town = town_with_submodule();

@@ -140,6 +140,11 @@ impl History for Git {
         let verb = if way == Way::Rebase { "rebase" } else { "merge" };
         Err(WorldError::Git { verb: verb.to_owned(), repo: path.to_owned(), text: end.complaint() })
     }
+
+    fn update_submodules(&self, path: &Path) -> WorldResult<Option<String>> {
+        let end = command::as_caller(path, UPDATING_SUBMODULES)?;
+        Ok((end.code != 0).then(|| end.complaint()))
+    }
 }
 
 /// What git keeps in a worktree's folder while something is under way, and what that is.
@@ -154,6 +159,11 @@ const UNDER_WAY: &[(&str, &str)] = &[
 /// Settings of the user's that would make a rebase or merge do more, or less, than it is asked for.
 const PLAINLY: &[&str] =
     &["-c", "rebase.updateRefs=false", "-c", "rebase.autoStash=false", "-c", "merge.autoStash=false"];
+
+/// How submodules follow their branch, new ones too. Nothing is written into the settings that all worktrees share, which a
+/// sandbox shows to be read only, and no other way of the project's or worker's is gone.
+const UPDATING_SUBMODULES: &[&str] =
+    &["-c", "submodule.active=.", "submodule", "--quiet", "update", "--recursive", "--checkout"];
 
 /// How commits are put upon the trunk.
 const REBASING: &[&str] = &["rebase", "--quiet", "--no-autosquash"];

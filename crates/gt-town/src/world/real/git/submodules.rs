@@ -115,8 +115,20 @@ impl Job<'_> {
             set(self.git, self.held, &self.admin.folder.join("config.worktree"), "submodule.active", ".")?;
         }
         for module in modules {
+            self.make_known(holder, &module)?;
             let inside = self.check_out_one(holder, &module)?;
             self.check_out_in(&inside, depth - 1)?;
+        }
+        Ok(())
+    }
+
+    /// Says to workers' git what `git submodule init` would. That writes nothing then, so it works where the settings that
+    /// all worktrees share can't be written.
+    fn make_known(&self, holder: &Holder, module: &Module) -> WorldResult<()> {
+        let own = if holder.git_dir == self.admin.folder { "config.worktree" } else { "config" };
+        for (key, value) in [("url", module.url.as_str()), ("update", "checkout")] {
+            let key = format!("submodule.{}.{key}", module.name);
+            set(self.git, self.held, &holder.git_dir.join(own), &key, value)?;
         }
         Ok(())
     }

@@ -269,7 +269,8 @@ fn look(
     let filters = repo.filters(&layout.repo(), &trunk)?;
     require_large_files(town, &filters)?;
     repo.reset_gate_worktree(held, &layout.repo(), &layout.gate_worktree(), &trunk)?;
-    let found = look_at(town, &layout.gate_worktree())?;
+    let mut found = look_at(town, &layout.gate_worktree())?;
+    found.notes.extend(against_attributes(&repo.against_attributes(&layout.repo(), &layout.gate_worktree())?));
     let checkout = checkout(town, &new.source)?;
     let worktree = setup::propose(town, &layout.gate_worktree(), checkout, &found.set_up, &filters);
     Ok((branches, found, worktree))
@@ -324,6 +325,22 @@ pub fn look_at(town: &Town, folder: &Path) -> Result<Found> {
     let path = env.get("PATH").cloned().unwrap_or_default();
     let has_program = |program: &str| path.split(':').any(|folder| disk.exists(&Path::new(folder).join(program)));
     ecosystems::find(disk, folder, &Knowledge { own: &town.settings.ecosystem, has_program: &has_program })
+}
+
+/// How many files a note names.
+const FILES_NAMED: usize = 5;
+
+/// Tells of files that git would commit otherwise than the trunk holds them. Nobody's work is held up by them.
+fn against_attributes(files: &[String]) -> Option<String> {
+    let named = files.iter().take(FILES_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if files.len() > FILES_NAMED { ", …" } else { "" };
+    let count = files.len();
+    (count > 0).then(|| {
+        format!(
+            "the trunk holds {count} file(s) otherwise than its .gitattributes say: {named}{more}; git may show them as \
+             changed, gt counts that as nobody's work (git add --renormalize . mends it)"
+        )
+    })
 }
 
 /// Refuses a remote that can be read and not pushed to.

@@ -438,6 +438,11 @@ pub trait Repo: History {
     fn filters(&self, _repo: &Path, _commit: &Sha) -> WorldResult<BTreeSet<String>> {
         Ok(BTreeSet::new())
     }
+    /// Files of a worktree's commit that git would commit otherwise than it checks them out: their own attributes say so. All
+    /// files of the worktree are read.
+    fn against_attributes(&self, _repo: &Path, _path: &Path) -> WorldResult<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// Which of these filters nothing here can serve, each with what is missing.
     fn unserved(&self, _filters: &BTreeSet<String>) -> WorldResult<Vec<Damage>> {
         Ok(Vec::new())

@@ -137,6 +137,10 @@ impl Repo for Git {
         filters::of(self, repo, commit)
     }
 
+    fn against_attributes(&self, repo: &Path, path: &Path) -> WorldResult<Vec<String>> {
+        checkout::against_attributes(self, repo, path)
+    }
+
     fn unserved(&self, filters: &BTreeSet<String>) -> WorldResult<Vec<Damage>> {
         filters::unserved(self, filters)
     }

@@ -3,7 +3,7 @@
 //! Git's index is not asked: what it says of a file is what some git saw once, and agents' code can write it. Files are
 //! opened below folders that are already open, and no link is followed, so a checkout leads to nothing outside of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,11 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use super::admin::{Admin, real, recorded};
+use super::admin::{Admin, real, recorded, required};
 use super::command::{Place, path_from, shown};
 use super::listing::{At, Entry, FILE, Format, Hash, LINK, Listing, PROGRAM, SUBMODULE, joined};
-use super::refs::bare;
+use super::refs::{bare, tree_of};
+use super::scratch::Scratch;
 use super::submodules::{self, MODULES};
 use super::{Git, control};
 use crate::world::real::disk::{io_error, read_whole, remove_whole};
@@ -129,6 +130,38 @@ pub(super) fn compare(git: &Git, repo: &Path, path: &Path, tree: &Sha, rules: &R
     let mut compared = Compared::default();
     let tree = compared.compare(&checkout, b"", rules.conversions)?;
     Ok(CheckedOut { tree, changed: compared.changed })
+}
+
+/// Those of these files of a worktree that are as a checkout of `commit` writes them, though git would commit other contents:
+/// a project may hold files that its own attributes would convert.
+pub(super) fn as_written(
+    git: &Git,
+    admin: &Admin,
+    commit: &Sha,
+    paths: &BTreeSet<Vec<u8>>,
+) -> WorldResult<BTreeSet<Vec<u8>>> {
+    let tree = tree_of(git, &admin.repo(), commit)?;
+    let checkout = Checkout::of(git, &admin.repo(), &admin.path, &tree, false)?;
+    let is_asked = |(path, entry): &(&Vec<u8>, &Entry)| paths.contains(*path) && [FILE, PROGRAM].contains(&entry.mode);
+    let entries: Vec<_> = checkout.listing.entries.iter().filter(is_asked).collect();
+    let mut look = Look { checkout: &checkout, found: Found::new(), submodules: Vec::new() };
+    look.folder(&checkout.open()?, &entries, 0)?;
+    let mut found = look.found;
+    leave_out_converted(&checkout, &mut found)?;
+    Ok(entries.into_iter().map(|(path, _)| path.clone()).filter(|path| !found.contains_key(path)).collect())
+}
+
+/// Files of a fresh checkout that git would commit otherwise than they are there. All files are read.
+pub(super) fn against_attributes(git: &Git, repo: &Path, path: &Path) -> WorldResult<Vec<String>> {
+    let place = required(repo, path)?.place();
+    // An index that knows no times, so that git trusts none.
+    let index = Scratch::new(repo)?;
+    let call = |verb: &str| git.question(&place, verb).git_options(PLAIN).env("GIT_INDEX_FILE", index.path());
+    call("read-tree").arg("HEAD").ok()?;
+    let options = ["--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=all"];
+    let answer = call("status").args(options).ok()?;
+    // Each is two letters and a blank, then the path.
+    Ok(answer.fields().filter_map(|field| field.get(3..)).map(shown).collect())
 }
 
 /// What was found in a checkout and its submodules.

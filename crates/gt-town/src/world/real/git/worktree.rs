@@ -1,18 +1,23 @@
 //! Worktrees: made, looked at, put back to a commit, archived.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gt_model::id::Sha;
 
 use super::admin::{Admin, MAKING, all, attached, real, recorded, required};
-use super::checkout::PLAIN;
+use super::checkout::{self, PLAIN};
 use super::command::{Answer, Place, shown};
 use super::config::{self, Entry, entry};
 use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY, control, drivers, stores, submodules};
+use crate::world::real::RealClock;
 use crate::world::real::disk::{RealDisk, io_error, rename_to_free, replace_for_now};
-use crate::world::{DIRTY_LIMIT, Disk as _, Held, NodeKind, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
+use crate::world::{
+    Clock as _, DIRTY_LIMIT, Disk as _, Held, NodeKind, WorktreeFacts, WorktreePlan, WorldError, WorldResult,
+};
 
 /// Where an archived worktree keeps what git knew of it.
 const ARCHIVED_ADMIN: &str = ".git.archived";
@@ -30,12 +35,18 @@ const REFUSED_PREFIXES: &[&str] =
 const KEPT_OF_GATES: &[&str] =
     &["HEAD", "commondir", "gitdir", "index", "locked", "gt-rules", "gt-hooks-asked", "gt-hooks-answer", "modules"];
 
+/// How git says that a file differs from the index, which is as HEAD there.
+const MODIFIED: &[u8] = b" M ";
+
+/// How long the town waits before it looks whether another second has begun.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// What is in a worktree.
 pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>> {
     let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
     let place = admin.place();
     let head = head(git, &place)?;
-    Ok(Some(WorktreeFacts { branch: branch(git, &place)?, head, dirty: dirty(git, &admin)? }))
+    Ok(Some(WorktreeFacts { branch: branch(git, &place)?, dirty: dirty(git, &admin, &head)?, head }))
 }
 
 /// Makes repository and worktrees find each other again after both were copied or moved.
@@ -76,11 +87,15 @@ pub(super) fn branch(git: &Git, place: &Place) -> WorldResult<Option<String>> {
 }
 
 /// What is not committed. Git would look into a repository inside the worktree by that one's own configuration: so it
-/// is told not to, and those that the town checked out itself are looked at by the town's.
-fn dirty(git: &Git, admin: &Admin) -> WorldResult<Vec<String>> {
+/// is told not to, and those that the town checked out itself are looked at by the town's. What the checkout itself made
+/// different from what git would commit is nobody's work.
+fn dirty(git: &Git, admin: &Admin, head: &Sha) -> WorldResult<Vec<String>> {
     let answer = status(git, &admin.place())?;
     // Each is two letters and a blank, then the path.
-    let mut dirty: Vec<_> = answer.fields().filter_map(|field| field.get(3..)).take(DIRTY_LIMIT).map(shown).collect();
+    let modified: BTreeSet<_> = answer.fields().filter_map(|f| f.strip_prefix(MODIFIED)).map(<[u8]>::to_vec).collect();
+    let as_written = if modified.is_empty() { modified } else { checkout::as_written(git, admin, head, &modified)? };
+    let paths = answer.fields().filter_map(|field| field.get(3..)).filter(|path| !as_written.contains(*path));
+    let mut dirty: Vec<_> = paths.take(DIRTY_LIMIT).map(shown).collect();
     let inside = submodules::changed_inside(git, admin)?;
     let new: Vec<_> = inside.into_iter().filter(|path| !dirty.contains(path)).collect();
     dirty.extend(new);
@@ -108,7 +123,24 @@ pub(super) fn add(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> W
     // Git names it by the way through our control folder.
     admin.link()?;
     settle(git, repo, &admin, plan)?;
+    settle_index(git, &admin)?;
     admin.finish()
+}
+
+/// Lets git take the files of a fresh checkout for unchanged. It looks into files that are not older than its index, by the
+/// second, and finds a change where the commit holds a file otherwise than its own attributes say. Nobody works there yet.
+fn settle_index(git: &Git, admin: &Admin) -> WorldResult<()> {
+    let call = git.question(&admin.place(), "ls-files").args(["-z", "--", ":(glob)**/.gitattributes"]);
+    if call.ok()?.stdout.is_empty() || status(git, &admin.place())?.stdout.is_empty() {
+        return Ok(());
+    }
+    let index = admin.folder.join("index");
+    let made = RealDisk.touched(&index)?;
+    while made.is_some() && RealDisk.touched(&index)? == made {
+        RealClock.pause(MOMENT);
+        RealDisk.touch(&index)?;
+    }
+    Ok(())
 }
 
 /// The worktree that is already at `path`, linked again where its link was lost. A half-made one is cleared away:

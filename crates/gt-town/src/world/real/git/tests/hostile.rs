@@ -278,6 +278,7 @@ const ACTS: &[Act] = &[
     ("receiving", |s| s.said(s.rig.git.receiving(s.rig.at("origin").to_str().unwrap()))),
     ("try_push", |s| s.said(s.rig.git.try_push(&s.rig.held, &s.rig.repo(), "main", &s.trunk))),
     ("filters", |s| s.said(s.rig.git.filters(&s.rig.repo(), &s.head))),
+    ("against_attributes", |s| s.said(s.rig.git.against_attributes(&s.rig.repo(), &s.rig.at("w")))),
     ("unserved", |s| s.said(s.rig.git.unserved(&BTreeSet::from(["planted".to_owned(), "lfs".to_owned()])))),
     ("worktree", |s| s.said(s.rig.git.worktree(&s.rig.repo(), &s.rig.at("w")))),
     ("own_position", |s| s.said(s.rig.git.own_position(&s.rig.repo(), &s.rig.at("w"), "polecat/w"))),
@@ -423,7 +424,7 @@ const ACTS: &[Act] = &[
 ];
 
 /// Acts that are the worker's own git's, in the worker's session.
-const OF_WORKERS: &[&str] = &["catch_up"];
+const OF_WORKERS: &[&str] = &["catch_up", "update_submodules"];
 
 fn tree(scene: &Scene) -> Sha {
     scene.rig.git.tree_of(&scene.rig.repo(), &scene.head).unwrap()

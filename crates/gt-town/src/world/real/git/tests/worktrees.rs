@@ -359,3 +359,83 @@ fn what_a_worker_planted_in_the_way_of_the_archive_leads_nowhere() {
         rig.run(&rig.repo(), "update-ref", &["-d", "refs/heads/w"]);
     }
 }
+
+/// A rig whose trunk holds files otherwise than its own attributes say: with line ends, with a filter, by another way out
+/// than in.
+fn against_its_attributes() -> Rig {
+    let mut rig = Rig::new();
+    let config = "[filter \"up\"]\n\tclean = tr a-z A-Z\n\tsmudge = cat\n";
+    fs::rename(rig.file(config), rig.at("gitconfig")).unwrap();
+    rig.git.environment.retain(|(name, _)| name != "GIT_CONFIG_GLOBAL");
+    rig.git.environment.push(("GIT_CONFIG_GLOBAL".into(), rig.at("gitconfig").into()));
+    let seed = rig.at("seed");
+    for (name, text) in [("auto.txt", "a\r\nb\r\n"), ("raw.up", "raw\n"), ("mixed.win", "a\r\nb\n"), ("own", "own\n")] {
+        rig.commit(&seed, name, text);
+    }
+    rig.commit(&seed, ".gitattributes", "*.txt text\n*.up filter=up\n*.win text eol=crlf\n");
+    rig.run(&seed, "rm", &["-q", "--cached", "auto.txt", "raw.up", "mixed.win"]);
+    for name in ["auto.txt", "raw.up", "mixed.win"] {
+        let id = rig.run(&seed, "hash-object", &["-w", "--no-filters", name]);
+        rig.run(&seed, "update-index", &["--add", "--cacheinfo", &format!("100644,{id},{name}")]);
+    }
+    rig.run(
+        &seed,
+        "-c",
+        &["user.name=A", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "As they are"],
+    );
+    rig.run(&seed, "push", &["-q", "origin", "HEAD:main"]);
+    rig.git.fetch(&rig.held, &rig.repo()).unwrap();
+    rig
+}
+
+#[test]
+fn what_a_checkout_makes_different_from_what_git_would_commit_is_nobodys_work() {
+    let rig = against_its_attributes();
+    let path = rig.worktree("w");
+    let dirty = || rig.git.worktree(&rig.repo(), &path).unwrap().unwrap().dirty;
+    assert_eq!(dirty(), Vec::<String>::new());
+    assert_eq!(rig.run(&path, "status", &["--porcelain"]), "", "nor for the worker's git");
+    let trunk = rig.trunk();
+    rig.commit(&path, "new", "new\n");
+    rig.run(&path, "rebase", &["-q", trunk.as_str()]);
+    let there = rig.run(&path, "diff", &["--name-only", trunk.as_str(), "HEAD"]);
+    assert_eq!(there, "new", "and its commits have its own work only");
+    // Whoever touches them changes nothing.
+    for name in ["auto.txt", "raw.up", "mixed.win", "own"] {
+        let bytes = fs::read(path.join(name)).unwrap();
+        fs::remove_file(path.join(name)).unwrap();
+        put(path.join(name), bytes);
+    }
+    assert_eq!(dirty(), Vec::<String>::new());
+    // Whoever changes them does.
+    for (number, name) in ["auto.txt", "mixed.win", "own", "raw.up"].iter().enumerate() {
+        put(path.join(name), "other\r\n");
+        assert_eq!(dirty().len(), number + 1, "{name}");
+    }
+    rig.run(&path, "rm", &["-q", "--cached", "own"]);
+    assert_eq!(dirty().iter().filter(|path| *path == "own").count(), 2, "what is staged counts: {:?}", dirty());
+}
+
+#[test]
+fn a_mode_or_a_link_in_the_place_of_such_a_file_is_a_change() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let rig = against_its_attributes();
+    let path = rig.worktree("w");
+    fs::set_permissions(path.join("auto.txt"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(path.join("raw.up"), rig.at("elsewhere")).unwrap();
+    symlink(rig.at("elsewhere"), path.join("raw.up")).unwrap();
+    let mut dirty = rig.git.worktree(&rig.repo(), &path).unwrap().unwrap().dirty;
+    dirty.sort();
+    assert_eq!(dirty, ["auto.txt", "raw.up"]);
+}
+
+#[test]
+fn files_against_their_own_attributes_are_named() {
+    let rig = against_its_attributes();
+    rig.git.reset_gate_worktree(&rig.held, &rig.repo(), &rig.at("gate"), &rig.trunk()).unwrap();
+    let named = rig.git.against_attributes(&rig.repo(), &rig.at("gate")).unwrap();
+    assert_eq!(named, ["auto.txt", "mixed.win", "raw.up"]);
+    let plain = Rig::new();
+    plain.worktree("w");
+    assert_eq!(plain.git.against_attributes(&plain.repo(), &plain.at("w")).unwrap(), Vec::<String>::new());
+}

@@ -73,6 +73,7 @@ pub mod standing;
 pub mod story;
 pub mod sync;
 pub mod taken_back;
+pub mod tampering;
 pub mod town;
 pub mod updown;
 pub mod upkeep;

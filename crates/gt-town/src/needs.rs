@@ -17,6 +17,7 @@ use crate::post;
 use crate::spend;
 use crate::standing;
 use crate::sync;
+use crate::tampering;
 use gt_model::queue::MrStatus;
 
 /// Something that only a person can end.
@@ -167,6 +168,7 @@ fn command(kind: &str, subject: &str) -> Option<String> {
     Some(match kind {
         "approval" => format!("gt mq diff {subject}, then gt mq approve {subject}"),
         "rig-held" => format!("gt why {subject}, then gt rig prove {subject}"),
+        tampering::CONDITION => format!("look at the file, make it right, then gt rig release {subject}"),
         "ungated" => format!("gt rig gates add {subject} <name> \"<command>\""),
         "trunk-red" | "refinery" => format!("mend the cause, then gt refinery run {subject} --once"),
         clean_run::CONDITION => format!("gt why {subject}, mend the trunk, then gt refinery confirm {subject}"),
@@ -263,6 +265,7 @@ mod tests {
         check("agent", "app:claude", "gt agent check claude --rig app, then gt doctor --retry");
         check("foreign-ref", "app:refs/heads/x", "gt why app");
         check("given-up", "app/crew/max", "gt peek app/crew/max, then gt crew start app max");
+        check("settings-changed", "app", "look at the file, make it right, then gt rig release app");
         check("clean-red", "app", "gt why app, mend the trunk, then gt refinery confirm app");
         check("given-up", "mayor/", "gt peek mayor/, then gt mayor start");
         check("denied", "app/polecats/amber npm run build", "gt rig allow app \"npm run build\"");

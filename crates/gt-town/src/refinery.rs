@@ -27,6 +27,7 @@ use crate::post;
 use crate::remote;
 use crate::settings::{LandStyle, LandingPolicy};
 use crate::sling::{Before, Crew, clear_away, hand_out};
+use crate::tampering;
 use crate::town::{Caller, Rig, Town};
 use crate::world::{Candidate, Held, Push, Referred};
 
@@ -186,8 +187,12 @@ impl Refinery<'_> {
 
     fn held(&self) -> Result<Option<String>> {
         self.town.ledger.read(|view| {
-            let condition = view.condition("rig-held", self.rig.name().as_str())?;
-            Ok(condition.map(|c| format!("the rig is held: {}", c.text)))
+            for kind in ["rig-held", tampering::CONDITION] {
+                if let Some(condition) = view.condition(kind, self.rig.name().as_str())? {
+                    return Ok(Some(format!("the rig is held: {}", condition.text)));
+                }
+            }
+            Ok(None)
         })
     }
 

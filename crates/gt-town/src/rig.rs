@@ -18,6 +18,7 @@ use crate::reading;
 use crate::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::setup;
 use crate::standing;
+use crate::tampering;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::worker_env;
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
@@ -687,6 +688,10 @@ pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRu
 /// The same, with progress.
 pub fn release_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Option<GatesRun>> {
     let person = confirm(town, caller, "releases rigs", "release the rig", rig.name().as_str())?;
+    let accepted = town.ledger.write(&caller.name(), "rig release", |tx| {
+        tx.clear(tampering::CONDITION, rig.name().as_str()).map_err(Error::from)
+    });
+    accepted?;
     if rig.settings.gate.is_empty() && !rig.settings.allow_ungated {
         return Err(Error::refused(
             format!("the rig {} has no gate", rig.name()),

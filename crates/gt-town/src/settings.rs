@@ -19,6 +19,7 @@ use crate::config;
 use crate::ecosystems::Rule;
 use crate::error::{Error, Result};
 use crate::person::Person;
+use crate::tampering;
 use crate::town::{Outside, Town};
 
 /// The version of both files that this gt writes.
@@ -766,6 +767,8 @@ pub(crate) fn try_edit<T>(
     change(&mut document)?;
     let text = document.to_string();
     let settings = read(text.as_bytes())?;
+    // What ran meanwhile has not written that.
+    town.ledger.write("overseer", "settings", |tx| tampering::accept(tx, path, &text))?;
     town.world().disk().write(path, text.as_bytes())?;
     Ok(settings)
 }

@@ -195,3 +195,35 @@ fn what_a_kept_cache_made_green_is_found_by_a_clean_run() {
         assert_eq!(recorded(), before + more + 1);
     }
 }
+
+#[test]
+fn a_gate_that_changes_the_settings_of_gates_is_red_and_holds_the_rig_until_a_person_has_looked() {
+    // Not in its worker's own run of them.
+    let gate = "case $PWD in */gate) test ! -e evil || echo '# mine' >> \"$GT_GATE/app/rig.toml\";; esac\n";
+    let town = town(&[("run-tests", gate)], "");
+    let bead = town.bead("Be judged by nobody");
+    let act = |attempt: u32, run: &str| {
+        format!(
+            "[[act]]\nstep = \"implement\"\nattempt = {attempt}\nrun = [\"sh\", \"-c\", \"{run}\"]\ncommit = \"Do\"\n"
+        )
+    };
+    town.script(&(act(1, "echo 1 > evil") + &act(2, "rm evil; echo 1 > good")));
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    town.wait_until("it to be told", || town.conditions().contains(&"settings-changed".to_owned()));
+    let needs = town.json(&["status"])["status"]["needs_you"].to_string();
+    assert!(needs.contains("app/rig.toml was changed while") && needs.contains("+ # mine"), "{needs}");
+    assert!(needs.contains("gt rig release app"), "{needs}");
+    town.wait_until("its second try", || {
+        town.ask("SELECT count(*) FROM merge_requests WHERE submitted_at IS NOT NULL") == ["2"]
+    });
+    assert_eq!(town.landings(&bead), 0);
+    let held = town.gt(&["refinery", "run", "--once"]);
+    assert!(format!("{held:?}").contains("the rig is held"), "{held:?}");
+    assert_eq!(town.landings(&bead), 0);
+    town.edit(&town.rig().join("rig.toml"), |text| text.replace("# mine\n", ""));
+    town.ok(&["rig", "release", RIG]);
+    town.wait_closed(&bead);
+    assert_eq!(town.landings(&bead), 1);
+    assert_eq!(town.conditions(), Vec::<String>::new());
+}

@@ -7,9 +7,12 @@
 //! It has processes of its own: those outside can be neither seen nor signalled. The shim is outside, and sees all that
 //! belongs to its session; a caller within that lost its identity is known by [`SANDBOX_MARK`].
 
+mod clients;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use self::clients::CLIENTS;
 use crate::agents::launch::settings_file;
 use crate::error::{Error, Result};
 use crate::layout::{BACKUPS, LEDGER_LOCK, LIFE, MOMENTS, SESSION_LOGS};
@@ -84,18 +87,6 @@ const STATE_ASIDE: &str = "/run/gt-claude.json";
 /// What a sandbox begins with. `$@` is the agent, with its own arguments, none of them read by this shell.
 const START: &str = r#"[ ! -e /run/gt-claude.json ] || cp -p /run/gt-claude.json "$HOME/.claude.json"; exec "$@""#;
 
-/// Settings of clients, which are not the agent's to change.
-const SETTINGS_IN_HOME: &[&str] = &[
-    ".claude/settings.json",
-    ".claude/settings.local.json",
-    ".codex/config.toml",
-    ".codex/hooks.json",
-    ".gemini/settings.json",
-    ".qwen/settings.json",
-    ".config/opencode/opencode.json",
-    ".config/opencode/opencode.jsonc",
-];
-
 /// Where Claude Code installs itself for one user.
 const LOCAL_CLAUDE: &str = ".claude/local";
 
@@ -126,10 +117,6 @@ const HIDDEN_IN_HOME: &[&str] = &[
     ".cargo/credentials.toml",
 ];
 
-/// Variables that move a client's state out of its usual place, and the client's settings in the folder that each names.
-const STATE_VARIABLES: &[(&str, &[&str])] =
-    &[("CLAUDE_CONFIG_DIR", &["settings.json", "settings.local.json"]), ("CODEX_HOME", &["config.toml", "hooks.json"])];
-
 /// Bytes of a file of git's that holds a path.
 const LINK_BYTES: usize = 16 * 1024;
 
@@ -138,7 +125,6 @@ const LINK_BYTES: usize = 16 * 1024;
 pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) -> Result<SessionPlan> {
     let Some(mut walls) = Walls::begin(town, rig, &plan.env)? else { return Ok(plan) };
     walls.home(&plan.env, Clients::Usable)?;
-    walls.within_home(&plan.env)?;
     walls.town(&plan)?;
     walls.beads(rig);
     walls.repository(rig, worker, &plan.cwd)?;
@@ -153,7 +139,6 @@ pub(crate) fn around_mayor(town: &Town, plan: SessionPlan) -> Result<SessionPlan
     let mut walls = Walls::first(town, mayors_bwrap(town, &plan.env)?, &plan.env);
     let rigs = town.rigs()?;
     walls.home(&plan.env, Clients::Usable)?;
-    walls.within_home(&plan.env)?;
     walls.town(&plan)?;
     for rig in &rigs {
         walls.beads(rig);
@@ -176,7 +161,6 @@ pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand)
     }
     let Some(mut walls) = Walls::begin(town, rig, &command.env)? else { return Ok(None) };
     walls.home(&command.env, Clients::Hidden)?;
-    walls.within_home(&command.env)?;
     walls.town_to_read(rig)?;
     match Workplace::of(rig, &command.cwd)? {
         Workplace::Worker(worker) => walls.repository(rig, worker, &command.cwd)?,
@@ -248,6 +232,28 @@ fn is_written(disk: &dyn Disk, home: &Path, path: &Path) -> bool {
     written.any(|folder| path.starts_with(&folder) && disk.exists(&folder))
 }
 
+/// A path below the home as it is called, as one below the home where it is.
+fn within(home: &Path, env: &BTreeMap<String, String>, path: PathBuf) -> PathBuf {
+    let below = home_of(env).and_then(|named| path.strip_prefix(named).ok());
+    below.map(|below| home.join(below)).unwrap_or(path)
+}
+
+/// Refuses a folder of programs that is called one which the agent may write, and is not there: a link leads away from it.
+fn refuse_led_away(written: &[(PathBuf, PathBuf)], named: &Path, folder: &Path) -> Result<()> {
+    match written.iter().find(|(usual, real)| named.starts_with(usual) && !folder.starts_with(real)) {
+        None => Ok(()),
+        Some(_) => Err(Error::NeedsPerson {
+            what: format!("{} is in your PATH, and a link leads from there to {}", named.display(), folder.display()),
+            hint: "an agent may have put it there: look at it, and remove it or take the folder out of PATH".to_owned(),
+        }),
+    }
+}
+
+/// Whether a path lies in one of the folders for temporary files, which a sandbox has for itself.
+fn is_temporary(path: &Path) -> bool {
+    TEMPORARY.iter().any(|hidden| path.starts_with(hidden) && path != Path::new(hidden))
+}
+
 fn temporary_of(env: &BTreeMap<String, String>) -> Option<&Path> {
     env.get("TMPDIR").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
 }
@@ -295,33 +301,61 @@ impl<'a> Walls<'a> {
         self.args
     }
 
+    /// Where a path leads, by way of links. Nothing can be mounted on a link, so walls stand where it leads.
+    fn place(&self, path: &Path) -> PathBuf {
+        let disk = self.town.world().disk();
+        let real = |there: &Path| Some(disk.real_path(there).ok()?.join(path.strip_prefix(there).ok()?));
+        let place = path.ancestors().find_map(real).unwrap_or_else(|| path.to_owned());
+        // Joined with nothing, a path ends with a slash.
+        place.components().collect()
+    }
+
+    /// Shows one place at another.
+    fn bind(&mut self, how: &str, from: &Path, to: &Path) {
+        let (from, to) = (self.place(from), self.place(to));
+        self.args.extend([how.to_owned(), text(&from), text(&to)]);
+    }
+
     /// To be read, where it is there.
     fn read(&mut self, path: &Path) {
-        self.args.extend(["--ro-bind-try".to_owned(), text(path), text(path)]);
+        self.bind("--ro-bind-try", path, path);
     }
 
     /// To be read and written, where it is there.
     fn write(&mut self, path: &Path) {
-        self.args.extend(["--bind-try".to_owned(), text(path), text(path)]);
+        self.bind("--bind-try", path, path);
     }
 
     /// An empty folder of the sandbox's own.
     fn empty(&mut self, path: &Path) {
-        self.args.extend(["--tmpfs".to_owned(), text(path)]);
+        let place = self.place(path);
+        self.args.extend(["--tmpfs".to_owned(), text(&place)]);
+        // The way there is hidden with the folders for temporary files.
+        if place != path && is_temporary(path) {
+            self.link(&place, path);
+        }
     }
 
-    /// Not there, or empty.
+    /// A link of the sandbox's own.
+    fn link(&mut self, to: &Path, path: &Path) {
+        self.args.extend(["--symlink".to_owned(), text(to), text(path)]);
+    }
+
+    /// Not there, or empty; where it is a link, what it leads to.
     fn hide(&mut self, path: &Path) -> Result<()> {
-        match self.town.world().disk().kind(path)? {
-            None => {}
-            Some(NodeKind::Folder) => self.empty(path),
-            Some(NodeKind::File) => self.args.extend(["--ro-bind".to_owned(), "/dev/null".to_owned(), text(path)]),
-            Some(NodeKind::Link) => {
-                return Err(Error::NeedsPerson {
-                    what: format!("{} is a link, which the sandbox can't hide", path.display()),
-                    hint: "put the file itself there".to_owned(),
-                });
-            }
+        let (disk, place) = (self.town.world().disk(), self.place(path));
+        let outside = [&self.town.layout.root, &self.town.outside.gt].map(|ours| self.place(ours));
+        if place != path && outside.iter().any(|ours| ours.starts_with(&place)) {
+            return Err(Error::NeedsPerson {
+                what: format!("{} leads to {}, which the sandbox can't hide", path.display(), place.display()),
+                hint: "put the folder itself there".to_owned(),
+            });
+        }
+        match disk.kind(&place)? {
+            Some(NodeKind::Folder) => self.empty(&place),
+            Some(NodeKind::File) => self.bind("--ro-bind", Path::new("/dev/null"), &place),
+            // A link that leads nowhere.
+            Some(NodeKind::Link) | None => {}
         }
         Ok(())
     }
@@ -344,19 +378,30 @@ impl<'a> Walls<'a> {
     /// own client: empty ones are put there.
     fn settings(&mut self, path: &Path) -> Result<()> {
         let disk = self.town.world().disk();
-        if disk.kind(path)? == Some(NodeKind::Link) {
-            return Err(Error::NeedsPerson {
-                what: format!("{} is a link, which an agent could replace: the sandbox can't hold it", path.display()),
-                hint: "put the file itself there".to_owned(),
-            });
-        }
-        let is_used = path.parent().is_some_and(|folder| disk.exists(folder));
-        if is_used && !disk.exists(path) {
+        self.refuse_link(path)?;
+        if !disk.exists(path) {
             let empty = if path.extension().is_some_and(|extension| extension == "json") { "{}\n" } else { "" };
             disk.write(path, empty.as_bytes())?;
         }
         self.read(path);
         Ok(())
+    }
+
+    /// What a client runs or reads by itself, likewise.
+    fn plugins(&mut self, path: &Path) -> Result<()> {
+        self.refuse_link(path)?;
+        self.folder_to_read(path)
+    }
+
+    /// What is mounted can't be replaced; a link in a folder that an agent may write can.
+    fn refuse_link(&self, path: &Path) -> Result<()> {
+        if self.town.world().disk().kind(path)? != Some(NodeKind::Link) {
+            return Ok(());
+        }
+        Err(Error::NeedsPerson {
+            what: format!("{} is a link, which an agent could replace: the sandbox can't hold it", path.display()),
+            hint: "put what it leads to itself there".to_owned(),
+        })
     }
 
     fn machine(&mut self, env: &BTreeMap<String, String>) {
@@ -375,76 +420,133 @@ impl<'a> Walls<'a> {
         }
     }
 
-    /// What may have been hidden by walls around it.
-    fn within_home(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
-        if let (Some(folder), Some(home)) = (temporary_of(env), home_of(env))
-            && folder.starts_with(home)
-        {
-            self.empty(folder);
+    /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there. What is
+    /// hidden is hidden last: whatever leads there by then leads to nothing.
+    fn home(&mut self, env: &BTreeMap<String, String>, clients: Clients) -> Result<()> {
+        if let (Some(home), Some(named)) = (self.home_of(env), home_of(env)) {
+            self.empty(named);
+            self.files_of_home(&home, clients)?;
+            self.caches(&home, env);
+            if clients == Clients::Usable {
+                self.clients(&home, env)?;
+            }
+            if let Some(folder) = temporary_of(env).filter(|folder| self.place(folder).starts_with(&home)) {
+                self.empty(folder);
+            }
         }
         let gt = self.town.outside.gt.clone();
         self.read(&gt);
-        self.programs(env)
-    }
-
-    /// Makes each folder of PATH read only, also one inside a cache that the agent may write. The town outside finds its git by
-    /// name in the same folders, so a program that an agent puts there would run outside of the sandbox. A folder of PATH below
-    /// `/tmp` is shown again, since the sandbox has a `/tmp` of its own.
-    fn programs(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
-        let disk = self.town.world().disk();
-        let home = home_of(env).unwrap_or(Path::new("/"));
-        let paths = [env.get("PATH"), self.town.outside.env.get("PATH")];
-        let folders: BTreeSet<PathBuf> =
-            paths.into_iter().flatten().flat_map(|path| path.split(':')).map(PathBuf::from).collect();
-        for folder in folders.iter().filter(|folder| folder.is_absolute()) {
-            let is_hidden = TEMPORARY.iter().any(|hidden| folder.starts_with(hidden) && folder != Path::new(hidden));
-            let is_above = home.starts_with(folder) || self.town.layout.root.starts_with(folder);
-            if is_above || !(is_hidden || folder.starts_with(home)) {
-                continue;
-            }
-            // The agent could make a folder that does not exist yet.
-            if is_written(disk, home, folder) && !disk.exists(folder) {
-                disk.create_dir(folder)?;
-            }
-            if disk.exists(folder) {
-                self.read(&disk.real_path(folder)?);
+        self.programs(env)?;
+        if let Some(home) = self.home_of(env) {
+            self.secrets(&home, env)?;
+            if clients == Clients::Hidden {
+                self.no_clients(&home, env)?;
             }
         }
         Ok(())
     }
 
-    /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there.
-    fn home(&mut self, env: &BTreeMap<String, String>, clients: Clients) -> Result<()> {
-        let Some(home) = home_of(env) else { return Ok(()) };
-        self.empty(home);
+    fn files_of_home(&mut self, home: &Path, clients: Clients) -> Result<()> {
         for name in self.town.world().disk().list(home)? {
             let is_client = clients == Clients::Hidden && CLIENTS_IN_HOME.contains(&name.as_str());
             let is_there = name != CLAUDE_STATE && !HIDDEN_IN_HOME.contains(&name.as_str()) && !is_client;
             if is_there {
-                self.read(&home.join(name));
+                self.in_home(&home.join(name))?;
             }
         }
-        for name in CACHES_IN_HOME {
-            self.write(&home.join(name));
-        }
-        for folder in by_variable(CACHES_BY_VARIABLE, env) {
-            self.write(&folder);
-        }
-        by_variable(SECRETS_BY_VARIABLE, env).try_for_each(|file| self.hide(&file))?;
-        match clients {
-            Clients::Usable => self.clients(home, env)?,
-            Clients::Hidden => self.no_clients(home, env)?,
-        }
+        Ok(())
+    }
+
+    /// Caches may be written. One that lies in another is so already: a link in its place may be an agent's.
+    fn caches(&mut self, home: &Path, env: &BTreeMap<String, String>) {
+        let usual = CACHES_IN_HOME.iter().map(|name| home.join(name));
+        let folders: BTreeSet<PathBuf> =
+            usual.chain(by_variable(CACHES_BY_VARIABLE, env).map(|path| within(home, env, path))).collect();
+        let clients = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
+        let written: Vec<PathBuf> = folders.iter().cloned().chain(clients).collect();
+        let is_inside = |folder: &Path| written.iter().any(|other| folder != other && folder.starts_with(other));
+        folders.iter().filter(|folder| !is_inside(folder)).for_each(|folder| self.write(folder));
+    }
+
+    /// Hides what opens doors, and where links in its place lead.
+    fn secrets(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
         let disk = self.town.world().disk();
-        let below = HIDDEN_IN_HOME.iter().filter(|name| name.contains('/'));
-        for path in below.map(|name| home.join(name)) {
+        for path in HIDDEN_IN_HOME.iter().map(|name| home.join(name)) {
             // Where git's credential cache does not exist yet, an agent could make it, and git outside would tell it passwords.
             if is_written(disk, home, &path) && !disk.exists(&path) {
                 disk.create_dir(&path)?;
             }
             self.hide(&path)?;
         }
+        by_variable(SECRETS_BY_VARIABLE, env).try_for_each(|file| self.hide(&file))
+    }
+
+    /// Makes each folder of PATH read only, also one inside a cache that the agent may write. The town outside finds its git by
+    /// name in the same folders, so a program that an agent puts there would run outside of the sandbox. A folder of PATH below
+    /// `/tmp` is shown again, since the sandbox has a `/tmp` of its own.
+    fn programs(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
+        let home = self.home_of(env).unwrap_or("/".into());
+        let root = self.place(&self.town.layout.root);
+        let paths = [env.get("PATH"), self.town.outside.env.get("PATH")];
+        let named: BTreeSet<PathBuf> =
+            paths.into_iter().flatten().flat_map(|path| path.split(':')).map(PathBuf::from).collect();
+        let written = self.written(&home, env);
+        for named in named.into_iter().filter(|folder| folder.is_absolute()) {
+            let folder = self.place(&named);
+            if home.starts_with(&folder) || root.starts_with(&folder) {
+                continue;
+            }
+            refuse_led_away(&written, &within(&home, env, named), &folder)?;
+            match written.iter().find(|(_, real)| folder.starts_with(real)) {
+                Some((_, real)) => self.programs_in(real, &folder)?,
+                None if is_temporary(&folder) || folder.starts_with(&home) => self.read(&folder),
+                None => {}
+            }
+        }
         Ok(())
+    }
+
+    /// Makes a folder read only that lies in one which the agent may write. The agent could make it, where it does not exist yet,
+    /// or rename one above it: what is mounted can't be renamed.
+    fn programs_in(&mut self, written: &Path, folder: &Path) -> Result<()> {
+        self.town.world().disk().create_dir(folder)?;
+        let above: Vec<&Path> = folder.ancestors().skip(1).take_while(|above| *above != written).collect();
+        if folder != written {
+            above.into_iter().rev().for_each(|above| self.write(above));
+        }
+        self.read(folder);
+        Ok(())
+    }
+
+    /// Folders outside of the town that the agent may write: what they are called, and where they are.
+    fn written(&self, home: &Path, env: &BTreeMap<String, String>) -> Vec<(PathBuf, PathBuf)> {
+        let disk = self.town.world().disk();
+        let usual = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
+        let moved = by_variable(CACHES_BY_VARIABLE, env).chain(clients::moved(env)).map(|path| within(home, env, path));
+        let there = usual.chain(moved).filter(|folder| disk.exists(folder));
+        there.map(|folder| (folder.clone(), self.place(&folder))).collect()
+    }
+
+    /// What lies right in the home. A link stays one, so that whatever leads through it meets the same walls.
+    fn in_home(&mut self, path: &Path) -> Result<()> {
+        let disk = self.town.world().disk();
+        if disk.kind(path)? != Some(NodeKind::Link) {
+            self.read(path);
+            return Ok(());
+        }
+        let place = self.place(path);
+        if place != path {
+            self.link(&place, path);
+            if is_temporary(&place) && !self.place(&self.town.layout.root).starts_with(&place) {
+                self.read(&place);
+            }
+        }
+        Ok(())
+    }
+
+    /// The user's home, at the end of all links to it.
+    fn home_of(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+        home_of(env).map(|home| self.place(home))
     }
 
     fn clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
@@ -452,26 +554,27 @@ impl<'a> Walls<'a> {
         for name in CLIENTS_IN_HOME {
             self.write(&home.join(name));
         }
-        let moved = STATE_VARIABLES.iter().filter_map(|(name, settings)| Some((Path::new(env.get(*name)?), settings)));
-        for (folder, settings) in moved {
-            self.write(folder);
-            settings.iter().try_for_each(|name| self.settings(&folder.join(name)))?;
+        for folder in clients::moved(env) {
+            self.write(&folder);
         }
-        for name in BY_PROCESS_IN_HOME.iter().filter(|name| self.town.world().disk().exists(&home.join(name))) {
+        let disk = self.town.world().disk();
+        for name in BY_PROCESS_IN_HOME.iter().filter(|name| disk.exists(&home.join(name))) {
             self.empty(&home.join(name));
         }
         self.read(&home.join(LOCAL_CLAUDE));
-        SETTINGS_IN_HOME.iter().try_for_each(|name| self.settings(&home.join(name)))
+        for client in CLIENTS {
+            for place in client.places(home, env).into_iter().filter(|place| disk.exists(place)) {
+                client.files.iter().try_for_each(|name| self.settings(&place.join(name)))?;
+                client.folders.iter().try_for_each(|name| self.plugins(&place.join(name)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Hides the clients' state, where it really is: many keep such folders elsewhere, and a link in the home.
     fn no_clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
         let usual = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
-        let moved = STATE_VARIABLES.iter().filter_map(|(name, _)| env.get(*name)).map(PathBuf::from);
-        let disk = self.town.world().disk();
-        let is_there = |path: PathBuf| disk.exists(&path).then(|| disk.real_path(&path).ok()).flatten();
-        let there: Vec<PathBuf> = usual.chain(moved.filter(|path| path.is_absolute())).filter_map(is_there).collect();
-        there.iter().try_for_each(|path| self.hide(path))
+        usual.chain(clients::moved(env)).try_for_each(|path| self.hide(&path))
     }
 
     /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.
@@ -607,7 +710,7 @@ impl<'a> Walls<'a> {
             for folder in [&whole, &own] {
                 self.town.world().disk().create_dir(folder)?;
             }
-            self.args.extend(["--bind".to_owned(), text(&own), text(&whole)]);
+            self.bind("--bind", &own, &whole);
             for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
                 self.folder_to_read(&whole.join(kind))?;
             }
@@ -627,8 +730,8 @@ impl<'a> Walls<'a> {
         for folder in [&whole, &own, &aside] {
             self.town.world().disk().create_dir(folder)?;
         }
-        self.args.extend(["--ro-bind".to_owned(), text(&whole), text(&aside)]);
-        self.args.extend(["--bind".to_owned(), text(&own), text(&whole)]);
+        self.bind("--ro-bind", &whole, &aside);
+        self.bind("--bind", &own, &whole);
         Ok(())
     }
 
@@ -639,7 +742,7 @@ impl<'a> Walls<'a> {
         let disk = self.town.world().disk();
         let others = format!("{}\n", text(&rig.layout.shared_store("objects")));
         disk.write(&facts.join("alternates"), others.as_bytes())?;
-        self.args.extend(["--ro-bind".to_owned(), text(&facts), text(&rig.layout.repo().join("objects/info"))]);
+        self.bind("--ro-bind", &facts, &rig.layout.repo().join("objects/info"));
         Ok(())
     }
 
@@ -670,8 +773,7 @@ impl<'a> Walls<'a> {
         let Some(file) = self.town.settings.overseer.key_file.as_ref().filter(|file| file.is_absolute()) else {
             return Ok(());
         };
-        let disk = self.town.world().disk();
-        if disk.exists(file) { self.hide(&disk.real_path(file)?) } else { Ok(()) }
+        self.hide(file)
     }
 
     /// The project's own repository, where it is on this machine.
@@ -681,8 +783,9 @@ impl<'a> Walls<'a> {
         if !remote.is_absolute() {
             return Ok(());
         }
-        let holds_home = home_of(env).is_some_and(|home| home.starts_with(remote));
-        let holds_ours = holds_home || self.town.layout.root.starts_with(remote);
+        let remote = &self.place(remote);
+        let holds_home = self.home_of(env).is_some_and(|home| home.starts_with(remote));
+        let holds_ours = holds_home || self.place(&self.town.layout.root).starts_with(remote);
         // A remote around everything (somebody's home is one): what makes it a repository is not there.
         self.hide(&if holds_ours { remote.join(".git") } else { remote.to_owned() })
     }

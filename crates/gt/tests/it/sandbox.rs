@@ -70,6 +70,15 @@ attempt home "echo >> ~/.bashrc"
 touch ~/new
 attempt client-settings "echo >> ~/.claude/settings.json"
 attempt made-settings "echo x > ~/.codex/config.toml"
+attempt plugins "mkdir -p ~/.claude/plugins/evil"
+attempt commands "mkdir -p ~/.claude/commands && echo x > ~/.claude/commands/x.md"
+attempt skills "mkdir -p ~/.claude/skills/x"
+attempt client-hooks "mkdir -p ~/.claude/hooks && echo x > ~/.claude/hooks/x"
+attempt memory "echo x >> ~/.claude/CLAUDE.md"
+attempt prompts "mkdir -p ~/.codex/prompts && echo x > ~/.codex/prompts/x.md"
+attempt swapped-plugins "mkdir -p ~/.claude/plugins && mv ~/.claude/plugins ~/.claude/p && mv ~/.claude/p ~/.claude/plugins"
+attempt swapped-programs "mv ~/.cache/tools ~/.cache/t && mkdir -p ~/.cache/tools/bin && echo x > ~/.cache/tools/bin/git && rm -r ~/.cache/tools && mv ~/.cache/t ~/.cache/tools"
+attempt linked-logins "cat ~/.config/gh/token || cat ~/dotfiles/gh/token"
 attempt processes "grep -qsz '^deacon$' /proc/[0-9]*/cmdline"
 attempt lost-identity "env -u GT_INCARNATION gt status 2>&1 | grep 'GT_INCARNATION'"
 attempt terminals "ls -d $GT_TOWN/deacon/tmux-*"
@@ -103,8 +112,11 @@ const OWN: &[&str] = &["mine", "stash", "finishing", "state", "scratch", "bead",
 
 /// A town whose agent is [`AGENT`], with things in it that are not the agent's.
 fn town(sandbox: &str) -> Town {
-    let town = Town::new();
+    let mut town = Town::new();
     let home = town.folder().join("home");
+    // A folder of programs in a cache.
+    let path = format!("{}:{}", std::env::var("PATH").unwrap(), home.join(".cache/tools/bin").display());
+    town.set_env("PATH", &path);
     for (path, text) in [
         (home.join(".ssh/id_rsa"), "key"),
         (home.join(".netrc"), "password"),
@@ -114,6 +126,9 @@ fn town(sandbox: &str) -> Town {
         (home.join(".codex/state"), ""),
         (home.join(".yarn/berry/x"), ""),
         (home.join(".cache/x"), ""),
+        (home.join(".cache/tools/bin/x"), ""),
+        (home.join(".config/x"), ""),
+        (home.join("dotfiles/gh/token"), "token"),
         (home.join(".local/share/pnpm/store/x"), ""),
         (town.rig().join("mayor/rig/file"), "trunk"),
         (town.rig().join("polecats/other/file"), "other"),
@@ -126,6 +141,7 @@ fn town(sandbox: &str) -> Town {
     for branch in ["other", "polecat/other/x"] {
         town.git(&town.repo(), &["update-ref", &format!("refs/heads/{branch}"), &tip]);
     }
+    std::os::unix::fs::symlink(home.join("dotfiles/gh"), home.join(".config/gh")).unwrap();
     let agent = AGENT.replace("REMOTE", &town.remote().display().to_string());
     let file = home.join("agent.sh");
     write(&file, agent.replace("FOLDER", &town.folder().display().to_string()));
@@ -148,8 +164,7 @@ fn reached(town: &Town) -> BTreeMap<String, bool> {
     report.lines().filter_map(line).collect()
 }
 
-fn check_sandboxed(runtime: &str) {
-    let town = town("bwrap");
+fn check_sandboxed(runtime: &str, town: &Town) {
     town.edit(&town.rig().join("rig.toml"), |text| text.replace("\"headless\"", &format!("\"{runtime}\"")));
     let bead = town.bead("Try everything");
     town.ok(&["up"]);
@@ -179,14 +194,49 @@ fn check_sandboxed(runtime: &str) {
 #[test]
 fn a_sandboxed_agent_gets_to_nothing_but_its_own_and_its_work_lands() {
     if has_bwrap() {
-        check_sandboxed("headless");
+        check_sandboxed("headless", &town("bwrap"));
     }
+}
+
+#[test]
+fn a_home_that_is_reached_by_a_link_is_walled_in_all_the_same() {
+    if has_bwrap() {
+        let mut town = town("bwrap");
+        let (home, link) = (town.folder().join("home"), town.folder().join("link"));
+        std::os::unix::fs::symlink(&home, &link).unwrap();
+        town.set_env("HOME", &link.display().to_string());
+        // A client's state and a cache that are elsewhere, too.
+        for name in [".claude", ".cache"] {
+            std::fs::rename(home.join(name), home.join("dotfiles").join(name)).unwrap();
+            std::os::unix::fs::symlink(home.join("dotfiles").join(name), home.join(name)).unwrap();
+        }
+        check_sandboxed("headless", &town);
+    }
+}
+
+#[test]
+fn a_link_that_leads_from_a_cache_to_the_programs_of_the_path_is_told_of() {
+    if !has_bwrap() {
+        return;
+    }
+    let town = town("bwrap");
+    let (tools, keys) = (town.folder().join("home/.cache/tools"), town.folder().join("home/.ssh"));
+    std::fs::remove_dir_all(&tools).unwrap();
+    std::fs::create_dir(&tools).unwrap();
+    std::os::unix::fs::symlink(&keys, tools.join("bin")).unwrap();
+    let bead = town.bead("Never run");
+    town.ok(&["up"]);
+    town.ok(&["sling", &bead, RIG]);
+    let refused = "SELECT last_error FROM effects WHERE kind = 'start-session' AND last_error IS NOT NULL";
+    town.wait_until("the start to be refused", || !town.ask(refused).is_empty());
+    assert!(town.ask(refused)[0].contains("a link leads from there"), "{:?}", town.ask(refused));
+    assert!(!report_of(&town).exists(), "nothing ran");
 }
 
 #[test]
 fn a_sandboxed_agent_in_a_terminal_gets_to_nothing_more() {
     if has_bwrap() && has_tmux() {
-        check_sandboxed("tmux");
+        check_sandboxed("tmux", &town("bwrap"));
     }
 }
 

@@ -168,7 +168,7 @@ fn what_a_person_asks_the_mayor_for_is_built() {
     });
     town.wait_quiet();
     town.ok(&["down"]);
-    assert_eq!(town.running(), Vec::<String>::new());
+    town.wait_ended();
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_town_that_drains_lets_the_mayor_finish_its_turn() {
         down.join().unwrap();
     });
     assert!(town.folder().join("play/finished").exists(), "its turn was cut short");
-    assert_eq!(town.running(), Vec::<String>::new());
+    town.wait_ended();
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn f16_the_mayor_is_kept_running_until_a_person_stops_it() {
     kill_hard(&first);
     town.wait_until("another incarnation", || agent_of(&town, "mayor/").is_some_and(|agent| agent != first));
     town.ok(&["down", "--now"]);
-    assert_eq!(town.running(), Vec::<String>::new());
+    town.wait_ended();
     town.ok(&["up"]);
     wait_for(&town, "running");
 

@@ -225,7 +225,7 @@ fn f01_what_an_agent_puts_into_its_folder_holds_up_nobody() {
     scene.town.wait_closed(&other);
     scene.town.gt(&["peek", &scene.worker]);
     scene.town.gt(&["down", "--now"]);
-    assert_eq!(scene.town.running(), Vec::<String>::new());
+    scene.town.wait_ended();
 }
 
 #[test]

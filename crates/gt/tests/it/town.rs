@@ -401,6 +401,12 @@ impl Town {
         self.leftovers().iter().map(ToString::to_string).collect()
     }
 
+    /// Waits until nothing of this town runs. `gt down` waits for the locks of boot and deacon, and a process lets go of its
+    /// lock a moment before it is gone.
+    pub fn wait_ended(&self) {
+        self.wait_until("its processes to end", || self.running().is_empty());
+    }
+
     /// Every path below a folder, and each file's size and time: to see that nothing was touched.
     pub fn listing(&self, folder: &Path) -> Vec<String> {
         let mut found = Vec::new();

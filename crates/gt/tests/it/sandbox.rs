@@ -169,7 +169,7 @@ fn check_sandboxed(runtime: &str, town: &Town) {
     let bead = town.bead("Try everything");
     town.ok(&["up"]);
     town.ok(&["sling", &bead, RIG]);
-    for (name, reached) in reached(&town) {
+    for (name, reached) in reached(town) {
         assert_eq!(reached, OWN.contains(&name.as_str()), "{name}");
     }
     town.wait_closed(&bead);

@@ -328,6 +328,8 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("rebuild", "makes a ledger beside a lost one, before anybody else can write: `sync` has it"),
     ("town key", "a person's verb outside of the flow, and one event: `overseer` has it"),
     ("adopt", "one transaction that a person asks for, after a town was copied: `sync` has it"),
+    ("gates", "a condition that follows what a gate did to the settings; its run is red either way: `green` has it"),
+    ("settings", "one setting before a person's verb writes a file; without that file it says nothing: `green` has it"),
     ("clean run", "one transaction after gates that ran for nothing else: `green` kills it at both points"),
     ("unknown", "a simulated session's state is always known; F1's tests have it"),
 ];

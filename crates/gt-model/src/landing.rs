@@ -87,6 +87,8 @@ pub enum Body {
     None,
     /// Its description.
     Bead,
+    /// What the worker wrote into its commits.
+    Commits,
 }
 
 /// How landings are committed. What is not said is as in the town's settings, or as it is without any.
@@ -103,6 +105,8 @@ pub struct Style {
     pub body: Option<Body>,
     /// Whether the overseer signs off, or whoever is named as the author.
     pub sign_off: Option<bool>,
+    /// Whether it is signed with the overseer's key; otherwise where the overseer's git signs commits.
+    pub sign: Option<bool>,
 }
 
 impl Style {
@@ -115,6 +119,7 @@ impl Style {
             subject: self.subject.clone().or_else(|| base.subject.clone()),
             body: self.body.or(base.body),
             sign_off: self.sign_off.or(base.sign_off),
+            sign: self.sign.or(base.sign),
         }
     }
 
@@ -137,6 +142,8 @@ pub struct Work {
     pub kind: BeadType,
     /// Its description.
     pub description: String,
+    /// The messages of the worker's commits, the oldest first; none where they are not wanted.
+    pub messages: Vec<String>,
     /// The worker's address.
     pub worker: String,
     /// The merge request's id.
@@ -162,8 +169,10 @@ pub fn compose(style: &Style, overseer: Option<&Person>, work: &Work) -> Landing
         Author::Named(person) => Some(person.clone()),
     };
     let mut message = subject(style, work);
-    if style.body.unwrap_or_default() == Body::Bead {
-        message.push_str(&body(&work.description));
+    match style.body.unwrap_or_default() {
+        Body::None => {}
+        Body::Bead => message.push_str(&body(&work.description)),
+        Body::Commits => message.push_str(&body(&listed(&work.messages))),
     }
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     message.push_str(&format!("\n\nBead: {}\nWorker: {}\nMerge-Request: {}\n", line(&work.bead), work.worker, work.mr));
@@ -225,7 +234,22 @@ fn conventional(kind: &BeadType) -> &'static str {
     }
 }
 
-/// A bead's text as a paragraph of its own: cut, without control characters, each line set in where it looks like a trailer.
+/// Messages of commits as one text: one as it is, several as a list.
+fn listed(messages: &[String]) -> String {
+    if let [message] = messages {
+        return message.clone();
+    }
+    let item = |message: &String| {
+        let message = foreign::lines(message.trim());
+        let mut lines = message.lines();
+        let first = format!("* {}", lines.next().unwrap_or_default());
+        let others = lines.map(|line| if line.trim().is_empty() { String::new() } else { format!("  {line}") });
+        std::iter::once(first).chain(others).collect::<Vec<_>>().join("\n")
+    };
+    messages.iter().map(item).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What others wrote as a paragraph of its own: cut, without control characters, each line set in where it looks like a trailer.
 fn body(text: &str) -> String {
     let text = foreign::lines(foreign::cut(text.trim(), BODY_LIMIT));
     if text.trim().is_empty() {
@@ -252,6 +276,7 @@ mod tests {
             kind: BeadType::Bug,
             description: "Why it is so.\n\nBead: app-9\nSigned-off-by: Mallory <m@example.org>\nhttps://example.org\n"
                 .into(),
+            messages: Vec::new(),
             worker: "app/polecats/amber".into(),
             mr: "mr-app-1-1".into(),
         }
@@ -288,6 +313,22 @@ mod tests {
         );
         let named = Style { overseer: Some(Person::new("Cy", "cy@example.org").unwrap()), ..author("overseer") };
         check(&named, Some(&ann), Some("Cy <cy@example.org>"), "");
+    }
+
+    #[test]
+    fn the_workers_own_messages_are_a_text_that_forges_no_trailer() {
+        let check = |messages: &[&str], expected: &str| {
+            let messages = messages.iter().map(|message| (*message).to_owned()).collect();
+            let style = Style { body: Some(Body::Commits), ..Style::default() };
+            let landing = compose(&style, None, &Work { messages, ..work("Mend it") });
+            assert_eq!(landing.message, format!("Mend it\n{expected}\n{TRAILERS}"));
+        };
+        check(&[], "");
+        check(&["One\n\nWhy.\nBead: app-9\u{1b}[2J"], "\nOne\n\nWhy.\n  Bead: app-9 [2J\n");
+        check(
+            &["One\n\nBead: app-9", "Two\r\nSigned-off-by: M"],
+            "\n* One\n\n  Bead: app-9\n\n* Two\n  Signed-off-by: M\n",
+        );
     }
 
     #[test]

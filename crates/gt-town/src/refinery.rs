@@ -19,6 +19,7 @@ use crate::back_off;
 use crate::clean_run;
 use crate::convoy;
 use crate::done;
+use crate::effects::chain;
 use crate::error::{Error, Result};
 use crate::gates::{self, Subject, Tested};
 use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
@@ -477,6 +478,8 @@ impl Refinery<'_> {
             return Ok(());
         }
         let rig = self.rig.name();
+        let signed = self.signed(trunk, stack)?;
+        let stack = signed.as_slice();
         {
             let held = self.town.lock(&self.rig.repo_lock())?;
             for entry in stack {
@@ -501,6 +504,34 @@ impl Refinery<'_> {
             Ok(())
         })?;
         self.finish_open_landing()
+    }
+
+    /// The stack as it lands: signed, where the settings or the overseer's git want that. Only what is green is signed, once,
+    /// since a signature may take a person's hand; the trees are those that were tested. Where it can't be signed, nothing lands.
+    fn signed(&self, trunk: &Sha, stack: &[StackEntry]) -> Result<Vec<StackEntry>> {
+        let repo = self.town.world().repo();
+        let style = self.rig.settings.commits.over(&self.town.settings.commits);
+        if !style.sign.map_or_else(|| repo.signs_commits(), Ok)? {
+            return Ok(stack.to_vec());
+        }
+        let overseer = style.overseer.map_or_else(|| repo.overseer(), |person| Ok(Some(person)))?;
+        let held = self.town.lock(&self.rig.repo_lock())?;
+        let path = self.rig.layout.repo();
+        let mut signed: Vec<StackEntry> = Vec::new();
+        for entry in stack {
+            let onto = signed.last().map_or(trunk, |below| &below.commit);
+            let commit = repo.signed_commit(&held, &path, &entry.commit, onto, overseer.as_ref());
+            let commit = commit.map_err(|error| Error::NeedsPerson {
+                what: format!("{} is green and can't be signed, so it does not land: {}", entry.mr, chain(&error)),
+                hint: format!(
+                    "let git sign without asking: ssh-add the key, or unlock it in gpg-agent, in the session from which gt up was \
+                     run; or land unsigned: gt rig set {} commits.sign=false",
+                    self.rig.name()
+                ),
+            })?;
+            signed.push(StackEntry { commit, ..entry.clone() });
+        }
+        Ok(signed)
     }
 
     /// Carries out the landing that is decided, if there is one: also one that a killed refinery left.
@@ -571,6 +602,10 @@ fn incomplete(why: &str) -> String {
 pub(crate) fn landing_commit(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<landing::Landing> {
     let style = rig.settings.commits.over(&town.settings.commits);
     let overseer = if style.asks_for_overseer() { town.world().repo().overseer()? } else { None };
+    let messages = match style.body {
+        Some(landing::Body::Commits) => own_messages(town, rig, mr)?,
+        _ => Vec::new(),
+    };
     let work = town.ledger.read(|view| {
         let bead = view.bead(&mr.bead)?;
         let worker = view.attempt(mr.attempt)?.map(|attempt| attempt.address().to_string()).unwrap_or_default();
@@ -578,9 +613,17 @@ pub(crate) fn landing_commit(town: &Town, rig: &Rig, mr: &MergeRequest) -> Resul
             (bead.title, bead.issue_type, bead.description)
         });
         let (bead, mr) = (mr.bead.0.clone(), mr.id.0.clone());
-        Ok::<_, Error>(landing::Work { bead, title, kind, description, worker, mr })
+        Ok::<_, Error>(landing::Work { bead, title, kind, description, messages, worker, mr })
     })?;
     Ok(landing::compose(&style, overseer.as_ref(), &work))
+}
+
+/// What the worker wrote into its commits: those that neither the attempt's base nor the trunk has.
+fn own_messages(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Vec<String>> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let trunk = repo.refs(&path)?.remove(&rig.trunk_ref());
+    let known: Vec<Sha> = trunk.into_iter().chain([mr.base.clone()]).collect();
+    Ok(repo.messages(&path, &mr.head, &known)?)
 }
 
 /// How a landing ended.

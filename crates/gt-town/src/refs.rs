@@ -24,7 +24,8 @@ pub struct Foreign {
 }
 
 /// Compares the refs of a rig with what we wrote. A live worker's branch must be where its own worktree's git put it, and
-/// may be anywhere once that is gone; a pinned head must be where we put it; nothing else belongs there but the stash.
+/// may be anywhere once that is gone; a pinned head must be where we put it; tags must be where the remote has them; nothing
+/// else belongs there but the stash.
 pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let (branches, pins) = town.ledger.read(|view| {
@@ -41,7 +42,8 @@ pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     })?;
     let mut foreign = Vec::new();
     for (name, sha) in &refs {
-        let ours = name.starts_with("refs/gt/") || name.starts_with("refs/remotes/origin/") || name == "refs/stash";
+        let ours = ["refs/gt/", "refs/remotes/origin/", TAGS].iter().any(|kind| name.starts_with(kind))
+            || name == "refs/stash";
         if !ours && !branches.contains(name) {
             foreign.push(Foreign { name: name.clone(), found: Some(sha.clone()), to: None });
         }
@@ -51,25 +53,45 @@ pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
             foreign.push(Foreign { found: refs.get(&name).cloned(), name, to: Some(head) });
         }
     }
-    foreign.extend(moved_branches(town, rig)?);
+    foreign.extend(settled(town, || astray(town, rig))?);
+    foreign.extend(settled(town, || moved_tags(town, rig))?);
     Ok(foreign)
 }
 
-/// Branches of live workers that are elsewhere than their own worktree's git put them.
-fn moved_branches(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
-    let before = astray(town, rig)?;
+/// What a look finds twice, with a pause in between. A commit or a fetch that is just being made shows for a moment as a ref
+/// that is not where it belongs: git writes down where a branch goes before it moves it.
+fn settled(town: &Town, look: impl Fn() -> Result<Vec<Foreign>>) -> Result<Vec<Foreign>> {
+    let before = look()?;
     if before.is_empty() {
         return Ok(before);
     }
-    // A commit that is just being made shows so for a moment: git writes down where a branch goes before it moves it.
     town.world().clock().pause(SETTLING);
-    let after = astray(town, rig)?;
-    Ok(before.into_iter().filter(|branch| after.contains(branch)).collect())
+    let after = look()?;
+    Ok(before.into_iter().filter(|found| after.contains(found)).collect())
 }
 
 /// How long a change of a ref may take between its parts, many times over.
 const SETTLING: Duration = Duration::from_millis(200);
 
+/// Where tags are kept.
+const TAGS: &str = "refs/tags/";
+
+/// Tags that are not as the remote had them at the last fetch.
+pub fn moved_tags(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let Some(upstream) = repo.upstream_tags(&path)? else { return Ok(Vec::new()) };
+    let mut tags = repo.refs(&path)?;
+    tags.retain(|name, _| name.starts_with(TAGS));
+    let names: BTreeSet<&String> = tags.keys().chain(upstream.keys()).collect();
+    let moved = names.into_iter().filter(|name| tags.get(*name) != upstream.get(*name)).map(|name| Foreign {
+        name: name.clone(),
+        found: tags.get(name).cloned(),
+        to: upstream.get(name).cloned(),
+    });
+    Ok(moved.collect())
+}
+
+/// Branches of live workers that are elsewhere than their own worktree's git put them.
 fn astray(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let present = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
@@ -94,6 +116,16 @@ fn pinned_by(effect: &Effect) -> Option<String> {
 
 /// Reports foreign moves, and decides that they are undone.
 pub fn report(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
+    tell(tx, rig, foreign)?;
+    for Foreign { name, found, to } in foreign {
+        let effect = Effect::UndoRef { rig: rig.clone(), name: name.clone(), found: found.clone(), to: to.clone() };
+        tx.decide(&effect, Some(rig), None, Duration::ZERO)?;
+    }
+    Ok(())
+}
+
+/// Reports foreign moves.
+pub fn tell(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
     for Foreign { name, found, to } in foreign {
         let what = match (found, to) {
             (Some(_), None) => "was made by somebody else; it is removed, its commit kept at refs/gt/foreign/",
@@ -101,8 +133,6 @@ pub fn report(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
             (Some(_), Some(_)) => "was moved by somebody else; it is put back",
         };
         tx.raise("foreign-ref", &format!("{rig}:{name}"), &format!("{name} in the rig {rig} {what}"))?;
-        let effect = Effect::UndoRef { rig: rig.clone(), name: name.clone(), found: found.clone(), to: to.clone() };
-        tx.decide(&effect, Some(rig), None, Duration::ZERO)?;
     }
     Ok(())
 }
@@ -116,12 +146,16 @@ pub fn undo(town: &Town, rig: &Rig, held: &Held, name: &str, found: Option<&Sha>
         // It moved again, or is undone already: the next comparison looks at it afresh.
         return Ok(());
     }
-    if let Some(sha) = found {
-        repo.set_ref(held, &path, &format!("refs/gt/foreign/{sha}"), sha, None)?;
-    }
+    keep(town, rig, held, found)?;
     match to {
         Some(to) => repo.set_ref(held, &path, name, to, found)?,
         None => repo.delete_ref(held, &path, name)?,
     }
     Ok(())
+}
+
+/// Keeps what a ref pointed to.
+pub fn keep(town: &Town, rig: &Rig, held: &Held, found: Option<&Sha>) -> Result<()> {
+    let Some(sha) = found else { return Ok(()) };
+    Ok(town.world().repo().set_ref(held, &rig.layout.repo(), &format!("refs/gt/foreign/{sha}"), sha, None)?)
 }

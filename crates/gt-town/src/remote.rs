@@ -10,6 +10,7 @@ use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Tx};
 use crate::reading;
+use crate::refs::{self, Foreign};
 use crate::town::{Rig, Town};
 use crate::world::{Held, Repo};
 
@@ -24,6 +25,8 @@ pub struct Fetched {
     pub foreign: Vec<String>,
     /// Landings that the trunk has lost; `None`: as before.
     pub dropped: Option<Vec<Dropped>>,
+    /// Tags that were not the remote's, and are again as it has them.
+    pub tags: Vec<Foreign>,
 }
 
 impl Fetched {
@@ -38,14 +41,28 @@ impl Fetched {
 
 /// Fetches a rig's remote and looks at what moved there since we last knew.
 pub fn fetch(town: &Town, rig: &Rig, held: &Held) -> Result<Fetched> {
+    let moved = refs::moved_tags(town, rig)?;
     let branches = town.world().repo().fetch(held, &rig.layout.repo())?;
+    let tags = kept_tags(town, rig, held, moved)?;
     let known = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
     let dropped = match branches.get(&rig.row.trunk) {
         Some(tip) => dropped::look(town, rig, known.get(&rig.row.trunk), tip)?,
         None => None,
     };
     let foreign = foreign_commits(town, rig, known, &branches)?;
-    Ok(Fetched { rig: rig.name().clone(), branches, foreign, dropped })
+    Ok(Fetched { rig: rig.name().clone(), branches, foreign, dropped, tags })
+}
+
+/// Of tags that were not as the remote had them before a fetch, those that it did not have after it either. What they pointed
+/// to is kept, since the fetch has put the remote's in their place.
+fn kept_tags(town: &Town, rig: &Rig, held: &Held, mut moved: Vec<Foreign>) -> Result<Vec<Foreign>> {
+    let upstream = town.world().repo().upstream_tags(&rig.layout.repo())?.unwrap_or_default();
+    moved.retain(|tag| upstream.get(&tag.name) != tag.found.as_ref());
+    for tag in &mut moved {
+        refs::keep(town, rig, held, tag.found.as_ref())?;
+        tag.to = upstream.get(&tag.name).cloned();
+    }
+    Ok(moved)
 }
 
 /// Records what a fetch found. Workers' commits on the remote hold the rig until a person has looked.
@@ -58,6 +75,7 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
             dropped::note(tx, &rig, dropped)?;
         }
     }
+    refs::tell(tx, &fetched.rig, &fetched.tags)?;
     tx.set_remote_refs(&fetched.rig, &fetched.branches)?;
     if !fetched.foreign.is_empty() {
         tx.raise("rig-held", fetched.rig.as_str(), &fetched.foreign.join("; "))?;

@@ -768,12 +768,12 @@ impl<'a> Walls<'a> {
         }
     }
 
-    /// The overseer's key, wherever it is. The link to it, if there is one, leads to nothing.
+    /// The overseer's keys, wherever they are: that of the town, and that with which git signs. The link to one, if there is
+    /// one, leads to nothing.
     fn key(&mut self) -> Result<()> {
-        let Some(file) = self.town.settings.overseer.key_file.as_ref().filter(|file| file.is_absolute()) else {
-            return Ok(());
-        };
-        self.hide(file)
+        let signs = self.town.world().repo().signing_key()?;
+        let keys = self.town.settings.overseer.key_file.iter().chain(&signs).filter(|file| file.is_absolute());
+        keys.cloned().collect::<Vec<_>>().iter().try_for_each(|file| self.hide(file))
     }
 
     /// The project's own repository, where it is on this machine.

@@ -325,6 +325,35 @@ fn f22_refs_that_a_worker_moved_past_the_rules_are_put_back_and_reported() {
 }
 
 #[test]
+fn f22_tags_are_those_of_the_remote_whatever_workers_make_of_them() {
+    let mut scene = scene();
+    let seed = scene.at("seed");
+    scene.sh(&seed, "git tag v1 && git tag -a -m two v2 && git tag gone && git push -q origin v1 v2 gone");
+    let (_, worker, path) = scene.sling("First");
+    assert_eq!(scene.sh(&path, "git describe"), "v2");
+    let upstream = scene.refs();
+    scene.sh(&path, "echo 1 > one && git add -A && git commit -qm one");
+    let own = Sha::from(scene.sh(&path, "git rev-parse HEAD"));
+    let git = "git -C ../../.repo.git update-ref";
+    let script = format!("{git} refs/tags/v1 {own} && {git} refs/tags/v9 {own} && {git} -d refs/tags/v2");
+    scene.sh(&path, &script);
+    scene.sh(&seed, "git push -q origin :gone && git tag v3 && git push -q origin v3");
+    scene.done(&worker);
+    scene.go_on();
+    let (after, conditions) = (scene.refs(), scene.conditions());
+    for name in ["refs/tags/v1", "refs/tags/v2"] {
+        assert_eq!(after[name], upstream[name], "{name}");
+        assert!(conditions.contains(&format!("foreign-ref:vt:{name}")), "{conditions:?}");
+    }
+    assert!(conditions.contains(&"foreign-ref:vt:refs/tags/v9".to_owned()), "{conditions:?}");
+    assert_eq!(after[&format!("refs/gt/foreign/{own}")], own, "what was tagged is kept");
+    // What the remote did is nobody's fault.
+    assert_eq!(conditions.len(), 3, "{conditions:?}");
+    let tags: Vec<&str> = after.keys().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
+    assert_eq!(tags, ["v1", "v2", "v3"]);
+}
+
+#[test]
 fn f22_a_push_past_the_rules_holds_the_rig() {
     let mut scene = scene();
     let (_, attempt, path) = scene.sling("Pushed");

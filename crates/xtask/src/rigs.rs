@@ -12,7 +12,8 @@ use serde_json::Value;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A file with a project a line: `name where`. `where` is a folder, a packed source (.tar.gz, .tgz, .crate), a URL of git's,
-    /// or a package that its registry's own client fetches: npm:<name>[@<version>], pypi:<name>[==<version>], crate:<name>
+    /// or a package that its registry's own client fetches: npm:<name>[@<version>], pypi:<name>[==<version>], crate:<name>,
+    /// debian:<source> (as its authors packed it, without Debian's changes)
     list: PathBuf,
     /// The gt that is tried
     #[arg(long, default_value = "target/debug/gt")]
@@ -158,6 +159,7 @@ impl Try<'_> {
                 self.packed("pip", &["download", "-q", "--no-deps", "--no-binary", name, package])?;
             }
             Some(("crate", name)) => self.vendored(name)?,
+            Some(("debian", source)) => self.packed("apt-get", &["source", "-qq", "--download-only", source])?,
             _ if Path::new(place).is_dir() => {
                 checked(Command::new("cp").arg("-r").arg(place).arg(&folder)).map(drop)?;
             }
@@ -167,8 +169,13 @@ impl Try<'_> {
             without_products(&folder)?;
             let git = |args: &[&str]| checked(self.command(Path::new("git"), &folder).args(args)).map(drop);
             git(&["init", "-q", "-b", "main"])?;
-            git(&["add", "-A", "-f"])?;
+            // What the project ignores is no part of its repository, though packing may have put it in.
+            git(&["-c", "core.excludesFile=/dev/null", "add", "-A"])?;
             git(&["commit", "-q", "-m", "As packed"])?;
+            // The commit of a release has its tag, from which some projects take their version.
+            if let Some(version) = version_of(&self.work.join("packed")) {
+                git(&["tag", &format!("v{version}")])?;
+            }
         }
         Ok(folder.display().to_string())
     }
@@ -179,8 +186,8 @@ impl Try<'_> {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)?;
         checked(self.command(Path::new(client), &folder).args(args))?;
-        let file = std::fs::read_dir(&folder)?.next().ok_or("nothing was fetched")??.path();
-        self.unpack(&file)
+        let files: Vec<PathBuf> = std::fs::read_dir(&folder)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+        self.unpack(source_among(&files).ok_or("no packed source was fetched")?)
     }
 
     fn unpack(&self, file: &Path) -> Result<()> {
@@ -206,12 +213,38 @@ impl Try<'_> {
     }
 }
 
+/// The packed source among the files that a client has fetched: Debian's has its description and its own changes beside it.
+fn source_among(files: &[PathBuf]) -> Option<&Path> {
+    let name = |file: &&PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_packed = |file: &&PathBuf| {
+        let name = name(file);
+        [".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".crate"].iter().any(|end| name.ends_with(end))
+            && !name.contains(".debian.")
+    };
+    files.iter().find(is_packed).map(PathBuf::as_path)
+}
+
+/// The version in the name of the source that was fetched into a folder: `name-1.2.tar.gz`, `name_1.2.orig.tar.gz`.
+fn version_of(folder: &Path) -> Option<String> {
+    let files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.filter_map(|file| Some(file.ok()?.path())).collect();
+    let name = source_among(&files)?.file_name()?.to_string_lossy().into_owned();
+    let start = name
+        .char_indices()
+        .zip(name.chars().skip(1))
+        .find(|((_, mark), next)| ['-', '_'].contains(mark) && next.is_ascii_digit())?;
+    let version = &name[start.0.0 + 1..];
+    let end = [".orig", ".tar", ".tgz", ".crate"].iter().filter_map(|end| version.find(end)).min()?;
+    Some(version[..end].replace(['+', '~'], "-"))
+}
+
 /// Takes away what packing a source has made, which no repository holds.
 fn without_products(folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "egg-info") {
-            std::fs::remove_dir_all(path)?;
+    for place in [folder.to_owned(), folder.join("src")].iter().filter(|place| place.is_dir()) {
+        for entry in std::fs::read_dir(place)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "egg-info") {
+                std::fs::remove_dir_all(path)?;
+            }
         }
     }
     Ok(())
@@ -225,4 +258,25 @@ fn checked(command: &mut Command) -> Result<Output> {
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     Err(format!("{:?}: {}", command.get_program(), said.trim().lines().last().unwrap_or_default()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_in_the_name_of_what_was_fetched() {
+        let check = |files: &[&str], expected: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            files.iter().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
+            assert_eq!(version_of(folder.path()).as_deref(), expected, "{files:?}");
+        };
+        check(&["split2-4.2.0.tgz"], Some("4.2.0"));
+        check(&["more_itertools-11.2.1.tar.gz"], Some("11.2.1"));
+        check(
+            &["tinyxml2_9.0.0+dfsg-3.dsc", "tinyxml2_9.0.0+dfsg-3.debian.tar.xz", "tinyxml2_9.0.0+dfsg.orig.tar.xz"],
+            Some("9.0.0-dfsg"),
+        );
+        check(&["a.dsc"], None);
+    }
 }

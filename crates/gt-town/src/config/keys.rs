@@ -100,10 +100,10 @@ const COMMITS_SUBJECT: Key = key(
 );
 const COMMITS_BODY: Key = key(
     "commits.body",
-    Choice(&["none", "bead"]),
+    Choice(&["none", "bead", "commits"]),
     None,
     AtOnce,
-    "What is below it: nothing, or the bead's description",
+    "What is below it: nothing, the bead's description, or the messages of the worker's commits",
 );
 const COMMITS_SIGN_OFF: Key = key(
     "commits.sign_off",
@@ -111,6 +111,14 @@ const COMMITS_SIGN_OFF: Key = key(
     None,
     AtOnce,
     "Whether what lands has your Signed-off-by, or that of the author whom you name",
+);
+
+const COMMITS_SIGN: Key = key(
+    "commits.sign",
+    Flag,
+    None,
+    AtOnce,
+    "Whether what lands is signed, with your key and you as the committer; otherwise where your git signs (commit.gpgSign)",
 );
 
 /// Keys of `town.toml`.
@@ -285,6 +293,7 @@ pub const TOWN: &[Key] = &[
     COMMITS_SUBJECT,
     COMMITS_BODY,
     COMMITS_SIGN_OFF,
+    COMMITS_SIGN,
     key(
         "agents.*.command",
         Command,
@@ -464,6 +473,7 @@ pub const RIG: &[Key] = &[
     COMMITS_SUBJECT,
     COMMITS_BODY,
     COMMITS_SIGN_OFF,
+    COMMITS_SIGN,
     key(
         "prove_negative",
         Flag,

@@ -388,6 +388,18 @@ fn each_ecosystem_is_known_by_its_files() {
             ..Sample::default()
         },
         Sample {
+            name: "Perl",
+            files: &[("Makefile.PL", ""), ("t/basic.t", "")],
+            gates: &["prove -lr t"],
+            ..Sample::default()
+        },
+        Sample {
+            name: "Perl with parts in C",
+            files: &[("Makefile.PL", ""), ("Fast.xs", ""), ("t/basic.t", "")],
+            gates: &["perl Makefile.PL && make test"],
+            ..Sample::default()
+        },
+        Sample {
             name: "Elixir",
             files: &[("mix.exs", ""), ("mix.lock", "")],
             gates: &["mix test"],

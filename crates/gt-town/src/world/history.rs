@@ -50,6 +50,11 @@ pub trait History: Send + Sync {
     /// The commits in the history of `head` and of none of `known`, newest first, at most [`COMMITS_LIMIT`]. What is no
     /// commit of the repository counts as nothing.
     fn commits_of(&self, repo: &Path, head: &Sha, known: &[Sha]) -> WorldResult<Vec<BranchCommit>>;
+    /// What commits say that are in the history of `head`, and in that of none of `known`: the oldest first, merges left
+    /// out, [`COMMITS_LIMIT`] of them at most.
+    fn messages(&self, _repo: &Path, _head: &Sha, _known: &[Sha]) -> WorldResult<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// The commits that the worktree's own record says were made in it. Its worker can write that record.
     fn made_in(&self, repo: &Path, path: &Path) -> WorldResult<BTreeSet<Sha>>;
     /// Whether merging `head` into `onto` would change `onto`, or conflicts with it.

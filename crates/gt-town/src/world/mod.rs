@@ -465,8 +465,13 @@ pub trait Repo: History {
     }
     /// Makes a bare copy of the repository in `folder` at `bare`, and names it `origin` in `folder`.
     fn make_bare_remote(&self, held: &Held, folder: &Path, bare: &Path) -> WorldResult<()>;
-    /// Fetches all branches of `origin`; answers with them (short names), as they now are.
+    /// Fetches all branches and tags of `origin`; answers with the branches (short names), as they now are. Tags are then
+    /// exactly those of `origin`.
     fn fetch(&self, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>>;
+    /// The tags (full names) that `origin` had at the last fetch; `None` where that is not known.
+    fn upstream_tags(&self, _repo: &Path) -> WorldResult<Option<BTreeMap<String, Sha>>> {
+        Ok(None)
+    }
     /// All refs of the rig's repository, by full name.
     fn refs(&self, repo: &Path) -> WorldResult<BTreeMap<String, Sha>>;
     /// Sets a ref (full name) if it is now as `expected` says (`None`: not there). Setting it to what it already is,
@@ -495,6 +500,26 @@ pub trait Repo: History {
     }
     /// The same, by another author where `landing` names one.
     fn squash_as(&self, held: &Held, repo: &Path, onto: &Sha, head: &Sha, landing: &Landing) -> WorldResult<Candidate>;
+    /// Whether the overseer's git signs commits, by the configuration that holds for all of the overseer's repositories.
+    fn signs_commits(&self) -> WorldResult<bool> {
+        Ok(false)
+    }
+    /// The file of the key with which the overseer's git signs, where it is a file.
+    fn signing_key(&self) -> WorldResult<Option<PathBuf>> {
+        Ok(None)
+    }
+    /// The same commit upon `parent`, signed with the overseer's key, with `committer` as its committer. An error in git's
+    /// words where it can't be signed; nothing is asked of a person.
+    fn signed_commit(
+        &self,
+        _held: &Held,
+        _repo: &Path,
+        _commit: &Sha,
+        _parent: &Sha,
+        _committer: Option<&Person>,
+    ) -> WorldResult<Sha> {
+        Err(WorldError::Unexpected("this world signs nothing".to_owned()))
+    }
     /// Who the overseer is, by the configuration that holds for all of the overseer's repositories; `None` where that does
     /// not say it.
     fn overseer(&self) -> WorldResult<Option<Person>> {

@@ -39,6 +39,7 @@ mod real;
 mod sabotage;
 mod sandbox;
 mod setup;
+mod signing;
 mod simulated;
 mod starts;
 mod story;

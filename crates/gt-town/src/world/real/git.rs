@@ -38,10 +38,12 @@ mod remote;
 mod repository;
 mod restore;
 mod scratch;
+mod signing;
 mod snapshot;
 mod stores;
 mod submodules;
 mod traps;
+mod upstream_tags;
 mod worktree;
 
 #[cfg(test)]
@@ -169,6 +171,10 @@ impl Repo for Git {
         remote::fetch(self, held, repo)
     }
 
+    fn upstream_tags(&self, repo: &Path) -> WorldResult<Option<BTreeMap<String, Sha>>> {
+        upstream_tags::read(repo)
+    }
+
     fn refs(&self, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
         refs::all(self, repo)
     }
@@ -205,12 +211,27 @@ impl Repo for Git {
         candidate::squash(self, held, repo, onto, head, landing)
     }
 
+    fn signs_commits(&self) -> WorldResult<bool> {
+        Ok(config::personal(self, "commit.gpgSign", Some("bool"))?.as_deref() == Some("true"))
+    }
+
+    fn signing_key(&self) -> WorldResult<Option<PathBuf>> {
+        signing::key(self)
+    }
+
+    fn signed_commit(
+        &self,
+        held: &Held,
+        repo: &Path,
+        commit: &Sha,
+        parent: &Sha,
+        committer: Option<&Person>,
+    ) -> WorldResult<Sha> {
+        signing::signed(self, held, repo, commit, parent, committer)
+    }
+
     fn overseer(&self) -> WorldResult<Option<Person>> {
-        let get = |name: &str| {
-            let call = self.question(&command::Place::Nowhere, "config").args(["--global", "--get", name]);
-            let answer = call.answer()?;
-            Ok::<_, crate::world::WorldError>((answer.code == 0).then(|| answer.line()))
-        };
+        let get = |name: &str| config::personal(self, name, None);
         let (name, mail) = (get("user.name")?, get("user.email")?);
         Ok(name.zip(mail).and_then(|(name, mail)| Person::new(&name, &mail)))
     }

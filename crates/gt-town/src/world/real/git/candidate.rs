@@ -78,7 +78,7 @@ fn missing(git: &Git, repo: &Path, onto: &Sha, head: &Sha) -> WorldResult<Option
 
 /// Who made a commit, and when.
 #[derive(Debug)]
-struct Signatures {
+pub(super) struct Signatures {
     name: String,
     mail: String,
     author_date: String,
@@ -86,7 +86,7 @@ struct Signatures {
 }
 
 impl Signatures {
-    fn of(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<Self> {
+    pub(super) fn of(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<Self> {
         let format = "--format=%an%x00%ae%x00%ad%x00%cd";
         let call = git.question(&bare(repo), "rev-list").args(["-1", "--no-commit-header", "--date=raw"]);
         let answer = call.args(["--encoding=UTF-8", format, object(commit)?]).ok()?;
@@ -98,7 +98,7 @@ impl Signatures {
     }
 
     /// Makes `call` commit as the author of this commit, and as the town, at its times.
-    fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
+    pub(super) fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.env("GIT_AUTHOR_NAME", &self.name)
             .env("GIT_AUTHOR_EMAIL", &self.mail)
             .env("GIT_AUTHOR_DATE", usable_date(&self.author_date))

@@ -89,6 +89,7 @@ const PASSED: &[&str] = &[
     "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
     "DBUS_SESSION_BUS_ADDRESS",
+    "GNUPGHOME",
     "SSH_AUTH_SOCK",
     "SSH_AGENT_PID",
     "GIT_SSH",

@@ -49,6 +49,14 @@ pub(super) fn read(git: &Git, file: &Path) -> WorldResult<Result<Vec<Entry>, Str
     Ok(if answer.code == 0 { Ok(entries(&answer)) } else { Err(answer.complaint()) })
 }
 
+/// What the overseer's own configuration says of a key, for all repositories; `kind`: as which type git reads it.
+pub(super) fn personal(git: &Git, key: &str, kind: Option<&str>) -> WorldResult<Option<String>> {
+    let call = git.question(&Place::Nowhere, "config").args(["--global", "--includes"]);
+    let call = call.args(kind.map(|kind| format!("--type={kind}")));
+    let answer = call.args(["--get", key]).answer()?;
+    Ok((answer.code == 0).then(|| answer.line()))
+}
+
 fn entries(answer: &Answer) -> Vec<Entry> {
     // Each is a key, a newline, and the value; a key alone means that it is so.
     let fields = answer.fields().map(|field| String::from_utf8_lossy(field).into_owned());

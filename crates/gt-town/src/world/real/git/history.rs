@@ -34,6 +34,17 @@ impl History for Git {
         Ok(answer.lines().iter().filter_map(|line| branch_commit(line)).collect())
     }
 
+    fn messages(&self, repo: &Path, head: &Sha, known: &[Sha]) -> WorldResult<Vec<String>> {
+        let known = known.iter().take(refs::AT_ONCE).map(object).collect::<WorldResult<Vec<_>>>()?;
+        let limit = format!("--max-count={COMMITS_LIMIT}");
+        let call = self.question(&bare(repo), "rev-list").args(["--ignore-missing", "--no-commit-header", &limit]);
+        let call = call.args(["--no-merges", "--reverse", "--encoding=UTF-8", "--format=%B%x00", object(head)?]);
+        let answer = call.arg("--not").args(known).arg("--").ok()?;
+        // Git ends each with a line, too.
+        let messages = answer.fields().map(|field| shown(field).trim().to_owned());
+        Ok(messages.filter(|message| !message.is_empty()).collect())
+    }
+
     fn made_in(&self, repo: &Path, path: &Path) -> WorldResult<BTreeSet<Sha>> {
         let Some(admin) = attached(repo, path)? else { return Ok(BTreeSet::new()) };
         let log = RealDisk.read(&admin.folder.join("logs/HEAD"))?.unwrap_or_default();

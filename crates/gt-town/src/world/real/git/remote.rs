@@ -7,7 +7,7 @@ use gt_model::id::Sha;
 
 use super::command::{Answer, Call, Place};
 use super::refs::{self, BRANCHES, REMOTE_BRANCHES, bare, branch_ref, contains, object};
-use super::{Git, control};
+use super::{Git, control, upstream_tags};
 use crate::world::{Held, Push, RemoteFacts, WorldError, WorldResult};
 
 /// Asks a remote for its branches.
@@ -59,17 +59,22 @@ fn origin(git: &Git, repo: &Path) -> WorldResult<String> {
     Ok(answer.line())
 }
 
-/// Fetches all branches of `origin`.
+/// Fetches all branches and tags of `origin`. Tags become exactly those of the remote: what else was there goes.
 pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
     let call = git.act(held, &bare(repo), "fetch");
     let call = call.args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--update-shallow", "origin"]);
+    let call = call.args([control::FETCH, FETCH_TAGS]);
     let call = call.limit(git.remote_patience);
-    reached(&call, &origin(git, repo)?)?;
+    let url = origin(git, repo)?;
+    upstream_tags::around(git, repo, || reached(&call, &url))?;
     control::share_shallow(&control::folder(repo), repo)?;
     let fetched = refs::under(git, repo, REMOTE_BRANCHES)?;
     let short = |name: String| name.strip_prefix(REMOTE_BRANCHES).map(str::to_owned);
     Ok(fetched.into_iter().filter_map(|(name, sha)| Some((short(name)?, sha))).collect())
 }
+
+/// Tags of the remote, under their own names: `git describe` and what derives a version from tags find them in each worktree.
+const FETCH_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// The remote of a rig's repository.
 const ORIGIN: &str = "origin";

@@ -299,6 +299,7 @@ const ACTS: &[Act] = &[
         s.said((made, s.rig.git.ask_remote(s.rig.at("solo.git").to_str().unwrap())))
     }),
     ("fetch", |s| s.said(s.rig.git.fetch(&s.rig.held, &s.rig.repo()))),
+    ("upstream_tags", |s| s.said(s.rig.git.upstream_tags(&s.rig.repo()))),
     ("refs", |s| {
         let mut refs = s.rig.git.refs(&s.rig.repo()).unwrap();
         refs.retain(|name, _| !name.starts_with("refs/replace/"));
@@ -324,10 +325,18 @@ const ACTS: &[Act] = &[
         let landing = gt_model::landing::Landing { message: "m".to_owned(), author };
         s.said(s.rig.git.squash_as(&s.rig.held, &s.rig.repo(), &s.side, &s.head, &landing))
     }),
+    ("signs_commits", |s| s.said(s.rig.git.signs_commits())),
+    ("signing_key", |s| s.said(s.rig.git.signing_key())),
+    // There is no key here; what is to be seen is that no program of the agent's is asked for one.
+    ("signed_commit", |s| {
+        let signed = s.rig.git.signed_commit(&s.rig.held, &s.rig.repo(), &s.head, &s.trunk, None);
+        s.said(signed.is_err())
+    }),
     ("squash", |s| s.said(s.rig.git.squash(&s.rig.held, &s.rig.repo(), &s.side, &s.head, "m"))),
     ("changed_paths", |s| s.said(s.rig.git.changed_paths(&s.rig.repo(), &s.trunk, &s.head))),
     ("diff_text", |s| s.said([false, true].map(|stat| s.rig.git.diff_text(&s.rig.repo(), &s.trunk, &s.head, stat)))),
     ("commits_of", |s| s.said(s.rig.git.commits_of(&s.rig.repo(), &s.head, std::slice::from_ref(&s.trunk)))),
+    ("messages", |s| s.said(s.rig.git.messages(&s.rig.repo(), &s.head, std::slice::from_ref(&s.trunk)))),
     ("made_in", |s| s.said(s.rig.git.made_in(&s.rig.repo(), &s.rig.at("w")))),
     ("brings", |s| {
         let brings = |onto: &Sha, head: &Sha| s.rig.git.brings(&s.rig.repo(), onto, head);

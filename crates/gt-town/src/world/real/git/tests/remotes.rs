@@ -147,3 +147,31 @@ fn a_remote_that_never_answers_is_given_up_with_all_that_asked_it() {
         RealClock.pause(Duration::from_millis(10));
     }
 }
+
+#[test]
+fn a_fetch_makes_tags_those_of_the_remote_and_says_which_they_are() {
+    let rig = Rig::new();
+    let seed = rig.at("seed");
+    let tags = || {
+        let mut refs = rig.git.refs(&rig.repo()).unwrap();
+        refs.retain(|name, _| name.starts_with("refs/tags/"));
+        refs
+    };
+    rig.run(&seed, "tag", &["v1"]);
+    rig.run(&seed, "push", &["--quiet", "origin", "v1"]);
+    rig.git.fetch(&rig.held, &rig.repo()).unwrap();
+    assert_eq!(tags().keys().collect::<Vec<_>>(), ["refs/tags/v1"]);
+    assert_eq!(rig.git.upstream_tags(&rig.repo()).unwrap(), Some(tags()));
+    let own = rig.commit(&rig.worktree("w"), "one", "1\n");
+    rig.git.set_ref(&rig.held, &rig.repo(), "refs/tags/own", &own, None).unwrap();
+    assert!(!rig.git.upstream_tags(&rig.repo()).unwrap().unwrap().contains_key("refs/tags/own"));
+    // A fetch that fails has learned nothing.
+    fs::rename(rig.at("origin"), rig.at("elsewhere")).unwrap();
+    rig.git.fetch(&rig.held, &rig.repo()).unwrap_err();
+    assert_eq!(rig.git.upstream_tags(&rig.repo()).unwrap().unwrap().len(), 1);
+    fs::rename(rig.at("elsewhere"), rig.at("origin")).unwrap();
+    rig.run(&seed, "push", &["--quiet", "origin", ":v1"]);
+    rig.git.fetch(&rig.held, &rig.repo()).unwrap();
+    assert_eq!(tags().len(), 0);
+    assert_eq!(rig.git.upstream_tags(&rig.repo()).unwrap(), Some(tags()));
+}

@@ -482,7 +482,8 @@ fn why_held(rig: &Rig, run: &GatesRun) -> Option<String> {
     if let Some(red) = run.gates.iter().find(|gate| !gate.passed) {
         let first = red.failure.as_deref().and_then(|failure| failure.lines().next()).unwrap_or_default();
         let remedy = red.remedy.as_ref().map(|remedy| format!("; {}", remedy.text)).unwrap_or_default();
-        return Some(format!("its trunk is red: {first} (all of it: {}){remedy}", red.log));
+        let all = if red.log.is_empty() { String::new() } else { format!(" (all of it: {})", red.log) };
+        return Some(format!("its trunk is red: {first}{all}{remedy}"));
     }
     let file = run.blind_to().filter(|_| rig.settings.prove_negative)?;
     Some(format!(

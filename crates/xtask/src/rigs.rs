@@ -169,8 +169,9 @@ impl Try<'_> {
             without_products(&folder)?;
             let git = |args: &[&str]| checked(self.command(Path::new("git"), &folder).args(args)).map(drop);
             git(&["init", "-q", "-b", "main"])?;
-            // What the project ignores is no part of its repository, though packing may have put it in.
-            git(&["-c", "core.excludesFile=/dev/null", "add", "-A"])?;
+            // Packing for PyPI adds what it made; those files the project's repository ignores. Others pack the repository.
+            let whole: &[&str] = if place.starts_with("pypi:") { &[] } else { &["-f"] };
+            git(&[&["-c", "core.excludesFile=/dev/null", "add", "-A"], whole].concat())?;
             git(&["commit", "-q", "-m", "As packed"])?;
             // The commit of a release has its tag, from which some projects take their version.
             if let Some(version) = version_of(&self.work.join("packed")) {

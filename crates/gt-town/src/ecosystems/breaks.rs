@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::project::{Project, join};
+use super::uses;
 use crate::error::Result;
 
 /// A file to be broken.
@@ -38,6 +39,7 @@ pub fn find(project: &Project<'_>) -> Result<Vec<Break>> {
     files.extend(python(project)?);
     files.extend(go(project)?);
     files.extend(compiled(project)?);
+    files.extend(uses::most_used(project)?);
     files.dedup();
     files.truncate(LIMIT);
     Ok(files.into_iter().map(broken).collect())
@@ -275,5 +277,53 @@ mod tests {
             &["src/main/java/org/x/y/z/A.java"],
         );
         check(&[("run-tests", "true")], &[]);
+        check(
+            &[
+                ("CMakeLists.txt", ""),
+                ("src/shop.h", ""),
+                ("src/shop.c", ""),
+                ("tests/help.h", ""),
+                ("tests/shop_test.c", "#include <stdio.h>\n#include \"help.h\"\n# include \"shop.h\"\n"),
+            ],
+            &["src/shop.h"],
+        );
+        check(&[("json.h", ""), ("test.c", "#include \"json.h\"\n")], &["json.h"]);
+        check(
+            &[
+                ("Shop/Shop.csproj", ""),
+                ("Shop/Till.cs", ""),
+                ("Shop.Tests/Shop.Tests.csproj", "  <ProjectReference Include=\"..\\Shop\\Shop.csproj\" />\n"),
+                ("Shop.Tests/TillTests.cs", ""),
+            ],
+            &["Shop/Till.cs"],
+        );
+        check(
+            &[
+                ("lib/shop.rb", ""),
+                ("lib/shop/till.rb", ""),
+                ("test/a_test.rb", "require 'minitest/autorun'\nrequire \"shop\"\n"),
+                ("test/b_test.rb", "require_relative '../lib/shop'\n"),
+                ("spec/till_spec.rb", "require 'shop/till'\n"),
+            ],
+            &["lib/shop.rb"],
+        );
+        check(
+            &[
+                ("composer.json", "{\"autoload\": {\"psr-4\": {\"Shop\\\\\": \"src/\"}}}"),
+                ("src/Till.php", ""),
+                ("tests/TillTest.php", "<?php\nuse PHPUnit\\Framework\\TestCase;\nuse Shop\\Till;\n"),
+            ],
+            &["src/Till.php"],
+        );
+        check(&[("lib/Try/Tiny.pm", ""), ("t/a.t", "use strict;\nuse Try::Tiny;\n")], &["lib/Try/Tiny.pm"]);
+        check(
+            &[
+                ("till.sh", ""),
+                ("tests/till_test.sh", "#!/bin/sh\n. ./till.sh\n"),
+                ("tests/run.sh", "sh tests/till_test.sh"),
+            ],
+            &["till.sh"],
+        );
+        check(&[("till.sh", ""), ("run-tests", "sh \"${here}/till.sh\" 3\n")], &["till.sh"]);
     }
 }

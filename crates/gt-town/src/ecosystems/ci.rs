@@ -206,7 +206,8 @@ impl Ci {
         let script = script.replace("\\\n", " ");
         let is_program = script.lines().any(|line| {
             let first = line.trim_start().split([' ', ';', '(']).next().unwrap_or_default();
-            ["if", "for", "while", "case", "function", "do", "until"].contains(&first) || line.contains("<<")
+            ["if", "for", "while", "case", "function", "do", "until", "cd", "pushd"].contains(&first)
+                || line.contains("<<")
         });
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let kinds = of_line(line);

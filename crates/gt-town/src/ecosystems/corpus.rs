@@ -185,6 +185,60 @@ fn each_ecosystem_is_known_by_its_files() {
             ..Sample::default()
         },
         Sample {
+            name: "turborepo without scripts at the top",
+            files: &[
+                ("package.json", "{\"workspaces\": [\"apps/*\"], \"devDependencies\": {\"turbo\": \"2\"}}"),
+                ("turbo.json", "{\"tasks\": {\"test\": {}}}"),
+                ("package-lock.json", ""),
+                ("apps/a/package.json", SCRIPT),
+            ],
+            gates: &["npx turbo run test"],
+            set_up: &["npm ci"],
+            ..Sample::default()
+        },
+        Sample {
+            name: "turborepo of version 1 with pnpm",
+            files: &[
+                ("package.json", "{}"),
+                ("pnpm-workspace.yaml", "packages:\n  - 'apps/*'\n"),
+                ("pnpm-lock.yaml", ""),
+                ("turbo.json", "{\"pipeline\": {\"test\": {\"dependsOn\": [\"^build\"]}}}"),
+                ("apps/a/package.json", SCRIPT),
+            ],
+            programs: &["pnpm"],
+            gates: &["pnpm exec turbo run test"],
+            set_up: &["pnpm install --frozen-lockfile"],
+        },
+        Sample {
+            name: "turbo that builds only",
+            files: &[
+                ("package.json", "{\"workspaces\": [\"apps/*\"]}"),
+                ("turbo.json", "{\"tasks\": {\"build\": {}}}"),
+                ("package-lock.json", ""),
+                ("apps/a/package.json", SCRIPT),
+            ],
+            gates: &["npm test --workspaces --include-workspace-root --if-present"],
+            set_up: &["npm ci"],
+            ..Sample::default()
+        },
+        Sample {
+            name: "nx with targets and yarn",
+            files: &[
+                ("package.json", "{\"devDependencies\": {\"nx\": \"20\"}}"),
+                ("nx.json", "{}"),
+                ("yarn.lock", "# yarn lockfile v1\n"),
+                ("libs/a/project.json", "{\"targets\": {\"test\": {\"executor\": \"@nx/jest:jest\"}}}"),
+            ],
+            programs: &["yarn"],
+            gates: &["yarn run nx run-many -t test"],
+            set_up: &["yarn install --non-interactive --frozen-lockfile"],
+        },
+        Sample {
+            name: "nx without any test",
+            files: &[("package.json", "{\"devDependencies\": {\"nx\": \"20\"}}"), ("nx.json", "{}")],
+            ..Sample::default()
+        },
+        Sample {
             name: "TypeScript with all kinds of scripts",
             files: &[(
                 "package.json",
@@ -359,7 +413,11 @@ fn each_ecosystem_is_known_by_its_files() {
         },
         Sample {
             name: ".NET",
-            files: &[("App.sln", ""), ("App/App.csproj", ""), ("packages.lock.json", "{}")],
+            files: &[
+                ("App.sln", "Project(\"{9A}\") = \"App\", \"App\\App.csproj\", \"{1C}\"\n"),
+                ("App/App.csproj", ""),
+                ("packages.lock.json", "{}"),
+            ],
             gates: &["MSBUILDDISABLENODEREUSE=1 dotnet test --nologo --no-restore"],
             set_up: &["dotnet restore --locked-mode"],
             ..Sample::default()
@@ -424,7 +482,7 @@ fn each_ecosystem_is_known_by_its_files() {
             name: "meson",
             files: &[("meson.build", "project('a', 'c')\n")],
             gates: &[
-                "meson setup --reconfigure .build && echo '*' > .build/.gitignore && meson test -C .build --print-errorlogs",
+                "(test -e .build/build.ninja || meson setup .build) && echo '*' > .build/.gitignore && meson test -C .build --print-errorlogs",
             ],
             ..Sample::default()
         },
@@ -432,6 +490,24 @@ fn each_ecosystem_is_known_by_its_files() {
             name: "autotools",
             files: &[("configure.ac", ""), ("Makefile.am", "")],
             gates: &["autoreconf -i && ./configure && make check"],
+            ..Sample::default()
+        },
+        Sample {
+            name: "make with another build below, and scripts of CI that go there",
+            files: &[
+                ("Makefile", "test: all\n"),
+                ("a.c", ""),
+                ("cmake/CMakeLists.txt", "project(a)\n"),
+                ("vs/a.sln", "Project(\"{8B}\") = \"a\", \"a.vcxproj\", \"{E8}\"\n"),
+                (
+                    ".github/workflows/ci.yml",
+                    "on: push\njobs:\n  b:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n          mkdir b\n          cd b\n          cmake ..\n",
+                ),
+            ],
+            gates: &[
+                "cd cmake && cmake -S . -B .build && echo '*' > .build/.gitignore && cmake --build .build --parallel",
+                "make test",
+            ],
             ..Sample::default()
         },
         Sample {

@@ -25,13 +25,14 @@ mod node;
 mod project;
 mod python;
 mod table;
+mod uses;
 mod yaml;
 
 pub use breaks::Break;
 pub use table::Rule;
 
 use project::Project;
-use table::{Place, Step};
+use table::{Place, RuleKind, Step};
 
 /// How deep below the top projects are looked for.
 const DEPTH: usize = 3;
@@ -178,8 +179,10 @@ pub fn find(disk: &dyn Disk, folder: &Path, knowledge: &Knowledge<'_>) -> Result
     }
     let mut found = search.found;
     found.folder.clear();
-    if found.gates.is_empty() {
-        let fallback: Vec<Rule> = rules.iter().filter(|rule| rule.fallback).cloned().collect();
+    if found.gates.iter().all(|gate| gate.kind != Kind::Test.as_str()) {
+        // Beside other gates, only for tests.
+        let fits = |rule: &&Rule| found.gates.is_empty() || rule.gates.iter().all(|gate| gate.kind == RuleKind::Test);
+        let fallback: Vec<Rule> = rules.iter().filter(|rule| rule.fallback).filter(fits).cloned().collect();
         let fallback = fallback.into_iter().map(|rule| Rule { fallback: false, ..rule }).collect::<Vec<_>>();
         let mut search = Search { knowledge, found, tested: Vec::new() };
         search.look(disk, folder, "", &fallback)?;
@@ -246,6 +249,7 @@ impl Search<'_> {
                 self.found.gate(&gate.name, gate.kind.into(), run, Origin::file(rule.sign()));
             }
         }
+        node::note_tool(place, rule);
         node::gates(place, rule, &mut self.found)?;
         self.found.notes.extend(rule.notes.iter().cloned());
         if self.found.gates.len() == before {

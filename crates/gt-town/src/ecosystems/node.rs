@@ -126,6 +126,26 @@ fn members(project: &Project<'_>, package: &Package) -> Result<Vec<String>> {
     Ok(folders)
 }
 
+/// The word that holds how a tool above the package managers runs a script in all members.
+const TOOL: &str = "members-tool";
+
+/// Notes a rule for such a tool, for the rule of the package manager that comes after it.
+pub fn note_tool(place: &mut Place<'_>, rule: &Rule) {
+    if let (None, Some(members)) = (&rule.scripts, &rule.members) {
+        place.words.insert(TOOL.to_owned(), members.clone());
+    }
+}
+
+/// Whether a project that nx knows of has a target for tests, which need not be a script.
+fn has_test_target(project: &Project<'_>) -> Result<bool> {
+    for file in project.files(|name| name == "project.json")? {
+        if project.data(&file)?["targets"]["test"].is_object() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Finds the gates of a package by what its scripts do.
 pub fn gates(place: &Place<'_>, rule: &Rule, found: &mut Found) -> Result<()> {
     let Some(run) = &rule.scripts else { return Ok(()) };
@@ -148,7 +168,11 @@ pub fn gates(place: &Place<'_>, rule: &Rule, found: &mut Found) -> Result<()> {
     }
     let runs_members =
         |name: &String| scripts.0.get(name).is_some_and(|line| RUNS_MEMBERS.iter().any(|word| line.contains(word)));
-    match (&rule.members, test) {
+    let tool = place.words.get(TOOL);
+    if tool.is_some() && !members_have_tests {
+        members_have_tests = has_test_target(&place.project)?;
+    }
+    match (tool.or(rule.members.as_ref()), test) {
         // The script at the top need not test the members.
         (Some(all), test) if members_have_tests && !test.as_ref().is_some_and(runs_members) => {
             let origin = Origin::file("package.json, script test of each member");

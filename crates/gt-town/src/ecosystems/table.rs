@@ -31,11 +31,11 @@ pub struct Rule {
     pub gates: Vec<GateRule>,
     /// How a script of a Node package is run.
     pub scripts: Option<String>,
-    /// The same, in all members of a workspace.
+    /// The same, in all members of a workspace. Without `scripts`: for whatever package manager there is.
     pub members: Option<String>,
     /// Whether folders below are projects of their own.
     pub each: bool,
-    /// Whether it is asked only where nothing else has found a gate.
+    /// Whether it is asked only where nothing else has found a test.
     pub fallback: bool,
     /// What people should know.
     pub notes: Vec<String>,
@@ -253,7 +253,8 @@ mod tests {
                     }
                 }
             }
-            let does = !rule.gates.is_empty() || rule.scripts.is_some() || !rule.notes.is_empty();
+            let does =
+                !rule.gates.is_empty() || rule.scripts.is_some() || rule.members.is_some() || !rule.notes.is_empty();
             assert!(does && !rule.when.is_empty(), "{}", rule.name);
         }
     }

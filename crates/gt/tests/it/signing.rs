@@ -1,5 +1,11 @@
 //! What lands is signed where the overseer's git signs, and nothing waits for a passphrase.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test stands outside of gt: it asks by itself what is there, and says what it leaves out"
+)]
+
 use std::path::PathBuf;
 use std::process::Command;
 

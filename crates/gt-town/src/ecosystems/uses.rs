@@ -1,0 +1,152 @@
+//! Which file of a project most of its tests use, told by what they name: one row a language.
+
+use std::collections::BTreeMap;
+
+use super::project::{Project, join};
+use crate::error::Result;
+
+/// How tests of a language name what they use.
+struct Language {
+    /// How names of its sources end.
+    ends: &'static [&'static str],
+    /// The files that a line of a test may name: of them the first that is there counts.
+    named: fn(&Project<'_>, &str, &str) -> Vec<String>,
+}
+
+/// Files that are read to find out what tests use.
+const READ: usize = 200;
+
+/// Parts of paths that make what lies there a test.
+const TESTS: &[&str] = &["test", "tests", "spec", "specs", "t", "testing", "unittests"];
+
+const LANGUAGES: &[Language] = &[
+    Language { ends: &[".c", ".cc", ".cpp", ".cxx"], named: headers },
+    Language { ends: &["proj"], named: referenced },
+    Language { ends: &[".rb"], named: required },
+    Language { ends: &[".php"], named: imported },
+    Language { ends: &[".t"], named: modules },
+    Language { ends: &[".sh", ".bats", "run-tests"], named: scripts },
+];
+
+/// The file that most tests use, of each language.
+pub fn most_used(project: &Project<'_>) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for language in LANGUAGES {
+        let is_source = |name: &str| language.ends.iter().any(|end| name.ends_with(end));
+        let mut used: BTreeMap<String, usize> = BTreeMap::new();
+        for test in project.files(is_source)?.iter().filter(|path| is_test(path)).take(READ) {
+            let text = project.text(test)?.unwrap_or_default();
+            for line in text.lines() {
+                let file = (language.named)(project, test, line.trim()).into_iter().find(|file| project.has(file));
+                if let Some(file) = file.filter(|file| !is_test(file)) {
+                    *used.entry(file).or_default() += 1;
+                }
+            }
+        }
+        found.extend(used.into_iter().max_by_key(|(_, count)| *count).map(|(file, _)| file));
+    }
+    Ok(found)
+}
+
+/// Whether a path says that it is a test.
+fn is_test(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
+    let stem = name.split('.').next().unwrap_or_default();
+    let in_tests = folders.split(['/', '.', '_', '-']).any(|part| TESTS.contains(&part));
+    in_tests || stem.split(['_', '-']).any(|part| part == "test" || part == "tests") || stem.ends_with("test")
+}
+
+/// A path beside a test, or above it: `..` and `.` resolved.
+fn beside(test: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = test.split('/').collect();
+    parts.pop();
+    for part in path.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop()?,
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// What stands between the first two quotes of a line.
+fn in_quotes(line: &str) -> Option<&str> {
+    let start = line.find(['"', '\''])?;
+    let quote = line[start..].chars().next()?;
+    line[start + 1..].split_once(quote).map(|(inner, _)| inner)
+}
+
+/// C and C++: a header that is included, beside the test or where headers are.
+fn headers(_: &Project<'_>, test: &str, line: &str) -> Vec<String> {
+    let Some(rest) = line.strip_prefix('#').and_then(|line| line.trim_start().strip_prefix("include")) else {
+        return Vec::new();
+    };
+    let name = rest.trim().trim_start_matches(['"', '<']).split(['"', '>']).next().unwrap_or_default();
+    let places = ["", "include", "src", "lib", "source"].map(|folder| join(folder, name));
+    beside(test, name).into_iter().chain(places).collect()
+}
+
+/// .NET: a source of a project that the tests' project refers to.
+fn referenced(project: &Project<'_>, test: &str, line: &str) -> Vec<String> {
+    let Some(path) = line.strip_prefix("<ProjectReference").and_then(in_quotes).and_then(|path| beside(test, path))
+    else {
+        return Vec::new();
+    };
+    let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let is_source = |name: &str| [".cs", ".fs", ".vb"].iter().any(|end| name.ends_with(end));
+    let names = project.names(&folder).unwrap_or_default().into_iter().filter(|name| is_source(name));
+    names.map(|name| join(&folder, &name)).collect()
+}
+
+/// Ruby: what is required by name from `lib`, or beside the test.
+fn required(_: &Project<'_>, test: &str, line: &str) -> Vec<String> {
+    let Some(name) = in_quotes(line) else { return Vec::new() };
+    let file = |path: String| if path.ends_with(".rb") { path } else { format!("{path}.rb") };
+    if line.starts_with("require_relative") {
+        return beside(test, name).map(file).into_iter().collect();
+    }
+    if line.starts_with("require ") || line.starts_with("require(") {
+        vec![file(join("lib", name))]
+    } else {
+        Vec::new()
+    }
+}
+
+/// PHP: a class that is imported, where `composer.json` says that its namespace lies.
+fn imported(project: &Project<'_>, _: &str, line: &str) -> Vec<String> {
+    let Some(class) = line.strip_prefix("use ").map(|rest| rest.split([';', ' ', ',']).next().unwrap_or_default())
+    else {
+        return Vec::new();
+    };
+    let manifest = project.data("composer.json").unwrap_or_default();
+    let spaces = manifest["autoload"]["psr-4"].as_object().into_iter().flatten();
+    let file = |(space, folder): (&String, &serde_json::Value)| {
+        let rest = class.trim_start_matches('\\').strip_prefix(space.as_str())?;
+        Some(join(folder.as_str()?.trim_end_matches('/'), &format!("{}.php", rest.replace('\\', "/"))))
+    };
+    spaces.filter_map(file).collect()
+}
+
+/// Perl: a module below `lib`.
+fn modules(_: &Project<'_>, _: &str, line: &str) -> Vec<String> {
+    let module = line.strip_prefix("use ").or_else(|| line.strip_prefix("require "));
+    let name = module.map(|rest| rest.split([';', ' ', '(']).next().unwrap_or_default());
+    name.map(|name| format!("lib/{}.pm", name.replace("::", "/"))).into_iter().collect()
+}
+
+/// Scripts: what a test reads in or runs.
+fn scripts(_: &Project<'_>, test: &str, line: &str) -> Vec<String> {
+    let words = line.split(|c: char| c.is_whitespace() || "\"';()|&<>`".contains(c));
+    let paths = words.filter(|word| word.ends_with(".sh"));
+    // Variables before it name the top or the tests' folder.
+    let plain =
+        |path: &str| path.rsplit_once('}').map_or(path.to_owned(), |(_, rest)| rest.trim_start_matches('/').to_owned());
+    paths
+        .flat_map(|path| {
+            let path = plain(path);
+            beside("", &path).into_iter().chain(beside(test, &path)).collect::<Vec<_>>()
+        })
+        .collect()
+}

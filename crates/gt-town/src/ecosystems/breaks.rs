@@ -287,6 +287,20 @@ mod tests {
             ],
             &["src/shop.h"],
         );
+        // What all tests have in common is what uses the project; a part that two more use may not even be built.
+        check(
+            &[
+                ("json.c", ""),
+                ("extra.h", ""),
+                ("tests/common.h", "#include \"../json.c\"\n"),
+                ("tests/a.c", "#include \"common.h\"\n"),
+                ("tests/b.c", "#include \"common.h\"\n"),
+                ("tests/c.c", "#include \"common.h\"\n"),
+                ("tests/d.c", "#include \"../extra.h\"\n"),
+                ("tests/e.c", "#include \"../extra.h\"\n"),
+            ],
+            &["json.c"],
+        );
         check(&[("json.h", ""), ("test.c", "#include \"json.h\"\n")], &["json.h"]);
         check(
             &[

@@ -1,5 +1,6 @@
 //! Which file of a project most of its tests use, told by what they name: one row a language.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::project::{Project, join};
@@ -32,20 +33,38 @@ const LANGUAGES: &[Language] = &[
 pub fn most_used(project: &Project<'_>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for language in LANGUAGES {
-        let is_source = |name: &str| language.ends.iter().any(|end| name.ends_with(end));
-        let mut used: BTreeMap<String, usize> = BTreeMap::new();
-        for test in project.files(is_source)?.iter().filter(|path| is_test(path)).take(READ) {
-            let text = project.text(test)?.unwrap_or_default();
-            for line in text.lines() {
-                let file = (language.named)(project, test, line.trim()).into_iter().find(|file| project.has(file));
-                if let Some(file) = file.filter(|file| !is_test(file)) {
-                    *used.entry(file).or_default() += 1;
-                }
-            }
-        }
-        found.extend(used.into_iter().max_by_key(|(_, count)| *count).map(|(file, _)| file));
+        found.extend(language.most_used(project)?);
     }
     Ok(found)
+}
+
+impl Language {
+    fn most_used(&self, project: &Project<'_>) -> Result<Option<String>> {
+        let is_source = |name: &str| self.ends.iter().any(|end| name.ends_with(end));
+        let mut used: BTreeMap<String, usize> = BTreeMap::new();
+        for test in project.files(is_source)?.iter().filter(|path| is_test(path)).take(READ) {
+            for file in self.used_by(project, test)? {
+                *used.entry(file).or_default() += 1;
+            }
+        }
+        // What tests have in common may be what uses the project.
+        let common: Vec<(String, usize)> = used.iter().map(|(file, count)| (file.clone(), *count)).collect();
+        for (test, count) in common.into_iter().filter(|(file, _)| is_test(file)) {
+            for file in self.used_by(project, &test)? {
+                *used.entry(file).or_default() += count;
+            }
+        }
+        let mut used: Vec<(String, usize)> = used.into_iter().filter(|(file, _)| !is_test(file)).collect();
+        used.sort_by_key(|(file, count)| (Reverse(*count), file.len()));
+        Ok(used.into_iter().next().map(|(file, _)| file))
+    }
+
+    /// The files of the project that a test names.
+    fn used_by(&self, project: &Project<'_>, test: &str) -> Result<Vec<String>> {
+        let text = project.text(test)?.unwrap_or_default();
+        let named = |line: &str| (self.named)(project, test, line.trim()).into_iter().find(|file| project.has(file));
+        Ok(text.lines().filter_map(named).collect())
+    }
 }
 
 /// Whether a path says that it is a test.

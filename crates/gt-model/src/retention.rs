@@ -26,6 +26,8 @@ pub enum Kind {
     Session,
     /// A log of a gate's run.
     GateLog,
+    /// What the trunk's gates have built, for fresh worktrees to begin with.
+    WarmCopy,
 }
 
 impl Kind {
@@ -39,12 +41,13 @@ impl Kind {
             Self::Candidate => "candidate",
             Self::Session => "session",
             Self::GateLog => "gate log",
+            Self::WarmCopy => "warm copy",
         }
     }
 
     /// Whether removing it makes room at once. A ref's commits stay until somebody runs git's own clean-up.
     fn makes_room(self) -> bool {
-        matches!(self, Self::Archive | Self::Session | Self::GateLog)
+        matches!(self, Self::Archive | Self::Session | Self::GateLog | Self::WarmCopy)
     }
 }
 
@@ -71,12 +74,14 @@ pub struct Item {
     pub age: Option<Duration>,
     /// Its size on disk.
     pub bytes: u64,
+    /// Whether all of it that can't be built again is in git as well.
+    pub in_git: bool,
 }
 
 /// How long each kind is kept; `None`: for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Worktrees in the archive.
+    /// Worktrees in the archive, and warm copies that nobody used.
     pub archive: Option<Duration>,
     /// Whatever may be the only copy of work that has not landed; never shorter than the kind's own.
     pub unlanded: Option<Duration>,
@@ -93,7 +98,7 @@ pub struct Limits {
 impl Limits {
     fn of_kind(&self, kind: Kind) -> Option<Duration> {
         match kind {
-            Kind::Archive => self.archive,
+            Kind::Archive | Kind::WarmCopy => self.archive,
             Kind::Snapshot | Kind::MergeRequest | Kind::Landing => self.refs,
             // Made again whenever one is wanted.
             Kind::Candidate => Some(Duration::ZERO),
@@ -121,15 +126,20 @@ pub enum Reason {
     Age,
     /// The disk is too full.
     FreeDisk,
+    /// It was asked for: what it was for has landed, and git has all of it.
+    Landed,
 }
 
 /// Decides which items go (by their place in `items`, and why), when `free` bytes are free on the disk: first what is
-/// too old, then, oldest first, what is over, until enough is free.
-pub fn decide(items: &[Item], limits: &Limits, free: u64) -> Vec<(usize, Reason)> {
+/// too old, with `landed` then archives of what has landed, then, oldest first, what is over, until enough is free.
+pub fn decide(items: &[Item], limits: &Limits, free: u64, landed: bool) -> Vec<(usize, Reason)> {
     let is_old = |item: &Item| matches!((limits.of(item), item.age), (Some(limit), Some(age)) if age >= limit);
     let (old, rest): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|at| is_old(&items[*at]));
-    let mut free = old.iter().fold(free, |free, at| free.saturating_add(items[*at].bytes));
+    let is_asked = |item: &Item| landed && item.kind == Kind::Archive && item.standing == Standing::Over && item.in_git;
+    let (asked, rest): (Vec<usize>, Vec<usize>) = rest.into_iter().partition(|at| is_asked(&items[*at]));
+    let mut free = old.iter().chain(&asked).fold(free, |free, at| free.saturating_add(items[*at].bytes));
     let mut going: Vec<_> = old.into_iter().map(|at| (at, Reason::Age)).collect();
+    going.extend(asked.into_iter().map(|at| (at, Reason::Landed)));
     for at in oldest_first(items, rest) {
         if free >= limits.min_free {
             break;
@@ -169,7 +179,7 @@ mod tests {
     }
 
     fn item(kind: Kind, standing: Standing, days: u32) -> Item {
-        Item { kind, standing, age: Some(days * DAY), bytes: 10 }
+        Item { kind, standing, age: Some(days * DAY), bytes: 10, in_git: false }
     }
 
     #[test]
@@ -177,7 +187,7 @@ mod tests {
         fn check(kind: Kind, standing: Standing, days: u32, goes: bool) {
             let expected = if goes { vec![(0, Reason::Age)] } else { vec![] };
             let item = item(kind, standing, days);
-            assert_eq!(decide(std::slice::from_ref(&item), &limits(), u64::MAX), expected, "{item:?}");
+            assert_eq!(decide(std::slice::from_ref(&item), &limits(), u64::MAX, false), expected, "{item:?}");
         }
         use Standing::{InUse, Over, Unlanded};
         check(Kind::Archive, Over, 13, false);
@@ -206,7 +216,7 @@ mod tests {
         fn check(change: impl FnOnce(&mut Limits), kind: Kind, standing: Standing) {
             let mut limits = limits();
             change(&mut limits);
-            assert_eq!(decide(&[item(kind, standing, 9999)], &limits, u64::MAX), [], "{kind:?} {standing:?}");
+            assert_eq!(decide(&[item(kind, standing, 9999)], &limits, u64::MAX, false), [], "{kind:?} {standing:?}");
         }
         check(|l| l.archive = None, Kind::Archive, Standing::Over);
         check(|l| l.archive = None, Kind::Archive, Standing::Unlanded);
@@ -220,14 +230,17 @@ mod tests {
     #[test]
     fn unlanded_work_is_never_kept_shorter_than_landed() {
         let limits = Limits { unlanded: Some(DAY), ..limits() };
-        assert_eq!(decide(&[item(Kind::Archive, Standing::Unlanded, 13)], &limits, u64::MAX), []);
-        assert_eq!(decide(&[item(Kind::Archive, Standing::Unlanded, 14)], &limits, u64::MAX), [(0, Reason::Age)]);
+        assert_eq!(decide(&[item(Kind::Archive, Standing::Unlanded, 13)], &limits, u64::MAX, false), []);
+        assert_eq!(
+            decide(&[item(Kind::Archive, Standing::Unlanded, 14)], &limits, u64::MAX, false),
+            [(0, Reason::Age)]
+        );
     }
 
     #[test]
     fn an_unknown_age_keeps() {
         let unknown = Item { age: None, ..item(Kind::GateLog, Standing::Over, 0) };
-        assert_eq!(decide(&[unknown], &Limits { min_free: 100, ..limits() }, 0), []);
+        assert_eq!(decide(&[unknown], &Limits { min_free: 100, ..limits() }, 0, false), []);
     }
 
     #[test]
@@ -236,7 +249,7 @@ mod tests {
         use Standing::{InUse, Over, Unlanded};
         fn check(items: &[Item], free: u64, min_free: u64, expected: &[usize]) {
             let limits = Limits { min_free, ..limits() };
-            let going: Vec<usize> = decide(items, &limits, free).into_iter().map(|(at, _)| at).collect();
+            let going: Vec<usize> = decide(items, &limits, free, false).into_iter().map(|(at, _)| at).collect();
             assert_eq!(going, expected, "{items:?} with {free} of {min_free}");
         }
         let three = [item(Archive, Over, 1), item(Session, Over, 3), item(GateLog, Over, 2)];
@@ -254,8 +267,34 @@ mod tests {
         let old_first = [item(Archive, Over, 2), item(Archive, Over, 20)];
         check(&old_first, 90, 100, &[1]);
         assert_eq!(
-            decide(&old_first, &Limits { min_free: 100, ..limits() }, 85),
+            decide(&old_first, &Limits { min_free: 100, ..limits() }, 85, false),
             [(1, Reason::Age), (0, Reason::FreeDisk)]
         );
+    }
+
+    #[test]
+    fn what_has_landed_goes_at_once_where_that_is_asked_and_git_has_it() {
+        use Standing::{InUse, Over, Unlanded};
+        let check = |kind, standing, in_git, goes: bool| {
+            let item = Item { in_git, ..item(kind, standing, 0) };
+            let expected = if goes { vec![(0, Reason::Landed)] } else { vec![] };
+            assert_eq!(decide(std::slice::from_ref(&item), &limits(), u64::MAX, true), expected, "{item:?}");
+            assert_eq!(decide(&[item], &limits(), u64::MAX, false), []);
+        };
+        check(Kind::Archive, Over, true, true);
+        check(Kind::Archive, Over, false, false);
+        check(Kind::Archive, Unlanded, true, false);
+        check(Kind::Archive, InUse, true, false);
+        check(Kind::Snapshot, Over, true, false);
+        check(Kind::Session, Over, true, false);
+        check(Kind::WarmCopy, Over, true, false);
+    }
+
+    #[test]
+    fn warm_copies_go_like_archives_and_make_room() {
+        let limits = Limits { min_free: 100, ..limits() };
+        let going = |days, free| decide(&[item(Kind::WarmCopy, Standing::Over, days)], &limits, free, false);
+        assert_eq!((going(13, 100), going(14, 100)), (vec![], vec![(0, Reason::Age)]));
+        assert_eq!(going(1, 99), [(0, Reason::FreeDisk)]);
     }
 }

@@ -35,6 +35,7 @@ const ACTS: &[(&str, Act)] = &[
     ("remove", |disk, path| disk.remove(path)),
     ("list", |disk, path| disk.list(path).map(drop)),
     ("copy to", |disk, path| disk.copy(&beside_the_town(path), path)),
+    ("copy_older to", |disk, path| disk.copy_older(&beside_the_town(path), path, 1)),
     ("link", |disk, path| disk.link(path, Path::new("anywhere"))),
     ("touch", |disk, path| disk.touch(path)),
     ("mark", |disk, path| disk.mark(path, b"ours")),

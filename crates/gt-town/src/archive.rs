@@ -29,6 +29,28 @@ pub fn delete(disk: &dyn Disk, archive: &Path, name: &str) -> Result<()> {
     Ok(disk.remove(&going)?)
 }
 
+/// Moves a folder of a worktree out of it, to be deleted: right into the archive, under a name that says whose it was. `to` is
+/// where the worktree goes. Whoever is killed now leaves it to [`delete_going`], or to the next run of retention.
+pub fn set_aside(disk: &dyn Disk, folder: &Path, archive: &Path, to: &Path) -> Result<()> {
+    let whose = going_of(to);
+    let free = (0..).map(|number| archive.join(format!("{whose}{number}"))).find(|at| !disk.exists(at));
+    let free = free.unwrap_or_else(|| archive.join(&whose));
+    disk.create_dir(archive)?;
+    Ok(disk.rename(folder, &free)?)
+}
+
+/// Deletes what was set aside of the worktree that went to `to`.
+pub fn delete_going(disk: &dyn Disk, archive: &Path, to: &Path) -> Result<()> {
+    let whose = going_of(to);
+    let is_its = |name: &String| name.strip_prefix(&whose).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    disk.list(archive)?.iter().filter(|name| is_its(name)).try_for_each(|name| delete(disk, archive, name))
+}
+
+/// How the names begin of what is set aside of one worktree.
+fn going_of(to: &Path) -> String {
+    format!("{GOING_PREFIX}{}-part-", to.file_name().unwrap_or_default().to_string_lossy())
+}
+
 /// The path of an archive's entry, if it is one.
 fn entry(disk: &dyn Disk, archive: &Path, name: &str) -> Result<PathBuf> {
     let refuse = |why: String| Err(Error::refused(why, "only what is right in a rig's .archive is ever deleted"));
@@ -153,6 +175,24 @@ mod tests {
         assert_eq!(fs::metadata(place.path("out")).unwrap().permissions().mode() & 0o777, 0o500);
         place.untouched_but(&["rig/.archive/amber-1/file", "rig/.archive/birch-1/file"]);
         assert_eq!(RealDisk.list(&place.path("rig/.archive")).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_set_aside_of_one_worktree_is_deleted_and_nothing_of_another() {
+        let place = Place::new();
+        let (archive, to) = (place.path("rig/.archive"), place.path("rig/.archive/cedar-1"));
+        for folder in ["rig/polecats/cedar/target/deep", "rig/polecats/cedar/web/target"] {
+            RealDisk.write(&place.path(folder).join("file"), b"built").unwrap();
+            set_aside(&RealDisk, &place.path(folder), &archive, &to).unwrap();
+        }
+        RealDisk.write(&archive.join(".going-cedar-1-part-of"), b"another's").unwrap();
+        RealDisk.write(&archive.join(".going-cedar-12-part-0"), b"another's").unwrap();
+        let going = ["cedar-1-part-0", "cedar-1-part-1", "cedar-1-part-of", "cedar-12-part-0"];
+        let going = going.map(|name| format!("{GOING_PREFIX}{name}"));
+        assert_eq!(RealDisk.list(&archive).unwrap()[..4], going);
+        delete_going(&RealDisk, &archive, &to).unwrap();
+        assert_eq!(RealDisk.list(&archive).unwrap(), [&going[2], &going[3], "amber-1", "birch-1"]);
+        place.untouched_but(&[]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::observed::Observed;
 use crate::outage;
 use crate::port;
 use crate::post;
-use crate::retention::{self, Schedule};
+use crate::retention::{self, How, Schedule};
 use crate::spend;
 use crate::standing;
 use crate::sync;
@@ -272,8 +272,9 @@ fn note_line(town: &Town, during: &str, text: &str) {
 /// Size of the error log; what is older is dropped.
 const ERROR_LOG_BYTES: usize = 256 * 1024;
 
-/// Three threads a rig: its refinery, since gates take minutes, what asks its remote, which may not answer, and set-ups
-/// of worktrees, which take minutes too. None may keep another, the other rigs or the sessions waiting.
+/// Threads of each rig: its refinery, since gates take minutes, what asks its remote, which may not answer, and as many for
+/// set-ups of worktrees, which take minutes too, as may run at once. None may keep another, the other rigs or the sessions
+/// waiting.
 struct Hands {
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
@@ -287,19 +288,37 @@ enum Task {
     Refinery,
     /// Effects that ask the remote.
     Remote,
-    /// Set-ups of worktrees.
-    SetUp,
+    /// Set-ups of worktrees: this is one of those that run at once, counted from 0.
+    SetUp(u32),
 }
 
 impl Task {
-    const ALL: [Self; 3] = [Self::Refinery, Self::Remote, Self::SetUp];
+    /// Those of a rig, as its settings are now. While they can't be read, one set-up at a time is enough.
+    fn all(town: &Town, rig: &str) -> impl Iterator<Item = Self> {
+        let at_once = town.rig(rig).map_or(1, |rig| rig.settings.worktree.at_once.max(1));
+        [Self::Refinery, Self::Remote].into_iter().chain((0..at_once).map(Self::SetUp))
+    }
 
+    /// Names the condition of what goes wrong with it.
     fn name(self) -> &'static str {
         match self {
             Self::Refinery => "refinery",
             Self::Remote => "remote",
-            Self::SetUp => "set-up",
+            Self::SetUp(_) => "set-up",
         }
+    }
+
+    /// Tells it from the others of its rig.
+    fn thread(self, rig: &str) -> String {
+        match self {
+            Self::SetUp(number) => format!("{} {number} {rig}", self.name()),
+            _ => format!("{} {rig}", self.name()),
+        }
+    }
+
+    /// Whether the rig still wants it.
+    fn is_wanted(self, rig: &Rig) -> bool {
+        !matches!(self, Self::SetUp(number) if number >= rig.settings.worktree.at_once.max(1))
     }
 
     /// Does it once; answers with whether anything changed.
@@ -311,7 +330,7 @@ impl Task {
                 return Ok(round.map_or(Turn::Paused, |round| Turn::Done { changed: round.changed() }));
             }
             Self::Remote => Scope::RemoteOf(rig.name()),
-            Self::SetUp => Scope::SetUpOf(rig.name()),
+            Self::SetUp(_) => Scope::SetUpOf(rig.name()),
         };
         Ok(Turn::Done { changed: effects::run_all(town, scope, &mut past.observed)? > 0 })
     }
@@ -342,8 +361,8 @@ impl Hands {
         self.start(town, HOUSEKEEPING, keep_house)?;
         self.start(town, CHECKPOINTS, keep_checkpoints)?;
         for rig in rig_names(town)? {
-            for task in Task::ALL {
-                let name = format!("{} {rig}", task.name());
+            for task in Task::all(town, &rig) {
+                let name = task.thread(&rig);
                 if self.running.iter().any(|(running, _)| *running == name) {
                     continue;
                 }
@@ -403,7 +422,8 @@ fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
         if schedule.is_due(town.world().clock().monotonic()) {
             // The settings are read anew: a person may have changed them.
-            let run = town.reopen().and_then(|town| retention::run(&town, &Caller::role(Address::Deacon), false));
+            let run =
+                town.reopen().and_then(|town| retention::run(&town, &Caller::role(Address::Deacon), How::default()));
             match run {
                 Ok(report) => report.failed.iter().for_each(|why| note_line(town, "retention", why)),
                 Err(error) => note_error(town, "retention", &error),
@@ -422,6 +442,7 @@ fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
         // The settings are read anew: a person may have changed them.
         let turn = match town.rig(rig) {
             Err(Error::UnknownRig { .. }) => return,
+            Ok(rig) if !task.is_wanted(&rig) => return,
             rig => rig.and_then(|rig| task.turn(town, &rig, &mut past)),
         };
         let changed = matches!(turn, Ok(Turn::Done { changed: true }));

@@ -1,7 +1,7 @@
 //! The runner of effects. An effect is run by whoever holds its lock: probed first (every act finds out by itself
 //! whether it has happened), then done, then recorded under its fence.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -12,6 +12,7 @@ use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 use crate::admission;
 use crate::agents::counting::Counting;
 use crate::agents::readiness;
+use crate::archive;
 use crate::crew;
 use crate::error::{Error, Result};
 use crate::hook;
@@ -28,13 +29,17 @@ use crate::spend;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::updown;
-use crate::world::{Held, SessionState, WorktreePlan, WorldError};
+use crate::warm;
+use crate::world::{Held, NodeKind, Rules, SessionState, WorktreePlan, WorldError};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
 
 /// Tries before this one after which a worktree goes into the archive without a snapshot.
 const SNAPSHOT_TRIES: u32 = 2;
+
+/// The event of a worktree that went into the archive without a snapshot.
+pub(crate) const SNAPSHOT_FAILED: &str = "snapshot-failed";
 
 /// Who runs effects, for the audit.
 fn runner() -> Caller {
@@ -352,7 +357,7 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
         Effect::Snapshot { attempt } => snapshot(town, *attempt, held),
-        Effect::ArchiveWorktree { attempt } => archive(town, row, *attempt, held),
+        Effect::ArchiveWorktree { attempt } => archive_worktree(town, row, *attempt, held),
         Effect::PinMr { mr } => pin(town, mr, held),
         Effect::DropBranch { attempt } => {
             let (attempt, rig) = attempt_and_rig(town, *attempt)?;
@@ -426,7 +431,7 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
     if let Some(snapshot) = town.ledger.read(|view| view.restores(attempt.id).map_err(Error::from))? {
         town.world().repo().restore_snapshot(held, &rig.layout.repo(), &plan.path, &snapshot)?;
     }
-    Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() })
+    Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() || warm::may_be_given(town, &rig) })
 }
 
 /// How the worktree of an attempt is made.
@@ -512,7 +517,7 @@ fn take_snapshot(town: &Town, rig: &Rig, attempt: &Attempt, held: &Held) -> Resu
     Ok(Some(taken.commit))
 }
 
-fn archive(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+fn archive_worktree(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     let (attempt, rig) = attempt_and_rig(town, attempt)?;
     let snapshot = match take_snapshot(town, &rig, &attempt, held) {
         Ok(snapshot) => Ok(snapshot),
@@ -522,9 +527,32 @@ fn archive(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Held) -> Res
     };
     let path = rig.layout.worktree(&attempt.worker);
     let to: PathBuf = rig.layout.archived(&attempt);
+    if let Ok(Some(snapshot)) = &snapshot {
+        set_aside_rebuildable(town, &rig, &path, &to, snapshot)?;
+    }
     town.world().repo().archive_worktree(held, &rig.layout.repo(), &path, &to)?;
+    archive::delete_going(town.world().disk(), &rig.layout.archive(), &to)?;
     let foreign = refs::compare(town, &rig)?;
     Ok(Outcome::Archived { snapshot, foreign })
+}
+
+/// Takes out of a worktree, before it goes into the archive at `to`, what can be built again: folders that the rig calls
+/// rebuildable, none of whose files is in the snapshot. So what git ignores goes, and nothing that may be anybody's work. What
+/// can't be told, or not be moved, stays.
+fn set_aside_rebuildable(town: &Town, rig: &Rig, path: &Path, to: &Path, snapshot: &Sha) -> Result<()> {
+    let (repo, disk, settings) = (town.world().repo(), town.world().disk(), &rig.settings.worktree);
+    if settings.rebuildable.is_empty() || !disk.exists(path) {
+        return Ok(());
+    }
+    let rules = Rules { keep: settings.rebuildable.clone(), submodules: settings.submodules, conversions: false };
+    let tree = repo.tree_of(&rig.layout.repo(), snapshot)?;
+    let Ok(found) = repo.untracked(&rig.layout.repo(), path, &tree, &rules) else { return Ok(()) };
+    for name in found.kept {
+        if disk.kind(&path.join(&name)).is_ok_and(|kind| kind == Some(NodeKind::Folder)) {
+            let _ = archive::set_aside(disk, &path.join(&name), &rig.layout.archive(), to);
+        }
+    }
+    Ok(())
 }
 
 /// The one snapshot ref of an attempt; its commits are chained.
@@ -622,7 +650,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
                 Ok(None) => {}
                 Err(why) => {
                     let why = Some(serde_json::Value::from(why));
-                    tx.event("snapshot-failed", &attempt.branch, Some(&attempt.bead), None, why.as_ref())?;
+                    tx.event(SNAPSHOT_FAILED, &attempt.branch, Some(&attempt.bead), None, why.as_ref())?;
                 }
             }
             tx.set_archived(attempt.id)?;

@@ -17,7 +17,9 @@ use crate::reach;
 use crate::settings::Gate;
 use crate::setup::{self, SetUp};
 use crate::town::{Rig, Town};
+use crate::warm;
 use crate::worker_env;
+use crate::worker_gates::GreenBy;
 use crate::world::{CheckedOut, Held, Rules, RunEnd};
 
 /// What a run of all gates gave.
@@ -33,6 +35,9 @@ pub struct GatesRun {
     /// Gates that the rig was found to have no use for: red on its trunk, and no tests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<GateRun>,
+    /// By whose earlier run the tree is known to be green, where that spared this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<GreenBy>,
 }
 
 /// What the gates said of the trunk with one file broken on purpose.
@@ -363,6 +368,7 @@ fn test_recorded(
         Prepared::Ready { kept, watch } => (kept, watch),
     };
     let mut run = GatesRun { kept, ..GatesRun::default() };
+    warm::forget_gates(town, rig)?;
     if let Some(setup) = &rig.settings.worktree.setup {
         how.progress.begins("set-up", setup, &setup::gate_log(rig));
     }
@@ -388,11 +394,21 @@ fn test_recorded(
     match unfit {
         Some(why) => run.gates.push(not_set_up(why)),
         None => {
+            // What was kept of earlier runs may be of a tree that never landed.
+            let is_cold = !run.is_warm();
+            let set_up = is_cold.then(|| warm::made_by_set_up(town, rig, &trial.folder, subject.tree)).transpose()?;
             let logs = Logs { folder: &rig.layout.gate_logs(), label: subject.label };
             let begins = &mut |gate: &Gate| record.at(gate);
             let place = Place { folder: &trial.folder, logs, watch: Some(&watch), how };
             run_each(town, rig, &place, begins, &mut run)?;
+            if let Some(set_up) = set_up.filter(|_| run.passed()) {
+                warm::note_gates(town, rig, subject.tree, set_up)?;
+            }
+            if run.passed() && subject.batch.is_empty() {
+                warm::keep_of_trunk(town, rig, subject.tree)?;
+            }
             if how.breaking.is_due(&run) {
+                warm::forget_gates(town, rig)?;
                 run.broken = break_each(town, rig, &place, &run)?;
             }
         }

@@ -17,6 +17,7 @@ use crate::identity;
 use crate::ledger::{Attempt, MoleculeStep, Task, View};
 use crate::own_work;
 use crate::town::{Caller, Rig, Town};
+use crate::worker_gates;
 use crate::world::history::{self as world, Way};
 use crate::world::{RunEnd, WorktreeFacts};
 
@@ -283,7 +284,6 @@ fn check_acceptance(town: &Town, logs: &Path, attempt: &Attempt, step: &Molecule
 
 fn objection(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, check: &Acceptance) -> Result<Option<String>> {
     let facts = worktree(town, rig, attempt)?;
-    let path = rig.layout.worktree(&attempt.worker);
     match check {
         Acceptance::OwnBranch => Ok(own_branch(attempt, &facts)),
         Acceptance::Clean => Ok(clean(&facts)),
@@ -291,7 +291,7 @@ fn objection(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, check: &Acc
         Acceptance::Rebased => rebased(town, rig, &facts),
         Acceptance::Gates => {
             let logs = gates::Logs { folder: logs, label: "acceptance" };
-            Ok(gates::run(town, rig, &path, Some(&facts.head), logs)?.failure())
+            Ok(worker_gates::run(town, rig, attempt, logs, false)?.failure())
         }
         Acceptance::Command(argv) => run_command(town, rig, logs, attempt, argv),
     }

@@ -237,6 +237,16 @@ impl RigLayout {
         self.root.join("refinery/logs")
     }
 
+    /// What the trunk's gates have built, for fresh worktrees to begin with: a folder for each key.
+    pub fn warm_copies(&self) -> PathBuf {
+        self.root.join("refinery/warm")
+    }
+
+    /// What is known of the gates' worktree as the last run left it, where that may be taken for a warm copy.
+    pub fn gate_state(&self) -> PathBuf {
+        self.root.join("refinery/gate-state.json")
+    }
+
     /// A worker's worktree.
     pub fn worktree(&self, worker: &str) -> PathBuf {
         self.root.join("polecats").join(worker)

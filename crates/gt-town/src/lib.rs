@@ -78,8 +78,10 @@ pub mod town;
 pub mod updown;
 pub mod upkeep;
 pub mod usage;
+mod warm;
 pub mod witness;
 mod worker_env;
+pub mod worker_gates;
 pub mod world;
 
 pub use error::{Error, Kind, Result};

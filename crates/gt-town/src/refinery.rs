@@ -30,6 +30,7 @@ use crate::settings::{LandStyle, LandingPolicy};
 use crate::sling::{Before, Crew, clear_away, hand_out};
 use crate::tampering;
 use crate::town::{Caller, Rig, Town};
+use crate::warm;
 use crate::world::{Candidate, Held, Push, Referred};
 
 /// Merge requests that one stack may have.
@@ -562,6 +563,9 @@ impl Refinery<'_> {
         let landed = self.write("land", |tx| {
             if tx.finish_run(&effect, run)? { conclude_landing(tx, &landing, &end) } else { Ok(Vec::new()) }
         })?;
+        if !landed.is_empty() {
+            warm::keep_of_trunk(self.town, self.rig, &landing.tree)?;
+        }
         self.round.landed.extend(landed);
         Ok(())
     }

@@ -16,12 +16,14 @@ use serde_json::json;
 
 use crate::archive::{self, GOING_PREFIX};
 use crate::crew;
+use crate::dropped;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
 use crate::observed::Observed;
 use crate::town::{Caller, Rig, Town};
-use crate::world::SessionState;
+use crate::warm;
+use crate::world::{SKIPPED_TRAILER, SessionState};
 
 /// Observed time of a deacon's life before its first run: one that is started for a moment has better things to do.
 const FIRST_AFTER: Duration = Duration::from_mins(10);
@@ -79,6 +81,8 @@ pub struct Report {
     pub events: u64,
     /// What is in archives and among sessions, and the ledger knows nothing of: it stays.
     pub unknown: Vec<String>,
+    /// Archives of what has landed that stay though they were to go: git has not all that is in them.
+    pub only_copies: Vec<String>,
     /// What could not be looked at or removed.
     pub failed: Vec<String>,
 }
@@ -92,6 +96,17 @@ enum Place {
     Ref { rig: Box<Rig>, mr: Option<MrId> },
     /// A file or folder that we wrote ourselves.
     Path(PathBuf),
+    /// A warm copy of this name.
+    Warm { rig: Box<Rig>, name: String },
+}
+
+/// What a run of retention is to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Nothing, but to say what would go.
+    pub dry_run: bool,
+    /// Let go at once of the archives of what has landed.
+    pub landed: bool,
 }
 
 /// One thing that is kept.
@@ -105,17 +120,21 @@ struct Kept {
     since: Option<Timestamp>,
     bytes: u64,
     place: Place,
+    /// Of an archive: the ref of the last snapshot of its worktree, and the branch that was checked out in it.
+    of: Option<(String, String)>,
+    /// Whether all of it that can't be built again is in git as well, where that was asked.
+    in_git: bool,
 }
 
 /// Removes what is to go, or only says what would. Nothing is removed before it is in the audit.
-pub fn run(town: &Town, caller: &Caller, dry_run: bool) -> Result<Report> {
-    if caller.incarnation.is_some() && !dry_run {
+pub fn run(town: &Town, caller: &Caller, how: How) -> Result<Report> {
+    if caller.incarnation.is_some() && !how.dry_run {
         return Err(Error::refused("an agent clears nothing away", "a person does, or the deacon by itself"));
     }
     let busy = || Error::refused("retention is at work already", "wait until it is done");
     let _turn = town.try_lock("retention")?.ok_or_else(busy)?;
     let free = town.world().disk().free_space(&town.layout.root)?;
-    let mut run = Run { town, caller, dry_run, report: Report { free, ..Report::default() } };
+    let mut run = Run { town, caller, how, report: Report { free, ..Report::default() } };
     for rig in town.rigs()? {
         run.candidates(&rig)?;
     }
@@ -127,7 +146,7 @@ pub fn run(town: &Town, caller: &Caller, dry_run: bool) -> Result<Report> {
 struct Run<'t> {
     town: &'t Town,
     caller: &'t Caller,
-    dry_run: bool,
+    how: How,
     report: Report,
 }
 
@@ -152,7 +171,24 @@ impl Run<'_> {
             }
         }
         self.finish_begun()?;
+        if self.how.landed {
+            self.look_into_git(&mut kept)?;
+        }
         self.carry_out(&kept)
+    }
+
+    /// Finds out of which archives of what has landed git has all.
+    fn look_into_git(&mut self, kept: &mut [Kept]) -> Result<()> {
+        for kept in kept.iter_mut().filter(|kept| kept.kind == Kind::Archive && kept.standing == Standing::Over) {
+            match is_in_git(self.town, kept) {
+                Ok(in_git) => kept.in_git = in_git,
+                Err(error) => self.fail(&kept.name, &error)?,
+            }
+            if !kept.in_git {
+                self.report.only_copies.push(kept.name.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Keeps what went wrong with one thing for the report: it stops no other. The ledger's own errors do.
@@ -163,7 +199,7 @@ impl Run<'_> {
 
     /// Deletes what a killed run had begun to delete.
     fn finish_begun(&mut self) -> Result<()> {
-        if self.dry_run {
+        if self.how.dry_run {
             return Ok(());
         }
         let disk = self.town.world().disk();
@@ -174,6 +210,9 @@ impl Run<'_> {
                     self.fail(&name, &error)?;
                 }
             }
+            if let Err(error) = warm::clear_left(self.town, &rig) {
+                self.fail(&format!("warm copies of {}", rig.name()), &error)?;
+            }
         }
         Ok(())
     }
@@ -182,14 +221,14 @@ impl Run<'_> {
         let now = self.town.world().clock().now();
         let items: Vec<Item> = kept.iter().map(|kept| kept.item(now)).collect();
         let limits = self.town.settings.retention.limits();
-        let going = retention::decide(&items, &limits, self.report.free);
+        let going = retention::decide(&items, &limits, self.report.free, self.how.landed);
         let mut going: Vec<(Kept, Reason)> = going.into_iter().map(|(at, why)| (kept[at].clone(), why)).collect();
-        if !self.dry_run && !going.is_empty() {
+        if !self.how.dry_run && !going.is_empty() {
             going = self.record(going)?;
         }
         for (kept, reason) in going {
             self.report.going.push(kept.going(reason));
-            if !self.dry_run
+            if !self.how.dry_run
                 && let Err(error) = remove(self.town, &kept)
             {
                 self.fail(&kept.name, &error)?;
@@ -223,7 +262,7 @@ impl Run<'_> {
         let Some(age) = self.town.settings.retention.events() else { return Ok(()) };
         let Ok(before) = self.town.world().clock().now().checked_sub(age) else { return Ok(()) };
         self.report.events = self.town.ledger.read(|view| view.count_events_before(before).map_err(Error::from))?;
-        if self.report.events > 0 && !self.dry_run {
+        if self.report.events > 0 && !self.how.dry_run {
             let name = self.caller.name();
             self.town.ledger.write(&name, "retention", |tx| tx.forget_events(before).map_err(Error::from))?;
         }
@@ -248,14 +287,32 @@ fn remove(town: &Town, kept: &Kept) -> Result<()> {
             Ok(town.world().repo().delete_ref(&held, &rig.layout.repo(), &kept.name)?)
         }
         Place::Path(path) => Ok(disk.remove(path)?),
+        Place::Warm { rig, name } => warm::remove(town, rig, name),
     }
+}
+
+/// Whether git has all that is in an archive, but for what git ignores: the last snapshot was taken as its worktree went there
+/// and is whole, and the trunk has not lost the landing again.
+fn is_in_git(town: &Town, kept: &Kept) -> Result<bool> {
+    let (Some((name, branch)), Some(rig), Some(bead)) = (&kept.of, &kept.rig, &kept.bead) else { return Ok(false) };
+    let (repo, path) = (town.world().repo(), town.rig(rig.as_str())?.layout.repo());
+    let Some(snapshot) = repo.refs(&path)?.remove(name) else { return Ok(false) };
+    let facts = repo.snapshot_facts(&path, &snapshot)?;
+    let skipped = facts.message.lines().any(|line| line.starts_with(&format!("{SKIPPED_TRAILER}: ")));
+    town.ledger.read(|view| {
+        let failed = view.events(0, Some(bead), u32::MAX)?;
+        let failed = failed.iter().any(|event| event.event == effects::SNAPSHOT_FAILED && event.subject == *branch);
+        let is_dropped = view.condition(dropped::CONDITION, bead.as_str())?.is_some();
+        Ok(!skipped && !failed && !is_dropped)
+    })
 }
 
 impl Kept {
     fn item(&self, now: Timestamp) -> Item {
         // A clock that was put back since makes nothing older.
         let age = |since: Timestamp| Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        Item { kind: self.kind, standing: self.standing, age: self.since.map(age), bytes: self.bytes }
+        let (age, in_git) = (self.since.map(age), self.in_git);
+        Item { kind: self.kind, standing: self.standing, age, bytes: self.bytes, in_git }
     }
 
     fn going(&self, reason: Reason) -> Going {
@@ -351,6 +408,7 @@ fn gather_files(town: &Town) -> Result<Files> {
     for rig in town.rigs()? {
         archives_of(town, &rig, &mut files)?;
         gate_logs_of(town, &rig, &mut files)?;
+        warm_copies_of(town, &rig, &mut files)?;
     }
     sessions(town, &mut files)?;
     Ok(files)
@@ -382,6 +440,8 @@ fn archives_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
                         since: history.since(&attempt),
                         bytes: 0,
                         place: Place::Archived { archive: archive.clone(), name },
+                        of: Some((effects::snapshot_ref(&attempt), attempt.branch.clone())),
+                        in_git: false,
                     },
                 );
             }
@@ -418,6 +478,27 @@ fn gate_logs_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
             since: disk.touched(&path)?.and_then(|seconds| Timestamp::from_second(seconds).ok()),
             bytes: disk.size(&path)?,
             place: Place::Path(path),
+            of: None,
+            in_git: false,
+        });
+    }
+    Ok(())
+}
+
+fn warm_copies_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
+    let disk = town.world().disk();
+    for (name, warm) in warm::all(town, rig)? {
+        files.kept.push(Kept {
+            kind: Kind::WarmCopy,
+            name: in_town(town, &rig.layout.warm_copies().join(&name)),
+            rig: Some(rig.name().clone()),
+            bead: None,
+            standing: Standing::Over,
+            since: disk.touched(&warm::record(rig, &name))?.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+            bytes: warm.bytes,
+            place: Place::Warm { rig: Box::new(rig.clone()), name },
+            of: None,
+            in_git: false,
         });
     }
     Ok(())
@@ -446,6 +527,8 @@ fn sessions(town: &Town, files: &mut Files) -> Result<()> {
             since: incarnation.ended_at.as_deref().and_then(|at| at.parse().ok()),
             bytes: disk.size(&path)?,
             place: Place::Path(path),
+            of: None,
+            in_git: false,
         });
     }
     Ok(())
@@ -480,6 +563,8 @@ fn kept_ref(
         since: history.since(attempt),
         bytes: 0,
         place: Place::Ref { rig: Box::new(rig.clone()), mr: mr.map(|mr| mr.id.clone()) },
+        of: None,
+        in_git: false,
     }
 }
 
@@ -534,6 +619,8 @@ fn candidates_of(town: &Town, rig: &Rig) -> Result<Vec<Kept>> {
             since: Some(town.world().clock().now()),
             bytes: 0,
             place: Place::Ref { rig: Box::new(rig.clone()), mr: None },
+            of: None,
+            in_git: false,
         });
     }
     Ok(kept)
@@ -563,7 +650,12 @@ pub fn holdings(town: &Town) -> Result<Vec<Holding>> {
     let one = |name: &str, count, bytes| Holding { name: name.to_owned(), count, bytes, oldest: None };
     let mut holdings = vec![one("ledger", 1, bytes)];
     let files = gather_files(town)?;
-    for (name, kind) in [("archives", Kind::Archive), ("sessions", Kind::Session), ("gate logs", Kind::GateLog)] {
+    for (name, kind) in [
+        ("archives", Kind::Archive),
+        ("sessions", Kind::Session),
+        ("gate logs", Kind::GateLog),
+        ("warm copies", Kind::WarmCopy),
+    ] {
         let of_kind: Vec<&Kept> = files.kept.iter().filter(|kept| kept.kind == kind).collect();
         let oldest = of_kind.iter().filter_map(|kept| kept.since).min();
         holdings.push(Holding {

@@ -678,7 +678,15 @@ fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<GatesRu
         Negative::Always => Some(u64::MAX),
     };
     let breaking = Breaking { within_ms, optional: proving.optional };
-    gates::prove(town, rig, &turn, &subject, proving.progress, breaking).map(Tested::into_run)
+    let run = gates::prove(town, rig, &turn, &subject, proving.progress, breaking).map(Tested::into_run)?;
+    if run.passed() && !run.gates.is_empty() {
+        // What is known of the trunk's tree need not be found out again: by the refinery, by who begins at it.
+        let (verdict, hash) = (run.verdict(), rig.settings.gates_hash());
+        let actor = Address::Refinery(rig.name().clone()).to_string();
+        town.ledger
+            .write(&actor, "verdict", |tx| tx.set_verdict(rig.name(), &tree, &hash, &verdict).map_err(Error::from))?;
+    }
+    Ok(run)
 }
 
 /// Takes a hold off a rig; if it has gates, they must be green on the trunk first.

@@ -22,6 +22,10 @@ use crate::person::Person;
 use crate::tampering;
 use crate::town::{Outside, Town};
 
+mod worktree;
+
+pub use worktree::WorktreeSettings;
+
 /// The version of both files that this gt writes.
 pub const SETTINGS_VERSION: u32 = 1;
 
@@ -577,59 +581,6 @@ pub struct RigEnv {
     pub set: BTreeMap<String, String>,
 }
 
-/// What a fresh worktree of a rig needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WorktreeSettings {
-    /// A command line of the overseer's, run by `sh -c` in each new worktree before its session starts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub setup: Option<String>,
-    /// Seconds that it may take.
-    pub setup_timeout_seconds: u64,
-    /// Files and folders that git does not hold, copied from `from`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub copy: Vec<String>,
-    /// Large folders, copied likewise, sharing the disk's blocks where the file system can.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub clone: Vec<String>,
-    /// The overseer's own checkout: where they are copied from, and what no gate may test in the worktree's place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<PathBuf>,
-    /// Whether submodules are checked out, recursively.
-    #[serde(skip_serializing_if = "is_false")]
-    pub submodules: bool,
-    /// Whether the project has large files that git-lfs holds.
-    #[serde(skip_serializing_if = "is_false")]
-    pub lfs: bool,
-    /// Megabytes that must be free before a worktree is set up; 0: any.
-    pub min_free_disk_mb: u64,
-}
-
-impl Default for WorktreeSettings {
-    fn default() -> Self {
-        Self {
-            setup: None,
-            setup_timeout_seconds: 900,
-            copy: Vec::new(),
-            clone: Vec::new(),
-            from: None,
-            submodules: false,
-            lfs: false,
-            min_free_disk_mb: 0,
-        }
-    }
-}
-
-impl WorktreeSettings {
-    /// Whether anything is to be done at all.
-    pub fn is_empty(&self) -> bool {
-        let nothing_from_git = !self.submodules && !self.lfs;
-        let nothing_copied = self.copy.is_empty() && self.clone.is_empty();
-        let nothing_said = self.setup.is_none() && self.from.is_none();
-        nothing_said && nothing_copied && nothing_from_git && self.min_free_disk_mb == 0
-    }
-}
-
 /// Settings of a rig.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -707,11 +658,14 @@ impl RigSettings {
         Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
     }
 
-    /// Says which gates these are, and on what they run: a verdict counts only for the very gates that gave it.
+    /// Says which gates these are, and in what they run: a verdict counts only for the very gates that gave it, with the same
+    /// set-up, caches, variables and sandbox.
     pub fn gates_hash(&self) -> String {
         let gates = self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds));
-        let set_up = format!("{:?}\0{:?}", self.worktree.setup, Vec::from(self.keep.clone()));
-        let text: Vec<String> = gates.chain([set_up, CLEARED.to_owned()]).collect();
+        let WorktreeSettings { setup, copy, clone, submodules, lfs, .. } = &self.worktree;
+        let set_up = format!("{setup:?}\0{:?}\0{copy:?}\0{clone:?}\0{submodules}\0{lfs}", Vec::from(self.keep.clone()));
+        let around = format!("{:?}\0{:?}\0{:?}", self.env.set, self.env.pass, self.sandbox);
+        let text: Vec<String> = gates.chain([set_up, around, CLEARED.to_owned()]).collect();
         gt_model::id::sha256_hex(&text.join("\u{1}"))
     }
 }

@@ -11,23 +11,8 @@ use crate::gates::Subject;
 use crate::ledger::Attempt;
 use crate::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
+use crate::warm;
 use crate::world::{Disk, Held, LARGE_FILES, NodeKind, Referred, Rules, RunEnd, WorldError};
-
-/// Files whose content decides whether a gate worktree's set-up is still good.
-const LOCK_FILES: &[&str] = &[
-    "Cargo.lock",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    "yarn.lock",
-    "pnpm-lock.yaml",
-    "poetry.lock",
-    "uv.lock",
-    "requirements.txt",
-    "go.sum",
-];
-
-/// Bytes that count of such a file.
-const LOCK_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where the key of a gate worktree's last set-up and what it made are kept, beside the worktree: a line each.
 const KEY_FILE: &str = "set-up.key";
@@ -77,7 +62,21 @@ pub fn worktree(town: &Town, rig: &Rig, held: &Held, attempt: &Attempt) -> Resul
     {
         return Err(Error::refused(blocked, COPY_HINT));
     }
-    run(town, rig, &folder, attempt.slot, &format!("{}-{}", attempt.worker, attempt.id))
+    let label = format!("{}-{}", attempt.worker, attempt.id);
+    finish(town, rig, &folder, attempt.slot, &label)
+}
+
+/// Gives a worktree what the town has built for it already, and runs the set-up where that leaves something to be done.
+fn finish(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {
+    let given = warm::give(town, rig, folder, label)?;
+    let Some(tree) = given.tree.as_ref().filter(|_| given.has_set_up && rig.settings.worktree.setup.is_some()) else {
+        return run(town, rig, folder, slot, label);
+    };
+    let text = format!(
+        "Not run: {} came from what was built of the tree {tree}, with the same lock files and nothing else to set up.\n",
+        given.paths.join(", ")
+    );
+    Ok(town.world().disk().write(&log_of(rig, label), text.as_bytes())?)
 }
 
 /// Sets a crew's workspace up likewise.
@@ -89,7 +88,7 @@ pub fn workspace(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str
     if let Some(blocked) = copy_in(town, rig, folder)? {
         return Err(Error::refused(blocked, COPY_HINT));
     }
-    run(town, rig, folder, None, label)
+    finish(town, rig, folder, None, label)
 }
 
 /// What to do where a link is in the way of what is to be copied.
@@ -176,14 +175,9 @@ pub(crate) fn fetch_referred(town: &Town, rig: &Rig, held: &Held, folder: &Path)
 
 fn key(town: &Town, rig: &Rig, folder: &Path) -> Result<String> {
     let settings = &rig.settings.worktree;
-    let mut text = format!("{:?}\0{:?}\0{:?}", settings.setup, settings.copy, settings.clone);
-    for name in LOCK_FILES {
-        // A link of the commit's is not followed out of it.
-        if let Some(bytes) = town.world().disk().read_part(&folder.join(name), 0, LOCK_FILE_BYTES)? {
-            text.push_str(&gt_model::id::sha256_hex(&String::from_utf8_lossy(&bytes)));
-        }
-    }
-    Ok(gt_model::id::sha256_hex(&text))
+    let inputs = warm::inputs_of(town, rig, folder)?;
+    let said = format!("{:?}\0{:?}\0{:?}", settings.setup, settings.copy, settings.clone);
+    Ok(gt_model::id::sha256_hex(&[said, inputs.locks, inputs.manifests].join("\0")))
 }
 
 fn require_free_disk(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
@@ -219,8 +213,10 @@ fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
     }
     // First, so that a copy is at no time a new file to git.
     rig.layout.excludes().iter().try_for_each(|file| exclude(town, file, &names))?;
+    // What was built of another tree must not look younger than this one's sources: build tools would take it for theirs.
+    let latest = town.world().disk().oldest_below(folder)?.map_or(0, |oldest| oldest.saturating_sub(1));
     for name in names {
-        if let Some(blocked) = copy_one(town.world().disk(), from, folder, name)? {
+        if let Some(blocked) = copy_one(town.world().disk(), from, folder, name, latest)? {
             return Ok(Some(blocked));
         }
     }
@@ -228,12 +224,12 @@ fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
 }
 
 /// Copies one of them; answers with what is in the way.
-fn copy_one(disk: &dyn Disk, from: &Path, folder: &Path, name: &str) -> Result<Option<String>> {
+fn copy_one(disk: &dyn Disk, from: &Path, folder: &Path, name: &str, latest: i64) -> Result<Option<String>> {
     let (source, target) = (from.join(name), folder.join(name));
     if !disk.exists(&source) || disk.exists(&target) {
         return Ok(None);
     }
-    match disk.copy(&source, &target) {
+    match disk.copy_older(&source, &target, latest) {
         Ok(()) => return Ok(None),
         Err(WorldError::Led { .. }) => {}
         Err(WorldError::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => {}
@@ -379,7 +375,7 @@ mod tests {
             RealDisk.write(&at("from/config/sub/dev.env"), b"secret").unwrap();
             RealDisk.guard(&at("town"));
             plant(&at("town/tree"), &at("out"));
-            let said = copy_one(&RealDisk, &at("from"), &at("town/tree"), "config/sub/dev.env").unwrap();
+            let said = copy_one(&RealDisk, &at("from"), &at("town/tree"), "config/sub/dev.env", i64::MAX).unwrap();
             let named = expected.is_none_or(|expected| said.as_deref().is_some_and(|said| said.contains(expected)));
             assert!(said.is_some() == expected.is_some() && named, "{what}: {said:?}");
             let copied = fs::read(at("town/tree/config/sub/dev.env")).ok();
@@ -401,7 +397,7 @@ mod tests {
         fs::create_dir_all(at("town/tree")).unwrap();
         RealDisk.guard(&at("town"));
         symlink(at("out"), at("town/tree/.env")).unwrap();
-        assert_eq!(copy_one(&RealDisk, &at("from"), &at("town/tree"), ".env").unwrap(), None);
+        assert_eq!(copy_one(&RealDisk, &at("from"), &at("town/tree"), ".env", i64::MAX).unwrap(), None);
         assert_eq!(fs::read(at("out")).unwrap(), b"theirs");
         assert!(at("town/tree/.env").is_symlink());
     }

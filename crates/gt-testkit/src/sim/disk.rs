@@ -495,6 +495,16 @@ impl Disk for SimWorld {
         Ok(())
     }
 
+    /// Copies have no time of their own here.
+    fn copy_older(&self, from: &Path, to: &Path, _latest: i64) -> WorldResult<()> {
+        self.copy(from, to)
+    }
+
+    fn oldest_below(&self, folder: &Path) -> WorldResult<Option<i64>> {
+        let state = self.locked();
+        Ok(state.disk.below(folder).filter_map(|(path, _)| state.disk.touched(path)).min())
+    }
+
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
         let state = self.locked();
         state.disk.require_no_link_before("look at", path)?;

@@ -460,6 +460,21 @@ pub const RIG: &[Key] = &[
         NextWorktree,
         "Megabytes to be free before a worktree is set up; 0: any",
     ),
+    key(
+        "worktree.rebuildable",
+        List,
+        Some("target, node_modules, .venv"),
+        NextWorktree,
+        "What can be built again: fresh worktrees get it from a warm copy, and archives leave it out",
+    ),
+    key(
+        "worktree.warm_limit_mb",
+        Number(0, ANY),
+        Some("4096"),
+        NextWorktree,
+        "Megabytes that a warm copy of what the trunk has built may have; 0: none is made",
+    ),
+    key("worktree.at_once", Number(1, 64), Some("2"), AtOnce, "Set-ups of this rig's worktrees that run at once"),
     key("keep", List, Some(""), NextGates, "Caches that stay in the gates' worktree between two runs"),
     key(
         "clean_every",

@@ -1,6 +1,6 @@
 //! What a rig's gates are doing now, and how long they usually take.
 
-use gt_model::id::{MrId, RigName, Sha};
+use gt_model::id::{AttemptId, MrId, RigName, Sha};
 use rusqlite::Row;
 use serde::Serialize;
 
@@ -53,6 +53,12 @@ impl View<'_> {
         self.one("SELECT * FROM gating WHERE rig = ?1", [rig.as_str()], gating_row)
     }
 
+    /// Whether the gates were green in an attempt's own worktree when it last held this tree.
+    pub fn was_green_for(&self, attempt: AttemptId, tree: &Sha, gates_hash: &str) -> LedgerResult<bool> {
+        let sql = "SELECT 1 FROM worker_gates WHERE attempt = ?1 AND tree = ?2 AND gates_hash = ?3";
+        Ok(self.one(sql, (attempt.0, tree.as_str(), gates_hash), |_| Ok(()))?.is_some())
+    }
+
     /// How long a rig's green runs of these gates took lately, in milliseconds: the median. `None` where there was none.
     pub fn usual_gate_ms(&self, rig: &RigName, gates_hash: &str) -> LedgerResult<Option<u64>> {
         let sql = format!(
@@ -67,6 +73,15 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
+    /// Records that the gates were green in an attempt's own worktree, on this tree.
+    pub fn set_worker_gates(&self, attempt: AttemptId, tree: &Sha, gates_hash: &str) -> LedgerResult<()> {
+        self.execute(
+            "INSERT OR REPLACE INTO worker_gates (attempt, tree, gates_hash, at) VALUES (?1, ?2, ?3, ?4)",
+            (attempt.0, tree.as_str(), gates_hash, self.now().to_string()),
+        )?;
+        Ok(())
+    }
+
     /// Records what a rig's gates are doing.
     pub fn set_gating(&self, gating: &Gating) -> LedgerResult<()> {
         self.execute(

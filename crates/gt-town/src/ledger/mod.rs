@@ -102,6 +102,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/075_mail.sql"),
     include_str!("migrations/076_gating.sql"),
     include_str!("migrations/065_uncounted.sql"),
+    include_str!("migrations/100_worker_gates.sql"),
 ];
 
 /// What went wrong with the ledger.

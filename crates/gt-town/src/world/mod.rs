@@ -915,6 +915,12 @@ pub trait Disk: Send + Sync {
     /// Copies a file or a whole folder to where nothing is, links as links; it is there whole or not at all. Makes the
     /// folders above. Shares the disk's blocks where the file system can. What is neither file nor folder is left out.
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()>;
+    /// As [`Self::copy`], but files keep their times, and none gets one after `latest` (seconds since the epoch). A build tool
+    /// takes for fresh what is younger than the sources: products that were copied from another tree must not be.
+    fn copy_older(&self, from: &Path, to: &Path, latest: i64) -> WorldResult<()>;
+    /// When the file below a folder was written that was written first, in seconds since the epoch; `None` where there is no
+    /// file. Links are not followed, and what is called `.git` is left out.
+    fn oldest_below(&self, folder: &Path) -> WorldResult<Option<i64>>;
     /// Makes a symbolic link at `at` to `target`; there already: nothing.
     fn link(&self, at: &Path, target: &Path) -> WorldResult<()>;
     /// Marks a file with the time of now (a sign of life), making it, but not its folder: what is gone is not made again.

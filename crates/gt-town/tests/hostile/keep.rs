@@ -1,6 +1,7 @@
 //! What is kept of work that is over, for how long, and how it is given back.
 
 use gt_model::retention::{Kind, Reason};
+use gt_town::retention::How;
 use gt_town::world::Repo as _;
 use gt_town::{archive, polecat, retention, snapshots};
 
@@ -57,7 +58,7 @@ impl Scene {
     }
 
     fn retain(&self, dry_run: bool) -> retention::Report {
-        retention::run(&self.town, &Caller::overseer(), dry_run).unwrap()
+        retention::run(&self.town, &Caller::overseer(), How { dry_run, landed: false }).unwrap()
     }
 
     /// Kinds and beads of what goes.
@@ -189,7 +190,7 @@ fn agents_clear_nothing_away() {
     let bead = scene.slung("one");
     let attempt = scene.attempts(&bead).remove(0);
     let agent = Caller { incarnation: Some("amber-1-1".into()), ..Caller::role(attempt.address()) };
-    assert!(matches!(retention::run(&scene.town, &agent, false), Err(Error::Refused { .. })));
+    assert!(matches!(retention::run(&scene.town, &agent, How::default()), Err(Error::Refused { .. })));
     assert!(matches!(polecat::nuke(&scene.town, &agent, bead.as_str(), false), Err(Error::Refused { .. })));
     assert!(scene.attempts(&bead)[0].ended_at.is_none());
 }

@@ -84,5 +84,8 @@ pub enum RetentionVerb {
         /// Say what would go, why, and how big it is
         #[arg(long)]
         dry_run: bool,
+        /// Let go at once of archived worktrees whose beads have landed, where git has all of them
+        #[arg(long)]
+        landed: bool,
     },
 }

@@ -115,9 +115,14 @@ pub enum GatesVerb {
         rig: Option<String>,
     },
     /// Run them: in your worktree, or on the trunk
+    ///
+    /// A worker is told at once where the town, or the worker itself, has run them on the very tree that is committed.
     Run {
         /// Of which rig [default: the one you are in, or the only one]
         rig: Option<String>,
+        /// Run them even where the tree is known to be green
+        #[arg(long)]
+        again: bool,
     },
     /// Add one to rig.toml
     Add {

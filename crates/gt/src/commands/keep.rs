@@ -3,7 +3,7 @@
 use gt_model::retention::{Reason, Standing};
 use gt_town::ledger::AttemptOutcome;
 use gt_town::polecat::{self, Polecat, PolecatDetail};
-use gt_town::retention::{self, Report, size_text};
+use gt_town::retention::{self, How, Report, size_text};
 use gt_town::world::Change;
 use gt_town::{Error, beads, snapshots};
 
@@ -214,8 +214,8 @@ fn count(number: usize, what: &str) -> String {
 
 /// `gt retention …`.
 pub fn retention(verb: &RetentionVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let RetentionVerb::Run { dry_run } = verb;
-    let report = retention::run(&context.town, &context.caller, *dry_run)?;
+    let RetentionVerb::Run { dry_run, landed } = verb;
+    let report = retention::run(&context.town, &context.caller, How { dry_run: *dry_run, landed: *landed })?;
     let code = u8::from(!report.failed.is_empty());
     if console.is_json() {
         console.facts("gt.retention/1", "retention", report)?;
@@ -236,6 +236,7 @@ fn say_report(report: &Report, dry_run: bool, console: &mut Console<'_>) -> Resu
                 (Reason::FreeDisk, _) => "the disk is too full",
                 (Reason::Age, Standing::Unlanded) => "old, though it never landed",
                 (Reason::Age, _) => "old enough",
+                (Reason::Landed, _) => "it has landed",
             };
             table.row([going.kind.as_str().to_owned(), going.name.clone(), bead, since, size, why.to_owned()]);
         }
@@ -247,6 +248,9 @@ fn say_report(report: &Report, dry_run: bool, console: &mut Console<'_>) -> Resu
     console.line(&format!("{things} {word}, {}{events}; {} free before", size_text(bytes), size_text(report.free)))?;
     for name in &report.unknown {
         console.line(&format!("kept, since nothing is known of it: {}", printable(name)))?;
+    }
+    for name in &report.only_copies {
+        console.line(&format!("kept, since git has not all of it: {}", printable(name)))?;
     }
     for what in &report.failed {
         let line = console.red(&format!("failed: {}", printable(what)));

@@ -7,7 +7,7 @@ use gt_town::gates::{GateRun, GatesRun};
 use gt_town::reach::LeftOut;
 use gt_town::rig::{self, Added, Negative, NewRig, Proving};
 use gt_town::settings::Gate;
-use gt_town::{destination, gates, hook};
+use gt_town::{destination, gates, hook, identity, worker_gates};
 
 use super::progress::Ticker;
 use super::{Context, allow, config};
@@ -151,6 +151,9 @@ fn say_added(added: &Added, dry_run: bool, console: &mut Console<'_>) -> Result<
 }
 
 pub(super) fn say_run(run: &GatesRun, console: &mut Console<'_>) -> Result<(), CliError> {
+    if let Some(known) = run.known {
+        console.say(&format!("  {}: {} (--again runs them)", console.green("green"), known.words()))?;
+    }
     for gate in &run.gates {
         say_gate(gate, console)?;
     }
@@ -294,7 +297,7 @@ fn gates_verb(verb: GatesVerb, context: &Context<'_>, console: &mut Console<'_>)
             console.table(&table)?;
             Ok(0)
         }
-        GatesVerb::Run { rig } => run_gates(context, rig.as_deref(), console),
+        GatesVerb::Run { rig, again } => run_gates(context, rig.as_deref(), again, console),
         GatesVerb::Add { rig, name, run, timeout } => {
             let rig = context.town.rig(&rig)?;
             let gate = Gate { name, run, timeout_seconds: timeout };
@@ -312,16 +315,24 @@ fn gates_verb(verb: GatesVerb, context: &Context<'_>, console: &mut Console<'_>)
 }
 
 /// An agent's gates run in its own worktree, a person's on the trunk.
-fn run_gates(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
+fn run_gates(context: &Context<'_>, rig: Option<&str>, again: bool, console: &mut Console<'_>) -> CliResult {
     let rig = context.rig(rig)?;
     let run = match &context.caller.incarnation {
         Some(incarnation) => {
-            let folder = match &context.caller.address {
-                gt_model::address::Address::Polecat(_, name) => rig.layout.worktree(name),
-                _ => context.process.cwd.clone(),
-            };
             let logs = context.town.layout.session_logs(incarnation);
-            gates::run_by_agent(&context.town, &rig, &folder, gates::Logs { folder: &logs, label: "gates" })?
+            let logs = gates::Logs { folder: &logs, label: "gates" };
+            match context.town.ledger.read(|view| identity::hooked_attempt(view, &context.caller)) {
+                Ok(attempt) if attempt.rig == *rig.name() => {
+                    worker_gates::run(&context.town, &rig, &attempt, logs, again)?
+                }
+                _ => {
+                    let folder = match &context.caller.address {
+                        gt_model::address::Address::Polecat(_, name) => rig.layout.worktree(name),
+                        _ => context.process.cwd.clone(),
+                    };
+                    gates::run_by_agent(&context.town, &rig, &folder, logs)?
+                }
+            }
         }
         None => {
             let progress = Ticker::new(context.process, console);

@@ -40,6 +40,7 @@ mod sabotage;
 mod sandbox;
 mod setup;
 mod signing;
+mod shared;
 mod simulated;
 mod starts;
 mod story;

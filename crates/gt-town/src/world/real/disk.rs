@@ -12,7 +12,7 @@ use rustix::fs::{FileType, OFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
 use super::RealClock;
-use super::door::{self, Spot};
+use super::door::{self, Spot, Times};
 use crate::world::{Clock as _, Disk, Held, NodeKind, WorldError, WorldResult};
 
 /// The files of this machine.
@@ -128,7 +128,16 @@ impl Disk for RealDisk {
     }
 
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
-        copy_to_free(from, to)
+        copy_to_free(from, to, Times::Now)
+    }
+
+    fn copy_older(&self, from: &Path, to: &Path, latest: i64) -> WorldResult<()> {
+        copy_to_free(from, to, Times::OwnUntil(latest))
+    }
+
+    fn oldest_below(&self, folder: &Path) -> WorldResult<Option<i64>> {
+        let facts = folder.symlink_metadata().map_err(io_error("look at", folder))?;
+        Ok(facts.is_dir().then(|| files_below(folder).map(|facts| facts.mtime()).min()).flatten())
     }
 
     fn touched(&self, path: &Path) -> WorldResult<Option<i64>> {
@@ -426,19 +435,46 @@ fn kind_of(kind: FileType) -> NodeKind {
     }
 }
 
-/// What is in a folder, by size; read without recursion, since a worker may nest folders as deep as it likes.
+/// What is in a folder, by size.
 fn size_below(folder: &Path) -> u64 {
-    let (mut total, mut open) = (0_u64, vec![folder.to_owned()]);
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(facts) if facts.is_dir() => open.push(entry.path()),
-                Ok(facts) => total = total.saturating_add(facts.len()),
-                Err(_) => {}
+    Below { open: vec![folder.to_owned()], entries: None, leaves_out: "" }
+        .fold(0_u64, |total, facts| total.saturating_add(facts.len()))
+}
+
+/// The files below a folder, but for those of git's own folders.
+fn files_below(folder: &Path) -> impl Iterator<Item = fs::Metadata> {
+    let below = Below { open: vec![folder.to_owned()], entries: None, leaves_out: ".git" };
+    below.filter(fs::Metadata::is_file)
+}
+
+/// All that is below a folder and is no folder; walked without recursion, since a worker may nest folders as deep as it likes.
+struct Below {
+    open: Vec<PathBuf>,
+    entries: Option<fs::ReadDir>,
+    /// A name that is not looked at.
+    leaves_out: &'static str,
+}
+
+impl Iterator for Below {
+    type Item = fs::Metadata;
+
+    fn next(&mut self) -> Option<fs::Metadata> {
+        loop {
+            let Some(entries) = &mut self.entries else {
+                self.entries = fs::read_dir(self.open.pop()?).ok();
+                continue;
+            };
+            match entries.next() {
+                None => self.entries = None,
+                Some(Ok(entry)) if entry.file_name() != self.leaves_out => match entry.metadata() {
+                    Ok(facts) if facts.is_dir() => self.open.push(entry.path()),
+                    Ok(facts) => return Some(facts),
+                    Err(_) => {}
+                },
+                Some(_) => {}
             }
         }
     }
-    total
 }
 
 pub(super) fn parent_of(path: &Path) -> &Path {
@@ -488,13 +524,13 @@ fn made(result: io::Result<()>) -> io::Result<()> {
 const COPY_PREFIX: &str = ".gt-copying-";
 
 /// Copies a file or a folder to where nothing is. It is there whole or not at all.
-fn copy_to_free(from: &Path, to: &Path) -> WorldResult<()> {
+fn copy_to_free(from: &Path, to: &Path, times: Times) -> WorldResult<()> {
     let target = Spot::made(to).map_err(io_error("copy to", to))?;
     let source = Spot::of(from).map_err(io_error("copy", from))?;
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     let aside = target.beside(format!("{COPY_PREFIX}{name}")).map_err(io_error("copy to", to))?;
     found(aside.remove_whole()).map_err(io_error("copy to", to))?;
-    let copied = door::copy(&source, &aside).and_then(|()| match aside.look() {
+    let copied = door::copy(&source, &aside, times).and_then(|()| match aside.look() {
         // What has no content is not copied.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         _ => aside.rename_to_free(&target),

@@ -17,8 +17,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, chmod, fstat, mkdirat, openat, openat2,
-    renameat, renameat_with, statat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, Timespec, Timestamps, chmod, fstat,
+    mkdirat, openat, openat2, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -392,22 +392,31 @@ fn gone_is_fine(result: rustix::io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Which times copied files get.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Times {
+    /// That of the copying.
+    Now,
+    /// Their own, or this one (in seconds since the epoch) where theirs is later.
+    OwnUntil(i64),
+}
+
 /// Copies what is at `from` to the free place `to`: files, folders, and links as links. What is neither (a pipe, a socket)
 /// has no content and is left out. Files share the disk's blocks where the file system can.
-pub(super) fn copy(from: &Spot, to: &Spot) -> io::Result<()> {
+pub(super) fn copy(from: &Spot, to: &Spot, times: Times) -> io::Result<()> {
     let facts = from.look()?;
     match FileType::from_raw_mode(facts.st_mode) {
         FileType::Symlink => {
             let target = rustix::fs::readlinkat(&from.folder, &from.name, Vec::new())?;
             Ok(rustix::fs::symlinkat(target, &to.folder, &to.name)?)
         }
-        FileType::Directory => copy_folder(from, to),
-        FileType::RegularFile => copy_file(from, to),
+        FileType::Directory => copy_folder(from, to, times),
+        FileType::RegularFile => copy_file(from, to, times),
         _ => Ok(()),
     }
 }
 
-fn copy_folder(from: &Spot, to: &Spot) -> io::Result<()> {
+fn copy_folder(from: &Spot, to: &Spot, times: Times) -> io::Result<()> {
     to.make_folder(0o777)?;
     let source = openat(
         &from.folder,
@@ -418,21 +427,29 @@ fn copy_folder(from: &Spot, to: &Spot) -> io::Result<()> {
     let target = to.open_folder()?;
     for name in names(&source)? {
         let inner = Spot::right_in(source.try_clone()?, &name);
-        copy(&inner, &Spot::right_in(target.try_clone()?, &name))?;
+        copy(&inner, &Spot::right_in(target.try_clone()?, &name), times)?;
     }
-    Ok(())
+    set_times(&target, &fstat(&source)?, times)
 }
 
-fn copy_file(from: &Spot, to: &Spot) -> io::Result<()> {
+fn copy_file(from: &Spot, to: &Spot, times: Times) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut source = File::from(openat(&from.folder, &from.name, flags, Mode::empty())?);
     ordinary(&source)?;
-    let mode = fstat(&source)?.st_mode & 0o777;
+    let facts = fstat(&source)?;
     let mut target = to.create_new(0o600)?;
     if rustix::fs::ioctl_ficlone(&target, &source).is_err() {
         io::copy(&mut source, &mut target)?;
     }
-    Ok(rustix::fs::fchmod(&target, Mode::from_raw_mode(mode))?)
+    rustix::fs::fchmod(&target, Mode::from_raw_mode(facts.st_mode & 0o777))?;
+    set_times(&target, &facts, times)
+}
+
+fn set_times(target: impl AsFd, facts: &Stat, times: Times) -> io::Result<()> {
+    let Times::OwnUntil(latest) = times else { return Ok(()) };
+    let own = Timespec { tv_sec: facts.st_mtime, tv_nsec: facts.st_mtime_nsec as _ };
+    let time = if own.tv_sec < latest { own } else { Timespec { tv_sec: latest, tv_nsec: 0 } };
+    Ok(rustix::fs::futimens(target, &Timestamps { last_access: time, last_modification: time })?)
 }
 
 #[cfg(test)]

@@ -162,6 +162,30 @@ fn a_copy_that_was_killed_half_way_is_made_again() {
 }
 
 #[test]
+fn an_older_copy_keeps_times_and_has_none_after_the_limit() {
+    let place = Place::new();
+    let tree = place.outside().join("tree");
+    RealDisk.write(&tree.join("deep/old"), b"old").unwrap();
+    RealDisk.write(&tree.join("deep/new"), b"new").unwrap();
+    let time = |seconds| std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    fs::File::open(tree.join("deep/old")).unwrap().set_modified(time(1000)).unwrap();
+    fs::File::open(tree.join("deep/new")).unwrap().set_modified(time(9000)).unwrap();
+    assert_eq!(RealDisk.oldest_below(&tree).unwrap(), Some(1000));
+    RealDisk.copy_older(&tree, &place.town("tree"), 5000).unwrap();
+    let times =
+        ["deep/old", "deep/new", "deep", "."].map(|name| place.town("tree").join(name).metadata().unwrap().mtime());
+    assert_eq!(times, [1000, 5000, 5000, 5000]);
+    RealDisk.copy(&tree, &place.town("now")).unwrap();
+    assert!(place.town("now/deep/old").metadata().unwrap().mtime() > 9000);
+    // Git's own files and links say nothing of sources.
+    fs::create_dir(tree.join("deep/.git")).unwrap();
+    fs::rename(tree.join("deep/old"), tree.join("deep/.git/old")).unwrap();
+    symlink("/", tree.join("link")).unwrap();
+    assert_eq!(RealDisk.oldest_below(&tree).unwrap(), Some(9000));
+    assert_eq!(RealDisk.oldest_below(&tree.join("link")).unwrap(), None);
+}
+
+#[test]
 fn a_tree_of_any_depth_is_removed_and_no_link_in_it_is_followed() {
     let place = Place::new();
     fs::write(place.outside().join("kept"), "kept").unwrap();

@@ -1,0 +1,68 @@
+//! Gates that a worker runs in its own worktree, and what spares it to run them on the same tree again.
+//!
+//! None of this counts for what lands: there, only what the town's own runs have said of a tree does.
+
+use gt_model::id::Sha;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::gates::{self, GatesRun, Logs};
+use crate::hook;
+use crate::ledger::Attempt;
+use crate::town::{Rig, Town};
+use crate::world::WorktreeFacts;
+
+/// By whose run a tree is known to be green.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GreenBy {
+    /// The town's, in the gates' worktree.
+    Town,
+    /// The worker's own.
+    Worker,
+}
+
+impl GreenBy {
+    /// In words, for a worker.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Town => "the town has run these gates on this very tree",
+            Self::Worker => "you have run these gates on this very tree",
+        }
+    }
+}
+
+/// Runs a rig's gates in a worker's worktree, unless it holds nothing but a tree on which they are known to be green; with
+/// `again` they are run all the same.
+pub fn run(town: &Town, rig: &Rig, attempt: &Attempt, logs: Logs<'_>, again: bool) -> Result<GatesRun> {
+    let facts = hook::worktree(town, rig, attempt)?;
+    let (tree, hash) = (committed_tree(town, rig, &facts)?, rig.settings.gates_hash());
+    if let Some(tree) = tree.as_ref().filter(|_| !again)
+        && let Some(known) = known(town, rig, attempt, tree, &hash)?
+    {
+        return Ok(GatesRun { known: Some(known), ..GatesRun::default() });
+    }
+    let run = gates::run(town, rig, &rig.layout.worktree(&attempt.worker), Some(&facts.head), logs)?;
+    if let Some(tree) = tree.filter(|_| run.passed() && !run.gates.is_empty()) {
+        let name = attempt.address().to_string();
+        town.ledger.write_for_now(&name, "gates run", |tx| {
+            tx.set_worker_gates(attempt.id, &tree, &hash).map_err(Error::from)
+        })?;
+    }
+    Ok(run)
+}
+
+/// The tree that a worktree holds, where all of it is committed.
+fn committed_tree(town: &Town, rig: &Rig, facts: &WorktreeFacts) -> Result<Option<Sha>> {
+    let tree = facts.dirty.is_empty().then(|| town.world().repo().tree_of(&rig.layout.repo(), &facts.head));
+    Ok(tree.transpose()?)
+}
+
+fn known(town: &Town, rig: &Rig, attempt: &Attempt, tree: &Sha, hash: &str) -> Result<Option<GreenBy>> {
+    town.ledger.read(|view| {
+        if view.verdict(rig.name(), tree, hash)?.is_some_and(|verdict| verdict.passed) {
+            return Ok(Some(GreenBy::Town));
+        }
+        Ok(view.was_green_for(attempt.id, tree, hash)?.then_some(GreenBy::Worker))
+    })
+}

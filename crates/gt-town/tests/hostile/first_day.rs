@@ -183,8 +183,9 @@ fn gates_that_run_are_seen_while_somebody_runs_them() {
     scene.world.advance(Duration::from_secs(75));
     let items = queue(&scene);
     let running = items[0].gating.as_ref().unwrap();
-    assert_eq!((running.elapsed_s, running.usual_s), (75, None));
-    assert_eq!(running.words(&ids[0]), "gate test (1 of 2) has run for 1 min 15 s");
+    assert_eq!(running.elapsed_s, 75);
+    // By the proof of the trunk, which took no time at all here.
+    assert_eq!(running.words(&ids[0]), "gate test (1 of 2) has run for 1 min 15 s, all gates usually take 0 s");
     assert!(items[1].gating.is_none(), "it is not in the batch");
     let why = observe::why(&scene.town, &one).unwrap();
     assert_eq!(why.next, Some(format!("gt mq log {} --follow", ids[0])));

@@ -295,6 +295,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("limit over", "the end of that condition, by the time that passes: F20's table has it"),
     ("resume agent", "the end of that condition, by a person's word: `moments` has it"),
     ("nudge", "a person's verb outside of the flow; it writes down only what came of it: `moments` has it"),
+    ("warm copy", "an event, when what the gates built was kept: simulated gates build nothing; `shared` has it"),
     ("mq hold", "a person's verb, one transaction of one column: `look` has it"),
     ("mq retry", "a person's verb, one transaction of one column: `look` has it"),
     ("mq reject", "a person's verb, one transaction; what follows is what follows any rework: `look` has it"),

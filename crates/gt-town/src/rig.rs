@@ -461,12 +461,17 @@ pub fn prove_added(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_
 }
 
 fn prove_by(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Proving<'_>) -> Result<GatesRun> {
-    let mut run = run_on_trunk(town, rig, proving)?;
+    let (tree, mut run) = run_on_trunk(town, rig, proving)?;
+    // What is known of the trunk's tree need not be found out again: by the refinery, by who begins at it.
+    let verdict = (run.passed() && !run.gates.is_empty()).then(|| run.verdict());
     do_without(town, rig, by, proving.optional, &mut run)?;
     let seen = Seen::of(town, rig, &run)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
         // What held it before is told by this run.
         tx.clear("rig-held", rig.name().as_str())?;
+        if let Some(verdict) = &verdict {
+            tx.set_verdict(rig.name(), &tree, &rig.settings.gates_hash(), verdict)?;
+        }
         if let Some(seen) = &seen {
             tx.set_meta(&seen_key(rig), &serde_json::to_string(seen).unwrap_or_default())?;
         }
@@ -663,7 +668,8 @@ fn take_found(town: &Town, rig: &Rig, by: &Person, run: &GatesRun, found: &Found
     Ok(changed)
 }
 
-fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<GatesRun> {
+/// Runs the gates on the trunk; answers with its tree, too.
+fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<(Sha, GatesRun)> {
     // The refinery's own turn: it uses the same worktree.
     let turn = town.lock(&rig.turn_lock())?;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
@@ -679,14 +685,7 @@ fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<GatesRu
     };
     let breaking = Breaking { within_ms, optional: proving.optional };
     let run = gates::prove(town, rig, &turn, &subject, proving.progress, breaking).map(Tested::into_run)?;
-    if run.passed() && !run.gates.is_empty() {
-        // What is known of the trunk's tree need not be found out again: by the refinery, by who begins at it.
-        let (verdict, hash) = (run.verdict(), rig.settings.gates_hash());
-        let actor = Address::Refinery(rig.name().clone()).to_string();
-        town.ledger
-            .write(&actor, "verdict", |tx| tx.set_verdict(rig.name(), &tree, &hash, &verdict).map_err(Error::from))?;
-    }
-    Ok(run)
+    Ok((tree, run))
 }
 
 /// Takes a hold off a rig; if it has gates, they must be green on the trunk first.

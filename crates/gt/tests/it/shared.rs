@@ -76,8 +76,8 @@ fn a_fresh_worktree_has_a_copy_of_its_own_of_what_the_trunk_has_built() {
     assert_eq!(read(&built), "built\n", "what a worker does to its copy is its own affair");
     land(&town, "Lock others", &act("implement", "cat target/deep/by > seen2; echo two > requirements.txt"));
     assert_eq!(town.git(&town.remote(), &["show", "main:seen2"]), "built");
+    town.wait_until("what landed with other lock files to have one of its own", || warm_copies(&town).len() == 2);
     let copies = warm_copies(&town);
-    assert_eq!(copies.len(), 2, "what landed with other lock files has one of its own: {copies:?}");
     land(&town, "Look again", &act("implement", "cat target/deep/by > seen3"));
     assert_eq!(town.git(&town.remote(), &["show", "main:seen3"]), "built");
     assert_eq!(warm_copies(&town), copies);
@@ -106,7 +106,7 @@ fn what_has_not_landed_leaves_no_warm_copy() {
     town.wait_closed(&bead);
     town.wait_quiet();
     assert_eq!(gate_runs(&town).0, in_gate, "the tree that was green is not tested again");
-    assert_eq!(warm_copies(&town).len(), 2);
+    town.wait_until("a warm copy of what has landed", || warm_copies(&town).len() == 2);
 }
 
 /// A town in whose PATH there is an `npm` that installs one package, and says where it did.

@@ -168,8 +168,8 @@ fn an_older_copy_keeps_times_and_has_none_after_the_limit() {
     RealDisk.write(&tree.join("deep/old"), b"old").unwrap();
     RealDisk.write(&tree.join("deep/new"), b"new").unwrap();
     let time = |seconds| std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-    fs::File::open(tree.join("deep/old")).unwrap().set_modified(time(1000)).unwrap();
-    fs::File::open(tree.join("deep/new")).unwrap().set_modified(time(9000)).unwrap();
+    File::open(tree.join("deep/old")).unwrap().set_modified(time(1000)).unwrap();
+    File::open(tree.join("deep/new")).unwrap().set_modified(time(9000)).unwrap();
     assert_eq!(RealDisk.oldest_below(&tree).unwrap(), Some(1000));
     RealDisk.copy_older(&tree, &place.town("tree"), 5000).unwrap();
     let times =

@@ -314,7 +314,8 @@ fn what_was_denied_is_told_when_its_session_ends() {
     scene.look();
     let first = scene.all_incarnations(&bead).remove(0);
     let cause = first.cause.unwrap();
-    assert!(cause.contains("refused to it last: denied: Bash: npm run build"), "{cause}");
+    let refused = "refused to it last: denied (gt rig allow app \"npm run build\" allows it): Bash: npm run build";
+    assert!(cause.contains(refused), "{cause}");
     let told = gt_town::witness::explain(&scene.town, &scene.attempts(&bead)[0]).unwrap().facts.join("\n");
     assert!(told.contains("npm run build"), "{told}");
 }

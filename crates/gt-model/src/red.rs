@@ -162,13 +162,14 @@ pub fn explain(red: &Red<'_>) -> Option<Remedy> {
             "it was not over in time: raise timeout_seconds (setup_timeout_seconds of a set-up) in rig.toml, or find out what it waits for",
         ));
     }
-    if let Some(name) = red.stripped.iter().find(|name| names(red.said, name)) {
+    let said = without_offers(red.said);
+    if let Some(name) = red.stripped.iter().find(|name| names(&said, name)) {
         let text = format!(
             "it names the variable {name}, which you have and gates do not get: [env] pass = [\"{name}\"] in rig.toml, if it is no secret that agents may not see"
         );
         return Some(Remedy { cause: Cause::Variable, text });
     }
-    if let Some(name) = asked_for(red.said) {
+    if let Some(name) = asked_for(&said) {
         let text = format!("it asks for the variable {name}: [env.set] in rig.toml sets one for workers and gates");
         return Some(Remedy { cause: Cause::Variable, text });
     }
@@ -180,6 +181,15 @@ pub fn explain(red: &Red<'_>) -> Option<Remedy> {
         Some(137) => Some(remedy(Cause::Machine, red, "")),
         _ => None,
     }
+}
+
+/// Variables that tools offer for more words in whatever fails: naming them asks for nothing.
+const OFFERED: &[&str] = &["RUST_BACKTRACE", "RUST_LOG", "NODE_OPTIONS", "PYTEST_ADDOPTS"];
+
+/// What was said, but for lines that offer a variable.
+fn without_offers(said: &str) -> String {
+    let offers = |line: &&str| OFFERED.iter().any(|name| line.contains(name));
+    said.lines().filter(|line| !offers(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a text holds a name as a word.
@@ -241,6 +251,15 @@ fn program(red: &Red<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_that_a_tool_offers_is_no_cause() {
+        let stripped = ["RUST_BACKTRACE".to_owned()];
+        let said = "thread 'a' panicked\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
+        let red = Red { run: "cargo test", code: Some(101), said, stripped: &stripped, ..Red::default() };
+        assert_eq!(explain(&red), None);
+        assert_eq!(explain(&Red { stripped: &[], ..red }), None);
+    }
 
     #[test]
     fn the_cause_is_told_by_what_was_said() {

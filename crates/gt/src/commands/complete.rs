@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 use gt_model::bead::BeadType;
+use gt_town::config::keys::{RIG, TOWN};
 use gt_town::ledger::BeadFilter;
 use gt_town::{Error, Town};
 
@@ -161,12 +162,20 @@ enum Live {
     Workers,
     Agents,
     Mail,
+    TownKeys,
+    RigKeys,
+    NewTownKeys,
+    NewRigKeys,
 }
 
 /// What an argument of a verb names.
 fn kinds(path: &[&str], arg: &str) -> &'static [Live] {
     match (path, arg) {
         (["rig", "add", ..], _) => &[],
+        (["rig", "set"], "settings") => &[Live::NewRigKeys],
+        (["town", "set"], "settings") => &[Live::NewTownKeys],
+        (["config", "set"], "settings") => &[Live::NewTownKeys, Live::NewRigKeys],
+        (["config", ..], "key") => &[Live::TownKeys, Live::RigKeys],
         (_, "rig") | (["rig", ..], "name") => &[Live::Rigs],
         (_, "agent" | "kind") => &[Live::Kinds],
         (["sling"], "words") => &[Live::Beads, Live::Rigs],
@@ -183,8 +192,23 @@ fn kinds(path: &[&str], arg: &str) -> &'static [Live] {
     }
 }
 
+/// Keys of settings, with what they mean; for setting them, up to where the value begins.
+fn keys(kind: Live) -> Option<Vec<Candidate>> {
+    let (keys, end) = match kind {
+        Live::TownKeys => (TOWN, ""),
+        Live::RigKeys => (RIG, ""),
+        Live::NewTownKeys => (TOWN, "="),
+        Live::NewRigKeys => (RIG, "="),
+        _ => return None,
+    };
+    Some(keys.iter().map(|key| (format!("{}{end}", key.name), key.text.to_owned())).collect())
+}
+
 /// What there is now; nothing where there is no town.
 fn live(kind: Live, town: Option<&str>, process: &Process) -> Vec<Candidate> {
+    if let Some(keys) = keys(kind) {
+        return keys;
+    }
     let global = Global { town: town.map(PathBuf::from), ..Global::default() };
     let Ok(town) = open_town(&global, process) else { return Vec::new() };
     found(kind, &town).unwrap_or_default()
@@ -226,6 +250,7 @@ fn found(kind: Live, town: &TownHandle) -> Result<Vec<Candidate>, Error> {
                 let mail = view.inbox(&gt_model::address::Address::Overseer, false)?.into_iter();
                 mail.map(|mail| (mail.id.0, mail.subject)).collect()
             }
+            Live::TownKeys | Live::RigKeys | Live::NewTownKeys | Live::NewRigKeys => keys(kind).unwrap_or_default(),
         })
     })
 }
@@ -259,6 +284,13 @@ mod tests {
         check("gt peek ", &["<Workers>", "<Agents>"]);
         check("gt rig remove ", &["<Rigs>"]);
         check("gt rig add ", &[]);
+        check("gt config get ", &["<TownKeys>", "<RigKeys>"]);
+        check("gt config explain ", &["<TownKeys>", "<RigKeys>"]);
+        check("gt rig set app ", &["<NewRigKeys>"]);
+        check("gt rig set app landing=auto ", &["<NewRigKeys>"]);
+        check("gt town set ", &["<NewTownKeys>"]);
+        let told = keys(Live::NewRigKeys).unwrap();
+        assert!(told.iter().any(|(key, text)| key == "landing=" && !text.is_empty()), "{told:?}");
         check("gt agent check ", &["<Kinds>"]);
         check("gt help ", &["refinery", "exit-codes", "status"]);
         check("gt completions ", &["bash", "zsh", "fish"]);

@@ -166,7 +166,7 @@ pub fn witness(verb: &WitnessVerb, context: &Context<'_>, console: &mut Console<
     }
     let mut table = Table::new(&["WORKER", "BEAD", "VERDICT"]);
     for finding in findings {
-        table.row([finding.worker.to_string(), finding.bead.0, format!("{:?}", finding.verdict).to_lowercase()]);
+        table.row([finding.worker.to_string(), finding.bead.0, finding.verdict.text()]);
     }
     console.table(&table)?;
     Ok(0)

@@ -351,31 +351,45 @@ fn held_by(caller: &Caller, attempt: &Attempt) -> Error {
 
 /// Closes a bead that nobody works on. A person may also close one that waits in the merge queue, with a reason.
 pub fn close(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>, force: bool) -> Result<Bead> {
+    let closed = town.ledger.write(&caller.name(), "close", |tx| close_in(tx, caller, id, reason, force))?;
+    town.wake();
+    Ok(closed)
+}
+
+fn close_in(tx: &Tx<'_>, caller: &Caller, id: &BeadId, reason: Option<&str>, force: bool) -> Result<Bead> {
+    let before = require(tx, id)?;
+    if before.status == Status::Closed {
+        return Err(Error::refused(format!("{id} is closed already"), format!("gt bead show {id}")));
+    }
+    refuse_claimed_end(caller, id, reason)?;
+    if let Some(attempt) = tx.live_attempt(id)? {
+        let may = caller.is_overseer() && force && reason.is_some() && attempt.submitted_at.is_some();
+        if !may {
+            return Err(held_by(caller, &attempt));
+        }
+        refinery::reject(tx, id, reason.unwrap_or_default())?;
+    }
+    refuse_open_parts(tx, &before, force)?;
+    let before = require(tx, id)?;
+    let after = Bead {
+        status: Status::Closed,
+        closed_at: Some(tx.now().into()),
+        close_reason: reason.map(str::to_owned),
+        ..before.clone()
+    };
+    tx.change_bead("bead-closed", &before, &after)?;
+    tx.clear("quarantine", id.as_str())?;
+    convoy::bead_finished(tx, id, "failed")?;
+    require(tx, id)
+}
+
+/// Closes a bead because another one takes its place or says the same: `kind` tells which, and links the two.
+pub fn close_for(town: &Town, caller: &Caller, id: &BeadId, other: &BeadId, kind: &DepType) -> Result<Bead> {
     let closed = town.ledger.write(&caller.name(), "close", |tx| {
-        let before = require(tx, id)?;
-        if before.status == Status::Closed {
-            return Err(Error::refused(format!("{id} is closed already"), format!("gt bead show {id}")));
-        }
-        refuse_claimed_end(caller, id, reason)?;
-        if let Some(attempt) = tx.live_attempt(id)? {
-            let may = caller.is_overseer() && force && reason.is_some() && attempt.submitted_at.is_some();
-            if !may {
-                return Err(held_by(caller, &attempt));
-            }
-            refinery::reject(tx, id, reason.unwrap_or_default())?;
-        }
-        refuse_open_parts(tx, &before, force)?;
-        let before = require(tx, id)?;
-        let after = Bead {
-            status: Status::Closed,
-            closed_at: Some(tx.now().into()),
-            close_reason: reason.map(str::to_owned),
-            ..before.clone()
-        };
-        tx.change_bead("bead-closed", &before, &after)?;
-        tx.clear("quarantine", id.as_str())?;
-        convoy::bead_finished(tx, id, "failed")?;
-        require(tx, id)
+        // What is in the merge queue is not turned down by the way.
+        refuse_while_live(tx, caller, id)?;
+        depend(tx, id, other, kind)?;
+        close_in(tx, caller, id, Some(&format!("{kind}: see {other}")), true)
     })?;
     town.wake();
     Ok(closed)
@@ -643,6 +657,10 @@ fn depend(tx: &Tx<'_>, from: &BeadId, to: &BeadId, kind: &DepType) -> Result<Bea
     require(tx, to)?;
     if before.dependencies.iter().any(|d| &d.depends_on_id == to && &d.kind == kind) {
         return Ok(before);
+    }
+    if from == to {
+        let what = format!("{from} cannot depend on itself: that would be a circle");
+        return Err(Error::refused(what, "name two beads: gt bead dep add <bead> <the one that it waits for>"));
     }
     if holds_back(kind)
         && let Some(way) = tx.holding_path(to, from)?

@@ -38,6 +38,7 @@ pub mod layout;
 pub mod ledger;
 pub mod limits;
 pub mod mayor;
+pub mod memory;
 pub mod moments;
 pub mod needs;
 pub mod nudge;

@@ -14,12 +14,29 @@ use crate::cli::{ColorChoice, Global};
 use crate::error::{CliError, CliResult};
 use crate::pager;
 
+/// How JSON is framed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Documents as they are.
+    #[default]
+    Plain,
+    /// As `bd` 1.0 has it: objects carry [`SCHEMA_VERSION`], and a refusal reaches the error output too.
+    Versioned,
+    /// As `bd` has it where `BD_JSON_ENVELOPE=1` is set: every document is under `data`, beside the version.
+    Envelope,
+}
+
+/// The version of the shapes of `bd`'s JSON that these are.
+pub const SCHEMA_VERSION: u32 = 1;
+
 /// Where a verb's words go.
 pub struct Console<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     terminal: bool,
     json: bool,
+    framing: Framing,
+    is_bd: bool,
     quiet: bool,
     color: bool,
 }
@@ -115,7 +132,7 @@ pub fn reasons(text: &str) -> String {
 impl<'a> Console<'a> {
     /// A console over two streams.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, terminal: bool) -> Self {
-        Self { out, err, terminal, json: false, quiet: false, color: terminal }
+        Self { out, err, terminal, json: false, framing: Framing::Plain, is_bd: false, quiet: false, color: terminal }
     }
 
     /// Takes over the global flags.
@@ -129,6 +146,22 @@ impl<'a> Console<'a> {
             ColorChoice::Never => false,
             ColorChoice::Auto => self.terminal && !no_color,
         };
+    }
+
+    /// Speaks as `bd` from now on: in the words that its users and scripts know.
+    pub fn speak_as_bd(&mut self) {
+        self.is_bd = true;
+    }
+
+    /// Whether words are to be those of `bd`.
+    pub fn is_bd(&self) -> bool {
+        self.is_bd
+    }
+
+    /// Frames JSON as `bd` does from now on.
+    pub fn frame_as_bd(&mut self, env: &BTreeMap<String, String>) {
+        let is_wrapped = env.get("BD_JSON_ENVELOPE").is_some_and(|value| value == "1");
+        self.framing = if is_wrapped { Framing::Envelope } else { Framing::Versioned };
     }
 
     /// Whether JSON was asked for.
@@ -177,10 +210,31 @@ impl<'a> Console<'a> {
 
     /// One JSON document.
     pub fn document(&mut self, value: &Value) -> CliResult {
-        let text = serde_json::to_string_pretty(value).map_err(|e| CliError::Io(e.into()))?;
+        let framed = self.framed(value.clone());
+        let text = serde_json::to_string_pretty(&framed).map_err(|e| CliError::Io(e.into()))?;
         let text = self.json(&text);
         self.line(&text)?;
         Ok(0)
+    }
+
+    /// What goes before and behind a text of JSON, an array or an object.
+    pub fn frame(&self, is_array: bool) -> (String, String) {
+        match (self.framing, is_array) {
+            (Framing::Envelope, _) => (format!("{{\"schema_version\":{SCHEMA_VERSION},\"data\":"), "}".to_owned()),
+            (Framing::Versioned, false) => (String::new(), format!(",\"schema_version\":{SCHEMA_VERSION}}}")),
+            _ => (String::new(), String::new()),
+        }
+    }
+
+    fn framed(&self, value: Value) -> Value {
+        match (self.framing, value) {
+            (Framing::Envelope, value) => serde_json::json!({ "schema_version": SCHEMA_VERSION, "data": value }),
+            (Framing::Versioned, Value::Object(mut keys)) => {
+                keys.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
+                Value::Object(keys)
+            }
+            (_, value) => value,
+        }
     }
 
     /// JSON as it is printed: a terminal gets escapes for what it would act on, an agent for what could end a frame of its
@@ -249,10 +303,20 @@ impl<'a> Console<'a> {
             let document =
                 serde_json::json!({ "error": error.to_string(), "hint": error.hint(), "code": error.code() });
             // Nobody is left to tell if this fails.
-            let document = document.to_string();
-            let _ = writeln!(self.out, "{}", self.json(&document));
+            let document = self.framed(document).to_string();
+            let document = self.json(&document);
+            let _ = writeln!(self.out, "{document}");
+            // Clients of `bd` look for the reason there. Where both outputs are one terminal, once is enough.
+            if self.framing != Framing::Plain && !self.terminal {
+                let _ = writeln!(self.err, "{document}");
+            }
             return error.code();
         }
+        self.refusal(error)
+    }
+
+    /// Says in words, on the error output, why something was not done; answers with the exit code.
+    pub fn refusal(&mut self, error: &CliError) -> u8 {
         let label = self.styled("error:", AnsiColor::Red.on_default().bold());
         let _ = writeln!(self.err, "{label} {}", reasons(&error.to_string()));
         let mut cause = std::error::Error::source(error);

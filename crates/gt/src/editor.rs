@@ -26,12 +26,12 @@ impl Edited {
     }
 }
 
-/// Has the person edit a text.
-pub fn edit(text: &str, env: &BTreeMap<String, String>) -> Result<Edited, CliError> {
+/// Has the person edit a text, in a file whose name ends so.
+pub fn edit(text: &str, suffix: &str, env: &BTreeMap<String, String>) -> Result<Edited, CliError> {
     let named = ["VISUAL", "EDITOR"].iter().filter_map(|name| env.get(*name)).find(|named| !named.trim().is_empty());
     let editor = named.map_or("vi", String::as_str);
     // Its owner's only, as the file that it is a copy of may be.
-    let mut file = tempfile::Builder::new().prefix("gt-").suffix(".toml").tempfile()?;
+    let mut file = tempfile::Builder::new().prefix("gt-").suffix(suffix).tempfile()?;
     std::io::Write::write_all(&mut file, text.as_bytes())?;
     let run = Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(file.path()).status()?;
     if !run.success() {

@@ -127,9 +127,19 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     if let Some((moment, client)) = commands::moment::words(&args) {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
+    if is_bd {
+        console.speak_as_bd();
+        console.frame_as_bd(&process.env);
+    }
     // For what clap has to say before it knows the flags.
     console.configure(&Global { json, ..Global::default() }, process);
-    let cli = match if is_bd { parse_bd(&args) } else { parse(&args) } {
+    let parsed = if is_bd { parse_bd(&args) } else { parse(&args) };
+    if let (true, Err(error)) = (is_bd, &parsed)
+        && let Some(answer) = commands::unlike_ours(&args, error, &mut console)
+    {
+        return code_of(is_bd, answer.unwrap_or_else(|error| console.fail(&error)));
+    }
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if json && error.use_stderr() => return code_of(is_bd, console.fail(&CliError::from(error))),
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayVersion => {
@@ -142,7 +152,7 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     let code = match commands::dispatch(cli, process, &mut console) {
         Ok(code) => code,
         Err(CliError::Closed) => 0,
-        Err(error) => console.fail(&error),
+        Err(error) => console.fail(&if is_bd { commands::in_bds_words(error) } else { error }),
     };
     code_of(is_bd, code)
 }

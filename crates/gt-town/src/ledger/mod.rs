@@ -499,6 +499,15 @@ impl Ledger {
         if is_busy { Err(LedgerError::Busy(self.patience)) } else { Ok(()) }
     }
 
+    /// The version of the tables, and their names.
+    pub fn tables(&self) -> LedgerResult<(i64, Vec<String>)> {
+        let connection = self.connection.borrow();
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let mut statement = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")?;
+        let names: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
+        Ok((version, names?))
+    }
+
     /// Asks SQLite whether the file is sound; answers with its complaints.
     pub fn integrity(&self) -> LedgerResult<Vec<String>> {
         let connection = self.connection.borrow();

@@ -18,6 +18,11 @@ pub struct BeadArgs {
     pub verb: BeadVerb,
 }
 
+/// A number of minutes as people write it.
+fn minutes(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "an estimate must be a non-negative number of minutes".to_owned())
+}
+
 // Flags of every verb of beads. Those of the Go `bd` that mean nothing here are taken and do nothing.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BeadFlags {
@@ -104,7 +109,7 @@ pub enum BeadVerb {
         #[arg(required = true)]
         ids: Vec<String>,
         /// Why
-        #[arg(long, short, visible_alias = "message")]
+        #[arg(long, short, visible_aliases = ["message", "resolution", "comment"], short_alias = 'm')]
         reason: Option<String>,
         /// Though it has open children or blockers, or waits in the merge queue
         #[arg(long, short)]
@@ -161,6 +166,43 @@ pub enum BeadVerb {
     /// Labels
     #[command(subcommand)]
     Label(LabelVerb),
+    /// Add a line to a bead's notes
+    Note {
+        /// The bead
+        id: String,
+        /// What to note; `-` reads it from standard input
+        text: Vec<String>,
+        /// Read it from standard input
+        #[arg(long)]
+        stdin: bool,
+        /// Read it from a file
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+    },
+    /// Change a text of a bead in your editor
+    Edit {
+        /// The bead
+        id: String,
+        /// Which text
+        #[command(flatten)]
+        text: EditArgs,
+    },
+    /// Close a bead because another one takes its place
+    Supersede {
+        /// The bead that is given up
+        id: String,
+        /// The bead that takes its place
+        #[arg(long, value_name = "BEAD")]
+        with: String,
+    },
+    /// Close a bead because another one says the same
+    Duplicate {
+        /// The bead that is given up
+        id: String,
+        /// The bead that stays
+        #[arg(long, value_name = "BEAD")]
+        of: String,
+    },
     /// Remark on a bead
     Comment {
         /// The bead
@@ -185,6 +227,11 @@ pub enum BeadVerb {
         /// Read the text from standard input
         #[arg(long)]
         stdin: bool,
+        /// Who says so [default: you]; an agent is who its session is
+        #[arg(long, short)]
+        author: Option<String>,
+        #[arg(long, hide = true)]
+        local_time: bool,
     },
     /// Find beads by words of their texts
     Search {
@@ -234,8 +281,8 @@ pub enum BeadVerb {
     },
     /// List beads that nobody has touched for long
     Stale {
-        /// For so many days
-        #[arg(long, short, default_value_t = 30)]
+        /// For so many days, one at least
+        #[arg(long, short, default_value_t = 30, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
         /// Only of this status
         #[arg(long, short)]
@@ -274,18 +321,150 @@ pub enum BeadVerb {
         wisps: bool,
     },
     /// For agents: how to work with beads here
-    Prime,
+    Prime {
+        /// With the verbs for hygiene and for things that are remembered
+        #[arg(long)]
+        full: bool,
+    },
+    /// For people: the first steps
+    Quickstart,
+    /// Print what tells a coding agent of the beads here, and where it goes; nothing is written
+    Setup {
+        /// The agent's client
+        #[arg(required_unless_present = "list")]
+        client: Option<SetupClient>,
+        /// Print the text alone, for example to append it to a file
+        #[arg(long)]
+        print: bool,
+        /// Which clients are known
+        #[arg(long)]
+        list: bool,
+    },
+    /// Remember something for every session to come: `bd prime` tells it
+    Remember {
+        /// What
+        text: String,
+        /// What it is called [default: from its first words]; of the same name, the newer one stays
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// List what is remembered
+    Memories {
+        /// Only what has this in it
+        search: Option<String>,
+    },
+    /// Say one thing that is remembered, whole
+    Recall {
+        /// What it is called
+        key: String,
+    },
+    /// Remember something no longer
+    Forget {
+        /// What it is called
+        key: String,
+    },
+    /// Say of which beads the texts lack what their kind needs
+    Lint {
+        /// Only these beads [default: all open ones]
+        ids: Vec<String>,
+        /// Only of this kind
+        #[arg(long = "type", short = 't')]
+        issue_type: Option<String>,
+        /// Of this status, or `all`
+        #[arg(long, short)]
+        status: Option<String>,
+    },
+    /// Say whether the ledger can be read, and how quickly
+    Ping,
+    /// Say which dependencies are on beads that are not there
+    RepairDeps {
+        /// Remove them
+        #[arg(long)]
+        fix: bool,
+    },
+    /// Say what state the ledger is in; an older one is brought up to date when it is opened
+    Migrate {
+        /// For agents: more of it
+        #[arg(long)]
+        inspect: bool,
+        #[arg(long, hide = true)]
+        dry_run: bool,
+        #[arg(long, hide = true)]
+        yes: bool,
+    },
     /// Which level of `bd` this is, and which gt
     Version,
     /// Where the ledger is
     Where,
     /// The ledger at one glance
-    Info,
+    Info {
+        /// With its tables
+        #[arg(long)]
+        schema: bool,
+    },
     /// The ledger's own settings
     #[command(subcommand)]
     Config(ConfigVerb),
     /// Check the ledger: file, cycles, dependencies on what is not there
-    Doctor,
+    Doctor(DoctorArgs),
+}
+
+// Which text `edit` is about; the description where none is named.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(multiple = false)]
+pub struct EditArgs {
+    /// The description, as without a flag
+    #[arg(long)]
+    pub description: bool,
+    /// The title
+    #[arg(long)]
+    pub title: bool,
+    /// The design
+    #[arg(long)]
+    pub design: bool,
+    /// The notes
+    #[arg(long)]
+    pub notes: bool,
+    /// The acceptance criteria
+    #[arg(long)]
+    pub acceptance: bool,
+}
+
+// Flags of `doctor`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct DoctorArgs {
+    /// Only this check: validate is of the beads' data, pollution of beads that tests left
+    #[arg(long, value_enum)]
+    pub check: Option<DoctorCheck>,
+    /// Remove dependencies on beads that are not there
+    #[arg(long)]
+    pub fix: bool,
+    /// With --check=pollution: delete those beads
+    #[arg(long)]
+    pub clean: bool,
+    /// Without asking
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// A check of the doctor's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DoctorCheck {
+    /// Of the beads' data.
+    Validate,
+    /// Of beads that tests left.
+    Pollution,
+}
+
+/// A client of coding agents that `setup` has words for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SetupClient {
+    /// Claude Code.
+    Claude,
+    /// Codex.
+    Codex,
+    /// Cursor.
+    Cursor,
 }
 
 // Flags of `show` that change nothing here: everything is shown anyway.
@@ -389,8 +568,11 @@ pub struct CreateArgs {
     /// What it is in another system, for example gh-9
     #[arg(long)]
     pub external_ref: Option<String>,
+    /// The specification that it follows
+    #[arg(long)]
+    pub spec_id: Option<String>,
     /// How many minutes it may take
-    #[arg(long, short)]
+    #[arg(long, short, allow_negative_numbers = true, value_parser = minutes)]
     pub estimate: Option<u32>,
     /// JSON for tools
     #[arg(long, allow_hyphen_values = true)]
@@ -478,8 +660,11 @@ pub struct UpdateArgs {
     /// What it is in another system; an empty text for nothing
     #[arg(long)]
     pub external_ref: Option<String>,
+    /// The specification that it follows; an empty text for none
+    #[arg(long)]
+    pub spec_id: Option<String>,
     /// How many minutes it may take
-    #[arg(long, short)]
+    #[arg(long, short, allow_negative_numbers = true, value_parser = minutes)]
     pub estimate: Option<u32>,
     /// JSON for tools
     #[arg(long, allow_hyphen_values = true)]

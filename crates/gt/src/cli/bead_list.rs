@@ -184,6 +184,9 @@ pub struct ReadyArgs {
     /// Take the first one: nobody else gets it
     #[arg(long)]
     pub claim: bool,
+    /// Say of each why it is ready, and of the others what holds them back
+    #[arg(long, conflicts_with = "claim")]
+    pub explain: bool,
     /// At most so many; 0: all
     #[arg(long, short = 'n', default_value_t = 100)]
     pub limit: u32,
@@ -231,6 +234,6 @@ pub(super) fn priority(text: &str) -> Result<i64, String> {
     let digits = text.strip_prefix(['P', 'p']).unwrap_or(text);
     match digits.parse::<i64>() {
         Ok(number @ 0..=4) => Ok(number),
-        _ => Err("use 0 (critical) to 4".to_owned()),
+        _ => Err("invalid priority: use 0 (critical) to 4".to_owned()),
     }
 }

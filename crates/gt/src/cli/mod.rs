@@ -31,8 +31,8 @@ mod sync;
 
 pub use agent::{AgentVerb, AnswerArg};
 pub use bead::{
-    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CreateArgs, DepVerb, DirectionArg, EpicVerb, InitArgs, LabelVerb,
-    UpdateArgs,
+    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CreateArgs, DepVerb, DirectionArg, DoctorArgs, DoctorCheck, EditArgs,
+    EpicVerb, InitArgs, LabelVerb, SetupClient, UpdateArgs,
 };
 pub use bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 pub use config::SettingsVerb;
@@ -111,6 +111,7 @@ impl Bd {
 /// `gt` called as `bd`: its verbs of beads alone, which is quicker than to make the whole grammar first.
 #[derive(Debug, Parser)]
 #[command(name = "bd", about = "Beads: what is to be done", max_term_width = 100, disable_help_subcommand = true)]
+#[command(subcommand_help_heading = "Available Commands")]
 #[command(after_help = "First steps: bd init · bd create \"Title\" · bd ready\nbd is gt bead: docs/ledger.md")]
 pub struct Bd {
     /// Flags of every verb.

@@ -114,7 +114,7 @@ fn get(context: &Context<'_>, whose: Whose<'_>, key: &str, console: &mut Console
 fn edit(context: &Context<'_>, whose: Whose<'_>, console: &mut Console<'_>) -> CliResult {
     person::require(&context.caller, "edits settings")?;
     let before = config::text(&context.town, whose)?;
-    let edited = editor::edit(&before, &context.process.env)?;
+    let edited = editor::edit(&before, ".toml", &context.process.env)?;
     if edited.text == before {
         console.say("nothing was changed")?;
         return Ok(0);

@@ -1,5 +1,6 @@
 //! One file for each group of verbs: arguments in, one engine call, words out.
 
+use std::ffi::OsString;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -137,6 +138,13 @@ fn text_or_stdin(text: String) -> Result<String, CliError> {
 /// The grammar of the command line, as [`crate::run`] reads it.
 pub fn grammar() -> clap::Command {
     help::command()
+}
+
+pub use bead::in_bds_words;
+
+/// Answers what was typed for the Go `bd`, and does not fit our grammar, where there is more to say than that.
+pub fn unlike_ours(args: &[OsString], error: &clap::Error, console: &mut Console<'_>) -> Option<CliResult> {
+    bead::absent(args, error, console).or_else(|| bead::too_few(args, error).map(Err))
 }
 
 /// Carries out a verb.

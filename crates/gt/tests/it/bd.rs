@@ -9,6 +9,12 @@ use serde_json::Value;
 
 use crate::town::{Output, Town, finish, output, text, write};
 
+mod answers;
+mod mcp;
+mod protocol;
+mod scripts;
+mod verbs;
+
 /// A folder that is no town, in which `bd` is called.
 pub struct Project {
     town: Town,
@@ -154,10 +160,9 @@ fn every_verb_answers_in_the_shape_that_clients_check() {
         value.as_object().unwrap().iter().map(|(key, value)| format!("{key}: {}", shape(value))).collect()
     };
     let made = project.json(&["create", "X"]);
-    assert_eq!(keys(&made), sorted(bead), "create: one object");
+    assert_eq!(keys(&made), sorted(&format!("{bead}, schema_version: number")), "create: one object");
     let x = text(&made["id"]);
-    for args in [&["list", "--id", &x][..], &["search", "X"], &["query", &format!("id={x}")], &["stale", "--days", "0"]]
-    {
+    for args in [&["list", "--id", &x][..], &["search", "X"], &["query", &format!("id={x}")]] {
         let list = project.json(args);
         let one = list.as_array().unwrap().iter().find(|bead| bead["id"] == x.as_str()).unwrap();
         assert_eq!(keys(one), sorted(&format!("{bead}, {counts}")), "{args:?}");
@@ -225,30 +230,30 @@ fn verbs_that_answer_with_other_than_beads_keep_their_shapes() {
         ]
         .join("\n"),
         @"
-        {summary: {total_issues: number, open_issues: number, in_progress_issues: number, closed_issues: number, blocked_issues: number, deferred_issues: number, ready_issues: number, tombstone_issues: number, pinned_issues: number, epics_eligible_for_closure: number, average_lead_time_hours: number}}
-        {count: number}
-        {total: number, groups: [{group: text, count: number}]}
+        {summary: {total_issues: number, open_issues: number, in_progress_issues: number, closed_issues: number, blocked_issues: number, deferred_issues: number, ready_issues: number, tombstone_issues: number, pinned_issues: number, epics_eligible_for_closure: number, average_lead_time_hours: number}, schema_version: number}
+        {count: number, schema_version: number}
+        {total: number, groups: [{group: text, count: number}], schema_version: number}
         [{id: text, issue_id: text, author: text, text: text, created_at: text}]
-        {id: text, issue_id: text, author: text, text: text, created_at: text}
+        {id: text, issue_id: text, author: text, text: text, created_at: text, schema_version: number}
         [{status: text, issue_id: text, label: text}]
         [text]
         [{label: text, count: number}]
         [{status: text, issue_id: text, label: text}]
-        {status: text, issue_id: text, depends_on_id: text, type: text}
+        {status: text, issue_id: text, depends_on_id: text, type: text, schema_version: number}
         []
-        {status: text, issue_id: text, depends_on_id: text}
+        {status: text, issue_id: text, depends_on_id: text, schema_version: number}
         [{epic: BEAD, total_children: number, closed_children: number, eligible_for_close: flag}]
-        {closed: [], count: number}
-        {would_delete: [text], count: number}
-        {deleted: text, deleted_count: number}
-        {version: text, build: text}
-        {path: text, database_path: text, prefix: text}
-        {database_path: text, mode: text, issue_count: number, issue_prefix: text, config: {issue_prefix: text}, version: text, gt_version: text}
-        {key: text, value: text}
-        {key: text, value: text}
-        {a.b: text, issue_prefix: text}
-        {key: text, status: text}
-        {path: text, checks: [{name: text, status: text, message: text}], overall_ok: flag, cli_version: text}
+        {closed: [], count: number, schema_version: number}
+        {would_delete: [text], count: number, schema_version: number}
+        {deleted: text, deleted_count: number, schema_version: number}
+        {version: text, build: text, schema_version: number}
+        {path: text, database_path: text, prefix: text, schema_version: number}
+        {database_path: text, mode: text, issue_count: number, issue_prefix: text, config: {issue_prefix: text}, version: text, gt_version: text, schema_version: number}
+        {key: text, value: text, schema_version: number}
+        {key: text, value: text, schema_version: number}
+        {a.b: text, issue_prefix: text, schema_version: number}
+        {key: text, status: text, schema_version: number}
+        {path: text, checks: [{name: text, status: text, message: text}], overall_ok: flag, cli_version: text, schema_version: number}
         "
     );
 }
@@ -496,7 +501,7 @@ fn a_history_says_what_changed_when_and_by_whom() {
     assert_eq!(text(&newest[0]["event"]), "bead-closed");
     let said = project.ok(&["history", &id]);
     assert!(said.contains("title: Old title -> New title") && said.contains("by bob"), "{said}");
-    assert!(project.refusal(&["history", "nope"]).contains("no bead `nope`"));
+    assert!(project.refusal(&["history", "nope"]).contains("no issue found matching `nope`"));
 }
 
 #[test]
@@ -565,7 +570,7 @@ fn a_plan_is_made_whole_or_not_at_all() {
         ("no node `gone`", r#""edges":[{"from_key":"a","to_key":"gone"}]"#),
         ("a circle", r#""edges":[{"from_key":"a","to_key":"b"},{"from_key":"b","to_key":"a"}]"#),
         ("two ends", r#""edges":[{"from_key":"a"}]"#),
-        ("no bead `nope`", r#""edges":[{"from_key":"a","to_id":"nope"}]"#),
+        ("no issue found matching `nope`", r#""edges":[{"from_key":"a","to_id":"nope"}]"#),
         ("unknown field `prority`", r#""edges":[],"prority":1"#),
     ] {
         let nodes = r#""nodes":[{"key":"a","title":"A"},{"key":"b","title":"B"}]"#;

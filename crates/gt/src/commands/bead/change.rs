@@ -12,16 +12,19 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Context, text_or_stdin};
-use super::{filter, look, markdown, plan, shapes};
+use super::words::{self, Act};
+use super::{filter, look, markdown, plan, remarks, shapes};
 use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
-use crate::console::{Console, Table, printable, printable_lines};
+use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
 /// Longest text that is read from a file or from standard input, in bytes.
 const TEXT_LIMIT: u64 = 4 * 1024 * 1024;
 
+const TITLE_HINT: &str = "a title is one line that says what it is";
+
 /// Reads a text from a file; `-` is standard input.
-fn text_of(file: &Path, context: &Context<'_>) -> Result<String, CliError> {
+pub(super) fn text_of(file: &Path, context: &Context<'_>) -> Result<String, CliError> {
     if file.as_os_str() == "-" {
         return text_or_stdin("-".to_owned());
     }
@@ -34,43 +37,71 @@ fn text_of(file: &Path, context: &Context<'_>) -> Result<String, CliError> {
     String::from_utf8(bytes).map_err(|_| usage("that file is no UTF-8", "save it as UTF-8"))
 }
 
-fn usage(what: &str, hint: &str) -> CliError {
+pub(super) fn usage(what: &str, hint: &str) -> CliError {
     CliError::Usage { what: what.to_owned(), hint: hint.to_owned() }
 }
 
 /// Says one line for each changed bead, or prints them as an array.
-fn changed(beads: &[Bead], word: &str, console: &mut Console<'_>) -> CliResult {
+fn changed(beads: &[Bead], act: Act, console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
-        return shapes::print_array(&shapes::all(beads), console);
+        return shapes::print_array(&shapes::all_bare(beads), console);
     }
     for bead in beads {
-        console.say(&format!("{} {word}: {}", printable(bead.id.as_str()), printable(&bead.title)))?;
+        console.say(&act.line(bead, console))?;
     }
     Ok(0)
 }
 
-/// Carries out a change of each bead, in order. What was done before one that is refused stays, and is told.
+/// What came of a change of a bead.
+enum Outcome {
+    /// It is as it was asked for now.
+    Done(Bead),
+    /// It was so before. No change is told, so that a script does not count one.
+    Already(String),
+}
+
+/// Which beads texts mean. Those that mean none are refused one by one or all together.
+enum Meant {
+    /// None is changed where one text means none.
+    All,
+    /// Others are changed all the same.
+    Each,
+}
+
+/// Carries out a change of each bead, in order. Those that are refused are told one by one, and the others changed all the
+/// same: to `bd` that is success, here it is the exit code of the first refusal.
 fn each(
-    ids: &[String],
-    word: &str,
+    texts: &[String],
+    meant: &Meant,
+    act: Act,
     context: &Context<'_>,
     console: &mut Console<'_>,
-    mut change: impl FnMut(&BeadId) -> Result<Bead, CliError>,
+    mut change: impl FnMut(&BeadId) -> Result<Outcome, CliError>,
 ) -> CliResult {
-    let ids = beads::resolve_all(&context.town, ids)?;
-    let mut done = Vec::new();
-    for id in &ids {
-        match change(id) {
-            Ok(bead) => done.push(bead),
-            Err(error) if done.is_empty() => return Err(error),
-            Err(error) => {
-                changed(&done, word, console)?;
-                console.set_json(false);
-                return Err(error);
-            }
+    if matches!(meant, Meant::All) {
+        beads::resolve_all(&context.town, texts)?;
+    }
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    for text in texts {
+        let id = context.town.ledger.read(|view| beads::resolve(view, text)).map_err(CliError::from);
+        match id.and_then(|id| change(&id)) {
+            Ok(Outcome::Done(bead)) => done.push(bead),
+            Ok(Outcome::Already(said)) => console.note(&printable(&said))?,
+            Err(error) => refused.push(error),
         }
     }
-    changed(&done, word, console)
+    if texts.len() == 1
+        && let Some(only) = refused.pop()
+    {
+        return Err(only);
+    }
+    let code = refused.first().map_or(0, CliError::code);
+    for error in refused {
+        console.refusal(&if console.is_bd() { words::failure(error) } else { error });
+    }
+    let is_partial = console.is_bd() && !done.is_empty();
+    changed(&done, act, console)?;
+    Ok(if is_partial { 0 } else { code })
 }
 
 /// `create`, and `q`, which prints nothing but ids.
@@ -90,6 +121,7 @@ pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console:
         return make_all(&new, args, only_ids, context, console);
     }
     match title {
+        Some(title) if title.trim().is_empty() => Err(usage("title is required: this one is empty", TITLE_HINT)),
         Some(title) => {
             let new = new_bead(args, &title, context)?;
             if args.dry_run {
@@ -97,15 +129,18 @@ pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console:
             }
             let bead = beads::create(&context.town, &context.caller, &new)?;
             if only_ids {
-                return shapes::print(bead.id.as_str(), console);
+                console.line(bead.id.as_str())?;
+                return Ok(0);
             }
             if console.is_json() {
-                return shapes::print(&shapes::whole(&bead), console);
+                return shapes::print(&shapes::bare(&bead), console);
             }
-            changed(&[bead], "made", console)
+            changed(&[bead], Act::Make, console)
         }
         None if args.stdin => create_lines(args, only_ids, context, console),
-        None => Err(usage("what is it?", "bd create \"Title\", or --file, or --stdin with a title a line")),
+        None => {
+            Err(usage("title required: what is it?", "bd create \"Title\", or --file, or --stdin with a title a line"))
+        }
     }
 }
 
@@ -145,7 +180,7 @@ fn from_node(args: &CreateArgs, node: &plan::Node, context: &Context<'_>) -> Res
     new.more.notes = node.notes.clone().or(new.more.notes);
     new.more.assignee = node.assignee.clone().map(Some).or(new.more.assignee);
     let metadata = (!node.metadata.is_empty()).then(|| Value::Object(node.metadata.clone()).to_string());
-    new.more.rest.extend(rest(node.external_ref.as_deref(), node.estimate, metadata.as_deref(), None)?);
+    new.more.rest.extend(rest(node.external_ref.as_deref(), None, node.estimate, metadata.as_deref(), None)?);
     if let Some(parent) = &node.parent_id {
         new.parent = Some(context.town.ledger.read(|view| beads::resolve(view, parent))?);
     }
@@ -165,11 +200,11 @@ fn create_lines(args: &CreateArgs, only_ids: bool, context: &Context<'_>, consol
         }
         let bead = beads::create(&context.town, &context.caller, &new_bead(&args, line.trim(), context)?)?;
         if only_ids {
-            shapes::print(bead.id.as_str(), console)?;
+            console.line(bead.id.as_str())?;
         } else if console.is_json() {
-            made.push(shapes::whole(&bead));
+            made.push(shapes::bare(&bead));
         } else {
-            changed(&[bead], "made", console)?;
+            changed(&[bead], Act::Make, console)?;
         }
     }
     if console.is_json() && !only_ids { shapes::print_array(&made, console) } else { Ok(0) }
@@ -188,11 +223,11 @@ fn make_all(
     let made = beads::create_all(&context.town, &context.caller, new)?;
     if only_ids {
         for bead in &made {
-            shapes::print(bead.id.as_str(), console)?;
+            console.line(bead.id.as_str())?;
         }
         return Ok(0);
     }
-    changed(&made, "made", console)
+    changed(&made, Act::Make, console)
 }
 
 fn say_dry(new: &[NewBead], console: &mut Console<'_>) -> CliResult {
@@ -230,9 +265,15 @@ fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<New
         design: args.design.clone(),
         notes: args.notes.clone(),
         assignee: args.assignee.clone().map(Some),
-        defer_until: args.defer.as_deref().map(|text| filter::future(text, now)).transpose()?.map(|at| Some(at.into())),
+        defer_until: args
+            .defer
+            .as_deref()
+            .map(|text| filter::future("--defer", text, now))
+            .transpose()?
+            .map(|at| Some(at.into())),
         rest: rest(
             args.external_ref.as_deref(),
+            args.spec_id.as_deref(),
             args.estimate,
             args.metadata.as_deref(),
             due(args.due.as_deref(), now)?,
@@ -269,7 +310,7 @@ fn labels(words: &[String]) -> Vec<String> {
 /// The time by which something is to be done, as it is kept; an empty text for none.
 fn due(text: Option<&str>, now: Timestamp) -> Result<Option<String>, CliError> {
     let time = |text: &str| {
-        if text.is_empty() { Ok(String::new()) } else { filter::future(text, now).map(|at| at.to_string()) }
+        if text.is_empty() { Ok(String::new()) } else { filter::future("--due", text, now).map(|at| at.to_string()) }
     };
     text.map(time).transpose()
 }
@@ -277,6 +318,7 @@ fn due(text: Option<&str>, now: Timestamp) -> Result<Option<String>, CliError> {
 /// Keys without a field of their own.
 fn rest(
     external_ref: Option<&str>,
+    spec_id: Option<&str>,
     estimate: Option<u32>,
     metadata: Option<&str>,
     due: Option<String>,
@@ -288,9 +330,11 @@ fn rest(
     if let Some(minutes) = estimate {
         rest.push(("estimated_minutes".to_owned(), Some(minutes.to_string())));
     }
-    if let Some(name) = external_ref {
-        let value = Some(Value::from(name).to_string()).filter(|_| !name.is_empty());
-        rest.push(("external_ref".to_owned(), value));
+    for (key, name) in [("external_ref", external_ref), ("spec_id", spec_id)] {
+        if let Some(name) = name {
+            let value = Some(Value::from(name).to_string()).filter(|_| !name.is_empty());
+            rest.push((key.to_owned(), value));
+        }
     }
     if let Some(text) = metadata {
         let value: Value =
@@ -331,6 +375,9 @@ fn dependencies(context: &Context<'_>, texts: &[String]) -> Result<Vec<(DepType,
 
 /// `update`.
 pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    if args.title.as_ref().is_some_and(|title| title.trim().is_empty()) {
+        return Err(usage("title cannot be empty", TITLE_HINT));
+    }
     let now = context.town.world().clock().now();
     let description = match (&args.body_file, &args.description) {
         (Some(file), _) => Some(text_of(file, context)?),
@@ -340,7 +387,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
     };
     let defer = match args.defer.as_deref() {
         Some("") => Some(None),
-        Some(text) => Some(Some(filter::future(text, now)?.into())),
+        Some(text) => Some(Some(filter::future("--defer", text, now)?.into())),
         None => None,
     };
     // As `bd` has it; `gt bead` sends people to the verb that asks for a reason.
@@ -358,6 +405,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
         defer_until: defer,
         rest: rest(
             args.external_ref.as_deref(),
+            args.spec_id.as_deref(),
             args.estimate,
             args.metadata.as_deref(),
             due(args.due.as_deref(), now)?,
@@ -371,7 +419,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
         Some(text) => Some(Some(context.town.ledger.read(|view| beads::resolve(view, text))?)),
         None => None,
     };
-    each(&args.ids, "changed", context, console, |id| {
+    each(&args.ids, &Meant::Each, Act::Change, context, console, |id| {
         if args.claim {
             beads::claim(&context.town, &context.caller, id)?;
         }
@@ -382,7 +430,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
         if closes {
             bead = close_one(id, None, false, true, context)?;
         }
-        Ok(bead)
+        Ok(Outcome::Done(bead))
     })
 }
 
@@ -399,8 +447,7 @@ fn own_change(
     }
     let bead = context.town.ledger.read(|view| beads::require(view, id))?;
     if let Some(line) = &args.append_notes {
-        let between = if bead.notes.is_empty() { "" } else { "\n" };
-        change.notes = Some(format!("{}{between}{line}", bead.notes));
+        change.notes = Some(remarks::with_line(&bead.notes, line));
     }
     if let Some(words) = &args.set_labels {
         change.add_labels.extend(labels(words));
@@ -420,7 +467,9 @@ pub fn close(
     console: &mut Console<'_>,
 ) -> CliResult {
     if !suggest_next {
-        return each(ids, "closed", context, console, |id| close_one(id, reason, force, as_bd, context));
+        return each(ids, &Meant::All, Act::Close, context, console, |id| {
+            close_one(id, reason, force, as_bd, context).map(Outcome::Done)
+        });
     }
     let now = context.town.world().clock().now();
     let mut closed = Vec::new();
@@ -431,12 +480,12 @@ pub fn close(
     }
     if console.is_json() {
         if freed.is_empty() {
-            return shapes::print_array(&shapes::all(&closed), console);
+            return shapes::print_array(&shapes::all_bare(&closed), console);
         }
-        let (closed, freed) = (shapes::all(&closed).join(","), shapes::all(&freed).join(","));
+        let (closed, freed) = (shapes::all_bare(&closed).join(","), shapes::all_bare(&freed).join(","));
         return shapes::print(&format!("{{\"closed\":[{closed}],\"unblocked\":[{freed}]}}"), console);
     }
-    changed(&closed, "closed", console)?;
+    changed(&closed, Act::Close, console)?;
     for bead in &freed {
         console.say(&format!("{} is ready now: {}", bead.id, printable(&bead.title)))?;
     }
@@ -460,19 +509,37 @@ fn close_one(
 
 /// `reopen`.
 pub fn reopen(ids: &[String], reason: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    each(ids, "open again", context, console, |id| Ok(beads::reopen(&context.town, &context.caller, id, reason)?))
+    let as_bd = console.is_bd();
+    each(ids, &Meant::Each, Act::Reopen, context, console, |id| {
+        let before = context.town.ledger.read(|view| beads::require(view, id))?;
+        if as_bd && before.status == Status::Open {
+            return Ok(Outcome::Already(format!("{id} is already open")));
+        }
+        Ok(Outcome::Done(beads::reopen(&context.town, &context.caller, id, reason)?))
+    })
 }
 
 /// `defer`.
 pub fn defer(ids: &[String], until: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let now = context.town.world().clock().now();
-    let until = until.map(|text| filter::future(text, now)).transpose()?;
-    each(ids, "put off", context, console, |id| Ok(beads::defer(&context.town, &context.caller, id, until)?))
+    let until = until.map(|text| filter::future("--until", text, now)).transpose()?;
+    if until.is_some_and(|until| until <= now) {
+        console.note("that time is in the past: what is put off until then is ready at once")?;
+    }
+    each(ids, &Meant::All, Act::Defer, context, console, |id| {
+        Ok(Outcome::Done(beads::defer(&context.town, &context.caller, id, until)?))
+    })
 }
 
 /// `undefer`.
 pub fn undefer(ids: &[String], context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    each(ids, "no longer put off", context, console, |id| Ok(beads::undefer(&context.town, &context.caller, id)?))
+    each(ids, &Meant::All, Act::Undefer, context, console, |id| {
+        let before = context.town.ledger.read(|view| beads::require(view, id))?;
+        if before.status != Status::Deferred && before.defer_until.is_none() {
+            return Ok(Outcome::Already(format!("{id} is not deferred: it is {}", before.status)));
+        }
+        Ok(Outcome::Done(beads::undefer(&context.town, &context.caller, id)?))
+    })
 }
 
 /// `delete`.
@@ -484,19 +551,23 @@ pub fn delete(
     context: &Context<'_>,
     console: &mut Console<'_>,
 ) -> CliResult {
-    let ids = beads::resolve_all(&context.town, ids)?;
+    let ids = beads::resolve_all(&context.town, ids).map_err(|error| match error {
+        Error::UnknownBead(id) if console.is_bd() => {
+            usage(&format!("issue `{id}` not found"), "bd list shows what there is")
+        }
+        error => error.into(),
+    })?;
     let found = context
         .town
         .ledger
         .read(|view| ids.iter().map(|id| beads::require(view, id)).collect::<Result<Vec<_>, Error>>())?;
     if dry_run {
-        if console.is_json() {
-            return console.document(&json!({ "would_delete": ids, "count": ids.len() }));
-        }
-        for bead in &found {
-            console.line(&format!("would delete {}: {}", bead.id, printable(&bead.title)))?;
-        }
-        return Ok(0);
+        return preview(&found, console);
+    }
+    // `bd` shows what it would delete, and asks nobody.
+    if !force && console.is_bd() && !console.is_json() && !console.is_terminal() {
+        console.line("DELETE PREVIEW: nothing was deleted, --force deletes")?;
+        return preview(&found, console);
     }
     if !force && !is_wanted(&found, console)? {
         let what = format!("{} not deleted", if ids.len() == 1 { ids[0].0.clone() } else { "nothing was".to_owned() });
@@ -512,7 +583,21 @@ pub fn delete(
         });
     }
     for bead in &found {
-        console.say(&format!("{} deleted: {} (bd reopen {0} brings it back)", bead.id, printable(&bead.title)))?;
+        let (id, title) = (printable(bead.id.as_str()), printable(&bead.title));
+        let back = format!("(bd reopen {id} brings it back)");
+        words::say(console, &format!("{id} deleted: {title} {back}"), &format!("✓ Deleted {id} — {title} {back}"))?;
+    }
+    Ok(0)
+}
+
+/// What would be deleted.
+fn preview(found: &[Bead], console: &mut Console<'_>) -> CliResult {
+    if console.is_json() {
+        let ids: Vec<&BeadId> = found.iter().map(|bead| &bead.id).collect();
+        return console.document(&json!({ "would_delete": ids, "count": ids.len() }));
+    }
+    for bead in found {
+        console.line(&format!("would delete {}: {}", bead.id, printable(&bead.title)))?;
     }
     Ok(0)
 }
@@ -536,7 +621,7 @@ pub fn claim_first(found: &[Bead], context: &Context<'_>, console: &mut Console<
     for bead in found {
         match beads::claim(&context.town, &context.caller, &bead.id) {
             Ok(claimed) if console.is_json() => return look::print_beads(vec![claimed], context, console),
-            Ok(claimed) => return changed(&[claimed], "claimed", console),
+            Ok(claimed) => return changed(&[claimed], Act::Claim, console),
             Err(error) if error.kind() == Kind::Refused => {}
             Err(error) => return Err(error.into()),
         }
@@ -583,8 +668,11 @@ pub fn label(verb: LabelVerb, context: &Context<'_>, console: &mut Console<'_>) 
 fn set_label(words: &[String], add: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let Some((label, ids)) = words.split_last() else { return Ok(2) };
     let label = label.trim();
-    if label.is_empty() || ids.is_empty() {
+    if ids.is_empty() {
         return Err(usage("a bead and a label, please", "bd label add <bead> <label>"));
+    }
+    if label.is_empty() {
+        return Err(usage("a label cannot be empty", "bd label add <bead> <label>"));
     }
     let one = vec![label.to_owned()];
     let change = if add {
@@ -602,54 +690,13 @@ fn set_label(words: &[String], add: bool, context: &Context<'_>, console: &mut C
         return console.document(&Value::from(list));
     }
     for id in &ids {
-        console.say(&format!("{id}: label {} {word}", printable(label)))?;
-    }
-    Ok(0)
-}
-
-/// `comment`, and `comments add`.
-pub fn comment(
-    id: &str,
-    words: &[String],
-    stdin: bool,
-    file: Option<&Path>,
-    context: &Context<'_>,
-    console: &mut Console<'_>,
-) -> CliResult {
-    let text = match file {
-        Some(file) => text_of(file, context)?,
-        None if stdin => text_or_stdin("-".to_owned())?,
-        None => text_or_stdin(words.join(" "))?,
-    };
-    let id = context.town.ledger.read(|view| beads::resolve(view, id))?;
-    let bead = beads::comment(&context.town, &context.caller, &id, &text)?;
-    if console.is_json() {
-        return console.document(&shapes::comments(&bead).pop().unwrap_or_default());
-    }
-    console.say(&format!("remarked on {id}"))?;
-    Ok(0)
-}
-
-/// `comments`.
-pub fn comments(
-    words: &[String],
-    stdin: bool,
-    file: Option<&Path>,
-    context: &Context<'_>,
-    console: &mut Console<'_>,
-) -> CliResult {
-    let id = match words {
-        [add, id, text @ ..] if add == "add" => return comment(id, text, stdin, file, context, console),
-        [id] => id,
-        _ => return Err(usage("one bead, please", "bd comments <id>, or bd comments add <id> <text>")),
-    };
-    let bead = context.town.ledger.read(|view| beads::require(view, &beads::resolve(view, id)?))?;
-    if console.is_json() {
-        return console.document(&Value::from(shapes::comments(&bead)));
-    }
-    for comment in &bead.comments {
-        let (author, at) = (printable(&comment.author), printable(&comment.created_at));
-        console.line(&format!("{author} ({at}): {}", printable_lines(&comment.text)))?;
+        let (id, label) = (printable(id.as_str()), printable(label));
+        let as_bd = if add {
+            format!("✓ Added label '{label}' to {id}")
+        } else {
+            format!("✓ Removed label '{label}' from {id}")
+        };
+        words::say(console, &format!("{id}: label {label} {word}"), &as_bd)?;
     }
     Ok(0)
 }
@@ -667,7 +714,7 @@ pub fn epic(verb: &EpicVerb, context: &Context<'_>, console: &mut Console<'_>) -
         let one = |epic: &gt_town::ledger::EpicStatus| {
             format!(
                 "{{\"epic\":{},\"total_children\":{},\"closed_children\":{},\"eligible_for_close\":{}}}",
-                shapes::whole(&epic.epic),
+                shapes::bare(&epic.epic),
                 epic.children,
                 epic.closed,
                 epic.is_done()
@@ -693,5 +740,5 @@ fn close_epics(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     if closed.is_empty() {
         console.say("no epic is to be closed")?;
     }
-    changed(&closed, "closed", console)
+    changed(&closed, Act::Close, console)
 }

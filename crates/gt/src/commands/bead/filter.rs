@@ -91,10 +91,13 @@ pub fn bad_time(text: &str) -> CliError {
 }
 
 /// The time that a text means as the end of a wait. As in `bd`, a length without a sign counts from now on.
-pub fn future(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
+pub fn future(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
     let ahead = gt_model::query::relative(text).map(|_| format!("+{text}"));
-    let (from, _) = moment(ahead.as_deref().unwrap_or(text), now).ok_or_else(|| bad_time(text))?;
-    Ok(from)
+    let time = moment(ahead.as_deref().unwrap_or(text), now);
+    time.map(|(from, _)| from).ok_or_else(|| match bad_time(text) {
+        CliError::Usage { what, hint } => CliError::Usage { what: format!("invalid {flag} format: {what}"), hint },
+        other => other,
+    })
 }
 
 /// What the flags ask for. Which statuses are left out without any word of status is for the filter's `all` to say.

@@ -7,7 +7,7 @@ use gt_town::{Error, beads};
 use serde_json::{Value, json};
 
 use super::super::Context;
-use super::shapes;
+use super::{shapes, words};
 use crate::cli::{DepVerb, DirectionArg};
 use crate::console::{Console, printable};
 use crate::drawing::{self, Node};
@@ -26,7 +26,8 @@ pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
                 return console
                     .document(&json!({ "status": "added", "issue_id": bead, "depends_on_id": on, "type": kind }));
             }
-            console.say(&format!("{bead} depends on {on} ({})", printable(kind.as_str())))?;
+            let said = format!("{bead} depends on {on} ({})", printable(kind.as_str()));
+            words::say(console, &said, &format!("✓ Added dependency: {said}"))?;
         }
         DepVerb::Remove { bead, on } => {
             // What it depends on need not be there.
@@ -35,7 +36,8 @@ pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
             if console.is_json() {
                 return console.document(&json!({ "status": "removed", "issue_id": bead, "depends_on_id": on }));
             }
-            console.say(&format!("{bead} no longer depends on {on}"))?;
+            let said = format!("{bead} no longer depends on {on}");
+            words::say(console, &said, &format!("✓ Removed dependency: {said}"))?;
         }
         DepVerb::List { bead, direction, kind } => list(&one(&bead)?, direction, kind.as_deref(), context, console)?,
         DepVerb::Tree { bead, direction, reverse, max_depth, mermaid, format } => {
@@ -144,7 +146,8 @@ fn cycles(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), crate:
         cycles.iter().map(|ids| Ok((ids.clone(), view.beads_with(ids)?))).collect::<Result<Vec<_>, Error>>()
     })?;
     if console.is_json() {
-        let list: Vec<String> = cycles.iter().map(|(_, beads)| format!("[{}]", shapes::all(beads).join(","))).collect();
+        let list: Vec<String> =
+            cycles.iter().map(|(_, beads)| format!("[{}]", shapes::all_bare(beads).join(","))).collect();
         shapes::print_array(&list, console)?;
         return Ok(());
     }

@@ -7,7 +7,7 @@ use gt_town::{Error, beads};
 use serde_json::json;
 
 use super::super::Context;
-use super::{change, filter, prefix_of, shapes};
+use super::{change, filter, prefix_of, shapes, words};
 use crate::cli::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 use crate::console::{Console, Table, printable, printable_lines};
 use crate::error::{CliError, CliResult};
@@ -107,6 +107,9 @@ fn table(found: &[Bead]) -> Table {
 
 /// `ready`.
 pub fn ready(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    if args.explain {
+        return explain(args, context, console);
+    }
     let now = context.town.world().clock().now();
     let asked = filter::conditions(&args.only, context)?;
     let wanted = ReadyFilter {
@@ -123,6 +126,57 @@ pub fn ready(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>)
         return change::claim_first(&found, context, console);
     }
     print_found(found, args.limit, context, console)
+}
+
+/// `ready --explain`: what is ready and why, and what is not and why.
+fn explain(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let now = context.town.world().clock().now();
+    let asked = filter::conditions(&args.only, context)?;
+    let filter = filter::filter(&args.only, asked, 0, context)?;
+    let wanted = ReadyFilter { filter: filter.clone(), order: ReadyOrder::Priority, epics: true };
+    let (ready, blocked, cycles) = context.town.ledger.read(|view| {
+        let ready = view.ready_by(now, &wanted)?;
+        let ready = ready.into_iter().map(|bead| Ok((shapes::ready(view, &bead)?, bead)));
+        let blocked = view.blocked(&filter)?.into_iter().map(|bead| {
+            let ids: Vec<_> = view.blockers(&bead.id)?.into_iter().map(|blocker| blocker.id).collect();
+            Ok((view.beads_with(&ids)?, bead))
+        });
+        let (ready, blocked) = (ready.collect::<Result<Vec<_>, Error>>()?, blocked.collect::<Result<Vec<_>, Error>>()?);
+        Ok::<_, Error>((ready, blocked, view.cycles()?))
+    })?;
+    if console.is_json() {
+        let ready_shapes: Vec<&str> = ready.iter().map(|(shape, _)| shape.as_str()).collect();
+        let blocked_shapes: Vec<String> = blocked.iter().map(|(by, bead)| shapes::held_back(bead, by)).collect();
+        let counts = json!({ "total_ready": ready.len(), "total_blocked": blocked.len(), "cycle_count": cycles.len() });
+        let document = format!(
+            "{{\"ready\":[{}],\"blocked\":[{}],\"cycles\":{},\"summary\":{counts}}}",
+            ready_shapes.join(","),
+            blocked_shapes.join(","),
+            json!(cycles)
+        );
+        return shapes::print(&document, console);
+    }
+    for (_, bead) in &ready {
+        let over = bead.dependencies.iter().filter(|dep| shapes::holds_back(&dep.kind)).count();
+        let why = if over == 0 {
+            "waits for nothing".to_owned()
+        } else {
+            format!("all {over} that it waited for are closed")
+        };
+        let (id, title) = (printable(bead.id.as_str()), printable(&bead.title));
+        console.line(&format!("ready    {id}  {title}: {why}"))?;
+    }
+    for (by, bead) in &blocked {
+        let (id, title) = (printable(bead.id.as_str()), printable(&bead.title));
+        let by: Vec<String> = by.iter().map(|bead| printable(&format!("{} ({})", bead.id, bead.status))).collect();
+        console.line(&format!("blocked  {id}  {title}: waits for {}", by.join(", ")))?;
+    }
+    for cycle in &cycles {
+        let way: Vec<&str> = cycle.iter().map(|id| id.as_str()).collect();
+        console.line(&printable(&format!("circle   {}", way.join(" -> "))))?;
+    }
+    console.say(&format!("{} ready, {} blocked", ready.len(), blocked.len()))?;
+    Ok(0)
 }
 
 /// `blocked`.
@@ -262,6 +316,9 @@ pub fn statistics(context: &Context<'_>, console: &mut Console<'_>) -> CliResult
         summary.insert("average_lead_time_hours".to_owned(), numbers.lead_time_hours.into());
         return console.document(&json!({ "summary": summary }));
     }
+    if console.is_bd() {
+        return bd_statistics(&rows, console);
+    }
     for (key, count) in rows {
         let name = key.trim_end_matches("_issues").replace('_', " ");
         console.line(&format!("{name:<27} {count}"))?;
@@ -269,13 +326,64 @@ pub fn statistics(context: &Context<'_>, console: &mut Console<'_>) -> CliResult
     Ok(0)
 }
 
+/// The numbers under the names that `bd` gives them.
+fn bd_statistics(rows: &[(&str, u64)], console: &mut Console<'_>) -> CliResult {
+    const NAMES: [(&str, &str); 6] = [
+        ("total_issues", "Total Issues"),
+        ("open_issues", "Open"),
+        ("in_progress_issues", "In Progress"),
+        ("blocked_issues", "Blocked"),
+        ("closed_issues", "Closed"),
+        ("ready_issues", "Ready to Work"),
+    ];
+    for (key, name) in NAMES {
+        let count = rows.iter().find(|(found, _)| *found == key).map_or(0, |(_, count)| *count);
+        console.line(&format!("{:<15} {count}", format!("{name}:")))?;
+    }
+    Ok(0)
+}
+
+/// Beads that are shown. To `bd` a deleted one is none, and the others are shown all the same.
+fn shown(
+    texts: &[String],
+    context: &Context<'_>,
+    console: &mut Console<'_>,
+) -> Result<(Vec<Bead>, Option<CliError>), CliError> {
+    let as_bd = console.is_bd();
+    let one = |text: &String| {
+        context.town.ledger.read(|view| {
+            let bead = beads::require(view, &beads::resolve(view, text)?)?;
+            let is_gone = as_bd && bead.status == Status::Tombstone;
+            if is_gone {
+                Err(Error::UnknownBead(format!("{text}` (deleted; `bd reopen {} brings it back)", bead.id)))
+            } else {
+                Ok(bead)
+            }
+        })
+    };
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    for text in texts {
+        match one(text) {
+            Ok(bead) => found.push(bead),
+            Err(error) => refused.push(CliError::from(error)),
+        }
+    }
+    if !as_bd && !refused.is_empty() {
+        return Err(refused.remove(0));
+    }
+    let last = if found.is_empty() { refused.pop() } else { None };
+    for error in refused {
+        console.refusal(&words::failure(error));
+    }
+    Ok((found, last))
+}
+
 /// `show`.
 pub fn show(ids: &[String], short: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let ids = beads::resolve_all(&context.town, ids)?;
-    let found = context
-        .town
-        .ledger
-        .read(|view| ids.iter().map(|id| beads::require(view, id)).collect::<Result<Vec<_>, Error>>())?;
+    let (found, none) = shown(ids, context, console)?;
+    if let Some(error) = none {
+        return Err(error);
+    }
     if console.is_json() {
         let shapes = context
             .town
@@ -293,11 +401,24 @@ pub fn show(ids: &[String], short: bool, context: &Context<'_>, console: &mut Co
     Ok(0)
 }
 
+/// What a bead is, in a line; as `bd`, in lines that scripts look for.
+fn say_kind(bead: &Bead, console: &mut Console<'_>) -> Result<(), CliError> {
+    let (status, kind) = (printable(bead.status.as_str()), printable(bead.issue_type.as_str()));
+    let holder = bead.assignee.as_deref().map(printable);
+    if !console.is_bd() {
+        let holder = holder.map(|holder| format!(", held by {holder}")).unwrap_or_default();
+        return console.line(&format!("{status} {kind} of priority {}{holder}", bead.priority));
+    }
+    console.line(&format!("Status: {status}\nPriority: P{}\nType: {kind}", bead.priority))?;
+    if let Some(holder) = holder {
+        console.line(&format!("Assignee: {holder}"))?;
+    }
+    Ok(())
+}
+
 fn say_bead(bead: &Bead, console: &mut Console<'_>) -> Result<(), CliError> {
     console.line(&format!("{}  {}", printable(bead.id.as_str()), printable(&bead.title)))?;
-    let holder = bead.assignee.as_deref().map(|a| format!(", held by {}", printable(a))).unwrap_or_default();
-    let (status, kind) = (printable(bead.status.as_str()), printable(bead.issue_type.as_str()));
-    console.line(&format!("{status} {kind} of priority {}{holder}", bead.priority))?;
+    say_kind(bead, console)?;
     if let Some(until) = &bead.defer_until {
         console.line(&format!("put off until {}", printable(&until.text)))?;
     }
@@ -316,6 +437,9 @@ fn say_bead(bead: &Bead, console: &mut Console<'_>) -> Result<(), CliError> {
         if !text.is_empty() {
             console.line(&format!("\n{name}:\n{}", printable_lines(text)))?;
         }
+    }
+    if console.is_bd() && !bead.dependencies.is_empty() {
+        console.line(&format!("\nDependencies ({}):", bead.dependencies.len()))?;
     }
     for dep in &bead.dependencies {
         console.line(&printable(&format!("{} {}", dep.kind, dep.depends_on_id)))?;

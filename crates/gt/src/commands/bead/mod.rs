@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_model::bead::DepType;
 use gt_town::Error;
 use gt_town::port::{self, ExportFilter};
 use serde_json::json;
+
+use remarks::Source;
 
 use super::Context;
 use crate::Process;
@@ -12,25 +15,38 @@ use crate::cli::{BeadArgs, BeadFlags, BeadVerb, Global};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
+mod absent;
 mod change;
 mod filter;
 mod graph;
+mod health;
 mod history;
+mod lint;
 mod look;
 mod markdown;
+mod memory;
 mod place;
 mod plan;
+mod remarks;
+mod setup;
 mod shapes;
+mod words;
 
-pub use place::{doctor as check, file, open};
+pub use absent::answer as absent;
+pub use health::check;
+pub use place::{file, open};
+pub use words::{failure as in_bds_words, too_few};
 
 /// `gt bead …`, or `bd …`.
 pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let BeadArgs { flags, verb } = args;
+    console.frame_as_bd(&process.env);
     match &verb {
         BeadVerb::Init(args) => return place::init(args, &flags, process, console),
         BeadVerb::Version => return place::version(console),
-        BeadVerb::Prime => return place::prime(console),
+        BeadVerb::Prime { full } => return setup::prime(*full, &flags, global, process, console),
+        BeadVerb::Quickstart => return setup::quickstart(console),
+        BeadVerb::Setup { client, print, .. } => return setup::setup(*client, *print, console),
         _ => {}
     }
     let context = &open(&flags, global, process)?;
@@ -42,7 +58,12 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
 
 fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
-        BeadVerb::Init(_) | BeadVerb::Version | BeadVerb::Prime => Ok(0),
+        // Those need no ledger, and are done.
+        BeadVerb::Init(_)
+        | BeadVerb::Version
+        | BeadVerb::Prime { .. }
+        | BeadVerb::Quickstart
+        | BeadVerb::Setup { .. } => Ok(0),
         BeadVerb::Create(args) => change::create(&args, false, context, console),
         BeadVerb::Q(args) => change::create(&args, true, context, console),
         BeadVerb::Show { mut ids, id, short, .. } => {
@@ -66,9 +87,32 @@ fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, cons
         BeadVerb::Dep(verb) => graph::run(verb, context, console),
         BeadVerb::Label(verb) => change::label(verb, context, console),
         BeadVerb::Comment { id, text, stdin, file } => {
-            change::comment(&id, &text, stdin, file.as_deref(), context, console)
+            remarks::comment(&id, &Source { words: text, stdin, file }, None, context, console)
         }
-        BeadVerb::Comments { words, file, stdin } => change::comments(&words, stdin, file.as_deref(), context, console),
+        BeadVerb::Comments { words, file, stdin, author, .. } => {
+            let source = Source { words: Vec::new(), stdin, file };
+            remarks::comments(&words, source, author.as_deref(), context, console)
+        }
+        BeadVerb::Note { id, text, stdin, file } => {
+            remarks::note(&id, &Source { words: text, stdin, file }, context, console)
+        }
+        BeadVerb::Edit { id, text } => remarks::edit(&id, text, context, console),
+        BeadVerb::Supersede { id, with } => {
+            remarks::give_up(&id, &with, &DepType::from(remarks::SUPERSEDES), context, console)
+        }
+        BeadVerb::Duplicate { id, of } => {
+            remarks::give_up(&id, &of, &DepType::from(remarks::DUPLICATES), context, console)
+        }
+        BeadVerb::Remember { text, key } => memory::remember(&text, key, context, console),
+        BeadVerb::Memories { search } => memory::list(search.as_deref(), context, console),
+        BeadVerb::Recall { key } => memory::recall(&key, context, console),
+        BeadVerb::Forget { key } => memory::forget(&key, context, console),
+        BeadVerb::Lint { ids, issue_type, status } => {
+            lint::run(&ids, issue_type.as_deref(), status.as_deref(), context, console)
+        }
+        BeadVerb::Ping => health::ping(context, console),
+        BeadVerb::RepairDeps { fix } => health::repair_dependencies(fix, context, console),
+        BeadVerb::Migrate { .. } => health::migrate(context, console),
         BeadVerb::Search { mut words, query, only, limit } => {
             words.extend(query);
             look::search(&words.join(" "), &only, limit, context, console)
@@ -85,9 +129,9 @@ fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, cons
         }
         BeadVerb::Export { rig, output, wisps } => export(rig.as_deref(), output.as_deref(), wisps, context, console),
         BeadVerb::Where => place::place_of(context, console),
-        BeadVerb::Info => place::info(context, console),
+        BeadVerb::Info { schema } => place::info(schema, context, console),
         BeadVerb::Config(verb) => place::config(verb, context, console),
-        BeadVerb::Doctor => place::doctor(context, console),
+        BeadVerb::Doctor(args) => health::doctor(args, context, console),
     }
 }
 

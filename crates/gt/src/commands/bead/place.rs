@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use gt_model::bead::Status;
 use gt_town::identity;
 use gt_town::layout::Layout;
 use gt_town::ledger::View;
@@ -10,6 +9,7 @@ use gt_town::{Caller, Error, Town, beads, solo};
 use serde_json::json;
 
 use super::super::{Context, TownHandle, open_town};
+use super::{health, words};
 use crate::Process;
 use crate::cli::{BeadFlags, ConfigVerb, Global, InitArgs};
 use crate::console::{self, Console, printable};
@@ -155,7 +155,8 @@ pub fn init(args: &InitArgs, flags: &BeadFlags, process: &Process, console: &mut
     if console.is_json() {
         return console.document(&json!({ "path": folder, "database_path": path, "prefix": prefix }));
     }
-    console.say(&format!("{} is made; new beads are {prefix}-…", path.display()))?;
+    let said = format!("{} is made; new beads are {prefix}-…", path.display());
+    words::say(console, &said, &format!("bd initialized successfully: {said}"))?;
     if town.world().disk().exists(&folder.join("issues.jsonl")) {
         console.say("there are beads in its issues.jsonl: bd import takes them in")?;
     }
@@ -189,7 +190,8 @@ pub fn place_of(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
 }
 
 /// `info`.
-pub fn info(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+pub fn info(with_schema: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let schema = with_schema.then(|| health::schema(context)).transpose()?;
     let path = context.town.ledger.path();
     let now = context.town.world().clock().now();
     let (prefix, numbers, config) = context
@@ -197,7 +199,7 @@ pub fn info(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
         .ledger
         .read(|view| Ok::<_, Error>((prefix(view, context)?, view.statistics(now)?, solo::settings(view)?)))?;
     if console.is_json() {
-        return console.document(&json!({
+        let mut document = json!({
             "database_path": path,
             "mode": "direct",
             "issue_count": numbers.total,
@@ -205,9 +207,16 @@ pub fn info(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
             "config": config,
             "version": LEVEL,
             "gt_version": env!("CARGO_PKG_VERSION"),
-        }));
+        });
+        if let Some(schema) = schema {
+            document["schema"] = schema;
+        }
+        return console.document(&document);
     }
     console.line(&format!("ledger  {}\nprefix  {prefix}\nbeads   {}", path.display(), numbers.total))?;
+    if let Some(schema) = schema {
+        console.line(&format!("tables  version {}: {}", schema["schema_version"], schema["tables"]))?;
+    }
     Ok(0)
 }
 
@@ -230,7 +239,8 @@ pub fn config(verb: ConfigVerb, context: &Context<'_>, console: &mut Console<'_>
             if console.is_json() {
                 return console.document(&json!({ "key": key, "value": value }));
             }
-            console.say(&format!("{key} = {}", printable(&value)))?;
+            let said = format!("{key} = {}", printable(&value));
+            words::say(console, &said, &format!("Set {said}"))?;
         }
         ConfigVerb::List if console.is_json() => return console.document(&json!(all)),
         ConfigVerb::List => {
@@ -243,73 +253,8 @@ pub fn config(verb: ConfigVerb, context: &Context<'_>, console: &mut Console<'_>
             if console.is_json() {
                 return console.document(&json!({ "key": key, "status": "unset" }));
             }
-            console.say(&format!("{key} is no longer set"))?;
+            words::say(console, &format!("{key} is no longer set"), &format!("Unset {key}"))?;
         }
     }
     Ok(0)
-}
-
-/// `prime`.
-pub fn prime(console: &mut Console<'_>) -> CliResult {
-    console.line(PRIME)?;
-    Ok(0)
-}
-
-const PRIME: &str = "\
-# Beads: the work that is to be done here
-
-- `bd ready` lists what can be worked on now; `bd show <id>` says what one is about.
-- `bd update <id> --claim` takes one: it is yours, or you are told whose it is.
-- `bd create \"Title\" -t bug -p 1 -d \"What and why\"` makes one; `--deps discovered-from:<id>` says what it came from.
-- `bd dep add <id> <other>` makes one wait for another; `bd blocked` lists what waits.
-- `bd update <id> --notes \"…\"` keeps what you found; `bd comment <id> \"…\"` remarks.
-- `bd close <id> --reason \"…\" --suggest-next` when it is done. Nothing else is to be saved: every change is kept at once.";
-
-/// `doctor`.
-pub fn doctor(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let complaints = context.town.ledger.integrity()?;
-    let (cycles, dangling, odd) = context.town.ledger.read(|view| {
-        let closed = gt_town::ledger::BeadFilter { status: Some(Status::Closed), ..Default::default() };
-        let undated = view.beads(&closed)?.into_iter().filter(|bead| bead.closed_at.is_none()).count();
-        Ok::<_, Error>((view.cycles()?, view.dangling()?, undated))
-    })?;
-    let shown = |ids: &[gt_model::id::BeadId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" -> ");
-    let checks = [
-        ("file", complaints.is_empty(), complaints.join("; "), true),
-        ("cycles", cycles.is_empty(), cycles.iter().take(5).map(|c| shown(c)).collect::<Vec<_>>().join("; "), true),
-        (
-            "dangling dependencies",
-            dangling.is_empty(),
-            format!("{} on beads that are not there", dangling.len()),
-            false,
-        ),
-        ("closed without a time", odd == 0, format!("{odd} beads"), false),
-    ];
-    let is_well = checks.iter().all(|(_, ok, _, grave)| *ok || !grave);
-    if console.is_json() {
-        let word = |ok: bool, grave: bool| {
-            if ok {
-                "ok"
-            } else if grave {
-                "error"
-            } else {
-                "warning"
-            }
-        };
-        let list: Vec<_> = checks
-            .iter()
-            .map(|(name, ok, text, grave)| {
-                json!({ "name": name, "status": word(*ok, *grave), "message": if *ok { "" } else { text.as_str() } })
-            })
-            .collect();
-        let path = context.town.ledger.path();
-        console.document(&json!({ "path": path, "checks": list, "overall_ok": is_well, "cli_version": LEVEL }))?;
-        return Ok(u8::from(!is_well));
-    }
-    for (name, ok, text, _) in &checks {
-        let word = if *ok { console.green("ok") } else { console.red("look") };
-        console
-            .line(&format!("{word}  {name}{}", if *ok { String::new() } else { format!(": {}", printable(text)) }))?;
-    }
-    Ok(u8::from(!is_well))
 }

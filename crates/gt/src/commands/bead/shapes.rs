@@ -5,39 +5,46 @@
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
-use gt_model::bead::{Bead, Comment, DepType};
+use gt_model::bead::{Bead, BeadType, Comment, DepType, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl;
 use gt_town::Error;
 use gt_town::ledger::View;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::console::Console;
+use crate::console::{Console, SCHEMA_VERSION};
 use crate::error::{CliError, CliResult};
 
 /// Prints texts of JSON as one array.
 pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
     let items: Vec<Cow<'_, str>> = items.iter().map(|item| console.json(item)).collect();
+    let (head, tail) = console.frame(true);
     // Collected, since standard output is written to at the end of each line otherwise.
     let mut out = BufWriter::new(console.out());
+    out.write_all(head.as_bytes())?;
     if items.is_empty() {
-        out.write_all(b"[]\n")?;
-        out.flush()?;
-        return Ok(0);
+        out.write_all(b"[]")?;
     }
     for (at, item) in items.iter().enumerate() {
         out.write_all(if at == 0 { b"[\n" } else { b",\n" })?;
         out.write_all(item.as_bytes())?;
     }
-    out.write_all(b"\n]\n")?;
+    if !items.is_empty() {
+        out.write_all(b"\n]")?;
+    }
+    writeln!(out, "{tail}")?;
     out.flush()?;
     Ok(0)
 }
 
-/// Prints a text of JSON.
-pub fn print(item: &str, console: &mut Console<'_>) -> CliResult {
-    let item = console.json(item);
-    console.line(&item)?;
+/// Prints an object that is written as JSON already.
+pub fn print(object: &str, console: &mut Console<'_>) -> CliResult {
+    let object = console.json(object);
+    let (head, tail) = console.frame(false);
+    // Without an envelope, what is added stands in the object itself.
+    let object =
+        if head.is_empty() && !tail.is_empty() { object.strip_suffix('}').unwrap_or(&object) } else { &object };
+    console.line(&format!("{head}{object}{tail}"))?;
     Ok(0)
 }
 
@@ -55,9 +62,15 @@ fn texts_as_ids(comments: &[Comment]) -> Vec<Comment> {
     comments.iter().map(as_text).collect()
 }
 
-/// An array of whole beads.
-pub fn all<'b>(beads: impl IntoIterator<Item = &'b Bead>) -> Vec<String> {
-    beads.into_iter().map(whole).collect()
+/// A bead without edges and remarks: what verbs that change one answer with. Clients of `bd` take `dependencies` for beads,
+/// and a raw edge for a failure.
+pub fn bare(bead: &Bead) -> String {
+    jsonl::write_bead(&Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead.clone() })
+}
+
+/// Beads without edges and remarks.
+pub fn all_bare<'b>(beads: impl IntoIterator<Item = &'b Bead>) -> Vec<String> {
+    beads.into_iter().map(bare).collect()
 }
 
 /// A bead's JSON with more keys at its end; their values are JSON.
@@ -140,9 +153,9 @@ pub fn dependents(view: &View<'_>, id: &BeadId) -> Result<Vec<(Bead, DepType)>, 
 fn others(view: &View<'_>, edges: Vec<(BeadId, DepType)>) -> Result<Vec<(Bead, DepType)>, Error> {
     let ids: Vec<BeadId> = edges.iter().map(|(id, _)| id.clone()).collect();
     let mut found = view.beads_with(&ids)?.into_iter().peekable();
-    // In the order of the edges, one for each that is there.
+    // In the order of the edges, one for each that is there. What is deleted holds nobody back, and is no longer told.
     let pairs = edges.into_iter().filter_map(|(id, kind)| Some((found.next_if(|bead| bead.id == id)?, kind)));
-    Ok(pairs.collect())
+    Ok(pairs.filter(|(bead, _)| bead.status != Status::Tombstone).collect())
 }
 
 /// A bead as `show` tells it: what it depends on and what depends on it as beads.
@@ -156,8 +169,12 @@ pub fn detailed(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
         ("dependency_count", below.len().to_string()),
         ("dependent_count", above.len().to_string()),
         ("comment_count", bead.comments.len().to_string()),
+        ("schema_version", SCHEMA_VERSION.to_string()),
     ];
     keys.extend(parent_of(bead).map(|parent| ("parent", quoted(parent.as_str()))));
+    if bead.issue_type == BeadType::Epic {
+        keys.extend(parts(&above));
+    }
     if !below.is_empty() {
         keys.push(("dependencies", list(below)));
     }
@@ -166,6 +183,52 @@ pub fn detailed(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
     }
     let bare = Bead { dependencies: Vec::new(), comments: texts_as_ids(&bead.comments), ..bead.clone() };
     Ok(with(&bare, &keys))
+}
+
+/// How far an epic is, if it has parts.
+fn parts(above: &[(Bead, DepType)]) -> Vec<(&'static str, String)> {
+    let parts: Vec<&Bead> =
+        above.iter().filter(|(_, kind)| *kind == DepType::ParentChild).map(|(bead, _)| bead).collect();
+    let closed = parts.iter().filter(|part| part.status == Status::Closed).count();
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        ("epic_total_children", parts.len().to_string()),
+        ("epic_closed_children", closed.to_string()),
+        ("epic_closeable", (closed == parts.len()).to_string()),
+    ]
+}
+
+/// A ready bead, and what it waited for.
+pub fn ready(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
+    let over: Vec<&str> =
+        bead.dependencies.iter().filter(|dep| holds_back(&dep.kind)).map(|dep| dep.depends_on_id.as_str()).collect();
+    let reason = match over.len() {
+        0 => "no blocking dependencies".to_owned(),
+        count => format!("{count} blocker(s) resolved"),
+    };
+    let mut keys = vec![
+        ("reason", quoted(&reason)),
+        ("resolved_blockers", Value::from(over).to_string()),
+        ("dependency_count", blocked_by_count(bead).to_string()),
+        ("dependent_count", view.blocked_counts(std::slice::from_ref(&bead.id))?.iter().sum::<u64>().to_string()),
+    ];
+    keys.extend(parent_of(bead).map(|parent| ("parent", quoted(parent.as_str()))));
+    Ok(with(&Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead.clone() }, &keys))
+}
+
+/// A held-back bead, and what holds it back.
+pub fn held_back(bead: &Bead, blockers: &[Bead]) -> String {
+    let one = |bead: &Bead| json!({ "id": bead.id, "title": bead.title, "status": bead.status.as_str(), "priority": bead.priority });
+    let by = Value::from(blockers.iter().map(one).collect::<Vec<_>>());
+    let keys = [("blocked_by", by.to_string()), ("blocked_by_count", blockers.len().to_string())];
+    with(&Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead.clone() }, &keys)
+}
+
+/// Whether an edge of this kind is one of waiting that another bead's closing ends.
+pub fn holds_back(kind: &DepType) -> bool {
+    matches!(kind, DepType::Blocks | DepType::ConditionalBlocks | DepType::WaitsFor)
 }
 
 /// A bead's remarks.

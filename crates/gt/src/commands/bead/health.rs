@@ -1,0 +1,269 @@
+//! Whether the ledger is sound, and what mends it: `ping`, `doctor`, `repair-deps`, `migrate`.
+
+use std::time::Duration;
+
+use gt_model::bead::{Bead, Status};
+use gt_model::id::BeadId;
+use gt_town::ledger::{BeadFilter, View};
+use gt_town::{Error, beads};
+use serde_json::{Value, json};
+
+use super::super::Context;
+use super::change::usage;
+use super::place::LEVEL;
+use crate::cli::{DoctorArgs, DoctorCheck};
+use crate::console::{Console, printable};
+use crate::error::{CliError, CliResult};
+
+/// `ping`: the ledger is open already, so it remains to ask it something.
+pub fn ping(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let clock = context.town.world().clock();
+    let begin = clock.now();
+    context.town.ledger.read(|view| Ok::<_, Error>(view.count(&BeadFilter { all: true, ..BeadFilter::default() })?))?;
+    let took = Duration::try_from(clock.now().duration_since(begin)).unwrap_or_default().as_millis();
+    let took = u64::try_from(took).unwrap_or(u64::MAX);
+    if console.is_json() {
+        return console
+            .document(&json!({ "status": "ok", "resolve_ms": 0, "store_ms": 0, "query_ms": took, "total_ms": took }));
+    }
+    console.line(&format!("bd ping: ok ({took} ms)"))?;
+    Ok(0)
+}
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Error,
+    Warning,
+}
+
+impl Weight {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// A check, and what it found where it is not well.
+struct Check {
+    name: &'static str,
+    found: Option<(Weight, String)>,
+}
+
+impl Check {
+    fn new(name: &'static str, weight: Weight, bad: bool, text: impl FnOnce() -> String) -> Self {
+        Self { name, found: bad.then(|| (weight, text())) }
+    }
+
+    fn json(&self) -> Value {
+        let (status, message) = self.found.as_ref().map_or(("ok", ""), |(weight, text)| (weight.word(), text));
+        json!({ "name": self.name, "status": status, "message": message })
+    }
+
+    fn is_grave(&self) -> bool {
+        self.found.as_ref().is_some_and(|(weight, _)| *weight == Weight::Error)
+    }
+}
+
+fn way(ids: &[BeadId]) -> String {
+    ids.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> ")
+}
+
+fn cycles(view: &View<'_>) -> Result<Check, Error> {
+    let cycles = view.cycles()?;
+    Ok(Check::new("cycles", Weight::Error, !cycles.is_empty(), || {
+        cycles.iter().take(5).map(|cycle| way(cycle)).collect::<Vec<_>>().join("; ")
+    }))
+}
+
+fn dangling(view: &View<'_>) -> Result<Check, Error> {
+    let count = view.dangling()?.len();
+    Ok(Check::new("dangling dependencies", Weight::Warning, count > 0, || {
+        format!("{count} on beads that are not there; bd repair-deps shows them, with --fix it removes them")
+    }))
+}
+
+fn undated(view: &View<'_>) -> Result<Check, Error> {
+    let closed = BeadFilter { status: Some(Status::Closed), ..BeadFilter::default() };
+    let count = view.beads(&closed)?.into_iter().filter(|bead| bead.closed_at.is_none()).count();
+    Ok(Check::new("closed without a time", Weight::Warning, count > 0, || format!("{count} beads")))
+}
+
+/// Open beads with the same title and description.
+fn twins(view: &View<'_>) -> Result<Check, Error> {
+    let mut open = view.beads(&BeadFilter::default())?;
+    open.sort_by(|a, b| (&a.title, &a.description).cmp(&(&b.title, &b.description)));
+    let same = |pair: &&[Bead]| pair[0].title == pair[1].title && pair[0].description == pair[1].description;
+    let found: Vec<String> =
+        open.windows(2).filter(same).map(|pair| format!("{} and {}", pair[0].id, pair[1].id)).collect();
+    Ok(Check::new("duplicates", Weight::Warning, !found.is_empty(), || found.join("; ")))
+}
+
+fn left_by_tests(view: &View<'_>) -> Result<Check, Error> {
+    let count = polluted(view)?.len();
+    Ok(Check::new("beads that tests left", Weight::Warning, count > 0, || {
+        format!("{count}; bd doctor --check=pollution shows them")
+    }))
+}
+
+/// `doctor`.
+pub fn doctor(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    if args.check == Some(DoctorCheck::Pollution) {
+        return pollution(args, context, console);
+    }
+    if args.clean {
+        return Err(usage("--clean is of one check", "bd doctor --check=pollution --clean --yes"));
+    }
+    if args.fix {
+        remove_dangling(context)?;
+    }
+    let checks = if args.check == Some(DoctorCheck::Validate) {
+        context.town.ledger.read(|view| {
+            Ok::<_, Error>(vec![twins(view)?, dangling(view)?, left_by_tests(view)?, cycles(view)?, undated(view)?])
+        })?
+    } else {
+        let complaints = context.town.ledger.integrity()?;
+        let file = Check::new("file", Weight::Error, !complaints.is_empty(), || complaints.join("; "));
+        context.town.ledger.read(|view| Ok::<_, Error>(vec![file, cycles(view)?, dangling(view)?, undated(view)?]))?
+    };
+    let is_well = !checks.iter().any(Check::is_grave);
+    if console.is_json() {
+        let list: Vec<Value> = checks.iter().map(Check::json).collect();
+        let path = context.town.ledger.path();
+        console.document(&json!({ "path": path, "checks": list, "overall_ok": is_well, "cli_version": LEVEL }))?;
+        return Ok(u8::from(!is_well));
+    }
+    for check in &checks {
+        let line = match &check.found {
+            None => format!("{}  {}", console.green("ok"), check.name),
+            Some((_, text)) => format!("{}  {}: {}", console.red("look"), check.name, printable(text)),
+        };
+        console.line(&line)?;
+    }
+    Ok(u8::from(!is_well))
+}
+
+/// Checks the ledger, as `doctor` does without flags.
+pub fn check(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    doctor(DoctorArgs { check: None, fix: false, clean: false, yes: false }, context, console)
+}
+
+/// First words of titles that tests give to beads.
+const TEST_WORDS: [&str; 7] = ["test", "testing", "dummy", "sample", "foo", "tmp", "asdf"];
+
+/// Open beads that look as if a test had left them: a title that begins with such a word, and nothing else said.
+fn polluted(view: &View<'_>) -> Result<Vec<Bead>, Error> {
+    let is_left = |bead: &Bead| {
+        let first = bead.title.to_lowercase();
+        let first = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+        let says_nothing = bead.description.is_empty() && bead.acceptance_criteria.is_empty() && bead.notes.is_empty();
+        let is_alone = bead.dependencies.is_empty() && bead.comments.is_empty() && bead.assignee.is_none();
+        TEST_WORDS.contains(&first.as_str()) && says_nothing && is_alone
+    };
+    Ok(view
+        .beads(&BeadFilter { status: Some(Status::Open), ..BeadFilter::default() })?
+        .into_iter()
+        .filter(is_left)
+        .collect())
+}
+
+/// `doctor --check=pollution`.
+fn pollution(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let found = context.town.ledger.read(polluted)?;
+    if args.clean && !args.yes {
+        return Err(usage("nothing was deleted", "look at them without --clean first; --clean --yes deletes them"));
+    }
+    if args.clean {
+        for bead in &found {
+            beads::delete(&context.town, &context.caller, &bead.id, Some("left by a test"))?;
+        }
+    }
+    if console.is_json() {
+        let one = |bead: &Bead| {
+            let reasons = ["a title as tests have them, and nothing else"];
+            json!({ "id": bead.id, "title": bead.title, "score": 0.7, "reasons": reasons, "created_at": bead.created_at.text })
+        };
+        let deleted = if args.clean { found.len() } else { 0 };
+        return console.document(&json!({
+            "polluted_count": found.len(), "high_confidence": 0, "medium_confidence": found.len(),
+            "issues": found.iter().map(one).collect::<Vec<_>>(), "deleted": deleted,
+        }));
+    }
+    for bead in &found {
+        let word = if args.clean { "deleted  " } else { "" };
+        console.line(&format!("{word}{}  {}", bead.id, printable(&bead.title)))?;
+    }
+    if found.is_empty() {
+        console.say("no bead looks as if a test had left it")?;
+    }
+    Ok(0)
+}
+
+fn remove_dangling(context: &Context<'_>) -> Result<usize, CliError> {
+    let found = context.town.ledger.read(|view| Ok::<_, Error>(view.dangling()?))?;
+    for (id, on) in &found {
+        beads::remove_dependency(&context.town, &context.caller, id, on)?;
+    }
+    Ok(found.len())
+}
+
+/// `repair-deps`.
+pub fn repair_dependencies(fix: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let found = context.town.ledger.read(|view| Ok::<_, Error>(view.dangling()?))?;
+    let fixed = if fix { remove_dangling(context)? } else { 0 };
+    if console.is_json() {
+        let one = |(id, on): &(BeadId, BeadId)| json!({ "issue_id": id, "depends_on_id": on });
+        let orphans: Vec<Value> = found.iter().map(one).collect();
+        return console.document(&json!({ "orphans_found": orphans.len(), "orphans": orphans, "fixed": fixed }));
+    }
+    let word = if fix { "no longer depends on" } else { "depends on" };
+    for (id, on) in &found {
+        console.line(&printable(&format!("{id} {word} {on}, which is not there")))?;
+    }
+    if found.is_empty() {
+        console.say("every dependency is on a bead that is there")?;
+    }
+    Ok(0)
+}
+
+/// What there is to say of the ledger's tables.
+pub fn schema(context: &Context<'_>) -> Result<Value, CliError> {
+    let (version, tables) = context.town.ledger.tables()?;
+    let (ids, prefix) = context.town.ledger.read(|view| {
+        let some = view.beads(&BeadFilter { all: true, limit: Some(3), ..BeadFilter::default() })?;
+        let prefix = beads::prefix_for(view, context.rig_here().as_deref(), &context.caller)?;
+        Ok::<_, Error>((some.into_iter().map(|bead| bead.id).collect::<Vec<_>>(), prefix))
+    })?;
+    let detected = ids.first().map(|id| id.prefix().to_owned()).unwrap_or_default();
+    Ok(json!({
+        "tables": tables, "schema_version": version.to_string(), "config": { "issue_prefix": prefix },
+        "sample_issue_ids": ids, "detected_prefix": detected,
+    }))
+}
+
+/// `migrate`.
+pub fn migrate(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let schema = schema(context)?;
+    let count = context
+        .town
+        .ledger
+        .read(|view| Ok::<_, Error>(view.count(&BeadFilter { all: true, ..BeadFilter::default() })?))?;
+    if console.is_json() {
+        return console.document(&json!({
+            "registered_migrations": [],
+            "current_state": {
+                "schema_version": schema["schema_version"], "issue_count": count, "config": schema["config"],
+                "missing_config": [], "db_exists": true,
+            },
+            "warnings": [],
+            "invariants_to_check": [],
+        }));
+    }
+    let version = schema["schema_version"].as_str().unwrap_or_default().to_owned();
+    console.line(&format!(
+        "nothing is to be migrated: opening a ledger brings it up to date (schema {version}, {count} beads)"
+    ))?;
+    Ok(0)
+}

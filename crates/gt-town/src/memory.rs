@@ -88,7 +88,7 @@ pub fn remember(town: &Town, caller: &Caller, prefix: &str, key: &str, text: &st
 
 /// Forgets what is remembered under a key. Answers with what it was.
 pub fn forget(town: &Town, caller: &Caller, key: &str) -> Result<Option<String>> {
-    town.ledger.write(&caller.name(), "forget", |tx| drop_key(tx, key))
+    town.ledger.write(&caller.name(), "forget memory", |tx| drop_key(tx, key))
 }
 
 fn drop_key(tx: &Tx<'_>, key: &str) -> Result<Option<String>> {

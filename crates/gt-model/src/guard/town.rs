@@ -66,7 +66,7 @@ fn is_elsewhere(scene: &Scene<'_>, call: &Call<'_>) -> bool {
 fn closing(scene: &Scene<'_>, call: &Call<'_>, first: &str, second: &str, rest: &[&str]) -> Option<Refusal> {
     let by_status =
         matches!(second, "update" | "edit") && call.args.windows(2).any(|pair| closes(&pair[0].text, &pair[1].text));
-    let closes = matches!(second, "close" | "done" | "delete" | "rm") || by_status;
+    let closes = matches!(second, "close" | "done" | "delete" | "rm" | "supersede" | "duplicate") || by_status;
     if first != "bead" || !closes {
         return None;
     }

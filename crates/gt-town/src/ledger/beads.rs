@@ -80,6 +80,8 @@ pub struct BeadChange {
     pub acceptance_criteria: Option<String>,
     /// The new notes.
     pub notes: Option<String>,
+    /// A line more of notes.
+    pub more_notes: Option<String>,
     /// The new status.
     pub status: Option<Status>,
     /// The new priority.
@@ -118,7 +120,7 @@ impl BeadChange {
             description: text(&self.description, &bead.description),
             design: text(&self.design, &bead.design),
             acceptance_criteria: text(&self.acceptance_criteria, &bead.acceptance_criteria),
-            notes: text(&self.notes, &bead.notes),
+            notes: with_line(text(&self.notes, &bead.notes), self.more_notes.as_deref()),
             status: self.status.clone().unwrap_or_else(|| bead.status.clone()),
             priority: self.priority.unwrap_or(bead.priority),
             issue_type: self.issue_type.clone().unwrap_or_else(|| bead.issue_type.clone()),
@@ -144,6 +146,14 @@ impl BeadChange {
         }
         gt_model::jsonl::order_bead_rest(&mut rest);
         rest
+    }
+}
+
+fn with_line(notes: String, line: Option<&str>) -> String {
+    match line {
+        None => notes,
+        Some(line) if notes.is_empty() => line.to_owned(),
+        Some(line) => format!("{notes}\n{line}"),
     }
 }
 

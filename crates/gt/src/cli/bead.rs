@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::bead_care::CareVerb;
 use super::bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, SortArgs, priority};
+use super::bead_nouns::{ConfigVerb, DepVerb, EpicVerb, LabelVerb};
 
 // `gt bead`.
 #[derive(Debug, Args)]
@@ -340,58 +342,9 @@ pub enum BeadVerb {
         #[arg(long)]
         list: bool,
     },
-    /// Remember something for every session to come: `bd prime` tells it
-    Remember {
-        /// What
-        text: String,
-        /// What it is called [default: from its first words]; of the same name, the newer one stays
-        #[arg(long)]
-        key: Option<String>,
-    },
-    /// List what is remembered
-    Memories {
-        /// Only what has this in it
-        search: Option<String>,
-    },
-    /// Say one thing that is remembered, whole
-    Recall {
-        /// What it is called
-        key: String,
-    },
-    /// Remember something no longer
-    Forget {
-        /// What it is called
-        key: String,
-    },
-    /// Say of which beads the texts lack what their kind needs
-    Lint {
-        /// Only these beads [default: all open ones]
-        ids: Vec<String>,
-        /// Only of this kind
-        #[arg(long = "type", short = 't')]
-        issue_type: Option<String>,
-        /// Of this status, or `all`
-        #[arg(long, short)]
-        status: Option<String>,
-    },
-    /// Say whether the ledger can be read, and how quickly
-    Ping,
-    /// Say which dependencies are on beads that are not there
-    RepairDeps {
-        /// Remove them
-        #[arg(long)]
-        fix: bool,
-    },
-    /// Say what state the ledger is in; an older one is brought up to date when it is opened
-    Migrate {
-        /// For agents: more of it
-        #[arg(long)]
-        inspect: bool,
-        #[arg(long, hide = true)]
-        dry_run: bool,
-        #[arg(long, hide = true)]
-        yes: bool,
-    },
+    /// What is remembered, and whether all is well
+    #[command(flatten)]
+    Care(CareVerb),
     /// Which level of `bd` this is, and which gt
     Version,
     /// Where the ledger is
@@ -405,8 +358,6 @@ pub enum BeadVerb {
     /// The ledger's own settings
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// Check the ledger: file, cycles, dependencies on what is not there
-    Doctor(DoctorArgs),
 }
 
 // Which text `edit` is about; the description where none is named.
@@ -428,32 +379,6 @@ pub struct EditArgs {
     /// The acceptance criteria
     #[arg(long)]
     pub acceptance: bool,
-}
-
-// Flags of `doctor`.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct DoctorArgs {
-    /// Only this check: validate is of the beads' data, pollution of beads that tests left
-    #[arg(long, value_enum)]
-    pub check: Option<DoctorCheck>,
-    /// Remove dependencies on beads that are not there
-    #[arg(long)]
-    pub fix: bool,
-    /// With --check=pollution: delete those beads
-    #[arg(long)]
-    pub clean: bool,
-    /// Without asking
-    #[arg(long, short)]
-    pub yes: bool,
-}
-
-/// A check of the doctor's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DoctorCheck {
-    /// Of the beads' data.
-    Validate,
-    /// Of beads that tests left.
-    Pollution,
 }
 
 /// A client of coding agents that `setup` has words for.
@@ -666,150 +591,16 @@ pub struct UpdateArgs {
     /// How many minutes it may take
     #[arg(long, short, allow_negative_numbers = true, value_parser = minutes)]
     pub estimate: Option<u32>,
-    /// JSON for tools
+    /// JSON for tools; keys that it does not name stay
     #[arg(long, allow_hyphen_values = true)]
     pub metadata: Option<String>,
+    /// One key of it
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "metadata")]
+    pub set_metadata: Vec<String>,
+    /// Take one key of it away
+    #[arg(long, value_name = "KEY", conflicts_with = "metadata")]
+    pub unset_metadata: Vec<String>,
     /// In which session
     #[arg(long, hide = true)]
     session: Option<String>,
-}
-
-/// Verbs of dependencies.
-#[derive(Debug, Subcommand)]
-#[command(defer = true)]
-pub enum DepVerb {
-    /// Make one bead wait for another
-    Add {
-        /// The bead that waits
-        bead: String,
-        /// The bead that it waits for
-        #[arg(required_unless_present = "blocked_by")]
-        on: Option<String>,
-        /// The same
-        #[arg(long, visible_alias = "depends-on", conflicts_with = "on", value_name = "ON")]
-        blocked_by: Option<String>,
-        /// How: blocks, parent-child, related …
-        #[arg(long = "type", short = 't', default_value = "blocks")]
-        kind: String,
-    },
-    /// Take it back
-    #[command(visible_alias = "rm")]
-    Remove {
-        /// The bead that waits
-        bead: String,
-        /// The bead that it waits for
-        on: String,
-    },
-    /// What a bead depends on, or what depends on it
-    List {
-        /// The bead
-        bead: String,
-        /// Which way
-        #[arg(long, value_enum, default_value_t)]
-        direction: DirectionArg,
-        /// Only of this kind
-        #[arg(long = "type", short = 't')]
-        kind: Option<String>,
-    },
-    /// Draw what a bead depends on, and what that depends on
-    Tree {
-        /// The bead
-        bead: String,
-        /// Which way
-        #[arg(long, value_enum, default_value_t)]
-        direction: DirectionArg,
-        /// The other way
-        #[arg(long, hide = true)]
-        reverse: bool,
-        /// At most so deep
-        #[arg(long, short = 'd', visible_alias = "depth", default_value_t = 50)]
-        max_depth: usize,
-        /// As a Mermaid flowchart
-        #[arg(long)]
-        mermaid: bool,
-        /// The same: `--format mermaid`
-        #[arg(long, hide = true, value_parser = ["mermaid", "json", "text"])]
-        format: Option<String>,
-    },
-    /// Beads that wait for each other in a circle
-    Cycles,
-}
-
-/// Which way dependencies are followed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DirectionArg {
-    /// What a bead depends on.
-    #[default]
-    Down,
-    /// What depends on a bead.
-    Up,
-}
-
-/// Verbs of labels.
-#[derive(Debug, Subcommand)]
-#[command(defer = true)]
-pub enum LabelVerb {
-    /// Add a label to beads
-    Add {
-        /// The beads, and the label as the last word
-        #[arg(required = true, value_name = "BEAD… LABEL")]
-        words: Vec<String>,
-    },
-    /// Take a label off beads
-    #[command(visible_alias = "rm")]
-    Remove {
-        /// The beads, and the label as the last word
-        #[arg(required = true, value_name = "BEAD… LABEL")]
-        words: Vec<String>,
-    },
-    /// A bead's labels
-    List {
-        /// The bead
-        bead: String,
-    },
-    /// All labels, and how many beads have each
-    ListAll,
-}
-
-/// Verbs of epics.
-#[derive(Debug, Subcommand)]
-#[command(defer = true)]
-pub enum EpicVerb {
-    /// How far each open epic is
-    Status {
-        /// Only those of which all children are closed
-        #[arg(long)]
-        eligible_only: bool,
-    },
-    /// Close those of which all children are closed
-    CloseEligible {
-        /// Only say which
-        #[arg(long)]
-        dry_run: bool,
-    },
-}
-
-/// Verbs of the ledger's own settings.
-#[derive(Debug, Subcommand)]
-#[command(defer = true)]
-pub enum ConfigVerb {
-    /// Say one
-    Get {
-        /// Its key
-        key: String,
-    },
-    /// Set one
-    Set {
-        /// Its key
-        key: String,
-        /// Its value
-        value: String,
-    },
-    /// Say all
-    List,
-    /// Take one away
-    Unset {
-        /// Its key
-        key: String,
-    },
 }

@@ -11,7 +11,9 @@ use clap::{Args, Command, Parser, Subcommand, ValueEnum};
 
 mod agent;
 mod bead;
+mod bead_care;
 mod bead_list;
+mod bead_nouns;
 mod config;
 mod convoy;
 mod cost;
@@ -30,11 +32,10 @@ mod steps;
 mod sync;
 
 pub use agent::{AgentVerb, AnswerArg};
-pub use bead::{
-    BeadArgs, BeadFlags, BeadVerb, ConfigVerb, CreateArgs, DepVerb, DirectionArg, DoctorArgs, DoctorCheck, EditArgs,
-    EpicVerb, InitArgs, LabelVerb, SetupClient, UpdateArgs,
-};
+pub use bead::{BeadArgs, BeadFlags, BeadVerb, CreateArgs, EditArgs, InitArgs, SetupClient, UpdateArgs};
+pub use bead_care::{CareVerb, DoctorArgs, DoctorCheck};
 pub use bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
+pub use bead_nouns::{ConfigVerb, DepVerb, DirectionArg, EpicVerb, LabelVerb};
 pub use config::SettingsVerb;
 pub use convoy::ConvoyVerb;
 pub use cost::CostArgs;

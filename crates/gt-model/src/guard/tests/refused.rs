@@ -226,6 +226,8 @@ fn verbs_of_others() {
             "gt bead close app-1",
             "gt bead close",
             "bd close app-1 --reason done",
+            "bd supersede app-1 --with app-2",
+            "gt bead duplicate app-1 --of app-2",
             "bd close \"$BEAD\"",
             "bd update app-1 --status closed",
             "bd update app-1 --status=closed",

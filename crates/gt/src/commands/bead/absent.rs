@@ -32,6 +32,7 @@ const SHARE: &str = "`gt sync` shares a town's ledger; `bd export -o .beads/issu
 const COPY: &str = "`gt ledger backup` copies the ledger while others write";
 const STEPS: &str = "workers follow molecules of a town";
 const TRACKER: &str = "no other tracker is reached from here";
+const SAME: &str = "another verb does that";
 const BY_FILE: &str = "`bd export` and `bd import` exchange JSONL";
 
 const ABSENT: &[Absent] = &[
@@ -81,6 +82,28 @@ const ABSENT: &[Absent] = &[
     not_here("worktree", "worktrees of a town are made by it", "`gt sling <bead>`, or `git worktree add`"),
     not_here("rename", "an id is for ever", "`bd create` and `bd supersede <old> --with <new>`"),
     not_here("rename-prefix", "an id is for ever", "`bd config set issue_prefix <new>` is for new beads"),
+    not_here("assign", SAME, "`bd update <id> --assignee <name>`"),
+    not_here("priority", SAME, "`bd update <id> --priority <0 to 4>`"),
+    not_here("tag", SAME, "`bd label add <id> <label>`"),
+    not_here("link", SAME, "`bd dep add <id> <other> --type related`"),
+    not_here("children", SAME, "`bd list --parent <id>`"),
+    not_here("todo", SAME, "`bd create \"Title\"`, `bd list --type task`"),
+    not_here("batch", "several beads are made at once by one verb", "`bd create --graph <plan>`, or `--file <list>`"),
+    not_here("duplicates", "the doctor names beads that say the same", "`bd doctor --check=validate`"),
+    not_here("find-duplicates", "the doctor names beads that say the same", "`bd doctor --check=validate`"),
+    not_here("orphans", "commits are not searched for ids", "`bd repair-deps`, for dependencies on what is not there"),
+    not_here("kv", SAME, "`bd config set <key> <value>`"),
+    not_here("state", "a state is a label", "`bd label list <id>`"),
+    not_here("set-state", "a state is a label", "`bd label add <id> <name>:<value>`"),
+    not_here("prune", "what is deleted leaves a tombstone", "`bd delete <id>`"),
+    not_here("purge", "what is deleted leaves a tombstone", "`bd delete <id>`"),
+    not_here("promote", "an ephemeral bead stays one", "`bd create` makes one that is kept"),
+    not_here("template", "templates belong to towns", "`gt help formulas`"),
+    not_here("ship", "nothing waits for other projects here", "`bd close <id>`"),
+    not_here("rules", "rules for agents are the client's", "`bd setup <client>`"),
+    not_here("admin", "the ledger as a file has verbs of its own", "`gt ledger`"),
+    not_here("context", SAME, "`bd where`"),
+    not_here("completion", SAME, "`gt completions <shell>`"),
     not_here("jira", TRACKER, BY_FILE),
     not_here("linear", TRACKER, BY_FILE),
     not_here("github", TRACKER, BY_FILE),

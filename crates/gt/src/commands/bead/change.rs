@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::super::{Context, text_or_stdin};
 use super::words::{self, Act};
-use super::{filter, look, markdown, plan, remarks, shapes};
+use super::{filter, look, markdown, metadata, plan, shapes};
 use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
@@ -124,6 +124,9 @@ pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console:
         Some(title) if title.trim().is_empty() => Err(usage("title is required: this one is empty", TITLE_HINT)),
         Some(title) => {
             let new = new_bead(args, &title, context)?;
+            if args.dry_run && console.is_json() {
+                return console.document(&dry(&new));
+            }
             if args.dry_run {
                 return say_dry(std::slice::from_ref(&new), console);
             }
@@ -232,22 +235,21 @@ fn make_all(
 
 fn say_dry(new: &[NewBead], console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
-        let list: Vec<Value> = new
-            .iter()
-            .map(|new| {
-                let kind = new.issue_type.clone().unwrap_or(BeadType::Task);
-                json!({
-                    "title": new.title, "description": new.description, "priority": new.priority.unwrap_or(2),
-                    "issue_type": kind.as_str(), "labels": new.labels, "dry_run": true,
-                })
-            })
-            .collect();
-        return console.document(&Value::from(list));
+        return console.document(&new.iter().map(dry).collect());
     }
     for new in new {
         console.line(&format!("would make: {}", printable(&new.title)))?;
     }
     Ok(0)
+}
+
+/// A bead that is not made.
+fn dry(new: &NewBead) -> Value {
+    let kind = new.issue_type.clone().unwrap_or(BeadType::Task);
+    json!({
+        "title": new.title, "description": new.description, "priority": new.priority.unwrap_or(2),
+        "issue_type": kind.as_str(), "labels": new.labels, "dry_run": true,
+    })
 }
 
 fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<NewBead, CliError> {
@@ -339,7 +341,7 @@ fn rest(
     if let Some(text) = metadata {
         let value: Value =
             serde_json::from_str(text).map_err(|error| usage(&format!("--metadata: {error}"), "give JSON"))?;
-        rest.push(("metadata".to_owned(), Some(value.to_string())));
+        rest.push((metadata::KEY.to_owned(), Some(value.to_string())));
     }
     Ok(rest)
 }
@@ -398,6 +400,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
         design: args.design.clone(),
         acceptance_criteria: args.acceptance.clone(),
         notes: args.notes.clone().map(text_or_stdin).transpose()?,
+        more_notes: args.append_notes.clone(),
         status: args.status.as_ref().filter(|_| !closes).map(|word| Status::from(word.as_str())),
         priority: args.priority,
         issue_type: args.issue_type.as_ref().map(|word| BeadType::from(word.as_str())),
@@ -442,12 +445,14 @@ fn own_change(
     context: &Context<'_>,
 ) -> Result<BeadChange, CliError> {
     let mut change = base.clone();
-    if args.append_notes.is_none() && args.set_labels.is_none() {
+    let has_metadata = args.metadata.is_some() || !args.set_metadata.is_empty() || !args.unset_metadata.is_empty();
+    if args.set_labels.is_none() && !has_metadata {
         return Ok(change);
     }
     let bead = context.town.ledger.read(|view| beads::require(view, id))?;
-    if let Some(line) = &args.append_notes {
-        change.notes = Some(remarks::with_line(&bead.notes, line));
+    if has_metadata {
+        change.rest.retain(|(key, _)| key != metadata::KEY);
+        change.rest.push((metadata::KEY.to_owned(), metadata::changed(&bead, args)?));
     }
     if let Some(words) = &args.set_labels {
         change.add_labels.extend(labels(words));

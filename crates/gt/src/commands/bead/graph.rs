@@ -106,6 +106,7 @@ fn tree_json(nodes: &[TreeNode], context: &Context<'_>, console: &mut Console<'_
             map.insert("truncated".to_owned(), node.cut.into());
             if let Some((_, kind)) = &node.parent {
                 map.insert("dependency_type".to_owned(), kind.as_str().into());
+                map.insert("edge_from_parent".to_owned(), kind.as_str().into());
             }
         }
         list.push(value.to_string());

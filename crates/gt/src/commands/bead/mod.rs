@@ -11,7 +11,7 @@ use remarks::Source;
 
 use super::Context;
 use crate::Process;
-use crate::cli::{BeadArgs, BeadFlags, BeadVerb, Global};
+use crate::cli::{BeadArgs, BeadFlags, BeadVerb, CareVerb, Global};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
@@ -25,6 +25,7 @@ mod lint;
 mod look;
 mod markdown;
 mod memory;
+mod metadata;
 mod place;
 mod plan;
 mod remarks;
@@ -103,16 +104,7 @@ fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, cons
         BeadVerb::Duplicate { id, of } => {
             remarks::give_up(&id, &of, &DepType::from(remarks::DUPLICATES), context, console)
         }
-        BeadVerb::Remember { text, key } => memory::remember(&text, key, context, console),
-        BeadVerb::Memories { search } => memory::list(search.as_deref(), context, console),
-        BeadVerb::Recall { key } => memory::recall(&key, context, console),
-        BeadVerb::Forget { key } => memory::forget(&key, context, console),
-        BeadVerb::Lint { ids, issue_type, status } => {
-            lint::run(&ids, issue_type.as_deref(), status.as_deref(), context, console)
-        }
-        BeadVerb::Ping => health::ping(context, console),
-        BeadVerb::RepairDeps { fix } => health::repair_dependencies(fix, context, console),
-        BeadVerb::Migrate { .. } => health::migrate(context, console),
+        BeadVerb::Care(verb) => care(verb, context, console),
         BeadVerb::Search { mut words, query, only, limit } => {
             words.extend(query);
             look::search(&words.join(" "), &only, limit, context, console)
@@ -131,7 +123,22 @@ fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, cons
         BeadVerb::Where => place::place_of(context, console),
         BeadVerb::Info { schema } => place::info(schema, context, console),
         BeadVerb::Config(verb) => place::config(verb, context, console),
-        BeadVerb::Doctor(args) => health::doctor(args, context, console),
+    }
+}
+
+fn care(verb: CareVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    match verb {
+        CareVerb::Remember { text, key } => memory::remember(&text, key, context, console),
+        CareVerb::Memories { search } => memory::list(search.as_deref(), context, console),
+        CareVerb::Recall { key } => memory::recall(&key, context, console),
+        CareVerb::Forget { key } => memory::forget(&key, context, console),
+        CareVerb::Lint { ids, issue_type, status } => {
+            lint::run(&ids, issue_type.as_deref(), status.as_deref(), context, console)
+        }
+        CareVerb::Ping => health::ping(context, console),
+        CareVerb::RepairDeps { fix } => health::repair_dependencies(fix, context, console),
+        CareVerb::Migrate { .. } => health::migrate(context, console),
+        CareVerb::Doctor(args) => health::doctor(args, context, console),
     }
 }
 

@@ -95,21 +95,15 @@ pub fn note(id: &str, source: &Source, context: &Context<'_>, console: &mut Cons
     if line.trim().is_empty() {
         return Err(usage("a note is a text", "bd note <id> \"what you found\""));
     }
-    let before = found(id, context)?;
-    let change = BeadChange { notes: Some(with_line(&before.notes, line)), ..BeadChange::default() };
-    let bead = beads::update(&context.town, &context.caller, &before.id, &change)?;
+    let id = context.town.ledger.read(|view| beads::resolve(view, id))?;
+    let change = BeadChange { more_notes: Some(line.to_owned()), ..BeadChange::default() };
+    let bead = beads::update(&context.town, &context.caller, &id, &change)?;
     if console.is_json() {
         return shapes::print(&shapes::bare(&bead), console);
     }
     let id = printable(bead.id.as_str());
     words::say(console, &format!("noted on {id}"), &format!("✓ Note added to {id}"))?;
     Ok(0)
-}
-
-/// Notes with a line more.
-pub fn with_line(notes: &str, line: &str) -> String {
-    let between = if notes.is_empty() { "" } else { "\n" };
-    format!("{notes}{between}{line}")
 }
 
 /// `edit`.

@@ -124,19 +124,19 @@ pub fn setup(client: Option<SetupClient>, print: bool, console: &mut Console<'_>
         }
         return Ok(0);
     };
+    let text = format!("{}{SECTION}", place.head);
     if console.is_json() {
-        return console
-            .document(&json!({ "client": place.name, "file": place.file, "text": SECTION, "written": false }));
+        return console.document(&json!({ "client": place.name, "file": place.file, "text": text, "written": false }));
     }
     if print {
-        console.line(SECTION)?;
+        console.line(&text)?;
         return Ok(0);
     }
+    let (name, file) = (place.name, place.file);
+    let folder = file.rsplit_once('/').map(|(folder, _)| format!("mkdir -p {folder} && ")).unwrap_or_default();
     console.line(&format!(
-        "Nothing was written: {file} belongs to the project. This is what goes there:\n\n{SECTION}\n\n\
-         To put it there: bd setup {name} --print >> {file}",
-        file = place.file,
-        name = place.name
+        "Nothing was written: {file} belongs to the project. This is what goes there:\n\n{text}\n\n\
+         To put it there: {folder}bd setup {name} --print >> {file}"
     ))?;
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! How `bd` answers programs: what JSON carries, where a refusal is told, what partial success is.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Project;
 use crate::town::text;
@@ -68,11 +68,8 @@ fn objects_carry_the_version_of_their_schema_and_arrays_do_not() {
         &["ping"],
         &["version"],
         &["config", "list"],
-        &["dep", "add", &id, "--help"],
+        &["create", "Not made", "--dry-run"],
     ] {
-        if args.contains(&"--help") {
-            continue;
-        }
         assert_eq!(project.json(args)["schema_version"], 1, "{args:?}");
     }
     assert!(project.json(&["list"]).as_array().unwrap().iter().all(|bead| bead["schema_version"].is_null()));
@@ -90,6 +87,22 @@ fn objects_carry_the_version_of_their_schema_and_arrays_do_not() {
         assert_eq!(document.as_object().unwrap().len(), 2, "{args:?}: nothing beside them");
     }
     assert!(text(&wrapped(&["show", "nope"])["data"]["error"]).contains("nope"));
+}
+
+#[test]
+fn metadata_that_a_change_does_not_name_stays() {
+    let project = Project::new();
+    let id = project.q(&["Bead", "--metadata", r#"{"team":"core","tries":1}"#]);
+    let after = |args: &[&str]| {
+        project.ok(&[&["update", &id], args].concat());
+        project.json(&["show", &id])[0]["metadata"].clone()
+    };
+    assert_eq!(after(&["--metadata", r#"{"tries":2}"#]), json!({ "team": "core", "tries": 2 }));
+    let set = ["--set-metadata", "hot=true", "--set-metadata", "note=a=b", "--unset-metadata", "team"];
+    assert_eq!(after(&set), json!({ "tries": 2, "hot": true, "note": "a=b" }));
+    assert!(project.refusal(&["update", &id, "--metadata", "[1]"]).contains("no JSON object"));
+    let unset = ["--unset-metadata", "tries", "--unset-metadata", "hot", "--unset-metadata", "note"];
+    assert_eq!(after(&unset), Value::Null);
 }
 
 #[test]

@@ -297,6 +297,15 @@ mod words {
     }
 
     #[test]
+    fn a_status_of_the_ledgers_own_is_taken() {
+        let project = Project::new();
+        let id = project.q(&["Mast"]);
+        project.ok(&["config", "set", "status.custom", "drying,tarred"]);
+        project.ok(&["update", &id, "--status", "drying"]);
+        assert_eq!(text(&shown(&project, &id)["status"]), "drying");
+    }
+
+    #[test]
     fn known_statuses_are_taken() {
         let project = Project::new();
         let id = project.q(&["Mast"]);

@@ -323,6 +323,8 @@ const NOT_HERE: &[(&str, &str)] = &[
     ),
     ("init", "a ledger outside of any town, made beside its place: `bd` has it"),
     ("config", "one setting that a person or a tool asks for, outside of the flow: `bd` has it"),
+    ("remember", "one record that a person or a tool asks for, outside of the flow: `bd` has it"),
+    ("forget memory", "one record that a person or a tool asks for, outside of the flow: `bd` has it"),
     ("set parent", "one transaction that a person or a tool asks for, outside of the flow: `bd` has it"),
     ("checkpoint", "a branch of git's that holds a copy: `sync` kills it at each point, in real towns"),
     ("sync", "several towns and a remote: `sync` kills it at each point, in real towns"),

@@ -121,7 +121,7 @@ pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console:
         return make_all(&new, args, only_ids, context, console);
     }
     match title {
-        Some(title) if title.trim().is_empty() => Err(usage("title is required: this one is empty", TITLE_HINT)),
+        Some(title) if title.trim().is_empty() => Err(usage("title is required: the title is empty", TITLE_HINT)),
         Some(title) => {
             let new = new_bead(args, &title, context)?;
             if args.dry_run && console.is_json() {

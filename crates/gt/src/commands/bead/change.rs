@@ -55,7 +55,7 @@ fn changed(beads: &[Bead], act: Act, console: &mut Console<'_>) -> CliResult {
 /// What came of a change of a bead.
 enum Outcome {
     /// It is as it was asked for now.
-    Done(Bead),
+    Done(Box<Bead>),
     /// It was so before. No change is told, so that a script does not count one.
     Already(String),
 }
@@ -85,7 +85,7 @@ fn each(
     for text in texts {
         let id = context.town.ledger.read(|view| beads::resolve(view, text)).map_err(CliError::from);
         match id.and_then(|id| change(&id)) {
-            Ok(Outcome::Done(bead)) => done.push(bead),
+            Ok(Outcome::Done(bead)) => done.push(*bead),
             Ok(Outcome::Already(said)) => console.note(&printable(&said))?,
             Err(error) => refused.push(error),
         }
@@ -433,7 +433,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
         if closes {
             bead = close_one(id, None, false, true, context)?;
         }
-        Ok(Outcome::Done(bead))
+        Ok(Outcome::Done(Box::new(bead)))
     })
 }
 
@@ -473,7 +473,7 @@ pub fn close(
 ) -> CliResult {
     if !suggest_next {
         return each(ids, &Meant::All, Act::Close, context, console, |id| {
-            close_one(id, reason, force, as_bd, context).map(Outcome::Done)
+            close_one(id, reason, force, as_bd, context).map(|bead| Outcome::Done(Box::new(bead)))
         });
     }
     let now = context.town.world().clock().now();
@@ -520,7 +520,7 @@ pub fn reopen(ids: &[String], reason: Option<&str>, context: &Context<'_>, conso
         if as_bd && before.status == Status::Open {
             return Ok(Outcome::Already(format!("{id} is already open")));
         }
-        Ok(Outcome::Done(beads::reopen(&context.town, &context.caller, id, reason)?))
+        Ok(Outcome::Done(Box::new(beads::reopen(&context.town, &context.caller, id, reason)?)))
     })
 }
 
@@ -532,7 +532,7 @@ pub fn defer(ids: &[String], until: Option<&str>, context: &Context<'_>, console
         console.note("that time is in the past: what is put off until then is ready at once")?;
     }
     each(ids, &Meant::All, Act::Defer, context, console, |id| {
-        Ok(Outcome::Done(beads::defer(&context.town, &context.caller, id, until)?))
+        Ok(Outcome::Done(Box::new(beads::defer(&context.town, &context.caller, id, until)?)))
     })
 }
 
@@ -543,7 +543,7 @@ pub fn undefer(ids: &[String], context: &Context<'_>, console: &mut Console<'_>)
         if before.status != Status::Deferred && before.defer_until.is_none() {
             return Ok(Outcome::Already(format!("{id} is not deferred: it is {}", before.status)));
         }
-        Ok(Outcome::Done(beads::undefer(&context.town, &context.caller, id)?))
+        Ok(Outcome::Done(Box::new(beads::undefer(&context.town, &context.caller, id)?)))
     })
 }
 

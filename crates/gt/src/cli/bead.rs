@@ -420,6 +420,9 @@ pub struct InitArgs {
     /// What new ids begin with [default: the folder's name]
     #[arg(long, short)]
     pub prefix: Option<String>,
+    /// Take in the beads of the issues.jsonl that is there
+    #[arg(long)]
+    pub from_jsonl: bool,
     /// Nothing: no hooks are installed and nothing is asked
     #[arg(long, hide = true)]
     skip_hooks: bool,

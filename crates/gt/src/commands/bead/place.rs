@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gt_town::identity;
 use gt_town::layout::Layout;
 use gt_town::ledger::View;
-use gt_town::{Caller, Error, Town, beads, solo};
+use gt_town::{Caller, Error, Town, beads, port, solo};
 use serde_json::json;
 
 use super::super::{Context, TownHandle, open_town};
@@ -150,17 +150,32 @@ pub fn init(args: &InitArgs, flags: &BeadFlags, process: &Process, console: &mut
     let folder = folder.unwrap_or_else(|| process.cwd.join(".beads"));
     let prefix = args.prefix.clone().unwrap_or_else(|| solo::prefix_of(folder.parent().unwrap_or(&process.cwd)));
     let prefix = prefix.trim_end_matches('-');
+    let file = folder.join("issues.jsonl");
+    // Read first: without it nothing is made.
+    let text = args.from_jsonl.then(|| text_there(&file, process)).transpose()?;
     let town = solo::create(&folder, prefix, process.outside.clone())?;
+    let taken = text.map(|text| port::import(&town, &Caller::overseer(), &text, false)).transpose()?;
     let path = folder.join(solo::FILE);
     if console.is_json() {
-        return console.document(&json!({ "path": folder, "database_path": path, "prefix": prefix }));
+        let count = taken.map(|taken| taken.added);
+        let document = json!({ "path": folder, "database_path": path, "prefix": prefix, "imported": count });
+        return console.document(&document);
     }
     let said = format!("{} is made; new beads are {prefix}-…", path.display());
     words::say(console, &said, &format!("bd initialized successfully: {said}"))?;
-    if town.world().disk().exists(&folder.join("issues.jsonl")) {
-        console.say("there are beads in its issues.jsonl: bd import takes them in")?;
+    match taken {
+        Some(taken) => console.say(&format!("{} beads of its issues.jsonl are taken in", taken.added))?,
+        None if town.world().disk().exists(&file) => {
+            console.say("there are beads in its issues.jsonl: bd import takes them in")?;
+        }
+        None => {}
     }
     Ok(0)
+}
+
+fn text_there(file: &Path, process: &Process) -> Result<Vec<u8>, CliError> {
+    let read = process.outside.world.disk().read_own(file).map_err(Error::from)?;
+    Ok(read.ok_or_else(|| Error::MissingFile(file.to_owned()))?)
 }
 
 /// `version`.

@@ -196,6 +196,20 @@ fn beads_that_tests_left_are_shown_first_and_deleted_when_told() {
 }
 
 #[test]
+fn a_new_ledger_takes_in_the_file_that_is_there() {
+    let project = Project::bare();
+    let none = project.bd(&["init", "--from-jsonl"]);
+    assert!(none.code == 1 && none.err.contains("issues.jsonl"), "{none:#?}");
+    assert!(!project.folder().join(".beads/gt.db").exists(), "without the file nothing is made");
+    let other = Project::new();
+    let id = other.q(&["Of before"]);
+    std::fs::create_dir_all(project.folder().join(".beads")).unwrap();
+    write(&project.folder().join(".beads/issues.jsonl"), other.ok(&["export"]));
+    assert_eq!(project.json(&["init", "--from-jsonl", "--prefix", "vt"])["imported"], 1);
+    assert_eq!(ids(&project.json(&["list"])), [id]);
+}
+
+#[test]
 fn the_first_steps_need_no_ledger() {
     let project = Project::bare();
     for args in [&["quickstart"][..], &["prime"], &["prime", "--full"], &["help"], &["version"]] {

@@ -109,6 +109,11 @@ fn what_has_not_landed_leaves_no_warm_copy() {
     town.wait_until("a warm copy of what has landed", || warm_copies(&town).len() == 2);
 }
 
+#[expect(clippy::disallowed_methods, reason = "the machine's programs are needed behind that of the test")]
+fn path_behind(folder: &Path) -> String {
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+}
+
 /// A town in whose PATH there is an `npm` that installs one package, and says where it did.
 fn town_with_npm(files: &[(&str, &str)]) -> Town {
     let mut town = Town::nowhere();
@@ -119,8 +124,7 @@ fn town_with_npm(files: &[(&str, &str)]) -> Town {
     );
     write(&bin.join("npm"), npm);
     assert!(town.program("chmod", &bin).args(["+x", "npm"]).status().unwrap().success());
-    let path = std::env::var("PATH").unwrap();
-    town.set_env("PATH", &format!("{}:{path}", bin.display()));
+    town.set_env("PATH", &path_behind(&bin));
     town.gt_with(town.folder(), &[], &["install", "town"]);
     town.settle("");
     let gate = "test -e node_modules/one/index.js\n";

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::bead::Bead;
 use crate::foreign;
 use crate::jsonl::{self, Record};
-use crate::merge::{base_without_lost, merge};
+use crate::merge::{TakenAway, base_without_lost, import_bead, merge};
 use crate::query::{self, Expr, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError};
 
 /// The line between two sides of a merge.
@@ -32,6 +32,7 @@ pub fn jsonl(data: &[u8]) {
     assert_eq!(beads(&again.records), sorted(beads(&parsed.records)), "nothing is lost on the way");
     assert_eq!(again.records.len(), parsed.records.len());
     assert_eq!(jsonl::write(&again.records), written, "there is one way to write");
+    assert_eq!(jsonl::lines_with_nul(written.as_bytes()).count(), 0, "no NUL is written");
 }
 
 /// Reading a query: it is one of bounded size that means the same in parentheses, or an error that points into it.
@@ -112,6 +113,25 @@ pub fn merge_sides(data: &[u8]) {
     }
     let given_back = merge(&base_without_lost(&base, &ours, &theirs), &ours, &theirs);
     assert!(given_back.records.len() >= records.len(), "what was lost on a side is given back");
+    for (ours, theirs) in beads(&ours).into_iter().zip(beads(&theirs)) {
+        import_version(ours, theirs);
+    }
+}
+
+/// Taking one bead in as a version of another: once more changes nothing, and nothing that can be counted is lost.
+fn import_version(ours: &Bead, theirs: &Bead) {
+    let none = TakenAway::default();
+    let once = import_bead(ours, theirs, &none).bead;
+    assert_eq!(import_bead(&once, theirs, &none).bead, once, "what is taken in is taken in");
+    assert_eq!(import_bead(ours, ours, &none).bead, *ours, "a bead is its own version");
+    let remarks = |bead: &Bead| bead.comments.iter().map(|comment| comment.text.clone()).collect::<BTreeSet<_>>();
+    let edges = |bead: &Bead| bead.dependencies.iter().map(|dep| dep.depends_on_id.clone()).collect::<BTreeSet<_>>();
+    let labels = |bead: &Bead| bead.labels.iter().cloned().collect::<BTreeSet<_>>();
+    for version in [ours, theirs] {
+        assert!(remarks(&once).is_superset(&remarks(version)), "a remark is lost");
+        assert!(edges(&once).is_superset(&edges(version)), "an edge is lost");
+        assert!(labels(&once).is_superset(&labels(version)), "a label is lost");
+    }
 }
 
 fn split(data: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -9,7 +9,7 @@ mod write;
 
 use std::borrow::Cow;
 
-pub use read::{parse, parse_line, records};
+pub use read::{lines_with_nul, parse, parse_line, records};
 pub use write::{append_bead, write, write_bead};
 
 use crate::bead::{Bead, Rest};
@@ -64,9 +64,6 @@ pub enum Fault {
     /// An escape that stands for half a character.
     #[error("an escape of half a character (a lone surrogate)")]
     LoneSurrogate,
-    /// An escaped NUL, which databases, git and command lines can't hold.
-    #[error("an escaped NUL character")]
-    Nul,
     /// No id, or an empty one.
     #[error("`{0}` is missing")]
     Missing(String),

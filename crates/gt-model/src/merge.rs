@@ -5,15 +5,19 @@
 //! values' own order, so that `merge(base, a, b)` and `merge(base, b, a)` are equal. What lost is told, never just gone.
 
 mod claim;
+mod import;
 mod list;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::bead::{Bead, Comment, Dependency, Rest, Stamp, Status};
 use crate::id::BeadId;
 use crate::jsonl::{self, Record};
 pub use claim::{Claim, HELD_SINCE, claim, foreign_assignee, set_held_since, split_assignee};
+pub use import::{Import, TakenAway, import_bead};
 use list::{Removal, merge_lists};
 
 /// What comes of a merge.
@@ -40,6 +44,9 @@ pub struct Loss {
 
 /// The key of a [`Loss`] that is a deletion.
 pub const DELETION: &str = "(deletion)";
+
+/// The reason that `bd` writes where nobody gave one.
+const NO_REASON: &str = "Closed";
 
 /// Keys that only a deleted bead has.
 const TOMBSTONE_KEYS: &[&str] = &["deleted_at", "deleted_by", "delete_reason", "original_type"];
@@ -264,6 +271,9 @@ impl<'a> Sides<'a> {
 
     /// Status, and with it when and why it was closed. Closed beats what is open, unless that was opened again later.
     fn state(&mut self) -> State {
+        if self.both(|bead| bead.status == Status::Closed) {
+            return self.closed_twice();
+        }
         let base = self.base.map(state_of);
         let (ours, theirs) = (state_of(self.ours), state_of(self.theirs));
         let is_closed = |state: &State| state.0 == Status::Closed;
@@ -277,22 +287,40 @@ impl<'a> Sides<'a> {
         self.value("status", base.as_ref(), ours, theirs)
     }
 
+    fn both(&self, is: impl Fn(&Bead) -> bool) -> bool {
+        is(self.ours) && is(self.theirs)
+    }
+
+    /// Both sides closed it. The later side says when; a reason is lost on no side, whichever was later.
+    fn closed_twice(&mut self) -> State {
+        let closed_at = self.field("closed_at", |bead| bead.closed_at.clone());
+        let reason = self.text_of_both(|bead| match bead.close_reason.as_deref() {
+            Some(NO_REASON) | None => "",
+            Some(reason) => reason,
+        });
+        let unsaid = || self.ours.close_reason.clone().or_else(|| self.theirs.close_reason.clone());
+        (Status::Closed, closed_at, Some(reason).filter(|reason| !reason.is_empty()).or_else(unsaid))
+    }
+
     fn notes(&mut self) -> String {
-        let base = self.base.map_or("", |base| base.notes.as_str());
-        let (ours, theirs) = (&self.ours.notes, &self.theirs.notes);
+        self.text_of_both(|bead| &bead.notes)
+    }
+
+    /// A text that is joined where both sides changed it.
+    fn text_of_both(&self, of: impl Fn(&Bead) -> &str) -> String {
+        let (base, ours, theirs) = (self.base.map_or("", &of), of(self.ours), of(self.theirs));
         if ours == theirs || base == theirs {
-            return ours.clone();
+            return ours.to_owned();
         }
         if base == ours {
-            return theirs.clone();
+            return theirs.to_owned();
         }
         joined(base, ours, theirs)
     }
 
     fn dependencies(&mut self) -> Vec<Dependency> {
         let lists = self.each(|bead| &bead.dependencies);
-        let key = |dep: &Dependency| (dep.issue_id.clone(), dep.depends_on_id.clone(), dep.kind.as_str().to_owned());
-        merge_lists(&lists, key, Removal::Counts, |base, ours, theirs| Dependency {
+        merge_lists(&lists, edge_key, Removal::Counts, |base, ours, theirs| Dependency {
             created_at: self.value(
                 "dependencies",
                 base.map(|base| &base.created_at),
@@ -343,11 +371,20 @@ fn without_stale_wisp(mut bead: Bead) -> Bead {
 trait Value: PartialEq {
     /// The value as text: what a loss shows, and what a tie is decided by.
     fn shown(&self) -> String;
+
+    /// Whether files leave it out.
+    fn is_absent(&self) -> bool {
+        false
+    }
 }
 
 impl Value for String {
     fn shown(&self) -> String {
         self.clone()
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
     }
 }
 
@@ -378,6 +415,10 @@ impl Value for crate::bead::BeadType {
 impl<T: Value> Value for Option<T> {
     fn shown(&self) -> String {
         self.as_ref().map(Value::shown).unwrap_or_default()
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_none()
     }
 }
 
@@ -419,18 +460,27 @@ fn join(one: &str, other: &str) -> String {
     format!("{}\n\n{}", one.trim_end_matches('\n'), other.trim_start_matches('\n'))
 }
 
+/// What an edge is known by.
+fn edge_key(dep: &Dependency) -> (BeadId, BeadId, String) {
+    (dep.issue_id.clone(), dep.depends_on_id.clone(), dep.kind.as_str().to_owned())
+}
+
 /// Remarks are known by who said what when; none of either side is ever lost.
 fn merge_comments(lists: &[Vec<Comment>; 3]) -> Vec<Comment> {
-    let when = |comment: &Comment| Stamp::parse(&comment.created_at).ok().map(|stamp| stamp.at);
-    let written = |comment: &Comment| if when(comment).is_some() { String::new() } else { comment.created_at.clone() };
-    let key = |comment: &Comment| (when(comment), written(comment), comment.author.clone(), comment.text.clone());
-    merge_lists(lists, key, Removal::Undone, |base, ours, theirs| {
+    merge_lists(lists, comment_key, Removal::Undone, |base, ours, theirs| {
         if base == Some(theirs) || (base != Some(ours) && shown(ours) >= shown(theirs)) {
             ours.clone()
         } else {
             theirs.clone()
         }
     })
+}
+
+/// What a remark is known by: when it was made (as it was written, where that is no time), by whom, and what it says.
+fn comment_key(comment: &Comment) -> (Option<Timestamp>, String, String, String) {
+    let when = Stamp::parse(&comment.created_at).ok().map(|stamp| stamp.at);
+    let written = if when.is_some() { String::new() } else { comment.created_at.clone() };
+    (when, written, comment.author.clone(), comment.text.clone())
 }
 
 /// What of a remark is not its identity.

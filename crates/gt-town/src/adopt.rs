@@ -8,7 +8,7 @@ use gt_model::jsonl::{self, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::port::{self, Imported};
+use crate::port::{self, ImportOptions, Imported};
 use crate::town::{Caller, Town};
 use crate::world::Disk;
 
@@ -86,9 +86,9 @@ struct Route {
     path: String,
 }
 
-/// Takes in the beads that are at `folder`; only says what it would, with `rehearsal`. Without `salvage`, a line of any
-/// file that can't be read refuses them all.
-pub fn beads(town: &Town, caller: &Caller, folder: &Path, salvage: bool, rehearsal: bool) -> Result<Found> {
+/// Takes in the beads that are at `folder`. A line of any file that can't be read refuses them all, unless what is good is
+/// to be salvaged.
+pub fn beads(town: &Town, caller: &Caller, folder: &Path, options: ImportOptions) -> Result<Found> {
     let disk = town.world().disk();
     if !disk.exists(folder) {
         return Err(Error::MissingFile(folder.to_owned()));
@@ -113,14 +113,14 @@ pub fn beads(town: &Town, caller: &Caller, folder: &Path, salvage: bool, rehears
         return Err(Error::Refused { what, hint });
     }
     for (path, text) in &texts {
-        let imported = named(path, port::rehearse(town, caller, text, salvage))?;
+        let imported = named(path, port::import(town, caller, text, ImportOptions { rehearse: true, ..options }))?;
         let (beads, prefixes) = counted(text);
         found.files.push(FoundFile { path: path.clone(), beads, prefixes, imported });
     }
-    if !rehearsal {
+    if !options.rehearse {
         // In turn, now that each is known to be readable: an import that is begun anew takes up where one ended.
         for (file, (path, text)) in found.files.iter_mut().zip(&texts) {
-            file.imported = named(path, port::import(town, caller, text, salvage))?;
+            file.imported = named(path, port::import(town, caller, text, options))?;
         }
     }
     Ok(found)

@@ -6,52 +6,88 @@ use std::path::PathBuf;
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, Record};
+use gt_model::merge::{self, Loss, TakenAway};
 use serde::Serialize;
 
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Bulk, Ledger, Tx, View};
 use crate::rebuild;
+use crate::sync::Lost;
 use crate::town::{Caller, TOWN_PREFIX, Town};
 
 /// Up to which event the exported files are, as a setting of the ledger's.
 const EXPORTED_KEY: &str = "exported_seq";
+
+/// How an import is to go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportOptions {
+    /// Take every good line though others can't be read.
+    pub salvage: bool,
+    /// Let a version that is not older take the place of ours, instead of merging the two.
+    pub replace: bool,
+    /// Only say what it would do.
+    pub rehearse: bool,
+}
 
 /// What an import did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Imported {
     /// Beads that were not there before.
     pub added: usize,
-    /// Beads that were replaced by a newer version.
+    /// Beads that the file's version changed.
     pub updated: usize,
-    /// Beads that were the same, or newer here.
+    /// Beads that stayed as they were.
     pub kept: usize,
     /// Beads that somebody works on here: not touched.
     pub held: Vec<BeadId>,
+    /// Values of ours that stayed although the file says something else.
+    pub kept_values: Values,
+    /// Values of ours that the file's took the place of; the audit has them.
+    pub replaced_values: Values,
     /// Lines that are no beads, kept as they are.
     pub foreign: usize,
     /// Lines that can't be read.
     pub bad_lines: Vec<String>,
+    /// Lines with an escaped NUL character, which was read as U+FFFD.
+    pub nul_lines: Vec<usize>,
+}
+
+/// Values that lost against others: the first ones, and how many there are beyond.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Values {
+    /// The first ones.
+    pub first: Vec<Lost>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// How many values a report lists, so that it does not grow as large as the ledger.
+const VALUES_LISTED: usize = 1000;
+
+impl Values {
+    fn add(&mut self, losses: Vec<Loss>) {
+        let room = VALUES_LISTED.saturating_sub(self.first.len());
+        self.more += losses.len().saturating_sub(room);
+        self.first.extend(losses.into_iter().take(room).map(Lost::from));
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.first.len() + self.more
+    }
 }
 
 /// From how many bytes on an import is mended once, at its end.
 const BULK_BYTES: usize = 256 * 1024;
 
-/// Imports JSONL. A line that can't be read refuses the whole, unless `salvage`: then every good line is taken.
-pub fn import(town: &Town, caller: &Caller, text: &[u8], salvage: bool) -> Result<Imported> {
-    let imported = import_into(&town.ledger, &caller.name(), text, salvage)?;
-    town.wake();
+/// Imports JSONL. A line that can't be read refuses the whole, unless what is good is to be salvaged.
+pub fn import(town: &Town, caller: &Caller, text: &[u8], options: ImportOptions) -> Result<Imported> {
+    let imported = import_into(&town.ledger, &caller.name(), text, options)?;
+    if !options.rehearse {
+        town.wake();
+    }
     Ok(imported)
-}
-
-/// As [`import`], into a ledger that need not be a town's.
-pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool) -> Result<Imported> {
-    take_all(ledger, actor, text, salvage, false)
-}
-
-/// What [`import`] would do, without doing it.
-pub fn rehearse(town: &Town, caller: &Caller, text: &[u8], salvage: bool) -> Result<Imported> {
-    take_all(&town.ledger, &caller.name(), text, salvage, true)
 }
 
 /// How an import ends without leaving anything in the ledger.
@@ -68,11 +104,14 @@ impl<E: Into<Error>> From<E> for Undone {
     }
 }
 
-fn take_all(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool, rehearsal: bool) -> Result<Imported> {
+/// As [`import`], into a ledger that need not be a town's.
+pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], options: ImportOptions) -> Result<Imported> {
+    let ImportOptions { salvage, rehearse, .. } = options;
     let done = ledger.write(actor, "import", |tx| {
         let lines = || text.iter().filter(|byte| **byte == b'\n').count();
         let bulk = (text.len() > BULK_BYTES).then(|| tx.begin_bulk(lines())).transpose()?;
-        let mut import = Import { bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
+        let mut import = Import { options, bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
+        import.report.nul_lines = jsonl::lines_with_nul(text).collect();
         for record in jsonl::records(text) {
             match record {
                 Err(error) => import.report.bad_lines.push(error.to_string()),
@@ -84,7 +123,7 @@ fn take_all(ledger: &Ledger, actor: &str, text: &[u8], salvage: bool, rehearsal:
         if !salvage {
             refuse_bad_lines(&import.report.bad_lines)?;
         }
-        if rehearsal {
+        if rehearse {
             return Err(Undone::Rehearsed(import.report));
         }
         Ok(import.finish(tx)?)
@@ -110,6 +149,7 @@ fn refuse_bad_lines(bad_lines: &[String]) -> Result<()> {
 /// An import under way.
 #[derive(Default)]
 struct Import {
+    options: ImportOptions,
     report: Imported,
     /// What is to be mended at the end, where that costs less than for each bead.
     bulk: Option<Bulk>,
@@ -142,18 +182,36 @@ impl Import {
                 tx.import_bead(None, bead, self.bulk.as_mut())?;
                 self.report.added += 1;
             }
-            Some(ours) if &ours == bead || ours.updated_at.at > bead.updated_at.at => self.report.kept += 1,
+            Some(ours) if &ours == bead => self.report.kept += 1,
             Some(_) if tx.live_attempt(&bead.id)?.is_some() => self.report.held.push(bead.id.clone()),
             Some(ours) => {
-                tx.import_bead(Some(&ours), bead, self.bulk.as_mut())?;
+                let after = self.united(tx, &ours, bead)?;
+                if after == ours {
+                    self.report.kept += 1;
+                    return Ok(());
+                }
+                tx.import_bead(Some(&ours), &after, self.bulk.as_mut())?;
                 self.report.updated += 1;
                 let is_over = |bead: &Bead| matches!(bead.status, Status::Closed | Status::Tombstone);
-                if is_over(bead) && !is_over(&ours) {
+                if is_over(&after) && !is_over(&ours) {
                     self.over.push(bead.id.clone());
                 }
             }
         }
         Ok(())
+    }
+
+    /// What our version of a bead and the file's are together.
+    fn united(&mut self, tx: &Tx<'_>, ours: &Bead, theirs: &Bead) -> Result<Bead> {
+        if self.options.replace {
+            let is_older = theirs.updated_at.at < ours.updated_at.at;
+            return Ok(if is_older { ours.clone() } else { theirs.clone() });
+        }
+        let away = if TakenAway::matters(ours, theirs) { tx.taken_away(&ours.id)? } else { TakenAway::default() };
+        let merge::Import { bead, kept, replaced } = merge::import_bead(ours, theirs, &away);
+        self.report.kept_values.add(kept);
+        self.report.replaced_values.add(replaced);
+        Ok(bead)
     }
 
     fn finish(self, tx: &Tx<'_>) -> Result<Imported> {

@@ -11,6 +11,10 @@ use crate::ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 use crate::settings::TownSettings;
 use crate::town::{Caller, Outside, Town};
 
+mod found;
+
+pub use found::{beads_file, is_in_git, known_prefix, redirect, shared_beads};
+
 /// The name of the ledger's file in a folder `.beads`: another one than that of other programs, which is left alone.
 pub const FILE: &str = "gt.db";
 

@@ -1,6 +1,47 @@
 //! What JSON allows, or serde_json does not look at in values that it passes on as text, but no ledger can hold.
 
+use std::borrow::Cow;
+
 use super::{Fault, MAX_DEPTH};
+
+/// How JSON escapes the NUL character.
+const NUL: &str = "\\u0000";
+
+/// Stands for a character that can't be told: what an escaped NUL is read as.
+const REPLACEMENT: &str = "\u{fffd}";
+
+/// The line with each escaped NUL character replaced, which databases, git and command lines can't hold.
+pub(super) fn without_nul(line: &str) -> Cow<'_, str> {
+    if !has_nul(line) {
+        return line.into();
+    }
+    let mut kept = String::with_capacity(line.len());
+    for piece in pieces(line) {
+        kept.push_str(if piece == NUL { REPLACEMENT } else { piece });
+    }
+    kept.into()
+}
+
+/// Whether an escaped NUL character is in a line.
+pub(super) fn has_nul(line: &str) -> bool {
+    line.contains(NUL) && pieces(line).any(|piece| piece == NUL)
+}
+
+/// A text cut before and after each escape, so that an escaped backslash escapes nothing more.
+fn pieces(line: &str) -> impl Iterator<Item = &str> {
+    let mut left = line;
+    std::iter::from_fn(move || {
+        let length = match left.find('\\') {
+            None => left.len(),
+            Some(0) if left.starts_with(NUL) => NUL.len(),
+            Some(0) => 1 + left[1..].chars().next().map_or(0, char::len_utf8),
+            Some(at) => at,
+        };
+        let (piece, rest) = left.split_at(length);
+        left = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
 
 /// Looks through a line that is known to be valid JSON.
 pub(super) fn check(line: &str) -> Result<(), Fault> {
@@ -33,7 +74,6 @@ pub(super) fn check(line: &str) -> Result<(), Fault> {
 fn escape_length(bytes: &[u8]) -> Result<usize, Fault> {
     match code_unit(bytes) {
         None => Ok(2),
-        Some(0) => Err(Fault::Nul),
         Some(0xD800..=0xDBFF) => match bytes.get(6..).and_then(code_unit) {
             Some(0xDC00..=0xDFFF) => Ok(12),
             _ => Err(Fault::LoneSurrogate),

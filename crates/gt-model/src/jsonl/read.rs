@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::check::check;
+use super::check::{check, has_nul, without_nul};
 use super::{BEAD_TYPE_TAG, COMMENT_KEYS, DEPENDENCY_KEYS, DERIVED_KEYS, KEYS};
 use super::{Fault, LineError, Parsed, Record, is_empty, on_one_line};
 use crate::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
@@ -44,6 +44,13 @@ pub fn parse_line(line: &str) -> Result<Option<Record>, LineError> {
     record(line).map_err(|fault| LineError { line: 1, fault })
 }
 
+/// The numbers of lines with an escaped NUL character, which is read as `\u{fffd}`: for telling so.
+pub fn lines_with_nul(text: &[u8]) -> impl Iterator<Item = usize> {
+    let lines = (1..).zip(text.split(|byte| *byte == b'\n'));
+    let has_nul = |bytes: &[u8]| bytes.contains(&b'\\') && std::str::from_utf8(bytes).is_ok_and(has_nul);
+    lines.filter(move |(_, bytes)| has_nul(bytes)).map(|(line, _)| line)
+}
+
 /// The record on this line, if it isn't blank.
 fn record(line: &str) -> Result<Option<Record>, Fault> {
     let line = line.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
@@ -53,6 +60,7 @@ fn record(line: &str) -> Result<Option<Record>, Fault> {
     if is_conflict_marker(line) {
         return Err(Fault::ConflictMarker);
     }
+    let line = &*without_nul(line);
     let mut object = Object::read(line, String::new())?;
     check(line)?;
     match object.peek::<String>("_type", "a string")? {

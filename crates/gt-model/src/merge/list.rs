@@ -37,6 +37,24 @@ pub(super) fn merge_lists<T: Clone + PartialEq, K: Ord + Clone>(
     merged
 }
 
+/// All of ours in our order, then what only they have, in theirs. Items are told apart as by [`merge_lists`].
+pub(super) fn unite<T: Clone + PartialEq, K: Ord + Clone>(
+    ours: &[T],
+    theirs: &[T],
+    key: impl Fn(&T) -> K,
+    mut both: impl FnMut(&T, &T) -> T,
+) -> Vec<T> {
+    let mut left = numbered(theirs, &key);
+    let with_theirs = |(place, item): (Place<K>, &T)| match left.remove(&place) {
+        Some(other) if other != item => both(item, other),
+        _ => item.clone(),
+    };
+    let mut united: Vec<T> = order(ours, &key).into_iter().zip(ours).map(with_theirs).collect();
+    let places = order(theirs, &key).into_iter();
+    united.extend(places.zip(theirs).filter(|(place, _)| left.contains_key(place)).map(|(_, item)| item.clone()));
+    united
+}
+
 /// A key, and which of the items of that key.
 type Place<K> = (K, usize);
 

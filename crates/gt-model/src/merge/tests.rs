@@ -7,11 +7,11 @@ use proptest::sample::select;
 use super::*;
 use crate::bead::{BeadType, DepType};
 
-fn at(text: &str) -> Stamp {
+pub(super) fn at(text: &str) -> Stamp {
     Stamp::parse(text).unwrap()
 }
 
-fn bead(id: &str) -> Bead {
+pub(super) fn bead(id: &str) -> Bead {
     Bead::new(id.into(), "T", at("2026-01-01T00:00:00Z").at)
 }
 
@@ -146,6 +146,32 @@ fn closed_beats_open_unless_opened_again_later() {
 }
 
 #[test]
+fn a_reason_is_kept_though_the_other_side_closed_later() {
+    let closed = |day: u8, reason: Option<&'static str>| {
+        move |bead: &mut Bead| {
+            bead.status = Status::Closed;
+            bead.closed_at = Some(at(&format!("2026-01-0{day}T00:00:00Z")));
+            bead.close_reason = reason.map(str::to_owned);
+        }
+    };
+    let lost = &[("closed_at", "2026-01-02T00:00:00Z")];
+    check(closed(2, Some("Fixed in abc")), closed(3, None), closed(3, Some("Fixed in abc")), lost);
+    check(closed(2, None), closed(3, Some("Fixed in abc")), closed(3, Some("Fixed in abc")), lost);
+    check(closed(2, Some("Fixed in abc")), closed(3, Some("Closed")), closed(3, Some("Fixed in abc")), lost);
+    check(closed(2, Some("mine")), closed(3, Some("yours")), closed(3, Some("mine\n\nyours")), lost);
+    check(closed(2, Some("Closed")), closed(3, None), closed(3, Some("Closed")), lost);
+    // A reason that one side alone made better is that side's.
+    let better = |bead: &mut Bead| bead.close_reason = Some("better".to_owned());
+    check_from(
+        closed(2, Some("good")),
+        better,
+        |bead| bead.priority = 0,
+        |bead| (better(bead), bead.priority = 0).1,
+        &[],
+    );
+}
+
+#[test]
 fn an_edit_beats_a_deletion() {
     let key = ("deleted_by".to_owned(), "\"x\"".to_owned());
     let bury = |bead: &mut Bead| {
@@ -257,7 +283,7 @@ fn ledger() -> impl Strategy<Value = Vec<Record>> {
 }
 
 /// A ledger and two that came from it: each bead of a side is the base's own, or another.
-fn family() -> impl Strategy<Value = [Vec<Record>; 3]> {
+pub(super) fn family() -> impl Strategy<Value = [Vec<Record>; 3]> {
     (ledger(), ledger(), ledger(), any::<[bool; 10]>()).prop_map(|(base, ours, theirs, keep)| {
         let mixed = |side: Vec<Record>, keep: &[bool]| {
             let kept = base.iter().zip(keep).filter(|(_, keep)| **keep).map(|(record, _)| record.clone());

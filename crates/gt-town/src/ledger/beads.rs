@@ -339,6 +339,16 @@ impl View<'_> {
         self.beads_of(&sql)
     }
 
+    /// How many ephemeral beads there are of these prefixes (of all, where none are given).
+    pub fn count_wisps(&self, prefixes: &[String]) -> LedgerResult<u64> {
+        let mut sql = Sql::new("b.ephemeral");
+        if !prefixes.is_empty() {
+            sql.push(" AND b.prefix IN ");
+            sql.list(prefixes);
+        }
+        self.count_of(&sql)
+    }
+
     /// At most `limit` ids that are `begin`, or begin with it, in byte order.
     pub fn ids_beginning(&self, begin: &str, limit: usize) -> LedgerResult<Vec<BeadId>> {
         let sql = "SELECT id FROM beads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";

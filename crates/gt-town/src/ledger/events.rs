@@ -2,6 +2,7 @@
 
 use gt_model::bead::BeadType;
 use gt_model::id::{BeadId, RigName};
+use gt_model::merge::TakenAway;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::Value;
@@ -105,7 +106,27 @@ fn condition_row(row: &Row<'_>) -> rusqlite::Result<Condition> {
     })
 }
 
+/// Texts of the list `key` that a change took out of it.
+fn taken_out<'e>(before: &'e Value, after: &'e Value, key: &str) -> impl Iterator<Item = &'e str> {
+    let texts = |value: &'e Value| value[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let left: Vec<&str> = texts(after).collect();
+    texts(before).filter(move |text| !left.contains(text))
+}
+
 impl View<'_> {
+    /// Labels and edges that were taken away from a bead here, and when last.
+    pub fn taken_away(&self, bead: &BeadId) -> LedgerResult<TakenAway> {
+        let sql = "SELECT * FROM events WHERE bead = ?1 AND before IS NOT NULL ORDER BY seq";
+        let mut away = TakenAway::default();
+        for event in self.all(sql, [bead.as_str()], event_row)? {
+            let (Some(before), Some(after), Ok(at)) = (&event.before, &event.after, event.at.parse()) else { continue };
+            away.labels.extend(taken_out(before, after, "labels").map(|label| (label.to_owned(), at)));
+            let edges = taken_out(before, after, "dependencies").filter_map(|edge| edge.split_once(' '));
+            away.edges.extend(edges.map(|(kind, to)| ((kind.to_owned(), to.into()), at)));
+        }
+        Ok(away)
+    }
+
     /// Events after `after`, oldest first, at most `limit`; of one bead where `bead` is given.
     pub fn events(&self, after: i64, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
         match bead {

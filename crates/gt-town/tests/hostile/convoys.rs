@@ -137,7 +137,13 @@ fn an_import_that_closes_beads_closes_their_convoys() {
         let later = scene.bead(&one).updated_at.at + Duration::from_secs(60);
         let record = Record::Bead(Box::new(Bead { updated_at: later.into(), ..bead }));
         let text = jsonl::write(&[record]);
-        gt_town::port::import(&scene.town, &Caller::overseer(), text.as_bytes(), false).unwrap();
+        gt_town::port::import(
+            &scene.town,
+            &Caller::overseer(),
+            text.as_bytes(),
+            gt_town::port::ImportOptions::default(),
+        )
+        .unwrap();
     };
     let closed_at = Some(scene.bead(&one).updated_at);
     let reason = Some("merged as 0123456789abcdef".to_owned());

@@ -49,6 +49,6 @@ fn a_convoy_lands_when_its_last_bead_is_closed_by_an_import() {
     let (now, ours) = (scene.world.clock().now(), scene.bead(&bead));
     let closed = Bead { status: Status::Closed, closed_at: Some(now.into()), updated_at: now.into(), ..ours };
     let text = gt_model::jsonl::write(&[gt_model::jsonl::Record::Bead(Box::new(closed))]);
-    gt_town::port::import(&scene.town, &caller, text.as_bytes(), false).unwrap();
+    gt_town::port::import(&scene.town, &caller, text.as_bytes(), gt_town::port::ImportOptions::default()).unwrap();
     assert_eq!(scene.bead(&convoy.id).status, Status::Closed);
 }

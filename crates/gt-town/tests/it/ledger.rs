@@ -13,7 +13,7 @@ use gt_testkit::sim::SimWorld;
 use gt_town::Error;
 use gt_town::faults::Faults;
 use gt_town::ledger::{BeadFilter, Direction, Ledger, LedgerError, LedgerResult, ReadyFilter, ReadyOrder, View};
-use gt_town::port::{self, ExportFilter};
+use gt_town::port::{self, ExportFilter, ImportOptions};
 use gt_town::world::real::RealWorld;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -382,7 +382,7 @@ fn chain(kind: &str) -> Ledger {
     };
     let ledger = ledger();
     let text: String = (0..DEEP).map(line).collect();
-    port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+    port::import_into(&ledger, "test", text.as_bytes(), ImportOptions::default()).unwrap();
     ledger
 }
 
@@ -454,12 +454,12 @@ fn real_files_come_in_whole_and_go_out_whole() {
     let all = ExportFilter { wisps: true, ..ExportFilter::default() };
     for text in &FIXTURES[..2] {
         let ledger = ledger();
-        let done = port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+        let done = port::import_into(&ledger, "test", text.as_bytes(), ImportOptions::default()).unwrap();
         assert_eq!((done.updated, done.kept, done.bad_lines.len()), (0, 0, 0));
         let went = ledger.read(|view| port::export(view, &all)).unwrap();
         assert_eq!(went, sorted(text));
         let again = self::ledger();
-        port::import_into(&again, "test", went.as_bytes(), false).unwrap();
+        port::import_into(&again, "test", went.as_bytes(), ImportOptions::default()).unwrap();
         assert_eq!(again.read(|view| port::export(view, &all)).unwrap(), went);
     }
 }
@@ -468,10 +468,11 @@ fn real_files_come_in_whole_and_go_out_whole() {
 fn a_broken_file_changes_nothing_unless_salvaged() {
     let text = FIXTURES[2].as_bytes();
     let ledger = ledger();
-    let refused = port::import_into(&ledger, "test", text, false).unwrap_err();
+    let refused = port::import_into(&ledger, "test", text, ImportOptions::default()).unwrap_err();
     assert!(refused.to_string().starts_with("3 lines can't be read, so nothing was imported:\nline 1: a git conflict"));
     assert_eq!(read(&ledger, |view| view.count(&BeadFilter { all: true, ..BeadFilter::default() })), 0);
-    let done = port::import_into(&ledger, "test", text, true).unwrap();
+    let done =
+        port::import_into(&ledger, "test", text, ImportOptions { salvage: true, ..ImportOptions::default() }).unwrap();
     let lines: Vec<&str> = done.bad_lines.iter().map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(lines, ["line 1", "line 21", "line 41"]);
     let ids: BTreeSet<String> = jsonl::parse(text)
@@ -494,7 +495,7 @@ fn doubled_edges_foreign_owners_and_records_are_kept() {
          \"issue_type\":\"task\",{time},\"dependencies\":[{edge},{edge}]}}\n"
     );
     let ledger = ledger();
-    port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+    port::import_into(&ledger, "test", text.as_bytes(), ImportOptions::default()).unwrap();
     assert_eq!(ledger.read(|view| port::export(view, &ExportFilter::default())).unwrap(), text);
 }
 
@@ -502,9 +503,9 @@ fn doubled_edges_foreign_owners_and_records_are_kept() {
 fn a_large_import_mends_as_many_small_ones_do() {
     let text = made_up(Shape { beads: 1500, dependencies: 2500, chain: false });
     let (large, small) = (ledger(), ledger());
-    port::import_into(&large, "test", text.as_bytes(), false).unwrap();
+    port::import_into(&large, "test", text.as_bytes(), ImportOptions::default()).unwrap();
     for line in text.lines() {
-        port::import_into(&small, "test", line.as_bytes(), false).unwrap();
+        port::import_into(&small, "test", line.as_bytes(), ImportOptions::default()).unwrap();
     }
     assert_eq!(ready(&large), ready(&small));
     assert_eq!(blocked(&large), blocked(&small));
@@ -534,7 +535,7 @@ fn an_operation_that_fails_mends_nothing() {
 fn flat_questions_use_their_indexes() {
     let ledger = ledger();
     let text = made_up(Shape { beads: 300, dependencies: 400, chain: false });
-    port::import_into(&ledger, "test", text.as_bytes(), false).unwrap();
+    port::import_into(&ledger, "test", text.as_bytes(), ImportOptions::default()).unwrap();
     let ready =
         ReadyFilter { filter: BeadFilter { limit: Some(10), ..BeadFilter::default() }, ..ReadyFilter::default() };
     let of_prefix = BeadFilter { prefix: Some("vt".into()), ..ready.filter.clone() };
@@ -606,7 +607,7 @@ fn a_ledger_that_nobody_has_open_is_whole_in_its_one_file() {
         &open(&path),
         "ann",
         made_up(Shape { beads: 50, dependencies: 0, chain: false }).as_bytes(),
-        false,
+        ImportOptions::default(),
     )
     .unwrap();
     assert_eq!(
@@ -625,7 +626,7 @@ fn a_bead_that_comes_twice_in_a_large_file_came_once() {
     let text = made_up(Shape { beads: 1000, dependencies: 0, chain: false });
     let again =
         text.lines().nth(7).unwrap().replace("2026-01-", "2026-02-").replace("\"title\":\"", "\"title\":\"Later: ");
-    port::import_into(&ledger, "ann", format!("{text}{again}\n").as_bytes(), false).unwrap();
+    port::import_into(&ledger, "ann", format!("{text}{again}\n").as_bytes(), ImportOptions::default()).unwrap();
     let id = gt_testkit::ledger::id(7);
     let events = read(&ledger, |view| view.events(0, Some(&id.as_str().into()), 10));
     assert_eq!(events.len(), 1, "{events:?}");

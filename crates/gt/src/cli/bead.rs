@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::bead_care::CareVerb;
 use super::bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, SortArgs, priority};
 use super::bead_nouns::{ConfigVerb, DepVerb, EpicVerb, LabelVerb};
+use super::ledger::ImportFlags;
 
 // `gt bead`.
 #[derive(Debug, Args)]
@@ -296,19 +297,16 @@ pub enum BeadVerb {
     /// Epics
     #[command(subcommand)]
     Epic(EpicVerb),
-    /// Read beads from a JSONL file
+    /// Read beads from a JSONL file, and merge them with those that are here
     Import {
         /// The file; `-` for standard input [default: standard input, or .beads/issues.jsonl]
         file: Option<PathBuf>,
         /// The same
         #[arg(long, short, hide = true, conflicts_with = "file")]
         input: Option<PathBuf>,
-        /// Take every good line though others can't be read
-        #[arg(long)]
-        salvage: bool,
-        /// Only say what would be imported
-        #[arg(long)]
-        dry_run: bool,
+        /// How.
+        #[command(flatten)]
+        how: ImportFlags,
     },
     /// Write beads as JSONL
     Export {
@@ -420,7 +418,7 @@ pub struct InitArgs {
     /// What new ids begin with [default: the folder's name]
     #[arg(long, short)]
     pub prefix: Option<String>,
-    /// Take in the beads of the issues.jsonl that is there
+    /// Only if there is an issues.jsonl; its beads are taken in without this flag too
     #[arg(long)]
     pub from_jsonl: bool,
     /// Nothing: no hooks are installed and nothing is asked

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use gt_town::port::ImportOptions;
 
 use super::BeadFlags;
 
@@ -89,11 +90,29 @@ pub enum ImportVerb {
     Beads {
         /// The project, its .beads, or the town
         folder: PathBuf,
-        /// Only say what would be imported
-        #[arg(long)]
-        dry_run: bool,
-        /// Take every good line though others can't be read
-        #[arg(long)]
-        salvage: bool,
+        /// How.
+        #[command(flatten)]
+        how: ImportFlags,
     },
+}
+
+/// How beads are taken in.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ImportFlags {
+    /// Only say what would be imported
+    #[arg(long)]
+    dry_run: bool,
+    /// Take every good line though others can't be read
+    #[arg(long)]
+    salvage: bool,
+    /// Let a version in the file that is not older take the place of the bead here, instead of merging the two
+    #[arg(long)]
+    replace: bool,
+}
+
+impl From<ImportFlags> for ImportOptions {
+    fn from(flags: ImportFlags) -> Self {
+        let ImportFlags { dry_run: rehearse, salvage, replace } = flags;
+        Self { salvage, replace, rehearse }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use gt_town::adopt::{self, Found};
 use gt_town::layout::Layout;
 use gt_town::person::{self, Act};
+use gt_town::port::ImportOptions;
 use gt_town::{Error, identity, solo};
 use serde_json::json;
 
@@ -161,13 +162,15 @@ fn asked(from: &Path, console: &mut Console<'_>) -> Result<bool, CliError> {
 /// `gt import`.
 pub fn import(args: &ImportArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let context = &bead::open(&args.flags, global, process)?;
-    let ImportVerb::Beads { folder, dry_run, salvage } = &args.verb;
+    let ImportVerb::Beads { folder, how } = &args.verb;
+    let options = ImportOptions::from(*how);
     let folder = process.cwd.join(folder);
-    let found = adopt::beads(&context.town, &context.caller, &folder, *salvage, *dry_run)?;
+    let found = adopt::beads(&context.town, &context.caller, &folder, options)?;
     if console.is_json() {
-        return console.document(&json!({ "schema": "gt.import-beads/1", "dry_run": dry_run, "found": found }));
+        return console
+            .document(&json!({ "schema": "gt.import-beads/1", "dry_run": options.rehearse, "found": found }));
     }
-    say_found(&found, *dry_run, console)
+    say_found(&found, options.rehearse, console)
 }
 
 fn say_found(found: &Found, dry_run: bool, console: &mut Console<'_>) -> CliResult {
@@ -185,9 +188,10 @@ fn say_found(found: &Found, dry_run: bool, console: &mut Console<'_>) -> CliResu
         for line in &done.bad_lines {
             console.line(&format!("  not taken: {}", printable(line)))?;
         }
-        for id in &done.held {
-            console.line(&format!("  {} is being worked on here: not touched", printable(id.as_str())))?;
+        for line in &done.nul_lines {
+            console.line(&format!("  line {line}: a NUL character, which can't be kept, was read as U+FFFD"))?;
         }
+        bead::say_imported(done, console)?;
     }
     for rig in found.rigs.iter().filter(|rig| !rig.known) {
         let prefix = rig.prefix.as_deref().map(|prefix| format!(" --prefix {prefix}")).unwrap_or_default();

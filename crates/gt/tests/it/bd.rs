@@ -23,7 +23,7 @@ pub struct Project {
 
 impl Project {
     /// Without a ledger.
-    fn bare() -> Self {
+    pub fn bare() -> Self {
         let town = Town::nowhere();
         let bd = town.folder().join("bd");
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_gt"), &bd).unwrap();
@@ -48,6 +48,11 @@ impl Project {
 
     pub fn bd(&self, args: &[&str]) -> Output {
         self.bd_at(&self.folder(), &[], args)
+    }
+
+    /// Calls git in the project, or below or beside it.
+    pub fn git_at(&self, folder: &Path, args: &[&str]) -> String {
+        self.town.git(folder, args)
     }
 
     /// A program in the project's environment.
@@ -461,6 +466,86 @@ fn an_import_can_be_rehearsed_and_a_bad_line_refuses_all() {
     assert_eq!(std::fs::read_to_string(project.folder().join("out.jsonl")).unwrap(), project.ok(&["export"]));
 }
 
+/// The exported line of a bead, changed.
+fn version(project: &Project, id: &str, change: impl Fn(&mut Value)) -> String {
+    let exported = project.ok(&["export"]);
+    let beads = exported.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut bead = beads.into_iter().find(|bead| bead["id"] == id).unwrap();
+    change(&mut bead);
+    format!("{bead}\n")
+}
+
+#[test]
+fn an_import_merges_and_says_what_was_kept_and_what_replaced() {
+    let project = Project::new();
+    let id = project.q(&["Title", "-l", "there"]);
+    let newer = version(&project, &id, |bead| {
+        bead["updated_at"] = "2099-01-01T00:00:00Z".into();
+        bead["priority"] = 0.into();
+        bead["labels"] = serde_json::json!(["there", "theirs"]);
+    });
+    project.ok(&["comment", &id, "only here"]);
+    project.ok(&["label", "add", &id, "ours"]);
+    project.ok(&["update", &id, "--assignee", "ann"]);
+    let said = project.told(&["import", "-"], &newer);
+    assert!(said.out.contains(&format!("{id} priority: \"2\" was replaced by \"0\"")), "{said:#?}");
+    let bead = &project.json(&["show", &id])[0];
+    assert_eq!((&bead["priority"], text(&bead["assignee"])), (&0.into(), "ann".to_owned()));
+    assert_eq!(bead["labels"], serde_json::json!(["there", "ours", "theirs"]));
+    assert_eq!(text(&bead["comments"][0]["text"]), "only here");
+    let whole = project.ok(&["export"]);
+    let again = project.told(&["import", "-", "--json"], &newer);
+    let again: Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!((&again["unchanged"], project.ok(&["export"])), (&1.into(), whole), "once more changes nothing");
+}
+
+#[test]
+fn a_version_of_the_same_time_changes_no_value_and_the_difference_is_told() {
+    let project = Project::new();
+    let id = project.q(&["Title", "-l", "ours"]);
+    let other = version(&project, &id, |bead| {
+        bead["title"] = "Another".into();
+        bead.as_object_mut().unwrap().remove("labels");
+    });
+    let before = project.ok(&["export"]);
+    let said = project.told(&["import", "-"], &other);
+    assert!(said.out.contains("\"Title\" was kept; the file says \"Another\""), "{said:#?}");
+    assert_eq!(project.ok(&["export"]), before);
+    assert_eq!(project.told(&["import", "-", "--replace"], &other).code, 0);
+    assert_eq!(text(&project.json(&["show", &id])[0]["title"]), "Another", "the file's, as asked for");
+    assert!(project.json(&["show", &id])[0].get("labels").is_none());
+}
+
+#[test]
+fn an_older_file_does_not_bring_back_what_was_taken_away_here() {
+    let project = Project::new();
+    let (id, other) = (project.q(&["One", "-l", "away"]), project.q(&["Other"]));
+    project.ok(&["dep", "add", &id, &other]);
+    project.ok(&["update", &id, "--assignee", "ann"]);
+    let older = project.ok(&["export"]);
+    project.ok(&["label", "remove", &id, "away"]);
+    project.ok(&["dep", "remove", &id, &other]);
+    project.ok(&["update", &id, "--assignee", ""]);
+    let now = project.ok(&["export"]);
+    let said = project.told(&["import", "-"], &older);
+    assert!(said.out.contains("the file says \"away\""), "{said:#?}");
+    assert_eq!(project.ok(&["export"]), now);
+}
+
+#[test]
+fn a_nul_in_a_text_refuses_no_file_and_is_told() {
+    let project = Project::new();
+    let id = project.q(&["Title"]);
+    let with_nul = version(&project, &id, |bead| {
+        bead["id"] = "vt-nul".into();
+        bead["description"] = "a\0b".into();
+    });
+    assert!(with_nul.contains("\\u0000"));
+    let said = project.told(&["import", "-"], &with_nul);
+    assert!(said.code == 0 && said.err.contains("line 1: a NUL character"), "{said:#?}");
+    assert_eq!(text(&project.json(&["show", "vt-nul"])[0]["description"]), "a\u{fffd}b");
+}
+
 #[test]
 fn deleting_asks_and_can_be_taken_back() {
     let project = Project::new();
@@ -597,8 +682,10 @@ fn a_plan_is_made_whole_or_not_at_all() {
 fn wisps_are_exported_only_where_asked_for() {
     let project = Project::new();
     let (bead, wisp) = (project.q(&["Bead"]), project.q(&["Wisp", "--ephemeral"]));
-    let without = project.ok(&["export"]);
+    let exported = project.bd(&["export"]);
+    let without = exported.out;
     assert!(without.contains(&bead) && !without.contains(&wisp), "{without}");
+    assert!(exported.err.contains("1 ephemeral beads (wisps) are left out: --wisps"), "{}", exported.err);
     let with = project.ok(&["export", "--wisps"]);
     assert!(with.contains(&bead) && with.contains(&wisp), "{with}");
     let again = Project::new();
@@ -616,7 +703,6 @@ fn odd_bytes_and_numbers_are_refused_with_their_line_and_change_nothing() {
     };
     let good = line("").replace("vt-1", "vt-0");
     let mut cases: Vec<(Vec<u8>, &str)> = [
-        (line(r#","x":"\u0000""#), "NUL"),
         (line(r#","x":"\ud800""#), "surrogate"),
         (line(r#","priority":9223372036854775808"#), "whole number"),
         (line(r#","priority":1e400"#), "whole number"),

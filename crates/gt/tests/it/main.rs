@@ -32,6 +32,7 @@ mod other_clients;
 mod other_trees;
 mod overseer;
 mod paths;
+mod places;
 mod privacy;
 mod prove;
 mod readme;

@@ -1,18 +1,14 @@
 //! Beads: `gt bead …`, or `bd …`.
 
-use std::path::{Path, PathBuf};
-
 use gt_model::bead::DepType;
 use gt_town::Error;
-use gt_town::port::{self, ExportFilter};
-use serde_json::json;
 
 use remarks::Source;
 
 use super::Context;
 use crate::Process;
 use crate::cli::{BeadArgs, BeadFlags, BeadVerb, CareVerb, Global};
-use crate::console::{Console, printable};
+use crate::console::Console;
 use crate::error::{CliError, CliResult};
 
 mod absent;
@@ -28,6 +24,7 @@ mod memory;
 mod metadata;
 mod place;
 mod plan;
+mod port;
 mod remarks;
 mod setup;
 mod shapes;
@@ -36,6 +33,7 @@ mod words;
 pub use absent::answer as absent;
 pub use health::check;
 pub use place::{file, open};
+pub use port::say_imported;
 pub use words::{failure as in_bds_words, too_few};
 
 /// `gt bead …`, or `bd …`.
@@ -116,10 +114,10 @@ fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, cons
         BeadVerb::Count { only, by } => look::count(&only, by, context, console),
         BeadVerb::Stale { days, status, limit } => look::stale(days, status, limit, context, console),
         BeadVerb::Epic(verb) => change::epic(&verb, context, console),
-        BeadVerb::Import { file, input, salvage, dry_run } => {
-            import(file.or(input), salvage, dry_run, context, console)
+        BeadVerb::Import { file, input, how } => port::import(file.or(input), how.into(), context, console),
+        BeadVerb::Export { rig, output, wisps } => {
+            port::export(rig.as_deref(), output.as_deref(), wisps, context, console)
         }
-        BeadVerb::Export { rig, output, wisps } => export(rig.as_deref(), output.as_deref(), wisps, context, console),
         BeadVerb::Where => place::place_of(context, console),
         BeadVerb::Info { schema } => place::info(schema, context, console),
         BeadVerb::Config(verb) => place::config(verb, context, console),
@@ -144,83 +142,4 @@ fn care(verb: CareVerb, context: &Context<'_>, console: &mut Console<'_>) -> Cli
 
 fn prefix_of(context: &Context<'_>, rig: Option<&str>) -> Result<Option<String>, CliError> {
     Ok(rig.map(|name| context.town.rig(name)).transpose()?.map(|rig| rig.row.prefix))
-}
-
-/// What is imported: a file, standard input, or the file beside the ledger where neither is there.
-fn imported(file: Option<PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, CliError> {
-    let beside = context.town.ledger.path().with_file_name("issues.jsonl");
-    let path = match file {
-        Some(file) if file.as_os_str() == "-" => None,
-        Some(file) => Some(context.process.cwd.join(file)),
-        None if std::io::IsTerminal::is_terminal(&std::io::stdin()) => Some(beside),
-        None => None,
-    };
-    let Some(path) = path else {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)?;
-        return Ok(bytes);
-    };
-    let read = context.town.world().disk().read_own(&path).map_err(Error::from)?;
-    Ok(read.ok_or_else(|| Error::MissingFile(path))?)
-}
-
-fn import(
-    file: Option<PathBuf>,
-    salvage: bool,
-    dry_run: bool,
-    context: &Context<'_>,
-    console: &mut Console<'_>,
-) -> CliResult {
-    let text = imported(file, context)?;
-    let done = if dry_run {
-        port::rehearse(&context.town, &context.caller, &text, salvage)?
-    } else {
-        port::import(&context.town, &context.caller, &text, salvage)?
-    };
-    for line in &done.bad_lines {
-        console.note(&format!("not taken: {}", printable(line)))?;
-    }
-    if console.is_json() {
-        return console.document(&json!({
-            "schema": "gt.import/1",
-            "created": done.added,
-            "updated": done.updated,
-            "unchanged": done.kept,
-            "skipped": done.bad_lines.len(),
-            "dry_run": dry_run,
-            "imported": done,
-        }));
-    }
-    let would = if dry_run { "would be: " } else { "" };
-    console.say(&format!(
-        "{would}{} beads added, {} updated, {} kept as they were",
-        done.added, done.updated, done.kept
-    ))?;
-    for id in &done.held {
-        console.say(&format!("{} is being worked on here: not touched", printable(id.as_str())))?;
-    }
-    Ok(0)
-}
-
-fn export(
-    rig: Option<&str>,
-    output: Option<&Path>,
-    wisps: bool,
-    context: &Context<'_>,
-    console: &mut Console<'_>,
-) -> CliResult {
-    let prefixes = prefix_of(context, rig)?.into_iter().collect();
-    let text = context.town.ledger.read(|view| port::export(view, &ExportFilter { prefixes, wisps }))?;
-    let Some(output) = output.filter(|path| path.as_os_str() != "-") else {
-        let text = console.json(&text);
-        console.out().write_all(text.as_bytes())?;
-        return Ok(0);
-    };
-    let path = context.process.cwd.join(output);
-    let disk = context.town.world().disk();
-    // Through a link, which stays one.
-    let file = if disk.exists(&path) { disk.real_path(&path).map_err(Error::from)? } else { path.clone() };
-    disk.write(&file, text.as_bytes()).map_err(Error::from)?;
-    console.say(&format!("{} lines written to {}", text.lines().count(), path.display()))?;
-    Ok(0)
 }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_model::jsonl;
 use gt_town::identity;
 use gt_town::layout::Layout;
 use gt_town::ledger::View;
-use gt_town::{Caller, Error, Town, beads, port, solo};
+use gt_town::port::{self, ImportOptions};
+use gt_town::{Caller, Error, Town, beads, solo};
 use serde_json::json;
 
 use super::super::{Context, TownHandle, open_town};
@@ -88,16 +90,7 @@ fn place(flags: &BeadFlags, global: &Global, process: &Process) -> Result<Place,
     if let Some(root) = env("GT_TOWN") {
         return Ok(Place::Town(process.cwd.join(root)));
     }
-    let found = process.cwd.ancestors().find_map(|folder| {
-        let own = folder.join(".beads").join(solo::FILE);
-        let is_own = || process.outside.world.disk().exists(&own);
-        if is_town(folder, process) {
-            Some(Place::Town(folder.to_owned()))
-        } else {
-            is_own().then(|| Place::Solo(own.clone()))
-        }
-    });
-    match found {
+    match found_above(process)? {
         Some(place) => Ok(place),
         None if flags.as_bd => Err(CliError::Failed {
             what: format!("no ledger of beads at or above {}", process.cwd.display()),
@@ -105,6 +98,88 @@ fn place(flags: &BeadFlags, global: &Global, process: &Process) -> Result<Place,
         }),
         None => Err(Error::NoTown(process.cwd.clone()).into()),
     }
+}
+
+/// The nearest ledger from the current folder upwards. In a town, no file of a project leads out of it.
+fn found_above(process: &Process) -> Result<Option<Place>, CliError> {
+    let in_town = process.cwd.ancestors().any(|folder| is_town(folder, process));
+    for folder in process.cwd.ancestors() {
+        let found = if is_town(folder, process) {
+            Some(Place::Town(folder.to_owned()))
+        } else {
+            of_project(folder, in_town, process)?
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The ledger of the project in a folder: where its `redirect` leads, its own, or the one that the worktrees of its
+/// repository share.
+fn of_project(folder: &Path, in_town: bool, process: &Process) -> Result<Option<Place>, CliError> {
+    let disk = process.outside.world.disk();
+    let own = folder.join(".beads").join(solo::FILE);
+    if in_town {
+        return Ok(disk.exists(&own).then_some(Place::Solo(own)));
+    }
+    if let Some(place) = redirected(folder, process)? {
+        return Ok(Some(place));
+    }
+    if disk.exists(&own) {
+        return Ok(Some(Place::Solo(own)));
+    }
+    let Some(shared) = solo::shared_beads(disk, folder)? else { return Ok(None) };
+    if let Some(place) = shared.parent().map(|top| redirected(top, process)).transpose()?.flatten() {
+        return Ok(Some(place));
+    }
+    let shared = shared.join(solo::FILE);
+    Ok(disk.exists(&shared).then_some(Place::Solo(shared)))
+}
+
+/// Where the `redirect` of the project in a folder leads. One that leads to no ledger is an error: to look elsewhere would
+/// make two ledgers of one.
+fn redirected(folder: &Path, process: &Process) -> Result<Option<Place>, CliError> {
+    let disk = process.outside.world.disk();
+    let Some(target) = solo::redirect(disk, folder)? else { return Ok(None) };
+    match at(&target, process) {
+        Place::Solo(path) if !disk.exists(&path) => Err(CliError::Failed {
+            what: format!(
+                "{} leads to {}, where there is no ledger",
+                folder.join(".beads/redirect").display(),
+                target.display()
+            ),
+            hint: "bd init makes one there; or remove the redirect".to_owned(),
+        }),
+        place => Ok(Some(place)),
+    }
+}
+
+/// The folder of beads that `init` makes a ledger in, where none is named: where a redirect leads, or the one that the
+/// worktrees of a repository share.
+fn new_folder(process: &Process) -> Result<PathBuf, CliError> {
+    let disk = process.outside.world.disk();
+    if let Some(target) = solo::redirect(disk, &process.cwd)? {
+        return Ok(target);
+    }
+    let top = process.cwd.ancestors().find(|folder| disk.exists(&folder.join(".git")));
+    let shared = top.map(|top| solo::shared_beads(disk, top)).transpose()?.flatten();
+    Ok(shared.unwrap_or_else(|| process.cwd.join(".beads")))
+}
+
+/// Beads that are there before the ledger is: in its folder, or as this worktree has them.
+fn beads_before(folder: &Path, process: &Process) -> Result<Option<(PathBuf, Vec<u8>)>, CliError> {
+    let disk = process.outside.world.disk();
+    let above = process.cwd.ancestors().map(|folder| folder.join(".beads"));
+    let here = above.take_while(|beads| !disk.exists(&beads.with_file_name(".git"))).count();
+    let own = process.cwd.ancestors().take(here + 1).map(|folder| folder.join(".beads"));
+    for beads in std::iter::once(folder.to_owned()).chain(own) {
+        if let Some(found) = solo::beads_file(disk, &beads)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// What a path means that somebody named: a ledger's file, its folder, or the folder above that.
@@ -147,35 +222,50 @@ pub fn init(args: &InitArgs, flags: &BeadFlags, process: &Process, console: &mut
         Some(path) if path.extension().is_some_and(|kind| kind == "db") => path.parent().map(Path::to_owned),
         named => named,
     };
-    let folder = folder.unwrap_or_else(|| process.cwd.join(".beads"));
-    let prefix = args.prefix.clone().unwrap_or_else(|| solo::prefix_of(folder.parent().unwrap_or(&process.cwd)));
+    let folder = folder.map_or_else(|| new_folder(process), Ok)?;
+    let disk = process.outside.world.disk();
+    let before = if disk.exists(&folder.join(solo::FILE)) { None } else { beads_before(&folder, process)? };
+    let text = before.as_ref().map_or(&[][..], |(_, text)| text);
+    match &before {
+        Some((path, _)) => refuse_unread(path, text)?,
+        None if args.from_jsonl && !disk.exists(&folder.join(solo::FILE)) => {
+            return Err(Error::MissingFile(folder.join("issues.jsonl")).into());
+        }
+        None => {}
+    }
+    let known = solo::known_prefix(disk, &folder, text)?;
+    let by_name = || solo::prefix_of(folder.parent().unwrap_or(&process.cwd));
+    let prefix = args.prefix.clone().or(known).unwrap_or_else(by_name);
     let prefix = prefix.trim_end_matches('-');
-    let file = folder.join("issues.jsonl");
-    // Read first: without it nothing is made.
-    let text = args.from_jsonl.then(|| text_there(&file, process)).transpose()?;
     let town = solo::create(&folder, prefix, process.outside.clone())?;
-    let taken = text.map(|text| port::import(&town, &Caller::overseer(), &text, false)).transpose()?;
+    let name = actor(flags, process)?.or_else(|| process.env.get("USER").cloned());
+    let caller = Caller::overseer().called(name.as_deref());
+    let imported = port::import(&town, &caller, text, ImportOptions::default())?;
     let path = folder.join(solo::FILE);
     if console.is_json() {
-        let count = taken.map(|taken| taken.added);
-        let document = json!({ "path": folder, "database_path": path, "prefix": prefix, "imported": count });
-        return console.document(&document);
+        let beads = imported.added;
+        return console
+            .document(&json!({ "path": folder, "database_path": path, "prefix": prefix, "imported": beads }));
     }
     let said = format!("{} is made; new beads are {prefix}-…", path.display());
     words::say(console, &said, &format!("bd initialized successfully: {said}"))?;
-    match taken {
-        Some(taken) => console.say(&format!("{} beads of its issues.jsonl are taken in", taken.added))?,
-        None if town.world().disk().exists(&file) => {
-            console.say("there are beads in its issues.jsonl: bd import takes them in")?;
-        }
-        None => {}
+    if let Some((from, _)) = &before {
+        console.say(&format!("{} beads were taken in from {}", imported.added, from.display()))?;
+        super::say_imported(&imported, console)?;
     }
     Ok(0)
 }
 
-fn text_there(file: &Path, process: &Process) -> Result<Vec<u8>, CliError> {
-    let read = process.outside.world.disk().read_own(file).map_err(Error::from)?;
-    Ok(read.ok_or_else(|| Error::MissingFile(file.to_owned()))?)
+/// Refuses to begin with a file of beads that can't be read whole: what it lacks would be lost with the next export.
+fn refuse_unread(path: &Path, text: &[u8]) -> Result<(), CliError> {
+    match jsonl::records(text).find_map(Result::err) {
+        None => Ok(()),
+        Some(error) => Err(Error::refused(
+            format!("no ledger was made: {} can't be read: {error}", path.display()),
+            "mend that line, or move the file away",
+        )
+        .into()),
+    }
 }
 
 /// `version`.

@@ -214,22 +214,31 @@ pub struct IdSeed<'a> {
 pub const ID_LENGTH_MIN: usize = 3;
 
 /// Most digits of a bead's id after the prefix.
-pub const ID_LENGTH_MAX: usize = 8;
+pub const ID_LENGTH_MAX: usize = 10;
 
 /// Most ids of one prefix for which 3, 4, … digits keep the probability of a collision at 25 % or less.
 const ID_LENGTH_LIMITS: [u64; 5] = [163, 983, 5_898, 35_389, 212_339];
 
+/// Fewest digits of an id in a ledger that makes beads apart from others.
+pub const ID_LENGTH_APART: usize = 6;
+
+/// Most ids of one prefix for which 6, 7, … digits are enough in two ledgers that make so many each, apart from each other:
+/// the probability that any two of them collide is 1 in 10,000 or less.
+const APART_LIMITS: [u64; 4] = [460, 2_700, 10_400, 99_000];
+
+/// How many bytes of a hash the digits of each length are made of: about as many as they can tell apart.
+const BYTES_OF_LENGTH: [usize; 8] = [2, 3, 4, 4, 5, 5, 6, 7];
+
 /// How many ids of one length are tried before a longer one is.
 const NONCES_PER_LENGTH: u32 = 10;
 
-/// The id that `seed` gives with this nonce, `length` base-36 digits after the prefix (held to 3–8).
+/// The id that `seed` gives with this nonce, `length` base-36 digits after the prefix (held to 3–10).
 pub fn candidate_id(prefix: &str, seed: &IdSeed<'_>, nonce: u32, length: usize) -> BeadId {
     let length = length.clamp(ID_LENGTH_MIN, ID_LENGTH_MAX);
     let nanos = seed.created_at.as_nanosecond();
     let text = format!("{}|{}|{}|{nanos}|{nonce}", seed.title, seed.description, seed.creator);
     let hash = Sha256::digest(text.as_bytes());
-    // As many bytes as `length` digits can about tell apart.
-    let bytes = [2, 3, 4, 4, 5, 5][length - ID_LENGTH_MIN];
+    let bytes = BYTES_OF_LENGTH[length - ID_LENGTH_MIN];
     let number = hash[..bytes].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     BeadId(format!("{prefix}-{}", base36(number, length)))
 }
@@ -250,9 +259,29 @@ pub fn id_length(existing_with_prefix: u64) -> usize {
     ID_LENGTH_MIN + ID_LENGTH_LIMITS.iter().filter(|limit| existing_with_prefix > **limit).count()
 }
 
-/// A bead id that is not `taken`: ten nonces at the shortest length that fits `existing`, then one digit more.
-pub fn new_id(prefix: &str, seed: &IdSeed<'_>, existing: u64, taken: impl Fn(&BeadId) -> bool) -> BeadId {
-    let shorter = (id_length(existing)..ID_LENGTH_MAX).flat_map(|l| (0..NONCES_PER_LENGTH).map(move |n| (l, n)));
+/// As [`id_length`], in a ledger that is synced or kept in git: others make ids at the same time, of which it knows nothing.
+pub fn id_length_apart(existing_with_prefix: u64) -> usize {
+    ID_LENGTH_APART + APART_LIMITS.iter().filter(|limit| existing_with_prefix > **limit).count()
+}
+
+/// The id of a bead that can't keep `id`, since another one that was made apart from it has that. It follows from `id` and
+/// `identity` alone, and stays with its prefix and below its parent.
+pub fn id_beside(id: &BeadId, identity: &str) -> BeadId {
+    let hash = Sha256::digest(format!("{id}|{identity}").as_bytes());
+    let number = hash[..5].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let digits = base36(number, 8);
+    let text = id.as_str();
+    let (end_of_parent, dash) = (text.rfind('.'), text.rfind('-'));
+    BeadId(match (end_of_parent, dash) {
+        (Some(dot), dash) if dash.is_none_or(|dash| dash < dot) => format!("{}.x{digits}", &text[..dot]),
+        (_, Some(dash)) => format!("{}-{digits}", &text[..dash]),
+        _ => format!("{text}.x{digits}"),
+    })
+}
+
+/// A bead id that is not `taken`: ten nonces with so many digits, then with one digit more.
+pub fn new_id(prefix: &str, seed: &IdSeed<'_>, length: usize, taken: impl Fn(&BeadId) -> bool) -> BeadId {
+    let shorter = (length..ID_LENGTH_MAX).flat_map(|l| (0..NONCES_PER_LENGTH).map(move |n| (l, n)));
     // There is nothing longer than the longest, so its nonces go on.
     let longest = (0..u32::MAX).map(|nonce| (ID_LENGTH_MAX, nonce));
     shorter

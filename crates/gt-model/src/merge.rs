@@ -4,6 +4,7 @@
 //! The side that changed a field wins. Where both did, the one whose bead was updated later wins, and a tie goes by the
 //! values' own order, so that `merge(base, a, b)` and `merge(base, b, a)` are equal. What lost is told, never just gone.
 
+mod apart;
 mod claim;
 mod import;
 mod list;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use crate::bead::{Bead, Comment, Dependency, Rest, Stamp, Status};
 use crate::id::BeadId;
 use crate::jsonl::{self, Record};
+pub use apart::{Apart, Renamed, are_apart, keeps_id, rename, tell_apart};
 pub use claim::{Claim, HELD_SINCE, claim, foreign_assignee, set_held_since, split_assignee};
 pub use import::{Import, TakenAway, import_bead};
 use list::{Removal, merge_lists};
@@ -27,6 +29,8 @@ pub struct Merged {
     pub records: Vec<Record>,
     /// What one side said and the merged ledger does not, by bead.
     pub losses: Vec<Loss>,
+    /// Beads that got new ids, since others that were made apart from them keep theirs.
+    pub renamed: Vec<Renamed>,
 }
 
 /// Something that one side said and the merged bead does not.
@@ -51,9 +55,11 @@ const NO_REASON: &str = "Closed";
 /// Keys that only a deleted bead has.
 const TOMBSTONE_KEYS: &[&str] = &["deleted_at", "deleted_by", "delete_reason", "original_type"];
 
-/// Merges two ledgers that both came from `base`. An id that occurs twice on a side is merged with itself first.
+/// Merges two ledgers that both came from `base`. Beads that were made apart and have one id are told apart; what else
+/// occurs twice on a side is merged with itself first.
 pub fn merge(base: &[Record], ours: &[Record], theirs: &[Record]) -> Merged {
-    let mut losses = Vec::new();
+    let apart::Sides { base, ours, theirs, renamed, mut losses } = apart::settle(base, ours, theirs);
+    let (base, ours, theirs) = (&*base, &*ours, &*theirs);
     let [base_beads, our_beads, their_beads] = [base, ours, theirs].map(|side| beads_by_id(side, &mut losses));
     let mut ids: Vec<&BeadId> = our_beads.keys().chain(their_beads.keys()).copied().collect();
     ids.sort();
@@ -69,7 +75,7 @@ pub fn merge(base: &[Record], ours: &[Record], theirs: &[Record]) -> Merged {
     }
     losses.sort();
     losses.dedup();
-    Merged { records, losses }
+    Merged { records, losses, renamed }
 }
 
 /// The base without what one side lacks, but for tombstones: so that merging gives that back. A bead is deleted by a

@@ -557,7 +557,7 @@ fn set_aside_rebuildable(town: &Town, rig: &Rig, path: &Path, to: &Path, snapsho
 
 /// The one snapshot ref of an attempt; its commits are chained.
 pub fn snapshot_ref(attempt: &Attempt) -> String {
-    format!("refs/gt/snapshots/{}-{}", gt_model::id::slug(attempt.bead.as_str()), attempt.number)
+    format!("refs/gt/snapshots/{}-{}", attempt.slug(), attempt.number)
 }
 
 /// The hook itself is in the trailers, so that it can be found again from git alone.

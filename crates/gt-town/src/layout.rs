@@ -269,7 +269,6 @@ impl RigLayout {
 
     /// Where an attempt's worktree goes when it is removed.
     pub fn archived(&self, attempt: &Attempt) -> PathBuf {
-        let slug = gt_model::id::slug(attempt.bead.as_str());
-        self.archive().join(format!("{}-{slug}-{}", attempt.worker, attempt.number))
+        self.archive().join(format!("{}-{}-{}", attempt.worker, attempt.slug(), attempt.number))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, Record};
-use gt_model::merge::{self, Loss, TakenAway};
+use gt_model::merge::{self, Apart, Loss, Renamed, TakenAway};
 use serde::Serialize;
 
 use crate::convoy;
@@ -45,6 +45,8 @@ pub struct Imported {
     pub kept_values: Values,
     /// Values of ours that the file's took the place of; the audit has them.
     pub replaced_values: Values,
+    /// Beads that got new ids, since others that were made apart from them keep theirs.
+    pub renamed: Vec<Renamed>,
     /// Lines that are no beads, kept as they are.
     pub foreign: usize,
     /// Lines that can't be read.
@@ -95,7 +97,9 @@ enum Undone {
     /// By an error.
     Failed(Error),
     /// As it should: it was a rehearsal.
-    Rehearsed(Imported),
+    Rehearsed(Box<Imported>),
+    /// To begin anew: these beads get new ids first, since what was taken in before them may refer to them.
+    Again(Apart),
 }
 
 impl<E: Into<Error>> From<E> for Undone {
@@ -106,31 +110,19 @@ impl<E: Into<Error>> From<E> for Undone {
 
 /// As [`import`], into a ledger that need not be a town's.
 pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], options: ImportOptions) -> Result<Imported> {
-    let ImportOptions { salvage, rehearse, .. } = options;
-    let done = ledger.write(actor, "import", |tx| {
-        let lines = || text.iter().filter(|byte| **byte == b'\n').count();
-        let bulk = (text.len() > BULK_BYTES).then(|| tx.begin_bulk(lines())).transpose()?;
-        let mut import = Import { options, bulk, prefix: TOWN_PREFIX.to_owned(), ..Import::default() };
-        import.report.nul_lines = jsonl::lines_with_nul(text).collect();
-        for record in jsonl::records(text) {
-            match record {
-                Err(error) => import.report.bad_lines.push(error.to_string()),
-                // What is refused in the end needs no more taking.
-                Ok(_) if !salvage && !import.report.bad_lines.is_empty() => {}
-                Ok(record) => import.take(tx, &record)?,
+    let mut renamed = Apart::default();
+    loop {
+        // Most files are read once: nothing in them was made apart from what is here.
+        let begun = Import { options, renamed: renamed.clone(), ..Import::default() };
+        match ledger.write(actor, "import", |tx| begun.run(tx, text)) {
+            Ok(report) => return Ok(report),
+            Err(Undone::Rehearsed(report)) => return Ok(*report),
+            Err(Undone::Failed(error)) => return Err(error),
+            Err(Undone::Again(more)) => {
+                renamed.ours.extend(more.ours);
+                renamed.theirs.extend(more.theirs);
             }
         }
-        if !salvage {
-            refuse_bad_lines(&import.report.bad_lines)?;
-        }
-        if rehearse {
-            return Err(Undone::Rehearsed(import.report));
-        }
-        Ok(import.finish(tx)?)
-    });
-    match done {
-        Ok(report) | Err(Undone::Rehearsed(report)) => Ok(report),
-        Err(Undone::Failed(error)) => Err(error),
     }
 }
 
@@ -150,6 +142,10 @@ fn refuse_bad_lines(bad_lines: &[String]) -> Result<()> {
 #[derive(Default)]
 struct Import {
     options: ImportOptions,
+    /// Beads of the ledger, and of the file, that get new ids, as an earlier run found.
+    renamed: Apart,
+    /// Further ones, which this run has found.
+    apart: Apart,
     report: Imported,
     /// What is to be mended at the end, where that costs less than for each bead.
     bulk: Option<Bulk>,
@@ -160,6 +156,42 @@ struct Import {
 }
 
 impl Import {
+    fn run(mut self, tx: &Tx<'_>, text: &[u8]) -> std::result::Result<Imported, Undone> {
+        let lines = || text.iter().filter(|byte| **byte == b'\n').count();
+        self.bulk = (text.len() > BULK_BYTES).then(|| tx.begin_bulk(lines())).transpose()?;
+        TOWN_PREFIX.clone_into(&mut self.prefix);
+        let salvage = self.options.salvage;
+        for rename in self.renamed.ours.clone() {
+            // One that is not here is in the file, which says two beads with one id.
+            if tx.bead(&rename.from)?.is_some_and(|bead| Renamed::of(&bead).to == rename.to) {
+                self.give_id(tx, rename)?;
+            }
+        }
+        for record in jsonl::records(text) {
+            match record {
+                Err(error) => self.report.bad_lines.push(error.to_string()),
+                // What is refused in the end needs no more taking.
+                Ok(_) if !salvage && !self.report.bad_lines.is_empty() => {}
+                Ok(mut record) => {
+                    merge::rename([&mut record], &self.renamed.theirs);
+                    self.take(tx, &record)?;
+                }
+            }
+        }
+        if !salvage {
+            refuse_bad_lines(&self.report.bad_lines)?;
+        }
+        if !self.apart.ours.is_empty() || !self.apart.theirs.is_empty() {
+            return Err(Undone::Again(self.apart));
+        }
+        self.report.nul_lines = jsonl::lines_with_nul(text).collect();
+        self.report.renamed.extend(std::mem::take(&mut self.renamed.theirs));
+        if self.options.rehearse {
+            return Err(Undone::Rehearsed(Box::new(self.report)));
+        }
+        Ok(self.finish(tx)?)
+    }
+
     fn take(&mut self, tx: &Tx<'_>, record: &Record) -> Result<()> {
         match record {
             Record::Bead(bead) => {
@@ -183,6 +215,18 @@ impl Import {
                 self.report.added += 1;
             }
             Some(ours) if &ours == bead => self.report.kept += 1,
+            Some(ours) if merge::are_apart(&ours, bead) && merge::keeps_id(&ours, bead) => {
+                self.apart.theirs.push(Renamed::of(bead));
+            }
+            Some(ours) if merge::are_apart(&ours, bead) => {
+                let rename = Renamed::of(&ours);
+                if self.renamed.ours.contains(&rename) {
+                    self.give_id(tx, rename)?;
+                    self.take_bead(tx, bead)?;
+                } else {
+                    self.apart.ours.push(rename);
+                }
+            }
             Some(_) if tx.live_attempt(&bead.id)?.is_some() => self.report.held.push(bead.id.clone()),
             Some(ours) => {
                 let after = self.united(tx, &ours, bead)?;
@@ -198,6 +242,13 @@ impl Import {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Gives a bead of the ledger its new id.
+    fn give_id(&mut self, tx: &Tx<'_>, rename: Renamed) -> Result<()> {
+        tx.rename_bead(&rename)?;
+        self.report.renamed.push(rename);
         Ok(())
     }
 

@@ -30,7 +30,8 @@ const PREFIX_LIMIT: usize = 40;
 /// Opens the ledger in the file `path`.
 pub fn open(path: &Path, outside: Outside) -> Result<Town> {
     let ledger = Ledger::open_within(path, outside.world.clone(), outside.faults.clone(), WRITE_DEADLINE)?;
-    Ok(around(path, outside, ledger))
+    let is_shared = is_in_git(outside.world.disk(), path.parent().unwrap_or(path));
+    Ok(around(path, outside, ledger.shared(is_shared)))
 }
 
 /// Makes a ledger in the folder `beads`, whose new beads have that prefix.

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use gt_model::address::Address;
 use gt_model::formula::Formula;
-use gt_model::id::{BeadId, IdSeed, RigName, new_id};
+use gt_model::id::{BeadId, IdSeed, RigName, id_length, id_length_apart, new_id};
 use gt_model::price::Prices;
 
 use crate::agents;
@@ -111,7 +111,8 @@ impl Town {
         let path = layout.settings();
         let bytes = outside.world.disk().read_own(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
         let settings = settings::load(&outside, &path, &bytes)?;
-        let ledger = ledger.at_home(root).settling_convoys(convoy::settle);
+        let is_shared = settings.sync.remote.is_some();
+        let ledger = ledger.at_home(root).shared(is_shared).settling_convoys(convoy::settle);
         Ok(Self { layout, ledger, settings, outside })
     }
 
@@ -325,12 +326,14 @@ impl Caller {
     }
 }
 
-/// A new id of that prefix for a bead made now by the actor of `tx`.
+/// A new id of that prefix for a bead made now by the actor of `tx`: longer where other ledgers make beads at the same time
+/// with which this one is merged.
 pub fn fresh_id(tx: &Tx<'_>, prefix: &str, title: &str, description: &str) -> Result<BeadId> {
     let seed = IdSeed { title, description, creator: tx.actor(), created_at: tx.now() };
     let existing = tx.count_with_prefix(prefix)?;
     let failed = std::cell::RefCell::new(None);
-    let id = new_id(prefix, &seed, existing, |id| match tx.has_bead(id) {
+    let length = if tx.is_shared()? { id_length_apart(existing) } else { id_length(existing) };
+    let id = new_id(prefix, &seed, length, |id| match tx.has_bead(id) {
         Ok(taken) => taken,
         Err(error) => {
             *failed.borrow_mut() = Some(error);

@@ -43,17 +43,68 @@ fn id_length_keeps_collisions_unlikely() {
     assert_eq!((id_length(0), id_length(u64::MAX)), (3, 8));
 }
 
+/// The probability that two ids of this length are the same.
+fn collision(length: usize) -> f64 {
+    let (values, ids) = (256_u128.pow(BYTES_OF_LENGTH[length - ID_LENGTH_MIN] as u32), 36_u128.pow(length as u32));
+    // Each id is that of as many hashes as any other, or of one more.
+    let (each, more) = (values / ids, values % ids);
+    let square = |times: u128| (times as f64 / values as f64).powi(2);
+    square(each + 1) * more as f64 + square(each) * (ids - more) as f64
+}
+
+#[test]
+fn two_ledgers_that_make_ids_apart_collide_once_in_ten_thousand_times_at_most() {
+    let mut ids = 1_u64;
+    while ids < 600_000 {
+        let length = id_length_apart(ids);
+        let bound = (ids as f64).powi(2) * collision(length);
+        assert!(bound <= 1.0 / 10_000.0, "{ids} ids of {length} digits each: {bound}");
+        assert!(length >= id_length(ids), "never shorter than in a ledger of its own");
+        ids += 1 + ids / 100;
+    }
+    assert_eq!((id_length_apart(0), id_length_apart(u64::MAX)), (ID_LENGTH_APART, ID_LENGTH_MAX));
+}
+
+#[test]
+fn ids_that_two_ledgers_make_apart_are_all_different() {
+    let made = |creator: &str| -> HashSet<BeadId> {
+        let mut ids = HashSet::new();
+        for number in 0..450_i64 {
+            let created_at = Timestamp::from_nanosecond(i128::from(1_700_000_000 + number) * 1_000_000_007).unwrap();
+            let seed = IdSeed { title: "Task", description: "", creator, created_at };
+            ids.insert(new_id("bd", &seed, id_length_apart(number as u64), |id| ids.contains(id)));
+        }
+        ids
+    };
+    let towns: Vec<HashSet<BeadId>> = (0..10).map(|town| made(&format!("town {town}"))).collect();
+    let all: HashSet<&BeadId> = towns.iter().flatten().collect();
+    assert_eq!(all.len(), 10 * 450);
+}
+
+#[test]
+fn the_id_beside_another_keeps_prefix_and_parent() {
+    for (id, begins) in
+        [("vt-a1", "vt-"), ("my-app-x7", "my-app-"), ("vt-a1.2", "vt-a1.x"), ("a.b-c", "a.b-"), ("odd", "odd.x")]
+    {
+        let id = BeadId::from(id);
+        let beside = id_beside(&id, "ann");
+        assert!(beside.as_str().starts_with(begins) && beside != id, "{beside}");
+        assert_eq!(beside.prefix(), id.prefix());
+        assert_ne!(beside, id_beside(&id, "bob"));
+    }
+}
+
 #[test]
 fn a_taken_id_leads_to_the_next_nonce_then_to_a_longer_id() {
     let taken_ones = |count: usize| {
         let seen = RefCell::new(HashSet::new());
-        new_id("bd", &seed(), 0, |id| seen.borrow().len() < count && seen.borrow_mut().insert(id.clone()))
+        new_id("bd", &seed(), 3, |id| seen.borrow().len() < count && seen.borrow_mut().insert(id.clone()))
     };
     let candidate = |nonce, length| candidate_id("bd", &seed(), nonce, length);
     assert_eq!(taken_ones(0), candidate(0, 3));
     assert_eq!(taken_ones(9), candidate(9, 3));
     assert_eq!(taken_ones(10), candidate(0, 4));
-    assert_eq!(taken_ones(60), candidate(10, 8));
+    assert_eq!(taken_ones(80), candidate(10, 10));
 }
 
 #[test]

@@ -93,9 +93,17 @@ pub struct Attempt {
     pub slot: Option<u32>,
     /// What its sessions are to run in, where a person said so.
     pub runtime: Option<RuntimeChoice>,
+    /// The id that its names in git and in folders come from, where the bead has got another one since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named: Option<BeadId>,
 }
 
 impl Attempt {
+    /// What stands for the bead in names of branches, snapshots and folders.
+    pub fn slug(&self) -> String {
+        gt_model::id::slug(self.named.as_ref().unwrap_or(&self.bead).as_str())
+    }
+
     /// The worker's address.
     pub fn address(&self) -> Address {
         Address::Polecat(self.rig.clone(), self.worker.clone())
@@ -253,6 +261,7 @@ pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         archived_at: row.get("archived_at")?,
         slot: row.get("slot")?,
         runtime: row.get::<_, Option<String>>("runtime")?.and_then(|word| RuntimeChoice::parse(&word)),
+        named: row.get::<_, Option<String>>("named")?.map(BeadId),
     })
 }
 

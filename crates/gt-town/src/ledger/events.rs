@@ -54,9 +54,10 @@ pub struct Condition {
 }
 
 /// Events of which people need to hear only when something is to be found out.
-const INNER: [&str; 8] = [
+const INNER: [&str; 9] = [
     "bead-imported",
     "condition-renewed",
+    "dependency-renamed",
     "incarnation-opened",
     "mr-review",
     "record-dropped",

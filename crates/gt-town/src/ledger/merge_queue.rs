@@ -259,8 +259,7 @@ impl Tx<'_> {
         head: &Sha,
         base: &Sha,
     ) -> LedgerResult<MergeRequest> {
-        let slug = gt_model::id::slug(attempt.bead.as_str());
-        let id = MrId(format!("mr-{slug}-{}", attempt.number));
+        let id = MrId(format!("mr-{}-{}", attempt.slug(), attempt.number));
         self.execute(
             "UPDATE merge_requests SET ended_at = ?2, outcome = 'superseded' WHERE bead = ?1 AND ended_at IS NULL",
             (attempt.bead.as_str(), self.now().to_string()),

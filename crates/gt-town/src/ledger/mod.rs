@@ -39,6 +39,7 @@ mod moments;
 mod plans;
 mod query;
 mod ready;
+mod renaming;
 mod retention;
 mod rigs;
 mod sign;
@@ -82,6 +83,9 @@ const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
 
+/// When and with which commit the ledger was last synced, as a setting of its own.
+pub const SYNCED_KEY: &str = "synced";
+
 /// Migrations in order; the ledger's schema version is how many of them it has. Append only.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_kernel.sql"),
@@ -103,6 +107,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/076_gating.sql"),
     include_str!("migrations/065_uncounted.sql"),
     include_str!("migrations/100_worker_gates.sql"),
+    include_str!("migrations/130_renamed.sql"),
 ];
 
 /// What went wrong with the ledger.
@@ -214,6 +219,8 @@ pub struct Ledger {
     settle_convoys: Option<SettleConvoys>,
     /// Whether it is agents' code that the town runs, which writes nothing; `None` where that has not been looked at.
     is_confined: Cell<Option<bool>>,
+    /// Whether it is merged with other ledgers that make beads at the same time.
+    is_shared: bool,
 }
 
 /// Works out anew the convoys that an operation has touched, as its last part.
@@ -303,6 +310,12 @@ impl Ledger {
         self.connection.borrow().path().map(PathBuf::from).unwrap_or_default()
     }
 
+    /// The same ledger, which is merged with others or not.
+    pub fn shared(mut self, is_shared: bool) -> Self {
+        self.is_shared = is_shared;
+        self
+    }
+
     /// The same ledger with these fault points.
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
@@ -321,6 +334,7 @@ impl Ledger {
             is_home: Cell::new(false),
             settle_convoys: None,
             is_confined: Cell::new(None),
+            is_shared: false,
         }
     }
 
@@ -444,7 +458,7 @@ impl Ledger {
             return Err(LedgerError::Replaced(self.lock.with_file_name("beads.db")).into());
         }
         let now = self.world.clock().now();
-        let tx = Tx::new(&transaction, actor, verb, now);
+        let tx = Tx { shared: self.is_shared, ..Tx::new(&transaction, actor, verb, now) };
         self.check_home(&tx)?;
         let result = change(&tx);
         match result {
@@ -567,6 +581,8 @@ pub struct Tx<'c> {
     actor: &'c str,
     verb: &'c str,
     now: Timestamp,
+    /// Whether other ledgers make beads at the same time with which this one is merged.
+    shared: bool,
     /// Whether it has noted convoys that are to be worked out.
     unsettled: Cell<bool>,
 }
@@ -581,7 +597,7 @@ impl<'c> Deref for Tx<'c> {
 
 impl<'c> Tx<'c> {
     fn new(connection: &'c Connection, actor: &'c str, verb: &'c str, now: Timestamp) -> Self {
-        Self { view: View { connection }, actor, verb, now, unsettled: Cell::new(false) }
+        Self { view: View { connection }, actor, verb, now, shared: false, unsettled: Cell::new(false) }
     }
 }
 
@@ -589,6 +605,11 @@ impl Tx<'_> {
     /// The one time of this operation.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Whether other ledgers make beads at the same time with which this one is merged: it is set up so, or was synced once.
+    pub fn is_shared(&self) -> LedgerResult<bool> {
+        Ok(self.shared || self.meta(SYNCED_KEY)?.is_some())
     }
 
     /// Who acts.

@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 
 use gt_model::address::Address;
 use gt_model::id::Sha;
+use gt_model::merge::Renamed;
 use gt_model::{jsonl, merge};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::ledger::{LedgerError, Tx};
+use crate::ledger::{LedgerError, SYNCED_KEY, Tx};
 use crate::town::{Caller, Town};
 use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
 use crate::world::{Held, Push, World};
@@ -39,9 +40,6 @@ const MERGED_KEY: &str = "sync_merged";
 /// The commit that the ledger was last written to, as a setting of its own: a branch that is elsewhere has been written
 /// from a ledger that is not this one, such as the one that a backup was put in the place of.
 const CHECKPOINT_KEY: &str = "checkpoint";
-
-/// When and with which commit the town was last synced, as a setting of the ledger's.
-const SYNCED_KEY: &str = "synced";
 
 /// The file of the town's repository that holds the town's id, for when the ledger is lost.
 const ID_FILE: &str = "gt-town";
@@ -233,10 +231,21 @@ pub(crate) fn know(tx: &Tx<'_>, commit: &Sha) -> Result<()> {
     Ok(tx.set_meta(CHECKPOINT_KEY, commit.as_str())?)
 }
 
+/// What there is to say of merged files.
+#[derive(Clone, Debug, Serialize)]
+pub struct MergedFiles {
+    /// What one side said and the merged file does not.
+    pub losses: Vec<Lost>,
+    /// Beads that got new ids, since others that were made apart from them keep theirs.
+    pub renamed: Vec<Renamed>,
+    /// Lines with an escaped NUL character, which was read as U+FFFD.
+    pub nul_lines: Vec<String>,
+}
+
 /// Merges files of beads, as git's merge driver: what base, ours and theirs say together is written to `ours`. A line that
 /// can't be read refuses the whole, and `ours` stays.
-pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -> Result<Vec<Lost>> {
-    let mut sides = Vec::new();
+pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -> Result<MergedFiles> {
+    let (mut sides, mut nul_lines) = (Vec::new(), Vec::new());
     for path in [base, ours, theirs] {
         let text = world.disk().read(path)?.ok_or_else(|| Error::MissingFile(path.to_owned()))?;
         let parsed = jsonl::parse(&text);
@@ -244,12 +253,14 @@ pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -
             let what = format!("{} can't be read, so nothing was merged: {error}", path.display());
             return Err(Error::refused(what, "mend that side's file first"));
         }
+        nul_lines.extend(jsonl::lines_with_nul(&text).map(|line| format!("{} line {line}", path.display())));
         sides.push(parsed.records);
     }
     let base = merge::base_without_lost(&sides[0], &sides[1], &sides[2]);
     let merged = merge::merge(&base, &sides[1], &sides[2]);
     world.disk().write(ours, jsonl::write(&merged.records).as_bytes())?;
-    Ok(merged.losses.into_iter().map(Lost::from).collect())
+    let losses = merged.losses.into_iter().map(Lost::from).collect();
+    Ok(MergedFiles { losses, renamed: merged.renamed, nul_lines })
 }
 
 /// Refuses what git would not take for an address.

@@ -1,11 +1,12 @@
 //! Taking in what other towns say: a merge of each prefix, in one transaction.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gt_model::bead::{Bead, Status};
 use gt_model::id::{BeadId, slug};
 use gt_model::jsonl::{self, Record};
-use gt_model::merge::{self, Loss};
+use gt_model::merge::{self, Apart, Loss, Renamed};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ const AUDITED_CHARS: usize = 10_000;
 /// What other towns have said since the last common commit, prefix by prefix.
 pub(super) struct Incoming {
     news: Vec<News>,
+    nul_lines: Vec<String>,
 }
 
 struct News {
@@ -49,8 +51,11 @@ impl Incoming {
     /// From the files of each prefix, by its slug. Anything that can't be read refuses the whole.
     pub(super) fn parse(differing: BTreeMap<String, Differing>, ours: &View<'_>) -> Result<Self> {
         let own: BTreeMap<String, String> = prefixes(ours)?.into_iter().map(|prefix| (slug(&prefix), prefix)).collect();
-        let mut news = Vec::new();
+        let (mut news, mut nul_lines) = (Vec::new(), Vec::new());
         for (slug, Differing { bases, theirs }) in differing {
+            for (path, text) in &theirs {
+                nul_lines.extend(jsonl::lines_with_nul(text).map(|line| format!("{path} line {line}")));
+            }
             let theirs = records(&theirs)?;
             let mut base = Vec::new();
             for texts in bases {
@@ -62,7 +67,7 @@ impl Incoming {
             let prefix = named.or_else(|| own.get(&slug).cloned()).unwrap_or(slug);
             news.push(News { prefix, base, theirs });
         }
-        Ok(Self { news })
+        Ok(Self { news, nul_lines })
     }
 }
 
@@ -102,6 +107,10 @@ pub struct Pulled {
     pub parked: Vec<BeadId>,
     /// Beads that are being worked on here and that others see otherwise; that holds once the work is over.
     pub waiting: Vec<BeadId>,
+    /// Beads that have new ids, since others that were made apart from them keep theirs.
+    pub renamed: Vec<Renamed>,
+    /// Lines with an escaped NUL character, which was read as U+FFFD.
+    pub nul_lines: Vec<String>,
 }
 
 impl Pulled {
@@ -117,6 +126,8 @@ impl Pulled {
         self.losses.extend(more.losses);
         self.parked.extend(more.parked);
         self.waiting.extend(more.waiting);
+        self.renamed.extend(more.renamed);
+        self.nul_lines.extend(more.nul_lines);
     }
 }
 
@@ -142,18 +153,28 @@ impl From<Loss> for Lost {
 
 /// Merges what came in into the ledger.
 pub(super) fn take_in(tx: &Tx<'_>, town_id: &str, incoming: &Incoming) -> Result<Pulled> {
-    let outlook = Outlook::of(tx, town_id)?;
+    let mut outlook = Outlook::of(tx, town_id)?;
+    let mut sides = sides(tx, &outlook, incoming)?;
+    let renamed = tell_apart(tx, &mut sides)?;
+    if !renamed.ours.is_empty() {
+        outlook = Outlook::of(tx, town_id)?;
+        for side in &mut sides {
+            side.ours = outlook.records(tx, side.prefix)?;
+        }
+    }
     let mut merges = Vec::new();
-    for news in &incoming.news {
-        let ours = outlook.records(tx, &news.prefix)?;
-        let base = merge::base_without_lost(&news.base, &ours, &news.theirs);
-        merges.push((news, merge::merge(&base, &ours, &news.theirs), ours));
+    for Sides { prefix, base, ours, theirs } in sides {
+        let base = merge::base_without_lost(&base, &ours, &theirs);
+        merges.push((prefix, merge::merge(&base, &ours, &theirs), ours));
     }
     let changed: usize = merges.iter().map(|(_, merged, _)| merged.records.len()).sum();
     let bulk = (changed > BULK_BEADS).then(|| tx.begin_bulk(changed)).transpose()?;
     let mut pull = Pull { tx, town_id, outlook, report: Pulled::default(), bulk, over: Vec::new() };
-    for (news, merged, ours) in merges {
-        pull.take_lines(&news.prefix, &ours, &merged.records)?;
+    pull.report.renamed = [renamed.ours, renamed.theirs].concat();
+    pull.report.nul_lines.clone_from(&incoming.nul_lines);
+    for (prefix, merged, ours) in merges {
+        pull.report.renamed.extend(merged.renamed);
+        pull.take_lines(prefix, &ours, &merged.records)?;
         let ours: BTreeMap<&BeadId, &Bead> = ours.iter().filter_map(as_bead).map(|bead| (&bead.id, bead)).collect();
         for bead in merged.records.iter().filter_map(as_bead) {
             if ours.get(&bead.id) != Some(&bead) {
@@ -163,6 +184,48 @@ pub(super) fn take_in(tx: &Tx<'_>, town_id: &str, incoming: &Incoming) -> Result
         pull.audit(merged.losses)?;
     }
     pull.finish()
+}
+
+/// What three sides say of a prefix.
+struct Sides<'i> {
+    prefix: &'i str,
+    base: Cow<'i, [Record]>,
+    ours: Vec<Record>,
+    theirs: Cow<'i, [Record]>,
+}
+
+fn sides<'i>(tx: &Tx<'_>, outlook: &Outlook, incoming: &'i Incoming) -> Result<Vec<Sides<'i>>> {
+    let side = |news: &'i News| {
+        let ours = outlook.records(tx, &news.prefix)?;
+        Ok(Sides { prefix: &news.prefix, base: (&news.base).into(), ours, theirs: (&news.theirs).into() })
+    };
+    incoming.news.iter().map(side).collect()
+}
+
+/// Gives beads new ids that were made apart from others with the same: ours in the ledger, theirs in what came in, with
+/// all that refers to them in files of any prefix.
+fn tell_apart(tx: &Tx<'_>, sides: &mut [Sides<'_>]) -> Result<Apart> {
+    let mut all = Apart::default();
+    for side in &*sides {
+        let apart = merge::tell_apart(&side.base, &side.ours, &side.theirs);
+        all.ours.extend(apart.ours);
+        all.theirs.extend(apart.theirs);
+    }
+    for rename in &all.ours {
+        tx.rename_bead(rename)?;
+    }
+    // A base that has such a bead has it under its old id.
+    let was_there = |rename: &&Renamed| sides.iter().any(|side| rename.is_in(&side.base));
+    let before: Vec<Renamed> = all.ours.iter().chain(&all.theirs).filter(was_there).cloned().collect();
+    for side in sides {
+        if !all.theirs.is_empty() {
+            merge::rename(side.theirs.to_mut(), &all.theirs);
+        }
+        if !before.is_empty() {
+            merge::rename(side.base.to_mut(), &before);
+        }
+    }
+    Ok(all)
 }
 
 fn as_bead(record: &Record) -> Option<&Bead> {
@@ -207,6 +270,14 @@ impl Pull<'_> {
         let attempt = self.tx.live_attempt(&merged.id)?;
         match (&local, attempt) {
             (Some(local), Some(attempt)) => self.take_held(merged, local, &attempt),
+            // A wisp is shown to nobody, so it was not known when beads were told apart.
+            (Some(wisp), None) if wisp.ephemeral && merge::are_apart(wisp, merged) => {
+                let rename = Renamed::of(wisp);
+                self.tx.rename_bead(&rename)?;
+                self.report.renamed.push(rename);
+                self.report.added.push(merged.id.clone());
+                self.put(None, merged)
+            }
             (Some(local), None) => {
                 self.report.updated.push(merged.id.clone());
                 self.put(Some(local), merged)

@@ -114,7 +114,7 @@ fn nuke(context: &Context<'_>, which: &str, yes: bool, dry_run: bool, console: &
     }
     let word = if dry_run { "would be taken down" } else { "is taken down" };
     console.say(&format!("{} {word}; {} is free again", attempt.address(), attempt.bead))?;
-    let snapshot = format!("{}{}-{}", snapshots::SNAPSHOTS, gt_model::id::slug(attempt.bead.as_str()), attempt.number);
+    let snapshot = format!("{}{}-{}", snapshots::SNAPSHOTS, attempt.slug(), attempt.number);
     console.say(&format!("its work is kept in {snapshot} and in {}/.archive", attempt.rig))?;
     console
         .say(&format!("to look at it: gt snapshot show {0}; to go on from it: gt polecat recover {0}", attempt.bead))?;

@@ -189,7 +189,7 @@ fn say_found(found: &Found, dry_run: bool, console: &mut Console<'_>) -> CliResu
             console.line(&format!("  not taken: {}", printable(line)))?;
         }
         for line in &done.nul_lines {
-            console.line(&format!("  line {line}: a NUL character, which can't be kept, was read as U+FFFD"))?;
+            console.line(&sync::nul_line(&format!("  line {line}")))?;
         }
         bead::say_imported(done, console)?;
     }

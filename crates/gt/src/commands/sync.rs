@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_model::merge::Renamed;
 use gt_town::config::Whose;
 use gt_town::home;
 use gt_town::person;
 use gt_town::sync::{self, Synced};
+
+use serde_json::json;
 
 use super::Context;
 use crate::Process;
@@ -21,6 +24,19 @@ pub fn sync(args: &SyncArgs, context: &Context<'_>, console: &mut Console<'_>) -
     }
     say_synced(&synced, console)?;
     Ok(0)
+}
+
+/// Says which beads have new ids.
+pub fn renamed_lines(renamed: &[Renamed]) -> impl Iterator<Item = String> {
+    renamed.iter().map(|Renamed { from, to, title }| {
+        let (from, to, title) = (printable(from.as_str()), printable(to.as_str()), printable(title));
+        format!("{to}  {title:?} has this id now: another bead, made before it elsewhere, has {from}")
+    })
+}
+
+/// Says that a line could not be read as it is.
+pub fn nul_line(place: &str) -> String {
+    format!("{}: a NUL character, which can't be kept, was read as U+FFFD", printable(place))
 }
 
 /// How many beads of a kind are named.
@@ -40,6 +56,12 @@ fn say_synced(synced: &Synced, console: &mut Console<'_>) -> Result<(), CliError
         if ids.len() > NAMED {
             console.line(&format!("and {} more {what}", ids.len() - NAMED))?;
         }
+    }
+    for line in renamed_lines(&pulled.renamed) {
+        console.line(&line)?;
+    }
+    for place in &pulled.nul_lines {
+        console.line(&nul_line(place))?;
     }
     for loss in pulled.losses.iter().take(NAMED) {
         let [kept, lost] = [&loss.kept, &loss.lost].map(|text| printable(text.lines().next().unwrap_or_default()));
@@ -100,9 +122,17 @@ pub fn merge_driver(files: [&PathBuf; 3], process: &Process, console: &mut Conso
     let [base, ours, theirs] = files.map(|file| process.cwd.join(file));
     let merged = sync::merge_files(process.outside.world.as_ref(), &base, &ours, &theirs)?;
     if console.is_json() {
-        return console.facts("gt.merge/1", "losses", merged);
+        let (losses, renamed, nul_lines) = (merged.losses, merged.renamed, merged.nul_lines);
+        let document = json!({ "schema": "gt.merge/1", "losses": losses, "renamed": renamed, "nul_lines": nul_lines });
+        return console.document(&document);
     }
-    for loss in merged {
+    for line in renamed_lines(&merged.renamed) {
+        console.note(&line)?;
+    }
+    for line in &merged.nul_lines {
+        console.note(&nul_line(line))?;
+    }
+    for loss in merged.losses {
         let [kept, lost] = [&loss.kept, &loss.lost].map(|text| printable(text.lines().next().unwrap_or_default()));
         console.note(&format!("{}  {}: {kept:?} holds, {lost:?} does not", loss.bead, printable(&loss.key)))?;
     }

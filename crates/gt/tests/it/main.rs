@@ -1,6 +1,7 @@
 //! The whole of `gt`, from outside: in the simulated world, and with the built binary on real towns in temporary
 //! folders (real git, real processes).
 
+mod apart;
 mod bad_input;
 mod bd;
 mod both_worlds;

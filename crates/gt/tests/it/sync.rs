@@ -70,7 +70,7 @@ pub(crate) fn beads(town: &Town) -> String {
     town.ok(&["bead", "export"])
 }
 
-fn create(town: &Town, title: &str) -> String {
+pub(crate) fn create(town: &Town, title: &str) -> String {
     text(&town.json(&["bead", "create", title])["id"])
 }
 

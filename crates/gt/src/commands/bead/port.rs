@@ -7,6 +7,7 @@ use gt_town::port::{self, ExportFilter, ImportOptions, Imported};
 use serde_json::json;
 
 use super::super::Context;
+use super::super::sync::{nul_line, renamed_lines};
 use super::prefix_of;
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
@@ -63,7 +64,7 @@ fn say_unread(done: &Imported, console: &mut Console<'_>) -> Result<(), CliError
         console.note(&format!("not taken: {}", printable(line)))?;
     }
     for line in &done.nul_lines {
-        console.note(&format!("line {line}: a NUL character, which can't be kept, was read as U+FFFD"))?;
+        console.note(&nul_line(&format!("line {line}")))?;
     }
     Ok(())
 }
@@ -94,6 +95,9 @@ pub fn say_imported(done: &Imported, console: &mut Console<'_>) -> Result<(), Cl
             let what = if is_replaced { "replaced" } else { "kept" };
             console.say(&format!("  {more} more values were {what}: --json lists {}", values.first.len()))?;
         }
+    }
+    for line in renamed_lines(&done.renamed) {
+        console.say(&line)?;
     }
     for id in &done.held {
         console.say(&format!("{} is being worked on here: not touched", printable(id.as_str())))?;

@@ -63,6 +63,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         archived_at: None,
         slot: None,
         runtime: None,
+        named: None,
     }
 }
 

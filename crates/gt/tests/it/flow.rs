@@ -361,6 +361,7 @@ fn beads_by_hand(town: &Town) {
       created_by: text
       updated_at: text
       labels: [text]
+      schema_version: number
     }
     ");
     let id = text(&made["id"]);

@@ -52,6 +52,9 @@ pub struct Remedy {
     pub cause: Cause,
     /// In words, for people.
     pub text: String,
+    /// The variable of the person's that it did not get, where that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
 }
 
 /// What is said, in small letters, by what it shows. The first that is found holds: what comes first is rarer, and surer.
@@ -167,11 +170,11 @@ pub fn explain(red: &Red<'_>) -> Option<Remedy> {
         let text = format!(
             "it names the variable {name}, which you have and gates do not get: [env] pass = [\"{name}\"] in rig.toml, if it is no secret that agents may not see"
         );
-        return Some(Remedy { cause: Cause::Variable, text });
+        return Some(Remedy { cause: Cause::Variable, text, variable: Some(name.clone()) });
     }
     if let Some(name) = asked_for(&said) {
         let text = format!("it asks for the variable {name}: [env.set] in rig.toml sets one for workers and gates");
-        return Some(Remedy { cause: Cause::Variable, text });
+        return Some(Remedy { cause: Cause::Variable, text, variable: None });
     }
     if let Some((_, cause)) = SIGNS.iter().find(|(sign, _)| small.contains(sign)) {
         return Some(remedy(*cause, red, ""));
@@ -234,7 +237,7 @@ fn remedy(cause: Cause, red: &Red<'_>, text: &str) -> Remedy {
         Cause::Machine => "the machine has too little memory, disk or handles for it".to_owned(),
         Cause::Variable | Cause::Time => String::new(),
     };
-    Remedy { cause, text }
+    Remedy { cause, text, variable: None }
 }
 
 /// The program that was not found, as the shell says it; otherwise that of the command.

@@ -55,6 +55,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     let mut checks =
         vec![git_check(town), ledger_check(town)?, deacon_check(town)?, bin_check(town), effects_check(town)?];
     checks.extend(former_check(town));
+    checks.extend(rig::unfinished(town)?.into_iter().map(|name| unfinished_check(&name)));
     let rigs = town.rigs()?;
     checks.extend(agent_checks(town, &rigs)?);
     for rig in &rigs {
@@ -73,6 +74,12 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     checks.extend(retention::holdings(town)?.into_iter().map(holding_check));
     checks.extend(needs_checks(town)?);
     Ok(checks)
+}
+
+/// Nothing of it is known to the town, and nothing of it is used.
+fn unfinished_check(name: &str) -> Check {
+    let hint = "type that gt rig add again: it begins anew; or remove the folder";
+    check(&format!("rig {name}"), Some((format!("gt rig add {name} was cut short before the rig was there"), hint)), "")
 }
 
 /// A town that is down is as somebody wanted it; one that is to be up and has no deacon is not well.

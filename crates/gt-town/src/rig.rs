@@ -23,6 +23,9 @@ use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::worker_env;
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 
+mod fix;
+pub use fix::{Fixed, fix};
+
 /// A rig to be added.
 #[derive(Clone, Debug, Default)]
 pub struct NewRig {
@@ -81,6 +84,18 @@ pub struct Added {
 
 /// Says that a rig's folder is not finished; the next `rig add` of that name starts over.
 const UNFINISHED: &str = ".adding";
+
+/// Rigs whose `rig add` was cut short before the town knew them. None while one is being added.
+pub fn unfinished(town: &Town) -> Result<Vec<String>> {
+    if town.try_lock("rigs")?.is_none() {
+        return Ok(Vec::new());
+    }
+    let disk = town.world().disk();
+    let names = disk.list(&town.layout.root)?.into_iter();
+    let known: BTreeSet<String> = town.rigs()?.iter().map(|rig| rig.name().to_string()).collect();
+    let is_unfinished = |name: &String| disk.exists(&town.layout.root.join(name).join(UNFINISHED));
+    Ok(names.filter(|name| !known.contains(name) && is_unfinished(name)).collect())
+}
 
 /// Adds a rig: all of it, or nothing.
 pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
@@ -614,58 +629,6 @@ pub fn prove_where_cheap(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> 
         prove_by(town, caller, rig, &person, &Proving::default())?;
     }
     Ok(())
-}
-
-/// Proves a rig; where it is red, takes what is found in its trunk now for what `rig.toml` says, and tries again. Answers with
-/// the last run, and what was changed.
-pub fn fix(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<(GatesRun, Vec<String>)> {
-    let person = confirm(town, caller, "changes a rig's settings", "change settings of", rig.name().as_str())?;
-    let run = prove_by(town, caller, rig, &person, proving)?;
-    if run.passed() && !rig.settings.gate.is_empty() {
-        return Ok((run, Vec::new()));
-    }
-    let found = look_at(town, &rig.layout.gate_worktree())?;
-    let changed = take_found(town, rig, &person, &run, &found)?;
-    if changed.is_empty() {
-        return Ok((run, changed));
-    }
-    let optional: Vec<String> =
-        found.gates.iter().filter(|gate| gate.optional).map(|gate| gate.gate.name.clone()).collect();
-    let again = Proving { progress: proving.progress, negative: proving.negative, optional: &optional };
-    let run = prove_by(town, caller, &town.rig(rig.name().as_str())?, &person, &again)?;
-    Ok((run, changed))
-}
-
-/// Takes a set-up and gates that were found into `rig.toml`, where those that it has are red or missing.
-fn take_found(town: &Town, rig: &Rig, by: &Person, run: &GatesRun, found: &Found) -> Result<Vec<String>> {
-    let is_red = |name: &str| run.gates.iter().any(|gate| gate.name == name && !gate.passed);
-    let mut changed = Vec::new();
-    let set_up = (!found.set_up.is_empty()).then(|| found.set_up.join(" && "));
-    let takes_set_up = set_up.is_some() && rig.settings.worktree.setup != set_up;
-    edit(town, rig, by, |document| {
-        if let Some(set_up) = set_up.filter(|_| takes_set_up) {
-            let table = document.entry("worktree").or_insert(toml_edit::Item::Table(toml_edit::Table::new()));
-            table["setup"] = toml_edit::value(&set_up);
-            changed.push(format!("set-up: {set_up}"));
-        }
-        let gates = document.entry("gate").or_insert(toml_edit::Item::ArrayOfTables(toml_edit::ArrayOfTables::new()));
-        let Some(gates) = gates.as_array_of_tables_mut() else { return };
-        for gate in &found.gates {
-            let (name, run) = (&gate.gate.name, &gate.gate.run);
-            let known = rig.settings.gate.iter().find(|known| known.name == *name);
-            let is_wanted = known.map_or(rig.settings.gate.is_empty(), |known| is_red(name) && known.run != *run);
-            if !is_wanted {
-                continue;
-            }
-            gates.retain(|table| table.get("name").and_then(|known| known.as_str()) != Some(name.as_str()));
-            let mut table = toml_edit::Table::new();
-            table["name"] = toml_edit::value(name);
-            table["run"] = toml_edit::value(run);
-            gates.push(table);
-            changed.push(format!("gate {name}: {run}"));
-        }
-    })?;
-    Ok(changed)
 }
 
 /// Runs the gates on the trunk; answers with its tree, too.

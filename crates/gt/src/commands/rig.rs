@@ -1,13 +1,15 @@
 //! Projects of the town.
 
+use std::collections::BTreeSet;
+
 use gt_town::allow::Whom;
 use gt_town::config::Whose;
 use gt_town::ecosystems::Omitted;
 use gt_town::gates::{GateRun, GatesRun};
 use gt_town::reach::LeftOut;
-use gt_town::rig::{self, Added, Negative, NewRig, Proving};
+use gt_town::rig::{self, Added, Fixed, Negative, NewRig, Proving};
 use gt_town::settings::Gate;
-use gt_town::{destination, gates, hook, identity, worker_gates};
+use gt_town::{Rig, destination, gates, hook, identity, worker_gates};
 
 use super::progress::Ticker;
 use super::{Context, allow, config};
@@ -99,17 +101,22 @@ fn may_run(
         return Ok(true);
     }
     let question = "this repository was given by a URL: run its set-up and gates, as shown, on this machine? [y/N] ";
-    let answer = if console.is_json() {
-        Err("--json asks nothing".to_owned())
-    } else {
-        context.town.world().sessions().ask_person(question)
-    };
-    if answer.as_ref().is_ok_and(|answer| ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())) {
+    let answer = says_yes(context, question, console);
+    if answer == Ok(true) {
         return Ok(true);
     }
     let why = answer.err().map(|why| format!(" ({why})")).unwrap_or_default();
     console.note(&format!("nothing of it was run{why}; gt rig prove {} runs what is shown above", added.name))?;
     Ok(false)
+}
+
+/// Whether a person says yes on a terminal; why nobody could be asked, where that is so.
+fn says_yes(context: &Context<'_>, question: &str, console: &Console<'_>) -> Result<bool, String> {
+    if console.is_json() {
+        return Err("--json asks nothing".to_owned());
+    }
+    let answer = context.town.world().sessions().ask_person(question)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 
 fn say_added(added: &Added, dry_run: bool, console: &mut Console<'_>) -> Result<(), CliError> {
@@ -199,19 +206,24 @@ fn prove(context: &Context<'_>, name: Option<&str>, fix: bool, negative: bool, c
     let progress = Ticker::new(context.process, console);
     let negative = if negative { Negative::Always } else { Negative::WhereCheap };
     let proving = Proving { progress: &progress, negative, optional: &[] };
-    let (run, changed) = if fix {
-        rig::fix(town, caller, &rig, &proving)?
+    let Fixed { run, changed, path } = if fix {
+        let mut fixed = rig::fix(town, caller, &rig, &proving)?;
+        fixed.run = offer_variables(context, &rig, fixed.run, &proving, console)?;
+        fixed
     } else {
-        (rig::prove_as(town, caller, &rig, &proving)?, Vec::new())
+        Fixed { run: rig::prove_as(town, caller, &rig, &proving)?, changed: Vec::new(), path: None }
     };
     drop(progress);
     town.wake();
     let held = rig::why_is_held(town, &rig)?;
     let well = run.passed() && (negative == Negative::WhereCheap || run.blind_to().is_none());
     if console.is_json() {
-        let document = serde_json::json!({ "schema": "gt.rig-proof/1", "run": run, "changed": changed, "held": held });
+        let document = serde_json::json!({ "schema": "gt.rig-proof/1", "run": run, "changed": changed, "path": path, "held": held });
         console.document(&document)?;
         return Ok(if well { 0 } else { 1 });
+    }
+    if let Some(path) = path {
+        console.say(&format!("  the PATH of agents and gates is that of this shell now: {}", printable(&path)))?;
     }
     for change in &changed {
         console.say(&format!("  changed in rig.toml: {}", printable(change)))?;
@@ -227,6 +239,40 @@ fn prove(context: &Context<'_>, name: Option<&str>, fix: bool, negative: bool, c
     Ok(if well { 0 } else { 1 })
 }
 
+/// Asks of each variable of the person's that a red gate names whether this rig may have it, and proves the rig again with
+/// it. What it holds may be a secret: without that word it is not passed on, and what passes it on is told.
+fn offer_variables(
+    context: &Context<'_>,
+    rig: &Rig,
+    mut run: GatesRun,
+    proving: &Proving<'_>,
+    console: &mut Console<'_>,
+) -> Result<GatesRun, CliError> {
+    let mut asked = BTreeSet::new();
+    loop {
+        let named = run.gates.iter().filter_map(|gate| gate.remedy.as_ref()?.variable.clone());
+        let Some(variable) = named.into_iter().find(|name| !asked.contains(name)) else { return Ok(run) };
+        asked.insert(variable.clone());
+        let rig = context.town.rig(rig.name().as_str())?;
+        let mut pass = rig.settings.env.pass.clone();
+        pass.push(variable.clone());
+        let pass = pass.join(",");
+        let question = format!(
+            "a gate of {} names {variable}, which you have and it does not get. Pass it on? Agents can read it then. [y/N] ",
+            rig.name()
+        );
+        if says_yes(context, &question, console) == Ok(true) {
+            let pairs = [("env.pass".to_owned(), pass)];
+            gt_town::config::set(&context.town, &context.caller, Whose::Rig(&rig), &pairs)?;
+            let rig = context.town.rig(rig.name().as_str())?;
+            run = rig::prove_as(&context.town, &context.caller, &rig, proving)?;
+        } else {
+            let what = format!("{variable} is not passed on, since agents could read it; this does so:");
+            console.note(&format!("{what} gt rig set {} env.pass={pass}", rig.name()))?;
+        }
+    }
+}
+
 fn list(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let status = gt_town::observe::status(&context.town)?;
     if console.is_json() {
@@ -237,6 +283,16 @@ fn list(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
         table.row([rig.name, rig.trunk, rig.landing, rig.gates.join(" "), rig.remote]);
     }
     console.table(&table)?;
+    for rig in context.town.rigs()? {
+        if let Some(why) = rig::why_is_held(&context.town, &rig)? {
+            console.note(&format!("{} is held: {}", rig.name(), printable(&why)))?;
+        }
+    }
+    for name in rig::unfinished(&context.town)? {
+        console.note(&format!(
+            "gt rig add {name} was cut short before the rig was there: type it again, it begins anew"
+        ))?;
+    }
     Ok(0)
 }
 

@@ -396,7 +396,7 @@ fn approved(town: &Town) -> bool {
 }
 
 /// Calls a shell in a terminal in which these words are typed again and again.
-fn typed(town: &Town, word: &str, command: &str) -> Output {
+pub fn typed(town: &Town, word: &str, command: &str) -> Output {
     let quoted = command.replace('\'', "'\\''");
     let line = format!("(while sleep 0.3 && echo {word}; do :; done) | timeout 30 script -qec '{quoted}' /dev/null");
     output(town.program("sh", &town.root()).args(["-c", &line]))

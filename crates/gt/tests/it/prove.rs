@@ -1,7 +1,13 @@
 //! Proofs of a rig: what is red is explained, what is green turns red where the code is broken, and nothing runs unseen.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::overseer::typed;
 use crate::setup::town_with;
-use crate::town::{RIG, Town, text};
+use crate::town::{GT, Output, RIG, Town, finish, identity_of, output, text, write};
 
 const TEST: &str = "import unittest\n\nimport shop\n\n\nclass Sum(unittest.TestCase):\n    def test_sum(self):\n        self.assertEqual(shop.total([1, 2]), 3)\n";
 
@@ -68,6 +74,94 @@ fn a_proof_that_is_cut_short_leaves_the_rig_held_by_name() {
     assert_ne!(cut.code, 0);
     let why = town.ok(&["why", RIG]);
     assert!(why.contains("its gates were not run on the trunk yet: `gt rig prove app` runs them"), "{why}");
+}
+
+/// Calls `gt` in a group of its own, and sends that an interrupt once `mark` is there, as a terminal does for Ctrl-C.
+fn interrupted(town: &Town, mark: &str, args: &[&str]) -> Output {
+    // Whoever runs the tests in the background has interrupts ignored.
+    let mut command = town.program("env", &town.root());
+    command.arg("--default-signal=INT").arg(GT).args(args).process_group(0);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    town.wait_for_mark(mark);
+    let group = format!("-{}", child.id());
+    assert_eq!(output(town.program("kill", town.folder()).args(["-s", "INT", "--", &group])).code, 0);
+    finish(child)
+}
+
+#[test]
+fn an_interrupted_proof_leaves_a_named_state_and_no_process() {
+    let town = Town::empty();
+    let play = town.folder().join("play");
+    let gate = format!("cd {}\n(exec sleep 1000) &\necho $$ $! > pids && touch begun\nwait\n", play.display());
+    let remote = town.project("main", &[("run-tests", &gate)]).display().to_string();
+    for args in [&["rig", "add", RIG, &remote][..], &["rig", "prove", RIG]] {
+        let cut = interrupted(&town, "begun", args);
+        assert_ne!(cut.code, 0, "{cut:#?}");
+        let pids = std::fs::read_to_string(play.join("pids")).unwrap();
+        for pid in pids.split_whitespace().map(|pid| pid.parse().unwrap()) {
+            town.wait_until("the gate's processes to end", || identity_of(pid).is_none());
+        }
+        std::fs::remove_file(play.join("begun")).unwrap();
+        let words = "its gates were not run on the trunk yet: `gt rig prove app` runs them";
+        let list = town.gt(&["rig", "list"]);
+        assert!(list.err.contains(&format!("app is held: {words}")), "{list:#?}");
+        let status = town.ok(&["status"]);
+        assert!(status.contains(words) && status.contains("gt why app, then gt rig prove app"), "{status}");
+        let doctor = town.gt(&["doctor"]).out;
+        assert!(doctor.contains(&format!("FAIL  rig-held:app: {words}")), "{doctor}");
+    }
+    town.push_a_commit("run-tests", "true\n");
+    town.ok(&["rig", "fetch", RIG]);
+    assert!(town.ok(&["rig", "prove", RIG]).contains("rig app is proved"));
+}
+
+#[test]
+fn a_rig_that_was_cut_short_before_the_town_knew_it_is_named() {
+    let town = Town::empty();
+    let remote = town.project("main", &[("run-tests", "true\n")]).display().to_string();
+    let cut = town.gt_with(&town.root(), &[("GT_FAULT", "commit:rig add:before")], &["rig", "add", RIG, &remote]);
+    assert_ne!(cut.code, 0);
+    let words = "gt rig add app was cut short before the rig was there";
+    let doctor = town.gt(&["doctor"]).out;
+    assert!(doctor.contains(&format!("FAIL  rig app: {words}")), "{doctor}");
+    assert!(town.gt(&["rig", "list"]).err.contains(words));
+    town.ok(&["rig", "add", RIG, &remote]);
+    assert!(!town.gt(&["doctor"]).out.contains(words) && !town.gt(&["rig", "list"]).err.contains(words));
+}
+
+#[test]
+fn what_a_red_gate_lacks_of_the_person_s_shell_is_taken_by_fix_but_no_variable_without_a_word() {
+    let mut town = Town::empty();
+    let gate = "late-tool || exit\ntest -n \"$SHOP_DATABASE\" || { echo \"KeyError: 'SHOP_DATABASE'\"; exit 1; }\n";
+    let remote = town.project("main", &[("run-tests", gate)]).display().to_string();
+    let added = town.ok(&["rig", "add", RIG, &remote]);
+    assert!(added.contains("`late-tool` is not in the workers' PATH"), "{added}");
+
+    let later = town.folder().join("later");
+    let tool = later.join("late-tool");
+    write(&tool, "#!/bin/sh\n");
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", later.display(), town.var("PATH"));
+    town.set_env("PATH", &path);
+    town.set_env("SHOP_DATABASE", "hush");
+    let fix = ["rig", "prove", RIG, "--fix"];
+    // Without a terminal nobody can be asked.
+    let fixed = output(town.program("setsid", &town.root()).args(["-w", GT]).args(fix));
+    let taken = format!("the PATH of agents and gates is that of this shell now: +{}", later.display());
+    assert!(fixed.code == 1 && fixed.out.contains(&taken), "{fixed:#?}");
+    let told = "SHOP_DATABASE is not passed on, since agents could read it; this does so: gt rig set app env.pass=SHOP_DATABASE";
+    assert!(fixed.err.contains(told) && !fixed.out.contains("hush"), "{fixed:#?}");
+    let passed = || town.ok(&["config", "get", "env.pass", "--rig", RIG]).trim().to_owned();
+    assert_eq!(passed(), "");
+
+    if !Path::new("/usr/bin/script").exists() {
+        return;
+    }
+    let fix = format!("{GT} {}", fix.join(" "));
+    let denied = typed(&town, "no", &fix);
+    assert!(denied.out.contains("names SHOP_DATABASE, which you have") && passed().is_empty(), "{denied:#?}");
+    let allowed = typed(&town, "yes", &fix);
+    assert!(allowed.out.contains("rig app is proved") && passed().contains("SHOP_DATABASE"), "{allowed:#?}");
 }
 
 #[test]

@@ -161,6 +161,11 @@ impl Town {
         self.env.insert(name.to_owned(), value.to_owned());
     }
 
+    /// A variable of every call.
+    pub fn var(&self, name: &str) -> &str {
+        &self.env[name]
+    }
+
     /// A program in the town's environment, in `cwd`.
     pub fn program(&self, name: &str, cwd: &Path) -> Command {
         let mut command = Command::new(name);

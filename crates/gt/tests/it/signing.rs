@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::sandbox::has_bwrap;
 use crate::town::{RIG, Town, write};
 
 /// A town of Ann's, whose git signs with the key that has this passphrase. `None`, and a word about it, where nothing can make a key.
@@ -22,7 +23,7 @@ fn town(passphrase: &str) -> Option<(Town, PathBuf)> {
         return None;
     }
     let mut town = Town::new();
-    let key = town.folder().join("keys/sign");
+    let key = town.folder().join("home/keys/sign");
     std::fs::create_dir(key.parent().unwrap()).unwrap();
     let made = town
         .program("ssh-keygen", town.folder())
@@ -110,4 +111,21 @@ fn a_key_that_asks_for_a_passphrase_holds_the_landing_and_says_so() {
     town.wait_closed(&bead);
     assert!(tip(&town, &key).starts_with("G ann@example.org|"));
     town.wait_until("the condition to be over", || town.conditions().is_empty());
+}
+
+#[test]
+fn a_sandbox_hides_the_key_that_git_signs_with() {
+    if !has_bwrap() {
+        return;
+    }
+    let Some((town, key)) = town("") else { return };
+    let beside = key.with_file_name("beside");
+    write(&beside, "seen\n");
+    let gate = format!("grep -q seen {} && ! grep -q PRIVATE {}", beside.display(), key.display());
+    town.ok(&["rig", "gates", "add", RIG, "hidden", &gate]);
+    let bare = town.gt(&["rig", "prove", RIG]);
+    assert!(bare.code == 1 && bare.out.contains("red hidden"), "{bare:#?}");
+    town.ok(&["rig", "set", RIG, "sandbox=bwrap"]);
+    let walled = town.gt(&["rig", "prove", RIG]);
+    assert!(walled.out.contains("green hidden"), "{walled:#?}");
 }

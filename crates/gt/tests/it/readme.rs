@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use gt_testkit::readme::{Block, blocks};
 
 use crate::clients;
-use crate::town::{GT, Output, Town, WORK, output};
+use crate::town::{GT, Output, Town, WORK, output, write};
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -197,4 +197,72 @@ fn settings_are_changed_as_it_is_written() {
     let misplaced = reader.types("gt town set runtime=headless max-polecats=9");
     assert!(misplaced.code == 2 && misplaced.err.contains("one of: max_polecats"), "{misplaced:?}");
     assert_eq!(reader.types("cat town.toml").out, before, "all of it, or nothing");
+}
+
+/// The documents that people read.
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("README.md", README),
+    ("agents.md", include_str!("../../../../docs/agents.md")),
+    ("ecosystems.md", include_str!("../../../../docs/ecosystems.md")),
+    ("security.md", include_str!("../../../../docs/security.md")),
+];
+
+/// A town with two fresh rigs: one in whose file nothing was pinned, and one that has a gate and a set-up.
+fn with_fresh_files() -> Town {
+    let town = Town::nowhere();
+    assert_eq!(town.gt_with(town.folder(), &[], &["install", "town"]).code, 0);
+    let remote = town.project("main", &[("run-tests", "true\n"), (".gitignore", ".env\n")]);
+    write(&town.checkout().join(".env"), "A=1\n");
+    town.ok(&["rig", "add", "app", &town.checkout().display().to_string(), "--skip-proof"]);
+    town.ok(&["rig", "add", "plain", &remote.display().to_string(), "--skip-proof"]);
+    town.ok(&["rig", "gates", "remove", "plain", "run-tests"]);
+    town
+}
+
+#[test]
+fn settings_that_documents_show_work_where_they_are_appended_or_the_error_says_where_they_go() {
+    let town = with_fresh_files();
+    let mut told = 0;
+    for (name, document) in DOCUMENTS {
+        let appended: Vec<Block> =
+            blocks(document).unwrap().into_iter().filter(|block| block.how == "append").collect();
+        assert_eq!(document.matches("\n```toml\n").count(), appended.len(), "{name}: each block says whose it is");
+        for Block { name: file, commands, .. } in appended {
+            let rigs = if file == "town.toml" { &[None][..] } else { &[Some("plain"), Some("app")] };
+            for rig in rigs {
+                let path = town.root().join(rig.unwrap_or_default()).join(&file);
+                let list: Vec<&str> =
+                    ["config", "list"].into_iter().chain(rig.iter().flat_map(|rig| ["--rig", rig])).collect();
+                let before = std::fs::read_to_string(&path).unwrap();
+                write(&path, format!("{before}\n{commands}\n"));
+                let listed = town.gt(&list);
+                write(&path, &before);
+                let fits = *rig != Some("app");
+                assert_eq!(listed.code == 0, fits, "{name}: {commands}\n{listed:#?}");
+                let line = before.lines().position(|line| line == "[worktree]").map(|at| at + 1);
+                let again = commands.starts_with("[worktree]").then_some(line).flatten();
+                let where_to =
+                    again.map_or("belongs above the first [table]".to_owned(), |at| format!("is on line {at} already"));
+                assert!(
+                    fits || listed.err.contains(&where_to) && listed.err.contains("gt rig set app "),
+                    "{listed:#?}"
+                );
+                told += usize::from(!fits);
+            }
+        }
+    }
+    assert_eq!(told, 2, "a setting of the whole file, and a table that is there");
+}
+
+#[test]
+fn a_table_beside_a_setting_of_its_own_is_told_by_line() {
+    let town = with_fresh_files();
+    let path = town.root().join("town.toml");
+    town.edit(&path, |text| text.replace("# spend.daily_usd", "spend.daily_usd") + "\n[spend]\ndaily_tokens = 7\n");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = |words: &str| text.lines().position(|line| line.starts_with(words)).unwrap() + 1;
+    let (first, again) = (line("spend.daily_usd"), line("[spend]"));
+    let listed = town.gt(&["config", "list"]);
+    let words = format!("[spend] is on line {first} already: write what is below line {again} like that, beside it");
+    assert!(listed.code != 0 && listed.err.contains(&words), "{listed:#?}");
 }

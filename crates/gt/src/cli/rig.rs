@@ -91,7 +91,7 @@ pub enum RigVerb {
     Prove {
         /// Which [default: the one you are in, or the only one]
         name: Option<String>,
-        /// Where it is red, take what is found in the trunk now for what rig.toml says, and try again
+        /// Where it is red, take what the trunk and this shell have now, ask for the variables that gates name, and try again
         #[arg(long)]
         fix: bool,
         /// Break files however long the gates take

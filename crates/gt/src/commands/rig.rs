@@ -208,6 +208,9 @@ fn prove(context: &Context<'_>, name: Option<&str>, fix: bool, negative: bool, c
     let proving = Proving { progress: &progress, negative, optional: &[] };
     let Fixed { run, changed, path } = if fix {
         let mut fixed = rig::fix(town, caller, &rig, &proving)?;
+        if fixed.path.is_some() {
+            super::town::warn_of_missing_programs(context, console)?;
+        }
         fixed.run = offer_variables(context, &rig, fixed.run, &proving, console)?;
         fixed
     } else {

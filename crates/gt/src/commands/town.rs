@@ -102,6 +102,11 @@ fn renew_path(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), Cl
         }
         Err(refused) => console.note(&format!("the agents' PATH stays as it was: {refused}"))?,
     }
+    warn_of_missing_programs(context, console)
+}
+
+/// Says which kind of agent has no program in the agents' PATH.
+pub(super) fn warn_of_missing_programs(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
     for missing in check::missing_programs(&context.town)? {
         let next = missing.next.unwrap_or_default();
         console.note(&format!("warning: {}; next: {next}", missing.found))?;

@@ -149,6 +149,7 @@ fn what_a_red_gate_lacks_of_the_person_s_shell_is_taken_by_fix_but_no_variable_w
     let fixed = output(town.program("setsid", &town.root()).args(["-w", GT]).args(fix));
     let taken = format!("the PATH of agents and gates is that of this shell now: +{}", later.display());
     assert!(fixed.code == 1 && fixed.out.contains(&taken), "{fixed:#?}");
+    assert!(!fixed.err.contains("warning: "), "each kind of agent has its program still: {fixed:#?}");
     let told = "SHOP_DATABASE is not passed on, since agents could read it; this does so: gt rig set app env.pass=SHOP_DATABASE";
     assert!(fixed.err.contains(told) && !fixed.out.contains("hush"), "{fixed:#?}");
     let passed = || town.ok(&["config", "get", "env.pass", "--rig", RIG]).trim().to_owned();

@@ -46,6 +46,9 @@ macro_rules! open_words {
         }
 
         impl $name {
+            /// All words that are ours.
+            pub const KNOWN: &'static [&'static str] = &[$($word,)*];
+
             /// The word in the JSONL format.
             pub fn as_str(&self) -> &str {
                 match self {
@@ -191,6 +194,28 @@ open_words! {
         DiscoveredFrom = "discovered-from",
         /// Answers the other one.
         RepliesTo = "replies-to",
+        /// Has to do with the other one.
+        RelatesTo = "relates-to",
+        /// Says the same as the other one.
+        Duplicates = "duplicates",
+        /// Takes the place of the other one.
+        Supersedes = "supersedes",
+        /// Was written by the other one.
+        AuthoredBy = "authored-by",
+        /// Is the other one's to do.
+        AssignedTo = "assigned-to",
+        /// Was approved by the other one.
+        ApprovedBy = "approved-by",
+        /// Vouches for the other one.
+        Attests = "attests",
+        /// Holds until the other one is closed; says so only.
+        Until = "until",
+        /// Came about by the other one.
+        CausedBy = "caused-by",
+        /// Checks the other one.
+        Validates = "validates",
+        /// Was handed down by the other one.
+        DelegatedFrom = "delegated-from",
     }
 }
 

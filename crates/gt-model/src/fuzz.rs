@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::bead::Bead;
 use crate::foreign;
@@ -38,13 +39,13 @@ pub fn jsonl(data: &[u8]) {
 /// Reading a query: it is one of bounded size that means the same in parentheses, or an error that points into it.
 pub fn query(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let now = Timestamp::UNIX_EPOCH;
-    match query::parse(&text, now) {
+    let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    match query::parse(&text, &now) {
         Ok(query) => {
             let (depth, tests) = measure(&query.expr);
             assert!(depth <= 3 * QUERY_DEPTH + 3 && tests <= QUERY_TESTS, "{depth} deep, {tests} tests");
             // One level more may be one too many.
-            if let Ok(within) = query::parse(&format!("({text})"), now) {
+            if let Ok(within) = query::parse(&format!("({text})"), &now) {
                 assert_eq!(within, query);
             }
         }

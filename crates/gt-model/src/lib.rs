@@ -34,3 +34,4 @@ pub mod standing;
 pub mod start;
 pub mod steering;
 pub mod usage;
+pub mod vocabulary;

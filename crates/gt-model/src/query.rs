@@ -11,7 +11,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 pub use parse::parse;
-pub use time::{moment, relative};
+pub use time::{future, moment};
 
 /// Longest query, in bytes: a thousand times what a person types.
 pub const QUERY_LIMIT: usize = 64 * 1024;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::convoy;
 use crate::dropped;
 use crate::error::{Error, Result};
+use crate::ledger::waiting;
 use crate::ledger::{Attempt, BeadChange, Tx, View};
 use crate::refinery;
 use crate::town::{Caller, Town, fresh_id};
@@ -38,6 +39,8 @@ pub struct NewBead {
     pub labels: Vec<String>,
     /// What it depends on, and how.
     pub dependencies: Vec<(DepType, BeadId)>,
+    /// What is to wait for it.
+    pub holds_back: Vec<BeadId>,
     /// Of what it is a part: its id is then this one's with a number, and `prefix` counts for nothing.
     pub parent: Option<BeadId>,
     /// This very id, instead of a fresh one.
@@ -243,12 +246,18 @@ pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     });
     for (kind, target) in &new.dependencies {
         require(tx, target)?;
+        if let Some(parent) = &new.parent {
+            refuse_way_round(&bead.id, tx.way_round_of_child(parent, target, kind)?)?;
+        }
         bead.dependencies.push(edge(&bead.id, target, kind, tx));
     }
     if let Some(parent) = &new.parent {
         bead.dependencies.push(edge(&bead.id, parent, &DepType::ParentChild, tx));
     }
     tx.add_bead(&bead)?;
+    for held in &new.holds_back {
+        depend(tx, held, &bead.id, &DepType::Blocks)?;
+    }
     Ok(bead)
 }
 
@@ -433,7 +442,7 @@ fn refuse_open_parts(tx: &Tx<'_>, bead: &Bead, force: bool) -> Result<()> {
 pub fn freed_by(view: &View<'_>, now: Timestamp, id: &BeadId) -> Result<Vec<Bead>> {
     let mut waited = Vec::new();
     for dependent in view.dependents(id)? {
-        if holds_back(&dependent.kind) && view.is_ready(now, &dependent.issue_id)? {
+        if waiting::holds_back(&dependent.kind) && view.is_ready(now, &dependent.issue_id)? {
             waited.push(dependent.issue_id);
         }
     }
@@ -662,16 +671,24 @@ fn depend(tx: &Tx<'_>, from: &BeadId, to: &BeadId, kind: &DepType) -> Result<Bea
         let what = format!("{from} cannot depend on itself: that would be a circle");
         return Err(Error::refused(what, "name two beads: gt bead dep add <bead> <the one that it waits for>"));
     }
-    if holds_back(kind)
-        && let Some(way) = tx.holding_path(to, from)?
-    {
-        let what = format!("that would be a circle: {from} -> {}", shown_way(&way));
-        return Err(Error::refused(what, "take out another dependency first: gt bead dep remove"));
-    }
+    refuse_way_round(from, tx.way_round(from, to, kind)?)?;
     let mut after = before.clone();
     after.dependencies.push(edge(from, to, kind, tx));
     tx.change_bead("dependency-added", &before, &after)?;
     require(tx, from)
+}
+
+/// Refuses a dependency of `from` by which waiting would go round.
+fn refuse_way_round(from: &BeadId, way: Option<Vec<BeadId>>) -> Result<()> {
+    let Some(way) = way else { return Ok(()) };
+    let way: Vec<BeadId> = [from.clone()].into_iter().chain(way).chain([from.clone()]).collect();
+    let round: Vec<BeadId> = way.chunk_by(|one, next| one == next).map(|same| same[0].clone()).collect();
+    // A bead that waits for itself is a way round of one.
+    let round = if round.len() == 1 { [round.clone(), round].concat() } else { round };
+    let what = format!("that would be a circle: {}", shown_way(&round));
+    let hint = "each would wait for the next (a parent for its children too), a deadlock; \
+                take out another dependency first: gt bead dep remove";
+    Err(Error::refused(what, hint))
 }
 
 /// How many beads of each end of a way are shown.
@@ -687,13 +704,6 @@ fn shown_way(way: &[BeadId]) -> String {
         }
         _ => join(way),
     }
-}
-
-fn holds_back(kind: &DepType) -> bool {
-    matches!(
-        kind,
-        DepType::Blocks | DepType::MergeBlocks | DepType::ConditionalBlocks | DepType::ParentChild | DepType::WaitsFor
-    )
 }
 
 /// Removes every dependency of one bead on another.
@@ -723,10 +733,7 @@ pub fn set_parent(town: &Town, caller: &Caller, id: &BeadId, parent: Option<&Bea
         after.dependencies.retain(|dep| dep.kind != DepType::ParentChild);
         if let Some(parent) = parent {
             require(tx, parent)?;
-            if let Some(way) = tx.holding_path(parent, id)? {
-                let what = format!("that would be a circle: {id} -> {}", shown_way(&way));
-                return Err(Error::refused(what, "take out another dependency first: gt bead dep remove"));
-            }
+            refuse_way_round(id, tx.way_round(id, parent, &DepType::ParentChild)?)?;
             after.dependencies.push(edge(id, parent, &DepType::ParentChild, tx));
         }
         tx.change_bead("bead-moved", &before, &after)?;

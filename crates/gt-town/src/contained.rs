@@ -9,7 +9,7 @@ use crate::sandbox;
 use crate::tampering::Before;
 use crate::town::{Rig, Town};
 use crate::worker_env;
-use crate::world::{ContainedCommand, Exit, RunEnd, RunResult};
+use crate::world::{ContainedCommand, RunEnd, RunResult};
 
 /// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
 /// whose folder it names.
@@ -55,15 +55,15 @@ pub fn run(town: &Town, rig: &Rig, job: &Job<'_>) -> Result<RunResult> {
     }
 }
 
-/// Runs a command without walls. One during which settings changed has failed, whatever it says.
+/// Runs a command without walls. One during which settings changed says nothing: who changed them can't be told, so it is
+/// neither green nor red, and is run again once a person has looked.
 fn run_bare(town: &Town, rig: &Rig, command: &ContainedCommand) -> Result<RunResult> {
     let before = Before::look(town)?;
-    let mut result = town.world().sessions().run(command)?;
-    if let Some(reason) = before.compare(town, rig, &command.argv.join(" "))? {
-        result.tail.push(reason.clone());
-        result.end = RunEnd::Failed(Exit { code: None, signal: None, reason });
+    let result = town.world().sessions().run(command)?;
+    match before.compare(town, rig, &command.argv.join(" "))? {
+        Some(reason) => Err(Error::refused(reason, format!("look at that file, then: gt rig release {}", rig.name()))),
+        None => Ok(result),
     }
-    Ok(result)
 }
 
 /// Whether bubblewrap itself may have failed, by what was said last. The command may say the same.

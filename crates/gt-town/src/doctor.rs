@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gt_model::id::BeadId;
 use serde::Serialize;
 
 use crate::agents;
@@ -16,6 +17,7 @@ use crate::rig;
 use crate::sandbox;
 use crate::sessions;
 use crate::settings::Sandbox;
+use crate::solo;
 use crate::standing;
 use crate::town::{Rig, Town};
 use crate::updown;
@@ -52,8 +54,14 @@ const DISK_FLOOR: u64 = 100 * 1024 * 1024;
 
 /// Looks at everything that the town's flow needs. Where all is well, a session can be started.
 pub fn doctor(town: &Town) -> Result<Vec<Check>> {
-    let mut checks =
-        vec![git_check(town), ledger_check(town)?, deacon_check(town)?, bin_check(town), effects_check(town)?];
+    let mut checks = vec![
+        git_check(town),
+        ledger_check(town)?,
+        beads_check(town)?,
+        deacon_check(town)?,
+        bin_check(town),
+        effects_check(town)?,
+    ];
     checks.extend(former_check(town));
     checks.extend(rig::unfinished(town)?.into_iter().map(|name| unfinished_check(&name)));
     let rigs = town.rigs()?;
@@ -125,6 +133,22 @@ fn ledger_check(town: &Town) -> Result<Check> {
     let complaints = town.ledger.integrity()?;
     let problem = complaints.first().map(|c| (c.clone(), "restore it from a backup of .beads/beads.db"));
     Ok(check("ledger", problem, "sound"))
+}
+
+/// Whether beads wait for each other in a circle, or have a status or type that nobody knows: only an import brings such.
+fn beads_check(town: &Town) -> Result<Check> {
+    let (cycles, odd) = town.ledger.read(|view| Ok::<_, Error>((view.cycles()?, solo::odd_words(view)?)))?;
+    let way = |cycle: &Vec<BeadId>| cycle.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> ");
+    let problem = match (cycles.first(), odd.first()) {
+        (Some(cycle), _) => {
+            Some((format!("wait for each other: {}", way(cycle)), "gt bead dep cycles shows all; gt bead dep remove"))
+        }
+        (None, Some(odd)) => {
+            Some((format!("{} ({} beads)", odd.error, odd.beads), "gt bead doctor lists all; gt bead update"))
+        }
+        (None, None) => None,
+    };
+    Ok(check("beads", problem, "none waits in a circle"))
 }
 
 fn bin_check(town: &Town) -> Check {

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gt_model::bead::Status;
+use gt_model::vocabulary::{self, UnknownWord};
+
 use crate::beads::PREFIX_KEY;
 use crate::convoy;
 use crate::error::{Error, Result};
@@ -89,6 +92,41 @@ const KEY_LIMIT: usize = 100;
 pub fn settings(view: &View<'_>) -> Result<BTreeMap<String, String>> {
     let all = view.metas(SETTING)?;
     Ok(all.into_iter().map(|(key, value)| (key.trim_start_matches(SETTING).to_owned(), value)).collect())
+}
+
+/// The setting that adds words for a status: `in_review,qa:wip`. What stands behind a colon is Go `bd`'s, and means nothing
+/// here.
+pub const ADDED_STATUSES: &str = "status.custom";
+
+/// The setting that adds words for a type of bead, as [`ADDED_STATUSES`] does for a status.
+pub const ADDED_TYPES: &str = "types.custom";
+
+/// The words that such a setting adds.
+pub fn added_words(view: &View<'_>, key: &str) -> Result<Vec<String>> {
+    let all = settings(view)?;
+    let words = all.get(key).map_or("", String::as_str).split(',');
+    let words = words.map(|word| word.split(':').next().unwrap_or(word).trim().to_owned());
+    Ok(words.filter(|word| !word.is_empty()).collect())
+}
+
+/// A word of imported beads that nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddWord {
+    /// The word, and what is wrong with it.
+    pub error: UnknownWord,
+    /// How many beads have it.
+    pub beads: u64,
+}
+
+/// Words for a status or a type that came in with beads, and that nobody could type.
+pub fn odd_words(view: &View<'_>) -> Result<Vec<OddWord>> {
+    let (statuses, types) = (added_words(view, ADDED_STATUSES)?, added_words(view, ADDED_TYPES)?);
+    let (by_status, by_type) = view.words()?;
+    let by_status = by_status.into_iter().filter(|(word, _)| word != Status::Tombstone.as_str());
+    let of_status = by_status.map(|(word, beads)| (vocabulary::status(&word, &statuses).err(), beads));
+    let of_type = by_type.into_iter().map(|(word, beads)| (vocabulary::bead_type(&word, &types).err(), beads));
+    let odd = of_status.chain(of_type).filter_map(|(error, beads)| Some(OddWord { error: error?, beads }));
+    Ok(odd.collect())
 }
 
 /// Sets one of them, or takes it away.

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use jiff::Timestamp;
+use jiff::Zoned;
 
 use super::{
     Expr, Field, Kind, Op, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, Query, QueryError, SHOWN_CHARS, Test, Value, moment,
 };
+use crate::vocabulary::nearest;
 
-/// Parses `query`; `now` is what relative times count from.
-pub fn parse(query: &str, now: Timestamp) -> Result<Query, QueryError> {
+/// Parses `query`; `now` is what relative times count from, and its zone is that of times that name none.
+pub fn parse(query: &str, now: &Zoned) -> Result<Query, QueryError> {
     if query.len() > QUERY_LIMIT {
         let what = format!("the query is longer than {QUERY_LIMIT} bytes");
         return Err(QueryError { query: String::new(), at: 0..0, what, hint: None });
@@ -18,7 +19,7 @@ pub fn parse(query: &str, now: Timestamp) -> Result<Query, QueryError> {
     let mut parser = Parser { query, tokens, next: 0, depth: 0, tests: 0, now };
     let expr = parser.either()?;
     match parser.peek() {
-        None => Ok(Query { expr, now }),
+        None => Ok(Query { expr, now: now.timestamp() }),
         Some(Token { kind: TokenKind::Close, .. }) => Err(parser.error("nothing is open here to be closed")),
         Some(_) => Err(parser.error("this was not expected")),
     }
@@ -113,7 +114,7 @@ struct Parser<'a> {
     next: usize,
     depth: usize,
     tests: usize,
-    now: Timestamp,
+    now: &'a Zoned,
 }
 
 impl Parser<'_> {
@@ -336,7 +337,7 @@ impl Parser<'_> {
     }
 
     fn time(&self, (text, at): &(String, Range<usize>)) -> Result<Value, QueryError> {
-        let hint = "a date (2026-01-31), a time (2026-01-31T12:00:00Z), `today`, or a length of time: 7d is 7 days ago";
+        let hint = "a date (2026-01-31), a time (\"2026-01-31 12:00\"), `today`, \"last monday\", or a length of time: 7d is 7 days ago";
         let bad = || self.error_at(at.clone(), "this is no time", Some(hint.to_owned()));
         moment(text, self.now).map(|(from, to)| Value::Time(from, to)).ok_or_else(bad)
     }
@@ -365,27 +366,8 @@ fn allowed(field: Field) -> &'static str {
 /// What may have been meant by a name that no field has.
 fn suggestion(name: &str) -> String {
     let name = name.to_ascii_lowercase();
-    let near = Field::NAMES.iter().map(|known| (distance(&name, known), *known)).min();
-    match near {
-        Some((distance, known)) if distance <= 1 + name.len() / 4 => format!("did you mean `{known}`?"),
-        _ => format!("fields: {}", Field::ALL.iter().map(|field| field.name()).collect::<Vec<_>>().join(", ")),
+    match nearest(&name, Field::NAMES.iter().copied()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("fields: {}", Field::ALL.iter().map(|field| field.name()).collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// How many letters must be added, taken out or changed to make one word the other (Levenshtein). What is much longer
-/// than any field is far from all of them.
-fn distance(word: &str, known: &str) -> usize {
-    const LONGEST: usize = 40;
-    let word: Vec<char> = word.chars().take(LONGEST).collect();
-    let mut row: Vec<usize> = (0..=word.len()).collect();
-    for (at, letter) in known.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for i in 0..word.len() {
-            let changed = diagonal + usize::from(word[i] != letter);
-            diagonal = row[i + 1];
-            row[i + 1] = changed.min(diagonal + 1).min(row[i] + 1);
-        }
-    }
-    row[word.len()]
 }

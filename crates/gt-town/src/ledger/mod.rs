@@ -46,6 +46,7 @@ mod sign;
 mod statistics;
 mod swarms;
 mod usage;
+pub(crate) mod waiting;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{

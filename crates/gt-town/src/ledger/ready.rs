@@ -1,7 +1,5 @@
 //! What can be worked on now, and what holds the rest back: each an indexed query, since `wake_ns` is kept (holding.rs).
 
-use std::collections::{HashMap, VecDeque};
-
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::id::BeadId;
 use jiff::{SignedDuration, Timestamp};
@@ -132,30 +130,6 @@ impl View<'_> {
                    ORDER BY 1, 2";
         self.all(sql, [], |row| Ok((BeadId(row.get(0)?), BeadId(row.get(1)?))))
     }
-
-    /// A shortest way from `from` to `to` over edges that hold work back, if there is one: an edge the other way round
-    /// would close a cycle.
-    pub fn holding_path(&self, from: &BeadId, to: &BeadId) -> LedgerResult<Option<Vec<BeadId>>> {
-        let mut came_from: HashMap<BeadId, Option<BeadId>> = HashMap::from([(from.clone(), None)]);
-        let mut next = VecDeque::from([from.clone()]);
-        while let Some(at) = next.pop_front() {
-            if &at == to {
-                return Ok(Some(way_back(&came_from, at)));
-            }
-            for target in self.holding_targets(&at)? {
-                if !came_from.contains_key(&target) {
-                    came_from.insert(target.clone(), Some(at.clone()));
-                    next.push_back(target);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn holding_targets(&self, id: &BeadId) -> LedgerResult<Vec<BeadId>> {
-        let sql = "SELECT depends_on_id FROM dependencies WHERE issue_id = ?1 AND holds > 0 ORDER BY position";
-        self.all(sql, [id.as_str()], |row| Ok(BeadId(row.get(0)?)))
-    }
 }
 
 fn ready_sql(now: Timestamp, wanted: &ReadyFilter) -> Sql {
@@ -201,15 +175,6 @@ fn blocked_in_order(filter: &BeadFilter) -> Sql {
 /// An instant as the `_ns` columns have it.
 pub(super) fn nanoseconds_of(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX })
-}
-
-fn way_back(came_from: &HashMap<BeadId, Option<BeadId>>, end: BeadId) -> Vec<BeadId> {
-    let mut way = vec![end];
-    while let Some(Some(before)) = way.last().and_then(|at| came_from.get(at)) {
-        way.push(before.clone());
-    }
-    way.reverse();
-    way
 }
 
 impl Tx<'_> {

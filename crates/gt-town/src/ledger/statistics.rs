@@ -66,11 +66,17 @@ const CHILDREN: &str = "SELECT count(*), coalesce(sum(c.status = 'closed'), 0) F
     JOIN beads c ON c.id = k.issue_id WHERE k.depends_on_id = ?1 AND k.holds = 5 AND c.status != 'tombstone'";
 
 impl View<'_> {
-    /// Beads counted.
-    pub fn statistics(&self, now: Timestamp) -> LedgerResult<Statistics> {
+    /// How many beads have each status, and how many that are not deleted each type.
+    pub fn words(&self) -> LedgerResult<(BTreeMap<String, u64>, BTreeMap<String, u64>)> {
         let by_status = self.counts("SELECT status, count(*) FROM beads GROUP BY status")?;
         let by_type =
             self.counts("SELECT issue_type, count(*) FROM beads WHERE status != 'tombstone' GROUP BY issue_type")?;
+        Ok((by_status, by_type))
+    }
+
+    /// Beads counted.
+    pub fn statistics(&self, now: Timestamp) -> LedgerResult<Statistics> {
+        let (by_status, by_type) = self.words()?;
         let sql = "SELECT priority, count(*) FROM beads WHERE status != 'tombstone' GROUP BY priority";
         let by_priority = self.all(sql, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
         let sql = "SELECT avg((closed_ns - created_ns) / 3.6e12) FROM beads WHERE status = 'closed' AND closed_ns > 0";

@@ -16,6 +16,7 @@ use gt_town::ledger::{BeadFilter, Direction, Ledger, LedgerError, LedgerResult, 
 use gt_town::port::{self, ExportFilter, ImportOptions};
 use gt_town::world::real::RealWorld;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -260,7 +261,7 @@ proptest! {
     #[test]
     fn any_query_can_be_asked(text in "(status|label|parent|owner|comment|created|title|ready|x)?[=~<>!, \"'%_a-z0-9()*:;-]{0,20}") {
         let ledger = with(&[bead("vt-a", &[])]);
-        if let Ok(query) = query::parse(&text, now()) {
+        if let Ok(query) = query::parse(&text, &now().to_zoned(TimeZone::UTC)) {
             let filter = BeadFilter { query: Some(query), all: true, ..BeadFilter::default() };
             read(&ledger, |view| view.count(&filter));
         }
@@ -280,7 +281,7 @@ fn queries_find_what_they_say() {
     ledger.write("test", "test", |tx| [&a, &b, &c].into_iter().try_for_each(|bead| tx.add_bead(bead))).unwrap();
     set(&ledger, "vt-c", Status::Closed, "100% done");
     let check = |text: &str, expected: &str| {
-        let query = query::parse(text, now()).unwrap_or_else(|error| panic!("{error}"));
+        let query = query::parse(text, &now().to_zoned(TimeZone::UTC)).unwrap_or_else(|error| panic!("{error}"));
         let filter = BeadFilter { query: Some(query), all: true, ..BeadFilter::default() };
         assert_eq!(ids(&read(&ledger, |view| view.beads(&filter))).join(" "), expected, "{text}");
     };
@@ -357,6 +358,46 @@ fn cycles_are_found_and_trees_end() {
     assert_eq!(blocked(&ledger), ["vt-a", "vt-b", "vt-c", "vt-e"]);
 }
 
+#[test]
+fn a_parent_waits_for_its_children_to_be_closed() {
+    let child = |id: &str, kind, on: &str| bead(id, &[(DepType::ParentChild, "vt-p"), (kind, on)]);
+    let circles = |beads: &[Bead]| read(&with(beads), |view| view.cycles());
+    let way = |ids: &[&str]| vec![ids.iter().map(|id| BeadId::from(*id)).collect::<Vec<_>>()];
+
+    let waits_for_parent = [bead("vt-p", &[]), child("vt-c", DepType::Blocks, "vt-p")];
+    assert_eq!(circles(&waits_for_parent), way(&["vt-c", "vt-p"]));
+    let waits_for_child = [bead("vt-p", &[(DepType::Blocks, "vt-c")]), child("vt-c", DepType::Related, "vt-p")];
+    assert_eq!(circles(&waits_for_child), way(&["vt-c", "vt-p"]));
+    // By way of a grandchild, and of what that waits for.
+    let by_grandchild = [
+        bead("vt-p", &[]),
+        bead("vt-c", &[(DepType::ParentChild, "vt-p")]),
+        bead("vt-g", &[(DepType::ParentChild, "vt-c"), (DepType::Blocks, "vt-x")]),
+        bead("vt-x", &[(DepType::Blocks, "vt-p")]),
+    ];
+    assert_eq!(circles(&by_grandchild), way(&["vt-c", "vt-g", "vt-x", "vt-p"]));
+    let in_order = [
+        bead("vt-p", &[(DepType::Blocks, "vt-x")]),
+        bead("vt-x", &[]),
+        child("vt-a", DepType::Related, "vt-p"),
+        child("vt-b", DepType::Blocks, "vt-a"),
+        child("vt-d", DepType::WaitsFor, "vt-a"),
+    ];
+    assert_eq!(circles(&in_order), Vec::<Vec<BeadId>>::new());
+
+    let ledger = with(&in_order);
+    let round = |from: &str, to: &str, kind: &DepType| {
+        let way = read(&ledger, |view| view.way_round(&from.into(), &to.into(), kind));
+        way.map(|way| way.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(round("vt-a", "vt-p", &DepType::Blocks).as_deref(), Some("vt-p vt-a"));
+    assert_eq!(round("vt-p", "vt-b", &DepType::Blocks).as_deref(), Some("vt-b vt-p"));
+    assert_eq!(round("vt-x", "vt-p", &DepType::ParentChild).as_deref(), Some("vt-p vt-x"));
+    assert_eq!(round("vt-x", "vt-b", &DepType::Blocks).as_deref(), Some("vt-b vt-p vt-x"));
+    assert_eq!(round("vt-a", "vt-p", &DepType::Related), None);
+    assert_eq!(round("vt-a", "vt-x", &DepType::Blocks), None);
+}
+
 /// As deep as anything may ever come in. What recurses, or looks at all for each, does not end here.
 const DEEP: usize = 100_000;
 
@@ -396,7 +437,8 @@ fn deep_chains_of_parents_hang_nothing() {
     set(&ledger, "vt-000000", Status::Open, "");
     assert_eq!(read(&ledger, count), DEEP as u64);
     let (top, end) = (link(DEEP - 1), link(0));
-    assert_eq!(read(&ledger, |view| view.holding_path(&top, &end)).map(|way| way.len()), Some(DEEP));
+    let parent = DepType::ParentChild;
+    assert_eq!(read(&ledger, |view| view.way_round(&end, &top, &parent)).map(|way| way.len()), Some(DEEP));
     assert_eq!(read(&ledger, |view| view.cycles()), Vec::<Vec<BeadId>>::new());
     assert!(read(&ledger, |view| view.tree(&top, Direction::Down, usize::MAX)).len() > 5000);
 }
@@ -624,8 +666,8 @@ fn a_ledger_that_nobody_has_open_is_whole_in_its_one_file() {
 fn a_bead_that_comes_twice_in_a_large_file_came_once() {
     let ledger = ledger();
     let text = made_up(Shape { beads: 1000, dependencies: 0, chain: false });
-    let again =
-        text.lines().nth(7).unwrap().replace("2026-01-", "2026-02-").replace("\"title\":\"", "\"title\":\"Later: ");
+    let again = text.lines().nth(7).unwrap().replace("\"updated_at\":\"2026-01-", "\"updated_at\":\"2026-02-");
+    let again = again.replace("\"title\":\"", "\"title\":\"Later: ");
     port::import_into(&ledger, "ann", format!("{text}{again}\n").as_bytes(), ImportOptions::default()).unwrap();
     let id = gt_testkit::ledger::id(7);
     let events = read(&ledger, |view| view.events(0, Some(&id.as_str().into()), 10));

@@ -3,17 +3,16 @@
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
-use gt_model::bead::{Bead, BeadType, DepType, Status};
+use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::id::BeadId;
 use gt_town::beads::{self, NewBead, NewNode};
 use gt_town::ledger::BeadChange;
 use gt_town::{Error, Kind};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Context, text_or_stdin};
 use super::words::{self, Act};
-use super::{filter, look, markdown, metadata, plan, shapes};
+use super::{look, markdown, metadata, plan, shapes, typed};
 use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
@@ -108,6 +107,7 @@ fn each(
 pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let only_ids = only_ids || args.silent;
     let title = args.title.clone().or_else(|| args.title_flag.clone());
+    typed::warn_of_past(&[args.defer.as_deref(), args.due.as_deref()], context, console)?;
     if let Some(file) = &args.graph {
         return create_graph(file, args, context, console);
     }
@@ -177,7 +177,7 @@ fn from_node(args: &CreateArgs, node: &plan::Node, context: &Context<'_>) -> Res
     new.description = or(&node.description, new.description);
     new.acceptance_criteria = or(&node.acceptance_criteria, new.acceptance_criteria);
     new.priority = node.priority.or(new.priority);
-    new.issue_type = node.kind.as_ref().map(|word| BeadType::from(word.as_str())).or(new.issue_type);
+    new.issue_type = node.kind.as_ref().map(|word| typed::bead_type(word, context)).transpose()?.or(new.issue_type);
     new.labels.extend(labels(&node.labels));
     new.more.design = node.design.clone().or(new.more.design);
     new.more.notes = node.notes.clone().or(new.more.notes);
@@ -254,7 +254,6 @@ fn dry(new: &NewBead) -> Value {
 
 fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<NewBead, CliError> {
     let rig = args.rig.clone().or_else(|| context.rig_here());
-    let now = context.town.world().clock().now();
     let description = match (&args.body_file, &args.description) {
         (Some(file), _) => text_of(file, context)?,
         (None, Some(text)) => text_or_stdin(text.clone())?,
@@ -270,7 +269,7 @@ fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<New
         defer_until: args
             .defer
             .as_deref()
-            .map(|text| filter::future("--defer", text, now))
+            .map(|text| typed::future("--defer", text, context))
             .transpose()?
             .map(|at| Some(at.into())),
         rest: rest(
@@ -278,19 +277,21 @@ fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<New
             args.spec_id.as_deref(),
             args.estimate,
             args.metadata.as_deref(),
-            due(args.due.as_deref(), now)?,
+            due(args.due.as_deref(), context)?,
         )?,
         ..BeadChange::default()
     };
+    let edges = typed::edges(&args.deps, context)?;
     Ok(NewBead {
         prefix: context.town.ledger.read(|view| beads::prefix_for(view, rig.as_deref(), &context.caller))?,
         title: title.to_owned(),
         description,
         acceptance_criteria: args.acceptance.clone().unwrap_or_default(),
         priority: args.priority,
-        issue_type: args.issue_type.as_ref().map(|word| BeadType::from(word.as_str())),
+        issue_type: args.issue_type.as_ref().map(|word| typed::bead_type(word, context)).transpose()?,
         labels: labels(&args.labels),
-        dependencies: dependencies(context, &args.deps)?,
+        dependencies: edges.dependencies,
+        holds_back: edges.holds_back,
         parent,
         id: args.id.as_ref().map(|id| BeadId::from(id.as_str())),
         ephemeral: args.ephemeral,
@@ -310,9 +311,9 @@ fn labels(words: &[String]) -> Vec<String> {
 }
 
 /// The time by which something is to be done, as it is kept; an empty text for none.
-fn due(text: Option<&str>, now: Timestamp) -> Result<Option<String>, CliError> {
+fn due(text: Option<&str>, context: &Context<'_>) -> Result<Option<String>, CliError> {
     let time = |text: &str| {
-        if text.is_empty() { Ok(String::new()) } else { filter::future("--due", text, now).map(|at| at.to_string()) }
+        if text.is_empty() { Ok(String::new()) } else { typed::future("--due", text, context).map(|at| at.to_string()) }
     };
     text.map(time).transpose()
 }
@@ -353,9 +354,9 @@ fn from_item(args: &CreateArgs, item: markdown::Item, context: &Context<'_>) -> 
     new.description = or(item.description, new.description);
     new.acceptance_criteria = or(item.acceptance, new.acceptance_criteria);
     new.priority = item.priority.or(new.priority);
-    new.issue_type = item.issue_type.map(|word| BeadType::from(word.as_str())).or(new.issue_type);
+    new.issue_type = item.issue_type.map(|word| typed::bead_type(&word, context)).transpose()?.or(new.issue_type);
     new.labels.extend(labels(&item.labels));
-    new.dependencies.extend(dependencies(context, &item.dependencies)?);
+    new.dependencies.extend(typed::dependencies(&item.dependencies, context)?);
     if !item.design.is_empty() {
         new.more.design = Some(item.design);
     }
@@ -365,22 +366,11 @@ fn from_item(args: &CreateArgs, item: markdown::Item, context: &Context<'_>) -> 
     Ok(new)
 }
 
-/// Reads `id` or `type:id`.
-fn dependencies(context: &Context<'_>, texts: &[String]) -> Result<Vec<(DepType, BeadId)>, CliError> {
-    let one = |text: &String| {
-        let (kind, id) = text.split_once(':').unwrap_or(("blocks", text));
-        let id = context.town.ledger.read(|view| beads::resolve(view, id.trim()))?;
-        Ok((DepType::from(kind.trim()), id))
-    };
-    texts.iter().filter(|text| !text.trim().is_empty()).map(one).collect()
-}
-
 /// `update`.
 pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     if args.title.as_ref().is_some_and(|title| title.trim().is_empty()) {
         return Err(usage("title cannot be empty", TITLE_HINT));
     }
-    let now = context.town.world().clock().now();
     let description = match (&args.body_file, &args.description) {
         (Some(file), _) => Some(text_of(file, context)?),
         (None, Some(text)) => Some(text_or_stdin(text.clone())?),
@@ -389,11 +379,13 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
     };
     let defer = match args.defer.as_deref() {
         Some("") => Some(None),
-        Some(text) => Some(Some(filter::future("--defer", text, now)?.into())),
+        Some(text) => Some(Some(typed::future("--defer", text, context)?.into())),
         None => None,
     };
+    typed::warn_of_past(&[args.defer.as_deref(), args.due.as_deref()], context, console)?;
+    let status = args.status.as_ref().map(|word| typed::status(word, context)).transpose()?;
     // As `bd` has it; `gt bead` sends people to the verb that asks for a reason.
-    let closes = as_bd && args.status.as_deref() == Some("closed");
+    let closes = as_bd && status == Some(Status::Closed);
     let base = BeadChange {
         title: args.title.clone(),
         description,
@@ -401,9 +393,9 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
         acceptance_criteria: args.acceptance.clone(),
         notes: args.notes.clone().map(text_or_stdin).transpose()?,
         more_notes: args.append_notes.clone(),
-        status: args.status.as_ref().filter(|_| !closes).map(|word| Status::from(word.as_str())),
+        status: status.filter(|_| !closes),
         priority: args.priority,
-        issue_type: args.issue_type.as_ref().map(|word| BeadType::from(word.as_str())),
+        issue_type: args.issue_type.as_ref().map(|word| typed::bead_type(word, context)).transpose()?,
         assignee: args.assignee.clone().map(|name| if name.is_empty() { None } else { Some(name) }),
         defer_until: defer,
         rest: rest(
@@ -411,7 +403,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
             args.spec_id.as_deref(),
             args.estimate,
             args.metadata.as_deref(),
-            due(args.due.as_deref(), now)?,
+            due(args.due.as_deref(), context)?,
         )?,
         add_labels: labels(&args.add_label),
         remove_labels: args.remove_label.clone(),
@@ -526,11 +518,8 @@ pub fn reopen(ids: &[String], reason: Option<&str>, context: &Context<'_>, conso
 
 /// `defer`.
 pub fn defer(ids: &[String], until: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let now = context.town.world().clock().now();
-    let until = until.map(|text| filter::future("--until", text, now)).transpose()?;
-    if until.is_some_and(|until| until <= now) {
-        console.note("that time is in the past: what is put off until then is ready at once")?;
-    }
+    typed::warn_of_past(&[until], context, console)?;
+    let until = until.map(|text| typed::future("--until", text, context)).transpose()?;
     each(ids, &Meant::All, Act::Defer, context, console, |id| {
         Ok(Outcome::Done(Box::new(beads::defer(&context.town, &context.caller, id, until)?)))
     })

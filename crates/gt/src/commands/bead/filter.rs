@@ -1,12 +1,12 @@
 //! Flags that say which beads are meant, as a query.
 
-use gt_model::query::{Expr, Field, Op, Query, Test, Value, moment};
+use gt_model::query::{Expr, Field, Op, Query, Test, Value};
 use gt_town::ledger::BeadFilter;
 use gt_town::{Error, beads};
 use jiff::Timestamp;
 
 use super::super::Context;
-use super::prefix_of;
+use super::{prefix_of, typed};
 use crate::cli::OnlyArgs;
 use crate::error::CliError;
 
@@ -67,9 +67,9 @@ impl Conditions {
         self.not_among(Field::Type, &INFRA.map(str::to_owned));
     }
 
-    fn time(&mut self, field: Field, op: Op, text: Option<&String>, now: Timestamp) -> Result<(), CliError> {
+    fn time(&mut self, field: Field, op: Op, text: Option<&String>, context: &Context<'_>) -> Result<(), CliError> {
         if let Some(text) = text {
-            let (from, to) = moment(text, now).ok_or_else(|| bad_time(text))?;
+            let (from, to) = typed::moment(text, context)?;
             self.test(field, op, Value::Time(from, to));
         }
         Ok(())
@@ -81,35 +81,16 @@ impl Conditions {
     }
 }
 
-/// That a text is no time.
-pub fn bad_time(text: &str) -> CliError {
-    CliError::Usage {
-        what: format!("`{text}` is no time"),
-        hint: "use a date (2026-02-01), an RFC 3339 time, today, yesterday, tomorrow, 7d (ago) or +2d (from now)"
-            .to_owned(),
-    }
-}
-
-/// The time that a text means as the end of a wait. As in `bd`, a length without a sign counts from now on.
-pub fn future(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
-    let ahead = gt_model::query::relative(text).map(|_| format!("+{text}"));
-    let time = moment(ahead.as_deref().unwrap_or(text), now);
-    time.map(|(from, _)| from).ok_or_else(|| match bad_time(text) {
-        CliError::Usage { what, hint } => CliError::Usage { what: format!("invalid {flag} format: {what}"), hint },
-        other => other,
-    })
-}
-
 /// What the flags ask for. Which statuses are left out without any word of status is for the filter's `all` to say.
 pub fn conditions(only: &OnlyArgs, context: &Context<'_>) -> Result<Conditions, CliError> {
     let now = context.town.world().clock().now();
     let mut asked = Conditions::default();
     let is_all = |word: &String| word == "all";
     if !only.status.iter().any(is_all) {
-        asked.among(Field::Status, &only.status);
+        asked.among(Field::Status, &typed::statuses_to_find(&only.status, context)?);
     }
-    asked.among(Field::Type, &only.issue_type);
-    asked.not_among(Field::Type, &only.exclude_type);
+    asked.among(Field::Type, &typed::types_to_find(&only.issue_type, context)?);
+    asked.not_among(Field::Type, &typed::types_to_find(&only.exclude_type, context)?);
     asked.among(Field::Id, &only.id);
     asked.number(Field::Priority, Op::Is, only.priority);
     asked.number(Field::Priority, Op::AtLeast, only.priority_min);
@@ -143,7 +124,7 @@ pub fn conditions(only: &OnlyArgs, context: &Context<'_>) -> Result<Conditions, 
         (Field::Due, Op::AtLeast, &only.due_after),
         (Field::Due, Op::Less, &only.due_before),
     ] {
-        asked.time(field, op, text.as_ref(), now)?;
+        asked.time(field, op, text.as_ref(), context)?;
     }
     if only.overdue {
         asked.test(Field::Due, Op::Less, Value::Time(now, now));
@@ -185,8 +166,7 @@ pub fn filter(only: &OnlyArgs, asked: Conditions, limit: u32, context: &Context<
 
 /// The query that somebody typed.
 pub fn typed(text: &str, context: &Context<'_>) -> Result<Query, CliError> {
-    let now = context.town.world().clock().now();
-    gt_model::query::parse(text, now).map_err(|error| {
+    gt_model::query::parse(text, &typed::now(context)).map_err(|error| {
         let hint = format!("fields: {}", Field::ALL.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "));
         CliError::Engine(Error::Usage { what: error.to_string(), hint })
     })

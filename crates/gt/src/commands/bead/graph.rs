@@ -1,13 +1,13 @@
 //! What depends on what.
 
-use gt_model::bead::{Bead, DepType};
+use gt_model::bead::Bead;
 use gt_model::id::BeadId;
 use gt_town::ledger::{Direction, TreeNode};
 use gt_town::{Error, beads};
 use serde_json::{Value, json};
 
 use super::super::Context;
-use super::{shapes, words};
+use super::{shapes, typed, words};
 use crate::cli::{DepVerb, DirectionArg};
 use crate::console::{Console, printable};
 use crate::drawing::{self, Node};
@@ -19,7 +19,7 @@ pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
     match verb {
         DepVerb::Add { bead, on, blocked_by, kind } => {
             let (bead, on) = (one(&bead)?, one(&on.or(blocked_by).unwrap_or_default())?);
-            let kind = DepType::from(kind.as_str());
+            let kind = typed::dep_type(&kind)?;
             beads::add_dependency(&context.town, &context.caller, &bead, &on, &kind)?;
             if console.is_json() {
                 let kind = kind.as_str();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
 use gt_town::ledger::{BeadFilter, View};
+use gt_town::solo::{self, OddWord};
 use gt_town::{Error, beads};
 use serde_json::{Value, json};
 
@@ -91,6 +92,15 @@ fn undated(view: &View<'_>) -> Result<Check, Error> {
     Ok(Check::new("closed without a time", Weight::Warning, count > 0, || format!("{count} beads")))
 }
 
+fn odd_words(view: &View<'_>) -> Result<Check, Error> {
+    let odd = solo::odd_words(view)?;
+    Ok(Check::new("unknown words", Weight::Warning, !odd.is_empty(), || {
+        let shown = |odd: &OddWord| format!("{} ({} beads)", odd.error, odd.beads);
+        let more = "bd config set status.custom (or types.custom) adds a word; bd update changes a bead's";
+        format!("{}; {more}", odd.iter().take(5).map(shown).collect::<Vec<_>>().join("; "))
+    }))
+}
+
 /// Open beads with the same title and description.
 fn twins(view: &View<'_>) -> Result<Check, Error> {
     let mut open = view.beads(&BeadFilter::default())?;
@@ -126,7 +136,8 @@ pub fn doctor(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>
     } else {
         let complaints = context.town.ledger.integrity()?;
         let file = Check::new("file", Weight::Error, !complaints.is_empty(), || complaints.join("; "));
-        context.town.ledger.read(|view| Ok::<_, Error>(vec![file, cycles(view)?, dangling(view)?, undated(view)?]))?
+        let more = |view: &View<'_>| Ok::<_, Error>([cycles(view)?, dangling(view)?, undated(view)?, odd_words(view)?]);
+        [file].into_iter().chain(context.town.ledger.read(more)?).collect()
     };
     let is_well = !checks.iter().any(Check::is_grave);
     if console.is_json() {

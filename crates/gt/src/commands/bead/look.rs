@@ -7,7 +7,7 @@ use gt_town::{Error, beads};
 use serde_json::json;
 
 use super::super::Context;
-use super::{change, filter, prefix_of, shapes, words};
+use super::{change, filter, prefix_of, shapes, typed, words};
 use crate::cli::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 use crate::console::{Console, Table, printable, printable_lines};
 use crate::error::{CliError, CliResult};
@@ -249,7 +249,7 @@ pub fn stale(
     let now = context.town.world().clock().now();
     let before = now.checked_sub(jiff::SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(now);
     let filter = BeadFilter {
-        status: status.map(|word| Status::from(word.as_str())),
+        status: status.map(|word| typed::status(&word, context)).transpose()?,
         limit: Some(limit).filter(|limit| *limit > 0),
         ..BeadFilter::default()
     };

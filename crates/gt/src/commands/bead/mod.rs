@@ -28,6 +28,7 @@ mod port;
 mod remarks;
 mod setup;
 mod shapes;
+mod typed;
 mod words;
 
 pub use absent::answer as absent;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use gt_model::bead::DepType;
 use gt_town::beads::{End, NewEdge};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::typed;
 use crate::error::CliError;
 
 /// A plan. A key that we don't know is refused: what it says would be lost.
@@ -121,6 +121,6 @@ pub fn edge(edge: &Edge) -> Result<NewEdge, CliError> {
     Ok(NewEdge {
         from: end(&edge.from_key, &edge.from_id, "from")?,
         to: end(&edge.to_key, &edge.to_id, "to")?,
-        kind: DepType::from(edge.kind.as_deref().unwrap_or("blocks")),
+        kind: typed::dep_type(edge.kind.as_deref().unwrap_or("blocks"))?,
     })
 }

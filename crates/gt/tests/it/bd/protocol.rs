@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Project, ids};
-use crate::town::text;
+use crate::town::{text, write};
 
 /// A bead, whole.
 #[track_caller]
@@ -39,6 +39,43 @@ fn exits_1(project: &Project, args: &[&str], words: &str) {
 
 mod blocking {
     use super::*;
+
+    #[test]
+    fn words_beside_a_new_bead_say_who_waits() {
+        let project = Project::new();
+        let mast = project.q(&["Mast"]);
+        let sail = project.q(&["Sail", "--deps", &format!("depends-on:{mast}")]);
+        let rope = project.q(&["Rope", "--deps", &format!("blocked-by:{mast}")]);
+        let keel = project.q(&["Keel", "--deps", &format!("blocks:{mast}")]);
+        assert_eq!(ready(&project), set([keel.as_str()]));
+        let blocked: BTreeSet<String> = ids(&project.json(&["blocked"])).into_iter().collect();
+        assert_eq!(blocked, set([mast.as_str(), sail.as_str(), rope.as_str()]));
+        exits_1(&project, &["create", "Typo", "--deps", &format!("blokcs:{mast}")], "did you mean `blocks`?");
+        exits_1(&project, &["dep", "add", &keel, &rope, "--type", "relatd"], "did you mean `related`?");
+        exits_1(&project, &["create", "X", "--deps", &format!("depends-on:{sail},blocks:{keel}")], "circle");
+        assert_eq!(project.json(&["list", "-n", "0"]).as_array().unwrap().len(), 4, "nothing was made");
+    }
+
+    #[test]
+    fn nothing_may_wait_for_itself_by_way_of_its_parent() {
+        let project = Project::new();
+        let ship = project.q(&["Ship", "-t", "epic"]);
+        let hull = project.q(&["Hull", "--parent", &ship, "-t", "epic"]);
+        let plank = project.q(&["Plank", "--parent", &hull]);
+        exits_1(&project, &["dep", "add", &plank, &ship], "circle");
+        exits_1(&project, &["dep", "add", &ship, &plank], "circle");
+        exits_1(&project, &["create", "Nail", "--parent", &hull, "--deps", &ship], "circle");
+        let other = project.q(&["Paint", "--deps", &ship]);
+        exits_1(&project, &["update", &other, "--parent", &ship], "circle");
+        let file = format!(
+            r#"{{"id":"vt-in","title":"In","dependencies":[{{"issue_id":"vt-in","depends_on_id":"{ship}","type":"parent-child"}},{{"issue_id":"vt-in","depends_on_id":"{ship}","type":"blocks"}}]}}"#
+        );
+        write(&project.folder().join("in.jsonl"), file);
+        project.ok(&["import", "in.jsonl"]);
+        let cycles = project.ok(&["dep", "cycles"]);
+        assert!(cycles.contains("vt-in") && cycles.contains(&ship), "{cycles}");
+        assert!(project.bd(&["doctor"]).out.contains("vt-in"));
+    }
 
     #[test]
     fn what_waits_keeps_its_status() {
@@ -303,6 +340,49 @@ mod words {
         project.ok(&["config", "set", "status.custom", "drying,tarred"]);
         project.ok(&["update", &id, "--status", "drying"]);
         assert_eq!(text(&shown(&project, &id)["status"]), "drying");
+    }
+
+    #[test]
+    fn a_status_or_type_that_nobody_knows_is_refused_with_the_nearest() {
+        let project = Project::new();
+        let id = project.q(&["Mast"]);
+        exits_1(&project, &["update", &id, "--status", "bogus"], "invalid status");
+        exits_1(&project, &["update", &id, "--status", "opne"], "did you mean `open`?");
+        exits_1(&project, &["create", "Sail", "--type", "invalid-type"], "invalid issue type");
+        exits_1(&project, &["create", "Sail", "--type", "featrue"], "did you mean `feature`?");
+        exits_1(&project, &["list", "--status", "opne"], "did you mean `open`?");
+        exits_1(&project, &["list", "--type", "bugg"], "did you mean `bug`?");
+        assert_eq!(ids(&project.json(&["list"])), [id.as_str()], "nothing was made");
+    }
+
+    #[test]
+    fn other_words_for_a_status_or_type_mean_the_known_one() {
+        let project = Project::new();
+        let id = project.q(&["Mast", "-t", "feat"]);
+        assert_eq!(text(&shown(&project, &id)["issue_type"]), "feature");
+        project.ok(&["update", &id, "--status", "in-progress"]);
+        assert_eq!(text(&shown(&project, &id)["status"]), "in_progress");
+        project.ok(&["update", &id, "--status", "done"]);
+        assert_eq!(text(&shown(&project, &id)["status"]), "closed");
+        assert_eq!(ids(&project.json(&["list", "--status", "done", "--type", "enhancement"])), [id.as_str()]);
+    }
+
+    #[test]
+    fn unknown_words_of_a_file_are_kept_found_and_named() {
+        let project = Project::new();
+        let line = r#"{"id":"vt-odd","title":"Odd","status":"on-the-slip","issue_type":"ritual","priority":2}"#;
+        write(&project.folder().join("odd.jsonl"), line);
+        project.ok(&["import", "odd.jsonl"]);
+        assert_eq!(text(&shown(&project, "vt-odd")["status"]), "on-the-slip");
+        assert_eq!(ids(&project.json(&["list", "--status", "on-the-slip", "--type", "ritual"])), ["vt-odd"]);
+        let said = project.bd(&["doctor"]).out;
+        assert!(
+            said.contains("invalid status `on-the-slip`") && said.contains("invalid issue type `ritual`"),
+            "{said}"
+        );
+        project.ok(&["config", "set", "types.custom", "ritual"]);
+        project.ok(&["update", "vt-odd", "--status", "open"]);
+        assert!(project.bd(&["doctor"]).out.contains("ok  unknown words"));
     }
 
     #[test]

@@ -1,0 +1,129 @@
+//! Words and times that people type about beads.
+
+use gt_model::bead::{BeadType, DepType, Status};
+use gt_model::id::BeadId;
+use gt_model::query;
+use gt_model::vocabulary::{self, UnknownWord};
+use gt_town::beads;
+use gt_town::solo::{self, ADDED_STATUSES, ADDED_TYPES};
+use jiff::{Timestamp, Zoned};
+
+use super::super::Context;
+use crate::console::Console;
+use crate::error::CliError;
+
+fn added(key: &str, context: &Context<'_>) -> Result<Vec<String>, CliError> {
+    Ok(context.town.ledger.read(|view| solo::added_words(view, key))?)
+}
+
+fn refusal(error: &UnknownWord, adding: Option<&str>) -> CliError {
+    let more = adding.map(|key| format!("; to add one: bd config set {key} <word>,<word>")).unwrap_or_default();
+    CliError::Usage { what: error.to_string(), hint: format!("{}{more}", error.hint()) }
+}
+
+/// The status that a word means.
+pub fn status(word: &str, context: &Context<'_>) -> Result<Status, CliError> {
+    vocabulary::status(word, &added(ADDED_STATUSES, context)?).map_err(|error| refusal(&error, Some(ADDED_STATUSES)))
+}
+
+/// The type of bead that a word means.
+pub fn bead_type(word: &str, context: &Context<'_>) -> Result<BeadType, CliError> {
+    vocabulary::bead_type(word, &added(ADDED_TYPES, context)?).map_err(|error| refusal(&error, Some(ADDED_TYPES)))
+}
+
+/// What a filter by status asks for: also words that nobody knows and that came in with a bead.
+pub fn statuses_to_find(words: &[String], context: &Context<'_>) -> Result<Vec<String>, CliError> {
+    to_find(words, context, |word| Ok(status(word, context)?.as_str().to_owned()))
+}
+
+/// What a filter by type asks for: also words that nobody knows and that came in with a bead.
+pub fn types_to_find(words: &[String], context: &Context<'_>) -> Result<Vec<String>, CliError> {
+    to_find(words, context, |word| Ok(bead_type(word, context)?.as_str().to_owned()))
+}
+
+fn to_find(
+    words: &[String],
+    context: &Context<'_>,
+    known: impl Fn(&str) -> Result<String, CliError>,
+) -> Result<Vec<String>, CliError> {
+    let found: Result<Vec<String>, CliError> = words.iter().map(|word| known(word)).collect();
+    let Err(error) = found else { return found };
+    let odd = context.town.ledger.read(solo::odd_words)?;
+    let as_it_is = |word: &String| odd.iter().any(|odd| odd.error.word == *word).then(|| word.clone());
+    words.iter().map(|word| as_it_is(word).or_else(|| known(word).ok())).collect::<Option<_>>().ok_or(error)
+}
+
+/// The type of dependency that a word means between two beads that are both named.
+pub fn dep_type(word: &str) -> Result<DepType, CliError> {
+    vocabulary::dep_type(word).map_err(|error| refusal(&error, None))
+}
+
+/// What a new bead has to do with others.
+#[derive(Default)]
+pub struct Edges {
+    /// What it depends on, and how.
+    pub dependencies: Vec<(DepType, BeadId)>,
+    /// What is to wait for it.
+    pub holds_back: Vec<BeadId>,
+}
+
+/// Reads `id` (which must be closed first) or `word:id` each.
+pub fn edges(texts: &[String], context: &Context<'_>) -> Result<Edges, CliError> {
+    let mut edges = Edges::default();
+    for text in texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        let (word, id) = text.split_once(':').unwrap_or(("depends-on", text));
+        let wording = vocabulary::wording(word).map_err(|error| refusal(&error, None))?;
+        let id = context.town.ledger.read(|view| beads::resolve(view, id.trim()))?;
+        if wording.is_reversed {
+            edges.holds_back.push(id);
+        } else {
+            edges.dependencies.push((wording.kind, id));
+        }
+    }
+    Ok(edges)
+}
+
+/// Reads `id` or `type:id` each, as a file of beads has them: there `blocks` is a type like any other.
+pub fn dependencies(texts: &[String], context: &Context<'_>) -> Result<Vec<(DepType, BeadId)>, CliError> {
+    let one = |text: &str| {
+        let (kind, id) = text.split_once(':').unwrap_or(("blocks", text));
+        Ok((dep_type(kind)?, context.town.ledger.read(|view| beads::resolve(view, id.trim()))?))
+    };
+    texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).map(one).collect()
+}
+
+/// This moment, in the zone of whoever asks.
+pub fn now(context: &Context<'_>) -> Zoned {
+    let world = context.town.world();
+    world.clock().now().to_zoned(world.clock().zone())
+}
+
+/// The time that the text behind a flag means as the end of a wait.
+pub fn future(flag: &str, text: &str, context: &Context<'_>) -> Result<Timestamp, CliError> {
+    query::future(text, &now(context)).ok_or_else(|| CliError::Usage {
+        what: format!("invalid {flag} format: `{text}` is no time"),
+        hint: TIME_HINT.to_owned(),
+    })
+}
+
+/// Warns of times that are over already; texts that are no times are for [`future`] to refuse.
+pub fn warn_of_past(texts: &[Option<&str>], context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
+    let now = now(context);
+    for text in texts.iter().copied().flatten() {
+        if let Some(at) = query::future(text, &now).filter(|at| *at < now.timestamp()) {
+            let local = at.to_zoned(now.time_zone().clone());
+            console.note(&format!("warning: `{text}` is in the past: {}", local.strftime("%Y-%m-%d %H:%M %Z")))?;
+        }
+    }
+    Ok(())
+}
+
+/// The span of time that a text means, for looking back.
+pub fn moment(text: &str, context: &Context<'_>) -> Result<(Timestamp, Timestamp), CliError> {
+    query::moment(text, &now(context))
+        .ok_or_else(|| CliError::Usage { what: format!("`{text}` is no time"), hint: TIME_HINT.to_owned() })
+}
+
+/// How times are typed.
+const TIME_HINT: &str = "use a date (2026-02-01), a date and time (\"2026-02-01 10:00\", local unless it names a zone), today, \
+                         tomorrow, \"next monday\", \"in 3 days\", 7d (ago) or +6h (from now)";

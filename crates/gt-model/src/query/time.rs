@@ -128,7 +128,8 @@ fn clock(word: &str) -> Option<Time> {
     let half = ["am", "pm"].into_iter().find(|half| word.ends_with(half));
     let mut parts = half.map_or(word, |half| &word[..word.len() - half.len()]).split(':');
     let hour: i8 = whole(parts.next()?)?.try_into().ok()?;
-    let minute = parts.next().map(|text| two_digits(text)).map_or_else(|| half.map(|_| 0), |minute| minute)?;
+    // `9` alone is no time of day, `9am` is one.
+    let minute = parts.next().map_or(half.map(|_| 0), two_digits)?;
     let second = parts.next().map_or(Some(0), two_digits)?;
     let hour = match half {
         None => hour,

@@ -53,6 +53,13 @@ impl Ticker {
         Self { now, world, over, thread }
     }
 
+    /// Tells of one thing that has no log, for as long as it takes.
+    pub fn during<T>(what: &str, process: &Process, console: &Console<'_>, act: impl FnOnce() -> T) -> T {
+        let ticker = Self::new(process, console);
+        ticker.begins(what, "", Path::new(""));
+        act()
+    }
+
     fn set(&self, to: Option<Now>) {
         if let Ok(mut now) = self.now.lock() {
             *now = to;

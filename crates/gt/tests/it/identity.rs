@@ -26,6 +26,12 @@ fn run(town: &Town, program: &str, args: &[&str]) {
     assert_eq!(done.code, 0, "{program} {args:?}: {done:#?}");
 }
 
+/// Removes the town's folder, in which others may still write.
+fn remove(town: &Town) {
+    let is_removed = || output(town.program("rm", town.folder()).args(["-rf", "town"])).code == 0;
+    town.wait_until("the town's folder to be removed", is_removed);
+}
+
 fn wait_until_gone(town: &Town, processes: &[ProcessId]) {
     let is_gone = |process: &ProcessId| identity_of(process.pid).as_ref() != Some(process);
     town.wait_until("the processes of the former town to end", || processes.iter().all(is_gone));
@@ -40,7 +46,7 @@ fn ok(done: Output) -> String {
 fn f16_a_town_made_anew_at_the_same_path_is_served_by_nothing_of_the_old() {
     let town = Town::new();
     let former = at_work(&town);
-    run(&town, "rm", &["-rf", "town"]);
+    remove(&town);
     ok(town.gt_with(town.folder(), &[], &["install", "town"]));
     town.settle("");
     town.ok(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
@@ -62,7 +68,7 @@ fn f16_a_town_put_back_from_a_backup_is_another_one() {
     let town = Town::new();
     run(&town, "cp", &["-a", "town", "backup"]);
     let former = at_work(&town);
-    run(&town, "rm", &["-rf", "town"]);
+    remove(&town);
     run(&town, "mv", &["backup", "town"]);
     wait_until_gone(&town, &former);
     town.ok(&["up"]);
@@ -76,7 +82,7 @@ fn f16_a_ledger_that_was_taken_away_is_not_written_and_ends_its_deacon() {
     run(&town, "mv", &["town/.beads/beads.db", "town/.beads/lost.db"]);
     run(&town, "cp", &["town/.beads/lost.db", "town/.beads/beads.db"]);
     wait_until_gone(&town, &processes[..2]);
-    run(&town, "rm", &["-rf", "town"]);
+    remove(&town);
     wait_until_gone(&town, &processes);
 }
 

@@ -123,6 +123,7 @@ pub(super) fn host(dir: &Path, runtime: Runtime) -> ExitCode {
 
 fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
     let _lock = only_shim(dir)?;
+    let own = Anchor::of(dir);
     if record::is_recorded(dir) {
         return Err(Refusal::StartedBefore);
     }
@@ -144,11 +145,11 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
             // Whoever hangs up reaches the agent as well, which may have ended first.
             let hung_up = outcome.why == Why::Over && overseer.is_hung_up();
             let outcome = if hung_up { Outcome { why: Why::HungUp, ..outcome } } else { outcome };
-            conclude(dir, &plan, &exit_of(outcome))
+            conclude(dir, own.as_ref(), &plan, &exit_of(outcome))
         }
         Err(why) => {
             let reason = format!("{COULD_NOT_START}: {why}");
-            conclude(dir, &plan, &Exit { code: Some(COULD_NOT_START_CODE), signal: None, reason })?;
+            conclude(dir, own.as_ref(), &plan, &Exit { code: Some(COULD_NOT_START_CODE), signal: None, reason })?;
             Ack::Started.send();
             Ok(())
         }
@@ -172,8 +173,12 @@ fn open_input(dir: &Path, first: &str) -> io::Result<File> {
     Ok(input)
 }
 
-/// Records the end, and lets the deacon know. With the town gone, there is nowhere to record it and nobody to tell.
-fn conclude(dir: &Path, plan: &Plan, exit: &Exit) -> Result<(), Refusal> {
+/// Records the end, and lets the deacon know. With the town gone, there is nowhere to record it and nobody to tell: where
+/// another folder is at its path, that is a session of another town's.
+fn conclude(dir: &Path, own: Option<&Anchor>, plan: &Plan, exit: &Exit) -> Result<(), Refusal> {
+    if own.is_some_and(Anchor::is_lost) {
+        return Ok(());
+    }
     if dir.exists() {
         record::write(dir, record::EXIT, exit)?;
     }

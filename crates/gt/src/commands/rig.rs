@@ -54,9 +54,8 @@ fn source_path(context: &Context<'_>, source: String) -> String {
 
 fn add(context: &Context<'_>, new: &NewRig, yes: bool, console: &mut Console<'_>) -> CliResult {
     console.note("fetching, and looking at what it is tested with …")?;
-    let mut added = Ticker::during("the fetch", context.process, console, || {
-        rig::add(&context.town, &context.caller, new)
-    })?;
+    let mut added =
+        Ticker::during("the fetch", context.process, console, || rig::add(&context.town, &context.caller, new))?;
     if !console.is_json() {
         say_added(&added, new.dry_run, console)?;
     }

@@ -424,20 +424,6 @@ fn a_town_that_was_deleted_is_not_made_again() {
 }
 
 #[test]
-fn the_end_of_a_session_is_not_recorded_in_the_folder_of_another() {
-    let town = Town::new();
-    town.start("exec sleep 1000");
-    let (shim, agent) = town.running();
-    // A town that is made anew at the same path may have a session of the same name.
-    let dir = town.dir();
-    fs::rename(&dir, dir.with_extension("former")).expect("a folder");
-    fs::create_dir(&dir).expect("another folder");
-    until(|| !process::is_alive(&shim));
-    assert!(!process::is_alive(&agent));
-    assert_eq!(fs::read_dir(&dir).expect("the other folder").count(), 0);
-}
-
-#[test]
 fn a_session_is_started_once() {
     let town = Town::new();
     let script = "echo x >> count; while ! [ -e go ]; do sleep 0.01; done";

@@ -102,13 +102,21 @@ fn a_log_that_lies_brings_no_ref_to_what_is_no_commit() {
 #[test]
 fn what_the_town_pins_is_never_set_aside() {
     let rig = Rig::new();
-    for name in ["refs/gt/mr/x", "refs/tags/v1", "refs/gt/snapshots/y"] {
+    for name in ["refs/gt/mr/x", "refs/gt/snapshots/y"] {
         rig.break_ref(name, GONE);
         rig.news();
         let error = rig.git.fetch(&rig.held, &rig.repo()).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
         fs::remove_file(rig.repo().join(name)).unwrap();
     }
+}
+
+#[test]
+fn a_broken_tag_goes_as_every_tag_that_the_remote_has_not() {
+    let rig = Rig::new();
+    rig.break_ref("refs/tags/v1", GONE);
+    rig.fetches("a broken tag");
+    assert!(!rig.repo().join("refs/tags/v1").exists());
 }
 
 #[test]

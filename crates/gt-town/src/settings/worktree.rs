@@ -33,7 +33,7 @@ pub struct WorktreeSettings {
     pub lfs: bool,
     /// Megabytes that must be free before a worktree is set up; 0: any.
     pub min_free_disk_mb: u64,
-    /// What can be made again from what git tracks: it is copied into fresh worktrees, and is left out of archives.
+    /// Folders that a build or an install makes again, such as `target`: new worktrees get a copy, archives leave them out.
     #[serde(skip_serializing_if = "is_rebuildable_by_default")]
     pub rebuildable: Keep,
     /// Megabytes that a warm copy may have, from which fresh worktrees get what is rebuildable; 0: there is none.

@@ -26,13 +26,13 @@ pub(super) fn is_beads_file(path: &str) -> bool {
     path.starts_with(BEADS) && path.ends_with(SUFFIX)
 }
 
-/// Whose beads a file of beads holds: the slug of their prefix.
+/// The slug of the prefix that all beads of this file share.
 pub(super) fn slug_of_file(path: &str) -> &str {
     let name = path.trim_start_matches(BEADS);
     name.split_once('/').map_or_else(|| name.trim_end_matches(SUFFIX), |(folder, _)| folder)
 }
 
-/// Whether beads of a prefix belong into a file.
+/// Whether this file may hold beads with this prefix.
 pub(super) fn belongs(prefix: &str, path: &str) -> bool {
     is_beads_file(path) && slug_of_file(path) == slug(prefix)
 }

@@ -32,7 +32,7 @@ pub enum DepVerb {
     List {
         /// The bead
         bead: String,
-        /// Which way
+        /// down: what it depends on; up: what depends on it
         #[arg(long, value_enum, default_value_t)]
         direction: DirectionArg,
         /// Only of this kind
@@ -43,7 +43,7 @@ pub enum DepVerb {
     Tree {
         /// The bead
         bead: String,
-        /// Which way
+        /// down: what it depends on; up: what depends on it
         #[arg(long, value_enum, default_value_t)]
         direction: DirectionArg,
         /// The other way

@@ -78,7 +78,7 @@ fn a_proof_that_is_cut_short_leaves_the_rig_held_by_name() {
 
 /// Calls `gt` in a group of its own, and sends that an interrupt once `mark` is there, as a terminal does for Ctrl-C.
 fn interrupted(town: &Town, mark: &str, args: &[&str]) -> Output {
-    // Whoever runs the tests in the background has interrupts ignored.
+    // A shell that runs the tests in the background makes them ignore SIGINT; `env` sets that back.
     let mut command = town.program("env", &town.root());
     command.arg("--default-signal=INT").arg(GT).args(args).process_group(0);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

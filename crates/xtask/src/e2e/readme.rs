@@ -28,7 +28,7 @@ const README: &str = include_str!("../../../../README.md");
 const STATUS: &str = "gt --town ~/gt status";
 const GREEN: &str = "gt mq approve mr-";
 
-/// What the mayor is asked for, and makes of it.
+/// What the person asks the mayor for, and the two beads that the mayor makes for it.
 const WISH: Plan = Plan {
     request: "Add a word of welcome",
     file: "run-tests",

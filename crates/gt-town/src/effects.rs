@@ -351,7 +351,11 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
         }
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
         Effect::SetUp { attempt } => set_up(town, *attempt, held),
-        Effect::StartSession { incarnation } => start_session(town, incarnation),
+        Effect::StartSession { incarnation } => {
+            // The settings may have changed since the deacon's look began.
+            let changed = town.with_changed_settings();
+            start_session(changed.as_ref().unwrap_or(town), incarnation)
+        }
         Effect::EndSession { incarnation } => {
             town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
             Ok(Outcome::Done)

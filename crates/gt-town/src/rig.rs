@@ -415,7 +415,7 @@ fn settings_text(gates: &[Gate], worktree: &WorktreeSettings) -> String {
     let mut text = "\
 # Settings of this rig. Every key has a default: `gt config list --rig` shows them, `gt rig set` changes them.
 version = 1
-landing = \"ask\"      # what is green waits for `gt mq approve`; \"auto\" lands it
+# landing = \"ask\"    # what is green waits for `gt mq approve`; \"auto\" lands it
 "
     .to_owned();
     if !worktree.is_empty() {

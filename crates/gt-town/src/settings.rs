@@ -15,15 +15,16 @@ use gt_model::usage::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::agents;
-use crate::config;
 use crate::ecosystems::Rule;
 use crate::error::{Error, Result};
 use crate::person::Person;
 use crate::tampering;
 use crate::town::{Outside, Town};
 
+mod joined;
 mod worktree;
 
+pub(crate) use joined::document;
 pub use worktree::WorktreeSettings;
 
 /// The version of both files that this gt writes.
@@ -716,8 +717,7 @@ pub(crate) fn try_edit<T>(
     town.ledger.refuse_away()?;
     let bytes = town.world().disk().read_own(path)?.ok_or_else(|| Error::MissingFile(path.to_owned()))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let damaged = |e: toml_edit::TomlError| SettingsError { path: path.to_owned(), text: e.to_string() };
-    let mut document: toml_edit::DocumentMut = text.parse().map_err(damaged)?;
+    let mut document = document(path, &text)?;
     change(&mut document)?;
     let text = document.to_string();
     let settings = read(text.as_bytes())?;
@@ -727,54 +727,20 @@ pub(crate) fn try_edit<T>(
     Ok(settings)
 }
 
-/// Reads settings from a file's text.
+/// Reads settings from a file's text; tables that were appended to it are joined with those that it has.
 pub fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> std::result::Result<T, SettingsError> {
-    let failed = |text: String| SettingsError { path: path.to_owned(), text };
-    let text = std::str::from_utf8(bytes).map_err(|e| failed(e.to_string()))?;
-    toml::from_str(text).map_err(|error: toml::de::Error| {
-        let said = error.to_string().trim_end().to_owned();
-        let way_out = misplaced(path, &said).or_else(|| begun_twice(path, text, &error));
-        failed(way_out.map_or(said.clone(), |way_out| format!("{said}\n{way_out}")))
-    })
-}
-
-/// What to do where a setting of the whole file stands in a table, as one does that was appended.
-fn misplaced(path: &Path, error: &str) -> Option<String> {
-    let (name, _) = error.split_once("unknown field `")?.1.split_once('`')?;
-    let fits = !name.contains('.') && config::is_key(is_rigs(path), name);
-    fits.then(|| {
-        let set = set_verb(path);
-        format!(
-            "`{name}` belongs above the first [table] of the file: move it there; {set} {name}=… puts it there itself"
-        )
-    })
-}
-
-/// What to do where a table stands in the file already, as one may that was appended: by line.
-fn begun_twice(path: &Path, text: &str, error: &toml::de::Error) -> Option<String> {
-    let bare = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
-    let lines: Vec<String> = text.lines().map(bare).collect();
-    let again = text.get(..error.span()?.start)?.matches('\n').count();
-    let name = lines.get(again)?.strip_prefix('[')?.strip_suffix(']').filter(|_| error.message() == "duplicate key")?;
-    let begins = |line: &String| {
-        *line == format!("[{name}]")
-            || line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['.', '=']))
+    let failed = |text: &str| SettingsError { path: path.to_owned(), text: text.trim_end().to_owned() };
+    let text = std::str::from_utf8(bytes).map_err(|e| failed(&e.to_string()))?;
+    let error = match toml::from_str(text) {
+        Ok(settings) => return Ok(settings),
+        Err(error) => error,
     };
-    let (first, again, set) = (lines.iter().position(begins)? + 1, again + 1, set_verb(path));
-    let move_them = if lines[first - 1].starts_with('[') {
-        format!("move what is below line {again} up to there, and take line {again} out")
-    } else {
-        format!("write what is below line {again} like that, beside it, and take line {again} out")
-    };
-    Some(format!("[{name}] is on line {first} already: {move_them}; {set} {name}.<key>=… puts a setting there itself"))
+    let joined = document(path, text)?.to_string();
+    // Lines are told of the file as it is.
+    let told = if joined.trim_end() == text.trim_end() { error.to_string() } else { String::new() };
+    toml::from_str(&joined).map_err(|e: toml::de::Error| failed(if told.is_empty() { e.message() } else { &told }))
 }
 
 fn is_rigs(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "rig.toml")
-}
-
-/// The verb that sets what is in a file.
-fn set_verb(path: &Path) -> String {
-    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    if is_rigs(path) { format!("gt rig set {}", folder.unwrap_or_default()) } else { "gt town set".to_owned() }
 }

@@ -489,12 +489,5 @@ pub const RIG: &[Key] = &[
     COMMITS_BODY,
     COMMITS_SIGN_OFF,
     COMMITS_SIGN,
-    key(
-        "prove_negative",
-        Flag,
-        Some("true"),
-        AtOnce,
-        "Whether proofs break files on purpose, and hold the rig where no gate turns red",
-    ),
     key("gate", ByVerb("gt rig gates add|remove <rig>"), None, NextGates, "What a merge must pass, in this order"),
 ];

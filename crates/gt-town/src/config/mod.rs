@@ -145,6 +145,16 @@ pub fn is_key(of_rig: bool, name: &str) -> bool {
     parts(name).is_some_and(|parts| keys.iter().any(|key| fits(key.name, &parts)))
 }
 
+/// Whether these parts of a name begin that of a key of the town's file; or, where `of_rig`, of a rig's.
+pub(crate) fn leads_to_key(of_rig: bool, parts: &[String]) -> bool {
+    let keys = if of_rig { keys::RIG } else { keys::TOWN };
+    let begins = |name: &str| {
+        let wanted: Vec<&str> = name.split('.').collect();
+        wanted.len() >= parts.len() && wanted.iter().zip(parts).all(|(wanted, part)| *wanted == "*" || wanted == part)
+    };
+    keys.iter().any(|key| begins(key.name))
+}
+
 /// The key of that name, wherever it belongs; in both files there may be one. Also a name with `*` in it.
 pub fn explain(name: &str) -> Vec<(&'static str, &'static Key)> {
     let of = |file: &'static str, keys: &'static [Key]| {
@@ -378,9 +388,7 @@ pub fn get(town: &Town, whose: Whose<'_>, name: &str) -> Result<Setting> {
 }
 
 fn document(town: &Town, whose: Whose<'_>) -> Result<DocumentMut> {
-    let (path, text) = (whose.file(town), text(town, whose)?);
-    let damaged = |e: toml_edit::TomlError| settings::SettingsError { path, text: e.to_string() };
-    Ok(text.parse().map_err(damaged)?)
+    Ok(settings::document(&whose.file(town), &text(town, whose)?)?)
 }
 
 /// A settings file as it is.
@@ -399,9 +407,7 @@ pub fn replace(town: &Town, caller: &Caller, whose: Whose<'_>, before: &str, aft
     }
     let check = |bytes: &[u8]| -> Result<()> { whose.check(town, bytes)?.check_names(town, whose) };
     settings::try_edit(town, &whose.file(town), &person, &check, |document| {
-        let path = whose.file(town);
-        *document =
-            after.parse().map_err(|e: toml_edit::TomlError| settings::SettingsError { path, text: e.to_string() })?;
+        *document = settings::document(&whose.file(town), after)?;
         Ok(())
     })?;
     record(

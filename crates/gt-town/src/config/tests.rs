@@ -150,16 +150,24 @@ fn what_is_said_to_hold_without_a_setting_does() {
 }
 
 #[test]
-fn a_key_that_fell_into_a_table_is_led_out_of_it() {
-    let text = "version = 1\n[spend]\ndaily_usd = 100\nagent = \"mine\"\n";
-    let error = settings::parse::<TownSettings>(Path::new("/town/town.toml"), text.as_bytes()).unwrap_err().text;
-    assert!(
-        error.contains("`agent` belongs above the first [table]") && error.contains("gt town set agent=…"),
-        "{error}"
-    );
-    let text = "[worktree]\nkeep = [\"target\"]\n";
-    let error = settings::parse::<RigSettings>(Path::new("/town/app/rig.toml"), text.as_bytes()).unwrap_err().text;
-    assert!(error.contains("gt rig set app keep=…"), "{error}");
-    let error = settings::parse::<TownSettings>(Path::new("/town/town.toml"), b"colour = 1").unwrap_err().text;
-    assert!(!error.contains("belongs above"), "{error}");
+fn a_key_that_fell_into_a_table_is_read_where_it_belongs() {
+    let text = "version = 1\n[spend]\ndaily_usd = 50\nagent = \"mine\"\n";
+    let town: TownSettings = settings::parse(Path::new("/town/town.toml"), text.as_bytes()).unwrap();
+    assert_eq!((town.agent.as_deref(), town.spend.daily_usd), (Some("mine"), Some(50.0)));
+    let text =
+        "[worktree]\nlfs = true\n[[gate]]\nname = \"a\"\nrun = \"b\"\nkeep = [\"target\"]\n[worktree]\nsetup = \"x\"\n";
+    let rig: RigSettings = settings::parse(Path::new("/town/app/rig.toml"), text.as_bytes()).unwrap();
+    assert!(!rig.keep.is_empty() && rig.worktree.lfs && rig.worktree.setup.as_deref() == Some("x"), "{rig:?}");
+}
+
+#[test]
+fn what_is_wrong_in_a_file_that_was_joined_is_still_told() {
+    let check = |text: &str, expected: &[&str]| {
+        let error = settings::parse::<RigSettings>(Path::new("/town/app/rig.toml"), text.as_bytes()).unwrap_err().text;
+        assert!(expected.iter().all(|words| error.contains(words)), "{error}");
+    };
+    check("version = 1\ncolour = 1", &["line 2", "unknown field `colour`"]);
+    check("[env]\npass = []\n[env]\ncolour = 1", &["unknown field `colour`"]);
+    check("[env]\npass = []\n[env]\npass = []", &["`env.pass`", "line 2", "line 4"]);
+    check("a = \n[env]\n[env]\n", &["line 1"]);
 }

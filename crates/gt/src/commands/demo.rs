@@ -160,7 +160,7 @@ impl<'a> Demo<'a> {
     fn settle_rig(&self) -> Result<(), CliError> {
         let path = self.folders.town().join(story::RIG).join("rig.toml");
         let bytes = self.process.outside.world.disk().read(&path).map_err(Error::from)?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes).replace("landing = \"ask\"", "landing = \"auto\"");
+        let text = String::from_utf8_lossy(&bytes).replace("# landing = \"ask\"", "landing = \"auto\"");
         let (script, play) = (self.folders.script(), self.folders.play());
         let env = format!(
             "\n[env.set]\nGT_SIM_SCRIPT = {}\nGT_SIM_PLAY_DIR = {}\n",

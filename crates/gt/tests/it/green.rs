@@ -11,7 +11,7 @@ fn town(files: &[(&str, &str)], more: &str) -> Town {
     let remote = town.project("main", &files);
     town.ok(&["rig", "add", RIG, &remote.display().to_string(), "--prefix", "ap"]);
     town.edit(&town.rig().join("rig.toml"), |text| {
-        text.replace("landing = \"ask\"", "landing = \"auto\"").replacen("\n[", &format!("\n{more}\n["), 1)
+        text.replace("# landing = \"ask\"", "landing = \"auto\"").replacen("\n[", &format!("\n{more}\n["), 1)
     });
     town.play_in_rig(RIG);
     town

@@ -94,7 +94,7 @@ fn outside(env: &BTreeMap<String, String>) -> Outside {
 
 fn settle_rig(folders: &Folders) {
     let path = folders.town().join(RIG).join("rig.toml");
-    let text = std::fs::read_to_string(&path).unwrap().replace("landing = \"ask\"", "landing = \"auto\"");
+    let text = std::fs::read_to_string(&path).unwrap().replace("# landing = \"ask\"", "landing = \"auto\"");
     let (script, play) = (folders.script(), folders.play());
     let env = format!("\n[env.set]\nGT_SIM_SCRIPT = {script:?}\nGT_SIM_PLAY_DIR = {play:?}\n");
     std::fs::write(path, text + &env).unwrap();

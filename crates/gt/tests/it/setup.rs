@@ -91,7 +91,7 @@ fn a_worktree_has_what_git_does_not_hold() {
     town.play_in_rig(RIG);
     town.edit(&town.rig().join("rig.toml"), |toml| {
         let toml = toml.replace("[worktree]\n", &format!("[worktree]\nsetup = \"{BUILD}\"\n"));
-        toml.replace("landing = \"ask\"", "landing = \"auto\"")
+        toml.replace("# landing = \"ask\"", "landing = \"auto\"")
             .replace("[env.set]\n", "[env.set]\nPORT = \"80{slot}\"\n")
     });
     town.ok(&["rig", "release", RIG]);

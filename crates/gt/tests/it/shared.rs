@@ -20,7 +20,9 @@ fn town(gate: &str, files: &[(&str, &str)], settings: &str) -> Town {
     let remote = town.project("main", &[&common[..], files].concat());
     town.ok(&["rig", "add", RIG, &remote.display().to_string(), "--prefix", "ap", "--skip-proof"]);
     town.play_in_rig(RIG);
-    town.edit(&town.rig().join("rig.toml"), |text| text.replace("landing = \"ask\"", "landing = \"auto\"") + settings);
+    town.edit(&town.rig().join("rig.toml"), |text| {
+        text.replace("# landing = \"ask\"", "landing = \"auto\"") + settings
+    });
     town.ok(&["rig", "release", RIG]);
     town
 }

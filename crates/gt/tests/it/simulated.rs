@@ -151,7 +151,7 @@ impl SimTown {
             self.gt(&["rig", "release", story::RIG]);
         }
         self.edit_rig(|text| {
-            let text = text.replace("landing = \"ask\"", "landing = \"auto\"");
+            let text = text.replace("# landing = \"ask\"", "landing = \"auto\"");
             format!("{text}\n[env.set]\nGT_SIM_SCRIPT = \"{SCRIPT}\"\n")
         });
     }

@@ -77,7 +77,7 @@ impl Town {
     /// A town with the rig [`RIG`], which lands what is green; its workers do [`WORK`].
     pub fn new() -> Self {
         let town = Self::asking();
-        town.edit(&town.rig().join("rig.toml"), |text| text.replace("landing = \"ask\"", "landing = \"auto\""));
+        town.edit(&town.rig().join("rig.toml"), |text| text.replace("# landing = \"ask\"", "landing = \"auto\""));
         town
     }
 

@@ -79,7 +79,7 @@ impl Armed {
         let path = self.town.root().join(RIG).join("rig.toml");
         // With something to set up, so that this effect is there to die in.
         let settings = "landing = \"auto\"\nworktree.min_free_disk_mb = 1";
-        self.town.edit(&path, |text| text.replace("landing = \"ask\"", settings));
+        self.town.edit(&path, |text| text.replace("# landing = \"ask\"", settings));
         self.town.play_in_rig(RIG);
         let once = self.town.folder().join("died");
         let point = &self.point;

@@ -179,7 +179,7 @@ fn submodules_are_there_for_workers_and_gates_and_in_the_archive() {
     assert_eq!(added["rig"]["worktree"]["submodules"], true, "{added}");
     assert_eq!(added["rig"]["proof"]["gates"][0]["passed"], true, "{added}");
     town.play_in_rig(RIG);
-    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("# landing = \"ask\"", "landing = \"auto\""));
     town.script("[[act]]\nstep = \"implement\"\nrun = [\"sh\", \"-c\", \"cp lib/word copy\"]\ncommit = \"Copy\"\n");
     let bead = town.bead("Needs the submodule");
     town.ok(&["up"]);
@@ -217,7 +217,7 @@ fn submodules_follow_when_a_worker_catches_up() {
     let town = town_with_submodule();
     town.ok(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
     town.play_in_rig(RIG);
-    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("# landing = \"ask\"", "landing = \"auto\""));
     let script = move_submodules(&town);
     let act = format!(
         "sh {} && echo 1 > own && git add own && git commit -qm Own && gt catch-up && git submodule update --init \
@@ -238,7 +238,7 @@ fn a_submodule_commit_that_nobody_has_sends_the_work_back() {
     let town = town_with_submodule();
     town.ok(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
     town.play_in_rig(RIG);
-    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("# landing = \"ask\"", "landing = \"auto\""));
     // The worker commits in the submodule, which it can push nowhere; told so, it takes the old commit again.
     let inside = "cd lib && echo more >> more && git add more && git commit -qm More";
     let back = "git checkout -q HEAD~1 -- lib && git submodule --quiet update --force && echo 1 > one";
@@ -270,7 +270,7 @@ fn large_files_are_there_for_workers_and_gates_and_land() {
     let added = town.json(&["rig", "add", RIG, &town.remote().display().to_string(), "--prefix", "ap"]);
     assert_eq!(added["rig"]["worktree"]["lfs"], true, "{added}");
     town.play_in_rig(RIG);
-    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("\"ask\"", "\"auto\""));
+    town.edit(&town.rig().join("rig.toml"), |toml| toml.replace("# landing = \"ask\"", "landing = \"auto\""));
     let act = "[[act]]\nstep = \"implement\"\nrun = [\"sh\", \"-c\", \"cat big.bin big.bin > new.bin\"]\n";
     town.script(&format!("{act}commit = \"Grow\"\n"));
     let bead = town.bead("Grow");

@@ -10,7 +10,7 @@ fn f11_a_rig_without_a_gate_is_held_until_a_person_says_otherwise() {
     assert!(added.contains("held: no gate was found"), "{added}");
     town.play_in_rig(RIG);
     town.script(WORK);
-    town.edit(&town.rig().join("rig.toml"), |text| text.replace("\"ask\"", "\"auto\""));
+    town.edit(&town.rig().join("rig.toml"), |text| text.replace("# landing = \"ask\"", "landing = \"auto\""));
     assert_eq!(town.conditions(), ["rig-held"]);
     assert!(town.ok(&["why", RIG]).contains("no gate was found"));
     let bead = town.bead("Ungated");

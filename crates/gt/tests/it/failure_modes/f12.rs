@@ -10,7 +10,7 @@ fn f12_the_trunk_is_what_the_remote_says() {
     let added = town.ok(&["rig", "add", RIG, &remote.display().to_string(), "--prefix", "ap"]);
     assert!(added.contains("work lands on trunk-x of"), "{added}");
     town.play_in_rig(RIG);
-    town.edit(&town.rig().join("rig.toml"), |text| text.replace("\"ask\"", "\"auto\""));
+    town.edit(&town.rig().join("rig.toml"), |text| text.replace("# landing = \"ask\"", "landing = \"auto\""));
     town.script(WORK);
     let main = town.remote_branch("main");
     // The remote moves on after the rig was added: the base is where it is when the work begins.

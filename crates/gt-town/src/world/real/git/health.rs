@@ -159,7 +159,7 @@ fn additions(there: &[Entry], wanted: &[Entry]) -> Vec<String> {
 fn foreign_history(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
     let mut found = Vec::new();
     // A repository that git does not take for one has its refs looked at once it is mended.
-    for name in under(git, repo, REPLACEMENTS).unwrap_or_default().into_keys() {
+    for name in under(git, repo, &[REPLACEMENTS]).unwrap_or_default().into_keys() {
         found.push(damage(&name, "makes git show another object in the place of this one"));
     }
     if fs::metadata(repo.join(GRAFTS)).is_ok_and(|facts| facts.len() > 0) {

@@ -59,13 +59,13 @@ pub(super) fn branch_ref(branch: &str) -> WorldResult<String> {
 
 /// All refs but symbolic ones.
 pub(super) fn all(git: &Git, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
-    under(git, repo, "refs/")
+    under(git, repo, &["refs/"])
 }
 
-/// All refs below `prefix` (full names), but symbolic ones: these hold nothing of their own.
-pub(super) fn under(git: &Git, repo: &Path, prefix: &str) -> WorldResult<BTreeMap<String, Sha>> {
+/// All refs below these prefixes (full names), but symbolic ones: these hold nothing of their own.
+pub(super) fn under(git: &Git, repo: &Path, prefixes: &[&str]) -> WorldResult<BTreeMap<String, Sha>> {
     let format = "--format=%(objectname) %(refname) %(symref)";
-    let answer = git.question(&bare(repo), "for-each-ref").args([format, prefix]).ok()?;
+    let answer = git.question(&bare(repo), "for-each-ref").arg(format).args(prefixes).ok()?;
     let lines = answer.lines();
     let refs = lines.iter().filter_map(|line| {
         let (sha, rest) = line.split_once(' ')?;

@@ -66,9 +66,11 @@ pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap
     let call = call.args([control::FETCH, FETCH_TAGS]);
     let call = call.limit(git.remote_patience);
     let url = origin(git, repo)?;
-    upstream_tags::around(git, repo, || reached(&call, &url))?;
-    control::share_shallow(&control::folder(repo), repo)?;
-    let fetched = refs::under(git, repo, REMOTE_BRANCHES)?;
+    let fetched = upstream_tags::around(repo, || {
+        reached(&call, &url)?;
+        control::share_shallow(&control::folder(repo), repo)?;
+        refs::under(git, repo, &[REMOTE_BRANCHES, upstream_tags::TAGS])
+    })?;
     let short = |name: String| name.strip_prefix(REMOTE_BRANCHES).map(str::to_owned);
     Ok(fetched.into_iter().filter_map(|(name, sha)| Some((short(name)?, sha))).collect())
 }

@@ -6,38 +6,49 @@ use std::path::{Path, PathBuf};
 
 use gt_model::id::Sha;
 
-use super::{Git, control, refs};
-use crate::world::real::disk::{RealDisk, found, io_error, read_whole};
+use super::control;
+use crate::world::real::disk::{RealDisk, found, io_error, read_whole, replace_for_now};
 use crate::world::{Disk as _, WorldResult};
 
 /// Where tags are kept.
-const TAGS: &str = "refs/tags/";
+pub(super) const TAGS: &str = "refs/tags/";
+
+/// Last line of the list. The town does not wait for the disk when it writes the list, so a power cut can leave a part of it.
+const END: &str = "end";
 
 fn list(repo: &Path) -> PathBuf {
     control::folder(repo).join("upstream-tags")
 }
 
-/// Fetches, and writes down the tags that this has made the remote's. Meanwhile, and after a fetch that was killed, there is no
-/// list, so that a tag that has just arrived is not taken for a worker's.
-pub(super) fn around<T>(git: &Git, repo: &Path, fetch: impl FnOnce() -> WorldResult<T>) -> WorldResult<()> {
+/// Runs a fetch, which returns the refs that it has made the remote's, and writes down the tags among them. Meanwhile, and
+/// after a fetch that was killed, there is no list, so that a tag that has just arrived is not taken for a worker's.
+pub(super) fn around(
+    repo: &Path,
+    fetch: impl FnOnce() -> WorldResult<BTreeMap<String, Sha>>,
+) -> WorldResult<BTreeMap<String, Sha>> {
     let file = list(repo);
     let before = found(read_whole(&file)).map_err(io_error("read", &file))?;
     RealDisk.remove(&file)?;
     let fetched = fetch();
-    let text = match (&fetched, before) {
-        (Ok(_), _) => refs::under(git, repo, TAGS)?.iter().map(|(name, sha)| format!("{sha} {name}\n")).collect(),
-        (Err(_), Some(before)) => String::from_utf8_lossy(&before).into_owned(),
-        (Err(_), None) => return fetched.map(drop),
+    let after = match &fetched {
+        Ok(refs) => Some(text(refs).into_bytes()),
+        Err(_) => before,
     };
-    RealDisk.write(&file, text.as_bytes())?;
-    fetched.map(drop)
+    after.map(|bytes| replace_for_now(&file, &bytes)).transpose()?;
+    fetched
 }
 
-/// The remote's tags (full names) of the last fetch; `None` where there was none, or it goes on.
+fn text(refs: &BTreeMap<String, Sha>) -> String {
+    let tags = refs.iter().filter(|(name, _)| name.starts_with(TAGS));
+    tags.map(|(name, sha)| format!("{sha} {name}\n")).chain([format!("{END}\n")]).collect()
+}
+
+/// The remote's tags (full names) of the last fetch; `None` where there is no whole list.
 pub(super) fn read(repo: &Path) -> WorldResult<Option<BTreeMap<String, Sha>>> {
     let file = list(repo);
     let Some(bytes) = found(read_whole(&file)).map_err(io_error("read", &file))? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
+    let Some(tags) = text.strip_suffix(&format!("{END}\n")) else { return Ok(None) };
     let tag = |line: &str| line.split_once(' ').map(|(sha, name)| (name.to_owned(), Sha::from(sha)));
-    Ok(Some(text.lines().filter_map(tag).collect()))
+    Ok(Some(tags.lines().filter_map(tag).collect()))
 }

@@ -14,7 +14,7 @@ use super::hooks;
 use super::refs::{BRANCHES, bare, branch_ref, commit_at, object};
 use super::{Git, TOWN_IDENTITY, control, drivers, stores, submodules};
 use crate::world::real::RealClock;
-use crate::world::real::disk::{RealDisk, io_error, rename_to_free, replace_for_now};
+use crate::world::real::disk::{RealDisk, found, io_error, read_whole, rename_to_free, replace_for_now};
 use crate::world::{
     Clock as _, DIRTY_LIMIT, Disk as _, Held, NodeKind, WorktreeFacts, WorktreePlan, WorldError, WorldResult,
 };
@@ -37,6 +37,10 @@ const KEPT_OF_GATES: &[&str] =
 
 /// How git says that a file differs from the index, which is as HEAD there.
 const MODIFIED: &[u8] = b" M ";
+
+/// End of the name of git's files of attributes. An index of version 4 leaves out what a name shares with the one before, which
+/// is hardly ever more than the dot and a letter or two.
+const ATTRIBUTES: &[u8] = b"attributes";
 
 /// How long the town waits before it looks whether another second has begun.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -130,17 +134,23 @@ pub(super) fn add(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> W
 /// Lets git take the files of a fresh checkout for unchanged. It looks into files that are not older than its index, by the
 /// second, and finds a change where the commit holds a file otherwise than its own attributes say. Nobody works there yet.
 fn settle_index(git: &Git, admin: &Admin) -> WorldResult<()> {
-    let call = git.question(&admin.place(), "ls-files").args(["-z", "--", ":(glob)**/.gitattributes"]);
-    if call.ok()?.stdout.is_empty() || status(git, &admin.place())?.stdout.is_empty() {
+    let index = admin.folder.join("index");
+    if !names_attributes(&index)? || status(git, &admin.place())?.stdout.is_empty() {
         return Ok(());
     }
-    let index = admin.folder.join("index");
     let made = RealDisk.touched(&index)?;
     while made.is_some() && RealDisk.touched(&index)? == made {
         RealClock.pause(MOMENT);
         RealDisk.touch(&index)?;
     }
     Ok(())
+}
+
+/// Whether a fresh index names a file of attributes. Its bytes are searched: to ask git takes as long as all else that git does
+/// for a small worktree.
+fn names_attributes(index: &Path) -> WorldResult<bool> {
+    let bytes = found(read_whole(index)).map_err(io_error("read", index))?.unwrap_or_default();
+    Ok(bytes.windows(ATTRIBUTES.len()).any(|window| window == ATTRIBUTES))
 }
 
 /// The worktree that is already at `path`, linked again where its link was lost. A half-made one is cleared away:

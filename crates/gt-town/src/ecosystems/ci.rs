@@ -5,7 +5,12 @@ use gt_model::check_kind::{Kind, commands, of_line};
 use serde_json::Value;
 
 use super::project::{Project, at, join};
+use super::yaml;
 use crate::error::Result;
+
+mod forms;
+
+use forms::{DEPLOYS, FORMS, Form, select};
 
 /// Folders of workflows in GitHub's form.
 const WORKFLOWS: &[&str] = &[".github/workflows", ".forgejo/workflows", ".gitea/workflows"];
@@ -14,18 +19,9 @@ const WORKFLOWS: &[&str] = &[".github/workflows", ".forgejo/workflows", ".gitea/
 const FILES: usize = 20;
 const LINES: usize = 400;
 
-/// Files of other CI systems, which are only told of.
-const UNREAD: &[&str] = &[
-    ".travis.yml",
-    ".circleci/config.yml",
-    "azure-pipelines.yml",
-    "Jenkinsfile",
-    "appveyor.yml",
-    ".woodpecker.yml",
-    ".drone.yml",
-    "bitbucket-pipelines.yml",
-    ".cirrus.yml",
-];
+/// Files of CI systems that hold a program, or are for another system: they are only told of.
+const UNREAD: &[&str] =
+    &["Jenkinsfile", "appveyor.yml", ".appveyor.yml", ".cirrus.star", ".drone.star", ".drone.jsonnet"];
 
 /// A command line of a CI file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +58,9 @@ pub fn read(project: &Project<'_>) -> Result<Ci> {
         }
     }
     ci.gitlab(&project.data(".gitlab-ci.yml")?);
+    for form in FORMS {
+        ci.files_of(form, project)?;
+    }
     for file in UNREAD.iter().filter(|file| project.has(file)) {
         ci.notes.push(format!("{file} is not read"));
     }
@@ -76,6 +75,18 @@ struct Job {
     from: String,
     folder: String,
     left_out: Option<String>,
+}
+
+impl Job {
+    /// Takes what a file, a job or a step says of the commands in it.
+    fn read(&mut self, form: &Form, value: &Value) {
+        let folder = form.folders.iter().flat_map(|place| select(value, place)).find_map(|(_, folder)| folder.as_str());
+        if let Some(folder) = folder {
+            folder.clone_into(&mut self.folder);
+        }
+        let why = form.why_not(value).or_else(|| form.why_secret(value));
+        self.left_out = self.left_out.take().or(why.map(str::to_owned));
+    }
 }
 
 impl Ci {
@@ -124,7 +135,7 @@ impl Ci {
         }
         let runs_on = job["runs-on"].as_str().unwrap_or_default();
         common.left_out = if is_of_release(name) || !job["environment"].is_null() {
-            Some("its job publishes or deploys".to_owned())
+            Some(DEPLOYS.to_owned())
         } else if runs_on.starts_with("windows") || runs_on.starts_with("macos") {
             Some(format!("its job is for {runs_on}"))
         } else if job["continue-on-error"] == true {
@@ -139,9 +150,12 @@ impl Ci {
     fn services(&mut self, from: &str, services: &Value) {
         let names: Vec<String> = match services {
             Value::Object(table) => table.keys().cloned().collect(),
-            Value::Array(list) => {
-                list.iter().filter_map(|one| one.as_str().or_else(|| one["name"].as_str())).map(str::to_owned).collect()
-            }
+            Value::Array(list) => list
+                .iter()
+                .filter_map(|one| one.as_str().or(one["name"].as_str()).or(one["image"].as_str()))
+                .map(str::to_owned)
+                .collect(),
+            Value::String(name) => vec![name.clone()],
             _ => Vec::new(),
         };
         if !names.is_empty() {
@@ -182,7 +196,7 @@ impl Ci {
             let is_by_hand = job["when"] == "manual";
             let is_of_tags = job["only"].as_array().is_some_and(|only| only.iter().all(|one| one == "tags"));
             if is_of_release(name) || is_of_release(stage) || name == "pages" || !job["environment"].is_null() {
-                common.left_out = Some("its job publishes or deploys".to_owned());
+                common.left_out = Some(DEPLOYS.to_owned());
             } else if is_by_hand || is_of_tags {
                 common.left_out = Some("its job is not for each change".to_owned());
             } else if job["allow_failure"] == true {
@@ -190,14 +204,77 @@ impl Ci {
             }
             for key in ["before_script", "script"] {
                 let own = if job[key].is_null() { &file[key] } else { &job[key] };
-                match own {
-                    Value::String(run) => self.script(&common, run),
-                    Value::Array(lines) => {
-                        lines.iter().filter_map(Value::as_str).for_each(|run| self.script(&common, run));
-                    }
-                    _ => {}
-                }
+                forms::texts(own).into_iter().for_each(|run| self.script(&common, run));
             }
+        }
+    }
+
+    fn files_of(&mut self, form: &Form, project: &Project<'_>) -> Result<()> {
+        for place in form.files {
+            for file in project.matching(place)?.into_iter().take(FILES) {
+                let text = project.text(&file)?.unwrap_or_default();
+                let documents = yaml::documents(&text);
+                if documents.is_none() {
+                    self.notes.push(format!("{file} can't be read"));
+                }
+                documents.iter().flatten().for_each(|document| self.file(form, &file, document));
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, form: &Form, file: &str, document: &Value) {
+        let mut around = Job { from: file.to_owned(), ..Job::default() };
+        self.around(form, &mut around, document);
+        if let Some((key, commands)) =
+            form.implied.filter(|(key, at)| !document[*key].is_null() && document[*at].is_null())
+        {
+            self.notes.push(format!("{file}: what its {key} stands for without a {commands} is not read"));
+        }
+        for (name, job) in form.jobs.iter().flat_map(|place| select(document, place)) {
+            // A file that is one job of its own has been looked at.
+            let is_file = std::ptr::eq(job, document);
+            let name = forms::name_of(&name, job);
+            let mut common = Job { from: format!("{file}, job {name}"), ..around.clone() };
+            if !is_file {
+                self.around(form, &mut common, job);
+            }
+            common.left_out = if is_of_release(&name) { Some(DEPLOYS.to_owned()) } else { common.left_out };
+            let unused = form.uses.and_then(|place| forms::why_not_used(document, place, &name));
+            common.left_out = common.left_out.or(unused.map(str::to_owned));
+            for steps in form.steps.iter().flat_map(|place| select(job, place)) {
+                self.steps(form, &common, steps.1);
+            }
+        }
+    }
+
+    /// What a file or a job has around its steps.
+    fn around(&mut self, form: &Form, common: &mut Job, value: &Value) {
+        common.read(form, value);
+        for (_, services) in form.services.iter().flat_map(|place| select(value, place)) {
+            let own = usize::from(form.first_is_own);
+            let others = services.as_array().map(|all| all.iter().skip(own).cloned().collect());
+            self.services(&common.from, &others.map_or_else(|| services.clone(), Value::Array));
+        }
+        if form.matrix.iter().any(|place| !select(value, place).is_empty()) {
+            self.notes.push(format!("{}: its matrix is not repeated; gates run once, here", common.from));
+        }
+    }
+
+    /// The steps of a job, or a job that is a step itself.
+    fn steps(&mut self, form: &Form, job: &Job, steps: &Value) {
+        let steps = steps.as_array().map_or_else(|| vec![steps], |steps| steps.iter().collect());
+        let mut unread = Vec::new();
+        for step in steps {
+            let mut common = job.clone();
+            common.read(form, step);
+            unread.extend(form.unread_in(step));
+            let commands = form.commands.iter().flat_map(|place| select(step, place));
+            commands.flat_map(|(_, commands)| forms::texts(commands)).for_each(|run| self.script(&common, run));
+        }
+        unread.dedup();
+        if !unread.is_empty() {
+            self.notes.push(format!("{}: what comes by {} is not read", job.from, unread.join(", ")));
         }
     }
 
@@ -207,7 +284,7 @@ impl Ci {
         let is_program = script.lines().any(|line| {
             let first = line.trim_start().split([' ', ';', '(']).next().unwrap_or_default();
             ["if", "for", "while", "case", "function", "do", "until", "cd", "pushd"].contains(&first)
-                || line.contains("<<")
+                || line.contains("<<") && !line.contains(">>")
         });
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let kinds = of_line(line);
@@ -232,7 +309,7 @@ fn why_left_out(line: &str, kinds: &[Kind], is_program: bool, folder: &str) -> O
         "it changes files"
     } else if line.contains("secrets.") {
         "it needs a secret"
-    } else if line.contains("${{") || folder.contains("${{") {
+    } else if ["{{", "<<"].iter().any(|begin| line.contains(begin) || folder.contains(begin)) {
         "it needs a value of its workflow's, such as the matrix's"
     } else if is_program {
         "it is part of a longer script"
@@ -285,3 +362,6 @@ fn first_text(texts: &[String]) -> String {
 fn plain_folder(folder: &str) -> String {
     folder.trim_start_matches("./").trim_end_matches('/').trim_start_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests;

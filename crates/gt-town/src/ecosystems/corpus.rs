@@ -659,17 +659,17 @@ fn a_town_has_rules_of_its_own() {
     assert_eq!(runs(&found), ["ours test", "gotestsum"]);
 }
 
-type Pairs = Vec<(String, String)>;
+pub(super) type Pairs = Vec<(String, String)>;
 
 /// Gates with where they are from, what was left out with the reason, and notes.
-fn ci(files: &[(&str, &str)]) -> (Pairs, Pairs, Vec<String>) {
+pub(super) fn ci(files: &[(&str, &str)]) -> (Pairs, Pairs, Vec<String>) {
     let found = look(files, &[], &[]);
     let gates = found.gates.iter().map(|found| (found.gate.run.clone(), found.from.clone())).collect();
     let omitted = found.omitted.iter().map(|omitted| (omitted.run.clone(), omitted.why.clone())).collect();
     (gates, omitted, found.notes)
 }
 
-fn pairs(expected: &[(&str, &str)]) -> Pairs {
+pub(super) fn pairs(expected: &[(&str, &str)]) -> Pairs {
     expected.iter().map(|(one, other)| ((*one).to_owned(), (*other).to_owned())).collect()
 }
 

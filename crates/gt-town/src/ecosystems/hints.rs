@@ -184,7 +184,9 @@ fn add(found: &mut Found, line: &Line, kind: Kind) {
     );
     found.gate(&gt_model::id::slug(&name), kind, run, Origin::file(&line.from));
     found.folder.clear();
-    if let Some(last) = found.gates.last_mut().filter(|gate| gate.from.contains(", job ")) {
+    if let Some(last) = found.gates.last_mut().filter(|gate| gate.from.ends_with(&line.from)) {
+        // CI's own files are at the top, whatever folder they name.
+        last.from.clone_from(&line.from);
         // Whatever CI adds to what the files tell can be done without.
         last.optional = kind != Kind::Test || last.gate.run.contains("--");
     }

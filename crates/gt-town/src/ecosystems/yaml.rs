@@ -28,7 +28,17 @@ struct Loader {
 
 /// The first document of a text; `None` where it is no YAML, or more than the limits allow.
 pub fn parse(text: &str) -> Option<Value> {
+    read(text, 1)?.pop()
+}
+
+/// All documents of a text, likewise.
+pub fn documents(text: &str) -> Option<Vec<Value>> {
+    read(text, usize::MAX)
+}
+
+fn read(text: &str, most: usize) -> Option<Vec<Value>> {
     let mut loader = Loader::default();
+    let mut documents = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, _) = event.ok()?;
         match event {
@@ -40,11 +50,16 @@ pub fn parse(text: &str) -> Option<Value> {
             Event::SequenceStart(anchor, _) => loader.begin(Open::List(Vec::new()), anchor)?,
             Event::MappingStart(anchor, _) => loader.begin(Open::Table(Map::new(), None), anchor)?,
             Event::SequenceEnd | Event::MappingEnd => loader.end()?,
-            Event::DocumentEnd => break,
+            Event::DocumentEnd => {
+                documents.extend(loader.done.take());
+                if documents.len() >= most {
+                    break;
+                }
+            }
             _ => {}
         }
     }
-    loader.done
+    Some(documents)
 }
 
 impl Loader {
@@ -82,6 +97,10 @@ impl Loader {
                         for (key, value) in merged {
                             table.entry(key).or_insert(value);
                         }
+                    }
+                    // Cirrus has all its tasks by one key.
+                    ("task", value) if table.contains_key("task") => {
+                        _ = table.insert(format!("task#{}", table.len()), value);
                     }
                     (_, value) => _ = table.insert(key, value),
                 }

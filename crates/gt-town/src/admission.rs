@@ -1,21 +1,20 @@
 //! Admission by memory: while the machine has too little of it, nobody new is started. Who runs goes on.
 
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 
 use crate::error::{Error, Result};
 use crate::ledger::View;
 use crate::settings;
 use crate::town::Town;
 
-/// The kind of condition that it is; its subject is the machine.
-pub const SHORT: &str = "memory";
 const SUBJECT: &str = "machine";
 
 const MB: u64 = 1024 * 1024;
 
 /// Whether nobody new may be started.
 pub(crate) fn is_short(view: &View<'_>) -> Result<bool> {
-    Ok(view.condition(SHORT, SUBJECT)?.is_some())
+    Ok(view.condition(ConditionKind::Memory, SUBJECT)?.is_some())
 }
 
 /// Notes that memory is short, or that it is no more.
@@ -28,7 +27,7 @@ pub(crate) fn patrol(town: &Town) -> Result<()> {
     }
     town.ledger.write(&Address::Deacon.to_string(), "memory", |tx| {
         if known {
-            return tx.clear(SHORT, SUBJECT).map(drop).map_err(Error::from);
+            return tx.clear(ConditionKind::Memory, SUBJECT).map(drop).map_err(Error::from);
         }
         let text = format!(
             "{} MB of memory are free, less than min_free_memory_mb = {} in town.toml: nobody new is started, who runs \
@@ -36,7 +35,7 @@ pub(crate) fn patrol(town: &Town) -> Result<()> {
             free.unwrap_or_default() / MB,
             wanted / MB
         );
-        tx.raise(SHORT, SUBJECT, &text).map(drop).map_err(Error::from)
+        tx.raise(ConditionKind::Memory, SUBJECT, &text).map(drop).map_err(Error::from)
     })
 }
 

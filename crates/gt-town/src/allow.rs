@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::guard::permit::Pattern;
 
 use crate::error::{Error, Result};
 use crate::ledger::{Priority, Tx};
-use crate::moments::{DENIED, is_of};
+use crate::moments::is_of;
 use crate::person::{self, Act, Person};
 use crate::post;
 use crate::settings::{self, RigSettings, TownSettings};
@@ -84,10 +85,12 @@ pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<S
     town.ledger.write(&caller.name(), "allow", |tx| {
         tx.event("allowed", &whom.name(), None, None, Some(&pattern.as_str().into()))?;
         let mut denied = BTreeSet::new();
-        for condition in tx.conditions()?.iter().filter(|c| c.kind == DENIED && whom.concerns(&c.subject)) {
+        for condition in
+            tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Denied && whom.concerns(&c.subject))
+        {
             let Some((agent, what)) = condition.subject.split_once(' ') else { continue };
             if what == pattern || what.starts_with(&format!("{pattern} ")) {
-                tx.clear(DENIED, &condition.subject)?;
+                tx.clear(ConditionKind::Denied, &condition.subject)?;
                 denied.extend(Address::parse(agent));
             }
         }

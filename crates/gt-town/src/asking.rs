@@ -1,16 +1,8 @@
 //! Questions of agents to a person: where one stands as its terminal shows it, and how a person answers from elsewhere.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
-use gt_model::address::Address;
-use gt_model::id::IncarnationId;
-use gt_model::moment::{Mark, Marks, Stage};
-use gt_model::patrol::NUDGE_TRIES;
-use gt_model::question::{self, Key, Reply, Step};
-use gt_model::start::Shown;
-use serde::Serialize;
-
-use crate::agents::readiness::WORKER_CONDITION;
 use crate::allow::{self, Whom};
 use crate::error::{Error, Result};
 use crate::moments;
@@ -19,9 +11,13 @@ use crate::person;
 use crate::sessions::{self, Session};
 use crate::town::{Caller, Town};
 use crate::world::Said;
-
-/// The kind of condition that a question of an agent's is; its subject is an address.
-pub const ASKS: &str = "asks";
+use gt_model::address::Address;
+use gt_model::id::IncarnationId;
+use gt_model::moment::{Mark, Marks, Stage};
+use gt_model::patrol::NUDGE_TRIES;
+use gt_model::question::{self, Key, Reply, Step};
+use gt_model::start::Shown;
+use serde::Serialize;
 
 /// How long a client has to draw the question that it has told of.
 const DRAWN_WITHIN: Duration = Duration::from_secs(3);
@@ -115,7 +111,7 @@ pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Resul
         };
         let facts = serde_json::json!({ "asked": asked, "answer": word });
         tx.event("answered", &session.address, None, None, Some(&facts))?;
-        for kind in [ASKS, WORKER_CONDITION] {
+        for kind in [ConditionKind::Asks, ConditionKind::StartFails] {
             tx.clear(kind, &session.address)?;
         }
         Ok::<_, Error>(())

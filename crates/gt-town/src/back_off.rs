@@ -1,5 +1,6 @@
 //! Rounds of a refinery that fail are tried again after pauses, as effects are; they are never given up.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::effect::pause_after;
@@ -8,9 +9,6 @@ use crate::error::{Error, Result};
 use crate::observed::Observed;
 use crate::refinery::{self, Round};
 use crate::town::{Rig, Town};
-
-/// The kind of condition that says why rounds fail. Where it is cleared by somebody else, a person asks for a try.
-pub const CONDITION: &str = "refinery";
 
 /// How often a rig's rounds failed in a row, as one process saw it.
 #[derive(Debug, Default)]
@@ -35,7 +33,9 @@ impl BackOff {
         if self.failures == 0 {
             return Ok(true);
         }
-        let told = town.ledger.read(|view| view.condition(CONDITION, rig.name().as_str()).map_err(Error::from))?;
+        let told = town
+            .ledger
+            .read(|view| view.condition(ConditionKind::Refinery, rig.name().as_str()).map_err(Error::from))?;
         if told.is_none() {
             self.failures = 0;
             return Ok(true);

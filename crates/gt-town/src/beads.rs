@@ -1,5 +1,6 @@
 //! Beads as people and agents change them: who may do what, and when.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 
 use gt_model::address::Address;
@@ -10,7 +11,6 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::convoy;
-use crate::dropped;
 use crate::error::{Error, Result};
 use crate::ledger::waiting;
 use crate::ledger::{Attempt, BeadChange, Tx, View};
@@ -387,7 +387,7 @@ fn close_in(tx: &Tx<'_>, caller: &Caller, id: &BeadId, reason: Option<&str>, for
         ..before.clone()
     };
     tx.change_bead("bead-closed", &before, &after)?;
-    tx.clear("quarantine", id.as_str())?;
+    tx.clear(ConditionKind::Quarantine, id.as_str())?;
     convoy::bead_finished(tx, id, "failed")?;
     require(tx, id)
 }
@@ -483,7 +483,7 @@ pub fn reopen(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -
         after.rest.retain(|(key, _)| !BURIAL_KEYS.contains(&key.as_str()));
         after.comments.extend(reason.map(|reason| remark(tx, &before, &format!("Reopened: {reason}"))));
         tx.change_bead("bead-reopened", &before, &after)?;
-        tx.clear(dropped::CONDITION, id.as_str())?;
+        tx.clear(ConditionKind::Dropped, id.as_str())?;
         require(tx, id)
     })?;
     town.wake();
@@ -539,7 +539,7 @@ pub fn delete(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -
         };
         let after = Bead { closed_at: None, close_reason: None, ..change.apply(&before) };
         tx.change_bead("bead-deleted", &before, &after)?;
-        tx.clear("quarantine", id.as_str())?;
+        tx.clear(ConditionKind::Quarantine, id.as_str())?;
         convoy::bead_finished(tx, id, "failed")?;
         require(tx, id)
     })?;

@@ -1,6 +1,7 @@
 //! Boot: keeps the deacon alive. It starts it, waits for it, starts it again, notices one that hangs, and after a
 //! bounded number of tries asks for a person. Nothing else.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -110,7 +111,7 @@ fn give_up(town: &Town, exit: Option<i32>) -> Result<()> {
 }
 
 fn ask_for_person(tx: &Tx<'_>, text: &str) -> Result<()> {
-    if !tx.raise("deacon", "town", text)? {
+    if !tx.raise(ConditionKind::Deacon, "town", text)? {
         return Ok(());
     }
     let message = Message::Escalation { bead: String::new(), severity: "critical".to_owned(), reason: text.to_owned() };

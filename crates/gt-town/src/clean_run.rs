@@ -2,6 +2,7 @@
 //! found.
 
 use gt_model::clean::{Unconfirmed, is_due};
+use gt_model::condition::ConditionKind;
 use gt_model::id::Sha;
 use jiff::Timestamp;
 
@@ -12,9 +13,6 @@ use crate::person;
 use crate::refinery;
 use crate::town::{Caller, Rig, Town};
 use crate::world::Held;
-
-/// Condition raised when a tree that was green with caches is red without.
-pub const CONDITION: &str = "clean-red";
 
 /// What a clean run looks at.
 struct Goal {
@@ -61,7 +59,8 @@ fn warm_landings(town: &Town, rig: &Rig) -> Result<WarmLandings> {
 }
 
 fn unconfirmed(town: &Town, rig: &Rig, warm: &WarmLandings) -> Result<Unconfirmed> {
-    let red = town.ledger.read(|view| view.condition(CONDITION, rig.name().as_str()).map_err(Error::from))?;
+    let red =
+        town.ledger.read(|view| view.condition(ConditionKind::CleanRed, rig.name().as_str()).map_err(Error::from))?;
     let now = town.world().clock().now();
     let first: Timestamp = warm.first_at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(now);
     let age = now.duration_since(first).try_into().unwrap_or_default();
@@ -82,9 +81,13 @@ fn run(town: &Town, rig: &Rig, turn: &Held, actor: &str, goal: &Goal) -> Result<
         let before = tx.last_green_clean_run(rig.name())?;
         tx.set_verdict(rig.name(), &goal.tree, &rig.settings.gates_hash(), &verdict)?;
         tx.add_clean_run(rig.name(), goal.landing, &goal.commit, &goal.tree, &verdict)?;
-        tx.clear(CONDITION, rig.name().as_str())?;
+        tx.clear(ConditionKind::CleanRed, rig.name().as_str())?;
         if let Some(failure) = &verdict.failure {
-            tx.raise(CONDITION, rig.name().as_str(), &difference(goal, before.as_ref(), failure, &verdict.log))?;
+            tx.raise(
+                ConditionKind::CleanRed,
+                rig.name().as_str(),
+                &difference(goal, before.as_ref(), failure, &verdict.log),
+            )?;
         }
         Ok::<_, Error>(())
     })?;

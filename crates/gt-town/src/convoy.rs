@@ -3,6 +3,7 @@
 //! Where a convoy is follows from its beads ([`ConvoyState`]), and is never kept on its own account. Whatever changes a
 //! bead notes the convoys that track it, and the same operation ends with [`settle`]; what it leaves, the deacon does.
 
+use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gt_model::address::Address;
@@ -361,13 +362,14 @@ fn feed_rig(town: &Town, rig: &str, beads: &[BeadId]) -> Result<usize> {
     let me = Caller::role(Address::Deacon);
     let rig = town.rig(rig)?;
     let slung = sling::sling(town, &me, beads, &rig, &SlingOptions::default())?;
-    town.ledger.write(&me.name(), "feed", |tx| tx.clear("feed", rig.name().as_str()).map_err(Error::from))?;
+    town.ledger
+        .write(&me.name(), "feed", |tx| tx.clear(ConditionKind::Feed, rig.name().as_str()).map_err(Error::from))?;
     Ok(slung.attempts.len())
 }
 
 fn note_unfed(town: &Town, rig: &str, error: &Error) -> Result<()> {
     let text = format!("ready beads can't be slung: {error}");
-    town.ledger.write("deacon/", "feed", |tx| tx.raise("feed", rig, &text).map_err(Error::from))?;
+    town.ledger.write("deacon/", "feed", |tx| tx.raise(ConditionKind::Feed, rig, &text).map_err(Error::from))?;
     Ok(())
 }
 

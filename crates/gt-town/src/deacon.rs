@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 
 use crate::admission;
 use crate::agents::{hooks, kinds};
@@ -74,28 +75,33 @@ pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
 
 fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     memory.observed.tick(town.world().clock().monotonic());
-    note_state(town, "patrol", "memory", admission::patrol(town))?;
+    note_state(town, ConditionKind::Patrol, "memory", admission::patrol(town))?;
     let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
     limits::let_go(town, &mut memory.observed)?;
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
-    note_state(town, "patrol", "kinds", kinds::patrol(town))?;
-    note_state(town, "patrol", "hooks", hooks::patrol(town, &mut memory.watch.meters))?;
-    note_state(town, "patrol", "outages", outage::patrol(town, &mut memory.observed))?;
+    note_state(town, ConditionKind::Patrol, "kinds", kinds::patrol(town))?;
+    note_state(town, ConditionKind::Patrol, "hooks", hooks::patrol(town, &mut memory.watch.meters))?;
+    note_state(town, ConditionKind::Patrol, "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
         let patrol = town.rig(&name).and_then(|rig| {
             let kept = upkeep::patrol(town, &rig, &mut memory.signs);
             // What can't be mended keeps no worker unwatched.
             witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).and(kept)
         });
-        note_state(town, "patrol", &name, patrol)?;
+        note_state(town, ConditionKind::Patrol, &name, patrol)?;
     }
     for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
         let patrol = standing::patrol(town, &agent, &mut memory.observed);
-        note_state(town, "patrol", &agent.address.to_string(), patrol)?;
+        note_state(town, ConditionKind::Patrol, &agent.address.to_string(), patrol)?;
     }
     handle_mail(town)?;
-    note_state(town, "patrol", "spend", spend::patrol(town, &mut memory.watch.meters, &mut memory.observed))?;
-    note_state(town, "patrol", "convoys", convoy::repair(town))?;
+    note_state(
+        town,
+        ConditionKind::Patrol,
+        "spend",
+        spend::patrol(town, &mut memory.watch.meters, &mut memory.observed),
+    )?;
+    note_state(town, ConditionKind::Patrol, "convoys", convoy::repair(town))?;
     did |= convoy::feed(town)? > 0;
     did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
     Ok(did)
@@ -107,7 +113,7 @@ fn rig_names(town: &Town) -> Result<Vec<String>> {
 }
 
 /// Keeps what went wrong with one rig, or one standing agent, as a condition until it goes well again: it stops no other.
-fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<()> {
+fn note_state(town: &Town, kind: ConditionKind, rig: &str, result: Result<()>) -> Result<()> {
     let known = town.ledger.read(|view| view.condition(kind, rig).map_err(Error::from))?;
     match (result, known) {
         (Err(error @ Error::Ledger(_)), _) => return Err(error),
@@ -116,11 +122,13 @@ fn note_state(town: &Town, kind: &str, rig: &str, result: Result<()>) -> Result<
         (Err(error), None) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
             let text = format!("{}{hint}", effects::chain(&error));
-            town.ledger
-                .write(&Address::Deacon.to_string(), kind, |tx| tx.raise(kind, rig, &text).map_err(Error::from))?;
+            town.ledger.write(&Address::Deacon.to_string(), kind.as_str(), |tx| {
+                tx.raise(kind, rig, &text).map_err(Error::from)
+            })?;
         }
         (Ok(()), Some(_)) => {
-            town.ledger.write(&Address::Deacon.to_string(), kind, |tx| tx.clear(kind, rig).map_err(Error::from))?;
+            town.ledger
+                .write(&Address::Deacon.to_string(), kind.as_str(), |tx| tx.clear(kind, rig).map_err(Error::from))?;
         }
         (Err(_), Some(_)) | (Ok(()), None) => {}
     }
@@ -299,20 +307,20 @@ impl Task {
         [Self::Refinery, Self::Remote].into_iter().chain((0..at_once).map(Self::SetUp))
     }
 
-    /// Names the condition of what goes wrong with it.
-    fn name(self) -> &'static str {
+    /// The condition that is raised while it goes wrong.
+    fn condition(self) -> ConditionKind {
         match self {
-            Self::Refinery => "refinery",
-            Self::Remote => "remote",
-            Self::SetUp(_) => "set-up",
+            Self::Refinery => ConditionKind::Refinery,
+            Self::Remote => ConditionKind::Remote,
+            Self::SetUp(_) => ConditionKind::SetUp,
         }
     }
 
     /// Tells it from the others of its rig.
     fn thread(self, rig: &str) -> String {
         match self {
-            Self::SetUp(number) => format!("{} {number} {rig}", self.name()),
-            _ => format!("{} {rig}", self.name()),
+            Self::SetUp(number) => format!("{} {number} {rig}", self.condition()),
+            _ => format!("{} {rig}", self.condition()),
         }
     }
 
@@ -448,8 +456,8 @@ fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
         let changed = matches!(turn, Ok(Turn::Done { changed: true }));
         if matches!(turn, Ok(Turn::Paused)) {
             // What is said of the last turn stays so.
-        } else if let Err(error) = note_state(town, task.name(), rig, turn.map(|_| ())) {
-            note_error(town, &format!("{} {rig}", task.name()), &error);
+        } else if let Err(error) = note_state(town, task.condition(), rig, turn.map(|_| ())) {
+            note_error(town, &format!("{} {rig}", task.condition()), &error);
         }
         if changed {
             town.wake();

@@ -1,5 +1,6 @@
 //! The doctor: whether everything is there that a session needs, and what mends what is not.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 
 use gt_model::id::BeadId;
@@ -393,8 +394,10 @@ fn holding_check(holding: Holding) -> Check {
 fn needs_checks(town: &Town) -> Result<Vec<Check>> {
     let rigs = town.rigs()?;
     let needs = town.ledger.read(|view| needs::all(view, &observe::queue(town, view, &rigs, None, false)?))?;
-    let needs: Vec<_> =
-        needs.into_iter().filter(|need| !["approval", needs::MAIL].contains(&need.condition.kind.as_str())).collect();
+    let needs: Vec<_> = needs
+        .into_iter()
+        .filter(|need| ![ConditionKind::Approval, ConditionKind::Mail].contains(&need.condition.kind))
+        .collect();
     if needs.is_empty() {
         return Ok(vec![check("conditions", None, "nothing is wrong")]);
     }

@@ -1,5 +1,6 @@
 //! `gt done`: submit what is on the hook, and let go of it.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -345,7 +346,7 @@ fn park(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, exit: Exit, note: Option<&s
 
 /// Keeps a bead from being slung again until a person has looked, and tells mayor and overseer.
 pub fn escalate(tx: &Tx<'_>, attempt: &Attempt, reason: &str) -> Result<()> {
-    if tx.raise("quarantine", attempt.bead.as_str(), reason)? {
+    if tx.raise(ConditionKind::Quarantine, attempt.bead.as_str(), reason)? {
         let message = Message::Escalation {
             bead: attempt.bead.to_string(),
             severity: "high".to_owned(),

@@ -3,6 +3,7 @@
 //! Where the trunk goes on from where it was known to be, nothing is asked but that. Where it does not, one question tells
 //! which of all landings it has no longer.
 
+use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gt_model::bead::Status;
@@ -11,9 +12,6 @@ use gt_model::id::{BeadId, MrId, Sha};
 use crate::error::Result;
 use crate::ledger::{MergeRequest, RigRow, Tx, View};
 use crate::town::{Rig, Town};
-
-/// The kind of condition that a bead is of which the trunk has lost the landing.
-pub const CONDITION: &str = "dropped";
 
 /// Most lost landings of which it is asked whether the trunk has what they changed by other commits.
 const LOOKED_AT: usize = 50;
@@ -49,7 +47,7 @@ pub fn look(town: &Town, rig: &Rig, known: Option<&Sha>, tip: &Sha) -> Result<Op
 }
 
 fn any_known(view: &View<'_>) -> Result<bool> {
-    Ok(view.conditions()?.iter().any(|condition| condition.kind == CONDITION))
+    Ok(view.conditions()?.iter().any(|condition| condition.kind == ConditionKind::Dropped))
 }
 
 /// What has landed in a rig, as it is now, of beads that still count as landed.
@@ -91,15 +89,15 @@ fn dropped(town: &Town, rig: &Rig, mr: &MergeRequest, tip: &Sha, looked_at: bool
 
 /// Records what was found: one condition a bead, gone again with its cause.
 pub fn note(tx: &Tx<'_>, rig: &RigRow, dropped: &[Dropped]) -> Result<()> {
-    for condition in tx.conditions()?.into_iter().filter(|condition| condition.kind == CONDITION) {
+    for condition in tx.conditions()?.into_iter().filter(|condition| condition.kind == ConditionKind::Dropped) {
         let bead = BeadId::from(condition.subject.as_str());
         let same = dropped.iter().any(|dropped| dropped.bead == bead && dropped.text == condition.text);
         if !same && tx.landed_commit(&rig.name, &bead)?.is_some() {
-            tx.clear(CONDITION, bead.as_str())?;
+            tx.clear(ConditionKind::Dropped, bead.as_str())?;
         }
     }
     for Dropped { bead, text } in dropped {
-        tx.raise(CONDITION, bead.as_str(), text)?;
+        tx.raise(ConditionKind::Dropped, bead.as_str(), text)?;
     }
     Ok(())
 }

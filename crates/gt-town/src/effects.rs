@@ -1,6 +1,7 @@
 //! The runner of effects. An effect is run by whoever holds its lock: probed first (every act finds out by itself
 //! whether it has happened), then done, then recorded under its fence.
 
+use gt_model::condition::ConditionKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,8 +100,8 @@ pub fn run_one(town: &Town, id: i64) -> Result<()> {
 /// Starts effects over that were given up.
 pub fn retry_given_up(town: &Town, caller: &Caller) -> Result<usize> {
     let count = town.ledger.write(&caller.name(), "retry effects", |tx| {
-        for condition in tx.conditions()?.iter().filter(|c| c.kind == "effect") {
-            tx.clear("effect", &condition.subject)?;
+        for condition in tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Effect) {
+            tx.clear(ConditionKind::Effect, &condition.subject)?;
         }
         tx.retry_effects().map_err(Error::from)
     })?;
@@ -303,7 +304,7 @@ fn record_failure(town: &Town, row: &EffectRow, run: i64, error: &Error) -> Resu
         let text = chain(error);
         tx.fail_run(row, run, &text, give_up)?;
         if give_up {
-            tx.raise("effect", &row.id.to_string(), &format!("{}: {text}", row.effect.kind()))?;
+            tx.raise(ConditionKind::Effect, &row.id.to_string(), &format!("{}: {text}", row.effect.kind()))?;
         }
         Ok(())
     })

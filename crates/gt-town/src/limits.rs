@@ -3,6 +3,7 @@
 //! A kind of agent is one account. That it is parked is a condition, with the time at which it is expected to end. That
 //! time is from outside: it is bounded, and what was observed to pass ends it too, so that no clock holds work for ever.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::foreign;
@@ -17,12 +18,6 @@ use crate::observed::Observed;
 use crate::outage;
 use crate::person;
 use crate::town::{Caller, Town};
-
-/// The kind of condition that a limit is; its subject is a kind of agent.
-pub const LIMIT: &str = "limit";
-
-/// The kind of condition that an account without a login is; its subject is a kind of agent.
-pub const LOGIN: &str = "login";
 
 /// After this much time it is tried again where nobody said when it is over.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);
@@ -47,7 +42,7 @@ pub(crate) fn is_parked_but_for(view: &View<'_>, kind: &str, whom: Option<&str>)
 }
 
 fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {
-    Ok(view.condition(LIMIT, kind)?.is_some() || view.condition(LOGIN, kind)?.is_some())
+    Ok(view.condition(ConditionKind::Limit, kind)?.is_some() || view.condition(ConditionKind::Login, kind)?.is_some())
 }
 
 /// Whether the kind of agent that an attempt wants is parked, for this attempt.
@@ -83,10 +78,12 @@ pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result
 fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
     let Met { incarnation, kind, stage, .. } = *met;
     let (condition, mark, what) = match stage {
-        Stage::Limited(mark) => (LIMIT, mark, "its account is at a limit".to_owned()),
-        Stage::LoggedOut(mark) => {
-            (LOGIN, mark, format!("its account can't be used until a person has seen to it: {}", met.log_in))
-        }
+        Stage::Limited(mark) => (ConditionKind::Limit, mark, "its account is at a limit".to_owned()),
+        Stage::LoggedOut(mark) => (
+            ConditionKind::Login,
+            mark,
+            format!("its account can't be used until a person has seen to it: {}", met.log_in),
+        ),
         _ => return Ok(()),
     };
     if !tx.react(incarnation, &fact(mark))? {
@@ -94,7 +91,7 @@ fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
     }
     tx.spare(incarnation, AT_LIMIT)?;
     // A record in seconds is surer than words, of which the time zone may not be known.
-    let recorded = resets_at.filter(|_| condition == LIMIT);
+    let recorded = resets_at.filter(|_| condition == ConditionKind::Limit);
     let until = over_at(recorded, mark, tx.now());
     let text = words(kind, &what, until, mark.text.as_deref().unwrap_or_default());
     tx.raise_until(condition, kind, &text, Some(until))?;
@@ -118,25 +115,27 @@ pub(crate) fn refine(town: &Town, kind: &str, resets_at: Option<i64>) -> Result<
     let now = town.world().clock().now();
     let Some(until) = resets_at.and_then(|at| reset_at(at, now)) else { return Ok(()) };
     let differs = |known: &Condition| known.until.as_deref() != Some(until.to_string().as_str());
-    let known = town.ledger.read(|view| view.condition(LIMIT, kind).map_err(Error::from))?;
+    let known = town.ledger.read(|view| view.condition(ConditionKind::Limit, kind).map_err(Error::from))?;
     let Some(known) = known.filter(differs) else { return Ok(()) };
     let before = known.until.clone().unwrap_or_default();
     let text = known.text.replacen(&before, &until.to_string(), 1);
-    town.ledger.write("deacon/", "park", |tx| tx.renew(LIMIT, kind, &text, until).map_err(Error::from))
+    town.ledger.write("deacon/", "park", |tx| tx.renew(ConditionKind::Limit, kind, &text, until).map_err(Error::from))
 }
 
 /// Ends what has lasted long enough.
 pub(crate) fn let_go(town: &Town, observed: &mut Observed) -> Result<()> {
     let parked: Vec<Condition> = town.ledger.read(|view| {
         let conditions = view.conditions()?.into_iter();
-        Ok::<_, Error>(conditions.filter(|c| c.kind == LIMIT || c.kind == LOGIN).collect())
+        Ok::<_, Error>(
+            conditions.filter(|c| c.kind == ConditionKind::Limit || c.kind == ConditionKind::Login).collect(),
+        )
     })?;
     let now = town.world().clock().now();
     for condition in parked {
         let age = observed.age(&format!("parked-{}-{}", condition.key, condition.since));
         if is_over(&condition, now, age) {
             town.ledger.write("deacon/", "limit over", |tx| {
-                tx.clear(&condition.kind, &condition.subject).map_err(Error::from)
+                tx.clear(condition.kind, &condition.subject).map_err(Error::from)
             })?;
         }
     }
@@ -155,7 +154,8 @@ pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
     person::require(caller, "says that a limit is over")?;
     town.agent(kind)?;
     let news = town.ledger.write(&caller.name(), "resume agent", |tx| {
-        let cleared = [LIMIT, LOGIN, outage::OUTAGE].map(|condition| tx.clear(condition, kind));
+        let cleared = [ConditionKind::Limit, ConditionKind::Login, ConditionKind::Outage]
+            .map(|condition| tx.clear(condition, kind));
         cleared.into_iter().try_fold(false, |news, cleared| Ok::<_, Error>(cleared? || news))
     })?;
     town.wake();
@@ -184,7 +184,7 @@ mod tests {
         let at = |minutes: i64| Timestamp::from_second(1_700_000_000 + minutes * 60).unwrap();
         let parked = |until: Option<i64>| Condition {
             key: String::new(),
-            kind: LIMIT.to_owned(),
+            kind: ConditionKind::Limit.to_owned(),
             subject: "claude".to_owned(),
             text: String::new(),
             since: at(0).to_string(),

@@ -1,6 +1,7 @@
 //! The mayor: whom a person tells what is to be built. What is asked is mail; this says how it gets there and how the
 //! answer comes back.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub fn ask(town: &Town, caller: &Caller, text: &str) -> Result<Asked> {
         let mayor = tx.add_agent(&Address::Mayor)?;
         if !mayor.is_wanted() {
             tx.want_agent(&mayor, &AgentChoice::default())?;
-            tx.clear(standing::GAVE_UP, &Address::Mayor.to_string())?;
+            tx.clear(ConditionKind::GivenUp, &Address::Mayor.to_string())?;
             reading::decide_all(tx)?;
         }
         let mail = post::send(tx, caller.address.clone(), vec![Address::Mayor], &subject(text), text)?;

@@ -31,7 +31,6 @@ mod permission;
 mod quiet;
 
 pub use log::{HookTrouble, note_failure, trouble};
-pub use permission::DENIED;
 pub(crate) use permission::is_of;
 pub use quiet::{Seen, nothing_new};
 

@@ -1,13 +1,13 @@
 //! Looking at a town: its status, why a thing is as it is, and whether all is well.
 
 use gt_model::bead::{Bead, Status};
+use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
 use crate::agents::{launch, readiness};
-use crate::dropped;
 use crate::effects;
 use crate::error::Result;
 use crate::gates::{self, Running};
@@ -303,7 +303,7 @@ fn concerns(condition: &Condition, bead: &BeadId, items: &[QueueItem]) -> bool {
 fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> Result<(String, Option<String>)> {
     let id = &bead.id;
     if bead.status == Status::Closed {
-        if let Some(lost) = why.conditions.iter().find(|condition| condition.kind == dropped::CONDITION) {
+        if let Some(lost) = why.conditions.iter().find(|condition| condition.kind == ConditionKind::Dropped) {
             return Ok((format!("{id} is closed, but {}", lost.text), None));
         }
         let reason = bead.close_reason.as_deref().unwrap_or("no reason was given");
@@ -318,7 +318,7 @@ fn answer(town: &Town, view: &View<'_>, bead: &Bead, why: &Why, held: bool) -> R
     if let Some(item) = why.merge_requests.iter().find(|item| item.mr.ended_at.is_none()) {
         return Ok(queue_answer(item, &why.effects));
     }
-    if let Some(condition) = why.conditions.iter().find(|c| c.kind == "quarantine") {
+    if let Some(condition) = why.conditions.iter().find(|c| c.kind == ConditionKind::Quarantine) {
         let next = format!("look at it, then: gt sling {id} <rig>");
         return Ok((format!("{id} waits for a person: {}", condition.text), Some(next)));
     }

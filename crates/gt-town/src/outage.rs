@@ -1,6 +1,7 @@
 //! Models' services that do not answer: nobody is at fault, so nobody is replaced for it. The kind of agent is parked, and
 //! after a pause one of its workers tries; the others follow when it had an answer, and otherwise the pause doubles.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::foreign;
@@ -19,9 +20,6 @@ use crate::town::Town;
 
 /// Who acts here, for the audit.
 const DEACON: &str = "deacon/";
-
-/// The kind of condition that it is; its subject is a kind of agent.
-pub const OUTAGE: &str = "outage";
 
 /// Why the end of an incarnation without an answer counts against nobody.
 pub(crate) const UNANSWERED: &str = "its API did not answer";
@@ -62,7 +60,7 @@ fn pause_after(tries: u32) -> Duration {
 
 /// Whether a kind is parked for this attempt, or this standing agent: for all but the one that tries.
 pub(crate) fn holds(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<bool> {
-    if view.condition(OUTAGE, kind)?.is_none() {
+    if view.condition(ConditionKind::Outage, kind)?.is_none() {
         return Ok(false);
     }
     let by = tried(view, kind)?.by;
@@ -79,7 +77,7 @@ pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, mark: &Mark) -> Result<()> {
     if !tx.react(incarnation, &limits::fact(mark))? {
         return Ok(());
     }
-    let is_known = tx.condition(OUTAGE, kind)?.is_some();
+    let is_known = tx.condition(ConditionKind::Outage, kind)?.is_some();
     let before = tried(tx, kind)?;
     if is_known && before.by.as_deref() != Some(whom) {
         return Ok(());
@@ -93,9 +91,9 @@ pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, mark: &Mark) -> Result<()> {
     );
     set_tried(tx, kind, &Tried { tries, by: None })?;
     if is_known {
-        tx.renew(OUTAGE, kind, &text, until)?;
+        tx.renew(ConditionKind::Outage, kind, &text, until)?;
     } else {
-        tx.raise_until(OUTAGE, kind, &text, Some(until))?;
+        tx.raise_until(ConditionKind::Outage, kind, &text, Some(until))?;
     }
     Ok(())
 }
@@ -103,7 +101,10 @@ pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, mark: &Mark) -> Result<()> {
 /// Lets one worker of each such kind try when its pause is over, and all when that one had an answer.
 pub(crate) fn patrol(town: &Town, observed: &mut Observed) -> Result<()> {
     let conditions = town.ledger.read(|view| view.conditions().map_err(Error::from))?;
-    conditions.iter().filter(|condition| condition.kind == OUTAGE).try_for_each(|it| look_at(town, it, observed))
+    conditions
+        .iter()
+        .filter(|condition| condition.kind == ConditionKind::Outage)
+        .try_for_each(|it| look_at(town, it, observed))
 }
 
 fn look_at(town: &Town, condition: &Condition, observed: &mut Observed) -> Result<()> {
@@ -159,7 +160,8 @@ fn is_over(condition: &Condition, tries: u32, now: Timestamp, age: Duration) -> 
 }
 
 fn over(town: &Town, kind: &str) -> Result<()> {
-    town.ledger.write(DEACON, "api answers", |tx| tx.clear(OUTAGE, kind).map(|_| ()).map_err(Error::from))
+    town.ledger
+        .write(DEACON, "api answers", |tx| tx.clear(ConditionKind::Outage, kind).map(|_| ()).map_err(Error::from))
 }
 
 /// Who is to try: one that had no answer, else one that is not running. Who works has its answers.
@@ -205,7 +207,7 @@ mod tests {
         let at = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
         let condition = Condition {
             key: String::new(),
-            kind: OUTAGE.to_owned(),
+            kind: ConditionKind::Outage.to_owned(),
             subject: "claude".to_owned(),
             text: String::new(),
             since: at(0).to_string(),

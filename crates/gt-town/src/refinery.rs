@@ -1,5 +1,6 @@
 //! The refinery: what is gated lands, by compare-and-swap; what is not green goes back to be done again.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackE
 use gt_model::steering;
 use serde::Serialize;
 
-use crate::back_off;
 use crate::clean_run;
 use crate::convoy;
 use crate::done;
@@ -28,7 +28,6 @@ use crate::post;
 use crate::remote;
 use crate::settings::{LandStyle, LandingPolicy};
 use crate::sling::{Before, Crew, clear_away, hand_out};
-use crate::tampering;
 use crate::town::{Caller, Rig, Town};
 use crate::warm;
 use crate::world::{Candidate, Held, Push, Referred};
@@ -100,7 +99,7 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
                 return Err(Error::refused(format!("{id} has nothing to land: {}", doubt.why), hint));
             }
             tx.approve(&mr)?;
-            tx.clear("approval", id.as_str())?;
+            tx.clear(ConditionKind::Approval, id.as_str())?;
             approved.push(mr);
         }
         Ok(approved)
@@ -123,10 +122,10 @@ pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
 pub fn forget_failures(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
     person::require_or(caller, "runs patrols", PATROLS)?;
     town.ledger.write(&caller.name(), "refinery run", |tx| {
-        if tx.clear("trunk-red", rig.name().as_str())? {
+        if tx.clear(ConditionKind::TrunkRed, rig.name().as_str())? {
             tx.forget_red_verdicts(rig.name())?;
         }
-        tx.clear(back_off::CONDITION, rig.name().as_str())?;
+        tx.clear(ConditionKind::Refinery, rig.name().as_str())?;
         Ok(())
     })
 }
@@ -160,7 +159,9 @@ impl Refinery<'_> {
         if self.rig.settings.gate.is_empty() && !self.rig.settings.allow_ungated {
             return self.stop_ungated();
         }
-        self.write("gates are there", |tx| tx.clear("ungated", self.rig.name().as_str()).map_err(Error::from))?;
+        self.write("gates are there", |tx| {
+            tx.clear(ConditionKind::Ungated, self.rig.name().as_str()).map_err(Error::from)
+        })?;
         let trunk = self.fetch()?;
         let waiting = self.take_out_landed(&trunk, waiting)?;
         let waiting = waiting.into_iter().map(|mr| self.looked_at(&trunk, mr)).collect::<Result<Vec<_>>>()?;
@@ -189,7 +190,7 @@ impl Refinery<'_> {
 
     fn held(&self) -> Result<Option<String>> {
         self.town.ledger.read(|view| {
-            for kind in ["rig-held", tampering::CONDITION] {
+            for kind in [ConditionKind::RigHeld, ConditionKind::SettingsChanged] {
                 if let Some(condition) = view.condition(kind, self.rig.name().as_str())? {
                     return Ok(Some(format!("the rig is held: {}", condition.text)));
                 }
@@ -261,7 +262,7 @@ impl Refinery<'_> {
 
     fn stop_ungated(&mut self) -> Result<()> {
         let text = "no gate is configured, so nothing can be shown to be green";
-        self.write("hold", |tx| tx.raise("ungated", self.rig.name().as_str(), text).map_err(Error::from))?;
+        self.write("hold", |tx| tx.raise(ConditionKind::Ungated, self.rig.name().as_str(), text).map_err(Error::from))?;
         self.round.stopped = Some(text.to_owned());
         Ok(())
     }
@@ -286,7 +287,7 @@ impl Refinery<'_> {
                 Bisect::TrunkRed => return self.stop_red_trunk(trunk),
                 Bisect::Found { green, culprit } => {
                     self.write("trunk green", |tx| {
-                        tx.clear("trunk-red", self.rig.name().as_str()).map_err(Error::from)
+                        tx.clear(ConditionKind::TrunkRed, self.rig.name().as_str()).map_err(Error::from)
                     })?;
                     if culprit {
                         let verdict = self.test(&stack[green].commit, &stack[green].tree, &ids[..=green])?;
@@ -353,7 +354,7 @@ impl Refinery<'_> {
     fn doubt(&mut self, mr: &MergeRequest, doubt: &Doubt) -> Result<()> {
         let doubted = self.write("doubt", |tx| match still_open(tx, &mr.id)? {
             Some(mr) => {
-                tx.clear("approval", mr.id.as_str())?;
+                tx.clear(ConditionKind::Approval, mr.id.as_str())?;
                 tx.set_doubt(&mr, doubt)?;
                 Ok(true)
             }
@@ -399,7 +400,9 @@ impl Refinery<'_> {
     fn stop_red_trunk(&mut self, trunk: &Sha) -> Result<()> {
         let verdict = self.test(trunk, &self.tree(trunk)?, &[])?;
         let text = format!("the trunk itself is red at {}: {}", trunk.short(), verdict.failure.unwrap_or_default());
-        self.write("hold", |tx| tx.raise("trunk-red", self.rig.name().as_str(), &text).map_err(Error::from))?;
+        self.write("hold", |tx| {
+            tx.raise(ConditionKind::TrunkRed, self.rig.name().as_str(), &text).map_err(Error::from)
+        })?;
         self.round.stopped = Some(text);
         Ok(())
     }
@@ -451,7 +454,7 @@ impl Refinery<'_> {
             let mut unasked = Vec::new();
             for mr in view.open_merge_requests(Some(self.rig.name()))? {
                 let green = status(view, self.rig, &mr)? == MrStatus::NeedsApproval;
-                if green && view.condition("approval", mr.id.as_str())?.is_none() {
+                if green && view.condition(ConditionKind::Approval, mr.id.as_str())?.is_none() {
                     unasked.push(mr);
                 }
             }
@@ -464,7 +467,7 @@ impl Refinery<'_> {
         let why = mr.reason().map(|why| format!(" ({why})")).unwrap_or_default();
         let text = format!("{} is green and waits for approval{why}: gt mq approve {}", mr.id, mr.id);
         let news = self.write("ask", |tx| match still_open(tx, &mr.id)?.filter(|mr| mr.held.is_none()) {
-            Some(_) => Ok(tx.raise("approval", mr.id.as_str(), &text)?),
+            Some(_) => Ok(tx.raise(ConditionKind::Approval, mr.id.as_str(), &text)?),
             None => Ok(false),
         })?;
         if news {
@@ -700,7 +703,7 @@ fn conclude_landing(tx: &Tx<'_>, landing: &Landing, end: &LandingEnd) -> Result<
 pub(crate) fn record_merged(tx: &Tx<'_>, mr: &MergeRequest, commit: &Sha) -> Result<()> {
     tx.end_merge_request(mr, MrEnd::Merged, None)?;
     tx.set_landed_commit(&mr.id, commit)?;
-    tx.clear("approval", mr.id.as_str())?;
+    tx.clear(ConditionKind::Approval, mr.id.as_str())?;
     if let Some(attempt) = tx.attempt(mr.attempt)? {
         tx.end_attempt(&attempt, AttemptOutcome::Landed)?;
         tx.decide(&Effect::DropBranch { attempt: attempt.id }, Some(&mr.rig), Some(&mr.bead), Duration::ZERO)?;
@@ -747,7 +750,7 @@ pub(crate) fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, 
         return Ok(());
     }
     tx.end_merge_request(mr, MrEnd::Rework, Some(why))?;
-    tx.clear("approval", mr.id.as_str())?;
+    tx.clear(ConditionKind::Approval, mr.id.as_str())?;
     let Some(attempt) = tx.attempt(mr.attempt)? else { return Ok(()) };
     tx.end_attempt(&attempt, AttemptOutcome::Rework)?;
     // Its head is pinned, and the next attempt has a branch of its own.
@@ -811,7 +814,7 @@ pub(crate) fn refuse_landing(mr: &MergeRequest) -> Result<()> {
 pub(crate) fn take_out(tx: &Tx<'_>, mr: &MergeRequest, why: &str) -> Result<()> {
     refuse_landing(mr)?;
     tx.end_merge_request(mr, MrEnd::Rejected, Some(why))?;
-    tx.clear("approval", mr.id.as_str())?;
+    tx.clear(ConditionKind::Approval, mr.id.as_str())?;
     if let Some(attempt) = tx.attempt(mr.attempt)? {
         tx.end_attempt(&attempt, AttemptOutcome::Released)?;
         clear_away(tx, &attempt, Duration::ZERO)?;

@@ -1,5 +1,6 @@
 //! Refs of a rig's repository that somebody else moved: found after each attempt, undone, reported.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -132,7 +133,7 @@ pub fn tell(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
             (None, _) => "was removed by somebody else; it is put back",
             (Some(_), Some(_)) => "was moved by somebody else; it is put back",
         };
-        tx.raise("foreign-ref", &format!("{rig}:{name}"), &format!("{name} in the rig {rig} {what}"))?;
+        tx.raise(ConditionKind::ForeignRef, &format!("{rig}:{name}"), &format!("{name} in the rig {rig} {what}"))?;
     }
     Ok(())
 }

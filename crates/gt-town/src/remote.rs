@@ -1,5 +1,6 @@
 //! The rig's remote: fetching it, and noticing what a worker put there behind the refinery's back.
 
+use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -78,7 +79,7 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
     refs::tell(tx, &fetched.rig, &fetched.tags)?;
     tx.set_remote_refs(&fetched.rig, &fetched.branches)?;
     if !fetched.foreign.is_empty() {
-        tx.raise("rig-held", fetched.rig.as_str(), &fetched.foreign.join("; "))?;
+        tx.raise(ConditionKind::RigHeld, fetched.rig.as_str(), &fetched.foreign.join("; "))?;
     }
     Ok(())
 }

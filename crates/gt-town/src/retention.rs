@@ -3,6 +3,7 @@
 //!
 //! Ages are reckoned in wall time, here and nowhere else: they are counted in days, over many runs of many deacons.
 
+use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +17,6 @@ use serde_json::json;
 
 use crate::archive::{self, GOING_PREFIX};
 use crate::crew;
-use crate::dropped;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
@@ -302,7 +302,7 @@ fn is_in_git(town: &Town, kept: &Kept) -> Result<bool> {
     town.ledger.read(|view| {
         let failed = view.events(0, Some(bead), u32::MAX)?;
         let failed = failed.iter().any(|event| event.event == effects::SNAPSHOT_FAILED && event.subject == *branch);
-        let is_dropped = view.condition(dropped::CONDITION, bead.as_str())?.is_some();
+        let is_dropped = view.condition(ConditionKind::Dropped, bead.as_str())?.is_some();
         Ok(!skipped && !failed && !is_dropped)
     })
 }

@@ -1,6 +1,7 @@
 //! Merge requests under a person's eyes: what they would land, what the gates said, a checkout to try it in; and the
 //! person's word: hold, retry, reject, cancel. (`refinery::approve` has the other one.)
 
+use gt_model::condition::ConditionKind;
 use std::path::{Path, PathBuf};
 
 use gt_model::bead::{Bead, Status};
@@ -11,7 +12,6 @@ use serde::Serialize;
 
 use crate::beads;
 use crate::convoy;
-use crate::dropped;
 use crate::error::{Error, Result};
 use crate::gates::{self, Running};
 use crate::ledger::{MergeRequest, Tx, Verdict, View};
@@ -378,7 +378,7 @@ pub fn hold(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<
     town.ledger.write(&caller.name(), "mq hold", |tx| {
         each_open(tx, ids, |mr| {
             refinery::refuse_landing(mr)?;
-            tx.clear("approval", mr.id.as_str())?;
+            tx.clear(ConditionKind::Approval, mr.id.as_str())?;
             Ok(tx.hold(mr, &why)?)
         })
     })
@@ -447,7 +447,7 @@ pub fn not_landed(town: &Town, caller: &Caller, text: &str) -> Result<MergeReque
     person::require(caller, "says what has landed of merge requests")?;
     town.ledger.write(&caller.name(), "mq not landed", |tx| {
         let mr = find_in(tx, text)?;
-        let lost = tx.condition(dropped::CONDITION, mr.bead.as_str())?;
+        let lost = tx.condition(ConditionKind::Dropped, mr.bead.as_str())?;
         if mr.outcome != Some(MrEnd::Merged) || lost.is_none() {
             let what = format!("the trunk has not lost {}", mr.id);
             return Err(Error::refused(what, format!("gt why {}", mr.bead)));
@@ -461,7 +461,7 @@ pub fn not_landed(town: &Town, caller: &Caller, text: &str) -> Result<MergeReque
 }
 
 fn say_how_it_ended(tx: &Tx<'_>, mr: &MergeRequest, reason: String) -> Result<()> {
-    tx.clear(dropped::CONDITION, mr.bead.as_str())?;
+    tx.clear(ConditionKind::Dropped, mr.bead.as_str())?;
     match tx.bead(&mr.bead)?.filter(|bead| bead.status == Status::Closed) {
         Some(bead) => {
             let said = Bead { close_reason: Some(reason), ..bead.clone() };

@@ -1,5 +1,6 @@
 //! Rigs: adding a project to the town, its gates, and taking it out again.
 
+use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,6 @@ use crate::reading;
 use crate::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::setup;
 use crate::standing;
-use crate::tampering;
 use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
 use crate::worker_env;
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
@@ -313,7 +313,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
         tx.add_rig(&site.name, &site.prefix, &site.remote, &site.trunk)?;
         tx.set_remote_refs(&site.name, &branches)?;
         if let Some(why) = &held_because {
-            tx.raise("rig-held", site.name.as_str(), why)?;
+            tx.raise(ConditionKind::RigHeld, site.name.as_str(), why)?;
         }
         reading::decide(tx, &site.name)?;
         Ok::<_, Error>(())
@@ -324,7 +324,8 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     let is_proved_here = !new.skip_proof && !new.leave_unproved && !gates.is_empty();
     let proof = if is_proved_here { prove_new(town, caller, &rig, &site.by, &Proving::default())? } else { None };
     town.wake();
-    let held = town.ledger.read(|view| view.condition("rig-held", site.name.as_str()).map_err(Error::from))?;
+    let held =
+        town.ledger.read(|view| view.condition(ConditionKind::RigHeld, site.name.as_str()).map_err(Error::from))?;
     Ok(Added {
         left_out: reach::left_out(town, Some(&rig)),
         leads_out: reach::leads_out(town, &rig),
@@ -483,7 +484,7 @@ fn prove_by(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Prov
     let seen = Seen::of(town, rig, &run)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
         // What held it before is told by this run.
-        tx.clear("rig-held", rig.name().as_str())?;
+        tx.clear(ConditionKind::RigHeld, rig.name().as_str())?;
         if let Some(verdict) = &verdict {
             tx.set_verdict(rig.name(), &tree, &rig.settings.gates_hash(), verdict)?;
         }
@@ -491,7 +492,7 @@ fn prove_by(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Prov
             tx.set_meta(&seen_key(rig), &serde_json::to_string(seen).unwrap_or_default())?;
         }
         if let Some(why) = why_held(rig, &run) {
-            tx.raise("rig-held", rig.name().as_str(), &why)?;
+            tx.raise(ConditionKind::RigHeld, rig.name().as_str(), &why)?;
         }
         Ok::<_, Error>(())
     })?;
@@ -556,8 +557,8 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Pro
         Err(error) => {
             let text = format!("its gates could not be run on the trunk: {error}");
             town.ledger.write(&caller.name(), "prove", |tx| {
-                tx.clear("rig-held", rig.name().as_str())?;
-                tx.raise("rig-held", rig.name().as_str(), &text).map_err(Error::from)
+                tx.clear(ConditionKind::RigHeld, rig.name().as_str())?;
+                tx.raise(ConditionKind::RigHeld, rig.name().as_str(), &text).map_err(Error::from)
             })?;
             Ok(None)
         }
@@ -610,7 +611,8 @@ pub fn seen(town: &Town, rig: &Rig) -> Result<Option<Seen>> {
 
 /// Why a rig is held, if it is.
 pub fn why_is_held(town: &Town, rig: &Rig) -> Result<Option<String>> {
-    let held = town.ledger.read(|view| view.condition("rig-held", rig.name().as_str()).map_err(Error::from))?;
+    let held =
+        town.ledger.read(|view| view.condition(ConditionKind::RigHeld, rig.name().as_str()).map_err(Error::from))?;
     Ok(held.map(|condition| condition.text))
 }
 
@@ -660,7 +662,7 @@ pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRu
 pub fn release_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Option<GatesRun>> {
     let person = confirm(town, caller, "releases rigs", "release the rig", rig.name().as_str())?;
     let accepted = town.ledger.write(&caller.name(), "rig release", |tx| {
-        tx.clear(tampering::CONDITION, rig.name().as_str()).map_err(Error::from)
+        tx.clear(ConditionKind::SettingsChanged, rig.name().as_str()).map_err(Error::from)
     });
     accepted?;
     if rig.settings.gate.is_empty() && !rig.settings.allow_ungated {
@@ -673,7 +675,7 @@ pub fn release_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>
         return prove_by(town, caller, rig, &person, proving).map(Some);
     }
     town.ledger.write(&caller.name(), "rig release", |tx| {
-        tx.clear("rig-held", rig.name().as_str())?;
+        tx.clear(ConditionKind::RigHeld, rig.name().as_str())?;
         Ok::<_, Error>(())
     })?;
     Ok(None)

@@ -1,5 +1,6 @@
 //! Sling: give beads to workers. One transaction claims them all, or none.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -134,7 +135,7 @@ pub fn sling_in(tx: &Tx<'_>, caller: &Caller, crew: &Crew, beads: &[BeadId], opt
 }
 
 fn refuse_held_rig(tx: &Tx<'_>, rig: &Rig) -> Result<()> {
-    match tx.condition("rig-held", rig.name().as_str())? {
+    match tx.condition(ConditionKind::RigHeld, rig.name().as_str())? {
         Some(condition) => Err(Error::refused(
             format!("the rig {} is held: {}", rig.name(), condition.text),
             format!("gt why {}", rig.name()),
@@ -300,9 +301,9 @@ fn refusal(tx: &Tx<'_>, caller: &Caller, bead: &Bead) -> Result<Option<Error>> {
 
 /// A bead that was given up waits for a person; a person who slings it has looked.
 fn quarantined(tx: &Tx<'_>, caller: &Caller, id: &BeadId) -> Result<Option<Error>> {
-    let Some(condition) = tx.condition("quarantine", id.as_str())? else { return Ok(None) };
+    let Some(condition) = tx.condition(ConditionKind::Quarantine, id.as_str())? else { return Ok(None) };
     if caller.is_overseer() {
-        tx.clear("quarantine", id.as_str())?;
+        tx.clear(ConditionKind::Quarantine, id.as_str())?;
         return Ok(None);
     }
     Ok(Some(Error::refused(format!("{id} is quarantined: {}", condition.text), "a person has to look at it first")))
@@ -347,7 +348,7 @@ pub fn clear_away(tx: &Tx<'_>, attempt: &Attempt, linger: Duration) -> Result<()
         };
         if begins {
             tx.withdraw(row.id)?;
-            tx.clear("effect", &row.id.to_string())?;
+            tx.clear(ConditionKind::Effect, &row.id.to_string())?;
         }
     }
     for incarnation in incarnations {

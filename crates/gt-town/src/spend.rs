@@ -5,6 +5,7 @@
 //! machine that slept. One that jumps back lifts nothing: what is recorded of later days counts as of today, and a
 //! reached cap is over by its own end, or when a day was seen to pass.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -25,11 +26,8 @@ use crate::usage::{Cost, Meters, day_of};
 
 mod turn;
 
-pub use turn::TURN_CAP;
 pub(crate) use turn::must_end;
 
-/// The kind of condition that a reached daily cap is; its subject is the town.
-pub const CAP: &str = "spend";
 const SUBJECT: &str = "town";
 
 /// What a person's word has set as the beginning of today's counting; a setting of the ledger's.
@@ -107,7 +105,7 @@ fn next_day(town: &Town, now: Timestamp) -> Timestamp {
 
 /// Whether nothing new may be begun.
 pub(crate) fn is_reached(view: &View<'_>) -> Result<bool> {
-    Ok(view.condition(CAP, SUBJECT)?.is_some())
+    Ok(view.condition(ConditionKind::Spend, SUBJECT)?.is_some())
 }
 
 /// Whether a cap is reached by this much, of which `allowed` was spent when a person said to go on.
@@ -128,7 +126,7 @@ fn allowance(view: &View<'_>, day: &str) -> Result<Option<Allowance>> {
 pub(crate) fn patrol(town: &Town, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
     let settings = current(town);
     let caps = (settings.spend.daily_tokens, settings.spend.daily_usd());
-    let known = town.ledger.read(|view| view.condition(CAP, SUBJECT).map_err(Error::from))?;
+    let known = town.ledger.read(|view| view.condition(ConditionKind::Spend, SUBJECT).map_err(Error::from))?;
     match known {
         None if caps.0 == 0 && caps.1 <= 0.0 => {}
         None => note_reached(town, &settings, caps)?,
@@ -152,7 +150,7 @@ fn note_reached(town: &Town, settings: &TownSettings, caps: (u64, f64)) -> Resul
         cost.words()
     );
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
-        if tx.raise_until(CAP, SUBJECT, &text, Some(until))? {
+        if tx.raise_until(ConditionKind::Spend, SUBJECT, &text, Some(until))? {
             tell(tx, &text)?;
         }
         Ok(())
@@ -183,7 +181,7 @@ fn note_over(
     }
     let day = day_now(town);
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
-        tx.clear(CAP, SUBJECT)?;
+        tx.clear(ConditionKind::Spend, SUBJECT)?;
         // A day has passed, whatever day it is by the clock: what was spent is not of the next one.
         if age >= DAY { allow(tx, town, settings, &day) } else { Ok(()) }
     })
@@ -210,7 +208,7 @@ pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
     let settings = current(town);
     let day = day_now(town);
     let news = town.ledger.write(&caller.name(), "resume spending", |tx| {
-        let day_was_over = tx.clear(CAP, SUBJECT)?;
+        let day_was_over = tx.clear(ConditionKind::Spend, SUBJECT)?;
         if day_was_over {
             allow(tx, town, &settings, &day)?;
         }
@@ -293,7 +291,7 @@ mod tests {
         let at = |hours: i64| Timestamp::from_second(1_700_000_000 + hours * 3600).unwrap();
         let known = Condition {
             key: String::new(),
-            kind: CAP.to_owned(),
+            kind: ConditionKind::Spend.to_owned(),
             subject: SUBJECT.to_owned(),
             text: String::new(),
             since: at(0).to_string(),

@@ -1,6 +1,7 @@
 //! Standing agents: the mayor, and crew. A person starts and stops them; in between they are kept running, within
 //! bounds, and one that ended by itself sleeps until there is mail for it.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -12,9 +13,9 @@ use gt_model::standing::{self, Limit, Standing, StandingFacts};
 use gt_model::start::Start;
 use serde::Serialize;
 
-use crate::agents::readiness::{self, Failing, WORKER_CONDITION};
+use crate::agents::readiness::{self, Failing};
 use crate::agents::{self, Wish, hooks, launch, log_in};
-use crate::asking::{self, ASKS};
+use crate::asking::{self};
 use crate::causes;
 use crate::effects;
 use crate::error::{Error, Result};
@@ -35,13 +36,8 @@ use crate::world::{Exit, SessionState};
 
 mod wake;
 
-pub use wake::UNHEARD;
-
 /// How long an agent's state may be unknown before somebody is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
-
-/// The kind of condition that an agent is which died too often.
-pub const GAVE_UP: &str = "given-up";
 
 /// Incarnations of an agent, the newest, that are looked at for what became of them. More deaths in a row are never
 /// needed to tell that there were too many.
@@ -82,7 +78,7 @@ pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoi
         if !is_live(tx, &agent)? {
             tx.want_agent(&agent, choice)?;
         }
-        for kind in [GAVE_UP, WORKER_CONDITION] {
+        for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
             tx.clear(kind, &address.to_string())?;
         }
         if address == &Address::Mayor {
@@ -126,7 +122,7 @@ fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
 fn has_begun(town: &Town, address: &Address) -> Result<bool> {
     let (agent, newest, fails) = town.ledger.read(|view| {
         let agent = require(view, address)?;
-        let fails = view.condition(WORKER_CONDITION, &address.to_string())?.is_some()
+        let fails = view.condition(ConditionKind::StartFails, &address.to_string())?.is_some()
             || hooks::held_agent(town, view, &agent)?.is_some();
         Ok::<_, Error>((agent, view.newest_incarnation_of_agent(address)?, fails))
     })?;
@@ -142,7 +138,7 @@ pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStat
     let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {
         let agent = require(tx, address)?;
         tx.stop_agent(&agent)?;
-        for kind in [GAVE_UP, WORKER_CONDITION] {
+        for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
             tx.clear(kind, &address.to_string())?;
         }
         decide_ends(tx, &agent)
@@ -198,7 +194,7 @@ pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
 
 fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
     let newest = view.newest_incarnation_of_agent(&agent.address)?;
-    let fails = view.condition(WORKER_CONDITION, &agent.address.to_string())?.map(|condition| condition.text);
+    let fails = view.condition(ConditionKind::StartFails, &agent.address.to_string())?.map(|condition| condition.text);
     let fails = fails.or(hooks::held_agent(town, view, &agent)?.filter(|_| agent.is_wanted()));
     let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
         Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
@@ -256,11 +252,11 @@ pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
     let mut count = 0;
     for agent in tx.agents()?.iter().filter(|agent| agent.is_wanted()) {
         let address = agent.address.to_string();
-        let fails = tx.condition(WORKER_CONDITION, &address)?.is_some();
+        let fails = tx.condition(ConditionKind::StartFails, &address)?.is_some();
         // One that runs, and asks, goes on by itself when it is answered.
         if fails && tx.live_incarnations_of_agent(&agent.address)?.is_empty() {
             begin(tx, agent)?;
-            tx.clear(WORKER_CONDITION, &address)?;
+            tx.clear(ConditionKind::StartFails, &address)?;
             count += 1;
         }
     }
@@ -269,7 +265,14 @@ pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
 
 /// Takes back what is said to be wrong with an agent that is no more.
 pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
-    for kind in [GAVE_UP, WORKER_CONDITION, UNHEARD, "unknown", "patrol", ASKS] {
+    for kind in [
+        ConditionKind::GivenUp,
+        ConditionKind::StartFails,
+        ConditionKind::Unheard,
+        ConditionKind::Unknown,
+        ConditionKind::Patrol,
+        ConditionKind::Asks,
+    ] {
         tx.clear(kind, &address.to_string())?;
     }
     forget_denied(tx, address)
@@ -279,8 +282,10 @@ pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
 fn forget_denied(tx: &Tx<'_>, address: &Address) -> Result<()> {
     let address = address.to_string();
     let conditions = tx.conditions()?;
-    for condition in conditions.iter().filter(|c| c.kind == moments::DENIED && moments::is_of(&c.subject, &address)) {
-        tx.clear(&condition.kind, &condition.subject)?;
+    for condition in
+        conditions.iter().filter(|c| c.kind == ConditionKind::Denied && moments::is_of(&c.subject, &address))
+    {
+        tx.clear(condition.kind, &condition.subject)?;
     }
     Ok(())
 }
@@ -453,15 +458,18 @@ fn wakes(mail: &Mail) -> bool {
 /// What stays unknown is for a person: nothing is done about it here.
 fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut Observed) -> Result<()> {
     let (address, deacon) = (agent.address.to_string(), Address::Deacon.to_string());
-    let known = town.ledger.read(|view| view.condition("unknown", &address).map_err(Error::from))?;
+    let known = town.ledger.read(|view| view.condition(ConditionKind::Unknown, &address).map_err(Error::from))?;
     match (verdict, known) {
         (Standing::Unknown(why), None) if observed.age(&format!("unknown-{address}")) >= UNKNOWN_LIMIT => {
             let text = format!("how {address} is can't be told: {why}");
-            town.ledger.write(&deacon, "unknown", |tx| tx.raise("unknown", &address, &text).map_err(Error::from))?;
+            town.ledger.write(&deacon, "unknown", |tx| {
+                tx.raise(ConditionKind::Unknown, &address, &text).map_err(Error::from)
+            })?;
         }
         (Standing::Unknown(_), _) | (_, None) => {}
         (_, Some(_)) => {
-            town.ledger.write(&deacon, "unknown", |tx| tx.clear("unknown", &address).map_err(Error::from))?;
+            town.ledger
+                .write(&deacon, "unknown", |tx| tx.clear(ConditionKind::Unknown, &address).map_err(Error::from))?;
         }
     }
     Ok(())
@@ -474,14 +482,14 @@ fn note_question(town: &Town, agent: &Agent, found: &Found) -> Result<()> {
         (Stage::Asking(mark), Some(Process::Running)) => Some(asking::text(&address, mark)),
         _ => None,
     };
-    let known = town.ledger.read(|view| view.condition(ASKS, &address).map_err(Error::from))?;
+    let known = town.ledger.read(|view| view.condition(ConditionKind::Asks, &address).map_err(Error::from))?;
     if known.as_ref().map(|known| &known.text) == asks.as_ref() {
         return Ok(());
     }
     keep(town, agent, |tx, _| {
-        tx.clear(ASKS, &address)?;
+        tx.clear(ConditionKind::Asks, &address)?;
         if let Some(text) = &asks {
-            tx.raise(ASKS, &address, text)?;
+            tx.raise(ConditionKind::Asks, &address, text)?;
         }
         Ok(())
     })
@@ -490,7 +498,7 @@ fn note_question(town: &Town, agent: &Agent, found: &Found) -> Result<()> {
 /// Keeps the condition of an agent that does not start: raised once, taken back when it is over.
 fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<()> {
     let address = agent.address.to_string();
-    let known = town.ledger.read(|view| view.condition(WORKER_CONDITION, &address).map_err(Error::from))?;
+    let known = town.ledger.read(|view| view.condition(ConditionKind::StartFails, &address).map_err(Error::from))?;
     match (verdict, known) {
         // Of one that begins, or can't be told, nothing new is known.
         (Standing::Starting | Standing::Unknown(_), _) | (Standing::NotReady(_), Some(_)) => Ok(()),
@@ -503,12 +511,12 @@ fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> 
                 // A person may have had it started again since it was looked at.
                 let newest = tx.newest_incarnation_of_agent(&agent.address)?;
                 if agent.is_wanted() && newest.map(|newest| newest.id).as_ref() == incarnation {
-                    tx.raise(WORKER_CONDITION, &address, &text)?;
+                    tx.raise(ConditionKind::StartFails, &address, &text)?;
                 }
                 Ok(())
             })
         }
-        (_, Some(_)) => keep(town, agent, |tx, _| Ok(tx.clear(WORKER_CONDITION, &address).map(|_| ())?)),
+        (_, Some(_)) => keep(town, agent, |tx, _| Ok(tx.clear(ConditionKind::StartFails, &address).map(|_| ())?)),
         (_, None) => Ok(()),
     }
 }
@@ -603,6 +611,6 @@ fn give_up(tx: &Tx<'_>, agent: &Agent, newest: Option<&Incarnation>) -> Result<(
     let text = format!(
         "{address} ended too often and is stopped; the last time: {last}. gt peek {session} shows why, {again} starts it"
     );
-    tx.raise(GAVE_UP, &address, &text)?;
+    tx.raise(ConditionKind::GivenUp, &address, &text)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Settings that change while agents' code runs. Without a sandbox a gate can write the very file that says what gates are. The
 //! town can't stop that: it compares the files before and after, and has a person look before anything else lands.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,9 +10,6 @@ use gt_model::id::sha256_hex;
 use crate::error::{Error, Result};
 use crate::ledger::Tx;
 use crate::town::{Rig, Town};
-
-/// Condition raised when a rig's settings, or the town's, were changed by what ran there, or meanwhile.
-pub const CONDITION: &str = "settings-changed";
 
 /// Lines of a difference that a condition shows, and characters of each.
 const LINES_SHOWN: usize = 8;
@@ -52,7 +50,9 @@ impl Before {
                     rig.name(),
                     difference(&file.text, &now)
                 );
-                town.ledger.write(ACTOR, "gates", |tx| tx.raise(CONDITION, &held, &text).map_err(Error::from))?;
+                town.ledger.write(ACTOR, "gates", |tx| {
+                    tx.raise(ConditionKind::SettingsChanged, &held, &text).map_err(Error::from)
+                })?;
                 changed.push(name.to_string());
             }
         }

@@ -1,5 +1,6 @@
 //! Up and down: what the town is meant to be, and making sure that it is.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
     set_desired(town, caller, "up")?;
     sync::make(town)?;
     town.ledger.write(&caller.name(), "up", |tx| {
-        tx.clear("deacon", "town")?;
+        tx.clear(ConditionKind::Deacon, "town")?;
         if tx.meta(BUILD_KEY)?.as_deref() != Some(&town.outside.build) {
             tx.set_meta(BUILD_KEY, &town.outside.build)?;
             tx.event("build-changed", &town.outside.build, None, None, None)?;
@@ -150,25 +151,26 @@ pub fn build(town: &Town) -> Result<Option<String>> {
 /// Says that nothing new is begun: in a rig, or in the whole town. What is begun goes on.
 pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
     let text = "nothing new is begun until gt resume";
-    town.ledger.write(&caller.name(), "pause", |tx| Ok(tx.raise(PAUSED, rig.map_or(TOWN, RigName::as_str), text)?))
+    town.ledger.write(&caller.name(), "pause", |tx| {
+        Ok(tx.raise(ConditionKind::Paused, rig.map_or(TOWN, RigName::as_str), text)?)
+    })
 }
 
 /// Takes a pause back.
 pub fn resume(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
-    let resumed: Result<bool> =
-        town.ledger.write(&caller.name(), "resume", |tx| Ok(tx.clear(PAUSED, rig.map_or(TOWN, RigName::as_str))?));
+    let resumed: Result<bool> = town
+        .ledger
+        .write(&caller.name(), "resume", |tx| Ok(tx.clear(ConditionKind::Paused, rig.map_or(TOWN, RigName::as_str))?));
     town.wake();
     resumed
 }
 
-/// The kind of condition that a pause is; its subject is a rig, or [`TOWN`]. No rig can be called that.
-const PAUSED: &str = "paused";
 const TOWN: &str = "<town>";
 
 /// Whether nothing new is begun in a rig.
 pub fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
-    let of_rig = rig.map(|rig| view.condition(PAUSED, rig.as_str())).transpose()?.flatten();
-    Ok(of_rig.is_some() || view.condition(PAUSED, TOWN)?.is_some())
+    let of_rig = rig.map(|rig| view.condition(ConditionKind::Paused, rig.as_str())).transpose()?.flatten();
+    Ok(of_rig.is_some() || view.condition(ConditionKind::Paused, TOWN)?.is_some())
 }
 
 /// Lets every worker finish the step that it is at, and every standing agent its turn, then ends its session; begins nothing new. `tell` hears what is

@@ -1,5 +1,6 @@
 //! The witness: one patrol over a rig's polecats. It reads facts, and acts only on what it knows.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -197,14 +198,18 @@ impl Witness<'_> {
     /// What stays unknown is for a person: nothing is done about it here.
     fn note_unknown(&self, attempt: &Attempt, verdict: &Verdict, observed: &mut Observed) -> Result<()> {
         let worker = attempt.address().to_string();
-        let known = self.town.ledger.read(|view| view.condition("unknown", &worker).map_err(Error::from))?;
+        let known =
+            self.town.ledger.read(|view| view.condition(ConditionKind::Unknown, &worker).map_err(Error::from))?;
         match (verdict, known) {
             (Verdict::Unknown(why), None) if observed.age(&format!("unknown-{}", attempt.id)) >= UNKNOWN_LIMIT => {
                 let text = format!("how {worker} is can't be told: {why}");
-                self.write("unknown", |tx| tx.raise("unknown", &worker, &text).map_err(Error::from)).map(|_| ())
+                self.write("unknown", |tx| tx.raise(ConditionKind::Unknown, &worker, &text).map_err(Error::from))
+                    .map(|_| ())
             }
             (Verdict::Unknown(_), _) | (_, None) => Ok(()),
-            (_, Some(_)) => self.write("unknown", |tx| tx.clear("unknown", &worker).map_err(Error::from)).map(|_| ()),
+            (_, Some(_)) => {
+                self.write("unknown", |tx| tx.clear(ConditionKind::Unknown, &worker).map_err(Error::from)).map(|_| ())
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! ended, until the settings say otherwise. Whatever else keeps hooks from answering is seen in the client's own record: it
 //! tells of tools that were used, and no hook called before them.
 
+use gt_model::condition::ConditionKind;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,9 +20,6 @@ use crate::standing;
 use crate::town::Town;
 use crate::usage::Meters;
 use crate::worker_env;
-
-/// Condition raised while a kind of agent must not run because its client's hooks are off; the subject is the kind.
-pub const OFF: &str = "hooks";
 
 /// Reaction that records an incarnation whose hooks stopped answering.
 pub(crate) const UNHEARD: &str = "hooks-unheard";
@@ -89,7 +87,7 @@ pub(crate) fn forbid_start(town: &Town, preset: &AgentPreset) -> bool {
 
 /// The condition's text, where hooks of a kind are off.
 pub(crate) fn held(view: &View<'_>, kind: &str) -> Result<Option<String>> {
-    Ok(view.condition(OFF, kind)?.map(|condition| condition.text))
+    Ok(view.condition(ConditionKind::HooksOff, kind)?.map(|condition| condition.text))
 }
 
 /// Ends sessions whose client does not run our hooks, and keeps the condition of each kind of agent whose hooks are off.
@@ -100,7 +98,7 @@ pub(crate) fn patrol(town: &Town, meters: &mut Meters) -> Result<()> {
         .filter_map(|incarnation| Some((readiness::kind_of(town, &incarnation.id).transpose()?, incarnation)))
         .map(|(kind, incarnation)| kind.map(|kind| (incarnation, kind)))
         .collect::<Result<_>>()?;
-    let mut kinds = kinds::in_use(town, &[OFF])?;
+    let mut kinds = kinds::in_use(town, &[ConditionKind::HooksOff])?;
     kinds.extend(live.iter().map(|(_, kind)| kind.clone()));
     for kind in kinds {
         let off = town.agent(&kind).ok().filter(AgentPreset::needs_hooks).map(|preset| of(town, &preset));
@@ -124,10 +122,10 @@ fn note_off<'a>(
     }
     town.ledger.write(DEACON, "hooks", |tx| {
         if known != text {
-            tx.clear(OFF, kind)?;
+            tx.clear(ConditionKind::HooksOff, kind)?;
         }
         let Some(text) = &text else { return Ok(()) };
-        tx.raise(OFF, kind, text)?;
+        tx.raise(ConditionKind::HooksOff, kind, text)?;
         for incarnation in sessions {
             if end(tx, incarnation, "hooks-off")? {
                 tx.spare(&incarnation.id, TURNED_OFF)?;

@@ -1,19 +1,17 @@
 //! Kinds of agent that work waits for, and whether the town still has them: a person may change `town.toml` at any time.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::standing;
 use crate::town::Town;
 
-/// Condition raised while work waits for a kind of agent that the settings do not have; the subject is the kind.
-pub const UNKNOWN: &str = "no-kind";
-
 /// Kinds of agent that have something to do, and those that a condition of one of `conditions` is about.
-pub(crate) fn in_use(town: &Town, conditions: &[&str]) -> Result<BTreeSet<String>> {
+pub(crate) fn in_use(town: &Town, conditions: &[ConditionKind]) -> Result<BTreeSet<String>> {
     let (mut kinds, agents) = town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|attempt| attempt.is_hooked());
-        let known = view.conditions()?.into_iter().filter(|known| conditions.contains(&known.kind.as_str()));
+        let known = view.conditions()?.into_iter().filter(|known| conditions.contains(&known.kind));
         let kinds = attempts.map(|attempt| attempt.agent).chain(known.map(|condition| condition.subject));
         Ok::<_, Error>((kinds.collect::<BTreeSet<_>>(), view.agents()?))
     })?;
@@ -24,7 +22,7 @@ pub(crate) fn in_use(town: &Town, conditions: &[&str]) -> Result<BTreeSet<String
 
 /// Keeps the conditions of kinds that are not there. Nothing of such a kind is started; it goes on when it is there again.
 pub(crate) fn patrol(town: &Town) -> Result<()> {
-    for kind in in_use(town, &[UNKNOWN])? {
+    for kind in in_use(town, &[ConditionKind::NoKind])? {
         let missing = town.agent(&kind).err().filter(|_| is_waited_for(town, &kind).unwrap_or(true));
         let text = missing.map(|error| {
             let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -32,11 +30,12 @@ pub(crate) fn patrol(town: &Town) -> Result<()> {
                 "{error}, and work waits for it{hint}; it goes on by itself when town.toml has [agents.{kind}] again"
             )
         });
-        let known = town.ledger.read(|view| view.condition(UNKNOWN, &kind).map_err(Error::from))?;
+        let known = town.ledger.read(|view| view.condition(ConditionKind::NoKind, &kind).map_err(Error::from))?;
         if known.map(|known| known.text) != text {
             town.ledger.write("deacon/", "kinds", |tx| {
-                tx.clear(UNKNOWN, &kind)?;
-                text.map_or(Ok(()), |text| tx.raise(UNKNOWN, &kind, &text).map(|_| ())).map_err(Error::from)
+                tx.clear(ConditionKind::NoKind, &kind)?;
+                text.map_or(Ok(()), |text| tx.raise(ConditionKind::NoKind, &kind, &text).map(|_| ()))
+                    .map_err(Error::from)
             })?;
         }
     }

@@ -1,5 +1,6 @@
 //! Whether agents have started, from what their sessions have left: the first moment, the exit record, the last lines.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,19 +18,13 @@ use super::counting::Counting;
 use super::{hooks, log_in, text};
 use crate::effects;
 use crate::error::{Error, Result};
-use crate::ledger::{Attempt, Holder, Incarnation, Tx, View};
+use crate::ledger::{Attempt, Condition, Holder, Incarnation, Tx, View};
 use crate::observed::Observed;
 use crate::post;
 use crate::settings::AgentPreset;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
-
-/// The condition of an agent that does not start.
-pub const WORKER_CONDITION: &str = "start";
-
-/// The condition of a kind of agent none of which starts; its subject is [`kind_subject`].
-pub const KIND_CONDITION: &str = "agent";
 
 /// Seconds until the first moment, where the preset does not say.
 const READY_SECONDS: u64 = 120;
@@ -250,14 +245,14 @@ pub fn kind_subject(rig: &RigName, kind: &str) -> String {
 }
 
 /// A condition's kind and subject.
-type Key = (&'static str, String);
+type Key = (ConditionKind, String);
 
 fn worker_key(attempt: &Attempt) -> Key {
-    (WORKER_CONDITION, attempt.address().to_string())
+    (ConditionKind::StartFails, attempt.address().to_string())
 }
 
 fn kind_key(attempt: &Attempt) -> Key {
-    (KIND_CONDITION, kind_subject(&attempt.rig, &attempt.agent))
+    (ConditionKind::AgentFails, kind_subject(&attempt.rig, &attempt.agent))
 }
 
 /// An agent that does not start, and why.
@@ -353,7 +348,7 @@ pub(crate) fn note(town: &Town, rig: &Rig, failing: &[NotReady<'_>], starting: &
     let witness = Address::Witness(rig.name().clone());
     town.ledger.write(&witness.to_string(), "start failures", |tx| {
         for (kind, subject) in &over {
-            tx.clear(kind, subject)?;
+            tx.clear(*kind, subject)?;
         }
         for (not, text) in fresh.iter().zip(&texts) {
             // A person may have had it started again since it was looked at.
@@ -385,26 +380,24 @@ fn escalate(tx: &Tx<'_>, not: &NotReady<'_>, text: &str) -> Result<()> {
 }
 
 fn conditions_of(view: &View<'_>, rig: &RigName) -> Result<Vec<Key>> {
-    let here = |kind: &str, subject: &str| match kind {
-        KIND_CONDITION => {
-            subject.strip_prefix(rig.as_str()).is_some_and(|rest| rest.starts_with(':')).then_some(KIND_CONDITION)
+    let is_here = |condition: &Condition| {
+        let Some(rest) = condition.subject.strip_prefix(rig.as_str()) else { return false };
+        match condition.kind {
+            ConditionKind::AgentFails => rest.starts_with(':'),
+            ConditionKind::StartFails => rest.starts_with("/polecats/"),
+            _ => false,
         }
-        WORKER_CONDITION => {
-            let rest = subject.strip_prefix(rig.as_str());
-            rest.is_some_and(|rest| rest.starts_with("/polecats/")).then_some(WORKER_CONDITION)
-        }
-        _ => None,
     };
-    let conditions = view.conditions()?;
-    Ok(conditions.into_iter().filter_map(|c| here(&c.kind, &c.subject).map(|kind| (kind, c.subject))).collect())
+    let here = view.conditions()?.into_iter().filter(is_here);
+    Ok(here.map(|condition| (condition.kind, condition.subject)).collect())
 }
 
 /// What keeps a worker from starting, where it is known.
 pub(crate) fn held(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
-    let of_worker = view.condition(WORKER_CONDITION, &attempt.address().to_string())?;
+    let of_worker = view.condition(ConditionKind::StartFails, &attempt.address().to_string())?;
     let found = match of_worker {
         Some(condition) => Some(condition),
-        None => view.condition(KIND_CONDITION, &kind_subject(&attempt.rig, &attempt.agent))?,
+        None => view.condition(ConditionKind::AgentFails, &kind_subject(&attempt.rig, &attempt.agent))?,
     };
     Ok(found.map(|condition| condition.text.lines().next().unwrap_or_default().to_owned()))
 }
@@ -438,7 +431,8 @@ pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed
     let Some(Starter { kind, rig }) = starter(town, id)? else { return Ok(true) };
     let (fails, live) = town.ledger.read(|view| {
         let subject = rig.map(|rig| kind_subject(&rig, &kind));
-        let fails = subject.map(|subject| view.condition(KIND_CONDITION, &subject)).transpose()?.flatten().is_some();
+        let fails =
+            subject.map(|subject| view.condition(ConditionKind::AgentFails, &subject)).transpose()?.flatten().is_some();
         Ok::<_, Error>((fails, view.live_incarnations()?))
     })?;
     if fails {

@@ -1,6 +1,7 @@
 //! The audit of every change, and conditions: what is wrong now.
 
 use gt_model::bead::BeadType;
+use gt_model::condition::ConditionKind;
 use gt_model::id::{BeadId, RigName};
 use gt_model::merge::TakenAway;
 use rusqlite::Row;
@@ -8,9 +9,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{LedgerResult, Tx, View};
-use crate::agents::{hooks, kinds};
-use crate::limits;
-use crate::outage;
 
 /// One change of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,7 +39,7 @@ pub struct Condition {
     /// `<kind>:<subject>`.
     pub key: String,
     /// What kind of trouble.
-    pub kind: String,
+    pub kind: ConditionKind,
     /// With what.
     pub subject: String,
     /// In words.
@@ -99,7 +97,7 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
 fn condition_row(row: &Row<'_>) -> rusqlite::Result<Condition> {
     Ok(Condition {
         key: row.get("key")?,
-        kind: row.get("kind")?,
+        kind: ConditionKind::parse(&row.get::<_, String>("kind")?),
         subject: row.get("subject")?,
         text: row.get("text")?,
         since: row.get("since")?,
@@ -182,7 +180,7 @@ impl View<'_> {
     }
 
     /// A condition of `kind` on `subject`, if it holds now.
-    pub fn condition(&self, kind: &str, subject: &str) -> LedgerResult<Option<Condition>> {
+    pub fn condition(&self, kind: ConditionKind, subject: &str) -> LedgerResult<Option<Condition>> {
         let key = format!("{kind}:{subject}");
         self.one("SELECT * FROM conditions WHERE key = ?1", [key], condition_row)
     }
@@ -216,14 +214,14 @@ impl Tx<'_> {
     }
 
     /// Says that something is wrong. True when that is news (it was not so before): the one time to tell somebody.
-    pub fn raise(&self, kind: &str, subject: &str, text: &str) -> LedgerResult<bool> {
+    pub fn raise(&self, kind: ConditionKind, subject: &str, text: &str) -> LedgerResult<bool> {
         self.raise_until(kind, subject, text, None)
     }
 
     /// The same, of something that is expected to end by itself at that time.
     pub fn raise_until(
         &self,
-        kind: &str,
+        kind: ConditionKind,
         subject: &str,
         text: &str,
         until: Option<jiff::Timestamp>,
@@ -235,7 +233,7 @@ impl Tx<'_> {
             "INSERT INTO conditions (key, kind, subject, text, since, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             (
                 format!("{kind}:{subject}"),
-                kind,
+                kind.as_str(),
                 subject,
                 text,
                 self.now.to_string(),
@@ -247,7 +245,7 @@ impl Tx<'_> {
     }
 
     /// Says anew what is known of something that is wrong; since when stays as it was.
-    pub fn renew(&self, kind: &str, subject: &str, text: &str, until: jiff::Timestamp) -> LedgerResult<()> {
+    pub fn renew(&self, kind: ConditionKind, subject: &str, text: &str, until: jiff::Timestamp) -> LedgerResult<()> {
         let key = format!("{kind}:{subject}");
         let changed = self
             .execute("UPDATE conditions SET text = ?2, until = ?3 WHERE key = ?1", (&key, text, until.to_string()))?;
@@ -258,11 +256,14 @@ impl Tx<'_> {
     }
 
     /// Says that it is no longer so. True when that is news.
-    pub fn clear(&self, kind: &str, subject: &str) -> LedgerResult<bool> {
-        let key = format!("{kind}:{subject}");
-        let changed = self.execute("DELETE FROM conditions WHERE key = ?1", [&key])?;
+    pub fn clear(&self, kind: ConditionKind, subject: &str) -> LedgerResult<bool> {
+        self.clear_key(&format!("{kind}:{subject}"))
+    }
+
+    fn clear_key(&self, key: &str) -> LedgerResult<bool> {
+        let changed = self.execute("DELETE FROM conditions WHERE key = ?1", [key])?;
         if changed == 1 {
-            self.event("condition-cleared", &key, None, None, None)?;
+            self.event("condition-cleared", key, None, None, None)?;
         }
         Ok(changed == 1)
     }
@@ -276,15 +277,15 @@ impl Tx<'_> {
         };
         for condition in self.conditions()? {
             let subject = condition.subject.as_str();
-            let is_about = match condition.kind.as_str() {
-                // Their subject is a kind of agent, which may be called like a rig.
-                limits::LIMIT | limits::LOGIN | outage::OUTAGE | hooks::OFF | kinds::UNKNOWN => false,
-                "effect" => !self.open_effects()?.iter().any(|row| row.id.to_string() == subject),
+            let is_about = match condition.kind {
+                // A kind of agent may be called like a rig.
+                kind if kind.is_about_kind() => false,
+                ConditionKind::Effect => !self.open_effects()?.iter().any(|row| row.id.to_string() == subject),
                 _ if of_rig(subject) => true,
                 _ => self.attempts_on(&subject.into())?.last().is_some_and(|attempt| &attempt.rig == rig),
             };
             if is_about {
-                self.clear(&condition.kind, subject)?;
+                self.clear_key(&condition.key)?;
             }
         }
         Ok(())

@@ -119,11 +119,14 @@ fn what_no_longer_holds_is_forgotten_and_may_hold_again() {
     let now = "2026-11-22T12:00:00Z".parse().unwrap();
     let tx = Tx::new(&connection, "gt", "test", now);
     for _ in 0..2 {
-        assert!(tx.raise("hung", "amber", "no sign of life").unwrap());
-        assert!(!tx.raise("hung", "amber", "no sign of life").unwrap(), "it is known");
+        assert!(tx.raise(gt_model::condition::ConditionKind::Unknown, "amber", "no sign of life").unwrap());
+        assert!(
+            !tx.raise(gt_model::condition::ConditionKind::Unknown, "amber", "no sign of life").unwrap(),
+            "it is known"
+        );
         assert_eq!(tx.conditions().unwrap().len(), 1);
-        assert!(tx.clear("hung", "amber").unwrap());
-        assert!(!tx.clear("hung", "amber").unwrap(), "it was over");
+        assert!(tx.clear(gt_model::condition::ConditionKind::Unknown, "amber").unwrap());
+        assert!(!tx.clear(gt_model::condition::ConditionKind::Unknown, "amber").unwrap(), "it was over");
         assert_eq!(tx.conditions().unwrap().len(), 0);
     }
 }

@@ -5,6 +5,7 @@
 //! it.
 
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::guard::permit::{self, Permit, suggestion};
 use gt_model::guard::{Place, Role, ToolCall};
@@ -17,9 +18,6 @@ use crate::causes;
 use crate::error::Result;
 use crate::ledger::Tx;
 use crate::world::Runtime;
-
-/// The kind of condition that a use of a tool is which was denied.
-pub const DENIED: &str = "denied";
 
 /// Conditions of that kind that one agent may have: the events have the rest.
 const DENIED_AT_MOST: usize = 5;
@@ -97,12 +95,13 @@ impl Here<'_> {
         let bead = attempt.map(|attempt| attempt.bead);
         let facts = json!({ "what": what, "allow": allow, "incarnation": self.incarnation.as_str() });
         let address = self.caller.address.to_string();
-        tx.event(DENIED, &format!("{address}: {what}"), bead.as_ref(), None, Some(&facts))?;
-        let known = tx.conditions()?.iter().filter(|c| c.kind == DENIED && is_of(&c.subject, &address)).count();
+        tx.event("denied", &format!("{address}: {what}"), bead.as_ref(), None, Some(&facts))?;
+        let known =
+            tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Denied && is_of(&c.subject, &address)).count();
         if known < DENIED_AT_MOST {
             let subject = allow.map_or_else(|| address.clone(), |allow| format!("{address} {allow}"));
             let text = format!("{address} was denied: {what}; it has no terminal to ask in, and went on without");
-            tx.raise(DENIED, &subject, &text)?;
+            tx.raise(ConditionKind::Denied, &subject, &text)?;
         }
         Ok(())
     }

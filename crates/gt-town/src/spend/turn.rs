@@ -1,6 +1,7 @@
 //! Caps on turns of the mayor and crew, which have no attempt that could be parked: a turn that takes too much ends after
 //! the tool that it is in, and none is begun while the day's cap is reached.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -18,9 +19,6 @@ use crate::standing;
 use crate::town::Town;
 use crate::usage::Meters;
 
-/// Condition raised when a turn of a standing agent took more than one attempt may; its subject is the agent's address.
-pub const TURN_CAP: &str = "turn-spend";
-
 /// When a person last said that spending goes on; a setting of the ledger's. Turns are counted from then on.
 const RESUMED_KEY: &str = "turns-resumed";
 
@@ -37,7 +35,7 @@ pub(crate) fn must_end(view: &View<'_>, address: &Address) -> Result<Option<&'st
             "the day's cap on spending is reached: this turn ends here. Only a person goes on: gt resume --spend",
         ));
     }
-    let took_too_much = view.condition(TURN_CAP, &address.to_string())?.is_some();
+    let took_too_much = view.condition(ConditionKind::TurnSpend, &address.to_string())?.is_some();
     Ok(took_too_much.then_some(
         "this turn took more than one may (attempt_usd, attempt_tokens in town.toml): it ends here. Only a person \
          goes on: gt resume --spend",
@@ -68,7 +66,7 @@ fn note(town: &Town, settings: &TownSettings, agent: &Agent, incarnation: &Incar
     let since = turn_began(town, incarnation)?;
     let cost = meters.cost_from(&incarnation.id, since, &settings.prices.over(&town.outside.prices));
     let subject = agent.address.to_string();
-    let known = town.ledger.read(|view| view.condition(TURN_CAP, &subject).map_err(Error::from))?;
+    let known = town.ledger.read(|view| view.condition(ConditionKind::TurnSpend, &subject).map_err(Error::from))?;
     if known.is_some() || !is_over(caps, &cost, None) {
         return Ok(());
     }
@@ -77,7 +75,7 @@ fn note(town: &Town, settings: &TownSettings, agent: &Agent, incarnation: &Incar
         cost.words()
     );
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
-        if tx.raise(TURN_CAP, &subject, &text)? {
+        if tx.raise(ConditionKind::TurnSpend, &subject, &text)? {
             post::send(tx, Address::Deacon, vec![Address::Overseer], "A turn took more than one may", &text)?;
         }
         Ok(())
@@ -132,9 +130,10 @@ fn end_unless_it_does(
 
 /// Lets turns go on by a person's word, and counts them from now on. False where none was over its cap.
 pub(super) fn resume(tx: &Tx<'_>, now: Timestamp) -> Result<bool> {
-    let over: Vec<_> = tx.conditions()?.into_iter().filter(|condition| condition.kind == TURN_CAP).collect();
+    let over: Vec<_> =
+        tx.conditions()?.into_iter().filter(|condition| condition.kind == ConditionKind::TurnSpend).collect();
     for condition in &over {
-        tx.clear(TURN_CAP, &condition.subject)?;
+        tx.clear(ConditionKind::TurnSpend, &condition.subject)?;
     }
     if !over.is_empty() {
         tx.set_meta(RESUMED_KEY, &now.to_string())?;

@@ -1,6 +1,7 @@
 //! Waking a standing agent that runs and has mail that it was not told of: one fixed line at its prompt. Whoever is at
 //! work is told by its own moments; who can't be woken is a condition.
 
+use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -18,9 +19,6 @@ use crate::observed::Observed;
 use crate::outage;
 use crate::town::Town;
 use crate::updown;
-
-/// The kind of condition that mail is which its recipient does not take; its subject is an address.
-pub const UNHEARD: &str = "unheard";
 
 /// Observed time between two tries to wake an agent for the same mail.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -156,14 +154,14 @@ fn waits(town: &Town, agent: &Agent, about: &str, why: &str, observed: &mut Obse
 /// Keeps the condition as it is: with this text, or not at all.
 pub fn note(town: &Town, agent: &Agent, text: Option<&str>) -> Result<()> {
     let (address, actor) = (agent.address.to_string(), Address::Deacon.to_string());
-    let known = town.ledger.read(|view| view.condition(UNHEARD, &address).map_err(Error::from))?;
+    let known = town.ledger.read(|view| view.condition(ConditionKind::Unheard, &address).map_err(Error::from))?;
     if known.is_some() == text.is_some() {
         return Ok(());
     }
     town.ledger.write(&actor, "wake agent", |tx| {
         match text {
-            Some(text) => tx.raise(UNHEARD, &address, text)?,
-            None => tx.clear(UNHEARD, &address)?,
+            Some(text) => tx.raise(ConditionKind::Unheard, &address, text)?,
+            None => tx.clear(ConditionKind::Unheard, &address)?,
         };
         Ok(())
     })

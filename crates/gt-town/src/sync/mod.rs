@@ -28,7 +28,7 @@ use crate::world::{Held, Push, World};
 use parts::{is_beads_file, slug_of_file};
 use portable::{READABLE_VERSIONS, VERSION_FILE, is_own};
 use pull::{Differing, Incoming, damaged};
-pub use pull::{ELSEWHERE, Lost, Pulled};
+pub use pull::{Lost, Pulled};
 pub use schedule::Schedule;
 
 /// Where the remote's branch is kept as it was last fetched.

@@ -1,5 +1,6 @@
 //! Taking in what other towns say: a merge of each prefix, in one transaction.
 
+use gt_model::condition::ConditionKind;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -16,9 +17,6 @@ use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
 use crate::sling;
-
-/// The kind of condition that says that another town sees a bead otherwise, on which this one works.
-pub const ELSEWHERE: &str = "elsewhere";
 
 /// From how many changed beads on the ledger is mended once, at the end.
 const BULK_BEADS: usize = 500;
@@ -324,14 +322,14 @@ impl Pull<'_> {
         let (id, said) = (&merged.id, Elsewhere::of(merged));
         if said == Elsewhere::of(&self.outlook.held(kept.clone())) {
             self.tx.set_elsewhere(id, None)?;
-            self.tx.clear(ELSEWHERE, id.as_str())?;
+            self.tx.clear(ConditionKind::Elsewhere, id.as_str())?;
             return Ok(());
         }
         if self.tx.set_elsewhere(id, Some(&said))? {
-            self.tx.clear(ELSEWHERE, id.as_str())?;
+            self.tx.clear(ConditionKind::Elsewhere, id.as_str())?;
             let text =
                 format!("another town says {}; the work on it here goes on: gt unsling {id} ends it", said.words());
-            self.tx.raise(ELSEWHERE, id.as_str(), &text)?;
+            self.tx.raise(ConditionKind::Elsewhere, id.as_str(), &text)?;
         }
         self.report.waiting.push(id.clone());
         Ok(())
@@ -342,7 +340,7 @@ impl Pull<'_> {
         let freed = self.tx.bead(&merged.id)?;
         self.tx.import_bead(freed.as_ref(), merged, self.bulk.as_mut())?;
         self.tx.set_elsewhere(&merged.id, None)?;
-        self.tx.clear(ELSEWHERE, merged.id.as_str())?;
+        self.tx.clear(ConditionKind::Elsewhere, merged.id.as_str())?;
         let holder = Value::from(merged.assignee.clone());
         self.tx.event("claim-lost", &attempt.branch, Some(&merged.id), None, Some(&holder))?;
         self.report.parked.push(merged.id.clone());
@@ -384,7 +382,7 @@ pub(super) fn due(view: &View<'_>) -> Result<Vec<(BeadId, Elsewhere)>> {
 pub(super) fn settle(tx: &Tx<'_>) -> Result<()> {
     for (id, state) in due(tx)? {
         tx.set_elsewhere(&id, None)?;
-        tx.clear(ELSEWHERE, id.as_str())?;
+        tx.clear(ConditionKind::Elsewhere, id.as_str())?;
         let Some(local) = tx.bead(&id)? else { continue };
         if matches!(local.status, Status::Closed | Status::Tombstone) {
             continue;

@@ -1,5 +1,6 @@
 //! What the witness does about workers that stand still: nudges, limits, what a person has to see.
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 
 use gt_model::address::Address;
@@ -10,20 +11,19 @@ use gt_model::protocol::Message;
 use super::facts::Found;
 use super::{Watch, Witness};
 use crate::agents::log_in;
-use crate::asking::ASKS;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Condition, Tx};
 use crate::limits::{self, Met};
-use crate::moments::DENIED;
+
 use crate::post;
 use crate::world::Said;
 
 /// Kinds of condition on a worker that follow its verdict.
-const BY_VERDICT: [&str; 2] = [ASKS, "long-tool"];
+const BY_VERDICT: [ConditionKind; 2] = [ConditionKind::Asks, ConditionKind::LongTool];
 
 /// Kinds of condition that end with a worker's work.
-const OF_WORKERS: [&str; 3] = [ASKS, "long-tool", DENIED];
+const OF_WORKERS: [ConditionKind; 3] = [ConditionKind::Asks, ConditionKind::LongTool, ConditionKind::Denied];
 
 impl Witness<'_> {
     /// Types the one fixed line. That it was typed is recorded before, so that a killed deacon does not type for ever.
@@ -86,7 +86,7 @@ impl Witness<'_> {
         let workers = format!("{rig}/polecats/");
         let gone = |condition: &Condition| {
             let address = condition.subject.split(' ').next().unwrap_or_default();
-            OF_WORKERS.contains(&condition.kind.as_str()) && address.starts_with(&workers) && !at_work.contains(address)
+            OF_WORKERS.contains(&condition.kind) && address.starts_with(&workers) && !at_work.contains(address)
         };
         let known = self.town.ledger.read(|view| view.conditions().map_err(Error::from))?;
         let gone: Vec<Condition> = known.into_iter().filter(gone).collect();
@@ -95,7 +95,7 @@ impl Witness<'_> {
         }
         self.write("forget", |tx| {
             for condition in &gone {
-                tx.clear(&condition.kind, &condition.subject)?;
+                tx.clear(condition.kind, &condition.subject)?;
             }
             Ok(())
         })
@@ -105,31 +105,39 @@ impl Witness<'_> {
     pub(super) fn note_conditions(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {
         let worker = attempt.address().to_string();
         let (kind, text) = match verdict {
-            Verdict::WaitingOnPerson(what) => (ASKS, format!("{worker} asks: {what}")),
-            Verdict::LongTool(tool) => ("long-tool", format!("{worker} has been in a tool for very long: {tool}")),
-            _ => ("", String::new()),
+            Verdict::WaitingOnPerson(what) => (Some(ConditionKind::Asks), format!("{worker} asks: {what}")),
+            Verdict::LongTool(tool) => {
+                (Some(ConditionKind::LongTool), format!("{worker} has been in a tool for very long: {tool}"))
+            }
+            _ => (None, String::new()),
         };
         let known = self.town.ledger.read(|view| {
-            let known = BY_VERDICT.iter().map(|kind| Ok((*kind, view.condition(kind, &worker)?)));
+            let known = BY_VERDICT.iter().map(|kind| Ok((*kind, view.condition(*kind, &worker)?)));
             known.collect::<Result<Vec<_>>>()
         })?;
         // Another question than the one that is known is told anew.
-        let is_same = |known: &Condition| known.kind != ASKS || known.text == text;
-        let holds = |known: &Option<Condition>, of: &str| match known {
-            Some(known) => of == kind && is_same(known),
-            None => of != kind,
+        let is_same = |known: &Condition| known.kind != ConditionKind::Asks || known.text == text;
+        let holds = |known: &Option<Condition>, of: ConditionKind| match known {
+            Some(known) => Some(of) == kind && is_same(known),
+            None => Some(of) != kind,
         };
-        if known.iter().all(|(of, known)| holds(known, of)) {
+        if known.iter().all(|(of, known)| holds(known, *of)) {
             return Ok(());
         }
         let changed = known.iter().any(|(_, known)| known.as_ref().is_some_and(|known| !is_same(known)));
         self.write("note verdict", |tx| {
-            for condition in BY_VERDICT.into_iter().filter(|condition| changed || *condition != kind) {
+            for condition in BY_VERDICT.into_iter().filter(|condition| changed || Some(*condition) != kind) {
                 tx.clear(condition, &worker)?;
             }
-            if !kind.is_empty() && tx.raise(kind, &worker, &text)? {
+            if let Some(kind) = kind
+                && tx.raise(kind, &worker, &text)?
+            {
                 // A question to a person is none that the mayor can answer.
-                let to = if kind == ASKS { vec![Address::Overseer] } else { vec![Address::Mayor, Address::Overseer] };
+                let to = if kind == ConditionKind::Asks {
+                    vec![Address::Overseer]
+                } else {
+                    vec![Address::Mayor, Address::Overseer]
+                };
                 tell(tx, attempt, to, &text)?;
             }
             Ok(())

@@ -1,6 +1,7 @@
 //! What a new user meets: mail that must arrive, rigs that were removed.
 
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::id::MrId;
 use gt_town::ledger::{Gating, Priority, Verdict};
 use gt_town::{needs, observe, post, review, updown};
@@ -114,7 +115,7 @@ fn a_removed_rig_leaves_nothing_that_needs_a_person() {
             ("rig-held", "apple"),
             ("paused", "<town>"),
         ] {
-            tx.raise(kind, subject, "it is so")?;
+            tx.raise(ConditionKind::parse(kind), subject, "it is so")?;
         }
         Ok::<_, Error>(())
     };
@@ -143,7 +144,7 @@ fn a_waiting_worker_names_what_it_waits_for() {
     updown::pause(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
     assert_eq!(doing(&scene, &three), "waiting: nothing new is begun until gt resume");
     updown::resume(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
-    let limited = |tx: &gt_town::ledger::Tx<'_>| tx.raise("limit", "idle", "used up").map_err(Error::from);
+    let limited = |tx: &gt_town::ledger::Tx<'_>| tx.raise(ConditionKind::Limit, "idle", "used up").map_err(Error::from);
     scene.town.ledger.write("test", "raise", limited).unwrap();
     assert_eq!(doing(&scene, &three), "waiting: the kind of agent idle can't work now (gt status)");
     assert!(doing(&scene, &one).contains("step 1/1"), "{}", doing(&scene, &one));

@@ -1,6 +1,7 @@
 //! A remote that is away when work is to land.
 
-use gt_town::back_off::{BackOff, CONDITION};
+use gt_model::condition::ConditionKind;
+use gt_town::back_off::BackOff;
 use gt_town::observe;
 use gt_town::observed::Observed;
 
@@ -25,10 +26,13 @@ impl Refinery<'_> {
         self.observed.tick(town.world().clock().monotonic());
         match self.back_off.round(town, &rig, &mut self.observed) {
             Ok(None) => return false,
-            Ok(Some(_)) => town.ledger.write("deacon", "refinery", |tx| tx.clear(CONDITION, "app")).unwrap(),
-            Err(error) => {
-                town.ledger.write("deacon", "refinery", |tx| tx.raise(CONDITION, "app", &error.to_string())).unwrap()
+            Ok(Some(_)) => {
+                town.ledger.write("deacon", "refinery", |tx| tx.clear(ConditionKind::Refinery, "app")).unwrap()
             }
+            Err(error) => town
+                .ledger
+                .write("deacon", "refinery", |tx| tx.raise(ConditionKind::Refinery, "app", &error.to_string()))
+                .unwrap(),
         };
         true
     }
@@ -51,7 +55,11 @@ fn a_landing_is_tried_again_after_pauses_that_double() {
     let why = observe::why(&scene.town, &bead).unwrap();
     assert!(why.answer.contains("is landing: land on the trunk, tried 8 times: the remote"), "{}", why.answer);
     let status = observe::status(&scene.town).unwrap();
-    assert!(status.needs_you.iter().any(|need| need.condition.kind == CONDITION), "{:?}", status.needs_you);
+    assert!(
+        status.needs_you.iter().any(|need| need.condition.kind == ConditionKind::Refinery),
+        "{:?}",
+        status.needs_you
+    );
     // A person's word, and it is tried at once; from there on the pauses begin anew.
     refinery::forget_failures(&scene.town, &Caller::overseer(), &scene.rig("app")).unwrap();
     assert_eq!(refinery.turns(8), [1, 2, 4, 8]);

@@ -1,6 +1,7 @@
 //! Rigs that are broken, removed or added again.
 
 use super::*;
+use gt_model::condition::ConditionKind;
 
 #[test]
 fn a_broken_rig_stops_no_other() {
@@ -11,7 +12,8 @@ fn a_broken_rig_stops_no_other() {
     set_rig(&scene.town, "app", "garbage = [");
     scene.look();
     assert_eq!(scene.bead(&other).status, Status::InProgress);
-    let patrol = scene.town.ledger.read(|view| Ok::<_, Error>(view.condition("patrol", "app")?)).unwrap().unwrap();
+    let patrol =
+        scene.town.ledger.read(|view| Ok::<_, Error>(view.condition(ConditionKind::Patrol, "app")?)).unwrap().unwrap();
     assert!(patrol.text.contains("rig.toml"), "{}", patrol.text);
     for path in scene.world.live_sessions() {
         assert!(scene.world.kill(&path));

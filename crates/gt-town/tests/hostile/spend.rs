@@ -1,5 +1,6 @@
 //! What agents take, the caps on it, and services that do not answer. Their clients are played: a transcript, and marks.
 
+use gt_model::condition::ConditionKind;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Client, Mark, NUDGE_LINE};
 use gt_town::ledger::{AttemptOutcome, Incarnation};
@@ -315,7 +316,8 @@ fn f20_a_limit_ends_when_the_record_says_and_not_when_the_words_do() {
     scene.mark(&bead, "limit");
     scene.look();
     let until = |scene: &Scene| {
-        let condition = scene.town.ledger.read(|view| Ok::<_, Error>(view.condition("limit", "hears")?)).unwrap();
+        let condition =
+            scene.town.ledger.read(|view| Ok::<_, Error>(view.condition(ConditionKind::Limit, "hears")?)).unwrap();
         condition.unwrap().until.unwrap().parse::<jiff::Timestamp>().unwrap()
     };
     let reset = scene.world.now().as_second() + 7200;

@@ -3,6 +3,7 @@
 use gt::demo::story::{PREFIX, RIG};
 use gt::sim::script::Script;
 use gt_model::bead::Status;
+use gt_model::condition::ConditionKind;
 use gt_model::id::BeadId;
 use gt_town::Error;
 use gt_town::ledger::BeadFilter;
@@ -34,7 +35,7 @@ fn end_of(town: &SimTown, bead: &BeadId) -> Option<End> {
         let starts: Vec<_> =
             view.attempts_on(bead)?.iter().map(|a| view.incarnations_of(a.id)).collect::<Result<_, _>>()?;
         let closed = view.bead(bead)?.is_some_and(|bead| bead.status == Status::Closed);
-        let quarantined = view.condition("quarantine", bead.as_str())?.is_some();
+        let quarantined = view.condition(ConditionKind::Quarantine, bead.as_str())?.is_some();
         let cleared = view.present_attempts()?.is_empty() && view.open_effects()?.is_empty();
         let end =
             if quarantined { Some(End::Quarantined) } else { closed.then_some(End::Landed(starts.concat().len())) };

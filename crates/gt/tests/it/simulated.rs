@@ -3,6 +3,7 @@
 //! A town lives on the thread of its test, since its ledger does. What the world holds (agents, what goes on while a
 //! verb waits) must be able to go to any thread, so it holds the town's number and looks it up on this thread.
 
+use gt_model::condition::ConditionKind;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -141,7 +142,8 @@ impl SimTown {
 
     fn add_rig(&self) {
         self.gt(&["rig", "add", story::RIG, REMOTE, "--prefix", story::PREFIX, "--yes"]);
-        let held = self.town.ledger.read(|view| Ok::<_, Error>(view.condition("rig-held", story::RIG)?)).unwrap();
+        let held =
+            self.town.ledger.read(|view| Ok::<_, Error>(view.condition(ConditionKind::RigHeld, story::RIG)?)).unwrap();
         let leaves_unproved = |point: &String| {
             ["commit:rig add:after", "commit:prove:before"].contains(&point.as_str())
                 || point.starts_with("commit:gating:")

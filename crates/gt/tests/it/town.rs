@@ -6,6 +6,7 @@
     reason = "a test stands outside of gt: it calls it, looks at what is there by itself, and says where its town is"
 )]
 
+use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -242,7 +243,7 @@ impl Town {
         let status = self.json(&["status"]);
         let kinds = status["status"]["needs_you"].as_array().unwrap().iter().map(|c| text(&c["kind"]));
         // What agents write is no condition.
-        kinds.filter(|kind| kind != gt_town::needs::MAIL).collect()
+        kinds.filter(|kind| *kind != ConditionKind::Mail.as_str()).collect()
     }
 
     /// Asks the ledger, read-only: the first column of each row.

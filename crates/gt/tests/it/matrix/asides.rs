@@ -248,7 +248,8 @@ fn asleep(count: usize) -> impl Fn(&SimTown) -> bool {
 }
 
 fn condition(town: &SimTown, kind: &str) -> bool {
-    let found = town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?.iter().any(|c| c.kind == kind)));
+    let found =
+        town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?.iter().any(|c| c.kind.as_str() == kind)));
     found.unwrap()
 }
 
@@ -272,7 +273,7 @@ pub fn problems(town: &SimTown) -> Vec<String> {
     }
     let conditions = town.town.ledger.read(|view| Ok::<_, Error>(view.conditions()?)).unwrap();
     // That somebody made a ref is for a person to see.
-    let unexpected = conditions.iter().filter(|c| c.kind != "foreign-ref");
+    let unexpected = conditions.iter().filter(|c| c.kind.as_str() != "foreign-ref");
     problems.extend(unexpected.map(|c| format!("condition {}: {}", c.kind, c.text)));
     problems
 }

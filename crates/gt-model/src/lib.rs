@@ -31,6 +31,7 @@ pub mod question;
 pub mod queue;
 pub mod red;
 pub mod retention;
+pub mod runtime;
 pub mod standing;
 pub mod start;
 pub mod steering;

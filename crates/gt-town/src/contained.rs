@@ -5,15 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::identity::GATE_VARIABLE;
 use crate::sandbox;
 use crate::tampering::Before;
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::{ContainedCommand, RunEnd, RunResult};
-
-/// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
-/// whose folder it names.
-pub const GATE_VARIABLE: &str = "GT_GATE";
 
 /// A command to be run.
 #[derive(Clone, Debug)]

@@ -13,12 +13,12 @@ use gt_model::id::BeadId;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::desired;
 use crate::error::{Error, Result};
 use crate::ledger::{BeadFilter, LedgerError, LedgerResult, Swarm, Tx, View};
 use crate::post;
 use crate::sling::{self, SlingOptions};
 use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
-use crate::updown;
 
 /// The label of a convoy whose waiting beads only the mayor or a person slings.
 const MANUAL: &str = "manual";
@@ -385,7 +385,7 @@ fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<St
     }
     let mut rigs = BTreeMap::new();
     for rig in view.rigs()? {
-        if !updown::is_paused(view, Some(&rig.name))? {
+        if !desired::is_paused(view, Some(&rig.name))? {
             rigs.insert(rig.prefix, rig.name.to_string());
         }
     }

@@ -11,8 +11,9 @@ use crate::admission;
 use crate::agents::{hooks, kinds};
 use crate::back_off::BackOff;
 use crate::convoy;
+use crate::desired::{BUILD_KEY, DESIRED_KEY};
 use crate::effects::{self, Scope};
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::limits;
 use crate::observed::Observed;
 use crate::outage;
@@ -26,12 +27,7 @@ use crate::town::{Caller, Rig, Town};
 use crate::upkeep::{self, Signs};
 use crate::usage;
 use crate::witness::{self, Watch};
-
-/// Whether the town is meant to be up; a setting of the ledger's.
-pub const DESIRED_KEY: &str = "desired";
-
-/// The build of gt that `gt up` was last said with; a setting of the ledger's. A deacon of another build ends.
-pub const BUILD_KEY: &str = "build";
+use crate::world::WakeUp;
 
 /// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
 #[derive(Debug, Default)]
@@ -121,7 +117,7 @@ fn note_state(town: &Town, kind: ConditionKind, rig: &str, result: Result<()>) -
         (Err(Error::UnknownRig { .. }), None) => {}
         (Err(error), None) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            let text = format!("{}{hint}", effects::chain(&error));
+            let text = format!("{}{hint}", error::chain(&error));
             town.ledger.write(&Address::Deacon.to_string(), kind.as_str(), |tx| {
                 tx.raise(kind, rig, &text).map_err(Error::from)
             })?;
@@ -159,12 +155,6 @@ impl Bell {
         let waited = self.rung.wait_timeout_while(rings, at_most, |rings| *rings == seen);
         *waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
     }
-}
-
-/// Where the deacon is woken from outside.
-pub trait WakeUp {
-    /// Waits for a wake-up, at most so long; answers whether there was one.
-    fn wait(&mut self, at_most: Duration) -> Result<bool>;
 }
 
 /// Runs until the town is meant to be down or is gone. The caller holds the deacon's lock.
@@ -261,7 +251,7 @@ pub fn is_wanted(town: &Town) -> Result<bool> {
 
 /// An error of one look must not end the deacon: it is written down, and the next look tries again.
 fn note_error(town: &Town, during: &str, error: &Error) {
-    note_line(town, during, &effects::chain(error));
+    note_line(town, during, &error::chain(error));
 }
 
 fn note_line(town: &Town, during: &str, text: &str) {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::agents;
 use crate::agents::check::{Finding, Level};
+use crate::desired;
 use crate::destination;
 use crate::error::{Error, Result};
 use crate::ledger;
@@ -95,7 +96,7 @@ fn unfinished_check(name: &str) -> Check {
 fn deacon_check(town: &Town) -> Result<Check> {
     let name = "deacon";
     if town.deacon_runs()? {
-        let (runs, own) = (updown::build(town)?, &town.outside.build);
+        let (runs, own) = (desired::build(town)?, &town.outside.build);
         let other = runs.filter(|runs| runs != own).map(|runs| {
             (
                 format!("it runs build {runs}, and this gt is build {own}"),
@@ -104,7 +105,7 @@ fn deacon_check(town: &Town) -> Result<Check> {
         });
         return Ok(check(name, other, &format!("it runs, as this build ({own})")));
     }
-    if updown::is_wanted_up(town)? && !town.boot_runs()? {
+    if desired::is_wanted_up(town)? && !town.boot_runs()? {
         return Ok(check(name, Some(("the town is to be up, and nothing runs".to_owned(), "gt up")), ""));
     }
     Ok(Check { hint: Some("gt up".to_owned()), ..check(name, None, "the town is down: nothing is started") })

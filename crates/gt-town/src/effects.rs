@@ -14,8 +14,8 @@ use crate::admission;
 use crate::agents::counting::Counting;
 use crate::agents::readiness;
 use crate::archive;
-use crate::crew;
-use crate::error::{Error, Result};
+use crate::desired;
+use crate::error::{Error, Result, chain};
 use crate::hook;
 use crate::ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
 use crate::limits;
@@ -29,8 +29,8 @@ use crate::setup;
 use crate::spend;
 use crate::standing;
 use crate::town::{Caller, Rig, Town};
-use crate::updown;
 use crate::warm;
+use crate::workspaces;
 use crate::world::{Held, NodeKind, Rules, SessionState, WorktreePlan, WorldError};
 
 /// How long a session's tree has to end politely.
@@ -238,10 +238,10 @@ pub(crate) fn wait(view: &View<'_>, row: &EffectRow, slots: u32) -> Result<Optio
         _ => return Ok(None),
     };
     let begins = matches!(row.effect, Effect::FetchBase { .. });
-    if begins && updown::is_paused(view, row.rig.as_ref())? {
+    if begins && desired::is_paused(view, row.rig.as_ref())? {
         return Ok(Some(Wait::Paused));
     }
-    if updown::is_going_down(view)? {
+    if desired::is_going_down(view)? {
         return Ok(Some(Wait::GoingDown));
     }
     if spend::is_reached(view)? {
@@ -310,15 +310,6 @@ fn record_failure(town: &Town, row: &EffectRow, run: i64, error: &Error) -> Resu
     })
 }
 
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |e| e.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
-    })
-}
-
 /// What doing an effect brought to light, to be recorded with its end.
 enum Outcome {
     /// Nothing but that it is done.
@@ -374,10 +365,10 @@ fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
         Effect::AddCrew { crew } => {
-            Ok(if crew::add_worktree(town, crew, held)? { Outcome::Done } else { Outcome::Moot })
+            Ok(if workspaces::add_worktree(town, crew, held)? { Outcome::Done } else { Outcome::Moot })
         }
         Effect::ArchiveCrew { crew } => {
-            crew::archive(town, crew, held)?;
+            workspaces::archive(town, crew, held)?;
             Ok(Outcome::Done)
         }
         Effect::UndoRef { rig, name, found, to } => {
@@ -497,7 +488,7 @@ fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
             let plan = worktree_plan(&rig, &attempt)?;
             (rig, plan)
         }
-        Holder::Agent(address) => match crew::workspace(town, address)? {
+        Holder::Agent(address) => match workspaces::workspace(town, address)? {
             Some(workspace) => workspace,
             None => return Ok(()),
         },
@@ -518,7 +509,7 @@ fn take_snapshot(town: &Town, rig: &Rig, attempt: &Attempt, held: &Held) -> Resu
         return Ok(None);
     }
     let message = snapshot_message(town, attempt)?;
-    let taken = town.world().repo().snapshot(held, &rig.layout.repo(), &path, &snapshot_ref(attempt), &message)?;
+    let taken = town.world().repo().snapshot(held, &rig.layout.repo(), &path, &attempt.snapshot_ref(), &message)?;
     Ok(Some(taken.commit))
 }
 
@@ -558,11 +549,6 @@ fn set_aside_rebuildable(town: &Town, rig: &Rig, path: &Path, to: &Path, snapsho
         }
     }
     Ok(())
-}
-
-/// The one snapshot ref of an attempt; its commits are chained.
-pub fn snapshot_ref(attempt: &Attempt) -> String {
-    format!("refs/gt/snapshots/{}-{}", attempt.slug(), attempt.number)
 }
 
 /// The hook itself is in the trailers, so that it can be found again from git alone.

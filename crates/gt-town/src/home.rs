@@ -10,13 +10,13 @@ use gt_model::merge::{foreign_assignee, set_held_since};
 use gt_model::queue::MrEnd;
 use serde::Serialize;
 
+use crate::desired;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::ledger::{Attempt, AttemptOutcome, Home, Tx};
 use crate::person::{self, Act};
 use crate::sling;
 use crate::town::{Caller, Town};
-use crate::updown;
 use crate::world::Exit;
 
 /// Why a session ended that belongs to the town that this one was copied from.
@@ -60,7 +60,7 @@ pub fn adopt(town: &Town, caller: &Caller) -> Result<Adopted> {
         tx.event("town-adopted", &id, None, Some(&from.path.as_str().into()), Some(&here.path.as_str().into()))?;
         Ok::<_, Error>(Adopted { id, was, from: from.path.clone(), moved, released })
     })?;
-    updown::pause(town, caller, None)?;
+    desired::pause(town, caller, None)?;
     Ok(adopted)
 }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use gt_model::id::{IncarnationId, sha256_hex};
 
-use crate::contained::GATE_VARIABLE;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::ledger::confined::standing_at;
@@ -13,10 +12,12 @@ use crate::ledger::{Attempt, LedgerError, View};
 use crate::person::{self, Act};
 use crate::settings::{self, TownSettings};
 use crate::town::{Caller, Outside, Town};
+use crate::world::TOKEN_VARIABLE;
 use crate::world::{Above, Descent, ProcessId, Standing, World};
 
-/// The variable that carries an incarnation's identity.
-pub const TOKEN_VARIABLE: &str = "GT_INCARNATION";
+/// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
+/// whose folder it names.
+pub const GATE_VARIABLE: &str = "GT_GATE";
 
 /// Finds out who calls, from what stands above the calling process and from its environment. Whoever is below a gate is one,
 /// with whatever token; whoever has a token is the incarnation that it proves; and the overseer is who has none and descends

@@ -5,20 +5,13 @@ use std::path::{Path, PathBuf};
 use gt_model::id::{IncarnationId, RigName};
 
 use crate::ledger::Attempt;
-
-/// The folder of a ledger's backups, beside it.
-pub const BACKUPS: &str = "backups";
-
-/// The lock of a ledger's writers, beside it.
-pub(crate) const LEDGER_LOCK: &str = "beads.lock";
+use crate::world::LIFE;
 
 /// What an agent and its own `gt` write in the folder of their session: marks of its moments, logs of commands that its `gt`
 /// ran, and a file whose time is its last sign of life. All else there is written outside.
 pub(crate) const MOMENTS: &str = "moments";
 pub(crate) const CALLED: &str = "called";
 pub(crate) const SESSION_LOGS: &str = "logs";
-pub(crate) const LIFE: &str = "life";
-
 /// Paths of a town. The folder list is in ARCHITECTURE.md.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {

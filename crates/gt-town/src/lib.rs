@@ -19,6 +19,7 @@ mod contained;
 pub mod convoy;
 pub mod crew;
 pub mod deacon;
+pub mod desired;
 pub mod destination;
 pub mod doctor;
 pub mod done;
@@ -83,6 +84,7 @@ mod warm;
 pub mod witness;
 mod worker_env;
 pub mod worker_gates;
+pub mod workspaces;
 pub mod world;
 
 pub use error::{Error, Kind, Result};

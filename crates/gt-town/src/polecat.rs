@@ -8,7 +8,6 @@ use gt_model::id::{BeadId, RigName, Sha};
 use serde::Serialize;
 
 use crate::beads;
-use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Incarnation, View};
 use crate::observe;
@@ -94,7 +93,7 @@ fn polecat(town: &Town, view: &View<'_>, attempt: Attempt, here: Option<&(Rig, R
     if let Some((rig, refs)) = here {
         branch_at = refs.get(&format!("refs/heads/{}", attempt.branch)).cloned();
         archive = Some(rig.layout.archived(&attempt)).filter(|path| town.world().disk().exists(path));
-        snapshot = Some(snapshot_ref(&attempt)).filter(|name| refs.contains_key(name));
+        snapshot = Some(attempt.snapshot_ref()).filter(|name| refs.contains_key(name));
     }
     Ok(Polecat {
         worker: attempt.address().to_string(),
@@ -230,7 +229,7 @@ fn last_work<'a>(town: &Town, rig: &Rig, attempts: &'a [Attempt]) -> Result<Opti
 
 fn left_by(town: &Town, rig: &Rig, attempt: &Attempt, refs: &Refs) -> Result<Option<(Sha, Option<Sha>)>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
-    if let Some(snapshot) = refs.get(&snapshot_ref(attempt)) {
+    if let Some(snapshot) = refs.get(&attempt.snapshot_ref()) {
         let head = repo.snapshot_facts(&path, snapshot)?.head;
         let more = repo.tree_of(&path, snapshot)? != repo.tree_of(&path, &head)?;
         return Ok(Some((head, more.then(|| snapshot.clone()))));

@@ -17,8 +17,9 @@ use gt_model::merge::{set_held_since, split_assignee};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layout::{BACKUPS, LEDGER_LOCK, Layout};
+use crate::layout::Layout;
 use crate::ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
+use crate::ledger::{BACKUPS, LEDGER_LOCK};
 use crate::snapshots;
 use crate::sync::{self, FromGit};
 use crate::town::{Outside, TOWN_PREFIX};

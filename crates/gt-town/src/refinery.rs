@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::clean_run;
 use crate::convoy;
 use crate::done;
-use crate::effects::chain;
+use crate::error::chain;
 use crate::error::{Error, Result};
 use crate::gates::{self, Subject, Tested};
 use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};

@@ -7,10 +7,10 @@ use std::time::Duration;
 use gt_model::effect::Effect;
 use gt_model::id::{RigName, Sha};
 
-use crate::crew;
 use crate::error::{Error, Result};
 use crate::ledger::Tx;
 use crate::town::{Rig, Town};
+use crate::workspaces;
 use crate::world::Held;
 
 /// A ref that is not where it belongs.
@@ -33,7 +33,7 @@ pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
         let mut branches: BTreeSet<String> =
             view.attempts_of_rig(rig.name())?.into_iter().map(|a| format!("refs/heads/{}", a.branch)).collect();
         let crew = view.agents()?.into_iter().filter(|agent| agent.rig() == Some(rig.name()));
-        branches.extend(crew.map(|agent| format!("refs/heads/{}", crew::branch(agent.name()))));
+        branches.extend(crew.map(|agent| format!("refs/heads/{}", workspaces::branch(agent.name()))));
         let unpinned: BTreeSet<String> = view.open_effects()?.iter().filter_map(|row| pinned_by(&row.effect)).collect();
         let let_go = view.unpinned()?;
         let requests = view.merge_requests()?.into_iter().filter(|mr| !let_go.contains(&mr.id));

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use gt_model::id::{RigName, Sha};
 
 use crate::dropped::{self, Dropped};
-use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Tx};
 use crate::reading;
@@ -141,7 +140,7 @@ fn works(town: &Town, rig: &Rig) -> Result<Vec<Work>> {
     let work = |attempt: Attempt| {
         let branch = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
         // A snapshot's history has what the worker has rewritten since.
-        let saved = refs.get(&snapshot_ref(&attempt)).filter(|_| attempt.outcome != Some(AttemptOutcome::Landed));
+        let saved = refs.get(&attempt.snapshot_ref()).filter(|_| attempt.outcome != Some(AttemptOutcome::Landed));
         let heads = branch.into_iter().chain(saved).cloned().collect();
         Some(Work { heads, base: attempt.base?, branch: attempt.branch })
     };

@@ -16,13 +16,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::archive::{self, GOING_PREFIX};
-use crate::crew;
 use crate::effects;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
 use crate::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 use crate::warm;
+use crate::workspaces;
 use crate::world::{SKIPPED_TRAILER, SessionState};
 
 /// Observed time of a deacon's life before its first run: one that is started for a moment has better things to do.
@@ -193,7 +193,7 @@ impl Run<'_> {
 
     /// Keeps what went wrong with one thing for the report: it stops no other. The ledger's own errors do.
     fn fail(&mut self, what: &str, error: &Error) -> Result<()> {
-        self.report.failed.push(format!("{what}: {}", effects::chain(error)));
+        self.report.failed.push(format!("{what}: {}", error::chain(error)));
         Ok(())
     }
 
@@ -440,7 +440,7 @@ fn archives_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
                         since: history.since(&attempt),
                         bytes: 0,
                         place: Place::Archived { archive: archive.clone(), name },
-                        of: Some((effects::snapshot_ref(&attempt), attempt.branch.clone())),
+                        of: Some((attempt.snapshot_ref(), attempt.branch.clone())),
                         in_git: false,
                     },
                 );
@@ -451,7 +451,7 @@ fn archives_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
     for name in names {
         let path = in_town(town, &archive.join(&name));
         // What crew left is kept for ever.
-        let is_known = found.contains_key(&path) || name.starts_with(crew::ARCHIVED_PREFIX);
+        let is_known = found.contains_key(&path) || name.starts_with(workspaces::ARCHIVED_PREFIX);
         if !is_known && !name.starts_with(GOING_PREFIX) {
             files.unknown.push(path);
         }
@@ -578,7 +578,7 @@ fn refs_of(town: &Town, rig: &Rig) -> Result<Vec<Kept>> {
         let requests = view.merge_requests()?;
         for attempt in &attempts {
             let history = histories.of(view, &attempt.bead)?;
-            let name = effects::snapshot_ref(attempt);
+            let name = attempt.snapshot_ref();
             if refs.contains_key(&name) {
                 add_stricter(&mut found, kept_ref(rig, Kind::Snapshot, &name, attempt, history, None));
             }

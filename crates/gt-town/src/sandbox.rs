@@ -15,9 +15,11 @@ use std::path::{Path, PathBuf};
 use self::clients::CLIENTS;
 use crate::agents::launch::settings_file;
 use crate::error::{Error, Result};
-use crate::layout::{BACKUPS, LEDGER_LOCK, LIFE, MOMENTS, SESSION_LOGS};
+use crate::layout::{MOMENTS, SESSION_LOGS};
+use crate::ledger::{BACKUPS, LEDGER_LOCK};
 use crate::settings::Sandbox;
 use crate::town::{Rig, Town};
+use crate::world::LIFE;
 use crate::world::{Bwrap, ContainedCommand, Disk, NodeKind, SANDBOX_MARK, SessionPlan};
 
 /// Folders for temporary files: each sandbox has its own.

@@ -8,15 +8,16 @@ use crate::agents::counting::Counting;
 use crate::agents::launch::{self, Launch, Launched};
 use crate::agents::{self, Wish, grants, hooks};
 use crate::error::{Error, Result};
-use crate::identity::TOKEN_VARIABLE;
 use crate::ledger::{Agent, Attempt, Holder, Incarnation};
 use crate::prompt;
 use crate::sandbox;
 use crate::sessions;
-use crate::settings::{RuntimeChoice, Sandbox};
+use crate::settings::Sandbox;
 use crate::town::{Rig, Town};
 use crate::worker_env;
 use crate::world::SessionPlan;
+use crate::world::TOKEN_VARIABLE;
+use gt_model::runtime::RuntimeChoice;
 
 /// Where an incarnation runs, and as what.
 #[derive(Debug)]

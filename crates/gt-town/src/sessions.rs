@@ -13,10 +13,11 @@ use crate::agents::text;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Holder, Incarnation, View};
 use crate::person;
-use crate::settings::{AgentPreset, RuntimeChoice};
+use crate::settings::AgentPreset;
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
 use crate::world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
+use gt_model::runtime::RuntimeChoice;
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::person::Person;
 use crate::tampering;
 use crate::town::{Outside, Town};
+use gt_model::runtime::RuntimeChoice;
 
 mod joined;
 mod worktree;
@@ -38,37 +39,6 @@ pub struct SettingsError {
     pub path: PathBuf,
     /// What is wrong, with line and column.
     pub text: String,
-}
-
-/// What sessions are to run in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RuntimeChoice {
-    /// A terminal of the town's own tmux, if the workers' PATH has one that will do; else without a terminal.
-    #[default]
-    Auto,
-    /// A terminal of the town's own tmux.
-    Tmux,
-    /// Without a terminal.
-    Headless,
-}
-
-impl RuntimeChoice {
-    const ALL: [Self; 3] = [Self::Auto, Self::Tmux, Self::Headless];
-
-    /// The word in settings and in the ledger.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Tmux => "tmux",
-            Self::Headless => "headless",
-        }
-    }
-
-    /// Back from the word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|choice| choice.as_str() == word)
-    }
 }
 
 /// Settings of a town.

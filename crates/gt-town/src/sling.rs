@@ -21,9 +21,9 @@ use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
 use crate::post;
 use crate::sessions;
-use crate::settings::RuntimeChoice;
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
+use gt_model::runtime::RuntimeChoice;
 
 /// Names for polecats; when all are taken, numbered ones follow.
 const WORKER_NAMES: &[&str] = &[

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::beads;
-use crate::effects::snapshot_ref;
 use crate::error::{Error, Result};
 use crate::ledger::Attempt;
 use crate::town::{Rig, Town};
@@ -88,7 +87,7 @@ fn of_rig(town: &Town, rig: &Rig) -> Result<Vec<Found>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let attempts = town.ledger.read(|view| view.attempts_of_rig(rig.name()).map_err(Error::from))?;
     let here = attempts.into_iter().filter(|attempt| rig.row.was_there(&attempt.opened_at));
-    let mut by_name: BTreeMap<String, Attempt> = here.map(|attempt| (snapshot_ref(&attempt), attempt)).collect();
+    let mut by_name: BTreeMap<String, Attempt> = here.map(|attempt| (attempt.snapshot_ref(), attempt)).collect();
     let snapshots = refs.into_iter().filter(|(name, _)| name.starts_with(SNAPSHOTS));
     let found = snapshots.map(|(name, commit)| {
         let attempt = by_name.remove(&name);

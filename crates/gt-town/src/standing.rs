@@ -17,6 +17,7 @@ use crate::agents::readiness::{self, Failing};
 use crate::agents::{self, Wish, hooks, launch, log_in};
 use crate::asking::{self};
 use crate::causes;
+use crate::desired::{self, DOWN_REASON};
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
@@ -29,7 +30,6 @@ use crate::seat;
 use crate::sessions;
 use crate::spend;
 use crate::town::{Caller, Town};
-use crate::updown::{self, DOWN_REASON};
 use crate::usage;
 use crate::worker_env;
 use crate::world::{Exit, SessionState};
@@ -305,7 +305,7 @@ fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
         let unanswered = outage::is_unanswered(town, &incarnation.id)?;
         let cause = causes::of(town, None, &incarnation, &exit);
         town.ledger.write(actor, "record end", |tx| {
-            tx.record_end(&incarnation, None, &updown::as_counted(tx, exit)?)?;
+            tx.record_end(&incarnation, None, &desired::as_counted(tx, exit)?)?;
             tx.set_cause(&incarnation.id, &cause)?;
             if unanswered {
                 tx.spare(&incarnation.id, outage::UNANSWERED)?;

@@ -4,29 +4,19 @@ use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gt_model::id::{BeadId, IncarnationId, RigName};
+use gt_model::id::{BeadId, IncarnationId};
 use gt_model::moment::Stage;
 use serde::Serialize;
 
 use crate::agents::readiness;
-use crate::deacon::{BUILD_KEY, DESIRED_KEY};
+use crate::desired::{self, BUILD_KEY, DOWN, DRAINING, as_counted, set_desired};
 use crate::error::{Error, Result};
-use crate::ledger::{Incarnation, View};
+use crate::ledger::Incarnation;
 use crate::moments;
-use crate::person;
 use crate::sync;
 use crate::town::{Caller, Town};
 use crate::usage;
-use crate::world::{ENDED_BY_REQUEST, Exit, SessionState};
-
-/// Why a session ended that `gt down` ended: it counts against nobody.
-pub const DOWN_REASON: &str = "the town went down";
-
-/// The town is meant to be down.
-const DOWN: &str = "down";
-
-/// The town is on its way down: sessions end at their next step, and no new ones are started.
-pub const DRAINING: &str = "draining";
+use crate::world::SessionState;
 
 /// Time between two looks at what is still to be drained.
 const DRAIN_LOOK: Duration = Duration::from_millis(200);
@@ -105,24 +95,8 @@ fn words(pids: &[i32]) -> String {
 
 /// Whether what runs was started by another build of gt.
 pub fn is_older(town: &Town) -> Result<bool> {
-    let build = build(town)?;
+    let build = desired::build(town)?;
     Ok((town.deacon_runs()? || town.boot_runs()?) && build.is_some_and(|build| build != town.outside.build))
-}
-
-/// Whether the town is meant to be up.
-pub fn is_wanted_up(town: &Town) -> Result<bool> {
-    Ok(town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?.as_deref() == Some("up"))
-}
-
-fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<()> {
-    person::require(caller, &format!("takes the town {state}"))?;
-    town.ledger.write(&caller.name(), state, |tx| {
-        if tx.meta(DESIRED_KEY)?.as_deref() != Some(state) {
-            tx.set_meta(DESIRED_KEY, state)?;
-            tx.event(&format!("town-{state}"), "town", None, None, None)?;
-        }
-        Ok(())
-    })
 }
 
 /// Waits until the deacon runs; an error where it does not within the deadline.
@@ -141,36 +115,6 @@ fn wait_for(town: &Town, deadline: Duration, otherwise: &str, is_so: impl Fn() -
         clock.pause(Duration::from_millis(10));
     }
     Ok(())
-}
-
-/// Which build of gt the running deacon is of: the one that `gt up` was last said with, since one of another build ends.
-pub fn build(town: &Town) -> Result<Option<String>> {
-    town.ledger.read(|view| view.meta(BUILD_KEY).map_err(Error::from))
-}
-
-/// Says that nothing new is begun: in a rig, or in the whole town. What is begun goes on.
-pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
-    let text = "nothing new is begun until gt resume";
-    town.ledger.write(&caller.name(), "pause", |tx| {
-        Ok(tx.raise(ConditionKind::Paused, rig.map_or(TOWN, RigName::as_str), text)?)
-    })
-}
-
-/// Takes a pause back.
-pub fn resume(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
-    let resumed: Result<bool> = town
-        .ledger
-        .write(&caller.name(), "resume", |tx| Ok(tx.clear(ConditionKind::Paused, rig.map_or(TOWN, RigName::as_str))?));
-    town.wake();
-    resumed
-}
-
-const TOWN: &str = "<town>";
-
-/// Whether nothing new is begun in a rig.
-pub fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
-    let of_rig = rig.map(|rig| view.condition(ConditionKind::Paused, rig.as_str())).transpose()?.flatten();
-    Ok(of_rig.is_some() || view.condition(ConditionKind::Paused, TOWN)?.is_some())
 }
 
 /// Lets every worker finish the step that it is at, and every standing agent its turn, then ends its session; begins nothing new. `tell` hears what is
@@ -270,15 +214,4 @@ fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Resul
         tx.record_end(incarnation, bead.as_ref(), &as_counted(tx, exit)?)?;
         Ok((!by_itself).then(|| (incarnation.id.clone(), bead)))
     })
-}
-
-/// Whether the town is down or on its way there: no session is started then.
-pub fn is_going_down(view: &View<'_>) -> Result<bool> {
-    Ok(matches!(view.meta(DESIRED_KEY)?.as_deref(), Some(DRAINING | DOWN)))
-}
-
-/// A session's end as it is recorded: what was ended while the town goes down did not die of its work.
-pub fn as_counted(view: &View<'_>, exit: Exit) -> Result<Exit> {
-    let taken_down = is_going_down(view)? && exit.reason == ENDED_BY_REQUEST;
-    Ok(if taken_down { Exit { reason: DOWN_REASON.to_owned(), ..exit } } else { exit })
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use gt_model::address::Address;
 use serde::Serialize;
 
-use crate::crew;
 use crate::effects;
 use crate::error::{Error, Result};
 use crate::person;
 use crate::town::{Caller, Rig, Town};
+use crate::workspaces;
 use crate::world::Damage;
 
 /// How each rig's repository looked when it was last found sound.
@@ -81,7 +81,7 @@ fn settle_worktrees(town: &Town, rig: &Rig) -> Result<()> {
     let mut plans = of_rig.map(|attempt| effects::worktree_plan(rig, attempt)).collect::<Result<Vec<_>>>()?;
     for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
         if agent.rig() == Some(rig.name()) {
-            plans.extend(crew::workspace(town, &agent.address)?.map(|(_, plan)| plan));
+            plans.extend(workspaces::workspace(town, &agent.address)?.map(|(_, plan)| plan));
         }
     }
     let held = town.lock(&rig.repo_lock())?;

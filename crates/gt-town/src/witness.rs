@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::agents::readiness::{self, NotReady};
 use crate::causes;
 use crate::convoy;
+use crate::desired;
 use crate::done;
 use crate::effects;
 use crate::error::{Error, Result};
@@ -25,7 +26,6 @@ use crate::outage;
 use crate::post;
 use crate::sling;
 use crate::town::{Rig, Town};
-use crate::updown;
 use crate::usage::{self, Meters};
 use crate::world::{SessionState, Vitals};
 
@@ -143,7 +143,7 @@ impl Witness<'_> {
                     let unanswered = outage::is_unanswered(self.town, &incarnation.id)?;
                     let cause = causes::of(self.town, Some(attempt), &incarnation, &exit);
                     self.write("record end", |tx| {
-                        let exit = updown::as_counted(tx, exit)?;
+                        let exit = desired::as_counted(tx, exit)?;
                         tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         tx.set_cause(&incarnation.id, &cause)?;
                         if unanswered {
@@ -280,7 +280,7 @@ impl Witness<'_> {
             let message = Message::RecoveredBead {
                 bead: attempt.bead.to_string(),
                 worker: attempt.address().to_string(),
-                snapshot: effects::snapshot_ref(&attempt),
+                snapshot: attempt.snapshot_ref(),
                 attempts: attempt.number.to_string(),
             };
             post::send_protocol(tx, Address::Witness(attempt.rig.clone()), vec![Address::Deacon], &message, "")?;

@@ -136,7 +136,7 @@ fn stage_of(town: &Town, told: Told, seen: &Seen) -> Stage {
 }
 
 fn end_of(exit: &Exit) -> StartEnd {
-    let by_request = exit.reason == ENDED_BY_REQUEST || exit.reason == crate::updown::DOWN_REASON;
+    let by_request = exit.reason == ENDED_BY_REQUEST || exit.reason == crate::desired::DOWN_REASON;
     if exit.could_not_start() {
         StartEnd::CouldNotStart
     } else if by_request || exit.code == Some(0) {
@@ -152,7 +152,7 @@ fn ended_unstarted(town: &Town, preset: &AgentPreset, incarnations: &[&Incarnati
     let mut count = 0;
     for incarnation in incarnations.iter().rev() {
         let by_itself = incarnation.exit.as_ref().is_some_and(|exit| {
-            exit.reason != ENDED_BY_REQUEST && exit.reason != crate::updown::DOWN_REASON && exit.signal != Some(9)
+            exit.reason != ENDED_BY_REQUEST && exit.reason != crate::desired::DOWN_REASON && exit.signal != Some(9)
         });
         if town.ledger.read(|view| Ok::<_, Error>(view.reactions(&incarnation.id)?.spared().is_some()))? {
             continue;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::attempts::incarnation_row;
 use super::{Incarnation, LedgerError, LedgerResult, Tx, View, damaged};
-use crate::settings::RuntimeChoice;
+use gt_model::runtime::RuntimeChoice;
 
 /// A standing agent, or the workspace of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
-use crate::settings::RuntimeChoice;
 use crate::world::{Exit, ProcessId};
+use gt_model::runtime::RuntimeChoice;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,6 +102,11 @@ impl Attempt {
     /// What stands for the bead in names of branches, snapshots and folders.
     pub fn slug(&self) -> String {
         gt_model::id::slug(self.named.as_ref().unwrap_or(&self.bead).as_str())
+    }
+
+    /// The one ref of its snapshots; their commits are chained.
+    pub fn snapshot_ref(&self) -> String {
+        format!("refs/gt/snapshots/{}-{}", self.slug(), self.number)
     }
 
     /// The worker's address.

@@ -61,7 +61,7 @@ impl Ledger {
         let path = self.path();
         let name = path.file_stem()?.to_string_lossy().into_owned();
         (!path.as_os_str().is_empty())
-            .then(|| path.with_file_name(crate::layout::BACKUPS).join(format!("{name}-schema-{version}.db")))
+            .then(|| path.with_file_name(crate::ledger::BACKUPS).join(format!("{name}-schema-{version}.db")))
     }
 }
 

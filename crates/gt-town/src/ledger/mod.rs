@@ -84,6 +84,12 @@ const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 /// How many statements stay prepared: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
 
+/// The lock of a ledger's writers, beside it.
+pub(crate) const LEDGER_LOCK: &str = "beads.lock";
+
+/// The folder of a ledger's backups, beside it.
+pub const BACKUPS: &str = "backups";
+
 /// When and with which commit the ledger was last synced, as a setting of its own.
 pub const SYNCED_KEY: &str = "synced";
 
@@ -324,7 +330,7 @@ impl Ledger {
     }
 
     fn with(connection: Connection, path: &Path, world: Arc<dyn World>, faults: Faults) -> Self {
-        let lock = path.with_file_name(crate::layout::LEDGER_LOCK);
+        let lock = path.with_file_name(LEDGER_LOCK);
         Self {
             connection: RefCell::new(connection),
             lock,

@@ -11,6 +11,7 @@ use gt_model::patrol::NUDGE_TRIES;
 use super::{is_parked, unheard, wanted_kind};
 use crate::agents::log_in;
 use crate::asking;
+use crate::desired;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Incarnation};
 use crate::limits::{self, Met};
@@ -18,7 +19,6 @@ use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::town::Town;
-use crate::updown;
 
 /// Observed time between two tries to wake an agent for the same mail.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const UNHEARD_LIMIT: Duration = Duration::from_mins(1);
 /// Wakes an agent that runs, where there is mail for it or its limit is over, or says why that can't be done. While the
 /// town drains, no turn is begun.
 pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Observed) -> Result<()> {
-    if town.ledger.read(updown::is_going_down)? {
+    if town.ledger.read(desired::is_going_down)? {
         return Ok(());
     }
     let stage = asking::stage(town, &newest.id, &moments::marks(town, &newest.id)?)?;

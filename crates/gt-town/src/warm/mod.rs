@@ -13,8 +13,7 @@ use gt_model::id::Sha;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::effects;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::reach;
 use crate::town::{Rig, Town};
 use crate::world::{DIRTY_LIMIT, NodeKind, Rules};
@@ -133,7 +132,7 @@ pub(crate) fn keep_of_trunk(town: &Town, rig: &Rig, tree: &Sha) -> Result<()> {
         Ok(None) => return Ok(()),
         Ok(Some(warm)) => ("warm-copy", json!({ "paths": warm.paths, "bytes": warm.bytes, "tree": warm.tree })),
         Err(error @ Error::Ledger(_)) => return Err(error),
-        Err(error) => ("warm-copy-failed", json!(effects::chain(&error))),
+        Err(error) => ("warm-copy-failed", json!(error::chain(&error))),
     };
     let actor = Address::Refinery(rig.name().clone()).to_string();
     town.ledger.write(&actor, "warm copy", |tx| Ok(tx.event(event, rig.name().as_str(), None, None, Some(&facts))?))

@@ -12,6 +12,7 @@ use super::{Watch, Witness};
 use crate::agents::readiness;
 use crate::asking;
 use crate::causes;
+use crate::desired::DOWN_REASON;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
@@ -19,7 +20,6 @@ use crate::limits;
 use crate::moments;
 use crate::observed::Observed;
 use crate::town::{Rig, Town};
-use crate::updown::DOWN_REASON;
 use crate::world::Vitals;
 
 /// Incarnations of one attempt whose end counts against nobody, before they do all the same.

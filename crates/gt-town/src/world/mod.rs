@@ -22,11 +22,13 @@ use serde::{Deserialize, Serialize};
 mod descent;
 pub mod history;
 pub mod ledger_repo;
+mod names;
 pub mod real;
 
 pub use descent::{Above, Descent, Standing};
 pub use history::History;
 pub use ledger_repo::LedgerRepo;
+pub use names::{LIFE, TOKEN_VARIABLE};
 
 /// Everything outside the ledger.
 pub trait World: Send + Sync {
@@ -966,4 +968,10 @@ pub trait Clock: Send + Sync {
     fn monotonic(&self) -> Duration;
     /// Lets time pass.
     fn pause(&self, how_long: Duration);
+}
+
+/// Where the deacon is woken from outside.
+pub trait WakeUp {
+    /// Waits for a wake-up, at most so long; answers whether there was one.
+    fn wait(&mut self, at_most: Duration) -> WorldResult<bool>;
 }

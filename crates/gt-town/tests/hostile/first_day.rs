@@ -4,7 +4,7 @@ use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::id::MrId;
 use gt_town::ledger::{Gating, Priority, Verdict};
-use gt_town::{needs, observe, post, review, updown};
+use gt_town::{desired, needs, observe, post, review};
 
 use super::*;
 
@@ -141,9 +141,9 @@ fn a_waiting_worker_names_what_it_waits_for() {
     assert_eq!(doing(&scene, &three), slots);
     assert!(observe::why(&scene.town, &three).unwrap().answer.ends_with(slots));
     let caller = Caller::overseer();
-    updown::pause(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
+    desired::pause(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
     assert_eq!(doing(&scene, &three), "waiting: nothing new is begun until gt resume");
-    updown::resume(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
+    desired::resume(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
     let limited = |tx: &gt_town::ledger::Tx<'_>| tx.raise(ConditionKind::Limit, "idle", "used up").map_err(Error::from);
     scene.town.ledger.write("test", "raise", limited).unwrap();
     assert_eq!(doing(&scene, &three), "waiting: the kind of agent idle can't work now (gt status)");

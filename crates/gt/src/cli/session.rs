@@ -1,7 +1,7 @@
 //! The grammar of `gt session`, and what sessions run in.
 
 use clap::{Subcommand, ValueEnum};
-use gt_town::settings::RuntimeChoice;
+use gt_model::runtime::RuntimeChoice;
 
 /// What sessions run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -22,7 +22,7 @@ pub fn run(verb: CrewVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
                 "{} works in {}, on the branch {}",
                 status.agent.address,
                 status.folder,
-                crew::branch(&name)
+                gt_town::workspaces::branch(&name)
             ))?;
             console.say(&format!("next: cd {}, or gt crew start {rig} {name}", status.folder))?;
             Ok(0)

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gt_model::bead::Status;
 use gt_model::id::BeadId;
-use gt_town::identity::TOKEN_VARIABLE;
-use gt_town::settings::RuntimeChoice;
+use gt_model::runtime::RuntimeChoice;
+use gt_town::world::TOKEN_VARIABLE;
 use gt_town::{Error, Town};
 use serde_json::json;
 

@@ -5,9 +5,10 @@ use std::io::Read as _;
 use std::path::Path;
 
 use gt_model::moment::{Client, Event, INPUT_LIMIT_BYTES, Moment, Source};
-use gt_town::identity::{self, TOKEN_VARIABLE};
+use gt_town::identity;
 use gt_town::layout::Layout;
 use gt_town::moments::{Call, Seen};
+use gt_town::world::TOKEN_VARIABLE;
 use gt_town::{Error, Town, moments, prime};
 
 use super::{TownHandle, find_town};

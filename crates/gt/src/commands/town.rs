@@ -154,7 +154,7 @@ pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliR
 pub fn pause(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
     let rig = rig.map(|name| context.town.rig(name)).transpose()?;
     let name = rig.as_ref().map(gt_town::Rig::name);
-    let news = updown::pause(&context.town, &context.caller, name)?;
+    let news = gt_town::desired::pause(&context.town, &context.caller, name)?;
     said_of_pause(news, "paused", name, console)
 }
 
@@ -171,7 +171,7 @@ pub fn resume(context: &Context<'_>, rig: Option<&str>, agent: Option<&str>, con
     }
     let rig = rig.map(|name| context.town.rig(name)).transpose()?;
     let name = rig.as_ref().map(gt_town::Rig::name);
-    let news = updown::resume(&context.town, &context.caller, name)?;
+    let news = gt_town::desired::resume(&context.town, &context.caller, name)?;
     said_of_pause(news, "resumed", name, console)
 }
 

@@ -67,7 +67,7 @@ impl Daemon<'_> {
         command.args([OsStr::new(self.role), OsStr::new("run"), OsStr::new("--town"), self.town.as_os_str()]);
         command.current_dir(self.town).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
         // These are nobody's agents, whoever starts them.
-        command.env_remove(crate::identity::TOKEN_VARIABLE).env_remove("GT_TOWN");
+        command.env_remove(crate::world::TOKEN_VARIABLE).env_remove("GT_TOWN");
         Ok(command)
     }
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
-use crate::deacon::WakeUp;
-use crate::error::Result;
-use crate::world::{WorldError, WorldResult};
+use crate::world::{WakeUp, WorldError, WorldResult};
 
 /// The waiting end of a FIFO.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ impl Fifo {
 }
 
 impl WakeUp for Fifo {
-    fn wait(&mut self, at_most: Duration) -> Result<bool> {
+    fn wait(&mut self, at_most: Duration) -> WorldResult<bool> {
         let timeout = Timespec {
             tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: at_most.subsec_nanos().into(),

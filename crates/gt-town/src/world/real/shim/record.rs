@@ -26,8 +26,8 @@ use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::layout::LIFE;
 pub(crate) use crate::world::COULD_NOT_START;
+pub(crate) use crate::world::LIFE;
 use crate::world::real::disk::{PRIVATE_FILE, RealDisk};
 use crate::world::real::door::{self, Spot};
 use crate::world::real::tmux::Terminal;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ledger::waiting;
 use crate::ledger::{Attempt, BeadChange, Tx, View};
 use crate::refinery;
-use crate::town::{Caller, Town, fresh_id};
+use crate::town::{Caller, Town};
 
 /// Length that a title may have, in bytes.
 pub const TITLE_LIMIT: usize = 1024;
@@ -232,7 +232,7 @@ pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     let id = match (&new.id, &new.parent) {
         (Some(id), _) => free_id(tx, id)?,
         (None, Some(parent)) => child_id(tx, parent)?,
-        (None, None) => fresh_id(tx, &new.prefix, &new.title, &new.description)?,
+        (None, None) => tx.fresh_id(&new.prefix, &new.title, &new.description)?,
     };
     let mut bead = new.more.apply(&Bead {
         description: new.description.clone(),
@@ -601,7 +601,7 @@ pub fn pour_template(town: &Town, caller: &Caller, template: &BeadId, title: &st
         }
         let patterns = with_parts(tx, template)?;
         let mut copies: BTreeMap<BeadId, BeadId> = BTreeMap::new();
-        copies.insert(template.clone(), fresh_id(tx, template.prefix(), title, &top.description)?);
+        copies.insert(template.clone(), tx.fresh_id(template.prefix(), title, &top.description)?);
         for (number, (pattern, parent)) in patterns.iter().enumerate().skip(1) {
             let above = parent.as_ref().and_then(|parent| copies.get(parent)).cloned();
             let id = format!("{}.{number}", above.unwrap_or_else(|| copies[template].clone()));
@@ -756,6 +756,6 @@ pub fn prefix_for(view: &View<'_>, rig: Option<&str>, caller: &Caller) -> Result
     }
     match rigs.as_slice() {
         [only] => Ok(only.prefix.clone()),
-        _ => Ok(view.meta(PREFIX_KEY)?.unwrap_or_else(|| crate::town::TOWN_PREFIX.to_owned())),
+        _ => Ok(view.meta(PREFIX_KEY)?.unwrap_or_else(|| crate::ledger::TOWN_PREFIX.to_owned())),
     }
 }

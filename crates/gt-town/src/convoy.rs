@@ -15,10 +15,11 @@ use serde::Serialize;
 
 use crate::desired;
 use crate::error::{Error, Result};
-use crate::ledger::{BeadFilter, LedgerError, LedgerResult, Swarm, Tx, View};
+use crate::ledger::{BeadFilter, Swarm, Tx, View};
+use crate::ledger::{TOWN_PREFIX, is_derived, settle_convoys, tracked};
 use crate::post;
 use crate::sling::{self, SlingOptions};
-use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
+use crate::town::{Caller, Town};
 
 /// The label of a convoy whose waiting beads only the mayor or a person slings.
 const MANUAL: &str = "manual";
@@ -107,14 +108,6 @@ pub fn state(view: &View<'_>, convoy: &Bead) -> Result<ConvoyState> {
     Ok(if by_hand && !derived.is_over() { ConvoyState::Closed } else { derived })
 }
 
-fn is_derived(convoy: &Bead) -> bool {
-    convoy.close_reason.as_deref().is_some_and(ConvoyState::is_derived)
-}
-
-fn tracked(convoy: &Bead) -> impl Iterator<Item = &BeadId> {
-    convoy.dependencies.iter().filter(|d| d.kind == DepType::Tracks).map(|d| &d.depends_on_id)
-}
-
 fn require_convoy(view: &View<'_>, id: &BeadId) -> Result<Bead> {
     let bead = view.bead(id)?.ok_or_else(|| Error::UnknownBead(id.0.clone()))?;
     if bead.issue_type == BeadType::Convoy {
@@ -143,7 +136,7 @@ fn tracks(convoy: &BeadId, member: &BeadId, at: jiff::Timestamp) -> Dependency {
 }
 
 fn new_convoy(tx: &Tx<'_>, title: &str, members: &[BeadId]) -> Result<Bead> {
-    let id = fresh_id(tx, TOWN_PREFIX, title, "")?;
+    let id = tx.fresh_id(TOWN_PREFIX, title, "")?;
     let dependencies = members.iter().map(|member| tracks(&id, member, tx.now())).collect();
     let created_by = Some(tx.actor().to_owned());
     Ok(Bead { issue_type: BeadType::Convoy, dependencies, created_by, ..Bead::new(id, title, tx.now()) })
@@ -244,100 +237,12 @@ fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
     post::send_protocol(tx, Address::Witness(swarm.rig.clone()), vec![Address::Mayor], &message, "")
 }
 
-/// How deep convoys inside convoys are worked out at once; what is deeper, the deacon's next looks do.
-const NESTING_LIMIT: usize = 8;
-
-/// Works out every convoy that was noted: closes what is over, opens what no longer is, and tells who wants to hear. The
-/// last part of each operation that touched a bead of one.
-pub(crate) fn settle(tx: &Tx<'_>) -> LedgerResult<()> {
-    for _ in 0..NESTING_LIMIT {
-        let unsettled = tx.take_unsettled_convoys()?;
-        if unsettled.is_empty() {
-            return Ok(());
-        }
-        for id in &unsettled {
-            settle_one(tx, id).map_err(|error| match error {
-                Error::Ledger(error) => error,
-                error => LedgerError::Corrupt { what: "a convoy", text: error.to_string() },
-            })?;
-        }
-    }
-    Ok(())
-}
-
-fn settle_one(tx: &Tx<'_>, id: &BeadId) -> Result<()> {
-    let convoy = tx.bead(id)?.filter(|bead| bead.issue_type == BeadType::Convoy && bead.status != Status::Tombstone);
-    let Some(convoy) = convoy else { return Ok(()) };
-    let state = ConvoyState::of(tx.member_states(id)?);
-    match (convoy.status == Status::Closed, state.close_reason()) {
-        (false, Some(reason)) => conclude(tx, &convoy, state, reason),
-        (true, Some(reason)) if is_derived(&convoy) => {
-            let renamed = Bead { close_reason: Some(reason.to_owned()), ..convoy.clone() };
-            Ok(tx.change_bead("convoy-updated", &convoy, &renamed)?)
-        }
-        (true, None) if is_derived(&convoy) => reopen(tx, &convoy, state),
-        _ => Ok(()),
-    }
-}
-
-fn conclude(tx: &Tx<'_>, convoy: &Bead, state: ConvoyState, reason: &str) -> Result<()> {
-    let closed = Bead {
-        status: Status::Closed,
-        closed_at: Some(tx.now().into()),
-        close_reason: Some(reason.to_owned()),
-        ..convoy.clone()
-    };
-    let (event, what) = match state {
-        ConvoyState::Landed => ("convoy-landed", "Convoy landed"),
-        _ => ("convoy-closed", "Convoy closed, not all of it landed"),
-    };
-    tx.change_bead(event, convoy, &closed)?;
-    tell(tx, convoy, what)
-}
-
-fn reopen(tx: &Tx<'_>, convoy: &Bead, state: ConvoyState) -> Result<()> {
-    let open = Bead { status: Status::Open, closed_at: None, close_reason: None, ..convoy.clone() };
-    tx.change_bead("convoy-reopened", convoy, &open)?;
-    let what = match state {
-        ConvoyState::Empty => "Convoy has no beads left",
-        _ => "Convoy is on its way again",
-    };
-    tell(tx, convoy, what)
-}
-
-/// Tells the overseer, and the agent who made it, once.
-fn tell(tx: &Tx<'_>, convoy: &Bead, what: &str) -> Result<()> {
-    let mut subscribers = BTreeSet::from([Address::Overseer]);
-    subscribers.extend(convoy.created_by.as_deref().and_then(|by| Address::parse(by).ok()));
-    let room = post::SUBJECT_LIMIT - what.chars().count() - convoy.id.as_str().chars().count() - 5;
-    let title: String = convoy.title.chars().take(room).collect();
-    let subject = format!("{what}: {title} ({})", convoy.id);
-    let mut body = String::new();
-    for member in tracked(convoy) {
-        let state = tx.bead(member)?.map_or(MemberState::Deleted, |bead| member_state(&bead));
-        body.push_str(&format!("{member}  {}\n", member_words(state)));
-    }
-    post::send(tx, Address::Deacon, subscribers.into_iter().collect(), &subject, &body)?;
-    Ok(())
-}
-
-/// A member's state in a word or two.
-pub fn member_words(state: MemberState) -> &'static str {
-    match state {
-        MemberState::Open => "open",
-        MemberState::Landed => "landed",
-        MemberState::Reported => "reported",
-        MemberState::NotLanded => "closed, not landed",
-        MemberState::Deleted => "deleted",
-    }
-}
-
 /// Works out what no operation did: those of an older gt, and what lies deep.
 pub fn repair(town: &Town) -> Result<()> {
     if town.ledger.read(|view| view.unsettled_convoys().map_err(Error::from))?.is_empty() {
         return Ok(());
     }
-    town.ledger.write(&Address::Deacon.to_string(), "settle convoys", |tx| settle(tx).map_err(Error::from))
+    town.ledger.write(&Address::Deacon.to_string(), "settle convoys", |tx| settle_convoys(tx).map_err(Error::from))
 }
 
 /// Slings the beads of begun convoys that have become ready. Answers with how many.

@@ -352,6 +352,15 @@ fn where_to_look(what: &str) -> &'static str {
     }
 }
 
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,13 +380,4 @@ mod tests {
         check("https://example.org/a", "fatal: could not read Username for 'https://example.org'", "credential helper");
         check("/a/b", unknown, "check the URL");
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |e| e.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
-    })
 }

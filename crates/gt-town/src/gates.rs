@@ -19,8 +19,27 @@ use crate::setup::{self, SetUp};
 use crate::town::{Rig, Town};
 use crate::warm;
 use crate::worker_env;
-use crate::worker_gates::GreenBy;
 use crate::world::{CheckedOut, Held, Rules, RunEnd};
+
+/// By whose run a tree is known to be green.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GreenBy {
+    /// The town's, in the gates' worktree.
+    Town,
+    /// The worker's own.
+    Worker,
+}
+
+impl GreenBy {
+    /// In words, for a worker.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Town => "the town has run these gates on this very tree",
+            Self::Worker => "you have run these gates on this very tree",
+        }
+    }
+}
 
 /// What a run of all gates gave.
 #[derive(Clone, Debug, Default, Serialize)]

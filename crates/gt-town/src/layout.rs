@@ -12,6 +12,11 @@ use crate::world::LIFE;
 pub(crate) const MOMENTS: &str = "moments";
 pub(crate) const CALLED: &str = "called";
 pub(crate) const SESSION_LOGS: &str = "logs";
+/// The client's settings of a session.
+pub fn settings_file(dir: &Path) -> PathBuf {
+    dir.join("settings.json")
+}
+
 /// Paths of a town. The folder list is in ARCHITECTURE.md.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {

@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::convoy;
 use crate::error::{Error, Result};
+use crate::ledger::TOWN_PREFIX;
 use crate::ledger::{Bulk, Ledger, Tx, View};
 use crate::rebuild;
 use crate::sync::Lost;
-use crate::town::{Caller, TOWN_PREFIX, Town};
+use crate::town::{Caller, Town};
 
 /// Up to which event the exported files are, as a setting of the ledger's.
 const EXPORTED_KEY: &str = "exported_seq";

@@ -8,13 +8,11 @@ use gt_model::protocol::Message;
 
 use crate::error::{Error, Result};
 use crate::ledger::{Mail, NewMail, Priority, Tx, View};
-use crate::town::{Caller, TOWN_PREFIX, Town, fresh_id};
+use crate::ledger::{SUBJECT_LIMIT, TOWN_PREFIX};
+use crate::town::{Caller, Town};
 
 /// Size that a mail's body may have, in bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
-
-/// Length that a subject may have, in characters.
-pub const SUBJECT_LIMIT: usize = 500;
 
 /// Sends a mail as part of an operation; answers with its id.
 pub fn send(tx: &Tx<'_>, from: Address, to: Vec<Address>, subject: &str, body: &str) -> Result<BeadId> {
@@ -29,7 +27,7 @@ pub(crate) fn send_as(
     body: &str,
     priority: Priority,
 ) -> Result<BeadId> {
-    let id = fresh_id(tx, TOWN_PREFIX, subject, body)?;
+    let id = tx.fresh_id(TOWN_PREFIX, subject, body)?;
     tx.send(&id, &NewMail { from, to, subject: subject.to_owned(), body: body.to_owned(), priority })?;
     Ok(id)
 }

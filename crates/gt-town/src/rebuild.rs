@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
+use crate::ledger::TOWN_PREFIX;
 use crate::ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
 use crate::ledger::{BACKUPS, LEDGER_LOCK};
 use crate::snapshots;
 use crate::sync::{self, FromGit};
-use crate::town::{Outside, TOWN_PREFIX};
+use crate::town::Outside;
 use crate::worker_env::PATH_KEY;
 use crate::world::{Held, SessionState};
 

@@ -12,6 +12,7 @@ use crate::destination::{self, Destination};
 use crate::ecosystems::{self, Found, FoundGate, Knowledge, Omitted};
 use crate::error::{Error, Result};
 use crate::gates::{self, Breaking, GateRun, GatesRun, Progress, Silent, Subject, Tested};
+use crate::ledger::TOWN_PREFIX;
 use crate::ledger::{Agent, View};
 use crate::person::{self, Act, Person};
 use crate::reach::{self, LeftOut};
@@ -19,7 +20,7 @@ use crate::reading;
 use crate::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::setup;
 use crate::standing;
-use crate::town::{Caller, Rig, TOWN_PREFIX, Town};
+use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 

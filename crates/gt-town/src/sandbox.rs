@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use self::clients::CLIENTS;
-use crate::agents::launch::settings_file;
 use crate::error::{Error, Result};
+use crate::layout::settings_file;
 use crate::layout::{MOMENTS, SESSION_LOGS};
 use crate::ledger::{BACKUPS, LEDGER_LOCK};
 use crate::settings::Sandbox;

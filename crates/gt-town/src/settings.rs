@@ -14,18 +14,19 @@ use gt_model::start::Shown;
 use gt_model::usage::Format;
 use serde::{Deserialize, Serialize};
 
-use crate::agents;
-use crate::ecosystems::Rule;
 use crate::error::{Error, Result};
 use crate::person::Person;
-use crate::tampering;
 use crate::town::{Outside, Town};
 use gt_model::runtime::RuntimeChoice;
 
+pub(crate) mod accepted;
 mod joined;
+pub mod presets;
+pub mod rules;
 mod worktree;
 
 pub(crate) use joined::document;
+use rules::Rule;
 pub use worktree::WorktreeSettings;
 
 /// The version of both files that this gt writes.
@@ -653,7 +654,7 @@ pub(crate) fn current(town: &Town) -> TownSettings {
 pub(crate) fn load(outside: &Outside, path: &Path, bytes: &[u8]) -> std::result::Result<TownSettings, SettingsError> {
     let settings: TownSettings = parse(path, bytes)?;
     // Those of the binary are read only where there is something to compare.
-    let faulty = (!settings.agents.is_empty()).then(|| agents::faulty(&settings.agents, &outside.presets)).flatten();
+    let faulty = (!settings.agents.is_empty()).then(|| presets::faulty(&settings.agents, &outside.presets)).flatten();
     match faulty {
         Some(text) => Err(SettingsError { path: path.to_owned(), text }),
         None => Ok(settings),
@@ -692,7 +693,7 @@ pub(crate) fn try_edit<T>(
     let text = document.to_string();
     let settings = read(text.as_bytes())?;
     // What ran meanwhile has not written that.
-    town.ledger.write("overseer", "settings", |tx| tampering::accept(tx, path, &text))?;
+    town.ledger.write("overseer", "settings", |tx| accepted::accept(tx, path, &text))?;
     town.world().disk().write(path, text.as_bytes())?;
     Ok(settings)
 }

@@ -8,7 +8,6 @@ use gt_model::bead::Status;
 use gt_model::vocabulary::{self, UnknownWord};
 
 use crate::beads::PREFIX_KEY;
-use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 use crate::settings::TownSettings;
@@ -77,7 +76,7 @@ const HALF_MADE: &str = ".gt.db.making";
 fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
     let beads = path.parent().unwrap_or(path);
     let layout = crate::layout::Layout::new(beads.parent().unwrap_or(beads));
-    let ledger = ledger.settling_convoys(convoy::settle);
+    let ledger = ledger.settling_convoys(ledger::settle_convoys);
     Town { layout, ledger, settings: TownSettings::default(), outside }
 }
 

@@ -5,10 +5,9 @@ use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gt_model::id::sha256_hex;
 
 use crate::error::{Error, Result};
-use crate::ledger::Tx;
+use crate::settings::accepted::is_accepted;
 use crate::town::{Rig, Town};
 
 /// Lines of a difference that a condition shows, and characters of each.
@@ -63,20 +62,6 @@ impl Before {
 fn text(town: &Town, path: &Path) -> Result<String> {
     let bytes = town.world().disk().read_own(path)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn key(path: &Path) -> String {
-    format!("accepted-settings:{}", path.display())
-}
-
-/// Remembers that a person's verb writes this into a file of settings.
-pub(crate) fn accept(tx: &Tx<'_>, path: &Path, text: &str) -> Result<()> {
-    tx.set_meta(&key(path), &sha256_hex(text)).map_err(Error::from)
-}
-
-fn is_accepted(town: &Town, path: &Path, text: &str) -> Result<bool> {
-    let accepted = town.ledger.read(|view| view.meta(&key(path)).map_err(Error::from))?;
-    Ok(accepted.is_some_and(|accepted| accepted == sha256_hex(text)))
 }
 
 /// The lines that are gone, and those that are new.

@@ -6,23 +6,20 @@ use std::sync::{Arc, LazyLock};
 
 use gt_model::address::Address;
 use gt_model::formula::Formula;
-use gt_model::id::{BeadId, IdSeed, RigName, id_length, id_length_apart, new_id};
+use gt_model::id::RigName;
 use gt_model::price::Prices;
 
-use crate::agents;
-use crate::convoy;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
 use crate::layout::{Layout, RigLayout};
-use crate::ledger::{Ledger, RigRow, Tx, WRITE_DEADLINE};
+use crate::ledger::settle_convoys;
+use crate::ledger::{Ledger, RigRow, WRITE_DEADLINE};
+use crate::settings::presets;
 use crate::settings::{self, AgentPreset, RigSettings, TownSettings};
 use crate::world::{Held, World};
 
 /// Where secrets come from: the system's randomness, or a counter in a simulated town.
 pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;
-
-/// The prefix of beads that belong to the town itself (convoys, mail).
-pub const TOWN_PREFIX: &str = "hq";
 
 /// What is part of the binary as text, read when it is first asked for: most calls never do.
 #[derive(Clone)]
@@ -112,7 +109,7 @@ impl Town {
         let bytes = outside.world.disk().read_own(&path)?.ok_or_else(|| Error::NoTown(root.to_owned()))?;
         let settings = settings::load(&outside, &path, &bytes)?;
         let is_shared = settings.sync.remote.is_some();
-        let ledger = ledger.at_home(root).shared(is_shared).settling_convoys(convoy::settle);
+        let ledger = ledger.at_home(root).shared(is_shared).settling_convoys(settle_convoys);
         Ok(Self { layout, ledger, settings, outside })
     }
 
@@ -182,7 +179,7 @@ impl Town {
 
     /// A kind of agent: what town.toml says of it, over the one in the binary.
     pub fn agent(&self, kind: &str) -> Result<AgentPreset> {
-        agents::preset(&self.settings.agents, &self.outside.presets, kind)
+        presets::preset(&self.settings.agents, &self.outside.presets, kind)
     }
 
     /// Takes a lock of the town's, waiting in turn.
@@ -323,25 +320,5 @@ impl Caller {
     /// Whether this is a person, who may do what no agent may.
     pub fn is_overseer(&self) -> bool {
         self.address == Address::Overseer
-    }
-}
-
-/// A new id of that prefix for a bead made now by the actor of `tx`: longer where other ledgers make beads at the same time
-/// with which this one is merged.
-pub fn fresh_id(tx: &Tx<'_>, prefix: &str, title: &str, description: &str) -> Result<BeadId> {
-    let seed = IdSeed { title, description, creator: tx.actor(), created_at: tx.now() };
-    let existing = tx.count_with_prefix(prefix)?;
-    let failed = std::cell::RefCell::new(None);
-    let length = if tx.is_shared()? { id_length_apart(existing) } else { id_length(existing) };
-    let id = new_id(prefix, &seed, length, |id| match tx.has_bead(id) {
-        Ok(taken) => taken,
-        Err(error) => {
-            *failed.borrow_mut() = Some(error);
-            false
-        }
-    });
-    match failed.into_inner() {
-        Some(error) => Err(error.into()),
-        None => Ok(id),
     }
 }

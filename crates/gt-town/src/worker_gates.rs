@@ -3,34 +3,14 @@
 //! None of this counts for what lands: there, only what the town's own runs have said of a tree does.
 
 use gt_model::id::Sha;
-use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::gates::GreenBy;
 use crate::gates::{self, GatesRun, Logs};
 use crate::hook;
 use crate::ledger::Attempt;
 use crate::town::{Rig, Town};
 use crate::world::WorktreeFacts;
-
-/// By whose run a tree is known to be green.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GreenBy {
-    /// The town's, in the gates' worktree.
-    Town,
-    /// The worker's own.
-    Worker,
-}
-
-impl GreenBy {
-    /// In words, for a worker.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Town => "the town has run these gates on this very tree",
-            Self::Worker => "you have run these gates on this very tree",
-        }
-    }
-}
 
 /// Runs a rig's gates in a worker's worktree, unless it holds nothing but a tree on which they are known to be green; with
 /// `again` they are run all the same.

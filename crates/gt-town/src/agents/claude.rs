@@ -13,8 +13,9 @@ use gt_model::guard::permit::Grants;
 
 use super::grants;
 use super::hooks::Hooks;
-use super::launch::{Launch, settings_file};
+use super::launch::Launch;
 use crate::error::Result;
+use crate::layout::settings_file;
 use crate::settings::{AgentPreset, PermissionMode};
 use crate::town::Town;
 use crate::world::{ContainedCommand, NodeKind, RunEnd};

@@ -1,13 +1,14 @@
 //! How a session of a kind of agent is started: its command, its input, its environment, its client's settings.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gt_model::guard::permit::Grants;
 use gt_model::id::{IncarnationId, sha256_hex};
 
 use super::claude;
 use crate::error::Result;
+use crate::layout::settings_file;
 use crate::settings::{AgentPreset, ClientKind, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
 use crate::town::Town;
 use crate::worker_env;
@@ -85,11 +86,6 @@ fn fill(town: &Town, launch: &Launch<'_>, dir: &Path, text: &str) -> String {
         .replace("{session}", &session_uuid(launch.incarnation, launch.secret))
         .replace("{mode}", mode)
         .replace("{prompt}", launch.prompt)
-}
-
-/// The client's settings of a session.
-pub fn settings_file(dir: &Path) -> PathBuf {
-    dir.join("settings.json")
 }
 
 /// The client's name for a session: a UUID (version 8, RFC 9562) from the incarnation and the secret of this start, since

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
-use crate::agents;
 use crate::error::{Error, Result};
 use crate::person::{self, Act, Person};
+use crate::settings::presets;
 use crate::settings::{self, RigSettings, TownSettings};
 use crate::town::{Caller, Rig, Town};
 
@@ -118,7 +118,7 @@ impl Read {
         match (self, whose) {
             (Self::Town(settings), _) => {
                 let mut named = settings.agent.iter().chain(&settings.mayor.agent);
-                named.try_for_each(|kind| agents::preset(&settings.agents, &town.outside.presets, kind).map(drop))
+                named.try_for_each(|kind| presets::preset(&settings.agents, &town.outside.presets, kind).map(drop))
             }
             (Self::Rig(settings), Whose::Rig(rig)) => {
                 settings.agent.iter().try_for_each(|kind| town.agent(kind).map(drop))?;

@@ -28,11 +28,12 @@ mod table;
 mod uses;
 mod yaml;
 
+pub use crate::settings::rules::Rule;
 pub use breaks::Break;
-pub use table::Rule;
 
+use crate::settings::rules::{RuleKind, Step};
 use project::Project;
-use table::{Place, RuleKind, Step};
+use table::Place;
 
 /// How deep below the top projects are looked for.
 const DEPTH: usize = 3;

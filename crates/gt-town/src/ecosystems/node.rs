@@ -3,8 +3,9 @@
 use gt_model::check_kind::{Kind, Scripts};
 use serde_json::Value;
 
+use super::Rule;
 use super::project::{Project, join};
-use super::table::{Place, Rule};
+use super::table::Place;
 use super::{Found, Origin};
 use crate::error::Result;
 

@@ -29,6 +29,7 @@ mod copies;
 mod effects;
 mod elsewhere;
 mod events;
+mod fresh_id;
 mod gating;
 mod graph;
 mod holding;
@@ -42,6 +43,7 @@ mod ready;
 mod renaming;
 mod retention;
 mod rigs;
+mod settle;
 mod sign;
 mod statistics;
 mod swarms;
@@ -67,6 +69,8 @@ pub use merge_queue::{Landing, MergeRequest, Verdict};
 pub use moments::Reactions;
 pub use ready::{Blocker, ReadyFilter, ReadyOrder};
 pub use rigs::RigRow;
+pub use settle::member_words;
+pub(crate) use settle::{is_derived, settle_convoys, tracked};
 pub use sign::Sign;
 pub use statistics::{EpicStatus, Statistics};
 pub use swarms::{Swarm, SwarmMember};
@@ -89,6 +93,12 @@ pub(crate) const LEDGER_LOCK: &str = "beads.lock";
 
 /// The folder of a ledger's backups, beside it.
 pub const BACKUPS: &str = "backups";
+
+/// The prefix of beads that belong to the town itself (convoys, mail).
+pub const TOWN_PREFIX: &str = "hq";
+
+/// Length that a subject may have, in characters.
+pub const SUBJECT_LIMIT: usize = 500;
 
 /// When and with which commit the ledger was last synced, as a setting of its own.
 pub const SYNCED_KEY: &str = "synced";

@@ -66,7 +66,7 @@ pub fn state_words(state: ConvoyState) -> &'static str {
 pub fn status_words(status: &Status, state: MemberState) -> String {
     match state {
         MemberState::Open => status.to_string(),
-        over => convoy::member_words(over).to_owned(),
+        over => gt_town::ledger::member_words(over).to_owned(),
     }
 }
 

@@ -37,3 +37,4 @@ pub mod start;
 pub mod steering;
 pub mod usage;
 pub mod vocabulary;
+pub mod words;

@@ -11,8 +11,7 @@ use gt_model::foreign;
 use gt_model::guard::permit::Pattern;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Priority, Tx};
-use crate::moments::is_of;
+use crate::ledger::{Condition, Priority, Tx};
 use crate::person::{self, Act, Person};
 use crate::post;
 use crate::settings::{self, RigSettings, TownSettings};
@@ -60,11 +59,13 @@ impl Whom<'_> {
         person::confirm(town, caller, Act { refused: "says what agents may do", what, on: name.trim_end_matches('/') })
     }
 
-    /// Whether a condition of that subject is of one whom it concerns.
-    fn concerns(self, subject: &str) -> bool {
+    /// Whether a condition is of an agent whom it concerns.
+    fn concerns(self, condition: &Condition) -> bool {
         match self {
-            Self::Rig(rig) => subject.strip_prefix(rig.name().as_str()).is_some_and(|rest| rest.starts_with('/')),
-            Self::Mayor => is_of(subject, "mayor/"),
+            Self::Rig(rig) => {
+                condition.subject.strip_prefix(rig.name().as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
+            Self::Mayor => condition.is_of("mayor/"),
         }
     }
 }
@@ -85,9 +86,7 @@ pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<S
     town.ledger.write(&caller.name(), "allow", |tx| {
         tx.event("allowed", &whom.name(), None, None, Some(&pattern.as_str().into()))?;
         let mut denied = BTreeSet::new();
-        for condition in
-            tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Denied && whom.concerns(&c.subject))
-        {
+        for condition in tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Denied && whom.concerns(c)) {
             let Some((agent, what)) = condition.subject.split_once(' ') else { continue };
             if what == pattern || what.starts_with(&format!("{pattern} ")) {
                 tx.clear(ConditionKind::Denied, &condition.subject)?;

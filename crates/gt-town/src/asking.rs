@@ -3,9 +3,9 @@
 use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use crate::agents::marks;
 use crate::allow::{self, Whom};
 use crate::error::{Error, Result};
-use crate::moments;
 use crate::nudge;
 use crate::person;
 use crate::sessions::{self, Session};
@@ -82,7 +82,7 @@ pub(crate) fn text(address: &str, mark: &Mark) -> String {
 pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Result<Answered> {
     person::require_or(caller, "answers what an agent asks a person", "gt mail send overseer")?;
     let session = sessions::find(town, name)?;
-    let marks = moments::marks(town, &session.id)?;
+    let marks = marks::marks(town, &session.id)?;
     let mark = match marks.stage() {
         Stage::Asking(mark) => Some(mark),
         _ => None,
@@ -123,7 +123,7 @@ pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Resul
 /// Tells an agent of a No, until it has heard. One that had not begun ends for a No, and has nothing to be told.
 fn tell_no(town: &Town, session: &Session) -> Result<()> {
     for _ in 0..NUDGE_TRIES {
-        let marks = moments::marks(town, &session.id)?;
+        let marks = marks::marks(town, &session.id)?;
         if marks.get("prompt").is_none() {
             return Ok(());
         }

@@ -14,7 +14,7 @@ use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::waiting;
 use crate::ledger::{Attempt, BeadChange, Tx, View};
-use crate::refinery;
+use crate::merge_requests;
 use crate::town::{Caller, Town};
 
 /// Length that a title may have, in bytes.
@@ -376,7 +376,7 @@ fn close_in(tx: &Tx<'_>, caller: &Caller, id: &BeadId, reason: Option<&str>, for
         if !may {
             return Err(held_by(caller, &attempt));
         }
-        refinery::reject(tx, id, reason.unwrap_or_default())?;
+        merge_requests::reject(tx, id, reason.unwrap_or_default())?;
     }
     refuse_open_parts(tx, &before, force)?;
     let before = require(tx, id)?;

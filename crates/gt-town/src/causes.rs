@@ -3,14 +3,14 @@
 use gt_model::foreign;
 use gt_model::moment::Mark;
 
+use crate::agents::marks;
 use crate::agents::readiness;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Incarnation};
-use crate::moments;
-use crate::observe::times;
 use crate::town::{Caller, Town};
 use crate::world::{ENDED_BY_REQUEST, Exit};
+use gt_model::words::times;
 
 /// Bytes of one cause.
 const CAUSE_BYTES: usize = 600;
@@ -26,15 +26,15 @@ const LINE_BYTES: usize = 140;
 pub(crate) fn note_refusal(town: &Town, caller: &Caller, what: &str) {
     let Some(incarnation) = &caller.incarnation else { return };
     let text = foreign::one_line(foreign::cut(what, gt_model::moment::KEPT_TEXT_BYTES));
-    let mark = Mark { text: Some(text), ..moments::now(town.world()) };
-    let _unrecorded = moments::write_mark(town, incarnation, moments::REFUSED, &mark);
+    let mark = Mark { text: Some(text), ..marks::now(town.world()) };
+    let _unrecorded = marks::write_mark(town, incarnation, marks::REFUSED, &mark);
 }
 
 /// Forgets what was refused before: a step was closed since.
 pub(crate) fn forget_refusal(town: &Town, caller: &Caller) {
     let Some(incarnation) = &caller.incarnation else { return };
-    if moments::refused(town, incarnation).is_ok_and(|refused| refused.is_some()) {
-        let _stale = moments::write_mark(town, incarnation, moments::REFUSED, &Mark::default());
+    if marks::refused(town, incarnation).is_ok_and(|refused| refused.is_some()) {
+        let _stale = marks::write_mark(town, incarnation, marks::REFUSED, &Mark::default());
     }
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn of(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnati
     if let Some(at) = attempt.and_then(|attempt| step(town, attempt)) {
         parts[0].push_str(&format!(", at step {at}"));
     }
-    if let Ok(Some(refused)) = moments::refused(town, &incarnation.id) {
+    if let Ok(Some(refused)) = marks::refused(town, &incarnation.id) {
         parts.push(format!("refused to it last: {refused}"));
     }
     if !exit.could_not_start() {

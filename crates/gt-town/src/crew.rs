@@ -9,9 +9,9 @@ use gt_model::effect::Effect;
 use gt_model::id::RigName;
 use serde::Serialize;
 
+use crate::agents::wanted;
 use crate::effects;
 use crate::error::{Error, Result};
-use crate::hook;
 use crate::ledger::Tx;
 use crate::person;
 use crate::setup;
@@ -43,7 +43,7 @@ pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentS
     let address = Address::Crew(rig.name().clone(), name.to_owned());
     let known = town.ledger.read(|view| view.agent(&address).map_err(Error::from))?;
     if known.is_none_or(|agent| agent.removed_at.is_some()) {
-        hook::fetch(town, caller, rig)?;
+        effects::fetch(town, caller, rig)?;
     }
     let effect = town.ledger.write(&caller.name(), "crew add", |tx| {
         tx.add_agent(&address)?;
@@ -59,7 +59,7 @@ pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentS
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<Removed> {
     person::require(caller, "makes and removes workspaces")?;
     let address = Address::Crew(rig.name().clone(), name.to_owned());
-    let agent = town.ledger.read(|view| standing::require(view, &address))?;
+    let agent = town.ledger.read(|view| wanted::require(view, &address))?;
     standing::stop(town, caller, &address)?;
     let effect = town.ledger.write(&caller.name(), "crew remove", |tx| {
         for row in tx.open_effects()?.iter().filter(|row| row.effect == Effect::AddCrew { crew: address.clone() }) {

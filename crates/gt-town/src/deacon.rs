@@ -8,12 +8,13 @@ use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 
 use crate::admission;
-use crate::agents::{hooks, kinds};
+use crate::agents::kinds;
 use crate::back_off::BackOff;
 use crate::convoy;
 use crate::desired::{BUILD_KEY, DESIRED_KEY};
 use crate::effects::{self, Scope};
 use crate::error::{self, Error, Result};
+use crate::hooks_off;
 use crate::limits;
 use crate::observed::Observed;
 use crate::outage;
@@ -76,7 +77,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     limits::let_go(town, &mut memory.observed)?;
     usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
     note_state(town, ConditionKind::Patrol, "kinds", kinds::patrol(town))?;
-    note_state(town, ConditionKind::Patrol, "hooks", hooks::patrol(town, &mut memory.watch.meters))?;
+    note_state(town, ConditionKind::Patrol, "hooks", hooks_off::patrol(town, &mut memory.watch.meters))?;
     note_state(town, ConditionKind::Patrol, "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
         let patrol = town.rig(&name).and_then(|rig| {

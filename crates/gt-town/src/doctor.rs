@@ -8,19 +8,20 @@ use serde::Serialize;
 
 use crate::agents;
 use crate::agents::check::{Finding, Level};
+use crate::agents::wanted;
 use crate::desired;
 use crate::destination;
 use crate::error::{Error, Result};
 use crate::ledger;
 use crate::needs::{self, Need};
-use crate::observe::{self, waiting_for};
+use crate::observe::waiting_for;
+use crate::queue;
 use crate::retention::{self, Holding, size_text};
 use crate::rig;
 use crate::sandbox;
 use crate::sessions;
 use crate::settings::Sandbox;
 use crate::solo;
-use crate::standing;
 use crate::town::{Rig, Town};
 use crate::updown;
 use crate::upkeep;
@@ -256,7 +257,7 @@ fn agent_checks(town: &Town, rigs: &[Rig]) -> Result<Vec<Check>> {
     let standing = town.ledger.read(|view| view.agents().map_err(Error::from))?;
     for agent in standing.into_iter().filter(ledger::Agent::is_wanted) {
         // Where none is set, its own start says so.
-        if let Ok(kind) = standing::wanted_kind(town, &agent) {
+        if let Ok(kind) = wanted::wanted_kind(town, &agent) {
             kinds.entry(kind).or_default();
         }
     }
@@ -394,7 +395,7 @@ fn holding_check(holding: Holding) -> Check {
 /// What needs a person, each with what to type. Work that waits for approval is no trouble, and mail is none.
 fn needs_checks(town: &Town) -> Result<Vec<Check>> {
     let rigs = town.rigs()?;
-    let needs = town.ledger.read(|view| needs::all(view, &observe::queue(town, view, &rigs, None, false)?))?;
+    let needs = town.ledger.read(|view| needs::all(view, &queue::items(town, view, &rigs, None, false)?))?;
     let needs: Vec<_> = needs
         .into_iter()
         .filter(|need| ![ConditionKind::Approval, ConditionKind::Mail].contains(&need.condition.kind))

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::causes;
 use crate::convoy;
-use crate::effects;
+use crate::decided;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
@@ -285,7 +285,7 @@ struct Says<'a> {
 
 fn submit(tx: &Tx<'_>, rig: &Rig, attempt: &Attempt, head: &Sha, says: &Says<'_>) -> Result<String> {
     let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
-    effects::begin_bead(tx, attempt)?;
+    decided::begin_bead(tx, attempt)?;
     tx.submit_attempt(attempt, head)?;
     let mr = tx.open_merge_request(attempt, &rig.row.trunk, head, base)?;
     tx.set_origin(&mr.id, says.origin, says.dropped)?;

@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::address::Address;
-use gt_model::bead::{Bead, DepType, Status};
+use gt_model::bead::DepType;
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::{AttemptId, IncarnationId, MrId, RigName, Sha, sha256_hex};
 
 use crate::admission;
 use crate::agents::counting::Counting;
+use crate::agents::marks;
 use crate::agents::readiness;
+use crate::agents::wanted;
 use crate::archive;
+use crate::decided;
 use crate::desired;
 use crate::error::{Error, Result, chain};
 use crate::hook;
 use crate::ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
 use crate::limits;
-use crate::moments;
 use crate::observed::Observed;
 use crate::reading;
 use crate::refs;
@@ -27,11 +29,14 @@ use crate::remote::{self, Fetched};
 use crate::seat;
 use crate::setup;
 use crate::spend;
-use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::warm;
 use crate::workspaces;
 use crate::world::{Held, NodeKind, Rules, SessionState, WorktreePlan, WorldError};
+
+mod asked;
+
+pub use asked::fetch;
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -158,7 +163,7 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
         return Ok(true);
     }
     // Whoever has nothing more to do, and has ended its turn, is not kept for the rest of the pause.
-    Ok(incarnation.map(|i| moments::marks(town, &i.id)).transpose()?.is_some_and(|marks| marks.is_at_rest()))
+    Ok(incarnation.map(|i| marks::marks(town, &i.id)).transpose()?.is_some_and(|marks| marks.is_at_rest()))
 }
 
 fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
@@ -566,26 +571,6 @@ fn snapshot_message(town: &Town, attempt: &Attempt) -> Result<String> {
     ))
 }
 
-/// Decides a snapshot of an attempt's worktree, unless one is decided already.
-pub fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
-    let effect = Effect::Snapshot { attempt: attempt.id };
-    if !tx.open_effects()?.iter().any(|row| row.effect == effect) {
-        tx.decide(&effect, Some(&attempt.rig), None, Duration::ZERO)?;
-    }
-    Ok(())
-}
-
-/// Decides the end of a session, after `delay` or when its agent's turn is over, unless it is decided already. False
-/// where it is.
-pub fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, delay: Duration) -> Result<bool> {
-    let effect = Effect::EndSession { incarnation: incarnation.clone() };
-    if tx.open_effects()?.iter().any(|row| row.effect == effect) {
-        return Ok(false);
-    }
-    tx.decide(&effect, Some(&attempt.rig), Some(&attempt.bead), delay)?;
-    Ok(true)
-}
-
 fn pin(town: &Town, mr: &MrId, held: &Held) -> Result<Outcome> {
     let mr = town.ledger.read(|view| view.merge_request(mr).map_err(Error::from))?;
     let Some(mr) = mr else { return Ok(Outcome::Moot) };
@@ -618,7 +603,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
         | (Effect::SetUp { attempt }, Outcome::Done) => {
             let attempt = require_attempt(tx, *attempt)?;
             if attempt.is_hooked() {
-                begin_incarnation(tx, &attempt)?;
+                decided::begin_incarnation(tx, &attempt)?;
             }
         }
         (Effect::StartSession { incarnation }, Outcome::Started(state, uncounted)) => {
@@ -630,7 +615,7 @@ fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Resul
         (Effect::ArchiveCrew { crew }, Outcome::Done) => {
             if let Some(agent) = tx.agent(crew)? {
                 tx.remove_agent(&agent)?;
-                standing::forget(tx, crew)?;
+                wanted::forget(tx, crew)?;
             }
         }
         (Effect::Snapshot { attempt }, Outcome::Snapshot(commit)) => tx.set_snapshot(*attempt, &commit)?,
@@ -659,32 +644,13 @@ fn require_attempt(tx: &Tx<'_>, id: AttemptId) -> Result<Attempt> {
     tx.attempt(id)?.ok_or_else(|| Error::Unknown { what: "attempt", name: id.to_string() })
 }
 
-/// Opens the next incarnation of an attempt and decides its start.
-pub fn begin_incarnation(tx: &Tx<'_>, attempt: &Attempt) -> Result<IncarnationId> {
-    let incarnation = tx.open_incarnation(attempt)?;
-    let start = Effect::StartSession { incarnation: incarnation.clone() };
-    tx.decide(&start, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
-    Ok(incarnation)
-}
-
 fn started(tx: &Tx<'_>, id: &IncarnationId, state: &SessionState) -> Result<()> {
     let Some(incarnation) = tx.incarnation(id)? else { return Ok(()) };
     if let SessionState::Running { shim, agent } = state {
         tx.record_start(id, &IncarnationProcess { shim: shim.clone(), agent: agent.clone() })?;
     }
     match tx.attempt_of(&incarnation)? {
-        Some(attempt) if attempt.is_hooked() => begin_bead(tx, &attempt),
+        Some(attempt) if attempt.is_hooked() => decided::begin_bead(tx, &attempt),
         _ => Ok(()),
     }
-}
-
-/// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.
-pub fn begin_bead(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
-    if let Some(bead) = tx.bead(&attempt.bead)?
-        && bead.status == Status::Hooked
-    {
-        let begun = Bead { status: Status::InProgress, ..bead.clone() };
-        tx.change_bead("bead-begun", &bead, &begun)?;
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
-use crate::effects;
+use crate::decided;
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity;
@@ -41,8 +41,8 @@ pub fn handoff(town: &Town, caller: &Caller, subject: &str, text: &str) -> Resul
         let mail = post::send(tx, attempt.address(), vec![attempt.address()], &message.subject(), &message.body(text))?;
         tx.spare(incarnation, HANDED_OFF)?;
         tx.event("handed-off", incarnation.as_str(), Some(&attempt.bead), None, None)?;
-        effects::decide_snapshot(tx, &attempt)?;
-        effects::decide_end(tx, &attempt, incarnation, Duration::from_secs(town.settings.linger_seconds))?;
+        decided::decide_snapshot(tx, &attempt)?;
+        decided::decide_end(tx, &attempt, incarnation, Duration::from_secs(town.settings.linger_seconds))?;
         Ok::<_, Error>(HandedOff { attempt, mail: mail.0 })
     })?;
     town.wake();

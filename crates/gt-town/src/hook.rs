@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
-use serde::Serialize;
 
 use crate::causes;
 use crate::contained::{self, Job};
-use crate::effects;
+use crate::decided;
 use crate::error::{Error, Result};
 use crate::gates;
 use crate::identity;
@@ -18,14 +16,10 @@ use crate::ledger::{Attempt, MoleculeStep, Task, View};
 use crate::own_work;
 use crate::town::{Caller, Rig, Town};
 use crate::worker_gates;
-use crate::world::history::{self as world, Way};
 use crate::world::{RunEnd, WorktreeFacts};
 
 /// How long one acceptance command may take.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(30);
-
-/// How long a verb inside a session waits for an effect that only the deacon may run.
-const EFFECT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What is on an agent's hook.
 #[derive(Clone, Debug)]
@@ -135,7 +129,7 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
             if let Some((head, trunk)) = &place {
                 tx.set_step_place(attempt.id, &chosen.step.id, head, trunk.as_ref())?;
             }
-            effects::decide_snapshot(tx, &attempt)?;
+            decided::decide_snapshot(tx, &attempt)?;
         }
         let steps = tx.steps(attempt.id)?;
         Ok::<_, Error>(StepDone { closed: chosen.clone(), next: current(&steps).cloned(), of: steps.len() })
@@ -152,90 +146,6 @@ fn place(town: &Town, attempt: &Attempt) -> Result<Option<(Sha, Option<Sha>)>> {
     let head = town.world().repo().own_position(&rig.layout.repo(), &path, &attempt.branch)?;
     let mut refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
     Ok(head.map(|head| (head, refs.remove(&rig.row.trunk))))
-}
-
-/// What came of bringing a branch up to the trunk.
-#[derive(Clone, Debug, Serialize)]
-pub struct CaughtUp {
-    /// Where the trunk is.
-    pub trunk: Sha,
-    /// How; `None` where the branch contained it already.
-    pub way: Option<&'static str>,
-}
-
-/// Fetches, and brings the caller's branch up to the trunk so that nothing of it is left out: by a rebase, or by a merge
-/// where the branch has merge commits, since a rebase drops what was changed in them.
-pub fn catch_up(town: &Town, caller: &Caller) -> Result<CaughtUp> {
-    let attempt = town.ledger.read(|view| identity::hooked_attempt(view, caller))?;
-    if caller.incarnation.is_none() {
-        // Its git is run, with its settings and hooks: that is for its own processes.
-        let hint = format!("gt mail send {} -s \"…\"", attempt.address());
-        return Err(Error::refused("only the worker itself brings its branch up to the trunk", hint));
-    }
-    let rig = town.rig(attempt.rig.as_str())?;
-    refuse_unfinished(town, &rig, &attempt)?;
-    let trunk = fetch(town, caller, &rig)?;
-    let (repo, bare, path) = (town.world().repo(), rig.layout.repo(), rig.layout.worktree(&attempt.worker));
-    let head = worktree(town, &rig, &attempt)?.head;
-    if repo.contains(&bare, &head, &trunk)? {
-        update_submodules(town, &rig, &path)?;
-        return Ok(CaughtUp { trunk, way: None });
-    }
-    let merged = repo.commits_of(&bare, &head, std::slice::from_ref(&trunk))?.iter().any(|commit| commit.parents > 1);
-    let (way, word) = if merged { (Way::Merge, "merge") } else { (Way::Rebase, "rebase") };
-    match repo.catch_up(&bare, &path, &trunk, way)? {
-        world::CaughtUp::Done => {
-            update_submodules(town, &rig, &path)?;
-            Ok(CaughtUp { trunk, way: Some(word) })
-        }
-        world::CaughtUp::Conflict { files } => Err(conflict(&rig, word, &files)),
-    }
-}
-
-/// Checks out what the branch's submodules are at now. What a sandbox has no login for it can't have: the gates do.
-fn update_submodules(town: &Town, rig: &Rig, path: &Path) -> Result<()> {
-    if !rig.settings.worktree.submodules {
-        return Ok(());
-    }
-    match town.world().repo().update_submodules(path)? {
-        None => Ok(()),
-        Some(why) => Err(Error::refused(
-            format!("your branch contains the trunk, but a submodule is not at its commit: {why}"),
-            "git submodule update --init --recursive tries again. If it can't be had from here, go on without: the gates \
-             check it out. Do not commit the submodule as it lies here (git add <files>, not -A)",
-        )),
-    }
-}
-
-/// Most files in conflict that an error names.
-const CONFLICTS_SHOWN: usize = 20;
-
-fn conflict(rig: &Rig, word: &str, files: &[String]) -> Error {
-    let shown: Vec<&str> = files.iter().take(CONFLICTS_SHOWN).map(String::as_str).collect();
-    let what = format!("the {word} with {} stopped: both sides changed {}", rig.row.trunk, shown.join(", "));
-    let go_on = if word == "merge" { "git commit --no-edit" } else { "git rebase --continue" };
-    let hint = format!(
-        "make each file say what both sides meant, git add it, then {go_on}, then gt catch-up again; \
-         git {word} --abort takes it back"
-    );
-    Error::refused(what, hint)
-}
-
-/// Refuses a worktree in which something is not finished or not committed.
-fn refuse_unfinished(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<()> {
-    let path = rig.layout.worktree(&attempt.worker);
-    if let Some(word) = town.world().repo().under_way(&rig.layout.repo(), &path)? {
-        let hint = format!("finish it (git add, then git {word} --continue), or git {word} --abort; then: gt catch-up");
-        return Err(Error::refused(format!("a {word} is under way in your worktree"), hint));
-    }
-    let facts = worktree(town, rig, attempt)?;
-    if let Some(what) = own_branch(attempt, &facts) {
-        return Err(Error::refused(what, format!("git switch {}", attempt.branch)));
-    }
-    match clean(&facts) {
-        Some(what) => Err(Error::refused(what, "commit what belongs to the work, remove the rest, then: gt catch-up")),
-        None => Ok(()),
-    }
 }
 
 fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a MoleculeStep> {
@@ -344,42 +254,4 @@ fn run_command(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, argv: &[S
         RunEnd::Failed(_) => Some(format!("`{}` failed:\n{}", argv.join(" "), result.tail.join("\n"))),
         RunEnd::TimedOut => Some(format!("`{}` was not over in time", argv.join(" "))),
     })
-}
-
-/// Fetches a rig's remote; answers with where its trunk is. Inside a session the deacon does it.
-pub fn fetch(town: &Town, caller: &Caller, rig: &Rig) -> Result<Sha> {
-    let effect = Effect::Fetch { rig: rig.name().clone() };
-    let id = town.ledger.write(&caller.name(), "rig fetch", |tx| {
-        tx.decide(&effect, Some(rig.name()), None, Duration::ZERO).map_err(Error::from)
-    })?;
-    if caller.incarnation.is_some() {
-        town.wake();
-        wait_for_effect(town, id)?;
-    } else {
-        effects::run_one(town, id)?;
-    }
-    let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
-    refs.get(&rig.row.trunk).cloned().ok_or_else(|| Error::NeedsPerson {
-        what: format!("the remote {} has no branch {}", rig.row.remote, rig.row.trunk),
-        hint: "look at the remote; the trunk's name is set when the rig is added".to_owned(),
-    })
-}
-
-/// Waits until the deacon has run an effect; a bounded time.
-pub fn wait_for_effect(town: &Town, id: i64) -> Result<()> {
-    let clock = town.world().clock();
-    let start = clock.monotonic();
-    loop {
-        let Some(row) = town.ledger.read(|view| view.open_effect(id).map_err(Error::from))? else { return Ok(()) };
-        let hint = "gt status says whether the deacon runs; gt up starts it".to_owned();
-        if row.gave_up {
-            let why = row.last_error.unwrap_or_default();
-            return Err(Error::TimedOut { what: format!("{} failed: {why}", row.effect.kind()), hint });
-        }
-        if clock.monotonic() - start > EFFECT_DEADLINE {
-            let why = row.last_error.map(|e| format!(": {e}")).unwrap_or_default();
-            return Err(Error::TimedOut { what: format!("{} was not done in time{why}", row.effect.kind()), hint });
-        }
-        clock.pause(Duration::from_millis(20));
-    }
 }

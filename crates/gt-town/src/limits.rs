@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::agents::hooks;
 use crate::error::{Error, Result};
+use crate::hooks_off;
 use crate::ledger::{Attempt, Condition, Tx, View};
 use crate::observed::Observed;
 use crate::outage;
@@ -38,7 +39,7 @@ pub fn is_parked(view: &View<'_>, kind: &str) -> Result<bool> {
 
 /// Whether a kind of agent is parked for all but the one that tries whether its API answers again.
 pub(crate) fn is_parked_but_for(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<bool> {
-    Ok(is_limited(view, kind)? || hooks::held(view, kind)?.is_some() || outage::holds(view, kind, whom)?)
+    Ok(is_limited(view, kind)? || hooks_off::held(view, kind)?.is_some() || outage::holds(view, kind, whom)?)
 }
 
 fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {

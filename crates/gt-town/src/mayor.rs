@@ -9,6 +9,7 @@ use gt_model::address::Address;
 use gt_model::id::BeadId;
 use serde::Serialize;
 
+use crate::agents::wanted;
 use crate::error::{Error, Result};
 use crate::ledger::{AgentChoice, Mail};
 use crate::needs::{self, Need};
@@ -83,8 +84,8 @@ pub fn wait_for_answer(
             let later = |mail: &Mail| mail.from == mayor && mail.delivery.sent_at >= asked.delivery.sent_at;
             Ok::<_, Error>(inbox.find(later))
         })?;
-        let agent = town.ledger.read(|view| standing::require(view, &Address::Mayor))?;
-        let kind = standing::wanted_kind(town, &agent).ok();
+        let agent = town.ledger.read(|view| wanted::require(view, &Address::Mayor))?;
+        let kind = wanted::wanted_kind(town, &agent).ok();
         for need in town.ledger.read(|view| needs::of_agent(view, &mayor, kind.as_deref()))? {
             if told.insert(need.condition.text.clone()) {
                 waits(&need);

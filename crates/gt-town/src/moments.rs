@@ -11,10 +11,11 @@ use gt_model::guard::permit::Permit;
 use gt_model::guard::{self, Place, Role, ToolCall};
 use gt_model::id::IncarnationId;
 use gt_model::moment::{
-    Answer, Asking, Blocks, Client, Event, Failure, Heard, Mark, Marks, Moment, Notice, Post, Source, Stage,
-    StopAnswer, StopFacts, at_stop, injection, reset_time,
+    Answer, Asking, Blocks, Client, Event, Failure, Heard, Mark, Moment, Notice, Post, Source, Stage, StopAnswer,
+    StopFacts, at_stop, injection, reset_time,
 };
 
+use crate::agents::marks;
 use crate::causes;
 use crate::error::{Error, Result};
 use crate::hook;
@@ -23,22 +24,16 @@ use crate::ledger::{Mail, Priority, View};
 use crate::spend;
 use crate::town::{Caller, Town};
 use crate::usage;
-use crate::world::World;
 
 mod log;
-mod mark;
 mod permission;
 mod quiet;
 
 pub use log::{HookTrouble, note_failure, trouble};
-pub(crate) use permission::is_of;
 pub use quiet::{Seen, nothing_new};
 
 /// How long a moment waits for the ledger.
 pub const PATIENCE: Duration = Duration::from_millis(200);
-
-/// The mark of what was refused last to an agent.
-pub(crate) const REFUSED: &str = "refused";
 
 /// The mark of what kept turns from ending.
 const BLOCKS: &str = "blocks";
@@ -95,7 +90,7 @@ pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[
     }
     // After a compaction it is in the middle of its turn.
     let name = if heard.event == Event::Start(Source::Compacted) { "compacted" } else { Moment::Start.as_str() };
-    write_mark(town, incarnation, name, &now(town.world()))?;
+    marks::write_mark(town, incarnation, name, &marks::now(town.world()))?;
     town.wake();
     Ok(heard)
 }
@@ -107,47 +102,6 @@ fn hear(client: Client, moment: Moment, input: &[u8]) -> Result<Heard> {
     })
 }
 
-pub(crate) fn now(world: &dyn World) -> Mark {
-    Mark::at(u64::try_from(world.clock().monotonic().as_micros()).unwrap_or(u64::MAX))
-}
-
-pub(crate) fn write_mark(
-    town: &Town,
-    incarnation: &IncarnationId,
-    name: &str,
-    mark: &impl serde::Serialize,
-) -> Result<()> {
-    mark::write(town.world(), &town.layout.moments(incarnation).join(name), mark)
-}
-
-/// The marks that an incarnation's moments left; damaged ones are none.
-pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
-    let folder = town.layout.moments(incarnation);
-    let mut marks = Marks::default();
-    let there = town.world().disk().list(&folder)?;
-    // Whatever else somebody has put there is none.
-    for name in there.into_iter().filter(|name| Marks::NAMES.contains(&name.as_str())) {
-        if let Some(mark) = mark::read::<Mark>(town.world(), &folder.join(&name))? {
-            marks.0.insert(name, mark);
-        }
-    }
-    Ok(marks)
-}
-
-/// When an incarnation's hooks last called, in microseconds of the monotonic clock; `None` before the first call. A tool
-/// that was refused leaves no other mark.
-pub(crate) fn last_heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<u64>> {
-    let newest = marks(town, incarnation)?.0.values().map(|mark| mark.at_us).max();
-    let refused = mark::read::<Mark>(town.world(), &town.layout.moments(incarnation).join(REFUSED))?;
-    Ok(newest.map(|newest| newest.max(refused.map_or(0, |mark| mark.at_us))))
-}
-
-/// What was refused last to an incarnation, since its last tool went well.
-pub(crate) fn refused(town: &Town, incarnation: &IncarnationId) -> Result<Option<String>> {
-    let mark = mark::read::<Mark>(town.world(), &town.layout.moments(incarnation).join(REFUSED))?;
-    Ok(mark.and_then(|mark| mark.text))
-}
-
 /// One call, and whose.
 struct Here<'t> {
     town: &'t Town,
@@ -157,18 +111,18 @@ struct Here<'t> {
 
 impl Here<'_> {
     fn now(&self) -> Mark {
-        now(self.town.world())
+        marks::now(self.town.world())
     }
 
     fn note(&self, name: &str, mark: &Mark) -> Result<Answer> {
-        write_mark(self.town, self.incarnation, name, mark)?;
+        marks::write_mark(self.town, self.incarnation, name, mark)?;
         Ok(Answer::Nothing)
     }
 
     /// A mark that is a sign of life as well.
     fn live(&self, moment: Moment, mark: &Mark) -> Result<()> {
         identity::sign_of_life(self.town, self.caller)?;
-        write_mark(self.town, self.incarnation, moment.as_str(), mark)
+        marks::write_mark(self.town, self.incarnation, moment.as_str(), mark)
     }
 
     /// What is refused was never begun; and rules hold for the agent's own agents as well.
@@ -186,7 +140,7 @@ impl Here<'_> {
         }
         if !heard.subagent {
             let mark = Mark { tool: Some(call.tool.clone()), ..self.now() };
-            write_mark(self.town, self.incarnation, Moment::BeforeTool.as_str(), &mark)?;
+            marks::write_mark(self.town, self.incarnation, Moment::BeforeTool.as_str(), &mark)?;
         }
         self.granted(call, heard, &place)
     }
@@ -286,7 +240,7 @@ impl Here<'_> {
     fn stop(&self, background: usize) -> Result<Answer> {
         let mark = self.now();
         let path = self.town.layout.moments(self.incarnation).join(BLOCKS);
-        let before: Blocks = mark::read(self.town.world(), &path)?.unwrap_or_default();
+        let before: Blocks = marks::read_record(self.town.world(), &path)?.unwrap_or_default();
         let facts = self.stop_facts(background)?;
         let stopped = Mark { background: u32::try_from(background).unwrap_or(u32::MAX), ..mark.clone() };
         match at_stop(&facts, &before, mark.at_us) {
@@ -296,7 +250,7 @@ impl Here<'_> {
                 Ok(Answer::Nothing)
             }
             StopAnswer::Block { reason, blocks } => {
-                write_mark(self.town, self.incarnation, BLOCKS, &blocks)?;
+                marks::write_mark(self.town, self.incarnation, BLOCKS, &blocks)?;
                 self.live(Moment::Stop, &Mark { blocked: true, ..stopped })?;
                 Ok(Answer::Block(reason))
             }
@@ -306,7 +260,7 @@ impl Here<'_> {
     fn stop_facts(&self, background: usize) -> Result<StopFacts> {
         let now = self.town.world().clock().now();
         let last_tool = self.town.layout.moments(self.incarnation).join(Moment::AfterTool.as_str());
-        let last_tool: Option<Mark> = mark::read(self.town.world(), &last_tool)?;
+        let last_tool: Option<Mark> = marks::read_record(self.town.world(), &last_tool)?;
         let mut facts =
             StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
         self.town.ledger.read(|view| {
@@ -350,7 +304,7 @@ impl Here<'_> {
         let mark = Mark { text: Some(text.to_owned()), ..self.now() };
         match notice {
             // What it asks was told more exactly by the question itself.
-            Notice::Permission if matches!(marks(self.town, self.incarnation)?.stage(), Stage::Asking(_)) => {
+            Notice::Permission if matches!(marks::marks(self.town, self.incarnation)?.stage(), Stage::Asking(_)) => {
                 Answer::Nothing
             }
             Notice::Permission => self.note("permission", &mark)?,

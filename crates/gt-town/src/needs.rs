@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::ledger::{Condition, Mail, View};
-use crate::moments::is_of;
-use crate::observe::QueueItem;
 use crate::post;
+use crate::queue::QueueItem;
 use gt_model::queue::MrStatus;
 
 /// Something that only a person can end.
@@ -40,7 +39,7 @@ pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
 pub fn of_agent(view: &View<'_>, address: &str, agent_kind: Option<&str>) -> Result<Vec<Need>> {
     let of_kind =
         |condition: &Condition| condition.kind.is_about_kind() && Some(condition.subject.as_str()) == agent_kind;
-    let of_it = |condition: &Condition| is_of(&condition.subject, address) || of_kind(condition);
+    let of_it = |condition: &Condition| condition.is_of(address) || of_kind(condition);
     let mut needs = Vec::new();
     for condition in view.conditions()?.into_iter().filter(of_it) {
         if let Some(next) = next(view, &condition)? {

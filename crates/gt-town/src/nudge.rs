@@ -8,10 +8,10 @@ use gt_model::moment::{Marks, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 use serde::Serialize;
 
+use crate::agents::marks;
 use crate::asking;
 use crate::error::{Error, Result};
 use crate::ledger::Priority;
-use crate::moments;
 use crate::post;
 use crate::sessions::{self, Session};
 use crate::town::{Caller, Town};
@@ -64,7 +64,7 @@ fn wake(town: &Town, session: &Session) -> Result<bool> {
         return undelivered("no session of its runs");
     }
     for _ in 0..NUDGE_TRIES {
-        let marks = moments::marks(town, &session.id)?;
+        let marks = marks::marks(town, &session.id)?;
         match asking::stage(town, &session.id, &marks)? {
             Stage::Working | Stage::InTool(_) => return Ok(false),
             Stage::Asking(mark) => {
@@ -94,7 +94,7 @@ pub(crate) fn has_heard(town: &Town, session: &Session, before: &Marks) -> Resul
     let start = clock.monotonic();
     let prompt = |marks: &Marks| marks.get("prompt").map(|mark| mark.at_us);
     while clock.monotonic() - start < ACKNOWLEDGED_WITHIN {
-        if prompt(&moments::marks(town, &session.id)?) > prompt(before) {
+        if prompt(&marks::marks(town, &session.id)?) > prompt(before) {
             return Ok(true);
         }
         clock.pause(LOOK_EVERY);

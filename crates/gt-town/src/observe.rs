@@ -7,20 +7,21 @@ use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
+use crate::agents::marks;
 use crate::agents::{launch, readiness};
 use crate::effects;
 use crate::error::Result;
-use crate::gates::{self, Running};
 use crate::hook;
-use crate::ledger::{Attempt, Blocker, Condition, EffectRow, MergeRequest, View};
+use crate::ledger::{Attempt, Blocker, Condition, EffectRow, View};
 use crate::moments::{self, HookTrouble};
 use crate::needs::{self, Need};
-use crate::refinery;
+use crate::queue::{self, QueueItem};
 use crate::standing::{self, AgentStatus};
 use crate::sync::{self, SyncStatus};
 use crate::town::{Rig, Town};
 use crate::usage::{self, Cost};
 use crate::world::SessionState;
+use gt_model::words::times;
 
 /// A town at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -96,18 +97,6 @@ pub struct WorkerStatus {
     pub since: String,
 }
 
-/// A merge request at one moment.
-#[derive(Clone, Debug, Serialize)]
-pub struct QueueItem {
-    /// The request.
-    #[serde(flatten)]
-    pub mr: MergeRequest,
-    /// Its derived status.
-    pub status: MrStatus,
-    /// The gates that run on it now.
-    pub gating: Option<Running>,
-}
-
 /// The town's status.
 pub fn status(town: &Town) -> Result<TownStatus> {
     let rigs = town.rigs()?;
@@ -118,7 +107,7 @@ pub fn status(town: &Town) -> Result<TownStatus> {
     town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|a| a.archived_at.is_none());
         let workers = attempts.map(|attempt| worker_status(town, view, &attempt)).collect::<Result<Vec<_>>>()?;
-        let queue = queue(town, view, &rigs, None, false)?;
+        let queue = queue::items(town, view, &rigs, None, false)?;
         Ok(TownStatus {
             deacon,
             needs_you: needs::all(view, &queue)?,
@@ -165,7 +154,7 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
         incarnation: incarnations.last().map_or(0, |i| i.number),
         doing: doing(town, view, attempt)?,
         // Nothing depends on it.
-        refused: live.and_then(|newest| moments::refused(town, &newest.id).ok().flatten()),
+        refused: live.and_then(|newest| marks::refused(town, &newest.id).ok().flatten()),
         pid,
         since: attempt.opened_at.clone(),
     })
@@ -207,31 +196,6 @@ pub(crate) fn waiting_for(row: &EffectRow) -> String {
     }
 }
 
-/// How often, in words.
-pub fn times(count: u32) -> String {
-    match count {
-        1 => "once".to_owned(),
-        2 => "twice".to_owned(),
-        count => format!("{count} times"),
-    }
-}
-
-/// Merge requests with their status: of one rig where given, those that are over too where `all`.
-pub fn queue(town: &Town, view: &View<'_>, rigs: &[Rig], only: Option<&Rig>, all: bool) -> Result<Vec<QueueItem>> {
-    let requests = if all { view.merge_requests()? } else { view.open_merge_requests(None)? };
-    let running = rigs.iter().map(|rig| gates::running(town, view, rig)).collect::<Result<Vec<_>>>()?;
-    let mut items = Vec::new();
-    for mr in requests {
-        let Some(rig) = rigs.iter().find(|rig| rig.name() == &mr.rig) else { continue };
-        if only.is_none_or(|only| only.name() == rig.name()) {
-            let status = refinery::status(view, rig, &mr)?;
-            let gating = running.iter().flatten().find(|running| running.gating.batch.contains(&mr.id)).cloned();
-            items.push(QueueItem { mr, status, gating });
-        }
-    }
-    Ok(items)
-}
-
 /// Why a bead is as it is: the facts that decide it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Why {
@@ -265,8 +229,10 @@ pub fn why(town: &Town, id: &BeadId) -> Result<Why> {
         let id = mr.map_or_else(|| id.clone(), |mr| mr.bead);
         let bead = crate::beads::require(view, &id)?;
         let attempts = view.attempts_on(&id)?;
-        let items =
-            queue(town, view, &rigs, None, true)?.into_iter().filter(|item| item.mr.bead == id).collect::<Vec<_>>();
+        let items = queue::items(town, view, &rigs, None, true)?
+            .into_iter()
+            .filter(|item| item.mr.bead == id)
+            .collect::<Vec<_>>();
         let lands = |row: &EffectRow| match &row.effect {
             Effect::Land { landing } => items.iter().any(|item| item.mr.landing == Some(*landing)),
             _ => false,

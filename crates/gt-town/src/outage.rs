@@ -10,12 +10,12 @@ use gt_model::moment::{Mark, Stage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::agents::marks;
+use crate::agents::wanted;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Attempt, Condition, Incarnation, Tx, View};
 use crate::limits::{self, Met};
-use crate::moments;
 use crate::observed::Observed;
-use crate::standing;
 use crate::town::Town;
 
 /// Who acts here, for the audit.
@@ -147,7 +147,7 @@ fn everyone(town: &Town, kind: &str) -> Result<Vec<(String, Option<Incarnation>)
         Ok::<_, Error>((workers, agents.filter_map(Result::transpose).collect::<Result<Vec<_>>>()?))
     })?;
     for (agent, newest) in agents {
-        if standing::wanted_kind(town, &agent).is_ok_and(|of| of == kind) {
+        if wanted::wanted_kind(town, &agent).is_ok_and(|of| of == kind) {
             all.push((agent.address.to_string(), Some(newest)));
         }
     }
@@ -179,7 +179,7 @@ fn chosen(town: &Town, everyone: Vec<(String, Option<Incarnation>)>) -> Result<O
 
 /// Whether the last that an incarnation's client told is that it had no answer.
 pub(crate) fn is_unanswered(town: &Town, incarnation: &IncarnationId) -> Result<bool> {
-    let by_hook = matches!(moments::marks(town, incarnation)?.stage(), Stage::Outage(_));
+    let by_hook = matches!(marks::marks(town, incarnation)?.stage(), Stage::Outage(_));
     Ok(by_hook || town.ledger.read(|view| is_spared(view, incarnation))?)
 }
 
@@ -188,7 +188,7 @@ fn is_spared(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
 }
 
 fn has_answered(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
-    let marks = newest.map(|newest| moments::marks(town, &newest.id)).transpose()?;
+    let marks = newest.map(|newest| marks::marks(town, &newest.id)).transpose()?;
     Ok(marks.is_some_and(|marks| marks.has_answered()))
 }
 

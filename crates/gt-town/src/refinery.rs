@@ -8,7 +8,7 @@ use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::convoy::MERGED_AS;
 use gt_model::effect::Effect;
-use gt_model::id::{BeadId, MrId, Sha};
+use gt_model::id::{MrId, Sha};
 use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::landing;
 use gt_model::protocol::Message;
@@ -27,7 +27,7 @@ use crate::person::{self, Act};
 use crate::post;
 use crate::remote;
 use crate::settings::{LandStyle, LandingPolicy};
-use crate::sling::{Before, Crew, clear_away, hand_out};
+use crate::sling::{Before, Crew, hand_out};
 use crate::town::{Caller, Rig, Town};
 use crate::warm;
 use crate::world::{Candidate, Held, Push, Referred};
@@ -794,30 +794,4 @@ fn give_up(tx: &Tx<'_>, attempt: &crate::ledger::Attempt, bead: &Bead, why: &str
     tx.change_bead("bead-given-up", bead, &freed)?;
     done::escalate(tx, attempt, &format!("sent back too often; last: {}", first_line(why)))?;
     convoy::bead_finished(tx, &bead.id, "failed")
-}
-
-/// Takes a bead's open merge request out of the queue, since the bead was closed otherwise.
-pub fn reject(tx: &Tx<'_>, bead: &BeadId, why: &str) -> Result<()> {
-    let open = tx.open_merge_requests(None)?.into_iter().find(|mr| &mr.bead == bead);
-    open.map_or(Ok(()), |mr| take_out(tx, &mr, why))
-}
-
-/// An error where a merge request is on its way to the remote: nobody's word reaches it there.
-pub(crate) fn refuse_landing(mr: &MergeRequest) -> Result<()> {
-    match mr.landing {
-        Some(_) => Err(Error::refused(format!("{} is landing right now", mr.id), "wait for it: gt mq list")),
-        None => Ok(()),
-    }
-}
-
-/// Takes an open merge request out of the queue for good. Its head stays pinned.
-pub(crate) fn take_out(tx: &Tx<'_>, mr: &MergeRequest, why: &str) -> Result<()> {
-    refuse_landing(mr)?;
-    tx.end_merge_request(mr, MrEnd::Rejected, Some(why))?;
-    tx.clear(ConditionKind::Approval, mr.id.as_str())?;
-    if let Some(attempt) = tx.attempt(mr.attempt)? {
-        tx.end_attempt(&attempt, AttemptOutcome::Released)?;
-        clear_away(tx, &attempt, Duration::ZERO)?;
-    }
-    Ok(())
 }

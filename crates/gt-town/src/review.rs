@@ -15,9 +15,10 @@ use crate::convoy;
 use crate::error::{Error, Result};
 use crate::gates::{self, Running};
 use crate::ledger::{MergeRequest, Tx, Verdict, View};
-use crate::observe::{self, QueueItem};
+use crate::merge_requests;
 use crate::own_work;
 use crate::person;
+use crate::queue::{self, QueueItem};
 use crate::refinery;
 use crate::settings::Gate;
 use crate::setup;
@@ -377,7 +378,7 @@ pub fn hold(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<
     let why = if note.is_empty() { "a person wants to look".to_owned() } else { note.to_owned() };
     town.ledger.write(&caller.name(), "mq hold", |tx| {
         each_open(tx, ids, |mr| {
-            refinery::refuse_landing(mr)?;
+            merge_requests::refuse_landing(mr)?;
             tx.clear(ConditionKind::Approval, mr.id.as_str())?;
             Ok(tx.hold(mr, &why)?)
         })
@@ -408,7 +409,7 @@ pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<Me
     let why = format!("a person looked at it and sent it back: {note}");
     town.ledger.write(&caller.name(), "mq reject", |tx| {
         let mr = require_open(tx, &mr)?;
-        refinery::refuse_landing(&mr)?;
+        merge_requests::refuse_landing(&mr)?;
         refinery::send_back(tx, &crew, &mr, &why, NO_BUDGET)
     })?;
     town.wake();
@@ -432,7 +433,7 @@ pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Res
     town.ledger.write(&caller.name(), "mq landed", |tx| {
         let mr = require_landable(&find_in(tx, mr.id.as_str())?)?;
         if mr.ended_at.is_none() {
-            refinery::refuse_landing(&mr)?;
+            merge_requests::refuse_landing(&mr)?;
             return refinery::record_merged(tx, &mr, &commit);
         }
         tx.set_landed_commit(&mr.id, &commit)?;
@@ -494,7 +495,7 @@ pub fn cancel(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Resul
     let why = if note.is_empty() { "a person took it out of the queue".to_owned() } else { note.to_owned() };
     let cancelled = town.ledger.write(&caller.name(), "mq cancel", |tx| {
         each_open(tx, ids, |mr| {
-            refinery::take_out(tx, mr, &why)?;
+            merge_requests::take_out(tx, mr, &why)?;
             if let Some(bead) = tx.bead(&mr.bead)?.filter(|bead| bead.status != Status::Closed) {
                 let freed = Bead { status: Status::Open, assignee: None, ..bead.clone() };
                 tx.change_bead("bead-released", &bead, &freed)?;
@@ -532,7 +533,7 @@ fn require_open(view: &View<'_>, mr: &MergeRequest) -> Result<MergeRequest> {
 /// All merge requests of a bead, oldest first, as [`show`] has them.
 pub fn all_of(town: &Town, bead: &gt_model::id::BeadId) -> Result<Vec<Shown>> {
     let rigs = town.rigs()?;
-    let items = town.ledger.read(|view| observe::queue(town, view, &rigs, None, true))?;
+    let items = town.ledger.read(|view| queue::items(town, view, &rigs, None, true))?;
     items.into_iter().filter(|item| &item.mr.bead == bead).map(|item| show(town, item.mr.id.as_str())).collect()
 }
 

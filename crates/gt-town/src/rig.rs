@@ -19,7 +19,6 @@ use crate::reach::{self, LeftOut};
 use crate::reading;
 use crate::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::setup;
-use crate::standing;
 use crate::town::{Caller, Rig, Town};
 use crate::worker_env;
 use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
@@ -132,7 +131,7 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
 /// A sandbox shows what was there when its session started.
 fn mayor_sees_later(town: &Town) -> Result<Option<String>> {
     let runs =
-        || standing::all(town).map(|all| all.iter().any(|one| one.running && one.agent.address == Address::Mayor));
+        || town.ledger.read(|view| Ok::<_, Error>(!view.live_incarnations_of_agent(&Address::Mayor)?.is_empty()));
     let sees_later = town.settings.mayor.sandbox != Sandbox::None && runs()?;
     Ok(sees_later
         .then(|| "the mayor's sandbox shows it from its next session on: gt mayor stop, gt mayor start".to_owned()))

@@ -5,7 +5,6 @@ use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
 use gt_model::address::Address;
-use gt_model::effect::Effect;
 use gt_model::moment::Stage;
 use gt_model::patrol::Process;
 use gt_model::protocol::{Message, MessageError};
@@ -13,16 +12,18 @@ use gt_model::standing::{self, Limit, Standing, StandingFacts};
 use gt_model::start::Start;
 use serde::Serialize;
 
+use crate::agents::marks;
 use crate::agents::readiness::{self, Failing};
-use crate::agents::{self, Wish, hooks, launch, log_in};
+use crate::agents::wanted;
+use crate::agents::{self, Wish, launch, log_in};
 use crate::asking::{self};
 use crate::causes;
 use crate::desired::{self, DOWN_REASON};
 use crate::effects;
 use crate::error::{Error, Result};
+use crate::hooks_off;
 use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
 use crate::limits::{self, Met};
-use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::person;
@@ -72,10 +73,10 @@ pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoi
     town.ledger.write(&caller.name(), "agent start", |tx| {
         let agent = match address {
             Address::Mayor => tx.add_agent(address)?,
-            _ => require(tx, address)?,
+            _ => wanted::require(tx, address)?,
         };
         // Who runs already goes on as it was.
-        if !is_live(tx, &agent)? {
+        if !wanted::is_live(tx, &agent)? {
             tx.want_agent(&agent, choice)?;
         }
         for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
@@ -105,10 +106,6 @@ pub fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Resul
     agents::admit(town, &Wish { kind: &kind, preset: &preset, mode, runtime, rig: rig.as_ref() })
 }
 
-fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
-    Ok(agent.is_wanted() && !view.live_incarnations_of_agent(&agent.address)?.is_empty())
-}
-
 fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
     let clock = town.world().clock();
     let start = clock.monotonic();
@@ -121,13 +118,13 @@ fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
 /// Whether an agent has shown its first moment, where its client tells of that; or it is known that it will not.
 fn has_begun(town: &Town, address: &Address) -> Result<bool> {
     let (agent, newest, fails) = town.ledger.read(|view| {
-        let agent = require(view, address)?;
+        let agent = wanted::require(view, address)?;
         let fails = view.condition(ConditionKind::StartFails, &address.to_string())?.is_some()
-            || hooks::held_agent(town, view, &agent)?.is_some();
+            || hooks_off::held_agent(town, view, &agent)?.is_some();
         Ok::<_, Error>((agent, view.newest_incarnation_of_agent(address)?, fails))
     })?;
     let Some(newest) = newest else { return Ok(fails) };
-    let tells = town.agent(&wanted_kind(town, &agent)?)?.client.is_some();
+    let tells = town.agent(&wanted::wanted_kind(town, &agent)?)?.client.is_some();
     let begun = newest.started_at.is_some() && (!tells || readiness::has_started(town, &newest.id));
     Ok(fails || begun || newest.ended_at.is_some())
 }
@@ -136,50 +133,25 @@ fn has_begun(town: &Town, address: &Address) -> Result<bool> {
 pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStatus> {
     person::require(caller, "stops the mayor and crew")?;
     let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {
-        let agent = require(tx, address)?;
+        let agent = wanted::require(tx, address)?;
         tx.stop_agent(&agent)?;
         for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
             tx.clear(kind, &address.to_string())?;
         }
-        decide_ends(tx, &agent)
+        wanted::decide_ends(tx, &agent)
     })?;
     for effect in ends {
         effects::run_one(town, effect)?;
     }
-    let agent = town.ledger.read(|view| require(view, address))?;
+    let agent = town.ledger.read(|view| wanted::require(view, address))?;
     record_ends(town, &caller.name(), &agent)?;
     town.wake();
     status(town, address)
 }
 
-/// Decides the end of each session of an agent that is not over; answers with all such effects.
-pub(crate) fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
-    let open = tx.open_effects()?;
-    let live = tx.live_incarnations_of_agent(&agent.address)?.into_iter();
-    let decide = |incarnation: Incarnation| {
-        let effect = Effect::EndSession { incarnation: incarnation.id };
-        match open.iter().find(|row| row.effect == effect) {
-            Some(row) => Ok(row.id),
-            None => Ok(tx.decide(&effect, agent.rig(), None, Duration::ZERO)?),
-        }
-    };
-    live.map(decide).collect()
-}
-
-/// The agent of that address, which must be known.
-pub fn require(view: &View<'_>, address: &Address) -> Result<Agent> {
-    let known = view.agent(address)?.filter(|agent| agent.removed_at.is_none());
-    known.ok_or_else(|| match address {
-        Address::Crew(rig, name) => {
-            Error::refused(format!("{rig} has no crew member {name}"), format!("gt crew add {rig} {name}"))
-        }
-        _ => Error::refused("there is no mayor yet", "gt mayor start"),
-    })
-}
-
 /// An agent as it is now.
 pub fn status(town: &Town, address: &Address) -> Result<AgentStatus> {
-    town.ledger.read(|view| status_of(town, view, require(view, address)?))
+    town.ledger.read(|view| status_of(town, view, wanted::require(view, address)?))
 }
 
 /// All standing agents as they are now.
@@ -195,7 +167,7 @@ pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
 fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
     let newest = view.newest_incarnation_of_agent(&agent.address)?;
     let fails = view.condition(ConditionKind::StartFails, &agent.address.to_string())?.map(|condition| condition.text);
-    let fails = fails.or(hooks::held_agent(town, view, &agent)?.filter(|_| agent.is_wanted()));
+    let fails = fails.or(hooks_off::held_agent(town, view, &agent)?.filter(|_| agent.is_wanted()));
     let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
         Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
         None => None,
@@ -245,49 +217,6 @@ pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()>
         (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, agent, newest, observed),
         _ => wake::note(town, agent, None),
     }
-}
-
-/// Starts agents again that did not start and have ended, as a person's word that the cause is mended; how many.
-pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
-    let mut count = 0;
-    for agent in tx.agents()?.iter().filter(|agent| agent.is_wanted()) {
-        let address = agent.address.to_string();
-        let fails = tx.condition(ConditionKind::StartFails, &address)?.is_some();
-        // One that runs, and asks, goes on by itself when it is answered.
-        if fails && tx.live_incarnations_of_agent(&agent.address)?.is_empty() {
-            begin(tx, agent)?;
-            tx.clear(ConditionKind::StartFails, &address)?;
-            count += 1;
-        }
-    }
-    Ok(count)
-}
-
-/// Takes back what is said to be wrong with an agent that is no more.
-pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
-    for kind in [
-        ConditionKind::GivenUp,
-        ConditionKind::StartFails,
-        ConditionKind::Unheard,
-        ConditionKind::Unknown,
-        ConditionKind::Patrol,
-        ConditionKind::Asks,
-    ] {
-        tx.clear(kind, &address.to_string())?;
-    }
-    forget_denied(tx, address)
-}
-
-/// Takes back what an agent was denied: its session is over.
-fn forget_denied(tx: &Tx<'_>, address: &Address) -> Result<()> {
-    let address = address.to_string();
-    let conditions = tx.conditions()?;
-    for condition in
-        conditions.iter().filter(|c| c.kind == ConditionKind::Denied && moments::is_of(&c.subject, &address))
-    {
-        tx.clear(condition.kind, &condition.subject)?;
-    }
-    Ok(())
 }
 
 /// Records the ends of an agent's sessions that are over, or that are never to be started any more.
@@ -344,7 +273,7 @@ fn look(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<Found> {
         has_past: counted.len() > 1,
     };
     let mut found = Found { facts, newest, stage: Stage::Silent };
-    let kind = if agent.is_wanted() { wanted_kind(town, agent).ok() } else { None };
+    let kind = if agent.is_wanted() { wanted::wanted_kind(town, agent).ok() } else { None };
     if let Some(kind) = &kind {
         found.facts.is_parked = town.ledger.read(|view| is_held_back(view, agent, kind))?;
     }
@@ -367,7 +296,7 @@ fn look_at(
     observed: &mut Observed,
 ) -> Result<(StandingFacts, Stage)> {
     let process = process(town, newest)?;
-    let mut stage = asking::stage(town, &newest.id, &moments::marks(town, &newest.id)?)?;
+    let mut stage = asking::stage(town, &newest.id, &marks::marks(town, &newest.id)?)?;
     if let Some(kind) = kind {
         let counted: Vec<&Incarnation> = counted.iter().collect();
         let looked = readiness::look(town, kind, &counted, &process, observed)?;
@@ -441,12 +370,6 @@ fn unheard(view: &View<'_>, address: &Address) -> Result<Vec<Mail>> {
     Ok(mail)
 }
 
-/// Which kind an agent is started as.
-pub(crate) fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
-    let rig = agent.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
-    seat::kind_of(town, rig.as_ref(), agent.kind.as_deref())
-}
-
 /// Ordinary mail wakes, and of the notices those that ask for an answer. What is no notice is somebody's word.
 fn wakes(mail: &Mail) -> bool {
     match Message::parse(&mail.subject, &mail.body) {
@@ -504,7 +427,7 @@ fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> 
         (Standing::Starting | Standing::Unknown(_), _) | (Standing::NotReady(_), Some(_)) => Ok(()),
         (Standing::NotReady(failure), None) => {
             let incarnation = found.newest.as_ref().map(|newest| &newest.id);
-            let kind = wanted_kind(town, agent)?;
+            let kind = wanted::wanted_kind(town, agent)?;
             let failing = Failing { kind: &kind, address: &agent.address, incarnation, failure: *failure };
             let text = failing.text(town)?;
             keep(town, agent, |tx, agent| {
@@ -534,23 +457,25 @@ fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<
     match verdict {
         Standing::Due => {
             // Said of the agent at once, rather than of a start of its.
-            wanted_kind(town, agent)?;
-            keep(town, agent, |tx, agent| if agent.is_wanted() { begin(tx, agent) } else { Ok(()) })
+            wanted::wanted_kind(town, agent)?;
+            keep(town, agent, |tx, agent| if agent.is_wanted() { wanted::begin(tx, agent) } else { Ok(()) })
         }
         Standing::Limited if found.facts.limit == Limit::New => {
             let Some(newest) = newest else { return Ok(()) };
-            let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+            let (kind, whom) = (wanted::wanted_kind(town, agent)?, agent.address.to_string());
             let log_in = log_in(town, &kind);
             let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage: &found.stage, log_in: &log_in };
             keep(town, agent, |tx, _| limits::note(tx, &met, None))
         }
-        Standing::Resumed if !ends_already(town, newest)? => {
-            keep(town, agent, |tx, agent| decide_ends(tx, agent).map(|_| ()))
+        Standing::Resumed if !wanted::ends_already(town, newest)? => {
+            keep(town, agent, |tx, agent| wanted::decide_ends(tx, agent).map(|_| ()))
         }
-        Standing::Stopping if !ends_already(town, newest)? => keep(town, agent, |tx, agent| match agent.is_wanted() {
-            true => Ok(()),
-            false => decide_ends(tx, agent).map(|_| ()),
-        }),
+        Standing::Stopping if !wanted::ends_already(town, newest)? => {
+            keep(town, agent, |tx, agent| match agent.is_wanted() {
+                true => Ok(()),
+                false => wanted::decide_ends(tx, agent).map(|_| ()),
+            })
+        }
         Standing::Settled => keep(town, agent, |tx, agent| match newest {
             Some(newest) => Ok(tx.settle_agent(agent, newest.number)?),
             None => Ok(()),
@@ -571,7 +496,7 @@ fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<
 
 /// Whether an agent's kind is parked, and it is not the one that tries whether that is over.
 fn is_parked(town: &Town, agent: &Agent) -> Result<bool> {
-    let kind = wanted_kind(town, agent)?;
+    let kind = wanted::wanted_kind(town, agent)?;
     town.ledger.read(|view| is_held_back(view, agent, &kind))
 }
 
@@ -579,22 +504,6 @@ fn is_parked(town: &Town, agent: &Agent) -> Result<bool> {
 fn is_held_back(view: &View<'_>, agent: &Agent, kind: &str) -> Result<bool> {
     let is_parked = limits::is_parked_but_for(view, kind, Some(&agent.address.to_string()))?;
     Ok(is_parked || spend::must_end(view, &agent.address)?.is_some())
-}
-
-pub(crate) fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
-    let Some(newest) = newest else { return Ok(true) };
-    let effect = Effect::EndSession { incarnation: newest.id.clone() };
-    town.ledger.read(|view| Ok(view.open_effects()?.iter().any(|row| row.effect == effect)))
-}
-
-/// Opens the next incarnation of an agent and decides its start, unless one is live.
-fn begin(tx: &Tx<'_>, agent: &Agent) -> Result<()> {
-    if !tx.live_incarnations_of_agent(&agent.address)?.is_empty() {
-        return Ok(());
-    }
-    let incarnation = tx.open_agent_incarnation(agent)?;
-    tx.decide(&Effect::StartSession { incarnation }, agent.rig(), None, Duration::ZERO)?;
-    Ok(())
 }
 
 /// It is not started again before a person says so.

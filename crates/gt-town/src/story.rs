@@ -11,9 +11,10 @@ use crate::causes;
 use crate::convoy;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Blocker, Condition, Incarnation};
-use crate::observe::{self, QueueItem, RigStatus};
+use crate::observe::{self, RigStatus};
 use crate::own_work;
 use crate::polecat::{self, PolecatDetail};
+use crate::queue::{self, QueueItem};
 use crate::review;
 use crate::sessions::{self, Session};
 use crate::standing::{self, AgentStatus};
@@ -278,7 +279,7 @@ fn rig_story(town: &Town, rig: &crate::town::Rig) -> Result<RigStory> {
             rig: observe::rig_status(town, rig),
             conditions: view.conditions()?.into_iter().filter(|condition| about(&condition.subject)).collect(),
             workers: hooked.map(|attempt| (attempt.address().to_string(), attempt.bead)).collect(),
-            queue: observe::queue(town, view, std::slice::from_ref(rig), None, false)?,
+            queue: queue::items(town, view, std::slice::from_ref(rig), None, false)?,
         })
     })
 }

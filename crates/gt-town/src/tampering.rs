@@ -5,7 +5,6 @@ use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-
 use crate::error::{Error, Result};
 use crate::settings::accepted::is_accepted;
 use crate::town::{Rig, Town};

@@ -8,11 +8,11 @@ use gt_model::id::{BeadId, IncarnationId};
 use gt_model::moment::Stage;
 use serde::Serialize;
 
+use crate::agents::marks;
 use crate::agents::readiness;
 use crate::desired::{self, BUILD_KEY, DOWN, DRAINING, as_counted, set_desired};
 use crate::error::{Error, Result};
 use crate::ledger::Incarnation;
-use crate::moments;
 use crate::sync;
 use crate::town::{Caller, Town};
 use crate::usage;
@@ -149,7 +149,7 @@ fn is_at_rest(
     incarnation: &Incarnation,
     closed_before: &mut BTreeMap<IncarnationId, usize>,
 ) -> Result<bool> {
-    let stage = moments::marks(town, &incarnation.id)?.stage();
+    let stage = marks::marks(town, &incarnation.id)?.stage();
     let Some(attempt) = incarnation.attempt() else {
         return Ok(!matches!(stage, Stage::Working | Stage::InTool(_)));
     };

@@ -14,9 +14,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::counting::Counting;
+use crate::agents::marks;
 use crate::error::{Error, Result};
 use crate::ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
-use crate::moments;
 use crate::observed::Observed;
 use crate::settings::{self, SpendSettings};
 use crate::town::Town;
@@ -215,7 +215,7 @@ impl Unheard {
 
 /// Sign of the last call of an incarnation's hooks; `None` before the first.
 fn heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<Heard>> {
-    let newest = moments::last_heard(town, incarnation)?;
+    let newest = marks::last_heard(town, incarnation)?;
     let troubles = town.world().disk().touched(&town.layout.hooks_log(incarnation))?;
     Ok(newest.map(|newest| (newest, troubles)))
 }
@@ -378,7 +378,7 @@ fn record(town: &Town, incarnation: &Incarnation, reading: &mut Reading, observe
     if sums == reading.recorded {
         return Ok(());
     }
-    let marks = moments::marks(town, &incarnation.id)?;
+    let marks = marks::marks(town, &incarnation.id)?;
     let ends = ["stop", "stop-failure", "end"].iter().filter_map(|name| marks.get(name));
     let turn = ends.map(|mark| mark.at_us).max().unwrap_or_default();
     let total: u64 = reading.recorded.values().map(|sum| sum.answers).fold(0, u64::saturating_add);

@@ -12,15 +12,15 @@ use gt_model::patrol::{Process, Verdict};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
+use crate::agents::marks;
 use crate::agents::readiness::{self, NotReady};
 use crate::causes;
 use crate::convoy;
+use crate::decided;
 use crate::desired;
 use crate::done;
-use crate::effects;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
-use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::post;
@@ -150,7 +150,7 @@ impl Witness<'_> {
                             tx.spare(&incarnation.id, outage::UNANSWERED)?;
                         }
                         usage::record_at_end(tx, &incarnation, &used)?;
-                        if attempt.is_hooked() { effects::decide_snapshot(tx, attempt) } else { Ok(()) }
+                        if attempt.is_hooked() { decided::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
                 }
                 // Never started, and no longer to be: its attempt let go of the hook before.
@@ -240,7 +240,7 @@ impl Witness<'_> {
             let attempt = still(tx, attempt)?;
             let all_ended = tx.incarnations_of(attempt.id)?.iter().all(|i| i.ended_at.is_some());
             if attempt.is_hooked() && all_ended {
-                effects::begin_incarnation(tx, &attempt)?;
+                decided::begin_incarnation(tx, &attempt)?;
             }
             Ok(())
         })
@@ -258,7 +258,7 @@ impl Witness<'_> {
                 return Ok(());
             }
             tx.event(event, &format!("incarnation {}", newest.number), Some(&attempt.bead), None, None)?;
-            effects::decide_end(tx, attempt, &newest.id, Duration::ZERO)?;
+            decided::decide_end(tx, attempt, &newest.id, Duration::ZERO)?;
             Ok(())
         })
     }
@@ -266,7 +266,7 @@ impl Witness<'_> {
     /// Takes the bead back from a worker that died too often, and asks for a person.
     fn recover(&self, attempt: &Attempt) -> Result<()> {
         let newest = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?.pop();
-        let refused = newest.and_then(|newest| moments::refused(self.town, &newest.id).ok().flatten());
+        let refused = newest.and_then(|newest| marks::refused(self.town, &newest.id).ok().flatten());
         self.write("recover", |tx| {
             let attempt = still(tx, attempt)?;
             let Some(bead) = tx.bead(&attempt.bead)? else { return Ok(()) };

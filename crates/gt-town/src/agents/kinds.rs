@@ -3,8 +3,8 @@
 use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 
+use crate::agents::wanted;
 use crate::error::{Error, Result};
-use crate::standing;
 use crate::town::Town;
 
 /// Kinds of agent that have something to do, and those that a condition of one of `conditions` is about.
@@ -16,7 +16,7 @@ pub(crate) fn in_use(town: &Town, conditions: &[ConditionKind]) -> Result<BTreeS
         Ok::<_, Error>((kinds.collect::<BTreeSet<_>>(), view.agents()?))
     })?;
     let wanted = agents.iter().filter(|agent| agent.is_wanted());
-    kinds.extend(wanted.filter_map(|agent| standing::wanted_kind(town, agent).ok()));
+    kinds.extend(wanted.filter_map(|agent| wanted::wanted_kind(town, agent).ok()));
     Ok(kinds)
 }
 

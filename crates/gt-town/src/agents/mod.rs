@@ -2,7 +2,6 @@
 //!
 //! A kind is data ([`AgentPreset`]); where a client has hooks, an adapter knows its settings file and its state.
 
-
 pub mod check;
 mod claude;
 pub mod counting;
@@ -10,9 +9,11 @@ pub mod grants;
 pub mod hooks;
 pub mod kinds;
 pub mod launch;
+pub mod marks;
 pub mod readiness;
 mod streams;
 pub mod text;
+pub mod wanted;
 
 use crate::error::{Error, Result};
 use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode};

@@ -1,7 +1,6 @@
 //! Whether agents have started, from what their sessions have left: the first moment, the exit record, the last lines.
 
 use gt_model::condition::ConditionKind;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gt_model::address::Address;
@@ -16,14 +15,13 @@ use gt_model::usage::Format;
 
 use super::counting::Counting;
 use super::{hooks, log_in, text};
-use crate::effects;
+use crate::agents::wanted;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Condition, Holder, Incarnation, Tx, View};
 use crate::observed::Observed;
 use crate::post;
 use crate::settings::AgentPreset;
-use crate::standing;
-use crate::town::{Caller, Rig, Town};
+use crate::town::{Rig, Town};
 use crate::world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
 
 /// Seconds until the first moment, where the preset does not say.
@@ -247,11 +245,11 @@ pub fn kind_subject(rig: &RigName, kind: &str) -> String {
 /// A condition's kind and subject.
 type Key = (ConditionKind, String);
 
-fn worker_key(attempt: &Attempt) -> Key {
+pub(crate) fn worker_key(attempt: &Attempt) -> Key {
     (ConditionKind::StartFails, attempt.address().to_string())
 }
 
-fn kind_key(attempt: &Attempt) -> Key {
+pub(crate) fn kind_key(attempt: &Attempt) -> Key {
     (ConditionKind::AgentFails, kind_subject(&attempt.rig, &attempt.agent))
 }
 
@@ -402,29 +400,6 @@ pub(crate) fn held(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>>
     Ok(found.map(|condition| condition.text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Starts again what did not start: as a person's word that the cause is mended.
-pub fn retry(town: &Town, caller: &Caller) -> Result<usize> {
-    let count = town.ledger.write(&caller.name(), "retry starts", |tx| {
-        let mut mended = BTreeSet::new();
-        let mut count = standing::retry(tx)?;
-        for attempt in tx.present_attempts()?.iter().filter(|attempt| attempt.is_hooked()) {
-            let over = tx.incarnations_of(attempt.id)?.iter().all(|incarnation| incarnation.ended_at.is_some());
-            // One that runs, and asks, goes on by itself when it is answered.
-            if over && held(tx, attempt)?.is_some() {
-                effects::begin_incarnation(tx, attempt)?;
-                mended.extend([worker_key(attempt), kind_key(attempt)]);
-                count += 1;
-            }
-        }
-        for (kind, subject) in mended {
-            tx.clear(kind, &subject)?;
-        }
-        Ok::<_, Error>(count)
-    })?;
-    town.wake();
-    Ok(count)
-}
-
 /// Whether the session of an incarnation may start now: its kind is not known to fail, and the one started before it
 /// has shown its first moment or had its time. Clients that start all at once are slow all at once.
 pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed) -> Result<bool> {
@@ -480,7 +455,7 @@ fn starter(town: &Town, id: &IncarnationId) -> Result<Option<Starter>> {
     }
     let Some(agent) = agent else { return Ok(None) };
     // A kind that can't be found out is the start's to complain of.
-    Ok(standing::wanted_kind(town, &agent).ok().map(|kind| Starter { kind, rig: agent.rig().cloned() }))
+    Ok(wanted::wanted_kind(town, &agent).ok().map(|kind| Starter { kind, rig: agent.rig().cloned() }))
 }
 
 /// Whether its session was started: of one that has ended already, the next patrol says why.

@@ -111,6 +111,7 @@ fn regex(pattern: &str) -> Result<Regex> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::rules::Step;
 
     #[test]
     fn the_built_in_table_can_be_read() {

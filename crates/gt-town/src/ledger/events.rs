@@ -51,6 +51,13 @@ pub struct Condition {
     pub until: Option<String>,
 }
 
+impl Condition {
+    /// Whether its subject is the agent at that address, alone or with a pattern after it.
+    pub fn is_of(&self, address: &str) -> bool {
+        self.subject.split_once(' ').map_or(self.subject.as_str(), |(of, _)| of) == address
+    }
+}
+
 /// Events of which people need to hear only when something is to be found out.
 const INNER: [&str; 9] = [
     "bead-imported",

@@ -12,8 +12,9 @@ use gt_model::guard::{Place, Role, ToolCall};
 use gt_model::moment::{Answer, Asking, Heard, KEPT_TEXT_BYTES, Mark, Moment};
 use serde_json::json;
 
-use super::{Here, log, now, write_mark};
+use super::{Here, log};
 use crate::agents::grants::{self, OnDisk};
+use crate::agents::marks;
 use crate::causes;
 use crate::error::Result;
 use crate::ledger::Tx;
@@ -50,8 +51,8 @@ impl Here<'_> {
         }
         let text = foreign::cut(&words(call), KEPT_TEXT_BYTES).to_owned();
         let allow = self.suggestion(call, &place);
-        let mark = Mark { text: Some(text), tool: Some(call.tool.clone()), allow, ..now(self.town.world()) };
-        write_mark(self.town, self.incarnation, Moment::Permission.as_str(), &mark)?;
+        let mark = Mark { text: Some(text), tool: Some(call.tool.clone()), allow, ..marks::now(self.town.world()) };
+        marks::write_mark(self.town, self.incarnation, Moment::Permission.as_str(), &mark)?;
         self.town.wake();
         Ok(Answer::Nothing)
     }
@@ -96,8 +97,7 @@ impl Here<'_> {
         let facts = json!({ "what": what, "allow": allow, "incarnation": self.incarnation.as_str() });
         let address = self.caller.address.to_string();
         tx.event("denied", &format!("{address}: {what}"), bead.as_ref(), None, Some(&facts))?;
-        let known =
-            tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Denied && is_of(&c.subject, &address)).count();
+        let known = tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Denied && c.is_of(&address)).count();
         if known < DENIED_AT_MOST {
             let subject = allow.map_or_else(|| address.clone(), |allow| format!("{address} {allow}"));
             let text = format!("{address} was denied: {what}; it has no terminal to ask in, and went on without");
@@ -133,9 +133,4 @@ impl Here<'_> {
              \"{subject}\" -m \"<what you need>\".{line}"
         )
     }
-}
-
-/// Whether a condition of that subject is an agent's.
-pub(crate) fn is_of(subject: &str, address: &str) -> bool {
-    subject.split_once(' ').map_or(subject, |(of, _)| of) == address
 }

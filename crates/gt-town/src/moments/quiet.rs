@@ -5,7 +5,8 @@ use gt_model::id::{IncarnationId, sha256_hex};
 use gt_model::moment::{Event, Mark, Moment};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, mark};
+use super::Call;
+use crate::agents::marks;
 use crate::error::Result;
 use crate::identity;
 use crate::layout::Layout;
@@ -54,16 +55,16 @@ pub fn nothing_new(world: &dyn World, layout: &Layout, call: &Call<'_>) -> Resul
     // What can't be understood is told with the caller's name, which takes the ledger.
     let Ok(heard) = call.client.hear(call.moment, call.input) else { return Ok(false) };
     let path = layout.moments(&seen.incarnation).join(call.moment.as_str());
-    let before: Option<QuietMark> = mark::read(world, &path)?;
+    let before: Option<QuietMark> = marks::read_record(world, &path)?;
     if heard.subagent || heard.event != Event::AfterTool || before.is_none_or(|before| before.quiet != seen.at) {
         return Ok(false);
     }
     identity::touch_life(world, layout, &seen.incarnation)?;
-    mark::write(world, &path, &QuietMark { mark: super::now(world), quiet: seen.at.clone() })?;
+    marks::write_record(world, &path, &QuietMark { mark: marks::now(world), quiet: seen.at.clone() })?;
     Ok(true)
 }
 
 /// Remembers that the agent was told all that there was.
 pub(super) fn remember(town: &Town, incarnation: &IncarnationId, mark: Mark, seen: &Seen) -> Result<()> {
-    super::write_mark(town, incarnation, Moment::AfterTool.as_str(), &QuietMark { mark, quiet: seen.at.clone() })
+    marks::write_mark(town, incarnation, Moment::AfterTool.as_str(), &QuietMark { mark, quiet: seen.at.clone() })
 }

@@ -9,13 +9,13 @@ use gt_model::moment::Marks;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{is_over, is_reached};
+use crate::agents::marks;
+use crate::agents::wanted;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Incarnation, Tx, View};
-use crate::moments;
 use crate::observed::Observed;
 use crate::post;
 use crate::settings::TownSettings;
-use crate::standing;
 use crate::town::Town;
 use crate::usage::Meters;
 
@@ -84,7 +84,7 @@ fn note(town: &Town, settings: &TownSettings, agent: &Agent, incarnation: &Incar
 
 /// When the turn that goes on began: at the end of the one before, by the marks of the client's hooks.
 fn turn_began(town: &Town, incarnation: &Incarnation) -> Result<Timestamp> {
-    let ended = last_end(&moments::marks(town, &incarnation.id)?).map(|at_us| wall_time(town, at_us));
+    let ended = last_end(&marks::marks(town, &incarnation.id)?).map(|at_us| wall_time(town, at_us));
     let opened = incarnation.opened_at.parse().ok();
     let resumed = town.ledger.read(|view| view.meta(RESUMED_KEY).map_err(Error::from))?;
     let resumed = resumed.and_then(|text| text.parse::<Timestamp>().ok());
@@ -119,12 +119,12 @@ fn end_unless_it_does(
     }
     let age = observed.age(&format!("over-cap-{}", incarnation.id));
     let goes_on = meters.asks_on_over_cap(&incarnation.id);
-    if age < GRACE || !goes_on || standing::ends_already(town, Some(incarnation))? {
+    if age < GRACE || !goes_on || wanted::ends_already(town, Some(incarnation))? {
         return Ok(());
     }
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
         tx.event("turn-over-cap", &agent.address.to_string(), None, None, None)?;
-        standing::decide_ends(tx, agent).map(|_| ())
+        wanted::decide_ends(tx, agent).map(|_| ())
     })
 }
 

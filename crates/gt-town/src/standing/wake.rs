@@ -8,14 +8,15 @@ use gt_model::address::Address;
 use gt_model::moment::{Mark, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 
-use super::{is_parked, unheard, wanted_kind};
+use super::{is_parked, unheard};
 use crate::agents::log_in;
+use crate::agents::marks;
+use crate::agents::wanted;
 use crate::asking;
 use crate::desired;
 use crate::error::{Error, Result};
 use crate::ledger::{Agent, Incarnation};
 use crate::limits::{self, Met};
-use crate::moments;
 use crate::observed::Observed;
 use crate::outage;
 use crate::town::Town;
@@ -32,7 +33,7 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
     if town.ledger.read(desired::is_going_down)? {
         return Ok(());
     }
-    let stage = asking::stage(town, &newest.id, &moments::marks(town, &newest.id)?)?;
+    let stage = asking::stage(town, &newest.id, &marks::marks(town, &newest.id)?)?;
     if let Stage::Limited(mark) | Stage::LoggedOut(mark) = &stage {
         return at_limit(town, agent, newest, &stage, &limits::fact(mark), observed);
     }
@@ -78,7 +79,7 @@ fn at_limit(
 
 /// Parks the kind of an agent for what it met.
 fn met(town: &Town, agent: &Agent, newest: &Incarnation, stage: &Stage) -> Result<()> {
-    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+    let (kind, whom) = (wanted::wanted_kind(town, agent)?, agent.address.to_string());
     let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage, log_in: &log_in(town, &kind) };
     town.ledger.write(&Address::Deacon.to_string(), "wake agent", |tx| limits::note(tx, &met, None))
 }
@@ -91,7 +92,7 @@ fn try_again(
     (stage, mark): (&Stage, &Mark),
     observed: &mut Observed,
 ) -> Result<()> {
-    let (kind, whom) = (wanted_kind(town, agent)?, agent.address.to_string());
+    let (kind, whom) = (wanted::wanted_kind(town, agent)?, agent.address.to_string());
     let (known, held) = town.ledger.read(|view| {
         let known = view.reactions(&newest.id)?.has(&limits::fact(mark));
         Ok::<_, Error>((known, outage::holds(view, &kind, Some(&whom))?))

@@ -9,6 +9,7 @@ use gt_model::start::Start;
 use serde::Serialize;
 
 use super::{Watch, Witness};
+use crate::agents::marks;
 use crate::agents::readiness;
 use crate::asking;
 use crate::causes;
@@ -17,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::hook;
 use crate::ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
 use crate::limits;
-use crate::moments;
 use crate::observed::Observed;
 use crate::town::{Rig, Town};
 use crate::world::Vitals;
@@ -141,7 +141,7 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let handed = reactions.iter().filter(|r| r.spared().is_some_and(|why| !limits::is_waited_for(why)));
     let handed = handed.count().saturating_sub(SPARED_AT_MOST);
     let reactions = reactions.into_iter().last().unwrap_or_default();
-    let marks = incarnations.last().map(|newest| moments::marks(town, &newest.id)).transpose()?.unwrap_or_default();
+    let marks = incarnations.last().map(|newest| marks::marks(town, &newest.id)).transpose()?.unwrap_or_default();
     let stage = match incarnations.last() {
         Some(newest) if newest.ended_at.is_none() => asking::stage(town, &newest.id, &marks)?,
         _ => marks.stage(),

@@ -11,7 +11,7 @@ use gt_model::protocol::Message;
 use super::facts::Found;
 use super::{Watch, Witness};
 use crate::agents::log_in;
-use crate::effects;
+use crate::decided;
 use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Condition, Tx};
 use crate::limits::{self, Met};
@@ -75,7 +75,7 @@ impl Witness<'_> {
         if found.marks.get("after-tool").is_none_or(|tool| tool.at_us <= before) {
             return Ok(());
         }
-        self.write("turn end", |tx| effects::decide_snapshot(tx, attempt))
+        self.write("turn end", |tx| decided::decide_snapshot(tx, attempt))
     }
 
     /// What workers asked or were denied that have no work on their hook any more needs no person.

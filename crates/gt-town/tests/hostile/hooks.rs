@@ -235,7 +235,7 @@ fn a_session_that_uses_tools_without_its_hooks_is_ended_and_a_person_is_told() {
         scene.look();
     }
     assert_eq!(scene.all_incarnations(&bead).len(), 1, "it is not started again before a person has looked");
-    gt_town::agents::readiness::retry(&scene.town, &Caller::overseer()).unwrap();
+    gt_town::retry::starts(&scene.town, &Caller::overseer()).unwrap();
     scene.look();
     assert_eq!((scene.conditions(), scene.is_started_and_over(&bead)), (vec![], (true, false)));
 }

@@ -4,7 +4,7 @@ use gt_model::id::Sha;
 use gt_model::queue::{MrEnd, MrStatus};
 use gt_town::done::Ending;
 use gt_town::ledger::MergeRequest;
-use gt_town::{hook, observe, review};
+use gt_town::{effects, observe, review};
 
 use super::*;
 
@@ -17,7 +17,7 @@ impl Scene {
     }
 
     fn fetch(&self) {
-        hook::fetch(&self.town, &Caller::overseer(), &self.rig("app")).unwrap();
+        effects::fetch(&self.town, &Caller::overseer(), &self.rig("app")).unwrap();
     }
 
     /// A worker's branch goes to a commit that is there already, as a fast-forward does.

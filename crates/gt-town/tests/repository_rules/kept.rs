@@ -1,8 +1,9 @@
 //! Nothing of a worker's own is lost on the way from its last step to the trunk without a word.
 
+use gt_town::catch_up::{self, CaughtUp};
 use gt_town::done::Ending;
-use gt_town::hook::{self, CaughtUp};
 use gt_town::ledger::MergeRequest;
+use gt_town::{effects, hook};
 
 use super::*;
 
@@ -104,7 +105,7 @@ impl Worker {
                     std::thread::sleep(Duration::from_millis(10));
                 }
             });
-            let caught_up = hook::catch_up(&self.scene.town, &self.caller());
+            let caught_up = catch_up::catch_up(&self.scene.town, &self.caller());
             over.store(true, std::sync::atomic::Ordering::Relaxed);
             caught_up
         })
@@ -115,7 +116,7 @@ impl Worker {
 fn person(scene: &Scene, script: &str) {
     let script = format!("{script}\ngit add -A; git commit -qm 'By hand'; git push -q origin HEAD:main");
     scene.sh(&scene.at("seed"), &script);
-    hook::fetch(&scene.town, &Caller::overseer(), &scene.rig()).unwrap();
+    effects::fetch(&scene.town, &Caller::overseer(), &scene.rig()).unwrap();
 }
 
 /// What `gt done` says, if it refuses, of a worker that worked, met a new trunk, and went on.
@@ -320,6 +321,6 @@ fn catching_up_says_what_is_in_its_way() {
     worker.sh("sed -i '/^[<=>]/d' src/base; git add src/base; GIT_EDITOR=true git rebase --continue");
     assert_eq!(worker.catches_up().unwrap().way, None);
     assert_eq!(worker.submits(":").unwrap().dropped, None);
-    let person = hook::catch_up(&worker.scene.town, &Caller::role(worker.attempt.address()));
+    let person = catch_up::catch_up(&worker.scene.town, &Caller::role(worker.attempt.address()));
     assert!(person.is_err(), "only its own processes run its git");
 }

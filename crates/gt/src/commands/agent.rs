@@ -194,7 +194,7 @@ pub fn mol(verb: &MolVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
 
 /// `gt catch-up`.
 pub fn catch_up(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let caught_up = hook::catch_up(&context.town, &context.caller)?;
+    let caught_up = gt_town::catch_up::catch_up(&context.town, &context.caller)?;
     if console.is_json() {
         return console.facts("gt.caught-up/1", "caught_up", caught_up);
     }

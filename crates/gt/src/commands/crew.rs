@@ -35,7 +35,7 @@ pub fn run(verb: CrewVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
         }
         CrewVerb::Attach { rig, name } => {
             let address = address(context, &rig, &name)?;
-            town.ledger.read(|view| standing::require(view, &address))?;
+            town.ledger.read(|view| gt_town::agents::wanted::require(view, &address))?;
             session::attach(context, &sessions::find(town, &address.to_string())?, console)
         }
         CrewVerb::Stop { rig, name } => {

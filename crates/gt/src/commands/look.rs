@@ -4,7 +4,6 @@ use gt_model::address::Address;
 use gt_model::bead::BeadType;
 use gt_model::convoy::{ConvoyState, MemberState};
 use gt_model::id::BeadId;
-use gt_town::agents::readiness;
 use gt_town::ledger::Event;
 use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
 use gt_town::sync::SyncStatus;
@@ -311,7 +310,7 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
     }
     for effect in &why.effects {
         let tried = match &effect.last_error {
-            Some(error) => format!(" (tried {}, last: {})", observe::times(effect.tries), printable(error)),
+            Some(error) => format!(" (tried {}, last: {})", gt_model::words::times(effect.tries), printable(error)),
             None => String::new(),
         };
         console.line(&format!("  to be done: {}{tried}", effect.effect.words()))?;
@@ -420,7 +419,7 @@ pub fn doctor(
     }
     if retry {
         let count = effects::retry_given_up(&context.town, &context.caller)?;
-        let starts = readiness::retry(&context.town, &context.caller)?;
+        let starts = gt_town::retry::starts(&context.town, &context.caller)?;
         console.say(&format!("{count} acts will be tried again, {starts} workers started again"))?;
     }
     if context.caller.is_overseer() {

@@ -3,8 +3,8 @@
 use gt_model::id::MrId;
 use gt_model::queue::MrStatus;
 use gt_town::effects::Scope;
-use gt_town::observe::{self, QueueItem};
 use gt_town::observed::Observed;
+use gt_town::queue::{self, QueueItem};
 use gt_town::witness::Watch;
 use gt_town::{Error, clean_run, effects, person, refinery, review as engine, witness};
 
@@ -34,7 +34,7 @@ pub fn mq(verb: MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> Cli
 fn items(context: &Context<'_>, rig: Option<&str>, all: bool) -> Result<Vec<QueueItem>, CliError> {
     let rigs = context.town.rigs()?;
     let only = rig.map(|name| context.town.rig(name)).transpose()?;
-    Ok(context.town.ledger.read(|view| observe::queue(&context.town, view, &rigs, only.as_ref(), all))?)
+    Ok(context.town.ledger.read(|view| queue::items(&context.town, view, &rigs, only.as_ref(), all))?)
 }
 
 fn list(context: &Context<'_>, rig: Option<&str>, all: bool, console: &mut Console<'_>) -> CliResult {

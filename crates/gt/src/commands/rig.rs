@@ -9,7 +9,7 @@ use gt_town::gates::{GateRun, GatesRun};
 use gt_town::reach::LeftOut;
 use gt_town::rig::{self, Added, Fixed, Negative, NewRig, Proving};
 use gt_town::settings::Gate;
-use gt_town::{Rig, destination, gates, hook, identity, worker_gates};
+use gt_town::{Rig, destination, gates, identity, worker_gates};
 
 use super::progress::Ticker;
 use super::{Context, allow, config};
@@ -317,7 +317,7 @@ fn remove(context: &Context<'_>, name: &str, yes: bool, dry_run: bool, console: 
 
 fn fetch(context: &Context<'_>, name: Option<&str>, console: &mut Console<'_>) -> CliResult {
     let rig = context.rig(name)?;
-    let trunk = hook::fetch(&context.town, &context.caller, &rig)?;
+    let trunk = gt_town::effects::fetch(&context.town, &context.caller, &rig)?;
     if console.is_json() {
         return console.facts("gt.fetch/1", "trunk", trunk);
     }

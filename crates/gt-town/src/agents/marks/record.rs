@@ -21,7 +21,7 @@ const TRIES: u32 = 5;
 const WRITERS_TURN: Duration = Duration::from_millis(1);
 
 /// Writes a mark. One that is too long for a record is replaced whole.
-pub(super) fn write(world: &dyn World, path: &Path, mark: &impl Serialize) -> Result<()> {
+pub(crate) fn write(world: &dyn World, path: &Path, mark: &impl Serialize) -> Result<()> {
     // A mark of ours can always be written.
     let mut text = serde_json::to_vec(mark).unwrap_or_default();
     if text.len() >= TEXT_BYTES {
@@ -33,7 +33,7 @@ pub(super) fn write(world: &dyn World, path: &Path, mark: &impl Serialize) -> Re
 }
 
 /// Reads a mark; a damaged one is none.
-pub(super) fn read<T: DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
+pub(crate) fn read<T: DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
     for _ in 0..TRIES {
         let Some(bytes) = world.disk().read_part(path, 0, FILE_BYTES)? else { return Ok(None) };
         if let Some(text) = whole(&bytes) {

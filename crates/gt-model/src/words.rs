@@ -1,0 +1,10 @@
+//! Counts in words.
+
+/// How often, in words.
+pub fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
+}

@@ -83,7 +83,7 @@ impl Table {
 }
 
 /// Most characters of a table's cell. Each cell makes all of its column as wide.
-const CELL_CHARS: usize = gt_town::beads::TITLE_LIMIT;
+const CELL_CHARS: usize = gt_town::work::beads::TITLE_LIMIT;
 
 fn cut(text: String) -> String {
     match text.char_indices().nth(CELL_CHARS) {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use clap::{FromArgMatches, Parser};
 use gt_model::price::Prices;
-use gt_town::faults::Faults;
-use gt_town::settings::AgentPreset;
+use gt_town::town::settings::AgentPreset;
 use gt_town::world::World;
+use gt_town::world::faults::Faults;
 use gt_town::world::real::RealWorld;
 use gt_town::{BuiltIn, Outside, Town};
 use serde::de::DeserializeOwned;

@@ -11,16 +11,16 @@ use serde::Serialize;
 use super::counting::{self, Counting};
 use super::hooks::{self, Hooks};
 use super::{claude, launch};
-use crate::error::Result;
-use crate::reach::{self, LeftOut};
-use crate::sandbox;
-use crate::sessions;
-use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode, Sandbox};
+use crate::agents::sessions;
+use crate::town::error::Result;
+use crate::town::settings::{AgentPreset, Auth, ClientKind, PermissionMode, Sandbox};
 use crate::town::{Rig, Town};
-use crate::worker_env;
+use crate::walls::reach::{self, LeftOut};
+use crate::walls::sandbox;
+use crate::walls::worker_env;
 use crate::world::{ContainedCommand, RunEnd, Runtime};
 
-pub use crate::worker_env::{PathNews, take_path};
+pub use crate::walls::worker_env::{PathNews, take_path};
 
 /// How long looking for a program may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);

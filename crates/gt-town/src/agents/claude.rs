@@ -14,10 +14,10 @@ use gt_model::guard::permit::Grants;
 use super::grants;
 use super::hooks::Hooks;
 use super::launch::Launch;
-use crate::error::Result;
-use crate::layout::settings_file;
-use crate::settings::{AgentPreset, PermissionMode};
 use crate::town::Town;
+use crate::town::error::Result;
+use crate::town::layout::settings_file;
+use crate::town::settings::{AgentPreset, PermissionMode};
 use crate::world::{ContainedCommand, NodeKind, RunEnd};
 
 /// How long the client may take to say its version.

@@ -6,9 +6,9 @@ use gt_model::price::Prices;
 use gt_model::usage::{Format, UNNAMED};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::settings::{AgentPreset, SpendSettings, current};
 use crate::town::Town;
+use crate::town::error::{Error, Result};
+use crate::town::settings::{AgentPreset, SpendSettings, current};
 use crate::world::Runtime;
 
 /// Size that the record of it may have; a larger one is not ours.

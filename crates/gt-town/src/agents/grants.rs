@@ -9,8 +9,8 @@ use gt_model::address::Address;
 use gt_model::guard::permit::{Files, Grants, Pattern, READING};
 
 use super::launch::rig_commands;
-use crate::error::{Error, Result};
-use crate::settings;
+use crate::town::error::{Error, Result};
+use crate::town::settings;
 use crate::town::{Rig, Town};
 use crate::world::Disk;
 

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use gt_model::id::IncarnationId;
 
 use super::claude;
-use crate::error::Result;
-use crate::settings::{AgentPreset, ClientKind};
 use crate::town::Town;
-use crate::worker_env;
+use crate::town::error::Result;
+use crate::town::settings::{AgentPreset, ClientKind};
+use crate::walls::worker_env;
 
 /// Reaction that records an incarnation whose hooks stopped answering.
 pub(crate) const UNHEARD: &str = "hooks-unheard";

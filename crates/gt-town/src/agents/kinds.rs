@@ -4,8 +4,8 @@ use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 
 use crate::agents::wanted;
-use crate::error::{Error, Result};
 use crate::town::Town;
+use crate::town::error::{Error, Result};
 
 /// Kinds of agent that have something to do, and those that a condition of one of `conditions` is about.
 pub(crate) fn in_use(town: &Town, conditions: &[ConditionKind]) -> Result<BTreeSet<String>> {

@@ -7,11 +7,11 @@ use gt_model::guard::permit::Grants;
 use gt_model::id::{IncarnationId, sha256_hex};
 
 use super::claude;
-use crate::error::Result;
-use crate::layout::settings_file;
-use crate::settings::{AgentPreset, ClientKind, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
 use crate::town::Town;
-use crate::worker_env;
+use crate::town::error::Result;
+use crate::town::layout::settings_file;
+use crate::town::settings::{AgentPreset, ClientKind, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
+use crate::walls::worker_env;
 use crate::world::{Runtime, user_message};
 
 /// What is to be started.

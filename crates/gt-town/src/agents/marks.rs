@@ -3,8 +3,8 @@
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Marks};
 
-use crate::error::Result;
 use crate::town::Town;
+use crate::town::error::Result;
 use crate::world::World;
 
 mod record;

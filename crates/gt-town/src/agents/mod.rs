@@ -10,13 +10,16 @@ pub mod hooks;
 pub mod kinds;
 pub mod launch;
 pub mod marks;
+pub(crate) mod prompt;
 pub mod readiness;
+pub mod seat;
+pub mod sessions;
 mod streams;
 pub mod text;
 pub mod wanted;
 
-use crate::error::{Error, Result};
-use crate::settings::{AgentPreset, Auth, ClientKind, PermissionMode};
+use crate::town::error::{Error, Result};
+use crate::town::settings::{AgentPreset, Auth, ClientKind, PermissionMode};
 use crate::town::{Rig, Town};
 use crate::world::Runtime;
 

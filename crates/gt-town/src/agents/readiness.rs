@@ -16,11 +16,11 @@ use gt_model::usage::Format;
 use super::counting::Counting;
 use super::{hooks, log_in, text};
 use crate::agents::wanted;
-use crate::error::{Error, Result};
 use crate::ledger::{Attempt, Condition, Holder, Incarnation, Tx, View};
-use crate::observed::Observed;
-use crate::post;
-use crate::settings::AgentPreset;
+use crate::mail::post;
+use crate::town::error::{Error, Result};
+use crate::town::observed::Observed;
+use crate::town::settings::AgentPreset;
 use crate::town::{Rig, Town};
 use crate::world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
 
@@ -134,7 +134,7 @@ fn stage_of(town: &Town, told: Told, seen: &Seen) -> Stage {
 }
 
 fn end_of(exit: &Exit) -> StartEnd {
-    let by_request = exit.reason == ENDED_BY_REQUEST || exit.reason == crate::desired::DOWN_REASON;
+    let by_request = exit.reason == ENDED_BY_REQUEST || exit.reason == crate::town::desired::DOWN_REASON;
     if exit.could_not_start() {
         StartEnd::CouldNotStart
     } else if by_request || exit.code == Some(0) {
@@ -150,7 +150,9 @@ fn ended_unstarted(town: &Town, preset: &AgentPreset, incarnations: &[&Incarnati
     let mut count = 0;
     for incarnation in incarnations.iter().rev() {
         let by_itself = incarnation.exit.as_ref().is_some_and(|exit| {
-            exit.reason != ENDED_BY_REQUEST && exit.reason != crate::desired::DOWN_REASON && exit.signal != Some(9)
+            exit.reason != ENDED_BY_REQUEST
+                && exit.reason != crate::town::desired::DOWN_REASON
+                && exit.signal != Some(9)
         });
         if town.ledger.read(|view| Ok::<_, Error>(view.reactions(&incarnation.id)?.spared().is_some()))? {
             continue;

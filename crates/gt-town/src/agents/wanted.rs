@@ -6,10 +6,10 @@ use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 
-use crate::error::{Error, Result};
+use crate::agents::seat;
 use crate::ledger::{Agent, Incarnation, Tx, View};
-use crate::seat;
 use crate::town::Town;
+use crate::town::error::{Error, Result};
 
 pub(crate) fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
     Ok(agent.is_wanted() && !view.live_incarnations_of_agent(&agent.address)?.is_empty())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::project::{Project, join};
 use super::uses;
-use crate::error::Result;
+use crate::town::error::Result;
 
 /// A file to be broken.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::project::{Project, at, join};
 use super::yaml;
-use crate::error::Result;
+use crate::town::error::Result;
 
 mod forms;
 

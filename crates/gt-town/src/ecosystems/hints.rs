@@ -5,7 +5,7 @@ use gt_model::check_kind::{Kind, bare, commands};
 use super::ci::{self, Line};
 use super::project::Project;
 use super::{Found, FoundGate, Omitted, Origin, is_plain};
-use crate::error::Result;
+use crate::town::error::Result;
 
 /// Gates that CI may add.
 const ADDED: usize = 6;

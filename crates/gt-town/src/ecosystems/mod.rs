@@ -12,8 +12,8 @@ use std::path::Path;
 use gt_model::check_kind::Kind;
 use serde::Serialize;
 
-use crate::error::Result;
-use crate::settings::Gate;
+use crate::town::error::Result;
+use crate::town::settings::Gate;
 use crate::world::Disk;
 
 mod breaks;
@@ -28,10 +28,10 @@ mod table;
 mod uses;
 mod yaml;
 
-pub use crate::settings::rules::Rule;
+pub use crate::town::settings::rules::Rule;
 pub use breaks::Break;
 
-use crate::settings::rules::{RuleKind, Step};
+use crate::town::settings::rules::{RuleKind, Step};
 use project::Project;
 use table::Place;
 

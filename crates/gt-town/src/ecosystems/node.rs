@@ -7,7 +7,7 @@ use super::Rule;
 use super::project::{Project, join};
 use super::table::Place;
 use super::{Found, Origin};
-use crate::error::Result;
+use crate::town::error::Result;
 
 /// The tables of a manifest that name packages.
 const DEPENDENCIES: &[&str] = &["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];

@@ -6,7 +6,7 @@ use regex_lite::Regex;
 use serde_json::Value;
 
 use super::yaml;
-use crate::error::Result;
+use crate::town::error::Result;
 use crate::world::{Disk, NodeKind};
 
 /// Bytes that are read of a file.

@@ -6,7 +6,7 @@ use gt_model::check_kind::{Kind, of_line};
 
 use super::project::Project;
 use super::table::Place;
-use crate::error::Result;
+use crate::town::error::Result;
 
 /// Files that list what a Python project and its tests need.
 const REQUIREMENTS: &[&str] = &[

@@ -6,8 +6,8 @@ use regex_lite::Regex;
 use serde::Deserialize;
 
 use super::project::{Project, at};
-use crate::error::{Error, Result};
-use crate::settings::rules::Rule;
+use crate::town::error::{Error, Result};
+use crate::town::settings::rules::Rule;
 
 #[derive(Deserialize)]
 struct Table {
@@ -111,7 +111,7 @@ fn regex(pattern: &str) -> Result<Regex> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::rules::Step;
+    use crate::town::settings::rules::Step;
 
     #[test]
     fn the_built_in_table_can_be_read() {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::project::{Project, join};
-use crate::error::Result;
+use crate::town::error::Result;
 
 /// How tests of a language name what they use.
 struct Language {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, FileControl, OpenFlags, OptionalExtension};
 
-use crate::faults::Faults;
+use crate::world::faults::Faults;
 use crate::world::{World, WorldError};
 
 mod agents;

@@ -53,7 +53,7 @@ mod tests {
 
     use super::super::{Ledger, LedgerError};
     use super::*;
-    use crate::faults::Faults;
+    use crate::world::faults::Faults;
     use crate::world::real::RealWorld;
 
     struct Scene {

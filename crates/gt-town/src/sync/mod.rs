@@ -5,10 +5,14 @@
 //! dies in between leaves either an older branch, or one that the next checkpoint completes: [`MERGED_KEY`] says which
 //! foreign commit the ledger has taken in already.
 
+pub mod adopt;
 mod parts;
+pub mod port;
 mod portable;
 mod pull;
+pub mod rebuild;
 mod schedule;
+pub mod solo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,8 +23,8 @@ use gt_model::merge::Renamed;
 use gt_model::{jsonl, merge};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
 use crate::ledger::{LedgerError, SYNCED_KEY, Tx};
+use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
 use crate::world::{Held, Push, World};

@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::parts::{Texts, belongs};
 use super::portable::{Outlook, prefixes};
-use crate::convoy;
-use crate::error::{Error, Result};
 use crate::ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
-use crate::sling;
+use crate::town::error::{Error, Result};
+use crate::work::convoy;
+use crate::work::sling;
 
 /// From how many changed beads on the ledger is mended once, at the end.
 const BULK_BEADS: usize = 500;

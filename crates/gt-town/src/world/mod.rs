@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 mod descent;
+pub mod faults;
 pub mod history;
 pub mod ledger_repo;
 mod names;

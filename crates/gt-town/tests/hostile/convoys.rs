@@ -2,7 +2,7 @@
 
 use gt_model::convoy::ConvoyState;
 use gt_model::jsonl::{self, Record};
-use gt_town::convoy;
+use gt_town::work::convoy;
 
 use super::*;
 
@@ -19,7 +19,7 @@ impl Scene {
 
     /// What the overseer was told of convoys, without the ids, sorted.
     fn told(&self) -> Vec<String> {
-        let mail = gt_town::post::inbox(&self.town, &gt_model::address::Address::Overseer, false).unwrap();
+        let mail = gt_town::mail::post::inbox(&self.town, &gt_model::address::Address::Overseer, false).unwrap();
         let of_convoys = mail.iter().filter(|mail| mail.subject.starts_with("Convoy"));
         let titles = of_convoys.filter_map(|mail| mail.subject.rsplit_once(" (")).map(|(title, _)| title.to_owned());
         let mut told: Vec<String> = titles.collect();
@@ -137,11 +137,11 @@ fn an_import_that_closes_beads_closes_their_convoys() {
         let later = scene.bead(&one).updated_at.at + Duration::from_secs(60);
         let record = Record::Bead(Box::new(Bead { updated_at: later.into(), ..bead }));
         let text = jsonl::write(&[record]);
-        gt_town::port::import(
+        gt_town::sync::port::import(
             &scene.town,
             &Caller::overseer(),
             text.as_bytes(),
-            gt_town::port::ImportOptions::default(),
+            gt_town::sync::port::ImportOptions::default(),
         )
         .unwrap();
     };

@@ -4,7 +4,11 @@ use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::id::MrId;
 use gt_town::ledger::{Gating, Priority, Verdict};
-use gt_town::{desired, needs, observe, post, review};
+use gt_town::mail::post;
+use gt_town::patrol::needs;
+use gt_town::refinery::review;
+use gt_town::town::desired;
+use gt_town::view::observe;
 
 use super::*;
 

@@ -6,10 +6,13 @@ use gt_model::id::IncarnationId;
 use gt_model::moment::{Client, Mark, Moment};
 use gt_town::agents::check::{self, Level};
 use gt_town::agents::hooks;
+use gt_town::agents::sessions;
 use gt_town::ledger::{AgentChoice, Incarnation};
 use gt_town::moments::{self, Call};
+use gt_town::patrol::mayor;
+use gt_town::patrol::needs;
+use gt_town::patrol::standing;
 use gt_town::world::Clock;
-use gt_town::{mayor, needs, sessions, standing};
 use serde_json::json;
 
 use super::*;
@@ -191,11 +194,11 @@ fn a_person_may_allow_a_client_without_hooks() {
     let findings = check::check(&scene.town, "client", &[]).unwrap();
     assert_eq!(findings.iter().find(|finding| finding.what == "hooks").unwrap().level, Level::Warn);
     let attempt = scene.attempts(&bead).pop().unwrap();
-    let verdict = gt_town::witness::explain(&scene.town, &attempt).unwrap().words;
+    let verdict = gt_town::patrol::witness::explain(&scene.town, &attempt).unwrap().words;
     assert_eq!(verdict, "working", "no first moment is waited for");
     // It is sent to `gt prime`, since no hook tells it of its work.
     let newest = scene.all_incarnations(&bead).pop().unwrap();
-    let prompt = gt_town::seat::of(&scene.town, &newest).unwrap().unwrap().prompt;
+    let prompt = gt_town::agents::seat::of(&scene.town, &newest).unwrap().unwrap().prompt;
     assert!(prompt.contains("Run `gt prime` now"), "{prompt}");
 }
 
@@ -235,7 +238,7 @@ fn a_session_that_uses_tools_without_its_hooks_is_ended_and_a_person_is_told() {
         scene.look();
     }
     assert_eq!(scene.all_incarnations(&bead).len(), 1, "it is not started again before a person has looked");
-    gt_town::retry::starts(&scene.town, &Caller::overseer()).unwrap();
+    gt_town::patrol::retry::starts(&scene.town, &Caller::overseer()).unwrap();
     scene.look();
     assert_eq!((scene.conditions(), scene.is_started_and_over(&bead)), (vec![], (true, false)));
 }
@@ -316,7 +319,7 @@ fn what_was_denied_is_told_when_its_session_ends() {
     let cause = first.cause.unwrap();
     let refused = "refused to it last: denied (gt rig allow app \"npm run build\" allows it): Bash: npm run build";
     assert!(cause.contains(refused), "{cause}");
-    let told = gt_town::witness::explain(&scene.town, &scene.attempts(&bead)[0]).unwrap().facts.join("\n");
+    let told = gt_town::patrol::witness::explain(&scene.town, &scene.attempts(&bead)[0]).unwrap().facts.join("\n");
     assert!(told.contains("npm run build"), "{told}");
 }
 

@@ -1,9 +1,12 @@
 //! What is kept of work that is over, for how long, and how it is given back.
 
 use gt_model::retention::{Kind, Reason};
-use gt_town::retention::How;
+use gt_town::keep::retention;
+use gt_town::keep::retention::How;
+use gt_town::rigs::archive;
+use gt_town::view::polecat;
+use gt_town::work::snapshots;
 use gt_town::world::Repo as _;
-use gt_town::{archive, polecat, retention, snapshots};
 
 use super::*;
 

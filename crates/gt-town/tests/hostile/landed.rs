@@ -2,9 +2,11 @@
 
 use gt_model::id::Sha;
 use gt_model::queue::{MrEnd, MrStatus};
-use gt_town::done::Ending;
+use gt_town::effects;
 use gt_town::ledger::MergeRequest;
-use gt_town::{effects, observe, review};
+use gt_town::refinery::review;
+use gt_town::view::observe;
+use gt_town::work::done::Ending;
 
 use super::*;
 
@@ -337,7 +339,7 @@ fn a_person_may_mean_it_or_have_it_done_again() {
     scene.force(&start);
     review::not_landed(&scene.town, &caller, mr.id.as_str()).unwrap();
     assert!(scene.why(&meant).contains("was taken off main on purpose"));
-    let state = gt_town::convoy::show(&scene.town, &convoy).unwrap().state;
+    let state = gt_town::work::convoy::show(&scene.town, &convoy).unwrap().state;
     assert_eq!(state, gt_model::convoy::ConvoyState::Closed);
     beads::reopen(&scene.town, &caller, &again, None).unwrap();
     assert_eq!(scene.dropped(), [""; 0]);

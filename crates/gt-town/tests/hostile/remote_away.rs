@@ -1,9 +1,9 @@
 //! A remote that is away when work is to land.
 
 use gt_model::condition::ConditionKind;
-use gt_town::back_off::BackOff;
-use gt_town::observe;
-use gt_town::observed::Observed;
+use gt_town::refinery::back_off::BackOff;
+use gt_town::town::observed::Observed;
+use gt_town::view::observe;
 
 use super::*;
 

@@ -1,8 +1,8 @@
 //! What sessions run in, where there is no tmux.
 
 use gt_model::runtime::RuntimeChoice;
-use gt_town::doctor;
-use gt_town::sessions::{self, Session};
+use gt_town::agents::sessions::{self, Session};
+use gt_town::view::doctor;
 use gt_town::world::Runtime;
 
 use super::*;

@@ -83,9 +83,9 @@ fn f16_a_session_that_does_not_end_keeps_no_other_running() {
     scene.sling("app", &[bead, other]);
     scene.look();
     scene.world.fail_next("end", "damaged");
-    let down = gt_town::updown::down(&scene.town, &Caller::overseer());
+    let down = gt_town::lifecycle::updown::down(&scene.town, &Caller::overseer());
     assert!(matches!(&down, Err(Error::NeedsPerson { what, .. }) if what.contains("damaged")), "{down:?}");
     assert_eq!(scene.world.live_sessions().len(), 1);
-    gt_town::updown::down(&scene.town, &Caller::overseer()).unwrap();
+    gt_town::lifecycle::updown::down(&scene.town, &Caller::overseer()).unwrap();
     assert!(scene.world.live_sessions().is_empty());
 }

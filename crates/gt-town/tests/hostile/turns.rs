@@ -3,10 +3,12 @@
 use gt_model::address::Address;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Client, Moment, NUDGE_LINE};
+use gt_town::admission::spend;
 use gt_town::ledger::{AgentChoice, Incarnation};
+use gt_town::mail::post;
 use gt_town::moments::{self, Call};
+use gt_town::patrol::standing;
 use gt_town::world::Clock;
-use gt_town::{post, spend, standing};
 use serde_json::json;
 
 use super::*;
@@ -223,7 +225,7 @@ fn a_worker_that_runs_when_the_days_cap_is_reached_goes_on_but_takes_no_more_tha
 fn who_asks_a_mayor_that_is_no_kind_of_agent_is_told_what_to_set() {
     let check = |town_toml: &str, rigs: &[&str], what: &str, hint: &str| {
         let scene = scene(town_toml, rigs);
-        let error = gt_town::mayor::ask(&scene.town, &Caller::overseer(), "Are you there?").unwrap_err();
+        let error = gt_town::patrol::mayor::ask(&scene.town, &Caller::overseer(), "Are you there?").unwrap_err();
         let told = (error.to_string(), error.hint().unwrap_or_default());
         assert!(told.0.contains(what) && told.1.contains(hint), "{told:?}");
         assert!(scene.town.ledger.read(|view| view.agents()).unwrap().is_empty(), "nothing was begun");

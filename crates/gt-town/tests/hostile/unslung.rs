@@ -8,7 +8,7 @@ fn a_bead_that_was_taken_back_is_not_slung_again() {
     let (bead, later) = (scene.bead_of("app", "One"), scene.bead_of("app", "Two"));
     beads::add_dependency(&scene.town, &Caller::overseer(), &later, &bead, &DepType::Blocks).unwrap();
     let convoy = scene.sling("app", std::slice::from_ref(&bead)).remove(0).convoy.unwrap();
-    gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&later)).unwrap();
+    gt_town::work::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&later)).unwrap();
     scene.look();
     sling::unsling(&scene.town, &Caller::overseer(), &bead).unwrap();
     scene.look();
@@ -25,7 +25,7 @@ fn a_rig_that_cannot_be_fed_keeps_nobody_else_waiting() {
     for rig in ["app", "lib"] {
         let (first, second) = (scene.bead_of(rig, "One"), scene.bead_of(rig, "Two"));
         let convoy = scene.sling(rig, &[first]).remove(0).convoy.unwrap();
-        gt_town::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&second)).unwrap();
+        gt_town::work::convoy::add(&scene.town, &Caller::overseer(), &convoy, std::slice::from_ref(&second)).unwrap();
         later.push(second);
     }
     set_rig(&scene.town, "app", &RIG.replace("agent = \"idle\"\n", ""));
@@ -44,11 +44,13 @@ fn a_convoy_lands_when_its_last_bead_is_closed_by_an_import() {
     let scene = scene(TOWN, &["app"]);
     let bead = scene.bead_of("app", "One");
     let caller = Caller::overseer();
-    let convoy = gt_town::convoy::create(&scene.town, &caller, "Both", std::slice::from_ref(&bead), true).unwrap();
+    let convoy =
+        gt_town::work::convoy::create(&scene.town, &caller, "Both", std::slice::from_ref(&bead), true).unwrap();
     scene.world.advance(Duration::from_secs(9));
     let (now, ours) = (scene.world.clock().now(), scene.bead(&bead));
     let closed = Bead { status: Status::Closed, closed_at: Some(now.into()), updated_at: now.into(), ..ours };
     let text = gt_model::jsonl::write(&[gt_model::jsonl::Record::Bead(Box::new(closed))]);
-    gt_town::port::import(&scene.town, &caller, text.as_bytes(), gt_town::port::ImportOptions::default()).unwrap();
+    gt_town::sync::port::import(&scene.town, &caller, text.as_bytes(), gt_town::sync::port::ImportOptions::default())
+        .unwrap();
     assert_eq!(scene.bead(&convoy.id).status, Status::Closed);
 }

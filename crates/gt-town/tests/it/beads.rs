@@ -7,10 +7,10 @@ use std::sync::Arc;
 use gt_model::bead::{Bead, BeadType, DepType, Status};
 use gt_model::id::BeadId;
 use gt_testkit::sim::SimWorld;
-use gt_town::beads::{self, NewBead};
-use gt_town::faults::Faults;
 use gt_town::ledger::{BeadChange, Ledger};
+use gt_town::work::beads::{self, NewBead};
 use gt_town::world::World;
+use gt_town::world::faults::Faults;
 use gt_town::{Caller, Error, Outside, Town};
 use jiff::Timestamp;
 
@@ -190,7 +190,7 @@ fn abbreviations_are_found_without_reading_all_ids() {
     let text: String = ["vt-a1", "vt-a1.1", "vt-a1b", "vt-b2", "my-app-c3", "vt-wisp-d4", "vt-é5", "plain"]
         .map(|id| format!("{{\"id\":\"{id}\",\"title\":\"T\"}}\n"))
         .concat();
-    gt_town::port::import(&town, &me(), text.as_bytes(), gt_town::port::ImportOptions::default()).unwrap();
+    gt_town::sync::port::import(&town, &me(), text.as_bytes(), gt_town::sync::port::ImportOptions::default()).unwrap();
     let check = |text: &str, expected: &str| {
         let found = town.ledger.read(|view| beads::resolve(view, text));
         assert_eq!(found.map_or_else(|error| error.to_string(), |id| id.0), expected, "{text}");

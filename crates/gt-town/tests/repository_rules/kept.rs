@@ -1,9 +1,10 @@
 //! Nothing of a worker's own is lost on the way from its last step to the trunk without a word.
 
-use gt_town::catch_up::{self, CaughtUp};
-use gt_town::done::Ending;
+use gt_town::effects;
+use gt_town::effects::catch_up::{self, CaughtUp};
 use gt_town::ledger::MergeRequest;
-use gt_town::{effects, hook};
+use gt_town::work::done::Ending;
+use gt_town::work::hook;
 
 use super::*;
 

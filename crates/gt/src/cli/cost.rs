@@ -1,7 +1,7 @@
 //! What models took.
 
 use clap::{Args, ValueEnum};
-use gt_town::usage::By;
+use gt_town::admission::usage::By;
 
 // Arguments of `gt cost`.
 #[derive(Clone, Debug, Args)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use gt_town::port::ImportOptions;
+use gt_town::sync::port::ImportOptions;
 
 use super::BeadFlags;
 

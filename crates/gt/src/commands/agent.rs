@@ -2,11 +2,14 @@
 
 use gt_model::foreign;
 use gt_model::moment::Source;
-use gt_town::done::{self, Ending, Exit};
-use gt_town::hook::{self, Hook};
+use gt_town::Error;
 use gt_town::ledger::MoleculeStep;
-use gt_town::prime::{self, Prime};
-use gt_town::{Error, beads, handoff, nudge};
+use gt_town::moments::nudge;
+use gt_town::work::beads;
+use gt_town::work::done::{self, Ending, Exit};
+use gt_town::work::handoff;
+use gt_town::work::hook::{self, Hook};
+use gt_town::work::prime::{self, Prime};
 use serde_json::{Value, json};
 
 use super::{Context, text_or_stdin};
@@ -194,7 +197,7 @@ pub fn mol(verb: &MolVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
 
 /// `gt catch-up`.
 pub fn catch_up(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let caught_up = gt_town::catch_up::catch_up(&context.town, &context.caller)?;
+    let caught_up = gt_town::effects::catch_up::catch_up(&context.town, &context.caller)?;
     if console.is_json() {
         return console.facts("gt.caught-up/1", "caught_up", caught_up);
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use gt_town::agents::check::{self, Finding, Level};
-use gt_town::asking::{self, Answer};
-use gt_town::settings::AgentPreset;
+use gt_town::moments::asking::{self, Answer};
+use gt_town::town::settings::AgentPreset;
 use serde_json::json;
 
 use super::Context;

@@ -1,6 +1,6 @@
 //! `gt rig allow` and `gt mayor allow`.
 
-use gt_town::allow::{self, Whom};
+use gt_town::moments::allow::{self, Whom};
 
 use super::Context;
 use crate::console::{Console, printable};

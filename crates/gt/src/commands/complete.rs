@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 use gt_model::bead::BeadType;
-use gt_town::config::keys::{RIG, TOWN};
 use gt_town::ledger::BeadFilter;
+use gt_town::town::config::keys::{RIG, TOWN};
 use gt_town::{Error, Town};
 
 use super::{TownHandle, help, open_town};

@@ -1,8 +1,9 @@
 //! Settings: list, get, set, edit, explain.
 
-use gt_town::config::keys::{self, Key, Kind};
-use gt_town::config::{self, Changed, Setting, Whose};
-use gt_town::{Rig, person};
+use gt_town::Rig;
+use gt_town::town::config::keys::{self, Key, Kind};
+use gt_town::town::config::{self, Changed, Setting, Whose};
+use gt_town::town::person;
 
 use super::Context;
 use crate::cli::SettingsVerb;

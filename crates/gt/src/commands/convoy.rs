@@ -2,7 +2,8 @@
 
 use gt_model::bead::Status;
 use gt_model::convoy::{ConvoyState, MemberState};
-use gt_town::{beads, convoy};
+use gt_town::work::beads;
+use gt_town::work::convoy;
 
 use super::Context;
 use crate::cli::ConvoyVerb;

@@ -1,7 +1,7 @@
 //! What models took, and about what that costs.
 
-use gt_town::spend;
-use gt_town::usage::{self, Cost, Report};
+use gt_town::admission::spend;
+use gt_town::admission::usage::{self, Cost, Report};
 
 use super::Context;
 use crate::cli::CostArgs;

@@ -1,8 +1,10 @@
 //! Crew.
 
 use gt_model::address::Address;
+use gt_town::agents::sessions;
 use gt_town::ledger::AgentChoice;
-use gt_town::{crew, sessions, standing};
+use gt_town::patrol::crew;
+use gt_town::patrol::standing;
 
 use super::{Context, mayor, session};
 use crate::cli::CrewVerb;
@@ -22,7 +24,7 @@ pub fn run(verb: CrewVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
                 "{} works in {}, on the branch {}",
                 status.agent.address,
                 status.folder,
-                gt_town::workspaces::branch(&name)
+                gt_town::rigs::workspaces::branch(&name)
             ))?;
             console.say(&format!("next: cd {}, or gt crew start {rig} {name}", status.folder))?;
             Ok(0)

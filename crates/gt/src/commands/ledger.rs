@@ -3,11 +3,13 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use gt_town::adopt::{self, Found};
-use gt_town::layout::Layout;
-use gt_town::person::{self, Act};
-use gt_town::port::ImportOptions;
-use gt_town::{Error, identity, solo};
+use gt_town::Error;
+use gt_town::sync::adopt::{self, Found};
+use gt_town::sync::port::ImportOptions;
+use gt_town::sync::solo;
+use gt_town::town::identity;
+use gt_town::town::layout::Layout;
+use gt_town::town::person::{self, Act};
 use serde_json::json;
 
 use super::{Context, bead, sync};
@@ -69,8 +71,8 @@ fn rebuild(from: RebuildSource, yes: bool, global: &Global, process: &Process, c
         return Err(Error::refused("nothing was rebuilt: say --yes", hint).into());
     }
     let rebuilt = match from {
-        RebuildSource::Git => gt_town::rebuild::from_git(&root, &process.outside)?,
-        RebuildSource::Jsonl => gt_town::rebuild::from_files(&root, &process.outside)?,
+        RebuildSource::Git => gt_town::sync::rebuild::from_git(&root, &process.outside)?,
+        RebuildSource::Jsonl => gt_town::sync::rebuild::from_files(&root, &process.outside)?,
     };
     if console.is_json() {
         return console.facts("gt.rebuild/1", "rebuilt", rebuilt);
@@ -101,7 +103,7 @@ fn restore_lost(
     let (ledger, root) = bead::file(flags, global, process)?;
     identity::person_of_lost(&ledger, root.as_deref(), &process.outside, RESTORE)?;
     confirm(from, yes, console)?;
-    let (copied, kept) = gt_town::rebuild::from_backup(&ledger, root.as_deref(), from, &process.outside)?;
+    let (copied, kept) = gt_town::sync::rebuild::from_backup(&ledger, root.as_deref(), from, &process.outside)?;
     // Opened once, so that one of an older gt is brought up to date, and a copy that is no good is told of now.
     drop(bead::open(flags, global, process)?);
     say_restored(from, copied.beads, kept.as_deref(), console)

@@ -4,10 +4,18 @@ use gt_model::address::Address;
 use gt_model::bead::BeadType;
 use gt_model::convoy::{ConvoyState, MemberState};
 use gt_model::id::BeadId;
+use gt_town::Error;
+use gt_town::effects;
+use gt_town::keep::upkeep;
 use gt_town::ledger::Event;
-use gt_town::observe::{self, Agents, RigStatus, TownStatus, Why};
+use gt_town::patrol::standing;
+use gt_town::refinery::review;
+use gt_town::rigs::rig;
 use gt_town::sync::SyncStatus;
-use gt_town::{Error, beads, doctor, effects, review, rig, standing, story, upkeep};
+use gt_town::view::doctor;
+use gt_town::view::observe::{self, Agents, RigStatus, TownStatus, Why};
+use gt_town::view::story;
+use gt_town::work::beads;
 
 use super::Context;
 use super::queue::item_text;
@@ -419,7 +427,7 @@ pub fn doctor(
     }
     if retry {
         let count = effects::retry_given_up(&context.town, &context.caller)?;
-        let starts = gt_town::retry::starts(&context.town, &context.caller)?;
+        let starts = gt_town::patrol::retry::starts(&context.town, &context.caller)?;
         console.say(&format!("{count} acts will be tried again, {starts} workers started again"))?;
     }
     if context.caller.is_overseer() {

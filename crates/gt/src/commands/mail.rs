@@ -1,8 +1,9 @@
 //! Mail.
 
 use gt_model::address::Address;
+use gt_town::Error;
 use gt_town::ledger::Priority;
-use gt_town::{Error, post};
+use gt_town::mail::post;
 
 use super::{Context, text_or_stdin};
 use crate::cli::{MailVerb, PriorityArg};
@@ -61,7 +62,7 @@ fn whose(context: &Context<'_>, of: Option<&str>) -> Result<Address, CliError> {
 /// What is somebody else's is shown, and stays unread there.
 fn read(context: &Context<'_>, id: &str, of: Option<&str>, console: &mut Console<'_>) -> CliResult {
     let (own, of) = (&context.caller.address, whose(context, of)?);
-    let id = context.town.ledger.read(|view| gt_town::beads::resolve(view, id))?;
+    let id = context.town.ledger.read(|view| gt_town::work::beads::resolve(view, id))?;
     let mail = if of == *own { post::read(&context.town, own, &id)? } else { post::look_at(&context.town, &of, &id)? };
     if console.is_json() {
         return console.facts("gt.mail/1", "mail", mail);

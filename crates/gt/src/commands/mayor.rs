@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use gt_model::address::Address;
-use gt_town::allow::Whom;
+use gt_town::Error;
+use gt_town::agents::sessions;
 use gt_town::ledger::AgentChoice;
-use gt_town::needs::Need;
-use gt_town::standing::{self, AgentStatus};
-use gt_town::{Error, mayor, sessions};
+use gt_town::moments::allow::Whom;
+use gt_town::patrol::mayor;
+use gt_town::patrol::needs::Need;
+use gt_town::patrol::standing::{self, AgentStatus};
 use serde_json::json;
 
 use super::{Context, allow, session, text_or_stdin};

@@ -5,9 +5,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use gt_town::done::Ending;
-use gt_town::identity;
-use gt_town::layout::Layout;
+use gt_town::town::identity;
+use gt_town::town::layout::Layout;
+use gt_town::work::done::Ending;
 use gt_town::{Caller, Rig, Town};
 
 use crate::Process;

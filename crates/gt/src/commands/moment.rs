@@ -5,11 +5,13 @@ use std::io::Read as _;
 use std::path::Path;
 
 use gt_model::moment::{Client, Event, INPUT_LIMIT_BYTES, Moment, Source};
-use gt_town::identity;
-use gt_town::layout::Layout;
+use gt_town::moments;
 use gt_town::moments::{Call, Seen};
+use gt_town::town::identity;
+use gt_town::town::layout::Layout;
+use gt_town::work::prime;
 use gt_town::world::TOKEN_VARIABLE;
-use gt_town::{Error, Town, moments, prime};
+use gt_town::{Error, Town};
 
 use super::{TownHandle, find_town};
 use crate::Process;

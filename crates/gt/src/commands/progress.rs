@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gt_town::gates::{Progress, span};
+use gt_town::rigs::gates::{Progress, span};
 use gt_town::world::World;
 
 use crate::Process;

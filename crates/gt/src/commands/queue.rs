@@ -2,11 +2,17 @@
 
 use gt_model::id::MrId;
 use gt_model::queue::MrStatus;
+use gt_town::Error;
+use gt_town::effects;
 use gt_town::effects::Scope;
-use gt_town::observed::Observed;
-use gt_town::queue::{self, QueueItem};
-use gt_town::witness::Watch;
-use gt_town::{Error, clean_run, effects, person, refinery, review as engine, witness};
+use gt_town::patrol::witness;
+use gt_town::patrol::witness::Watch;
+use gt_town::refinery;
+use gt_town::refinery::clean_run;
+use gt_town::refinery::queue::{self, QueueItem};
+use gt_town::refinery::review as engine;
+use gt_town::town::observed::Observed;
+use gt_town::town::person;
 
 use super::{Context, review};
 use crate::cli::{MqVerb, RefineryVerb, WitnessVerb};

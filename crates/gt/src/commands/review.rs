@@ -8,7 +8,7 @@ use gt_model::id::MrId;
 use gt_model::queue::MrStatus;
 use gt_town::Error;
 use gt_town::ledger::MergeRequest;
-use gt_town::review::{self, GateLog, Shown};
+use gt_town::refinery::review::{self, GateLog, Shown};
 
 use super::queue::item_text;
 use super::{Context, text_or_stdin};

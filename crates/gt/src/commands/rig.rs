@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use gt_town::allow::Whom;
-use gt_town::config::Whose;
+use gt_town::Rig;
 use gt_town::ecosystems::Omitted;
-use gt_town::gates::{GateRun, GatesRun};
-use gt_town::reach::LeftOut;
-use gt_town::rig::{self, Added, Fixed, Negative, NewRig, Proving};
-use gt_town::settings::Gate;
-use gt_town::{Rig, destination, gates, identity, worker_gates};
+use gt_town::moments::allow::Whom;
+use gt_town::rigs::destination;
+use gt_town::rigs::gates;
+use gt_town::rigs::gates::{GateRun, GatesRun};
+use gt_town::rigs::rig::{self, Added, Fixed, Negative, NewRig, Proving};
+use gt_town::town::config::Whose;
+use gt_town::town::identity;
+use gt_town::town::settings::Gate;
+use gt_town::walls::reach::LeftOut;
+use gt_town::work::worker_gates;
 
 use super::progress::Ticker;
 use super::{Context, allow, config};
@@ -267,7 +271,7 @@ fn offer_variables(
         );
         if says_yes(context, &question, console) == Ok(true) {
             let pairs = [("env.pass".to_owned(), pass)];
-            gt_town::config::set(&context.town, &context.caller, Whose::Rig(&rig), &pairs)?;
+            gt_town::town::config::set(&context.town, &context.caller, Whose::Rig(&rig), &pairs)?;
             let rig = context.town.rig(rig.name().as_str())?;
             run = rig::prove_as(&context.town, &context.caller, &rig, proving)?;
         } else {
@@ -278,7 +282,7 @@ fn offer_variables(
 }
 
 fn list(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let status = gt_town::observe::status(&context.town)?;
+    let status = gt_town::view::observe::status(&context.town)?;
     if console.is_json() {
         return console.facts("gt.rigs/1", "rigs", status.rigs);
     }

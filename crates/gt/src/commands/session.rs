@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 
 use gt_model::id::BeadId;
 use gt_model::usage::Format;
+use gt_town::agents::sessions::{self, Session};
 use gt_town::agents::text::{plain, readable};
-use gt_town::sessions::{self, Session};
 use gt_town::world::Runtime;
 
 use super::Context;

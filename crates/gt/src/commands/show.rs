@@ -1,6 +1,6 @@
 //! The story of whatever has an id, on one screen.
 
-use gt_town::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story};
+use gt_town::view::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story};
 
 use super::Context;
 use super::convoy::{state_words, status_words};

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use gt_model::merge::Renamed;
-use gt_town::config::Whose;
-use gt_town::home;
-use gt_town::person;
+use gt_town::lifecycle::home;
 use gt_town::sync::{self, Synced};
+use gt_town::town::config::Whose;
+use gt_town::town::person;
 
 use serde_json::json;
 

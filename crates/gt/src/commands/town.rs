@@ -4,11 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::id::RigName;
+use gt_town::Town;
+use gt_town::admission::limits;
+use gt_town::admission::spend;
 use gt_town::agents::check;
-use gt_town::boot::{self, BootEnd, DeaconProcess};
+use gt_town::lifecycle::install as engine;
+use gt_town::lifecycle::updown;
+use gt_town::patrol::boot::{self, BootEnd, DeaconProcess};
+use gt_town::patrol::deacon;
+use gt_town::town::identity;
+use gt_town::town::person;
 use gt_town::world::real::Fifo;
 use gt_town::world::real::daemon::{self, Daemon};
-use gt_town::{Town, deacon, identity, install as engine, limits, person, spend, updown};
 
 use super::Context;
 use crate::Process;
@@ -154,7 +161,7 @@ pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliR
 pub fn pause(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
     let rig = rig.map(|name| context.town.rig(name)).transpose()?;
     let name = rig.as_ref().map(gt_town::Rig::name);
-    let news = gt_town::desired::pause(&context.town, &context.caller, name)?;
+    let news = gt_town::town::desired::pause(&context.town, &context.caller, name)?;
     said_of_pause(news, "paused", name, console)
 }
 
@@ -171,7 +178,7 @@ pub fn resume(context: &Context<'_>, rig: Option<&str>, agent: Option<&str>, con
     }
     let rig = rig.map(|name| context.town.rig(name)).transpose()?;
     let name = rig.as_ref().map(gt_town::Rig::name);
-    let news = gt_town::desired::resume(&context.town, &context.caller, name)?;
+    let news = gt_town::town::desired::resume(&context.town, &context.caller, name)?;
     said_of_pause(news, "resumed", name, console)
 }
 

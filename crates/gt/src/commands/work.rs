@@ -3,10 +3,10 @@
 use gt_model::id::{BeadId, RigName};
 use gt_town::Error;
 use gt_town::agents::launch;
-use gt_town::beads::{self, NewBead};
-use gt_town::sessions;
-use gt_town::settings::{PermissionMode, Sandbox};
-use gt_town::sling::{self, SlingOptions, Slung};
+use gt_town::agents::sessions;
+use gt_town::town::settings::{PermissionMode, Sandbox};
+use gt_town::work::beads::{self, NewBead};
+use gt_town::work::sling::{self, SlingOptions, Slung};
 use gt_town::world::Runtime;
 
 use super::{Context, text_or_stdin};

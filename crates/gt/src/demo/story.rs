@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, Record};
-use gt_town::settings::Gate;
+use gt_town::town::settings::Gate;
 use jiff::Timestamp;
 
 use crate::sim::script::{Act, FilePath, Mark, Misbehaviour, Pace, Script, ScriptError};

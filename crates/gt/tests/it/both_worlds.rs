@@ -14,7 +14,8 @@ use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, Record};
 use gt_town::ledger::{Attempt, Event, Incarnation};
-use gt_town::{Error, Town, refinery};
+use gt_town::refinery;
+use gt_town::{Error, Town};
 use jiff::Timestamp;
 
 use crate::real::RealTown;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gt::sim::script::Script;
-use gt_town::{identity, person};
+use gt_town::town::identity;
+use gt_town::town::person;
 
 use crate::sandbox::has_bwrap;
 use crate::simulated::SimTown;

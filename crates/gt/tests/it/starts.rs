@@ -201,7 +201,7 @@ fn mayor_session(town: &SimTown) -> std::path::PathBuf {
 }
 
 fn doing(town: &SimTown) -> String {
-    gt_town::standing::status(&town.town, &Address::Mayor).unwrap().doing
+    gt_town::patrol::standing::status(&town.town, &Address::Mayor).unwrap().doing
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Result;
+use crate::town::error::Result;
 use crate::world::World;
 
 /// Bytes of a record: its text, filled up with spaces, and the same again. Both lie in one page of memory.

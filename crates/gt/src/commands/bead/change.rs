@@ -5,8 +5,8 @@ use std::path::Path;
 
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::id::BeadId;
-use gt_town::beads::{self, NewBead, NewNode};
 use gt_town::ledger::BeadChange;
+use gt_town::work::beads::{self, NewBead, NewNode};
 use gt_town::{Error, Kind};
 use serde_json::{Value, json};
 

@@ -2,8 +2,9 @@
 
 use gt_model::bead::Bead;
 use gt_model::id::BeadId;
+use gt_town::Error;
 use gt_town::ledger::{Direction, TreeNode};
-use gt_town::{Error, beads};
+use gt_town::work::beads;
 use serde_json::{Value, json};
 
 use super::super::Context;

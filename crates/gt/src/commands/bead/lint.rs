@@ -1,8 +1,9 @@
 //! `lint`: what a bead's texts lack.
 
 use gt_model::bead::{Bead, BeadType, Status};
+use gt_town::Error;
 use gt_town::ledger::BeadFilter;
-use gt_town::{Error, beads};
+use gt_town::work::beads;
 use serde_json::json;
 
 use super::super::Context;

@@ -1,6 +1,7 @@
 //! `remember`, `memories`, `recall`, `forget`.
 
-use gt_town::{beads, memory};
+use gt_town::town::memory;
+use gt_town::work::beads;
 use serde_json::json;
 
 use super::super::Context;

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use gt_model::jsonl;
-use gt_town::identity;
-use gt_town::layout::Layout;
 use gt_town::ledger::View;
-use gt_town::port::{self, ImportOptions};
-use gt_town::{Caller, Error, Town, beads, solo};
+use gt_town::sync::port::{self, ImportOptions};
+use gt_town::sync::solo;
+use gt_town::town::identity;
+use gt_town::town::layout::Layout;
+use gt_town::work::beads;
+use gt_town::{Caller, Error, Town};
 use serde_json::json;
 
 use super::super::{Context, TownHandle, open_town};

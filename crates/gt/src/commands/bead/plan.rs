@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gt_town::beads::{End, NewEdge};
+use gt_town::work::beads::{End, NewEdge};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

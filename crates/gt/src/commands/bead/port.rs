@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gt_town::Error;
-use gt_town::port::{self, ExportFilter, ImportOptions, Imported};
+use gt_town::sync::port::{self, ExportFilter, ImportOptions, Imported};
 use serde_json::json;
 
 use super::super::Context;

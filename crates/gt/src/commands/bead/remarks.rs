@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use gt_model::bead::{Bead, DepType};
 use gt_model::id::BeadId;
-use gt_town::beads;
 use gt_town::ledger::BeadChange;
+use gt_town::work::beads;
 use serde_json::{Value, json};
 
 use super::super::{Context, text_or_stdin};

@@ -1,6 +1,6 @@
 //! What tells people and coding agents how to work with beads: `prime`, `quickstart`, `setup`.
 
-use gt_town::memory;
+use gt_town::town::memory;
 use serde_json::json;
 
 use super::open;

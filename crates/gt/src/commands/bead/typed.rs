@@ -4,8 +4,8 @@ use gt_model::bead::{BeadType, DepType, Status};
 use gt_model::id::BeadId;
 use gt_model::query;
 use gt_model::vocabulary::{self, UnknownWord};
-use gt_town::beads;
-use gt_town::solo::{self, ADDED_STATUSES, ADDED_TYPES};
+use gt_town::sync::solo::{self, ADDED_STATUSES, ADDED_TYPES};
+use gt_town::work::beads;
 use jiff::{Timestamp, Zoned};
 
 use super::super::Context;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gt_model::id::Sha;
-use gt_town::settings::Gate;
+use gt_town::town::settings::Gate;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::demo::git::{git, program, tail};

@@ -1,7 +1,7 @@
 use gt_model::address::Address;
 use gt_model::id::{AttemptId, IncarnationId, RigName};
 use gt_town::ledger::{Delivery, Holder, IncarnationProcess, Priority};
-use gt_town::settings::Gate;
+use gt_town::town::settings::Gate;
 use gt_town::world::ProcessId;
 
 use super::*;

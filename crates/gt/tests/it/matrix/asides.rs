@@ -9,7 +9,7 @@ use gt_model::bead::{Bead, Status};
 use gt_model::jsonl::{self, Record};
 use gt_model::queue::MrEnd;
 use gt_town::Error;
-use gt_town::standing;
+use gt_town::patrol::standing;
 use gt_town::world::Disk as _;
 use serde_json::Value;
 

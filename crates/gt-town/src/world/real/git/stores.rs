@@ -22,7 +22,7 @@ use crate::world::real::disk::{RealDisk, found};
 use crate::world::real::door::{self, Spot};
 use crate::world::{Disk as _, SANDBOX_MARK, WorldError, WorldResult};
 
-/// Folder of a repository with the stores of workers, one for each worktree (see [`crate::layout::RigLayout::own_store`]).
+/// Folder of a repository with the stores of workers, one for each worktree (see [`crate::town::layout::RigLayout::own_store`]).
 const STORES: &str = "gt-own";
 
 /// Length of the name of a loose object's file; the first two characters are the folder's.

@@ -1,0 +1,8 @@
+//! What keeps an agent from being started: memory, limits of accounts, outages, spend, hooks that are off.
+
+pub(crate) mod hooks_off;
+pub mod limits;
+pub mod outage;
+pub mod short_memory;
+pub mod spend;
+pub mod usage;

@@ -1,0 +1,68 @@
+//! Admission by memory: while the machine has too little of it, nobody new is started. Who runs goes on.
+
+use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
+
+use crate::ledger::View;
+use crate::town::Town;
+use crate::town::error::{Error, Result};
+use crate::town::settings;
+
+const SUBJECT: &str = "machine";
+
+const MB: u64 = 1024 * 1024;
+
+/// Whether nobody new may be started.
+pub(crate) fn is_short(view: &View<'_>) -> Result<bool> {
+    Ok(view.condition(ConditionKind::Memory, SUBJECT)?.is_some())
+}
+
+/// Notes that memory is short, or that it is no more.
+pub(crate) fn patrol(town: &Town) -> Result<()> {
+    let wanted = settings::current(town).min_free_memory_mb.saturating_mul(MB);
+    let free = town.world().sessions().free_memory();
+    let known = town.ledger.read(is_short)?;
+    if known == becomes_short(known, free, wanted) {
+        return Ok(());
+    }
+    town.ledger.write(&Address::Deacon.to_string(), "memory", |tx| {
+        if known {
+            return tx.clear(ConditionKind::Memory, SUBJECT).map(drop).map_err(Error::from);
+        }
+        let text = format!(
+            "{} MB of memory are free, less than min_free_memory_mb = {} in town.toml: nobody new is started, who runs \
+             goes on",
+            free.unwrap_or_default() / MB,
+            wanted / MB
+        );
+        tx.raise(ConditionKind::Memory, SUBJECT, &text).map(drop).map_err(Error::from)
+    })
+}
+
+/// It is over when a quarter more is free than must be: what ends and what starts would else take turns. Where nobody can
+/// say how much is free, it is enough.
+fn becomes_short(is_short: bool, free: Option<u64>, wanted: u64) -> bool {
+    let enough = if is_short { wanted.saturating_add(wanted / 4) } else { wanted };
+    free.is_some_and(|free| free < enough)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::becomes_short;
+
+    #[test]
+    fn f17_memory_is_short_below_the_least_and_until_a_quarter_more_is_free() {
+        for (is_short, free, expected) in [
+            (false, Some(99), true),
+            (false, Some(100), false),
+            (true, Some(100), true),
+            (true, Some(124), true),
+            (true, Some(125), false),
+            (true, None, false),
+            (false, None, false),
+        ] {
+            assert_eq!(becomes_short(is_short, free, 100), expected, "{is_short} {free:?}");
+        }
+        assert!(!becomes_short(true, Some(0), 0), "0: never");
+    }
+}

@@ -1,0 +1,142 @@
+//! Caps on turns of the mayor and crew, which have no attempt that could be parked: a turn that takes too much ends after
+//! the tool that it is in, and none is begun while the day's cap is reached.
+
+use gt_model::condition::ConditionKind;
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::moment::Marks;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{is_over, is_reached};
+use crate::admission::usage::Meters;
+use crate::agents::marks;
+use crate::agents::wanted;
+use crate::ledger::{Agent, Incarnation, Tx, View};
+use crate::mail::post;
+use crate::town::Town;
+use crate::town::error::{Error, Result};
+use crate::town::observed::Observed;
+use crate::town::settings::TownSettings;
+
+/// When a person last said that spending goes on; a setting of the ledger's. Turns are counted from then on.
+const RESUMED_KEY: &str = "turns-resumed";
+
+/// Observed time that a turn has to end by itself. One that still asks its model then loses its session.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Reason why a turn of this agent has to end, and no other may begin; `None` for workers, whose attempts are parked.
+pub(crate) fn must_end(view: &View<'_>, address: &Address) -> Result<Option<&'static str>> {
+    if !is_standing(address) {
+        return Ok(None);
+    }
+    if is_reached(view)? {
+        return Ok(Some(
+            "the day's cap on spending is reached: this turn ends here. Only a person goes on: gt resume --spend",
+        ));
+    }
+    let took_too_much = view.condition(ConditionKind::TurnSpend, &address.to_string())?.is_some();
+    Ok(took_too_much.then_some(
+        "this turn took more than one may (attempt_usd, attempt_tokens in town.toml): it ends here. Only a person \
+         goes on: gt resume --spend",
+    ))
+}
+
+fn is_standing(address: &Address) -> bool {
+    matches!(address, Address::Mayor | Address::Crew(..))
+}
+
+/// Notes turns that are over their cap, and ends sessions whose turns go on in spite of it.
+pub(super) fn patrol(town: &Town, settings: &TownSettings, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
+    for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
+        let live = town.ledger.read(|view| view.live_incarnations_of_agent(&agent.address).map_err(Error::from))?;
+        for incarnation in live {
+            note(town, settings, &agent, &incarnation, meters)?;
+            end_unless_it_does(town, &agent, &incarnation, meters, observed)?;
+        }
+    }
+    Ok(())
+}
+
+fn note(town: &Town, settings: &TownSettings, agent: &Agent, incarnation: &Incarnation, meters: &Meters) -> Result<()> {
+    let caps = (settings.spend.attempt_tokens, settings.spend.attempt_usd);
+    if caps.0 == 0 && caps.1 <= 0.0 {
+        return Ok(());
+    }
+    let since = turn_began(town, incarnation)?;
+    let cost = meters.cost_from(&incarnation.id, since, &settings.prices.over(&town.outside.prices));
+    let subject = agent.address.to_string();
+    let known = town.ledger.read(|view| view.condition(ConditionKind::TurnSpend, &subject).map_err(Error::from))?;
+    if known.is_some() || !is_over(caps, &cost, None) {
+        return Ok(());
+    }
+    let text = format!(
+        "a turn of {subject} took more than one may: {}; it is ended after its tool, and mail does not wake {subject}",
+        cost.words()
+    );
+    town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
+        if tx.raise(ConditionKind::TurnSpend, &subject, &text)? {
+            post::send(tx, Address::Deacon, vec![Address::Overseer], "A turn took more than one may", &text)?;
+        }
+        Ok(())
+    })
+}
+
+/// When the turn that goes on began: at the end of the one before, by the marks of the client's hooks.
+fn turn_began(town: &Town, incarnation: &Incarnation) -> Result<Timestamp> {
+    let ended = last_end(&marks::marks(town, &incarnation.id)?).map(|at_us| wall_time(town, at_us));
+    let opened = incarnation.opened_at.parse().ok();
+    let resumed = town.ledger.read(|view| view.meta(RESUMED_KEY).map_err(Error::from))?;
+    let resumed = resumed.and_then(|text| text.parse::<Timestamp>().ok());
+    Ok([ended, opened, resumed].into_iter().flatten().max().unwrap_or(Timestamp::MIN))
+}
+
+/// When a turn last ended (see `Mark::at_us`). One that was made to go on has not.
+fn last_end(marks: &Marks) -> Option<u64> {
+    let ends = ["stop", "stop-failure"].into_iter().filter_map(|name| marks.get(name));
+    ends.filter(|mark| !mark.blocked).map(|mark| mark.at_us).max()
+}
+
+fn wall_time(town: &Town, at_us: u64) -> Timestamp {
+    let clock = town.world().clock();
+    let ago = clock.monotonic().saturating_sub(Duration::from_micros(at_us));
+    let ago = SignedDuration::try_from(ago).unwrap_or_default();
+    clock.now().checked_sub(ago).unwrap_or(Timestamp::MIN)
+}
+
+/// A client that does not end its turn when it is told to, or has no hooks by which to tell it, loses its session: its
+/// model is asked for more.
+fn end_unless_it_does(
+    town: &Town,
+    agent: &Agent,
+    incarnation: &Incarnation,
+    meters: &mut Meters,
+    observed: &mut Observed,
+) -> Result<()> {
+    if town.ledger.read(|view| must_end(view, &agent.address))?.is_none() {
+        meters.forget_cap(&incarnation.id);
+        return Ok(());
+    }
+    let age = observed.age(&format!("over-cap-{}", incarnation.id));
+    let goes_on = meters.asks_on_over_cap(&incarnation.id);
+    if age < GRACE || !goes_on || wanted::ends_already(town, Some(incarnation))? {
+        return Ok(());
+    }
+    town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
+        tx.event("turn-over-cap", &agent.address.to_string(), None, None, None)?;
+        wanted::decide_ends(tx, agent).map(|_| ())
+    })
+}
+
+/// Lets turns go on by a person's word, and counts them from now on. False where none was over its cap.
+pub(super) fn resume(tx: &Tx<'_>, now: Timestamp) -> Result<bool> {
+    let over: Vec<_> =
+        tx.conditions()?.into_iter().filter(|condition| condition.kind == ConditionKind::TurnSpend).collect();
+    for condition in &over {
+        tx.clear(ConditionKind::TurnSpend, &condition.subject)?;
+    }
+    if !over.is_empty() {
+        tx.set_meta(RESUMED_KEY, &now.to_string())?;
+    }
+    Ok(!over.is_empty())
+}

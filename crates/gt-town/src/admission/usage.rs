@@ -1,0 +1,631 @@
+//! What agents' models took: read from their clients' own records while they run, and once more, whole, when they have
+//! ended. What is recorded is replaced, never added to, so reading again counts nothing twice.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gt_model::id::{BeadId, IncarnationId};
+use gt_model::moment::{Client, Session};
+use gt_model::price::Prices;
+use gt_model::usage::{Format, Lines, Meter, Sum, tool_use};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::agents::counting::Counting;
+use crate::agents::marks;
+use crate::ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
+use crate::town::Town;
+use crate::town::error::{Error, Result};
+use crate::town::observed::Observed;
+use crate::town::settings::{self, SpendSettings};
+use crate::world::NodeKind;
+
+/// Bytes that are read at once.
+const PART_BYTES: usize = 1024 * 1024;
+
+/// Bytes that are read of one live incarnation in one look: a longer record is read in several.
+const LOOK_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes that are read of one incarnation when it has ended; what is behind them counts as nothing.
+const WHOLE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Sessions that one incarnation's client may have one after the other, and files that its own agents may have.
+const SESSIONS: usize = 50;
+const SUBAGENTS: usize = 1000;
+
+/// Size that `client.json` may have; a larger one is not ours.
+const FACTS_BYTES: usize = 64 * 1024;
+
+/// How often what a live incarnation took is recorded while its turn goes on.
+const RECORD_EVERY: Duration = Duration::from_secs(30);
+
+/// A part of a cap is recorded at once: one of so many.
+const PARTS_OF_A_CAP: u64 = 50;
+
+/// Which session of its client's an incarnation is: `client.json` beside its moments.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ClientFacts {
+    client: String,
+    session_id: String,
+    transcript_path: Option<String>,
+    /// Where the session goes on with another: what is older is not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    /// The client's sessions of the same incarnation before this one (after `/clear`, for example), the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Record>,
+}
+
+/// One transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    transcript_path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+}
+
+impl ClientFacts {
+    fn record(&self) -> Option<Record> {
+        let path = self.transcript_path.clone()?;
+        Some(Record { transcript_path: path, since: self.since.clone() })
+    }
+
+    fn records(&self) -> Vec<Record> {
+        self.record().into_iter().chain(self.earlier.iter().cloned()).take(SESSIONS).collect()
+    }
+}
+
+/// Notes which session of its client's an incarnation is now; called when one starts.
+pub(crate) fn note_session(
+    town: &Town,
+    incarnation: &IncarnationId,
+    client: Client,
+    session: &Session,
+    continued: bool,
+) -> Result<()> {
+    let before = client_facts(town, incarnation)?;
+    let mut facts = ClientFacts {
+        client: client.as_str().to_owned(),
+        session_id: session.id.clone(),
+        transcript_path: session.transcript.clone(),
+        since: continued.then(|| town.world().clock().now().to_string()),
+        earlier: Vec::new(),
+    };
+    let mut known = before.map(|before| before.records()).unwrap_or_default();
+    // One that starts again, in this incarnation, has the same to itself as before.
+    if let Some(at) = known.iter().position(|record| Some(&record.transcript_path) == facts.transcript_path.as_ref()) {
+        facts.since = known.remove(at).since;
+    }
+    facts.earlier = known;
+    // Our own facts can always be written.
+    let text = serde_json::to_string(&facts).unwrap_or_default();
+    Ok(town.world().disk().mark(&town.layout.client(incarnation), text.as_bytes())?)
+}
+
+fn client_facts(town: &Town, incarnation: &IncarnationId) -> Result<Option<ClientFacts>> {
+    let read = |path: PathBuf| town.world().disk().read_part(&path, 0, FACTS_BYTES);
+    let bytes = match read(town.layout.client(incarnation))? {
+        None => read(town.layout.client_of_old(incarnation))?,
+        there => there,
+    };
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// What was read so far of the incarnations that run. Nothing in it is truth: who starts afresh reads from the beginning.
+#[derive(Clone, Debug, Default)]
+pub struct Meters(BTreeMap<IncarnationId, Reading>);
+
+impl Meters {
+    /// When the last limit that an incarnation's client told of ends, in seconds since the epoch.
+    pub(crate) fn resets_at(&self, incarnation: &IncarnationId) -> Option<i64> {
+        self.0.get(incarnation).and_then(|reading| reading.meter.resets_at())
+    }
+
+    /// What an incarnation took from then on.
+    pub(crate) fn cost_from(&self, incarnation: &IncarnationId, since: Timestamp, prices: &Prices) -> Cost {
+        let sums = self.0.get(incarnation).map(|reading| reading.meter.sums_from(since)).unwrap_or_default();
+        Cost::of(prices, sums.iter().map(|(model, sum)| (model.as_str(), sum)))
+    }
+
+    /// Whether an incarnation's client has used tools again and again, by its own record, and no hook of ours has called
+    /// meanwhile.
+    pub(crate) fn goes_on_unheard(&mut self, incarnation: &IncarnationId) -> bool {
+        self.0.get_mut(incarnation).is_some_and(|reading| reading.unheard.looks >= UNHEARD_LOOKS)
+    }
+
+    /// Whether an incarnation whose cap is reached has asked its model again since that was first noticed. One answer may
+    /// have been on its way then.
+    pub(crate) fn asks_on_over_cap(&mut self, incarnation: &IncarnationId) -> bool {
+        let Some(reading) = self.0.get_mut(incarnation) else { return false };
+        let answers = reading.meter.answers();
+        answers > *reading.answers_at_cap.get_or_insert(answers) + 1
+    }
+
+    /// Forgets that an incarnation was over its cap.
+    pub(crate) fn forget_cap(&mut self, incarnation: &IncarnationId) {
+        if let Some(reading) = self.0.get_mut(incarnation) {
+            reading.answers_at_cap = None;
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    meter: Meter,
+    files: BTreeMap<PathBuf, Tail>,
+    stream: Tail,
+    /// By what it is counted, once that is known.
+    counting: Option<Counting>,
+    recorded: UsageSums,
+    /// The turn's end after which it was last recorded.
+    turn: u64,
+    /// Answers when its cap was first seen to be reached.
+    answers_at_cap: Option<usize>,
+    uses: ToolUses,
+    unheard: Unheard,
+}
+
+/// Answers of an agent's own that used tools. One answer may use several.
+#[derive(Clone, Debug, Default)]
+struct ToolUses {
+    count: usize,
+    last: Option<String>,
+}
+
+impl ToolUses {
+    fn take(&mut self, line: &[u8]) {
+        let Some(id) = tool_use(line) else { return };
+        if self.last.as_ref() != Some(&id) {
+            (self.count, self.last) = (self.count + 1, Some(id));
+        }
+    }
+}
+
+/// Answers with tools that a client may have written down since a hook called last: of the newest, the hook may not have
+/// called yet, and those before may have been written late.
+const UNHEARD_USES: usize = 3;
+
+/// Looks in which that must have been so.
+const UNHEARD_LOOKS: u32 = 2;
+
+/// Sign of the hooks' last call: the newest mark, and when the list of their troubles was last written.
+type Heard = (u64, Option<i64>);
+
+/// What a client's record tells beyond what its hooks told.
+#[derive(Clone, Debug, Default)]
+struct Unheard {
+    heard: Option<Heard>,
+    uses_then: usize,
+    looks: u32,
+}
+
+impl Unheard {
+    /// Takes what a look has found: `heard` from before the record was read, so that what came in between counts for
+    /// the hooks. A record of which more is to be read says nothing yet.
+    fn look(&mut self, heard: Heard, uses: usize, is_whole: bool) {
+        if self.heard != Some(heard) || !is_whole {
+            *self = Self { heard: Some(heard), uses_then: uses, looks: 0 };
+        } else if uses >= self.uses_then + UNHEARD_USES {
+            self.looks += 1;
+        }
+    }
+}
+
+/// Sign of the last call of an incarnation's hooks; `None` before the first.
+fn heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<Heard>> {
+    let newest = marks::last_heard(town, incarnation)?;
+    let troubles = town.world().disk().touched(&town.layout.hooks_log(incarnation))?;
+    Ok(newest.map(|newest| (newest, troubles)))
+}
+
+/// How far a file was read.
+#[derive(Clone, Debug, Default)]
+struct Tail {
+    offset: u64,
+    lines: Lines,
+}
+
+impl Reading {
+    /// Reads what has come since the last time, at most so much; false where there is more. Nothing where no client told of
+    /// a session.
+    fn read(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<bool> {
+        let counting = match &self.counting {
+            Some(counting) => counting.clone(),
+            None => self.counting.insert(Counting::recorded(town, id)?).clone(),
+        };
+        match counting {
+            // What asks no model may still play a client that does.
+            Counting::Transcript | Counting::Printed { format: Format::None, .. } => {
+                self.read_transcripts(town, id, at_most)
+            }
+            Counting::Printed { format, model } => {
+                self.read_output(town, id, at_most, |meter, line| meter.take_printed(format, &model, line))
+            }
+            Counting::Unknown => Ok(true),
+        }
+    }
+
+    fn read_transcripts(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<bool> {
+        let Some(facts) = client_facts(town, id)? else { return Ok(true) };
+        let mut left = at_most;
+        for record in facts.records() {
+            let path = PathBuf::from(&record.transcript_path);
+            let since = record.since.as_deref().and_then(|since| since.parse().ok());
+            if !path.is_absolute() {
+                continue;
+            }
+            for file in subagents_of(town, &path).into_iter().chain([path.clone()]) {
+                let (meter, tail) = (&mut self.meter, self.files.entry(file.clone()).or_default());
+                let (uses, is_own) = (&mut self.uses, file == path);
+                let part = |from, bytes| Ok(town.world().disk().read_part(&file, from, bytes)?.unwrap_or_default());
+                tail.read(&mut left, part, |line| {
+                    meter.take(line, since);
+                    if is_own {
+                        uses.take(line);
+                    }
+                })?;
+            }
+        }
+        // A stream is read for its limits, and for its sums where there is no transcript.
+        self.read_output(town, id, left, Meter::take_stream)
+    }
+
+    fn read_output(
+        &mut self,
+        town: &Town,
+        id: &IncarnationId,
+        mut left: u64,
+        take: impl Fn(&mut Meter, &[u8]),
+    ) -> Result<bool> {
+        let (meter, log) = (&mut self.meter, town.layout.output(id));
+        let part = |from, bytes| Ok(town.world().disk().read_part(&log, from, bytes)?.unwrap_or_default());
+        self.stream.read(&mut left, part, |line| take(meter, line))?;
+        Ok(left > 0)
+    }
+
+    fn sums(&self, incarnation: &Incarnation, now: Timestamp, zone: &TimeZone) -> UsageSums {
+        let opened = incarnation.opened_at.parse().unwrap_or(now);
+        self.meter.sums(|at| day_between(at.unwrap_or(opened), opened, now, zone))
+    }
+}
+
+impl Tail {
+    fn read(
+        &mut self,
+        left: &mut u64,
+        part: impl Fn(u64, usize) -> Result<Vec<u8>>,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        while *left > 0 {
+            let bytes = part(self.offset, PART_BYTES)?;
+            if bytes.is_empty() {
+                break;
+            }
+            self.offset += bytes.len() as u64;
+            *left = left.saturating_sub(bytes.len() as u64);
+            self.lines.feed(&bytes, &mut each);
+        }
+        Ok(())
+    }
+}
+
+/// Files of the agents that an agent has started within its session: in a folder beside its transcript.
+fn subagents_of(town: &Town, transcript: &Path) -> Vec<PathBuf> {
+    let folder = transcript.with_extension("").join("subagents");
+    let disk = town.world().disk();
+    if !matches!(disk.kind(&folder), Ok(Some(NodeKind::Folder))) {
+        return Vec::new();
+    }
+    // A folder that can't be read has nothing for us.
+    let names = disk.list(&folder).unwrap_or_default();
+    names.into_iter().filter(|name| name.ends_with(".jsonl")).take(SUBAGENTS).map(|name| folder.join(name)).collect()
+}
+
+/// The day of a time as people here count it.
+pub(crate) fn day_of(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).date().to_string()
+}
+
+/// The day of a time that somebody else has written down: none before the incarnation was opened, none after today.
+fn day_between(at: Timestamp, opened: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    // A clock that was set back in between must not turn it over.
+    day_of(at.clamp(opened.min(now), opened.max(now)), zone)
+}
+
+/// All that an incarnation took, which has ended; read whole, so that nobody needs to remember anything.
+pub(crate) fn at_end(town: &Town, incarnation: &Incarnation) -> UsageSums {
+    let mut reading = Reading::default();
+    let clock = town.world().clock();
+    // Its end is recorded in any case: a record that can't be read has no sums.
+    if reading.read(town, &incarnation.id, WHOLE_BYTES).is_err() {
+        return UsageSums::new();
+    }
+    reading.sums(incarnation, clock.now(), &clock.zone())
+}
+
+/// Records an incarnation's end together with all that it took.
+pub(crate) fn record_at_end(tx: &Tx<'_>, incarnation: &Incarnation, sums: &UsageSums) -> Result<()> {
+    if !sums.is_empty() {
+        tx.set_usage(&incarnation.id, sums)?;
+    }
+    Ok(())
+}
+
+/// Reads on in the records of all incarnations that run, and records what they took: at the end of a turn, and every now
+/// and then in a long one.
+pub(crate) fn patrol(town: &Town, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
+    let live = town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
+    meters.0.retain(|id, _| live.iter().any(|incarnation| &incarnation.id == id));
+    for incarnation in &live {
+        // One record that can't be read keeps nobody else from being counted.
+        let reading = meters.0.entry(incarnation.id.clone()).or_default();
+        let heard = heard(town, &incarnation.id)?;
+        if let Ok(is_whole) = reading.read(town, &incarnation.id, LOOK_BYTES) {
+            if let Some(heard) = heard {
+                reading.unheard.look(heard, reading.uses.count, is_whole);
+            }
+            record(town, incarnation, reading, observed)?;
+        }
+    }
+    Ok(())
+}
+
+fn record(town: &Town, incarnation: &Incarnation, reading: &mut Reading, observed: &mut Observed) -> Result<()> {
+    let clock = town.world().clock();
+    let sums = reading.sums(incarnation, clock.now(), &clock.zone());
+    if sums == reading.recorded {
+        return Ok(());
+    }
+    let marks = marks::marks(town, &incarnation.id)?;
+    let ends = ["stop", "stop-failure", "end"].iter().filter_map(|name| marks.get(name));
+    let turn = ends.map(|mark| mark.at_us).max().unwrap_or_default();
+    let total: u64 = reading.recorded.values().map(|sum| sum.answers).fold(0, u64::saturating_add);
+    let age = observed.age(&format!("usage-{}-{total}", incarnation.id));
+    if turn <= reading.turn && age < RECORD_EVERY && !is_much(town, &reading.recorded, &sums) {
+        return Ok(());
+    }
+    town.ledger.write("deacon/", "usage", |tx| tx.set_usage(&incarnation.id, &sums).map_err(Error::from))?;
+    (reading.recorded, reading.turn) = (sums, turn);
+    Ok(())
+}
+
+/// Whether what was taken since it was last recorded is worth recording at once, because a cap may be near.
+fn is_much(town: &Town, recorded: &UsageSums, sums: &UsageSums) -> bool {
+    let settings = settings::current(town);
+    let prices = settings.prices.over(&town.outside.prices);
+    let cost = |sums: &UsageSums| Cost::of(&prices, sums.iter().map(|((model, _), sum)| (model.as_str(), sum)));
+    let (before, now) = (cost(recorded), cost(sums));
+    let SpendSettings { daily_tokens, attempt_tokens, attempt_usd, .. } = settings.spend;
+    let tokens = now.tokens.saturating_sub(before.tokens).saturating_mul(PARTS_OF_A_CAP);
+    let usd = (now.usd - before.usd) * PARTS_OF_A_CAP as f64;
+    [daily_tokens, attempt_tokens].into_iter().any(|cap| cap > 0 && tokens >= cap)
+        || [settings.spend.daily_usd(), attempt_usd].into_iter().any(|cap| cap > 0.0 && usd >= cap)
+}
+
+/// What something took, and about what that costs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// Answers and tokens.
+    #[serde(flatten)]
+    pub sum: Sum,
+    /// All tokens.
+    pub tokens: u64,
+    /// About how many US dollars, of those models whose price is known.
+    pub usd: f64,
+    /// Models whose price is not known: their tokens are counted, their money is not.
+    pub unpriced: Vec<String>,
+    /// Sessions whose usage is unknown: nothing of them is in this.
+    pub uncounted: u64,
+}
+
+impl Cost {
+    /// What these sums by model come to.
+    pub fn of<'a>(prices: &Prices, sums: impl IntoIterator<Item = (&'a str, &'a Sum)>) -> Self {
+        let mut cost = Self::default();
+        sums.into_iter().for_each(|(model, sum)| cost.add(prices, model, sum));
+        cost
+    }
+
+    fn add(&mut self, prices: &Prices, model: &str, sum: &Sum) {
+        self.sum = self.sum.plus(sum);
+        self.tokens = self.sum.tokens.total();
+        match prices.cost(model, &sum.tokens) {
+            Some(usd) => self.usd += usd,
+            None if self.unpriced.iter().any(|known| known == model) => {}
+            None => self.unpriced.push(model.to_owned()),
+        }
+    }
+
+    /// Whether nothing was taken.
+    pub fn is_nothing(&self) -> bool {
+        self.tokens == 0 && self.uncounted == 0
+    }
+
+    /// With so many sessions whose usage is unknown.
+    #[must_use]
+    pub fn with_uncounted(self, uncounted: u64) -> Self {
+        Self { uncounted, ..self }
+    }
+
+    /// In one line, for people.
+    pub fn words(&self) -> String {
+        let unknown = match self.uncounted {
+            0 => return self.counted_words(),
+            1 => "unknown for one session".to_owned(),
+            sessions => format!("unknown for {sessions} sessions"),
+        };
+        if self.tokens == 0 { unknown } else { format!("{}; {unknown}", self.counted_words()) }
+    }
+
+    fn counted_words(&self) -> String {
+        let tokens = format!("{} tokens", short(self.tokens));
+        match (self.usd > 0.0, self.unpriced.is_empty()) {
+            (true, true) => format!("{tokens}, about ${:.2}", self.usd),
+            (true, false) => format!("{tokens}, about ${:.2} and what {} costs", self.usd, self.unpriced.join(", ")),
+            (false, true) => format!("{tokens}, about $0.00"),
+            (false, false) => format!("{tokens}; the price of {} is not known", self.unpriced.join(", ")),
+        }
+    }
+}
+
+/// A number of tokens as people read it: 950, 12.3k, 4.5M.
+pub fn short(tokens: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", tokens / unit, tokens % unit / (unit / 10));
+    match tokens {
+        0..1000 => tokens.to_string(),
+        1000..1_000_000 => format!("{}k", tenths(1000)),
+        _ => format!("{}M", tenths(1_000_000)),
+    }
+}
+
+/// The price table of a town: its own over the built-in one.
+pub fn prices(town: &Town) -> Prices {
+    town.settings.prices.over(&town.outside.prices)
+}
+
+/// What all work on a bead took.
+pub fn of_bead(town: &Town, view: &View<'_>, bead: &BeadId) -> Result<Cost> {
+    let rows = view.usage("", Some(bead))?;
+    let uncounted = view.uncounted("", Some(bead))?.iter().map(|(_, sessions)| sessions).sum();
+    Ok(Cost::of(&prices(town), rows.iter().map(|row| (row.model.as_str(), &row.sum))).with_uncounted(uncounted))
+}
+
+/// What one attempt took.
+pub fn of_attempt(town: &Town, view: &View<'_>, attempt: gt_model::id::AttemptId) -> Result<Cost> {
+    let rows = view.usage_of_attempt(attempt, "")?;
+    let uncounted = view.uncounted_of_attempt(attempt)?;
+    Ok(Cost::of(&prices(town), rows.iter().map(|(model, sum)| (model.as_str(), sum))).with_uncounted(uncounted))
+}
+
+/// By what costs are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// By bead; what standing agents take belongs to none.
+    Bead,
+    /// By the address of who worked.
+    Worker,
+    /// By rig; what the mayor takes belongs to none.
+    Rig,
+    /// By model.
+    Model,
+    /// By convoy.
+    Convoy,
+    /// By day, as people here count days.
+    Day,
+    /// By kind of agent.
+    Agent,
+}
+
+/// One line of a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct CostRow {
+    /// Of what; `None` where it belongs to nothing of that sort.
+    pub key: Option<String>,
+    /// How much.
+    #[serde(flatten)]
+    pub cost: Cost,
+}
+
+/// What was taken, and about what that costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// By what.
+    pub by: By,
+    /// From which day on; empty: ever.
+    pub since: String,
+    /// From when the prices are.
+    pub prices_of: String,
+    /// One row each, the dearest first; days in their order.
+    pub rows: Vec<CostRow>,
+    /// All together.
+    pub total: Cost,
+    /// Kinds of agent whose usage is unknown, and how many of their sessions are in nothing of this.
+    pub uncounted: Vec<(String, u64)>,
+}
+
+/// What was taken since a day (empty: ever).
+pub fn report(town: &Town, by: By, since: &str) -> Result<Report> {
+    let prices = prices(town);
+    let (rows, uncounted) =
+        town.ledger.read(|view| Ok::<_, Error>((view.usage(since, None)?, view.uncounted(since, None)?)))?;
+    let mut groups: BTreeMap<Option<String>, Cost> = BTreeMap::new();
+    for row in &rows {
+        groups.entry(by.key(town, row)).or_default().add(&prices, &row.model, &row.sum);
+    }
+    let mut lines: Vec<CostRow> = groups.into_iter().map(|(key, cost)| CostRow { key, cost }).collect();
+    if by != By::Day {
+        lines.sort_by(|one, other| {
+            other.cost.usd.total_cmp(&one.cost.usd).then(other.cost.tokens.cmp(&one.cost.tokens))
+        });
+    }
+    let total = Cost::of(&prices, rows.iter().map(|row| (row.model.as_str(), &row.sum)));
+    let total = total.with_uncounted(uncounted.iter().map(|(_, sessions)| sessions).sum());
+    Ok(Report { by, since: since.to_owned(), prices_of: prices.date, rows: lines, total, uncounted })
+}
+
+impl By {
+    fn key(self, town: &Town, row: &UsageRow) -> Option<String> {
+        match self {
+            Self::Bead => row.bead.as_ref().map(ToString::to_string),
+            Self::Worker => row.address.as_ref().map(ToString::to_string),
+            Self::Rig => row.address.as_ref().and_then(|address| address.rig()).map(ToString::to_string),
+            Self::Model => Some(row.model.clone()),
+            Self::Convoy => row.convoy.as_ref().map(ToString::to_string),
+            Self::Day => Some(row.day.clone()),
+            Self::Agent => row.kind.clone().or_else(|| town.settings.agent.clone()),
+        }
+    }
+}
+
+/// The day of so many days ago, or the day that is named; `None` where the word is neither.
+pub fn since_day(town: &Town, word: &str) -> Option<String> {
+    let clock = town.world().clock();
+    if let Some(days) = word.strip_suffix('d') {
+        let days: u32 = days.parse().ok().filter(|days| *days > 0)?;
+        let back = jiff::Span::new().try_days(i64::from(days) - 1).ok()?;
+        let today = clock.now().to_zoned(clock.zone()).date();
+        return today.checked_sub(back).ok().map(|day| day.to_string());
+    }
+    word.parse::<jiff::civil::Date>().ok().map(|day| day.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_the_peoples_and_within_the_incarnations_life() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (opened, now) = (at("2026-11-22T20:00:00Z"), at("2026-11-23T02:00:00Z"));
+        let east = TimeZone::fixed(jiff::tz::offset(2));
+        let check = |when: &str, zone: &TimeZone, expected: &str| {
+            assert_eq!(day_between(at(when), opened, now, zone), expected, "{when}");
+            assert_eq!(day_between(at(when), now, opened, zone), expected, "{when}, the clock was set back");
+        };
+        check("2026-11-22T22:30:00Z", &TimeZone::UTC, "2026-11-22");
+        check("2026-11-22T22:30:00Z", &east, "2026-11-23");
+        check("1970-01-01T00:00:00Z", &TimeZone::UTC, "2026-11-22");
+        check("9999-01-01T00:00:00Z", &TimeZone::UTC, "2026-11-23");
+    }
+
+    #[test]
+    fn costs_are_said_with_what_is_not_known() {
+        let prices: Prices = toml::from_str("[models]\nknown = { input = 2, output = 10 }\n").unwrap();
+        let tokens = |input| Sum { answers: 1, tokens: gt_model::usage::Tokens { input, ..Default::default() } };
+        let words = |rows: &[(&str, u64)]| {
+            let sums: Vec<(&str, Sum)> = rows.iter().map(|(model, input)| (*model, tokens(*input))).collect();
+            Cost::of(&prices, sums.iter().map(|(model, sum)| (*model, sum))).words()
+        };
+        assert_eq!(words(&[("known-1", 1_250_000)]), "1.2M tokens, about $2.50");
+        assert_eq!(words(&[("known-1", 999)]), "999 tokens, about $0.00");
+        assert_eq!(words(&[("new", 12_345), ("new", 1)]), "12.3k tokens; the price of new is not known");
+        assert_eq!(words(&[("new", 1), ("known", 500_000)]), "500.0k tokens, about $1.00 and what new costs");
+        assert_eq!(words(&[]), "0 tokens, about $0.00");
+        assert_eq!(Cost::default().with_uncounted(1).words(), "unknown for one session");
+        let some = Cost::of(&prices, [("known", &tokens(1000))]).with_uncounted(2);
+        assert_eq!(some.words(), "1.0k tokens, about $0.00; unknown for 2 sessions");
+    }
+}

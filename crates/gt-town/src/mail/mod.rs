@@ -1,0 +1,3 @@
+//! Mail between agents and people.
+
+pub mod post;

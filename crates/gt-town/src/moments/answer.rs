@@ -1,0 +1,327 @@
+//! Moments: a client's hook calls `gt`, which must answer in milliseconds and never break the client.
+//!
+//! A moment leaves a mark (a small file in the session's folder) and asks the ledger once, or not at all where that has not
+//! changed since ([`nothing_new`]). It writes the ledger only where mail goes into the agent's context. What follows from
+//! marks is the deacon's to find out.
+
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::guard::permit::Permit;
+use gt_model::guard::{self, Place, Role, ToolCall};
+use gt_model::id::IncarnationId;
+use gt_model::moment::{
+    Answer, Asking, Blocks, Client, Event, Failure, Heard, Mark, Moment, Notice, Post, Source, Stage, StopAnswer,
+    StopFacts, at_stop, injection, reset_time,
+};
+
+use crate::admission::spend;
+use crate::admission::usage;
+use crate::agents::marks;
+use crate::ledger::{Mail, Priority, View};
+use crate::town::error::{Error, Result};
+use crate::town::identity;
+use crate::town::{Caller, Town};
+use crate::work::causes;
+use crate::work::hook;
+
+mod log;
+mod permission;
+mod quiet;
+
+pub use log::{HookTrouble, note_failure, trouble};
+pub use quiet::{Seen, nothing_new};
+
+/// How long a moment waits for the ledger.
+pub const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The mark of what kept turns from ending.
+const BLOCKS: &str = "blocks";
+
+/// A call of a client's hook.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'c> {
+    /// Whose.
+    pub client: Client,
+    /// At which moment.
+    pub moment: Moment,
+    /// What the client says.
+    pub input: &'c [u8],
+    /// Who calls, and how the ledger was before it was opened, where that can be told.
+    pub seen: Option<&'c Seen>,
+}
+
+/// Answers a client; `None`: nothing is to be said.
+pub fn answer(town: &Town, caller: &Caller, call: &Call<'_>) -> Result<Option<String>> {
+    let Some(incarnation) = &caller.incarnation else { return Ok(None) };
+    let Call { client, moment, .. } = *call;
+    let heard = hear(client, moment, call.input)?;
+    let here = Here { town, caller, incarnation };
+    let answer = match &heard.event {
+        Event::BeforeTool(call) => here.before_tool(call, &heard)?,
+        Event::Permission(call) => here.permission(call, &heard)?,
+        // The rest is about the agent itself: its own agents get no mail and are no sign of its life.
+        _ if heard.subagent => Answer::Nothing,
+        Event::Start(_) => Answer::Nothing,
+        Event::Prompt { nudge } => here.prompt(*nudge)?,
+        Event::AfterTool => here.after_tool(call.seen)?,
+        Event::Stop { background } => here.stop(*background)?,
+        Event::StopFailure { failure, text } => here.stop_failure(*failure, text)?,
+        Event::Compact => here.note(moment.as_str(), &here.now())?,
+        Event::End { reason } => {
+            let ended = here.note(moment.as_str(), &Mark { text: Some(reason.clone()), ..here.now() })?;
+            town.wake();
+            ended
+        }
+        Event::Notice { notice, text } => here.notice(*notice, text)?,
+    };
+    Ok(client.render(&heard, &answer))
+}
+
+/// Records that a client's session starts; answers with what it said of it.
+pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[u8]) -> Result<Heard> {
+    let heard = hear(client, Moment::Start, input)?;
+    if heard.subagent {
+        return Ok(heard);
+    }
+    if let Some(session) = &heard.session {
+        let continued = heard.event == Event::Start(Source::Continued);
+        usage::note_session(town, incarnation, client, session, continued)?;
+    }
+    // After a compaction it is in the middle of its turn.
+    let name = if heard.event == Event::Start(Source::Compacted) { "compacted" } else { Moment::Start.as_str() };
+    marks::write_mark(town, incarnation, name, &marks::now(town.world()))?;
+    town.wake();
+    Ok(heard)
+}
+
+fn hear(client: Client, moment: Moment, input: &[u8]) -> Result<Heard> {
+    client.hear(moment, input).map_err(|error| Error::Usage {
+        what: error.to_string(),
+        hint: "this verb is called by the client's hooks".to_owned(),
+    })
+}
+
+/// One call, and whose.
+struct Here<'t> {
+    town: &'t Town,
+    caller: &'t Caller,
+    incarnation: &'t IncarnationId,
+}
+
+impl Here<'_> {
+    fn now(&self) -> Mark {
+        marks::now(self.town.world())
+    }
+
+    fn note(&self, name: &str, mark: &Mark) -> Result<Answer> {
+        marks::write_mark(self.town, self.incarnation, name, mark)?;
+        Ok(Answer::Nothing)
+    }
+
+    /// A mark that is a sign of life as well.
+    fn live(&self, moment: Moment, mark: &Mark) -> Result<()> {
+        identity::sign_of_life(self.town, self.caller)?;
+        marks::write_mark(self.town, self.incarnation, moment.as_str(), mark)
+    }
+
+    /// What is refused was never begun; and rules hold for the agent's own agents as well.
+    fn before_tool(&self, call: &ToolCall, heard: &Heard) -> Result<Answer> {
+        if let Some(why) = self.must_end()? {
+            return if heard.subagent { Ok(Answer::Halt(why)) } else { self.halt(why) };
+        }
+        if !heard.subagent {
+            identity::sign_of_life(self.town, self.caller)?;
+        }
+        let place = self.place(heard)?;
+        if let Some(refusal) = guard::judge(Role::of(&self.caller.address), call, &place).line() {
+            causes::note_refusal(self.town, self.caller, &format!("{}: {refusal}", call.tool));
+            return Ok(Answer::Deny(refusal));
+        }
+        if !heard.subagent {
+            let mark = Mark { tool: Some(call.tool.clone()), ..self.now() };
+            marks::write_mark(self.town, self.incarnation, Moment::BeforeTool.as_str(), &mark)?;
+        }
+        self.granted(call, heard, &place)
+    }
+
+    /// What the agent may do anyway, no client asks: its own rules know no more than the first words of a command.
+    fn granted(&self, call: &ToolCall, heard: &Heard, place: &Place) -> Result<Answer> {
+        if heard.asking != Asking::ByRules {
+            return Ok(Answer::Nothing);
+        }
+        Ok(match self.permit(call, place)? {
+            Permit::Granted => Answer::Allow("gt: it is a part of your work".to_owned()),
+            Permit::Ask => Answer::Ask("gt: it does more than its name says".to_owned()),
+            Permit::Open => Answer::Nothing,
+        })
+    }
+
+    /// Where the caller is, and what is its own.
+    fn place(&self, heard: &Heard) -> Result<Place> {
+        let (layout, env) = (&self.town.layout, &self.town.outside.env);
+        let of_rig = self.caller.address.rig();
+        let rig = of_rig.map(|rig| layout.rig(rig));
+        let own = match (&self.caller.address, &rig) {
+            (Address::Polecat(_, name), Some(rig)) => rig.worktree(name),
+            (Address::Crew(_, name), Some(rig)) => rig.crew(name),
+            (Address::Mayor, _) => layout.mayor(),
+            _ => layout.root.clone(),
+        };
+        let (attempt, row) = self.town.ledger.read(|view| {
+            let incarnation = view.incarnation(self.incarnation)?;
+            let attempt = incarnation.map(|incarnation| view.attempt_of(&incarnation)).transpose()?.flatten();
+            let row = of_rig.map(|rig| view.rig(rig.as_str())).transpose()?.flatten();
+            Ok::<_, Error>((attempt, row))
+        })?;
+        let (branch, bead) = attempt.map(|attempt| (attempt.branch, attempt.bead.0)).unzip();
+        Ok(Place {
+            town: layout.root.clone(),
+            rig: rig.map(|rig| rig.root),
+            cwd: heard.cwd.clone().unwrap_or_else(|| own.clone()),
+            own,
+            home: env.get("HOME").map(Into::into),
+            temp: env.get("TMPDIR").map(Into::into),
+            branch,
+            trunk: row.map(|row| row.trunk),
+            bead,
+        })
+    }
+
+    /// Reason why the caller's turn has to end, by a cap on spending.
+    fn must_end(&self) -> Result<Option<String>> {
+        let why = self.town.ledger.read(|view| spend::must_end(view, &self.caller.address))?;
+        Ok(why.map(|why| format!("Gas Town: {why}")))
+    }
+
+    /// Ends the turn. The client calls no hook at such an end, so its mark is left here.
+    fn halt(&self, why: String) -> Result<Answer> {
+        self.live(Moment::Stop, &self.now())?;
+        self.town.wake();
+        Ok(Answer::Halt(why))
+    }
+
+    fn prompt(&self, nudge: bool) -> Result<Answer> {
+        if let Some(why) = self.must_end()? {
+            return Ok(Answer::Block(why));
+        }
+        self.live(Moment::Prompt, &Mark { nudge, ..self.now() })?;
+        self.mail(Priority::Low, Moment::Prompt)
+    }
+
+    fn after_tool(&self, seen: Option<&Seen>) -> Result<Answer> {
+        if let Some(why) = self.must_end()? {
+            return self.halt(why);
+        }
+        let mark = self.now();
+        self.live(Moment::AfterTool, &mark)?;
+        let answer = self.mail(Priority::High, Moment::AfterTool)?;
+        if let (Answer::Nothing, Some(seen)) = (&answer, seen) {
+            quiet::remember(self.town, self.incarnation, mark, seen)?;
+        }
+        Ok(answer)
+    }
+
+    /// New mail as text for the agent's context; that it went there is recorded first.
+    fn mail(&self, at_least: Priority, moment: Moment) -> Result<Answer> {
+        let of = &self.caller.address;
+        let mails = self.town.ledger.read(|view| view.undelivered(of, at_least).map_err(Error::from))?;
+        let posts: Vec<Post<'_>> = mails.iter().map(post).collect();
+        let Some(injected) = injection(&posts, usize::MAX) else { return Ok(Answer::Nothing) };
+        self.town.ledger.write(&self.caller.name(), "deliver", |tx| {
+            for mail in mails.iter().take(injected.shown) {
+                tx.deliver(mail, Some(self.incarnation), moment.as_str())?;
+            }
+            Ok::<_, Error>(())
+        })?;
+        Ok(Answer::Context(injected.text))
+    }
+
+    fn stop(&self, background: usize) -> Result<Answer> {
+        let mark = self.now();
+        let path = self.town.layout.moments(self.incarnation).join(BLOCKS);
+        let before: Blocks = marks::read_record(self.town.world(), &path)?.unwrap_or_default();
+        let facts = self.stop_facts(background)?;
+        let stopped = Mark { background: u32::try_from(background).unwrap_or(u32::MAX), ..mark.clone() };
+        match at_stop(&facts, &before, mark.at_us) {
+            StopAnswer::Let => {
+                self.live(Moment::Stop, &stopped)?;
+                self.town.wake();
+                Ok(Answer::Nothing)
+            }
+            StopAnswer::Block { reason, blocks } => {
+                marks::write_mark(self.town, self.incarnation, BLOCKS, &blocks)?;
+                self.live(Moment::Stop, &Mark { blocked: true, ..stopped })?;
+                Ok(Answer::Block(reason))
+            }
+        }
+    }
+
+    fn stop_facts(&self, background: usize) -> Result<StopFacts> {
+        let now = self.town.world().clock().now();
+        let last_tool = self.town.layout.moments(self.incarnation).join(Moment::AfterTool.as_str());
+        let last_tool: Option<Mark> = marks::read_record(self.town.world(), &last_tool)?;
+        let mut facts =
+            StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
+        self.town.ledger.read(|view| {
+            // A standing agent that met a limit stays: only a worker's end was decided then.
+            let is_worker = is_worker(view, self.incarnation)?;
+            facts.is_leaving = is_worker && view.reactions(self.incarnation)?.spared().is_some();
+            facts.urgent = view.urgent_unread(&self.caller.address)?;
+            match identity::hooked_attempt(view, self.caller) {
+                Ok(attempt) => {
+                    let steps = view.steps(attempt.id)?;
+                    facts.steps_done = steps.iter().filter(|step| step.done_at.is_some()).count() as u32;
+                    facts.waits_for = hook::waits_for(view, now, &attempt)?;
+                    let (todo, command) = hook::next_words(&steps);
+                    facts.work = Some((attempt.bead.to_string(), todo, command));
+                }
+                // Its work is submitted. A standing agent never had any.
+                Err(Error::Refused { .. }) => facts.is_leaving |= is_worker,
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })?;
+        Ok(facts)
+    }
+
+    fn stop_failure(&self, failure: Failure, text: &str) -> Result<Answer> {
+        let clock = self.town.world().clock();
+        let mark = Mark { text: Some(text.to_owned()), ..self.now() };
+        self.live(Moment::StopFailure, &mark)?;
+        let resets_at = reset_time(text, clock.now(), &|zone| clock.zone_of(zone)).map(jiff::Timestamp::as_second);
+        match failure {
+            Failure::Limit => self.note("limit", &Mark { resets_at, ..mark })?,
+            Failure::Login => self.note("login", &mark)?,
+            Failure::Outage => self.note("outage", &mark)?,
+            Failure::Other => Answer::Nothing,
+        };
+        self.town.wake();
+        Ok(Answer::Nothing)
+    }
+
+    fn notice(&self, notice: Notice, text: &str) -> Result<Answer> {
+        let mark = Mark { text: Some(text.to_owned()), ..self.now() };
+        match notice {
+            // What it asks was told more exactly by the question itself.
+            Notice::Permission if matches!(marks::marks(self.town, self.incarnation)?.stage(), Stage::Asking(_)) => {
+                Answer::Nothing
+            }
+            Notice::Permission => self.note("permission", &mark)?,
+            Notice::Idle => self.note("idle", &mark)?,
+            Notice::Other => return Ok(Answer::Nothing),
+        };
+        self.town.wake();
+        Ok(Answer::Nothing)
+    }
+}
+
+/// Whether an incarnation is a polecat's, which has nothing to do once its hook is empty.
+fn is_worker(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
+    Ok(view.incarnation(incarnation)?.is_some_and(|incarnation| incarnation.attempt().is_some()))
+}
+
+fn post(mail: &Mail) -> Post<'_> {
+    let urgent = mail.priority == Priority::Urgent;
+    Post { id: mail.id.as_str(), from: &mail.from, subject: &mail.subject, body: &mail.body, urgent }
+}

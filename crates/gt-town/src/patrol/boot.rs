@@ -1,0 +1,119 @@
+//! Boot: keeps the deacon alive. It starts it, waits for it, starts it again, notices one that hangs, and after a
+//! bounded number of tries asks for a person. Nothing else.
+
+use gt_model::condition::ConditionKind;
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::boot::{self, AfterEnd};
+use gt_model::protocol::Message;
+
+use crate::ledger::Tx;
+use crate::mail::post;
+use crate::patrol::deacon;
+use crate::town::Town;
+use crate::town::error::{Error, Result};
+use crate::town::observed::Observed;
+
+/// Time between two looks at a running deacon's signs of life, and at whether its town is there.
+const LOOK_EVERY: Duration = deacon::TOWN_LOOK;
+
+/// How long a deacon may take to end by itself when its town is gone.
+const GONE_GRACE: Duration = Duration::from_secs(20);
+
+/// The deacon's process, as boot has it.
+pub trait DeaconProcess {
+    /// Waits for its end, at most so long. `None` while it runs; the exit code is absent where a signal ended it.
+    fn wait(&self, at_most: Duration) -> Option<Option<i32>>;
+    /// Ends it by force.
+    fn kill(&self);
+}
+
+/// How boot ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootEnd {
+    /// The town is down, gone, or in the hands of a newer gt.
+    Finished,
+    /// The deacon died too often.
+    GaveUp,
+}
+
+/// Runs until the deacon has ended for good. The caller holds boot's lock.
+pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) -> Result<BootEnd> {
+    let mut observed = Observed::default();
+    let mut starts = 0_u32;
+    // A deacon that is started by path serves the town that is there: that must be this one.
+    while town.is_there() {
+        starts += 1;
+        observed.age(&format!("start-{starts}"));
+        let process = start()?;
+        let exit = watch(town, &process, &mut observed, starts);
+        let ages: Vec<Duration> = (1..=starts).map(|n| observed.age(&format!("start-{n}"))).collect();
+        match boot::after_end(deacon::is_wanted(town).unwrap_or(true), &ages) {
+            AfterEnd::Finish => return Ok(BootEnd::Finished),
+            AfterEnd::Restart(pause) => {
+                note(town, exit, "started again");
+                town.world().clock().pause(pause);
+            }
+            AfterEnd::GiveUp => {
+                note(town, exit, "given up");
+                give_up(town, exit)?;
+                return Ok(BootEnd::GaveUp);
+            }
+        }
+    }
+    Ok(BootEnd::Finished)
+}
+
+/// Waits for the deacon's end, and makes it where the deacon hangs. Answers with its exit code.
+fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, starts: u32) -> Option<i32> {
+    let heartbeat = town.layout.heartbeat();
+    loop {
+        let exit = process.wait(LOOK_EVERY);
+        observed.tick(town.world().clock().monotonic());
+        // Asked for at each look, so that they are not forgotten.
+        (1..=starts).for_each(|n| _ = observed.age(&format!("start-{n}")));
+        if let Some(exit) = exit {
+            return exit;
+        }
+        if !town.is_there() && observed.age(&format!("gone-{starts}")) >= GONE_GRACE {
+            process.kill();
+        }
+        let beat = town.world().disk().touched(&heartbeat).ok().flatten();
+        if boot::is_hung(observed.age(&format!("silent-{starts}-{beat:?}"))) {
+            note(town, None, "hung, and ended by force");
+            process.kill();
+        }
+    }
+}
+
+/// What happened, for whoever looks later.
+fn note(town: &Town, exit: Option<i32>, what: &str) {
+    let how = exit.map_or("by a signal".to_owned(), |code| format!("with code {code}"));
+    let told = town.ledger.write("boot/", "boot", |tx| {
+        let after = serde_json::json!({ "ended": how, "then": what });
+        tx.event("deacon-ended", "deacon", None, None, Some(&after)).map_err(Error::from)
+    });
+    // The ledger may be what is wrong: then the deacon's log has to do.
+    let _ = told;
+}
+
+fn give_up(town: &Town, exit: Option<i32>) -> Result<()> {
+    let log = town.layout.logs().join("deacon.log");
+    let text = format!(
+        "the deacon died {} times within {} minutes (last exit code {}): see {}, then gt up",
+        boot::STARTS,
+        boot::WINDOW.as_secs() / 60,
+        exit.map_or("none".to_owned(), |code| code.to_string()),
+        log.display()
+    );
+    town.ledger.write("boot/", "boot", |tx| ask_for_person(tx, &text))
+}
+
+fn ask_for_person(tx: &Tx<'_>, text: &str) -> Result<()> {
+    if !tx.raise(ConditionKind::Deacon, "town", text)? {
+        return Ok(());
+    }
+    let message = Message::Escalation { bead: String::new(), severity: "critical".to_owned(), reason: text.to_owned() };
+    post::send_protocol(tx, Address::Boot, vec![Address::Overseer], &message, "")
+}

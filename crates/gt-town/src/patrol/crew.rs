@@ -1,0 +1,79 @@
+//! Crew: long-lived workspaces in a rig, for a person or an agent. Nothing that is made there is thrown away: one that
+//! is removed goes into the archive, with a snapshot, and no retention empties it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gt_model::address::{Address, is_worker_name};
+use gt_model::effect::Effect;
+use gt_model::id::RigName;
+use serde::Serialize;
+
+use crate::agents::wanted;
+use crate::effects;
+use crate::ledger::Tx;
+use crate::patrol::standing::{self, AgentStatus};
+use crate::rigs::setup;
+use crate::rigs::workspaces;
+use crate::town::error::{Error, Result};
+use crate::town::person;
+use crate::town::{Caller, Rig, Town};
+
+/// Where a workspace went that was removed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Removed {
+    /// Whose it was.
+    pub address: Address,
+    /// The folder in the archive.
+    pub archive: PathBuf,
+    /// The ref of the snapshot.
+    pub snapshot: String,
+}
+
+/// Makes a workspace at the trunk, on a branch of its own, and sets it up as the rig's worktrees are. Said again, it
+/// finishes what is missing.
+pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentStatus> {
+    person::require(caller, "makes and removes workspaces")?;
+    if !is_worker_name(name) {
+        return Err(Error::Usage {
+            what: format!("`{name}` can't name a crew member"),
+            hint: "use 1 to 40 lower-case letters, digits or `-`, starting with a letter or digit".to_owned(),
+        });
+    }
+    let address = Address::Crew(rig.name().clone(), name.to_owned());
+    let known = town.ledger.read(|view| view.agent(&address).map_err(Error::from))?;
+    if known.is_none_or(|agent| agent.removed_at.is_some()) {
+        effects::fetch(town, caller, rig)?;
+    }
+    let effect = town.ledger.write(&caller.name(), "crew add", |tx| {
+        tx.add_agent(&address)?;
+        decide_once(tx, &Effect::AddCrew { crew: address.clone() }, rig.name())
+    })?;
+    effects::run_one(town, effect)?;
+    let held = town.lock(&format!("set-up-crew-{name}"))?;
+    setup::workspace(town, rig, &held, &rig.layout.crew(name), &format!("crew-{name}"))?;
+    standing::status(town, &address)
+}
+
+/// Takes a workspace out of the rig. Its session is ended, its state goes into a snapshot, its folder into the archive.
+pub fn remove(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<Removed> {
+    person::require(caller, "makes and removes workspaces")?;
+    let address = Address::Crew(rig.name().clone(), name.to_owned());
+    let agent = town.ledger.read(|view| wanted::require(view, &address))?;
+    standing::stop(town, caller, &address)?;
+    let effect = town.ledger.write(&caller.name(), "crew remove", |tx| {
+        for row in tx.open_effects()?.iter().filter(|row| row.effect == Effect::AddCrew { crew: address.clone() }) {
+            tx.withdraw(row.id)?;
+        }
+        decide_once(tx, &Effect::ArchiveCrew { crew: address.clone() }, rig.name())
+    })?;
+    effects::run_one(town, effect)?;
+    Ok(Removed { archive: workspaces::archived(rig, &agent), snapshot: workspaces::snapshot_ref(&agent), address })
+}
+
+fn decide_once(tx: &Tx<'_>, effect: &Effect, rig: &RigName) -> Result<i64> {
+    match tx.open_effects()?.iter().find(|row| &row.effect == effect) {
+        Some(row) => Ok(row.id),
+        None => Ok(tx.decide(effect, Some(rig), None, Duration::ZERO)?),
+    }
+}

@@ -1,0 +1,459 @@
+//! The deacon: the town's daemon. A wake only says "look again"; every look reads the facts afresh.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
+
+use crate::admission::hooks_off;
+use crate::admission::limits;
+use crate::admission::outage;
+use crate::admission::short_memory;
+use crate::admission::spend;
+use crate::admission::usage;
+use crate::agents::kinds;
+use crate::effects::{self, Scope};
+use crate::keep::retention::{self, How, Schedule};
+use crate::keep::upkeep::{self, Signs};
+use crate::mail::post;
+use crate::patrol::standing;
+use crate::patrol::witness::{self, Watch};
+use crate::refinery::back_off::BackOff;
+use crate::sync;
+use crate::sync::port;
+use crate::town::desired::{BUILD_KEY, DESIRED_KEY};
+use crate::town::error::{self, Error, Result};
+use crate::town::observed::Observed;
+use crate::town::{Caller, Rig, Town};
+use crate::work::convoy;
+use crate::world::WakeUp;
+
+/// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
+#[derive(Debug, Default)]
+pub struct Memory {
+    observed: Observed,
+    watch: Watch,
+    signs: Signs,
+    exports: Exports,
+}
+
+/// How the exported files are kept fresh without the deacon being busy with that.
+#[derive(Debug, Default)]
+struct Exports {
+    /// When they may be written again, by the monotonic clock.
+    not_before: Duration,
+}
+
+/// What part of the deacon's time the exported files may take: one in so many.
+const EXPORT_SHARE: u32 = 20;
+
+impl Exports {
+    /// Writes what has changed, unless that was done so lately that it would take too much of the time. A large ledger is
+    /// written seldom while it changes all the time, and a small one at each look; after a rest both are fresh.
+    fn refresh(&mut self, town: &Town) -> Result<()> {
+        let clock = town.world().clock();
+        let begun = clock.monotonic();
+        if begun < self.not_before {
+            return Ok(());
+        }
+        let result = port::export_changed(town);
+        let ended = clock.monotonic();
+        self.not_before = ended + (ended.saturating_sub(begun)) * EXPORT_SHARE;
+        result
+    }
+}
+
+/// One look at everything but the refineries: sessions, effects, convoys. Answers with whether anything was done.
+pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
+    look_at(town, Scope::All, memory)
+}
+
+fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
+    memory.observed.tick(town.world().clock().monotonic());
+    note_state(town, ConditionKind::Patrol, "memory", short_memory::patrol(town))?;
+    let mut did = effects::run_all(town, scope, &mut memory.observed)? > 0;
+    limits::let_go(town, &mut memory.observed)?;
+    usage::patrol(town, &mut memory.watch.meters, &mut memory.observed)?;
+    note_state(town, ConditionKind::Patrol, "kinds", kinds::patrol(town))?;
+    note_state(town, ConditionKind::Patrol, "hooks", hooks_off::patrol(town, &mut memory.watch.meters))?;
+    note_state(town, ConditionKind::Patrol, "outages", outage::patrol(town, &mut memory.observed))?;
+    for name in rig_names(town)? {
+        let patrol = town.rig(&name).and_then(|rig| {
+            let kept = upkeep::patrol(town, &rig, &mut memory.signs);
+            // What can't be mended keeps no worker unwatched.
+            witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).and(kept)
+        });
+        note_state(town, ConditionKind::Patrol, &name, patrol)?;
+    }
+    for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
+        let patrol = standing::patrol(town, &agent, &mut memory.observed);
+        note_state(town, ConditionKind::Patrol, &agent.address.to_string(), patrol)?;
+    }
+    handle_mail(town)?;
+    note_state(
+        town,
+        ConditionKind::Patrol,
+        "spend",
+        spend::patrol(town, &mut memory.watch.meters, &mut memory.observed),
+    )?;
+    note_state(town, ConditionKind::Patrol, "convoys", convoy::repair(town))?;
+    did |= convoy::feed(town)? > 0;
+    did |= effects::run_all(town, scope, &mut memory.observed)? > 0;
+    Ok(did)
+}
+
+fn rig_names(town: &Town) -> Result<Vec<String>> {
+    let rows = town.ledger.read(|view| view.rigs().map_err(Error::from))?;
+    Ok(rows.into_iter().map(|row| row.name.to_string()).collect())
+}
+
+/// Keeps what went wrong with one rig, or one standing agent, as a condition until it goes well again: it stops no other.
+fn note_state(town: &Town, kind: ConditionKind, rig: &str, result: Result<()>) -> Result<()> {
+    let known = town.ledger.read(|view| view.condition(kind, rig).map_err(Error::from))?;
+    match (result, known) {
+        (Err(error @ Error::Ledger(_)), _) => return Err(error),
+        // Removed while it was looked at.
+        (Err(Error::UnknownRig { .. }), None) => {}
+        (Err(error), None) => {
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let text = format!("{}{hint}", error::chain(&error));
+            town.ledger.write(&Address::Deacon.to_string(), kind.as_str(), |tx| {
+                tx.raise(kind, rig, &text).map_err(Error::from)
+            })?;
+        }
+        (Ok(()), Some(_)) => {
+            town.ledger
+                .write(&Address::Deacon.to_string(), kind.as_str(), |tx| tx.clear(kind, rig).map_err(Error::from))?;
+        }
+        (Err(_), Some(_)) | (Ok(()), None) => {}
+    }
+    Ok(())
+}
+
+/// RECOVERED_BEAD and the like are for people to see; the facts are in the ledger.
+fn handle_mail(town: &Town) -> Result<()> {
+    post::handle(town, &Address::Deacon, &|_, _| Ok(()))
+}
+
+/// A bell that several threads may ring and each waits at for itself.
+#[derive(Debug, Default)]
+struct Bell {
+    rings: Mutex<u64>,
+    rung: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rings.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        self.rung.notify_all();
+    }
+
+    /// Waits for a ring after `seen`, at most so long; answers with the newest.
+    fn wait(&self, seen: u64, at_most: Duration) -> u64 {
+        let rings = self.rings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let waited = self.rung.wait_timeout_while(rings, at_most, |rings| *rings == seen);
+        *waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+}
+
+/// Runs until the town is meant to be down or is gone. The caller holds the deacon's lock.
+pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
+    let bell = Arc::new(Bell::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut hands = Hands { bell: bell.clone(), stop: stop.clone(), running: Vec::new() };
+    let mut memory = Memory::default();
+    let mut seen = None;
+    let mut newer: Option<Town> = None;
+    loop {
+        // A person who changes a setting does not want to start the deacon anew for it.
+        newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
+        let town = newer.as_ref().unwrap_or(town);
+        // Nothing that goes wrong ends the deacon, only that the town is meant to be down or is gone.
+        match is_wanted(town) {
+            Ok(false) if is_moving(town) => continue,
+            Ok(false) => break,
+            Ok(true) => seen = step(town, &mut memory, &mut hands, seen),
+            Err(error) => note_error(town, "look", &error),
+        }
+        rest(town, wake_up)?;
+    }
+    stop.store(true, Ordering::SeqCst);
+    bell.ring();
+    hands.leave(town);
+    if !town.is_there() {
+        return Ok(());
+    }
+    // The ledger has all of it: a checkpoint that fails keeps nobody from going down.
+    let checkpoint = sync::checkpoint(town, &Caller::role(Address::Deacon));
+    checkpoint.map(|_| ()).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
+    port::export_changed(town)
+}
+
+/// One turn of the deacon's; answers with the ledger's change signal before it. What others write while it looks is news to
+/// the next turn: the threads have not been told of it.
+fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) -> Option<i64> {
+    hands.start_missing(town).unwrap_or_else(|error| note_error(town, "threads", &error));
+    let signal = town.ledger.change_signal().ok();
+    match look_at(town, Scope::Local, memory) {
+        Ok(did) if did || seen != signal => hands.bell.ring(),
+        Ok(_) => {}
+        Err(error) => note_error(town, "look", &error),
+    }
+    // Boot takes a deacon that stops doing this for hung.
+    town.world().disk().touch(&town.layout.heartbeat()).unwrap_or_else(|e| note_error(town, "heartbeat", &e.into()));
+    // A town that has just gone is not to be made again by its own export.
+    if town.is_there() {
+        memory.exports.refresh(town).unwrap_or_else(|error| note_error(town, "export", &error));
+    }
+    signal
+}
+
+/// How often the deacon looks between two patrols whether its town is still there, and boot likewise: one look at a file.
+pub const TOWN_LOOK: Duration = Duration::from_secs(2);
+
+/// Whether the town is only missed for a moment: somebody moves it, and leaves a link in its place. Nothing is written
+/// meanwhile.
+fn is_moving(town: &Town) -> bool {
+    if town.is_there() {
+        return false;
+    }
+    town.world().clock().pause(TOWN_LOOK);
+    town.is_there()
+}
+
+/// Waits for the next look: until a wake-up, until the town is gone, or for the whole pace.
+fn rest(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
+    let clock = town.world().clock();
+    let end = clock.monotonic() + pace(town);
+    loop {
+        let left = end.saturating_sub(clock.monotonic());
+        if left.is_zero() || wake_up.wait(left.min(TOWN_LOOK))? || !town.is_there() {
+            return Ok(());
+        }
+    }
+}
+
+/// Time between two looks. Observed time stands still in longer ones.
+fn pace(town: &Town) -> Duration {
+    Duration::from_secs(town.settings.patrol_seconds.clamp(1, 60))
+}
+
+/// Whether the town is there, is meant to be up, and is in the hands of this build of gt.
+pub fn is_wanted(town: &Town) -> Result<bool> {
+    if !town.is_there() {
+        return Ok(false);
+    }
+    let (desired, build) = town.ledger.read(|view| Ok::<_, Error>((view.meta(DESIRED_KEY)?, view.meta(BUILD_KEY)?)))?;
+    let superseded = build.is_some_and(|build| build != town.outside.build);
+    Ok(desired.as_deref() != Some("down") && !superseded)
+}
+
+/// An error of one look must not end the deacon: it is written down, and the next look tries again.
+fn note_error(town: &Town, during: &str, error: &Error) {
+    note_line(town, during, &error::chain(error));
+}
+
+fn note_line(town: &Town, during: &str, text: &str) {
+    if !town.is_there() {
+        return;
+    }
+    let path = town.layout.logs().join("deacon-errors.log");
+    let line = format!("{} {during}: {text}\n", town.world().clock().now());
+    let before = town.world().disk().read_part(&path, 0, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
+    let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
+    let text = [&before[keep..], line.as_bytes()].concat();
+    // Nowhere to say that nothing can be said.
+    let _ = town.world().disk().write(&path, &text);
+}
+
+/// Size of the error log; what is older is dropped.
+const ERROR_LOG_BYTES: usize = 256 * 1024;
+
+/// Threads of each rig: its refinery, since gates take minutes, what asks its remote, which may not answer, and as many for
+/// set-ups of worktrees, which take minutes too, as may run at once. None may keep another, the other rigs or the sessions
+/// waiting.
+struct Hands {
+    bell: Arc<Bell>,
+    stop: Arc<AtomicBool>,
+    running: Vec<(String, std::thread::JoinHandle<()>)>,
+}
+
+/// What a thread does for its rig, again and again.
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    /// Rounds of the merge queue.
+    Refinery,
+    /// Effects that ask the remote.
+    Remote,
+    /// Set-ups of worktrees: this is one of those that run at once, counted from 0.
+    SetUp(u32),
+}
+
+impl Task {
+    /// Those of a rig, as its settings are now. While they can't be read, one set-up at a time is enough.
+    fn all(town: &Town, rig: &str) -> impl Iterator<Item = Self> {
+        let at_once = town.rig(rig).map_or(1, |rig| rig.settings.worktree.at_once.max(1));
+        [Self::Refinery, Self::Remote].into_iter().chain((0..at_once).map(Self::SetUp))
+    }
+
+    /// The condition that is raised while it goes wrong.
+    fn condition(self) -> ConditionKind {
+        match self {
+            Self::Refinery => ConditionKind::Refinery,
+            Self::Remote => ConditionKind::Remote,
+            Self::SetUp(_) => ConditionKind::SetUp,
+        }
+    }
+
+    /// Tells it from the others of its rig.
+    fn thread(self, rig: &str) -> String {
+        match self {
+            Self::SetUp(number) => format!("{} {number} {rig}", self.condition()),
+            _ => format!("{} {rig}", self.condition()),
+        }
+    }
+
+    /// Whether the rig still wants it.
+    fn is_wanted(self, rig: &Rig) -> bool {
+        !matches!(self, Self::SetUp(number) if number >= rig.settings.worktree.at_once.max(1))
+    }
+
+    /// Does it once; answers with whether anything changed.
+    fn turn(self, town: &Town, rig: &Rig, past: &mut Past) -> Result<Turn> {
+        past.observed.tick(town.world().clock().monotonic());
+        let scope = match self {
+            Self::Refinery => {
+                let round = past.back_off.round(town, rig, &mut past.observed)?;
+                return Ok(round.map_or(Turn::Paused, |round| Turn::Done { changed: round.changed() }));
+            }
+            Self::Remote => Scope::RemoteOf(rig.name()),
+            Self::SetUp(_) => Scope::SetUpOf(rig.name()),
+        };
+        Ok(Turn::Done { changed: effects::run_all(town, scope, &mut past.observed)? > 0 })
+    }
+}
+
+/// What a thread knows of its turns before.
+#[derive(Debug, Default)]
+struct Past {
+    observed: Observed,
+    back_off: BackOff,
+}
+
+/// How one turn went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It went well.
+    Done {
+        /// Whether there may be more to do.
+        changed: bool,
+    },
+    /// It failed lately, and was not tried.
+    Paused,
+}
+
+impl Hands {
+    fn start_missing(&mut self, town: &Town) -> Result<()> {
+        self.running.retain(|(_, thread)| !thread.is_finished());
+        self.start(town, HOUSEKEEPING, keep_house)?;
+        self.start(town, CHECKPOINTS, keep_checkpoints)?;
+        for rig in rig_names(town)? {
+            for task in Task::all(town, &rig) {
+                let name = task.thread(&rig);
+                if self.running.iter().any(|(running, _)| *running == name) {
+                    continue;
+                }
+                let (town, bell, stop, rig) = (town.reopen()?, self.bell.clone(), self.stop.clone(), rig.clone());
+                let thread = std::thread::spawn(move || work(&town, &rig, task, &bell, &stop));
+                self.running.push((name, thread));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a thread of the whole town's, if it does not run: sizes of many files take their time, and so does git.
+    fn start(&mut self, town: &Town, name: &str, work: fn(&Town, &Bell, &AtomicBool)) -> Result<()> {
+        if self.running.iter().any(|(running, _)| running == name) {
+            return Ok(());
+        }
+        let (town, bell, stop) = (town.reopen()?, self.bell.clone(), self.stop.clone());
+        let thread = std::thread::spawn(move || work(&town, &bell, &stop));
+        self.running.push((name.to_owned(), thread));
+        Ok(())
+    }
+
+    /// Waits for rounds that are about to end. A round whose gates take longer ends with this process, and its gates
+    /// with it: nothing is lost by that.
+    fn leave(self, town: &Town) {
+        let clock = town.world().clock();
+        let start = clock.monotonic();
+        let at_work = |hands: &Self| hands.running.iter().any(|(_, thread)| !thread.is_finished());
+        while at_work(&self) && clock.monotonic() - start < LEAVE_DEADLINE {
+            clock.pause(Duration::from_millis(10));
+        }
+    }
+}
+
+/// How long these threads may take to end their turns when the town goes down.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What no rig can be called.
+const HOUSEKEEPING: &str = "(retention)";
+const CHECKPOINTS: &str = "(checkpoints)";
+
+fn keep_checkpoints(town: &Town, bell: &Bell, stop: &AtomicBool) {
+    let (mut schedule, mut seen) = (sync::Schedule::default(), 0);
+    let mut newer: Option<Town> = None;
+    while !stop.load(Ordering::SeqCst) {
+        newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
+        let town = newer.as_ref().unwrap_or(town);
+        if town.is_there() {
+            sync::checkpoint_if_due(town, &mut schedule).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
+        }
+        seen = bell.wait(seen, pace(town));
+    }
+}
+
+fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
+    let (mut schedule, mut seen) = (Schedule::default(), 0);
+    while !stop.load(Ordering::SeqCst) {
+        if schedule.is_due(town.world().clock().monotonic()) {
+            // The settings are read anew: a person may have changed them.
+            let run =
+                town.reopen().and_then(|town| retention::run(&town, &Caller::role(Address::Deacon), How::default()));
+            match run {
+                Ok(report) => report.failed.iter().for_each(|why| note_line(town, "retention", why)),
+                Err(error) => note_error(town, "retention", &error),
+            }
+        }
+        seen = bell.wait(seen, pace(town));
+    }
+}
+
+fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
+    let (mut seen, mut past) = (0, Past::default());
+    let mut newer: Option<Town> = None;
+    while !stop.load(Ordering::SeqCst) {
+        newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
+        let town = newer.as_ref().unwrap_or(town);
+        // The settings are read anew: a person may have changed them.
+        let turn = match town.rig(rig) {
+            Err(Error::UnknownRig { .. }) => return,
+            Ok(rig) if !task.is_wanted(&rig) => return,
+            rig => rig.and_then(|rig| task.turn(town, &rig, &mut past)),
+        };
+        let changed = matches!(turn, Ok(Turn::Done { changed: true }));
+        if matches!(turn, Ok(Turn::Paused)) {
+            // What is said of the last turn stays so.
+        } else if let Err(error) = note_state(town, task.condition(), rig, turn.map(|_| ())) {
+            note_error(town, &format!("{} {rig}", task.condition()), &error);
+        }
+        if changed {
+            town.wake();
+            continue;
+        }
+        seen = bell.wait(seen, pace(town));
+    }
+}

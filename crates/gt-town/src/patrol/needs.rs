@@ -1,0 +1,255 @@
+//! What needs a person, and what to type about it.
+
+use gt_model::condition::ConditionKind as Kind;
+use serde::Serialize;
+
+use crate::ledger::{Condition, Mail, View};
+use crate::mail::post;
+use crate::refinery::queue::QueueItem;
+use crate::town::error::Result;
+use gt_model::queue::MrStatus;
+
+/// Something that only a person can end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// What it is.
+    #[serde(flatten)]
+    pub condition: Condition,
+    /// The command to type.
+    pub next: String,
+}
+
+/// Mails that are each shown for themselves.
+const MAILS_SHOWN: usize = 5;
+
+/// All that needs a person now. `queue` is what is open in the merge queues.
+pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
+    let mut needs = Vec::new();
+    for condition in view.conditions()? {
+        if let Some(next) = next(view, &condition)? {
+            needs.push(Need { condition, next });
+        }
+    }
+    needs.extend(queue.iter().filter_map(held));
+    needs.extend(mail(view)?);
+    Ok(needs)
+}
+
+/// What of an agent at an address needs a person now; what holds up its kind of agent, too.
+pub fn of_agent(view: &View<'_>, address: &str, agent_kind: Option<&str>) -> Result<Vec<Need>> {
+    let of_kind =
+        |condition: &Condition| condition.kind.is_about_kind() && Some(condition.subject.as_str()) == agent_kind;
+    let of_it = |condition: &Condition| condition.is_of(address) || of_kind(condition);
+    let mut needs = Vec::new();
+    for condition in view.conditions()?.into_iter().filter(of_it) {
+        if let Some(next) = next(view, &condition)? {
+            needs.push(Need { condition, next });
+        }
+    }
+    Ok(needs)
+}
+
+/// Unread mail to the overseer that an agent wrote. What is over the limit is one line.
+fn mail(view: &View<'_>) -> Result<Vec<Need>> {
+    let mail = post::for_overseer(view)?;
+    let need = |subject: &str, text: String, since: &str, next: String| Need {
+        condition: Condition {
+            key: format!("{}:{subject}", Kind::Mail),
+            kind: Kind::Mail,
+            subject: subject.to_owned(),
+            text,
+            since: since.to_owned(),
+            until: None,
+        },
+        next,
+    };
+    let one = |mail: &Mail| {
+        let text = format!("{} writes: {}", mail.from, mail.subject);
+        need(mail.id.as_str(), text, &mail.delivery.sent_at, format!("gt mail read {}", mail.id))
+    };
+    let mut needs: Vec<Need> = mail.iter().take(MAILS_SHOWN).map(one).collect();
+    if let Some(first) = mail.get(MAILS_SHOWN) {
+        let text = format!("{} more of agents' mail to you are unread", mail.len() - MAILS_SHOWN);
+        needs.push(need("more", text, &first.delivery.sent_at, "gt mail inbox --unread".to_owned()));
+    }
+    Ok(needs)
+}
+
+fn held(item: &QueueItem) -> Option<Need> {
+    let (id, bead) = (&item.mr.id, &item.mr.bead);
+    let (kind, text, next) = match &item.status {
+        MrStatus::Held(why) => {
+            (Kind::Held, format!("{id} is held: {why}"), format!("gt mq show {id}, then gt mq retry {id}"))
+        }
+        MrStatus::Empty(why) => {
+            let text = format!("{id} of {bead} is empty: {why}");
+            (Kind::Empty, text, format!("gt mq show {id}, then gt mq reject or cancel {id}"))
+        }
+        MrStatus::MaybeLanded(why) => {
+            let text = format!("{bead} may have landed by others' work: {why}");
+            (Kind::MaybeLanded, text, format!("gt mq show {id}, then gt mq landed, reject or cancel {id}"))
+        }
+        _ => return None,
+    };
+    let condition = Condition {
+        key: format!("{kind}:{id}"),
+        kind,
+        subject: id.to_string(),
+        text,
+        since: item.mr.submitted_at.clone(),
+        until: None,
+    };
+    Some(Need { condition, next })
+}
+
+/// What to type about a condition; `None` for one that ends without a person.
+fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
+    let (kind, subject) = (condition.kind, condition.subject.as_str());
+    if kind == Kind::Quarantine {
+        // It is slung where it was.
+        let rig = view.attempts_on(&subject.into())?.pop().map(|attempt| attempt.rig.to_string());
+        let rig = rig.unwrap_or_else(|| "<rig>".to_owned());
+        return Ok(Some(format!("gt show {subject}, then gt sling {subject} {rig}")));
+    }
+    if [Kind::StartFails, Kind::AgentFails].contains(&kind)
+        && let Some(next) = of_running(&condition.text)
+    {
+        return Ok(Some(next));
+    }
+    Ok(command(kind, subject))
+}
+
+/// The command that helps with a session whose process runs but whose agent has not begun, taken from the condition's text.
+/// `gt mayor start` and the like do nothing while the process runs.
+fn of_running(text: &str) -> Option<String> {
+    let said = text.lines().next().unwrap_or_default();
+    let address = |verb: &str| {
+        let rest = said.split_once(&format!("{verb} "))?.1;
+        Some(rest.split([' ', ',', ';']).next().unwrap_or(rest).to_owned())
+    };
+    if let Some(address) = address("gt agent answer") {
+        return Some(format!("gt agent answer {address} yes|no, or gt session attach {address}"));
+    }
+    if let Some(address) = address("gt session attach") {
+        return Some(format!("gt session attach {address}, and answer there"));
+    }
+    address("gt session stop").map(|address| format!("gt peek {address}, then gt session stop {address}"))
+}
+
+/// What to type about a condition of that kind and subject.
+fn command(kind: Kind, subject: &str) -> Option<String> {
+    let rig = subject.split(':').next().unwrap_or_default();
+    Some(match kind {
+        Kind::Approval => format!("gt mq diff {subject}, then gt mq approve {subject}"),
+        Kind::RigHeld => format!("gt why {subject}, then gt rig prove {subject}"),
+        Kind::SettingsChanged => format!("look at the file, make it right, then gt rig release {subject}"),
+        Kind::Ungated => format!("gt rig gates add {subject} <name> \"<command>\""),
+        Kind::TrunkRed | Kind::Refinery => format!("mend the cause, then gt refinery run {subject} --once"),
+        Kind::CleanRed => format!("gt why {subject}, mend the trunk, then gt refinery confirm {subject}"),
+        Kind::ForeignRef => format!("gt why {rig}"),
+        Kind::Effect | Kind::SetUp => "mend the cause, then gt doctor --retry".to_owned(),
+        Kind::Patrol => "mend the cause: it is tried again at each look".to_owned(),
+        Kind::Remote => format!("gt rig fetch {subject}"),
+        Kind::Feed => format!("gt agent check --rig {subject}"),
+        Kind::Paused if subject.starts_with('<') => "gt resume".to_owned(),
+        Kind::Paused => format!("gt resume {subject}"),
+        Kind::Deacon => "gt doctor, then gt up".to_owned(),
+        Kind::Denied => allowing(subject),
+        Kind::Asks => format!("gt agent answer {subject} yes|no|always, or gt session attach {subject}"),
+        // In a terminal or not, its next session has its mail at its start.
+        Kind::Unheard => format!("gt peek {subject}, then gt session stop {subject}"),
+        Kind::LongTool => format!("gt peek {subject}"),
+        Kind::Limit => format!("wait, or gt resume --agent {subject}"),
+        Kind::Outage => format!("wait, or gt resume --agent {subject}"),
+        Kind::Memory => "end what takes memory, or lower min_free_memory_mb in town.toml".to_owned(),
+        Kind::TurnSpend => "gt cost --by agent, then gt resume --spend".to_owned(),
+        Kind::Spend => "gt cost, then gt resume --spend".to_owned(),
+        Kind::NoKind => "gt agent list".to_owned(),
+        Kind::HooksOff => format!("gt agent check {subject}"),
+        Kind::Login => format!("gt agent check {subject}, then gt resume --agent {subject}"),
+        Kind::StartFails => format!("gt peek {subject}, then gt doctor --retry"),
+        Kind::AgentFails => {
+            let kind = subject.split_once(':').map_or(subject, |(_, kind)| kind);
+            format!("gt agent check {kind} --rig {rig}, then gt doctor --retry")
+        }
+        Kind::GivenUp => match subject.split('/').collect::<Vec<_>>().as_slice() {
+            [rig, "crew", name] => format!("gt peek {subject}, then gt crew start {rig} {name}"),
+            _ => format!("gt peek {subject}, then gt mayor start"),
+        },
+        Kind::Dropped => format!("gt why {subject}"),
+        Kind::Unlanded => format!("gt why {subject}"),
+        Kind::Elsewhere => format!("gt show {subject}; gt unsling {subject} lets the other town's word hold"),
+        // A bead that failed too often is asked for with its rig. A question of the queue's and mail carry their own command.
+        Kind::Quarantine | Kind::Held | Kind::Empty | Kind::MaybeLanded => return None,
+        Kind::Mail => return None,
+        // These end without a person, or only another version knows what helps.
+        Kind::Unknown | Kind::OfOtherVersion => return None,
+    })
+}
+
+/// What allows what was denied: the subject is the agent's address, and the pattern where there is one.
+fn allowing(subject: &str) -> String {
+    match subject.split_once(' ') {
+        Some(("mayor/", pattern)) => format!("gt mayor allow {}", quoted(pattern)),
+        Some((address, pattern)) => {
+            let rig = address.split('/').next().unwrap_or_default();
+            format!("gt rig allow {rig} {}", quoted(pattern))
+        }
+        None => format!("gt peek {subject}"),
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(text: &str) -> String {
+    if text.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    } else {
+        format!("\"{text}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, command, of_running};
+
+    #[test]
+    fn what_runs_is_not_said_to_be_started_again() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(of_running(text).as_deref(), expected, "{text}");
+        let start = "claude does not start for app/polecats/amber:";
+        check(
+            &format!("{start} it asks for permission; gt agent answer app/polecats/amber yes, or gt session attach x"),
+            Some("gt agent answer app/polecats/amber yes|no, or gt session attach app/polecats/amber"),
+        );
+        check(
+            &format!(
+                "{start} nobody is logged in; gt session attach app/polecats/amber, and log in there\nits last lines:"
+            ),
+            Some("gt session attach app/polecats/amber, and answer there"),
+        );
+        check(
+            &format!("{start} nothing was seen; gt peek mayor/; gt session stop mayor/ starts it anew"),
+            Some("gt peek mayor/, then gt session stop mayor/"),
+        );
+        // What is over is started again; what its agent wrote last says nothing.
+        check(&format!("{start} it ends; gt peek x, mend it, then: gt doctor --retry\n  gt session attach evil"), None);
+    }
+
+    #[test]
+    fn each_need_has_its_command() {
+        let check = |kind, subject, expected: &str| assert_eq!(command(kind, subject).as_deref(), Some(expected));
+        check(Kind::Approval, "mr-a-1", "gt mq diff mr-a-1, then gt mq approve mr-a-1");
+        check(Kind::Paused, "<town>", "gt resume");
+        check(Kind::Paused, "app", "gt resume app");
+        check(Kind::AgentFails, "app:claude", "gt agent check claude --rig app, then gt doctor --retry");
+        check(Kind::ForeignRef, "app:refs/heads/x", "gt why app");
+        check(Kind::GivenUp, "app/crew/max", "gt peek app/crew/max, then gt crew start app max");
+        check(Kind::SettingsChanged, "app", "look at the file, make it right, then gt rig release app");
+        check(Kind::CleanRed, "app", "gt why app, mend the trunk, then gt refinery confirm app");
+        check(Kind::GivenUp, "mayor/", "gt peek mayor/, then gt mayor start");
+        check(Kind::Denied, "app/polecats/amber npm run build", "gt rig allow app \"npm run build\"");
+        check(Kind::Denied, "app/crew/max python3 -c '$X'", r"gt rig allow app 'python3 -c '\''$X'\'''");
+        check(Kind::Denied, "mayor/ WebFetch", "gt mayor allow \"WebFetch\"");
+        check(Kind::Denied, "app/polecats/amber", "gt peek app/polecats/amber");
+        assert_eq!(command(Kind::Unknown, "app/polecats/amber"), None, "that ends by itself");
+    }
+}

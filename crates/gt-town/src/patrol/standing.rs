@@ -1,0 +1,525 @@
+//! Standing agents: the mayor, and crew. A person starts and stops them; in between they are kept running, within
+//! bounds, and one that ended by itself sleeps until there is mail for it.
+
+use gt_model::condition::ConditionKind;
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::moment::Stage;
+use gt_model::patrol::Process;
+use gt_model::protocol::{Message, MessageError};
+use gt_model::standing::{self, Limit, Standing, StandingFacts};
+use gt_model::start::Start;
+use serde::Serialize;
+
+use crate::admission::hooks_off;
+use crate::admission::limits::{self, Met};
+use crate::admission::outage;
+use crate::admission::spend;
+use crate::admission::usage;
+use crate::agents::marks;
+use crate::agents::readiness::{self, Failing};
+use crate::agents::seat;
+use crate::agents::sessions;
+use crate::agents::wanted;
+use crate::agents::{self, Wish, launch, log_in};
+use crate::effects;
+use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
+use crate::moments::asking::{self};
+use crate::town::desired::{self, DOWN_REASON};
+use crate::town::error::{Error, Result};
+use crate::town::observed::Observed;
+use crate::town::person;
+use crate::town::{Caller, Town};
+use crate::walls::worker_env;
+use crate::work::causes;
+use crate::world::{Exit, SessionState};
+
+mod wake;
+
+/// How long an agent's state may be unknown before somebody is told.
+const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
+
+/// Incarnations of an agent, the newest, that are looked at for what became of them. More deaths in a row are never
+/// needed to tell that there were too many.
+const LOOKED_AT: u32 = 64;
+
+/// How long a person's verb waits for a session to start.
+const START_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A standing agent at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgentStatus {
+    /// What the ledger says of it.
+    #[serde(flatten)]
+    pub agent: Agent,
+    /// Whether its session runs.
+    pub running: bool,
+    /// Its newest session.
+    pub session: Option<String>,
+    /// What it is doing, in words.
+    pub doing: String,
+    /// Its mail that it was not told of yet.
+    pub mail: usize,
+    /// Where it works.
+    pub folder: String,
+}
+
+/// Starts an agent, or says anew how it is to run. It is kept running until it is stopped. Waits, while a deacon runs,
+/// until its session is there.
+pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoice) -> Result<AgentStatus> {
+    person::require(caller, "starts the mayor and crew")?;
+    check_kind(town, address, choice)?;
+    town.ledger.write(&caller.name(), "agent start", |tx| {
+        let agent = match address {
+            Address::Mayor => tx.add_agent(address)?,
+            _ => wanted::require(tx, address)?,
+        };
+        // Who runs already goes on as it was.
+        if !wanted::is_live(tx, &agent)? {
+            tx.want_agent(&agent, choice)?;
+        }
+        for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
+            tx.clear(kind, &address.to_string())?;
+        }
+        if address == &Address::Mayor {
+            crate::rigs::reading::decide_all(tx)?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    town.wake();
+    wait_for_start(town, address)?;
+    status(town, address)
+}
+
+/// What a person says must be usable at once: an error later is seen by nobody.
+pub fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Result<()> {
+    let rig = address.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
+    let known = town.ledger.read(|view| view.agent(address).map_err(Error::from))?;
+    let said = choice.kind.clone().or(known.and_then(|agent| agent.kind));
+    let kind = seat::kind_of(town, rig.as_ref(), said.as_deref())?;
+    let preset = town.agent(&kind)?;
+    let env = worker_env::environment(town, rig.as_ref(), Some(&preset), None);
+    // Where it can be had in nothing, that is its start's to complain of.
+    let Ok(runtime) = sessions::choose(town, rig.as_ref(), Some(&preset), choice.runtime, &env) else { return Ok(()) };
+    let mode = rig.as_ref().map_or_else(|| launch::mayors_mode(&town.settings.mayor), |rig| rig.settings.trust);
+    agents::admit(town, &Wish { kind: &kind, preset: &preset, mode, runtime, rig: rig.as_ref() })
+}
+
+fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
+    let clock = town.world().clock();
+    let start = clock.monotonic();
+    while town.deacon_runs()? && clock.monotonic() - start < START_DEADLINE && !has_begun(town, address)? {
+        clock.pause(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Whether an agent has shown its first moment, where its client tells of that; or it is known that it will not.
+fn has_begun(town: &Town, address: &Address) -> Result<bool> {
+    let (agent, newest, fails) = town.ledger.read(|view| {
+        let agent = wanted::require(view, address)?;
+        let fails = view.condition(ConditionKind::StartFails, &address.to_string())?.is_some()
+            || hooks_off::held_agent(town, view, &agent)?.is_some();
+        Ok::<_, Error>((agent, view.newest_incarnation_of_agent(address)?, fails))
+    })?;
+    let Some(newest) = newest else { return Ok(fails) };
+    let tells = town.agent(&wanted::wanted_kind(town, &agent)?)?.client.is_some();
+    let begun = newest.started_at.is_some() && (!tells || readiness::has_started(town, &newest.id));
+    Ok(fails || begun || newest.ended_at.is_some())
+}
+
+/// Stops an agent; it stays stopped until a person starts it. Its session has ended when this returns.
+pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStatus> {
+    person::require(caller, "stops the mayor and crew")?;
+    let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {
+        let agent = wanted::require(tx, address)?;
+        tx.stop_agent(&agent)?;
+        for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
+            tx.clear(kind, &address.to_string())?;
+        }
+        wanted::decide_ends(tx, &agent)
+    })?;
+    for effect in ends {
+        effects::run_one(town, effect)?;
+    }
+    let agent = town.ledger.read(|view| wanted::require(view, address))?;
+    record_ends(town, &caller.name(), &agent)?;
+    town.wake();
+    status(town, address)
+}
+
+/// An agent as it is now.
+pub fn status(town: &Town, address: &Address) -> Result<AgentStatus> {
+    town.ledger.read(|view| status_of(town, view, wanted::require(view, address)?))
+}
+
+/// All standing agents as they are now.
+pub fn all(town: &Town) -> Result<Vec<AgentStatus>> {
+    town.ledger.read(|view| all_in(town, view))
+}
+
+/// The same, in an operation.
+pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
+    view.agents()?.into_iter().map(|agent| status_of(town, view, agent)).collect()
+}
+
+fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
+    let newest = view.newest_incarnation_of_agent(&agent.address)?;
+    let fails = view.condition(ConditionKind::StartFails, &agent.address.to_string())?.map(|condition| condition.text);
+    let fails = fails.or(hooks_off::held_agent(town, view, &agent)?.filter(|_| agent.is_wanted()));
+    let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
+        Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
+        None => None,
+    };
+    let mail = view.inbox(&agent.address, true)?.iter().filter(|mail| mail.delivery.delivered_at.is_none()).count();
+    let folder = match agent.rig() {
+        Some(rig) => town.layout.rig(rig).crew(agent.name()),
+        None => town.layout.mayor(),
+    };
+    Ok(AgentStatus {
+        doing: match (&fails, spend::must_end(view, &agent.address)?) {
+            (Some(fails), _) => fails.lines().next().unwrap_or_default().to_owned(),
+            (None, Some(capped)) if agent.is_wanted() => format!("waits: {capped}"),
+            (None, _) => doing(&agent, newest.as_ref(), state.as_ref()),
+        },
+        running: matches!(state, Some(SessionState::Running { .. })),
+        session: newest.map(|newest| newest.id.0),
+        mail,
+        folder: folder.display().to_string(),
+        agent,
+    })
+}
+
+fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionState>) -> String {
+    let ended_well = newest.is_some_and(|newest| newest.number > agent.counted_from && ended_well(newest));
+    match state {
+        Some(SessionState::Running { agent, .. }) => format!("running (pid {})", agent.pid),
+        Some(SessionState::Unknown(why)) => format!("unknown: {why}"),
+        _ if !agent.is_wanted() => "stopped".to_owned(),
+        Some(SessionState::NotStarted) => "session to be started".to_owned(),
+        Some(SessionState::Ended(_)) => "has just ended".to_owned(),
+        None if ended_well => "asleep until there is mail for it".to_owned(),
+        None => "to be started".to_owned(),
+    }
+}
+
+/// One patrol: makes an agent be as a person said last.
+pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()> {
+    record_ends(town, &Address::Deacon.to_string(), agent)?;
+    let found = look(town, agent, observed)?;
+    let verdict = standing::standing(&found.facts, &town.settings.patrol_limits());
+    note_unknown(town, agent, &verdict, observed)?;
+    note_start(town, agent, &found, &verdict)?;
+    note_question(town, agent, &found)?;
+    act(town, agent, &found, &verdict)?;
+    match (&found.newest, &verdict) {
+        (Some(newest), Standing::Up | Standing::Settled) => wake::wake(town, agent, newest, observed),
+        _ => wake::note(town, agent, None),
+    }
+}
+
+/// Records the ends of an agent's sessions that are over, or that are never to be started any more.
+fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
+    let live = town.ledger.read(|view| view.live_incarnations_of_agent(&agent.address).map_err(Error::from))?;
+    for incarnation in live {
+        let exit = match town.world().sessions().state(&town.layout.session(&incarnation.id))? {
+            SessionState::Ended(exit) => exit,
+            SessionState::NotStarted if !agent.is_wanted() => {
+                Exit { code: None, signal: None, reason: "never started".to_owned() }
+            }
+            _ => continue,
+        };
+        let used = usage::at_end(town, &incarnation);
+        let unanswered = outage::is_unanswered(town, &incarnation.id)?;
+        let cause = causes::of(town, None, &incarnation, &exit);
+        town.ledger.write(actor, "record end", |tx| {
+            tx.record_end(&incarnation, None, &desired::as_counted(tx, exit)?)?;
+            tx.set_cause(&incarnation.id, &cause)?;
+            if unanswered {
+                tx.spare(&incarnation.id, outage::UNANSWERED)?;
+            }
+            usage::record_at_end(tx, &incarnation, &used)
+        })?;
+    }
+    Ok(())
+}
+
+/// What is known of an agent.
+struct Found {
+    facts: StandingFacts,
+    /// Its newest incarnation, whether or not that counts.
+    newest: Option<Incarnation>,
+    /// Where that one stands, by its hooks or by what it shows at its start.
+    stage: Stage,
+}
+
+fn look(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<Found> {
+    let (newest, counted) = town.ledger.read(|view| {
+        let counted = view.newest_incarnations_of_agent(&agent.address, agent.counted_from, LOOKED_AT)?;
+        Ok::<_, Error>((view.newest_incarnation_of_agent(&agent.address)?, counted))
+    })?;
+    let facts = StandingFacts {
+        wanted: agent.is_wanted(),
+        process: None,
+        start: Start::Made,
+        limit: Limit::None,
+        is_parked: false,
+        ended_well: false,
+        has_mail: false,
+        deaths: 0,
+        ended_for: Duration::ZERO,
+        running_for: Duration::ZERO,
+        has_past: counted.len() > 1,
+    };
+    let mut found = Found { facts, newest, stage: Stage::Silent };
+    let kind = if agent.is_wanted() { wanted::wanted_kind(town, agent).ok() } else { None };
+    if let Some(kind) = &kind {
+        found.facts.is_parked = town.ledger.read(|view| is_held_back(view, agent, kind))?;
+    }
+    // What runs though it is not wanted is none that counts, and must be seen all the same.
+    let counts = |newest: &&Incarnation| !counted.is_empty() || newest.ended_at.is_none();
+    if let Some(newest) = found.newest.as_ref().filter(counts) {
+        (found.facts, found.stage) = look_at(town, agent, kind.as_deref(), newest, &counted, found.facts, observed)?;
+    }
+    Ok(found)
+}
+
+/// The facts on an agent with this incarnation, and where that one stands.
+fn look_at(
+    town: &Town,
+    agent: &Agent,
+    kind: Option<&str>,
+    newest: &Incarnation,
+    counted: &[Incarnation],
+    mut facts: StandingFacts,
+    observed: &mut Observed,
+) -> Result<(StandingFacts, Stage)> {
+    let process = process(town, newest)?;
+    let mut stage = asking::stage(town, &newest.id, &marks::marks(town, &newest.id)?)?;
+    if let Some(kind) = kind {
+        let counted: Vec<&Incarnation> = counted.iter().collect();
+        let looked = readiness::look(town, kind, &counted, &process, observed)?;
+        facts.start = looked.start;
+        // What its hooks told is known better.
+        stage = looked.told.filter(|_| stage.told().is_none()).unwrap_or(stage);
+    }
+    facts.process = Some(process);
+    facts.ended_well = ended_well(newest);
+    town.ledger.read(|view| {
+        facts.limit = match stage.told() {
+            None => Limit::None,
+            Some(mark) if view.reactions(&newest.id)?.has(&limits::fact(mark)) => Limit::Known,
+            Some(_) => Limit::New,
+        };
+        facts.has_mail = newest.ended_at.is_some() && !unheard(view, &agent.address)?.is_empty();
+        facts.deaths = deaths(view, counted)?;
+        Ok::<_, Error>(())
+    })?;
+    if newest.ended_at.is_some() {
+        let ended_for = observed.age(&format!("ended-{}", newest.id));
+        facts.ended_for = if observed.is_impatient() { Duration::MAX } else { ended_for };
+    } else {
+        facts.running_for = observed.age(&format!("running-{}", newest.id));
+    }
+    Ok((facts, stage))
+}
+
+fn process(town: &Town, newest: &Incarnation) -> Result<Process> {
+    if newest.ended_at.is_some() {
+        return Ok(Process::Gone);
+    }
+    Ok(match town.world().sessions().state(&town.layout.session(&newest.id))? {
+        SessionState::NotStarted => Process::NotStarted,
+        SessionState::Running { .. } => Process::Running,
+        // Its end is recorded by the next patrol, before anything is built on it.
+        SessionState::Ended(_) => Process::Unknown("it has just ended".to_owned()),
+        SessionState::Unknown(why) => Process::Unknown(why),
+    })
+}
+
+fn was_taken_down(exit: &Exit) -> bool {
+    exit.reason == DOWN_REASON
+}
+
+/// Whether an incarnation ended by itself, with success.
+fn ended_well(incarnation: &Incarnation) -> bool {
+    incarnation.exit.as_ref().is_some_and(|exit| exit.code == Some(0) && !was_taken_down(exit))
+}
+
+/// How many incarnations in a row did not do what they were there for. One that ended well and was told of mail did.
+fn deaths(view: &View<'_>, counted: &[Incarnation]) -> Result<u32> {
+    let mut deaths = 0;
+    for incarnation in counted.iter().rev() {
+        let Some(exit) = incarnation.exit.as_ref().filter(|exit| !was_taken_down(exit)) else { continue };
+        if view.reactions(&incarnation.id)?.spared().is_some() {
+            continue;
+        }
+        if exit.code == Some(0) && view.mails_delivered_to(&incarnation.id)? > 0 {
+            break;
+        }
+        deaths += 1;
+    }
+    Ok(deaths)
+}
+
+/// Mail that an agent was not told of and is to wake for, oldest first.
+fn unheard(view: &View<'_>, address: &Address) -> Result<Vec<Mail>> {
+    let mut mail = view.inbox(address, true)?;
+    mail.retain(|mail| mail.delivery.delivered_at.is_none() && wakes(mail));
+    Ok(mail)
+}
+
+/// Ordinary mail wakes, and of the notices those that ask for an answer. What is no notice is somebody's word.
+fn wakes(mail: &Mail) -> bool {
+    match Message::parse(&mail.subject, &mail.body) {
+        Ok(message) => message.wakes(),
+        Err(MessageError::NotProtocol | MessageError::Missing { .. }) => true,
+    }
+}
+
+/// What stays unknown is for a person: nothing is done about it here.
+fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut Observed) -> Result<()> {
+    let (address, deacon) = (agent.address.to_string(), Address::Deacon.to_string());
+    let known = town.ledger.read(|view| view.condition(ConditionKind::Unknown, &address).map_err(Error::from))?;
+    match (verdict, known) {
+        (Standing::Unknown(why), None) if observed.age(&format!("unknown-{address}")) >= UNKNOWN_LIMIT => {
+            let text = format!("how {address} is can't be told: {why}");
+            town.ledger.write(&deacon, "unknown", |tx| {
+                tx.raise(ConditionKind::Unknown, &address, &text).map_err(Error::from)
+            })?;
+        }
+        (Standing::Unknown(_), _) | (_, None) => {}
+        (_, Some(_)) => {
+            town.ledger
+                .write(&deacon, "unknown", |tx| tx.clear(ConditionKind::Unknown, &address).map_err(Error::from))?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the condition of an agent that asks a person: raised once for each question, taken back when it is over.
+fn note_question(town: &Town, agent: &Agent, found: &Found) -> Result<()> {
+    let address = agent.address.to_string();
+    let asks = match (&found.stage, &found.facts.process) {
+        (Stage::Asking(mark), Some(Process::Running)) => Some(asking::text(&address, mark)),
+        _ => None,
+    };
+    let known = town.ledger.read(|view| view.condition(ConditionKind::Asks, &address).map_err(Error::from))?;
+    if known.as_ref().map(|known| &known.text) == asks.as_ref() {
+        return Ok(());
+    }
+    keep(town, agent, |tx, _| {
+        tx.clear(ConditionKind::Asks, &address)?;
+        if let Some(text) = &asks {
+            tx.raise(ConditionKind::Asks, &address, text)?;
+        }
+        Ok(())
+    })
+}
+
+/// Keeps the condition of an agent that does not start: raised once, taken back when it is over.
+fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<()> {
+    let address = agent.address.to_string();
+    let known = town.ledger.read(|view| view.condition(ConditionKind::StartFails, &address).map_err(Error::from))?;
+    match (verdict, known) {
+        // Of one that begins, or can't be told, nothing new is known.
+        (Standing::Starting | Standing::Unknown(_), _) | (Standing::NotReady(_), Some(_)) => Ok(()),
+        (Standing::NotReady(failure), None) => {
+            let incarnation = found.newest.as_ref().map(|newest| &newest.id);
+            let kind = wanted::wanted_kind(town, agent)?;
+            let failing = Failing { kind: &kind, address: &agent.address, incarnation, failure: *failure };
+            let text = failing.text(town)?;
+            keep(town, agent, |tx, agent| {
+                // A person may have had it started again since it was looked at.
+                let newest = tx.newest_incarnation_of_agent(&agent.address)?;
+                if agent.is_wanted() && newest.map(|newest| newest.id).as_ref() == incarnation {
+                    tx.raise(ConditionKind::StartFails, &address, &text)?;
+                }
+                Ok(())
+            })
+        }
+        (_, Some(_)) => keep(town, agent, |tx, _| Ok(tx.clear(ConditionKind::StartFails, &address).map(|_| ())?)),
+        (_, None) => Ok(()),
+    }
+}
+
+/// Changes what is said of an agent as it is now: a person may have started or stopped it meanwhile.
+fn keep(town: &Town, agent: &Agent, change: impl FnOnce(&Tx<'_>, &Agent) -> Result<()>) -> Result<()> {
+    town.ledger.write(&Address::Deacon.to_string(), "keep agent", |tx| match tx.agent(&agent.address)? {
+        Some(agent) => change(tx, &agent),
+        None => Ok(()),
+    })
+}
+
+fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<()> {
+    let newest = found.newest.as_ref();
+    match verdict {
+        Standing::Due => {
+            // Said of the agent at once, rather than of a start of its.
+            wanted::wanted_kind(town, agent)?;
+            keep(town, agent, |tx, agent| if agent.is_wanted() { wanted::begin(tx, agent) } else { Ok(()) })
+        }
+        Standing::Limited if found.facts.limit == Limit::New => {
+            let Some(newest) = newest else { return Ok(()) };
+            let (kind, whom) = (wanted::wanted_kind(town, agent)?, agent.address.to_string());
+            let log_in = log_in(town, &kind);
+            let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage: &found.stage, log_in: &log_in };
+            keep(town, agent, |tx, _| limits::note(tx, &met, None))
+        }
+        Standing::Resumed if !wanted::ends_already(town, newest)? => {
+            keep(town, agent, |tx, agent| wanted::decide_ends(tx, agent).map(|_| ()))
+        }
+        Standing::Stopping if !wanted::ends_already(town, newest)? => {
+            keep(town, agent, |tx, agent| match agent.is_wanted() {
+                true => Ok(()),
+                false => wanted::decide_ends(tx, agent).map(|_| ()),
+            })
+        }
+        Standing::Settled => keep(town, agent, |tx, agent| match newest {
+            Some(newest) => Ok(tx.settle_agent(agent, newest.number)?),
+            None => Ok(()),
+        }),
+        Standing::GivenUp => keep(town, agent, |tx, agent| give_up(tx, agent, newest)),
+        Standing::Stopped
+        | Standing::Stopping
+        | Standing::Starting
+        | Standing::NotReady(_)
+        | Standing::Limited
+        | Standing::Resumed
+        | Standing::Up
+        | Standing::Asleep
+        | Standing::BackingOff
+        | Standing::Unknown(_) => Ok(()),
+    }
+}
+
+/// Whether an agent's kind is parked, and it is not the one that tries whether that is over.
+fn is_parked(town: &Town, agent: &Agent) -> Result<bool> {
+    let kind = wanted::wanted_kind(town, agent)?;
+    town.ledger.read(|view| is_held_back(view, agent, &kind))
+}
+
+/// Whether no turn of an agent may begin: for a limit, an outage, or a cap on spending.
+fn is_held_back(view: &View<'_>, agent: &Agent, kind: &str) -> Result<bool> {
+    let is_parked = limits::is_parked_but_for(view, kind, Some(&agent.address.to_string()))?;
+    Ok(is_parked || spend::must_end(view, &agent.address)?.is_some())
+}
+
+/// It is not started again before a person says so.
+fn give_up(tx: &Tx<'_>, agent: &Agent, newest: Option<&Incarnation>) -> Result<()> {
+    tx.stop_agent(agent)?;
+    let exit = newest.and_then(|newest| newest.exit.as_ref()).map(|exit| exit.reason.as_str());
+    let last = newest.and_then(|newest| newest.cause.as_deref()).or(exit).unwrap_or_default();
+    let again = match &agent.address {
+        Address::Crew(rig, name) => format!("gt crew start {rig} {name}"),
+        _ => "gt mayor start".to_owned(),
+    };
+    let address = agent.address.to_string();
+    let session = newest.map_or("", |newest| newest.id.as_str());
+    let text = format!(
+        "{address} ended too often and is stopped; the last time: {last}. gt peek {session} shows why, {again} starts it"
+    );
+    tx.raise(ConditionKind::GivenUp, &address, &text)?;
+    Ok(())
+}

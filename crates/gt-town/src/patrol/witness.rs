@@ -1,0 +1,314 @@
+//! The witness: one patrol over a rig's polecats. It reads facts, and acts only on what it knows.
+
+use gt_model::condition::ConditionKind;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::effect::Effect;
+use gt_model::id::{BeadId, RigName};
+use gt_model::patrol::{Process, Verdict};
+use gt_model::protocol::Message;
+use serde::Serialize;
+
+use crate::admission::outage;
+use crate::admission::usage::{self, Meters};
+use crate::agents::marks;
+use crate::agents::readiness::{self, NotReady};
+use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
+use crate::mail::post;
+use crate::town::desired;
+use crate::town::error::{Error, Result};
+use crate::town::observed::Observed;
+use crate::town::{Rig, Town};
+use crate::work::causes;
+use crate::work::convoy;
+use crate::work::decided;
+use crate::work::done;
+use crate::work::sling;
+use crate::world::{SessionState, Vitals};
+
+mod facts;
+mod standstill;
+
+use facts::Found;
+pub use facts::{Explained, explain};
+
+/// How long a worker's state may be unknown before somebody is told.
+const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
+
+/// What the witness has seen of sessions so far, to tell life from silence.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    vitals: BTreeMap<String, (Vitals, u32)>,
+    /// Signs of life as this patrol found them.
+    found: BTreeMap<String, Vitals>,
+    /// When the turn ended after which a snapshot was last decided.
+    turns: BTreeMap<String, u64>,
+    /// What was read of clients' own records.
+    pub(crate) meters: Meters,
+}
+
+impl Watch {
+    /// A key under which silence is timed; it changes with every sign of life.
+    fn silence_key(&mut self, incarnation: &Incarnation, vitals: Vitals) -> String {
+        let id = incarnation.id.0.clone();
+        let entry = self.vitals.entry(id.clone()).or_insert_with(|| (vitals.clone(), 0));
+        if entry.0 != vitals {
+            *entry = (vitals, entry.1.wrapping_add(1));
+        }
+        format!("silence-{id}-{}", entry.1)
+    }
+
+    fn forget_all_but(&mut self, live: &[Incarnation]) {
+        let is_live = |id: &str| live.iter().any(|i| i.id.0 == id);
+        self.vitals.retain(|id, _| is_live(id));
+        self.turns.retain(|id, _| is_live(id));
+    }
+}
+
+/// One polecat, as a patrol found it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// Which.
+    pub worker: Address,
+    /// On what.
+    pub bead: BeadId,
+    /// What the witness makes of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// One patrol over a rig.
+pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed) -> Result<Vec<Finding>> {
+    let witness = Witness { town, rig, actor: Address::Witness(rig.name().clone()).to_string() };
+    witness.handle_mail()?;
+    let attempts = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
+    watch.found = witness.vitals(&attempts)?;
+    let mut findings = Vec::new();
+    let (mut live, mut failing, mut starting) = (Vec::new(), Vec::new(), Vec::new());
+    for attempt in attempts.iter().filter(|a| &a.rig == rig.name()) {
+        live.extend(witness.record_ends(attempt)?);
+        let found = witness.look(attempt, watch, observed)?;
+        let verdict = found.verdict(town, rig);
+        witness.note_unknown(attempt, &verdict, observed)?;
+        witness.note_turn(attempt, &found, watch)?;
+        witness.note_conditions(attempt, &verdict)?;
+        witness.act(attempt, &found, &verdict)?;
+        match verdict {
+            Verdict::NotReady(failure) => {
+                failing.push(NotReady {
+                    attempt,
+                    incarnation: found.newest().map(|newest| newest.id.clone()),
+                    failure,
+                });
+            }
+            Verdict::Starting => starting.push(attempt),
+            _ => {}
+        }
+        findings.push(Finding { worker: attempt.address(), bead: attempt.bead.clone(), verdict });
+    }
+    readiness::note(town, rig, &failing, &starting)?;
+    witness.forget_gone(&attempts)?;
+    watch.forget_all_but(&live);
+    Ok(findings)
+}
+
+struct Witness<'t> {
+    town: &'t Town,
+    rig: &'t Rig,
+    actor: String,
+}
+
+impl Witness<'_> {
+    fn write<T>(&self, verb: &str, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.town.ledger.write(&self.actor, verb, change)
+    }
+
+    /// Passes on what others want known. The facts are in the ledger already: nothing here moves a state.
+    fn handle_mail(&self) -> Result<()> {
+        let me = Address::Witness(self.rig.name().clone());
+        post::handle(self.town, &me, &|tx, message| tell_refinery(tx, self.rig.name(), message))
+    }
+
+    /// Records the ends of sessions that are over; answers with those that are not.
+    fn record_ends(&self, attempt: &Attempt) -> Result<Vec<Incarnation>> {
+        let incarnations = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
+        let mut live = Vec::new();
+        for incarnation in incarnations.into_iter().filter(|i| i.ended_at.is_none()) {
+            match self.state(&incarnation)? {
+                SessionState::Ended(exit) => {
+                    let used = usage::at_end(self.town, &incarnation);
+                    let unanswered = outage::is_unanswered(self.town, &incarnation.id)?;
+                    let cause = causes::of(self.town, Some(attempt), &incarnation, &exit);
+                    self.write("record end", |tx| {
+                        let exit = desired::as_counted(tx, exit)?;
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
+                        tx.set_cause(&incarnation.id, &cause)?;
+                        if unanswered {
+                            tx.spare(&incarnation.id, outage::UNANSWERED)?;
+                        }
+                        usage::record_at_end(tx, &incarnation, &used)?;
+                        if attempt.is_hooked() { decided::decide_snapshot(tx, attempt) } else { Ok(()) }
+                    })?;
+                }
+                // Never started, and no longer to be: its attempt let go of the hook before.
+                SessionState::NotStarted if !attempt.is_hooked() => {
+                    let exit = crate::world::Exit { code: None, signal: None, reason: "never started".to_owned() };
+                    self.write("record end", |tx| {
+                        tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
+                        Ok(())
+                    })?;
+                }
+                _ => live.push(incarnation),
+            }
+        }
+        Ok(live)
+    }
+
+    /// Signs of life of the rig's sessions that are not over.
+    fn vitals(&self, attempts: &[Attempt]) -> Result<BTreeMap<String, Vitals>> {
+        let of_rig = |i: &Incarnation| attempts.iter().any(|a| Some(a.id) == i.attempt() && &a.rig == self.rig.name());
+        let mut live = self.town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
+        live.retain(of_rig);
+        let dirs: Vec<PathBuf> = live.iter().map(|i| self.town.layout.session(&i.id)).collect();
+        let vitals = self.town.world().sessions().vitals(&dirs).into_iter();
+        // Where one could not be looked at, its own turn says so.
+        Ok(live.into_iter().zip(vitals).filter_map(|(i, vitals)| Some((i.id.0, vitals.ok()?))).collect())
+    }
+
+    fn state(&self, incarnation: &Incarnation) -> Result<SessionState> {
+        Ok(self.town.world().sessions().state(&self.town.layout.session(&incarnation.id))?)
+    }
+
+    fn process(&self, incarnation: &Incarnation) -> Result<Process> {
+        if incarnation.ended_at.is_some() {
+            return Ok(Process::Gone);
+        }
+        Ok(match self.state(incarnation)? {
+            SessionState::NotStarted => Process::NotStarted,
+            SessionState::Running { .. } => Process::Running,
+            // Its end is recorded by the next patrol, before anything is built on it.
+            SessionState::Ended(_) => Process::Unknown("it has just ended".to_owned()),
+            SessionState::Unknown(why) => Process::Unknown(why),
+        })
+    }
+
+    /// What stays unknown is for a person: nothing is done about it here.
+    fn note_unknown(&self, attempt: &Attempt, verdict: &Verdict, observed: &mut Observed) -> Result<()> {
+        let worker = attempt.address().to_string();
+        let known =
+            self.town.ledger.read(|view| view.condition(ConditionKind::Unknown, &worker).map_err(Error::from))?;
+        match (verdict, known) {
+            (Verdict::Unknown(why), None) if observed.age(&format!("unknown-{}", attempt.id)) >= UNKNOWN_LIMIT => {
+                let text = format!("how {worker} is can't be told: {why}");
+                self.write("unknown", |tx| tx.raise(ConditionKind::Unknown, &worker, &text).map_err(Error::from))
+                    .map(|_| ())
+            }
+            (Verdict::Unknown(_), _) | (_, None) => Ok(()),
+            (_, Some(_)) => {
+                self.write("unknown", |tx| tx.clear(ConditionKind::Unknown, &worker).map_err(Error::from)).map(|_| ())
+            }
+        }
+    }
+
+    fn act(&self, attempt: &Attempt, found: &Found, verdict: &Verdict) -> Result<()> {
+        match verdict {
+            Verdict::Crashed => self.restart(attempt),
+            Verdict::Stalled | Verdict::Quiet => self.nudge(attempt, found, verdict),
+            Verdict::Unmoved => self.end_silent(attempt, "worker-silent"),
+            Verdict::Limited => self.park(attempt, found),
+            Verdict::Resumed => self.end_silent(attempt, "limit-over"),
+            Verdict::Recovered => self.recover(attempt),
+            Verdict::Unknown(_)
+            | Verdict::Done
+            | Verdict::Starting
+            | Verdict::NotReady(_)
+            | Verdict::Working
+            | Verdict::InTool(_)
+            | Verdict::LongTool(_)
+            | Verdict::Waiting(_)
+            | Verdict::WaitingOnPerson(_)
+            | Verdict::Nudged
+            | Verdict::BackingOff => Ok(()),
+        }
+    }
+
+    fn restart(&self, attempt: &Attempt) -> Result<()> {
+        self.write("restart", |tx| {
+            let attempt = still(tx, attempt)?;
+            let all_ended = tx.incarnations_of(attempt.id)?.iter().all(|i| i.ended_at.is_some());
+            if attempt.is_hooked() && all_ended {
+                decided::begin_incarnation(tx, &attempt)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends a session, once: its end makes the work start again.
+    fn end_silent(&self, attempt: &Attempt, event: &str) -> Result<()> {
+        let decided = |tx: &View<'_>, newest: &Incarnation| {
+            let effect = Effect::EndSession { incarnation: newest.id.clone() };
+            Ok::<_, Error>(tx.open_effects()?.iter().any(|row| row.effect == effect))
+        };
+        self.write("end silent", |tx| {
+            let Some(newest) = tx.incarnations_of(attempt.id)?.pop() else { return Ok(()) };
+            if newest.ended_at.is_some() || decided(tx, &newest)? {
+                return Ok(());
+            }
+            tx.event(event, &format!("incarnation {}", newest.number), Some(&attempt.bead), None, None)?;
+            decided::decide_end(tx, attempt, &newest.id, Duration::ZERO)?;
+            Ok(())
+        })
+    }
+
+    /// Takes the bead back from a worker that died too often, and asks for a person.
+    fn recover(&self, attempt: &Attempt) -> Result<()> {
+        let newest = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?.pop();
+        let refused = newest.and_then(|newest| marks::refused(self.town, &newest.id).ok().flatten());
+        self.write("recover", |tx| {
+            let attempt = still(tx, attempt)?;
+            let Some(bead) = tx.bead(&attempt.bead)? else { return Ok(()) };
+            if !attempt.is_hooked() {
+                return Ok(());
+            }
+            let incarnations = tx.incarnations_of(attempt.id)?;
+            sling::release(tx, &attempt, &bead, AttemptOutcome::Recovered)?;
+            let why = causes::given_up(refused.as_deref(), &incarnations);
+            done::escalate(tx, &attempt, &why)?;
+            let message = Message::RecoveredBead {
+                bead: attempt.bead.to_string(),
+                worker: attempt.address().to_string(),
+                snapshot: attempt.snapshot_ref(),
+                attempts: attempt.number.to_string(),
+            };
+            post::send_protocol(tx, Address::Witness(attempt.rig.clone()), vec![Address::Deacon], &message, "")?;
+            convoy::bead_finished(tx, &attempt.bead, "failed")
+        })
+    }
+}
+
+/// The attempt as it is now, inside an operation.
+fn still(tx: &Tx<'_>, attempt: &Attempt) -> Result<Attempt> {
+    tx.attempt(attempt.id)?.ok_or_else(|| Error::Unknown { what: "attempt", name: attempt.id.to_string() })
+}
+
+/// Tells the refinery of what a worker submitted.
+fn tell_refinery(tx: &Tx<'_>, rig: &RigName, message: &Message) -> Result<()> {
+    let me = Address::Witness(rig.clone());
+    match message {
+        // A notice is made from the ledger, not from what the mail claims.
+        Message::PolecatDone { mr, .. } => {
+            let Some(mr) = tx.merge_request(&mr.as_str().into())? else { return Ok(()) };
+            let ready = Message::MergeReady {
+                mr: mr.id.to_string(),
+                bead: mr.bead.to_string(),
+                branch: mr.branch,
+                commit: mr.head.to_string(),
+            };
+            post::send_protocol(tx, me, vec![Address::Refinery(rig.clone())], &ready, "")
+        }
+        _ => Ok(()),
+    }
+}

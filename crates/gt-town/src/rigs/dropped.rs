@@ -1,0 +1,103 @@
+//! Landings that the trunk has lost again: by a push that was forced, or a branch that was put back.
+//!
+//! Where the trunk goes on from where it was known to be, nothing is asked but that. Where it does not, one question tells
+//! which of all landings it has no longer.
+
+use gt_model::condition::ConditionKind;
+use std::collections::{BTreeMap, BTreeSet};
+
+use gt_model::bead::Status;
+use gt_model::id::{BeadId, MrId, Sha};
+
+use crate::ledger::{MergeRequest, RigRow, Tx, View};
+use crate::town::error::Result;
+use crate::town::{Rig, Town};
+
+/// Most lost landings of which it is asked whether the trunk has what they changed by other commits.
+const LOOKED_AT: usize = 50;
+
+/// A landing that the trunk has not got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The bead.
+    pub bead: BeadId,
+    /// What to do about it, with the facts.
+    pub text: String,
+}
+
+/// Which landings the trunk at `tip` has lost since it was at `known`. `None`: as before.
+pub fn look(town: &Town, rig: &Rig, known: Option<&Sha>, tip: &Sha) -> Result<Option<Vec<Dropped>>> {
+    if known == Some(tip) {
+        return Ok(None);
+    }
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let goes_on = known.map_or(Ok(false), |known| repo.contains(&path, tip, known))?;
+    let landed = town.ledger.read(|view| match goes_on && !any_known(view)? {
+        true => Ok(Vec::new()),
+        false => landed(view, rig),
+    })?;
+    if landed.is_empty() {
+        return Ok(None);
+    }
+    let commits: Vec<Sha> = landed.iter().filter_map(|mr| mr.commit_landed.clone()).collect();
+    let missing = repo.missing_from(&path, tip, &commits)?;
+    let lost = landed.iter().filter(|mr| mr.commit_landed.as_ref().is_some_and(|commit| missing.contains(commit)));
+    let dropped = lost.enumerate().map(|(at, mr)| dropped(town, rig, mr, tip, at < LOOKED_AT));
+    dropped.collect::<Result<Vec<_>>>().map(Some)
+}
+
+fn any_known(view: &View<'_>) -> Result<bool> {
+    Ok(view.conditions()?.iter().any(|condition| condition.kind == ConditionKind::Dropped))
+}
+
+/// What has landed in a rig, as it is now, of beads that still count as landed.
+fn landed(view: &View<'_>, rig: &Rig) -> Result<Vec<MergeRequest>> {
+    let mut landed = view.landed_merge_requests(rig.name())?;
+    landed.retain(|mr| rig.row.was_there(&mr.submitted_at));
+    // Of a bead that was opened again, what landed last counts.
+    let newest: BTreeMap<BeadId, MrId> = landed.iter().map(|mr| (mr.bead.clone(), mr.id.clone())).collect();
+    landed.retain(|mr| newest.get(&mr.bead) == Some(&mr.id));
+    let beads: Vec<BeadId> = newest.into_keys().collect();
+    let closed = view.beads_with(&beads)?.into_iter().filter(|bead| bead.status == Status::Closed);
+    let closed: BTreeSet<BeadId> = closed.map(|bead| bead.id).collect();
+    landed.retain(|mr| closed.contains(&mr.bead));
+    Ok(landed)
+}
+
+fn dropped(town: &Town, rig: &Rig, mr: &MergeRequest, tip: &Sha, looked_at: bool) -> Result<Dropped> {
+    let path = rig.layout.repo();
+    let commit = mr.commit_landed.as_ref().unwrap_or(&mr.head);
+    // What can't be told is told as lost.
+    let maybe = looked_at && town.world().repo().still_has(&path, tip, commit).unwrap_or(false);
+    let (id, trunk, name) = (&mr.id, &mr.target, mr.landing_ref());
+    let lost = format!("{id} landed as {}, which {trunk} at {} does not contain any more", commit.short(), tip.short());
+    let text = if maybe {
+        format!(
+            "{lost}; maybe it is there all the same: what it changed is, by other commits. \
+             If so: gt mq landed {id} --by <commit>"
+        )
+    } else {
+        format!(
+            "{lost}. {name} keeps it: git fetch {} {name} && git cherry-pick FETCH_HEAD in a clone, push, then \
+             gt mq landed {id} --by <commit>. It is to be done again: gt bead reopen {}. It was meant: gt mq landed {id} --not",
+            path.display(),
+            mr.bead
+        )
+    };
+    Ok(Dropped { bead: mr.bead.clone(), text })
+}
+
+/// Records what was found: one condition a bead, gone again with its cause.
+pub fn note(tx: &Tx<'_>, rig: &RigRow, dropped: &[Dropped]) -> Result<()> {
+    for condition in tx.conditions()?.into_iter().filter(|condition| condition.kind == ConditionKind::Dropped) {
+        let bead = BeadId::from(condition.subject.as_str());
+        let same = dropped.iter().any(|dropped| dropped.bead == bead && dropped.text == condition.text);
+        if !same && tx.landed_commit(&rig.name, &bead)?.is_some() {
+            tx.clear(ConditionKind::Dropped, bead.as_str())?;
+        }
+    }
+    for Dropped { bead, text } in dropped {
+        tx.raise(ConditionKind::Dropped, bead.as_str(), text)?;
+    }
+    Ok(())
+}

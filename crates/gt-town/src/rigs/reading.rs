@@ -1,0 +1,40 @@
+//! The mayor's reading worktrees: one a rig, kept at the trunk as last fetched. Nobody commits in them.
+
+use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::effect::Effect;
+use gt_model::id::RigName;
+
+use crate::ledger::Tx;
+use crate::town::error::{Error, Result};
+use crate::town::{Rig, Town};
+use crate::world::{Held, Rules};
+
+/// Decides that the mayor's worktree of a rig is put at the trunk, if there is a mayor.
+pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {
+    let effect = Effect::ReadTrunk { rig: rig.clone() };
+    let wanted = tx.agent(&Address::Mayor)?.is_some() && !tx.open_effects()?.iter().any(|row| row.effect == effect);
+    if wanted {
+        tx.decide(&effect, Some(rig), None, Duration::ZERO)?;
+    }
+    Ok(())
+}
+
+/// The same for every rig.
+pub fn decide_all(tx: &Tx<'_>) -> Result<()> {
+    tx.rigs()?.iter().try_for_each(|rig| decide(tx, &rig.name))
+}
+
+/// Puts the mayor's worktree of a rig at the trunk; makes it where it is not there.
+pub fn refresh(town: &Town, rig: &Rig, held: &Held) -> Result<()> {
+    let repo = town.world().repo();
+    let refs = repo.refs(&rig.layout.repo())?;
+    let trunk = refs.get(&rig.trunk_ref());
+    let trunk =
+        trunk.ok_or_else(|| Error::refused(format!("{} was never fetched", rig.trunk_ref()), "gt rig fetch"))?;
+    let (path, folder) = (rig.layout.repo(), rig.layout.mayor_worktree());
+    repo.reset_gate_worktree(held, &path, &folder, trunk)?;
+    repo.clear_checkout(held, &path, &folder, &repo.tree_of(&path, trunk)?, &Rules::default())?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! A ledger that belongs to no town: the folder `.beads` of some project, with the same engine. Nothing in it is ever
+//! slung; what needs a town's settings finds the built-in ones.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gt_model::bead::Status;
+use gt_model::vocabulary::{self, UnknownWord};
+
+use crate::ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
+use crate::town::error::{Error, Result};
+use crate::town::settings::TownSettings;
+use crate::town::{Caller, Outside, Town};
+use crate::work::beads::PREFIX_KEY;
+
+mod found;
+
+pub use found::{beads_file, is_in_git, known_prefix, redirect, shared_beads};
+
+/// The name of the ledger's file in a folder `.beads`: another one than that of other programs, which is left alone.
+pub const FILE: &str = "gt.db";
+
+/// The prefix where a folder's name yields none.
+const FALLBACK_PREFIX: &str = "bd";
+
+const PREFIX_HINT: &str =
+    "a prefix is letters, digits, `-` and `_`, and begins with a letter: for example --prefix app";
+
+/// Longest prefix, in bytes.
+const PREFIX_LIMIT: usize = 40;
+
+/// Opens the ledger in the file `path`.
+pub fn open(path: &Path, outside: Outside) -> Result<Town> {
+    let ledger = Ledger::open_within(path, outside.world.clone(), outside.faults.clone(), WRITE_DEADLINE)?;
+    let is_shared = is_in_git(outside.world.disk(), path.parent().unwrap_or(path));
+    Ok(around(path, outside, ledger.shared(is_shared)))
+}
+
+/// Makes a ledger in the folder `beads`, whose new beads have that prefix.
+pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
+    let path = beads.join(FILE);
+    let disk = outside.world.disk();
+    if disk.exists(&path) {
+        return Err(LedgerError::Exists(path).into());
+    }
+    if !is_prefix(prefix) {
+        return Err(Error::Usage { what: format!("`{prefix}` can't be a prefix"), hint: PREFIX_HINT.to_owned() });
+    }
+    disk.create_dir(beads)?;
+    // Made beside its place: a ledger without its prefix is none.
+    let half = beads.join(HALF_MADE);
+    for left in ledger::files(&half) {
+        disk.remove(&left)?;
+    }
+    let ledger = Ledger::create(&half, outside.world.clone())?;
+    ledger.write("gt", "init", |tx| tx.set_meta(PREFIX_KEY, prefix).map_err(Error::from))?;
+    ledger.settle()?;
+    drop(ledger);
+    // A log that an earlier ledger left would count as this one's.
+    for left in &ledger::files(&path)[1..] {
+        disk.remove(left)?;
+    }
+    disk.rename(&half, &path)?;
+    if !disk.exists(&beads.join(".gitignore")) {
+        disk.write(&beads.join(".gitignore"), IGNORED.as_bytes())?;
+    }
+    open(&path, outside)
+}
+
+/// What of the folder is no business of git's.
+const IGNORED: &str = "gt.db\ngt.db-*\nbeads.lock\nbackups/\n.gt.db.making*\nmade-below\n";
+
+/// What a ledger is called while it is being made.
+const HALF_MADE: &str = ".gt.db.making";
+
+fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
+    let beads = path.parent().unwrap_or(path);
+    let layout = crate::town::layout::Layout::new(beads.parent().unwrap_or(beads));
+    let ledger = ledger.settling_convoys(ledger::settle_convoys);
+    Town { layout, ledger, settings: TownSettings::default(), outside }
+}
+
+/// What the keys of settings begin with that people and tools keep in the ledger. Only [`PREFIX_KEY`] means something
+/// here.
+const SETTING: &str = "config.";
+
+/// Longest key of a setting, in bytes.
+const KEY_LIMIT: usize = 100;
+
+/// The ledger's own settings.
+pub fn settings(view: &View<'_>) -> Result<BTreeMap<String, String>> {
+    let all = view.metas(SETTING)?;
+    Ok(all.into_iter().map(|(key, value)| (key.trim_start_matches(SETTING).to_owned(), value)).collect())
+}
+
+/// The setting that adds words for a status: `in_review,qa:wip`. What stands behind a colon is Go `bd`'s, and means nothing
+/// here.
+pub const ADDED_STATUSES: &str = "status.custom";
+
+/// The setting that adds words for a type of bead, as [`ADDED_STATUSES`] does for a status.
+pub const ADDED_TYPES: &str = "types.custom";
+
+/// The words that such a setting adds.
+pub fn added_words(view: &View<'_>, key: &str) -> Result<Vec<String>> {
+    let all = settings(view)?;
+    let words = all.get(key).map_or("", String::as_str).split(',');
+    let words = words.map(|word| word.split(':').next().unwrap_or(word).trim().to_owned());
+    Ok(words.filter(|word| !word.is_empty()).collect())
+}
+
+/// A word of imported beads that nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddWord {
+    /// The word, and what is wrong with it.
+    pub error: UnknownWord,
+    /// How many beads have it.
+    pub beads: u64,
+}
+
+/// Words for a status or a type that came in with beads, and that nobody could type.
+pub fn odd_words(view: &View<'_>) -> Result<Vec<OddWord>> {
+    let (statuses, types) = (added_words(view, ADDED_STATUSES)?, added_words(view, ADDED_TYPES)?);
+    let (by_status, by_type) = view.words()?;
+    let by_status = by_status.into_iter().filter(|(word, _)| word != Status::Tombstone.as_str());
+    let of_status = by_status.map(|(word, beads)| (vocabulary::status(&word, &statuses).err(), beads));
+    let of_type = by_type.into_iter().map(|(word, beads)| (vocabulary::bead_type(&word, &types).err(), beads));
+    let odd = of_status.chain(of_type).filter_map(|(error, beads)| Some(OddWord { error: error?, beads }));
+    Ok(odd.collect())
+}
+
+/// Sets one of them, or takes it away.
+pub fn set(town: &Town, caller: &Caller, key: &str, value: Option<&str>) -> Result<()> {
+    let usage = |what: String, hint: &str| Error::Usage { what, hint: hint.to_owned() };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if key.is_empty() || key.len() > KEY_LIMIT || !key.chars().all(fits) {
+        return Err(usage("that is no key of a setting".to_owned(), "a key is letters, digits, `.`, `_` and `-`"));
+    }
+    let key = format!("{SETTING}{key}");
+    if let Some(value) = value.filter(|value| key == PREFIX_KEY && !is_prefix(value)) {
+        return Err(usage(format!("`{value}` can't be a prefix"), PREFIX_HINT));
+    }
+    town.ledger.write(&caller.name(), "config", |tx| match value {
+        Some(value) => Ok(tx.set_meta(&key, value)?),
+        None => Ok(tx.drop_meta(&key).map(drop)?),
+    })
+}
+
+/// Whether new ids can begin with it.
+pub fn is_prefix(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    text.len() <= PREFIX_LIMIT
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(fits)
+        && !text.ends_with('-')
+}
+
+/// A prefix from a folder's name: what can be in one, without what surrounds it.
+pub fn prefix_of(folder: &Path) -> String {
+    let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let kept: String = name.chars().map(|c| if fits(c) { c } else { '-' }).take(PREFIX_LIMIT).collect();
+    let kept = kept.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).trim_matches('-');
+    if is_prefix(kept) { kept.to_owned() } else { FALLBACK_PREFIX.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_comes_from_the_folders_name() {
+        for (folder, prefix) in [
+            ("/src/My App", "my-app"),
+            ("/src/.dotfiles", "dotfiles"),
+            ("/src/2048", "bd"),
+            ("/", "bd"),
+            ("/src/vtüber-", "vt-ber"),
+            ("/src/--x--", "x"),
+        ] {
+            assert_eq!(prefix_of(Path::new(folder)), prefix, "{folder}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_or_a_path_would_take_apart_is_no_prefix() {
+        for text in ["", "-rf", "../x", "a b", "a/", "9a", "a-", "a\n"] {
+            assert!(!is_prefix(text), "{text:?}");
+        }
+    }
+}

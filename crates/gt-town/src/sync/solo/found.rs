@@ -1,0 +1,106 @@
+//! Where the ledger of a project is, as its folders say: beside it, where a `redirect` leads to, or in the repository
+//! whose worktree it is. Whatever these files say is data: each is small and one path, or says nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gt_model::jsonl::{self, Record};
+
+use super::is_prefix;
+use crate::town::error::Result;
+use crate::world::{Disk, NodeKind};
+
+/// The folder of beads.
+const BEADS: &str = ".beads";
+
+/// The file in a folder of beads that says where the beads are instead.
+const REDIRECT: &str = "redirect";
+
+/// Names of the file of beads that is kept in git, the newest first.
+const BEADS_FILES: [&str; 2] = ["issues.jsonl", "beads.jsonl"];
+
+/// Settings that `bd` keeps beside the beads, and the key of the prefix in them.
+const CONFIG: &str = "config.yaml";
+const CONFIG_PREFIX: &str = "issue-prefix:";
+
+/// How much of a small file is read, in bytes: a path is shorter.
+const SMALL_FILE_BYTES: usize = 8 * 1024;
+
+/// Where the `redirect` in a project's folder of beads leads: the folder named there, from the project's on. One is
+/// followed, not a chain of them.
+pub fn redirect(disk: &dyn Disk, project: &Path) -> Result<Option<PathBuf>> {
+    let file = project.join(BEADS).join(REDIRECT);
+    let target = small_text(disk, &file)?.as_deref().and_then(first_path);
+    Ok(target.map(|target| project.join(target)))
+}
+
+/// The folder of beads that all worktrees of a repository share, if `folder` is the top of a linked worktree: beside the
+/// repository's own folder, or within it where it is bare.
+pub fn shared_beads(disk: &dyn Disk, folder: &Path) -> Result<Option<PathBuf>> {
+    let git = folder.join(".git");
+    // What is a folder there is a repository by itself.
+    if disk.kind(&git)? != Some(NodeKind::File) {
+        return Ok(None);
+    }
+    let Some(text) = small_text(disk, &git)? else { return Ok(None) };
+    let Some(own) = text.strip_prefix("gitdir:").and_then(first_path) else { return Ok(None) };
+    let own = folder.join(own);
+    // A submodule's folder has no such file.
+    let Some(common) = small_text(disk, &own.join("commondir"))?.as_deref().and_then(first_path) else {
+        return Ok(None);
+    };
+    let common = disk.real_path(&own.join(common))?;
+    let top = if common.file_name().is_some_and(|name| name == ".git") { common.parent() } else { Some(&*common) };
+    Ok(top.map(|top| top.join(BEADS)))
+}
+
+/// Whether a folder is in a repository of git.
+pub fn is_in_git(disk: &dyn Disk, folder: &Path) -> bool {
+    folder.ancestors().any(|folder| disk.exists(&folder.join(".git")))
+}
+
+/// The file of beads in a folder of beads, and what it holds.
+pub fn beads_file(disk: &dyn Disk, beads: &Path) -> Result<Option<(PathBuf, Vec<u8>)>> {
+    for path in BEADS_FILES.map(|name| beads.join(name)) {
+        if let Some(text) = disk.read_own(&path)? {
+            return Ok(Some((path, text)));
+        }
+    }
+    Ok(None)
+}
+
+/// The prefix that a project's beads have: as its settings say, else that of most of the beads in `text`.
+pub fn known_prefix(disk: &dyn Disk, beads: &Path, text: &[u8]) -> Result<Option<String>> {
+    let config = small_text(disk, &beads.join(CONFIG))?.unwrap_or_default();
+    let set = config.lines().find_map(|line| line.strip_prefix(CONFIG_PREFIX));
+    let set = set.map(|value| value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']));
+    let set = set.map(|prefix| prefix.trim_end_matches('-')).filter(|prefix| is_prefix(prefix));
+    if let Some(set) = set {
+        return Ok(Some(set.to_owned()));
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for record in jsonl::records(text).flatten() {
+        if let Record::Bead(bead) = record {
+            *counts.entry(bead.id.prefix().to_owned()).or_default() += 1;
+        }
+    }
+    let fits = counts.into_iter().filter(|(prefix, _)| is_prefix(prefix));
+    // Of equally frequent ones the first.
+    Ok(fits.rev().max_by_key(|(_, count)| *count).map(|(prefix, _)| prefix))
+}
+
+/// A small file's text; none where it is no small file, or no text.
+fn small_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>> {
+    if !disk.exists(path) {
+        return Ok(None);
+    }
+    let bytes = disk.read_part(path, 0, SMALL_FILE_BYTES + 1)?;
+    let whole = bytes.filter(|bytes| bytes.len() <= SMALL_FILE_BYTES);
+    Ok(whole.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+/// The first line that says something, as a path.
+fn first_path(text: &str) -> Option<PathBuf> {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    (!line.contains(char::is_control)).then(|| PathBuf::from(line))
+}

@@ -1,0 +1,383 @@
+//! What can go wrong in the engine: what failed, on what, and (as a hint) what to do next.
+
+use std::path::PathBuf;
+
+use gt_model::formula::FormulaError;
+use gt_model::id::{BeadId, RigNameError};
+
+use crate::ledger::LedgerError;
+use crate::town::settings::SettingsError;
+use crate::world::WorldError;
+
+/// Result of an engine operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of failure it is: this decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It was tried and failed.
+    Failed,
+    /// It was asked for wrongly.
+    Usage,
+    /// What was named is not there.
+    NotFound,
+    /// The state of things forbids it.
+    Refused,
+    /// A person has to do something first.
+    NeedsPerson,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder is no town.
+    #[error("{} is no town", .0.display())]
+    NoTown(PathBuf),
+    /// A town is there already.
+    #[error("a town is already at {}", .0.display())]
+    TownExists(PathBuf),
+    /// A folder is not empty and no town.
+    #[error("{} is not empty", .0.display())]
+    NotEmpty(PathBuf),
+    /// A file that must be there is not.
+    #[error("{} is missing", .0.display())]
+    MissingFile(PathBuf),
+    /// No rig of that name.
+    #[error("no rig is called `{name}`")]
+    UnknownRig {
+        /// As asked for.
+        name: String,
+        /// Which there are.
+        known: Vec<String>,
+    },
+    /// No bead of that id.
+    #[error("no bead `{0}`")]
+    UnknownBead(String),
+    /// An abbreviation that several beads share.
+    #[error("`{text}` could be {}", .matches.iter().map(BeadId::as_str).collect::<Vec<_>>().join(", "))]
+    Ambiguous {
+        /// As typed.
+        text: String,
+        /// What it could be.
+        matches: Vec<BeadId>,
+    },
+    /// No such thing of another kind.
+    #[error("no {what} `{name}`")]
+    Unknown {
+        /// What kind of thing.
+        what: &'static str,
+        /// As asked for.
+        name: String,
+    },
+    /// No kind of agent of that name.
+    #[error("no kind of agent is called `{kind}`")]
+    UnknownAgent {
+        /// As asked for.
+        kind: String,
+        /// Which there are.
+        known: Vec<String>,
+    },
+    /// No formula of that name.
+    #[error("no formula is called `{0}`")]
+    UnknownFormula(String),
+    /// A formula that can't be used.
+    #[error("formula {name} ({}) can't be used: {source}", path.display())]
+    Formula {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        source: FormulaError,
+    },
+    /// The state of things forbids what was asked for.
+    #[error("{what}")]
+    Refused {
+        /// What is refused and why.
+        what: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// It was asked for wrongly.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong.
+        what: String,
+        /// What is right.
+        hint: String,
+    },
+    /// A person has to do something first.
+    #[error("{what}")]
+    NeedsPerson {
+        /// What stands in the way.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Not done within the time it may take.
+    #[error("{what}")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A caller whose incarnation is over.
+    #[error("superseded: incarnation {0} is over, and this call wrote nothing")]
+    Superseded(String),
+    /// A token that names no incarnation, or a wrong secret.
+    #[error("GT_INCARNATION is not a token of this town")]
+    BadToken,
+    /// An agent's descendant that lost its token.
+    #[error("this process belongs to an agent's session, but carries no GT_INCARNATION of this town")]
+    NoToken,
+    /// A lock of the town's was not free in time.
+    #[error("`{0}` is being worked on by another gt, and was not free in time")]
+    Locked(String),
+    /// A rig's name.
+    #[error(transparent)]
+    RigName(#[from] RigNameError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A settings file.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Something outside.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+impl Error {
+    /// A refusal by the state of things.
+    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), hint: hint.into() }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NoTown(_)
+            | Self::UnknownRig { .. }
+            | Self::UnknownBead(_)
+            | Self::Unknown { .. }
+            | Self::UnknownAgent { .. }
+            | Self::UnknownFormula(_)
+            | Self::MissingFile(_)
+            | Self::Ledger(LedgerError::Missing(_)) => Kind::NotFound,
+            Self::Ambiguous { .. } | Self::Usage { .. } | Self::RigName(_) => Kind::Usage,
+            Self::Refused { .. }
+            | Self::TownExists(_)
+            | Self::NotEmpty(_)
+            | Self::Superseded(_)
+            | Self::BadToken
+            | Self::NoToken
+            | Self::Ledger(
+                LedgerError::Exists(_)
+                | LedgerError::Newer { .. }
+                | LedgerError::Foreign(_)
+                | LedgerError::Network { .. }
+                | LedgerError::Away { .. }
+                | LedgerError::Replaced(_)
+                | LedgerError::Confined,
+            ) => Kind::Refused,
+            Self::NeedsPerson { .. } => Kind::NeedsPerson,
+            Self::Formula { .. }
+            | Self::TimedOut { .. }
+            | Self::Locked(_)
+            | Self::Settings(_)
+            | Self::Ledger(_)
+            | Self::World(_) => Kind::Failed,
+        }
+    }
+
+    /// What the user can do next.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoTown(_) => "go into a town's folder, set GT_TOWN, or make one: gt install <path>".to_owned(),
+            Self::TownExists(path) => format!("it is ready to use: cd {}", path.display()),
+            Self::NotEmpty(_) => "a town wants a new or empty folder: gt install <path>".to_owned(),
+            Self::UnknownRig { known, .. } if known.is_empty() => {
+                "no rig has been added: gt rig add <name> <url-or-path>".to_owned()
+            }
+            Self::UnknownRig { known, .. } => format!("there are: {}", known.join(", ")),
+            Self::UnknownBead(_) => "gt bead list shows what there is".to_owned(),
+            Self::Ambiguous { .. } => "type more of the id".to_owned(),
+            Self::Unknown { what, .. } => where_to_look(what).to_owned(),
+            Self::UnknownAgent { known, .. } => {
+                format!("there are: {}; or define it in town.toml: [agents.<kind>] command = […]", known.join(", "))
+            }
+            Self::UnknownFormula(_) => "the built-in one is mol-polecat-work".to_owned(),
+            Self::Refused { hint, .. }
+            | Self::Usage { hint, .. }
+            | Self::NeedsPerson { hint, .. }
+            | Self::TimedOut { hint, .. } => hint.clone(),
+            Self::Superseded(_) => "a newer incarnation has taken over: end your turn".to_owned(),
+            Self::BadToken => "start agents through gt only, and leave GT_INCARNATION alone".to_owned(),
+            Self::NoToken => "start agents through gt only, and leave GT_INCARNATION alone; a person calls gt in a \
+                              terminal that no agent has, nor the town's tmux"
+                .to_owned(),
+            Self::Locked(_) => "try again; if it stays so, look at gt status".to_owned(),
+            Self::RigName(_) => "for example: gt rig add vtuber ~/src/vtuber".to_owned(),
+            Self::Ledger(LedgerError::Newer { .. }) => "install the newer gt".to_owned(),
+            Self::Ledger(LedgerError::Away { .. }) => {
+                "work on in that one; or make this one a town of its own: gt town adopt".to_owned()
+            }
+            Self::Ledger(LedgerError::Replaced(_)) => {
+                "look at what is in the town's folder now, then run the command again".to_owned()
+            }
+            Self::Ledger(LedgerError::Confined) => CONFINED.to_owned(),
+            Self::Ledger(LedgerError::Busy(_)) => "try again".to_owned(),
+            Self::Ledger(LedgerError::Sql(error) | LedgerError::At { error, .. }) => {
+                return sql_hint(error).map(str::to_owned);
+            }
+            Self::Ledger(LedgerError::Empty(_) | LedgerError::Missing(_) | LedgerError::Corrupt { .. }) => {
+                LOST.to_owned()
+            }
+            Self::Ledger(LedgerError::Network { .. }) => {
+                "ledgers are kept on a disk of the machine that works with them: move the folder to one".to_owned()
+            }
+            Self::World(WorldError::Io { source, .. })
+            | Self::Ledger(LedgerError::World(WorldError::Io { source, .. })) => {
+                return io_hint(source).map(str::to_owned);
+            }
+            Self::Ledger(LedgerError::Foreign(_)) => {
+                "gt reads beads of other programs from their issues.jsonl: gt import beads <folder>".to_owned()
+            }
+            Self::World(WorldError::Led { at, .. }) | Self::Ledger(LedgerError::World(WorldError::Led { at, .. })) => {
+                format!(
+                    "an agent or a tool put it there: look at it (ls -l {0}), then rm {0}, and try again",
+                    at.display()
+                )
+            }
+            Self::World(WorldError::Unreachable { url, text }) => unreachable_hint(url, text),
+            Self::Settings(error) if error.path.ends_with("rig.toml") => {
+                "mend that file; gt help rig explains its keys".to_owned()
+            }
+            Self::Settings(_) => "mend that file; gt help town explains its keys".to_owned(),
+            Self::MissingFile(_) => "check the path, or put the file back".to_owned(),
+            Self::Formula { .. } | Self::Ledger(_) | Self::World(_) => return None,
+        };
+        Some(hint)
+    }
+}
+
+/// What a gate can do instead.
+const CONFINED: &str = "gt rig gates list, gt bead list and the like work here; a test that needs more makes a town of its \
+                        own: gt install <a temporary folder>. A person calls gt in a terminal of their own";
+
+/// What to do about a ledger that is lost.
+const LOST: &str = "put a backup in its place: gt ledger restore <file>; they are in backups/ beside it. A town's can be made \
+                    again without one: gt ledger rebuild --from jsonl, or --from git";
+
+/// What to do about a full disk.
+const FULL: &str = "the disk is full, and nothing was changed: make room and try again";
+
+/// What to do about what the system says of files.
+fn io_hint(error: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind;
+    Some(match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => FULL,
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "it must be yours to write, and its disk not read-only: look at permissions and mounts"
+        }
+        _ => return None,
+    })
+}
+
+/// What to do about what SQLite says.
+fn sql_hint(error: &rusqlite::Error) -> Option<&'static str> {
+    use rusqlite::ErrorCode;
+    Some(match error.sqlite_error_code()? {
+        ErrorCode::DiskFull => FULL,
+        ErrorCode::SystemIoFailure => {
+            "the disk failed or is full, and nothing was changed: look at it, and at gt ledger check"
+        }
+        ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+            "the ledger and its folder must be yours to write, on a local disk: look at their permissions"
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+            "another program keeps the ledger's file locked, or its file system has no locks: try again"
+        }
+        ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => LOST,
+        _ => return None,
+    })
+}
+
+/// What to do about a remote that can't be reached, by what git and ssh said. They are let ask nothing.
+fn unreachable_hint(url: &str, text: &str) -> String {
+    let host = ssh_host(url);
+    match host {
+        Some(host) if text.contains("Host key verification failed") => {
+            format!(
+                "ssh does not know {host}, or its key has changed: connect to it once by hand (ssh {host}), then try again"
+            )
+        }
+        Some(host) if text.contains("Permission denied (") => {
+            format!(
+                "no key that needs no passphrase opens {host}: ssh-add <key>, or check your login; gt never asks for one"
+            )
+        }
+        _ if text.contains("could not read Username") || text.contains("could not read Password") => {
+            "git has no login for it, and gt never asks for one: a credential helper, or ssh".to_owned()
+        }
+        _ => "check the URL, your network and your login".to_owned(),
+    }
+}
+
+/// The host that ssh connects to for a remote, as it is typed: `git@example.org`, `-p 22 example.org`.
+fn ssh_host(url: &str) -> Option<String> {
+    if let Some(rest) = url.strip_prefix("ssh://") {
+        let place = rest.split('/').next().unwrap_or(rest);
+        return Some(match place.rsplit_once(':') {
+            Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => format!("-p {port} {host}"),
+            _ => place.to_owned(),
+        });
+    }
+    let (host, _) = url.split_once(':').filter(|(host, rest)| !host.contains('/') && !rest.starts_with("//"))?;
+    Some(host.to_owned())
+}
+
+/// The verb that shows which things of a kind there are.
+fn where_to_look(what: &str) -> &'static str {
+    match what {
+        "merge request" => "gt mq list shows what waits",
+        "mail in your inbox" => "gt mail inbox shows what there is",
+        "gate" => "gt rig gates list shows what there is",
+        "molecule of" => "nobody was given it yet: gt sling <bead> <rig>",
+        "dependency" => "gt bead show <bead> shows its dependencies",
+        "step" => "gt hook shows the current one",
+        "branch" => "look at the remote, then: gt rig fetch",
+        _ => "gt status shows what there is",
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_for_a_remote_names_the_host_that_ssh_would_have_asked_about() {
+        let check = |url: &str, text: &str, expected: &str| {
+            let error = Error::World(WorldError::Unreachable { url: url.to_owned(), text: text.to_owned() });
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(expected), "{url}: {hint}");
+        };
+        let unknown = "Host key verification failed.\nfatal: Could not read from remote repository.";
+        check("git@example.org:a/b.git", unknown, "(ssh git@example.org)");
+        check("ssh://git@example.org:2222/a/b", unknown, "(ssh -p 2222 git@example.org)");
+        check("ssh://[::1]/a", unknown, "(ssh [::1])");
+        check("example.org:a", "git@example.org: Permission denied (publickey).", "ssh-add");
+        check("https://example.org/a", "fatal: could not read Username for 'https://example.org'", "credential helper");
+        check("/a/b", unknown, "check the URL");
+    }
+}

@@ -1,0 +1,149 @@
+//! Who calls: the overseer, the incarnation that a token proves, or a gate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gt_model::id::{IncarnationId, sha256_hex};
+
+use crate::ledger::confined::standing_at;
+use crate::ledger::{Attempt, LedgerError, View};
+use crate::town::error::{Error, Result};
+use crate::town::layout::Layout;
+use crate::town::person::{self, Act};
+use crate::town::settings::{self, TownSettings};
+use crate::town::{Caller, Outside, Town};
+use crate::world::TOKEN_VARIABLE;
+use crate::world::{Above, Descent, ProcessId, Standing, World};
+
+/// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
+/// whose folder it names.
+pub const GATE_VARIABLE: &str = "GT_GATE";
+
+/// Finds out who calls, from what stands above the calling process and from its environment. Whoever is below a gate is one,
+/// with whatever token; whoever has a token is the incarnation that it proves; and the overseer is who has none and descends
+/// from no session, gate or daemon of any town, nor is in a sandbox.
+pub fn caller(town: &Town, env: &BTreeMap<String, String>) -> Result<Caller> {
+    let token = env.get(TOKEN_VARIABLE);
+    let descent = town.world().sessions().descent();
+    // With a token, nobody asks the ledger who made it but for a command.
+    let standing = if token.is_some() && descent.above().iter().all(|above| *above == Above::Session) {
+        Standing::Session
+    } else {
+        town.ledger.standing_of(&descent)?
+    };
+    if standing == Standing::Command || is_marked_as_gate(town, env) {
+        town.ledger.confine();
+        return Ok(Caller::gate());
+    }
+    match token {
+        Some(token) => by_token(town, token),
+        None if standing == Standing::Session || descends_from_session(town, &descent)? => Err(Error::NoToken),
+        None => Ok(Caller::overseer()),
+    }
+}
+
+/// The incarnation that a token names, true or not, if its id can be part of a path.
+pub fn named(token: &str) -> Option<IncarnationId> {
+    let (id, _) = token.rsplit_once('.')?;
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    is_plain.then(|| id.into())
+}
+
+/// Whether the environment says that this is a gate of this very town.
+fn is_marked_as_gate(town: &Town, env: &BTreeMap<String, String>) -> bool {
+    env.get(GATE_VARIABLE).is_some_and(|of| Path::new(of) == town.layout.root)
+}
+
+/// Refuses what a person begins and no agent may, before a process becomes a daemon of the town: below a session or a gate it
+/// would do everything as the town.
+pub fn refuse_agents(town: &Town) -> Result<()> {
+    let sessions = town.world().sessions();
+    match town.ledger.standing_of(&sessions.descent().shims())? {
+        Standing::Outside => Ok(()),
+        Standing::Session => Err(Error::NoToken),
+        Standing::Command => Err(LedgerError::Confined.into()),
+    }
+}
+
+/// Refuses agents and gates what is done to the ledger at `path` that can't be opened, and so knows nobody; and has a person
+/// confirm it where the settings of its town, the one at `root`, want that.
+pub fn person_of_lost(path: &Path, root: Option<&Path>, outside: &Outside, act: Act<'_>) -> Result<()> {
+    let world = outside.world.as_ref();
+    let standing = standing_at(world, path, &world.sessions().descent())?;
+    if standing == Standing::Command {
+        return Err(LedgerError::Confined.into());
+    }
+    if standing != Standing::Outside
+        || [TOKEN_VARIABLE, GATE_VARIABLE].iter().any(|name| outside.env.contains_key(*name))
+    {
+        return Err(Error::refused(format!("only the overseer {}", act.refused), "ask the overseer by mail"));
+    }
+    let Some(root) = root else { return Ok(()) };
+    let settings = Layout::new(root).settings();
+    let bytes = world.disk().read(&settings)?.ok_or_else(|| Error::MissingFile(settings.clone()))?;
+    let settings: TownSettings = settings::parse(&settings, &bytes)?;
+    person::confirm_by(&settings.overseer, outside, act)
+}
+
+fn by_token(town: &Town, token: &str) -> Result<Caller> {
+    let (id, secret) = token.rsplit_once('.').ok_or(Error::BadToken)?;
+    let id = IncarnationId::from(id);
+    town.ledger.read(|view| {
+        let incarnation = view.incarnation(&id)?.ok_or(Error::BadToken)?;
+        if incarnation.secret_hash.as_deref() != Some(&sha256_hex(secret)) {
+            return Err(Error::BadToken);
+        }
+        let address = view.address_of(&incarnation)?.ok_or(Error::BadToken)?;
+        if incarnation.ended_at.is_some() {
+            return Err(Error::Superseded(id.0.clone()));
+        }
+        Ok(Caller { incarnation: Some(id.clone()), ..Caller::role(address) })
+    })
+}
+
+/// Whether a session of this very town is above the caller that has left no mark: one that an older gt has started, or the
+/// caller's sandbox, unless the town was made in there.
+fn descends_from_session(town: &Town, descent: &Descent) -> Result<bool> {
+    let live = town.ledger.read(|view| Ok::<_, Error>(view.live_incarnations()?))?;
+    let shims: Vec<ProcessId> = live.into_iter().filter_map(|i| i.process).map(|p| p.shim).collect();
+    let sessions = town.world().sessions();
+    let is_in_sandbox = descent.is_empty() && sessions.is_in_sandbox();
+    Ok(is_in_sandbox || !shims.is_empty() && sessions.is_descendant_of_any(&shims))
+}
+
+/// Checks, inside an operation, that an agent's incarnation is still live and its work still on its hook.
+pub fn hooked_attempt(view: &View<'_>, caller: &Caller) -> Result<Attempt> {
+    let id = caller.incarnation.as_ref().ok_or_else(|| not_an_agent(caller))?;
+    let incarnation = view.incarnation(id)?.ok_or(Error::BadToken)?;
+    if incarnation.ended_at.is_some() {
+        return Err(Error::Superseded(id.0.clone()));
+    }
+    // A standing agent has none: it works by itself, through others.
+    let Some(attempt) = incarnation.attempt() else { return Err(not_an_agent(caller)) };
+    let attempt = view.attempt(attempt)?.ok_or(Error::BadToken)?;
+    if attempt.is_hooked() {
+        return Ok(attempt);
+    }
+    Err(Error::refused(format!("the hook of {} is empty", caller.address), "your work is submitted: end your turn"))
+}
+
+fn not_an_agent(caller: &Caller) -> Error {
+    Error::refused(
+        format!("{} has no hook", caller.address),
+        "this verb is for polecats; others use gt sling, gt unsling and gt status",
+    )
+}
+
+/// Marks that the caller's incarnation showed life.
+pub fn sign_of_life(town: &Town, caller: &Caller) -> Result<()> {
+    let Some(id) = &caller.incarnation else { return Ok(()) };
+    let called = town.layout.called(id);
+    if !town.world().disk().exists(&called) {
+        town.world().disk().mark(&called, b"")?;
+    }
+    touch_life(town.world(), &town.layout, id)
+}
+
+pub(crate) fn touch_life(world: &dyn World, layout: &Layout, id: &IncarnationId) -> Result<()> {
+    Ok(world.disk().touch(&layout.life(id))?)
+}

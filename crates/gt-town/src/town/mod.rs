@@ -1,0 +1,14 @@
+//! A town: its folder, its settings, who calls, and what a person wants of it.
+
+pub mod config;
+pub mod desired;
+pub mod error;
+pub mod identity;
+pub mod layout;
+pub mod memory;
+pub mod observed;
+mod open;
+pub mod person;
+pub mod settings;
+
+pub use open::{BuiltIn, Caller, Outside, Rig, Town};

@@ -1,0 +1,23 @@
+//! Which text of a settings file a person's verb has written. What else changes such a file while commands run is tampering.
+
+use std::path::Path;
+
+use gt_model::id::sha256_hex;
+
+use crate::ledger::Tx;
+use crate::town::Town;
+use crate::town::error::{Error, Result};
+
+fn key(path: &Path) -> String {
+    format!("accepted-settings:{}", path.display())
+}
+
+/// Remembers that a person's verb writes this into a file of settings.
+pub(crate) fn accept(tx: &Tx<'_>, path: &Path, text: &str) -> Result<()> {
+    tx.set_meta(&key(path), &sha256_hex(text)).map_err(Error::from)
+}
+
+pub(crate) fn is_accepted(town: &Town, path: &Path, text: &str) -> Result<bool> {
+    let accepted = town.ledger.read(|view| view.meta(&key(path)).map_err(Error::from))?;
+    Ok(accepted.is_some_and(|accepted| accepted == sha256_hex(text)))
+}

@@ -1,0 +1,260 @@
+//! Polecats, those that live and those that are over: what they did, what is left of it, and how to get it back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use gt_model::bead::{Bead, Status};
+use gt_model::id::{BeadId, RigName, Sha};
+use serde::Serialize;
+
+use crate::admission::usage::{self, Cost};
+use crate::ledger::{Attempt, AttemptOutcome, Incarnation, View};
+use crate::patrol::witness::{self, Explained};
+use crate::town::error::{Error, Result};
+use crate::town::person;
+use crate::town::{Caller, Rig, Town};
+use crate::view::observe;
+use crate::work::beads;
+use crate::work::sling::{self, Before, Crew, SlingOptions, Slung};
+
+/// A polecat: one attempt on one bead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Polecat {
+    /// Its address.
+    pub worker: String,
+    /// The rig.
+    pub rig: RigName,
+    /// The bead.
+    pub bead: BeadId,
+    /// Which attempt on it.
+    pub attempt: u32,
+    /// What it is doing, in words, while it is there.
+    pub doing: Option<String>,
+    /// How it ended, once it has.
+    pub outcome: Option<AttemptOutcome>,
+    /// Its branch (short name).
+    pub branch: String,
+    /// Where its branch is, while it is there.
+    pub branch_at: Option<Sha>,
+    /// When it began.
+    pub opened_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// Its worktree in the archive, while it is there.
+    pub archive: Option<PathBuf>,
+    /// The ref of its snapshot, while it is there.
+    pub snapshot: Option<String>,
+}
+
+/// A polecat with its sessions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolecatDetail {
+    /// The polecat.
+    #[serde(flatten)]
+    pub polecat: Polecat,
+    /// Its sessions, first to last.
+    pub incarnations: Vec<Incarnation>,
+    /// What the witness would say of it now, and why, while work is on its hook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Explained>,
+    /// What the attempt took so far.
+    pub cost: Cost,
+}
+
+/// Refs of a rig, by full name.
+type Refs = BTreeMap<String, Sha>;
+
+/// Polecats that are there; with `all` those that are over too.
+pub fn list(town: &Town, all: bool) -> Result<Vec<Polecat>> {
+    let attempts = town.ledger.read(|view| view.attempts().map_err(Error::from))?;
+    described(town, attempts.into_iter().filter(|attempt| all || is_there(attempt)).collect())
+}
+
+fn is_there(attempt: &Attempt) -> bool {
+    attempt.ended_at.is_none() || attempt.archived_at.is_none()
+}
+
+fn described(town: &Town, attempts: Vec<Attempt>) -> Result<Vec<Polecat>> {
+    let mut rigs: BTreeMap<RigName, (Rig, Refs)> = BTreeMap::new();
+    for rig in town.rigs()? {
+        let refs = town.world().repo().refs(&rig.layout.repo())?;
+        rigs.insert(rig.name().clone(), (rig, refs));
+    }
+    let describe = |view: &View<'_>, attempt: Attempt| {
+        let here = rigs.get(&attempt.rig).filter(|(rig, _)| rig.row.was_there(&attempt.opened_at));
+        polecat(town, view, attempt, here)
+    };
+    town.ledger.read(|view| attempts.into_iter().map(|attempt| describe(view, attempt)).collect())
+}
+
+fn polecat(town: &Town, view: &View<'_>, attempt: Attempt, here: Option<&(Rig, Refs)>) -> Result<Polecat> {
+    let doing = if is_there(&attempt) { Some(observe::doing(town, view, &attempt)?) } else { None };
+    let (mut branch_at, mut archive, mut snapshot) = (None, None, None);
+    if let Some((rig, refs)) = here {
+        branch_at = refs.get(&format!("refs/heads/{}", attempt.branch)).cloned();
+        archive = Some(rig.layout.archived(&attempt)).filter(|path| town.world().disk().exists(path));
+        snapshot = Some(attempt.snapshot_ref()).filter(|name| refs.contains_key(name));
+    }
+    Ok(Polecat {
+        worker: attempt.address().to_string(),
+        bead: attempt.bead,
+        attempt: attempt.number,
+        rig: attempt.rig,
+        doing,
+        outcome: attempt.outcome,
+        branch: attempt.branch,
+        branch_at,
+        opened_at: attempt.opened_at,
+        ended_at: attempt.ended_at,
+        archive,
+        snapshot,
+    })
+}
+
+/// The attempts that a text names, oldest first: by the worker's address (`<rig>/polecats/<name>` or `<rig>/<name>`),
+/// or by the bead.
+fn named(town: &Town, text: &str) -> Result<Vec<Attempt>> {
+    let worker = match text.split('/').collect::<Vec<_>>().as_slice() {
+        [rig, "polecats", name] | [rig, name] => Some((rig.to_lowercase(), (*name).to_owned())),
+        _ => None,
+    };
+    let attempts = town.ledger.read(|view| match &worker {
+        Some((rig, name)) => {
+            let is_named = |a: &Attempt| a.rig.as_str().to_lowercase() == *rig && a.worker == *name;
+            Ok::<_, Error>(view.attempts()?.into_iter().filter(is_named).collect::<Vec<_>>())
+        }
+        None => Ok(view.attempts_on(&beads::resolve(view, text)?)?),
+    })?;
+    if attempts.is_empty() {
+        return Err(Error::Unknown { what: "polecat", name: text.to_owned() });
+    }
+    Ok(attempts)
+}
+
+/// Every polecat that a text names, oldest first.
+pub fn show(town: &Town, text: &str) -> Result<Vec<PolecatDetail>> {
+    let attempts = named(town, text)?;
+    let polecats = described(town, attempts.clone())?;
+    let detail = |(attempt, polecat): (&Attempt, Polecat)| {
+        let witness = attempt.is_hooked().then(|| witness::explain(town, attempt)).transpose()?;
+        let incarnations = town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
+        let cost = town.ledger.read(|view| usage::of_attempt(town, view, attempt.id))?;
+        Ok(PolecatDetail { polecat, incarnations, witness, cost })
+    };
+    attempts.iter().zip(polecats).map(detail).collect()
+}
+
+/// Takes a live polecat down for good, as a person's word: its bead is free again, its work is in a snapshot and in the
+/// archive. Answers with its attempt.
+pub fn nuke(town: &Town, caller: &Caller, text: &str, dry_run: bool) -> Result<Attempt> {
+    person::require(caller, "takes a worker down")?;
+    let attempt = named(town, text)?.into_iter().rev().find(|attempt| attempt.ended_at.is_none());
+    let attempt = attempt.ok_or_else(|| {
+        Error::refused(format!("{text} is over already"), format!("gt polecat show {text} says what is left of it"))
+    })?;
+    if attempt.submitted_at.is_some() {
+        let what = format!("{} has submitted its work, which is in the merge queue", attempt.address());
+        return Err(Error::refused(what, format!("gt why {}", attempt.bead)));
+    }
+    if dry_run { Ok(attempt) } else { sling::unsling(town, caller, &attempt.bead) }
+}
+
+/// What a recovery did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recovered {
+    /// The fresh attempt.
+    #[serde(flatten)]
+    pub slung: Slung,
+    /// The attempt whose work it goes on from.
+    pub from: u32,
+    /// The commit that it starts at.
+    pub head: Sha,
+    /// Whether files that were not committed are in its worktree again.
+    pub uncommitted: bool,
+}
+
+/// Gives a bead's last work to a fresh polecat. Its branch starts at the commit that the worktree was at; what was not
+/// committed then is in the new worktree again, and is not committed there either.
+pub fn recover(town: &Town, caller: &Caller, bead: &BeadId, agent: Option<String>) -> Result<Recovered> {
+    let attempts = town.ledger.read(|view| view.attempts_on(bead).map_err(Error::from))?;
+    let newest = attempts
+        .last()
+        .ok_or_else(|| Error::refused(format!("nobody has worked on {bead} yet"), format!("gt sling {bead} <rig>")))?;
+    if newest.ended_at.is_some() && newest.archived_at.is_none() {
+        let what = format!("the worktree of {} is still being cleared away", newest.address());
+        return Err(Error::refused(what, "in a moment; gt status says whether the town is up"));
+    }
+    let rig = town.rig(newest.rig.as_str())?;
+    let (from, work) = last_work(town, &rig, &attempts)?.ok_or_else(|| {
+        Error::refused(format!("no work on {bead} is left"), format!("gt sling {bead} <rig> begins anew"))
+    })?;
+    let (head, uncommitted, from) = (work.head.clone(), work.snapshot.is_some(), from.number);
+    let before = Before { head: Some(work.head), why: work.why, restores: work.snapshot };
+    let crew = Crew::of(town, &rig, agent.as_deref())?;
+    let options = SlingOptions { agent, before: Some(before), ..SlingOptions::default() };
+    let slung = town.ledger.write(&caller.name(), "polecat recover", |tx| {
+        // A bead that its worker has put off is taken up by this.
+        if let Some(parked) = tx.bead(bead)?
+            && parked.status == Status::Deferred
+            && tx.attempts_on(bead)?.last().is_some_and(|a| a.outcome == Some(AttemptOutcome::Parked))
+        {
+            tx.change_bead("bead-updated", &parked, &Bead { status: Status::Open, ..parked.clone() })?;
+        }
+        sling::sling_in(tx, caller, &crew, std::slice::from_ref(bead), &options)
+    })?;
+    town.wake();
+    Ok(Recovered { slung, from, head, uncommitted })
+}
+
+/// What an attempt left.
+struct Work {
+    head: Sha,
+    /// The snapshot, where it holds more than the head.
+    snapshot: Option<Sha>,
+    why: String,
+}
+
+/// What the newest attempt left that left anything.
+fn last_work<'a>(town: &Town, rig: &Rig, attempts: &'a [Attempt]) -> Result<Option<(&'a Attempt, Work)>> {
+    let refs = town.world().repo().refs(&rig.layout.repo())?;
+    let here = |attempt: &&Attempt| &attempt.rig == rig.name() && rig.row.was_there(&attempt.opened_at);
+    for attempt in attempts.iter().rev().filter(here) {
+        if let Some((head, snapshot)) = left_by(town, rig, attempt, &refs)? {
+            let why = why_text(attempt, &head, snapshot.is_some());
+            return Ok(Some((attempt, Work { head, snapshot, why })));
+        }
+    }
+    Ok(None)
+}
+
+fn left_by(town: &Town, rig: &Rig, attempt: &Attempt, refs: &Refs) -> Result<Option<(Sha, Option<Sha>)>> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    if let Some(snapshot) = refs.get(&attempt.snapshot_ref()) {
+        let head = repo.snapshot_facts(&path, snapshot)?.head;
+        let more = repo.tree_of(&path, snapshot)? != repo.tree_of(&path, &head)?;
+        return Ok(Some((head, more.then(|| snapshot.clone()))));
+    }
+    if let Some(head) = refs.get(&format!("refs/heads/{}", attempt.branch)) {
+        return Ok(Some((head.clone(), None)));
+    }
+    // Nothing pins a submitted head for ever: it may be gone.
+    let submitted = attempt.head.clone().filter(|head| repo.tree_of(&path, head).is_ok());
+    Ok(submitted.map(|head| (head, None)))
+}
+
+fn why_text(attempt: &Attempt, head: &Sha, uncommitted: bool) -> String {
+    let outcome = attempt.outcome.map_or("over", AttemptOutcome::as_str);
+    let mut text = format!(
+        "{} (attempt {}) was {outcome}; you go on from its last commit {}",
+        attempt.address(),
+        attempt.number,
+        head.short()
+    );
+    if uncommitted {
+        text.push_str(
+            "; what it had not committed is in your worktree: look at it first (git status, git diff), commit what \
+             belongs to the work and remove the rest",
+        );
+    }
+    text
+}

@@ -1,0 +1,86 @@
+//! Agents' code that the town runs itself: gates, set-up and acceptance commands. All of it goes through one door, which
+//! gives it an environment, an identity that may only read ([`GATE_VARIABLE`]) and, where the rig wants one, a sandbox.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::town::error::{Error, Result};
+use crate::town::identity::GATE_VARIABLE;
+use crate::town::{Rig, Town};
+use crate::walls::sandbox;
+use crate::walls::tampering::Before;
+use crate::walls::worker_env;
+use crate::world::{ContainedCommand, RunEnd, RunResult};
+
+/// A command to be run.
+#[derive(Clone, Debug)]
+pub struct Job<'a> {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// The worktree in which it is run.
+    pub folder: &'a Path,
+    /// Which of the town's worker slots it has.
+    pub slot: Option<u32>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Where its output goes.
+    pub log: &'a Path,
+}
+
+/// Runs it to its end. An error where its sandbox can't be had: then nothing was run, and nothing is said of the code.
+pub fn run(town: &Town, rig: &Rig, job: &Job<'_>) -> Result<RunResult> {
+    let mut env = worker_env::environment(town, Some(rig), None, job.slot);
+    env.insert(GATE_VARIABLE.to_owned(), town.layout.root.display().to_string());
+    let bare = ContainedCommand {
+        argv: job.argv.clone(),
+        cwd: job.folder.to_owned(),
+        env,
+        timeout: job.timeout,
+        log: job.log.to_owned(),
+    };
+    match sandbox::around_command(town, rig, &bare)? {
+        Some(walled) => {
+            let result = town.world().sessions().run(&walled)?;
+            if may_be_the_walls(&result) {
+                require_walls(town, rig, &bare)?;
+            }
+            Ok(result)
+        }
+        // Behind a worker's walls the settings can't be written.
+        None if town.world().sessions().is_in_sandbox() => Ok(town.world().sessions().run(&bare)?),
+        None => run_bare(town, rig, &bare),
+    }
+}
+
+/// Runs a command without walls. One during which settings changed says nothing: who changed them can't be told, so it is
+/// neither green nor red, and is run again once a person has looked.
+fn run_bare(town: &Town, rig: &Rig, command: &ContainedCommand) -> Result<RunResult> {
+    let before = Before::look(town)?;
+    let result = town.world().sessions().run(command)?;
+    match before.compare(town, rig, &command.argv.join(" "))? {
+        Some(reason) => Err(Error::refused(reason, format!("look at that file, then: gt rig release {}", rig.name()))),
+        None => Ok(result),
+    }
+}
+
+/// Whether bubblewrap itself may have failed, by what was said last. The command may say the same.
+fn may_be_the_walls(result: &RunResult) -> bool {
+    matches!(result.end, RunEnd::Failed(_)) && result.tail.last().is_some_and(|line| line.starts_with("bwrap: "))
+}
+
+/// An error where nothing at all can be run behind the same walls.
+fn require_walls(town: &Town, rig: &Rig, bare: &ContainedCommand) -> Result<()> {
+    let log = bare.log.with_extension("sandbox.log");
+    let trial = ContainedCommand { argv: vec!["true".to_owned()], log: log.clone(), ..bare.clone() };
+    let Some(trial) = sandbox::around_command(town, rig, &trial)? else { return Ok(()) };
+    let result = town.world().sessions().run(&trial)?;
+    town.world().disk().remove(&log)?;
+    if result.end == RunEnd::Passed {
+        return Ok(());
+    }
+    let said = result.tail.last().cloned().unwrap_or_default();
+    Err(Error::NeedsPerson {
+        what: format!("{} wants sandbox = \"bwrap\", but none can be made around its gates: {said}", rig.name()),
+        hint: "gt doctor says what is wrong with it".to_owned(),
+    })
+}

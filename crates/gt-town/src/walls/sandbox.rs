@@ -1,0 +1,794 @@
+//! The sandbox of a rig's workers, of its gates, and of the mayor: what an agent's code sees and may change, by bubblewrap.
+//!
+//! Everything is there to be read but what is hidden; nothing may be changed but what is named here. So an agent keeps its
+//! tools, and its network, and has of the town only what its own work takes. A gate has less: nobody's login, the ledger to
+//! be read only. What that stops, and what it does not, is in `docs/repository-rules.md` and `docs/security.md`.
+//!
+//! It has processes of its own: those outside can be neither seen nor signalled. The shim is outside, and sees all that
+//! belongs to its session; a caller within that lost its identity is known by [`SANDBOX_MARK`].
+
+mod clients;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use self::clients::CLIENTS;
+use crate::ledger::{BACKUPS, LEDGER_LOCK};
+use crate::town::error::{Error, Result};
+use crate::town::layout::settings_file;
+use crate::town::layout::{MOMENTS, SESSION_LOGS};
+use crate::town::settings::Sandbox;
+use crate::town::{Rig, Town};
+use crate::world::LIFE;
+use crate::world::{Bwrap, ContainedCommand, Disk, NodeKind, SANDBOX_MARK, SessionPlan};
+
+/// Folders for temporary files: each sandbox has its own.
+const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
+
+/// What is left of `/run`, where the sockets of everybody's services are: what names are looked up with.
+const RUN: &[&str] =
+    &["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf", "/run/current-system"];
+
+/// The clients' own state below the user's home, logins included: a worker's to change, and not there for a gate.
+const CLIENTS_IN_HOME: &[&str] =
+    &[".claude", ".codex", ".gemini", ".qwen", ".copilot", ".config/opencode", ".local/share/opencode", ".local/state"];
+
+/// What tools keep below the user's home to save time.
+const CACHES_IN_HOME: &[&str] = &[
+    ".cache",
+    ".npm",
+    ".pnpm-store",
+    ".local/share/pnpm/store",
+    ".yarn/berry",
+    ".cargo/registry",
+    ".cargo/git",
+    "go/pkg",
+    ".m2/repository",
+    ".gradle/caches",
+    ".gradle/wrapper",
+    ".gradle/daemon",
+];
+
+/// Variables that move such a cache: what of the folder that each names may be written; "" is all of it.
+const CACHES_BY_VARIABLE: &[(&str, &[&str])] = &[
+    ("CARGO_HOME", &["registry", "git"]),
+    ("GOPATH", &["pkg"]),
+    ("GOMODCACHE", &[""]),
+    ("GOCACHE", &[""]),
+    ("GRADLE_USER_HOME", &[""]),
+    ("npm_config_cache", &[""]),
+    ("YARN_CACHE_FOLDER", &[""]),
+    ("PIP_CACHE_DIR", &[""]),
+    ("UV_CACHE_DIR", &[""]),
+    ("NUGET_PACKAGES", &[""]),
+    ("XDG_CACHE_HOME", &[""]),
+];
+
+/// Variables that move what holds secrets: the files below the folder that each names.
+const SECRETS_BY_VARIABLE: &[(&str, &[&str])] =
+    &[("CARGO_HOME", &["credentials", "credentials.toml"]), ("COMPOSER_HOME", &["auth.json"])];
+
+/// The paths below the folders that variables name.
+fn by_variable<'a>(
+    table: &'a [(&str, &[&str])],
+    env: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = PathBuf> + 'a {
+    let named = table.iter().filter_map(|(name, below)| Some((PathBuf::from(env.get(*name)?), below)));
+    named
+        .filter(|(folder, _)| folder.is_absolute())
+        .flat_map(|(folder, below)| below.iter().map(move |at| folder.join(at)))
+}
+
+/// Claude Code's state, right in the home. It is replaced under a lock beside it, so sandboxes and the user can't share the
+/// file: each sandbox begins with a copy, which goes with it.
+const CLAUDE_STATE: &str = ".claude.json";
+
+/// Where the sandbox finds it.
+const STATE_ASIDE: &str = "/run/gt-claude.json";
+
+/// What a sandbox begins with. `$@` is the agent, with its own arguments, none of them read by this shell.
+const START: &str = r#"[ ! -e /run/gt-claude.json ] || cp -p /run/gt-claude.json "$HOME/.claude.json"; exec "$@""#;
+
+/// Where Claude Code installs itself for one user.
+const LOCAL_CLAUDE: &str = ".claude/local";
+
+/// What of it tells by numbers of processes who else runs: each sandbox counts its own.
+const BY_PROCESS_IN_HOME: &[&str] = &[".claude/sessions"];
+
+/// What opens the doors of remotes, forges and clouds: nothing of it is there.
+const HIDDEN_IN_HOME: &[&str] = &[
+    ".ssh",
+    ".git-credentials",
+    ".config/git/credentials",
+    ".cache/git",
+    ".git-credential-cache",
+    ".netrc",
+    ".config/gh",
+    ".config/hub",
+    ".config/glab-cli",
+    ".gnupg",
+    ".password-store",
+    ".local/share/keyrings",
+    ".aws",
+    ".azure",
+    ".config/gcloud",
+    ".kube",
+    ".docker",
+    ".pypirc",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+];
+
+/// Bytes of a file of git's that holds a path.
+const LINK_BYTES: usize = 16 * 1024;
+
+/// Puts the rig's sandbox around a worker's session. Where it is wanted and can't be had, that is an error: nothing is
+/// ever started without the sandbox that it should have.
+pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) -> Result<SessionPlan> {
+    let Some(mut walls) = Walls::begin(town, rig, &plan.env)? else { return Ok(plan) };
+    walls.home(&plan.env, Clients::Usable)?;
+    walls.town(&plan)?;
+    walls.beads(rig);
+    walls.repository(rig, worker, &plan.cwd)?;
+    walls.remote(rig, &plan.env)?;
+    walls.key()?;
+    Ok(walls.around_agent(plan))
+}
+
+/// Puts the mayor's sandbox around its session: its own folder is its to write, as the ledger is; of each rig it reads the
+/// trunk and its history. A rig that is added later is there from its next session on.
+pub(crate) fn around_mayor(town: &Town, plan: SessionPlan) -> Result<SessionPlan> {
+    let mut walls = Walls::first(town, mayors_bwrap(town, &plan.env)?, &plan.env);
+    let rigs = town.rigs()?;
+    walls.home(&plan.env, Clients::Usable)?;
+    walls.town(&plan)?;
+    for rig in &rigs {
+        walls.beads(rig);
+        walls.read(&rig.layout.repo());
+        // Its worktree there may be made only now.
+        let reading = rig.layout.mayor_worktree();
+        walls.folder_to_read(reading.parent().unwrap_or(&reading))?;
+    }
+    walls.write(&plan.cwd);
+    rigs.iter().try_for_each(|rig| walls.remote(rig, &plan.env))?;
+    walls.key()?;
+    Ok(walls.around_agent(plan))
+}
+
+/// Puts the rig's sandbox around a command that the town runs for its agents' work. `None` where none is wanted, or where
+/// the caller is in one already: a command that a worker's own verb runs is behind the worker's walls.
+pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand) -> Result<Option<ContainedCommand>> {
+    if town.world().sessions().is_in_sandbox() {
+        return Ok(None);
+    }
+    let Some(mut walls) = Walls::begin(town, rig, &command.env)? else { return Ok(None) };
+    walls.home(&command.env, Clients::Hidden)?;
+    walls.town_to_read(rig)?;
+    match Workplace::of(rig, &command.cwd)? {
+        Workplace::Worker(worker) => walls.repository(rig, worker, &command.cwd)?,
+        Workplace::Other => walls.repository_to_read(rig, &command.cwd)?,
+    }
+    walls.remote(rig, &command.env)?;
+    walls.key()?;
+    let argv = walls.around(&command.cwd, command.argv.iter().cloned());
+    Ok(Some(ContainedCommand { argv, ..command.clone() }))
+}
+
+/// Whose worktree a command runs in.
+enum Workplace<'a> {
+    /// A worker's: the command may do there what the worker may.
+    Worker(&'a str),
+    /// The gates', or a crew's.
+    Other,
+}
+
+impl<'a> Workplace<'a> {
+    /// That of a folder, which must be a worktree of the rig's: it can be written.
+    fn of(rig: &Rig, folder: &'a Path) -> Result<Self> {
+        let below: Vec<&str> = folder
+            .strip_prefix(&rig.layout.root)
+            .map_or(Vec::new(), |below| below.iter().filter_map(|part| part.to_str()).collect());
+        match below.as_slice() {
+            ["polecats", worker] => Ok(Self::Worker(worker)),
+            ["refinery" | "crew", name] if *name != "logs" => Ok(Self::Other),
+            _ => Err(Error::refused(
+                format!("{} is no worktree of {}, and its sandbox is for those", folder.display(), rig.name()),
+                "a person's gates run on the trunk: gt rig gates run <rig>",
+            )),
+        }
+    }
+}
+
+/// Whether the clients that agents are made of are of use in a sandbox, with their logins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clients {
+    Usable,
+    Hidden,
+}
+
+/// The bubblewrap that a rig's workers are started with, where it is there and works.
+pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<Bwrap> {
+    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+    town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
+        what: format!("{} wants sandbox = \"bwrap\", but {why}", rig.name()),
+        hint: format!("install bubblewrap, or: gt rig set {} sandbox=none", rig.name()),
+    })
+}
+
+/// The bubblewrap that the mayor is started with, where it is there and works.
+pub(crate) fn mayors_bwrap(town: &Town, env: &BTreeMap<String, String>) -> Result<Bwrap> {
+    let path = env.get("PATH").map(String::as_str).unwrap_or_default();
+    town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
+        what: format!("[mayor] sandbox = \"bwrap\" is set, but {why}"),
+        hint: format!("install bubblewrap, or take `sandbox` out of {}", town.layout.settings().display()),
+    })
+}
+
+fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
+    env.get("HOME").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
+}
+
+/// Whether a path lies in a folder of the home that agents may write, and that folder exists.
+fn is_written(disk: &dyn Disk, home: &Path, path: &Path) -> bool {
+    let mut written = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
+    written.any(|folder| path.starts_with(&folder) && disk.exists(&folder))
+}
+
+/// A path below the home as it is called, as one below the home where it is.
+fn within(home: &Path, env: &BTreeMap<String, String>, path: PathBuf) -> PathBuf {
+    let below = home_of(env).and_then(|named| path.strip_prefix(named).ok());
+    below.map(|below| home.join(below)).unwrap_or(path)
+}
+
+/// Refuses a folder of programs that is called one which the agent may write, and is not there: a link leads away from it.
+fn refuse_led_away(written: &[(PathBuf, PathBuf)], named: &Path, folder: &Path) -> Result<()> {
+    match written.iter().find(|(usual, real)| named.starts_with(usual) && !folder.starts_with(real)) {
+        None => Ok(()),
+        Some(_) => Err(Error::NeedsPerson {
+            what: format!("{} is in your PATH, and a link leads from there to {}", named.display(), folder.display()),
+            hint: "an agent may have put it there: look at it, and remove it or take the folder out of PATH".to_owned(),
+        }),
+    }
+}
+
+/// Whether a path lies in one of the folders for temporary files, which a sandbox has for itself.
+fn is_temporary(path: &Path) -> bool {
+    TEMPORARY.iter().any(|hidden| path.starts_with(hidden) && path != Path::new(hidden))
+}
+
+fn temporary_of(env: &BTreeMap<String, String>) -> Option<&Path> {
+    env.get("TMPDIR").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The command line of bubblewrap, as far as it has got: later walls stand in front of earlier ones.
+struct Walls<'a> {
+    town: &'a Town,
+    args: Vec<String>,
+}
+
+impl<'a> Walls<'a> {
+    /// The first walls, around the machine; `None` where the rig wants none at all.
+    fn begin(town: &'a Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<Option<Self>> {
+        if rig.settings.sandbox == Sandbox::None {
+            return Ok(None);
+        }
+        Ok(Some(Self::first(town, bwrap(town, rig, env)?, env)))
+    }
+
+    fn first(town: &'a Town, bwrap: Bwrap, env: &BTreeMap<String, String>) -> Self {
+        let Bwrap { program, own_processes } = bwrap;
+        let mut walls = Self { town, args: vec![text(&program)] };
+        walls.machine(env);
+        if own_processes {
+            walls.args.extend(["--unshare-pid", "--proc", "/proc"].map(str::to_owned));
+        }
+        walls
+    }
+
+    /// The plan of a session whose agent runs within.
+    fn around_agent(self, plan: SessionPlan) -> SessionPlan {
+        let start = ["sh", "-c", START, "sh"].map(str::to_owned);
+        let argv = self.around(&plan.cwd, start.into_iter().chain(plan.argv));
+        SessionPlan { argv, ..plan }
+    }
+
+    /// The command line for what is to run within.
+    fn around(mut self, cwd: &Path, argv: impl IntoIterator<Item = String>) -> Vec<String> {
+        self.args.extend(["--chdir".to_owned(), text(cwd), "--".to_owned()]);
+        self.args.extend(argv);
+        self.args
+    }
+
+    /// Where a path leads, by way of links. Nothing can be mounted on a link, so walls stand where it leads.
+    fn place(&self, path: &Path) -> PathBuf {
+        let disk = self.town.world().disk();
+        let real = |there: &Path| Some(disk.real_path(there).ok()?.join(path.strip_prefix(there).ok()?));
+        let place = path.ancestors().find_map(real).unwrap_or_else(|| path.to_owned());
+        // Joined with nothing, a path ends with a slash.
+        place.components().collect()
+    }
+
+    /// Shows one place at another.
+    fn bind(&mut self, how: &str, from: &Path, to: &Path) {
+        let (from, to) = (self.place(from), self.place(to));
+        self.args.extend([how.to_owned(), text(&from), text(&to)]);
+    }
+
+    /// To be read, where it is there.
+    fn read(&mut self, path: &Path) {
+        self.bind("--ro-bind-try", path, path);
+    }
+
+    /// To be read and written, where it is there.
+    fn write(&mut self, path: &Path) {
+        self.bind("--bind-try", path, path);
+    }
+
+    /// An empty folder of the sandbox's own.
+    fn empty(&mut self, path: &Path) {
+        let place = self.place(path);
+        self.args.extend(["--tmpfs".to_owned(), text(&place)]);
+        // The way there is hidden with the folders for temporary files.
+        if place != path && is_temporary(path) {
+            self.link(&place, path);
+        }
+    }
+
+    /// A link of the sandbox's own.
+    fn link(&mut self, to: &Path, path: &Path) {
+        self.args.extend(["--symlink".to_owned(), text(to), text(path)]);
+    }
+
+    /// Not there, or empty; where it is a link, what it leads to.
+    fn hide(&mut self, path: &Path) -> Result<()> {
+        let (disk, place) = (self.town.world().disk(), self.place(path));
+        let outside = [&self.town.layout.root, &self.town.outside.gt].map(|ours| self.place(ours));
+        if place != path && outside.iter().any(|ours| ours.starts_with(&place)) {
+            return Err(Error::NeedsPerson {
+                what: format!("{} leads to {}, which the sandbox can't hide", path.display(), place.display()),
+                hint: "put the folder itself there".to_owned(),
+            });
+        }
+        match disk.kind(&place)? {
+            Some(NodeKind::Folder) => self.empty(&place),
+            Some(NodeKind::File) => self.bind("--ro-bind", Path::new("/dev/null"), &place),
+            // A link that leads nowhere.
+            Some(NodeKind::Link) | None => {}
+        }
+        Ok(())
+    }
+
+    /// A folder that may be written, made if it is not there yet.
+    fn folder(&mut self, path: &Path) -> Result<()> {
+        self.town.world().disk().create_dir(path)?;
+        self.write(path);
+        Ok(())
+    }
+
+    /// A folder that may be read, made if it is not there yet: else it would be the agent's to make.
+    fn folder_to_read(&mut self, path: &Path) -> Result<()> {
+        self.town.world().disk().create_dir(path)?;
+        self.read(path);
+        Ok(())
+    }
+
+    /// A client's settings, to be read. Where there are none, they would be the agent's to make, and hold for the user's
+    /// own client: empty ones are put there.
+    fn settings(&mut self, path: &Path) -> Result<()> {
+        let disk = self.town.world().disk();
+        self.refuse_link(path)?;
+        if !disk.exists(path) {
+            let empty = if path.extension().is_some_and(|extension| extension == "json") { "{}\n" } else { "" };
+            disk.write(path, empty.as_bytes())?;
+        }
+        self.read(path);
+        Ok(())
+    }
+
+    /// What a client runs or reads by itself, likewise.
+    fn plugins(&mut self, path: &Path) -> Result<()> {
+        self.refuse_link(path)?;
+        self.folder_to_read(path)
+    }
+
+    /// What is mounted can't be replaced; a link in a folder that an agent may write can.
+    fn refuse_link(&self, path: &Path) -> Result<()> {
+        if self.town.world().disk().kind(path)? != Some(NodeKind::Link) {
+            return Ok(());
+        }
+        Err(Error::NeedsPerson {
+            what: format!("{} is a link, which an agent could replace: the sandbox can't hold it", path.display()),
+            hint: "put what it leads to itself there".to_owned(),
+        })
+    }
+
+    fn machine(&mut self, env: &BTreeMap<String, String>) {
+        let fixed = ["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"];
+        self.args.extend(fixed.map(str::to_owned));
+        self.empty(Path::new("/run"));
+        self.args.extend(["--ro-bind", "/dev/null", SANDBOX_MARK].map(str::to_owned));
+        for path in RUN {
+            self.read(Path::new(path));
+        }
+        for folder in TEMPORARY.iter().copied().map(Path::new) {
+            self.empty(folder);
+        }
+        if let Some(folder) = temporary_of(env) {
+            self.empty(folder);
+        }
+    }
+
+    /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there. What is
+    /// hidden is hidden last: whatever leads there by then leads to nothing.
+    fn home(&mut self, env: &BTreeMap<String, String>, clients: Clients) -> Result<()> {
+        if let (Some(home), Some(named)) = (self.home_of(env), home_of(env)) {
+            self.empty(named);
+            self.files_of_home(&home, clients)?;
+            self.caches(&home, env);
+            if clients == Clients::Usable {
+                self.clients(&home, env)?;
+            }
+            if let Some(folder) = temporary_of(env).filter(|folder| self.place(folder).starts_with(&home)) {
+                self.empty(folder);
+            }
+        }
+        let gt = self.town.outside.gt.clone();
+        self.read(&gt);
+        self.programs(env)?;
+        if let Some(home) = self.home_of(env) {
+            self.secrets(&home, env)?;
+            if clients == Clients::Hidden {
+                self.no_clients(&home, env)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn files_of_home(&mut self, home: &Path, clients: Clients) -> Result<()> {
+        for name in self.town.world().disk().list(home)? {
+            let is_client = clients == Clients::Hidden && CLIENTS_IN_HOME.contains(&name.as_str());
+            let is_there = name != CLAUDE_STATE && !HIDDEN_IN_HOME.contains(&name.as_str()) && !is_client;
+            if is_there {
+                self.in_home(&home.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Caches may be written. One that lies in another is so already: a link in its place may be an agent's.
+    fn caches(&mut self, home: &Path, env: &BTreeMap<String, String>) {
+        let usual = CACHES_IN_HOME.iter().map(|name| home.join(name));
+        let folders: BTreeSet<PathBuf> =
+            usual.chain(by_variable(CACHES_BY_VARIABLE, env).map(|path| within(home, env, path))).collect();
+        let clients = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
+        let written: Vec<PathBuf> = folders.iter().cloned().chain(clients).collect();
+        let is_inside = |folder: &Path| written.iter().any(|other| folder != other && folder.starts_with(other));
+        folders.iter().filter(|folder| !is_inside(folder)).for_each(|folder| self.write(folder));
+    }
+
+    /// Hides what opens doors, and where links in its place lead.
+    fn secrets(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
+        let disk = self.town.world().disk();
+        for path in HIDDEN_IN_HOME.iter().map(|name| home.join(name)) {
+            // Where git's credential cache does not exist yet, an agent could make it, and git outside would tell it passwords.
+            if is_written(disk, home, &path) && !disk.exists(&path) {
+                disk.create_dir(&path)?;
+            }
+            self.hide(&path)?;
+        }
+        by_variable(SECRETS_BY_VARIABLE, env).try_for_each(|file| self.hide(&file))
+    }
+
+    /// Makes each folder of PATH read only, also one inside a cache that the agent may write. The town outside finds its git by
+    /// name in the same folders, so a program that an agent puts there would run outside of the sandbox. A folder of PATH below
+    /// `/tmp` is shown again, since the sandbox has a `/tmp` of its own.
+    fn programs(&mut self, env: &BTreeMap<String, String>) -> Result<()> {
+        let home = self.home_of(env).unwrap_or("/".into());
+        let root = self.place(&self.town.layout.root);
+        let paths = [env.get("PATH"), self.town.outside.env.get("PATH")];
+        let named: BTreeSet<PathBuf> =
+            paths.into_iter().flatten().flat_map(|path| path.split(':')).map(PathBuf::from).collect();
+        let written = self.written(&home, env);
+        for named in named.into_iter().filter(|folder| folder.is_absolute()) {
+            let folder = self.place(&named);
+            if home.starts_with(&folder) || root.starts_with(&folder) {
+                continue;
+            }
+            refuse_led_away(&written, &within(&home, env, named), &folder)?;
+            match written.iter().find(|(_, real)| folder.starts_with(real)) {
+                Some((_, real)) => self.programs_in(real, &folder)?,
+                None if is_temporary(&folder) || folder.starts_with(&home) => self.read(&folder),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a folder read only that lies in one which the agent may write. The agent could make it, where it does not exist yet,
+    /// or rename one above it: what is mounted can't be renamed.
+    fn programs_in(&mut self, written: &Path, folder: &Path) -> Result<()> {
+        self.town.world().disk().create_dir(folder)?;
+        let above: Vec<&Path> = folder.ancestors().skip(1).take_while(|above| *above != written).collect();
+        if folder != written {
+            above.into_iter().rev().for_each(|above| self.write(above));
+        }
+        self.read(folder);
+        Ok(())
+    }
+
+    /// Folders outside of the town that the agent may write: what they are called, and where they are.
+    fn written(&self, home: &Path, env: &BTreeMap<String, String>) -> Vec<(PathBuf, PathBuf)> {
+        let disk = self.town.world().disk();
+        let usual = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
+        let moved = by_variable(CACHES_BY_VARIABLE, env).chain(clients::moved(env)).map(|path| within(home, env, path));
+        let there = usual.chain(moved).filter(|folder| disk.exists(folder));
+        there.map(|folder| (folder.clone(), self.place(&folder))).collect()
+    }
+
+    /// What lies right in the home. A link stays one, so that whatever leads through it meets the same walls.
+    fn in_home(&mut self, path: &Path) -> Result<()> {
+        let disk = self.town.world().disk();
+        if disk.kind(path)? != Some(NodeKind::Link) {
+            self.read(path);
+            return Ok(());
+        }
+        let place = self.place(path);
+        if place != path {
+            self.link(&place, path);
+            if is_temporary(&place) && !self.place(&self.town.layout.root).starts_with(&place) {
+                self.read(&place);
+            }
+        }
+        Ok(())
+    }
+
+    /// The user's home, at the end of all links to it.
+    fn home_of(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+        home_of(env).map(|home| self.place(home))
+    }
+
+    fn clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
+        self.args.extend(["--ro-bind-try".to_owned(), text(&home.join(CLAUDE_STATE)), STATE_ASIDE.to_owned()]);
+        for name in CLIENTS_IN_HOME {
+            self.write(&home.join(name));
+        }
+        for folder in clients::moved(env) {
+            self.write(&folder);
+        }
+        let disk = self.town.world().disk();
+        for name in BY_PROCESS_IN_HOME.iter().filter(|name| disk.exists(&home.join(name))) {
+            self.empty(&home.join(name));
+        }
+        self.read(&home.join(LOCAL_CLAUDE));
+        for client in CLIENTS {
+            for place in client.places(home, env).into_iter().filter(|place| disk.exists(place)) {
+                client.files.iter().try_for_each(|name| self.settings(&place.join(name)))?;
+                client.folders.iter().try_for_each(|name| self.plugins(&place.join(name)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hides the clients' state, where it really is: many keep such folders elsewhere, and a link in the home.
+    fn no_clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
+        let usual = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
+        usual.chain(clients::moved(env)).try_for_each(|path| self.hide(&path))
+    }
+
+    /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.
+    fn town(&mut self, plan: &SessionPlan) -> Result<()> {
+        let layout = &self.town.layout;
+        self.empty(&layout.root);
+        for path in [layout.settings(), layout.bin(), layout.root.join("directives")] {
+            self.read(&path);
+        }
+        self.ledger()?;
+        self.write(&layout.wake());
+        self.read(&layout.heartbeat());
+        self.session(&plan.dir)?;
+        for other in self.town.rigs()? {
+            self.read(&other.layout.settings());
+        }
+        Ok(())
+    }
+
+    /// A rig's exported beads, and its formulas.
+    fn beads(&mut self, rig: &Rig) {
+        if let Some(beads) = rig.layout.export().parent() {
+            self.read(beads);
+        }
+    }
+
+    /// The ledger's folder, in which SQLite makes and removes files. What else is in it is not the agent's, nor to be made.
+    fn ledger(&mut self) -> Result<()> {
+        let layout = &self.town.layout;
+        let Some(beads) = layout.ledger().parent().map(Path::to_owned) else { return Ok(()) };
+        self.write(&beads);
+        self.folder_to_read(&layout.formulas())?;
+        self.folder_to_read(&beads.join(BACKUPS))?;
+        // What is mounted can be used, and not be replaced.
+        let lock = beads.join(LEDGER_LOCK);
+        self.town.world().disk().touch(&lock)?;
+        self.write(&lock);
+        Ok(())
+    }
+
+    /// Of a session's folder what its agent and the agent's own `gt` write. Records and their locks are the shim's: an agent
+    /// that could write them could feign its own end, and one that could open them could keep their locks.
+    fn session(&mut self, dir: &Path) -> Result<()> {
+        for name in [MOMENTS, SESSION_LOGS] {
+            self.folder(&dir.join(name))?;
+        }
+        self.town.world().disk().touch(&dir.join(LIFE))?;
+        self.write(&dir.join(LIFE));
+        self.write(&dir.join("tmp"));
+        // What it was started in, which its hooks ask for.
+        self.read(&dir.join("started.json"));
+        self.read(&settings_file(dir));
+        Ok(())
+    }
+
+    /// Of the town for a gate: what `gt` must read to tell of beads and gates.
+    fn town_to_read(&mut self, rig: &Rig) -> Result<()> {
+        let layout = &self.town.layout;
+        self.empty(&layout.root);
+        self.read(&layout.settings());
+        self.read(&layout.bin());
+        if let Some(beads) = layout.ledger().parent() {
+            self.read(beads);
+            // Who can open a lock can keep it.
+            self.hide(&beads.join(LEDGER_LOCK))?;
+        }
+        for other in self.town.rigs()? {
+            self.read(&other.layout.settings());
+        }
+        self.beads(rig);
+        Ok(())
+    }
+
+    /// Of the rig's repository for a gate: all of it to be read, the worktree to be written, except where that leads.
+    fn repository_to_read(&mut self, rig: &Rig, worktree: &Path) -> Result<()> {
+        self.admin_folder(&rig.layout.repo(), worktree)?;
+        self.read(&rig.layout.repo());
+        self.write(worktree);
+        self.read(&worktree.join(".git"));
+        Ok(())
+    }
+
+    /// Of the rig's repository: objects of its own beside the rig's, the worker's own refs with their logs, the worktree and what git keeps of it.
+    fn repository(&mut self, rig: &Rig, worker: &str, worktree: &Path) -> Result<()> {
+        let repo = rig.layout.repo();
+        let admin = self.admin_folder(&repo, worktree)?;
+        self.repository_with_room(rig)?;
+        let name = admin.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.own_store(rig, &name, "objects")?;
+        self.alternates(rig, &name)?;
+        if rig.settings.worktree.lfs {
+            self.own_store(rig, &name, "lfs")?;
+        }
+        self.own_refs(rig, &name, worker)?;
+        self.write(&admin);
+        for rule in ["config.worktree", "gt-rules", "gitdir", "commondir", "locked"] {
+            self.read(&admin.join(rule));
+        }
+        self.write(worktree);
+        self.read(&worktree.join(".git"));
+        Ok(())
+    }
+
+    /// Shows the whole repository read only, inside a folder that is the sandbox's own and can be written. Git creates
+    /// `packed-refs.lock` there whenever it deletes a ref, and it deletes one (`AUTO_MERGE`, `CHERRY_PICK_HEAD`) with most commits.
+    /// Where it could not, each commit would print an error and a cherry-pick with a conflict would never end. Files that the agent
+    /// adds to this folder are seen by nobody else, and are gone when the sandbox ends.
+    ///
+    /// `packed-refs` is made, empty, where it does not exist. A mounted file can't be replaced, so `git pack-refs` fails in the
+    /// sandbox; its packed refs would be lost with the sandbox. The town never packs refs, since a sandbox would not see the new file.
+    fn repository_with_room(&mut self, rig: &Rig) -> Result<()> {
+        let (repo, disk) = (rig.layout.repo(), self.town.world().disk());
+        self.empty(&repo);
+        for folder in [repo.join("info"), rig.layout.own_stores()] {
+            disk.create_dir(&folder)?;
+        }
+        let packed = repo.join("packed-refs");
+        if !disk.exists(&packed) {
+            disk.touch(&packed)?;
+        }
+        disk.list(&repo)?.iter().for_each(|name| self.read(&repo.join(name)));
+        Ok(())
+    }
+
+    /// Refs and their logs. The worker reads the rig's, and writes its own branch. Git replaces the file `refs/stash` with each
+    /// change, so the folder `refs` itself must be writable: the worker gets a folder of its own in its place, and other refs
+    /// that it makes there are seen by nobody else. It does not see branches and stashes of other workers, whose objects may
+    /// still lie in those workers' own stores.
+    fn own_refs(&mut self, rig: &Rig, worktree: &str, worker: &str) -> Result<()> {
+        let repo = rig.layout.repo();
+        for part in ["refs", "logs/refs"] {
+            let (whole, own) = (repo.join(part), rig.layout.own_store(worktree, part));
+            for folder in [&whole, &own] {
+                self.town.world().disk().create_dir(folder)?;
+            }
+            self.bind("--bind", &own, &whole);
+            for kind in ["heads", "remotes", "tags", "gt", "notes", "replace"] {
+                self.folder_to_read(&whole.join(kind))?;
+            }
+            for workers in ["heads/polecat", "gt/stash"] {
+                self.town.world().disk().create_dir(&whole.join(workers))?;
+                self.empty(&whole.join(workers));
+                self.folder(&whole.join(workers).join(worker))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// In place of a part of the repository, the worker's own, which it writes; the part itself is aside, to be read.
+    fn own_store(&mut self, rig: &Rig, worktree: &str, part: &str) -> Result<()> {
+        let (whole, own, aside) =
+            (rig.layout.repo().join(part), rig.layout.own_store(worktree, part), rig.layout.shared_store(part));
+        for folder in [&whole, &own, &aside] {
+            self.town.world().disk().create_dir(folder)?;
+        }
+        self.bind("--ro-bind", &whole, &aside);
+        self.bind("--bind", &own, &whole);
+        Ok(())
+    }
+
+    /// Says in the worker's own store of objects where the others are. What says so is not the worker's to change: the
+    /// town takes over what it finds in the store.
+    fn alternates(&mut self, rig: &Rig, worktree: &str) -> Result<()> {
+        let facts = rig.layout.own_store(worktree, "objects").join("info");
+        let disk = self.town.world().disk();
+        let others = format!("{}\n", text(&rig.layout.shared_store("objects")));
+        disk.write(&facts.join("alternates"), others.as_bytes())?;
+        self.bind("--ro-bind", &facts, &rig.layout.repo().join("objects/info"));
+        Ok(())
+    }
+
+    /// Where git keeps what it knows of a worktree. The worktree's own word for it is the agent's to write: it counts only
+    /// as far as the repository says the same.
+    fn admin_folder(&self, repo: &Path, worktree: &Path) -> Result<PathBuf> {
+        let disk = self.town.world().disk();
+        let read = |file: &Path| -> Result<String> {
+            let bytes = disk.read_part(file, 0, LINK_BYTES)?.ok_or_else(|| Error::MissingFile(file.to_owned()))?;
+            Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+        };
+        let link = worktree.join(".git");
+        let said = PathBuf::from(read(&link)?.strip_prefix("gitdir: ").unwrap_or_default());
+        let own: PathBuf = link.components().skip(link.components().count().saturating_sub(3)).collect();
+        let name = said.file_name().filter(|name| said.ends_with(Path::new(".repo.git/worktrees").join(name)));
+        let folder = name.map(|name| repo.join("worktrees").join(name));
+        match folder {
+            Some(folder) if Path::new(&read(&folder.join("gitdir"))?).ends_with(&own) => Ok(folder),
+            _ => Err(Error::NeedsPerson {
+                what: format!("{} leads out of the rig's repository", link.display()),
+                hint: "somebody has changed it: gt unsling <bead>, and sling it again".to_owned(),
+            }),
+        }
+    }
+
+    /// The overseer's keys, wherever they are: that of the town, and that with which git signs. The link to one, if there is
+    /// one, leads to nothing.
+    fn key(&mut self) -> Result<()> {
+        let signs = self.town.world().repo().signing_key()?;
+        let keys = self.town.settings.overseer.key_file.iter().chain(&signs).filter(|file| file.is_absolute());
+        keys.cloned().collect::<Vec<_>>().iter().try_for_each(|file| self.hide(file))
+    }
+
+    /// The project's own repository, where it is on this machine.
+    fn remote(&mut self, rig: &Rig, env: &BTreeMap<String, String>) -> Result<()> {
+        let remote = rig.row.remote.as_str();
+        let remote = Path::new(remote.strip_prefix("file://").unwrap_or(remote));
+        if !remote.is_absolute() {
+            return Ok(());
+        }
+        let remote = &self.place(remote);
+        let holds_home = self.home_of(env).is_some_and(|home| home.starts_with(remote));
+        let holds_ours = holds_home || self.place(&self.town.layout.root).starts_with(remote);
+        // A remote around everything (somebody's home is one): what makes it a repository is not there.
+        self.hide(&if holds_ours { remote.join(".git") } else { remote.to_owned() })
+    }
+}

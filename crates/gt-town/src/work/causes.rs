@@ -1,0 +1,144 @@
+//! What ended an agent's run, in words: how its process ended, where it was, what was refused to it, what it said last.
+
+use gt_model::foreign;
+use gt_model::moment::Mark;
+
+use crate::agents::marks;
+use crate::agents::readiness;
+use crate::ledger::{Attempt, Incarnation};
+use crate::town::error::{Error, Result};
+use crate::town::{Caller, Town};
+use crate::work::hook;
+use crate::world::{ENDED_BY_REQUEST, Exit};
+use gt_model::words::times;
+
+/// Bytes of one cause.
+const CAUSE_BYTES: usize = 600;
+
+/// Bytes of one cause where several are told in a line.
+const SHORT_BYTES: usize = 240;
+
+/// Lines that it said last, and bytes of each.
+const LINES: usize = 3;
+const LINE_BYTES: usize = 140;
+
+/// Records what was just refused to a caller, so that it is told if its run ends by that. Nothing depends on it.
+pub(crate) fn note_refusal(town: &Town, caller: &Caller, what: &str) {
+    let Some(incarnation) = &caller.incarnation else { return };
+    let text = foreign::one_line(foreign::cut(what, gt_model::moment::KEPT_TEXT_BYTES));
+    let mark = Mark { text: Some(text), ..marks::now(town.world()) };
+    let _unrecorded = marks::write_mark(town, incarnation, marks::REFUSED, &mark);
+}
+
+/// Forgets what was refused before: a step was closed since.
+pub(crate) fn forget_refusal(town: &Town, caller: &Caller) {
+    let Some(incarnation) = &caller.incarnation else { return };
+    if marks::refused(town, incarnation).is_ok_and(|refused| refused.is_some()) {
+        let _stale = marks::write_mark(town, incarnation, marks::REFUSED, &Mark::default());
+    }
+}
+
+/// The same for the refusal in a result.
+pub(crate) fn noting_refusal<T>(town: &Town, caller: &Caller, result: Result<T>) -> Result<T> {
+    if let Err(error @ Error::Refused { .. }) = &result {
+        note_refusal(town, caller, &error.to_string());
+    }
+    result
+}
+
+/// What ended a run. Whatever can't be found out is left out.
+pub(crate) fn of(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnation, exit: &Exit) -> String {
+    let mut parts = vec![end(town, attempt, incarnation, exit)];
+    if let Some(at) = attempt.and_then(|attempt| step(town, attempt)) {
+        parts[0].push_str(&format!(", at step {at}"));
+    }
+    if let Ok(Some(refused)) = marks::refused(town, &incarnation.id) {
+        parts.push(format!("refused to it last: {refused}"));
+    }
+    if !exit.could_not_start() {
+        let lines = readiness::last_words(town, &incarnation.id).unwrap_or_default();
+        let last = lines[lines.len().saturating_sub(LINES)..].iter();
+        let last: Vec<&str> = last.map(|line| foreign::cut(line.trim(), LINE_BYTES)).collect();
+        if !last.is_empty() {
+            parts.push(format!("its last lines: {}", last.join(" / ")));
+        }
+    }
+    let cause = foreign::one_line(&parts.join("; "));
+    foreign::cut(&cause, CAUSE_BYTES).to_owned()
+}
+
+/// How its process ended.
+fn end(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnation, exit: &Exit) -> String {
+    let folder = attempt.map(|attempt| town.layout.rig(&attempt.rig).worktree(&attempt.worker));
+    let gone = folder.is_some_and(|folder| !town.world().disk().exists(&folder));
+    let how = match (exit.code, exit.signal) {
+        _ if exit.could_not_start() => exit.reason.clone(),
+        _ if exit.reason == ENDED_BY_REQUEST => asked_to_end(town, incarnation),
+        (Some(0), _) => "it ended by itself, as if all were done".to_owned(),
+        (Some(code), _) => format!("{} with code {code}", exit.reason),
+        (None, Some(signal)) => format!("{} {signal}", exit.reason.replace("ended by a signal", "ended by signal")),
+        (None, None) => exit.reason.clone(),
+    };
+    if gone { format!("its worktree was deleted, and {how}") } else { how }
+}
+
+/// Why the town has ended it: what it was told before, in vain.
+fn asked_to_end(town: &Town, incarnation: &Incarnation) -> String {
+    let reactions = town.ledger.read(|view| Ok::<_, Error>(view.reactions(&incarnation.id)?)).ok();
+    let nudges = reactions.as_ref().map_or(0, |reactions| reactions.starting("nudge:").count());
+    let spared = reactions.as_ref().and_then(|reactions| reactions.spared());
+    match (spared, nudges) {
+        (Some(why), _) => format!("it was ended ({why})"),
+        (None, 0) => "it was ended".to_owned(),
+        (None, 1) => "it stood idle, was told once to go on, and was ended".to_owned(),
+        (None, times) => format!("it stood idle, was told {times} times to go on, and was ended"),
+    }
+}
+
+fn step(town: &Town, attempt: &Attempt) -> Option<String> {
+    let steps = town.ledger.read(|view| Ok::<_, Error>(view.steps(attempt.id)?)).ok()?;
+    let now = hook::current(&steps)?;
+    Some(format!("{} ({} of {})", now.step.id, now.position + 1, steps.len()))
+}
+
+/// What happened each time, runs of the same told once: `1 to 3: …; 4: …`.
+pub(crate) fn each(incarnations: &[Incarnation]) -> Vec<String> {
+    let mut runs: Vec<(u32, u32, &str)> = Vec::new();
+    for incarnation in incarnations.iter().filter(|incarnation| incarnation.ended_at.is_some()) {
+        let cause = incarnation.cause.as_deref().or(incarnation.exit.as_ref().map(|exit| exit.reason.as_str()));
+        let cause = cause.unwrap_or("not known");
+        match runs.last_mut() {
+            Some((_, to, same)) if *same == cause => *to = incarnation.number,
+            _ => runs.push((incarnation.number, incarnation.number, cause)),
+        }
+    }
+    let words = |(from, to, cause): (u32, u32, &str)| match from == to {
+        true => format!("{from}: {cause}"),
+        false => format!("{from} to {to}: {cause}"),
+    };
+    runs.into_iter().map(words).collect()
+}
+
+/// Why a bead is taken back from its worker: what was refused to it to the last, where that is why it never came to its end,
+/// and how its sessions ended.
+pub(crate) fn given_up(refused: Option<&str>, incarnations: &[Incarnation]) -> String {
+    let (count, causes) = (incarnations.len(), in_a_line(incarnations));
+    let left = incarnations.iter().all(|i| i.exit.as_ref().is_some_and(|exit| exit.code == Some(0)));
+    let times = times(u32::try_from(count).unwrap_or(u32::MAX));
+    match refused {
+        Some(refused) if left => {
+            let refused = foreign::cut(refused, SHORT_BYTES);
+            format!("its worker could not go on, and gave up {times}: {refused} (its sessions: {causes})")
+        }
+        _ => format!("its worker died {times}: {causes}"),
+    }
+}
+
+/// The same in one line.
+pub(crate) fn in_a_line(incarnations: &[Incarnation]) -> String {
+    let cut = |cause: String| match foreign::cut(&cause, SHORT_BYTES) {
+        short if short.len() < cause.len() => format!("{short}…"),
+        whole => whole.to_owned(),
+    };
+    each(incarnations).into_iter().map(cut).collect::<Vec<_>>().join("; ")
+}

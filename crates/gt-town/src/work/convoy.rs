@@ -1,0 +1,308 @@
+//! Convoys and swarms: which beads belong together, and who hears when they are finished.
+//!
+//! Where a convoy is follows from its beads ([`ConvoyState`]), and is never kept on its own account. Whatever changes a
+//! bead notes the convoys that track it, and the same operation ends with [`settle`]; what it leaves, the deacon does.
+
+use gt_model::condition::ConditionKind;
+use std::collections::{BTreeMap, BTreeSet};
+
+use gt_model::address::Address;
+use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Status};
+use gt_model::convoy::{ConvoyState, MemberState, member_state};
+use gt_model::id::BeadId;
+use gt_model::protocol::Message;
+use serde::Serialize;
+
+use crate::ledger::{BeadFilter, Swarm, Tx, View};
+use crate::ledger::{TOWN_PREFIX, is_derived, settle_convoys, tracked};
+use crate::mail::post;
+use crate::town::desired;
+use crate::town::error::{Error, Result};
+use crate::town::{Caller, Town};
+use crate::work::sling::{self, SlingOptions};
+
+/// The label of a convoy whose waiting beads only the mayor or a person slings.
+const MANUAL: &str = "manual";
+
+/// A convoy and its members.
+#[derive(Clone, Debug, Serialize)]
+pub struct Convoy {
+    /// Its id.
+    pub id: BeadId,
+    /// Its title.
+    pub title: String,
+    /// Where it is.
+    pub state: ConvoyState,
+    /// Whether it has landed.
+    pub landed: bool,
+    /// Its members.
+    pub members: Vec<Member>,
+}
+
+/// A bead of a convoy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// Its id.
+    pub id: BeadId,
+    /// Its title.
+    pub title: String,
+    /// Its status.
+    pub status: Status,
+    /// What that means for the convoy.
+    pub state: MemberState,
+}
+
+/// Makes a convoy of beads. One of beads that are all over is over at once.
+pub fn create(town: &Town, caller: &Caller, title: &str, members: &[BeadId], manual: bool) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "convoy create", |tx| {
+        require_beads(tx, members)?;
+        let mut convoy = new_convoy(tx, title, members)?;
+        if manual {
+            convoy.labels.push(MANUAL.to_owned());
+        }
+        tx.add_bead(&convoy)?;
+        Ok(convoy)
+    })
+}
+
+/// Adds beads to a convoy.
+pub fn add(town: &Town, caller: &Caller, id: &BeadId, members: &[BeadId]) -> Result<Bead> {
+    town.ledger.write(&caller.name(), "convoy add", |tx| {
+        require_beads(tx, members)?;
+        let convoy = require_convoy(tx, id)?;
+        if convoy.status == Status::Closed {
+            return Err(Error::refused(format!("{id} is over"), "gt convoy create makes a new one"));
+        }
+        extend(tx, &convoy, members)
+    })
+}
+
+/// All convoys: the landed ones too where `all`.
+pub fn list(town: &Town, all: bool) -> Result<Vec<Convoy>> {
+    let filter = BeadFilter { issue_type: Some(BeadType::Convoy), all, ..BeadFilter::default() };
+    town.ledger.read(|view| view.beads(&filter)?.iter().map(|bead| with_members(view, bead)).collect())
+}
+
+/// One convoy.
+pub fn show(town: &Town, id: &BeadId) -> Result<Convoy> {
+    town.ledger.read(|view| with_members(view, &require_convoy(view, id)?))
+}
+
+fn with_members(view: &View<'_>, bead: &Bead) -> Result<Convoy> {
+    let mut members = Vec::new();
+    for id in tracked(bead) {
+        if let Some(member) = view.bead(id)? {
+            let state = member_state(&member);
+            members.push(Member { id: member.id, title: member.title, status: member.status, state });
+        }
+    }
+    let state = state(view, bead)?;
+    let landed = state == ConvoyState::Landed;
+    Ok(Convoy { id: bead.id.clone(), title: bead.title.clone(), state, landed, members })
+}
+
+/// Where a convoy is. One that a person closed is closed, whatever its beads do.
+pub fn state(view: &View<'_>, convoy: &Bead) -> Result<ConvoyState> {
+    let derived = ConvoyState::of(view.member_states(&convoy.id)?);
+    let by_hand = convoy.status == Status::Closed && !is_derived(convoy);
+    Ok(if by_hand && !derived.is_over() { ConvoyState::Closed } else { derived })
+}
+
+fn require_convoy(view: &View<'_>, id: &BeadId) -> Result<Bead> {
+    let bead = view.bead(id)?.ok_or_else(|| Error::UnknownBead(id.0.clone()))?;
+    if bead.issue_type == BeadType::Convoy {
+        return Ok(bead);
+    }
+    Err(Error::refused(format!("{id} is a {}, not a convoy", bead.issue_type), "gt convoy list shows the convoys"))
+}
+
+fn require_beads(view: &View<'_>, ids: &[BeadId]) -> Result<()> {
+    for id in ids {
+        if !view.has_bead(id)? {
+            return Err(Error::UnknownBead(id.0.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn tracks(convoy: &BeadId, member: &BeadId, at: jiff::Timestamp) -> Dependency {
+    Dependency {
+        issue_id: convoy.clone(),
+        depends_on_id: member.clone(),
+        kind: DepType::Tracks,
+        created_at: Some(at.to_string()),
+        rest: Rest::new(),
+    }
+}
+
+fn new_convoy(tx: &Tx<'_>, title: &str, members: &[BeadId]) -> Result<Bead> {
+    let id = tx.fresh_id(TOWN_PREFIX, title, "")?;
+    let dependencies = members.iter().map(|member| tracks(&id, member, tx.now())).collect();
+    let created_by = Some(tx.actor().to_owned());
+    Ok(Bead { issue_type: BeadType::Convoy, dependencies, created_by, ..Bead::new(id, title, tx.now()) })
+}
+
+fn extend(tx: &Tx<'_>, convoy: &Bead, members: &[BeadId]) -> Result<Bead> {
+    let mut extended = convoy.clone();
+    let have: BTreeSet<&BeadId> = tracked(convoy).collect();
+    extended.dependencies.extend(
+        members.iter().filter(|member| !have.contains(member)).map(|member| tracks(&convoy.id, member, tx.now())),
+    );
+    tx.change_bead("convoy-extended", convoy, &extended)?;
+    Ok(extended)
+}
+
+/// Sorts beads that are about to be slung into convoys: the one named, or for each bead the open convoy that tracks
+/// it, or one new convoy for all that are in none.
+pub fn batches(tx: &Tx<'_>, beads: &[Bead], named: Option<&BeadId>) -> Result<Vec<(BeadId, Vec<Bead>)>> {
+    let mut batches: BTreeMap<BeadId, Vec<Bead>> = BTreeMap::new();
+    let mut in_none = Vec::new();
+    for bead in beads {
+        let convoy = match named {
+            Some(id) => Some(id.clone()),
+            None => open_convoy_of(tx, &bead.id)?,
+        };
+        match convoy {
+            Some(id) => batches.entry(id).or_default().push(bead.clone()),
+            None => in_none.push(bead.clone()),
+        }
+    }
+    if let Some(id) = named {
+        let members: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
+        extend(tx, &require_convoy(tx, id)?, &members)?;
+    }
+    if let Some(first) = in_none.first() {
+        let title = match in_none.len() {
+            1 => first.title.clone(),
+            n => format!("{} and {} more", first.title, n - 1),
+        };
+        let members: Vec<BeadId> = in_none.iter().map(|bead| bead.id.clone()).collect();
+        let convoy = new_convoy(tx, &title, &members)?;
+        tx.add_bead(&convoy)?;
+        batches.insert(convoy.id, in_none);
+    }
+    Ok(batches.into_iter().collect())
+}
+
+/// Whether a bead is closed, or deleted.
+fn is_over(bead: &Bead) -> bool {
+    matches!(bead.status, Status::Closed | Status::Tombstone)
+}
+
+/// The open convoy that tracks a bead; of several the first by id.
+fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
+    for dep in view.dependents(bead)? {
+        if dep.kind != DepType::Tracks {
+            continue;
+        }
+        let convoy = view.bead(&dep.issue_id)?;
+        if convoy.is_some_and(|c| c.issue_type == BeadType::Convoy && !is_over(&c)) {
+            return Ok(Some(dep.issue_id));
+        }
+    }
+    Ok(None)
+}
+
+/// What a bead's end means for its batches. To be called in the operation that ends it.
+pub fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result<()> {
+    for swarm in tx.open_swarms_of(bead)? {
+        tx.finish_member(swarm.id, bead, outcome)?;
+        if tx.complete_swarm(swarm.id)? {
+            announce_complete(tx, &swarm)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many ready beads the mayor is told at the end of a batch.
+const READY_TOLD: u32 = 200;
+
+/// Tells the mayor that a batch is finished, and what is ready now.
+fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
+    let members = tx.swarm_members(swarm.id)?;
+    let with = |outcome: &str| {
+        let of = members.iter().filter(|m| m.outcome.as_deref() == Some(outcome));
+        of.map(|m| m.bead.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let ready: Vec<String> = tx.ready_now(None, Some(READY_TOLD))?.into_iter().map(|bead| bead.id.0).collect();
+    let started = swarm.started_at.parse::<jiff::Timestamp>().unwrap_or_else(|_| tx.now());
+    let message = Message::SwarmComplete {
+        swarm: swarm.id.to_string(),
+        convoy: swarm.convoy.to_string(),
+        merged: with("merged"),
+        failed: with("failed"),
+        ready: ready.join(" "),
+        duration: format!("{} s", tx.now().duration_since(started).as_secs()),
+    };
+    post::send_protocol(tx, Address::Witness(swarm.rig.clone()), vec![Address::Mayor], &message, "")
+}
+
+/// Works out what no operation did: those of an older gt, and what lies deep.
+pub fn repair(town: &Town) -> Result<()> {
+    if town.ledger.read(|view| view.unsettled_convoys().map_err(Error::from))?.is_empty() {
+        return Ok(());
+    }
+    town.ledger.write(&Address::Deacon.to_string(), "settle convoys", |tx| settle_convoys(tx).map_err(Error::from))
+}
+
+/// Slings the beads of begun convoys that have become ready. Answers with how many.
+pub fn feed(town: &Town) -> Result<usize> {
+    let now = town.world().clock().now();
+    let by_rig = town.ledger.read(|view| waiting_for_feed(view, now))?;
+    let mut fed = 0;
+    for (rig, beads) in by_rig {
+        match feed_rig(town, &rig, &beads) {
+            Ok(count) => fed += count,
+            // Claimed by somebody meanwhile, or the rig is held: the next patrol looks again.
+            Err(Error::Refused { .. }) => {}
+            Err(error @ Error::Ledger(_)) => return Err(error),
+            // The other rigs' beads wait for nobody here.
+            Err(error) => note_unfed(town, &rig, &error)?,
+        }
+    }
+    Ok(fed)
+}
+
+fn feed_rig(town: &Town, rig: &str, beads: &[BeadId]) -> Result<usize> {
+    let me = Caller::role(Address::Deacon);
+    let rig = town.rig(rig)?;
+    let slung = sling::sling(town, &me, beads, &rig, &SlingOptions::default())?;
+    town.ledger
+        .write(&me.name(), "feed", |tx| tx.clear(ConditionKind::Feed, rig.name().as_str()).map_err(Error::from))?;
+    Ok(slung.attempts.len())
+}
+
+fn note_unfed(town: &Town, rig: &str, error: &Error) -> Result<()> {
+    let text = format!("ready beads can't be slung: {error}");
+    town.ledger.write("deacon/", "feed", |tx| tx.raise(ConditionKind::Feed, rig, &text).map_err(Error::from))?;
+    Ok(())
+}
+
+/// Ready beads of convoys of which a part was slung before, by rig. A convoy that nobody has slung from only tracks,
+/// and a bead that was taken back from its worker waits for somebody to sling it again.
+fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<String, Vec<BeadId>>> {
+    let mut by_rig: BTreeMap<String, Vec<BeadId>> = BTreeMap::new();
+    let mut tracked_by_begun = BTreeSet::new();
+    for convoy in view.beads_with(&view.open_convoys_begun()?)? {
+        if !convoy.labels.iter().any(|label| label == MANUAL) {
+            tracked_by_begun.extend(tracked(&convoy).cloned());
+        }
+    }
+    let mut rigs = BTreeMap::new();
+    for rig in view.rigs()? {
+        if !desired::is_paused(view, Some(&rig.name))? {
+            rigs.insert(rig.prefix, rig.name.to_string());
+        }
+    }
+    let tracked: Vec<BeadId> = tracked_by_begun.into_iter().collect();
+    let mut beads = view.beads_with(&tracked)?;
+    beads.sort_by_key(|bead| (bead.priority, bead.created_at.at));
+    for bead in beads {
+        let Some(rig) = rigs.get(bead.id.prefix()) else { continue };
+        // What was tried and came back is a person's: who took it back did not want it slung again at once.
+        if view.is_ready(now, &bead.id)? && view.attempts_on(&bead.id)?.is_empty() {
+            by_rig.entry(rig.clone()).or_default().push(bead.id);
+        }
+    }
+    Ok(by_rig)
+}

@@ -1,0 +1,133 @@
+//! Whether what a worker has is work of its own, and what is to be said where it is not.
+//!
+//! A commit that the branch has beyond its base is a worker's own where it carries the address of a worker of the bead, or
+//! where the worktree's record says that it was made there; what a worker of the same name made for another bead is not.
+//! A worker can write both: they are evidence against accidents, and no proof. A commit under any other name is unclear,
+//! unless a branch of the remote had it first: then it is another's.
+
+use std::path::Path;
+
+use gt_model::id::Sha;
+use gt_model::landed::{Origin, origin};
+
+use crate::ledger::Attempt;
+use crate::town::error::{Error, Result};
+use crate::town::{Rig, Town};
+
+/// What is on an attempt's branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnWork {
+    /// Who made its commits.
+    pub origin: Origin,
+    /// Whether there are commits at all beyond the attempt's base.
+    pub has_commits: bool,
+    /// Whether they change anything that the trunk, as it is known, has not got already.
+    pub brings: bool,
+}
+
+impl OwnWork {
+    /// Whether there is something to land.
+    pub fn is_some(self) -> bool {
+        self.brings && self.origin != Origin::Others
+    }
+
+    /// Why there is nothing to land.
+    pub fn objection(self, trunk: &str) -> Option<String> {
+        match self {
+            work if work.is_some() => None,
+            Self { has_commits: false, .. } => Some("the branch has no commits of its own".to_owned()),
+            Self { origin: Origin::Others, .. } => {
+                Some("the branch has no commits of its own: others made those that it has".to_owned())
+            }
+            _ => Some(format!("the branch changes nothing that {trunk} has not got already")),
+        }
+    }
+}
+
+/// What to type where there is nothing to land.
+pub const NOTHING_HINT: &str = "do the work and commit it; if the trunk has what the bead asks for: \
+                                gt done --landed-by <commit>; findings without code: gt done --no-code";
+
+/// Looks at what an attempt's branch has at `head`.
+pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<OwnWork> {
+    let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base yet", "gt why <bead>"))?;
+    let facts = town.ledger.read(|view| Known::of(view, attempt, &rig.row.trunk))?;
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let mut known: Vec<Sha> = [base].into_iter().chain(&facts.earlier).cloned().collect();
+    let commits = repo.commits_of(&path, head, &known)?;
+    let made_here = repo.made_in(&path, &rig.layout.worktree(&attempt.worker))?;
+    let mut whose = origin(&commits, &facts.workers, &made_here);
+    if whose == Origin::Unclear {
+        known.extend(facts.remote);
+        whose = origin(&repo.commits_of(&path, head, &known)?, &facts.workers, &made_here);
+    }
+    let has_commits = !commits.is_empty() || repo.commits_between(&path, base, head)? > 0;
+    let trunk = facts.trunk.as_ref().unwrap_or(base);
+    // Where a person, or the worker itself, has put its own commits on the trunk, they are there by right of the bead.
+    let onto = if whose == Origin::Made && repo.contains(&path, trunk, head)? { base } else { trunk };
+    let brings = whose != Origin::Others && repo.brings(&path, onto, head)?;
+    Ok(OwnWork { origin: whose, has_commits, brings })
+}
+
+/// The trunk that an attempt's work landed on, or else the one that it would land on now.
+pub fn trunk_of(town: &Town, attempt: &Attempt) -> Result<Option<Sha>> {
+    town.ledger.read(|view| {
+        let mr = view.merge_requests()?.into_iter().rfind(|mr| mr.attempt == attempt.id);
+        if let Some(landing) = mr.and_then(|mr| mr.landing)
+            && let Some(landing) = view.landing(landing)?
+        {
+            return Ok(Some(landing.onto));
+        }
+        let Some(rig) = view.rig(attempt.rig.as_str())? else { return Ok(None) };
+        Ok(view.remote_refs(&rig.name)?.remove(&rig.trunk))
+    })
+}
+
+/// How many commits `head` has that neither an attempt's base has nor the trunk: a worker that rebases onto the trunk has
+/// others' commits below its own. `None` where they can't be counted any more.
+pub fn count(town: &Town, repo: &Path, base: &Sha, trunk: Option<&Sha>, head: &Sha) -> Option<u64> {
+    let world = town.world().repo();
+    // Where the trunk has the very commits, only the base tells which they are.
+    let trunk = trunk.filter(|trunk| !world.contains(repo, trunk, head).unwrap_or(true));
+    // What is no commit any more would count for nothing.
+    world.commits_between(repo, base, head).ok()?;
+    let known: Vec<Sha> = [base].into_iter().chain(trunk).cloned().collect();
+    let commits = world.commits_of(repo, head, &known).ok()?;
+    u64::try_from(commits.len()).ok()
+}
+
+/// The commit that an id means, which must be on the trunk as it was fetched last.
+pub fn commit_on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Sha> {
+    let (repo, path, trunk) = (town.world().repo(), rig.layout.repo(), &rig.row.trunk);
+    let hint = format!("name a commit of {trunk} by its id; gt rig fetch {} brings in what is new there", rig.name());
+    let Some(commit) = repo.find_commit(&path, id)? else {
+        return Err(Error::refused(format!("`{id}` is no commit of {}", rig.name()), hint));
+    };
+    let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
+    match refs.get(trunk) {
+        Some(at) if repo.contains(&path, at, &commit)? => Ok(commit),
+        _ => Err(Error::refused(format!("{} is not on {trunk}", commit.short()), hint)),
+    }
+}
+
+/// What the ledger knows of an attempt's surroundings.
+struct Known {
+    /// Where the remote's branches are.
+    remote: Vec<Sha>,
+    trunk: Option<Sha>,
+    /// What a worker of the same name made for other beads.
+    earlier: Vec<Sha>,
+    /// The addresses of the bead's workers.
+    workers: Vec<String>,
+}
+
+impl Known {
+    fn of(view: &crate::ledger::View<'_>, attempt: &Attempt, trunk: &str) -> Result<Self> {
+        let branches = view.remote_refs(&attempt.rig)?;
+        let trunk = branches.get(trunk).cloned();
+        let earlier = view.heads_for_other_beads(&attempt.rig, &attempt.worker, &attempt.bead)?;
+        let attempts = view.attempts_on(&attempt.bead)?;
+        let workers = attempts.iter().map(|attempt| attempt.address().to_string()).collect();
+        Ok(Self { remote: branches.into_values().collect(), trunk, earlier, workers })
+    }
+}

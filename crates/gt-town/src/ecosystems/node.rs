@@ -76,7 +76,7 @@ pub fn look(place: &mut Place<'_>) -> Result<()> {
     let package = Package::of(&place.project, "")?;
     let members = members(&place.project, &package)?;
     let needs_others = members.iter().try_fold(package.needs_others(), |known, member| {
-        Ok::<_, crate::Error>(known || Package::of(&place.project, member)?.needs_others())
+        Ok::<_, crate::town::error::Error>(known || Package::of(&place.project, member)?.needs_others())
     })?;
     let is_bun_test =
         |name: &str| [".test.ts", ".test.js", ".test.tsx", "_test.ts"].iter().any(|end| name.ends_with(end));

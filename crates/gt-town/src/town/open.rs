@@ -70,7 +70,8 @@ pub struct Outside {
 }
 
 /// Formulas that come with the binary, by name.
-const BUILT_IN_FORMULAS: &[(&str, &str)] = &[("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml"))];
+const BUILT_IN_FORMULAS: &[(&str, &str)] =
+    &[("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml"))];
 
 /// An open town.
 pub struct Town {

@@ -4,3 +4,4 @@ mod beads;
 mod ignorance;
 mod ledger;
 mod repo_contract;
+mod rooms;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gt_model::id::Sha;
 use gt_model::keep::Keep;
-use gt_town::world::ledger_repo::{FileSource, LEDGER_REF, git_folder};
-use gt_town::world::{
+use gt_world::ledger_repo::{FileSource, LEDGER_REF, git_folder};
+use gt_world::{
     Candidate, Change, FolderFacts, Held, ObjectFormat, Push, Referred, Repo, Rules, SAY_LIMIT_BYTES, Said,
     SessionPlan, Sessions, WorktreeFacts, WorktreePlan, World, WorldError, user_message,
 };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gt_town::world::{Disk, NodeKind, WorldError, WorldResult};
+use gt_world::{Disk, NodeKind, WorldError, WorldResult};
 
 /// What lies outside of the guarded folder, and must stay as it is.
 const THEIRS: &[u8] = b"theirs";

@@ -1,14 +1,13 @@
 //! The engine of Gas Town: the ledger decides, effects follow, patrols reconcile.
 //!
 //! The engine never prints, prompts, exits, or reads the environment, the home folder or the clock except through
-//! what it is handed: see [`town::Outside`] and [`world`].
+//! what it is handed: see [`town::Outside`] and [`gt_world`].
 
 pub mod admission;
 pub mod agents;
 pub mod ecosystems;
 pub mod effects;
 pub mod keep;
-pub mod ledger;
 pub mod lifecycle;
 pub mod mail;
 pub mod moments;
@@ -20,7 +19,6 @@ pub mod town;
 pub mod view;
 pub mod walls;
 pub mod work;
-pub mod world;
 
 pub use town::error::{Error, Kind, Result};
 pub use town::{BuiltIn, Caller, Outside, Rig, Town};

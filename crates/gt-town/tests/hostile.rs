@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, Ledger};
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::id::BeadId;
 use gt_testkit::sim::{AgentFactory, SimAgent, SimWorld, Turn};
-use gt_town::ledger::{Attempt, Ledger};
 use gt_town::patrol::deacon::{self, Memory};
 use gt_town::refinery;
 use gt_town::rigs::rig::{self, NewRig};
 use gt_town::work::beads::{self, NewBead};
 use gt_town::work::done::{self, Exit};
 use gt_town::work::sling::{self, SlingOptions};
-use gt_town::world::faults::Faults;
-use gt_town::world::{RunEnd, RunResult, SessionPlan, World};
 use gt_town::{Caller, Error, Outside, Rig, Town};
+use gt_world::faults::Faults;
+use gt_world::{RunEnd, RunResult, SessionPlan, World};
 
 const FORMULA: &str = "formula = \"short\"\ndescription = \"One step.\"\nversion = 1\ntype = \"workflow\"\n\n[[steps]]\nid = \"work\"\ntitle = \"Work\"\ndescription = \"Do it.\"\n";
 const TOWN: &str = "version = 1\n[agents.idle]\ncommand = [\"idle\"]\nusage = { format = \"none\" }\n[agents.other]\ncommand = [\"other\"]\n";

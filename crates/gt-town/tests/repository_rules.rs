@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gt_ledger::Attempt;
 use gt_model::id::{BeadId, Sha};
-use gt_town::ledger::Attempt;
 use gt_town::lifecycle::install;
 use gt_town::patrol::deacon::{self, Memory};
 use gt_town::refinery;
@@ -19,13 +19,13 @@ use gt_town::rigs::rig::{self, NewRig};
 use gt_town::work::beads::{self, NewBead};
 use gt_town::work::done::{self, Exit};
 use gt_town::work::sling::{self, SlingOptions};
-use gt_town::world::faults::Faults;
-use gt_town::world::real::{Git, RealClock, RealDisk};
-use gt_town::world::{
+use gt_town::{Caller, Error, Outside, Rig, Town};
+use gt_world::faults::Faults;
+use gt_world::real::{Git, RealClock, RealDisk};
+use gt_world::{
     Bwrap, Clock, ContainedCommand, Disk, Exit as Ended, LedgerRepo, ProcessId, Repo, RunEnd, RunResult, Runtime, Said,
     SessionPlan, SessionState, Sessions, Vitals, World, WorldResult,
 };
-use gt_town::{Caller, Error, Outside, Rig, Town};
 
 const FORMULA: &str = "formula = \"short\"\ndescription = \"One step.\"\nversion = 1\ntype = \"workflow\"\n\n[[steps]]\nid = \"work\"\ntitle = \"Work\"\ndescription = \"Do it.\"\n";
 const TOWN: &str = "version = 1\nlinger_seconds = 0\n[agents.idle]\ncommand = [\"idle\"]\n";

@@ -32,8 +32,8 @@ pub enum CliError {
     Io(std::io::Error),
 }
 
-impl From<gt_town::ledger::LedgerError> for CliError {
-    fn from(error: gt_town::ledger::LedgerError) -> Self {
+impl From<gt_ledger::LedgerError> for CliError {
+    fn from(error: gt_ledger::LedgerError) -> Self {
         Self::Engine(error.into())
     }
 }

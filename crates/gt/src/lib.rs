@@ -12,10 +12,10 @@ use std::sync::Arc;
 use clap::{FromArgMatches, Parser};
 use gt_model::price::Prices;
 use gt_town::town::settings::AgentPreset;
-use gt_town::world::World;
-use gt_town::world::faults::Faults;
-use gt_town::world::real::RealWorld;
 use gt_town::{BuiltIn, Outside, Town};
+use gt_world::World;
+use gt_world::faults::Faults;
+use gt_world::real::RealWorld;
 use serde::de::DeserializeOwned;
 
 mod cli;
@@ -74,7 +74,7 @@ impl Process {
             gt,
             presets: presets(),
             prices: prices(),
-            entropy: Arc::new(gt_town::world::real::entropy),
+            entropy: Arc::new(gt_world::real::entropy),
             faults,
         };
         Ok(Self { env, cwd: cwd?, outside, town: None })

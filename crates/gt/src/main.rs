@@ -10,7 +10,7 @@ use gt::{Invocation, Process};
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     // A shim is asked for by ourselves, often, and must be quick: nothing is set up for it.
-    if let Some(code) = gt_town::world::real::shim::call(args.get(1..).unwrap_or_default()) {
+    if let Some(code) = gt_world::real::shim::call(args.get(1..).unwrap_or_default()) {
         return code;
     }
     let env: BTreeMap<String, String> =

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gt_town::world::Clock;
+use gt_world::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use gt_town::world::{Disk, Held, HeldGuard, NodeKind, WorldError, WorldResult};
+use gt_world::{Disk, Held, HeldGuard, NodeKind, WorldError, WorldResult};
 
 use super::objects::{Blob, Tree};
 use super::{SimWorld, State};

@@ -6,8 +6,8 @@ use std::path::Path;
 use gt_model::id::Sha;
 use gt_model::kept::{Entry, FileChange, Hunk};
 use gt_model::landed::BranchCommit;
-use gt_town::world::WorldResult;
-use gt_town::world::history::{COMMITS_LIMIT, CaughtUp, History, TOUCHING_LIMIT, Titled, Way};
+use gt_world::WorldResult;
+use gt_world::history::{COMMITS_LIMIT, CaughtUp, History, TOUCHING_LIMIT, Titled, Way};
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Blob, Tree};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gt_model::id::Sha;
-use gt_town::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
-use gt_town::world::{FolderFacts, Held, Push, WorldError, WorldResult};
+use gt_world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
+use gt_world::{FolderFacts, Held, Push, WorldError, WorldResult};
 
 use super::objects::Tree;
 use super::repo::git;

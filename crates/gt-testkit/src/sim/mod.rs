@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gt_town::world::{Clock, Disk, FolderFacts, LedgerRepo, Repo, Sessions, World, WorldError, WorldResult};
+use gt_world::{Clock, Disk, FolderFacts, LedgerRepo, Repo, Sessions, World, WorldError, WorldResult};
 use jiff::SignedDuration;
 
 mod clock;
@@ -201,7 +201,7 @@ fn short_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gt_town::world::{Runtime, SessionPlan};
+    use gt_world::{Runtime, SessionPlan};
 
     use super::*;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use gt_model::id::Sha;
 use gt_model::landing::Landing;
-use gt_town::world::{
+use gt_world::{
     Candidate, Change, CheckedOut, FolderFacts, Held, Push, Referred, RemoteFacts, Repo, Rules, Snapshot, SnapshotFacts,
 };
-use gt_town::world::{ObjectFormat, Untracked, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
+use gt_world::{ObjectFormat, Untracked, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Author, Commit, Tree};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use gt_town::world::Disk;
+use gt_world::Disk;
 
 use super::super::RebaseEnd;
 use super::*;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gt_town::world::{
+use gt_world::{
     Bwrap, ContainedCommand, ENDED_BY_REQUEST, Exit, ProcessId, RunEnd, RunResult, Runtime, SAY_LIMIT_BYTES, Said,
     SessionPlan, SessionState, Sessions, Vitals, WorldError, WorldResult,
 };
@@ -316,7 +316,7 @@ impl Sessions for SimWorld {
     /// CPU time is counted in turns in which the agent did something; the last call is the last [`Disk::touch`] of a
     /// file in the session's folder.
     ///
-    /// [`Disk::touch`]: gt_town::world::Disk::touch
+    /// [`Disk::touch`]: gt_world::Disk::touch
     fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>> {
         let state = self.locked();
         let turns = |dir: &PathBuf| state.sessions.sessions.get(dir).map_or(0, |session| session.turns);
@@ -413,7 +413,7 @@ impl Sessions for SimWorld {
 
 #[cfg(test)]
 mod tests {
-    use gt_town::world::Disk;
+    use gt_world::Disk;
 
     use super::*;
 

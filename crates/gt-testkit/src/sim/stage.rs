@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gt_model::id::Sha;
-use gt_town::world::{FolderFacts, WorldResult};
+use gt_world::{FolderFacts, WorldResult};
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Blob, CommitFacts, Tree};
@@ -98,13 +98,13 @@ impl SimWorld {
         self.locked().unreachable.remove(Path::new(url));
     }
 
-    /// Says what [`folder`](gt_town::world::Repo::folder) answers for a folder. Its content, if it matters, comes from
+    /// Says what [`folder`](gt_world::Repo::folder) answers for a folder. Its content, if it matters, comes from
     /// [`Self::add_remote`] with the same path.
     pub fn add_folder(&self, path: &Path, facts: FolderFacts) {
         self.locked().folders.insert(path.to_owned(), facts);
     }
 
-    /// The files of a worktree that [`archive_worktree`](gt_town::world::Repo::archive_worktree) has moved to `path`.
+    /// The files of a worktree that [`archive_worktree`](gt_world::Repo::archive_worktree) has moved to `path`.
     pub fn archived(&self, path: &Path) -> Option<Files> {
         let state = self.locked();
         state.archives.contains(path).then(|| state.texts_below(path))

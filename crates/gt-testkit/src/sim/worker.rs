@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gt_model::id::Sha;
-use gt_town::world::WorldResult;
+use gt_world::WorldResult;
 
 use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Author, Commit, Tree};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use gt_model::id::Sha;
 use gt_model::keep::Keep;
-use gt_town::world::{Change, CheckedOut, DIRTY_LIMIT, Rules, Snapshot, SnapshotFacts, Untracked};
-use gt_town::world::{WorktreeFacts, WorktreePlan};
-use gt_town::world::{WorldError, WorldResult, snapshot_message};
+use gt_world::{Change, CheckedOut, DIRTY_LIMIT, Rules, Snapshot, SnapshotFacts, Untracked};
+use gt_world::{WorktreeFacts, WorktreePlan};
+use gt_world::{WorldError, WorldResult, snapshot_message};
 
 use super::objects::{Blob, Commit, Tree, tree_id};
 use super::repo::{HEADS, git};

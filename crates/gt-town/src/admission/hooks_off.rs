@@ -8,10 +8,10 @@ use gt_model::effect::Effect;
 use crate::admission::usage::Meters;
 use crate::agents::hooks::{self, Hooks, TURNED_OFF, UNHEARD};
 use crate::agents::{kinds, readiness, wanted};
-use crate::ledger::{Agent, Holder, Incarnation, Tx, View};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings::AgentPreset;
+use gt_ledger::{Agent, Holder, Incarnation, Tx, View};
 
 /// Actor of what is done here, for the audit.
 const DEACON: &str = "deacon/";

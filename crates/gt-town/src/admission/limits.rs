@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use crate::admission::hooks_off;
 use crate::admission::outage;
 use crate::agents::hooks;
-use crate::ledger::{Attempt, Condition, Tx, View};
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::person;
 use crate::town::{Caller, Town};
+use gt_ledger::{Attempt, Condition, Tx, View};
 
 /// After this much time it is tried again where nobody said when it is over.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);

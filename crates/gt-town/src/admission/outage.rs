@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::admission::limits::{self, Met};
 use crate::agents::marks;
 use crate::agents::wanted;
-use crate::ledger::{Agent, Attempt, Condition, Incarnation, Tx, View};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
+use gt_ledger::{Agent, Attempt, Condition, Incarnation, Tx, View};
 
 /// Who acts here, for the audit.
 const DEACON: &str = "deacon/";

@@ -3,10 +3,10 @@
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 
-use crate::ledger::View;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings;
+use gt_ledger::View;
 
 const SUBJECT: &str = "machine";
 

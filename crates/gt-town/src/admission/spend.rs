@@ -13,7 +13,6 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::usage::{Cost, Meters, day_of};
-use crate::ledger::{Attempt, AttemptOutcome, Condition, Tx, View};
 use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
@@ -23,6 +22,7 @@ use crate::town::{Caller, Town};
 use crate::work::convoy;
 use crate::work::done;
 use crate::work::sling;
+use gt_ledger::{Attempt, AttemptOutcome, Condition, Tx, View};
 
 mod turn;
 

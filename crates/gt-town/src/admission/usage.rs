@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::agents::counting::Counting;
 use crate::agents::marks;
-use crate::ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::{self, SpendSettings};
-use crate::world::NodeKind;
+use gt_ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
+use gt_world::NodeKind;
 
 /// Bytes that are read at once.
 const PART_BYTES: usize = 1024 * 1024;

@@ -18,7 +18,7 @@ use crate::town::{Rig, Town};
 use crate::walls::reach::{self, LeftOut};
 use crate::walls::sandbox;
 use crate::walls::worker_env;
-use crate::world::{ContainedCommand, RunEnd, Runtime};
+use gt_world::{ContainedCommand, RunEnd, Runtime};
 
 pub use crate::walls::worker_env::{PathNews, take_path};
 

@@ -18,7 +18,7 @@ use crate::town::Town;
 use crate::town::error::Result;
 use crate::town::layout::settings_file;
 use crate::town::settings::{AgentPreset, PermissionMode};
-use crate::world::{ContainedCommand, NodeKind, RunEnd};
+use gt_world::{ContainedCommand, NodeKind, RunEnd};
 
 /// How long the client may take to say its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);

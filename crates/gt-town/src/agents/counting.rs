@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings::{AgentPreset, SpendSettings, current};
-use crate::world::Runtime;
+use gt_world::Runtime;
 
 /// Size that the record of it may have; a larger one is not ours.
 const RECORD_BYTES: usize = 16 * 1024;

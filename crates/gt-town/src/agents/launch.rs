@@ -12,7 +12,7 @@ use crate::town::error::Result;
 use crate::town::layout::settings_file;
 use crate::town::settings::{AgentPreset, ClientKind, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
 use crate::walls::worker_env;
-use crate::world::{Runtime, user_message};
+use gt_world::{Runtime, user_message};
 
 /// What is to be started.
 pub struct Launch<'a> {

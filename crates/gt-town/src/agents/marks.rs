@@ -5,7 +5,7 @@ use gt_model::moment::{Mark, Marks};
 
 use crate::town::Town;
 use crate::town::error::Result;
-use crate::world::World;
+use gt_world::World;
 
 mod record;
 

@@ -21,7 +21,7 @@ pub mod wanted;
 use crate::town::error::{Error, Result};
 use crate::town::settings::{AgentPreset, Auth, ClientKind, PermissionMode};
 use crate::town::{Rig, Town};
-use crate::world::Runtime;
+use gt_world::Runtime;
 
 /// What a kind of agent is to be started as.
 pub(crate) struct Wish<'a> {

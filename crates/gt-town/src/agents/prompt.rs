@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gt_model::address::Address;
 
-use crate::ledger::Attempt;
+use gt_ledger::Attempt;
 
 /// The first prompt of a polecat. A client with hooks has told it everything when its session started; any other is
 /// sent to `gt prime`, which says the same.

@@ -16,13 +16,13 @@ use gt_model::usage::Format;
 use super::counting::Counting;
 use super::{hooks, log_in, text};
 use crate::agents::wanted;
-use crate::ledger::{Attempt, Condition, Holder, Incarnation, Tx, View};
 use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::AgentPreset;
 use crate::town::{Rig, Town};
-use crate::world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
+use gt_ledger::{Attempt, Condition, Holder, Incarnation, Tx, View};
+use gt_world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
 
 /// Seconds until the first moment, where the preset does not say.
 const READY_SECONDS: u64 = 120;

@@ -9,15 +9,15 @@ use crate::agents::launch::{self, Launch, Launched};
 use crate::agents::prompt;
 use crate::agents::sessions;
 use crate::agents::{self, Wish, grants, hooks};
-use crate::ledger::{Agent, Attempt, Holder, Incarnation};
 use crate::town::error::{Error, Result};
 use crate::town::settings::Sandbox;
 use crate::town::{Rig, Town};
 use crate::walls::sandbox;
 use crate::walls::worker_env;
-use crate::world::SessionPlan;
-use crate::world::TOKEN_VARIABLE;
+use gt_ledger::{Agent, Attempt, Holder, Incarnation};
 use gt_model::runtime::RuntimeChoice;
+use gt_world::SessionPlan;
+use gt_world::TOKEN_VARIABLE;
 
 /// Where an incarnation runs, and as what.
 #[derive(Debug)]

@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use crate::agents::counting::Counting;
 use crate::agents::text;
-use crate::ledger::{Attempt, Holder, Incarnation, View};
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::settings::AgentPreset;
 use crate::town::{Caller, Rig, Town};
 use crate::walls::worker_env;
-use crate::world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
+use gt_ledger::{Attempt, Holder, Incarnation, View};
 use gt_model::runtime::RuntimeChoice;
+use gt_world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);

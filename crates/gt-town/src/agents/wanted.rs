@@ -7,9 +7,9 @@ use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 
 use crate::agents::seat;
-use crate::ledger::{Agent, Incarnation, Tx, View};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
+use gt_ledger::{Agent, Incarnation, Tx, View};
 
 pub(crate) fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
     Ok(agent.is_wanted() && !view.live_incarnations_of_agent(&agent.address)?.is_empty())

@@ -213,8 +213,8 @@ fn compiled(project: &Project<'_>) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::Disk as _;
-    use crate::world::real::RealDisk;
+    use gt_world::Disk as _;
+    use gt_world::real::RealDisk;
 
     #[test]
     fn what_tests_use_is_found() {

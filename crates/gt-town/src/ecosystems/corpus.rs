@@ -1,7 +1,7 @@
 //! Sample projects, one an ecosystem or variant, with the gates and the set-up that they are to have.
 
 use super::*;
-use crate::world::real::RealDisk;
+use gt_world::real::RealDisk;
 
 /// A sample project.
 #[derive(Default)]

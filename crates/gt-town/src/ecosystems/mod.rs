@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::town::error::Result;
 use crate::town::settings::Gate;
-use crate::world::Disk;
+use gt_world::Disk;
 
 mod breaks;
 mod ci;

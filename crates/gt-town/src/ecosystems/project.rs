@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::yaml;
 use crate::town::error::Result;
-use crate::world::{Disk, NodeKind};
+use gt_world::{Disk, NodeKind};
 
 /// Bytes that are read of a file.
 const FILE_BYTES: usize = 4 * 1024 * 1024;

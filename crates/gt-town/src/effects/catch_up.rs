@@ -6,12 +6,12 @@ use gt_model::id::Sha;
 use serde::Serialize;
 
 use crate::effects;
-use crate::ledger::Attempt;
 use crate::town::error::{Error, Result};
 use crate::town::identity;
 use crate::town::{Caller, Rig, Town};
 use crate::work::hook::{clean, own_branch, worktree};
-use crate::world::history::{self, Way};
+use gt_ledger::Attempt;
+use gt_world::history::{self, Way};
 
 /// What came of bringing a branch up to the trunk.
 #[derive(Clone, Debug, Serialize)]

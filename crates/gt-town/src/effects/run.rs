@@ -18,7 +18,6 @@ use crate::agents::marks;
 use crate::agents::readiness;
 use crate::agents::seat;
 use crate::agents::wanted;
-use crate::ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
 use crate::rigs::archive;
 use crate::rigs::reading;
 use crate::rigs::refs;
@@ -32,7 +31,8 @@ use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 use crate::work::decided;
 use crate::work::hook;
-use crate::world::{Held, NodeKind, Rules, SessionState, WorktreePlan, WorldError};
+use gt_ledger::{Attempt, EffectRow, Holder, Incarnation, IncarnationProcess, Tx, View};
+use gt_world::{Held, NodeKind, Rules, SessionState, WorktreePlan, WorldError};
 
 mod asked;
 

@@ -16,14 +16,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::effects;
-use crate::ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
 use crate::rigs::archive::{self, GOING_PREFIX};
 use crate::rigs::warm;
 use crate::rigs::workspaces;
 use crate::town::error::{self, Error, Result};
 use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
-use crate::world::{SKIPPED_TRAILER, SessionState};
+use gt_ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
+use gt_world::{SKIPPED_TRAILER, SessionState};
 
 /// Observed time of a deacon's life before its first run: one that is started for a moment has better things to do.
 const FIRST_AFTER: Duration = Duration::from_mins(10);
@@ -644,7 +644,7 @@ pub fn holdings(town: &Town) -> Result<Vec<Holding>> {
     let disk = town.world().disk();
     let ledger = town.layout.ledger();
     let mut bytes = 0;
-    for file in ledger::files(&ledger) {
+    for file in gt_ledger::files(&ledger) {
         bytes += disk.size(&file)?;
     }
     let one = |name: &str, count, bytes| Holding { name: name.to_owned(), count, bytes, oldest: None };

@@ -11,7 +11,7 @@ use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
-use crate::world::Damage;
+use gt_world::Damage;
 
 /// How each rig's repository looked when it was last found sound.
 #[derive(Debug, Default)]

@@ -10,14 +10,14 @@ use gt_model::merge::{foreign_assignee, set_held_since};
 use gt_model::queue::MrEnd;
 use serde::Serialize;
 
-use crate::ledger::{Attempt, AttemptOutcome, Home, Tx};
 use crate::town::desired;
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
 use crate::town::person::{self, Act};
 use crate::town::{Caller, Town};
 use crate::work::sling;
-use crate::world::Exit;
+use gt_ledger::{Attempt, AttemptOutcome, Home, Tx};
+use gt_world::Exit;
 
 /// Why a session ended that belongs to the town that this one was copied from.
 const ADOPTED: &str = "the town was adopted at another place";

@@ -11,12 +11,12 @@ use serde::Serialize;
 use crate::admission::usage;
 use crate::agents::marks;
 use crate::agents::readiness;
-use crate::ledger::Incarnation;
 use crate::sync;
 use crate::town::desired::{self, BUILD_KEY, DOWN, DRAINING, as_counted, set_desired};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use crate::world::SessionState;
+use gt_ledger::Incarnation;
+use gt_world::SessionState;
 
 /// Time between two looks at what is still to be drained.
 const DRAIN_LOOK: Duration = Duration::from_millis(200);

@@ -6,10 +6,10 @@ use gt_model::address::Address;
 use gt_model::id::BeadId;
 use gt_model::protocol::Message;
 
-use crate::ledger::{Mail, NewMail, Priority, Tx, View};
-use crate::ledger::{SUBJECT_LIMIT, TOWN_PREFIX};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
+use gt_ledger::{Mail, NewMail, Priority, Tx, View};
+use gt_ledger::{SUBJECT_LIMIT, TOWN_PREFIX};
 
 /// Size that a mail's body may have, in bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;

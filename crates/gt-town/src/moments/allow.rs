@@ -10,12 +10,12 @@ use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::guard::permit::Pattern;
 
-use crate::ledger::{Condition, Priority, Tx};
 use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::town::person::{self, Act, Person};
 use crate::town::settings::{self, RigSettings, TownSettings};
 use crate::town::{Caller, Rig, Town};
+use gt_ledger::{Condition, Priority, Tx};
 
 /// Bytes of a pattern in the subject of a mail.
 const SUBJECT_BYTES: usize = 100;

@@ -18,12 +18,12 @@ use gt_model::moment::{
 use crate::admission::spend;
 use crate::admission::usage;
 use crate::agents::marks;
-use crate::ledger::{Mail, Priority, View};
 use crate::town::error::{Error, Result};
 use crate::town::identity;
 use crate::town::{Caller, Town};
 use crate::work::causes;
 use crate::work::hook;
+use gt_ledger::{Mail, Priority, View};
 
 mod log;
 mod permission;

@@ -10,13 +10,13 @@ use crate::moments::nudge;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
-use crate::world::Said;
 use gt_model::address::Address;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Marks, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 use gt_model::question::{self, Key, Reply, Step};
 use gt_model::start::Shown;
+use gt_world::Said;
 use serde::Serialize;
 
 /// How long a client has to draw the question that it has told of.

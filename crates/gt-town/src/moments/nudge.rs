@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use crate::agents::marks;
 use crate::agents::sessions::{self, Session};
-use crate::ledger::Priority;
 use crate::mail::post;
 use crate::moments::asking;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use crate::world::Said;
+use gt_ledger::Priority;
+use gt_world::Said;
 
 /// How long the prompt that a nudge makes may take to be heard of.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);

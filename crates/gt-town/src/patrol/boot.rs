@@ -8,12 +8,12 @@ use gt_model::address::Address;
 use gt_model::boot::{self, AfterEnd};
 use gt_model::protocol::Message;
 
-use crate::ledger::Tx;
 use crate::mail::post;
 use crate::patrol::deacon;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
+use gt_ledger::Tx;
 
 /// Time between two looks at a running deacon's signs of life, and at whether its town is there.
 const LOOK_EVERY: Duration = deacon::TOWN_LOOK;

@@ -11,13 +11,13 @@ use serde::Serialize;
 
 use crate::agents::wanted;
 use crate::effects;
-use crate::ledger::Tx;
 use crate::patrol::standing::{self, AgentStatus};
 use crate::rigs::setup;
 use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
+use gt_ledger::Tx;
 
 /// Where a workspace went that was removed.
 #[derive(Clone, Debug, Serialize)]

@@ -28,7 +28,7 @@ use crate::town::error::{self, Error, Result};
 use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 use crate::work::convoy;
-use crate::world::WakeUp;
+use gt_world::WakeUp;
 
 /// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
 #[derive(Debug, Default)]

@@ -10,7 +10,6 @@ use gt_model::id::BeadId;
 use serde::Serialize;
 
 use crate::agents::wanted;
-use crate::ledger::{AgentChoice, Mail};
 use crate::mail::post;
 use crate::patrol::needs::{self, Need};
 use crate::patrol::standing::{self, AgentStatus};
@@ -18,6 +17,7 @@ use crate::rigs::reading;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
+use gt_ledger::{AgentChoice, Mail};
 
 /// Characters of a question that are its mail's subject.
 const SUBJECT_CHARS: usize = 72;

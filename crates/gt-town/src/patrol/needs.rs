@@ -3,10 +3,10 @@
 use gt_model::condition::ConditionKind as Kind;
 use serde::Serialize;
 
-use crate::ledger::{Condition, Mail, View};
 use crate::mail::post;
 use crate::refinery::queue::QueueItem;
 use crate::town::error::Result;
+use gt_ledger::{Condition, Mail, View};
 use gt_model::queue::MrStatus;
 
 /// Something that only a person can end.

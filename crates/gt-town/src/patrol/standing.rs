@@ -24,7 +24,6 @@ use crate::agents::sessions;
 use crate::agents::wanted;
 use crate::agents::{self, Wish, launch, log_in};
 use crate::effects;
-use crate::ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
 use crate::moments::asking::{self};
 use crate::town::desired::{self, DOWN_REASON};
 use crate::town::error::{Error, Result};
@@ -33,7 +32,8 @@ use crate::town::person;
 use crate::town::{Caller, Town};
 use crate::walls::worker_env;
 use crate::work::causes;
-use crate::world::{Exit, SessionState};
+use gt_ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
+use gt_world::{Exit, SessionState};
 
 mod wake;
 

@@ -16,7 +16,6 @@ use crate::admission::outage;
 use crate::admission::usage::{self, Meters};
 use crate::agents::marks;
 use crate::agents::readiness::{self, NotReady};
-use crate::ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
 use crate::mail::post;
 use crate::town::desired;
 use crate::town::error::{Error, Result};
@@ -27,7 +26,8 @@ use crate::work::convoy;
 use crate::work::decided;
 use crate::work::done;
 use crate::work::sling;
-use crate::world::{SessionState, Vitals};
+use gt_ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
+use gt_world::{SessionState, Vitals};
 
 mod facts;
 mod standstill;
@@ -155,7 +155,7 @@ impl Witness<'_> {
                 }
                 // Never started, and no longer to be: its attempt let go of the hook before.
                 SessionState::NotStarted if !attempt.is_hooked() => {
-                    let exit = crate::world::Exit { code: None, signal: None, reason: "never started".to_owned() };
+                    let exit = gt_world::Exit { code: None, signal: None, reason: "never started".to_owned() };
                     self.write("record end", |tx| {
                         tx.record_end(&incarnation, Some(&attempt.bead), &exit)?;
                         Ok(())

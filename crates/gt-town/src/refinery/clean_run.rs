@@ -6,13 +6,13 @@ use gt_model::condition::ConditionKind;
 use gt_model::id::Sha;
 use jiff::Timestamp;
 
-use crate::ledger::{CleanRun, WarmLandings};
 use crate::refinery;
 use crate::rigs::gates::{self, GatesRun, Subject, Tested};
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
-use crate::world::Held;
+use gt_ledger::{CleanRun, WarmLandings};
+use gt_world::Held;
 
 /// What a clean run looks at.
 struct Goal {

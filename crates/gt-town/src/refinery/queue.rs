@@ -3,11 +3,11 @@
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
-use crate::ledger::{MergeRequest, View};
 use crate::refinery;
 use crate::rigs::gates::{self, Running};
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
+use gt_ledger::{MergeRequest, View};
 
 /// A merge request at one moment.
 #[derive(Clone, Debug, Serialize)]

@@ -10,7 +10,6 @@ use gt_model::id::{MrId, Sha, slug};
 use gt_model::queue::{MrEnd, MrStatus};
 use serde::Serialize;
 
-use crate::ledger::{MergeRequest, Tx, Verdict, View};
 use crate::refinery;
 use crate::refinery::queue::{self, QueueItem};
 use crate::rigs::gates::{self, Running};
@@ -24,7 +23,8 @@ use crate::work::convoy;
 use crate::work::merge_requests;
 use crate::work::own_work;
 use crate::work::sling::Crew;
-use crate::world::{Candidate, WorktreePlan};
+use gt_ledger::{MergeRequest, Tx, Verdict, View};
+use gt_world::{Candidate, WorktreePlan};
 
 /// Bytes of one gate's log that are shown: its end.
 const LOG_LIMIT_BYTES: usize = 64 * 1024;

@@ -16,7 +16,6 @@ use gt_model::queue::{self, Bisect, MrEnd, MrFacts, MrStatus, QueueEntry, StackE
 use gt_model::steering;
 use serde::Serialize;
 
-use crate::ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
 use crate::mail::post;
 use crate::refinery::clean_run;
 use crate::rigs::gates::{self, Subject, Tested};
@@ -30,7 +29,8 @@ use crate::town::{Caller, Rig, Town};
 use crate::work::convoy;
 use crate::work::done;
 use crate::work::sling::{Before, Crew, hand_out};
-use crate::world::{Candidate, Held, Push, Referred};
+use gt_ledger::{AttemptOutcome, Landing, MergeRequest, Tx, Verdict, View};
+use gt_world::{Candidate, Held, Push, Referred};
 
 /// Merge requests that one stack may have.
 const STACK_LIMIT: usize = 16;
@@ -789,7 +789,7 @@ pub(crate) fn first_line(text: &str) -> String {
 }
 
 /// The budget is spent: the bead waits for a person, its work stays pinned.
-fn give_up(tx: &Tx<'_>, attempt: &crate::ledger::Attempt, bead: &Bead, why: &str) -> Result<()> {
+fn give_up(tx: &Tx<'_>, attempt: &gt_ledger::Attempt, bead: &Bead, why: &str) -> Result<()> {
     let freed = Bead { status: Status::Open, assignee: None, ..bead.clone() };
     tx.change_bead("bead-given-up", bead, &freed)?;
     done::escalate(tx, attempt, &format!("sent back too often; last: {}", first_line(why)))?;

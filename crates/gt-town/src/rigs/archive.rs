@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::town::error::{Error, Result};
-use crate::world::{Disk, NodeKind};
+use gt_world::{Disk, NodeKind};
 
 /// What the archive's folder is called, in a town and in each rig.
 pub const ARCHIVE: &str = ".archive";
@@ -79,7 +79,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
-    use crate::world::real::RealDisk;
+    use gt_world::real::RealDisk;
 
     /// A rig's folder with an archive of two worktrees, and a folder outside that must never be touched.
     struct Place {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::rigs::rig::NewRig;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use crate::world::{FolderFacts, Held, NamedRemote, OnCheckedOut, Receiving};
+use gt_world::{FolderFacts, Held, NamedRemote, OnCheckedOut, Receiving};
 
 /// The repository that work will be pushed to.
 #[derive(Clone, Debug, PartialEq, Eq)]

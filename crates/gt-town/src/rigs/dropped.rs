@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use gt_model::bead::Status;
 use gt_model::id::{BeadId, MrId, Sha};
 
-use crate::ledger::{MergeRequest, RigRow, Tx, View};
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
+use gt_ledger::{MergeRequest, RigRow, Tx, View};
 
 /// Most lost landings of which it is asked whether the trunk has what they changed by other commits.
 const LOOKED_AT: usize = 50;

@@ -10,7 +10,6 @@ use gt_model::red::{self, Red, Remedy};
 use serde::Serialize;
 
 use crate::ecosystems;
-use crate::ledger::{Gating, Verdict, View};
 use crate::rigs::setup::{self, SetUp};
 use crate::rigs::warm;
 use crate::town::error::{Error, Result};
@@ -19,7 +18,8 @@ use crate::town::{Rig, Town};
 use crate::walls::contained::{self, Job};
 use crate::walls::reach;
 use crate::walls::worker_env;
-use crate::world::{CheckedOut, Held, Rules, RunEnd};
+use gt_ledger::{Gating, Verdict, View};
+use gt_world::{CheckedOut, Held, Rules, RunEnd};
 
 /// By whose run a tree is known to be green.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

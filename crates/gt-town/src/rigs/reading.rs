@@ -6,10 +6,10 @@ use gt_model::address::Address;
 use gt_model::effect::Effect;
 use gt_model::id::RigName;
 
-use crate::ledger::Tx;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use crate::world::{Held, Rules};
+use gt_ledger::Tx;
+use gt_world::{Held, Rules};
 
 /// Decides that the mayor's worktree of a rig is put at the trunk, if there is a mayor.
 pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {

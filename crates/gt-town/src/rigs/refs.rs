@@ -7,11 +7,11 @@ use std::time::Duration;
 use gt_model::effect::Effect;
 use gt_model::id::{RigName, Sha};
 
-use crate::ledger::Tx;
 use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use crate::world::Held;
+use gt_ledger::Tx;
+use gt_world::Held;
 
 /// A ref that is not where it belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]

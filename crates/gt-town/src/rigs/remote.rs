@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use gt_model::id::{RigName, Sha};
 
-use crate::ledger::{Attempt, AttemptOutcome, Tx};
 use crate::rigs::dropped::{self, Dropped};
 use crate::rigs::reading;
 use crate::rigs::refs::{self, Foreign};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use crate::world::{Held, Repo};
+use gt_ledger::{Attempt, AttemptOutcome, Tx};
+use gt_world::{Held, Repo};
 
 /// What a fetch found.
 #[derive(Clone, Debug)]

@@ -9,8 +9,6 @@ use gt_model::id::{RigName, Sha};
 use serde::{Deserialize, Serialize};
 
 use crate::ecosystems::{self, Found, FoundGate, Knowledge, Omitted};
-use crate::ledger::TOWN_PREFIX;
-use crate::ledger::{Agent, View};
 use crate::rigs::destination::{self, Destination};
 use crate::rigs::gates::{self, Breaking, GateRun, GatesRun, Progress, Silent, Subject, Tested};
 use crate::rigs::reading;
@@ -21,7 +19,9 @@ use crate::town::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::town::{Caller, Rig, Town};
 use crate::walls::reach::{self, LeftOut};
 use crate::walls::worker_env;
-use crate::world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
+use gt_ledger::TOWN_PREFIX;
+use gt_ledger::{Agent, View};
+use gt_world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 
 mod fix;
 pub use fix::{Fixed, fix};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::sync::port::{self, ImportOptions, Imported};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use crate::world::Disk;
+use gt_world::Disk;
 
 /// Names of the file of beads, the newest first.
 const FILES: [&str; 2] = ["issues.jsonl", "beads.jsonl"];

@@ -23,11 +23,11 @@ use gt_model::merge::Renamed;
 use gt_model::{jsonl, merge};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{LedgerError, SYNCED_KEY, Tx};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use crate::world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
-use crate::world::{Held, Push, World};
+use gt_ledger::{LedgerError, SYNCED_KEY, Tx};
+use gt_world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
+use gt_world::{Held, Push, World};
 
 use parts::{is_beads_file, slug_of_file};
 use portable::{READABLE_VERSIONS, VERSION_FILE, is_own};

@@ -9,13 +9,13 @@ use gt_model::jsonl::{self, Record};
 use gt_model::merge::{self, Apart, Loss, Renamed, TakenAway};
 use serde::Serialize;
 
-use crate::ledger::TOWN_PREFIX;
-use crate::ledger::{Bulk, Ledger, Tx, View};
 use crate::sync::Lost;
 use crate::sync::rebuild;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::convoy;
+use gt_ledger::TOWN_PREFIX;
+use gt_ledger::{Bulk, Ledger, Tx, View};
 
 /// Up to which event the exported files are, as a setting of the ledger's.
 const EXPORTED_KEY: &str = "exported_seq";

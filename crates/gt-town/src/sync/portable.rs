@@ -9,9 +9,9 @@ use gt_model::jsonl::Record;
 use gt_model::merge::{foreign_assignee, set_held_since};
 
 use super::parts::{self, is_beads_file};
-use crate::ledger::{Attempt, Elsewhere, LedgerError, RigRow, View};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
+use gt_ledger::{Attempt, Elsewhere, LedgerError, RigRow, View};
 
 /// Size from which on a settings file is left out: nobody writes so much by hand.
 const SETTINGS_LIMIT_BYTES: usize = 1 << 20;

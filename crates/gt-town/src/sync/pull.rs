@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::parts::{Texts, belongs};
 use super::portable::{Outlook, prefixes};
-use crate::ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
 use crate::town::error::{Error, Result};
 use crate::work::convoy;
 use crate::work::sling;
+use gt_ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
 
 /// From how many changed beads on the ledger is mended once, at the end.
 const BULK_BEADS: usize = 500;

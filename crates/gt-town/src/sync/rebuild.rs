@@ -16,16 +16,16 @@ use gt_model::jsonl::{self, Record};
 use gt_model::merge::{set_held_since, split_assignee};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::TOWN_PREFIX;
-use crate::ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
-use crate::ledger::{BACKUPS, LEDGER_LOCK};
 use crate::sync::{self, FromGit};
 use crate::town::Outside;
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
 use crate::walls::worker_env::PATH_KEY;
 use crate::work::snapshots;
-use crate::world::{Held, SessionState};
+use gt_ledger::TOWN_PREFIX;
+use gt_ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
+use gt_ledger::{BACKUPS, LEDGER_LOCK};
+use gt_world::{Held, SessionState};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -211,7 +211,7 @@ fn end_sessions(layout: &Layout, outside: &Outside) -> Result<()> {
 }
 
 fn remove_database(outside: &Outside, path: &Path) -> Result<()> {
-    for file in ledger::files(path) {
+    for file in gt_ledger::files(path) {
         outside.world.disk().remove(&file)?;
     }
     Ok(())
@@ -225,7 +225,7 @@ fn put_in_place(ledger: &Path, outside: &Outside, aside: &Path) -> Result<Option
     let free = |n: &u32| !disk.exists(&backups.join(lost_name(at, *n)));
     let kept = backups.join(lost_name(at, (0..).find(free).unwrap_or_default()));
     let was_there = disk.exists(ledger);
-    for (old, new) in ledger::files(ledger).iter().zip(ledger::files(&kept)) {
+    for (old, new) in gt_ledger::files(ledger).iter().zip(gt_ledger::files(&kept)) {
         if disk.exists(old) {
             disk.create_dir(&backups)?;
             disk.rename(old, &new)?;

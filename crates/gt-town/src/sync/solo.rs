@@ -7,11 +7,11 @@ use std::path::Path;
 use gt_model::bead::Status;
 use gt_model::vocabulary::{self, UnknownWord};
 
-use crate::ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 use crate::town::error::{Error, Result};
 use crate::town::settings::TownSettings;
 use crate::town::{Caller, Outside, Town};
 use crate::work::beads::PREFIX_KEY;
+use gt_ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 
 mod found;
 
@@ -49,7 +49,7 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     disk.create_dir(beads)?;
     // Made beside its place: a ledger without its prefix is none.
     let half = beads.join(HALF_MADE);
-    for left in ledger::files(&half) {
+    for left in gt_ledger::files(&half) {
         disk.remove(&left)?;
     }
     let ledger = Ledger::create(&half, outside.world.clone())?;
@@ -57,7 +57,7 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     ledger.settle()?;
     drop(ledger);
     // A log that an earlier ledger left would count as this one's.
-    for left in &ledger::files(&path)[1..] {
+    for left in &gt_ledger::files(&path)[1..] {
         disk.remove(left)?;
     }
     disk.rename(&half, &path)?;
@@ -76,7 +76,7 @@ const HALF_MADE: &str = ".gt.db.making";
 fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
     let beads = path.parent().unwrap_or(path);
     let layout = crate::town::layout::Layout::new(beads.parent().unwrap_or(beads));
-    let ledger = ledger.settling_convoys(ledger::settle_convoys);
+    let ledger = ledger.settling_convoys(gt_ledger::settle_convoys);
     Town { layout, ledger, settings: TownSettings::default(), outside }
 }
 

@@ -3,11 +3,11 @@
 use gt_model::condition::ConditionKind;
 use gt_model::id::RigName;
 
-use crate::ledger::View;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
-use crate::world::{ENDED_BY_REQUEST, Exit};
+use gt_ledger::View;
+use gt_world::{ENDED_BY_REQUEST, Exit};
 
 /// Whether the town is meant to be up; a setting of the ledger's.
 pub const DESIRED_KEY: &str = "desired";

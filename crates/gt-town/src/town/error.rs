@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use gt_model::formula::FormulaError;
 use gt_model::id::{BeadId, RigNameError};
 
-use crate::ledger::LedgerError;
 use crate::town::settings::SettingsError;
-use crate::world::WorldError;
+use gt_ledger::LedgerError;
+use gt_world::WorldError;
 
 /// Result of an engine operation.
 pub type Result<T> = std::result::Result<T, Error>;

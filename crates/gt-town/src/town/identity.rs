@@ -5,15 +5,15 @@ use std::path::Path;
 
 use gt_model::id::{IncarnationId, sha256_hex};
 
-use crate::ledger::confined::standing_at;
-use crate::ledger::{Attempt, LedgerError, View};
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
 use crate::town::person::{self, Act};
 use crate::town::settings::{self, TownSettings};
 use crate::town::{Caller, Outside, Town};
-use crate::world::TOKEN_VARIABLE;
-use crate::world::{Above, Descent, ProcessId, Standing, World};
+use gt_ledger::confined::standing_at;
+use gt_ledger::{Attempt, LedgerError, View};
+use gt_world::TOKEN_VARIABLE;
+use gt_world::{Above, Descent, ProcessId, Standing, World};
 
 /// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
 /// whose folder it names.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use gt_model::id::{IncarnationId, RigName};
 
-use crate::ledger::Attempt;
-use crate::world::LIFE;
+use gt_ledger::Attempt;
+use gt_world::LIFE;
 
 /// What an agent and its own `gt` write in the folder of their session: marks of its moments, logs of commands that its `gt`
 /// ran, and a file whose time is its last sign of life. All else there is written outside.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::ledger::{Tx, View};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
+use gt_ledger::{Tx, View};
 
 /// Longest key, in bytes.
 const KEY_LIMIT: usize = 100;

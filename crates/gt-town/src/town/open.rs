@@ -9,14 +9,14 @@ use gt_model::formula::Formula;
 use gt_model::id::RigName;
 use gt_model::price::Prices;
 
-use crate::ledger::settle_convoys;
-use crate::ledger::{Ledger, RigRow, WRITE_DEADLINE};
 use crate::town::error::{Error, Result};
 use crate::town::layout::{Layout, RigLayout};
 use crate::town::settings::presets;
 use crate::town::settings::{self, AgentPreset, RigSettings, TownSettings};
-use crate::world::faults::Faults;
-use crate::world::{Held, World};
+use gt_ledger::settle_convoys;
+use gt_ledger::{Ledger, RigRow, WRITE_DEADLINE};
+use gt_world::faults::Faults;
+use gt_world::{Held, World};
 
 /// Where secrets come from: the system's randomness, or a counter in a simulated town.
 pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;

@@ -12,7 +12,6 @@ use crate::agents::sessions;
 use crate::agents::wanted;
 use crate::keep::retention::{self, Holding, size_text};
 use crate::keep::upkeep;
-use crate::ledger;
 use crate::lifecycle::updown;
 use crate::patrol::needs::{self, Need};
 use crate::refinery::queue;
@@ -26,7 +25,8 @@ use crate::town::{Rig, Town};
 use crate::view::observe::waiting_for;
 use crate::walls::sandbox;
 use crate::walls::worker_env;
-use crate::world::{Damage, LARGE_FILES};
+use gt_ledger as ledger;
+use gt_world::{Damage, LARGE_FILES};
 
 /// One thing that the doctor looked at.
 #[derive(Clone, Debug, Serialize)]

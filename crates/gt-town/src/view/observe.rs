@@ -11,7 +11,6 @@ use crate::admission::usage::{self, Cost};
 use crate::agents::marks;
 use crate::agents::{launch, readiness};
 use crate::effects;
-use crate::ledger::{Attempt, Blocker, Condition, EffectRow, View};
 use crate::moments::{self, HookTrouble};
 use crate::patrol::needs::{self, Need};
 use crate::patrol::standing::{self, AgentStatus};
@@ -20,8 +19,9 @@ use crate::sync::{self, SyncStatus};
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::work::hook;
-use crate::world::SessionState;
+use gt_ledger::{Attempt, Blocker, Condition, EffectRow, View};
 use gt_model::words::times;
+use gt_world::SessionState;
 
 /// A town at one moment.
 #[derive(Clone, Debug, Serialize)]

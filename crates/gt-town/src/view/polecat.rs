@@ -8,7 +8,6 @@ use gt_model::id::{BeadId, RigName, Sha};
 use serde::Serialize;
 
 use crate::admission::usage::{self, Cost};
-use crate::ledger::{Attempt, AttemptOutcome, Incarnation, View};
 use crate::patrol::witness::{self, Explained};
 use crate::town::error::{Error, Result};
 use crate::town::person;
@@ -16,6 +15,7 @@ use crate::town::{Caller, Rig, Town};
 use crate::view::observe;
 use crate::work::beads;
 use crate::work::sling::{self, Before, Crew, SlingOptions, Slung};
+use gt_ledger::{Attempt, AttemptOutcome, Incarnation, View};
 
 /// A polecat: one attempt on one bead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::admission::usage::{self, Cost};
 use crate::agents::sessions::{self, Session};
-use crate::ledger::{Attempt, Blocker, Condition, Incarnation};
 use crate::patrol::standing::{self, AgentStatus};
 use crate::refinery::queue::{self, QueueItem};
 use crate::refinery::review;
@@ -20,6 +19,7 @@ use crate::work::beads;
 use crate::work::causes;
 use crate::work::convoy;
 use crate::work::own_work;
+use gt_ledger::{Attempt, Blocker, Condition, Incarnation};
 
 /// What an id stands for, with its story.
 #[derive(Clone, Debug, Serialize)]

@@ -10,7 +10,7 @@ use crate::town::{Rig, Town};
 use crate::walls::sandbox;
 use crate::walls::tampering::Before;
 use crate::walls::worker_env;
-use crate::world::{ContainedCommand, RunEnd, RunResult};
+use gt_world::{ContainedCommand, RunEnd, RunResult};
 
 /// A command to be run.
 #[derive(Clone, Debug)]

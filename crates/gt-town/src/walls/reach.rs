@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
-use crate::world::{Disk, NodeKind};
+use gt_world::{Disk, NodeKind};
 
 /// Bytes that are read of a file.
 const FILE_BYTES: usize = 256 * 1024;

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use self::clients::CLIENTS;
-use crate::ledger::{BACKUPS, LEDGER_LOCK};
 use crate::town::error::{Error, Result};
 use crate::town::layout::settings_file;
 use crate::town::layout::{MOMENTS, SESSION_LOGS};
 use crate::town::settings::Sandbox;
 use crate::town::{Rig, Town};
-use crate::world::LIFE;
-use crate::world::{Bwrap, ContainedCommand, Disk, NodeKind, SANDBOX_MARK, SessionPlan};
+use gt_ledger::{BACKUPS, LEDGER_LOCK};
+use gt_world::LIFE;
+use gt_world::{Bwrap, ContainedCommand, Disk, NodeKind, SANDBOX_MARK, SessionPlan};
 
 /// Folders for temporary files: each sandbox has its own.
 const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];

@@ -10,12 +10,12 @@ use gt_model::id::{AMBIGUOUS_LIMIT, Abbreviation, BeadId, resolve_abbreviation};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::ledger::waiting;
-use crate::ledger::{Attempt, BeadChange, Tx, View};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::convoy;
 use crate::work::merge_requests;
+use gt_ledger::waiting;
+use gt_ledger::{Attempt, BeadChange, Tx, View};
 
 /// Length that a title may have, in bytes.
 pub const TITLE_LIMIT: usize = 1024;
@@ -756,6 +756,6 @@ pub fn prefix_for(view: &View<'_>, rig: Option<&str>, caller: &Caller) -> Result
     }
     match rigs.as_slice() {
         [only] => Ok(only.prefix.clone()),
-        _ => Ok(view.meta(PREFIX_KEY)?.unwrap_or_else(|| crate::ledger::TOWN_PREFIX.to_owned())),
+        _ => Ok(view.meta(PREFIX_KEY)?.unwrap_or_else(|| gt_ledger::TOWN_PREFIX.to_owned())),
     }
 }

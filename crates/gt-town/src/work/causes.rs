@@ -5,12 +5,12 @@ use gt_model::moment::Mark;
 
 use crate::agents::marks;
 use crate::agents::readiness;
-use crate::ledger::{Attempt, Incarnation};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::hook;
-use crate::world::{ENDED_BY_REQUEST, Exit};
+use gt_ledger::{Attempt, Incarnation};
 use gt_model::words::times;
+use gt_world::{ENDED_BY_REQUEST, Exit};
 
 /// Bytes of one cause.
 const CAUSE_BYTES: usize = 600;

@@ -13,13 +13,13 @@ use gt_model::id::BeadId;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
-use crate::ledger::{BeadFilter, Swarm, Tx, View};
-use crate::ledger::{TOWN_PREFIX, is_derived, settle_convoys, tracked};
 use crate::mail::post;
 use crate::town::desired;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::sling::{self, SlingOptions};
+use gt_ledger::{BeadFilter, Swarm, Tx, View};
+use gt_ledger::{TOWN_PREFIX, is_derived, settle_convoys, tracked};
 
 /// The label of a convoy whose waiting beads only the mayor or a person slings.
 const MANUAL: &str = "manual";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use gt_model::effect::Effect;
 use gt_model::id::IncarnationId;
 
-use crate::ledger::{Attempt, Tx};
 use crate::town::error::Result;
+use gt_ledger::{Attempt, Tx};
 use gt_model::bead::{Bead, Status};
 
 /// Decides a snapshot of an attempt's worktree, unless one is decided already.

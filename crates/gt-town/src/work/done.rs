@@ -13,7 +13,6 @@ use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
-use crate::ledger::{Attempt, AttemptOutcome, Tx};
 use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::town::identity;
@@ -26,7 +25,8 @@ use crate::work::kept;
 use crate::work::own_work::{self, OwnWork};
 use crate::work::sling::clear_away;
 use crate::work::taken_back;
-use crate::world::{LARGE_FILES, WorktreeFacts};
+use gt_ledger::{Attempt, AttemptOutcome, Tx};
+use gt_world::{LARGE_FILES, WorktreeFacts};
 
 /// How a worker is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
-use crate::ledger::Attempt;
 use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::town::identity;
 use crate::town::{Caller, Town};
 use crate::work::decided;
 use crate::work::hook;
+use gt_ledger::Attempt;
 
 /// What a handoff led to.
 #[derive(Clone, Debug, Serialize)]

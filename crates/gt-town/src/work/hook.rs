@@ -6,7 +6,6 @@ use std::time::Duration;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
 
-use crate::ledger::{Attempt, MoleculeStep, Task, View};
 use crate::rigs::gates;
 use crate::town::error::{Error, Result};
 use crate::town::identity;
@@ -16,7 +15,8 @@ use crate::work::causes;
 use crate::work::decided;
 use crate::work::own_work;
 use crate::work::worker_gates;
-use crate::world::{RunEnd, WorktreeFacts};
+use gt_ledger::{Attempt, MoleculeStep, Task, View};
+use gt_world::{RunEnd, WorktreeFacts};
 
 /// How long one acceptance command may take.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(30);

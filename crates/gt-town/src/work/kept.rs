@@ -8,10 +8,10 @@ use gt_model::id::Sha;
 use gt_model::kept::{Entry, FileChange, Lost, SUBMODULE, Version, Versions, lost, places};
 use gt_model::landed::BranchCommit;
 
-use crate::ledger::{Attempt, StepPlace, View};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use crate::world::Repo;
+use gt_ledger::{Attempt, StepPlace, View};
+use gt_world::Repo;
 
 /// What is gone, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]

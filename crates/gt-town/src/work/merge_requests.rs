@@ -5,9 +5,9 @@ use std::time::Duration;
 use gt_model::condition::ConditionKind;
 use gt_model::id::BeadId;
 
-use crate::ledger::{AttemptOutcome, MergeRequest, Tx};
 use crate::town::error::{Error, Result};
 use crate::work::sling::clear_away;
+use gt_ledger::{AttemptOutcome, MergeRequest, Tx};
 use gt_model::queue::MrEnd;
 
 /// Takes a bead's open merge request out of the queue, since the bead was closed otherwise.

@@ -10,9 +10,9 @@ use std::path::Path;
 use gt_model::id::Sha;
 use gt_model::landed::{Origin, origin};
 
-use crate::ledger::Attempt;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
+use gt_ledger::Attempt;
 
 /// What is on an attempt's branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(view: &crate::ledger::View<'_>, attempt: &Attempt, trunk: &str) -> Result<Self> {
+    fn of(view: &gt_ledger::View<'_>, attempt: &Attempt, trunk: &str) -> Result<Self> {
         let branches = view.remote_refs(&attempt.rig)?;
         let trunk = branches.get(trunk).cloned();
         let earlier = view.heads_for_other_beads(&attempt.rig, &attempt.worker, &attempt.bead)?;

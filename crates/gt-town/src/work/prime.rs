@@ -12,11 +12,11 @@ use gt_model::moment::{Post, Source, injection};
 use gt_model::protocol::Message;
 use serde::Serialize;
 
-use crate::ledger::{Attempt, AttemptOutcome, Mail, Priority, View};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::causes;
 use crate::work::hook::{self, Hook};
+use gt_ledger::{Attempt, AttemptOutcome, Mail, Priority, View};
 
 /// Size of all that an agent is told at its start.
 pub const PRIME_BYTES: usize = 5500;

@@ -16,13 +16,13 @@ use serde::Serialize;
 use crate::agents::launch;
 use crate::agents::sessions;
 use crate::agents::{self, Wish};
-use crate::ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
 use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Rig, Town};
 use crate::walls::worker_env;
 use crate::work::beads::{self, NewBead};
 use crate::work::convoy;
+use gt_ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
 use gt_model::runtime::RuntimeChoice;
 
 /// Names for polecats; when all are taken, numbered ones follow.

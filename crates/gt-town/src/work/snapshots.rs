@@ -7,11 +7,11 @@ use gt_model::id::{BeadId, RigName, Sha};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::ledger::Attempt;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 use crate::work::beads;
-use crate::world::{Change, SKIPPED_TRAILER, SnapshotFacts};
+use gt_ledger::Attempt;
+use gt_world::{Change, SKIPPED_TRAILER, SnapshotFacts};
 
 /// Where snapshots' refs are.
 pub const SNAPSHOTS: &str = "refs/gt/snapshots/";

@@ -4,13 +4,13 @@
 
 use gt_model::id::Sha;
 
-use crate::ledger::Attempt;
 use crate::rigs::gates::GreenBy;
 use crate::rigs::gates::{self, GatesRun, Logs};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 use crate::work::hook;
-use crate::world::WorktreeFacts;
+use gt_ledger::Attempt;
+use gt_world::WorktreeFacts;
 
 /// Runs a rig's gates in a worker's worktree, unless it holds nothing but a tree on which they are known to be green; with
 /// `again` they are run all the same.

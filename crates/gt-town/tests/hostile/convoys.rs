@@ -178,7 +178,7 @@ fn the_deacon_repairs_what_no_operation_did() {
     let alone = scene.convoy("Alone", &[&one]);
     // A ledger that nobody has taught to settle convoys, as an older gt has it.
     let bare = Ledger::open(&scene.folder.path().join("beads.db"), scene.town.outside.world.clone(), Faults::none());
-    let change = |tx: &gt_town::ledger::Tx<'_>| {
+    let change = |tx: &gt_ledger::Tx<'_>| {
         let before = tx.bead(&one)?.unwrap();
         let reason = Some("reported".to_owned());
         tx.change_bead("test", &before, &Bead { status: Status::Closed, close_reason: reason, ..before.clone() })

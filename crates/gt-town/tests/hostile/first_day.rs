@@ -1,9 +1,9 @@
 //! What a new user meets: mail that must arrive, rigs that were removed.
 
+use gt_ledger::{Gating, Priority, Verdict};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::id::MrId;
-use gt_town::ledger::{Gating, Priority, Verdict};
 use gt_town::mail::post;
 use gt_town::patrol::needs;
 use gt_town::refinery::review;
@@ -107,7 +107,7 @@ fn a_removed_rig_leaves_nothing_that_needs_a_person() {
         scene.look();
     }
     let town = &scene.town;
-    let raised = |tx: &gt_town::ledger::Tx<'_>| {
+    let raised = |tx: &gt_ledger::Tx<'_>| {
         for (kind, subject) in [
             ("rig-held", "app"),
             ("trunk-red", "app"),
@@ -148,7 +148,7 @@ fn a_waiting_worker_names_what_it_waits_for() {
     desired::pause(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
     assert_eq!(doing(&scene, &three), "waiting: nothing new is begun until gt resume");
     desired::resume(&scene.town, &caller, Some(scene.rig("app").name())).unwrap();
-    let limited = |tx: &gt_town::ledger::Tx<'_>| tx.raise(ConditionKind::Limit, "idle", "used up").map_err(Error::from);
+    let limited = |tx: &gt_ledger::Tx<'_>| tx.raise(ConditionKind::Limit, "idle", "used up").map_err(Error::from);
     scene.town.ledger.write("test", "raise", limited).unwrap();
     assert_eq!(doing(&scene, &three), "waiting: the kind of agent idle can't work now (gt status)");
     assert!(doing(&scene, &one).contains("step 1/1"), "{}", doing(&scene, &one));
@@ -219,7 +219,7 @@ fn how_long_gates_usually_take_is_the_median_of_green_runs_of_these_gates() {
     {
         let verdict = Verdict { passed, failure: None, log: String::new(), took_ms, warm: false };
         let tree = format!("{n:040}").as_str().into();
-        let set = |tx: &gt_town::ledger::Tx<'_>| tx.set_verdict(&rig, &tree, hash, &verdict).map_err(Error::from);
+        let set = |tx: &gt_ledger::Tx<'_>| tx.set_verdict(&rig, &tree, hash, &verdict).map_err(Error::from);
         scene.town.ledger.write("test", "verdict", set).unwrap();
     }
     assert_eq!(usual(&scene), Some(5000));

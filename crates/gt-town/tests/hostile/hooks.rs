@@ -1,18 +1,18 @@
 //! Clients that do not run our hooks: turned off by an administrator, or silent in the middle of a session. The clients are
 //! played: settings files, a transcript, and marks.
 
+use gt_ledger::{AgentChoice, Incarnation};
 use gt_model::address::Address;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Client, Mark, Moment};
 use gt_town::agents::check::{self, Level};
 use gt_town::agents::hooks;
 use gt_town::agents::sessions;
-use gt_town::ledger::{AgentChoice, Incarnation};
 use gt_town::moments::{self, Call};
 use gt_town::patrol::mayor;
 use gt_town::patrol::needs;
 use gt_town::patrol::standing;
-use gt_town::world::Clock;
+use gt_world::Clock;
 use serde_json::json;
 
 use super::*;

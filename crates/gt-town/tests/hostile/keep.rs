@@ -6,7 +6,7 @@ use gt_town::keep::retention::How;
 use gt_town::rigs::archive;
 use gt_town::view::polecat;
 use gt_town::work::snapshots;
-use gt_town::world::Repo as _;
+use gt_world::Repo as _;
 
 use super::*;
 

@@ -1,9 +1,9 @@
 //! A bead lands by its own work only; of anything else a person says what it was.
 
+use gt_ledger::MergeRequest;
 use gt_model::id::Sha;
 use gt_model::queue::{MrEnd, MrStatus};
 use gt_town::effects;
-use gt_town::ledger::MergeRequest;
 use gt_town::refinery::review;
 use gt_town::view::observe;
 use gt_town::work::done::Ending;

@@ -40,7 +40,7 @@ fn a_bead_that_is_closed_while_its_gates_run_does_not_land() {
 fn a_bead_that_is_closed_while_its_gates_turn_red_stays_closed() {
     let mut scene = scene(TOWN, &["app"]);
     let bead = submitted(&mut scene);
-    let red = RunEnd::Failed(gt_town::world::Exit { code: Some(1), signal: None, reason: "exited".into() });
+    let red = RunEnd::Failed(gt_world::Exit { code: Some(1), signal: None, reason: "exited".into() });
     close_while_gated(&scene, &bead, red);
     refinery::run_round(&scene.town, &scene.rig("app")).unwrap();
     assert_eq!((scene.bead(&bead).status, scene.attempts(&bead).len()), (Status::Closed, 1));

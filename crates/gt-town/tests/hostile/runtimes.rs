@@ -3,7 +3,7 @@
 use gt_model::runtime::RuntimeChoice;
 use gt_town::agents::sessions::{self, Session};
 use gt_town::view::doctor;
-use gt_town::world::Runtime;
+use gt_world::Runtime;
 
 use super::*;
 

@@ -1,14 +1,14 @@
 //! Turns of the mayor and crew, which no attempt's cap bounds. Their clients are played: a transcript, and marks.
 
+use gt_ledger::{AgentChoice, Incarnation};
 use gt_model::address::Address;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Client, Moment, NUDGE_LINE};
 use gt_town::admission::spend;
-use gt_town::ledger::{AgentChoice, Incarnation};
 use gt_town::mail::post;
 use gt_town::moments::{self, Call};
 use gt_town::patrol::standing;
-use gt_town::world::Clock;
+use gt_world::Clock;
 use serde_json::json;
 
 use super::*;
@@ -30,7 +30,7 @@ fn begun(caps: &str) -> Scene {
 
 impl Scene {
     fn mayor(&self) -> Incarnation {
-        let newest = |view: &gt_town::ledger::View<'_>| view.newest_incarnation_of_agent(&Address::Mayor);
+        let newest = |view: &gt_ledger::View<'_>| view.newest_incarnation_of_agent(&Address::Mayor);
         self.town.ledger.read(|view| Ok::<_, Error>(newest(view)?)).unwrap().unwrap()
     }
 

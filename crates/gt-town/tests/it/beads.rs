@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use gt_ledger::{BeadChange, Ledger};
 use gt_model::bead::{Bead, BeadType, DepType, Status};
 use gt_model::id::BeadId;
 use gt_testkit::sim::SimWorld;
-use gt_town::ledger::{BeadChange, Ledger};
 use gt_town::work::beads::{self, NewBead};
-use gt_town::world::World;
-use gt_town::world::faults::Faults;
 use gt_town::{Caller, Error, Outside, Town};
+use gt_world::World;
+use gt_world::faults::Faults;
 use jiff::Timestamp;
 
 fn town() -> Town {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gt_ledger::{BeadFilter, Direction, Ledger, LedgerError, LedgerResult, ReadyFilter, ReadyOrder, View};
 use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Stamp, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, Record};
@@ -11,10 +12,9 @@ use gt_model::query;
 use gt_testkit::ledger::{Shape, jsonl as made_up};
 use gt_testkit::sim::SimWorld;
 use gt_town::Error;
-use gt_town::ledger::{BeadFilter, Direction, Ledger, LedgerError, LedgerResult, ReadyFilter, ReadyOrder, View};
 use gt_town::sync::port::{self, ExportFilter, ImportOptions};
-use gt_town::world::faults::Faults;
-use gt_town::world::real::RealWorld;
+use gt_world::faults::Faults;
+use gt_world::real::RealWorld;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -597,10 +597,10 @@ fn flat_questions_use_their_indexes() {
 
 /// The tables as they were before beads had numbers.
 const BEFORE_NUMBERS: [&str; 4] = [
-    include_str!("../../src/ledger/migrations/001_kernel.sql"),
-    include_str!("../../src/ledger/migrations/002_slots.sql"),
-    include_str!("../../src/ledger/migrations/003_runtime.sql"),
-    include_str!("../../src/ledger/migrations/004_retention.sql"),
+    include_str!("../../../gt-ledger/src/migrations/001_kernel.sql"),
+    include_str!("../../../gt-ledger/src/migrations/002_slots.sql"),
+    include_str!("../../../gt-ledger/src/migrations/003_runtime.sql"),
+    include_str!("../../../gt-ledger/src/migrations/004_retention.sql"),
 ];
 
 #[test]

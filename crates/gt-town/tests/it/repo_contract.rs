@@ -12,7 +12,7 @@ use std::process::Command;
 use gt_model::id::Sha;
 use gt_testkit::contract::{REMOTE_FILES, WorkerHands, check_repo_contract};
 use gt_testkit::disk_contract::check_disk_contract;
-use gt_town::world::real::{Git, RealDisk, RealWorld};
+use gt_world::real::{Git, RealDisk, RealWorld};
 
 /// An environment without anybody's settings.
 fn environment(home: &Path) -> Vec<(OsString, OsString)> {
@@ -109,7 +109,7 @@ fn what_is_new_is_found_even_where_dates_contradict_the_order() {
     let pushed = commit("@1702000000 +0000");
     let [_, _, head] = ["@90000 +0000", "@90000 +0000", "@1702000001 +0000"].map(commit);
     let share = |tips: &Sha, heads: &[Sha]| {
-        use gt_town::world::World;
+        use gt_world::World;
         world
             .repo()
             .share_news(&repo.join(".git"), std::slice::from_ref(tips), std::slice::from_ref(&known), heads)

@@ -1,8 +1,8 @@
 //! Nothing of a worker's own is lost on the way from its last step to the trunk without a word.
 
+use gt_ledger::MergeRequest;
 use gt_town::effects;
 use gt_town::effects::catch_up::{self, CaughtUp};
-use gt_town::ledger::MergeRequest;
 use gt_town::work::done::Ending;
 use gt_town::work::hook;
 
@@ -59,7 +59,7 @@ impl Worker {
     }
 
     fn caller(&self) -> Caller {
-        let incarnations = |view: &gt_town::ledger::View<'_>| Ok::<_, Error>(view.incarnations_of(self.attempt.id)?);
+        let incarnations = |view: &gt_ledger::View<'_>| Ok::<_, Error>(view.incarnations_of(self.attempt.id)?);
         let incarnation = self.scene.town.ledger.read(incarnations).unwrap().pop().map(|incarnation| incarnation.id);
         Caller { incarnation, ..Caller::role(self.attempt.address()) }
     }
@@ -88,7 +88,7 @@ impl Worker {
     fn done(&self, ending: &Ending<'_>) -> Result<MergeRequest, String> {
         let submitted = done::done(&self.scene.town, &self.caller(), ending).map_err(|error| error.to_string())?;
         let id = submitted.mr.unwrap();
-        let mr = |view: &gt_town::ledger::View<'_>| Ok::<_, Error>(view.merge_request(&id.as_str().into())?.unwrap());
+        let mr = |view: &gt_ledger::View<'_>| Ok::<_, Error>(view.merge_request(&id.as_str().into())?.unwrap());
         Ok(self.scene.town.ledger.read(mr).unwrap())
     }
 
@@ -286,7 +286,7 @@ fn a_worker_may_say_why_it_dropped_something() {
     let mr = worker.done(&ending("a simpler way")).unwrap();
     let dropped = mr.dropped.unwrap();
     assert!(dropped.starts_with("a simpler way (src/base, src/own, as "), "{dropped}");
-    let bead = |view: &gt_town::ledger::View<'_>| Ok::<_, Error>(view.bead(&worker.attempt.bead)?.unwrap());
+    let bead = |view: &gt_ledger::View<'_>| Ok::<_, Error>(view.bead(&worker.attempt.bead)?.unwrap());
     let bead = worker.scene.town.ledger.read(bead).unwrap();
     assert!(bead.comments.last().unwrap().text.contains("a simpler way"));
 }

@@ -1,9 +1,9 @@
 //! Verbs of agents: hook, prime, steps, done.
 
+use gt_ledger::MoleculeStep;
 use gt_model::foreign;
 use gt_model::moment::Source;
 use gt_town::Error;
-use gt_town::ledger::MoleculeStep;
 use gt_town::moments::nudge;
 use gt_town::work::beads;
 use gt_town::work::done::{self, Ending, Exit};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
+use gt_ledger::BeadFilter;
 use gt_model::bead::BeadType;
-use gt_town::ledger::BeadFilter;
 use gt_town::town::config::keys::{RIG, TOWN};
 use gt_town::{Error, Town};
 
@@ -239,7 +239,7 @@ fn found(kind: Live, town: &TownHandle) -> Result<Vec<Candidate>, Error> {
                 open.map(|mr| (mr.id.0, format!("of {}", mr.bead))).collect()
             }
             Live::Workers => {
-                let hooked = view.present_attempts()?.into_iter().filter(gt_town::ledger::Attempt::is_hooked);
+                let hooked = view.present_attempts()?.into_iter().filter(gt_ledger::Attempt::is_hooked);
                 hooked.map(|attempt| (attempt.address().to_string(), format!("on {}", attempt.bead))).collect()
             }
             Live::Agents => {

@@ -67,7 +67,7 @@ pub fn state_words(state: ConvoyState) -> &'static str {
 pub fn status_words(status: &Status, state: MemberState) -> String {
     match state {
         MemberState::Open => status.to_string(),
-        over => gt_town::ledger::member_words(over).to_owned(),
+        over => gt_ledger::member_words(over).to_owned(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Crew.
 
+use gt_ledger::AgentChoice;
 use gt_model::address::Address;
 use gt_town::agents::sessions;
-use gt_town::ledger::AgentChoice;
 use gt_town::patrol::crew;
 use gt_town::patrol::standing;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use gt_model::bead::Status;
 use gt_model::id::BeadId;
 use gt_model::runtime::RuntimeChoice;
-use gt_town::world::TOKEN_VARIABLE;
 use gt_town::{Error, Town};
+use gt_world::TOKEN_VARIABLE;
 use serde_json::json;
 
 use super::town::absolute;

@@ -1,13 +1,13 @@
 //! What is kept of work that is over: polecats, snapshots, retention.
 
+use gt_ledger::AttemptOutcome;
 use gt_model::retention::{Reason, Standing};
 use gt_town::Error;
 use gt_town::keep::retention::{self, How, Report, size_text};
-use gt_town::ledger::AttemptOutcome;
 use gt_town::view::polecat::{self, Polecat, PolecatDetail};
 use gt_town::work::beads;
 use gt_town::work::snapshots;
-use gt_town::world::Change;
+use gt_world::Change;
 
 use super::Context;
 use crate::cli::{PolecatVerb, RetentionVerb, SnapshotVerb};

@@ -112,7 +112,7 @@ fn restore_lost(
 /// A new file in the ledger's `backups/`, with the time in its name.
 fn fresh(context: &Context<'_>, what: &str) -> PathBuf {
     let now = context.town.world().clock().now().to_string().replace([':', '.'], "-");
-    context.town.ledger.path().with_file_name(gt_town::ledger::BACKUPS).join(format!("{what}-{now}.db"))
+    context.town.ledger.path().with_file_name(gt_ledger::BACKUPS).join(format!("{what}-{now}.db"))
 }
 
 fn restore(from: &Path, yes: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {

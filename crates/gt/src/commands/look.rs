@@ -1,5 +1,6 @@
 //! Looking at the town.
 
+use gt_ledger::Event;
 use gt_model::address::Address;
 use gt_model::bead::BeadType;
 use gt_model::convoy::{ConvoyState, MemberState};
@@ -7,7 +8,6 @@ use gt_model::id::BeadId;
 use gt_town::Error;
 use gt_town::effects;
 use gt_town::keep::upkeep;
-use gt_town::ledger::Event;
 use gt_town::patrol::standing;
 use gt_town::refinery::review;
 use gt_town::rigs::rig;
@@ -300,7 +300,7 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
         ))?;
     }
     for attempt in &why.attempts {
-        let end = attempt.outcome.map_or("live", gt_town::ledger::AttemptOutcome::as_str);
+        let end = attempt.outcome.map_or("live", gt_ledger::AttemptOutcome::as_str);
         console.line(&format!("  attempt {} by {}: {end}", attempt.number, attempt.address()))?;
         if let Some(reason) = &attempt.why {
             let first = reason.lines().next().unwrap_or_default();

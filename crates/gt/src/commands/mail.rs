@@ -1,8 +1,8 @@
 //! Mail.
 
+use gt_ledger::Priority;
 use gt_model::address::Address;
 use gt_town::Error;
-use gt_town::ledger::Priority;
 use gt_town::mail::post;
 
 use super::{Context, text_or_stdin};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use gt_ledger::AgentChoice;
 use gt_model::address::Address;
 use gt_town::Error;
 use gt_town::agents::sessions;
-use gt_town::ledger::AgentChoice;
 use gt_town::moments::allow::Whom;
 use gt_town::patrol::mayor;
 use gt_town::patrol::needs::Need;
@@ -60,7 +60,7 @@ pub fn said_of_start(
     match &status.session {
         Some(session) if status.running => {
             let found = sessions::find(&context.town, session)?;
-            let terminal = found.runtime == Some(gt_town::world::Runtime::Tmux);
+            let terminal = found.runtime == Some(gt_world::Runtime::Tmux);
             let look = format!("gt peek {} --follow", status.agent.address);
             console.say(&format!("next: {}", if terminal { attach } else { &look }))?;
         }

@@ -10,8 +10,8 @@ use gt_town::moments::{Call, Seen};
 use gt_town::town::identity;
 use gt_town::town::layout::Layout;
 use gt_town::work::prime;
-use gt_town::world::TOKEN_VARIABLE;
 use gt_town::{Error, Town};
+use gt_world::TOKEN_VARIABLE;
 
 use super::{TownHandle, find_town};
 use crate::Process;

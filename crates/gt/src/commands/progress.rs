@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gt_town::rigs::gates::{Progress, span};
-use gt_town::world::World;
+use gt_world::World;
 
 use crate::Process;
 use crate::console::{Console, printable};

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gt_ledger::MergeRequest;
 use gt_model::id::MrId;
 use gt_model::queue::MrStatus;
 use gt_town::Error;
-use gt_town::ledger::MergeRequest;
 use gt_town::refinery::review::{self, GateLog, Shown};
 
 use super::queue::item_text;

@@ -6,7 +6,7 @@ use gt_model::id::BeadId;
 use gt_model::usage::Format;
 use gt_town::agents::sessions::{self, Session};
 use gt_town::agents::text::{plain, readable};
-use gt_town::world::Runtime;
+use gt_world::Runtime;
 
 use super::Context;
 use crate::cli::SessionVerb;

@@ -14,8 +14,8 @@ use gt_town::patrol::boot::{self, BootEnd, DeaconProcess};
 use gt_town::patrol::deacon;
 use gt_town::town::identity;
 use gt_town::town::person;
-use gt_town::world::real::Fifo;
-use gt_town::world::real::daemon::{self, Daemon};
+use gt_world::real::Fifo;
+use gt_world::real::daemon::{self, Daemon};
 
 use super::Context;
 use crate::Process;

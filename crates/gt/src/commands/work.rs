@@ -7,7 +7,7 @@ use gt_town::agents::sessions;
 use gt_town::town::settings::{PermissionMode, Sandbox};
 use gt_town::work::beads::{self, NewBead};
 use gt_town::work::sling::{self, SlingOptions, Slung};
-use gt_town::world::Runtime;
+use gt_world::Runtime;
 
 use super::{Context, text_or_stdin};
 use crate::cli::RuntimeArg;

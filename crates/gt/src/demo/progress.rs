@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, Incarnation, LedgerResult, MergeRequest, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::{BeadId, Sha};
-use gt_town::ledger::{Attempt, Incarnation, LedgerResult, MergeRequest, View};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// What a bead is doing.

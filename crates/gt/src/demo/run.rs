@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use gt_town::ledger::{Attempt, Incarnation, LedgerResult, View};
-use gt_town::world::ProcessId;
+use gt_ledger::{Attempt, Incarnation, LedgerResult, View};
+use gt_world::ProcessId;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::git::git;

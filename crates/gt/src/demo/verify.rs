@@ -7,16 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gt_ledger::{Incarnation, Landing, Ledger, LedgerError, LedgerResult, Mail, MergeRequest, RigRow, Swarm, View};
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::id::{BeadId, Sha};
 use gt_model::protocol::Message;
 use gt_model::queue::MrEnd;
-use gt_town::ledger::{
-    Incarnation, Landing, Ledger, LedgerError, LedgerResult, Mail, MergeRequest, RigRow, Swarm, View,
-};
 use gt_town::town::layout::Layout;
 use gt_town::town::settings::{self, RigSettings};
-use gt_town::world::real::RealWorld;
+use gt_world::real::RealWorld;
 use serde::Serialize;
 
 use super::run::Folders;

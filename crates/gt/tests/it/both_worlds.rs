@@ -10,10 +10,10 @@ use std::fmt::Write as _;
 
 use gt::demo::story::{PREFIX, RIG};
 use gt::sim::script::Script;
+use gt_ledger::{Attempt, Event, Incarnation};
 use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, Record};
-use gt_town::ledger::{Attempt, Event, Incarnation};
 use gt_town::refinery;
 use gt_town::{Error, Town};
 use jiff::Timestamp;

@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gt_town::world::real::RealWorld;
-use gt_town::world::{Said, World};
+use gt_world::real::RealWorld;
+use gt_world::{Said, World};
 use serde_json::Value;
 
 use crate::town::{GT, Output, RIG, Town, text, write};

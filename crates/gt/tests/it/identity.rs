@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 
-use gt_town::world::ProcessId;
+use gt_world::ProcessId;
 
 use crate::town::{Output, RIG, Town, identity_of, output, write};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gt_town::world::faults::Faults;
+use gt_world::faults::Faults;
 
 /// Who acts in a simulated town.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -77,7 +77,7 @@ fn an_older_ledger_is_copied_before_it_is_brought_up_to_date() {
     // As the first gt left it.
     std::fs::remove_file(&db).unwrap();
     let old = rusqlite::Connection::open(&db).unwrap();
-    old.execute_batch(include_str!("../../../gt-town/src/ledger/migrations/001_kernel.sql")).unwrap();
+    old.execute_batch(include_str!("../../../gt-ledger/src/migrations/001_kernel.sql")).unwrap();
     old.pragma_update(None, "user_version", 1).unwrap();
     drop(old);
     project.ok(&["list"]);

@@ -1,7 +1,7 @@
 //! The mayor and crew, played by shell scripts: what they type are the verbs that a real client types.
 
 use gt::demo::run::kill_hard;
-use gt_town::world::ProcessId;
+use gt_world::ProcessId;
 use serde_json::Value;
 
 use crate::terminals::has_tmux;

@@ -2,12 +2,12 @@
 
 use gt::demo::story::{PREFIX, RIG};
 use gt::sim::script::Script;
+use gt_ledger::BeadFilter;
 use gt_model::bead::Status;
 use gt_model::condition::ConditionKind;
 use gt_model::id::BeadId;
 use gt_town::Error;
-use gt_town::ledger::BeadFilter;
-use gt_town::world::Repo as _;
+use gt_world::Repo as _;
 
 use crate::simulated::{REMOTE, SimTown};
 

@@ -16,11 +16,11 @@ use std::time::Duration;
 use gt::demo::run::{Folders, kill_hard, make_project};
 use gt::demo::story::RIG;
 use gt::sim::script::Script;
-use gt_town::ledger::Incarnation;
+use gt_ledger::Incarnation;
 use gt_town::patrol::deacon::{self, Memory};
-use gt_town::world::faults::Faults;
-use gt_town::world::real::{Git, RealWorld, entropy};
 use gt_town::{Outside, Town};
+use gt_world::faults::Faults;
+use gt_world::real::{Git, RealWorld, entropy};
 use tempfile::TempDir;
 
 use crate::both_worlds::Scene;

@@ -17,17 +17,15 @@ use gt::demo::{judge, project, story};
 use gt::sim::player::{self, Edit, Outcome, Player, Stage};
 use gt::sim::script::{FilePath, Mark, Misbehaviour, Script};
 use gt::{Invocation, Process};
+use gt_ledger::{Event, Incarnation, Ledger};
 use gt_testkit::sim::{AgentFactory, Files, RebaseEnd, SimAgent, SimWorld, Turn};
-use gt_town::ledger::{Event, Incarnation, Ledger};
 use gt_town::lifecycle::install;
 use gt_town::patrol::deacon::{self, Memory};
 use gt_town::refinery;
 use gt_town::sync::port;
 use gt_town::town::Rig;
-use gt_town::world::{
-    ContainedCommand, Disk as _, Exit, History as _, Repo as _, RunEnd, RunResult, SessionPlan, World,
-};
 use gt_town::{Error, Outside, Town};
+use gt_world::{ContainedCommand, Disk as _, Exit, History as _, Repo as _, RunEnd, RunResult, SessionPlan, World};
 
 use crate::both_worlds::Scene;
 use crate::kills::{Actor, Kills};

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use gt::demo::story::RIG;
 use gt::sim::script::Script;
+use gt_ledger::{Condition, LedgerError};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Status};
 use gt_model::jsonl::{self, Record};
 use gt_town::Error;
-use gt_town::ledger::{Condition, LedgerError};
-use gt_town::world::{Exit, World as _};
+use gt_world::{Exit, World as _};
 use jiff::SignedDuration;
 
 use crate::simulated::{ClientManner, SimTown};

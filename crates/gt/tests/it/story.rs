@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gt::demo::run::half_way_agent;
 use gt::demo::{judge, story};
+use gt_ledger::AttemptOutcome;
 use gt_model::bead::Status;
 use gt_model::id::BeadId;
 use gt_model::protocol::Message;
 use gt_town::effects;
-use gt_town::ledger::AttemptOutcome;
-use gt_town::world::{Disk as _, Repo as _};
 use gt_town::{Caller, Error};
+use gt_world::{Disk as _, Repo as _};
 
 use crate::simulated::{REMOTE, SimTown};
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use gt::demo::run::kill_hard;
 use gt::demo::verify::{Stray, strays};
-use gt_town::world::ProcessId;
+use gt_world::ProcessId;
 use serde_json::Value;
 
 /// The built binary.

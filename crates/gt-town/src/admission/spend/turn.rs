@@ -12,12 +12,12 @@ use super::{is_over, is_reached};
 use crate::admission::usage::Meters;
 use crate::agents::marks;
 use crate::agents::wanted;
-use crate::ledger::{Agent, Incarnation, Tx, View};
 use crate::mail::post;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::TownSettings;
+use gt_ledger::{Agent, Incarnation, Tx, View};
 
 /// When a person last said that spending goes on; a setting of the ledger's. Turns are counted from then on.
 const RESUMED_KEY: &str = "turns-resumed";

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::town::error::Result;
-use crate::world::World;
+use gt_world::World;
 
 /// Bytes of a record: its text, filled up with spaces, and the same again. Both lie in one page of memory.
 const RECORD_BYTES: usize = 2 * TEXT_BYTES;
@@ -61,7 +61,7 @@ mod tests {
     use gt_model::moment::Mark;
 
     use super::*;
-    use crate::world::real::RealWorld;
+    use gt_world::real::RealWorld;
 
     fn mark(at_us: u64, text: &str) -> Mark {
         Mark { at_us, text: Some(text.to_owned()), ..Mark::default() }

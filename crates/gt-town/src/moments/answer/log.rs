@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
-use crate::world::World;
+use gt_world::World;
 
 /// Size of the log; what is older is dropped.
 const LOG_BYTES: usize = 64 * 1024;

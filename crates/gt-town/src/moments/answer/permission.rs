@@ -15,10 +15,10 @@ use serde_json::json;
 use super::{Here, log};
 use crate::agents::grants::{self, OnDisk};
 use crate::agents::marks;
-use crate::ledger::Tx;
 use crate::town::error::Result;
 use crate::work::causes;
-use crate::world::Runtime;
+use gt_ledger::Tx;
+use gt_world::Runtime;
 
 /// Conditions of that kind that one agent may have: the events have the rest.
 const DENIED_AT_MOST: usize = 5;

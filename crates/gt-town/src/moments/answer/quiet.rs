@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Call;
 use crate::agents::marks;
-use crate::ledger::Sign;
 use crate::town::Town;
 use crate::town::error::Result;
 use crate::town::identity;
 use crate::town::layout::Layout;
-use crate::world::World;
+use gt_ledger::Sign;
+use gt_world::World;
 
 /// Who calls, and how the ledger is.
 #[derive(Clone, Debug, PartialEq, Eq)]

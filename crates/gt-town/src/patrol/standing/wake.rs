@@ -14,12 +14,12 @@ use crate::admission::outage;
 use crate::agents::log_in;
 use crate::agents::marks;
 use crate::agents::wanted;
-use crate::ledger::{Agent, Incarnation};
 use crate::moments::asking;
 use crate::town::Town;
 use crate::town::desired;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
+use gt_ledger::{Agent, Incarnation};
 
 /// Observed time between two tries to wake an agent for the same mail.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);

@@ -12,7 +12,6 @@ use super::{Watch, Witness};
 use crate::admission::limits;
 use crate::agents::marks;
 use crate::agents::readiness;
-use crate::ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
 use crate::moments::asking;
 use crate::town::desired::DOWN_REASON;
 use crate::town::error::{Error, Result};
@@ -20,7 +19,8 @@ use crate::town::observed::Observed;
 use crate::town::{Rig, Town};
 use crate::work::causes;
 use crate::work::hook;
-use crate::world::Vitals;
+use gt_ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
+use gt_world::Vitals;
 
 /// Incarnations of one attempt whose end counts against nobody, before they do all the same.
 const SPARED_AT_MOST: usize = 20;

@@ -12,12 +12,12 @@ use super::facts::Found;
 use super::{Watch, Witness};
 use crate::admission::limits::{self, Met};
 use crate::agents::log_in;
-use crate::ledger::{Attempt, Condition, Tx};
 use crate::town::error::{Error, Result};
 use crate::work::decided;
+use gt_ledger::{Attempt, Condition, Tx};
 
 use crate::mail::post;
-use crate::world::Said;
+use gt_world::Said;
 
 /// Kinds of condition on a worker that follow its verdict.
 const BY_VERDICT: [ConditionKind; 2] = [ConditionKind::Asks, ConditionKind::LongTool];

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
-use crate::world::{Disk, NodeKind};
+use gt_world::{Disk, NodeKind};
 
 /// Files that fix the versions of packages, or of the toolchain.
 const LOCK_FILES: &[&str] = &[
@@ -152,7 +152,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::world::real::RealDisk;
+    use gt_world::real::RealDisk;
 
     #[test]
     fn only_an_installation_by_lock_files_is_one() {

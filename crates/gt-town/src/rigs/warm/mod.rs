@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::town::error::{self, Error, Result};
 use crate::town::{Rig, Town};
 use crate::walls::reach;
-use crate::world::{DIRTY_LIMIT, NodeKind, Rules};
+use gt_world::{DIRTY_LIMIT, NodeKind, Rules};
 
 mod inputs;
 

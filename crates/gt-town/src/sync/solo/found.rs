@@ -8,7 +8,7 @@ use gt_model::jsonl::{self, Record};
 
 use super::is_prefix;
 use crate::town::error::Result;
-use crate::world::{Disk, NodeKind};
+use gt_world::{Disk, NodeKind};
 
 /// The folder of beads.
 const BEADS: &str = ".beads";

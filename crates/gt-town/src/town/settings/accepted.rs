@@ -4,9 +4,9 @@ use std::path::Path;
 
 use gt_model::id::sha256_hex;
 
-use crate::ledger::Tx;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
+use gt_ledger::Tx;
 
 fn key(path: &Path) -> String {
     format!("accepted-settings:{}", path.display())

@@ -3,9 +3,9 @@
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
+use gt_ledger::BeadChange;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::id::BeadId;
-use gt_town::ledger::BeadChange;
 use gt_town::work::beads::{self, NewBead, NewNode};
 use gt_town::{Error, Kind};
 use serde_json::{Value, json};
@@ -705,7 +705,7 @@ pub fn epic(verb: &EpicVerb, context: &Context<'_>, console: &mut Console<'_>) -
     let mut epics = context.town.ledger.read(|view| view.epics().map_err(Error::from))?;
     epics.retain(|epic| !only_done || epic.is_done());
     if console.is_json() {
-        let one = |epic: &gt_town::ledger::EpicStatus| {
+        let one = |epic: &gt_ledger::EpicStatus| {
             format!(
                 "{{\"epic\":{},\"total_children\":{},\"closed_children\":{},\"eligible_for_close\":{}}}",
                 shapes::bare(&epic.epic),

@@ -1,8 +1,8 @@
 //! Flags that say which beads are meant, as a query.
 
+use gt_ledger::BeadFilter;
 use gt_model::query::{Expr, Field, Op, Query, Test, Value};
 use gt_town::Error;
-use gt_town::ledger::BeadFilter;
 use gt_town::work::beads;
 use jiff::Timestamp;
 

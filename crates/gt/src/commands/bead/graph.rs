@@ -1,9 +1,9 @@
 //! What depends on what.
 
+use gt_ledger::{Direction, TreeNode};
 use gt_model::bead::Bead;
 use gt_model::id::BeadId;
 use gt_town::Error;
-use gt_town::ledger::{Direction, TreeNode};
 use gt_town::work::beads;
 use serde_json::{Value, json};
 

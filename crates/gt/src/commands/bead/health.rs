@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use gt_ledger::{BeadFilter, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
 use gt_town::Error;
-use gt_town::ledger::{BeadFilter, View};
 use gt_town::sync::solo::{self, OddWord};
 use gt_town::work::beads;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! `history`: what became of a bead, from the audit.
 
+use gt_ledger::Event;
 use gt_town::Error;
-use gt_town::ledger::Event;
 use gt_town::work::beads;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! `lint`: what a bead's texts lack.
 
+use gt_ledger::BeadFilter;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_town::Error;
-use gt_town::ledger::BeadFilter;
 use gt_town::work::beads;
 use serde_json::json;
 

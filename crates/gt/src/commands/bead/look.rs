@@ -1,9 +1,9 @@
 //! Verbs that only look.
 
+use gt_ledger::{BeadFilter, BeadOrder, ReadyFilter, ReadyOrder};
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::query::{Expr, Field, Op, Test, Value as Asked};
 use gt_town::Error;
-use gt_town::ledger::{BeadFilter, BeadOrder, ReadyFilter, ReadyOrder};
 use gt_town::work::beads;
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_ledger::View;
 use gt_model::jsonl;
-use gt_town::ledger::View;
 use gt_town::sync::port::{self, ImportOptions};
 use gt_town::sync::solo;
 use gt_town::town::identity;
@@ -187,7 +187,7 @@ fn beads_before(folder: &Path, process: &Process) -> Result<Option<(PathBuf, Vec
 /// What a path means that somebody named: a ledger's file, its folder, or the folder above that.
 fn at(path: &Path, process: &Process) -> Place {
     let disk = process.outside.world.disk();
-    let is_folder = |path: &Path| matches!(disk.kind(path), Ok(Some(gt_town::world::NodeKind::Folder)));
+    let is_folder = |path: &Path| matches!(disk.kind(path), Ok(Some(gt_world::NodeKind::Folder)));
     let folder = if is_folder(path) { path } else { path.parent().unwrap_or(path) };
     let above = if folder.file_name().is_some_and(|name| name == ".beads") { folder.parent() } else { Some(folder) };
     if let Some(root) = above.filter(|root| is_town(root, process))

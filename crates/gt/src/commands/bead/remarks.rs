@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use gt_ledger::BeadChange;
 use gt_model::bead::{Bead, DepType};
 use gt_model::id::BeadId;
-use gt_town::ledger::BeadChange;
 use gt_town::work::beads;
 use serde_json::{Value, json};
 

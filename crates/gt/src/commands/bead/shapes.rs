@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
+use gt_ledger::View;
 use gt_model::bead::{Bead, BeadType, Comment, DepType, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl;
 use gt_town::Error;
-use gt_town::ledger::View;
 use serde_json::{Value, json};
 
 use crate::console::{Console, SCHEMA_VERSION};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
+use gt_ledger::{Holder, IncarnationProcess};
 use gt_model::id::{AttemptId, RigName};
-use gt_town::ledger::{Holder, IncarnationProcess};
 
 use super::*;
 use crate::sim::script::Script;

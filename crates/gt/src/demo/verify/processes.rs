@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use gt_town::world::ProcessId;
+use gt_world::ProcessId;
 
 /// A process that belongs to a demo and is still there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
+use gt_ledger::{Delivery, Holder, IncarnationProcess, Priority};
 use gt_model::address::Address;
 use gt_model::id::{AttemptId, IncarnationId, RigName};
-use gt_town::ledger::{Delivery, Holder, IncarnationProcess, Priority};
 use gt_town::town::settings::Gate;
-use gt_town::world::ProcessId;
+use gt_world::ProcessId;
 
 use super::*;
 

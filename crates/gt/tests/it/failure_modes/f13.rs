@@ -68,7 +68,7 @@ fn f13_an_older_ledger_is_copied_before_it_is_brought_up_to_date() {
     }
     // As the first gt left it, with a bead in it.
     let old = rusqlite::Connection::open(&ledger).unwrap();
-    old.execute_batch(include_str!("../../../../gt-town/src/ledger/migrations/001_kernel.sql")).unwrap();
+    old.execute_batch(include_str!("../../../../gt-ledger/src/migrations/001_kernel.sql")).unwrap();
     old.execute_batch(
         "INSERT INTO beads VALUES ('hq-old', 'hq', 'Old', 'words', '', '', '', 'open', 2, 'task', NULL,
            '2026-01-01T00:00:00Z', 0, NULL, '2026-01-01T00:00:00Z', 0, NULL, NULL, NULL, NULL, 0, 0, 0, '[]');

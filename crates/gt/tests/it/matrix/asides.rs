@@ -10,7 +10,7 @@ use gt_model::jsonl::{self, Record};
 use gt_model::queue::MrEnd;
 use gt_town::Error;
 use gt_town::patrol::standing;
-use gt_town::world::Disk as _;
+use gt_world::Disk as _;
 use serde_json::Value;
 
 use crate::simulated::{REMOTE, SimTown};

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gt::demo::judge;
 use gt::demo::story::RIG;
+use gt_ledger::{Attempt, AttemptOutcome, Landing, Mail, Swarm};
 use gt_model::bead::Status;
 use gt_model::protocol::Message;
-use gt_town::ledger::{Attempt, AttemptOutcome, Landing, Mail, Swarm};
 use gt_town::lifecycle::updown;
-use gt_town::world::{Disk as _, Repo as _};
 use gt_town::{Caller, Error};
+use gt_world::{Disk as _, Repo as _};
 
 use super::{asides, story};
 use crate::kills::{Actor, Kill, Kills, Passes};

@@ -1,8 +1,8 @@
 //! A finished demo on disk, made by hand, and what `verify` says when it is damaged.
 
+use gt_ledger::{AttemptOutcome, NewAttempt, NewMail, Priority, Tx};
 use gt_model::queue::StackEntry;
-use gt_town::ledger::{AttemptOutcome, NewAttempt, NewMail, Priority, Tx};
-use gt_town::world::Exit;
+use gt_world::Exit;
 
 use super::*;
 use crate::demo::run::{self, Folders};

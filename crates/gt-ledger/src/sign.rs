@@ -1,0 +1,136 @@
+//! A sign by which a ledger's state is known again without opening it.
+//!
+//! It is the header of the index that SQLite keeps of its write-ahead log, in a file beside the ledger
+//! (<https://sqlite.org/walformat.html>, "The WAL-Index Header"). Each commit writes it anew: with salts that are drawn for
+//! each log, the number of the last committed frame in it, and that frame's checksum. The file stays when the last one closes
+//! the ledger, and is true until somebody opens it again, who makes it anew.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use gt_world::World;
+
+/// Bytes of the header. It is there twice: a reader that finds two that differ met a writer.
+const HEADER_BYTES: usize = 48;
+
+/// The only version of the format that there is.
+const VERSION: u32 = 3_007_000;
+
+/// Where in the header it says that the index is made, and how many frames of the log are committed.
+const IS_MADE: usize = 12;
+const FRAMES: usize = 16;
+
+/// The state of a ledger. Equal signs: the very same state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sign(String);
+
+impl Sign {
+    /// The state of the ledger at `path`, as of now; `None` where it can only be found out by opening it.
+    ///
+    /// Never to be asked by a process that has the ledger open: its locks on the file that is read here, which are
+    /// SQLite's, would be gone afterwards, as POSIX wants it.
+    pub fn of(world: &dyn World, path: &Path) -> Option<Self> {
+        let mut index = path.as_os_str().to_owned();
+        index.push("-shm");
+        Self::read(&world.disk().read_part(Path::new(&index), 0, 2 * HEADER_BYTES).ok()??)
+    }
+
+    /// A log without frames has no salts yet: of such states one can't be told from the other.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (header, again) = bytes.split_at_checked(HEADER_BYTES)?;
+        let number = |at: usize| Some(u32::from_ne_bytes(header.get(at..at + 4)?.try_into().ok()?));
+        let is_whole = header == again && number(0)? == VERSION && header.get(IS_MADE) == Some(&1);
+        (is_whole && number(FRAMES)? > 0).then(|| Self(header.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::super::{Ledger, LedgerError};
+    use super::*;
+    use gt_world::faults::Faults;
+    use gt_world::real::RealWorld;
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        path: PathBuf,
+        world: Arc<dyn World>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("beads.db");
+            Self { _folder: folder, path, world: Arc::new(RealWorld::new(PathBuf::from("gt"))) }
+        }
+
+        fn open(&self) -> Ledger {
+            Ledger::open(&self.path, self.world.clone(), Faults::none()).unwrap()
+        }
+
+        fn sign(&self) -> Option<Sign> {
+            Sign::of(self.world.as_ref(), &self.path)
+        }
+    }
+
+    fn set(ledger: &Ledger, value: &str) {
+        ledger.write("test", "test", |tx| tx.set_meta("key", value)).unwrap();
+    }
+
+    /// The file is looked at while this very process has it open, which drops its locks: nobody else writes here.
+    #[test]
+    fn each_commit_gives_another_sign_and_nothing_else_does() {
+        let scene = Scene::new();
+        assert_eq!(scene.sign(), None, "no ledger");
+        let ledger = Ledger::create(&scene.path, scene.world.clone()).unwrap();
+        let mut seen = vec![scene.sign().unwrap()];
+        for value in ["a", "b", "a"] {
+            set(&ledger, value);
+            let sign = scene.sign().unwrap();
+            ledger.read(|view| view.meta("key").map(drop)).unwrap();
+            drop(scene.open());
+            let failed = ledger.write("test", "test", |tx| {
+                tx.set_meta("key", "never")?;
+                Err::<(), _>(LedgerError::Missing(PathBuf::new()))
+            });
+            assert!(failed.is_err());
+            assert_eq!(scene.sign().as_ref(), Some(&sign), "asking and failing change nothing");
+            assert!(!seen.contains(&sign), "{value}");
+            seen.push(sign);
+        }
+        drop(ledger);
+        assert_eq!(scene.sign(), None, "nobody has it open");
+        let ledger = scene.open();
+        assert_eq!(scene.sign(), None, "a log without frames");
+        set(&ledger, "c");
+        assert!(!seen.contains(&scene.sign().unwrap()), "another log");
+    }
+
+    #[test]
+    fn what_is_torn_or_of_another_kind_is_no_sign() {
+        let header = |frames: u32| {
+            let mut bytes = vec![0_u8; HEADER_BYTES];
+            bytes[..4].copy_from_slice(&VERSION.to_ne_bytes());
+            bytes[IS_MADE] = 1;
+            bytes[FRAMES..FRAMES + 4].copy_from_slice(&frames.to_ne_bytes());
+            bytes
+        };
+        let whole = |bytes: Vec<u8>| [bytes.clone(), bytes].concat();
+        assert!(Sign::read(&whole(header(1))).is_some());
+        let changed = |at: usize| {
+            let mut bytes = header(1);
+            bytes[at] ^= 1;
+            whole(bytes)
+        };
+        for bytes in
+            [Vec::new(), header(1), [header(1), header(2)].concat(), whole(header(0)), changed(0), changed(IS_MADE)]
+        {
+            assert_eq!(Sign::read(&bytes), None, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! A person at the terminal of the calling process.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+
+use rustix::process::{Pid, getpgrp};
+use rustix::termios::{QueueSelector, tcflush, tcgetpgrp, tcgetsid};
+
+use super::descent;
+use crate::{Descent, Standing};
+
+/// Bytes of an answer that are read.
+const ANSWER_BYTES: u64 = 1024;
+
+/// Asks on the controlling terminal, and reads one line that is typed from then on.
+pub(super) fn ask(question: &str, own: &Descent) -> Result<String, String> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty");
+    let mut terminal = terminal.map_err(|_| "this process has none".to_owned())?;
+    refuse_agents(&terminal, own)?;
+    let failed = |error: io::Error| format!("it can't be used: {error}");
+    // What was typed before was typed for something else.
+    tcflush(&terminal, QueueSelector::IFlush).map_err(|errno| failed(errno.into()))?;
+    terminal.write_all(question.as_bytes()).map_err(failed)?;
+    let mut answer = String::new();
+    BufReader::new(terminal.take(ANSWER_BYTES)).read_line(&mut answer).map_err(failed)?;
+    Ok(answer)
+}
+
+/// Refuses a terminal that an agent has: its session was begun by a process below a shim, or in the town's tmux. In the
+/// background, whoever asks would be stopped.
+fn refuse_agents(terminal: &File, own: &Descent) -> Result<(), String> {
+    let fd = terminal.as_fd();
+    let leader = tcgetsid(fd).map(Pid::as_raw_pid).map_err(|errno| format!("whose it is can't be told: {errno}"))?;
+    if descent::of(leader).to_town_of(own) != Standing::Outside {
+        return Err("this one is an agent's".to_owned());
+    }
+    if tcgetpgrp(fd).ok() != Some(getpgrp()) {
+        return Err("this process is in its background".to_owned());
+    }
+    Ok(())
+}

@@ -12,6 +12,7 @@ use crate::agents::{self, Wish, grants, hooks};
 use crate::town::error::{Error, Result};
 use crate::town::settings::Sandbox;
 use crate::town::{Rig, Town};
+use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::worker_env;
 use gt_ledger::{Agent, Attempt, Holder, Incarnation};
@@ -153,6 +154,10 @@ pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -
         grants: &grants::of(town, &seat.address)?,
     };
     let Launched { argv, input } = launch::prepare(town, &launch, &mut env)?;
+    let argv = match &seat.rig {
+        Some(rig) => direnv::around(town, rig, &seat.cwd, argv)?,
+        None => argv,
+    };
     Counting::of(&preset, runtime).record(town, &incarnation.id)?;
     let plan = SessionPlan {
         dir: town.layout.session(&incarnation.id),

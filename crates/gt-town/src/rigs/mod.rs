@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod destination;
 pub mod dropped;
+pub mod envrc;
 pub mod gates;
 pub(crate) mod reading;
 pub(crate) mod refs;

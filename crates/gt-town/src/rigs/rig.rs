@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use gt_model::address::Address;
 use gt_model::id::{RigName, Sha};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::ecosystems::{self, Found, FoundGate, Knowledge, Omitted};
 use crate::rigs::destination::{self, Destination};
@@ -24,7 +24,10 @@ use gt_ledger::{Agent, View};
 use gt_world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 
 mod fix;
+mod seen;
+
 pub use fix::{Fixed, fix};
+pub use seen::{Repeated, Seen, repeat, seen};
 
 /// A rig to be added.
 #[derive(Clone, Debug, Default)]
@@ -421,13 +424,20 @@ version = 1
     .to_owned();
     if !worktree.is_empty() {
         text.push_str("\n[worktree]\n");
-        text.push_str(&toml::to_string(worktree).unwrap_or_default());
+        text.push_str(&toml::to_string(&beyond_defaults(worktree)).unwrap_or_default());
     }
     for gate in gates {
         text.push_str("\n[[gate]]\n");
         text.push_str(&toml::to_string(gate).unwrap_or_default());
     }
     text
+}
+
+/// What of the settings of worktrees does not hold without being said.
+fn beyond_defaults(worktree: &WorktreeSettings) -> toml::Table {
+    let table = |settings: &WorktreeSettings| toml::Table::try_from(settings).unwrap_or_default();
+    let defaults = table(&WorktreeSettings::default());
+    table(worktree).into_iter().filter(|(key, value)| defaults.get(key) != Some(value)).collect()
 }
 
 /// How a rig is proved.
@@ -443,6 +453,16 @@ pub struct Proving<'p> {
 impl Default for Proving<'_> {
     fn default() -> Self {
         Self { progress: &Silent, negative: Negative::WhereCheap, optional: &[] }
+    }
+}
+
+impl Proving<'_> {
+    /// Milliseconds that green gates take at most where files are broken; `None`: none is.
+    fn within_ms(&self, rig: &Rig) -> Option<u64> {
+        match self.negative {
+            Negative::WhereCheap => rig.settings.prove_negative.then_some(CHEAP_MS),
+            Negative::Always => Some(u64::MAX),
+        }
     }
 }
 
@@ -481,7 +501,7 @@ fn prove_by(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Prov
     // What is known of the trunk's tree need not be found out again: by the refinery, by who begins at it.
     let verdict = (run.passed() && !run.gates.is_empty()).then(|| run.verdict());
     do_without(town, rig, by, proving.optional, &mut run)?;
-    let seen = Seen::of(town, rig, &run)?;
+    let seen = Seen::of(town, rig, &run, proving)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
         // What held it before is told by this run.
         tx.clear(ConditionKind::RigHeld, rig.name().as_str())?;
@@ -489,7 +509,7 @@ fn prove_by(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Prov
             tx.set_verdict(rig.name(), &tree, &rig.settings.gates_hash(), verdict)?;
         }
         if let Some(seen) = &seen {
-            tx.set_meta(&seen_key(rig), &serde_json::to_string(seen).unwrap_or_default())?;
+            seen.keep(tx, rig)?;
         }
         if let Some(why) = why_held(rig, &run) {
             tx.raise(ConditionKind::RigHeld, rig.name().as_str(), &why)?;
@@ -565,72 +585,11 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Pro
     }
 }
 
-/// What the gates of a rig were last seen to miss, as kept in the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Which gates these were.
-    pub gates: String,
-    /// On which commit.
-    pub commit: String,
-    /// How long they took, in milliseconds.
-    pub took_ms: u64,
-    /// Files that were broken.
-    pub broken: Vec<String>,
-    /// The first of them that all gates missed.
-    pub missed: Option<String>,
-}
-
-impl Seen {
-    fn of(town: &Town, rig: &Rig, run: &GatesRun) -> Result<Option<Self>> {
-        if !run.passed() {
-            return Ok(None);
-        }
-        // What was left out is no gate any more.
-        let rig = town.rig(rig.name().as_str())?;
-        let commit = town.world().repo().refs(&rig.layout.repo())?.remove(&rig.trunk_ref());
-        Ok(Some(Self {
-            gates: rig.settings.gates_hash(),
-            commit: commit.map(|commit| commit.to_string()).unwrap_or_default(),
-            took_ms: run.took_ms(),
-            broken: run.broken.iter().map(|broken| broken.file.clone()).collect(),
-            missed: run.blind_to().map(str::to_owned),
-        }))
-    }
-}
-
-fn seen_key(rig: &Rig) -> String {
-    format!("gates-seen:{}", rig.name())
-}
-
-/// What the gates of a rig were last seen to miss; `None` where they were never proved, or are others now.
-pub fn seen(town: &Town, rig: &Rig) -> Result<Option<Seen>> {
-    let text = town.ledger.read(|view| view.meta(&seen_key(rig)).map_err(Error::from))?;
-    let seen: Option<Seen> = text.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(seen.filter(|seen| seen.gates == rig.settings.gates_hash()))
-}
-
 /// Why a rig is held, if it is.
 pub fn why_is_held(town: &Town, rig: &Rig) -> Result<Option<String>> {
     let held =
         town.ledger.read(|view| view.condition(ConditionKind::RigHeld, rig.name().as_str()).map_err(Error::from))?;
     Ok(held.map(|condition| condition.text))
-}
-
-/// Milliseconds that gates take at most which the doctor runs again by itself.
-const CHEAP_FOR_DOCTOR_MS: u64 = 10_000;
-
-/// Proves a rig again whose trunk has moved since its gates were last seen to turn red, where that is cheap and nobody else
-/// uses its worktree.
-pub fn prove_where_cheap(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
-    let Some(seen) = seen(town, rig)? else { return Ok(()) };
-    let trunk = town.world().repo().refs(&rig.layout.repo())?.remove(&rig.trunk_ref());
-    let is_same = trunk.is_some_and(|trunk| trunk.as_str() == seen.commit);
-    let is_idle = !is_same && town.try_lock(&format!("refinery-{}", rig.name()))?.is_some();
-    if is_idle && seen.took_ms <= CHEAP_FOR_DOCTOR_MS && !seen.broken.is_empty() {
-        let person = person::require(caller, "has gates run on the trunk")?;
-        prove_by(town, caller, rig, &person, &Proving::default())?;
-    }
-    Ok(())
 }
 
 /// Runs the gates on the trunk; answers with its tree, too.
@@ -644,11 +603,7 @@ fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<(Sha, G
     let tree = repo.tree_of(&path, trunk)?;
     // Without any cache: what is proved is the trunk alone.
     let subject = Subject { commit: trunk, tree: &tree, label: "proof", clean: true, batch: &[] };
-    let within_ms = match proving.negative {
-        Negative::WhereCheap => rig.settings.prove_negative.then_some(CHEAP_MS),
-        Negative::Always => Some(u64::MAX),
-    };
-    let breaking = Breaking { within_ms, optional: proving.optional };
+    let breaking = Breaking { within_ms: proving.within_ms(rig), optional: proving.optional };
     let run = gates::prove(town, rig, &turn, &subject, proving.progress, breaking).map(Tested::into_run)?;
     Ok((tree, run))
 }

@@ -551,6 +551,8 @@ pub struct RigEnv {
     pub pass: Vec<String>,
     /// Variables that are set.
     pub set: BTreeMap<String, String>,
+    /// Files that a person has consented to direnv's loading, each by its hash ([`crate::direnv`]).
+    pub direnv: BTreeMap<String, String>,
 }
 
 /// Settings of a rig.
@@ -636,7 +638,10 @@ impl RigSettings {
         let gates = self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds));
         let WorktreeSettings { setup, copy, clone, submodules, lfs, .. } = &self.worktree;
         let set_up = format!("{setup:?}\0{:?}\0{copy:?}\0{clone:?}\0{submodules}\0{lfs}", Vec::from(self.keep.clone()));
-        let around = format!("{:?}\0{:?}\0{:?}", self.env.set, self.env.pass, self.sandbox);
+        let mut around = format!("{:?}\0{:?}\0{:?}", self.env.set, self.env.pass, self.sandbox);
+        if !self.env.direnv.is_empty() {
+            around.push_str(&format!("\0{:?}", self.env.direnv));
+        }
         let text: Vec<String> = gates.chain([set_up, around, CLEARED.to_owned()]).collect();
         gt_model::id::sha256_hex(&text.join("\u{1}"))
     }

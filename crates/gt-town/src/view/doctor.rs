@@ -16,6 +16,7 @@ use crate::lifecycle::updown;
 use crate::patrol::needs::{self, Need};
 use crate::refinery::queue;
 use crate::rigs::destination;
+use crate::rigs::envrc;
 use crate::rigs::rig;
 use crate::sync::solo;
 use crate::town::desired;
@@ -23,6 +24,7 @@ use crate::town::error::{Error, Result};
 use crate::town::settings::Sandbox;
 use crate::town::{Rig, Town};
 use crate::view::observe::waiting_for;
+use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::worker_env;
 use gt_ledger as ledger;
@@ -35,6 +37,9 @@ pub struct Check {
     pub name: String,
     /// Whether it is well.
     pub ok: bool,
+    /// Whether it is well as far as is known, and ought to be looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warn: bool,
     /// What was found.
     pub detail: String,
     /// What to do, where it is not well.
@@ -44,8 +49,8 @@ pub struct Check {
 fn check(name: &str, problem: Option<(String, &str)>, fine: &str) -> Check {
     let name = name.to_owned();
     match problem {
-        None => Check { name, ok: true, detail: fine.to_owned(), hint: None },
-        Some((detail, hint)) => Check { name, ok: false, detail, hint: Some(hint.to_owned()) },
+        None => Check { name, ok: true, warn: false, detail: fine.to_owned(), hint: None },
+        Some((detail, hint)) => Check { name, ok: false, warn: false, detail, hint: Some(hint.to_owned()) },
     }
 }
 
@@ -75,6 +80,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         checks.extend(merge_check(town, rig));
         checks.push(gates_check(rig));
         checks.extend(seen_check(town, rig)?);
+        checks.extend(direnv_check(town, rig)?);
         checks.push(runtime_check(town, rig));
         checks.extend(sandbox_check(town, rig));
         checks.push(formula_check(town, rig));
@@ -227,17 +233,53 @@ fn gates_check(rig: &Rig) -> Check {
     check(&format!("{}: gates", rig.name()), problem, &names.join(", "))
 }
 
-/// Whether the gates turned red when a file was broken on purpose, at their last proof.
+/// What the last negative proof said: whether the gates turned red when files were broken on purpose, when, and on what.
 fn seen_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
-    let Some(seen) = rig::seen(town, rig)?.filter(|seen| !seen.broken.is_empty()) else { return Ok(None) };
-    let hint = format!("mend them, then gt rig prove {} --negative; or prove_negative = false in rig.toml", rig.name());
-    let fine = match &seen.missed {
-        Some(file) => format!("they stay green though {file} is broken, which prove_negative = false allows"),
-        None => format!("they turn red where a file is broken: {}", seen.broken.join(", ")),
+    if rig.settings.gate.is_empty() {
+        return Ok(None);
+    }
+    let name = format!("{}: what gates see", rig.name());
+    let warn = |detail: String| {
+        let hint = Some(format!("gt rig prove {} --negative, or gt doctor --deep for all rigs", rig.name()));
+        Check { warn: true, hint, ..check(&name, None, &detail) }
     };
-    let missed = seen.missed.filter(|_| rig.settings.prove_negative);
-    let missed = missed.map(|file| (format!("they stay green though {file} is broken"), hint.as_str()));
-    Ok(Some(check(&format!("{}: what gates see", rig.name()), missed, &fine)))
+    let seen = rig::seen(town, rig)?.filter(rig::Seen::is_tried);
+    let Some(seen) = seen else {
+        let untried = "it was not tried whether these gates turn red where a file is broken";
+        let is_wanted = rig.settings.prove_negative;
+        return Ok(Some(if is_wanted { warn(untried.to_owned()) } else { check(&name, None, NOT_WANTED) }));
+    };
+    let at: Option<jiff::Timestamp> = seen.at.parse().ok();
+    let at = at.map(|at| format!(" {}", at.strftime("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
+    let when = format!("tried{at} on {}", seen.commit.get(..10).unwrap_or(&seen.commit));
+    if let Some(file) = &seen.missed {
+        let hint =
+            format!("mend them, then gt rig prove {} --negative; or prove_negative = false in rig.toml", rig.name());
+        let missed = format!("they stay green though {file} is broken ({when})");
+        let fine = format!("{missed}, which prove_negative = false allows");
+        return Ok(Some(check(&name, rig.settings.prove_negative.then_some((missed, hint.as_str())), &fine)));
+    }
+    let said = match seen.broken.as_slice() {
+        [] => format!("no file is known that the tests surely use, so none was broken ({when})"),
+        files => format!("they turn red where a file is broken: {} ({when})", files.join(", ")),
+    };
+    let is_stale = rig.settings.prove_negative && !seen.broken.is_empty() && seen.is_stale(town, rig)?;
+    Ok(Some(if is_stale { warn(format!("{said}; the trunk has moved since")) } else { check(&name, None, &said) }))
+}
+
+/// What is said of gates that need not turn red.
+const NOT_WANTED: &str = "prove_negative = false: no file is broken on purpose";
+
+/// Whether the `.envrc` that was allowed is still the trunk's, and direnv is there.
+fn direnv_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
+    let Some(changed) = envrc::changed_on_trunk(town, rig)? else { return Ok(None) };
+    let hint = format!("gt rig allow-envrc {0}; gt rig allow-envrc {0} --remove takes it back", rig.name());
+    let why = if changed.is_empty() {
+        (!direnv::is_installed(town, rig)).then(|| ("direnv is not in the PATH of agents and gates".to_owned(), &*hint))
+    } else {
+        Some((format!("not loaded: on the trunk {} is not what you allowed", changed.join(", ")), &*hint))
+    };
+    Ok(Some(check(&format!("{}: direnv", rig.name()), why, "the trunk's .envrc is the one that you allowed")))
 }
 
 /// What `gt agent check` says of each kind that workers, or the mayor, are.
@@ -283,7 +325,7 @@ fn kind_checks(town: &Town, kind: &str, rigs: &[Rig]) -> Vec<Check> {
 fn agent_check(kind: &str, finding: Finding) -> Check {
     let name = if finding.what.contains(": ") { finding.what } else { format!("{kind}: {}", finding.what) };
     let ok = finding.level != Level::Bad;
-    Check { name, ok, detail: finding.found, hint: finding.next.filter(|_| !ok) }
+    Check { name, ok, warn: false, detail: finding.found, hint: finding.next.filter(|_| !ok) }
 }
 
 /// Whether the tmux is there that the rig's sessions are to run in.

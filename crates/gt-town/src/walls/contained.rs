@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::town::error::{Error, Result};
 use crate::town::identity::GATE_VARIABLE;
 use crate::town::{Rig, Town};
+use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::tampering::Before;
 use crate::walls::worker_env;
@@ -32,23 +33,32 @@ pub fn run(town: &Town, rig: &Rig, job: &Job<'_>) -> Result<RunResult> {
     let mut env = worker_env::environment(town, Some(rig), None, job.slot);
     env.insert(GATE_VARIABLE.to_owned(), town.layout.root.display().to_string());
     let bare = ContainedCommand {
-        argv: job.argv.clone(),
+        argv: direnv::around(town, rig, job.folder, job.argv.clone())?,
         cwd: job.folder.to_owned(),
         env,
         timeout: job.timeout,
         log: job.log.to_owned(),
     };
-    match sandbox::around_command(town, rig, &bare)? {
+    let mut result = run_within(town, rig, &bare)?;
+    if result.end != RunEnd::Passed {
+        // It may be red for that very reason.
+        result.tail.extend(direnv::why_not(town, rig, job.folder)?);
+    }
+    Ok(result)
+}
+
+fn run_within(town: &Town, rig: &Rig, bare: &ContainedCommand) -> Result<RunResult> {
+    match sandbox::around_command(town, rig, bare)? {
         Some(walled) => {
             let result = town.world().sessions().run(&walled)?;
             if may_be_the_walls(&result) {
-                require_walls(town, rig, &bare)?;
+                require_walls(town, rig, bare)?;
             }
             Ok(result)
         }
         // Behind a worker's walls the settings can't be written.
-        None if town.world().sessions().is_in_sandbox() => Ok(town.world().sessions().run(&bare)?),
-        None => run_bare(town, rig, &bare),
+        None if town.world().sessions().is_in_sandbox() => Ok(town.world().sessions().run(bare)?),
+        None => run_bare(town, rig, bare),
     }
 }
 

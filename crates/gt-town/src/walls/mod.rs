@@ -1,6 +1,7 @@
 //! What agents' code can reach: its environment, its sandbox, and files of the town that are watched while it runs.
 
 pub(crate) mod contained;
+pub mod direnv;
 pub mod reach;
 pub(crate) mod sandbox;
 pub mod tampering;

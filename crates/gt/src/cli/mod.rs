@@ -338,6 +338,9 @@ pub enum Verb {
         /// Mend what is found damaged in the rigs' repositories: settings, hooks, replaced commits
         #[arg(long)]
         fix: bool,
+        /// Break files of each rig on purpose, and see whether its gates turn red, however long they take
+        #[arg(long)]
+        deep: bool,
     },
     /// Merge requests: look at them, approve, send back, hold
     #[command(subcommand)]

@@ -76,6 +76,20 @@ pub enum RigVerb {
         #[arg(long, value_name = "PATTERN", conflicts_with = "pattern")]
         remove: Option<String>,
     },
+    /// Have direnv load the trunk's .envrc for set-up, gates and workers, once you have looked at it
+    ///
+    /// It is shown, with the files that it loads, and what you allow is pinned by its bytes: where a worktree has another, direnv
+    /// is not run there, and that is said. Kept as `env.direnv` in the rig's rig.toml.
+    AllowEnvrc {
+        /// Which
+        name: String,
+        /// Allow it as it is shown, without being asked
+        #[arg(long, conflicts_with = "remove")]
+        yes: bool,
+        /// Take it back
+        #[arg(long)]
+        remove: bool,
+    },
     /// The commands that a merge must pass
     #[command(subcommand)]
     Gates(GatesVerb),

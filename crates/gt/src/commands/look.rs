@@ -10,7 +10,7 @@ use gt_town::effects;
 use gt_town::keep::upkeep;
 use gt_town::patrol::standing;
 use gt_town::refinery::review;
-use gt_town::rigs::rig;
+use gt_town::rigs::rig::{self, Negative, Proving, Repeated};
 use gt_town::sync::SyncStatus;
 use gt_town::view::doctor;
 use gt_town::view::observe::{self, Agents, RigStatus, TownStatus, Why};
@@ -18,6 +18,7 @@ use gt_town::view::story;
 use gt_town::work::beads;
 
 use super::Context;
+use super::progress::Ticker;
 use super::queue::item_text;
 use crate::Process;
 use crate::console::{Console, Table, counted, printable, reasons, time_text};
@@ -417,6 +418,7 @@ pub fn doctor(
     context: &Context<'_>,
     retry: bool,
     fix: bool,
+    deep: bool,
     process: &Process,
     console: &mut Console<'_>,
 ) -> CliResult {
@@ -431,12 +433,7 @@ pub fn doctor(
         console.say(&format!("{count} acts will be tried again, {starts} workers started again"))?;
     }
     if context.caller.is_overseer() {
-        for rig in context.town.rigs()? {
-            // What can't be proved now is the gates' own check to tell.
-            if let Err(error) = rig::prove_where_cheap(&context.town, &context.caller, &rig) {
-                console.note(&format!("{}: its gates were not tried: {error}", rig.name()))?;
-            }
-        }
+        break_again(context, deep, process, console)?;
     }
     let mut checks = doctor::doctor(&context.town)?;
     checks.push(path_check(process));
@@ -447,7 +444,11 @@ pub fn doctor(
         return Ok(if well { 0 } else { 1 });
     }
     for check in &checks {
-        let mark = if check.ok { console.green("ok  ") } else { console.red("FAIL") };
+        let mark = match (check.ok, check.warn) {
+            (true, false) => console.green("ok  "),
+            (true, true) => "warn".to_owned(),
+            (false, _) => console.red("FAIL"),
+        };
         console.line(&format!("{mark}  {}: {}", check.name, printable(&check.detail)))?;
         if let Some(hint) = &check.hint {
             console.line(&format!("      hint: {hint}"))?;
@@ -456,10 +457,34 @@ pub fn doctor(
     Ok(if well { 0 } else { 1 })
 }
 
+/// Repeats the negative proof of each rig where that is due, or of all where it is asked for.
+fn break_again(
+    context: &Context<'_>,
+    deep: bool,
+    process: &Process,
+    console: &mut Console<'_>,
+) -> Result<(), CliError> {
+    let negative = if deep { Negative::Always } else { Negative::WhereCheap };
+    for rig in context.town.rigs()? {
+        let progress = Ticker::new(process, console);
+        let proving = Proving { progress: &progress, negative, optional: &[] };
+        let repeated = rig::repeat(&context.town, &context.caller, &rig, &proving);
+        drop(progress);
+        let why = match repeated {
+            Ok(Repeated::Done | Repeated::NotDue) => continue,
+            Ok(Repeated::Busy) => "they are at work".to_owned(),
+            // What can't be proved now is the gates' own check to tell.
+            Err(error) => error.to_string(),
+        };
+        console.note(&format!("{}: its gates were not tried: {why}", rig.name()))?;
+    }
+    Ok(())
+}
+
 /// Another `gt` or `bd` in the overseer's PATH is worth knowing, and no fault: agents get ours.
 fn path_check(process: &Process) -> doctor::Check {
     let others: Vec<String> = super::town::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
     let detail =
         if others.is_empty() { "no other gt or bd".to_owned() } else { format!("others: {}", others.join(", ")) };
-    doctor::Check { name: "PATH".to_owned(), ok: true, detail, hint: None }
+    doctor::Check { name: "PATH".to_owned(), ok: true, warn: false, detail, hint: None }
 }

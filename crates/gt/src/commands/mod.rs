@@ -195,7 +195,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Peek { address, lines, follow, raw } => session::peek(&open()?, &address, lines, follow, raw, console),
         Verb::Show { id } => show::show(&open()?, &id, console),
         Verb::Why { id } => look::why(&open()?, &id, console),
-        Verb::Doctor { retry, fix } => look::doctor(&open()?, retry, fix, process, console),
+        Verb::Doctor { retry, fix, deep } => look::doctor(&open()?, retry, fix, deep, process, console),
         Verb::Mq(verb) => queue::mq(verb, &open()?, console),
         Verb::Refinery(verb) => queue::refinery(&verb, &open()?, console),
         Verb::Witness(verb) => queue::witness(&verb, &open()?, console),

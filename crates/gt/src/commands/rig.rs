@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use gt_town::Rig;
 use gt_town::ecosystems::Omitted;
 use gt_town::moments::allow::Whom;
-use gt_town::rigs::destination;
 use gt_town::rigs::gates;
 use gt_town::rigs::gates::{GateRun, GatesRun};
 use gt_town::rigs::rig::{self, Added, Fixed, Negative, NewRig, Proving};
+use gt_town::rigs::{destination, envrc};
 use gt_town::town::config::Whose;
 use gt_town::town::identity;
 use gt_town::town::settings::Gate;
+use gt_town::walls::direnv::File;
 use gt_town::walls::reach::LeftOut;
 use gt_town::work::worker_gates;
 
@@ -40,6 +41,7 @@ pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
         RigVerb::Allow { name, pattern, remove, .. } => {
             allow::run(context, Whom::Rig(&context.town.rig(&name)?), pattern, remove, console)
         }
+        RigVerb::AllowEnvrc { name, yes, remove } => allow_envrc(context, &name, yes, remove, console),
         RigVerb::Gates(verb) => gates_verb(verb, context, console),
         RigVerb::Fetch { name } => fetch(context, name.as_deref(), console),
         RigVerb::Prove { name, fix, negative } => prove(context, name.as_deref(), fix, negative, console),
@@ -113,6 +115,57 @@ fn may_run(
     let why = answer.err().map(|why| format!(" ({why})")).unwrap_or_default();
     console.note(&format!("nothing of it was run{why}; gt rig prove {} runs what is shown above", added.name))?;
     Ok(false)
+}
+
+/// Shows the trunk's `.envrc`, then what it loads, and pins what the person allows.
+fn allow_envrc(context: &Context<'_>, name: &str, yes: bool, remove: bool, console: &mut Console<'_>) -> CliResult {
+    let (town, caller, rig) = (&context.town, &context.caller, context.town.rig(name)?);
+    let mut allowed = Vec::new();
+    if !remove {
+        let seen = envrc::look(town, caller, &rig)?;
+        if !may_load(context, std::slice::from_ref(&seen), &format!("load this .envrc for {name}?"), yes, console)? {
+            return Ok(1);
+        }
+        console.note("direnv loads it once, on the trunk …")?;
+        allowed = envrc::watched(town, caller, &rig, &seen)?;
+        let others: Vec<File> = allowed.iter().filter(|file| file.text.is_some() && **file != seen).cloned().collect();
+        if !others.is_empty() && !may_load(context, &others, "it loads these, too. All right?", yes, console)? {
+            return Ok(1);
+        }
+    }
+    envrc::allow(town, caller, &rig, &allowed)?;
+    if console.is_json() {
+        return console.facts("gt.envrc/1", "allowed", allowed);
+    }
+    let with_text = allowed.iter().filter(|file| file.text.is_some()).map(|file| printable(&file.path));
+    let files = with_text.collect::<Vec<_>>().join(", ");
+    console.say(&match remove {
+        true => format!("{name}: its .envrc is not loaded any more, by what starts from now on"),
+        false => format!("{name}: direnv loads {files} for set-up, gates and sessions from now on, as it is now"),
+    })?;
+    Ok(0)
+}
+
+/// Shows files, and whether the person says yes to them.
+fn may_load(
+    context: &Context<'_>,
+    files: &[File],
+    question: &str,
+    yes: bool,
+    console: &mut Console<'_>,
+) -> Result<bool, CliError> {
+    if !console.is_json() {
+        for file in files {
+            console.say(&format!("{}:", printable(&file.path)))?;
+            console.say(&crate::console::printable_lines(file.text.as_deref().unwrap_or_default()))?;
+        }
+    }
+    let answer = if yes { Ok(true) } else { says_yes(context, &format!("{question} [y/N] "), console) };
+    if answer != Ok(true) {
+        let why = answer.clone().err().map(|why| format!(" ({why})")).unwrap_or_default();
+        console.note(&format!("nothing was allowed{why}; --yes allows what is shown"))?;
+    }
+    Ok(answer == Ok(true))
 }
 
 /// Whether a person says yes on a terminal; why nobody could be asked, where that is so.

@@ -50,6 +50,48 @@ fn gates_that_test_another_tree_are_found_by_breaking_this_one() {
 }
 
 #[test]
+fn the_doctor_says_when_files_were_broken_last_and_repeats_it() {
+    let Some((town, remote)) = python() else { return };
+    town.ok(&["rig", "add", RIG, &remote, "--skip-proof"]);
+    let seen = || {
+        let doctor = town.gt(&["doctor"]).out;
+        let line = doctor.lines().find(|line| line.contains("app: what gates see")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{doctor}"))
+    };
+    let never = seen();
+    let untried = "warn  app: what gates see: it was not tried whether these gates turn red where a file is broken";
+    assert_eq!(never, untried);
+    assert!(town.gt(&["doctor"]).out.contains("hint: gt rig prove app --negative, or gt doctor --deep for all rigs"));
+    let deep = town.gt(&["doctor", "--deep"]).out;
+    let turn_red = "app: what gates see: they turn red where a file is broken: shop.py (tried 20";
+    assert!(deep.contains(&format!("ok    {turn_red}")), "{deep}");
+    let commit = town.remote_branch("main")[..10].to_owned();
+    assert!(seen().ends_with(&format!(" UTC on {commit})")), "{}", seen());
+
+    // Where the gates are quick, it is repeated on the trunk as it is now.
+    let moved = town.push_a_commit("more.py", "x = 1\n")[..10].to_owned();
+    town.ok(&["rig", "fetch", RIG]);
+    assert!(seen().starts_with("ok") && seen().ends_with(&format!(" UTC on {moved})")), "{}", seen());
+
+    // Where they are not, what is known is told with its age, and a proof that breaks nothing takes nothing back.
+    let ledger = rusqlite::Connection::open(town.root().join(".beads/beads.db")).unwrap();
+    let slow = "UPDATE meta SET value = json_set(value, '$.took_ms', 3600000) WHERE key = 'gates-seen:app'";
+    assert_eq!(ledger.execute(slow, []).unwrap(), 1);
+    drop(ledger);
+    town.push_a_commit("most.py", "x = 1\n");
+    town.ok(&["rig", "fetch", RIG]);
+    let stale = seen();
+    assert!(stale.starts_with(&format!("warn  {turn_red}")), "{stale}");
+    assert!(stale.ends_with(&format!(" on {moved}); the trunk has moved since")), "{stale}");
+    town.ok(&["rig", "set", RIG, "prove_negative=false"]);
+    town.ok(&["rig", "prove", RIG]);
+    assert!(seen().starts_with(&format!("ok    {turn_red}")) && seen().contains(&moved), "{}", seen());
+    town.ok(&["rig", "set", RIG, "prove_negative="]);
+    town.gt(&["doctor", "--deep"]);
+    assert!(seen().starts_with("ok") && !seen().contains(&moved), "{}", seen());
+}
+
+#[test]
 fn nothing_runs_that_was_not_seen_first() {
     let Some((town, remote)) = python() else { return };
     let shown = town.ok(&["rig", "add", RIG, &remote, "--dry-run"]);

@@ -225,6 +225,9 @@ fn settings_that_documents_show_work_where_they_are_appended_and_verbs_change_th
     let files = ["town.toml", "app/rig.toml", "plain/rig.toml"].map(|name| town.root().join(name));
     let fresh = files.each_ref().map(|path| std::fs::read_to_string(path).unwrap());
     assert!(fresh[1].contains("\n[worktree]\n") && fresh[1].contains("\n[[gate]]\n"), "{}", fresh[1]);
+    let says_default =
+        ["setup_timeout_seconds", "min_free_disk_mb", "\nlanding"].iter().find(|key| fresh[1].contains(**key));
+    assert_eq!(says_default, None, "{}", fresh[1]);
     let works = |what: &str| {
         for args in
             [&["config", "list"][..], &["config", "list", "--rig", "app"], &["config", "list", "--rig", "plain"]]

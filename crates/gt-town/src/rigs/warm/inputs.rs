@@ -123,7 +123,9 @@ pub(crate) fn toolchain(town: &Town, rig: &Rig) -> String {
         let (size, time) = (disk.size(&real).unwrap_or_default(), disk.touched(&real).ok().flatten());
         Some(format!("{}\0{size}\0{time:?}", real.display()))
     };
-    PROGRAMS.iter().filter_map(find).collect::<Vec<_>>().join("\n")
+    // What direnv sets may lead to other programs.
+    let consent = rig.settings.env.direnv.iter().map(|(path, pin)| format!("{path}\0{pin}"));
+    PROGRAMS.iter().filter_map(find).chain(consent).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a set-up does nothing but install what lock files name: then the same lock files give the same packages.

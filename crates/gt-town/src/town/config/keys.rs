@@ -422,6 +422,13 @@ pub const RIG: &[Key] = &[
         NextSession,
         "A variable that its workers and gates get; {slot} becomes the worker's slot",
     ),
+    key(
+        "env.direnv.*",
+        ByVerb("gt rig allow-envrc <rig>"),
+        None,
+        NextSession,
+        "The .envrc that set-up, gates and workers are run with by direnv, and what it loads, as you have allowed it",
+    ),
     key("worktree.setup", Text, None, NextWorktree, "A command that is run in each fresh worktree"),
     key(
         "worktree.setup_timeout_seconds",

@@ -11,7 +11,7 @@ use crate::town::settings;
 use crate::town::{Caller, Rig, Town};
 use crate::walls::contained::{self, Job};
 use crate::walls::direnv::{self, FILE, File};
-use crate::world::RunEnd;
+use gt_world::RunEnd;
 
 /// Files that one consent may be about.
 const FILES: usize = 50;

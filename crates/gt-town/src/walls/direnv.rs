@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
-use crate::world::NodeKind;
+use gt_world::NodeKind;
 
 /// The file that direnv reads.
 pub const FILE: &str = ".envrc";

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Negative, Proving, prove_by};
-use crate::ledger::Tx;
 use crate::rigs::gates::GatesRun;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
+use gt_ledger::Tx;
 
 /// What the gates of a rig were last seen to miss, as kept in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

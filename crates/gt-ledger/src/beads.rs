@@ -1,6 +1,6 @@
 //! Which beads there are, and how they change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use gt_model::bead::{Bead, BeadType, Dependency, Rest, Stamp, Status};
 use gt_model::id::BeadId;
@@ -12,6 +12,7 @@ use super::bead_rows::{BEAD, COMMENT, DEPENDENCY, TASK, Task, bead_row, comment_
 use super::holding;
 use super::query::{Sql, match_words};
 use super::ready::nanoseconds_of;
+use super::words_aside::Aside;
 use super::{LedgerError, LedgerResult, Tx, View, damaged, to_json};
 
 /// Which beads to list.
@@ -273,9 +274,7 @@ impl View<'_> {
         named.bind(text.to_owned());
         named.filter(filter);
         let mut found = self.beads_of(&named)?;
-        // Crossed, so that the index of words comes first: what it finds is few.
-        let mut sql = Sql::from("bead_text s CROSS JOIN beads b", "b.n = s.rowid AND s.bead_text MATCH ");
-        sql.bind(words);
+        let mut sql = Sql::found(&words);
         sql.push(" AND b.id != ");
         sql.bind(text.to_owned());
         sql.filter(filter);
@@ -304,6 +303,7 @@ impl View<'_> {
     }
 
     pub(super) fn beads_of(&self, sql: &Sql) -> LedgerResult<Vec<Bead>> {
+        self.prepare(sql)?;
         let (text, params) = sql.select(BEAD);
         let mut found = self.all(&text, rusqlite::params_from_iter(params), bead_row)?;
         self.add_parts(&mut found)?;
@@ -318,6 +318,7 @@ impl View<'_> {
     }
 
     pub(super) fn count_of(&self, sql: &Sql) -> LedgerResult<u64> {
+        self.prepare(sql)?;
         let (text, params) = sql.select("count(*)");
         let count = self.one(&text, rusqlite::params_from_iter(params), |row| row.get::<_, i64>(0))?;
         Ok(count.unwrap_or(0).unsigned_abs())
@@ -327,10 +328,7 @@ impl View<'_> {
     pub fn beads_after(&self, after: &str, prefixes: &[String], wisps: bool, limit: u32) -> LedgerResult<Vec<Bead>> {
         let mut sql = Sql::new("b.id > ");
         sql.bind(after.to_owned());
-        if !prefixes.is_empty() {
-            sql.push(" AND b.prefix IN ");
-            sql.list(prefixes);
-        }
+        sql.of_prefixes(prefixes);
         if !wisps {
             sql.push(" AND NOT b.ephemeral");
         }
@@ -342,10 +340,7 @@ impl View<'_> {
     /// How many ephemeral beads there are of these prefixes (of all, where none are given).
     pub fn count_wisps(&self, prefixes: &[String]) -> LedgerResult<u64> {
         let mut sql = Sql::new("b.ephemeral");
-        if !prefixes.is_empty() {
-            sql.push(" AND b.prefix IN ");
-            sql.list(prefixes);
-        }
+        sql.of_prefixes(prefixes);
         self.count_of(&sql)
     }
 
@@ -430,11 +425,20 @@ impl Tx<'_> {
         match (bulk, before) {
             (Some(bulk), None) => {
                 bulk.first_new.get_or_insert(n);
+                if let Some(aside) = &bulk.aside {
+                    aside.add(n, bead);
+                }
+                if let Some(ids) = &mut bulk.ids {
+                    ids.insert(bead.id.clone());
+                }
                 *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
                 return Ok(());
             }
             // The same once more: what is said of new ones at the end is said of this version.
-            (Some(bulk), Some(_)) if bulk.first_new.is_some_and(|first| n >= first) => return Ok(()),
+            (Some(bulk), Some(_)) if bulk.first_new.is_some_and(|first| n >= first) => {
+                bulk.changed.push(n);
+                return Ok(());
+            }
             (Some(bulk), Some(_)) => bulk.changed.push(n),
             (None, _) => self.mend_around(n, before, bead)?,
         }
@@ -449,7 +453,8 @@ impl Tx<'_> {
     /// Begins to take in about `expected` beads. Where they are more than there are here, indexes are made anew at the end,
     /// which costs less than to keep them up to date.
     pub fn begin_bulk(&self, expected: usize) -> LedgerResult<Bulk> {
-        let mut bulk = Bulk::default();
+        let aside = self.begin_aside()?;
+        let mut bulk = Bulk { ids: aside.is_some().then(HashSet::new), aside, ..Bulk::default() };
         let sql =
             "SELECT max((SELECT coalesce(sum(beads), 0) FROM prefixes), (SELECT coalesce(max(seq), 0) FROM events))";
         let size: i64 = self.one(sql, [], |row| row.get(0))?.unwrap_or_default();
@@ -466,7 +471,7 @@ impl Tx<'_> {
 
     /// Mends what [`Tx::import_bead`] left, in few statements: each statement on beads makes SQLite write what the index
     /// of words has gathered.
-    pub fn finish_bulk(&self, bulk: &Bulk) -> LedgerResult<()> {
+    pub fn finish_bulk(&self, mut bulk: Bulk) -> LedgerResult<()> {
         for (prefix, new) in &bulk.new {
             self.count_prefix(prefix, *new)?;
         }
@@ -476,14 +481,10 @@ impl Tx<'_> {
                  SELECT ?1, ?2, ?3, ?4, id, id, json_object('title', title, 'status', status) FROM beads WHERE n >= ?5",
                 (self.now().to_string(), self.actor, self.verb, IMPORTED, first),
             )?;
-            self.execute(&format!("{INDEX_WORDS} n >= ?1"), [first])?;
         }
-        for part in bulk.changed.chunks(INDEXED_AT_ONCE) {
-            let numbers = to_json(&part)?;
-            let sql = "DELETE FROM bead_text WHERE rowid IN (SELECT value FROM json_each(?1))";
-            self.execute(sql, [&numbers])?;
-            self.execute(&format!("{INDEX_WORDS} n IN (SELECT value FROM json_each(?1))"), [&numbers])?;
-        }
+        bulk.aside.take().map_or(Ok(()), |aside| self.take_aside(aside))?;
+        self.index_new()?;
+        self.index_again(&bulk.changed)?;
         for index in &bulk.dropped {
             self.connection.execute_batch(index)?;
         }
@@ -593,20 +594,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Brings the index of words up to date with a bead.
-    fn index_changed(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
-        match before {
-            Some(before) if texts(before) == texts(bead) && before.comments == bead.comments => return Ok(()),
-            Some(_) => _ = self.execute("DELETE FROM bead_text WHERE rowid = ?1", [n])?,
-            None => {}
-        }
-        let (title, texts) = texts(bead);
-        let body = texts.into_iter().chain(bead.comments.iter().map(|comment| comment.text.as_str()));
-        let body = body.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-        self.execute("INSERT INTO bead_text (rowid, title, body) VALUES (?1, ?2, ?3)", (n, title, body))?;
-        Ok(())
-    }
-
     fn write_labels(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
         let id = bead.id.as_str();
         match before {
@@ -692,29 +679,31 @@ pub struct Bulk {
     new: BTreeMap<String, i64>,
     /// The numbers of beads that were there and have changed.
     changed: Vec<i64>,
+    /// The ids that are there, where they are known.
+    ids: Option<HashSet<BeadId>>,
+    /// The index of the new ones' words, where it is made apart.
+    aside: Option<Aside>,
     /// How the indexes are made again that were dropped.
     dropped: Vec<String>,
+}
+
+impl Bulk {
+    /// Whether it is known that no bead with that id is there.
+    pub fn lacks(&self, id: &BeadId) -> bool {
+        self.ids.as_ref().is_some_and(|ids| !ids.contains(id))
+    }
+
+    /// Says that ids have changed: from now on they are asked for.
+    pub fn forget_ids(&mut self) {
+        self.ids = None;
+    }
 }
 
 /// The event of a bead that came from elsewhere.
 const IMPORTED: &str = "bead-imported";
 
-/// Puts the words of beads into their index; ends where it is to be said which.
-const INDEX_WORDS: &str = "INSERT INTO bead_text (rowid, title, body)
-    SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
-             (SELECT group_concat(c.text, char(10)) FROM comments c WHERE c.issue_id = b.id))
-    FROM beads b WHERE";
-
-/// How many beads' words are indexed in one statement.
-const INDEXED_AT_ONCE: usize = 20_000;
-
 /// The event of a line that is no bead; its subject is the prefix.
 const RECORD_KEPT: &str = "record-kept";
-
-/// The texts that are searched: the title, and the others.
-fn texts(bead: &Bead) -> (&str, [&str; 4]) {
-    (&bead.title, [&bead.description, &bead.design, &bead.acceptance_criteria, &bead.notes])
-}
 
 /// Nanoseconds since the epoch; what is beyond the range of the column counts as its end.
 pub(super) fn nanoseconds(stamp: &Stamp) -> i64 {

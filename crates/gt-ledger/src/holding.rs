@@ -100,6 +100,11 @@ pub(super) const BLOCKERS: &str = concat!(
      ORDER BY 1"
 );
 
+/// Whether a bead says nothing from which a time would follow but that of its row.
+fn stands_alone(bead: &Bead) -> bool {
+    bead.dependencies.is_empty() && bead.defer_until.is_none()
+}
+
 /// What a bead's time follows from, but for its parents.
 #[derive(Clone, Debug)]
 struct Node {
@@ -141,6 +146,12 @@ impl View<'_> {
         Ok(Some(Node::new(&status, defer, wake, self.is_held_directly(id)?)))
     }
 
+    /// Whether an edge leads to a bead.
+    pub(super) fn is_referred_to(&self, id: &BeadId) -> LedgerResult<bool> {
+        let sql = "SELECT 1 FROM dependencies WHERE depends_on_id = ?1 LIMIT 1";
+        Ok(self.one(sql, [id.as_str()], |_| Ok(()))?.is_some())
+    }
+
     fn is_held_directly(&self, id: &str) -> LedgerResult<bool> {
         let sql = concat!("SELECT 1 ", held_directly!(), " AND d.issue_id = ?1 LIMIT 1");
         Ok(self.one(sql, [id], |_| Ok(()))?.is_some())
@@ -173,6 +184,9 @@ impl Tx<'_> {
     /// Mends the times that follow from a bead that was `before` (if it was there) and is `after`, both in the ledger
     /// already.
     pub(super) fn mend(&self, before: Option<&Bead>, after: &Bead) -> LedgerResult<()> {
+        if before.is_none() && stands_alone(after) && !self.is_referred_to(&after.id)? {
+            return Ok(());
+        }
         let edges = |bead: &Bead| -> Vec<(i64, BeadId)> {
             bead.dependencies.iter().map(|dep| (holds(dep), dep.depends_on_id.clone())).filter(|e| e.0 > 0).collect()
         };

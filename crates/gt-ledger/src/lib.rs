@@ -49,6 +49,8 @@ mod statistics;
 mod swarms;
 mod usage;
 pub mod waiting;
+mod words;
+mod words_aside;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{
@@ -125,6 +127,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/065_uncounted.sql"),
     include_str!("migrations/100_worker_gates.sql"),
     include_str!("migrations/130_renamed.sql"),
+    include_str!("migrations/140_fewer_indexes.sql"),
 ];
 
 /// What went wrong with the ledger.

@@ -7,12 +7,21 @@ use rusqlite::types::Value as Param;
 use super::BeadFilter;
 use super::ready::{READY, nanoseconds_of};
 
+/// The numbers of beads that have the words of two parameters, both the same, and how well they fit.
+macro_rules! found {
+    () => {
+        "(SELECT rowid, rank FROM bead_text WHERE bead_text MATCH ?
+          UNION ALL SELECT rowid, rank FROM temp.recent_text WHERE recent_text MATCH ?)"
+    };
+}
+
 /// A condition on `beads b` with what follows it, and its parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Sql {
     from: &'static str,
     condition: String,
     params: Vec<Param>,
+    looks_for_words: bool,
 }
 
 impl Sql {
@@ -22,7 +31,26 @@ impl Sql {
 
     /// A condition on what comes from elsewhere too, or through a certain index.
     pub(super) fn from(from: &'static str, condition: &str) -> Self {
-        Self { from, condition: condition.to_owned(), params: Vec::new() }
+        Self { from, condition: condition.to_owned(), params: Vec::new(), looks_for_words: false }
+    }
+
+    /// What has these words (of [`match_words`]), as `s` with its rank, beside `beads b`.
+    pub(super) fn found(words: &str) -> Self {
+        // Crossed, so that the index of words comes first: what it finds is few.
+        let mut sql = Self::from(concat!(found!(), " s CROSS JOIN beads b"), "b.n = s.rowid");
+        sql.bind_words(words);
+        sql
+    }
+
+    /// Whether the indexes of words are asked.
+    pub(super) fn looks_for_words(&self) -> bool {
+        self.looks_for_words
+    }
+
+    /// Adds the parameters of [`found!`].
+    fn bind_words(&mut self, words: &str) {
+        self.params.extend([words.to_owned().into(), words.to_owned().into()]);
+        self.looks_for_words = true;
     }
 
     pub(super) fn push(&mut self, sql: &str) {
@@ -48,6 +76,21 @@ impl Sql {
             self.bind(value.clone());
         }
         self.push(")");
+    }
+
+    /// Adds that a bead has one of these prefixes (any, where none are given): with the range in which their ids are, by which
+    /// they are found.
+    pub(super) fn of_prefixes(&mut self, prefixes: &[String]) {
+        let Some(first) = prefixes.iter().min() else { return };
+        self.push(" AND b.prefix IN ");
+        self.list(prefixes);
+        // An id without a prefix may begin with anything. Else a dash follows the prefix, and a dot follows the dash.
+        if let Some(end) = prefixes.iter().map(|prefix| format!("{prefix}.")).max().filter(|_| !first.is_empty()) {
+            self.push(" AND b.id >= ");
+            self.bind(first.clone());
+            self.push(" AND b.id < ");
+            self.bind(end);
+        }
     }
 
     pub(super) fn limit(&mut self, limit: Option<u32>, offset: u32) {
@@ -115,9 +158,8 @@ impl Sql {
     /// Adds that the bead's texts have these words, or hold the text where there is no word in it.
     pub(super) fn text(&mut self, text: &str) {
         if let Some(words) = match_words(text) {
-            self.push("b.n IN (SELECT rowid FROM bead_text WHERE bead_text MATCH ");
-            self.bind(words);
-            self.push(")");
+            self.push(concat!("b.n IN (SELECT rowid FROM ", found!(), ")"));
+            self.bind_words(&words);
             return;
         }
         self.push("(b.title || char(10) || b.description LIKE ");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
-use gt_model::jsonl::{self, Record};
+use gt_model::jsonl::{self, LineError, Record};
 use gt_model::merge::{self, Apart, Loss, Renamed, TakenAway};
 use serde::Serialize;
 
@@ -93,6 +93,32 @@ pub fn import(town: &Town, caller: &Caller, text: &[u8], options: ImportOptions)
     Ok(imported)
 }
 
+/// A line of a file, read.
+type Line = std::result::Result<Record, LineError>;
+
+/// How many lines are handed over at once by who reads them ahead, and how often before the first are taken.
+const LINES_AT_ONCE: usize = 256;
+const AHEAD: usize = 8;
+
+/// Hands on what each line of `text` says. Of a large text the lines are read on a thread of their own, ahead of what is done
+/// with them.
+fn ahead(text: &[u8], mut take: impl FnMut(Line) -> Result<()>) -> Result<()> {
+    if text.len() <= BULK_BYTES {
+        return jsonl::records(text).try_for_each(take);
+    }
+    let (read, come) = std::sync::mpsc::sync_channel::<Vec<Line>>(AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut lines = jsonl::records(text).peekable();
+            // When nothing more is taken, nothing more is read.
+            while lines.peek().is_some() && read.send(lines.by_ref().take(LINES_AT_ONCE).collect()).is_ok() {}
+        });
+        // Taken into the closure, so that the thread ends with it.
+        let come = come;
+        come.iter().flatten().try_for_each(&mut take)
+    })
+}
+
 /// How an import ends without leaving anything in the ledger.
 enum Undone {
     /// By an error.
@@ -161,25 +187,14 @@ impl Import {
         let lines = || text.iter().filter(|byte| **byte == b'\n').count();
         self.bulk = (text.len() > BULK_BYTES).then(|| tx.begin_bulk(lines())).transpose()?;
         TOWN_PREFIX.clone_into(&mut self.prefix);
-        let salvage = self.options.salvage;
         for rename in self.renamed.ours.clone() {
             // One that is not here is in the file, which says two beads with one id.
             if tx.bead(&rename.from)?.is_some_and(|bead| Renamed::of(&bead).to == rename.to) {
                 self.give_id(tx, rename)?;
             }
         }
-        for record in jsonl::records(text) {
-            match record {
-                Err(error) => self.report.bad_lines.push(error.to_string()),
-                // What is refused in the end needs no more taking.
-                Ok(_) if !salvage && !self.report.bad_lines.is_empty() => {}
-                Ok(mut record) => {
-                    merge::rename([&mut record], &self.renamed.theirs);
-                    self.take(tx, &record)?;
-                }
-            }
-        }
-        if !salvage {
+        ahead(text, |record| self.take_line(tx, record))?;
+        if !self.options.salvage {
             refuse_bad_lines(&self.report.bad_lines)?;
         }
         if !self.apart.ours.is_empty() || !self.apart.theirs.is_empty() {
@@ -191,6 +206,19 @@ impl Import {
             return Err(Undone::Rehearsed(Box::new(self.report)));
         }
         Ok(self.finish(tx)?)
+    }
+
+    fn take_line(&mut self, tx: &Tx<'_>, line: Line) -> Result<()> {
+        match line {
+            Err(error) => self.report.bad_lines.push(error.to_string()),
+            // What is refused in the end needs no more taking.
+            Ok(_) if !self.options.salvage && !self.report.bad_lines.is_empty() => {}
+            Ok(mut record) => {
+                merge::rename([&mut record], &self.renamed.theirs);
+                self.take(tx, &record)?;
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, tx: &Tx<'_>, record: &Record) -> Result<()> {
@@ -210,7 +238,8 @@ impl Import {
     }
 
     fn take_bead(&mut self, tx: &Tx<'_>, bead: &Bead) -> Result<()> {
-        match tx.bead(&bead.id)? {
+        let is_new = self.bulk.as_ref().is_some_and(|bulk| bulk.lacks(&bead.id));
+        match if is_new { None } else { tx.bead(&bead.id)? } {
             None => {
                 tx.import_bead(None, bead, self.bulk.as_mut())?;
                 self.report.added += 1;
@@ -249,6 +278,7 @@ impl Import {
     /// Gives a bead of the ledger its new id.
     fn give_id(&mut self, tx: &Tx<'_>, rename: Renamed) -> Result<()> {
         tx.rename_bead(&rename)?;
+        self.bulk.iter_mut().for_each(Bulk::forget_ids);
         self.report.renamed.push(rename);
         Ok(())
     }
@@ -267,7 +297,7 @@ impl Import {
     }
 
     fn finish(self, tx: &Tx<'_>) -> Result<Imported> {
-        if let Some(bulk) = &self.bulk {
+        if let Some(bulk) = self.bulk {
             tx.finish_bulk(bulk)?;
         }
         for id in &self.over {

@@ -357,7 +357,7 @@ impl Pull<'_> {
     }
 
     fn finish(self) -> Result<Pulled> {
-        if let Some(bulk) = &self.bulk {
+        if let Some(bulk) = self.bulk {
             self.tx.finish_bulk(bulk)?;
         }
         for id in self.over.iter().chain(&self.report.parked) {

@@ -338,7 +338,7 @@ impl Rebuild<'_> {
                 }
             }
         }
-        self.tx.finish_bulk(&bulk)?;
+        self.tx.finish_bulk(bulk)?;
         Ok(count)
     }
 

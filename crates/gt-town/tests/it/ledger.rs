@@ -328,6 +328,46 @@ fn search_knows_changed_texts_and_remarks() {
     assert_eq!(search("--"), "");
 }
 
+/// New beads come into the index of words some dozens at a time.
+#[test]
+fn search_finds_what_is_in_the_index_and_what_is_not_yet() {
+    let id = |n: usize| format!("vt-{n:03}");
+    let titled = |n: usize, title: &str| Bead { title: title.to_owned(), ..bead(&id(n), &[]) };
+    let ledger = ledger();
+    let mut titles = Vec::new();
+    let check = |titles: &[String]| {
+        for (n, title) in titles.iter().enumerate() {
+            assert_eq!(ids(&read(&ledger, |view| view.search(title, &BeadFilter::default()))), [id(n)], "{title}");
+        }
+        let common = BeadFilter {
+            query: Some(query::parse("common", &now().to_zoned(TimeZone::UTC)).unwrap()),
+            ..BeadFilter::default()
+        };
+        assert_eq!(read(&ledger, |view| view.count(&common)), titles.len() as u64);
+    };
+    for n in 0..150 {
+        titles.push(format!("word{n}x common"));
+        put(&ledger, &titled(n, &titles[n]));
+        if [0, 1, 62, 63, 64, 65, 127, 128, 149].contains(&n) {
+            check(&titles);
+        }
+    }
+    for n in [0, 63, 64, 127, 128, 149] {
+        titles[n] = format!("changed{n}x common");
+        put(&ledger, &titled(n, &titles[n]));
+        assert!(read(&ledger, |view| view.search(&format!("word{n}x"), &BeadFilter::default())).is_empty());
+    }
+    check(&titles);
+    // What is found before an operation ends is what is there by then.
+    ledger
+        .write("test", "test", |tx| {
+            tx.add_bead(&titled(150, "quite new"))?;
+            assert_eq!(ids(&tx.search("quite new", &BeadFilter::default())?), [id(150)]);
+            Ok::<_, LedgerError>(())
+        })
+        .unwrap();
+}
+
 #[test]
 fn cycles_are_found_and_trees_end() {
     let ledger = with(&[
@@ -557,6 +597,20 @@ fn a_large_import_mends_as_many_small_ones_do() {
     assert_eq!(statistics, read(&small, |view| view.statistics(now())));
     assert_eq!((statistics.total, statistics.ready), (1500, ready(&large).len() as u64));
     assert_eq!(statistics.blocked, blocked(&large).len() as u64);
+    for words in ["login", "retr queu", "cache1"] {
+        let found = |ledger: &Ledger| {
+            let all = BeadFilter { all: true, ..BeadFilter::default() };
+            let found = read(ledger, |view| view.search(words, &all));
+            found.into_iter().map(|bead| bead.id).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(found(&large), found(&small));
+        let in_text = |bead: &Bead| {
+            let text = format!("{} {}", bead.title, bead.description);
+            words.split(' ').all(|word| text.split_whitespace().any(|own| own.starts_with(word)))
+        };
+        let beads = read(&large, |view| view.beads(&BeadFilter { all: true, ..BeadFilter::default() }));
+        assert_eq!(found(&large), beads.into_iter().filter(in_text).map(|bead| bead.id).collect::<BTreeSet<_>>());
+    }
 }
 
 #[test]

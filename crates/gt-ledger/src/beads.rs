@@ -485,11 +485,13 @@ impl Tx<'_> {
         bulk.aside.take().map_or(Ok(()), |aside| self.take_aside(aside))?;
         self.index_new()?;
         self.index_again(&bulk.changed)?;
-        for index in &bulk.dropped {
-            self.connection.execute_batch(index)?;
-        }
         self.note_all_convoys()?;
-        self.mend_all()
+        // By this one beads are mended; the others need not follow what that changes.
+        let (needed, others): (Vec<_>, _) = bulk.dropped.iter().partition(|sql| sql.contains(MENDED_BY));
+        needed.iter().try_for_each(|index| self.connection.execute_batch(index))?;
+        self.mend_all()?;
+        others.iter().try_for_each(|index: &&String| self.connection.execute_batch(index))?;
+        Ok(())
     }
 
     /// Works out anew what holds each bead back.
@@ -698,6 +700,9 @@ impl Bulk {
         self.ids = None;
     }
 }
+
+/// How the index of edges by their targets begins to be said.
+const MENDED_BY: &str = "INDEX dependents ";
 
 /// The event of a bead that came from elsewhere.
 const IMPORTED: &str = "bead-imported";

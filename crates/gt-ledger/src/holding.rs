@@ -13,7 +13,7 @@ use gt_model::id::BeadId;
 use serde_json::Value;
 
 use super::beads::nanoseconds;
-use super::{LedgerResult, Tx, View};
+use super::{LedgerResult, Tx, View, damaged};
 
 /// The time of a bead that waits for something else than time.
 pub(super) const NEVER: i64 = i64::MAX;
@@ -157,6 +157,24 @@ impl View<'_> {
         Ok(self.one(sql, [id], |_| Ok(()))?.is_some())
     }
 
+    /// All beads that are held back directly, of which `open` are the ids of those that are not over. Whether a plain blocker is
+    /// one of those need not be looked up for each edge.
+    fn held_directly(&self, open: &HashSet<&str>) -> LedgerResult<HashSet<String>> {
+        let sql = concat!("SELECT DISTINCT d.issue_id ", held_directly!(), " AND d.holds > 1");
+        let mut held: HashSet<String> = self.all(sql, [], |row| row.get(0))?.into_iter().collect();
+        let sql = "SELECT issue_id, depends_on_id FROM dependencies WHERE holds = 1";
+        let mut edges = self.connection.prepare_cached(sql)?;
+        let mut edges = edges.query([])?;
+        while let Some(edge) = edges.next()? {
+            let text = |at| edge.get_ref(at)?.as_str().map_err(damaged);
+            let (id, blocker) = (text(0)?, text(1)?);
+            if open.contains(blocker) && open.contains(id) {
+                held.insert(id.to_owned());
+            }
+        }
+        Ok(held)
+    }
+
     fn parents(&self, id: &str) -> LedgerResult<Vec<String>> {
         let sql = "SELECT depends_on_id FROM dependencies WHERE issue_id = ?1 AND holds = 5";
         self.all(sql, [id], |row| row.get(0))
@@ -286,13 +304,12 @@ impl Tx<'_> {
     /// Works out the times of all beads.
     pub(super) fn mend_all(&self) -> LedgerResult<()> {
         self.execute("UPDATE beads SET wake_ns = 0 WHERE status IN ('closed', 'tombstone') AND wake_ns != 0", [])?;
-        let held = self.all(concat!("SELECT DISTINCT d.issue_id ", held_directly!()), [], |row| row.get(0))?;
-        let held: HashSet<String> = held.into_iter().collect();
-        let mut tree = Tree::default();
         let sql = "SELECT id, status, defer_ns, wake_ns FROM beads WHERE status NOT IN ('closed', 'tombstone')";
-        for (id, status, defer, wake) in
-            self.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?)))?
-        {
+        let open: Vec<(String, String, Option<i64>, i64)> =
+            self.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let held = self.held_directly(&open.iter().map(|bead| bead.0.as_str()).collect())?;
+        let mut tree = Tree::default();
+        for (id, status, defer, wake) in open {
             let node = Node::new(&status, defer, wake, held.contains(&id));
             tree.add(id, node);
         }

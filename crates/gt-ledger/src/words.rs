@@ -64,8 +64,8 @@ impl Tx<'_> {
             return Ok(());
         }
         match n - self.indexed()? {
-            ..=0 => self.index_again(&[n]),
-            ..GATHERED => Ok(()),
+            i64::MIN..=0 => self.index_again(&[n]),
+            1..GATHERED => Ok(()),
             _ => self.index_new(),
         }
     }

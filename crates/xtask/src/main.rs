@@ -14,6 +14,7 @@ mod bench;
 mod e2e;
 mod fake_model;
 mod licences;
+mod picture;
 mod rigs;
 mod soak;
 
@@ -47,6 +48,8 @@ enum Verb {
     },
     /// Add real repositories as rigs, each in a town of its own, and print what was found and what was red; docs/ecosystems.md
     Rigs(rigs::Args),
+    /// Run the demo, and draw what it prints for the README
+    Picture(picture::Args),
     /// Check that every dependency's licence is one of those that we allow
     Licences,
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Verb::E2e(args) => e2e::run(&args),
         Verb::FakeModel(args) => fake_model::serve(&args),
         Verb::PlainWriter { file } => bench::plain::write(&file),
+        Verb::Picture(args) => picture::write(&args),
         Verb::Rigs(args) => rigs::run(&args).map_err(|error| error.to_string()),
         Verb::Licences => licences::check(),
     };

@@ -1,0 +1,295 @@
+//! Performing effects. Each act first asks whether it has happened, so that performing it twice is performing it once.
+
+use super::run::runner;
+use crate::agents::counting::Counting;
+use crate::agents::seat;
+use crate::rigs::archive;
+use crate::rigs::reading;
+use crate::rigs::refs;
+use crate::rigs::remote::{self, Fetched};
+use crate::rigs::setup;
+use crate::rigs::warm;
+use crate::rigs::workspaces;
+use crate::town::error::{Error, Result, chain};
+use crate::town::{Rig, Town};
+use crate::work::hook;
+use gt_ledger::{Attempt, EffectRow, Holder, Incarnation};
+use gt_model::bead::DepType;
+use gt_model::effect::Effect;
+use gt_model::id::{AttemptId, IncarnationId, MrId, Sha, sha256_hex};
+use gt_world::{Held, NodeKind, Rules, SessionState, WorktreePlan};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a session's tree has to end politely.
+const END_GRACE: Duration = Duration::from_secs(5);
+
+/// Tries before this one after which a worktree goes into the archive without a snapshot.
+const SNAPSHOT_TRIES: u32 = 2;
+
+/// The event of a worktree that went into the archive without a snapshot.
+pub(crate) const SNAPSHOT_FAILED: &str = "snapshot-failed";
+
+/// What doing an effect brought to light, to be recorded with its end.
+pub(super) enum Outcome {
+    /// Nothing but that it is done.
+    Done,
+    /// It is no longer wanted.
+    Moot,
+    /// The remote's branches, and for an attempt its base.
+    Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
+    /// There is a worktree, and whether the rig wants more of it than git gives.
+    Added { to_set_up: bool },
+    /// The session's state, and its kind of agent where what that takes is unknown.
+    Started(SessionState, Option<String>),
+    /// The snapshot's commit.
+    Snapshot(Sha),
+    /// The snapshot or why there is none, and refs that somebody else moved.
+    Archived { snapshot: std::result::Result<Option<Sha>, String>, foreign: Vec<refs::Foreign> },
+}
+
+pub(super) fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outcome> {
+    let repo = town.world().repo();
+    match &row.effect {
+        Effect::FetchBase { attempt } => fetch_base(town, *attempt, held),
+        Effect::Fetch { rig } => {
+            let rig = town.rig(rig.as_str())?;
+            let fetched = remote::fetch(town, &rig, held)?;
+            if rig.settings.worktree.lfs {
+                // For workers who go on from the new trunk: they have no credentials. What is missing is theirs to see.
+                repo.fetch_large_files(held, &rig.layout.repo(), &fetched.trunk(&rig)?)?;
+            }
+            Ok(Outcome::Fetched { fetched, base: None })
+        }
+        Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
+        Effect::SetUp { attempt } => set_up(town, *attempt, held),
+        Effect::StartSession { incarnation } => {
+            // The settings may have changed since the deacon's look began.
+            let changed = town.with_changed_settings();
+            start_session(changed.as_ref().unwrap_or(town), incarnation)
+        }
+        Effect::EndSession { incarnation } => {
+            town.world().sessions().end(&town.layout.session(incarnation), END_GRACE)?;
+            Ok(Outcome::Done)
+        }
+        Effect::Snapshot { attempt } => snapshot(town, *attempt, held),
+        Effect::ArchiveWorktree { attempt } => archive_worktree(town, row, *attempt, held),
+        Effect::PinMr { mr } => pin(town, mr, held),
+        Effect::DropBranch { attempt } => {
+            let (attempt, rig) = attempt_and_rig(town, *attempt)?;
+            repo.delete_ref(held, &rig.layout.repo(), &format!("refs/heads/{}", attempt.branch))?;
+            Ok(Outcome::Done)
+        }
+        Effect::ReadTrunk { rig } => {
+            reading::refresh(town, &town.rig(rig.as_str())?, held)?;
+            Ok(Outcome::Done)
+        }
+        Effect::AddCrew { crew } => {
+            Ok(if workspaces::add_worktree(town, crew, held)? { Outcome::Done } else { Outcome::Moot })
+        }
+        Effect::ArchiveCrew { crew } => {
+            workspaces::archive(town, crew, held)?;
+            Ok(Outcome::Done)
+        }
+        Effect::UndoRef { rig, name, found, to } => {
+            let rig = town.rig(rig.as_str())?;
+            refs::undo(town, &rig, held, name, found.as_ref(), to.as_ref())?;
+            Ok(Outcome::Done)
+        }
+        Effect::Land { .. } => Ok(Outcome::Moot),
+    }
+}
+
+fn attempt_and_rig(town: &Town, id: AttemptId) -> Result<(Attempt, Rig)> {
+    let attempt = town.ledger.read(|view| view.attempt(id).map_err(Error::from))?;
+    let attempt = attempt.ok_or_else(|| Error::Unknown { what: "attempt", name: id.to_string() })?;
+    let rig = town.rig(attempt.rig.as_str())?;
+    Ok((attempt, rig))
+}
+
+fn fetch_base(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    if attempt.ended_at.is_some() {
+        return Ok(Outcome::Moot);
+    }
+    let fetched = remote::fetch(town, &rig, held)?;
+    let trunk = fetched.trunk(&rig)?;
+    require_landed(town, &rig, &attempt, &trunk)?;
+    Ok(Outcome::Fetched { fetched, base: Some(Box::new((attempt, trunk))) })
+}
+
+/// The trunk that the work starts from must contain what the bead's dependencies landed.
+fn require_landed(town: &Town, rig: &Rig, attempt: &Attempt, trunk: &Sha) -> Result<()> {
+    let landed = town.ledger.read(|view| {
+        let bead = view.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
+        let blockers = bead.dependencies.iter().filter(|d| matches!(d.kind, DepType::Blocks | DepType::MergeBlocks));
+        let landed = blockers.map(|d| Ok((d.depends_on_id.clone(), view.landed_commit(rig.name(), &d.depends_on_id)?)));
+        landed.collect::<Result<Vec<_>>>()
+    })?;
+    for (bead, commit) in landed {
+        let Some(commit) = commit else { continue };
+        if !town.world().repo().contains(&rig.layout.repo(), trunk, &commit)? {
+            let what = format!("the trunk {} does not contain {commit}, with which {bead} landed", trunk.short());
+            return Err(Error::refused(what, "somebody moved the trunk back: look at the remote"));
+        }
+    }
+    Ok(())
+}
+
+fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    if attempt.ended_at.is_some() {
+        return Ok(Outcome::Moot);
+    }
+    let plan = worktree_plan(&rig, &attempt)?;
+    town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
+    // Nobody works in it yet: that begins when this has been recorded as done.
+    if let Some(snapshot) = town.ledger.read(|view| view.restores(attempt.id).map_err(Error::from))? {
+        town.world().repo().restore_snapshot(held, &rig.layout.repo(), &plan.path, &snapshot)?;
+    }
+    Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() || warm::may_be_given(town, &rig) })
+}
+
+/// How the worktree of an attempt is made.
+pub(crate) fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
+    let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
+    let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
+    Ok(WorktreePlan {
+        path: rig.layout.worktree(&attempt.worker),
+        branch: Some(attempt.branch.clone()),
+        start,
+        identity: (attempt.address().to_string(), format!("{}@{}.gt.invalid", attempt.worker, rig.name())),
+        remote: Some(rig.row.remote.clone()),
+    })
+}
+
+fn set_up(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    if !attempt.is_hooked() {
+        return Ok(Outcome::Moot);
+    }
+    setup::worktree(town, &rig, held, &attempt)?;
+    Ok(Outcome::Done)
+}
+
+fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
+    let incarnation = town.ledger.read(|view| view.incarnation(id).map_err(Error::from))?;
+    let incarnation = incarnation.ok_or_else(|| Error::Unknown { what: "incarnation", name: id.0.clone() })?;
+    let Some(seat) = seat::of(town, &incarnation)? else { return Ok(Outcome::Moot) };
+    let sessions = town.world().sessions();
+    let dir = town.layout.session(id);
+    if sessions.state(&dir)? == SessionState::NotStarted {
+        if incarnation.number > 1 {
+            // What ended the one before may have been a power cut, or its own tools.
+            settle_worktree(town, &incarnation)?;
+        }
+        // A new secret for every start that is tried: the one before may have been written down and never used.
+        let secret = gt_model::id::hex(&(town.outside.entropy)());
+        let hash = sha256_hex(&secret);
+        let runner = runner().name();
+        town.ledger.write_for_now(&runner, "set secret", |tx| tx.set_secret(id, &hash).map_err(Error::from))?;
+        sessions.start(&seat::plan(town, &seat, &incarnation, &secret)?)?;
+    }
+    match sessions.state(&dir)? {
+        SessionState::NotStarted => Err(Error::refused(format!("session {id} did not start"), "see its shim.log")),
+        SessionState::Unknown(why) => Err(Error::refused(format!("session {id}: {why}"), "see its shim.log")),
+        state => {
+            let is_unknown = Counting::recorded(town, id)? == Counting::Unknown;
+            Ok(Outcome::Started(state, is_unknown.then_some(seat.kind)))
+        }
+    }
+}
+
+/// Gives the worktree that an incarnation goes on in its settings and rules again; the mayor has none.
+fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
+    let (rig, plan) = match &incarnation.holder {
+        Holder::Attempt(attempt) => {
+            let (attempt, rig) = attempt_and_rig(town, *attempt)?;
+            let plan = worktree_plan(&rig, &attempt)?;
+            (rig, plan)
+        }
+        Holder::Agent(address) => match workspaces::workspace(town, address)? {
+            Some(workspace) => workspace,
+            None => return Ok(()),
+        },
+    };
+    let held = town.lock(&rig.repo_lock())?;
+    Ok(town.world().repo().settle_worktree(&held, &rig.layout.repo(), &plan)?)
+}
+
+fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    Ok(take_snapshot(town, &rig, &attempt, held)?.map_or(Outcome::Moot, Outcome::Snapshot))
+}
+
+/// Takes the worktree's state, if there is a worktree.
+fn take_snapshot(town: &Town, rig: &Rig, attempt: &Attempt, held: &Held) -> Result<Option<Sha>> {
+    let path = rig.layout.worktree(&attempt.worker);
+    if attempt.archived_at.is_some() || !town.world().disk().exists(&path) {
+        return Ok(None);
+    }
+    let message = snapshot_message(town, attempt)?;
+    let taken = town.world().repo().snapshot(held, &rig.layout.repo(), &path, &attempt.snapshot_ref(), &message)?;
+    Ok(Some(taken.commit))
+}
+
+fn archive_worktree(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Held) -> Result<Outcome> {
+    let (attempt, rig) = attempt_and_rig(town, attempt)?;
+    let snapshot = match take_snapshot(town, &rig, &attempt, held) {
+        Ok(snapshot) => Ok(snapshot),
+        Err(error) if row.tries < SNAPSHOT_TRIES => return Err(error),
+        // Its worker has broken it. The archive keeps the files all the same, and git the commits.
+        Err(error) => Err(chain(&error)),
+    };
+    let path = rig.layout.worktree(&attempt.worker);
+    let to: PathBuf = rig.layout.archived(&attempt);
+    if let Ok(Some(snapshot)) = &snapshot {
+        set_aside_rebuildable(town, &rig, &path, &to, snapshot)?;
+    }
+    town.world().repo().archive_worktree(held, &rig.layout.repo(), &path, &to)?;
+    archive::delete_going(town.world().disk(), &rig.layout.archive(), &to)?;
+    let foreign = refs::compare(town, &rig)?;
+    Ok(Outcome::Archived { snapshot, foreign })
+}
+
+/// Takes out of a worktree, before it goes into the archive at `to`, what can be built again: folders that the rig calls
+/// rebuildable, none of whose files is in the snapshot. So what git ignores goes, and nothing that may be anybody's work. What
+/// can't be told, or not be moved, stays.
+fn set_aside_rebuildable(town: &Town, rig: &Rig, path: &Path, to: &Path, snapshot: &Sha) -> Result<()> {
+    let (repo, disk, settings) = (town.world().repo(), town.world().disk(), &rig.settings.worktree);
+    if settings.rebuildable.is_empty() || !disk.exists(path) {
+        return Ok(());
+    }
+    let rules = Rules { keep: settings.rebuildable.clone(), submodules: settings.submodules, conversions: false };
+    let tree = repo.tree_of(&rig.layout.repo(), snapshot)?;
+    let Ok(found) = repo.untracked(&rig.layout.repo(), path, &tree, &rules) else { return Ok(()) };
+    for name in found.kept {
+        if disk.kind(&path.join(&name)).is_ok_and(|kind| kind == Some(NodeKind::Folder)) {
+            let _ = archive::set_aside(disk, &path.join(&name), &rig.layout.archive(), to);
+        }
+    }
+    Ok(())
+}
+
+/// The hook itself is in the trailers, so that it can be found again from git alone.
+fn snapshot_message(town: &Town, attempt: &Attempt) -> Result<String> {
+    let steps = town.ledger.read(|view| view.steps(attempt.id).map_err(Error::from))?;
+    let step = hook::current(&steps).map_or("", |step| step.step.id.as_str());
+    let bead = attempt.bead.as_str().replace(['\n', '\r'], " ");
+    Ok(format!(
+        "Snapshot of {}\n\nBead: {bead}\nAttempt: {}\nWorker: {}\nMolecule: {}\nStep: {step}\nBranch: {}\n",
+        attempt.branch,
+        attempt.number,
+        attempt.address(),
+        attempt.formula,
+        attempt.branch
+    ))
+}
+
+fn pin(town: &Town, mr: &MrId, held: &Held) -> Result<Outcome> {
+    let mr = town.ledger.read(|view| view.merge_request(mr).map_err(Error::from))?;
+    let Some(mr) = mr else { return Ok(Outcome::Moot) };
+    let rig = town.rig(mr.rig.as_str())?;
+    town.world().repo().set_ref(held, &rig.layout.repo(), &mr.pin(), &mr.head, None)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,94 @@
+//! What keeps an effect that starts a worker waiting: pauses, a town that goes down, caps, slots.
+
+use crate::admission::limits;
+use crate::admission::short_memory;
+use crate::admission::spend;
+use crate::town::desired;
+use crate::town::error::Result;
+use gt_ledger::{Attempt, EffectRow, View};
+use gt_model::address::Address;
+use gt_model::effect::Effect;
+use gt_model::id::{AttemptId, IncarnationId};
+
+/// What keeps a worker from being started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A person paused the town or the rig.
+    Paused,
+    /// The town goes down.
+    GoingDown,
+    /// The day's cap on spending is reached.
+    Spend,
+    /// Too little memory is free.
+    Memory,
+    /// Its kind of agent can't work now: a limit of its account, or a service that does not answer.
+    Parked(String),
+    /// Every slot is taken: how many there are, and by whom.
+    Slots(u32, Vec<Address>),
+}
+
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Paused => f.write_str("waiting: nothing new is begun until gt resume"),
+            Self::GoingDown => f.write_str("waiting: the town goes down"),
+            Self::Spend => f.write_str("waiting: the day's cap on spending is reached (gt cost)"),
+            Self::Memory => f.write_str("waiting: too little memory is free (min_free_memory_mb in town.toml)"),
+            Self::Parked(kind) => write!(f, "waiting: the kind of agent {kind} can't work now (gt status)"),
+            Self::Slots(slots, by) => {
+                let by: Vec<String> = by.iter().map(Address::to_string).collect();
+                write!(f, "waiting for a slot: max_polecats = {slots}, {} of {slots} in use", by.len())?;
+                if by.is_empty() { Ok(()) } else { write!(f, " by {}", by.join(", ")) }
+            }
+        }
+    }
+}
+
+/// Attempts that hold a worker slot: from their base on until their worktree is archived.
+pub(super) fn slot_holders(view: &View<'_>, but: AttemptId) -> Result<Vec<Attempt>> {
+    let has_slot = |other: &Attempt| other.id != but && other.base.is_some() && other.archived_at.is_none();
+    Ok(view.present_attempts()?.into_iter().filter(has_slot).collect())
+}
+
+/// What an effect that starts a worker waits for, beside its turn; `None` for nothing, and for every other effect.
+pub(crate) fn wait(view: &View<'_>, row: &EffectRow, slots: u32) -> Result<Option<Wait>> {
+    let attempt = match &row.effect {
+        Effect::FetchBase { attempt } => view.attempt(*attempt)?,
+        Effect::StartSession { incarnation } => attempt_of(view, incarnation)?,
+        _ => return Ok(None),
+    };
+    let begins = matches!(row.effect, Effect::FetchBase { .. });
+    if begins && desired::is_paused(view, row.rig.as_ref())? {
+        return Ok(Some(Wait::Paused));
+    }
+    if desired::is_going_down(view)? {
+        return Ok(Some(Wait::GoingDown));
+    }
+    if spend::is_reached(view)? {
+        return Ok(Some(Wait::Spend));
+    }
+    if short_memory::is_short(view)? {
+        return Ok(Some(Wait::Memory));
+    }
+    let Some(attempt) = attempt else { return Ok(None) };
+    if limits::is_parked_for(view, &attempt)? {
+        return Ok(Some(Wait::Parked(attempt.agent)));
+    }
+    if !begins {
+        return Ok(None);
+    }
+    // Effects are run in their order, so first come is first served, and what can't get a base keeps nobody waiting.
+    let holders = slot_holders(view, attempt.id)?;
+    let is_full = holders.len() >= slots as usize;
+    Ok(is_full.then(|| Wait::Slots(slots, holders.iter().map(Attempt::address).collect())))
+}
+
+pub(super) fn makes_worktree(row: &EffectRow, attempt: AttemptId) -> bool {
+    matches!(row.effect, Effect::AddWorktree { attempt: a } | Effect::SetUp { attempt: a } if a == attempt)
+}
+
+pub(super) fn attempt_of(view: &View<'_>, incarnation: &IncarnationId) -> Result<Option<Attempt>> {
+    let incarnation = view.incarnation(incarnation)?;
+    let attempt = incarnation.and_then(|incarnation| incarnation.attempt());
+    Ok(attempt.map(|attempt| view.attempt(attempt)).transpose()?.flatten())
+}

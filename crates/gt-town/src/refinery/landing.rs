@@ -1,0 +1,256 @@
+//! Landing: one move of the trunk on the remote, by compare-and-swap, and what is recorded when the trunk has it.
+
+use crate::mail::post;
+use crate::rigs::remote;
+use crate::rigs::warm;
+use crate::town::error::chain;
+use crate::town::error::{Error, Result};
+use crate::town::{Rig, Town};
+use crate::work::convoy;
+use gt_ledger::{AttemptOutcome, Landing, MergeRequest, Tx};
+use gt_model::address::Address;
+use gt_model::bead::{Bead, BeadType, Status};
+use gt_model::condition::ConditionKind;
+use gt_model::convoy::MERGED_AS;
+use gt_model::effect::Effect;
+use gt_model::id::{MrId, Sha};
+use gt_model::landing;
+use gt_model::protocol::Message;
+use gt_model::queue::{MrEnd, StackEntry};
+use gt_world::{Held, Push, Referred};
+use std::time::Duration;
+
+use super::round::Refinery;
+use super::send_back::still_open;
+
+impl Refinery<'_> {
+    /// Decides the landing of a tested stack, then carries it out.
+    pub(super) fn land(&mut self, trunk: &Sha, stack: &[StackEntry]) -> Result<()> {
+        if stack.is_empty() {
+            return Ok(());
+        }
+        let rig = self.rig.name();
+        let signed = self.signed(trunk, stack)?;
+        let stack = signed.as_slice();
+        {
+            let held = self.town.lock(&self.rig.repo_lock())?;
+            for entry in stack {
+                let name = format!("refs/gt/landing/{}", entry.mr);
+                let repo = self.town.world().repo();
+                let path = self.rig.layout.repo();
+                let before = repo.refs(&path)?.get(&name).cloned();
+                repo.set_ref(&held, &path, &name, &entry.commit, before.as_ref())?;
+            }
+        }
+        self.write("decide landing", |tx| {
+            // The gates took their time: somebody may have closed a bead or held its work meanwhile. The next round does
+            // without it.
+            for entry in stack {
+                if still_open(tx, &entry.mr)?.is_none_or(|mr| mr.held.is_some()) {
+                    return Ok(());
+                }
+            }
+            if let Some(landing) = tx.open_landing_of(rig, &self.rig.row.trunk, trunk, stack)? {
+                tx.decide(&Effect::Land { landing }, Some(rig), None, Duration::ZERO)?;
+            }
+            Ok(())
+        })?;
+        self.finish_open_landing()
+    }
+
+    /// The stack as it lands: signed, where the settings or the overseer's git want that. Only what is green is signed, once,
+    /// since a signature may take a person's hand; the trees are those that were tested. Where it can't be signed, nothing lands.
+    pub(super) fn signed(&self, trunk: &Sha, stack: &[StackEntry]) -> Result<Vec<StackEntry>> {
+        let repo = self.town.world().repo();
+        let style = self.rig.settings.commits.over(&self.town.settings.commits);
+        if !style.sign.map_or_else(|| repo.signs_commits(), Ok)? {
+            return Ok(stack.to_vec());
+        }
+        let overseer = style.overseer.map_or_else(|| repo.overseer(), |person| Ok(Some(person)))?;
+        let held = self.town.lock(&self.rig.repo_lock())?;
+        let path = self.rig.layout.repo();
+        let mut signed: Vec<StackEntry> = Vec::new();
+        for entry in stack {
+            let onto = signed.last().map_or(trunk, |below| &below.commit);
+            let commit = repo.signed_commit(&held, &path, &entry.commit, onto, overseer.as_ref());
+            let commit = commit.map_err(|error| Error::NeedsPerson {
+                what: format!("{} is green and can't be signed, so it does not land: {}", entry.mr, chain(&error)),
+                hint: format!(
+                    "let git sign without asking: ssh-add the key, or unlock it in gpg-agent, in the session from which gt up was \
+                     run; or land unsigned: gt rig set {} commits.sign=false",
+                    self.rig.name()
+                ),
+            })?;
+            signed.push(StackEntry { commit, ..entry.clone() });
+        }
+        Ok(signed)
+    }
+
+    /// Carries out the landing that is decided, if there is one: also one that a killed refinery left.
+    pub(super) fn finish_open_landing(&mut self) -> Result<()> {
+        let open = self.town.ledger.read(|view| {
+            let landing = view.open_landing(self.rig.name())?;
+            let effects = view.open_effects()?;
+            Ok::<_, Error>(landing.map(|landing| {
+                let effect = effects.into_iter().find(|row| row.effect == Effect::Land { landing: landing.id });
+                (landing, effect)
+            }))
+        })?;
+        let Some((landing, Some(effect))) = open else { return Ok(()) };
+        let held = self.town.lock(&self.rig.remote_lock())?;
+        let run = self.write("begin effect", |tx| tx.begin_run(effect.id).map_err(Error::from))?;
+        let Some(run) = run else { return Ok(()) };
+        self.town.outside.faults.at("effect:land:before");
+        let result = push(self.town, self.rig, &landing, &held);
+        self.town.outside.faults.at("effect:land:after");
+        let end = match result {
+            Ok(end) => end,
+            Err(error) => {
+                let text = error.to_string();
+                self.write("fail effect", |tx| tx.fail_run(&effect, run, &text, false).map_err(Error::from))?;
+                return Err(error);
+            }
+        };
+        let landed = self.write("land", |tx| {
+            if tx.finish_run(&effect, run)? { conclude_landing(tx, &landing, &end) } else { Ok(Vec::new()) }
+        })?;
+        if !landed.is_empty() {
+            warm::keep_of_trunk(self.town, self.rig, &landing.tree)?;
+        }
+        self.round.landed.extend(landed);
+        Ok(())
+    }
+}
+
+/// The commit that lands a merge request, as the settings of rig and town want it.
+pub(crate) fn landing_commit(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<landing::Landing> {
+    let style = rig.settings.commits.over(&town.settings.commits);
+    let overseer = if style.asks_for_overseer() { town.world().repo().overseer()? } else { None };
+    let messages = match style.body {
+        Some(landing::Body::Commits) => own_messages(town, rig, mr)?,
+        _ => Vec::new(),
+    };
+    let work = town.ledger.read(|view| {
+        let bead = view.bead(&mr.bead)?;
+        let worker = view.attempt(mr.attempt)?.map(|attempt| attempt.address().to_string()).unwrap_or_default();
+        let (title, kind, description) = bead.map_or((String::new(), BeadType::Task, String::new()), |bead| {
+            (bead.title, bead.issue_type, bead.description)
+        });
+        let (bead, mr) = (mr.bead.0.clone(), mr.id.0.clone());
+        Ok::<_, Error>(landing::Work { bead, title, kind, description, messages, worker, mr })
+    })?;
+    Ok(landing::compose(&style, overseer.as_ref(), &work))
+}
+
+/// What the worker wrote into its commits: those that neither the attempt's base nor the trunk has.
+fn own_messages(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Vec<String>> {
+    let (repo, path) = (town.world().repo(), rig.layout.repo());
+    let trunk = repo.refs(&path)?.remove(&rig.trunk_ref());
+    let known: Vec<Sha> = trunk.into_iter().chain([mr.base.clone()]).collect();
+    Ok(repo.messages(&path, &mr.head, &known)?)
+}
+
+/// How a landing ended.
+enum LandingEnd {
+    /// The fetched trunk contains its tip; the branches as fetched.
+    Landed(remote::Fetched),
+    /// The trunk is not where it must be: build anew on where it is now.
+    TrunkMoved,
+    /// The remote said no, or lacks what would have to be there, and why.
+    Refused(String),
+}
+
+/// Moves the remote's trunk, unless it has happened; merged is only what the fetched trunk contains.
+fn push(town: &Town, rig: &Rig, landing: &Landing, held: &Held) -> Result<LandingEnd> {
+    let repo = town.world().repo();
+    let path = rig.layout.repo();
+    let before = remote::fetch(town, rig, held)?;
+    let trunk = before.trunk(rig)?;
+    if repo.contains(&path, &trunk, &landing.tip)? {
+        return Ok(LandingEnd::Landed(before));
+    }
+    if trunk != landing.onto {
+        return Ok(LandingEnd::TrunkMoved);
+    }
+    // A push runs no hooks, so git-lfs would not see it: the trunk would have pointers to nothing.
+    if rig.settings.worktree.lfs
+        && let Referred::Missing(why) = repo.push_large_files(held, &path, &landing.tip)?
+    {
+        return Ok(LandingEnd::Refused(why));
+    }
+    match repo.push(held, &path, &landing.target, &landing.tip, Some(&landing.onto))? {
+        Push::Moved => return Ok(LandingEnd::TrunkMoved),
+        Push::Refused(why) => return Ok(LandingEnd::Refused(why)),
+        Push::Done => {}
+    }
+    let after = remote::fetch(town, rig, held)?;
+    if repo.contains(&path, &after.trunk(rig)?, &landing.tip)? {
+        return Ok(LandingEnd::Landed(after));
+    }
+    Ok(LandingEnd::TrunkMoved)
+}
+
+fn conclude_landing(tx: &Tx<'_>, landing: &Landing, end: &LandingEnd) -> Result<Vec<MrId>> {
+    let requests = tx.merge_requests_of_landing(landing.id)?;
+    match end {
+        LandingEnd::Landed(fetched) => {
+            remote::note(tx, fetched)?;
+            tx.finish_landing(landing)?;
+            for mr in &requests {
+                let commit = mr.commit_landed.clone().unwrap_or_else(|| landing.tip.clone());
+                record_merged(tx, mr, &commit)?;
+            }
+            Ok(requests.into_iter().map(|mr| mr.id).collect())
+        }
+        LandingEnd::TrunkMoved => {
+            tx.abandon_landing(landing, "the trunk moved")?;
+            Ok(Vec::new())
+        }
+        LandingEnd::Refused(why) => {
+            tx.abandon_landing(landing, why)?;
+            for mr in &requests {
+                tx.hold(mr, &format!("the remote refused it: {why}"))?;
+            }
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Records that a merge request's work is on the trunk, with everything that follows from it.
+pub(crate) fn record_merged(tx: &Tx<'_>, mr: &MergeRequest, commit: &Sha) -> Result<()> {
+    tx.end_merge_request(mr, MrEnd::Merged, None)?;
+    tx.set_landed_commit(&mr.id, commit)?;
+    tx.clear(ConditionKind::Approval, mr.id.as_str())?;
+    if let Some(attempt) = tx.attempt(mr.attempt)? {
+        tx.end_attempt(&attempt, AttemptOutcome::Landed)?;
+        tx.decide(&Effect::DropBranch { attempt: attempt.id }, Some(&mr.rig), Some(&mr.bead), Duration::ZERO)?;
+    }
+    let mut recipients = vec![Address::Witness(mr.rig.clone())];
+    if let Some(bead) = tx.bead(&mr.bead)? {
+        recipients.extend(bead.created_by.as_deref().and_then(|by| post::recipient(tx, by).ok()));
+        close_landed(tx, &bead, commit)?;
+    }
+    let message = Message::Merged {
+        mr: mr.id.to_string(),
+        bead: mr.bead.to_string(),
+        branch: mr.branch.clone(),
+        target: mr.target.clone(),
+        merge_commit: commit.to_string(),
+    };
+    post::send_protocol(tx, Address::Refinery(mr.rig.clone()), recipients, &message, "")?;
+    convoy::bead_finished(tx, &mr.bead, "merged")
+}
+
+fn close_landed(tx: &Tx<'_>, bead: &Bead, commit: &Sha) -> Result<()> {
+    if bead.status == Status::Closed {
+        return Ok(());
+    }
+    let closed = Bead {
+        status: Status::Closed,
+        assignee: None,
+        closed_at: Some(tx.now().into()),
+        close_reason: Some(format!("{MERGED_AS}{commit}")),
+        ..bead.clone()
+    };
+    Ok(tx.change_bead("bead-landed", bead, &closed)?)
+}

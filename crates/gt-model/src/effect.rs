@@ -1,7 +1,7 @@
 //! Effects: acts on the outside world that the ledger has decided.
 //!
 //! An effect is recorded in the transaction that decides it and is run afterwards, by the deacon or a person's `gt`,
-//! as often as it takes. How to tell that one has happened, and how it is undone, is the table in ARCHITECTURE.md.
+//! as often as it takes. How to tell that one has happened, and how it is undone, is the table in docs/design/effects.md.
 
 use serde::{Deserialize, Serialize};
 

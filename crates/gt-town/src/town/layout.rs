@@ -17,7 +17,7 @@ pub fn settings_file(dir: &Path) -> PathBuf {
     dir.join("settings.json")
 }
 
-/// Paths of a town. The folder list is in ARCHITECTURE.md.
+/// Paths of a town. The folder list is in docs/design/town-folder.md.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The town's folder.

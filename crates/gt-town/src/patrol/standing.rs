@@ -10,32 +10,30 @@ use gt_model::patrol::Process;
 use gt_model::protocol::{Message, MessageError};
 use gt_model::standing::{self, Limit, Standing, StandingFacts};
 use gt_model::start::Start;
-use serde::Serialize;
 
-use crate::admission::hooks_off;
 use crate::admission::limits::{self, Met};
 use crate::admission::outage;
 use crate::admission::spend;
 use crate::admission::usage;
+use crate::agents::log_in;
 use crate::agents::marks;
 use crate::agents::readiness::{self, Failing};
-use crate::agents::seat;
-use crate::agents::sessions;
 use crate::agents::wanted;
-use crate::agents::{self, Wish, launch, log_in};
-use crate::effects;
 use crate::moments::asking::{self};
+use crate::town::Town;
 use crate::town::desired::{self, DOWN_REASON};
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
-use crate::town::person;
-use crate::town::{Caller, Town};
-use crate::walls::worker_env;
 use crate::work::causes;
-use gt_ledger::{Agent, AgentChoice, Incarnation, Mail, Tx, View};
+use gt_ledger::{Agent, Incarnation, Mail, Tx, View};
 use gt_world::{Exit, SessionState};
 
+mod start_stop;
+mod status;
 mod wake;
+
+pub use start_stop::{check_kind, start, stop};
+pub use status::{AgentStatus, all, all_in, status};
 
 /// How long an agent's state may be unknown before somebody is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
@@ -43,166 +41,6 @@ const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 /// Incarnations of an agent, the newest, that are looked at for what became of them. More deaths in a row are never
 /// needed to tell that there were too many.
 const LOOKED_AT: u32 = 64;
-
-/// How long a person's verb waits for a session to start.
-const START_DEADLINE: Duration = Duration::from_secs(15);
-
-/// A standing agent at one moment.
-#[derive(Clone, Debug, Serialize)]
-pub struct AgentStatus {
-    /// What the ledger says of it.
-    #[serde(flatten)]
-    pub agent: Agent,
-    /// Whether its session runs.
-    pub running: bool,
-    /// Its newest session.
-    pub session: Option<String>,
-    /// What it is doing, in words.
-    pub doing: String,
-    /// Its mail that it was not told of yet.
-    pub mail: usize,
-    /// Where it works.
-    pub folder: String,
-}
-
-/// Starts an agent, or says anew how it is to run. It is kept running until it is stopped. Waits, while a deacon runs,
-/// until its session is there.
-pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoice) -> Result<AgentStatus> {
-    person::require(caller, "starts the mayor and crew")?;
-    check_kind(town, address, choice)?;
-    town.ledger.write(&caller.name(), "agent start", |tx| {
-        let agent = match address {
-            Address::Mayor => tx.add_agent(address)?,
-            _ => wanted::require(tx, address)?,
-        };
-        // Who runs already goes on as it was.
-        if !wanted::is_live(tx, &agent)? {
-            tx.want_agent(&agent, choice)?;
-        }
-        for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
-            tx.clear(kind, &address.to_string())?;
-        }
-        if address == &Address::Mayor {
-            crate::rigs::reading::decide_all(tx)?;
-        }
-        Ok::<_, Error>(())
-    })?;
-    town.wake();
-    wait_for_start(town, address)?;
-    status(town, address)
-}
-
-/// What a person says must be usable at once: an error later is seen by nobody.
-pub fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Result<()> {
-    let rig = address.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
-    let known = town.ledger.read(|view| view.agent(address).map_err(Error::from))?;
-    let said = choice.kind.clone().or(known.and_then(|agent| agent.kind));
-    let kind = seat::kind_of(town, rig.as_ref(), said.as_deref())?;
-    let preset = town.agent(&kind)?;
-    let env = worker_env::environment(town, rig.as_ref(), Some(&preset), None);
-    // Where it can be had in nothing, that is its start's to complain of.
-    let Ok(runtime) = sessions::choose(town, rig.as_ref(), Some(&preset), choice.runtime, &env) else { return Ok(()) };
-    let mode = rig.as_ref().map_or_else(|| launch::mayors_mode(&town.settings.mayor), |rig| rig.settings.trust);
-    agents::admit(town, &Wish { kind: &kind, preset: &preset, mode, runtime, rig: rig.as_ref() })
-}
-
-fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
-    let clock = town.world().clock();
-    let start = clock.monotonic();
-    while town.deacon_runs()? && clock.monotonic() - start < START_DEADLINE && !has_begun(town, address)? {
-        clock.pause(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
-/// Whether an agent has shown its first moment, where its client tells of that; or it is known that it will not.
-fn has_begun(town: &Town, address: &Address) -> Result<bool> {
-    let (agent, newest, fails) = town.ledger.read(|view| {
-        let agent = wanted::require(view, address)?;
-        let fails = view.condition(ConditionKind::StartFails, &address.to_string())?.is_some()
-            || hooks_off::held_agent(town, view, &agent)?.is_some();
-        Ok::<_, Error>((agent, view.newest_incarnation_of_agent(address)?, fails))
-    })?;
-    let Some(newest) = newest else { return Ok(fails) };
-    let tells = town.agent(&wanted::wanted_kind(town, &agent)?)?.client.is_some();
-    let begun = newest.started_at.is_some() && (!tells || readiness::has_started(town, &newest.id));
-    Ok(fails || begun || newest.ended_at.is_some())
-}
-
-/// Stops an agent; it stays stopped until a person starts it. Its session has ended when this returns.
-pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStatus> {
-    person::require(caller, "stops the mayor and crew")?;
-    let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {
-        let agent = wanted::require(tx, address)?;
-        tx.stop_agent(&agent)?;
-        for kind in [ConditionKind::GivenUp, ConditionKind::StartFails] {
-            tx.clear(kind, &address.to_string())?;
-        }
-        wanted::decide_ends(tx, &agent)
-    })?;
-    for effect in ends {
-        effects::run_one(town, effect)?;
-    }
-    let agent = town.ledger.read(|view| wanted::require(view, address))?;
-    record_ends(town, &caller.name(), &agent)?;
-    town.wake();
-    status(town, address)
-}
-
-/// An agent as it is now.
-pub fn status(town: &Town, address: &Address) -> Result<AgentStatus> {
-    town.ledger.read(|view| status_of(town, view, wanted::require(view, address)?))
-}
-
-/// All standing agents as they are now.
-pub fn all(town: &Town) -> Result<Vec<AgentStatus>> {
-    town.ledger.read(|view| all_in(town, view))
-}
-
-/// The same, in an operation.
-pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
-    view.agents()?.into_iter().map(|agent| status_of(town, view, agent)).collect()
-}
-
-fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
-    let newest = view.newest_incarnation_of_agent(&agent.address)?;
-    let fails = view.condition(ConditionKind::StartFails, &agent.address.to_string())?.map(|condition| condition.text);
-    let fails = fails.or(hooks_off::held_agent(town, view, &agent)?.filter(|_| agent.is_wanted()));
-    let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
-        Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
-        None => None,
-    };
-    let mail = view.inbox(&agent.address, true)?.iter().filter(|mail| mail.delivery.delivered_at.is_none()).count();
-    let folder = match agent.rig() {
-        Some(rig) => town.layout.rig(rig).crew(agent.name()),
-        None => town.layout.mayor(),
-    };
-    Ok(AgentStatus {
-        doing: match (&fails, spend::must_end(view, &agent.address)?) {
-            (Some(fails), _) => fails.lines().next().unwrap_or_default().to_owned(),
-            (None, Some(capped)) if agent.is_wanted() => format!("waits: {capped}"),
-            (None, _) => doing(&agent, newest.as_ref(), state.as_ref()),
-        },
-        running: matches!(state, Some(SessionState::Running { .. })),
-        session: newest.map(|newest| newest.id.0),
-        mail,
-        folder: folder.display().to_string(),
-        agent,
-    })
-}
-
-fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionState>) -> String {
-    let ended_well = newest.is_some_and(|newest| newest.number > agent.counted_from && ended_well(newest));
-    match state {
-        Some(SessionState::Running { agent, .. }) => format!("running (pid {})", agent.pid),
-        Some(SessionState::Unknown(why)) => format!("unknown: {why}"),
-        _ if !agent.is_wanted() => "stopped".to_owned(),
-        Some(SessionState::NotStarted) => "session to be started".to_owned(),
-        Some(SessionState::Ended(_)) => "has just ended".to_owned(),
-        None if ended_well => "asleep until there is mail for it".to_owned(),
-        None => "to be started".to_owned(),
-    }
-}
 
 /// One patrol: makes an agent be as a person said last.
 pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()> {

@@ -1,0 +1,86 @@
+//! What a standing agent is doing, for people.
+
+use super::ended_well;
+use crate::admission::hooks_off;
+use crate::admission::spend;
+use crate::agents::wanted;
+use crate::town::Town;
+use crate::town::error::Result;
+use gt_ledger::{Agent, Incarnation, View};
+use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
+use gt_world::SessionState;
+use serde::Serialize;
+
+/// A standing agent at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgentStatus {
+    /// What the ledger says of it.
+    #[serde(flatten)]
+    pub agent: Agent,
+    /// Whether its session runs.
+    pub running: bool,
+    /// Its newest session.
+    pub session: Option<String>,
+    /// What it is doing, in words.
+    pub doing: String,
+    /// Its mail that it was not told of yet.
+    pub mail: usize,
+    /// Where it works.
+    pub folder: String,
+}
+
+/// An agent as it is now.
+pub fn status(town: &Town, address: &Address) -> Result<AgentStatus> {
+    town.ledger.read(|view| status_of(town, view, wanted::require(view, address)?))
+}
+
+/// All standing agents as they are now.
+pub fn all(town: &Town) -> Result<Vec<AgentStatus>> {
+    town.ledger.read(|view| all_in(town, view))
+}
+
+/// The same, in an operation.
+pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
+    view.agents()?.into_iter().map(|agent| status_of(town, view, agent)).collect()
+}
+
+fn status_of(town: &Town, view: &View<'_>, agent: Agent) -> Result<AgentStatus> {
+    let newest = view.newest_incarnation_of_agent(&agent.address)?;
+    let fails = view.condition(ConditionKind::StartFails, &agent.address.to_string())?.map(|condition| condition.text);
+    let fails = fails.or(hooks_off::held_agent(town, view, &agent)?.filter(|_| agent.is_wanted()));
+    let state = match newest.as_ref().filter(|newest| newest.ended_at.is_none()) {
+        Some(newest) => Some(town.world().sessions().state(&town.layout.session(&newest.id))?),
+        None => None,
+    };
+    let mail = view.inbox(&agent.address, true)?.iter().filter(|mail| mail.delivery.delivered_at.is_none()).count();
+    let folder = match agent.rig() {
+        Some(rig) => town.layout.rig(rig).crew(agent.name()),
+        None => town.layout.mayor(),
+    };
+    Ok(AgentStatus {
+        doing: match (&fails, spend::must_end(view, &agent.address)?) {
+            (Some(fails), _) => fails.lines().next().unwrap_or_default().to_owned(),
+            (None, Some(capped)) if agent.is_wanted() => format!("waits: {capped}"),
+            (None, _) => doing(&agent, newest.as_ref(), state.as_ref()),
+        },
+        running: matches!(state, Some(SessionState::Running { .. })),
+        session: newest.map(|newest| newest.id.0),
+        mail,
+        folder: folder.display().to_string(),
+        agent,
+    })
+}
+
+fn doing(agent: &Agent, newest: Option<&Incarnation>, state: Option<&SessionState>) -> String {
+    let ended_well = newest.is_some_and(|newest| newest.number > agent.counted_from && ended_well(newest));
+    match state {
+        Some(SessionState::Running { agent, .. }) => format!("running (pid {})", agent.pid),
+        Some(SessionState::Unknown(why)) => format!("unknown: {why}"),
+        _ if !agent.is_wanted() => "stopped".to_owned(),
+        Some(SessionState::NotStarted) => "session to be started".to_owned(),
+        Some(SessionState::Ended(_)) => "has just ended".to_owned(),
+        None if ended_well => "asleep until there is mail for it".to_owned(),
+        None => "to be started".to_owned(),
+    }
+}

@@ -3,13 +3,13 @@
 
 use gt_model::address::Address;
 use gt_model::id::{IncarnationId, RigName};
+use gt_model::runtime::RuntimeChoice;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::json;
 
 use super::attempts::incarnation_row;
 use super::{Incarnation, LedgerError, LedgerResult, Tx, View, damaged};
-use gt_model::runtime::RuntimeChoice;
 
 /// A standing agent, or the workspace of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,14 +3,14 @@
 use gt_model::address::Address;
 use gt_model::formula::Step;
 use gt_model::id::{AttemptId, BeadId, IncarnationId, RigName, Sha};
+use gt_model::runtime::RuntimeChoice;
+use gt_world::{Exit, ProcessId};
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
-use gt_model::runtime::RuntimeChoice;
-use gt_world::{Exit, ProcessId};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Ledger, LedgerError, LedgerResult};
 use gt_world::{Descent, Standing, World};
+
+use super::{Ledger, LedgerError, LedgerResult};
 
 /// A file beside a ledger: what stood above the process that made it, where anything did.
 pub(crate) const MAKER_FILE: &str = "made-below";

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_world::{Disk, World};
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 use super::{Ledger, LedgerError, LedgerResult, UNLINKED, check_version, files, real_place, refuse_foreign};
-use gt_world::{Disk, World};
 
 /// A copy that was opened and found sound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,11 +1,12 @@
 //! Recorded effects: decided in a transaction, run afterwards, fenced by a run number.
 
+use std::time::Duration;
+
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, RigName};
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::Value;
-use std::time::Duration;
 
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, json_column, to_json};

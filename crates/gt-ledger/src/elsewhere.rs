@@ -6,11 +6,11 @@ use std::path::Path;
 use gt_model::bead::{Bead, Stamp, Status};
 use gt_model::id::{BeadId, sha256_hex};
 use gt_model::merge::{HELD_SINCE, set_held_since};
+use gt_world::{World, WorldResult};
 use serde::{Deserialize, Serialize};
 
 use super::attempts::attempt_row;
 use super::{Attempt, Ledger, LedgerError, LedgerResult, Tx, View, json_column, to_json};
-use gt_world::{World, WorldResult};
 
 /// The state of a bead as other towns see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

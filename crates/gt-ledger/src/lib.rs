@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gt_world::faults::Faults;
+use gt_world::{World, WorldError};
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, FileControl, OpenFlags, OptionalExtension};
-
-use gt_world::faults::Faults;
-use gt_world::{World, WorldError};
 
 mod agents;
 mod attempts;

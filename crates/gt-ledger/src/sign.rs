@@ -7,9 +7,8 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use gt_world::World;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of the header. It is there twice: a reader that finds two that differ met a writer.
 const HEADER_BYTES: usize = 48;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gt_ledger::{Agent, Holder, Incarnation, Tx, View};
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 
@@ -11,7 +12,6 @@ use crate::agents::{kinds, readiness, wanted};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings::AgentPreset;
-use gt_ledger::{Agent, Holder, Incarnation, Tx, View};
 
 /// Actor of what is done here, for the audit.
 const DEACON: &str = "deacon/";

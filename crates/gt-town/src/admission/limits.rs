@@ -3,9 +3,10 @@
 //! A kind of agent is one account. That it is parked is a condition, with the time at which it is expected to end. That
 //! time is from outside: it is bounded, and what was observed to pass ends it too, so that no clock holds work for ever.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, Condition, Tx, View};
+use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Stage, reset_at};
@@ -18,7 +19,6 @@ use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::person;
 use crate::town::{Caller, Town};
-use gt_ledger::{Attempt, Condition, Tx, View};
 
 /// After this much time it is tried again where nobody said when it is over.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);

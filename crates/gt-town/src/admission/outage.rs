@@ -1,9 +1,10 @@
 //! Models' services that do not answer: nobody is at fault, so nobody is replaced for it. The kind of agent is parked, and
 //! after a pause one of its workers tries; the others follow when it had an answer, and otherwise the pause doubles.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Agent, Attempt, Condition, Incarnation, Tx, View};
+use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Stage};
@@ -16,7 +17,6 @@ use crate::agents::wanted;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
-use gt_ledger::{Agent, Attempt, Condition, Incarnation, Tx, View};
 
 /// Who acts here, for the audit.
 const DEACON: &str = "deacon/";

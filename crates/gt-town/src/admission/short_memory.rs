@@ -1,12 +1,12 @@
 //! Admission by memory: while the machine has too little of it, nobody new is started. Who runs goes on.
 
+use gt_ledger::View;
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings;
-use gt_ledger::View;
 
 const SUBJECT: &str = "machine";
 

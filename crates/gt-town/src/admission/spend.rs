@@ -5,10 +5,11 @@
 //! machine that slept. One that jumps back lifts nothing: what is recorded of later days counts as of today, and a
 //! reached cap is over by its own end, or when a day was seen to pass.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, AttemptOutcome, Condition, Tx, View};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,6 @@ use crate::town::{Caller, Town};
 use crate::work::convoy;
 use crate::work::done;
 use crate::work::sling;
-use gt_ledger::{Attempt, AttemptOutcome, Condition, Tx, View};
 
 mod turn;
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gt_ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
 use gt_model::id::{BeadId, IncarnationId};
 use gt_model::moment::{Client, Session};
 use gt_model::price::Prices;
 use gt_model::usage::{Format, Lines, Meter, Sum, tool_use};
+use gt_world::NodeKind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -19,8 +21,6 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::{self, SpendSettings};
-use gt_ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
-use gt_world::NodeKind;
 
 /// Bytes that are read at once.
 const PART_BYTES: usize = 1024 * 1024;

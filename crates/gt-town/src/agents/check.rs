@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gt_model::usage::Format;
+use gt_world::{ContainedCommand, RunEnd, Runtime};
 use serde::Serialize;
 
 use super::counting::{self, Counting};
@@ -18,7 +19,6 @@ use crate::town::{Rig, Town};
 use crate::walls::reach::{self, LeftOut};
 use crate::walls::sandbox;
 use crate::walls::worker_env;
-use gt_world::{ContainedCommand, RunEnd, Runtime};
 
 pub use crate::walls::worker_env::{PathNews, take_path};
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use gt_model::guard::permit::Grants;
+use gt_world::{ContainedCommand, NodeKind, RunEnd};
+use serde_json::{Value, json};
 
 use super::grants;
 use super::hooks::Hooks;
@@ -18,7 +18,6 @@ use crate::town::Town;
 use crate::town::error::Result;
 use crate::town::layout::settings_file;
 use crate::town::settings::{AgentPreset, PermissionMode};
-use gt_world::{ContainedCommand, NodeKind, RunEnd};
 
 /// How long the client may take to say its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);

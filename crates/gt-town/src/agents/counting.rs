@@ -4,12 +4,12 @@
 use gt_model::id::IncarnationId;
 use gt_model::price::Prices;
 use gt_model::usage::{Format, UNNAMED};
+use gt_world::Runtime;
 use serde::{Deserialize, Serialize};
 
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings::{AgentPreset, SpendSettings, current};
-use gt_world::Runtime;
 
 /// Size that the record of it may have; a larger one is not ours.
 const RECORD_BYTES: usize = 16 * 1024;

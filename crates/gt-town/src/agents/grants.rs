@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use gt_model::address::Address;
 use gt_model::guard::permit::{Files, Grants, Pattern, READING};
+use gt_world::Disk;
 
 use super::launch::rig_commands;
 use crate::town::error::{Error, Result};
 use crate::town::settings;
 use crate::town::{Rig, Town};
-use gt_world::Disk;
 
 /// The grants of the agent at an address, as settings are at this moment.
 pub fn of(town: &Town, address: &Address) -> Result<Grants> {

@@ -1,7 +1,8 @@
 //! Kinds of agent that work waits for, and whether the town still has them: a person may change `town.toml` at any time.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
+
+use gt_model::condition::ConditionKind;
 
 use crate::agents::wanted;
 use crate::town::Town;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use gt_model::guard::permit::Grants;
 use gt_model::id::{IncarnationId, sha256_hex};
+use gt_world::{Runtime, user_message};
 
 use super::claude;
 use crate::town::Town;
@@ -12,7 +13,6 @@ use crate::town::error::Result;
 use crate::town::layout::settings_file;
 use crate::town::settings::{AgentPreset, ClientKind, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
 use crate::walls::worker_env;
-use gt_world::{Runtime, user_message};
 
 /// What is to be started.
 pub struct Launch<'a> {

@@ -2,10 +2,10 @@
 
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Marks};
+use gt_world::World;
 
 use crate::town::Town;
 use crate::town::error::Result;
-use gt_world::World;
 
 mod record;
 

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use gt_model::address::Address;
-
 use gt_ledger::Attempt;
+use gt_model::address::Address;
 
 /// The first prompt of a polecat. A client with hooks has told it everything when its session started; any other is
 /// sent to `gt prime`, which says the same.

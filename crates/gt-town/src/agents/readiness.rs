@@ -1,17 +1,18 @@
 //! Whether agents have started, from what their sessions have left: the first moment, the exit record, the last lines.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, Condition, Holder, Incarnation, Tx, View};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::id::{IncarnationId, RigName};
 use gt_model::moment::{KEPT_TEXT_BYTES, Mark, Marks, Stage, reset_time};
 use gt_model::patrol::Process;
 use gt_model::protocol::Message;
 use gt_model::start::{self, Shown, Start, StartEnd, StartFacts, StartFailure, Told};
-
 use gt_model::usage::Format;
+use gt_world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
 
 use super::counting::Counting;
 use super::{hooks, log_in, text};
@@ -21,8 +22,6 @@ use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::AgentPreset;
 use crate::town::{Rig, Town};
-use gt_ledger::{Attempt, Condition, Holder, Incarnation, Tx, View};
-use gt_world::{ENDED_BY_REQUEST, Exit, Runtime, SessionState};
 
 /// Seconds until the first moment, where the preset does not say.
 const READY_SECONDS: u64 = 120;

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use gt_ledger::{Agent, Attempt, Holder, Incarnation};
 use gt_model::address::Address;
+use gt_model::runtime::RuntimeChoice;
+use gt_world::SessionPlan;
+use gt_world::TOKEN_VARIABLE;
 
 use crate::agents::counting::Counting;
 use crate::agents::launch::{self, Launch, Launched};
@@ -15,10 +19,6 @@ use crate::town::{Rig, Town};
 use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::worker_env;
-use gt_ledger::{Agent, Attempt, Holder, Incarnation};
-use gt_model::runtime::RuntimeChoice;
-use gt_world::SessionPlan;
-use gt_world::TOKEN_VARIABLE;
 
 /// Where an incarnation runs, and as what.
 #[derive(Debug)]

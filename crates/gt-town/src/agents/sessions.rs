@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, Holder, Incarnation, View};
 use gt_model::address::Address;
 use gt_model::id::{BeadId, IncarnationId};
+use gt_model::runtime::RuntimeChoice;
 use gt_model::usage::Format;
+use gt_world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
 use serde::Serialize;
 
 use crate::agents::counting::Counting;
@@ -15,9 +18,6 @@ use crate::town::person;
 use crate::town::settings::AgentPreset;
 use crate::town::{Caller, Rig, Town};
 use crate::walls::worker_env;
-use gt_ledger::{Attempt, Holder, Incarnation, View};
-use gt_model::runtime::RuntimeChoice;
-use gt_world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gt_ledger::{Agent, Incarnation, Tx, View};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
@@ -9,7 +10,6 @@ use gt_model::effect::Effect;
 use crate::agents::seat;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
-use gt_ledger::{Agent, Incarnation, Tx, View};
 
 pub(crate) fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
     Ok(agent.is_wanted() && !view.live_incarnations_of_agent(&agent.address)?.is_empty())

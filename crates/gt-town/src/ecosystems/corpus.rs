@@ -1,7 +1,8 @@
 //! Sample projects, one an ecosystem or variant, with the gates and the set-up that they are to have.
 
-use super::*;
 use gt_world::real::RealDisk;
+
+use super::*;
 
 /// A sample project.
 #[derive(Default)]

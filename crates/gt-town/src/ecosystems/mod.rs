@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gt_model::check_kind::Kind;
+use gt_world::Disk;
 use serde::Serialize;
 
 use crate::town::error::Result;
 use crate::town::settings::Gate;
-use gt_world::Disk;
 
 mod breaks;
 mod ci;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use gt_world::{Disk, NodeKind};
 use regex_lite::Regex;
 use serde_json::Value;
 
 use super::yaml;
 use crate::town::error::Result;
-use gt_world::{Disk, NodeKind};
 
 /// Bytes that are read of a file.
 const FILE_BYTES: usize = 4 * 1024 * 1024;

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use gt_ledger::Attempt;
 use gt_model::id::Sha;
+use gt_world::history::{self, Way};
 use serde::Serialize;
 
 use crate::effects;
@@ -10,8 +12,6 @@ use crate::town::error::{Error, Result};
 use crate::town::identity;
 use crate::town::{Caller, Rig, Town};
 use crate::work::hook::{clean, own_branch, worktree};
-use gt_ledger::Attempt;
-use gt_world::history::{self, Way};
 
 /// What came of bringing a branch up to the trunk.
 #[derive(Clone, Debug, Serialize)]

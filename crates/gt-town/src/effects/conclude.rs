@@ -1,5 +1,12 @@
 //! Recording what came of an effect, and deciding the next ones, in one transaction.
 
+use std::time::Duration;
+
+use gt_ledger::{Attempt, EffectRow, IncarnationProcess, Tx};
+use gt_model::effect::Effect;
+use gt_model::id::{AttemptId, IncarnationId};
+use gt_world::SessionState;
+
 use super::perform::{Outcome, SNAPSHOT_FAILED};
 use super::wait::slot_holders;
 use crate::agents::wanted;
@@ -7,11 +14,6 @@ use crate::rigs::refs;
 use crate::rigs::remote::{self};
 use crate::town::error::{Error, Result};
 use crate::work::decided;
-use gt_ledger::{Attempt, EffectRow, IncarnationProcess, Tx};
-use gt_model::effect::Effect;
-use gt_model::id::{AttemptId, IncarnationId};
-use gt_world::SessionState;
-use std::time::Duration;
 
 /// Records what an effect brought to light, and decides what comes after it.
 pub(super) fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Result<()> {

@@ -1,5 +1,14 @@
 //! Performing effects. Each act first asks whether it has happened, so that performing it twice is performing it once.
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gt_ledger::{Attempt, EffectRow, Holder, Incarnation};
+use gt_model::bead::DepType;
+use gt_model::effect::Effect;
+use gt_model::id::{AttemptId, IncarnationId, MrId, Sha, sha256_hex};
+use gt_world::{Held, NodeKind, Rules, SessionState, WorktreePlan};
+
 use super::run::runner;
 use crate::agents::counting::Counting;
 use crate::agents::seat;
@@ -13,13 +22,6 @@ use crate::rigs::workspaces;
 use crate::town::error::{Error, Result, chain};
 use crate::town::{Rig, Town};
 use crate::work::hook;
-use gt_ledger::{Attempt, EffectRow, Holder, Incarnation};
-use gt_model::bead::DepType;
-use gt_model::effect::Effect;
-use gt_model::id::{AttemptId, IncarnationId, MrId, Sha, sha256_hex};
-use gt_world::{Held, NodeKind, Rules, SessionState, WorktreePlan};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);

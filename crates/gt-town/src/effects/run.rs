@@ -1,24 +1,23 @@
 //! The runner of effects. An effect is run by whoever holds its lock: probed first (every act finds out by itself
 //! whether it has happened), then done, then recorded under its fence.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::EffectRow;
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::effect::{AfterFailure, Effect, after_failure};
 use gt_model::id::RigName;
-
-use crate::agents::marks;
-use crate::agents::readiness;
-use crate::town::error::{Error, Result, chain};
-use crate::town::observed::Observed;
-use crate::town::{Caller, Town};
-use gt_ledger::EffectRow;
 use gt_world::{Held, WorldError};
 
 use super::conclude::conclude;
 use super::perform::perform;
 use super::wait::{makes_worktree, wait};
+use crate::agents::marks;
+use crate::agents::readiness;
+use crate::town::error::{Error, Result, chain};
+use crate::town::observed::Observed;
+use crate::town::{Caller, Town};
 
 /// Who runs effects, for the audit.
 pub(super) fn runner() -> Caller {

@@ -1,14 +1,15 @@
 //! What keeps an effect that starts a worker waiting: pauses, a town that goes down, caps, slots.
 
+use gt_ledger::{Attempt, EffectRow, View};
+use gt_model::address::Address;
+use gt_model::effect::Effect;
+use gt_model::id::{AttemptId, IncarnationId};
+
 use crate::admission::limits;
 use crate::admission::short_memory;
 use crate::admission::spend;
 use crate::town::desired;
 use crate::town::error::Result;
-use gt_ledger::{Attempt, EffectRow, View};
-use gt_model::address::Address;
-use gt_model::effect::Effect;
-use gt_model::id::{AttemptId, IncarnationId};
 
 /// What keeps a worker from being started.
 #[derive(Clone, Debug, PartialEq, Eq)]

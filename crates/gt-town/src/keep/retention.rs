@@ -3,14 +3,16 @@
 //!
 //! Ages are reckoned in wall time, here and nowhere else: they are counted in days, over many runs of many deacons.
 
-use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gt_ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
 use gt_model::bead::Status;
+use gt_model::condition::ConditionKind;
 use gt_model::id::{BeadId, MrId, RigName};
 use gt_model::retention::{self, Item, Kind, Reason, Standing};
+use gt_world::{SKIPPED_TRAILER, SessionState};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -22,8 +24,6 @@ use crate::rigs::workspaces;
 use crate::town::error::{self, Error, Result};
 use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
-use gt_ledger::{self, Attempt, AttemptOutcome, Incarnation, MergeRequest, Tx, View};
-use gt_world::{SKIPPED_TRAILER, SessionState};
 
 /// Observed time of a deacon's life before its first run: one that is started for a moment has better things to do.
 const FIRST_AFTER: Duration = Duration::from_mins(10);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use gt_model::address::Address;
+use gt_world::Damage;
 use serde::Serialize;
 
 use crate::effects;
@@ -11,7 +12,6 @@ use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
-use gt_world::Damage;
 
 /// How each rig's repository looked when it was last found sound.
 #[derive(Debug, Default)]

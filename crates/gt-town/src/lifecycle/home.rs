@@ -5,9 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_ledger::{Attempt, AttemptOutcome, Home, Tx};
 use gt_model::bead::Bead;
 use gt_model::merge::{foreign_assignee, set_held_since};
 use gt_model::queue::MrEnd;
+use gt_world::Exit;
 use serde::Serialize;
 
 use crate::town::desired;
@@ -16,8 +18,6 @@ use crate::town::layout::Layout;
 use crate::town::person::{self, Act};
 use crate::town::{Caller, Town};
 use crate::work::sling;
-use gt_ledger::{Attempt, AttemptOutcome, Home, Tx};
-use gt_world::Exit;
 
 /// Why a session ended that belongs to the town that this one was copied from.
 const ADOPTED: &str = "the town was adopted at another place";

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use gt_ledger::Ledger;
+
 use crate::sync;
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
 use crate::town::{Outside, Town};
 use crate::walls::worker_env::PATH_KEY;
-use gt_ledger::Ledger;
 
 const TOWN_TOML: &str = "\
 # Settings of this town. Every key has a default: `gt config list` shows them, `gt config explain <key>` says what they

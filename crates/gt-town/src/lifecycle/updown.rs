@@ -1,11 +1,13 @@
 //! Up and down: what the town is meant to be, and making sure that it is.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gt_ledger::Incarnation;
+use gt_model::condition::ConditionKind;
 use gt_model::id::{BeadId, IncarnationId};
 use gt_model::moment::Stage;
+use gt_world::SessionState;
 use serde::Serialize;
 
 use crate::admission::usage;
@@ -15,8 +17,6 @@ use crate::sync;
 use crate::town::desired::{self, BUILD_KEY, DOWN, DRAINING, as_counted, set_desired};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use gt_ledger::Incarnation;
-use gt_world::SessionState;
 
 /// Time between two looks at what is still to be drained.
 const DRAIN_LOOK: Duration = Duration::from_millis(200);

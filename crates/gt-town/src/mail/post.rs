@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use gt_ledger::{Mail, NewMail, Priority, Tx, View};
+use gt_ledger::{SUBJECT_LIMIT, TOWN_PREFIX};
 use gt_model::address::Address;
 use gt_model::id::BeadId;
 use gt_model::protocol::Message;
 
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use gt_ledger::{Mail, NewMail, Priority, Tx, View};
-use gt_ledger::{SUBJECT_LIMIT, TOWN_PREFIX};
 
 /// Size that a mail's body may have, in bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;

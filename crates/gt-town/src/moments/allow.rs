@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use gt_ledger::{Condition, Priority, Tx};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::foreign;
@@ -15,7 +16,6 @@ use crate::town::error::{Error, Result};
 use crate::town::person::{self, Act, Person};
 use crate::town::settings::{self, RigSettings, TownSettings};
 use crate::town::{Caller, Rig, Town};
-use gt_ledger::{Condition, Priority, Tx};
 
 /// Bytes of a pattern in the subject of a mail.
 const SUBJECT_BYTES: usize = 100;

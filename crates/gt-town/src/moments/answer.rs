@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use gt_ledger::{Mail, Priority, View};
 use gt_model::address::Address;
 use gt_model::guard::permit::Permit;
 use gt_model::guard::{self, Place, Role, ToolCall};
@@ -23,7 +24,6 @@ use crate::town::identity;
 use crate::town::{Caller, Town};
 use crate::work::causes;
 use crate::work::hook;
-use gt_ledger::{Mail, Priority, View};
 
 mod log;
 mod permission;

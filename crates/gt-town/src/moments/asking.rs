@@ -1,7 +1,16 @@
 //! Questions of agents to a person: where one stands as its terminal shows it, and how a person answers from elsewhere.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
+
+use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
+use gt_model::id::IncarnationId;
+use gt_model::moment::{Mark, Marks, Stage};
+use gt_model::patrol::NUDGE_TRIES;
+use gt_model::question::{self, Key, Reply, Step};
+use gt_model::start::Shown;
+use gt_world::Said;
+use serde::Serialize;
 
 use crate::agents::marks;
 use crate::agents::sessions::{self, Session};
@@ -10,14 +19,6 @@ use crate::moments::nudge;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
-use gt_model::address::Address;
-use gt_model::id::IncarnationId;
-use gt_model::moment::{Mark, Marks, Stage};
-use gt_model::patrol::NUDGE_TRIES;
-use gt_model::question::{self, Key, Reply, Step};
-use gt_model::start::Shown;
-use gt_world::Said;
-use serde::Serialize;
 
 /// How long a client has to draw the question that it has told of.
 const DRAWN_WITHIN: Duration = Duration::from_secs(3);

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use gt_ledger::Priority;
 use gt_model::address::Address;
 use gt_model::id::BeadId;
 use gt_model::moment::{Marks, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
+use gt_world::Said;
 use serde::Serialize;
 
 use crate::agents::marks;
@@ -14,8 +16,6 @@ use crate::mail::post;
 use crate::moments::asking;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use gt_ledger::Priority;
-use gt_world::Said;
 
 /// How long the prompt that a nudge makes may take to be heard of.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);

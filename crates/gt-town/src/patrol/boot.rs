@@ -1,11 +1,12 @@
 //! Boot: keeps the deacon alive. It starts it, waits for it, starts it again, notices one that hangs, and after a
 //! bounded number of tries asks for a person. Nothing else.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::Tx;
 use gt_model::address::Address;
 use gt_model::boot::{self, AfterEnd};
+use gt_model::condition::ConditionKind;
 use gt_model::protocol::Message;
 
 use crate::mail::post;
@@ -13,7 +14,6 @@ use crate::patrol::deacon;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
-use gt_ledger::Tx;
 
 /// Time between two looks at a running deacon's signs of life, and at whether its town is there.
 const LOOK_EVERY: Duration = deacon::TOWN_LOOK;

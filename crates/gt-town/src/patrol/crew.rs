@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gt_ledger::Tx;
 use gt_model::address::{Address, is_worker_name};
 use gt_model::effect::Effect;
 use gt_model::id::RigName;
@@ -17,7 +18,6 @@ use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
-use gt_ledger::Tx;
 
 /// Where a workspace went that was removed.
 #[derive(Clone, Debug, Serialize)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
+use gt_world::WakeUp;
 
 use crate::admission::hooks_off;
 use crate::admission::limits;
@@ -28,7 +29,6 @@ use crate::town::error::{self, Error, Result};
 use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 use crate::work::convoy;
-use gt_world::WakeUp;
 
 /// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
 #[derive(Debug, Default)]

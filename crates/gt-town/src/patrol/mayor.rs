@@ -1,11 +1,12 @@
 //! The mayor: whom a person tells what is to be built. What is asked is mail; this says how it gets there and how the
 //! answer comes back.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gt_ledger::{AgentChoice, Mail};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::id::BeadId;
 use serde::Serialize;
 
@@ -17,7 +18,6 @@ use crate::rigs::reading;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
-use gt_ledger::{AgentChoice, Mail};
 
 /// Characters of a question that are its mail's subject.
 const SUBJECT_CHARS: usize = 72;

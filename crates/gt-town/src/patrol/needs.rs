@@ -1,13 +1,13 @@
 //! What needs a person, and what to type about it.
 
+use gt_ledger::{Condition, Mail, View};
 use gt_model::condition::ConditionKind as Kind;
+use gt_model::queue::MrStatus;
 use serde::Serialize;
 
 use crate::mail::post;
 use crate::refinery::queue::QueueItem;
 use crate::town::error::Result;
-use gt_ledger::{Condition, Mail, View};
-use gt_model::queue::MrStatus;
 
 /// Something that only a person can end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,15 +1,17 @@
 //! Standing agents: the mayor, and crew. A person starts and stops them; in between they are kept running, within
 //! bounds, and one that ended by itself sleeps until there is mail for it.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Agent, Incarnation, Mail, Tx, View};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::moment::Stage;
 use gt_model::patrol::Process;
 use gt_model::protocol::{Message, MessageError};
 use gt_model::standing::{self, Limit, Standing, StandingFacts};
 use gt_model::start::Start;
+use gt_world::{Exit, SessionState};
 
 use crate::admission::limits::{self, Met};
 use crate::admission::outage;
@@ -25,8 +27,6 @@ use crate::town::desired::{self, DOWN_REASON};
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::work::causes;
-use gt_ledger::{Agent, Incarnation, Mail, Tx, View};
-use gt_world::{Exit, SessionState};
 
 mod start_stop;
 mod status;

@@ -1,15 +1,17 @@
 //! The witness: one patrol over a rig's polecats. It reads facts, and acts only on what it knows.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, RigName};
 use gt_model::patrol::{Process, Verdict};
 use gt_model::protocol::Message;
+use gt_world::{SessionState, Vitals};
 use serde::Serialize;
 
 use crate::admission::outage;
@@ -26,8 +28,6 @@ use crate::work::convoy;
 use crate::work::decided;
 use crate::work::done;
 use crate::work::sling;
-use gt_ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
-use gt_world::{SessionState, Vitals};
 
 mod facts;
 mod standstill;

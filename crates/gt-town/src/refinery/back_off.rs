@@ -1,8 +1,8 @@
 //! Rounds of a refinery that fail are tried again after pauses, as effects are; they are never given up.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_model::condition::ConditionKind;
 use gt_model::effect::pause_after;
 
 use crate::refinery::{self, Round};

@@ -1,9 +1,11 @@
 //! Clean runs: what landed while caches were kept is tested again without them, so that a cache that makes red green is
 //! found.
 
+use gt_ledger::{CleanRun, WarmLandings};
 use gt_model::clean::{Unconfirmed, is_due};
 use gt_model::condition::ConditionKind;
 use gt_model::id::Sha;
+use gt_world::Held;
 use jiff::Timestamp;
 
 use crate::refinery;
@@ -11,8 +13,6 @@ use crate::rigs::gates::{self, GatesRun, Subject, Tested};
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
-use gt_ledger::{CleanRun, WarmLandings};
-use gt_world::Held;
 
 /// What a clean run looks at.
 struct Goal {

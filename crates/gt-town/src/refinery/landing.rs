@@ -1,12 +1,7 @@
 //! Landing: one move of the trunk on the remote, by compare-and-swap, and what is recorded when the trunk has it.
 
-use crate::mail::post;
-use crate::rigs::remote;
-use crate::rigs::warm;
-use crate::town::error::chain;
-use crate::town::error::{Error, Result};
-use crate::town::{Rig, Town};
-use crate::work::convoy;
+use std::time::Duration;
+
 use gt_ledger::{AttemptOutcome, Landing, MergeRequest, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
@@ -18,10 +13,16 @@ use gt_model::landing;
 use gt_model::protocol::Message;
 use gt_model::queue::{MrEnd, StackEntry};
 use gt_world::{Held, Push, Referred};
-use std::time::Duration;
 
 use super::round::Refinery;
 use super::send_back::still_open;
+use crate::mail::post;
+use crate::rigs::remote;
+use crate::rigs::warm;
+use crate::town::error::chain;
+use crate::town::error::{Error, Result};
+use crate::town::{Rig, Town};
+use crate::work::convoy;
 
 impl Refinery<'_> {
     /// Decides the landing of a tested stack, then carries it out.

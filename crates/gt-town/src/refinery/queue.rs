@@ -1,5 +1,6 @@
 //! Merge requests with their status.
 
+use gt_ledger::{MergeRequest, View};
 use gt_model::queue::MrStatus;
 use serde::Serialize;
 
@@ -7,7 +8,6 @@ use crate::refinery;
 use crate::rigs::gates::{self, Running};
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
-use gt_ledger::{MergeRequest, View};
 
 /// A merge request at one moment.
 #[derive(Clone, Debug, Serialize)]

@@ -1,13 +1,15 @@
 //! Merge requests under a person's eyes: what they would land, what the gates said, a checkout to try it in; and the
 //! person's word: hold, retry, reject, cancel. (`refinery::approve` has the other one.)
 
-use gt_model::condition::ConditionKind;
 use std::path::{Path, PathBuf};
 
+use gt_ledger::{MergeRequest, Tx, Verdict, View};
 use gt_model::bead::{Bead, Status};
+use gt_model::condition::ConditionKind;
 use gt_model::convoy::MERGED_AS;
 use gt_model::id::{MrId, Sha, slug};
 use gt_model::queue::{MrEnd, MrStatus};
+use gt_world::{Candidate, WorktreePlan};
 use serde::Serialize;
 
 use crate::refinery;
@@ -23,8 +25,6 @@ use crate::work::convoy;
 use crate::work::merge_requests;
 use crate::work::own_work;
 use crate::work::sling::Crew;
-use gt_ledger::{MergeRequest, Tx, Verdict, View};
-use gt_world::{Candidate, WorktreePlan};
 
 /// Bytes of one gate's log that are shown: its end.
 const LOG_LIMIT_BYTES: usize = 64 * 1024;

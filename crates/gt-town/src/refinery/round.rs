@@ -1,14 +1,16 @@
 //! The refinery: what is gated lands, by compare-and-swap; what is not green goes back to be done again.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 
+use gt_ledger::{MergeRequest, Tx, View};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 use gt_model::id::{MrId, Sha};
 use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::queue::{self, MrFacts, MrStatus, QueueEntry};
 use gt_model::steering;
+use gt_world::Held;
 use serde::Serialize;
 
 use super::landing::record_merged;
@@ -21,8 +23,6 @@ use crate::town::person::{self, Act};
 use crate::town::settings::LandingPolicy;
 use crate::town::{Caller, Rig, Town};
 use crate::work::sling::Crew;
-use gt_ledger::{MergeRequest, Tx, View};
-use gt_world::Held;
 
 /// What a round did.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -1,10 +1,7 @@
 //! Sending work back to a worker, with the reason; giving it up over the budget.
 
-use crate::mail::post;
-use crate::town::error::Result;
-use crate::work::convoy;
-use crate::work::done;
-use crate::work::sling::{Before, Crew, hand_out};
+use std::time::Duration;
+
 use gt_ledger::{AttemptOutcome, MergeRequest, Tx, View};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Status};
@@ -13,7 +10,12 @@ use gt_model::effect::Effect;
 use gt_model::id::MrId;
 use gt_model::protocol::Message;
 use gt_model::queue::MrEnd;
-use std::time::Duration;
+
+use crate::mail::post;
+use crate::town::error::Result;
+use crate::work::convoy;
+use crate::work::done;
+use crate::work::sling::{Before, Crew, hand_out};
 
 /// The merge request as it is now, unless it is over.
 pub(crate) fn still_open(view: &View<'_>, id: &MrId) -> Result<Option<MergeRequest>> {

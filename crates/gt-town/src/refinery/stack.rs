@@ -1,8 +1,5 @@
 //! Stacks: candidates built on the trunk without a checkout, tested at the tip, bisected on red.
 
-use crate::rigs::gates::{self, Subject, Tested};
-use crate::town::error::{Error, Result};
-use crate::town::settings::LandStyle;
 use gt_ledger::{MergeRequest, Verdict};
 use gt_model::condition::ConditionKind;
 use gt_model::id::{MrId, Sha};
@@ -13,6 +10,9 @@ use gt_world::Candidate;
 use super::landing::landing_commit;
 use super::round::Refinery;
 use super::send_back::still_open;
+use crate::rigs::gates::{self, Subject, Tested};
+use crate::town::error::{Error, Result};
+use crate::town::settings::LandStyle;
 
 /// Merge requests that one stack may have.
 const STACK_LIMIT: usize = 16;

@@ -2,8 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::town::error::{Error, Result};
 use gt_world::{Disk, NodeKind};
+
+use crate::town::error::{Error, Result};
 
 /// What the archive's folder is called, in a town and in each rig.
 pub const ARCHIVE: &str = ".archive";

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_world::{FolderFacts, Held, NamedRemote, OnCheckedOut, Receiving};
+
 use crate::rigs::rig::NewRig;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_world::{FolderFacts, Held, NamedRemote, OnCheckedOut, Receiving};
 
 /// The repository that work will be pushed to.
 #[derive(Clone, Debug, PartialEq, Eq)]

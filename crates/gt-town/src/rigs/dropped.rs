@@ -3,15 +3,15 @@
 //! Where the trunk goes on from where it was known to be, nothing is asked but that. Where it does not, one question tells
 //! which of all landings it has no longer.
 
-use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 
+use gt_ledger::{MergeRequest, RigRow, Tx, View};
 use gt_model::bead::Status;
+use gt_model::condition::ConditionKind;
 use gt_model::id::{BeadId, MrId, Sha};
 
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
-use gt_ledger::{MergeRequest, RigRow, Tx, View};
 
 /// Most lost landings of which it is asked whether the trunk has what they changed by other commits.
 const LOOKED_AT: usize = 50;

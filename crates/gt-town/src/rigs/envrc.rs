@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use gt_world::RunEnd;
+
 use crate::town::error::{Error, Result};
 use crate::town::person::{self, Act, Person};
 use crate::town::settings;
 use crate::town::{Caller, Rig, Town};
 use crate::walls::contained::{self, Job};
 use crate::walls::direnv::{self, FILE, File};
-use gt_world::RunEnd;
 
 /// Files that one consent may be about.
 const FILES: usize = 50;

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gt_ledger::{Gating, Verdict, View};
 use gt_model::address::Address;
 use gt_model::id::{MrId, Sha};
 use gt_model::keep::Keep;
 use gt_model::red::{self, Red, Remedy};
+use gt_world::{CheckedOut, Held, Rules, RunEnd};
 use serde::Serialize;
 
 use crate::ecosystems;
@@ -18,8 +20,6 @@ use crate::town::{Rig, Town};
 use crate::walls::contained::{self, Job};
 use crate::walls::reach;
 use crate::walls::worker_env;
-use gt_ledger::{Gating, Verdict, View};
-use gt_world::{CheckedOut, Held, Rules, RunEnd};
 
 /// By whose run a tree is known to be green.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

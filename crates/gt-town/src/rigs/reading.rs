@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use gt_ledger::Tx;
 use gt_model::address::Address;
 use gt_model::effect::Effect;
 use gt_model::id::RigName;
+use gt_world::{Held, Rules};
 
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_ledger::Tx;
-use gt_world::{Held, Rules};
 
 /// Decides that the mayor's worktree of a rig is put at the trunk, if there is a mayor.
 pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {

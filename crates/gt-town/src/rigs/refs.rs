@@ -1,17 +1,17 @@
 //! Refs of a rig's repository that somebody else moved: found after each attempt, undone, reported.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gt_ledger::Tx;
+use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 use gt_model::id::{RigName, Sha};
+use gt_world::Held;
 
 use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_ledger::Tx;
-use gt_world::Held;
 
 /// A ref that is not where it belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,18 +1,18 @@
 //! The rig's remote: fetching it, and noticing what a worker put there behind the refinery's back.
 
-use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use gt_ledger::{Attempt, AttemptOutcome, Tx};
+use gt_model::condition::ConditionKind;
 use gt_model::id::{RigName, Sha};
+use gt_world::{Held, Repo};
 
 use crate::rigs::dropped::{self, Dropped};
 use crate::rigs::reading;
 use crate::rigs::refs::{self, Foreign};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_ledger::{Attempt, AttemptOutcome, Tx};
-use gt_world::{Held, Repo};
 
 /// What a fetch found.
 #[derive(Clone, Debug)]

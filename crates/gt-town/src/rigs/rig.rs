@@ -1,11 +1,14 @@
 //! Rigs: adding a project to the town, its gates, and taking it out again.
 
-use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use gt_ledger::TOWN_PREFIX;
+use gt_ledger::{Agent, View};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::id::{RigName, Sha};
+use gt_world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 use serde::Serialize;
 
 use crate::ecosystems::{self, Found, FoundGate, Knowledge, Omitted};
@@ -19,9 +22,6 @@ use crate::town::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::town::{Caller, Rig, Town};
 use crate::walls::reach::{self, LeftOut};
 use crate::walls::worker_env;
-use gt_ledger::TOWN_PREFIX;
-use gt_ledger::{Agent, View};
-use gt_world::{FolderFacts, Held, LARGE_FILES, ObjectFormat, Push, RemoteFacts};
 
 mod fix;
 mod seen;

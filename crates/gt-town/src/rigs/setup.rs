@@ -5,14 +5,15 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use gt_ledger::Attempt;
+use gt_world::{Disk, Held, LARGE_FILES, NodeKind, Referred, Rules, RunEnd, WorldError};
+
 use crate::rigs::gates::Subject;
 use crate::rigs::warm;
 use crate::town::error::{Error, Result};
 use crate::town::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
 use crate::walls::contained::{self, Job};
-use gt_ledger::Attempt;
-use gt_world::{Disk, Held, LARGE_FILES, NodeKind, Referred, Rules, RunEnd, WorldError};
 
 /// Where the key of a gate worktree's last set-up and what it made are kept, beside the worktree: a line each.
 const KEY_FILE: &str = "set-up.key";

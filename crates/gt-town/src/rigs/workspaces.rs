@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use gt_ledger::Agent;
 use gt_model::address::Address;
+use gt_world::{Held, WorktreePlan};
 
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_ledger::Agent;
-use gt_world::{Held, WorktreePlan};
 
 /// How names of crew's folders in the archive begin; no worker is called so.
 pub const ARCHIVED_PREFIX: &str = "crew-";

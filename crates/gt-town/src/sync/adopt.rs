@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use gt_model::jsonl::{self, Record};
+use gt_world::Disk;
 use serde::{Deserialize, Serialize};
 
 use crate::sync::port::{self, ImportOptions, Imported};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use gt_world::Disk;
 
 /// Names of the file of beads, the newest first.
 const FILES: [&str; 2] = ["issues.jsonl", "beads.jsonl"];

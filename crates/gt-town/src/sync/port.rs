@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use gt_ledger::TOWN_PREFIX;
+use gt_ledger::{Bulk, Ledger, Tx, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::BeadId;
 use gt_model::jsonl::{self, LineError, Record};
@@ -14,8 +16,6 @@ use crate::sync::rebuild;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::convoy;
-use gt_ledger::TOWN_PREFIX;
-use gt_ledger::{Bulk, Ledger, Tx, View};
 
 /// Up to which event the exported files are, as a setting of the ledger's.
 const EXPORTED_KEY: &str = "exported_seq";

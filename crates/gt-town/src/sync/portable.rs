@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use gt_ledger::{Attempt, Elsewhere, LedgerError, RigRow, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::{BeadId, slug};
 use gt_model::jsonl::Record;
@@ -11,7 +12,6 @@ use gt_model::merge::{foreign_assignee, set_held_since};
 use super::parts::{self, is_beads_file};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
-use gt_ledger::{Attempt, Elsewhere, LedgerError, RigRow, View};
 
 /// Size from which on a settings file is left out: nobody writes so much by hand.
 const SETTINGS_LIMIT_BYTES: usize = 1 << 20;

@@ -1,10 +1,11 @@
 //! Taking in what other towns say: a merge of each prefix, in one transaction.
 
-use gt_model::condition::ConditionKind;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use gt_ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
 use gt_model::bead::{Bead, Status};
+use gt_model::condition::ConditionKind;
 use gt_model::id::{BeadId, slug};
 use gt_model::jsonl::{self, Record};
 use gt_model::merge::{self, Apart, Loss, Renamed};
@@ -16,7 +17,6 @@ use super::portable::{Outlook, prefixes};
 use crate::town::error::{Error, Result};
 use crate::work::convoy;
 use crate::work::sling;
-use gt_ledger::{Attempt, AttemptOutcome, Bulk, Elsewhere, Tx, View};
 
 /// From how many changed beads on the ledger is mended once, at the end.
 const BULK_BEADS: usize = 500;

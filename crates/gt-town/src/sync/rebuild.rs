@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gt_ledger::TOWN_PREFIX;
+use gt_ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
+use gt_ledger::{BACKUPS, LEDGER_LOCK};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Status};
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, IncarnationId, RigName, Sha, slug};
 use gt_model::jsonl::{self, Record};
 use gt_model::merge::{set_held_since, split_assignee};
+use gt_world::{Held, SessionState};
 use serde::{Deserialize, Serialize};
 
 use crate::sync::{self, FromGit};
@@ -22,10 +26,6 @@ use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
 use crate::walls::worker_env::PATH_KEY;
 use crate::work::snapshots;
-use gt_ledger::TOWN_PREFIX;
-use gt_ledger::{self, Bulk, Copied, Ledger, LedgerError, RestoredAttempt, RigRow, Tx, View};
-use gt_ledger::{BACKUPS, LEDGER_LOCK};
-use gt_world::{Held, SessionState};
 
 /// How long a session's tree has to end politely.
 const END_GRACE: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gt_ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 use gt_model::bead::Status;
 use gt_model::vocabulary::{self, UnknownWord};
 
@@ -11,7 +12,6 @@ use crate::town::error::{Error, Result};
 use crate::town::settings::TownSettings;
 use crate::town::{Caller, Outside, Town};
 use crate::work::beads::PREFIX_KEY;
-use gt_ledger::{self, Ledger, LedgerError, View, WRITE_DEADLINE};
 
 mod found;
 

@@ -1,13 +1,13 @@
 //! What a person wants of the town: up, down or on its way down, and which rigs are paused.
 
+use gt_ledger::View;
 use gt_model::condition::ConditionKind;
 use gt_model::id::RigName;
+use gt_world::{ENDED_BY_REQUEST, Exit};
 
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
-use gt_ledger::View;
-use gt_world::{ENDED_BY_REQUEST, Exit};
 
 /// Whether the town is meant to be up; a setting of the ledger's.
 pub const DESIRED_KEY: &str = "desired";

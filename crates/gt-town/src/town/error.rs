@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use gt_ledger::LedgerError;
 use gt_model::formula::FormulaError;
 use gt_model::id::{BeadId, RigNameError};
+use gt_world::WorldError;
 
 use crate::town::settings::SettingsError;
-use gt_ledger::LedgerError;
-use gt_world::WorldError;
 
 /// Result of an engine operation.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gt_ledger::confined::standing_at;
+use gt_ledger::{Attempt, LedgerError, View};
 use gt_model::id::{IncarnationId, sha256_hex};
+use gt_world::TOKEN_VARIABLE;
+use gt_world::{Above, Descent, ProcessId, Standing, World};
 
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
 use crate::town::person::{self, Act};
 use crate::town::settings::{self, TownSettings};
 use crate::town::{Caller, Outside, Town};
-use gt_ledger::confined::standing_at;
-use gt_ledger::{Attempt, LedgerError, View};
-use gt_world::TOKEN_VARIABLE;
-use gt_world::{Above, Descent, ProcessId, Standing, World};
 
 /// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
 /// whose folder it names.

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use gt_model::id::{IncarnationId, RigName};
-
 use gt_ledger::Attempt;
+use gt_model::id::{IncarnationId, RigName};
 use gt_world::LIFE;
 
 /// What an agent and its own `gt` write in the folder of their session: marks of its moments, logs of commands that its `gt`

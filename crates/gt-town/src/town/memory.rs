@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use gt_ledger::{Tx, View};
 use serde_json::{Value, json};
 
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use gt_ledger::{Tx, View};
 
 /// Longest key, in bytes.
 const KEY_LIMIT: usize = 100;

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use gt_ledger::settle_convoys;
+use gt_ledger::{Ledger, RigRow, WRITE_DEADLINE};
 use gt_model::address::Address;
 use gt_model::formula::Formula;
 use gt_model::id::RigName;
 use gt_model::price::Prices;
+use gt_world::faults::Faults;
+use gt_world::{Held, World};
 
 use crate::town::error::{Error, Result};
 use crate::town::layout::{Layout, RigLayout};
 use crate::town::settings::presets;
 use crate::town::settings::{self, AgentPreset, RigSettings, TownSettings};
-use gt_ledger::settle_convoys;
-use gt_ledger::{Ledger, RigRow, WRITE_DEADLINE};
-use gt_world::faults::Faults;
-use gt_world::{Held, World};
 
 /// Where secrets come from: the system's randomness, or a counter in a simulated town.
 pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;

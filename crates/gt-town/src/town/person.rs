@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_ledger::LedgerError;
 use gt_model::id::{hex, sha256_hex};
 
 use crate::town::error::{Error, Result};
 use crate::town::settings::{self, Confirm, OverseerSettings, TownSettings};
 use crate::town::{Caller, Outside, Town};
-use gt_ledger::LedgerError;
 
 /// The variable that names a file with the overseer's key.
 pub const KEY_FILE_VARIABLE: &str = "GT_OVERSEER_KEY_FILE";

@@ -10,6 +10,7 @@ use gt_model::landing::Style;
 use gt_model::patrol::PatrolLimits;
 use gt_model::price::Prices;
 use gt_model::retention::Limits;
+use gt_model::runtime::RuntimeChoice;
 use gt_model::start::Shown;
 use gt_model::usage::Format;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use crate::town::error::{Error, Result};
 use crate::town::person::Person;
 use crate::town::{Outside, Town};
-use gt_model::runtime::RuntimeChoice;
 
 pub(crate) mod accepted;
 mod joined;

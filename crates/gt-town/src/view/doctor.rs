@@ -1,9 +1,11 @@
 //! The doctor: whether everything is there that a session needs, and what mends what is not.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 
+use gt_ledger as ledger;
+use gt_model::condition::ConditionKind;
 use gt_model::id::BeadId;
+use gt_world::{Damage, LARGE_FILES};
 use serde::Serialize;
 
 use crate::agents;
@@ -27,8 +29,6 @@ use crate::view::observe::waiting_for;
 use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::worker_env;
-use gt_ledger as ledger;
-use gt_world::{Damage, LARGE_FILES};
 
 /// One thing that the doctor looked at.
 #[derive(Clone, Debug, Serialize)]

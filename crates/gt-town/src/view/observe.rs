@@ -1,10 +1,13 @@
 //! Looking at a town: its status, why a thing is as it is, and whether all is well.
 
+use gt_ledger::{Attempt, Blocker, Condition, EffectRow, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
+use gt_model::words::times;
+use gt_world::SessionState;
 use serde::Serialize;
 
 use crate::admission::usage::{self, Cost};
@@ -19,9 +22,6 @@ use crate::sync::{self, SyncStatus};
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::work::hook;
-use gt_ledger::{Attempt, Blocker, Condition, EffectRow, View};
-use gt_model::words::times;
-use gt_world::SessionState;
 
 /// A town at one moment.
 #[derive(Clone, Debug, Serialize)]

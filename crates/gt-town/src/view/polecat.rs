@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use gt_ledger::{Attempt, AttemptOutcome, Incarnation, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::{BeadId, RigName, Sha};
 use serde::Serialize;
@@ -15,7 +16,6 @@ use crate::town::{Caller, Rig, Town};
 use crate::view::observe;
 use crate::work::beads;
 use crate::work::sling::{self, Before, Crew, SlingOptions, Slung};
-use gt_ledger::{Attempt, AttemptOutcome, Incarnation, View};
 
 /// A polecat: one attempt on one bead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

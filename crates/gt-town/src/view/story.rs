@@ -1,5 +1,6 @@
 //! The story of anything that has an id: what it is, what was tried, what came of it, what is next.
 
+use gt_ledger::{Attempt, Blocker, Condition, Incarnation};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, DepType, Status};
 use gt_model::convoy::{ConvoyState, MemberState};
@@ -19,7 +20,6 @@ use crate::work::beads;
 use crate::work::causes;
 use crate::work::convoy;
 use crate::work::own_work;
-use gt_ledger::{Attempt, Blocker, Condition, Incarnation};
 
 /// What an id stands for, with its story.
 #[derive(Clone, Debug, Serialize)]

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gt_world::{ContainedCommand, RunEnd, RunResult};
+
 use crate::town::error::{Error, Result};
 use crate::town::identity::GATE_VARIABLE;
 use crate::town::{Rig, Town};
@@ -11,7 +13,6 @@ use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::tampering::Before;
 use crate::walls::worker_env;
-use gt_world::{ContainedCommand, RunEnd, RunResult};
 
 /// A command to be run.
 #[derive(Clone, Debug)]

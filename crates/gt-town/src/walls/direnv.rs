@@ -8,12 +8,12 @@
 use std::path::{Component, Path};
 
 use gt_model::id::sha256_hex;
+use gt_world::NodeKind;
 use serde::Serialize;
 
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
-use gt_world::NodeKind;
 
 /// The file that direnv reads.
 pub const FILE: &str = ".envrc";

@@ -6,11 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
+use gt_world::{Disk, NodeKind};
 use serde::Serialize;
 
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
-use gt_world::{Disk, NodeKind};
 
 /// Bytes that are read of a file.
 const FILE_BYTES: usize = 256 * 1024;

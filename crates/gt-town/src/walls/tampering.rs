@@ -1,9 +1,10 @@
 //! Settings that change while agents' code runs. Without a sandbox a gate can write the very file that says what gates are. The
 //! town can't stop that: it compares the files before and after, and has a person look before anything else lands.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use gt_model::condition::ConditionKind;
 
 use crate::town::error::{Error, Result};
 use crate::town::settings::accepted::is_accepted;

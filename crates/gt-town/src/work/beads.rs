@@ -1,5 +1,6 @@
 //! Beads as people and agents change them: who may do what, and when.
 
+use gt_ledger::{BeadChange, Tx, View};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Comment, Stamp, Status};
 use gt_model::id::{AMBIGUOUS_LIMIT, Abbreviation, BeadId, resolve_abbreviation};
@@ -9,7 +10,6 @@ use serde_json::Value;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::convoy;
-use gt_ledger::{BeadChange, Tx, View};
 
 mod create;
 mod edges;

@@ -1,16 +1,16 @@
 //! What ended an agent's run, in words: how its process ended, where it was, what was refused to it, what it said last.
 
+use gt_ledger::{Attempt, Incarnation};
 use gt_model::foreign;
 use gt_model::moment::Mark;
+use gt_model::words::times;
+use gt_world::{ENDED_BY_REQUEST, Exit};
 
 use crate::agents::marks;
 use crate::agents::readiness;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::hook;
-use gt_ledger::{Attempt, Incarnation};
-use gt_model::words::times;
-use gt_world::{ENDED_BY_REQUEST, Exit};
 
 /// Bytes of one cause.
 const CAUSE_BYTES: usize = 600;

@@ -3,11 +3,13 @@
 //! Where a convoy is follows from its beads ([`ConvoyState`]), and is never kept on its own account. Whatever changes a
 //! bead notes the convoys that track it, and the same operation ends with [`settle`]; what it leaves, the deacon does.
 
-use gt_model::condition::ConditionKind;
 use std::collections::{BTreeMap, BTreeSet};
 
+use gt_ledger::{BeadFilter, Swarm, Tx, View};
+use gt_ledger::{TOWN_PREFIX, is_derived, settle_convoys, tracked};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest, Status};
+use gt_model::condition::ConditionKind;
 use gt_model::convoy::{ConvoyState, MemberState, member_state};
 use gt_model::id::BeadId;
 use gt_model::protocol::Message;
@@ -18,8 +20,6 @@ use crate::town::desired;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::sling::{self, SlingOptions};
-use gt_ledger::{BeadFilter, Swarm, Tx, View};
-use gt_ledger::{TOWN_PREFIX, is_derived, settle_convoys, tracked};
 
 /// The label of a convoy whose waiting beads only the mayor or a person slings.
 const MANUAL: &str = "manual";

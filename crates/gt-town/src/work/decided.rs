@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use gt_ledger::{Attempt, Tx};
+use gt_model::bead::{Bead, Status};
 use gt_model::effect::Effect;
 use gt_model::id::IncarnationId;
 
 use crate::town::error::Result;
-use gt_ledger::{Attempt, Tx};
-use gt_model::bead::{Bead, Status};
 
 /// Decides a snapshot of an attempt's worktree, unless one is decided already.
 pub fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {

@@ -1,16 +1,18 @@
 //! `gt done`: submit what is on the hook, and let go of it.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, AttemptOutcome, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Comment, Rest, Status};
+use gt_model::condition::ConditionKind;
 use gt_model::convoy::REPORTED;
 use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
 use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::protocol::Message;
+use gt_world::{LARGE_FILES, WorktreeFacts};
 use serde::Serialize;
 
 use crate::mail::post;
@@ -25,8 +27,6 @@ use crate::work::kept;
 use crate::work::own_work::{self, OwnWork};
 use crate::work::sling::clear_away;
 use crate::work::taken_back;
-use gt_ledger::{Attempt, AttemptOutcome, Tx};
-use gt_world::{LARGE_FILES, WorktreeFacts};
 
 /// How a worker is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

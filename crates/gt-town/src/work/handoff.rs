@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gt_ledger::Attempt;
 use gt_model::protocol::Message;
 use serde::Serialize;
 
@@ -11,7 +12,6 @@ use crate::town::identity;
 use crate::town::{Caller, Town};
 use crate::work::decided;
 use crate::work::hook;
-use gt_ledger::Attempt;
 
 /// What a handoff led to.
 #[derive(Clone, Debug, Serialize)]

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gt_ledger::{Attempt, MoleculeStep, Task, View};
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
+use gt_world::{RunEnd, WorktreeFacts};
 
 use crate::rigs::gates;
 use crate::town::error::{Error, Result};
@@ -15,8 +17,6 @@ use crate::work::causes;
 use crate::work::decided;
 use crate::work::own_work;
 use crate::work::worker_gates;
-use gt_ledger::{Attempt, MoleculeStep, Task, View};
-use gt_world::{RunEnd, WorktreeFacts};
 
 /// How long one acceptance command may take.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(30);

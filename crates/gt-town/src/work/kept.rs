@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use gt_ledger::{Attempt, StepPlace, View};
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
 use gt_model::kept::{Entry, FileChange, Lost, SUBMODULE, Version, Versions, lost, places};
 use gt_model::landed::BranchCommit;
+use gt_world::Repo;
 
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_ledger::{Attempt, StepPlace, View};
-use gt_world::Repo;
 
 /// What is gone, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use gt_ledger::{AttemptOutcome, MergeRequest, Tx};
 use gt_model::condition::ConditionKind;
 use gt_model::id::BeadId;
+use gt_model::queue::MrEnd;
 
 use crate::town::error::{Error, Result};
 use crate::work::sling::clear_away;
-use gt_ledger::{AttemptOutcome, MergeRequest, Tx};
-use gt_model::queue::MrEnd;
 
 /// Takes a bead's open merge request out of the queue, since the bead was closed otherwise.
 pub fn reject(tx: &Tx<'_>, bead: &BeadId, why: &str) -> Result<()> {

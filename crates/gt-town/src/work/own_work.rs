@@ -7,12 +7,12 @@
 
 use std::path::Path;
 
+use gt_ledger::Attempt;
 use gt_model::id::Sha;
 use gt_model::landed::{Origin, origin};
 
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_ledger::Attempt;
 
 /// What is on an attempt's branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

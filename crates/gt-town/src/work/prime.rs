@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use gt_ledger::{Attempt, AttemptOutcome, Mail, Priority, View};
 use gt_model::address::Address;
 use gt_model::foreign;
 use gt_model::formula::Acceptance;
@@ -16,7 +17,6 @@ use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::causes;
 use crate::work::hook::{self, Hook};
-use gt_ledger::{Attempt, AttemptOutcome, Mail, Priority, View};
 
 /// Size of all that an agent is told at its start.
 pub const PRIME_BYTES: usize = 5500;

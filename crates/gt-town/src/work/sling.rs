@@ -1,16 +1,18 @@
 //! Sling: give beads to workers. One transaction claims them all, or none.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gt_ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
+use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
 use gt_model::formula::Formula;
 use gt_model::id::{BeadId, Sha};
 use gt_model::merge::split_assignee;
 use gt_model::protocol::Message;
+use gt_model::runtime::RuntimeChoice;
 use serde::Serialize;
 
 use crate::agents::launch;
@@ -22,8 +24,6 @@ use crate::town::{Caller, Rig, Town};
 use crate::walls::worker_env;
 use crate::work::beads::{self, NewBead};
 use crate::work::convoy;
-use gt_ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
-use gt_model::runtime::RuntimeChoice;
 
 /// Names for polecats; when all are taken, numbered ones follow.
 const WORKER_NAMES: &[&str] = &[

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gt_ledger::Attempt;
 use gt_model::id::{BeadId, RigName, Sha};
+use gt_world::{Change, SKIPPED_TRAILER, SnapshotFacts};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 use crate::work::beads;
-use gt_ledger::Attempt;
-use gt_world::{Change, SKIPPED_TRAILER, SnapshotFacts};
 
 /// Where snapshots' refs are.
 pub const SNAPSHOTS: &str = "refs/gt/snapshots/";

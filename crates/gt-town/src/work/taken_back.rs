@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use gt_ledger::Attempt;
 use gt_model::id::Sha;
 use gt_model::kept::SUBMODULE;
 
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
-use gt_ledger::Attempt;
 
 /// Most paths that others changed which are looked at.
 const PATHS_LIMIT: usize = 5000;

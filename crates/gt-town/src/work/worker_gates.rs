@@ -2,15 +2,15 @@
 //!
 //! None of this counts for what lands: there, only what the town's own runs have said of a tree does.
 
+use gt_ledger::Attempt;
 use gt_model::id::Sha;
+use gt_world::WorktreeFacts;
 
 use crate::rigs::gates::GreenBy;
 use crate::rigs::gates::{self, GatesRun, Logs};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 use crate::work::hook;
-use gt_ledger::Attempt;
-use gt_world::WorktreeFacts;
 
 /// Runs a rig's gates in a worker's worktree, unless it holds nothing but a tree on which they are known to be green; with
 /// `again` they are run all the same.

@@ -1,10 +1,11 @@
 //! Caps on turns of the mayor and crew, which have no attempt that could be parked: a turn that takes too much ends after
 //! the tool that it is in, and none is begun while the day's cap is reached.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Agent, Incarnation, Tx, View};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::moment::Marks;
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +18,6 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::TownSettings;
-use gt_ledger::{Agent, Incarnation, Tx, View};
 
 /// When a person last said that spending goes on; a setting of the ledger's. Turns are counted from then on.
 const RESUMED_KEY: &str = "turns-resumed";

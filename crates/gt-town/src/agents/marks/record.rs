@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gt_world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::town::error::Result;
-use gt_world::World;
 
 /// Bytes of a record: its text, filled up with spaces, and the same again. Both lie in one page of memory.
 const RECORD_BYTES: usize = 2 * TEXT_BYTES;

@@ -2,13 +2,13 @@
 
 use gt_model::foreign;
 use gt_model::id::IncarnationId;
+use gt_world::World;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
-use gt_world::World;
 
 /// Size of the log; what is older is dropped.
 const LOG_BYTES: usize = 64 * 1024;

@@ -4,12 +4,14 @@
 //! is denied, the agent is told how to go on and how to ask, and what was denied is an event with the line that would allow
 //! it.
 
+use gt_ledger::Tx;
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::foreign;
 use gt_model::guard::permit::{self, Permit, suggestion};
 use gt_model::guard::{Place, Role, ToolCall};
 use gt_model::moment::{Answer, Asking, Heard, KEPT_TEXT_BYTES, Mark, Moment};
+use gt_world::Runtime;
 use serde_json::json;
 
 use super::{Here, log};
@@ -17,8 +19,6 @@ use crate::agents::grants::{self, OnDisk};
 use crate::agents::marks;
 use crate::town::error::Result;
 use crate::work::causes;
-use gt_ledger::Tx;
-use gt_world::Runtime;
 
 /// Conditions of that kind that one agent may have: the events have the rest.
 const DENIED_AT_MOST: usize = 5;

@@ -1,8 +1,10 @@
 //! The moment after a tool, which is by far the most frequent: where the ledger is as it was when its agent was last told all
 //! that there was, nothing is opened and nobody is asked.
 
+use gt_ledger::Sign;
 use gt_model::id::{IncarnationId, sha256_hex};
 use gt_model::moment::{Event, Mark, Moment};
+use gt_world::World;
 use serde::{Deserialize, Serialize};
 
 use super::Call;
@@ -11,8 +13,6 @@ use crate::town::Town;
 use crate::town::error::Result;
 use crate::town::identity;
 use crate::town::layout::Layout;
-use gt_ledger::Sign;
-use gt_world::World;
 
 /// Who calls, and how the ledger is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,11 @@
 //! A person's word that a standing agent is to run, or to stop.
 
+use std::time::Duration;
+
+use gt_ledger::AgentChoice;
+use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
+
 use super::{AgentStatus, record_ends, status};
 use crate::admission::hooks_off;
 use crate::agents::readiness::{self};
@@ -12,10 +18,6 @@ use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
 use crate::walls::worker_env;
-use gt_ledger::AgentChoice;
-use gt_model::address::Address;
-use gt_model::condition::ConditionKind;
-use std::time::Duration;
 
 /// How long a person's verb waits for a session to start.
 const START_DEADLINE: Duration = Duration::from_secs(15);

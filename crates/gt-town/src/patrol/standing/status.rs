@@ -1,16 +1,17 @@
 //! What a standing agent is doing, for people.
 
+use gt_ledger::{Agent, Incarnation, View};
+use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
+use gt_world::SessionState;
+use serde::Serialize;
+
 use super::ended_well;
 use crate::admission::hooks_off;
 use crate::admission::spend;
 use crate::agents::wanted;
 use crate::town::Town;
 use crate::town::error::Result;
-use gt_ledger::{Agent, Incarnation, View};
-use gt_model::address::Address;
-use gt_model::condition::ConditionKind;
-use gt_world::SessionState;
-use serde::Serialize;
 
 /// A standing agent at one moment.
 #[derive(Clone, Debug, Serialize)]

@@ -1,10 +1,11 @@
 //! Waking a standing agent that runs and has mail that it was not told of: one fixed line at its prompt. Whoever is at
 //! work is told by its own moments; who can't be woken is a condition.
 
-use gt_model::condition::ConditionKind;
 use std::time::Duration;
 
+use gt_ledger::{Agent, Incarnation};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::moment::{Mark, NUDGE_LINE, Stage};
 use gt_model::patrol::NUDGE_TRIES;
 
@@ -19,7 +20,6 @@ use crate::town::Town;
 use crate::town::desired;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
-use gt_ledger::{Agent, Incarnation};
 
 /// Observed time between two tries to wake an agent for the same mail.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);

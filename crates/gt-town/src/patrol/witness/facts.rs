@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use gt_ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Marks, Stage};
 use gt_model::patrol::{self, Nudges, PatrolLimits, PolecatFacts, Process, Verdict};
 use gt_model::start::Start;
+use gt_world::Vitals;
 use serde::Serialize;
 
 use super::{Watch, Witness};
@@ -19,8 +21,6 @@ use crate::town::observed::Observed;
 use crate::town::{Rig, Town};
 use crate::work::causes;
 use crate::work::hook;
-use gt_ledger::{Attempt, Incarnation, LedgerResult, Reactions, View};
-use gt_world::Vitals;
 
 /// Incarnations of one attempt whose end counts against nobody, before they do all the same.
 const SPARED_AT_MOST: usize = 20;

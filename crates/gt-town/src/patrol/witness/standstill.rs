@@ -1,23 +1,22 @@
 //! What the witness does about workers that stand still: nudges, limits, what a person has to see.
 
-use gt_model::condition::ConditionKind;
 use std::collections::BTreeSet;
 
+use gt_ledger::{Attempt, Condition, Tx};
 use gt_model::address::Address;
+use gt_model::condition::ConditionKind;
 use gt_model::moment::{NUDGE_LINE, Stage};
 use gt_model::patrol::Verdict;
 use gt_model::protocol::Message;
+use gt_world::Said;
 
 use super::facts::Found;
 use super::{Watch, Witness};
 use crate::admission::limits::{self, Met};
 use crate::agents::log_in;
+use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::work::decided;
-use gt_ledger::{Attempt, Condition, Tx};
-
-use crate::mail::post;
-use gt_world::Said;
 
 /// Kinds of condition on a worker that follow its verdict.
 const BY_VERDICT: [ConditionKind; 2] = [ConditionKind::Asks, ConditionKind::LongTool];

@@ -1,5 +1,6 @@
 //! The negative proof: whether a rig's gates turn red where files are broken on purpose. What it said last, and when it is repeated.
 
+use gt_ledger::Tx;
 use serde::{Deserialize, Serialize};
 
 use super::{Negative, Proving, prove_by};
@@ -7,7 +8,6 @@ use crate::rigs::gates::GatesRun;
 use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
-use gt_ledger::Tx;
 
 /// What the gates of a rig were last seen to miss, as kept in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

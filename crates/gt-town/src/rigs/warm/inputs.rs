@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use gt_model::id::sha256_hex;
 use gt_model::keep::Keep;
+use gt_world::{Disk, NodeKind};
 use serde::Deserialize;
 
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
-use gt_world::{Disk, NodeKind};
 
 /// Files that fix the versions of packages, or of the toolchain.
 const LOCK_FILES: &[&str] = &[

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use gt_model::address::Address;
 use gt_model::id::Sha;
+use gt_world::{DIRTY_LIMIT, NodeKind, Rules};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::town::error::{self, Error, Result};
 use crate::town::{Rig, Town};
 use crate::walls::reach;
-use gt_world::{DIRTY_LIMIT, NodeKind, Rules};
 
 mod inputs;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gt_model::jsonl::{self, Record};
+use gt_world::{Disk, NodeKind};
 
 use super::is_prefix;
 use crate::town::error::Result;
-use gt_world::{Disk, NodeKind};
 
 /// The folder of beads.
 const BEADS: &str = ".beads";

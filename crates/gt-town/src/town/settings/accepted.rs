@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use gt_ledger::Tx;
 use gt_model::id::sha256_hex;
 
 use crate::town::Town;
 use crate::town::error::{Error, Result};
-use gt_ledger::Tx;
 
 fn key(path: &Path) -> String {
     format!("accepted-settings:{}", path.display())

@@ -1,14 +1,16 @@
 //! Making beads: one, several, or a graph with its edges.
 
-use super::edges::{depend, refuse_way_round};
-use super::{require, resolve};
-use crate::town::error::{Error, Result};
-use crate::town::{Caller, Town};
+use std::collections::BTreeMap;
+
 use gt_ledger::{BeadChange, Tx};
 use gt_model::bead::{Bead, BeadType, DepType, Dependency, Rest};
 use gt_model::id::BeadId;
 use serde_json::Value;
-use std::collections::BTreeMap;
+
+use super::edges::{depend, refuse_way_round};
+use super::{require, resolve};
+use crate::town::error::{Error, Result};
+use crate::town::{Caller, Town};
 
 /// Length that a title may have, in bytes.
 pub const TITLE_LIMIT: usize = 1024;

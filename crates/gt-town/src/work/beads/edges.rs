@@ -1,12 +1,13 @@
 //! Dependencies between beads, and the circles that are refused.
 
+use gt_ledger::Tx;
+use gt_model::bead::{Bead, DepType};
+use gt_model::id::BeadId;
+
 use super::create::edge;
 use super::require;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use gt_ledger::Tx;
-use gt_model::bead::{Bead, DepType};
-use gt_model::id::BeadId;
 
 /// Adds a dependency. One that would close a cycle of waiting is refused.
 pub fn add_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadId, kind: &DepType) -> Result<Bead> {

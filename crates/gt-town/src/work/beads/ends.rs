@@ -1,11 +1,5 @@
 //! Ends of beads: closing, reopening, deleting.
 
-use super::edges::depend;
-use super::{remark, require};
-use crate::town::error::{Error, Result};
-use crate::town::{Caller, Town};
-use crate::work::convoy;
-use crate::work::merge_requests;
 use gt_ledger::waiting;
 use gt_ledger::{Attempt, BeadChange, Tx, View};
 use gt_model::bead::{Bead, DepType, Status};
@@ -14,6 +8,13 @@ use gt_model::convoy::claimed_end;
 use gt_model::id::BeadId;
 use jiff::Timestamp;
 use serde_json::Value;
+
+use super::edges::depend;
+use super::{remark, require};
+use crate::town::error::{Error, Result};
+use crate::town::{Caller, Town};
+use crate::work::convoy;
+use crate::work::merge_requests;
 
 /// Refuses what only the holder's own verbs may change, and names the right verb.
 pub(super) fn refuse_while_live(tx: &Tx<'_>, caller: &Caller, id: &BeadId) -> Result<()> {

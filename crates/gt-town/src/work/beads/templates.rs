@@ -1,13 +1,15 @@
 //! Templates: an epic and its parts, made again as new beads.
 
+use std::collections::BTreeMap;
+
+use gt_ledger::{Tx, View};
+use gt_model::bead::{Bead, Status};
+use gt_model::id::BeadId;
+
 use super::create::{check_title, edge};
 use super::require;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
-use gt_ledger::{Tx, View};
-use gt_model::bead::{Bead, Status};
-use gt_model::id::BeadId;
-use std::collections::BTreeMap;
 
 /// Most beads of one template.
 const TEMPLATE_LIMIT: usize = 1000;

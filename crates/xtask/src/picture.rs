@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
@@ -39,13 +39,26 @@ pub fn write(args: &Args) -> Result<(), String> {
 
 fn run(gt: &Path) -> Result<Vec<Line>, String> {
     let said = |error: std::io::Error| format!("{} demo: {error}", gt.display());
-    let mut demo = Command::new(gt).args(["demo", "--seed", "1"]).stdout(Stdio::piped()).spawn().map_err(said)?;
+    // Its story is told on standard error, what it found on standard output: a person sees both.
+    let (output, writer) = std::io::pipe().map_err(said)?;
+    let mut demo = Command::new(gt);
+    demo.args(["demo", "--seed", "1"]).stdout(writer.try_clone().map_err(said)?).stderr(writer);
+    let mut running = demo.spawn().map_err(said)?;
+    // The writing ends are the demo's alone from now on, so that the pipe ends with it.
+    drop(demo);
     let start = Instant::now();
-    let output = demo.stdout.take().map(BufReader::new).into_iter().flat_map(BufReader::lines);
-    let lines: Result<Vec<Line>, _> =
-        output.map(|line| Ok(Line { text: line?, after: start.elapsed() })).collect::<Result<_, std::io::Error>>();
-    let lines = lines.map_err(said)?;
-    if demo.wait().map_err(said)?.success() { Ok(lines) } else { Err("the demo was not green".to_owned()) }
+    let mut lines = Vec::new();
+    for line in BufReader::new(output).lines() {
+        lines.push(Line { text: without_folder(&line.map_err(said)?), after: start.elapsed() });
+    }
+    if running.wait().map_err(said)?.success() { Ok(lines) } else { Err("the demo was not green".to_owned()) }
+}
+
+/// A line with a short name for the run's temporary folder.
+fn without_folder(line: &str) -> String {
+    let Some((before, rest)) = line.split_once("/tmp/gt-demo-") else { return line.to_owned() };
+    let (_, after) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    without_folder(&format!("{before}~/demo{after}"))
 }
 
 /// Size of a character and of a line, and the space around all, in pixels.
@@ -54,18 +67,20 @@ const ROW: f64 = 17.0;
 const MARGIN: f64 = 14.0;
 
 /// Columns that are drawn; longer lines are cut.
-const COLUMNS: usize = 120;
+const COLUMNS: usize = 90;
+
+/// Lines of the screen; earlier ones roll out at the top.
+const SHOWN: usize = 26;
 
 fn drawn(lines: &[Line]) -> String {
-    let columns = lines.iter().map(|line| line.text.chars().count().min(COLUMNS)).max().unwrap_or_default() + 2;
-    let (width, height) = (pixels(columns, COLUMN), pixels(lines.len() + 1, ROW));
+    let (width, height) = (pixels(COLUMNS, COLUMN), pixels(SHOWN, ROW));
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"A run of gt demo\">\n{STYLE}\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#16181d\"/>\n"
+         viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"A run of gt demo\">\n\
+         <style>{STYLE}{}</style>\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#16181d\"/>\n<g>\n",
+        rolling(lines)
     );
-    let prompt = Line { text: "$ gt demo".to_owned(), after: Duration::ZERO };
-    for (at, line) in [&prompt].into_iter().chain(lines).enumerate() {
+    for (at, line) in lines.iter().enumerate() {
         let y = MARGIN + ROW * (number(at) + 0.75);
         let text: String = line.text.chars().take(COLUMNS).collect();
         let delay = line.after.as_secs_f64();
@@ -76,14 +91,25 @@ fn drawn(lines: &[Line]) -> String {
             escaped(&text)
         );
     }
-    svg + "</svg>\n"
+    svg + "</g>\n</svg>\n"
 }
 
-const STYLE: &str = "<style>\
-    text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #d7dae0; opacity: 0; animation: shown 0s forwards }\
-    @keyframes shown { to { opacity: 1 } }\
-    @media (prefers-reduced-motion: reduce) { text { opacity: 1; animation: none } }\
-    </style>\n";
+const STYLE: &str = "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#d7dae0;opacity:0;animation:shown 0s forwards}\
+    @keyframes shown{to{opacity:1}}";
+
+/// How the screen rolls: by one line for each that does not fit on it, at the time of that line.
+fn rolling(lines: &[Line]) -> String {
+    let whole = lines.last().map_or(1.0, |line| line.after.as_secs_f64().max(0.1));
+    let out = lines.len().saturating_sub(SHOWN);
+    let mut style = format!("g{{animation:roll {whole:.1}s step-end forwards}}@keyframes roll{{");
+    for (rolled, line) in (1..=out).zip(lines.iter().skip(SHOWN)) {
+        let percent = 100.0 * line.after.as_secs_f64() / whole;
+        let _ = write!(style, "{percent:.2}%{{transform:translateY(-{:.0}px)}}", number(rolled) * ROW);
+    }
+    let end = number(out) * ROW;
+    let still = format!("text{{opacity:1;animation:none}}g{{animation:none;transform:translateY(-{end:.0}px)}}");
+    format!("{style}100%{{transform:translateY(-{end:.0}px)}}}}@media(prefers-reduced-motion:reduce){{{still}}}")
+}
 
 fn pixels(count: usize, each: f64) -> f64 {
     2.0 * MARGIN + number(count) * each
@@ -107,6 +133,23 @@ mod tests {
         let svg = drawn(&[line("one <b> & two", 3), line("  kept", 12)]);
         assert!(svg.contains("animation-delay:3.0s\" xml:space=\"preserve\">one &lt;b&gt; &amp; two</text>"), "{svg}");
         assert!(svg.contains("animation-delay:12.0s") && svg.contains(">  kept</text>"));
-        assert_eq!(svg.matches("<text ").count(), 3, "the command and its lines");
+        assert_eq!(svg.matches("<text ").count(), 2);
+    }
+
+    #[test]
+    fn a_long_run_rolls_to_its_last_lines() {
+        let line = |seconds| Line { text: "x".to_owned(), after: Duration::from_secs(seconds) };
+        let lines: Vec<Line> = (0..=SHOWN as u64).map(line).collect();
+        assert!(rolling(&lines).contains("100.00%{transform:translateY(-17px)}"), "{}", rolling(&lines));
+        assert!(!rolling(&lines[..3]).contains("translateY(-17px)"));
+    }
+
+    #[test]
+    fn the_temporary_folder_has_a_short_name() {
+        assert_eq!(
+            without_folder("$ gt rig add street /tmp/gt-demo-Sg/origin.git"),
+            "$ gt rig add street ~/demo/origin.git"
+        );
+        assert_eq!(without_folder("made at /tmp/gt-demo-Sg"), "made at ~/demo");
     }
 }

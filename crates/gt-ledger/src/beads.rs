@@ -350,11 +350,6 @@ impl View<'_> {
         self.all(sql, (begin, format!("{begin}\u{10ffff}"), limit as i64), |row| Ok(BeadId(row.get(0)?)))
     }
 
-    /// All ids, in byte order.
-    pub fn bead_ids(&self) -> LedgerResult<Vec<BeadId>> {
-        self.all("SELECT id FROM beads ORDER BY id", [], |row| Ok(BeadId(row.get(0)?)))
-    }
-
     /// How many beads have ids with that prefix.
     pub fn count_with_prefix(&self, prefix: &str) -> LedgerResult<u64> {
         let count = self.one("SELECT beads FROM prefixes WHERE prefix = ?1", [prefix], |row| row.get::<_, i64>(0))?;
@@ -376,13 +371,6 @@ impl View<'_> {
         let sql = "SELECT issue_id, depends_on_id, type, created_at, rest FROM dependencies
                    WHERE depends_on_id = ?1 ORDER BY issue_id, position";
         self.all(sql, [id.as_str()], |row| dependency_row(row, 0))
-    }
-
-    /// How many edges lead to each of these beads, in their order.
-    pub fn count_dependents(&self, ids: &[&BeadId]) -> LedgerResult<Vec<u64>> {
-        let sql = "SELECT (SELECT count(*) FROM dependencies d WHERE d.depends_on_id = j.value) FROM json_each(?1) j
-                   ORDER BY j.key";
-        self.all(sql, [to_json(&ids)?], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
     }
 
     /// The prefixes of which something changed after the event `after`; `None`: it is another question which file each

@@ -29,7 +29,7 @@ impl View<'_> {
 
 impl Tx<'_> {
     /// Convoys that wait to be worked out; from now on they do not.
-    pub fn take_unsettled_convoys(&self) -> LedgerResult<Vec<BeadId>> {
+    pub(crate) fn take_unsettled_convoys(&self) -> LedgerResult<Vec<BeadId>> {
         let unsettled = self.unsettled_convoys()?;
         if !unsettled.is_empty() {
             self.execute("DELETE FROM unsettled_convoys", [])?;

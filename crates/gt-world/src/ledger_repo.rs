@@ -8,17 +8,17 @@ use gt_model::id::Sha;
 use super::{Held, Push, WorldResult};
 
 /// The branch that holds the ledger's checkpoints (short name).
-pub const LEDGER_BRANCH: &str = "gt-ledger";
+pub(crate) const LEDGER_BRANCH: &str = "gt-ledger";
 
 /// The same by its full name.
 pub const LEDGER_REF: &str = "refs/heads/gt-ledger";
 
 /// Size that one file of a checkpoint may have, in bytes: ten times the ledger of a hundred thousand beads.
-pub const FILE_LIMIT_BYTES: u64 = 1 << 30;
+pub(crate) const FILE_LIMIT_BYTES: u64 = 1 << 30;
 
 /// Files that a checkpoint may have: of a ledger of some hundred thousand beads four thousand a prefix, and one a rig and
 /// a formula.
-pub const FILES_LIMIT: usize = 200_000;
+pub(crate) const FILES_LIMIT: usize = 200_000;
 
 /// A file of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]

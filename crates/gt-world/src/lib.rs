@@ -694,7 +694,7 @@ impl Exit {
 }
 
 /// Why an agent or command that could not be started has ended, before the colon.
-pub const COULD_NOT_START: &str = "could not start";
+pub(crate) const COULD_NOT_START: &str = "could not start";
 
 /// What is known of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -793,7 +793,7 @@ pub struct RunResult {
 }
 
 /// Lines of output that a [`RunResult`] quotes.
-pub const TAIL_LINES: usize = 20;
+pub(crate) const TAIL_LINES: usize = 20;
 
 /// Agents' processes.
 pub trait Sessions: Send + Sync {

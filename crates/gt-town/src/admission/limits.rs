@@ -32,11 +32,6 @@ pub(crate) fn is_waited_for(why: &str) -> bool {
     why == AT_LIMIT || why == outage::UNANSWERED || why == hooks::TURNED_OFF
 }
 
-/// Whether a kind of agent is parked.
-pub fn is_parked(view: &View<'_>, kind: &str) -> Result<bool> {
-    is_parked_but_for(view, kind, None)
-}
-
 /// Whether a kind of agent is parked for all but the one that tries whether its API answers again.
 pub(crate) fn is_parked_but_for(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<bool> {
     Ok(is_limited(view, kind)? || hooks_off::held(view, kind)?.is_some() || outage::holds(view, kind, whom)?)

@@ -2,7 +2,7 @@
 
 pub(crate) mod hooks_off;
 pub mod limits;
-pub mod outage;
-pub mod short_memory;
+pub(crate) mod outage;
+pub(crate) mod short_memory;
 pub mod spend;
 pub mod usage;

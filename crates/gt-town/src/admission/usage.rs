@@ -445,7 +445,7 @@ impl Cost {
 
     /// With so many sessions whose usage is unknown.
     #[must_use]
-    pub fn with_uncounted(self, uncounted: u64) -> Self {
+    pub(crate) fn with_uncounted(self, uncounted: u64) -> Self {
         Self { uncounted, ..self }
     }
 
@@ -493,7 +493,7 @@ pub fn of_bead(town: &Town, view: &View<'_>, bead: &BeadId) -> Result<Cost> {
 }
 
 /// What one attempt took.
-pub fn of_attempt(town: &Town, view: &View<'_>, attempt: gt_model::id::AttemptId) -> Result<Cost> {
+pub(crate) fn of_attempt(town: &Town, view: &View<'_>, attempt: gt_model::id::AttemptId) -> Result<Cost> {
     let rows = view.usage_of_attempt(attempt, "")?;
     let uncounted = view.uncounted_of_attempt(attempt)?;
     Ok(Cost::of(&prices(town), rows.iter().map(|(model, sum)| (model.as_str(), sum))).with_uncounted(uncounted))

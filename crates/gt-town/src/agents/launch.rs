@@ -90,7 +90,7 @@ fn fill(town: &Town, launch: &Launch<'_>, dir: &Path, text: &str) -> String {
 
 /// The client's name for a session: a UUID (version 8, RFC 9562) from the incarnation and the secret of this start, since
 /// no client takes one twice.
-pub fn session_uuid(incarnation: &IncarnationId, secret: &str) -> String {
+pub(crate) fn session_uuid(incarnation: &IncarnationId, secret: &str) -> String {
     let hash = sha256_hex(&format!("{incarnation}.{secret}"));
     let variant = ["8", "9", "a", "b"][usize::from(hash.as_bytes()[16]) % 4];
     format!("{}-{}-8{}-{variant}{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32])
@@ -105,7 +105,7 @@ pub fn mode(rig: &RigSettings) -> PermissionMode {
 }
 
 /// What the mayor may do without asking: everything where a sandbox is around it, or a person has said so.
-pub fn mayors_mode(mayor: &MayorSettings) -> PermissionMode {
+pub(crate) fn mayors_mode(mayor: &MayorSettings) -> PermissionMode {
     match mayor.sandbox {
         Sandbox::Bwrap => PermissionMode::Bypass,
         Sandbox::None => mayor.trust,
@@ -113,7 +113,7 @@ pub fn mayors_mode(mayor: &MayorSettings) -> PermissionMode {
 }
 
 /// Why that is so, for people.
-pub fn why_mode(rig: &RigSettings) -> &'static str {
+pub(crate) fn why_mode(rig: &RigSettings) -> &'static str {
     match (rig.sandbox, rig.trust) {
         (Sandbox::Bwrap, _) => "a sandbox is around it",
         (Sandbox::None, PermissionMode::Bypass) => "a person has said so: trust = \"bypass\" in rig.toml",
@@ -122,7 +122,7 @@ pub fn why_mode(rig: &RigSettings) -> &'static str {
 }
 
 /// Command lines of the rig that its agents may run without asking: its set-up, its gates.
-pub fn rig_commands(rig: &RigSettings) -> Vec<String> {
+pub(crate) fn rig_commands(rig: &RigSettings) -> Vec<String> {
     rig.worktree.setup.iter().cloned().chain(rig.gate.iter().map(|gate| gate.run.clone())).collect()
 }
 

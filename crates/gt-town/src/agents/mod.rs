@@ -4,14 +4,14 @@
 
 pub mod check;
 mod claude;
-pub mod counting;
-pub mod grants;
+pub(crate) mod counting;
+pub(crate) mod grants;
 pub mod hooks;
-pub mod kinds;
+pub(crate) mod kinds;
 pub mod launch;
-pub mod marks;
+pub(crate) mod marks;
 pub(crate) mod prompt;
-pub mod readiness;
+pub(crate) mod readiness;
 pub mod seat;
 pub mod sessions;
 mod streams;

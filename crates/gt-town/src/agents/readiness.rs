@@ -41,7 +41,7 @@ const LAST_LINES: usize = 3;
 const RESET_LINES: usize = 3;
 
 /// Whether a session has shown its first moment: whichever that is, since not every version tells of its start.
-pub fn has_started(town: &Town, id: &IncarnationId) -> bool {
+pub(crate) fn has_started(town: &Town, id: &IncarnationId) -> bool {
     // A folder that can't be read shows nothing. What an agent's own `gt` leaves there says nothing of hooks.
     let marks = town.world().disk().list(&town.layout.moments(id)).unwrap_or_default();
     marks.iter().any(|mark| Marks::NAMES.contains(&mark.as_str()))
@@ -239,7 +239,7 @@ pub(crate) fn last_words(town: &Town, id: &IncarnationId) -> Result<Vec<String>>
 const LOG_BYTES: u64 = 16 * 1024;
 
 /// The subject of a kind's condition in a rig.
-pub fn kind_subject(rig: &RigName, kind: &str) -> String {
+pub(crate) fn kind_subject(rig: &RigName, kind: &str) -> String {
     format!("{rig}:{kind}")
 }
 

@@ -92,7 +92,7 @@ fn of_agent(town: &Town, agent: Agent) -> Result<Seat> {
 
 /// Which kind of agent a standing agent is: as said for it, else as the mayor's settings or its rig say, else the
 /// town's.
-pub fn kind_of(town: &Town, rig: Option<&Rig>, said: Option<&str>) -> Result<String> {
+pub(crate) fn kind_of(town: &Town, rig: Option<&Rig>, said: Option<&str>) -> Result<String> {
     let of_role = match rig {
         Some(rig) => rig.settings.agent.as_deref(),
         None => town.settings.mayor.agent.as_deref(),

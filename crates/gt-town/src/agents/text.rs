@@ -47,7 +47,7 @@ const SCROLLED: usize = 2000;
 
 /// What a terminal would have shown of a log: what scrolled by, and the screen as it was last. Whoever wrote the log, an
 /// answer comes of it.
-pub fn rendered(log: &[u8]) -> String {
+pub(crate) fn rendered(log: &[u8]) -> String {
     let shown = std::panic::catch_unwind(|| shown(log));
     shown.unwrap_or_else(|_| String::from_utf8_lossy(log).into_owned())
 }

@@ -148,7 +148,7 @@ impl Found {
     }
 
     /// The gates as they are written down.
-    pub fn plain_gates(&self) -> Vec<Gate> {
+    pub(crate) fn plain_gates(&self) -> Vec<Gate> {
         self.gates.iter().map(|found| found.gate.clone()).collect()
     }
 }

@@ -131,7 +131,7 @@ fn members(project: &Project<'_>, package: &Package) -> Result<Vec<String>> {
 const TOOL: &str = "members-tool";
 
 /// Notes a rule for such a tool, for the rule of the package manager that comes after it.
-pub fn note_tool(place: &mut Place<'_>, rule: &Rule) {
+pub(crate) fn note_tool(place: &mut Place<'_>, rule: &Rule) {
     if let (None, Some(members)) = (&rule.scripts, &rule.members) {
         place.words.insert(TOOL.to_owned(), members.clone());
     }

@@ -45,7 +45,7 @@ impl Project<'_> {
     }
 
     /// Whether this is a folder.
-    pub fn has_folder(&self, folder: &str) -> bool {
+    pub(crate) fn has_folder(&self, folder: &str) -> bool {
         self.disk.kind(&self.folder.join(folder)).is_ok_and(|kind| kind == Some(NodeKind::Folder))
     }
 
@@ -96,7 +96,7 @@ impl Project<'_> {
     }
 
     /// Files below some folders, however deep, whose names are wanted.
-    pub fn deep_files(&self, folders: &[&str], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
+    pub(crate) fn deep_files(&self, folders: &[&str], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
         let mut found = Vec::new();
         for folder in folders {
             let below = Project { disk: self.disk, folder: &self.folder.join(folder) };

@@ -30,7 +30,7 @@ const LANGUAGES: &[Language] = &[
 ];
 
 /// The file that most tests use, of each language.
-pub fn most_used(project: &Project<'_>) -> Result<Vec<String>> {
+pub(crate) fn most_used(project: &Project<'_>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for language in LANGUAGES {
         found.extend(language.most_used(project)?);

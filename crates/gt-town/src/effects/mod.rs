@@ -10,6 +10,7 @@ mod wait;
 
 pub use asked::fetch;
 pub(crate) use perform::{SNAPSHOT_FAILED, worktree_plan};
-pub use run::{Scope, retry_given_up, run_all, run_one};
+pub(crate) use run::run_one;
+pub use run::{Scope, retry_given_up, run_all};
 pub use wait::Wait;
 pub(crate) use wait::wait;

@@ -68,7 +68,7 @@ pub fn run_all(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result
 }
 
 /// Runs one effect now, whatever pauses it has.
-pub fn run_one(town: &Town, id: i64) -> Result<()> {
+pub(crate) fn run_one(town: &Town, id: i64) -> Result<()> {
     let Some(row) = town.ledger.read(|view| view.open_effect(id).map_err(Error::from))? else { return Ok(()) };
     let held = town.lock(&lane(&row.effect, row.rig.as_ref()))?;
     attempt_run(town, &row, &held)

@@ -40,7 +40,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// Whether a run is due, at this monotonic time; the next one is then due after a while.
-    pub fn is_due(&mut self, monotonic: Duration) -> bool {
+    pub(crate) fn is_due(&mut self, monotonic: Duration) -> bool {
         self.observed.tick(monotonic);
         let pause = if self.runs == 0 { FIRST_AFTER } else { EVERY };
         let due = self.observed.age(&format!("run-{}", self.runs)) >= pause;
@@ -640,7 +640,7 @@ pub struct Holding {
 }
 
 /// What a town keeps, by kind.
-pub fn holdings(town: &Town) -> Result<Vec<Holding>> {
+pub(crate) fn holdings(town: &Town) -> Result<Vec<Holding>> {
     let disk = town.world().disk();
     let ledger = town.layout.ledger();
     let mut bytes = 0;

@@ -67,7 +67,7 @@ pub fn wait_for_older(town: &Town, older: bool) -> Result<()> {
 
 /// Processes of a town that was at this path before, or of this one at the path that it was moved from. They end by
 /// themselves within seconds; those of an older gt do not, and would act on what is here now.
-pub fn former_daemons(town: &Town) -> Vec<i32> {
+pub(crate) fn former_daemons(town: &Town) -> Vec<i32> {
     let locks = [town.layout.boot_lock(), town.layout.deacon_lock()];
     town.world().sessions().former_daemons(&town.layout.root, &locks)
 }

@@ -12,7 +12,7 @@ use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
 /// Size that a mail's body may have, in bytes.
-pub const BODY_LIMIT: usize = 256 * 1024;
+pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 
 /// Sends a mail as part of an operation; answers with its id.
 pub fn send(tx: &Tx<'_>, from: Address, to: Vec<Address>, subject: &str, body: &str) -> Result<BeadId> {
@@ -33,7 +33,7 @@ pub(crate) fn send_as(
 }
 
 /// Sends a protocol message as part of an operation.
-pub fn send_protocol(tx: &Tx<'_>, from: Address, to: Vec<Address>, message: &Message, free: &str) -> Result<()> {
+pub(crate) fn send_protocol(tx: &Tx<'_>, from: Address, to: Vec<Address>, message: &Message, free: &str) -> Result<()> {
     send(tx, from, to, &message.subject(), &message.body(free)).map(|_| ())
 }
 

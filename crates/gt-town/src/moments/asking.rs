@@ -33,7 +33,7 @@ const KEY_LIMIT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What an agent is told of a No: its client tells it nothing, and stands at its prompt.
-pub const NO_LINE: &str = "Gas Town: a person has looked at what you asked for, and said no. Do without it, or ask by mail \
+pub(crate) const NO_LINE: &str = "Gas Town: a person has looked at what you asked for, and said no. Do without it, or ask by mail \
                            (gt mail send overseer) and say why you need it. Then go on with your work: gt hook.";
 
 /// What a person answers.

@@ -211,7 +211,7 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
 }
 
 /// How often the deacon looks between two patrols whether its town is still there, and boot likewise: one look at a file.
-pub const TOWN_LOOK: Duration = Duration::from_secs(2);
+pub(crate) const TOWN_LOOK: Duration = Duration::from_secs(2);
 
 /// Whether the town is only missed for a moment: somebody moves it, and leaves a link in its place. Nothing is written
 /// meanwhile.

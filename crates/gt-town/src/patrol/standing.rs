@@ -32,8 +32,10 @@ mod start_stop;
 mod status;
 mod wake;
 
-pub use start_stop::{check_kind, start, stop};
-pub use status::{AgentStatus, all, all_in, status};
+pub(crate) use start_stop::check_kind;
+pub use start_stop::{start, stop};
+pub(crate) use status::all_in;
+pub use status::{AgentStatus, all, status};
 
 /// How long an agent's state may be unknown before somebody is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);

@@ -531,7 +531,7 @@ fn require_open(view: &View<'_>, mr: &MergeRequest) -> Result<MergeRequest> {
 }
 
 /// All merge requests of a bead, oldest first, as [`show`] has them.
-pub fn all_of(town: &Town, bead: &gt_model::id::BeadId) -> Result<Vec<Shown>> {
+pub(crate) fn all_of(town: &Town, bead: &gt_model::id::BeadId) -> Result<Vec<Shown>> {
     let rigs = town.rigs()?;
     let items = town.ledger.read(|view| queue::items(town, view, &rigs, None, true))?;
     items.into_iter().filter(|item| &item.mr.bead == bead).map(|item| show(town, item.mr.id.as_str())).collect()

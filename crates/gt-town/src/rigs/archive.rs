@@ -10,7 +10,7 @@ use crate::town::error::{Error, Result};
 pub const ARCHIVE: &str = ".archive";
 
 /// How folders begin that are being deleted: one that a killed `gt` left is no archive any more.
-pub const GOING_PREFIX: &str = ".going-";
+pub(crate) const GOING_PREFIX: &str = ".going-";
 
 /// Deletes what is in `archive` under `name`, for good. The one function that deletes what an agent made. It refuses a
 /// folder that is not called `.archive` or that a link stands for, and a name that leads anywhere but right into it.
@@ -32,7 +32,7 @@ pub fn delete(disk: &dyn Disk, archive: &Path, name: &str) -> Result<()> {
 
 /// Moves a folder of a worktree out of it, to be deleted: right into the archive, under a name that says whose it was. `to` is
 /// where the worktree goes. Whoever is killed now leaves it to [`delete_going`], or to the next run of retention.
-pub fn set_aside(disk: &dyn Disk, folder: &Path, archive: &Path, to: &Path) -> Result<()> {
+pub(crate) fn set_aside(disk: &dyn Disk, folder: &Path, archive: &Path, to: &Path) -> Result<()> {
     let whose = going_of(to);
     let free = (0..).map(|number| archive.join(format!("{whose}{number}"))).find(|at| !disk.exists(at));
     let free = free.unwrap_or_else(|| archive.join(&whose));
@@ -41,7 +41,7 @@ pub fn set_aside(disk: &dyn Disk, folder: &Path, archive: &Path, to: &Path) -> R
 }
 
 /// Deletes what was set aside of the worktree that went to `to`.
-pub fn delete_going(disk: &dyn Disk, archive: &Path, to: &Path) -> Result<()> {
+pub(crate) fn delete_going(disk: &dyn Disk, archive: &Path, to: &Path) -> Result<()> {
     let whose = going_of(to);
     let is_its = |name: &String| name.strip_prefix(&whose).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     disk.list(archive)?.iter().filter(|name| is_its(name)).try_for_each(|name| delete(disk, archive, name))

@@ -153,7 +153,7 @@ const WAYS_OUT: &str =
     "two ways out: --make-bare-remote (a bare copy beside it becomes its origin), or --land-on <another branch>";
 
 /// Refuses a remote of this machine that would refuse the first landing; answers with what may refuse it all the same.
-pub fn require_takes(town: &Town, new: &NewRig, url: &str, trunk: &str) -> Result<Vec<String>> {
+pub(crate) fn require_takes(town: &Town, new: &NewRig, url: &str, trunk: &str) -> Result<Vec<String>> {
     let Some(there) = town.world().repo().receiving(url)? else { return Ok(Vec::new()) };
     let origin = match town.world().repo().folder(&there.folder)? {
         FolderFacts::Checkout { origin, .. } => origin,
@@ -237,7 +237,7 @@ pub fn complaint(town: &Town, rig: &Rig) -> Result<Option<(String, String)>> {
 }
 
 /// What to do about a remote that takes no pushes.
-pub const MAY_PUSH: &str =
+pub(crate) const MAY_PUSH: &str =
     "set up a login that git uses without asking (an SSH key, a credential helper), or use the address for pushes";
 
 #[cfg(test)]

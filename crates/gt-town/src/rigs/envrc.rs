@@ -24,7 +24,7 @@ const TIME: Duration = Duration::from_mins(10);
 const WATCHES: &str = "gt: direnv watches:";
 
 /// The files that a consent is about whose content on the trunk is another one by now. `None` where no consent is known.
-pub fn changed_on_trunk(town: &Town, rig: &Rig) -> Result<Option<Vec<String>>> {
+pub(crate) fn changed_on_trunk(town: &Town, rig: &Rig) -> Result<Option<Vec<String>>> {
     let consent = &rig.settings.env.direnv;
     let kept = town.ledger.read(|view| view.meta(&key(rig)).map_err(Error::from))?;
     let kept: Option<Blobs> = kept.and_then(|text| serde_json::from_str(&text).ok()).filter(|_| !consent.is_empty());

@@ -96,7 +96,7 @@ impl GateRun {
 
 impl GatesRun {
     /// Whether anything was left in the worktree by earlier runs.
-    pub fn is_warm(&self) -> bool {
+    pub(crate) fn is_warm(&self) -> bool {
         !self.kept.is_empty()
     }
 
@@ -142,7 +142,7 @@ pub enum Tested {
 
 impl Tested {
     /// As a run: what is missing counts as red.
-    pub fn into_run(self) -> GatesRun {
+    pub(crate) fn into_run(self) -> GatesRun {
         match self {
             Self::Run(run) => run,
             Self::Missing(why) => GatesRun { gates: vec![not_set_up(why)], ..GatesRun::default() },

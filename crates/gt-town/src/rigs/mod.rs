@@ -2,12 +2,12 @@
 
 pub mod archive;
 pub mod destination;
-pub mod dropped;
+pub(crate) mod dropped;
 pub mod envrc;
 pub mod gates;
 pub(crate) mod reading;
 pub(crate) mod refs;
-pub mod remote;
+pub(crate) mod remote;
 pub mod rig;
 pub(crate) mod setup;
 pub(crate) mod warm;

@@ -22,12 +22,12 @@ pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {
 }
 
 /// The same for every rig.
-pub fn decide_all(tx: &Tx<'_>) -> Result<()> {
+pub(crate) fn decide_all(tx: &Tx<'_>) -> Result<()> {
     tx.rigs()?.iter().try_for_each(|rig| decide(tx, &rig.name))
 }
 
 /// Puts the mayor's worktree of a rig at the trunk; makes it where it is not there.
-pub fn refresh(town: &Town, rig: &Rig, held: &Held) -> Result<()> {
+pub(crate) fn refresh(town: &Town, rig: &Rig, held: &Held) -> Result<()> {
     let repo = town.world().repo();
     let refs = repo.refs(&rig.layout.repo())?;
     let trunk = refs.get(&rig.trunk_ref());

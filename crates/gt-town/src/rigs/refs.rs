@@ -78,7 +78,7 @@ const SETTLING: Duration = Duration::from_millis(200);
 const TAGS: &str = "refs/tags/";
 
 /// Tags that are not as the remote had them at the last fetch.
-pub fn moved_tags(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
+pub(crate) fn moved_tags(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let Some(upstream) = repo.upstream_tags(&path)? else { return Ok(Vec::new()) };
     let mut tags = repo.refs(&path)?;

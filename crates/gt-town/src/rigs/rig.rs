@@ -381,7 +381,7 @@ fn require_large_files(town: &Town, filters: &BTreeSet<String>) -> Result<()> {
 }
 
 /// What to do where git-lfs is missing.
-pub const INSTALL_LFS: &str = "install git-lfs: apt-get install git-lfs, or https://git-lfs.com";
+pub(crate) const INSTALL_LFS: &str = "install git-lfs: apt-get install git-lfs, or https://git-lfs.com";
 
 const NO_GATE: &str = "no gate was found, so nothing could be shown to be green; `gt rig gates add` names one, or `allow_ungated = true` in rig.toml is your word that none is needed; then `gt rig release`";
 

@@ -20,7 +20,7 @@ const KEY_FILE: &str = "set-up.key";
 
 /// Proposes a set-up from what is in a project and what its gates need, from the filters that its attributes name, and from
 /// the overseer's checkout of it where there is one.
-pub fn propose(
+pub(crate) fn propose(
     town: &Town,
     folder: &Path,
     checkout: Option<&Path>,

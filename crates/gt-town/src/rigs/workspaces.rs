@@ -10,7 +10,7 @@ use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
 /// How names of crew's folders in the archive begin; no worker is called so.
-pub const ARCHIVED_PREFIX: &str = "crew-";
+pub(crate) const ARCHIVED_PREFIX: &str = "crew-";
 
 /// The branch of a crew member's workspace.
 pub fn branch(name: &str) -> String {

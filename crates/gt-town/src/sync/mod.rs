@@ -124,7 +124,7 @@ pub fn checkpoint(town: &Town, caller: &Caller) -> Result<Sha> {
 }
 
 /// As [`checkpoint`], if the schedule says that one is due; for the deacon.
-pub fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<()> {
+pub(crate) fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<()> {
     let newest = town.ledger.read(|view| view.last_events(None, 1).map_err(Error::from))?;
     let newest = newest.last().map_or(0, |event| event.seq);
     let clock = town.world().clock();
@@ -268,7 +268,7 @@ pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -
 }
 
 /// Refuses what git would not take for an address.
-pub fn check_remote(remote: &str) -> Result<()> {
+pub(crate) fn check_remote(remote: &str) -> Result<()> {
     if remote.is_empty() || remote.starts_with('-') || remote.contains(char::is_control) {
         return Err(Error::Usage {
             what: format!("{remote:?} is no address of a repository"),

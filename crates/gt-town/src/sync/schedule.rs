@@ -24,7 +24,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// Whether one is due now, with `newest` as the last event that there is.
-    pub fn is_due(&mut self, now: Duration, newest: i64) -> bool {
+    pub(crate) fn is_due(&mut self, now: Duration, newest: i64) -> bool {
         let (last, took) = *self.last.get_or_insert((now, Duration::ZERO));
         let rests = self.seen.replace(newest) == Some(newest);
         let since = now.saturating_sub(last);

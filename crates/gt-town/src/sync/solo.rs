@@ -15,7 +15,8 @@ use crate::work::beads::PREFIX_KEY;
 
 mod found;
 
-pub use found::{beads_file, is_in_git, known_prefix, redirect, shared_beads};
+pub(crate) use found::is_in_git;
+pub use found::{beads_file, known_prefix, redirect, shared_beads};
 
 /// The name of the ledger's file in a folder `.beads`: another one than that of other programs, which is left alone.
 pub const FILE: &str = "gt.db";
@@ -146,7 +147,7 @@ pub fn set(town: &Town, caller: &Caller, key: &str, value: Option<&str>) -> Resu
 }
 
 /// Whether new ids can begin with it.
-pub fn is_prefix(text: &str) -> bool {
+pub(crate) fn is_prefix(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     text.len() <= PREFIX_LIMIT
         && text.starts_with(|c: char| c.is_ascii_alphabetic())

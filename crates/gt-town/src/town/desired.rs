@@ -10,22 +10,22 @@ use crate::town::person;
 use crate::town::{Caller, Town};
 
 /// Whether the town is meant to be up; a setting of the ledger's.
-pub const DESIRED_KEY: &str = "desired";
+pub(crate) const DESIRED_KEY: &str = "desired";
 
 /// The build of gt that `gt up` was last said with; a setting of the ledger's. A deacon of another build ends.
-pub const BUILD_KEY: &str = "build";
+pub(crate) const BUILD_KEY: &str = "build";
 
 /// Why a session ended that `gt down` ended: it counts against nobody.
-pub const DOWN_REASON: &str = "the town went down";
+pub(crate) const DOWN_REASON: &str = "the town went down";
 
 /// The town is meant to be down.
 pub(crate) const DOWN: &str = "down";
 
 /// The town is on its way down: sessions end at their next step, and no new ones are started.
-pub const DRAINING: &str = "draining";
+pub(crate) const DRAINING: &str = "draining";
 
 /// Whether the town is meant to be up.
-pub fn is_wanted_up(town: &Town) -> Result<bool> {
+pub(crate) fn is_wanted_up(town: &Town) -> Result<bool> {
     Ok(town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?.as_deref() == Some("up"))
 }
 
@@ -65,18 +65,18 @@ pub fn resume(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<boo
 const TOWN: &str = "<town>";
 
 /// Whether nothing new is begun in a rig.
-pub fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
+pub(crate) fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
     let of_rig = rig.map(|rig| view.condition(ConditionKind::Paused, rig.as_str())).transpose()?.flatten();
     Ok(of_rig.is_some() || view.condition(ConditionKind::Paused, TOWN)?.is_some())
 }
 
 /// Whether the town is down or on its way there: no session is started then.
-pub fn is_going_down(view: &View<'_>) -> Result<bool> {
+pub(crate) fn is_going_down(view: &View<'_>) -> Result<bool> {
     Ok(matches!(view.meta(DESIRED_KEY)?.as_deref(), Some(DRAINING | DOWN)))
 }
 
 /// A session's end as it is recorded: what was ended while the town goes down did not die of its work.
-pub fn as_counted(view: &View<'_>, exit: Exit) -> Result<Exit> {
+pub(crate) fn as_counted(view: &View<'_>, exit: Exit) -> Result<Exit> {
     let taken_down = is_going_down(view)? && exit.reason == ENDED_BY_REQUEST;
     Ok(if taken_down { Exit { reason: DOWN_REASON.to_owned(), ..exit } } else { exit })
 }

@@ -17,7 +17,7 @@ use crate::town::{Caller, Outside, Town};
 
 /// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
 /// whose folder it names.
-pub const GATE_VARIABLE: &str = "GT_GATE";
+pub(crate) const GATE_VARIABLE: &str = "GT_GATE";
 
 /// Finds out who calls, from what stands above the calling process and from its environment. Whoever is below a gate is one,
 /// with whatever token; whoever has a token is the incarnation that it proves; and the overseer is who has none and descends

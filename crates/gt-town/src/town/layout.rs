@@ -12,7 +12,7 @@ pub(crate) const MOMENTS: &str = "moments";
 pub(crate) const CALLED: &str = "called";
 pub(crate) const SESSION_LOGS: &str = "logs";
 /// The client's settings of a session.
-pub fn settings_file(dir: &Path) -> PathBuf {
+pub(crate) fn settings_file(dir: &Path) -> PathBuf {
     dir.join("settings.json")
 }
 
@@ -40,12 +40,12 @@ impl Layout {
     }
 
     /// The exported beads of the town itself.
-    pub fn town_export(&self) -> PathBuf {
+    pub(crate) fn town_export(&self) -> PathBuf {
         self.root.join(".beads/issues.jsonl")
     }
 
     /// The town's id and its rigs, beside the exported beads.
-    pub fn facts_export(&self) -> PathBuf {
+    pub(crate) fn facts_export(&self) -> PathBuf {
         self.root.join(".beads/town.json")
     }
 
@@ -60,7 +60,7 @@ impl Layout {
     }
 
     /// What each bash reads that an agent starts.
-    pub fn bash_env(&self) -> PathBuf {
+    pub(crate) fn bash_env(&self) -> PathBuf {
         self.bin().join("bash-env")
     }
 
@@ -160,7 +160,7 @@ impl Layout {
     }
 
     /// What went wrong in calls of a session's client's hooks.
-    pub fn hooks_log(&self, incarnation: &IncarnationId) -> PathBuf {
+    pub(crate) fn hooks_log(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session_logs(incarnation).join("hooks.log")
     }
 
@@ -195,22 +195,22 @@ impl RigLayout {
 
     /// Where a worker in a sandbox keeps what it adds to a part of the repository (`objects`, `lfs`), by the name of its
     /// worktree. Nobody but the town writes in the folder above.
-    pub fn own_store(&self, worktree: &str, part: &str) -> PathBuf {
+    pub(crate) fn own_store(&self, worktree: &str, part: &str) -> PathBuf {
         self.own_stores().join(worktree).join(part)
     }
 
     /// The folder with all of these.
-    pub fn own_stores(&self) -> PathBuf {
+    pub(crate) fn own_stores(&self) -> PathBuf {
         self.repo().join("gt-own")
     }
 
     /// Where a worker in a sandbox finds that part of the repository itself.
-    pub fn shared_store(&self, part: &str) -> PathBuf {
+    pub(crate) fn shared_store(&self, part: &str) -> PathBuf {
         self.repo().join("gt-shared").join(part)
     }
 
     /// The files that say what git leaves out in all its worktrees: workers' git reads one, the town's the other.
-    pub fn excludes(&self) -> [PathBuf; 2] {
+    pub(crate) fn excludes(&self) -> [PathBuf; 2] {
         ["info/exclude", "gt-control/info/exclude"].map(|file| self.repo().join(file))
     }
 
@@ -230,7 +230,7 @@ impl RigLayout {
     }
 
     /// Logs of gate runs.
-    pub fn gate_logs(&self) -> PathBuf {
+    pub(crate) fn gate_logs(&self) -> PathBuf {
         self.root.join("refinery/logs")
     }
 
@@ -240,7 +240,7 @@ impl RigLayout {
     }
 
     /// What is known of the gates' worktree as the last run left it, where that may be taken for a warm copy.
-    pub fn gate_state(&self) -> PathBuf {
+    pub(crate) fn gate_state(&self) -> PathBuf {
         self.root.join("refinery/gate-state.json")
     }
 
@@ -250,7 +250,7 @@ impl RigLayout {
     }
 
     /// The worktree that is kept at the trunk, for the mayor to read.
-    pub fn mayor_worktree(&self) -> PathBuf {
+    pub(crate) fn mayor_worktree(&self) -> PathBuf {
         self.root.join("mayor/rig")
     }
 

@@ -2,7 +2,7 @@
 
 pub mod config;
 pub mod desired;
-pub mod error;
+pub(crate) mod error;
 pub mod identity;
 pub mod layout;
 pub mod memory;

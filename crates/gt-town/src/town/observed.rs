@@ -23,7 +23,7 @@ impl Observed {
     }
 
     /// Whether pauses between retries count as over.
-    pub fn is_impatient(&self) -> bool {
+    pub(crate) fn is_impatient(&self) -> bool {
         self.impatient
     }
 

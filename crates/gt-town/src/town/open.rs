@@ -123,7 +123,7 @@ impl Town {
 
     /// Opens the town anew if `town.toml` says something else than when it was opened. `None` where it does not, or can't be
     /// read: then what was known holds on.
-    pub fn with_changed_settings(&self) -> Option<Self> {
+    pub(crate) fn with_changed_settings(&self) -> Option<Self> {
         if settings::current(self) == self.settings { None } else { self.reopen().ok() }
     }
 

@@ -30,7 +30,7 @@ use rules::Rule;
 pub use worktree::WorktreeSettings;
 
 /// The version of both files that this gt writes.
-pub const SETTINGS_VERSION: u32 = 1;
+pub(crate) const SETTINGS_VERSION: u32 = 1;
 
 /// What is wrong with a settings file.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +117,7 @@ impl Default for TownSettings {
 
 impl TownSettings {
     /// The limits of a patrol.
-    pub fn patrol_limits(&self) -> PatrolLimits {
+    pub(crate) fn patrol_limits(&self) -> PatrolLimits {
         // 0: nobody is ended for silence.
         let quiet = match self.quiet_minutes {
             0 => Duration::MAX,
@@ -195,7 +195,7 @@ pub struct SpendSettings {
 }
 
 /// Dollars of a day where nobody says another cap: a mistake must not cost a fortune.
-pub const DAILY_USD: f64 = 100.0;
+pub(crate) const DAILY_USD: f64 = 100.0;
 
 impl SpendSettings {
     /// Dollars of a day after which nothing new is begun; 0 is no limit.
@@ -378,17 +378,17 @@ impl AgentPreset {
     }
 
     /// Whether an agent must not run where the client does not run our hooks.
-    pub fn needs_hooks(&self) -> bool {
+    pub(crate) fn needs_hooks(&self) -> bool {
         self.client.is_some() && self.allow_without_hooks != Some(true)
     }
 
     /// Whether it can be told from its sessions whether they have begun, and why not.
-    pub fn tells_of_its_start(&self) -> bool {
+    pub(crate) fn tells_of_its_start(&self) -> bool {
         self.client.is_some() || self.ready_seconds.is_some() || !self.shows.is_empty()
     }
 
     /// Whether it has a mode: one whose words are not said at all is taken for what it is.
-    pub fn has_mode(&self, mode: PermissionMode) -> bool {
+    pub(crate) fn has_mode(&self, mode: PermissionMode) -> bool {
         self.modes.is_empty() || self.modes.contains_key(&mode)
     }
 
@@ -627,14 +627,14 @@ const CLEARED: &str = "cleared";
 
 impl RigSettings {
     /// How long a worker's tool may take before a person is told: twice as long as the longest gate, or an hour.
-    pub fn tool_limit(&self) -> Duration {
+    pub(crate) fn tool_limit(&self) -> Duration {
         let longest = self.gate.iter().map(|gate| gate.timeout_seconds).max().unwrap_or_default();
         Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
     }
 
     /// Says which gates these are, and in what they run: a verdict counts only for the very gates that gave it, with the same
     /// set-up, caches, variables and sandbox.
-    pub fn gates_hash(&self) -> String {
+    pub(crate) fn gates_hash(&self) -> String {
         let gates = self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds));
         let WorktreeSettings { setup, copy, clone, submodules, lfs, .. } = &self.worktree;
         let set_up = format!("{setup:?}\0{:?}\0{copy:?}\0{clone:?}\0{submodules}\0{lfs}", Vec::from(self.keep.clone()));

@@ -61,7 +61,7 @@ fn hash(text: &str) -> String {
 }
 
 /// Why direnv is not run in a folder in spite of a consent; `None` where it is, or there is no consent.
-pub fn why_not(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
+pub(crate) fn why_not(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
     let consent = &rig.settings.env.direnv;
     if consent.is_empty() {
         return Ok(None);
@@ -106,7 +106,7 @@ pub(crate) fn read(town: &Town, folder: &Path, path: &str) -> Result<Option<File
 }
 
 /// Whether agents and gates have direnv.
-pub fn is_installed(town: &Town, rig: &Rig) -> bool {
+pub(crate) fn is_installed(town: &Town, rig: &Rig) -> bool {
     let env = worker_env::environment(town, Some(rig), None, None);
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
     path.split(':').any(|folder| town.world().disk().exists(&Path::new(folder).join("direnv")))

@@ -4,5 +4,5 @@ pub(crate) mod contained;
 pub mod direnv;
 pub mod reach;
 pub(crate) mod sandbox;
-pub mod tampering;
+pub(crate) mod tampering;
 pub(crate) mod worker_env;

@@ -205,7 +205,7 @@ const UNATTENDED: &[(&str, &str)] = &[
 
 /// The overseer's PATH, as kept in the ledger's settings: taken at `gt install`, at each `gt up`, and by
 /// `gt agent check --update`.
-pub const PATH_KEY: &str = "path";
+pub(crate) const PATH_KEY: &str = "path";
 
 /// Variable that names the town in everything that the town itself runs: agents, gates, set-ups.
 const WITHIN_VARIABLE: &str = "GT_WITHIN";
@@ -259,7 +259,7 @@ pub fn environment(
 
 /// Names of the caller's variables that a rig's workers and gates do not get, where a build may ask for them. Only the names:
 /// what is kept out may be a secret.
-pub fn stripped(town: &Town, rig: Option<&Rig>) -> Vec<String> {
+pub(crate) fn stripped(town: &Town, rig: Option<&Rig>) -> Vec<String> {
     let env = environment(town, rig, None, None);
     let is_of_no_build =
         |name: &str| OF_NO_BUILD.contains(&name) || OF_NO_BUILD_BEGIN.iter().any(|begin| name.starts_with(begin));

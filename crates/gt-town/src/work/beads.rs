@@ -17,7 +17,8 @@ mod ends;
 mod templates;
 
 use create::check_title;
-pub use create::{End, NewBead, NewEdge, NewNode, TITLE_LIMIT, create, create_all, create_graph, create_in};
+pub(crate) use create::create_in;
+pub use create::{End, NewBead, NewEdge, NewNode, TITLE_LIMIT, create, create_all, create_graph};
 pub use edges::{add_dependency, remove_dependency, set_parent};
 use ends::refuse_while_live;
 pub use ends::{close, close_done_epics, close_for, delete, freed_by, reopen};
@@ -176,7 +177,7 @@ fn remark(tx: &Tx<'_>, bead: &Bead, text: &str) -> Comment {
 }
 
 /// The prefix of a ledger that belongs to no town, as a setting of the ledger's.
-pub const PREFIX_KEY: &str = "config.issue_prefix";
+pub(crate) const PREFIX_KEY: &str = "config.issue_prefix";
 
 /// The prefix of a new bead: of the rig that is named, of the caller's own, of the only one, or of the town itself.
 pub fn prefix_for(view: &View<'_>, rig: Option<&str>, caller: &Caller) -> Result<String> {

@@ -204,7 +204,7 @@ fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
 }
 
 /// What a bead's end means for its batches. To be called in the operation that ends it.
-pub fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result<()> {
+pub(crate) fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result<()> {
     for swarm in tx.open_swarms_of(bead)? {
         tx.finish_member(swarm.id, bead, outcome)?;
         if tx.complete_swarm(swarm.id)? {

@@ -10,7 +10,7 @@ use gt_model::id::IncarnationId;
 use crate::town::error::Result;
 
 /// Decides a snapshot of an attempt's worktree, unless one is decided already.
-pub fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
+pub(crate) fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     let effect = Effect::Snapshot { attempt: attempt.id };
     if !tx.open_effects()?.iter().any(|row| row.effect == effect) {
         tx.decide(&effect, Some(&attempt.rig), None, Duration::ZERO)?;
@@ -20,7 +20,7 @@ pub fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
 
 /// Decides the end of a session, after `delay` or when its agent's turn is over, unless it is decided already. False
 /// where it is.
-pub fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, delay: Duration) -> Result<bool> {
+pub(crate) fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, delay: Duration) -> Result<bool> {
     let effect = Effect::EndSession { incarnation: incarnation.clone() };
     if tx.open_effects()?.iter().any(|row| row.effect == effect) {
         return Ok(false);
@@ -30,7 +30,7 @@ pub fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, d
 }
 
 /// Opens the next incarnation of an attempt and decides its start.
-pub fn begin_incarnation(tx: &Tx<'_>, attempt: &Attempt) -> Result<IncarnationId> {
+pub(crate) fn begin_incarnation(tx: &Tx<'_>, attempt: &Attempt) -> Result<IncarnationId> {
     let incarnation = tx.open_incarnation(attempt)?;
     let start = Effect::StartSession { incarnation: incarnation.clone() };
     tx.decide(&start, Some(&attempt.rig), Some(&attempt.bead), Duration::ZERO)?;
@@ -38,7 +38,7 @@ pub fn begin_incarnation(tx: &Tx<'_>, attempt: &Attempt) -> Result<IncarnationId
 }
 
 /// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.
-pub fn begin_bead(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
+pub(crate) fn begin_bead(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     if let Some(bead) = tx.bead(&attempt.bead)?
         && bead.status == Status::Hooked
     {

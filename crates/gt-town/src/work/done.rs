@@ -345,7 +345,7 @@ fn park(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, exit: Exit, note: Option<&s
 }
 
 /// Keeps a bead from being slung again until a person has looked, and tells mayor and overseer.
-pub fn escalate(tx: &Tx<'_>, attempt: &Attempt, reason: &str) -> Result<()> {
+pub(crate) fn escalate(tx: &Tx<'_>, attempt: &Attempt, reason: &str) -> Result<()> {
     if tx.raise(ConditionKind::Quarantine, attempt.bead.as_str(), reason)? {
         let message = Message::Escalation {
             bead: attempt.bead.to_string(),

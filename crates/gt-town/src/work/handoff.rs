@@ -23,7 +23,7 @@ pub struct HandedOff {
 }
 
 /// Why the end of an incarnation that handed its work on counts against nobody.
-pub const HANDED_OFF: &str = "it handed its work to its successor";
+pub(crate) const HANDED_OFF: &str = "it handed its work to its successor";
 
 /// Leaves a word for the caller's successor; the session ends when its turn does. A new incarnation goes on.
 pub fn handoff(town: &Town, caller: &Caller, subject: &str, text: &str) -> Result<HandedOff> {

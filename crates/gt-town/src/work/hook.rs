@@ -74,7 +74,7 @@ pub fn current(steps: &[MoleculeStep]) -> Option<&MoleculeStep> {
 }
 
 /// What is to be done next, in words, and the command that says that it is done.
-pub fn next_words(steps: &[MoleculeStep]) -> (String, String) {
+pub(crate) fn next_words(steps: &[MoleculeStep]) -> (String, String) {
     match current(steps) {
         Some(step) if step.position as usize + 1 < steps.len() => {
             let at = format!("step {} of {} {}", step.position + 1, steps.len(), step.step.id);
@@ -217,7 +217,7 @@ pub fn worktree(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<WorktreeFac
 }
 
 /// Objects where the worktree is not on the attempt's own branch.
-pub fn own_branch(attempt: &Attempt, facts: &WorktreeFacts) -> Option<String> {
+pub(crate) fn own_branch(attempt: &Attempt, facts: &WorktreeFacts) -> Option<String> {
     if facts.branch.as_deref() == Some(&attempt.branch) {
         return None;
     }

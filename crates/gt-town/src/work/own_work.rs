@@ -45,7 +45,7 @@ impl OwnWork {
 }
 
 /// What to type where there is nothing to land.
-pub const NOTHING_HINT: &str = "do the work and commit it; if the trunk has what the bead asks for: \
+pub(crate) const NOTHING_HINT: &str = "do the work and commit it; if the trunk has what the bead asks for: \
                                 gt done --landed-by <commit>; findings without code: gt done --no-code";
 
 /// Looks at what an attempt's branch has at `head`.
@@ -70,7 +70,7 @@ pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Own
 }
 
 /// The trunk that an attempt's work landed on, or else the one that it would land on now.
-pub fn trunk_of(town: &Town, attempt: &Attempt) -> Result<Option<Sha>> {
+pub(crate) fn trunk_of(town: &Town, attempt: &Attempt) -> Result<Option<Sha>> {
     town.ledger.read(|view| {
         let mr = view.merge_requests()?.into_iter().rfind(|mr| mr.attempt == attempt.id);
         if let Some(landing) = mr.and_then(|mr| mr.landing)
@@ -97,7 +97,7 @@ pub fn count(town: &Town, repo: &Path, base: &Sha, trunk: Option<&Sha>, head: &S
 }
 
 /// The commit that an id means, which must be on the trunk as it was fetched last.
-pub fn commit_on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Sha> {
+pub(crate) fn commit_on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Sha> {
     let (repo, path, trunk) = (town.world().repo(), rig.layout.repo(), &rig.row.trunk);
     let hint = format!("name a commit of {trunk} by its id; gt rig fetch {} brings in what is new there", rig.name());
     let Some(commit) = repo.find_commit(&path, id)? else {

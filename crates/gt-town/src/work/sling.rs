@@ -124,7 +124,13 @@ pub fn make_and_sling(
 }
 
 /// The same, inside an operation.
-pub fn sling_in(tx: &Tx<'_>, caller: &Caller, crew: &Crew, beads: &[BeadId], options: &SlingOptions) -> Result<Slung> {
+pub(crate) fn sling_in(
+    tx: &Tx<'_>,
+    caller: &Caller,
+    crew: &Crew,
+    beads: &[BeadId],
+    options: &SlingOptions,
+) -> Result<Slung> {
     refuse_held_rig(tx, &crew.rig)?;
     let claimed = claimable(tx, caller, beads)?;
     let mut slung = Slung { attempts: Vec::new(), convoys: Vec::new(), swarms: Vec::new() };
@@ -183,7 +189,7 @@ pub struct Before {
 }
 
 /// Opens the next attempt on a bead and puts it on a fresh worker's hook.
-pub fn hand_out(
+pub(crate) fn hand_out(
     tx: &Tx<'_>,
     crew: &Crew,
     bead: &Bead,
@@ -336,7 +342,7 @@ pub fn release(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, outcome: AttemptOutc
 }
 
 /// Decides the effects that end an attempt's session (after `linger`) and archive its worktree.
-pub fn clear_away(tx: &Tx<'_>, attempt: &Attempt, linger: Duration) -> Result<()> {
+pub(crate) fn clear_away(tx: &Tx<'_>, attempt: &Attempt, linger: Duration) -> Result<()> {
     let (rig, bead) = (Some(&attempt.rig), Some(&attempt.bead));
     let incarnations = tx.incarnations_of(attempt.id)?;
     // What was given up while it was to begin is wanted no more, and stands in nobody's way.

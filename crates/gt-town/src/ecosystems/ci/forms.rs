@@ -266,7 +266,7 @@ pub(super) fn texts(value: &Value) -> Vec<&str> {
 
 impl Form {
     /// Why nothing in this file, job or step is a gate, where that is so.
-    pub fn why_not(&self, value: &Value) -> Option<&'static str> {
+    pub(crate) fn why_not(&self, value: &Value) -> Option<&'static str> {
         let is_marked = |Mark(place, words, _): &&Mark| {
             select(value, place).iter().any(|(_, value)| match value {
                 Value::Bool(is) => *is && (words.is_empty() || words.contains(&"true")),
@@ -281,7 +281,7 @@ impl Form {
     }
 
     /// The same of a job or step whose variables hold a secret.
-    pub fn why_secret(&self, value: &Value) -> Option<&'static str> {
+    pub(crate) fn why_secret(&self, value: &Value) -> Option<&'static str> {
         const WORDS: &[&str] = &["secrets.", "from_secret", "ENCRYPTED[", "\"secure\":"];
         let has_secret =
             self.variables.iter().flat_map(|place| select(value, place).into_iter().map(move |found| (place, found)));
@@ -291,7 +291,7 @@ impl Form {
     }
 
     /// The names of what brings commands here and is not read.
-    pub fn unread_in(&self, value: &Value) -> Vec<String> {
+    pub(crate) fn unread_in(&self, value: &Value) -> Vec<String> {
         let keys = self.unread.iter().filter(|key| value.get(**key).is_some_and(|value| !value.is_null()));
         let named =
             keys.map(|key| value[*key].as_str().map_or_else(|| (*key).to_owned(), |what| format!("{key} {what}")));

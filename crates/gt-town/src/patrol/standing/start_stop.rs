@@ -50,7 +50,7 @@ pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoi
 }
 
 /// What a person says must be usable at once: an error later is seen by nobody.
-pub fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Result<()> {
+pub(crate) fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Result<()> {
     let rig = address.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
     let known = town.ledger.read(|view| view.agent(address).map_err(Error::from))?;
     let said = choice.kind.clone().or(known.and_then(|agent| agent.kind));

@@ -42,7 +42,7 @@ pub fn all(town: &Town) -> Result<Vec<AgentStatus>> {
 }
 
 /// The same, in an operation.
-pub fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
+pub(crate) fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
     view.agents()?.into_iter().map(|agent| status_of(town, view, agent)).collect()
 }
 

@@ -49,7 +49,7 @@ impl Found {
     }
 
     /// What says that it was nudged where it stands, and at its step.
-    pub fn nudge_facts(&self) -> (String, String) {
+    pub(crate) fn nudge_facts(&self) -> (String, String) {
         // What is asked again of an API says nothing of its agent.
         let word = if matches!(self.facts.stage, Stage::Outage(_)) { "again" } else { "nudge" };
         let step = format!("{word}:{}:", self.steps_done);

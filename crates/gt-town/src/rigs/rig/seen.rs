@@ -58,12 +58,12 @@ impl Seen {
     }
 
     /// Whether files were broken, or would have been if one were known that the tests use.
-    pub fn is_tried(&self) -> bool {
+    pub(crate) fn is_tried(&self) -> bool {
         self.tried || !self.broken.is_empty()
     }
 
     /// Whether the trunk is at another commit by now.
-    pub fn is_stale(&self, town: &Town, rig: &Rig) -> Result<bool> {
+    pub(crate) fn is_stale(&self, town: &Town, rig: &Rig) -> Result<bool> {
         Ok(trunk(town, rig)?.is_some_and(|trunk| trunk != self.commit))
     }
 }

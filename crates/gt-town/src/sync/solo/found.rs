@@ -55,7 +55,7 @@ pub fn shared_beads(disk: &dyn Disk, folder: &Path) -> Result<Option<PathBuf>> {
 }
 
 /// Whether a folder is in a repository of git.
-pub fn is_in_git(disk: &dyn Disk, folder: &Path) -> bool {
+pub(crate) fn is_in_git(disk: &dyn Disk, folder: &Path) -> bool {
     folder.ancestors().any(|folder| disk.exists(&folder.join(".git")))
 }
 

@@ -27,7 +27,7 @@ pub fn preset(own: &Presets, built_in: &Presets, kind: &str) -> Result<AgentPres
 
 /// Checks a town's own presets: one that has lost its client's hooks or its first prompt would start agents that nobody
 /// guards, or that have nothing to do. Answers with what is wrong with the first such one.
-pub fn faulty(own: &Presets, built_in: &Presets) -> Option<String> {
+pub(crate) fn faulty(own: &Presets, built_in: &Presets) -> Option<String> {
     own.iter().find_map(|(kind, own)| {
         let base = built_in.get(kind);
         let whole = base.map_or_else(|| own.clone(), |base| own.over(base));

@@ -116,7 +116,7 @@ impl Rule {
     }
 
     /// The program that its gates are named for.
-    pub fn of_program(&self) -> &str {
+    pub(crate) fn of_program(&self) -> &str {
         self.program.as_deref().unwrap_or(&self.name)
     }
 

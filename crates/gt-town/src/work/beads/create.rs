@@ -184,7 +184,7 @@ fn refer(tx: &Tx<'_>, id: &BeadId, refers: &[(String, String)], id_of: impl Fn(&
 }
 
 /// Makes a bead as part of an operation.
-pub fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
+pub(crate) fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     check_title(&new.title)?;
     let id = match (&new.id, &new.parent) {
         (Some(id), _) => free_id(tx, id)?,

@@ -20,11 +20,40 @@ pub enum MemberState {
     Deleted,
 }
 
-/// How a close reason begins where the refinery, or a person by `gt mq landed`, closed the bead; the commit follows.
-pub const MERGED_AS: &str = "merged as ";
+/// An end of a bead in the town's own words. People close beads in theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BeadEnd {
+    /// Its work is on the trunk by this commit (its object name, or the beginning of it).
+    Merged(String),
+    /// Its worker reported findings, which were the product.
+    Reported,
+}
 
-/// The close reason of a bead whose product was findings.
-pub const REPORTED: &str = "reported";
+/// Beginning of the close reason of a bead whose work is on the trunk; the commit follows.
+const MERGED_AS: &str = "merged as ";
+
+/// Close reason of a bead whose product was findings.
+const REPORTED: &str = "reported";
+
+impl BeadEnd {
+    /// The close reason that records this end.
+    pub fn close_reason(&self) -> String {
+        match self {
+            Self::Merged(commit) => BeadEnd::Merged(commit.to_string()).close_reason(),
+            Self::Reported => REPORTED.to_owned(),
+        }
+    }
+
+    /// The end that a close reason claims; `None` where it claims none.
+    pub fn parse(reason: &str) -> Option<Self> {
+        if reason == REPORTED {
+            return Some(Self::Reported);
+        }
+        let commit = reason.strip_prefix(MERGED_AS)?.split_whitespace().next()?;
+        let is_commit = commit.len() >= SHORTEST_COMMIT && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_commit.then(|| Self::Merged(commit.to_owned()))
+    }
+}
 
 /// Shortest abbreviation of a commit that counts as one.
 const SHORTEST_COMMIT: usize = 7;
@@ -47,18 +76,12 @@ fn end_of(issue_type: &BeadType, reason: &str) -> MemberState {
     match issue_type {
         BeadType::Convoy if reason == ConvoyState::Landed.close_reason().unwrap_or_default() => MemberState::Landed,
         BeadType::Convoy => MemberState::NotLanded,
-        _ => claimed_end(reason).unwrap_or(MemberState::NotLanded),
+        _ => match BeadEnd::parse(reason) {
+            Some(BeadEnd::Merged(_)) => MemberState::Landed,
+            Some(BeadEnd::Reported) => MemberState::Reported,
+            None => MemberState::NotLanded,
+        },
     }
-}
-
-/// The end that a close reason claims in the town's own words; `None` where it claims none of them.
-pub fn claimed_end(reason: &str) -> Option<MemberState> {
-    if reason == REPORTED {
-        return Some(MemberState::Reported);
-    }
-    let commit = reason.strip_prefix(MERGED_AS)?.split_whitespace().next()?;
-    let is_commit = commit.len() >= SHORTEST_COMMIT && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_commit.then_some(MemberState::Landed)
 }
 
 /// Where a convoy is. It follows from its members at every moment, so it goes back as well as forth.

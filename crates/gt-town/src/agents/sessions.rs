@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::agents::counting::Counting;
 use crate::agents::text;
 use crate::town::error::{Error, Result};
+use crate::town::lane::Lane;
 use crate::town::person;
 use crate::town::settings::AgentPreset;
 use crate::town::{Caller, Rig, Town};
@@ -186,7 +187,7 @@ pub fn stop(town: &Town, caller: &Caller, session: &Session) -> Result<()> {
     if !session.is_running() {
         return Err(Error::refused(format!("session {} is {}", session.id, session.state), "gt session list"));
     }
-    let _held = town.lock(&format!("session-{}", session.id))?;
+    let _held = town.lock(&Lane::Session(session.id.clone()))?;
     town.ledger.write(&caller.name(), "session stop", |tx| {
         tx.event("session-stopped", session.id.as_str(), session.bead.as_ref(), None, None).map_err(Error::from)
     })?;

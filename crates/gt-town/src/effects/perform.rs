@@ -215,7 +215,7 @@ fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
             None => return Ok(()),
         },
     };
-    let held = town.lock(&rig.repo_lock())?;
+    let held = town.lock(&rig.repo_lane())?;
     Ok(town.world().repo().settle_worktree(&held, &rig.layout.repo(), &plan)?)
 }
 

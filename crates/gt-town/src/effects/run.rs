@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gt_ledger::EffectRow;
+use gt_ledger::{EffectRow, LedgerError};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::effect::{AfterFailure, Effect, after_failure};
@@ -16,6 +16,7 @@ use super::wait::{makes_worktree, wait};
 use crate::agents::marks;
 use crate::agents::readiness;
 use crate::town::error::{Error, Result, chain};
+use crate::town::lane::Lane;
 use crate::town::observed::Observed;
 use crate::town::{Caller, Town};
 
@@ -70,7 +71,7 @@ pub fn run_all(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result
 /// Runs one effect now, whatever pauses it has.
 pub(crate) fn run_one(town: &Town, id: i64) -> Result<()> {
     let Some(row) = town.ledger.read(|view| view.open_effect(id).map_err(Error::from))? else { return Ok(()) };
-    let held = town.lock(&lane(&row.effect, row.rig.as_ref()))?;
+    let held = town.lock(&lane(&row.effect, row.rig.as_ref())?)?;
     attempt_run(town, &row, &held)
 }
 
@@ -87,10 +88,13 @@ pub fn retry_given_up(town: &Town, caller: &Caller) -> Result<usize> {
 }
 
 /// What must not run at the same time shares a lock: writers of a repository, users of a remote, one session's acts.
-fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
-    let rig = rig.map_or("town", RigName::as_str);
-    match effect {
-        Effect::FetchBase { .. } | Effect::Fetch { .. } | Effect::Land { .. } => format!("remote-{rig}"),
+fn lane(effect: &Effect, rig: Option<&RigName>) -> Result<Lane> {
+    let rig = || {
+        let corrupt = LedgerError::Corrupt { what: "an effect", text: "it names no rig".to_owned() };
+        rig.cloned().ok_or(Error::Ledger(corrupt))
+    };
+    Ok(match effect {
+        Effect::FetchBase { .. } | Effect::Fetch { .. } | Effect::Land { .. } => Lane::Remote(rig()?),
         Effect::AddWorktree { .. }
         | Effect::Snapshot { .. }
         | Effect::ArchiveWorktree { .. }
@@ -99,10 +103,10 @@ fn lane(effect: &Effect, rig: Option<&RigName>) -> String {
         | Effect::ReadTrunk { .. }
         | Effect::AddCrew { .. }
         | Effect::ArchiveCrew { .. }
-        | Effect::UndoRef { .. } => format!("repo-{rig}"),
-        Effect::SetUp { attempt } => format!("set-up-{attempt}"),
-        Effect::StartSession { incarnation } | Effect::EndSession { incarnation } => format!("session-{incarnation}"),
-    }
+        | Effect::UndoRef { .. } => Lane::Repo(rig()?),
+        Effect::SetUp { attempt } => Lane::SetUp(*attempt),
+        Effect::StartSession { incarnation } | Effect::EndSession { incarnation } => Lane::Session(incarnation.clone()),
+    })
 }
 
 /// Whether an effect's turn has come: its delay and the pause after its last failure are over, and what it waits for
@@ -162,7 +166,7 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
 }
 
 fn run(town: &Town, row: &EffectRow) -> Result<bool> {
-    let Some(held) = town.try_lock(&lane(&row.effect, row.rig.as_ref()))? else { return Ok(false) };
+    let Some(held) = town.try_lock(&lane(&row.effect, row.rig.as_ref())?)? else { return Ok(false) };
     match attempt_run(town, row, &held) {
         Ok(()) => Ok(true),
         Err(error @ Error::Ledger(_)) => Err(error),

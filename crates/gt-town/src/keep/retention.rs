@@ -22,6 +22,7 @@ use crate::rigs::archive::{self, GOING_PREFIX};
 use crate::rigs::warm;
 use crate::rigs::workspaces;
 use crate::town::error::{self, Error, Result};
+use crate::town::lane::Lane;
 use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 
@@ -132,7 +133,7 @@ pub fn run(town: &Town, caller: &Caller, how: How) -> Result<Report> {
         return Err(Error::refused("an agent clears nothing away", "a person does, or the deacon by itself"));
     }
     let busy = || Error::refused("retention is at work already", "wait until it is done");
-    let _turn = town.try_lock("retention")?.ok_or_else(busy)?;
+    let _turn = town.try_lock(&Lane::Retention)?.ok_or_else(busy)?;
     let free = town.world().disk().free_space(&town.layout.root)?;
     let mut run = Run { town, caller, how, report: Report { free, ..Report::default() } };
     for rig in town.rigs()? {
@@ -153,7 +154,7 @@ struct Run<'t> {
 impl Run<'_> {
     /// Tested commits that nothing needs any more. Between two rounds of the refinery, so that none is being tested.
     fn candidates(&mut self, rig: &Rig) -> Result<()> {
-        let Some(_turn) = self.town.try_lock(&format!("refinery-{}", rig.name()))? else { return Ok(()) };
+        let Some(_turn) = self.town.try_lock(&rig.gates_lane())? else { return Ok(()) };
         match candidates_of(self.town, rig) {
             Ok(kept) => self.carry_out(&kept),
             Err(error) => self.fail(&format!("rig {}", rig.name()), &error),
@@ -283,7 +284,7 @@ fn remove(town: &Town, kept: &Kept) -> Result<()> {
     match &kept.place {
         Place::Archived { archive, name } => archive::delete(disk, archive, name),
         Place::Ref { rig, .. } => {
-            let held = town.lock(&rig.repo_lock())?;
+            let held = town.lock(&rig.repo_lane())?;
             Ok(town.world().repo().delete_ref(&held, &rig.layout.repo(), &kept.name)?)
         }
         Place::Path(path) => Ok(disk.remove(path)?),

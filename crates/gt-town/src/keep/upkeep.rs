@@ -24,7 +24,7 @@ pub fn patrol(town: &Town, rig: &Rig, signs: &mut Signs) -> Result<()> {
     if signs.0.get(rig.name().as_str()) == Some(&repo.sign(&path)) {
         return Ok(());
     }
-    let Some(held) = town.try_lock(&rig.repo_lock())? else { return Ok(()) };
+    let Some(held) = town.try_lock(&rig.repo_lane())? else { return Ok(()) };
     let mended = repo.mend(&held, &path, &rig.row.remote, false)?;
     drop(held);
     settle_worktrees(town, rig)?;
@@ -48,7 +48,7 @@ pub fn fix(town: &Town, caller: &Caller) -> Result<Vec<Mended>> {
     town.ledger.refuse_away()?;
     let mut all = Vec::new();
     for rig in town.rigs()? {
-        let held = town.lock(&rig.repo_lock())?;
+        let held = town.lock(&rig.repo_lane())?;
         let mended = town.world().repo().mend(&held, &rig.layout.repo(), &rig.row.remote, true)?;
         drop(held);
         settle_worktrees(town, &rig)?;
@@ -84,7 +84,7 @@ fn settle_worktrees(town: &Town, rig: &Rig) -> Result<()> {
             plans.extend(workspaces::workspace(town, &agent.address)?.map(|(_, plan)| plan));
         }
     }
-    let held = town.lock(&rig.repo_lock())?;
+    let held = town.lock(&rig.repo_lane())?;
     let settle = |plan| town.world().repo().settle_worktree(&held, &rig.layout.repo(), plan);
     plans.iter().try_for_each(settle).map_err(Error::from)
 }

@@ -71,7 +71,7 @@ fn is_town(town: &Town, root: &Path) -> bool {
 /// Worktrees and their repositories know each other by path.
 fn repair_worktrees(town: &Town) -> Result<()> {
     for rig in town.rigs()? {
-        let held = town.lock(&rig.repo_lock())?;
+        let held = town.lock(&rig.repo_lane())?;
         let mut paths: Vec<PathBuf> = vec![rig.layout.gate_worktree(), rig.layout.mayor_worktree()];
         for name in town.world().disk().list(&rig.layout.root.join("polecats"))? {
             paths.push(rig.layout.worktree(&name));

@@ -16,6 +16,7 @@ use crate::patrol::standing::{self, AgentStatus};
 use crate::rigs::setup;
 use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
+use crate::town::lane::Lane;
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
 
@@ -50,7 +51,7 @@ pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentS
         decide_once(tx, &Effect::AddCrew { crew: address.clone() }, rig.name())
     })?;
     effects::run_one(town, effect)?;
-    let held = town.lock(&format!("set-up-crew-{name}"))?;
+    let held = town.lock(&Lane::SetUpCrew(name.to_owned()))?;
     setup::workspace(town, rig, &held, &rig.layout.crew(name), &format!("crew-{name}"))?;
     standing::status(town, &address)
 }

@@ -42,7 +42,7 @@ pub fn by_hand(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
         let hint = format!("gt rig gates add {} <name> \"<command>\"", rig.name());
         return Err(Error::refused(format!("the rig {} has no gate", rig.name()), hint));
     }
-    let turn = town.lock(&rig.turn_lock())?;
+    let turn = town.lock(&rig.gates_lane())?;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let trunk = repo.refs(&path)?.remove(&rig.trunk_ref());
     let commit = trunk.ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;

@@ -6,7 +6,7 @@ use gt_ledger::{AttemptOutcome, Landing, MergeRequest, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::condition::ConditionKind;
-use gt_model::convoy::MERGED_AS;
+use gt_model::convoy::BeadEnd;
 use gt_model::effect::Effect;
 use gt_model::id::{MrId, Sha};
 use gt_model::landing;
@@ -34,7 +34,7 @@ impl Refinery<'_> {
         let signed = self.signed(trunk, stack)?;
         let stack = signed.as_slice();
         {
-            let held = self.town.lock(&self.rig.repo_lock())?;
+            let held = self.town.lock(&self.rig.repo_lane())?;
             for entry in stack {
                 let name = format!("refs/gt/landing/{}", entry.mr);
                 let repo = self.town.world().repo();
@@ -68,7 +68,7 @@ impl Refinery<'_> {
             return Ok(stack.to_vec());
         }
         let overseer = style.overseer.map_or_else(|| repo.overseer(), |person| Ok(Some(person)))?;
-        let held = self.town.lock(&self.rig.repo_lock())?;
+        let held = self.town.lock(&self.rig.repo_lane())?;
         let path = self.rig.layout.repo();
         let mut signed: Vec<StackEntry> = Vec::new();
         for entry in stack {
@@ -98,7 +98,7 @@ impl Refinery<'_> {
             }))
         })?;
         let Some((landing, Some(effect))) = open else { return Ok(()) };
-        let held = self.town.lock(&self.rig.remote_lock())?;
+        let held = self.town.lock(&self.rig.remote_lane())?;
         let run = self.write("begin effect", |tx| tx.begin_run(effect.id).map_err(Error::from))?;
         let Some(run) = run else { return Ok(()) };
         self.town.outside.faults.at("effect:land:before");
@@ -250,7 +250,7 @@ fn close_landed(tx: &Tx<'_>, bead: &Bead, commit: &Sha) -> Result<()> {
         status: Status::Closed,
         assignee: None,
         closed_at: Some(tx.now().into()),
-        close_reason: Some(format!("{MERGED_AS}{commit}")),
+        close_reason: Some(BeadEnd::Merged(commit.to_string()).close_reason()),
         ..bead.clone()
     };
     Ok(tx.change_bead("bead-landed", bead, &closed)?)

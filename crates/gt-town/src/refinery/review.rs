@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gt_ledger::{MergeRequest, Tx, Verdict, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::condition::ConditionKind;
-use gt_model::convoy::MERGED_AS;
+use gt_model::convoy::BeadEnd;
 use gt_model::id::{MrId, Sha, slug};
 use gt_model::queue::{MrEnd, MrStatus};
 use gt_world::{Candidate, WorktreePlan};
@@ -245,7 +245,7 @@ fn candidate(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<(Sha, C
     let path = rig.layout.repo();
     let refs = town.world().repo().refs(&path)?;
     let Some(trunk) = refs.get(&rig.trunk_ref()).cloned() else { return Ok(None) };
-    let held = town.lock(&rig.repo_lock())?;
+    let held = town.lock(&rig.repo_lane())?;
     let candidate = town.world().repo().squash_as(&held, &path, &trunk, &mr.head, &landing)?;
     Ok(Some((trunk, candidate)))
 }
@@ -308,7 +308,7 @@ pub fn checkout(town: &Town, text: &str, to: &Path) -> Result<CheckedOut> {
         return Err(Error::refused(format!("{} is inside of the town", to.display()), "choose a folder elsewhere"));
     }
     let fetch = fetch_line(town, &rig, &mr)?;
-    let held = town.lock(&rig.repo_lock())?;
+    let held = town.lock(&rig.repo_lane())?;
     let mut note = None;
     let there = repo.worktree(&path, to)?;
     if there.is_none() && town.world().disk().exists(to) {
@@ -347,7 +347,7 @@ pub fn remove_checkout(town: &Town, text: &str, folder: &Path) -> Result<MrId> {
         let what = format!("{} is not as {} was submitted: something of yours is in it", folder.display(), mr.id);
         return Err(Error::refused(what, format!("keep what you want of it, then: rm -r {}", shell_word(folder))));
     }
-    let held = town.lock(&rig.repo_lock())?;
+    let held = town.lock(&rig.repo_lane())?;
     repo.remove_gate_worktree(&held, &path, folder)?;
     Ok(mr.id)
 }
@@ -437,7 +437,7 @@ pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Res
             return refinery::record_merged(tx, &mr, &commit);
         }
         tx.set_landed_commit(&mr.id, &commit)?;
-        say_how_it_ended(tx, &mr, format!("{MERGED_AS}{commit}"))
+        say_how_it_ended(tx, &mr, BeadEnd::Merged(commit.to_string()).close_reason())
     })?;
     town.wake();
     Ok(mr)
@@ -482,7 +482,7 @@ fn require_landable(mr: &MergeRequest) -> Result<MergeRequest> {
 
 fn pin(town: &Town, rig: &Rig, mr: &MergeRequest, commit: &Sha) -> Result<()> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
-    let held = town.lock(&rig.repo_lock())?;
+    let held = town.lock(&rig.repo_lane())?;
     let name = mr.landing_ref();
     let before = repo.refs(&path)?.get(&name).cloned();
     Ok(repo.set_ref(&held, &path, &name, commit, before.as_ref())?)

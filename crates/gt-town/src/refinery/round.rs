@@ -99,7 +99,7 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
 
 /// One round for a rig. `None` where another refinery is at work on it.
 pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
-    let Some(turn) = town.try_lock(&rig.turn_lock())? else { return Ok(None) };
+    let Some(turn) = town.try_lock(&rig.gates_lane())? else { return Ok(None) };
     let actor = Address::Refinery(rig.name().clone()).to_string();
     let mut refinery = Refinery { town, rig, turn: &turn, actor, round: Round::default() };
     refinery.run()?;
@@ -216,7 +216,7 @@ impl Refinery<'_> {
     }
 
     pub(super) fn fetch(&self) -> Result<Sha> {
-        let held = self.town.lock(&self.rig.remote_lock())?;
+        let held = self.town.lock(&self.rig.remote_lane())?;
         let fetched = remote::fetch(self.town, self.rig, &held)?;
         self.write("fetch", |tx| remote::note(tx, &fetched))?;
         if let Some(foreign) = fetched.foreign.first() {

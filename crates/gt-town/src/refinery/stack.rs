@@ -118,7 +118,7 @@ impl Refinery<'_> {
     /// The commit that would land a merge request onto `onto`, pinned before anything is run on it.
     pub(super) fn candidate(&self, onto: &Sha, mr: &MergeRequest) -> Result<Candidate> {
         let landing = landing_commit(self.town, self.rig, mr)?;
-        let held = self.town.lock(&self.rig.repo_lock())?;
+        let held = self.town.lock(&self.rig.repo_lane())?;
         let repo = self.town.world().repo();
         let path = self.rig.layout.repo();
         let candidate = repo.squash_as(&held, &path, onto, &mr.head, &landing)?;

@@ -231,7 +231,7 @@ pub fn complaint(town: &Town, rig: &Rig) -> Result<Option<(String, String)>> {
     }
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let Some(at) = refs.get(&rig.trunk_ref()) else { return Ok(None) };
-    let held = town.lock(&rig.remote_lock())?;
+    let held = town.lock(&rig.remote_lane())?;
     let why = town.world().repo().try_push(&held, &rig.layout.repo(), &rig.row.trunk, at)?;
     Ok(why.map(|why| (format!("{} can be read and not pushed to: {why}", rig.row.remote), MAY_PUSH.to_owned())))
 }

@@ -60,11 +60,11 @@ fn confirm(town: &Town, caller: &Caller, rig: &Rig) -> Result<Person> {
 
 /// Does something in the gates' worktree at the trunk, while nothing else uses it.
 fn on_trunk<T>(town: &Town, rig: &Rig, act: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let _turn = town.lock(&rig.turn_lock())?;
+    let _turn = town.lock(&rig.gates_lane())?;
     let (repo, path, folder) = (town.world().repo(), rig.layout.repo(), rig.layout.gate_worktree());
     let trunk = repo.refs(&path)?.remove(&rig.trunk_ref());
     let trunk = trunk.ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
-    let held = town.lock(&rig.repo_lock())?;
+    let held = town.lock(&rig.repo_lane())?;
     repo.reset_gate_worktree(&held, &path, &folder, &trunk)?;
     drop(held);
     act(&folder)

@@ -529,7 +529,7 @@ impl Trial<'_> {
             return Ok(prepared);
         }
         // An index that hides a file, or a file that was written meanwhile: all is made anew.
-        let (repo, held) = (self.town.world().repo(), self.town.lock(&self.rig.repo_lock())?);
+        let (repo, held) = (self.town.world().repo(), self.town.lock(&self.rig.repo_lane())?);
         repo.remove_gate_worktree(&held, &self.rig.layout.repo(), &self.folder)?;
         drop(held);
         let prepared = self.put()?;
@@ -538,7 +538,7 @@ impl Trial<'_> {
 
     fn put(&self) -> Result<Prepared<'_>> {
         let (repo, path) = (self.town.world().repo(), self.rig.layout.repo());
-        let held = self.town.lock(&self.rig.repo_lock())?;
+        let held = self.town.lock(&self.rig.repo_lane())?;
         repo.reset_gate_worktree(&held, &path, &self.folder, self.subject.commit)?;
         drop(held);
         if let Some(missing) = setup::fetch_referred(self.town, self.rig, self.turn, &self.folder)? {

@@ -17,6 +17,7 @@ use crate::rigs::gates::{self, Breaking, GateRun, GatesRun, Progress, Silent, Su
 use crate::rigs::reading;
 use crate::rigs::setup;
 use crate::town::error::{Error, Result};
+use crate::town::lane::Lane;
 use crate::town::person::{self, Act, Person};
 use crate::town::settings::{self, Gate, RigSettings, Sandbox, WorktreeSettings};
 use crate::town::{Caller, Rig, Town};
@@ -90,7 +91,7 @@ const UNFINISHED: &str = ".adding";
 
 /// Rigs whose `rig add` was cut short before the town knew them. None while one is being added.
 pub fn unfinished(town: &Town) -> Result<Vec<String>> {
-    if town.try_lock("rigs")?.is_none() {
+    if town.try_lock(&Lane::Rigs)?.is_none() {
         return Ok(Vec::new());
     }
     let disk = town.world().disk();
@@ -104,7 +105,7 @@ pub fn unfinished(town: &Town) -> Result<Vec<String>> {
 pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     let name = RigName::parse(&new.name)?;
     let by = confirm(town, caller, "adds rigs", "add the rig", name.as_str())?;
-    let held = town.lock("rigs")?;
+    let held = town.lock(&Lane::Rigs)?;
     let prefix = free_prefix(town, &name, new.prefix.as_deref())?;
     let layout = town.layout.rig(&name);
     let disk = town.world().disk();
@@ -595,7 +596,7 @@ pub fn why_is_held(town: &Town, rig: &Rig) -> Result<Option<String>> {
 /// Runs the gates on the trunk; answers with its tree, too.
 fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<(Sha, GatesRun)> {
     // The refinery's own turn: it uses the same worktree.
-    let turn = town.lock(&rig.turn_lock())?;
+    let turn = town.lock(&rig.gates_lane())?;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let refs = repo.refs(&path)?;
     let trunk =
@@ -678,7 +679,7 @@ pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<
     } else {
         confirm(town, caller, "removes rigs", "remove the rig", rig.name().as_str())?;
     }
-    let _held = town.lock("rigs")?;
+    let _held = town.lock(&Lane::Rigs)?;
     town.ledger.read(|view| refuse_busy(view, rig))?;
     let archive = town.layout.archive();
     let number = town.world().disk().list(&archive)?.len() + 1;

@@ -24,6 +24,7 @@ use gt_model::{jsonl, merge};
 use serde::{Deserialize, Serialize};
 
 use crate::town::error::{Error, Result};
+use crate::town::lane::Lane;
 use crate::town::{Caller, Town};
 use gt_ledger::{LedgerError, SYNCED_KEY, Tx};
 use gt_world::ledger_repo::{FileFacts, FileSource, LEDGER_REF, LedgerRepo, git_folder};
@@ -47,9 +48,6 @@ const CHECKPOINT_KEY: &str = "checkpoint";
 
 /// The file of the town's repository that holds the town's id, for when the ledger is lost.
 const ID_FILE: &str = "gt-town";
-
-/// The lock under which the town's repository is written.
-const LOCK: &str = "ledger-repo";
 
 /// How often a push is tried whose remote has moved meanwhile.
 const ROUNDS: usize = 8;
@@ -107,14 +105,14 @@ pub fn make(town: &Town) -> Result<()> {
     if town.world().disk().exists(&repo_of(town).join("info/exclude")) {
         return Ok(());
     }
-    let held = town.lock(LOCK)?;
+    let held = town.lock(&Lane::LedgerBranch)?;
     Ok(town.world().ledger_repo().make(&held, &town.layout.root)?)
 }
 
 /// Commits the ledger as it is now to its branch, if that says anything else; answers with the branch's commit.
 pub fn checkpoint(town: &Town, caller: &Caller) -> Result<Sha> {
     make(town)?;
-    let held = town.lock(LOCK)?;
+    let held = town.lock(&Lane::LedgerBranch)?;
     let branch = Branch::of(town, &held)?;
     let mut pulled = Pulled::default();
     branch.prepare(caller, &mut pulled)?;
@@ -149,7 +147,7 @@ pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -
     check_remote(remote)?;
     town.ledger.refuse_away()?;
     make(town)?;
-    let held = town.lock(LOCK)?;
+    let held = town.lock(&Lane::LedgerBranch)?;
     let branch = Branch::of(town, &held)?;
     if dry_run {
         return branch.try_out(remote);

@@ -4,6 +4,7 @@ pub mod config;
 pub mod desired;
 pub(crate) mod error;
 pub mod identity;
+pub mod lane;
 pub mod layout;
 pub mod memory;
 pub mod observed;
@@ -11,4 +12,5 @@ mod open;
 pub mod person;
 pub mod settings;
 
+pub use lane::Lane;
 pub use open::{BuiltIn, Caller, Outside, Rig, Town};

@@ -14,6 +14,7 @@ use gt_world::faults::Faults;
 use gt_world::{Held, World};
 
 use crate::town::error::{Error, Result};
+use crate::town::lane::Lane;
 use crate::town::layout::{Layout, RigLayout};
 use crate::town::settings::presets;
 use crate::town::settings::{self, AgentPreset, RigSettings, TownSettings};
@@ -183,17 +184,17 @@ impl Town {
         presets::preset(&self.settings.agents, &self.outside.presets, kind)
     }
 
-    /// Takes a lock of the town's, waiting in turn.
-    pub fn lock(&self, name: &str) -> Result<Held> {
+    /// Takes the lock of a lane, waiting in turn.
+    pub fn lock(&self, lane: &Lane) -> Result<Held> {
         self.ledger.refuse_confined()?;
-        let path = self.layout.lock(name);
-        self.world().disk().lock(&path, LOCK_DEADLINE)?.ok_or_else(|| Error::Locked(name.to_owned()))
+        let path = self.layout.lock(&lane.name());
+        self.world().disk().lock(&path, LOCK_DEADLINE)?.ok_or_else(|| Error::Locked(lane.name()))
     }
 
-    /// Takes a lock of the town's if nobody has it.
-    pub fn try_lock(&self, name: &str) -> Result<Option<Held>> {
+    /// Takes the lock of a lane if it is free.
+    pub fn try_lock(&self, lane: &Lane) -> Result<Option<Held>> {
         self.ledger.refuse_confined()?;
-        Ok(self.world().disk().try_lock(&self.layout.lock(name))?)
+        Ok(self.world().disk().try_lock(&self.layout.lock(&lane.name()))?)
     }
 
     /// Tells the deacon to look again.
@@ -213,7 +214,7 @@ impl Town {
 
     /// Whether the refinery of a rig, or a person, has its turn at the gates' worktree.
     pub(crate) fn refinery_is_at_work(&self, rig: &Rig) -> Result<bool> {
-        self.is_held(&self.layout.lock(&rig.turn_lock()))
+        self.is_held(&self.layout.lock(&rig.gates_lane().name()))
     }
 
     /// Asked twice, since whoever asks has the lock for that moment, and two may ask at once.
@@ -259,19 +260,19 @@ impl Rig {
         format!("refs/remotes/origin/{}", self.row.trunk)
     }
 
-    /// The name of the lock under which its repository is written.
-    pub fn repo_lock(&self) -> String {
-        format!("repo-{}", self.row.name)
+    /// The lane of those that write its repository.
+    pub fn repo_lane(&self) -> Lane {
+        Lane::Repo(self.row.name.clone())
     }
 
-    /// The name of the lock that gives the turn at the gates' worktree.
-    pub fn turn_lock(&self) -> String {
-        format!("refinery-{}", self.row.name)
+    /// The lane of those that use the gates' worktree.
+    pub fn gates_lane(&self) -> Lane {
+        Lane::Gates(self.row.name.clone())
     }
 
-    /// The name of the lock under which its remote is asked and pushed to.
-    pub fn remote_lock(&self) -> String {
-        format!("remote-{}", self.row.name)
+    /// The lane of those that use its remote.
+    pub fn remote_lane(&self) -> Lane {
+        Lane::Remote(self.row.name.clone())
     }
 }
 

@@ -6,7 +6,7 @@ use gt_ledger::{Attempt, AttemptOutcome, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, Comment, Rest, Status};
 use gt_model::condition::ConditionKind;
-use gt_model::convoy::REPORTED;
+use gt_model::convoy::BeadEnd;
 use gt_model::effect::Effect;
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
@@ -303,7 +303,7 @@ fn report(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, note: Option<&str>) -> Re
         status: Status::Closed,
         assignee: None,
         closed_at: Some(tx.now().into()),
-        close_reason: Some(REPORTED.to_owned()),
+        close_reason: Some(BeadEnd::Reported.close_reason()),
         ..bead.clone()
     };
     closed.comments.extend(note.map(|note| comment(tx, attempt, bead, note)));

@@ -187,7 +187,7 @@ pub fn restore(town: &Town, text: &str, to: &Path) -> Result<(Found, PathBuf)> {
         let hint = "choose a folder that is not there yet";
         return Err(Error::refused(format!("{} is there already", to.display()), hint));
     }
-    let held = town.lock(&found.rig.repo_lock())?;
+    let held = town.lock(&found.rig.repo_lane())?;
     town.world().repo().export_tree(&held, &found.rig.layout.repo(), &found.commit, to)?;
     Ok((found, to.to_owned()))
 }

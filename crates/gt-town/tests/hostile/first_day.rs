@@ -184,7 +184,7 @@ fn gates_that_run_are_seen_while_somebody_runs_them() {
     scene.town.ledger.write("test", "gating", |tx| tx.set_gating(&record).map_err(Error::from)).unwrap();
     assert!(queue(&scene).iter().all(|item| item.gating.is_none()), "a killed refinery's record says nothing");
 
-    let turn = scene.town.lock(&scene.rig("app").turn_lock()).unwrap();
+    let turn = scene.town.lock(&scene.rig("app").gates_lane()).unwrap();
     scene.world.advance(Duration::from_secs(75));
     let items = queue(&scene);
     let running = items[0].gating.as_ref().unwrap();

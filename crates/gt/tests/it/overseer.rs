@@ -229,7 +229,7 @@ fn a_simulated_gate_only_reads_too() {
     let caller = identity::caller(&town.town, &env).unwrap();
     assert!(caller.is_gate() && !caller.is_overseer());
     let written = town.town.ledger.write("gate", "test", |_| Ok::<_, gt_town::Error>(()));
-    let locked = town.town.lock("rigs").map(drop);
+    let locked = town.town.lock(&gt_town::town::Lane::Rigs).map(drop);
     let asked = person::require(&caller, "approves").map(drop);
     for refused in [written, locked, asked] {
         assert!(refused.unwrap_err().to_string().contains("which only reads"));

@@ -104,7 +104,7 @@ pub fn repeat(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) ->
     if !is_due(town, rig, proving.negative)? {
         return Ok(Repeated::NotDue);
     }
-    if town.try_lock(&rig.turn_lock())?.is_none() {
+    if town.try_lock(&rig.gates_lane())?.is_none() {
         return Ok(Repeated::Busy);
     }
     let person = person::require(caller, "has gates run on the trunk")?;

@@ -4,7 +4,7 @@ use gt_ledger::waiting;
 use gt_ledger::{Attempt, BeadChange, Tx, View};
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::condition::ConditionKind;
-use gt_model::convoy::claimed_end;
+use gt_model::convoy::BeadEnd;
 use gt_model::id::BeadId;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -86,7 +86,7 @@ pub fn close_for(town: &Town, caller: &Caller, id: &BeadId, other: &BeadId, kind
 
 /// Only the refinery says that a bead landed, and only its worker that it was reported; a person may say either.
 fn refuse_claimed_end(caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<()> {
-    match reason.and_then(claimed_end) {
+    match reason.and_then(BeadEnd::parse) {
         Some(_) if !caller.is_overseer() => {
             let what = format!("`{}` is what the refinery says of what landed", reason.unwrap_or_default());
             Err(Error::refused(what, format!("say in your own words why {id} is closed")))

@@ -193,9 +193,12 @@ fn leftovers(town: &SimTown) -> Vec<String> {
     let over = |attempt: &&Attempt| matches!(attempt.outcome, Some(AttemptOutcome::Landed | AttemptOutcome::Rework));
     let branches = attempts.iter().filter(over).map(|attempt| format!("refs/heads/{}", attempt.branch));
     left.extend(branches.filter(|branch| refs.contains_key(branch)));
-    let lanes = [rig.repo_lock(), rig.remote_lock(), format!("refinery-{RIG}")];
+    let lanes = [rig.repo_lane(), rig.remote_lane(), rig.gates_lane()];
     left.extend(
-        lanes.iter().filter(|lane| town.town.try_lock(lane).unwrap().is_none()).map(|lane| format!("lock {lane}")),
+        lanes
+            .iter()
+            .filter(|lane| town.town.try_lock(lane).unwrap().is_none())
+            .map(|lane| format!("lock {}", lane.name())),
     );
     left
 }

@@ -12,28 +12,28 @@ use serde_json::json;
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
 
-/// How an attempt ended.
+/// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttemptOutcome {
     /// Its work is on the remote's trunk.
     Landed,
-    /// Its work was sent back; the next attempt goes on from its head.
+    /// The merge queue sent its work back; the next attempt continues from its head.
     Rework,
-    /// Taken back by a person, or no longer wanted.
+    /// A person took it back, or its work is no longer wanted.
     Released,
-    /// Its worker was lost for good; its work is in the snapshot.
+    /// Its worker was lost for good. The snapshot contains its work.
     Recovered,
-    /// Parked by the worker, with its branch.
+    /// The worker parked it, together with its branch.
     Parked,
-    /// Findings were its product, and they are on the bead.
+    /// Its product is findings, which are on the bead.
     Reported,
 }
 
 impl AttemptOutcome {
     const ALL: [Self; 6] = [Self::Landed, Self::Rework, Self::Released, Self::Recovered, Self::Parked, Self::Reported];
 
-    /// The word in the ledger.
+    /// Returns the word that the ledger stores for this outcome.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Landed => "landed",
@@ -49,141 +49,141 @@ impl AttemptOutcome {
 /// One assignment of one bead to one worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// Its row id.
+    /// Row id.
     pub id: AttemptId,
-    /// The bead.
+    /// Bead that the attempt is on.
     pub bead: BeadId,
-    /// 1 for the bead's first.
+    /// Number of the attempt among those on its bead; the first has 1.
     pub number: u32,
-    /// The rig.
+    /// Rig that it works in.
     pub rig: RigName,
-    /// The polecat's name.
+    /// Name of the polecat (worker).
     pub worker: String,
-    /// The agent's kind.
+    /// Kind of agent that works on it.
     pub agent: String,
-    /// The formula of its molecule.
+    /// Name of the formula that its molecule was made from.
     pub formula: String,
-    /// Its branch (short name).
+    /// Short name of its branch.
     pub branch: String,
-    /// The convoy that it belongs to.
+    /// Convoy that it belongs to.
     pub convoy: Option<BeadId>,
-    /// The batch that it was dispatched in.
+    /// Batch that it was dispatched in.
     pub swarm: Option<i64>,
-    /// The head of the attempt before, where there was one.
+    /// Head of the previous attempt, which this one continues from; `None` if there is none.
     pub started_from: Option<Sha>,
-    /// What ended the attempt before.
+    /// Why the previous attempt ended.
     pub why: Option<String>,
-    /// The trunk's commit that it is based on, once fetched.
+    /// Trunk commit that it is based on; `None` until the trunk is fetched.
     pub base: Option<Sha>,
     /// When it was opened.
     pub opened_at: String,
     /// When it was submitted.
     pub submitted_at: Option<String>,
-    /// What was submitted.
+    /// Commit that the worker submitted.
     pub head: Option<Sha>,
     /// When it ended.
     pub ended_at: Option<String>,
     /// How it ended.
     pub outcome: Option<AttemptOutcome>,
-    /// Its last snapshot.
+    /// Commit of its newest snapshot.
     pub snapshot: Option<Sha>,
-    /// When its worktree had gone into the archive.
+    /// When its worktree was moved to the archive.
     pub archived_at: Option<String>,
-    /// Which of the town's worker slots it has, once it has one.
+    /// Number of its worker slot in the town; `None` until it has one.
     pub slot: Option<u32>,
-    /// What its sessions are to run in, where a person said so.
+    /// Runtime for its sessions, if a person chose one.
     pub runtime: Option<RuntimeChoice>,
-    /// The id that its names in git and in folders come from, where the bead has got another one since.
+    /// Id that its names in git and of folders are made from, if its bead was renamed since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub named: Option<BeadId>,
 }
 
 impl Attempt {
-    /// What stands for the bead in names of branches, snapshots and folders.
+    /// Returns the part of branch, snapshot and folder names that stands for the bead.
     pub fn slug(&self) -> String {
         gt_model::id::slug(self.named.as_ref().unwrap_or(&self.bead).as_str())
     }
 
-    /// The one ref of its snapshots; their commits are chained.
+    /// Returns the one ref for all of its snapshots; each snapshot's commit has the previous one as its parent.
     pub fn snapshot_ref(&self) -> String {
         format!("refs/gt/snapshots/{}-{}", self.slug(), self.number)
     }
 
-    /// The worker's address.
+    /// Returns the worker's address.
     pub fn address(&self) -> Address {
         Address::Polecat(self.rig.clone(), self.worker.clone())
     }
 
-    /// Whether the work is on its worker's hook: neither submitted nor over.
+    /// Whether the work is on its worker's hook: it is neither submitted nor ended.
     pub fn is_hooked(&self) -> bool {
         self.submitted_at.is_none() && self.ended_at.is_none()
     }
 }
 
-/// What opens an attempt.
+/// Arguments for opening an attempt.
 #[derive(Clone, Debug)]
 pub struct NewAttempt {
-    /// The bead.
+    /// Bead to work on.
     pub bead: BeadId,
-    /// The rig.
+    /// Rig to work in.
     pub rig: RigName,
-    /// The polecat's name.
+    /// Name of the polecat (worker).
     pub worker: String,
-    /// The agent's kind.
+    /// Kind of agent that works on it.
     pub agent: String,
-    /// The formula's name.
+    /// Name of the formula.
     pub formula: String,
-    /// The molecule's steps.
+    /// Steps of the molecule.
     pub steps: Vec<Step>,
-    /// The convoy.
+    /// Convoy that it belongs to.
     pub convoy: Option<BeadId>,
-    /// The batch.
+    /// Batch that it is dispatched in.
     pub swarm: Option<i64>,
-    /// The head of the attempt before.
+    /// Head of the previous attempt, which this one continues from.
     pub started_from: Option<Sha>,
-    /// What ended the attempt before.
+    /// Why the previous attempt ended.
     pub why: Option<String>,
-    /// What its sessions are to run in, where a person said so.
+    /// Runtime for its sessions, if a person chose one.
     pub runtime: Option<RuntimeChoice>,
 }
 
-/// An attempt that a snapshot tells of, after the ledger was lost.
+/// Attempt that was reconstructed from a snapshot after the ledger was lost.
 #[derive(Clone, Debug)]
 pub struct RestoredAttempt {
-    /// The bead.
+    /// Bead that the attempt was on.
     pub bead: BeadId,
-    /// 1 for a bead's first.
+    /// Number of the attempt among those on its bead; the first has 1.
     pub number: u32,
-    /// The rig.
+    /// Rig that it worked in.
     pub rig: RigName,
-    /// The polecat's name.
+    /// Name of the polecat (worker).
     pub worker: String,
-    /// The formula's name.
+    /// Name of the formula.
     pub formula: String,
-    /// Its branch (short name).
+    /// Short name of its branch.
     pub branch: String,
-    /// When it was there.
+    /// Time at which the attempt is known to have existed.
     pub at: String,
-    /// Its last snapshot; without one, nothing is known of it but that it was.
+    /// Commit of its newest snapshot. Without one, only the attempt's existence is known.
     pub snapshot: Option<Sha>,
 }
 
 /// The two processes of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncarnationProcess {
-    /// The shim.
+    /// The shim process, which supervises the agent.
     pub shim: ProcessId,
-    /// The agent.
+    /// The agent process.
     pub agent: ProcessId,
 }
 
-/// Whose an incarnation is.
+/// Owner of an incarnation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Holder {
-    /// An attempt's: a polecat at work on a bead.
+    /// An attempt: a polecat (worker) that works on a bead.
     Attempt(AttemptId),
-    /// A standing agent's: the mayor, or crew.
+    /// A standing agent: the mayor, or a member of the crew.
     Agent(Address),
 }
 
@@ -192,15 +192,15 @@ pub enum Holder {
 pub struct Incarnation {
     /// Its id.
     pub id: IncarnationId,
-    /// Whose it is.
+    /// Attempt or agent that it is a run of.
     #[serde(flatten)]
     pub holder: Holder,
-    /// 1 for its holder's first.
+    /// Number of the run among its holder's; the first has 1.
     pub number: u32,
-    /// SHA-256 of its secret, once a session is to be started with it.
+    /// SHA-256 of its secret; `None` until a session is about to start with it.
     #[serde(skip)]
     pub secret_hash: Option<String>,
-    /// Its processes, once started.
+    /// Its processes; `None` until they have started.
     pub process: Option<IncarnationProcess>,
     /// When it was opened.
     pub opened_at: String,
@@ -210,7 +210,7 @@ pub struct Incarnation {
     pub ended_at: Option<String>,
     /// How it ended.
     pub exit: Option<Exit>,
-    /// What ended it, in one line. Words of the agent's own are in it.
+    /// Why it ended, in one line. The line contains words of the agent's own, so don't trust it.
     pub cause: Option<String>,
 }
 
@@ -227,16 +227,16 @@ pub struct MoleculeStep {
     pub note: Option<String>,
 }
 
-/// Where a worktree was when a step of its molecule was closed.
+/// Commits of the worktree and of the trunk when a step of the molecule was closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepPlace {
-    /// The step.
+    /// Step that was closed.
     pub step: Step,
     /// When it was closed.
     pub done_at: String,
-    /// The commit that the worktree was at.
+    /// Commit that the worktree was at.
     pub head: Sha,
-    /// Where the trunk was, as it was known.
+    /// Commit of the trunk as it was last fetched, if known.
     pub trunk: Option<Sha>,
 }
 
@@ -294,7 +294,7 @@ fn holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
 }
 
 impl Incarnation {
-    /// The attempt that it belongs to; a standing agent's has none.
+    /// Returns the attempt that it belongs to; `None` for a standing agent.
     pub fn attempt(&self) -> Option<AttemptId> {
         match &self.holder {
             Holder::Attempt(attempt) => Some(*attempt),
@@ -304,22 +304,22 @@ impl Incarnation {
 }
 
 impl View<'_> {
-    /// An attempt by its row id.
+    /// Returns the attempt with this row id.
     pub fn attempt(&self, id: AttemptId) -> LedgerResult<Option<Attempt>> {
         self.one("SELECT * FROM attempts WHERE id = ?1", [id.0], attempt_row)
     }
 
-    /// The live attempt on a bead.
+    /// Returns the live attempt on a bead.
     pub fn live_attempt(&self, bead: &BeadId) -> LedgerResult<Option<Attempt>> {
         self.one("SELECT * FROM attempts WHERE bead = ?1 AND ended_at IS NULL", [bead.as_str()], attempt_row)
     }
 
-    /// All attempts on a bead, first to last.
+    /// Returns all attempts on a bead, oldest first.
     pub fn attempts_on(&self, bead: &BeadId) -> LedgerResult<Vec<Attempt>> {
         self.all("SELECT * FROM attempts WHERE bead = ?1 ORDER BY number", [bead.as_str()], attempt_row)
     }
 
-    /// Attempts that are live or whose worktree is still there, in order.
+    /// Returns the attempts that are live or still have a worktree, in order of their row ids.
     pub fn present_attempts(&self) -> LedgerResult<Vec<Attempt>> {
         self.all(
             "SELECT * FROM attempts WHERE id IN (
@@ -331,17 +331,17 @@ impl View<'_> {
         )
     }
 
-    /// Every attempt of a rig, in order.
+    /// Returns all attempts of a rig, oldest first.
     pub fn attempts_of_rig(&self, rig: &RigName) -> LedgerResult<Vec<Attempt>> {
         self.all("SELECT * FROM attempts WHERE rig = ?1 ORDER BY id", [rig.as_str()], attempt_row)
     }
 
-    /// Everybody who has ever worked in a rig, by name.
+    /// Returns the names of all workers that have ever worked in a rig.
     pub fn workers_of(&self, rig: &RigName) -> LedgerResult<Vec<String>> {
         self.all("SELECT DISTINCT worker FROM attempts WHERE rig = ?1", [rig.as_str()], |row| row.get(0))
     }
 
-    /// What a rig's worker of that name made for other beads: what it submitted, and its snapshots.
+    /// Returns the commits that this worker of the rig submitted for other beads, and the snapshots of that work.
     pub fn heads_for_other_beads(&self, rig: &RigName, worker: &str, bead: &BeadId) -> LedgerResult<Vec<Sha>> {
         let sql = "SELECT head, snapshot FROM attempts WHERE rig = ?1 AND worker = ?2 AND bead != ?3 ORDER BY id DESC";
         let pairs = self.all(sql, (rig.as_str(), worker, bead.as_str()), |row| {
@@ -350,13 +350,13 @@ impl View<'_> {
         Ok(pairs.into_iter().flatten().flatten().map(Sha).collect())
     }
 
-    /// The newest attempt of a rig's worker.
+    /// Returns the newest attempt of a rig's worker.
     pub fn newest_attempt_of(&self, rig: &RigName, worker: &str) -> LedgerResult<Option<Attempt>> {
         let sql = "SELECT * FROM attempts WHERE rig = ?1 AND worker = ?2 ORDER BY id DESC LIMIT 1";
         self.one(sql, (rig.as_str(), worker), attempt_row)
     }
 
-    /// What is on a polecat's hook.
+    /// Returns the attempt on a polecat's hook.
     pub fn hook_of(&self, rig: &RigName, worker: &str) -> LedgerResult<Option<Attempt>> {
         self.one(
             "SELECT * FROM attempts WHERE rig = ?1 AND worker = ?2 AND ended_at IS NULL AND submitted_at IS NULL",
@@ -365,22 +365,22 @@ impl View<'_> {
         )
     }
 
-    /// Names of workers of a rig that are taken: their attempt is live or their worktree is there.
+    /// Returns the worker names of a rig that can't be given out: their attempt is live, or its worktree still exists.
     pub fn taken_workers(&self, rig: &RigName) -> LedgerResult<Vec<String>> {
         self.all("SELECT worker FROM attempts WHERE rig = ?1 AND archived_at IS NULL", [rig.as_str()], |row| row.get(0))
     }
 
-    /// An incarnation by its id.
+    /// Returns the incarnation with this id.
     pub fn incarnation(&self, id: &IncarnationId) -> LedgerResult<Option<Incarnation>> {
         self.one("SELECT * FROM incarnations WHERE id = ?1", [id.as_str()], incarnation_row)
     }
 
-    /// The attempt that an incarnation belongs to; `None` for a standing agent's.
+    /// Returns the attempt that an incarnation belongs to; `None` for a standing agent.
     pub fn attempt_of(&self, incarnation: &Incarnation) -> LedgerResult<Option<Attempt>> {
         incarnation.attempt().map(|id| self.attempt(id)).transpose().map(Option::flatten)
     }
 
-    /// Whose address an incarnation acts under; `None` where its attempt is not there.
+    /// Returns the address that an incarnation acts under; `None` if its attempt is not in the ledger.
     pub fn address_of(&self, incarnation: &Incarnation) -> LedgerResult<Option<Address>> {
         match &incarnation.holder {
             Holder::Attempt(attempt) => Ok(self.attempt(*attempt)?.map(|attempt| attempt.address())),
@@ -388,17 +388,17 @@ impl View<'_> {
         }
     }
 
-    /// All incarnations of an attempt, first to last.
+    /// Returns all incarnations of an attempt, oldest first.
     pub fn incarnations_of(&self, attempt: AttemptId) -> LedgerResult<Vec<Incarnation>> {
         self.all("SELECT * FROM incarnations WHERE attempt = ?1 ORDER BY number", [attempt.0], incarnation_row)
     }
 
-    /// All incarnations, oldest first.
+    /// Returns all incarnations, ordered by holder and number.
     pub fn incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
         self.all("SELECT * FROM incarnations ORDER BY attempt, agent, number", [], incarnation_row)
     }
 
-    /// Incarnations whose end is not recorded.
+    /// Returns the incarnations whose end is not recorded.
     pub fn live_incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
         self.all(
             "SELECT * FROM incarnations INDEXED BY live_incarnations WHERE ended_at IS NULL
@@ -408,7 +408,7 @@ impl View<'_> {
         )
     }
 
-    /// A molecule's steps, in order.
+    /// Returns a molecule's steps, in order.
     pub fn steps(&self, attempt: AttemptId) -> LedgerResult<Vec<MoleculeStep>> {
         self.all("SELECT * FROM steps WHERE attempt = ?1 ORDER BY position", [attempt.0], |row| {
             Ok(MoleculeStep {
@@ -422,7 +422,7 @@ impl View<'_> {
 }
 
 impl View<'_> {
-    /// Where an attempt's worktree was at the end of each closed step, of those of which that is known, in their order.
+    /// Returns the worktree's place at the end of each closed step, in order. Leaves out steps whose place is unknown.
     pub fn step_places(&self, attempt: AttemptId) -> LedgerResult<Vec<StepPlace>> {
         let sql = "SELECT step, done_at, head, trunk FROM steps
                    WHERE attempt = ?1 AND done_at IS NOT NULL AND head IS NOT NULL ORDER BY position";
@@ -438,7 +438,7 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Records where an attempt's worktree, and the trunk, are at the end of a step.
+    /// Records the commits of an attempt's worktree and of the trunk at the end of a step.
     pub fn set_step_place(&self, attempt: AttemptId, step: &str, head: &Sha, trunk: Option<&Sha>) -> LedgerResult<()> {
         self.execute(
             "UPDATE steps SET head = ?3, trunk = ?4 WHERE attempt = ?1 AND id = ?2",
@@ -447,7 +447,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Opens an attempt and pours its molecule. Fails where the bead has a live attempt.
+    /// Opens an attempt and stores the steps of its molecule. Fails if the bead has a live attempt.
     pub fn open_attempt(&self, new: &NewAttempt) -> LedgerResult<Attempt> {
         let number = self.attempts_on(&new.bead)?.len() as u32 + 1;
         let branch = format!("polecat/{}/{}-{number}", new.worker, gt_model::id::slug(new.bead.as_str()));
@@ -484,7 +484,7 @@ impl Tx<'_> {
         self.attempt(id)?.ok_or(super::LedgerError::Corrupt { what: "an attempt", text: id.to_string() })
     }
 
-    /// Writes down an attempt of a ledger that was lost, as over.
+    /// Records an attempt of a lost ledger. It is recorded as ended.
     pub fn restore_attempt(&self, restored: &RestoredAttempt) -> LedgerResult<AttemptId> {
         let archived_at = restored.snapshot.is_none().then_some(&restored.at);
         self.execute(
@@ -510,7 +510,7 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Records the commit that an attempt is based on, and gives it the lowest slot that no present attempt has.
+    /// Records the commit that an attempt is based on, and gives the attempt the lowest worker slot that is free.
     pub fn set_base(&self, attempt: &Attempt, base: &Sha) -> LedgerResult<()> {
         let taken: Vec<u32> = self.all(
             "SELECT slot FROM attempts WHERE slot IS NOT NULL AND archived_at IS NULL AND id != ?1",
@@ -522,7 +522,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records what was submitted; the hook is empty from now on.
+    /// Records the submitted commit. The worker's hook is empty from now on.
     pub fn submit_attempt(&self, attempt: &Attempt, head: &Sha) -> LedgerResult<()> {
         self.execute(
             "UPDATE attempts SET submitted_at = ?2, head = ?3 WHERE id = ?1",
@@ -532,7 +532,7 @@ impl Tx<'_> {
         self.event("attempt-submitted", &attempt.branch, Some(&attempt.bead), None, Some(&after))
     }
 
-    /// Records an attempt's end.
+    /// Records the end of an attempt; does nothing if it has ended already.
     pub fn end_attempt(&self, attempt: &Attempt, outcome: AttemptOutcome) -> LedgerResult<()> {
         self.execute(
             "UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1 AND ended_at IS NULL",
@@ -542,13 +542,13 @@ impl Tx<'_> {
         self.event("attempt-ended", &attempt.branch, Some(&attempt.bead), None, Some(&after))
     }
 
-    /// Records an attempt's newest snapshot.
+    /// Records the newest snapshot of an attempt.
     pub fn set_snapshot(&self, attempt: AttemptId, snapshot: &Sha) -> LedgerResult<()> {
         self.execute("UPDATE attempts SET snapshot = ?2 WHERE id = ?1", (attempt.0, snapshot.as_str()))?;
         Ok(())
     }
 
-    /// Records that an attempt's worktree is in the archive.
+    /// Records that an attempt's worktree was moved to the archive.
     pub fn set_archived(&self, attempt: AttemptId) -> LedgerResult<()> {
         self.execute("UPDATE attempts SET archived_at = ?2 WHERE id = ?1", (attempt.0, self.now().to_string()))?;
         Ok(())
@@ -566,13 +566,13 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Sets the secret's hash with which the next start of an incarnation will be made.
+    /// Records the hash of the secret that the incarnation's next start will use.
     pub fn set_secret(&self, id: &IncarnationId, secret_hash: &str) -> LedgerResult<()> {
         self.execute("UPDATE incarnations SET secret_hash = ?2 WHERE id = ?1", (id.as_str(), secret_hash))?;
         Ok(())
     }
 
-    /// Records an incarnation's processes. Once only.
+    /// Records an incarnation's processes; does nothing if they are recorded already.
     pub fn record_start(&self, id: &IncarnationId, process: &IncarnationProcess) -> LedgerResult<()> {
         self.execute(
             "UPDATE incarnations SET process = ?2, started_at = ?3 WHERE id = ?1 AND started_at IS NULL",
@@ -581,7 +581,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records an incarnation's end; `bead` is what a polecat's was at. False where it was recorded before.
+    /// Records the end of an incarnation. `bead` is the bead that a polecat worked on. Returns false if the end was recorded
+    /// before.
     pub fn record_end(&self, incarnation: &Incarnation, bead: Option<&BeadId>, exit: &Exit) -> LedgerResult<bool> {
         let changed = self.execute(
             "UPDATE incarnations SET ended_at = ?2, exit = ?3 WHERE id = ?1 AND ended_at IS NULL",
@@ -598,13 +599,13 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Records what ended an incarnation.
+    /// Records why an incarnation ended.
     pub fn set_cause(&self, incarnation: &IncarnationId, cause: &str) -> LedgerResult<()> {
         let sql = "UPDATE incarnations SET cause = ?2 WHERE id = ?1";
         self.execute(sql, (incarnation.as_str(), cause)).map(|_| ())
     }
 
-    /// Closes a step. False where it was closed before.
+    /// Closes a step. Returns false if it was closed before.
     pub fn close_step(&self, attempt: &Attempt, step: &str, note: Option<&str>) -> LedgerResult<bool> {
         let changed = self.execute(
             "UPDATE steps SET done_at = ?3, note = ?4 WHERE attempt = ?1 AND id = ?2 AND done_at IS NULL",

@@ -1,4 +1,4 @@
-//! Which beads there are, and how they change.
+//! Beads: queries, changes and imports.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,7 +15,7 @@ use super::ready::nanoseconds_of;
 use super::words_aside::Aside;
 use super::{LedgerError, LedgerResult, Tx, View, damaged, to_json};
 
-/// Which beads to list.
+/// Selects, orders and limits the beads of a list.
 #[derive(Clone, Debug, Default)]
 pub struct BeadFilter {
     /// Only of this status.
@@ -43,7 +43,7 @@ pub struct BeadFilter {
 /// In which order beads are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BeadOrder {
-    /// By priority, then age.
+    /// By priority, then oldest first.
     #[default]
     Priority,
     /// By id, in byte order.
@@ -68,7 +68,7 @@ impl BeadOrder {
     }
 }
 
-/// A change of a bead's own fields by somebody. `None` leaves a field as it is.
+/// Change of a bead's own fields. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct BeadChange {
     /// The new title.
@@ -81,7 +81,7 @@ pub struct BeadChange {
     pub acceptance_criteria: Option<String>,
     /// The new notes.
     pub notes: Option<String>,
-    /// A line more of notes.
+    /// Line to append to the notes.
     pub more_notes: Option<String>,
     /// The new status.
     pub status: Option<Status>,
@@ -89,24 +89,24 @@ pub struct BeadChange {
     pub priority: Option<i64>,
     /// The new type.
     pub issue_type: Option<BeadType>,
-    /// The new holder; `Some(None)`: nobody.
+    /// New holder; `Some(None)` removes the holder.
     pub assignee: Option<Option<String>>,
-    /// Until when it is put off; `Some(None)`: it no longer is.
+    /// New time until which the bead is deferred; `Some(None)` ends the deferral.
     pub defer_until: Option<Option<Stamp>>,
-    /// Whether it is kept in view.
+    /// Whether the bead is pinned.
     pub pinned: Option<bool>,
-    /// Whether it is a pattern for others.
+    /// Whether the bead is a template for others.
     pub is_template: Option<bool>,
-    /// Keys without a field of their own, with their new JSON text; `None` takes one away.
+    /// Keys without a field of their own, each with its new JSON text; `None` removes the key.
     pub rest: Vec<(String, Option<String>)>,
     /// Labels to add.
     pub add_labels: Vec<String>,
-    /// Labels to take away.
+    /// Labels to remove.
     pub remove_labels: Vec<String>,
 }
 
 impl BeadChange {
-    /// The bead with this change made.
+    /// Returns the bead with this change applied.
     pub fn apply(&self, bead: &Bead) -> Bead {
         let text = |new: &Option<String>, old: &str| new.clone().unwrap_or_else(|| old.to_owned());
         let mut labels = bead.labels.clone();
@@ -166,24 +166,24 @@ fn listed(filter: &BeadFilter) -> Sql {
     sql
 }
 
-/// Which of the asked-for beads a row is of: its first column.
+/// Reads the first column: the position of the row's bead in the list that was asked for.
 fn place(row: &Row<'_>) -> rusqlite::Result<usize> {
     usize::try_from(row.get::<_, i64>(0)?).map_err(damaged)
 }
 
-/// How many beads' parts are read at once.
+/// How many beads to read the labels, dependencies and comments of at once.
 const PARTS_AT_ONCE: usize = 500;
 
-/// The first column of a part's own, after its bead's place and its position.
+/// Index of the first column with the part's own data. The position of the bead and that of the part come before it.
 const PART: usize = 2;
 
 impl View<'_> {
-    /// What who works on a bead is told of it.
+    /// Returns what a worker is told of the bead that it works on.
     pub fn task(&self, id: &BeadId) -> LedgerResult<Option<Task>> {
         self.one(&format!("SELECT {TASK} FROM beads b WHERE b.id = ?1"), [id.as_str()], task_row)
     }
 
-    /// A bead, whole.
+    /// Returns a bead with its labels, dependencies and comments.
     pub fn bead(&self, id: &BeadId) -> LedgerResult<Option<Bead>> {
         let found = self.one(&format!("SELECT {BEAD} FROM beads b WHERE b.id = ?1"), [id.as_str()], bead_row)?;
         let mut found: Vec<Bead> = found.into_iter().collect();
@@ -191,7 +191,8 @@ impl View<'_> {
         Ok(found.pop())
     }
 
-    /// These beads, whole, in this order; those that are not there are left out.
+    /// Returns the beads with these ids, in this order, with their labels, dependencies and comments. Leaves out ids that don't
+    /// exist.
     pub fn beads_with(&self, ids: &[BeadId]) -> LedgerResult<Vec<Bead>> {
         let sql = format!("SELECT {BEAD} FROM json_each(?1) j JOIN beads b ON b.id = j.value ORDER BY j.key");
         let mut found = self.all(&sql, [to_json(&ids)?], bead_row)?;
@@ -199,10 +200,10 @@ impl View<'_> {
         Ok(found)
     }
 
-    /// Reads labels, dependencies and comments of beads that have none yet.
+    /// Reads the labels, dependencies and comments into beads that have none yet.
     fn add_parts(&self, beads: &mut [Bead]) -> LedgerResult<()> {
         let mut beads: Vec<&mut Bead> = beads.iter_mut().collect();
-        // In the order of the tables, so that each is gone through once.
+        // Sorted like the tables, so that one pass over each table is enough.
         beads.sort_by(|a, b| a.id.cmp(&b.id));
         for beads in beads.chunks_mut(PARTS_AT_ONCE) {
             let ids: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
@@ -219,8 +220,8 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The rows of a table of beads' parts for these beads, in their order and by position; each with the place of its
-    /// bead in the list.
+    /// Reads the rows of one table of parts (labels, dependencies or comments) for these beads, ordered by bead and by position.
+    /// Each comes with the index of its bead in `ids`.
     fn parts<T>(
         &self,
         table: &str,
@@ -229,9 +230,9 @@ impl View<'_> {
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> LedgerResult<Vec<(usize, T)>> {
         let (key, from, of) = match ids {
-            // To read a list would cost a process that asks for one bead more than the answer does.
+            // Most processes ask for one bead. For them, parsing a JSON list would cost more than the query itself.
             [id] => ("0", format!("{table} p WHERE p.issue_id = ?1"), id.0.clone()),
-            // Crossed, so that rows come in order by themselves; sorted all the same, which costs nothing then.
+            // `CROSS JOIN` makes the rows come out in order. They are still sorted below, which costs nothing then.
             _ => ("j.key", format!("json_each(?1) j CROSS JOIN {table} p ON p.issue_id = j.value"), to_json(&ids)?),
         };
         let sql = format!("SELECT {key}, p.position, {columns} FROM {from}");
@@ -240,26 +241,26 @@ impl View<'_> {
         Ok(rows.into_iter().map(|(at, _, part)| (at, part)).collect())
     }
 
-    /// Beads that the filter lets through, in its order.
+    /// Returns the beads that the filter selects, in its order.
     pub fn beads(&self, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
         self.beads_of(&listed(filter))
     }
 
-    /// As [`Self::plan_of_ready`], of a list.
+    /// Like [`Self::plan_of_ready`], for [`Self::beads`].
     #[doc(hidden)]
     pub fn plan_of_list(&self, filter: &BeadFilter) -> LedgerResult<String> {
         self.plan_of(&listed(filter))
     }
 
-    /// How many beads the filter lets through; its limit counts for nothing here.
+    /// Returns how many beads the filter selects. Ignores its limit.
     pub fn count(&self, filter: &BeadFilter) -> LedgerResult<u64> {
         let mut sql = Sql::new("1");
         sql.filter(filter);
         self.count_of(&sql)
     }
 
-    /// Beads of which the texts have all these words (their beginnings are enough); the best ones first, and before them
-    /// the one whose id the text is.
+    /// Returns the beads whose texts contain words that begin with each word of `text`, best matches first. A bead whose id is
+    /// `text` comes before them.
     pub fn search(&self, text: &str, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
         let Some(words) = match_words(text) else {
             let mut sql = Sql::new("1");
@@ -285,10 +286,10 @@ impl View<'_> {
         Ok(found)
     }
 
-    /// For each of these beads, how many others it blocks, whether they are open or not.
+    /// Returns for each of these beads how many others it blocks, both open and closed ones.
     pub fn blocked_counts(&self, ids: &[BeadId]) -> LedgerResult<Vec<u64>> {
         let mut counts = vec![0; ids.len()];
-        // In the order of the index, so that it is gone through once.
+        // Sorted like the index, so that one pass over it is enough.
         let mut places: Vec<usize> = (0..ids.len()).collect();
         places.sort_by(|a, b| ids[*a].cmp(&ids[*b]));
         for places in places.chunks(PARTS_AT_ONCE) {
@@ -324,7 +325,8 @@ impl View<'_> {
         Ok(count.unwrap_or(0).unsigned_abs())
     }
 
-    /// The next beads by id, for reading all in pieces: after `after`, of these prefixes (all, where none are given).
+    /// Returns the next beads after the id `after`, in order of their ids. Callers use it to read all beads in pieces. Only beads
+    /// with one of `prefixes` count; all beads if it is empty. Ephemeral beads count only with `wisps`.
     pub fn beads_after(&self, after: &str, prefixes: &[String], wisps: bool, limit: u32) -> LedgerResult<Vec<Bead>> {
         let mut sql = Sql::new("b.id > ");
         sql.bind(after.to_owned());
@@ -337,44 +339,44 @@ impl View<'_> {
         self.beads_of(&sql)
     }
 
-    /// How many ephemeral beads there are of these prefixes (of all, where none are given).
+    /// Returns the number of ephemeral beads with one of `prefixes`; of all ephemeral beads if it is empty.
     pub fn count_wisps(&self, prefixes: &[String]) -> LedgerResult<u64> {
         let mut sql = Sql::new("b.ephemeral");
         sql.of_prefixes(prefixes);
         self.count_of(&sql)
     }
 
-    /// At most `limit` ids that are `begin`, or begin with it, in byte order.
+    /// Returns at most `limit` ids that start with `begin`, in byte order. An id that equals `begin` is one of them.
     pub fn ids_beginning(&self, begin: &str, limit: usize) -> LedgerResult<Vec<BeadId>> {
         let sql = "SELECT id FROM beads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
         self.all(sql, (begin, format!("{begin}\u{10ffff}"), limit as i64), |row| Ok(BeadId(row.get(0)?)))
     }
 
-    /// How many beads have ids with that prefix.
+    /// Returns the number of beads whose ids have this prefix.
     pub fn count_with_prefix(&self, prefix: &str) -> LedgerResult<u64> {
         let count = self.one("SELECT beads FROM prefixes WHERE prefix = ?1", [prefix], |row| row.get::<_, i64>(0))?;
         Ok(count.unwrap_or(0).unsigned_abs())
     }
 
-    /// Every prefix in use.
+    /// Returns every prefix that a bead has.
     pub fn prefixes(&self) -> LedgerResult<Vec<String>> {
         self.all("SELECT prefix FROM prefixes WHERE beads > 0 ORDER BY prefix", [], |row| row.get(0))
     }
 
-    /// Whether there is a bead with that id.
+    /// Whether a bead with this id exists.
     pub fn has_bead(&self, id: &BeadId) -> LedgerResult<bool> {
         Ok(self.one("SELECT 1 FROM beads WHERE id = ?1", [id.as_str()], |_| Ok(()))?.is_some())
     }
 
-    /// Edges to a bead.
+    /// Returns the edges that lead to a bead.
     pub fn dependents(&self, id: &BeadId) -> LedgerResult<Vec<Dependency>> {
         let sql = "SELECT issue_id, depends_on_id, type, created_at, rest FROM dependencies
                    WHERE depends_on_id = ?1 ORDER BY issue_id, position";
         self.all(sql, [id.as_str()], |row| dependency_row(row, 0))
     }
 
-    /// The prefixes of which something changed after the event `after`; `None`: it is another question which file each
-    /// prefix is in, since rigs came or went.
+    /// Returns the prefixes whose beads changed after the event `after`. `None` if a rig was added or removed since: then the
+    /// file of each prefix may be another one.
     pub fn prefixes_changed_after(&self, after: i64) -> LedgerResult<Option<Vec<String>>> {
         let sql = "SELECT 1 FROM events WHERE seq > ?1 AND event IN ('rig-added', 'rig-removed')";
         if self.one(sql, [after], |_| Ok(()))?.is_some() {
@@ -385,26 +387,26 @@ impl View<'_> {
         self.all(sql, (after, RECORD_KEPT), |row| row.get(0)).map(Some)
     }
 
-    /// Every prefix that has lines which are no beads.
+    /// Returns the prefixes whose files had lines that are not beads.
     pub fn foreign_prefixes(&self) -> LedgerResult<Vec<String>> {
         self.all("SELECT DISTINCT prefix FROM foreign_records ORDER BY prefix", [], |row| row.get(0))
     }
 
-    /// Lines of imported files that are no beads, in their order.
+    /// Returns the lines of imported files that are not beads, in their order.
     pub fn foreign_records(&self, prefix: &str) -> LedgerResult<Vec<String>> {
         self.all("SELECT line FROM foreign_records WHERE prefix = ?1 ORDER BY position", [prefix], |row| row.get(0))
     }
 }
 
 impl Tx<'_> {
-    /// Adds a bead that is not there yet.
+    /// Adds a new bead.
     pub fn add_bead(&self, bead: &Bead) -> LedgerResult<()> {
         self.put_bead(None, bead)?;
         self.event("bead-created", bead.id.as_str(), Some(&bead.id), None, Some(&fields(bead)))
     }
 
-    /// Adds a bead that comes from elsewhere, or replaces the version of it that is here. With `bulk`, what follows from it
-    /// is mended by [`Tx::finish_bulk`] only.
+    /// Adds a bead from another ledger, or replaces this ledger's version of it. With `bulk`, the counts, holds and indexes that
+    /// follow from the bead are brought up to date only by [`Tx::finish_bulk`].
     pub fn import_bead(&self, before: Option<&Bead>, bead: &Bead, bulk: Option<&mut Bulk>) -> LedgerResult<()> {
         if before == Some(bead) {
             return Ok(());
@@ -422,7 +424,7 @@ impl Tx<'_> {
                 *bulk.new.entry(bead.id.prefix().to_owned()).or_default() += 1;
                 return Ok(());
             }
-            // The same once more: what is said of new ones at the end is said of this version.
+            // The bead is new and occurs a second time: the entries that `finish_bulk` makes for new beads use this version.
             (Some(bulk), Some(_)) if bulk.first_new.is_some_and(|first| n >= first) => {
                 bulk.changed.push(n);
                 return Ok(());
@@ -430,7 +432,7 @@ impl Tx<'_> {
             (Some(bulk), Some(_)) => bulk.changed.push(n),
             (None, _) => self.mend_around(n, before, bead)?,
         }
-        // What a new one says is in its row, and in the events of its changes from then on.
+        // A new bead's event needs only title and status: the row has the rest, and later changes have their own events.
         let (old, new) = match before {
             Some(before) => difference(&fields(before), &fields(bead)),
             None => (Value::Null, json!({ "title": bead.title, "status": bead.status.as_str() })),
@@ -438,8 +440,8 @@ impl Tx<'_> {
         self.event(IMPORTED, bead.id.as_str(), Some(&bead.id), before.map(|_| &old), Some(&new))
     }
 
-    /// Begins to take in about `expected` beads. Where they are more than there are here, indexes are made anew at the end,
-    /// which costs less than to keep them up to date.
+    /// Begins an import of about `expected` beads. If that is more than the ledger has, drops indexes and rebuilds them at the
+    /// end, which costs less than updating them for each bead.
     pub fn begin_bulk(&self, expected: usize) -> LedgerResult<Bulk> {
         let aside = self.begin_aside()?;
         let mut bulk = Bulk { ids: aside.is_some().then(HashSet::new), aside, ..Bulk::default() };
@@ -457,8 +459,8 @@ impl Tx<'_> {
         Ok(bulk)
     }
 
-    /// Mends what [`Tx::import_bead`] left, in few statements: each statement on beads makes SQLite write what the index
-    /// of words has gathered.
+    /// Completes the work that [`Tx::import_bead`] left, in few statements. Each statement on beads makes SQLite write the
+    /// entries that the word index has gathered.
     pub fn finish_bulk(&self, mut bulk: Bulk) -> LedgerResult<()> {
         for (prefix, new) in &bulk.new {
             self.count_prefix(prefix, *new)?;
@@ -474,7 +476,8 @@ impl Tx<'_> {
         self.index_new()?;
         self.index_again(&bulk.changed)?;
         self.note_all_convoys()?;
-        // By this one beads are mended; the others need not follow what that changes.
+        // `mend_all` reads the index of dependents, so that one comes first. The others come after, so they don't have to follow
+        // its changes.
         let (needed, others): (Vec<_>, _) = bulk.dropped.iter().partition(|sql| sql.contains(MENDED_BY));
         needed.iter().try_for_each(|index| self.connection.execute_batch(index))?;
         self.mend_all()?;
@@ -482,12 +485,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Works out anew what holds each bead back.
+    /// Recomputes for every bead what holds it back.
     pub fn mend_holds(&self) -> LedgerResult<()> {
         self.mend_all()
     }
 
-    /// Writes a changed bead and an event that holds what changed. Nothing changed: nothing written.
+    /// Writes a changed bead, and an event with the fields that changed. Writes nothing if nothing changed.
     pub fn change_bead(&self, event: &str, before: &Bead, after: &Bead) -> LedgerResult<()> {
         if before == after {
             return Ok(());
@@ -504,7 +507,7 @@ impl Tx<'_> {
         self.mend_around(n, before, bead)
     }
 
-    /// Mends what follows from a bead that has just been written.
+    /// Updates what follows from a bead that was just written: counts, word index and holds.
     fn mend_around(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
         if before.is_none() {
             self.count_prefix(bead.id.prefix(), 1)?;
@@ -514,7 +517,7 @@ impl Tx<'_> {
         self.mend(before, bead)
     }
 
-    /// Writes what of a bead differs from `before`, which is in the ledger; answers with its number.
+    /// Writes the parts of a bead that differ from `before`, the version in the ledger. Returns the bead's number.
     fn write_bead(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<i64> {
         let n = self.write_row(before.is_some(), bead)?;
         self.write_labels(before, bead)?;
@@ -523,8 +526,7 @@ impl Tx<'_> {
         Ok(n)
     }
 
-    /// Writes a bead's row: with a statement of its own for each case, since one for both would make SQLite copy each page
-    /// aside first.
+    /// Writes a bead's row. Insert and update have their own statements: a combined one would make SQLite copy each page first.
     fn write_row(&self, is_there: bool, bead: &Bead) -> LedgerResult<i64> {
         let sql = if is_there {
             "UPDATE beads SET title = ?3, description = ?4, design = ?5, acceptance_criteria = ?6, notes = ?7, status = ?8,
@@ -576,7 +578,7 @@ impl Tx<'_> {
         n.ok_or_else(|| LedgerError::Corrupt { what: "a bead", text: format!("{} is not where it was", bead.id) })
     }
 
-    /// Counts new beads of a prefix.
+    /// Adds `new` to the number of beads of a prefix.
     fn count_prefix(&self, prefix: &str, new: i64) -> LedgerResult<()> {
         if self.execute("UPDATE prefixes SET beads = beads + ?2 WHERE prefix = ?1", (prefix, new))? == 0 {
             self.execute("INSERT INTO prefixes VALUES (?1, ?2)", (prefix, new))?;
@@ -648,7 +650,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps a line of an imported file that is no bead, unless it is there already.
+    /// Keeps a line of an imported file that is not a bead, unless it is already kept.
     pub fn keep_foreign_record(&self, prefix: &str, line: &str) -> LedgerResult<()> {
         self.execute(
             "INSERT INTO foreign_records
@@ -660,50 +662,50 @@ impl Tx<'_> {
     }
 }
 
-/// What a large import has left to be mended at its end.
+/// State of a large import: the work that is left for its end.
 #[derive(Debug, Default)]
 pub struct Bulk {
-    /// The number of the first bead that is new; so are all after it.
+    /// Number of the first new bead. Every bead after it is new, too.
     first_new: Option<i64>,
     /// How many beads are new, by prefix.
     new: BTreeMap<String, i64>,
-    /// The numbers of beads that were there and have changed.
+    /// Numbers of the existing beads that changed.
     changed: Vec<i64>,
-    /// The ids that are there, where they are known.
+    /// All ids in the ledger; `None` if unknown.
     ids: Option<HashSet<BeadId>>,
-    /// The index of the new ones' words, where it is made apart.
+    /// Word index of the new beads, if it is built separately.
     aside: Option<Aside>,
-    /// How the indexes are made again that were dropped.
+    /// SQL statements that create the dropped indexes again.
     dropped: Vec<String>,
 }
 
 impl Bulk {
-    /// Whether it is known that no bead with that id is there.
+    /// Whether the ledger is known to have no bead with this id.
     pub fn lacks(&self, id: &BeadId) -> bool {
         self.ids.as_ref().is_some_and(|ids| !ids.contains(id))
     }
 
-    /// Says that ids have changed: from now on they are asked for.
+    /// Forgets the known ids because some have changed. From now on, the import asks the ledger.
     pub fn forget_ids(&mut self) {
         self.ids = None;
     }
 }
 
-/// How the index of edges by their targets begins to be said.
+/// Start of the definition of the index of edges by their targets.
 const MENDED_BY: &str = "INDEX dependents ";
 
-/// The event of a bead that came from elsewhere.
+/// Event for a bead that was imported.
 const IMPORTED: &str = "bead-imported";
 
-/// The event of a line that is no bead; its subject is the prefix.
+/// Event for a kept line that is not a bead. Its subject is the prefix.
 const RECORD_KEPT: &str = "record-kept";
 
-/// Nanoseconds since the epoch; what is beyond the range of the column counts as its end.
+/// Nanoseconds since the epoch, limited to the range of the column.
 pub(super) fn nanoseconds(stamp: &Stamp) -> i64 {
     nanoseconds_of(stamp.at)
 }
 
-/// A bead's fields for the audit.
+/// Returns a bead's fields for the audit trail.
 fn fields(bead: &Bead) -> Value {
     json!({
         "title": bead.title,
@@ -726,7 +728,7 @@ fn fields(bead: &Bead) -> Value {
     })
 }
 
-/// The fields in which two objects differ, as they were and as they are.
+/// Returns the fields in which two objects differ: their old values and their new values.
 fn difference(before: &Value, after: &Value) -> (Value, Value) {
     let (mut old, mut new) = (Map::new(), Map::new());
     if let (Value::Object(before), Value::Object(after)) = (before, after) {

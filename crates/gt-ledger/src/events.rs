@@ -1,4 +1,4 @@
-//! The audit of every change, and conditions: what is wrong now.
+//! The audit trail of every change, and conditions: the troubles that exist now.
 
 use gt_model::bead::BeadType;
 use gt_model::condition::ConditionKind;
@@ -10,55 +10,55 @@ use serde_json::Value;
 
 use super::{LedgerResult, Tx, View};
 
-/// One change of the ledger.
+/// Audit entry of one change of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
-    /// Its place in the order of all changes.
+    /// Position in the order of all changes.
     pub seq: i64,
-    /// When.
+    /// Time of the change.
     pub at: String,
-    /// Who.
+    /// Person or agent that made the change.
     pub actor: String,
-    /// In which operation.
+    /// Operation that made the change.
     pub verb: String,
-    /// What happened.
+    /// Kind of change, for example `bead-created`.
     pub event: String,
-    /// To what.
+    /// Thing that changed.
     pub subject: String,
-    /// To which bead it belongs.
+    /// Bead that the change belongs to.
     pub bead: Option<BeadId>,
-    /// As it was.
+    /// State before the change.
     pub before: Option<Value>,
-    /// As it is.
+    /// State after the change.
     pub after: Option<Value>,
 }
 
-/// Something that is wrong, from when it began until it is cleared.
+/// A trouble in the town. It is stored from when it begins until it is cleared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Condition {
-    /// `<kind>:<subject>`.
+    /// `<kind>:<subject>`, which is unique.
     pub key: String,
-    /// What kind of trouble.
+    /// Kind of trouble.
     pub kind: ConditionKind,
-    /// With what.
+    /// Thing that has the trouble.
     pub subject: String,
-    /// In words.
+    /// Description for people.
     pub text: String,
-    /// Since when.
+    /// When the trouble began.
     pub since: String,
-    /// When it is expected to end by itself, where that is known.
+    /// When the trouble is expected to end by itself, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }
 
 impl Condition {
-    /// Whether its subject is the agent at that address, alone or with a pattern after it.
+    /// Whether its subject is the agent at `address`, either alone or with a pattern after it.
     pub fn is_of(&self, address: &str) -> bool {
         self.subject.split_once(' ').map_or(self.subject.as_str(), |(of, _)| of) == address
     }
 }
 
-/// Events of which people need to hear only when something is to be found out.
+/// Internal events: people need them only when they investigate.
 const INNER: [&str; 9] = [
     "bead-imported",
     "condition-renewed",
@@ -71,15 +71,15 @@ const INNER: [&str; 9] = [
     "worktree-archived",
 ];
 
-/// Events of a page, where news are looked for.
+/// How many events to read at a time in a search for news.
 const PAGE: u32 = 1000;
 
 impl Event {
-    /// Whether people want to hear of it: what agents and people did, and what went wrong; not how the town carried it
-    /// out.
+    /// Whether people want to hear of this event. Actions of agents and people are news, and so are failures; how the town
+    /// carried them out is not.
     pub fn is_news(&self) -> bool {
         let is_effect = self.event.starts_with("effect-") && self.event != "effect-given-up";
-        // A mail is read in its inbox.
+        // People read a mail in their inbox.
         let is_mail = self.event == "bead-created"
             && self.after.as_ref().is_some_and(|after| after["issue_type"] == BeadType::Message.as_str());
         !is_effect && !is_mail && !INNER.contains(&self.event.as_str())
@@ -120,7 +120,7 @@ fn taken_out<'e>(before: &'e Value, after: &'e Value, key: &str) -> impl Iterato
 }
 
 impl View<'_> {
-    /// Labels and edges that were taken away from a bead here, and when last.
+    /// Returns the labels and edges that were removed from a bead in this ledger, each with the time of the last removal.
     pub fn taken_away(&self, bead: &BeadId) -> LedgerResult<TakenAway> {
         let sql = "SELECT * FROM events WHERE bead = ?1 AND before IS NOT NULL ORDER BY seq";
         let mut away = TakenAway::default();
@@ -133,7 +133,7 @@ impl View<'_> {
         Ok(away)
     }
 
-    /// Events after `after`, oldest first, at most `limit`; of one bead where `bead` is given.
+    /// Returns events after number `after`, oldest first, at most `limit`. With `bead`, only the events of that bead.
     pub fn events(&self, after: i64, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
         match bead {
             Some(bead) => self.all(
@@ -145,14 +145,14 @@ impl View<'_> {
         }
     }
 
-    /// The newest `limit` events, oldest first; of one bead where `bead` is given.
+    /// Returns the newest `limit` events, oldest first. With `bead`, only the events of that bead.
     pub fn last_events(&self, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
         let mut events = self.events_before(i64::MAX, bead, limit)?;
         events.reverse();
         Ok(events)
     }
 
-    /// The newest `limit` events that are news, oldest first; of one bead where `bead` is given.
+    /// Returns the newest `limit` events that are news, oldest first. With `bead`, only the events of that bead.
     pub fn last_news(&self, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
         let limit = limit as usize;
         let (mut news, mut before) = (Vec::new(), i64::MAX);
@@ -167,7 +167,7 @@ impl View<'_> {
         Ok(news)
     }
 
-    /// Events before `before`, newest first.
+    /// Returns events before number `before`, newest first.
     fn events_before(&self, before: i64, bead: Option<&BeadId>, limit: u32) -> LedgerResult<Vec<Event>> {
         match bead {
             Some(bead) => self.all(
@@ -181,12 +181,12 @@ impl View<'_> {
         }
     }
 
-    /// Everything that is wrong now.
+    /// Returns all current conditions, oldest first.
     pub fn conditions(&self) -> LedgerResult<Vec<Condition>> {
         self.all("SELECT * FROM conditions ORDER BY since, key", [], condition_row)
     }
 
-    /// A condition of `kind` on `subject`, if it holds now.
+    /// Returns the current condition of `kind` on `subject`, if there is one.
     pub fn condition(&self, kind: ConditionKind, subject: &str) -> LedgerResult<Option<Condition>> {
         let key = format!("{kind}:{subject}");
         self.one("SELECT * FROM conditions WHERE key = ?1", [key], condition_row)
@@ -220,12 +220,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Says that something is wrong. True when that is news (it was not so before): the one time to tell somebody.
+    /// Records a condition. Returns true if it is new; only then should the caller notify anyone.
     pub fn raise(&self, kind: ConditionKind, subject: &str, text: &str) -> LedgerResult<bool> {
         self.raise_until(kind, subject, text, None)
     }
 
-    /// The same, of something that is expected to end by itself at that time.
+    /// Like [`Self::raise`], for a condition that is expected to end by itself at `until`.
     pub fn raise_until(
         &self,
         kind: ConditionKind,
@@ -251,7 +251,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Says anew what is known of something that is wrong; since when stays as it was.
+    /// Replaces the text and the expected end of a condition. The time when it began stays.
     pub fn renew(&self, kind: ConditionKind, subject: &str, text: &str, until: jiff::Timestamp) -> LedgerResult<()> {
         let key = format!("{kind}:{subject}");
         let changed = self
@@ -262,7 +262,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Says that it is no longer so. True when that is news.
+    /// Clears a condition. Returns true if it existed.
     pub fn clear(&self, kind: ConditionKind, subject: &str) -> LedgerResult<bool> {
         self.clear_key(&format!("{kind}:{subject}"))
     }
@@ -275,8 +275,9 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Clears every condition that is about a rig, about an agent or a ref of it, about a bead whose newest attempt was there,
-    /// or about an effect of it that will not be done any more. The rig is removed: nobody could do anything about them.
+    /// Clears the conditions of a rig that is removed, since people and agents could no longer act on them. These are conditions
+    /// about the rig, about an agent or a ref of it, about a bead whose newest attempt was there, or about an effect of it that
+    /// will not be carried out any more.
     pub(super) fn clear_rig(&self, rig: &RigName) -> LedgerResult<()> {
         let of_rig = |subject: &str| {
             let rest = subject.strip_prefix(rig.as_str());
@@ -285,7 +286,7 @@ impl Tx<'_> {
         for condition in self.conditions()? {
             let subject = condition.subject.as_str();
             let is_about = match condition.kind {
-                // A kind of agent may be called like a rig.
+                // A kind of agent may have the same name as a rig.
                 kind if kind.is_about_kind() => false,
                 ConditionKind::Effect => !self.open_effects()?.iter().any(|row| row.id.to_string() == subject),
                 _ if of_rig(subject) => true,

@@ -1,8 +1,8 @@
-//! The ledger: one embedded SQLite file a town, opened in-process by every `gt`.
+//! The ledger: one embedded SQLite file per town. Every `gt` process opens it directly; there is no server.
 //!
-//! Only this module knows SQL. Its face is typed queries ([`View`]) and typed operations ([`Tx`]); each operation
-//! writes its audit event in the same transaction. Writers take the lock file `beads.lock` in turn before
-//! `BEGIN IMMEDIATE`; readers never wait.
+//! Only this module knows SQL. Callers use typed queries ([`View`]) and typed operations ([`Tx`]); each operation writes its
+//! audit event in the same transaction. A writer takes the lock file `beads.lock` before it runs `BEGIN IMMEDIATE`, so writers
+//! run one at a time. Readers never wait.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -77,34 +77,34 @@ pub use statistics::{EpicStatus, Statistics};
 pub use swarms::{Swarm, SwarmMember};
 pub use usage::{UsageRow, UsageSums};
 
-/// How long a writer waits for its turn.
+/// How long a writer waits for the lock.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How much of the file may be kept in memory, in KiB: what a large import changes. It is taken only as it is needed.
+/// Upper limit of SQLite's page cache, in KiB. A large import changes about this much. SQLite allocates it only as needed.
 const CACHE_KIB: i64 = 128 * 1024;
 
-/// How large SQLite's log may stay while somebody has the ledger open, in bytes.
+/// Maximum size of SQLite's write-ahead log while a process has the ledger open, in bytes.
 const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 
-/// How many statements stay prepared: as many as a patrol uses.
+/// How many prepared statements the connection caches: as many as a patrol uses.
 const STATEMENTS_KEPT: usize = 200;
 
-/// The lock of a ledger's writers, beside it.
+/// File name of the lock that a ledger's writers take. It lies beside the ledger.
 pub const LEDGER_LOCK: &str = "beads.lock";
 
-/// The folder of a ledger's backups, beside it.
+/// Name of the folder that holds a ledger's backups. It lies beside the ledger.
 pub const BACKUPS: &str = "backups";
 
 /// The prefix of beads that belong to the town itself (convoys, mail).
 pub const TOWN_PREFIX: &str = "hq";
 
-/// Length that a subject may have, in characters.
+/// Maximum length of a subject, in characters.
 pub const SUBJECT_LIMIT: usize = 500;
 
-/// When and with which commit the ledger was last synced, as a setting of its own.
+/// Key of the ledger setting that records when the ledger was last synced, and with which commit.
 pub const SYNCED_KEY: &str = "synced";
 
-/// Migrations in order; the ledger's schema version is how many of them it has. Append only.
+/// Migrations in order. The ledger's schema version is the number of migrations that it has had. Append only.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_kernel.sql"),
     include_str!("migrations/002_slots.sql"),
@@ -129,69 +129,69 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/140_fewer_indexes.sql"),
 ];
 
-/// What went wrong with the ledger.
+/// Error of an operation on the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// SQLite failed.
     #[error("the ledger can't be used: {0}")]
     Sql(#[from] rusqlite::Error),
-    /// SQLite failed on the ledger at that place.
+    /// SQLite failed on the ledger at a known path.
     #[error("the ledger {} can't be used: {error}", path.display())]
     At {
-        /// Where it is.
+        /// Path of the ledger.
         path: PathBuf,
-        /// Why.
+        /// SQLite's error.
         error: rusqlite::Error,
     },
-    /// Nothing is in its file: whatever was in it is gone.
+    /// The ledger's file is empty: its content is lost.
     #[error("the ledger {} is an empty file", .0.display())]
     Empty(PathBuf),
-    /// It would be on a file system of another machine, where SQLite's logs and locks can't be trusted.
+    /// The ledger lies, or would lie, on a network file system. SQLite's log and locks can't be trusted there.
     #[error("the ledger {} is on a network file system ({kind})", path.display())]
     Network {
-        /// Where it is, or would be.
+        /// Path of the ledger, or the path where it was to be created.
         path: PathBuf,
-        /// Which kind of file system.
+        /// Kind of file system.
         kind: &'static str,
     },
-    /// Its file is not there; opening never creates.
+    /// The ledger's file does not exist. Opening never creates one.
     #[error("no ledger at {}", .0.display())]
     Missing(PathBuf),
-    /// Its file is there already.
+    /// The caller wants to create a ledger, but the file already exists.
     #[error("a ledger is already at {}", .0.display())]
     Exists(PathBuf),
-    /// Written by a newer gt.
+    /// A newer gt wrote the ledger.
     #[error("the ledger has schema {found}, this gt knows {known}: use the newer gt")]
     Newer {
-        /// Its version.
+        /// Schema version of the ledger.
         found: i64,
-        /// Ours.
+        /// Newest schema version that this gt knows.
         known: i64,
     },
-    /// A database of another program.
+    /// The file is a database of another program.
     #[error("{} is a database of another program", .0.display())]
     Foreign(PathBuf),
-    /// Other writers did not let us in in time.
+    /// The lock was not free within the time limit.
     #[error("the ledger is busy: no turn within {} ms", .0.as_millis())]
     Busy(Duration),
-    /// A value in the ledger is not what it must be.
+    /// The ledger contains a value that it must not contain.
     #[error("the ledger holds {what} that can't be read: {text}")]
     Corrupt {
-        /// What kind of value.
+        /// Kind of the value.
         what: &'static str,
-        /// What is wrong with it.
+        /// Description of the fault.
         text: String,
     },
-    /// It belongs to a town at another place.
+    /// The ledger belongs to a town at another path.
     #[error("this town is a copy: it was made at {path}, and is read-only here")]
     Away {
-        /// Where.
+        /// Path of the town that it belongs to.
         path: String,
     },
-    /// Its file was taken away while it was open, and there may be another in its place.
+    /// The ledger's file was removed while it was open. Another file may be in its place.
     #[error("the ledger {} was removed or replaced while this gt had it open; nothing was written", .0.display())]
     Replaced(PathBuf),
-    /// The caller is a gate, a set-up or an acceptance command, or below one: it only reads.
+    /// The caller runs inside a gate, a set-up command or an acceptance command. Code there may only read.
     #[error("gates, set-up and acceptance commands run agents' code, which only reads: nothing was changed")]
     Confined,
     /// The lock could not be taken.
@@ -203,7 +203,7 @@ pub enum LedgerError {
 pub type LedgerResult<T> = Result<T, LedgerError>;
 
 impl LedgerError {
-    /// The same, with the word which ledger it is about.
+    /// Adds the ledger's path to an SQLite error; returns other errors unchanged.
     pub fn at(self, path: &Path) -> Self {
         match self {
             Self::Sql(error) => Self::At { path: path.to_owned(), error },
@@ -211,7 +211,7 @@ impl LedgerError {
         }
     }
 
-    /// Whether there is no ledger any more that could be opened: only a backup, or making it again, helps.
+    /// Whether the ledger can't be opened any more, so that it must be restored from a backup or made again.
     pub fn is_lost(&self) -> bool {
         use rusqlite::ErrorCode;
         match self {
@@ -231,18 +231,18 @@ pub struct Ledger {
     world: Arc<dyn World>,
     faults: Faults,
     patience: Duration,
-    /// The folder of its town: where that is not where the ledger is at home, it is not written.
+    /// Folder of the town that opened this ledger. The ledger is written only if it belongs to this town.
     home: Option<PathBuf>,
-    /// Whether that has been looked at.
+    /// Whether a check has confirmed that the ledger belongs to this town.
     is_home: Cell<bool>,
     settle_convoys: Option<SettleConvoys>,
-    /// Whether it is agents' code that the town runs, which writes nothing; `None` where that has not been looked at.
+    /// Whether this process runs agents' code, which must not write. `None` until checked.
     is_confined: Cell<Option<bool>>,
-    /// Whether it is merged with other ledgers that make beads at the same time.
+    /// Whether this ledger is merged with other ledgers in which beads are created at the same time.
     is_shared: bool,
 }
 
-/// Works out anew the convoys that an operation has touched, as its last part.
+/// Brings the convoys that an operation touched up to date. Runs as the last part of that operation.
 pub type SettleConvoys = fn(&Tx<'_>) -> LedgerResult<()>;
 
 impl std::fmt::Debug for Ledger {
@@ -251,10 +251,11 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-/// Agents write the folder of a ledger: a link that one has put in its place, or in that of a copy, is not followed.
+/// Tells SQLite not to follow links. Agents can write to the ledger's folder, so one of them could put a link in place of a
+/// ledger or of a copy.
 pub(crate) const UNLINKED: OpenFlags = OpenFlags::SQLITE_OPEN_NOFOLLOW;
 
-/// A path without links above the file itself, which are a person's own.
+/// Resolves the links in the folders above the file: a person made those. A link at the file itself stays unresolved.
 pub(crate) fn real_place(path: &Path) -> PathBuf {
     match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(folder)), Some(name)) => folder.join(name),
@@ -263,7 +264,7 @@ pub(crate) fn real_place(path: &Path) -> PathBuf {
 }
 
 impl Ledger {
-    /// Makes a new ledger at `path`, whose folder exists.
+    /// Creates a new ledger at `path`. Its folder must exist.
     pub fn create(path: &Path, world: Arc<dyn World>) -> LedgerResult<Self> {
         if path.exists() {
             return Err(LedgerError::Exists(path.to_owned()));
@@ -274,13 +275,13 @@ impl Ledger {
         Self::set_up(connection, path, world, Faults::none(), WRITE_DEADLINE)
     }
 
-    /// Opens the ledger at `path`; migrates it if an older gt wrote it.
+    /// Opens the ledger at `path` and migrates it if an older gt wrote it.
     pub fn open(path: &Path, world: Arc<dyn World>, faults: Faults) -> LedgerResult<Self> {
         Self::open_within(path, world, faults, WRITE_DEADLINE)
     }
 
-    /// Opens the ledger at `path` for somebody who can't wait: it is an error where others keep it for longer than
-    /// `patience`.
+    /// Opens the ledger at `path` for a caller that can't wait long. Fails if other processes keep the ledger locked for longer
+    /// than `patience`.
     pub fn open_within(path: &Path, world: Arc<dyn World>, faults: Faults, patience: Duration) -> LedgerResult<Self> {
         if !path.exists() {
             return Err(LedgerError::Missing(path.to_owned()));
@@ -293,11 +294,11 @@ impl Ledger {
     }
 
     fn open_there(path: &Path, world: Arc<dyn World>, faults: Faults, patience: Duration) -> LedgerResult<Self> {
-        // Without mutexes, since a connection never is in two threads at once.
+        // SQLite needs no mutexes here, because no two threads use a connection at once.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(real_place(path), flags | UNLINKED)?;
-        // Whoever closes it last empties the log, so that the ledger is whole in its one file; but the log's own files stay: to
-        // make them anew costs each call more than most verbs do.
+        // The last process to close the ledger empties the log, so the whole ledger is then in its one file. The log files
+        // themselves stay: creating them again would cost each call more than most verbs do.
         connection.file_control(c"main".into(), FileControl::PersistWal(&mut 1))?;
         connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
         Self::set_up(connection, path, world, faults, patience)
@@ -313,7 +314,7 @@ impl Ledger {
         Ok(Self::with(connection, path, world, Faults::none()))
     }
 
-    /// A ledger that lives as long as this value, for simulated towns.
+    /// Creates a ledger that exists only in memory, for simulated towns.
     pub fn in_memory(world: Arc<dyn World>) -> LedgerResult<Self> {
         Self::set_up(
             Connection::open_in_memory()?,
@@ -324,18 +325,18 @@ impl Ledger {
         )
     }
 
-    /// Its file; an empty path for one that has none.
+    /// Path of the ledger's file; empty for a ledger in memory.
     pub fn path(&self) -> PathBuf {
         self.connection.borrow().path().map(PathBuf::from).unwrap_or_default()
     }
 
-    /// The same ledger, which is merged with others or not.
+    /// Sets whether this ledger is merged with other ledgers.
     pub fn shared(mut self, is_shared: bool) -> Self {
         self.is_shared = is_shared;
         self
     }
 
-    /// The same ledger with these fault points.
+    /// Sets the fault points, which tests use to make operations fail.
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
@@ -365,10 +366,10 @@ impl Ledger {
         patience: Duration,
     ) -> LedgerResult<Self> {
         connection.busy_timeout(patience)?;
-        // Else each statement is planned once more when its parameters are known.
+        // Without this, SQLite plans each statement a second time when its parameters are known.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         refuse_foreign(&connection, path)?;
-        // FULL: what a verb reports as done must survive a power cut.
+        // `FULL`, because what a verb reports as done must survive a power cut.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
@@ -381,8 +382,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Brings an older ledger up to date. Foreign keys are off meanwhile: a migration may make a table anew, and dropping
-    /// the old one must not take with it what points there.
+    /// Brings an older ledger up to date. Foreign keys are off during this time: a migration may rebuild a table, and dropping
+    /// the old table must not delete the rows that refer to it.
     fn migrate(&self) -> LedgerResult<()> {
         if check_version(&self.connection.borrow())? == 0 {
             self.let_maker_in();
@@ -392,7 +393,7 @@ impl Ledger {
         let mut connection = self.connection.borrow_mut();
         connection.pragma_update(None, "foreign_keys", false)?;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        // Asked again inside: another process may have migrated meanwhile.
+        // Checked again inside the transaction, because another process may have migrated the ledger in the meantime.
         let have = check_version(&transaction)?;
         for (at, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(have).unwrap_or(0)) {
             transaction.execute_batch(migration)?;
@@ -403,21 +404,21 @@ impl Ledger {
         Ok(transaction.commit()?)
     }
 
-    /// Keeps a copy of an older ledger beside it, in `backups/`, before it is brought up to date; one for each schema.
+    /// Copies an older ledger to `backups/` before the migration; keeps one copy for each schema version.
     fn copy_before_migrating(&self) -> LedgerResult<()> {
         let have = check_version(&self.connection.borrow())?;
         let copy = self.copy_before(have).filter(|copy| have > 0 && !self.world.disk().exists(copy));
         copy.map_or(Ok(()), |copy| self.copy_to(&copy).map(drop))
     }
 
-    /// The turn of a writer: nothing is written without.
+    /// Takes the writers' lock. Nothing is written without it.
     fn turn(&self) -> LedgerResult<gt_world::Held> {
         self.refuse_confined()?;
         self.world.disk().lock(&self.lock, self.patience)?.ok_or(LedgerError::Busy(self.patience))
     }
 
-    /// Runs one described operation: all of `change`, or nothing of it, is in the ledger afterwards. `actor` is who,
-    /// `verb` is what for; both go into every event that the operation writes.
+    /// Runs one operation in a transaction: the ledger contains all of `change` afterwards, or nothing of it. `actor` says who
+    /// acts and `verb` names the operation; every event that the operation writes records both.
     pub fn write<T, E: From<LedgerError>>(
         &self,
         actor: &str,
@@ -428,8 +429,8 @@ impl Ledger {
         self.commit(actor, verb, change)
     }
 
-    /// As [`Self::write`], for what matters only while this machine runs: the death of any process leaves it in the
-    /// ledger, a power cut may take it (and then every process that it was about). Spares the wait for the disk.
+    /// Like [`Self::write`], for facts that matter only while this machine runs. The change survives the death of any process. A
+    /// power cut may lose it, but also ends every process that the change is about. Does not wait for the disk.
     pub fn write_for_now<T, E: From<LedgerError>>(
         &self,
         actor: &str,
@@ -443,7 +444,7 @@ impl Ledger {
         result
     }
 
-    /// Runs an operation and takes it back again: what it answers is what it would do.
+    /// Runs an operation and rolls it back. Returns what the operation would have returned.
     pub fn try_out<T, E: From<LedgerError>>(
         &self,
         verb: &str,
@@ -493,7 +494,7 @@ impl Ledger {
         }
     }
 
-    /// Works out, in the same operation, what follows from it for the convoys that it has touched.
+    /// Brings the convoys that this operation touched up to date, in the same transaction.
     fn follow_up(&self, tx: &Tx<'_>) -> LedgerResult<()> {
         match self.settle_convoys {
             Some(settle) if tx.unsettled.get() => settle(tx),
@@ -501,38 +502,39 @@ impl Ledger {
         }
     }
 
-    /// The same ledger, in which each operation ends with `settle` where it has touched a convoy's beads.
+    /// Makes each operation that touches a convoy's beads end with `settle`.
     pub fn settling_convoys(mut self, settle: SettleConvoys) -> Self {
         self.settle_convoys = Some(settle);
         self
     }
 
-    /// Asks the ledger; everything that `question` reads is from one moment.
+    /// Runs a query. Everything that `question` reads comes from one snapshot.
     pub fn read<T, E: From<LedgerError>>(&self, question: impl FnOnce(&View<'_>) -> Result<T, E>) -> Result<T, E> {
         let connection = self.connection.borrow();
         let snapshot = connection.unchecked_transaction().map_err(LedgerError::from)?;
         question(&View { connection: &snapshot })
     }
 
-    /// Whether its path no longer leads to the file that is open here: the town was deleted, moved or put back from a copy.
-    /// A process that finds this belongs to a town that is no more. Costs one look at the file.
+    /// Whether the ledger's path no longer leads to the file that is open here. That happens when the town was deleted, moved or
+    /// restored from a copy; this process then belongs to a town that no longer exists. Costs one look at the file.
     pub fn is_replaced(&self) -> bool {
         is_replaced(&self.connection.borrow())
     }
 
-    /// A number that changes when another connection has changed the ledger. Costs no query of a table.
+    /// Number that changes when another connection has changed the ledger. Reading it queries no table.
     pub fn change_signal(&self) -> LedgerResult<i64> {
         Ok(self.connection.borrow().pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
-    /// Puts all of the ledger into its one file, for that to be moved; an error where that can't be.
+    /// Writes the whole log into the ledger's one file, so that the file can be moved. Fails with [`LedgerError::Busy`] if
+    /// another process prevents it.
     pub fn settle(&self) -> LedgerResult<()> {
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         let is_busy: bool = self.connection.borrow().query_row(sql, [], |row| row.get(0))?;
         if is_busy { Err(LedgerError::Busy(self.patience)) } else { Ok(()) }
     }
 
-    /// The version of the tables, and their names.
+    /// Returns the schema version and the names of the tables.
     pub fn tables(&self) -> LedgerResult<(i64, Vec<String>)> {
         let connection = self.connection.borrow();
         let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -541,7 +543,7 @@ impl Ledger {
         Ok((version, names?))
     }
 
-    /// Asks SQLite whether the file is sound; answers with its complaints.
+    /// Runs SQLite's integrity check. Returns its complaints; empty if the file is sound.
     pub fn integrity(&self) -> LedgerResult<Vec<String>> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare("PRAGMA integrity_check")?;
@@ -550,15 +552,15 @@ impl Ledger {
     }
 }
 
-/// SQLite compares the file that it has open with what is at its path. The open file keeps its inode from being used
-/// again, so a new one is never taken for it. A ledger in memory has no file and is never replaced.
+/// Compares the file that SQLite has open with the file at its path. While a file is open its inode can't be reused, so a new
+/// file never looks like the old one. A ledger in memory has no file and is never replaced.
 fn is_replaced(connection: &Connection) -> bool {
     let mut moved = 0;
     connection.file_control(Some(c"main"), FileControl::HasMoved(&mut moved)).is_ok() && moved != 0
 }
 
-/// The files of a ledger at `path`: its own, SQLite's log beside it, and the index of that. A log counts as that of whatever
-/// lies at `path`, so the three come and go together.
+/// Paths of a ledger's three files: the database, SQLite's log and the log's index. SQLite takes a log to belong to the database
+/// at `path`, so the three must be moved and deleted together.
 pub fn files(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|end| {
         let mut file = path.as_os_str().to_owned();
@@ -567,42 +569,42 @@ pub fn files(path: &Path) -> [PathBuf; 3] {
     })
 }
 
-/// Refuses a ledger on a file system of another machine. Its log is shared through memory, which other machines don't see.
+/// Refuses a ledger on a network file system. Processes share the log's index through memory, which other machines don't see.
 fn refuse_network(world: &dyn World, path: &Path) -> LedgerResult<()> {
     let folder = path.parent().unwrap_or(path);
     let kind = world.disk().network(folder)?;
     kind.map_or(Ok(()), |kind| Err(LedgerError::Network { path: path.to_owned(), kind }))
 }
 
-/// Refuses a database that no gt has made: nothing is to be done to it, least of all a migration. One without any table
-/// is a ledger that is being made.
+/// Refuses a database that gt did not make: gt must not touch it, and above all not migrate it. A database without tables is a
+/// ledger in the making.
 fn refuse_foreign(connection: &Connection, path: &Path) -> LedgerResult<()> {
     let sql = "SELECT count(*), coalesce(sum(name IN ('meta', 'foreign_records', 'effects')), 0) FROM sqlite_master";
     let (tables, ours): (i64, i64) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if tables > 0 && ours < 3 { Err(LedgerError::Foreign(path.to_owned())) } else { Ok(()) }
 }
 
-/// The ledger's schema version, if this gt can use it.
+/// Returns the ledger's schema version, or an error if this gt does not know it.
 fn check_version(connection: &Connection) -> LedgerResult<i64> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = MIGRATIONS.len() as i64;
     if found > known { Err(LedgerError::Newer { found, known }) } else { Ok(found) }
 }
 
-/// Typed queries.
+/// Typed queries on the ledger.
 pub struct View<'c> {
     connection: &'c Connection,
 }
 
-/// Typed operations, inside one transaction.
+/// Typed operations on the ledger, inside one transaction.
 pub struct Tx<'c> {
     view: View<'c>,
     actor: &'c str,
     verb: &'c str,
     now: Timestamp,
-    /// Whether other ledgers make beads at the same time with which this one is merged.
+    /// Whether this ledger is merged with other ledgers in which beads are created at the same time.
     shared: bool,
-    /// Whether it has noted convoys that are to be worked out.
+    /// Whether this operation has marked convoys that must be brought up to date.
     unsettled: Cell<bool>,
 }
 
@@ -621,17 +623,18 @@ impl<'c> Tx<'c> {
 }
 
 impl Tx<'_> {
-    /// The one time of this operation.
+    /// Time of this operation; the same for everything that it writes.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Whether other ledgers make beads at the same time with which this one is merged: it is set up so, or was synced once.
+    /// Whether this ledger is merged with other ledgers in which beads are created at the same time: its town is configured so,
+    /// or it was synced before.
     pub fn is_shared(&self) -> LedgerResult<bool> {
         Ok(self.shared || self.meta(SYNCED_KEY)?.is_some())
     }
 
-    /// Who acts.
+    /// Address of the person or agent that acts.
     pub fn actor(&self) -> &str {
         self.actor
     }
@@ -642,13 +645,13 @@ impl Tx<'_> {
         Ok(self.view.connection.prepare_cached(sql)?.execute(params)?)
     }
 
-    /// Sets a setting of the ledger's own.
+    /// Writes a setting that is stored in the ledger.
     pub fn set_meta(&self, key: &str, value: &str) -> LedgerResult<()> {
         self.execute("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", (key, value))?;
         Ok(())
     }
 
-    /// Takes away a setting of the ledger's own; answers whether there was one.
+    /// Deletes a setting that is stored in the ledger. Returns whether it existed.
     pub fn drop_meta(&self, key: &str) -> LedgerResult<bool> {
         Ok(self.execute("DELETE FROM meta WHERE key = ?1", [key])? > 0)
     }
@@ -679,12 +682,12 @@ impl View<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row(params, read).optional()?)
     }
 
-    /// A setting of the ledger's own.
+    /// Returns a setting that is stored in the ledger.
     pub fn meta(&self, key: &str) -> LedgerResult<Option<String>> {
         self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
     }
 
-    /// The settings of which the key begins so, by key.
+    /// Returns the settings whose keys start with `beginning`, by key.
     pub fn metas(&self, beginning: &str) -> LedgerResult<BTreeMap<String, String>> {
         let sql = "SELECT key, value FROM meta WHERE substr(key, 1, length(?1)) = ?1";
         Ok(self.all(sql, [beginning], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect())
@@ -702,7 +705,7 @@ fn json_column<T: serde::de::DeserializeOwned>(row: &rusqlite::Row<'_>, column: 
     serde_json::from_str(&text).map_err(damaged)
 }
 
-/// Writes a value into a JSON column. Our own types always can be written.
+/// Serializes a value for a JSON column. This always works for our own types.
 fn to_json(value: &impl serde::Serialize) -> LedgerResult<String> {
     serde_json::to_string(value).map_err(|e| LedgerError::Corrupt { what: "a value", text: e.to_string() })
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{LedgerResult, Tx, View, damaged};
 
-/// How soon a mail wants to be read.
+/// Urgency of a mail: when the recipient should read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Priority {
@@ -19,12 +19,11 @@ pub enum Priority {
     /// With its next prompt.
     #[default]
     Normal,
-    /// Some time.
+    /// At any time.
     Low,
 }
 
 impl Priority {
-    /// As a bead's priority.
     fn number(self) -> i64 {
         match self {
             Self::Urgent => 0,
@@ -39,53 +38,53 @@ impl Priority {
     }
 }
 
-/// A mail to be sent.
+/// Arguments for sending a mail.
 #[derive(Clone, Debug)]
 pub struct NewMail {
-    /// Who sends it.
+    /// Address of the sender.
     pub from: Address,
-    /// To whom.
+    /// Addresses of the recipients.
     pub to: Vec<Address>,
-    /// One line.
+    /// Subject line.
     pub subject: String,
-    /// Any text.
+    /// Text of the mail.
     pub body: String,
-    /// How soon it wants to be read.
+    /// Urgency.
     pub priority: Priority,
 }
 
 /// A recipient's copy of a mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mail {
-    /// The mail's bead.
+    /// Id of the mail's bead.
     pub id: BeadId,
-    /// Who sent it.
+    /// Address of the sender.
     pub from: String,
-    /// To whom this copy is.
+    /// Address of this copy's recipient.
     pub to: Address,
-    /// One line.
+    /// Subject line.
     pub subject: String,
-    /// The text.
+    /// Text of the mail.
     pub body: String,
-    /// How soon it wants to be read.
+    /// Urgency.
     pub priority: Priority,
-    /// The four facts.
+    /// When this copy was sent, delivered, read and handled.
     #[serde(flatten)]
     pub delivery: Delivery,
 }
 
-/// What is known of a copy's way.
+/// Delivery record of one copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// When it was committed.
+    /// When the mail was sent: the commit of its transaction.
     pub sent_at: String,
-    /// When its text went into the recipient's context.
+    /// When its text entered the recipient's context.
     pub delivered_at: Option<String>,
-    /// At which moment, or by which verb, that was.
+    /// Moment of the agent's turn, or verb, that delivered it.
     pub delivered_by: Option<String>,
     /// When it was read.
     pub read_at: Option<String>,
-    /// When it was archived or answered.
+    /// When the recipient archived or answered it.
     pub acted_at: Option<String>,
 }
 
@@ -107,7 +106,7 @@ fn mail_row(row: &Row<'_>) -> rusqlite::Result<Mail> {
     })
 }
 
-/// Mails that are looked at when some are to be delivered.
+/// How many mails to read at most when mail is delivered.
 const UNDELIVERED_LIMIT: u32 = 200;
 
 const COPIES: &str =
@@ -115,8 +114,8 @@ const COPIES: &str =
         d.delivered_by, d.read_at, d.acted_at FROM deliveries d JOIN beads b ON b.id = d.mail";
 
 impl View<'_> {
-    /// The newest attempt of a worker's address: names are used again, and mail is for one attempt's worker only. `None`
-    /// for every other address.
+    /// Returns the newest attempt of a worker's address. Workers' names are reused, and mail is for one attempt's worker only.
+    /// `None` for every other address.
     fn attempt_at(&self, of: &Address) -> LedgerResult<Option<AttemptId>> {
         match of {
             Address::Polecat(rig, worker) => Ok(self.newest_attempt_of(rig, worker)?.map(|attempt| attempt.id)),
@@ -124,8 +123,8 @@ impl View<'_> {
         }
     }
 
-    /// An agent's mail that is not archived, oldest first. A worker's is that of its own attempt, and not of a worker
-    /// before it that had the same name; so in all that follow.
+    /// Returns an agent's mail that is not archived, oldest first. For a worker, this and the queries below return only the mail
+    /// of its own attempt, not that of an earlier worker with the same name.
     pub fn inbox(&self, of: &Address, unread_only: bool) -> LedgerResult<Vec<Mail>> {
         let sql = format!(
             "{COPIES} WHERE d.recipient = ?1 AND d.acted_at IS NULL AND (NOT ?2 OR d.read_at IS NULL)
@@ -134,14 +133,14 @@ impl View<'_> {
         self.all(&sql, (of.to_string(), unread_only, self.attempt_at(of)?.map(|id| id.0)), mail_row)
     }
 
-    /// An agent's copy of a mail.
+    /// Returns an agent's copy of a mail.
     pub fn mail(&self, id: &BeadId, of: &Address) -> LedgerResult<Option<Mail>> {
         let sql = format!("{COPIES} WHERE d.mail = ?1 AND d.recipient = ?2 AND d.attempt IS ?3");
         self.one(&sql, (id.as_str(), of.to_string(), self.attempt_at(of)?.map(|id| id.0)), mail_row)
     }
 
-    /// Mail of an agent whose text has not gone into its context, oldest first; at least of that priority. What it left
-    /// for its successor is for that one.
+    /// Returns the mail of an agent that has not entered its context yet, most urgent first, then oldest first. Only mail of at
+    /// least the given priority counts. Leaves out handoff mail, which an agent writes for its own successor.
     pub fn undelivered(&self, of: &Address, at_least: Priority) -> LedgerResult<Vec<Mail>> {
         let sql = format!(
             "{COPIES} WHERE d.recipient = ?1 AND d.acted_at IS NULL AND d.delivered_at IS NULL AND d.read_at IS NULL
@@ -151,7 +150,7 @@ impl View<'_> {
         self.all(&sql, (of.to_string(), at_least.number(), self.attempt_at(of)?.map(|id| id.0)), mail_row)
     }
 
-    /// Ids of an agent's urgent mail that it has not read.
+    /// Returns the ids of an agent's urgent unread mail.
     pub fn urgent_unread(&self, of: &Address) -> LedgerResult<Vec<String>> {
         self.all(
             "SELECT d.mail FROM deliveries d JOIN beads b ON b.id = d.mail
@@ -163,7 +162,8 @@ impl View<'_> {
         )
     }
 
-    /// What an agent left for its successor in that molecule, the newest: for `incarnation`, if nobody else got it.
+    /// Returns the newest handoff mail that an agent left for its successor in `molecule`. Only mail counts that no incarnation
+    /// has received yet, or that `incarnation` itself received.
     pub fn handoff(
         &self,
         of: &Address,
@@ -181,14 +181,14 @@ impl View<'_> {
         self.one(&sql, (of.to_string(), molecule, incarnation.map(IncarnationId::as_str)), mail_row)
     }
 
-    /// Every copy of every mail, oldest first.
+    /// Returns every copy of every mail, oldest first.
     pub fn all_mail(&self) -> LedgerResult<Vec<Mail>> {
         self.all(&format!("{COPIES} ORDER BY d.sent_at, d.mail, d.recipient"), [], mail_row)
     }
 }
 
 impl Tx<'_> {
-    /// Sends a mail under a new id.
+    /// Sends a mail as a bead with id `id`.
     pub fn send(&self, id: &BeadId, mail: &NewMail) -> LedgerResult<()> {
         let bead = Bead {
             issue_type: BeadType::Message,
@@ -208,7 +208,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records that a copy's text went into an incarnation's context, and at which moment.
+    /// Records that a copy's text entered an incarnation's context, and through which moment or verb (`by`).
     pub fn deliver(&self, mail: &Mail, to: Option<&IncarnationId>, by: &str) -> LedgerResult<()> {
         self.execute(
             "UPDATE deliveries SET delivered_at = ?3, delivered_to = ?4, delivered_by = ?5
@@ -218,7 +218,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records that a copy was read.
+    /// Records that the recipient read a copy.
     pub fn mark_read(&self, mail: &Mail) -> LedgerResult<()> {
         self.execute(
             "UPDATE deliveries SET read_at = ?3 WHERE mail = ?1 AND recipient = ?2 AND read_at IS NULL",
@@ -227,7 +227,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records that a copy was handled.
+    /// Records that the recipient handled a copy.
     pub fn mark_handled(&self, mail: &Mail) -> LedgerResult<()> {
         self.execute(
             "UPDATE deliveries SET acted_at = ?3 WHERE mail = ?1 AND recipient = ?2 AND acted_at IS NULL",

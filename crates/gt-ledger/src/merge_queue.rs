@@ -1,4 +1,4 @@
-//! Merge requests, gates' verdicts and landings.
+//! Merge requests, verdicts of the gates, and landings.
 
 use gt_model::id::{AttemptId, BeadId, MrId, RigName, Sha};
 use gt_model::landed::{Doubt, Origin};
@@ -10,34 +10,34 @@ use serde_json::json;
 use super::rigs::rig_name;
 use super::{Attempt, LedgerResult, Tx, View, damaged, to_json};
 
-/// A submitted branch.
+/// Submitted branch that waits to land, or has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MergeRequest {
     /// Its id.
     pub id: MrId,
-    /// The bead.
+    /// Bead that the work is for.
     pub bead: BeadId,
-    /// The attempt that submitted it.
+    /// Attempt that submitted it.
     pub attempt: AttemptId,
-    /// The rig.
+    /// Rig that it belongs to.
     pub rig: RigName,
-    /// The branch that it is to land on.
+    /// Branch that it should land on.
     pub target: String,
     /// The worker's branch.
     pub branch: String,
-    /// What was submitted; pinned at `refs/gt/mr/<id>`.
+    /// Submitted commit. The ref `refs/gt/mr/<id>` pins it.
     pub head: Sha,
-    /// The trunk's commit that the attempt was based on.
+    /// Trunk commit that the attempt was based on.
     pub base: Sha,
     /// When it was submitted.
     pub submitted_at: String,
-    /// Who approved it.
+    /// Person who approved it.
     pub approved_by: Option<String>,
-    /// Why it is held.
+    /// Why it is held back.
     pub held: Option<String>,
-    /// The tree that it would land, last time it was tried.
+    /// Tree that landing it would produce, from the last try.
     pub candidate_tree: Option<Sha>,
-    /// The landing that contains it.
+    /// Row id of the landing that contains it.
     pub landing: Option<i64>,
     /// Its own commit in that landing.
     pub commit_landed: Option<Sha>,
@@ -45,68 +45,68 @@ pub struct MergeRequest {
     pub ended_at: Option<String>,
     /// How it ended.
     pub outcome: Option<MrEnd>,
-    /// What went wrong.
+    /// Why it failed.
     pub failure: Option<String>,
-    /// Who made what was submitted; `None` where that was never looked at.
+    /// Author of the submitted commits; `None` until checked.
     pub origin: Option<Origin>,
-    /// Why it can't land as its bead's own work.
+    /// Why it can't land as the work of its own bead.
     pub doubt: Option<Doubt>,
-    /// What its worker says of its own work that is not in what it submitted.
+    /// The worker's own work that is missing from the submitted commit, as the worker describes it.
     pub dropped: Option<String>,
-    /// Why a person has to look at it before it lands: empty for nothing, `None` where that was not looked at yet.
+    /// Why a person must review it before it lands. Empty: no review is needed. `None`: not checked yet.
     pub review: Option<String>,
 }
 
 impl MergeRequest {
-    /// Why a person has to look at it, where there is a reason.
+    /// Returns why a person must review it, if there is a reason.
     pub fn reason(&self) -> Option<&str> {
         self.review.as_deref().filter(|why| !why.is_empty())
     }
 
-    /// The ref that pins its head.
+    /// Returns the ref that pins its head.
     pub fn pin(&self) -> String {
         format!("refs/gt/mr/{}", self.id)
     }
 
-    /// The ref that keeps the commit with which it landed.
+    /// Returns the ref that keeps the commit with which it landed.
     pub fn landing_ref(&self) -> String {
         format!("refs/gt/landing/{}", self.id)
     }
 }
 
-/// What the gates said of a tree.
+/// Result of running the gates on a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// Whether all were green.
+    /// Whether all gates passed.
     pub passed: bool,
-    /// The failing gate and its last lines.
+    /// Name of the failing gate and the last lines of its output.
     pub failure: Option<String>,
-    /// Where the whole output is.
+    /// Path of the whole output.
     pub log: String,
-    /// How long they took, in milliseconds.
+    /// Run time of the gates, in milliseconds.
     pub took_ms: u64,
-    /// Whether caches of earlier runs were there: then a clean run is to confirm it.
+    /// Whether caches of earlier runs existed. A clean run must confirm such a result.
     pub warm: bool,
 }
 
-/// One move of the remote's trunk.
+/// One move of the remote's trunk branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Landing {
     /// Its row id.
     pub id: i64,
-    /// The rig.
+    /// Rig that it belongs to.
     pub rig: RigName,
-    /// The branch.
+    /// Branch that it moves.
     pub target: String,
-    /// Where the trunk must be.
+    /// Commit that the branch must be at before the move.
     pub onto: Sha,
-    /// Where it goes.
+    /// Commit that the branch moves to.
     pub tip: Sha,
-    /// The tip's tree, which passed the gates.
+    /// Tree of `tip`. It passed the gates.
     pub tree: Sha,
-    /// When the remote had it.
+    /// When the remote accepted it.
     pub landed_at: Option<String>,
-    /// When it was given up.
+    /// When the queue gave it up.
     pub abandoned_at: Option<String>,
 }
 
@@ -165,12 +165,12 @@ fn landing_row(row: &Row<'_>) -> rusqlite::Result<Landing> {
 }
 
 impl View<'_> {
-    /// A merge request by its id.
+    /// Returns the merge request with this id.
     pub fn merge_request(&self, id: &MrId) -> LedgerResult<Option<MergeRequest>> {
         self.one("SELECT * FROM merge_requests WHERE id = ?1", [id.as_str()], mr_row)
     }
 
-    /// Merge requests that are not over: of one rig where given; first submitted first.
+    /// Returns the merge requests that have not ended, first submitted first. With `rig`, only those of that rig.
     pub fn open_merge_requests(&self, rig: Option<&RigName>) -> LedgerResult<Vec<MergeRequest>> {
         self.all(
             "SELECT * FROM merge_requests WHERE ended_at IS NULL AND (?1 IS NULL OR rig = ?1) ORDER BY submitted_at, id",
@@ -179,30 +179,30 @@ impl View<'_> {
         )
     }
 
-    /// Every merge request, first submitted first.
+    /// Returns all merge requests, first submitted first.
     pub fn merge_requests(&self) -> LedgerResult<Vec<MergeRequest>> {
         self.all("SELECT * FROM merge_requests ORDER BY submitted_at, id", [], mr_row)
     }
 
-    /// What has landed in a rig, first submitted first.
+    /// Returns the merge requests that have landed in a rig, first submitted first.
     pub fn landed_merge_requests(&self, rig: &RigName) -> LedgerResult<Vec<MergeRequest>> {
         let sql = "SELECT * FROM merge_requests WHERE rig = ?1 AND outcome = 'merged' AND commit_landed IS NOT NULL
                    ORDER BY submitted_at, id";
         self.all(sql, [rig.as_str()], mr_row)
     }
 
-    /// Merge requests in a landing, in the order of their commits.
+    /// Returns the merge requests of a landing, in the order of their commits.
     pub fn merge_requests_of_landing(&self, landing: i64) -> LedgerResult<Vec<MergeRequest>> {
         self.all("SELECT * FROM merge_requests WHERE landing = ?1 ORDER BY submitted_at, id", [landing], mr_row)
     }
 
-    /// How often work on a bead was sent back by the queue.
+    /// Returns how often the queue sent work on a bead back.
     pub fn rework_count(&self, bead: &BeadId) -> LedgerResult<u32> {
         let sql = "SELECT count(*) FROM merge_requests WHERE bead = ?1 AND outcome = 'rework'";
         Ok(self.one(sql, [bead.as_str()], |row| row.get(0))?.unwrap_or(0))
     }
 
-    /// The commit with which a bead landed in a rig.
+    /// Returns the commit with which a bead landed in a rig.
     pub fn landed_commit(&self, rig: &RigName, bead: &BeadId) -> LedgerResult<Option<Sha>> {
         self.one(
             "SELECT commit_landed FROM merge_requests WHERE rig = ?1 AND bead = ?2 AND outcome = 'merged'
@@ -212,7 +212,7 @@ impl View<'_> {
         )
     }
 
-    /// What the gates said of a tree, if they were run on it as they are now.
+    /// Returns the verdict on a tree, if the gates ran on it with their current configuration.
     pub fn verdict(&self, rig: &RigName, tree: &Sha, gates_hash: &str) -> LedgerResult<Option<Verdict>> {
         self.one(
             "SELECT passed, failure, log, took_ms, warm FROM verdicts WHERE rig = ?1 AND tree = ?2 AND gates_hash = ?3",
@@ -221,7 +221,7 @@ impl View<'_> {
         )
     }
 
-    /// What gates said last of a tree, whatever the gates were then.
+    /// Returns the last verdict on a tree, with any configuration of the gates.
     pub fn last_verdict(&self, rig: &RigName, tree: &Sha) -> LedgerResult<Option<Verdict>> {
         self.one(
             "SELECT passed, failure, log, took_ms, warm FROM verdicts WHERE rig = ?1 AND tree = ?2 ORDER BY at DESC LIMIT 1",
@@ -230,7 +230,7 @@ impl View<'_> {
         )
     }
 
-    /// The landing of a rig that is decided and not over.
+    /// Returns the rig's open landing: it is decided, and the remote has neither accepted it nor has the queue given it up.
     pub fn open_landing(&self, rig: &RigName) -> LedgerResult<Option<Landing>> {
         self.one(
             "SELECT * FROM landings WHERE rig = ?1 AND landed_at IS NULL AND abandoned_at IS NULL",
@@ -239,19 +239,19 @@ impl View<'_> {
         )
     }
 
-    /// A landing by its row id.
+    /// Returns the landing with this row id.
     pub fn landing(&self, id: i64) -> LedgerResult<Option<Landing>> {
         self.one("SELECT * FROM landings WHERE id = ?1", [id], landing_row)
     }
 
-    /// Every landing that the remote got, in order.
+    /// Returns all landings that the remote accepted, in order.
     pub fn landings(&self) -> LedgerResult<Vec<Landing>> {
         self.all("SELECT * FROM landings WHERE landed_at IS NOT NULL ORDER BY id", [], landing_row)
     }
 }
 
 impl Tx<'_> {
-    /// Puts a submitted attempt into the queue; an older merge request of the bead is superseded by it.
+    /// Queues a submitted attempt. It supersedes an older merge request of the same bead.
     pub fn open_merge_request(
         &self,
         attempt: &Attempt,
@@ -283,7 +283,7 @@ impl Tx<'_> {
         self.merge_request(&id)?.ok_or(super::LedgerError::Corrupt { what: "a merge request", text: id.0 })
     }
 
-    /// Records who approved a merge request; a hold is lifted by it.
+    /// Records who approved a merge request. The approval lifts a hold.
     pub fn approve(&self, mr: &MergeRequest) -> LedgerResult<()> {
         self.execute(
             "UPDATE merge_requests SET approved_by = ?2, held = NULL WHERE id = ?1",
@@ -292,7 +292,7 @@ impl Tx<'_> {
         self.event("mr-approved", mr.id.as_str(), Some(&mr.bead), None, None)
     }
 
-    /// Records why a person has to look at a merge request; empty: for nothing.
+    /// Records why a person must review a merge request. Empty: no review is needed.
     pub fn set_review(&self, mr: &MergeRequest, why: &str) -> LedgerResult<()> {
         self.execute("UPDATE merge_requests SET review = ?2 WHERE id = ?1", (mr.id.as_str(), why))?;
         if why.is_empty() {
@@ -301,7 +301,7 @@ impl Tx<'_> {
         self.event("mr-review", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "why": why })))
     }
 
-    /// Holds a merge request, saying why.
+    /// Holds a merge request back, with the reason `why`.
     pub fn hold(&self, mr: &MergeRequest, why: &str) -> LedgerResult<()> {
         if mr.held.as_deref() == Some(why) {
             return Ok(());
@@ -310,7 +310,8 @@ impl Tx<'_> {
         self.event("mr-held", mr.id.as_str(), Some(&mr.bead), None, Some(&json!({ "why": why })))
     }
 
-    /// Takes a hold or a doubt off; what holds it anew says so. False where there was none.
+    /// Lifts a hold and clears a doubt. If their reason still exists, the next check records it again. Returns false if there was
+    /// neither.
     pub fn unhold(&self, mr: &MergeRequest) -> LedgerResult<bool> {
         if mr.held.is_none() && mr.doubt.is_none() {
             return Ok(false);
@@ -321,7 +322,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Records who made what was submitted, and what its worker says that is not in it any more.
+    /// Records who made the submitted commits, and which of its own work the worker says is missing from them.
     pub fn set_origin(&self, mr: &MrId, origin: Origin, dropped: Option<&str>) -> LedgerResult<()> {
         self.execute(
             "UPDATE merge_requests SET origin = ?2, dropped = ?3 WHERE id = ?1",
@@ -330,7 +331,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records why a merge request can't land as its bead's own work.
+    /// Records why a merge request can't land as the work of its own bead.
     pub fn set_doubt(&self, mr: &MergeRequest, doubt: &Doubt) -> LedgerResult<()> {
         if mr.doubt.as_ref() == Some(doubt) {
             return Ok(());
@@ -340,13 +341,13 @@ impl Tx<'_> {
         self.event("mr-doubted", mr.id.as_str(), Some(&mr.bead), None, Some(&json!(doubt)))
     }
 
-    /// Records the tree that a merge request would land.
+    /// Records the tree that landing a merge request would produce.
     pub fn set_candidate(&self, mr: &MrId, tree: &Sha) -> LedgerResult<()> {
         self.execute("UPDATE merge_requests SET candidate_tree = ?2 WHERE id = ?1", (mr.as_str(), tree.as_str()))?;
         Ok(())
     }
 
-    /// Records a merge request's end.
+    /// Records the end of a merge request; does nothing if it has ended already.
     pub fn end_merge_request(&self, mr: &MergeRequest, end: MrEnd, failure: Option<&str>) -> LedgerResult<()> {
         self.execute(
             "UPDATE merge_requests SET ended_at = ?2, outcome = ?3, failure = ?4, landing = iif(?3 = 'merged', landing, NULL)
@@ -357,7 +358,7 @@ impl Tx<'_> {
         self.event(&format!("mr-{}", end.as_str()), mr.id.as_str(), Some(&mr.bead), None, Some(&after))
     }
 
-    /// Records what the gates said of a tree.
+    /// Records the result of running the gates on a tree.
     pub fn set_verdict(&self, rig: &RigName, tree: &Sha, gates_hash: &str, verdict: &Verdict) -> LedgerResult<()> {
         self.execute(
             "INSERT OR REPLACE INTO verdicts (rig, tree, gates_hash, passed, failure, log, took_ms, at, warm)
@@ -377,7 +378,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Decides a landing of a tested stack; at most one a rig and branch is open.
+    /// Records the decision to land a tested stack. A rig's branch has at most one open landing.
     pub fn open_landing_of(
         &self,
         rig: &RigName,
@@ -401,7 +402,7 @@ impl Tx<'_> {
         Ok(Some(id))
     }
 
-    /// Records that the remote has a landing.
+    /// Records that the remote accepted a landing.
     pub fn finish_landing(&self, landing: &Landing) -> LedgerResult<()> {
         self.execute(
             "UPDATE landings SET landed_at = ?2 WHERE id = ?1 AND landed_at IS NULL",
@@ -411,7 +412,7 @@ impl Tx<'_> {
         self.event("landed", landing.id.to_string().as_str(), None, None, Some(&after))
     }
 
-    /// Gives a landing up; its merge requests go back to waiting.
+    /// Gives a landing up. Its merge requests wait again.
     pub fn abandon_landing(&self, landing: &Landing, why: &str) -> LedgerResult<()> {
         self.execute(
             "UPDATE landings SET abandoned_at = ?2, why = ?3 WHERE id = ?1",
@@ -430,7 +431,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records that what had landed is not on the trunk any more, and is not to be.
+    /// Records that landed work is no longer on the trunk and must not return to it.
     pub fn unland(&self, mr: &MergeRequest, why: &str) -> LedgerResult<()> {
         self.execute(
             "UPDATE merge_requests SET outcome = ?2, failure = ?3, commit_landed = NULL, landing = NULL WHERE id = ?1",
@@ -440,7 +441,7 @@ impl Tx<'_> {
         self.event("mr-unlanded", mr.id.as_str(), Some(&mr.bead), Some(&was), Some(&json!({ "why": why })))
     }
 
-    /// Forgets red verdicts of a rig, so that the gates run again on those trees.
+    /// Deletes the failed verdicts of a rig, so that the gates run again on those trees.
     pub fn forget_red_verdicts(&self, rig: &RigName) -> LedgerResult<()> {
         self.execute("DELETE FROM verdicts WHERE rig = ?1 AND NOT passed", [rig.as_str()])?;
         Ok(())

@@ -1,5 +1,5 @@
-//! Standing agents: the mayor, and crew. Unlike a polecat they belong to no bead; whether they are to run is what a
-//! person said last.
+//! Standing agents: the mayor, and crew. Unlike a polecat (worker), a standing agent belongs to no bead. It runs or stays stopped
+//! as a person last ordered.
 
 use gt_model::address::Address;
 use gt_model::id::{IncarnationId, RigName};
@@ -11,41 +11,42 @@ use serde_json::json;
 use super::attempts::incarnation_row;
 use super::{Incarnation, LedgerError, LedgerResult, Tx, View, damaged};
 
-/// A standing agent, or the workspace of one.
+/// A standing agent, or its workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Agent {
-    /// Its row id, which the ids of its incarnations carry.
+    /// Row id. The ids of its incarnations contain it.
     #[serde(skip)]
     pub id: i64,
-    /// Its address: `mayor/` or `<rig>/crew/<name>`.
+    /// Address: `mayor/` or `<rig>/crew/<name>`.
     pub address: Address,
-    /// Which kind of agent it is, where a person said so.
+    /// Kind of agent, if a person chose one.
     pub kind: Option<String>,
-    /// What its sessions are to run in, where a person said so.
+    /// Runtime for its sessions, if a person chose one.
     pub runtime: Option<RuntimeChoice>,
-    /// When it was first known.
+    /// When the ledger first recorded it.
     pub made_at: String,
-    /// When a person started it. `None`: it is to stay stopped.
+    /// When a person started it. `None`: it must stay stopped.
     pub wanted_at: Option<String>,
-    /// Incarnations up to this one count against it no more: a person started it since, or a later one ran well.
+    /// Failures of incarnations up to this number are forgiven: a person has started the agent since, or a later incarnation ran
+    /// well.
     #[serde(skip)]
     pub counted_from: u32,
-    /// When its workspace was put into the archive, of crew.
+    /// When its workspace was moved to the archive. Only crew members have one.
     pub removed_at: Option<String>,
 }
 
 impl Agent {
-    /// Whether it is to run.
+    /// Whether it should run.
     pub fn is_wanted(&self) -> bool {
         self.wanted_at.is_some() && self.removed_at.is_none()
     }
 
-    /// The rig of its workspace; the mayor has none.
+    /// Returns the rig of its workspace; `None` for the mayor.
     pub fn rig(&self) -> Option<&RigName> {
         self.address.rig()
     }
 
-    /// Its short name.
+    /// Returns its short name.
     pub fn name(&self) -> &str {
         match &self.address {
             Address::Crew(_, name) => name,
@@ -54,7 +55,7 @@ impl Agent {
     }
 }
 
-/// What a person says when an agent is started.
+/// Options that a person may give when starting an agent.
 #[derive(Clone, Debug, Default)]
 pub struct AgentChoice {
     /// Which kind of agent; as before where absent.
@@ -77,22 +78,22 @@ fn agent_row(row: &Row<'_>) -> rusqlite::Result<Agent> {
 }
 
 impl View<'_> {
-    /// Standing agents, those whose workspace was removed left out; in the order of their making.
+    /// Returns the standing agents in the order of their creation, without those whose workspace was removed.
     pub fn agents(&self) -> LedgerResult<Vec<Agent>> {
         self.all("SELECT * FROM agents WHERE removed_at IS NULL ORDER BY id", [], agent_row)
     }
 
-    /// The standing agent of an address; one whose workspace was removed too.
+    /// Returns the standing agent with this address, even if its workspace was removed.
     pub fn agent(&self, address: &Address) -> LedgerResult<Option<Agent>> {
         self.one("SELECT * FROM agents WHERE address = ?1", [address.to_string()], agent_row)
     }
 
-    /// The newest incarnation of a standing agent.
+    /// Returns the newest incarnation of a standing agent.
     pub fn newest_incarnation_of_agent(&self, address: &Address) -> LedgerResult<Option<Incarnation>> {
         Ok(self.newest_incarnations_of_agent(address, 0, 1)?.pop())
     }
 
-    /// The newest incarnations of a standing agent above that number, at most so many; first to last.
+    /// Returns the newest incarnations of a standing agent with numbers higher than `above`, at most `at_most`, oldest first.
     pub fn newest_incarnations_of_agent(
         &self,
         address: &Address,
@@ -105,13 +106,13 @@ impl View<'_> {
         Ok(newest)
     }
 
-    /// Incarnations of a standing agent whose end is not recorded, first to last.
+    /// Returns the incarnations of a standing agent whose end is not recorded, oldest first.
     pub fn live_incarnations_of_agent(&self, address: &Address) -> LedgerResult<Vec<Incarnation>> {
         let sql = "SELECT * FROM incarnations WHERE agent = ?1 AND ended_at IS NULL ORDER BY number";
         self.all(sql, [address.to_string()], incarnation_row)
     }
 
-    /// How many mails went into an incarnation's context.
+    /// Returns how many mails entered an incarnation's context.
     pub fn mails_delivered_to(&self, id: &IncarnationId) -> LedgerResult<u32> {
         let sql = "SELECT count(*) FROM deliveries WHERE delivered_to = ?1";
         Ok(self.one(sql, [id.as_str()], |row| row.get(0))?.unwrap_or(0))
@@ -119,7 +120,7 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Makes a standing agent known, or known again; it is not started by that.
+    /// Adds a standing agent, or brings a removed one back. Does not start it.
     pub fn add_agent(&self, address: &Address) -> LedgerResult<Agent> {
         if let Some(agent) = self.agent(address)?.filter(|agent| agent.removed_at.is_none()) {
             return Ok(agent);
@@ -134,7 +135,7 @@ impl Tx<'_> {
         self.agent(address)?.ok_or_else(missing)
     }
 
-    /// Says that an agent is to run from now on. What became of it before counts against it no more.
+    /// Records that an agent should run from now on. Forgives the failures of earlier incarnations.
     pub fn want_agent(&self, agent: &Agent, choice: &AgentChoice) -> LedgerResult<()> {
         let newest = self.newest_incarnation_of_agent(&agent.address)?.map_or(0, |i| i.number);
         let kind = choice.kind.as_ref().or(agent.kind.as_ref());
@@ -146,7 +147,7 @@ impl Tx<'_> {
         self.event("agent-wanted", &agent.address.to_string(), None, None, Some(&json!({ "kind": kind })))
     }
 
-    /// Says that an agent is to stay stopped.
+    /// Records that an agent must stay stopped.
     pub fn stop_agent(&self, agent: &Agent) -> LedgerResult<()> {
         if agent.wanted_at.is_none() {
             return Ok(());
@@ -155,14 +156,14 @@ impl Tx<'_> {
         self.event("agent-unwanted", &agent.address.to_string(), None, None, None)
     }
 
-    /// Forgives an agent what happened before the incarnation of that number.
+    /// Forgives an agent the failures of the incarnations before number `number`.
     pub fn settle_agent(&self, agent: &Agent, number: u32) -> LedgerResult<()> {
         let before = number.saturating_sub(1);
         self.execute("UPDATE agents SET counted_from = ?2 WHERE id = ?1 AND counted_from < ?2", (agent.id, before))?;
         Ok(())
     }
 
-    /// Records that an agent's workspace is in the archive.
+    /// Records that an agent's workspace was moved to the archive.
     pub fn remove_agent(&self, agent: &Agent) -> LedgerResult<()> {
         self.execute(
             "UPDATE agents SET removed_at = ?2, wanted_at = NULL WHERE id = ?1",
@@ -174,7 +175,7 @@ impl Tx<'_> {
     /// Opens the next incarnation of a standing agent.
     pub fn open_agent_incarnation(&self, agent: &Agent) -> LedgerResult<IncarnationId> {
         let number = self.newest_incarnation_of_agent(&agent.address)?.map_or(0, |i| i.number) + 1;
-        // No attempt's number starts with a letter, so this is no worker's id.
+        // A worker's id has the attempt's number here, which never starts with a letter. So the two kinds of ids differ.
         let id = IncarnationId(format!("{}-a{}-{number}", agent.name(), agent.id));
         self.execute(
             "INSERT INTO incarnations (id, agent, number, opened_at) VALUES (?1, ?2, ?3, ?4)",

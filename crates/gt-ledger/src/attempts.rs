@@ -217,13 +217,13 @@ pub struct Incarnation {
 /// A step of a molecule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MoleculeStep {
-    /// Its place, from 0.
+    /// Position in the molecule, from 0.
     pub position: u32,
-    /// What it is.
+    /// Step as the formula defines it.
     pub step: Step,
-    /// When it was done.
+    /// When the worker closed it.
     pub done_at: Option<String>,
-    /// What the worker noted.
+    /// Note that the worker left when it closed the step.
     pub note: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! How rows become beads, edges and remarks. Columns are read by their place: looking names up takes longer than reading
-//! the values.
+//! Converts rows to beads, edges and comments. It reads columns by index, because looking up names takes longer than reading the
+//! values.
 
 use gt_model::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
 use gt_model::id::BeadId;
@@ -15,13 +15,13 @@ fn optional_stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Stamp
     row.get::<_, Option<String>>(column)?.map(|text| stamp(&text)).transpose()
 }
 
-/// The columns that [`bead_row`] reads, in its order.
+/// Columns that [`bead_row`] reads, in its order.
 pub(super) const BEAD: &str =
     "b.id, b.title, b.description, b.design, b.acceptance_criteria, b.notes, b.status, b.priority,
     b.issue_type, b.assignee, b.created_at, b.created_by, b.updated_at, b.closed_at, b.close_reason, b.defer_until,
     b.pinned, b.is_template, b.ephemeral, b.rest";
 
-/// A bead without its labels, dependencies and comments.
+/// Reads a bead without its labels, dependencies and comments.
 pub(super) fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
     Ok(Bead {
         id: BeadId(row.get(0)?),
@@ -50,10 +50,10 @@ pub(super) fn bead_row(row: &Row<'_>) -> rusqlite::Result<Bead> {
     })
 }
 
-/// The columns that [`dependency_row`] reads, in its order.
+/// Columns that [`dependency_row`] reads, in its order.
 pub(super) const DEPENDENCY: &str = "coalesce(p.owner, p.issue_id), p.depends_on_id, p.type, p.created_at, p.rest";
 
-/// An edge, from the column `first` on.
+/// Reads an edge from the columns from index `first` on.
 pub(super) fn dependency_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Dependency> {
     Ok(Dependency {
         issue_id: BeadId(row.get(first)?),
@@ -64,10 +64,10 @@ pub(super) fn dependency_row(row: &Row<'_>, first: usize) -> rusqlite::Result<De
     })
 }
 
-/// The columns that [`comment_row`] reads, in its order.
+/// Columns that [`comment_row`] reads, in its order.
 pub(super) const COMMENT: &str = "p.id, p.author, p.text, p.created_at, p.rest";
 
-/// A remark, from the column `first` on.
+/// Reads a comment from the columns from index `first` on.
 pub(super) fn comment_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Comment> {
     Ok(Comment {
         id: row.get(first)?,
@@ -78,7 +78,7 @@ pub(super) fn comment_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Comme
     })
 }
 
-/// The keys without a column of their own.
+/// Reads the keys that have no column of their own.
 fn rest(row: &Row<'_>, column: usize) -> rusqlite::Result<Rest> {
     match row.get_ref(column)?.as_str()? {
         "[]" => Ok(Rest::new()),
@@ -86,26 +86,26 @@ fn rest(row: &Row<'_>, column: usize) -> rusqlite::Result<Rest> {
     }
 }
 
-/// What who works on a bead is told of it.
+/// Part of a bead that its worker is told.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// The bead's id.
     pub id: BeadId,
-    /// Its title.
+    /// Title of the bead.
     pub title: String,
-    /// What is to be done.
+    /// Description of the work.
     pub description: String,
-    /// When it is done.
+    /// Conditions under which the work is done.
     pub acceptance_criteria: String,
-    /// How it is meant to be done.
+    /// Intended way to do the work.
     pub design: String,
-    /// What others have noted.
+    /// Notes of earlier workers and of people.
     pub notes: String,
-    /// 0 (most urgent) to 4.
+    /// Priority from 0 (most urgent) to 4.
     pub priority: i64,
 }
 
-/// The columns that [`task_row`] reads, in its order.
+/// Columns that [`task_row`] reads, in its order.
 pub(super) const TASK: &str = "b.id, b.title, b.description, b.acceptance_criteria, b.design, b.notes, b.priority";
 
 pub(super) fn task_row(row: &Row<'_>) -> rusqlite::Result<Task> {

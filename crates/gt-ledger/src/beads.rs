@@ -18,29 +18,29 @@ use super::{LedgerError, LedgerResult, Tx, View, damaged, to_json};
 /// Selects, orders and limits the beads of a list.
 #[derive(Clone, Debug, Default)]
 pub struct BeadFilter {
-    /// Only of this status.
+    /// Only beads with this status.
     pub status: Option<Status>,
-    /// Only of this type.
+    /// Only beads of this type.
     pub issue_type: Option<BeadType>,
-    /// Only held by this one.
+    /// Only beads that this agent or person holds.
     pub assignee: Option<String>,
-    /// Only with this label.
+    /// Only beads with this label.
     pub label: Option<String>,
-    /// Only with this id prefix.
+    /// Only beads whose id has this prefix.
     pub prefix: Option<String>,
-    /// Closed ones and tombstones too.
+    /// Whether to include closed beads and tombstones.
     pub all: bool,
-    /// Only those that fulfil this query.
+    /// Only beads that match this query.
     pub query: Option<Query>,
-    /// In which order.
+    /// Order of the list.
     pub order: BeadOrder,
-    /// At most so many; `None`: no limit.
+    /// Maximum number of beads; `None`: no limit.
     pub limit: Option<u32>,
-    /// Without the first ones.
+    /// Number of beads to skip at the start of the list.
     pub offset: u32,
 }
 
-/// In which order beads are listed.
+/// Order of a list of beads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BeadOrder {
     /// By priority, then oldest first.
@@ -48,11 +48,11 @@ pub enum BeadOrder {
     Priority,
     /// By id, in byte order.
     Id,
-    /// The newest first.
+    /// Newest first.
     Created,
-    /// The last changed first.
+    /// Last changed first.
     Updated,
-    /// The last closed first.
+    /// Last closed first.
     Closed,
 }
 

@@ -1,4 +1,4 @@
-//! Runs of the gates without any cache, and what they confirm.
+//! Runs of the gates without any cache, and the landings that they confirm.
 
 use gt_model::id::{RigName, Sha};
 use rusqlite::Row;
@@ -10,30 +10,30 @@ use super::{LedgerResult, Tx, Verdict, View};
 /// A run of a rig's gates without any cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CleanRun {
-    /// The last landing that it looks at; 0: none was there.
+    /// Row id of the last landing that the run covers; 0 if there was none.
     pub landing: i64,
-    /// The commit that was tested.
+    /// Commit that was tested.
     pub commit: Sha,
-    /// Its tree.
+    /// Tree of that commit.
     pub tree: Sha,
-    /// Whether all gates were green.
+    /// Whether all gates passed.
     pub passed: bool,
-    /// The failing gate and its last lines.
+    /// Name of the failing gate and the last lines of its output.
     pub failure: Option<String>,
-    /// Where its whole output is.
+    /// Path of the whole output.
     pub log: String,
-    /// When it ended.
+    /// When the run ended.
     pub at: String,
 }
 
-/// Landings that were gated with caches, and that no clean run has looked at.
+/// Landings whose gates ran with caches, and that no clean run has covered yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WarmLandings {
-    /// How many.
+    /// Number of these landings.
     pub count: u64,
     /// When the first of them landed.
     pub first_at: Option<String>,
-    /// The row id of the last.
+    /// Row id of the last of them.
     pub last: Option<i64>,
 }
 
@@ -54,18 +54,18 @@ fn warm_row(row: &Row<'_>) -> rusqlite::Result<WarmLandings> {
 }
 
 impl View<'_> {
-    /// The last clean run of a rig.
+    /// Returns the last clean run of a rig.
     pub fn last_clean_run(&self, rig: &RigName) -> LedgerResult<Option<CleanRun>> {
         self.one("SELECT * FROM clean_runs WHERE rig = ?1 ORDER BY id DESC LIMIT 1", [rig.as_str()], clean_run_row)
     }
 
-    /// The last green one.
+    /// Returns the last successful clean run of a rig.
     pub fn last_green_clean_run(&self, rig: &RigName) -> LedgerResult<Option<CleanRun>> {
         let sql = "SELECT * FROM clean_runs WHERE rig = ?1 AND passed ORDER BY id DESC LIMIT 1";
         self.one(sql, [rig.as_str()], clean_run_row)
     }
 
-    /// Landings of a rig that were gated with caches, after the landing with this row id.
+    /// Returns the landings of a rig whose gates ran with caches, after the landing with row id `after`.
     pub fn warm_landings(&self, rig: &RigName, after: i64) -> LedgerResult<WarmLandings> {
         let sql = "SELECT count(*), min(landed_at), max(id) FROM landings
              WHERE rig = ?1 AND id > ?2 AND warm AND landed_at IS NOT NULL";

@@ -1,4 +1,4 @@
-//! Who may write at all: a gate, a set-up or an acceptance command may not, whatever it asks for and as whom.
+//! Decides which processes may write. Gates, set-up commands and acceptance commands may not, under any name.
 
 use std::path::Path;
 
@@ -6,39 +6,40 @@ use gt_world::{Descent, Standing, World};
 
 use super::{Ledger, LedgerError, LedgerResult};
 
-/// A file beside a ledger: what stood above the process that made it, where anything did.
+/// Name of a file beside a ledger. It records the processes above the one that created the ledger, if there were any that count.
 pub(crate) const MAKER_FILE: &str = "made-below";
 
 impl Ledger {
-    /// Forbids this value every change: its caller belongs to a gate.
+    /// Makes this value refuse every change: its caller runs inside a gate.
     pub fn confine(&self) {
         self.is_confined.set(Some(true));
     }
 
-    /// Refuses what changes a town, in its ledger or its files, to agents' code that the town itself runs.
+    /// Fails if the caller is agents' code that the town itself runs. Guards changes of the town's ledger and files.
     pub fn refuse_confined(&self) -> LedgerResult<()> {
         if self.is_confined.get().is_none() {
-            // Daemons write themselves.
+            // Only shims count here: daemons may write.
             let descent = self.world.sessions().descent().shims();
             self.is_confined.set(Some(self.standing_of(&descent)? == Standing::Command));
         }
         if self.is_confined.get() == Some(true) { Err(LedgerError::Confined) } else { Ok(()) }
     }
 
-    /// What a process of that descent is to whom the ledger belongs.
+    /// Returns the standing of a process with this descent towards the ledger's town.
     pub fn standing_of(&self, descent: &Descent) -> LedgerResult<Standing> {
         standing_at(self.world.as_ref(), &self.lock, descent)
     }
 
-    /// The new ledger's maker may write it, whoever that is.
+    /// Lets the creator of a new ledger write to it, even inside a gate.
     pub(super) fn let_maker_in(&self) {
         self.is_confined.set(Some(false));
     }
 }
 
-/// What a process of that descent is to whom the ledger in the folder of `beside` belongs, be it lost or not.
+/// Returns the standing of a process with this descent towards the town whose ledger lies in the folder of `beside`. The ledger
+/// itself may be lost.
 pub fn standing_at(world: &dyn World, beside: &Path, descent: &Descent) -> LedgerResult<Standing> {
-    // Asked of everybody, and nearly always this is all that there is to it.
+    // Every caller is checked, and nearly all of them end here.
     if descent.is_empty() {
         return Ok(Standing::Outside);
     }
@@ -49,7 +50,7 @@ pub fn standing_at(world: &dyn World, beside: &Path, descent: &Descent) -> Ledge
     Ok(descent.to_town_of(&maker.unwrap_or_default()))
 }
 
-/// Writes down what stands above the process that makes the ledger at `path`.
+/// Records the processes above the one that creates the ledger at `path`.
 pub(super) fn keep_maker(world: &dyn World, path: &Path) -> LedgerResult<()> {
     let (descent, file) = (world.sessions().descent(), path.with_file_name(MAKER_FILE));
     if descent.is_empty() || world.disk().exists(&file) {

@@ -1,5 +1,5 @@
-//! Which convoys are to be worked out anew, since a bead of theirs has changed. Written by whatever changes a bead, so that
-//! no operation can forget it.
+//! Marks convoys whose beads have changed, so that their state is recomputed. Every write of a bead marks them itself, so no
+//! operation can forget it.
 
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::convoy::{self, MemberState};
@@ -8,7 +8,7 @@ use gt_model::id::BeadId;
 use super::{LedgerResult, Tx, View};
 
 impl View<'_> {
-    /// Where each bead of a convoy is; the convoy itself, should it track itself, left out.
+    /// Returns the state of each bead that a convoy tracks. A convoy that tracks itself does not count.
     pub fn member_states(&self, convoy: &BeadId) -> LedgerResult<Vec<MemberState>> {
         let sql = "SELECT b.issue_type, b.status, b.close_reason
                    FROM dependencies d LEFT JOIN beads b ON b.id = d.depends_on_id
@@ -21,14 +21,14 @@ impl View<'_> {
         })
     }
 
-    /// Convoys that wait to be worked out.
+    /// Returns the convoys that are marked to be recomputed.
     pub fn unsettled_convoys(&self) -> LedgerResult<Vec<BeadId>> {
         self.all("SELECT convoy FROM unsettled_convoys", [], |row| Ok(BeadId(row.get(0)?)))
     }
 }
 
 impl Tx<'_> {
-    /// Convoys that wait to be worked out; from now on they do not.
+    /// Returns the marked convoys and removes their marks.
     pub(crate) fn take_unsettled_convoys(&self) -> LedgerResult<Vec<BeadId>> {
         let unsettled = self.unsettled_convoys()?;
         if !unsettled.is_empty() {
@@ -38,7 +38,7 @@ impl Tx<'_> {
         Ok(unsettled)
     }
 
-    /// Notes the convoys for which a bead that was just written matters.
+    /// Marks the convoys to which a bead that was just written matters.
     pub(super) fn note_convoys(&self, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
         if before.map(convoy::member_state) != Some(convoy::member_state(bead)) {
             let sql = "INSERT OR IGNORE INTO unsettled_convoys
@@ -52,7 +52,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes every convoy: after a large import, of which it is not known one by one what it changed.
+    /// Marks every convoy. Used after a large import, which does not record its changes one by one.
     pub(super) fn note_all_convoys(&self) -> LedgerResult<()> {
         let sql = "INSERT OR IGNORE INTO unsettled_convoys
                    SELECT id FROM beads WHERE issue_type = 'convoy' AND status != 'tombstone'";

@@ -1,4 +1,4 @@
-//! Copies of the ledger's file: made while others write, checked before they count, and put back.
+//! Copies of the ledger's file: made while other processes write, checked before they count, and restored.
 
 use std::path::{Path, PathBuf};
 
@@ -12,29 +12,30 @@ use super::{Ledger, LedgerError, LedgerResult, UNLINKED, check_version, files, r
 /// A copy that was opened and found sound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Copied {
-    /// Where it is.
+    /// Path of the copy.
     pub path: PathBuf,
-    /// How many beads are in it.
+    /// Number of beads in it.
     pub beads: u64,
-    /// How large it is, in bytes.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
 impl Ledger {
-    /// Copies the ledger, as it is at one moment, into the file `to`, which must not be there. Writers are not kept waiting.
-    /// The copy counts only once it was opened and checked.
+    /// Copies one snapshot of the ledger to the file `to`, which must not exist. Does not block writers. Opens and checks the
+    /// copy before it counts.
     pub fn copy_to(&self, to: &Path) -> LedgerResult<Copied> {
         copy(&self.connection.borrow(), to, self.world.as_ref())
     }
 
-    /// The same of a file that nobody need have open: a backup, which is checked first.
+    /// Like [`Self::copy_to`], for a backup file that no process needs to have open. Checks the backup first.
     pub fn copy_file(from: &Path, to: &Path, world: &dyn World) -> LedgerResult<Copied> {
         sound_copy(from)?;
         copy(&Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?, to, world)
     }
 
-    /// Puts a copy in the ledger's place, in one transaction of SQLite's: whoever has it open sees all of it or nothing. A
-    /// copy that is not sound, or from a newer gt, changes nothing. Answers with what was read back.
+    /// Replaces the ledger's content with that of a copy, in one SQLite transaction: other processes that have the ledger open
+    /// see all of it or nothing. Changes nothing if the copy is damaged or comes from a newer gt. Returns the number of beads in
+    /// the restored ledger.
     pub fn restore_from(&self, from: &Path) -> LedgerResult<u64> {
         self.refuse_away()?;
         let beads = sound_copy(from)?;
@@ -46,7 +47,7 @@ impl Ledger {
         Ok(beads)
     }
 
-    /// Writes the file anew without the room that is free in it; answers with its size in bytes before and after.
+    /// Rewrites the file without its free space. Returns its size in bytes before and after.
     pub fn vacuum(&self) -> LedgerResult<(u64, u64)> {
         self.refuse_away()?;
         let path = self.path();
@@ -56,7 +57,7 @@ impl Ledger {
         Ok((before, self.world.disk().size(&path)?))
     }
 
-    /// What a copy is called that is made before the ledger of schema `version` is changed; none for one without a file.
+    /// Path of the copy that is made before the ledger of schema `version` changes; `None` for a ledger without a file.
     pub(super) fn copy_before(&self, version: i64) -> Option<PathBuf> {
         let path = self.path();
         let name = path.file_stem()?.to_string_lossy().into_owned();
@@ -77,7 +78,7 @@ fn copy(source: &Connection, to: &Path, world: &dyn World) -> LedgerResult<Copie
     let made = copy_into(source, &half, disk).and_then(|()| sound_copy(&half));
     match made {
         Ok(beads) => {
-            // A log that something of that name left would count as the copy's.
+            // SQLite would take a leftover log of this name for the copy's own.
             for left in &files(to)[1..] {
                 disk.remove(left)?;
             }
@@ -85,7 +86,7 @@ fn copy(source: &Connection, to: &Path, world: &dyn World) -> LedgerResult<Copie
             Ok(Copied { path: to.to_owned(), beads, bytes: disk.size(to)? })
         }
         Err(error) => {
-            // What matters is the first error.
+            // The caller needs the first error, so this one is ignored.
             let _ = disk.remove(&half);
             Err(error)
         }
@@ -97,9 +98,9 @@ fn copy_into(source: &Connection, file: &Path, disk: &dyn Disk) -> LedgerResult<
         disk.create_dir(folder)?;
     }
     let mut target = Connection::open_with_flags(real_place(file), OpenFlags::default() | UNLINKED)?;
-    // In one step, which is one moment of the source; in WAL mode a reader keeps no writer waiting.
+    // One step copies one snapshot. In WAL mode a reader does not block writers.
     Backup::new(source, &mut target)?.step(-1)?;
-    // One file, without a log beside it.
+    // The copy is a single file, without a log beside it.
     target.pragma_update(None, "journal_mode", "DELETE")?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Recorded effects: decided in a transaction, run afterwards, fenced by a run number.
+//! Recorded effects. A transaction decides on an effect; a worker runs it afterwards. A run number works as a fencing token: only
+//! the newest run may record a result.
 
 use std::time::Duration;
 
@@ -11,26 +12,26 @@ use serde_json::Value;
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, json_column, to_json};
 
-/// An effect that the ledger has decided.
+/// An effect that the ledger has decided on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EffectRow {
-    /// Its row id; effects are run in this order where they depend on each other.
+    /// Row id. Effects that depend on each other run in this order.
     pub id: i64,
-    /// What is to be done.
+    /// Action to carry out.
     pub effect: Effect,
-    /// In which rig.
+    /// Rig that it happens in.
     pub rig: Option<RigName>,
-    /// For which bead.
+    /// Bead that it is for.
     pub bead: Option<BeadId>,
-    /// Observed time that must pass first.
+    /// Observed time that must pass before it runs.
     pub delay: Duration,
-    /// The fence.
+    /// Number of the current run. Only that run may record a result.
     pub run: i64,
-    /// How often it was tried.
+    /// Number of tries.
     pub tries: u32,
-    /// What went wrong last.
+    /// Error of the last failed try.
     pub last_error: Option<String>,
-    /// Whether it was given up after too many tries.
+    /// Whether it was given up after too many failed tries.
     pub gave_up: bool,
 }
 
@@ -50,19 +51,19 @@ fn effect_row(row: &Row<'_>) -> rusqlite::Result<EffectRow> {
 }
 
 impl View<'_> {
-    /// Effects that are not done, in the order of their decision; those given up included.
+    /// Returns the effects that are not done, in the order in which they were decided. Given-up effects are included.
     pub fn open_effects(&self) -> LedgerResult<Vec<EffectRow>> {
         self.all("SELECT * FROM effects WHERE done_at IS NULL ORDER BY id", [], effect_row)
     }
 
-    /// One effect, if it is not done.
+    /// Returns an effect that is not done.
     pub fn open_effect(&self, id: i64) -> LedgerResult<Option<EffectRow>> {
         self.one("SELECT * FROM effects WHERE id = ?1 AND done_at IS NULL", [id], effect_row)
     }
 }
 
 impl Tx<'_> {
-    /// Records an effect, to be run after this transaction; answers with its id.
+    /// Records an effect, which runs after this transaction. Returns its row id.
     pub fn decide(
         &self,
         effect: &Effect,
@@ -84,7 +85,7 @@ impl Tx<'_> {
         Ok(self.connection.last_insert_rowid())
     }
 
-    /// Begins a run of an effect; answers with its fence, or nothing where it is done.
+    /// Begins a run of an effect. Returns the run number; `None` if the effect is done.
     pub fn begin_run(&self, id: i64) -> LedgerResult<Option<i64>> {
         self.one(
             "UPDATE effects SET run = run + 1, tries = tries + 1 WHERE id = ?1 AND done_at IS NULL RETURNING run",
@@ -93,7 +94,7 @@ impl Tx<'_> {
         )
     }
 
-    /// Records that an effect has happened. False where another run has taken over: its result must not be used.
+    /// Records that an effect is done. Returns false if a newer run has taken over: then the caller must not use its result.
     pub fn finish_run(&self, row: &EffectRow, run: i64) -> LedgerResult<bool> {
         let changed = self.execute(
             "UPDATE effects SET done_at = ?3, last_error = NULL WHERE id = ?1 AND run = ?2 AND done_at IS NULL",
@@ -105,7 +106,7 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Records that a run failed, and whether that was the last one.
+    /// Records that a run failed, and with `give_up` that there will be no further try.
     pub fn fail_run(&self, row: &EffectRow, run: i64, error: &str, give_up: bool) -> LedgerResult<bool> {
         let gave_up = give_up.then(|| self.now().to_string());
         let changed = self.execute(
@@ -119,7 +120,7 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Starts given-up effects over; answers with how many.
+    /// Resets given-up effects so that they are tried again. Returns how many there were.
     pub fn retry_effects(&self) -> LedgerResult<usize> {
         self.execute(
             "UPDATE effects SET gave_up_at = NULL, tries = 0 WHERE done_at IS NULL AND gave_up_at IS NOT NULL",
@@ -127,7 +128,7 @@ impl Tx<'_> {
         )
     }
 
-    /// Takes an effect back that is no longer wanted and has not been done.
+    /// Deletes an effect that is no longer wanted and is not done.
     pub fn withdraw(&self, id: i64) -> LedgerResult<()> {
         self.execute("DELETE FROM effects WHERE id = ?1 AND done_at IS NULL", [id])?;
         Ok(())

@@ -1,4 +1,4 @@
-//! What other towns say, and where this one is.
+//! The state of beads in other towns, and the place that this ledger belongs to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::attempt_row;
 use super::{Attempt, Ledger, LedgerError, LedgerResult, Tx, View, json_column, to_json};
 
-/// The state of a bead as other towns see it.
+/// State of a bead as other towns report it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
     status: Status,
@@ -23,7 +23,7 @@ pub struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// The state that a record tells of.
+    /// Returns the state that a synced record of the bead contains.
     pub fn of(bead: &Bead) -> Self {
         let held_since = bead.rest.iter().find(|(key, _)| key == HELD_SINCE).map(|(_, raw)| raw);
         Self {
@@ -35,7 +35,7 @@ impl Elsewhere {
         }
     }
 
-    /// The bead in this state.
+    /// Returns the bead with this state applied.
     pub fn apply(&self, bead: &Bead) -> Bead {
         let mut bead = Bead {
             status: self.status.clone(),
@@ -48,7 +48,7 @@ impl Elsewhere {
         bead
     }
 
-    /// In words: `closed`, `in_progress by alice`.
+    /// Describes the state: `closed`, `in_progress by alice`.
     pub fn words(&self) -> String {
         match &self.assignee {
             Some(assignee) if self.closed_at.is_none() => format!("{} by {assignee}", self.status),
@@ -58,13 +58,13 @@ impl Elsewhere {
 }
 
 impl View<'_> {
-    /// What other towns say of beads that are, or just were, being worked on here.
+    /// Returns the state in other towns of beads that workers here work on, or did until just now.
     pub fn elsewhere(&self) -> LedgerResult<BTreeMap<BeadId, Elsewhere>> {
         let row = |row: &rusqlite::Row<'_>| Ok((BeadId(row.get("bead")?), json_column(row, "state")?));
         Ok(self.all("SELECT bead, state FROM elsewhere", [], row)?.into_iter().collect())
     }
 
-    /// All attempts that are not over.
+    /// Returns all attempts that have not ended.
     pub fn live_attempts(&self) -> LedgerResult<Vec<Attempt>> {
         self.all(
             "SELECT * FROM attempts INDEXED BY one_live_attempt WHERE ended_at IS NULL ORDER BY id",
@@ -75,7 +75,7 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Keeps what other towns say of a bead; `None` forgets it. True where that is news.
+    /// Records the state of a bead in other towns; `None` deletes it. Returns true if that changed something.
     pub fn set_elsewhere(&self, bead: &BeadId, state: Option<&Elsewhere>) -> LedgerResult<bool> {
         let changed = match state {
             Some(state) => self.execute(
@@ -87,38 +87,38 @@ impl Tx<'_> {
         Ok(changed > 0)
     }
 
-    /// Takes back a line that is no bead.
+    /// Deletes a kept line that is not a bead.
     pub fn drop_foreign_record(&self, prefix: &str, line: &str) -> LedgerResult<()> {
         self.execute("DELETE FROM foreign_records WHERE prefix = ?1 AND line = ?2", (prefix, line))?;
         self.event("record-dropped", prefix, None, None, None)
     }
 }
 
-/// Where a ledger is at home, as a setting of its own.
+/// Key of the ledger setting that records the machine and path of its town.
 const HOME_KEY: &str = "home";
 
 /// Machine and path that a town is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Home {
-    /// A hash of the machine's id; empty on a machine without one.
+    /// Hash of the machine's id; empty on a machine without one.
     pub machine: String,
-    /// The town's folder, links followed.
+    /// Path of the town's folder, with links resolved.
     pub path: String,
 }
 
 impl Home {
-    /// The place of the town at `root`, as it is now.
+    /// Returns the current machine and path of the town at `root`.
     pub fn of(world: &dyn World, root: &Path) -> WorldResult<Self> {
         let id = world.disk().read(Path::new("/etc/machine-id"))?.unwrap_or_default();
         let id = String::from_utf8_lossy(&id).trim().to_owned();
-        // Machine ids are not to be told to others as they are: see machine-id(5).
+        // The raw machine id must not be disclosed: see machine-id(5).
         let machine = if id.is_empty() { id } else { sha256_hex(&format!("gas-town {id}")) };
         Ok(Self { machine, path: world.disk().real_path(root)?.to_string_lossy().into_owned() })
     }
 }
 
 impl View<'_> {
-    /// Where this ledger is at home; `None` in one that was never written by a gt that asks.
+    /// Returns the place that this ledger is bound to; `None` if no gt that binds ledgers ever wrote it.
     pub fn home(&self) -> LedgerResult<Option<Home>> {
         let read = |text: String| {
             serde_json::from_str(&text).map_err(|e| LedgerError::Corrupt { what: "its home", text: e.to_string() })
@@ -135,13 +135,13 @@ impl Tx<'_> {
 }
 
 impl Ledger {
-    /// The same ledger, which is written only where it is at home: in the town at `root`.
+    /// Makes this value refuse to write unless the ledger is bound to the town at `root`.
     pub fn at_home(mut self, root: &Path) -> Self {
         self.home = Some(root.to_owned());
         self
     }
 
-    /// Where the ledger is at home, if that is not here.
+    /// Returns the place that the ledger is bound to, if that is not this town.
     pub fn away(&self) -> LedgerResult<Option<Home>> {
         let Some(root) = &self.home else { return Ok(None) };
         let here = Home::of(self.world.as_ref(), root)?;
@@ -149,24 +149,24 @@ impl Ledger {
         home.map_or(Ok(None), |home| Ok((!self.is_same(&home, &here)?).then_some(home)))
     }
 
-    /// Whether two places are one: the same path, or two that lead to the very same folder (a link that was put in the
-    /// place of a moved town, a folder that is mounted twice).
+    /// Whether two places are the same: their paths are equal, or both lead to the same folder. The latter happens with a link in
+    /// place of a moved town, and with a folder that is mounted twice.
     fn is_same(&self, home: &Home, here: &Home) -> LedgerResult<bool> {
         let (there, here_at) = (Path::new(&home.path), Path::new(&here.path));
         Ok(home == here || home.machine == here.machine && self.world.disk().is_same(there, here_at)?)
     }
 
-    /// Refuses what changes a town without an operation of the ledger's (its files), where it is not at home.
+    /// Fails if the ledger is bound to another place. Guards changes of a town's files, which need no operation of the ledger.
     pub fn refuse_away(&self) -> LedgerResult<()> {
         self.away()?.map_or(Ok(()), |home| Err(LedgerError::Away { path: home.path }))
     }
 
-    /// Lets this value write although the ledger is not at home here: for the operation that changes that.
+    /// Lets this value write although the ledger is bound to another place: for the operation that binds it here.
     pub fn let_in(&self) {
         self.is_home.set(true);
     }
 
-    /// Refuses a change of a ledger that was copied here; binds one that knows no home yet.
+    /// Fails if the ledger is a copy that is bound to another place. Binds a ledger that has no place yet.
     pub(super) fn check_home(&self, tx: &Tx<'_>) -> LedgerResult<()> {
         let Some(root) = self.home.as_ref().filter(|_| !self.is_home.get()) else { return Ok(()) };
         let here = Home::of(self.world.as_ref(), root)?;

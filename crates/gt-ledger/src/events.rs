@@ -112,7 +112,7 @@ fn condition_row(row: &Row<'_>) -> rusqlite::Result<Condition> {
     })
 }
 
-/// Texts of the list `key` that a change took out of it.
+/// Returns the texts that a change removed from the list `key`.
 fn taken_out<'e>(before: &'e Value, after: &'e Value, key: &str) -> impl Iterator<Item = &'e str> {
     let texts = |value: &'e Value| value[key].as_array().into_iter().flatten().filter_map(Value::as_str);
     let left: Vec<&str> = texts(after).collect();

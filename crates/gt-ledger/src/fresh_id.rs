@@ -1,12 +1,12 @@
-//! New ids of beads.
+//! New ids for beads.
 
 use gt_model::id::{BeadId, IdSeed, id_length, id_length_apart, new_id};
 
 use super::{LedgerResult, Tx};
 
 impl Tx<'_> {
-    /// A new id of that prefix for a bead made now by the actor of this operation: longer where other ledgers make beads at the
-    /// same time with which this one is merged.
+    /// Returns an unused id with this prefix, for a bead that this operation's actor creates now. The id is longer if the ledger
+    /// is merged with others in which beads are created at the same time.
     pub fn fresh_id(&self, prefix: &str, title: &str, description: &str) -> LedgerResult<BeadId> {
         let seed = IdSeed { title, description, creator: self.actor(), created_at: self.now() };
         let existing = self.count_with_prefix(prefix)?;

@@ -1,4 +1,4 @@
-//! What a rig's gates are doing now, and how long they usually take.
+//! Current gate run of each rig, and how long its gates usually take.
 
 use gt_model::id::{AttemptId, MrId, RigName, Sha};
 use rusqlite::Row;
@@ -7,30 +7,30 @@ use serde::Serialize;
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, json_column, to_json};
 
-/// A run of a rig's gates that has begun and is not known to be over.
+/// A run of a rig's gates that has begun and whose end is not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gating {
-    /// The rig.
+    /// Rig whose gates run.
     pub rig: RigName,
-    /// How the names of its logs begin.
+    /// First part of the names of its logs.
     pub label: String,
-    /// The commit that is tested.
+    /// Commit under test.
     pub commit: Sha,
-    /// The merge requests that it would land; none: it is the trunk itself.
+    /// Merge requests that it would land; empty if the trunk itself is tested.
     pub batch: Vec<MrId>,
-    /// The gate that runs; `None` while the worktree is set up.
+    /// Gate that runs; `None` during the set-up of the worktree.
     pub gate: Option<String>,
-    /// Its place, 1 for the first.
+    /// Position of that gate; the first has 1.
     pub place: u32,
-    /// How many gates there are.
+    /// Number of gates.
     pub gates: u32,
     /// When the run began.
     pub begun_at: String,
-    /// When this gate began.
+    /// When the current gate began.
     pub gate_begun_at: String,
 }
 
-/// Runs of which the median says how long the gates usually take.
+/// How many recent runs the usual duration is the median of.
 const RUNS_COMPARED: u32 = 9;
 
 fn gating_row(row: &Row<'_>) -> rusqlite::Result<Gating> {
@@ -48,18 +48,18 @@ fn gating_row(row: &Row<'_>) -> rusqlite::Result<Gating> {
 }
 
 impl View<'_> {
-    /// What a rig's gates did last, if that was not recorded as over.
+    /// Returns the rig's current gate run: the last one whose end is not recorded.
     pub fn gating(&self, rig: &RigName) -> LedgerResult<Option<Gating>> {
         self.one("SELECT * FROM gating WHERE rig = ?1", [rig.as_str()], gating_row)
     }
 
-    /// Whether the gates were green in an attempt's own worktree when it last held this tree.
+    /// Whether the gates passed in an attempt's own worktree when that last contained this tree.
     pub fn was_green_for(&self, attempt: AttemptId, tree: &Sha, gates_hash: &str) -> LedgerResult<bool> {
         let sql = "SELECT 1 FROM worker_gates WHERE attempt = ?1 AND tree = ?2 AND gates_hash = ?3";
         Ok(self.one(sql, (attempt.0, tree.as_str(), gates_hash), |_| Ok(()))?.is_some())
     }
 
-    /// How long a rig's green runs of these gates took lately, in milliseconds: the median. `None` where there was none.
+    /// Returns the median duration of a rig's recent successful runs of these gates, in milliseconds. `None` if there was none.
     pub fn usual_gate_ms(&self, rig: &RigName, gates_hash: &str) -> LedgerResult<Option<u64>> {
         let sql = format!(
             "SELECT took_ms FROM (SELECT took_ms, passed, gates_hash FROM verdicts INDEXED BY verdicts_of WHERE rig = ?1
@@ -73,7 +73,7 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Records that the gates were green in an attempt's own worktree, on this tree.
+    /// Records that the gates passed in an attempt's own worktree, on this tree.
     pub fn set_worker_gates(&self, attempt: AttemptId, tree: &Sha, gates_hash: &str) -> LedgerResult<()> {
         self.execute(
             "INSERT OR REPLACE INTO worker_gates (attempt, tree, gates_hash, at) VALUES (?1, ?2, ?3, ?4)",
@@ -82,7 +82,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records what a rig's gates are doing.
+    /// Records the current gate run of a rig.
     pub fn set_gating(&self, gating: &Gating) -> LedgerResult<()> {
         self.execute(
             "INSERT OR REPLACE INTO gating VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -101,7 +101,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records that a rig's gates do nothing.
+    /// Records that no gate of a rig runs.
     pub fn clear_gating(&self, rig: &RigName) -> LedgerResult<()> {
         self.execute("DELETE FROM gating WHERE rig = ?1", [rig.as_str()])?;
         Ok(())

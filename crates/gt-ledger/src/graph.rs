@@ -1,4 +1,4 @@
-//! Trees of what hangs on what.
+//! Trees of dependencies.
 
 use std::collections::HashSet;
 
@@ -8,45 +8,45 @@ use serde::Serialize;
 
 use super::{LedgerResult, View};
 
-/// Which way a tree grows.
+/// Direction in which a tree follows edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// What a bead depends on.
+    /// From a bead to the beads that it depends on.
     Down,
-    /// What depends on a bead.
+    /// From a bead to the beads that depend on it.
     Up,
 }
 
-/// A bead in a tree, in the order of reading: each before what hangs on it.
+/// A bead in a tree. Trees list each bead before its branches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TreeNode {
-    /// Its id.
+    /// Id of the bead.
     pub id: BeadId,
-    /// Its title; empty where it is not there.
+    /// Title; empty if the bead does not exist.
     pub title: String,
-    /// Its status; none where it is not there.
+    /// Status; `None` if the bead does not exist.
     pub status: Option<Status>,
-    /// Its priority; none where it is not there.
+    /// Priority; `None` if the bead does not exist.
     pub priority: Option<i64>,
-    /// How many edges it is from the top.
+    /// Number of edges between it and the top.
     pub depth: usize,
-    /// What it hangs on, and by what kind of edge; none for the top.
+    /// Bead that this node is a branch of, and the kind of the edge; `None` for the top.
     pub parent: Option<(BeadId, DepType)>,
-    /// Whether it is further up already, and what hangs on it is told there only.
+    /// Whether the bead occurs earlier in the tree, where its branches are listed.
     pub again: bool,
-    /// Whether it was too deep, or too many came before it, to tell what hangs on it.
+    /// Whether its branches are left out because it is too deep or the tree is too large.
     pub cut: bool,
 }
 
-/// A bead that is to be told, what it hangs on, and how deep.
+/// A bead that is still to be listed, its parent in the tree, and its depth.
 type Branch = (BeadId, Option<(BeadId, DepType)>, usize);
 
-/// Most beads of a tree: more than anybody reads.
+/// Maximum number of beads in a tree: more than a person would read.
 const TREE_LIMIT: usize = 10_000;
 
 impl View<'_> {
-    /// The tree of what `top` depends on, or what depends on it; at most `max_depth` edges deep. Each bead's branches are
-    /// told once, so neither cycles nor shared parts make it endless.
+    /// Returns the tree of the beads that `top` depends on, or that depend on `top`, at most `max_depth` edges deep. Lists each
+    /// bead's branches only once, so neither cycles nor shared parents make the tree endless.
     pub fn tree(&self, top: &BeadId, direction: Direction, max_depth: usize) -> LedgerResult<Vec<TreeNode>> {
         let mut nodes = Vec::new();
         let mut told = HashSet::new();
@@ -84,7 +84,7 @@ impl View<'_> {
         Ok(TreeNode { id, title, status, priority, depth, parent, again, cut })
     }
 
-    /// The beads on the other ends of a bead's edges.
+    /// Returns the beads at the other ends of a bead's edges.
     fn edges(&self, id: &BeadId, direction: Direction) -> LedgerResult<Vec<(BeadId, DepType)>> {
         let sql = match direction {
             Direction::Down => "SELECT depends_on_id, type FROM dependencies WHERE issue_id = ?1 ORDER BY position",

@@ -1,9 +1,10 @@
-//! What holds beads back, kept in `beads.wake_ns`: the time from which a bead may be worked on, as far as deferring,
-//! blockers and parents go. Every operation that changes what it follows from mends it before it commits.
+//! Keeps the column `beads.wake_ns` up to date: the time from which a bead may be worked on, as far as deferral, blockers and
+//! parents decide it. Every operation that changes one of these updates the column before it commits.
 //!
-//! A bead's own time is never while something holds it back directly, else the time until which it is deferred. Its time
-//! is the latest of its own and its parents', at any depth; a parent that is put off without a time passes on never. What
-//! is closed or deleted holds nobody back and has the time 0. Imported cycles of parents are harmless: the times are the
+//! A bead's own time is `NEVER` while something holds it back directly; otherwise it is the time until which the bead is
+//! deferred. Its wake time is the latest of its own time and of its parents' times, at any depth. A parent that is deferred
+//! without a time passes on `NEVER`. Closed and deleted beads hold nothing back and have the time 0. Imported cycles of parents
+//! are harmless: the times are the smallest that satisfy these rules.
 //! least that fulfil this.
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -15,13 +16,13 @@ use serde_json::Value;
 use super::beads::nanoseconds;
 use super::{LedgerResult, Tx, View, damaged};
 
-/// The time of a bead that waits for something else than time.
+/// Time of a bead that waits for something other than time.
 pub(super) const NEVER: i64 = i64::MAX;
 
-/// Most beads below a changed one for which times are worked out one by one; for more, all are, which costs less.
+/// Up to this many beads below a changed one are updated one by one. For more, all beads are recomputed, which costs less.
 const BELOW_LIMIT: usize = 1000;
 
-/// How an edge holds back, as its column `holds` says.
+/// Value of the column `holds`: how an edge holds its bead back.
 pub(super) fn holds(dependency: &Dependency) -> i64 {
     match &dependency.kind {
         DepType::Blocks | DepType::MergeBlocks => 1,
@@ -33,10 +34,10 @@ pub(super) fn holds(dependency: &Dependency) -> i64 {
     }
 }
 
-/// The column `holds` of an edge to a parent.
+/// Value of the column `holds` for an edge to a parent.
 const PARENT: i64 = 5;
 
-/// Whether one closed child is enough for an edge that waits for children: its metadata (JSON in a string) says so.
+/// Whether one closed child is enough for an edge that waits for children. Its metadata (JSON in a string) says so.
 fn waits_for_any(dependency: &Dependency) -> bool {
     let raw = dependency.rest.iter().find(|(key, _)| key == "metadata").map(|(_, raw)| raw.as_str());
     let text: Option<String> = raw.and_then(|raw| serde_json::from_str(raw).ok());
@@ -44,12 +45,12 @@ fn waits_for_any(dependency: &Dependency) -> bool {
     metadata.is_some_and(|metadata| metadata["gate"] == "any-children")
 }
 
-/// Whether a bead is done with, whatever came of it.
+/// Whether a bead is closed or deleted.
 pub(super) fn is_over(status: &Status) -> bool {
     matches!(status, Status::Closed | Status::Tombstone)
 }
 
-/// Whether the bead `t` was closed as failed: its reason has one of the words that beads takes for that.
+/// SQL condition: the bead `t` was closed as failed. Its reason contains one of the words that the beads format defines for this.
 macro_rules! failed {
     () => {
         "(t.status = 'closed' AND (
@@ -61,7 +62,7 @@ macro_rules! failed {
     };
 }
 
-/// The beads `d.issue_id` that an edge of theirs holds back directly; parents do so in another way.
+/// SQL for the beads `d.issue_id` that one of their own edges holds back directly. Parents hold back in another way.
 macro_rules! held_directly {
     () => {
         concat!(
@@ -82,7 +83,8 @@ macro_rules! held_directly {
     };
 }
 
-/// The beads that hold the bead `?1` back directly, with the kind of the edge. Parents only where they do.
+/// SQL query for the beads that hold the bead `?1` back directly, with the kind of the edge. Contains parents only if they are
+/// held or deferred themselves.
 pub(super) const BLOCKERS: &str = concat!(
     "SELECT t.id, t.title, t.status, d.type FROM dependencies d JOIN beads t ON t.id = d.depends_on_id
      WHERE d.issue_id = ?1 AND CASE d.holds
@@ -100,20 +102,20 @@ pub(super) const BLOCKERS: &str = concat!(
      ORDER BY 1"
 );
 
-/// Whether a bead says nothing from which a time would follow but that of its row.
+/// Whether a bead's time depends on nothing but its own row.
 fn stands_alone(bead: &Bead) -> bool {
     bead.dependencies.is_empty() && bead.defer_until.is_none()
 }
 
-/// What a bead's time follows from, but for its parents.
+/// Inputs of a bead's time, without its parents.
 #[derive(Clone, Debug)]
 struct Node {
     over: bool,
-    /// Put off without a time: its children wait for ever.
+    /// Whether it is deferred without a time: then its children wait until that changes.
     put_off: bool,
-    /// Its own time.
+    /// Own time, without what its parents pass on.
     own: i64,
-    /// Its time as it stands.
+    /// Time that the ledger has now.
     wake: i64,
 }
 
@@ -128,7 +130,7 @@ impl Node {
         Self { over, put_off: status == "deferred", own, wake }
     }
 
-    /// The time that its children get from it when its own is `wake`.
+    /// Returns the time that its children get from it if its own wake time is `wake`.
     fn passes_on(&self, wake: i64) -> i64 {
         match () {
             () if self.over => 0,
@@ -157,8 +159,8 @@ impl View<'_> {
         Ok(self.one(sql, [id], |_| Ok(()))?.is_some())
     }
 
-    /// All beads that are held back directly, of which `open` are the ids of those that are not over. Whether a plain blocker is
-    /// one of those need not be looked up for each edge.
+    /// Returns all beads that are held back directly. `open` contains the ids of all beads that are neither closed nor deleted,
+    /// so that a plain blocker's status needs no query for each edge.
     fn held_directly(&self, open: &HashSet<&str>) -> LedgerResult<HashSet<String>> {
         let sql = concat!("SELECT DISTINCT d.issue_id ", held_directly!(), " AND d.holds > 1");
         let mut held: HashSet<String> = self.all(sql, [], |row| row.get(0))?.into_iter().collect();
@@ -185,7 +187,7 @@ impl View<'_> {
         self.all(sql, [id], |row| row.get(0))
     }
 
-    /// Beads that `id` holds back, or that wait for its parents' children.
+    /// Returns the beads that `id` holds back, and those that wait for the children of its parents.
     fn held_by(&self, id: &str) -> LedgerResult<Vec<String>> {
         self.all(
             "SELECT issue_id FROM dependencies WHERE depends_on_id = ?1 AND holds IN (1, 2, 3, 4)
@@ -199,8 +201,8 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Mends the times that follow from a bead that was `before` (if it was there) and is `after`, both in the ledger
-    /// already.
+    /// Updates the times that follow from the change of a bead from `before` (if it existed) to `after`. The ledger already
+    /// contains both the bead and its edges in the new state.
     pub(super) fn mend(&self, before: Option<&Bead>, after: &Bead) -> LedgerResult<()> {
         if before.is_none() && stands_alone(after) && !self.is_referred_to(&after.id)? {
             return Ok(());
@@ -222,10 +224,10 @@ impl Tx<'_> {
         }
         if !same_state {
             seeds.extend(self.held_by(id)?);
-            // What a parent passes on can change though its own time does not.
+            // What a parent passes on can change although its own time stays the same.
             seeds.extend(self.children(id)?);
         }
-        // Who waits for the children of a parent waits for one more, or one less.
+        // Beads that wait for the children of this parent now wait for one more or one fewer.
         for (_, parent) in
             had.iter().chain(&has).filter(|edge| edge.0 == PARENT && had.contains(edge) != has.contains(edge))
         {
@@ -241,7 +243,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Mends the time of one bead, and of all below it where it changes.
+    /// Updates the time of one bead and, if it changed, of all beads below it.
     fn mend_from(&self, id: &str) -> LedgerResult<()> {
         let Some(node) = self.node(id)? else { return Ok(()) };
         let mut wake = node.own;
@@ -254,7 +256,7 @@ impl Tx<'_> {
         if as_it_was { Ok(()) } else { self.mend_below(id) }
     }
 
-    /// Whether the time that a bead has from its parents comes from a bead's own, and not only from a cycle's.
+    /// Whether a time that a bead gets from its parents comes from some bead's own time, and not only from a cycle.
     fn is_supported(&self, id: &str, wake: i64) -> LedgerResult<bool> {
         let mut seen = HashSet::from([id.to_owned()]);
         let mut next = self.parents(id)?;
@@ -271,7 +273,7 @@ impl Tx<'_> {
         Ok(false)
     }
 
-    /// Works out the times of a bead and all below it anew.
+    /// Recomputes the times of a bead and of all beads below it.
     fn mend_below(&self, top: &str) -> LedgerResult<()> {
         let mut tree = Tree::default();
         let mut next = vec![top.to_owned()];
@@ -301,7 +303,7 @@ impl Tx<'_> {
         self.store(&tree)
     }
 
-    /// Works out the times of all beads.
+    /// Recomputes the times of all beads.
     pub(super) fn mend_all(&self) -> LedgerResult<()> {
         self.execute("UPDATE beads SET wake_ns = 0 WHERE status IN ('closed', 'tombstone') AND wake_ns != 0", [])?;
         let sql = "SELECT id, status, defer_ns, wake_ns FROM beads WHERE status NOT IN ('closed', 'tombstone')";
@@ -333,7 +335,7 @@ impl Tx<'_> {
     }
 }
 
-/// A part of the forest of parents and children, closed downwards.
+/// Part of the graph of parents and children. It contains all children of each of its beads.
 #[derive(Default)]
 struct Tree {
     places: HashMap<String, usize>,
@@ -348,7 +350,7 @@ impl Tree {
         self.children.push(Vec::new());
     }
 
-    /// Everybody's time. The latest times are settled first, so each bead is settled once, cycles or not.
+    /// Returns the time of every bead. Settles the latest times first, so that each bead is settled once, even in cycles.
     fn times(&self) -> Vec<i64> {
         let mut times: Vec<i64> = self.nodes.iter().map(|node| node.own).collect();
         let mut heap: BinaryHeap<(i64, usize)> =

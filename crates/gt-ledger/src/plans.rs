@@ -1,5 +1,5 @@
-//! What is asked all the time must not become slower by what a town has behind it: no plan of such a question goes
-//! through a table that grows with what is over.
+//! Tests that frequent queries don't become slower as a town's history grows: their plans must not scan a table that grows with
+//! finished work.
 
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ thread_local! {
     static PLANS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes how SQLite means to answer a statement.
+/// Notes SQLite's plan for a statement.
 pub(super) fn note(connection: &Connection, sql: &str) {
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let lines = explain.raw_query().mapped(|row| row.get(3)).collect::<Result<Vec<String>, _>>().unwrap();
@@ -21,7 +21,7 @@ pub(super) fn note(connection: &Connection, sql: &str) {
     PLANS.with_borrow_mut(|plans| plans.extend(lines.into_iter().map(plan)));
 }
 
-/// What may be gone through whole: what is there only once or only now.
+/// Tables that a plan may scan: their rows exist once, or only for current work.
 const FEW: &[&str] = &[
     "rigs",
     "agents",
@@ -56,7 +56,7 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     let (mayor, amber) = (Address::Mayor, Address::Polecat(rig.clone(), "amber".to_owned()));
     let (attempt, incarnation) = (AttemptId(1), IncarnationId::from("amber-a1-1"));
 
-    // By each verb of an agent's, and of a person's.
+    // Queries of each verb, of agents and of people.
     view.incarnation(&incarnation).unwrap();
     view.incarnations_of(attempt).unwrap();
     view.live_incarnations().unwrap();
@@ -79,7 +79,7 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     view.last_news(Some(&bead), 10).unwrap();
     view.events(0, Some(&bead), 10).unwrap();
 
-    // At each look of the deacon's.
+    // Queries of each of the deacon's rounds.
     view.rigs().unwrap();
     view.agents().unwrap();
     view.conditions().unwrap();
@@ -95,20 +95,20 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     view.mails_delivered_to(&incarnation).unwrap();
     view.taken_workers(&rig).unwrap();
 
-    // At each landing.
+    // Queries of each landing.
     view.rework_count(&bead).unwrap();
     view.landed_commit(&rig, &bead).unwrap();
     view.merge_requests_of_landing(1).unwrap();
 
     let plans = PLANS.take();
-    // These are found by what few have, not by what all of an agent's mail and all convoys have in common.
+    // These must use an index on what is rare, not on what all of an agent's mail or all convoys share.
     let by = |index: &str, sql: &str| plans.iter().any(|plan| plan.contains(index) && plan.contains(sql));
     assert!(by("mail_told (delivered_to=?)", "HANDOFF") && by("mail_of (recipient=? AND acted_at=?)", "HANDOFF"));
     assert!(by("mail_told (delivered_to=?)", "SELECT count(*)") && by("open_convoys", "'convoy'"));
     let bad: Vec<&String> = plans.iter().filter(|plan| goes_through_history(plan)).collect();
     assert!(plans.len() > 40 && bad.is_empty(), "{bad:#?}");
 
-    // It does see such a plan.
+    // The check itself must recognise such a plan.
     view.swarms().unwrap();
     assert!(PLANS.take().iter().any(|plan| goes_through_history(plan)));
 }

@@ -1,4 +1,4 @@
-//! Conditions on beads as SQL. What people typed only ever becomes a bound parameter.
+//! Conditions on beads as SQL. Text that people typed only ever becomes a bound parameter.
 
 use gt_model::bead::{BeadType, Status};
 use gt_model::query::{Expr, Field, Op, Query, Test, Value};
@@ -7,7 +7,7 @@ use rusqlite::types::Value as Param;
 use super::BeadFilter;
 use super::ready::{READY, nanoseconds_of};
 
-/// The numbers of beads that have the words of two parameters, both the same, and how well they fit.
+/// SQL for the numbers of the beads whose texts match, with their rank. It takes the same parameter twice: the words to match.
 macro_rules! found {
     () => {
         "(SELECT rowid, rank FROM bead_text WHERE bead_text MATCH ?
@@ -15,7 +15,7 @@ macro_rules! found {
     };
 }
 
-/// A condition on `beads b` with what follows it, and its parameters.
+/// Condition on `beads b`, with its parameters and the clauses after it.
 #[derive(Clone, Debug)]
 pub(super) struct Sql {
     from: &'static str,
@@ -29,20 +29,21 @@ impl Sql {
         Self::from("beads b", condition)
     }
 
-    /// A condition on what comes from elsewhere too, or through a certain index.
+    /// Starts a condition on a `FROM` clause of the caller's, for example one that names an index.
     pub(super) fn from(from: &'static str, condition: &str) -> Self {
         Self { from, condition: condition.to_owned(), params: Vec::new(), looks_for_words: false }
     }
 
-    /// What has these words (of [`match_words`]), as `s` with its rank, beside `beads b`.
+    /// Starts a condition for beads whose texts have these words (see [`match_words`]). The match is available as `s`, with its
+    /// rank, beside `beads b`.
     pub(super) fn found(words: &str) -> Self {
-        // Crossed, so that the index of words comes first: what it finds is few.
+        // `CROSS JOIN` makes SQLite read the word index first, because it finds few beads.
         let mut sql = Self::from(concat!(found!(), " s CROSS JOIN beads b"), "b.n = s.rowid");
         sql.bind_words(words);
         sql
     }
 
-    /// Whether the indexes of words are asked.
+    /// Whether the condition uses the word indexes.
     pub(super) fn looks_for_words(&self) -> bool {
         self.looks_for_words
     }
@@ -57,13 +58,13 @@ impl Sql {
         self.condition.push_str(sql);
     }
 
-    /// Adds a parameter, and its place.
+    /// Adds a parameter and its placeholder.
     pub(super) fn bind(&mut self, value: impl Into<Param>) {
         self.condition.push('?');
         self.params.push(value.into());
     }
 
-    /// The whole statement and its parameters.
+    /// Returns the whole statement and its parameters.
     pub(super) fn select(&self, columns: &str) -> (String, Vec<Param>) {
         (format!("SELECT {columns} FROM {} WHERE {}", self.from, self.condition), self.params.clone())
     }
@@ -78,13 +79,14 @@ impl Sql {
         self.push(")");
     }
 
-    /// Adds that a bead has one of these prefixes (any, where none are given): with the range in which their ids are, by which
-    /// they are found.
+    /// Adds the condition that a bead has one of these prefixes; none if the list is empty. Also adds the range of ids with these
+    /// prefixes, so that SQLite finds them through the index of ids.
     pub(super) fn of_prefixes(&mut self, prefixes: &[String]) {
         let Some(first) = prefixes.iter().min() else { return };
         self.push(" AND b.prefix IN ");
         self.list(prefixes);
-        // An id without a prefix may begin with anything. Else a dash follows the prefix, and a dot follows the dash.
+        // An id without a prefix may start with anything. In all others a dash follows the prefix; a dot sorts right after the
+        // dash.
         if let Some(end) = prefixes.iter().map(|prefix| format!("{prefix}.")).max().filter(|_| !first.is_empty()) {
             self.push(" AND b.id >= ");
             self.bind(first.clone());
@@ -102,7 +104,7 @@ impl Sql {
         }
     }
 
-    /// Adds what a filter demands, but for order and limit.
+    /// Adds the conditions of a filter, without order and limit.
     pub(super) fn filter(&mut self, filter: &BeadFilter) {
         let is = [
             (" AND b.status = ", filter.status.as_ref().map(Status::as_str)),
@@ -155,7 +157,7 @@ impl Sql {
         self.push(")");
     }
 
-    /// Adds that the bead's texts have these words, or hold the text where there is no word in it.
+    /// Adds the condition that the bead's texts have these words. Text without any word must occur literally.
     pub(super) fn text(&mut self, text: &str) {
         if let Some(words) = match_words(text) {
             self.push(concat!("b.n IN (SELECT rowid FROM ", found!(), ")"));
@@ -179,7 +181,7 @@ impl Sql {
         }
     }
 
-    /// Tests something of which a bead has several.
+    /// Adds a test of a field that may have several values.
     fn listed(&mut self, test: &Test, table: &str, column: &str) {
         let wants_none = matches!((test.op, &test.value), (Op::IsNot, Value::Texts(_)) | (Op::Is, Value::Nothing));
         self.push(if wants_none { "(NOT EXISTS" } else { "(EXISTS" });
@@ -194,7 +196,7 @@ impl Sql {
         self.push("))");
     }
 
-    /// Tests what is under a bead's key `metadata`: whether it has a key, or a key with a value (of which the text counts).
+    /// Adds a test of a bead's `metadata`: whether it has a key, or a key whose value has this text.
     fn metadata(&mut self, test: &Test) {
         let wants_none = matches!((test.op, &test.value), (Op::IsNot, Value::Texts(_)) | (Op::Is, Value::Nothing));
         self.push(if wants_none { "(NOT EXISTS" } else { "(EXISTS" });
@@ -207,7 +209,7 @@ impl Sql {
                 Some((key, value)) => {
                     self.push("(m.key = ");
                     self.bind(key.to_owned());
-                    // A truth value as it is written, which SQLite has as a number.
+                    // Compares a truth value as JSON writes it, because SQLite converts it to a number.
                     self.push(" AND iif(m.type IN ('true', 'false', 'null'), m.type, CAST(m.value AS TEXT)) = ");
                     self.bind(value.to_owned());
                     self.push(")");
@@ -251,13 +253,13 @@ impl Sql {
         self.push(")");
     }
 
-    /// Tests a column. Where nothing is there, only `!=` holds.
+    /// Adds a test of a column. An empty column fulfils only `!=`.
     fn column(&mut self, test: &Test, column: &str) {
         self.push(if test.op == Op::IsNot { "(NOT coalesce(" } else { "coalesce((" });
         match &test.value {
             Value::Nothing => self.push(&format!("coalesce({column}, '') = ''")),
             Value::Texts(texts) if test.op == Op::Holds => self.holds(column, &texts[0]),
-            // An empty text is as good as none.
+            // An empty text counts as no value.
             Value::Texts(texts) => self.among(&format!("coalesce({column}, '')"), texts),
             Value::Numbers(numbers) => self.numbers(test.op, column, numbers),
             Value::Time(from, to) => self.time(test.op, column, nanoseconds_of(*from), nanoseconds_of(*to)),
@@ -304,11 +306,11 @@ impl Sql {
     }
 }
 
-/// By when a bead is to be done, in nanoseconds, as exact as SQLite reads times (milliseconds).
+/// SQL for the time by which a bead is due, in nanoseconds. SQLite reads times only to the millisecond.
 const DUE: &str = "(SELECT CAST(round(1000 * unixepoch(r.value ->> 1 ->> '$', 'subsec')) AS INTEGER) * 1000000
     FROM json_each(b.rest) r WHERE r.value ->> 0 = 'due_at' LIMIT 1)";
 
-/// The column, or the expression, of a field that has one value.
+/// Returns the column, or the SQL expression, for a field with one value.
 fn column(field: Field) -> &'static str {
     match field {
         Field::Id => "b.id",
@@ -329,17 +331,17 @@ fn column(field: Field) -> &'static str {
         Field::Closed => "b.closed_ns",
         Field::Deferred => "b.defer_ns",
         Field::Due => DUE,
-        // A key without a column: its JSON text, read.
+        // The key has no column: read its JSON text.
         _ => "(SELECT r.value ->> 1 ->> '$' FROM json_each(b.rest) r WHERE r.value ->> 0 = 'owner' LIMIT 1)",
     }
 }
 
-/// The pattern of texts that hold `text`.
+/// Returns the `LIKE` pattern for texts that contain `text`.
 fn holding(text: &str) -> String {
     format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
-/// What the index of words is asked for `text`: all its words, of which the beginnings are enough. `None`: it has no
+/// Returns the word index's query for `text`: each of its words must occur, at least as the start of a word. `None` if it has no
 /// word.
 pub(super) fn match_words(text: &str) -> Option<String> {
     let has_word = |part: &&str| part.chars().any(char::is_alphanumeric);

@@ -1,4 +1,5 @@
-//! What can be worked on now, and what holds the rest back: each an indexed query, since `wake_ns` is kept (holding.rs).
+//! Ready beads, and what blocks the others. Each is an indexed query, because the column `wake_ns` is kept up to date (see
+//! holding.rs).
 
 use gt_model::bead::{Bead, DepType, Status};
 use gt_model::id::BeadId;
@@ -8,46 +9,47 @@ use serde::Serialize;
 use super::query::Sql;
 use super::{BeadFilter, LedgerResult, Tx, View};
 
-/// Why a bead is not ready.
+/// A bead that keeps another one from being ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Blocker {
-    /// The bead that holds it back.
+    /// Id of the blocking bead.
     pub id: BeadId,
     /// Its title.
     pub title: String,
     /// Its status.
     pub status: Status,
-    /// How it holds it back.
+    /// Kind of the edge through which it blocks.
     pub kind: DepType,
 }
 
-/// In which order ready beads come.
+/// Order of a list of ready beads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadyOrder {
-    /// By priority, then age.
+    /// By priority, then oldest first.
     #[default]
     Priority,
-    /// The oldest first.
+    /// Oldest first.
     Oldest,
-    /// Those of the last two days by priority, then the older ones by age.
+    /// Beads of the last two days by priority, then older beads, oldest first.
     Hybrid,
 }
 
-/// How young a bead is that [`ReadyOrder::Hybrid`] takes by priority.
+/// Maximum age of a bead that [`ReadyOrder::Hybrid`] sorts by priority.
 const YOUNG: SignedDuration = SignedDuration::from_hours(48);
 
-/// Which ready beads to list.
+/// Selects and orders ready beads.
 #[derive(Clone, Debug, Default)]
 pub struct ReadyFilter {
-    /// What they must be besides; its `order` counts for nothing here, and `all` neither.
+    /// Further conditions. Its `order` and `all` are ignored.
     pub filter: BeadFilter,
-    /// In which order.
+    /// Order of the list.
     pub order: ReadyOrder,
-    /// Epics too.
+    /// Whether to include epics.
     pub epics: bool,
 }
 
-/// What a ready bead is. Written as the indexes `beads_ready` and `beads_ready_of` are, so that they are used.
+/// SQL condition for a ready bead. Its terms equal those of the indexes `beads_ready` and `beads_ready_of`, so that SQLite uses
+/// them.
 pub(super) const READY: &str = "b.status = 'open' AND NOT b.pinned AND NOT b.is_template AND NOT b.ephemeral
     AND b.wake_ns < 9223372036854775807
     AND b.issue_type NOT IN ('merge-request', 'gate', 'molecule', 'message', 'agent', 'role', 'rig', 'convoy', 'slot',
@@ -55,24 +57,24 @@ pub(super) const READY: &str = "b.status = 'open' AND NOT b.pinned AND NOT b.is_
     AND NOT EXISTS (SELECT 1 FROM conditions q WHERE q.key = 'quarantine:' || b.id)";
 
 impl View<'_> {
-    /// Ready beads by priority, then age; of one prefix where given, at most `limit`.
+    /// Returns ready beads by priority, then oldest first, at most `limit`. With `prefix`, only beads with that prefix.
     pub fn ready(&self, now: Timestamp, prefix: Option<&str>, limit: Option<u32>) -> LedgerResult<Vec<Bead>> {
         let filter = BeadFilter { prefix: prefix.map(str::to_owned), limit, ..BeadFilter::default() };
         self.ready_by(now, &ReadyFilter { filter, ..ReadyFilter::default() })
     }
 
-    /// Ready beads as asked for.
+    /// Returns the ready beads that `wanted` selects.
     pub fn ready_by(&self, now: Timestamp, wanted: &ReadyFilter) -> LedgerResult<Vec<Bead>> {
         self.beads_of(&ready_in_order(now, wanted))
     }
 
-    /// How SQLite finds ready beads, for a test that it does so by an index alone.
+    /// Returns SQLite's plan for the query for ready beads. A test checks that it needs only an index.
     #[doc(hidden)]
     pub fn plan_of_ready(&self, now: Timestamp, wanted: &ReadyFilter) -> LedgerResult<String> {
         self.plan_of(&ready_in_order(now, wanted))
     }
 
-    /// How many beads are ready.
+    /// Returns the number of ready beads.
     pub fn count_ready(&self, now: Timestamp, prefix: Option<&str>) -> LedgerResult<u64> {
         let filter = BeadFilter { prefix: prefix.map(str::to_owned), ..BeadFilter::default() };
         self.count_of(&ready_sql(now, &ReadyFilter { filter, ..ReadyFilter::default() }))
@@ -89,29 +91,31 @@ impl View<'_> {
         Ok(self.count_of(&sql)? > 0)
     }
 
-    /// Beads that another one holds back, by priority, then age. Those that only time holds back are not among them.
+    /// Returns the beads that another bead blocks, by priority, then oldest first. Beads that only wait for a date are not among
+    /// them.
     pub fn blocked(&self, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
         self.beads_of(&blocked_in_order(filter))
     }
 
-    /// As [`Self::plan_of_ready`], of what is blocked.
+    /// Like [`Self::plan_of_ready`], for [`Self::blocked`].
     #[doc(hidden)]
     pub fn plan_of_blocked(&self, filter: &BeadFilter) -> LedgerResult<String> {
         self.plan_of(&blocked_in_order(filter))
     }
 
-    /// How many beads another one holds back.
+    /// Returns the number of beads that another bead blocks.
     pub fn count_blocked(&self) -> LedgerResult<u64> {
         self.count_of(&Sql::new("b.wake_ns = 9223372036854775807"))
     }
 
-    /// Whether another bead, or a parent that is put off, holds a bead back.
+    /// Whether another bead, or a deferred parent, holds a bead back.
     pub fn is_held(&self, now: Timestamp, id: &BeadId) -> LedgerResult<bool> {
         let sql = "SELECT 1 FROM beads WHERE id = ?1 AND wake_ns > ?2 AND wake_ns > coalesce(defer_ns, 0)";
         Ok(self.one(sql, (id.as_str(), nanoseconds_of(now)), |_| Ok(()))?.is_some())
     }
 
-    /// The open beads that hold a bead back directly: blockers, children it waits for, held or deferred parents.
+    /// Returns the open beads that hold a bead back directly: its blockers, children that it waits for, and held or deferred
+    /// parents.
     pub fn blockers(&self, id: &BeadId) -> LedgerResult<Vec<Blocker>> {
         self.all(super::holding::BLOCKERS, [id.as_str()], |row| {
             Ok(Blocker {
@@ -123,7 +127,7 @@ impl View<'_> {
         })
     }
 
-    /// The targets of edges that hold back which are not there. They hold nobody back, and are to be reported.
+    /// Returns the blocking edges whose target does not exist. They hold no bead back, but should be reported.
     pub fn dangling(&self) -> LedgerResult<Vec<(BeadId, BeadId)>> {
         let sql = "SELECT d.issue_id, d.depends_on_id FROM dependencies d
                    WHERE d.holds > 0 AND NOT EXISTS (SELECT 1 FROM beads t WHERE t.id = d.depends_on_id)
@@ -133,7 +137,7 @@ impl View<'_> {
 }
 
 fn ready_sql(now: Timestamp, wanted: &ReadyFilter) -> Sql {
-    // Named, since nobody tells SQLite that few beads are open.
+    // The index is named because SQLite does not know that few beads are open.
     let from = match wanted.filter.prefix {
         Some(_) => "beads b INDEXED BY beads_ready_of",
         None => "beads b INDEXED BY beads_ready",
@@ -172,13 +176,13 @@ fn blocked_in_order(filter: &BeadFilter) -> Sql {
     sql
 }
 
-/// An instant as the `_ns` columns have it.
+/// Converts a time to the format of the `_ns` columns.
 pub(super) fn nanoseconds_of(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX })
 }
 
 impl Tx<'_> {
-    /// Ready beads as of this operation, at most `limit`.
+    /// Returns the beads that are ready at the time of this operation, at most `limit`.
     pub fn ready_now(&self, prefix: Option<&str>, limit: Option<u32>) -> LedgerResult<Vec<Bead>> {
         self.ready(self.now(), prefix, limit)
     }

@@ -1,4 +1,4 @@
-//! A bead gets another id, and all that refers to it follows.
+//! Renames beads: changes a bead's id and everything that refers to it.
 
 use gt_model::bead::Bead;
 use gt_model::id::BeadId;
@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::{LedgerResult, Tx};
 
-/// Rows of a bead itself.
+/// Tables with a bead's own rows, and their id columns.
 const OWN: [(&str, &str); 4] =
     [("beads", "id"), ("labels", "issue_id"), ("comments", "issue_id"), ("dependencies", "issue_id")];
 
-/// Columns of other rows that hold ids of beads.
+/// Columns of other rows that contain ids of beads.
 const REFERENCES: [(&str, &str); 11] = [
     ("dependencies", "depends_on_id"),
     ("dependencies", "owner"),
@@ -26,7 +26,8 @@ const REFERENCES: [(&str, &str); 11] = [
     ("events", "bead"),
 ];
 
-/// Changes that need more than the column: what attempts are named after stays, and a condition's key is made of its subject.
+/// Changes that need more than a new value in one column. An attempt's names in git stay, and a condition's key contains its
+/// subject.
 const SPECIAL: [&str; 3] = [
     "UPDATE attempts SET bead = ?2, named = coalesce(named, ?1) WHERE bead = ?1",
     "UPDATE OR REPLACE conditions SET subject = ?2, key = kind || ':' || ?2 WHERE subject = ?1",
@@ -34,8 +35,8 @@ const SPECIAL: [&str; 3] = [
 ];
 
 impl Tx<'_> {
-    /// Gives the bead that has the id `rename.from` its new one: in its rows, edges, attempts, merge requests and history.
-    /// Where the new id is there already, it is the same bead, and the two are merged.
+    /// Changes the id of a bead from `rename.from` to `rename.to`: in its rows, edges, attempts, merge requests and history. If a
+    /// bead with the new id exists, it is the same bead; the two are merged.
     pub fn rename_bead(&self, rename: &Renamed) -> LedgerResult<()> {
         let (from, to) = (&rename.from, &rename.to);
         let both = (from.as_str(), to.as_str());
@@ -44,7 +45,7 @@ impl Tx<'_> {
         };
         let mut waiting: Vec<BeadId> = self.dependents(from)?.into_iter().map(|dep| dep.issue_id).collect();
         waiting.dedup();
-        // Rows of several tables change, which refer to each other.
+        // Rows of several tables that refer to each other change, so foreign keys are checked at the commit.
         self.connection.pragma_update(None, "defer_foreign_keys", true)?;
         if self.has_bead(to)? {
             self.unite(from, to)?;
@@ -55,7 +56,7 @@ impl Tx<'_> {
         for sql in SPECIAL {
             self.execute(sql, both)?;
         }
-        // Still there only where the two were merged.
+        // This row still exists only if the two beads were merged.
         self.execute("DELETE FROM beads WHERE id = ?1", [from.as_str()])?;
         for id in waiting.iter().filter(|id| *id != from) {
             let (old, new) = (json!({ "depends_on_id": from }), json!({ "depends_on_id": to }));
@@ -64,7 +65,7 @@ impl Tx<'_> {
         self.event("bead-renamed", to.as_str(), Some(to), Some(&json!({ "id": from })), Some(&json!({ "id": to })))
     }
 
-    /// Merges what two rows say of one bead into the one that has the new id.
+    /// Merges the two rows of one bead into the row with the new id.
     fn unite(&self, from: &BeadId, to: &BeadId) -> LedgerResult<()> {
         let renamed = |bead: Bead| Bead { id: to.clone(), ..bead };
         let (old, new) = (self.bead(from)?.map(renamed), self.bead(to)?);
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
     use gt_world::real::RealWorld;
 
-    /// Columns with such names hold ids of beads, in whatever table.
+    /// Columns with these names contain ids of beads, in every table.
     const NAMES: [&str; 6] = ["bead", "convoy", "mail", "issue_id", "depends_on_id", "owner"];
 
     #[test]

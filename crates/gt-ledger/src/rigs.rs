@@ -1,4 +1,4 @@
-//! Rigs, and where their remotes' branches were when last seen.
+//! Rigs, and the last known commits of their remotes' branches.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,24 @@ use serde_json::json;
 
 use super::{LedgerResult, Tx, View, damaged};
 
-/// A rig, as the ledger knows it; its settings are in its `rig.toml`.
+/// A rig as the ledger knows it. Its settings are in its `rig.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RigRow {
     /// Its name.
     pub name: RigName,
-    /// The prefix of its beads' ids.
+    /// Prefix of its beads' ids.
     pub prefix: String,
-    /// The URL or path of the project's own repository.
+    /// URL or path of the project's own repository.
     pub remote: String,
-    /// The branch that work lands on.
+    /// Branch that work lands on.
     pub trunk: String,
     /// When it was added.
     pub added_at: String,
 }
 
 impl RigRow {
-    /// Whether something of that time is this rig's: one that was removed and added again under the same name has a
-    /// repository of its own, and knows nothing of what was before.
+    /// Whether something from the time `at` belongs to this rig. A rig that was removed and added again under the same name has a
+    /// new repository, and nothing from before belongs to it.
     pub fn was_there(&self, at: &str) -> bool {
         let parsed = (at.parse::<jiff::Timestamp>(), self.added_at.parse::<jiff::Timestamp>());
         matches!(parsed, (Ok(at), Ok(added)) if at >= added)
@@ -48,22 +48,22 @@ fn rig_row(row: &Row<'_>) -> rusqlite::Result<RigRow> {
 }
 
 impl View<'_> {
-    /// All rigs, by name.
+    /// Returns all rigs, by name.
     pub fn rigs(&self) -> LedgerResult<Vec<RigRow>> {
         self.all("SELECT * FROM rigs ORDER BY name", [], rig_row)
     }
 
-    /// The rig of that name, whatever its case.
+    /// Returns the rig with this name; case is ignored.
     pub fn rig(&self, name: &str) -> LedgerResult<Option<RigRow>> {
         self.one("SELECT * FROM rigs WHERE name = ?1", [name], rig_row)
     }
 
-    /// The rig whose beads have that prefix.
+    /// Returns the rig whose beads have this prefix.
     pub fn rig_of_prefix(&self, prefix: &str) -> LedgerResult<Option<RigRow>> {
         self.one("SELECT * FROM rigs WHERE prefix = ?1", [prefix], rig_row)
     }
 
-    /// Where the branches of a rig's remote were, as far as we know.
+    /// Returns the last known commits of the branches of a rig's remote.
     pub fn remote_refs(&self, rig: &RigName) -> LedgerResult<BTreeMap<String, Sha>> {
         let rows = self.all("SELECT branch, sha FROM remote_refs WHERE rig = ?1", [rig.as_str()], |row| {
             Ok((row.get(0)?, Sha(row.get(1)?)))
@@ -79,7 +79,7 @@ impl Tx<'_> {
         self.restore_rig(&RigRow { name: name.clone(), prefix, remote, trunk, added_at: self.now().to_string() })
     }
 
-    /// Adds a rig that was there at another time, of a ledger that was lost.
+    /// Adds a rig from a ledger that was lost, with the time at which it was first added.
     pub fn restore_rig(&self, rig: &RigRow) -> LedgerResult<()> {
         self.execute(
             "INSERT INTO rigs VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -89,14 +89,14 @@ impl Tx<'_> {
         self.event("rig-added", rig.name.as_str(), None, None, Some(&after))
     }
 
-    /// Forgets a rig, and what was wrong with it; its beads stay.
+    /// Deletes a rig and its conditions. Its beads stay.
     pub fn remove_rig(&self, name: &RigName) -> LedgerResult<()> {
         self.clear_rig(name)?;
         self.execute("DELETE FROM rigs WHERE name = ?1", [name.as_str()])?;
         self.event("rig-removed", name.as_str(), None, None, None)
     }
 
-    /// Records where the remote's branches are.
+    /// Records the commits of the remote's branches.
     pub fn set_remote_refs(&self, rig: &RigName, refs: &BTreeMap<String, Sha>) -> LedgerResult<()> {
         if &self.remote_refs(rig)? == refs {
             return Ok(());

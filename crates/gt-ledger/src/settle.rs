@@ -1,4 +1,4 @@
-//! Closes convoys that are over, and opens those that no longer are, from the state of their beads.
+//! Closes convoys whose beads are all done, and reopens those that have open beads again.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use gt_model::id::BeadId;
 
 use super::{LedgerResult, NewMail, Priority, SUBJECT_LIMIT, TOWN_PREFIX, Tx};
 
-/// Works out every convoy that was noted: closes what is over, opens what no longer is, and tells who wants to hear. The
-/// last part of each operation that touched a bead of one.
+/// Recomputes every marked convoy: closes it if it is done, reopens it if it is not, and notifies its subscribers. Runs as the
+/// last part of each operation that touched a bead of a convoy.
 pub fn settle_convoys(tx: &Tx<'_>) -> LedgerResult<()> {
     for _ in 0..NESTING_LIMIT {
         let unsettled = tx.take_unsettled_convoys()?;
@@ -64,7 +64,7 @@ fn reopen(tx: &Tx<'_>, convoy: &Bead, state: ConvoyState) -> LedgerResult<()> {
     tell(tx, convoy, what)
 }
 
-/// Tells the overseer, and the agent who made it, once.
+/// Notifies the overseer, and the agent that created the convoy, once each.
 fn tell(tx: &Tx<'_>, convoy: &Bead, what: &str) -> LedgerResult<()> {
     let mut subscribers = BTreeSet::from([Address::Overseer]);
     subscribers.extend(convoy.created_by.as_deref().and_then(|by| Address::parse(by).ok()));
@@ -81,7 +81,7 @@ fn tell(tx: &Tx<'_>, convoy: &Bead, what: &str) -> LedgerResult<()> {
     tx.send(&id, &NewMail { from: Address::Deacon, to, subject, body, priority: Priority::Normal })
 }
 
-/// A member's state in a word or two.
+/// Describes a member's state in a word or two.
 pub fn member_words(state: MemberState) -> &'static str {
     match state {
         MemberState::Open => "open",
@@ -92,15 +92,15 @@ pub fn member_words(state: MemberState) -> &'static str {
     }
 }
 
-/// How deep convoys inside convoys are worked out at once; what is deeper, the deacon's next looks do.
+/// How many levels of convoys inside convoys one operation recomputes. The deacon's next rounds do the deeper ones.
 const NESTING_LIMIT: usize = 8;
 
-/// Whether a convoy was closed by the state of its beads, not by hand.
+/// Whether the state of its beads closed a convoy, and not a person or agent.
 pub fn is_derived(convoy: &Bead) -> bool {
     convoy.close_reason.as_deref().is_some_and(ConvoyState::is_derived)
 }
 
-/// The beads that a convoy tracks.
+/// Returns the beads that a convoy tracks.
 pub fn tracked(convoy: &Bead) -> impl Iterator<Item = &BeadId> {
     convoy.dependencies.iter().filter(|d| d.kind == DepType::Tracks).map(|d| &d.depends_on_id)
 }

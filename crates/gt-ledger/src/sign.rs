@@ -1,42 +1,42 @@
-//! A sign by which a ledger's state is known again without opening it.
+//! Identifies the state of a ledger without opening it.
 //!
-//! It is the header of the index that SQLite keeps of its write-ahead log, in a file beside the ledger
-//! (<https://sqlite.org/walformat.html>, "The WAL-Index Header"). Each commit writes it anew: with salts that are drawn for
-//! each log, the number of the last committed frame in it, and that frame's checksum. The file stays when the last one closes
-//! the ledger, and is true until somebody opens it again, who makes it anew.
+//! The sign is the header of the index that SQLite keeps of its write-ahead log, in a file beside the ledger
+//! (<https://sqlite.org/walformat.html>, "The WAL-Index Header"). Each commit rewrites this header. It contains salts that SQLite
+//! draws for each log, the number of the last committed frame, and that frame's checksum. The file stays when the last process
+//! closes the ledger. It stays true until a process opens the ledger again and rebuilds the index.
 
 use std::path::Path;
 
 use gt_world::World;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of the header. It is there twice: a reader that finds two that differ met a writer.
+/// Size of the header in bytes. The file contains it twice: if the two differ, a writer is writing them.
 const HEADER_BYTES: usize = 48;
 
-/// The only version of the format that there is.
+/// The only version of the format.
 const VERSION: u32 = 3_007_000;
 
-/// Where in the header it says that the index is made, and how many frames of the log are committed.
+/// Offsets in the header of the flag that says whether the index is complete, and of the number of committed frames.
 const IS_MADE: usize = 12;
 const FRAMES: usize = 16;
 
-/// The state of a ledger. Equal signs: the very same state.
+/// State of a ledger. Equal signs mean that the state is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sign(String);
 
 impl Sign {
-    /// The state of the ledger at `path`, as of now; `None` where it can only be found out by opening it.
+    /// Returns the current state of the ledger at `path`; `None` if only opening it can tell.
     ///
-    /// Never to be asked by a process that has the ledger open: its locks on the file that is read here, which are
-    /// SQLite's, would be gone afterwards, as POSIX wants it.
+    /// A process that has the ledger open must not call this. Reading the file and closing it would drop the locks that SQLite
+    /// holds on it, as POSIX demands.
     pub fn of(world: &dyn World, path: &Path) -> Option<Self> {
         let mut index = path.as_os_str().to_owned();
         index.push("-shm");
         Self::read(&world.disk().read_part(Path::new(&index), 0, 2 * HEADER_BYTES).ok()??)
     }
 
-    /// A log without frames has no salts yet: of such states one can't be told from the other.
+    /// Refuses a log without frames: it has no salts yet, so two such states can't be told apart.
     fn read(bytes: &[u8]) -> Option<Self> {
         let (header, again) = bytes.split_at_checked(HEADER_BYTES)?;
         let number = |at: usize| Some(u32::from_ne_bytes(header.get(at..at + 4)?.try_into().ok()?));
@@ -81,7 +81,8 @@ mod tests {
         ledger.write("test", "test", |tx| tx.set_meta("key", value)).unwrap();
     }
 
-    /// The file is looked at while this very process has it open, which drops its locks: nobody else writes here.
+    /// This process reads the file while it has it open, which drops its locks. That is harmless here, because no other process
+    /// writes.
     #[test]
     fn each_commit_gives_another_sign_and_nothing_else_does() {
         let scene = Scene::new();

@@ -1,4 +1,4 @@
-//! Beads counted: by state, by epic, by label.
+//! Counts of beads: by state, by epic, by label.
 
 use std::collections::BTreeMap;
 
@@ -11,62 +11,62 @@ use super::query::Sql;
 use super::ready::nanoseconds_of;
 use super::{BeadFilter, LedgerResult, View};
 
-/// How many beads there are of each kind.
+/// Counts of beads.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Statistics {
-    /// All but tombstones.
+    /// All beads except tombstones.
     pub total: u64,
-    /// By status.
+    /// Beads by status.
     pub by_status: BTreeMap<String, u64>,
-    /// By type, all but tombstones.
+    /// Beads by type, except tombstones.
     pub by_type: BTreeMap<String, u64>,
-    /// By priority, all but tombstones.
+    /// Beads by priority, except tombstones.
     pub by_priority: BTreeMap<i64, u64>,
-    /// That can be worked on now.
+    /// Beads that can be worked on now.
     pub ready: u64,
-    /// That another bead holds back.
+    /// Beads that another bead blocks.
     pub blocked: u64,
-    /// Open ones that are put off until later.
+    /// Open beads that are deferred to a later time.
     pub deferred_until: u64,
-    /// That are kept in view.
+    /// Pinned beads.
     pub pinned: u64,
-    /// Open epics of which all children are closed.
+    /// Open epics whose children are all closed.
     pub epics_to_close: u64,
-    /// Time from making to closing, in hours, on average over what was closed.
+    /// Average time from creation to closing of all closed beads, in hours.
     pub lead_time_hours: f64,
 }
 
-/// How far an epic is.
+/// Progress of an epic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpicStatus {
     /// The epic.
     pub epic: Bead,
-    /// How many children it has; deleted ones do not count.
+    /// Number of children, without deleted ones.
     pub children: u64,
-    /// How many of them are closed.
+    /// Number of closed children.
     pub closed: u64,
 }
 
 impl EpicStatus {
-    /// Whether all that it was about is closed.
+    /// Whether it has children and all of them are closed.
     pub fn is_done(&self) -> bool {
         self.children > 0 && self.children == self.closed
     }
 }
 
-/// Open epics that have children, all of them closed.
+/// SQL condition for open epics that have children, all of them closed.
 const DONE_EPICS: &str = "b.issue_type = 'epic' AND b.status NOT IN ('closed', 'tombstone')
     AND EXISTS (SELECT 1 FROM dependencies k JOIN beads c ON c.id = k.issue_id
                 WHERE k.depends_on_id = b.id AND k.holds = 5 AND c.status != 'tombstone')
     AND NOT EXISTS (SELECT 1 FROM dependencies k JOIN beads c ON c.id = k.issue_id
                     WHERE k.depends_on_id = b.id AND k.holds = 5 AND c.status NOT IN ('closed', 'tombstone'))";
 
-/// How many children the bead `?1` has, and how many of them are closed.
+/// SQL query for the number of children of the bead `?1`, and how many of them are closed.
 const CHILDREN: &str = "SELECT count(*), coalesce(sum(c.status = 'closed'), 0) FROM dependencies k
     JOIN beads c ON c.id = k.issue_id WHERE k.depends_on_id = ?1 AND k.holds = 5 AND c.status != 'tombstone'";
 
 impl View<'_> {
-    /// How many beads have each status, and how many that are not deleted each type.
+    /// Returns the number of beads by status, and the number of beads by type without deleted ones.
     pub fn words(&self) -> LedgerResult<(BTreeMap<String, u64>, BTreeMap<String, u64>)> {
         let by_status = self.counts("SELECT status, count(*) FROM beads GROUP BY status")?;
         let by_type =
@@ -74,7 +74,7 @@ impl View<'_> {
         Ok((by_status, by_type))
     }
 
-    /// Beads counted.
+    /// Counts beads.
     pub fn statistics(&self, now: Timestamp) -> LedgerResult<Statistics> {
         let (by_status, by_type) = self.words()?;
         let sql = "SELECT priority, count(*) FROM beads WHERE status != 'tombstone' GROUP BY priority";
@@ -97,7 +97,7 @@ impl View<'_> {
         })
     }
 
-    /// Open epics, by priority, then age.
+    /// Returns open epics, by priority, then oldest first.
     pub fn epics(&self) -> LedgerResult<Vec<EpicStatus>> {
         let filter = BeadFilter { issue_type: Some(gt_model::bead::BeadType::Epic), ..BeadFilter::default() };
         self.beads(&filter)?.into_iter().map(|epic| self.epic_status(epic)).collect()
@@ -110,7 +110,7 @@ impl View<'_> {
         Ok(EpicStatus { epic, children: children.unsigned_abs(), closed: closed.unsigned_abs() })
     }
 
-    /// Beads that are not over and were not changed since `before`, the longest untouched first.
+    /// Returns the open beads that were not changed since `before`; first the one that was left alone longest.
     pub fn stale(&self, before: Timestamp, filter: &BeadFilter) -> LedgerResult<Vec<Bead>> {
         let mut sql = Sql::new("b.status NOT IN ('closed', 'tombstone') AND b.updated_ns < ");
         sql.bind(nanoseconds_of(before));
@@ -120,12 +120,12 @@ impl View<'_> {
         self.beads_of(&sql)
     }
 
-    /// All labels, with how many beads have each.
+    /// Returns all labels, each with the number of its beads.
     pub fn labels(&self) -> LedgerResult<BTreeMap<String, u64>> {
         self.counts("SELECT label, count(DISTINCT issue_id) FROM labels GROUP BY label")
     }
 
-    /// Beads counted by one of their fields; `None`: there is no such field to count by.
+    /// Counts beads by one of their fields. `None` if there is no such field to count by.
     pub fn count_by(&self, field: &str, filter: &BeadFilter) -> LedgerResult<Option<BTreeMap<String, u64>>> {
         let (column, join) = match field {
             "status" => ("b.status", ""),
@@ -152,7 +152,7 @@ impl View<'_> {
         Ok(rows.into_iter().collect())
     }
 
-    /// The children of a bead, deleted ones too, in byte order of their ids.
+    /// Returns the children of a bead, including deleted ones, in byte order of their ids.
     pub fn children_of(&self, id: &BeadId) -> LedgerResult<Vec<BeadId>> {
         let sql = "SELECT DISTINCT issue_id FROM dependencies WHERE depends_on_id = ?1 AND holds = 5 ORDER BY 1";
         self.all(sql, [id.as_str()], |row| Ok(BeadId(row.get(0)?)))

@@ -1,4 +1,4 @@
-//! Swarms: one row for each batch of beads that was dispatched, by a sling call or a convoy's feeding.
+//! Swarms: batches of beads that one `gt sling` call, or one round of feeding a convoy, dispatched.
 
 use gt_model::id::{BeadId, RigName};
 use rusqlite::Row;
@@ -12,24 +12,24 @@ use super::{LedgerResult, Tx, View};
 pub struct Swarm {
     /// Its row id.
     pub id: i64,
-    /// The convoy that its beads belong to.
+    /// Convoy that its beads belong to.
     pub convoy: BeadId,
-    /// The rig that they were dispatched to.
+    /// Rig that they were dispatched to.
     pub rig: RigName,
-    /// Who dispatched them.
+    /// Person or agent that dispatched them.
     pub dispatched_by: String,
-    /// When.
+    /// When they were dispatched.
     pub started_at: String,
-    /// When the last of them was finished.
+    /// When the last bead of the batch was finished.
     pub completed_at: Option<String>,
 }
 
 /// A bead of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SwarmMember {
-    /// Which bead.
+    /// Id of the bead.
     pub bead: BeadId,
-    /// `merged` or `failed`, once finished.
+    /// `merged` or `failed`; `None` until finished.
     pub outcome: Option<String>,
 }
 
@@ -45,26 +45,26 @@ fn swarm_row(row: &Row<'_>) -> rusqlite::Result<Swarm> {
 }
 
 impl View<'_> {
-    /// Every batch, first to last.
+    /// Returns all batches, oldest first.
     pub fn swarms(&self) -> LedgerResult<Vec<Swarm>> {
         self.all("SELECT * FROM swarms ORDER BY id", [], swarm_row)
     }
 
-    /// Convoys that are not over and of which a batch was slung.
+    /// Returns the open convoys of which a batch was dispatched.
     pub fn open_convoys_begun(&self) -> LedgerResult<Vec<BeadId>> {
         let sql = "SELECT id FROM beads INDEXED BY open_convoys WHERE issue_type = 'convoy' AND status NOT IN ('closed', 'tombstone')
                        AND EXISTS (SELECT 1 FROM swarms WHERE convoy = beads.id) ORDER BY id";
         self.all(sql, [], |row| Ok(BeadId(row.get(0)?)))
     }
 
-    /// The beads of a batch.
+    /// Returns the beads of a batch.
     pub fn swarm_members(&self, swarm: i64) -> LedgerResult<Vec<SwarmMember>> {
         self.all("SELECT bead, outcome FROM swarm_members WHERE swarm = ?1 ORDER BY bead", [swarm], |row| {
             Ok(SwarmMember { bead: BeadId(row.get(0)?), outcome: row.get(1)? })
         })
     }
 
-    /// Batches that wait for a bead.
+    /// Returns the batches that wait for a bead.
     pub fn open_swarms_of(&self, bead: &BeadId) -> LedgerResult<Vec<Swarm>> {
         self.all(
             "SELECT s.* FROM swarms s JOIN swarm_members m ON m.swarm = s.id
@@ -76,7 +76,7 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Opens a batch; answers with its row id.
+    /// Opens a batch. Returns its row id.
     pub fn open_swarm(&self, convoy: &BeadId, rig: &RigName, beads: &[BeadId]) -> LedgerResult<i64> {
         self.execute(
             "INSERT INTO swarms (convoy, rig, dispatched_by, started_at) VALUES (?1, ?2, ?3, ?4)",
@@ -90,7 +90,7 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Records that a member is finished.
+    /// Records that a bead of a batch is finished.
     pub fn finish_member(&self, swarm: i64, bead: &BeadId, outcome: &str) -> LedgerResult<()> {
         self.execute(
             "UPDATE swarm_members SET outcome = ?3 WHERE swarm = ?1 AND bead = ?2 AND outcome IS NULL",
@@ -99,7 +99,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Completes a batch whose members are all finished. True for the one call that does it.
+    /// Completes a batch if all its beads are finished. Returns true only for the call that completes it.
     pub fn complete_swarm(&self, swarm: i64) -> LedgerResult<bool> {
         let changed = self.execute(
             "UPDATE swarms SET completed_at = ?2 WHERE id = ?1 AND completed_at IS NULL

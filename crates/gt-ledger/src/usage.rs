@@ -1,4 +1,4 @@
-//! Tokens that models' answers took.
+//! Token usage of models' answers.
 
 use std::collections::BTreeMap;
 
@@ -11,29 +11,29 @@ use serde::Serialize;
 use super::rigs::rig_name;
 use super::{LedgerResult, Tx, View, damaged};
 
-/// Sums of one incarnation, by model and day.
+/// Usage of one incarnation, by model and day.
 pub type UsageSums = BTreeMap<(String, String), Sum>;
 
-/// What one incarnation took of one model on one day, and on whose behalf.
+/// Usage of one model by one incarnation on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UsageRow {
-    /// Which incarnation.
+    /// Incarnation that used the tokens.
     pub incarnation: IncarnationId,
-    /// Whose it is; `None` where that is not known any more.
+    /// Address of its agent; `None` if no longer known.
     pub address: Option<Address>,
-    /// The kind of agent, where an attempt or a person says which.
+    /// Kind of agent, if an attempt or a person specified it.
     pub kind: Option<String>,
-    /// The attempt; a standing agent has none.
+    /// Attempt that the incarnation belongs to; `None` for a standing agent.
     pub attempt: Option<AttemptId>,
-    /// The bead.
+    /// Bead that the attempt was on.
     pub bead: Option<BeadId>,
-    /// The convoy.
+    /// Convoy that the attempt belonged to.
     pub convoy: Option<BeadId>,
-    /// Which model.
+    /// Name of the model.
     pub model: String,
-    /// On which day, as people here count days.
+    /// Day in the local time zone.
     pub day: String,
-    /// How much.
+    /// Number of answers and tokens.
     pub sum: Sum,
 }
 
@@ -71,13 +71,13 @@ fn usage_row(row: &Row<'_>) -> rusqlite::Result<UsageRow> {
     })
 }
 
-/// SQLite's numbers are signed.
+/// Converts a number for SQLite, whose integers are signed.
 fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl View<'_> {
-    /// What was taken from `since` on (a day; empty: ever), of one bead where given.
+    /// Returns the usage from the day `since` on; all usage if it is empty. With `bead`, only usage for that bead.
     pub fn usage(&self, since: &str, bead: Option<&BeadId>) -> LedgerResult<Vec<UsageRow>> {
         self.all(
             "SELECT u.*, i.attempt, i.agent, a.worker, a.rig, a.bead, a.convoy, coalesce(a.agent, g.kind) AS kind
@@ -89,7 +89,7 @@ impl View<'_> {
         )
     }
 
-    /// What all took of each model from a day on.
+    /// Returns the usage of all incarnations from a day on, by model.
     pub fn usage_since(&self, day: &str) -> LedgerResult<Vec<(String, Sum)>> {
         let sql = "SELECT model, sum(answers) AS answers, sum(input) AS input, sum(output) AS output,
                           sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
@@ -98,15 +98,15 @@ impl View<'_> {
         self.all(sql, [day], |row| Ok((row.get("model")?, sum_row(row)?)))
     }
 
-    /// What an attempt took of each model, from a day on (empty: ever).
+    /// Returns an attempt's usage from the day `since` on, by model; all its usage if `since` is empty.
     pub fn usage_of_attempt(&self, attempt: AttemptId, since: &str) -> LedgerResult<Vec<(String, Sum)>> {
         let sql = "SELECT u.* FROM usage u JOIN incarnations i ON i.id = u.incarnation
                    WHERE i.attempt = ?1 AND u.day >= ?2";
         self.all(sql, (attempt.0, since), |row| Ok((row.get("model")?, sum_row(row)?)))
     }
 
-    /// Sessions whose usage is unknown, by the kind of agent: those that began on a day or later (empty: ever), of one bead
-    /// where given.
+    /// Returns the number of sessions with unknown usage, by kind of agent. Only sessions that started on the day `since` or
+    /// later count; all sessions if it is empty. With `bead`, only sessions for that bead.
     pub fn uncounted(&self, since: &str, bead: Option<&BeadId>) -> LedgerResult<Vec<(String, u64)>> {
         let sql = "SELECT i.uncounted AS kind, count(*) AS sessions
                    FROM incarnations i LEFT JOIN attempts a ON a.id = i.attempt
@@ -116,7 +116,7 @@ impl View<'_> {
         self.all(sql, (since, bead.map(BeadId::as_str)), row)
     }
 
-    /// How many sessions of an attempt have taken what is unknown.
+    /// Returns the number of an attempt's sessions with unknown usage.
     pub fn uncounted_of_attempt(&self, attempt: AttemptId) -> LedgerResult<u64> {
         let sql = "SELECT count(*) AS sessions FROM incarnations WHERE attempt = ?1 AND uncounted IS NOT NULL";
         let sessions = self.one(sql, [attempt.0], |row| row.get::<_, i64>("sessions"))?;
@@ -132,14 +132,14 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Notes that what an incarnation of this kind of agent takes is unknown.
+    /// Records that the usage of an incarnation is unknown, because of its kind of agent.
     pub fn set_uncounted(&self, incarnation: &IncarnationId, kind: &str) -> LedgerResult<()> {
         let sql = "UPDATE incarnations SET uncounted = ?2 WHERE id = ?1";
         self.execute(sql, (incarnation.as_str(), kind)).map(drop)
     }
 
-    /// Records what an incarnation has taken, all of it, in place of what was recorded before. A record that says less
-    /// than an earlier one was cut, and changes nothing. True when that is news.
+    /// Replaces the recorded usage of an incarnation with `sums`. Ignores sums with fewer tokens than recorded, because the
+    /// record that they come from was cut off. Returns true if something changed.
     pub fn set_usage(&self, incarnation: &IncarnationId, sums: &UsageSums) -> LedgerResult<bool> {
         let total = |sums: &UsageSums| sums.values().map(|sum| sum.tokens.total()).fold(0, u64::saturating_add);
         let known = self.usage_of(incarnation)?;

@@ -1,8 +1,8 @@
-//! Who waits for whom, and where that goes round: nothing on such a way could ever begin or end.
+//! Finds cycles in which beads wait for each other. Nothing in such a cycle could ever begin or end.
 //!
-//! A bead waits at three points. It begins once what it waits for is closed and its parents have begun; its children are
-//! done once all of them are closed; and it can be closed once it has begun and its children are done. A child that waits
-//! for its own ancestor goes round by the last rule: the ancestor can't be closed before the child.
+//! Others can wait for three points in the life of a bead. It begins once the beads that it waits for are closed and its parents
+//! have begun. Its children are done once all of them are closed. It can be closed once it has begun and its children are done.
+//! By the last rule, a child that waits for its own ancestor is in a cycle: the ancestor can't be closed before the child.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -11,7 +11,7 @@ use gt_model::id::BeadId;
 
 use super::{LedgerResult, View};
 
-/// A point in the life of a bead that others wait for.
+/// A point in the life of a bead that others may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Point {
     /// It can be worked on.
@@ -22,13 +22,13 @@ enum Point {
     Closed,
 }
 
-/// Whether a dependency of a kind holds work back.
+/// Whether a dependency of this kind holds work back.
 pub fn holds_back(kind: &DepType) -> bool {
     Point::awaited_by(kind).is_some()
 }
 
 impl Point {
-    /// What a dependency that holds back waits for in the other bead; none where it only informs.
+    /// Returns the point of the other bead that a dependency waits for; `None` if the dependency only informs.
     fn awaited_by(kind: &DepType) -> Option<Self> {
         match kind {
             DepType::ParentChild => Some(Self::Begun),
@@ -43,26 +43,25 @@ impl Point {
     }
 }
 
-/// How many points a bead has.
+/// Number of points in the life of a bead.
 const POINTS: usize = 3;
 
-/// A point of a bead.
 type At = (BeadId, Point);
 
 impl View<'_> {
-    /// The way round that a new dependency of `from` on `to` would close: from `to` on, with `from` as its last; none where it
-    /// closes none.
+    /// Returns the cycle that a new dependency of `from` on `to` would close: its beads, starting with `to` and ending with
+    /// `from`. `None` if it closes none.
     pub fn way_round(&self, from: &BeadId, to: &BeadId, kind: &DepType) -> LedgerResult<Option<Vec<BeadId>>> {
         let Some(awaited) = Point::awaited_by(kind) else { return Ok(None) };
         let way = self.way((to.clone(), awaited), &(from.clone(), Point::Begun))?;
         if way.is_some() || *kind != DepType::ParentChild {
             return Ok(way);
         }
-        // A new child is one more that its parent waits for.
+        // The parent waits for its new child as well.
         self.way((from.clone(), Point::Closed), &(to.clone(), Point::ChildrenDone))
     }
 
-    /// The way round that a new child of `parent` would close that waits for `to`; none where it closes none.
+    /// Returns the cycle that a new child of `parent` would close if it waits for `to`; `None` if it closes none.
     pub fn way_round_of_child(
         &self,
         parent: &BeadId,
@@ -73,7 +72,7 @@ impl View<'_> {
         self.way((to.clone(), awaited), &(parent.clone(), Point::ChildrenDone))
     }
 
-    /// A shortest way from one point to another, over what each waits for, as its beads.
+    /// Returns the beads on a shortest path from one point to another, along what each point waits for.
     fn way(&self, from: At, to: &At) -> LedgerResult<Option<Vec<BeadId>>> {
         let mut came_from: HashMap<At, Option<At>> = HashMap::from([(from.clone(), None)]);
         let mut next = VecDeque::from([from]);
@@ -91,7 +90,7 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// What must have come before a point.
+    /// Returns the points that must come before a point.
     fn waits_for(&self, (id, point): &At) -> LedgerResult<Vec<At>> {
         match point {
             Point::Closed => Ok(vec![(id.clone(), Point::Begun), (id.clone(), Point::ChildrenDone)]),
@@ -109,8 +108,8 @@ impl View<'_> {
         }
     }
 
-    /// Ways of waiting that go round, each as its beads on the way, beginning with the first by id. Of beads that hang
-    /// together in several one shortest way is told.
+    /// Returns the cycles of waiting beads, each starting with the bead whose id comes first. Of beads that are connected by
+    /// several cycles, it returns one shortest cycle.
     pub fn cycles(&self) -> LedgerResult<Vec<Vec<BeadId>>> {
         let sql = "SELECT issue_id, depends_on_id, type FROM dependencies WHERE holds > 0 ORDER BY 1, position";
         let text = |row: &rusqlite::Row<'_>, at| row.get::<_, String>(at);
@@ -132,7 +131,7 @@ impl View<'_> {
             }
         }
         let ways = components(&targets).into_iter().filter_map(|part| shortest_cycle(&targets, &part));
-        // Parents that go round do so twice: none of them can begin, and none can be closed.
+        // Parents in a cycle are found twice: none of them can begin, and none can be closed.
         let ways: BTreeSet<Vec<usize>> = ways.map(|way| beads_of(&way)).collect();
         Ok(ways.into_iter().map(|way| way.into_iter().map(|at| BeadId(ids[at].clone())).collect()).collect())
     }
@@ -149,7 +148,7 @@ fn way_back(came_from: &HashMap<At, Option<At>>, end: At) -> Vec<BeadId> {
     beads
 }
 
-/// The beads of a way round over points, each once in a row, beginning with the first.
+/// Returns the beads of a cycle of points: each one once if it occurs several times in a row, starting with the first bead.
 fn beads_of(way: &[usize]) -> Vec<usize> {
     let mut beads: Vec<usize> = way.iter().map(|place| place / POINTS).collect();
     beads.dedup();
@@ -161,7 +160,8 @@ fn beads_of(way: &[usize]) -> Vec<usize> {
     beads
 }
 
-/// Strongly connected parts of a graph (Tarjan, 1972), with a stack of our own: chains may be longer than the machine's.
+/// Returns the strongly connected components of a graph (Tarjan, 1972). Keeps its own stack, because chains may be deeper than
+/// the call stack allows.
 fn components(targets: &[Vec<usize>]) -> Vec<Vec<usize>> {
     const UNSEEN: usize = usize::MAX;
     let (mut index, mut low) = (vec![UNSEEN; targets.len()], vec![0; targets.len()]);
@@ -170,7 +170,7 @@ fn components(targets: &[Vec<usize>]) -> Vec<Vec<usize>> {
         if index[start] != UNSEEN {
             continue;
         }
-        // Each entry: a node, and how many of its targets were looked at.
+        // Each entry: a node, and how many of its targets were visited.
         let mut calls = vec![(start, 0)];
         while let Some((node, looked)) = calls.pop() {
             if looked == 0 {
@@ -206,7 +206,7 @@ fn components(targets: &[Vec<usize>]) -> Vec<Vec<usize>> {
     parts
 }
 
-/// A shortest cycle through the first node of a part; none where the part is a single node without an edge to itself.
+/// Returns a shortest cycle through the first node of a component; `None` if that is a single node without an edge to itself.
 fn shortest_cycle(targets: &[Vec<usize>], part: &[usize]) -> Option<Vec<usize>> {
     let start = *part.iter().min()?;
     let inside: HashSet<usize> = part.iter().copied().collect();

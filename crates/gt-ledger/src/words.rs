@@ -1,18 +1,20 @@
-//! The index of words. New beads come into it a few dozen at a time, which costs far less than one by one: all numbers up to
-//! its highest are in it, and those beyond are searched in an index beside it, which lasts as long as a question.
+//! The word index for full-text search. It takes in new beads a few dozen at a time, which costs far less than one by one. It
+//! contains all beads up to its highest number. A search finds newer beads through a second, temporary index that it builds for
+//! itself.
 
 use gt_model::bead::Bead;
 
 use super::query::Sql;
 use super::{LedgerResult, Tx, View, to_json};
 
-/// At so many new beads their words are put into the index.
+/// Number of new beads at which their words are put into the index.
 const GATHERED: i64 = 64;
 
-/// How many beads' words are indexed in one statement.
+/// How many beads to index in one statement.
 const INDEXED_AT_ONCE: usize = 20_000;
 
-/// How many bytes of new words are gathered before they are written: the default is for devices with little memory.
+/// SQL that lets the index gather more bytes of new words before it writes them. SQLite's default suits devices with little
+/// memory.
 macro_rules! gather_much {
     () => {
         "INSERT INTO bead_text (bead_text, rank) VALUES ('hashsize', 33554432);"
@@ -20,10 +22,10 @@ macro_rules! gather_much {
 }
 pub(super) use gather_much;
 
-/// The highest number of which the words are in the index.
+/// SQL query for the highest number of a bead in the index.
 const INDEXED: &str = "SELECT coalesce(max(id), 0) FROM bead_text_docsize";
 
-/// The words of beads, with their numbers; ends where it is to be said which beads.
+/// SQL query for the words of beads, with their numbers. The caller appends the condition that selects the beads.
 macro_rules! words_where {
     () => {
         "SELECT n, title, concat_ws(char(10), description, design, acceptance_criteria, notes,
@@ -32,10 +34,10 @@ macro_rules! words_where {
     };
 }
 
-/// Puts the words of beads into their index; ends where it is to be said which.
+/// SQL that puts the words of beads into the index. The caller appends the condition that selects the beads.
 const INDEX_WORDS: &str = concat!("INSERT INTO bead_text (rowid, title, body) ", words_where!());
 
-/// An index like that of the ledger, of the beads that are not in that one yet.
+/// SQL that builds the temporary index of the beads that the ledger's index does not contain yet.
 const INDEX_RECENT: &str = concat!(
     "DROP TABLE IF EXISTS temp.recent_text;
      CREATE VIRTUAL TABLE temp.recent_text USING fts5(
@@ -47,7 +49,7 @@ const INDEX_RECENT: &str = concat!(
 );
 
 impl View<'_> {
-    /// Makes ready for a question whether that looks for words.
+    /// Builds the temporary index if the query `sql` searches for words.
     pub(super) fn prepare(&self, sql: &Sql) -> LedgerResult<()> {
         if sql.looks_for_words() { Ok(self.connection.execute_batch(INDEX_RECENT)?) } else { Ok(()) }
     }
@@ -58,7 +60,7 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Brings the index of words up to date with the bead of number `n`.
+    /// Updates the word index after a change of the bead with number `n`.
     pub(super) fn index_changed(&self, n: i64, before: Option<&Bead>, bead: &Bead) -> LedgerResult<()> {
         if before.is_some_and(|before| texts(before) == texts(bead) && before.comments == bead.comments) {
             return Ok(());
@@ -70,13 +72,13 @@ impl Tx<'_> {
         }
     }
 
-    /// Puts into the index of words what is not in it yet.
+    /// Adds all beads that are missing to the word index.
     pub(super) fn index_new(&self) -> LedgerResult<()> {
         let indexed = self.indexed()?;
         self.execute(&format!("{INDEX_WORDS} n > ?1"), [indexed]).map(drop)
     }
 
-    /// Puts the words of beads that are in the index into it anew.
+    /// Replaces the words of these beads in the index.
     pub(super) fn index_again(&self, numbers: &[i64]) -> LedgerResult<()> {
         for part in numbers.chunks(INDEXED_AT_ONCE) {
             let numbers = to_json(&part)?;
@@ -88,12 +90,12 @@ impl Tx<'_> {
     }
 }
 
-/// The texts that are searched: the title, and the others.
+/// Returns the texts that are searched: the title, and the other ones.
 pub(super) fn texts(bead: &Bead) -> (&str, [&str; 4]) {
     (&bead.title, [&bead.description, &bead.design, &bead.acceptance_criteria, &bead.notes])
 }
 
-/// All texts but the title, as one.
+/// Returns all texts except the title, as one.
 pub(super) fn body(bead: &Bead) -> String {
     let comments = bead.comments.iter().map(|comment| comment.text.as_str());
     texts(bead).1.into_iter().chain(comments).collect::<Vec<_>>().join("\n")

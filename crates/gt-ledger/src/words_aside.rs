@@ -1,5 +1,5 @@
-//! An index of words that is made while its beads are still being written: on a thread of its own, in memory, for a ledger in
-//! which there is none yet. Its tables then take the place of the ledger's, row by row, as they do in each copy of a ledger.
+//! Builds the word index on a thread of its own while the beads are still being written. It is used for a ledger without beads,
+//! and the index is built in memory. At the end its tables replace those of the ledger row by row, as in any copy of a ledger.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -11,19 +11,19 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::words::{body, gather_much, texts};
 use super::{LedgerResult, Tx, View};
 
-/// How many beads' words may wait for the thread.
+/// How many beads may wait for the thread.
 const WAITING: usize = 1000;
 
-/// The index's own tables.
+/// Tables that SQLite keeps the index in.
 const TABLES: [&str; 4] = ["bead_text_config", "bead_text_data", "bead_text_docsize", "bead_text_idx"];
 
-/// Lets this connection forget what it remembers of the index: as it does when something is taken back.
+/// SQL that makes this connection drop what it has cached of the index, as a rollback does.
 const FORGET: &str = concat!("SAVEPOINT taken; ", gather_much!(), " ROLLBACK TO taken; RELEASE taken;");
 
-/// A bead's number, title and other texts.
+/// Number, title and other texts of a bead.
 type Words = (i64, String, String);
 
-/// An index that is being made.
+/// An index under construction.
 #[derive(Debug)]
 pub(super) struct Aside {
     words: SyncSender<Words>,
@@ -36,19 +36,19 @@ impl Aside {
         Self { words, maker: std::thread::spawn(move || index(&definition, &come)) }
     }
 
-    /// Adds a bead's words. A thread that has failed is noticed at the end.
+    /// Sends a bead's words to the thread. If the thread has failed, [`Self::finish`] notices it.
     pub(super) fn add(&self, n: i64, bead: &Bead) {
         let _ = self.words.send((n, texts(bead).0.to_owned(), body(bead)));
     }
 
-    /// The index of all that was added; `None` where it could not be made.
+    /// Returns the index of everything that was added; `None` if building it failed.
     fn finish(self) -> Option<Connection> {
         drop(self.words);
         self.maker.join().ok()?.ok()
     }
 }
 
-/// Indexes what comes, until nothing more does.
+/// Indexes the beads that arrive, until the sender closes the channel.
 fn index(definition: &str, words: &Receiver<Words>) -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(definition)?;
@@ -67,14 +67,15 @@ fn number(row: &Row<'_>) -> rusqlite::Result<i64> {
 }
 
 impl Tx<'_> {
-    /// Begins to make an index of words aside, where there are no beads yet of which the words would have to be in it.
+    /// Starts to build a separate word index; `None` if the ledger already has beads, whose words it would lack.
     pub(super) fn begin_aside(&self) -> LedgerResult<Option<Aside>> {
         let sql = "SELECT sql FROM sqlite_master WHERE name = 'bead_text' AND NOT EXISTS (SELECT 1 FROM beads)";
         let definition: Option<String> = self.one(sql, [], |row| row.get(0))?;
         Ok(definition.map(|sql| Aside::begin(format!("{sql}; {}", gather_much!()))))
     }
 
-    /// Takes an index that was made aside for the ledger's own, unless it could not be made or is not that of all beads.
+    /// Replaces the ledger's word index with one that was built separately. Does nothing if building it failed or it does not
+    /// contain exactly the ledger's beads.
     pub(super) fn take_aside(&self, aside: Aside) -> LedgerResult<()> {
         let Some(made) = aside.finish() else { return Ok(()) };
         let indexed = View { connection: &made }.all("SELECT id FROM bead_text_docsize ORDER BY id", [], number)?;
@@ -85,7 +86,7 @@ impl Tx<'_> {
         Ok(self.connection.execute_batch(FORGET)?)
     }
 
-    /// Takes all rows of a table of `made` for those of its namesake.
+    /// Replaces the rows of a table with the rows of the same table in `made`.
     fn take_rows(&self, table: &str, made: &Connection) -> LedgerResult<()> {
         self.execute(&format!("DELETE FROM {table}"), [])?;
         let mut rows = made.prepare(&format!("SELECT * FROM {table}"))?;

@@ -11,10 +11,10 @@ use gt_model::protocol::Message;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// Size that a mail's body may have, in bytes.
+/// Largest allowed body of a mail, in bytes.
 pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 
-/// Sends a mail as part of an operation; answers with its id.
+/// Sends a mail as part of an operation and returns its id.
 pub fn send(tx: &Tx<'_>, from: Address, to: Vec<Address>, subject: &str, body: &str) -> Result<BeadId> {
     send_as(tx, from, to, subject, body, Priority::Normal)
 }
@@ -37,7 +37,7 @@ pub(crate) fn send_protocol(tx: &Tx<'_>, from: Address, to: Vec<Address>, messag
     send(tx, from, to, &message.subject(), &message.body(free)).map(|_| ())
 }
 
-/// Whether a mail may have this subject and this body.
+/// Checks the subject and body of a mail. Returns an error if a limit is exceeded or a part is unusable.
 pub fn check(subject: &str, body: &str) -> Result<()> {
     if body.len() <= BODY_LIMIT && subject.chars().count() <= SUBJECT_LIMIT && !subject.contains(['\n', '\r']) {
         return Ok(());
@@ -50,7 +50,7 @@ pub fn check(subject: &str, body: &str) -> Result<()> {
     })
 }
 
-/// Sends a caller's mail. Every recipient must exist, and a worker must still be at work.
+/// Sends a caller's mail. Returns an error unless every recipient exists and each worker among them is still working.
 pub fn send_from(
     town: &Town,
     caller: &Caller,
@@ -68,8 +68,8 @@ pub fn send_from(
     Ok(id)
 }
 
-/// The agent of that address, if there is one who can read mail: a worker that is gone reads none, and the next worker
-/// of that name has another bead.
+/// Returns the agent at that address if it can still read mail. A worker that is gone reads none, and the next worker with its
+/// name has a different bead.
 fn reader(view: &View<'_>, text: &str) -> Result<Address> {
     let address = recipient(view, text)?;
     let Address::Polecat(rig, worker) = &address else { return Ok(address) };
@@ -87,7 +87,7 @@ fn reader(view: &View<'_>, text: &str) -> Result<Address> {
     Err(Error::refused(format!("{address} is not at work any more{was}: nobody would read it"), hint))
 }
 
-/// The agent of that address, if there is one.
+/// Returns the agent at that address, or an error if there is none.
 pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
     let known = known_agents(view)?;
     let unknown = || {
@@ -103,7 +103,7 @@ pub fn recipient(view: &View<'_>, text: &str) -> Result<Address> {
     {
         return Ok(address);
     }
-    // `<rig>/<name>` for a worker or a crew member, where only one is called so.
+    // A bare name stands for `<rig>/<name>` when only one worker or crew member has that name.
     let (rig, name) = text.split_once('/').ok_or_else(unknown)?;
     let long = ["polecats", "crew"].map(|folder| format!("{rig}/{folder}/{name}"));
     let mut long = long.iter().filter(|long| known.contains(*long));
@@ -132,12 +132,12 @@ fn known_agents(view: &View<'_>) -> Result<BTreeSet<String>> {
     Ok(known)
 }
 
-/// A caller's mail that is not archived.
+/// Returns the mails in an agent's inbox that are not archived.
 pub fn inbox(town: &Town, of: &Address, unread_only: bool) -> Result<Vec<Mail>> {
     town.ledger.read(|view| Ok(view.inbox(of, unread_only)?))
 }
 
-/// Reads one mail, which is then marked as read.
+/// Reads one mail and marks it as read.
 pub fn read(town: &Town, of: &Address, id: &BeadId) -> Result<Mail> {
     town.ledger.write(&of.to_string(), "mail read", |tx| {
         let mail = tx.mail(id, of)?.ok_or_else(|| not_there(tx, of, id))?;
@@ -146,13 +146,13 @@ pub fn read(town: &Town, of: &Address, id: &BeadId) -> Result<Mail> {
     })
 }
 
-/// Another's mail as its inbox lists it; it stays unread there.
+/// Returns a mail of another agent without marking it as read.
 pub fn look_at(town: &Town, of: &Address, id: &BeadId) -> Result<Mail> {
     let none = || Error::Unknown { what: "mail in that inbox", name: id.0.clone() };
     town.ledger.read(|view| view.mail(id, of)?.ok_or_else(none))
 }
 
-/// A mail that is not in a person's inbox may be in another.
+/// Builds the error for a mail that is not in this inbox. The hint says whether it is in another inbox.
 fn not_there(view: &View<'_>, whose: &Address, id: &BeadId) -> Error {
     let has = |known: &String| {
         Address::parse(known).is_ok_and(|address| view.mail(id, &address).is_ok_and(|mail| mail.is_some()))
@@ -167,7 +167,7 @@ fn not_there(view: &View<'_>, whose: &Address, id: &BeadId) -> Error {
     }
 }
 
-/// Whether an address is a role that is code: it reads protocol messages and nothing else.
+/// Whether an address is a role that code performs. Such a role reads protocol messages only.
 pub fn is_code(address: &Address) -> bool {
     match address {
         Address::Witness(_)
@@ -180,11 +180,11 @@ pub fn is_code(address: &Address) -> bool {
     }
 }
 
-/// Handles what came by mail to a role that is code: `handle` sees each protocol message that is the role's own to act
-/// on. What asks for a person, and what is in free words, is passed on to people: code would never answer it.
+/// Handles the mail of a role that code performs. `handle` receives each protocol message that the role itself must act on. Free
+/// text and requests for a person are passed on to people, because code would never answer them.
 pub fn handle(town: &Town, role: &Address, handle: &dyn Fn(&Tx<'_>, &Message) -> Result<()>) -> Result<()> {
     let mail = town.ledger.read(|view| view.inbox(role, false).map_err(Error::from))?;
-    // A person who writes to a program has nobody to be passed on to.
+    // A mail from a person to a program stays where it is: there is no other person to pass it to.
     let overseer = Address::Overseer.to_string();
     let mail: Vec<_> = mail
         .into_iter()
@@ -210,7 +210,7 @@ fn asks_people(message: &Message) -> bool {
     matches!(message, Message::Help { .. } | Message::Escalation { .. })
 }
 
-/// Sends a mail on to the overseer, and to the mayor if there is one, in the name of the one who wrote it.
+/// Forwards a mail to the overseer, and to the mayor if there is one, with its original sender.
 fn pass_on(tx: &Tx<'_>, role: &Address, item: &Mail) -> Result<()> {
     let from = Address::parse(&item.from).unwrap_or_else(|_| role.clone());
     let has_mayor = tx.agents()?.iter().any(|agent| agent.address == Address::Mayor);
@@ -222,7 +222,7 @@ fn pass_on(tx: &Tx<'_>, role: &Address, item: &Mail) -> Result<()> {
     send_as(tx, from, to, &item.subject, &item.body, item.priority).map(|_| ())
 }
 
-/// Mail that waits for the overseer to read it: not what a program sent, which raises a condition where it needs a person.
+/// Returns the overseer's unread mail, without the mail that programs sent. Programs raise a condition when they need a person.
 pub fn for_overseer(view: &View<'_>) -> Result<Vec<Mail>> {
     let mut mail = view.inbox(&Address::Overseer, true)?;
     mail.retain(|mail| match Address::parse(&mail.from) {

@@ -1,4 +1,4 @@
-//! The archive: where what workers left is kept, and the only place where any of it is ever deleted.
+//! The archive keeps what workers left behind. This module is the only one that deletes any of it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -6,15 +6,15 @@ use gt_world::{Disk, NodeKind};
 
 use crate::town::error::{Error, Result};
 
-/// What the archive's folder is called, in a town and in each rig.
+/// Name of the archive's folder, in a town and in each rig.
 pub const ARCHIVE: &str = ".archive";
 
-/// How folders begin that are being deleted: one that a killed `gt` left is no archive any more.
+/// Name prefix of folders that are being deleted. A folder that a killed `gt` left with this name is not an archive entry.
 pub(crate) const GOING_PREFIX: &str = ".going-";
 
-/// Deletes what is in `archive` under `name`, for good. The one function that deletes what an agent made. It refuses a
-/// folder that is not called `.archive` or that a link stands for, and a name that leads anywhere but right into it.
-/// What a link in the archive points to is not touched. Gone already: nothing.
+/// Deletes the entry `name` of `archive` for good. No other function deletes what an agent made. It returns an error if the
+/// folder is not called `.archive`, if the folder is a link, or if `name` leads anywhere but to a direct entry. It never touches
+/// the target of a link inside the archive. A missing entry is not an error.
 pub fn delete(disk: &dyn Disk, archive: &Path, name: &str) -> Result<()> {
     let path = entry(disk, archive, name)?;
     if disk.kind(&path)?.is_none() {
@@ -23,15 +23,16 @@ pub fn delete(disk: &dyn Disk, archive: &Path, name: &str) -> Result<()> {
     if name.starts_with(GOING_PREFIX) {
         return Ok(disk.remove(&path)?);
     }
-    // Deleting takes its time. Renamed first, a half-deleted worktree is never taken for a whole one.
+    // Deletion takes time. Rename the folder first, so that a half-deleted worktree is never mistaken for a whole one.
     let going = archive.join(format!("{GOING_PREFIX}{name}"));
     disk.remove(&going)?;
     disk.rename(&path, &going)?;
     Ok(disk.remove(&going)?)
 }
 
-/// Moves a folder of a worktree out of it, to be deleted: right into the archive, under a name that says whose it was. `to` is
-/// where the worktree goes. Whoever is killed now leaves it to [`delete_going`], or to the next run of retention.
+/// Moves a folder out of a worktree and directly into the archive, to be deleted. Its new name says which worktree it came from;
+/// `to` is that worktree's path in the archive. If the process is killed afterwards, [`delete_going`] or the next run of
+/// retention deletes the folder.
 pub(crate) fn set_aside(disk: &dyn Disk, folder: &Path, archive: &Path, to: &Path) -> Result<()> {
     let whose = going_of(to);
     let free = (0..).map(|number| archive.join(format!("{whose}{number}"))).find(|at| !disk.exists(at));
@@ -40,19 +41,19 @@ pub(crate) fn set_aside(disk: &dyn Disk, folder: &Path, archive: &Path, to: &Pat
     Ok(disk.rename(folder, &free)?)
 }
 
-/// Deletes what was set aside of the worktree that went to `to`.
+/// Deletes the folders that were set aside from the worktree that moved to `to`.
 pub(crate) fn delete_going(disk: &dyn Disk, archive: &Path, to: &Path) -> Result<()> {
     let whose = going_of(to);
     let is_its = |name: &String| name.strip_prefix(&whose).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     disk.list(archive)?.iter().filter(|name| is_its(name)).try_for_each(|name| delete(disk, archive, name))
 }
 
-/// How the names begin of what is set aside of one worktree.
+/// Returns the name prefix of the folders that were set aside from one worktree.
 fn going_of(to: &Path) -> String {
     format!("{GOING_PREFIX}{}-part-", to.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// The path of an archive's entry, if it is one.
+/// Returns the path of an archive's entry, or an error if `name` is not a direct entry.
 fn entry(disk: &dyn Disk, archive: &Path, name: &str) -> Result<PathBuf> {
     let refuse = |why: String| Err(Error::refused(why, "only what is right in a rig's .archive is ever deleted"));
     if archive.file_name().is_none_or(|last| last != ARCHIVE) || !is_plain(archive) {
@@ -69,7 +70,7 @@ fn entry(disk: &dyn Disk, archive: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Whether a path is whole and leads nowhere back.
+/// Whether a path is absolute and has no `..` in it.
 fn is_plain(path: &Path) -> bool {
     path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
     use gt_world::real::RealDisk;
 
-    /// A rig's folder with an archive of two worktrees, and a folder outside that must never be touched.
+    /// Test setup: a rig's folder with an archive of two worktrees, and a folder outside that nothing may touch.
     struct Place {
         folder: tempfile::TempDir,
     }
@@ -106,7 +107,7 @@ mod tests {
             delete(&RealDisk, &self.path(archive), name)
         }
 
-        /// Everything that is there, but what is in `gone`.
+        /// Asserts that everything still exists except the paths in `gone`.
         fn untouched_but(&self, gone: &[&str]) {
             let all = ["rig/.archive/amber-1/file", "rig/.archive/birch-1/file", "rig/polecats/amber/file", "out/file"];
             for file in all {
@@ -163,7 +164,7 @@ mod tests {
         symlink("../../../out", place.path("rig/.archive/amber-1/relative")).unwrap();
         symlink(place.path("out"), place.path("rig/.archive/whole")).unwrap();
         symlink(place.path("out"), place.path("rig/.archive/.going-birch-1")).unwrap();
-        // A worker's caches are read-only at times; what links point to must not be opened up either.
+        // A worker's cache can be read-only. Deleting it must not change the permissions of link targets either.
         let locked = place.path("rig/.archive/amber-1/cache");
         fs::create_dir(&locked).unwrap();
         symlink(place.path("out"), locked.join("deep")).unwrap();

@@ -1,5 +1,5 @@
-//! Where a new rig's work is to land, and whether it could: what would refuse the first landing is found before any work
-//! is done.
+//! Finds out where the work of a new rig will land, and whether the remote would accept it. Whatever would refuse the first
+//! landing is found before any work is done.
 
 use std::path::{Path, PathBuf};
 
@@ -12,22 +12,22 @@ use crate::town::{Rig, Town};
 /// The repository that work will be pushed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// Its address.
+    /// URL or path of the repository.
     pub url: String,
-    /// Why it is that one, where it is not simply what was given.
+    /// Reason for choosing this repository, if it is not simply the given one.
     pub note: Option<String>,
-    /// What else is worth knowing.
+    /// Other facts that the user should know.
     pub warnings: Vec<String>,
 }
 
-/// Whether a text is an address that git asks a transport for, as git tells it: it has a scheme, or a host before the
-/// first colon, which may be a name of the user's own settings.
+/// Whether git would treat a text as a URL for a transport. It does if the text has a scheme, or a host before the first colon.
+/// The host can be an alias in the user's own settings.
 pub fn is_url(source: &str) -> bool {
     let host = source.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'));
     source.contains("://") || host
 }
 
-/// The repository that work will be pushed to, and why it is that one.
+/// Returns the repository that work will be pushed to, and why.
 pub fn find(town: &Town, new: &NewRig, held: &Held) -> Result<Destination> {
     if new.source.starts_with('-') || new.source.is_empty() {
         return Err(Error::Usage {
@@ -59,7 +59,7 @@ pub fn find(town: &Town, new: &NewRig, held: &Held) -> Result<Destination> {
     }
 }
 
-/// The remote of a checkout by which work lands: `origin`, or the one that the branch follows, or the only one.
+/// Chooses the remote of a checkout that work lands on: `origin`, else the one that the branch tracks, else the only one.
 fn choose<'r>(rig: &str, shown: &str, remotes: &'r [NamedRemote]) -> Result<Option<&'r NamedRemote>> {
     let with_address: Vec<&NamedRemote> = remotes.iter().filter(|remote| remote.url.is_some()).collect();
     let named = |is_it: fn(&NamedRemote) -> bool| with_address.iter().copied().find(|remote| is_it(remote));
@@ -104,7 +104,7 @@ fn of_remote(town: &Town, new: &NewRig, folder: &Path, remote: &NamedRemote, hel
     Ok(Destination { url, note: Some(note), warnings: Vec::new() })
 }
 
-/// A relative path as a remote's URL is relative to the repository that names it.
+/// Makes a relative URL of a remote absolute. It is relative to the repository that names it.
 fn absolute_url(folder: &Path, url: &str) -> String {
     if is_url(url) || Path::new(url).is_absolute() { url.to_owned() } else { folder.join(url).display().to_string() }
 }
@@ -120,7 +120,8 @@ fn make_bare_remote(town: &Town, folder: &Path, held: &Held) -> Result<Destinati
     Ok(Destination { url: bare.display().to_string(), note: Some(note), warnings: Vec::new() })
 }
 
-/// A checkout without a remote is one itself, for other branches than the one that is checked out.
+/// Returns the checkout itself as the destination, because it has no remote. Work must then land on a branch that is not checked
+/// out.
 fn of_checkout(
     town: &Town,
     new: &NewRig,
@@ -148,11 +149,12 @@ fn of_checkout(
     Ok(Destination { url: shown, note: Some(if trunk == checked_out { follows } else { note }), warnings: Vec::new() })
 }
 
-/// What can be done about a trunk that is checked out where it would be pushed to.
+/// Hint for a trunk that is checked out in the repository that would receive it.
 const WAYS_OUT: &str =
     "two ways out: --make-bare-remote (a bare copy beside it becomes its origin), or --land-on <another branch>";
 
-/// Refuses a remote of this machine that would refuse the first landing; answers with what may refuse it all the same.
+/// Returns an error if a remote on this machine would refuse the first landing. Otherwise returns warnings about what could still
+/// refuse it.
 pub(crate) fn require_takes(town: &Town, new: &NewRig, url: &str, trunk: &str) -> Result<Vec<String>> {
     let Some(there) = town.world().repo().receiving(url)? else { return Ok(Vec::new()) };
     let origin = match town.world().repo().folder(&there.folder)? {
@@ -177,7 +179,7 @@ fn way_out(new: &NewRig, there: &Receiving, origin: Option<&str>) -> String {
     }
 }
 
-/// Why a remote would refuse each landing.
+/// Reason why a remote would refuse every landing.
 struct Refusal {
     what: String,
     hint: String,
@@ -199,7 +201,7 @@ fn refusal(there: &Receiving, trunk: &str) -> Option<Refusal> {
     Some(Refusal { what, hint, is_of_branch: false })
 }
 
-/// What may go wrong at a landing and can't be known before.
+/// Returns warnings about problems that only a landing can reveal.
 fn warnings(there: &Receiving, trunk: &str) -> Vec<String> {
     let mut warnings = Vec::new();
     let folder = there.folder.display();
@@ -218,7 +220,7 @@ fn warnings(there: &Receiving, trunk: &str) -> Vec<String> {
     warnings
 }
 
-/// What would refuse the next landing of a rig, with what to do: for the doctor.
+/// Returns what would refuse the rig's next landing, and a hint, for `gt doctor`.
 pub fn complaint(town: &Town, rig: &Rig) -> Result<Option<(String, String)>> {
     if let Some(there) = town.world().repo().receiving(&rig.row.remote)?
         && let Some(refusal) = refusal(&there, &rig.row.trunk)
@@ -236,7 +238,7 @@ pub fn complaint(town: &Town, rig: &Rig) -> Result<Option<(String, String)>> {
     Ok(why.map(|why| (format!("{} can be read and not pushed to: {why}", rig.row.remote), MAY_PUSH.to_owned())))
 }
 
-/// What to do about a remote that takes no pushes.
+/// Hint for a remote that refuses pushes.
 pub(crate) const MAY_PUSH: &str =
     "set up a login that git uses without asking (an SSH key, a credential helper), or use the address for pushes";
 

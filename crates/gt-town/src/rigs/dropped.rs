@@ -1,7 +1,7 @@
-//! Landings that the trunk has lost again: by a push that was forced, or a branch that was put back.
+//! Finds landings that the trunk has lost again, through a forced push or a branch that was reset.
 //!
-//! Where the trunk goes on from where it was known to be, nothing is asked but that. Where it does not, one question tells
-//! which of all landings it has no longer.
+//! If the new tip contains the old one, no further check is needed. Otherwise one query finds all landings that the trunk no
+//! longer contains.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,19 @@ use gt_model::id::{BeadId, MrId, Sha};
 use crate::town::error::Result;
 use crate::town::{Rig, Town};
 
-/// Most lost landings of which it is asked whether the trunk has what they changed by other commits.
+/// Maximum number of lost landings for which git checks whether other commits on the trunk make the same changes.
 const LOOKED_AT: usize = 50;
 
-/// A landing that the trunk has not got.
+/// A landing that the trunk no longer contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
     /// The bead.
     pub bead: BeadId,
-    /// What to do about it, with the facts.
+    /// Advice for a person, with the facts.
     pub text: String,
 }
 
-/// Which landings the trunk at `tip` has lost since it was at `known`. `None`: as before.
+/// Returns the landings that the trunk has lost between `known` and `tip`, or `None` if it lost nothing.
 pub fn look(town: &Town, rig: &Rig, known: Option<&Sha>, tip: &Sha) -> Result<Option<Vec<Dropped>>> {
     if known == Some(tip) {
         return Ok(None);
@@ -50,11 +50,11 @@ fn any_known(view: &View<'_>) -> Result<bool> {
     Ok(view.conditions()?.iter().any(|condition| condition.kind == ConditionKind::Dropped))
 }
 
-/// What has landed in a rig, as it is now, of beads that still count as landed.
+/// Returns the rig's merge requests that have landed, for beads that still count as landed.
 fn landed(view: &View<'_>, rig: &Rig) -> Result<Vec<MergeRequest>> {
     let mut landed = view.landed_merge_requests(rig.name())?;
     landed.retain(|mr| rig.row.was_there(&mr.submitted_at));
-    // Of a bead that was opened again, what landed last counts.
+    // For a bead that was reopened, only the last landing counts.
     let newest: BTreeMap<BeadId, MrId> = landed.iter().map(|mr| (mr.bead.clone(), mr.id.clone())).collect();
     landed.retain(|mr| newest.get(&mr.bead) == Some(&mr.id));
     let beads: Vec<BeadId> = newest.into_keys().collect();
@@ -67,7 +67,7 @@ fn landed(view: &View<'_>, rig: &Rig) -> Result<Vec<MergeRequest>> {
 fn dropped(town: &Town, rig: &Rig, mr: &MergeRequest, tip: &Sha, looked_at: bool) -> Result<Dropped> {
     let path = rig.layout.repo();
     let commit = mr.commit_landed.as_ref().unwrap_or(&mr.head);
-    // What can't be told is told as lost.
+    // If git can't tell, report the landing as lost.
     let maybe = looked_at && town.world().repo().still_has(&path, tip, commit).unwrap_or(false);
     let (id, trunk, name) = (&mr.id, &mr.target, mr.landing_ref());
     let lost = format!("{id} landed as {}, which {trunk} at {} does not contain any more", commit.short(), tip.short());
@@ -87,7 +87,7 @@ fn dropped(town: &Town, rig: &Rig, mr: &MergeRequest, tip: &Sha, looked_at: bool
     Ok(Dropped { bead: mr.bead.clone(), text })
 }
 
-/// Records what was found: one condition a bead, gone again with its cause.
+/// Records the lost landings. Raises one condition for each bead and clears those whose cause is gone.
 pub fn note(tx: &Tx<'_>, rig: &RigRow, dropped: &[Dropped]) -> Result<()> {
     for condition in tx.conditions()?.into_iter().filter(|condition| condition.kind == ConditionKind::Dropped) {
         let bead = BeadId::from(condition.subject.as_str());

@@ -1,5 +1,5 @@
-//! A person's consent to a project's `.envrc` ([`crate::walls::direnv`] says what it is good for): what is looked at before, and
-//! how it is kept.
+//! A person's consent to load a project's `.envrc`: what the person sees first, and how the consent is stored.
+//! [`crate::walls::direnv`] explains what the consent allows.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,16 +14,16 @@ use crate::town::{Caller, Rig, Town};
 use crate::walls::contained::{self, Job};
 use crate::walls::direnv::{self, FILE, File};
 
-/// Files that one consent may be about.
+/// Maximum number of files in one consent.
 const FILES: usize = 50;
 
-/// Time for direnv to read an `.envrc`, once. It may fetch tools.
+/// Time limit for one direnv run on an `.envrc`. It may download tools.
 const TIME: Duration = Duration::from_mins(10);
 
-/// Comes before direnv's own word of what it watches.
+/// Line before direnv's list of watched files in the output.
 const WATCHES: &str = "gt: direnv watches:";
 
-/// The files that a consent is about whose content on the trunk is another one by now. `None` where no consent is known.
+/// Returns the files in the consent whose content on the trunk has changed since. `None` if there is no consent.
 pub(crate) fn changed_on_trunk(town: &Town, rig: &Rig) -> Result<Option<Vec<String>>> {
     let consent = &rig.settings.env.direnv;
     let kept = town.ledger.read(|view| view.meta(&key(rig)).map_err(Error::from))?;
@@ -33,7 +33,7 @@ pub(crate) fn changed_on_trunk(town: &Town, rig: &Rig) -> Result<Option<Vec<Stri
     Ok(Some(consent.keys().filter(|path| kept.get(*path) != now.get(*path)).cloned().collect()))
 }
 
-/// What git has of files, by their ids.
+/// Ids of git blobs by path.
 type Blobs = BTreeMap<String, String>;
 
 fn key(rig: &Rig) -> String {
@@ -47,7 +47,7 @@ fn blobs<'p>(town: &Town, rig: &Rig, paths: impl Iterator<Item = &'p String>) ->
     Ok(entries.into_iter().map(|(path, entry)| (path, entry.id.to_string())).collect())
 }
 
-/// What a person is to look at before consenting: the trunk's `.envrc`.
+/// Returns the trunk's `.envrc`, which a person reads before consenting.
 pub fn look(town: &Town, caller: &Caller, rig: &Rig) -> Result<File> {
     confirm(town, caller, rig)?;
     on_trunk(town, rig, |folder| envrc(town, rig, folder))
@@ -58,7 +58,7 @@ fn confirm(town: &Town, caller: &Caller, rig: &Rig) -> Result<Person> {
     person::confirm(town, caller, act)
 }
 
-/// Does something in the gates' worktree at the trunk, while nothing else uses it.
+/// Calls `act` on the gates' worktree at the trunk while no other process uses it.
 fn on_trunk<T>(town: &Town, rig: &Rig, act: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let _turn = town.lock(&rig.gates_lane())?;
     let (repo, path, folder) = (town.world().repo(), rig.layout.repo(), rig.layout.gate_worktree());
@@ -88,8 +88,8 @@ fn cannot(why: &str) -> Error {
     )
 }
 
-/// Has direnv load the trunk's `.envrc`, whose text a person has seen. Answers with all files that the consent is then about:
-/// what direnv watches of the worktree.
+/// Lets direnv load the trunk's `.envrc`, whose text a person has seen. Returns all files that the consent will cover: those in
+/// the worktree that direnv watches.
 pub fn watched(town: &Town, caller: &Caller, rig: &Rig, seen: &File) -> Result<Vec<File>> {
     confirm(town, caller, rig)?;
     if !direnv::is_installed(town, rig) {
@@ -113,12 +113,12 @@ pub fn watched(town: &Town, caller: &Caller, rig: &Rig, seen: &File) -> Result<V
     })
 }
 
-/// The files of a worktree that direnv watches, by its own word.
+/// Asks direnv which files of a worktree it watches.
 fn ask(town: &Town, rig: &Rig, folder: &Path) -> Result<Vec<String>> {
     let log = rig.layout.gate_logs().join("direnv.log");
     let tell = format!("echo '{WATCHES}'; direnv show_dump \"$DIRENV_WATCHES\"");
     let argv = direnv::with(["sh", "-c", &tell].map(str::to_owned).to_vec());
-    // Of a consent that there was nothing counts here.
+    // An earlier consent must not influence the answer.
     let mut bare = rig.clone();
     bare.settings.env.direnv.clear();
     let result = contained::run(town, &bare, &Job { argv, folder, slot: None, timeout: TIME, log: &log })?;
@@ -131,7 +131,8 @@ fn ask(town: &Town, rig: &Rig, folder: &Path) -> Result<Vec<String>> {
     watches(told, folder, &town.layout.root)
 }
 
-/// Reads what direnv watches. What is outside of the town is the person's own, or what this very run has made.
+/// Parses direnv's list of watched files. Files outside the town belong to the person or were made by this run, so they are left
+/// out.
 fn watches(told: &str, folder: &Path, town: &Path) -> Result<Vec<String>> {
     #[derive(serde::Deserialize)]
     struct Watch {
@@ -153,7 +154,7 @@ fn watches(told: &str, folder: &Path, town: &Path) -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// Keeps a person's consent to these files, as they were shown; none takes it back.
+/// Stores a person's consent to these files as shown. An empty list withdraws the consent.
 pub fn allow(town: &Town, caller: &Caller, rig: &Rig, files: &[File]) -> Result<()> {
     let person = confirm(town, caller, rig)?;
     let path = rig.layout.settings();

@@ -1,4 +1,4 @@
-//! Gates: the commands that a merge must pass, where they are found, and how they are run.
+//! Gates: the commands that a merge must pass. This module runs them and reports the results.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,18 +21,18 @@ use crate::walls::contained::{self, Job};
 use crate::walls::reach;
 use crate::walls::worker_env;
 
-/// By whose run a tree is known to be green.
+/// The run that proved a tree green (all gates passed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GreenBy {
-    /// The town's, in the gates' worktree.
+    /// The town's own run, in the gates' worktree.
     Town,
-    /// The worker's own.
+    /// The worker's run.
     Worker,
 }
 
 impl GreenBy {
-    /// In words, for a worker.
+    /// Returns the phrase that a worker reads.
     pub fn words(self) -> &'static str {
         match self {
             Self::Town => "the town has run these gates on this very tree",
@@ -41,53 +41,53 @@ impl GreenBy {
     }
 }
 
-/// What a run of all gates gave.
+/// Result of running all gates.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct GatesRun {
-    /// Each gate that was run. On the way to a landing the first red one is the last; a proof tries all.
+    /// Each gate that ran. A run for a landing stops at the first failure; a proof runs all gates.
     pub gates: Vec<GateRun>,
-    /// What was in the worktree beside what git tracks, left by earlier runs: caches that the rig keeps.
+    /// Untracked caches that the rig keeps and that were in the worktree before the run.
     pub kept: Vec<String>,
-    /// What they said where a file was broken on purpose; empty where that was not tried.
+    /// Results with files broken on purpose; empty if that was not tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<Broken>,
-    /// Gates that the rig was found to have no use for: red on its trunk, and no tests.
+    /// Gates that the rig turned out not to need: they fail on the trunk and are not tests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<GateRun>,
-    /// By whose earlier run the tree is known to be green, where that spared this one.
+    /// The earlier run that proved the tree green, if it made this run unnecessary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<GreenBy>,
 }
 
-/// What the gates said of the trunk with one file broken on purpose.
+/// Result of the gates on the trunk with one file broken on purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// The file.
+    /// Path of the broken file.
     pub file: String,
-    /// The gate that turned red, as one has to.
+    /// Name of the gate that failed, as at least one should.
     pub red: Option<String>,
 }
 
-/// What one gate gave.
+/// Result of one gate.
 #[derive(Clone, Debug, Serialize)]
 pub struct GateRun {
-    /// Its name.
+    /// Name of the gate.
     pub name: String,
-    /// Whether it was green.
+    /// Whether it passed.
     pub passed: bool,
-    /// What went wrong.
+    /// Description of the failure.
     pub failure: Option<String>,
-    /// Why that may be, where it does not look like the code's fault, and what helps.
+    /// Probable cause and remedy, if the failure does not look like the code's fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub took_ms: u64,
-    /// Where its output is.
+    /// Path of the log with its output.
     pub log: String,
 }
 
 impl GateRun {
-    /// Makes it red, for a reason beside what it may have said itself.
+    /// Marks the gate as failed for a reason besides its own output.
     fn fail(&mut self, why: &str) {
         self.passed = false;
         self.failure = Some(self.failure.take().map_or(why.to_owned(), |said| format!("{said}\n{why}")));
@@ -95,27 +95,27 @@ impl GateRun {
 }
 
 impl GatesRun {
-    /// Whether anything was left in the worktree by earlier runs.
+    /// Whether earlier runs had left anything in the worktree.
     pub(crate) fn is_warm(&self) -> bool {
         !self.kept.is_empty()
     }
 
-    /// Whether all were green.
+    /// Whether all gates passed.
     pub fn passed(&self) -> bool {
         self.gates.iter().all(|gate| gate.passed)
     }
 
-    /// The first file that no gate missed though it was broken.
+    /// Returns the first broken file that made no gate fail.
     pub fn blind_to(&self) -> Option<&str> {
         self.broken.iter().find(|broken| broken.red.is_none()).map(|broken| broken.file.as_str())
     }
 
-    /// What went wrong, if anything did.
+    /// Describes the first failure, if there is one.
     pub fn failure(&self) -> Option<String> {
         self.gates.iter().find_map(|gate| gate.failure.clone())
     }
 
-    /// The run as the ledger keeps it.
+    /// Converts the run to the form that the ledger stores.
     pub fn verdict(&self) -> Verdict {
         Verdict {
             passed: self.passed(),
@@ -126,22 +126,22 @@ impl GatesRun {
         }
     }
 
-    /// How long all took, in milliseconds.
+    /// Returns the total duration in milliseconds.
     pub fn took_ms(&self) -> u64 {
         self.gates.iter().map(|gate| gate.took_ms).sum()
     }
 }
 
-/// What is said of a commit: the gates' word, or what it refers to and nobody has, which may come yet.
+/// Outcome for a commit: a run of the gates, or something that the commit refers to and no remote has yet.
 pub enum Tested {
-    /// The gates were run.
+    /// The gates ran.
     Run(GatesRun),
-    /// They could not be: this is missing.
+    /// The gates could not run, because this is missing.
     Missing(String),
 }
 
 impl Tested {
-    /// As a run: what is missing counts as red.
+    /// Converts to a run. Something missing counts as a failure.
     pub(crate) fn into_run(self) -> GatesRun {
         match self {
             Self::Run(run) => run,
@@ -150,21 +150,21 @@ impl Tested {
     }
 }
 
-/// What stands in the place of gates that could not be run.
+/// Returns the failed result that replaces gates that could not run.
 fn not_set_up(why: String) -> GateRun {
     let name = "set-up".to_owned();
     GateRun { name, passed: false, failure: Some(why), remedy: None, took_ms: 0, log: String::new() }
 }
 
-/// Is told what of a proof begins: for people who wait.
+/// Receives progress of a proof, to show to a waiting person.
 pub trait Progress {
-    /// A command begins, whose output goes to `log`.
+    /// A command starts; its output goes to `log`.
     fn begins(&self, what: &str, run: &str, log: &Path);
-    /// It is over.
+    /// The command has ended.
     fn ends(&self);
 }
 
-/// Tells nobody.
+/// Ignores progress.
 pub struct Silent;
 
 impl Progress for Silent {
@@ -172,20 +172,20 @@ impl Progress for Silent {
     fn ends(&self) {}
 }
 
-/// How a rig's gates are tried.
+/// Options for running a rig's gates.
 struct How<'a> {
-    /// All of them, not only up to the first red one; and a set-up that fails is told like a red gate.
+    /// Runs all gates, not only up to the first failure, and reports a failed set-up like a failed gate.
     all: bool,
     progress: &'a dyn Progress,
     breaking: Breaking<'a>,
 }
 
-/// Whether a proof breaks files on purpose.
+/// Options for breaking files on purpose in a proof.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Breaking<'a> {
-    /// Where the gates were green in at most this time, in milliseconds; `None`: never.
+    /// Break files only if the gates passed within this time, in milliseconds; `None`: never.
     pub within_ms: Option<u64>,
-    /// Gates that do not matter where they are red.
+    /// Gates that are allowed to fail.
     pub optional: &'a [String],
 }
 
@@ -197,12 +197,12 @@ impl Breaking<'_> {
     }
 }
 
-/// Where gates put their output: a file for each.
+/// Place for the gates' logs, one file for each gate.
 #[derive(Clone, Copy, Debug)]
 pub struct Logs<'a> {
-    /// In which folder.
+    /// Folder of the logs.
     pub folder: &'a Path,
-    /// How the files' names begin.
+    /// Prefix of the file names.
     pub label: &'a str,
 }
 
@@ -216,39 +216,39 @@ impl Logs<'_> {
     }
 }
 
-/// A commit that the gates are to judge.
+/// A commit that the gates test.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The commit.
     pub commit: &'a Sha,
-    /// Its tree: what is on the disk must give this very id.
+    /// Its tree. The files on disk must have exactly this tree id.
     pub tree: &'a Sha,
-    /// Names the logs.
+    /// Prefix of the logs' names.
     pub label: &'a str,
-    /// Whether even the caches go that the rig keeps.
+    /// Whether to delete even the caches that the rig keeps.
     pub clean: bool,
-    /// The merge requests that it would land; none: it is the trunk itself.
+    /// Merge requests that it would land. Empty for the trunk itself.
     pub batch: &'a [MrId],
 }
 
-/// A run of gates that goes on now, for people to see.
+/// A run of gates in progress, for people.
 #[derive(Clone, Debug, Serialize)]
 pub struct Running {
-    /// What runs.
+    /// Current activity.
     #[serde(flatten)]
     pub gating: Gating,
-    /// Whole seconds since the run began.
+    /// Whole seconds since the run started.
     pub elapsed_s: u64,
-    /// Whole seconds since this gate began.
+    /// Whole seconds since the current gate started.
     pub gate_elapsed_s: u64,
-    /// How long a whole run usually takes, in whole seconds; `None` where no green run of these gates is known.
+    /// Usual duration of a whole run, in whole seconds; `None` if no successful run of these gates is known.
     pub usual_s: Option<u64>,
-    /// The file that the gate's output goes to; `None` during the set-up.
+    /// File that receives the gate's output; `None` during set-up.
     pub log: Option<PathBuf>,
 }
 
 impl Running {
-    /// What runs, in words, as told of one merge request.
+    /// Describes the run for one merge request.
     pub fn words(&self, of: &MrId) -> String {
         let Gating { gate, place, gates, batch, .. } = &self.gating;
         let what = match gate {
@@ -265,7 +265,7 @@ impl Running {
     }
 }
 
-/// Seconds as people say them.
+/// Formats seconds for people.
 pub fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -274,10 +274,10 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// The gates of a rig that run now, if they do: recorded by the one who holds the rig's turn.
+/// Returns the rig's gates run in progress, if there is one. The holder of the gates' lane records it.
 pub fn running(town: &Town, view: &View<'_>, rig: &Rig) -> Result<Option<Running>> {
     let Some(gating) = view.gating(rig.name())? else { return Ok(None) };
-    // One that was killed leaves its record behind, and not its lock.
+    // A killed process leaves its record behind, but not its lock.
     if !town.refinery_is_at_work(rig)? {
         return Ok(None);
     }
@@ -298,7 +298,7 @@ pub fn running(town: &Town, view: &View<'_>, rig: &Rig) -> Result<Option<Running
     }))
 }
 
-/// Keeps the record of what a rig's gates do.
+/// Keeps the record of a gates run in progress.
 struct Record<'t> {
     town: &'t Town,
     gating: Gating,
@@ -331,7 +331,7 @@ impl<'t> Record<'t> {
     }
 
     fn write(&self) -> Result<()> {
-        // With the machine's power, the gates are gone too.
+        // This record need not survive a power failure, because the gates don't survive it either.
         self.town.ledger.write_for_now(&self.actor(), "gating", |tx| tx.set_gating(&self.gating).map_err(Error::from))
     }
 
@@ -344,15 +344,15 @@ impl<'t> Record<'t> {
     }
 }
 
-/// Puts the rig's gate worktree at a commit, sets it up, and runs the rig's gates in it. An error where the files on the
-/// disk can't be made those of the commit's tree: then the gates would judge something else.
+/// Checks out a commit in the rig's gate worktree, sets it up and runs the rig's gates. Returns an error if the files on disk
+/// can't be made equal to the commit's tree, because the gates would then test something else.
 pub fn test(town: &Town, rig: &Rig, turn: &Held, subject: &Subject<'_>) -> Result<Tested> {
     let how = How { all: false, progress: &Silent, breaking: Breaking::default() };
     test_as(town, rig, turn, subject, &how)
 }
 
-/// The same for a person who wants to know all: every gate is tried, whatever the others say. Where they are green, and
-/// quick enough, files that the tests use are then broken, one after the other, and a gate has to turn red.
+/// Runs every gate for a person, even after a failure. If all pass quickly enough, breaks files that the tests use, one after the
+/// other. A gate should fail for each of them.
 pub fn prove(
     town: &Town,
     rig: &Rig,
@@ -413,7 +413,7 @@ fn test_recorded(
     match unfit {
         Some(why) => run.gates.push(not_set_up(why)),
         None => {
-            // What was kept of earlier runs may be of a tree that never landed.
+            // Caches from earlier runs may come from a tree that never landed.
             let is_cold = !run.is_warm();
             let set_up = is_cold.then(|| warm::made_by_set_up(town, rig, &trial.folder, subject.tree)).transpose()?;
             let logs = Logs { folder: &rig.layout.gate_logs(), label: subject.label };
@@ -435,8 +435,8 @@ fn test_recorded(
     Ok(Tested::Run(run))
 }
 
-/// Breaks files of the worktree that the tests use, one after the other, and sees whether a gate turns red. The worktree is
-/// the gates' own: whatever is left of this goes before the next run.
+/// Breaks files that the tests use, one after the other, and records whether a gate fails. The worktree belongs to the gates, so
+/// the next run cleans up whatever is left.
 fn break_each(town: &Town, rig: &Rig, place: &Place<'_>, run: &GatesRun) -> Result<Vec<Broken>> {
     let disk = town.world().disk();
     let mut tried = Vec::new();
@@ -462,7 +462,7 @@ fn break_each(town: &Town, rig: &Rig, place: &Place<'_>, run: &GatesRun) -> Resu
     Ok(tried)
 }
 
-/// Why a command is red, from what it said, where that does not look like the code's fault.
+/// Looks in a failed command's output for a cause other than the code.
 fn explain(town: &Town, rig: &Rig, run: &str, said: &str, failure: &str) -> Option<Remedy> {
     let first = failure.lines().next().unwrap_or_default();
     let code = first.split("exit code ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
@@ -476,10 +476,10 @@ fn explain(town: &Town, rig: &Rig, run: &str, said: &str, failure: &str) -> Opti
     })
 }
 
-/// Bytes of the end of a log in which a reason is looked for.
+/// Number of bytes at the end of a log that are searched for a cause.
 const REASON_BYTES: u64 = 32 * 1024;
 
-/// The end of a log.
+/// Returns the end of a log.
 fn end_of(town: &Town, log: &Path) -> String {
     let disk = town.world().disk();
     let from = disk.size(log).unwrap_or_default().saturating_sub(REASON_BYTES);
@@ -489,30 +489,30 @@ fn end_of(town: &Town, log: &Path) -> String {
 
 /// Whether a worktree is ready for gates.
 enum Prepared<'t> {
-    /// It is: there is nothing beside tracked files but these caches.
+    /// Ready: it holds the tracked files and these caches, nothing else.
     Ready {
-        /// Their paths.
+        /// Paths of the caches.
         kept: Vec<String>,
-        /// Tracked files as they are.
+        /// Watch on the tracked files.
         watch: Watch<'t>,
     },
-    /// The commit refers to this, which is nowhere.
+    /// The commit refers to this, which can't be found anywhere.
     Missing(String),
 }
 
 impl Prepared<'_> {
-    /// What is in the worktree, where that is not the tree that is to be there.
+    /// Returns the state of the worktree if it differs from the required tree.
     fn other_tree(&self) -> Result<Option<CheckedOut>> {
         let watch = match self {
             Self::Ready { watch, .. } if !watch.before.changed.is_empty() => watch,
             _ => return Ok(None),
         };
-        // Git itself may have written files in another form than it keeps them.
+        // Git itself can check files out in a different form than it stores them.
         Ok(Some(watch.look(true)?).filter(|found| !found.changed.is_empty()))
     }
 }
 
-/// The gate worktree, on its way to a commit.
+/// The gate worktree while it is prepared for a commit.
 struct Trial<'t> {
     town: &'t Town,
     rig: &'t Rig,
@@ -528,7 +528,7 @@ impl Trial<'_> {
         if prepared.other_tree()?.is_none() {
             return Ok(prepared);
         }
-        // An index that hides a file, or a file that was written meanwhile: all is made anew.
+        // The index hides a file, or a file was written meanwhile: make the worktree again.
         let (repo, held) = (self.town.world().repo(), self.town.lock(&self.rig.repo_lane())?);
         repo.remove_gate_worktree(&held, &self.rig.layout.repo(), &self.folder)?;
         drop(held);
@@ -568,7 +568,7 @@ impl Trial<'_> {
     }
 }
 
-/// Paths that one line names.
+/// Maximum number of paths in one line.
 const NAMED_PATHS: usize = 10;
 
 fn named<'p>(paths: impl ExactSizeIterator<Item = &'p String>) -> String {
@@ -577,13 +577,13 @@ fn named<'p>(paths: impl ExactSizeIterator<Item = &'p String>) -> String {
     if more == 0 { names } else { format!("{names} and {more} more") }
 }
 
-/// Sees whether the tracked files of a worktree stay as they are.
+/// Watches whether the tracked files of a worktree stay unchanged.
 struct Watch<'t> {
     town: &'t Town,
     rig: &'t Rig,
     folder: &'t Path,
     tree: Sha,
-    /// Whether nobody but gates works in it, so that git may be asked with all its filters.
+    /// Whether only gates work here, so that git may run with all its filters.
     is_gates: bool,
     before: CheckedOut,
 }
@@ -602,16 +602,16 @@ impl<'t> Watch<'t> {
         Ok(self.town.world().repo().compare_checkout(&self.rig.layout.repo(), self.folder, &self.tree, &rules)?)
     }
 
-    /// In words, which tracked files have changed.
+    /// Describes the tracked files that have changed, if any.
     fn changes(&self) -> Result<Option<String>> {
         Ok(words_of(&self.changed()?))
     }
 
-    /// The tracked files that have changed.
+    /// Returns the tracked files that have changed.
     fn changed(&self) -> Result<Vec<String>> {
         let mut changed = self.look(false)?.since(&self.before);
         if !changed.is_empty() && self.is_gates {
-            // Large files that were put in the place of their pointers, and the like.
+            // Ignore changes that git's filters explain, such as large files that replaced their pointers.
             let found = self.look(true)?;
             changed.retain(|path| found.changed.contains_key(path));
         }
@@ -623,8 +623,7 @@ fn words_of(changed: &[String]) -> Option<String> {
     (!changed.is_empty()).then(|| format!("changed tracked files: {}", named(changed.iter())))
 }
 
-/// Runs a rig's gates in the worktree of an agent, at whose `head` its tracked files are looked at; in order, up to the
-/// first red one.
+/// Runs a rig's gates in an agent's worktree, in order, up to the first failure. Checks that the tracked files match `head`.
 pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, logs: Logs<'_>) -> Result<GatesRun> {
     let mut run = GatesRun::default();
     let tree = head.map(|head| town.world().repo().tree_of(&rig.layout.repo(), head)).transpose()?;
@@ -635,13 +634,13 @@ pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, logs: Logs
     Ok(run)
 }
 
-/// The same, at whatever commit the folder is, if it is a worktree at all.
+/// Runs the gates like [`run`] in a folder at any commit. The folder need not be a worktree.
 pub fn run_by_agent(town: &Town, rig: &Rig, folder: &Path, logs: Logs<'_>) -> Result<GatesRun> {
     let facts = town.world().repo().worktree(&rig.layout.repo(), folder)?;
     run(town, rig, folder, facts.as_ref().map(|facts| &facts.head), logs)
 }
 
-/// Where gates run, and what is looked at there.
+/// Place where gates run, and the checks on it.
 struct Place<'a> {
     folder: &'a Path,
     logs: Logs<'a>,
@@ -667,7 +666,7 @@ fn run_each(
         if let Some(failure) = &result.failure {
             result.remedy = explain(town, rig, &gate.run, &end_of(town, &log), failure);
         }
-        // What gates before it have changed is no fault of this one's.
+        // Changes by earlier gates are not the fault of this gate.
         let changed = place.watch.map(Watch::changed).transpose()?.unwrap_or_default();
         let own: Vec<String> = changed.iter().filter(|path| !known.contains(path)).cloned().collect();
         known = changed;

@@ -1,4 +1,4 @@
-//! The mayor's reading worktrees: one a rig, kept at the trunk as last fetched. Nobody commits in them.
+//! The mayor's read-only worktrees: one for each rig, at the trunk as last fetched. No process commits in them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use gt_world::{Held, Rules};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
-/// Decides that the mayor's worktree of a rig is put at the trunk, if there is a mayor.
+/// Decides an effect that moves the mayor's worktree of a rig to the trunk, if there is a mayor.
 pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {
     let effect = Effect::ReadTrunk { rig: rig.clone() };
     let wanted = tx.agent(&Address::Mayor)?.is_some() && !tx.open_effects()?.iter().any(|row| row.effect == effect);
@@ -21,12 +21,12 @@ pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {
     Ok(())
 }
 
-/// The same for every rig.
+/// Decides that effect for every rig.
 pub(crate) fn decide_all(tx: &Tx<'_>) -> Result<()> {
     tx.rigs()?.iter().try_for_each(|rig| decide(tx, &rig.name))
 }
 
-/// Puts the mayor's worktree of a rig at the trunk; makes it where it is not there.
+/// Moves the mayor's worktree of a rig to the trunk. Creates it if it is missing.
 pub(crate) fn refresh(town: &Town, rig: &Rig, held: &Held) -> Result<()> {
     let repo = town.world().repo();
     let refs = repo.refs(&rig.layout.repo())?;

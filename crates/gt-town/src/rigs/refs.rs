@@ -1,4 +1,5 @@
-//! Refs of a rig's repository that somebody else moved: found after each attempt, undone, reported.
+//! Finds refs in a rig's repository that another process moved, reports them and moves them back. The check runs after each
+//! attempt.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,20 +14,20 @@ use crate::rigs::workspaces;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
-/// A ref that is not where it belongs.
+/// A ref that is not where it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
     /// Its full name.
     pub name: String,
-    /// Where it was found; `None`: it is gone.
+    /// Commit that it points to; `None` if it is gone.
     pub found: Option<Sha>,
-    /// Where it belongs; `None`: nowhere.
+    /// Commit that it should point to; `None` if it should not exist.
     pub to: Option<Sha>,
 }
 
-/// Compares the refs of a rig with what we wrote. A live worker's branch must be where its own worktree's git put it, and
-/// may be anywhere once that is gone; a pinned head must be where we put it; tags must be where the remote has them; nothing
-/// else belongs there but the stash.
+/// Compares the refs of a rig with those that gt wrote. A live worker's branch must be where its own worktree's git put it; once
+/// the worktree is gone, it may be anywhere. A pinned head must be where gt put it, and tags must match the remote. The stash is
+/// the only other ref allowed.
 pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let (branches, pins) = town.ledger.read(|view| {
@@ -59,8 +60,8 @@ pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     Ok(foreign)
 }
 
-/// What a look finds twice, with a pause in between. A commit or a fetch that is just being made shows for a moment as a ref
-/// that is not where it belongs: git writes down where a branch goes before it moves it.
+/// Returns what two looks with a pause in between both find. Git records a branch's new position before it moves the branch, so a
+/// commit or fetch in progress looks like a moved ref for a moment.
 fn settled(town: &Town, look: impl Fn() -> Result<Vec<Foreign>>) -> Result<Vec<Foreign>> {
     let before = look()?;
     if before.is_empty() {
@@ -71,13 +72,13 @@ fn settled(town: &Town, look: impl Fn() -> Result<Vec<Foreign>>) -> Result<Vec<F
     Ok(before.into_iter().filter(|found| after.contains(found)).collect())
 }
 
-/// How long a change of a ref may take between its parts, many times over.
+/// Pause between the two looks; many times longer than git takes to change a ref.
 const SETTLING: Duration = Duration::from_millis(200);
 
-/// Where tags are kept.
+/// Prefix of tags.
 const TAGS: &str = "refs/tags/";
 
-/// Tags that are not as the remote had them at the last fetch.
+/// Returns the tags that differ from those that the remote had at the last fetch.
 pub(crate) fn moved_tags(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let Some(upstream) = repo.upstream_tags(&path)? else { return Ok(Vec::new()) };
@@ -92,7 +93,7 @@ pub(crate) fn moved_tags(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     Ok(moved.collect())
 }
 
-/// Branches of live workers that are elsewhere than their own worktree's git put them.
+/// Returns the live workers' branches that are not where their own worktree's git put them.
 fn astray(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let present = town.ledger.read(|view| view.present_attempts().map_err(Error::from))?;
@@ -115,7 +116,7 @@ fn pinned_by(effect: &Effect) -> Option<String> {
     }
 }
 
-/// Reports foreign moves, and decides that they are undone.
+/// Reports refs that others moved, and decides effects that move them back.
 pub fn report(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
     tell(tx, rig, foreign)?;
     for Foreign { name, found, to } in foreign {
@@ -125,7 +126,7 @@ pub fn report(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
     Ok(())
 }
 
-/// Reports foreign moves.
+/// Reports refs that others moved.
 pub fn tell(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
     for Foreign { name, found, to } in foreign {
         let what = match (found, to) {
@@ -138,13 +139,13 @@ pub fn tell(tx: &Tx<'_>, rig: &RigName, foreign: &[Foreign]) -> Result<()> {
     Ok(())
 }
 
-/// Puts a ref back to where it belongs. What it pointed to is kept.
+/// Moves a ref back to where it should be. The commit that it pointed to stays reachable.
 pub fn undo(town: &Town, rig: &Rig, held: &Held, name: &str, found: Option<&Sha>, to: Option<&Sha>) -> Result<()> {
     let repo = town.world().repo();
     let path = rig.layout.repo();
     let now = repo.refs(&path)?;
     if now.get(name) != found {
-        // It moved again, or is undone already: the next comparison looks at it afresh.
+        // The ref moved again or is already back. The next comparison decides.
         return Ok(());
     }
     keep(town, rig, held, found)?;
@@ -155,7 +156,7 @@ pub fn undo(town: &Town, rig: &Rig, held: &Held, name: &str, found: Option<&Sha>
     Ok(())
 }
 
-/// Keeps what a ref pointed to.
+/// Keeps the commit that a ref pointed to reachable.
 pub fn keep(town: &Town, rig: &Rig, held: &Held, found: Option<&Sha>) -> Result<()> {
     let Some(sha) = found else { return Ok(()) };
     Ok(town.world().repo().set_ref(held, &rig.layout.repo(), &format!("refs/gt/foreign/{sha}"), sha, None)?)

@@ -1,4 +1,4 @@
-//! The rig's remote: fetching it, and noticing what a worker put there behind the refinery's back.
+//! Fetches the rig's remote and finds commits that a worker pushed there without the refinery.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,23 +14,23 @@ use crate::rigs::refs::{self, Foreign};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
-/// What a fetch found.
+/// Result of a fetch.
 #[derive(Clone, Debug)]
 pub struct Fetched {
-    /// The rig.
+    /// Name of the rig.
     pub rig: RigName,
-    /// The remote's branches.
+    /// Branches of the remote.
     pub branches: BTreeMap<String, Sha>,
-    /// Workers' commits that are on the remote and that the refinery did not put there, in words.
+    /// Descriptions of workers' commits on the remote that the refinery did not push.
     pub foreign: Vec<String>,
-    /// Landings that the trunk has lost; `None`: as before.
+    /// Landings that the trunk has lost; `None` if it lost nothing new.
     pub dropped: Option<Vec<Dropped>>,
-    /// Tags that were not the remote's, and are again as it has them.
+    /// Tags that differed from the remote and that the fetch has reset.
     pub tags: Vec<Foreign>,
 }
 
 impl Fetched {
-    /// Where the trunk is.
+    /// Returns the commit of the trunk.
     pub fn trunk(&self, rig: &Rig) -> Result<Sha> {
         self.branches.get(&rig.row.trunk).cloned().ok_or_else(|| {
             let what = format!("the remote {} has no branch {}", rig.row.remote, rig.row.trunk);
@@ -39,7 +39,7 @@ impl Fetched {
     }
 }
 
-/// Fetches a rig's remote and looks at what moved there since we last knew.
+/// Fetches a rig's remote and examines what has moved since the last fetch.
 pub fn fetch(town: &Town, rig: &Rig, held: &Held) -> Result<Fetched> {
     let moved = refs::moved_tags(town, rig)?;
     let branches = town.world().repo().fetch(held, &rig.layout.repo())?;
@@ -53,8 +53,8 @@ pub fn fetch(town: &Town, rig: &Rig, held: &Held) -> Result<Fetched> {
     Ok(Fetched { rig: rig.name().clone(), branches, foreign, dropped, tags })
 }
 
-/// Of tags that were not as the remote had them before a fetch, those that it did not have after it either. What they pointed
-/// to is kept, since the fetch has put the remote's in their place.
+/// Returns the tags that differed from the remote before the fetch and still did not match any of its tags afterwards. Keeps the
+/// commits that they pointed to, because the fetch replaced the tags.
 fn kept_tags(town: &Town, rig: &Rig, held: &Held, mut moved: Vec<Foreign>) -> Result<Vec<Foreign>> {
     let upstream = town.world().repo().upstream_tags(&rig.layout.repo())?.unwrap_or_default();
     moved.retain(|tag| upstream.get(&tag.name) != tag.found.as_ref());
@@ -65,7 +65,7 @@ fn kept_tags(town: &Town, rig: &Rig, held: &Held, mut moved: Vec<Foreign>) -> Re
     Ok(moved)
 }
 
-/// Records what a fetch found. Workers' commits on the remote hold the rig until a person has looked.
+/// Records the result of a fetch. A worker's commit on the remote holds the rig until a person has looked at it.
 pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
     if let Some(rig) = tx.rig(fetched.rig.as_str())? {
         if tx.remote_refs(&fetched.rig)?.get(&rig.trunk) != fetched.branches.get(&rig.trunk) {
@@ -83,8 +83,8 @@ pub fn note(tx: &Tx<'_>, fetched: &Fetched) -> Result<()> {
     Ok(())
 }
 
-/// Which workers' commits are on branches of the remote that moved. Every landing of ours is a commit of its own, so
-/// a worker's own commit never comes there by us; nor does anything that was built upon one.
+/// Finds workers' commits on remote branches that moved. The refinery lands work as a new commit, so neither a worker's own
+/// commit nor anything built on it reaches the remote through gt.
 fn foreign_commits(
     town: &Town,
     rig: &Rig,
@@ -98,11 +98,11 @@ fn foreign_commits(
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let worked = works(town, rig)?;
     let tips: Vec<Sha> = moved.iter().map(|(_, at)| (*at).clone()).collect();
-    // First what matters most, should there be too many.
+    // Put the most relevant tips first, in case there are too many.
     let nearest = moved.iter().filter_map(|(name, _)| known.get(*name)).chain(known.get(&rig.row.trunk));
     let before: Vec<Sha> = nearest.chain(known.values()).cloned().collect();
     let heads: Vec<Sha> = worked.iter().flat_map(|work| &work.heads).cloned().collect();
-    // Nearly always what is new is nobody's here, which is asked at once, however many have worked in this rig.
+    // Most new commits were not made by our workers, so rule those out with one query, however many workers the rig has had.
     if !repo.share_news(&path, &tips, &before, &heads)? {
         return Ok(Vec::new());
     }
@@ -125,21 +125,21 @@ fn foreign_commits(
     Ok(foreign)
 }
 
-/// What an attempt has made.
+/// Commits of one attempt.
 struct Work {
     branch: String,
     base: Sha,
     heads: BTreeSet<Sha>,
 }
 
-/// The work of all attempts since the rig was added, those that are over too: what they made may be pushed late.
+/// Returns the work of all attempts since the rig was added. Ended attempts count, because their commits may be pushed later.
 fn works(town: &Town, rig: &Rig) -> Result<Vec<Work>> {
     let mut attempts = town.ledger.read(|view| view.attempts_of_rig(rig.name()).map_err(Error::from))?;
     attempts.retain(|attempt| rig.row.was_there(&attempt.opened_at));
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let work = |attempt: Attempt| {
         let branch = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());
-        // A snapshot's history has what the worker has rewritten since.
+        // The snapshot's history contains commits that the worker has since rewritten.
         let saved = refs.get(&attempt.snapshot_ref()).filter(|_| attempt.outcome != Some(AttemptOutcome::Landed));
         let heads = branch.into_iter().chain(saved).cloned().collect();
         Some(Work { heads, base: attempt.base?, branch: attempt.branch })
@@ -147,20 +147,21 @@ fn works(town: &Town, rig: &Rig) -> Result<Vec<Work>> {
     Ok(attempts.into_iter().filter_map(work).collect())
 }
 
-/// The search for workers' commits on the remote.
+/// Search for workers' commits on the remote.
 struct Search<'r> {
     repo: &'r dyn Repo,
     path: PathBuf,
-    /// Where the remote's branches were when last looked at.
+    /// Positions of the remote's branches at the last look.
     known: BTreeMap<String, Sha>,
-    /// The commits by which work landed.
+    /// Commits by which work landed.
     landed: BTreeSet<Sha>,
 }
 
 impl Search<'_> {
-    /// A commit that a worker made on `base` on the way to `head`, and that a branch of the remote has now.
+    /// Returns a commit that a worker made between `base` and `head` and that a branch of the remote now contains.
     fn own_commit(&self, base: &Sha, head: &Sha, at: &Sha) -> Result<Option<Sha>> {
-        // What both have, and the base has not, the worker made; or it took that over from the trunk as it was known.
+        // A commit that both contain and the base does not is the worker's, unless the worker took it from the trunk as known
+        // then.
         for shared in self.repo.merge_bases(&self.path, head, at)? {
             let others = [base].into_iter().chain(self.known.values()).chain(&self.landed);
             let ours = self.in_history_of_any(others, &shared)?;

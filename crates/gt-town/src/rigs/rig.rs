@@ -1,4 +1,4 @@
-//! Rigs: adding a project to the town, its gates, and taking it out again.
+//! Adds projects to the town as rigs, proves and changes their gates, and removes rigs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,66 +30,66 @@ mod seen;
 pub use fix::{Fixed, fix};
 pub use seen::{Repeated, Seen, repeat, seen};
 
-/// A rig to be added.
+/// Request to add a rig.
 #[derive(Clone, Debug, Default)]
 pub struct NewRig {
-    /// Its name.
+    /// Name of the rig.
     pub name: String,
     /// URL or path of the project's repository.
     pub source: String,
-    /// The prefix of its beads' ids; made from the name where absent.
+    /// Prefix of its beads' ids; derived from the name if absent.
     pub prefix: Option<String>,
-    /// The trunk; the remote's own where absent.
+    /// Trunk; the remote's default branch if absent.
     pub branch: Option<String>,
-    /// For a folder without a remote: make a bare copy beside it, which becomes its `origin`.
+    /// Whether to make a bare copy beside a folder that has no remote. The copy becomes its `origin`.
     pub make_bare_remote: bool,
-    /// Land on this branch instead of the one that is checked out; made where it is not there.
+    /// Branch to land on instead of the one that is checked out. It is created if missing.
     pub land_on: Option<String>,
-    /// Do not run the gates on the trunk.
+    /// Whether to skip running the gates on the trunk.
     pub skip_proof: bool,
-    /// Leave that to the caller, who shows first what would be run: until then the rig is held.
+    /// Whether the caller runs the gates later, after showing what would run. The rig is held until then.
     pub leave_unproved: bool,
-    /// Only look, and make nothing.
+    /// Whether to report only and create nothing.
     pub dry_run: bool,
 }
 
-/// What adding a rig found and did.
+/// Result of adding a rig.
 #[derive(Clone, Debug, Serialize)]
 pub struct Added {
-    /// Its name.
+    /// Name of the rig.
     pub name: RigName,
-    /// Its prefix.
+    /// Prefix of its beads' ids.
     pub prefix: String,
-    /// What will be pushed to.
+    /// Repository that work is pushed to.
     pub remote: String,
-    /// On which branch.
+    /// Branch that work lands on.
     pub trunk: String,
-    /// Why that is the remote, where it is not simply what was given.
+    /// Reason for choosing that remote, if it is not simply the given one.
     pub remote_note: Option<String>,
-    /// What may refuse a landing there all the same, or is worth knowing besides.
+    /// Warnings about what could still refuse a landing, and other facts worth knowing.
     pub warnings: Vec<String>,
-    /// The gates that were found and pinned.
+    /// Gates that were found and written to `rig.toml`.
     pub gates: Vec<FoundGate>,
-    /// What of the project's CI was not made a gate.
+    /// Commands in the project's CI that did not become gates.
     pub omitted: Vec<Omitted>,
-    /// What else is worth knowing about how it is tested.
+    /// Other notes on how the project is tested.
     pub notes: Vec<String>,
-    /// How fresh worktrees are set up.
+    /// Set-up of new worktrees.
     pub worktree: WorktreeSettings,
     /// Folders of the overseer's PATH that its workers and gates do not get.
     pub left_out: Vec<LeftOut>,
-    /// What leads out of its worktrees.
+    /// Links that lead out of its worktrees.
     pub leads_out: Vec<String>,
-    /// What they said of the trunk.
+    /// Result of the gates on the trunk.
     pub proof: Option<GatesRun>,
-    /// Why the rig is held, if it is.
+    /// Reason why the rig is held, if it is.
     pub held: Option<String>,
 }
 
-/// Says that a rig's folder is not finished; the next `rig add` of that name starts over.
+/// File that marks a rig's folder as unfinished. The next `rig add` with that name starts over.
 const UNFINISHED: &str = ".adding";
 
-/// Rigs whose `rig add` was cut short before the town knew them. None while one is being added.
+/// Returns rigs whose `rig add` was interrupted before the town knew them. Empty while a rig is being added.
 pub fn unfinished(town: &Town) -> Result<Vec<String>> {
     if town.try_lock(&Lane::Rigs)?.is_none() {
         return Ok(Vec::new());
@@ -101,7 +101,7 @@ pub fn unfinished(town: &Town) -> Result<Vec<String>> {
     Ok(names.filter(|name| !known.contains(name) && is_unfinished(name)).collect())
 }
 
-/// Adds a rig: all of it, or nothing.
+/// Adds a rig completely, or changes nothing.
 pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
     let name = RigName::parse(&new.name)?;
     let by = confirm(town, caller, "adds rigs", "add the rig", name.as_str())?;
@@ -125,14 +125,14 @@ pub fn add(town: &Town, caller: &Caller, new: &NewRig) -> Result<Added> {
         return shown;
     }
     let added = build(town, caller, new, &held, site);
-    // Once the ledger has the rig, its folder is no leftover.
+    // Once the rig is in the ledger, its folder must stay.
     if added.is_err() && disk.exists(&layout.root.join(UNFINISHED)) {
         disk.remove(&layout.root)?;
     }
     added
 }
 
-/// A sandbox shows what was there when its session started.
+/// Returns a note that a running mayor can't see the new rig yet. Its sandbox shows what existed when its session started.
 fn mayor_sees_later(town: &Town) -> Result<Option<String>> {
     let runs =
         || town.ledger.read(|view| Ok::<_, Error>(!view.live_incarnations_of_agent(&Address::Mayor)?.is_empty()));
@@ -141,12 +141,12 @@ fn mayor_sees_later(town: &Town) -> Result<Option<String>> {
         .then(|| "the mayor's sandbox shows it from its next session on: gt mayor stop, gt mayor start".to_owned()))
 }
 
-/// Has a person confirm what is done to a rig.
+/// Asks a person to confirm an act on a rig.
 fn confirm(town: &Town, caller: &Caller, refused: &str, what: &str, rig: &str) -> Result<Person> {
     person::confirm(town, caller, Act { refused, what, on: rig })
 }
 
-/// What was settled before anything is made.
+/// Facts settled before anything is created.
 struct Site {
     name: RigName,
     prefix: String,
@@ -159,7 +159,7 @@ struct Site {
 }
 
 impl Site {
-    /// The rig as it is before anything of it was run or looked at.
+    /// Returns the result for a rig whose commands have not run yet.
     fn added(self, found: Found, worktree: WorktreeSettings) -> Added {
         Added {
             name: self.name,
@@ -180,7 +180,7 @@ impl Site {
     }
 }
 
-/// The prefix, which must be nobody's yet; and the name, likewise.
+/// Returns a prefix that no other rig uses, after checking that the name is free as well.
 fn free_prefix(town: &Town, name: &RigName, wanted: Option<&str>) -> Result<String> {
     let prefix = wanted.map_or_else(|| prefix_from(name), str::to_owned);
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -213,7 +213,7 @@ fn prefix_from(name: &RigName) -> String {
     if trimmed.is_empty() { format!("r{lower}") } else { trimmed.to_owned() }
 }
 
-/// The branch that work lands on, which must have a commit, and how the remote names its objects.
+/// Returns the branch that work lands on, which must have a commit, and the remote's object format.
 fn find_trunk(town: &Town, new: &NewRig, remote: &str) -> Result<(String, ObjectFormat)> {
     let facts = town.world().repo().ask_remote(remote)?;
     let Some(any) = facts.branches.values().next() else {
@@ -239,7 +239,8 @@ fn choose_trunk(new: &NewRig, remote: &str, facts: &RemoteFacts) -> Result<Strin
     }
 }
 
-/// Git keeps branches as files: there is no `x/y` beside an `x`.
+/// Returns an error if a branch's name conflicts with an existing one. Git stores branches as files, so `x/y` can't exist beside
+/// `x`.
 fn require_room(branch: &str, facts: &RemoteFacts) -> Result<()> {
     let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
     let in_the_way = |there: &&String| is_below(branch, there) || is_below(there, branch);
@@ -251,14 +252,14 @@ fn require_room(branch: &str, facts: &RemoteFacts) -> Result<()> {
     ))
 }
 
-/// What a rig would be, found out in a folder that goes afterwards.
+/// Reports what a rig would be. Works in a temporary folder.
 fn show(town: &Town, new: &NewRig, held: &Held, site: Site) -> Result<Added> {
     let (_, found, worktree) = look(town, new, held, &site)?;
     let left_out = reach::left_out(town, None);
     Ok(Added { left_out, ..site.added(found, worktree) })
 }
 
-/// Fetches the project, and finds out what it is tested with. Answers with its branches, and what was found.
+/// Fetches the project and finds out how it is tested. Returns its branches and the findings.
 fn look(
     town: &Town,
     new: &NewRig,
@@ -307,7 +308,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     }
     disk.create_dir(&layout.root.join(".beads"))?;
     disk.link(&layout.formulas(), Path::new("../../.beads/formulas"))?;
-    // Held until it is proved: whoever is killed before must not leave a rig that looks as if it were.
+    // Hold the rig until it is proved. A process killed before then must not leave a rig that looks proved.
     let held_because = match (gates.is_empty(), new.skip_proof) {
         (true, _) => Some(NO_GATE.to_owned()),
         (false, false) => Some(unproved(&site.name)),
@@ -324,7 +325,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     })?;
     disk.remove(&layout.root.join(UNFINISHED))?;
     let rig = town.rig(site.name.as_str())?;
-    // The rig is there from here on: what can't be proved holds it, and undoes nothing.
+    // The rig exists from here on. A failed proof holds it but undoes nothing.
     let is_proved_here = !new.skip_proof && !new.leave_unproved && !gates.is_empty();
     let proof = if is_proved_here { prove_new(town, caller, &rig, &site.by, &Proving::default())? } else { None };
     town.wake();
@@ -339,7 +340,7 @@ fn build(town: &Town, caller: &Caller, new: &NewRig, held: &Held, site: Site) ->
     })
 }
 
-/// Finds out what a project in a folder is tested with, as this town's workers and gates could run it.
+/// Finds out how a project in a folder is tested, given what this town's workers and gates can run.
 pub fn look_at(town: &Town, folder: &Path) -> Result<Found> {
     let disk = town.world().disk();
     let env = worker_env::environment(town, None, None, None);
@@ -348,10 +349,10 @@ pub fn look_at(town: &Town, folder: &Path) -> Result<Found> {
     ecosystems::find(disk, folder, &Knowledge { own: &town.settings.ecosystem, has_program: &has_program })
 }
 
-/// How many files a note names.
+/// Maximum number of files that a note names.
 const FILES_NAMED: usize = 5;
 
-/// Tells of files that git would commit otherwise than the trunk holds them. Nobody's work is held up by them.
+/// Describes files that git would commit in a different form than the trunk holds. They delay no work.
 fn against_attributes(files: &[String]) -> Option<String> {
     let named = files.iter().take(FILES_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if files.len() > FILES_NAMED { ", …" } else { "" };
@@ -364,7 +365,7 @@ fn against_attributes(files: &[String]) -> Option<String> {
     })
 }
 
-/// Refuses a remote that can be read and not pushed to.
+/// Returns an error for a remote that can be read but not pushed to.
 fn require_push(town: &Town, held: &Held, site: &Site, repo: &Path, at: &Sha) -> Result<()> {
     let why = town.world().repo().try_push(held, repo, &site.trunk, at)?;
     let refused = |why| {
@@ -374,19 +375,19 @@ fn require_push(town: &Town, held: &Held, site: &Site, repo: &Path, at: &Sha) ->
     why.map_or(Ok(()), |why| Err(refused(why)))
 }
 
-/// Without git-lfs a project that needs it can't be checked out as it is meant.
+/// Returns an error if the project needs git-lfs and it is missing. Without it, a checkout is incomplete.
 fn require_large_files(town: &Town, filters: &BTreeSet<String>) -> Result<()> {
     let unserved = town.world().repo().unserved(filters)?;
     let missing = unserved.iter().find(|damage| damage.what == LARGE_FILES);
     missing.map_or(Ok(()), |missing| Err(Error::refused(&missing.found, INSTALL_LFS)))
 }
 
-/// What to do where git-lfs is missing.
+/// Hint for a missing git-lfs.
 pub(crate) const INSTALL_LFS: &str = "install git-lfs: apt-get install git-lfs, or https://git-lfs.com";
 
 const NO_GATE: &str = "no gate was found, so nothing could be shown to be green; `gt rig gates add` names one, or `allow_ungated = true` in rig.toml is your word that none is needed; then `gt rig release`";
 
-/// Why a new rig is held until its gates were run, whatever ended `gt rig add` before.
+/// Returns the reason why a new rig is held until its gates have run, however `gt rig add` ended.
 fn unproved(rig: &RigName) -> String {
     format!("its gates were not run on the trunk yet: `gt rig prove {rig}` runs them")
 }
@@ -406,7 +407,7 @@ fn make_trunk(town: &Town, held: &Held, repo: &Path, branch: &str, start: &Sha) 
     }
 }
 
-/// The overseer's own checkout, where the rig was added by its folder.
+/// Returns the overseer's own checkout if the rig was added by its folder.
 fn checkout<'a>(town: &Town, source: &'a str) -> Result<Option<&'a Path>> {
     if destination::is_url(source) {
         return Ok(None);
@@ -434,20 +435,20 @@ version = 1
     text
 }
 
-/// What of the settings of worktrees does not hold without being said.
+/// Returns the worktree settings that differ from the defaults.
 fn beyond_defaults(worktree: &WorktreeSettings) -> toml::Table {
     let table = |settings: &WorktreeSettings| toml::Table::try_from(settings).unwrap_or_default();
     let defaults = table(&WorktreeSettings::default());
     table(worktree).into_iter().filter(|(key, value)| defaults.get(key) != Some(value)).collect()
 }
 
-/// How a rig is proved.
+/// Options for proving a rig.
 pub struct Proving<'p> {
-    /// Is told what is run.
+    /// Receives progress.
     pub progress: &'p dyn Progress,
-    /// Whether the gates must turn red where a file is broken.
+    /// Whether a gate must fail when a file is broken.
     pub negative: Negative,
-    /// Gates that the rig can do without: where they are red, and the others are green, they are taken out of `rig.toml`.
+    /// Gates that the rig can do without. If they fail and all others pass, they are removed from `rig.toml`.
     pub optional: &'p [String],
 }
 
@@ -458,7 +459,7 @@ impl Default for Proving<'_> {
 }
 
 impl Proving<'_> {
-    /// Milliseconds that green gates take at most where files are broken; `None`: none is.
+    /// Returns the longest time, in milliseconds, of passing gates for which files are still broken; `None`: break none.
     fn within_ms(&self, rig: &Rig) -> Option<u64> {
         match self.negative {
             Negative::WhereCheap => rig.settings.prove_negative.then_some(CHEAP_MS),
@@ -467,44 +468,44 @@ impl Proving<'_> {
     }
 }
 
-/// Whether a proof breaks files on purpose, to see whether the gates turn red.
+/// Whether a proof breaks files on purpose, to see whether the gates fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Negative {
-    /// Where the gates take little time.
+    /// Only if the gates are quick.
     WhereCheap,
-    /// Whatever it takes.
+    /// Always.
     Always,
 }
 
-/// Milliseconds that the gates take at most where it is cheap to run them on broken files too.
+/// Limit in milliseconds under which gates count as quick.
 const CHEAP_MS: u64 = 30_000;
 
-/// Runs the gates on the trunk; a red trunk holds the rig, and a green one releases it.
+/// Runs the gates on the trunk. A failure holds the rig; success releases it.
 pub fn prove(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
     prove_as(town, caller, rig, &Proving::default())
 }
 
-/// The same, with progress, and as deep as is asked for.
+/// Proves like [`prove`], with progress and options.
 pub fn prove_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<GatesRun> {
     let person = confirm(town, caller, "has gates run on the trunk", "run the gates of", rig.name().as_str())?;
     prove_by(town, caller, rig, &person, proving)
 }
 
-/// The first proof of a rig that was just added: what can't be run holds it, and is no error.
+/// Proves a rig that was just added. If the gates can't run, holds the rig instead of returning an error.
 pub fn prove_added(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Option<GatesRun>> {
-    // What adding it has confirmed is confirmed.
+    // The person confirmed this when adding the rig.
     let person = person::require(caller, "has gates run on the trunk")?;
     prove_new(town, caller, rig, &person, proving)
 }
 
 fn prove_by(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Proving<'_>) -> Result<GatesRun> {
     let (tree, mut run) = run_on_trunk(town, rig, proving)?;
-    // What is known of the trunk's tree need not be found out again: by the refinery, by who begins at it.
+    // Store the verdict on the trunk's tree, so that neither the refinery nor a worker that starts there runs the gates again.
     let verdict = (run.passed() && !run.gates.is_empty()).then(|| run.verdict());
     do_without(town, rig, by, proving.optional, &mut run)?;
     let seen = Seen::of(town, rig, &run, proving)?;
     town.ledger.write(&caller.name(), "prove", |tx| {
-        // What held it before is told by this run.
+        // This run replaces whatever held the rig before.
         tx.clear(ConditionKind::RigHeld, rig.name().as_str())?;
         if let Some(verdict) = &verdict {
             tx.set_verdict(rig.name(), &tree, &rig.settings.gates_hash(), verdict)?;
@@ -535,7 +536,7 @@ fn why_held(rig: &Rig, run: &GatesRun) -> Option<String> {
     ))
 }
 
-/// Takes gates out of `rig.toml` that are red on the trunk and that the rig can do without, where the others are green.
+/// Removes gates from `rig.toml` that fail on the trunk and that the rig can do without, if all others pass.
 fn do_without(town: &Town, rig: &Rig, by: &Person, optional: &[String], run: &mut GatesRun) -> Result<()> {
     let can_go = |gate: &GateRun| !gate.passed && optional.contains(&gate.name);
     let others_are_green =
@@ -548,7 +549,7 @@ fn do_without(town: &Town, rig: &Rig, by: &Person, optional: &[String], run: &mu
     take_out(town, rig, by, &run.left_out)
 }
 
-/// Takes gates out of `rig.toml`; a comment keeps what they were.
+/// Removes gates from `rig.toml` and leaves them in a comment.
 fn take_out(town: &Town, rig: &Rig, by: &Person, gone: &[GateRun]) -> Result<()> {
     edit(town, rig, by, |document| {
         let mut comment = document.trailing().as_str().unwrap_or_default().to_owned();
@@ -586,35 +587,35 @@ fn prove_new(town: &Town, caller: &Caller, rig: &Rig, by: &Person, proving: &Pro
     }
 }
 
-/// Why a rig is held, if it is.
+/// Returns the reason why a rig is held, if it is.
 pub fn why_is_held(town: &Town, rig: &Rig) -> Result<Option<String>> {
     let held =
         town.ledger.read(|view| view.condition(ConditionKind::RigHeld, rig.name().as_str()).map_err(Error::from))?;
     Ok(held.map(|condition| condition.text))
 }
 
-/// Runs the gates on the trunk; answers with its tree, too.
+/// Runs the gates on the trunk. Returns its tree as well.
 fn run_on_trunk(town: &Town, rig: &Rig, proving: &Proving<'_>) -> Result<(Sha, GatesRun)> {
-    // The refinery's own turn: it uses the same worktree.
+    // The refinery uses the same worktree, so take its lane.
     let turn = town.lock(&rig.gates_lane())?;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let refs = repo.refs(&path)?;
     let trunk =
         refs.get(&rig.trunk_ref()).ok_or_else(|| Error::Unknown { what: "branch", name: rig.row.trunk.clone() })?;
     let tree = repo.tree_of(&path, trunk)?;
-    // Without any cache: what is proved is the trunk alone.
+    // Use no caches: prove the trunk alone.
     let subject = Subject { commit: trunk, tree: &tree, label: "proof", clean: true, batch: &[] };
     let breaking = Breaking { within_ms: proving.within_ms(rig), optional: proving.optional };
     let run = gates::prove(town, rig, &turn, &subject, proving.progress, breaking).map(Tested::into_run)?;
     Ok((tree, run))
 }
 
-/// Takes a hold off a rig; if it has gates, they must be green on the trunk first.
+/// Removes the hold of a rig. If the rig has gates, they must first pass on the trunk.
 pub fn release(town: &Town, caller: &Caller, rig: &Rig) -> Result<Option<GatesRun>> {
     release_as(town, caller, rig, &Proving::default())
 }
 
-/// The same, with progress.
+/// Releases like [`release`], with progress and options.
 pub fn release_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Option<GatesRun>> {
     let person = confirm(town, caller, "releases rigs", "release the rig", rig.name().as_str())?;
     let accepted = town.ledger.write(&caller.name(), "rig release", |tx| {
@@ -637,7 +638,7 @@ pub fn release_as(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>
     Ok(None)
 }
 
-/// Adds a gate to `rig.toml`, leaving the rest of the file as it is.
+/// Adds a gate to `rig.toml` and keeps the rest of the file.
 pub fn add_gate(town: &Town, caller: &Caller, rig: &Rig, gate: &Gate) -> Result<RigSettings> {
     let person = confirm(town, caller, "adds gates", "add a gate to", rig.name().as_str())?;
     if rig.settings.gate.iter().any(|g| g.name == gate.name) {
@@ -672,7 +673,7 @@ fn edit(town: &Town, rig: &Rig, by: &Person, change: impl FnOnce(&mut toml_edit:
     settings::edit(town, &path, by, &|bytes| settings::parse(&path, bytes), change)
 }
 
-/// Takes a rig out of the town. Its folder goes into the town's archive, its beads stay. Answers with where it went.
+/// Removes a rig from the town. Its folder moves to the town's archive and its beads stay. Returns the folder's new path.
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<PathBuf> {
     if dry_run {
         person::require(caller, "removes rigs")?;
@@ -686,7 +687,7 @@ pub fn remove(town: &Town, caller: &Caller, rig: &Rig, dry_run: bool) -> Result<
     let to = archive.join(format!("{}-{number}", rig.name()));
     if !dry_run {
         town.ledger.write(&caller.name(), "rig remove", |tx| {
-            // Asked again: a bead may have been slung meanwhile.
+            // Check again, because a bead may have been slung meanwhile.
             refuse_busy(tx, rig)?;
             for row in tx.open_effects()?.iter().filter(|row| row.rig.as_ref() == Some(rig.name())) {
                 tx.withdraw(row.id)?;

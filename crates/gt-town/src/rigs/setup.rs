@@ -1,4 +1,4 @@
-//! Worktree set-up: what a fresh worktree needs before anybody can build in it.
+//! Worktree set-up: prepares a new worktree so that its user can build in it.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -15,11 +15,11 @@ use crate::town::settings::WorktreeSettings;
 use crate::town::{Rig, Town};
 use crate::walls::contained::{self, Job};
 
-/// Where the key of a gate worktree's last set-up and what it made are kept, beside the worktree: a line each.
+/// File beside the gate worktree with the key of its last set-up and the folders that it made, one per line.
 const KEY_FILE: &str = "set-up.key";
 
-/// Proposes a set-up from what is in a project and what its gates need, from the filters that its attributes name, and from
-/// the overseer's checkout of it where there is one.
+/// Proposes a set-up from the files in a project, the needs of its gates, the filters in its git attributes, and the overseer's
+/// checkout if there is one.
 pub(crate) fn propose(
     town: &Town,
     folder: &Path,
@@ -41,24 +41,24 @@ pub(crate) fn propose(
     if !installs && only_there("node_modules") {
         settings.clone.push("node_modules".to_owned());
     }
-    // Also where nothing is copied: what leads there is kept out of gates.
+    // Set this even if nothing is copied. Gates must not reach that folder.
     settings.from = Some(checkout.to_owned());
     settings
 }
 
-/// Sets a worker's worktree up: fetches what its commit merely refers to, copies what is to be copied, then runs the
-/// rig's command. Done again, it copies nothing that is there, and runs the command again.
+/// Sets up a worker's worktree: fetches submodules and large files, copies the configured files, then runs the rig's command. A
+/// repeated call copies nothing that exists, and runs the command again.
 pub fn worktree(town: &Town, rig: &Rig, held: &Held, attempt: &Attempt) -> Result<()> {
     let folder = rig.layout.worktree(&attempt.worker);
     require_free_disk(town, rig, &folder)?;
     if let Some(missing) = fetch_referred(town, rig, held, &folder)?
-        // Work that was sent back for that very reason is the worker's to mend.
+        // If the work was sent back for this reason, the worker repairs it.
         && attempt.started_from.is_none()
     {
         return Err(Error::refused(missing, "look at the trunk, then: gt doctor --retry"));
     }
     if let Some(blocked) = copy_in(town, rig, &folder)?
-        // Likewise: its worker takes the link away, or does without the copies.
+        // Likewise, the worker removes the link or does without the copies.
         && attempt.started_from.is_none()
     {
         return Err(Error::refused(blocked, COPY_HINT));
@@ -67,7 +67,7 @@ pub fn worktree(town: &Town, rig: &Rig, held: &Held, attempt: &Attempt) -> Resul
     finish(town, rig, &folder, attempt.slot, &label)
 }
 
-/// Gives a worktree what the town has built for it already, and runs the set-up where that leaves something to be done.
+/// Copies what the town has already built into a worktree, and runs the set-up if anything is still missing.
 fn finish(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str) -> Result<()> {
     let given = warm::give(town, rig, folder, label)?;
     let Some(tree) = given.tree.as_ref().filter(|_| given.has_set_up && rig.settings.worktree.setup.is_some()) else {
@@ -80,7 +80,7 @@ fn finish(town: &Town, rig: &Rig, folder: &Path, slot: Option<u32>, label: &str)
     Ok(town.world().disk().write(&log_of(rig, label), text.as_bytes())?)
 }
 
-/// Sets a crew's workspace up likewise.
+/// Sets up a crew member's workspace in the same way.
 pub fn workspace(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str) -> Result<()> {
     require_free_disk(town, rig, folder)?;
     if let Some(missing) = fetch_referred(town, rig, held, folder)? {
@@ -92,24 +92,24 @@ pub fn workspace(town: &Town, rig: &Rig, held: &Held, folder: &Path, label: &str
     finish(town, rig, folder, None, label)
 }
 
-/// What to do where a link is in the way of what is to be copied.
+/// Hint for a link that blocks a copy.
 const COPY_HINT: &str = "name another place in [worktree] copy or clone of rig.toml, or take it out of the trunk, then: \
                          gt doctor --retry";
 
-/// How the set-up of a gate worktree ended.
+/// Outcome of setting up a gate worktree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SetUp {
     /// It is set up.
     Done {
-        /// Whether its command was run for it.
+        /// Whether its command ran.
         ran: bool,
     },
-    /// A link or a file of the commit's is where a folder for copies must be, so the commit can't be green.
+    /// A link or file in the commit stands where a folder for copies must be, so the commit can't pass.
     Blocked(String),
 }
 
-/// Sets the gate worktree up, in which there is nothing beside the commit's files but the caches that were `kept`. Its
-/// command is not run where all that it made last time was kept, with the same lock files.
+/// Sets up the gate worktree, which contains the commit's files and the caches in `kept`, nothing else. Skips the command if
+/// everything that it made last time was kept and the lock files are the same.
 pub(crate) fn gate_worktree(
     town: &Town,
     rig: &Rig,
@@ -134,7 +134,7 @@ pub(crate) fn gate_worktree(
     Ok(SetUp::Done { ran })
 }
 
-/// Whether a set-up with this key was done, and all that it made was kept.
+/// Whether a set-up with this key was done and everything that it made was kept.
 fn is_done(town: &Town, record: &Path, key: &str, kept: &[String]) -> Result<bool> {
     let bytes = town.world().disk().read(record)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -144,7 +144,7 @@ fn is_done(town: &Town, record: &Path, key: &str, kept: &[String]) -> Result<boo
     Ok(is_same && made.peek().is_some() && made.all(|path| kept.iter().any(|kept| kept == path)))
 }
 
-/// What a set-up has made, if the rig keeps all of it. What is copied comes anew each time.
+/// Returns what a set-up made if the rig keeps all of it. Copied files don't count, because they are copied each time.
 fn made(town: &Town, rig: &Rig, folder: &Path, subject: &Subject<'_>) -> Result<Option<Vec<String>>> {
     let settings = &rig.settings.worktree;
     let rules = Rules { keep: rig.settings.keep.clone(), submodules: settings.submodules, ..Rules::default() };
@@ -157,7 +157,7 @@ fn made(town: &Town, rig: &Rig, folder: &Path, subject: &Subject<'_>) -> Result<
     Ok(all_kept.then_some(found.kept))
 }
 
-/// Submodules and the contents of large files, where the rig has such. Answers with what nobody has.
+/// Fetches submodules and large files, if the rig has any. Returns a description of content that no remote has.
 pub(crate) fn fetch_referred(town: &Town, rig: &Rig, held: &Held, folder: &Path) -> Result<Option<String>> {
     let settings = &rig.settings.worktree;
     let (repo, path) = (town.world().repo(), rig.layout.repo());
@@ -194,9 +194,9 @@ fn require_free_disk(town: &Town, rig: &Rig, folder: &Path) -> Result<()> {
     Err(Error::refused(what, "free some disk, or lower min_free_disk_mb in rig.toml"))
 }
 
-/// Copies files and folders that git does not hold (`.env`, `node_modules`) from the place that the settings name.
-/// What is there already is left alone, so nothing tracked is ever written. Nothing is copied through a link: the folders
-/// are the commit's, and it could lead a secret anywhere. Answers with what is in the way, if anything is.
+/// Copies untracked files and folders (`.env`, `node_modules`) from the configured place. Existing files stay, so no tracked file
+/// is ever overwritten. Nothing is copied through a link: the commit controls the folders, so a link could lead a secret
+/// anywhere. Returns what blocks a copy, if anything does.
 fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
     let settings = &rig.settings.worktree;
     let names: Vec<&String> = settings.copy.iter().chain(&settings.clone).collect();
@@ -212,9 +212,9 @@ fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
         let hint = "name files and folders below the top, without .. and .git".to_owned();
         return Err(Error::Usage { what, hint });
     }
-    // First, so that a copy is at no time a new file to git.
+    // Exclude the names first, so that git never sees a copy as a new file.
     rig.layout.excludes().iter().try_for_each(|file| exclude(town, file, &names))?;
-    // What was built of another tree must not look younger than this one's sources: build tools would take it for theirs.
+    // Build results of another tree must not look newer than this tree's sources, or build tools would reuse them.
     let latest = town.world().disk().oldest_below(folder)?.map_or(0, |oldest| oldest.saturating_sub(1));
     for name in names {
         if let Some(blocked) = copy_one(town.world().disk(), from, folder, name, latest)? {
@@ -224,7 +224,7 @@ fn copy_in(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Copies one of them; answers with what is in the way.
+/// Copies one entry. Returns what blocks it, if anything does.
 fn copy_one(disk: &dyn Disk, from: &Path, folder: &Path, name: &str, latest: i64) -> Result<Option<String>> {
     let (source, target) = (from.join(name), folder.join(name));
     if !disk.exists(&source) || disk.exists(&target) {
@@ -239,7 +239,7 @@ fn copy_one(disk: &dyn Disk, from: &Path, folder: &Path, name: &str, latest: i64
     Ok(Some(format!("`{name}` can't be copied into the worktree: {}", in_the_way(disk, folder, name))))
 }
 
-/// What in a worktree is no folder and should be one, for people.
+/// Describes the part of a path in a worktree that should be a folder but is not.
 fn in_the_way(disk: &dyn Disk, folder: &Path, name: &str) -> String {
     let mut above: Vec<&Path> = Path::new(name).ancestors().skip(1).filter(|at| !at.as_os_str().is_empty()).collect();
     above.reverse();
@@ -261,7 +261,7 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && Path::new(name).components().all(plain)
 }
 
-/// Keeps what was copied out of git's sight in all worktrees of the rig, whatever the project ignores.
+/// Hides copied files from git in all worktrees of the rig, whatever the project ignores.
 fn exclude(town: &Town, path: &Path, names: &[&String]) -> Result<()> {
     let before = town.world().disk().read(path)?.unwrap_or_default();
     let mut text = String::from_utf8_lossy(&before).into_owned();
@@ -274,7 +274,7 @@ fn exclude(town: &Town, path: &Path, names: &[&String]) -> Result<()> {
     if text.as_bytes() == before { Ok(()) } else { Ok(town.world().disk().write(path, text.as_bytes())?) }
 }
 
-/// Where the output of the set-up of the gates' worktree goes.
+/// Returns the log file for the set-up of the gates' worktree.
 pub(crate) fn gate_log(rig: &Rig) -> PathBuf {
     log_of(rig, "gate")
 }
@@ -326,7 +326,7 @@ mod tests {
         }
     }
 
-    /// What a commit may put in the way of `config/sub/dev.env`, and what is said of it.
+    /// Obstacles that a commit can put at `config/sub/dev.env`, with the resulting message.
     #[test]
     fn nothing_is_copied_through_what_a_commit_puts_in_the_way() {
         type Plant = fn(&Path, &Path);

@@ -1,4 +1,4 @@
-//! Workspaces of crew: worktrees of a rig that stay, each with a branch of its own.
+//! Workspaces of crew members: permanent worktrees of a rig, each with its own branch.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,15 @@ use gt_world::{Held, WorktreePlan};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
-/// How names of crew's folders in the archive begin; no worker is called so.
+/// Name prefix of crew members' folders in the archive. No worker has such a name.
 pub(crate) const ARCHIVED_PREFIX: &str = "crew-";
 
-/// The branch of a crew member's workspace.
+/// Returns the branch of a crew member's workspace.
 pub fn branch(name: &str) -> String {
     format!("crew/{name}")
 }
 
-/// Names this membership: who comes back under a name gets a workspace of their own.
+/// Returns a label for this membership. A member who returns under the same name gets a new workspace.
 fn label(agent: &Agent) -> String {
     let made: String = agent.made_at.chars().filter(char::is_ascii_digit).take(14).collect();
     format!("{ARCHIVED_PREFIX}{}-{made}", agent.name())
@@ -31,7 +31,7 @@ pub(crate) fn snapshot_ref(agent: &Agent) -> String {
     format!("refs/gt/snapshots/{}", label(agent))
 }
 
-/// The agent and the rig of an effect; `None` where the workspace is gone already.
+/// Returns the agent and the rig of an effect; `None` if the workspace is already gone.
 fn agent_and_rig(town: &Town, crew: &Address) -> Result<Option<(Agent, Rig)>> {
     let agent = town.ledger.read(|view| view.agent(crew).map_err(Error::from))?;
     let Some(agent) = agent.filter(|agent| agent.removed_at.is_none()) else { return Ok(None) };
@@ -39,7 +39,7 @@ fn agent_and_rig(town: &Town, crew: &Address) -> Result<Option<(Agent, Rig)>> {
     Ok(Some((agent, rig)))
 }
 
-/// A workspace's rig, and how its worktree is made; `None` where the agent has none (any more).
+/// Returns a workspace's rig and the plan for its worktree; `None` if the agent has none or no longer has one.
 pub fn workspace(town: &Town, crew: &Address) -> Result<Option<(Rig, WorktreePlan)>> {
     let Some((agent, rig)) = agent_and_rig(town, crew)? else { return Ok(None) };
     let refs = town.world().repo().refs(&rig.layout.repo())?;
@@ -54,7 +54,7 @@ pub fn workspace(town: &Town, crew: &Address) -> Result<Option<(Rig, WorktreePla
     Ok(Some((rig, plan)))
 }
 
-/// Whom a workspace's git commits as: the person whose it is, and where nobody knows that, the workspace.
+/// Returns the git author for a workspace: its owner, or the workspace itself if the owner is unknown.
 fn identity(town: &Town, rig: &Rig, agent: &Agent) -> Result<(String, String)> {
     let said = rig.settings.commits.over(&town.settings.commits).overseer;
     let person = said.map_or_else(|| town.world().repo().overseer(), |person| Ok(Some(person)))?;
@@ -62,14 +62,14 @@ fn identity(town: &Town, rig: &Rig, agent: &Agent) -> Result<(String, String)> {
     Ok(person.map_or_else(own, |person| (person.name, person.mail)))
 }
 
-/// Adds the worktree of a workspace; false where it is no longer wanted.
+/// Adds the worktree of a workspace. Returns false if it is no longer wanted.
 pub fn add_worktree(town: &Town, crew: &Address, held: &Held) -> Result<bool> {
     let Some((rig, plan)) = workspace(town, crew)? else { return Ok(false) };
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
     Ok(true)
 }
 
-/// Snapshots a workspace, moves it into the archive, and drops its branch, whose head the snapshot keeps.
+/// Takes a snapshot of a workspace, moves it into the archive and deletes its branch. The snapshot keeps the branch's head.
 pub fn archive(town: &Town, crew: &Address, held: &Held) -> Result<()> {
     let Some((agent, rig)) = agent_and_rig(town, crew)? else { return Ok(()) };
     let (repo, at, path) = (town.world().repo(), rig.layout.repo(), rig.layout.crew(agent.name()));

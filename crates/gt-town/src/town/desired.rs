@@ -1,4 +1,4 @@
-//! What a person wants of the town: up, down or on its way down, and which rigs are paused.
+//! The state of the town that a person asked for: up, down or draining, and which rigs are paused.
 
 use gt_ledger::View;
 use gt_model::condition::ConditionKind;
@@ -9,22 +9,22 @@ use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
 
-/// Whether the town is meant to be up; a setting of the ledger's.
+/// Ledger setting that says whether the town should be up.
 pub(crate) const DESIRED_KEY: &str = "desired";
 
-/// The build of gt that `gt up` was last said with; a setting of the ledger's. A deacon of another build ends.
+/// Ledger setting with the build of gt that last ran `gt up`. A deacon of another build exits.
 pub(crate) const BUILD_KEY: &str = "build";
 
-/// Why a session ended that `gt down` ended: it counts against nobody.
+/// Reason recorded for a session that `gt down` ended. It does not count as a failure.
 pub(crate) const DOWN_REASON: &str = "the town went down";
 
-/// The town is meant to be down.
+/// Value of [`DESIRED_KEY`]: the town should be down.
 pub(crate) const DOWN: &str = "down";
 
-/// The town is on its way down: sessions end at their next step, and no new ones are started.
+/// Value of [`DESIRED_KEY`]: the town is going down. Sessions end at their next step and no new ones start.
 pub(crate) const DRAINING: &str = "draining";
 
-/// Whether the town is meant to be up.
+/// Whether the town should be up.
 pub(crate) fn is_wanted_up(town: &Town) -> Result<bool> {
     Ok(town.ledger.read(|view| view.meta(DESIRED_KEY).map_err(Error::from))?.as_deref() == Some("up"))
 }
@@ -40,12 +40,12 @@ pub(crate) fn set_desired(town: &Town, caller: &Caller, state: &str) -> Result<(
     })
 }
 
-/// Which build of gt the running deacon is of: the one that `gt up` was last said with, since one of another build ends.
+/// Returns the build of gt that last ran `gt up`. The running deacon has the same build, because any other deacon exits.
 pub fn build(town: &Town) -> Result<Option<String>> {
     town.ledger.read(|view| view.meta(BUILD_KEY).map_err(Error::from))
 }
 
-/// Says that nothing new is begun: in a rig, or in the whole town. What is begun goes on.
+/// Stops starting new work in a rig or in the whole town. Work in progress continues.
 pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
     let text = "nothing new is begun until gt resume";
     town.ledger.write(&caller.name(), "pause", |tx| {
@@ -53,7 +53,7 @@ pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool
     })
 }
 
-/// Takes a pause back.
+/// Resumes starting new work.
 pub fn resume(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
     let resumed: Result<bool> = town
         .ledger
@@ -64,18 +64,18 @@ pub fn resume(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<boo
 
 const TOWN: &str = "<town>";
 
-/// Whether nothing new is begun in a rig.
+/// Whether starting new work is paused in a rig.
 pub(crate) fn is_paused(view: &View<'_>, rig: Option<&RigName>) -> Result<bool> {
     let of_rig = rig.map(|rig| view.condition(ConditionKind::Paused, rig.as_str())).transpose()?.flatten();
     Ok(of_rig.is_some() || view.condition(ConditionKind::Paused, TOWN)?.is_some())
 }
 
-/// Whether the town is down or on its way there: no session is started then.
+/// Whether the town is down or going down. No session starts in that state.
 pub(crate) fn is_going_down(view: &View<'_>) -> Result<bool> {
     Ok(matches!(view.meta(DESIRED_KEY)?.as_deref(), Some(DRAINING | DOWN)))
 }
 
-/// A session's end as it is recorded: what was ended while the town goes down did not die of its work.
+/// Converts a session's exit for the record. A session that ended because the town went down does not count as a failure.
 pub(crate) fn as_counted(view: &View<'_>, exit: Exit) -> Result<Exit> {
     let taken_down = is_going_down(view)? && exit.reason == ENDED_BY_REQUEST;
     Ok(if taken_down { Exit { reason: DOWN_REASON.to_owned(), ..exit } } else { exit })

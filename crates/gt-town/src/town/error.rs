@@ -1,4 +1,4 @@
-//! What can go wrong in the engine: what failed, on what, and (as a hint) what to do next.
+//! Errors of the engine. Each one says what failed, on what, and, as a hint, what the user can do next.
 
 use std::path::PathBuf;
 
@@ -12,149 +12,149 @@ use crate::town::settings::SettingsError;
 /// Result of an engine operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What kind of failure it is: this decides the exit code.
+/// Category of a failure. It decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It was tried and failed.
+    /// The operation was tried and failed.
     Failed,
-    /// It was asked for wrongly.
+    /// The request was malformed.
     Usage,
-    /// What was named is not there.
+    /// The named thing does not exist.
     NotFound,
-    /// The state of things forbids it.
+    /// The current state forbids the operation.
     Refused,
     /// A person has to do something first.
     NeedsPerson,
 }
 
-/// What went wrong.
+/// Failure of an engine operation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A folder is no town.
+    /// The folder is not a town.
     #[error("{} is no town", .0.display())]
     NoTown(PathBuf),
-    /// A town is there already.
+    /// The folder already is a town.
     #[error("a town is already at {}", .0.display())]
     TownExists(PathBuf),
-    /// A folder is not empty and no town.
+    /// The folder is neither empty nor a town.
     #[error("{} is not empty", .0.display())]
     NotEmpty(PathBuf),
-    /// A file that must be there is not.
+    /// A required file is missing.
     #[error("{} is missing", .0.display())]
     MissingFile(PathBuf),
-    /// No rig of that name.
+    /// No rig has that name.
     #[error("no rig is called `{name}`")]
     UnknownRig {
-        /// As asked for.
+        /// Name in the request.
         name: String,
-        /// Which there are.
+        /// Names of the existing rigs.
         known: Vec<String>,
     },
-    /// No bead of that id.
+    /// No bead has that id.
     #[error("no bead `{0}`")]
     UnknownBead(String),
-    /// An abbreviation that several beads share.
+    /// Several beads share that abbreviated id.
     #[error("`{text}` could be {}", .matches.iter().map(BeadId::as_str).collect::<Vec<_>>().join(", "))]
     Ambiguous {
-        /// As typed.
+        /// Abbreviation as typed.
         text: String,
-        /// What it could be.
+        /// Beads that it could mean.
         matches: Vec<BeadId>,
     },
-    /// No such thing of another kind.
+    /// Something of another kind does not exist.
     #[error("no {what} `{name}`")]
     Unknown {
-        /// What kind of thing.
+        /// The kind of thing.
         what: &'static str,
-        /// As asked for.
+        /// Name in the request.
         name: String,
     },
-    /// No kind of agent of that name.
+    /// No kind of agent has that name.
     #[error("no kind of agent is called `{kind}`")]
     UnknownAgent {
-        /// As asked for.
+        /// Kind in the request.
         kind: String,
-        /// Which there are.
+        /// Known kinds.
         known: Vec<String>,
     },
-    /// No formula of that name.
+    /// No formula has that name.
     #[error("no formula is called `{0}`")]
     UnknownFormula(String),
-    /// A formula that can't be used.
+    /// The formula is invalid.
     #[error("formula {name} ({}) can't be used: {source}", path.display())]
     Formula {
-        /// Its name.
+        /// Name of the formula.
         name: String,
-        /// Where it is.
+        /// Path of its file.
         path: PathBuf,
-        /// What is wrong.
+        /// Cause.
         source: FormulaError,
     },
-    /// The state of things forbids what was asked for.
+    /// The current state forbids the request.
     #[error("{what}")]
     Refused {
-        /// What is refused and why.
+        /// The refused request and the reason.
         what: String,
-        /// What to do instead.
+        /// Alternative for the user.
         hint: String,
     },
-    /// It was asked for wrongly.
+    /// The request was malformed.
     #[error("{what}")]
     Usage {
-        /// What is wrong.
+        /// The mistake.
         what: String,
-        /// What is right.
+        /// Correct usage.
         hint: String,
     },
     /// A person has to do something first.
     #[error("{what}")]
     NeedsPerson {
-        /// What stands in the way.
+        /// The obstacle.
         what: String,
-        /// What to do.
+        /// Action for the person.
         hint: String,
     },
-    /// Not done within the time it may take.
+    /// The operation did not finish within its time limit.
     #[error("{what}")]
     TimedOut {
-        /// What was waited for.
+        /// What the engine waited for.
         what: String,
-        /// What to do.
+        /// Action for the user.
         hint: String,
     },
-    /// A caller whose incarnation is over.
+    /// The caller's incarnation is over.
     #[error("superseded: incarnation {0} is over, and this call wrote nothing")]
     Superseded(String),
-    /// A token that names no incarnation, or a wrong secret.
+    /// The token names no incarnation or has a wrong secret.
     #[error("GT_INCARNATION is not a token of this town")]
     BadToken,
-    /// An agent's descendant that lost its token.
+    /// The caller descends from an agent but has no token.
     #[error("this process belongs to an agent's session, but carries no GT_INCARNATION of this town")]
     NoToken,
-    /// A lock of the town's was not free in time.
+    /// A lock of the town was not released in time.
     #[error("`{0}` is being worked on by another gt, and was not free in time")]
     Locked(String),
-    /// A rig's name.
+    /// Invalid rig name.
     #[error(transparent)]
     RigName(#[from] RigNameError),
-    /// The ledger.
+    /// Failure in the ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// A settings file.
+    /// Invalid settings file.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Something outside.
+    /// Failure in the outside world: files, processes, git.
     #[error(transparent)]
     World(#[from] WorldError),
 }
 
 impl Error {
-    /// A refusal by the state of things.
+    /// Builds an [`Error::Refused`].
     pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Refused { what: what.into(), hint: hint.into() }
     }
 
-    /// What kind of failure it is.
+    /// Returns the category of the failure.
     pub fn kind(&self) -> Kind {
         match self {
             Self::NoTown(_)
@@ -191,7 +191,7 @@ impl Error {
         }
     }
 
-    /// What the user can do next.
+    /// Returns the hint for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoTown(_) => "go into a town's folder, set GT_TOWN, or make one: gt install <path>".to_owned(),
@@ -262,18 +262,18 @@ impl Error {
     }
 }
 
-/// What a gate can do instead.
+/// Hint for a gate whose request was refused.
 const CONFINED: &str = "gt rig gates list, gt bead list and the like work here; a test that needs more makes a town of its \
                         own: gt install <a temporary folder>. A person calls gt in a terminal of their own";
 
-/// What to do about a ledger that is lost.
+/// Hint for a lost ledger.
 const LOST: &str = "put a backup in its place: gt ledger restore <file>; they are in backups/ beside it. A town's can be made \
                     again without one: gt ledger rebuild --from jsonl, or --from git";
 
-/// What to do about a full disk.
+/// Hint for a full disk.
 const FULL: &str = "the disk is full, and nothing was changed: make room and try again";
 
-/// What to do about what the system says of files.
+/// Returns a hint for an error of the file system.
 fn io_hint(error: &std::io::Error) -> Option<&'static str> {
     use std::io::ErrorKind;
     Some(match error.kind() {
@@ -285,7 +285,7 @@ fn io_hint(error: &std::io::Error) -> Option<&'static str> {
     })
 }
 
-/// What to do about what SQLite says.
+/// Returns a hint for an error of SQLite.
 fn sql_hint(error: &rusqlite::Error) -> Option<&'static str> {
     use rusqlite::ErrorCode;
     Some(match error.sqlite_error_code()? {
@@ -304,7 +304,8 @@ fn sql_hint(error: &rusqlite::Error) -> Option<&'static str> {
     })
 }
 
-/// What to do about a remote that can't be reached, by what git and ssh said. They are let ask nothing.
+/// Returns a hint for an unreachable remote, from the output of git and ssh. Neither program may prompt, so they fail instead of
+/// asking.
 fn unreachable_hint(url: &str, text: &str) -> String {
     let host = ssh_host(url);
     match host {
@@ -325,7 +326,7 @@ fn unreachable_hint(url: &str, text: &str) -> String {
     }
 }
 
-/// The host that ssh connects to for a remote, as it is typed: `git@example.org`, `-p 22 example.org`.
+/// Returns the ssh destination of a remote in the form for the command line: `git@example.org` or `-p 22 example.org`.
 fn ssh_host(url: &str) -> Option<String> {
     if let Some(rest) = url.strip_prefix("ssh://") {
         let place = rest.split('/').next().unwrap_or(rest);
@@ -338,7 +339,7 @@ fn ssh_host(url: &str) -> Option<String> {
     Some(host.to_owned())
 }
 
-/// The verb that shows which things of a kind there are.
+/// Returns the verb that lists the existing things of a kind.
 fn where_to_look(what: &str) -> &'static str {
     match what {
         "merge request" => "gt mq list shows what waits",
@@ -352,7 +353,7 @@ fn where_to_look(what: &str) -> &'static str {
     }
 }
 
-/// An error with its causes, in one line.
+/// Formats an error with its causes on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |e| e.source());
     causes.fold(error.to_string(), |text, cause| {

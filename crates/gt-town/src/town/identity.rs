@@ -1,4 +1,4 @@
-//! Who calls: the overseer, the incarnation that a token proves, or a gate.
+//! Identifies the caller: the overseer, an incarnation that proves itself with a token, or a gate.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,17 +15,17 @@ use crate::town::person::{self, Act};
 use crate::town::settings::{self, TownSettings};
 use crate::town::{Caller, Outside, Town};
 
-/// The variable that tells such a command's processes, and those of the project, that they belong to a gate of the town
-/// whose folder it names.
+/// Environment variable that marks the processes of gates and other project commands. Its value is the folder of the town that
+/// runs them.
 pub(crate) const GATE_VARIABLE: &str = "GT_GATE";
 
-/// Finds out who calls, from what stands above the calling process and from its environment. Whoever is below a gate is one,
-/// with whatever token; whoever has a token is the incarnation that it proves; and the overseer is who has none and descends
-/// from no session, gate or daemon of any town, nor is in a sandbox.
+/// Identifies the caller from its ancestor processes and its environment. A process below a gate is a gate, even if it has a
+/// token. Otherwise a caller with a token is the incarnation that the token proves. A caller without a token is the overseer only
+/// if no session, gate or daemon of any town is among its ancestors and it is not in a sandbox.
 pub fn caller(town: &Town, env: &BTreeMap<String, String>) -> Result<Caller> {
     let token = env.get(TOKEN_VARIABLE);
     let descent = town.world().sessions().descent();
-    // With a token, nobody asks the ledger who made it but for a command.
+    // The ledger knows whether an ancestor is a command of the town. A token with only sessions above needs no such check.
     let standing = if token.is_some() && descent.above().iter().all(|above| *above == Above::Session) {
         Standing::Session
     } else {
@@ -42,20 +42,20 @@ pub fn caller(town: &Town, env: &BTreeMap<String, String>) -> Result<Caller> {
     }
 }
 
-/// The incarnation that a token names, true or not, if its id can be part of a path.
+/// Returns the incarnation that a token claims, without verifying it, if the id can be part of a path.
 pub fn named(token: &str) -> Option<IncarnationId> {
     let (id, _) = token.rsplit_once('.')?;
     let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     is_plain.then(|| id.into())
 }
 
-/// Whether the environment says that this is a gate of this very town.
+/// Whether the environment says that the process is a gate of this town.
 fn is_marked_as_gate(town: &Town, env: &BTreeMap<String, String>) -> bool {
     env.get(GATE_VARIABLE).is_some_and(|of| Path::new(of) == town.layout.root)
 }
 
-/// Refuses what a person begins and no agent may, before a process becomes a daemon of the town: below a session or a gate it
-/// would do everything as the town.
+/// Refuses agents and gates before a process becomes a daemon of the town. A daemon below a session or gate would act with the
+/// town's full rights.
 pub fn refuse_agents(town: &Town) -> Result<()> {
     let sessions = town.world().sessions();
     match town.ledger.standing_of(&sessions.descent().shims())? {
@@ -65,8 +65,8 @@ pub fn refuse_agents(town: &Town) -> Result<()> {
     }
 }
 
-/// Refuses agents and gates what is done to the ledger at `path` that can't be opened, and so knows nobody; and has a person
-/// confirm it where the settings of its town, the one at `root`, want that.
+/// Refuses agents and gates an act on a ledger at `path` that can't be opened and therefore can't identify callers. Also asks a
+/// person to confirm the act if the settings of the town at `root` require it.
 pub fn person_of_lost(path: &Path, root: Option<&Path>, outside: &Outside, act: Act<'_>) -> Result<()> {
     let world = outside.world.as_ref();
     let standing = standing_at(world, path, &world.sessions().descent())?;
@@ -101,8 +101,8 @@ fn by_token(town: &Town, token: &str) -> Result<Caller> {
     })
 }
 
-/// Whether a session of this very town is above the caller that has left no mark: one that an older gt has started, or the
-/// caller's sandbox, unless the town was made in there.
+/// Whether an unmarked session of this town is an ancestor of the caller. Two cases leave no mark: a session that an older gt
+/// started, and the caller's sandbox, unless the town was created inside that sandbox.
 fn descends_from_session(town: &Town, descent: &Descent) -> Result<bool> {
     let live = town.ledger.read(|view| Ok::<_, Error>(view.live_incarnations()?))?;
     let shims: Vec<ProcessId> = live.into_iter().filter_map(|i| i.process).map(|p| p.shim).collect();
@@ -111,14 +111,14 @@ fn descends_from_session(town: &Town, descent: &Descent) -> Result<bool> {
     Ok(is_in_sandbox || !shims.is_empty() && sessions.is_descendant_of_any(&shims))
 }
 
-/// Checks, inside an operation, that an agent's incarnation is still live and its work still on its hook.
+/// Checks, inside an operation, that an agent's incarnation is still live and its work is still on its hook.
 pub fn hooked_attempt(view: &View<'_>, caller: &Caller) -> Result<Attempt> {
     let id = caller.incarnation.as_ref().ok_or_else(|| not_an_agent(caller))?;
     let incarnation = view.incarnation(id)?.ok_or(Error::BadToken)?;
     if incarnation.ended_at.is_some() {
         return Err(Error::Superseded(id.0.clone()));
     }
-    // A standing agent has none: it works by itself, through others.
+    // A standing agent has no attempt, because it has no bead of its own.
     let Some(attempt) = incarnation.attempt() else { return Err(not_an_agent(caller)) };
     let attempt = view.attempt(attempt)?.ok_or(Error::BadToken)?;
     if attempt.is_hooked() {
@@ -134,7 +134,7 @@ fn not_an_agent(caller: &Caller) -> Error {
     )
 }
 
-/// Marks that the caller's incarnation showed life.
+/// Records a sign of life of the caller's incarnation.
 pub fn sign_of_life(town: &Town, caller: &Caller) -> Result<()> {
     let Some(id) = &caller.incarnation else { return Ok(()) };
     let called = town.layout.called(id);

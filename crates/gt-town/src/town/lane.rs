@@ -1,4 +1,4 @@
-//! Lanes: acts that must not run at the same time share the lock of a lane.
+//! Lanes name the locks of a town. Acts that must not run at the same time share a lane.
 
 use gt_model::id::{AttemptId, IncarnationId, RigName};
 
@@ -26,7 +26,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// The name of its lock's file.
+    /// Returns the name of the lane's lock file.
     pub fn name(&self) -> String {
         match self {
             Self::Repo(rig) => format!("repo-{rig}"),

@@ -1,4 +1,4 @@
-//! Where everything of a town is on disk.
+//! Paths of everything that a town keeps on disk.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,13 @@ use gt_ledger::Attempt;
 use gt_model::id::{IncarnationId, RigName};
 use gt_world::LIFE;
 
-/// What an agent and its own `gt` write in the folder of their session: marks of its moments, logs of commands that its `gt`
-/// ran, and a file whose time is its last sign of life. All else there is written outside.
+/// Folder in a session's folder that the agent and its own `gt` can write. It holds marks of client moments, logs of commands
+/// that this `gt` ran, and a file whose modification time is the last sign of life. Only processes outside the session write the
+/// rest.
 pub(crate) const MOMENTS: &str = "moments";
 pub(crate) const CALLED: &str = "called";
 pub(crate) const SESSION_LOGS: &str = "logs";
-/// The client's settings of a session.
+/// Returns the path of the client's settings for a session.
 pub(crate) fn settings_file(dir: &Path) -> PathBuf {
     dir.join("settings.json")
 }
@@ -24,12 +25,12 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The town at `root`.
+    /// Returns the paths of the town at `root`.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// What makes a folder a town.
+    /// Returns the file that makes a folder a town.
     pub fn settings(&self) -> PathBuf {
         self.root.join("town.toml")
     }
@@ -54,12 +55,12 @@ impl Layout {
         self.root.join(".beads/formulas")
     }
 
-    /// First in the agents' PATH.
+    /// Folder that comes first in the agents' PATH.
     pub fn bin(&self) -> PathBuf {
         self.root.join("bin")
     }
 
-    /// What each bash reads that an agent starts.
+    /// File that every bash reads that an agent starts.
     pub(crate) fn bash_env(&self) -> PathBuf {
         self.bin().join("bash-env")
     }
@@ -79,27 +80,27 @@ impl Layout {
         self.root.join("deacon")
     }
 
-    /// What the deacon waits at.
+    /// Named pipe at which the deacon waits to be woken.
     pub fn wake(&self) -> PathBuf {
         self.deacon().join("wake")
     }
 
-    /// Touched by the deacon after each patrol.
+    /// File that the deacon touches after each patrol.
     pub fn heartbeat(&self) -> PathBuf {
         self.deacon().join("heartbeat")
     }
 
-    /// Held by the one boot of this town.
+    /// Lock file that the one boot process of this town holds.
     pub fn boot_lock(&self) -> PathBuf {
         self.lock("boot")
     }
 
-    /// Held by the one deacon of this town.
+    /// Lock file that the one deacon of this town holds.
     pub fn deacon_lock(&self) -> PathBuf {
         self.lock("deacon")
     }
 
-    /// A lock of that name.
+    /// Lock file with that name.
     pub fn lock(&self, name: &str) -> PathBuf {
         self.deacon().join("locks").join(format!("{name}.lock"))
     }
@@ -109,62 +110,62 @@ impl Layout {
         self.deacon().join("sessions")
     }
 
-    /// Where rigs go that are removed.
+    /// Folder that receives removed rigs.
     pub fn archive(&self) -> PathBuf {
         self.root.join(".archive")
     }
 
-    /// A session's folder: record, log, signs of life.
+    /// A session's folder with its record, log and signs of life.
     pub fn session(&self, incarnation: &IncarnationId) -> PathBuf {
         self.sessions().join(incarnation.as_str())
     }
 
-    /// What a session's client said at its moments: one small file a kind of moment.
+    /// Folder with the moments that a session's client reported: one small file for each kind of moment.
     pub fn moments(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join(MOMENTS)
     }
 
-    /// A session's last sign of life, by its time.
+    /// File whose modification time is a session's last sign of life.
     pub fn life(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join(LIFE)
     }
 
-    /// Logs of what a session's own `gt` ran: gates, acceptance commands.
+    /// Logs of the gates and acceptance commands that a session's own `gt` ran.
     pub fn session_logs(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join(SESSION_LOGS)
     }
 
-    /// By what a session's usage is counted.
+    /// File with the data from which a session's usage is counted.
     pub(crate) fn counting(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join("counting.json")
     }
 
-    /// That a session's agent has called `gt`: a first sign where no client tells of moments.
+    /// Mark that a session's agent has called `gt`. It is the first sign of life for clients that report no moments.
     pub(crate) fn called(&self, incarnation: &IncarnationId) -> PathBuf {
         self.moments(incarnation).join(CALLED)
     }
 
-    /// Which session of its client's an incarnation is.
+    /// File that says which client session belongs to an incarnation.
     pub fn client(&self, incarnation: &IncarnationId) -> PathBuf {
         self.moments(incarnation).join("client.json")
     }
 
-    /// Where sessions that an older `gt` has started say that.
+    /// The same file at the place where an older `gt` wrote it.
     pub(crate) fn client_of_old(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join("client.json")
     }
 
-    /// What a session has said, as its shim keeps it.
+    /// Output of a session, as its shim stores it.
     pub fn output(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join("output.log")
     }
 
-    /// What went wrong in calls of a session's client's hooks.
+    /// Log of failures in a session's client hooks.
     pub(crate) fn hooks_log(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session_logs(incarnation).join("hooks.log")
     }
 
-    /// What a person wants agents of a role to know, beside what gt tells them.
+    /// File with a person's directives to agents of a role, added to the instructions that gt gives them.
     pub fn directives(&self, role: &str) -> PathBuf {
         self.root.join("directives").join(format!("{role}.md"))
     }
@@ -193,23 +194,23 @@ impl RigLayout {
         self.root.join(".repo.git")
     }
 
-    /// Where a worker in a sandbox keeps what it adds to a part of the repository (`objects`, `lfs`), by the name of its
-    /// worktree. Nobody but the town writes in the folder above.
+    /// Folder where a sandboxed worker stores its additions to a part of the repository (`objects`, `lfs`), by the name of its
+    /// worktree. Only the town writes in the parent folder.
     pub(crate) fn own_store(&self, worktree: &str, part: &str) -> PathBuf {
         self.own_stores().join(worktree).join(part)
     }
 
-    /// The folder with all of these.
+    /// Parent folder of all workers' own stores.
     pub(crate) fn own_stores(&self) -> PathBuf {
         self.repo().join("gt-own")
     }
 
-    /// Where a worker in a sandbox finds that part of the repository itself.
+    /// The shared part of the repository, as a sandboxed worker sees it.
     pub(crate) fn shared_store(&self, part: &str) -> PathBuf {
         self.repo().join("gt-shared").join(part)
     }
 
-    /// The files that say what git leaves out in all its worktrees: workers' git reads one, the town's the other.
+    /// Exclude files for git in all worktrees of the rig: the first for workers, the second for the town.
     pub(crate) fn excludes(&self) -> [PathBuf; 2] {
         ["info/exclude", "gt-control/info/exclude"].map(|file| self.repo().join(file))
     }
@@ -219,7 +220,7 @@ impl RigLayout {
         self.root.join(".beads/issues.jsonl")
     }
 
-    /// Its formulas: a link to the town's, or a folder of its own.
+    /// Its formulas: a link to the town's folder, or a folder of its own.
     pub fn formulas(&self) -> PathBuf {
         self.root.join(".beads/formulas")
     }
@@ -234,12 +235,12 @@ impl RigLayout {
         self.root.join("refinery/logs")
     }
 
-    /// What the trunk's gates have built, for fresh worktrees to begin with: a folder for each key.
+    /// Build results of the trunk's gates, one folder for each key. New worktrees start from them.
     pub fn warm_copies(&self) -> PathBuf {
         self.root.join("refinery/warm")
     }
 
-    /// What is known of the gates' worktree as the last run left it, where that may be taken for a warm copy.
+    /// State of the gates' worktree after the last run, if a warm copy may be made from it.
     pub(crate) fn gate_state(&self) -> PathBuf {
         self.root.join("refinery/gate-state.json")
     }
@@ -249,7 +250,7 @@ impl RigLayout {
         self.root.join("polecats").join(worker)
     }
 
-    /// The worktree that is kept at the trunk, for the mayor to read.
+    /// Worktree at the trunk that the mayor reads.
     pub(crate) fn mayor_worktree(&self) -> PathBuf {
         self.root.join("mayor/rig")
     }
@@ -259,12 +260,12 @@ impl RigLayout {
         self.root.join("crew").join(name)
     }
 
-    /// Where workers' worktrees go.
+    /// Folder that receives the worktrees of ended attempts.
     pub fn archive(&self) -> PathBuf {
         self.root.join(".archive")
     }
 
-    /// Where an attempt's worktree goes when it is removed.
+    /// Path of an attempt's worktree in the archive.
     pub fn archived(&self, attempt: &Attempt) -> PathBuf {
         self.archive().join(format!("{}-{}-{}", attempt.worker, attempt.slug(), attempt.number))
     }

@@ -1,7 +1,7 @@
-//! What is remembered for every session to come: small texts, each under a key.
+//! Memories: small texts, each with a key, that every later session is shown.
 //!
-//! They are kept as the Go `bd` writes them into its files (`{"_type":"memory",…}`), so they go wherever the beads go: they are
-//! imported, exported and synced with them.
+//! They are stored in the format of the Go `bd` (`{"_type":"memory",…}`). So they travel with the beads through import, export
+//! and sync.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// Longest key, in bytes.
+/// Longest allowed key, in bytes.
 const KEY_LIMIT: usize = 100;
 
-/// Longest text, in bytes.
+/// Longest allowed text, in bytes.
 const TEXT_LIMIT: usize = 64 * 1024;
 
-/// How many words of a text become its key.
+/// Number of words of a text that make up its key.
 const KEY_WORDS: usize = 8;
 
-/// A record of a memory.
+/// One stored memory.
 struct Kept {
     prefix: String,
     line: String,
@@ -46,12 +46,12 @@ fn records(view: &View<'_>) -> Result<Vec<Kept>> {
     Ok(kept)
 }
 
-/// All that is remembered, by key.
+/// Returns all memories by key.
 pub fn all(view: &View<'_>) -> Result<BTreeMap<String, String>> {
     Ok(records(view)?.into_iter().map(|kept| (kept.key, kept.text)).collect())
 }
 
-/// A key from the first words of a text.
+/// Makes a key from the first words of a text.
 pub fn key_of(text: &str) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -68,7 +68,7 @@ pub fn key_of(text: &str) -> String {
     key
 }
 
-/// Remembers a text. True where another one of that key has given way.
+/// Stores a memory. Returns true if it replaced another memory with that key.
 pub fn remember(town: &Town, caller: &Caller, prefix: &str, key: &str, text: &str) -> Result<bool> {
     let usage =
         |what: String| Error::Usage { what, hint: "gt bead remember \"what\" --key what-it-is-called".to_owned() };
@@ -86,7 +86,7 @@ pub fn remember(town: &Town, caller: &Caller, prefix: &str, key: &str, text: &st
     })
 }
 
-/// Forgets what is remembered under a key. Answers with what it was.
+/// Removes a memory and returns its text.
 pub fn forget(town: &Town, caller: &Caller, key: &str) -> Result<Option<String>> {
     town.ledger.write(&caller.name(), "forget memory", |tx| drop_key(tx, key))
 }

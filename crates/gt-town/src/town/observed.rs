@@ -1,13 +1,13 @@
-//! Deadlines in observed time: what a running process saw pass, so that neither a clock that jumps nor a machine that
-//! slept makes anything late.
+//! Deadlines in observed time. Only time that a running process has seen pass counts, so a clock that jumps or a machine that
+//! slept makes nothing late.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A step between two looks that is longer than this was a gap (suspend, a stopped process): it counts as nothing.
+/// A longer step between two ticks is a gap (suspend, stopped process) and does not count.
 const GAP: Duration = Duration::from_mins(2);
 
-/// How long each of a set of things has been seen to last.
+/// Observed age of each of a set of conditions.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     ages: BTreeMap<String, Duration>,
@@ -17,7 +17,7 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// For a person's one-time call: pauses between retries count as over, deadlines never do.
+    /// Returns a value for a person's one-time call: pauses between retries count as over, but deadlines never pass.
     pub fn impatient() -> Self {
         Self { impatient: true, ..Self::default() }
     }
@@ -27,7 +27,7 @@ impl Observed {
         self.impatient
     }
 
-    /// Lets time pass up to `now` (monotonic), and forgets what was not asked for since the last call.
+    /// Advances to `now` (monotonic) and forgets the keys that were not asked for since the last call.
     pub fn tick(&mut self, now: Duration) {
         let step = self.last.map_or(Duration::ZERO, |last| now.saturating_sub(last));
         self.last = Some(now);
@@ -39,7 +39,7 @@ impl Observed {
         }
     }
 
-    /// How long `key` has lasted; zero when it is first asked for.
+    /// Returns how long `key` has lasted; zero on the first call.
     pub fn age(&mut self, key: &str) -> Duration {
         self.seen.insert(key.to_owned());
         *self.ages.entry(key.to_owned()).or_default()

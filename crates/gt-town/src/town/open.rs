@@ -1,4 +1,4 @@
-//! An open town: its ledger, its settings, and the world it acts on.
+//! An open town: its ledger, its settings, and its access to the outside world.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,17 +19,17 @@ use crate::town::layout::{Layout, RigLayout};
 use crate::town::settings::presets;
 use crate::town::settings::{self, AgentPreset, RigSettings, TownSettings};
 
-/// Where secrets come from: the system's randomness, or a counter in a simulated town.
+/// Source of secrets: the system's randomness, or a counter in a simulated town.
 pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;
 
-/// What is part of the binary as text, read when it is first asked for: most calls never do.
+/// Data embedded in the binary as text. It is parsed on first use, because most calls never need it.
 #[derive(Clone)]
 pub struct BuiltIn<T>(Arc<LazyLock<T, Read<T>>>);
 
 type Read<T> = Box<dyn FnOnce() -> T + Send>;
 
 impl<T> BuiltIn<T> {
-    /// What `read` answers with.
+    /// Wraps the parser `read`.
     pub fn new(read: impl FnOnce() -> T + Send + 'static) -> Self {
         Self(Arc::new(LazyLock::new(Box::new(read))))
     }
@@ -49,50 +49,50 @@ impl<T> std::ops::Deref for BuiltIn<T> {
     }
 }
 
-/// What a town is handed from outside.
+/// Everything that the caller passes into a town.
 #[derive(Clone)]
 pub struct Outside {
-    /// The door to everything.
+    /// Access to files, processes and git.
     pub world: Arc<dyn World>,
-    /// The environment, as read when the process started.
+    /// Environment at the start of the process.
     pub env: BTreeMap<String, String>,
     /// The path of the running `gt`.
     pub gt: PathBuf,
-    /// Kinds of agent that come with the binary.
+    /// Presets of agents in the binary.
     pub presets: BuiltIn<BTreeMap<String, AgentPreset>>,
-    /// What models' tokens cost, as far as the binary knows.
+    /// Prices of models' tokens in the binary.
     pub prices: BuiltIn<Prices>,
-    /// Where secrets come from.
+    /// Source of secrets.
     pub entropy: Entropy,
-    /// Which build of gt this is: another one takes over from it at `gt up`.
+    /// Build of this gt. A different build takes over at `gt up`.
     pub build: String,
     /// Armed fault points.
     pub faults: Faults,
 }
 
-/// Formulas that come with the binary, by name.
+/// Formulas in the binary, by name.
 const BUILT_IN_FORMULAS: &[(&str, &str)] =
     &[("mol-polecat-work", include_str!("../../formulas/mol-polecat-work.toml"))];
 
 /// An open town.
 pub struct Town {
-    /// Where everything is.
+    /// Paths of the town.
     pub layout: Layout,
     /// Its ledger.
     pub ledger: Ledger,
     /// Its settings.
     pub settings: TownSettings,
-    /// What it was handed.
+    /// What the caller passed in.
     pub outside: Outside,
 }
 
 impl Town {
-    /// Opens the town at `root`. Nothing is made: a folder that is no town is an error.
+    /// Opens the town at `root`. Creates nothing: returns an error if the folder is not a town.
     pub fn open(root: &Path, outside: Outside) -> Result<Self> {
         Self::open_within(root, outside, WRITE_DEADLINE)
     }
 
-    /// The same for somebody who can't wait: an error where others keep the ledger for longer than `patience`.
+    /// Opens the town like `open`, but returns an error if other processes hold the ledger for longer than `patience`.
     pub fn open_within(root: &Path, outside: Outside, patience: std::time::Duration) -> Result<Self> {
         let layout = Layout::new(root);
         outside.world.disk().guard(root);
@@ -103,7 +103,7 @@ impl Town {
         Self::with_ledger(root, outside, ledger)
     }
 
-    /// The town at `root` over a ledger that is open already.
+    /// Opens the town at `root` with a ledger that is already open.
     pub fn with_ledger(root: &Path, outside: Outside, ledger: Ledger) -> Result<Self> {
         let layout = Layout::new(root);
         outside.world.disk().guard(root);
@@ -115,30 +115,30 @@ impl Town {
         Ok(Self { layout, ledger, settings, outside })
     }
 
-    /// A second handle on the same town, for another thread. An error where another town is at its path by now.
+    /// Opens the same town again for another thread. Returns an error if a different town is at its path now.
     pub fn reopen(&self) -> Result<Self> {
         let town = Self::open(&self.layout.root, self.outside.clone())?;
-        // Asked last: what is at the path now was there when it was opened.
+        // Check this last. It proves that the town now at the path is the one that was opened.
         if self.is_there() { Ok(town) } else { Err(Error::NoTown(self.layout.root.clone())) }
     }
 
-    /// Opens the town anew if `town.toml` says something else than when it was opened. `None` where it does not, or can't be
-    /// read: then what was known holds on.
+    /// Opens the town again if `town.toml` has changed since it was opened. Returns `None` if it has not changed or can't be
+    /// read; the old settings then stay in force.
     pub(crate) fn with_changed_settings(&self) -> Option<Self> {
         if settings::current(self) == self.settings { None } else { self.reopen().ok() }
     }
 
-    /// Whether this town is still at its path: neither deleted or moved, nor another one put in its place.
+    /// Whether this town is still at its path: not deleted, moved or replaced by another.
     pub fn is_there(&self) -> bool {
         self.world().disk().exists(&self.layout.settings()) && !self.ledger.is_replaced()
     }
 
-    /// The door to everything.
+    /// Returns the access to the outside world.
     pub fn world(&self) -> &dyn World {
         self.outside.world.as_ref()
     }
 
-    /// The rig of that name, whatever its case.
+    /// Returns the rig with that name, ignoring case.
     pub fn rig(&self, name: &str) -> Result<Rig> {
         let (row, names) = self.ledger.read(|view| {
             let names: Vec<String> = view.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
@@ -148,7 +148,7 @@ impl Town {
         self.rig_of(row)
     }
 
-    /// All rigs.
+    /// Returns all rigs.
     pub fn rigs(&self) -> Result<Vec<Rig>> {
         let rows = self.ledger.read(|view| Ok::<_, Error>(view.rigs()?))?;
         rows.into_iter().map(|row| self.rig_of(row)).collect()
@@ -164,7 +164,7 @@ impl Town {
         Ok(Rig { row, layout, settings })
     }
 
-    /// A formula by name: the rig's own, the town's, or the one in the binary.
+    /// Returns a formula by name. The rig's own comes first, then the town's, then the one in the binary.
     pub fn formula(&self, rig: &Rig, name: &str) -> Result<Formula> {
         let file = format!("{name}.toml");
         for folder in [rig.layout.formulas(), self.layout.formulas()] {
@@ -179,12 +179,12 @@ impl Town {
         Formula::parse(text).map_err(|source| Error::Formula { name: name.to_owned(), path: file.into(), source })
     }
 
-    /// A kind of agent: what town.toml says of it, over the one in the binary.
+    /// Returns the preset of a kind of agent: the settings in town.toml over those in the binary.
     pub fn agent(&self, kind: &str) -> Result<AgentPreset> {
         presets::preset(&self.settings.agents, &self.outside.presets, kind)
     }
 
-    /// Takes the lock of a lane, waiting in turn.
+    /// Takes the lock of a lane and waits for it.
     pub fn lock(&self, lane: &Lane) -> Result<Held> {
         self.ledger.refuse_confined()?;
         let path = self.layout.lock(&lane.name());
@@ -197,31 +197,32 @@ impl Town {
         Ok(self.world().disk().try_lock(&self.layout.lock(&lane.name()))?)
     }
 
-    /// Tells the deacon to look again.
+    /// Wakes the deacon for another patrol.
     pub fn wake(&self) {
         self.world().disk().wake(&self.layout.wake());
     }
 
-    /// Whether boot runs: somebody holds its lock.
+    /// Whether the boot process is running, that is, holds its lock.
     pub fn boot_runs(&self) -> Result<bool> {
         self.is_held(&self.layout.boot_lock())
     }
 
-    /// Whether a deacon runs: somebody holds its lock.
+    /// Whether a deacon is running, that is, holds its lock.
     pub fn deacon_runs(&self) -> Result<bool> {
         self.is_held(&self.layout.deacon_lock())
     }
 
-    /// Whether the refinery of a rig, or a person, has its turn at the gates' worktree.
+    /// Whether the refinery of a rig, or a person, is using the gates' worktree.
     pub(crate) fn refinery_is_at_work(&self, rig: &Rig) -> Result<bool> {
         self.is_held(&self.layout.lock(&rig.gates_lane().name()))
     }
 
-    /// Asked twice, since whoever asks has the lock for that moment, and two may ask at once.
+    /// Checks twice. Checking a lock briefly takes it, so another check at the same moment could look like a holder.
     fn is_held(&self, lock: &Path) -> Result<bool> {
         let disk = self.world().disk();
         if lock.parent().is_some_and(|locks| !disk.exists(locks)) {
-            // No lock of the town's is shown to an agent in a sandbox, which could keep it. It sees who waits to be woken.
+            // A sandboxed agent sees none of the town's locks, because it could hold them. It can see whether the deacon waits to
+            // be woken.
             return Ok(disk.is_awaited(&self.layout.wake()));
         }
         if self.world().disk().try_lock(lock)?.is_some() {
@@ -232,18 +233,18 @@ impl Town {
     }
 }
 
-/// Longer than anybody who only asks has a lock.
+/// Pause between the two checks: longer than a check holds the lock.
 const ASKERS_TURN: std::time::Duration = std::time::Duration::from_millis(5);
 
-/// How long a verb waits for a lock of the town's.
+/// How long a verb waits for a lock of the town.
 const LOCK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A rig with its settings.
 #[derive(Clone, Debug)]
 pub struct Rig {
-    /// What the ledger knows.
+    /// Its row in the ledger.
     pub row: RigRow,
-    /// Where everything of it is.
+    /// Paths of the rig.
     pub layout: RigLayout,
     /// Its settings.
     pub settings: RigSettings,
@@ -255,71 +256,71 @@ impl Rig {
         &self.row.name
     }
 
-    /// The ref that holds its remote's trunk, as last fetched.
+    /// Returns the ref that holds the remote's trunk as last fetched.
     pub fn trunk_ref(&self) -> String {
         format!("refs/remotes/origin/{}", self.row.trunk)
     }
 
-    /// The lane of those that write its repository.
+    /// Returns the lane for writers of its repository.
     pub fn repo_lane(&self) -> Lane {
         Lane::Repo(self.row.name.clone())
     }
 
-    /// The lane of those that use the gates' worktree.
+    /// Returns the lane for users of the gates' worktree.
     pub fn gates_lane(&self) -> Lane {
         Lane::Gates(self.row.name.clone())
     }
 
-    /// The lane of those that use its remote.
+    /// Returns the lane for users of its remote.
     pub fn remote_lane(&self) -> Lane {
         Lane::Remote(self.row.name.clone())
     }
 }
 
-/// Who acts: the address, and for an agent the incarnation that its token proves.
+/// The acting party: an address and, for an agent, the incarnation that its token proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Who.
+    /// Address of the caller.
     pub address: Address,
-    /// As which incarnation.
+    /// Incarnation of an agent.
     pub incarnation: Option<gt_model::id::IncarnationId>,
-    /// What a person calls itself in beads; a proven agent has no choice.
+    /// Name that a person chose for use in beads. A proven agent has no choice.
     pub called: Option<String>,
 }
 
 impl Caller {
-    /// The human.
+    /// Returns the human caller.
     pub fn overseer() -> Self {
         Self::role(Address::Overseer)
     }
 
-    /// A gate, a set-up, an acceptance command: it only reads.
+    /// Returns the caller for a gate, set-up or acceptance command, which may only read.
     pub fn gate() -> Self {
         Self::role(Address::Gate)
     }
 
-    /// A role that is code.
+    /// Returns the caller for a role that code performs.
     pub fn role(address: Address) -> Self {
         Self { address, incarnation: None, called: None }
     }
 
-    /// The same caller, under the name that a person gave itself. An agent keeps its address.
+    /// Returns the same caller with the name that a person chose. An agent keeps its address.
     pub fn called(self, name: Option<&str>) -> Self {
         let called = name.map(str::trim).filter(|name| !name.is_empty() && self.is_overseer()).map(str::to_owned);
         Self { called, ..self }
     }
 
-    /// For the audit.
+    /// Returns the name for the audit log.
     pub fn name(&self) -> String {
         self.called.clone().unwrap_or_else(|| self.address.to_string())
     }
 
-    /// Whether this is a command that the town runs for its agents' work.
+    /// Whether the caller is a command that the town runs for its agents' work.
     pub fn is_gate(&self) -> bool {
         self.address == Address::Gate
     }
 
-    /// Whether this is a person, who may do what no agent may.
+    /// Whether the caller is a person, who may do what no agent may.
     pub fn is_overseer(&self) -> bool {
         self.address == Address::Overseer
     }

@@ -1,7 +1,7 @@
-//! What only a person may do, and how a person proves to be one.
+//! Acts that only a person may perform, and how a person proves to be one.
 //!
-//! Who calls is told by what stands above the process ([`crate::identity`]). Where that is not enough, a town wants a word on
-//! the terminal or a key beside it (`[overseer] confirm`), for what lets work land, changes settings, destroys or spends.
+//! The ancestor processes identify the caller ([`crate::identity`]). A town can require more (`[overseer] confirm`): a word typed
+//! on the terminal, or a key. It applies to acts that let work land, change settings, destroy or spend.
 
 use std::path::{Path, PathBuf};
 
@@ -12,36 +12,36 @@ use crate::town::error::{Error, Result};
 use crate::town::settings::{self, Confirm, OverseerSettings, TownSettings};
 use crate::town::{Caller, Outside, Town};
 
-/// The variable that names a file with the overseer's key.
+/// Environment variable that names the file with the overseer's key.
 pub const KEY_FILE_VARIABLE: &str = "GT_OVERSEER_KEY_FILE";
 
-/// What the hash of a key begins with in settings.
+/// Prefix of a key's hash in the settings.
 const HASH: &str = "sha256:";
 
-/// Bytes of a key's file that are read: more than any key has.
+/// Number of bytes read from a key file; more than any key has.
 const KEY_BYTES: usize = 1024;
 
-/// Proof that a person asks, handed out here only: what changes a town's settings takes one.
+/// Proof that the caller is a person. Only this module creates it. Functions that change a town's settings require one.
 #[derive(Debug)]
 pub struct Person(());
 
-/// An act that a town may want a person to confirm.
+/// An act that a town may require a person to confirm.
 #[derive(Clone, Copy, Debug)]
 pub struct Act<'a> {
-    /// As in "only a person … rigs".
+    /// Phrase for the refusal, as in "only a person … rigs".
     pub refused: &'a str,
-    /// What is to be done, as an order: "approve".
+    /// The act in the imperative, such as "approve".
     pub what: &'a str,
-    /// On what; a person types this to confirm it.
+    /// Object of the act. A person types it to confirm.
     pub on: &'a str,
 }
 
-/// Refuses an agent or a gate. `refused` is what only a person does: "approves".
+/// Refuses agents and gates. `refused` names the act in the third person, such as "approves".
 pub fn require(caller: &Caller, refused: &str) -> Result<Person> {
     require_or(caller, refused, "ask the overseer by mail")
 }
 
-/// The same, with what an agent does instead.
+/// Refuses agents and gates, and tells them what to do instead.
 pub fn require_or(caller: &Caller, refused: &str, instead: &str) -> Result<Person> {
     match caller {
         caller if caller.is_overseer() => Ok(Person(())),
@@ -50,14 +50,14 @@ pub fn require_or(caller: &Caller, refused: &str, instead: &str) -> Result<Perso
     }
 }
 
-/// Refuses an agent or a gate, and has a person confirm the act where the town wants that.
+/// Refuses agents and gates, and asks a person for confirmation if the town requires it.
 pub fn confirm(town: &Town, caller: &Caller, act: Act<'_>) -> Result<Person> {
     let person = require(caller, act.refused)?;
     confirm_by(&town.settings.overseer, &town.outside, act)?;
     Ok(person)
 }
 
-/// Has a person confirm an act, as these settings say.
+/// Asks a person to confirm an act as these settings require.
 pub(crate) fn confirm_by(settings: &OverseerSettings, outside: &Outside, act: Act<'_>) -> Result<()> {
     match settings.confirm {
         Confirm::None => Ok(()),
@@ -106,8 +106,8 @@ fn read_key(outside: &Outside, file: &Path) -> Result<Option<String>> {
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes[..bytes.len().min(KEY_BYTES)]).trim().to_owned()))
 }
 
-/// Makes a key in a new file, and has the town want it from now on. Its hash is in `town.toml`, where an agent in a sandbox
-/// can't change it; the file is hidden from every sandbox.
+/// Creates a key in a new file and makes the town require it from now on. `town.toml` stores its hash, where a sandboxed agent
+/// can't change it. Every sandbox hides the file.
 pub fn make_key(town: &Town, caller: &Caller, file: &Path) -> Result<PathBuf> {
     let act = Act { refused: "makes the overseer's key", what: "make a new key for", on: "overseer" };
     let person = match town.settings.overseer.key {

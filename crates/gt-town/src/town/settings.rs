@@ -32,13 +32,13 @@ pub use worktree::WorktreeSettings;
 /// The version of both files that this gt writes.
 pub(crate) const SETTINGS_VERSION: u32 = 1;
 
-/// What is wrong with a settings file.
+/// Error in a settings file.
 #[derive(Debug, thiserror::Error)]
 #[error("{} can't be used: {text}", path.display())]
 pub struct SettingsError {
-    /// Which file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What is wrong, with line and column.
+    /// Description with line and column.
     pub text: String,
 }
 
@@ -46,45 +46,45 @@ pub struct SettingsError {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TownSettings {
-    /// The file's version.
+    /// Format version of the file.
     pub version: u32,
-    /// The kind of agent that workers are, where a rig does not say otherwise.
+    /// Kind of agent for workers, unless the rig says otherwise.
     pub agent: Option<String>,
-    /// What sessions run in, where a rig does not say otherwise.
+    /// What sessions run in (tmux or headless), unless the rig says otherwise.
     pub runtime: RuntimeChoice,
-    /// Workers that may exist at once in the whole town.
+    /// Maximum number of workers in the whole town.
     pub max_polecats: u32,
-    /// Megabytes of memory that must be free for anybody new to be started; 0: never mind.
+    /// Megabytes of memory that must be free before another agent starts; 0: no check.
     pub min_free_memory_mb: u64,
-    /// Seconds between two patrols when nothing wakes the deacon earlier: 1 to 60.
+    /// Seconds between two patrols if nothing wakes the deacon earlier: 1 to 60.
     pub patrol_seconds: u64,
-    /// Seconds that a session has to end by itself after its work was submitted.
+    /// Seconds that a session has to end by itself after it submitted its work.
     pub linger_seconds: u64,
-    /// Minutes without any sign of life after which a worker counts as hung; 0: never.
+    /// Minutes without a sign of life after which a worker counts as hung; 0: never.
     pub quiet_minutes: u64,
-    /// Times that a worker is started for one attempt before the bead is taken back.
+    /// Maximum number of starts for one attempt before the bead is taken back.
     pub max_incarnations: u32,
-    /// Seconds before the second restart; doubles with each further one.
+    /// Seconds before the second restart. Each further restart doubles it.
     pub back_off_seconds: u64,
-    /// Times that work on a bead may be sent back before a person has to look.
+    /// Maximum number of times that work on a bead is sent back before a person must look.
     pub max_reworks: u32,
-    /// How long what is over is kept.
+    /// How long finished things are kept.
     pub retention: RetentionSettings,
-    /// How much may be spent.
+    /// Spending limits.
     pub spend: SpendSettings,
-    /// What models' tokens cost, over what the binary knows.
+    /// Prices of models' tokens, over those in the binary.
     pub prices: Prices,
     /// The mayor.
     pub mayor: MayorSettings,
-    /// With whom the ledger is shared.
+    /// Where the ledger is shared.
     pub sync: SyncSettings,
-    /// How a person confirms what only a person may do.
+    /// How a person confirms acts that only a person may perform.
     pub overseer: OverseerSettings,
-    /// How landings are committed, where a rig does not say otherwise.
+    /// How landings are committed, unless the rig says otherwise.
     pub commits: Style,
-    /// Kinds of agent, by name; each over the built-in one of that name, where there is one.
+    /// Presets of agents by kind, each over the built-in preset of that kind if there is one.
     pub agents: BTreeMap<String, AgentPreset>,
-    /// What projects are tested with, before and over what comes with the binary.
+    /// Rules for how projects are tested. They come before the rules in the binary, and replace those of the same name.
     pub ecosystem: Vec<Rule>,
 }
 
@@ -116,9 +116,9 @@ impl Default for TownSettings {
 }
 
 impl TownSettings {
-    /// The limits of a patrol.
+    /// Returns the limits for a patrol.
     pub(crate) fn patrol_limits(&self) -> PatrolLimits {
-        // 0: nobody is ended for silence.
+        // 0: silence ends no session.
         let quiet = match self.quiet_minutes {
             0 => Duration::MAX,
             minutes => Duration::from_secs(minutes.saturating_mul(60)),
@@ -136,83 +136,84 @@ impl TownSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MayorSettings {
-    /// The kind of agent that it is; otherwise as the town says.
+    /// Kind of agent; otherwise the town's.
     pub agent: Option<String>,
-    /// What it may do without asking where no sandbox is around it: bypass only by a person's word.
+    /// Permissions when no sandbox surrounds the mayor. Only a person can set bypass.
     pub trust: PermissionMode,
-    /// What is around it.
+    /// Sandbox around the mayor.
     pub sandbox: Sandbox,
-    /// What it may do without asking beyond what a mayor needs: the first words of commands, or tools.
+    /// Permissions beyond what a mayor needs: first words of commands, or tools.
     pub allow: Vec<String>,
 }
 
-/// How a person confirms what only a person may do.
+/// How a person confirms acts that only a person may perform.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OverseerSettings {
-    /// Whether, and by what.
+    /// Means of confirmation.
     pub confirm: Confirm,
-    /// The hash of the key, as `gt town key` writes it.
+    /// Hash of the key, as `gt town key` writes it.
     pub key: Option<String>,
-    /// Where the key is; hidden from every sandbox. A variable of the caller's can name another file.
+    /// Path of the key file, hidden from every sandbox. The caller's environment can name another file.
     pub key_file: Option<PathBuf>,
 }
 
-/// By what a person confirms what lets work land, changes settings, destroys or spends.
+/// Means by which a person confirms acts that let work land, change settings, destroy or spend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confirm {
-    /// By nothing more than calling.
+    /// The call itself is enough.
     #[default]
     None,
-    /// By a word typed on a terminal that is no agent's.
+    /// A word typed on a terminal that belongs to no agent.
     Tty,
-    /// By a key that agents can't read.
+    /// A key that agents can't read.
     Key,
 }
 
-/// With whom the ledger is shared.
+/// Where the ledger is shared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SyncSettings {
-    /// The repository (URL or path) whose branch `gt-ledger` the town's own is merged with; none: checkpoints are local.
+    /// Repository (URL or path) with a `gt-ledger` branch that the town's branch is merged with. None: the ledger's checkpoints
+    /// stay local.
     pub remote: Option<String>,
 }
 
-/// How much may be spent. In each of these, 0 is no limit; tokens are all of them, those from the cache too.
+/// Spending limits. In each of them, 0 means no limit. Token counts include tokens read from the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpendSettings {
-    /// Tokens of a day after which nothing new is begun.
+    /// Tokens in a day after which no new work starts.
     pub daily_tokens: u64,
-    /// The same in US dollars, by the price table. Where nobody says it, [`DAILY_USD`] holds whoever can be counted; what a
-    /// person says holds everybody, so that a kind whose usage is unknown is not started.
+    /// US dollars in a day, by the price table, after which no new work starts. If unset, [`DAILY_USD`] limits the agents whose
+    /// usage can be counted. If a person sets it, it limits all agents, so an agent kind with unknown usage does not start.
     pub daily_usd: Option<f64>,
-    /// Tokens of one attempt after which it is parked.
+    /// Tokens of one attempt after which the attempt is parked.
     pub attempt_tokens: u64,
-    /// The same in US dollars, by the price table.
+    /// US dollars of one attempt, by the price table, after which the attempt is parked.
     pub attempt_usd: f64,
 }
 
-/// Dollars of a day where nobody says another cap: a mistake must not cost a fortune.
+/// Default daily limit in dollars. A mistake must not cost a fortune.
 pub(crate) const DAILY_USD: f64 = 100.0;
 
 impl SpendSettings {
-    /// Dollars of a day after which nothing new is begun; 0 is no limit.
+    /// Returns the dollars in a day after which no new work starts; 0 is no limit.
     pub fn daily_usd(&self) -> f64 {
         self.daily_usd.unwrap_or(DAILY_USD)
     }
 }
 
-/// How long what is over is kept. In each of these, 0 days are for ever.
+/// How long finished things are kept. In each of these, 0 days means forever.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {
     /// Days that workers' worktrees stay in the archive.
     pub archive_days: u32,
-    /// Gigabytes that are to be free on the town's disk: below, what is over goes earlier, oldest first.
+    /// Gigabytes that should stay free on the town's disk. Below that, finished things are deleted earlier, oldest first.
     pub archive_min_free_gb: u32,
-    /// Days that whatever may be the only copy of work that has not landed is kept.
+    /// Days that possible only copies of unlanded work are kept.
     pub unlanded_days: u32,
     /// Days that the folders of ended sessions are kept.
     pub session_days: u32,
@@ -239,7 +240,7 @@ impl Default for RetentionSettings {
 }
 
 impl RetentionSettings {
-    /// The limits of a run of retention.
+    /// Returns the limits for a run of retention.
     pub fn limits(&self) -> Limits {
         Limits {
             archive: days(self.archive_days),
@@ -251,7 +252,7 @@ impl RetentionSettings {
         }
     }
 
-    /// How long events are kept; `None`: for ever.
+    /// Returns how long events are kept; `None` means forever.
     pub fn events(&self) -> Option<Duration> {
         days(self.event_days)
     }
@@ -261,75 +262,76 @@ fn days(days: u32) -> Option<Duration> {
     (days > 0).then(|| Duration::from_hours(24) * days)
 }
 
-/// How an agent of one kind is started, watched and asked. Every key has a default, so that a few lines change a kind
-/// that comes with the binary; a kind of one's own needs `command` only.
+/// How gt starts, watches and queries agents of one kind. Every key has a default, so a few lines change a built-in kind. A new
+/// kind needs only `command`.
 ///
-/// In commands and in values of `env`, `{prompt}` becomes the first prompt, `{gt}` the path of gt, `{town}` that of the
-/// town, `{session_dir}` that of the session's folder, `{session}` its id as a UUID, `{settings}` the client's settings
-/// file that an adapter has written, and `{mode}` the client's word for the permission mode.
+/// Commands and values of `env` may contain placeholders. `{prompt}` is the first prompt, `{gt}` the path of gt and `{town}` the
+/// path of the town. `{session_dir}` is the path of the session's folder and `{session}` its id as a UUID. `{settings}` is the
+/// client settings file that an adapter has written, and `{mode}` is the client's word for the permission mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AgentPreset {
-    /// The adapter: code that knows the client's hooks, settings and transcript. None: it is started, and that is all.
+    /// Adapter: code that knows the client's hooks, settings and transcript. Without one, gt only starts the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientKind>,
-    /// Program and arguments in a terminal.
+    /// Program and arguments for a run in a terminal.
     pub command: Vec<String>,
-    /// Program and arguments without a terminal, where those are others.
+    /// Program and arguments for a run without a terminal, if they differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headless: Vec<String>,
-    /// What standard input is without a terminal; otherwise it has none.
+    /// Format of standard input in a run without a terminal. None: no standard input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<InputKind>,
-    /// What `auto` comes to for this kind.
+    /// Runtime that `auto` selects for this kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<RuntimeChoice>,
-    /// Program and arguments in a terminal that take an earlier session up again.
+    /// Program and arguments that resume an earlier session in a terminal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resume: Vec<String>,
-    /// Which account pays.
+    /// The account that pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// Variables with keys of accounts: passed only where `auth = "api-key"`, whoever else would pass them.
+    /// Names of variables that hold API keys. They are passed only if `auth = "api-key"`, even if another setting passes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub api_keys: Vec<String>,
-    /// Files in the home of which a login leaves one.
+    /// Files in the home directory; a login leaves at least one of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logins: Vec<String>,
-    /// How usage is read from what it prints without a terminal. None, and no adapter: its usage is unknown.
+    /// Format in which the agent prints its usage in a run without a terminal. Without this and without an adapter, its usage is
+    /// unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<PrintedUsage>,
-    /// The version that was tried; where there is one, the program is asked for its own by `--version`.
+    /// Version that was tested. If set, gt runs the program with `--version` to compare.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried: Option<String>,
-    /// Seconds until a session must have shown its first moment or, without hooks, called gt.
+    /// Seconds within which a session must report its first moment or, without hooks, call gt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_seconds: Option<u64>,
-    /// Seconds between two starts in a town while the former session has not shown its first moment.
+    /// Seconds between two starts in a town while the earlier session has not reported its first moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stagger_seconds: Option<u64>,
-    /// The client's words for permission modes. Where there are some, a mode without one can't be had.
+    /// The client's words for permission modes. If any are set, a mode without a word is unavailable.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub modes: BTreeMap<PermissionMode, String>,
-    /// Words on the client's screen or in its output, by what they show; case does not count.
+    /// Words in the client's screen or output, by what they indicate. Case is ignored.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub shows: BTreeMap<Shown, Vec<String>>,
-    /// Files, and folders of such files, by which an administrator sets the client up and can turn our hooks off.
+    /// Files, or folders of such files, through which an administrator configures the client and can disable our hooks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub managed_settings: Vec<PathBuf>,
-    /// Whether it may run though the client does not run our hooks: by a person's word. There is no guard then.
+    /// Whether it may run although the client does not run our hooks. Only a person can set this. There is no guard then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_without_hooks: Option<bool>,
-    /// Variables that are set for it.
+    /// Variables set for the agent.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// Names of variables of the overseer that are passed to it, beside the usual ones.
+    /// Names of the overseer's variables that it inherits, beside the usual ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env_pass: Vec<String>,
 }
 
 impl AgentPreset {
-    /// These settings over those of `base`: what is not said here is as there; of tables, each key for itself.
+    /// Merges these settings over those of `base`. Unset values come from `base`; tables are merged key by key.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         let command = |own: &[String], base_command: &[String]| self.command_over(base, own, base_command);
@@ -358,8 +360,8 @@ impl AgentPreset {
 }
 
 impl AgentPreset {
-    /// A command of the two: one word names another program for the arguments that there are, and what `command` names
-    /// is the program of the other commands too.
+    /// Merges one of the commands. A single word replaces the program and keeps the arguments of the base. The program in
+    /// `command` also becomes the program of the other commands.
     fn command_over(&self, base: &Self, own: &[String], base_command: &[String]) -> Vec<String> {
         let named = own.first().filter(|_| own.len() == 1);
         let program = match (named, own.is_empty()) {
@@ -377,22 +379,23 @@ impl AgentPreset {
         command
     }
 
-    /// Whether an agent must not run where the client does not run our hooks.
+    /// Whether the agent must not run if the client does not run our hooks.
     pub(crate) fn needs_hooks(&self) -> bool {
         self.client.is_some() && self.allow_without_hooks != Some(true)
     }
 
-    /// Whether it can be told from its sessions whether they have begun, and why not.
+    /// Whether gt can tell from a session if it has begun and, if not, why.
     pub(crate) fn tells_of_its_start(&self) -> bool {
         self.client.is_some() || self.ready_seconds.is_some() || !self.shows.is_empty()
     }
 
-    /// Whether it has a mode: one whose words are not said at all is taken for what it is.
+    /// Whether the agent supports a mode. If no words are configured, every mode is assumed to work.
     pub(crate) fn has_mode(&self, mode: PermissionMode) -> bool {
         self.modes.is_empty() || self.modes.contains_key(&mode)
     }
 
-    /// Places that a command needs and does not have: its client's hooks, and the first prompt.
+    /// Returns the settings in which a required placeholder is missing, with that placeholder: the client's settings or the first
+    /// prompt.
     pub fn lacks(&self, base: Option<&Self>) -> Vec<(&'static str, &'static str)> {
         let streams = self.input == Some(InputKind::StreamJson);
         let commands = [
@@ -424,7 +427,7 @@ fn table_over<K: Ord + Clone, V: Clone>(own: &BTreeMap<K, V>, base: &BTreeMap<K,
     table
 }
 
-/// Clients that an adapter is there for.
+/// Clients with an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientKind {
@@ -432,26 +435,26 @@ pub enum ClientKind {
     Claude,
 }
 
-/// How usage is read from what a client prints.
+/// How usage is read from the output of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrintedUsage {
-    /// In which format its lines are.
+    /// Format of the lines.
     pub format: Format,
-    /// The model, for its price, where the lines do not name it.
+    /// Model for the price, if the lines do not name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }
 
-/// What the standard input of an agent without a terminal is.
+/// Format of the standard input of an agent without a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputKind {
-    /// Messages of the user's as JSON, one a line; the first prompt is the first of them.
+    /// User messages as JSON, one per line. The first one is the first prompt.
     StreamJson,
 }
 
-/// Which account pays.
+/// The account that pays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
@@ -462,11 +465,11 @@ pub enum Auth {
     ApiKey,
 }
 
-/// What an agent may do without asking.
+/// Acts that an agent may perform without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PermissionMode {
-    /// Change files of its worktree, and run what the rig needs; for all else it asks.
+    /// Change files in its worktree and run what the rig needs. It asks for everything else.
     #[default]
     AcceptEdits,
     /// Everything.
@@ -474,7 +477,7 @@ pub enum PermissionMode {
 }
 
 impl PermissionMode {
-    /// The word in settings and for people.
+    /// Returns the word for settings and people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bypass => "bypass",
@@ -483,7 +486,7 @@ impl PermissionMode {
     }
 }
 
-/// What is around a rig's agents.
+/// Sandbox around a rig's agents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
@@ -494,25 +497,25 @@ pub enum Sandbox {
     Bwrap,
 }
 
-/// Whether gated work lands by itself.
+/// Whether work that passed the gates lands automatically.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LandingPolicy {
     /// A person approves each merge request.
     #[default]
     Ask,
-    /// What is green lands.
+    /// Work that passed the gates lands.
     Auto,
 }
 
-/// What is gated and landed at once.
+/// Unit that is tested and landed at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LandStyle {
-    /// A stack of merge requests, of which the tip is tested.
+    /// A stack of merge requests; the gates test its tip.
     #[default]
     Stack,
-    /// Each merge request by itself.
+    /// Each merge request alone.
     Each,
 }
 
@@ -522,9 +525,9 @@ pub enum LandStyle {
 pub struct Gate {
     /// Its name.
     pub name: String,
-    /// A command line of the overseer's, run by `sh -c` in the gate worktree.
+    /// Command line that the overseer wrote. `sh -c` runs it in the gate worktree.
     pub run: String,
-    /// Seconds that it may take.
+    /// Time limit in seconds.
     #[serde(default = "default_gate_timeout", skip_serializing_if = "is_default_gate_timeout")]
     pub timeout_seconds: u64,
 }
@@ -543,15 +546,15 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Variables for a rig's workers and gates.
+/// Environment variables for a rig's workers and gates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RigEnv {
-    /// Names of variables of the overseer that are passed on.
+    /// Names of the overseer's variables that are passed on.
     pub pass: Vec<String>,
-    /// Variables that are set.
+    /// Variables with their values.
     pub set: BTreeMap<String, String>,
-    /// Files that a person has consented to direnv's loading, each by its hash ([`crate::direnv`]).
+    /// Files that a person has allowed direnv to load, with the hash of each ([`crate::direnv`]).
     pub direnv: BTreeMap<String, String>,
 }
 
@@ -559,39 +562,39 @@ pub struct RigEnv {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RigSettings {
-    /// The file's version.
+    /// Format version of the file.
     pub version: u32,
-    /// Whether gated work lands by itself.
+    /// Whether work that passed the gates lands automatically.
     pub landing: LandingPolicy,
-    /// What is gated and landed at once.
+    /// Unit that is tested and landed at once.
     pub land: LandStyle,
-    /// The overseer's word that this rig needs no gate.
+    /// Whether the overseer allows this rig to have no gate.
     pub allow_ungated: bool,
-    /// Whether proofs break files on purpose, and hold the rig where no gate turns red.
+    /// Whether proofs break files on purpose and hold the rig if no gate fails.
     pub prove_negative: bool,
-    /// The kind of agent that this rig's workers are.
+    /// Kind of agent for this rig's workers.
     pub agent: Option<String>,
-    /// What their sessions run in; otherwise as the town says.
+    /// What their sessions run in; otherwise the town's setting.
     pub runtime: Option<RuntimeChoice>,
-    /// What they may do without asking where no sandbox is around them: bypass only by a person's word.
+    /// Permissions of workers without a sandbox. Only a person can set bypass.
     pub trust: PermissionMode,
-    /// What is around them.
+    /// Sandbox around the workers.
     pub sandbox: Sandbox,
-    /// What they may do without asking beyond what their work needs: the first words of commands, or tools.
+    /// Permissions beyond what their work needs: first words of commands, or tools.
     pub allow: Vec<String>,
-    /// The formula that they follow.
+    /// Formula that the workers follow.
     pub formula: String,
-    /// Variables.
+    /// Environment variables.
     pub env: RigEnv,
-    /// What a fresh worktree needs.
+    /// Needs of a new worktree.
     pub worktree: WorktreeSettings,
-    /// Caches that stay in the gates' worktree between two runs. All else goes that git does not track.
+    /// Caches that stay in the gates' worktree between two runs. All other untracked files are deleted.
     pub keep: Keep,
-    /// How often what landed while caches were kept is tested again without them.
+    /// How often landed work that was tested with kept caches is tested again without them.
     pub clean_every: CleanEvery,
-    /// How landings are committed; otherwise as the town says.
+    /// How landings are committed; otherwise the town's setting.
     pub commits: Style,
-    /// What a merge must pass, in this order.
+    /// Gates that a merge must pass, in this order.
     pub gate: Vec<Gate>,
 }
 
@@ -619,21 +622,20 @@ impl Default for RigSettings {
     }
 }
 
-/// A tool may take this long in any rig.
+/// Lower bound of the tool limit in any rig.
 const SHORTEST_TOOL_LIMIT: Duration = Duration::from_hours(1);
 
-/// Tells verdicts of a worktree that was cleared from those of before, when ignored files stayed in it.
+/// Part of the gates' hash. It distinguishes verdicts from a cleared worktree from older ones, when ignored files stayed in it.
 const CLEARED: &str = "cleared";
 
 impl RigSettings {
-    /// How long a worker's tool may take before a person is told: twice as long as the longest gate, or an hour.
+    /// Returns how long a worker's tool may run before a person is told: twice the longest gate's limit, at least an hour.
     pub(crate) fn tool_limit(&self) -> Duration {
         let longest = self.gate.iter().map(|gate| gate.timeout_seconds).max().unwrap_or_default();
         Duration::from_secs(longest.saturating_mul(2)).max(SHORTEST_TOOL_LIMIT)
     }
 
-    /// Says which gates these are, and in what they run: a verdict counts only for the very gates that gave it, with the same
-    /// set-up, caches, variables and sandbox.
+    /// Returns a hash of the gates, set-up, caches, variables and sandbox. A verdict counts only for gates with the same hash.
     pub(crate) fn gates_hash(&self) -> String {
         let gates = self.gate.iter().map(|g| format!("{}\0{}\0{}", g.name, g.run, g.timeout_seconds));
         let WorktreeSettings { setup, copy, clone, submodules, lfs, .. } = &self.worktree;
@@ -647,18 +649,18 @@ impl RigSettings {
     }
 }
 
-/// A town's settings as they are now: a person who changes a limit does not want to start the deacon anew for it. While the
-/// file is damaged, those that the town was opened with.
+/// Returns the current settings of a town, so that a changed limit needs no restart of the deacon. While the file is damaged,
+/// returns the settings that the town was opened with.
 pub(crate) fn current(town: &Town) -> TownSettings {
     let path = town.layout.settings();
     let bytes = town.world().disk().read_own(&path).ok().flatten();
     bytes.and_then(|bytes| load(&town.outside, &path, &bytes).ok()).unwrap_or_else(|| town.settings.clone())
 }
 
-/// Reads a town's settings, and checks its kinds of agent against those of the binary.
+/// Parses a town's settings and checks its agent presets against those in the binary.
 pub(crate) fn load(outside: &Outside, path: &Path, bytes: &[u8]) -> std::result::Result<TownSettings, SettingsError> {
     let settings: TownSettings = parse(path, bytes)?;
-    // Those of the binary are read only where there is something to compare.
+    // Parse the presets in the binary only if the town has presets to compare.
     let faulty = (!settings.agents.is_empty()).then(|| presets::faulty(&settings.agents, &outside.presets)).flatten();
     match faulty {
         Some(text) => Err(SettingsError { path: path.to_owned(), text }),
@@ -666,7 +668,8 @@ pub(crate) fn load(outside: &Outside, path: &Path, bytes: &[u8]) -> std::result:
     }
 }
 
-/// Changes a settings file by a person's word, leaving the rest of it as it is. What comes of it must read; answers with that.
+/// Changes a settings file for a person and keeps the rest of the file. Returns the new settings, or an error if gt can't read
+/// the result.
 pub(crate) fn edit<T>(
     town: &Town,
     path: &Path,
@@ -681,7 +684,7 @@ pub(crate) fn edit<T>(
     })
 }
 
-/// The same where the change may be none, or what comes of it may be refused.
+/// Changes a settings file like `edit`, but the change and the check of its result may also refuse.
 pub(crate) fn try_edit<T>(
     town: &Town,
     path: &Path,
@@ -697,13 +700,13 @@ pub(crate) fn try_edit<T>(
     change(&mut document)?;
     let text = document.to_string();
     let settings = read(text.as_bytes())?;
-    // What ran meanwhile has not written that.
+    // Record the text, so that a running command is not blamed for the change.
     town.ledger.write("overseer", "settings", |tx| accepted::accept(tx, path, &text))?;
     town.world().disk().write(path, text.as_bytes())?;
     Ok(settings)
 }
 
-/// Reads settings from a file's text; tables that were appended to it are joined with those that it has.
+/// Parses settings from the text of a file. Tables that were appended are first joined with the existing ones.
 pub fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> std::result::Result<T, SettingsError> {
     let failed = |text: &str| SettingsError { path: path.to_owned(), text: text.trim_end().to_owned() };
     let text = std::str::from_utf8(bytes).map_err(|e| failed(&e.to_string()))?;
@@ -712,7 +715,7 @@ pub fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> std::
         Err(error) => error,
     };
     let joined = document(path, text)?.to_string();
-    // Lines are told of the file as it is.
+    // Line numbers must refer to the original file, not to the joined text.
     let told = if joined.trim_end() == text.trim_end() { error.to_string() } else { String::new() };
     toml::from_str(&joined).map_err(|e: toml::de::Error| failed(if told.is_empty() { e.message() } else { &told }))
 }

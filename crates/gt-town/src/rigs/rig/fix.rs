@@ -1,4 +1,4 @@
-//! What a red proof asks for, as far as it can be had without hand work.
+//! Fixes a failed proof as far as gt can without a person.
 
 use gt_model::red::Cause;
 
@@ -10,26 +10,26 @@ use crate::town::person::Person;
 use crate::town::{Caller, Rig, Town};
 use crate::walls::worker_env;
 
-/// What proving a rig again has changed.
+/// Result of proving a rig again.
 #[derive(Clone, Debug)]
 pub struct Fixed {
-    /// The last run.
+    /// The last run of the gates.
     pub run: GatesRun,
     /// What was changed in `rig.toml`.
     pub changed: Vec<String>,
-    /// How the PATH of agents and gates has changed.
+    /// Change of the PATH of agents and gates.
     pub path: Option<String>,
 }
 
-/// Proves a rig; where it is red, takes what is found in its trunk now for what `rig.toml` says, and the person's PATH where
-/// something was not found in the one before, and tries again.
+/// Proves a rig. If that fails, updates `rig.toml` from what the trunk contains now, takes the person's current PATH if a program
+/// was missing, and tries again.
 pub fn fix(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Fixed> {
     let person = confirm(town, caller, "changes a rig's settings", "change settings of", rig.name().as_str())?;
     let run = prove_by(town, caller, rig, &person, proving)?;
     if run.passed() && !rig.settings.gate.is_empty() {
         return Ok(Fixed { run, changed: Vec::new(), path: None });
     }
-    // Before what there is is looked at: what was installed since then is part of it.
+    // Do this before looking at the project, because the new PATH may contain programs installed since.
     let path = if misses_a_program(&run) { take_path(town, caller)? } else { None };
     let found = look_at(town, &rig.layout.gate_worktree())?;
     let changed = take_found(town, rig, &person, &run, &found)?;
@@ -43,13 +43,13 @@ pub fn fix(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Re
     Ok(Fixed { run, changed, path })
 }
 
-/// Whether a gate lacks a program, or another version of one, which the person may have installed by now.
+/// Whether a gate failed because of a missing program or a wrong version, which the person may have installed by now.
 fn misses_a_program(run: &GatesRun) -> bool {
     let causes = run.gates.iter().filter_map(|gate| gate.remedy.as_ref()).map(|remedy| remedy.cause);
     causes.into_iter().any(|cause| matches!(cause, Cause::Program | Cause::Version))
 }
 
-/// Takes the PATH of the person's shell, as `gt up` does; in a shell that the town itself has made there is none to take.
+/// Takes the PATH of the person's shell, as `gt up` does. A shell that the town itself started has none to take.
 fn take_path(town: &Town, caller: &Caller) -> Result<Option<String>> {
     match worker_env::take_path(town, caller) {
         Ok(news) => Ok(news.words()),
@@ -58,7 +58,7 @@ fn take_path(town: &Town, caller: &Caller) -> Result<Option<String>> {
     }
 }
 
-/// Takes a set-up and gates that were found into `rig.toml`, where those that it has are red or missing.
+/// Writes the set-up and gates that were found into `rig.toml`, where the existing ones fail or are missing.
 fn take_found(town: &Town, rig: &Rig, by: &Person, run: &GatesRun, found: &Found) -> Result<Vec<String>> {
     let is_red = |name: &str| run.gates.iter().any(|gate| gate.name == name && !gate.passed);
     let mut changed = Vec::new();

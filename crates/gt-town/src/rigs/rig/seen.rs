@@ -1,4 +1,5 @@
-//! The negative proof: whether a rig's gates turn red where files are broken on purpose. What it said last, and when it is repeated.
+//! The negative proof: whether a rig's gates fail when files are broken on purpose. This module stores the last result and
+//! repeats the proof.
 
 use gt_ledger::Tx;
 use serde::{Deserialize, Serialize};
@@ -9,34 +10,34 @@ use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
 
-/// What the gates of a rig were last seen to miss, as kept in the ledger.
+/// Last negative proof of a rig, as the ledger stores it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Which gates these were.
+    /// Hash of the gates.
     pub gates: String,
-    /// On which commit.
+    /// Commit that was proved.
     pub commit: String,
-    /// How long they took, in milliseconds.
+    /// Duration of the gates in milliseconds.
     pub took_ms: u64,
     /// Files that were broken.
     pub broken: Vec<String>,
-    /// The first of them that all gates missed.
+    /// First broken file that no gate noticed.
     pub missed: Option<String>,
-    /// Whether files were to be broken. They are not where the gates take long.
+    /// Whether the proof intended to break files. It does not if the gates take long.
     #[serde(default)]
     tried: bool,
-    /// When, in UTC as RFC 3339 has it; empty where an older gt has not kept it.
+    /// Time in UTC (RFC 3339). Empty if an older gt stored the record.
     #[serde(default)]
     pub at: String,
 }
 
 impl Seen {
-    /// What a proof is remembered by; `None` where it says less than what is remembered.
+    /// Returns the record of a proof, or `None` if it says less than the stored record.
     pub(super) fn of(town: &Town, rig: &Rig, run: &GatesRun, proving: &Proving<'_>) -> Result<Option<Self>> {
         if !run.passed() {
             return Ok(None);
         }
-        // What was left out is no gate any more.
+        // Read the rig again, because gates that were left out are no longer in its settings.
         let rig = town.rig(rig.name().as_str())?;
         let tried = proving.within_ms(&rig).is_some_and(|limit| run.took_ms() <= limit);
         if !tried && seen(town, &rig)?.is_some_and(|seen| seen.is_tried()) {
@@ -57,12 +58,12 @@ impl Seen {
         tx.set_meta(&key(rig), &serde_json::to_string(self).unwrap_or_default()).map_err(Error::from)
     }
 
-    /// Whether files were broken, or would have been if one were known that the tests use.
+    /// Whether files were broken, or would have been if the project had a file that its tests are known to use.
     pub(crate) fn is_tried(&self) -> bool {
         self.tried || !self.broken.is_empty()
     }
 
-    /// Whether the trunk is at another commit by now.
+    /// Whether the trunk has moved since.
     pub(crate) fn is_stale(&self, town: &Town, rig: &Rig) -> Result<bool> {
         Ok(trunk(town, rig)?.is_some_and(|trunk| trunk != self.commit))
     }
@@ -77,29 +78,29 @@ fn key(rig: &Rig) -> String {
     format!("gates-seen:{}", rig.name())
 }
 
-/// What the gates of a rig were last seen to miss; `None` where they were never proved, or are others now.
+/// Returns the last negative proof of a rig; `None` if there is none or the gates have changed.
 pub fn seen(town: &Town, rig: &Rig) -> Result<Option<Seen>> {
     let text = town.ledger.read(|view| view.meta(&key(rig)).map_err(Error::from))?;
     let seen: Option<Seen> = text.and_then(|text| serde_json::from_str(&text).ok());
     Ok(seen.filter(|seen| seen.gates == rig.settings.gates_hash()))
 }
 
-/// Milliseconds that gates take at most which the doctor runs again by itself.
+/// Longest duration, in milliseconds, of gates that the doctor runs again unasked.
 const CHEAP_FOR_DOCTOR_MS: u64 = 10_000;
 
-/// What came of repeating the negative proof.
+/// Outcome of repeating the negative proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {
     /// It was repeated.
     Done,
-    /// There was no need to, or it takes too long to do so unasked.
+    /// It was unnecessary, or it would take too long to do unasked.
     NotDue,
-    /// The rig's gates are at work.
+    /// The rig's gates are running.
     Busy,
 }
 
-/// Repeats the negative proof of a rig: where the trunk has moved since and the gates are quick; where `negative` says so,
-/// always. Not while the rig's gates are at work.
+/// Repeats the negative proof of a rig if the trunk has moved and the gates are quick, or always if `negative` says so. Does
+/// nothing while the rig's gates are running.
 pub fn repeat(town: &Town, caller: &Caller, rig: &Rig, proving: &Proving<'_>) -> Result<Repeated> {
     if !is_due(town, rig, proving.negative)? {
         return Ok(Repeated::NotDue);

@@ -1,4 +1,4 @@
-//! What decides which packages a build of a worktree takes: lock files, manifests, versions of toolchains.
+//! Inputs that decide which packages a build takes: lock files, manifests and toolchain versions.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
 
-/// Files that fix the versions of packages, or of the toolchain.
+/// Files that fix the versions of packages or of the toolchain.
 const LOCK_FILES: &[&str] = &[
     "Cargo.lock",
     "package-lock.json",
@@ -38,35 +38,35 @@ const LOCK_FILES: &[&str] = &[
     "mise.toml",
 ];
 
-/// Files of package managers beside those that say what else an installation does.
+/// Package manager files, apart from lock files, that control an installation.
 const MANIFESTS: &[&str] = &[PACKAGE, ".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "bunfig.toml"];
 
 /// The manifest of a Node package.
 const PACKAGE: &str = "package.json";
 
-/// Bytes that count of such a file.
+/// Maximum number of bytes read from such a file.
 const FILE_BYTES: usize = 64 * 1024 * 1024;
 
-/// How deep they are looked for.
+/// Maximum folder depth of the search.
 const DEPTH: usize = 8;
 
-/// Programs whose versions decide what is built. Launchers of several versions look the same whichever they start: what fixes
-/// their versions for a project is among [`LOCK_FILES`], and cargo finds other versions of its own by itself.
+/// Programs whose versions decide the build result. Version launchers look the same whichever version they start; the files that
+/// select the version for a project are among [`LOCK_FILES`]. Cargo detects a changed version by itself.
 const PROGRAMS: &[&str] = &["cargo", "rustc", "node", "npm", "pnpm", "yarn", "bun", "python3"];
 
-/// What was found in a worktree.
+/// Inputs found in a worktree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inputs {
-    /// Says which lock files there are, and what is in them.
+    /// Hash of the lock files and their contents.
     pub(crate) locks: String,
-    /// The same of manifests.
+    /// Hash of the manifests and their contents.
     pub(crate) manifests: String,
-    /// Whether a package of the project's own has something done when packages are installed.
+    /// Whether one of the project's own packages runs a script on installation.
     pub(crate) runs_scripts: bool,
 }
 
 impl Inputs {
-    /// Looks for them in a worktree, but not in what is built or kept there. No link is followed.
+    /// Searches a worktree for its inputs, except in built or kept folders. Follows no links.
     pub(crate) fn of(disk: &dyn Disk, folder: &Path, built: &[&Keep]) -> Result<Self> {
         let (mut locks, mut manifests, mut runs_scripts) = (Vec::new(), Vec::new(), false);
         let mut open = vec![PathBuf::new()];
@@ -100,7 +100,7 @@ impl Inputs {
     }
 }
 
-/// Whether a package's manifest names something that its installation runs. One that can't be read may.
+/// Whether a package's manifest names an installation script. An unreadable manifest counts as yes.
 fn has_install_scripts(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Manifest {
@@ -112,7 +112,7 @@ fn has_install_scripts(text: &str) -> bool {
     manifest.map_or(true, |manifest| hooks.iter().any(|hook| manifest.scripts.contains_key(*hook)))
 }
 
-/// Says which programs of a toolchain a rig's gates and set-ups find: where each really is, its size and its time.
+/// Describes the toolchain programs that a rig's gates and set-ups find: real path, size and modification time.
 pub(crate) fn toolchain(town: &Town, rig: &Rig) -> String {
     let disk = town.world().disk();
     let env = worker_env::environment(town, Some(rig), None, None);
@@ -123,12 +123,12 @@ pub(crate) fn toolchain(town: &Town, rig: &Rig) -> String {
         let (size, time) = (disk.size(&real).unwrap_or_default(), disk.touched(&real).ok().flatten());
         Some(format!("{}\0{size}\0{time:?}", real.display()))
     };
-    // What direnv sets may lead to other programs.
+    // The variables that direnv sets can lead to other programs.
     let consent = rig.settings.env.direnv.iter().map(|(path, pin)| format!("{path}\0{pin}"));
     PROGRAMS.iter().filter_map(find).chain(consent).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a set-up does nothing but install what lock files name: then the same lock files give the same packages.
+/// Whether a set-up only installs from lock files. The same lock files then give the same packages.
 pub(crate) fn installs_by_lock_file(set_up: &str) -> bool {
     let is_install = |line: &str| {
         let words: Vec<&str> =

@@ -1,10 +1,10 @@
-//! Warm copies: what the trunk's gates have built (`target`, `node_modules`), kept by the town, so that a fresh worktree does
-//! not build it again.
+//! Warm copies: build results of the trunk's gates (`target`, `node_modules`) that the town keeps, so that a new worktree need
+//! not build them again.
 //!
-//! A copy is taken from the gates' worktree, after a green run without caches on a tree that is the trunk's: nothing that an
-//! agent wrote, beside what has landed, had a part in it. It lies where no sandbox shows it. Each worktree gets a copy of its
-//! own, never a hard link, since compilers and agents write files in place. Gates get none: what they may start from, `keep`
-//! says.
+//! A copy is taken from the gates' worktree after a successful run without caches on the trunk's tree. So no agent's work that
+//! has not landed can influence it. It is stored where no sandbox can see it. Each worktree gets its own copy, never hard links,
+//! because compilers and agents write files in place. Gates do not use warm copies; the setting `keep` controls what they start
+//! from.
 
 use std::path::{Path, PathBuf};
 
@@ -22,78 +22,78 @@ mod inputs;
 
 use inputs::Inputs;
 
-/// How many a rig has at most: work on the trunk of yesterday may still be given out.
+/// Maximum number for each rig. Work may still start from yesterday's trunk.
 const KEPT: usize = 3;
 
-/// The file in a warm copy that says what it is; one without is none.
+/// File in a warm copy that describes it. A folder without it is not a warm copy.
 const RECORD: &str = "warm.json";
 
-/// Where the copied folders are in it.
+/// Folder in a warm copy that holds the copied folders.
 const FILES: &str = "files";
 
-/// How folders are called in which a copy is made, until it is whole.
+/// Name prefix of folders in which a copy is still being made.
 const MAKING_PREFIX: &str = ".making-";
 
-/// No copy takes as long as this, in seconds.
+/// Age in seconds after which an unfinished copy is abandoned; no copy takes this long.
 const LONGEST_MAKING_S: i64 = 24 * 60 * 60;
 
-/// What a folder of Python's holds: paths in it are whole, so that a copy would lead back to where it was made.
+/// File that marks a Python virtual environment. Its paths are absolute, so a copy would refer to the original place.
 const ENVIRONMENT: &str = "pyvenv.cfg";
 
-/// What a warm copy is.
+/// Description of a warm copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Warm {
-    /// Its folders, by their paths in a worktree.
+    /// Its folders, as paths in a worktree.
     pub(crate) paths: Vec<String>,
-    /// The tree that was built.
+    /// Tree that was built.
     pub(crate) tree: Sha,
-    /// When it was taken, in microseconds since the epoch.
+    /// Time of the copy, in microseconds since the epoch.
     pub(crate) taken_at: i64,
-    /// Its size.
+    /// Size in bytes.
     pub(crate) bytes: u64,
-    /// Whether all that the set-up made is in it, and lock files alone decide what that is.
+    /// Whether it contains everything that the set-up made, and lock files alone decide the content.
     pub(crate) has_set_up: bool,
-    /// The manifests that the set-up was run with.
+    /// Hash of the manifests that the set-up ran with.
     pub(crate) manifests: String,
 }
 
-/// What a worktree has got.
+/// Folders that a worktree received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Given {
-    /// Folders that it did not have.
+    /// Folders that were missing before.
     pub(crate) paths: Vec<String>,
-    /// Whether that is all that the set-up would make, so that it need not be run.
+    /// Whether the set-up would make nothing else, so that it need not run.
     pub(crate) has_set_up: bool,
-    /// The tree that they were built from.
+    /// Tree from which they were built.
     pub(crate) tree: Option<Sha>,
 }
 
-/// What the last run of gates left in their worktree.
+/// State of the gates' worktree after the last run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct GateState {
-    /// Of which tree it is.
+    /// Tree that was built.
     tree: Sha,
-    /// The rebuildable folders that the set-up made, where it made nothing else and lock files alone decide what.
+    /// Rebuildable folders that the set-up made, if it made nothing else and lock files alone decide the content.
     set_up: Option<Vec<String>>,
 }
 
-/// Whether a rig has warm copies made.
+/// Whether the rig makes warm copies.
 fn is_wanted(rig: &Rig) -> bool {
     rig.settings.worktree.warm_limit_mb > 0 && !rig.settings.worktree.rebuildable.is_empty()
 }
 
-/// Whether a fresh worktree may get something.
+/// Whether a new worktree may receive a warm copy.
 pub(crate) fn may_be_given(town: &Town, rig: &Rig) -> bool {
     is_wanted(rig) && town.world().disk().list(&rig.layout.warm_copies()).is_ok_and(|names| !names.is_empty())
 }
 
-/// Forgets what was in the gates' worktree: it changes from here on.
+/// Forgets the recorded state of the gates' worktree, because it changes from here on.
 pub(crate) fn forget_gates(town: &Town, rig: &Rig) -> Result<()> {
     Ok(town.world().disk().remove(&rig.layout.gate_state())?)
 }
 
-/// The rebuildable folders that the set-up of the gates' worktree has just made, where it made nothing else and lock files alone
-/// decide what; none where there is no set-up.
+/// Returns the rebuildable folders that the set-up of the gates' worktree has just made. Returns `None` if it made anything else
+/// or something besides lock files decides the content, and an empty list if there is no set-up.
 pub(crate) fn made_by_set_up(town: &Town, rig: &Rig, folder: &Path, tree: &Sha) -> Result<Option<Vec<String>>> {
     let settings = &rig.settings.worktree;
     let Some(set_up) = &settings.setup else { return Ok(Some(Vec::new())) };
@@ -101,7 +101,7 @@ pub(crate) fn made_by_set_up(town: &Town, rig: &Rig, folder: &Path, tree: &Sha) 
         return Ok(None);
     }
     let found = town.world().repo().untracked(&rig.layout.repo(), folder, tree, &rules(rig))?;
-    // Where there are so many others, these need not be all.
+    // At this many entries, the list may be incomplete.
     let is_listed = found.others.len() < DIRTY_LIMIT;
     let is_copied = |path: &String| settings.copy.contains(path) || settings.clone.contains(path);
     Ok((is_listed && found.others.iter().all(is_copied)).then_some(found.kept))
@@ -112,7 +112,7 @@ fn rules(rig: &Rig) -> Rules {
     Rules { keep: settings.rebuildable.clone(), submodules: settings.submodules, conversions: false }
 }
 
-/// Notes that the gates' worktree holds what a green run without caches has built of a tree.
+/// Records that the gates' worktree holds the build results of a successful run without caches on this tree.
 pub(crate) fn note_gates(town: &Town, rig: &Rig, tree: &Sha, set_up: Option<Vec<String>>) -> Result<()> {
     if !is_wanted(rig) {
         return Ok(());
@@ -122,8 +122,8 @@ pub(crate) fn note_gates(town: &Town, rig: &Rig, tree: &Sha, set_up: Option<Vec<
     Ok(town.world().disk().write(&rig.layout.gate_state(), &text)?)
 }
 
-/// Takes a warm copy of what the gates have built, if that is of this tree, which is the trunk's, and none of its kind is
-/// there. The caller has the rig's turn. What goes wrong is told in an event: nothing depends on a warm copy.
+/// Takes a warm copy of the gates' build results if they belong to this tree, which is the trunk's, and no equivalent copy
+/// exists. The caller holds the rig's gates lane. A failure is only recorded as an event, because nothing depends on a warm copy.
 pub(crate) fn keep_of_trunk(town: &Town, rig: &Rig, tree: &Sha) -> Result<()> {
     if !is_wanted(rig) {
         return Ok(());
@@ -166,7 +166,7 @@ fn take(town: &Town, rig: &Rig, tree: &Sha) -> Result<Option<Warm>> {
     }
     disk.write(&aside.join(RECORD), &serde_json::to_vec_pretty(&warm).unwrap_or_default())?;
     town.outside.faults.at("warm:taken");
-    // What has no record is none.
+    // A folder without a record is not a warm copy.
     disk.remove(&to)?;
     disk.rename(&aside, &to)?;
     let mut others = all(town, rig)?;
@@ -179,15 +179,15 @@ fn limit(rig: &Rig) -> u64 {
     rig.settings.worktree.warm_limit_mb.saturating_mul(1024 * 1024)
 }
 
-/// Whether the disk has room for so much beside what is to stay free.
+/// Whether the disk has room for so many bytes beyond the space that must stay free.
 fn has_room(town: &Town, rig: &Rig, bytes: u64) -> Result<bool> {
     let free = town.world().disk().free_space(&rig.layout.root)?;
     let kept = u64::from(town.settings.retention.archive_min_free_gb) * 1_000_000_000;
     Ok(free >= bytes.saturating_add(kept.max(rig.settings.worktree.min_free_disk_mb.saturating_mul(1024 * 1024))))
 }
 
-/// Folders of the gates' worktree that are rebuildable: none of their files is tracked, and git does not see them, so that
-/// nobody commits them.
+/// Returns the rebuildable folders of the gates' worktree in which no file is tracked and which git ignores, so that no worker
+/// commits them.
 fn built(town: &Town, rig: &Rig, folder: &Path, tree: &Sha) -> Result<Vec<String>> {
     let (disk, repo) = (town.world().disk(), town.world().repo());
     let found = repo.untracked(&rig.layout.repo(), folder, tree, &rules(rig))?;
@@ -207,12 +207,12 @@ fn built(town: &Town, rig: &Rig, folder: &Path, tree: &Sha) -> Result<Vec<String
     Ok(paths)
 }
 
-/// What decides which packages a worktree of a rig takes.
+/// Returns the inputs that decide which packages a rig's worktree takes.
 pub(crate) fn inputs_of(town: &Town, rig: &Rig, folder: &Path) -> Result<Inputs> {
     Inputs::of(town.world().disk(), folder, &[&rig.settings.worktree.rebuildable, &rig.settings.keep])
 }
 
-/// What a warm copy is good for: the same lock files, set-up and toolchain.
+/// Returns the key of a warm copy: a hash of lock files, set-up and toolchain.
 fn key(town: &Town, rig: &Rig, inputs: &Inputs) -> String {
     let settings = &rig.settings.worktree;
     let said = format!("{:?}\0{:?}\0{:?}", settings.setup, settings.clone, Vec::from(settings.rebuildable.clone()));
@@ -220,8 +220,8 @@ fn key(town: &Town, rig: &Rig, inputs: &Inputs) -> String {
     gt_model::id::sha256_hex(&text)[..16].to_owned()
 }
 
-/// Gives a fresh worktree what is rebuildable and not there, from the warm copy that fits it. `label` names whose it is. What
-/// goes wrong leaves the worktree without: it is built as ever.
+/// Copies missing rebuildable folders into a new worktree from the matching warm copy. `label` names the worktree's owner in
+/// events. On failure the worktree goes without and builds as usual.
 pub(crate) fn give(town: &Town, rig: &Rig, folder: &Path, label: &str) -> Result<Given> {
     let disk = town.world().disk();
     let aside = rig.layout.warm_copies().join(format!("{MAKING_PREFIX}for-{label}"));
@@ -248,14 +248,14 @@ fn try_give(town: &Town, rig: &Rig, folder: &Path, aside: &Path) -> Result<Given
         return Ok(Given::default());
     }
     let free: Vec<&String> = warm.paths.iter().filter(|path| is_free(town, folder, path)).collect();
-    // Older than every source: a build tool must take nothing for built of this worktree's own files.
+    // Make the copies older than every source, so that no build tool takes them for results of this worktree's files.
     let latest = disk.oldest_below(folder)?.map_or(0, |oldest| oldest.saturating_sub(1));
     for path in &free {
         disk.copy_older(&from.join(FILES).join(path), &aside.join(path), latest)?;
     }
     disk.touch(&from.join(RECORD))?;
     town.outside.faults.at("warm:copied");
-    // Who removes one renames it first: while it is there, nothing of it was missing.
+    // A warm copy is renamed before it is removed. If it is still here, no part of it was missing.
     if read(town, &from)?.as_ref() != Some(&warm) {
         disk.remove(aside)?;
         return Ok(Given::default());
@@ -273,7 +273,7 @@ fn try_give(town: &Town, rig: &Rig, folder: &Path, aside: &Path) -> Result<Given
     Ok(Given { paths, has_set_up: warm.has_set_up && is_whole, tree: Some(warm.tree) })
 }
 
-/// Whether a folder can be put there: its own place is free, and the folder that it is to be in is one.
+/// Whether a folder can be placed there: its path is free and its parent is a folder.
 fn is_free(town: &Town, folder: &Path, path: &str) -> bool {
     let (disk, at) = (town.world().disk(), folder.join(path));
     let is_folder = |at: &Path| disk.kind(at).is_ok_and(|kind| kind == Some(NodeKind::Folder));
@@ -285,7 +285,7 @@ fn read(town: &Town, folder: &Path) -> Result<Option<Warm>> {
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-/// The warm copies of a rig, by their folders' names.
+/// Returns the warm copies of a rig with the names of their folders.
 pub(crate) fn all(town: &Town, rig: &Rig) -> Result<Vec<(String, Warm)>> {
     let mut found = Vec::new();
     for name in town.world().disk().list(&rig.layout.warm_copies())? {
@@ -295,12 +295,12 @@ pub(crate) fn all(town: &Town, rig: &Rig) -> Result<Vec<(String, Warm)>> {
     Ok(found)
 }
 
-/// The file whose time tells when a warm copy was used last.
+/// Returns the file whose modification time says when a warm copy was last used.
 pub(crate) fn record(rig: &Rig, name: &str) -> PathBuf {
     rig.layout.warm_copies().join(name).join(RECORD)
 }
 
-/// Removes a warm copy. It is renamed first, so that nobody takes half of one for a whole.
+/// Removes a warm copy. Renames it first, so that no process uses a partial copy.
 pub(crate) fn remove(town: &Town, rig: &Rig, name: &str) -> Result<()> {
     let (disk, folder) = (town.world().disk(), rig.layout.warm_copies());
     let going = folder.join(format!("{MAKING_PREFIX}going-{name}"));
@@ -311,8 +311,7 @@ pub(crate) fn remove(town: &Town, rig: &Rig, name: &str) -> Result<()> {
     Ok(disk.remove(&going)?)
 }
 
-/// Removes what killed processes have left of copies that they made: copies in the making that are older than a day. Where the
-/// rig wants none any more, all of them.
+/// Removes unfinished copies older than a day, which killed processes left. Removes all copies if the rig no longer makes any.
 pub(crate) fn clear_left(town: &Town, rig: &Rig) -> Result<()> {
     let (disk, folder, now) = (town.world().disk(), rig.layout.warm_copies(), town.world().clock().now().as_second());
     for name in disk.list(&folder)?.iter().filter(|name| name.starts_with(MAKING_PREFIX)) {

@@ -1,43 +1,43 @@
-//! What each key of `town.toml` and `rig.toml` means, what it takes, and when a change of it is heard.
+//! The keys of `town.toml` and `rig.toml`: meaning, allowed values, default, and when a change takes effect.
 
-/// What a key takes.
+/// Values that a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Any text.
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A whole number between these two.
+    /// A whole number between these two, inclusive.
     Number(i64, i64),
     /// An amount, 0 or more.
     Amount,
     /// `true` or `false`.
     Flag,
-    /// Texts: separated by commas, or as a list of TOML's.
+    /// A list of texts, given either separated by commas or as a TOML list.
     List,
-    /// A program and its arguments: separated by blanks, or as a list of TOML's.
+    /// A program and its arguments, given either separated by blanks or as a TOML list.
     Command,
-    /// Any value as TOML has it; what is none is a text.
+    /// Any TOML value. Input that is not valid TOML is taken as a text.
     Any,
-    /// Nothing by this way: another verb changes it.
+    /// Not settable here; the named verb changes it.
     ByVerb(&'static str),
 }
 
-/// When a change is heard. None of them wants the daemon to be started anew.
+/// When a change takes effect. No setting requires a restart of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// At the next look of the daemon, and by the next verb.
+    /// At the daemon's next patrol, and in the next verb.
     AtOnce,
-    /// By what the gates run on next.
+    /// In the next run of the gates.
     NextGates,
-    /// By sessions that are started from now on.
+    /// In sessions started after the change.
     NextSession,
-    /// By worktrees that are made from now on, and by the gates' own.
+    /// In worktrees created after the change, and in the gates' own worktree.
     NextWorktree,
 }
 
 impl Heard {
-    /// In words.
+    /// Returns the phrase that people read.
     pub fn words(self) -> &'static str {
         match self {
             Self::AtOnce => "holds at once",
@@ -51,15 +51,15 @@ impl Heard {
 /// A key of a settings file.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// Its name, with dots; `*` stands for a name that the file chooses.
+    /// Name with dots. A `*` stands for a part that the file chooses.
     pub name: &'static str,
-    /// What it takes.
+    /// Accepted values.
     pub kind: Kind,
-    /// What holds where the file does not say, as it would be typed; `None` where that is nothing, or is told in `text`.
+    /// Default, written as a person would type it. `None` if there is no default or `text` explains it.
     pub default: Option<&'static str>,
-    /// When a change is heard.
+    /// When a change takes effect.
     pub heard: Heard,
-    /// What it means.
+    /// Explanation for people.
     pub text: &'static str,
 }
 
@@ -76,7 +76,7 @@ const TRUST: Kind = Choice(&["accept-edits", "bypass"]);
 const SANDBOXES: Kind = Choice(&["none", "bwrap"]);
 const VERSION: Kind = ByVerb("nothing: it is the version of the file");
 
-// Who commits what lands is said by the town, and by a rig that wants it otherwise: the same keys in both files.
+// The town says who is the author and committer of landed commits. A rig can override it with the same keys.
 const COMMITS_AUTHOR: Key = key(
     "commits.author",
     Text,

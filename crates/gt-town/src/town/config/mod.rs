@@ -1,4 +1,4 @@
-//! Settings by name: what they are, and how they are changed so that the rest of their file stays as it is.
+//! Reads and changes single settings by name. A change keeps the rest of the file, including its comments.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub mod keys;
 
 use keys::{Heard, Key, Kind};
 
-/// Whose settings.
+/// The file that a setting belongs to.
 #[derive(Clone, Copy, Debug)]
 pub enum Whose<'r> {
     /// The town's: `town.toml`.
@@ -24,34 +24,34 @@ pub enum Whose<'r> {
     Rig(&'r Rig),
 }
 
-/// A setting as it is.
+/// A setting with its current value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// Its name.
+    /// Name of the key.
     pub key: String,
-    /// Its value as TOML has it; `None` where there is none.
+    /// Value in TOML syntax; `None` if there is none.
     pub value: Option<String>,
-    /// Whether the file says it; else it is what holds without.
+    /// Whether the file sets it. If not, `value` is the default.
     pub is_set: bool,
-    /// What it means.
+    /// Explanation for people.
     pub text: &'static str,
 }
 
-/// A setting that was changed.
+/// Result of changing one setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    /// Its name.
+    /// Name of the key.
     pub key: String,
-    /// What held before.
+    /// Effective value before the change.
     pub before: Option<String>,
-    /// What it says now.
+    /// Value in the file after the change.
     pub after: Option<String>,
-    /// When that is heard, in words.
+    /// When the change takes effect, as a phrase.
     pub heard: &'static str,
 }
 
 impl Whose<'_> {
-    /// The file.
+    /// Returns the path of the file.
     pub fn file(self, town: &Town) -> PathBuf {
         match self {
             Self::Town => town.layout.settings(),
@@ -59,7 +59,7 @@ impl Whose<'_> {
         }
     }
 
-    /// The keys that the file may have.
+    /// Returns the keys that the file may have.
     pub fn keys(self) -> &'static [Key] {
         match self {
             Self::Town => keys::TOWN,
@@ -77,7 +77,7 @@ impl Whose<'_> {
         person::confirm(town, caller, act)
     }
 
-    /// How a line begins that sets something here.
+    /// Returns the start of the command line that sets a key in this file.
     fn verb(self) -> String {
         match self {
             Self::Town => "gt town set".to_owned(),
@@ -85,7 +85,7 @@ impl Whose<'_> {
         }
     }
 
-    /// An error where a file of that text could not be used.
+    /// Parses the text of the file. Returns an error if gt could not use it.
     fn check(self, town: &Town, bytes: &[u8]) -> std::result::Result<Read, settings::SettingsError> {
         let path = self.file(town);
         match self {
@@ -95,14 +95,14 @@ impl Whose<'_> {
     }
 }
 
-/// Settings as they were read back.
+/// Settings parsed from a candidate text.
 enum Read {
     Town(Box<TownSettings>),
     Rig(Box<RigSettings>),
 }
 
 impl Read {
-    /// An error where they name what is not there.
+    /// Checks the names in the settings. Returns an error if one of them does not exist, such as an unknown kind of agent.
     fn check_names(&self, town: &Town, whose: Whose<'_>) -> Result<()> {
         let commits = match self {
             Self::Town(settings) => settings.commits.clone(),
@@ -129,7 +129,7 @@ impl Read {
     }
 }
 
-/// The key of that name, with the parts of the name.
+/// Finds the key with that name. Returns it with the parts of the name.
 fn find(whose: Whose<'_>, name: &str) -> Result<(&'static Key, Vec<String>)> {
     let parts = parts(name);
     let found = parts.as_deref().and_then(|parts| whose.keys().iter().find(|key| fits(key.name, parts)));
@@ -139,13 +139,13 @@ fn find(whose: Whose<'_>, name: &str) -> Result<(&'static Key, Vec<String>)> {
     }
 }
 
-/// Whether that is a key of the town's file; or, where `of_rig`, of a rig's.
+/// Whether a key of that name exists in the town's file, or in a rig's file if `of_rig`.
 pub fn is_key(of_rig: bool, name: &str) -> bool {
     let keys = if of_rig { keys::RIG } else { keys::TOWN };
     parts(name).is_some_and(|parts| keys.iter().any(|key| fits(key.name, &parts)))
 }
 
-/// Whether these parts of a name begin that of a key of the town's file; or, where `of_rig`, of a rig's.
+/// Whether these parts are a prefix of some key's name in the town's file, or in a rig's file if `of_rig`.
 pub(crate) fn leads_to_key(of_rig: bool, parts: &[String]) -> bool {
     let keys = if of_rig { keys::RIG } else { keys::TOWN };
     let begins = |name: &str| {
@@ -155,7 +155,7 @@ pub(crate) fn leads_to_key(of_rig: bool, parts: &[String]) -> bool {
     keys.iter().any(|key| begins(key.name))
 }
 
-/// The key of that name, wherever it belongs; in both files there may be one. Also a name with `*` in it.
+/// Finds every key with that name. Both files can have one. `name` may contain `*`.
 pub fn explain(name: &str) -> Vec<(&'static str, &'static Key)> {
     let of = |file: &'static str, keys: &'static [Key]| {
         let parts = parts(name);
@@ -196,7 +196,7 @@ fn unknown(whose: Whose<'_>, name: &str) -> Error {
     Error::Usage { what: format!("`{name}` is no setting"), hint }
 }
 
-/// What a text means as a value of that key.
+/// Parses a text as a value of that key.
 fn value(key: &Key, name: &str, text: &str) -> Result<Value> {
     let as_toml = || text.parse::<Value>().ok();
     let wrong = |takes: String| Error::Usage {
@@ -234,7 +234,7 @@ fn value(key: &Key, name: &str, text: &str) -> Result<Value> {
     }
 }
 
-/// Changes settings; an empty value takes one out. All of them, or none. A person's word, and recorded as one.
+/// Changes several settings, all or none. An empty value removes the setting. Only a person may do this; the ledger records it.
 pub fn set(town: &Town, caller: &Caller, whose: Whose<'_>, pairs: &[(String, String)]) -> Result<Vec<Changed>> {
     let person = whose.confirm(town, caller)?;
     let mut changes = Vec::new();
@@ -289,7 +289,7 @@ fn not_a_table(name: &str) -> Error {
     }
 }
 
-/// A value as people read it: a text without quotes, all else as TOML has it.
+/// Formats a value for people: texts without quotes, everything else as TOML.
 fn words(item: &Item) -> String {
     match item {
         Item::Value(Value::String(text)) => text.value().clone(),
@@ -298,7 +298,7 @@ fn words(item: &Item) -> String {
     }
 }
 
-/// What holds where the file says nothing.
+/// Returns the effective value of a key that the file does not set.
 fn default(key: &Key) -> Option<String> {
     key.default.filter(|default| !default.is_empty()).map(str::to_owned)
 }
@@ -307,7 +307,7 @@ fn look_up<'d>(document: &'d DocumentMut, parts: &[String]) -> Option<&'d Item> 
     parts.iter().try_fold(document.as_item(), |item, part| item.get(part.as_str())).filter(|item| !item.is_none())
 }
 
-/// Puts a value where it belongs, leaving the comments around it. `None` where something that is no table is in the way.
+/// Inserts a value at its place and keeps the comments around it. Returns `None` if a part of the path is not a table.
 fn put(document: &mut DocumentMut, parts: &[String], value: Value) -> Option<()> {
     let (last, above) = parts.split_last()?;
     let mut table: &mut dyn TableLike = document.as_table_mut();
@@ -341,7 +341,7 @@ fn take_out(document: &mut DocumentMut, parts: &[String]) {
     table.remove(last);
 }
 
-/// All settings of a file: what it says, and what holds without.
+/// Lists all settings of a file: those that it sets and the defaults of the others.
 pub fn list(town: &Town, whose: Whose<'_>) -> Result<Vec<Setting>> {
     let document = document(town, whose)?;
     let mut all = Vec::new();
@@ -377,7 +377,7 @@ fn matching(item: &Item, parts: &[&str], prefix: &str, found: &mut Vec<(String, 
     }
 }
 
-/// One setting.
+/// Returns one setting.
 pub fn get(town: &Town, whose: Whose<'_>, name: &str) -> Result<Setting> {
     let (key, parts) = find(whose, name)?;
     let document = document(town, whose)?;
@@ -391,14 +391,14 @@ fn document(town: &Town, whose: Whose<'_>) -> Result<DocumentMut> {
     Ok(settings::document(&whose.file(town), &text(town, whose)?)?)
 }
 
-/// A settings file as it is.
+/// Returns the text of a settings file.
 pub fn text(town: &Town, whose: Whose<'_>) -> Result<String> {
     let path = whose.file(town);
     let bytes = town.world().disk().read_own(&path)?.ok_or_else(|| Error::MissingFile(path))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Puts a new text in the place of `before`, if it can be used and nobody else changed the file meanwhile.
+/// Replaces the text `before` by `after`. Returns an error if gt can't use the new text or if the file changed meanwhile.
 pub fn replace(town: &Town, caller: &Caller, whose: Whose<'_>, before: &str, after: &str) -> Result<()> {
     let person = whose.confirm(town, caller)?;
     if text(town, whose)? != before {

@@ -7,7 +7,7 @@ fn key_of(keys: &'static [Key], name: &str) -> &'static Key {
     keys.iter().find(|key| fits(key.name, &parts(name).unwrap())).unwrap()
 }
 
-/// What a file says after one setting was made in it.
+/// Returns the text of a file after one setting in it was changed.
 fn set_in(text: &str, name: &str, said: &str) -> String {
     let keys = if is_key(true, name) { keys::RIG } else { keys::TOWN };
     let mut document: DocumentMut = text.parse().unwrap();
@@ -95,7 +95,7 @@ fn a_wrong_name_is_led_to_the_right_one() {
     check("agents.mine.comand", "agents.*.command");
 }
 
-/// The keys that a file's reader knows at a place, by its own word.
+/// Returns the keys that the parser of a file accepts, taken from its error message.
 fn known<T: serde::de::DeserializeOwned + std::fmt::Debug>(text: &str) -> Vec<String> {
     let error = settings::parse::<T>(Path::new("x.toml"), text.as_bytes()).unwrap_err().text;
     let list = error.split_once("expected ").unwrap().1;
@@ -141,7 +141,7 @@ fn what_is_said_to_hold_without_a_setting_does() {
         document.to_string()
     };
     let mut town: TownSettings = settings::parse(Path::new("town.toml"), all(keys::TOWN).as_bytes()).unwrap();
-    // That somebody has said it makes a difference, so what holds is compared.
+    // An explicit value differs from an absent one, so compare the effective values.
     assert_eq!(town.spend.daily_usd, Some(SpendSettings::default().daily_usd()));
     town.spend.daily_usd = None;
     assert_eq!(town, TownSettings::default());

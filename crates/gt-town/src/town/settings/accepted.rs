@@ -1,4 +1,4 @@
-//! Which text of a settings file a person's verb has written. What else changes such a file while commands run is tampering.
+//! Records the settings texts that a person's verb has written. Any other change of such a file while commands run is tampering.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn key(path: &Path) -> String {
     format!("accepted-settings:{}", path.display())
 }
 
-/// Remembers that a person's verb writes this into a file of settings.
+/// Records that a person's verb writes this text into a settings file.
 pub(crate) fn accept(tx: &Tx<'_>, path: &Path, text: &str) -> Result<()> {
     tx.set_meta(&key(path), &sha256_hex(text)).map_err(Error::from)
 }

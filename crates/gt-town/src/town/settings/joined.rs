@@ -1,5 +1,5 @@
-//! Settings files that were appended to: a table that occurs twice is one table, and a setting of the whole file that stands
-//! below a table belongs to the file. A key that is given twice stays an error, with both lines.
+//! Joins tables in settings files that people appended to. A table that occurs twice becomes one table, and a file-level setting
+//! below a table moves to the file level. A duplicate key stays an error that names both lines.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,10 +9,10 @@ use toml_edit::{Document, DocumentMut, Item, Key, Table, TableLike, TomlError};
 use super::{SettingsError, is_rigs};
 use crate::town::config;
 
-/// How the TOML parser's message begins for a key that is there already, and for a table that is there otherwise.
+/// Beginnings of the TOML parser's messages for a duplicate key and for a table that is already defined in another form.
 const DUPLICATE: &[&str] = &["duplicate key", "cannot extend value"];
 
-/// Reads a settings file for a change of it. What comes of it has each table once.
+/// Parses a settings file for editing. In the result, each table occurs once.
 pub(crate) fn document(path: &Path, text: &str) -> Result<DocumentMut, SettingsError> {
     let failed = |text: String| SettingsError { path: path.to_owned(), text };
     let parts = Parts::of(text).map_err(failed)?;
@@ -27,11 +27,11 @@ pub(crate) fn document(path: &Path, text: &str) -> Result<DocumentMut, SettingsE
     Ok(document)
 }
 
-/// A file, cut where a table begins that is there already.
+/// A file split where an already existing table begins again.
 struct Parts<'t>(Vec<Part<'t>>);
 
 struct Part<'t> {
-    /// Lines above it.
+    /// Number of lines above this part.
     above: usize,
     document: Document<&'t str>,
 }
@@ -55,7 +55,7 @@ impl<'t> Parts<'t> {
         }
     }
 
-    /// The error that a key was given twice.
+    /// Returns the error text for a key that is set twice.
     fn twice(&self, first: &[String], again: &[String]) -> String {
         let first_line = self.0.iter().find_map(|part| part.line(first));
         let again_line = self.0.iter().rev().find_map(|part| part.line(again));
@@ -64,7 +64,7 @@ impl<'t> Parts<'t> {
 }
 
 impl Part<'_> {
-    /// The line of a key, from 1.
+    /// Returns the line of a key, counted from 1.
     fn line(&self, key: &[String]) -> Option<usize> {
         let start = start_of(self.document.as_table(), key)?;
         Some(self.above + lines(&self.document.raw()[..start]) + 1)
@@ -87,14 +87,14 @@ fn where_twice(error: &TomlError) -> Option<Range<usize>> {
     error.span().filter(|_| DUPLICATE.iter().any(|begin| error.message().starts_with(begin)))
 }
 
-/// Where the line of a table begins that is there already.
+/// Returns the offset of the line where an existing table begins again.
 fn begun_again(text: &str, error: &TomlError) -> Option<usize> {
     let at = where_twice(error)?.start;
     let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     (begin > 0 && text[begin..].trim_start().starts_with('[')).then_some(begin)
 }
 
-/// The error of a text that can't be read: of a key that its own table has already, both lines.
+/// Returns the error text for an unreadable text. For a duplicate key it names both lines.
 fn said_twice(text: &str, above: usize, error: &TomlError) -> String {
     let both = || {
         let span = where_twice(error)?;
@@ -107,7 +107,7 @@ fn said_twice(text: &str, above: usize, error: &TomlError) -> String {
     both().unwrap_or_else(|| words(error))
 }
 
-/// Where the last key of a name begins: the one in the table that a text ends with.
+/// Returns the offset of the last key with that name: the one in the last table of a text.
 fn last_key(table: &dyn TableLike, name: &str) -> Option<usize> {
     let of_item = |(key, item): (&str, &Item)| {
         let own = table.key(key).filter(|key| key.get() == name).and_then(|key| Some(key.span()?.start));
@@ -116,7 +116,7 @@ fn last_key(table: &dyn TableLike, name: &str) -> Option<usize> {
     table.iter().filter_map(of_item).max()
 }
 
-/// The tables that an item is or holds.
+/// Returns the item if it is a table, and all tables inside it.
 fn below(item: &Item) -> Box<dyn Iterator<Item = &dyn TableLike> + '_> {
     match item {
         Item::ArrayOfTables(tables) => Box::new(tables.iter().map(|table| table as &dyn TableLike)),
@@ -133,7 +133,7 @@ fn start_of(table: &dyn TableLike, key: &[String]) -> Option<usize> {
     below(item).find_map(|table| start_of(table, rest))
 }
 
-/// Puts what a table holds into another one. Answers with the key that both have, where there is one.
+/// Merges one table into another. Returns the key that both have, if there is one.
 fn merge(into: &mut Table, mut from: Table, path: &[String]) -> Result<(), Vec<String>> {
     let names: Vec<String> = from.iter().map(|(name, _)| name.to_owned()).collect();
     for (key, item) in names.iter().filter_map(|name| from.remove_entry(name)) {
@@ -146,7 +146,7 @@ fn merge(into: &mut Table, mut from: Table, path: &[String]) -> Result<(), Vec<S
 fn put(into: &mut Table, key: &Key, item: Item, path: Vec<String>) -> Result<(), Vec<String>> {
     let there = into.entry_format(key).or_insert(Item::None);
     if there.is_inline_table() && item.is_table() {
-        // Its comments and lines do not fit between braces.
+        // An inline table in braces can't hold the comments and lines of the other table.
         *there = Item::Table(std::mem::take(there).into_table().unwrap_or_default());
         into.key_mut(key.get()).iter_mut().for_each(|key| key.leaf_decor_mut().clear());
     }
@@ -160,7 +160,8 @@ fn put(into: &mut Table, key: &Key, item: Item, path: Vec<String>) -> Result<(),
     Ok(())
 }
 
-/// Moves settings of the whole file out of tables that know none of that name. Answers with two keys that say the same.
+/// Moves file-level settings out of tables that do not know that key. Returns two keys that set the same thing, if there are
+/// such.
 fn lift(of_rig: bool, document: &mut DocumentMut) -> Result<(), (Vec<String>, Vec<String>)> {
     let mut moved = Vec::new();
     for (name, item) in document.as_table_mut().iter_mut() {
@@ -172,7 +173,7 @@ fn lift(of_rig: bool, document: &mut DocumentMut) -> Result<(), (Vec<String>, Ve
     Ok(())
 }
 
-/// Where a setting stood, and what it is.
+/// Old place, key and value of a setting.
 type Misplaced = (Vec<String>, Key, Item);
 
 fn take_misplaced(of_rig: bool, item: &mut Item, path: &[String], moved: &mut Vec<Misplaced>) {
@@ -201,7 +202,7 @@ fn take_misplaced(of_rig: bool, item: &mut Item, path: &[String], moved: &mut Ve
 mod tests {
     use super::*;
 
-    /// What a rig's file is read as, or why it is not.
+    /// Returns the parsed form of a rig's file, or the error text.
     fn read(text: &str) -> String {
         document(Path::new("/town/app/rig.toml"), text).map_or_else(|error| error.text, |document| document.to_string())
     }

@@ -1,14 +1,14 @@
-//! Kinds of agent: a town's own presets over those of the binary.
+//! Agent presets: a town's own over those in the binary.
 
 use std::collections::BTreeMap;
 
 use super::AgentPreset;
 use crate::town::error::{Error, Result};
 
-/// Presets by the name of their kind.
+/// Presets by kind of agent.
 pub type Presets = BTreeMap<String, AgentPreset>;
 
-/// The preset of a kind: the town's own over the one that comes with the binary.
+/// Returns the preset of a kind: the town's own over the one in the binary.
 pub fn preset(own: &Presets, built_in: &Presets, kind: &str) -> Result<AgentPreset> {
     let preset = match (own.get(kind), built_in.get(kind)) {
         (Some(own), Some(base)) => own.over(base),
@@ -25,8 +25,8 @@ pub fn preset(own: &Presets, built_in: &Presets, kind: &str) -> Result<AgentPres
     Ok(preset)
 }
 
-/// Checks a town's own presets: one that has lost its client's hooks or its first prompt would start agents that nobody
-/// guards, or that have nothing to do. Answers with what is wrong with the first such one.
+/// Checks a town's own presets. A preset without its client's hooks or its first prompt would start agents without a guard or
+/// without work. Returns a description of the first fault.
 pub(crate) fn faulty(own: &Presets, built_in: &Presets) -> Option<String> {
     own.iter().find_map(|(kind, own)| {
         let base = built_in.get(kind);
@@ -47,7 +47,8 @@ pub(crate) fn faulty(own: &Presets, built_in: &Presets) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// As in the binary: a command for a terminal, one without, whose prompt goes through its input.
+    /// A preset like the one in the binary: one command for a terminal, and one without whose prompt comes through standard
+    /// input.
     const CLIENT: &str = "[claude]\nclient = \"claude\"\ninput = \"stream-json\"\n\
         command = [\"claude\", \"--settings\", \"{settings}\", \"{prompt}\"]\n\
         headless = [\"claude\", \"-p\", \"--settings\", \"{settings}\"]\n\
@@ -72,11 +73,11 @@ mod tests {
         assert_eq!(commands("[claude]\ncommand = [\"/opt/claude\"]\n"), all("/opt/claude"));
         let [command, headless, _] = commands("[claude]\nheadless = [\"other\"]\n");
         assert_eq!((command, headless), (all("claude")[0].clone(), all("other")[1].clone()));
-        // Arguments of one's own are taken as they are; the other commands run the same program.
+        // A town's own arguments are used unchanged. The other commands run the same program.
         let [command, headless, resume] = commands("[claude]\ncommand = [\"x\", \"{settings}\", \"{prompt}\"]\n");
         assert_eq!(command, "x {settings} {prompt}");
         assert_eq!([headless, resume], [all("x")[1].clone(), all("x")[2].clone()]);
-        // A kind of one's own has nothing to keep.
+        // A new kind has no base to merge with.
         assert_eq!(preset(&presets("[mine]\ncommand = [\"mine\"]\n"), &built_in, "mine").unwrap().command, ["mine"]);
     }
 

@@ -1,67 +1,67 @@
-//! Rules of ecosystems as a town's settings hold them (`[[ecosystem]]`), and as the table in the binary does.
+//! Rules of ecosystems, in the form that a town's settings (`[[ecosystem]]`) and the table in the binary share.
 
 use std::collections::BTreeMap;
 
 use gt_model::check_kind::Kind;
 use serde::{Deserialize, Serialize};
 
-/// One row: what a project that looks so is tested with.
+/// One rule: how to test a project that meets its conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct Rule {
-    /// Its name.
+    /// Name of the rule.
     pub name: String,
-    /// The ecosystem; its name where absent.
+    /// Ecosystem; defaults to the name.
     pub of: Option<String>,
-    /// Conditions, all of which must hold.
+    /// Conditions; all of them must hold.
     pub when: Vec<String>,
-    /// A program that it needs.
+    /// Required program.
     pub program: Option<String>,
-    /// What is run in its place where it is not there.
+    /// Command to run if that program is missing.
     pub instead: Option<String>,
-    /// Texts for `{word}` in commands.
+    /// Texts that replace `{word}` in commands.
     pub words: BTreeMap<String, Word>,
-    /// What a fresh worktree needs.
+    /// Set-up commands for a new worktree.
     pub set_up: Vec<Step>,
-    /// Its gates.
+    /// Gates.
     pub gates: Vec<GateRule>,
-    /// How a script of a Node package is run.
+    /// Command that runs a script of a Node package.
     pub scripts: Option<String>,
-    /// The same, in all members of a workspace. Without `scripts`: for whatever package manager there is.
+    /// Command that runs a script in all members of a workspace. Without `scripts` it applies to every package manager.
     pub members: Option<String>,
-    /// Whether folders below are projects of their own.
+    /// Whether subfolders are projects of their own.
     pub each: bool,
-    /// Whether it is asked only where nothing else has found a test.
+    /// Whether the rule applies only if no other rule has found a test.
     pub fallback: bool,
-    /// What people should know.
+    /// Notes for people.
     pub notes: Vec<String>,
-    /// Never holds.
+    /// Disables the rule.
     pub off: bool,
 }
 
-/// A text for commands, where its conditions hold.
+/// A text for commands that depends on conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Word {
     /// Conditions.
     pub when: Vec<String>,
-    /// The text where they hold.
+    /// Text if the conditions hold.
     pub is: String,
-    /// The text where they do not.
+    /// Text if they do not.
     pub otherwise: String,
 }
 
-/// A command of a set-up.
+/// A set-up command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Step {
-    /// Always.
+    /// Runs always.
     Line(String),
-    /// Where conditions hold.
+    /// Runs if conditions hold.
     When {
-        /// The conditions.
+        /// Conditions.
         when: Vec<String>,
-        /// The command.
+        /// Command.
         run: String,
     },
 }
@@ -70,17 +70,17 @@ pub enum Step {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GateRule {
-    /// Its name.
+    /// Name of the gate.
     pub name: String,
-    /// What it runs.
+    /// Command.
     pub run: String,
-    /// What it is for.
+    /// Purpose.
     pub kind: RuleKind,
     /// Conditions.
     pub when: Vec<String>,
 }
 
-/// What a gate of the table is for.
+/// Purpose of a gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleKind {
@@ -91,9 +91,9 @@ pub enum RuleKind {
     Build,
     /// Linting.
     Lint,
-    /// The code's format.
+    /// Code format.
     Format,
-    /// Types.
+    /// Type checks.
     Types,
 }
 
@@ -110,17 +110,17 @@ impl From<RuleKind> for Kind {
 }
 
 impl Rule {
-    /// The ecosystem.
+    /// Returns the ecosystem.
     pub fn of(&self) -> &str {
         self.of.as_deref().unwrap_or(&self.name)
     }
 
-    /// The program that its gates are named for.
+    /// Returns the program after which its gates are named.
     pub(crate) fn of_program(&self) -> &str {
         self.program.as_deref().unwrap_or(&self.name)
     }
 
-    /// The file that it holds for, for people.
+    /// Returns the file, as people name it, that makes the rule apply.
     pub fn sign(&self) -> &str {
         let first = self.when.iter().find(|condition| !condition.starts_with(['@', '!']));
         first.map_or(self.name.as_str(), |condition| condition.split(' ').next().unwrap_or_default())

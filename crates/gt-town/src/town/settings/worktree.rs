@@ -7,49 +7,49 @@ use serde::{Deserialize, Serialize};
 
 use super::is_false;
 
-/// What a fresh worktree of a rig needs.
+/// Needs of a rig's new worktrees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorktreeSettings {
-    /// A command line of the overseer's, run by `sh -c` in each new worktree before its session starts.
+    /// Command line that the overseer wrote. `sh -c` runs it in each new worktree before the session starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setup: Option<String>,
-    /// Seconds that it may take.
+    /// Time limit of `setup` in seconds.
     pub setup_timeout_seconds: u64,
-    /// Files and folders that git does not hold, copied from `from`.
+    /// Untracked files and folders that are copied from `from`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copy: Vec<String>,
-    /// Large folders, copied likewise, sharing the disk's blocks where the file system can.
+    /// Large untracked folders that are copied from `from`. The copies share disk blocks if the file system can.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clone: Vec<String>,
-    /// The overseer's own checkout: where they are copied from, and what no gate may test in the worktree's place.
+    /// The overseer's own checkout. It is the source of copies, and no gate may test it in place of the worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     /// Whether submodules are checked out, recursively.
     #[serde(skip_serializing_if = "is_false")]
     pub submodules: bool,
-    /// Whether the project has large files that git-lfs holds.
+    /// Whether the project stores large files with git-lfs.
     #[serde(skip_serializing_if = "is_false")]
     pub lfs: bool,
-    /// Megabytes that must be free before a worktree is set up; 0: any.
+    /// Megabytes that must be free before a worktree is set up; 0: no check.
     pub min_free_disk_mb: u64,
-    /// Folders that a build or an install makes again, such as `target`: new worktrees get a copy, archives leave them out.
+    /// Folders that a build or install can recreate, such as `target`. New worktrees get a copy; archives omit them.
     #[serde(skip_serializing_if = "is_rebuildable_by_default")]
     pub rebuildable: Keep,
-    /// Megabytes that a warm copy may have, from which fresh worktrees get what is rebuildable; 0: there is none.
+    /// Size limit in megabytes of the warm copy, from which new worktrees get their rebuildable folders; 0: no warm copy.
     #[serde(skip_serializing_if = "is_default_warm_limit")]
     pub warm_limit_mb: u64,
-    /// Set-ups of this rig that run at once.
+    /// Maximum number of concurrent set-ups in this rig.
     #[serde(skip_serializing_if = "is_default_at_once")]
     pub at_once: u32,
 }
 
-/// What `rebuildable` is where nobody says otherwise.
+/// Default of `rebuildable`.
 const REBUILDABLE: &[&str] = &["target", "node_modules", ".venv"];
 
 fn default_rebuildable() -> Keep {
     let names = REBUILDABLE.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    // Each of them is a plain name, so that none is refused.
+    // Each of them is a plain name, so `try_from` refuses none.
     Keep::try_from(names).unwrap_or_default()
 }
 
@@ -57,7 +57,7 @@ fn is_rebuildable_by_default(rebuildable: &Keep) -> bool {
     *rebuildable == default_rebuildable()
 }
 
-/// What `warm_limit_mb` is where nobody says otherwise.
+/// Default of `warm_limit_mb`.
 const WARM_LIMIT_MB: u64 = 4096;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
@@ -65,7 +65,7 @@ fn is_default_warm_limit(megabytes: &u64) -> bool {
     *megabytes == WARM_LIMIT_MB
 }
 
-/// What `at_once` is where nobody says otherwise.
+/// Default of `at_once`.
 const AT_ONCE: u32 = 2;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
@@ -92,7 +92,7 @@ impl Default for WorktreeSettings {
 }
 
 impl WorktreeSettings {
-    /// Whether anything is to be done at all.
+    /// Whether a new worktree needs nothing.
     pub fn is_empty(&self) -> bool {
         let nothing_from_git = !self.submodules && !self.lfs;
         let nothing_copied = self.copy.is_empty() && self.clone.is_empty();

@@ -131,8 +131,8 @@ fn ask(town: &Town, rig: &Rig, folder: &Path) -> Result<Vec<String>> {
     watches(told, folder, &town.layout.root)
 }
 
-/// Parses direnv's list of watched files. Files outside the town belong to the person or were made by this run, so they are left
-/// out.
+/// Parses direnv's list of watched files and returns those in the worktree. Returns an error if one is elsewhere in the town.
+/// Files outside the town belong to the person or were made by this run, so they are left out.
 fn watches(told: &str, folder: &Path, town: &Path) -> Result<Vec<String>> {
     #[derive(serde::Deserialize)]
     struct Watch {

@@ -1,4 +1,4 @@
-//! Beads as people and agents change them: who may do what, and when.
+//! Changes of beads by people and agents: who may make them, and when.
 
 use gt_ledger::{BeadChange, Tx, View};
 use gt_model::address::Address;
@@ -24,7 +24,7 @@ use ends::refuse_while_live;
 pub use ends::{close, close_done_epics, close_for, delete, freed_by, reopen};
 pub use templates::pour_template;
 
-/// The bead that an id or a unique part of one means.
+/// Returns the bead with that id, or the one whose id contains that unique part.
 pub fn resolve(view: &View<'_>, text: &str) -> Result<BeadId> {
     let exact = BeadId::from(text);
     if view.has_bead(&exact)? {
@@ -37,8 +37,8 @@ pub fn resolve(view: &View<'_>, text: &str) -> Result<BeadId> {
     }
 }
 
-/// Ids that `text` may mean: enough of them to tell whether it means one, and found without reading all ids. An id is its
-/// prefix, a dash, and a tail without dashes; `text` may begin at the id's beginning or after any of its dashes.
+/// Returns ids that `text` may mean. It finds enough of them to tell whether `text` is unique, without reading all ids. An id is
+/// a prefix, a dash, and a tail without dashes; `text` may start at the beginning of the id or after any of its dashes.
 fn candidates(view: &View<'_>, text: &str) -> Result<Vec<BeadId>> {
     let enough = AMBIGUOUS_LIMIT + 1;
     let mut found = view.ids_beginning(text, enough)?;
@@ -57,17 +57,17 @@ fn candidates(view: &View<'_>, text: &str) -> Result<Vec<BeadId>> {
     Ok(found)
 }
 
-/// Resolves several.
+/// Resolves several texts to ids.
 pub fn resolve_all(town: &Town, texts: &[String]) -> Result<Vec<BeadId>> {
     town.ledger.read(|view| texts.iter().map(|text| resolve(view, text)).collect())
 }
 
-/// A bead that must be there.
+/// Returns the bead, or an error if it does not exist.
 pub fn require(view: &View<'_>, id: &BeadId) -> Result<Bead> {
     view.bead(id)?.ok_or_else(|| Error::UnknownBead(id.0.clone()))
 }
 
-/// Changes a bead's fields. While an attempt is live, status and holder belong to it.
+/// Changes a bead's fields. While an attempt is live, the attempt controls status and holder.
 pub fn update(town: &Town, caller: &Caller, id: &BeadId, change: &BeadChange) -> Result<Bead> {
     if let Some(title) = &change.title {
         check_title(title)?;
@@ -96,7 +96,7 @@ pub fn update(town: &Town, caller: &Caller, id: &BeadId, change: &BeadChange) ->
     })
 }
 
-/// Takes a bead for the caller: nobody may have it, and it must be open. Who has it already is told so.
+/// Assigns an open bead without a holder to the caller. If the bead has a holder, the error names it.
 pub fn claim(town: &Town, caller: &Caller, id: &BeadId) -> Result<Bead> {
     town.ledger.write(&caller.name(), "claim", |tx| {
         let before = require(tx, id)?;
@@ -118,7 +118,7 @@ pub fn claim(town: &Town, caller: &Caller, id: &BeadId) -> Result<Bead> {
     })
 }
 
-/// Puts an open bead off: until a time, after which it is ready by itself again, or until somebody takes that back.
+/// Defers an open bead. It becomes ready at `until`, or, without a time, when a caller runs `undefer`.
 pub fn defer(town: &Town, caller: &Caller, id: &BeadId, until: Option<Timestamp>) -> Result<Bead> {
     town.ledger.write(&caller.name(), "defer", |tx| {
         let before = require(tx, id)?;
@@ -133,7 +133,7 @@ pub fn defer(town: &Town, caller: &Caller, id: &BeadId, until: Option<Timestamp>
     })
 }
 
-/// Takes back that a bead is put off.
+/// Makes a deferred bead ready again.
 pub fn undefer(town: &Town, caller: &Caller, id: &BeadId) -> Result<Bead> {
     let bead = town.ledger.write(&caller.name(), "undefer", |tx| {
         let before = require(tx, id)?;
@@ -146,10 +146,10 @@ pub fn undefer(town: &Town, caller: &Caller, id: &BeadId) -> Result<Bead> {
     Ok(bead)
 }
 
-/// Longest remark, in bytes.
+/// Longest allowed comment, in bytes.
 pub const COMMENT_LIMIT: usize = 1024 * 1024;
 
-/// Remarks on a bead.
+/// Adds a comment to a bead.
 pub fn comment(town: &Town, caller: &Caller, id: &BeadId, text: &str) -> Result<Bead> {
     if text.trim().is_empty() || text.len() > COMMENT_LIMIT || text.contains('\0') {
         let what = format!("a remark is a text of at most {COMMENT_LIMIT} bytes");
@@ -164,7 +164,7 @@ pub fn comment(town: &Town, caller: &Caller, id: &BeadId, text: &str) -> Result<
     })
 }
 
-/// A remark, numbered within its bead.
+/// Builds a comment with the next number within its bead.
 fn remark(tx: &Tx<'_>, bead: &Bead, text: &str) -> Comment {
     let number = bead.comments.iter().filter_map(|comment| comment.id.parse::<i64>().ok()).max().unwrap_or(0);
     Comment {
@@ -176,10 +176,10 @@ fn remark(tx: &Tx<'_>, bead: &Bead, text: &str) -> Comment {
     }
 }
 
-/// The prefix of a ledger that belongs to no town, as a setting of the ledger's.
+/// Ledger setting with the prefix, for a ledger that belongs to no town.
 pub(crate) const PREFIX_KEY: &str = "config.issue_prefix";
 
-/// The prefix of a new bead: of the rig that is named, of the caller's own, of the only one, or of the town itself.
+/// Returns the prefix of a new bead: that of the named rig, else of the caller's rig, else of the only rig, else of the town.
 pub fn prefix_for(view: &View<'_>, rig: Option<&str>, caller: &Caller) -> Result<String> {
     let rigs = view.rigs()?;
     if let Some(name) = rig {

@@ -1,4 +1,4 @@
-//! What ended an agent's run, in words: how its process ended, where it was, what was refused to it, what it said last.
+//! Describes why an agent's run ended: how its process exited, where it was, what gt refused to do for it, and its last output.
 
 use gt_ledger::{Attempt, Incarnation};
 use gt_model::foreign;
@@ -12,17 +12,17 @@ use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::hook;
 
-/// Bytes of one cause.
+/// Longest text of one cause, in bytes.
 const CAUSE_BYTES: usize = 600;
 
-/// Bytes of one cause where several are told in a line.
+/// Longest text of one cause when several are in one line, in bytes.
 const SHORT_BYTES: usize = 240;
 
-/// Lines that it said last, and bytes of each.
+/// Maximum number of last output lines, and of bytes in each.
 const LINES: usize = 3;
 const LINE_BYTES: usize = 140;
 
-/// Records what was just refused to a caller, so that it is told if its run ends by that. Nothing depends on it.
+/// Records a refusal to a caller. It is reported if the run ends because of it. A failure to record it is ignored.
 pub(crate) fn note_refusal(town: &Town, caller: &Caller, what: &str) {
     let Some(incarnation) = &caller.incarnation else { return };
     let text = foreign::one_line(foreign::cut(what, gt_model::moment::KEPT_TEXT_BYTES));
@@ -30,7 +30,7 @@ pub(crate) fn note_refusal(town: &Town, caller: &Caller, what: &str) {
     let _unrecorded = marks::write_mark(town, incarnation, marks::REFUSED, &mark);
 }
 
-/// Forgets what was refused before: a step was closed since.
+/// Forgets an earlier refusal, because a step has been closed since.
 pub(crate) fn forget_refusal(town: &Town, caller: &Caller) {
     let Some(incarnation) = &caller.incarnation else { return };
     if marks::refused(town, incarnation).is_ok_and(|refused| refused.is_some()) {
@@ -38,7 +38,7 @@ pub(crate) fn forget_refusal(town: &Town, caller: &Caller) {
     }
 }
 
-/// The same for the refusal in a result.
+/// Records the refusal in a result, if there is one, and returns the result.
 pub(crate) fn noting_refusal<T>(town: &Town, caller: &Caller, result: Result<T>) -> Result<T> {
     if let Err(error @ Error::Refused { .. }) = &result {
         note_refusal(town, caller, &error.to_string());
@@ -46,7 +46,7 @@ pub(crate) fn noting_refusal<T>(town: &Town, caller: &Caller, result: Result<T>)
     result
 }
 
-/// What ended a run. Whatever can't be found out is left out.
+/// Describes the cause of a run's end. Omits whatever can't be found out.
 pub(crate) fn of(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnation, exit: &Exit) -> String {
     let mut parts = vec![end(town, attempt, incarnation, exit)];
     if let Some(at) = attempt.and_then(|attempt| step(town, attempt)) {
@@ -67,7 +67,7 @@ pub(crate) fn of(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnati
     foreign::cut(&cause, CAUSE_BYTES).to_owned()
 }
 
-/// How its process ended.
+/// Describes how its process ended.
 fn end(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnation, exit: &Exit) -> String {
     let folder = attempt.map(|attempt| town.layout.rig(&attempt.rig).worktree(&attempt.worker));
     let gone = folder.is_some_and(|folder| !town.world().disk().exists(&folder));
@@ -82,7 +82,7 @@ fn end(town: &Town, attempt: Option<&Attempt>, incarnation: &Incarnation, exit: 
     if gone { format!("its worktree was deleted, and {how}") } else { how }
 }
 
-/// Why the town has ended it: what it was told before, in vain.
+/// Describes why the town ended it, with the requests to end that it had ignored.
 fn asked_to_end(town: &Town, incarnation: &Incarnation) -> String {
     let reactions = town.ledger.read(|view| Ok::<_, Error>(view.reactions(&incarnation.id)?)).ok();
     let nudges = reactions.as_ref().map_or(0, |reactions| reactions.starting("nudge:").count());
@@ -101,7 +101,7 @@ fn step(town: &Town, attempt: &Attempt) -> Option<String> {
     Some(format!("{} ({} of {})", now.step.id, now.position + 1, steps.len()))
 }
 
-/// What happened each time, runs of the same told once: `1 to 3: …; 4: …`.
+/// Describes the end of each run. Consecutive runs with the same end share one entry: `1 to 3: …; 4: …`.
 pub(crate) fn each(incarnations: &[Incarnation]) -> Vec<String> {
     let mut runs: Vec<(u32, u32, &str)> = Vec::new();
     for incarnation in incarnations.iter().filter(|incarnation| incarnation.ended_at.is_some()) {
@@ -119,8 +119,8 @@ pub(crate) fn each(incarnations: &[Incarnation]) -> Vec<String> {
     runs.into_iter().map(words).collect()
 }
 
-/// Why a bead is taken back from its worker: what was refused to it to the last, where that is why it never came to its end,
-/// and how its sessions ended.
+/// Describes why a bead is taken back from its worker: the last refusal, if it kept the worker from finishing, and how its
+/// sessions ended.
 pub(crate) fn given_up(refused: Option<&str>, incarnations: &[Incarnation]) -> String {
     let (count, causes) = (incarnations.len(), in_a_line(incarnations));
     let left = incarnations.iter().all(|i| i.exit.as_ref().is_some_and(|exit| exit.code == Some(0)));
@@ -134,7 +134,7 @@ pub(crate) fn given_up(refused: Option<&str>, incarnations: &[Incarnation]) -> S
     }
 }
 
-/// The same in one line.
+/// Describes the end of each run in one line.
 pub(crate) fn in_a_line(incarnations: &[Incarnation]) -> String {
     let cut = |cause: String| match foreign::cut(&cause, SHORT_BYTES) {
         short if short.len() < cause.len() => format!("{short}…"),

@@ -1,7 +1,7 @@
-//! Convoys and swarms: which beads belong together, and who hears when they are finished.
+//! Convoys and swarms: groups of beads, and the messages when a group is finished.
 //!
-//! Where a convoy is follows from its beads ([`ConvoyState`]), and is never kept on its own account. Whatever changes a
-//! bead notes the convoys that track it, and the same operation ends with [`settle`]; what it leaves, the deacon does.
+//! The state of a convoy follows from its beads ([`ConvoyState`]) and is never stored. Each operation that changes a bead records
+//! the convoys that track it and ends with [`settle`]. The deacon handles whatever that leaves over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,21 +21,21 @@ use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::sling::{self, SlingOptions};
 
-/// The label of a convoy whose waiting beads only the mayor or a person slings.
+/// Label of a convoy whose waiting beads only the mayor or a person may sling.
 const MANUAL: &str = "manual";
 
-/// A convoy and its members.
+/// A convoy and its beads.
 #[derive(Clone, Debug, Serialize)]
 pub struct Convoy {
     /// Its id.
     pub id: BeadId,
     /// Its title.
     pub title: String,
-    /// Where it is.
+    /// State.
     pub state: ConvoyState,
     /// Whether it has landed.
     pub landed: bool,
-    /// Its members.
+    /// Its beads.
     pub members: Vec<Member>,
 }
 
@@ -48,11 +48,11 @@ pub struct Member {
     pub title: String,
     /// Its status.
     pub status: Status,
-    /// What that means for the convoy.
+    /// Meaning of that status for the convoy.
     pub state: MemberState,
 }
 
-/// Makes a convoy of beads. One of beads that are all over is over at once.
+/// Creates a convoy of beads. If all of them are finished, the convoy is finished at once.
 pub fn create(town: &Town, caller: &Caller, title: &str, members: &[BeadId], manual: bool) -> Result<Bead> {
     town.ledger.write(&caller.name(), "convoy create", |tx| {
         require_beads(tx, members)?;
@@ -77,13 +77,13 @@ pub fn add(town: &Town, caller: &Caller, id: &BeadId, members: &[BeadId]) -> Res
     })
 }
 
-/// All convoys: the landed ones too where `all`.
+/// Returns all open convoys, and the landed ones too if `all`.
 pub fn list(town: &Town, all: bool) -> Result<Vec<Convoy>> {
     let filter = BeadFilter { issue_type: Some(BeadType::Convoy), all, ..BeadFilter::default() };
     town.ledger.read(|view| view.beads(&filter)?.iter().map(|bead| with_members(view, bead)).collect())
 }
 
-/// One convoy.
+/// Returns one convoy.
 pub fn show(town: &Town, id: &BeadId) -> Result<Convoy> {
     town.ledger.read(|view| with_members(view, &require_convoy(view, id)?))
 }
@@ -101,7 +101,7 @@ fn with_members(view: &View<'_>, bead: &Bead) -> Result<Convoy> {
     Ok(Convoy { id: bead.id.clone(), title: bead.title.clone(), state, landed, members })
 }
 
-/// Where a convoy is. One that a person closed is closed, whatever its beads do.
+/// Returns the state of a convoy. If a person closed it, it stays closed whatever its beads do.
 pub fn state(view: &View<'_>, convoy: &Bead) -> Result<ConvoyState> {
     let derived = ConvoyState::of(view.member_states(&convoy.id)?);
     let by_hand = convoy.status == Status::Closed && !is_derived(convoy);
@@ -152,8 +152,8 @@ fn extend(tx: &Tx<'_>, convoy: &Bead, members: &[BeadId]) -> Result<Bead> {
     Ok(extended)
 }
 
-/// Sorts beads that are about to be slung into convoys: the one named, or for each bead the open convoy that tracks
-/// it, or one new convoy for all that are in none.
+/// Groups beads that are about to be slung by convoy: the named one, else the open convoy that tracks the bead. Beads in no
+/// convoy share a new one.
 pub fn batches(tx: &Tx<'_>, beads: &[Bead], named: Option<&BeadId>) -> Result<Vec<(BeadId, Vec<Bead>)>> {
     let mut batches: BTreeMap<BeadId, Vec<Bead>> = BTreeMap::new();
     let mut in_none = Vec::new();
@@ -184,12 +184,12 @@ pub fn batches(tx: &Tx<'_>, beads: &[Bead], named: Option<&BeadId>) -> Result<Ve
     Ok(batches.into_iter().collect())
 }
 
-/// Whether a bead is closed, or deleted.
+/// Whether a bead is closed or deleted.
 fn is_over(bead: &Bead) -> bool {
     matches!(bead.status, Status::Closed | Status::Tombstone)
 }
 
-/// The open convoy that tracks a bead; of several the first by id.
+/// Returns the open convoy that tracks a bead; the first by id if there are several.
 fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
     for dep in view.dependents(bead)? {
         if dep.kind != DepType::Tracks {
@@ -203,7 +203,7 @@ fn open_convoy_of(view: &View<'_>, bead: &BeadId) -> Result<Option<BeadId>> {
     Ok(None)
 }
 
-/// What a bead's end means for its batches. To be called in the operation that ends it.
+/// Updates the batches of a bead that has ended. Call it in the operation that ends the bead.
 pub(crate) fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result<()> {
     for swarm in tx.open_swarms_of(bead)? {
         tx.finish_member(swarm.id, bead, outcome)?;
@@ -214,10 +214,10 @@ pub(crate) fn bead_finished(tx: &Tx<'_>, bead: &BeadId, outcome: &str) -> Result
     Ok(())
 }
 
-/// How many ready beads the mayor is told at the end of a batch.
+/// Maximum number of ready beads listed in the message at the end of a batch.
 const READY_TOLD: u32 = 200;
 
-/// Tells the mayor that a batch is finished, and what is ready now.
+/// Tells the mayor that a batch is finished and which beads are ready now.
 fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
     let members = tx.swarm_members(swarm.id)?;
     let with = |outcome: &str| {
@@ -237,7 +237,7 @@ fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
     post::send_protocol(tx, Address::Witness(swarm.rig.clone()), vec![Address::Mayor], &message, "")
 }
 
-/// Works out what no operation did: those of an older gt, and what lies deep.
+/// Settles convoys that no operation has settled: changes by an older gt, and deeply nested ones.
 pub fn repair(town: &Town) -> Result<()> {
     if town.ledger.read(|view| view.unsettled_convoys().map_err(Error::from))?.is_empty() {
         return Ok(());
@@ -245,7 +245,7 @@ pub fn repair(town: &Town) -> Result<()> {
     town.ledger.write(&Address::Deacon.to_string(), "settle convoys", |tx| settle_convoys(tx).map_err(Error::from))
 }
 
-/// Slings the beads of begun convoys that have become ready. Answers with how many.
+/// Slings beads that have become ready in convoys already in progress. Returns their number.
 pub fn feed(town: &Town) -> Result<usize> {
     let now = town.world().clock().now();
     let by_rig = town.ledger.read(|view| waiting_for_feed(view, now))?;
@@ -253,10 +253,10 @@ pub fn feed(town: &Town) -> Result<usize> {
     for (rig, beads) in by_rig {
         match feed_rig(town, &rig, &beads) {
             Ok(count) => fed += count,
-            // Claimed by somebody meanwhile, or the rig is held: the next patrol looks again.
+            // Another caller has claimed it meanwhile, or the rig is held. The next patrol tries again.
             Err(Error::Refused { .. }) => {}
             Err(error @ Error::Ledger(_)) => return Err(error),
-            // The other rigs' beads wait for nobody here.
+            // A failure in one rig must not stop the other rigs' beads.
             Err(error) => note_unfed(town, &rig, &error)?,
         }
     }
@@ -278,8 +278,8 @@ fn note_unfed(town: &Town, rig: &str, error: &Error) -> Result<()> {
     Ok(())
 }
 
-/// Ready beads of convoys of which a part was slung before, by rig. A convoy that nobody has slung from only tracks,
-/// and a bead that was taken back from its worker waits for somebody to sling it again.
+/// Returns ready beads, by rig, of convoys from which a bead was slung before. A convoy from which none was slung only tracks its
+/// beads, and a bead that was taken back waits for a person to sling it again.
 fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<String, Vec<BeadId>>> {
     let mut by_rig: BTreeMap<String, Vec<BeadId>> = BTreeMap::new();
     let mut tracked_by_begun = BTreeSet::new();
@@ -299,7 +299,8 @@ fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<St
     beads.sort_by_key(|bead| (bead.priority, bead.created_at.at));
     for bead in beads {
         let Some(rig) = rigs.get(bead.id.prefix()) else { continue };
-        // What was tried and came back is a person's: who took it back did not want it slung again at once.
+        // A bead that was tried and came back is left to a person. The caller who took it back did not want it slung again at
+        // once.
         if view.is_ready(now, &bead.id)? && view.attempts_on(&bead.id)?.is_empty() {
             by_rig.entry(rig.clone()).or_default().push(bead.id);
         }

@@ -1,4 +1,4 @@
-//! Effects and changes that several verbs and patrols decide in the same words.
+//! Effects and changes that several verbs and patrols decide in the same way.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use gt_model::id::IncarnationId;
 
 use crate::town::error::Result;
 
-/// Decides a snapshot of an attempt's worktree, unless one is decided already.
+/// Decides a snapshot of an attempt's worktree, unless one is already decided.
 pub(crate) fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     let effect = Effect::Snapshot { attempt: attempt.id };
     if !tx.open_effects()?.iter().any(|row| row.effect == effect) {
@@ -18,8 +18,7 @@ pub(crate) fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     Ok(())
 }
 
-/// Decides the end of a session, after `delay` or when its agent's turn is over, unless it is decided already. False
-/// where it is.
+/// Decides the end of a session, after `delay` or when its agent's turn is over. Returns false if that was already decided.
 pub(crate) fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, delay: Duration) -> Result<bool> {
     let effect = Effect::EndSession { incarnation: incarnation.clone() };
     if tx.open_effects()?.iter().any(|row| row.effect == effect) {
@@ -37,7 +36,8 @@ pub(crate) fn begin_incarnation(tx: &Tx<'_>, attempt: &Attempt) -> Result<Incarn
     Ok(incarnation)
 }
 
-/// Says that a worker's session is on the bead, if nobody has said so: who was killed after the start may not have.
+/// Records that a worker's session is working on the bead, unless that is recorded. A process killed just after the start may
+/// have missed it.
 pub(crate) fn begin_bead(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     if let Some(bead) = tx.bead(&attempt.bead)?
         && bead.status == Status::Hooked

@@ -1,4 +1,4 @@
-//! `gt done`: submit what is on the hook, and let go of it.
+//! `gt done`: submits the work on the hook and clears the hook.
 
 use std::time::Duration;
 
@@ -28,24 +28,24 @@ use crate::work::own_work::{self, OwnWork};
 use crate::work::sling::clear_away;
 use crate::work::taken_back;
 
-/// How a worker is done.
+/// Ways in which a worker can finish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
-    /// Its branch is to land.
+    /// The branch should land.
     #[default]
     Completed,
-    /// Its product is what it wrote on the bead; there is no branch to land.
+    /// The result is what the worker wrote on the bead. There is no branch to land.
     NoCode,
-    /// The trunk has what the bead asks for, by a commit that the worker names; a person decides.
+    /// The trunk already contains the work, in a commit that the worker names. A person decides.
     LandedBy,
-    /// Somebody else has to decide; the bead is parked with its branch.
+    /// Another role must decide. The bead is parked with its branch.
     Escalated,
-    /// It is put off; the bead is parked with its branch.
+    /// The work is postponed. The bead is parked with its branch.
     Deferred,
 }
 
 impl Exit {
-    /// The word in messages.
+    /// Returns the word used in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed | Self::NoCode | Self::LandedBy => "completed",
@@ -55,16 +55,16 @@ impl Exit {
     }
 }
 
-/// What a worker says with its end.
+/// Parameters of `gt done`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ending<'a> {
-    /// How it is done.
+    /// How the worker finishes.
     pub exit: Exit,
-    /// Why, for those who look at it next.
+    /// Reason, for the next reader.
     pub note: Option<&'a str>,
-    /// With [`Exit::LandedBy`]: the commit of the trunk that has the work.
+    /// With [`Exit::LandedBy`]: the trunk's commit that contains the work.
     pub landed_by: Option<&'a str>,
-    /// Why work of the worker's own is not in what it submits.
+    /// Reason why some of the worker's own work is missing from the submission.
     pub dropped: Option<&'a str>,
 }
 
@@ -74,19 +74,19 @@ impl From<Exit> for Ending<'_> {
     }
 }
 
-/// What `gt done` led to.
+/// Result of `gt done`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Submitted {
     /// The attempt.
     pub attempt: Attempt,
-    /// Its merge request, where there is code.
+    /// Its merge request, if there is code.
     pub mr: Option<String>,
-    /// Whether it had been submitted before with the same head.
+    /// Whether the same head had been submitted before.
     pub already: bool,
 }
 
-/// Submits the work on the caller's hook. Refuses a dirty tree, a wrong branch, work that is not the worker's own or that
-/// changes nothing, and open steps before the last one.
+/// Submits the work on the caller's hook. Returns an error for uncommitted changes, a wrong branch, work that is not the worker's
+/// own or changes nothing, and open steps before the last one.
 pub fn done(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result<Submitted> {
     causes::noting_refusal(town, caller, check_and_submit(town, caller, ending))
 }
@@ -148,9 +148,9 @@ fn check_and_submit(town: &Town, caller: &Caller, ending: &Ending<'_>) -> Result
 
 /// What a worker hands over.
 enum Product {
-    /// Its branch, and what it says of work of its own that is not in it.
+    /// Its branch, with its explanation of its own work that is missing from it.
     Branch(OwnWork, Option<String>),
-    /// Nothing of its own: the trunk has the work, says the worker.
+    /// Nothing of its own. The worker says that the trunk contains the work.
     OnTrunk(Doubt),
     /// What it wrote on the bead.
     Findings,
@@ -179,8 +179,8 @@ fn product(town: &Town, rig: &Rig, attempt: &Attempt, facts: &WorktreeFacts, end
     }
 }
 
-/// Refuses work with which a project begins to use git-lfs, in a rig that does not know of it: the remote would get pointers,
-/// and never what they stand for.
+/// Returns an error if the work introduces git-lfs into a rig that is not set up for it. The remote would get the pointers
+/// without the files.
 fn require_large_files(town: &Town, rig: &Rig, head: &Sha) -> Result<()> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     if rig.settings.worktree.lfs || !repo.filters(&path, head)?.contains(LARGE_FILES) {
@@ -203,7 +203,8 @@ fn require_large_files(town: &Town, rig: &Rig, head: &Sha) -> Result<()> {
     Err(Error::refused(what, hint))
 }
 
-/// What a worker says of its own work that is gone, and of others' that it takes back. An error where it says nothing.
+/// Returns the worker's explanation for lost work of its own and for others' work that it undoes. Returns an error if the worker
+/// gave none.
 fn dropped(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha, ending: &Ending<'_>) -> Result<Option<String>> {
     let gone = kept::look(town, rig, attempt, head)?;
     let back = taken_back::look(town, rig, attempt, head)?;
@@ -218,15 +219,15 @@ fn dropped(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha, ending: &Endin
     Ok(Some(format!("{why} ({})", what.join("; "))))
 }
 
-/// What the worker says must at least be possible: the commit is on the trunk.
+/// Checks the minimum for the worker's claim: the commit is on the trunk.
 fn on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Product> {
     let by = own_work::commit_on_trunk(town, rig, id)?;
     let why = format!("its worker says that {} on {} has what it asks for", by.short(), rig.row.trunk);
     Ok(Product::OnTrunk(Doubt { kind: DoubtKind::MaybeLanded, by: Some(by), why }))
 }
 
-/// A second `gt done` of the same incarnation says so and changes nothing. What was committed since is not part of what
-/// was submitted, and must not be taken for it.
+/// Reports an earlier `gt done` of the same incarnation and changes nothing. Commits made since are not part of the submission,
+/// so they cause an error.
 fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Submitted> {
     let Some(id) = &caller.incarnation else { return Err(otherwise) };
     let submitted = town.ledger.read(|view| {
@@ -253,7 +254,7 @@ fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Su
     Ok(Submitted { attempt, mr, already: true })
 }
 
-/// Closes the last step. Where nothing is to land, steps that can't be closed without code may stay open.
+/// Closes the last step. If nothing should land, steps that only code can close may stay open.
 fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<()> {
     let steps = tx.steps(attempt.id)?;
     let needs_code = steps.iter().any(|s| s.done_at.is_none() && s.step.acceptance.contains(&Acceptance::Commits));
@@ -276,7 +277,7 @@ fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<
     }
 }
 
-/// What is known of a submission.
+/// Facts of a submission.
 struct Says<'a> {
     origin: Origin,
     dropped: Option<&'a str>,
@@ -296,7 +297,7 @@ fn submit(tx: &Tx<'_>, rig: &Rig, attempt: &Attempt, head: &Sha, says: &Says<'_>
     Ok(mr.id.0)
 }
 
-/// The findings are on the bead: it is done.
+/// Closes the bead as done, because the findings are on it.
 fn report(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, note: Option<&str>) -> Result<()> {
     tx.end_attempt(attempt, AttemptOutcome::Reported)?;
     let mut closed = Bead {
@@ -311,7 +312,7 @@ fn report(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, note: Option<&str>) -> Re
     convoy::bead_finished(tx, &bead.id, "merged")
 }
 
-/// A worker's word on its bead.
+/// Builds a comment of the worker on its bead.
 fn comment(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, text: &str) -> Comment {
     Comment {
         id: (bead.comments.len() + 1).to_string(),
@@ -344,7 +345,7 @@ fn park(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, exit: Exit, note: Option<&s
     convoy::bead_finished(tx, &bead.id, "failed")
 }
 
-/// Keeps a bead from being slung again until a person has looked, and tells mayor and overseer.
+/// Holds a bead until a person has looked, so that it is not slung again. Tells the mayor and the overseer.
 pub(crate) fn escalate(tx: &Tx<'_>, attempt: &Attempt, reason: &str) -> Result<()> {
     if tx.raise(ConditionKind::Quarantine, attempt.bead.as_str(), reason)? {
         let message = Message::Escalation {

@@ -1,4 +1,4 @@
-//! `gt handoff`: an agent leaves a word for its successor, and ends at its next stop.
+//! `gt handoff`: an agent writes a message to its successor and ends when its turn ends.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::town::{Caller, Town};
 use crate::work::decided;
 use crate::work::hook;
 
-/// What a handoff led to.
+/// Result of a handoff.
 #[derive(Clone, Debug, Serialize)]
 pub struct HandedOff {
-    /// The attempt, which goes on.
+    /// The attempt, which continues.
     pub attempt: Attempt,
-    /// The mail to the successor.
+    /// Id of the mail to the successor.
     pub mail: String,
 }
 
-/// Why the end of an incarnation that handed its work on counts against nobody.
+/// Reason recorded for an incarnation that handed off its work. It does not count as a failure.
 pub(crate) const HANDED_OFF: &str = "it handed its work to its successor";
 
-/// Leaves a word for the caller's successor; the session ends when its turn does. A new incarnation goes on.
+/// Writes a message to the caller's successor. The session ends when its turn does, and a new incarnation continues.
 pub fn handoff(town: &Town, caller: &Caller, subject: &str, text: &str) -> Result<HandedOff> {
     post::check(subject, text)?;
     let handed = town.ledger.write(&caller.name(), "handoff", |tx| {

@@ -1,4 +1,4 @@
-//! The hook: what an agent must run now, and its way through the molecule's steps.
+//! The hook: the work that an agent must do now, and its progress through the formula's steps.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,29 +18,29 @@ use crate::work::decided;
 use crate::work::own_work;
 use crate::work::worker_gates;
 
-/// How long one acceptance command may take.
+/// Time limit of one acceptance command.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// What is on an agent's hook.
+/// Work on an agent's hook.
 #[derive(Clone, Debug)]
 pub struct Hook {
-    /// What is to be done.
+    /// The task.
     pub bead: Task,
     /// The attempt.
     pub attempt: Attempt,
-    /// Which incarnation runs it now.
+    /// Number of the current incarnation.
     pub incarnation: u32,
-    /// The step that it stands at; `None` when all are done.
+    /// Current step; `None` if all are done.
     pub step: Option<MoleculeStep>,
-    /// How many steps there are.
+    /// Number of steps.
     pub steps: usize,
     /// Its worktree.
     pub worktree: PathBuf,
-    /// The rig's trunk, as a ref that the worktree can name.
+    /// The rig's trunk as a ref that git in the worktree can resolve.
     pub trunk_ref: String,
 }
 
-/// What is on the caller's hook; `None` when it is empty.
+/// Returns the work on the caller's hook; `None` if the hook is empty.
 pub fn hook(town: &Town, caller: &Caller) -> Result<Option<Hook>> {
     let Some(attempt) = hooked(town, caller)? else { return Ok(None) };
     let rig = town.rig(attempt.rig.as_str())?;
@@ -68,12 +68,12 @@ fn hooked(town: &Town, caller: &Caller) -> Result<Option<Attempt>> {
     }
 }
 
-/// The first step that is not done and whose needs are.
+/// Returns the first open step whose dependencies are all done.
 pub fn current(steps: &[MoleculeStep]) -> Option<&MoleculeStep> {
     steps.iter().find(|step| step.done_at.is_none())
 }
 
-/// What is to be done next, in words, and the command that says that it is done.
+/// Describes the next task, and returns the command that reports it as done.
 pub(crate) fn next_words(steps: &[MoleculeStep]) -> (String, String) {
     match current(steps) {
         Some(step) if step.position as usize + 1 < steps.len() => {
@@ -85,7 +85,7 @@ pub(crate) fn next_words(steps: &[MoleculeStep]) -> (String, String) {
     }
 }
 
-/// What an attempt's work waits for now, where something holds its bead back.
+/// Returns what an attempt waits for, if something blocks its bead.
 pub fn waits_for(view: &View<'_>, now: jiff::Timestamp, attempt: &Attempt) -> Result<Option<String>> {
     if !view.is_held(now, &attempt.bead)? {
         return Ok(None);
@@ -94,24 +94,24 @@ pub fn waits_for(view: &View<'_>, now: jiff::Timestamp, attempt: &Attempt) -> Re
     Ok(Some(if blockers.is_empty() { "its bead's parent".to_owned() } else { blockers.join(", ") }))
 }
 
-/// How the incarnation before ended, in words.
+/// Describes how the previous incarnation ended.
 pub(crate) fn last_end(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
     let ended = view.incarnations_of(attempt.id)?.into_iter().rev().find(|i| i.ended_at.is_some());
     Ok(ended.and_then(|ended| ended.cause.or(ended.exit.map(|exit| exit.reason))))
 }
 
-/// What closing a step led to.
+/// Result of closing a step.
 #[derive(Clone, Debug)]
 pub struct StepDone {
-    /// The step that was closed.
+    /// The closed step.
     pub closed: MoleculeStep,
-    /// The next one, if there is one.
+    /// The next step, if there is one.
     pub next: Option<MoleculeStep>,
-    /// How many there are.
+    /// Number of steps.
     pub of: usize,
 }
 
-/// Closes a step (the current one, where none is named) if its needs are done and its checks pass.
+/// Closes a step (the current one by default) if its dependencies are done and its checks pass.
 pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<&str>) -> Result<StepDone> {
     let (attempt, steps) = town.ledger.read(|view| {
         let attempt = identity::hooked_attempt(view, caller)?;
@@ -123,7 +123,7 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
     causes::noting_refusal(town, caller, check_acceptance(town, &logs, &attempt, chosen))?;
     let place = place(town, &attempt)?;
     let done = town.ledger.write(&caller.name(), "step done", |tx| {
-        // Asked again: the checks may have taken minutes.
+        // Check again, because the step's checks may have taken minutes.
         let attempt = identity::hooked_attempt(tx, caller)?;
         if tx.close_step(&attempt, &chosen.step.id, note)? {
             if let Some((head, trunk)) = &place {
@@ -139,7 +139,7 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
     Ok(done)
 }
 
-/// Where an attempt's worktree is, as its git wrote it down, and where the trunk is known to be. No process is needed.
+/// Returns the head of an attempt's worktree from git's files, and the last known trunk. Starts no process.
 fn place(town: &Town, attempt: &Attempt) -> Result<Option<(Sha, Option<Sha>)>> {
     let rig = town.rig(attempt.rig.as_str())?;
     let path = rig.layout.worktree(&attempt.worker);
@@ -168,8 +168,8 @@ fn choose<'a>(steps: &'a [MoleculeStep], id: Option<&str>) -> Result<&'a Molecul
     Err(Error::refused(what, format!("gt step done {}", open[0])))
 }
 
-/// Where the output of what the caller has run goes: into its own session's folder, the only one that a sandbox lets it
-/// write.
+/// Returns the folder for the output of commands that the caller runs. It is in the caller's own session folder, the only one
+/// that a sandbox lets it write.
 fn logs_of(town: &Town, caller: &Caller, attempt: &Attempt) -> Result<PathBuf> {
     match &caller.incarnation {
         Some(incarnation) => Ok(town.layout.session_logs(incarnation)),
@@ -177,7 +177,7 @@ fn logs_of(town: &Town, caller: &Caller, attempt: &Attempt) -> Result<PathBuf> {
     }
 }
 
-/// Checks that do not depend on the worker's word. `logs` is where what they run puts its output.
+/// Runs the checks that do not depend on the worker's claims. Their output goes to `logs`.
 fn check_acceptance(town: &Town, logs: &Path, attempt: &Attempt, step: &MoleculeStep) -> Result<()> {
     let rig = town.rig(attempt.rig.as_str())?;
     for check in &step.step.acceptance {
@@ -207,7 +207,7 @@ fn objection(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, check: &Acc
     }
 }
 
-/// What is in an attempt's worktree.
+/// Returns the state of an attempt's worktree.
 pub fn worktree(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<WorktreeFacts> {
     let path = rig.layout.worktree(&attempt.worker);
     let facts = town.world().repo().worktree(&rig.layout.repo(), &path)?;
@@ -216,7 +216,7 @@ pub fn worktree(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<WorktreeFac
     })
 }
 
-/// Objects where the worktree is not on the attempt's own branch.
+/// Returns an objection if the worktree is not on the attempt's own branch.
 pub(crate) fn own_branch(attempt: &Attempt, facts: &WorktreeFacts) -> Option<String> {
     if facts.branch.as_deref() == Some(&attempt.branch) {
         return None;
@@ -225,7 +225,7 @@ pub(crate) fn own_branch(attempt: &Attempt, facts: &WorktreeFacts) -> Option<Str
     Some(format!("the worktree is {on}, not on {}", attempt.branch))
 }
 
-/// Objects where something is not committed.
+/// Returns an objection if the worktree has uncommitted changes.
 pub fn clean(facts: &WorktreeFacts) -> Option<String> {
     if facts.dirty.is_empty() {
         return None;

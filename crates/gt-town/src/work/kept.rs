@@ -1,5 +1,5 @@
-//! What of a worker's own work is gone between the last step before its branch was brought up to the trunk and what it
-//! submits. All of it is read from the repository's objects: nothing of the worktree is run or believed.
+//! Finds work of a worker that got lost between the last step before its branch was brought up to the trunk and its submission.
+//! It reads only objects in the repository; it neither runs nor trusts anything in the worktree.
 
 use std::collections::BTreeMap;
 
@@ -13,31 +13,31 @@ use gt_world::Repo;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
-/// What is gone, and since when.
+/// Lost work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
-    /// What.
+    /// The losses.
     pub lost: Vec<Lost>,
-    /// The commit that has it.
+    /// Commit that still contains the work.
     pub had: Sha,
-    /// The step that ended with that.
+    /// Step that ended with that commit.
     pub step: String,
 }
 
-/// Most of the worker's changes that are looked at one by one.
+/// Maximum number of the worker's changes that are examined one by one.
 const CHANGES_LIMIT: usize = 500;
 
-/// Most later commits that are asked what they changed.
+/// Maximum number of later commits whose changes are examined.
 const LATER_LIMIT: usize = 100;
 
-/// How many snapshots are looked through for the one that was taken at the end of a step.
+/// Maximum number of snapshots searched for the one taken at the end of a step.
 const SNAPSHOTS_LIMIT: usize = 8;
 
-/// Most losses that an error shows.
+/// Maximum number of losses shown in an error.
 const SHOWN_LOSSES: usize = 20;
 
 impl Gone {
-    /// The losses as text, for the worker.
+    /// Describes the losses for the worker.
     pub fn text(&self) -> String {
         let shown: Vec<String> = self.lost.iter().take(SHOWN_LOSSES).map(|lost| format!("\n  {lost}")).collect();
         let more = self.lost.len().saturating_sub(SHOWN_LOSSES);
@@ -45,7 +45,7 @@ impl Gone {
         format!("{}{more}", shown.concat())
     }
 
-    /// The same in a line, for those who review it.
+    /// Describes the losses in one line for reviewers.
     pub fn summary(&self) -> String {
         let mut paths: Vec<&str> = self.lost.iter().map(|lost| lost.path.as_str()).collect();
         paths.dedup();
@@ -56,7 +56,7 @@ impl Gone {
     }
 }
 
-/// Compares what an attempt submits at `head` with what it had; `None` where nothing is gone, or nothing is known.
+/// Compares what an attempt submits at `head` with its earlier work. `None` if nothing is lost or nothing is known.
 pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Option<Gone>> {
     let Some(known) = town.ledger.read(|view| Known::of(view, rig, attempt))? else { return Ok(None) };
     let comparison = Comparison { repo: town.world().repo(), rig, attempt, head, known };
@@ -65,11 +65,11 @@ pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Opt
     Ok((!lost.is_empty()).then_some(Gone { lost, had, step: comparison.known.place.step.id }))
 }
 
-/// What the ledger knows.
+/// Facts from the ledger.
 struct Known {
-    /// Where the worktree was at the end of the last step before the one that brings the branch up to the trunk.
+    /// State of the worktree at the end of the last step before the one that brings the branch up to the trunk.
     place: StepPlace,
-    /// Where the trunk is now, as it is known.
+    /// Last known trunk.
     trunk: Sha,
 }
 
@@ -110,7 +110,7 @@ impl Comparison<'_> {
             self.repo.commits_of(&path, self.head, &[self.known.place.head.clone(), self.known.trunk.clone()])?;
         let is_built_upon = self.repo.contains(&path, self.head, &self.known.place.head)?;
         if is_built_upon && *had == self.known.place.head && since.iter().all(|commit| commit.parents == 1) {
-            // Whatever is not there, a commit of the worker's took out.
+            // If it is missing, a commit of the worker removed it.
             return Ok(Vec::new());
         }
         let trunk_then = self.known.place.trunk.as_ref().or(self.attempt.base.as_ref()).unwrap_or(&self.known.trunk);
@@ -124,13 +124,13 @@ impl Comparison<'_> {
         lost(&own, &submitted, &later, |change| files.versions(change, &submitted))
     }
 
-    /// What the worktree held at the end of the step: its commit, or the snapshot that has more than that.
+    /// Returns the commit of the worktree at the end of the step, or a snapshot if that contains more.
     fn snapshot(&self) -> Result<Sha> {
         let head = &self.known.place.head;
         let mut next = self.attempt.snapshot.clone();
         for _ in 0..SNAPSHOTS_LIMIT {
             let Some(snapshot) = next else { break };
-            // What retention has let go of is as if it had never been.
+            // Treat a snapshot that retention has deleted as if it had never existed.
             let Ok(facts) = self.repo.snapshot_facts(&self.path(), &snapshot) else { break };
             if &facts.head == head {
                 return self.with_more(snapshot);
@@ -140,7 +140,7 @@ impl Comparison<'_> {
         Ok(head.clone())
     }
 
-    /// The snapshot where the worktree held more than its commit; the commit itself where it was clean.
+    /// Returns the snapshot if the worktree held more than its commit; the commit itself if the worktree was clean.
     fn with_more(&self, snapshot: Sha) -> Result<Sha> {
         let head = &self.known.place.head;
         let tree = |commit: &Sha| self.repo.tree_of(&self.path(), commit);
@@ -151,8 +151,8 @@ impl Comparison<'_> {
         Ok(self.repo.merge_bases(&self.path(), one, other)?.into_iter().next().unwrap_or_else(|| other.clone()))
     }
 
-    /// What the worker changed on purpose after the step: by commits that it wrote since. A rebase keeps when a commit was
-    /// written, in seconds, so that one of the same second counts; an amended commit counts as written when it first was.
+    /// Returns the changes that the worker made on purpose after the step, in commits written since. A rebase keeps a commit's
+    /// author time, in seconds, so a commit of the same second counts. An amended commit counts as written at its first time.
     fn later(&self, since: &[BranchCommit]) -> Result<Vec<FileChange>> {
         let closed: i64 = self.known.place.done_at.parse::<jiff::Timestamp>().map_or(i64::MAX, |at| at.as_second());
         let written = since.iter().filter(|commit| commit.parents == 1 && commit.authored_at >= closed);
@@ -177,7 +177,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The files that may have what the worker had.
+/// Files that may contain the worker's work.
 struct FileSet<'t> {
     repo: &'t dyn Repo,
     rig: &'t Rig,
@@ -208,7 +208,7 @@ impl FileSet<'_> {
     }
 }
 
-/// The error for work that is gone.
+/// Builds the error for lost work.
 pub fn refusal(gone: &Gone) -> Error {
     let what = format!(
         "work of your own is gone that was there at {}, when {} was closed:{}",

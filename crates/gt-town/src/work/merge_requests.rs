@@ -1,4 +1,4 @@
-//! Merge requests as beads and people see them: taking one out of the queue.
+//! Takes merge requests out of the queue.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use gt_model::queue::MrEnd;
 use crate::town::error::{Error, Result};
 use crate::work::sling::clear_away;
 
-/// Takes a bead's open merge request out of the queue, since the bead was closed otherwise.
+/// Takes a bead's open merge request out of the queue, because the bead was closed in another way.
 pub fn reject(tx: &Tx<'_>, bead: &BeadId, why: &str) -> Result<()> {
     let open = tx.open_merge_requests(None)?.into_iter().find(|mr| &mr.bead == bead);
     open.map_or(Ok(()), |mr| take_out(tx, &mr, why))
 }
 
-/// An error where a merge request is on its way to the remote: nobody's word reaches it there.
+/// Returns an error if a merge request is being pushed to the remote. It can't be stopped then.
 pub(crate) fn refuse_landing(mr: &MergeRequest) -> Result<()> {
     match mr.landing {
         Some(_) => Err(Error::refused(format!("{} is landing right now", mr.id), "wait for it: gt mq list")),

@@ -1,9 +1,9 @@
-//! Whether what a worker has is work of its own, and what is to be said where it is not.
+//! Decides whether commits are a worker's own work, and words the objection if they are not.
 //!
-//! A commit that the branch has beyond its base is a worker's own where it carries the address of a worker of the bead, or
-//! where the worktree's record says that it was made there; what a worker of the same name made for another bead is not.
-//! A worker can write both: they are evidence against accidents, and no proof. A commit under any other name is unclear,
-//! unless a branch of the remote had it first: then it is another's.
+//! A commit on the branch beyond its base is the worker's own in two cases: its author address belongs to a worker of the bead,
+//! or the worktree's git record says that it was made there. Commits that a worker of the same name made for another bead don't
+//! count. A worker can forge both signs, so they protect against accidents and prove nothing. A commit with any other author is
+//! unclear, unless a remote branch had it first; then it belongs to someone else.
 
 use std::path::Path;
 
@@ -14,24 +14,24 @@ use gt_model::landed::{Origin, origin};
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
-/// What is on an attempt's branch.
+/// Commits on an attempt's branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnWork {
-    /// Who made its commits.
+    /// Origin of its commits.
     pub origin: Origin,
-    /// Whether there are commits at all beyond the attempt's base.
+    /// Whether there are commits beyond the attempt's base.
     pub has_commits: bool,
-    /// Whether they change anything that the trunk, as it is known, has not got already.
+    /// Whether they change anything that the last known trunk does not already contain.
     pub brings: bool,
 }
 
 impl OwnWork {
-    /// Whether there is something to land.
+    /// Whether there is work to land.
     pub fn is_some(self) -> bool {
         self.brings && self.origin != Origin::Others
     }
 
-    /// Why there is nothing to land.
+    /// Explains why there is nothing to land.
     pub fn objection(self, trunk: &str) -> Option<String> {
         match self {
             work if work.is_some() => None,
@@ -44,11 +44,11 @@ impl OwnWork {
     }
 }
 
-/// What to type where there is nothing to land.
+/// Hint for a branch with nothing to land.
 pub(crate) const NOTHING_HINT: &str = "do the work and commit it; if the trunk has what the bead asks for: \
                                 gt done --landed-by <commit>; findings without code: gt done --no-code";
 
-/// Looks at what an attempt's branch has at `head`.
+/// Examines an attempt's branch at `head`.
 pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<OwnWork> {
     let base = attempt.base.as_ref().ok_or_else(|| Error::refused("the attempt has no base yet", "gt why <bead>"))?;
     let facts = town.ledger.read(|view| Known::of(view, attempt, &rig.row.trunk))?;
@@ -63,13 +63,13 @@ pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Own
     }
     let has_commits = !commits.is_empty() || repo.commits_between(&path, base, head)? > 0;
     let trunk = facts.trunk.as_ref().unwrap_or(base);
-    // Where a person, or the worker itself, has put its own commits on the trunk, they are there by right of the bead.
+    // If a person or the worker itself put the worker's own commits on the trunk, they count as the bead's work.
     let onto = if whose == Origin::Made && repo.contains(&path, trunk, head)? { base } else { trunk };
     let brings = whose != Origin::Others && repo.brings(&path, onto, head)?;
     Ok(OwnWork { origin: whose, has_commits, brings })
 }
 
-/// The trunk that an attempt's work landed on, or else the one that it would land on now.
+/// Returns the trunk that an attempt's work landed on, or else the current one.
 pub(crate) fn trunk_of(town: &Town, attempt: &Attempt) -> Result<Option<Sha>> {
     town.ledger.read(|view| {
         let mr = view.merge_requests()?.into_iter().rfind(|mr| mr.attempt == attempt.id);
@@ -83,20 +83,20 @@ pub(crate) fn trunk_of(town: &Town, attempt: &Attempt) -> Result<Option<Sha>> {
     })
 }
 
-/// How many commits `head` has that neither an attempt's base has nor the trunk: a worker that rebases onto the trunk has
-/// others' commits below its own. `None` where they can't be counted any more.
+/// Counts the commits of `head` that are neither in an attempt's base nor in the trunk. After a rebase onto the trunk, the branch
+/// also contains others' commits. `None` if they can no longer be counted.
 pub fn count(town: &Town, repo: &Path, base: &Sha, trunk: Option<&Sha>, head: &Sha) -> Option<u64> {
     let world = town.world().repo();
-    // Where the trunk has the very commits, only the base tells which they are.
+    // If the trunk contains `head`, only the base can tell which commits are the worker's.
     let trunk = trunk.filter(|trunk| !world.contains(repo, trunk, head).unwrap_or(true));
-    // What is no commit any more would count for nothing.
+    // A missing commit would otherwise count as zero.
     world.commits_between(repo, base, head).ok()?;
     let known: Vec<Sha> = [base].into_iter().chain(trunk).cloned().collect();
     let commits = world.commits_of(repo, head, &known).ok()?;
     u64::try_from(commits.len()).ok()
 }
 
-/// The commit that an id means, which must be on the trunk as it was fetched last.
+/// Resolves an id to a commit, which must be on the trunk as last fetched.
 pub(crate) fn commit_on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Sha> {
     let (repo, path, trunk) = (town.world().repo(), rig.layout.repo(), &rig.row.trunk);
     let hint = format!("name a commit of {trunk} by its id; gt rig fetch {} brings in what is new there", rig.name());
@@ -110,14 +110,14 @@ pub(crate) fn commit_on_trunk(town: &Town, rig: &Rig, id: &str) -> Result<Sha> {
     }
 }
 
-/// What the ledger knows of an attempt's surroundings.
+/// Facts from the ledger about an attempt.
 struct Known {
-    /// Where the remote's branches are.
+    /// Heads of the remote's branches.
     remote: Vec<Sha>,
     trunk: Option<Sha>,
-    /// What a worker of the same name made for other beads.
+    /// Commits that a worker of the same name made for other beads.
     earlier: Vec<Sha>,
-    /// The addresses of the bead's workers.
+    /// Addresses of the bead's workers.
     workers: Vec<String>,
 }
 

@@ -1,7 +1,8 @@
-//! What an agent is told when it starts: who it is, what is on its hook, what went before. One short text by role.
+//! The text that an agent gets at its start: who it is, what is on its hook, and what happened before. Its parts depend on the
+//! role.
 //!
-//! The parts that are always needed come first. What may be long is cut, and says where all of it is, so that the whole
-//! stays below [`PRIME_BYTES`] whatever others have written.
+//! The parts that an agent always needs come first. Long parts are cut, with a note on where to find the rest, so that the whole
+//! stays below [`PRIME_BYTES`] however much others have written.
 
 use std::path::PathBuf;
 
@@ -18,26 +19,26 @@ use crate::town::{Caller, Town};
 use crate::work::causes;
 use crate::work::hook::{self, Hook};
 
-/// Size of all that an agent is told at its start.
+/// Size limit of the whole text, in bytes.
 pub const PRIME_BYTES: usize = 5500;
 
-/// Bytes of one part that others wrote.
+/// Size limit in bytes of one part that others wrote.
 const STEP_BYTES: usize = 1200;
 const HANDOFF_BYTES: usize = 900;
 const WHY_BYTES: usize = 500;
 const BEAD_BYTES: usize = 1500;
 const DIRECTIVES_BYTES: usize = 1000;
 
-/// Bytes of a bead's title that are shown.
+/// Size limit of a bead's title, in bytes.
 const TITLE_BYTES: usize = 200;
 
-/// Room that is kept for saying that there is mail.
+/// Bytes reserved for the note that there is mail.
 const MAIL_RESERVE_BYTES: usize = 80;
 
-/// Less room than this is not worth a part.
+/// Smallest room, in bytes, for which a part is still added.
 const SMALLEST_BYTES: usize = 80;
 
-/// What kind of agent is told.
+/// Kind of agent that gets the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -47,9 +48,9 @@ pub enum Role {
     Polecat,
     /// A worker whose product is findings.
     Reviewer,
-    /// A workspace of a person's.
+    /// An agent in a person's workspace.
     Crew,
-    /// Anybody else.
+    /// Every other caller.
     Person,
 }
 
@@ -64,7 +65,7 @@ impl Role {
         }
     }
 
-    /// Its name, which is that of its files too.
+    /// Returns the name, which its files use too.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mayor => "mayor",
@@ -86,43 +87,43 @@ impl Role {
     }
 }
 
-/// What is known that an agent may have to be told.
+/// Facts for the text of one agent.
 #[derive(Clone, Debug)]
 pub struct Prime {
-    /// Who it is.
+    /// Its address.
     pub address: Address,
-    /// What kind of agent that is.
+    /// Kind of agent.
     pub role: Role,
-    /// What it must run.
+    /// Work that it must do.
     pub hook: Option<Hook>,
-    /// How the incarnation before ended, where there was one.
+    /// How the previous incarnation ended, if there was one.
     pub last_end: Option<String>,
-    /// How the sessions of the attempt before ended, where that was given up.
+    /// How the sessions of the previous attempt ended, if that attempt was given up.
     pub deaths: Option<String>,
-    /// What that left for this one.
+    /// Message from the previous incarnation.
     pub handoff: Option<Mail>,
-    /// What a person wants agents of this role to know.
+    /// A person's directives to agents of this role.
     pub directives: Option<String>,
-    /// Mail that it has not read.
+    /// Unread mail.
     pub mail: Vec<Mail>,
-    /// Whether its context was only compacted: it knows the rest.
+    /// Whether the agent's context was only compacted, so that it knows the rest.
     pub is_compacted: bool,
-    /// The path of `gt`, for a shell that does not find it.
+    /// Path of `gt`, for a shell that does not find it.
     pub gt: PathBuf,
 }
 
-/// A part of what an agent is told.
+/// One part of the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Section {
-    /// Which.
+    /// Name of the part.
     pub name: &'static str,
-    /// Where it is from.
+    /// Source of its content.
     pub source: String,
-    /// The text.
+    /// Content.
     pub text: String,
 }
 
-/// Gathers what a caller has to know; where `by` says at which moment, records that its mail was delivered.
+/// Gathers the facts for a caller. If `by` names a moment, also records that the mail was delivered.
 pub fn gather(town: &Town, caller: &Caller, source: Source, by: Option<&str>) -> Result<Prime> {
     let hook = if caller.incarnation.is_some() { hook::hook(town, caller)? } else { None };
     let role = Role::of(&caller.address, hook.as_ref());
@@ -163,21 +164,21 @@ impl Prime {
         if let Some(hook) = self.hook.as_ref().filter(|hook| hook.attempt.number > 1) {
             self.deaths = deaths_before(view, &hook.attempt)?;
         }
-        // An attempt's first incarnation has nobody before it.
+        // The first incarnation of an attempt has no predecessor.
         let Some(hook) = self.hook.as_ref().filter(|hook| hook.incarnation > 1) else { return Ok(()) };
         self.last_end = hook::last_end(view, &hook.attempt)?;
         let leaving = match &caller.incarnation {
             Some(id) => view.reactions(id)?.spared().is_some(),
             None => true,
         };
-        // What this one has left is for the next one.
+        // A message from this incarnation is for its successor.
         if !leaving {
             self.handoff = view.handoff(&caller.address, &hook.attempt.branch, caller.incarnation.as_ref())?;
         }
         Ok(())
     }
 
-    /// Most often there is no mail that is new: then nothing is written, and no turn to write is waited for.
+    /// Records the delivery of new mail. Usually there is none; then nothing is written and no write lock is needed.
     fn deliver(&self, town: &Town, caller: &Caller, by: &str) -> Result<()> {
         let (_, shown) = self.told();
         let shown = self.mail.iter().take(shown).chain(&self.handoff);
@@ -196,12 +197,12 @@ impl Prime {
         })
     }
 
-    /// Its parts, in the order in which they are told.
+    /// Returns the parts in their order.
     pub fn sections(&self) -> Vec<Section> {
         self.told().0
     }
 
-    /// Its parts, and how many mails are in them.
+    /// Returns the parts and the number of mails in them.
     fn told(&self) -> (Vec<Section>, usize) {
         let mut told = Telling::default();
         told.add("role", format!("gt: {}", self.role.as_str()), self.role_text());
@@ -233,7 +234,7 @@ impl Prime {
         told.add_foreign("directives", file.clone(), heading, directives, DIRECTIVES_BYTES, &file);
     }
 
-    /// What went before: the predecessor's word, how it ended, why the attempt before came back.
+    /// Adds the past: the predecessor's message, how it ended, and why the previous attempt came back.
     fn tell_past(&self, hook: &Hook, told: &mut Telling) {
         if let Some(handoff) = &self.handoff {
             let source = format!("ledger: mail {}", handoff.id);
@@ -273,7 +274,7 @@ impl Prime {
         format!("{who}\nYour context was compacted. gt prime tells everything again; gt hook what is on your hook.")
     }
 
-    /// As much of its mail as there is room for, and how many of them those are.
+    /// Returns as much of the mail as fits into `room`, and the number of mails.
     fn mail_text(&self, room: usize) -> Option<(String, usize)> {
         let urgent = |mail: &Mail| mail.priority == Priority::Urgent;
         let posts: Vec<Post<'_>> = self
@@ -285,14 +286,14 @@ impl Prime {
         Some((injected.text, injected.shown))
     }
 
-    /// All of it.
+    /// Returns the whole text.
     pub fn text(&self) -> String {
         let texts: Vec<String> = self.sections().into_iter().map(|section| section.text).collect();
         texts.join("\n")
     }
 }
 
-/// How the sessions of the attempt before ended, where its worker died too often.
+/// Describes how the sessions of the previous attempt ended, if its worker died too often.
 fn deaths_before(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
     let before = view.attempts_on(&attempt.bead)?.into_iter().rfind(|before| before.number < attempt.number);
     let Some(before) = before.filter(|before| before.outcome == Some(AttemptOutcome::Recovered)) else {
@@ -302,7 +303,7 @@ fn deaths_before(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
     Ok((!causes.is_empty()).then(|| causes.join("\n")))
 }
 
-/// What is told so far.
+/// The text as built so far.
 #[derive(Default)]
 struct Telling {
     sections: Vec<Section>,
@@ -318,7 +319,7 @@ impl Telling {
         self.sections.push(Section { name, source, text });
     }
 
-    /// A part that others wrote: as much of it as it may have and as there is room for.
+    /// Adds a part that others wrote, cut to its own limit and to the room left.
     fn add_foreign(&mut self, name: &'static str, source: String, heading: &str, text: &str, bytes: usize, more: &str) {
         let room = bytes.min(self.room().saturating_sub(heading.len() + 2 + MAIL_RESERVE_BYTES));
         if room >= SMALLEST_BYTES {
@@ -368,7 +369,7 @@ fn step_text(hook: &Hook) -> String {
     text + &format!("\nWhen it is done: gt step done {}", step.step.id)
 }
 
-/// A step's check, in words.
+/// Describes a step's check.
 pub fn check_text(check: &Acceptance) -> String {
     match check {
         Acceptance::OwnBranch => "you are on your own branch".to_owned(),

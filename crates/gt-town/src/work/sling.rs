@@ -1,4 +1,4 @@
-//! Sling: give beads to workers. One transaction claims them all, or none.
+//! Sling: assigns beads to new workers. One transaction claims all of them or none.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,37 +25,38 @@ use crate::walls::worker_env;
 use crate::work::beads::{self, NewBead};
 use crate::work::convoy;
 
-/// Names for polecats; when all are taken, numbered ones follow.
+/// Names for polecats (workers). When all are taken, numbered ones follow.
 const WORKER_NAMES: &[&str] = &[
     "amber", "birch", "cedar", "dune", "ember", "flint", "grove", "heath", "iris", "jade", "kelp", "larch", "maple",
     "nettle", "onyx", "pine", "quartz", "reed", "sage", "thorn", "umber", "vale", "willow", "yarrow", "zinnia",
 ];
 
-/// How beads are slung.
+/// Options of a sling.
 #[derive(Clone, Debug, Default)]
 pub struct SlingOptions {
-    /// Into this convoy; otherwise each into the open convoy that tracks it, or a new one for the batch.
+    /// Convoy for the beads. By default each bead joins the open convoy that tracks it, or a new one for the batch.
     pub convoy: Option<BeadId>,
-    /// With this kind of agent.
+    /// Kind of agent to use.
     pub agent: Option<String>,
-    /// In this, whatever rig and town say.
+    /// What the sessions run in, whatever rig and town say.
     pub runtime: Option<RuntimeChoice>,
-    /// From what is there already, instead of from the trunk.
+    /// Earlier work to continue, instead of starting from the trunk.
     pub before: Option<Before>,
 }
 
-/// What a sling did.
+/// Result of a sling.
 #[derive(Clone, Debug, Serialize)]
 pub struct Slung {
-    /// The attempts that were opened.
+    /// Attempts that were opened.
     pub attempts: Vec<Attempt>,
-    /// The convoys that they belong to.
+    /// Convoys that they belong to.
     pub convoys: Vec<BeadId>,
-    /// The batches that were opened.
+    /// Ids of the batches that were opened.
     pub swarms: Vec<i64>,
 }
 
-/// What a new attempt needs beside the bead: read before the transaction, since no transaction waits for a file.
+/// Facts that a new attempt needs beside the bead. They are read before the transaction, because no transaction should wait for a
+/// file.
 pub struct Crew {
     rig: Rig,
     agent: String,
@@ -64,7 +65,7 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// Finds out which agent and formula a rig's workers get.
+    /// Finds the agent kind and formula for a rig's workers.
     pub fn of(town: &Town, rig: &Rig, agent: Option<&str>) -> Result<Self> {
         let kind = agent.or(rig.settings.agent.as_deref()).or(town.settings.agent.as_deref());
         let kind = kind.ok_or_else(|| Error::NeedsPerson {
@@ -79,17 +80,17 @@ impl Crew {
         Ok(Self { rig: rig.clone(), agent: kind.to_owned(), formula, runtime: None })
     }
 
-    /// With sessions in this, whatever rig and town say.
+    /// Sets what the sessions run in, whatever rig and town say.
     #[must_use]
     pub fn in_runtime(self, runtime: Option<RuntimeChoice>) -> Self {
         Self { runtime, ..self }
     }
 
-    /// Refuses now what the start of its workers would refuse.
+    /// Returns an error now for anything that would make the workers' start fail.
     fn admitted(self, town: &Town) -> Result<Self> {
         let preset = town.agent(&self.agent)?;
         let env = worker_env::environment(town, Some(&self.rig), Some(&preset), None);
-        // Where it can be had in nothing, that is its start's to complain of.
+        // If no runtime is available, the start reports it.
         if let Ok(runtime) = sessions::choose(town, Some(&self.rig), Some(&preset), self.runtime, &env) {
             let (mode, rig) = (launch::mode(&self.rig.settings), Some(&self.rig));
             agents::admit(town, &Wish { kind: &self.agent, preset: &preset, mode, runtime, rig })?;
@@ -98,7 +99,7 @@ impl Crew {
     }
 }
 
-/// Gives beads to fresh polecats of a rig.
+/// Assigns beads to new polecats (workers) of a rig.
 pub fn sling(town: &Town, caller: &Caller, beads: &[BeadId], rig: &Rig, options: &SlingOptions) -> Result<Slung> {
     let crew = Crew::of(town, rig, options.agent.as_deref())?.in_runtime(options.runtime).admitted(town)?;
     let slung = town.ledger.write(&caller.name(), "sling", |tx| sling_in(tx, caller, &crew, beads, options))?;
@@ -106,7 +107,7 @@ pub fn sling(town: &Town, caller: &Caller, beads: &[BeadId], rig: &Rig, options:
     Ok(slung)
 }
 
-/// Makes beads and slings them: all of it, or nothing.
+/// Creates beads and slings them, all or nothing.
 pub fn make_and_sling(
     town: &Town,
     caller: &Caller,
@@ -123,7 +124,7 @@ pub fn make_and_sling(
     Ok(slung)
 }
 
-/// The same, inside an operation.
+/// Slings beads inside an operation.
 pub(crate) fn sling_in(
     tx: &Tx<'_>,
     caller: &Caller,
@@ -176,19 +177,18 @@ fn dispatch_batch(
     Ok(())
 }
 
-/// What came before an attempt that goes on from another's work.
+/// Earlier work that an attempt continues.
 #[derive(Clone, Debug)]
 pub struct Before {
-    /// The head to go on from.
+    /// Commit to continue from.
     pub head: Option<Sha>,
-    /// Why it came back.
+    /// Reason why it came back.
     pub why: String,
-    /// A snapshot, on that head, whose files the worktree gets: what was not committed is there again, and is not
-    /// committed.
+    /// Snapshot on top of that commit. The worktree gets its files, and changes that were uncommitted stay uncommitted.
     pub restores: Option<Sha>,
 }
 
-/// Opens the next attempt on a bead and puts it on a fresh worker's hook.
+/// Opens the next attempt on a bead and puts it on a new worker's hook.
 pub(crate) fn hand_out(
     tx: &Tx<'_>,
     crew: &Crew,
@@ -198,7 +198,7 @@ pub(crate) fn hand_out(
     before: Option<Before>,
 ) -> Result<Attempt> {
     let rig = crew.rig.name();
-    // Removed since it was looked up: its effects could never be run.
+    // If the rig was removed since it was looked up, its effects could never run.
     if tx.rig(rig.as_str())?.is_none() {
         let known = tx.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
         return Err(Error::UnknownRig { name: rig.to_string(), known });
@@ -241,7 +241,7 @@ fn free_name(taken: &[String]) -> String {
     })
 }
 
-/// The beads, if every one of them can be claimed; otherwise an error that names all that can't be, and why.
+/// Returns the beads if every one of them can be claimed. Otherwise the error names all that can't, with reasons.
 fn claimable(tx: &Tx<'_>, caller: &Caller, ids: &[BeadId]) -> Result<Vec<Bead>> {
     let mut beads: Vec<Bead> = Vec::new();
     let mut refusals = Vec::new();
@@ -263,7 +263,7 @@ fn claimable(tx: &Tx<'_>, caller: &Caller, ids: &[BeadId]) -> Result<Vec<Bead>> 
     }
 }
 
-/// Why a bead can't be slung now, if so.
+/// Returns the reason why a bead can't be slung now, if there is one.
 fn refusal(tx: &Tx<'_>, caller: &Caller, bead: &Bead) -> Result<Option<Error>> {
     let id = &bead.id;
     if let Some(attempt) = tx.live_attempt(id)? {
@@ -305,7 +305,7 @@ fn refusal(tx: &Tx<'_>, caller: &Caller, bead: &Bead) -> Result<Option<Error>> {
     quarantined(tx, caller, id)
 }
 
-/// A bead that was given up waits for a person; a person who slings it has looked.
+/// Returns an error for a bead that was given up, which waits for a person. If a person slings it, that person has looked.
 fn quarantined(tx: &Tx<'_>, caller: &Caller, id: &BeadId) -> Result<Option<Error>> {
     let Some(condition) = tx.condition(ConditionKind::Quarantine, id.as_str())? else { return Ok(None) };
     if caller.is_overseer() {
@@ -315,7 +315,7 @@ fn quarantined(tx: &Tx<'_>, caller: &Caller, id: &BeadId) -> Result<Option<Error
     Ok(Some(Error::refused(format!("{id} is quarantined: {}", condition.text), "a person has to look at it first")))
 }
 
-/// Takes a bead back from its worker. Its work stays in a snapshot and on its branch.
+/// Takes a bead back from its worker. A snapshot and the branch keep its work.
 pub fn unsling(town: &Town, caller: &Caller, id: &BeadId) -> Result<Attempt> {
     let attempt = town.ledger.write(&caller.name(), "unsling", |tx| {
         let bead = tx.bead(id)?.ok_or_else(|| Error::UnknownBead(id.0.clone()))?;
@@ -333,7 +333,7 @@ pub fn unsling(town: &Town, caller: &Caller, id: &BeadId) -> Result<Attempt> {
     Ok(attempt)
 }
 
-/// Ends an attempt whose work is not submitted, frees its bead, and decides what removes session and worktree.
+/// Ends an attempt whose work is not submitted, frees its bead, and decides the effects that remove session and worktree.
 pub fn release(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, outcome: AttemptOutcome) -> Result<()> {
     tx.end_attempt(attempt, outcome)?;
     let freed = Bead { status: Status::Open, assignee: None, ..bead.clone() };
@@ -345,7 +345,7 @@ pub fn release(tx: &Tx<'_>, attempt: &Attempt, bead: &Bead, outcome: AttemptOutc
 pub(crate) fn clear_away(tx: &Tx<'_>, attempt: &Attempt, linger: Duration) -> Result<()> {
     let (rig, bead) = (Some(&attempt.rig), Some(&attempt.bead));
     let incarnations = tx.incarnations_of(attempt.id)?;
-    // What was given up while it was to begin is wanted no more, and stands in nobody's way.
+    // An effect that was given up during the start is no longer wanted and must not block the others.
     for row in tx.open_effects()?.into_iter().filter(|row| row.gave_up) {
         let begins = match &row.effect {
             Effect::FetchBase { attempt: of } | Effect::AddWorktree { attempt: of } => *of == attempt.id,

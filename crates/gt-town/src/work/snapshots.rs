@@ -1,4 +1,4 @@
-//! Snapshots for people: what there is, what is in it, and how to get it back.
+//! Lets people list, inspect and restore snapshots of worktrees.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,63 +13,63 @@ use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 use crate::work::beads;
 
-/// Where snapshots' refs are.
+/// Prefix of the snapshots' refs.
 pub const SNAPSHOTS: &str = "refs/gt/snapshots/";
 
-/// How many earlier snapshots of an attempt are shown.
+/// Maximum number of earlier snapshots shown for an attempt.
 const EARLIER_LIMIT: usize = 20;
 
-/// A snapshot's ref and what it is at.
+/// A snapshot's ref and commit.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The rig that has it.
+    /// Rig that contains it.
     pub rig: Rig,
-    /// The ref's full name.
+    /// Full name of the ref.
     pub name: String,
-    /// The snapshot's commit.
+    /// Commit of the snapshot.
     pub commit: Sha,
-    /// The attempt whose it is; one from before the rig was added anew has none.
+    /// Attempt that it belongs to. A snapshot from before the rig was removed and added again has none.
     pub attempt: Option<Attempt>,
 }
 
 /// A snapshot in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listed {
-    /// The rig that has it.
+    /// Rig that contains it.
     pub rig: RigName,
-    /// The ref's full name.
+    /// Full name of the ref.
     pub name: String,
     /// The bead.
     pub bead: Option<BeadId>,
-    /// Which attempt.
+    /// Number of the attempt.
     pub attempt: Option<u32>,
-    /// The worker's address.
+    /// Address of the worker.
     pub worker: Option<String>,
-    /// The snapshot's commit.
+    /// Commit of the snapshot.
     pub commit: Sha,
-    /// When it was taken.
+    /// Time of the snapshot.
     pub taken_at: Option<String>,
 }
 
-/// A snapshot, looked into.
+/// A snapshot with its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// What a list says of it.
+    /// Its entry in a list.
     #[serde(flatten)]
     pub listed: Listed,
-    /// The commit that the worktree was at.
+    /// Commit that was checked out in the worktree.
     pub head: Sha,
-    /// What its message says of the hook.
+    /// Trailers of its commit message, which describe the hook.
     pub trailers: Vec<(String, String)>,
-    /// Paths that could not be taken in.
+    /// Paths that could not be included.
     pub skipped: Vec<String>,
-    /// Paths that were not committed, and how.
+    /// Uncommitted paths with the kind of change.
     pub changed: BTreeMap<String, Change>,
-    /// Snapshots of the same attempt before this one, newest first.
+    /// Earlier snapshots of the same attempt, newest first.
     pub earlier: Vec<Sha>,
 }
 
-/// All snapshots, or those of a bead: rig by rig, attempt by attempt.
+/// Returns all snapshots, or those of one bead, by rig and attempt.
 pub fn list(town: &Town, bead: Option<&BeadId>) -> Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for rig in town.rigs()? {
@@ -115,7 +115,7 @@ fn in_list(found: &Found, facts: &SnapshotFacts) -> Listed {
     }
 }
 
-/// The snapshot that a text names: a ref, the end of one (`<bead>-<attempt>`), or a bead, whose newest it is then.
+/// Finds the snapshot that a text names: a ref, the end of a ref (`<bead>-<attempt>`), or a bead, for its newest snapshot.
 pub fn find(town: &Town, text: &str) -> Result<Found> {
     let mut all = Vec::new();
     for rig in town.rigs()? {
@@ -134,7 +134,7 @@ pub fn find(town: &Town, text: &str) -> Result<Found> {
     })
 }
 
-/// Looks into a snapshot.
+/// Returns a snapshot with its content.
 pub fn show(town: &Town, text: &str) -> Result<Shown> {
     let found = find(town, text)?;
     let facts = facts(town, &found)?;
@@ -157,15 +157,14 @@ pub fn show(town: &Town, text: &str) -> Result<Shown> {
     })
 }
 
-/// The `Key: value` lines at a message's end.
+/// Returns the `Key: value` lines at the end of a message.
 pub(crate) fn trailers(message: &str) -> Vec<(String, String)> {
     let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
     let pairs = last.lines().filter_map(|line| line.split_once(':'));
     pairs.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect()
 }
 
-/// What a snapshot holds beyond where its attempt began, or with `uncommitted` beyond the commit that its worktree was
-/// at.
+/// Returns the changes in a snapshot since its attempt began, or with `uncommitted` since the commit that was checked out.
 pub fn diff(town: &Town, text: &str, uncommitted: bool, stat: bool) -> Result<String> {
     let found = find(town, text)?;
     let base = found.attempt.as_ref().and_then(|attempt| attempt.base.clone()).filter(|_| !uncommitted);
@@ -176,7 +175,7 @@ pub fn diff(town: &Town, text: &str, uncommitted: bool, stat: bool) -> Result<St
     Ok(town.world().repo().diff_text(&found.rig.layout.repo(), &from, &found.commit, stat)?)
 }
 
-/// Writes a snapshot's files into a new folder outside of the town.
+/// Writes a snapshot's files into a new folder outside the town.
 pub fn restore(town: &Town, text: &str, to: &Path) -> Result<(Found, PathBuf)> {
     let found = find(town, text)?;
     if to.starts_with(&town.layout.root) {

@@ -1,5 +1,5 @@
-//! What others have landed since a worker began, and the worker's branch undoes: by a merge that keeps the worker's side of every
-//! file, or by a submodule whose old commit the worker adds again because its worktree was never updated.
+//! Finds others' landed work that a worker's branch undoes. The cause can be a merge that keeps the worker's side of every file,
+//! or a submodule whose old commit the worker adds again because its worktree was never updated.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,18 @@ use gt_model::kept::SUBMODULE;
 use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 
-/// Most paths that others changed which are looked at.
+/// Maximum number of paths changed by others that are examined.
 const PATHS_LIMIT: usize = 5000;
 
-/// Most own commits that are asked what they changed.
+/// Maximum number of the worker's own commits whose changes are examined.
 const COMMITS_LIMIT: usize = 100;
 
-/// Most paths that an error names.
+/// Maximum number of paths that an error names.
 const SHOWN: usize = 10;
 
-/// The paths that `head` has as they were when the attempt began, although the trunk that it contains has them changed by others.
-/// A path that one of the worker's own commits changes was undone on purpose, and does not count. A submodule counts all the same,
-/// since `git add -A` adds it without anybody meaning it.
+/// Returns the paths that `head` has in their state at the attempt's start, although others have changed them in the trunk that
+/// `head` contains. A path that one of the worker's own commits changes was undone on purpose and does not count. A submodule
+/// always counts, because `git add -A` adds it unintentionally.
 pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Vec<String>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let refs = town.ledger.read(|view| view.remote_refs(rig.name()).map_err(Error::from))?;
@@ -49,14 +49,14 @@ pub fn look(town: &Town, rig: &Rig, attempt: &Attempt, head: &Sha) -> Result<Vec
     Ok(back)
 }
 
-/// The paths in a line.
+/// Formats the paths in one line.
 pub fn named(back: &[String]) -> String {
     let shown: Vec<String> = back.iter().take(SHOWN).map(|path| gt_model::foreign::one_line(path)).collect();
     let more = back.len().saturating_sub(SHOWN);
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }
 
-/// The error for what is taken back without a word.
+/// Builds the error for work that a branch undoes without an explanation.
 pub fn refusal(back: &[String], trunk: &str) -> Error {
     let what = format!("the branch takes back what others have landed on {trunk}: {}", named(back));
     let hint = format!(

@@ -1,6 +1,6 @@
-//! Gates that a worker runs in its own worktree, and what spares it to run them on the same tree again.
+//! Runs the gates in a worker's own worktree, and skips the run if they already passed on the same tree.
 //!
-//! None of this counts for what lands: there, only what the town's own runs have said of a tree does.
+//! These results don't count for landing. There only the town's own runs count.
 
 use gt_ledger::Attempt;
 use gt_model::id::Sha;
@@ -12,8 +12,8 @@ use crate::town::error::{Error, Result};
 use crate::town::{Rig, Town};
 use crate::work::hook;
 
-/// Runs a rig's gates in a worker's worktree, unless it holds nothing but a tree on which they are known to be green; with
-/// `again` they are run all the same.
+/// Runs a rig's gates in a worker's worktree. Skips the run if the worktree holds only a tree on which they are known to pass,
+/// unless `again` is set.
 pub fn run(town: &Town, rig: &Rig, attempt: &Attempt, logs: Logs<'_>, again: bool) -> Result<GatesRun> {
     let facts = hook::worktree(town, rig, attempt)?;
     let (tree, hash) = (committed_tree(town, rig, &facts)?, rig.settings.gates_hash());
@@ -32,7 +32,7 @@ pub fn run(town: &Town, rig: &Rig, attempt: &Attempt, logs: Logs<'_>, again: boo
     Ok(run)
 }
 
-/// The tree that a worktree holds, where all of it is committed.
+/// Returns the tree in a worktree if everything is committed.
 fn committed_tree(town: &Town, rig: &Rig, facts: &WorktreeFacts) -> Result<Option<Sha>> {
     let tree = facts.dirty.is_empty().then(|| town.world().repo().tree_of(&rig.layout.repo(), &facts.head));
     Ok(tree.transpose()?)

@@ -1,4 +1,4 @@
-//! Making beads: one, several, or a graph with its edges.
+//! Creates beads: one, several, or a graph with dependencies.
 
 use std::collections::BTreeMap;
 
@@ -12,37 +12,37 @@ use super::{require, resolve};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// Length that a title may have, in bytes.
+/// Longest allowed title, in bytes.
 pub const TITLE_LIMIT: usize = 1024;
 
-/// A bead to be made.
+/// Request to create a bead.
 #[derive(Clone, Debug, Default)]
 pub struct NewBead {
-    /// Its id's prefix.
+    /// Prefix of its id.
     pub prefix: String,
-    /// One line.
+    /// Title in one line.
     pub title: String,
-    /// What is to be done.
+    /// Task description.
     pub description: String,
-    /// When it is done.
+    /// Condition under which the bead is done.
     pub acceptance_criteria: String,
     /// 0 (critical) to 4; 2 where absent.
     pub priority: Option<i64>,
-    /// Its kind; a task where absent.
+    /// Type; a task if absent.
     pub issue_type: Option<BeadType>,
     /// Its labels.
     pub labels: Vec<String>,
-    /// What it depends on, and how.
+    /// Beads that it depends on, with the type of each dependency.
     pub dependencies: Vec<(DepType, BeadId)>,
-    /// What is to wait for it.
+    /// Beads that will depend on it.
     pub holds_back: Vec<BeadId>,
-    /// Of what it is a part: its id is then this one's with a number, and `prefix` counts for nothing.
+    /// Parent. The new id is the parent's id with a number, and `prefix` is ignored.
     pub parent: Option<BeadId>,
-    /// This very id, instead of a fresh one.
+    /// Id to use instead of a generated one.
     pub id: Option<BeadId>,
-    /// Not exported, and gone some day.
+    /// Whether it is omitted from exports and eventually deleted.
     pub ephemeral: bool,
-    /// What else it is from the beginning.
+    /// Further fields.
     pub more: BeadChange,
 }
 
@@ -60,53 +60,54 @@ pub(super) fn check_title(title: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes a bead.
+/// Creates a bead.
 pub fn create(town: &Town, caller: &Caller, new: &NewBead) -> Result<Bead> {
     town.ledger.write(&caller.name(), "create", |tx| create_in(tx, caller, new))
 }
 
-/// Makes beads, all or none.
+/// Creates beads, all or none.
 pub fn create_all(town: &Town, caller: &Caller, new: &[NewBead]) -> Result<Vec<Bead>> {
     town.ledger.write(&caller.name(), "create", |tx| new.iter().map(|new| create_in(tx, caller, new)).collect())
 }
 
-/// A bead of a plan.
+/// A bead of a graph to create.
 #[derive(Clone, Debug)]
 pub struct NewNode {
-    /// What the plan calls it.
+    /// Key of the node within the graph.
     pub key: String,
-    /// What it is to be.
+    /// Request for the bead.
     pub new: NewBead,
-    /// The node that it is a part of.
+    /// Key of its parent node.
     pub parent: Option<String>,
-    /// Keys of its metadata that are to hold the id of a node, by that node's key.
+    /// Metadata keys, each with the key of a node. Each will hold the id of that node's bead.
     pub refers: Vec<(String, String)>,
 }
 
-/// An end of an edge of a plan.
+/// One end of a dependency in a graph.
 #[derive(Clone, Debug)]
 pub enum End {
-    /// A node, by its key.
+    /// A node by its key.
     Node(String),
-    /// A bead that is there already, by its id or a unique part of one.
+    /// An existing bead, by its id or a unique part of it.
     Bead(String),
 }
 
-/// An edge of a plan: `from` depends on `to`.
+/// A dependency in a graph: `from` depends on `to`.
 #[derive(Clone, Debug)]
 pub struct NewEdge {
-    /// Who depends.
+    /// The dependent bead.
     pub from: End,
-    /// On what.
+    /// The bead that it depends on.
     pub to: End,
-    /// How.
+    /// Type of the dependency.
     pub kind: DepType,
 }
 
-/// Most beads of a plan.
+/// Maximum number of beads in a graph.
 const PLAN_LIMIT: usize = 1000;
 
-/// Makes the beads of a plan and the edges between them, all or none. Answers with each by its key, in the plan's order.
+/// Creates the beads of a graph and the dependencies between them, all or none. Returns each key with its bead, in the graph's
+/// order.
 pub fn create_graph(town: &Town, caller: &Caller, nodes: &[NewNode], edges: &[NewEdge]) -> Result<Vec<(String, Bead)>> {
     let order = parents_first(nodes)?;
     let made = town.ledger.write(&caller.name(), "create", |tx| {
@@ -140,7 +141,7 @@ fn plan_error(what: &str) -> Error {
     }
 }
 
-/// The nodes, each after the one that it is a part of.
+/// Returns the nodes, each after its parent.
 fn parents_first(nodes: &[NewNode]) -> Result<Vec<&NewNode>> {
     if nodes.len() > PLAN_LIMIT {
         return Err(plan_error(&format!("it has more than {PLAN_LIMIT} nodes")));
@@ -169,7 +170,7 @@ fn parents_first(nodes: &[NewNode]) -> Result<Vec<&NewNode>> {
     }
 }
 
-/// Puts ids of nodes into a bead's metadata.
+/// Writes ids of nodes into a bead's metadata.
 fn refer(tx: &Tx<'_>, id: &BeadId, refers: &[(String, String)], id_of: impl Fn(&str) -> Result<BeadId>) -> Result<()> {
     const METADATA: &str = "metadata";
     let before = require(tx, id)?;
@@ -183,7 +184,7 @@ fn refer(tx: &Tx<'_>, id: &BeadId, refers: &[(String, String)], id_of: impl Fn(&
     Ok(tx.change_bead("bead-updated", &before, &change.apply(&before))?)
 }
 
-/// Makes a bead as part of an operation.
+/// Creates a bead as part of an operation.
 pub(crate) fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<Bead> {
     check_title(&new.title)?;
     let id = match (&new.id, &new.parent) {
@@ -218,10 +219,10 @@ pub(crate) fn create_in(tx: &Tx<'_>, caller: &Caller, new: &NewBead) -> Result<B
     Ok(bead)
 }
 
-/// Longest id that somebody may choose, in bytes.
+/// Longest id that a caller may choose, in bytes.
 const ID_LIMIT: usize = 200;
 
-/// An id that somebody chose. What comes with imports may have any shape; what is made here can be typed again.
+/// Checks an id that a caller chose. Imported ids can have any form, but a new id must be easy to type.
 fn free_id(tx: &Tx<'_>, id: &BeadId) -> Result<BeadId> {
     let is_fit = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
     let text = id.as_str();
@@ -236,7 +237,7 @@ fn free_id(tx: &Tx<'_>, id: &BeadId) -> Result<BeadId> {
     Ok(id.clone())
 }
 
-/// The id of a parent's next child: `parent.N`.
+/// Returns the id of a parent's next child: `parent.N`.
 fn child_id(tx: &Tx<'_>, parent: &BeadId) -> Result<BeadId> {
     require(tx, parent)?;
     let mut number = tx.children_of(parent)?.len() + 1;

@@ -1,4 +1,4 @@
-//! Dependencies between beads, and the circles that are refused.
+//! Adds and removes dependencies between beads. Refuses cycles.
 
 use gt_ledger::Tx;
 use gt_model::bead::{Bead, DepType};
@@ -9,7 +9,7 @@ use super::require;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// Adds a dependency. One that would close a cycle of waiting is refused.
+/// Adds a dependency. Returns an error if it would close a cycle of beads that wait for each other.
 pub fn add_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadId, kind: &DepType) -> Result<Bead> {
     town.ledger.write(&caller.name(), "dep add", |tx| depend(tx, from, to, kind))
 }
@@ -31,12 +31,12 @@ pub(super) fn depend(tx: &Tx<'_>, from: &BeadId, to: &BeadId, kind: &DepType) ->
     require(tx, from)
 }
 
-/// Refuses a dependency of `from` by which waiting would go round.
+/// Returns an error if the new dependency of `from` would close a cycle along `way`.
 pub(super) fn refuse_way_round(from: &BeadId, way: Option<Vec<BeadId>>) -> Result<()> {
     let Some(way) = way else { return Ok(()) };
     let way: Vec<BeadId> = [from.clone()].into_iter().chain(way).chain([from.clone()]).collect();
     let round: Vec<BeadId> = way.chunk_by(|one, next| one == next).map(|same| same[0].clone()).collect();
-    // A bead that waits for itself is a way round of one.
+    // A bead that waits for itself is a cycle of one.
     let round = if round.len() == 1 { [round.clone(), round].concat() } else { round };
     let what = format!("that would be a circle: {}", shown_way(&round));
     let hint = "each would wait for the next (a parent for its children too), a deadlock; \
@@ -44,10 +44,10 @@ pub(super) fn refuse_way_round(from: &BeadId, way: Option<Vec<BeadId>>) -> Resul
     Err(Error::refused(what, hint))
 }
 
-/// How many beads of each end of a way are shown.
+/// Number of beads shown at each end of a long path.
 const WAY_ENDS: usize = 10;
 
-/// A way as text, without its middle where it is long.
+/// Formats a path of beads. Omits the middle if it is long.
 fn shown_way(way: &[BeadId]) -> String {
     let join = |part: &[BeadId]| part.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> ");
     match way.len().checked_sub(2 * WAY_ENDS) {
@@ -59,7 +59,7 @@ fn shown_way(way: &[BeadId]) -> String {
     }
 }
 
-/// Removes every dependency of one bead on another.
+/// Removes all dependencies of one bead on another.
 pub fn remove_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadId) -> Result<Bead> {
     let bead = town.ledger.write(&caller.name(), "dep remove", |tx| {
         let before = require(tx, from)?;
@@ -75,7 +75,7 @@ pub fn remove_dependency(town: &Town, caller: &Caller, from: &BeadId, to: &BeadI
     Ok(bead)
 }
 
-/// Puts a bead below another one, or below none.
+/// Sets or removes the parent of a bead.
 pub fn set_parent(town: &Town, caller: &Caller, id: &BeadId, parent: Option<&BeadId>) -> Result<Bead> {
     town.ledger.write(&caller.name(), "set parent", |tx| {
         let before = require(tx, id)?;

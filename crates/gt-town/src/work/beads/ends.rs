@@ -1,4 +1,4 @@
-//! Ends of beads: closing, reopening, deleting.
+//! Closes, reopens and deletes beads.
 
 use gt_ledger::waiting;
 use gt_ledger::{Attempt, BeadChange, Tx, View};
@@ -16,7 +16,7 @@ use crate::town::{Caller, Town};
 use crate::work::convoy;
 use crate::work::merge_requests;
 
-/// Refuses what only the holder's own verbs may change, and names the right verb.
+/// Returns an error if only the holder's own verbs may change the bead now. The error names the right verb.
 pub(super) fn refuse_while_live(tx: &Tx<'_>, caller: &Caller, id: &BeadId) -> Result<()> {
     let Some(attempt) = tx.live_attempt(id)? else { return Ok(()) };
     Err(held_by(caller, &attempt))
@@ -38,7 +38,7 @@ pub(super) fn held_by(caller: &Caller, attempt: &Attempt) -> Error {
     Error::refused(what, format!("gt unsling {id} takes it back"))
 }
 
-/// Closes a bead that nobody works on. A person may also close one that waits in the merge queue, with a reason.
+/// Closes a bead that no worker is working on. A person may also close one that waits in the merge queue, with a reason.
 pub fn close(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>, force: bool) -> Result<Bead> {
     let closed = town.ledger.write(&caller.name(), "close", |tx| close_in(tx, caller, id, reason, force))?;
     town.wake();
@@ -72,10 +72,10 @@ pub(super) fn close_in(tx: &Tx<'_>, caller: &Caller, id: &BeadId, reason: Option
     require(tx, id)
 }
 
-/// Closes a bead because another one takes its place or says the same: `kind` tells which, and links the two.
+/// Closes a bead that another one replaces or duplicates. `kind` says which, and links the two.
 pub fn close_for(town: &Town, caller: &Caller, id: &BeadId, other: &BeadId, kind: &DepType) -> Result<Bead> {
     let closed = town.ledger.write(&caller.name(), "close", |tx| {
-        // What is in the merge queue is not turned down by the way.
+        // Closing a bead this way must not take it out of the merge queue.
         refuse_while_live(tx, caller, id)?;
         depend(tx, id, other, kind)?;
         close_in(tx, caller, id, Some(&format!("{kind}: see {other}")), true)
@@ -84,7 +84,8 @@ pub fn close_for(town: &Town, caller: &Caller, id: &BeadId, other: &BeadId, kind
     Ok(closed)
 }
 
-/// Only the refinery says that a bead landed, and only its worker that it was reported; a person may say either.
+/// Returns an error if the caller may not give this reason. Only the refinery says that a bead landed and only its worker that it
+/// was reported; a person may say either.
 fn refuse_claimed_end(caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<()> {
     match reason.and_then(BeadEnd::parse) {
         Some(_) if !caller.is_overseer() => {
@@ -118,7 +119,7 @@ fn refuse_open_parts(tx: &Tx<'_>, bead: &Bead, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// Beads that are ready now and were waiting for `id`: what its closing is good for.
+/// Returns the beads that waited for `id` and are ready now.
 pub fn freed_by(view: &View<'_>, now: Timestamp, id: &BeadId) -> Result<Vec<Bead>> {
     let mut waited = Vec::new();
     for dependent in view.dependents(id)? {
@@ -130,7 +131,7 @@ pub fn freed_by(view: &View<'_>, now: Timestamp, id: &BeadId) -> Result<Vec<Bead
     Ok(view.beads_with(&waited)?)
 }
 
-/// Opens a closed or a deleted bead again.
+/// Reopens a closed or deleted bead.
 pub fn reopen(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<Bead> {
     let bead = town.ledger.write(&caller.name(), "reopen", |tx| {
         let before = require(tx, id)?;
@@ -148,10 +149,10 @@ pub fn reopen(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -
     Ok(bead)
 }
 
-/// Keys that say when, by whom and why a bead was deleted, and what it was.
+/// Metadata keys of a deleted bead: when, by whom and why it was deleted, and its original type.
 const BURIAL_KEYS: [&str; 4] = ["deleted_at", "deleted_by", "delete_reason", "original_type"];
 
-/// Deletes a bead: what is left is a tombstone, so that a merge knows. It holds nobody back any more.
+/// Deletes a bead. A tombstone remains, so that a merge with another ledger keeps it deleted. It no longer blocks other beads.
 pub fn delete(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -> Result<Bead> {
     let bead = town.ledger.write(&caller.name(), "delete", |tx| {
         let before = require(tx, id)?;
@@ -177,7 +178,7 @@ pub fn delete(town: &Town, caller: &Caller, id: &BeadId, reason: Option<&str>) -
     Ok(bead)
 }
 
-/// Closes every open epic of which all children are closed; those that this completes too. Answers with what it closed.
+/// Closes every open epic whose children are all closed, including epics that this completes. Returns the closed epics.
 pub fn close_done_epics(town: &Town, caller: &Caller) -> Result<Vec<Bead>> {
     let mut closed = Vec::new();
     loop {

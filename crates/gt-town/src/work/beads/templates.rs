@@ -1,4 +1,4 @@
-//! Templates: an epic and its parts, made again as new beads.
+//! Templates: an epic with its children that can be copied as new beads.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::require;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// Most beads of one template.
+/// Maximum number of beads in a template.
 const TEMPLATE_LIMIT: usize = 1000;
 
-/// Makes beads after a template: the template itself under a new title, and all below it as its children, with the edges
-/// that they have among each other.
+/// Copies a template: the epic gets the new title, and all beads below it are copied as its children with the dependencies among
+/// them.
 pub fn pour_template(town: &Town, caller: &Caller, template: &BeadId, title: &str) -> Result<Vec<Bead>> {
     check_title(title)?;
     town.ledger.write(&caller.name(), "template pour", |tx| {
@@ -42,7 +42,7 @@ pub fn pour_template(town: &Town, caller: &Caller, template: &BeadId, title: &st
     })
 }
 
-/// A bead and all below it that is not deleted, each with its parent, parents first.
+/// Returns a bead and all undeleted beads below it, each with its parent, parents first.
 fn with_parts(view: &View<'_>, top: &BeadId) -> Result<Vec<(BeadId, Option<BeadId>)>> {
     let mut parts = vec![(top.clone(), None)];
     let mut at = 0;

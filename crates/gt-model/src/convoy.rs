@@ -39,7 +39,7 @@ impl BeadEnd {
     /// The close reason that records this end.
     pub fn close_reason(&self) -> String {
         match self {
-            Self::Merged(commit) => BeadEnd::Merged(commit.to_string()).close_reason(),
+            Self::Merged(commit) => format!("{MERGED_AS}{commit}"),
             Self::Reported => REPORTED.to_owned(),
         }
     }
@@ -195,6 +195,16 @@ mod tests {
             prop_assert_eq!(ConvoyState::of(there.iter().copied()), state);
             prop_assert_eq!(state == ConvoyState::Empty, there.is_empty());
             prop_assert_eq!(state.is_over(), !there.is_empty() && !there.contains(&Open));
+        }
+    }
+
+    #[test]
+    fn an_end_is_read_back_from_its_close_reason() {
+        for end in [BeadEnd::Merged("0123456789abcdef".to_owned()), BeadEnd::Reported] {
+            assert_eq!(BeadEnd::parse(&end.close_reason()), Some(end));
+        }
+        for reason in ["", "merged as", "merged as ours", "merged as 0123", "reported upstream"] {
+            assert_eq!(BeadEnd::parse(reason), None, "{reason}");
         }
     }
 }

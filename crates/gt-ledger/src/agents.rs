@@ -58,9 +58,9 @@ impl Agent {
 /// Options that a person may give when starting an agent.
 #[derive(Clone, Debug, Default)]
 pub struct AgentChoice {
-    /// Which kind of agent; as before where absent.
+    /// Kind of agent; `None` keeps the previous one.
     pub kind: Option<String>,
-    /// What its sessions run in; as before where absent.
+    /// Runtime for its sessions; `None` keeps the previous one.
     pub runtime: Option<RuntimeChoice>,
 }
 

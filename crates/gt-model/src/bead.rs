@@ -1,4 +1,4 @@
-//! A bead: one record of the ledger, in the words of the beads format.
+//! A bead: one record of the ledger, with the terms of the beads format.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::BeadId;
 
-/// A point in time as it was written: the instant for comparing, the text for writing it back unchanged.
+/// A point in time: the instant, to compare by, and the original text, to write back unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// RFC 3339 with any offset and up to nine digits of a second.
     pub text: String,
-    /// The instant that `text` means.
+    /// Instant that `text` stands for.
     pub at: Timestamp,
 }
 
 impl Stamp {
-    /// Reads an RFC 3339 text. The last day of all, which stands for `never` in some ledgers, lies beyond what jiff's
-    /// instants reach; it counts as their end.
+    /// Reads an RFC 3339 text. Some ledgers write the last day of the year 9999 for `never`. It lies beyond the range of jiff's
+    /// instants, so it becomes their maximum.
     pub fn parse(text: &str) -> Result<Self, jiff::Error> {
         let at = match (text.parse::<Timestamp>(), text.strip_prefix("9999-12-3")) {
             (Err(_), Some(rest)) => format!("9998-12-3{rest}").parse().map(|_: Timestamp| Timestamp::MAX)?,
@@ -34,22 +34,22 @@ impl From<Timestamp> for Stamp {
     }
 }
 
-/// Defines an enum of known words plus `Other`, which keeps any unknown word as it came.
+/// Defines an enum of known words plus `Other`, which keeps an unknown word unchanged.
 macro_rules! open_words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$vdoc])* $variant,)*
-            /// A word that is not ours: kept and shown, never guessed at.
+            /// A word that gt does not know: kept and shown as it is.
             Other(String),
         }
 
         impl $name {
-            /// All words that are ours.
+            /// All words that gt knows.
             pub const KNOWN: &'static [&'static str] = &[$($word,)*];
 
-            /// The word in the JSONL format.
+            /// Returns the word of the JSONL format.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $word,)*
@@ -88,29 +88,29 @@ macro_rules! open_words {
 }
 
 open_words! {
-    /// What state a bead is in.
+    /// State of a bead.
     Status {
         /// Waiting to be done.
         Open = "open",
-        /// A worker's session is on it, or its merge request is in the queue.
+        /// A worker's session works on it, or its merge request is in the queue.
         InProgress = "in_progress",
-        /// Marked as blocked by a person; derived blocking needs no status.
+        /// A person marked it as blocked. Beads that others block need no status.
         Blocked = "blocked",
-        /// Put off until later.
+        /// Deferred until later.
         Deferred = "deferred",
         /// Done or given up; `closed_at` is set.
         Closed = "closed",
-        /// Kept in view, never ready.
+        /// Stays in view; never ready.
         Pinned = "pinned",
         /// Claimed for a worker whose session has not started yet.
         Hooked = "hooked",
-        /// Deleted, kept for merges.
+        /// Deleted; kept so that merges know of the deletion.
         Tombstone = "tombstone",
     }
 }
 
 open_words! {
-    /// What kind of thing a bead is.
+    /// Type of a bead.
     BeadType {
         /// Something broken.
         Bug = "bug",
@@ -122,39 +122,39 @@ open_words! {
         Epic = "epic",
         /// Upkeep.
         Chore = "chore",
-        /// Something that was decided.
+        /// A decision that was made.
         Decision = "decision",
         /// Mail.
         Message = "message",
-        /// A poured formula.
+        /// A formula that was turned into steps for one bead of work.
         Molecule = "molecule",
-        /// Something that a step waits for.
+        /// A condition that a step waits for.
         Gate = "gate",
-        /// A question to be answered by trying.
+        /// A question to answer by experiment.
         Spike = "spike",
-        /// A user's story.
+        /// A user story.
         Story = "story",
-        /// A point on the way.
+        /// A milestone of other work.
         Milestone = "milestone",
-        /// Something that happened.
+        /// An event that happened.
         Event = "event",
-        /// An agent's own record.
+        /// Record of an agent.
         Agent = "agent",
-        /// A role's own record.
+        /// Record of a role.
         Role = "role",
-        /// A rig's own record.
+        /// Record of a rig.
         Rig = "rig",
-        /// A named bundle of beads.
+        /// A named group of beads.
         Convoy = "convoy",
         /// A submitted branch.
         MergeRequest = "merge-request",
-        /// A place that one worker at a time may hold.
+        /// A resource that one worker at a time may hold.
         Slot = "slot",
     }
 }
 
 impl BeadType {
-    /// Whether a worker can be put on a bead of this type. Epics are work only on request.
+    /// Whether a worker can be assigned to a bead of this type. Epics can be worked on only on request.
     pub fn is_work(&self) -> bool {
         !matches!(
             self,
@@ -174,47 +174,47 @@ impl BeadType {
 }
 
 open_words! {
-    /// What a dependency means. The first four hold work back, all others only inform.
+    /// Meaning of a dependency. The first five hold work back; all others only inform.
     DepType {
         /// The other bead must be closed first.
         Blocks = "blocks",
         /// The other bead is the parent; a child waits while its parent is held back.
         ParentChild = "parent-child",
-        /// Waits until the other one fails.
+        /// Waits until the other bead fails.
         ConditionalBlocks = "conditional-blocks",
-        /// Waits for the children of the other one.
+        /// Waits for the children of the other bead.
         WaitsFor = "waits-for",
         /// Gas Town's older word for [`DepType::Blocks`].
         MergeBlocks = "merge-blocks",
-        /// A convoy's member.
+        /// The other bead is a member of this convoy.
         Tracks = "tracks",
-        /// See also.
+        /// The other bead is related.
         Related = "related",
-        /// Found while working on the other one.
+        /// Found during work on the other bead.
         DiscoveredFrom = "discovered-from",
-        /// Answers the other one.
+        /// Answers the other bead.
         RepliesTo = "replies-to",
-        /// Has to do with the other one.
+        /// Relates to the other bead.
         RelatesTo = "relates-to",
-        /// Says the same as the other one.
+        /// Is a duplicate of the other bead.
         Duplicates = "duplicates",
-        /// Takes the place of the other one.
+        /// Replaces the other bead.
         Supersedes = "supersedes",
-        /// Was written by the other one.
+        /// Was written by the other bead's agent.
         AuthoredBy = "authored-by",
-        /// Is the other one's to do.
+        /// Is assigned to the other bead's agent.
         AssignedTo = "assigned-to",
-        /// Was approved by the other one.
+        /// Was approved by the other bead's agent.
         ApprovedBy = "approved-by",
-        /// Vouches for the other one.
+        /// Vouches for the other bead.
         Attests = "attests",
-        /// Holds until the other one is closed; says so only.
+        /// Applies until the other bead is closed. This only informs.
         Until = "until",
-        /// Came about by the other one.
+        /// Was caused by the other bead.
         CausedBy = "caused-by",
-        /// Checks the other one.
+        /// Validates the other bead.
         Validates = "validates",
-        /// Was handed down by the other one.
+        /// Was delegated by the other bead.
         DelegatedFrom = "delegated-from",
     }
 }
@@ -226,86 +226,86 @@ pub struct Dependency {
     pub issue_id: BeadId,
     /// The bead that it depends on; need not exist.
     pub depends_on_id: BeadId,
-    /// What the edge means.
+    /// Meaning of the edge.
     pub kind: DepType,
-    /// When the edge was made, as it was written; absent in some old files.
+    /// When the edge was created, as written in the file; absent in some old files.
     pub created_at: Option<String>,
-    /// All other keys, as they came: `created_by`, `metadata`, `thread_id`, unknown ones.
+    /// All other keys, unchanged: `created_by`, `metadata`, `thread_id` and unknown ones.
     pub rest: Rest,
 }
 
-/// A remark on a bead.
+/// A comment on a bead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// The id as JSON (an integer or a string).
+    /// Id as JSON: an integer or a string.
     pub id: String,
-    /// Who wrote it.
+    /// Person or agent that wrote it.
     pub author: String,
-    /// What it says.
+    /// Text of the comment.
     pub text: String,
-    /// When, as it was written.
+    /// When it was written, as in the file.
     pub created_at: String,
-    /// All other keys, as they came.
+    /// All other keys, unchanged.
     pub rest: Rest,
 }
 
-/// Keys that have no field of their own, each once, with its value as the JSON text that it came in: those that the
-/// format knows in its order, then the others in the order they came.
+/// Keys without a field of their own, each once, with the original JSON text of its value. Keys that the format knows come first,
+/// in the format's order; the others follow in their original order.
 pub type Rest = Vec<(String, String)>;
 
-/// One record of the ledger. Fields that the engine decides by are typed; everything else is in `rest`, unchanged.
+/// One record of the ledger. Fields that the engine decides by are typed; all others are in `rest`, unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bead {
-    /// Its id, unique in a town.
+    /// Id, unique in a town.
     pub id: BeadId,
-    /// One line that says what it is.
+    /// Title: one line.
     pub title: String,
-    /// What is to be done.
+    /// Work to do.
     pub description: String,
-    /// How it is to be done.
+    /// Intended way to do it.
     pub design: String,
-    /// When it is done.
+    /// Conditions under which it is done.
     pub acceptance_criteria: String,
-    /// What was found on the way.
+    /// Notes made during the work.
     pub notes: String,
-    /// Its state.
+    /// State of the bead.
     pub status: Status,
-    /// 0 (critical) to 4; other numbers are kept.
+    /// Priority from 0 (critical) to 4. Other numbers are kept.
     pub priority: i64,
-    /// Its kind.
+    /// Type of the bead.
     pub issue_type: BeadType,
-    /// Who holds it.
+    /// Agent or person that holds it.
     pub assignee: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Stamp,
-    /// Who made it.
+    /// Agent or person that created it.
     pub created_by: Option<String>,
     /// When it was last changed.
     pub updated_at: Stamp,
-    /// When it was closed; set exactly when the status is `closed`, in ledgers that we write.
+    /// When it was closed. In ledgers that gt writes, this is set exactly if the status is `closed`.
     pub closed_at: Option<Stamp>,
     /// Why it was closed.
     pub close_reason: Option<String>,
-    /// Not ready before this time.
+    /// Time before which it is not ready.
     pub defer_until: Option<Stamp>,
-    /// Kept in view, never ready.
+    /// Whether it stays in view. A pinned bead is never ready.
     pub pinned: bool,
-    /// A pattern for other beads, never ready.
+    /// Whether it is a template for other beads. A template is never ready.
     pub is_template: bool,
-    /// Not exported, and gone some day.
+    /// Whether it is temporary: it is not exported and will be deleted some day.
     pub ephemeral: bool,
-    /// Labels in the order they came.
+    /// Labels in their original order.
     pub labels: Vec<String>,
-    /// Edges from this bead, in the order they came.
+    /// Edges from this bead, in their original order.
     pub dependencies: Vec<Dependency>,
-    /// Remarks, in the order they came.
+    /// Comments in their original order.
     pub comments: Vec<Comment>,
-    /// All other keys, as they came.
+    /// All other keys, unchanged.
     pub rest: Rest,
 }
 
 impl Bead {
-    /// A new open task.
+    /// Creates an open task.
     pub fn new(id: BeadId, title: &str, now: Timestamp) -> Self {
         Self {
             id,

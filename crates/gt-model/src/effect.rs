@@ -1,102 +1,104 @@
-//! Effects: acts on the outside world that the ledger has decided.
+//! Effects: actions on the outside world that the ledger has decided on.
 //!
-//! An effect is recorded in the transaction that decides it and is run afterwards, by the deacon or a person's `gt`,
-//! as often as it takes. How to tell that one has happened, and how it is undone, is the table in docs/design/effects.md.
+//! The transaction that decides on an effect records it. Afterwards the deacon, or the `gt` process of a person, runs it, and
+//! retries it until it succeeds or is given up. The table in docs/design/effects.md says for each kind how to tell that it has
+//! happened and how to undo it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::id::{AttemptId, IncarnationId, MrId, RigName, Sha};
 
-/// One act on the outside world.
+/// One action on the outside world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Effect {
-    /// Fetch the trunk and settle on which commit an attempt is based.
+    /// Fetch the trunk, and choose the commit that an attempt starts from.
     FetchBase {
-        /// For whom.
+        /// Attempt that starts.
         attempt: AttemptId,
     },
     /// Fetch the rig's remote.
     Fetch {
-        /// Which rig.
+        /// Rig whose remote is fetched.
         rig: RigName,
     },
     /// Add an attempt's worktree on its branch.
     AddWorktree {
-        /// Whose.
+        /// Attempt that owns the worktree.
         attempt: AttemptId,
     },
-    /// Set an attempt's worktree up as the rig says.
+    /// Run the rig's set-up commands in an attempt's worktree.
     SetUp {
-        /// Whose.
+        /// Attempt that owns the worktree.
         attempt: AttemptId,
     },
     /// Start an incarnation's session.
     StartSession {
-        /// Whose.
+        /// Incarnation to start.
         incarnation: IncarnationId,
     },
     /// End an incarnation's session.
     EndSession {
-        /// Whose.
+        /// Incarnation to end.
         incarnation: IncarnationId,
     },
-    /// Snapshot an attempt's worktree while it is worked in.
+    /// Snapshot an attempt's worktree while its worker works in it.
     Snapshot {
-        /// Whose.
+        /// Attempt that owns the worktree.
         attempt: AttemptId,
     },
-    /// Snapshot an attempt's worktree and move it into the archive.
+    /// Snapshot an attempt's worktree and move it to the archive.
     ArchiveWorktree {
-        /// Whose.
+        /// Attempt that owns the worktree.
         attempt: AttemptId,
     },
-    /// Pin a merge request's head by a ref of ours.
+    /// Pin a merge request's head with a ref.
     PinMr {
-        /// Which.
+        /// Merge request to pin.
         mr: MrId,
     },
     /// Move the remote's trunk to a landing's commit.
     Land {
-        /// The landing's row id.
+        /// Row id of the landing.
         landing: i64,
     },
-    /// Delete an attempt's branch; the pinned refs stay.
+    /// Delete an attempt's branch. Pinned refs stay.
     DropBranch {
-        /// Whose.
+        /// Attempt that owns the branch.
         attempt: AttemptId,
     },
-    /// Put the mayor's reading worktree of a rig at the trunk.
+    /// Check out the trunk in the worktree of a rig in which the mayor reads.
     ReadTrunk {
-        /// Which rig.
+        /// Rig that the worktree belongs to.
         rig: RigName,
     },
     /// Add the worktree of a crew member's workspace.
     AddCrew {
-        /// Whose.
+        /// Address of the crew member.
         crew: Address,
     },
-    /// Snapshot a crew member's workspace and move it into the archive.
+    /// Snapshot a crew member's workspace and move it to the archive.
     ArchiveCrew {
-        /// Whose.
+        /// Address of the crew member.
         crew: Address,
     },
-    /// Put a ref of the rig back to where we know it was (or remove it), since somebody else moved it.
+    /// Undo a change of a rig's ref that neither the town nor its workers made: move the ref back to its known commit, or delete
+    /// it.
     UndoRef {
-        /// Which rig.
+        /// Rig that the ref belongs to.
         rig: RigName,
-        /// The ref's full name.
+        /// Full name of the ref.
         name: String,
-        /// Where it was found.
+        /// Commit that the ref was found at.
         found: Option<Sha>,
-        /// Where it belongs; `None`: it does not belong at all.
+        /// Commit that the ref should be at; `None` if it should not exist.
         to: Option<Sha>,
     },
 }
 
 impl Effect {
-    /// Its name in tables, logs and fault points.
+    /// Returns its name in tables, logs and fault points.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FetchBase { .. } => "fetch-base",
@@ -117,7 +119,7 @@ impl Effect {
         }
     }
 
-    /// What is to be done, in words.
+    /// Describes the action for people.
     pub fn words(&self) -> &'static str {
         match self {
             Self::FetchBase { .. } => "fetch the trunk to start from",
@@ -138,7 +140,7 @@ impl Effect {
         }
     }
 
-    /// Every kind, for tests that go through all of them.
+    /// Names of all kinds, for tests that cover each.
     pub const KINDS: &'static [&'static str] = &[
         "fetch-base",
         "fetch",
@@ -158,22 +160,23 @@ impl Effect {
     ];
 }
 
-/// What becomes of an effect that failed for the `tries`-th time.
+/// Consequence of an effect's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterFailure {
-    /// Try again when this much time was observed to pass.
+    /// Try again after this much observed time.
     RetryAfter(std::time::Duration),
-    /// Give up: a condition tells a person, and a verb starts it over.
+    /// Give up. A condition tells a person, who can start the effect again with a verb.
     GiveUp,
 }
 
-/// Tries before an effect is given up: with the pauses of [`after_failure`], about four minutes.
+/// Number of tries before an effect is given up. With the pauses of [`after_failure`] they take about four minutes.
 pub const EFFECT_TRIES: u32 = 8;
 
 /// Longest pause between two tries, in seconds.
 const LONGEST_PAUSE_S: u64 = 60;
 
-/// Decides what follows a failure: doubling pauses from one second, then an end that a person sees.
+/// Decides what follows the failure of try number `tries`: a retry after a pause, or giving up. Pauses start at one second and
+/// double.
 pub fn after_failure(tries: u32) -> AfterFailure {
     if tries >= EFFECT_TRIES {
         return AfterFailure::GiveUp;
@@ -181,7 +184,7 @@ pub fn after_failure(tries: u32) -> AfterFailure {
     AfterFailure::RetryAfter(pause_after(tries))
 }
 
-/// The pause after so many failures in a row: 1, 2, 4 … 60 s.
+/// Returns the pause after `failures` failures in a row: 1, 2, 4 … 60 s.
 pub fn pause_after(failures: u32) -> std::time::Duration {
     let seconds = 2_u64.saturating_pow(failures.saturating_sub(1)).min(LONGEST_PAUSE_S);
     std::time::Duration::from_secs(seconds)

@@ -1,7 +1,7 @@
 //! Vocabulary and pure decisions of Gas Town.
 //!
-//! Nothing in this crate does IO, reads a clock or the environment: every function is data in, data out. Drivers that
-//! gather the facts and carry out the decisions live in `gt-town`.
+//! No function in this crate does IO or reads a clock or the environment: data goes in, data comes out. The drivers that gather
+//! the facts and carry out the decisions live in `gt-town`.
 
 pub mod address;
 pub mod bead;

@@ -1,8 +1,8 @@
-//! Moments: what an agent's client says of itself through its hooks, and what it is answered.
+//! Moments: what an agent's client reports through its hooks, and how gt answers.
 //!
-//! A client calls `gt` at a few fixed moments. What it hands over is read into our own types here ([`Heard`]), what to
-//! answer is decided ([`at_stop`]), and the answer is written as that client wants it ([`Client::render`]). What a moment
-//! tells of the agent is kept as a [`Mark`], and all marks together say where the agent stands ([`Marks::stage`]).
+//! A client calls `gt` at a few fixed moments. This module parses what the client passes into our own types ([`Heard`]) and
+//! decides on an answer ([`at_stop`]). It then formats the answer for that client ([`Client::render`]). Each moment leaves a
+//! [`Mark`]; all marks together show the stage that the agent is at ([`Marks::stage`]).
 
 use std::path::PathBuf;
 
@@ -21,42 +21,42 @@ pub use mail::{Injected, Post, injection};
 pub use marks::{Mark, Marks, Stage};
 pub use stop::{Blocks, StopAnswer, StopFacts, at_stop};
 
-/// Bytes that a client's input may have. Answers of tools are in it; nothing of them is kept.
+/// Maximum size of a client's input in bytes. The input contains tools' answers, of which gt keeps nothing.
 pub const INPUT_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Bytes of a text from a client that are kept: what it asks for, why it failed.
+/// How many bytes of a client's text gt keeps: what it asks for, why it failed.
 pub const KEPT_TEXT_BYTES: usize = 400;
 
-/// The one line that wakes an idle agent. It carries nothing of anybody's.
+/// The one line that wakes an idle agent. It contains no text from other agents or people.
 pub const NUDGE_LINE: &str = "Gas Town: look at your hook and your mail now (gt prime), and run what is there.";
 
-/// When a client calls.
+/// Moment at which a client calls gt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
-    /// A session begins, goes on, or was compacted.
+    /// A session begins, continues, or was compacted.
     Start,
     /// A prompt goes to the model.
     Prompt,
     /// A tool is about to be used.
     BeforeTool,
-    /// It would ask a person whether it may use a tool.
+    /// The client is about to ask a person whether the agent may use a tool.
     Permission,
     /// A tool was used, or failed.
     AfterTool,
     /// The agent wants to end its turn.
     Stop,
-    /// Its turn ended with an error of the model's service.
+    /// The turn ended because of an error of the model's service.
     StopFailure,
     /// Its context is about to be compacted.
     Compact,
     /// The session ends.
     End,
-    /// The client wants something of a person, or is idle.
+    /// The client wants something from a person, or is idle.
     Notification,
 }
 
 impl Moment {
-    /// All of them.
+    /// All moments.
     pub const ALL: [Self; 10] = [
         Self::Start,
         Self::Prompt,
@@ -70,7 +70,7 @@ impl Moment {
         Self::Notification,
     ];
 
-    /// The word on the command line, and the name of its mark.
+    /// Returns its word on the command line, which is also the name of its mark.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -86,48 +86,48 @@ impl Moment {
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|moment| moment.as_str() == word)
     }
 }
 
-/// A client whose hooks we understand.
+/// A client whose hooks gt understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
     /// Claude Code.
     Claude,
 }
 
-/// Why what a client said can't be used.
+/// Why gt can't use a client's input.
 #[derive(Debug, thiserror::Error)]
 pub enum MomentError {
-    /// It is not what this client says at this moment.
+    /// The input is not what this client passes at this moment.
     #[error("the client's input can't be read: {0}")]
     Input(#[from] serde_json::Error),
 }
 
 impl Client {
-    /// The word in presets and on the command line.
+    /// Returns the word in presets and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Claude => "claude",
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         (word == Self::Claude.as_str()).then_some(Self::Claude)
     }
 
-    /// Reads what the client said at a moment.
+    /// Parses what the client passed at a moment.
     pub fn hear(self, moment: Moment, input: &[u8]) -> Result<Heard, MomentError> {
         match self {
             Self::Claude => Ok(claude::hear(moment, input)?),
         }
     }
 
-    /// An answer as this client wants it on standard output; `None`: nothing is to be said.
+    /// Formats an answer for this client's standard output; `None` if there is nothing to say.
     pub fn render(self, heard: &Heard, answer: &Answer) -> Option<String> {
         let event = heard.event_name.as_str();
         match answer {
@@ -150,7 +150,8 @@ impl Client {
             Answer::Ask(reason) => Some(decision(event, "ask", reason)),
             Answer::Deny(reason) => Some(decision(event, "deny", reason)),
             Answer::Block(reason) => Some(json!({ "decision": "block", "reason": reason }).to_string()),
-            // A tool that was not begun yet is refused as well: which of the two a version obeys does not matter then.
+            // Refuses the tool in addition to ending the turn, so that it does not matter which of the two a client's version
+            // obeys.
             Answer::Halt(reason) if matches!(heard.event, Event::BeforeTool(_)) => Some(
                 json!({ "continue": false, "stopReason": reason, "hookSpecificOutput": {
                     "hookEventName": event,
@@ -173,139 +174,139 @@ fn decision(event: &str, decision: &str, reason: &str) -> String {
     .to_string()
 }
 
-/// How a client takes a use of a tool that nothing is said of.
+/// How a client treats a tool use that no rule mentions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Asking {
-    /// It asks where its rules want it.
+    /// It asks a person if its own rules say so.
     #[default]
     ByRules,
-    /// It asks for nothing.
+    /// It never asks.
     Never,
-    /// It plans: it may change nothing yet.
+    /// It makes a plan, and may not change anything yet.
     Planning,
 }
 
-/// What a client said at a moment.
+/// What a client reported at a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
-    /// The client's own name for the moment, which its answer must repeat.
+    /// The client's own name for the moment. The answer must repeat it.
     pub event_name: String,
-    /// The client's session, where it says which.
+    /// The client's session, if it names one.
     pub session: Option<Session>,
-    /// Whether this is about an agent of the agent's own: such a one gets no mail and counts for nothing.
+    /// Whether this is about a subagent, which gets no mail and is not counted.
     pub subagent: bool,
-    /// How the client takes uses of tools at that time.
+    /// How the client treats tool uses at that time.
     pub asking: Asking,
-    /// The client's working folder at that time.
+    /// Working folder of the client at that time.
     pub cwd: Option<PathBuf>,
-    /// What it is about.
+    /// Content of the report.
     pub event: Event,
 }
 
-/// A client's own session.
+/// A session of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its id.
     pub id: String,
-    /// Where its transcript is.
+    /// Path of its transcript.
     pub transcript: Option<String>,
 }
 
-/// Why a session starts.
+/// How a session starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Afresh.
+    /// New.
     Fresh,
-    /// Another one is gone on with: what it has behind it is not its own.
+    /// Continues another session, so its history is not its own.
     Continued,
-    /// Its context was compacted: it goes on with a summary.
+    /// Continues with a summary, because its context was compacted.
     Compacted,
 }
 
-/// What a moment is about.
+/// Content of a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A session starts.
     Start(Source),
     /// A prompt goes to the model.
     Prompt {
-        /// Whether it is [`NUDGE_LINE`].
+        /// Whether the prompt is [`NUDGE_LINE`].
         nudge: bool,
     },
     /// A tool is about to be used.
     BeforeTool(ToolCall),
-    /// A person would be asked whether it may use this tool.
+    /// The client is about to ask a person whether the agent may use this tool.
     Permission(ToolCall),
     /// A tool was used.
     AfterTool,
     /// The agent wants to end its turn.
     Stop {
-        /// Tasks of its own that still run, and wake-ups that it has ordered.
+        /// Number of the agent's own tasks that still run, and of the wake-ups that it has ordered.
         background: usize,
     },
-    /// Its turn ended with an error.
+    /// The turn ended with an error.
     StopFailure {
-        /// What kind.
+        /// Kind of error.
         failure: Failure,
-        /// What the client says of it.
+        /// Client's description of the error.
         text: String,
     },
     /// Its context is about to be compacted.
     Compact,
     /// The session ends.
     End {
-        /// Why.
+        /// Reason that the client gives.
         reason: String,
     },
-    /// The client says something to a person.
+    /// The client notifies a person.
     Notice {
-        /// What about.
+        /// Subject of the notice.
         notice: Notice,
-        /// Its words.
+        /// Text of the notice.
         text: String,
     },
 }
 
-/// What kind of error ended a turn.
+/// Kind of error that ended a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A limit of the account's: it goes on by itself later.
+    /// The account has reached a limit. The agent continues by itself later.
     Limit,
-    /// The account can't be used: a person must log in, pay, or verify.
+    /// The account can't be used: a person must log in, pay or verify it.
     Login,
-    /// The model's service did not answer, or not so that it could be understood: it goes on by itself later.
+    /// The model's service did not answer, or its answer could not be understood. The agent continues by itself later.
     Outage,
-    /// Anything else: a request was wrong.
+    /// Any other error: a request was wrong.
     Other,
 }
 
-/// What a client's notice is about.
+/// Subject of a client's notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// It asks whether it may do something.
+    /// The client asks for permission to do something.
     Permission,
-    /// It waits for a prompt.
+    /// The client waits for a prompt.
     Idle,
-    /// Anything else.
+    /// Any other subject.
     Other,
 }
 
-/// What a client is answered.
+/// Answer to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Nothing.
+    /// No answer.
     Nothing,
-    /// Text that the agent is to know.
+    /// Text to add to the agent's context.
     Context(String),
-    /// The tool is refused, for this reason.
+    /// Refuse the tool, for this reason.
     Deny(String),
-    /// The tool is granted, for this reason: no person is asked.
+    /// Allow the tool without asking a person, for this reason.
     Allow(String),
-    /// A person is to be asked, whatever the client's rules say.
+    /// Ask a person, even if the client's rules don't require it.
     Ask(String),
-    /// The turn goes on, for this reason. A prompt is not taken, for this reason.
+    /// Continue the turn, for this reason. For a prompt: don't accept it.
     Block(String),
-    /// The turn ends here, for this reason; a tool that was about to begin is refused.
+    /// End the turn here, for this reason, and refuse a tool that is about to begin.
     Halt(String),
 }
 

@@ -1,4 +1,4 @@
-//! The witness's verdict on one polecat: facts in, one verdict out, the first row that fits.
+//! The witness's verdict on one polecat (worker): a function from facts to one verdict. The first rule that matches decides.
 
 use std::time::Duration;
 
@@ -7,133 +7,133 @@ use serde::Serialize;
 use crate::moment::Stage;
 use crate::start::{Start, StartFailure};
 
-/// Whether an incarnation's process is there.
+/// State of an incarnation's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Process {
     /// No start was recorded.
     NotStarted,
-    /// That very process exists.
+    /// The recorded process exists.
     Running,
-    /// It is gone.
+    /// The process has ended.
     Gone,
-    /// The facts are missing or contradict each other.
+    /// Facts are missing or contradict each other.
     Unknown(String),
 }
 
-/// What is known of a live attempt and its newest incarnation. Times are observed ones.
+/// Facts about a live attempt and its newest incarnation. All durations are observed ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolecatFacts {
-    /// Whether the work was submitted or parked: the hook is empty.
+    /// Whether the worker's hook is empty: the work was submitted or parked.
     pub hook_empty: bool,
-    /// The newest incarnation's process; `None` where no incarnation was opened yet (the worktree is being made).
+    /// Process of the newest incarnation; `None` if no incarnation was opened yet, because the worktree is still being made.
     pub process: Option<Process>,
-    /// How far it has come with its start.
+    /// Progress of the incarnation's start.
     pub start: Start,
-    /// Where its client says that it stands.
+    /// Stage that the agent's client last reported.
     pub stage: Stage,
-    /// How long it has stood there.
+    /// Time since it reached that stage.
     pub stage_for: Duration,
-    /// Time since the last sign of life (call, output, CPU time); zero when first seen.
+    /// Time since the last sign of life (a call of `gt`, output, CPU time); zero when first seen.
     pub quiet_for: Duration,
     /// Time since the newest incarnation ended.
     pub ended_for: Duration,
-    /// How many incarnations count against this attempt.
+    /// Number of incarnations whose failures count against this attempt.
     pub incarnations: u32,
-    /// Whether its end is decided already, and counts against nobody.
+    /// Whether it is already decided that it ends, which does not count as a failure.
     pub is_leaving: bool,
-    /// Whether its kind of agent is at a limit, can't be used, or has no answer from its API, and it is not the one that
-    /// tries whether that is over.
+    /// Whether its kind of agent is parked: it has reached a limit, can't be used, or gets no answer from its API. False for the
+    /// one agent that tests whether this is over.
     pub is_parked: bool,
-    /// Whether the limit that its client told of was reacted to.
+    /// Whether the town has reacted to the limit that its client reported.
     pub limit_known: bool,
-    /// What its work waits for, where it waits for something.
+    /// Thing that its work waits for, if there is one.
     pub waits_for: Option<String>,
-    /// What nudges came to.
+    /// Nudges that it got, and their effect.
     pub nudges: Nudges,
 }
 
-/// Nudges at the step at which a worker stands.
+/// Nudges that a worker got at its current step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nudges {
-    /// How many it got where it now stands.
+    /// Number of nudges since it last moved.
     pub here: u32,
-    /// How long ago the last of them was.
+    /// Time since the last of them.
     pub last_for: Duration,
-    /// Whether it got one earlier at this step, moved, and stands again.
+    /// Whether it was nudged earlier at this step, moved, and stopped again.
     pub before: bool,
 }
 
-/// Limits of a patrol.
+/// Limits for a patrol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatrolLimits {
-    /// Without any sign of life for this long, a worker is taken for hung.
+    /// A worker without any sign of life for this long is considered hung.
     pub quiet: Duration,
-    /// Incarnations that one attempt may use up.
+    /// Number of incarnations that one attempt may use up.
     pub incarnations: u32,
-    /// Pause before the first restart; doubles with each further one.
+    /// Pause before the second restart. It doubles with each further one.
     pub back_off: Duration,
-    /// A tool, or a task of its own, that takes longer than this is told to a person.
+    /// A person is told of a tool, or of a background task, that runs longer than this.
     pub tool: Duration,
 }
 
-/// How long a nudge may take to be acknowledged by the prompt that it makes.
+/// How long a nudge may take to be acknowledged by the prompt that it causes.
 pub const NUDGE_ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Nudges of a worker that stands still, before it counts as lost.
+/// Number of nudges after which a worker that stands still counts as lost.
 pub const NUDGE_TRIES: u32 = 3;
 
 impl PatrolLimits {
-    /// The pause before incarnation `ended + 1`. The first restart is at once: most deaths are a machine's, not the
-    /// work's.
+    /// Returns the pause before incarnation `ended + 1`. The first restart follows at once, because the machine causes most
+    /// deaths, not the work.
     pub fn pause_after(&self, ended: u32) -> Duration {
         if ended <= 1 { Duration::ZERO } else { self.back_off.saturating_mul(2_u32.saturating_pow(ended - 2)) }
     }
 }
 
-/// What the witness makes of it.
+/// The witness's verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
 pub enum Verdict {
-    /// Submitted or parked: its session ends, its worktree goes.
+    /// Submitted or parked: end its session and remove its worktree.
     Done,
-    /// Nothing to see yet: worktree or session are being made, or its first moment is awaited.
+    /// Nothing to judge yet: its worktree or session is being made, or its first hook call is still to come.
     Starting,
-    /// It does not start, and will not without a person.
+    /// Does not start, and will not without a person's help.
     NotReady(StartFailure),
-    /// It shows life.
+    /// Shows signs of life.
     Working,
-    /// A tool of that name runs.
+    /// Runs the tool of this name.
     InTool(String),
-    /// A tool, or a task of its own, has run for longer than it should: a person is told; it is never ended for it.
+    /// A tool, or a background task, has run longer than it should. A person is told; the worker is never ended for this.
     LongTool(String),
-    /// It waits for its own background task, or for what its work waits for.
+    /// Waits for its own background task, or for the thing that its work waits for.
     Waiting(String),
-    /// It asks a person for this.
+    /// Asks a person for this.
     WaitingOnPerson(String),
-    /// Its kind of agent is at a limit, or can't be used: nothing is started or ended for it.
+    /// Its kind of agent has reached a limit or can't be used: start and end nothing because of it.
     Limited,
-    /// That is over: it begins afresh, and that counts against nobody.
+    /// The limit is over: start it again, without counting a failure.
     Resumed,
-    /// It is at its prompt with work on its hook: nudge it.
+    /// Stands at its prompt with work on its hook: nudge it.
     Stalled,
-    /// It shows no sign of life: nudge it.
+    /// Shows no sign of life: nudge it.
     Quiet,
-    /// It was nudged, and has some seconds to say that it heard.
+    /// Was nudged, and has a few seconds to acknowledge that.
     Nudged,
-    /// It was nudged in vain: end it, which makes it crashed.
+    /// Was nudged without effect: end it, which makes it [`Self::Crashed`].
     Unmoved,
-    /// It died with work on its hook, and the pause before the restart is not over.
+    /// Died with work on its hook; the pause before its restart is not over.
     BackingOff,
-    /// It died with work on its hook: start a new incarnation.
+    /// Died with work on its hook: start a new incarnation.
     Crashed,
-    /// It died too often: snapshot, release the bead, keep the branch.
+    /// Died too often: snapshot its work, release the bead and keep the branch.
     Recovered,
-    /// Facts missing or contradictory: nothing destructive.
+    /// Facts are missing or contradict each other: do nothing destructive.
     Unknown(String),
 }
 
 impl Verdict {
-    /// In words, for people.
+    /// Describes the verdict for people.
     pub fn text(&self) -> String {
         match self {
             Self::Done => "done: submitted or parked".to_owned(),
@@ -162,7 +162,7 @@ impl Verdict {
     }
 }
 
-/// Decides. Time comes in as observed durations, so a machine that slept restarts nobody.
+/// Decides the verdict. Times are observed durations, so nothing is restarted because the machine slept.
 pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     if facts.hook_empty {
         return Verdict::Done;
@@ -174,7 +174,7 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
         None | Some(Process::NotStarted) => Verdict::Starting,
         Some(Process::Unknown(why)) => Verdict::Unknown(why.clone()),
         Some(Process::Gone) => gone(facts, limits),
-        // It has not begun anything that it could go on with.
+        // It has not begun any work that it could continue.
         Some(Process::Running) if matches!(facts.start, Start::Told(_)) => {
             if facts.limit_known && !facts.is_parked {
                 Verdict::Resumed
@@ -187,13 +187,14 @@ pub fn verdict(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
     }
 }
 
-/// What is to be said of one that has not made its start. What its client itself told, a limit, is known better.
+/// Judges an incarnation that has not started. Returns `None` if its client itself reported a limit, which explains more.
 fn not_ready(facts: &PolecatFacts, limits: &PatrolLimits) -> Option<Verdict> {
     if facts.is_parked || facts.is_leaving || facts.stage.told().is_some() {
         return None;
     }
     match (facts.process.as_ref()?, facts.start) {
-        // What asks a person is not ended for its silence: its question would be asked anew for ever.
+        // An agent that asks a person a question is not ended because it is silent: the next incarnation would ask the same
+        // again, endlessly.
         (Process::Running, Start::Failed(StartFailure::Silent)) if facts.quiet_for >= limits.quiet => {
             Some(Verdict::Unmoved)
         }
@@ -208,7 +209,7 @@ fn is_limited(stage: &Stage) -> bool {
 }
 
 fn gone(facts: &PolecatFacts, limits: &PatrolLimits) -> Verdict {
-    // Whoever ended at a limit is known by it first, and begins again when it is over.
+    // For an agent that ended at a limit, the limit must be recorded first. It starts again when the limit is over.
     if facts.is_parked || facts.stage.told().is_some() && !facts.limit_known {
         return Verdict::Limited;
     }
@@ -247,7 +248,7 @@ fn at_prompt(facts: &PolecatFacts) -> Verdict {
     if facts.nudges.before { Verdict::Unmoved } else { again(facts) }
 }
 
-/// Nudged until it moves, so often.
+/// Nudges a worker until it moves, up to [`NUDGE_TRIES`] times.
 fn again(facts: &PolecatFacts) -> Verdict {
     let waited = facts.nudges.last_for >= NUDGE_ACKNOWLEDGED_WITHIN;
     match facts.nudges.here {
@@ -374,7 +375,7 @@ mod tests {
             check(PolecatFacts { is_parked: false, limit_known: false, ..gone() }, Verdict::Limited);
             check(PolecatFacts { is_parked: false, incarnations: 0, ..gone() }, Verdict::Crashed);
         }
-        // The others of a kind that is at its limit are left alone as well.
+        // The other agents of a kind that is at its limit are left alone as well.
         check(PolecatFacts { is_parked: true, ..facts(Some(Process::Gone)) }, Verdict::Limited);
         check(PolecatFacts { is_parked: true, quiet_for: 40 * MINUTE, ..at(Stage::Working) }, Verdict::Limited);
         check(PolecatFacts { is_parked: true, ..at(Stage::AtPrompt(Mark::at(1))) }, Verdict::Limited);

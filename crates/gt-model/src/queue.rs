@@ -1,4 +1,4 @@
-//! The merge queue's decisions: what a merge request's state is, who goes first, and what a gate's result means.
+//! Decisions of the merge queue: the status of merge requests, their order, and the search for the one that fails the gates.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -6,22 +6,22 @@ use serde::Serialize;
 use crate::id::{BeadId, MrId, Sha};
 use crate::landed::{Doubt, DoubtKind};
 
-/// How a merge request ended.
+/// Outcome of a merge request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MrEnd {
-    /// The remote's trunk has it.
+    /// It is on the remote's trunk.
     Merged,
-    /// Sent back to be done again.
+    /// The queue sent it back to be done again.
     Rework,
-    /// A newer submission of the same bead took its place.
+    /// A newer submission for the same bead replaced it.
     Superseded,
-    /// A person said no, or the bead was closed otherwise.
+    /// A person rejected it, or the bead was closed in another way.
     Rejected,
 }
 
 impl MrEnd {
-    /// The word in the ledger.
+    /// Returns the word that the ledger stores for this outcome.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Merged => "merged",
@@ -37,46 +37,46 @@ impl MrEnd {
     }
 }
 
-/// The facts that decide a merge request's status.
+/// Facts from which a merge request's status follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MrFacts {
-    /// How it ended, if it has.
+    /// Outcome, if it has ended.
     pub end: Option<MrEnd>,
-    /// Why it is held, if it is.
+    /// Reason for which it is held, if it is.
     pub held: Option<String>,
-    /// Why it can't land as its bead's own work, if it can't.
+    /// Reason why it can't land as the work of its own bead, if there is one.
     pub doubt: Option<Doubt>,
-    /// Whether a landing that contains it was decided and is not over.
+    /// Whether an open landing contains it.
     pub landing: bool,
     /// Whether a person has approved it.
     pub approved: bool,
-    /// Whether the rig lands it without asking: its settings say so, and nothing in it is a person's to look at.
+    /// Whether the rig lands it without approval: its settings say so, and nothing in it needs a person's review.
     pub lands_alone: bool,
-    /// Whether a candidate of it has passed the gates, as they are now.
+    /// Whether a candidate of it has passed the current gates.
     pub gated: bool,
 }
 
-/// A merge request's status; derived, never stored.
+/// Status of a merge request. It is derived and never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "why")]
 pub enum MrStatus {
-    /// Its turn comes with the next round.
+    /// Waits for the next round of the queue.
     Waiting,
-    /// Its gates are green; a person has to approve it.
+    /// Passed its gates; a person must approve it.
     NeedsApproval,
-    /// Something keeps it from going on; the text says what.
+    /// Held back, for the reason in the text.
     Held(String),
-    /// It changes nothing: a person has to say what becomes of the bead.
+    /// It changes nothing. A person must decide what happens to the bead.
     Empty(String),
-    /// The trunk has its work already, and it can't be told that this is the bead's own: a person has to.
+    /// The trunk already has its work, but gt can't tell whether that is the work of this bead. A person must decide.
     MaybeLanded(String),
-    /// On its way to the remote.
+    /// In an open landing.
     Landing,
-    /// Over.
+    /// Ended.
     Ended(MrEnd),
 }
 
-/// Derives the status; the first fact that fits decides.
+/// Derives the status. The first fact that applies decides.
 pub fn status(facts: &MrFacts) -> MrStatus {
     match facts {
         MrFacts { end: Some(end), .. } => MrStatus::Ended(*end),
@@ -91,25 +91,25 @@ pub fn status(facts: &MrFacts) -> MrStatus {
     }
 }
 
-/// What the order of the queue depends on.
+/// Facts from which the order of the queue follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry {
-    /// Which.
+    /// Id of the merge request.
     pub mr: MrId,
     /// Its bead.
     pub bead: BeadId,
-    /// The bead's priority, 0 first.
+    /// Priority of the bead; 0 comes first.
     pub priority: i64,
     /// When it was submitted.
     pub submitted_at: Timestamp,
-    /// How often work on this bead was sent back.
+    /// How often the queue sent work on this bead back.
     pub failures: u32,
 }
 
-/// Hours after which an MR goes before everything younger, whatever the priorities: none waits forever.
+/// Age in hours after which a merge request goes before all younger ones, whatever their priorities. So none waits forever.
 pub const AGE_CAP_HOURS: i64 = 24;
 
-/// Puts the queue in order: those over the age cap (oldest first), then by priority, fewer failures, age.
+/// Sorts the queue: first those over the age cap, oldest first; then by priority, number of failures, and age.
 pub fn order(mut entries: Vec<QueueEntry>, now: Timestamp) -> Vec<QueueEntry> {
     entries.sort_by_key(|entry| {
         let age_hours = now.duration_since(entry.submitted_at).as_hours();
@@ -120,26 +120,27 @@ pub fn order(mut entries: Vec<QueueEntry>, now: Timestamp) -> Vec<QueueEntry> {
     entries
 }
 
-/// What is to be tested next, or what is known, when a stack of `len` candidates is searched for its first red prefix.
+/// Next step of the search for the first red prefix of a stack of `len` candidates. Red means that the gates fail, green that
+/// they pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bisect {
-    /// Test the prefix of this length (0: the bare trunk).
+    /// Test the prefix of this length. Length 0 is the bare trunk.
     Test(usize),
-    /// The prefix of this length is green, and no longer one is known to be: land it. The one behind it, if there is
-    /// one, made it red.
+    /// Land the prefix of this length: it is green, and no longer prefix is known to be green. The candidate after it, if there
+    /// is one, made the stack red.
     Found {
         /// Length of the green prefix.
         green: usize,
-        /// Whether the next one is the culprit (false: the whole stack is green).
+        /// Whether the next candidate is the culprit. If false, the whole stack is green.
         culprit: bool,
     },
-    /// The bare trunk is red: nobody's merge request is to blame.
+    /// The bare trunk is red, so no merge request is to blame.
     TrunkRed,
 }
 
-/// Decides the next test from the results so far: `red` is the shortest prefix known to be red, `green` the longest
-/// shorter one known to be green. The whole stack comes first, since it is mostly green; the bare trunk is tested
-/// only before somebody alone on it would be blamed.
+/// Decides the next test. `red` is the length of the shortest prefix known to be red; `green` is that of the longest shorter one
+/// known to be green. The whole stack is tested first, because it is usually green. The bare trunk is tested only before the
+/// first candidate would be blamed.
 pub fn bisect(len: usize, green: Option<usize>, red: Option<usize>) -> Bisect {
     match (green, red) {
         (_, Some(0)) => Bisect::TrunkRed,
@@ -152,12 +153,12 @@ pub fn bisect(len: usize, green: Option<usize>, red: Option<usize>) -> Bisect {
     }
 }
 
-/// One candidate of a stack.
+/// A candidate in a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackEntry {
-    /// Whose.
+    /// Merge request that it belongs to.
     pub mr: MrId,
-    /// The commit that would land.
+    /// Commit that would land.
     pub commit: Sha,
     /// Its tree.
     pub tree: Sha,
@@ -214,7 +215,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the stack, the search ends with the longest green prefix before the first red one.
+        /// For any stack, the search ends with the longest green prefix before the first red one.
         #[test]
         fn bisect_finds_the_first_culprit(len in 1_usize..40, first_bad in 0_usize..50) {
             let is_red = |prefix: usize| prefix >= first_bad;

@@ -1,7 +1,8 @@
-//! The verdict on one standing agent (the mayor, crew): facts in, one verdict out, the first row that fits.
+//! The verdict on one standing agent (the mayor, crew): a function from facts to one verdict. The first rule that matches
+//! decides.
 //!
-//! A standing agent runs because a person started it, and stays stopped because a person stopped it. One that ends by
-//! itself, well and with nothing left to read, is asleep: it costs nothing, and mail wakes it.
+//! A standing agent runs because a person started it, and stays stopped because a person stopped it. If it ends by itself,
+//! successfully and with nothing left to read, it is asleep: it costs nothing, and mail wakes it.
 
 use std::time::Duration;
 
@@ -10,80 +11,80 @@ use serde::Serialize;
 use crate::patrol::{PatrolLimits, Process};
 use crate::start::{Start, StartFailure};
 
-/// Observed time that an incarnation must run for its forerunners' deaths to be forgiven.
+/// Observed time that an incarnation must run until the deaths of earlier ones are forgiven.
 pub const SETTLED_AFTER: Duration = Duration::from_mins(10);
 
-/// What is known of a standing agent and its newest incarnation.
+/// Facts about a standing agent and its newest incarnation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingFacts {
     /// Whether a person wants it to run.
     pub wanted: bool,
-    /// The newest incarnation's process; `None` where none was opened since it was started.
+    /// Process of the newest incarnation; `None` if none was opened since a person started it.
     pub process: Option<Process>,
-    /// How far the newest incarnation has come with its start.
+    /// Progress of the newest incarnation's start.
     pub start: Start,
-    /// What it told of a limit, or of an API without answers.
+    /// Limit or outage that it reported.
     pub limit: Limit,
-    /// Whether its kind of agent is parked, and it is not the one that tries whether that is over.
+    /// Whether its kind of agent is parked. False for the one agent that tests whether this is over.
     pub is_parked: bool,
-    /// Whether the newest incarnation ended by itself, with success.
+    /// Whether the newest incarnation ended by itself, successfully.
     pub ended_well: bool,
-    /// Whether mail is there that is for it to act on and that no incarnation was told of.
+    /// Whether there is mail that it should act on and that no incarnation has been told of.
     pub has_mail: bool,
-    /// Incarnations that died, or ended without having been told of the mail that they were started for.
+    /// Number of incarnations that died, or that ended before they were told of the mail that they were started for.
     pub deaths: u32,
     /// Observed time since the newest incarnation ended.
     pub ended_for: Duration,
     /// Observed time that the newest incarnation has been running.
     pub running_for: Duration,
-    /// Whether what came before the newest incarnation counts against the agent.
+    /// Whether failures of earlier incarnations count against the agent.
     pub has_past: bool,
 }
 
-/// What an incarnation told of why it can't go on for now.
+/// What an incarnation reported about why it can't continue for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Nothing.
+    /// Nothing reported.
     None,
-    /// Something that nothing was done about yet.
+    /// Reported, and the town has not reacted yet.
     New,
-    /// Something that its kind was parked for.
+    /// Reported, and its kind of agent was parked for it.
     Known,
 }
 
-/// What is made of it.
+/// Verdict on a standing agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
 pub enum Standing {
-    /// It is not to run, and does not.
+    /// Should not run, and does not.
     Stopped,
-    /// It is not to run, and does: end it.
+    /// Should not run, and does: end it.
     Stopping,
-    /// Its session is being started, or its first moment is awaited.
+    /// Its session is being started, or its first hook call is still to come.
     Starting,
-    /// It does not start, and will not without a person.
+    /// Does not start, and will not without a person's help.
     NotReady(StartFailure),
-    /// Its kind of agent is parked, or is to be for what it tells: nothing is started until that is over.
+    /// Its kind of agent is parked, or will be because of what it reported: start nothing until that is over.
     Limited,
-    /// It met that at its start, and it is over: it begins afresh, and that counts against nobody.
+    /// Met a limit at its start, and the limit is over: start it again, without counting a failure.
     Resumed,
-    /// It runs.
+    /// Runs.
     Up,
-    /// It runs, and has done so long enough: what came before is forgiven.
+    /// Has run long enough: forgive the failures of earlier incarnations.
     Settled,
-    /// It ended by itself, and nothing waits for it.
+    /// Ended by itself, and nothing waits for it.
     Asleep,
-    /// It died, and the pause before the restart is not over.
+    /// Died; the pause before its restart is not over.
     BackingOff,
-    /// It is to run, or has mail to wake for: start a new incarnation.
+    /// Should run, or has mail to wake up for: start a new incarnation.
     Due,
-    /// It died too often: it is stopped, and a person has to look.
+    /// Died too often: stopped until a person looks into it.
     GivenUp,
-    /// Facts missing or contradictory: nothing is done.
+    /// Facts are missing or contradict each other: do nothing.
     Unknown(String),
 }
 
-/// Decides. Time comes in as observed durations.
+/// Decides the verdict. Times are observed durations.
 pub fn standing(facts: &StandingFacts, limits: &PatrolLimits) -> Standing {
     match &facts.process {
         Some(Process::Unknown(why)) => Standing::Unknown(why.clone()),
@@ -101,7 +102,7 @@ fn running(facts: &StandingFacts) -> Standing {
     match facts.start {
         Start::Failed(failure) => Standing::NotReady(failure),
         Start::Awaited => Standing::Starting,
-        // It has not begun anything that it could go on with.
+        // It has not begun any work that it could continue.
         Start::Told(_) if facts.limit == Limit::Known && !facts.is_parked => Standing::Resumed,
         Start::Told(_) => Standing::Limited,
         Start::Made if facts.has_past && facts.running_for >= SETTLED_AFTER => Standing::Settled,
@@ -111,7 +112,7 @@ fn running(facts: &StandingFacts) -> Standing {
 
 fn gone(facts: &StandingFacts, limits: &PatrolLimits) -> Standing {
     match facts.start {
-        // Known by it first: it begins again when that is over.
+        // The limit must be recorded first. The agent starts again when it is over.
         _ if facts.limit == Limit::New => Standing::Limited,
         Start::Failed(failure) => Standing::NotReady(failure),
         _ if facts.ended_well && !facts.has_mail => Standing::Asleep,
@@ -186,7 +187,7 @@ mod tests {
         assert_eq!(standing(&asleep, &LIMITS), Standing::Asleep);
         let woken = StandingFacts { has_mail: true, ..asleep };
         assert_eq!(standing(&woken, &LIMITS), Standing::Due);
-        // One that never reads it is not started for ever.
+        // An agent that never reads its mail is not started endlessly.
         assert_eq!(standing(&StandingFacts { deaths: 3, ..woken }, &LIMITS), Standing::GivenUp);
     }
     #[test]
@@ -220,12 +221,12 @@ mod tests {
             check(parked(Process::Gone), Standing::Limited);
             check(over(Process::Gone), Standing::Due);
         }
-        // What its hooks tell while it runs is told to it when that is over, in the same session.
+        // What its hooks report while it runs is handled in the same session when it is over.
         let by_hook = StandingFacts { limit: Limit::New, ..facts(Some(Process::Running)) };
         check(by_hook.clone(), Standing::Up);
-        // A client may be gone before that was seen.
+        // A client may end before the report was seen.
         check(StandingFacts { process: Some(Process::Gone), ..by_hook }, Standing::Limited);
-        // Who sleeps sleeps on.
+        // An agent that sleeps stays asleep.
         let asleep = StandingFacts { ended_well: true, is_parked: true, ..facts(Some(Process::Gone)) };
         check(asleep.clone(), Standing::Asleep);
         check(StandingFacts { has_mail: true, ..asleep }, Standing::Limited);

@@ -1,4 +1,4 @@
-//! Whether an agent has started: by evidence, not by hope. Facts in, one answer out.
+//! Decides from evidence whether an agent has started: a function from facts to one answer.
 
 use std::time::Duration;
 
@@ -6,60 +6,60 @@ use serde::{Deserialize, Serialize};
 
 use crate::patrol::Process;
 
-/// What words on a client's screen, or in its output, show.
+/// What known phrases on a client's screen, or in its output, show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shown {
-    /// Nobody is logged in.
+    /// Login: no user is logged in.
     Login,
-    /// It asks whether a folder is to be trusted.
+    /// The client asks whether to trust a folder.
     Trust,
-    /// It asks whether a mode without questions is meant.
+    /// The client asks whether the user really wants a mode without questions.
     Mode,
-    /// It asks whether a key of its environment is to pay.
+    /// The client asks whether to bill an API key from its environment.
     Key,
-    /// It asks what it asks when it is started for the first time.
+    /// The client asks the questions of its first start.
     Welcome,
-    /// It asks whether it may do something.
+    /// The client asks for permission to do something.
     Permission,
-    /// The account's limit is used up.
+    /// The account has reached its limit.
     Limit,
     /// The model's service does not answer.
     Outage,
-    /// Its turn was broken off by a person.
+    /// A person interrupted the turn.
     Interrupted,
-    /// It has begun.
+    /// The client has begun.
     Ready,
 }
 
-/// Why an agent does not start, by name.
+/// Named reason why an agent does not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartFailure {
     /// Its program can't be started.
     NotInstalled,
-    /// Nobody is logged in.
+    /// No user is logged in.
     LoggedOut,
-    /// It asks a person whether a folder is to be trusted.
+    /// It asks a person whether to trust a folder.
     Untrusted,
-    /// It asks a person whether its mode without questions is meant.
+    /// It asks a person whether the mode without questions is wanted.
     AsksMode,
-    /// It asks a person whether a key of its environment is to pay.
+    /// It asks a person whether to bill an API key from its environment.
     AsksKey,
     /// It asks a person the questions of its first start.
     FirstStart,
-    /// It asks a person whether it may do something.
+    /// It asks a person for permission to do something.
     AsksPermission,
-    /// It ended before its first moment, twice in a row.
+    /// It ended before its first hook call, twice in a row.
     Crashed,
-    /// It runs, and nothing was seen of it by the deadline.
+    /// It runs, but showed nothing by the deadline.
     Silent,
     /// It had begun, and was ended because its client's hooks stopped answering.
     Unhooked,
 }
 
 impl StartFailure {
-    /// In words, behind "is" or "has".
+    /// Describes the reason, to follow "is" or "has" in a sentence.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotInstalled => "its program can't be started",
@@ -75,82 +75,84 @@ impl StartFailure {
         }
     }
 
-    /// Whether every agent of that kind would fail in the same way.
+    /// Whether every agent of this kind would fail in the same way.
     pub fn concerns_the_kind(self) -> bool {
         matches!(self, Self::NotInstalled | Self::LoggedOut)
     }
 
-    /// Whether its terminal has a question that is answered by yes or no.
+    /// Whether its terminal shows a question with the answers yes and no.
     pub fn asks_yes_or_no(self) -> bool {
         matches!(self, Self::Untrusted | Self::AsksMode | Self::AsksKey | Self::AsksPermission)
     }
 }
 
-/// How far an incarnation has come.
+/// Progress of an incarnation's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// It has shown its first moment; or its kind shows none, and nothing is known against it.
+    /// It has made its first hook call. Also used for a kind of agent without hook calls, if there is no evidence against a
+    /// start.
     Made,
-    /// Not yet, and the deadline is not over.
+    /// It has made none yet, and the deadline is not over.
     Awaited,
-    /// Not for now: its words tell why, and that is nobody's fault and ends by itself.
+    /// It can't start for now, for the reason that its output shows. That is no failure and ends by itself.
     Told(Told),
-    /// It will not without a person.
+    /// It will not start without a person's help.
     Failed(StartFailure),
 }
 
-/// What keeps an agent from its start for a while.
+/// Temporary obstacle to an agent's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The account's limit is used up.
+    /// The account has reached its limit.
     Limit,
     /// The model's service does not answer.
     Outage,
 }
 
-/// How an incarnation ended, as far as its start is concerned.
+/// End of an incarnation, as far as its start is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartEnd {
     /// Its program could not be started.
     CouldNotStart,
-    /// It exited with an error, or by a signal that nobody of us sent.
+    /// It exited with an error, or by a signal that the town did not send.
     Failed,
-    /// It exited well, or because it was asked to.
+    /// It exited successfully, or because the town asked it to.
     Fine,
 }
 
-/// What is known of the newest incarnation of an agent. The first moment of one whose client has no hooks is its first call
-/// of `gt`.
+/// Facts about the newest incarnation of an agent. If its client has no hooks, its first call of `gt` counts as its first moment
+/// (hook call).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartFacts {
-    /// Its process.
+    /// State of its process.
     pub process: Process,
     /// Whether its first moment was seen.
     pub first_moment: bool,
     /// How it ended, if it has.
     pub end: Option<StartEnd>,
-    /// Observed time that it runs.
+    /// Observed run time.
     pub waited: Duration,
-    /// By when it must have shown its first moment.
+    /// Time by which it must have shown its first moment.
     pub deadline: Duration,
-    /// Whether it must have shown one at all: a person may have allowed a client that runs no hooks of ours.
+    /// Whether it must show a first moment at all. A person may have allowed a client that does not run gt's hooks.
     pub needs_sign: bool,
-    /// What its last lines show, and have shown for long enough.
+    /// What its last lines of output show, and have shown for long enough.
     pub shown: Option<Shown>,
-    /// Incarnations, the newest backwards, that ended before their first moment, and whose end counts.
+    /// Number of incarnations in a row, from the newest backwards, that ended before their first moment. Only ends that count as
+    /// failures.
     pub ended_unstarted: u32,
 }
 
-/// Ends before the first moment after which nothing is started by itself: the first may be the machine's.
+/// Number of ends before the first moment after which gt starts nothing by itself. The machine may have caused the first one.
 const ENDS: u32 = 2;
 
-/// Decides.
+/// Decides from the facts whether the agent has started.
 pub fn judge(facts: &StartFacts) -> Start {
     let shown = facts.shown.map(meaning);
     match (&facts.process, facts.end) {
         (Process::Gone, Some(StartEnd::CouldNotStart)) => Start::Failed(StartFailure::NotInstalled),
         (Process::Gone, Some(StartEnd::Failed)) => match shown {
-            // Said after its first moment too: it could not ask its model anything.
+            // This holds even after its first moment: it could not ask its model anything.
             Some(start @ (Start::Failed(StartFailure::LoggedOut) | Start::Told(_))) => start,
             Some(start @ Start::Failed(failure)) if !facts.first_moment && is_of_starts(failure) => start,
             _ if facts.ended_unstarted >= ENDS => Start::Failed(StartFailure::Crashed),
@@ -167,13 +169,13 @@ pub fn judge(facts: &StartFacts) -> Start {
     }
 }
 
-/// Whether a client asks that before it begins, and ends where nobody answers.
+/// Whether a client asks this question before it begins, and ends without an answer.
 fn is_of_starts(failure: StartFailure) -> bool {
     use StartFailure::{AsksKey, AsksMode, FirstStart, Untrusted};
     matches!(failure, Untrusted | AsksMode | AsksKey | FirstStart)
 }
 
-/// What an agent's start comes to that shows such words.
+/// Returns what this output means for an agent's start.
 fn meaning(shown: Shown) -> Start {
     match shown {
         Shown::Login => Start::Failed(StartFailure::LoggedOut),
@@ -240,7 +242,7 @@ mod tests {
         for (shown, told) in [(Shown::Limit, Told::Limit), (Shown::Outage, Told::Outage)] {
             let said_later = StartFacts { shown: Some(shown), first_moment: true, ..gone(StartEnd::Failed) };
             check(said_later.clone(), Start::Told(told));
-            // However often: nobody is at fault.
+            // This may happen any number of times without counting as a failure.
             check(StartFacts { ended_unstarted: 9, ..said_later }, Start::Told(told));
         }
         check(StartFacts { shown: Some(Shown::Trust), ..gone(StartEnd::Failed) }, failed(F::Untrusted));

@@ -1,4 +1,4 @@
-//! Claude Code's hooks, as 2.1.330 calls them. Fields that are not named here are ignored.
+//! The hooks of Claude Code, as version 2.1.330 calls them. Fields that are not named here are ignored.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -9,10 +9,10 @@ use crate::foreign;
 use crate::guard::ToolCall;
 use crate::jsonl::check::code_unit;
 
-/// Length that an event's or tool's name may have, in bytes.
+/// Maximum length of an event's or tool's name, in bytes.
 const NAME_BYTES: usize = 120;
 
-/// Length that a path or an id may have, in bytes.
+/// Maximum length of a path or an id, in bytes.
 const PATH_BYTES: usize = 4096;
 
 #[derive(Deserialize)]
@@ -22,7 +22,8 @@ struct Input<'a> {
     session_id: Option<String>,
     transcript_path: Option<String>,
     cwd: Option<String>,
-    /// Only calls from within a subagent have it (`agent_type` alone is a main thread's, started with `--agent`).
+    /// Only calls from within a subagent have this field. (`agent_type` alone belongs to a main thread that was started with
+    /// `--agent`.)
     agent_id: Option<IgnoredAny>,
     source: Option<String>,
     prompt: Option<String>,
@@ -41,11 +42,12 @@ struct Input<'a> {
 }
 
 pub(super) fn hear(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
-    // The client cuts texts between the halves of a character, which it then writes as an escape that is none.
+    // The client may cut a text in the middle of a surrogate pair. It then writes an escape that is not valid JSON.
     read(moment, input).or_else(|error| read(moment, &mended(input)).map_err(|_| error))
 }
 
-/// The input with what can be no text in JSON replaced: halves of characters, and bytes that are no UTF-8.
+/// Returns the input with everything replaced that can't be text in JSON: halves of surrogate pairs, and bytes that are not
+/// UTF-8.
 fn mended(input: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(input);
     let mut mended = Vec::with_capacity(text.len());

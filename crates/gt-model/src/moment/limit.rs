@@ -1,4 +1,4 @@
-//! When a limit is over, from the words of whoever set it.
+//! Finds out when a limit ends, from the text that the client or the model's service wrote about it.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-/// Longest time from now on that a reset is believed to be away.
+/// Maximum time until a reset. Longer times are not believed.
 const FURTHEST: Duration = Duration::from_hours(24 * 7);
 
-/// How far beyond that a day may be that a text names, before it is taken for another year's, or for nothing.
+/// Tolerance beyond [`FURTHEST`] for a day that a text names. A later day belongs to another year, or means nothing.
 const LEEWAY: Duration = Duration::from_hours(24);
 
-/// Bytes that the name of a time zone may have.
+/// Maximum length of the name of a time zone, in bytes.
 const ZONE_BYTES: usize = 64;
 
-/// What stands before a time of day.
+/// Phrases before a time of day.
 const RESETS: [&str; 3] = ["resets at ", "reset at ", "resets "];
 
-/// Three letters of each month.
+/// First three letters of each month.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// The time at which a limit ends, if the text says it so that nothing has to be guessed: `…|1712345678` (seconds since
-/// the epoch), `resets in 2h 5m`, `resets 1:35pm (UTC)`, or `resets Nov 25, 3pm (Europe/Berlin)`, where `zone_of` knows
-/// that zone. At most seven days from now: the text is not ours.
+/// Returns the time at which a limit ends, if the text states it unambiguously: `…|1712345678` (seconds since the epoch), `resets
+/// in 2h 5m`, `resets 1:35pm (UTC)`, or `resets Nov 25, 3pm (Europe/Berlin)`. The last two work if `zone_of` knows the zone. The
+/// result is at most seven days from now, because the text does not come from gt.
 pub fn reset_time(text: &str, now: Timestamp, zone_of: &dyn Fn(&str) -> Option<TimeZone>) -> Option<Timestamp> {
     let latest = now.checked_add(FURTHEST).ok()?;
     let reset = epoch(text).or_else(|| wait(text).and_then(|wait| now.checked_add(wait).ok()));
@@ -31,7 +31,7 @@ pub fn reset_time(text: &str, now: Timestamp, zone_of: &dyn Fn(&str) -> Option<T
     (reset > now).then(|| reset.min(latest))
 }
 
-/// The time that is said in seconds since the epoch, if it lies ahead; likewise at most seven days from now.
+/// Returns the time for these seconds since the epoch, if it lies in the future. The result is at most seven days from now.
 pub fn reset_at(seconds: i64, now: Timestamp) -> Option<Timestamp> {
     let latest = now.checked_add(FURTHEST).ok()?;
     Timestamp::from_second(seconds).ok().filter(|at| *at > now).map(|at| at.min(latest))
@@ -40,11 +40,11 @@ pub fn reset_at(seconds: i64, now: Timestamp) -> Option<Timestamp> {
 fn epoch(text: &str) -> Option<Timestamp> {
     let (_, rest) = text.rsplit_once('|')?;
     let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
-    // Ten digits are seconds until the year 2286.
+    // Seconds have ten digits until the year 2286.
     (digits.len() == 10).then(|| digits.parse().ok().and_then(|s| Timestamp::from_second(s).ok())).flatten()
 }
 
-/// The next time that the clocks of a zone show what is said, on the day that is said, if one is.
+/// Returns the next time at which clocks in the zone show the stated time; on the stated day, if there is one.
 fn of_clock(said: &str, now: Timestamp, zone_of: &dyn Fn(&str) -> Option<TimeZone>) -> Option<Timestamp> {
     let (said, rest) = said.split_once(" (")?;
     let zone = zone(rest.split_once(')')?.0, zone_of)?;
@@ -69,7 +69,7 @@ fn zone(name: &str, zone_of: &dyn Fn(&str) -> Option<TimeZone>) -> Option<TimeZo
     }
 }
 
-/// `3pm`, `1:35am` or `15:00`.
+/// Parses `3pm`, `1:35am` or `15:00`.
 fn time_of_day(said: &str) -> Option<Time> {
     let said = said.trim().to_ascii_lowercase();
     let (digits, begins) = match (said.strip_suffix("am"), said.strip_suffix("pm")) {
@@ -90,7 +90,7 @@ fn time_of_day(said: &str) -> Option<Time> {
     Time::new(hour, minute, 0, 0).ok()
 }
 
-/// `Nov 25` in that year.
+/// Parses `Nov 25` as a day of `year`.
 fn day_of_year(said: &str, year: i16) -> Option<Date> {
     let (month, day) = said.trim().split_once(' ')?;
     let month = month.get(..3)?.to_ascii_lowercase();
@@ -120,7 +120,7 @@ fn wait(text: &str) -> Option<jiff::Span> {
 mod tests {
     use super::*;
 
-    /// One zone, as the machine's database would know it.
+    /// Knows one zone, as the machine's database would.
     fn zone_of(name: &str) -> Option<TimeZone> {
         (name == "Europe/Berlin").then(|| TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap())
     }
@@ -141,7 +141,7 @@ mod tests {
         check("You've hit your session limit · resets 3pm (Europe/Nowhere)", None);
         check("You've hit your session limit · resets 3pm", None);
         check("Your limit will reset at 3am", None);
-        // It is 22:13:20.
+        // The time is 22:13:20.
         check("You've hit your 5-hour limit · resets 11:13pm (UTC)", Some(3580));
         check("resets 12am (UTC)", Some(6400));
         check("resets 12:30pm (UTC)", Some(14 * 3600 + 16 * 60 + 40));
@@ -184,12 +184,12 @@ mod tests {
         check("2026-07-01T12:59:59Z", berlin, Some("2026-07-01T13:00:00Z"));
         check("2026-07-01T13:00:00Z", berlin, Some("2026-07-02T13:00:00Z"));
         check("2026-12-01T12:59:59Z", berlin, Some("2026-12-01T14:00:00Z"));
-        // The night in which the clocks go on: 2:30 is not there, and what comes for it is.
+        // In this night the clocks go forward: 2:30 does not exist, and 3:30 takes its place.
         check("2026-03-28T23:30:00Z", "will reset at 2:30am (Europe/Berlin)", Some("2026-03-29T01:30:00Z"));
         check("2026-11-22T10:00:00Z", "resets Nov 25, 3pm (Europe/Berlin)", Some("2026-11-25T14:00:00Z"));
         check("2026-11-22T10:00:00Z", "resets November 25, 3:05 PM (UTC)", Some("2026-11-25T15:05:00Z"));
         check("2026-12-30T10:00:00Z", "resets Jan 2, 3pm (UTC)", Some("2027-01-02T15:00:00Z"));
-        // A week from now, and some minutes: no further than is believed.
+        // A week and some minutes from now: limited to the maximum.
         check("2026-11-22T10:00:00Z", "resets Nov 29, 10:20am (UTC)", Some("2026-11-29T10:00:00Z"));
         check("2026-11-22T10:00:00Z", "resets Feb 29, 3pm (UTC)", None);
     }

@@ -1,31 +1,31 @@
-//! Marks: what each moment left behind, and where an agent stands by them.
+//! Marks: records that moments (hook calls) leave, and the agent's stage that follows from them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a moment left behind: one file a kind of moment, the newest one counts.
+/// Record that a moment left. There is one file per kind of moment; only the newest mark counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Mark {
-    /// When, on the machine's monotonic clock, in microseconds: marks are compared with each other only.
+    /// Time on the machine's monotonic clock, in microseconds. Only comparisons between marks make sense.
     pub at_us: u64,
-    /// What is asked for, why it failed, why it ended; in the client's words.
+    /// Client's text: what it asks for, why it failed, or why it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Which tool.
+    /// Name of the tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// What would allow what is asked for, as `gt rig allow` takes it.
+    /// Pattern that would allow what the client asks for, in the form that `gt rig allow` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<String>,
-    /// When a limit is said to end, in seconds since the epoch.
+    /// Stated end of a limit, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<i64>,
-    /// Tasks of its own that the agent waits for.
+    /// Number of the agent's own tasks that it waits for.
     #[serde(skip_serializing_if = "is_zero")]
     pub background: u32,
-    /// Whether the turn was made to go on.
+    /// Whether gt made the turn continue.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub blocked: bool,
     /// Whether the prompt was a nudge.
@@ -39,45 +39,45 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Mark {
-    /// A mark made at that time.
+    /// Creates a mark with this time.
     pub fn at(at_us: u64) -> Self {
         Self { at_us, ..Self::default() }
     }
 }
 
-/// All marks of a session, by the name of their file.
+/// All marks of a session, by the names of their files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks(pub BTreeMap<String, Mark>);
 
-/// Where an agent stands, as far as its client says.
+/// Stage of an agent, as reported by its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its client has said nothing yet, or never does.
+    /// Its client has reported nothing yet, or never reports.
     Silent,
-    /// Its client is there, and has had no prompt yet.
+    /// Its client runs, and has had no prompt yet.
     Ready,
-    /// It is at work, or was told to go on.
+    /// It works, or was told to continue.
     Working,
-    /// A tool was begun and is not over.
+    /// A tool has begun and has not ended.
     InTool(Mark),
     /// It asks a person for something.
     Asking(Mark),
     /// Its turn is over, and tasks of its own run that will wake it.
     Background(Mark),
-    /// It is at its prompt: its turn is over, failed, or was interrupted.
+    /// It stands at its prompt: its turn is over, failed, or was interrupted.
     AtPrompt(Mark),
-    /// The account is at a limit.
+    /// The account has reached a limit.
     Limited(Mark),
     /// The model's service does not answer.
     Outage(Mark),
     /// The account can't be used until a person does something.
     LoggedOut(Mark),
-    /// Its client said that the session ends.
+    /// Its client reported the end of the session.
     Ended,
 }
 
 impl Stage {
-    /// What its client told of why it can't go on for now: a limit, an account that can't be used, no answer.
+    /// Returns the mark of the reason why it can't continue for now: a limit, an account that can't be used, or an outage.
     pub fn told(&self) -> Option<&Mark> {
         match self {
             Self::Limited(mark) | Self::LoggedOut(mark) | Self::Outage(mark) => Some(mark),
@@ -87,7 +87,7 @@ impl Stage {
 }
 
 impl Marks {
-    /// Names of marks in the order in which they count where two are of the same time.
+    /// Names of marks. Of two marks with the same time, the later one in this list counts.
     pub const NAMES: [&'static str; 13] = [
         "start",
         "compacted",
@@ -104,12 +104,12 @@ impl Marks {
         "end",
     ];
 
-    /// The mark of that name.
+    /// Returns the mark with this name.
     pub fn get(&self, name: &str) -> Option<&Mark> {
         self.0.get(name)
     }
 
-    /// Whether the first of two marks is there and newer than the second.
+    /// Whether the first mark exists and is newer than the second.
     pub fn is_newer(&self, name: &str, than: &str) -> bool {
         match (self.get(name), self.get(than)) {
             (Some(one), Some(other)) => one.at_us > other.at_us,
@@ -117,13 +117,13 @@ impl Marks {
         }
     }
 
-    /// The newest mark, with its name.
+    /// Returns the newest mark with its name.
     fn newest(&self) -> Option<(&'static str, &Mark)> {
         let known = Self::NAMES.iter().filter_map(|name| Some((*name, self.get(name)?)));
         known.max_by_key(|(_, mark)| mark.at_us)
     }
 
-    /// Where the agent stands.
+    /// Derives the agent's stage.
     pub fn stage(&self) -> Stage {
         let Some((name, mark)) = self.newest() else { return Stage::Silent };
         let mark = mark.clone();
@@ -134,7 +134,7 @@ impl Marks {
             "stop" if mark.background > 0 => Stage::Background(mark),
             "stop" if mark.blocked => Stage::Working,
             "stop" | "stop-failure" => Stage::AtPrompt(mark),
-            // A client that waits for its own tasks is idle as well, and says so.
+            // A client that waits for its own tasks also reports that it is idle.
             "idle" => self.waiting().map_or(Stage::AtPrompt(mark), Stage::Background),
             "limit" => Stage::Limited(mark),
             "outage" => Stage::Outage(mark),
@@ -151,7 +151,7 @@ impl Marks {
         (!since).then(|| stop.clone())
     }
 
-    /// Whether the model has answered since the last prompt, and since it last did not.
+    /// Whether the model has answered since the last prompt and since the last outage.
     pub fn has_answered(&self) -> bool {
         let since = |name: &str| self.is_newer(name, "prompt") && self.is_newer(name, "outage");
         ["before-tool", "after-tool", "stop"].into_iter().any(since)

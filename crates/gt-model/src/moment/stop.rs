@@ -1,61 +1,61 @@
-//! The stop moment: whoever has work on its hook runs it (GUPP), but nobody is driven round in circles.
+//! The stop moment. An agent with work on its hook must run it (GUPP), so gt makes its turn continue, but not endlessly.
 
 use serde::{Deserialize, Serialize};
 
-/// Times in a row that a turn is made to go on without anything new having happened.
+/// How often in a row gt makes a turn continue while nothing new happens.
 const BLOCKS_IN_A_ROW: u32 = 2;
 
-/// Times that a turn is made to go on at one step, whatever happened meanwhile.
+/// How often gt makes turns continue at one step, whatever happens in between.
 const BLOCKS_ON_A_STEP: u32 = 12;
 
-/// Mails that are remembered as having kept a turn from ending.
+/// Number of mails to remember that kept a turn from ending.
 const MAILS_REMEMBERED: usize = 64;
 
-/// What is known when an agent wants to end its turn.
+/// Facts at the time an agent wants to end its turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StopFacts {
-    /// What is on its hook, as (bead, what is to be done next, the command for it).
+    /// Work on its hook: the bead, the next thing to do, and the command for it.
     pub work: Option<(String, String, String)>,
-    /// Whether it is to end: its work is submitted, or handed to its successor.
+    /// Whether it should end, because its work is submitted or handed to its successor.
     pub is_leaving: bool,
-    /// What its work waits for, where it waits for something.
+    /// Thing that its work waits for, if there is one.
     pub waits_for: Option<String>,
-    /// Tasks of its own that still run.
+    /// Number of its own tasks that still run.
     pub background: usize,
-    /// Closed steps.
+    /// Number of closed steps.
     pub steps_done: u32,
-    /// When a tool was last used (see `Mark::at_us`).
+    /// Time of the last tool use (see `Mark::at_us`).
     pub last_tool_us: Option<u64>,
-    /// Urgent mail that it has not read.
+    /// Ids of urgent mail that it has not read.
     pub urgent: Vec<String>,
 }
 
-/// What has kept turns from ending so far.
+/// Record of the turns that gt made continue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Blocks {
-    /// When it last did (see `Mark::at_us`).
+    /// Time of the last one (see `Mark::at_us`).
     pub at_us: u64,
-    /// How often in a row without anything new.
+    /// Number in a row while nothing new happened.
     pub in_a_row: u32,
-    /// How often at this step.
+    /// Number at the current step.
     pub on_step: u32,
-    /// Closed steps then.
+    /// Number of closed steps at that time.
     pub steps_done: u32,
-    /// Mails that did.
+    /// Ids of mails that were the reason.
     pub mails: Vec<String>,
 }
 
-/// Whether a turn may end.
+/// Answer to an agent that wants to end its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopAnswer {
-    /// It may.
+    /// The turn may end.
     Let,
-    /// It goes on, for this reason; and what is to be remembered of it.
+    /// The turn continues, for this reason.
     Block {
-        /// Names what is to be done, and the command for it.
+        /// Reason with the work to do and the command for it.
         reason: String,
-        /// What has kept turns from ending, this one included.
+        /// New record, with this turn included.
         blocks: Blocks,
     },
 }
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!((blocks.in_a_row, blocks.on_step, blocks.at_us), (1, 1, 10));
     }
 
-    /// Stops again and again; answers with how many of them were blocked before one was let through.
+    /// Stops up to `at_most` times. Returns how many stops were blocked before one was allowed.
     fn blocked(mut facts: impl FnMut(u64) -> StopFacts, at_most: u64) -> u64 {
         let mut blocks = Blocks::default();
         for turn in 0..at_most {

@@ -1,4 +1,4 @@
-//! Agents whose client does not run our hooks: they are ended, and none of their kind is started.
+//! Ends agents whose client does not run our hooks, and keeps agents of that kind from starting.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings::AgentPreset;
 
-/// Actor of what is done here, for the audit.
+/// Actor in the audit log.
 const DEACON: &str = "deacon/";
 
-/// The condition's text, where hooks of a kind are off.
+/// Returns the text of the condition if the hooks of a kind are off.
 pub(crate) fn held(view: &View<'_>, kind: &str) -> Result<Option<String>> {
     Ok(view.condition(ConditionKind::HooksOff, kind)?.map(|condition| condition.text))
 }
 
-/// Ends sessions whose client does not run our hooks, and keeps the condition of each kind of agent whose hooks are off.
+/// Ends sessions whose client does not run our hooks. Raises or clears the condition for each kind of agent.
 pub(crate) fn patrol(town: &Town, meters: &mut Meters) -> Result<()> {
     let live = town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
     let live: Vec<(Incarnation, String)> = live
@@ -73,7 +73,7 @@ fn text(kind: &str, off: &Hooks) -> String {
     )
 }
 
-/// Ends a session that uses tools of which its hooks tell nothing.
+/// Ends a session that uses tools without calling our hooks.
 fn note_unheard(town: &Town, incarnation: &Incarnation, kind: &str, meters: &mut Meters) -> Result<()> {
     let needs_hooks = town.agent(kind).is_ok_and(|preset| preset.needs_hooks());
     if !needs_hooks || !meters.goes_on_unheard(&incarnation.id) {
@@ -87,7 +87,7 @@ fn note_unheard(town: &Town, incarnation: &Incarnation, kind: &str, meters: &mut
     })
 }
 
-/// Decides the end of a session; false where that was done before.
+/// Decides the end of a session. Returns false if that was already decided.
 fn end(tx: &Tx<'_>, incarnation: &Incarnation, event: &str) -> Result<bool> {
     let effect = Effect::EndSession { incarnation: incarnation.id.clone() };
     let is_over = tx.incarnation(&incarnation.id)?.is_none_or(|now| now.ended_at.is_some());
@@ -103,7 +103,7 @@ fn end(tx: &Tx<'_>, incarnation: &Incarnation, event: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether a standing agent is held back because the hooks of its kind are off, with the condition's text.
+/// Returns the text of the condition if a standing agent must not start because the hooks of its kind are off.
 pub(crate) fn held_agent(town: &Town, view: &View<'_>, agent: &Agent) -> Result<Option<String>> {
     wanted::wanted_kind(town, agent).map_or(Ok(None), |kind| held(view, &kind))
 }

@@ -1,7 +1,7 @@
-//! Accounts at their limit, or that can't be used: work of that kind of agent waits, and is neither started nor ended.
+//! Limits of accounts, and accounts that can't be used. Work of that kind of agent waits; it neither starts nor ends.
 //!
-//! A kind of agent is one account. That it is parked is a condition, with the time at which it is expected to end. That
-//! time is from outside: it is bounded, and what was observed to pass ends it too, so that no clock holds work for ever.
+//! Each kind of agent stands for one account. A condition says that the kind is parked and when that should end. The end time
+//! comes from outside, so it is bounded. Observed time can end the condition too, so that no wrong clock blocks work forever.
 
 use std::time::Duration;
 
@@ -20,19 +20,19 @@ use crate::town::observed::Observed;
 use crate::town::person;
 use crate::town::{Caller, Town};
 
-/// After this much time it is tried again where nobody said when it is over.
+/// Time after which gt tries again if no end of the limit is known.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(30);
 
-/// Why the end of an incarnation that met a limit counts against nobody.
+/// Reason recorded for an incarnation that met a limit. It does not count as a failure.
 const AT_LIMIT: &str = "its account was at a limit";
 
-/// Whether an end that counts against nobody, for this reason, is followed by a wait: then it can't go on for ever fast,
-/// and a limit may last for days of which nobody says when they are over.
+/// Whether an end for this reason is followed by a wait, so that it can't repeat quickly without end. A limit can last for days
+/// without a known end.
 pub(crate) fn is_waited_for(why: &str) -> bool {
     why == AT_LIMIT || why == outage::UNANSWERED || why == hooks::TURNED_OFF
 }
 
-/// Whether a kind of agent is parked for all but the one that tries whether its API answers again.
+/// Whether a kind of agent is parked for `whom`. An agent that is testing whether the API answers again is exempt.
 pub(crate) fn is_parked_but_for(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<bool> {
     Ok(is_limited(view, kind)? || hooks_off::held(view, kind)?.is_some() || outage::holds(view, kind, whom)?)
 }
@@ -41,29 +41,29 @@ fn is_limited(view: &View<'_>, kind: &str) -> Result<bool> {
     Ok(view.condition(ConditionKind::Limit, kind)?.is_some() || view.condition(ConditionKind::Login, kind)?.is_some())
 }
 
-/// Whether the kind of agent that an attempt wants is parked, for this attempt.
+/// Whether the kind of agent that an attempt needs is parked for this attempt.
 pub(crate) fn is_parked_for(view: &View<'_>, attempt: &Attempt) -> Result<bool> {
     is_parked_but_for(view, &attempt.agent, Some(&attempt.id.to_string()))
 }
 
-/// What says that the limit of that mark was reacted to.
+/// Returns the key which records that gt has handled this mark of a limit.
 pub(crate) fn fact(mark: &Mark) -> String {
     format!("limit:{}", mark.at_us)
 }
 
-/// What an incarnation met that keeps its kind of agent from going on.
+/// An obstacle that an incarnation met and that stops its kind of agent.
 pub(crate) struct Met<'a> {
     pub incarnation: &'a IncarnationId,
     pub kind: &'a str,
-    /// Whose it is: an attempt's id, or a standing agent's address.
+    /// Owner of the incarnation: an attempt's id, or a standing agent's address.
     pub whom: &'a str,
-    /// What its hooks tell, or the words that it shows at its start.
+    /// Stage that its hooks report, or that the words on its screen at the start indicate.
     pub stage: &'a Stage,
-    /// What makes its account usable again, where a person must see to that.
+    /// Instruction that makes the account usable again, if a person must do that.
     pub log_in: &'a str,
 }
 
-/// Parks a kind of agent for what one of its incarnations met, however that is known; once for each time that it says so.
+/// Parks a kind of agent for an obstacle that one of its incarnations met, once for each report of it.
 pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
     match met.stage {
         Stage::Outage(mark) => outage::note(tx, met, mark),
@@ -86,7 +86,7 @@ fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
         return Ok(());
     }
     tx.spare(incarnation, AT_LIMIT)?;
-    // A record in seconds is surer than words, of which the time zone may not be known.
+    // Prefer a recorded time in seconds to one in words, because the time zone of the words may be unknown.
     let recorded = resets_at.filter(|_| condition == ConditionKind::Limit);
     let until = over_at(recorded, mark, tx.now());
     let text = words(kind, &what, until, mark.text.as_deref().unwrap_or_default());
@@ -94,7 +94,7 @@ fn park(tx: &Tx<'_>, met: &Met<'_>, resets_at: Option<i64>) -> Result<()> {
     Ok(())
 }
 
-/// When it is expected to end. Both are from files of the agent's: they are bounded here, whoever wrote them.
+/// Returns the expected end of the limit. Both sources are files that the agent can write, so the result is bounded.
 fn over_at(recorded: Option<i64>, mark: &Mark, now: Timestamp) -> Timestamp {
     let said = |seconds: Option<i64>| seconds.and_then(|seconds| reset_at(seconds, now));
     let later = || now.checked_add(TRY_AGAIN_AFTER).unwrap_or(Timestamp::MAX);
@@ -106,7 +106,7 @@ fn words(kind: &str, what: &str, until: Timestamp, said: &str) -> String {
     format!("{kind}: {what}; tried again at {until}, or at once: gt resume --agent {kind}. It said: {said}")
 }
 
-/// Puts the end of a limit right by what a client's record says since, which may come a moment after its words.
+/// Corrects the end of a limit from the client's record, which may arrive a moment after the words.
 pub(crate) fn refine(town: &Town, kind: &str, resets_at: Option<i64>) -> Result<()> {
     let now = town.world().clock().now();
     let Some(until) = resets_at.and_then(|at| reset_at(at, now)) else { return Ok(()) };
@@ -118,7 +118,7 @@ pub(crate) fn refine(town: &Town, kind: &str, resets_at: Option<i64>) -> Result<
     town.ledger.write("deacon/", "park", |tx| tx.renew(ConditionKind::Limit, kind, &text, until).map_err(Error::from))
 }
 
-/// Ends what has lasted long enough.
+/// Ends the conditions that have lasted long enough.
 pub(crate) fn let_go(town: &Town, observed: &mut Observed) -> Result<()> {
     let parked: Vec<Condition> = town.ledger.read(|view| {
         let conditions = view.conditions()?.into_iter();
@@ -145,7 +145,7 @@ fn is_over(condition: &Condition, now: Timestamp, age: Duration) -> bool {
     until.is_some_and(|until| now >= until) || age >= planned.unwrap_or(TRY_AGAIN_AFTER)
 }
 
-/// Ends it by a person's word. False where the kind was not parked.
+/// Ends the condition for a person. Returns false if the kind was not parked.
 pub fn resume(town: &Town, caller: &Caller, kind: &str) -> Result<bool> {
     person::require(caller, "says that a limit is over")?;
     town.agent(kind)?;
@@ -192,7 +192,7 @@ mod tests {
         };
         check(Some(120), 119, 119, false);
         check(Some(120), 120, 3, true);
-        // A clock that was set back holds nothing for longer than was to pass.
+        // A clock that was set back must not extend the wait.
         check(Some(120), -9999, 120, true);
         check(None, 0, 29, false);
         check(None, 0, 30, true);

@@ -1,5 +1,5 @@
-//! Models' services that do not answer: nobody is at fault, so nobody is replaced for it. The kind of agent is parked, and
-//! after a pause one of its workers tries; the others follow when it had an answer, and otherwise the pause doubles.
+//! Outages of models' services. No agent is at fault, so none is replaced. The kind of agent is parked. After a pause one of its
+//! workers tries again. If it gets an answer, the others follow; otherwise the pause doubles.
 
 use std::time::Duration;
 
@@ -18,22 +18,23 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 
-/// Who acts here, for the audit.
+/// Actor in the audit log.
 const DEACON: &str = "deacon/";
 
-/// Why the end of an incarnation without an answer counts against nobody.
+/// Reason recorded for an incarnation that got no answer. It does not count as a failure.
 pub(crate) const UNANSWERED: &str = "its API did not answer";
 
-/// Minutes before the first try, the second, and so on; the last for all further ones.
+/// Minutes before each retry; the last value applies to all later ones.
 const PAUSES_MINUTES: [u64; 5] = [1, 2, 4, 8, 15];
 
-/// After so long, who tries is at something else: then all may. A client asks for some minutes itself before it says so.
+/// Time limit for the worker that tries. After it, all may try. The client itself retries for some minutes before it reports a
+/// failure.
 const TRY_LIMIT: Duration = Duration::from_mins(10);
 
-/// The time of a mark that no hook left: what is told at a start is told once, and its session does not go on.
+/// Time of a mark that no hook wrote. A failure at the start is reported once, and the session does not continue.
 const AT_START: u64 = 0;
 
-/// How often it was tried, and by whom now (an attempt's id, or a standing agent's address); a setting of the ledger's.
+/// Number of retries, and the owner of the current one (an attempt's id, or a standing agent's address). A setting of the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Tried {
     tries: u32,
@@ -49,7 +50,7 @@ fn tried(view: &View<'_>, kind: &str) -> Result<Tried> {
 }
 
 fn set_tried(tx: &Tx<'_>, kind: &str, tried: &Tried) -> Result<()> {
-    // Our own facts can always be written.
+    // Serializing our own data can't fail.
     Ok(tx.set_meta(&key(kind), &serde_json::to_string(tried).unwrap_or_default())?)
 }
 
@@ -58,7 +59,7 @@ fn pause_after(tries: u32) -> Duration {
     Duration::from_mins(PAUSES_MINUTES[at])
 }
 
-/// Whether a kind is parked for this attempt, or this standing agent: for all but the one that tries.
+/// Whether a kind is parked for this attempt or standing agent. The one that is trying is exempt.
 pub(crate) fn holds(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<bool> {
     if view.condition(ConditionKind::Outage, kind)?.is_none() {
         return Ok(false);
@@ -67,8 +68,8 @@ pub(crate) fn holds(view: &View<'_>, kind: &str, whom: Option<&str>) -> Result<b
     Ok(by.is_none() || by.as_deref() != whom)
 }
 
-/// Notes that an incarnation had no answer; once for each time that it says so. Of several that say so, the first and
-/// then the one that tries count.
+/// Records that an incarnation got no answer, once for each report. If several report it, the first counts, and later the one
+/// that is trying.
 pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, mark: &Mark) -> Result<()> {
     let Met { incarnation, kind, whom, .. } = *met;
     if mark.at_us == AT_START {
@@ -98,7 +99,7 @@ pub(crate) fn note(tx: &Tx<'_>, met: &Met<'_>, mark: &Mark) -> Result<()> {
     Ok(())
 }
 
-/// Lets one worker of each such kind try when its pause is over, and all when that one had an answer.
+/// Lets one worker of each such kind try when its pause is over. If that worker got an answer, lets all continue.
 pub(crate) fn patrol(town: &Town, observed: &mut Observed) -> Result<()> {
     let conditions = town.ledger.read(|view| view.conditions().map_err(Error::from))?;
     conditions
@@ -129,7 +130,7 @@ fn look_at(town: &Town, condition: &Condition, observed: &mut Observed) -> Resul
     }
 }
 
-/// All that have something to do as agents of a kind, each with its newest incarnation: workers, then standing agents.
+/// Returns all owners of work for agents of a kind, each with its newest incarnation: workers, then standing agents.
 fn everyone(town: &Town, kind: &str) -> Result<Vec<(String, Option<Incarnation>)>> {
     let (mut all, agents) = town.ledger.read(|view| {
         let hooked = view.present_attempts()?.into_iter().filter(|a| a.agent == kind && a.is_hooked());
@@ -137,7 +138,7 @@ fn everyone(town: &Town, kind: &str) -> Result<Vec<(String, Option<Incarnation>)
         let workers = hooked.map(newest).collect::<Result<Vec<_>>>()?;
         let at_work = |agent: Agent| {
             let newest = view.newest_incarnation_of_agent(&agent.address)?;
-            // One that ended otherwise sleeps, or is not to be asked.
+            // An incarnation that ended for another reason sleeps or must not be tried.
             let tries =
                 |newest: &Incarnation| Ok::<_, Error>(newest.ended_at.is_none() || is_spared(view, &newest.id)?);
             let tries = newest.as_ref().map(tries).transpose()?.unwrap_or_default();
@@ -164,7 +165,7 @@ fn over(town: &Town, kind: &str) -> Result<()> {
         .write(DEACON, "api answers", |tx| tx.clear(ConditionKind::Outage, kind).map(|_| ()).map_err(Error::from))
 }
 
-/// Who is to try: one that had no answer, else one that is not running. Who works has its answers.
+/// Chooses the owner that tries: one that got no answer, else one that is not running. A running one already gets answers.
 fn chosen(town: &Town, everyone: Vec<(String, Option<Incarnation>)>) -> Result<Option<String>> {
     let mut idle = None;
     for (whom, newest) in everyone {
@@ -177,7 +178,7 @@ fn chosen(town: &Town, everyone: Vec<(String, Option<Incarnation>)>) -> Result<O
     Ok(idle)
 }
 
-/// Whether the last that an incarnation's client told is that it had no answer.
+/// Whether the last report of an incarnation's client is that it got no answer.
 pub(crate) fn is_unanswered(town: &Town, incarnation: &IncarnationId) -> Result<bool> {
     let by_hook = matches!(marks::marks(town, incarnation)?.stage(), Stage::Outage(_));
     Ok(by_hook || town.ledger.read(|view| is_spared(view, incarnation))?)

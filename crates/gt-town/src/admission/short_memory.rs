@@ -1,4 +1,4 @@
-//! Admission by memory: while the machine has too little of it, nobody new is started. Who runs goes on.
+//! Admission by memory: while the machine has too little free memory, no new agent starts. Running agents continue.
 
 use gt_ledger::View;
 use gt_model::address::Address;
@@ -12,12 +12,12 @@ const SUBJECT: &str = "machine";
 
 const MB: u64 = 1024 * 1024;
 
-/// Whether nobody new may be started.
+/// Whether new agents must not start.
 pub(crate) fn is_short(view: &View<'_>) -> Result<bool> {
     Ok(view.condition(ConditionKind::Memory, SUBJECT)?.is_some())
 }
 
-/// Notes that memory is short, or that it is no more.
+/// Raises or clears the condition for low memory.
 pub(crate) fn patrol(town: &Town) -> Result<()> {
     let wanted = settings::current(town).min_free_memory_mb.saturating_mul(MB);
     let free = town.world().sessions().free_memory();
@@ -39,8 +39,8 @@ pub(crate) fn patrol(town: &Town) -> Result<()> {
     })
 }
 
-/// It is over when a quarter more is free than must be: what ends and what starts would else take turns. Where nobody can
-/// say how much is free, it is enough.
+/// Returns the new state. The condition ends only when a quarter more than the required memory is free; otherwise ending and
+/// starting would alternate. An unknown amount counts as enough.
 fn becomes_short(is_short: bool, free: Option<u64>, wanted: u64) -> bool {
     let enough = if is_short { wanted.saturating_add(wanted / 4) } else { wanted };
     free.is_some_and(|free| free < enough)

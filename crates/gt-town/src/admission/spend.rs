@@ -1,9 +1,9 @@
-//! Caps on what is spent: one a day, at which nothing new is begun, and one an attempt, at which it is parked. Turns of the
-//! mayor and crew end at either ([`turn`]).
+//! Spending limits. At the daily limit no new work starts; at the limit of one attempt, the attempt is parked. Turns of the mayor
+//! and crew end at either ([`turn`]).
 //!
-//! A day is one of the people who live here. A clock that jumps forward begins a new day; that can't be told from a
-//! machine that slept. One that jumps back lifts nothing: what is recorded of later days counts as of today, and a
-//! reached cap is over by its own end, or when a day was seen to pass.
+//! A day is a day in the local time zone. A clock that jumps forward starts a new day, because gt can't tell that from a machine
+//! that slept. A clock that jumps back lifts no limit: usage recorded for later days counts as today's. A reached limit ends with
+//! its own day, or when gt has observed a whole day pass.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ pub(crate) use turn::must_end;
 
 const SUBJECT: &str = "town";
 
-/// What a person's word has set as the beginning of today's counting; a setting of the ledger's.
+/// Ledger setting with the start of today's counting, as a person has set it.
 const ALLOWANCE_KEY: &str = "spend-allowance";
 
-/// After so much observed time a day is over, whatever the clock says.
+/// Observed time after which a day is over, whatever the clock says.
 const DAY: Duration = Duration::from_hours(24);
 
-/// What was spent on a day when a person said to go on.
+/// Amount spent on a day when a person allowed work to continue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Allowance {
     day: String,
@@ -44,24 +44,24 @@ struct Allowance {
     usd: f64,
 }
 
-/// What a day has cost so far.
+/// Cost of a day so far.
 #[derive(Clone, Debug, Serialize)]
 pub struct Today {
-    /// Which day.
+    /// The day.
     pub day: String,
-    /// What was taken on it.
+    /// Cost of the day.
     #[serde(flatten)]
     pub cost: Cost,
-    /// The caps of a day.
+    /// Daily limit in tokens.
     pub daily_tokens: u64,
-    /// In US dollars.
+    /// Daily limit in US dollars.
     pub daily_usd: f64,
-    /// Whether one is reached.
+    /// Whether a limit is reached.
     pub reached: bool,
 }
 
 impl Today {
-    /// In one line, for people.
+    /// Formats it in one line for people.
     pub fn words(&self) -> String {
         let caps = [
             (self.daily_usd > 0.0).then(|| format!("${}", self.daily_usd)),
@@ -80,7 +80,7 @@ fn spent_since(town: &Town, view: &View<'_>, settings: &TownSettings, day: &str)
     Ok(Cost::of(&prices, sums.iter().map(|(model, sum)| (model.as_str(), sum))))
 }
 
-/// What today has cost.
+/// Returns today's cost.
 pub fn today(town: &Town) -> Result<Today> {
     let settings = current(town);
     let day = day_now(town);
@@ -96,19 +96,19 @@ fn day_now(town: &Town) -> String {
     day_of(clock.now(), &clock.zone())
 }
 
-/// When the day after that of `now` begins.
+/// Returns the start of the day after that of `now`.
 fn next_day(town: &Town, now: Timestamp) -> Timestamp {
     let here = now.to_zoned(town.world().clock().zone());
     let next = here.start_of_day().and_then(|day| day.checked_add(1.day()));
     next.map_or(Timestamp::MAX, |day| day.timestamp())
 }
 
-/// Whether nothing new may be begun.
+/// Whether no new work may start.
 pub(crate) fn is_reached(view: &View<'_>) -> Result<bool> {
     Ok(view.condition(ConditionKind::Spend, SUBJECT)?.is_some())
 }
 
-/// Whether a cap is reached by this much, of which `allowed` was spent when a person said to go on.
+/// Whether this cost reaches a limit, not counting the `allowed` amount that was spent when a person let work continue.
 fn is_over(caps: (u64, f64), cost: &Cost, allowed: Option<&Allowance>) -> bool {
     let (tokens, usd) = allowed.map_or((0, 0.0), |allowed| (allowed.tokens, allowed.usd));
     let (cap_tokens, cap_usd) = caps;
@@ -118,11 +118,11 @@ fn is_over(caps: (u64, f64), cost: &Cost, allowed: Option<&Allowance>) -> bool {
 
 fn allowance(view: &View<'_>, day: &str) -> Result<Option<Allowance>> {
     let said = view.meta(ALLOWANCE_KEY)?.and_then(|text| serde_json::from_str::<Allowance>(&text).ok());
-    // One of a later day is of a clock that was set back since.
+    // An allowance for a later day comes from before the clock was set back.
     Ok(said.filter(|said| said.day.as_str() >= day))
 }
 
-/// Notes that the day's cap is reached, or that it is no more; parks attempts and ends turns that are over theirs.
+/// Raises or clears the condition for the daily limit. Parks attempts and ends turns that exceed theirs.
 pub(crate) fn patrol(town: &Town, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
     let settings = current(town);
     let caps = (settings.spend.daily_tokens, settings.spend.daily_usd());
@@ -173,7 +173,7 @@ fn note_over(
     let clock = town.world().clock();
     let still = town.ledger.read(|view| {
         let day = known.since.parse().map_or_else(|_| day_now(town), |since| day_of(since, &clock.zone()));
-        // As of its own day: an earlier one, by a clock that was set back, has less.
+        // Compute it for the condition's own day. An earlier day, by a clock that was set back, has a smaller sum.
         Ok::<_, Error>(is_over(caps, &spent_since(town, view, settings, &day)?, allowance(view, &day)?.as_ref()))
     })?;
     if still && !has_passed(known, clock.now(), age) {
@@ -182,16 +182,16 @@ fn note_over(
     let day = day_now(town);
     town.ledger.write(&Address::Deacon.to_string(), "spend", |tx| {
         tx.clear(ConditionKind::Spend, SUBJECT)?;
-        // A day has passed, whatever day it is by the clock: what was spent is not of the next one.
+        // A whole day has passed, whatever the clock says, so the amount spent does not count for the next one.
         if age >= DAY { allow(tx, town, settings, &day) } else { Ok(()) }
     })
 }
 
-/// Begins to count anew.
+/// Starts counting from zero.
 fn allow(tx: &Tx<'_>, town: &Town, settings: &TownSettings, day: &str) -> Result<()> {
     let Cost { tokens, usd, .. } = spent_since(town, tx, settings, day)?;
     let allowed = Allowance { day: day.to_owned(), tokens, usd };
-    // Our own facts can always be written.
+    // Serializing our own data can't fail.
     Ok(tx.set_meta(ALLOWANCE_KEY, &serde_json::to_string(&allowed).unwrap_or_default())?)
 }
 
@@ -200,8 +200,8 @@ fn has_passed(known: &Condition, now: Timestamp, age: Duration) -> bool {
     age >= DAY || until.is_none_or(|until| now >= until)
 }
 
-/// Goes on by a person's word: as much again may be spent today, and by turns that were ended. False where no cap is
-/// reached.
+/// Lets work continue for a person: the same amount again may be spent today, and stopped turns may run. Returns false if no
+/// limit is reached.
 pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
     let act = Act { refused: "says that more may be spent", what: "spend more", on: "today" };
     person::confirm(town, caller, act)?;
@@ -219,7 +219,7 @@ pub fn resume(town: &Town, caller: &Caller) -> Result<bool> {
     Ok(news)
 }
 
-/// Parks attempts that took more than one may: their beads wait for a person, their branches and snapshots stay.
+/// Parks attempts that exceeded their limit. Their beads wait for a person; their branches and snapshots stay.
 fn park_attempts(town: &Town, settings: &TownSettings) -> Result<()> {
     let SpendSettings { daily_tokens, attempt_tokens, attempt_usd, .. } = settings.spend;
     let daily_usd = settings.spend.daily_usd();
@@ -227,7 +227,7 @@ fn park_attempts(town: &Town, settings: &TownSettings) -> Result<()> {
         return Ok(());
     }
     let own = (attempt_tokens, attempt_usd);
-    // A worker that runs when the day's cap is reached goes on, but none takes twice as much by itself.
+    // A worker that is running when the daily limit is reached continues, but none may use twice the daily limit alone.
     let twice = (daily_tokens.saturating_mul(2), daily_usd * 2.0);
     let (prices, day) = (settings.prices.over(&town.outside.prices), day_now(town));
     let over = town.ledger.read(|view| {
@@ -302,7 +302,7 @@ mod tests {
         };
         check(4, 4, false);
         check(5, 1, true);
-        // Set back by years, the clock neither lifts it nor holds it for ever.
+        // A clock that is set back by years must neither lift the limit nor keep it forever.
         check(-99_999, 23, false);
         check(-99_999, 24, true);
     }

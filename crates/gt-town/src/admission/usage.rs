@@ -1,5 +1,5 @@
-//! What agents' models took: read from their clients' own records while they run, and once more, whole, when they have
-//! ended. What is recorded is replaced, never added to, so reading again counts nothing twice.
+//! Usage of agents' models. It is read from the clients' own records while they run, and once more in full after they have ended.
+//! A new record replaces the old one, so nothing is counted twice.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,38 +22,38 @@ use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::{self, SpendSettings};
 
-/// Bytes that are read at once.
+/// Bytes read at a time.
 const PART_BYTES: usize = 1024 * 1024;
 
-/// Bytes that are read of one live incarnation in one look: a longer record is read in several.
+/// Maximum bytes read for one live incarnation per patrol. A longer record takes several patrols.
 const LOOK_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Bytes that are read of one incarnation when it has ended; what is behind them counts as nothing.
+/// Maximum bytes read for one ended incarnation. Anything beyond is not counted.
 const WHOLE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
-/// Sessions that one incarnation's client may have one after the other, and files that its own agents may have.
+/// Maximum number of consecutive sessions of one incarnation's client, and of files of its subagents.
 const SESSIONS: usize = 50;
 const SUBAGENTS: usize = 1000;
 
-/// Size that `client.json` may have; a larger one is not ours.
+/// Maximum size of `client.json` in bytes. gt writes no larger one.
 const FACTS_BYTES: usize = 64 * 1024;
 
-/// How often what a live incarnation took is recorded while its turn goes on.
+/// Interval at which a live incarnation's usage is recorded while its turn continues.
 const RECORD_EVERY: Duration = Duration::from_secs(30);
 
-/// A part of a cap is recorded at once: one of so many.
+/// Usage of one part in so many of a limit is recorded at once.
 const PARTS_OF_A_CAP: u64 = 50;
 
-/// Which session of its client's an incarnation is: `client.json` beside its moments.
+/// Client session of an incarnation: `client.json` beside its moments.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ClientFacts {
     client: String,
     session_id: String,
     transcript_path: Option<String>,
-    /// Where the session goes on with another: what is older is not its own.
+    /// Start of this session's own usage, if the session continues another. Older entries belong to that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// The client's sessions of the same incarnation before this one (after `/clear`, for example), the newest first.
+    /// Earlier client sessions of the same incarnation (after `/clear`, for example), newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<Record>,
 }
@@ -77,7 +77,7 @@ impl ClientFacts {
     }
 }
 
-/// Notes which session of its client's an incarnation is now; called when one starts.
+/// Records the client session of an incarnation when that session starts.
 pub(crate) fn note_session(
     town: &Town,
     incarnation: &IncarnationId,
@@ -94,12 +94,12 @@ pub(crate) fn note_session(
         earlier: Vec::new(),
     };
     let mut known = before.map(|before| before.records()).unwrap_or_default();
-    // One that starts again, in this incarnation, has the same to itself as before.
+    // A session that starts again in this incarnation keeps its start.
     if let Some(at) = known.iter().position(|record| Some(&record.transcript_path) == facts.transcript_path.as_ref()) {
         facts.since = known.remove(at).since;
     }
     facts.earlier = known;
-    // Our own facts can always be written.
+    // Serializing our own data can't fail.
     let text = serde_json::to_string(&facts).unwrap_or_default();
     Ok(town.world().disk().mark(&town.layout.client(incarnation), text.as_bytes())?)
 }
@@ -113,37 +113,36 @@ fn client_facts(town: &Town, incarnation: &IncarnationId) -> Result<Option<Clien
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-/// What was read so far of the incarnations that run. Nothing in it is truth: who starts afresh reads from the beginning.
+/// Read state of running incarnations. It is only a cache; a process without it reads from the beginning.
 #[derive(Clone, Debug, Default)]
 pub struct Meters(BTreeMap<IncarnationId, Reading>);
 
 impl Meters {
-    /// When the last limit that an incarnation's client told of ends, in seconds since the epoch.
+    /// Returns the end of the last limit that an incarnation's client reported, in seconds since the epoch.
     pub(crate) fn resets_at(&self, incarnation: &IncarnationId) -> Option<i64> {
         self.0.get(incarnation).and_then(|reading| reading.meter.resets_at())
     }
 
-    /// What an incarnation took from then on.
+    /// Returns the cost of an incarnation since a time.
     pub(crate) fn cost_from(&self, incarnation: &IncarnationId, since: Timestamp, prices: &Prices) -> Cost {
         let sums = self.0.get(incarnation).map(|reading| reading.meter.sums_from(since)).unwrap_or_default();
         Cost::of(prices, sums.iter().map(|(model, sum)| (model.as_str(), sum)))
     }
 
-    /// Whether an incarnation's client has used tools again and again, by its own record, and no hook of ours has called
-    /// meanwhile.
+    /// Whether an incarnation's client has repeatedly used tools, by its own record, while none of our hooks was called.
     pub(crate) fn goes_on_unheard(&mut self, incarnation: &IncarnationId) -> bool {
         self.0.get_mut(incarnation).is_some_and(|reading| reading.unheard.looks >= UNHEARD_LOOKS)
     }
 
-    /// Whether an incarnation whose cap is reached has asked its model again since that was first noticed. One answer may
-    /// have been on its way then.
+    /// Whether an incarnation over its limit has asked its model again since gt first noticed. One answer may have been on its
+    /// way then and does not count.
     pub(crate) fn asks_on_over_cap(&mut self, incarnation: &IncarnationId) -> bool {
         let Some(reading) = self.0.get_mut(incarnation) else { return false };
         let answers = reading.meter.answers();
         answers > *reading.answers_at_cap.get_or_insert(answers) + 1
     }
 
-    /// Forgets that an incarnation was over its cap.
+    /// Forgets that an incarnation was over its limit.
     pub(crate) fn forget_cap(&mut self, incarnation: &IncarnationId) {
         if let Some(reading) = self.0.get_mut(incarnation) {
             reading.answers_at_cap = None;
@@ -156,18 +155,18 @@ struct Reading {
     meter: Meter,
     files: BTreeMap<PathBuf, Tail>,
     stream: Tail,
-    /// By what it is counted, once that is known.
+    /// Method of counting, once known.
     counting: Option<Counting>,
     recorded: UsageSums,
-    /// The turn's end after which it was last recorded.
+    /// End of the turn after which usage was last recorded.
     turn: u64,
-    /// Answers when its cap was first seen to be reached.
+    /// Number of answers when the limit was first reached.
     answers_at_cap: Option<usize>,
     uses: ToolUses,
     unheard: Unheard,
 }
 
-/// Answers of an agent's own that used tools. One answer may use several.
+/// An agent's own answers that used tools. One answer may use several.
 #[derive(Clone, Debug, Default)]
 struct ToolUses {
     count: usize,
@@ -183,17 +182,17 @@ impl ToolUses {
     }
 }
 
-/// Answers with tools that a client may have written down since a hook called last: of the newest, the hook may not have
-/// called yet, and those before may have been written late.
+/// Number of answers with tools that a client may have recorded since the last hook call. The hook for the newest may still be
+/// due, and earlier answers may have been written late.
 const UNHEARD_USES: usize = 3;
 
-/// Looks in which that must have been so.
+/// Number of consecutive patrols in which that must be exceeded.
 const UNHEARD_LOOKS: u32 = 2;
 
-/// Sign of the hooks' last call: the newest mark, and when the list of their troubles was last written.
+/// Sign of the last hook call: the newest mark, and the time when the log of hook failures was last written.
 type Heard = (u64, Option<i64>);
 
-/// What a client's record tells beyond what its hooks told.
+/// Entries in a client's record that our hooks did not report.
 #[derive(Clone, Debug, Default)]
 struct Unheard {
     heard: Option<Heard>,
@@ -202,8 +201,8 @@ struct Unheard {
 }
 
 impl Unheard {
-    /// Takes what a look has found: `heard` from before the record was read, so that what came in between counts for
-    /// the hooks. A record of which more is to be read says nothing yet.
+    /// Compares the record with the hook calls. `heard` was read before the record, so that calls in between count for the hooks.
+    /// An incompletely read record proves nothing yet.
     fn look(&mut self, heard: Heard, uses: usize, is_whole: bool) {
         if self.heard != Some(heard) || !is_whole {
             *self = Self { heard: Some(heard), uses_then: uses, looks: 0 };
@@ -213,14 +212,14 @@ impl Unheard {
     }
 }
 
-/// Sign of the last call of an incarnation's hooks; `None` before the first.
+/// Returns the sign of the last hook call of an incarnation; `None` before the first.
 fn heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<Heard>> {
     let newest = marks::last_heard(town, incarnation)?;
     let troubles = town.world().disk().touched(&town.layout.hooks_log(incarnation))?;
     Ok(newest.map(|newest| (newest, troubles)))
 }
 
-/// How far a file was read.
+/// Position up to which a file was read.
 #[derive(Clone, Debug, Default)]
 struct Tail {
     offset: u64,
@@ -228,15 +227,15 @@ struct Tail {
 }
 
 impl Reading {
-    /// Reads what has come since the last time, at most so much; false where there is more. Nothing where no client told of
-    /// a session.
+    /// Reads new entries, up to `at_most` bytes. Returns false if there are more. Reads nothing if the client reported no
+    /// session.
     fn read(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<bool> {
         let counting = match &self.counting {
             Some(counting) => counting.clone(),
             None => self.counting.insert(Counting::recorded(town, id)?).clone(),
         };
         match counting {
-            // What asks no model may still play a client that does.
+            // An agent that asks no model may still pretend to be a client that does.
             Counting::Transcript | Counting::Printed { format: Format::None, .. } => {
                 self.read_transcripts(town, id, at_most)
             }
@@ -268,7 +267,7 @@ impl Reading {
                 })?;
             }
         }
-        // A stream is read for its limits, and for its sums where there is no transcript.
+        // The stream gives the limits, and also the sums if there is no transcript.
         self.read_output(town, id, left, Meter::take_stream)
     }
 
@@ -311,41 +310,41 @@ impl Tail {
     }
 }
 
-/// Files of the agents that an agent has started within its session: in a folder beside its transcript.
+/// Returns the files of the subagents in a session. They are in a folder beside its transcript.
 fn subagents_of(town: &Town, transcript: &Path) -> Vec<PathBuf> {
     let folder = transcript.with_extension("").join("subagents");
     let disk = town.world().disk();
     if !matches!(disk.kind(&folder), Ok(Some(NodeKind::Folder))) {
         return Vec::new();
     }
-    // A folder that can't be read has nothing for us.
+    // Treat an unreadable folder as empty.
     let names = disk.list(&folder).unwrap_or_default();
     names.into_iter().filter(|name| name.ends_with(".jsonl")).take(SUBAGENTS).map(|name| folder.join(name)).collect()
 }
 
-/// The day of a time as people here count it.
+/// Returns the day of a time in the local time zone.
 pub(crate) fn day_of(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).date().to_string()
 }
 
-/// The day of a time that somebody else has written down: none before the incarnation was opened, none after today.
+/// Returns the day of a time that the client recorded. The day is bounded by the incarnation's start and today.
 fn day_between(at: Timestamp, opened: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
-    // A clock that was set back in between must not turn it over.
+    // A clock that was set back must not swap the bounds.
     day_of(at.clamp(opened.min(now), opened.max(now)), zone)
 }
 
-/// All that an incarnation took, which has ended; read whole, so that nobody needs to remember anything.
+/// Returns the whole usage of an ended incarnation. It reads everything again, so that no earlier state is needed.
 pub(crate) fn at_end(town: &Town, incarnation: &Incarnation) -> UsageSums {
     let mut reading = Reading::default();
     let clock = town.world().clock();
-    // Its end is recorded in any case: a record that can't be read has no sums.
+    // Record the end in any case. An unreadable record gives no sums.
     if reading.read(town, &incarnation.id, WHOLE_BYTES).is_err() {
         return UsageSums::new();
     }
     reading.sums(incarnation, clock.now(), &clock.zone())
 }
 
-/// Records an incarnation's end together with all that it took.
+/// Records an incarnation's end together with its whole usage.
 pub(crate) fn record_at_end(tx: &Tx<'_>, incarnation: &Incarnation, sums: &UsageSums) -> Result<()> {
     if !sums.is_empty() {
         tx.set_usage(&incarnation.id, sums)?;
@@ -353,13 +352,13 @@ pub(crate) fn record_at_end(tx: &Tx<'_>, incarnation: &Incarnation, sums: &Usage
     Ok(())
 }
 
-/// Reads on in the records of all incarnations that run, and records what they took: at the end of a turn, and every now
-/// and then in a long one.
+/// Reads new entries in the records of all running incarnations. Records their usage at the end of each turn, and regularly
+/// during a long one.
 pub(crate) fn patrol(town: &Town, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
     let live = town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
     meters.0.retain(|id, _| live.iter().any(|incarnation| &incarnation.id == id));
     for incarnation in &live {
-        // One record that can't be read keeps nobody else from being counted.
+        // An unreadable record must not stop the others from being counted.
         let reading = meters.0.entry(incarnation.id.clone()).or_default();
         let heard = heard(town, &incarnation.id)?;
         if let Ok(is_whole) = reading.read(town, &incarnation.id, LOOK_BYTES) {
@@ -391,7 +390,7 @@ fn record(town: &Town, incarnation: &Incarnation, reading: &mut Reading, observe
     Ok(())
 }
 
-/// Whether what was taken since it was last recorded is worth recording at once, because a cap may be near.
+/// Whether the usage since the last record is so large that it should be recorded at once, because a limit may be near.
 fn is_much(town: &Town, recorded: &UsageSums, sums: &UsageSums) -> bool {
     let settings = settings::current(town);
     let prices = settings.prices.over(&town.outside.prices);
@@ -404,7 +403,7 @@ fn is_much(town: &Town, recorded: &UsageSums, sums: &UsageSums) -> bool {
         || [settings.spend.daily_usd(), attempt_usd].into_iter().any(|cap| cap > 0.0 && usd >= cap)
 }
 
-/// What something took, and about what that costs.
+/// Usage with its approximate cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
     /// Answers and tokens.
@@ -412,16 +411,16 @@ pub struct Cost {
     pub sum: Sum,
     /// All tokens.
     pub tokens: u64,
-    /// About how many US dollars, of those models whose price is known.
+    /// Approximate cost in US dollars, for models with a known price.
     pub usd: f64,
-    /// Models whose price is not known: their tokens are counted, their money is not.
+    /// Models without a known price. Their tokens are counted, but not their cost.
     pub unpriced: Vec<String>,
-    /// Sessions whose usage is unknown: nothing of them is in this.
+    /// Sessions of unknown usage, which is missing from these numbers.
     pub uncounted: u64,
 }
 
 impl Cost {
-    /// What these sums by model come to.
+    /// Adds up usage by model.
     pub fn of<'a>(prices: &Prices, sums: impl IntoIterator<Item = (&'a str, &'a Sum)>) -> Self {
         let mut cost = Self::default();
         sums.into_iter().for_each(|(model, sum)| cost.add(prices, model, sum));
@@ -438,18 +437,18 @@ impl Cost {
         }
     }
 
-    /// Whether nothing was taken.
+    /// Whether there is no usage.
     pub fn is_nothing(&self) -> bool {
         self.tokens == 0 && self.uncounted == 0
     }
 
-    /// With so many sessions whose usage is unknown.
+    /// Sets the number of sessions of unknown usage.
     #[must_use]
     pub(crate) fn with_uncounted(self, uncounted: u64) -> Self {
         Self { uncounted, ..self }
     }
 
-    /// In one line, for people.
+    /// Formats it in one line for people.
     pub fn words(&self) -> String {
         let unknown = match self.uncounted {
             0 => return self.counted_words(),
@@ -470,7 +469,7 @@ impl Cost {
     }
 }
 
-/// A number of tokens as people read it: 950, 12.3k, 4.5M.
+/// Formats a number of tokens for people: 950, 12.3k, 4.5M.
 pub fn short(tokens: u64) -> String {
     let tenths = |unit: u64| format!("{}.{}", tokens / unit, tokens % unit / (unit / 10));
     match tokens {
@@ -480,40 +479,40 @@ pub fn short(tokens: u64) -> String {
     }
 }
 
-/// The price table of a town: its own over the built-in one.
+/// Returns the price table of a town: its own prices over the built-in ones.
 pub fn prices(town: &Town) -> Prices {
     town.settings.prices.over(&town.outside.prices)
 }
 
-/// What all work on a bead took.
+/// Returns the usage of all work on a bead.
 pub fn of_bead(town: &Town, view: &View<'_>, bead: &BeadId) -> Result<Cost> {
     let rows = view.usage("", Some(bead))?;
     let uncounted = view.uncounted("", Some(bead))?.iter().map(|(_, sessions)| sessions).sum();
     Ok(Cost::of(&prices(town), rows.iter().map(|row| (row.model.as_str(), &row.sum))).with_uncounted(uncounted))
 }
 
-/// What one attempt took.
+/// Returns the usage of one attempt.
 pub(crate) fn of_attempt(town: &Town, view: &View<'_>, attempt: gt_model::id::AttemptId) -> Result<Cost> {
     let rows = view.usage_of_attempt(attempt, "")?;
     let uncounted = view.uncounted_of_attempt(attempt)?;
     Ok(Cost::of(&prices(town), rows.iter().map(|(model, sum)| (model.as_str(), sum))).with_uncounted(uncounted))
 }
 
-/// By what costs are told apart.
+/// Grouping of a cost report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
-    /// By bead; what standing agents take belongs to none.
+    /// By bead. Usage of standing agents belongs to none.
     Bead,
-    /// By the address of who worked.
+    /// By the address of the agent.
     Worker,
-    /// By rig; what the mayor takes belongs to none.
+    /// By rig. Usage of the mayor belongs to none.
     Rig,
     /// By model.
     Model,
     /// By convoy.
     Convoy,
-    /// By day, as people here count days.
+    /// By day in the local time zone.
     Day,
     /// By kind of agent.
     Agent,
@@ -522,31 +521,31 @@ pub enum By {
 /// One line of a report.
 #[derive(Clone, Debug, Serialize)]
 pub struct CostRow {
-    /// Of what; `None` where it belongs to nothing of that sort.
+    /// Key of the group; `None` for usage that belongs to none.
     pub key: Option<String>,
-    /// How much.
+    /// Usage and cost.
     #[serde(flatten)]
     pub cost: Cost,
 }
 
-/// What was taken, and about what that costs.
+/// Cost report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// By what.
+    /// Grouping.
     pub by: By,
-    /// From which day on; empty: ever.
+    /// First day; empty for all time.
     pub since: String,
-    /// From when the prices are.
+    /// Date of the prices.
     pub prices_of: String,
-    /// One row each, the dearest first; days in their order.
+    /// Rows, most expensive first; days in order.
     pub rows: Vec<CostRow>,
-    /// All together.
+    /// Total.
     pub total: Cost,
-    /// Kinds of agent whose usage is unknown, and how many of their sessions are in nothing of this.
+    /// Kinds of agent with unknown usage, each with the number of sessions missing from the report.
     pub uncounted: Vec<(String, u64)>,
 }
 
-/// What was taken since a day (empty: ever).
+/// Returns the cost report since a day (empty: all time).
 pub fn report(town: &Town, by: By, since: &str) -> Result<Report> {
     let prices = prices(town);
     let (rows, uncounted) =
@@ -580,7 +579,7 @@ impl By {
     }
 }
 
-/// The day of so many days ago, or the day that is named; `None` where the word is neither.
+/// Parses a day, or a number of days ago, to a day. `None` if the word is neither.
 pub fn since_day(town: &Town, word: &str) -> Option<String> {
     let clock = town.world().clock();
     if let Some(days) = word.strip_suffix('d') {

@@ -1,4 +1,4 @@
-//! Effects that a person or an agent asks for, and waits for.
+//! Effects that a person or an agent requests and waits for.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::run_one;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Rig, Town};
 
-/// How long a verb inside a session waits for an effect that only the deacon may run.
+/// Time that a verb inside a session waits for an effect that only the deacon may run.
 const EFFECT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Fetches a rig's remote; answers with where its trunk is. Inside a session the deacon does it.
+/// Fetches a rig's remote and returns the trunk's commit. Inside a session, the deacon does the fetch.
 pub fn fetch(town: &Town, caller: &Caller, rig: &Rig) -> Result<Sha> {
     let effect = Effect::Fetch { rig: rig.name().clone() };
     let id = town.ledger.write(&caller.name(), "rig fetch", |tx| {
@@ -31,7 +31,7 @@ pub fn fetch(town: &Town, caller: &Caller, rig: &Rig) -> Result<Sha> {
     })
 }
 
-/// Waits until the deacon has run an effect; a bounded time.
+/// Waits, for a limited time, until the deacon has run an effect.
 fn wait_for_effect(town: &Town, id: i64) -> Result<()> {
     let clock = town.world().clock();
     let start = clock.monotonic();

@@ -1,4 +1,4 @@
-//! Bringing a worker's branch up to the trunk, so that nothing of it is left out.
+//! Brings a worker's branch up to the trunk without losing any of its work.
 
 use std::path::Path;
 
@@ -13,21 +13,21 @@ use crate::town::identity;
 use crate::town::{Caller, Rig, Town};
 use crate::work::hook::{clean, own_branch, worktree};
 
-/// What came of bringing a branch up to the trunk.
+/// Result of bringing a branch up to the trunk.
 #[derive(Clone, Debug, Serialize)]
 pub struct CaughtUp {
-    /// Where the trunk is.
+    /// Commit of the trunk.
     pub trunk: Sha,
-    /// How; `None` where the branch contained it already.
+    /// Method used; `None` if the branch already contained the trunk.
     pub way: Option<&'static str>,
 }
 
-/// Fetches, and brings the caller's branch up to the trunk so that nothing of it is left out: by a rebase, or by a merge
-/// where the branch has merge commits, since a rebase drops what was changed in them.
+/// Fetches and brings the caller's branch up to the trunk without losing work. It rebases, or merges if the branch has merge
+/// commits, because a rebase drops changes made in them.
 pub fn catch_up(town: &Town, caller: &Caller) -> Result<CaughtUp> {
     let attempt = town.ledger.read(|view| identity::hooked_attempt(view, caller))?;
     if caller.incarnation.is_none() {
-        // Its git is run, with its settings and hooks: that is for its own processes.
+        // This runs git with the worktree's settings and hooks, so only the worker's own processes may do it.
         let hint = format!("gt mail send {} -s \"…\"", attempt.address());
         return Err(Error::refused("only the worker itself brings its branch up to the trunk", hint));
     }
@@ -51,7 +51,7 @@ pub fn catch_up(town: &Town, caller: &Caller) -> Result<CaughtUp> {
     }
 }
 
-/// Checks out what the branch's submodules are at now. What a sandbox has no login for it can't have: the gates do.
+/// Checks out the submodules' current commits. A sandbox has no login for submodules that need one; the gates do.
 fn update_submodules(town: &Town, rig: &Rig, path: &Path) -> Result<()> {
     if !rig.settings.worktree.submodules {
         return Ok(());
@@ -66,7 +66,7 @@ fn update_submodules(town: &Town, rig: &Rig, path: &Path) -> Result<()> {
     }
 }
 
-/// Most files in conflict that an error names.
+/// Maximum number of conflicting files that an error names.
 const CONFLICTS_SHOWN: usize = 20;
 
 fn conflict(rig: &Rig, word: &str, files: &[String]) -> Error {
@@ -80,7 +80,7 @@ fn conflict(rig: &Rig, word: &str, files: &[String]) -> Error {
     Error::refused(what, hint)
 }
 
-/// Refuses a worktree in which something is not finished or not committed.
+/// Returns an error if something in the worktree is unfinished or uncommitted.
 fn refuse_unfinished(town: &Town, rig: &Rig, attempt: &Attempt) -> Result<()> {
     let path = rig.layout.worktree(&attempt.worker);
     if let Some(word) = town.world().repo().under_way(&rig.layout.repo(), &path)? {

@@ -1,4 +1,4 @@
-//! Recording what came of an effect, and deciding the next ones, in one transaction.
+//! Records the result of an effect and decides the next effects in one transaction.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::rigs::remote::{self};
 use crate::town::error::{Error, Result};
 use crate::work::decided;
 
-/// Records what an effect brought to light, and decides what comes after it.
+/// Records the result of an effect and decides the effects that follow.
 pub(super) fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u32) -> Result<()> {
     match (&row.effect, outcome) {
         (_, Outcome::Fetched { fetched, base }) => {
             remote::note(tx, &fetched)?;
             if let Some((attempt, trunk)) = base.map(|base| *base) {
-                // Another rig's fetch may have taken the last slot meanwhile.
+                // The fetch of another rig may have taken the last slot meanwhile.
                 if slot_holders(tx, attempt.id)?.len() >= slots as usize {
                     tx.decide(&row.effect, row.rig.as_ref(), row.bead.as_ref(), Duration::ZERO)?;
                     return Ok(());
@@ -68,7 +68,7 @@ pub(super) fn conclude(tx: &Tx<'_>, row: &EffectRow, outcome: Outcome, slots: u3
             tx.set_archived(attempt.id)?;
             tx.event("worktree-archived", &attempt.branch, Some(&attempt.bead), None, None)?;
             refs::report(tx, &attempt.rig, &foreign)?;
-            // The fetch compares the remote as well.
+            // The fetch also compares the remote.
             tx.decide(&Effect::Fetch { rig: attempt.rig.clone() }, Some(&attempt.rig), None, Duration::ZERO)?;
         }
         _ => {}

@@ -1,4 +1,5 @@
-//! Performing effects. Each act first asks whether it has happened, so that performing it twice is performing it once.
+//! Performs effects. Each one first checks whether it has already happened, so that performing it twice has the same result as
+//! once.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,30 +24,30 @@ use crate::town::error::{Error, Result, chain};
 use crate::town::{Rig, Town};
 use crate::work::hook;
 
-/// How long a session's tree has to end politely.
+/// Time that a session's processes have to end after a polite signal.
 const END_GRACE: Duration = Duration::from_secs(5);
 
-/// Tries before this one after which a worktree goes into the archive without a snapshot.
+/// Number of failed tries after which a worktree is archived without a snapshot.
 const SNAPSHOT_TRIES: u32 = 2;
 
-/// The event of a worktree that went into the archive without a snapshot.
+/// Event of a worktree that was archived without a snapshot.
 pub(crate) const SNAPSHOT_FAILED: &str = "snapshot-failed";
 
-/// What doing an effect brought to light, to be recorded with its end.
+/// Result of an effect, recorded with its end.
 pub(super) enum Outcome {
-    /// Nothing but that it is done.
+    /// Done; nothing more to record.
     Done,
-    /// It is no longer wanted.
+    /// No longer wanted.
     Moot,
-    /// The remote's branches, and for an attempt its base.
+    /// Branches of the remote and, for an attempt, its base.
     Fetched { fetched: Fetched, base: Option<Box<(Attempt, Sha)>> },
-    /// There is a worktree, and whether the rig wants more of it than git gives.
+    /// The worktree exists. `to_set_up` says whether it still needs the rig's set-up.
     Added { to_set_up: bool },
-    /// The session's state, and its kind of agent where what that takes is unknown.
+    /// State of the session, and its kind of agent if the usage of that kind is unknown.
     Started(SessionState, Option<String>),
-    /// The snapshot's commit.
+    /// Commit of the snapshot.
     Snapshot(Sha),
-    /// The snapshot or why there is none, and refs that somebody else moved.
+    /// The snapshot, or why there is none, and refs that another process moved.
     Archived { snapshot: std::result::Result<Option<Sha>, String>, foreign: Vec<refs::Foreign> },
 }
 
@@ -58,7 +59,7 @@ pub(super) fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outco
             let rig = town.rig(rig.as_str())?;
             let fetched = remote::fetch(town, &rig, held)?;
             if rig.settings.worktree.lfs {
-                // For workers who go on from the new trunk: they have no credentials. What is missing is theirs to see.
+                // Workers who continue from the new trunk have no credentials. They see what is missing.
                 repo.fetch_large_files(held, &rig.layout.repo(), &fetched.trunk(&rig)?)?;
             }
             Ok(Outcome::Fetched { fetched, base: None })
@@ -66,7 +67,7 @@ pub(super) fn perform(town: &Town, row: &EffectRow, held: &Held) -> Result<Outco
         Effect::AddWorktree { attempt } => add_worktree(town, *attempt, held),
         Effect::SetUp { attempt } => set_up(town, *attempt, held),
         Effect::StartSession { incarnation } => {
-            // The settings may have changed since the deacon's look began.
+            // The settings may have changed since the deacon's patrol began.
             let changed = town.with_changed_settings();
             start_session(changed.as_ref().unwrap_or(town), incarnation)
         }
@@ -120,7 +121,7 @@ fn fetch_base(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     Ok(Outcome::Fetched { fetched, base: Some(Box::new((attempt, trunk))) })
 }
 
-/// The trunk that the work starts from must contain what the bead's dependencies landed.
+/// Returns an error unless the trunk that the work starts from contains what the bead's dependencies landed.
 fn require_landed(town: &Town, rig: &Rig, attempt: &Attempt, trunk: &Sha) -> Result<()> {
     let landed = town.ledger.read(|view| {
         let bead = view.bead(&attempt.bead)?.ok_or_else(|| Error::UnknownBead(attempt.bead.0.clone()))?;
@@ -145,14 +146,14 @@ fn add_worktree(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome>
     }
     let plan = worktree_plan(&rig, &attempt)?;
     town.world().repo().add_worktree(held, &rig.layout.repo(), &plan)?;
-    // Nobody works in it yet: that begins when this has been recorded as done.
+    // No agent works in it yet. That begins only after this effect is recorded as done.
     if let Some(snapshot) = town.ledger.read(|view| view.restores(attempt.id).map_err(Error::from))? {
         town.world().repo().restore_snapshot(held, &rig.layout.repo(), &plan.path, &snapshot)?;
     }
     Ok(Outcome::Added { to_set_up: !rig.settings.worktree.is_empty() || warm::may_be_given(town, &rig) })
 }
 
-/// How the worktree of an attempt is made.
+/// Returns the plan for the worktree of an attempt.
 pub(crate) fn worktree_plan(rig: &Rig, attempt: &Attempt) -> Result<WorktreePlan> {
     let start = attempt.started_from.clone().or_else(|| attempt.base.clone());
     let start = start.ok_or_else(|| Error::refused("the attempt has no base", "gt why <bead>"))?;
@@ -182,10 +183,10 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     let dir = town.layout.session(id);
     if sessions.state(&dir)? == SessionState::NotStarted {
         if incarnation.number > 1 {
-            // What ended the one before may have been a power cut, or its own tools.
+            // A power failure or the previous incarnation's own tools may have damaged the worktree.
             settle_worktree(town, &incarnation)?;
         }
-        // A new secret for every start that is tried: the one before may have been written down and never used.
+        // Use a new secret for each try, because the previous one may have been recorded and never used.
         let secret = gt_model::id::hex(&(town.outside.entropy)());
         let hash = sha256_hex(&secret);
         let runner = runner().name();
@@ -202,7 +203,7 @@ fn start_session(town: &Town, id: &IncarnationId) -> Result<Outcome> {
     }
 }
 
-/// Gives the worktree that an incarnation goes on in its settings and rules again; the mayor has none.
+/// Restores the settings and rules of the worktree in which an incarnation continues. The mayor has none.
 fn settle_worktree(town: &Town, incarnation: &Incarnation) -> Result<()> {
     let (rig, plan) = match &incarnation.holder {
         Holder::Attempt(attempt) => {
@@ -224,7 +225,7 @@ fn snapshot(town: &Town, attempt: AttemptId, held: &Held) -> Result<Outcome> {
     Ok(take_snapshot(town, &rig, &attempt, held)?.map_or(Outcome::Moot, Outcome::Snapshot))
 }
 
-/// Takes the worktree's state, if there is a worktree.
+/// Takes a snapshot of the worktree, if it exists.
 fn take_snapshot(town: &Town, rig: &Rig, attempt: &Attempt, held: &Held) -> Result<Option<Sha>> {
     let path = rig.layout.worktree(&attempt.worker);
     if attempt.archived_at.is_some() || !town.world().disk().exists(&path) {
@@ -240,7 +241,7 @@ fn archive_worktree(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Hel
     let snapshot = match take_snapshot(town, &rig, &attempt, held) {
         Ok(snapshot) => Ok(snapshot),
         Err(error) if row.tries < SNAPSHOT_TRIES => return Err(error),
-        // Its worker has broken it. The archive keeps the files all the same, and git the commits.
+        // The worker has damaged it. The archive still keeps the files, and git the commits.
         Err(error) => Err(chain(&error)),
     };
     let path = rig.layout.worktree(&attempt.worker);
@@ -254,9 +255,9 @@ fn archive_worktree(town: &Town, row: &EffectRow, attempt: AttemptId, held: &Hel
     Ok(Outcome::Archived { snapshot, foreign })
 }
 
-/// Takes out of a worktree, before it goes into the archive at `to`, what can be built again: folders that the rig calls
-/// rebuildable, none of whose files is in the snapshot. So what git ignores goes, and nothing that may be anybody's work. What
-/// can't be told, or not be moved, stays.
+/// Removes rebuildable folders from a worktree before it moves to the archive at `to`. A folder counts if the rig calls it
+/// rebuildable and the snapshot has no file in it. So only ignored files go, and no possible work. If in doubt, or if a move
+/// fails, the folder stays.
 fn set_aside_rebuildable(town: &Town, rig: &Rig, path: &Path, to: &Path, snapshot: &Sha) -> Result<()> {
     let (repo, disk, settings) = (town.world().repo(), town.world().disk(), &rig.settings.worktree);
     if settings.rebuildable.is_empty() || !disk.exists(path) {
@@ -273,7 +274,7 @@ fn set_aside_rebuildable(town: &Town, rig: &Rig, path: &Path, to: &Path, snapsho
     Ok(())
 }
 
-/// The hook itself is in the trailers, so that it can be found again from git alone.
+/// The trailers contain the hook itself, so that it can be recovered from git alone.
 fn snapshot_message(town: &Town, attempt: &Attempt) -> Result<String> {
     let steps = town.ledger.read(|view| view.steps(attempt.id).map_err(Error::from))?;
     let step = hook::current(&steps).map_or("", |step| step.step.id.as_str());

@@ -1,5 +1,5 @@
-//! The runner of effects. An effect is run by whoever holds its lock: probed first (every act finds out by itself
-//! whether it has happened), then done, then recorded under its fence.
+//! The runner of effects. The process that holds an effect's lock checks whether the effect has already happened, performs it,
+//! and records the result under the effect's fence.
 
 use std::time::Duration;
 
@@ -20,21 +20,21 @@ use crate::town::lane::Lane;
 use crate::town::observed::Observed;
 use crate::town::{Caller, Town};
 
-/// Who runs effects, for the audit.
+/// Returns the caller under which effects run, for the audit log.
 pub(super) fn runner() -> Caller {
     Caller::role(Address::Deacon)
 }
 
-/// Which effects a runner looks at.
+/// Effects that a runner considers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope<'a> {
     /// All of them.
     All,
-    /// Those that ask no remote: they take a moment.
+    /// Effects that use no remote and therefore finish quickly.
     Local,
-    /// Those that set this rig's worktrees up, which may take minutes.
+    /// Effects that set up this rig's worktrees, which can take minutes.
     SetUpOf(&'a RigName),
-    /// Those that ask this rig's remote, which may take as long as it likes.
+    /// Effects that use this rig's remote, which can take any time.
     RemoteOf(&'a RigName),
 }
 
@@ -51,7 +51,7 @@ impl Scope<'_> {
     }
 }
 
-/// Runs every effect whose turn it is, until none is left that can be run now. Answers with how many were done.
+/// Runs every due effect until none is left that can run now. Returns how many were done.
 pub fn run_all(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result<usize> {
     let mut done = 0;
     loop {
@@ -68,14 +68,14 @@ pub fn run_all(town: &Town, scope: Scope<'_>, observed: &mut Observed) -> Result
     }
 }
 
-/// Runs one effect now, whatever pauses it has.
+/// Runs one effect now and ignores its pauses.
 pub(crate) fn run_one(town: &Town, id: i64) -> Result<()> {
     let Some(row) = town.ledger.read(|view| view.open_effect(id).map_err(Error::from))? else { return Ok(()) };
     let held = town.lock(&lane(&row.effect, row.rig.as_ref())?)?;
     attempt_run(town, &row, &held)
 }
 
-/// Starts effects over that were given up.
+/// Restarts effects that were given up.
 pub fn retry_given_up(town: &Town, caller: &Caller) -> Result<usize> {
     let count = town.ledger.write(&caller.name(), "retry effects", |tx| {
         for condition in tx.conditions()?.iter().filter(|c| c.kind == ConditionKind::Effect) {
@@ -87,7 +87,7 @@ pub fn retry_given_up(town: &Town, caller: &Caller) -> Result<usize> {
     Ok(count)
 }
 
-/// What must not run at the same time shares a lock: writers of a repository, users of a remote, one session's acts.
+/// Returns the lane of an effect. Writers of a repository, users of a remote and acts on one session each share a lane.
 fn lane(effect: &Effect, rig: Option<&RigName>) -> Result<Lane> {
     let rig = || {
         let corrupt = LedgerError::Corrupt { what: "an effect", text: "it names no rig".to_owned() };
@@ -109,10 +109,9 @@ fn lane(effect: &Effect, rig: Option<&RigName>) -> Result<Lane> {
     })
 }
 
-/// Whether an effect's turn has come: its delay and the pause after its last failure are over, and what it waits for
-/// has happened.
+/// Whether an effect is due: its delay and the pause after its last failure are over, and its precondition holds.
 fn is_due(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool> {
-    // Landings belong to the refinery's round, which holds what else they depend on.
+    // Landings belong to the refinery's round, which holds the other locks that they need.
     if matches!(row.effect, Effect::Land { .. }) {
         return Ok(false);
     }
@@ -127,7 +126,7 @@ fn is_due(town: &Town, row: &EffectRow, observed: &mut Observed) -> Result<bool>
     if age < pause {
         return Ok(false);
     }
-    // A session that is over by itself needs no waiting for.
+    // A session that has already ended needs no delay.
     let delay_over = age >= row.delay || session_is_over(town, &row.effect)?;
     Ok(delay_over && preconditions_hold(town, row, observed)?)
 }
@@ -138,7 +137,7 @@ fn session_is_over(town: &Town, effect: &Effect) -> Result<bool> {
     if incarnation.as_ref().is_none_or(|i| i.ended_at.is_some()) {
         return Ok(true);
     }
-    // Whoever has nothing more to do, and has ended its turn, is not kept for the rest of the pause.
+    // A session with nothing left to do, whose turn has ended, need not wait for the rest of the delay.
     Ok(incarnation.map(|i| marks::marks(town, &i.id)).transpose()?.is_some_and(|marks| marks.is_at_rest()))
 }
 
@@ -148,13 +147,13 @@ fn preconditions_hold(town: &Town, row: &EffectRow, observed: &mut Observed) -> 
             return Ok(false);
         }
         Ok::<_, Error>(match &row.effect {
-            // Nobody is in the worktree any more, and that is recorded.
+            // By then no process is in the worktree, and that is recorded.
             Effect::ArchiveWorktree { attempt } => {
                 view.incarnations_of(*attempt)?.iter().all(|i| i.ended_at.is_some())
                     && view.open_effects()?.iter().all(|other| other.id >= row.id || !makes_worktree(other, *attempt))
             }
             Effect::ArchiveCrew { crew } => view.live_incarnations_of_agent(crew)?.is_empty(),
-            // Git deletes no branch that a worktree is on.
+            // Git does not delete a branch that a worktree has checked out.
             Effect::DropBranch { attempt } => view.attempt(*attempt)?.is_none_or(|a| a.archived_at.is_some()),
             _ => true,
         })
@@ -170,14 +169,14 @@ fn run(town: &Town, row: &EffectRow) -> Result<bool> {
     match attempt_run(town, row, &held) {
         Ok(()) => Ok(true),
         Err(error @ Error::Ledger(_)) => Err(error),
-        // Recorded with the effect; the next look goes on with the others.
+        // The failure is recorded with the effect. The next patrol continues with the others.
         Err(_) => Ok(false),
     }
 }
 
 fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
     let name = runner().name();
-    // A fence keeps off other processes: with the machine's power they are gone too.
+    // The fence protects against other processes, which a power failure ends too, so it need not survive one.
     let begun = town.ledger.write_for_now(&name, "begin effect", |tx| tx.begin_run(row.id).map_err(Error::from))?;
     let Some(run) = begun else { return Ok(()) };
     town.outside.faults.at(&format!("effect:{}:before", row.effect.kind()));
@@ -195,7 +194,7 @@ fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
 }
 
 fn record_failure(town: &Town, row: &EffectRow, run: i64, error: &Error) -> Result<()> {
-    // A link that somebody has planted does not go by itself.
+    // A link that was planted does not go away by itself.
     let is_led = matches!(error, Error::World(WorldError::Led { .. }));
     let give_up = is_led || after_failure(row.tries + 1) == AfterFailure::GiveUp;
     town.ledger.write(&runner().name(), "fail effect", |tx| {

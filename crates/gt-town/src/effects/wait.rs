@@ -1,4 +1,4 @@
-//! What keeps an effect that starts a worker waiting: pauses, a town that goes down, caps, slots.
+//! Reasons why an effect that starts a worker must wait: pauses, a town going down, spending limits, full slots.
 
 use gt_ledger::{Attempt, EffectRow, View};
 use gt_model::address::Address;
@@ -11,20 +11,20 @@ use crate::admission::spend;
 use crate::town::desired;
 use crate::town::error::Result;
 
-/// What keeps a worker from being started.
+/// Reason why a worker can't start yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// A person paused the town or the rig.
     Paused,
-    /// The town goes down.
+    /// The town is going down.
     GoingDown,
-    /// The day's cap on spending is reached.
+    /// The daily spending limit is reached.
     Spend,
     /// Too little memory is free.
     Memory,
-    /// Its kind of agent can't work now: a limit of its account, or a service that does not answer.
+    /// Its kind of agent can't work now, because of a limit of its account or an outage of the service.
     Parked(String),
-    /// Every slot is taken: how many there are, and by whom.
+    /// All slots are taken: their number and holders.
     Slots(u32, Vec<Address>),
 }
 
@@ -45,13 +45,14 @@ impl std::fmt::Display for Wait {
     }
 }
 
-/// Attempts that hold a worker slot: from their base on until their worktree is archived.
+/// Returns the attempts that hold a worker slot: from the choice of their base until their worktree is archived.
 pub(super) fn slot_holders(view: &View<'_>, but: AttemptId) -> Result<Vec<Attempt>> {
     let has_slot = |other: &Attempt| other.id != but && other.base.is_some() && other.archived_at.is_none();
     Ok(view.present_attempts()?.into_iter().filter(has_slot).collect())
 }
 
-/// What an effect that starts a worker waits for, beside its turn; `None` for nothing, and for every other effect.
+/// Returns what an effect that starts a worker waits for, apart from its turn. `None` if it waits for nothing or is another
+/// effect.
 pub(crate) fn wait(view: &View<'_>, row: &EffectRow, slots: u32) -> Result<Option<Wait>> {
     let attempt = match &row.effect {
         Effect::FetchBase { attempt } => view.attempt(*attempt)?,
@@ -78,7 +79,7 @@ pub(crate) fn wait(view: &View<'_>, row: &EffectRow, slots: u32) -> Result<Optio
     if !begins {
         return Ok(None);
     }
-    // Effects are run in their order, so first come is first served, and what can't get a base keeps nobody waiting.
+    // Effects run in order, so slots go to the first. An attempt that can't get a base blocks no other.
     let holders = slot_holders(view, attempt.id)?;
     let is_full = holders.len() >= slots as usize;
     Ok(is_full.then(|| Wait::Slots(slots, holders.iter().map(Attempt::address).collect())))

@@ -1,7 +1,7 @@
-//! Retention: what is over goes after a while, or earlier where the disk is full. What may go is decided by
-//! [`gt_model::retention`]; this gathers the facts and carries it out.
+//! Retention: deletes finished things after some time, or earlier if the disk is full. [`gt_model::retention`] decides what may
+//! go; this module gathers the facts and deletes.
 //!
-//! Ages are reckoned in wall time, here and nowhere else: they are counted in days, over many runs of many deacons.
+//! Ages are measured in wall time here and nowhere else, because they are counted in days, over many runs of many deacons.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,13 +26,13 @@ use crate::town::lane::Lane;
 use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 
-/// Observed time of a deacon's life before its first run: one that is started for a moment has better things to do.
+/// Observed time from the deacon's start to its first run. A short-lived deacon need not do this.
 const FIRST_AFTER: Duration = Duration::from_mins(10);
 
 /// Observed time between two runs.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// When the deacon's next run is due.
+/// Schedule of the deacon's runs.
 #[derive(Debug, Default)]
 pub struct Schedule {
     observed: Observed,
@@ -40,7 +40,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Whether a run is due, at this monotonic time; the next one is then due after a while.
+    /// Whether a run is due at this monotonic time. If so, schedules the next one.
     pub(crate) fn is_due(&mut self, monotonic: Duration) -> bool {
         self.observed.tick(monotonic);
         let pause = if self.runs == 0 { FIRST_AFTER } else { EVERY };
@@ -50,67 +50,67 @@ impl Schedule {
     }
 }
 
-/// One thing that goes.
+/// A thing to delete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Going {
     /// Its kind.
     pub kind: Kind,
-    /// Its path in the town, or the ref's full name.
+    /// Its path in the town, or the full name of the ref.
     pub name: String,
-    /// The rig that it belongs to.
+    /// Rig that it belongs to.
     pub rig: Option<RigName>,
-    /// The bead that it belongs to.
+    /// Bead that it belongs to.
     pub bead: Option<BeadId>,
     /// What depends on it.
     pub standing: Standing,
-    /// Since when it is over.
+    /// Time since when it is finished.
     pub since: Option<String>,
-    /// Its size on disk. Refs have none: their commits stay in the repository until somebody runs `git gc` there.
+    /// Size on disk. Refs have none: their commits stay in the repository until a person runs `git gc` there.
     pub bytes: u64,
-    /// Why it goes.
+    /// Reason for deleting it.
     pub reason: Reason,
 }
 
-/// What a run did, or would do.
+/// Result of a run or a dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Bytes that were free on the town's disk before.
+    /// Free bytes on the town's disk before the run.
     pub free: u64,
-    /// What goes.
+    /// Things deleted, or to delete.
     pub going: Vec<Going>,
-    /// How many events are forgotten.
+    /// Number of events deleted.
     pub events: u64,
-    /// What is in archives and among sessions, and the ledger knows nothing of: it stays.
+    /// Entries in archives and among sessions that the ledger does not know. They stay.
     pub unknown: Vec<String>,
-    /// Archives of what has landed that stay though they were to go: git has not all that is in them.
+    /// Archives of landed work that stay although they were due, because git does not contain everything in them.
     pub only_copies: Vec<String>,
-    /// What could not be looked at or removed.
+    /// Failures to inspect or delete something.
     pub failed: Vec<String>,
 }
 
-/// Where a thing is.
+/// Place of a thing.
 #[derive(Clone, Debug)]
 enum Place {
     /// In the archive of its rig, under this name.
     Archived { archive: PathBuf, name: String },
     /// In the repository of its rig.
     Ref { rig: Box<Rig>, mr: Option<MrId> },
-    /// A file or folder that we wrote ourselves.
+    /// A file or folder that gt itself wrote.
     Path(PathBuf),
     /// A warm copy of this name.
     Warm { rig: Box<Rig>, name: String },
 }
 
-/// What a run of retention is to do.
+/// Options of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct How {
-    /// Nothing, but to say what would go.
+    /// Only report what would be deleted.
     pub dry_run: bool,
-    /// Let go at once of the archives of what has landed.
+    /// Delete the archives of landed work at once.
     pub landed: bool,
 }
 
-/// One thing that is kept.
+/// A thing that is kept so far.
 #[derive(Clone, Debug)]
 struct Kept {
     kind: Kind,
@@ -121,13 +121,13 @@ struct Kept {
     since: Option<Timestamp>,
     bytes: u64,
     place: Place,
-    /// Of an archive: the ref of the last snapshot of its worktree, and the branch that was checked out in it.
+    /// For an archive: the ref of the last snapshot of its worktree, and the branch that was checked out.
     of: Option<(String, String)>,
-    /// Whether all of it that can't be built again is in git as well, where that was asked.
+    /// Whether git contains everything in it that can't be rebuilt, if that was checked.
     in_git: bool,
 }
 
-/// Removes what is to go, or only says what would. Nothing is removed before it is in the audit.
+/// Deletes what is due, or only reports it. Records each deletion in the audit log first.
 pub fn run(town: &Town, caller: &Caller, how: How) -> Result<Report> {
     if caller.incarnation.is_some() && !how.dry_run {
         return Err(Error::refused("an agent clears nothing away", "a person does, or the deacon by itself"));
@@ -152,7 +152,7 @@ struct Run<'t> {
 }
 
 impl Run<'_> {
-    /// Tested commits that nothing needs any more. Between two rounds of the refinery, so that none is being tested.
+    /// Finds tested commits that nothing needs any more. Runs between two rounds of the refinery, so that none is being tested.
     fn candidates(&mut self, rig: &Rig) -> Result<()> {
         let Some(_turn) = self.town.try_lock(&rig.gates_lane())? else { return Ok(()) };
         match candidates_of(self.town, rig) {
@@ -178,7 +178,7 @@ impl Run<'_> {
         self.carry_out(&kept)
     }
 
-    /// Finds out of which archives of what has landed git has all.
+    /// Finds the archives of landed work whose content is completely in git.
     fn look_into_git(&mut self, kept: &mut [Kept]) -> Result<()> {
         for kept in kept.iter_mut().filter(|kept| kept.kind == Kind::Archive && kept.standing == Standing::Over) {
             match is_in_git(self.town, kept) {
@@ -192,13 +192,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Keeps what went wrong with one thing for the report: it stops no other. The ledger's own errors do.
+    /// Adds a failure with one thing to the report, so that it does not stop the others. Errors of the ledger are returned.
     fn fail(&mut self, what: &str, error: &Error) -> Result<()> {
         self.report.failed.push(format!("{what}: {}", error::chain(error)));
         Ok(())
     }
 
-    /// Deletes what a killed run had begun to delete.
+    /// Finishes deletions that a killed run began.
     fn finish_begun(&mut self) -> Result<()> {
         if self.how.dry_run {
             return Ok(());
@@ -238,7 +238,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes down what goes, and leaves out what somebody has taken up again since it was looked at.
+    /// Records what will be deleted, and leaves out whatever has come back into use since it was examined.
     fn record(&self, going: Vec<(Kept, Reason)>) -> Result<Vec<(Kept, Reason)>> {
         self.town.ledger.write(&self.caller.name(), "retention", |tx| {
             let mut recorded = Vec::new();
@@ -271,7 +271,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether somebody works on its bead again, and may want it. What a session printed is nobody's to go on from.
+/// Whether its bead is being worked on again, so that the thing may be needed. Nothing can continue from a session's output.
 fn taken_up(tx: &Tx<'_>, kept: &Kept) -> Result<bool> {
     match &kept.bead {
         Some(bead) if kept.kind != Kind::Session => Ok(tx.live_attempt(bead)?.is_some()),
@@ -292,8 +292,8 @@ fn remove(town: &Town, kept: &Kept) -> Result<()> {
     }
 }
 
-/// Whether git has all that is in an archive, but for what git ignores: the last snapshot was taken as its worktree went there
-/// and is whole, and the trunk has not lost the landing again.
+/// Whether git contains everything in an archive except ignored files. That holds if the last snapshot was taken when the
+/// worktree was archived and is complete, and the trunk has not lost the landing again.
 fn is_in_git(town: &Town, kept: &Kept) -> Result<bool> {
     let (Some((name, branch)), Some(rig), Some(bead)) = (&kept.of, &kept.rig, &kept.bead) else { return Ok(false) };
     let (repo, path) = (town.world().repo(), town.rig(rig.as_str())?.layout.repo());
@@ -310,7 +310,7 @@ fn is_in_git(town: &Town, kept: &Kept) -> Result<bool> {
 
 impl Kept {
     fn item(&self, now: Timestamp) -> Item {
-        // A clock that was put back since makes nothing older.
+        // A clock that was set back must make nothing older.
         let age = |since: Timestamp| Duration::try_from(now.duration_since(since)).unwrap_or_default();
         let (age, in_git) = (self.since.map(age), self.in_git);
         Item { kind: self.kind, standing: self.standing, age, bytes: self.bytes, in_git }
@@ -330,7 +330,7 @@ impl Kept {
     }
 }
 
-/// What is known of a bead's work, for judging what is left of it.
+/// Facts about the work on a bead, used to judge what remains of it.
 struct History {
     attempts: Vec<Attempt>,
     closed_at: Option<Timestamp>,
@@ -345,8 +345,8 @@ impl History {
         Ok(Self { attempts: view.attempts_on(bead)?, closed_at, closed })
     }
 
-    /// What depends on what an attempt left. Its work is safe elsewhere once it, or one after it, has landed; nothing of
-    /// a bead is let go of while somebody works on it.
+    /// Returns what depends on what an attempt left behind. Its work is safe elsewhere once it or a later attempt has landed.
+    /// Nothing of a bead is deleted while it is being worked on.
     fn standing(&self, attempt: &Attempt) -> Standing {
         if self.attempts.iter().any(|a| a.ended_at.is_none() || a.archived_at.is_none()) {
             return Standing::InUse;
@@ -356,7 +356,7 @@ impl History {
         if safe && self.closed { Standing::Over } else { Standing::Unlanded }
     }
 
-    /// Since when what an attempt left is no longer worked on.
+    /// Returns the time since when work on what an attempt left behind has ended.
     fn since(&self, attempt: &Attempt) -> Option<Timestamp> {
         let ends = [attempt.ended_at.as_deref(), attempt.archived_at.as_deref()];
         let ended = ends.into_iter().flatten().filter_map(|at| at.parse().ok()).max();
@@ -364,7 +364,7 @@ impl History {
     }
 }
 
-/// Histories, read once each.
+/// Cache of histories; each is read once.
 #[derive(Default)]
 struct Histories(BTreeMap<BeadId, History>);
 
@@ -377,7 +377,7 @@ impl Histories {
     }
 }
 
-/// What two attempts share by name (their beads' ids make the same slug) is judged by the one that needs it more.
+/// Adds a thing. If two attempts share its name (their beads' ids give the same slug), the stricter judgment wins.
 fn add_stricter(found: &mut BTreeMap<String, Kept>, kept: Kept) {
     match found.get_mut(&kept.name) {
         Some(there) => {
@@ -391,13 +391,13 @@ fn add_stricter(found: &mut BTreeMap<String, Kept>, kept: Kept) {
     }
 }
 
-/// Attempts whose traces are in the folder and the repository that the rig has now.
+/// Returns the attempts whose traces are in the rig's current folder and repository.
 fn attempts_here(view: &View<'_>, rig: &Rig) -> Result<Vec<Attempt>> {
     let attempts = view.attempts_of_rig(rig.name())?;
     Ok(attempts.into_iter().filter(|attempt| rig.row.was_there(&attempt.opened_at)).collect())
 }
 
-/// Files that are kept, and those of which nothing is known.
+/// Files that are kept, and files that gt does not know.
 #[derive(Default)]
 struct Files {
     kept: Vec<Kept>,
@@ -451,7 +451,7 @@ fn archives_of(town: &Town, rig: &Rig, files: &mut Files) -> Result<()> {
     })?;
     for name in names {
         let path = in_town(town, &archive.join(&name));
-        // What crew left is kept for ever.
+        // What crew members left is kept forever.
         let is_known = found.contains_key(&path) || name.starts_with(workspaces::ARCHIVED_PREFIX);
         if !is_known && !name.starts_with(GOING_PREFIX) {
             files.unknown.push(path);
@@ -535,7 +535,8 @@ fn sessions(town: &Town, files: &mut Files) -> Result<()> {
     Ok(())
 }
 
-/// A session is over when its end is recorded, its attempt (where it has one) is over, and its processes agree.
+/// Returns the standing of a session. It is over when its end is recorded, its attempt (if any) is over, and its processes are
+/// gone.
 fn session_standing(town: &Town, incarnation: &Incarnation, attempt: Option<&Attempt>) -> Result<Standing> {
     if incarnation.ended_at.is_none() || attempt.is_some_and(|attempt| attempt.ended_at.is_none()) {
         return Ok(Standing::InUse);
@@ -569,7 +570,7 @@ fn kept_ref(
     }
 }
 
-/// Refs of attempts that are over. Refs that no attempt has are none of ours to drop.
+/// Returns the refs of ended attempts. Refs without an attempt are not ours to delete.
 fn refs_of(town: &Town, rig: &Rig) -> Result<Vec<Kept>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let mut found = BTreeMap::new();
@@ -595,8 +596,8 @@ fn refs_of(town: &Town, rig: &Rig) -> Result<Vec<Kept>> {
     Ok(found.into_values().collect())
 }
 
-/// Commits that were tested. Those stay that an open landing moves the trunk to, or that a waiting merge request would
-/// land as.
+/// Returns the tested commits. A commit stays if an open landing moves the trunk to it or a waiting merge request would land as
+/// it.
 fn candidates_of(town: &Town, rig: &Rig) -> Result<Vec<Kept>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let (waiting, landing) = town
@@ -627,20 +628,20 @@ fn candidates_of(town: &Town, rig: &Rig) -> Result<Vec<Kept>> {
     Ok(kept)
 }
 
-/// What a town keeps of one kind.
+/// Things of one kind that a town keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Holding {
-    /// What.
+    /// Kind.
     pub name: String,
-    /// How many.
+    /// Number.
     pub count: usize,
-    /// Their size together.
+    /// Total size in bytes.
     pub bytes: u64,
-    /// Since when the oldest is over.
+    /// Time since when the oldest is finished.
     pub oldest: Option<String>,
 }
 
-/// What a town keeps, by kind.
+/// Returns what a town keeps, by kind.
 pub(crate) fn holdings(town: &Town) -> Result<Vec<Holding>> {
     let disk = town.world().disk();
     let ledger = town.layout.ledger();
@@ -672,7 +673,7 @@ pub(crate) fn holdings(town: &Town) -> Result<Vec<Holding>> {
     Ok(holdings)
 }
 
-/// A size for people.
+/// Formats a size for people.
 pub fn size_text(bytes: u64) -> String {
     const UNITS: &[&str] = &["kB", "MB", "GB", "TB", "PB", "EB"];
     let (mut tenths, mut unit) = (bytes / 100, 0);

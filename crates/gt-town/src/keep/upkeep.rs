@@ -1,5 +1,5 @@
-//! Keeps what workers' git needs as the town made it: the settings and hooks of a rig's repository, which all its
-//! worktrees share and any tool may write, and the own settings of each worktree.
+//! Restores the git settings that workers need: the settings and hooks of a rig's repository, which all its worktrees share and
+//! any tool can change, and the settings of each worktree.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
 
-/// How each rig's repository looked when it was last found sound.
+/// Fingerprint of each rig's repository when it was last found intact.
 #[derive(Debug, Default)]
 pub struct Signs(BTreeMap<String, String>);
 
-/// Mends a rig's repository if its files have changed since the last look. Costs a look at a few files otherwise. A
-/// repository that another process works in waits for the next patrol.
+/// Repairs a rig's repository if its files have changed since the last patrol. Otherwise reads only a few files. A repository
+/// that is in use waits for the next patrol.
 pub fn patrol(town: &Town, rig: &Rig, signs: &mut Signs) -> Result<()> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     if signs.0.get(rig.name().as_str()) == Some(&repo.sign(&path)) {
@@ -33,16 +33,16 @@ pub fn patrol(town: &Town, rig: &Rig, signs: &mut Signs) -> Result<()> {
     Ok(())
 }
 
-/// What a person's mending did.
+/// Result of a repair that a person asked for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mended {
-    /// In which rig.
+    /// Name of the rig.
     pub rig: String,
-    /// What was mended, and how it was.
+    /// Description of the damage and the repair.
     pub what: String,
 }
 
-/// Mends the repositories of all rigs, with what agents or tools put beside the project's objects and refs.
+/// Repairs the repositories of all rigs, and removes what agents or tools placed beside the project's objects and refs.
 pub fn fix(town: &Town, caller: &Caller) -> Result<Vec<Mended>> {
     person::require(caller, "mends the rigs' repositories")?;
     town.ledger.refuse_away()?;
@@ -58,12 +58,12 @@ pub fn fix(town: &Town, caller: &Caller) -> Result<Vec<Mended>> {
     Ok(all)
 }
 
-/// A damage in words.
+/// Describes a damage.
 pub fn words(damage: &Damage) -> String {
     format!("{}: {}", damage.what, damage.found)
 }
 
-/// What was mended is on record: it explains what went wrong before.
+/// Records the repairs, which explain earlier failures.
 fn note(town: &Town, actor: &str, rig: &Rig, mended: &[Damage]) -> Result<()> {
     if mended.is_empty() {
         return Ok(());
@@ -74,7 +74,7 @@ fn note(town: &Town, actor: &str, rig: &Rig, mended: &[Damage]) -> Result<()> {
     })
 }
 
-/// Gives the worktrees in which work goes on their own settings, where an older gt made them or a tool damaged them.
+/// Restores the settings of worktrees in use, if an older gt made the worktree or a tool damaged the settings.
 fn settle_worktrees(town: &Town, rig: &Rig) -> Result<()> {
     let attempts = town.ledger.read(|view| view.live_attempts().map_err(Error::from))?;
     let of_rig = attempts.iter().filter(|attempt| &attempt.rig == rig.name() && attempt.base.is_some());

@@ -1,7 +1,7 @@
-//! Making a town that was copied or moved one that may be written again.
+//! Makes a copied or moved town writable again.
 //!
-//! Its ledger tells of processes, pushes and merges that are the original's. So none of what was decided there is carried
-//! out here: sessions count as ended, work on hooks is let go of, and nothing new begins until a person says so.
+//! Its ledger describes processes, pushes and merges of the original. So none of the effects decided there are performed here:
+//! sessions count as ended, work on hooks is released, and no new work starts until a person says so.
 
 use std::path::{Path, PathBuf};
 
@@ -19,25 +19,25 @@ use crate::town::person::{self, Act};
 use crate::town::{Caller, Town};
 use crate::work::sling;
 
-/// Why a session ended that belongs to the town that this one was copied from.
+/// Reason recorded for sessions of the town that this one was copied from.
 const ADOPTED: &str = "the town was adopted at another place";
 
-/// What an adoption did.
+/// Result of an adoption.
 #[derive(Clone, Debug, Serialize)]
 pub struct Adopted {
-    /// The town's id from now on.
+    /// The town's new id.
     pub id: String,
-    /// The id that it had.
+    /// Its previous id.
     pub was: String,
-    /// Where it was at home.
+    /// Its previous place.
     pub from: String,
-    /// Whether it was moved: then its id and its merge queue are the same as before. Else it is a copy.
+    /// Whether the town was moved rather than copied. A moved town keeps its id and its merge queue.
     pub moved: bool,
-    /// Attempts that were let go of.
+    /// Attempts that were released.
     pub released: Vec<String>,
 }
 
-/// Adopts the town where it is now. One that is at home already is refused.
+/// Adopts the town at its current place. Returns an error if it already belongs here.
 pub fn adopt(town: &Town, caller: &Caller) -> Result<Adopted> {
     person::require(caller, "adopts a town")?;
     let Some(from) = town.ledger.away()? else {
@@ -45,7 +45,7 @@ pub fn adopt(town: &Town, caller: &Caller) -> Result<Adopted> {
     };
     person::confirm(town, caller, Act { refused: "adopts a town", what: "adopt", on: "town" })?;
     let here = Home::of(town.world(), &town.layout.root)?;
-    // On another machine nobody can tell whether the first one is still there.
+    // Whether the original on another machine still exists can't be checked.
     let moved = here.machine == from.machine && !is_town(town, Path::new(&from.path));
     let fresh = gt_model::id::hex(&(town.outside.entropy)());
     repair_worktrees(town)?;
@@ -68,7 +68,7 @@ fn is_town(town: &Town, root: &Path) -> bool {
     town.world().disk().exists(&Layout::new(root).settings())
 }
 
-/// Worktrees and their repositories know each other by path.
+/// Repairs the paths by which worktrees and their repositories find each other.
 fn repair_worktrees(town: &Town) -> Result<()> {
     for rig in town.rigs()? {
         let held = town.lock(&rig.repo_lane())?;
@@ -85,7 +85,7 @@ fn repair_worktrees(town: &Town) -> Result<()> {
     Ok(())
 }
 
-/// An adoption under way.
+/// An adoption in progress.
 struct MoveIn<'t> {
     tx: &'t Tx<'t>,
     was: &'t str,
@@ -93,13 +93,13 @@ struct MoveIn<'t> {
 }
 
 impl MoveIn<'_> {
-    /// Lets go of all that the ledger says goes on: it does so elsewhere, or no longer.
+    /// Releases all work that the ledger shows in progress. It continues at the original or not at all.
     fn let_go(&self) -> Result<Vec<String>> {
         let mut released = Vec::new();
         for attempt in self.tx.live_attempts()? {
             let Some(bead) = self.tx.bead(&attempt.bead)? else { continue };
             match (self.moved, attempt.submitted_at.is_some()) {
-                // What is in the merge queue needs no process and no place.
+                // A merge request in the queue needs no process and no path.
                 (true, true) => continue,
                 (true, false) => sling::release(self.tx, &attempt, &bead, AttemptOutcome::Released)?,
                 (false, _) => self.leave_to_original(&attempt, &bead)?,
@@ -112,7 +112,7 @@ impl MoveIn<'_> {
         Ok(released)
     }
 
-    /// Processes, effects and landings of the original are not this town's to end, run or finish.
+    /// Drops processes, effects and landings of the original, which this town must not end, run or finish.
     fn forget_acts(&self) -> Result<()> {
         for incarnation in self.tx.live_incarnations()? {
             let bead = self.tx.attempt_of(&incarnation)?.map(|attempt| attempt.bead);
@@ -133,7 +133,7 @@ impl MoveIn<'_> {
         Ok(())
     }
 
-    /// The original works on this bead, so here it is held elsewhere.
+    /// Marks the bead as held elsewhere, because the original works on it.
     fn leave_to_original(&self, attempt: &Attempt, bead: &Bead) -> Result<()> {
         self.tx.end_attempt(attempt, AttemptOutcome::Released)?;
         let mut held = bead.clone();

@@ -1,4 +1,4 @@
-//! Making a town: all of it, or nothing.
+//! Creates a town completely, or changes nothing.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ version = 1
 # spend.daily_usd = 100
 ";
 
-/// Makes a town at `root`: a new folder, or an empty one. `remote` is the repository that its ledger is synced with.
+/// Creates a town at `root`, which must be a new or empty folder. `remote` is the repository that its ledger is synced with.
 pub fn install(root: &Path, outside: &Outside, remote: Option<&str>) -> Result<Town> {
     remote.map_or(Ok(()), sync::check_remote)?;
     require_room(root, outside)?;
@@ -33,21 +33,21 @@ pub fn install(root: &Path, outside: &Outside, remote: Option<&str>) -> Result<T
     settle_in(Town::open(root, outside.clone())?)
 }
 
-/// Binds a new town to its place, and makes its repository. Whoever dies before: `gt up` does it.
+/// Binds a new town to its place and creates its repository. If the process dies before that, `gt up` does it.
 fn settle_in(town: Town) -> Result<Town> {
     town.ledger.write("overseer", "install", |_| Ok::<_, Error>(()))?;
     sync::make(&town)?;
     Ok(town)
 }
 
-/// Makes a town at `root` over a ledger that is no file, as a simulated one is.
+/// Creates a town at `root` with a ledger that is not a file, such as a simulated one.
 pub fn install_over(root: &Path, outside: &Outside, ledger: Ledger) -> Result<Town> {
     require_room(root, outside)?;
     make_aside(root, outside, None, |_| record_origin(&ledger, outside))?;
     settle_in(Town::with_ledger(root, outside.clone(), ledger)?)
 }
 
-/// A town needs a folder of its own, outside of all others.
+/// Returns an error unless the town gets a folder of its own outside all other towns.
 fn require_room(root: &Path, outside: &Outside) -> Result<()> {
     let disk = outside.world.disk();
     if disk.exists(&Layout::new(root).settings()) {
@@ -57,7 +57,7 @@ fn require_room(root: &Path, outside: &Outside) -> Result<()> {
         let what = format!("{} would be inside the town {}", root.display(), outer.display());
         return Err(Error::refused(what, "choose a folder outside of it"));
     }
-    // Asked by reading it: the names in a file are none, as those in an empty folder.
+    // Read the path to find out. Listing a file gives no names, just as for an empty folder.
     if matches!(disk.read(root), Ok(Some(_))) {
         let what = format!("{} is a file", root.display());
         return Err(Error::refused(what, "a town wants a new or empty folder: gt install <path>"));
@@ -86,7 +86,7 @@ fn make_aside(
     made
 }
 
-/// Where the town is made before it gets its name, so that a killed install leaves no half town.
+/// Returns the temporary folder in which a town is created before it gets its name. A killed install then leaves no partial town.
 fn aside(root: &Path) -> Result<std::path::PathBuf> {
     let name = root.file_name().and_then(|name| name.to_str()).ok_or_else(|| Error::Usage {
         what: format!("{} can't be a town's folder", root.display()),
@@ -104,7 +104,7 @@ fn make(
     let disk = outside.world.disk();
     let layout = Layout::new(at);
     disk.remove(at)?;
-    // What agents say and are told is below it.
+    // The folder will hold what agents say and are told.
     disk.create_private_dir(at)?;
     for folder in [
         layout.formulas(),
@@ -129,7 +129,7 @@ fn settings_text(remote: Option<&str>) -> String {
     format!("{TOWN_TOML}{}", sync.unwrap_or_default())
 }
 
-/// Writes down what a town is bound to: its id, and the overseer's PATH as it is now.
+/// Records the town's id and the overseer's current PATH.
 fn record_origin(ledger: &Ledger, outside: &Outside) -> Result<()> {
     let id = gt_model::id::hex(&(outside.entropy)());
     let path = outside.env.get("PATH").cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Up and down: what the town is meant to be, and making sure that it is.
+//! Performs `gt up` and `gt down`: records the desired state and waits for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,31 +18,31 @@ use crate::town::desired::{self, BUILD_KEY, DOWN, DRAINING, as_counted, set_desi
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// Time between two looks at what is still to be drained.
+/// Interval of the checks while draining.
 const DRAIN_LOOK: Duration = Duration::from_millis(200);
 
-/// How long the deacon may take to finish what it is at.
+/// Time that the deacon has to finish its current act.
 const DEACON_DEADLINE: Duration = Duration::from_mins(2);
 
-/// How long boot and deacon of a former town may take to notice that it is gone, and to end.
+/// Time that boot and deacon of a former town have to notice that it is gone, and to exit.
 const FORMER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long a session's tree has to end politely.
+/// Time that a session's processes have to end after a polite signal.
 const END_GRACE: Duration = Duration::from_secs(5);
 
-/// What `gt down` ended.
+/// Processes that `gt down` ended.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Ended {
-    /// Whether a deacon ran.
+    /// Whether a deacon was running.
     pub deacon: bool,
-    /// Sessions, with the beads that they worked on (a standing agent's has none); the next `gt up` starts them again.
+    /// Sessions with their beads (a standing agent has none). The next `gt up` starts them again.
     pub sessions: Vec<EndedSession>,
 }
 
-/// A session that was ended, and the bead that it worked on.
+/// An ended session and the bead that it worked on.
 pub type EndedSession = (IncarnationId, Option<BeadId>);
 
-/// Says that the town is meant to be up, in the hands of this build of gt. A deacon of another build ends for it.
+/// Records that the town should be up, run by this build of gt. A deacon of another build then exits.
 pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
     set_desired(town, caller, "up")?;
     sync::make(town)?;
@@ -56,7 +56,7 @@ pub fn want_up(town: &Town, caller: &Caller) -> Result<()> {
     })
 }
 
-/// Whether boot and deacon of another build are still there, which end by themselves after [`want_up`].
+/// Whether boot and deacon of another build are still running. They exit by themselves after [`want_up`].
 pub fn wait_for_older(town: &Town, older: bool) -> Result<()> {
     if !older {
         return Ok(());
@@ -65,14 +65,14 @@ pub fn wait_for_older(town: &Town, older: bool) -> Result<()> {
     wait_for(town, DEACON_DEADLINE, "the older deacon did not stop", || Ok(!town.deacon_runs()? && !town.boot_runs()?))
 }
 
-/// Processes of a town that was at this path before, or of this one at the path that it was moved from. They end by
-/// themselves within seconds; those of an older gt do not, and would act on what is here now.
+/// Returns daemons of a town that was at this path before, or of this town at its previous path. They exit by themselves within
+/// seconds. Those of an older gt do not, and would act on the town that is here now.
 pub(crate) fn former_daemons(town: &Town) -> Vec<i32> {
     let locks = [town.layout.boot_lock(), town.layout.deacon_lock()];
     town.world().sessions().former_daemons(&town.layout.root, &locks)
 }
 
-/// Waits until no process of a former town is left; `tell` hears of them first.
+/// Waits until no process of a former town is left. Tells `tell` about them first.
 pub fn wait_for_former(town: &Town, tell: &mut dyn FnMut(&[i32])) -> Result<()> {
     let former = former_daemons(town);
     if former.is_empty() {
@@ -93,13 +93,13 @@ fn words(pids: &[i32]) -> String {
     pids.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether what runs was started by another build of gt.
+/// Whether another build of gt started the running daemons.
 pub fn is_older(town: &Town) -> Result<bool> {
     let build = desired::build(town)?;
     Ok((town.deacon_runs()? || town.boot_runs()?) && build.is_some_and(|build| build != town.outside.build))
 }
 
-/// Waits until the deacon runs; an error where it does not within the deadline.
+/// Waits until the deacon runs. Returns an error if it does not within the deadline.
 pub fn wait_for_deacon(town: &Town, deadline: Duration) -> Result<()> {
     wait_for(town, deadline, "the deacon did not start", || town.deacon_runs())
 }
@@ -117,18 +117,19 @@ fn wait_for(town: &Town, deadline: Duration, otherwise: &str, is_so: impl Fn() -
     Ok(())
 }
 
-/// Lets every worker finish the step that it is at, and every standing agent its turn, then ends its session; begins nothing new. `tell` hears what is
-/// still waited for. Returns when no session is left; whoever ends it earlier leaves the town draining.
+/// Drains the town: each worker finishes its current step and each standing agent its turn, then its session ends. Nothing new
+/// starts. `tell` receives the sessions that are still awaited. Returns when no session is left; if the caller stops earlier, the
+/// town stays draining.
 pub fn drain(town: &Town, caller: &Caller, tell: &mut dyn FnMut(&[Incarnation])) -> Result<Vec<EndedSession>> {
     set_desired(town, caller, DRAINING)?;
-    // Steps are counted, not timed: a clock that jumps must not cut one short or wait for ever.
+    // Count steps instead of time. A clock that jumps must neither cut a step short nor make the wait endless.
     let mut closed_before = BTreeMap::new();
     let mut ended = Vec::new();
     loop {
         let mut waiting = Vec::new();
         for incarnation in live(town)? {
             if is_at_rest(town, &incarnation, &mut closed_before)? {
-                // One that can't be ended keeps nobody waiting here: `down` says so.
+                // If a session can't be ended, don't wait for it. `down` reports it.
                 ended.extend(end_session(town, caller, &incarnation).unwrap_or_default());
             } else {
                 waiting.push(incarnation);
@@ -142,8 +143,8 @@ pub fn drain(town: &Town, caller: &Caller, tell: &mut dyn FnMut(&[Incarnation]))
     }
 }
 
-/// Whether a session can be ended without cutting a step short: it closed one since, has let go of its hook, has not
-/// begun, or is at a limit, where nothing goes on. A standing agent has no steps: its turn must be over.
+/// Whether a session can end without interrupting a step: it closed one since, released its hook, has not begun, or is stopped at
+/// a limit. A standing agent has no steps; its turn must be over.
 fn is_at_rest(
     town: &Town,
     incarnation: &Incarnation,
@@ -154,7 +155,7 @@ fn is_at_rest(
         return Ok(!matches!(stage, Stage::Working | Stage::InTool(_)));
     };
     let known = town.ledger.read(|view| view.attempt(attempt).map_err(Error::from))?;
-    // One whose first moment was not seen has no step under way, and may never have one.
+    // A session without a first moment has no step in progress and may never have one.
     let tells = known.as_ref().is_some_and(|a| town.agent(&a.agent).is_ok_and(|preset| preset.client.is_some()));
     if stage.told().is_some() || tells && !readiness::has_started(town, &incarnation.id) {
         return Ok(true);
@@ -167,7 +168,7 @@ fn is_at_rest(
     })
 }
 
-/// Takes the town down: the deacon, then every session. Proves that nothing is left.
+/// Takes the town down: first the deacon, then every session. Proves that nothing is left.
 pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     set_desired(town, caller, DOWN)?;
     let mut ended = Ended { deacon: town.deacon_runs()? || town.boot_runs()?, ..Ended::default() };
@@ -175,7 +176,7 @@ pub fn down(town: &Town, caller: &Caller) -> Result<Ended> {
     wait_for(town, DEACON_DEADLINE, "boot and deacon did not stop", || Ok(!town.deacon_runs()? && !town.boot_runs()?))?;
     let mut refusals = BTreeMap::new();
     for incarnation in live(town)? {
-        // One that can't be ended must not keep the others running.
+        // If one can't be ended, still end the others.
         match end_session(town, caller, &incarnation) {
             Ok(session) => ended.sessions.extend(session),
             Err(error) => _ = refusals.insert(incarnation.id.0, error.to_string()),
@@ -201,7 +202,7 @@ fn live(town: &Town) -> Result<Vec<Incarnation>> {
     open.into_iter().filter_map(|i| started(&i).map(|yes| yes.then_some(i)).transpose()).collect()
 }
 
-/// Ends a session and records its end; answers with it, unless it had ended by itself.
+/// Ends a session and records its end. Returns it, unless it had already ended by itself.
 fn end_session(town: &Town, caller: &Caller, incarnation: &Incarnation) -> Result<Option<EndedSession>> {
     let dir = town.layout.session(&incarnation.id);
     let by_itself = matches!(town.world().sessions().state(&dir)?, SessionState::Ended(_));

@@ -1,4 +1,4 @@
-//! Rounds of a refinery that fail are tried again after pauses, as effects are; they are never given up.
+//! Retries failed rounds of a refinery after pauses, as for effects. Rounds are never given up.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::{Rig, Town};
 
-/// How often a rig's rounds failed in a row, as one process saw it.
+/// Number of consecutive failed rounds of each rig, as seen by one process.
 #[derive(Debug, Default)]
 pub struct BackOff {
     failures: u32,
 }
 
 impl BackOff {
-    /// A round, unless the pause after the last failure is not over. `None`: none was tried.
+    /// Runs a round, unless the pause after the last failure is not over. `None`: no round was tried.
     pub fn round(&mut self, town: &Town, rig: &Rig, observed: &mut Observed) -> Result<Option<Round>> {
         if !self.is_due(town, rig, observed)? {
             return Ok(None);
         }
         let round = refinery::run_round(town, rig);
         self.failures = if round.is_ok() { 0 } else { self.failures.saturating_add(1) };
-        // Its pause begins now.
+        // The pause starts now.
         observed.age(&self.key(rig));
         round.map(Option::unwrap_or_default).map(Some)
     }

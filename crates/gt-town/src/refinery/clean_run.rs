@@ -1,5 +1,5 @@
-//! Clean runs: what landed while caches were kept is tested again without them, so that a cache that makes red green is
-//! found.
+//! Clean runs: landed work that was tested with kept caches is tested again without them. This finds caches that make failing
+//! code pass.
 
 use gt_ledger::{CleanRun, WarmLandings};
 use gt_model::clean::{Unconfirmed, is_due};
@@ -14,15 +14,15 @@ use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
 
-/// What a clean run looks at.
+/// Target of a clean run.
 struct Goal {
-    /// The last landing that it looks at; 0: none is there.
+    /// The last landing that it includes; 0 if there is none.
     landing: i64,
     commit: Sha,
     tree: Sha,
 }
 
-/// Tests the last landing without caches, where that is due.
+/// Tests the last landing without caches if that is due.
 pub(crate) fn if_due(town: &Town, rig: &Rig, turn: &Held, actor: &str, work_waits: bool) -> Result<()> {
     let warm = warm_landings(town, rig)?;
     let Some(last) = warm.last.filter(|_| !rig.settings.gate.is_empty()) else { return Ok(()) };
@@ -35,7 +35,7 @@ pub(crate) fn if_due(town: &Town, rig: &Rig, turn: &Held, actor: &str, work_wait
     run(town, rig, turn, actor, &goal).map(|_| ())
 }
 
-/// Tests the trunk, as last fetched, without caches, here and now.
+/// Tests the trunk, as last fetched, without caches at once.
 pub fn by_hand(town: &Town, caller: &Caller, rig: &Rig) -> Result<GatesRun> {
     person::require_or(caller, "runs patrols", refinery::PATROLS)?;
     if rig.settings.gate.is_empty() {
@@ -94,7 +94,7 @@ fn run(town: &Town, rig: &Rig, turn: &Held, actor: &str, goal: &Goal) -> Result<
     Ok(run)
 }
 
-/// Says which tree is red without caches, and which one was green.
+/// Describes which tree fails without caches and which one passed.
 fn difference(goal: &Goal, before: Option<&CleanRun>, failure: &str, log: &str) -> String {
     let first = failure.lines().next().unwrap_or_default();
     let since = before.map_or("no clean run was green before".to_owned(), |run| {

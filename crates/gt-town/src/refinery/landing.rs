@@ -1,4 +1,4 @@
-//! Landing: one move of the trunk on the remote, by compare-and-swap, and what is recorded when the trunk has it.
+//! Landing: moves the trunk on the remote once, by compare-and-swap, and records the result after the trunk has moved.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::town::{Rig, Town};
 use crate::work::convoy;
 
 impl Refinery<'_> {
-    /// Decides the landing of a tested stack, then carries it out.
+    /// Decides the landing of a tested stack, then performs it.
     pub(super) fn land(&mut self, trunk: &Sha, stack: &[StackEntry]) -> Result<()> {
         if stack.is_empty() {
             return Ok(());
@@ -44,8 +44,7 @@ impl Refinery<'_> {
             }
         }
         self.write("decide landing", |tx| {
-            // The gates took their time: somebody may have closed a bead or held its work meanwhile. The next round does
-            // without it.
+            // The gates took time. If a bead was closed or its work held meanwhile, the next round leaves it out.
             for entry in stack {
                 if still_open(tx, &entry.mr)?.is_none_or(|mr| mr.held.is_some()) {
                     return Ok(());
@@ -59,8 +58,8 @@ impl Refinery<'_> {
         self.finish_open_landing()
     }
 
-    /// The stack as it lands: signed, where the settings or the overseer's git want that. Only what is green is signed, once,
-    /// since a signature may take a person's hand; the trees are those that were tested. Where it can't be signed, nothing lands.
+    /// Returns the stack as it lands: signed if the settings or the overseer's git require it. Only tested stacks are signed,
+    /// once, because a signature may need a person. The trees are those that were tested. If signing fails, nothing lands.
     pub(super) fn signed(&self, trunk: &Sha, stack: &[StackEntry]) -> Result<Vec<StackEntry>> {
         let repo = self.town.world().repo();
         let style = self.rig.settings.commits.over(&self.town.settings.commits);
@@ -87,7 +86,7 @@ impl Refinery<'_> {
         Ok(signed)
     }
 
-    /// Carries out the landing that is decided, if there is one: also one that a killed refinery left.
+    /// Performs the decided landing, if there is one. A killed refinery may have left it.
     pub(super) fn finish_open_landing(&mut self) -> Result<()> {
         let open = self.town.ledger.read(|view| {
             let landing = view.open_landing(self.rig.name())?;
@@ -123,7 +122,7 @@ impl Refinery<'_> {
     }
 }
 
-/// The commit that lands a merge request, as the settings of rig and town want it.
+/// Returns the commit that lands a merge request, formed as the settings of rig and town say.
 pub(crate) fn landing_commit(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<landing::Landing> {
     let style = rig.settings.commits.over(&town.settings.commits);
     let overseer = if style.asks_for_overseer() { town.world().repo().overseer()? } else { None };
@@ -143,7 +142,7 @@ pub(crate) fn landing_commit(town: &Town, rig: &Rig, mr: &MergeRequest) -> Resul
     Ok(landing::compose(&style, overseer.as_ref(), &work))
 }
 
-/// What the worker wrote into its commits: those that neither the attempt's base nor the trunk has.
+/// Returns the messages of the worker's commits: those in neither the attempt's base nor the trunk.
 fn own_messages(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Vec<String>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let trunk = repo.refs(&path)?.remove(&rig.trunk_ref());
@@ -151,17 +150,17 @@ fn own_messages(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Vec<String>
     Ok(repo.messages(&path, &mr.head, &known)?)
 }
 
-/// How a landing ended.
+/// Outcome of a landing.
 enum LandingEnd {
-    /// The fetched trunk contains its tip; the branches as fetched.
+    /// The fetched trunk contains its tip. Holds the fetch result.
     Landed(remote::Fetched),
-    /// The trunk is not where it must be: build anew on where it is now.
+    /// The trunk is not at the expected commit, so a new stack must be built on it.
     TrunkMoved,
-    /// The remote said no, or lacks what would have to be there, and why.
+    /// The remote refused it or lacks something required. Holds the reason.
     Refused(String),
 }
 
-/// Moves the remote's trunk, unless it has happened; merged is only what the fetched trunk contains.
+/// Moves the remote's trunk unless it has already moved. Counts as landed only what the fetched trunk contains.
 fn push(town: &Town, rig: &Rig, landing: &Landing, held: &Held) -> Result<LandingEnd> {
     let repo = town.world().repo();
     let path = rig.layout.repo();
@@ -173,7 +172,8 @@ fn push(town: &Town, rig: &Rig, landing: &Landing, held: &Held) -> Result<Landin
     if trunk != landing.onto {
         return Ok(LandingEnd::TrunkMoved);
     }
-    // A push runs no hooks, so git-lfs would not see it: the trunk would have pointers to nothing.
+    // This push runs no hooks, so git-lfs does not see it. Without a separate upload, the trunk would have pointers without
+    // files.
     if rig.settings.worktree.lfs
         && let Referred::Missing(why) = repo.push_large_files(held, &path, &landing.tip)?
     {
@@ -217,7 +217,7 @@ fn conclude_landing(tx: &Tx<'_>, landing: &Landing, end: &LandingEnd) -> Result<
     }
 }
 
-/// Records that a merge request's work is on the trunk, with everything that follows from it.
+/// Records that a merge request's work is on the trunk, with all consequences.
 pub(crate) fn record_merged(tx: &Tx<'_>, mr: &MergeRequest, commit: &Sha) -> Result<()> {
     tx.end_merge_request(mr, MrEnd::Merged, None)?;
     tx.set_landed_commit(&mr.id, commit)?;

@@ -1,4 +1,4 @@
-//! Merge requests with their status.
+//! Lists merge requests with their status.
 
 use gt_ledger::{MergeRequest, View};
 use gt_model::queue::MrStatus;
@@ -17,11 +17,11 @@ pub struct QueueItem {
     pub mr: MergeRequest,
     /// Its derived status.
     pub status: MrStatus,
-    /// The gates that run on it now.
+    /// Run of the gates on it in progress.
     pub gating: Option<Running>,
 }
 
-/// Merge requests with their status: of one rig where given, those that are over too where `all`.
+/// Returns merge requests with their status: of one rig if `only` is given, and the finished ones too if `all`.
 pub fn items(town: &Town, view: &View<'_>, rigs: &[Rig], only: Option<&Rig>, all: bool) -> Result<Vec<QueueItem>> {
     let requests = if all { view.merge_requests()? } else { view.open_merge_requests(None)? };
     let running = rigs.iter().map(|rig| gates::running(town, view, rig)).collect::<Result<Vec<_>>>()?;

@@ -1,5 +1,5 @@
-//! Merge requests under a person's eyes: what they would land, what the gates said, a checkout to try it in; and the
-//! person's word: hold, retry, reject, cancel. (`refinery::approve` has the other one.)
+//! Lets a person review merge requests: what they would land, the gates' results, and a checkout to try them. Also performs the
+//! person's decisions: hold, retry, reject and cancel. (`refinery::approve` is elsewhere.)
 
 use std::path::{Path, PathBuf};
 
@@ -26,13 +26,13 @@ use crate::work::merge_requests;
 use crate::work::own_work;
 use crate::work::sling::Crew;
 
-/// Bytes of one gate's log that are shown: its end.
+/// Number of bytes shown from the end of a gate's log.
 const LOG_LIMIT_BYTES: usize = 64 * 1024;
 
-/// How often a person may send work back: as often as they like.
+/// Rework limit for a person, who may send work back any number of times.
 const NO_BUDGET: u32 = u32::MAX;
 
-/// A merge request with what one wants to know before a word on it.
+/// A merge request with the facts that a person needs for a decision.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shown {
     /// The request, and its status.
@@ -40,84 +40,84 @@ pub struct Shown {
     pub item: QueueItem,
     /// The bead's title.
     pub title: String,
-    /// Whose work it is.
+    /// Address of the worker.
     pub worker: String,
-    /// Which attempt on the bead.
+    /// Number of the attempt on the bead.
     pub attempt_number: u32,
-    /// Commits of its own; `None` where they are kept no longer.
+    /// Number of its own commits; `None` if they are no longer kept.
     pub commits: Option<u64>,
-    /// What the gates said last of what it would land.
+    /// Last verdict of the gates on what it would land.
     pub verdict: Option<Verdict>,
-    /// What to type next.
+    /// Commands to type next.
     pub next: Vec<String>,
 }
 
-/// What a merge request changes.
+/// Changes of a merge request.
 #[derive(Clone, Debug, Serialize)]
 pub struct Diff {
-    /// Which.
+    /// Id of the merge request.
     pub mr: MrId,
-    /// The branch that it lands on.
+    /// Branch that it lands on.
     pub target: String,
-    /// The commit that it is compared with.
+    /// Commit that it is compared with.
     pub onto: Sha,
-    /// Whether this is exactly what would land; else it is what was submitted.
+    /// Whether this is exactly what would land. If not, it is what was submitted.
     pub lands: bool,
-    /// Files in conflict with the trunk, as last fetched.
+    /// Files that conflict with the trunk as last fetched.
     pub conflicts: Vec<String>,
-    /// Patches, or a line for each file.
+    /// Patches, or one line for each file.
     pub text: String,
 }
 
-/// What the gates said, whole.
+/// Full output of the gates.
 #[derive(Clone, Debug, Serialize)]
 pub struct Logs {
-    /// Of which merge request.
+    /// Id of the merge request.
     pub mr: MrId,
-    /// The verdict, if there is one.
+    /// Verdict, if there is one.
     pub verdict: Option<Verdict>,
-    /// Why it was sent back or taken out, if it was.
+    /// Reason why it was sent back or taken out, if it was.
     pub failure: Option<String>,
-    /// What each gate printed.
+    /// Output of each gate.
     pub gates: Vec<GateLog>,
-    /// The gates that run on it now; then what they printed so far is in `gates`.
+    /// Run of the gates in progress; `gates` then has the output so far.
     pub running: Option<Running>,
 }
 
-/// What one gate printed.
+/// Output of one gate.
 #[derive(Clone, Debug, Serialize)]
 pub struct GateLog {
-    /// The gate's name, as in its file's.
+    /// Name of the gate, as in the file name.
     pub gate: String,
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its end, or all of it.
+    /// The output, or only its end.
     pub text: String,
-    /// Whether something is left out in front.
+    /// Whether the beginning is left out.
     pub cut: bool,
 }
 
-/// A merge request's files, in a folder.
+/// A merge request's files in a folder.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckedOut {
-    /// Which.
+    /// Id of the merge request.
     pub mr: MrId,
-    /// Where: a detached worktree.
+    /// Path of the detached worktree.
     pub folder: PathBuf,
-    /// At which commit.
+    /// Commit that is checked out.
     pub head: Sha,
-    /// What is not as in a worker's worktree.
+    /// Difference from a worker's worktree.
     pub note: Option<String>,
-    /// The line that brings it into one's own clone, typed there.
+    /// Command that fetches it into the user's own clone, where the user types it.
     pub fetch: String,
 }
 
-/// A merge request by its own id (or a unique part of it), or by its bead's: the newest of that bead.
+/// Finds a merge request by its own id (or a unique part of it), or by its bead's id, for the newest one of that bead.
 pub fn find(town: &Town, text: &str) -> Result<MergeRequest> {
     town.ledger.read(|view| find_in(view, text))
 }
 
-/// The same, in an operation.
+/// Finds a merge request inside an operation.
 pub fn find_in(view: &View<'_>, text: &str) -> Result<MergeRequest> {
     let unknown = || Error::Unknown { what: "merge request", name: text.to_owned() };
     let all = view.merge_requests()?;
@@ -140,7 +140,7 @@ pub fn find_in(view: &View<'_>, text: &str) -> Result<MergeRequest> {
     }
 }
 
-/// Shows a merge request.
+/// Returns a merge request for review.
 pub fn show(town: &Town, text: &str) -> Result<Shown> {
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
@@ -148,8 +148,8 @@ pub fn show(town: &Town, text: &str) -> Result<Shown> {
     town.ledger.read(|view| shown(town, view, &rig, mr.clone(), commits))
 }
 
-/// How many commits of a merge request are its own: neither its base has them nor the trunk that it was landed on, or would
-/// be, to which its worker may have rebased it. `None` where retention has let go of them.
+/// Counts a merge request's own commits: those in neither its base nor the trunk that it landed on or would land on. The worker
+/// may have rebased onto that trunk. `None` if retention has deleted the commits.
 fn own_commits(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<u64>> {
     let trunk = town.ledger.read(|view| {
         let landing = mr.landing.map(|id| view.landing(id)).transpose()?.flatten();
@@ -182,7 +182,7 @@ fn verdict(view: &View<'_>, mr: &MergeRequest) -> Result<Option<Verdict>> {
     Ok(tree.map(|tree| view.last_verdict(&mr.rig, tree)).transpose()?.flatten())
 }
 
-/// What a person can type about a merge request of that status.
+/// Returns the commands that a person can type about a merge request with that status.
 pub fn next(mr: &MergeRequest, status: &MrStatus) -> Vec<String> {
     let id = &mr.id;
     let words: &[&str] = match status {
@@ -206,8 +206,8 @@ pub fn next(mr: &MergeRequest, status: &MrStatus) -> Vec<String> {
     words.iter().map(line).collect()
 }
 
-/// What a merge request would change on the trunk, as last fetched. One that conflicts, or is over, is shown as it was
-/// submitted.
+/// Returns the changes that a merge request would make to the trunk as last fetched. If it conflicts or is finished, returns the
+/// changes as submitted.
 pub fn diff(town: &Town, text: &str, stat: bool) -> Result<Diff> {
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
@@ -236,7 +236,7 @@ pub fn diff(town: &Town, text: &str, stat: bool) -> Result<Diff> {
     Ok(diff)
 }
 
-/// The trunk, and what the merge request would be on it: the refinery's own candidate. `None` for one that is over.
+/// Returns the trunk and the refinery's candidate for the merge request on it. `None` if it is finished.
 fn candidate(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<(Sha, Candidate)>> {
     if mr.ended_at.is_some() {
         return Ok(None);
@@ -250,7 +250,7 @@ fn candidate(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<Option<(Sha, C
     Ok(Some((trunk, candidate)))
 }
 
-/// What the gates said of a merge request.
+/// Returns the output of the gates for a merge request.
 pub fn logs(town: &Town, text: &str) -> Result<Logs> {
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
@@ -264,16 +264,16 @@ pub fn logs(town: &Town, text: &str) -> Result<Logs> {
     Ok(Logs { mr: mr.id, verdict, failure: mr.failure.or(mr.held), gates, running })
 }
 
-/// How the names of the logs of a verdict's run begin.
+/// Returns the name prefix of the logs for a verdict's run.
 fn label_of<'v>(rig: &Rig, verdict: &'v Verdict) -> &'v str {
     let last = Path::new(&verdict.log).file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let of_gate = |gate: &Gate| last.strip_suffix(&format!("-{}.log", slug(&gate.name)));
-    // Of a gate that is there no more, its own name is not known.
+    // If the gate no longer exists, its own name is unknown.
     let label = rig.settings.gate.iter().find_map(of_gate);
     label.or_else(|| last.split_once('-').map(|(label, _)| label)).unwrap_or_default()
 }
 
-/// The logs of one run of the gates: files that are called alike, in the order of the gates.
+/// Returns the logs of one run of the gates: files with the same prefix, in the order of the gates.
 fn gate_logs(town: &Town, rig: &Rig, label: &str) -> Result<Vec<GateLog>> {
     let folder = rig.layout.gate_logs();
     if label.is_empty() {
@@ -298,8 +298,8 @@ fn gate_logs(town: &Town, rig: &Rig, label: &str) -> Result<Vec<GateLog>> {
     Ok(logs)
 }
 
-/// Puts what was submitted into a folder: a detached worktree, whose git pushes nowhere and moves no branch. Called
-/// again for the same folder, it is as it was left.
+/// Checks a submission out into a folder: a detached worktree whose git pushes nowhere and moves no branch. A second call for the
+/// same folder leaves it unchanged.
 pub fn checkout(town: &Town, text: &str, to: &Path) -> Result<CheckedOut> {
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
@@ -332,7 +332,7 @@ fn plan(rig: &Rig, mr: &MergeRequest, to: &Path) -> WorktreePlan {
     }
 }
 
-/// Takes such a folder away, unless something in it is not the merge request's.
+/// Removes such a folder, unless it contains anything that is not part of the merge request.
 pub fn remove_checkout(town: &Town, text: &str, folder: &Path) -> Result<MrId> {
     let mr = find(town, text)?;
     let rig = town.rig(mr.rig.as_str())?;
@@ -352,11 +352,11 @@ pub fn remove_checkout(town: &Town, text: &str, folder: &Path) -> Result<MrId> {
     Ok(mr.id)
 }
 
-/// The command that brings what was submitted into a clone of one's own, as a branch called like the merge request.
+/// Returns the command that fetches a submission into a user's own clone, as a branch named after the merge request.
 fn fetch_line(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<String> {
     let path = rig.layout.repo();
     let refs = town.world().repo().refs(&path)?;
-    // Until its head is pinned, the worker's branch has it.
+    // Until its head is pinned, only the worker's branch has it.
     let names = [mr.pin(), format!("refs/heads/{}", mr.branch)];
     let name = names.into_iter().find(|name| refs.get(name) == Some(&mr.head));
     let name = name.ok_or_else(|| {
@@ -365,7 +365,7 @@ fn fetch_line(town: &Town, rig: &Rig, mr: &MergeRequest) -> Result<String> {
     Ok(format!("git fetch {} {name}:{}", shell_word(&path), mr.id))
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell.
 fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,".contains(c);
@@ -385,7 +385,7 @@ pub fn hold(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<
     })
 }
 
-/// Takes holds off: each has its turn in the next round. What waited for approval waits for it again.
+/// Removes holds, so that the next round considers the merge requests. One that waited for approval waits for it again.
 pub fn retry(town: &Town, caller: &Caller, ids: &[String]) -> Result<Vec<MergeRequest>> {
     person::require(caller, "takes a hold off merge requests")?;
     let retried = town.ledger.write(&caller.name(), "mq retry", |tx| {
@@ -398,7 +398,7 @@ pub fn retry(town: &Town, caller: &Caller, ids: &[String]) -> Result<Vec<MergeRe
     Ok(retried)
 }
 
-/// Sends work back: the bead's next attempt goes on from its head, and its worker is told the note.
+/// Sends work back. The bead's next attempt continues from its head, and its worker sees the note.
 pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<MergeRequest> {
     person::require(caller, "rejects merge requests")?;
     let mr = find(town, text)?;
@@ -416,9 +416,8 @@ pub fn reject(town: &Town, caller: &Caller, text: &str, note: &str) -> Result<Me
     Ok(mr)
 }
 
-/// Closes a bead as landed by a commit of the trunk: by the one that is named, else by the one that is thought to have its
-/// work. The commit is pinned, so that it can be told if the trunk ever loses it. Of what has landed before, it says by
-/// which other commit.
+/// Closes a bead as landed by a commit on the trunk: the named one, or else the one that probably contains its work. Pins the
+/// commit, so that gt notices if the trunk ever loses it. For a bead that has landed before, records the other commit.
 pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Result<MergeRequest> {
     person::require(caller, "says what has landed of merge requests")?;
     let mr = town.ledger.read(|view| require_landable(&find_in(view, text)?))?;
@@ -443,7 +442,7 @@ pub fn landed(town: &Town, caller: &Caller, text: &str, by: Option<&str>) -> Res
     Ok(mr)
 }
 
-/// Says that what had landed is not on the trunk any more, and is not to be: its bead stays closed, as not landed.
+/// Records that landed work is no longer on the trunk and should not be. Its bead stays closed, as not landed.
 pub fn not_landed(town: &Town, caller: &Caller, text: &str) -> Result<MergeRequest> {
     person::require(caller, "says what has landed of merge requests")?;
     town.ledger.write(&caller.name(), "mq not landed", |tx| {
@@ -472,7 +471,7 @@ fn say_how_it_ended(tx: &Tx<'_>, mr: &MergeRequest, reason: String) -> Result<()
     }
 }
 
-/// A merge request that is open, or that has landed.
+/// Returns the merge request if it is open or has landed.
 fn require_landable(mr: &MergeRequest) -> Result<MergeRequest> {
     match mr.outcome {
         None | Some(MrEnd::Merged) => Ok(mr.clone()),
@@ -488,8 +487,7 @@ fn pin(town: &Town, rig: &Rig, mr: &MergeRequest, commit: &Sha) -> Result<()> {
     Ok(repo.set_ref(&held, &path, &name, commit, before.as_ref())?)
 }
 
-/// Takes merge requests out of the queue for good: their beads are open again, on nobody's hook; their heads stay
-/// pinned.
+/// Takes merge requests out of the queue for good. Their beads are open again, on no hook; their heads stay pinned.
 pub fn cancel(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Result<Vec<MergeRequest>> {
     person::require(caller, "cancels merge requests")?;
     let why = if note.is_empty() { "a person took it out of the queue".to_owned() } else { note.to_owned() };
@@ -507,7 +505,7 @@ pub fn cancel(town: &Town, caller: &Caller, ids: &[String], note: &str) -> Resul
     Ok(cancelled)
 }
 
-/// Does something to open merge requests: to all that are named, or to none.
+/// Applies a change to all named open merge requests, or to none.
 fn each_open(
     tx: &Tx<'_>,
     ids: &[String],
@@ -522,7 +520,7 @@ fn each_open(
     Ok(done)
 }
 
-/// The merge request as it is now, which must not be over.
+/// Returns the current merge request, or an error if it is finished.
 fn require_open(view: &View<'_>, mr: &MergeRequest) -> Result<MergeRequest> {
     refinery::still_open(view, &mr.id)?.ok_or_else(|| {
         let end = mr.outcome.map_or("over", MrEnd::as_str);
@@ -530,7 +528,7 @@ fn require_open(view: &View<'_>, mr: &MergeRequest) -> Result<MergeRequest> {
     })
 }
 
-/// All merge requests of a bead, oldest first, as [`show`] has them.
+/// Returns all merge requests of a bead, oldest first, in the form of [`show`].
 pub(crate) fn all_of(town: &Town, bead: &gt_model::id::BeadId) -> Result<Vec<Shown>> {
     let rigs = town.rigs()?;
     let items = town.ledger.read(|view| queue::items(town, view, &rigs, None, true))?;

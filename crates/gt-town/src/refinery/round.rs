@@ -1,4 +1,4 @@
-//! The refinery: what is gated lands, by compare-and-swap; what is not green goes back to be done again.
+//! One round of the refinery: lands what passes the gates, by compare-and-swap, and sends back what fails.
 
 use std::collections::BTreeSet;
 
@@ -24,18 +24,18 @@ use crate::town::settings::LandingPolicy;
 use crate::town::{Caller, Rig, Town};
 use crate::work::sling::Crew;
 
-/// What a round did.
+/// Result of a round.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Round {
-    /// What landed.
+    /// Merge requests that landed.
     pub landed: Vec<MrId>,
-    /// What was sent back.
+    /// Merge requests that were sent back.
     pub reworked: Vec<MrId>,
-    /// What is green and waits for a person.
+    /// Merge requests that passed and wait for a person.
     pub gated: Vec<MrId>,
-    /// What can't land as its bead's own work, so that a person has to decide.
+    /// Merge requests that can't land as their bead's own work. A person must decide.
     pub doubted: Vec<MrId>,
-    /// Why the round ended early, if it did.
+    /// Reason why the round ended early, if it did.
     pub stopped: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl Round {
     }
 }
 
-/// A merge request's status, derived from the facts.
+/// Derives a merge request's status from the facts.
 pub fn status(view: &View<'_>, rig: &Rig, mr: &MergeRequest) -> Result<MrStatus> {
     let gated = match &mr.candidate_tree {
         Some(tree) => view.verdict(rig.name(), tree, &rig.settings.gates_hash())?.is_some_and(|v| v.passed),
@@ -63,12 +63,12 @@ pub fn status(view: &View<'_>, rig: &Rig, mr: &MergeRequest) -> Result<MrStatus>
     }))
 }
 
-/// Whether a merge request lands without a person's word.
+/// Whether a merge request lands without a person's approval.
 fn lands_alone(rig: &Rig, mr: &MergeRequest) -> bool {
     rig.settings.landing == LandingPolicy::Auto && mr.reason().is_none()
 }
 
-/// Approves merge requests: they land with the next round. A hold is lifted by it.
+/// Approves merge requests, so that they land with the next round. Also removes a hold.
 pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRequest>> {
     let on = match ids {
         [id] => id.0.clone(),
@@ -97,7 +97,7 @@ pub fn approve(town: &Town, caller: &Caller, ids: &[MrId]) -> Result<Vec<MergeRe
     Ok(approved)
 }
 
-/// One round for a rig. `None` where another refinery is at work on it.
+/// Runs one round for a rig. Returns `None` if another refinery is working on it.
 pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
     let Some(turn) = town.try_lock(&rig.gates_lane())? else { return Ok(None) };
     let actor = Address::Refinery(rig.name().clone()).to_string();
@@ -106,8 +106,8 @@ pub fn run_round(town: &Town, rig: &Rig) -> Result<Option<Round>> {
     Ok(Some(refinery.round))
 }
 
-/// Forgets that the trunk was red, so that its gates run again, and that rounds failed, so that the next is tried at
-/// once. A person's word.
+/// Forgets, for a person, that the trunk failed its gates and that rounds failed. The gates run again and the next round starts
+/// at once.
 pub fn forget_failures(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
     person::require_or(caller, "runs patrols", PATROLS)?;
     town.ledger.write(&caller.name(), "refinery run", |tx| {
@@ -119,13 +119,13 @@ pub fn forget_failures(town: &Town, caller: &Caller, rig: &Rig) -> Result<()> {
     })
 }
 
-/// What an agent does instead of a patrol.
+/// Hint for an agent that tries to run a patrol.
 pub const PATROLS: &str = "the deacon does; your own verbs are hook, step, done";
 
 pub(super) struct Refinery<'t> {
     pub(super) town: &'t Town,
     pub(super) rig: &'t Rig,
-    /// The right to the gate worktree.
+    /// Proof that this process holds the gates lane.
     pub(super) turn: &'t Held,
     pub(super) actor: String,
     pub(super) round: Round,
@@ -144,7 +144,8 @@ impl Refinery<'_> {
         if waiting.is_empty() {
             return self.confirm(false);
         }
-        // Fail closed, and before anything is forked: this stays so until a person changes the settings.
+        // Without gates nothing may land. This check comes before any process starts, and holds until a person changes the
+        // settings.
         if self.rig.settings.gate.is_empty() && !self.rig.settings.allow_ungated {
             return self.stop_ungated();
         }
@@ -163,7 +164,7 @@ impl Refinery<'_> {
         self.confirm(true)
     }
 
-    /// Tests what landed without caches, where that is due.
+    /// Tests landed work without caches if that is due.
     pub(super) fn confirm(&self, work_waits: bool) -> Result<()> {
         clean_run::if_due(self.town, self.rig, self.turn, &self.actor, work_waits)
     }
@@ -172,7 +173,7 @@ impl Refinery<'_> {
         self.town.ledger.write(&self.actor, verb, change)
     }
 
-    /// Notices are for people: the queue is in the ledger. What is read is put away.
+    /// Marks the refinery's mail as handled. It is only information for people, because the queue is in the ledger.
     pub(super) fn handle_mail(&self) -> Result<()> {
         post::handle(self.town, &Address::Refinery(self.rig.name().clone()), &|_, _| Ok(()))
     }
@@ -188,7 +189,7 @@ impl Refinery<'_> {
         })
     }
 
-    /// Merge requests that a round can act on, in the order of the queue.
+    /// Returns the merge requests that a round can act on, in queue order.
     pub(super) fn waiting(&self) -> Result<Vec<MergeRequest>> {
         let now = self.town.world().clock().now();
         self.town.ledger.read(|view| {
@@ -225,8 +226,8 @@ impl Refinery<'_> {
         fetched.trunk(self.rig)
     }
 
-    /// Facts first: work of its bead's own that the trunk contains already has landed, by whichever hands. Of what is not
-    /// known to be its own, a person says whether it has.
+    /// Records work as landed if it is its bead's own and the trunk already contains it, however it got there. If it may not be
+    /// the bead's own, asks a person.
     pub(super) fn take_out_landed(&mut self, trunk: &Sha, waiting: Vec<MergeRequest>) -> Result<Vec<MergeRequest>> {
         let repo = self.town.world().repo();
         let path = self.rig.layout.repo();
@@ -266,7 +267,7 @@ impl Refinery<'_> {
         Ok(())
     }
 
-    /// Looks once whether something in a merge request is a person's to look at.
+    /// Checks once whether a person must look at something in a merge request.
     pub(super) fn looked_at(&self, trunk: &Sha, mr: MergeRequest) -> Result<MergeRequest> {
         if mr.review.is_some() {
             return Ok(mr);
@@ -285,7 +286,7 @@ impl Refinery<'_> {
         Ok(MergeRequest { review: Some(why), ..mr })
     }
 
-    /// What is green and was never asked for: a refinery that was killed between the two leaves that.
+    /// Requests approvals that are missing, because a refinery was killed between the gates and the request.
     pub(super) fn ask_again(&mut self) -> Result<()> {
         let unasked = self.town.ledger.read(|view| {
             let mut unasked = Vec::new();
@@ -313,7 +314,7 @@ impl Refinery<'_> {
         Ok(())
     }
 
-    /// Sends work back: a new attempt goes on from the old head, or, over the budget, a person has to look.
+    /// Sends work back: a new attempt continues from the old head. Over the limit, a person must look.
     pub(super) fn rework(&mut self, mr: &MergeRequest, why: &str) -> Result<()> {
         let attempt = self.town.ledger.read(|view| view.attempt(mr.attempt).map_err(Error::from))?;
         let budget = self.town.settings.max_reworks;
@@ -323,7 +324,7 @@ impl Refinery<'_> {
             .and_then(|crew| self.write("rework", |tx| send_back(tx, &crew, mr, why, budget)));
         match sent_back {
             Err(error @ Error::Ledger(_)) => return Err(error),
-            // Nobody can be given it: it is held with its reason, and keeps nothing else from landing.
+            // No worker can get it. Hold it with the reason, so that it does not block the others.
             Err(error) => {
                 let text = format!("{}; it can't be given out again: {error}", first_line(why));
                 self.write("hold", |tx| tx.hold(mr, &text).map_err(Error::from))?;

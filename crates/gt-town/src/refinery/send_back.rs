@@ -1,4 +1,4 @@
-//! Sending work back to a worker, with the reason; giving it up over the budget.
+//! Sends work back to a worker with the reason, or gives it up over the rework limit.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::work::convoy;
 use crate::work::done;
 use crate::work::sling::{Before, Crew, hand_out};
 
-/// The merge request as it is now, unless it is over.
+/// Returns the current merge request, unless it is finished.
 pub(crate) fn still_open(view: &View<'_>, id: &MrId) -> Result<Option<MergeRequest>> {
     Ok(view.merge_request(id)?.filter(|mr| mr.ended_at.is_none()))
 }
 
-/// Ends a merge request as rework, and gives its bead to a fresh worker that goes on from its head and is told why. Over
-/// `budget` a person has to look instead.
+/// Ends a merge request as rework and gives its bead to a new worker, who continues from its head and sees the reason. Over
+/// `budget`, a person must look instead.
 pub(crate) fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, budget: u32) -> Result<()> {
     if still_open(tx, &mr.id)?.is_none() {
         return Ok(());
@@ -32,7 +32,7 @@ pub(crate) fn send_back(tx: &Tx<'_>, crew: &Crew, mr: &MergeRequest, why: &str, 
     tx.clear(ConditionKind::Approval, mr.id.as_str())?;
     let Some(attempt) = tx.attempt(mr.attempt)? else { return Ok(()) };
     tx.end_attempt(&attempt, AttemptOutcome::Rework)?;
-    // Its head is pinned, and the next attempt has a branch of its own.
+    // Its head is pinned, and the next attempt has its own branch.
     tx.decide(&Effect::DropBranch { attempt: attempt.id }, Some(&mr.rig), Some(&mr.bead), Duration::ZERO)?;
     let Some(bead) = tx.bead(&mr.bead)? else { return Ok(()) };
     let number = attempt.number;
@@ -67,7 +67,7 @@ pub(crate) fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// The budget is spent: the bead waits for a person, its work stays pinned.
+/// The rework limit is reached: the bead waits for a person and its work stays pinned.
 fn give_up(tx: &Tx<'_>, attempt: &gt_ledger::Attempt, bead: &Bead, why: &str) -> Result<()> {
     let freed = Bead { status: Status::Open, assignee: None, ..bead.clone() };
     tx.change_bead("bead-given-up", bead, &freed)?;

@@ -1,4 +1,4 @@
-//! Stacks: candidates built on the trunk without a checkout, tested at the tip, bisected on red.
+//! Stacks: builds candidates on the trunk without a checkout, tests the tip, and bisects on failure.
 
 use gt_ledger::{MergeRequest, Verdict};
 use gt_model::condition::ConditionKind;
@@ -14,11 +14,11 @@ use crate::rigs::gates::{self, Subject, Tested};
 use crate::town::error::{Error, Result};
 use crate::town::settings::LandStyle;
 
-/// Merge requests that one stack may have.
+/// Maximum number of merge requests in a stack.
 const STACK_LIMIT: usize = 16;
 
 impl Refinery<'_> {
-    /// Builds a stack on the trunk, finds its longest green prefix, lands that, sends the culprit back.
+    /// Builds a stack on the trunk, lands its longest prefix that passes, and sends back the merge request that fails.
     pub(super) fn land_stack(&mut self, trunk: &Sha, requests: &[MergeRequest]) -> Result<()> {
         let (stack, members) = self.build_stack(trunk, requests)?;
         if stack.is_empty() {
@@ -71,7 +71,7 @@ impl Refinery<'_> {
                     stack.push(StackEntry { mr: mr.id.clone(), commit, tree });
                     members.push(mr);
                 }
-                // In the way of a neighbour only: it has its turn on the trunk in a later round.
+                // It conflicts only with another one in the stack. A later round tries it on the trunk.
                 Candidate::Conflict { .. } | Candidate::Empty if !stack.is_empty() => {}
                 Candidate::Conflict { files } => {
                     let target = &self.rig.row.trunk;
@@ -85,7 +85,7 @@ impl Refinery<'_> {
         Ok((stack, members))
     }
 
-    /// Why a merge request changes nothing on the trunk: it never did, or the trunk has it by commits of others.
+    /// Returns why a merge request changes nothing on the trunk: it never did, or others' commits made the same changes.
     pub(super) fn why_empty(&self, trunk: &Sha, mr: &MergeRequest) -> Result<Doubt> {
         let (repo, path) = (self.town.world().repo(), self.rig.layout.repo());
         let base = repo.merge_bases(&path, trunk, &mr.head)?.into_iter().next().unwrap_or_else(|| mr.base.clone());
@@ -101,7 +101,7 @@ impl Refinery<'_> {
         Ok(Doubt { kind: DoubtKind::MaybeLanded, by, why })
     }
 
-    /// Leaves a merge request to a person, saying what is doubted.
+    /// Leaves a merge request to a person, with the doubt.
     pub(super) fn doubt(&mut self, mr: &MergeRequest, doubt: &Doubt) -> Result<()> {
         let doubted = self.write("doubt", |tx| match still_open(tx, &mr.id)? {
             Some(mr) => {
@@ -115,7 +115,7 @@ impl Refinery<'_> {
         Ok(())
     }
 
-    /// The commit that would land a merge request onto `onto`, pinned before anything is run on it.
+    /// Returns the commit that would land a merge request onto `onto`. It is pinned before anything runs on it.
     pub(super) fn candidate(&self, onto: &Sha, mr: &MergeRequest) -> Result<Candidate> {
         let landing = landing_commit(self.town, self.rig, mr)?;
         let held = self.town.lock(&self.rig.repo_lane())?;
@@ -129,7 +129,7 @@ impl Refinery<'_> {
         Ok(candidate)
     }
 
-    /// What the gates say of a commit's tree; a tree that was tested is not tested again.
+    /// Returns the gates' verdict on a commit's tree. A tree is tested only once.
     pub(super) fn test(&self, commit: &Sha, tree: &Sha, batch: &[MrId]) -> Result<Verdict> {
         let hash = self.rig.settings.gates_hash();
         let known = self.town.ledger.read(|view| view.verdict(self.rig.name(), tree, &hash).map_err(Error::from))?;
@@ -138,7 +138,7 @@ impl Refinery<'_> {
         }
         let subject = Subject { commit, tree, label: commit.short(), clean: false, batch };
         let tested = gates::test(self.town, self.rig, self.turn, &subject)?;
-        // What is missing may come yet, with the same tree.
+        // Don't store the result: what is missing may arrive later, with the same tree.
         let lasts = matches!(tested, Tested::Run(_));
         let run = tested.into_run();
         let verdict = run.verdict();
@@ -148,7 +148,7 @@ impl Refinery<'_> {
         Ok(verdict)
     }
 
-    /// Gates a merge request that waits for a person, so that the person knows.
+    /// Runs the gates on a merge request that waits for a person, so that the person sees the result.
     pub(super) fn gate_alone(&mut self, trunk: &Sha, mr: &MergeRequest) -> Result<()> {
         match self.candidate(trunk, mr)? {
             Candidate::Empty => self.doubt(mr, &self.why_empty(trunk, mr)?),
@@ -171,7 +171,7 @@ impl Refinery<'_> {
     }
 }
 
-/// Why what was submitted can't be merged at all.
+/// Explains why a submission can't be merged at all.
 fn incomplete(why: &str) -> String {
     format!("what was submitted is incomplete, so it can't be merged: {why}")
 }

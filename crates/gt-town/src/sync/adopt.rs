@@ -1,5 +1,5 @@
-//! Beads of elsewhere: a `.beads` folder of the time when beads were JSONL files, or a whole town of the Go Gas Town, as
-//! far as its files tell. Files are only read; what they hold is data.
+//! Imports beads from elsewhere: from a `.beads` folder with JSONL files, or from a whole town of the Go Gas Town as far as its
+//! files show. It only reads these files and treats their content as data.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -12,37 +12,37 @@ use crate::sync::port::{self, ImportOptions, Imported};
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// Names of the file of beads, the newest first.
+/// Names of the bead file, newest name first.
 const FILES: [&str; 2] = ["issues.jsonl", "beads.jsonl"];
 
-/// Most rigs and routes of one town, and the largest of its small files, in bytes.
+/// Maximum number of rigs and routes of one town, and the size limit of its small files, in bytes.
 const PLACES_LIMIT: usize = 1000;
 const SMALL_FILE_LIMIT: u64 = 1024 * 1024;
 
-/// Largest file of beads, in bytes.
+/// Size limit of a bead file, in bytes.
 const FILE_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
 
-/// What was found at a folder.
+/// Contents of a folder.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Found {
-    /// Files of beads.
+    /// Bead files.
     pub files: Vec<FoundFile>,
-    /// Rigs of a town.
+    /// Rigs of the town.
     pub rigs: Vec<FoundRig>,
-    /// What there is to say besides.
+    /// Other remarks.
     pub notes: Vec<String>,
 }
 
-/// A file of beads.
+/// A bead file.
 #[derive(Clone, Debug, Serialize)]
 pub struct FoundFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// How many beads are in it.
+    /// Number of beads in it.
     pub beads: usize,
     /// Prefixes of their ids.
     pub prefixes: BTreeSet<String>,
-    /// What was, or would be, taken of it.
+    /// Result of the import, or of its rehearsal.
     pub imported: Imported,
 }
 
@@ -51,15 +51,15 @@ pub struct FoundFile {
 pub struct FoundRig {
     /// Its name.
     pub name: String,
-    /// Where its project is.
+    /// URL of its project.
     pub url: Option<String>,
-    /// What its beads' ids begin with.
+    /// Prefix of its beads' ids.
     pub prefix: Option<String>,
-    /// Whether this town has a rig of that name already.
+    /// Whether this town already has a rig with that name.
     pub known: bool,
 }
 
-/// `mayor/rigs.json` of a Go town, as far as it matters here.
+/// The needed part of a Go town's `mayor/rigs.json`.
 #[derive(Debug, Default, Deserialize)]
 struct RigsFile {
     #[serde(default)]
@@ -86,8 +86,8 @@ struct Route {
     path: String,
 }
 
-/// Takes in the beads that are at `folder`. A line of any file that can't be read refuses them all, unless what is good is
-/// to be salvaged.
+/// Imports the beads in `folder`. If a line of any file can't be read, returns an error and imports none, unless `options` asks
+/// to salvage the good lines.
 pub fn beads(town: &Town, caller: &Caller, folder: &Path, options: ImportOptions) -> Result<Found> {
     let disk = town.world().disk();
     if !disk.exists(folder) {
@@ -118,7 +118,7 @@ pub fn beads(town: &Town, caller: &Caller, folder: &Path, options: ImportOptions
         found.files.push(FoundFile { path: path.clone(), beads, prefixes, imported });
     }
     if !options.rehearse {
-        // In turn, now that each is known to be readable: an import that is begun anew takes up where one ended.
+        // Import one after the other, now that all are readable. A repeated import continues where an earlier one ended.
         for (file, (path, text)) in found.files.iter_mut().zip(&texts) {
             file.imported = named(path, port::import(town, caller, text, options))?;
         }
@@ -126,7 +126,7 @@ pub fn beads(town: &Town, caller: &Caller, folder: &Path, options: ImportOptions
     Ok(found)
 }
 
-/// Says of which file an import was refused.
+/// Adds the file's name to the error of an import.
 fn named(path: &Path, result: Result<Imported>) -> Result<Imported> {
     result.map_err(|error| match error {
         Error::Refused { what, hint } => Error::Refused { what: format!("{}: {what}", path.display()), hint },
@@ -147,7 +147,7 @@ fn counted(text: &[u8]) -> (usize, BTreeSet<String>) {
     (beads, prefixes)
 }
 
-/// The folders of beads: the one that is meant, and those of a town's rigs.
+/// Returns the bead folders: the given one and those of the town's rigs.
 fn folders(disk: &dyn Disk, folder: &Path, rigs: &[FoundRig]) -> Result<Vec<PathBuf>> {
     let is_beads = folder.file_name().is_some_and(|name| name == ".beads") || file_in(disk, folder).is_some();
     let top = if is_beads { folder.to_owned() } else { folder.join(".beads") };
@@ -166,11 +166,11 @@ fn folders(disk: &dyn Disk, folder: &Path, rigs: &[FoundRig]) -> Result<Vec<Path
     Ok(folders)
 }
 
-/// Where a folder of beads says that its beads are, if that is below the town; else itself.
+/// Returns the folder to which a bead folder redirects, if that is below the town; otherwise the bead folder itself.
 fn redirected(disk: &dyn Disk, town: &Path, beads: &Path) -> Result<PathBuf> {
     let Some(text) = read(disk, &beads.join("redirect"), SMALL_FILE_LIMIT)? else { return Ok(beads.to_owned()) };
     let target = PathBuf::from(String::from_utf8_lossy(&text).trim());
-    // Relative to the folder that holds `.beads`; what leads up and out again is followed by name only.
+    // The path is relative to the folder that holds `.beads`. Resolve `..` by name only.
     let mut at = beads.parent().unwrap_or(beads).to_owned();
     for part in target.components() {
         match part {
@@ -183,7 +183,7 @@ fn redirected(disk: &dyn Disk, town: &Path, beads: &Path) -> Result<PathBuf> {
     Ok(if at.starts_with(town) && disk.exists(&at) { at } else { beads.to_owned() })
 }
 
-/// Whether a path that a file names stays below where it is joined to.
+/// Whether a path that a file names stays below the folder to which it is joined.
 fn is_below(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
@@ -220,7 +220,7 @@ fn has_database(disk: &dyn Disk, beads: &Path) -> bool {
     ["beads.db", "dolt", "embeddeddolt"].iter().any(|name| disk.exists(&beads.join(name)))
 }
 
-/// A file's bytes; none where it is not there.
+/// Returns a file's bytes; `None` if it does not exist.
 fn read(disk: &dyn Disk, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     if !disk.exists(path) {
         return Ok(None);

@@ -36,58 +36,58 @@ use pull::{Differing, Incoming, damaged};
 pub use pull::{Lost, Pulled};
 pub use schedule::Schedule;
 
-/// Where the remote's branch is kept as it was last fetched.
+/// Ref of the remote's branch as last fetched.
 const FETCHED_REF: &str = "refs/gt/sync/fetched";
 
-/// The foreign commit that the ledger has taken in, as a setting of its own.
+/// Ledger setting with the foreign commit that the ledger has merged.
 const MERGED_KEY: &str = "sync_merged";
 
-/// The commit that the ledger was last written to, as a setting of its own: a branch that is elsewhere has been written
-/// from a ledger that is not this one, such as the one that a backup was put in the place of.
+/// Ledger setting with the commit of the last checkpoint. A branch at another commit was written from a different ledger, for
+/// example one that a backup has since replaced.
 const CHECKPOINT_KEY: &str = "checkpoint";
 
-/// The file of the town's repository that holds the town's id, for when the ledger is lost.
+/// File in the town's repository with the town's id, for when the ledger is lost.
 const ID_FILE: &str = "gt-town";
 
-/// How often a push is tried whose remote has moved meanwhile.
+/// Number of times that a push is tried if the remote keeps moving.
 const ROUNDS: usize = 8;
 
-/// What a sync did.
+/// Result of a sync.
 #[derive(Clone, Debug, Serialize)]
 pub struct Synced {
-    /// With which remote.
+    /// Remote repository.
     pub remote: String,
-    /// The commit at which both are now; `None` of a dry run.
+    /// Commit that both sides now have; `None` for a dry run.
     pub commit: Option<Sha>,
-    /// What came from there.
+    /// Changes from the remote.
     pub pulled: Pulled,
-    /// How many beads went there that it had not, or not so.
+    /// Number of beads sent that the remote lacked or had in another version.
     pub sent: usize,
-    /// Whether nothing was changed, since only that was asked what would be.
+    /// Whether this was a dry run, which changed nothing.
     pub dry_run: bool,
 }
 
-/// A sync that went well.
+/// A successful sync.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSync {
-    /// When.
+    /// Time of the sync.
     pub at: String,
-    /// With which remote.
+    /// Remote repository.
     pub remote: String,
-    /// At which commit.
+    /// Commit that both sides had afterwards.
     pub commit: Sha,
 }
 
-/// With whom the ledger is shared, and since when.
+/// Where the ledger is shared, and the last sync.
 #[derive(Clone, Debug, Serialize)]
 pub struct SyncStatus {
-    /// The remote that it is synced with; `None`: checkpoints are local.
+    /// Remote that it is synced with; `None`: checkpoints stay local.
     pub remote: Option<String>,
-    /// The last sync that went well.
+    /// Last successful sync.
     pub last: Option<LastSync>,
 }
 
-/// How the ledger's branch stands.
+/// Returns the state of sync.
 pub fn status(town: &Town) -> Result<SyncStatus> {
     let last = town.ledger.read(|view| view.meta(SYNCED_KEY).map_err(Error::from))?;
     Ok(SyncStatus {
@@ -100,7 +100,7 @@ fn repo_of(town: &Town) -> PathBuf {
     git_folder(&town.layout.root)
 }
 
-/// Makes the town's repository, if it has none.
+/// Creates the town's repository if there is none.
 pub fn make(town: &Town) -> Result<()> {
     if town.world().disk().exists(&repo_of(town).join("info/exclude")) {
         return Ok(());
@@ -109,7 +109,7 @@ pub fn make(town: &Town) -> Result<()> {
     Ok(town.world().ledger_repo().make(&held, &town.layout.root)?)
 }
 
-/// Commits the ledger as it is now to its branch, if that says anything else; answers with the branch's commit.
+/// Commits the current ledger to its branch if anything changed. Returns the branch's commit.
 pub fn checkpoint(town: &Town, caller: &Caller) -> Result<Sha> {
     make(town)?;
     let held = town.lock(&Lane::LedgerBranch)?;
@@ -121,7 +121,7 @@ pub fn checkpoint(town: &Town, caller: &Caller) -> Result<Sha> {
     Ok(commit)
 }
 
-/// As [`checkpoint`], if the schedule says that one is due; for the deacon.
+/// Makes a [`checkpoint`] if the schedule says that one is due; for the deacon.
 pub(crate) fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<()> {
     let newest = town.ledger.read(|view| view.last_events(None, 1).map_err(Error::from))?;
     let newest = newest.last().map_or(0, |event| event.seq);
@@ -135,8 +135,8 @@ pub(crate) fn checkpoint_if_due(town: &Town, schedule: &mut Schedule) -> Result<
     result.map(|_| ())
 }
 
-/// Merges with the branch at `remote` (the settings' one, where none is given) and pushes the result there. With
-/// `dry_run` only says what that would change here.
+/// Merges with the branch at `remote` (by default the remote in the settings) and pushes the result there. With `dry_run`, only
+/// reports what would change here.
 pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -> Result<Synced> {
     let remote = remote.or(town.settings.sync.remote.as_deref()).ok_or_else(|| {
         let settings = town.layout.settings();
@@ -166,9 +166,9 @@ pub fn sync(town: &Town, caller: &Caller, remote: Option<&str>, dry_run: bool) -
     })
 }
 
-/// What a town's newest checkpoint says.
+/// Content of a town's newest checkpoint.
 pub(crate) struct FromGit {
-    /// Which it is.
+    /// Commit of the checkpoint.
     pub(crate) commit: Sha,
     /// The town's id.
     pub(crate) town_id: String,
@@ -198,7 +198,7 @@ pub(crate) fn read_own(world: &dyn World, root: &Path) -> Result<FromGit> {
     Ok(FromGit { commit, town_id, beads: beads.collect(), rigs: rigs.unwrap_or_else(|| b"[]".to_vec()) })
 }
 
-/// The prefix of the first bead of a text.
+/// Returns the prefix of the first bead in a text.
 fn prefix_of(text: &[u8]) -> Option<String> {
     jsonl::records(text).flatten().find_map(|record| match record {
         jsonl::Record::Bead(bead) => Some(bead.id.prefix().to_owned()),
@@ -206,7 +206,7 @@ fn prefix_of(text: &[u8]) -> Option<String> {
     })
 }
 
-/// The texts of files, each ended by a line's end.
+/// Returns the texts of files, each ended by a line break.
 fn texts_of<'f>(
     git: &dyn LedgerRepo,
     repo: &Path,
@@ -220,7 +220,7 @@ fn texts_of<'f>(
     Ok(paths.into_iter().zip(texts).collect())
 }
 
-/// The files of beads that `one` has and `other` has not, or not so.
+/// Returns the bead files of `one` that `other` lacks or has with different content.
 fn differing<'f>(
     one: &'f BTreeMap<String, FileFacts>,
     other: &BTreeMap<String, FileFacts>,
@@ -228,24 +228,24 @@ fn differing<'f>(
     one.iter().filter(|(path, file)| is_beads_file(path) && other.get(*path) != Some(file))
 }
 
-/// Says that a ledger is as a checkpoint says.
+/// Records that the ledger matches a checkpoint.
 pub(crate) fn know(tx: &Tx<'_>, commit: &Sha) -> Result<()> {
     Ok(tx.set_meta(CHECKPOINT_KEY, commit.as_str())?)
 }
 
-/// What there is to say of merged files.
+/// Report on merged files.
 #[derive(Clone, Debug, Serialize)]
 pub struct MergedFiles {
-    /// What one side said and the merged file does not.
+    /// Values of one side that the merged file does not have.
     pub losses: Vec<Lost>,
-    /// Beads that got new ids, since others that were made apart from them keep theirs.
+    /// Beads that got new ids, because a different bead with the same id keeps it.
     pub renamed: Vec<Renamed>,
     /// Lines with an escaped NUL character, which was read as U+FFFD.
     pub nul_lines: Vec<String>,
 }
 
-/// Merges files of beads, as git's merge driver: what base, ours and theirs say together is written to `ours`. A line that
-/// can't be read refuses the whole, and `ours` stays.
+/// Merges bead files as git's merge driver and writes the merge of base, ours and theirs to `ours`. If a line can't be read,
+/// returns an error and leaves `ours` unchanged.
 pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -> Result<MergedFiles> {
     let (mut sides, mut nul_lines) = (Vec::new(), Vec::new());
     for path in [base, ours, theirs] {
@@ -265,7 +265,7 @@ pub fn merge_files(world: &dyn World, base: &Path, ours: &Path, theirs: &Path) -
     Ok(MergedFiles { losses, renamed: merged.renamed, nul_lines })
 }
 
-/// Refuses what git would not take for an address.
+/// Returns an error for a text that git would not accept as a remote.
 pub(crate) fn check_remote(remote: &str) -> Result<()> {
     if remote.is_empty() || remote.starts_with('-') || remote.contains(char::is_control) {
         return Err(Error::Usage {
@@ -276,7 +276,7 @@ pub(crate) fn check_remote(remote: &str) -> Result<()> {
     Ok(())
 }
 
-/// The town's repository, held.
+/// The town's repository with its lock held.
 struct Branch<'t> {
     town: &'t Town,
     held: &'t Held,
@@ -285,7 +285,7 @@ struct Branch<'t> {
     town_id: String,
 }
 
-/// What the remote has said, read and found good.
+/// The remote's changes, after parsing and checking.
 struct Theirs {
     head: Sha,
     incoming: Incoming,
@@ -306,8 +306,8 @@ impl<'t> Branch<'t> {
         Ok(self.town.world().repo().contains(&self.repo, descendant, ancestor)?)
     }
 
-    /// Lets what others said of beads hold, where the work on them here is over; and takes in what the branch has and
-    /// the ledger has not.
+    /// Applies other towns' pending changes to beads on which local work has ended, and merges commits that the branch has and
+    /// the ledger lacks.
     fn prepare(&self, caller: &Caller, pulled: &mut Pulled) -> Result<()> {
         if !self.town.ledger.read(pull::due)?.is_empty() {
             self.town.ledger.write(&caller.name(), "sync", pull::settle)?;
@@ -318,13 +318,13 @@ impl<'t> Branch<'t> {
         if is_known { Ok(()) } else { self.merge(caller, known.as_ref(), &head, pulled) }
     }
 
-    /// A commit that the ledger knows, if the repository (which may have been made anew) has it.
+    /// Returns a commit that the ledger knows, if the repository contains it. The repository may have been created again.
     fn known(&self, key: &str) -> Result<Option<Sha>> {
         let known = self.town.ledger.read(|view| view.meta(key).map_err(Error::from))?.map(Sha);
         Ok(known.filter(|known| self.town.world().repo().tree_of(&self.repo, known).is_ok()))
     }
 
-    /// Commits what the ledger says now, on top of what it has taken in.
+    /// Commits the current ledger on top of what it has merged.
     fn checkpoint(&self, caller: &Caller, message: &str) -> Result<Sha> {
         self.note_id()?;
         let head = self.head()?;
@@ -337,7 +337,7 @@ impl<'t> Branch<'t> {
         let parents = self.parents(head.as_ref(), merged)?;
         let commit = self.git.commit_files(self.held, &self.repo, &files, &parents, message)?;
         if self.known(CHECKPOINT_KEY)?.as_ref() != Some(&commit) {
-            // Said first: a branch that lags behind is completed, one that is ahead would count as another's.
+            // Record this first. A branch that lags behind is completed later, but one that is ahead would count as foreign.
             self.town.ledger.write(&caller.name(), "checkpoint", |tx| {
                 Ok::<_, Error>(tx.set_meta(CHECKPOINT_KEY, commit.as_str())?)
             })?;
@@ -354,7 +354,7 @@ impl<'t> Branch<'t> {
         Ok(())
     }
 
-    /// The foreign commit that the ledger has taken in and the branch has not.
+    /// Returns the foreign commit that the ledger has merged and the branch lacks.
     fn taken_in(&self, head: Option<&Sha>) -> Result<Option<Sha>> {
         let Some(merged) = self.known(MERGED_KEY)? else { return Ok(None) };
         let is_in = head.map(|head| self.contains(head, &merged)).transpose()?.unwrap_or(false);
@@ -368,7 +368,7 @@ impl<'t> Branch<'t> {
         })
     }
 
-    /// Files that this town does not write, such as other towns' settings: as whoever changed them has them.
+    /// Returns files that this town does not write, such as other towns' settings, in the version of the side that changed them.
     fn carried(&self, head: Option<&Sha>, merged: Option<&Sha>) -> Result<BTreeMap<String, FileSource>> {
         let foreign = |commit: Option<&Sha>| -> Result<BTreeMap<String, Sha>> {
             let Some(commit) = commit else { return Ok(BTreeMap::new()) };
@@ -386,7 +386,7 @@ impl<'t> Branch<'t> {
             let known = match (ours.get(path), theirs.get(path)) {
                 (our, their) if merged.is_none() || our == their || their == base.get(path) => our,
                 (our, their) if our == base.get(path) => their,
-                // Both changed what neither should have: the same answer on both sides.
+                // Both sides changed what neither should have. Choose so that both sides get the same result.
                 (our, their) => our.max(their),
             };
             carried.extend(known.map(|id| (path.clone(), FileSource::Known(id.clone()))));
@@ -398,7 +398,7 @@ impl<'t> Branch<'t> {
         Ok(self.town.world().repo().merge_bases(&self.repo, one, other)?)
     }
 
-    /// One try; `None` where the remote was moved meanwhile.
+    /// Tries once. Returns `None` if the remote moved meanwhile.
     fn round(&self, caller: &Caller, remote: &str, pulled: &mut Pulled) -> Result<Option<Synced>> {
         let faults = &self.town.outside.faults;
         self.prepare(caller, pulled)?;
@@ -425,7 +425,7 @@ impl<'t> Branch<'t> {
         Ok(Some(Synced { remote: remote.to_owned(), commit: Some(new), pulled, sent, dry_run: false }))
     }
 
-    /// Takes theirs into the ledger.
+    /// Merges their changes into the ledger.
     fn merge(&self, caller: &Caller, ours: Option<&Sha>, head: &Sha, pulled: &mut Pulled) -> Result<()> {
         let theirs = self.read(ours, head)?;
         let now = self.town.ledger.write(&caller.name(), "sync", |tx| {
@@ -437,7 +437,7 @@ impl<'t> Branch<'t> {
         Ok(())
     }
 
-    /// Reads what theirs has changed since the last common commit.
+    /// Reads their changes since the last common commit.
     fn read(&self, ours: Option<&Sha>, head: &Sha) -> Result<Theirs> {
         let bases = ours.map(|ours| self.bases(ours, head)).transpose()?.unwrap_or_default();
         let bases = bases.iter().map(|base| Ok(self.git.files(&self.repo, base)?)).collect::<Result<Vec<_>>>()?;
@@ -448,8 +448,8 @@ impl<'t> Branch<'t> {
         Ok(Theirs { head: head.clone(), incoming })
     }
 
-    /// What differs between theirs and any of the last common commits, by the slugs of prefixes. What all have alike has
-    /// been changed by nobody but us. A prefix that theirs has no file of was lost there.
+    /// Returns the texts that differ between theirs and any of the last common commits, by slug of the prefix. If all are equal,
+    /// only we have changed the text. If theirs has no file for a prefix, the file was lost there.
     fn differing_texts(
         &self,
         bases: &[BTreeMap<String, FileFacts>],
@@ -477,13 +477,13 @@ impl<'t> Branch<'t> {
         Ok(differing)
     }
 
-    /// How many beads of the new commit the old one has not, or not so.
+    /// Counts the beads of the new commit that the old one lacks or has in another version.
     fn sent(&self, new: &Sha, old: Option<&Sha>) -> Result<usize> {
         let (new, old) = (self.git.files(&self.repo, new)?, self.files_of(old)?);
         Ok(differing_lines(&self.text(differing(&new, &old))?, &self.text(differing(&old, &new))?))
     }
 
-    /// What files say, one after the other.
+    /// Returns the concatenated texts of files.
     fn text<'f>(&self, files: impl Iterator<Item = (&'f String, &'f FileFacts)>) -> Result<Vec<u8>> {
         Ok(texts_of(self.git, &self.repo, files)?.into_iter().flat_map(|(_, text)| text).collect())
     }
@@ -500,13 +500,13 @@ impl<'t> Branch<'t> {
         self.town.ledger.write_for_now(&caller.name(), "synced", |tx| Ok(tx.set_meta(SYNCED_KEY, &text)?))
     }
 
-    /// What a sync would change here, without changing anything: what was fetched is of no branch.
+    /// Reports what a sync would change here and changes nothing. The fetched commits belong to no branch.
     fn try_out(&self, remote: &str) -> Result<Synced> {
         let (head, fetched) =
             (self.known(CHECKPOINT_KEY)?, self.git.fetch_ledger(self.held, &self.repo, remote, FETCHED_REF)?);
         let mut pulled = Pulled::default();
         if let Some(theirs) = &fetched {
-            // The last checkpoint tells what both had, as one of this moment would.
+            // The last checkpoint gives the common state, just as a new one would.
             let theirs = self.read(head.as_ref(), theirs)?;
             pulled = self.town.ledger.try_out("sync", |tx| pull::take_in(tx, &self.town_id, &theirs.incoming))?;
         }
@@ -518,7 +518,7 @@ impl<'t> Branch<'t> {
     }
 }
 
-/// How many lines of one text the other has not.
+/// Counts the lines of one text that the other lacks.
 fn differing_lines(new: &[u8], old: &[u8]) -> usize {
     let old: BTreeSet<&[u8]> = old.split(|byte| *byte == b'\n').collect();
     new.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !old.contains(line)).count()

@@ -1,24 +1,23 @@
-//! Which file of the ledger's branch holds which beads.
+//! Decides which file of the ledger's branch holds which beads.
 //!
-//! A short ledger is one file a prefix. A longer one is cut into parts by the ids of its beads, so that a change of one
-//! bead adds a small file to git, not the whole ledger: git packs what it has only now and then, and a remote that we
-//! push to packs when it likes.
+//! A short ledger has one file for each prefix. A longer one is split by the ids of its beads, so that a change of one bead adds
+//! a small file to git and not the whole ledger. Git packs its objects only occasionally, and a remote packs when it likes.
 
 use std::collections::BTreeMap;
 
 use gt_model::id::{sha256_hex, slug};
 use gt_model::jsonl::{self, Record};
 
-/// The folder of beads.
+/// Folder of the bead files.
 const BEADS: &str = "beads/";
 
-/// What names of files of beads end with.
+/// Suffix of the bead files.
 const SUFFIX: &str = ".jsonl";
 
-/// How large a part should be at most, in bytes.
+/// Target size of a part, in bytes.
 const PART_BYTES: usize = 32 << 10;
 
-/// How many folders deep parts may lie: sixteen parts each.
+/// Maximum depth of the folders of parts. Each level splits into sixteen.
 const MAX_DEPTH: usize = 4;
 
 /// Whether a file holds beads.
@@ -26,7 +25,7 @@ pub(super) fn is_beads_file(path: &str) -> bool {
     path.starts_with(BEADS) && path.ends_with(SUFFIX)
 }
 
-/// The slug of the prefix that all beads of this file share.
+/// Returns the slug of the prefix that all beads in this file share.
 pub(super) fn slug_of_file(path: &str) -> &str {
     let name = path.trim_start_matches(BEADS);
     name.split_once('/').map_or_else(|| name.trim_end_matches(SUFFIX), |(folder, _)| folder)
@@ -37,7 +36,7 @@ pub(super) fn belongs(prefix: &str, path: &str) -> bool {
     is_beads_file(path) && slug_of_file(path) == slug(prefix)
 }
 
-/// The files that hold the records of a prefix, which come in the order in which they are written. No file is empty.
+/// Returns the files for the records of a prefix. The records come in the order in which they are written. No file is empty.
 pub(super) fn files(prefix: &str, records: &[Record]) -> BTreeMap<String, String> {
     let lines: Vec<String> = records.iter().map(|record| jsonl::write(std::slice::from_ref(record))).collect();
     let depth = depth(lines.iter().map(String::len).sum());
@@ -48,12 +47,12 @@ pub(super) fn files(prefix: &str, records: &[Record]) -> BTreeMap<String, String
     files
 }
 
-/// How many folders deep the parts of a text of so many bytes lie.
+/// Returns the folder depth of the parts for a text of so many bytes.
 fn depth(bytes: usize) -> usize {
     (0..MAX_DEPTH).find(|depth| bytes.div_ceil(1 << (4 * depth)) <= PART_BYTES).unwrap_or(MAX_DEPTH)
 }
 
-/// The file that holds a record: `beads/gt.jsonl`, `beads/gt/3.jsonl`, `beads/gt/3/f.jsonl` and so on.
+/// Returns the file for a record: `beads/gt.jsonl`, `beads/gt/3.jsonl`, `beads/gt/3/f.jsonl` and so on.
 fn file(prefix: &str, record: &Record, depth: usize) -> String {
     let key = match record {
         Record::Bead(bead) => bead.id.as_str(),
@@ -67,7 +66,7 @@ fn file(prefix: &str, record: &Record, depth: usize) -> String {
     path + SUFFIX
 }
 
-/// What the files of one prefix say on one side, file by file.
+/// One side's texts of the files of a prefix, file by file.
 pub(super) type Texts = Vec<(String, Vec<u8>)>;
 
 #[cfg(test)]

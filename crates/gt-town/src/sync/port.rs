@@ -1,4 +1,4 @@
-//! Beads out of the ledger and into it, as JSONL.
+//! Exports beads from the ledger to JSONL, and imports them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,55 +17,55 @@ use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::convoy;
 
-/// Up to which event the exported files are, as a setting of the ledger's.
+/// Ledger setting with the last event that the exported files include.
 const EXPORTED_KEY: &str = "exported_seq";
 
-/// How an import is to go.
+/// Options of an import.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ImportOptions {
-    /// Take every good line though others can't be read.
+    /// Import every readable line even if others can't be read.
     pub salvage: bool,
-    /// Let a version that is not older take the place of ours, instead of merging the two.
+    /// Let the file's version replace ours if it is not older, instead of merging the two.
     pub replace: bool,
-    /// Only say what it would do.
+    /// Only report what would happen.
     pub rehearse: bool,
 }
 
-/// What an import did.
+/// Result of an import.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Imported {
-    /// Beads that were not there before.
+    /// Number of beads that were new.
     pub added: usize,
-    /// Beads that the file's version changed.
+    /// Number of beads that the file's version changed.
     pub updated: usize,
-    /// Beads that stayed as they were.
+    /// Number of beads that stayed unchanged.
     pub kept: usize,
-    /// Beads that somebody works on here: not touched.
+    /// Beads that were left unchanged because a worker or person here is working on them.
     pub held: Vec<BeadId>,
-    /// Values of ours that stayed although the file says something else.
+    /// Our values that stayed although the file has others.
     pub kept_values: Values,
-    /// Values of ours that the file's took the place of; the audit has them.
+    /// Our values that the file's values replaced. The audit log has them.
     pub replaced_values: Values,
-    /// Beads that got new ids, since others that were made apart from them keep theirs.
+    /// Beads that got new ids, because a different bead with the same id keeps it.
     pub renamed: Vec<Renamed>,
-    /// Lines that are no beads, kept as they are.
+    /// Number of lines that are not beads. They are kept unchanged.
     pub foreign: usize,
-    /// Lines that can't be read.
+    /// Unreadable lines.
     pub bad_lines: Vec<String>,
     /// Lines with an escaped NUL character, which was read as U+FFFD.
     pub nul_lines: Vec<usize>,
 }
 
-/// Values that lost against others: the first ones, and how many there are beyond.
+/// Values that lost against others: the first ones, and the number of the rest.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Values {
     /// The first ones.
     pub first: Vec<Lost>,
-    /// How many more there are.
+    /// Number of the rest.
     pub more: usize,
 }
 
-/// How many values a report lists, so that it does not grow as large as the ledger.
+/// Maximum number of values in a report, so that it does not grow as large as the ledger.
 const VALUES_LISTED: usize = 1000;
 
 impl Values {
@@ -75,16 +75,16 @@ impl Values {
         self.first.extend(losses.into_iter().take(room).map(Lost::from));
     }
 
-    /// How many there are.
+    /// Returns the total number.
     pub fn count(&self) -> usize {
         self.first.len() + self.more
     }
 }
 
-/// From how many bytes on an import is mended once, at its end.
+/// Size in bytes from which an import updates derived data once, at its end.
 const BULK_BYTES: usize = 256 * 1024;
 
-/// Imports JSONL. A line that can't be read refuses the whole, unless what is good is to be salvaged.
+/// Imports JSONL. If a line can't be read, returns an error and imports nothing, unless `options` asks to salvage the good lines.
 pub fn import(town: &Town, caller: &Caller, text: &[u8], options: ImportOptions) -> Result<Imported> {
     let imported = import_into(&town.ledger, &caller.name(), text, options)?;
     if !options.rehearse {
@@ -93,15 +93,14 @@ pub fn import(town: &Town, caller: &Caller, text: &[u8], options: ImportOptions)
     Ok(imported)
 }
 
-/// A line of a file, read.
+/// A parsed line of a file.
 type Line = std::result::Result<Record, LineError>;
 
-/// How many lines are handed over at once by who reads them ahead, and how often before the first are taken.
+/// Number of lines that the reading thread hands over at a time, and number of batches that it may be ahead.
 const LINES_AT_ONCE: usize = 256;
 const AHEAD: usize = 8;
 
-/// Hands on what each line of `text` says. Of a large text the lines are read on a thread of their own, ahead of what is done
-/// with them.
+/// Passes each parsed line of `text` to `take`. For a large text, a separate thread parses ahead.
 fn ahead(text: &[u8], mut take: impl FnMut(Line) -> Result<()>) -> Result<()> {
     if text.len() <= BULK_BYTES {
         return jsonl::records(text).try_for_each(take);
@@ -110,22 +109,22 @@ fn ahead(text: &[u8], mut take: impl FnMut(Line) -> Result<()>) -> Result<()> {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let mut lines = jsonl::records(text).peekable();
-            // When nothing more is taken, nothing more is read.
+            // When the receiver stops, the thread stops reading.
             while lines.peek().is_some() && read.send(lines.by_ref().take(LINES_AT_ONCE).collect()).is_ok() {}
         });
-        // Taken into the closure, so that the thread ends with it.
+        // Move it into the closure, so that the thread ends when the closure does.
         let come = come;
         come.iter().flatten().try_for_each(&mut take)
     })
 }
 
-/// How an import ends without leaving anything in the ledger.
+/// Reasons for rolling back an import.
 enum Undone {
-    /// By an error.
+    /// It failed.
     Failed(Error),
-    /// As it should: it was a rehearsal.
+    /// It was a rehearsal; this is its result.
     Rehearsed(Box<Imported>),
-    /// To begin anew: these beads get new ids first, since what was taken in before them may refer to them.
+    /// It must start again. These beads get new ids first, because beads imported before them may refer to them.
     Again(Apart),
 }
 
@@ -135,11 +134,11 @@ impl<E: Into<Error>> From<E> for Undone {
     }
 }
 
-/// As [`import`], into a ledger that need not be a town's.
+/// Imports like [`import`] into a ledger that need not belong to a town.
 pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], options: ImportOptions) -> Result<Imported> {
     let mut renamed = Apart::default();
     loop {
-        // Most files are read once: nothing in them was made apart from what is here.
+        // Most files need only one pass, because no bead in them conflicts with a different bead here.
         let begun = Import { options, renamed: renamed.clone(), ..Import::default() };
         match ledger.write(actor, "import", |tx| begun.run(tx, text)) {
             Ok(report) => return Ok(report),
@@ -153,7 +152,7 @@ pub fn import_into(ledger: &Ledger, actor: &str, text: &[u8], options: ImportOpt
     }
 }
 
-/// How many bad lines a refusal shows.
+/// Maximum number of bad lines that an error shows.
 const BAD_LINES_SHOWN: usize = 5;
 
 fn refuse_bad_lines(bad_lines: &[String]) -> Result<()> {
@@ -165,20 +164,20 @@ fn refuse_bad_lines(bad_lines: &[String]) -> Result<()> {
     Err(Error::refused(what, "--salvage takes every good line and names each bad one"))
 }
 
-/// An import under way.
+/// An import in progress.
 #[derive(Default)]
 struct Import {
     options: ImportOptions,
-    /// Beads of the ledger, and of the file, that get new ids, as an earlier run found.
+    /// Beads of the ledger and of the file that get new ids, found by an earlier pass.
     renamed: Apart,
-    /// Further ones, which this run has found.
+    /// Further ones that this pass has found.
     apart: Apart,
     report: Imported,
-    /// What is to be mended at the end, where that costs less than for each bead.
+    /// Derived data to update at the end, if that costs less than an update for each bead.
     bulk: Option<Bulk>,
-    /// The prefix of the bead before: lines that are no beads belong to it.
+    /// Prefix of the previous bead. Lines that are not beads belong to it.
     prefix: String,
-    /// Beads that were open here and are over now.
+    /// Beads that were open here and that the import has ended.
     over: Vec<BeadId>,
 }
 
@@ -188,7 +187,7 @@ impl Import {
         self.bulk = (text.len() > BULK_BYTES).then(|| tx.begin_bulk(lines())).transpose()?;
         TOWN_PREFIX.clone_into(&mut self.prefix);
         for rename in self.renamed.ours.clone() {
-            // One that is not here is in the file, which says two beads with one id.
+            // If the bead is not in the ledger, the file has two beads with this id.
             if tx.bead(&rename.from)?.is_some_and(|bead| Renamed::of(&bead).to == rename.to) {
                 self.give_id(tx, rename)?;
             }
@@ -211,7 +210,7 @@ impl Import {
     fn take_line(&mut self, tx: &Tx<'_>, line: Line) -> Result<()> {
         match line {
             Err(error) => self.report.bad_lines.push(error.to_string()),
-            // What is refused in the end needs no more taking.
+            // The import will be refused, so skip the rest.
             Ok(_) if !self.options.salvage && !self.report.bad_lines.is_empty() => {}
             Ok(mut record) => {
                 merge::rename([&mut record], &self.renamed.theirs);
@@ -283,7 +282,7 @@ impl Import {
         Ok(())
     }
 
-    /// What our version of a bead and the file's are together.
+    /// Merges our version of a bead with the file's.
     fn united(&mut self, tx: &Tx<'_>, ours: &Bead, theirs: &Bead) -> Result<Bead> {
         if self.options.replace {
             let is_older = theirs.updated_at.at < ours.updated_at.at;
@@ -307,19 +306,19 @@ impl Import {
     }
 }
 
-/// Which beads to export.
+/// Selection of beads to export.
 #[derive(Clone, Debug, Default)]
 pub struct ExportFilter {
-    /// Only of these prefixes; all, where none are given.
+    /// Only these prefixes; empty for all.
     pub prefixes: Vec<String>,
-    /// Ephemeral ones too, which files in git do not have.
+    /// Whether to include ephemeral beads, which files in git omit.
     pub wisps: bool,
 }
 
-/// How many beads are read for an export at once, so that a large ledger is never in memory as beads.
+/// Number of beads read at a time, so that a large ledger is never in memory as beads.
 const EXPORTED_AT_ONCE: u32 = 2000;
 
-/// Beads as JSONL: lines that are no beads first, then the beads by id in byte order.
+/// Returns beads as JSONL: first the lines that are not beads, then the beads by id in byte order.
 pub fn export(view: &View<'_>, what: &ExportFilter) -> Result<String> {
     let prefixes = if what.prefixes.is_empty() { view.foreign_prefixes()? } else { what.prefixes.clone() };
     let mut others = Vec::new();
@@ -339,7 +338,7 @@ pub fn export(view: &View<'_>, what: &ExportFilter) -> Result<String> {
     }
 }
 
-/// Writes the exported files of town and rigs anew of which something has changed since.
+/// Rewrites the exported files of the town and its rigs whose content has changed.
 pub fn export_changed(town: &Town) -> Result<()> {
     let (newest, exported) = town.ledger.read(|view| {
         let newest = view.last_events(None, 1)?.last().map_or(0, |event| event.seq);
@@ -350,17 +349,17 @@ pub fn export_changed(town: &Town) -> Result<()> {
     }
     let files = town.ledger.read(|view| changed_files(town, view, exported))?;
     for (path, text) in files {
-        // What can't be read there, since an agent has put something else in its place, is replaced too.
+        // Also replace a file that can't be read because an agent has put something else in its place.
         let there = town.world().disk().read(&path).ok().flatten();
         if there.as_deref() != Some(text.as_bytes()) {
             town.world().disk().write(&path, text.as_bytes())?;
         }
     }
-    // Said last: whoever dies before writes the same files again.
+    // Record this last. If the process dies before, the same files are written again.
     town.ledger.write("deacon/", "export", |tx| tx.set_meta(EXPORTED_KEY, &newest.to_string()).map_err(Error::from))
 }
 
-/// The exported files of which something changed after the event `exported`; all, where that is not known.
+/// Returns the exported files with changes after the event `exported`; all files if that is unknown.
 fn changed_files(town: &Town, view: &View<'_>, exported: Option<i64>) -> Result<BTreeMap<PathBuf, String>> {
     let changed = exported.map(|seq| view.prefixes_changed_after(seq)).transpose()?.flatten();
     let is_changed = |prefix: &String| changed.as_ref().is_none_or(|changed| changed.contains(prefix));

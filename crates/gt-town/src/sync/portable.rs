@@ -1,4 +1,4 @@
-//! What of a town goes into its ledger's branch: beads as other towns are to see them, and the town's own settings.
+//! Content of the ledger's branch: beads as other towns should see them, and the town's own settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,33 +13,33 @@ use super::parts::{self, is_beads_file};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 
-/// Size from which on a settings file is left out: nobody writes so much by hand.
+/// Size from which a settings file is omitted. No person writes that much by hand.
 const SETTINGS_LIMIT_BYTES: usize = 1 << 20;
 
-/// The file that says in which way the others are laid out.
+/// File with the version of the branch's layout.
 pub(super) const VERSION_FILE: &str = "VERSION";
 
-/// What it says.
+/// Its content.
 pub(super) const VERSION: &str = "2\n";
 
-/// What it may say: in the first version each prefix had one file, however long.
+/// Accepted contents. In version 1 each prefix had one file of any length.
 pub(super) const READABLE_VERSIONS: &[&str] = &["1", "2"];
 
-/// The folder of towns' settings, a folder a town.
+/// Folder of the towns' settings, with one folder for each town.
 const TOWNS: &str = "towns/";
 
-/// What the ledger alone knows of a town's rigs.
+/// File with the facts about a town's rigs that only the ledger holds.
 const RIGS: &str = "rigs.json";
 
-/// How many beads are read at once.
+/// Number of beads read at a time.
 const READ_AT_ONCE: u32 = 2000;
 
-/// Whether a file is one that this town alone writes.
+/// Whether only this town writes the file.
 pub(super) fn is_own(town_id: &str, path: &str) -> bool {
     path == VERSION_FILE || is_beads_file(path) || path.starts_with(&own_folder(town_id))
 }
 
-/// The file of a town's rigs.
+/// Returns the file of a town's rigs.
 pub(super) fn rigs_file(town_id: &str) -> String {
     format!("{}{RIGS}", own_folder(town_id))
 }
@@ -48,7 +48,7 @@ fn own_folder(town_id: &str) -> String {
     format!("{TOWNS}{}/", slug(town_id))
 }
 
-/// How beads of this town look to others.
+/// View of this town's beads for other towns.
 pub(super) struct Outlook {
     town_id: String,
     elsewhere: BTreeMap<BeadId, Elsewhere>,
@@ -61,7 +61,8 @@ impl Outlook {
         Ok(Self { town_id: town_id.to_owned(), elsewhere: view.elsewhere()?, attempts })
     }
 
-    /// A bead as others see it: who of this town works on it and since when, or what they have said meanwhile.
+    /// Returns a bead as others see it: with the worker of this town and the start of its work, or with the pending change that
+    /// others made.
     pub(super) fn shown(&self, bead: Bead) -> Bead {
         let is_over = matches!(bead.status, Status::Closed | Status::Tombstone);
         match self.elsewhere.get(&bead.id) {
@@ -70,7 +71,7 @@ impl Outlook {
         }
     }
 
-    /// A bead with the word that this town works on it, if it does.
+    /// Returns a bead with the mark that this town works on it, if it does.
     pub(super) fn held(&self, bead: Bead) -> Bead {
         let Some(attempt) = self.attempts.get(&bead.id) else { return bead };
         let mut held = bead;
@@ -79,7 +80,7 @@ impl Outlook {
         held
     }
 
-    /// The records of a prefix, in the order in which files have them.
+    /// Returns the records of a prefix in file order.
     pub(super) fn records(&self, view: &View<'_>, prefix: &str) -> Result<Vec<Record>> {
         let others = view.foreign_records(prefix)?.into_iter().map(|line| Record::Other { line });
         let mut records: Vec<Record> = others.collect();
@@ -94,12 +95,12 @@ impl Outlook {
     }
 }
 
-/// All prefixes of which there is anything to tell.
+/// Returns all prefixes that have anything to export.
 pub(super) fn prefixes(view: &View<'_>) -> Result<BTreeSet<String>> {
     Ok(view.prefixes()?.into_iter().chain(view.foreign_prefixes()?).collect())
 }
 
-/// All files that this town writes, as its ledger and its settings are now.
+/// Returns all files that this town writes, from its current ledger and settings.
 pub(super) fn files(town: &Town, town_id: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = town.ledger.read(|view| {
         let outlook = Outlook::of(view, town_id)?;
@@ -115,7 +116,7 @@ pub(super) fn files(town: &Town, town_id: &str) -> Result<BTreeMap<String, Vec<u
     Ok(files)
 }
 
-/// What the ledger alone knows of rigs: prefix, remote and trunk.
+/// Returns the text with the facts about rigs that only the ledger holds: prefix, remote and trunk.
 fn rigs_text(rigs: &[RigRow]) -> Result<Vec<u8>> {
     let corrupt = |e: serde_json::Error| LedgerError::Corrupt { what: "a rig", text: e.to_string() };
     let mut text = serde_json::to_vec_pretty(rigs).map_err(corrupt)?;

@@ -1,4 +1,4 @@
-//! Taking in what other towns say: a merge of each prefix, in one transaction.
+//! Merges other towns' changes: one merge for each prefix, all in one transaction.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ use crate::town::error::{Error, Result};
 use crate::work::convoy;
 use crate::work::sling;
 
-/// From how many changed beads on the ledger is mended once, at the end.
+/// Number of changed beads from which derived data is updated once, at the end.
 const BULK_BEADS: usize = 500;
 
-/// How much of a lost text the audit keeps, in characters.
+/// Number of characters of a lost text that the audit log keeps.
 const AUDITED_CHARS: usize = 10_000;
 
-/// What other towns have said since the last common commit, prefix by prefix.
+/// Other towns' changes since the last common commit, by prefix.
 pub(super) struct Incoming {
     news: Vec<News>,
     nul_lines: Vec<String>,
@@ -36,17 +36,17 @@ struct News {
     theirs: Vec<Record>,
 }
 
-/// The files of one prefix in which sides differ.
+/// Files of one prefix in which the sides differ.
 #[derive(Default)]
 pub(super) struct Differing {
-    /// As each last common commit has them.
+    /// Texts in each of the last common commits.
     pub(super) bases: Vec<Texts>,
-    /// As theirs has them.
+    /// Texts on their side.
     pub(super) theirs: Texts,
 }
 
 impl Incoming {
-    /// From the files of each prefix, by its slug. Anything that can't be read refuses the whole.
+    /// Parses the files of each prefix, by its slug. Returns an error if anything can't be read.
     pub(super) fn parse(differing: BTreeMap<String, Differing>, ours: &View<'_>) -> Result<Self> {
         let own: BTreeMap<String, String> = prefixes(ours)?.into_iter().map(|prefix| (slug(&prefix), prefix)).collect();
         let (mut news, mut nul_lines) = (Vec::new(), Vec::new());
@@ -58,7 +58,7 @@ impl Incoming {
             let mut base = Vec::new();
             for texts in bases {
                 let other = records(&texts)?;
-                // Of several last common commits (towns that met crosswise) what all of them say.
+                // If there are several last common commits (towns that merged crosswise), use what they agree on.
                 base = if base.is_empty() { other } else { merge::merge(&[], &base, &other).records };
             }
             let named = theirs.iter().find_map(|record| Some(as_bead(record)?.id.prefix().to_owned()));
@@ -84,7 +84,7 @@ fn records(texts: &Texts) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// The refusal of a branch that can't be read.
+/// Builds the error for an unreadable branch.
 pub(super) fn damaged(what: &str) -> Error {
     Error::refused(
         format!("the ledger's branch is damaged, and nothing was changed: {what}"),
@@ -92,32 +92,32 @@ pub(super) fn damaged(what: &str) -> Error {
     )
 }
 
-/// What a merge changed here.
+/// Changes that a merge made here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Pulled {
-    /// Beads that were not there before.
+    /// Beads that were new.
     pub added: Vec<BeadId>,
     /// Beads that others changed.
     pub updated: Vec<BeadId>,
-    /// What one side said and nobody says any more; the audit has it.
+    /// Values of one side that the result does not have. The audit log has them.
     pub losses: Vec<Lost>,
-    /// Beads of which the work here was parked, since another town had claimed them earlier.
+    /// Beads whose local work was parked, because another town had claimed them earlier.
     pub parked: Vec<BeadId>,
-    /// Beads that are being worked on here and that others see otherwise; that holds once the work is over.
+    /// Beads with local work and changes by others. The changes apply once the work is over.
     pub waiting: Vec<BeadId>,
-    /// Beads that have new ids, since others that were made apart from them keep theirs.
+    /// Beads that got new ids, because a different bead with the same id keeps it.
     pub renamed: Vec<Renamed>,
     /// Lines with an escaped NUL character, which was read as U+FFFD.
     pub nul_lines: Vec<String>,
 }
 
 impl Pulled {
-    /// Whether anything of the ledger changed.
+    /// Whether nothing in the ledger changed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds what a further merge changed.
+    /// Adds the changes of a further merge.
     pub(super) fn extend(&mut self, more: Self) {
         self.added.extend(more.added);
         self.updated.extend(more.updated);
@@ -129,16 +129,16 @@ impl Pulled {
     }
 }
 
-/// A [`Loss`], to be shown.
+/// A lost value for display; see [`Loss`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// Which bead.
+    /// The bead.
     pub bead: BeadId,
-    /// Which key of it.
+    /// Key of the value.
     pub key: String,
-    /// What holds.
+    /// Value that was kept.
     pub kept: String,
-    /// What does not.
+    /// Value that was lost.
     pub lost: String,
 }
 
@@ -149,7 +149,7 @@ impl From<Loss> for Lost {
     }
 }
 
-/// Merges what came in into the ledger.
+/// Merges incoming changes into the ledger.
 pub(super) fn take_in(tx: &Tx<'_>, town_id: &str, incoming: &Incoming) -> Result<Pulled> {
     let mut outlook = Outlook::of(tx, town_id)?;
     let mut sides = sides(tx, &outlook, incoming)?;
@@ -184,7 +184,7 @@ pub(super) fn take_in(tx: &Tx<'_>, town_id: &str, incoming: &Incoming) -> Result
     pull.finish()
 }
 
-/// What three sides say of a prefix.
+/// The three sides of a prefix.
 struct Sides<'i> {
     prefix: &'i str,
     base: Cow<'i, [Record]>,
@@ -200,8 +200,8 @@ fn sides<'i>(tx: &Tx<'_>, outlook: &Outlook, incoming: &'i Incoming) -> Result<V
     incoming.news.iter().map(side).collect()
 }
 
-/// Gives beads new ids that were made apart from others with the same: ours in the ledger, theirs in what came in, with
-/// all that refers to them in files of any prefix.
+/// Gives new ids to beads that share an id with a different bead: ours in the ledger, theirs in the incoming files. References in
+/// files of any prefix change too.
 fn tell_apart(tx: &Tx<'_>, sides: &mut [Sides<'_>]) -> Result<Apart> {
     let mut all = Apart::default();
     for side in &*sides {
@@ -212,7 +212,7 @@ fn tell_apart(tx: &Tx<'_>, sides: &mut [Sides<'_>]) -> Result<Apart> {
     for rename in &all.ours {
         tx.rename_bead(rename)?;
     }
-    // A base that has such a bead has it under its old id.
+    // If the base has such a bead, it has it under its old id.
     let was_there = |rename: &&Renamed| sides.iter().any(|side| rename.is_in(&side.base));
     let before: Vec<Renamed> = all.ours.iter().chain(&all.theirs).filter(was_there).cloned().collect();
     for side in sides {
@@ -240,14 +240,14 @@ fn as_line(record: &Record) -> Option<&str> {
     }
 }
 
-/// A merge under way.
+/// A merge in progress.
 struct Pull<'t> {
     tx: &'t Tx<'t>,
     town_id: &'t str,
     outlook: Outlook,
     report: Pulled,
     bulk: Option<Bulk>,
-    /// Beads that were open here and are over now.
+    /// Beads that were open here and that the merge has ended.
     over: Vec<BeadId>,
 }
 
@@ -268,7 +268,7 @@ impl Pull<'_> {
         let attempt = self.tx.live_attempt(&merged.id)?;
         match (&local, attempt) {
             (Some(local), Some(attempt)) => self.take_held(merged, local, &attempt),
-            // A wisp is shown to nobody, so it was not known when beads were told apart.
+            // A wisp (ephemeral bead) is not exported, so the id comparison did not include it.
             (Some(wisp), None) if wisp.ephemeral && merge::are_apart(wisp, merged) => {
                 let rename = Renamed::of(wisp);
                 self.tx.rename_bead(&rename)?;
@@ -296,7 +296,7 @@ impl Pull<'_> {
         Ok(())
     }
 
-    /// Takes in what others say of a bead that somebody works on here: its state stays, unless they were first.
+    /// Merges changes to a bead that a worker or person here is working on. Its state stays, unless the others claimed it first.
     fn take_held(&mut self, merged: &Bead, local: &Bead, attempt: &Attempt) -> Result<()> {
         let claim = merge::claim(merged).filter(|claim| claim.town != self.town_id);
         if claim.is_some() && attempt.submitted_at.is_none() {
@@ -317,7 +317,7 @@ impl Pull<'_> {
         self.note_state(merged, &kept)
     }
 
-    /// Keeps what others say of the state of a bead until the work on it is over.
+    /// Stores others' changes to the state of a bead until the local work on it is over.
     fn note_state(&mut self, merged: &Bead, kept: &Bead) -> Result<()> {
         let (id, said) = (&merged.id, Elsewhere::of(merged));
         if said == Elsewhere::of(&self.outlook.held(kept.clone())) {
@@ -367,7 +367,7 @@ impl Pull<'_> {
     }
 }
 
-/// Beads of which what others said holds now, since the work on them here is over.
+/// Returns the beads to which others' stored changes apply now, because the local work is over.
 pub(super) fn due(view: &View<'_>) -> Result<Vec<(BeadId, Elsewhere)>> {
     let mut due = Vec::new();
     for (id, state) in view.elsewhere()? {
@@ -378,7 +378,7 @@ pub(super) fn due(view: &View<'_>) -> Result<Vec<(BeadId, Elsewhere)>> {
     Ok(due)
 }
 
-/// Makes what others said hold. What was closed here meanwhile stays so.
+/// Applies others' stored changes. A bead that was closed here meanwhile stays closed.
 pub(super) fn settle(tx: &Tx<'_>) -> Result<()> {
     for (id, state) in due(tx)? {
         tx.set_elsewhere(&id, None)?;

@@ -1,8 +1,8 @@
-//! Making a lost ledger again: what is portable from the branch `gt-ledger` or from the exported files, and the hooks from
-//! the trailers of the rigs' snapshots; or all of it from a backup.
+//! Rebuilds a lost ledger. Portable data comes from the branch `gt-ledger` or from the exported files, and hooks from the
+//! trailers of the rigs' snapshots. A backup restores everything.
 //!
-//! The new ledger is made aside and gets its name last. Whoever dies before has changed nothing but that sessions that
-//! nobody could speak for have ended.
+//! The new ledger is built beside the old one and renamed last. If the process dies before, the only change is that sessions
+//! without a ledger have ended.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,34 +27,35 @@ use crate::town::layout::Layout;
 use crate::walls::worker_env::PATH_KEY;
 use crate::work::snapshots;
 
-/// How long a session's tree has to end politely.
+/// Time that a session's processes have to end after a polite signal.
 const END_GRACE: Duration = Duration::from_secs(5);
 
-/// How long a lock of the town's is waited for.
+/// Time to wait for a lock of the town.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What a rebuilding found.
+/// Result of a rebuild.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Rebuilt {
-    /// The checkpoint that it is from, wholly or where the files had nothing newer; `None`: there was none.
+    /// Checkpoint that was used, alone or where the exported files had nothing newer; `None` if there was none.
     pub commit: Option<String>,
-    /// The exported files that it is from.
+    /// Exported files that were used.
     pub files: Vec<PathBuf>,
-    /// How many beads there are again, as they were then.
+    /// Number of restored beads, in their state at that time.
     pub beads: usize,
-    /// The rigs that are there again.
+    /// Restored rigs.
     pub rigs: Vec<String>,
-    /// Hooks that were found: beads with the snapshot of the work on them. `gt polecat recover <bead>` goes on from it.
+    /// Hooks that were found: beads with the snapshot of the work on them. `gt polecat recover <bead>` continues from it.
     pub hooks: Vec<(BeadId, Sha)>,
-    /// Where the old ledger is now, if there was one.
+    /// New path of the old ledger, if there was one.
     pub kept: Option<PathBuf>,
 }
 
-/// What a ledger is made from.
+/// Source of a rebuild.
 struct Source {
     town_id: String,
     rigs: Vec<KnownRig>,
-    /// Beads as JSONL, each with the prefix to which its other lines belong. Of a bead that is in several the newest counts.
+    /// Beads as JSONL, each text with the prefix to which its other lines belong. If a bead occurs several times, the newest
+    /// version counts.
     texts: Vec<(String, Vec<u8>)>,
     commit: Option<Sha>,
     files: Vec<PathBuf>,
@@ -67,7 +68,7 @@ impl Source {
         Ok(Self { town_id: from.town_id, rigs, texts, commit: Some(from.commit), files: Vec::new() })
     }
 
-    /// The exported files, over what the newest checkpoint says: it may know of what other towns said since.
+    /// Returns the exported files over the newest checkpoint, which may contain later changes by other towns.
     fn files(layout: &Layout, outside: &Outside) -> Result<Self> {
         let checkpoint = sync::read_own(outside.world.as_ref(), &layout.root).ok().map(Self::checkpoint).transpose()?;
         let disk = outside.world.disk();
@@ -104,14 +105,14 @@ fn nothing_said(layout: &Layout) -> Error {
     )
 }
 
-/// What a town's exported files say besides beads.
+/// Facts in a town's exported files other than beads.
 #[derive(Serialize, Deserialize)]
 struct TownFacts {
     town_id: String,
     rigs: Vec<KnownRig>,
 }
 
-/// What of a town is in no file of beads, as a file beside them.
+/// Returns the facts about a town that no bead file contains, as a file of their own.
 pub(crate) fn facts_text(view: &View<'_>) -> Result<String> {
     let known = |rig: RigRow| {
         let RigRow { name, prefix, remote, trunk, added_at } = rig;
@@ -123,12 +124,12 @@ pub(crate) fn facts_text(view: &View<'_>) -> Result<String> {
     Ok(text.map_err(|e| LedgerError::Corrupt { what: "a rig", text: e.to_string() })? + "\n")
 }
 
-/// Rebuilds the ledger of the town at `root`, which must be down, from its newest checkpoint.
+/// Rebuilds the ledger of the town at `root` from its newest checkpoint. The town must be down.
 pub fn from_git(root: &Path, outside: &Outside) -> Result<Rebuilt> {
     rebuild(root, outside, |_| Source::checkpoint(sync::read_own(outside.world.as_ref(), root)?))
 }
 
-/// Rebuilds it from its exported files.
+/// Rebuilds the ledger from the exported files.
 pub fn from_files(root: &Path, outside: &Outside) -> Result<Rebuilt> {
     rebuild(root, outside, |layout| Source::files(layout, outside))
 }
@@ -151,7 +152,7 @@ fn rebuild(root: &Path, outside: &Outside, read: impl FnOnce(&Layout) -> Result<
     Ok(rebuilt)
 }
 
-/// The locks without which neither boot nor deacon of a town runs.
+/// Takes the locks that boot and deacon need, so that neither can run.
 fn keep_down(layout: &Layout, outside: &Outside) -> Result<[Held; 2]> {
     let disk = outside.world.disk();
     disk.guard(&layout.root);
@@ -169,8 +170,8 @@ fn keep_down(layout: &Layout, outside: &Outside) -> Result<[Held; 2]> {
     Ok([lock("boot")?, lock("deacon")?])
 }
 
-/// Puts a backup in the place of a ledger that can't be opened, or is not there: that of the town at `root`, which must be
-/// down, or one of no town. What was there is kept. Answers with what was read back, and with where the old one is.
+/// Replaces an unreadable or missing ledger by a backup. The ledger belongs to the town at `root`, which must be down, or to no
+/// town. The old file is kept. Returns what was restored and the path of the old ledger.
 pub fn from_backup(
     ledger: &Path,
     root: Option<&Path>,
@@ -188,7 +189,7 @@ pub fn from_backup(
     Ok((Copied { path: ledger.to_owned(), ..copied }, kept))
 }
 
-/// Sessions of a ledger that is lost: their secrets are gone with it, so nothing that they say can be heard.
+/// Ends sessions of the lost ledger. Their secrets were lost with it, so gt could not identify them.
 fn end_sessions(layout: &Layout, outside: &Outside) -> Result<()> {
     let (disk, sessions) = (outside.world.disk(), outside.world.sessions());
     for name in disk.list(&layout.sessions())? {
@@ -202,7 +203,7 @@ fn end_sessions(layout: &Layout, outside: &Outside) -> Result<()> {
         }
     }
     if disk.exists(&layout.sessions()) {
-        // The new ledger counts from one again, and a folder stands for one incarnation for good.
+        // The new ledger counts from one again, but a folder must never belong to two incarnations.
         let at = outside.world.clock().now().as_second();
         disk.create_dir(&layout.archive())?;
         disk.rename(&layout.sessions(), &layout.archive().join(format!("sessions-{at}")))?;
@@ -217,7 +218,7 @@ fn remove_database(outside: &Outside, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives the ledger that was made `aside` its name; one that is there is kept in `backups/`.
+/// Renames the ledger built at `aside` to its final name. An existing one moves to `backups/`.
 fn put_in_place(ledger: &Path, outside: &Outside, aside: &Path) -> Result<Option<PathBuf>> {
     let disk = outside.world.disk();
     let at = outside.world.clock().now().as_second();
@@ -239,7 +240,7 @@ fn lost_name(at: i64, n: u32) -> String {
     if n == 0 { format!("lost-{at}.db") } else { format!("lost-{at}-{n}.db") }
 }
 
-/// A rig, as a checkpoint or an exported file tells of it.
+/// A rig as a checkpoint or an exported file describes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KnownRig {
     name: String,
@@ -282,7 +283,7 @@ fn find_snapshots(layout: &Layout, outside: &Outside, rigs: &[KnownRig]) -> Resu
         for (_, commit) in refs {
             let facts = repo.snapshot_facts(&path, &commit)?;
             let taken_at = jiff::Timestamp::from_second(facts.taken_at).unwrap_or_default();
-            // Git counts whole seconds; what is in the rig's repository is never older than the rig.
+            // Git stores whole seconds. Nothing in the rig's repository is older than the rig.
             let taken_at = added_at.map_or(taken_at, |added_at| taken_at.max(added_at)).to_string();
             let trailers = snapshots::trailers(&facts.message).into_iter().collect();
             all.push(Found { rig: rig.clone(), commit, taken_at, trailers });
@@ -291,7 +292,7 @@ fn find_snapshots(layout: &Layout, outside: &Outside, rigs: &[KnownRig]) -> Resu
     Ok(all)
 }
 
-/// A rebuilding under way.
+/// A rebuild in progress.
 struct Rebuild<'t> {
     tx: &'t Tx<'t>,
     from: &'t Source,
@@ -342,7 +343,7 @@ impl Rebuild<'_> {
         Ok(count)
     }
 
-    /// Adds a bead, or puts it in the place of an older version of it; answers with how many are more now.
+    /// Adds a bead or replaces an older version of it. Returns the number of added beads.
     fn add_bead(&self, bead: &Bead, bulk: &mut Bulk) -> Result<usize> {
         let there = self.tx.bead(&bead.id)?;
         if there.as_ref().is_none_or(|there| there.updated_at.at <= bead.updated_at.at) {
@@ -351,7 +352,7 @@ impl Rebuild<'_> {
         Ok(usize::from(there.is_none()))
     }
 
-    /// Nobody of this town works on a bead any more: nobody's session is left. What a person took stays theirs.
+    /// Releases a bead that a worker of this town held, because no session is left. A person's claim stays.
     fn let_go(&self, mut bead: Bead) -> Bead {
         let assignee = bead.assignee.as_deref().unwrap_or_default();
         let own = match split_assignee(assignee) {
@@ -368,7 +369,7 @@ impl Rebuild<'_> {
         bead
     }
 
-    /// Attempts with a snapshot, as over; those before them that left none, so that numbers go on where they were.
+    /// Adds attempts that have a snapshot, as ended. Also adds earlier ones without a snapshot, so that numbering continues.
     fn add_attempts(&self, found: &[Found]) -> Result<Vec<(BeadId, Sha)>> {
         let mut by_bead: BTreeMap<BeadId, BTreeMap<u32, &Found>> = BTreeMap::new();
         for snapshot in found {
@@ -416,5 +417,5 @@ impl Rebuild<'_> {
     }
 }
 
-/// Attempts on one bead beyond which a trailer is not believed.
+/// Maximum number of attempts on one bead that a trailer may claim.
 const ATTEMPTS_LIMIT: u32 = 1000;

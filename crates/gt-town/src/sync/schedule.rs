@@ -1,29 +1,29 @@
-//! When the deacon makes checkpoints: at rest, seldom enough to cost nothing, and often enough to be worth something.
+//! Schedule of the deacon's checkpoints: when the town is idle, rarely enough to be cheap, and often enough to be useful.
 
 use std::time::Duration;
 
-/// Time between two checkpoints, at least.
+/// Minimum time between two checkpoints.
 const AT_LEAST: Duration = Duration::from_mins(1);
 
-/// A town that never rests has a checkpoint after this time all the same.
+/// Time after which a town that is never idle gets a checkpoint anyway.
 const AT_MOST: Duration = Duration::from_mins(10);
 
-/// What part of the time checkpoints may take: one in so many.
+/// Share of the deacon's time for checkpoints: one part in so many.
 const SHARE: u32 = 20;
 
-/// When the next checkpoint is due.
+/// State for deciding when the next checkpoint is due.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    /// When the last one ended, by the monotonic clock, and how long it took.
+    /// End of the last checkpoint by the monotonic clock, and its duration.
     last: Option<(Duration, Duration)>,
-    /// Up to which event the last one is.
+    /// Last event that the last checkpoint includes.
     done: Option<i64>,
-    /// The newest event at the last look.
+    /// Newest event at the last check.
     seen: Option<i64>,
 }
 
 impl Schedule {
-    /// Whether one is due now, with `newest` as the last event that there is.
+    /// Whether a checkpoint is due now; `newest` is the newest event.
     pub(crate) fn is_due(&mut self, now: Duration, newest: i64) -> bool {
         let (last, took) = *self.last.get_or_insert((now, Duration::ZERO));
         let rests = self.seen.replace(newest) == Some(newest);
@@ -32,7 +32,7 @@ impl Schedule {
         self.done != Some(newest) && since >= pause && (rests || since >= AT_MOST)
     }
 
-    /// Says that one was tried between `begun` and `now`, and whether it holds all up to `newest`.
+    /// Records a checkpoint tried between `begun` and `now`, and whether it includes all events up to `newest`.
     pub fn tried(&mut self, begun: Duration, now: Duration, newest: i64, went_well: bool) {
         self.last = Some((now, now.saturating_sub(begun)));
         if went_well {

@@ -1,5 +1,5 @@
-//! A ledger that belongs to no town: the folder `.beads` of some project, with the same engine. Nothing in it is ever
-//! slung; what needs a town's settings finds the built-in ones.
+//! Ledgers that belong to no town: the `.beads` folder of a project, with the same engine. Their beads are never slung, and the
+//! built-in defaults replace a town's settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,16 +18,16 @@ mod found;
 pub(crate) use found::is_in_git;
 pub use found::{beads_file, known_prefix, redirect, shared_beads};
 
-/// The name of the ledger's file in a folder `.beads`: another one than that of other programs, which is left alone.
+/// Name of the ledger file in a `.beads` folder. Other programs use other names, and their files are left alone.
 pub const FILE: &str = "gt.db";
 
-/// The prefix where a folder's name yields none.
+/// Prefix used if a folder's name yields none.
 const FALLBACK_PREFIX: &str = "bd";
 
 const PREFIX_HINT: &str =
     "a prefix is letters, digits, `-` and `_`, and begins with a letter: for example --prefix app";
 
-/// Longest prefix, in bytes.
+/// Longest allowed prefix, in bytes.
 const PREFIX_LIMIT: usize = 40;
 
 /// Opens the ledger in the file `path`.
@@ -37,7 +37,7 @@ pub fn open(path: &Path, outside: Outside) -> Result<Town> {
     Ok(around(path, outside, ledger.shared(is_shared)))
 }
 
-/// Makes a ledger in the folder `beads`, whose new beads have that prefix.
+/// Creates a ledger in the folder `beads`. New beads get this prefix.
 pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     let path = beads.join(FILE);
     let disk = outside.world.disk();
@@ -48,7 +48,7 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
         return Err(Error::Usage { what: format!("`{prefix}` can't be a prefix"), hint: PREFIX_HINT.to_owned() });
     }
     disk.create_dir(beads)?;
-    // Made beside its place: a ledger without its prefix is none.
+    // Build it under a temporary name, because a ledger without a prefix is unusable.
     let half = beads.join(HALF_MADE);
     for left in gt_ledger::files(&half) {
         disk.remove(&left)?;
@@ -57,7 +57,7 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     ledger.write("gt", "init", |tx| tx.set_meta(PREFIX_KEY, prefix).map_err(Error::from))?;
     ledger.settle()?;
     drop(ledger);
-    // A log that an earlier ledger left would count as this one's.
+    // SQLite would apply a log that an earlier ledger left to this one.
     for left in &gt_ledger::files(&path)[1..] {
         disk.remove(left)?;
     }
@@ -68,10 +68,10 @@ pub fn create(beads: &Path, prefix: &str, outside: Outside) -> Result<Town> {
     open(&path, outside)
 }
 
-/// What of the folder is no business of git's.
+/// Files in the folder that git should ignore.
 const IGNORED: &str = "gt.db\ngt.db-*\nbeads.lock\nbackups/\n.gt.db.making*\nmade-below\n";
 
-/// What a ledger is called while it is being made.
+/// Temporary name of a ledger under construction.
 const HALF_MADE: &str = ".gt.db.making";
 
 fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
@@ -81,27 +81,25 @@ fn around(path: &Path, outside: Outside, ledger: Ledger) -> Town {
     Town { layout, ledger, settings: TownSettings::default(), outside }
 }
 
-/// What the keys of settings begin with that people and tools keep in the ledger. Only [`PREFIX_KEY`] means something
-/// here.
+/// Prefix of the settings keys that people and tools store in the ledger. gt itself uses only [`PREFIX_KEY`].
 const SETTING: &str = "config.";
 
-/// Longest key of a setting, in bytes.
+/// Longest allowed settings key, in bytes.
 const KEY_LIMIT: usize = 100;
 
-/// The ledger's own settings.
+/// Returns the settings stored in the ledger.
 pub fn settings(view: &View<'_>) -> Result<BTreeMap<String, String>> {
     let all = view.metas(SETTING)?;
     Ok(all.into_iter().map(|(key, value)| (key.trim_start_matches(SETTING).to_owned(), value)).collect())
 }
 
-/// The setting that adds words for a status: `in_review,qa:wip`. What stands behind a colon is Go `bd`'s, and means nothing
-/// here.
+/// Setting that adds words for a status: `in_review,qa:wip`. The part after a colon belongs to the Go `bd` and is ignored here.
 pub const ADDED_STATUSES: &str = "status.custom";
 
-/// The setting that adds words for a type of bead, as [`ADDED_STATUSES`] does for a status.
+/// Setting that adds words for a type of bead, as [`ADDED_STATUSES`] does for a status.
 pub const ADDED_TYPES: &str = "types.custom";
 
-/// The words that such a setting adds.
+/// Returns the words that such a setting adds.
 pub fn added_words(view: &View<'_>, key: &str) -> Result<Vec<String>> {
     let all = settings(view)?;
     let words = all.get(key).map_or("", String::as_str).split(',');
@@ -109,16 +107,16 @@ pub fn added_words(view: &View<'_>, key: &str) -> Result<Vec<String>> {
     Ok(words.filter(|word| !word.is_empty()).collect())
 }
 
-/// A word of imported beads that nobody knows.
+/// An unknown word in imported beads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OddWord {
     /// The word, and what is wrong with it.
     pub error: UnknownWord,
-    /// How many beads have it.
+    /// Number of beads that have it.
     pub beads: u64,
 }
 
-/// Words for a status or a type that came in with beads, and that nobody could type.
+/// Returns imported words for a status or type that a user could not type.
 pub fn odd_words(view: &View<'_>) -> Result<Vec<OddWord>> {
     let (statuses, types) = (added_words(view, ADDED_STATUSES)?, added_words(view, ADDED_TYPES)?);
     let (by_status, by_type) = view.words()?;
@@ -129,7 +127,7 @@ pub fn odd_words(view: &View<'_>) -> Result<Vec<OddWord>> {
     Ok(odd.collect())
 }
 
-/// Sets one of them, or takes it away.
+/// Sets or removes a setting.
 pub fn set(town: &Town, caller: &Caller, key: &str, value: Option<&str>) -> Result<()> {
     let usage = |what: String, hint: &str| Error::Usage { what, hint: hint.to_owned() };
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -146,7 +144,7 @@ pub fn set(town: &Town, caller: &Caller, key: &str, value: Option<&str>) -> Resu
     })
 }
 
-/// Whether new ids can begin with it.
+/// Whether new ids can start with this prefix.
 pub(crate) fn is_prefix(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     text.len() <= PREFIX_LIMIT
@@ -155,7 +153,7 @@ pub(crate) fn is_prefix(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// A prefix from a folder's name: what can be in one, without what surrounds it.
+/// Derives a prefix from a folder's name by dropping characters that a prefix can't have at either end.
 pub fn prefix_of(folder: &Path) -> String {
     let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');

@@ -1,5 +1,5 @@
-//! Caps on turns of the mayor and crew, which have no attempt that could be parked: a turn that takes too much ends after
-//! the tool that it is in, and none is begun while the day's cap is reached.
+//! Limits on turns of the mayor and crew, which have no attempt to park. A turn that uses too much ends after its current tool,
+//! and none starts while the daily limit is reached.
 
 use std::time::Duration;
 
@@ -19,13 +19,14 @@ use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 use crate::town::settings::TownSettings;
 
-/// When a person last said that spending goes on; a setting of the ledger's. Turns are counted from then on.
+/// Ledger setting with the time when a person last allowed spending to continue. Turns are counted from then on.
 const RESUMED_KEY: &str = "turns-resumed";
 
-/// Observed time that a turn has to end by itself. One that still asks its model then loses its session.
+/// Observed time that a turn has to end by itself. If it still asks its model after that, its session ends.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Reason why a turn of this agent has to end, and no other may begin; `None` for workers, whose attempts are parked.
+/// Returns the reason why a turn of this agent must end and no other may start; `None` for workers, whose attempts are parked
+/// instead.
 pub(crate) fn must_end(view: &View<'_>, address: &Address) -> Result<Option<&'static str>> {
     if !is_standing(address) {
         return Ok(None);
@@ -46,7 +47,7 @@ fn is_standing(address: &Address) -> bool {
     matches!(address, Address::Mayor | Address::Crew(..))
 }
 
-/// Notes turns that are over their cap, and ends sessions whose turns go on in spite of it.
+/// Records turns over their limit, and ends sessions whose turns continue anyway.
 pub(super) fn patrol(town: &Town, settings: &TownSettings, meters: &mut Meters, observed: &mut Observed) -> Result<()> {
     for agent in town.ledger.read(|view| view.agents().map_err(Error::from))? {
         let live = town.ledger.read(|view| view.live_incarnations_of_agent(&agent.address).map_err(Error::from))?;
@@ -82,7 +83,7 @@ fn note(town: &Town, settings: &TownSettings, agent: &Agent, incarnation: &Incar
     })
 }
 
-/// When the turn that goes on began: at the end of the one before, by the marks of the client's hooks.
+/// Returns the start of the current turn, which is the end of the previous one according to the marks of the client's hooks.
 fn turn_began(town: &Town, incarnation: &Incarnation) -> Result<Timestamp> {
     let ended = last_end(&marks::marks(town, &incarnation.id)?).map(|at_us| wall_time(town, at_us));
     let opened = incarnation.opened_at.parse().ok();
@@ -91,7 +92,7 @@ fn turn_began(town: &Town, incarnation: &Incarnation) -> Result<Timestamp> {
     Ok([ended, opened, resumed].into_iter().flatten().max().unwrap_or(Timestamp::MIN))
 }
 
-/// When a turn last ended (see `Mark::at_us`). One that was made to go on has not.
+/// Returns the end of the last turn (see `Mark::at_us`). A turn that was made to continue has not ended.
 fn last_end(marks: &Marks) -> Option<u64> {
     let ends = ["stop", "stop-failure"].into_iter().filter_map(|name| marks.get(name));
     ends.filter(|mark| !mark.blocked).map(|mark| mark.at_us).max()
@@ -104,8 +105,8 @@ fn wall_time(town: &Town, at_us: u64) -> Timestamp {
     clock.now().checked_sub(ago).unwrap_or(Timestamp::MIN)
 }
 
-/// A client that does not end its turn when it is told to, or has no hooks by which to tell it, loses its session: its
-/// model is asked for more.
+/// Ends the session of a client whose turn does not end when told, or that has no hooks to tell it. Its model would be asked for
+/// more otherwise.
 fn end_unless_it_does(
     town: &Town,
     agent: &Agent,
@@ -128,7 +129,7 @@ fn end_unless_it_does(
     })
 }
 
-/// Lets turns go on by a person's word, and counts them from now on. False where none was over its cap.
+/// Lets turns continue for a person and counts them from now on. Returns false if none was over its limit.
 pub(super) fn resume(tx: &Tx<'_>, now: Timestamp) -> Result<bool> {
     let over: Vec<_> =
         tx.conditions()?.into_iter().filter(|condition| condition.kind == ConditionKind::TurnSpend).collect();

@@ -1,5 +1,5 @@
-//! Where the ledger of a project is, as its folders say: beside it, where a `redirect` leads to, or in the repository
-//! whose worktree it is. Whatever these files say is data: each is small and one path, or says nothing.
+//! Finds the ledger of a project from its folders: beside the project, where a `redirect` file leads, or in the repository to
+//! which the worktree belongs. These files are treated as data: a file counts only if it is small and holds one path.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,42 +10,42 @@ use gt_world::{Disk, NodeKind};
 use super::is_prefix;
 use crate::town::error::Result;
 
-/// The folder of beads.
+/// Folder of beads.
 const BEADS: &str = ".beads";
 
-/// The file in a folder of beads that says where the beads are instead.
+/// File in a bead folder that says where the beads are instead.
 const REDIRECT: &str = "redirect";
 
-/// Names of the file of beads that is kept in git, the newest first.
+/// Names of the bead file that is kept in git, newest name first.
 const BEADS_FILES: [&str; 2] = ["issues.jsonl", "beads.jsonl"];
 
-/// Settings that `bd` keeps beside the beads, and the key of the prefix in them.
+/// Settings file that `bd` keeps beside the beads, and its key of the prefix.
 const CONFIG: &str = "config.yaml";
 const CONFIG_PREFIX: &str = "issue-prefix:";
 
-/// How much of a small file is read, in bytes: a path is shorter.
+/// Number of bytes read from a small file; more than a path needs.
 const SMALL_FILE_BYTES: usize = 8 * 1024;
 
-/// Where the `redirect` in a project's folder of beads leads: the folder named there, from the project's on. One is
-/// followed, not a chain of them.
+/// Returns the target of the `redirect` file in a project's bead folder, relative to the project. Follows one redirect, not a
+/// chain.
 pub fn redirect(disk: &dyn Disk, project: &Path) -> Result<Option<PathBuf>> {
     let file = project.join(BEADS).join(REDIRECT);
     let target = small_text(disk, &file)?.as_deref().and_then(first_path);
     Ok(target.map(|target| project.join(target)))
 }
 
-/// The folder of beads that all worktrees of a repository share, if `folder` is the top of a linked worktree: beside the
-/// repository's own folder, or within it where it is bare.
+/// Returns the bead folder that all worktrees of a repository share, if `folder` is the top of a linked worktree. It is beside
+/// the repository's git folder, or inside it if the repository is bare.
 pub fn shared_beads(disk: &dyn Disk, folder: &Path) -> Result<Option<PathBuf>> {
     let git = folder.join(".git");
-    // What is a folder there is a repository by itself.
+    // A `.git` folder is a repository of its own.
     if disk.kind(&git)? != Some(NodeKind::File) {
         return Ok(None);
     }
     let Some(text) = small_text(disk, &git)? else { return Ok(None) };
     let Some(own) = text.strip_prefix("gitdir:").and_then(first_path) else { return Ok(None) };
     let own = folder.join(own);
-    // A submodule's folder has no such file.
+    // A submodule's git folder has no such file.
     let Some(common) = small_text(disk, &own.join("commondir"))?.as_deref().and_then(first_path) else {
         return Ok(None);
     };
@@ -54,12 +54,12 @@ pub fn shared_beads(disk: &dyn Disk, folder: &Path) -> Result<Option<PathBuf>> {
     Ok(top.map(|top| top.join(BEADS)))
 }
 
-/// Whether a folder is in a repository of git.
+/// Whether a folder is inside a git repository.
 pub(crate) fn is_in_git(disk: &dyn Disk, folder: &Path) -> bool {
     folder.ancestors().any(|folder| disk.exists(&folder.join(".git")))
 }
 
-/// The file of beads in a folder of beads, and what it holds.
+/// Returns the bead file in a bead folder, with its content.
 pub fn beads_file(disk: &dyn Disk, beads: &Path) -> Result<Option<(PathBuf, Vec<u8>)>> {
     for path in BEADS_FILES.map(|name| beads.join(name)) {
         if let Some(text) = disk.read_own(&path)? {
@@ -69,7 +69,7 @@ pub fn beads_file(disk: &dyn Disk, beads: &Path) -> Result<Option<(PathBuf, Vec<
     Ok(None)
 }
 
-/// The prefix that a project's beads have: as its settings say, else that of most of the beads in `text`.
+/// Returns the prefix of a project's beads: from its settings, else that of most beads in `text`.
 pub fn known_prefix(disk: &dyn Disk, beads: &Path, text: &[u8]) -> Result<Option<String>> {
     let config = small_text(disk, &beads.join(CONFIG))?.unwrap_or_default();
     let set = config.lines().find_map(|line| line.strip_prefix(CONFIG_PREFIX));
@@ -85,11 +85,11 @@ pub fn known_prefix(disk: &dyn Disk, beads: &Path, text: &[u8]) -> Result<Option
         }
     }
     let fits = counts.into_iter().filter(|(prefix, _)| is_prefix(prefix));
-    // Of equally frequent ones the first.
+    // If several are equally frequent, take the first.
     Ok(fits.rev().max_by_key(|(_, count)| *count).map(|(prefix, _)| prefix))
 }
 
-/// A small file's text; none where it is no small file, or no text.
+/// Returns the text of a small file; `None` if the file is not small or not text.
 fn small_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>> {
     if !disk.exists(path) {
         return Ok(None);
@@ -99,7 +99,7 @@ fn small_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>> {
     Ok(whole.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
-/// The first line that says something, as a path.
+/// Returns the first non-empty line as a path.
 fn first_path(text: &str) -> Option<PathBuf> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
     (!line.contains(char::is_control)).then(|| PathBuf::from(line))

@@ -24,7 +24,7 @@ fn mentions(text: &str) -> Vec<String> {
 #[test]
 fn the_engine_mentions_no_simulated_worker() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let sources = ["gt-town/src", "gt-town/formulas", "gt-model/src"];
+    let sources = ["gt-town/src", "gt-town/formulas", "gt-model/src", "gt-world/src", "gt-ledger/src"];
     let files: Vec<PathBuf> = sources.iter().flat_map(|folder| files_below(&crates.join(folder))).collect();
     assert!(files.iter().any(|file| file.ends_with("gt-town/src/effects/run.rs")), "the engine's files are looked at");
     assert!(files.iter().any(|file| file.ends_with("gt-model/src/patrol.rs")), "so is the model");

@@ -1,5 +1,12 @@
-//! Effects: changes outside the ledger. A transaction decides an effect, the runner performs it, and another transaction
-//! records what came of it.
+//! Effects: changes outside the ledger, such as adding a worktree or starting a session.
+//!
+//! A transaction decides an effect and records it in the ledger. The runner performs it, and another transaction records the
+//! result. A crash in between loses nothing: the next run checks what has happened and performs the rest.
+//!
+//! [`run_all`] performs the due effects and [`retry_given_up`] restarts those that failed too often. [`Wait`] says why an effect
+//! that starts a worker must wait. [`fetch`] and [`catch_up`] serve verbs that need the result at once.
+//!
+//! This room decides only the effects that follow from a result. The first ones are decided by `work`, `patrol` and other rooms.
 
 mod asked;
 pub mod catch_up;

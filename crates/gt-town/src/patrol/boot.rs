@@ -1,5 +1,5 @@
-//! Boot: keeps the deacon alive. It starts it, waits for it, starts it again, notices one that hangs, and after a
-//! bounded number of tries asks for a person. Nothing else.
+//! Boot keeps the deacon running: it starts the deacon, restarts it after a crash, and kills it if it hangs. After a limited
+//! number of tries it asks for a person. It does nothing else.
 
 use std::time::Duration;
 
@@ -15,26 +15,27 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 
-/// Time between two looks at a running deacon's signs of life, and at whether its town is there.
+/// Interval at which boot checks a running deacon's signs of life and whether its town still exists.
 const LOOK_EVERY: Duration = deacon::TOWN_LOOK;
 
-/// How long a deacon may take to end by itself when its town is gone.
+/// Time that a deacon has to exit by itself when its town is gone.
 const GONE_GRACE: Duration = Duration::from_secs(20);
 
-/// The deacon's process, as boot has it.
+/// The deacon's process as boot controls it.
 pub trait DeaconProcess {
-    /// Waits for its end, at most so long. `None` while it runs; the exit code is absent where a signal ended it.
+    /// Waits for the process to exit, for at most this time. Returns `None` while it runs; the exit code is absent if a signal
+    /// ended it.
     fn wait(&self, at_most: Duration) -> Option<Option<i32>>;
-    /// Ends it by force.
+    /// Kills the process.
     fn kill(&self);
 }
 
-/// How boot ended.
+/// Reason why boot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootEnd {
-    /// The town is down, gone, or in the hands of a newer gt.
+    /// The town is down, gone, or run by a newer gt.
     Finished,
-    /// The deacon died too often.
+    /// The deacon crashed too often.
     GaveUp,
 }
 
@@ -42,7 +43,7 @@ pub enum BootEnd {
 pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) -> Result<BootEnd> {
     let mut observed = Observed::default();
     let mut starts = 0_u32;
-    // A deacon that is started by path serves the town that is there: that must be this one.
+    // A deacon started by path serves the town at that path, which must still be this one.
     while town.is_there() {
         starts += 1;
         observed.age(&format!("start-{starts}"));
@@ -65,13 +66,13 @@ pub fn run<P: DeaconProcess>(town: &Town, mut start: impl FnMut() -> Result<P>) 
     Ok(BootEnd::Finished)
 }
 
-/// Waits for the deacon's end, and makes it where the deacon hangs. Answers with its exit code.
+/// Waits for the deacon to exit, and kills it if it hangs. Returns its exit code.
 fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, starts: u32) -> Option<i32> {
     let heartbeat = town.layout.heartbeat();
     loop {
         let exit = process.wait(LOOK_EVERY);
         observed.tick(town.world().clock().monotonic());
-        // Asked for at each look, so that they are not forgotten.
+        // Ask for these keys on every check, or `observed` forgets them.
         (1..=starts).for_each(|n| _ = observed.age(&format!("start-{n}")));
         if let Some(exit) = exit {
             return exit;
@@ -87,14 +88,14 @@ fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, sta
     }
 }
 
-/// What happened, for whoever looks later.
+/// Records what happened, for later diagnosis.
 fn note(town: &Town, exit: Option<i32>, what: &str) {
     let how = exit.map_or("by a signal".to_owned(), |code| format!("with code {code}"));
     let told = town.ledger.write("boot/", "boot", |tx| {
         let after = serde_json::json!({ "ended": how, "then": what });
         tx.event("deacon-ended", "deacon", None, None, Some(&after)).map_err(Error::from)
     });
-    // The ledger may be what is wrong: then the deacon's log has to do.
+    // The ledger itself may be broken. The deacon's log must then suffice.
     let _ = told;
 }
 

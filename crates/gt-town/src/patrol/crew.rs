@@ -1,5 +1,5 @@
-//! Crew: long-lived workspaces in a rig, for a person or an agent. Nothing that is made there is thrown away: one that
-//! is removed goes into the archive, with a snapshot, and no retention empties it.
+//! Crew: permanent workspaces in a rig, for a person or an agent. Nothing made there is lost: a removed workspace moves to the
+//! archive with a snapshot, and retention never deletes it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use crate::town::lane::Lane;
 use crate::town::person;
 use crate::town::{Caller, Rig, Town};
 
-/// Where a workspace went that was removed.
+/// Result of removing a workspace.
 #[derive(Clone, Debug, Serialize)]
 pub struct Removed {
-    /// Whose it was.
+    /// Address of its owner.
     pub address: Address,
-    /// The folder in the archive.
+    /// Its folder in the archive.
     pub archive: PathBuf,
-    /// The ref of the snapshot.
+    /// Ref of its snapshot.
     pub snapshot: String,
 }
 
-/// Makes a workspace at the trunk, on a branch of its own, and sets it up as the rig's worktrees are. Said again, it
-/// finishes what is missing.
+/// Creates a workspace at the trunk on its own branch and sets it up like the rig's worktrees. A repeated call does whatever is
+/// missing.
 pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentStatus> {
     person::require(caller, "makes and removes workspaces")?;
     if !is_worker_name(name) {
@@ -56,7 +56,7 @@ pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentS
     standing::status(town, &address)
 }
 
-/// Takes a workspace out of the rig. Its session is ended, its state goes into a snapshot, its folder into the archive.
+/// Removes a workspace from the rig: ends its session, takes a snapshot, and moves its folder to the archive.
 pub fn remove(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<Removed> {
     person::require(caller, "makes and removes workspaces")?;
     let address = Address::Crew(rig.name().clone(), name.to_owned());

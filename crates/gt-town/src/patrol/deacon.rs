@@ -1,4 +1,4 @@
-//! The deacon: the town's daemon. A wake only says "look again"; every look reads the facts afresh.
+//! The deacon: the town's daemon. A wake-up only means "look again"; every patrol reads the facts again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -30,7 +30,7 @@ use crate::town::observed::Observed;
 use crate::town::{Caller, Rig, Town};
 use crate::work::convoy;
 
-/// What the deacon remembers between two looks. Nothing in it is truth: a new deacon starts without.
+/// State that the deacon keeps between two patrols. It is only a cache; a new deacon starts without it.
 #[derive(Debug, Default)]
 pub struct Memory {
     observed: Observed,
@@ -39,19 +39,19 @@ pub struct Memory {
     exports: Exports,
 }
 
-/// How the exported files are kept fresh without the deacon being busy with that.
+/// Schedule for writing the exported files without spending much time on it.
 #[derive(Debug, Default)]
 struct Exports {
-    /// When they may be written again, by the monotonic clock.
+    /// Earliest time of the next write, by the monotonic clock.
     not_before: Duration,
 }
 
-/// What part of the deacon's time the exported files may take: one in so many.
+/// Share of the deacon's time for the exported files: one part in so many.
 const EXPORT_SHARE: u32 = 20;
 
 impl Exports {
-    /// Writes what has changed, unless that was done so lately that it would take too much of the time. A large ledger is
-    /// written seldom while it changes all the time, and a small one at each look; after a rest both are fresh.
+    /// Writes the changed exported files, unless the last write was so recent that writing would exceed its share of time. So a
+    /// large ledger that changes constantly is written rarely, and a small one on each patrol. After a pause both are up to date.
     fn refresh(&mut self, town: &Town) -> Result<()> {
         let clock = town.world().clock();
         let begun = clock.monotonic();
@@ -65,7 +65,7 @@ impl Exports {
     }
 }
 
-/// One look at everything but the refineries: sessions, effects, convoys. Answers with whether anything was done.
+/// Patrols everything but the refineries: sessions, effects, convoys. Returns whether anything was done.
 pub fn look(town: &Town, memory: &mut Memory) -> Result<bool> {
     look_at(town, Scope::All, memory)
 }
@@ -82,7 +82,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     for name in rig_names(town)? {
         let patrol = town.rig(&name).and_then(|rig| {
             let kept = upkeep::patrol(town, &rig, &mut memory.signs);
-            // What can't be mended keeps no worker unwatched.
+            // A failed repair must not leave workers unsupervised.
             witness::patrol(town, &rig, &mut memory.watch, &mut memory.observed).and(kept)
         });
         note_state(town, ConditionKind::Patrol, &name, patrol)?;
@@ -109,12 +109,12 @@ fn rig_names(town: &Town) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.name.to_string()).collect())
 }
 
-/// Keeps what went wrong with one rig, or one standing agent, as a condition until it goes well again: it stops no other.
+/// Records a failure with one rig or one standing agent as a condition until it succeeds again. The failure stops no other rig.
 fn note_state(town: &Town, kind: ConditionKind, rig: &str, result: Result<()>) -> Result<()> {
     let known = town.ledger.read(|view| view.condition(kind, rig).map_err(Error::from))?;
     match (result, known) {
         (Err(error @ Error::Ledger(_)), _) => return Err(error),
-        // Removed while it was looked at.
+        // It was removed during the patrol.
         (Err(Error::UnknownRig { .. }), None) => {}
         (Err(error), None) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -132,12 +132,12 @@ fn note_state(town: &Town, kind: ConditionKind, rig: &str, result: Result<()>) -
     Ok(())
 }
 
-/// RECOVERED_BEAD and the like are for people to see; the facts are in the ledger.
+/// Marks the deacon's mail as handled. Messages such as RECOVERED_BEAD are for people; the facts are in the ledger.
 fn handle_mail(town: &Town) -> Result<()> {
     post::handle(town, &Address::Deacon, &|_, _| Ok(()))
 }
 
-/// A bell that several threads may ring and each waits at for itself.
+/// A bell that several threads can ring. Each thread waits for rings on its own.
 #[derive(Debug, Default)]
 struct Bell {
     rings: Mutex<u64>,
@@ -150,7 +150,7 @@ impl Bell {
         self.rung.notify_all();
     }
 
-    /// Waits for a ring after `seen`, at most so long; answers with the newest.
+    /// Waits for a ring after number `seen`, for at most this time. Returns the number of the newest ring.
     fn wait(&self, seen: u64, at_most: Duration) -> u64 {
         let rings = self.rings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let waited = self.rung.wait_timeout_while(rings, at_most, |rings| *rings == seen);
@@ -158,7 +158,7 @@ impl Bell {
     }
 }
 
-/// Runs until the town is meant to be down or is gone. The caller holds the deacon's lock.
+/// Runs until the town should be down or is gone. The caller holds the deacon's lock.
 pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     let bell = Arc::new(Bell::default());
     let stop = Arc::new(AtomicBool::new(false));
@@ -167,10 +167,10 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     let mut seen = None;
     let mut newer: Option<Town> = None;
     loop {
-        // A person who changes a setting does not want to start the deacon anew for it.
+        // Read the settings again, so that a changed setting needs no restart of the deacon.
         newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
         let town = newer.as_ref().unwrap_or(town);
-        // Nothing that goes wrong ends the deacon, only that the town is meant to be down or is gone.
+        // No failure ends the deacon. It ends only when the town should be down or is gone.
         match is_wanted(town) {
             Ok(false) if is_moving(town) => continue,
             Ok(false) => break,
@@ -185,14 +185,14 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     if !town.is_there() {
         return Ok(());
     }
-    // The ledger has all of it: a checkpoint that fails keeps nobody from going down.
+    // The ledger has everything, so a failed checkpoint must not keep the town from going down.
     let checkpoint = sync::checkpoint(town, &Caller::role(Address::Deacon));
     checkpoint.map(|_| ()).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
     port::export_changed(town)
 }
 
-/// One turn of the deacon's; answers with the ledger's change signal before it. What others write while it looks is news to
-/// the next turn: the threads have not been told of it.
+/// Performs one patrol and returns the ledger's change signal from before it. Changes that others make during the patrol count
+/// for the next one, because the threads have not heard of them.
 fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) -> Option<i64> {
     hands.start_missing(town).unwrap_or_else(|error| note_error(town, "threads", &error));
     let signal = town.ledger.change_signal().ok();
@@ -201,19 +201,19 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
         Ok(_) => {}
         Err(error) => note_error(town, "look", &error),
     }
-    // Boot takes a deacon that stops doing this for hung.
+    // Boot treats a deacon that stops touching this file as hung.
     town.world().disk().touch(&town.layout.heartbeat()).unwrap_or_else(|e| note_error(town, "heartbeat", &e.into()));
-    // A town that has just gone is not to be made again by its own export.
+    // A town that has just been deleted must not come back through its own export.
     if town.is_there() {
         memory.exports.refresh(town).unwrap_or_else(|error| note_error(town, "export", &error));
     }
     signal
 }
 
-/// How often the deacon looks between two patrols whether its town is still there, and boot likewise: one look at a file.
+/// Interval at which the deacon, between patrols, and boot check whether the town still exists. It costs one look at a file.
 pub(crate) const TOWN_LOOK: Duration = Duration::from_secs(2);
 
-/// Whether the town is only missed for a moment: somebody moves it, and leaves a link in its place. Nothing is written
+/// Whether the town seems missing only because a person is moving it and leaves a link in its place. Nothing is written
 /// meanwhile.
 fn is_moving(town: &Town) -> bool {
     if town.is_there() {
@@ -223,7 +223,7 @@ fn is_moving(town: &Town) -> bool {
     town.is_there()
 }
 
-/// Waits for the next look: until a wake-up, until the town is gone, or for the whole pace.
+/// Waits for the next patrol: until a wake-up, until the town is gone, or for the full interval.
 fn rest(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     let clock = town.world().clock();
     let end = clock.monotonic() + pace(town);
@@ -235,12 +235,12 @@ fn rest(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     }
 }
 
-/// Time between two looks. Observed time stands still in longer ones.
+/// Returns the time between two patrols. Observed time does not advance over longer gaps.
 fn pace(town: &Town) -> Duration {
     Duration::from_secs(town.settings.patrol_seconds.clamp(1, 60))
 }
 
-/// Whether the town is there, is meant to be up, and is in the hands of this build of gt.
+/// Whether the town exists, should be up, and is run by this build of gt.
 pub fn is_wanted(town: &Town) -> Result<bool> {
     if !town.is_there() {
         return Ok(false);
@@ -250,7 +250,7 @@ pub fn is_wanted(town: &Town) -> Result<bool> {
     Ok(desired.as_deref() != Some("down") && !superseded)
 }
 
-/// An error of one look must not end the deacon: it is written down, and the next look tries again.
+/// Records an error of a patrol. It must not end the deacon; the next patrol tries again.
 fn note_error(town: &Town, during: &str, error: &Error) {
     note_line(town, during, &error::chain(error));
 }
@@ -264,41 +264,40 @@ fn note_line(town: &Town, during: &str, text: &str) {
     let before = town.world().disk().read_part(&path, 0, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
     let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
     let text = [&before[keep..], line.as_bytes()].concat();
-    // Nowhere to say that nothing can be said.
+    // If even this fails, there is nowhere to report it.
     let _ = town.world().disk().write(&path, &text);
 }
 
-/// Size of the error log; what is older is dropped.
+/// Maximum size of the error log in bytes; older entries are dropped.
 const ERROR_LOG_BYTES: usize = 256 * 1024;
 
-/// Threads of each rig: its refinery, since gates take minutes, what asks its remote, which may not answer, and as many for
-/// set-ups of worktrees, which take minutes too, as may run at once. None may keep another, the other rigs or the sessions
-/// waiting.
+/// Threads of each rig: one for its refinery, because gates take minutes; one for its remote, which may not answer; and as many
+/// for set-ups of worktrees as may run at once. No thread may delay another thread, another rig or the sessions.
 struct Hands {
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     running: Vec<(String, std::thread::JoinHandle<()>)>,
 }
 
-/// What a thread does for its rig, again and again.
+/// Work that a thread repeats for its rig.
 #[derive(Clone, Copy, Debug)]
 enum Task {
     /// Rounds of the merge queue.
     Refinery,
-    /// Effects that ask the remote.
+    /// Effects that use the remote.
     Remote,
-    /// Set-ups of worktrees: this is one of those that run at once, counted from 0.
+    /// Set-ups of worktrees. The number, from 0, tells the concurrent ones apart.
     SetUp(u32),
 }
 
 impl Task {
-    /// Those of a rig, as its settings are now. While they can't be read, one set-up at a time is enough.
+    /// Returns the tasks of a rig by its current settings. If the settings can't be read, there is one set-up task.
     fn all(town: &Town, rig: &str) -> impl Iterator<Item = Self> {
         let at_once = town.rig(rig).map_or(1, |rig| rig.settings.worktree.at_once.max(1));
         [Self::Refinery, Self::Remote].into_iter().chain((0..at_once).map(Self::SetUp))
     }
 
-    /// The condition that is raised while it goes wrong.
+    /// Returns the condition that is raised while the task fails.
     fn condition(self) -> ConditionKind {
         match self {
             Self::Refinery => ConditionKind::Refinery,
@@ -307,7 +306,7 @@ impl Task {
         }
     }
 
-    /// Tells it from the others of its rig.
+    /// Returns the name of the task's thread.
     fn thread(self, rig: &str) -> String {
         match self {
             Self::SetUp(number) => format!("{} {number} {rig}", self.condition()),
@@ -315,12 +314,12 @@ impl Task {
         }
     }
 
-    /// Whether the rig still wants it.
+    /// Whether the rig still needs the task.
     fn is_wanted(self, rig: &Rig) -> bool {
         !matches!(self, Self::SetUp(number) if number >= rig.settings.worktree.at_once.max(1))
     }
 
-    /// Does it once; answers with whether anything changed.
+    /// Performs the task once. Returns whether anything changed.
     fn turn(self, town: &Town, rig: &Rig, past: &mut Past) -> Result<Turn> {
         past.observed.tick(town.world().clock().monotonic());
         let scope = match self {
@@ -335,22 +334,22 @@ impl Task {
     }
 }
 
-/// What a thread knows of its turns before.
+/// State that a thread keeps from its earlier turns.
 #[derive(Debug, Default)]
 struct Past {
     observed: Observed,
     back_off: BackOff,
 }
 
-/// How one turn went.
+/// Outcome of one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    /// It went well.
+    /// It succeeded.
     Done {
         /// Whether there may be more to do.
         changed: bool,
     },
-    /// It failed lately, and was not tried.
+    /// It failed recently and was not tried.
     Paused,
 }
 
@@ -373,7 +372,7 @@ impl Hands {
         Ok(())
     }
 
-    /// Starts a thread of the whole town's, if it does not run: sizes of many files take their time, and so does git.
+    /// Starts a thread for the whole town unless it is running. Measuring many files takes time, and so does git.
     fn start(&mut self, town: &Town, name: &str, work: fn(&Town, &Bell, &AtomicBool)) -> Result<()> {
         if self.running.iter().any(|(running, _)| running == name) {
             return Ok(());
@@ -384,8 +383,8 @@ impl Hands {
         Ok(())
     }
 
-    /// Waits for rounds that are about to end. A round whose gates take longer ends with this process, and its gates
-    /// with it: nothing is lost by that.
+    /// Waits for rounds that are about to end. A round whose gates take longer ends with this process, and so do its gates.
+    /// Nothing is lost.
     fn leave(self, town: &Town) {
         let clock = town.world().clock();
         let start = clock.monotonic();
@@ -396,10 +395,10 @@ impl Hands {
     }
 }
 
-/// How long these threads may take to end their turns when the town goes down.
+/// Time that these threads have to end their turns when the town goes down.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What no rig can be called.
+/// Name that no rig can have.
 const HOUSEKEEPING: &str = "(retention)";
 const CHECKPOINTS: &str = "(checkpoints)";
 
@@ -420,7 +419,7 @@ fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
     let (mut schedule, mut seen) = (Schedule::default(), 0);
     while !stop.load(Ordering::SeqCst) {
         if schedule.is_due(town.world().clock().monotonic()) {
-            // The settings are read anew: a person may have changed them.
+            // Read the settings again; a person may have changed them.
             let run =
                 town.reopen().and_then(|town| retention::run(&town, &Caller::role(Address::Deacon), How::default()));
             match run {
@@ -438,7 +437,7 @@ fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
         newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
         let town = newer.as_ref().unwrap_or(town);
-        // The settings are read anew: a person may have changed them.
+        // Read the settings again; a person may have changed them.
         let turn = match town.rig(rig) {
             Err(Error::UnknownRig { .. }) => return,
             Ok(rig) if !task.is_wanted(&rig) => return,
@@ -446,7 +445,7 @@ fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
         };
         let changed = matches!(turn, Ok(Turn::Done { changed: true }));
         if matches!(turn, Ok(Turn::Paused)) {
-            // What is said of the last turn stays so.
+            // The condition from the last turn stays.
         } else if let Err(error) = note_state(town, task.condition(), rig, turn.map(|_| ())) {
             note_error(town, &format!("{} {rig}", task.condition()), &error);
         }

@@ -1,5 +1,4 @@
-//! The mayor: whom a person tells what is to be built. What is asked is mail; this says how it gets there and how the
-//! answer comes back.
+//! The mayor: the agent that people tell what to build. Requests are mail. This module sends them and waits for the answer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,24 +18,24 @@ use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
 
-/// Characters of a question that are its mail's subject.
+/// Number of characters of a question that become the mail's subject.
 const SUBJECT_CHARS: usize = 72;
 
-/// Time between two looks for an answer.
+/// Interval of the checks for an answer.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A question to the mayor, on its way.
+/// A question that was sent to the mayor.
 #[derive(Clone, Debug, Serialize)]
 pub struct Asked {
-    /// The mail that it is.
+    /// Id of the mail.
     pub mail: BeadId,
-    /// Whether the mayor was stopped, and is started by this.
+    /// Whether the mayor was stopped and this started it.
     pub started: bool,
-    /// The mayor, as it is now.
+    /// Current state of the mayor.
     pub mayor: AgentStatus,
 }
 
-/// Asks the mayor: mail from a person. A mayor that is stopped is started, with this as its first work.
+/// Sends a person's question to the mayor as mail. Starts a stopped mayor, with this as its first work.
 pub fn ask(town: &Town, caller: &Caller, text: &str) -> Result<Asked> {
     person::require_or(caller, "asks the mayor so", "gt mail send mayor/ -s <subject> -m <text>")?;
     post::check(&subject(text), text)?;
@@ -55,7 +54,7 @@ pub fn ask(town: &Town, caller: &Caller, text: &str) -> Result<Asked> {
     Ok(Asked { mail, started, mayor: standing::status(town, &Address::Mayor)? })
 }
 
-/// The first line, as far as a subject goes.
+/// Returns the first line, cut to a subject's length.
 fn subject(text: &str) -> String {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("A question");
     let plain: String = first.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -65,8 +64,8 @@ fn subject(text: &str) -> String {
     plain.chars().take(SUBJECT_CHARS - 1).chain(['…']).collect()
 }
 
-/// Waits for the mayor's next mail to the person after that question, at most so long. `waits` hears once of each thing
-/// for which the mayor itself waits for a person.
+/// Waits for the mayor's next mail to the person after that question, for a limited time. Calls `waits` once for each thing for
+/// which the mayor itself waits for a person.
 pub fn wait_for_answer(
     town: &Town,
     question: &BeadId,

@@ -1,4 +1,4 @@
-//! What needs a person, and what to type about it.
+//! What needs a person, and the command to type for it.
 
 use gt_ledger::{Condition, Mail, View};
 use gt_model::condition::ConditionKind as Kind;
@@ -9,20 +9,20 @@ use crate::mail::post;
 use crate::refinery::queue::QueueItem;
 use crate::town::error::Result;
 
-/// Something that only a person can end.
+/// A need that only a person can settle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// What it is.
+    /// The condition.
     #[serde(flatten)]
     pub condition: Condition,
-    /// The command to type.
+    /// Command to type.
     pub next: String,
 }
 
-/// Mails that are each shown for themselves.
+/// Number of mails that are listed individually.
 const MAILS_SHOWN: usize = 5;
 
-/// All that needs a person now. `queue` is what is open in the merge queues.
+/// Returns everything that needs a person now. `queue` holds the open entries of the merge queues.
 pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
     let mut needs = Vec::new();
     for condition in view.conditions()? {
@@ -35,7 +35,7 @@ pub fn all(view: &View<'_>, queue: &[QueueItem]) -> Result<Vec<Need>> {
     Ok(needs)
 }
 
-/// What of an agent at an address needs a person now; what holds up its kind of agent, too.
+/// Returns what needs a person now for the agent at an address, including conditions on its kind of agent.
 pub fn of_agent(view: &View<'_>, address: &str, agent_kind: Option<&str>) -> Result<Vec<Need>> {
     let of_kind =
         |condition: &Condition| condition.kind.is_about_kind() && Some(condition.subject.as_str()) == agent_kind;
@@ -49,7 +49,7 @@ pub fn of_agent(view: &View<'_>, address: &str, agent_kind: Option<&str>) -> Res
     Ok(needs)
 }
 
-/// Unread mail to the overseer that an agent wrote. What is over the limit is one line.
+/// Returns unread mail to the overseer that an agent wrote. Mails over the limit share one line.
 fn mail(view: &View<'_>) -> Result<Vec<Need>> {
     let mail = post::for_overseer(view)?;
     let need = |subject: &str, text: String, since: &str, next: String| Need {
@@ -102,11 +102,11 @@ fn held(item: &QueueItem) -> Option<Need> {
     Some(Need { condition, next })
 }
 
-/// What to type about a condition; `None` for one that ends without a person.
+/// Returns the command for a condition; `None` if it ends without a person.
 fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
     let (kind, subject) = (condition.kind, condition.subject.as_str());
     if kind == Kind::Quarantine {
-        // It is slung where it was.
+        // Sling it to the same rig again.
         let rig = view.attempts_on(&subject.into())?.pop().map(|attempt| attempt.rig.to_string());
         let rig = rig.unwrap_or_else(|| "<rig>".to_owned());
         return Ok(Some(format!("gt show {subject}, then gt sling {subject} {rig}")));
@@ -119,8 +119,8 @@ fn next(view: &View<'_>, condition: &Condition) -> Result<Option<String>> {
     Ok(command(kind, subject))
 }
 
-/// The command that helps with a session whose process runs but whose agent has not begun, taken from the condition's text.
-/// `gt mayor start` and the like do nothing while the process runs.
+/// Extracts, from the condition's text, the command that helps a session whose process runs but whose agent has not begun. `gt
+/// mayor start` and similar commands do nothing while the process runs.
 fn of_running(text: &str) -> Option<String> {
     let said = text.lines().next().unwrap_or_default();
     let address = |verb: &str| {
@@ -136,7 +136,7 @@ fn of_running(text: &str) -> Option<String> {
     address("gt session stop").map(|address| format!("gt peek {address}, then gt session stop {address}"))
 }
 
-/// What to type about a condition of that kind and subject.
+/// Returns the command for a condition of that kind and subject.
 fn command(kind: Kind, subject: &str) -> Option<String> {
     let rig = subject.split(':').next().unwrap_or_default();
     Some(match kind {
@@ -156,7 +156,7 @@ fn command(kind: Kind, subject: &str) -> Option<String> {
         Kind::Deacon => "gt doctor, then gt up".to_owned(),
         Kind::Denied => allowing(subject),
         Kind::Asks => format!("gt agent answer {subject} yes|no|always, or gt session attach {subject}"),
-        // In a terminal or not, its next session has its mail at its start.
+        // With or without a terminal, the next session gets its mail at its start.
         Kind::Unheard => format!("gt peek {subject}, then gt session stop {subject}"),
         Kind::LongTool => format!("gt peek {subject}"),
         Kind::Limit => format!("wait, or gt resume --agent {subject}"),
@@ -179,15 +179,16 @@ fn command(kind: Kind, subject: &str) -> Option<String> {
         Kind::Dropped => format!("gt why {subject}"),
         Kind::Unlanded => format!("gt why {subject}"),
         Kind::Elsewhere => format!("gt show {subject}; gt unsling {subject} lets the other town's word hold"),
-        // A bead that failed too often is asked for with its rig. A question of the queue's and mail carry their own command.
+        // A bead that failed too often needs its rig in the command. Conditions of the merge queue and mail carry their own
+        // commands.
         Kind::Quarantine | Kind::Held | Kind::Empty | Kind::MaybeLanded => return None,
         Kind::Mail => return None,
-        // These end without a person, or only another version knows what helps.
+        // These end without a person, or only another version of gt knows what helps.
         Kind::Unknown | Kind::OfOtherVersion => return None,
     })
 }
 
-/// What allows what was denied: the subject is the agent's address, and the pattern where there is one.
+/// Returns the command that allows what was denied. The subject is the agent's address, with the pattern if there is one.
 fn allowing(subject: &str) -> String {
     match subject.split_once(' ') {
         Some(("mayor/", pattern)) => format!("gt mayor allow {}", quoted(pattern)),
@@ -199,7 +200,7 @@ fn allowing(subject: &str) -> String {
     }
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(text: &str) -> String {
     if text.contains(['"', '$', '`', '\\', '!']) {
         format!("'{}'", text.replace('\'', r"'\''"))
@@ -230,7 +231,7 @@ mod tests {
             &format!("{start} nothing was seen; gt peek mayor/; gt session stop mayor/ starts it anew"),
             Some("gt peek mayor/, then gt session stop mayor/"),
         );
-        // What is over is started again; what its agent wrote last says nothing.
+        // An ended session is started again. Its agent's last output does not matter.
         check(&format!("{start} it ends; gt peek x, mend it, then: gt doctor --retry\n  gt session attach evil"), None);
     }
 

@@ -1,4 +1,4 @@
-//! Starts again what did not start, once a person has mended the cause.
+//! Retries failed starts after a person has fixed the cause.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::decided;
 
-/// Starts again what did not start: as a person's word that the cause is mended.
+/// Retries failed starts. The caller thereby says that the cause is fixed.
 pub fn starts(town: &Town, caller: &Caller) -> Result<usize> {
     let count = town.ledger.write(&caller.name(), "retry starts", |tx| {
         let mut mended = BTreeSet::new();
         let mut count = wanted::retry(tx)?;
         for attempt in tx.present_attempts()?.iter().filter(|attempt| attempt.is_hooked()) {
             let over = tx.incarnations_of(attempt.id)?.iter().all(|incarnation| incarnation.ended_at.is_some());
-            // One that runs, and asks, goes on by itself when it is answered.
+            // A running agent that asks a question continues by itself once it is answered.
             if over && held(tx, attempt)?.is_some() {
                 decided::begin_incarnation(tx, attempt)?;
                 mended.extend([worker_key(attempt), kind_key(attempt)]);

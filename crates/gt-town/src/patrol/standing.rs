@@ -1,5 +1,5 @@
-//! Standing agents: the mayor, and crew. A person starts and stops them; in between they are kept running, within
-//! bounds, and one that ended by itself sleeps until there is mail for it.
+//! Standing agents: the mayor and crew members. A person starts and stops them. In between, the deacon keeps them running within
+//! limits. An agent that ended by itself sleeps until it gets mail.
 
 use std::time::Duration;
 
@@ -37,14 +37,13 @@ pub use start_stop::{start, stop};
 pub(crate) use status::all_in;
 pub use status::{AgentStatus, all, status};
 
-/// How long an agent's state may be unknown before somebody is told.
+/// Time that an agent's state may be unknown before a person is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 
-/// Incarnations of an agent, the newest, that are looked at for what became of them. More deaths in a row are never
-/// needed to tell that there were too many.
+/// Number of newest incarnations that are examined for their outcome. More are never needed to see that too many in a row failed.
 const LOOKED_AT: u32 = 64;
 
-/// One patrol: makes an agent be as a person said last.
+/// Patrols one agent: brings it into the state that a person last asked for.
 pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()> {
     record_ends(town, &Address::Deacon.to_string(), agent)?;
     let found = look(town, agent, observed)?;
@@ -59,7 +58,7 @@ pub fn patrol(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<()>
     }
 }
 
-/// Records the ends of an agent's sessions that are over, or that are never to be started any more.
+/// Records the ends of an agent's sessions that are over or will never start.
 fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
     let live = town.ledger.read(|view| view.live_incarnations_of_agent(&agent.address).map_err(Error::from))?;
     for incarnation in live {
@@ -85,12 +84,12 @@ fn record_ends(town: &Town, actor: &str, agent: &Agent) -> Result<()> {
     Ok(())
 }
 
-/// What is known of an agent.
+/// Facts about an agent.
 struct Found {
     facts: StandingFacts,
-    /// Its newest incarnation, whether or not that counts.
+    /// Its newest incarnation, even if it does not count.
     newest: Option<Incarnation>,
-    /// Where that one stands, by its hooks or by what it shows at its start.
+    /// Stage of that incarnation, by its hooks or by its screen at the start.
     stage: Stage,
 }
 
@@ -117,7 +116,7 @@ fn look(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<Found> {
     if let Some(kind) = &kind {
         found.facts.is_parked = town.ledger.read(|view| is_held_back(view, agent, kind))?;
     }
-    // What runs though it is not wanted is none that counts, and must be seen all the same.
+    // A running incarnation that is not wanted does not count, but must still be seen.
     let counts = |newest: &&Incarnation| !counted.is_empty() || newest.ended_at.is_none();
     if let Some(newest) = found.newest.as_ref().filter(counts) {
         (found.facts, found.stage) = look_at(town, agent, kind.as_deref(), newest, &counted, found.facts, observed)?;
@@ -125,7 +124,7 @@ fn look(town: &Town, agent: &Agent, observed: &mut Observed) -> Result<Found> {
     Ok(found)
 }
 
-/// The facts on an agent with this incarnation, and where that one stands.
+/// Returns the facts about an agent with this incarnation, including its stage.
 fn look_at(
     town: &Town,
     agent: &Agent,
@@ -141,7 +140,7 @@ fn look_at(
         let counted: Vec<&Incarnation> = counted.iter().collect();
         let looked = readiness::look(town, kind, &counted, &process, observed)?;
         facts.start = looked.start;
-        // What its hooks told is known better.
+        // Reports of its hooks are more reliable.
         stage = looked.told.filter(|_| stage.told().is_none()).unwrap_or(stage);
     }
     facts.process = Some(process);
@@ -172,7 +171,7 @@ fn process(town: &Town, newest: &Incarnation) -> Result<Process> {
     Ok(match town.world().sessions().state(&town.layout.session(&newest.id))? {
         SessionState::NotStarted => Process::NotStarted,
         SessionState::Running { .. } => Process::Running,
-        // Its end is recorded by the next patrol, before anything is built on it.
+        // The next patrol records its end before anything depends on it.
         SessionState::Ended(_) => Process::Unknown("it has just ended".to_owned()),
         SessionState::Unknown(why) => Process::Unknown(why),
     })
@@ -182,12 +181,13 @@ fn was_taken_down(exit: &Exit) -> bool {
     exit.reason == DOWN_REASON
 }
 
-/// Whether an incarnation ended by itself, with success.
+/// Whether an incarnation ended by itself and successfully.
 fn ended_well(incarnation: &Incarnation) -> bool {
     incarnation.exit.as_ref().is_some_and(|exit| exit.code == Some(0) && !was_taken_down(exit))
 }
 
-/// How many incarnations in a row did not do what they were there for. One that ended well and was told of mail did.
+/// Returns the number of consecutive incarnations that failed to do their work. One that ended well after being told of mail
+/// succeeded.
 fn deaths(view: &View<'_>, counted: &[Incarnation]) -> Result<u32> {
     let mut deaths = 0;
     for incarnation in counted.iter().rev() {
@@ -203,14 +203,14 @@ fn deaths(view: &View<'_>, counted: &[Incarnation]) -> Result<u32> {
     Ok(deaths)
 }
 
-/// Mail that an agent was not told of and is to wake for, oldest first.
+/// Returns mail that an agent has not been told of and must wake for, oldest first.
 fn unheard(view: &View<'_>, address: &Address) -> Result<Vec<Mail>> {
     let mut mail = view.inbox(address, true)?;
     mail.retain(|mail| mail.delivery.delivered_at.is_none() && wakes(mail));
     Ok(mail)
 }
 
-/// Ordinary mail wakes, and of the notices those that ask for an answer. What is no notice is somebody's word.
+/// Whether a mail wakes an agent. Ordinary mail does, and so do those notices that ask for an answer.
 fn wakes(mail: &Mail) -> bool {
     match Message::parse(&mail.subject, &mail.body) {
         Ok(message) => message.wakes(),
@@ -218,7 +218,7 @@ fn wakes(mail: &Mail) -> bool {
     }
 }
 
-/// What stays unknown is for a person: nothing is done about it here.
+/// Tells a person if the state stays unknown. Does nothing else about it.
 fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut Observed) -> Result<()> {
     let (address, deacon) = (agent.address.to_string(), Address::Deacon.to_string());
     let known = town.ledger.read(|view| view.condition(ConditionKind::Unknown, &address).map_err(Error::from))?;
@@ -238,7 +238,7 @@ fn note_unknown(town: &Town, agent: &Agent, verdict: &Standing, observed: &mut O
     Ok(())
 }
 
-/// Keeps the condition of an agent that asks a person: raised once for each question, taken back when it is over.
+/// Maintains the condition of an agent that asks a person: raises it once for each question and clears it afterwards.
 fn note_question(town: &Town, agent: &Agent, found: &Found) -> Result<()> {
     let address = agent.address.to_string();
     let asks = match (&found.stage, &found.facts.process) {
@@ -258,12 +258,12 @@ fn note_question(town: &Town, agent: &Agent, found: &Found) -> Result<()> {
     })
 }
 
-/// Keeps the condition of an agent that does not start: raised once, taken back when it is over.
+/// Maintains the condition of an agent that does not start: raises it once and clears it afterwards.
 fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<()> {
     let address = agent.address.to_string();
     let known = town.ledger.read(|view| view.condition(ConditionKind::StartFails, &address).map_err(Error::from))?;
     match (verdict, known) {
-        // Of one that begins, or can't be told, nothing new is known.
+        // An agent that is starting, or whose state is unknown, gives no new information.
         (Standing::Starting | Standing::Unknown(_), _) | (Standing::NotReady(_), Some(_)) => Ok(()),
         (Standing::NotReady(failure), None) => {
             let incarnation = found.newest.as_ref().map(|newest| &newest.id);
@@ -271,7 +271,7 @@ fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> 
             let failing = Failing { kind: &kind, address: &agent.address, incarnation, failure: *failure };
             let text = failing.text(town)?;
             keep(town, agent, |tx, agent| {
-                // A person may have had it started again since it was looked at.
+                // A person may have restarted it since it was examined.
                 let newest = tx.newest_incarnation_of_agent(&agent.address)?;
                 if agent.is_wanted() && newest.map(|newest| newest.id).as_ref() == incarnation {
                     tx.raise(ConditionKind::StartFails, &address, &text)?;
@@ -284,7 +284,7 @@ fn note_start(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> 
     }
 }
 
-/// Changes what is said of an agent as it is now: a person may have started or stopped it meanwhile.
+/// Applies a change for the current agent, because a person may have started or stopped it meanwhile.
 fn keep(town: &Town, agent: &Agent, change: impl FnOnce(&Tx<'_>, &Agent) -> Result<()>) -> Result<()> {
     town.ledger.write(&Address::Deacon.to_string(), "keep agent", |tx| match tx.agent(&agent.address)? {
         Some(agent) => change(tx, &agent),
@@ -296,7 +296,7 @@ fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<
     let newest = found.newest.as_ref();
     match verdict {
         Standing::Due => {
-            // Said of the agent at once, rather than of a start of its.
+            // Report this for the agent itself at once, not for one of its starts.
             wanted::wanted_kind(town, agent)?;
             keep(town, agent, |tx, agent| if agent.is_wanted() { wanted::begin(tx, agent) } else { Ok(()) })
         }
@@ -334,19 +334,19 @@ fn act(town: &Town, agent: &Agent, found: &Found, verdict: &Standing) -> Result<
     }
 }
 
-/// Whether an agent's kind is parked, and it is not the one that tries whether that is over.
+/// Whether an agent's kind is parked and the agent is not the one that tries it.
 fn is_parked(town: &Town, agent: &Agent) -> Result<bool> {
     let kind = wanted::wanted_kind(town, agent)?;
     town.ledger.read(|view| is_held_back(view, agent, &kind))
 }
 
-/// Whether no turn of an agent may begin: for a limit, an outage, or a cap on spending.
+/// Whether an agent may not start a turn, because of an account limit, an outage, or a spending limit.
 fn is_held_back(view: &View<'_>, agent: &Agent, kind: &str) -> Result<bool> {
     let is_parked = limits::is_parked_but_for(view, kind, Some(&agent.address.to_string()))?;
     Ok(is_parked || spend::must_end(view, &agent.address)?.is_some())
 }
 
-/// It is not started again before a person says so.
+/// Gives an agent up. It does not start again until a person says so.
 fn give_up(tx: &Tx<'_>, agent: &Agent, newest: Option<&Incarnation>) -> Result<()> {
     tx.stop_agent(agent)?;
     let exit = newest.and_then(|newest| newest.exit.as_ref()).map(|exit| exit.reason.as_str());

@@ -1,4 +1,4 @@
-//! The witness: one patrol over a rig's polecats. It reads facts, and acts only on what it knows.
+//! The witness: one patrol over a rig's polecats (workers). It reads facts and acts only on what it knows.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,23 +35,23 @@ mod standstill;
 use facts::Found;
 pub use facts::{Explained, explain};
 
-/// How long a worker's state may be unknown before somebody is told.
+/// Time that a worker's state may be unknown before a person is told.
 const UNKNOWN_LIMIT: Duration = Duration::from_mins(1);
 
-/// What the witness has seen of sessions so far, to tell life from silence.
+/// The witness's observations of sessions so far, used to tell activity from silence.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     vitals: BTreeMap<String, (Vitals, u32)>,
-    /// Signs of life as this patrol found them.
+    /// Signs of life that this patrol found.
     found: BTreeMap<String, Vitals>,
-    /// When the turn ended after which a snapshot was last decided.
+    /// End of the turn after which a snapshot was last decided.
     turns: BTreeMap<String, u64>,
-    /// What was read of clients' own records.
+    /// Usage read from clients' own records.
     pub(crate) meters: Meters,
 }
 
 impl Watch {
-    /// A key under which silence is timed; it changes with every sign of life.
+    /// Returns the key under which silence is timed. It changes with every sign of life.
     fn silence_key(&mut self, incarnation: &Incarnation, vitals: Vitals) -> String {
         let id = incarnation.id.0.clone();
         let entry = self.vitals.entry(id.clone()).or_insert_with(|| (vitals.clone(), 0));
@@ -68,19 +68,19 @@ impl Watch {
     }
 }
 
-/// One polecat, as a patrol found it.
+/// Result for one polecat.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// Which.
+    /// Address of the worker.
     pub worker: Address,
-    /// On what.
+    /// Its bead.
     pub bead: BeadId,
-    /// What the witness makes of it.
+    /// Verdict of the witness.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
-/// One patrol over a rig.
+/// Patrols one rig.
 pub fn patrol(town: &Town, rig: &Rig, watch: &mut Watch, observed: &mut Observed) -> Result<Vec<Finding>> {
     let witness = Witness { town, rig, actor: Address::Witness(rig.name().clone()).to_string() };
     witness.handle_mail()?;
@@ -126,13 +126,13 @@ impl Witness<'_> {
         self.town.ledger.write(&self.actor, verb, change)
     }
 
-    /// Passes on what others want known. The facts are in the ledger already: nothing here moves a state.
+    /// Passes on messages of others. The facts are already in the ledger, so this changes no state.
     fn handle_mail(&self) -> Result<()> {
         let me = Address::Witness(self.rig.name().clone());
         post::handle(self.town, &me, &|tx, message| tell_refinery(tx, self.rig.name(), message))
     }
 
-    /// Records the ends of sessions that are over; answers with those that are not.
+    /// Records the ends of sessions that are over. Returns the others.
     fn record_ends(&self, attempt: &Attempt) -> Result<Vec<Incarnation>> {
         let incarnations = self.town.ledger.read(|view| view.incarnations_of(attempt.id).map_err(Error::from))?;
         let mut live = Vec::new();
@@ -153,7 +153,7 @@ impl Witness<'_> {
                         if attempt.is_hooked() { decided::decide_snapshot(tx, attempt) } else { Ok(()) }
                     })?;
                 }
-                // Never started, and no longer to be: its attempt let go of the hook before.
+                // It never started and no longer should, because its attempt released the hook before.
                 SessionState::NotStarted if !attempt.is_hooked() => {
                     let exit = gt_world::Exit { code: None, signal: None, reason: "never started".to_owned() };
                     self.write("record end", |tx| {
@@ -167,14 +167,14 @@ impl Witness<'_> {
         Ok(live)
     }
 
-    /// Signs of life of the rig's sessions that are not over.
+    /// Returns signs of life of the rig's running sessions.
     fn vitals(&self, attempts: &[Attempt]) -> Result<BTreeMap<String, Vitals>> {
         let of_rig = |i: &Incarnation| attempts.iter().any(|a| Some(a.id) == i.attempt() && &a.rig == self.rig.name());
         let mut live = self.town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
         live.retain(of_rig);
         let dirs: Vec<PathBuf> = live.iter().map(|i| self.town.layout.session(&i.id)).collect();
         let vitals = self.town.world().sessions().vitals(&dirs).into_iter();
-        // Where one could not be looked at, its own turn says so.
+        // A failure to read one is reported when its own attempt is examined.
         Ok(live.into_iter().zip(vitals).filter_map(|(i, vitals)| Some((i.id.0, vitals.ok()?))).collect())
     }
 
@@ -189,13 +189,13 @@ impl Witness<'_> {
         Ok(match self.state(incarnation)? {
             SessionState::NotStarted => Process::NotStarted,
             SessionState::Running { .. } => Process::Running,
-            // Its end is recorded by the next patrol, before anything is built on it.
+            // The next patrol records its end before anything depends on it.
             SessionState::Ended(_) => Process::Unknown("it has just ended".to_owned()),
             SessionState::Unknown(why) => Process::Unknown(why),
         })
     }
 
-    /// What stays unknown is for a person: nothing is done about it here.
+    /// Tells a person if the state stays unknown. Does nothing else about it.
     fn note_unknown(&self, attempt: &Attempt, verdict: &Verdict, observed: &mut Observed) -> Result<()> {
         let worker = attempt.address().to_string();
         let known =
@@ -246,7 +246,7 @@ impl Witness<'_> {
         })
     }
 
-    /// Ends a session, once: its end makes the work start again.
+    /// Ends a session, once. The work restarts after it ends.
     fn end_silent(&self, attempt: &Attempt, event: &str) -> Result<()> {
         let decided = |tx: &View<'_>, newest: &Incarnation| {
             let effect = Effect::EndSession { incarnation: newest.id.clone() };
@@ -289,16 +289,16 @@ impl Witness<'_> {
     }
 }
 
-/// The attempt as it is now, inside an operation.
+/// Returns the current attempt inside an operation.
 fn still(tx: &Tx<'_>, attempt: &Attempt) -> Result<Attempt> {
     tx.attempt(attempt.id)?.ok_or_else(|| Error::Unknown { what: "attempt", name: attempt.id.to_string() })
 }
 
-/// Tells the refinery of what a worker submitted.
+/// Tells the refinery of a worker's submission.
 fn tell_refinery(tx: &Tx<'_>, rig: &RigName, message: &Message) -> Result<()> {
     let me = Address::Witness(rig.clone());
     match message {
-        // A notice is made from the ledger, not from what the mail claims.
+        // Build the notice from the ledger, not from the mail's claims.
         Message::PolecatDone { mr, .. } => {
             let Some(mr) = tx.merge_request(&mr.as_str().into())? else { return Ok(()) };
             let ready = Message::MergeReady {

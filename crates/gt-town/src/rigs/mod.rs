@@ -1,4 +1,11 @@
-//! Rigs: repositories of the town, how they are added, fetched, set up and tested, and their worktrees.
+//! Rigs: the repositories that a town works on, their worktrees, and their gates.
+//!
+//! [`rig`] adds, changes and removes rigs; [`destination`] finds out where a new rig's work will land. [`gates`] runs the
+//! commands that a merge must pass. `setup` and `warm` prepare new worktrees, `refs` and `remote` name refs and use the remote,
+//! and [`workspaces`] makes the worktrees of crew members. [`archive`] keeps worktrees of ended work and is the only module that
+//! deletes them.
+//!
+//! This room does not decide what is merged or when a worker starts: `refinery` and `work` do that.
 
 pub mod archive;
 pub mod destination;

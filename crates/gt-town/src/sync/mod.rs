@@ -1,9 +1,14 @@
-//! The ledger in git: checkpoints on a branch of the town's own repository, and merging that with other towns'.
+//! The ledger in git: checkpoints on a branch of the town's own repository, and merging that branch with other towns' branches.
 //!
-//! A checkpoint is a commit of all portable beads (a file a prefix, or many) and of this town's settings. The ledger stays the
-//! truth: what others say is merged into it in one transaction, and what it says then is committed and pushed. Whoever
-//! dies in between leaves either an older branch, or one that the next checkpoint completes: [`MERGED_KEY`] says which
-//! foreign commit the ledger has taken in already.
+//! A checkpoint is a commit of all portable beads (one or more files for each prefix) and of this town's settings. The ledger
+//! remains the source of truth: one transaction merges other towns' changes into it, then the result is committed and pushed. A
+//! process that dies in between leaves either an older branch or one that the next checkpoint completes. A ledger setting records
+//! which foreign commit the ledger has already merged.
+//!
+//! [`checkpoint`] commits the ledger and [`sync`] merges with a remote. [`port`] imports and exports beads as JSONL, and
+//! [`adopt`] imports them from other tools. [`rebuild`] restores a lost ledger. [`solo`] serves ledgers that belong to no town.
+//!
+//! This room does not synchronize code: `rigs::remote` fetches rigs, and `refinery` pushes landings.
 
 pub mod adopt;
 mod parts;

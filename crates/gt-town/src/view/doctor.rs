@@ -1,4 +1,4 @@
-//! The doctor: whether everything is there that a session needs, and what mends what is not.
+//! The doctor: checks that everything a session needs is present, and says how to fix what is not.
 
 use std::collections::BTreeMap;
 
@@ -30,19 +30,19 @@ use crate::walls::direnv;
 use crate::walls::sandbox;
 use crate::walls::worker_env;
 
-/// One thing that the doctor looked at.
+/// Result of one check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// Subject of the check.
     pub name: String,
-    /// Whether it is well.
+    /// Whether it is in order.
     pub ok: bool,
-    /// Whether it is well as far as is known, and ought to be looked at.
+    /// Whether it seems in order but deserves attention.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub warn: bool,
-    /// What was found.
+    /// Finding.
     pub detail: String,
-    /// What to do, where it is not well.
+    /// How to fix it, if it is not in order.
     pub hint: Option<String>,
 }
 
@@ -54,13 +54,13 @@ fn check(name: &str, problem: Option<(String, &str)>, fine: &str) -> Check {
     }
 }
 
-/// The oldest git that the rigs' set-up works with.
+/// Oldest version of git that supports the set-up of rigs.
 const OLDEST_GIT: (u32, u32) = (2, 38);
 
-/// Below this much free disk nothing is begun with any hope.
+/// Free disk space in bytes below which it is pointless to start anything.
 const DISK_FLOOR: u64 = 100 * 1024 * 1024;
 
-/// Looks at everything that the town's flow needs. Where all is well, a session can be started.
+/// Checks everything that the town's work needs. If all is in order, a session can start.
 pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     let mut checks = vec![
         git_check(town),
@@ -93,13 +93,13 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Nothing of it is known to the town, and nothing of it is used.
+/// Reports an unfinished rig. The town does not know it, and nothing uses it.
 fn unfinished_check(name: &str) -> Check {
     let hint = "type that gt rig add again: it begins anew; or remove the folder";
     check(&format!("rig {name}"), Some((format!("gt rig add {name} was cut short before the rig was there"), hint)), "")
 }
 
-/// A town that is down is as somebody wanted it; one that is to be up and has no deacon is not well.
+/// Checks the deacon. A town that is down is in order; a town that should be up but has no deacon is not.
 fn deacon_check(town: &Town) -> Result<Check> {
     let name = "deacon";
     if town.deacon_runs()? {
@@ -118,7 +118,7 @@ fn deacon_check(town: &Town) -> Result<Check> {
     Ok(Check { hint: Some("gt up".to_owned()), ..check(name, None, "the town is down: nothing is started") })
 }
 
-/// Boot and deacon of a town that was here before act on this one, if they are too old to notice.
+/// Checks for boot and deacon of an earlier town at this path. If they are too old to notice, they act on this one.
 fn former_check(town: &Town) -> Option<Check> {
     let former = updown::former_daemons(town);
     let pids = former.iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
@@ -144,7 +144,7 @@ fn ledger_check(town: &Town) -> Result<Check> {
     Ok(check("ledger", problem, "sound"))
 }
 
-/// Whether beads wait for each other in a circle, or have a status or type that nobody knows: only an import brings such.
+/// Checks for beads that wait for each other in a cycle, and for unknown statuses and types. Only an import causes these.
 fn beads_check(town: &Town) -> Result<Check> {
     let (cycles, odd) = town.ledger.read(|view| Ok::<_, Error>((view.cycles()?, solo::odd_words(view)?)))?;
     let way = |cycle: &Vec<BeadId>| cycle.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> ");
@@ -175,7 +175,7 @@ fn effects_check(town: &Town) -> Result<Check> {
     Ok(check("effects", problem, "none was given up"))
 }
 
-/// Whether the rig's repository is as the town made it, and was fetched.
+/// Checks that the rig's repository is as the town made it, and that it was fetched.
 fn repo_checks(town: &Town, rig: &Rig) -> Result<Vec<Check>> {
     let name = format!("{}: repository", rig.name());
     let bad = |damage: &Damage, hint: &str| check(&name, Some((upkeep::words(damage), hint)), "");
@@ -191,7 +191,7 @@ fn repo_checks(town: &Town, rig: &Rig) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// A rig can always be made again from its remote.
+/// Hint: a rig can always be created again from its remote.
 const REMAKE: &str = "gt rig remove, then gt rig add";
 
 fn lost_hint(lost: &Damage) -> &'static str {
@@ -212,11 +212,11 @@ fn fetched_check(town: &Town, rig: &Rig, name: &str, additions: &[String]) -> Re
     Ok(check(name, missing, if additions.is_empty() { "sound" } else { &added }))
 }
 
-/// Merge drivers that the trunk names and this machine has not got. Nothing is wrong with that: git merges such files as
-/// text, and says nothing.
+/// Checks for merge drivers that the trunk names and this machine lacks. This is only a warning: git silently merges such files
+/// as text.
 fn merge_check(town: &Town, rig: &Rig) -> Option<Check> {
     let repo = rig.layout.repo();
-    // What can't be had is the repository's own check.
+    // The repository's own check reports a failure here.
     let refs = town.world().repo().refs(&repo).ok()?;
     let unknown = town.world().repo().unknown_merge_drivers(&repo, refs.get(&rig.trunk_ref())?).ok()?;
     let first = unknown.first()?.clone();
@@ -233,7 +233,7 @@ fn gates_check(rig: &Rig) -> Check {
     check(&format!("{}: gates", rig.name()), problem, &names.join(", "))
 }
 
-/// What the last negative proof said: whether the gates turned red when files were broken on purpose, when, and on what.
+/// Reports the last negative proof: whether the gates failed when files were broken on purpose, when, and on which commit.
 fn seen_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     if rig.settings.gate.is_empty() {
         return Ok(None);
@@ -267,10 +267,10 @@ fn seen_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     Ok(Some(if is_stale { warn(format!("{said}; the trunk has moved since")) } else { check(&name, None, &said) }))
 }
 
-/// What is said of gates that need not turn red.
+/// Text for gates that need not fail.
 const NOT_WANTED: &str = "prove_negative = false: no file is broken on purpose";
 
-/// Whether the `.envrc` that was allowed is still the trunk's, and direnv is there.
+/// Checks that the allowed `.envrc` is still the trunk's, and that direnv is installed.
 fn direnv_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     let Some(changed) = envrc::changed_on_trunk(town, rig)? else { return Ok(None) };
     let hint = format!("gt rig allow-envrc {0}; gt rig allow-envrc {0} --remove takes it back", rig.name());
@@ -282,7 +282,7 @@ fn direnv_check(town: &Town, rig: &Rig) -> Result<Option<Check>> {
     Ok(Some(check(&format!("{}: direnv", rig.name()), why, "the trunk's .envrc is the one that you allowed")))
 }
 
-/// What `gt agent check` says of each kind that workers, or the mayor, are.
+/// Reports what `gt agent check` says for each kind of agent that workers or the mayor use.
 fn agent_checks(town: &Town, rigs: &[Rig]) -> Result<Vec<Check>> {
     let mut kinds: BTreeMap<String, Vec<Rig>> = BTreeMap::new();
     let mut checks = Vec::new();
@@ -298,7 +298,7 @@ fn agent_checks(town: &Town, rigs: &[Rig]) -> Result<Vec<Check>> {
     }
     let standing = town.ledger.read(|view| view.agents().map_err(Error::from))?;
     for agent in standing.into_iter().filter(ledger::Agent::is_wanted) {
-        // Where none is set, its own start says so.
+        // If none is set, the start reports it.
         if let Ok(kind) = wanted::wanted_kind(town, &agent) {
             kinds.entry(kind).or_default();
         }
@@ -317,7 +317,7 @@ fn kind_checks(town: &Town, kind: &str, rigs: &[Rig]) -> Vec<Check> {
             return vec![check(&format!("agent {kind}"), Some((error.to_string(), hint)), "")];
         }
     };
-    // What is looked at below for itself, and what is a rig's own choice.
+    // Other checks below cover these, or they are the rig's own choice.
     let said_elsewhere = |what: &str| ["terminal", ": sandbox", ": permissions"].iter().any(|end| what.ends_with(end));
     findings.into_iter().filter(|finding| !said_elsewhere(&finding.what)).map(|f| agent_check(kind, f)).collect()
 }
@@ -328,7 +328,7 @@ fn agent_check(kind: &str, finding: Finding) -> Check {
     Check { name, ok, warn: false, detail: finding.found, hint: finding.next.filter(|_| !ok) }
 }
 
-/// Whether the tmux is there that the rig's sessions are to run in.
+/// Checks that tmux is installed if the rig's sessions should run in it.
 fn runtime_check(town: &Town, rig: &Rig) -> Check {
     let env = worker_env::environment(town, Some(rig), None, None);
     let (problem, fine) = match sessions::choose(town, Some(rig), None, None, &env) {
@@ -338,7 +338,7 @@ fn runtime_check(town: &Town, rig: &Rig) -> Check {
     check(&format!("{}: runtime", rig.name()), problem, fine)
 }
 
-/// Whether the sandbox can be made that the rig wants.
+/// Checks that the rig's sandbox can be created.
 fn sandbox_check(town: &Town, rig: &Rig) -> Option<Check> {
     let name = format!("{}: sandbox", rig.name());
     let env = worker_env::environment(town, Some(rig), None, None);
@@ -393,8 +393,8 @@ fn remote_check(town: &Town, rig: &Rig) -> Check {
     }
 }
 
-/// Filters that the trunk hands files to and that are not here. Without git-lfs nothing can be checked out as it is meant;
-/// another filter is one that the user's own checkouts do without, too.
+/// Checks for git filters that the trunk uses and this machine lacks. Without git-lfs, checkouts are incomplete. Other filters
+/// are missing in the user's own checkouts too.
 fn filter_checks(town: &Town, rig: &Rig) -> Result<Vec<Check>> {
     let (repo, path) = (town.world().repo(), rig.layout.repo());
     let refs = repo.refs(&path).unwrap_or_default();
@@ -413,7 +413,7 @@ fn filter_checks(town: &Town, rig: &Rig) -> Result<Vec<Check>> {
     Ok(unserved.iter().map(one).collect())
 }
 
-/// A disk that is nearly full is worth knowing; what can go, goes by itself.
+/// Warns of a nearly full disk. Retention deletes what it may by itself.
 fn disk_check(town: &Town) -> Result<Check> {
     let free = town.world().disk().free_space(&town.layout.root)?;
     let wanted = town.settings.retention.limits().min_free;
@@ -434,7 +434,7 @@ fn holding_check(holding: Holding) -> Check {
     check(&format!("size of {name}"), None, &format!("{} in {count}{oldest}", size_text(bytes)))
 }
 
-/// What needs a person, each with what to type. Work that waits for approval is no trouble, and mail is none.
+/// Reports what needs a person, with commands. Work that waits for approval and mail are not problems.
 fn needs_checks(town: &Town) -> Result<Vec<Check>> {
     let rigs = town.rigs()?;
     let needs = town.ledger.read(|view| needs::all(view, &queue::items(town, view, &rigs, None, false)?))?;

@@ -1,4 +1,4 @@
-//! Looking at a town: its status, why a thing is as it is, and whether all is well.
+//! Gathers the status of a town, and explains the state of a bead.
 
 use gt_ledger::{Attempt, Blocker, Condition, EffectRow, View};
 use gt_model::bead::{Bead, Status};
@@ -23,12 +23,12 @@ use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::work::hook;
 
-/// A town at one moment.
+/// Status of a town.
 #[derive(Clone, Debug, Serialize)]
 pub struct TownStatus {
-    /// Whether the deacon runs.
+    /// Whether the deacon is running.
     pub deacon: bool,
-    /// What needs a person, first of all.
+    /// What needs a person; listed first.
     pub needs_you: Vec<Need>,
     /// Its rigs.
     pub rigs: Vec<RigStatus>,
@@ -36,68 +36,68 @@ pub struct TownStatus {
     pub agents: Vec<AgentStatus>,
     /// Its workers.
     pub workers: Vec<WorkerStatus>,
-    /// Its merge requests that are not over.
+    /// Its unfinished merge requests.
     pub queue: Vec<QueueItem>,
-    /// Beads that could be slung now.
+    /// Number of beads that could be slung now.
     pub ready: usize,
-    /// Calls of clients' hooks that went wrong of late.
+    /// Recent failures in calls of clients' hooks.
     pub hooks: Option<HookTrouble>,
-    /// With whom the ledger is shared.
+    /// Where the ledger is shared.
     pub sync: SyncStatus,
 }
 
-/// A rig at one moment.
+/// Status of a rig.
 #[derive(Clone, Debug, Serialize)]
 pub struct RigStatus {
     /// Its name.
     pub name: String,
-    /// What is pushed to.
+    /// Repository that work is pushed to.
     pub remote: String,
-    /// On which branch.
+    /// Branch that work lands on.
     pub trunk: String,
     /// `ask` or `auto`.
     pub landing: String,
     /// Names of its gates.
     pub gates: Vec<String>,
-    /// What its workers are.
+    /// Its workers' kind and permissions.
     pub agents: Agents,
 }
 
-/// What the workers of a rig are, and what they may do.
+/// Kind and permissions of a rig's workers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Agents {
-    /// Their kind.
+    /// Kind of agent.
     pub kind: Option<String>,
     /// What they may do without asking.
     pub mode: &'static str,
-    /// Why.
+    /// Reason for these permissions.
     pub why: &'static str,
 }
 
-/// A worker at one moment.
+/// Status of a worker.
 #[derive(Clone, Debug, Serialize)]
 pub struct WorkerStatus {
     /// Its address.
     pub worker: String,
-    /// What it works on.
+    /// Bead that it works on.
     pub bead: BeadId,
     /// The bead's title.
     pub title: String,
-    /// Which attempt.
+    /// Number of the attempt.
     pub attempt: u32,
-    /// Which incarnation.
+    /// Number of the incarnation.
     pub incarnation: u32,
-    /// What it is doing, in words.
+    /// Description of its current activity.
     pub doing: String,
-    /// What was refused to it last, since it closed a step.
+    /// Last refusal since it closed a step.
     pub refused: Option<String>,
-    /// The process of its agent, while it runs.
+    /// Process id of its agent while it runs.
     pub pid: Option<i32>,
-    /// When its attempt was opened.
+    /// Start of its attempt.
     pub since: String,
 }
 
-/// The town's status.
+/// Returns the town's status.
 pub fn status(town: &Town) -> Result<TownStatus> {
     let rigs = town.rigs()?;
     let deacon = town.deacon_runs()?;
@@ -153,14 +153,14 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
         attempt: attempt.number,
         incarnation: incarnations.last().map_or(0, |i| i.number),
         doing: doing(town, view, attempt)?,
-        // Nothing depends on it.
+        // Nothing depends on it, so ignore errors.
         refused: live.and_then(|newest| marks::refused(town, &newest.id).ok().flatten()),
         pid,
         since: attempt.opened_at.clone(),
     })
 }
 
-/// What an attempt is at, in words, from facts.
+/// Describes an attempt's current activity from the facts.
 pub(crate) fn doing(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<String> {
     if attempt.submitted_at.is_some() || attempt.ended_at.is_some() {
         return Ok("submitted; session and worktree are going".to_owned());
@@ -196,26 +196,26 @@ pub(crate) fn waiting_for(row: &EffectRow) -> String {
     }
 }
 
-/// Why a bead is as it is: the facts that decide it.
+/// Explanation of a bead's state, with the facts that decide it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Why {
-    /// The answer in one line.
+    /// Answer in one line.
     pub answer: String,
-    /// What to do about it, where there is something.
+    /// Command or act that helps, if there is one.
     pub next: Option<String>,
     /// The bead.
     pub bead: BeadId,
-    /// What holds it back.
+    /// Beads that block it.
     pub blockers: Vec<Blocker>,
     /// Its attempts.
     pub attempts: Vec<Attempt>,
     /// Its merge requests.
     pub merge_requests: Vec<QueueItem>,
-    /// Effects that are to be done for it.
+    /// Open effects for it.
     pub effects: Vec<EffectRow>,
-    /// What is wrong with it.
+    /// Conditions on it.
     pub conditions: Vec<Condition>,
-    /// What all work on it took so far.
+    /// Usage and cost of all work on it so far.
     pub cost: Cost,
 }
 

@@ -1,4 +1,4 @@
-//! Polecats, those that live and those that are over: what they did, what is left of it, and how to get it back.
+//! Lists polecats (workers), present and past: what they did, what remains of it, and how to recover it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::view::observe;
 use crate::work::beads;
 use crate::work::sling::{self, Before, Crew, SlingOptions, Slung};
 
-/// A polecat: one attempt on one bead.
+/// A polecat (worker): one attempt on one bead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Polecat {
     /// Its address.
@@ -26,23 +26,23 @@ pub struct Polecat {
     pub rig: RigName,
     /// The bead.
     pub bead: BeadId,
-    /// Which attempt on it.
+    /// Number of the attempt.
     pub attempt: u32,
-    /// What it is doing, in words, while it is there.
+    /// Description of its current activity, while it is present.
     pub doing: Option<String>,
-    /// How it ended, once it has.
+    /// Outcome, once it has ended.
     pub outcome: Option<AttemptOutcome>,
-    /// Its branch (short name).
+    /// Short name of its branch.
     pub branch: String,
-    /// Where its branch is, while it is there.
+    /// Commit of its branch, while the branch exists.
     pub branch_at: Option<Sha>,
-    /// When it began.
+    /// Start of the attempt.
     pub opened_at: String,
-    /// When it ended.
+    /// End of the attempt.
     pub ended_at: Option<String>,
-    /// Its worktree in the archive, while it is there.
+    /// Path of its worktree in the archive, while it exists.
     pub archive: Option<PathBuf>,
-    /// The ref of its snapshot, while it is there.
+    /// Ref of its snapshot, while it exists.
     pub snapshot: Option<String>,
 }
 
@@ -54,17 +54,17 @@ pub struct PolecatDetail {
     pub polecat: Polecat,
     /// Its sessions, first to last.
     pub incarnations: Vec<Incarnation>,
-    /// What the witness would say of it now, and why, while work is on its hook.
+    /// Current verdict of the witness with its reasons, while work is on the polecat's hook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub witness: Option<Explained>,
-    /// What the attempt took so far.
+    /// Usage and cost of the attempt so far.
     pub cost: Cost,
 }
 
 /// Refs of a rig, by full name.
 type Refs = BTreeMap<String, Sha>;
 
-/// Polecats that are there; with `all` those that are over too.
+/// Returns the present polecats, and past ones too if `all`.
 pub fn list(town: &Town, all: bool) -> Result<Vec<Polecat>> {
     let attempts = town.ledger.read(|view| view.attempts().map_err(Error::from))?;
     described(town, attempts.into_iter().filter(|attempt| all || is_there(attempt)).collect())
@@ -111,8 +111,8 @@ fn polecat(town: &Town, view: &View<'_>, attempt: Attempt, here: Option<&(Rig, R
     })
 }
 
-/// The attempts that a text names, oldest first: by the worker's address (`<rig>/polecats/<name>` or `<rig>/<name>`),
-/// or by the bead.
+/// Returns the attempts that a text names, oldest first: by the worker's address (`<rig>/polecats/<name>` or `<rig>/<name>`) or
+/// by the bead.
 fn named(town: &Town, text: &str) -> Result<Vec<Attempt>> {
     let worker = match text.split('/').collect::<Vec<_>>().as_slice() {
         [rig, "polecats", name] | [rig, name] => Some((rig.to_lowercase(), (*name).to_owned())),
@@ -131,7 +131,7 @@ fn named(town: &Town, text: &str) -> Result<Vec<Attempt>> {
     Ok(attempts)
 }
 
-/// Every polecat that a text names, oldest first.
+/// Returns every polecat that a text names, oldest first.
 pub fn show(town: &Town, text: &str) -> Result<Vec<PolecatDetail>> {
     let attempts = named(town, text)?;
     let polecats = described(town, attempts.clone())?;
@@ -144,8 +144,8 @@ pub fn show(town: &Town, text: &str) -> Result<Vec<PolecatDetail>> {
     attempts.iter().zip(polecats).map(detail).collect()
 }
 
-/// Takes a live polecat down for good, as a person's word: its bead is free again, its work is in a snapshot and in the
-/// archive. Answers with its attempt.
+/// Ends a live polecat for good, for a person. Its bead is free again; a snapshot and the archive keep its work. Returns its
+/// attempt.
 pub fn nuke(town: &Town, caller: &Caller, text: &str, dry_run: bool) -> Result<Attempt> {
     person::require(caller, "takes a worker down")?;
     let attempt = named(town, text)?.into_iter().rev().find(|attempt| attempt.ended_at.is_none());
@@ -159,22 +159,22 @@ pub fn nuke(town: &Town, caller: &Caller, text: &str, dry_run: bool) -> Result<A
     if dry_run { Ok(attempt) } else { sling::unsling(town, caller, &attempt.bead) }
 }
 
-/// What a recovery did.
+/// Result of a recovery.
 #[derive(Clone, Debug, Serialize)]
 pub struct Recovered {
-    /// The fresh attempt.
+    /// The new attempt.
     #[serde(flatten)]
     pub slung: Slung,
-    /// The attempt whose work it goes on from.
+    /// Number of the attempt whose work it continues.
     pub from: u32,
-    /// The commit that it starts at.
+    /// Commit that it starts at.
     pub head: Sha,
-    /// Whether files that were not committed are in its worktree again.
+    /// Whether its worktree has the uncommitted files again.
     pub uncommitted: bool,
 }
 
-/// Gives a bead's last work to a fresh polecat. Its branch starts at the commit that the worktree was at; what was not
-/// committed then is in the new worktree again, and is not committed there either.
+/// Gives a bead's last work to a new polecat. Its branch starts at the commit that the old worktree was at. Changes that were
+/// uncommitted are in the new worktree, still uncommitted.
 pub fn recover(town: &Town, caller: &Caller, bead: &BeadId, agent: Option<String>) -> Result<Recovered> {
     let attempts = town.ledger.read(|view| view.attempts_on(bead).map_err(Error::from))?;
     let newest = attempts
@@ -193,7 +193,7 @@ pub fn recover(town: &Town, caller: &Caller, bead: &BeadId, agent: Option<String
     let crew = Crew::of(town, &rig, agent.as_deref())?;
     let options = SlingOptions { agent, before: Some(before), ..SlingOptions::default() };
     let slung = town.ledger.write(&caller.name(), "polecat recover", |tx| {
-        // A bead that its worker has put off is taken up by this.
+        // This resumes a bead that its worker had deferred.
         if let Some(parked) = tx.bead(bead)?
             && parked.status == Status::Deferred
             && tx.attempts_on(bead)?.last().is_some_and(|a| a.outcome == Some(AttemptOutcome::Parked))
@@ -206,15 +206,15 @@ pub fn recover(town: &Town, caller: &Caller, bead: &BeadId, agent: Option<String
     Ok(Recovered { slung, from, head, uncommitted })
 }
 
-/// What an attempt left.
+/// What an attempt left behind.
 struct Work {
     head: Sha,
-    /// The snapshot, where it holds more than the head.
+    /// The snapshot, if it contains more than the head.
     snapshot: Option<Sha>,
     why: String,
 }
 
-/// What the newest attempt left that left anything.
+/// Returns the work of the newest attempt that left any.
 fn last_work<'a>(town: &Town, rig: &Rig, attempts: &'a [Attempt]) -> Result<Option<(&'a Attempt, Work)>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let here = |attempt: &&Attempt| &attempt.rig == rig.name() && rig.row.was_there(&attempt.opened_at);
@@ -237,7 +237,7 @@ fn left_by(town: &Town, rig: &Rig, attempt: &Attempt, refs: &Refs) -> Result<Opt
     if let Some(head) = refs.get(&format!("refs/heads/{}", attempt.branch)) {
         return Ok(Some((head.clone(), None)));
     }
-    // Nothing pins a submitted head for ever: it may be gone.
+    // A submitted head is not pinned forever and may be gone.
     let submitted = attempt.head.clone().filter(|head| repo.tree_of(&path, head).is_ok());
     Ok(submitted.map(|head| (head, None)))
 }

@@ -1,4 +1,4 @@
-//! The story of anything that has an id: what it is, what was tried, what came of it, what is next.
+//! Tells the story of anything with an id: what it is, what was tried, with what result, and what comes next.
 
 use gt_ledger::{Attempt, Blocker, Condition, Incarnation};
 use gt_model::address::Address;
@@ -21,19 +21,19 @@ use crate::work::causes;
 use crate::work::convoy;
 use crate::work::own_work;
 
-/// What an id stands for, with its story.
+/// The thing that an id names, with its story.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Story {
-    /// A bead that is worked on.
+    /// A bead to work on.
     Bead(Box<BeadStory>),
     /// A convoy.
     Convoy(ConvoyStory),
     /// A merge request.
     MergeRequest(Box<review::Shown>),
-    /// A worker: each of its attempts.
+    /// A worker with all its attempts.
     Worker {
-        /// Oldest first.
+        /// Attempts, oldest first.
         attempts: Vec<PolecatDetail>,
     },
     /// The mayor, or a crew member.
@@ -53,64 +53,64 @@ pub struct BeadStory {
     pub title: String,
     /// Its status.
     pub status: Status,
-    /// What kind of bead it is.
+    /// Type of the bead.
     pub issue_type: BeadType,
     /// 0 (critical) to 4.
     pub priority: i64,
-    /// Who made it.
+    /// Creator.
     pub created_by: Option<String>,
-    /// When, as RFC 3339.
+    /// Time of creation (RFC 3339).
     pub created_at: String,
-    /// What is to be done.
+    /// Task description.
     pub description: String,
-    /// When it is done.
+    /// Condition under which it is done.
     pub acceptance_criteria: String,
     /// The convoys that track it.
     pub convoys: Vec<BeadId>,
-    /// What holds it back.
+    /// Beads that block it.
     pub blockers: Vec<Blocker>,
-    /// What was tried, oldest first.
+    /// Attempts, oldest first.
     pub attempts: Vec<AttemptStory>,
-    /// What was submitted, oldest first.
+    /// Submissions, oldest first.
     pub merge_requests: Vec<review::Shown>,
-    /// What is wrong with it now.
+    /// Current conditions on it.
     pub conditions: Vec<Condition>,
-    /// What models took for it so far.
+    /// Usage and cost so far.
     pub cost: Cost,
-    /// Where it is, in one line.
+    /// Its state in one line.
     pub answer: String,
-    /// What to type next, where there is something.
+    /// Command to type next, if there is one.
     pub next: Option<String>,
 }
 
-/// One attempt of a bead's story.
+/// One attempt in a bead's story.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttemptStory {
-    /// Which.
+    /// Number of the attempt.
     pub number: u32,
-    /// Whose.
+    /// Address of the worker.
     pub worker: String,
-    /// Which kind of agent.
+    /// Kind of agent.
     pub agent: String,
-    /// How it ended, or what it is doing.
+    /// Its outcome or current activity.
     pub state: String,
-    /// When it began.
+    /// Start of the attempt.
     pub opened_at: String,
-    /// When it ended.
+    /// End of the attempt.
     pub ended_at: Option<String>,
-    /// Why there is it: what ended the one before.
+    /// Reason for this attempt: how the previous one ended.
     pub why: Option<String>,
-    /// Commits on its branch, where that can still be told.
+    /// Number of commits on its branch, if still known.
     pub commits: Option<u64>,
-    /// Steps that it closed, of how many.
+    /// Number of closed steps, and of all steps.
     pub steps: (usize, usize),
-    /// How its sessions ended, runs of the same told once.
+    /// How its sessions ended. Consecutive equal ends share one entry.
     pub ends: Vec<String>,
     /// Its sessions.
     pub sessions: Vec<Incarnation>,
-    /// The ref of its snapshot, while it is there.
+    /// Ref of its snapshot, while it exists.
     pub snapshot: Option<String>,
-    /// What models took for it.
+    /// Usage and cost.
     pub cost: Cost,
 }
 
@@ -121,15 +121,15 @@ pub struct ConvoyStory {
     pub id: BeadId,
     /// Its title.
     pub title: String,
-    /// Where it is.
+    /// State.
     pub state: ConvoyState,
     /// Whether it has landed.
     pub landed: bool,
-    /// Its beads, each with where it is.
+    /// Its beads with their states.
     pub members: Vec<MemberStory>,
 }
 
-/// A bead of a convoy's story.
+/// A bead in a convoy's story.
 #[derive(Clone, Debug, Serialize)]
 pub struct MemberStory {
     /// Its id.
@@ -138,29 +138,29 @@ pub struct MemberStory {
     pub title: String,
     /// Its status.
     pub status: Status,
-    /// What that means for the convoy.
+    /// Meaning of that status for the convoy.
     pub state: MemberState,
-    /// Where it is, in one line.
+    /// Its state in one line.
     pub answer: String,
-    /// What to type next, where there is something.
+    /// Command to type next, if there is one.
     pub next: Option<String>,
 }
 
 /// A rig's story.
 #[derive(Clone, Debug, Serialize)]
 pub struct RigStory {
-    /// What a status says of it.
+    /// Its status.
     #[serde(flatten)]
     pub rig: RigStatus,
-    /// What is wrong with it.
+    /// Conditions on it.
     pub conditions: Vec<Condition>,
-    /// Beads on hooks there: the worker, and the bead.
+    /// Workers with a bead on their hook, and that bead.
     pub workers: Vec<(String, BeadId)>,
-    /// Its merge requests that are not over.
+    /// Its unfinished merge requests.
     pub queue: Vec<QueueItem>,
 }
 
-/// The story of a rig, worker, agent, session, merge request, convoy or bead.
+/// Returns the story of a rig, worker, agent, session, merge request, convoy or bead.
 pub fn tell(town: &Town, text: &str) -> Result<Story> {
     match town.rig(text) {
         Ok(rig) => return rig_story(town, &rig).map(|story| Story::Rig(Box::new(story))),
@@ -190,7 +190,7 @@ pub fn tell(town: &Town, text: &str) -> Result<Story> {
     Ok(Story::Bead(Box::new(bead_story(town, &bead)?)))
 }
 
-/// The mayor or a crew member, where the text is the address of one.
+/// Returns the address of the mayor or a crew member if the text is one.
 pub fn standing_agent(text: &str) -> Option<Address> {
     let text = if text == "mayor" { "mayor/" } else { text };
     Address::parse(text).ok().filter(|address| matches!(address, Address::Mayor | Address::Crew(..)))
@@ -252,7 +252,7 @@ fn attempt_story(town: &Town, attempt: &Attempt, detail: PolecatDetail) -> Resul
     })
 }
 
-/// A convoy, with where each of its beads is.
+/// Returns a convoy with the state of each of its beads.
 pub fn convoy_story(town: &Town, id: &BeadId) -> Result<ConvoyStory> {
     let convoy = convoy::show(town, id)?;
     let member = |member: convoy::Member| {

@@ -1,7 +1,7 @@
 //! Convoys and swarms: groups of beads, and the messages when a group is finished.
 //!
 //! The state of a convoy follows from its beads ([`ConvoyState`]) and is never stored. Each operation that changes a bead records
-//! the convoys that track it and ends with [`settle`]. The deacon handles whatever that leaves over.
+//! the convoys that track it and ends with [`settle_convoys`]. The deacon handles whatever that leaves over.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,11 @@
 //! Work: beads, convoys, and a worker's life from sling to done.
+//!
+//! [`beads`] creates and changes beads, and [`convoy`] groups them. [`sling`] assigns beads to new workers. A worker learns its
+//! task from [`prime`], goes through its steps with [`hook`], can end its session early with [`handoff`], and submits its work
+//! with [`done`]. [`snapshots`] shows people the saved state of worktrees.
+//!
+//! Each verb changes the ledger in one operation and decides effects there. It does not perform them: `effects` starts sessions
+//! and changes worktrees, and `refinery` lands the submitted work.
 
 pub mod beads;
 pub(crate) mod causes;

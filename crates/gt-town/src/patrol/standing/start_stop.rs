@@ -1,4 +1,4 @@
-//! A person's word that a standing agent is to run, or to stop.
+//! Starts and stops standing agents for a person.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::town::person;
 use crate::town::{Caller, Town};
 use crate::walls::worker_env;
 
-/// How long a person's verb waits for a session to start.
+/// Time that a person's verb waits for a session to start.
 const START_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Starts an agent, or says anew how it is to run. It is kept running until it is stopped. Waits, while a deacon runs,
-/// until its session is there.
+/// Starts an agent, or changes how it should run. The deacon keeps it running until it is stopped. If a deacon runs, waits until
+/// the session exists.
 pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoice) -> Result<AgentStatus> {
     person::require(caller, "starts the mayor and crew")?;
     check_kind(town, address, choice)?;
@@ -32,7 +32,7 @@ pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoi
             Address::Mayor => tx.add_agent(address)?,
             _ => wanted::require(tx, address)?,
         };
-        // Who runs already goes on as it was.
+        // An agent that already runs continues unchanged.
         if !wanted::is_live(tx, &agent)? {
             tx.want_agent(&agent, choice)?;
         }
@@ -49,7 +49,7 @@ pub fn start(town: &Town, caller: &Caller, address: &Address, choice: &AgentChoi
     status(town, address)
 }
 
-/// What a person says must be usable at once: an error later is seen by nobody.
+/// Checks now that the choice is usable, because the person would not see a later error.
 pub(crate) fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -> Result<()> {
     let rig = address.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
     let known = town.ledger.read(|view| view.agent(address).map_err(Error::from))?;
@@ -57,7 +57,7 @@ pub(crate) fn check_kind(town: &Town, address: &Address, choice: &AgentChoice) -
     let kind = seat::kind_of(town, rig.as_ref(), said.as_deref())?;
     let preset = town.agent(&kind)?;
     let env = worker_env::environment(town, rig.as_ref(), Some(&preset), None);
-    // Where it can be had in nothing, that is its start's to complain of.
+    // If no runtime is available, the start reports it.
     let Ok(runtime) = sessions::choose(town, rig.as_ref(), Some(&preset), choice.runtime, &env) else { return Ok(()) };
     let mode = rig.as_ref().map_or_else(|| launch::mayors_mode(&town.settings.mayor), |rig| rig.settings.trust);
     agents::admit(town, &Wish { kind: &kind, preset: &preset, mode, runtime, rig: rig.as_ref() })
@@ -72,7 +72,7 @@ fn wait_for_start(town: &Town, address: &Address) -> Result<()> {
     Ok(())
 }
 
-/// Whether an agent has shown its first moment, where its client tells of that; or it is known that it will not.
+/// Whether an agent has reported its first moment, if its client reports moments, or is known to have failed.
 fn has_begun(town: &Town, address: &Address) -> Result<bool> {
     let (agent, newest, fails) = town.ledger.read(|view| {
         let agent = wanted::require(view, address)?;
@@ -86,7 +86,7 @@ fn has_begun(town: &Town, address: &Address) -> Result<bool> {
     Ok(fails || begun || newest.ended_at.is_some())
 }
 
-/// Stops an agent; it stays stopped until a person starts it. Its session has ended when this returns.
+/// Stops an agent until a person starts it. Its session has ended when this returns.
 pub fn stop(town: &Town, caller: &Caller, address: &Address) -> Result<AgentStatus> {
     person::require(caller, "stops the mayor and crew")?;
     let ends = town.ledger.write(&caller.name(), "agent stop", |tx| {

@@ -1,4 +1,4 @@
-//! What a standing agent is doing, for people.
+//! The state of standing agents, for people.
 
 use gt_ledger::{Agent, Incarnation, View};
 use gt_model::address::Address;
@@ -13,35 +13,35 @@ use crate::agents::wanted;
 use crate::town::Town;
 use crate::town::error::Result;
 
-/// A standing agent at one moment.
+/// State of a standing agent.
 #[derive(Clone, Debug, Serialize)]
 pub struct AgentStatus {
-    /// What the ledger says of it.
+    /// Its record in the ledger.
     #[serde(flatten)]
     pub agent: Agent,
     /// Whether its session runs.
     pub running: bool,
     /// Its newest session.
     pub session: Option<String>,
-    /// What it is doing, in words.
+    /// Description of its current activity.
     pub doing: String,
-    /// Its mail that it was not told of yet.
+    /// Number of mails that it has not been told of.
     pub mail: usize,
-    /// Where it works.
+    /// Its working folder.
     pub folder: String,
 }
 
-/// An agent as it is now.
+/// Returns the current state of an agent.
 pub fn status(town: &Town, address: &Address) -> Result<AgentStatus> {
     town.ledger.read(|view| status_of(town, view, wanted::require(view, address)?))
 }
 
-/// All standing agents as they are now.
+/// Returns the current state of all standing agents.
 pub fn all(town: &Town) -> Result<Vec<AgentStatus>> {
     town.ledger.read(|view| all_in(town, view))
 }
 
-/// The same, in an operation.
+/// Returns the current state of all standing agents, inside an operation.
 pub(crate) fn all_in(town: &Town, view: &View<'_>) -> Result<Vec<AgentStatus>> {
     view.agents()?.into_iter().map(|agent| status_of(town, view, agent)).collect()
 }

@@ -1,5 +1,5 @@
-//! Waking a standing agent that runs and has mail that it was not told of: one fixed line at its prompt. Whoever is at
-//! work is told by its own moments; who can't be woken is a condition.
+//! Wakes a running standing agent that has mail it was not told of, by typing one fixed line at its prompt. A busy agent hears of
+//! mail through its client's moments. If an agent can't be woken, this raises a condition.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ use crate::town::observed::Observed;
 /// Observed time between two tries to wake an agent for the same mail.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// Observed time after which a person is told of mail that an agent is not told of, where it can't be woken.
+/// Observed time after which a person hears of undelivered mail for an agent that can't be woken.
 const UNHEARD_LIMIT: Duration = Duration::from_mins(1);
 
-/// Wakes an agent that runs, where there is mail for it or its limit is over, or says why that can't be done. While the
-/// town drains, no turn is begun.
+/// Wakes a running agent if it has mail or its account limit is over, or records why it can't. Starts no turn while the town
+/// drains.
 pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Observed) -> Result<()> {
     if town.ledger.read(desired::is_going_down)? {
         return Ok(());
@@ -57,8 +57,8 @@ pub fn wake(town: &Town, agent: &Agent, newest: &Incarnation, observed: &mut Obs
     }
 }
 
-/// Parks the kind of an agent that met a limit, and wakes it when that is over: its turn was cut short, and what it had
-/// been told in it is told to nobody else.
+/// Parks the kind of an agent that met a limit, and wakes the agent when the limit is over. Its turn was interrupted, and what it
+/// was told in that turn is told to no other.
 fn at_limit(
     town: &Town,
     agent: &Agent,
@@ -77,14 +77,14 @@ fn at_limit(
     say(town, agent, newest, &format!("over:{fact}"), observed)
 }
 
-/// Parks the kind of an agent for what it met.
+/// Parks the kind of an agent for an obstacle that it met.
 fn met(town: &Town, agent: &Agent, newest: &Incarnation, stage: &Stage) -> Result<()> {
     let (kind, whom) = (wanted::wanted_kind(town, agent)?, agent.address.to_string());
     let met = Met { incarnation: &newest.id, kind: &kind, whom: &whom, stage, log_in: &log_in(town, &kind) };
     town.ledger.write(&Address::Deacon.to_string(), "wake agent", |tx| limits::note(tx, &met, None))
 }
 
-/// What broke off because its API did not answer goes on when it is its turn to try.
+/// Lets an agent that stopped because its API did not answer continue when it is its turn to try.
 fn try_again(
     town: &Town,
     agent: &Agent,
@@ -110,7 +110,7 @@ fn try_again(
     note(town, agent, Some(&format!("{whom} does not go on since its API answers again; gt session attach {whom}")))
 }
 
-/// Wakes an agent, and says where that is in vain.
+/// Wakes an agent, and records if that fails.
 fn say(town: &Town, agent: &Agent, newest: &Incarnation, about: &str, observed: &mut Observed) -> Result<()> {
     if type_line(town, agent, newest, &format!("{about}:"), observed)? {
         return Ok(());
@@ -118,8 +118,8 @@ fn say(town: &Town, agent: &Agent, newest: &Incarnation, about: &str, observed: 
     waits(town, agent, about, "it does not answer", observed)
 }
 
-/// Types the one line; that it was typed is recorded before, so that a killed deacon does not type for ever. False where
-/// it was typed in vain often enough.
+/// Types the fixed line. Records it first, so that a deacon that is killed does not type forever. Returns false if it was typed
+/// in vain often enough.
 fn type_line(town: &Town, agent: &Agent, newest: &Incarnation, fact: &str, observed: &mut Observed) -> Result<bool> {
     let reactions = town.ledger.read(|view| view.reactions(&newest.id).map_err(Error::from))?;
     let tries = u32::try_from(reactions.starting(fact).count()).unwrap_or(u32::MAX);
@@ -152,7 +152,7 @@ fn waits(town: &Town, agent: &Agent, about: &str, why: &str, observed: &mut Obse
     note(town, agent, Some(&text))
 }
 
-/// Keeps the condition as it is: with this text, or not at all.
+/// Raises the condition with this text, or clears it if there is none.
 pub fn note(town: &Town, agent: &Agent, text: Option<&str>) -> Result<()> {
     let (address, actor) = (agent.address.to_string(), Address::Deacon.to_string());
     let known = town.ledger.read(|view| view.condition(ConditionKind::Unheard, &address).map_err(Error::from))?;

@@ -1,4 +1,4 @@
-//! What the witness knows of one polecat.
+//! Facts that the witness knows about one polecat.
 
 use std::time::Duration;
 
@@ -22,23 +22,23 @@ use crate::town::{Rig, Town};
 use crate::work::causes;
 use crate::work::hook;
 
-/// Incarnations of one attempt whose end counts against nobody, before they do all the same.
+/// Maximum number of incarnations of one attempt whose end does not count as a failure. Further ones count.
 const SPARED_AT_MOST: usize = 20;
 
-/// The facts, and where they are from.
+/// Facts and their sources.
 pub(super) struct Found {
     pub facts: PolecatFacts,
-    /// All incarnations, the newest last.
+    /// All incarnations, newest last.
     pub incarnations: Vec<Incarnation>,
     pub marks: Marks,
     pub reactions: Reactions,
     pub steps_done: usize,
-    /// When a limit ends, as its client's record says, in seconds since the epoch.
+    /// End of an account limit by the client's record, in seconds since the epoch.
     pub resets_at: Option<i64>,
 }
 
 impl Found {
-    /// The newest incarnation.
+    /// Returns the newest incarnation.
     pub fn newest(&self) -> Option<&Incarnation> {
         self.incarnations.last()
     }
@@ -48,16 +48,16 @@ impl Found {
         patrol::verdict(&self.facts, &limits)
     }
 
-    /// What says that it was nudged where it stands, and at its step.
+    /// Returns the keys which record that the worker was nudged in this stage, and in this step.
     pub(crate) fn nudge_facts(&self) -> (String, String) {
-        // What is asked again of an API says nothing of its agent.
+        // A retry of an API says nothing about the agent.
         let word = if matches!(self.facts.stage, Stage::Outage(_)) { "again" } else { "nudge" };
         let step = format!("{word}:{}:", self.steps_done);
         (format!("{step}{}:", since(&self.facts.stage)), step)
     }
 }
 
-/// When a stage began, on the monotonic clock; 0 where no one moment began it.
+/// Returns the start of a stage on the monotonic clock; 0 if no single moment started it.
 fn since(stage: &Stage) -> u64 {
     match stage {
         Stage::InTool(mark)
@@ -72,7 +72,7 @@ fn since(stage: &Stage) -> u64 {
 }
 
 impl Witness<'_> {
-    /// Gathers the facts on an attempt.
+    /// Gathers the facts about an attempt.
     pub(super) fn look(&self, attempt: &Attempt, watch: &mut Watch, observed: &mut Observed) -> Result<Found> {
         let mut found = gather(self.town, attempt)?;
         let Some(newest) = found.incarnations.last() else { return Ok(found) };
@@ -82,7 +82,7 @@ impl Witness<'_> {
             let all: Vec<&Incarnation> = found.incarnations.iter().collect();
             let looked = readiness::look(self.town, &attempt.agent, &all, &process, observed)?;
             facts.start = looked.start;
-            // What its hooks told is known better.
+            // Reports of its hooks are more reliable.
             if let Some(told) = looked.told.filter(|_| facts.stage.told().is_none()) {
                 facts.limit_known = told.told().is_some_and(|mark| found.reactions.has(&limits::fact(mark)));
                 facts.stage = told;
@@ -115,7 +115,7 @@ impl Witness<'_> {
     }
 }
 
-/// Changes when the stage does, or when it begins anew.
+/// Returns a key that changes when the stage changes or starts again.
 fn stage_key(stage: &Stage) -> String {
     let word = match stage {
         Stage::Silent => "silent",
@@ -126,7 +126,7 @@ fn stage_key(stage: &Stage) -> String {
     format!("{word}-{}", since(stage))
 }
 
-/// The facts that need no watching.
+/// Gathers the facts that need no observation over time.
 fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     let now = town.world().clock().now();
     let (incarnations, reactions, parked, steps_done) = town.ledger.read(|view| {
@@ -174,25 +174,25 @@ fn gather(town: &Town, attempt: &Attempt) -> Result<Found> {
     Ok(found)
 }
 
-/// A session that `gt down` ended did not die of its work.
+/// Whether `gt down` ended the session, so that its end is no failure of the worker.
 fn was_taken_down(incarnation: &Incarnation) -> bool {
     incarnation.exit.as_ref().is_some_and(|exit| exit.reason == DOWN_REASON)
 }
 
-/// A verdict, and what it is from.
+/// A verdict with its facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explained {
     /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// In words.
+    /// The verdict in words.
     pub words: String,
-    /// The facts, one a line.
+    /// Facts, one per line.
     pub facts: Vec<String>,
 }
 
-/// What the witness would say of a polecat at this moment, as far as one look can tell: what has to be watched for a
-/// while counts as just begun.
+/// Returns the witness's verdict on a polecat now, as far as one look can tell. Anything that must be observed over time counts
+/// as just begun.
 pub fn explain(town: &Town, attempt: &Attempt) -> Result<Explained> {
     let rig = town.rig(attempt.rig.as_str())?;
     let witness = Witness { town, rig: &rig, actor: String::new() };

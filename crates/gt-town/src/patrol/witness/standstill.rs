@@ -1,4 +1,4 @@
-//! What the witness does about workers that stand still: nudges, limits, what a person has to see.
+//! Handles workers that stand still: nudges, limits, and conditions for a person.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,14 @@ use crate::mail::post;
 use crate::town::error::{Error, Result};
 use crate::work::decided;
 
-/// Kinds of condition on a worker that follow its verdict.
+/// Kinds of condition on a worker that follow from its verdict.
 const BY_VERDICT: [ConditionKind; 2] = [ConditionKind::Asks, ConditionKind::LongTool];
 
 /// Kinds of condition that end with a worker's work.
 const OF_WORKERS: [ConditionKind; 3] = [ConditionKind::Asks, ConditionKind::LongTool, ConditionKind::Denied];
 
 impl Witness<'_> {
-    /// Types the one fixed line. That it was typed is recorded before, so that a killed deacon does not type for ever.
+    /// Types the fixed line. Records it first, so that a deacon that is killed does not type forever.
     pub(super) fn nudge(&self, attempt: &Attempt, found: &Found, verdict: &Verdict) -> Result<()> {
         let Some(newest) = found.newest() else { return Ok(()) };
         let (here, _) = found.nudge_facts();
@@ -43,12 +43,12 @@ impl Witness<'_> {
         }
         match self.town.world().sessions().say(&self.town.layout.session(&newest.id), NUDGE_LINE)? {
             Said::Sent | Said::Busy => Ok(()),
-            // There is no waking it.
+            // This session can't be woken.
             Said::NoWay => self.end_silent(attempt, "worker-silent"),
         }
     }
 
-    /// Parks the kind of agent of a worker that met a limit, or whose API does not answer.
+    /// Parks the kind of agent of a worker that met a limit or whose API does not answer.
     pub(super) fn park(&self, attempt: &Attempt, found: &Found) -> Result<()> {
         let Some(newest) = found.newest() else { return Ok(()) };
         match &found.facts.stage {
@@ -63,7 +63,7 @@ impl Witness<'_> {
         }
     }
 
-    /// A turn that ended after tools were used is worth a snapshot.
+    /// Decides a snapshot after a turn that used tools.
     pub(super) fn note_turn(&self, attempt: &Attempt, found: &Found, watch: &mut Watch) -> Result<()> {
         let (Some(newest), Some(stop)) = (found.newest(), found.marks.get("stop")) else { return Ok(()) };
         let before = watch.turns.get(&newest.id.0).copied().unwrap_or_default();
@@ -77,7 +77,7 @@ impl Witness<'_> {
         self.write("turn end", |tx| decided::decide_snapshot(tx, attempt))
     }
 
-    /// What workers asked or were denied that have no work on their hook any more needs no person.
+    /// Clears the conditions of workers without work on their hook. Their questions and denied requests no longer need a person.
     pub(super) fn forget_gone(&self, attempts: &[Attempt]) -> Result<()> {
         let rig = self.rig.name();
         let at_work: BTreeSet<String> =
@@ -100,7 +100,7 @@ impl Witness<'_> {
         })
     }
 
-    /// What a person has to see is a condition as long as it is so.
+    /// Maintains the conditions that a person must see, while they last.
     pub(super) fn note_conditions(&self, attempt: &Attempt, verdict: &Verdict) -> Result<()> {
         let worker = attempt.address().to_string();
         let (kind, text) = match verdict {
@@ -114,7 +114,7 @@ impl Witness<'_> {
             let known = BY_VERDICT.iter().map(|kind| Ok((*kind, view.condition(*kind, &worker)?)));
             known.collect::<Result<Vec<_>>>()
         })?;
-        // Another question than the one that is known is told anew.
+        // A new question is reported again.
         let is_same = |known: &Condition| known.kind != ConditionKind::Asks || known.text == text;
         let holds = |known: &Option<Condition>, of: ConditionKind| match known {
             Some(known) => Some(of) == kind && is_same(known),
@@ -131,7 +131,7 @@ impl Witness<'_> {
             if let Some(kind) = kind
                 && tx.raise(kind, &worker, &text)?
             {
-                // A question to a person is none that the mayor can answer.
+                // The mayor can't answer a question to a person.
                 let to = if kind == ConditionKind::Asks {
                     vec![Address::Overseer]
                 } else {

@@ -1,4 +1,4 @@
-//! Files of a project that its tests must not do without: broken on purpose, they show whether the gates test this tree.
+//! Finds files that a project's tests depend on. A proof breaks them on purpose to see whether the gates really test this tree.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use super::project::{Project, join};
 use super::uses;
 use crate::town::error::Result;
 
-/// A file to be broken.
+/// A file to break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Break {
-    /// Its path from the top on.
+    /// Its path from the top of the project.
     pub file: String,
-    /// What is written in its place: nothing that any tool takes.
+    /// Replacement text that no tool accepts.
     pub text: &'static str,
 }
 
-/// Files that are broken at most, one after the other.
+/// Maximum number of files that are broken, one after the other.
 const LIMIT: usize = 5;
 
-/// Files that are read to find out what tests use.
+/// Maximum number of files that are read to find out what tests use.
 const READ: usize = 200;
 
-/// No language takes this.
+/// Text that is invalid in every language but PHP.
 const BROKEN: &str = ")]} broken on purpose, to see whether the gates turn red: (\" ' \n";
 
-/// Nor does PHP take this, to which the other would be plain text.
+/// Text that is invalid in PHP, for which the other would be plain text.
 const BROKEN_PHP: &str = "<?php )]} broken on purpose, to see whether the gates turn red\n";
 
 fn broken(file: String) -> Break {
@@ -32,7 +32,7 @@ fn broken(file: String) -> Break {
     Break { file, text }
 }
 
-/// Finds files of each part of a project that its tests surely use. None where that can't be told.
+/// Finds files in each part of a project that its tests certainly use. Returns none if that can't be determined.
 pub fn find(project: &Project<'_>) -> Result<Vec<Break>> {
     let mut files = rust(project)?;
     files.extend(node(project)?);
@@ -45,7 +45,7 @@ pub fn find(project: &Project<'_>) -> Result<Vec<Break>> {
     Ok(files.into_iter().map(broken).collect())
 }
 
-/// The library or program of each member.
+/// Returns the library or program of each member.
 fn rust(project: &Project<'_>) -> Result<Vec<String>> {
     let manifest = project.data("Cargo.toml")?;
     let mut folders = if manifest["package"].is_object() { vec![String::new()] } else { Vec::new() };
@@ -66,7 +66,7 @@ fn rust(project: &Project<'_>) -> Result<Vec<String>> {
     Ok(folders.into_iter().filter(|folder| !excluded(folder)).filter_map(source).collect())
 }
 
-/// The file that most tests import, of a package without members and of each member.
+/// Returns the file that most tests import, for a package without members and for each member.
 fn node(project: &Project<'_>) -> Result<Vec<String>> {
     if !project.has("package.json") {
         return Ok(Vec::new());
@@ -94,7 +94,7 @@ fn node(project: &Project<'_>) -> Result<Vec<String>> {
     Ok(most(used).into_iter().collect())
 }
 
-/// What a text of JavaScript imports by relative paths.
+/// Returns the relative imports of a JavaScript text.
 fn imports(text: &str) -> Vec<String> {
     let words = ["from", "import", "require(", "import("];
     let mut found = Vec::new();
@@ -113,7 +113,7 @@ fn imports(text: &str) -> Vec<String> {
     found
 }
 
-/// The file that a relative import names.
+/// Returns the file that a relative import names.
 fn resolve(project: &Project<'_>, from: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
@@ -126,7 +126,7 @@ fn resolve(project: &Project<'_>, from: &str, path: &str) -> Option<String> {
     }
     let base = parts.join("/");
     let ends = ["", ".js", ".ts", ".mjs", ".cjs", ".tsx", ".jsx", "/index.js", "/index.ts", "/index.mjs"];
-    // TypeScript imports `a.js` for `a.ts`.
+    // TypeScript imports `a.js` when it means `a.ts`.
     let stem = base.strip_suffix(".js").unwrap_or(&base).to_owned();
     let named =
         ends.iter().map(|end| format!("{base}{end}")).chain([".ts", ".tsx"].iter().map(|end| format!("{stem}{end}")));
@@ -139,7 +139,7 @@ fn resolve(project: &Project<'_>, from: &str, path: &str) -> Option<String> {
     found.into_iter().find(|file| project.has(file) && !file.ends_with(".json")).or_else(main)
 }
 
-/// The module that most tests import.
+/// Returns the module that most tests import.
 fn python(project: &Project<'_>) -> Result<Vec<String>> {
     let is_test = |name: &str| name.ends_with(".py") && (name.starts_with("test_") || name.ends_with("_test.py"));
     let mut used: BTreeMap<String, usize> = BTreeMap::new();
@@ -165,7 +165,7 @@ fn most(used: BTreeMap<String, usize>) -> Option<String> {
     used.into_iter().max_by_key(|(_, count)| *count).map(|(file, _)| file)
 }
 
-/// A file beside a test, of each module.
+/// Returns a file beside a test for each module.
 fn go(project: &Project<'_>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for manifest in project.files(|name| name == "go.mod")? {
@@ -187,7 +187,7 @@ fn go(project: &Project<'_>) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Sources that are all compiled before anything is tested: by the file that says so, where they lie and how they end.
+/// Sources that are all compiled before any test: the file that shows this, the folders of the sources and their suffix.
 const COMPILED: &[(&str, &[&str], &str)] = &[
     ("pom.xml", &["src/main/java"], ".java"),
     ("build.gradle", &["src/main/java", "src/main/kotlin"], ""),
@@ -203,7 +203,7 @@ fn compiled(project: &Project<'_>) -> Result<Vec<String>> {
             if end.is_empty() { name.ends_with(".java") || name.ends_with(".kt") } else { name.ends_with(end) }
         };
         let files = project.deep_files(folders, &is_source)?;
-        // What describes a module or a package need not be looked at.
+        // Ignore files that only describe a module or package.
         let mut files = files.into_iter().filter(|file| !file.ends_with("-info.java"));
         found.extend(files.next());
     }
@@ -287,7 +287,7 @@ mod tests {
             ],
             &["src/shop.h"],
         );
-        // What all tests have in common is what uses the project; a part that two more use may not even be built.
+        // A file that all tests share is what uses the project. A part that two tests use may not even be built.
         check(
             &[
                 ("json.c", ""),

@@ -1,5 +1,5 @@
-//! What a project's own CI runs, as the best hint of what its maintainers want to be green. Read only: nothing of it is
-//! run as it stands there, and nothing ever that publishes or deploys.
+//! Reads a project's CI files, which show best what its maintainers test. It only reads: no command runs exactly as written
+//! there, and no command that publishes or deploys ever runs.
 
 use gt_model::check_kind::{Kind, commands, of_line};
 use serde_json::Value;
@@ -12,42 +12,42 @@ mod forms;
 
 use forms::{DEPLOYS, FORMS, Form, select};
 
-/// Folders of workflows in GitHub's form.
+/// Folders of workflows in GitHub's format.
 const WORKFLOWS: &[&str] = &[".github/workflows", ".forgejo/workflows", ".gitea/workflows"];
 
-/// Workflows that are read, and lines of all of them.
+/// Maximum number of workflows that are read, and of lines in all of them.
 const FILES: usize = 20;
 const LINES: usize = 400;
 
-/// Files of CI systems that hold a program, or are for another system: they are only told of.
+/// Files of CI systems that hold a program or are for another system. They are only mentioned, not read.
 const UNREAD: &[&str] =
     &["Jenkinsfile", "appveyor.yml", ".appveyor.yml", ".cirrus.star", ".drone.star", ".drone.jsonnet"];
 
-/// A command line of a CI file.
+/// A command line in a CI file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// File and job.
     pub from: String,
-    /// The command.
+    /// Command.
     pub run: String,
-    /// The folder in which it is run; "" is the top.
+    /// Folder in which it runs; "" is the top.
     pub folder: String,
-    /// What it is for, all of it.
+    /// Purposes of the command.
     pub kinds: Vec<Kind>,
-    /// Why it can't be a gate, where it can't.
+    /// Reason why it can't be a gate, if it can't.
     pub left_out: Option<String>,
 }
 
-/// What a project's CI files say.
+/// Content of a project's CI files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ci {
-    /// Commands, in their order.
+    /// Commands in file order.
     pub lines: Vec<Line>,
-    /// What of them is not done here.
+    /// Parts of the files that gt does not support.
     pub notes: Vec<String>,
 }
 
-/// Reads them.
+/// Reads the CI files.
 pub fn read(project: &Project<'_>) -> Result<Ci> {
     let mut ci = Ci::default();
     for folder in WORKFLOWS {
@@ -69,7 +69,7 @@ pub fn read(project: &Project<'_>) -> Result<Ci> {
     Ok(ci)
 }
 
-/// What lines of a job have in common.
+/// Properties that all lines of a job share.
 #[derive(Clone, Default)]
 struct Job {
     from: String,
@@ -78,7 +78,7 @@ struct Job {
 }
 
 impl Job {
-    /// Takes what a file, a job or a step says of the commands in it.
+    /// Reads the properties that a file, a job or a step sets for its commands.
     fn read(&mut self, form: &Form, value: &Value) {
         let folder = form.folders.iter().flat_map(|place| select(value, place)).find_map(|(_, folder)| folder.as_str());
         if let Some(folder) = folder {
@@ -117,7 +117,7 @@ impl Ci {
         }
     }
 
-    /// What a job of GitHub's has around its steps.
+    /// Reads the properties that a GitHub job sets around its steps.
     fn job(&mut self, common: &mut Job, name: &str, job: &Value) {
         let from = common.from.clone();
         common.folder = first_text(&[text(job, "defaults.run.working-directory"), common.folder.clone()]);
@@ -232,7 +232,7 @@ impl Ci {
             self.notes.push(format!("{file}: what its {key} stands for without a {commands} is not read"));
         }
         for (name, job) in form.jobs.iter().flat_map(|place| select(document, place)) {
-            // A file that is one job of its own has been looked at.
+            // A file that is itself a job has already been examined.
             let is_file = std::ptr::eq(job, document);
             let name = forms::name_of(&name, job);
             let mut common = Job { from: format!("{file}, job {name}"), ..around.clone() };
@@ -248,7 +248,7 @@ impl Ci {
         }
     }
 
-    /// What a file or a job has around its steps.
+    /// Reads the properties that a file or a job sets around its steps.
     fn around(&mut self, form: &Form, common: &mut Job, value: &Value) {
         common.read(form, value);
         for (_, services) in form.services.iter().flat_map(|place| select(value, place)) {
@@ -261,7 +261,7 @@ impl Ci {
         }
     }
 
-    /// The steps of a job, or a job that is a step itself.
+    /// Reads the steps of a job, or a job that is itself a step.
     fn steps(&mut self, form: &Form, job: &Job, steps: &Value) {
         let steps = steps.as_array().map_or_else(|| vec![steps], |steps| steps.iter().collect());
         let mut unread = Vec::new();
@@ -278,7 +278,7 @@ impl Ci {
         }
     }
 
-    /// Takes the lines of a script, each for itself: as soon as they depend on each other it is left out.
+    /// Takes the lines of a script as separate commands. Leaves the script out if its lines depend on each other.
     fn script(&mut self, job: &Job, script: &str) {
         let script = script.replace("\\\n", " ");
         let is_program = script.lines().any(|line| {
@@ -300,7 +300,7 @@ impl Ci {
     }
 }
 
-/// Why no command is ever run that leaves the machine.
+/// Reason for leaving out commands that reach beyond the machine.
 const PUBLISHES: &str = "it publishes, deploys, or sends something away";
 
 fn why_left_out(line: &str, kinds: &[Kind], is_program: bool, folder: &str) -> Option<String> {
@@ -325,7 +325,7 @@ fn why_left_out(line: &str, kinds: &[Kind], is_program: bool, folder: &str) -> O
     Some(why.to_owned())
 }
 
-/// Whether a workflow is for pushes or merge requests of all kinds.
+/// Whether a workflow runs for ordinary pushes or merge requests.
 fn is_for_changes(on: &Value) -> bool {
     let is_one = |name: &str| ["push", "pull_request", "merge_group", "pull_request_target"].contains(&name);
     match on {
@@ -346,7 +346,7 @@ fn is_of_release(name: &str) -> bool {
 }
 
 fn has_secret(value: &Value) -> bool {
-    // A token of the run itself is given to everybody, and no test needs it.
+    // Every run gets this token, and no test needs it.
     let text = value.to_string().replace("secrets.GITHUB_TOKEN", "");
     text.contains("secrets.")
 }

@@ -1,4 +1,4 @@
-//! Sample projects, one an ecosystem or variant, with the gates and the set-up that they are to have.
+//! Sample projects, one for each ecosystem or variant, with the gates and the set-up that they should get.
 
 use gt_world::real::RealDisk;
 
@@ -7,15 +7,15 @@ use super::*;
 /// A sample project.
 #[derive(Default)]
 struct Sample<'s> {
-    /// What it is.
+    /// Description.
     name: &'s str,
-    /// Its files and their texts.
+    /// Files with their texts.
     files: &'s [(&'s str, &'s str)],
     /// Programs in the workers' PATH.
     programs: &'s [&'s str],
-    /// The gates that are expected.
+    /// Expected gates.
     gates: &'s [&'s str],
-    /// The set-up that is expected.
+    /// Expected set-up.
     set_up: &'s [&'s str],
 }
 
@@ -36,7 +36,7 @@ impl Sample<'_> {
         assert_eq!(self.differs(), None);
     }
 
-    /// What is found, where that is not what is expected.
+    /// Returns the actual result if it differs from the expected one.
     fn differs(&self) -> Option<String> {
         let found = look(self.files, self.programs, &[]);
         let is_same = runs(&found) == self.gates && found.set_up == self.set_up;
@@ -662,7 +662,7 @@ fn a_town_has_rules_of_its_own() {
 
 pub(super) type Pairs = Vec<(String, String)>;
 
-/// Gates with where they are from, what was left out with the reason, and notes.
+/// Returns gates with their origin, commands left out with the reason, and notes.
 pub(super) fn ci(files: &[(&str, &str)]) -> (Pairs, Pairs, Vec<String>) {
     let found = look(files, &[], &[]);
     let gates = found.gates.iter().map(|found| (found.gate.run.clone(), found.from.clone())).collect();

@@ -1,4 +1,4 @@
-//! Completes what was found in a project's files by what its CI runs.
+//! Completes the findings in a project's files with the commands that its CI runs.
 
 use gt_model::check_kind::{Kind, bare, commands};
 
@@ -7,17 +7,17 @@ use super::project::Project;
 use super::{Found, FoundGate, Omitted, Origin, is_plain};
 use crate::town::error::Result;
 
-/// Gates that CI may add.
+/// Maximum number of gates that CI may add.
 const ADDED: usize = 6;
 
-/// Flags that make another test of the same command.
+/// Flags that turn the same command into a different test.
 const OTHER_TESTS: &[&str] = &["--all-features", "--no-default-features", "--features", "-race"];
 
-/// Python programs that are run as modules of the worktree's own environment.
+/// Python programs that run as modules of the worktree's own environment.
 const PYTHON_TOOLS: &[&str] =
     &["ruff", "mypy", "black", "isort", "flake8", "pylint", "pyright", "bandit", "codespell", "pytest"];
 
-/// Packages of Python's own machinery, which an environment has or does not need.
+/// Packages for Python's own packaging, which an environment already has or does not need.
 const PYTHON_MACHINERY: &[&str] = &[
     "pip",
     "setuptools",
@@ -39,10 +39,10 @@ const PYTHON_MACHINERY: &[&str] = &[
     "cibuildwheel",
 ];
 
-/// The start of a set-up that makes a Python environment by pip.
+/// Start of a set-up that creates a Python environment with pip.
 const BY_PIP: &str = "python3 -m venv .venv";
 
-/// Takes what a project's CI files say.
+/// Adds the commands of a project's CI files to the findings.
 pub fn complete(project: &Project<'_>, found: &mut Found) -> Result<()> {
     let ci = ci::read(project)?;
     if ci.lines.is_empty() && ci.notes.is_empty() {
@@ -59,7 +59,7 @@ pub fn complete(project: &Project<'_>, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// What the project's CI does not check is no gate either, where it checks anything: its maintainers do without it.
+/// Removes gates for things that the project's CI does not check, if it checks anything: its maintainers do without them.
 fn leave_out_unchecked(found: &mut Found, lines: &[&Line]) {
     if !lines.iter().any(|line| line.kinds.contains(&Kind::Test)) {
         return;
@@ -116,7 +116,7 @@ fn omit(found: &mut Found, line: &Line, why: &str) {
     }
 }
 
-/// Program and what it is to do: `cargo test`, `npm lint`.
+/// Returns program and action: `cargo test`, `npm lint`.
 fn act(run: &str) -> String {
     let first = commands(run)
         .into_iter()
@@ -128,12 +128,12 @@ fn act(run: &str) -> String {
     if act == "npm t" { "npm test".to_owned() } else { act }
 }
 
-/// The gate that runs what a line does.
+/// Returns the gate that does the same as a line.
 fn same<'f>(found: &'f mut Found, line: &Line, kind: Kind) -> Option<&'f mut FoundGate> {
     let (acts, other) = (act(&line.run), OTHER_TESTS.iter().find(|flag| line.run.contains(**flag)));
     let is_same = |gate: &FoundGate| {
         let in_folder = gate.gate.run.strip_prefix("cd ").map_or("", |rest| rest.split(' ').next().unwrap_or_default());
-        // A CI step that tests one file or package is the same gate as the one that tests everything.
+        // A CI step that tests one file or package counts as the gate that tests everything.
         gate.kind == kind.as_str()
             && in_folder == line.folder
             && other.is_none_or(|flag| gate.gate.run.contains(*flag))
@@ -185,14 +185,14 @@ fn add(found: &mut Found, line: &Line, kind: Kind) {
     found.gate(&gt_model::id::slug(&name), kind, run, Origin::file(&line.from));
     found.folder.clear();
     if let Some(last) = found.gates.last_mut().filter(|gate| gate.from.ends_with(&line.from)) {
-        // CI's own files are at the top, whatever folder they name.
+        // CI's own files are at the top, whatever folder a line names.
         last.from.clone_from(&line.from);
-        // Whatever CI adds to what the files tell can be done without.
+        // Gates that only CI suggests are optional.
         last.optional = kind != Kind::Test || last.gate.run.contains("--");
     }
 }
 
-/// Puts a package into the worktree's environment, where pip makes that.
+/// Installs a package into the worktree's environment, if pip creates that.
 fn install(found: &mut Found, package: &str) {
     let Some(set_up) = found.set_up.iter_mut().find(|run| run.starts_with(BY_PIP)) else { return };
     let is_there = set_up
@@ -203,7 +203,7 @@ fn install(found: &mut Found, package: &str) {
     }
 }
 
-/// Installs for Python what CI installs beside the project.
+/// Installs for Python whatever CI installs beside the project.
 fn set_up_python(project: &Project<'_>, found: &mut Found, lines: &[&Line]) {
     for line in lines.iter().filter(|line| line.kinds == [Kind::SetUp] && line.folder.is_empty()) {
         for words in commands(&line.run) {

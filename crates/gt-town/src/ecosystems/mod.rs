@@ -1,10 +1,13 @@
-//! What a project is tested with, and what its worktrees need for that, as far as its files tell.
+//! Ecosystems: finds out from a project's files how it is tested and what its worktrees need for that.
 //!
-//! A gate that tests too little, or something else than the worktree, is worse than none: it is green. So all members of a
-//! workspace are tested, lock files are held to, and Python runs in an environment of the worktree's own.
+//! A gate that tests too little, or something other than the worktree, is worse than none, because it passes. So the gates test
+//! all members of a workspace, respect lock files, and run Python in an environment inside the worktree.
 //!
-//! [`table`] holds what is known, as data; [`node`] and [`python`] find out what its conditions ask beyond files; [`ci`] reads
-//! the project's own CI files, by which what was found is completed ([`hints`]).
+//! [`find`] returns the gates and the set-up of a project; [`breaks`](fn@breaks) returns files that a proof can break. `table`
+//! holds the rules as data. `node` and `python` answer those conditions of the rules that need more than a file's existence. `ci`
+//! reads the project's own CI files, and `hints` completes the findings with them.
+//!
+//! This room only reads files and runs nothing. `rigs` runs the gates and writes them to `rig.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -35,10 +38,10 @@ use crate::town::settings::rules::{RuleKind, Step};
 use project::Project;
 use table::Place;
 
-/// How deep below the top projects are looked for.
+/// Maximum folder depth below the top at which projects are searched.
 const DEPTH: usize = 3;
 
-/// Folders whose projects are no part of what is tested: they show, measure or document something.
+/// Folders of projects that are not tested: examples, benchmarks, documentation.
 const ASIDE: &[&str] = &[
     "example",
     "examples",
@@ -75,7 +78,7 @@ const ASIDE: &[&str] = &[
     "node_modules",
 ];
 
-/// How long a gate may take, in seconds.
+/// Time limit of a gate in seconds.
 const TIMEOUT_SECONDS: u64 = 1800;
 
 /// A gate that was found.
@@ -84,41 +87,41 @@ pub struct FoundGate {
     /// The gate.
     #[serde(flatten)]
     pub gate: Gate,
-    /// What it is for.
+    /// Purpose.
     pub kind: &'static str,
-    /// Where it is from.
+    /// Origin.
     pub from: String,
-    /// Whether the rig can do without it: where it is red on the trunk, it is left out.
+    /// Whether the rig can do without it. If it fails on the trunk, it is left out.
     pub optional: bool,
 }
 
-/// Something of the project's that is not made a gate.
+/// A command of the project that does not become a gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Omitted {
-    /// The command.
+    /// Command.
     pub run: String,
-    /// Where it is from.
+    /// Origin.
     pub from: String,
-    /// Why.
+    /// Reason.
     pub why: String,
 }
 
-/// What was found in a project.
+/// Findings for a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Its gates.
     pub gates: Vec<FoundGate>,
-    /// Command lines that a fresh worktree needs before them.
+    /// Command lines that prepare a new worktree for its gates.
     pub set_up: Vec<String>,
-    /// What of its CI is not made a gate.
+    /// Commands in its CI that do not become gates.
     pub omitted: Vec<Omitted>,
-    /// What else people should know.
+    /// Other notes for people.
     pub notes: Vec<String>,
-    /// Folder in which is being looked, "" at the top.
+    /// Folder under examination; "" at the top.
     folder: String,
 }
 
-/// Where a gate is from.
+/// Origin of a gate.
 struct Origin(String);
 
 impl Origin {
@@ -142,26 +145,26 @@ impl Found {
         self.gates.push(FoundGate { gate, kind: kind.as_str(), from, optional: kind != Kind::Test });
     }
 
-    /// A command line from the top on.
+    /// Returns a command line that can run from the top.
     fn here(&self, run: &str) -> String {
         if self.folder.is_empty() { run.to_owned() } else { format!("cd {} && {run}", self.folder) }
     }
 
-    /// The gates as they are written down.
+    /// Returns the gates in the form of the settings.
     pub(crate) fn plain_gates(&self) -> Vec<Gate> {
         self.gates.iter().map(|found| found.gate.clone()).collect()
     }
 }
 
-/// What decides what is found beside the files.
+/// Inputs that, beside the files, decide the findings.
 pub struct Knowledge<'k> {
     /// The town's own rules.
     pub own: &'k [Rule],
-    /// Whether workers and gates find a program.
+    /// Whether workers and gates can find a program.
     pub has_program: &'k dyn Fn(&str) -> bool,
 }
 
-/// Finds files of a project that its gates can't be green without.
+/// Finds files that a project's gates depend on.
 pub fn breaks(disk: &dyn Disk, folder: &Path) -> Result<Vec<Break>> {
     breaks::find(&Project { disk, folder })
 }
@@ -181,7 +184,7 @@ pub fn find(disk: &dyn Disk, folder: &Path, knowledge: &Knowledge<'_>) -> Result
     let mut found = search.found;
     found.folder.clear();
     if found.gates.iter().all(|gate| gate.kind != Kind::Test.as_str()) {
-        // Beside other gates, only for tests.
+        // If other gates exist, take only tests.
         let fits = |rule: &&Rule| found.gates.is_empty() || rule.gates.iter().all(|gate| gate.kind == RuleKind::Test);
         let fallback: Vec<Rule> = rules.iter().filter(|rule| rule.fallback).filter(fits).cloned().collect();
         let fallback = fallback.into_iter().map(|rule| Rule { fallback: false, ..rule }).collect::<Vec<_>>();
@@ -190,7 +193,7 @@ pub fn find(disk: &dyn Disk, folder: &Path, knowledge: &Knowledge<'_>) -> Result
         found = search.found;
     }
     hints::complete(&top, &mut found)?;
-    // Something has to be green.
+    // At least one gate must be required.
     if found.gates.iter().all(|gate| gate.optional) {
         found.gates.iter_mut().for_each(|gate| gate.optional = false);
     }
@@ -200,7 +203,7 @@ pub fn find(disk: &dyn Disk, folder: &Path, knowledge: &Knowledge<'_>) -> Result
 struct Search<'k> {
     knowledge: &'k Knowledge<'k>,
     found: Found,
-    /// Ecosystems that have gates, in which folder, and whether those below it are for themselves.
+    /// Ecosystems with gates: name, folder, and whether the folders below are projects of their own.
     tested: Vec<(String, String, bool)>,
 }
 
@@ -226,7 +229,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Whether what lies above tests a folder as well.
+    /// Whether the gates of a parent folder test this folder as well.
     fn is_covered(&self, rule: &Rule, folder: &str) -> bool {
         let is_own_command = rule.of().starts_with("own") || !rule.notes.is_empty() || rule.name == "pre-commit";
         if !folder.is_empty() && is_own_command {
@@ -236,7 +239,7 @@ impl Search<'_> {
         self.tested.iter().any(|(of, above, each)| of == rule.of() && folder != above && !each && is_above(above))
     }
 
-    /// Takes what a rule proposes; answers whether it holds, so that no other of its ecosystem is asked.
+    /// Adds what a rule proposes. Returns whether the rule applies, so that no other rule of its ecosystem is tried.
     fn take(&mut self, place: &mut Place<'_>, rule: &Rule) -> Result<bool> {
         if !self.program(place, rule) {
             return Ok(false);
@@ -271,7 +274,7 @@ impl Search<'_> {
         Ok(true)
     }
 
-    /// Settles what `{program}` is; answers whether there is one.
+    /// Decides what `{program}` stands for. Returns false if there is none.
     fn program(&mut self, place: &mut Place<'_>, rule: &Rule) -> bool {
         let Some(program) = &rule.program else { return true };
         if (self.knowledge.has_program)(program) {
@@ -298,7 +301,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether a shell takes a path as it is.
+/// Whether a shell needs no quotes for a path.
 fn is_plain(path: &str) -> bool {
     path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) && !path.starts_with('-')
 }

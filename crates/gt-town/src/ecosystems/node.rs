@@ -1,4 +1,4 @@
-//! Node packages: which of their scripts are gates, and what the table asks about them.
+//! Node packages: decides which of their scripts become gates, and answers the table's conditions about them.
 
 use gt_model::check_kind::{Kind, Scripts};
 use serde_json::Value;
@@ -9,14 +9,14 @@ use super::table::Place;
 use super::{Found, Origin};
 use crate::town::error::Result;
 
-/// The tables of a manifest that name packages.
+/// Tables of a manifest that name packages.
 const DEPENDENCIES: &[&str] = &["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
 
-/// Names of scripts that tests have where none is called `test`, in the order of preference.
+/// Names of test scripts if none is called `test`, in order of preference.
 const TEST_NAMES: &[&str] =
     &["test:unit", "test:ci", "tests", "unit", "test:run", "jest", "vitest", "mocha", "ci", "check"];
 
-/// What in a script at the top of a workspace shows that it looks after the members too.
+/// Parts of a script at the top of a workspace that show that it runs the members too.
 const RUNS_MEMBERS: &[&str] = &[
     "turbo",
     "nx ",
@@ -40,7 +40,7 @@ const RUNS_MEMBERS: &[&str] = &[
 pub struct Package(Value);
 
 impl Package {
-    /// That of a folder of a project.
+    /// Reads the manifest of a folder in a project.
     pub fn of(project: &Project<'_>, folder: &str) -> Result<Self> {
         Ok(Self(project.data(&join(folder, "package.json"))?))
     }
@@ -50,7 +50,7 @@ impl Package {
         Scripts(scripts.filter_map(|(name, line)| Some((name.clone(), line.as_str()?.to_owned()))).collect())
     }
 
-    /// Whether it says how it is tested. What `npm init` writes says that it does not.
+    /// Whether it has a test script. The one that `npm init` writes only says that there is none.
     fn has_test(&self) -> bool {
         self.0["scripts"]["test"].as_str().is_some_and(|script| !script.contains("no test specified"))
     }
@@ -60,7 +60,7 @@ impl Package {
         DEPENDENCIES.iter().any(|name| is_full(name))
     }
 
-    /// `@1.2.3` where it names the version of its package manager.
+    /// Returns `@1.2.3` if the manifest names the version of its package manager.
     fn manager_version(&self) -> Option<String> {
         let (_, version) = self.0["packageManager"].as_str()?.split_once('@')?;
         let plain: String = version.chars().take_while(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).collect();
@@ -68,7 +68,7 @@ impl Package {
     }
 }
 
-/// Finds out what the table asks about a Node package.
+/// Answers the table's conditions about a Node package.
 pub fn look(place: &mut Place<'_>) -> Result<()> {
     if !place.project.has("package.json") {
         return Ok(());
@@ -94,7 +94,7 @@ pub fn look(place: &mut Place<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The version of pnpm that wrote a lock file, which others refuse to hold to.
+/// Returns the version of pnpm that wrote a lock file. Other versions refuse to respect the file.
 fn version_by_lock(project: &Project<'_>) -> Result<String> {
     let lock = project.text("pnpm-lock.yaml")?.unwrap_or_default();
     let first = lock.lines().find_map(|line| line.strip_prefix("lockfileVersion:"));
@@ -107,7 +107,7 @@ fn version_by_lock(project: &Project<'_>) -> Result<String> {
     Ok(version.to_owned())
 }
 
-/// The folders of a package's workspaces.
+/// Returns the folders of a package's workspaces.
 fn members(project: &Project<'_>, package: &Package) -> Result<Vec<String>> {
     let listed = &package.0["workspaces"];
     let own = listed.as_array().or_else(|| listed["packages"].as_array()).cloned();
@@ -127,17 +127,17 @@ fn members(project: &Project<'_>, package: &Package) -> Result<Vec<String>> {
     Ok(folders)
 }
 
-/// The word that holds how a tool above the package managers runs a script in all members.
+/// Name of the word that tells how a tool above the package managers runs a script in all members.
 const TOOL: &str = "members-tool";
 
-/// Notes a rule for such a tool, for the rule of the package manager that comes after it.
+/// Records the rule of such a tool for the package manager's rule, which comes later.
 pub(crate) fn note_tool(place: &mut Place<'_>, rule: &Rule) {
     if let (None, Some(members)) = (&rule.scripts, &rule.members) {
         place.words.insert(TOOL.to_owned(), members.clone());
     }
 }
 
-/// Whether a project that nx knows of has a target for tests, which need not be a script.
+/// Whether a project that nx knows has a test target, which need not be a script.
 fn has_test_target(project: &Project<'_>) -> Result<bool> {
     for file in project.files(|name| name == "project.json")? {
         if project.data(&file)?["targets"]["test"].is_object() {
@@ -147,7 +147,7 @@ fn has_test_target(project: &Project<'_>) -> Result<bool> {
     Ok(false)
 }
 
-/// Finds the gates of a package by what its scripts do.
+/// Finds the gates of a package from its scripts.
 pub fn gates(place: &Place<'_>, rule: &Rule, found: &mut Found) -> Result<()> {
     let Some(run) = &rule.scripts else { return Ok(()) };
     let package = Package::of(&place.project, "")?;
@@ -158,7 +158,7 @@ pub fn gates(place: &Place<'_>, rule: &Rule, found: &mut Found) -> Result<()> {
     }
     let line = |pattern: &str, script: &str| -> Result<String> {
         let call = place.fill(rule, &pattern.replace("{script}", script))?;
-        // npm has a shorter word for this one.
+        // npm has a shorter form of this command.
         let rest = call.strip_prefix("npm run test").filter(|rest| rest.is_empty() || rest.starts_with(' '));
         Ok(rest.map_or(call.clone(), |rest| format!("npm test{rest}")))
     };
@@ -174,7 +174,7 @@ pub fn gates(place: &Place<'_>, rule: &Rule, found: &mut Found) -> Result<()> {
         members_have_tests = has_test_target(&place.project)?;
     }
     match (tool.or(rule.members.as_ref()), test) {
-        // The script at the top need not test the members.
+        // The script at the top may not test the members.
         (Some(all), test) if members_have_tests && !test.as_ref().is_some_and(runs_members) => {
             let origin = Origin::file("package.json, script test of each member");
             found.gate(&format!("{}-test", rule.of_program()), Kind::Test, line(all, "test")?, origin);
@@ -189,7 +189,7 @@ pub fn gates(place: &Place<'_>, rule: &Rule, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// What a runner must be told to end by itself.
+/// Returns the flag that makes a test runner exit by itself.
 fn behind(scripts: &Scripts, test: &str) -> &'static str {
     let line = scripts.0.get(test).map(String::as_str).unwrap_or_default();
     if line.starts_with("ng test") && !line.contains("--watch") {
@@ -205,7 +205,7 @@ fn before(scripts: &Scripts, test: &str) -> &'static str {
     if watches { "CI=true " } else { "" }
 }
 
-/// The script that tests a package. One that only goes on until it is ended is none.
+/// Returns the script that tests a package. A script that runs until it is stopped does not count.
 fn test_script(package: &Package) -> Option<String> {
     let scripts = package.scripts();
     let is_fit = |name: &str| {
@@ -221,7 +221,7 @@ fn test_script(package: &Package) -> Option<String> {
     preferred.or_else(any).map(str::to_owned)
 }
 
-/// Parts of the names of scripts that are for a person at work, or need more than a checkout.
+/// Parts of names of scripts that are for interactive use or need more than a checkout.
 const ASIDE: &[&str] = &[
     "watch",
     "fix",
@@ -261,13 +261,13 @@ fn is_aside(name: &str) -> bool {
     is_hook && !name.starts_with("prettier") || name.split([':', '-', '.']).any(|part| ASIDE.contains(&part))
 }
 
-/// Scripts beside the tests that are gates, by what they are for: linting, format, types, then building.
+/// Returns the scripts beside the tests that become gates, by purpose: lint, format, types, then build.
 fn others(scripts: &Scripts, tested: &[String]) -> Vec<(String, Kind)> {
     let mut covered: Vec<String> = tested.to_vec();
     let mut chosen = Vec::new();
     for kind in [Kind::Lint, Kind::Format, Kind::Types, Kind::Build] {
         let mut names: Vec<&String> = scripts.0.keys().collect();
-        // A script called as its kind says comes first: the others may be parts of it.
+        // Prefer a script named after its purpose; the others may be parts of it.
         names.sort_by_key(|name| (!is_called_for(name, kind), name.len()));
         for name in names {
             let kinds = scripts.kinds(name);

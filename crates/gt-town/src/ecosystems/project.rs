@@ -1,4 +1,4 @@
-//! A project's files, as far as they are read to find out what it is. Links are not followed out of it.
+//! Reads a project's files to find out what it is. Follows no link out of the project.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use serde_json::Value;
 use super::yaml;
 use crate::town::error::Result;
 
-/// Bytes that are read of a file.
+/// Maximum number of bytes read from a file.
 const FILE_BYTES: usize = 4 * 1024 * 1024;
 
-/// How deep, and among how many entries, files are looked for.
+/// Maximum depth of a file search, and maximum number of entries.
 const DEPTH: usize = 4;
 const ENTRIES: usize = 5_000;
 
-/// How deep sources lie that have a folder for each part of a package's name.
+/// Maximum depth of sources that have a folder for each part of a package's name.
 const DEEP: usize = 12;
 
-/// Folders that hold other projects' files, or what tools make.
+/// Folders that hold other projects' files or tools' output.
 const NOT_LOOKED_INTO: &[&str] =
     &["node_modules", "vendor", "testdata", "target", "venv", "third_party", "site-packages", "dist", "build"];
 
-/// A project in a folder. What is a link to something else is not looked at.
+/// A project in a folder. Links to other places are ignored.
 #[derive(Clone, Copy)]
 pub struct Project<'p> {
     /// The disk.
@@ -33,7 +33,7 @@ pub struct Project<'p> {
 }
 
 impl Project<'_> {
-    /// A file's text.
+    /// Returns a file's text.
     pub fn text(&self, file: &str) -> Result<Option<String>> {
         let bytes = self.disk.read_part(&self.folder.join(file), 0, FILE_BYTES)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -49,14 +49,14 @@ impl Project<'_> {
         self.disk.kind(&self.folder.join(folder)).is_ok_and(|kind| kind == Some(NodeKind::Folder))
     }
 
-    /// What is in a folder, in order; nothing where there is none.
+    /// Returns the sorted names in a folder; empty if it does not exist.
     pub fn names(&self, folder: &str) -> Result<Vec<String>> {
         let mut names = self.disk.list(&self.folder.join(folder))?;
         names.sort();
         Ok(names)
     }
 
-    /// The files that a pattern names, of which the last part may hold `*`.
+    /// Returns the files that match a pattern whose last part may contain `*`.
     pub fn matching(&self, pattern: &str) -> Result<Vec<String>> {
         let (folder, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));
         let Some((begin, end)) = last.split_once('*') else {
@@ -73,7 +73,7 @@ impl Project<'_> {
         Ok(self.text(file)?.is_some_and(|text| regex.is_match(&text)))
     }
 
-    /// A file's data, read by what its name says that it is.
+    /// Returns a file's data, parsed by the format that its name implies.
     pub fn data(&self, file: &str) -> Result<Value> {
         let Some(text) = self.text(file)? else { return Ok(Value::Null) };
         let data = match file.rsplit('.').next().unwrap_or_default() {
@@ -84,7 +84,7 @@ impl Project<'_> {
         Ok(data.unwrap_or_default())
     }
 
-    /// Files whose names are wanted, by their paths, those above first.
+    /// Returns the paths of files with wanted names, upper folders first.
     pub fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
         let mut found = Vec::new();
         self.walk(DEPTH, &mut |_, path, name| {
@@ -95,7 +95,7 @@ impl Project<'_> {
         Ok(found)
     }
 
-    /// Files below some folders, however deep, whose names are wanted.
+    /// Returns the files with wanted names below some folders, at any depth.
     pub(crate) fn deep_files(&self, folders: &[&str], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
         let mut found = Vec::new();
         for folder in folders {
@@ -109,7 +109,7 @@ impl Project<'_> {
         Ok(found)
     }
 
-    /// Folders below, those above first.
+    /// Returns the subfolders, upper ones first.
     pub fn folders(&self, depth: usize) -> Result<Vec<String>> {
         let mut found = Vec::new();
         self.walk(depth, &mut |is_folder, path, _| {
@@ -145,12 +145,12 @@ impl Project<'_> {
     }
 }
 
-/// A path below a folder, of which "" is the top.
+/// Returns the path of a name in a folder; "" is the top.
 pub fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// A value in others, by its keys with dots between them.
+/// Returns the value at nested keys, given with dots between them.
 pub fn at<'v>(value: &'v Value, keys: &str) -> Option<&'v Value> {
     keys.split('.').try_fold(value, |value, key| value.get(key)).filter(|value| !value.is_null())
 }

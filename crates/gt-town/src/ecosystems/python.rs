@@ -1,4 +1,4 @@
-//! Python projects: what tests them and what that needs.
+//! Python projects: finds out how they are tested and what that needs.
 
 use std::collections::BTreeMap;
 
@@ -27,14 +27,14 @@ const REQUIREMENTS: &[&str] = &[
     "test/requirements.txt",
 ];
 
-/// Files in which a Python project says that it uses pytest.
+/// Files in which a Python project can configure pytest.
 const SETTINGS: &[&str] =
     &["pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "setup.py", "noxfile.py", "Pipfile"];
 
-/// Extras and groups that a project's tests need, as they are most often called.
+/// Most common names of extras and groups that a project's tests need.
 const TEST_NAMES: &[&str] = &["test", "tests", "testing", "dev"];
 
-/// Finds out what the table asks about a Python project.
+/// Answers the table's conditions about a Python project.
 pub fn look(place: &mut Place<'_>) -> Result<()> {
     let project = place.project;
     let settings = ["pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "noxfile.py", "Pipfile"];
@@ -58,7 +58,7 @@ pub fn look(place: &mut Place<'_>) -> Result<()> {
     place.facts.extend(facts.iter().filter(|(_, holds)| *holds).map(|(name, _)| (*name).to_owned()));
     let pytest = (tests == Some(Tests::Pytest)).then(|| "pytest".to_owned());
     let packages: String = packages.into_iter().chain(pytest).map(|package| format!(" {package}")).collect();
-    // A Python of the machine is asked; what it installs is the worktree's own.
+    // Use the machine's Python, but install into the worktree.
     let venv = "python3 -m venv .venv && echo '*' > .venv/.gitignore && .venv/bin/python -m pip install -q";
     let words = [
         ("venv", venv.to_owned()),
@@ -73,14 +73,14 @@ pub fn look(place: &mut Place<'_>) -> Result<()> {
     Ok(())
 }
 
-/// How a Python project is tested.
+/// Test tool of a Python project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tests {
     Pytest,
     Unittest,
 }
 
-/// What a Python project's files say.
+/// Contents of a Python project's files.
 struct Python<'r> {
     pyproject: toml::Table,
     setup_cfg: Ini,
@@ -108,7 +108,7 @@ impl<'r> Python<'r> {
         Ok(Self { pyproject, setup_cfg, requirements, extras })
     }
 
-    /// What pip is to install: the project itself, from the worktree, and what its tests need.
+    /// Returns what pip should install: the project itself, from the worktree, and what its tests need.
     fn packages(&self, project: &Project<'_>) -> Vec<String> {
         let mut packages: Vec<String> = self.requirements.iter().map(|file| format!("-r {file}")).collect();
         let is_package = self.pyproject.contains_key("build-system")
@@ -124,7 +124,7 @@ impl<'r> Python<'r> {
         packages
     }
 
-    /// Packages of groups for tests, which pip does not install with the project.
+    /// Returns the packages of test groups, which pip does not install with the project.
     fn grouped(&self) -> Vec<String> {
         let mut packages = Vec::new();
         for name in TEST_NAMES {
@@ -143,7 +143,7 @@ impl<'r> Python<'r> {
         packages
     }
 
-    /// A group of PEP 735, and those that it includes.
+    /// Adds the packages of a PEP 735 group and of the groups that it includes.
     fn group(&self, name: &str, depth: usize, packages: &mut Vec<String>) {
         let group = table(&self.pyproject, &["dependency-groups"]).and_then(|groups| groups.get(name));
         for item in group.and_then(toml::Value::as_array).into_iter().flatten() {
@@ -157,14 +157,14 @@ impl<'r> Python<'r> {
         }
     }
 
-    /// Names of packages in one of poetry's tables. Their versions are in a language of poetry's own, so pip takes any.
+    /// Returns package names from one of poetry's tables. Poetry has its own version syntax, so pip gets no versions.
     fn poetry(&self, keys: &[&str]) -> Vec<String> {
         let path: Vec<&str> = ["tool", "poetry"].iter().chain(keys).copied().collect();
         let named = table(&self.pyproject, &path).into_iter().flat_map(toml::Table::keys);
         named.filter(|name| *name != "python").cloned().collect()
     }
 
-    /// Options that install the extras and the groups for tests.
+    /// Returns options that install the extras and groups for tests.
     fn options(&self, extra: &str, group: &str) -> String {
         let extras = self.extras.iter().map(|name| format!("{extra}{name}"));
         let mut groups = keys(&self.pyproject, &["dependency-groups"]);
@@ -183,7 +183,7 @@ impl<'r> Python<'r> {
         Ok(false)
     }
 
-    /// What the project's tests are written for; `None` where it has none.
+    /// Returns the tool that the project's tests are written for; `None` if it has no tests.
     fn tests(&self, project: &Project<'_>) -> Result<Option<Tests>> {
         let is_test = |name: &str| {
             let Some(stem) = name.strip_suffix(".py") else { return false };
@@ -198,7 +198,7 @@ impl<'r> Python<'r> {
         }
         for file in &files {
             let text = project.text(file)?.unwrap_or_default();
-            // A test that is a plain function is nothing to unittest, which would be green without it.
+            // unittest ignores a test that is a plain function, and would pass without it.
             let is_plain = |line: &str| line.starts_with("def test") || line.starts_with("async def test");
             if text.contains("import pytest") || file.ends_with("conftest.py") || text.lines().any(is_plain) {
                 return Ok(Some(Tests::Pytest));
@@ -207,8 +207,8 @@ impl<'r> Python<'r> {
         Ok(Some(Tests::Unittest))
     }
 
-    /// Whether tox, asked for the environment of any Python, runs tests. Commands of a factor (`py312: pytest`) are not run
-    /// there, and tox is green without them.
+    /// Whether tox runs tests in its environment for any Python version. It skips commands with a factor (`py312: pytest`) there,
+    /// and passes without them.
     fn tox(&self, project: &Project<'_>) -> Result<bool> {
         let legacy = table(&self.pyproject, &["tool", "tox"]).and_then(|tox| tox.get("legacy_tox_ini"));
         let legacy = legacy.and_then(toml::Value::as_str).unwrap_or_default();
@@ -222,7 +222,7 @@ impl<'r> Python<'r> {
         Ok(lines.any(|line| !is_of_factor(line) && of_line(line) == [Kind::Test]))
     }
 
-    /// The session of nox that tests.
+    /// Returns the nox session that runs tests.
     fn session(&self, project: &Project<'_>) -> Result<Option<String>> {
         let Some(text) = project.text("noxfile.py")? else { return Ok(None) };
         let is_there = |name: &&&str| {
@@ -233,7 +233,7 @@ impl<'r> Python<'r> {
     }
 }
 
-/// A package as a shell takes it; `None` for what is none.
+/// Quotes a package for a shell; `None` if it is not a package.
 fn quoted(package: &str) -> Option<String> {
     let package = package.trim();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.[]".contains(c);
@@ -244,7 +244,7 @@ fn quoted(package: &str) -> Option<String> {
 }
 
 fn discover(project: &Project<'_>) -> String {
-    // A folder without this file is no package, and is not looked into from above.
+    // A folder without this file is not a package, so test discovery from the top skips it.
     let folder = ["tests", "test"].into_iter().find(|folder| project.has_folder(folder));
     let apart = folder.filter(|folder| !project.has(&format!("{folder}/__init__.py")));
     apart.map_or("unittest discover".to_owned(), |folder| format!("unittest discover -s {folder}"))
@@ -263,7 +263,7 @@ fn strings(value: Option<&toml::Value>) -> Vec<String> {
     list.filter_map(toml::Value::as_str).map(str::to_owned).collect()
 }
 
-/// A file of sections, keys and values that may go on in further lines, as Python's tools have them.
+/// A file in the format of Python's tools: sections, keys, and values that may continue on further lines.
 #[derive(Debug, Default)]
 struct Ini(BTreeMap<String, Vec<(String, String)>>);
 

@@ -1,4 +1,4 @@
-//! The table of ecosystems: rules as data, and when they hold.
+//! The table of ecosystems: rules as data, and the evaluation of their conditions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ struct Table {
     rule: Vec<Rule>,
 }
 
-/// The table that comes with the binary, under a town's own rules: one with a known name takes that one's place, others come
-/// before all.
+/// Returns the built-in rules together with a town's own. An own rule with a known name replaces that rule; the others come
+/// first.
 pub fn rules(own: &[Rule]) -> Vec<Rule> {
-    // A test reads what is part of the binary.
+    // A test checks that the built-in table can be read.
     let built_in = toml::from_str::<Table>(include_str!("table.toml")).map(|table| table.rule).unwrap_or_default();
     let is_known = |rule: &&Rule| built_in.iter().any(|known| known.name == rule.name);
     let mut rules: Vec<Rule> = own.iter().filter(|rule| !is_known(rule)).cloned().collect();
@@ -27,7 +27,7 @@ pub fn rules(own: &[Rule]) -> Vec<Rule> {
     rules
 }
 
-/// What conditions are asked of: a folder's files, and what code has found out about it.
+/// Subject of the conditions: a folder's files, and facts that code has found out about it.
 pub struct Place<'p> {
     /// The folder's files.
     pub project: Project<'p>,
@@ -87,7 +87,7 @@ impl Place<'_> {
         Ok(false)
     }
 
-    /// A command with its words filled in.
+    /// Fills the words into a command.
     pub fn fill(&self, rule: &Rule, text: &str) -> Result<String> {
         let mut filled = text.to_owned();
         for (name, word) in &rule.words {

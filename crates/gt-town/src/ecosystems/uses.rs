@@ -1,4 +1,4 @@
-//! Which file of a project most of its tests use, told by what they name: one row a language.
+//! Finds the file of a project that most of its tests use, from the names in the tests. There is one entry for each language.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use super::project::{Project, join};
 use crate::town::error::Result;
 
-/// How tests of a language name what they use.
+/// Describes how tests of a language name the files that they use.
 struct Language {
-    /// How names of its sources end.
+    /// Suffixes of its sources.
     ends: &'static [&'static str],
-    /// The files that a line of a test may name: of them the first that is there counts.
+    /// Returns the files that a line of a test may name. The first one that exists counts.
     named: fn(&Project<'_>, &str, &str) -> Vec<String>,
 }
 
-/// Files that are read to find out what tests use.
+/// Maximum number of files that are read.
 const READ: usize = 200;
 
-/// Parts of paths that make what lies there a test.
+/// Parts of paths that mark everything below them as tests.
 const TESTS: &[&str] = &["test", "tests", "spec", "specs", "t", "testing", "unittests"];
 
 const LANGUAGES: &[Language] = &[
@@ -29,7 +29,7 @@ const LANGUAGES: &[Language] = &[
     Language { ends: &[".sh", ".bats", "run-tests"], named: scripts },
 ];
 
-/// The file that most tests use, of each language.
+/// Returns the file that most tests use, for each language.
 pub(crate) fn most_used(project: &Project<'_>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for language in LANGUAGES {
@@ -47,7 +47,7 @@ impl Language {
                 *used.entry(file).or_default() += 1;
             }
         }
-        // What tests have in common may be what uses the project.
+        // A file that all tests share may be what uses the project.
         let common: Vec<(String, usize)> = used.iter().map(|(file, count)| (file.clone(), *count)).collect();
         for (test, count) in common.into_iter().filter(|(file, _)| is_test(file)) {
             for file in self.used_by(project, &test)? {
@@ -59,7 +59,7 @@ impl Language {
         Ok(used.into_iter().next().map(|(file, _)| file))
     }
 
-    /// The files of the project that a test names.
+    /// Returns the files of the project that a test names.
     fn used_by(&self, project: &Project<'_>, test: &str) -> Result<Vec<String>> {
         let text = project.text(test)?.unwrap_or_default();
         let named = |line: &str| (self.named)(project, test, line.trim()).into_iter().find(|file| project.has(file));
@@ -67,7 +67,7 @@ impl Language {
     }
 }
 
-/// Whether a path says that it is a test.
+/// Whether a path marks its file as a test.
 fn is_test(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -76,7 +76,7 @@ fn is_test(path: &str) -> bool {
     in_tests || stem.split(['_', '-']).any(|part| part == "test" || part == "tests") || stem.ends_with("test")
 }
 
-/// A path beside a test, or above it: `..` and `.` resolved.
+/// Returns a path relative to a test, with `..` and `.` resolved.
 fn beside(test: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = test.split('/').collect();
     parts.pop();
@@ -90,14 +90,14 @@ fn beside(test: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// What stands between the first two quotes of a line.
+/// Returns the text between the first two quotes of a line.
 fn in_quotes(line: &str) -> Option<&str> {
     let start = line.find(['"', '\''])?;
     let quote = line[start..].chars().next()?;
     line[start + 1..].split_once(quote).map(|(inner, _)| inner)
 }
 
-/// C and C++: a header that is included, beside the test or where headers are.
+/// C and C++: an included header, beside the test or in the folders for headers.
 fn headers(_: &Project<'_>, test: &str, line: &str) -> Vec<String> {
     let Some(rest) = line.strip_prefix('#').and_then(|line| line.trim_start().strip_prefix("include")) else {
         return Vec::new();
@@ -119,7 +119,7 @@ fn referenced(project: &Project<'_>, test: &str, line: &str) -> Vec<String> {
     names.map(|name| join(&folder, &name)).collect()
 }
 
-/// Ruby: what is required by name from `lib`, or beside the test.
+/// Ruby: a file that the test requires by name from `lib`, or beside itself.
 fn required(_: &Project<'_>, test: &str, line: &str) -> Vec<String> {
     let Some(name) = in_quotes(line) else { return Vec::new() };
     let file = |path: String| if path.ends_with(".rb") { path } else { format!("{path}.rb") };
@@ -133,7 +133,7 @@ fn required(_: &Project<'_>, test: &str, line: &str) -> Vec<String> {
     }
 }
 
-/// PHP: a class that is imported, where `composer.json` says that its namespace lies.
+/// PHP: an imported class, at the place that `composer.json` gives for its namespace.
 fn imported(project: &Project<'_>, _: &str, line: &str) -> Vec<String> {
     let Some(class) = line.strip_prefix("use ").map(|rest| rest.split([';', ' ', ',']).next().unwrap_or_default())
     else {
@@ -155,11 +155,11 @@ fn modules(_: &Project<'_>, _: &str, line: &str) -> Vec<String> {
     name.map(|name| format!("lib/{}.pm", name.replace("::", "/"))).into_iter().collect()
 }
 
-/// Scripts: what a test reads in or runs.
+/// Scripts: a file that a test includes or runs.
 fn scripts(_: &Project<'_>, test: &str, line: &str) -> Vec<String> {
     let words = line.split(|c: char| c.is_whitespace() || "\"';()|&<>`".contains(c));
     let paths = words.filter(|word| word.ends_with(".sh"));
-    // Variables before it name the top or the tests' folder.
+    // Variables before the name stand for the top or the tests' folder.
     let plain =
         |path: &str| path.rsplit_once('}').map_or(path.to_owned(), |(_, rest)| rest.trim_start_matches('/').to_owned());
     paths

@@ -1,17 +1,17 @@
-//! Reads YAML as JSON, with limits: the files are the project's, and may be anything.
+//! Parses YAML into JSON values, with limits. The files belong to the project, so they can contain anything.
 
 use std::borrow::Cow;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// Values that a document may have, repeated ones (aliases) counted each time.
+/// Maximum number of values in a document. Repeated values (aliases) count each time.
 const VALUES: usize = 50_000;
 
-/// How deep they may lie in each other.
+/// Maximum nesting depth.
 const DEPTH: usize = 40;
 
-/// A collection that is being read.
+/// A collection that is being parsed.
 enum Open {
     List(Vec<Value>),
     Table(Map<String, Value>, Option<String>),
@@ -20,18 +20,18 @@ enum Open {
 #[derive(Default)]
 struct Loader {
     open: Vec<(Open, usize)>,
-    /// What anchors name, by their numbers.
+    /// Values of anchors, by number.
     anchors: Vec<(usize, Value)>,
     count: usize,
     done: Option<Value>,
 }
 
-/// The first document of a text; `None` where it is no YAML, or more than the limits allow.
+/// Returns the first document of a text; `None` if it is not YAML or exceeds the limits.
 pub fn parse(text: &str) -> Option<Value> {
     read(text, 1)?.pop()
 }
 
-/// All documents of a text, likewise.
+/// Returns all documents of a text; `None` if it is not YAML or exceeds the limits.
 pub fn documents(text: &str) -> Option<Vec<Value>> {
     read(text, usize::MAX)
 }
@@ -92,13 +92,13 @@ impl Loader {
             Some((Open::Table(table, key), _)) => {
                 let key = key.take()?;
                 match (key.as_str(), value) {
-                    // What is merged does not replace what is said.
+                    // A merged value does not replace an explicit one.
                     ("<<", Value::Object(merged)) => {
                         for (key, value) in merged {
                             table.entry(key).or_insert(value);
                         }
                     }
-                    // Cirrus has all its tasks by one key.
+                    // Cirrus uses the same key for all its tasks.
                     ("task", value) if table.contains_key("task") => {
                         _ = table.insert(format!("task#{}", table.len()), value);
                     }
@@ -122,7 +122,7 @@ fn key_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Plain words that mean something else than text. `on` stays text: it is a key of GitHub's.
+/// Parses a plain word, which can mean something other than text. `on` stays text, because GitHub uses it as a key.
 fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
     match (style, text.as_ref()) {
         (ScalarStyle::Plain, "" | "~" | "null") => Value::Null,

@@ -1,13 +1,13 @@
-//! CI systems whose files hold jobs, steps and shell commands as YAML: where each of them keeps what, as data.
+//! Descriptions, as data, of CI systems whose YAML files hold jobs, steps and shell commands: where each system keeps what.
 //!
-//! A place is keys with dots between them. `*` stands for each entry of a list or a table, `*x` for each key that ends in x,
-//! and "" for the value itself.
+//! A place is a list of keys with dots between them. `*` stands for each entry of a list or table, `*x` for each key that ends in
+//! x, and "" for the value itself.
 
 use serde_json::Value;
 
-/// Where a CI system keeps what.
+/// Description of one CI system's files.
 pub(super) struct Form {
-    /// Its files, by their paths; the last part may hold `*`.
+    /// Paths of its files; the last part may contain `*`.
     pub files: &'static [&'static str],
     /// Places of jobs in a file.
     pub jobs: &'static [&'static str],
@@ -15,29 +15,29 @@ pub(super) struct Form {
     pub steps: &'static [&'static str],
     /// Places of commands in a step.
     pub commands: &'static [&'static str],
-    /// Places of the folder that a job or a step works in.
+    /// Places of the working folder of a job or step.
     pub folders: &'static [&'static str],
     /// Places of services, in a file or a job.
     pub services: &'static [&'static str],
-    /// Places of what a job is run for several times, in a file or a job.
+    /// Places of the matrix, in a file or job: the values for which a job runs several times.
     pub matrix: &'static [&'static str],
     /// Places of variables, in a job or a step.
     pub variables: &'static [&'static str],
-    /// What keeps the commands of a file, a job or a step from being gates.
+    /// Marks that keep the commands of a file, a job or a step from being gates.
     pub marks: &'static [Mark],
-    /// Keys of a file, a job or a step by which commands come that are not read.
+    /// Keys of a file, a job or a step that bring commands which gt does not read.
     pub unread: &'static [&'static str],
-    /// Steps that are no commands. Where there are some, any other step is told of as not read.
+    /// Steps that are not commands. If this is not empty, every other step is reported as not read.
     pub harmless: &'static [&'static str],
-    /// Whether the first service of a job is the container that it runs in itself.
+    /// Whether the first service of a job is the container in which the job itself runs.
     pub first_is_own: bool,
-    /// The place of what says when a job is used; none: each is, as it stands.
+    /// Place that says when a job is used; none: every job is used as it stands.
     pub uses: Option<&'static str>,
-    /// A key of a file that stands for commands where there is none at another key.
+    /// A key of a file that stands for commands, if another key is missing.
     pub implied: Option<(&'static str, &'static str)>,
 }
 
-/// What most of them have not.
+/// Values that most of them share.
 const PLAIN: Form = Form {
     files: &[],
     jobs: &[],
@@ -55,7 +55,7 @@ const PLAIN: Form = Form {
     implied: None,
 };
 
-/// A place, what its value begins with (nothing: whatever it is), and what that means. A list has to be of such values only.
+/// A place, the possible beginnings of its value (empty: any value), and the meaning. In a list, every entry must match.
 pub(super) struct Mark(&'static str, &'static [&'static str], pub &'static str);
 
 pub(super) const DEPLOYS: &str = "its job publishes or deploys";
@@ -64,7 +64,7 @@ const MAY_FAIL: &str = "its job may fail there";
 const ELSEWHERE: &str = "its job is for another system";
 const NEEDS_SECRET: &str = "its job needs a secret";
 
-/// Events that are no change of the code under review or on a branch.
+/// Events that are not a change under review or on a branch.
 const OTHER_EVENTS: &[&str] =
     &["tag", "cron", "manual", "release", "promote", "rollback", "deployment", "custom", "pull_request_closed"];
 
@@ -87,7 +87,7 @@ const WOODPECKER: Form = Form {
     ..PLAIN
 };
 
-/// What is read beside the workflows of GitHub and the pipelines of GitLab.
+/// CI systems other than GitHub workflows and GitLab pipelines.
 pub(super) const FORMS: &[Form] = &[
     Form {
         files: &[".circleci/config.yml"],
@@ -215,10 +215,10 @@ pub(super) const FORMS: &[Form] = &[
     },
 ];
 
-/// Keys that hold a job's name where it has none by its place.
+/// Keys that hold a job's name if its place does not name it.
 const NAMES: &[&str] = &["name", "label", "job", "deployment", "displayName", "stage", "key"];
 
-/// What is at a place, each with the last key that `*` stood for, or else its own name, or else its number.
+/// Returns the values at a place. Each comes with the last key that `*` stood for, else its own name, else its number.
 pub(super) fn select<'v>(value: &'v Value, place: &str) -> Vec<(String, &'v Value)> {
     let mut found = vec![(String::new(), value)];
     for part in place.split('.').filter(|part| !part.is_empty()) {
@@ -244,7 +244,7 @@ fn entries<'v>(value: &'v Value, part: &str, name: String) -> Vec<(String, &'v V
     }
 }
 
-/// The name of a job for people.
+/// Returns the name of a job for people.
 pub(super) fn name_of(by_place: &str, job: &Value) -> String {
     let own = NAMES.iter().find_map(|key| job[*key].as_str());
     let is_key = by_place.starts_with(|c: char| !c.is_ascii_digit()) && !by_place.starts_with("task#");
@@ -255,7 +255,7 @@ pub(super) fn name_of(by_place: &str, job: &Value) -> String {
     }
 }
 
-/// Commands as they stand: a text, or a list of texts.
+/// Returns commands as written: a text, or a list of texts.
 pub(super) fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -265,7 +265,7 @@ pub(super) fn texts(value: &Value) -> Vec<&str> {
 }
 
 impl Form {
-    /// Why nothing in this file, job or step is a gate, where that is so.
+    /// Returns the reason why nothing in this file, job or step is a gate, if there is one.
     pub(crate) fn why_not(&self, value: &Value) -> Option<&'static str> {
         let is_marked = |Mark(place, words, _): &&Mark| {
             select(value, place).iter().any(|(_, value)| match value {
@@ -280,7 +280,7 @@ impl Form {
         self.marks.iter().find(is_marked).map(|mark| mark.2)
     }
 
-    /// The same of a job or step whose variables hold a secret.
+    /// Returns the reason for a job or step whose variables contain a secret.
     pub(crate) fn why_secret(&self, value: &Value) -> Option<&'static str> {
         const WORDS: &[&str] = &["secrets.", "from_secret", "ENCRYPTED[", "\"secure\":"];
         let has_secret =
@@ -290,7 +290,7 @@ impl Form {
         is_secret.then_some(NEEDS_SECRET)
     }
 
-    /// The names of what brings commands here and is not read.
+    /// Returns the names of things that bring commands here but are not read.
     pub(crate) fn unread_in(&self, value: &Value) -> Vec<String> {
         let keys = self.unread.iter().filter(|key| value.get(**key).is_some_and(|value| !value.is_null()));
         let named =
@@ -312,7 +312,8 @@ fn begins(text: &str, words: &[&str]) -> bool {
     words.is_empty() || words.iter().any(|word| text.starts_with(word))
 }
 
-/// Why a job of CircleCI's is no gate, by the workflows that use it: some of them has to do so for each change.
+/// Returns the reason why a CircleCI job is no gate, from the workflows that use it. At least one of them must run for every
+/// change.
 pub(super) fn why_not_used(file: &Value, place: &str, job: &str) -> Option<&'static str> {
     let workflows = select(file, place);
     if workflows.is_empty() {

@@ -1,8 +1,8 @@
-//! What is taken of each CI system's files, and what is left out with which reason.
+//! Tests for each CI system's files: which commands become gates, and which are left out for which reason.
 
 use super::super::corpus::{ci, pairs};
 
-/// A file, the gates that come of it with where they are from, what is left out with the reason, and what else is said.
+/// A file, the resulting gates with their origin, the commands left out with the reason, and the notes.
 type Case = (
     &'static str,
     &'static str,

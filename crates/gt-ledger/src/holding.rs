@@ -83,8 +83,8 @@ macro_rules! held_directly {
     };
 }
 
-/// SQL query for the beads that hold the bead `?1` back directly, with the kind of the edge. Contains parents only if they are
-/// held or deferred themselves.
+/// SQL query for the open beads that hold the bead `?1` back directly, with the kind of the edge. Also returns every open parent,
+/// whether or not that is held back itself.
 pub(super) const BLOCKERS: &str = concat!(
     "SELECT t.id, t.title, t.status, d.type FROM dependencies d JOIN beads t ON t.id = d.depends_on_id
      WHERE d.issue_id = ?1 AND CASE d.holds

@@ -114,8 +114,8 @@ impl View<'_> {
         Ok(self.one(sql, (id.as_str(), nanoseconds_of(now)), |_| Ok(()))?.is_some())
     }
 
-    /// Returns the open beads that hold a bead back directly: its blockers, children that it waits for, and held or deferred
-    /// parents.
+    /// Returns the open beads that hold a bead back directly: its blockers, and children that it waits for.
+    /// Also returns every open parent, whether or not that is held back itself.
     pub fn blockers(&self, id: &BeadId) -> LedgerResult<Vec<Blocker>> {
         self.all(super::holding::BLOCKERS, [id.as_str()], |row| {
             Ok(Blocker {

@@ -1,4 +1,4 @@
-//! Addresses: who acts, and who gets mail.
+//! Addresses of agents and people: they name who acts and who gets mail.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use crate::id::RigName;
 /// An agent of a town, or its overseer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
-    /// The human.
+    /// The person in charge of the town.
     Overseer,
     /// The coordinator that the overseer talks to.
     Mayor,
     /// The town's daemon.
     Deacon,
-    /// What keeps the deacon alive.
+    /// The process that keeps the deacon alive.
     Boot,
     /// A short-lived infrastructure worker.
     Dog(String),
-    /// The watcher of a rig's polecats.
+    /// The agent that watches a rig's polecats.
     Witness(RigName),
     /// A rig's merge queue.
     Refinery(RigName),
-    /// An ephemeral worker.
+    /// A short-lived worker.
     Polecat(RigName, String),
-    /// A long-lived workspace.
+    /// An agent in a long-lived workspace.
     Crew(RigName, String),
-    /// A command that the town runs for its agents' work, such as a gate. It only asks, so it has no mail, and no text is
-    /// its address.
+    /// A command that the town runs for its agents' work, such as a gate. It may only read, so it gets no mail, and no text
+    /// parses to its address.
     Gate,
 }
 
-/// Why a text is no address.
+/// The text is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no address: use `mayor/`, `deacon/`, `overseer`, `<rig>/witness`, `<rig>/refinery`, `<rig>/polecats/<name>` or `<rig>/crew/<name>`"
@@ -40,7 +40,7 @@ pub enum Address {
 pub struct AddressError(pub String);
 
 impl Address {
-    /// Reads an address. Whether such an agent exists is for the engine to say.
+    /// Parses an address. Does not check whether the agent exists.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let bad = || AddressError(text.to_owned());
         let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
@@ -61,7 +61,7 @@ impl Address {
     }
 }
 
-/// Whether `name` may name a worker: a slug of at most 40 bytes.
+/// Whether `name` is a valid name for a worker: a slug of at most 40 bytes.
 pub fn is_worker_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 40
@@ -70,7 +70,7 @@ pub fn is_worker_name(name: &str) -> bool {
 }
 
 impl Address {
-    /// The rig that the agent belongs to; `None` for those of the whole town.
+    /// Returns the rig that the agent belongs to; `None` for agents of the whole town.
     pub fn rig(&self) -> Option<&RigName> {
         match self {
             Self::Witness(rig) | Self::Refinery(rig) | Self::Polecat(rig, _) | Self::Crew(rig, _) => Some(rig),

@@ -1,33 +1,34 @@
-//! Boot's decisions: when the deacon is started again, when it counts as hung, and when a person is asked.
+//! Decisions of boot, the process that keeps the deacon alive: when to restart the deacon, when it counts as hung, and when to
+//! ask a person.
 
 use std::time::Duration;
 
-/// Starts of the deacon within [`WINDOW`] after which boot gives up.
+/// Number of starts of the deacon within [`WINDOW`] after which boot gives up.
 pub const STARTS: usize = 6;
 
-/// Observed time after which a start no longer counts against the deacon.
+/// Observed time after which a start no longer counts.
 pub const WINDOW: Duration = Duration::from_mins(10);
 
-/// Observed time without a finished patrol after which a running deacon counts as hung. Patrols take seconds; what
-/// takes minutes (gates, a slow remote) runs beside them or has limits of its own below this.
+/// Observed time without a finished patrol after which a running deacon counts as hung. A patrol takes seconds. Work that takes
+/// minutes (gates, a slow remote) runs beside it, or has its own, shorter time limit.
 pub const HUNG_AFTER: Duration = Duration::from_mins(10);
 
-/// Pause before the second start; doubles with each further one.
+/// Pause before the second start. It doubles with each further one.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
-/// What boot does when the deacon has ended.
+/// Action of boot when the deacon has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterEnd {
-    /// It was to end: so does boot.
+    /// The deacon was supposed to end, so boot ends as well.
     Finish,
-    /// Start it again after this pause.
+    /// Start the deacon again after this pause.
     Restart(Duration),
-    /// Too often: a person has to look.
+    /// The deacon ended too often: a person must look into it.
     GiveUp,
 }
 
-/// Decides what follows the deacon's end. `wanted`: the town is there and meant to be up. `starts`: how long ago, in
-/// observed time, each start was.
+/// Decides what to do when the deacon has ended. `wanted`: the town exists and should run. `starts`: the observed time since each
+/// start.
 pub fn after_end(wanted: bool, starts: &[Duration]) -> AfterEnd {
     if !wanted {
         return AfterEnd::Finish;
@@ -40,7 +41,7 @@ pub fn after_end(wanted: bool, starts: &[Duration]) -> AfterEnd {
     AfterEnd::Restart(BACK_OFF * 2_u32.saturating_pow(doublings))
 }
 
-/// Whether a deacon that runs has hung: `silent_for` is the observed time since its last finished patrol.
+/// Whether a running deacon is hung. `silent_for` is the observed time since its last finished patrol.
 pub fn is_hung(silent_for: Duration) -> bool {
     silent_for >= HUNG_AFTER
 }

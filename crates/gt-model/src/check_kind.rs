@@ -1,29 +1,30 @@
-//! Reads from a command line what it is for: tests, lints, builds, set-up, or publishing something.
+//! Finds out the purpose of a command line: tests, lints, builds, set-up, or publishing something.
 //!
-//! A project's scripts and CI files hold command lines under any names. What a line runs tells what it is; its name may not.
+//! Scripts and CI files of projects contain command lines under arbitrary names. The programs that a line runs tell its purpose;
+//! its name may not.
 
 use std::collections::BTreeMap;
 
-/// What a command is for.
+/// Purpose of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Lints the code.
     Lint,
     /// Checks the code's format.
     Format,
-    /// Checks types without making anything.
+    /// Checks types without building anything.
     Types,
     /// Builds.
     Build,
     /// Runs tests.
     Test,
-    /// Installs what the others need.
+    /// Installs what the other commands need.
     SetUp,
-    /// Deploys, publishes or pushes something. Nothing of this kind is ever run.
+    /// Deploys, publishes or pushes something. Gt never runs such a command.
     Publish,
     /// Changes the files that it looks at.
     Rewrite,
-    /// Goes on until somebody ends it: a watcher, a server.
+    /// Runs until a person ends it: a watcher, a server.
     Endless,
 }
 
@@ -35,7 +36,7 @@ impl Kind {
         matches!(self, Lint | Format | Types | Build | Test)
     }
 
-    /// The word for people.
+    /// Returns the word for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Lint => "lint",
@@ -51,7 +52,7 @@ impl Kind {
     }
 }
 
-/// Commands by their first words; the longest that matches holds.
+/// Commands by their first words. The longest match counts.
 const COMMANDS: &[(&str, Kind)] = &[
     // Tests.
     ("cargo test", Test),
@@ -294,7 +295,7 @@ const COMMANDS: &[(&str, Kind)] = &[
     ("http-server", Endless),
     ("cypress open", Endless),
     ("cargo watch", Endless),
-    // What leaves the machine.
+    // Commands that publish something.
     ("npm publish", Publish),
     ("pnpm publish", Publish),
     ("yarn publish", Publish),
@@ -376,7 +377,7 @@ const COMMANDS: &[(&str, Kind)] = &[
     ("wget", SetUp),
 ];
 
-/// Words that publish wherever they are a script's or a target's name.
+/// Words that mean publishing in the name of any script or target.
 const PUBLISHING_WORDS: &[&str] = &["publish", "deploy", "release", "upload", "rollout", "promote"];
 
 /// Commands that rewrite files unless one of these flags is given.
@@ -396,7 +397,7 @@ const REWRITES_UNLESS: &[(&str, &[&str])] = &[
     ("clang-format", &["--dry-run", "-n"]),
 ];
 
-/// Programs that run another, which follows.
+/// Programs that run another one, which follows in their arguments.
 const WRAPPERS: &[&str] = &[
     "npx",
     "bunx",
@@ -415,7 +416,7 @@ const WRAPPERS: &[&str] = &[
     "dotenvx",
 ];
 
-/// The same, of two words.
+/// Wrappers of two words.
 const WRAPPERS_OF_TWO: &[(&str, &str)] = &[
     ("pnpm", "exec"),
     ("pnpm", "dlx"),
@@ -437,7 +438,7 @@ const WRAPPERS_OF_TWO: &[(&str, &str)] = &[
     ("nix", "develop"),
 ];
 
-/// The simple commands of a shell line, each as its words.
+/// Splits a shell line into its simple commands, each as its words.
 pub fn commands(line: &str) -> Vec<Vec<String>> {
     let (mut all, mut words, mut word, mut quote) = (Vec::new(), Vec::new(), String::new(), None);
     let end_word = |word: &mut String, words: &mut Vec<String>| {
@@ -473,7 +474,7 @@ fn is_assignment(word: &str) -> bool {
     })
 }
 
-/// The words of a command from its own program on: without variables, wrappers and folders of programs.
+/// Returns the words of a command from its own program on, without variables, wrappers and the program's folder.
 pub fn bare(words: &[String]) -> Vec<String> {
     let mut words: Vec<String> = words.to_vec();
     loop {
@@ -494,23 +495,23 @@ pub fn bare(words: &[String]) -> Vec<String> {
             other => other.to_owned(),
         };
     }
-    // `sh ./gradlew test` is gradle's.
+    // `sh ./gradlew test` is a call of gradle.
     if matches!(words.as_slice(), [shell, script, ..] if (shell == "sh" || shell == "bash") && script.contains('/')) {
         return bare(&words[1..]);
     }
     words
 }
 
-/// A program without its folder and, for Node's, without its package's version.
+/// Returns a program's name without its folder and, for Node's programs, without the package's version.
 fn plain(word: &str) -> &str {
     let name = word.rsplit('/').next().unwrap_or(word);
     name.split('@').next().filter(|name| !name.is_empty()).unwrap_or(name)
 }
 
-/// What one simple command is for.
+/// Returns the purpose of one simple command.
 pub fn of_command(words: &[String]) -> Option<Kind> {
     let words = bare(words);
-    // Flags between a program and what it is to do do not count: `mvn -B test`.
+    // Flags between a program and its verb don't count: `mvn -B test`.
     let dense: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with(['-', '+'])).collect();
     let (exact, dense) = (words.join(" "), dense.join(" "));
     let begins =
@@ -566,7 +567,7 @@ pub fn of_command(words: &[String]) -> Option<Kind> {
     }
 }
 
-/// What all commands of a line are for.
+/// Returns the purposes of all commands of a line.
 pub fn of_line(line: &str) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = commands(line).iter().filter_map(|words| of_command(words)).collect();
     kinds.sort();
@@ -577,12 +578,12 @@ pub fn of_line(line: &str) -> Vec<Kind> {
 /// How deep scripts may call each other.
 const SCRIPTS_DEPTH: usize = 8;
 
-/// The scripts of a Node package.
+/// Scripts of a Node package.
 #[derive(Clone, Debug, Default)]
 pub struct Scripts(pub BTreeMap<String, String>);
 
 impl Scripts {
-    /// What a script is for, what it calls and what runs before and after it included.
+    /// Returns the purposes of a script, including those of scripts that it calls and that run before and after it.
     pub fn kinds(&self, name: &str) -> Vec<Kind> {
         let mut kinds: Vec<Kind> = self.reached(name).iter().flat_map(|name| of_line(&self.0[name])).collect();
         if PUBLISHING_WORDS.iter().any(|word| name.split([':', '-']).any(|part| part == *word)) {
@@ -593,7 +594,7 @@ impl Scripts {
         kinds
     }
 
-    /// The scripts that run when this one does, itself included.
+    /// Returns the scripts that run when this one does, including itself.
     pub fn reached(&self, name: &str) -> Vec<String> {
         let mut reached = Vec::new();
         self.reach(name, SCRIPTS_DEPTH, &mut reached);
@@ -612,7 +613,7 @@ impl Scripts {
         }
     }
 
-    /// The scripts that a line calls by their names.
+    /// Returns the scripts that a line calls by their names.
     fn called(&self, line: &str) -> Vec<String> {
         let mut called = Vec::new();
         for words in commands(line) {

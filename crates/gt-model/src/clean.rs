@@ -1,18 +1,18 @@
-//! When what landed while caches were kept is tested again without them.
+//! Decides when to test landed work again without caches.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How often that is done. In settings: a number of landings, or a time such as `"6h"`; 0 is never.
+/// How often to run the gates without caches. In settings: a number of landings, or a time such as `"6h"`; 0 means never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Word", into = "Word")]
 pub enum CleanEvery {
     /// Not at all.
     Never,
-    /// After so many landings.
+    /// After this many landings.
     Landings(u32),
-    /// So long after the first landing that is not confirmed.
+    /// This long after the first landing that is not confirmed.
     Time(Duration),
 }
 
@@ -22,7 +22,7 @@ impl Default for CleanEvery {
     }
 }
 
-/// How settings say it.
+/// Form in the settings.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Word {
@@ -46,7 +46,7 @@ impl TryFrom<Word> for CleanEvery {
     }
 }
 
-/// A number with `m`, `h` or `d` behind it.
+/// Parses a number followed by `m`, `h` or `d`.
 fn time(text: &str) -> Option<CleanEvery> {
     let text = text.trim();
     let unit = text.chars().last().filter(char::is_ascii_alphabetic)?;
@@ -77,16 +77,16 @@ impl From<CleanEvery> for Word {
 /// Landings of a rig that no clean run has confirmed yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unconfirmed {
-    /// How many.
+    /// Number of these landings.
     pub landings: u64,
-    /// How long ago the first of them landed.
+    /// Time since the first of them landed.
     pub age: Duration,
-    /// Whether the last clean run was red.
+    /// Whether the last clean run failed.
     pub last_was_red: bool,
 }
 
-/// Whether a clean run is due. With work that waits it is put off, but only for as long again; after a red one, the next
-/// landing is looked at as soon as nothing waits.
+/// Whether a clean run is due. It is postponed while work waits, but at most until twice the configured interval. After a failed
+/// run, the next landing is tested as soon as no work waits.
 pub fn is_due(every: CleanEvery, unconfirmed: &Unconfirmed, work_waits: bool) -> bool {
     let patience = if work_waits { 2 } else { 1 };
     let after_red = unconfirmed.last_was_red && !work_waits;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Defines the kinds with their words in the ledger and in JSON.
+/// Defines the kinds with the words that the ledger and JSON use for them.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
-        /// What kind of trouble a condition is. The subject says with what.
+        /// Kind of trouble that a condition is about. The subject names the thing that has the trouble.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ConditionKind {
             $($(#[$doc])* $variant,)*
@@ -17,7 +17,7 @@ macro_rules! kinds {
             /// All kinds.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word in the ledger and in JSON.
+            /// Returns the word that the ledger and JSON use.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
@@ -72,7 +72,7 @@ kinds! {
     NoKind = "no-kind",
     /// Condition raised while a client's API does not answer. Subject: the kind of agent.
     Outage = "outage",
-    /// Condition raised while a part of the deacon's look fails. Subject: the part.
+    /// Condition raised while a part of the deacon's patrol fails. Subject: the part.
     Patrol = "patrol",
     /// Condition raised while a person has paused a rig or the town. Subject: the rig, or `<town>`.
     Paused = "paused",
@@ -109,7 +109,7 @@ kinds! {
 }
 
 impl ConditionKind {
-    /// The kind of a word in the ledger. Words of other versions are kept as [`Self::OfOtherVersion`].
+    /// Parses a word of the ledger. Words of other versions become [`Self::OfOtherVersion`].
     pub fn parse(word: &str) -> Self {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == word).unwrap_or(Self::OfOtherVersion)
     }

@@ -1,42 +1,42 @@
-//! Decides where a convoy is, from the state of its beads alone.
+//! Derives the state of a convoy from the state of its beads alone.
 
 use serde::Serialize;
 
 use crate::bead::{Bead, BeadType, Status};
 
-/// Where one bead of a convoy is.
+/// State of one bead in a convoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberState {
-    /// Work on it is not over.
+    /// Work on it has not ended.
     Open,
-    /// Its work is on the trunk. A convoy inside a convoy counts so when it has landed itself.
+    /// Its work is on the trunk. For a convoy inside a convoy: that convoy has landed.
     Landed,
     /// Its worker reported findings, which were the product.
     Reported,
-    /// Closed without anything that landed.
+    /// Closed, and nothing landed.
     NotLanded,
-    /// Deleted, or not in the ledger: it counts for nothing.
+    /// Deleted, or not in the ledger. It is ignored.
     Deleted,
 }
 
-/// An end of a bead in the town's own words. People close beads in theirs.
+/// End of a bead as the town records it. People use words of their own when they close beads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BeadEnd {
-    /// Its work is on the trunk by this commit (its object name, or the beginning of it).
+    /// Its work is on the trunk with this commit: its id, or the beginning of that.
     Merged(String),
     /// Its worker reported findings, which were the product.
     Reported,
 }
 
-/// Beginning of the close reason of a bead whose work is on the trunk; the commit follows.
+/// Start of the close reason of a bead whose work is on the trunk. The commit follows.
 const MERGED_AS: &str = "merged as ";
 
 /// Close reason of a bead whose product was findings.
 const REPORTED: &str = "reported";
 
 impl BeadEnd {
-    /// The close reason that records this end.
+    /// Returns the close reason that records this end.
     pub fn close_reason(&self) -> String {
         match self {
             Self::Merged(commit) => format!("{MERGED_AS}{commit}"),
@@ -44,7 +44,7 @@ impl BeadEnd {
         }
     }
 
-    /// The end that a close reason claims; `None` where it claims none.
+    /// Returns the end that a close reason claims; `None` if it claims none.
     pub fn parse(reason: &str) -> Option<Self> {
         if reason == REPORTED {
             return Some(Self::Reported);
@@ -55,15 +55,15 @@ impl BeadEnd {
     }
 }
 
-/// Shortest abbreviation of a commit that counts as one.
+/// Shortest text that counts as an abbreviated commit id.
 const SHORTEST_COMMIT: usize = 7;
 
-/// Where a bead is. A bead that is in no ledger is [`MemberState::Deleted`].
+/// Returns the state of a bead. A bead that is in no ledger is [`MemberState::Deleted`].
 pub fn member_state(bead: &Bead) -> MemberState {
     state_of(&bead.issue_type, &bead.status, bead.close_reason.as_deref())
 }
 
-/// The same, of what decides it.
+/// Like [`member_state`], from the fields that decide it.
 pub fn state_of(issue_type: &BeadType, status: &Status, close_reason: Option<&str>) -> MemberState {
     match status {
         Status::Tombstone => MemberState::Deleted,
@@ -84,22 +84,22 @@ fn end_of(issue_type: &BeadType, reason: &str) -> MemberState {
     }
 }
 
-/// Where a convoy is. It follows from its members at every moment, so it goes back as well as forth.
+/// State of a convoy. It always follows from the convoy's beads, so it can also go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConvoyState {
-    /// No bead of it is left, or it never had one: it never lands.
+    /// No bead of it is left, or it never had one. It never lands.
     Empty,
-    /// Work on a bead of it is not over.
+    /// Work on one of its beads has not ended.
     OnItsWay,
-    /// Every bead of it has landed or was reported.
+    /// Every bead has landed or was reported.
     Landed,
-    /// Every bead of it is closed, and one at least without landing.
+    /// Every bead is closed, and at least one did not land.
     Closed,
 }
 
 impl ConvoyState {
-    /// Derives it. Deleted members count for nothing.
+    /// Derives the state. Ignores deleted beads.
     pub fn of(members: impl IntoIterator<Item = MemberState>) -> Self {
         members.into_iter().fold(Self::Empty, |state, member| match (state, member) {
             (state, MemberState::Deleted) => state,
@@ -114,7 +114,7 @@ impl ConvoyState {
         matches!(self, Self::Landed | Self::Closed)
     }
 
-    /// The close reason of a convoy that is over, as the town writes it; none for one that is not.
+    /// Returns the close reason that the town writes for a convoy in this state; `None` if the convoy is not over.
     pub fn close_reason(self) -> Option<&'static str> {
         match self {
             Self::Landed => Some("landed"),
@@ -123,7 +123,7 @@ impl ConvoyState {
         }
     }
 
-    /// Whether a close reason is one that the town writes, so that the town may take it back.
+    /// Whether the town writes this close reason. The town may reopen such a convoy.
     pub fn is_derived(reason: &str) -> bool {
         [Self::Landed, Self::Closed].into_iter().any(|state| state.close_reason() == Some(reason))
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     proptest! {
-        /// The order of members does not matter, and deleted ones do not either.
+        /// The order of beads does not matter, and deleted ones don't either.
         #[test]
         fn only_what_is_there_counts(members in proptest::collection::vec(any_member(), 0..8), by in 0_usize..8) {
             let state = ConvoyState::of(members.iter().copied());

@@ -68,7 +68,7 @@ pub enum Effect {
         /// Attempt that owns the branch.
         attempt: AttemptId,
     },
-    /// Check out the trunk in the worktree of a rig in which the mayor reads.
+    /// Check out the trunk in the mayor's reading worktree of a rig.
     ReadTrunk {
         /// Rig that the worktree belongs to.
         rig: RigName,

@@ -1,24 +1,24 @@
-//! Text of others: titles, mail, what a client says. It is data; before anybody reads it, it is cut and cleaned.
+//! Text of others: titles, mail, a client's text. It is data, so it is cut and cleaned before a model or a person reads it.
 
-/// Whether a model or a terminal reads this where a person sees nothing of it: controls, line ends of Unicode's own,
-/// turns of the writing's direction, and letters in tags.
+/// Whether a model or a terminal reads this character although a person does not see it: control characters, Unicode's own line
+/// ends, changes of the writing direction, and tag characters.
 pub fn is_unseen(c: char) -> bool {
     let hidden = matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || hidden || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text without anything that a terminal would act on or that nobody sees, on one line.
+/// Returns the text on one line, without characters that a terminal would act on or that people can't see.
 pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect()
 }
 
-/// Text without anything that a terminal would act on or that nobody sees; line ends and tabs stay.
+/// Returns the text without characters that a terminal would act on or that people can't see. Line ends and tabs stay.
 pub fn lines(text: &str) -> String {
     text.chars().map(|c| if is_unseen(c) && c != '\n' && c != '\t' { ' ' } else { c }).collect()
 }
 
-/// JSON (a document, or lines of it) that says the same without anything that a terminal would act on or that nobody
-/// sees: such letters can only be inside its texts, where an escape stands for each.
+/// Returns JSON (a document, or lines of it) with the same meaning, but without characters that a terminal would act on or that
+/// people can't see. In JSON such characters occur only in strings, so an escape replaces each.
 pub fn json(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
@@ -32,7 +32,7 @@ pub fn json(text: &str) -> String {
     clean
 }
 
-/// The longest beginning of a text that has at most so many bytes.
+/// Returns the longest beginning of a text with at most `bytes` bytes.
 pub fn cut(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
@@ -41,8 +41,8 @@ pub fn cut(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
-/// How names of tags begin by which clients tell a model what is theirs, a tool's or the user's. A name with a dash, an
-/// underscore or a colon is taken for one as well.
+/// Beginnings of the names of tags with which clients mark text for a model as their own, a tool's or the user's. A name with a
+/// dash, an underscore or a colon also counts as such a tag.
 const FRAMES: &[&str] = &[
     "system",
     "user",
@@ -63,8 +63,8 @@ const FRAMES: &[&str] = &[
     "context",
 ];
 
-/// Text in which no tag ends or begins a frame that a client has put around it: of `</system-reminder>` the first letter
-/// is written `&lt;`. Code such as `Vec<String>` stays as it is.
+/// Returns the text with tags disarmed that could open or close a frame that a client has put around it: the first character of
+/// `</system-reminder>` becomes `&lt;`. Code such as `Vec<String>` stays as it is.
 pub fn untagged(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -77,7 +77,7 @@ pub fn untagged(text: &str) -> String {
     clean + rest
 }
 
-/// Whether what follows a `<` closes something, or opens what a client might take for a frame.
+/// Whether the text after a `<` closes a tag, or opens one that a client might take for a frame.
 fn is_frame(rest: &str) -> bool {
     let is_nothing =
         |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
@@ -90,8 +90,8 @@ fn is_frame(rest: &str) -> bool {
     FRAMES.iter().any(|frame| name.starts_with(frame)) || name.contains(['-', '_', ':'])
 }
 
-/// Text of others, marked as such: every line behind a bar. The result has at most `bytes`; where that leaves something
-/// out, `more` says where all of it is.
+/// Marks text of others with a bar before every line. The result has at most `bytes` bytes. If that leaves something out, `more`
+/// says where to find the whole text.
 pub fn quoted(text: &str, bytes: usize, more: &str) -> String {
     let text = text.trim();
     let whole: Vec<String> = text.lines().map(marked).collect();
@@ -108,7 +108,7 @@ fn marked(line: &str) -> String {
     format!("| {}", untagged(&lines(line))).trim_end().to_owned()
 }
 
-/// Text of others, whole and marked as such: every line behind a bar, whatever it takes for the end of a line.
+/// Marks text of others, in full, with a bar before every line. Every character that might end a line starts a new one.
 pub fn framed(text: &str) -> String {
     text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'])
         .map(marked)

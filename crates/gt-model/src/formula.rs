@@ -1,27 +1,27 @@
-//! Formulas: workflow templates in TOML. Reading one checks all of it; nothing is silently dropped.
+//! Formulas: workflow templates in TOML. Parsing checks the whole formula and drops nothing silently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// The level of the language that this reader knows.
+/// Version of the formula language that this reader knows.
 pub const FORMULA_VERSION: u32 = 1;
 
-/// Steps that one formula may have.
+/// Maximum number of steps in a formula.
 pub const STEP_LIMIT: usize = 10_000;
 
 /// A workflow template.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Formula {
-    /// Its name.
+    /// Name of the formula.
     pub formula: String,
-    /// What it is for.
+    /// Purpose of the formula.
     #[serde(default)]
     pub description: String,
-    /// The level of the language that it is written in.
+    /// Version of the formula language that it is written in.
     pub version: u32,
-    /// What kind it is.
+    /// Kind of the formula.
     #[serde(default, rename = "type")]
     pub kind: FormulaKind,
     /// Its variables.
@@ -31,7 +31,7 @@ pub struct Formula {
     pub steps: Vec<StepTemplate>,
 }
 
-/// Kinds of formula.
+/// Kind of a formula.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FormulaKind {
@@ -44,48 +44,48 @@ pub enum FormulaKind {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Var {
-    /// What it means.
+    /// Meaning of the variable.
     #[serde(default)]
     pub description: String,
-    /// Whether pouring without it is an error.
+    /// Whether it must have a value when the formula is poured (turned into steps for one bead).
     #[serde(default)]
     pub required: bool,
-    /// Its value where none is given.
+    /// Value if none is given.
     pub default: Option<String>,
 }
 
-/// A step as written: `{{var}}` in its texts is filled in when it is poured.
+/// A step as written. Pouring the formula replaces `{{var}}` in its texts.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepTemplate {
-    /// Its id, unique in the formula.
+    /// Id, unique in the formula.
     pub id: String,
-    /// One line.
+    /// Title: one line.
     #[serde(default)]
     pub title: String,
-    /// What to do, and what must be true at the end.
+    /// Work to do, and what must be true at its end.
     #[serde(default)]
     pub description: String,
-    /// Ids of steps that come first.
+    /// Ids of steps that must come first.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// Checks that must pass before it counts as done.
+    /// Checks that must pass before the step counts as done.
     #[serde(default)]
     pub acceptance: Vec<String>,
 }
 
-/// A step of a molecule, poured.
+/// A step of a molecule, with its variables replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Its id, unique in its molecule.
+    /// Id, unique in its molecule.
     pub id: String,
-    /// One line.
+    /// Title: one line.
     pub title: String,
-    /// What to do.
+    /// Work to do.
     pub description: String,
-    /// Ids of steps that come first.
+    /// Ids of steps that must come first.
     pub needs: Vec<String>,
-    /// Checks that must pass before it counts as done.
+    /// Checks that must pass before the step counts as done.
     pub acceptance: Vec<Acceptance>,
 }
 
@@ -95,20 +95,20 @@ pub struct Step {
 pub enum Acceptance {
     /// `gt:own-branch`: the worktree is on the attempt's own branch.
     OwnBranch,
-    /// `gt:clean`: nothing uncommitted.
+    /// `gt:clean`: the worktree has no uncommitted changes.
     Clean,
-    /// `gt:commits`: the branch has commits that its base has not.
+    /// `gt:commits`: the branch has commits that its base does not have.
     Commits,
-    /// `gt:gates`: every gate of the rig is green in the worktree.
+    /// `gt:gates`: every gate of the rig passes in the worktree.
     Gates,
-    /// `gt:rebased`: the branch contains the trunk as last fetched.
+    /// `gt:rebased`: the branch contains the trunk as it was last fetched.
     Rebased,
-    /// A program and its arguments, run in the worktree; exit code 0 passes.
+    /// A program with its arguments, which runs in the worktree. Exit code 0 passes.
     Command(Vec<String>),
 }
 
 impl Acceptance {
-    /// Reads a check as written: `gt:<act>`, or a command split at white space (no shell).
+    /// Parses a check: `gt:<act>`, or a command that is split at white space (without a shell).
     fn parse(text: &str) -> Option<Self> {
         match text {
             "gt:own-branch" => Some(Self::OwnBranch),
@@ -122,60 +122,60 @@ impl Acceptance {
     }
 }
 
-/// What is wrong with a formula. Where it is a matter of TOML or of an unknown key, the text has line and column.
+/// Fault in a formula. For faults in TOML and unknown keys, the text contains line and column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormulaError {
-    /// Not TOML, or a key that is not known.
+    /// The text is not TOML, or has an unknown key.
     #[error("{0}")]
     Toml(String),
-    /// Written for a newer reader.
+    /// The formula was written for a newer reader.
     #[error("version {0} is newer than this gt knows ({FORMULA_VERSION})")]
     Newer(u32),
-    /// No steps, or more than [`STEP_LIMIT`].
+    /// The formula has no steps, or more than [`STEP_LIMIT`].
     #[error("{0} steps: a formula has 1 to {STEP_LIMIT}")]
     Steps(usize),
-    /// Two steps have one id.
+    /// Two steps have the same id.
     #[error("two steps are called `{0}`")]
     DoubleStep(String),
-    /// A step needs one that is not there.
+    /// A step needs a step that does not exist.
     #[error("step `{step}` needs `{missing}`, which is no step")]
     UnknownNeed {
-        /// Which step.
+        /// Id of the step.
         step: String,
-        /// What it needs.
+        /// Id that it needs.
         missing: String,
     },
-    /// Steps that wait for each other.
+    /// Steps wait for each other.
     #[error("steps wait for each other: {}", .0.join(" -> "))]
     Cycle(Vec<String>),
     /// A text uses a variable that is not declared.
     #[error("step `{step}` uses `{{{{{var}}}}}`, which is not declared under [vars]")]
     UndeclaredVar {
-        /// Which step.
+        /// Id of the step.
         step: String,
-        /// Which variable.
+        /// Name of the variable.
         var: String,
     },
-    /// A declared variable that no text uses.
+    /// No text uses a declared variable.
     #[error("variable `{0}` is declared and never used")]
     UnusedVar(String),
-    /// A required variable without a value.
+    /// A required variable has no value.
     #[error("variable `{0}` needs a value")]
     MissingVar(String),
-    /// A check that is not known.
+    /// A check is unknown.
     #[error(
         "step `{step}`: `{check}` is no check; known are gt:own-branch, gt:clean, gt:commits, gt:gates, gt:rebased, or a command"
     )]
     UnknownCheck {
-        /// Which step.
+        /// Id of the step.
         step: String,
-        /// As written.
+        /// The check as written.
         check: String,
     },
 }
 
 impl Formula {
-    /// Reads and checks a formula.
+    /// Parses and checks a formula.
     pub fn parse(text: &str) -> Result<Self, FormulaError> {
         let formula: Self =
             toml::from_str(text).map_err(|e| FormulaError::Toml(e.to_string().trim_end().to_owned()))?;
@@ -231,8 +231,8 @@ impl Formula {
         }
     }
 
-    /// Positions of the steps in an order in which each comes after what it needs, as near as can be to how they are
-    /// written.
+    /// Returns the positions of the steps in an order in which each comes after those that it needs. The order stays as close as
+    /// possible to the written one.
     fn order(&self) -> Result<Vec<usize>, FormulaError> {
         let mut done: BTreeSet<&str> = BTreeSet::new();
         let mut order = Vec::with_capacity(self.steps.len());
@@ -255,7 +255,7 @@ impl Formula {
         Ok(order)
     }
 
-    /// Fills the variables in and puts the steps in order. A value is data: `{{…}}` in it is not looked at again.
+    /// Replaces the variables and sorts the steps. A value is data: `{{…}}` in it is not replaced.
     pub fn pour(&self, values: &BTreeMap<String, String>) -> Result<Vec<Step>, FormulaError> {
         let mut vars = BTreeMap::new();
         for (name, var) in &self.vars {
@@ -286,7 +286,7 @@ impl StepTemplate {
     }
 }
 
-/// Splits a text into pieces: plain text, and names between `{{` and `}}`.
+/// Splits a text into plain pieces and the names between `{{` and `}}`.
 fn pieces(text: &str) -> Vec<(&str, Option<&str>)> {
     let mut out = Vec::new();
     let mut rest = text;

@@ -1,7 +1,7 @@
-//! What must hold of any bytes at all, as functions that panic where it does not: the targets of fuzzing.
+//! Fuzz targets: functions that check what must be true for all input bytes, and panic if it is not.
 //!
-//! They are driven by a committed corpus and by proptest on stable (`tests/fuzz.rs`), and by libFuzzer where it can be
-//! had (`fuzz/` at the top of the repository).
+//! On stable Rust, a committed corpus and proptest run them (`tests/fuzz.rs`). Where libFuzzer is available, it runs them too
+//! (`fuzz/` at the top of the repository).
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ use crate::jsonl::{self, Record};
 use crate::merge::{TakenAway, base_without_lost, import_bead, merge};
 use crate::query::{self, Expr, QUERY_DEPTH, QUERY_LIMIT, QUERY_TESTS, QueryError};
 
-/// The line between two sides of a merge.
+/// Line between two sides of a merge.
 const BETWEEN_SIDES: &[u8] = b"\n%\n";
 
-/// Longest error about a query, in bytes: it is shown to people, who may have typed anything.
+/// Maximum length of an error about a query, in bytes. People see these errors, and may have typed anything.
 const ERROR_LIMIT: usize = 4096;
 
-/// Reading JSONL: every line is a record, an error, or blank; what was read is written in one way, which is read as the
+/// Checks reading JSONL. Every line is a record, an error, or blank. Records are written in one form, which reads back as the
 /// same.
 pub fn jsonl(data: &[u8]) {
     let parsed = jsonl::parse(data);
@@ -36,7 +36,8 @@ pub fn jsonl(data: &[u8]) {
     assert_eq!(jsonl::lines_with_nul(written.as_bytes()).count(), 0, "no NUL is written");
 }
 
-/// Reading a query: it is one of bounded size that means the same in parentheses, or an error that points into it.
+/// Checks parsing a query. The result is a query of limited size that means the same in parentheses, or an error that points into
+/// the text.
 pub fn query(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
@@ -44,7 +45,7 @@ pub fn query(data: &[u8]) {
         Ok(query) => {
             let (depth, tests) = measure(&query.expr);
             assert!(depth <= 3 * QUERY_DEPTH + 3 && tests <= QUERY_TESTS, "{depth} deep, {tests} tests");
-            // One level more may be one too many.
+            // One more level may exceed the limit.
             if let Ok(within) = query::parse(&format!("({text})"), &now) {
                 assert_eq!(within, query);
             }
@@ -53,7 +54,7 @@ pub fn query(data: &[u8]) {
     }
 }
 
-/// Framing text of others: every line is behind a bar, and no tag ends or begins a frame of a client's.
+/// Checks framing text of others: every line is behind a bar, and no tag opens or closes a client's frame.
 pub fn framed(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for framed in [foreign::framed(&text), foreign::quoted(&text, 1000, "x")] {
@@ -76,7 +77,7 @@ fn check_error(text: &str, error: &QueryError) {
     assert!(shown.chars().all(is_plain), "what is shown on a terminal moves nothing there: {shown:?}");
 }
 
-/// How deep an expression is, and how many tests and words are in it.
+/// Returns the depth of an expression, and its number of tests and words.
 fn measure(expr: &Expr) -> (usize, usize) {
     let all = |parts: &[Expr]| {
         let measures = parts.iter().map(measure);
@@ -89,8 +90,8 @@ fn measure(expr: &Expr) -> (usize, usize) {
     }
 }
 
-/// Merging three files, divided by lines of `%`: whose side is whose does not matter, merging again changes nothing, no
-/// remark of a bead that is still there is lost, and the result can be written and read.
+/// Checks merging three files that lines of `%` separate. Exchanging the sides gives the same result, and merging again changes
+/// nothing. No comment of a remaining bead is lost, and the result can be written and read.
 pub fn merge_sides(data: &[u8]) {
     let mut sides = split(data).map(|side| jsonl::parse(side).records);
     let [base, ours, theirs] = std::array::from_fn(|_| sides.next().unwrap_or_default());
@@ -109,10 +110,10 @@ pub fn merge_sides(data: &[u8]) {
     let there = remarks(records);
     let ids: BTreeSet<&str> = beads(records).into_iter().map(|bead| bead.id.as_str()).collect();
     for side in [&ours, &theirs] {
-        // What one file says twice is settled by that file alone.
+        // If one file has a bead twice, that file alone decides its value.
         let side = merge(side, side, side).records;
         for (id, text) in remarks(&side).into_iter().filter(|(id, _)| ids.contains(id)) {
-            // Of two beads that were told apart one has another id now.
+            // Of two beads that were separated, one has another id now.
             let new =
                 merged.renamed.iter().filter(|rename| rename.from.as_str() == id).map(|rename| rename.to.as_str());
             assert!(new.chain([id]).any(|id| there.contains(&(id, text))), "a remark is lost");
@@ -126,7 +127,7 @@ pub fn merge_sides(data: &[u8]) {
     }
 }
 
-/// Taking one bead in as a version of another: once more changes nothing, and nothing that can be counted is lost.
+/// Checks importing a version of a bead: importing it again changes nothing, and nothing that can be counted is lost.
 fn import_version(ours: &Bead, theirs: &Bead) {
     let none = TakenAway::default();
     let once = import_bead(ours, theirs, &none).bead;
@@ -168,7 +169,7 @@ fn sorted(mut beads: Vec<&Bead>) -> Vec<&Bead> {
     beads
 }
 
-/// What was said of which bead.
+/// Returns each bead's comments.
 fn remarks(records: &[Record]) -> BTreeSet<(&str, &str)> {
     beads(records).into_iter().flat_map(remarks_of).collect()
 }

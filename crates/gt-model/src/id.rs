@@ -1,4 +1,4 @@
-//! Identifiers: what a bead, a worker or a ref may be called, and how new ones are made.
+//! Identifiers: which names beads, workers and refs may have, and how new ones are made.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Defines a newtype over `String` for one kind of identifier, so that two kinds can't be mixed up.
+/// Defines a newtype over `String` for one kind of identifier, so that two kinds can't be confused.
 macro_rules! string_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -16,7 +16,7 @@ macro_rules! string_id {
         pub struct $name(pub String);
 
         impl $name {
-            /// The identifier as text.
+            /// Returns the identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -43,38 +43,38 @@ macro_rules! string_id {
 }
 
 string_id! {
-    /// A bead's id. Any text may occur (ledgers in the wild have all shapes), so nothing is validated here;
-    /// [`slug`] makes it safe for refs and paths.
+    /// Id of a bead. Any text is allowed, because existing ledgers contain ids of all shapes. [`slug`] makes an id safe for refs
+    /// and paths.
     BeadId
 }
 impl BeadId {
-    /// The part before the last dash: `vt` of `vt-a1`, `my-app` of `my-app-x7k`; empty where there is no dash.
+    /// Returns the part before the last dash: `vt` of `vt-a1`, `my-app` of `my-app-x7k`; empty if there is no dash.
     pub fn prefix(&self) -> &str {
         self.0.rsplit_once('-').map_or("", |(prefix, _)| prefix)
     }
 }
 
 string_id! {
-    /// One run of an agent's process inside an attempt.
+    /// Id of one run of an agent's process (an incarnation).
     IncarnationId
 }
 string_id! {
-    /// A merge request's id, `mr-<bead slug>-<attempt number>`.
+    /// Id of a merge request: `mr-<bead slug>-<attempt number>`.
     MrId
 }
 string_id! {
-    /// A git object id in full, as git prints it.
+    /// Full id of a git object, as git prints it.
     Sha
 }
 
 impl Sha {
-    /// The first ten digits, for people.
+    /// Returns the first ten digits, to show to people.
     pub fn short(&self) -> &str {
         self.0.get(..10).unwrap_or(&self.0)
     }
 }
 
-/// The row id of an attempt: unique in its town, never used again.
+/// Row id of an attempt. It is unique in its town and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AttemptId(pub i64);
@@ -85,27 +85,27 @@ impl fmt::Display for AttemptId {
     }
 }
 
-/// A rig's name: a plain word that is safe as a folder, a ref component and part of an address.
+/// Name of a rig: a plain word that is safe as a folder, as a part of a ref and in an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RigName(String);
 
-/// Names that a rig can't have, since the town uses them as folders of its own or they mean something in an address.
+/// Names that a rig can't have, because they are the town's own folders or have a meaning in addresses.
 pub const RESERVED_RIG_NAMES: &[&str] = &[".beads", "mayor", "deacon", "logs", "bin", "directives", "boot", "overseer"];
 
-/// Why a text is not a rig's name.
+/// The text is not a valid name for a rig.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RigNameError {
-    /// Not of the form `[A-Za-z0-9][A-Za-z0-9_-]{0,39}`.
+    /// It does not have the form `[A-Za-z0-9][A-Za-z0-9_-]{0,39}`.
     #[error("`{0}` is no plain name: use 1 to 40 letters, digits, `-` or `_`, starting with a letter or digit")]
     NotPlain(String),
-    /// One of [`RESERVED_RIG_NAMES`].
+    /// It is one of [`RESERVED_RIG_NAMES`].
     #[error("`{0}` is a name that the town uses itself")]
     Reserved(String),
 }
 
 impl RigName {
-    /// Checks `text` and takes it as a rig's name.
+    /// Parses a rig's name.
     pub fn parse(text: &str) -> Result<Self, RigNameError> {
         let lower = text.to_ascii_lowercase();
         if RESERVED_RIG_NAMES.contains(&lower.as_str()) {
@@ -119,7 +119,7 @@ impl RigName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -145,17 +145,17 @@ impl fmt::Display for RigName {
     }
 }
 
-/// Longest slug before the hash is added, in bytes.
+/// Maximum length of a slug before the hash is added, in bytes.
 const SLUG_LIMIT: usize = 40;
 
-/// Hexadecimal digits of the hash that [`slug`] adds.
+/// Number of hexadecimal digits in the hash that [`slug`] adds.
 const SLUG_HASH_DIGITS: usize = 8;
 
-/// Makes any text safe as one component of a ref or a path: `[a-z0-9.-]{1,40}`, plus `-` and a short hash of the whole
-/// text where the slug alone would not say all of it (so that two texts never share a slug).
+/// Makes any text safe as one component of a ref or a path: `[a-z0-9.-]{1,40}`. If the slug does not preserve the whole text,
+/// adds `-` and a short hash of the text, so that two texts never have the same slug.
 pub fn slug(text: &str) -> String {
     let plain = plain_part(text);
-    // A text that already looks hashed gets a hash as well, or it could be the slug of another text.
+    // A text that already looks hashed gets a hash as well. Otherwise it could equal the slug of another text.
     if plain == text && !plain.is_empty() && !looks_hashed(text) {
         return plain;
     }
@@ -163,12 +163,12 @@ pub fn slug(text: &str) -> String {
     if plain.is_empty() { hash.to_owned() } else { format!("{plain}-{hash}") }
 }
 
-/// What is left of `text` when all that a ref component may not hold is taken out.
+/// Returns `text` without everything that a ref component may not contain.
 fn plain_part(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().map(|c| c.to_ascii_lowercase()) {
         let c = if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' { c } else { '-' };
-        // A ref component may hold no `..`; doubled dashes are folded for the eye.
+        // A ref component may not contain `..`. Double dashes are only folded for readability.
         if out.ends_with(['.', '-']) && (c == '.' || c == '-') {
             continue;
         }
@@ -181,58 +181,58 @@ fn plain_part(text: &str) -> String {
     trimmed.strip_suffix(".lock").unwrap_or(trimmed).to_owned()
 }
 
-/// Whether `text` ends as a slug with a hash does.
+/// Whether `text` ends like a slug with a hash.
 fn looks_hashed(text: &str) -> bool {
     let tail = text.rsplit('-').next().unwrap_or(text);
     tail.len() == SLUG_HASH_DIGITS && tail.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
-/// Lower-case hexadecimal digits of `bytes`.
+/// Returns `bytes` as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// SHA-256 of `text`, in hexadecimal digits.
+/// Returns the SHA-256 of `text` as hexadecimal digits.
 pub fn sha256_hex(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 
-/// What a new bead's id is derived from.
+/// Facts that a new bead's id is derived from.
 #[derive(Clone, Copy, Debug)]
 pub struct IdSeed<'a> {
-    /// The bead's title.
+    /// Title of the bead.
     pub title: &'a str,
-    /// Its description; may be empty.
+    /// Description of the bead; may be empty.
     pub description: &'a str,
-    /// Who makes it.
+    /// Agent or person that creates it.
     pub creator: &'a str,
-    /// When it is made.
+    /// Time of creation.
     pub created_at: Timestamp,
 }
 
-/// Fewest digits of a bead's id after the prefix.
+/// Minimum number of digits of a bead's id after the prefix.
 pub const ID_LENGTH_MIN: usize = 3;
 
-/// Most digits of a bead's id after the prefix.
+/// Maximum number of digits of a bead's id after the prefix.
 pub const ID_LENGTH_MAX: usize = 10;
 
-/// Most ids of one prefix for which 3, 4, … digits keep the probability of a collision at 25 % or less.
+/// Up to how many ids of one prefix 3, 4, … digits keep the probability of a collision at 25 % or less.
 const ID_LENGTH_LIMITS: [u64; 5] = [163, 983, 5_898, 35_389, 212_339];
 
-/// Fewest digits of an id in a ledger that makes beads apart from others.
+/// Minimum number of digits of an id in a ledger that is merged with others.
 pub const ID_LENGTH_APART: usize = 6;
 
-/// Most ids of one prefix for which 6, 7, … digits are enough in two ledgers that make so many each, apart from each other:
-/// the probability that any two of them collide is 1 in 10,000 or less.
+/// Up to how many ids of one prefix 6, 7, … digits are enough in two ledgers that each create so many independently. The
+/// probability that any two of them collide is then 1 in 10,000 or less.
 const APART_LIMITS: [u64; 4] = [460, 2_700, 10_400, 99_000];
 
-/// How many bytes of a hash the digits of each length are made of: about as many as they can tell apart.
+/// How many bytes of a hash the digits of each length are made from: about as many as they can represent.
 const BYTES_OF_LENGTH: [usize; 8] = [2, 3, 4, 4, 5, 5, 6, 7];
 
-/// How many ids of one length are tried before a longer one is.
+/// How many ids of one length are tried before a longer one.
 const NONCES_PER_LENGTH: u32 = 10;
 
-/// The id that `seed` gives with this nonce, `length` base-36 digits after the prefix (held to 3–10).
+/// Returns the id for `seed` and this nonce, with `length` base-36 digits after the prefix. `length` is limited to 3–10.
 pub fn candidate_id(prefix: &str, seed: &IdSeed<'_>, nonce: u32, length: usize) -> BeadId {
     let length = length.clamp(ID_LENGTH_MIN, ID_LENGTH_MAX);
     let nanos = seed.created_at.as_nanosecond();
@@ -243,7 +243,7 @@ pub fn candidate_id(prefix: &str, seed: &IdSeed<'_>, nonce: u32, length: usize) 
     BeadId(format!("{prefix}-{}", base36(number, length)))
 }
 
-/// The lowest `length` base-36 digits of `number`, zeros in front where it has fewer.
+/// Returns the lowest `length` base-36 digits of `number`, padded with zeros.
 fn base36(mut number: u64, length: usize) -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut digits = Vec::with_capacity(length);
@@ -254,18 +254,19 @@ fn base36(mut number: u64, length: usize) -> String {
     digits.iter().rev().collect()
 }
 
-/// How many digits a new id gets when `existing_with_prefix` ids of its prefix are there.
+/// Returns the number of digits of a new id if `existing_with_prefix` ids of its prefix exist.
 pub fn id_length(existing_with_prefix: u64) -> usize {
     ID_LENGTH_MIN + ID_LENGTH_LIMITS.iter().filter(|limit| existing_with_prefix > **limit).count()
 }
 
-/// As [`id_length`], in a ledger that is synced or kept in git: others make ids at the same time, of which it knows nothing.
+/// Like [`id_length`], for a ledger that is synced or kept in git. Other ledgers create ids at the same time, which this one does
+/// not know.
 pub fn id_length_apart(existing_with_prefix: u64) -> usize {
     ID_LENGTH_APART + APART_LIMITS.iter().filter(|limit| existing_with_prefix > **limit).count()
 }
 
-/// The id of a bead that can't keep `id`, since another one that was made apart from it has that. It follows from `id` and
-/// `identity` alone, and stays with its prefix and below its parent.
+/// Returns the new id of a bead that can't keep `id`, because an independently created bead has it. The new id follows from `id`
+/// and `identity` alone. Its prefix and its parent stay the same.
 pub fn id_beside(id: &BeadId, identity: &str) -> BeadId {
     let hash = Sha256::digest(format!("{id}|{identity}").as_bytes());
     let number = hash[..5].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
@@ -279,10 +280,10 @@ pub fn id_beside(id: &BeadId, identity: &str) -> BeadId {
     })
 }
 
-/// A bead id that is not `taken`: ten nonces with so many digits, then with one digit more.
+/// Returns a bead id that is not `taken`. Tries ten nonces with `length` digits, then ten with one digit more, and so on.
 pub fn new_id(prefix: &str, seed: &IdSeed<'_>, length: usize, taken: impl Fn(&BeadId) -> bool) -> BeadId {
     let shorter = (length..ID_LENGTH_MAX).flat_map(|l| (0..NONCES_PER_LENGTH).map(move |n| (l, n)));
-    // There is nothing longer than the longest, so its nonces go on.
+    // No id is longer than the longest, so here the nonces continue.
     let longest = (0..u32::MAX).map(|nonce| (ID_LENGTH_MAX, nonce));
     shorter
         .chain(longest)
@@ -291,24 +292,24 @@ pub fn new_id(prefix: &str, seed: &IdSeed<'_>, length: usize, taken: impl Fn(&Be
         .unwrap_or_else(|| candidate_id(prefix, seed, u32::MAX, ID_LENGTH_MAX))
 }
 
-/// What an abbreviated bead id stands for.
+/// Result of resolving an abbreviated bead id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Abbreviation {
-    /// The text is an id itself.
+    /// The text is an id.
     Exact(BeadId),
-    /// Only this id can be meant.
+    /// Only this id matches.
     Unique(BeadId),
-    /// Several ids can be meant: the first ones in byte order, at most [`AMBIGUOUS_LIMIT`].
+    /// Several ids match: the first ones in byte order, at most [`AMBIGUOUS_LIMIT`].
     Ambiguous(Vec<BeadId>),
-    /// No id can be meant.
+    /// No id matches.
     None,
 }
 
-/// How many ids [`Abbreviation::Ambiguous`] lists at most.
+/// Maximum number of ids in [`Abbreviation::Ambiguous`].
 pub const AMBIGUOUS_LIMIT: usize = 10;
 
-/// Finds the id that `text` stands for: the id itself, else the one whose whole part after a dash it is (`a1` for
-/// `vt-a1`, though there is a `vt-a1.2`), else the one that it begins, with the prefix or without.
+/// Finds the id that `text` stands for. First the id itself; then the id whose whole part after a dash is `text` (`a1` for
+/// `vt-a1`, even if `vt-a1.2` exists); then the id that starts with `text`, with or without the prefix.
 pub fn resolve_abbreviation<'a>(text: &str, ids: impl Iterator<Item = &'a BeadId>) -> Abbreviation {
     if text.is_empty() {
         return Abbreviation::None;
@@ -328,12 +329,12 @@ pub fn resolve_abbreviation<'a>(text: &str, ids: impl Iterator<Item = &'a BeadId
     only_or_several(if whole.is_empty() { &begun } else { &whole })
 }
 
-/// What follows each dash of `id`: prefixes may hold dashes (`my-app-a1`), and so do ids (`vt-wisp-a1`).
+/// Returns the parts of `id` after each dash. Prefixes may contain dashes (`my-app-a1`), and so may ids (`vt-wisp-a1`).
 fn parts_after_dashes(id: &BeadId) -> impl Iterator<Item = &str> {
     id.as_str().match_indices('-').map(|(at, dash)| &id.as_str()[at + dash.len()..])
 }
 
-/// The answer when `candidates` can be meant.
+/// Returns the result for these matching ids.
 fn only_or_several(candidates: &BTreeSet<&BeadId>) -> Abbreviation {
     let mut listed: Vec<BeadId> = candidates.iter().take(AMBIGUOUS_LIMIT).map(|id| (*id).clone()).collect();
     match (listed.len(), listed.pop()) {

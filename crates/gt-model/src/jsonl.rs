@@ -1,7 +1,8 @@
-//! The JSONL record of the beads format: one JSON object a line, read leniently and written in one way.
+//! The JSONL form of the beads format: one JSON object per line. Reading is lenient; writing has exactly one form for each
+//! content.
 //!
-//! Nothing that a line says is lost on the way through: keys without a field of their own keep their JSON text, times
-//! keep theirs, and whole records of other kinds keep their line.
+//! Reading and writing lose nothing. Keys without a field of their own keep their JSON text, times keep their text, and whole
+//! records of other kinds keep their line.
 
 pub(crate) mod check;
 mod read;
@@ -19,19 +20,19 @@ use crate::bead::{Bead, Rest};
 pub enum Record {
     /// A bead.
     Bead(Box<Bead>),
-    /// A record of another kind (`_type` says which: memories, headers), kept as it came.
+    /// A record of another kind (`_type` names it: memories, headers), kept unchanged.
     Other {
-        /// The line, without its end.
+        /// The line, without its line end.
         line: String,
     },
 }
 
-/// All that a JSONL file holds.
+/// Content of a JSONL file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
-    /// The good lines, in their order. An id may occur more than once.
+    /// Valid lines, in their order. An id may occur more than once.
     pub records: Vec<Record>,
-    /// The bad lines, in their order.
+    /// Invalid lines, in their order.
     pub errors: Vec<LineError>,
 }
 
@@ -39,9 +40,9 @@ pub struct Parsed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct LineError {
-    /// The line's number, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Fault in the line.
     #[source]
     pub fault: Fault,
 }
@@ -49,52 +50,52 @@ pub struct LineError {
 /// Why a line can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Bytes that are no text.
+    /// The bytes are not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
-    /// What git leaves behind where it could not merge.
+    /// A marker of a conflict that git could not merge.
     #[error("a git conflict marker")]
     ConflictMarker,
-    /// Not a JSON object.
+    /// The line is not a JSON object.
     #[error("no JSON object: {0}")]
     NotJson(String),
-    /// Lists and objects in each other, more than [`MAX_DEPTH`] of them.
+    /// Lists and objects are nested more than [`MAX_DEPTH`] levels deep.
     #[error("nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
-    /// An escape that stands for half a character.
+    /// An escape stands for half a character.
     #[error("an escape of half a character (a lone surrogate)")]
     LoneSurrogate,
-    /// No id, or an empty one.
+    /// The id is missing or empty.
     #[error("`{0}` is missing")]
     Missing(String),
-    /// A value of another kind than its key has.
+    /// A value has the wrong type for its key.
     #[error("`{key}` is {found}, not {expected}")]
     WrongType {
-        /// Where: a key, or a path as `dependencies[0].type`.
+        /// Key, or a path such as `dependencies[0].type`.
         key: String,
-        /// What it should be.
+        /// Expected type.
         expected: &'static str,
-        /// What it is.
+        /// Type that was found.
         found: &'static str,
     },
-    /// A time that is not RFC 3339.
+    /// A time is not in RFC 3339 form.
     #[error("`{key}` is no RFC 3339 time: {text:?}")]
     BadTime {
-        /// The key.
+        /// Key of the time.
         key: String,
-        /// The beginning of what it holds.
+        /// Beginning of its value.
         text: String,
     },
 }
 
-/// How deep lists and objects may lie in each other: as deep as serde_json reads them, so that nothing that is kept as
-/// JSON text fails to be read later.
+/// Maximum depth of nested lists and objects. serde_json reads the same depth, so every value that is kept as JSON text can be
+/// read later.
 pub const MAX_DEPTH: usize = 127;
 
-/// The `_type` of a bead, in files that give one to every line.
+/// The `_type` of a bead, in files where every line has one.
 const BEAD_TYPE_TAG: &str = "issue";
 
-/// The keys of a bead in the order in which they are written.
+/// Keys of a bead, in the order in which they are written.
 pub(crate) const KEYS: &[&str] = &[
     "_type",
     "id",
@@ -166,32 +167,32 @@ pub(crate) const KEYS: &[&str] = &[
     "wisp",
 ];
 
-/// The keys of a dependency, in their order.
+/// Keys of a dependency, in their order.
 pub(crate) const DEPENDENCY_KEYS: &[&str] =
     &["issue_id", "depends_on_id", "type", "created_at", "created_by", "metadata", "thread_id"];
 
-/// The keys of a comment, in their order.
+/// Keys of a comment, in their order.
 pub(crate) const COMMENT_KEYS: &[&str] = &["id", "issue_id", "author", "text", "created_at"];
 
-/// Keys that only say what other records say; ignored.
+/// Keys whose values follow from other records. They are ignored.
 const DERIVED_KEYS: &[&str] = &["dependency_count", "dependent_count", "comment_count", "parent"];
 
-/// Whether a key that we know may be left out with this value.
+/// Whether a known key with this value may be left out.
 fn is_empty(raw: &str) -> bool {
     matches!(raw, "null" | "\"\"" | "[]" | "false")
 }
 
-/// Puts keys of a bead in the order of a [`Rest`]: those that the format knows in front, in their order.
+/// Sorts a bead's keys in the order of a [`Rest`]: keys that the format knows come first, in the format's order.
 pub fn order_bead_rest(rest: &mut Rest) {
     order_rest(rest, KEYS);
 }
 
-/// Puts the `known` keys in front, in their order: the order of a [`Rest`].
+/// Sorts the `known` keys to the front, in their order: the order of a [`Rest`].
 pub(crate) fn order_rest(rest: &mut Rest, known: &[&str]) {
     rest.sort_by_key(|(key, _)| known.iter().position(|name| name == key).unwrap_or(known.len()));
 }
 
-/// `raw` JSON on one line. Strings hold no bare line ends, so all of them lie between the tokens.
+/// Puts JSON on one line. JSON strings contain no raw line ends, so all line ends lie between tokens.
 fn on_one_line(raw: &str) -> Cow<'_, str> {
     if raw.contains(['\n', '\r']) { raw.replace(['\n', '\r'], " ").into() } else { raw.into() }
 }

@@ -1,11 +1,11 @@
-//! Names of caches that stay between two runs of gates.
+//! Patterns for caches that stay between two gate runs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Paths inside a worktree, as patterns: `*` and `?` stand for letters of one name, `**` for any number of folders. A
-/// pattern without a slash is a name at any depth; one with a slash starts at the top.
+/// Patterns for paths inside a worktree. `*` and `?` stand for characters within one name, `**` for any number of folders. A
+/// pattern without a slash matches a name at any depth; one with a slash starts at the top folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Keep {
@@ -18,7 +18,7 @@ struct Pattern {
     parts: Vec<String>,
 }
 
-/// A pattern that names nothing inside a worktree.
+/// A pattern that matches nothing inside a worktree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` can't be kept: name files or folders inside the worktree, without `..` and `.git`, as in keep = [\"target\"]"
@@ -26,18 +26,18 @@ struct Pattern {
 pub struct BadPattern(String);
 
 impl Keep {
-    /// Whether nothing is kept.
+    /// Whether there is no pattern.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
-    /// Whether this very path is to be kept, with all that is below it.
+    /// Whether a pattern matches this path itself. Everything below it is then kept as well.
     pub fn matches(&self, path: &[u8]) -> bool {
         let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
         self.patterns.iter().any(|pattern| parts_match(&pattern.parts, &names))
     }
 
-    /// Whether this path, or a folder that it is in, is to be kept.
+    /// Whether a pattern matches this path or a folder that contains it.
     pub fn covers(&self, path: &[u8]) -> bool {
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         ends.chain([path.len()]).any(|end| self.matches(&path[..end]))
@@ -71,7 +71,7 @@ impl Pattern {
         let anchored = inner.contains('/');
         let mut parts: Vec<String> = inner.strip_prefix('/').unwrap_or(inner).split('/').map(str::to_owned).collect();
         let is_bad = |part: &String| ["", ".", "..", ".git"].contains(&part.as_str()) || part.contains('\0');
-        // Everything is no cache.
+        // A pattern that matches everything does not name a cache.
         let only_wild = parts.iter().all(|part| part.chars().all(|c| c == '*'));
         if only_wild || parts.iter().any(is_bad) {
             return Err(BadPattern(text));

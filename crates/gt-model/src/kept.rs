@@ -1,10 +1,10 @@
-//! Compares what a worker had changed before it brought its branch up to the trunk with what it submits, and says what of
-//! its own is gone.
+//! Compares the changes that a worker had before it brought its branch up to date with the trunk with those that it submits.
+//! Reports which of its own changes are missing.
 //!
-//! A change is lost where neither the submitted files, nor the trunk, nor another place of what is submitted has it, and
-//! no commit that the worker made afterwards took it out. Lines are compared without the white space around them, by how
-//! often they occur, so that what moved, or was indented anew, counts as kept; lines without a letter or digit do not count, nor do
-//! the marks of a conflict.
+//! A change is lost if it is neither in the submitted files, nor on the trunk, nor at another place of the submission, and no
+//! later commit of the worker removed it. Lines are compared without surrounding white space and by their number of occurrences.
+//! So a line that was moved or indented differently counts as kept. Lines without a letter or digit don't count, and neither do
+//! conflict markers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,104 +13,104 @@ use serde::Serialize;
 
 use crate::id::Sha;
 
-/// What a tree has at a path.
+/// Entry of a tree at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Git's mode, as its digits: `100644`, `100755`, `120000`, `160000`.
+    /// Mode in git's digits: `100644`, `100755`, `120000`, `160000`.
     pub mode: String,
-    /// The blob; of a submodule the commit.
+    /// Id of the blob; for a submodule, of the commit.
     pub id: Sha,
 }
 
-/// The mode of a submodule, which has no content in the repository.
+/// Mode of a submodule, which has no content in the repository.
 pub const SUBMODULE: &str = "160000";
 
-/// Some lines in a row that changed.
+/// A run of changed lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hunk {
-    /// The number of the first line in the new file.
+    /// Number of the first line in the new file.
     pub line: u32,
-    /// Lines that are new.
+    /// Lines that were added.
     pub added: Vec<String>,
-    /// Lines that are gone.
+    /// Lines that were removed.
     pub removed: Vec<String>,
 }
 
-/// What changed at a path between two commits.
+/// Change of a path between two commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
-    /// The path in the new commit; of what was deleted, in the old one.
+    /// Path in the new commit; for a deleted file, in the old one.
     pub path: String,
-    /// The path in the old commit: another one where it was renamed.
+    /// Path in the old commit. It differs if the file was renamed.
     pub from: String,
-    /// What the old commit has.
+    /// Entry in the old commit.
     pub old: Option<Entry>,
-    /// What the new one has.
+    /// Entry in the new commit.
     pub new: Option<Entry>,
-    /// The lines that changed; `None` for what has no lines.
+    /// Changed lines; `None` for content without lines.
     pub hunks: Option<Vec<Hunk>>,
 }
 
 /// One version of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
-    /// What is there.
+    /// Entry of the tree.
     pub entry: Option<Entry>,
-    /// Its lines, where it has some.
+    /// Lines, if it has some.
     pub lines: Vec<String>,
 }
 
-/// The versions of one file that decide whether a change of it was kept.
+/// Versions of one file that decide whether a change of it was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
-    /// From which the worker's change started.
+    /// Version that the worker's change started from.
     pub before: Version,
-    /// As the worker had it.
+    /// The worker's own version.
     pub own: Version,
-    /// On the trunk that is submitted upon.
+    /// Version on the trunk that the submission is based on.
     pub trunk: Version,
-    /// As it is submitted.
+    /// Submitted version.
     pub submitted: Version,
-    /// At which path it is submitted.
+    /// Path of the submitted version.
     pub at: Option<String>,
 }
 
-/// A change of the worker's own that is not in what it submits.
+/// A change of the worker's own that is missing in its submission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// The file.
+    /// Path of the file.
     pub path: String,
-    /// What of it.
+    /// Part of the change that is missing.
     #[serde(flatten)]
     pub what: LostWhat,
 }
 
-/// What of a file is lost.
+/// Part of a file's change that is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
 pub enum LostWhat {
-    /// The file itself, which the worker had made or changed.
+    /// The file itself, which the worker had created or changed.
     File,
-    /// That the worker had deleted it: it is there again.
+    /// The deletion of the file: it exists again.
     Deletion,
-    /// What the worker had made of it, which can't be told by lines: it is as the trunk has it.
+    /// The content, which has no lines to compare: it is as on the trunk.
     Content,
-    /// Whether it can be executed.
+    /// The executable bit.
     Mode,
     /// Some lines.
     Lines {
-        /// The first, as the worker had it.
+        /// Number of the first line in the worker's version.
         first: u32,
-        /// The last.
+        /// Number of the last line.
         last: u32,
-        /// Lines of the worker's that are gone.
+        /// Lines that the worker had added and that are missing.
         gone: Vec<String>,
-        /// Lines that the worker had taken out, and that are there again.
+        /// Lines that the worker had removed and that are there again.
         back: Vec<String>,
     },
 }
 
-/// How many lines of one change are shown, and of how many characters.
+/// How many lines of a change are shown, and how many characters of each.
 const SHOWN_LINES: usize = 3;
 const SHOWN_CHARS: usize = 100;
 
@@ -139,12 +139,12 @@ impl fmt::Display for Lost {
     }
 }
 
-/// Text of others on one line.
+/// Returns text of others on one line.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN_CHARS).collect()
 }
 
-/// Counts of lines, without the white space around them.
+/// Number of occurrences of each line, without surrounding white space.
 type Counts<'a> = BTreeMap<&'a str, i64>;
 
 fn count<'a>(lines: impl IntoIterator<Item = &'a String>) -> Counts<'a> {
@@ -159,14 +159,15 @@ fn of(counts: &Counts<'_>, line: &str) -> i64 {
     counts.get(line).copied().unwrap_or_default()
 }
 
-/// How git begins the lines by which it shows a conflict: they are nobody's work.
+/// Prefixes of the lines that git writes into a conflict. They are not a worker's work.
 const CONFLICT: [&str; 3] = ["<<<<<<< ", "||||||| ", ">>>>>>> "];
 
 fn says_something(line: &str) -> bool {
     line.chars().any(char::is_alphanumeric) && !CONFLICT.iter().any(|mark| line.starts_with(mark))
 }
 
-/// Where a file of the worker's may be in what is submitted: the likeliest first. `moved` are the trunk's own renames.
+/// Returns the paths that a worker's file may have in the submission, the likeliest first. `moved` contains the trunk's own
+/// renames.
 pub fn places(own: &FileChange, submitted: &[FileChange], moved: &BTreeMap<String, String>) -> Vec<String> {
     let on_trunk = moved.get(&own.from).or_else(|| moved.get(&own.path)).unwrap_or(&own.from);
     let renamed = submitted.iter().find(|change| &change.from == on_trunk && change.new.is_some());
@@ -179,8 +180,8 @@ pub fn places(own: &FileChange, submitted: &[FileChange], moved: &BTreeMap<Strin
     places
 }
 
-/// What of the worker's own changes is gone. `own` is what it had changed, `submitted` what it submits, `later` what its
-/// own commits changed after it had been compared; `versions` finds the files of a change.
+/// Returns which of the worker's own changes are missing. `own` contains its changes before the comparison, `submitted` those of
+/// the submission, and `later` those of its own commits afterwards. `versions` finds the files of a change.
 pub fn lost<E>(
     own: &[FileChange],
     submitted: &[FileChange],
@@ -198,7 +199,7 @@ pub fn lost<E>(
     Ok(lost)
 }
 
-/// What is submitted at any place, and what was changed on purpose afterwards.
+/// Lines submitted at any place, and deliberate later changes.
 struct Elsewhere<'a> {
     submitted: &'a [FileChange],
     later: &'a [FileChange],
@@ -238,7 +239,7 @@ impl<'a> Elsewhere<'a> {
         }
     }
 
-    /// Whether a later commit of the worker's made or unmade the file as a whole, or changed what has no lines.
+    /// Whether a later commit of the worker created or deleted the whole file, or changed content without lines.
     fn touched_later(&self, change: &FileChange) -> bool {
         let mut later = self.later.iter().filter(|later| later.path == change.path || later.from == change.path);
         later.any(|later| {
@@ -258,7 +259,7 @@ impl<'a> Elsewhere<'a> {
             Some(_) if there == files.trunk.entry.as_ref() || there == files.before.entry.as_ref() => {
                 Some(LostWhat::Content)
             }
-            // A third content: the worker has made it so.
+            // A third content: the worker made it so on purpose.
             Some(_) => None,
         }
     }
@@ -304,14 +305,14 @@ impl<'a> Elsewhere<'a> {
     }
 }
 
-/// The mode of a file that nothing is said of.
+/// Mode of an ordinary file.
 const PLAIN: &str = "100644";
 
 fn picked(lines: &[String], is_lost: impl Fn(&str) -> bool) -> Vec<String> {
     lines.iter().filter(|line| says_something(line) && is_lost(line.trim())).cloned().collect()
 }
 
-/// Whether all lines that the worker had put in are lost, and it had put in some.
+/// Whether the worker had added lines and all of them are lost.
 fn all_gone(hunks: &[Hunk], lines: &[LostWhat]) -> bool {
     let told = hunks.iter().flat_map(|hunk| &hunk.added).filter(|line| says_something(line)).count();
     let gone: usize =
@@ -319,7 +320,7 @@ fn all_gone(hunks: &[Hunk], lines: &[LostWhat]) -> bool {
     told > 0 && told == gone
 }
 
-/// How often each line is in each version.
+/// Number of occurrences of each line in each version.
 struct Sides<'a> {
     before: Counts<'a>,
     own: Counts<'a>,
@@ -337,12 +338,12 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// How many more of a line the worker had put in.
+    /// Returns how many more occurrences of a line the worker had added.
     fn delta(&self, line: &str) -> i64 {
         of(&self.own, line) - of(&self.before, line)
     }
 
-    /// How many of a line that the worker had put in are missing. The trunk may have put in the same.
+    /// Returns how many occurrences of a line that the worker had added are missing. The trunk may have added the same line.
     fn gone(&self, line: &str) -> i64 {
         let delta = self.delta(line);
         if delta <= 0 {
@@ -351,7 +352,7 @@ impl<'a> Sides<'a> {
         (of(&self.trunk, line) + delta).min(of(&self.own, line)) - of(&self.submitted, line)
     }
 
-    /// How many of a line that the worker had taken out are there again.
+    /// Returns how many occurrences of a line that the worker had removed are there again.
     fn back(&self, line: &str) -> i64 {
         let delta = self.delta(line);
         if delta >= 0 {

@@ -1,4 +1,4 @@
-//! Decides whether what a branch has is the work of an attempt, and what is to be said of work that lands as nobody's.
+//! Decides whether the commits of a branch are the work of an attempt. Defines the doubts about work that is not.
 
 use std::collections::BTreeSet;
 
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::id::Sha;
 
-/// A commit of a branch that was not known from elsewhere, with what tells who made it.
+/// A commit of a branch that is not known from elsewhere, with the facts that tell who made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BranchCommit {
-    /// Its id.
+    /// Id of the commit.
     pub commit: Sha,
-    /// The name of its committer: of what a worker's git commits, the worker's address.
+    /// Name of its committer. A worker's git commits under the worker's address.
     pub committer: String,
-    /// Its parents.
+    /// Number of its parents.
     pub parents: usize,
-    /// When its author says that it was written, in seconds since the epoch. A rebase keeps that.
+    /// Time at which its author wrote it, in seconds since the epoch. A rebase preserves this time.
     pub authored_at: i64,
 }
 
-/// Who made the commits that a branch has beyond what was known from elsewhere.
+/// Maker of the commits of a branch that are not known from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// A worker of the bead made one at least.
+    /// A worker of the bead made at least one of them.
     Made,
-    /// They carry a name that is no worker's, and no record says where they were made.
+    /// Their committer is no worker, and no record says where they were made.
     Unclear,
-    /// There is none, or other workers or the town made them.
+    /// There are none, or other workers or the town made them.
     Others,
 }
 
 impl Origin {
-    /// The word in the ledger.
+    /// Returns the word that the ledger stores.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Made => "made",
@@ -48,11 +48,11 @@ impl Origin {
     }
 }
 
-/// The name that the town itself commits under.
+/// Name under which the town itself commits.
 pub const TOWN: &str = "Gas Town";
 
-/// Decides whose a branch's commits are. `own` are the addresses of the bead's workers, `made_here` what the worktree's own
-/// record says was made in it: a worker's git may be told to commit under another name.
+/// Decides who made a branch's commits. `own` contains the addresses of the bead's workers. `made_here` contains the commits that
+/// were made in the worktree according to its own record, because a worker's git may commit under another name.
 pub fn origin(commits: &[BranchCommit], own: &[String], made_here: &BTreeSet<Sha>) -> Origin {
     let origins = commits.iter().map(|commit| {
         if own.contains(&commit.committer) || made_here.contains(&commit.commit) {
@@ -66,24 +66,24 @@ pub fn origin(commits: &[BranchCommit], own: &[String], made_here: &BTreeSet<Sha
     origins.min_by_key(|origin| *origin as u8).unwrap_or(Origin::Others)
 }
 
-/// Why a merge request can't land as its bead's own work, so that a person has to decide.
+/// Why a merge request can't land as its bead's own work, so that a person must decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// Which doubt.
+    /// Kind of doubt.
     pub kind: DoubtKind,
-    /// The commit of the trunk that may have the work.
+    /// Trunk commit that may already contain the work.
     pub by: Option<Sha>,
-    /// The facts, in one line.
+    /// Facts, in one line.
     pub why: String,
 }
 
-/// What is doubted.
+/// Kind of doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DoubtKind {
-    /// It changes nothing at all.
+    /// The merge request changes nothing.
     Empty,
-    /// The trunk has what it changes, and it can't be told that this is the bead's own work.
+    /// The trunk already has its changes, and gt can't tell whether they are the bead's own work.
     MaybeLanded,
 }
 

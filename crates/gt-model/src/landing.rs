@@ -1,28 +1,28 @@
-//! The commit that lands work: who is its author, and what it says.
+//! Composes the commit that lands work: its author and its message.
 
 use serde::Deserialize;
 
 use crate::bead::BeadType;
 use crate::foreign;
 
-/// Characters of a subject.
+/// Maximum length of a subject, in characters.
 const SUBJECT_LIMIT: usize = 100;
 
-/// Bytes of a bead's text that go into a commit.
+/// Maximum size of a bead's text in a commit, in bytes.
 const BODY_LIMIT: usize = 8 * 1024;
 
-/// A name and a mail address, as git has them.
+/// A name and a mail address, as git stores them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Person {
-    /// The name.
+    /// Name of the person.
     pub name: String,
-    /// The address.
+    /// Mail address.
     pub mail: String,
 }
 
 impl Person {
-    /// A person of that name and address; `None` where git could not write them.
+    /// Creates a person; `None` if git could not write this name and address.
     pub fn new(name: &str, mail: &str) -> Option<Self> {
         let (name, mail) = (name.trim(), mail.trim());
         let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_control() || "<>".contains(c));
@@ -48,18 +48,18 @@ impl TryFrom<String> for Person {
     }
 }
 
-/// Who is the author of what lands.
+/// Author of commits that land.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Author {
-    /// The worker that did it.
+    /// The worker that did the work.
     #[default]
     Worker,
-    /// The worker, and the overseer as a co-author.
+    /// The worker, with the overseer as a co-author.
     WorkerAndOverseer,
-    /// The overseer; the worker is in a trailer.
+    /// The overseer. A trailer names the worker.
     Overseer,
-    /// Somebody that the settings name; the worker is in a trailer.
+    /// A person that the settings name. A trailer names the worker.
     Named(Person),
 }
 
@@ -78,39 +78,40 @@ impl TryFrom<String> for Author {
     }
 }
 
-/// What of the bead is in the message, below its subject.
+/// Text of the bead in the message, below its subject.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Body {
-    /// Nothing.
+    /// No text.
     #[default]
     None,
-    /// Its description.
+    /// Description of the bead.
     Bead,
-    /// What the worker wrote into its commits.
+    /// Messages of the worker's commits.
     Commits,
 }
 
-/// How landings are committed. What is not said is as in the town's settings, or as it is without any.
+/// Form of landing commits. `None` means the value of the town's settings, or the default if they have none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Style {
-    /// Who is the author.
+    /// Author of the commits.
     pub author: Option<Author>,
-    /// Who the overseer is; otherwise as the overseer's git says.
+    /// Name and address of the overseer; if absent, those of the overseer's git.
     pub overseer: Option<Person>,
-    /// The subject: `{title}`, `{bead}`, `{type}` (the bead's) and `{kind}` (feat, fix, chore, …) are filled in.
+    /// Template of the subject, in which `{title}`, `{bead}`, `{type}` (of the bead) and `{kind}` (feat, fix, chore, …) are
+    /// replaced.
     pub subject: Option<String>,
-    /// What is below it.
+    /// Text below the subject.
     pub body: Option<Body>,
-    /// Whether the overseer signs off, or whoever is named as the author.
+    /// Whether the message is signed off: by the overseer, or by the named author.
     pub sign_off: Option<bool>,
-    /// Whether it is signed with the overseer's key; otherwise where the overseer's git signs commits.
+    /// Whether to sign the commit with the overseer's key. If absent, the overseer's git decides.
     pub sign: Option<bool>,
 }
 
 impl Style {
-    /// These settings over those of `base`.
+    /// Returns these settings on top of those of `base`.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         Self {
@@ -123,7 +124,7 @@ impl Style {
         }
     }
 
-    /// Whether it wants to know who the overseer is.
+    /// Whether composing a commit needs the overseer's name and address.
     pub fn asks_for_overseer(&self) -> bool {
         let author = self.author.as_ref().unwrap_or(&Author::Worker);
         let signs = self.sign_off == Some(true) && !matches!(author, Author::Named(_));
@@ -131,35 +132,35 @@ impl Style {
     }
 }
 
-/// What is landed.
+/// Work that lands.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// The bead's id.
+    /// Id of the bead.
     pub bead: String,
-    /// Its title.
+    /// Title of the bead.
     pub title: String,
-    /// Its type.
+    /// Type of the bead.
     pub kind: BeadType,
-    /// Its description.
+    /// Description of the bead.
     pub description: String,
-    /// The messages of the worker's commits, the oldest first; none where they are not wanted.
+    /// Messages of the worker's commits, oldest first; empty if they are not wanted.
     pub messages: Vec<String>,
-    /// The worker's address.
+    /// Address of the worker.
     pub worker: String,
-    /// The merge request's id.
+    /// Id of the merge request.
     pub mr: String,
 }
 
 /// The commit that lands work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Landing {
-    /// Its message.
+    /// Message of the commit.
     pub message: String,
-    /// Its author; `None`: whoever is the author of what was submitted.
+    /// Author of the commit; `None` keeps the author of the submitted commits.
     pub author: Option<Person>,
 }
 
-/// Composes the commit that lands work. Whoever needs the overseer and has none does without.
+/// Composes the commit that lands work. A style that needs the overseer works without one if the overseer is unknown.
 pub fn compose(style: &Style, overseer: Option<&Person>, work: &Work) -> Landing {
     let overseer = style.overseer.as_ref().or(overseer);
     let author = style.author.clone().unwrap_or_default();
@@ -189,7 +190,7 @@ pub fn compose(style: &Style, overseer: Option<&Person>, work: &Work) -> Landing
     Landing { message, author: named }
 }
 
-/// One line: a title is data, and must not forge a trailer.
+/// Returns the subject on one line. A title is data and must not forge a trailer.
 fn subject(style: &Style, work: &Work) -> String {
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let title = if line(&work.title).is_empty() { line(&work.bead) } else { line(&work.title) };
@@ -197,7 +198,7 @@ fn subject(style: &Style, work: &Work) -> String {
     let mut text = String::new();
     let template = template.unwrap_or_else(|| "{title}".to_owned());
     let mut rest = template.as_str();
-    // Filled in from the left, so that braces of the title stay what they are.
+    // Replaced from the left, so that braces in a title stay unchanged.
     while let Some((before, after)) = rest.split_once('{') {
         text.push_str(before);
         let filled = after.split_once('}').and_then(|(name, behind)| {
@@ -225,7 +226,7 @@ fn subject(style: &Style, work: &Work) -> String {
     text.chars().take(SUBJECT_LIMIT).collect()
 }
 
-/// The word of conventional commits.
+/// Returns the type word of conventional commits.
 fn conventional(kind: &BeadType) -> &'static str {
     match kind {
         BeadType::Bug => "fix",
@@ -234,7 +235,7 @@ fn conventional(kind: &BeadType) -> &'static str {
     }
 }
 
-/// Messages of commits as one text: one as it is, several as a list.
+/// Returns messages of commits as one text: a single message unchanged, several as a list.
 fn listed(messages: &[String]) -> String {
     if let [message] = messages {
         return message.clone();
@@ -249,7 +250,8 @@ fn listed(messages: &[String]) -> String {
     messages.iter().map(item).collect::<Vec<_>>().join("\n\n")
 }
 
-/// What others wrote as a paragraph of its own: cut, without control characters, each line set in where it looks like a trailer.
+/// Returns text of others as a paragraph of its own: cut, without control characters, and with lines indented that look like
+/// trailers.
 fn body(text: &str) -> String {
     let text = foreign::lines(foreign::cut(text.trim(), BODY_LIMIT));
     if text.trim().is_empty() {

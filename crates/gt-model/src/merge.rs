@@ -1,7 +1,9 @@
-//! Three-way merge of ledgers, field by field: two towns that changed the same beads apart from each other end with the
-//! same ledger, whoever merges first.
+//! Three-way merge of ledgers, field by field. Two towns that changed the same beads independently end with the same ledger, in
+//! whatever order they merge.
 //!
-//! The side that changed a field wins. Where both did, the one whose bead was updated later wins, and a tie goes by the
+//! The side that changed a field wins. If both changed it, the side whose bead was updated later wins; the order of the values
+//! themselves decides a tie. So `merge(base, a, b)` and `merge(base, b, a)` are equal. The merge reports every value that it
+//! discards.
 //! values' own order, so that `merge(base, a, b)` and `merge(base, b, a)` are equal. What lost is told, never just gone.
 
 mod apart;
@@ -22,41 +24,41 @@ pub use claim::{Claim, HELD_SINCE, claim, foreign_assignee, set_held_since, spli
 pub use import::{Import, TakenAway, import_bead};
 use list::{Removal, merge_lists};
 
-/// What comes of a merge.
+/// Result of a merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// The merged ledger: records of other kinds first, then the beads by id in byte order.
+    /// Merged ledger: first records of other kinds, then beads by id in byte order.
     pub records: Vec<Record>,
-    /// What one side said and the merged ledger does not, by bead.
+    /// Discarded values, by bead.
     pub losses: Vec<Loss>,
-    /// Beads that got new ids, since others that were made apart from them keep theirs.
+    /// Beads that got new ids, because other beads that were created independently keep the old ones.
     pub renamed: Vec<Renamed>,
 }
 
-/// Something that one side said and the merged bead does not.
+/// A value of one side that is not in the merged bead.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loss {
-    /// Which bead.
+    /// Id of the bead.
     pub bead: BeadId,
-    /// Which key of it; [`DELETION`] where one side deleted what the other changed.
+    /// Key of the value; [`DELETION`] if one side deleted what the other changed.
     pub key: String,
-    /// What the merged bead says.
+    /// Value that the merged bead has.
     pub kept: String,
-    /// What it does not say any more.
+    /// Value that was discarded.
     pub lost: String,
 }
 
-/// The key of a [`Loss`] that is a deletion.
+/// Key of a [`Loss`] that is a deletion.
 pub const DELETION: &str = "(deletion)";
 
-/// The reason that `bd` writes where nobody gave one.
+/// Close reason that `bd` writes if the user gave none.
 const NO_REASON: &str = "Closed";
 
 /// Keys that only a deleted bead has.
 const TOMBSTONE_KEYS: &[&str] = &["deleted_at", "deleted_by", "delete_reason", "original_type"];
 
-/// Merges two ledgers that both came from `base`. Beads that were made apart and have one id are told apart; what else
-/// occurs twice on a side is merged with itself first.
+/// Merges two ledgers that both came from `base`. Beads that were created independently and have the same id are separated first.
+/// Other beads that occur twice on one side are merged with each other first.
 pub fn merge(base: &[Record], ours: &[Record], theirs: &[Record]) -> Merged {
     let apart::Sides { base, ours, theirs, renamed, mut losses } = apart::settle(base, ours, theirs);
     let (base, ours, theirs) = (&*base, &*ours, &*theirs);
@@ -78,8 +80,8 @@ pub fn merge(base: &[Record], ours: &[Record], theirs: &[Record]) -> Merged {
     Merged { records, losses, renamed }
 }
 
-/// The base without what one side lacks, but for tombstones: so that merging gives that back. A bead is deleted by a
-/// tombstone; what is merely not there was lost (an older backup was played back, a file was cut off).
+/// Returns the base without the records that one side lacks, so that a merge restores them. Only a tombstone deletes a bead. A
+/// record that is absent without one was lost: an old backup was restored, or a file was cut off. Tombstones stay in the base.
 pub fn base_without_lost(base: &[Record], ours: &[Record], theirs: &[Record]) -> Vec<Record> {
     let [ours, theirs] = [ours, theirs].map(|side| side.iter().map(name).collect::<BTreeSet<_>>());
     let is_there = |record: &&Record| {
@@ -115,7 +117,7 @@ fn other_lines(side: &[Record]) -> Vec<String> {
     side.iter().filter_map(line).collect()
 }
 
-/// Merges one bead that both sides have from `base`; a side without it deleted it, or never had it.
+/// Merges one bead. A side without it deleted it, or never had it.
 pub fn merge_bead(base: Option<&Bead>, ours: Option<&Bead>, theirs: Option<&Bead>) -> (Option<Bead>, Vec<Loss>) {
     match (base, ours, theirs) {
         (_, None, None) => (None, Vec::new()),
@@ -137,7 +139,7 @@ pub fn merge_bead(base: Option<&Bead>, ours: Option<&Bead>, theirs: Option<&Bead
     }
 }
 
-/// Merges two sides of which each has claimed the bead; `settled` are the sides with the claim that counts.
+/// Merges two sides that have both claimed the bead. `settled` are the sides with the claim that counts.
 fn with_lost_claim(base: Option<&Bead>, sides: [&Bead; 2], settled: [&Bead; 2]) -> (Bead, Vec<Loss>) {
     let (bead, mut losses) = merge_changed(base, settled[0], settled[1]);
     let kept = bead.assignee.clone().unwrap_or_default();
@@ -152,7 +154,7 @@ fn with_lost_claim(base: Option<&Bead>, sides: [&Bead; 2], settled: [&Bead; 2]) 
     (bead, losses)
 }
 
-/// The `newer` bead with the remarks that only `older` has: a remark is never lost, whoever dropped it.
+/// Returns the `newer` bead with the comments that only `older` has. A merge never loses a comment, even if one side removed it.
 fn keeping_remarks(newer: &Bead, older: &Bead) -> Bead {
     let lists = [older.comments.clone(), older.comments.clone(), newer.comments.clone()];
     Bead { comments: merge_comments(&lists), ..newer.clone() }
@@ -163,7 +165,7 @@ fn deletion_lost(kept: &Bead, how: &str) -> Loss {
     Loss { bead, key: DELETION.to_owned(), kept, lost: how.to_owned() }
 }
 
-/// Merges two sides of which each changed something.
+/// Merges two sides that have both changed something.
 fn merge_changed(base: Option<&Bead>, ours: &Bead, theirs: &Bead) -> (Bead, Vec<Loss>) {
     let is_deleted = |bead: &Bead| bead.status == Status::Tombstone;
     match (is_deleted(ours), is_deleted(theirs)) {
@@ -173,7 +175,7 @@ fn merge_changed(base: Option<&Bead>, ours: &Bead, theirs: &Bead) -> (Bead, Vec<
     }
 }
 
-/// An edit beats a deletion. Without a common base nobody can say which came after which but by the time.
+/// Merges an edit with a deletion: the edit wins. Without a common base, only the times tell which of the two came later.
 fn undelete(base: Option<&Bead>, live: &Bead, deleted: &Bead) -> (Bead, Vec<Loss>) {
     if base.is_none() && deleted.updated_at.at >= live.updated_at.at {
         let (bead, mut losses) = Sides::new(None, deleted, &in_state_of(deleted, live)).merge();
@@ -181,7 +183,7 @@ fn undelete(base: Option<&Bead>, live: &Bead, deleted: &Bead) -> (Bead, Vec<Loss
         losses.push(Loss { kept, lost, ..deletion_lost(live, "") });
         return (bead, losses);
     }
-    // What the deletion changed besides is taken, what says that it is one is not.
+    // Takes the deletion's other changes, and leaves out the keys that mark a deletion.
     let mut rest = deleted.rest.clone();
     rest.retain(|(key, _)| !TOMBSTONE_KEYS.contains(&key.as_str()));
     rest.extend(live.rest.iter().filter(|(key, _)| TOMBSTONE_KEYS.contains(&key.as_str())).cloned());
@@ -192,18 +194,18 @@ fn undelete(base: Option<&Bead>, live: &Bead, deleted: &Bead) -> (Bead, Vec<Loss
     (bead, losses)
 }
 
-/// The other bead as if it were in the state that `bead` is in.
+/// Returns `other` in the state of `bead`.
 fn in_state_of(bead: &Bead, other: &Bead) -> Bead {
     let (status, closed_at, close_reason) = state_of(bead);
     Bead { status, closed_at, close_reason, issue_type: bead.issue_type.clone(), ..other.clone() }
 }
 
-/// The sides of one bead.
+/// The versions of one bead.
 struct Sides<'a> {
     base: Option<&'a Bead>,
     ours: &'a Bead,
     theirs: &'a Bead,
-    /// How our time of change is to theirs.
+    /// Order of our last update relative to theirs.
     age: Ordering,
     losses: Vec<Loss>,
 }
@@ -243,7 +245,7 @@ impl<'a> Sides<'a> {
         (without_stale_wisp(bead), self.losses)
     }
 
-    /// A list on base, our and their side.
+    /// Returns a list as it is in the base, ours and theirs.
     fn each<T: Clone>(&self, list: impl Fn(&Bead) -> &Vec<T>) -> [Vec<T>; 3] {
         [
             self.base.map(|base| list(base).clone()).unwrap_or_default(),
@@ -252,7 +254,7 @@ impl<'a> Sides<'a> {
         ]
     }
 
-    /// A field that has one value.
+    /// Merges a field with one value.
     fn field<T: Value>(&mut self, key: &str, of: impl Fn(&Bead) -> T) -> T {
         self.value(key, self.base.map(&of).as_ref(), of(self.ours), of(self.theirs))
     }
@@ -275,7 +277,8 @@ impl<'a> Sides<'a> {
         self.losses.push(Loss { bead, key: key.to_owned(), kept: kept.to_owned(), lost: lost.to_owned() });
     }
 
-    /// Status, and with it when and why it was closed. Closed beats what is open, unless that was opened again later.
+    /// Merges the status, together with the time and the reason of closing. Closed wins over open, unless the bead was reopened
+    /// later.
     fn state(&mut self) -> State {
         if self.both(|bead| bead.status == Status::Closed) {
             return self.closed_twice();
@@ -297,7 +300,7 @@ impl<'a> Sides<'a> {
         is(self.ours) && is(self.theirs)
     }
 
-    /// Both sides closed it. The later side says when; a reason is lost on no side, whichever was later.
+    /// Merges two closings. The later side decides the time. The reasons of both sides are kept.
     fn closed_twice(&mut self) -> State {
         let closed_at = self.field("closed_at", |bead| bead.closed_at.clone());
         let reason = self.text_of_both(|bead| match bead.close_reason.as_deref() {
@@ -312,7 +315,7 @@ impl<'a> Sides<'a> {
         self.text_of_both(|bead| &bead.notes)
     }
 
-    /// A text that is joined where both sides changed it.
+    /// Merges a text. If both sides changed it, joins their texts.
     fn text_of_both(&self, of: impl Fn(&Bead) -> &str) -> String {
         let (base, ours, theirs) = (self.base.map_or("", &of), of(self.ours), of(self.theirs));
         if ours == theirs || base == theirs {
@@ -365,7 +368,8 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// The old name of `ephemeral` says nothing against the field: one side may have kept the name, and the other the state.
+/// Removes the old name of `ephemeral` where the field contradicts it: one side may have kept the name, and the other one the
+/// state.
 fn without_stale_wisp(mut bead: Bead) -> Bead {
     if !bead.ephemeral {
         bead.rest.retain(|(key, _)| key != "wisp");
@@ -373,12 +377,12 @@ fn without_stale_wisp(mut bead: Bead) -> Bead {
     bead
 }
 
-/// A value that a field can have.
+/// A field's value.
 trait Value: PartialEq {
-    /// The value as text: what a loss shows, and what a tie is decided by.
+    /// Returns the value as text. A loss shows it, and it decides ties.
     fn shown(&self) -> String;
 
-    /// Whether files leave it out.
+    /// Whether files leave this value out.
     fn is_absent(&self) -> bool {
         false
     }
@@ -428,7 +432,7 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// Status, when it was closed, and why.
+/// Status, time of closing, and reason for closing.
 type State = (Status, Option<Stamp>, Option<String>);
 
 impl Value for State {
@@ -447,7 +451,7 @@ fn later<'a>(one: &'a Stamp, other: &'a Stamp) -> &'a Stamp {
     if order == Ordering::Less { other } else { one }
 }
 
-/// Both sides' notes. Where both went on from the base, what each added follows it.
+/// Joins both sides' notes. If both continued the base's notes, the additions of both follow it.
 fn joined(base: &str, one: &str, other: &str) -> String {
     let (first, second) = if one <= other { (one, other) } else { (other, one) };
     if first.contains(second) {
@@ -466,12 +470,12 @@ fn join(one: &str, other: &str) -> String {
     format!("{}\n\n{}", one.trim_end_matches('\n'), other.trim_start_matches('\n'))
 }
 
-/// What an edge is known by.
+/// Returns what identifies an edge.
 fn edge_key(dep: &Dependency) -> (BeadId, BeadId, String) {
     (dep.issue_id.clone(), dep.depends_on_id.clone(), dep.kind.as_str().to_owned())
 }
 
-/// Remarks are known by who said what when; none of either side is ever lost.
+/// Merges comments. Their author, text and time identify them. A merge never loses a comment of either side.
 fn merge_comments(lists: &[Vec<Comment>; 3]) -> Vec<Comment> {
     merge_lists(lists, comment_key, Removal::Undone, |base, ours, theirs| {
         if base == Some(theirs) || (base != Some(ours) && shown(ours) >= shown(theirs)) {
@@ -482,14 +486,14 @@ fn merge_comments(lists: &[Vec<Comment>; 3]) -> Vec<Comment> {
     })
 }
 
-/// What a remark is known by: when it was made (as it was written, where that is no time), by whom, and what it says.
+/// Returns what identifies a comment: its time (as written, if that can't be parsed), author and text.
 fn comment_key(comment: &Comment) -> (Option<Timestamp>, String, String, String) {
     let when = Stamp::parse(&comment.created_at).ok().map(|stamp| stamp.at);
     let written = if when.is_some() { String::new() } else { comment.created_at.clone() };
     (when, written, comment.author.clone(), comment.text.clone())
 }
 
-/// What of a remark is not its identity.
+/// Returns the parts of a comment that don't identify it.
 fn shown(comment: &Comment) -> (&str, &str, &Rest) {
     (&comment.id, &comment.created_at, &comment.rest)
 }

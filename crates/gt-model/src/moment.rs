@@ -186,7 +186,7 @@ pub enum Asking {
     Planning,
 }
 
-/// What a client reported at a moment.
+/// Report of a client at a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
     /// The client's own name for the moment. The answer must repeat it.

@@ -1,4 +1,4 @@
-//! What tokens cost, by a table with a date.
+//! Computes the cost of tokens from a dated price table.
 
 use std::collections::BTreeMap;
 
@@ -6,49 +6,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::usage::Tokens;
 
-/// Tokens that prices are for.
+/// Number of tokens that a price is for.
 const PER: f64 = 1_000_000.0;
 
-/// What reading from the cache costs, as a part of the price of input, where the table does not say.
+/// Default price for reading from the cache, as a fraction of the input price.
 const CACHE_READ: f64 = 0.1;
 
-/// What writing to the cache for five minutes costs likewise.
+/// Default price for writing to the five-minute cache, as a multiple of the input price.
 const CACHE_WRITE_5M: f64 = 1.25;
 
-/// What writing to the cache for an hour costs likewise.
+/// Default price for writing to the one-hour cache, as a multiple of the input price.
 const CACHE_WRITE_1H: f64 = 2.0;
 
 /// Prices of models.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prices {
-    /// From when they are.
+    /// Date of the prices.
     pub date: String,
-    /// By a part of the model's name; the longest that fits counts.
+    /// Prices by a part of the model's name. Of several matching parts, the longest counts.
     pub models: BTreeMap<String, Price>,
 }
 
-/// The price of one model, in US dollars for a million tokens.
+/// Prices of one model, in US dollars per million tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// Of what it reads.
+    /// Price of input.
     pub input: f64,
-    /// Of what it writes.
+    /// Price of output.
     pub output: f64,
-    /// Of what it reads from the cache; a tenth of `input` where absent.
+    /// Price of reading from the cache; a tenth of `input` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read: Option<f64>,
-    /// Of what is written to the cache for five minutes; 1.25 times `input` where absent.
+    /// Price of writing to the five-minute cache; 1.25 times `input` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_5m: Option<f64>,
-    /// Of what is written to the cache for an hour; twice `input` where absent.
+    /// Price of writing to the one-hour cache; twice `input` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<f64>,
 }
 
 impl Prices {
-    /// These over those of `base`: a model's price is taken whole, the date where one is said.
+    /// Returns these prices on top of those of `base`. A model's prices are taken as a whole; the date is taken if it is not
+    /// empty.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         let date = if self.date.is_empty() { &base.date } else { &self.date };
@@ -57,20 +58,20 @@ impl Prices {
         Self { date: date.clone(), models }
     }
 
-    /// The price of a model; `None` where the table does not know it.
+    /// Returns the prices of a model; `None` if the table does not contain it.
     pub fn of(&self, model: &str) -> Option<&Price> {
         let fitting = self.models.iter().filter(|(part, _)| model.contains(part.as_str()));
         fitting.max_by_key(|(part, _)| part.len()).map(|(_, price)| price)
     }
 
-    /// What tokens of a model cost, in US dollars; `None` where the table does not know it.
+    /// Returns the cost of a model's tokens, in US dollars; `None` if the table does not contain the model.
     pub fn cost(&self, model: &str, tokens: &Tokens) -> Option<f64> {
         self.of(model).map(|price| price.cost(tokens))
     }
 }
 
 impl Price {
-    /// What tokens cost, in US dollars: never less than nothing.
+    /// Returns the cost of tokens, in US dollars; never negative.
     pub fn cost(&self, tokens: &Tokens) -> f64 {
         let parts = [
             (tokens.input, self.input),

@@ -1,29 +1,29 @@
-//! Protocol messages: what roles tell each other by mail, in a form that people can read.
+//! Protocol messages: mails that roles send each other, in a form that people can read too.
 //!
-//! Subject `TYPE key`, body `Key: value` lines, a blank line, free text. No state machine depends on these messages:
-//! each transition is a fact of the ledger, and a lost, late, doubled or forged message changes nothing.
+//! The subject is `TYPE key`. The body has `Key: value` lines, a blank line, and free text. No state machine depends on these
+//! messages: each transition is a fact in the ledger, so a lost, late, duplicate or forged message changes nothing.
 
-/// Declares the messages: for each its type word, its key field (first) and its other fields with their body keys.
+/// Declares the messages: the type word of each, its key field (first), and its other fields with their keys in the body.
 macro_rules! messages {
     ($($(#[$doc:meta])* $variant:ident = $word:literal { $($field:ident: $key:literal,)* })*) => {
-        /// A protocol message. Values are single lines; the first field doubles as the subject's key.
+        /// A protocol message. Values are single lines. The first field is also the key in the subject.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Message {
             $($(#[$doc])* $variant { $(#[doc = concat!("`", $key, "` of the body.")] $field: String,)* },)*
         }
 
         impl Message {
-            /// The type's word, first in the subject.
+            /// Returns the type word, which comes first in the subject.
             pub fn word(&self) -> &'static str {
                 match self { $(Self::$variant { .. } => $word,)* }
             }
 
-            /// The body's keys and values, in order.
+            /// Returns the keys and values of the body, in order.
             fn fields(&self) -> Vec<(&'static str, &str)> {
                 match self { $(Self::$variant { $($field,)* } => vec![$(($key, $field.as_str()),)*],)* }
             }
 
-            /// Reads a message in the form that [`Self::subject`] and [`Self::body`] write.
+            /// Parses a message in the form that [`Self::subject`] and [`Self::body`] write.
             fn parse_exact(subject: &str, body: &str) -> Result<Self, MessageError> {
                 let word = subject.split_whitespace().next().unwrap_or_default();
                 match word {
@@ -41,49 +41,49 @@ macro_rules! messages {
 messages! {
     /// A batch of beads was dispatched.
     SwarmStart = "SWARM_START" { swarm: "Swarm", convoy: "Convoy", beads: "Beads", dispatched_by: "Dispatched-By", }
-    /// Every bead of a batch is finished; sent exactly once.
+    /// Every bead of a batch is finished. This is sent exactly once.
     SwarmComplete = "SWARM_COMPLETE" {
         swarm: "Swarm", convoy: "Convoy", merged: "Merged", failed: "Failed", ready: "Ready", duration: "Duration",
     }
     /// A polecat has submitted, or parked its bead.
     PolecatDone = "POLECAT_DONE" { bead: "Bead", exit: "Exit", mr: "MR", branch: "Branch", commit: "Commit", }
-    /// A merge request waits.
+    /// A merge request waits in the queue.
     MergeReady = "MERGE_READY" { mr: "MR", bead: "Bead", branch: "Branch", commit: "Commit", }
     /// A merge request has landed.
     Merged = "MERGED" { mr: "MR", bead: "Bead", branch: "Branch", target: "Target", merge_commit: "Merge-Commit", }
     /// A merge request could not land.
     MergeFailed = "MERGE_FAILED" { mr: "MR", bead: "Bead", branch: "Branch", failure: "Failure", attempt: "Attempt", }
-    /// Work came back to be done again.
+    /// The queue sent work back to be done again.
     ReworkRequest = "REWORK_REQUEST" { mr: "MR", bead: "Bead", failure: "Failure", attempt: "Attempt", }
-    /// A worker was lost for good; its work is in a snapshot.
+    /// A worker was lost for good. A snapshot contains its work.
     RecoveredBead = "RECOVERED_BEAD" { bead: "Bead", worker: "Worker", snapshot: "Snapshot", attempts: "Attempts", }
-    /// Somebody is stuck.
+    /// An agent is stuck.
     Help = "HELP" { bead: "Bead", problem: "Problem", tried: "Tried", }
-    /// For one's own successor.
+    /// An agent's message to its own successor.
     Handoff = "HANDOFF" { molecule: "Molecule", step: "Step", context: "Context", next: "Next", }
-    /// Somebody higher up has to decide.
+    /// An agent or person with more authority must decide.
     Escalation = "ESCALATION" { bead: "Bead", severity: "Severity", reason: "Reason", }
 }
 
 /// Why a mail is not a protocol message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// Its subject starts with no word of ours: ordinary mail.
+    /// Its subject does not start with a type word: ordinary mail.
     #[error("not a protocol message")]
     NotProtocol,
-    /// It looks like one, and lacks a key.
+    /// It has a type word, but lacks a key.
     #[error("{word} without `{key}:`")]
     Missing {
-        /// The type's word.
+        /// Type word.
         word: &'static str,
-        /// The missing key.
+        /// Missing key.
         key: &'static str,
     },
 }
 
 impl Message {
-    /// Reads a message from a mail's subject and body. A call for help is one in free words too: whoever is stuck says
-    /// `HELP <bead>`, and then what it needs.
+    /// Parses a message from a mail's subject and body. A call for help may also be in free words: an agent that is stuck writes
+    /// `HELP <bead>` and then what it needs.
     pub fn parse(subject: &str, body: &str) -> Result<Self, MessageError> {
         match Self::parse_exact(subject, body) {
             Ok(message) => Ok(message),
@@ -100,18 +100,18 @@ impl Message {
         Some(Self::Help { bead, problem: one_line(body), tried: String::new() })
     }
 
-    /// Whether a standing agent that gets it is to wake for it. The others tell what others see to.
+    /// Whether a standing agent should wake up for this message. The other messages report what other agents take care of.
     pub fn wakes(&self) -> bool {
         matches!(self, Self::SwarmComplete { .. } | Self::Help { .. } | Self::Escalation { .. } | Self::Handoff { .. })
     }
 
-    /// The mail's subject.
+    /// Returns the subject of the mail.
     pub fn subject(&self) -> String {
         let key = self.fields().first().map(|(_, value)| one_line(value)).unwrap_or_default();
         format!("{} {key}", self.word())
     }
 
-    /// The mail's body, with `free` text behind the keys.
+    /// Returns the body of the mail, with the text `free` after the keys.
     pub fn body(&self, free: &str) -> String {
         let mut body = String::new();
         for (key, value) in self.fields() {
@@ -125,12 +125,12 @@ impl Message {
     }
 }
 
-/// A value must not be able to forge a second key, so line ends become spaces.
+/// Replaces line ends with spaces, so that a value can't forge a second key.
 fn one_line(value: &str) -> String {
     value.split(['\n', '\r']).collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
-/// Keys and values of a body's head.
+/// Keys and values of the first part of a body.
 struct Values<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Values<'a> {

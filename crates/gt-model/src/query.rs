@@ -1,7 +1,7 @@
 //! The query language: `status=open AND (priority<2 OR label=urgent) AND NOT updated>7d login`.
 //!
-//! A query is tests of fields (`field op value`), words to search for, AND, OR, NOT and parentheses. What stands side by
-//! side is joined by AND. Parsing resolves all times, so that a query means the same whoever carries it out.
+//! A query consists of tests of fields (`field op value`), words to search for, AND, OR, NOT and parentheses. Terms next to each
+//! other are joined by AND. Parsing resolves all times, so a parsed query has one meaning, whichever code runs it.
 
 mod parse;
 mod time;
@@ -13,56 +13,56 @@ use jiff::Timestamp;
 pub use parse::parse;
 pub use time::{future, moment};
 
-/// Longest query, in bytes: a thousand times what a person types.
+/// Maximum length of a query, in bytes: a thousand times what a person types.
 pub const QUERY_LIMIT: usize = 64 * 1024;
 
-/// How deep parentheses and NOTs may lie in each other; a parser that recurses needs a bound.
+/// Maximum depth of parentheses and NOTs. A recursive parser needs a limit.
 pub const QUERY_DEPTH: usize = 64;
 
-/// Most tests and words of one query; databases bound the size of an expression too.
+/// Maximum number of tests and words in a query. Databases limit the size of expressions too.
 pub const QUERY_TESTS: usize = 400;
 
-/// A query that was read.
+/// A parsed query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// What it asks.
+    /// Condition of the query.
     pub expr: Expr,
-    /// When it was asked: what relative times counted from, and what `ready` is about.
+    /// Time of the query. Relative times count from it, and `ready` refers to it.
     pub now: Timestamp,
 }
 
-/// What a query asks.
+/// Condition of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
-    /// All of these hold.
+    /// All of these are true.
     And(Vec<Expr>),
-    /// One of these holds.
+    /// At least one of these is true.
     Or(Vec<Expr>),
-    /// This does not hold.
+    /// This is false.
     Not(Box<Expr>),
-    /// A field is so.
+    /// A field passes a test.
     Test(Test),
-    /// The bead's texts hold these words.
+    /// The bead's texts contain these words.
     Text(String),
 }
 
 /// A test of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Test {
-    /// Which field.
+    /// Field to test.
     pub field: Field,
-    /// How it is compared.
+    /// Comparison operator.
     pub op: Op,
-    /// With what.
+    /// Value to compare with.
     pub value: Value,
 }
 
-/// How a field is compared.
+/// Comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// `=`: is the value, or one of a list.
+    /// `=`: equals the value, or one of a list.
     Is,
-    /// `!=`: is not the value, nor one of a list.
+    /// `!=`: equals neither the value nor any of a list.
     IsNot,
     /// `<`
     Less,
@@ -72,26 +72,26 @@ pub enum Op {
     More,
     /// `>=`
     AtLeast,
-    /// `~`: contains the text, whatever its case.
+    /// `~`: contains the text; case is ignored.
     Holds,
 }
 
-/// What a field is compared with.
+/// Value that a field is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// One of these texts.
     Texts(Vec<String>),
     /// One of these numbers.
     Numbers(Vec<i64>),
-    /// Yes or no.
+    /// True or false.
     Flag(bool),
     /// From the first instant until just before the second: a day, or one instant.
     Time(Timestamp, Timestamp),
-    /// `none`: nothing is there.
+    /// `none`: the field is empty.
     Nothing,
 }
 
-/// What kind of values a field has.
+/// Type of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// One text.
@@ -102,11 +102,11 @@ pub enum Kind {
     Number,
     /// A point in time.
     Time,
-    /// Yes or no.
+    /// True or false.
     Flag,
 }
 
-/// Defines the fields with their names, the first one being the name that is shown.
+/// Defines the fields with their names. The first name is the one that is shown.
 macro_rules! fields {
     ($($(#[$doc:meta])* $variant:ident: $kind:ident = $name:literal $(| $alias:literal)*,)*) => {
         /// A field that a query can test.
@@ -119,10 +119,10 @@ macro_rules! fields {
             /// All fields.
             pub const ALL: &[Field] = &[$(Field::$variant,)*];
 
-            /// All names of fields, aliases too.
+            /// All names of fields, including aliases.
             pub const NAMES: &[&str] = &[$($name, $($alias,)*)*];
 
-            /// The field of that name, whatever its case.
+            /// Returns the field with this name; case is ignored.
             pub fn named(name: &str) -> Option<Self> {
                 match name.to_ascii_lowercase().as_str() {
                     $($name $(| $alias)* => Some(Self::$variant),)*
@@ -130,14 +130,14 @@ macro_rules! fields {
                 }
             }
 
-            /// Its name.
+            /// Returns its name.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
             }
 
-            /// What kind of values it has.
+            /// Returns the type of its values.
             pub fn kind(self) -> Kind {
                 match self {
                     $(Self::$variant => Kind::$kind,)*
@@ -148,86 +148,86 @@ macro_rules! fields {
 }
 
 fields! {
-    /// Its id.
+    /// Id.
     Id: Text = "id",
-    /// Its id's part before the last dash.
+    /// Part of the id before the last dash.
     Prefix: Text = "prefix",
-    /// Its title.
+    /// Title.
     Title: Text = "title",
-    /// What is to be done.
+    /// Work to do.
     Description: Text = "description" | "desc",
-    /// How it is to be done.
+    /// Intended way to do the work.
     Design: Text = "design",
-    /// When it is done.
+    /// Conditions under which the work is done.
     Acceptance: Text = "acceptance" | "acceptance_criteria",
-    /// What was found on the way.
+    /// Notes made during the work.
     Notes: Text = "notes" | "note",
-    /// Its state.
+    /// Status.
     Status: Text = "status",
-    /// Its kind.
+    /// Type.
     Type: Text = "type" | "issue_type",
-    /// Who holds it.
+    /// Agent or person that holds it.
     Assignee: Text = "assignee",
-    /// Who made it.
+    /// Agent or person that created it.
     CreatedBy: Text = "created_by" | "creator",
-    /// Who owns it.
+    /// Owner.
     Owner: Text = "owner",
-    /// Why it was closed.
+    /// Reason for closing it.
     CloseReason: Text = "close_reason" | "reason",
-    /// Its parents.
+    /// Parents.
     Parent: Texts = "parent",
-    /// Its labels.
+    /// Labels.
     Label: Texts = "label" | "labels",
-    /// What it depends on, in whatever way.
+    /// Beads that it depends on, by any kind of edge.
     DependsOn: Texts = "depends_on" | "dep" | "deps",
-    /// What was remarked.
+    /// Texts of comments.
     Comment: Texts = "comment" | "comments",
-    /// What tools have written there: `key=value` for a key that has this value, `key` for one that is there.
+    /// Data that tools have added: `key=value` for a key with this value, `key` for a key with any value.
     Metadata: Texts = "metadata" | "meta",
-    /// 0 (critical) to 4.
+    /// Priority from 0 (critical) to 4.
     Priority: Number = "priority",
-    /// When it was made.
+    /// Time of creation.
     Created: Time = "created" | "created_at",
-    /// When it was last changed.
+    /// Time of the last change.
     Updated: Time = "updated" | "updated_at",
-    /// When it was closed.
+    /// Time of closing.
     Closed: Time = "closed" | "closed_at",
-    /// Until when it is put off.
+    /// Time until which it is deferred.
     Deferred: Time = "deferred" | "defer" | "defer_until",
-    /// By when it is to be done.
+    /// Time by which it is due.
     Due: Time = "due" | "due_at",
     /// Whether it can be worked on now.
     Ready: Flag = "ready",
-    /// Whether another bead holds it back.
+    /// Whether another bead blocks it.
     Blocked: Flag = "blocked",
-    /// Whether it is kept in view.
+    /// Whether it is pinned.
     Pinned: Flag = "pinned",
-    /// Whether it is a pattern for others.
+    /// Whether it is a template for other beads.
     Template: Flag = "template" | "is_template",
-    /// Whether it is gone some day.
+    /// Whether it is temporary.
     Ephemeral: Flag = "ephemeral" | "wisp",
 }
 
-/// Why a text is no query, and where.
+/// Why and where a text is not a valid query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryError {
     /// The query.
     pub query: String,
-    /// The bytes of it that are wrong; at its end where something is missing.
+    /// Range of the wrong bytes; empty, at the end of the query, if something is missing.
     pub at: std::ops::Range<usize>,
-    /// What is wrong.
+    /// Description of the fault.
     pub what: String,
-    /// What may have been meant.
+    /// Query part that the person may have meant.
     pub hint: Option<String>,
 }
 
 impl std::error::Error for QueryError {}
 
-/// How much of a query an error shows before and after what is wrong, in characters.
+/// How many characters of a query an error shows before and after the fault.
 const SHOWN_CHARS: usize = 60;
 
 impl fmt::Display for QueryError {
-    /// What is wrong; the query, with carets below the place; the hint.
+    /// Writes the fault, then the query with carets below the place, then the hint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |text: &str| text.replace(char::is_control, " ");
         let (before, rest) = self.query.split_at(self.at.start);

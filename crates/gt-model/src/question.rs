@@ -1,61 +1,61 @@
-//! Questions that stand in a client's terminal: what there is to choose, and which key leads to an answer.
+//! Questions on a client's terminal: the possible answers, and the key that leads to one.
 //!
-//! Clients draw their questions alike: a list of answers, one of them marked. Nothing is known but the screen, so one key is
-//! pressed at a time, and the screen is looked at again.
+//! All clients draw their questions in the same way: a list of answers, one of them marked. The screen is the only source of
+//! information, so gt presses one key at a time and looks at the screen again.
 
-/// What marks the answer that is chosen.
+/// Sign before the selected answer.
 const MARK: char = '❯';
 
-/// Lines around the marked one in which the other answers are looked for.
+/// How many lines around the marked one are searched for the other answers.
 const AROUND: usize = 8;
 
-/// Lines at the end of a screen in which a question stands.
+/// How many lines at the end of the screen are searched for a question.
 const LINES: usize = 40;
 
-/// What a person says.
+/// Reply of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// This once.
+    /// Yes, this once.
     Yes,
-    /// Not this.
+    /// No.
     No,
 }
 
-/// A key.
+/// Key to press.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// To the answer above.
+    /// Moves to the answer above.
     Up,
-    /// To the answer below.
+    /// Moves to the answer below.
     Down,
-    /// That one.
+    /// Confirms the selected answer.
     Enter,
-    /// None of them.
+    /// Rejects all answers.
     Escape,
 }
 
-/// What is to be done next.
+/// Next step towards an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// This key is to be pressed; `last`: then it is answered.
+    /// Press this key.
     Press {
-        /// Which.
+        /// Key to press.
         key: Key,
-        /// Whether that is the answer.
+        /// Whether the key gives the answer.
         last: bool,
     },
-    /// There is no question.
+    /// The screen shows no question.
     Nothing,
-    /// There is one that is not answered by yes or no.
+    /// The screen shows a question that has no answers yes and no.
     Other,
 }
 
-/// Whether a question stands on a screen.
+/// Whether the screen shows a question.
 pub fn is_asked(screen: &str) -> bool {
     next(screen, Reply::No) != Step::Nothing
 }
 
-/// The key that leads to an answer.
+/// Returns the next key on the way to an answer.
 pub fn next(screen: &str, reply: Reply) -> Step {
     let lines: Vec<&str> = screen.lines().filter(|line| !line.trim().is_empty()).collect();
     let lines = &lines[lines.len().saturating_sub(LINES)..];
@@ -82,7 +82,7 @@ pub fn next(screen: &str, reply: Reply) -> Step {
     Step::Press { key, last: key == Key::Enter }
 }
 
-/// The line of the answer that says so, and no more than that.
+/// Returns the line of the answer that says this and allows no more than that.
 fn wanted(answers: &[(usize, &str)], reply: Reply) -> Option<usize> {
     let of = |word: &str| answers.iter().filter(move |(_, label)| says(label, word)).copied().collect::<Vec<_>>();
     match reply {
@@ -96,7 +96,7 @@ fn wanted(answers: &[(usize, &str)], reply: Reply) -> Option<usize> {
     }
 }
 
-/// Whether an answer allows more than what is asked.
+/// Whether an answer allows more than the question asks for.
 fn for_more(label: &str) -> bool {
     let label = label.to_lowercase();
     ["ask again", "auto", "always", "all edits", "bypass"].iter().any(|words| label.contains(words))
@@ -110,7 +110,7 @@ fn is_footer(line: &str) -> bool {
     ["Esc to cancel", "Enter to select", "Enter to confirm"].iter().any(|words| line.contains(words))
 }
 
-/// An answer without mark and number.
+/// Returns an answer's text without mark and number.
 fn label(line: &str) -> &str {
     let line = line.trim().trim_start_matches(['│', ' ']).trim_start_matches(MARK).trim();
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());

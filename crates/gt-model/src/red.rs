@@ -1,63 +1,64 @@
-//! Why a gate or a set-up is red where the code may be well, told from what it said, and the likely remedy.
+//! Explains from its output why a gate or a set-up fails although the code may be right, and suggests a remedy.
 
 use serde::{Deserialize, Serialize};
 
-/// Kinds of causes that lie around the code and not in it.
+/// Kind of cause that lies outside the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// A variable that workers and gates do not get.
+    /// A variable that workers and gates don't get.
     Variable,
-    /// A browser.
+    /// A missing browser.
     Browser,
-    /// A service: a database, a queue, docker.
+    /// A missing service: a database, a queue, docker.
     Service,
     /// The network.
     Network,
-    /// Another version of a language or tool.
+    /// A wrong version of a language or tool.
     Version,
-    /// A package that was not installed.
+    /// A package that is not installed.
     Module,
-    /// A program that is not there.
+    /// A program that does not exist.
     Program,
-    /// A lock file that does not fit.
+    /// A lock file that does not match.
     LockFile,
-    /// Memory, disk or a limit of the machine.
+    /// Too little memory or disk, or a limit of the machine.
     Machine,
-    /// Time.
+    /// A timeout.
     Time,
 }
 
-/// What is known of a red command.
+/// Facts about a failed command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Red<'a> {
     /// The command line.
     pub run: &'a str,
-    /// Its exit code, where it ended by itself.
+    /// Exit code, if it ended by itself.
     pub code: Option<i32>,
-    /// Whether it took longer than it may.
+    /// Whether it exceeded its time limit.
     pub timed_out: bool,
-    /// The end of what it said.
+    /// End of its output.
     pub said: &'a str,
-    /// Whether the rig has a set-up.
+    /// Whether the rig has set-up commands.
     pub has_set_up: bool,
-    /// Variables of the person's that it did not get.
+    /// Variables of the person's environment that it did not get.
     pub stripped: &'a [String],
 }
 
-/// A likely cause, and what to do about it.
+/// A likely cause, with a remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remedy {
-    /// The kind.
+    /// Kind of the cause.
     pub cause: Cause,
-    /// In words, for people.
+    /// Explanation for people.
     pub text: String,
-    /// The variable of the person's that it did not get, where that is why.
+    /// Variable of the person's environment that the command lacked, if that is the cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
 }
 
-/// What is said, in small letters, by what it shows. The first that is found holds: what comes first is rarer, and surer.
+/// Phrases in output, in lower case, with the causes that they show. The first match counts: the phrases at the front are rarer
+/// and more reliable.
 const SIGNS: &[(&str, Cause)] = &[
     ("executable doesn't exist at", Cause::Browser),
     ("playwright install", Cause::Browser),
@@ -144,7 +145,7 @@ const SIGNS: &[(&str, Cause)] = &[
     ("is not installed", Cause::Program),
 ];
 
-/// Words by which programs say that a variable is missing.
+/// Phrases with which programs report that a variable is missing.
 const ASKS_FOR: &[&str] = &[
     "environment variable",
     "env var",
@@ -155,7 +156,7 @@ const ASKS_FOR: &[&str] = &[
     "missing required",
 ];
 
-/// Tells why a command is red, where what it said shows that.
+/// Returns the likely cause of a command's failure, if its output shows one.
 pub fn explain(red: &Red<'_>) -> Option<Remedy> {
     let small = red.said.to_lowercase();
     if red.timed_out {
@@ -186,19 +187,19 @@ pub fn explain(red: &Red<'_>) -> Option<Remedy> {
     }
 }
 
-/// Variables that tools offer for more words in whatever fails: naming them asks for nothing.
+/// Variables that tools suggest for more output after any failure. Naming them does not mean that they are missing.
 const OFFERED: &[&str] = &["RUST_BACKTRACE", "RUST_LOG", "NODE_OPTIONS", "PYTEST_ADDOPTS"];
 
-/// What was said, but for lines that offer a variable.
+/// Returns the output without the lines that suggest such a variable.
 fn without_offers(said: &str) -> String {
     let offers = |line: &&str| OFFERED.iter().any(|name| line.contains(name));
     said.lines().filter(|line| !offers(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a text holds a name as a word.
+/// Whether a text contains a name as a whole word.
 fn names(text: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    // Short or small ones are words of any language.
+    // Short names and names in lower case are ordinary words of some language.
     let is_telling = name.len() > 3 && name.chars().any(|c| c.is_ascii_uppercase());
     is_telling
         && text.match_indices(name).any(|(at, _)| {
@@ -207,7 +208,7 @@ fn names(text: &str, name: &str) -> bool {
         })
 }
 
-/// The variable that a line asks for: a word of capitals beside words that say so.
+/// Returns the variable that a line asks for: a word in capitals beside one of the phrases for this.
 fn asked_for(said: &str) -> Option<String> {
     let asks = |line: &&str| {
         let small = line.to_lowercase();
@@ -240,7 +241,7 @@ fn remedy(cause: Cause, red: &Red<'_>, text: &str) -> Remedy {
     Remedy { cause, text, variable: None }
 }
 
-/// The program that was not found, as the shell says it; otherwise that of the command.
+/// Returns the program that was not found, from the shell's message; otherwise the program of the command.
 fn program(red: &Red<'_>) -> String {
     let named = red.said.lines().rev().find_map(|line| {
         let before = line.strip_suffix(": not found").or_else(|| line.strip_suffix(": command not found"))?;

@@ -1,20 +1,21 @@
-//! Retention: what of the past may go, and why. What is in use stays, what is the only copy of work that has not landed
-//! stays long, and what is unknown stays for good.
+//! Retention: decides which old data gt deletes, and why. Data in use stays. Data that may be the only copy of work that has not
+//! landed stays long. Data of unknown origin stays forever.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Nothing younger than this goes to make room: somebody may be about to look at it, or still be writing it.
+/// Minimum age of what is deleted to free disk space. A person may be about to look at younger data, or a process may still be
+/// writing it.
 pub const YOUNGEST: Duration = Duration::from_hours(1);
 
-/// A kind of thing that is kept for a while.
+/// Kind of data that is kept for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A worker's worktree in a rig's archive.
     Archive,
-    /// A snapshot's ref.
+    /// The ref of a snapshot.
     Snapshot,
     /// The ref of a submitted head.
     MergeRequest,
@@ -26,12 +27,12 @@ pub enum Kind {
     Session,
     /// A log of a gate's run.
     GateLog,
-    /// What the trunk's gates have built, for fresh worktrees to begin with.
+    /// Build results of the trunk's gates, with which new worktrees start.
     WarmCopy,
 }
 
 impl Kind {
-    /// The word for people.
+    /// Returns the word for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Archive => "archive",
@@ -45,45 +46,45 @@ impl Kind {
         }
     }
 
-    /// Whether removing it makes room at once. A ref's commits stay until somebody runs git's own clean-up.
+    /// Whether deleting it frees disk space at once. The commits of a deleted ref stay until git's own clean-up runs.
     fn makes_room(self) -> bool {
         matches!(self, Self::Archive | Self::Session | Self::GateLog | Self::WarmCopy)
     }
 }
 
-/// What depends on a thing. In this order: what more depends on comes first.
+/// How much depends on an item. The order is from much to little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// Somebody works with it, or what it belongs to is not known.
+    /// An agent or person works with it, or its owner is unknown.
     InUse,
     /// It may be the only copy of work that has not landed.
     Unlanded,
-    /// What it was for is over.
+    /// Its purpose has ended.
     Over,
 }
 
-/// One thing that is kept.
+/// An item that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// Its kind.
     pub kind: Kind,
-    /// What depends on it.
+    /// How much depends on it.
     pub standing: Standing,
-    /// How long it has been over; `None` where that is not known.
+    /// Time since its purpose ended; `None` if unknown.
     pub age: Option<Duration>,
-    /// Its size on disk.
+    /// Size on disk, in bytes.
     pub bytes: u64,
-    /// Whether all of it that can't be built again is in git as well.
+    /// Whether git also has everything in it that can't be built again.
     pub in_git: bool,
 }
 
-/// How long each kind is kept; `None`: for ever.
+/// How long each kind is kept; `None`: forever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Worktrees in the archive, and warm copies that nobody used.
+    /// Worktrees in the archive, and unused warm copies.
     pub archive: Option<Duration>,
-    /// Whatever may be the only copy of work that has not landed; never shorter than the kind's own.
+    /// Items that may be the only copy of work that has not landed. They are never kept shorter than the others of their kind.
     pub unlanded: Option<Duration>,
     /// Folders of ended sessions.
     pub session: Option<Duration>,
@@ -91,7 +92,7 @@ pub struct Limits {
     pub gate_log: Option<Duration>,
     /// Refs of snapshots, merge requests and landings.
     pub refs: Option<Duration>,
-    /// Bytes that are to be free on the disk.
+    /// Minimum free space on the disk, in bytes.
     pub min_free: u64,
 }
 
@@ -100,14 +101,14 @@ impl Limits {
         match kind {
             Kind::Archive | Kind::WarmCopy => self.archive,
             Kind::Snapshot | Kind::MergeRequest | Kind::Landing => self.refs,
-            // Made again whenever one is wanted.
+            // Candidates can be made again when needed.
             Kind::Candidate => Some(Duration::ZERO),
             Kind::Session => self.session,
             Kind::GateLog => self.gate_log,
         }
     }
 
-    /// How long an item is kept; `None`: for ever.
+    /// Returns how long an item is kept; `None`: forever.
     fn of(&self, item: &Item) -> Option<Duration> {
         let own = self.of_kind(item.kind)?;
         match item.standing {
@@ -118,20 +119,21 @@ impl Limits {
     }
 }
 
-/// Why something goes.
+/// Reason for a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// It was kept as long as it is to be.
+    /// It is older than its limit.
     Age,
     /// The disk is too full.
     FreeDisk,
-    /// It was asked for: what it was for has landed, and git has all of it.
+    /// The caller asked for it: its work has landed, and git has all of it.
     Landed,
 }
 
-/// Decides which items go (by their place in `items`, and why), when `free` bytes are free on the disk: first what is
-/// too old, with `landed` then archives of what has landed, then, oldest first, what is over, until enough is free.
+/// Decides which items to delete, as their positions in `items` and the reasons. `free` is the free space on the disk, in bytes.
+/// First come items over their limit; with `landed`, archives of landed work come next. Then come items whose purpose has ended,
+/// oldest first, until enough space is free.
 pub fn decide(items: &[Item], limits: &Limits, free: u64, landed: bool) -> Vec<(usize, Reason)> {
     let is_old = |item: &Item| matches!((limits.of(item), item.age), (Some(limit), Some(age)) if age >= limit);
     let (old, rest): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|at| is_old(&items[*at]));
@@ -150,7 +152,7 @@ pub fn decide(items: &[Item], limits: &Limits, free: u64, landed: bool) -> Vec<(
     going
 }
 
-/// Those that may go to make room.
+/// Returns the items that may be deleted to free space, oldest first.
 fn oldest_first(items: &[Item], mut rest: Vec<usize>) -> Vec<usize> {
     let may_go = |item: &Item| {
         let is_over = item.standing == Standing::Over && item.age.is_some_and(|age| age >= YOUNGEST);

@@ -1,24 +1,24 @@
-//! What sessions run in.
+//! Runtimes for agents' sessions.
 
 use serde::{Deserialize, Serialize};
 
-/// What sessions are to run in.
+/// Runtime that a person chose for sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuntimeChoice {
-    /// A terminal of the town's own tmux, if the workers' PATH has one that will do; else without a terminal.
+    /// A terminal of the town's own tmux, if the workers' PATH has a suitable one; otherwise no terminal.
     #[default]
     Auto,
     /// A terminal of the town's own tmux.
     Tmux,
-    /// Without a terminal.
+    /// No terminal.
     Headless,
 }
 
 impl RuntimeChoice {
     const ALL: [Self; 3] = [Self::Auto, Self::Tmux, Self::Headless];
 
-    /// The word in settings and in the ledger.
+    /// Returns the word that settings and the ledger use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -27,7 +27,7 @@ impl RuntimeChoice {
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.as_str() == word)
     }

@@ -41,7 +41,7 @@ pub struct StandingFacts {
     pub has_past: bool,
 }
 
-/// What an incarnation reported about why it can't continue for now.
+/// Obstacle that an incarnation reported: a limit or an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Nothing reported.

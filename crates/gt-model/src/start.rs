@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::patrol::Process;
 
-/// What known phrases on a client's screen, or in its output, show.
+/// State that known phrases on a client's screen, or in its output, show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shown {
@@ -136,7 +136,7 @@ pub struct StartFacts {
     pub deadline: Duration,
     /// Whether it must show a first moment at all. A person may have allowed a client that does not run gt's hooks.
     pub needs_sign: bool,
-    /// What its last lines of output show, and have shown for long enough.
+    /// State that its last lines of output show, and have shown for long enough.
     pub shown: Option<Shown>,
     /// Number of incarnations in a row, from the newest backwards, that ended before their first moment. Only ends that count as
     /// failures.

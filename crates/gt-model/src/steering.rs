@@ -1,24 +1,23 @@
-//! Files of a project that steer others than its own code: coding agents, editors, git and package managers on the machine of
-//! those who work on it.
+//! Finds files of a project that control tools on developers' machines: coding agents, editors, git and package managers.
 //!
-//! Such a file is read, and often run, by the next agent or person that opens the project. So what a worker commits of them is
-//! a person's to look at before it lands, whatever the gates say.
+//! The next agent or person that opens the project reads such a file, and often runs it. So if a worker commits one, a person
+//! must review it before it lands, whatever the gates say.
 
-/// What a file steers.
+/// Tool that a file controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Steers {
-    /// Coding agents: their settings, hooks, tools and standing orders.
+    /// Coding agents: their settings, hooks, tools and standing instructions.
     Agents,
     /// Editors: their tasks and settings.
     Editors,
     /// Git: hooks that run at commits and checkouts.
     Hooks,
-    /// Where git and package managers of those who work on it send to and fetch from, with their logins.
+    /// Servers that git and package managers send to and fetch from, with the logins for them.
     Servers,
 }
 
 impl Steers {
-    /// In words.
+    /// Returns the name of the tool for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Agents => "coding agents",
@@ -29,7 +28,7 @@ impl Steers {
     }
 }
 
-/// Folders, wherever they lie, by their names in small letters.
+/// Folders at any depth, by their names in lower case.
 const FOLDERS: &[(&str, Steers)] = &[
     (".claude", Steers::Agents),
     (".claude-plugin", Steers::Agents),
@@ -61,7 +60,7 @@ const FOLDERS: &[(&str, Steers)] = &[
     (".lefthook", Steers::Hooks),
 ];
 
-/// Files, wherever they lie, by their names in small letters.
+/// Files at any depth, by their names in lower case.
 const FILES: &[(&str, Steers)] = &[
     ("claude.md", Steers::Agents),
     ("claude.local.md", Steers::Agents),
@@ -102,7 +101,7 @@ const FILES: &[(&str, Steers)] = &[
     (".pypirc", Steers::Servers),
 ];
 
-/// Names of git's own hooks: in a folder of hooks, whatever that is called.
+/// Names of git's hooks, in a folder for hooks of any name.
 const HOOKS: &[&str] = &[
     "pre-commit",
     "prepare-commit-msg",
@@ -122,16 +121,16 @@ const HOOKS: &[&str] = &[
     "post-index-change",
 ];
 
-/// Paths that are named in a sentence.
+/// How many paths a sentence names.
 const NAMED: usize = 4;
 
-/// What a file of the project steers, by its path; `None`: its own code only.
+/// Returns the tool that a file of the project controls, by its path; `None` if it controls none.
 pub fn of(path: &str) -> Option<Steers> {
     let path = path.to_lowercase();
     let mut parts = path.split('/').rev();
     let name = parts.next().unwrap_or_default();
     let folders: Vec<&str> = parts.collect();
-    // A link or a submodule of such a name is the folder.
+    // A link or a submodule with such a name stands for the folder.
     let by_folder = FOLDERS.iter().find(|(folder, _)| folders.contains(folder) || name == *folder);
     let by_name = FILES.iter().find(|(file, _)| name == *file);
     let is_hook = HOOKS.contains(&name.split('.').next().unwrap_or_default())
@@ -143,7 +142,7 @@ pub fn of(path: &str) -> Option<Steers> {
         .or((name.ends_with(".instructions.md") || name.ends_with(".mdc")).then_some(Steers::Agents))
 }
 
-/// Why a person has to look at a change of these paths, in words; `None` where none of them steers anything.
+/// Explains why a person must review a change of these paths; `None` if none of them controls a tool.
 pub fn why<'p>(paths: impl IntoIterator<Item = &'p str>) -> Option<String> {
     let mut found: Vec<(Steers, &str)> = paths.into_iter().filter_map(|path| Some((of(path)?, path))).collect();
     found.sort_unstable();

@@ -1,8 +1,8 @@
-//! What models' answers cost in tokens, read from a client's own record: its transcript, and for want of one its stream.
+//! Token usage of models' answers, read from a client's own record: its transcript, or its output stream if there is none.
 //!
-//! The record is not ours. One answer spans several lines with the same message id and the same usage, a fork begins with
-//! a copy of what was before it, and a line may be anything: so each id counts once, older lines can be left out, and
-//! whatever can't be understood counts as nothing.
+//! The record is not under gt's control. One answer spans several lines with the same message id and the same usage, a fork
+//! starts with a copy of what came before it, and a line may contain anything. So each id counts once, older lines can be left
+//! out, and everything that can't be parsed is ignored.
 
 use std::collections::BTreeMap;
 
@@ -17,52 +17,52 @@ mod printed;
 pub use printed::Format;
 use printed::Printed;
 
-/// Bytes that one line may have; a longer one counts as nothing.
+/// Maximum length of a line, in bytes. Longer ones are ignored.
 pub const LINE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Tokens of one kind that one answer may claim. No model has a window of this size.
+/// Maximum number of tokens of one kind for one answer. No model has a context window of this size.
 const TOKENS_OF_AN_ANSWER: u64 = 100_000_000;
 
-/// Tokens of one kind that a sum of answers may claim: bounded for the ledger's numbers.
+/// Maximum number of tokens of one kind for a sum of answers, so that the ledger's numbers don't overflow.
 const TOKENS_OF_A_SUM: u64 = TOKENS_OF_AN_ANSWER * 10_000;
 
-/// Answers that are told apart in one session; what comes after them counts as nothing.
+/// Maximum number of answers that are counted in one session. Further ones are ignored.
 const ANSWERS: usize = 500_000;
 
-/// Models of one session that are told apart; further ones are called [`OTHER`].
+/// Maximum number of models of one session that are counted separately. Further ones count as [`OTHER`].
 const MODELS: usize = 16;
 
-/// What models are called that are too many.
+/// Name for the models beyond the limit.
 const OTHER: &str = "other";
 
-/// What a model is called that a client does not name, and its preset does not either.
+/// Name for a model that neither the client nor its preset names.
 pub const UNNAMED: &str = "a model that is not named";
 
-/// Length that an id or a model's name may have, in bytes.
+/// Maximum length of an id or a model's name, in bytes.
 const NAME_BYTES: usize = 100;
 
-/// Tokens by what they cost.
+/// Tokens, by price class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tokens {
-    /// Read, and neither read from the cache nor written to it.
+    /// Input tokens that were neither read from the cache nor written to it.
     pub input: u64,
-    /// Written by the model.
+    /// Output tokens of the model.
     pub output: u64,
-    /// Read from the cache.
+    /// Tokens read from the cache.
     pub cache_read: u64,
-    /// Written to the cache for five minutes.
+    /// Tokens written to the five-minute cache.
     pub cache_write_5m: u64,
-    /// Written to the cache for an hour.
+    /// Tokens written to the one-hour cache.
     pub cache_write_1h: u64,
 }
 
 impl Tokens {
-    /// All of them.
+    /// Returns the sum over all classes.
     pub fn total(&self) -> u64 {
         self.fields().into_iter().fold(0, u64::saturating_add)
     }
 
-    /// These and those.
+    /// Adds up two counts.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         self.each(other, u64::saturating_add)
@@ -83,25 +83,25 @@ impl Tokens {
     }
 }
 
-/// Answers and their tokens.
+/// Number of answers and of their tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sum {
-    /// How many answers.
+    /// Number of answers.
     pub answers: u64,
-    /// Their tokens.
+    /// Number of tokens.
     #[serde(flatten)]
     pub tokens: Tokens,
 }
 
 impl Sum {
-    /// This and that.
+    /// Adds up two sums.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self { answers: self.answers.saturating_add(other.answers), tokens: self.tokens.plus(&other.tokens) }
     }
 }
 
-/// Cuts a file that grows into lines, as it is read.
+/// Splits a growing file into lines while it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
     begun: Vec<u8>,
@@ -109,7 +109,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes what was read next; `each` gets every line that is complete by now.
+    /// Takes the next bytes. Calls `each` for every line that is complete by now.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -132,7 +132,7 @@ impl Lines {
     }
 }
 
-/// How much of an answer a line tells.
+/// How completely a line reports an answer.
 #[derive(Clone, Copy)]
 enum Told {
     Whole,
@@ -146,12 +146,12 @@ struct Answer {
     tokens: Tokens,
 }
 
-/// What the record of one run of an agent says so far.
+/// Usage of one run of an agent, as recorded so far.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
     answers: BTreeMap<String, Answer>,
     models: Vec<String>,
-    /// Answers as a stream told of them when they began.
+    /// Answers that a stream reported when they began.
     begun: BTreeMap<String, Answer>,
     stream: BTreeMap<String, Tokens>,
     resets_at: Option<i64>,
@@ -201,7 +201,7 @@ struct CacheCreation {
     ephemeral_1h_input_tokens: Claim,
 }
 
-/// Number of tokens as an answer claims it. One number that is none must not hide the others.
+/// A number of tokens that an answer claims. An invalid number becomes 0, so that it does not hide the others.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(from = "serde_json::Value")]
 struct Claim(u64);
@@ -209,7 +209,7 @@ struct Claim(u64);
 impl From<serde_json::Value> for Claim {
     fn from(value: serde_json::Value) -> Self {
         let text = || value.as_str().and_then(|text| text.trim().parse().ok());
-        // The cast keeps to the type's bounds: what is negative is nothing, what is too large is the largest.
+        // The cast saturates: negative numbers become 0, and large ones the maximum.
         let number = value.as_u64().or_else(|| value.as_f64().or_else(text).map(|number| number as u64));
         Self(number.unwrap_or_default().min(TOKENS_OF_AN_ANSWER))
     }
@@ -242,7 +242,7 @@ impl Usage {
         let cache = self.cache_creation.as_ref();
         let hour = cache.map_or(0, |cache| cache.ephemeral_1h_input_tokens.0);
         let minutes = cache.map_or(0, |cache| cache.ephemeral_5m_input_tokens.0);
-        // Where it does not say for how long, it is the shorter time, which is the client's default.
+        // If the duration is not stated, it is the shorter one, which is the client's default.
         let all = self.cache_creation_input_tokens.0.max(hour.saturating_add(minutes));
         Tokens {
             input: self.input_tokens.0,
@@ -255,7 +255,7 @@ impl Usage {
 }
 
 impl ModelUsage {
-    /// These are sums: no bound of a single answer holds, but that of a number in the ledger.
+    /// These are sums, so the limit of the ledger's numbers applies, not that of a single answer.
     fn tokens(&self) -> Tokens {
         let bounded = |tokens: Option<u64>| tokens.unwrap_or_default().min(TOKENS_OF_A_SUM);
         let hour = bounded(self.cache_creation_ephemeral1h_input_tokens);
@@ -270,7 +270,7 @@ impl ModelUsage {
 }
 
 impl Meter {
-    /// Takes a line of a transcript. What is older than `since` belongs to somebody else, who left it there.
+    /// Takes a line of a transcript. Ignores lines older than `since`: an earlier run wrote them.
     pub fn take(&mut self, line: &[u8], since: Option<Timestamp>) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         let at = line.at();
@@ -281,8 +281,9 @@ impl Meter {
         self.add(Told::Whole, &line);
     }
 
-    /// Takes a line of a stream. Its answers are told of when they begin: what they read counts where no transcript has
-    /// them, as of a client that was killed before it wrote them down. Its sums count where there is no transcript.
+    /// Takes a line of an output stream. A stream reports an answer when it begins. Its input tokens count if no transcript has
+    /// the answer, for example because the client was killed before it wrote the answer down. The stream's sums count if there is
+    /// no transcript.
     pub fn take_stream(&mut self, line: &[u8]) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         self.note_reset(line.rate_limit_info);
@@ -295,7 +296,7 @@ impl Meter {
         }
     }
 
-    /// Takes a line of what a client prints, in its format; `model` is what an unnamed model is called.
+    /// Takes a line that a client printed in `format`. `model` is the name for a model that the line does not name.
     pub fn take_printed(&mut self, format: Format, model: &str, line: &[u8]) {
         match printed::read(format, line) {
             Some(Printed::Answer { id, at, tokens }) => {
@@ -314,7 +315,7 @@ impl Meter {
         }
     }
 
-    /// When the last limit that it tells of ends, in seconds since the epoch.
+    /// Returns the end of the last reported limit, in seconds since the epoch.
     pub fn resets_at(&self) -> Option<i64> {
         self.resets_at
     }
@@ -328,7 +329,7 @@ impl Meter {
         let Some((id, model, tokens)) = answer(line) else { return };
         let answers = self.answers_told(told);
         if let Some(known) = answers.get_mut(&id) {
-            // The last line is the whole one, and in a copy the lines may be in any order.
+            // The last line of an answer is complete. In a copy the lines may be in any order, so the maximum counts.
             known.tokens = known.tokens.each(&tokens, u64::max);
         } else if answers.len() < ANSWERS {
             let model = self.known_model(&model);
@@ -355,7 +356,7 @@ impl Meter {
         name
     }
 
-    /// Sums by model of the answers that came at `since` or later. Answers without a time are left out.
+    /// Sums up the answers since `since`, by model. Leaves out answers without a time.
     pub fn sums_from(&self, since: Timestamp) -> BTreeMap<String, Sum> {
         let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
         for answer in self.told().filter(|answer| answer.at.is_some_and(|at| at >= since)) {
@@ -365,18 +366,18 @@ impl Meter {
         sums
     }
 
-    /// Number of answers so far.
+    /// Returns the number of answers so far.
     pub fn answers(&self) -> usize {
         self.told().count()
     }
 
-    /// Each answer once: as the transcript has it, or as the stream told of its beginning.
+    /// Returns each answer once: as in the transcript, or as the stream reported its beginning.
     fn told(&self) -> impl Iterator<Item = &Answer> {
         let unwritten = self.begun.iter().filter(|(id, _)| !self.answers.contains_key(*id));
         self.answers.values().chain(unwritten.map(|(_, answer)| answer))
     }
 
-    /// The sums by model and by what `day` makes of an answer's time.
+    /// Sums up the answers by model and by the day that `day` returns for their time.
     pub fn sums(&self, day: impl Fn(Option<Timestamp>) -> String) -> BTreeMap<(String, String), Sum> {
         let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
         let mut add = |model: &str, day: String, sum: Sum| {
@@ -396,8 +397,8 @@ impl Meter {
     }
 }
 
-/// The id of the answer, where a line of an agent's own transcript tells of one that uses a tool. Answers of its own
-/// agents are not.
+/// Returns the id of the answer, if a line of an agent's own transcript reports an answer that uses a tool. Answers of its
+/// subagents don't count.
 pub fn tool_use(line: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Written<'a> {
@@ -418,7 +419,7 @@ pub fn tool_use(line: &[u8]) -> Option<String> {
         #[serde(rename = "type")]
         kind: String,
     }
-    // Most lines do not: they are not parsed.
+    // Most lines contain no tool use. They are not parsed.
     std::str::from_utf8(line).ok().filter(|text| text.contains("\"tool_use\""))?;
     let written: Written<'_> = serde_json::from_slice(line).ok()?;
     let answered: Answered = serde_json::from_str(written.message.get()).ok()?;
@@ -427,14 +428,14 @@ pub fn tool_use(line: &[u8]) -> Option<String> {
     (uses && is_own && answered.id.len() <= NAME_BYTES).then_some(answered.id)
 }
 
-/// The id, the model and the tokens of the answer that a line tells of.
+/// Returns the id, the model and the tokens of the answer that a line reports.
 fn answer(line: &Line<'_>) -> Option<(String, String, Tokens)> {
     let raw = line.message.filter(|_| line.kind.as_deref() == Some("assistant"))?;
     let message = serde_json::from_str::<Message>(raw.get()).ok()?;
     let (id, usage) = (message.id.or_else(|| line.uuid.clone())?, message.usage?);
-    // A broken answer that does not say whose it is was paid all the same.
+    // A broken answer that does not name its model still costs money.
     let model = message.model.unwrap_or_else(|| OTHER.to_owned());
-    // What the client makes up itself, to show an error, is no answer.
+    // A message that the client makes up to show an error is not an answer.
     let is_answer = model != "<synthetic>" && !id.is_empty() && id.len() <= NAME_BYTES;
     is_answer.then(|| (id, model, usage.tokens()))
 }

@@ -1,26 +1,26 @@
-//! Words that people choose: which are known, what else they may mean, and what a mistyped one was meant to be.
+//! Words that people choose: known words, their synonyms, and suggestions for mistyped ones.
 //!
-//! What comes in from a file keeps any word ([`crate::bead`]); what is typed is checked here, so that a typing error does
-//! not become a state that nothing ever leaves.
+//! Beads from files keep any word ([`crate::bead`]). Words that a person types are checked here. Otherwise a typing error could
+//! become a state that a bead never leaves.
 
 use crate::bead::{BeadType, DepType, Status};
 
-/// A word that nobody knows.
+/// A word that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {what} `{word}`")]
 pub struct UnknownWord {
-    /// What was asked for: "status", "issue type" or "dependency type".
+    /// Kind of word: "status", "issue type" or "dependency type".
     pub what: &'static str,
-    /// The word.
+    /// The word as typed.
     pub word: String,
-    /// What it may have been meant to be.
+    /// Known word that was probably meant.
     pub nearest: Option<String>,
-    /// All that would have been taken.
+    /// All words that are allowed.
     pub known: Vec<String>,
 }
 
 impl UnknownWord {
-    /// What to type instead.
+    /// Returns a hint with the words to type instead.
     pub fn hint(&self) -> String {
         let known = self.known.join(", ");
         match &self.nearest {
@@ -30,7 +30,7 @@ impl UnknownWord {
     }
 }
 
-/// Other words for a status.
+/// Synonyms for statuses.
 const STATUS_ALIASES: &[(&str, &str)] = &[
     ("in-progress", "in_progress"),
     ("inprogress", "in_progress"),
@@ -45,7 +45,7 @@ const STATUS_ALIASES: &[(&str, &str)] = &[
     ("on-hold", "deferred"),
 ];
 
-/// Other words for a type of bead.
+/// Synonyms for types of beads.
 const TYPE_ALIASES: &[(&str, &str)] = &[
     ("feat", "feature"),
     ("enhancement", "feature"),
@@ -62,31 +62,31 @@ const TYPE_ALIASES: &[(&str, &str)] = &[
     ("mol", "molecule"),
 ];
 
-/// A status that only deleting gives.
+/// Status that only deletion sets.
 const TOMBSTONE: &str = "tombstone";
 
-/// The status that a word means, with those that a project has added.
+/// Parses a status. `added` contains the words that the project has added.
 pub fn status(word: &str, added: &[String]) -> Result<Status, UnknownWord> {
     let known: Vec<&str> = Status::KNOWN.iter().copied().filter(|known| *known != TOMBSTONE).collect();
     choose("status", word, &known, STATUS_ALIASES, added).map(|word| Status::from(word.as_str()))
 }
 
-/// The type of bead that a word means, with those that a project has added.
+/// Parses a type of bead. `added` contains the words that the project has added.
 pub fn bead_type(word: &str, added: &[String]) -> Result<BeadType, UnknownWord> {
     choose("issue type", word, BeadType::KNOWN, TYPE_ALIASES, added).map(|word| BeadType::from(word.as_str()))
 }
 
-/// What a word for a dependency says: its type, and who waits.
+/// Meaning of a word for a dependency: its type and its direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wording {
-    /// The type.
+    /// Type of the dependency.
     pub kind: DepType,
-    /// Whether the bead that is named depends on the new one, not the other way round.
+    /// Whether the named bead depends on the new one, instead of the other way round.
     pub is_reversed: bool,
 }
 
-/// What a word means in `<word>:<id>` beside a new bead: `blocks:X` says that the new one blocks X, `depends-on:X` and
-/// `blocked-by:X` that it waits for X. All other words are types of the new one's dependency on X.
+/// Parses the word in `<word>:<id>` for a new bead. `blocks:X` means that the new bead blocks X; `depends-on:X` and
+/// `blocked-by:X` mean that it waits for X. All other words are types of the new bead's dependency on X.
 pub fn wording(word: &str) -> Result<Wording, UnknownWord> {
     const WAITS: [&str; 2] = ["blocked-by", "depends-on"];
     let known: Vec<&str> = WAITS.iter().chain(DepType::KNOWN).copied().collect();
@@ -95,7 +95,7 @@ pub fn wording(word: &str) -> Result<Wording, UnknownWord> {
     Ok(Wording { is_reversed: word == DepType::Blocks.as_str(), kind })
 }
 
-/// The type of dependency that a word means where both beads are named.
+/// Parses a type of dependency for which both beads are named.
 pub fn dep_type(word: &str) -> Result<DepType, UnknownWord> {
     wording(word).map(|wording| wording.kind)
 }
@@ -107,7 +107,7 @@ fn choose(
     aliases: &[(&str, &str)],
     added: &[String],
 ) -> Result<String, UnknownWord> {
-    // A word that a project has added is its own, whatever else it may mean.
+    // A word that a project has added keeps its own meaning, even if it is a synonym here.
     if let Some(own) = added.iter().find(|own| *own == word) {
         return Ok(own.clone());
     }
@@ -125,13 +125,13 @@ fn choose(
     })
 }
 
-/// The known word that a mistyped one is like, if one is.
+/// Returns the known word that a mistyped one resembles; `None` if none does.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let (distance, known) = known.into_iter().map(|known| (distance(word, known), known)).min()?;
     (distance <= 1 + word.chars().count() / 4).then_some(known)
 }
 
-/// How many letters must be added, taken out or changed to make one word the other (Levenshtein). What is much longer
+/// Returns the number of letters to add, remove or change to turn one word into the other (Levenshtein). Text that is much longer
 /// than any word is far from all of them.
 fn distance(word: &str, known: &str) -> usize {
     const LONGEST: usize = 40;

@@ -1,6 +1,6 @@
-//! Counts in words.
+//! Numbers in words.
 
-/// How often, in words.
+/// Describes how often something happened.
 pub fn times(count: u32) -> String {
     match count {
         1 => "once".to_owned(),

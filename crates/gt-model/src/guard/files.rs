@@ -1,4 +1,4 @@
-//! Rules about files: who may write where, what may be removed whole, what is never shown.
+//! Rules for files: which paths a role may write to, which trees it may delete, and which files it must not show.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::script::{Call, Owner, Scene, is_option};
 use super::shell::{UNKNOWN, Word};
 use super::{Refusal, Role, handed, refuse};
 
-/// Judges a program by the files that it is given.
+/// Judges a program by the files in its arguments.
 pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     secrets(scene, call)
         .or_else(|| removal(scene, call))
@@ -36,7 +36,7 @@ pub(super) fn write(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
     })
 }
 
-/// A person's workspace leaves workers alone, and nothing else.
+/// Refuses an agent in a person's workspace to write to workers' folders. All other paths are allowed.
 fn crew_writes(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
     let rig = scene.place.rig.as_ref()?;
     if path.starts_with(rig.join("polecats"))
@@ -51,7 +51,7 @@ fn crew_writes(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
     None
 }
 
-/// Settings of gt and of the client are not an agent's to change, wherever they lie.
+/// Refuses changing settings of gt and of the client, in any folder.
 fn settings(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
     if scene.role == Role::Crew {
         return None;
@@ -77,7 +77,7 @@ fn settings(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
 const CLIENTS_SETTINGS: &str = "the settings of your client are not yours to change";
 const ASK_OVERSEER: &str = "ask the overseer by gt mail send";
 
-/// Settings at a path of which only the end is known, as in a folder that is not known.
+/// Judges a path to settings of which only the end is known, for example because its folder is unknown.
 fn hidden_settings(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
     if scene.cwd.is_none() && !path.contains(UNKNOWN) && !path.starts_with(['/', '~']) {
         return hidden_settings(scene, &format!("{UNKNOWN}/{path}"));
@@ -89,7 +89,7 @@ fn hidden_settings(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
     let tail = &path[at + UNKNOWN.len_utf8()..];
     let (folders, name) = tail.rsplit_once('/')?;
     let folder = folders.rsplit('/').next().unwrap_or_default();
-    // The folder itself is not known: it may be any that has a file of this name.
+    // The folder itself is unknown: it may be any folder that has a file with this name.
     let may_be = folder.is_empty()
         && (is_clients_settings(".claude", name)
             || matches!(name, ".claude.json" | "town.toml" | "rig.toml" | "beads.db"));
@@ -108,7 +108,7 @@ fn is_clients_settings(folder: &str, name: &str) -> bool {
     }
 }
 
-/// Whether a name is that of a settings file of Claude Code's, or a pattern that it fits.
+/// Whether this is the name of a settings file of Claude Code, or a pattern that matches one.
 fn is_one_of_theirs(name: &str) -> bool {
     match name.split_once('*') {
         None => name.starts_with("settings") && name.ends_with(".json"),
@@ -116,8 +116,8 @@ fn is_one_of_theirs(name: &str) -> bool {
     }
 }
 
-/// Paths at which a program puts what it copies or moves, where its target is a folder; and a client's whole folder, where it is
-/// the target.
+/// Returns the paths that a program creates when it copies or moves files into a folder. If the target is a client's whole
+/// folder, this includes its settings file.
 fn put_into(call: &Call<'_>) -> Vec<String> {
     if !matches!(call.program, "cp" | "mv" | "install" | "ln" | "rsync") {
         return Vec::new();
@@ -130,7 +130,7 @@ fn put_into(call: &Call<'_>) -> Vec<String> {
         .map(|source| format!("{folder}/{source}"))
         .collect();
     if is_clients_settings(name, "settings.json") || is_clients_settings(name, "config.toml") {
-        // It may come with settings in it.
+        // The copied tree may contain settings.
         let file = if name == ".codex" { "config.toml" } else { "settings.json" };
         let brings =
             call.has(&["-r", "-R", "-a", "--recursive", "--archive"]) || matches!(call.program, "mv" | "ln" | "rsync");
@@ -139,7 +139,7 @@ fn put_into(call: &Call<'_>) -> Vec<String> {
     paths
 }
 
-/// What a client keeps for itself in the user's home: plans, memory, caches.
+/// Whether a path belongs to files that a client keeps in the user's home: plans, memory, caches.
 fn is_clients(scene: &Scene<'_>, path: &Path) -> bool {
     let Some(home) = &scene.place.home else { return false };
     [".claude/plans", ".claude/projects", ".claude/todos", ".claude/tasks", ".cache"]
@@ -147,13 +147,13 @@ fn is_clients(scene: &Scene<'_>, path: &Path) -> bool {
         .any(|folder| path.starts_with(home.join(folder)))
 }
 
-/// The files that a program writes, as its arguments say.
+/// Returns the files that a program writes, according to its arguments.
 fn written<'a>(call: &Call<'a>) -> Box<dyn Iterator<Item = &'a Word> + 'a> {
     let operands = call.operands();
     match call.program {
         "tee" | "rm" | "rmdir" | "unlink" | "touch" | "mkdir" | "truncate" | "shred" | "sponge" | "ed" | "ex"
         | "patch" => Box::new(operands),
-        // The first says how.
+        // The first operand is the mode or the owner.
         "chmod" | "chown" | "chgrp" => Box::new(operands.skip(1)),
         "cp" | "install" | "ln" | "rsync" | "scp" => Box::new(target(call).into_iter()),
         "mv" => Box::new(operands),
@@ -165,7 +165,7 @@ fn written<'a>(call: &Call<'a>) -> Box<dyn Iterator<Item = &'a Word> + 'a> {
     }
 }
 
-/// Programs that write to what one of their options names.
+/// Programs that write to the file that one of these options names.
 const OUTPUTS: &[(&str, &[&str])] = &[
     ("curl", &["-o", "--output"]),
     ("wget", &["-O", "--output-document"]),
@@ -175,7 +175,7 @@ const OUTPUTS: &[(&str, &[&str])] = &[
     ("find", &["-fprint", "-fprintf", "-fls"]),
 ];
 
-/// The file, or the folder, that an option says is written to.
+/// Returns the file or folder that an option names as output.
 fn output<'a>(call: &Call<'a>) -> Option<&'a str> {
     if call.program == "tar" && unpacks(call) {
         return value(call.args, &["-C", "--directory"]);
@@ -185,12 +185,12 @@ fn output<'a>(call: &Call<'a>) -> Option<&'a str> {
 }
 
 fn unpacks(call: &Call<'_>) -> bool {
-    // Its letters come first, with a `-` or without.
+    // Its letters come first, with or without a `-`.
     call.has(&["-x", "--extract", "--get"])
         || call.args.first().is_some_and(|word| !is_option(word) && word.text.contains('x'))
 }
 
-/// The value of one of these options, attached or in the next word; a short one also within a cluster.
+/// Returns the value of one of these options, either attached or the next word. A short option may also stand in a cluster.
 fn value<'a>(args: &'a [Word], options: &[&str]) -> Option<&'a str> {
     args.iter().enumerate().find_map(|(at, word)| {
         let rest = options.iter().find_map(|option| behind(&word.text, option))?;
@@ -198,7 +198,7 @@ fn value<'a>(args: &'a [Word], options: &[&str]) -> Option<&'a str> {
     })
 }
 
-/// What is attached to an option in a word; `None` where it is not there.
+/// Returns what is attached to an option in a word; `None` if the word does not contain the option.
 fn behind<'a>(word: &'a str, option: &str) -> Option<&'a str> {
     match option.strip_prefix('-') {
         Some(letter) if letter.len() == 1 => {
@@ -219,19 +219,19 @@ fn edits_in_place(call: &Call<'_>) -> bool {
     })
 }
 
-/// Where things are copied to: behind `-t`, else the last word of several.
+/// Returns the target of copying: the value of `-t`, or the last of several words.
 fn target<'a>(call: &Call<'a>) -> Option<&'a Word> {
     let by_option = call.args.iter().position(|word| word.text == "-t" || word.text == "--target-directory");
     if let Some(at) = by_option {
         return call.args.get(at + 1);
     }
     let target = call.operands().last().filter(|_| call.operands().nth(1).is_some())?;
-    // `host:path` is elsewhere.
+    // `host:path` is on another machine.
     let is_remote = target.text.split_once(':').is_some_and(|(host, _)| !host.contains('/'));
     (!is_remote).then_some(target)
 }
 
-/// What is copied or moved.
+/// Returns the files that are copied or moved.
 fn sources<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a Word> {
     let target = target(call).map(|word| word.text.as_str());
     call.operands().filter(move |word| Some(word.text.as_str()) != target)
@@ -239,7 +239,7 @@ fn sources<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a Word> {
 
 const OWN_ONLY: &str = "remove only what is yours, by its path in your worktree";
 
-/// Trees are removed only within one's own place.
+/// Refuses deleting trees outside the agent's own place.
 fn removal(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     match call.program {
         "rm" if call.has(&["-r", "-R", "--recursive"]) => {
@@ -248,20 +248,20 @@ fn removal(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
         "rm" => given(scene, call),
         "find" | "fd" | "fdfind" if deletes(call) => found(scene, call.program, call.args),
         "dd" => call.args.iter().find_map(|word| write(scene, word.text.strip_prefix("of=")?)),
-        // What is not in its source goes.
+        // Files that are not in the source are deleted.
         "rsync" if call.args.iter().any(|word| word.text.starts_with("--delete")) => remove_tree(scene, target(call)?),
         "mv" => sources(call).find_map(|word| whole_place(scene, word)),
         _ => None,
     }
 }
 
-/// Removing all that a `find` hands on, by `xargs`.
+/// Judges deleting what a `find` passes on through `xargs`.
 fn given(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     let (program, args) = call.upstream()?.words.split_first()?;
     if program.text == "find" { found(scene, "find", args) } else { None }
 }
 
-/// Removing what `find` finds.
+/// Judges deleting what `find` finds.
 fn found(scene: &Scene<'_>, program: &str, args: &[Word]) -> Option<Refusal> {
     let here = Word::literal(".");
     let mut starts = handed::starts(program, args);
@@ -274,7 +274,7 @@ fn found(scene: &Scene<'_>, program: &str, args: &[Word]) -> Option<Refusal> {
     })
 }
 
-/// Tests of `find` that let only some of what is there through.
+/// Tests of `find` that select only a part of the files.
 const NARROWING: &[&str] = &[
     "-name",
     "-iname",
@@ -293,7 +293,7 @@ const NARROWING: &[&str] = &[
     "-inum",
 ];
 
-/// Whether a test narrows what is found down to what it names, rather than to all but that.
+/// Whether a test selects the files that it names, and not all others.
 fn narrows(args: &[Word]) -> bool {
     args.iter().enumerate().any(|(at, word)| {
         let is_negated = at > 0 && matches!(args[at - 1].text.as_str(), "!" | "-not");
@@ -311,7 +311,7 @@ fn deletes(call: &Call<'_>) -> bool {
         })
 }
 
-/// Removing things below a folder.
+/// Judges deleting things below a folder.
 fn sweep(scene: &Scene<'_>, start: &str) -> Option<Refusal> {
     match scene.owner(start)? {
         Owner::Own => None,
@@ -320,15 +320,15 @@ fn sweep(scene: &Scene<'_>, start: &str) -> Option<Refusal> {
     }
 }
 
-/// Removing a folder whole.
+/// Judges deleting a whole folder.
 fn remove_tree(scene: &Scene<'_>, target: &Word) -> Option<Refusal> {
     whole_place(scene, target).or_else(|| sweep(scene, &target.text))
 }
 
-/// Refuses one's whole place, all that is in it by a pattern, or what makes it a worktree.
+/// Refuses deleting the agent's whole place, everything in it by a pattern, or the files that make it a worktree.
 fn whole_place(scene: &Scene<'_>, target: &Word) -> Option<Refusal> {
     let text = if target.output_of == ["pwd"] { target.text.replace(UNKNOWN, ".") } else { target.text.clone() };
-    // What is known may be only the folder above what is not.
+    // The known part may be just the folder above the unknown part.
     if text.contains(UNKNOWN) {
         return None;
     }
@@ -340,17 +340,17 @@ fn whole_place(scene: &Scene<'_>, target: &Word) -> Option<Refusal> {
     None
 }
 
-/// Folders for temporary files stay; what is in them may go.
+/// Whether the path lies inside a folder for temporary files. The folders themselves must stay.
 fn is_below_temporary(scene: &Scene<'_>, target: &str) -> bool {
     let Some(path) = scene.resolve(target) else { return true };
     let is_folder = ["/tmp", "/var/tmp", "/dev", "/dev/shm"].iter().any(|folder| path == Path::new(folder));
-    // `/tmp/*` is everybody's.
+    // `/tmp/*` belongs to all users.
     let is_all = path.parent() == Some(Path::new("/tmp")) && path.file_name().is_some_and(|name| name == "*");
     let unknown_in_it = target.contains(UNKNOWN);
     (!is_folder || unknown_in_it) && !is_all
 }
 
-/// Programs that show what is in the files that they are given.
+/// Programs that show the content of the files in their arguments.
 const SHOWS: &[&str] = &[
     "cat", "less", "more", "head", "tail", "bat", "batcat", "nl", "tac", "strings", "xxd", "od", "hexdump", "base64",
     "grep", "rg", "egrep", "fgrep", "awk", "sed", "cut", "sort", "jq", "yq", "view", "diff", "tee", "cp", "scp",
@@ -360,7 +360,7 @@ const SHOWS: &[&str] = &[
 const NOT_SHOWN: &str = "that shows a secret";
 const USE_IT: &str = "let the program that needs it read it; never print it";
 
-/// Judges showing what is in a file.
+/// Judges showing the content of a file.
 pub(super) fn show(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
     let path = scene.resolve(path)?;
     if is_secret(scene, &path) { refuse(NOT_SHOWN, USE_IT) } else { None }
@@ -368,7 +368,7 @@ pub(super) fn show(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
 
 fn secrets(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     if SHOWS.contains(&call.program) {
-        // The pattern of a search is no file.
+        // The pattern of a search is not a file.
         let patterns =
             usize::from(matches!(call.program, "grep" | "rg" | "egrep" | "fgrep" | "awk" | "sed" | "jq" | "yq"));
         let files = call.operands().skip(patterns).chain(&call.command.reads);
@@ -390,7 +390,7 @@ fn secrets(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
         "pass" => call.verb() == "show",
         _ => false,
     };
-    // What goes on into another program is used, not shown.
+    // Output that goes to another program is used, not shown.
     let goes_on =
         call.command.output_goes_on && !matches!(call.program, "env" | "printenv" | "set" | "export" | "declare");
     if shown && !goes_on { refuse(NOT_SHOWN, USE_IT) } else { None }
@@ -415,7 +415,7 @@ fn shows_environment(call: &Call<'_>) -> bool {
     call.program == "printenv" && !call.command.output_goes_on && names.into_iter().any(is_secret_name)
 }
 
-/// Whether what the environment is piped into lets only harmless lines through, or names.
+/// Whether the program that the environment is piped into lets through only harmless lines, or only names.
 fn hides(call: &Call<'_>) -> bool {
     let Some(next) = call.downstream() else { return !call.command.writes.is_empty() };
     let Some((program, args)) = next.words.split_first() else { return false };
@@ -434,7 +434,7 @@ fn hides(call: &Call<'_>) -> bool {
     }
 }
 
-/// Whether a variable of this name holds a secret.
+/// Whether a variable with this name contains a secret.
 fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let ends = ["_TOKEN", "_KEY", "_SECRET", "_PASSWORD", "_PASSWD", "_CREDENTIALS", "_PAT", "_INCARNATION"];
@@ -444,7 +444,7 @@ fn is_secret_name(name: &str) -> bool {
     !is_public && (is_whole || ends.iter().any(|end| name.ends_with(end)))
 }
 
-/// Files of secrets, below the user's home.
+/// Files with secrets, relative to the user's home.
 const SECRET_FILES: &[&str] = &[
     ".git-credentials",
     ".netrc",
@@ -466,12 +466,12 @@ const SECRET_FILES: &[&str] = &[
     ".env",
 ];
 
-/// Folders of secrets, below the user's home.
+/// Folders with secrets, relative to the user's home.
 const SECRET_FOLDERS: &[&str] = &[".gnupg", ".password-store", ".config/gcloud", ".azure", ".local/share/keyrings"];
 
 fn is_secret(scene: &Scene<'_>, path: &Path) -> bool {
     if path.starts_with(&scene.place.own) {
-        // A project's own files are the worker's to read, its `.env` too.
+        // A worker may read all files of its own project, its `.env` as well.
         return false;
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

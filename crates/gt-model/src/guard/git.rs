@@ -1,4 +1,4 @@
-//! Rules about git: a worker works on its own branch in its own worktree; what lands goes through the refinery.
+//! Rules for git: a worker works on its own branch in its own worktree; only the refinery (merge queue) lands work.
 
 use std::path::PathBuf;
 
@@ -6,49 +6,49 @@ use super::script::{self, Call, Owner, Scene, has_option, is_option};
 use super::shell::Word;
 use super::{Refusal, Role, refuse};
 
-/// How many aliases of aliases are followed.
+/// How many levels of aliases are followed.
 const MAX_ALIASES: usize = 4;
 
-/// What a call of git does, as far as the rules care.
+/// Effect of a call of git, as far as the rules need to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Act {
-    /// Nothing changes.
+    /// Changes nothing.
     Read,
-    /// The worktree, the index or the worker's own branch.
+    /// Changes the worktree, the index or the worker's own branch.
     Work,
-    /// Something goes to a remote.
+    /// Sends something to a remote.
     Push,
-    /// Refs of a remote come in.
+    /// Fetches a remote's refs.
     Fetch,
-    /// HEAD goes to another branch.
+    /// Moves HEAD to another branch.
     Switch,
-    /// A branch is made, moved or removed.
+    /// Creates, moves or deletes a branch.
     Branch,
-    /// A tag is made or removed.
+    /// Creates or deletes a tag.
     Tag,
-    /// Something is taken from the stash, which all share.
+    /// Takes something from the stash, which all worktrees share.
     TakeStash,
-    /// The branch is thrown back to what a remote has.
+    /// Resets the branch to a remote's state.
     Discard,
-    /// Worktrees are made or removed.
+    /// Creates or removes worktrees.
     Worktrees,
-    /// Settings of the repository or the user change.
+    /// Changes settings of the repository or of the user.
     Settings,
-    /// Refs move past all porcelain.
+    /// Moves refs with low-level commands.
     Refs,
-    /// History is rewritten whole.
+    /// Rewrites the whole history.
     Rewrite,
-    /// A secret is printed.
+    /// Prints a secret.
     Secret,
 }
 
-/// A call of git, its general options taken apart.
+/// A call of git, with its general options parsed.
 pub(super) struct Git<'a> {
     pub verb: &'a str,
     pub args: &'a [Word],
-    /// Where it works, as the options say; none: here.
+    /// Folder in which it works, according to the options; `None`: the working folder.
     pub place: Option<String>,
-    /// `-c name=value`.
+    /// Settings from `-c name=value`.
     pub settings: Vec<&'a str>,
 }
 
@@ -74,7 +74,7 @@ fn judge_args(scene: &mut Scene<'_>, call: &Call<'_>, args: &[Word], aliases: us
     })
 }
 
-/// `git worktree`, and clients' own ways to it.
+/// Refuses `git worktree`, and the tools with which clients make worktrees.
 pub(super) fn worktrees() -> Option<Refusal> {
     refuse("worktrees are the town's to make and remove", "work in the one that you have")
 }
@@ -121,7 +121,7 @@ pub(super) fn take_apart(args: &[Word]) -> Option<Git<'_>> {
     (!git.verb.is_empty()).then_some(git)
 }
 
-/// Whether git's general options say only where it works, how it looks, and with which settings.
+/// Whether git's general options contain only the place of work, the appearance of output, and settings.
 pub(super) fn says_only_where(args: &[Word]) -> bool {
     let mut words = args.iter().map(|word| word.text.as_str());
     while let Some(text) = words.next() {
@@ -134,7 +134,7 @@ pub(super) fn says_only_where(args: &[Word]) -> bool {
     true
 }
 
-/// `git -c alias.x=… x`
+/// Judges the alias that `git -c alias.x=… x` runs.
 fn alias(scene: &mut Scene<'_>, call: &Call<'_>, git: &Git<'_>, left: usize) -> Option<Refusal> {
     let named =
         |setting: &&str| setting.strip_prefix("alias.")?.strip_prefix(git.verb)?.strip_prefix('=').map(str::to_owned);
@@ -150,7 +150,7 @@ fn alias(scene: &mut Scene<'_>, call: &Call<'_>, git: &Git<'_>, left: usize) -> 
     judge_args(scene, call, &args, left)
 }
 
-/// Commands that git itself runs.
+/// Judges commands that git itself runs.
 fn inner(scene: &mut Scene<'_>, git: &Git<'_>) -> Option<Refusal> {
     let words = |words: &[Word]| words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     let text = match git.verb {
@@ -165,7 +165,7 @@ fn inner(scene: &mut Scene<'_>, git: &Git<'_>) -> Option<Refusal> {
             at.map(|at| words(&git.args[at + 1..]).trim_start_matches("--recursive ").to_owned())
         }
         "config" => {
-            // An alias that is set now is run later.
+            // An alias that is set now may run later.
             let at = git.args.iter().position(|word| word.text.starts_with("alias."))?;
             let value = git.args.get(at + 1)?.text.as_str();
             Some(value.strip_prefix('!').map_or_else(|| format!("git {value}"), str::to_owned))
@@ -286,7 +286,7 @@ const READS: &[&str] = &[
     "bundle",
 ];
 
-/// Whether a name is the trunk's, here or at the remote.
+/// Whether a name is that of the trunk, here or at the remote.
 fn is_trunk(name: &str, scene: &Scene<'_>) -> bool {
     let short = ["refs/heads/", "refs/remotes/", "remotes/", "heads/"]
         .iter()
@@ -314,7 +314,7 @@ fn checkout(git: &Git<'_>, scene: &Scene<'_>) -> Act {
     if leaves { Act::Switch } else { Act::Work }
 }
 
-/// Whether a word that may be a path or a branch is surely another's branch.
+/// Whether a word that may be a path or a branch is certainly the branch of another agent.
 fn is_branch(word: &str, scene: &Scene<'_>) -> bool {
     let is_own = scene.place.branch.as_deref() == Some(word);
     let is_workers = ["polecat/", "crew/", "refs/heads/"].iter().any(|prefix| word.starts_with(prefix));
@@ -395,7 +395,7 @@ fn tag(git: &Git<'_>) -> Act {
 
 fn config(git: &Git<'_>) -> Act {
     if git.args.iter().any(|word| matches!(word.text.as_str(), "-f" | "--file") || word.text.starts_with("--file=")) {
-        // A file of the project's own, such as .gitmodules.
+        // A file of the project, such as .gitmodules.
         return Act::Work;
     }
     let reads =
@@ -460,7 +460,7 @@ fn polecat(scene: &Scene<'_>, git: &Git<'_>, act: &Act, owner: Owner) -> Option<
     }
 }
 
-/// Whether settings of this call go round those of the worktree.
+/// Whether settings of this call override those of the worktree that enforce the rules.
 fn passes_rules(git: &Git<'_>) -> bool {
     git.settings.iter().any(|setting| {
         let name = setting.split('=').next().unwrap_or_default().to_ascii_lowercase();
@@ -475,7 +475,7 @@ fn mayor(act: &Act) -> Option<Refusal> {
     }
 }
 
-/// A person's workspace: like a person, but the trunk is the refinery's.
+/// Judges an agent in a person's workspace. It may do what a person may, except that only the refinery moves the trunk.
 fn crew(scene: &Scene<'_>, git: &Git<'_>, act: &Act, owner: Owner) -> Option<Refusal> {
     let is_workers = owner == Owner::Town;
     match act {

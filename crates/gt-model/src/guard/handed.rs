@@ -1,37 +1,37 @@
-//! What a program is handed by `find` or through a pipe: it is judged as if that had been written behind it.
+//! Arguments that a program gets from `find` or through a pipe. It is judged as if they stood after it in the text.
 
 use super::script::{Call, is_option};
 use super::shell::{UNKNOWN, Word};
 
-/// Most paths that a program is judged with.
+/// How many paths a program is judged with at most.
 const MAX_HANDED: usize = 8;
 
-/// A program of more words than this is judged with one path: it may be many programs, one within the other.
+/// A program with more words than this is judged with one path only: its words may be many programs nested in each other.
 const MAX_WORDS: usize = 32;
 
 fn at_most(words: &[Word]) -> usize {
     if words.len() <= MAX_WORDS { MAX_HANDED } else { 1 }
 }
 
-/// Most programs between the one that names paths and the one that is handed them.
+/// How many programs may stand between the one that names paths and the one that gets them.
 const MAX_BETWEEN: usize = 8;
 
-/// Programs that let only some of what they read through, or something else.
+/// Programs that pass on only a part of their input, or a changed form of it.
 const FILTERS: &[&str] =
     &["grep", "egrep", "fgrep", "rg", "head", "tail", "sort", "uniq", "sed", "awk", "tr", "cut", "tee"];
 
-/// Options of `find` that come before the folders that it starts in.
+/// Options of `find` that come before the folders in which it starts.
 const BEFORE_STARTS: &[&str] = &["-H", "-L", "-P"];
 
-/// The folders that `find` or `fd` starts in.
+/// Returns the folders in which `find` or `fd` starts.
 pub(super) fn starts<'a>(program: &str, args: &'a [Word]) -> Vec<&'a Word> {
     let args = args.iter().skip_while(|word| BEFORE_STARTS.contains(&word.text.as_str()));
     let starts = args.take_while(|word| !is_option(word) && !matches!(word.text.as_str(), "(" | "!"));
-    // What `fd` looks for comes first.
+    // The pattern of `fd` comes first.
     starts.skip(usize::from(program != "find")).collect()
 }
 
-/// The programs that `find` runs, as it runs them for what lies below each folder that it starts in.
+/// Returns the programs that `find` runs, with their arguments for paths below each folder in which it starts.
 pub(super) fn by_find(call: &Call<'_>, programs: &[&[Word]]) -> Vec<Vec<Word>> {
     let starts = starts(call.program, call.args);
     let below: Vec<Word> = match starts.as_slice() {
@@ -46,7 +46,7 @@ pub(super) fn by_find(call: &Call<'_>, programs: &[&[Word]]) -> Vec<Vec<Word>> {
     programs.iter().flat_map(each).collect()
 }
 
-/// The program that `xargs` starts, as it runs for what is piped into it; none where nothing of that is known.
+/// Returns the program that `xargs` starts, with its arguments from the pipe; empty if nothing of these is known.
 pub(super) fn by_pipe(call: &Call<'_>, words: &[Word]) -> Vec<Vec<Word>> {
     if !matches!(call.program, "xargs" | "parallel") {
         return Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn by_pipe(call: &Call<'_>, words: &[Word]) -> Vec<Vec<Word>> {
     paths.iter().take(at_most(words)).map(|path| handed(words, &place, path, place.is_empty())).collect()
 }
 
-/// What stands for each path in the arguments of `xargs`; empty where paths come last.
+/// Returns the placeholder for each path in the arguments of `xargs`; empty if paths come last.
 fn place_of_each(args: &[Word]) -> String {
     let option = args.iter().position(|word| word.text.starts_with("-I"));
     let Some(at) = option else { return String::new() };
@@ -78,7 +78,7 @@ fn handed(words: &[Word], place: &str, path: &Word, appends: bool) -> Vec<Word> 
     words.iter().map(put).collect()
 }
 
-/// The paths that come through the pipe; `None` where nothing is known of them.
+/// Returns the paths that come through the pipe; `None` if nothing is known of them.
 fn piped(call: &Call<'_>) -> Option<Vec<Word>> {
     let mut command = call.upstream()?;
     let mut is_filtered = false;
@@ -106,7 +106,7 @@ fn piped(call: &Call<'_>) -> Option<Vec<Word>> {
     None
 }
 
-/// Something below a folder.
+/// Returns an unknown path below a folder.
 fn below(folder: &str) -> Word {
     Word::literal(&format!("{}/{UNKNOWN}", folder.trim_end_matches('/')))
 }

@@ -1,5 +1,5 @@
-//! Rules about the machine that all share: other people's processes, packages, privileges, shares. For agents that work
-//! unwatched: polecats and the mayor.
+//! Rules for the machine that all agents and people share: processes of others, packages, privileges, network shares. They apply
+//! to agents that work unwatched: polecats and the mayor.
 
 use super::script::{Call, Owner, Scene, is_option};
 use super::shell::Command;
@@ -30,13 +30,13 @@ fn privileges(call: &Call<'_>) -> Option<Refusal> {
 
 const BY_ID: &str = "keep the pid ($!) of what you start and kill that";
 
-/// Processes may be ended by their id only: a name is also others'.
+/// Refuses ending processes by name, because processes of others may have the same name. Ending them by their id is allowed.
 fn processes(call: &Call<'_>) -> Option<Refusal> {
     let by_name = match call.program {
         "pkill" | "killall" | "killall5" | "skill" => !call.has(&["-l", "--list", "--help", "--version"]),
         "fuser" => call.has(&["-k", "--kill"]),
         "kill" => kills_found(call) || kills_all(call),
-        // `pgrep x | xargs kill`
+        // Finds `pgrep x | xargs kill`.
         "xargs" => call.operands().any(|word| is_kill(&word.text)) && call.upstream().is_some_and(finds_processes),
         "tmux" => matches!(call.verb(), "kill-server"),
         _ => false,
@@ -54,13 +54,13 @@ fn finds_processes(command: &Command) -> bool {
     command.words.first().is_some_and(|word| FINDERS.contains(&word.text.as_str()))
 }
 
-/// `kill $(pgrep x)`
+/// Finds `kill $(pgrep x)`.
 fn kills_found(call: &Call<'_>) -> bool {
     let mut outputs = call.args.iter().flat_map(|word| &word.output_of);
     outputs.any(|program| ["pgrep", "pidof", "ps", "lsof", "fuser"].contains(&program.as_str()))
 }
 
-/// `kill -9 -1`
+/// Finds `kill -9 -1`.
 fn kills_all(call: &Call<'_>) -> bool {
     let target = call.args.last().map(|word| word.text.as_str());
     target == Some("-1") && call.args.len() > 1
@@ -82,7 +82,7 @@ fn shares(call: &Call<'_>) -> Option<Refusal> {
 
 const LOCALLY: &str = "install into your worktree, or ask the overseer by gt mail send";
 
-/// Packages for the whole machine or user.
+/// Refuses changing packages of the whole machine or of the user.
 fn packages(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     let outside = match call.program {
         "apt" | "apt-get" | "aptitude" | "dnf" | "yum" | "zypper" | "apk" | "brew" | "snap" | "flatpak" | "port"
@@ -142,7 +142,7 @@ fn changes_packages(call: &Call<'_>) -> bool {
         "rm",
         "build-dep",
     ];
-    // nix-env says it by options.
+    // `nix-env` uses options instead of verbs.
     let by_option = call.program == "nix-env" && call.has(&["-i", "-e", "-u", "--install", "--uninstall"]);
     (changes.contains(&verb) && !call.has(&["-s", "--simulate", "--dry-run", "--help"])) || by_option
 }
@@ -162,7 +162,7 @@ fn asks_for(call: &Call<'_>, option: &str, value: &str) -> bool {
     call.args.windows(2).any(|pair| pair[0].text == option && pair[1].text == value)
 }
 
-/// `python -m pip …`
+/// Finds `python -m pip …`.
 fn module(scene: &Scene<'_>, call: &Call<'_>) -> bool {
     let Some(at) = call.args.iter().position(|word| word.text == "-m") else { return false };
     let is_pip = call.args.get(at + 1).is_some_and(|word| matches!(word.text.as_str(), "pip" | "pip3" | "pipx"));
@@ -170,7 +170,7 @@ fn module(scene: &Scene<'_>, call: &Call<'_>) -> bool {
     is_pip && python(scene, call, verb.map_or("", |word| word.text.as_str()))
 }
 
-/// Whether pip and its kin change what is outside: not from or into an environment of one's own.
+/// Whether pip or a similar tool changes packages outside an environment of the agent's own.
 fn python(scene: &Scene<'_>, call: &Call<'_>, verb: &str) -> bool {
     if call.program == "uv" {
         let second = call.operands().nth(1).map(|word| word.text.as_str());
@@ -184,13 +184,13 @@ fn python(scene: &Scene<'_>, call: &Call<'_>, verb: &str) -> bool {
     if !changes || call.has(&["--dry-run", "--require-virtualenv"]) {
         return false;
     }
-    // The program of an environment within the worktree.
+    // The program belongs to an environment within the worktree.
     let is_own = call.path.text.contains('/') && scene.owner(&call.path.text).is_none_or(|owner| owner != Owner::User);
     let is_venv = scene.in_venv || call.env("VIRTUAL_ENV").is_some() || is_own;
     (call.program == "pipx") || !(is_venv || is_own_folder(scene, call, &["-t", "--target", "--prefix", "--root"]))
 }
 
-/// Whether one of these options names a folder that is the agent's, or that can't be known.
+/// Whether one of these options names a folder that is the agent's own, or that can't be known.
 fn is_own_folder(scene: &Scene<'_>, call: &Call<'_>, options: &[&str]) -> bool {
     let mut args = call.args.iter().map(|word| word.text.as_str());
     while let Some(text) = args.next() {
@@ -204,7 +204,7 @@ fn is_own_folder(scene: &Scene<'_>, call: &Call<'_>, options: &[&str]) -> bool {
     false
 }
 
-/// `curl … | sh`
+/// Refuses `curl … | sh`.
 fn installers(call: &Call<'_>) -> Option<Refusal> {
     let is_shell = matches!(call.program, "sh" | "bash" | "zsh" | "dash");
     let loads = |name: &str| matches!(name, "curl" | "wget");
@@ -219,7 +219,7 @@ fn installers(call: &Call<'_>) -> Option<Refusal> {
     None
 }
 
-/// What lands is the refinery's to say, also on the forge.
+/// Refuses merging on the forge: only the refinery lands work.
 fn forges(call: &Call<'_>) -> Option<Refusal> {
     let second = call.operands().nth(1).map(|word| word.text.as_str()).unwrap_or_default();
     let asks = match call.program {

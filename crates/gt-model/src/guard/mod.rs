@@ -1,17 +1,18 @@
-//! Guard rails: what an agent of a role may not do, said before it does it, with the right way.
+//! Guard rails: acts that an agent's role does not allow. The guard refuses them before they happen, and names the right way.
 //!
-//! [`judge`] looks at one use of a tool, as a client's hook announces it, and says whether the role may. Command lines are
-//! read by [`shell`] and judged program by program ([`script`]): a word in a search pattern or a commit message is no
-//! command. Guards are a help against accidents, not a sandbox. Their policy where something can't be known before it runs:
+//! [`judge`] looks at one tool use, as a client's hook announces it, and decides whether the role may do it. [`shell`] reads
+//! command lines, and [`script`] judges them program by program, so that a word in a search pattern or a commit message does not
+//! count as a command. Guards protect against accidents; they are no sandbox. Some things can't be known before a command runs.
+//! For these, the policy is:
 //!
-//! - a program whose name is unknown (`$TOOL x`) may run, unless its arguments are those of an act that is refused
-//!   (`$GIT push`, `$RM -rf /`);
-//! - a path is judged by what of it is known in front: `/etc/$name` is in `/etc`, `$dir/x` may be anywhere and is allowed;
-//! - what scripts, `make`, interpreters (`python -c`) and other machines (`ssh`) do is not looked at;
-//! - text beyond the reader's bounds is judged by its words alone, quotes or not;
-//! - paths are compared as they are written: links are not followed.
+//! - A program whose name is unknown (`$TOOL x`) may run, unless its arguments are those of a refused act (`$GIT push`, `$RM -rf
+//! /`).
+//! - The known beginning of a path decides: `/etc/$name` is in `/etc`; `$dir/x` may be anywhere and is allowed.
+//! - The guard does not look at what scripts, `make`, interpreters (`python -c`) and other machines (`ssh`) do.
+//! - In text beyond the reader's limits, only the words count, even inside quotes.
+//! - Paths are compared as written: links are not followed.
 //!
-//! What holds against intent too is the worker's git, its sandbox and `gt` itself; see `docs/repository-rules.md`.
+//! Protection against intent comes from the worker's git, its sandbox and `gt` itself; see `docs/repository-rules.md`.
 
 use std::path::PathBuf;
 
@@ -31,24 +32,24 @@ mod town;
 
 use script::Scene;
 
-/// The most of a command line that is read; of what is longer, only the words are looked at.
+/// Maximum length of a command line that the guard reads, in bytes. In longer ones it looks only at the words.
 const MAX_COMMAND_BYTES: usize = 64 * 1024;
 
-/// Whose rules hold.
+/// Role whose rules apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A worker with a bead in a worktree of its own.
+    /// A worker with a bead and a worktree of its own.
     Polecat,
-    /// The coordinator, who plans and edits nothing.
+    /// The coordinator, which plans and edits nothing.
     Mayor,
-    /// A person's long-lived workspace.
+    /// An agent in a person's long-lived workspace.
     Crew,
-    /// Any other agent: only what holds for all.
+    /// Any other agent. Only the rules for all roles apply to it.
     Other,
 }
 
 impl Role {
-    /// The role of an agent.
+    /// Returns an agent's role.
     pub fn of(address: &Address) -> Self {
         match address {
             Address::Polecat(..) => Self::Polecat,
@@ -65,68 +66,68 @@ impl Role {
     }
 }
 
-/// One use of a tool, as an agent's client announces it.
+/// One tool use, as an agent's client announces it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ToolCall {
-    /// The tool's name in that client, such as `Bash` or `Edit`.
+    /// Name of the tool in that client, such as `Bash` or `Edit`.
     #[serde(rename = "tool_name", alias = "tool")]
     pub tool: String,
-    /// What it is given.
+    /// Input of the tool.
     #[serde(rename = "tool_input", alias = "input", default)]
     pub input: Value,
 }
 
-/// Where an agent is and what is its own. All paths are absolute.
+/// Where an agent is, and which folders are its own. All paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The town's folder.
+    /// Folder of the town.
     pub town: PathBuf,
-    /// The folder of the agent's rig; none for agents of the town.
+    /// Folder of the agent's rig; `None` for agents of the whole town.
     pub rig: Option<PathBuf>,
-    /// What the agent may write: its worktree, workspace or home.
+    /// Folder that the agent may write to: its worktree, workspace or home.
     pub own: PathBuf,
-    /// Where the tool is used: the client's working folder at that time.
+    /// Working folder of the client at the time of the tool use.
     pub cwd: PathBuf,
-    /// The user's home.
+    /// Home folder of the user.
     pub home: Option<PathBuf>,
-    /// The folder for temporary files, beside the usual ones.
+    /// Folder for temporary files, in addition to the usual ones.
     pub temp: Option<PathBuf>,
-    /// The agent's branch.
+    /// Branch of the agent.
     pub branch: Option<String>,
-    /// The rig's trunk.
+    /// Trunk branch of the rig.
     pub trunk: Option<String>,
-    /// The bead on the agent's hook.
+    /// Bead on the agent's hook.
     pub bead: Option<String>,
 }
 
-/// What is said of a use of a tool.
+/// Decision on a tool use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing is against it.
+    /// No rule is against it.
     Allowed,
-    /// It is not for this role.
+    /// The role does not allow it.
     Refused {
-        /// Why, in a few words.
+        /// Reason, in a few words.
         reason: String,
-        /// What to do instead.
+        /// Allowed way to reach the same goal.
         instead: String,
     },
 }
 
-/// A refusal on its way out.
+/// A refusal that is passed up to [`judge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refusal {
     reason: String,
     instead: String,
 }
 
-/// `Some` refusal, for the ends of rules.
+/// Returns a refusal, wrapped in `Some` as rules return it.
 fn refuse(reason: impl Into<String>, instead: impl Into<String>) -> Option<Refusal> {
     Some(Refusal { reason: reason.into(), instead: instead.into() })
 }
 
 impl Verdict {
-    /// What the agent is told, in one line; `None` where it is allowed.
+    /// Returns the one line that the agent is told; `None` if the use is allowed.
     pub fn line(&self) -> Option<String> {
         match self {
             Self::Allowed => None,
@@ -135,8 +136,8 @@ impl Verdict {
     }
 }
 
-/// Says whether an agent of this role may use a tool so. Pure: the same question has the same answer; its time grows
-/// with the length of what it is asked, no faster.
+/// Decides whether an agent of this role may use a tool in this way. The function is pure, and its run time grows linearly with
+/// the length of its input.
 pub fn judge(role: Role, call: &ToolCall, place: &Place) -> Verdict {
     let mut scene = Scene::new(role, place);
     match judge_tool(&mut scene, call) {
@@ -162,12 +163,13 @@ fn judge_tool(scene: &mut Scene<'_>, call: &ToolCall) -> Option<Refusal> {
     }
 }
 
-/// Clients that can make worktrees by themselves.
+/// Judges the tools with which clients make worktrees by themselves.
 fn worktrees(scene: &Scene<'_>) -> Option<Refusal> {
     if scene.role == Role::Polecat { git::worktrees() } else { None }
 }
 
-/// A worker's terminal has no reader: what is asked or planned there stands until a person happens to look.
+/// Judges questions and plans in a worker's terminal. No person reads that terminal regularly, so a question there could wait for
+/// a long time.
 fn waiting(scene: &Scene<'_>) -> Option<Refusal> {
     if scene.role != Role::Polecat {
         return None;
@@ -190,7 +192,7 @@ fn command_line(scene: &mut Scene<'_>, input: &Value) -> Option<Refusal> {
     let given = input.get("command").or_else(|| input.get("cmd"))?;
     match given {
         Value::String(text) => script::judge_text(scene, text),
-        // Some clients hand over the words.
+        // Some clients pass the words of the command.
         Value::Array(words) => {
             let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
             script::judge_words(scene, &words)
@@ -199,7 +201,7 @@ fn command_line(scene: &mut Scene<'_>, input: &Value) -> Option<Refusal> {
     }
 }
 
-/// The files that a patch in the form of `apply_patch` names.
+/// Returns the files that a patch in the format of `apply_patch` names.
 fn patched(input: &Value) -> Vec<&str> {
     let text = input.as_str().or_else(|| field(input, &["input", "patch"])).unwrap_or_default();
     let markers = ["*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: "];

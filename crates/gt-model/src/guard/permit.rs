@@ -1,9 +1,10 @@
-//! What an agent may do without asking a person: what its rig needs, what its work is made of, and reading its places.
+//! Permissions: acts that an agent may do without asking a person. These are what its rig needs, what its work consists of, and
+//! reading its own places.
 //!
-//! [`permit`] says of one use of a tool whether nobody need be asked. It is the other side of [`super::judge`], which says
-//! what is never for the role: what neither of them knows is the client's own affair, which asks. Unlike the guard, this
-//! must be sure: a command line is granted when every program in it is, with every file that it opens; what can't be known
-//! before it runs is granted to no program that acts on it.
+//! [`permit`] decides for one tool use whether a person must be asked. It is the counterpart of [`super::judge`], which decides
+//! what a role may never do. For tool uses that neither of them knows, the client decides, and asks. Unlike the guard, this
+//! module must be certain: it grants a command line only if it grants every program in it, with every file that the line opens.
+//! It grants no act on something that can't be known before the command runs.
 
 use std::path::{Path, PathBuf};
 
@@ -16,18 +17,19 @@ mod programs;
 
 pub use pattern::{Pattern, PatternError, suggestion};
 
-/// What an agent of one place may do without asking.
+/// Permissions of an agent in one place: acts that need no question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Commands by their first words, and tools.
+    /// Patterns of commands (by their first words) and of tools.
     pub patterns: Vec<Pattern>,
-    /// Command lines that are granted as they are.
+    /// Command lines that are granted literally.
     pub lines: Vec<String>,
-    /// Folders that it may read, beside its own and those for temporary files.
+    /// Folders that it may read, in addition to its own and those for temporary files.
     pub reads: Vec<PathBuf>,
 }
 
-/// Programs of ours, and git's verbs with which a worker does its work. Verbs of git that only read are known elsewhere.
+/// Gas Town's own programs, and the verbs of git that a worker needs for its work. Verbs of git that only read are listed in
+/// `GIT_READS`.
 pub const WORK: &[&str] = &[
     "gt",
     "bd",
@@ -49,13 +51,13 @@ pub const WORK: &[&str] = &[
     "git show",
 ];
 
-/// Programs that read only, and nothing else, whatever they are given: for rules of clients that know no more than the first
-/// words of a command.
+/// Programs that only read, with any arguments. Used in rules of clients that know only the first words of a command.
 pub const READING: &[&str] =
     &["cat", "head", "tail", "ls", "wc", "grep", "nl", "cut", "diff", "stat", "pwd", "git blame", "git ls-files"];
 
 impl Grants {
-    /// The grants of one who may run these command lines, each as it is and each program of it with more words.
+    /// Creates the grants for an agent that may run these command lines. Each line is granted literally, and each program in it
+    /// also with further words.
     pub fn of(lines: Vec<String>, patterns: Vec<Pattern>, reads: Vec<PathBuf>) -> Self {
         let within = lines.iter().flat_map(|line| pattern::within(line));
         let work = WORK.iter().map(|words| Pattern::words(words));
@@ -63,27 +65,27 @@ impl Grants {
     }
 }
 
-/// What is said of a use of a tool.
+/// Decision on a tool use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// Nobody need be asked.
+    /// No person must be asked.
     Granted,
-    /// It looks like what is granted, and does more: a person has to see it, whatever the client thinks of it.
+    /// It looks like a granted act but does more. A person must see it, even if the client's own rules allow it.
     Ask,
     /// The client decides.
     Open,
 }
 
-/// What of files words alone don't tell.
+/// Facts about files that words alone don't tell.
 pub trait Files {
-    /// Where a path leads in the end, links followed.
+    /// Returns the path with all links resolved.
     fn real(&self, path: &Path) -> PathBuf;
-    /// Whether git would take the folder, or one above it, for a repository that is a part of the project's own files: its
-    /// settings can name programs.
+    /// Whether git would treat the folder, or one above it, as a repository that is part of the project's own files. The settings
+    /// of such a repository can name programs to run.
     fn is_trap(&self, folder: &Path) -> bool;
 }
 
-/// Says whether an agent may use a tool so without asking. What the guard refuses has to be refused before.
+/// Decides whether an agent may use a tool in this way without asking. The caller must have run the guard before.
 pub fn permit(role: Role, call: &ToolCall, place: &Place, grants: &Grants, files: &dyn Files) -> Permit {
     let mut walk = Walk { scene: Scene::new(role, place), grants, files, depth: 0, asks: false };
     let granted = match call.tool.to_ascii_lowercase().as_str() {
@@ -101,13 +103,13 @@ pub fn permit(role: Role, call: &ToolCall, place: &Place, grants: &Grants, files
     }
 }
 
-/// One look at a use of a tool.
+/// State of one decision.
 struct Walk<'a> {
     scene: Scene<'a>,
     grants: &'a Grants,
     files: &'a dyn Files,
     depth: usize,
-    /// Whether something was granted by its name, and is not by what it does.
+    /// Whether something is granted by its name but not by what it does.
     asks: bool,
 }
 
@@ -116,7 +118,7 @@ impl Walk<'_> {
         self.grants.patterns.iter().any(|pattern| pattern.is_tool(name))
     }
 
-    /// A whole command line.
+    /// Judges a whole command line.
     fn line(&mut self, text: &str) -> bool {
         if self.grants.lines.iter().any(|line| line.trim() == text.trim()) {
             return true;
@@ -145,7 +147,7 @@ impl Walk<'_> {
                         self.scene.cwd = cwd;
                     }
                 }
-                // All of it is looked at: what asks does so wherever it stands.
+                // Judges every command, because a later one may need to ask as well.
                 shell::Item::Run(command) => granted &= self.command(script, command),
             }
         }
@@ -159,7 +161,7 @@ impl Walk<'_> {
         opens && granted
     }
 
-    /// Whether a path is in a folder that may be read, by its words and in the end.
+    /// Whether a path is in a folder that may be read, both as written and with links resolved.
     fn may_read(&self, path: &str) -> bool {
         let Some(path) = self.scene.resolve(path) else { return false };
         path == Path::new("/dev/null") || self.is_readable(&path) && self.is_readable(&self.files.real(&path))
@@ -171,7 +173,7 @@ impl Walk<'_> {
             || self.grants.patterns.iter().filter_map(Pattern::folder).any(|folder| path.starts_with(folder))
     }
 
-    /// Whether a path is the agent's own, or for temporary files, by its words and in the end.
+    /// Whether a path is the agent's own or temporary, both as written and with links resolved.
     fn may_write(&self, path: &str) -> bool {
         let is_ours = |path: &Path| matches!(self.scene.owner_of(path), Owner::Own | Owner::Temporary);
         let Some(path) = self.scene.resolve(path) else { return false };

@@ -1,4 +1,4 @@
-//! Judges scripts: follows where they go, looks through what only starts other programs, and asks the rules.
+//! Judges scripts: follows changes of the working folder, looks through programs that only start others, and applies the rules.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -9,24 +9,24 @@ use super::{MAX_COMMAND_BYTES, Place, Refusal, Role, files, git, handed, machine
 /// How many programs that only start the next one are looked through.
 const MAX_STARTERS: usize = 16;
 
-/// Where a script is while it is judged.
+/// State of a script while it is judged.
 #[derive(Clone, Debug)]
 pub(super) struct Scene<'a> {
     pub role: Role,
     pub place: &'a Place,
-    /// The working folder; none where it can't be known.
+    /// Working folder; `None` if it can't be known.
     pub cwd: Option<PathBuf>,
-    /// Whether the script went into a virtual environment of Python.
+    /// Whether the script has activated a virtual environment of Python.
     pub in_venv: bool,
     depth: usize,
 }
 
-/// To whom a path belongs.
+/// Owner of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     /// The agent.
     Own,
-    /// Nobody: a folder for temporary files, a device.
+    /// No one: a folder for temporary files, or a device.
     Temporary,
     /// The town, or another agent in it.
     Town,
@@ -37,51 +37,51 @@ pub(super) enum Owner {
 /// A program that is about to run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call<'a> {
-    /// Its name, without the folder.
+    /// Name without the folder.
     pub program: &'a str,
-    /// The word as it was written.
+    /// The word as written.
     pub path: &'a Word,
     pub args: &'a [Word],
-    /// The command that it is of, for what is around it.
+    /// Command that it belongs to, with its surroundings.
     pub command: &'a Command,
-    /// What it is a part of.
+    /// Script that it belongs to.
     pub script: &'a Script,
 }
 
 impl<'a> Call<'a> {
-    /// Arguments that are no options.
+    /// Returns the arguments that are not options.
     pub fn operands(&self) -> impl Iterator<Item = &'a Word> + use<'a> {
         let end = self.args.iter().position(|word| word.text == "--").unwrap_or(self.args.len());
         let (before, after) = self.args.split_at(end);
         before.iter().filter(|word| !is_option(word)).chain(after.iter().skip(1))
     }
 
-    /// The first argument that is no option.
+    /// Returns the first argument that is not an option.
     pub fn verb(&self) -> &'a str {
         self.operands().next().map_or("", |word| word.text.as_str())
     }
 
-    /// Whether one of these options is given; a short one also within a cluster.
+    /// Whether one of these options is given. A short one may also stand in a cluster.
     pub fn has(&self, options: &[&str]) -> bool {
         has_option(self.args, options)
     }
 
-    /// The value of an assignment in front of it.
+    /// Returns the value of an assignment before it.
     pub fn env(&self, name: &str) -> Option<&'a Word> {
         self.command.assigns.iter().find(|(assigned, _)| assigned == name).map(|(_, value)| value)
     }
 
-    /// The command that pipes into it.
+    /// Returns the command that pipes into it.
     pub fn upstream(&self) -> Option<&'a Command> {
         self.before(self.command)
     }
 
-    /// The command that pipes into another one of the same script.
+    /// Returns the command that pipes into another command of the same script.
     pub fn before(&self, command: &Command) -> Option<&'a Command> {
         item(self.script, command.piped_from?)
     }
 
-    /// The command that it pipes into.
+    /// Returns the command that it pipes into.
     pub fn downstream(&self) -> Option<&'a Command> {
         item(self.script, self.command.pipes_into?)
     }
@@ -94,13 +94,12 @@ fn item(script: &Script, index: usize) -> Option<&Command> {
     }
 }
 
-/// Whether a word is an option.
 pub(super) fn is_option(word: &Word) -> bool {
     word.text.len() > 1 && word.text.starts_with('-')
 }
 
-/// Whether one of these options is among the arguments in front of `--`; `-x` also within a cluster, `--x` also with
-/// a value.
+/// Whether one of these options is among the arguments before `--`. `-x` may also stand in a cluster, and `--x` may also have a
+/// value.
 pub(super) fn has_option(args: &[Word], options: &[&str]) -> bool {
     let args = args.iter().map(|word| word.text.as_str()).take_while(|text| *text != "--");
     args.filter(|text| text.starts_with('-')).any(|text| options.iter().any(|option| is(text, option)))
@@ -118,11 +117,11 @@ impl<'a> Scene<'a> {
         Self { role, place, cwd: Some(place.cwd.clone()), in_venv: false, depth: 0 }
     }
 
-    /// Where a path leads, as far as it is known in front; `None` where nothing of it is.
+    /// Resolves the known beginning of a path; `None` if nothing of it is known.
     pub fn resolve(&self, text: &str) -> Option<PathBuf> {
         let known = match text.find(UNKNOWN) {
             None => text,
-            // The component that holds the unknown is unknown.
+            // The component with the unknown part is unknown as a whole.
             Some(at) => &text[..=text[..at].rfind('/')?],
         };
         if known.starts_with('~') {
@@ -132,12 +131,12 @@ impl<'a> Scene<'a> {
         if path.is_absolute() { Some(normal(path)) } else { Some(normal(&self.cwd.as_ref()?.join(path))) }
     }
 
-    /// To whom a path belongs; `None` where that can't be known.
+    /// Returns the owner of a path; `None` if it can't be known.
     pub fn owner(&self, text: &str) -> Option<Owner> {
         self.resolve(text).map(|path| self.owner_of(&path))
     }
 
-    /// To whom a resolved path belongs.
+    /// Returns the owner of a resolved path.
     pub fn owner_of(&self, path: &Path) -> Owner {
         let place = self.place;
         let temporary = ["/tmp", "/var/tmp", "/dev"].iter().map(Path::new).chain(place.temp.as_deref());
@@ -159,7 +158,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// A path without `.` and `..`, by its words alone.
+/// Removes `.` and `..` from a path, without looking at the disk.
 fn normal(path: &Path) -> PathBuf {
     let mut parts = PathBuf::new();
     for part in path.components() {
@@ -189,26 +188,26 @@ pub(super) fn judge_text(scene: &mut Scene<'_>, text: &str) -> Option<Refusal> {
     refusal
 }
 
-/// Judges a program with these words, no shell between.
+/// Judges a program with these words, without a shell in between.
 pub(super) fn judge_words(scene: &mut Scene<'_>, words: &[&str]) -> Option<Refusal> {
     let words = words.iter().map(|word| Word::literal(word)).collect();
     let script = Script { items: vec![Item::Run(Command { words, ..Command::default() })], unread: Vec::new() };
     judge_script(scene, &script)
 }
 
-/// Programs whose names are looked for in text that is not read.
+/// Programs whose names are searched for in text that is not read.
 const VISIBLE: &[&str] = &["git", "gt", "bd", "rm", "sudo", "pkill", "killall"];
-/// How many of them in one piece of text.
+/// How many of them are judged in one piece of text.
 const MAX_VISIBLE: usize = 8;
 
-/// Judges text whose structure is not known, by the words in it.
+/// Judges text of unknown structure by the words in it.
 fn judge_visible(scene: &Scene<'_>, text: &str) -> Option<Refusal> {
     let ends = |c: char| "\n;&|(){}`\"'$".contains(c);
     text.split(ends).find_map(|piece| {
         let words: Vec<&str> = piece.split_whitespace().collect();
         let named = (1..words.len()).filter(|at| VISIBLE.contains(&words[*at]));
         std::iter::once(0).chain(named).take(MAX_VISIBLE).find_map(|at| {
-            // Texts within are not looked at again.
+            // Texts within these words are not judged again.
             let mut scene = Scene { depth: MAX_DEPTH + 1, ..scene.clone() };
             judge_words(&mut scene, &words[at..])
         })
@@ -245,7 +244,7 @@ fn judge_command(scene: &mut Scene<'_>, script: &Script, command: &Command) -> O
 /// Judges the program that these words of a command run.
 fn run(scene: &mut Scene<'_>, script: &Script, command: &Command, words: &[Word]) -> Option<Refusal> {
     let mut words = words;
-    // What only starts another program is looked through, one after the other.
+    // Looks through programs that only start another one, one after the other.
     for _ in 0..MAX_STARTERS {
         let (path, args) = words.split_first()?;
         let program = path.text.rsplit('/').next().unwrap_or_default();
@@ -293,7 +292,7 @@ fn rules(scene: &mut Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     }
 }
 
-/// A program that can't be known is judged by arguments that say enough.
+/// Judges a program with an unknown name by arguments that are clear enough.
 fn unknown_program(scene: &mut Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     match call.args.first()?.text.as_str() {
         "push" | "worktree" => git::judge(scene, &Call { program: "git", ..*call }),
@@ -302,21 +301,21 @@ fn unknown_program(scene: &mut Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     }
 }
 
-/// Going into somebody else's folder is where accidents begin.
+/// Refuses a worker to enter folders of others, because accidents start there.
 fn enter(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     if !matches!(scene.role, Role::Polecat) {
         return None;
     }
     let target = call.operands().next()?;
     let path = scene.resolve(&target.text).filter(|path| scene.owner_of(path) == Owner::Town)?;
-    // Folders on the way to one's own are nobody's.
+    // Folders on the way to the agent's own are not owned by others.
     if scene.place.own.starts_with(&path) {
         return None;
     }
     refuse("that folder is not yours", "stay in your worktree; read others' files by their path")
 }
 
-/// What a program changes for those behind it.
+/// Applies the changes that a program makes for the ones after it.
 pub(super) fn moves(scene: &mut Scene<'_>, path: &Word, args: &[Word]) {
     let operand = args.iter().find(|word| !is_option(word));
     match path.text.as_str() {
@@ -324,7 +323,7 @@ pub(super) fn moves(scene: &mut Scene<'_>, path: &Word, args: &[Word]) {
             scene.cwd = match operand {
                 Some(word) if word.is_known() => scene.resolve(&word.text),
                 Some(_) => None,
-                // `cd -` is known to nobody.
+                // The target of `cd -` can't be known.
                 None if args.iter().any(|word| word.text == "-") => None,
                 None => scene.place.home.clone(),
             };
@@ -337,9 +336,9 @@ pub(super) fn moves(scene: &mut Scene<'_>, path: &Word, args: &[Word]) {
     }
 }
 
-/// What a program starts.
+/// Programs that a program starts.
 pub(super) enum Started<'a> {
-    /// Nothing that is looked at.
+    /// Nothing that must be judged.
     Nothing,
     /// A program.
     Program(&'a [Word]),
@@ -349,7 +348,8 @@ pub(super) enum Started<'a> {
     Each(Vec<&'a [Word]>),
 }
 
-/// Programs that start the one in their arguments: their options that take a value, and how many words come before it.
+/// Programs that start the one in their arguments. Each comes with its options that take a value, and the number of words before
+/// the started program.
 const STARTERS: &[(&str, &str, usize)] = &[
     ("command", "", 0),
     ("builtin", "", 0),
@@ -403,7 +403,7 @@ fn joined(words: &[Word]) -> String {
     words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-/// What is behind the options, of which those in `with_value` take the next word where nothing is attached.
+/// Returns the words after the options. Options in `with_value` consume the next word unless their value is attached.
 fn behind_options<'a>(args: &'a [Word], with_value: &str) -> &'a [Word] {
     let mut rest = args;
     while let Some((word, tail)) = rest.split_first() {
@@ -420,7 +420,7 @@ fn behind_options<'a>(args: &'a [Word], with_value: &str) -> &'a [Word] {
     rest
 }
 
-/// `sh -c TEXT`, also `bash -euo pipefail -c TEXT`; without it, the input.
+/// Returns the text of `sh -c TEXT`, also of `bash -euo pipefail -c TEXT`. Without `-c`, returns standard input.
 fn shell_text<'a>(call: &Call<'a>) -> Started<'a> {
     let mut is_text = false;
     let mut reads_input = false;
@@ -431,7 +431,7 @@ fn shell_text<'a>(call: &Call<'a>) -> Started<'a> {
             if is_text {
                 return Started::Text(text.to_owned());
             }
-            // A script, or the input's arguments.
+            // A script file, or arguments for a script from standard input.
             return if reads_input { from_input(call) } else { Started::Nothing };
         }
         if !text.starts_with("--") {
@@ -454,7 +454,7 @@ fn option_text<'a>(args: &[Word], option: &str) -> Started<'a> {
     at.and_then(|at| args.get(at + 1)).map_or(Started::Nothing, |word| Started::Text(word.text.clone()))
 }
 
-/// `env -i A=b program`.
+/// Returns the program that `env -i A=b program` starts.
 fn env_program(args: &[Word]) -> Started<'_> {
     if let Some(at) = args.iter().position(|word| word.text == "-S" || word.text == "--split-string") {
         return Started::Text(joined(&args[at + 1..]));
@@ -464,7 +464,7 @@ fn env_program(args: &[Word]) -> Started<'_> {
     Started::Program(&rest[program..])
 }
 
-/// What `find` runs for what it finds.
+/// Returns the programs that `find` runs for its results.
 fn executed(args: &[Word]) -> Vec<&[Word]> {
     let mut programs = Vec::new();
     let mut rest = args;

@@ -1,54 +1,55 @@
-//! Reads command lines: which simple commands a text of POSIX shell or bash would run, in their order.
+//! Reads command lines: finds the simple commands that a text of POSIX shell or bash would run, in their order.
 //!
-//! This is no shell. It wants to know one thing of a script, which programs it runs with which words, and it must
-//! answer for any text: scripts that end in the middle, constructs that it does not know, garbage. So it keeps no tree,
-//! refuses nothing, bounds its depth ([`MAX_DEPTH`]) and what expansions may grow to ([`MAX_VALUE_BYTES`],
-//! [`MAX_EXPANDED_BYTES`]), and reads each byte of the text once for each level of back-quotes around it.
+//! This is not a shell. It only finds out which programs a script runs, and with which words. It must answer for any text:
+//! scripts that end in the middle, constructs that it does not know, garbage. So it builds no tree and rejects nothing. It limits
+//! its depth ([`MAX_DEPTH`]) and the size of expansions ([`MAX_VALUE_BYTES`], [`MAX_EXPANDED_BYTES`]), and reads each byte of the
+//! text once for each level of back-quotes around it.
 //!
-//! Own code because the one well-kept parser without C, `brush-parser`, is made for running scripts. Tried (0.4.0): it refuses
-//! the whole text for one unfinished quote or here-document, a row of 2000 `$(` overflows its stack and so ends the
-//! process, and it brings 93 packages. `conch-parser` rests since 2019, `tree-sitter-bash` is C, `yash-syntax` is under the GPL.
+//! Why this is our own code: the one well-maintained parser without C, `brush-parser`, is made for running scripts. We tried
+//! version 0.4.0. It rejects the whole text for one unfinished quote or here-document; a row of 2000 `$(` overflows its stack,
+//! which ends the process; and it brings 93 packages. `conch-parser` has been dormant since 2019, `tree-sitter-bash` is C, and
+//! `yash-syntax` is under the GPL.
 //!
-//! What a word becomes at run time is known as far as the text says it: quotes, `~`, `$HOME`, `$PWD`, variables that the
-//! script itself sets. Whatever else is expanded (other variables, output of commands, globs of braces) stays unknown: a
+//! The text of a word is known at run time as far as the script itself determines it: quotes, `~`, `$HOME`, `$PWD`, and variables
+//! that the script sets. All other expansions (other variables, output of commands, brace expansions) are unknown and become
 //! [`UNKNOWN`] in the word's text.
 
 use std::collections::BTreeMap;
 
-/// Stands in a word's text for what can't be known before it runs.
+/// Placeholder in a word's text for what can't be known before it runs.
 pub(super) const UNKNOWN: char = '\u{fffc}';
-/// How deep brackets, substitutions and shells within shells are followed.
+/// How many levels of brackets, substitutions and shells within shells are read.
 pub(super) const MAX_DEPTH: usize = 24;
-/// The longest value of a variable that is kept.
+/// Maximum size of a variable's value that is kept, in bytes.
 const MAX_VALUE_BYTES: usize = 4096;
-/// What all expansions of one text together may come to.
+/// Maximum size of all expansions of one text together, in bytes.
 const MAX_EXPANDED_BYTES: usize = 256 * 1024;
 
 /// A word of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Word {
-    /// What it becomes, [`UNKNOWN`] in the place of what is not known.
+    /// Text after expansion. [`UNKNOWN`] replaces the parts that are not known.
     pub text: String,
-    /// Whether any of it was quoted: such a word is never a keyword.
+    /// Whether any part was quoted. A quoted word is never a keyword.
     quoted: bool,
-    /// Variables whose value it shows.
+    /// Variables whose values it contains.
     pub shows: Vec<String>,
-    /// Programs whose output it takes in.
+    /// Programs whose output it contains.
     pub output_of: Vec<String>,
 }
 
 impl Word {
-    /// A word as it stands.
+    /// Creates a word with this text.
     pub fn literal(text: &str) -> Self {
         Self { text: text.to_owned(), quoted: true, ..Self::default() }
     }
 
-    /// The same word with another text.
+    /// Returns the same word with another text.
     pub fn with(&self, text: String) -> Self {
         Self { text, ..self.clone() }
     }
 
-    /// Whether all of it is known.
+    /// Whether the whole text is known.
     pub fn is_known(&self) -> bool {
         !self.text.contains(UNKNOWN)
     }
@@ -61,39 +62,39 @@ impl Word {
 /// One program with its words, as the shell would run it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Command {
-    /// Assignments in front of it: those of its environment, or of the shell where there are no words.
+    /// Assignments before it. They set its environment; without words, they set the shell's variables.
     pub assigns: Vec<(String, Word)>,
-    /// The program and its arguments.
+    /// Program and its arguments.
     pub words: Vec<Word>,
     /// Files that the shell opens for writing.
     pub writes: Vec<Word>,
     /// Files that the shell opens for reading.
     pub reads: Vec<Word>,
-    /// Text that is its input: a here-document, a here-string, or what an `echo` pipes into it.
+    /// Text of its standard input: a here-document, a here-string, or what an `echo` pipes into it.
     pub input: Option<String>,
-    /// Whether its output goes on, into another program or a file.
+    /// Whether its output goes to another program or a file.
     pub output_goes_on: bool,
-    /// Which item of the script pipes into it; `None` where that is a group or nothing.
+    /// Index of the script item that pipes into it; `None` if that is a group, or if nothing does.
     pub piped_from: Option<usize>,
-    /// Which item of the script it pipes into.
+    /// Index of the script item that it pipes into.
     pub pipes_into: Option<usize>,
 }
 
 /// A step of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    /// A shell of its own begins: where it goes to is forgotten at its end.
+    /// A subshell begins. A change of the working folder in it does not last beyond its end.
     Enter,
-    /// It ends.
+    /// The subshell ends.
     Leave,
     /// A program runs.
     Run(Command),
 }
 
-/// What a text would run.
+/// Result of reading a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Script {
-    /// In their order.
+    /// Steps in their order.
     pub items: Vec<Item>,
     /// Pieces that are nested too deeply to be read.
     pub unread: Vec<String>,
@@ -122,23 +123,23 @@ struct Document {
     delimiter: String,
     is_literal: bool,
     strips_tabs: bool,
-    /// The item that reads it, once that is written down.
+    /// Index of the item that reads it; `None` until that item is recorded.
     item: Option<usize>,
 }
 
-/// How the reader of a list stands within `case … esac`.
+/// Position of the reader within `case … esac`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     /// The next words up to `)` are patterns.
     Patterns,
-    /// In a branch.
+    /// Inside a branch.
     Branch,
 }
 
 struct Reader {
     chars: Vec<char>,
     at: usize,
-    /// Where what is being read ends.
+    /// End of the text that is being read.
     limit: usize,
     depth: usize,
     out: Script,
@@ -195,7 +196,7 @@ impl Reader {
         there
     }
 
-    /// Reads commands up to `end`, which is left standing, or the end of the text.
+    /// Reads commands up to `end`, which is not consumed, or up to the end of the text.
     fn list(&mut self, end: Option<char>) {
         let mut draft = Draft::default();
         let mut cases: Vec<Block> = Vec::new();
@@ -237,7 +238,7 @@ impl Reader {
                 '(' if cases.last() == Some(&Block::Patterns) => self.at += 1,
                 '(' => self.bracket(&mut draft),
                 ')' => {
-                    // The end of a case's patterns, or a stray one: the shell would stop there, we go on.
+                    // The end of a case's patterns, or a stray bracket. A shell would stop at the latter; this reader continues.
                     self.finish(&mut draft, false);
                     self.at += 1;
                     if let Some(block) = cases.last_mut() {
@@ -257,7 +258,7 @@ impl Reader {
         }
     }
 
-    /// At a bracket in the place of a command or behind a word.
+    /// Handles a bracket at the start of a command or after a word.
     fn bracket(&mut self, draft: &mut Draft) {
         if draft.command.words.is_empty() && self.starts_with("((") {
             self.at += 2;
@@ -265,12 +266,12 @@ impl Reader {
             return;
         }
         if draft.command.words.len() == 1 && self.eat("()") {
-            // A function; its body is read as if it ran here.
+            // A function definition. Its body is read as if it ran here.
             *draft = Draft::default();
             return;
         }
         if !draft.command.words.is_empty() {
-            // A pattern's brackets, or an array's: what is in them is read as commands, which does no harm.
+            // Brackets of a pattern or an array. Their content is read as commands, which does no harm.
             self.finish(draft, false);
         }
         self.at += 1;
@@ -278,7 +279,7 @@ impl Reader {
         self.eat(")");
     }
 
-    /// Reads a shell within, up to `end`; too deep, it is put aside unread.
+    /// Reads a subshell up to `end`. If it is nested too deeply, sets its text aside unread.
     fn inside(&mut self, end: char, opening: &str) {
         if self.depth >= MAX_DEPTH {
             let rest: String = self.chars.get(self.at..self.limit).unwrap_or_default().iter().collect();
@@ -293,10 +294,10 @@ impl Reader {
         self.depth -= 1;
     }
 
-    /// Reads arithmetic up to `end` for the commands in it.
+    /// Reads arithmetic up to `end`, to find the commands in it.
     fn arithmetic(&mut self, end: &str) {
         if self.depth >= MAX_DEPTH {
-            // What follows is read as whatever it looks like.
+            // The text that follows is read as ordinary commands.
             return;
         }
         self.depth += 1;
@@ -331,7 +332,7 @@ impl Reader {
         let begin = self.at;
         let word = self.word();
         if self.at == begin {
-            // Nothing that a word may begin with: never stand still.
+            // No word can begin here: skip the character, so that the reader never stands still.
             self.at += 1;
             return;
         }
@@ -378,7 +379,7 @@ impl Reader {
         }
     }
 
-    /// Whether the word is the grammar's, not a program's; what belongs to it is read.
+    /// Whether the word belongs to the grammar instead of naming a program. Reads the parts that belong to a keyword.
     fn keyword(&mut self, word: &Word, cases: &mut Vec<Block>) -> bool {
         if word.quoted {
             return false;
@@ -435,7 +436,7 @@ impl Reader {
         }
     }
 
-    /// `name in words`, up to the end of the line; the variable is not known in the body.
+    /// Reads `name in words`, up to the end of the line. The variable is unknown in the body.
     fn loop_head(&mut self) {
         self.blanks();
         if self.eat("((") {
@@ -460,7 +461,7 @@ impl Reader {
         }
     }
 
-    /// `[[ … ]]`: only what is substituted in it runs.
+    /// Reads `[[ … ]]`. Only substitutions in it run anything.
     fn condition(&mut self) {
         while let Some(next) = self.peek() {
             match next {
@@ -479,10 +480,10 @@ impl Reader {
         }
     }
 
-    /// Writes the command down, if there is one.
+    /// Records the draft as a command, if there is one.
     fn finish(&mut self, draft: &mut Draft, pipes: bool) {
         if draft.is_empty() {
-            // A pipe's right side may stand on the next line.
+            // The right side of a pipe may stand on the next line.
             return;
         }
         let done = std::mem::take(draft);
@@ -508,7 +509,7 @@ impl Reader {
         draft.piped_from = pipes.then_some(index);
     }
 
-    /// Keeps what the script sets for its later words.
+    /// Keeps the variables that the script sets, for its later words.
     fn remember(&mut self, command: &Command) {
         let exported = command
             .words
@@ -530,7 +531,7 @@ impl Reader {
         }
     }
 
-    /// A redirection, with its target.
+    /// Reads a redirection with its target.
     fn redirect(&mut self, draft: &mut Draft) {
         if self.eat("<<<") {
             self.blanks();
@@ -563,7 +564,7 @@ impl Reader {
         }
     }
 
-    /// `<<` and what ends the text that will come.
+    /// Reads `<<` and the delimiter that will end the here-document.
     fn document(&mut self, draft: &mut Draft) {
         self.at += 2;
         let strips_tabs = self.eat("-");
@@ -573,7 +574,7 @@ impl Reader {
         self.documents.push(Document { delimiter: word.text, is_literal: word.quoted, strips_tabs, item: None });
     }
 
-    /// At the beginning of a line: reads the here-documents that are due.
+    /// Reads the here-documents that begin on this line.
     fn read_documents(&mut self) {
         for document in std::mem::take(&mut self.documents) {
             let begin = self.at;
@@ -610,10 +611,11 @@ impl Reader {
         line
     }
 
-    /// Reads what runs within text that is data otherwise.
+    /// Reads the commands inside text that is otherwise data.
     fn substitutions(&mut self, begin: usize, end: usize) {
         self.at = begin;
-        // What is open at its end is closed there: else it would be read again with what follows.
+        // What is still open at the end of this text is closed there. Otherwise it would be read again together with the
+        // following text.
         let limit = std::mem::replace(&mut self.limit, end);
         let documents = std::mem::take(&mut self.documents);
         while self.at < end {
@@ -627,7 +629,7 @@ impl Reader {
         self.documents = documents;
     }
 
-    /// A word, as far as it goes; nothing at all where none begins.
+    /// Reads one word; consumes nothing if no word begins here.
     fn word(&mut self) -> Word {
         let mut word = Word::default();
         if self.peek() == Some('~') {
@@ -644,7 +646,7 @@ impl Reader {
                     word.text.push_str("{}");
                     self.at += 2;
                 }
-                // Behind the `=` of a word like `of=~/x`, too.
+                // A `~` is also expanded after the `=` of a word like `of=~/x`.
                 '~' if word.text.ends_with('=') && !word.quoted && assignment(&word).is_some() => {
                     if !self.tilde(&mut word) {
                         word.text.push('~');
@@ -661,7 +663,7 @@ impl Reader {
         word
     }
 
-    /// Reads a `~` that means the home; false where it does not, or where that is not known.
+    /// Reads a `~` that stands for the home folder. Returns false if it does not, or if the home is unknown.
     fn tilde(&mut self, word: &mut Word) -> bool {
         let alone = self.ahead(1).is_none_or(|c| c == '/' || is_meta(c));
         let Some(home) = self.variables.get("HOME").filter(|_| alone) else { return false };
@@ -681,7 +683,7 @@ impl Reader {
         }
     }
 
-    /// `$'…'`.
+    /// Reads `$'…'`.
     fn ansi_quoted(&mut self, word: &mut Word) {
         word.quoted = true;
         while let Some(c) = self.take() {
@@ -759,7 +761,7 @@ impl Reader {
         self.eat(")");
     }
 
-    /// Whatever `$` and back-quotes begin.
+    /// Reads an expansion that starts with `$` or a back-quote.
     fn expansion(&mut self, word: &mut Word, in_quotes: bool) {
         if self.peek() == Some('`') {
             self.back_quoted(word);
@@ -820,7 +822,7 @@ impl Reader {
         word.shows.push(name);
     }
 
-    /// Behind `${`.
+    /// Reads the rest of an expansion after `${`.
     fn braced(&mut self, word: &mut Word) {
         let counts = matches!(self.peek(), Some('#' | '!'));
         if counts {
@@ -831,7 +833,7 @@ impl Reader {
             self.value_of(name, word);
             return;
         }
-        // With `:+` its value is not shown; with all else that stands here, some of it may be.
+        // With `:+` the value is not shown. With everything else that may stand here, a part of it may be.
         let hides = counts || self.starts_with(":+") || self.starts_with("+");
         if !hides {
             word.shows.push(name);
@@ -840,7 +842,7 @@ impl Reader {
         self.rest_of_braces();
     }
 
-    /// Up to the `}` that closes what was opened.
+    /// Skips to the `}` that closes the expansion.
     fn rest_of_braces(&mut self) {
         let mut open = 1_usize;
         while let Some(c) = self.peek() {
@@ -867,7 +869,7 @@ impl Reader {
         }
     }
 
-    /// A command whose output is put into the word.
+    /// Reads a command whose output becomes part of the word.
     fn substitute(&mut self, word: &mut Word, end: char) {
         let first = self.out.items.len();
         self.inside(end, "$(");
@@ -880,7 +882,7 @@ impl Reader {
             Item::Run(command) => command.words.first().map(|w| w.text.clone()),
             _ => None,
         });
-        // Enough to say what it is; a bound, so that nesting does not multiply.
+        // A few names are enough to say what it is. The limit keeps nesting from multiplying them.
         word.output_of.extend(programs.take(8));
     }
 
@@ -909,12 +911,12 @@ impl Reader {
     }
 }
 
-/// Characters that end a word.
+/// Whether a character ends a word.
 fn is_meta(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | ';' | '&' | '|' | '(' | ')' | '<' | '>')
 }
 
-/// `NAME=value`, `NAME+=value`.
+/// Splits `NAME=value` or `NAME+=value`.
 pub(super) fn assignment(word: &Word) -> Option<(String, Word)> {
     let (name, value) = word.text.split_once('=')?;
     let name = name.strip_suffix('+').unwrap_or(name);
@@ -925,11 +927,11 @@ pub(super) fn assignment(word: &Word) -> Option<(String, Word)> {
     Some((name.to_owned(), Word { text: value.to_owned(), ..word.clone() }))
 }
 
-/// What `echo` and `printf` pipe on, as far as it is known.
+/// Returns what `echo` and `printf` pipe on, as far as it is known.
 fn echoed(command: &Command) -> Option<String> {
     let (program, words) = command.words.split_first()?;
     if !matches!(program.text.as_str(), "echo" | "printf") {
-        // `cat <<EOF | sh`
+        // Handles `cat <<EOF | sh`.
         let passes = program.text == "cat" && words.is_empty();
         return command.input.clone().filter(|input| passes && input.len() <= MAX_VALUE_BYTES);
     }

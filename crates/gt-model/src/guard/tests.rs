@@ -1,4 +1,4 @@
-//! What is refused, and what looks like it and is not.
+//! Tests of refused acts, and of similar acts that are allowed.
 
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ fn file(tool: &str, path: &str) -> ToolCall {
     ToolCall { tool: tool.into(), input: json!({ "file_path": path }) }
 }
 
-/// Commands that a polecat is refused, each told `instead`.
+/// Checks that a polecat is refused these commands, and is told `instead`.
 fn check_refused(instead: &str, commands: &[&str]) {
     check_refused_for(Role::Polecat, &place(), instead, commands);
 }

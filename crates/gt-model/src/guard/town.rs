@@ -1,4 +1,4 @@
-//! Rules about gt's own verbs: which are whose. Gt refuses much of this itself; here it is said before anything runs.
+//! Rules for gt's own verbs: which role may use which. Gt refuses much of this itself; the guard refuses it before anything runs.
 
 use super::script::{Call, Owner, Scene};
 use super::shell::Word;
@@ -18,7 +18,7 @@ pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     if let ("mq", "approve") = (first, second) {
         return refuse("only a person approves what lands", "end your turn; gt why <bead> says what is waited for");
     }
-    // Allowed everywhere because it is gt's, it would run anything at all.
+    // Clients allow gt everywhere, and this verb would run any program.
     if let ("session", "contain" | "host") | ("sim-worker", _) = (first, second) {
         return refuse(format!("gt {first} starts programs for gt itself"), "run the program by itself");
     }
@@ -33,7 +33,7 @@ pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
     }
 }
 
-/// The words that are no options, nor the values of options of every verb.
+/// Returns the words that are neither options nor values of options that every verb has.
 fn verbs<'a>(call: &Call<'a>) -> Vec<&'a str> {
     let mut words = Vec::new();
     let mut args = call.args.iter();
@@ -49,7 +49,7 @@ fn verbs<'a>(call: &Call<'a>) -> Vec<&'a str> {
     words
 }
 
-/// Whether it is another town's: a test's, in a temporary folder.
+/// Whether the call is for another town: one that a test made in a temporary folder.
 fn is_elsewhere(scene: &Scene<'_>, call: &Call<'_>) -> bool {
     let mut args = call.args.iter().map(|word| word.text.as_str());
     let by_option = args.find_map(|text| text.strip_prefix("--town").map(str::to_owned)).and_then(|rest| {
@@ -62,7 +62,7 @@ fn is_elsewhere(scene: &Scene<'_>, call: &Call<'_>) -> bool {
     named.is_some_and(|town| scene.owner(&town) == Some(Owner::Temporary))
 }
 
-/// A bead with code closes by landing.
+/// Refuses closing a bead with code by hand. Such a bead closes when its work lands.
 fn closing(scene: &Scene<'_>, call: &Call<'_>, first: &str, second: &str, rest: &[&str]) -> Option<Refusal> {
     let by_status =
         matches!(second, "update" | "edit") && call.args.windows(2).any(|pair| closes(&pair[0].text, &pair[1].text));
@@ -82,7 +82,7 @@ fn closes(option: &str, value: &str) -> bool {
         || value == "--status=closed"
 }
 
-/// Verbs of other roles.
+/// Refuses verbs of other roles.
 fn others(call: &Call<'_>, first: &str, second: &str) -> Option<Refusal> {
     let whose = match (first, second) {
         ("sling" | "unsling" | "do", _) => "the mayor's and the deacon's",

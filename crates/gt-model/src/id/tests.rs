@@ -43,10 +43,10 @@ fn id_length_keeps_collisions_unlikely() {
     assert_eq!((id_length(0), id_length(u64::MAX)), (3, 8));
 }
 
-/// The probability that two ids of this length are the same.
+/// Returns the probability that two ids of this length are equal.
 fn collision(length: usize) -> f64 {
     let (values, ids) = (256_u128.pow(BYTES_OF_LENGTH[length - ID_LENGTH_MIN] as u32), 36_u128.pow(length as u32));
-    // Each id is that of as many hashes as any other, or of one more.
+    // Each id belongs to the same number of hashes, or to one more.
     let (each, more) = (values / ids, values % ids);
     let square = |times: u128| (times as f64 / values as f64).powi(2);
     square(each + 1) * more as f64 + square(each) * (ids - more) as f64
@@ -134,13 +134,13 @@ fn slugs() {
     check("höhe", "h-he-#");
     check(&"x".repeat(40), &"x".repeat(40));
     check(&"x".repeat(41), &format!("{}-#", "x".repeat(40)));
-    // What looks like a slug with a hash may not be one.
+    // A text that looks like a slug with a hash may not be one.
     check("oo-deadbeef", "oo-deadbeef-#");
     check("deadbeef", "deadbeef-#");
     check("bd-8r5sr6bm", "bd-8r5sr6bm");
 }
 
-/// Texts in which the special cases of a slug meet often.
+/// Generates texts in which the special cases of slugs often meet.
 fn odd_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("a".to_owned()),
@@ -224,7 +224,7 @@ fn an_ambiguous_abbreviation_lists_ten() {
     let ids: Vec<BeadId> = (0..30).rev().map(|n| BeadId(format!("vt-a{n:02}"))).collect();
     let Abbreviation::Ambiguous(listed) = resolve_abbreviation("a", ids.iter()) else { panic!("not ambiguous") };
     assert_eq!(listed, (0..10).map(|n| BeadId(format!("vt-a{n:02}"))).collect::<Vec<_>>());
-    // One id that came twice is one id.
+    // The same id twice counts as one.
     assert_eq!(resolve_abbreviation("a1", [&ids[0], &ids[0]].into_iter()), Abbreviation::None);
     assert_eq!(resolve_abbreviation("a2", [&ids[0], &ids[0]].into_iter()), Abbreviation::Unique("vt-a29".into()));
 }

@@ -1,16 +1,17 @@
-//! What JSON allows, or serde_json does not look at in values that it passes on as text, but no ledger can hold.
+//! Checks for content that no ledger can store, although JSON allows it, or that serde_json does not check in values that it
+//! passes on as text.
 
 use std::borrow::Cow;
 
 use super::{Fault, MAX_DEPTH};
 
-/// How JSON escapes the NUL character.
+/// JSON escape of the NUL character.
 const NUL: &str = "\\u0000";
 
-/// Stands for a character that can't be told: what an escaped NUL is read as.
+/// Character that replaces an escaped NUL.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// The line with each escaped NUL character replaced, which databases, git and command lines can't hold.
+/// Returns the line with each escaped NUL character replaced. Databases, git and command lines can't store NUL.
 pub(super) fn without_nul(line: &str) -> Cow<'_, str> {
     if !has_nul(line) {
         return line.into();
@@ -22,12 +23,12 @@ pub(super) fn without_nul(line: &str) -> Cow<'_, str> {
     kept.into()
 }
 
-/// Whether an escaped NUL character is in a line.
+/// Whether a line contains an escaped NUL character.
 pub(super) fn has_nul(line: &str) -> bool {
     line.contains(NUL) && pieces(line).any(|piece| piece == NUL)
 }
 
-/// A text cut before and after each escape, so that an escaped backslash escapes nothing more.
+/// Splits a text before and after each escape, so that an escaped backslash does not start another escape.
 fn pieces(line: &str) -> impl Iterator<Item = &str> {
     let mut left = line;
     std::iter::from_fn(move || {
@@ -43,10 +44,10 @@ fn pieces(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Looks through a line that is known to be valid JSON.
+/// Checks a line that is known to be valid JSON.
 pub(super) fn check(line: &str) -> Result<(), Fault> {
     let bytes = line.as_bytes();
-    // Most lines can be told from afar: without any escape, and with too few brackets to be deep.
+    // Most lines pass at once: they have no escape, and too few brackets to be deep.
     if !bytes.contains(&b'\\') && bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= MAX_DEPTH {
         return Ok(());
     }
@@ -70,7 +71,7 @@ pub(super) fn check(line: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// How many bytes the escape at the beginning of `bytes` takes, a surrogate pair as one.
+/// Returns the length of the escape at the start of `bytes`. A surrogate pair counts as one escape.
 fn escape_length(bytes: &[u8]) -> Result<usize, Fault> {
     match code_unit(bytes) {
         None => Ok(2),
@@ -83,7 +84,7 @@ fn escape_length(bytes: &[u8]) -> Result<usize, Fault> {
     }
 }
 
-/// The UTF-16 code unit of an escape by number (`\u` and four hexadecimal digits) at the beginning of `bytes`.
+/// Returns the UTF-16 code unit of a numeric escape (`\u` and four hexadecimal digits) at the start of `bytes`.
 pub(crate) fn code_unit(bytes: &[u8]) -> Option<u16> {
     let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

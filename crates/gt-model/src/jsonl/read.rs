@@ -1,4 +1,4 @@
-//! Reading: lenient in form, strict about the kinds of values that the engine decides by.
+//! Reads JSONL. It is lenient about form, and strict about the types of values on which the engine's decisions depend.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use super::{Fault, LineError, Parsed, Record, is_empty, on_one_line};
 use crate::bead::{Bead, BeadType, Comment, DepType, Dependency, Rest, Stamp, Status};
 use crate::id::BeadId;
 
-/// What a bead without any time gets; the zero time of Go, which other tools of the format write.
+/// Time of a bead without any time: Go's zero time, which other tools for this format write.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
-/// How much of a bad time an error shows, in characters.
+/// How many characters of an invalid time an error shows.
 const SHOWN_CHARS: usize = 40;
 
-/// Reads a whole file, each line by itself: bad lines don't keep the good ones back.
+/// Reads a whole file, each line on its own: an invalid line does not affect the valid ones.
 pub fn parse(text: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
     for record in records(text) {
@@ -31,7 +31,7 @@ pub fn parse(text: &[u8]) -> Parsed {
     parsed
 }
 
-/// Reads a file line by line, so that a large one is never in memory as records all at once.
+/// Reads a file line by line, so that the records of a large file are never in memory all at once.
 pub fn records(text: &[u8]) -> impl Iterator<Item = Result<Record, LineError>> {
     (1..).zip(text.split(|byte| *byte == b'\n')).filter_map(|(line, bytes)| {
         let record = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8).and_then(record);
@@ -39,19 +39,19 @@ pub fn records(text: &[u8]) -> impl Iterator<Item = Result<Record, LineError>> {
     })
 }
 
-/// Reads one line, with or without its end. `None`: a blank line. An error says line 1.
+/// Reads one line, with or without its line end. Returns `None` for a blank line. An error always names line 1.
 pub fn parse_line(line: &str) -> Result<Option<Record>, LineError> {
     record(line).map_err(|fault| LineError { line: 1, fault })
 }
 
-/// The numbers of lines with an escaped NUL character, which is read as `\u{fffd}`: for telling so.
+/// Returns the numbers of lines with an escaped NUL character, to report them. Such a character is read as `\u{fffd}`.
 pub fn lines_with_nul(text: &[u8]) -> impl Iterator<Item = usize> {
     let lines = (1..).zip(text.split(|byte| *byte == b'\n'));
     let has_nul = |bytes: &[u8]| bytes.contains(&b'\\') && std::str::from_utf8(bytes).is_ok_and(has_nul);
     lines.filter(move |(_, bytes)| has_nul(bytes)).map(|(line, _)| line)
 }
 
-/// The record on this line, if it isn't blank.
+/// Reads the record on this line; `None` if the line is blank.
 fn record(line: &str) -> Result<Option<Record>, Fault> {
     let line = line.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if line.is_empty() {
@@ -71,13 +71,13 @@ fn record(line: &str) -> Result<Option<Record>, Fault> {
     }
 }
 
-/// Whether git wrote this line, about a merge that nobody finished.
+/// Whether git wrote this line for a merge that was not finished.
 fn is_conflict_marker(line: &str) -> bool {
     let words = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
     words.iter().any(|word| line.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
 }
 
-/// The bead that `object` says.
+/// Reads a bead from `object`.
 fn bead(object: &mut Object<'_>) -> Result<Bead, Fault> {
     for key in DERIVED_KEYS {
         object.take(key);
@@ -91,7 +91,7 @@ fn bead(object: &mut Object<'_>) -> Result<Bead, Fault> {
         acceptance_criteria: object.text("acceptance_criteria")?,
         notes: object.text("notes")?,
         status: object.word("status")?.map_or(Status::Open, |word| Status::from(word.as_str())),
-        // The format knows no default but the number's own.
+        // The format defines no default, so the number's own default applies.
         priority: object.typed("priority", "a whole number")?.unwrap_or_default(),
         issue_type: object.word("issue_type")?.map_or(BeadType::Task, |word| BeadType::from(word.as_str())),
         assignee: object.word("assignee")?,
@@ -117,7 +117,7 @@ fn bead(object: &mut Object<'_>) -> Result<Bead, Fault> {
     })
 }
 
-/// When it was made and last changed. Where one is missing the other one stands in for it.
+/// Reads the times of creation and last change. If one is missing, the other replaces it.
 fn required_times(object: &mut Object<'_>) -> Result<(Stamp, Stamp), Fault> {
     match (object.stamp("created_at")?, object.stamp("updated_at")?) {
         (Some(created), Some(updated)) => Ok((created, updated)),
@@ -129,7 +129,8 @@ fn required_times(object: &mut Object<'_>) -> Result<(Stamp, Stamp), Fault> {
     }
 }
 
-/// Whether it is ephemeral, by either name. The old name stays in the rest, to be written back, where it alone says so.
+/// Reads whether the bead is ephemeral, under either name. If only the old name says so, it stays in the rest and is written
+/// back.
 fn ephemeral(object: &mut Object<'_>) -> Result<bool, Fault> {
     let by_old_name = object.peek::<bool>("wisp", "true or false")?;
     match object.typed("ephemeral", "true or false")? {
@@ -141,7 +142,7 @@ fn ephemeral(object: &mut Object<'_>) -> Result<bool, Fault> {
     }
 }
 
-/// An edge from the bead `owner`.
+/// Reads an edge from the bead `owner`.
 fn dependency(object: &mut Object<'_>, owner: &BeadId) -> Result<Dependency, Fault> {
     Ok(Dependency {
         issue_id: object.word("issue_id")?.map_or_else(|| owner.clone(), BeadId),
@@ -152,7 +153,7 @@ fn dependency(object: &mut Object<'_>, owner: &BeadId) -> Result<Dependency, Fau
     })
 }
 
-/// A remark.
+/// Reads a comment.
 fn comment(object: &mut Object<'_>) -> Result<Comment, Fault> {
     let id = object.take("id").unwrap_or_default();
     let is_integer = !id.is_empty() && id.strip_prefix('-').unwrap_or(id).bytes().all(|b| b.is_ascii_digit());
@@ -168,13 +169,13 @@ fn comment(object: &mut Object<'_>) -> Result<Comment, Fault> {
     })
 }
 
-/// Reads the time that `key` holds.
+/// Reads the time under `key`.
 fn stamp(key: &str, text: &str) -> Result<Stamp, Fault> {
     let bad = |_| Fault::BadTime { key: key.to_owned(), text: text.chars().take(SHOWN_CHARS).collect() };
     Stamp::parse(text).map_err(bad)
 }
 
-/// What kind of value this JSON text is.
+/// Returns the type of this JSON text, in words.
 fn kind(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
         Some(b'"') => "a string",
@@ -186,17 +187,17 @@ fn kind(raw: &str) -> &'static str {
     }
 }
 
-/// A JSON object whose values are taken out by key; the others keep their text and order.
+/// A JSON object from which values are taken by key. The other values keep their text and order.
 struct Object<'a> {
-    /// Where the object lies in its line, as the beginning of its keys' paths.
+    /// Path of the object in its line. The paths of its keys start with it.
     path: String,
-    /// Keys and values; a value is gone once it was taken.
+    /// Keys and values. The value is `None` once it was taken.
     entries: Vec<(Cow<'a, str>, Option<&'a str>)>,
-    /// Where in `entries` a key is, where they are too many to look through.
+    /// Position of each key in `entries`, if there are too many entries for a linear search.
     places: HashMap<Cow<'a, str>, usize>,
 }
 
-/// How many entries are looked through: beads have fewer.
+/// Up to how many entries are searched linearly. Beads have fewer.
 const LOOKED_THROUGH: usize = 40;
 
 impl<'a> Object<'a> {
@@ -216,7 +217,7 @@ impl<'a> Object<'a> {
         self.entries.iter().position(|(name, _)| name == key)
     }
 
-    /// Adds a value; the last one of a key wins.
+    /// Adds a value. The last value of a key wins.
     fn put(&mut self, key: Cow<'a, str>, value: &'a str) {
         if let Some(place) = self.place(&key) {
             self.entries[place].1 = Some(value);
@@ -230,13 +231,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Takes out the text of a value; null is as good as none.
+    /// Takes the text of a value. `null` counts as absent.
     fn take(&mut self, key: &str) -> Option<&'a str> {
         let place = self.place(key)?;
         self.entries[place].1.take().filter(|raw| *raw != "null")
     }
 
-    /// Reads a value and leaves it where it is.
+    /// Reads a value without taking it.
     fn peek<T: DeserializeOwned>(&self, key: &str, expected: &'static str) -> Result<Option<T>, Fault> {
         let raw = self.place(key).and_then(|place| self.entries[place].1);
         raw.filter(|raw| *raw != "null").map(|raw| self.decode(key, expected, raw)).transpose()
@@ -251,7 +252,7 @@ impl<'a> Object<'a> {
     }
 
     fn wrong_type(&self, key: &str, expected: &'static str, raw: &str) -> Fault {
-        // `a list, not a list of strings` would not say what is wrong in it.
+        // The message `a list, not a list of strings` would not say what is wrong in the list.
         let found = if expected.starts_with(kind(raw)) { "one of other values" } else { kind(raw) };
         Fault::WrongType { key: format!("{}{key}", self.path), expected, found }
     }
@@ -260,7 +261,7 @@ impl<'a> Object<'a> {
         Ok(self.typed(key, "a string")?.unwrap_or_default())
     }
 
-    /// A text that is not empty.
+    /// Takes a text that is not empty.
     fn word(&mut self, key: &str) -> Result<Option<String>, Fault> {
         Ok(Some(self.text(key)?).filter(|text| !text.is_empty()))
     }
@@ -278,7 +279,7 @@ impl<'a> Object<'a> {
         Ok(self.typed(key, "true or false")?.unwrap_or_default())
     }
 
-    /// A list of objects, each read by `read`; nulls in it are passed over.
+    /// Takes a list of objects and reads each with `read`. Skips nulls.
     fn list<T>(&mut self, key: &str, read: impl Fn(&mut Object<'_>) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
         let Some(raw) = self.take(key) else { return Ok(Vec::new()) };
         let items: Vec<&RawValue> =
@@ -294,8 +295,8 @@ impl<'a> Object<'a> {
         Ok(list)
     }
 
-    /// All that was not taken: first the `known` keys in their order, so that equal content is equal, but not those
-    /// that may be left out; then the others in the order they came.
+    /// Returns all values that were not taken. The `known` keys come first in their order, so that equal content gives equal
+    /// results; known keys that may be left out are dropped. The others follow in their original order.
     fn rest(&mut self, known: &[&str]) -> Rest {
         let place = |key: &str| known.iter().position(|name| *name == key);
         let left = self.entries.drain(..).filter_map(|(key, value)| Some((key, value?)));
@@ -308,18 +309,18 @@ impl<'a> Object<'a> {
     }
 }
 
-/// What serde_json says about a line, without its line number, which is always 1.
+/// Returns serde_json's message without the line number, which is always 1.
 fn not_json(error: &serde_json::Error) -> Fault {
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     Fault::NotJson(format!("{what} at column {}", error.column()))
 }
 
-/// A key as it lies in the text, or without its escapes.
+/// A key: borrowed from the text, or owned if it had escapes.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The entries of a JSON object as they came, values as text.
+/// Entries of a JSON object in their original order, with values as text.
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
@@ -328,7 +329,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     }
 }
 
-/// Collects the entries of [`Entries`].
 struct EntriesVisitor;
 
 impl<'de> Visitor<'de> for EntriesVisitor {

@@ -13,7 +13,7 @@ const CONFLICT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/
 
 const NONE_BAD: [usize; 0] = [];
 
-/// The bead on `line`, which must be a good one.
+/// Reads the bead on a valid line.
 fn bead(line: &str) -> Bead {
     match parse_line(line) {
         Ok(Some(Record::Bead(bead))) => *bead,
@@ -21,13 +21,13 @@ fn bead(line: &str) -> Bead {
     }
 }
 
-/// A line with these entries besides those that a bead can't be without.
+/// Returns a line with these entries and those that every bead must have.
 fn with(entries: &str) -> String {
     let times = r#""created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-02T00:00:00Z""#;
     format!(r#"{{"id":"vt-1","title":"T","status":"open","priority":2,"issue_type":"task",{times}{entries}}}"#)
 }
 
-/// What becomes of `entries` after reading and writing, and again.
+/// Reads and writes `entries` twice. Returns the result of the first time, which must equal the second.
 fn rewritten(entries: &str) -> String {
     let once = write_bead(&bead(&with(entries)));
     assert_eq!(write_bead(&bead(&once)), once);
@@ -240,7 +240,7 @@ fn nothing(value: &Value) -> bool {
     value.is_null() || value == "" || value == false || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Checks that a file of beads goes through unchanged in all that it says, and gives its number of bad lines.
+/// Checks that reading and writing a file of beads preserves its content. Returns the numbers of its invalid lines.
 fn check_file(text: &str) -> Vec<usize> {
     let parsed = parse(text.as_bytes());
     let bad: Vec<usize> = parsed.errors.iter().map(|error| error.line).collect();
@@ -267,19 +267,19 @@ fn real_files_go_through() {
     assert!(faults.iter().all(|error| error.fault == Fault::ConflictMarker));
 }
 
-/// Texts of all kinds of characters but NUL.
+/// Generates texts with all kinds of characters except NUL.
 fn text() -> impl Strategy<Value = String> {
     let odd = select(vec!["", "\u{feff}", "\u{2028}", "\"\\", "\r\n", "</script>", "\u{7f}\u{1}", "😀", "null"]);
     let any = vec(any::<char>(), 0..6).prop_map(|chars| chars.into_iter().filter(|c| *c != '\0').collect::<String>());
     prop_oneof![odd.prop_map(str::to_owned), any]
 }
 
-/// Texts of which none is empty.
+/// Generates texts that are not empty.
 fn word() -> impl Strategy<Value = String> {
     text().prop_map(|text| format!("{text}w"))
 }
 
-/// Optional texts as they are read: there or not, never empty.
+/// Generates optional texts as reading returns them: absent, or not empty.
 fn maybe() -> impl Strategy<Value = Option<String>> {
     proptest::option::of(word())
 }
@@ -289,13 +289,13 @@ fn time() -> impl Strategy<Value = Stamp> {
     select(texts).prop_map(|text| Stamp::parse(text).unwrap())
 }
 
-/// JSON texts, in forms that parsing and printing would change.
+/// Generates JSON texts in forms that parsing and printing would change.
 fn raw() -> impl Strategy<Value = String> {
     let odd = vec!["1.0", "1e999", "-0", "123456789012345678901234567890", "\"\\u0041\\/\"", "{ \"a\" : [ ] }", "true"];
     prop_oneof![select(odd).prop_map(str::to_owned), word().prop_map(|text| Value::from(text).to_string())]
 }
 
-/// Keys without a field: some of `known`, in their order, and unknown ones.
+/// Generates keys without a field: some of `known`, in their order, and unknown ones.
 fn rest(known: Vec<&'static str>) -> impl Strategy<Value = Rest> {
     let count = known.len();
     let unknown = prop_oneof![word().prop_map(|word| format!("x{word}")), Just("vendor".to_owned())];
@@ -331,7 +331,7 @@ fn comment() -> impl Strategy<Value = Comment> {
 }
 
 prop_compose! {
-    /// Beads as they are read.
+    /// Generates beads as reading returns them.
     fn any_bead()(
         id in word(),
         texts in vec(text(), 5),
@@ -379,7 +379,7 @@ prop_compose! {
     }
 }
 
-/// Lines with any keys that we know and any values, mostly of the right kind.
+/// Generates lines with any known keys and any values, mostly of the right type.
 fn dirty_line() -> impl Strategy<Value = String> {
     let keys: Vec<&str> = KEYS.iter().chain(DERIVED_KEYS).copied().chain(["new", "é"]).collect();
     let values = vec![
@@ -402,7 +402,7 @@ fn dirty_line() -> impl Strategy<Value = String> {
     })
 }
 
-/// A line of a real file with one byte changed.
+/// Generates lines of a real file with one byte changed.
 fn damaged_line() -> impl Strategy<Value = Vec<u8>> {
     let lines: Vec<&str> = BEADS.lines().chain(CONFLICT.lines()).collect();
     let bytes = prop_oneof![any::<u8>(), select(b"\"\\{}[]:,\n u0d".to_vec())];

@@ -1,11 +1,11 @@
-//! Writing: one way for one content, so that equal ledgers are equal files.
+//! Writes JSONL in exactly one form for each content, so that equal ledgers are equal files.
 
 use std::borrow::Cow;
 
 use super::{COMMENT_KEYS, DEPENDENCY_KEYS, DERIVED_KEYS, KEYS, Record, is_empty, on_one_line};
 use crate::bead::{Bead, Comment, Dependency, Rest};
 
-/// The whole file: records of other kinds first, in their order, then the beads by id in byte order.
+/// Returns the whole file: first records of other kinds in their order, then the beads by id in byte order.
 pub fn write(records: &[Record]) -> String {
     let mut others = Vec::new();
     let mut beads = Vec::new();
@@ -15,20 +15,20 @@ pub fn write(records: &[Record]) -> String {
             Record::Other { line } => others.push(on_one_line(line).into_owned()),
         }
     }
-    // A stable sort: ids that occur twice (in files with unmerged sides) keep their order.
+    // The sort is stable: equal ids (in files with unmerged sides) keep their order.
     beads.sort_by(|a, b| a.id.cmp(&b.id));
     let lines = others.into_iter().chain(beads.into_iter().map(|bead| write_bead(bead)));
     lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
-/// The bead's line, without its end.
+/// Returns the bead's line, without its line end.
 pub fn write_bead(bead: &Bead) -> String {
     let mut text = String::new();
     append_bead(&mut text, bead);
     text
 }
 
-/// Appends the bead's line, without its end.
+/// Appends the bead's line, without its line end.
 pub fn append_bead(text: &mut String, bead: &Bead) {
     let mut line = Line::new(text, &bead.rest);
     for key in KEYS {
@@ -37,7 +37,7 @@ pub fn append_bead(text: &mut String, bead: &Bead) {
     line.finish(&[KEYS, DERIVED_KEYS]);
 }
 
-/// Writes what `bead` holds under `key`.
+/// Writes the value of `bead` under `key`.
 fn write_key(line: &mut Line<'_, '_>, bead: &Bead, key: &'static str) {
     match key {
         "id" => line.text(key, bead.id.as_str()),
@@ -67,7 +67,7 @@ fn write_key(line: &mut Line<'_, '_>, bead: &Bead, key: &'static str) {
     }
 }
 
-/// Appends the JSON of an edge.
+/// Appends an edge as JSON.
 fn append_dependency(text: &mut String, dependency: &Dependency) {
     let mut line = Line::new(text, &dependency.rest);
     for key in DEPENDENCY_KEYS {
@@ -82,7 +82,7 @@ fn append_dependency(text: &mut String, dependency: &Dependency) {
     line.finish(&[DEPENDENCY_KEYS]);
 }
 
-/// Appends the JSON of a remark.
+/// Appends a comment as JSON.
 fn append_comment(text: &mut String, comment: &Comment) {
     let mut line = Line::new(text, &comment.rest);
     for key in COMMENT_KEYS {
@@ -97,7 +97,7 @@ fn append_comment(text: &mut String, comment: &Comment) {
     line.finish(&[COMMENT_KEYS]);
 }
 
-/// Appends `text` as a JSON string. A NUL, which reading refuses, becomes the sign for what can't be shown.
+/// Appends `text` as a JSON string. Replaces NUL, which can't be read back, with the replacement character.
 fn append_quoted(to: &mut String, text: &str) {
     if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
         to.push('"');
@@ -106,17 +106,17 @@ fn append_quoted(to: &mut String, text: &str) {
         return;
     }
     let text = if text.contains('\0') { Cow::from(text.replace('\0', "\u{fffd}")) } else { Cow::from(text) };
-    // Never fails: a text always is JSON.
+    // This never fails, because every text can be written as JSON.
     to.push_str(&serde_json::to_string(&text).unwrap_or_default());
 }
 
 /// A JSON object that is being written.
 struct Line<'t, 'a> {
-    /// Where to.
+    /// Text to append to.
     text: &'t mut String,
-    /// Where its first key would be.
+    /// Position of its first key in the text.
     first: usize,
-    /// The keys that came without a field of their own.
+    /// Keys without a field of their own.
     rest: &'a Rest,
 }
 
@@ -134,13 +134,13 @@ impl<'t, 'a> Line<'t, 'a> {
         self.text.push(':');
     }
 
-    /// Writes a value that is JSON already.
+    /// Writes a value that is already JSON.
     fn raw(&mut self, key: &str, raw: &str) {
         self.key(key);
         self.text.push_str(&on_one_line(raw));
     }
 
-    /// Writes a text, empty or not.
+    /// Writes a text, even if it is empty.
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         append_quoted(self.text, text);
@@ -172,20 +172,20 @@ impl<'t, 'a> Line<'t, 'a> {
         }
     }
 
-    /// The value in the rest of a key that we know; none if it may be left out.
+    /// Returns the value of a known key from the rest; `None` if it may be left out.
     fn kept(&self, key: &str) -> Option<&'a str> {
         let found = self.rest.iter().rfind(|(name, _)| name == key);
         found.map(|(_, raw)| raw.as_str()).filter(|raw| !is_empty(raw))
     }
 
-    /// Writes a key that we know but have no field for.
+    /// Writes a key that the format knows but that has no field.
     fn rest(&mut self, key: &str) {
         if let Some(raw) = self.kept(key) {
             self.raw(key, raw);
         }
     }
 
-    /// Writes the keys that are in none of the `known` lists, and the end.
+    /// Writes the keys that are in none of the `known` lists, and the end of the object.
     fn finish(mut self, known: &[&[&str]]) {
         let unknown = |key: &str| !known.iter().any(|keys| keys.contains(&key));
         for (key, raw) in self.rest.iter().filter(|(key, _)| unknown(key)) {

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use super::*;
 use proptest::prelude::*;
 
-/// The files of a commit.
+/// Files of a commit, as pairs of path and text.
 type Files<'a> = &'a [(&'a str, &'a str)];
 
 fn entry(text: &str) -> Entry {
@@ -17,7 +17,7 @@ fn version(files: Files<'_>, path: &str) -> Version {
     Version { entry: text.map(entry), lines }
 }
 
-/// What changed, as git would say it of small files: each file as one hunk.
+/// Returns the changes as git would report them for small files: each file as one hunk.
 fn changes(from: Files<'_>, to: Files<'_>) -> Vec<FileChange> {
     let mut paths: Vec<&str> = from.iter().chain(to).map(|(path, _)| *path).collect();
     paths.sort_unstable();
@@ -93,10 +93,10 @@ fn what_is_dropped_is_told_with_its_place() {
     check(own, BASE, BASE, &["a:1 gone:  TWO again: two", "b: it is there again", "c: it is not there"]);
     check(own, BASE, &[("a", "one\ntwo\nTWO\nthree\n"), ("c", "new\n")], &["a:1 again: two"]);
     check(own, BASE, &[("a", "one\nthree\n"), ("c", "new\n")], &["a:1 gone:  TWO"]);
-    // The conflict was resolved by the trunk's side.
+    // The conflict was resolved in favour of the trunk.
     let trunk: Files<'_> = &[("a", "one\nzwei\nthree\n"), ("b", "b\n")];
     check(own, trunk, &[("a", "one\nzwei\nthree\n"), ("c", "new\n")], &["a:1 gone:  TWO"]);
-    // By both sides; and by a third text, which is told.
+    // Resolved with both sides, and with a third text. The latter is reported.
     check(own, trunk, &[("a", "one\nzwei\nTWO\nthree\n"), ("c", "new\n")], &[]);
     check(own, trunk, &[("a", "one\nTWO, zwei\nthree\n"), ("c", "new\n")], &["a:1 gone:  TWO"]);
 }
@@ -107,7 +107,7 @@ fn what_moved_or_was_indented_anew_is_kept() {
     check(own, BASE, &[("a", "one\nthree\n  TWO\n"), ("b", "b\n")], &[]);
     check(own, BASE, &[("a", "one\nthree\n"), ("b", "b\n"), ("c", "TWO\n")], &[]);
     check(&[("a", "one\ntwo\nthree\n}\n"), ("b", "b\n")], BASE, BASE, &[]);
-    // Twice there, once kept.
+    // The line occurs twice, and one occurrence was kept.
     let twice: Files<'_> = &[("a", "one\ntwo\nthree\nx\nx\n"), ("b", "b\n")];
     check(twice, BASE, &[("a", "one\ntwo\nthree\nx\n"), ("b", "b\n")], &["a:1-2 gone:  x gone:  x"]);
 }
@@ -117,10 +117,10 @@ fn what_the_trunk_has_meanwhile_is_kept() {
     let own: Files<'_> = &[("a", "one\ntwo\nthree\nfour\n")];
     let trunk: Files<'_> = &[("a", "one\ntwo\nfour\n")];
     check(own, trunk, trunk, &[]);
-    // It was taken out by both.
+    // Both sides removed it.
     let without: Files<'_> = &[("a", "one\nthree\n"), ("b", "b\n")];
     check(without, without, without, &[]);
-    // The trunk deleted a file of which the worker took lines out.
+    // The trunk deleted a file from which the worker removed lines.
     check(&[("a", "one\n"), ("b", "b\n")], &[("b", "b\n")], &[("b", "b\n")], &[]);
     check(&[("a", "one\nONE\ntwo\nthree\n"), ("b", "b\n")], &[("b", "b\n")], &[("b", "b\n")], &["a: it is not there"]);
 }
@@ -179,7 +179,7 @@ fn any_file() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// What was not rewritten, or only put upon a trunk that changed other files, loses nothing.
+    /// A submission that was not rewritten, or only rebased on a trunk with changes in other files, loses nothing.
     #[test]
     fn nothing_is_lost_where_nothing_was_dropped(base in any_file(), own in any_file(), theirs in any_file()) {
         let (base, own) = ([("a", base.as_str()), ("t", "t\n")], [("a", own.as_str()), ("t", "t\n")]);
@@ -189,7 +189,7 @@ proptest! {
         prop_assert_eq!(case.lost(), [""; 0]);
     }
 
-    /// A worker that goes back to the trunk is told of each line that it had put in and that says something.
+    /// If a worker returns to the trunk's version, each line with content that it had added is reported.
     #[test]
     fn going_back_to_the_trunk_is_told(base in any_file(), own in any_file()) {
         let (files, mine) = ([("a", base.as_str())], [("a", own.as_str())]);

@@ -1,8 +1,8 @@
-//! Beads that were made apart from each other and got one id by chance, or because each was its parent's next child.
+//! Separates beads that were created independently and got the same id: by chance, or because each was its parent's next child.
 //!
-//! Such beads are told apart by when and by whom they were made: the one that was made first keeps the id, each other one
-//! gets a new id that follows from these facts alone. So all towns rename alike, in whatever order they meet, and what a
-//! town renames late is found renamed already.
+//! The time and the author of their creation tell such beads apart. The one that was created first keeps the id. Each other one
+//! gets a new id that follows from these facts alone. So all towns rename in the same way, in whatever order they sync, and a
+//! town that renames late finds that others have already renamed in the same way.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -15,53 +15,53 @@ use crate::bead::{Bead, Stamp};
 use crate::id::{BeadId, id_beside};
 use crate::jsonl::Record;
 
-/// A bead that got a new id, since another one that was made apart from it keeps the id.
+/// A bead that got a new id, because another bead that was created independently keeps the old one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Renamed {
-    /// The id that both had.
+    /// Id that both beads had.
     pub from: BeadId,
     /// The new id.
     pub to: BeadId,
-    /// The title of the bead that got it.
+    /// Title of the bead with the new id.
     pub title: String,
 }
 
 impl Renamed {
-    /// What becomes of `bead` where the other one keeps its id.
+    /// Returns the renaming of `bead` for the case that another bead keeps its id.
     pub fn of(bead: &Bead) -> Self {
         Self { from: bead.id.clone(), to: new_id(bead), title: bead.title.clone() }
     }
 }
 
 impl Renamed {
-    /// Whether the bead is in `records` under its old id.
+    /// Whether `records` contain the bead under its old id.
     pub fn is_in(&self, records: &[Record]) -> bool {
         beads(records).any(|bead| bead.id == self.from && new_id(bead) == self.to)
     }
 }
 
-/// Beads that get new ids, by the side that has them.
+/// Beads that get new ids, by side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apart {
-    /// Those of ours.
+    /// Beads of our side.
     pub ours: Vec<Renamed>,
-    /// Those of theirs.
+    /// Beads of their side.
     pub theirs: Vec<Renamed>,
 }
 
-/// Whether two beads of one id are not two versions of one bead: they were made at different times, or at the same second by
-/// different makers, and are called differently.
+/// Whether two beads with the same id are different beads and not two versions of one. They are different if their titles differ
+/// and they were created at different times, or in the same second by different authors.
 pub fn are_apart(one: &Bead, other: &Bead) -> bool {
     one.title != other.title && is_known(one) && is_known(other) && !made_alike(one, other)
 }
 
-/// Whether `one` keeps the id that two beads got which were made apart.
+/// Whether `one` keeps the id that two independently created beads share.
 pub fn keeps_id(one: &Bead, other: &Bead) -> bool {
     let made = |bead: &Bead| (bead.created_at.at, bead.created_by.clone());
     made(one) <= made(other)
 }
 
-/// Whether it is known when a bead was made. Tools write the zero time, or a title of their own, where they do not know.
+/// Whether the creation time of a bead is known. Tools that don't know it write the zero time, or a title of their own.
 fn is_known(bead: &Bead) -> bool {
     const UNKNOWN_TITLE: &str = "(deleted)";
     bead.created_at.at > Timestamp::UNIX_EPOCH && bead.title != UNKNOWN_TITLE
@@ -71,29 +71,29 @@ fn made_alike(one: &Bead, other: &Bead) -> bool {
     let units = [one, other].map(|bead| unit(&bead.created_at));
     let coarser = units[0].max(units[1]);
     let difference = (one.created_at.at.as_nanosecond() - other.created_at.at.as_nanosecond()).abs();
-    // Some tools cut off, or round, the fraction of a second.
+    // Some tools cut off or round the fraction of a second.
     let same_time = difference == 0 || units[0] != units[1] && difference < coarser;
     let differ = matches!((&one.created_by, &other.created_by), (Some(one), Some(other)) if one != other);
     same_time && !(difference == 0 && coarser == SECOND && differ)
 }
 
-/// A second, in nanoseconds.
+/// One second, in nanoseconds.
 const SECOND: i128 = 1_000_000_000;
 
-/// How exactly a time is known, in nanoseconds.
+/// Returns the precision of a time, in nanoseconds.
 fn unit(stamp: &Stamp) -> i128 {
     let at = stamp.at.as_nanosecond();
     [SECOND, 1_000_000, 1000].into_iter().find(|unit| at % unit == 0).unwrap_or(1)
 }
 
-/// The id of a bead that does not keep its own: by nothing that is edited later.
+/// Returns the new id for a bead that does not keep its own. It depends on nothing that can be edited later.
 fn new_id(bead: &Bead) -> BeadId {
     let made = bead.created_at.at.as_nanosecond();
     id_beside(&bead.id, &format!("{made}|{}", bead.created_by.as_deref().unwrap_or_default()))
 }
 
-/// Finds beads of two sides that were made apart and have one id. With a base that has the bead, it is one bead that was
-/// edited, unless the side where another one has its id has it under its new id.
+/// Finds beads of the two sides that were created independently and have the same id. If the base contains the bead, both sides
+/// edited that one bead. The exception: the side on which another bead has the id also has the base's bead under its new id.
 pub fn tell_apart(base: &[Record], ours: &[Record], theirs: &[Record]) -> Apart {
     let mut apart = Apart::default();
     let known: HashMap<&BeadId, &Bead> = beads(ours).map(|bead| (&bead.id, bead)).collect();
@@ -116,7 +116,7 @@ pub fn tell_apart(base: &[Record], ours: &[Record], theirs: &[Record]) -> Apart 
     apart
 }
 
-/// Gives the beads of a side their new ids, and what refers to them.
+/// Gives the beads of a side their new ids, and updates what refers to them.
 pub fn rename<'r>(records: impl IntoIterator<Item = &'r mut Record>, renamed: &[Renamed]) {
     if renamed.is_empty() {
         return;
@@ -136,17 +136,17 @@ pub fn rename<'r>(records: impl IntoIterator<Item = &'r mut Record>, renamed: &[
     }
 }
 
-/// Three sides in which each id means one bead.
+/// Three sides in which each id belongs to one bead.
 pub(super) struct Sides<'a> {
     pub(super) base: Cow<'a, [Record]>,
     pub(super) ours: Cow<'a, [Record]>,
     pub(super) theirs: Cow<'a, [Record]>,
     pub(super) renamed: Vec<Renamed>,
-    /// What versions of a bead on one side said, and its merged version does not.
+    /// Values of several versions of a bead on one side that their merged version does not have.
     pub(super) losses: Vec<Loss>,
 }
 
-/// Tells the beads of all sides apart.
+/// Separates the beads of all sides.
 pub(super) fn settle<'a>(base: &'a [Record], ours: &'a [Record], theirs: &'a [Record]) -> Sides<'a> {
     let (mut all, mut losses) = (Vec::new(), Vec::new());
     let [base, ours, theirs] = [base, ours, theirs].map(|side| within(side, &mut all, &mut losses));
@@ -168,8 +168,8 @@ fn renamed_side<'a>(mut side: Cow<'a, [Record]>, renamed: &[Renamed]) -> Cow<'a,
     side
 }
 
-/// A side that says each bead once: versions of one are merged, and beads that were made apart are told apart, as a merge of
-/// files by lines leaves both.
+/// Returns the side with each bead once. A line-based merge of files may leave several beads with one id: versions of one bead
+/// are merged, and independently created beads are separated.
 fn within<'a>(side: &'a [Record], renamed: &mut Vec<Renamed>, losses: &mut Vec<Loss>) -> Cow<'a, [Record]> {
     if beads(side).is_sorted_by(|one, next| one.id < next.id) {
         return side.into();
@@ -197,7 +197,7 @@ fn within<'a>(side: &'a [Record], renamed: &mut Vec<Renamed>, losses: &mut Vec<L
     others.chain(unique.into_values().map(|bead| Record::Bead(Box::new(bead)))).collect::<Vec<_>>().into()
 }
 
-/// Gives one bead its new id, which no other bead refers to.
+/// Gives one bead its new id. The bead must not be referred to by others.
 fn give_id(bead: &mut Bead, rename: &Renamed) {
     for dep in bead.dependencies.iter_mut().filter(|dep| dep.issue_id == rename.from) {
         dep.issue_id = rename.to.clone();

@@ -1,38 +1,38 @@
-//! Beads that somebody works on in another town: how a record says so, and which of two claims counts.
+//! Claims: beads that an agent in another town works on. Defines how a record expresses a claim, and which of two claims counts.
 
 use crate::bead::{Bead, Stamp};
 use crate::jsonl;
 
-/// The key that says since when a town works on a bead: the time that two claims are compared by.
+/// Key of the time since which a town works on a bead. Two claims are compared by this time.
 pub const HELD_SINCE: &str = "held_since";
 
-/// Hexadecimal digits of a town's id.
+/// Number of hexadecimal digits in a town's id.
 const TOWN_DIGITS: usize = 32;
 
-/// A town's word that one of its agents works on a bead.
+/// Statement of a town that one of its agents works on a bead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Since when.
+    /// Time since when the agent works on it.
     pub since: Stamp,
-    /// The town's id.
+    /// Id of the town.
     pub town: String,
-    /// Who, in that town.
+    /// Address of the agent in that town.
     pub by: String,
 }
 
-/// The assignee that other towns see of a bead that `address` works on in `town`.
+/// Returns the assignee that other towns see for a bead that `address` works on in `town`.
 pub fn foreign_assignee(town: &str, address: &str) -> String {
     format!("{town}:{address}")
 }
 
-/// Town and address of an assignee that [`foreign_assignee`] made; `None` of any other.
+/// Returns the town and the address of an assignee that [`foreign_assignee`] made; `None` for any other.
 pub fn split_assignee(assignee: &str) -> Option<(&str, &str)> {
     let (town, by) = assignee.split_once(':')?;
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     (town.len() == TOWN_DIGITS && town.bytes().all(is_digit)).then_some((town, by))
 }
 
-/// The claim that a record tells of.
+/// Returns the claim that a record contains.
 pub fn claim(bead: &Bead) -> Option<Claim> {
     let (town, by) = split_assignee(bead.assignee.as_deref()?)?;
     let (_, raw) = bead.rest.iter().find(|(key, _)| key == HELD_SINCE)?;
@@ -40,7 +40,7 @@ pub fn claim(bead: &Bead) -> Option<Claim> {
     Some(Claim { since: Stamp::parse(&text).ok()?, town: town.to_owned(), by: by.to_owned() })
 }
 
-/// Says since when a bead is held; `None` takes that away.
+/// Sets the time since which a bead is held; `None` removes it.
 pub fn set_held_since(bead: &mut Bead, since: Option<&str>) {
     bead.rest.retain(|(key, _)| key != HELD_SINCE);
     if let Some(since) = since {
@@ -49,8 +49,9 @@ pub fn set_held_since(bead: &mut Bead, since: Option<&str>) {
     }
 }
 
-/// The sides with the claim that counts on both, where each has made one of its own since the base: the earlier, and of
-/// equally early ones that of the lesser town id. Of one town's own two the later, since it has let go of the other.
+/// Decides between two claims, if each side has made a new one since the base. Returns both sides with the claim that counts: the
+/// earlier one; of two equally early ones, the one of the smaller town id. Of two claims of the same town the later one counts,
+/// because the town has given up the other.
 pub(super) fn settle(base: Option<&Bead>, ours: &Bead, theirs: &Bead) -> Option<(Bead, Bead)> {
     let (our, their) = (claim(ours)?, claim(theirs)?);
     let before = base.and_then(claim);
@@ -62,7 +63,7 @@ pub(super) fn settle(base: Option<&Bead>, ours: &Bead, theirs: &Bead) -> Option<
     Some(if order.is_le() { (ours.clone(), held_as(ours, theirs)) } else { (held_as(theirs, ours), theirs.clone()) })
 }
 
-/// `bead`, held as `by` says. That it is closed stays.
+/// Returns `bead` with the holder of `by`. A closed bead stays closed.
 fn held_as(by: &Bead, bead: &Bead) -> Bead {
     let mut held = Bead { assignee: by.assignee.clone(), ..bead.clone() };
     if bead.closed_at.is_none() && by.closed_at.is_none() {

@@ -1,8 +1,8 @@
-//! Taking in a bead that comes from a file: a merge of two versions of which nobody knows what both came from.
+//! Import of a bead from a file: a merge of two versions whose common base is unknown.
 //!
-//! The version with the later `updated_at` says each value, and at equal times ours does. Files leave out what is empty,
-//! so a text, a holder or a key that a file does not have says nothing. Labels, edges and remarks are united; what was taken away here after the
-//! file's version was written stays away.
+//! The version with the later `updated_at` decides each value; if the times are equal, ours does. Files leave out empty values,
+//! so a text, a holder or a key that is absent from a file says nothing. Labels, edges and comments of both versions are
+//! combined. Those that were removed here after the file's version was written stay removed.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -15,40 +15,40 @@ use crate::bead::{Bead, Comment, Dependency, Rest, Status};
 use crate::id::BeadId;
 use crate::jsonl;
 
-/// What comes of taking in another version of a bead.
+/// Result of importing another version of a bead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// The bead as it is then; equal to ours where nothing changed.
+    /// The combined bead; equal to ours if nothing changed.
     pub bead: Bead,
-    /// Values of ours that stayed although the file says something else.
+    /// Our values that stayed although the file has others.
     pub kept: Vec<Loss>,
-    /// Values of ours that the file's took the place of.
+    /// Our values that were replaced by the file's.
     pub replaced: Vec<Loss>,
 }
 
-/// Labels and edges that were taken away here, and when last.
+/// Labels and edges that were removed from a bead here, each with the time of its last removal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TakenAway {
-    /// Labels.
+    /// Removed labels.
     pub labels: BTreeMap<String, Timestamp>,
-    /// Edges, by their type's word and the bead that they lead to.
+    /// Removed edges, by type and target.
     pub edges: BTreeMap<(String, BeadId), Timestamp>,
 }
 
 impl TakenAway {
-    /// Whether it matters what was taken away here: the file's version has a label or an edge that ours has not.
+    /// Whether removals matter for this import: the file's version has a label or an edge that ours lacks.
     pub fn matters(ours: &Bead, theirs: &Bead) -> bool {
         let has_edge = |dep: &Dependency| ours.dependencies.iter().any(|our| edge_key(our) == edge_key(dep));
         theirs.labels.iter().any(|label| !ours.labels.contains(label)) || !theirs.dependencies.iter().all(has_edge)
     }
 
-    /// Whether something was taken away here after the file's version of the bead was written.
+    /// Whether something was removed here after the file's version was written.
     fn is_later(at: Option<&Timestamp>, theirs: &Bead) -> bool {
         at.is_some_and(|at| *at > theirs.updated_at.at)
     }
 }
 
-/// Takes the version `theirs`, which a file says, into `ours`. Taking it in again changes nothing.
+/// Imports `theirs`, the version of a file, into `ours`. Importing it again changes nothing.
 pub fn import_bead(ours: &Bead, theirs: &Bead, taken_away: &TakenAway) -> Import {
     let age = ours.updated_at.at.cmp(&theirs.updated_at.at);
     let mut versions = Versions { ours, theirs, age, kept: Vec::new(), replaced: Vec::new() };
@@ -60,7 +60,7 @@ pub fn import_bead(ours: &Bead, theirs: &Bead, taken_away: &TakenAway) -> Import
 struct Versions<'a> {
     ours: &'a Bead,
     theirs: &'a Bead,
-    /// How our time of change is to theirs.
+    /// Order of our last update relative to theirs.
     age: Ordering,
     kept: Vec<Loss>,
     replaced: Vec<Loss>,
@@ -93,7 +93,7 @@ impl Versions<'_> {
                 .clone(),
             closed_at,
             close_reason,
-            // Absent is what lets it be worked on: a value like any other.
+            // An absent date means that the bead can be worked on, so absence is a value here.
             defer_until: self.by_time("defer_until", ours.defer_until.clone(), theirs.defer_until.clone()),
             pinned: self.field("pinned", |bead| bead.pinned),
             is_template: self.field("is_template", |bead| bead.is_template),
@@ -117,7 +117,7 @@ impl Versions<'_> {
         self.value(key, of(self.ours), of(self.theirs))
     }
 
-    /// Decides between two values of a key, of which one that is absent in the file says nothing.
+    /// Decides between two values of a key. A value that is absent from the file says nothing.
     fn value<T: Value>(&mut self, key: &str, ours: T, theirs: T) -> T {
         if theirs.is_absent() { ours } else { self.by_time(key, ours, theirs) }
     }

@@ -1,18 +1,18 @@
-//! Lists merged as sets.
+//! Merges lists as sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What it means that one side no longer has an item of the base.
+/// Meaning of an item that the base has and one side lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Removal {
-    /// It goes, unless the other side changed it.
+    /// The side removed it: it goes, unless the other side changed it.
     Counts,
-    /// It comes back from the side that has it.
+    /// The removal is undone: the item of the other side comes back.
     Undone,
 }
 
-/// Merges `[base, ours, theirs]`. Items are told apart by `key` (the n-th of a key by its n, where one occurs more than
-/// once); `both` merges an item that both sides have and that differs.
+/// Merges `[base, ours, theirs]`. `key` identifies items; several items with the same key are numbered. `both` merges an item
+/// that both sides have and that differs.
 pub(super) fn merge_lists<T: Clone + PartialEq, K: Ord + Clone>(
     lists: &[Vec<T>; 3],
     key: impl Fn(&T) -> K,
@@ -37,7 +37,7 @@ pub(super) fn merge_lists<T: Clone + PartialEq, K: Ord + Clone>(
     merged
 }
 
-/// All of ours in our order, then what only they have, in theirs. Items are told apart as by [`merge_lists`].
+/// Returns all our items in our order, then those that only they have, in theirs. Identifies items as [`merge_lists`] does.
 pub(super) fn unite<T: Clone + PartialEq, K: Ord + Clone>(
     ours: &[T],
     theirs: &[T],
@@ -55,7 +55,7 @@ pub(super) fn unite<T: Clone + PartialEq, K: Ord + Clone>(
     united
 }
 
-/// A key, and which of the items of that key.
+/// A key, and the number among the items with that key.
 type Place<K> = (K, usize);
 
 fn order<T, K: Ord + Clone>(list: &[T], key: impl Fn(&T) -> K) -> Vec<Place<K>> {
@@ -72,8 +72,8 @@ fn numbered<T, K: Ord + Clone>(list: &[T], key: impl Fn(&T) -> K) -> BTreeMap<Pl
     order(list, key).into_iter().zip(list).collect()
 }
 
-/// All places in the order of the merged list: as on the side that changed it, else those of the base in their order,
-/// then new ones by key, so that it does not matter which side is whose.
+/// Returns all items of the merged list in order: as on the side that changed the order, otherwise as in the base. New items
+/// follow, sorted by key, so that exchanging the sides changes nothing.
 fn places<K: Ord + Clone>(orders: &[Vec<Place<K>>; 3]) -> Vec<Place<K>> {
     let [base, ours, theirs] = orders;
     let mut places: Vec<Place<K>> = match () {

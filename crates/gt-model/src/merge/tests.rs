@@ -15,7 +15,7 @@ pub(super) fn bead(id: &str) -> Bead {
     Bead::new(id.into(), "T", at("2026-01-01T00:00:00Z").at)
 }
 
-/// Changes made to one bead by the two sides, and how the merged bead must be, whichever side is whose.
+/// Checks the merge of two sides' changes of one bead, in both orders of the sides.
 fn check(ours: impl Fn(&mut Bead), theirs: impl Fn(&mut Bead), expected: impl Fn(&mut Bead), lost: &[(&str, &str)]) {
     check_from(|_| {}, ours, theirs, expected, lost);
 }
@@ -121,7 +121,7 @@ fn remarks_are_never_lost() {
         |bead| bead.comments = vec![same.clone(), a.clone(), b.clone()],
         &[],
     );
-    // Who drops one gets it back, even from a side that changed nothing.
+    // A comment that one side removes comes back, even from a side that changed nothing.
     check_from(|b| b.comments = vec![old.clone()], |b| b.comments.clear(), |_| {}, |_| {}, &[]);
 }
 
@@ -160,7 +160,7 @@ fn a_reason_is_kept_though_the_other_side_closed_later() {
     check(closed(2, Some("Fixed in abc")), closed(3, Some("Closed")), closed(3, Some("Fixed in abc")), lost);
     check(closed(2, Some("mine")), closed(3, Some("yours")), closed(3, Some("mine\n\nyours")), lost);
     check(closed(2, Some("Closed")), closed(3, None), closed(3, Some("Closed")), lost);
-    // A reason that one side alone made better is that side's.
+    // If only one side improved the reason, that reason wins.
     let better = |bead: &mut Bead| bead.close_reason = Some("better".to_owned());
     check_from(
         closed(2, Some("good")),
@@ -273,7 +273,7 @@ prop_compose! {
     }
 }
 
-/// Ledgers over few ids, so that sides meet often. An id may occur twice.
+/// Generates ledgers with few ids, so that the sides often have the same. An id may occur twice.
 fn ledger() -> impl Strategy<Value = Vec<Record>> {
     let other = select(vec!["{\"_type\":\"memory\",\"n\":1}", "{\"_type\":\"memory\",\"n\":2}"])
         .prop_map(|line| Record::Other { line: line.to_owned() });
@@ -282,7 +282,7 @@ fn ledger() -> impl Strategy<Value = Vec<Record>> {
     vec(record, 0..5)
 }
 
-/// A ledger and two that came from it: each bead of a side is the base's own, or another.
+/// Generates a ledger and two that came from it. Each bead of a side is the base's own or another one.
 pub(super) fn family() -> impl Strategy<Value = [Vec<Record>; 3]> {
     (ledger(), ledger(), ledger(), any::<[bool; 10]>()).prop_map(|(base, ours, theirs, keep)| {
         let mixed = |side: Vec<Record>, keep: &[bool]| {
@@ -305,12 +305,12 @@ fn beads(records: &[Record]) -> impl Iterator<Item = &Bead> {
     })
 }
 
-/// A text, as if beads that were told apart still had the id that both had.
+/// Returns a text as if separated beads still had the id that they shared.
 fn with_old_ids(text: &str, renamed: &[Renamed]) -> String {
     renamed.iter().fold(text.to_owned(), |text, rename| text.replace(rename.to.as_str(), rename.from.as_str()))
 }
 
-/// All that may never be lost: who remarked what on which bead.
+/// Returns everything that a merge may never lose: each bead's comments with their authors.
 fn remarks(records: &[Record]) -> BTreeSet<(String, String, String)> {
     let of = |bead: &Bead| {
         let id = bead.id.0.clone();
@@ -320,7 +320,7 @@ fn remarks(records: &[Record]) -> BTreeSet<(String, String, String)> {
     beads(records).flat_map(of).collect()
 }
 
-/// Labels, edges and keys of each bead, and lines of other kinds.
+/// Returns labels, edges and keys of each bead, and lines of other kinds.
 fn facts(records: &[Record]) -> BTreeSet<String> {
     let mut facts = BTreeSet::new();
     for record in records {
@@ -373,7 +373,7 @@ fn a_claim_given_up_stays_given_up() {
     free.updated_at = at("2026-01-03T00:00:00Z");
     let (merged, losses) = merge_bead(Some(&base), Some(&free), Some(&base));
     assert_eq!((merged, losses.len()), (Some(free), 0));
-    // And one that was taken after that counts, although the given-up one was earlier.
+    // A claim that was made after that counts, although the one that was given up was earlier.
     let next = held('b', "2026-01-04T00:00:00Z");
     let (merged, _) = merge_bead(Some(&base), Some(&next), Some(&base));
     assert_eq!(merged, Some(next));
@@ -417,17 +417,17 @@ proptest! {
         prop_assert_eq!(merge(&base, &ours, &ours), Merged { records: ours.clone(), ..Merged::default() });
         let merged = merge(&base, &ours, &base).records;
         prop_assert_eq!(&merge(&base, &merged, &merged).records, &merged);
-        // Going on from what was merged, the other side has nothing to add any more.
+        // When the other side continues from the merged ledger, it has nothing to add.
         prop_assert_eq!(merge(&ours, &merged, &ours).records, merged);
     }
 
     #[test]
     fn nothing_is_lost_that_a_side_did_not_take_away(sides in family()) {
-        // What one file says twice is settled by that file alone.
+        // If one file has a bead twice, that file alone decides its value.
         let [base, ours, theirs] = sides.each_ref().map(|side| merge(side, side, side).records);
         let Merged { records: merged, renamed, .. } = merge(&base, &ours, &theirs);
         let alive: BTreeSet<&str> = beads(&merged).map(|bead| bead.id.as_str()).collect();
-        // Whole beads go where one side deleted what the other left as it was.
+        // A whole bead goes if one side deleted it and the other left it unchanged.
         let of_living = |facts: BTreeSet<String>| -> BTreeSet<String> {
             let lives = |fact: &String| fact.starts_with('{') || alive.contains(fact.split(' ').next().unwrap());
             facts.into_iter().filter(lives).map(|fact| with_old_ids(&fact, &renamed)).collect()
@@ -466,7 +466,7 @@ proptest! {
         let mut remote = tidy(&base);
         let mut towns = [(remote.clone(), tidy(&first)), (remote.clone(), tidy(&second))];
         let mut edits = [Some(later.0), Some(later.1)];
-        // Each town syncs when its turn comes, and edits once more after its first sync; at the end both sync twice.
+        // The towns sync in the given order, and each edits once more after its first sync. At the end both sync twice.
         for town in order.into_iter().chain([false, true, false, true]).map(usize::from) {
             sync(&mut towns[town], &mut remote);
             if let Some(edit) = edits[town].take() {
@@ -482,7 +482,7 @@ proptest! {
     }
 }
 
-/// What `gt sync` does: merges what the remote has with what we have since the last time, and pushes that.
+/// Does what `gt sync` does: merges the remote's ledger with the local changes since the last sync, and pushes the result.
 fn sync(town: &mut (Vec<Record>, Vec<Record>), remote: &mut Vec<Record>) {
     let merged = merge(&town.0, &town.1, remote).records;
     *town = (merged.clone(), merged.clone());

@@ -44,7 +44,7 @@ pub struct Injected {
     pub shown: usize,
 }
 
-/// Formats the first of these mails as text of at most `room` bytes, and at most [`TOTAL_BYTES`]. `None` if there is no mail or
+/// Formats the first of these mails as text of at most `room` bytes, and at most `TOTAL_BYTES`. `None` if there is no mail or
 /// no room for any.
 pub fn injection(mails: &[Post<'_>], room: usize) -> Option<Injected> {
     let room = room.min(TOTAL_BYTES);

@@ -1,4 +1,4 @@
-//! From text to [`Expr`]: a lexer and a recursive descent of bounded depth.
+//! Parses a text to an [`Expr`], with a lexer and a recursive-descent parser of limited depth.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::vocabulary::nearest;
 
-/// Parses `query`; `now` is what relative times count from, and its zone is that of times that name none.
+/// Parses `query`. Relative times count from `now`; times without a zone are in its zone.
 pub fn parse(query: &str, now: &Zoned) -> Result<Query, QueryError> {
     if query.len() > QUERY_LIMIT {
         let what = format!("the query is longer than {QUERY_LIMIT} bytes");
@@ -68,7 +68,7 @@ fn tokens(query: &str) -> Result<Vec<Token>, QueryError> {
     Ok(tokens)
 }
 
-/// The token at `at`, which begins with `c`, and its length in bytes.
+/// Returns the token at `at`, which starts with `c`, and its length in bytes.
 fn token(query: &str, at: usize, c: char) -> Result<(TokenKind, usize), QueryError> {
     let rest = &query[at..];
     if let Some((text, op)) = OPS.iter().find(|(text, _)| rest.starts_with(text)) {
@@ -82,7 +82,7 @@ fn token(query: &str, at: usize, c: char) -> Result<(TokenKind, usize), QueryErr
         _ => {
             let ends = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '"' | '=' | '<' | '>' | '~');
             let length = rest.find(ends).unwrap_or(rest.len());
-            // The `!` of `!=` ends a word, others don't.
+            // The `!` of `!=` ends a word; other exclamation marks don't.
             let length =
                 if rest[length..].starts_with('=') && rest[..length].ends_with('!') { length - 1 } else { length };
             Ok((TokenKind::Word(rest[..length].to_owned()), length))
@@ -90,7 +90,7 @@ fn token(query: &str, at: usize, c: char) -> Result<(TokenKind, usize), QueryErr
     }
 }
 
-/// A text between quotes; a backslash takes the next character as it is.
+/// Reads a text between quotes. A backslash escapes the next character.
 fn quoted(query: &str, at: usize, quote: char) -> Result<(TokenKind, usize), QueryError> {
     let (mut text, mut escaped) = (String::new(), false);
     for (offset, c) in query[at..].char_indices().skip(1) {
@@ -128,7 +128,7 @@ impl Parser<'_> {
         token
     }
 
-    /// An error at the next token, or at the end.
+    /// Creates an error at the next token, or at the end.
     fn error(&self, what: &str) -> QueryError {
         let end = self.query.len();
         let at = self.peek().map_or(end..end, |token| token.at.clone());
@@ -139,7 +139,7 @@ impl Parser<'_> {
         QueryError { query: self.query.to_owned(), at, what: what.to_owned(), hint }
     }
 
-    /// Whether the next token is this keyword, and if so goes past it. A keyword before an operator is a field.
+    /// Whether the next token is this keyword; if so, consumes it. A keyword before an operator is the name of a field.
     fn keyword(&mut self, word: &str) -> bool {
         let is_word = |token: &Token| matches!(&token.kind, TokenKind::Word(text) if text.eq_ignore_ascii_case(word));
         let found = self.peek().is_some_and(is_word);
@@ -179,7 +179,7 @@ impl Parser<'_> {
         self.deeper(|parser| Ok(Expr::Not(Box::new(parser.not()?))))
     }
 
-    /// Parses what lies within something else.
+    /// Parses something one level deeper.
     fn deeper(&mut self, parse: impl FnOnce(&mut Self) -> Result<Expr, QueryError>) -> Result<Expr, QueryError> {
         if self.depth == QUERY_DEPTH {
             return Err(self.error(&format!("nested more than {QUERY_DEPTH} levels deep")));
@@ -212,7 +212,7 @@ impl Parser<'_> {
                         self.next += 1;
                         self.test(&word, token.at, op)
                     }
-                    // `label:x`, as other tools have it.
+                    // Accepts `label:x`, the notation of other tools.
                     _ => match word.split_once(':') {
                         Some((name, value)) if Field::named(name).is_some() && !value.is_empty() => {
                             let start = token.at.start + name.len() + 1;
@@ -242,7 +242,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// The test of the field `name`, whose operator has just been read.
+    /// Parses the test of the field `name`, whose operator was just read.
     fn test(&mut self, name: &str, at: Range<usize>, op: Op) -> Result<Expr, QueryError> {
         let mut values = vec![self.value()?];
         while matches!(self.peek(), Some(Token { kind: TokenKind::Comma, .. })) {
@@ -353,7 +353,7 @@ fn one_or(mut parts: Vec<Expr>, join: impl FnOnce(Vec<Expr>) -> Expr) -> Expr {
     }
 }
 
-/// How a field can be compared, in words.
+/// Describes how a field can be compared.
 fn allowed(field: Field) -> &'static str {
     match field.kind() {
         Kind::Text | Kind::Texts => "use =, != or ~ (contains), and one text with ~",
@@ -363,7 +363,7 @@ fn allowed(field: Field) -> &'static str {
     }
 }
 
-/// What may have been meant by a name that no field has.
+/// Returns a hint for a name that no field has.
 fn suggestion(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     match nearest(&name, Field::NAMES.iter().copied()) {

@@ -9,7 +9,7 @@ fn now() -> Zoned {
     "2026-03-10T12:00:00Z".parse::<Timestamp>().unwrap().to_zoned(TimeZone::UTC)
 }
 
-/// The query as its parts, in a form that shows how they were read.
+/// Returns the query's parts in a form that shows how they were parsed.
 fn shown(expr: &Expr) -> String {
     let list = |parts: &[Expr]| parts.iter().map(shown).collect::<Vec<_>>().join(" ");
     match expr {
@@ -111,7 +111,7 @@ fn all_is_bounded() {
     assert!(parse(&format!("{}=1", "x".repeat(60_000)), &now()).unwrap_err().to_string().len() < 130_000);
 }
 
-/// Texts in which the signs of the language meet often.
+/// Generates texts in which the signs of the language often meet.
 fn odd_query() -> impl Strategy<Value = String> {
     let pieces = vec![
         "(",

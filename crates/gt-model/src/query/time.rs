@@ -1,16 +1,16 @@
-//! Times as people type them. What names no zone is local: it is read in the zone of `now`.
+//! Parses times as people type them. Times without a zone are local: they are in the zone of `now`.
 
 use jiff::civil::{Date, Time, Weekday, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
-/// What `text` means, from the first instant until just before the second. An RFC 3339 time and a time of day are one
-/// instant, a day is all of that day.
+/// Returns the range that `text` means: from the first instant until just before the second. An RFC 3339 time and a time of day
+/// are one instant; a day is the whole day.
 ///
 /// - `now`, `today`, `yesterday`, `tomorrow`, `next week`, `next month`, `next year`
 /// - `monday` or `next monday`: the next one that is not today; `this monday` may be today; `last monday`
 /// - `2027-03-15`; `2027-03-15 10:00`, `tomorrow at 9am`, `10:30`
-/// - `7d`, `-7d`, `7 days ago`: that long before `now`; `+7d`, `in 7 days`: after it
+/// - `7d`, `-7d`, `7 days ago`: that long before `now`; `+7d`, `in 7 days`: that long after it
 pub fn moment(text: &str, now: &Zoned) -> Option<(Timestamp, Timestamp)> {
     let text = text.trim();
     if let Ok(at) = text.parse::<Timestamp>() {
@@ -32,14 +32,14 @@ pub fn moment(text: &str, now: &Zoned) -> Option<(Timestamp, Timestamp)> {
     }
 }
 
-/// What `text` means as the end of a wait: as [`moment`], but a length of time without a sign counts from now on. A day is
-/// its beginning.
+/// Returns the end of a wait that `text` means. Unlike in [`moment`], a length of time without a sign counts from now on, and a
+/// day means its beginning.
 pub fn future(text: &str, now: &Zoned) -> Option<Timestamp> {
     let ahead = length(text.trim()).map(|_| format!("+{}", text.trim()));
     moment(ahead.as_deref().unwrap_or(text), now).map(|(from, _)| from)
 }
 
-/// `+7d`, `-7d`, `7d`, `in 7 days`, `7 days ago`.
+/// Parses `+7d`, `-7d`, `7d`, `in 7 days` or `7 days ago`.
 fn from_now(text: &str, now: &Zoned) -> Option<Timestamp> {
     let (span, is_ahead) = if let Some(ahead) = text.strip_prefix("in ") {
         (length_in_words(ahead)?, true)
@@ -54,7 +54,7 @@ fn from_now(text: &str, now: &Zoned) -> Option<Timestamp> {
     at.ok().map(|at| at.timestamp())
 }
 
-/// A length of time: a whole number of `min`, `h`, `d`, `w`, `m` (months) or `y`.
+/// Parses a length of time: a whole number of `min`, `h`, `d`, `w`, `m` (months) or `y`.
 fn length(text: &str) -> Option<Span> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
@@ -70,7 +70,7 @@ fn length(text: &str) -> Option<Span> {
     span(number.parse().ok()?, unit)
 }
 
-/// A length of time in words: `3 days`, `a week`.
+/// Parses a length of time in words: `3 days`, `a week`.
 fn length_in_words(text: &str) -> Option<Span> {
     let mut words = text.split_whitespace();
     let (number, unit) = (words.next()?, words.next()?);
@@ -97,10 +97,10 @@ fn span(number: i64, unit: &str) -> Option<Span> {
     .ok()
 }
 
-/// The words for a day, and the time of day behind them. Without words the day is today.
+/// Splits a text into the words for a day and the time of day after them. Without words the day is today.
 fn split_clock(text: &str) -> Option<(String, Option<Time>)> {
     let mut words: Vec<&str> = text.split_whitespace().collect();
-    // `2027-03-15T10:00`: a date and a time in one word.
+    // Handles `2027-03-15T10:00`: a date and a time in one word.
     if let [only] = words[..]
         && let Some((date, clock)) = only.split_once('t')
         && date.starts_with(|c: char| c.is_ascii_digit())
@@ -118,7 +118,7 @@ fn split_clock(text: &str) -> Option<(String, Option<Time>)> {
     Some((words.join(" "), Some(clock)))
 }
 
-/// A time of day: `10:00`, `10:00:30`, `9am`, `9:30pm`, `noon`, `midnight`.
+/// Parses a time of day: `10:00`, `10:00:30`, `9am`, `9:30pm`, `noon`, `midnight`.
 fn clock(word: &str) -> Option<Time> {
     match word {
         "noon" => return Some(time(12, 0, 0, 0)),
@@ -128,7 +128,7 @@ fn clock(word: &str) -> Option<Time> {
     let half = ["am", "pm"].into_iter().find(|half| word.ends_with(half));
     let mut parts = half.map_or(word, |half| &word[..word.len() - half.len()]).split(':');
     let hour: i8 = whole(parts.next()?)?.try_into().ok()?;
-    // `9` alone is no time of day, `9am` is one.
+    // `9` alone is not a time of day; `9am` is one.
     let minute = parts.next().map_or(half.map(|_| 0), two_digits)?;
     let second = parts.next().map_or(Some(0), two_digits)?;
     let hour = match half {
@@ -154,7 +154,8 @@ fn date(words: &str, today: Date) -> Option<Date> {
         "next year" => return today.checked_add(span(1, "year")?).ok(),
         _ => {}
     }
-    // A date has a form that no length of time has; jiff reads more forms of dates than people expect.
+    // A date has a form that no length of time has. The check comes first, because jiff accepts more forms of dates than people
+    // expect.
     if words.len() == 10 && words.as_bytes().get(4) == Some(&b'-') {
         return words.parse().ok();
     }
@@ -194,7 +195,7 @@ fn day(date: Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
 mod tests {
     use super::*;
 
-    /// Tuesday, 10 March 2026, 23:30 in a zone that is five hours behind UTC: in UTC it is Wednesday already.
+    /// Returns Tuesday, 10 March 2026, 23:30 in a zone five hours behind UTC. In UTC it is already Wednesday.
     fn now() -> Zoned {
         "2026-03-11T04:30:00Z".parse::<Timestamp>().unwrap().to_zoned(TimeZone::fixed(jiff::tz::offset(-5)))
     }

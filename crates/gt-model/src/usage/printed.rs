@@ -1,7 +1,7 @@
-//! What clients print of their usage: one JSON object a line, of which each client has its own.
+//! Token usage that clients print: one JSON object per line, in a format of each client's own.
 //!
-//! Fields as seen with Codex 0.171.0 (`exec --json`), OpenCode 1.18.33 (`run --format json`) and Gemini CLI 0.61.0
-//! (`--output-format stream-json`). Whatever can't be read counts as nothing.
+//! The fields are those of Codex 0.171.0 (`exec --json`), OpenCode 1.18.33 (`run --format json`) and Gemini CLI 0.61.0
+//! (`--output-format stream-json`). Everything that can't be read is ignored.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use serde_json::Value;
 
 use super::{NAME_BYTES, TOKENS_OF_A_SUM, TOKENS_OF_AN_ANSWER, Tokens};
 
-/// How a client prints its usage.
+/// Format in which a client prints its usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// `turn.completed` has the tokens of the whole session, and no model.
+    /// Codex: `turn.completed` contains the tokens of the whole session, without the model.
     CodexJsonl,
-    /// Each `step_finish` has those of one answer, and no model.
+    /// OpenCode: each `step_finish` contains the tokens of one answer, without the model.
     OpencodeJsonl,
-    /// `result` has those of the whole session, by model.
+    /// Gemini: `result` contains the tokens of the whole session, by model.
     GeminiJsonl,
-    /// It asks no model.
+    /// No usage: the client asks no model.
     None,
 }
 
@@ -35,18 +35,18 @@ impl Format {
     }
 }
 
-/// What a line tells of usage. A model is `None` where the line does not name it.
+/// Usage that a line reports. The model is `None` if the line does not name it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Printed {
-    /// One answer, by an id of its own.
+    /// One answer, with its id.
     Answer { id: String, at: Option<Timestamp>, tokens: Tokens },
-    /// All of the session so far, in place of what was told before.
+    /// Totals of the session so far. They replace earlier ones.
     Totals(BTreeMap<Option<String>, Tokens>),
 }
 
 /// Reads a line.
 pub(super) fn read(format: Format, line: &[u8]) -> Option<Printed> {
-    // Other output of the program's is not parsed.
+    // Other output of the program is not parsed.
     if line.first() != Some(&b'{') {
         return None;
     }
@@ -60,9 +60,9 @@ pub(super) fn read(format: Format, line: &[u8]) -> Option<Printed> {
     }
 }
 
-/// A count of tokens; what is none is 0.
+/// Reads a number of tokens. Anything else counts as 0.
 fn count(value: &Value, at_most: u64) -> u64 {
-    // The cast keeps to the type's bounds.
+    // The cast saturates.
     let number = value.as_u64().or_else(|| value.as_f64().map(|number| number as u64));
     number.unwrap_or_default().min(at_most)
 }
@@ -72,7 +72,7 @@ fn codex(usage: &Value) -> Option<Printed> {
     let of = |name: &str| count(&usage[name], TOKENS_OF_A_SUM);
     let (cached, written) = (of("cached_input_tokens"), of("cache_write_input_tokens"));
     let tokens = Tokens {
-        // Its input includes what came from the cache; its output includes what the model thought.
+        // Codex counts cached tokens as part of the input, and thinking tokens as part of the output.
         input: of("input_tokens").saturating_sub(cached).saturating_sub(written),
         output: of("output_tokens"),
         cache_read: cached,
@@ -90,7 +90,7 @@ fn opencode(line: &Value) -> Option<Printed> {
     let of = |value: &Value| count(value, TOKENS_OF_AN_ANSWER);
     let tokens = Tokens {
         input: of(&tokens["input"]),
-        // Its output is without what the model thought, which costs the same.
+        // OpenCode counts thinking tokens separately from the output. They cost the same.
         output: of(&tokens["output"]).saturating_add(of(&tokens["reasoning"])),
         cache_read: of(&tokens["cache"]["read"]),
         cache_write_5m: of(&tokens["cache"]["write"]),
@@ -106,7 +106,7 @@ fn gemini(models: &Value) -> Option<Printed> {
         let (all_input, cached) = (of("input_tokens"), of("cached"));
         let tokens = Tokens {
             input: all_input.saturating_sub(cached),
-            // What the model thought is in the total only.
+            // Only the total includes thinking tokens.
             output: of("total_tokens").saturating_sub(all_input).max(of("output_tokens")),
             cache_read: cached,
             ..Tokens::default()
@@ -128,9 +128,9 @@ mod tests {
         Some(Printed::Totals(BTreeMap::from([(model.map(str::to_owned), tokens)])))
     }
 
-    /// Lines as the clients printed them against a model that claimed, for each of two answers, 1200 and 1500 (OpenCode:
-    /// 1200 each; Gemini: 1200 each) tokens of input, 200 of them cached, and 50 of output, 20 of them thought (Gemini: 20
-    /// more).
+    /// Lines that the clients printed against a fake model. For each of two answers it claimed 1200 and 1500 tokens of input
+    /// (OpenCode and Gemini: 1200 each). Of these, 200 were cached. It also claimed 50 tokens of output, 20 of them for thinking
+    /// (Gemini: 20 more).
     #[test]
     fn what_each_client_printed_is_read_to_the_token() {
         let check = |format, line: &str, expected| assert_eq!(read(format, line.as_bytes()), expected, "{line}");
@@ -153,7 +153,7 @@ mod tests {
             r#"{"type":"result","timestamp":"2026-11-30T08:29:24.754Z","status":"success","stats":{"total_tokens":2540,"input_tokens":2400,"output_tokens":100,"cached":400,"input":2000,"duration_ms":190,"tool_calls":1,"models":{"gemini-x":{"total_tokens":2540,"input_tokens":2400,"output_tokens":100,"cached":400,"input":2000}}}}"#,
             total(Some("gemini-x"), tokens(2000, 140, 400, 0)),
         );
-        // A result that tells of an error has stats too.
+        // A result with an error has statistics, too.
         check(
             Format::GeminiJsonl,
             r#"{"type":"result","status":"error","error":{"type":"unknown","message":"[API Error: …]"},"stats":{"total_tokens":0,"models":{}}}"#,

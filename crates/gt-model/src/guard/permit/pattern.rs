@@ -1,4 +1,4 @@
-//! Patterns: what a person allows, as `gt rig allow` takes it and settings keep it.
+//! Patterns of granted acts, as `gt rig allow` takes them and settings store them.
 
 use std::fmt;
 use std::path::Path;
@@ -6,43 +6,43 @@ use std::path::Path;
 use super::super::shell::{self, Item};
 use super::super::{Place, Role, ToolCall, Verdict, field, judge};
 
-/// The longest pattern.
+/// Maximum length of a pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 200;
 
-/// Words of a command that a suggestion names at most.
+/// Maximum number of a command's words in a suggestion.
 const SUGGESTED_WORDS: usize = 3;
 
-/// Programs that run what they are given.
+/// Programs that run other programs or code from their arguments.
 const RUNNERS: &[&str] = &[
     "sh", "bash", "dash", "zsh", "ksh", "fish", "env", "xargs", "exec", "eval", "command", "nohup", "nice", "time",
     "timeout", "sudo", "doas", "npx", "bunx", "python", "python3", "node", "deno", "bun", "perl", "ruby", "php", "ssh",
     "find", "awk", "watch", "parallel", "busybox", "setsid", "stdbuf", "git", ".", "source",
 ];
 
-/// Something that may be done without asking.
+/// An act that is granted without asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// A command by its first words.
+    /// A command, by its first words.
     Command(Vec<String>),
-    /// A tool of the client's: its name, and which uses of it, in the client's own words.
+    /// A tool of the client: its name, and which of its uses are granted, in the client's notation.
     Tool {
-        /// Its name.
+        /// Name of the tool.
         name: String,
-        /// Which uses; none: all.
+        /// Granted uses; `None`: all.
         uses: Option<String>,
     },
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a valid pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It is not the beginning of one command.
+    /// It is not the beginning of exactly one command.
     #[error("it is not the first words of one command, such as `npm run lint`")]
     NotOneCommand,
-    /// It would allow everything.
+    /// It would grant everything.
     #[error("`{0}` runs whatever is put behind it, so that would allow everything")]
     AllowsAll(String),
-    /// The guard refuses it to workers.
+    /// The guard refuses it to workers anyway.
     #[error("a worker is refused that whatever is allowed ({0})")]
     Refused(String),
     /// It is too long.
@@ -51,12 +51,12 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// A command by first words that are known to be plain.
+    /// Creates a pattern from the first words of a command. The words must be plain.
     pub(super) fn words(text: &str) -> Self {
         Self::Command(text.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// Reads what a person says: `npm run lint`, `npm run:*`, `Bash(npm run:*)`, `WebFetch`, `Read(/usr/include/**)`.
+    /// Parses a pattern that a person typed: `npm run lint`, `npm run:*`, `Bash(npm run:*)`, `WebFetch`, `Read(/usr/include/**)`.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Pattern {
         Ok(Self::Command(words))
     }
 
-    /// Whether the words of a command begin so.
+    /// Whether the words of a command start with this pattern.
     pub(super) fn begins<'w>(&self, mut words: impl Iterator<Item = &'w str>) -> bool {
         let Self::Command(first) = self else { return false };
         first.iter().all(|expected| words.next() == Some(expected))
@@ -97,7 +97,7 @@ impl Pattern {
         matches!(self, Self::Tool { name, uses: None } if name == tool)
     }
 
-    /// The folder that it allows to read.
+    /// Returns the folder that it grants reading.
     pub(super) fn folder(&self) -> Option<&Path> {
         let Self::Tool { name, uses: Some(uses) } = self else { return None };
         let folder = uses.strip_suffix("/**").filter(|_| name == "Read")?;
@@ -106,7 +106,7 @@ impl Pattern {
         (folder.is_absolute() && folder.parent().is_some()).then_some(folder)
     }
 
-    /// The rule of Claude Code's that says the same; `None` where none does.
+    /// Returns the equivalent rule of Claude Code; `None` if there is none.
     pub fn rule(&self) -> Option<String> {
         match self {
             Self::Command(words) => {
@@ -138,7 +138,8 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// A tool's name, and what is in brackets behind it. Commands begin with no capital letter that a bracket or the end follows.
+/// Splits a tool's name from the text in brackets after it. A command never starts with a capitalised word that a bracket or the
+/// end of the text follows.
 fn tool(text: &str) -> Option<(&str, Option<&str>)> {
     let (name, uses) = match text.split_once('(') {
         Some((name, rest)) => (name, Some(rest.strip_suffix(')')?)),
@@ -149,7 +150,7 @@ fn tool(text: &str) -> Option<(&str, Option<&str>)> {
     (is_name && is_tool).then_some((name, uses))
 }
 
-/// Assignments and words of a text that is one plain command.
+/// Returns the assignments and words of a text that is one plain command.
 fn first_words(text: &str) -> Option<Vec<String>> {
     let script = shell::read(text, &Default::default());
     let [Item::Run(command)] = script.items.as_slice() else { return None };
@@ -157,14 +158,14 @@ fn first_words(text: &str) -> Option<Vec<String>> {
     words_of(command).filter(|words| is_plain && command.input.is_none() && !words.is_empty())
 }
 
-/// A command's assignments and words, where all of them are known.
+/// Returns a command's assignments and words, if all of them are known.
 fn words_of(command: &shell::Command) -> Option<Vec<String>> {
     let assigns = command.assigns.iter().map(|(name, value)| (value, format!("{name}={}", value.text)));
     let words = command.words.iter().map(|word| (word, word.text.clone()));
     assigns.chain(words).map(|(word, text)| word.is_known().then_some(text)).collect()
 }
 
-/// Whether a command says what it runs: more than variables, and programs that run others, with their options.
+/// Whether a command names what it runs. Variables, and programs that run others with their options, are not enough.
 fn names_a_command(words: &[String]) -> bool {
     let base = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
     let program = words.iter().find(|word| !word.contains('='));
@@ -174,7 +175,7 @@ fn names_a_command(words: &[String]) -> bool {
             .any(|word| !(word.starts_with('-') || word.contains('=') || RUNNERS.contains(&base(word).as_str())))
 }
 
-/// The commands of a line of the overseer's that can be named by their words.
+/// Returns patterns for the commands of one of the overseer's lines, as far as their words name them.
 pub(super) fn within(line: &str) -> Vec<Pattern> {
     let script = shell::read(line, &Default::default());
     let commands = script.items.iter().filter_map(|item| match item {
@@ -184,8 +185,8 @@ pub(super) fn within(line: &str) -> Vec<Pattern> {
     commands.filter(|words| names_a_command(words)).map(Pattern::Command).collect()
 }
 
-/// What would allow a use of a tool that was denied, as `gt rig allow` takes it: a command's first words up to what is an
-/// option or a file, for the first command of a line that none of these grants covers.
+/// Returns the pattern that would grant a denied tool use, in the form that `gt rig allow` takes. For a command line, it is made
+/// from the first command that no grant covers: its first words, up to an option or a file.
 pub fn suggestion(call: &ToolCall, is_granted: &dyn Fn(&str) -> bool) -> Option<String> {
     if !call.tool.eq_ignore_ascii_case("bash") {
         return Pattern::parse(&call.tool).ok().map(|pattern| pattern.to_string());
@@ -210,7 +211,7 @@ pub fn suggestion(call: &ToolCall, is_granted: &dyn Fn(&str) -> bool) -> Option<
     candidates.into_iter().find(|text| Pattern::parse(text).is_ok())
 }
 
-/// A worker's place that is none of anybody's: for asking what no worker may do.
+/// Returns the place of an imaginary worker, to find out what no worker may do.
 fn somewhere() -> Place {
     let own = Path::new("/gt/rig/polecats/own");
     Place { town: "/gt".into(), rig: Some("/gt/rig".into()), own: own.into(), cwd: own.into(), ..Place::default() }

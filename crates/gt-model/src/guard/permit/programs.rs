@@ -1,4 +1,4 @@
-//! Which programs are granted with which words.
+//! Decides which programs are granted with which words.
 
 use super::super::git::{self, Git};
 use super::super::script::{Call, Started, is_option, moves, started_by};
@@ -8,14 +8,14 @@ use super::Walk;
 /// How many programs that only start the next one are looked through.
 const MAX_STARTERS: usize = 16;
 
-/// Builtins, and programs that touch no file by what they are given.
+/// Builtins, and programs that touch no file whatever their arguments are.
 const HARMLESS: &[&str] = &[
     "true", "false", ":", "echo", "printf", "test", "[", "[[", "exit", "return", "break", "continue", "shift", "wait",
     "sleep", "pwd", "date", "whoami", "id", "uname", "seq", "basename", "dirname", "which", "type", "hash", "set",
     "shopt", "local", "unset", "read", "let", "nproc", "arch", "hostname", "tty", "jobs", "ulimit", "umask", "getconf",
 ];
 
-/// Programs that read the files that they are given, and standard input, and change nothing.
+/// Programs that read the files in their arguments and standard input, and change nothing.
 const READERS: &[&str] = &[
     "cat",
     "head",
@@ -66,7 +66,7 @@ const READERS: &[&str] = &[
     "look",
 ];
 
-/// Readers whose first operand is a pattern, and the options that give it instead.
+/// Readers whose first operand is a pattern, unless an option gives the pattern.
 const SEARCHES: &[&str] = &["grep", "egrep", "fgrep", "rg", "sed", "jq", "tr", "fd", "fdfind"];
 
 /// Options with which a reader writes, runs something, or leaves its folder.
@@ -86,22 +86,22 @@ const MORE_THAN_READING: &[(&str, &[&str])] = &[
     ("sed", &["-i", "--in-place", "-f", "--file"]),
 ];
 
-/// Readers that write into their second operand.
+/// Readers that write to their second operand.
 const WRITES_SECOND: &[&str] = &["uniq", "xxd"];
 
-/// Programs that change files, which is granted in the agent's own folder.
+/// Programs that change files. They are granted in the agent's own folder.
 const CHANGERS: &[&str] = &["mkdir", "touch", "rm", "rmdir", "mv", "cp", "tee"];
 
-/// Variables that change how programs look, and not what they do.
+/// Variables that change the appearance of programs' output, and not what the programs do.
 const LOOKS: &[&str] =
     &["CI", "NO_COLOR", "FORCE_COLOR", "RUST_BACKTRACE", "RUST_LOG", "TERM", "TZ", "LANG", "COLUMNS"];
 
-/// Variables that name a program: granted with one that does nothing.
+/// Variables that name a program. They are granted if that program does nothing.
 const PROGRAMS: &[&str] =
     &["GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "EDITOR", "VISUAL", "GIT_PAGER", "PAGER", "GIT_MERGE_AUTOEDIT"];
 const IDLE: &[&str] = &["true", ":", "cat", "/bin/true", "no", ""];
 
-/// git's verbs that only read, and are granted in every folder that may be read.
+/// Verbs of git that only read. They are granted in every folder that may be read.
 const GIT_READS: &[&str] = &[
     "status",
     "diff",
@@ -137,14 +137,14 @@ const GIT_READS: &[&str] = &[
 ];
 
 impl Walk<'_> {
-    /// Whether the program of a command may run with its words; follows where it goes.
+    /// Whether the program of a command may run with its words. Follows changes of the working folder.
     pub(super) fn program(&mut self, script: &Script, command: &Command) -> bool {
         let with_assigns = self.is_named_with_assigns(command);
         let harmless = command.assigns.iter().all(|(name, value)| is_harmless(name, value, command.words.is_empty()));
         (with_assigns || harmless) && self.run(script, command, &command.words, with_assigns)
     }
 
-    /// Whether a grant names the command together with the assignments in front of it.
+    /// Whether a grant names the command together with the assignments before it.
     fn is_named_with_assigns(&self, command: &Command) -> bool {
         if command.assigns.is_empty() || !command.assigns.iter().all(|(_, value)| value.is_known()) {
             return false;
@@ -175,7 +175,7 @@ impl Walk<'_> {
                     return self.scene.cwd.is_some();
                 }
                 Judged::Not => {
-                    // What is granted by its name, and does more, is not for the client to grant either.
+                    // The client must not grant what is granted by its name but does more.
                     self.asks |= is_named;
                     return false;
                 }
@@ -223,7 +223,7 @@ impl Walk<'_> {
         if granted { Judged::Granted } else { Judged::Not }
     }
 
-    /// `xargs` with a program that reads only: what it is given comes from a command that is granted.
+    /// Judges `xargs` with a program that only reads. Its arguments come from a command that is granted.
     fn each_file(&mut self, call: &Call<'_>) -> bool {
         let Started::Program(words) = started_by(call) else { return false };
         let Some((path, args)) = words.split_first() else { return false };
@@ -246,7 +246,7 @@ impl Walk<'_> {
         self.paths_are_readable(call)
     }
 
-    /// What `find` runs for what it finds reads only.
+    /// Whether the programs that `find` runs only read.
     fn found_is_read(&mut self, call: &Call<'_>) -> bool {
         let Started::Each(programs) = started_by(call) else { return true };
         programs.into_iter().all(|words| {
@@ -256,7 +256,7 @@ impl Walk<'_> {
         })
     }
 
-    /// Whether every word that may be a file is one that may be read, and the working folder too.
+    /// Whether the working folder may be read, and every word that may be a file.
     fn paths_are_readable(&self, call: &Call<'_>) -> bool {
         let has_pattern = SEARCHES.contains(&call.program) && !call.has(&["-e", "--regexp", "--expression", "--files"]);
         let mut pattern = has_pattern;
@@ -278,7 +278,7 @@ impl Walk<'_> {
         }) && self.may_read(".")
     }
 
-    /// A path in an option: `--file=/x`, `-I/x`.
+    /// Judges a path in an option: `--file=/x`, `-I/x`.
     fn option_is_readable(&self, option: &str) -> bool {
         match option.split_once('=') {
             Some((_, value)) if may_lead_away(value) => self.may_read(value),
@@ -328,13 +328,13 @@ impl Walk<'_> {
             && self.rebase_runs(&git)
     }
 
-    /// `git -C <own folder> commit` is what `git commit` is.
+    /// Whether a call like `git -C <own folder> commit` is granted as `git commit` is.
     fn is_work(&self, git: &Git<'_>) -> bool {
         let words = || ["git", git.verb].into_iter().chain(git.args.iter().map(|word| word.text.as_str()));
         self.grants.patterns.iter().any(|pattern| pattern.begins(words()))
     }
 
-    /// What a rebase runs behind each commit is a command line like any other.
+    /// Judges the command line that a rebase runs after each commit.
     fn rebase_runs(&mut self, git: &Git<'_>) -> bool {
         if git.verb != "rebase" {
             return true;
@@ -368,11 +368,11 @@ impl Walk<'_> {
 enum Judged {
     Granted,
     Not,
-    /// It starts another, which is to be judged.
+    /// It starts another program, which must be judged.
     Starts,
 }
 
-/// Whether an assignment changes nothing about what programs do. `alone`: nothing is run with it.
+/// Whether an assignment has no effect on what programs do. `alone`: no program runs with it.
 fn is_harmless(name: &str, value: &Word, alone: bool) -> bool {
     let is_local = |name: &str| {
         name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') && !name.ends_with("_proxy")
@@ -380,11 +380,11 @@ fn is_harmless(name: &str, value: &Word, alone: bool) -> bool {
     LOOKS.contains(&name)
         || name.starts_with("LC_")
         || PROGRAMS.contains(&name) && IDLE.contains(&value.text.as_str())
-        // A variable of the script's own; what programs read has capitals.
+        // A variable of the script itself. Variables that programs read have capital letters.
         || alone && is_local(name)
 }
 
-/// Whether a path can lead out of the working folder by its words.
+/// Whether a path, as written, can lead out of the working folder.
 fn may_lead_away(text: &str) -> bool {
     text.starts_with(['/', '~']) || text.split('/').any(|part| part == "..")
 }
@@ -404,7 +404,7 @@ fn is_in_place(word: &Word) -> bool {
     text.starts_with("--in-place") || text.starts_with('-') && !text.starts_with("--") && text[1..].contains('i')
 }
 
-/// Whether each script that sed is given prints, deletes or replaces, and nothing else: it can also write and run.
+/// Whether each script in the arguments of sed only prints, deletes or replaces. Sed can also write files and run programs.
 fn sed_prints(call: &Call<'_>) -> bool {
     let mut scripts = Vec::new();
     let mut args = call.args.iter();
@@ -422,7 +422,7 @@ fn sed_prints(call: &Call<'_>) -> bool {
     !scripts.is_empty() && scripts.iter().all(|word| word.is_known() && sed_script(&word.text))
 }
 
-/// A script of sed's without what reads other files, writes or runs.
+/// Whether a script for sed neither reads other files nor writes nor runs anything.
 fn sed_script(text: &str) -> bool {
     let mut rest = text.trim();
     while !rest.is_empty() {
@@ -449,7 +449,7 @@ fn sed_script(text: &str) -> bool {
     true
 }
 
-/// Behind an address.
+/// Skips an address.
 fn address(text: &str) -> &str {
     if let Some(rest) = text.strip_prefix('/') {
         return behind(rest, '/').unwrap_or("\u{0}");
@@ -457,7 +457,7 @@ fn address(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '$' || c == '~')
 }
 
-/// Behind the next `end` that no backslash stands before.
+/// Skips to after the next `end` without a backslash before it.
 fn behind(text: &str, end: char) -> Option<&str> {
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
@@ -470,7 +470,7 @@ fn behind(text: &str, end: char) -> Option<&str> {
     None
 }
 
-/// Behind `/a/b/flags`, whose flags neither write nor run.
+/// Skips `/a/b/flags` if the flags neither write nor run anything.
 fn replacement(text: &str) -> Option<&str> {
     let delimiter = text.chars().next()?;
     let rest = behind(behind(&text[delimiter.len_utf8()..], delimiter)?, delimiter)?;
@@ -529,7 +529,7 @@ fn reads_only(git: &Git<'_>) -> bool {
     }
 }
 
-/// `-c name=value` that changes how git looks, and starts nothing.
+/// Whether `-c name=value` only changes the appearance of git's output, and starts no program.
 fn is_harmless_setting(setting: &str) -> bool {
     let Some((name, value)) = setting.split_once('=') else { return false };
     let name = name.to_ascii_lowercase();
@@ -548,7 +548,7 @@ fn is_harmless_setting(setting: &str) -> bool {
         || matches!(name.as_str(), "core.pager" | "core.editor" | "sequence.editor") && IDLE.contains(&value)
 }
 
-/// Options of git's that start programs or write files.
+/// Whether an option of git neither starts a program nor writes a file.
 fn is_harmless_option(verb: &str, text: &str) -> bool {
     if !text.starts_with('-') {
         return true;

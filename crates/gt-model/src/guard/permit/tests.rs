@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-/// As if nothing were linked, but for what is in a folder called `linked`.
+/// Treats no path as a link, except those in a folder called `linked`.
 struct Plain;
 
 impl Files for Plain {

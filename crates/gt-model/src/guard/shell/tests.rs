@@ -1,6 +1,6 @@
 use super::*;
 
-/// The commands of a text, as words joined by blanks; what is unknown as `?`.
+/// Returns the commands of a text, each as words joined by blanks, with `?` for unknown parts.
 fn commands(text: &str) -> Vec<String> {
     let variables = BTreeMap::from([("HOME".to_owned(), "/home/ann".to_owned())]);
     let script = read(text, &variables);

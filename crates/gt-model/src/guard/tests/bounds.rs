@@ -1,10 +1,10 @@
-//! Garbage, depth and length: an answer for every text, in a time that grows with its length only.
+//! Garbage, depth and length: the guard answers for every text, in time linear in its length.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Pieces of shell, so that garbage comes near to sense.
+/// Pieces of shell, so that random text comes near to real commands.
 const PIECES: &[&str] = &[
     "git push",
     "git ",
@@ -106,8 +106,8 @@ proptest! {
     }
 }
 
-/// Long rows of what opens, closes or starts something. Were any of them read more than a few times over, or as deep as
-/// they say, this test would not come to its end.
+/// Long rows of pieces that open, close or start something. If the guard read one of them more than a few times, or to its full
+/// depth, this test would not end.
 #[test]
 fn depth_and_length_are_bounded() {
     let long = 60_000;

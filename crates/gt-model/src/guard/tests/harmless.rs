@@ -1,4 +1,4 @@
-//! Commands that look like refused ones, and are a polecat's daily bread.
+//! Commands that look like refused ones, and that a polecat needs every day.
 
 use super::*;
 
@@ -165,7 +165,7 @@ fn git_of_every_day() {
         "git -c alias.a=b -c alias.b=a a",
         "git",
         "git --version",
-        // Repositories that tests make.
+        // Repositories that tests create.
         "cd /tmp/x && git init && git push origin main",
         "git -C /tmp/x push",
         "git -C /run/user/1000/scratch/r worktree add y",

@@ -1,4 +1,4 @@
-//! Commands that a polecat is refused.
+//! Commands that are refused to a polecat.
 
 use super::*;
 
@@ -390,7 +390,7 @@ fn files_of_others() {
             "echo '{}' > .claude/settings.json",
             "cp x ~/.claude/settings.json",
             "tee .claude/settings.local.json",
-            // By paths of which only the end is known.
+            // Paths of which only the end is known.
             "echo '{}' > \"$CLAUDE_CONFIG_DIR/settings.json\"",
             "echo '{}' > $(dirname $F)/settings.json",
             "cp x \"$D/.claude/settings.json\"",
@@ -398,7 +398,7 @@ fn files_of_others() {
             "tee ${X}/settings.local.json",
             "echo x > $T/rig.toml",
             "D=$(pwd); echo '{}' >$D/.claude/settings.json",
-            // Into their folder, or with it.
+            // Files moved into the client's folder, or together with it.
             "cp settings.json .claude/",
             "mv /tmp/settings.json .claude",
             "cp -r /tmp/claude .claude",
@@ -448,7 +448,7 @@ fn files_of_others() {
     assert!(judge(Role::Polecat, &isolated, &place()).line().is_some());
 }
 
-/// These hold for every role.
+/// These rules apply to every role.
 #[test]
 fn secrets_and_trees() {
     for (role, place) in

@@ -1,4 +1,4 @@
-//! What differs between roles.
+//! Differences between roles.
 
 use super::*;
 

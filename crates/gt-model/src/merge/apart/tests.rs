@@ -44,7 +44,7 @@ fn beads_are_apart_by_title_and_by_when_and_whom_they_were_made() {
     check("One", NOON, Some("bob"), false);
     check("Two", MORNING, Some("bob"), false);
     check("Two", "2026-01-01T09:00:00.123456789+01:00", Some("ann"), false);
-    // As tools write it that know less of a second.
+    // Tools with less precise times write these.
     check("Two", "2026-01-01T08:00:00Z", Some("ann"), false);
     check("Two", "2026-01-01T08:00:00.123457Z", Some("ann"), false);
     check("Two", "2026-01-01T08:00:01Z", Some("ann"), false);
@@ -122,7 +122,7 @@ fn a_deleted_bead_is_told_apart_too() {
     assert_eq!((status("Early"), status("Late")), (Status::Open, Status::Tombstone));
 }
 
-/// A town: what it says now, and what it said when it last met the remote.
+/// A town: its current ledger, and its ledger when it last synced.
 type Town = (Vec<Record>, Vec<Record>);
 
 fn meet(town: &mut Town, remote: &mut Vec<Record>) {
@@ -132,7 +132,7 @@ fn meet(town: &mut Town, remote: &mut Vec<Record>) {
 }
 
 proptest! {
-    /// Towns that each made beads of the same ids, and edges among them, and meet in any order with work in between.
+    /// Towns that each created beads with the same ids, and edges among them, and sync in any order with work in between.
     #[test]
     fn three_towns_converge_and_keep_every_bead(
         order in proptest::collection::vec((any::<Index>(), any::<bool>()), 0..8),

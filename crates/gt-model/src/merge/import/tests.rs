@@ -127,7 +127,7 @@ fn what_was_taken_away_here_comes_back_only_with_a_version_written_after_that() 
     assert_eq!((newer.bead.labels.len(), newer.bead.dependencies.len()), (2, 2));
 }
 
-/// Words, edges and remarks of a bead.
+/// Returns the labels, edges and comments of a bead as texts.
 fn parts(bead: &Bead) -> BTreeSet<String> {
     let labels = bead.labels.iter().map(|label| format!("label {label}"));
     let edges = bead.dependencies.iter().map(|dep| format!("{} {} {}", dep.issue_id, dep.kind, dep.depends_on_id));

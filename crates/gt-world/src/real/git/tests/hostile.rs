@@ -453,7 +453,7 @@ fn plan(scene: &Scene) -> WorktreePlan {
 
 /// The acts that the trait has, and the one that it is built on, from their sources.
 fn all_acts() -> BTreeSet<&'static str> {
-    let sources = [("Repo", include_str!("../../../lib.rs")), ("History", include_str!("../../../history.rs"))];
+    let sources = [("Repo", include_str!("../../../repo.rs")), ("History", include_str!("../../../history.rs"))];
     let bodies = sources.map(|(name, source)| {
         let body = source.split_once(&format!("pub trait {name}")).unwrap().1;
         body.split_once("\n}\n").unwrap().0

@@ -1,6 +1,5 @@
 //! Files and folders of a town.
 
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

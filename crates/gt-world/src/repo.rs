@@ -3,7 +3,7 @@
 use gt_model::id::Sha;
 use gt_model::keep::Keep;
 use gt_model::landing::{Landing, Person};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

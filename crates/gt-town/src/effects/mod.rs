@@ -4,9 +4,10 @@
 //! result. A crash in between loses nothing: the next run checks what has happened and performs the rest.
 //!
 //! [`run_all`] performs the due effects and [`retry_given_up`] restarts those that failed too often. [`Wait`] says why an effect
-//! that starts a worker must wait. [`fetch`] and [`catch_up`] serve verbs that need the result at once.
+//! that starts a worker must wait. [`fetch`] and [`catch_up`] serve verbs that need a result at once.
 //!
-//! This room decides only the effects that follow from a result. The first ones are decided by `work`, `patrol` and other rooms.
+//! Apart from requested fetches, this room decides only effects that follow from a result. `work`, `patrol` and other rooms
+//! decide the first ones.
 
 mod asked;
 pub mod catch_up;

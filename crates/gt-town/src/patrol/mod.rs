@@ -1,10 +1,11 @@
 //! Roles that keep the town going, and the list of what they need a person for.
 //!
-//! [`deacon`] is the loop that calls everything else on each patrol; [`boot`] restarts the deacon. [`witness`] supervises
-//! workers. [`standing`] starts and stops agents without a bead of their own: the [`mayor`] and the [`crew`]. [`retry`] restarts
-//! what was given up, and [`needs`] lists what waits for a person.
+//! [`deacon`] is the town's daemon: its loop performs effects and calls the other patrols. [`boot`] keeps the deacon running.
+//! [`witness`] supervises workers. [`standing`] starts, wakes and stops agents without a bead of their own: the mayor and crew
+//! members. [`mayor`] sends a person's questions to the mayor, and [`crew`] adds and removes workspaces. [`retry`] retries failed
+//! starts, and [`needs`] lists what waits for a person.
 //!
-//! A patrol compares the ledger with the world and decides effects. It does no work on beads itself.
+//! A patrol compares the ledger with the world and acts on the difference. It does no work on beads itself.
 
 pub mod boot;
 pub mod crew;

@@ -8,7 +8,7 @@ use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 use crate::work::decided;
 
-/// Retries failed starts. The caller thereby says that the cause is fixed.
+/// Retries failed starts, for a person who has fixed the cause. Returns their number.
 pub fn starts(town: &Town, caller: &Caller) -> Result<usize> {
     let count = town.ledger.write(&caller.name(), "retry starts", |tx| {
         let mut mended = BTreeSet::new();

@@ -634,8 +634,8 @@ pub fn run(town: &Town, rig: &Rig, folder: &Path, head: Option<&Sha>, logs: Logs
     Ok(run)
 }
 
-/// Runs the gates like [`run`], at the commit that the folder has checked out. If the folder is no worktree, tracked files are not
-/// compared.
+/// Runs the gates like [`run`], at the commit that the folder has checked out. If the folder is no worktree, tracked files are
+/// not compared.
 pub fn run_by_agent(town: &Town, rig: &Rig, folder: &Path, logs: Logs<'_>) -> Result<GatesRun> {
     let facts = town.world().repo().worktree(&rig.layout.repo(), folder)?;
     run(town, rig, folder, facts.as_ref().map(|facts| &facts.head), logs)

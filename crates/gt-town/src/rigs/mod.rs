@@ -1,9 +1,9 @@
 //! Rigs: the repositories that a town works on, their worktrees, and their gates.
 //!
-//! [`rig`] adds, changes and removes rigs; [`destination`] finds out where a new rig's work will land. [`gates`] runs the
-//! commands that a merge must pass. `setup` and `warm` prepare new worktrees, `refs` and `remote` name refs and use the remote,
-//! and [`workspaces`] makes the worktrees of crew members. [`archive`] keeps worktrees of ended work and is the only module that
-//! deletes them.
+//! [`rig`] adds, proves and removes rigs; [`destination`] finds out where a new rig's work will land. [`gates`] runs the commands
+//! that a merge must pass. `setup` and `warm` prepare new worktrees, and [`workspaces`] makes the permanent ones of crew members.
+//! `remote` fetches a rig's remote, and `refs` finds refs that other processes moved. [`archive`] is the only module that deletes
+//! what agents made.
 //!
 //! This room does not decide what is merged or when a worker starts: `refinery` and `work` do that.
 

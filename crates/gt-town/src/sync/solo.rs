@@ -153,7 +153,8 @@ pub(crate) fn is_prefix(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// Derives a prefix from a folder's name: in lower case, with dashes for characters that a prefix can't have, trimmed at both ends.
+/// Derives a prefix from a folder's name: in lower case, with dashes for characters that a prefix can't have, and trimmed at both
+/// ends.
 pub fn prefix_of(folder: &Path) -> String {
     let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');

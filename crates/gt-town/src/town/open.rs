@@ -82,7 +82,7 @@ pub struct Town {
     pub ledger: Ledger,
     /// Its settings.
     pub settings: TownSettings,
-    /// What the caller passed in.
+    /// Values that the caller passed in.
     pub outside: Outside,
 }
 

@@ -50,7 +50,7 @@ pub struct TownSettings {
     pub version: u32,
     /// Kind of agent for workers, unless the rig says otherwise.
     pub agent: Option<String>,
-    /// What sessions run in (tmux or headless), unless the rig says otherwise.
+    /// Runtime of sessions (tmux or headless), unless the rig says otherwise.
     pub runtime: RuntimeChoice,
     /// Maximum number of workers in the whole town.
     pub max_polecats: u32,
@@ -384,7 +384,7 @@ impl AgentPreset {
         self.client.is_some() && self.allow_without_hooks != Some(true)
     }
 
-    /// Whether gt can tell from a session if it has begun and, if not, why.
+    /// Whether gt can detect that a session of this kind has begun, and why one has not.
     pub(crate) fn tells_of_its_start(&self) -> bool {
         self.client.is_some() || self.ready_seconds.is_some() || !self.shows.is_empty()
     }
@@ -574,7 +574,7 @@ pub struct RigSettings {
     pub prove_negative: bool,
     /// Kind of agent for this rig's workers.
     pub agent: Option<String>,
-    /// What their sessions run in; otherwise the town's setting.
+    /// Runtime of their sessions; otherwise the town's setting.
     pub runtime: Option<RuntimeChoice>,
     /// Permissions of workers without a sandbox. Only a person can set bypass.
     pub trust: PermissionMode,

@@ -1,9 +1,9 @@
 //! Views: what people see of a town.
 //!
-//! [`observe`] gathers the state of the town for `gt status`, [`polecat`] shows one worker, [`story`] tells the history of a
-//! bead, and [`doctor`] checks the town for faults.
+//! [`observe`] gathers the state of the town for `gt status`, [`story`] tells the history of anything with an id, and [`doctor`]
+//! checks the town for faults. [`polecat`] shows workers (polecats), and ends or recovers one for a person.
 //!
-//! Views read the ledger and the disk. They start and end no agents and move no work.
+//! Apart from these two acts, views only read the ledger and the disk.
 
 pub mod doctor;
 pub mod observe;

@@ -38,7 +38,7 @@ pub struct SlingOptions {
     pub convoy: Option<BeadId>,
     /// Kind of agent to use.
     pub agent: Option<String>,
-    /// What the sessions run in, whatever rig and town say.
+    /// Runtime of the sessions, whatever rig and town say.
     pub runtime: Option<RuntimeChoice>,
     /// Earlier work to continue, instead of starting from the trunk.
     pub before: Option<Before>,
@@ -80,7 +80,7 @@ impl Crew {
         Ok(Self { rig: rig.clone(), agent: kind.to_owned(), formula, runtime: None })
     }
 
-    /// Sets what the sessions run in, whatever rig and town say.
+    /// Sets the runtime of the sessions, whatever rig and town say.
     #[must_use]
     pub fn in_runtime(self, runtime: Option<RuntimeChoice>) -> Self {
         Self { runtime, ..self }

@@ -15,7 +15,7 @@ use crate::walls::worker_env;
 pub struct Fixed {
     /// The last run of the gates.
     pub run: GatesRun,
-    /// What was changed in `rig.toml`.
+    /// Changes in `rig.toml`.
     pub changed: Vec<String>,
     /// Change of the PATH of agents and gates.
     pub path: Option<String>,

@@ -168,7 +168,7 @@ pub struct RestoredAttempt {
     pub snapshot: Option<Sha>,
 }
 
-/// The two processes of a session.
+/// The two processes of an agent's session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncarnationProcess {
     /// The shim process, which supervises the agent.

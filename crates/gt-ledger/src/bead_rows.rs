@@ -89,7 +89,7 @@ fn rest(row: &Row<'_>, column: usize) -> rusqlite::Result<Rest> {
 /// Part of a bead that its worker is told.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// The bead's id.
+    /// Id of the bead.
     pub id: BeadId,
     /// Title of the bead.
     pub title: String,

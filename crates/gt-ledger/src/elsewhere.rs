@@ -135,7 +135,7 @@ impl Tx<'_> {
 }
 
 impl Ledger {
-    /// Makes this value refuse to write unless the ledger is bound to the town at `root`.
+    /// Makes this value write only to a ledger that is bound to the town at `root`. It binds a ledger that is not bound yet.
     pub fn at_home(mut self, root: &Path) -> Self {
         self.home = Some(root.to_owned());
         self

@@ -5,7 +5,6 @@
 //! deferred. Its wake time is the latest of its own time and of its parents' times, at any depth. A parent that is deferred
 //! without a time passes on `NEVER`. Closed and deleted beads hold nothing back and have the time 0. Imported cycles of parents
 //! are harmless: the times are the smallest that satisfy these rules.
-//! least that fulfil this.
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
@@ -50,7 +49,7 @@ pub(super) fn is_over(status: &Status) -> bool {
     matches!(status, Status::Closed | Status::Tombstone)
 }
 
-/// SQL condition: the bead `t` was closed as failed. Its reason contains one of the words that the beads format defines for this.
+/// SQL condition: the bead `t` was closed as failed. Its reason contains one of the words that `bd` takes as a sign of failure.
 macro_rules! failed {
     () => {
         "(t.status = 'closed' AND (

@@ -12,14 +12,14 @@ use super::{LedgerResult, Tx, View, damaged};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Priority {
-    /// Before the recipient's turn ends.
+    /// Must be read before the recipient's turn ends.
     Urgent,
-    /// After its next tool call.
+    /// Should be read after the recipient's next tool call.
     High,
-    /// With its next prompt.
+    /// Should be read with the recipient's next prompt.
     #[default]
     Normal,
-    /// At any time.
+    /// May be read at any time.
     Low,
 }
 

@@ -79,7 +79,7 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     view.last_news(Some(&bead), 10).unwrap();
     view.events(0, Some(&bead), 10).unwrap();
 
-    // Queries of each of the deacon's rounds.
+    // Queries of each of the deacon's patrols.
     view.rigs().unwrap();
     view.agents().unwrap();
     view.conditions().unwrap();

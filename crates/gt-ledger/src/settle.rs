@@ -92,7 +92,7 @@ pub fn member_words(state: MemberState) -> &'static str {
     }
 }
 
-/// How many levels of convoys inside convoys one operation recomputes. The deacon's next rounds do the deeper ones.
+/// How many levels of convoys inside convoys one operation recomputes. The deacon's next patrols do the deeper ones.
 const NESTING_LIMIT: usize = 8;
 
 /// Whether the state of its beads closed a convoy, and not a person or agent.

@@ -39,7 +39,7 @@ pub struct Statistics {
 /// Progress of an epic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpicStatus {
-    /// The epic.
+    /// Bead of the epic.
     pub epic: Bead,
     /// Number of children, without deleted ones.
     pub children: u64,

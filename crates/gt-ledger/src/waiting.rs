@@ -14,11 +14,11 @@ use super::{LedgerResult, View};
 /// A point in the life of a bead that others may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Point {
-    /// It can be worked on.
+    /// The bead can be worked on.
     Begun,
-    /// All its children are closed.
+    /// All of the bead's children are closed.
     ChildrenDone,
-    /// It is closed.
+    /// The bead is closed.
     Closed,
 }
 

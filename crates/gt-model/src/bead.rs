@@ -112,19 +112,19 @@ open_words! {
 open_words! {
     /// Type of a bead.
     BeadType {
-        /// Something broken.
+        /// A fault to mend.
         Bug = "bug",
-        /// Something new.
+        /// A new ability.
         Feature = "feature",
         /// Work of any kind; the default.
         Task = "task",
         /// A parent of other work.
         Epic = "epic",
-        /// Upkeep.
+        /// Maintenance work.
         Chore = "chore",
         /// A decision that was made.
         Decision = "decision",
-        /// Mail.
+        /// A mail.
         Message = "message",
         /// A formula that was turned into steps for one bead of work.
         Molecule = "molecule",
@@ -200,11 +200,11 @@ open_words! {
         Duplicates = "duplicates",
         /// Replaces the other bead.
         Supersedes = "supersedes",
-        /// Was written by the other bead's agent.
+        /// The other bead stands for the author.
         AuthoredBy = "authored-by",
-        /// Is assigned to the other bead's agent.
+        /// The other bead stands for the agent or person that must do this one.
         AssignedTo = "assigned-to",
-        /// Was approved by the other bead's agent.
+        /// The other bead stands for the agent or person that approved this one.
         ApprovedBy = "approved-by",
         /// Vouches for the other bead.
         Attests = "attests",
@@ -214,7 +214,7 @@ open_words! {
         CausedBy = "caused-by",
         /// Validates the other bead.
         Validates = "validates",
-        /// Was delegated by the other bead.
+        /// Was delegated from the other bead.
         DelegatedFrom = "delegated-from",
     }
 }

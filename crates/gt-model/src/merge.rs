@@ -4,7 +4,6 @@
 //! The side that changed a field wins. If both changed it, the side whose bead was updated later wins; the order of the values
 //! themselves decides a tie. So `merge(base, a, b)` and `merge(base, b, a)` are equal. The merge reports every value that it
 //! discards.
-//! values' own order, so that `merge(base, a, b)` and `merge(base, b, a)` are equal. What lost is told, never just gone.
 
 mod apart;
 mod claim;

@@ -12,7 +12,7 @@ pub enum Cause {
     Browser,
     /// A missing service: a database, a queue, docker.
     Service,
-    /// The network.
+    /// No network access.
     Network,
     /// A wrong version of a language or tool.
     Version,

@@ -270,7 +270,7 @@ impl ModelUsage {
 }
 
 impl Meter {
-    /// Takes a line of a transcript. Ignores lines older than `since`: an earlier run wrote them.
+    /// Takes a line of a transcript. Ignores lines older than `since`: they belong to another run.
     pub fn take(&mut self, line: &[u8], since: Option<Timestamp>) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         let at = line.at();

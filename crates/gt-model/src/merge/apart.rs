@@ -197,7 +197,7 @@ fn within<'a>(side: &'a [Record], renamed: &mut Vec<Renamed>, losses: &mut Vec<L
     others.chain(unique.into_values().map(|bead| Record::Bead(Box::new(bead)))).collect::<Vec<_>>().into()
 }
 
-/// Gives one bead its new id. The bead must not be referred to by others.
+/// Gives one bead its new id. Edges of other beads stay: they mean the bead that keeps the old id.
 fn give_id(bead: &mut Bead, rename: &Renamed) {
     for dep in bead.dependencies.iter_mut().filter(|dep| dep.issue_id == rename.from) {
         dep.issue_id = rename.to.clone();

@@ -38,7 +38,7 @@ const SUBAGENTS: usize = 1000;
 /// Maximum size of `client.json` in bytes. gt writes no larger one.
 const FACTS_BYTES: usize = 64 * 1024;
 
-/// Interval at which a live incarnation's usage is recorded while its turn continues.
+/// Time between two records of a live incarnation's usage while its turn continues.
 const RECORD_EVERY: Duration = Duration::from_secs(30);
 
 /// Usage of one part in so many of a limit is recorded at once.
@@ -182,11 +182,11 @@ impl ToolUses {
     }
 }
 
-/// Number of answers with tools that a client may have recorded since the last hook call. The hook for the newest may still be
-/// due, and earlier answers may have been written late.
+/// Number of answers with tools, without a hook call, from which hooks look switched off. Fewer prove nothing: the hook for the
+/// newest answer may still be due, and earlier answers may have been written late.
 const UNHEARD_USES: usize = 3;
 
-/// Number of consecutive patrols in which that must be exceeded.
+/// Number of patrols that must find so many.
 const UNHEARD_LOOKS: u32 = 2;
 
 /// Sign of the last hook call: the newest mark, and the time when the log of hook failures was last written.

@@ -38,7 +38,7 @@ use crate::town::settings::rules::{RuleKind, Step};
 use project::Project;
 use table::Place;
 
-/// Maximum folder depth below the top at which projects are searched.
+/// Maximum depth of project folders below the top.
 const DEPTH: usize = 3;
 
 /// Folders of projects that are not tested: examples, benchmarks, documentation.

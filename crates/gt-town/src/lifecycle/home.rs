@@ -68,7 +68,7 @@ fn is_town(town: &Town, root: &Path) -> bool {
     town.world().disk().exists(&Layout::new(root).settings())
 }
 
-/// Repairs the paths by which worktrees and their repositories find each other.
+/// Repairs the paths in worktrees and repositories that point to each other.
 fn repair_worktrees(town: &Town) -> Result<()> {
     for rig in town.rigs()? {
         let held = town.lock(&rig.repo_lane())?;

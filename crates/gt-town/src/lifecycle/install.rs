@@ -104,7 +104,7 @@ fn make(
     let disk = outside.world.disk();
     let layout = Layout::new(at);
     disk.remove(at)?;
-    // The folder will hold what agents say and are told.
+    // Only its owner may read the folder, because it will hold what agents say and are told.
     disk.create_private_dir(at)?;
     for folder in [
         layout.formulas(),

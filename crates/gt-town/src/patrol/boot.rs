@@ -15,7 +15,7 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::observed::Observed;
 
-/// Interval at which boot checks a running deacon's signs of life and whether its town still exists.
+/// Time between boot's checks of a running deacon's signs of life and of its town's existence.
 const LOOK_EVERY: Duration = deacon::TOWN_LOOK;
 
 /// Time that a deacon has to exit by itself when its town is gone.

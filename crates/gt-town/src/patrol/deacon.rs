@@ -210,7 +210,7 @@ fn step(town: &Town, memory: &mut Memory, hands: &mut Hands, seen: Option<i64>) 
     signal
 }
 
-/// Interval at which the deacon, between patrols, and boot check whether the town still exists. It costs one look at a file.
+/// Time between two checks by deacon and boot that the town still exists. A check costs one look at a file.
 pub(crate) const TOWN_LOOK: Duration = Duration::from_secs(2);
 
 /// Whether the town seems missing only because a person is moving it and leaves a link in its place. Nothing is written

@@ -120,8 +120,8 @@ fn make_bare_remote(town: &Town, folder: &Path, held: &Held) -> Result<Destinati
     Ok(Destination { url: bare.display().to_string(), note: Some(note), warnings: Vec::new() })
 }
 
-/// Returns the checkout itself as the destination, because it has no remote. Work must then land on a branch that is not checked
-/// out.
+/// Returns the destination for a checkout without a remote: a bare copy if the user asked for one, else the checkout itself.
+/// Returns an error if work would land on the checked-out branch and the checkout refuses that.
 fn of_checkout(
     town: &Town,
     new: &NewRig,

@@ -153,7 +153,7 @@ struct Search<'r> {
     path: PathBuf,
     /// Positions of the remote's branches at the last look.
     known: BTreeMap<String, Sha>,
-    /// Commits by which work landed.
+    /// Commits of landings.
     landed: BTreeSet<Sha>,
 }
 

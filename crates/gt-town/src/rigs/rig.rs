@@ -459,7 +459,8 @@ impl Default for Proving<'_> {
 }
 
 impl Proving<'_> {
-    /// Returns the longest time, in milliseconds, of passing gates for which files are still broken; `None`: break none.
+    /// Returns the limit, in milliseconds, for breaking files: gates that took longer are not tested this way. `None`: break
+    /// none.
     fn within_ms(&self, rig: &Rig) -> Option<u64> {
         match self.negative {
             Negative::WhereCheap => rig.settings.prove_negative.then_some(CHEAP_MS),

@@ -36,7 +36,7 @@ pub(super) fn belongs(prefix: &str, path: &str) -> bool {
     is_beads_file(path) && slug_of_file(path) == slug(prefix)
 }
 
-/// Returns the files for the records of a prefix. The records come in the order in which they are written. No file is empty.
+/// Returns the files for the records of a prefix. The records are given in their order in the files. No file is empty.
 pub(super) fn files(prefix: &str, records: &[Record]) -> BTreeMap<String, String> {
     let lines: Vec<String> = records.iter().map(|record| jsonl::write(std::slice::from_ref(record))).collect();
     let depth = depth(lines.iter().map(String::len).sum());

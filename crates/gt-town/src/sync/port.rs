@@ -81,7 +81,7 @@ impl Values {
     }
 }
 
-/// Size in bytes from which an import updates derived data once, at its end.
+/// Minimum size in bytes of an import that updates derived data only once, at its end.
 const BULK_BYTES: usize = 256 * 1024;
 
 /// Imports JSONL. If a line can't be read, returns an error and imports nothing, unless `options` asks to salvage the good lines.

@@ -13,7 +13,7 @@ use super::parts::{self, is_beads_file};
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 
-/// Size from which a settings file is omitted. No person writes that much by hand.
+/// Maximum size of an exported settings file, in bytes. No person writes that much by hand.
 const SETTINGS_LIMIT_BYTES: usize = 1 << 20;
 
 /// File with the version of the branch's layout.

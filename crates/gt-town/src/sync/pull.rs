@@ -18,7 +18,7 @@ use crate::town::error::{Error, Result};
 use crate::work::convoy;
 use crate::work::sling;
 
-/// Number of changed beads from which derived data is updated once, at the end.
+/// Minimum number of changed beads for a merge that updates derived data only once, at its end.
 const BULK_BEADS: usize = 500;
 
 /// Number of characters of a lost text that the audit log keeps.

@@ -45,7 +45,7 @@ pub fn build(town: &Town) -> Result<Option<String>> {
     town.ledger.read(|view| view.meta(BUILD_KEY).map_err(Error::from))
 }
 
-/// Stops starting new work in a rig or in the whole town. Work in progress continues.
+/// Stops starting new work in a rig or in the whole town. Work in progress continues. Returns false if it was already paused.
 pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
     let text = "nothing new is begun until gt resume";
     town.ledger.write(&caller.name(), "pause", |tx| {
@@ -53,7 +53,7 @@ pub fn pause(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool
     })
 }
 
-/// Resumes starting new work.
+/// Resumes starting new work. Returns false if it was not paused.
 pub fn resume(town: &Town, caller: &Caller, rig: Option<&RigName>) -> Result<bool> {
     let resumed: Result<bool> = town
         .ledger

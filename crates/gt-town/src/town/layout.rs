@@ -80,7 +80,7 @@ impl Layout {
         self.root.join("deacon")
     }
 
-    /// Named pipe at which the deacon waits to be woken.
+    /// Named pipe that wakes the deacon.
     pub fn wake(&self) -> PathBuf {
         self.deacon().join("wake")
     }
@@ -135,7 +135,7 @@ impl Layout {
         self.session(incarnation).join(SESSION_LOGS)
     }
 
-    /// File with the data from which a session's usage is counted.
+    /// File that says how a session's usage is counted.
     pub(crate) fn counting(&self, incarnation: &IncarnationId) -> PathBuf {
         self.session(incarnation).join("counting.json")
     }

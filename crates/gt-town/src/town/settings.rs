@@ -394,8 +394,8 @@ impl AgentPreset {
         self.modes.is_empty() || self.modes.contains_key(&mode)
     }
 
-    /// Returns the settings in which a required placeholder is missing, with that placeholder: the client's settings or the first
-    /// prompt.
+    /// Returns the commands that lack a required placeholder, each with that placeholder: `{settings}` or `{prompt}`. A
+    /// placeholder is required if the kind has an adapter or the command of `base` has the placeholder.
     pub fn lacks(&self, base: Option<&Self>) -> Vec<(&'static str, &'static str)> {
         let streams = self.input == Some(InputKind::StreamJson);
         let commands = [
@@ -554,7 +554,7 @@ pub struct RigEnv {
     pub pass: Vec<String>,
     /// Variables with their values.
     pub set: BTreeMap<String, String>,
-    /// Files that a person has allowed direnv to load, with the hash of each ([`crate::direnv`]).
+    /// Files that a person has allowed direnv to load, with the hash of each (see `walls::direnv`).
     pub direnv: BTreeMap<String, String>,
 }
 

@@ -278,8 +278,8 @@ fn note_unfed(town: &Town, rig: &str, error: &Error) -> Result<()> {
     Ok(())
 }
 
-/// Returns ready beads, by rig, of convoys from which a bead was slung before. A convoy from which none was slung only tracks its
-/// beads, and a bead that was taken back waits for a person to sling it again.
+/// Returns ready beads, by rig, of convoys that have had a bead slung. A convoy without one only tracks its beads, and a bead
+/// that was taken back waits for a person to sling it again.
 fn waiting_for_feed(view: &View<'_>, now: jiff::Timestamp) -> Result<BTreeMap<String, Vec<BeadId>>> {
     let mut by_rig: BTreeMap<String, Vec<BeadId>> = BTreeMap::new();
     let mut tracked_by_begun = BTreeSet::new();

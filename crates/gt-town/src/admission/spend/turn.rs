@@ -105,8 +105,8 @@ fn wall_time(town: &Town, at_us: u64) -> Timestamp {
     clock.now().checked_sub(ago).unwrap_or(Timestamp::MIN)
 }
 
-/// Ends the session of a client whose turn does not end when told, or that has no hooks to tell it. Its model would be asked for
-/// more otherwise.
+/// Ends the session of an agent that still asks its model although its turn should have ended. Its client ignored the request or
+/// has no hooks through which to ask.
 fn end_unless_it_does(
     town: &Town,
     agent: &Agent,

@@ -1,4 +1,4 @@
-//! Tests for each CI system's files: which commands become gates, and which are left out for which reason.
+//! Tests for each CI system's files: the commands that become gates, and the others with the reason.
 
 use super::super::corpus::{ci, pairs};
 

@@ -31,7 +31,7 @@ const RECORD: &str = "warm.json";
 /// Folder in a warm copy that holds the copied folders.
 const FILES: &str = "files";
 
-/// Name prefix of folders in which a copy is still being made.
+/// Name prefix of unfinished copies.
 const MAKING_PREFIX: &str = ".making-";
 
 /// Age in seconds after which an unfinished copy is abandoned; no copy takes this long.

@@ -487,6 +487,7 @@ impl Ledger {
                 self.faults.at(&format!("commit:{verb}:before"));
                 transaction.commit().map_err(LedgerError::from)?;
                 self.faults.at(&format!("commit:{verb}:after"));
+                tracing::debug!(operation = verb, by = actor, "the ledger was changed");
                 Ok(value)
             }
             // Dropping the transaction rolls it back.

@@ -119,6 +119,19 @@ impl Effect {
         }
     }
 
+    /// Returns the attempt that the effect belongs to; `None` for effects of rigs, sessions and merge requests.
+    pub fn attempt(&self) -> Option<AttemptId> {
+        match self {
+            Self::FetchBase { attempt }
+            | Self::AddWorktree { attempt }
+            | Self::SetUp { attempt }
+            | Self::Snapshot { attempt }
+            | Self::ArchiveWorktree { attempt }
+            | Self::DropBranch { attempt } => Some(*attempt),
+            _ => None,
+        }
+    }
+
     /// Describes the action for people.
     pub fn words(&self) -> &'static str {
         match self {

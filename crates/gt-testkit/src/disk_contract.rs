@@ -39,6 +39,7 @@ const ACTS: &[(&str, Act)] = &[
     ("link", |disk, path| disk.link(path, Path::new("anywhere"))),
     ("touch", |disk, path| disk.touch(path)),
     ("mark", |disk, path| disk.mark(path, b"ours")),
+    ("append", |disk, path| disk.append(path, b"ours")),
     ("stamp", |disk, path| disk.stamp(path, b"ours..")),
     ("touched", |disk, path| disk.touched(path).map(drop)),
     ("kind", |disk, path| disk.kind(path).map(drop)),
@@ -140,7 +141,7 @@ impl Contract<'_> {
                 let refused = matches!(done, Err(WorldError::Led { .. }));
                 let follows = ["read", "create_dir", "create_private_dir", "list", "touch", "try_lock", "lock"];
                 assert_eq!(refused, follows.contains(name), "{name}: {done:?}");
-                if ["write", "mark", "stamp"].contains(name) {
+                if ["write", "mark", "stamp", "append"].contains(name) {
                     assert_eq!(self.disk.kind(&link).unwrap(), Some(NodeKind::File), "{name} replaces the link");
                 }
                 self.disk.remove(&town.join("renamed")).unwrap();

@@ -71,6 +71,9 @@ pub trait Disk: Send + Sync {
     /// Replaces a small file that is a sign of life: atomically, but not synced, since it means nothing after a power cut.
     /// Makes the file's folder, but not those above it: what is gone is not made again.
     fn mark(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
+    /// Appends to a log that only its owner can read, without a sync. Creates the log, but not its folder. Replaces anything
+    /// there that is no ordinary file.
+    fn append(&self, path: &Path, bytes: &[u8]) -> WorldResult<()>;
     /// As [`Self::mark`], but where a file of that very length is there, it is written in place: a reader may then find a
     /// beginning of the new and an end of the old. Costs the disk nothing, where a file that replaces another is waited for.
     fn stamp(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {

@@ -27,7 +27,7 @@ pub use descent::{Above, Descent, Standing};
 pub use disk::{Disk, NodeKind};
 pub use history::History;
 pub use ledger_repo::LedgerRepo;
-pub use names::{LIFE, TOKEN_VARIABLE};
+pub use names::{LIFE, LOG_VARIABLE, TOKEN_VARIABLE};
 pub use repo::{
     Candidate, Change, CheckedOut, DIRTY_LIMIT, Damage, FolderFacts, LARGE_FILES, NamedRemote, ObjectFormat,
     OnCheckedOut, Push, Receiving, Referred, RemoteFacts, Repo, RepoHealth, Rules, SKIPPED_TRAILER, Snapshot,

@@ -22,6 +22,7 @@ mod cli;
 mod commands;
 pub mod console;
 pub mod demo;
+mod diagnosis;
 mod drawing;
 mod editor;
 pub mod error;
@@ -149,7 +150,8 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         Err(error) => return code_of(is_bd, console.usage(&error)),
     };
     console.configure(&cli.global, process);
-    let code = match commands::dispatch(cli, process, &mut console) {
+    let span = diagnosis::begin(&cli, &args, is_bd, process);
+    let code = match span.in_scope(|| diagnosis::ended(commands::dispatch(cli, process, &mut console))) {
         Ok(code) => code,
         Err(CliError::Closed) => 0,
         Err(error) => console.fail(&if is_bd { commands::in_bds_words(error) } else { error }),

@@ -470,6 +470,17 @@ impl Disk for SimWorld {
         Ok(())
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        let mut state = self.acting("append")?;
+        state.disk.require_no_link_before("write", path)?;
+        state.disk.unlink_guarded(path);
+        if !path.parent().is_some_and(|folder| state.disk.is_folder(folder)) {
+            return Err(io("write", path, ErrorKind::NotFound));
+        }
+        let before = state.disk.read(path)?.unwrap_or_default();
+        state.disk.write(path, [&before[..], bytes].concat().into())
+    }
+
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
         let mut state = self.acting("copy")?;
         state.disk.require_no_link_before("copy to", to)?;

@@ -14,11 +14,13 @@ pub mod catch_up;
 mod conclude;
 mod perform;
 mod run;
+mod spans;
 mod wait;
 
 pub use asked::fetch;
 pub(crate) use perform::{SNAPSHOT_FAILED, worktree_plan};
 pub(crate) use run::run_one;
 pub use run::{Scope, retry_given_up, run_all};
+pub(crate) use spans::traced;
 pub use wait::Wait;
 pub(crate) use wait::wait;

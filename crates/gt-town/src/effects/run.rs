@@ -12,6 +12,7 @@ use gt_world::{Held, WorldError};
 
 use super::conclude::conclude;
 use super::perform::perform;
+use super::spans::traced;
 use super::wait::{makes_worktree, wait};
 use crate::agents::marks;
 use crate::agents::readiness;
@@ -178,12 +179,16 @@ fn attempt_run(town: &Town, row: &EffectRow, held: &Held) -> Result<()> {
     let name = runner().name();
     // The fence protects against other processes, which a power failure ends too, so it need not survive one.
     let begun = town.ledger.write_for_now(&name, "begin effect", |tx| tx.begin_run(row.id).map_err(Error::from))?;
-    let Some(run) = begun else { return Ok(()) };
+    begun.map_or(Ok(()), |run| traced(row, || run_begun(town, row, run, held)))
+}
+
+/// Performs an effect under its fence, and records what came of it.
+fn run_begun(town: &Town, row: &EffectRow, run: i64, held: &Held) -> Result<()> {
     town.outside.faults.at(&format!("effect:{}:before", row.effect.kind()));
     let result = perform(town, row, held);
     town.outside.faults.at(&format!("effect:{}:after", row.effect.kind()));
     match result {
-        Ok(outcome) => town.ledger.write(&name, row.effect.kind(), |tx| {
+        Ok(outcome) => town.ledger.write(&runner().name(), row.effect.kind(), |tx| {
             if tx.finish_run(row, run)? { conclude(tx, row, outcome, town.settings.max_polecats) } else { Ok(()) }
         }),
         Err(error) => {

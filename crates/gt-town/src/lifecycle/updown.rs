@@ -109,8 +109,7 @@ fn wait_for(town: &Town, deadline: Duration, otherwise: &str, is_so: impl Fn() -
     let start = clock.monotonic();
     while !is_so()? {
         if clock.monotonic() - start > deadline {
-            let hint = format!("see {}", town.layout.logs().join("deacon.log").display());
-            return Err(Error::TimedOut { what: otherwise.to_owned(), hint });
+            return Err(Error::TimedOut { what: otherwise.to_owned(), hint: "gt log --deacon".to_owned() });
         }
         clock.pause(Duration::from_millis(10));
     }

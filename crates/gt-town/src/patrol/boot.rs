@@ -91,22 +91,21 @@ fn watch(town: &Town, process: &impl DeaconProcess, observed: &mut Observed, sta
 /// Records what happened, for later diagnosis.
 fn note(town: &Town, exit: Option<i32>, what: &str) {
     let how = exit.map_or("by a signal".to_owned(), |code| format!("with code {code}"));
+    tracing::error!(ended = how, then = what, "the deacon has ended");
     let told = town.ledger.write("boot/", "boot", |tx| {
         let after = serde_json::json!({ "ended": how, "then": what });
         tx.event("deacon-ended", "deacon", None, None, Some(&after)).map_err(Error::from)
     });
-    // The ledger itself may be broken. The deacon's log must then suffice.
+    // The ledger itself may be broken. The log must then suffice.
     let _ = told;
 }
 
 fn give_up(town: &Town, exit: Option<i32>) -> Result<()> {
-    let log = town.layout.logs().join("deacon.log");
     let text = format!(
-        "the deacon died {} times within {} minutes (last exit code {}): see {}, then gt up",
+        "the deacon died {} times within {} minutes (last exit code {}): see gt log --deacon, then gt up",
         boot::STARTS,
         boot::WINDOW.as_secs() / 60,
-        exit.map_or("none".to_owned(), |code| code.to_string()),
-        log.display()
+        exit.map_or("none".to_owned(), |code| code.to_string())
     );
     town.ledger.write("boot/", "boot", |tx| ask_for_person(tx, &text))
 }

@@ -80,6 +80,7 @@ fn look_at(town: &Town, scope: Scope<'_>, memory: &mut Memory) -> Result<bool> {
     note_state(town, ConditionKind::Patrol, "hooks", hooks_off::patrol(town, &mut memory.watch.meters))?;
     note_state(town, ConditionKind::Patrol, "outages", outage::patrol(town, &mut memory.observed))?;
     for name in rig_names(town)? {
+        let _rig = tracing::error_span!("rig", rig = name).entered();
         let patrol = town.rig(&name).and_then(|rig| {
             let kept = upkeep::patrol(town, &rig, &mut memory.signs);
             // A failed repair must not leave workers unsupervised.
@@ -119,6 +120,7 @@ fn note_state(town: &Town, kind: ConditionKind, rig: &str, result: Result<()>) -
         (Err(error), None) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
             let text = format!("{}{hint}", error::chain(&error));
+            tracing::error!(condition = kind.as_str(), subject = rig, error = as_cause(&error), "this goes wrong now");
             town.ledger.write(&Address::Deacon.to_string(), kind.as_str(), |tx| {
                 tx.raise(kind, rig, &text).map_err(Error::from)
             })?;
@@ -126,6 +128,7 @@ fn note_state(town: &Town, kind: ConditionKind, rig: &str, result: Result<()>) -
         (Ok(()), Some(_)) => {
             town.ledger
                 .write(&Address::Deacon.to_string(), kind.as_str(), |tx| tx.clear(kind, rig).map_err(Error::from))?;
+            tracing::info!(condition = kind.as_str(), subject = rig, "this goes well again");
         }
         (Err(_), Some(_)) | (Ok(()), None) => {}
     }
@@ -166,6 +169,7 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     let mut memory = Memory::default();
     let mut seen = None;
     let mut newer: Option<Town> = None;
+    tracing::info!(build = town.outside.build, "the deacon runs");
     loop {
         // Read the settings again, so that a changed setting needs no restart of the deacon.
         newer = newer.as_ref().unwrap_or(town).with_changed_settings().or(newer);
@@ -185,6 +189,7 @@ pub fn run(town: &Town, wake_up: &mut dyn WakeUp) -> Result<()> {
     if !town.is_there() {
         return Ok(());
     }
+    tracing::info!("the deacon ends");
     // The ledger has everything, so a failed checkpoint must not keep the town from going down.
     let checkpoint = sync::checkpoint(town, &Caller::role(Address::Deacon));
     checkpoint.map(|_| ()).unwrap_or_else(|error| note_error(town, "checkpoint", &error));
@@ -250,26 +255,17 @@ pub fn is_wanted(town: &Town) -> Result<bool> {
     Ok(desired.as_deref() != Some("down") && !superseded)
 }
 
-/// Records an error of a patrol. It must not end the deacon; the next patrol tries again.
+/// Logs an error of a patrol. It must not end the deacon; the next patrol tries again.
 fn note_error(town: &Town, during: &str, error: &Error) {
-    note_line(town, during, &error::chain(error));
-}
-
-fn note_line(town: &Town, during: &str, text: &str) {
-    if !town.is_there() {
-        return;
+    // A log of another town that is here now is none of ours.
+    if town.is_there() {
+        tracing::error!(during, error = as_cause(error), "the deacon could not do this");
     }
-    let path = town.layout.logs().join("deacon-errors.log");
-    let line = format!("{} {during}: {text}\n", town.world().clock().now());
-    let before = town.world().disk().read_part(&path, 0, 2 * ERROR_LOG_BYTES).ok().flatten().unwrap_or_default();
-    let keep = before.len().saturating_sub(ERROR_LOG_BYTES);
-    let text = [&before[keep..], line.as_bytes()].concat();
-    // If even this fails, there is nowhere to report it.
-    let _ = town.world().disk().write(&path, &text);
 }
 
-/// Maximum size of the error log in bytes; older entries are dropped.
-const ERROR_LOG_BYTES: usize = 256 * 1024;
+fn as_cause(error: &Error) -> &(dyn std::error::Error + 'static) {
+    error
+}
 
 /// Threads of each rig: one for its refinery, because gates take minutes; one for its remote, which may not answer; and as many
 /// for set-ups of worktrees as may run at once. No thread may delay another thread, another rig or the sessions.
@@ -423,7 +419,7 @@ fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
             let run =
                 town.reopen().and_then(|town| retention::run(&town, &Caller::role(Address::Deacon), How::default()));
             match run {
-                Ok(report) => report.failed.iter().for_each(|why| note_line(town, "retention", why)),
+                Ok(report) => report.failed.iter().for_each(|why| tracing::error!(why, "retention left something")),
                 Err(error) => note_error(town, "retention", &error),
             }
         }
@@ -432,6 +428,7 @@ fn keep_house(town: &Town, bell: &Bell, stop: &AtomicBool) {
 }
 
 fn work(town: &Town, rig: &str, task: Task, bell: &Bell, stop: &AtomicBool) {
+    let _rig = tracing::error_span!("rig", rig, task = task.condition().as_str()).entered();
     let (mut seen, mut past) = (0, Past::default());
     let mut newer: Option<Town> = None;
     while !stop.load(Ordering::SeqCst) {

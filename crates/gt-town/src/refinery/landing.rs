@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gt_ledger::{AttemptOutcome, Landing, MergeRequest, Tx};
+use gt_ledger::{AttemptOutcome, EffectRow, Landing, MergeRequest, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::condition::ConditionKind;
@@ -16,6 +16,7 @@ use gt_world::{Held, Push, Referred};
 
 use super::round::Refinery;
 use super::send_back::still_open;
+use crate::effects::traced;
 use crate::mail::post;
 use crate::rigs::remote;
 use crate::rigs::warm;
@@ -99,20 +100,23 @@ impl Refinery<'_> {
         let Some((landing, Some(effect))) = open else { return Ok(()) };
         let held = self.town.lock(&self.rig.remote_lane())?;
         let run = self.write("begin effect", |tx| tx.begin_run(effect.id).map_err(Error::from))?;
-        let Some(run) = run else { return Ok(()) };
+        run.map_or(Ok(()), |run| traced(&effect, || self.carry_out(&landing, &effect, run, &held)))
+    }
+
+    fn carry_out(&mut self, landing: &Landing, effect: &EffectRow, run: i64, held: &Held) -> Result<()> {
         self.town.outside.faults.at("effect:land:before");
-        let result = push(self.town, self.rig, &landing, &held);
+        let result = push(self.town, self.rig, landing, held);
         self.town.outside.faults.at("effect:land:after");
         let end = match result {
             Ok(end) => end,
             Err(error) => {
                 let text = error.to_string();
-                self.write("fail effect", |tx| tx.fail_run(&effect, run, &text, false).map_err(Error::from))?;
+                self.write("fail effect", |tx| tx.fail_run(effect, run, &text, false).map_err(Error::from))?;
                 return Err(error);
             }
         };
         let landed = self.write("land", |tx| {
-            if tx.finish_run(&effect, run)? { conclude_landing(tx, &landing, &end) } else { Ok(Vec::new()) }
+            if tx.finish_run(effect, run)? { conclude_landing(tx, landing, &end) } else { Ok(Vec::new()) }
         })?;
         if !landed.is_empty() {
             warm::keep_of_trunk(self.town, self.rig, &landing.tree)?;

@@ -70,6 +70,21 @@ impl Layout {
         self.root.join("logs")
     }
 
+    /// The log of the deacon and of boot, a JSON document a line.
+    pub fn deacon_log(&self) -> PathBuf {
+        self.logs().join("deacon.jsonl")
+    }
+
+    /// The log of verbs that were told to write one.
+    pub fn verbs_log(&self) -> PathBuf {
+        self.logs().join("verbs.jsonl")
+    }
+
+    /// Logs of daemons of an older `gt`. They are read and written no more.
+    pub(crate) fn older_logs(&self) -> [PathBuf; 2] {
+        ["deacon.log", "deacon-errors.log"].map(|name| self.logs().join(name))
+    }
+
     /// The mayor's home.
     pub fn mayor(&self) -> PathBuf {
         self.root.join("mayor")

@@ -71,6 +71,7 @@ pub fn doctor(town: &Town) -> Result<Vec<Check>> {
         effects_check(town)?,
     ];
     checks.extend(former_check(town));
+    checks.extend(older_logs_check(town));
     checks.extend(rig::unfinished(town)?.into_iter().map(|name| unfinished_check(&name)));
     let rigs = town.rigs()?;
     checks.extend(agent_checks(town, &rigs)?);
@@ -125,6 +126,15 @@ fn former_check(town: &Town) -> Option<Check> {
     let hint = format!("they end by themselves within seconds; if they do not: kill {pids}");
     let found = (format!("processes of another town at this path run: {pids}"), hint.as_str());
     (!former.is_empty()).then(|| check("former town", Some(found), ""))
+}
+
+/// Logs that an older gt has left, which nothing reads or removes.
+fn older_logs_check(town: &Town) -> Option<Check> {
+    let mut older = town.layout.older_logs().into_iter().filter(|log| town.world().disk().exists(log));
+    older.next()?;
+    let detail = "an older gt has left deacon.log and deacon-errors.log in logs/: nothing reads them any more";
+    let hint = Some("delete them when you have no use for them; the log is now: gt log --deacon".to_owned());
+    Some(Check { name: "older logs".to_owned(), ok: true, warn: true, detail: detail.to_owned(), hint })
 }
 
 fn git_check(town: &Town) -> Check {

@@ -1,7 +1,7 @@
 //! The processes of boot and the deacon: apart from the terminal and from whoever starts them.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{WorldError, WorldResult};
 
-/// A process of the town's own: what it is called on the command line, and where it says what goes wrong.
+/// A process of the town's own: what it is called on the command line, and what it logs.
 #[derive(Clone, Copy, Debug)]
 pub struct Daemon<'a> {
     /// The `gt` to run.
@@ -23,33 +23,29 @@ pub struct Daemon<'a> {
     pub town: &'a Path,
     /// `boot` or `deacon`.
     pub role: &'a str,
-    /// Where its output goes.
-    pub log: &'a Path,
+    /// What its log takes up, as `GT_LOG` says it; `None`: as the caller's environment says.
+    pub log_level: Option<&'a str>,
 }
 
 impl Daemon<'_> {
     /// Starts it through an intermediate that ends at once (`--detach`), so that nobody has it as a child.
     pub fn start_apart(&self) -> WorldResult<()> {
-        let mut child = self.command()?.arg("--detach").spawn().map_err(|source| self.failed(source))?;
+        let mut child = self.command().arg("--detach").spawn().map_err(|source| self.failed(source))?;
         let status = child.wait().map_err(|source| self.failed(source))?;
         if status.success() {
             return Ok(());
         }
-        Err(WorldError::Unexpected(format!(
-            "the {} could not be started ({status}): see {}",
-            self.role,
-            self.log.display()
-        )))
+        Err(WorldError::Unexpected(format!("the {} could not be started ({status}): see gt log --deacon", self.role)))
     }
 
     /// The intermediate's part: starts it and leaves it.
     pub fn leave_running(&self) -> WorldResult<()> {
-        self.command()?.spawn().map(|_| ()).map_err(|source| self.failed(source))
+        self.command().spawn().map(|_| ()).map_err(|source| self.failed(source))
     }
 
     /// Starts it as a child that is waited for.
     pub fn start_watched(&self, flags: &[&str]) -> WorldResult<Watched> {
-        let child = self.command()?.args(flags).spawn().map_err(|source| self.failed(source))?;
+        let child = self.command().args(flags).spawn().map_err(|source| self.failed(source))?;
         Ok(Watched::new(child))
     }
 
@@ -58,17 +54,19 @@ impl Daemon<'_> {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this module is the one that spawns boot and the deacon")]
-    fn command(&self) -> WorldResult<Command> {
-        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let failed = |source| WorldError::Io { act: "open", path: self.log.to_owned(), source };
-        let out: File = open(self.log).map_err(failed)?;
-        let err = out.try_clone().map_err(failed)?;
+    fn command(&self) -> Command {
         let mut command = Command::new(self.gt);
         command.args([OsStr::new(self.role), OsStr::new("run"), OsStr::new("--town"), self.town.as_os_str()]);
-        command.current_dir(self.town).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
+        command
+            .current_dir(self.town)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        command.envs(self.log_level.map(|level| (crate::LOG_VARIABLE, level)));
         // These are nobody's agents, whoever starts them.
         command.env_remove(crate::TOKEN_VARIABLE).env_remove("GT_TOWN");
-        Ok(command)
+        command
     }
 }
 

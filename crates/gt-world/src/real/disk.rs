@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::RealClock;
 use super::door::{self, Spot, Times};
+use super::network;
 use crate::{Clock as _, Disk, Held, NodeKind, WorldError, WorldResult};
 
 /// The files of this machine.
@@ -127,6 +128,11 @@ impl Disk for RealDisk {
         if overwritten(path, bytes).unwrap_or(false) { Ok(()) } else { self.mark(path, bytes) }
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
+        let log = super::shim::record::append(parent_of(path), path.file_name().unwrap_or_default());
+        log.and_then(|mut log| log.write_all(bytes)).map_err(io_error("write", path))
+    }
+
     fn copy(&self, from: &Path, to: &Path) -> WorldResult<()> {
         copy_to_free(from, to, Times::Now)
     }
@@ -163,7 +169,7 @@ impl Disk for RealDisk {
     fn network(&self, path: &Path) -> WorldResult<Option<&'static str>> {
         let facts = rustix::fs::statfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
         // 32 bits in the kernel, whatever the type here.
-        Ok(network_name(facts.f_type as u32))
+        Ok(network::name(facts.f_type as u32))
     }
 
     fn try_lock(&self, path: &Path) -> WorldResult<Option<Held>> {
@@ -238,27 +244,6 @@ fn shown(names: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|name| !name.starts_with(ASIDE_PREFIX)).collect();
     names.sort();
     names
-}
-
-/// Network file systems by the numbers that Linux gives them (statfs(2), `linux/magic.h`).
-const NETWORKS: &[(u32, &str)] = &[
-    (0x6969, "NFS"),
-    (0x517B, "SMB"),
-    (0xFE53_4D42, "SMB"),
-    (0xFF53_4D42, "SMB"),
-    (0x5346_414F, "AFS"),
-    (0x6B41_4653, "AFS"),
-    (0x7375_7245, "Coda"),
-    (0x564C, "NCP"),
-    (0x00C3_6400, "Ceph"),
-    (0x0BD0_0BD0, "Lustre"),
-    (0x0116_1970, "GFS2"),
-    (0x7461_636F, "OCFS2"),
-];
-
-/// The name of a network file system with that number. Those that run as programs (FUSE) can't be told from local ones.
-fn network_name(number: u32) -> Option<&'static str> {
-    NETWORKS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
 }
 
 /// Writes over an ordinary file of the same length, which has no other name; answers whether it was one.
@@ -604,28 +589,6 @@ mod tests {
         }
         assert_eq!(RealDisk.list(dir.path()).unwrap(), ["a", "b"]);
         assert!(RealDisk.list(&dir.path().join("none")).unwrap().is_empty());
-    }
-
-    #[test]
-    fn network_file_systems_are_known_by_their_numbers() {
-        for (number, name) in [
-            (0x6969, Some("NFS")),
-            (0xFF53_4D42, Some("SMB")),
-            (0x00C3_6400, Some("Ceph")),
-            // ext4, tmpfs, overlayfs, btrfs, xfs, FUSE.
-            (0xEF53, None),
-            (0x0102_1994, None),
-            (0x794C_7630, None),
-            (0x9123_683E, None),
-            (0x5846_5342, None),
-            (0x6573_5546, None),
-            (0, None),
-            (u32::MAX, None),
-        ] {
-            assert_eq!(network_name(number), name, "{number:#x}");
-        }
-        assert_eq!(RealDisk.network(folder().path()).unwrap(), None);
-        assert!(RealDisk.network(Path::new("/nowhere/at/all")).is_err());
     }
 
     #[test]

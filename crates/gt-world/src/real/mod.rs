@@ -13,6 +13,7 @@ mod descent;
 mod disk;
 mod door;
 mod git;
+mod network;
 mod person;
 mod process;
 mod session;

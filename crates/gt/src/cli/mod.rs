@@ -138,6 +138,9 @@ pub struct Global {
     /// Say nothing but facts and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Log what happens: error, warn, info, debug, trace, or target=level,… [default: $GT_LOG]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = crate::diagnosis::parse_level, hide_short_help = true)]
+    pub log_level: Option<String>,
 }
 
 /// When to use colours.
@@ -302,6 +305,12 @@ pub enum Verb {
         /// How the town carries things out as well, and mails; `--json` always has all
         #[arg(long)]
         all: bool,
+        /// The log of the town's daemon instead; with --json, one document a line
+        #[arg(long, conflicts_with = "all")]
+        deacon: bool,
+        /// The log of the daemon and of verbs that were called with --log-level or GT_LOG
+        #[arg(long, conflicts_with_all = ["all", "deacon"])]
+        debug: bool,
     },
     /// Agents' sessions: list, show, attach, stop
     #[command(subcommand)]

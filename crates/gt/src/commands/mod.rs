@@ -28,6 +28,7 @@ mod demo;
 mod help;
 mod keep;
 mod ledger;
+mod log_lines;
 mod look;
 mod mail;
 mod mayor;
@@ -117,7 +118,7 @@ fn open_town(global: &Global, process: &Process) -> Result<TownHandle, CliError>
     Ok(TownHandle::Own(Box::new(Town::open(&find_town(global, process)?, process.outside.clone())?)))
 }
 
-fn find_town(global: &Global, process: &Process) -> Result<PathBuf, CliError> {
+pub(crate) fn find_town(global: &Global, process: &Process) -> Result<PathBuf, CliError> {
     match global.town.clone().or_else(|| process.env.get("GT_TOWN").map(PathBuf::from)) {
         Some(root) => Ok(process.cwd.join(root)),
         None => find_upwards(process),
@@ -183,14 +184,18 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Polecat(verb) => keep::polecat(verb, &open()?, console),
         Verb::Snapshot(verb) => keep::snapshot(verb, &open()?, console),
         Verb::Retention(verb) => keep::retention(&verb, &open()?, console),
-        Verb::Up => town::up(&open()?, process, console),
+        Verb::Up => town::up(&open()?, &global, process, console),
         Verb::Down { now } => town::down(&open()?, now, console),
         Verb::Pause { rig } => town::pause(&open()?, rig.as_deref(), console),
         Verb::Resume { spend: true, .. } => town::resume_spending(&open()?, console),
         Verb::Resume { rig, agent, .. } => town::resume(&open()?, rig.as_deref(), agent.as_deref(), console),
         Verb::Cost(args) => cost::cost(&open()?, &args, console),
         Verb::Status { long, watch } => look::status(&open()?, long, watch, console),
-        Verb::Log { bead, last, follow, all } => look::log(&open()?, bead.as_deref(), last, follow, all, console),
+        Verb::Log { bead, last, follow, deacon, debug, .. } if deacon || debug => {
+            let wanted = log_lines::Wanted { verbs: debug, bead: bead.as_deref(), last, follow };
+            log_lines::show(wanted, &global, process, console)
+        }
+        Verb::Log { bead, last, follow, all, .. } => look::log(&open()?, bead.as_deref(), last, follow, all, console),
         Verb::Session(verb) => session::run(&verb, &open()?, console),
         Verb::Peek { address, lines, follow, raw } => session::peek(&open()?, &address, lines, follow, raw, console),
         Verb::Show { id } => show::show(&open()?, &id, console),

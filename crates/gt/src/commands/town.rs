@@ -21,6 +21,7 @@ use super::Context;
 use crate::Process;
 use crate::cli::{BootVerb, DeaconVerb, Global};
 use crate::console::Console;
+use crate::diagnosis;
 use crate::error::{CliError, CliResult};
 
 /// How long the deacon may take to start.
@@ -68,7 +69,7 @@ pub fn others_in_path(process: &Process) -> Vec<PathBuf> {
 }
 
 /// `gt up`.
-pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -> CliResult {
+pub fn up(context: &Context<'_>, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
     person::require(&context.caller, "takes the town up")?;
     updown::wait_for_former(town, &mut |pids| {
@@ -82,8 +83,7 @@ pub fn up(context: &Context<'_>, process: &Process, console: &mut Console<'_>) -
     updown::wait_for_older(town, older)?;
     let before = town.deacon_runs()?;
     if !town.boot_runs()? {
-        let log = deacon_log(town);
-        daemon(process, town, "boot", &log).start_apart().map_err(gt_town::Error::from)?;
+        daemon(diagnosis::level(global, process), process, town, "boot").start_apart().map_err(gt_town::Error::from)?;
     }
     updown::wait_for_deacon(town, START_DEADLINE)?;
     town.wake();
@@ -121,12 +121,8 @@ pub(super) fn warn_of_missing_programs(context: &Context<'_>, console: &mut Cons
     Ok(())
 }
 
-fn deacon_log(town: &Town) -> PathBuf {
-    town.layout.logs().join("deacon.log")
-}
-
-fn daemon<'a>(process: &'a Process, town: &'a Town, role: &'a str, log: &'a Path) -> Daemon<'a> {
-    Daemon { gt: &process.outside.gt, town: &town.layout.root, role, log }
+fn daemon<'a>(log_level: Option<&'a str>, process: &'a Process, town: &'a Town, role: &'a str) -> Daemon<'a> {
+    Daemon { gt: &process.outside.gt, town: &town.layout.root, role, log_level }
 }
 
 /// `gt down`.
@@ -247,9 +243,9 @@ pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
     daemon::stand_apart();
     let town = super::open_town(global, process)?;
     identity::refuse_agents(&town)?;
-    let log = deacon_log(&town);
+    let level = diagnosis::level(global, process);
     if *detach {
-        daemon(process, &town, "boot", &log).leave_running().map_err(gt_town::Error::from)?;
+        daemon(level, process, &town, "boot").leave_running().map_err(gt_town::Error::from)?;
         return Ok(0);
     }
     let held = town.world().disk().lock(&town.layout.boot_lock(), ASKERS_TURN).map_err(gt_town::Error::from)?;
@@ -257,7 +253,7 @@ pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
         return Err(gt_town::Error::refused("boot of this town runs already", "gt status").into());
     };
     // A deacon that an earlier boot left is waited for, then replaced.
-    let start = || Ok(Deacon(daemon(process, &town, "deacon", &log).start_watched(&["--wait"])?));
+    let start = || Ok(Deacon(daemon(level, process, &town, "deacon").start_watched(&["--wait"])?));
     match boot::run(&town, start)? {
         BootEnd::Finished => Ok(0),
         BootEnd::GaveUp => Ok(1),

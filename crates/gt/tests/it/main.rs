@@ -10,6 +10,7 @@ mod clients;
 mod clocks;
 mod contact;
 mod crashes;
+mod diagnosis;
 mod direnv;
 mod failure_modes;
 mod fire;

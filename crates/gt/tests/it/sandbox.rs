@@ -335,7 +335,7 @@ plant notes "$rig"/refinery/logs/set-up-gate.log "$rig"/refinery/logs/set-up-amb
 plant notes "$rig"/refinery/logs/proof-tests.log "$rig"/refinery/set-up.key "$rig"/.beads/issues.jsonl
 for n in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do plant notes "$rig/refinery/logs/$n-tests.log"; done
 plant folder "$rig/.archive" "$GT_TOWN/.archive" "$rig/refinery/gate" "$beads/backups" "$GT_TOWN/deacon/locks"
-plant notes "$GT_TOWN"/logs/hooks.log "$GT_TOWN"/logs/deacon-errors.log "$GT_TOWN"/logs/deacon.log "$GT_TOWN/deacon/heartbeat"
+plant notes "$GT_TOWN"/logs/hooks.log "$GT_TOWN"/logs/deacon.jsonl "$GT_TOWN"/logs/verbs.jsonl "$GT_TOWN/deacon/heartbeat"
 plant notes "$beads/issues.jsonl" "$beads/town.json"
 plant notes "$session"/output.log "$session"/shim.log "$session"/started.json "$session"/grace "$session"/lock "$session"/life
 plant notes "$session"/moments/stop "$session"/moments/after-tool "$session"/moments/client.json

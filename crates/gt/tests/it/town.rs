@@ -363,7 +363,7 @@ impl Town {
             let output = self.gt(args);
             let _ = writeln!(text, "$ gt {}\n{}{}", args.join(" "), output.out, output.err);
         }
-        for log in ["deacon.log", "deacon-errors.log"] {
+        for log in ["deacon.jsonl", "verbs.jsonl"] {
             let content = std::fs::read_to_string(self.root().join("logs").join(log)).unwrap_or_default();
             let _ = writeln!(text, "{log}:\n{content}");
         }

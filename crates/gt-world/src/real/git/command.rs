@@ -442,7 +442,12 @@ impl Call<'_> {
     fn once(&self) -> WorldResult<Outcome> {
         let mut command = self.command()?;
         let child = command.spawn().map_err(|source| WorldError::Spawn { program: "git".to_owned(), source })?;
-        self.listen(child)
+        let outcome = self.listen(child);
+        // Its arguments are not told: they may hold what others wrote, and addresses with passwords.
+        if let Ok(Outcome::Answered(answer)) = &outcome {
+            tracing::debug!(git = %self.args[0].display(), code = answer.code, "git answered");
+        }
+        outcome
     }
 
     fn command(&self) -> WorldResult<Command> {

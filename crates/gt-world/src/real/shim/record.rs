@@ -160,12 +160,12 @@ pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A name in the folder. Without a sandbox the folder is the agent's to write: nothing that it has put there is followed.
-fn spot(dir: &Path, name: &str) -> io::Result<Spot> {
+fn spot(dir: &Path, name: impl AsRef<std::ffi::OsStr>) -> io::Result<Spot> {
     Ok(Spot::right_in(door::folder(dir)?, name.as_ref()))
 }
 
 /// A log of the folder that is added to. What is no ordinary file there, or has another name elsewhere, is put out of the way.
-pub(crate) fn append(dir: &Path, name: &str) -> io::Result<File> {
+pub(crate) fn append(dir: &Path, name: impl AsRef<std::ffi::OsStr>) -> io::Result<File> {
     let spot = spot(dir, name)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NONBLOCK;
     match spot.open(flags, PRIVATE_FILE) {

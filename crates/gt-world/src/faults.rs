@@ -1,52 +1,53 @@
-//! Fault points: places at which a test can have the acting process stop dead.
+//! Fault points: places at which a test can make the acting process stop dead.
 //!
-//! Each effect has `effect:<kind>:before` and `…:after`, each commit `commit:<verb>:before` and `…:after`.
+//! Each effect has `effect:<kind>:before` and `…:after`; each commit has `commit:<verb>:before` and `…:after`.
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Told of each point that is passed. It may unwind, which is how an actor of a simulated town is killed.
+/// Callback that is told of each point that a process passes. It may unwind; a simulated town kills its actors so.
 pub type Watcher = dyn Fn(&str) + Send + Sync;
 
-/// Which fault points are armed. In ordinary use none is. Clones share what they count.
+/// The fault points that are armed; none in ordinary use. Clones share their counters.
 #[derive(Clone, Default)]
 pub struct Faults {
     armed: Option<Arc<Armed>>,
     watcher: Option<Arc<Watcher>>,
 }
 
-/// A point at which the process ends.
+/// A fault point at which the process ends.
 #[derive(Debug)]
 struct Armed {
     point: String,
-    /// Passes of it that are still to come, the deadly one included.
+    /// How many passes are left, the deadly one included.
     left: AtomicU32,
-    /// A file that whoever dies here makes first; where it is there, somebody has died already, and that is enough.
+    /// A file that the dying process creates first. If the file exists, another process has died here already, and this one goes
+    /// on.
     once: Option<PathBuf>,
 }
 
 impl Faults {
-    /// No fault point is armed.
+    /// Arms no fault point.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Reads `<point>` or `<point>#<n>` (stop at the n-th pass, counted from 1). With `once`, a file that several
-    /// processes share, only the first of them that gets there stops.
+    /// Parses `<point>` or `<point>#<n>` (stop at the n-th pass, counted from 1). With `once`, a file that several processes
+    /// share, only the first process that gets there stops.
     pub fn parse(text: &str, once: Option<PathBuf>) -> Self {
         let (point, pass) = text.rsplit_once('#').unwrap_or((text, "1"));
         let left = AtomicU32::new(pass.parse::<u32>().unwrap_or(1).max(1));
         Self { armed: Some(Arc::new(Armed { point: point.to_owned(), left, once })), watcher: None }
     }
 
-    /// Tells `watcher` of each point that is passed.
+    /// Calls `watcher` for each point that the process passes.
     pub fn watched(watcher: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { armed: None, watcher: Some(Arc::new(watcher)) }
     }
 
-    /// Passes a point; if it is armed, the process ends here as if killed.
+    /// Passes a point. If the point is armed, the process ends here as if killed.
     pub fn at(&self, point: &str) {
         if let Some(watcher) = &self.watcher {
             watcher(point);
@@ -59,7 +60,7 @@ impl Faults {
 
 impl Armed {
     fn is_deadly(&self) -> bool {
-        // Below zero it wraps: nobody passes a point that often.
+        // Below zero the counter wraps; no process passes a point that often.
         self.left.fetch_sub(1, Ordering::SeqCst) == 1
             && self.once.as_ref().is_none_or(|once| File::create_new(once).is_ok())
     }

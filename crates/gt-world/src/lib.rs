@@ -1,11 +1,11 @@
-//! The one door to everything outside the ledger: repositories, sessions, disk and clock, at the level of our own
-//! effects and questions.
+//! The only way to everything outside the ledger: repositories, sessions, disk and clock. Each is a trait whose methods are
+//! effects and questions of our own.
 //!
-//! There are two worlds: [`real::RealWorld`], the only module that spawns git and agents, and an in-memory one in
-//! `gt-testkit` for simulation. The engine can't tell which one it acts on.
+//! There are two worlds: [`real::RealWorld`], the only module that spawns git and agents, and an in-memory one in `gt-testkit`
+//! for simulation. The engine can't tell which one it uses.
 //!
-//! Every act is idempotent: done twice, the second time finds it done and changes nothing. Every question answers
-//! with facts, and with an error (never with a guess) where the facts can't be had.
+//! Every effect is idempotent: a second call finds the work done and changes nothing. Every question returns facts. Where it
+//! can't get the facts, it returns an error and never a guess.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub trait World: Send + Sync {
     fn repo(&self) -> &dyn Repo;
     /// The town's own repository.
     fn ledger_repo(&self) -> &dyn LedgerRepo;
-    /// Agents' processes, and commands that must not leave anything running.
+    /// Processes of agents, and commands that must not leave any process running.
     fn sessions(&self) -> &dyn Sessions;
     /// Files of the town itself.
     fn disk(&self) -> &dyn Disk;
@@ -53,74 +53,75 @@ pub trait World: Send + Sync {
     fn clock(&self) -> &dyn Clock;
 }
 
-/// What went wrong outside.
+/// Error of an effect or a question outside the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
     /// A file operation failed.
     #[error("can't {act} {}", path.display())]
     Io {
-        /// What was tried, as a verb: "read", "rename".
+        /// What the operation did, as a verb: "read", "rename".
         act: &'static str,
-        /// On what.
+        /// The path that the operation worked on.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// A program that we need could not be started.
+    /// A program that the town needs could not be started.
     #[error("can't start {program}")]
     Spawn {
-        /// Its name.
+        /// The program's name.
         program: String,
-        /// Why.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
     /// Git refused or failed.
     #[error("git {verb} failed in {}: {text}", repo.display())]
     Git {
-        /// The subcommand.
+        /// The git subcommand.
         verb: String,
-        /// In which repository or worktree.
+        /// The repository or worktree in which git ran.
         repo: PathBuf,
-        /// The last lines that git said.
+        /// The last lines of git's output.
         text: String,
     },
-    /// The remote could not be asked.
+    /// The remote did not answer.
     #[error("the remote {url} can't be reached: {text}")]
     Unreachable {
-        /// Which remote.
+        /// The remote's address.
         url: String,
-        /// What git said.
+        /// Git's message.
         text: String,
     },
-    /// A link on the way to a file of the town's, which an agent or a tool has put there. It was not followed.
+    /// An agent or a tool has put a symbolic link on the way to a file of the town. The town did not follow the link.
     #[error("can't {act} {}: {} is a link, and no link is followed in a town", path.display(), at.display())]
     Led {
-        /// What was tried, as a verb.
+        /// What the operation did, as a verb.
         act: &'static str,
-        /// On what.
+        /// The path that the operation worked on.
         path: PathBuf,
-        /// The link.
+        /// The path of the link.
         at: PathBuf,
     },
-    /// Something was found in a state that it can't be in; nothing was changed.
+    /// The world is in a state that should be impossible. Nothing was changed.
     #[error("{0}")]
     Unexpected(String),
 }
 
-/// Result of an act or a question.
+/// Result of an effect or a question.
 pub type WorldResult<T> = Result<T, WorldError>;
 
-/// The right to change what a lock guards, from [`Disk::try_lock`] or [`Disk::lock`]. Given up when dropped, unless a
-/// git child that inherited it still runs: then the lock stays held until that child ends too.
+/// Proof that the caller holds a lock, from [`Disk::try_lock`] or [`Disk::lock`]. Code that changes what the lock guards requires
+/// it. Dropping it releases the lock. If a git child that inherited the lock still runs, the lock stays held until that child
+/// ends too.
 #[derive(Debug)]
 pub struct Held {
-    /// The lock's file; absent in the in-memory world.
+    /// The lock's file; `None` in the in-memory world.
     pub file: Option<std::fs::File>,
     /// The lock's path, for messages.
     pub path: PathBuf,
-    /// What else is to happen when it is given up (the in-memory world frees its lock so).
+    /// Runs when the lock is released; the in-memory world releases its lock here.
     pub on_drop: Option<HeldGuard>,
 }
 
@@ -139,22 +140,22 @@ impl Drop for HeldGuard {
     }
 }
 
-/// Time.
+/// Clocks and time zones.
 pub trait Clock: Send + Sync {
-    /// Wall time, for display and stamps only.
+    /// Returns the wall time, for display and stamps only.
     fn now(&self) -> Timestamp;
-    /// The time zone in which people live here: days begin by it.
+    /// Returns the time zone of the town's people. Their days begin by it.
     fn zone(&self) -> TimeZone;
-    /// The time zone of a name such as `Europe/Berlin`; `None` where it is not known here.
+    /// Returns the time zone of a name such as `Europe/Berlin`; `None` where this machine does not know it.
     fn zone_of(&self, name: &str) -> Option<TimeZone>;
-    /// Monotonic time since some fixed point, not counting suspend. What deadlines are reckoned in.
+    /// Returns the monotonic time since some fixed point, suspended time excluded. Deadlines use this clock.
     fn monotonic(&self) -> Duration;
-    /// Lets time pass.
+    /// Sleeps for `how_long`; in a simulation, advances the clock.
     fn pause(&self, how_long: Duration);
 }
 
-/// Where the deacon is woken from outside.
+/// Wake-up on which the deacon waits and which other processes trigger.
 pub trait WakeUp {
-    /// Waits for a wake-up, at most so long; answers whether there was one.
+    /// Waits for a wake-up for at most `at_most`. Returns whether there was one.
     fn wait(&mut self, at_most: Duration) -> WorldResult<bool>;
 }

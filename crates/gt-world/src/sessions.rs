@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::{Descent, WorldResult};
 
-/// One process, for good: a pid is used again, the three together never.
+/// Identity of one process. The kernel reuses pids, but never the three values together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     /// The kernel's boot id.
@@ -19,19 +19,19 @@ pub struct ProcessId {
     pub start_ticks: u64,
 }
 
-/// What an agent's input and output are.
+/// How an agent gets its input and where its output goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Runtime {
-    /// No terminal: no input, output into the log.
+    /// No terminal: no keyboard input, and output goes into the log.
     #[default]
     Headless,
-    /// A terminal of the town's own tmux, which people can attach to.
+    /// A terminal of the town's own tmux. People can attach to it.
     Tmux,
 }
 
 impl Runtime {
-    /// The word in settings and records.
+    /// Returns the word for it in settings and records.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Headless => "headless",
@@ -40,12 +40,12 @@ impl Runtime {
     }
 }
 
-/// How a session is to be started.
+/// How to start a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPlan {
-    /// The session's folder (made by the start): its record, its log, its signs of life.
+    /// The session's folder, which the start makes. It holds the session's record, its log and its signs of life.
     pub dir: PathBuf,
-    /// The town; when its `town.toml` is gone, the session ends itself.
+    /// The town's folder. When its `town.toml` is gone, the session ends itself.
     pub town: PathBuf,
     /// The agent's working folder.
     pub cwd: PathBuf,
@@ -53,45 +53,45 @@ pub struct SessionPlan {
     pub argv: Vec<String>,
     /// The agent's whole environment, identity included. In a terminal, TERM is that terminal's.
     pub env: BTreeMap<String, String>,
-    /// What its input and output are.
+    /// How the agent gets its input and where its output goes.
     pub runtime: Runtime,
-    /// Without a terminal: what its standard input begins with. That stays open, and [`Sessions::say`] adds to it.
-    /// `None`: it has no input.
+    /// Without a terminal: the first text on the agent's standard input. The input stays open, and [`Sessions::say`] adds to it.
+    /// `None`: the agent has no input.
     pub input: Option<String>,
 }
 
-/// One message of the user's in the stream of JSON lines that clients without a terminal read.
+/// Returns one user message in the stream of JSON lines that clients without a terminal read.
 pub fn user_message(text: &str) -> String {
     let content = serde_json::json!([{ "type": "text", "text": text }]);
     let message = serde_json::json!({ "type": "user", "message": { "role": "user", "content": content } });
     format!("{message}\n")
 }
 
-/// Bytes that a line to an agent may have: with what goes around it, still written in one piece.
+/// Limit on a line to an agent, in bytes. With its wrapping, such a line is still written in one piece.
 pub const SAY_LIMIT_BYTES: usize = 1000;
 
-/// What became of a line to an agent.
+/// What happened to a line to an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// It is in the terminal, entered, or in the input.
+    /// The line was typed and entered in the terminal, or written to the input.
     Sent,
-    /// Not now: somebody reads back in the terminal, or the input is full.
+    /// The line can't be delivered now: a person is scrolling in the terminal, or the input is full.
     Busy,
-    /// There is no way: it has neither a terminal nor an input, or does not run.
+    /// The agent can't be reached: it has neither a terminal nor an input, or does not run.
     NoWay,
 }
 
-/// Why a session ended that somebody asked to end.
+/// Reason recorded for a session that ended because someone asked for it.
 pub const ENDED_BY_REQUEST: &str = "ended by request";
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
-    /// Its exit code, where it exited.
+    /// The exit code, if the process exited.
     pub code: Option<i32>,
-    /// The signal that ended it, where one did.
+    /// The signal that ended the process, if one did.
     pub signal: Option<i32>,
-    /// Why, in words: "exited", [`ENDED_BY_REQUEST`], "could not start: …", "shim gone".
+    /// The reason in words: "exited", [`ENDED_BY_REQUEST`], "could not start: …", "shim gone".
     pub reason: String,
 }
 
@@ -102,13 +102,13 @@ impl Exit {
     }
 }
 
-/// Why an agent or command that could not be started has ended, before the colon.
+/// Reason, up to the colon, recorded for an agent or command that could not be started.
 pub(crate) const COULD_NOT_START: &str = "could not start";
 
-/// What is known of a session.
+/// State of a session, as far as the town knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionState {
-    /// Nothing was ever started in this folder.
+    /// No session was ever started in this folder.
     NotStarted,
     /// The agent runs.
     Running {
@@ -117,16 +117,16 @@ pub enum SessionState {
         /// The agent itself.
         agent: ProcessId,
     },
-    /// The agent and all it started are gone.
+    /// The agent and every process that it started are gone.
     Ended(Exit),
     /// The facts are missing or contradict each other.
     Unknown(String),
 }
 
-/// Signs of life, none of which an agent can be asked for.
+/// Signs of life of a session. The town measures them without asking the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vitals {
-    /// Clock ticks of CPU time that the session's tree has used.
+    /// CPU time that the session's process tree has used, in clock ticks.
     pub cpu_ticks: u64,
     /// Size of its log, in bytes.
     pub log_bytes: u64,
@@ -134,20 +134,20 @@ pub struct Vitals {
     pub last_call: Option<i64>,
 }
 
-/// A file that is there in sandboxes only.
+/// A file that exists in sandboxes only.
 pub const SANDBOX_MARK: &str = "/run/gt-sandbox";
 
-/// A bubblewrap that makes sandboxes here.
+/// A bubblewrap program that can make sandboxes on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bwrap {
     /// The program.
     pub program: PathBuf,
-    /// Whether it can give a sandbox processes of its own. In many containers nobody may.
+    /// Whether it can give a sandbox its own process namespace. Many containers forbid that.
     pub own_processes: bool,
 }
 
 impl Bwrap {
-    /// In words, for people.
+    /// Describes it in words for people.
     pub fn words(&self) -> String {
         let lacks = if self.own_processes {
             ""
@@ -158,25 +158,25 @@ impl Bwrap {
     }
 }
 
-/// A command that is run to its end, leaving nothing behind: gates, set-up, acceptance.
+/// A command that the town runs to its end, with no process left behind: gates, set-up, acceptance commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainedCommand {
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// Where.
+    /// The working folder.
     pub cwd: PathBuf,
-    /// Its whole environment.
+    /// The command's whole environment.
     pub env: BTreeMap<String, String>,
-    /// How long it may take.
+    /// How long the command may take.
     pub timeout: Duration,
-    /// Where its output goes (both streams), up to [`LOG_LIMIT_BYTES`].
+    /// The file for both output streams, kept up to [`LOG_LIMIT_BYTES`].
     pub log: PathBuf,
 }
 
-/// Size that a log of one session or command may have. What comes after is counted, not kept.
+/// Limit on the log of one session or command, in bytes. Output beyond it is counted but not kept.
 pub const LOG_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Bytes of a log that are read at once.
+/// How many bytes of a log one read returns.
 pub const LOG_CHUNK_BYTES: usize = 256 * 1024;
 
 /// How a contained command ended.
@@ -186,7 +186,7 @@ pub enum RunEnd {
     Passed,
     /// Another exit code, or a signal.
     Failed(Exit),
-    /// It took longer than it may; its tree was ended.
+    /// The command took longer than `timeout` allows, and its process tree was ended.
     TimedOut,
 }
 
@@ -195,81 +195,83 @@ pub enum RunEnd {
 pub struct RunResult {
     /// How it ended.
     pub end: RunEnd,
-    /// How long it took.
+    /// How long the command ran.
     pub took: Duration,
     /// The last lines of its output, at most [`TAIL_LINES`].
     pub tail: Vec<String>,
 }
 
-/// Lines of output that a [`RunResult`] quotes.
+/// How many lines of output a [`RunResult`] quotes.
 pub(crate) const TAIL_LINES: usize = 20;
 
-/// Agents' processes.
+/// Processes of agents and of contained commands.
 pub trait Sessions: Send + Sync {
-    /// Starts an agent under a shim of its own. Returns when the shim has recorded the agent's process (or that it
-    /// could not be started). A session that was started in this folder before is not started again.
+    /// Starts an agent under a shim of its own. Returns once the shim has recorded the agent's process, or that the agent could
+    /// not be started. Does not start a session again in a folder that already had one.
     fn start(&self, plan: &SessionPlan) -> WorldResult<()>;
-    /// Asks a person something on the terminal of the calling process; answers with the line that is typed, or with why
-    /// nobody can be asked there: it has none, or one that is an agent's.
+    /// Asks a person a question on the terminal of the calling process and returns the line that they type. The error says why no
+    /// person can answer there: the process has no terminal, or an agent's.
     fn ask_person(&self, _question: &str) -> Result<String, String> {
         Err("there is no terminal".to_owned())
     }
-    /// What is known of the session in `dir`.
+    /// Returns the state of the session in `dir`.
     fn state(&self, dir: &Path) -> WorldResult<SessionState>;
-    /// Ends the session's tree: politely, then by force after `grace`. Returns when it is gone, or with an error.
-    /// Signals only a process that the session recorded and that is still that very process. Not running: nothing.
+    /// Ends the session's process tree: politely, then by force after `grace`. Returns when the tree is gone, or an error.
+    /// Signals a process only if the session recorded it and its pid still belongs to it. Does nothing if the session does not
+    /// run.
     fn end(&self, dir: &Path, grace: Duration) -> WorldResult<()>;
-    /// Signs of life of the sessions in `dirs`, in their order. All are from one look at the machine's processes.
+    /// Returns the signs of life of the sessions in `dirs`, in the same order, all from one listing of the machine's processes.
     fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>>;
-    /// Size of the log of the session in `dir`, in bytes; 0 where there is none.
+    /// Returns the size of the log of the session in `dir`, in bytes; 0 where there is none.
     fn log_size(&self, dir: &Path) -> u64;
-    /// Runs a command to its end, in a process group of its own under a shim that ends its whole tree when it is over,
-    /// takes too long, or the caller is gone.
+    /// Runs a command to its end, in its own process group under a shim. The shim ends the whole process tree when the command is
+    /// over, when it takes too long, or when the caller is gone.
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult>;
-    /// Whether this process, and so what it starts, is the system's administrator.
+    /// Whether this process, and so every process that it starts, is the system's administrator (root).
     fn runs_as_root(&self) -> bool {
         false
     }
-    /// Bytes of memory that could be had now without anybody's being put out; `None` where nobody can say.
+    /// Returns how many bytes of memory are available without swapping others out; `None` where the system can't tell.
     fn free_memory(&self) -> Option<u64> {
         None
     }
-    /// Boots and deacons of a town that was at `town` before, or that was moved from elsewhere to there: they run under
-    /// its path without one of its `locks`, or hold one under another path. Only looked at, never ended.
+    /// Returns the pids of boot and deacon processes of a town that was at `town` before, or that was moved from another path to
+    /// `town`. Such a process names `town` on its command line but holds none of the `locks`, or holds one under another path.
+    /// This method only looks and ends none of them.
     fn former_daemons(&self, _town: &Path, _locks: &[PathBuf]) -> Vec<i32> {
         Vec::new()
     }
-    /// What stands above the calling process, of any town.
+    /// Returns what stands above the calling process, of any town.
     fn descent(&self) -> Descent {
         Descent::default()
     }
-    /// Whether any of these processes is among the ancestors of the calling one.
+    /// Whether any of these processes is an ancestor of the calling one.
     fn is_descendant_of_any(&self, processes: &[ProcessId]) -> bool;
-    /// Whether the calling process is in a sandbox of ours, from where it sees none of its parents outside.
+    /// Whether the calling process is in a sandbox of ours. A process in there can't see its parents outside.
     fn is_in_sandbox(&self) -> bool;
-    /// The version of the tmux in this PATH, if it can be used for [`Runtime::Tmux`]; otherwise why not.
+    /// Returns the version of the tmux in this PATH. The error says why it can't be used for [`Runtime::Tmux`].
     fn tmux(&self, path: &str) -> Result<String, String>;
-    /// The bubblewrap in this PATH, if it is there and can make a sandbox; otherwise why not.
+    /// Returns the bubblewrap in this PATH if it can make a sandbox. The error says why not.
     fn bwrap(&self, path: &str) -> Result<Bwrap, String>;
-    /// What the session in `dir` was started with; `None` where it was not.
+    /// Returns how the session in `dir` was started; `None` where none was.
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>>;
-    /// The session's log from byte `from` on, at most [`LOG_CHUNK_BYTES`] of it.
+    /// Returns the session's log from byte `from` on, at most [`LOG_CHUNK_BYTES`] of it.
     fn log(&self, dir: &Path, from: u64) -> WorldResult<Vec<u8>>;
-    /// What the terminal of a session shows, after at most `scrolled` lines that have scrolled out of it; `None` where
-    /// it has none (any more).
+    /// Returns what the terminal of a session shows, preceded by at most `scrolled` lines that have scrolled out of it. `None`
+    /// where the session has no terminal (any more).
     fn screen(&self, dir: &Path, scrolled: u32) -> WorldResult<Option<String>>;
-    /// Shows the terminal of a session in the caller's own, until the caller detaches or the session ends; `env` is the
-    /// caller's. False where it has none (any more).
+    /// Shows the terminal of a session in the caller's own one, until the caller detaches or the session ends. `env` is the
+    /// caller's environment. Returns false where the session has no terminal (any more).
     fn attach(&self, dir: &Path, env: &BTreeMap<String, String>) -> WorldResult<bool>;
-    /// Says one line to the agent in `dir`: typed into its terminal, whatever was being typed there taken away first, or
-    /// as a message into its input. The line is ours and fixed, never the words of others: one with control characters,
-    /// or longer than [`SAY_LIMIT_BYTES`], is an error. Whether the agent is at its prompt, the caller knows.
+    /// Sends one line to the agent in `dir`. Into a terminal, it types the line and first clears what was being typed there; into
+    /// an input, it writes a message. Only fixed lines of ours may be sent, never the words of others: a line with control
+    /// characters, or longer than [`SAY_LIMIT_BYTES`], is an error. The caller must know whether the agent is at its prompt.
     fn say(&self, dir: &Path, line: &str) -> WorldResult<Said>;
-    /// Presses a key in the terminal of the session in `dir`. Whether that is wanted there, the caller knows.
+    /// Presses a key in the terminal of the session in `dir`. The caller must know whether the program there expects it.
     fn press(&self, _dir: &Path, _key: Key) -> WorldResult<Said> {
         Ok(Said::NoWay)
     }
-    /// Ends what provides the terminals of a town's sessions (never a user's own tmux), and waits until it is gone. To
-    /// be called when no session is left.
+    /// Ends the server of the terminals of a town's sessions (never a user's own tmux), and waits until it is gone. Call it when
+    /// no session is left.
     fn close_terminals(&self, town: &Path) -> WorldResult<()>;
 }

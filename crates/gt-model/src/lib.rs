@@ -8,6 +8,7 @@ pub mod bead;
 pub mod boot;
 pub mod check_kind;
 pub mod clean;
+pub mod clients;
 pub mod condition;
 pub mod convoy;
 pub mod effect;

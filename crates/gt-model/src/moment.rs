@@ -1,16 +1,13 @@
 //! Moments: what an agent's client reports through its hooks, and how gt answers.
 //!
-//! A client calls `gt` at a few fixed moments. This module parses what the client passes into our own types ([`Heard`]) and
-//! decides on an answer ([`at_stop`]). It then formats the answer for that client ([`Client::render`]). Each moment leaves a
+//! A client calls `gt` at a few fixed moments. The client's adapter ([`crate::clients`]) parses what it passes into our own
+//! types ([`Heard`]), this module decides on an answer ([`at_stop`]), and the adapter formats it. Each moment leaves a
 //! [`Mark`]; all marks together show the stage that the agent is at ([`Marks::stage`]).
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use crate::guard::ToolCall;
 
-mod claude;
 mod limit;
 mod mail;
 mod marks;
@@ -92,86 +89,12 @@ impl Moment {
     }
 }
 
-/// A client whose hooks gt understands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client {
-    /// Claude Code.
-    Claude,
-}
-
 /// Why gt can't use a client's input.
 #[derive(Debug, thiserror::Error)]
 pub enum MomentError {
     /// The input is not what this client passes at this moment.
     #[error("the client's input can't be read: {0}")]
     Input(#[from] serde_json::Error),
-}
-
-impl Client {
-    /// Returns the word in presets and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Claude => "claude",
-        }
-    }
-
-    /// Parses the word.
-    pub fn parse(word: &str) -> Option<Self> {
-        (word == Self::Claude.as_str()).then_some(Self::Claude)
-    }
-
-    /// Parses what the client passed at a moment.
-    pub fn hear(self, moment: Moment, input: &[u8]) -> Result<Heard, MomentError> {
-        match self {
-            Self::Claude => Ok(claude::hear(moment, input)?),
-        }
-    }
-
-    /// Formats an answer for this client's standard output; `None` if there is nothing to say.
-    pub fn render(self, heard: &Heard, answer: &Answer) -> Option<String> {
-        let event = heard.event_name.as_str();
-        match answer {
-            Answer::Nothing => None,
-            Answer::Context(text) => {
-                Some(json!({ "hookSpecificOutput": { "hookEventName": event, "additionalContext": text } }).to_string())
-            }
-            Answer::Deny(reason) if matches!(heard.event, Event::Permission(_)) => Some(
-                json!({ "hookSpecificOutput": {
-                    "hookEventName": event,
-                    "decision": { "behavior": "deny", "message": reason },
-                } })
-                .to_string(),
-            ),
-            Answer::Allow(_) if matches!(heard.event, Event::Permission(_)) => Some(
-                json!({ "hookSpecificOutput": { "hookEventName": event, "decision": { "behavior": "allow" } } })
-                    .to_string(),
-            ),
-            Answer::Allow(reason) => Some(decision(event, "allow", reason)),
-            Answer::Ask(reason) => Some(decision(event, "ask", reason)),
-            Answer::Deny(reason) => Some(decision(event, "deny", reason)),
-            Answer::Block(reason) => Some(json!({ "decision": "block", "reason": reason }).to_string()),
-            // Refuses the tool in addition to ending the turn, so that it does not matter which of the two a client's version
-            // obeys.
-            Answer::Halt(reason) if matches!(heard.event, Event::BeforeTool(_)) => Some(
-                json!({ "continue": false, "stopReason": reason, "hookSpecificOutput": {
-                    "hookEventName": event,
-                    "permissionDecision": "deny",
-                    "permissionDecisionReason": reason,
-                } })
-                .to_string(),
-            ),
-            Answer::Halt(reason) => Some(json!({ "continue": false, "stopReason": reason }).to_string()),
-        }
-    }
-}
-
-fn decision(event: &str, decision: &str, reason: &str) -> String {
-    json!({ "hookSpecificOutput": {
-        "hookEventName": event,
-        "permissionDecision": decision,
-        "permissionDecisionReason": reason,
-    } })
-    .to_string()
 }
 
 /// How a client treats a tool use that no rule mentions.
@@ -320,53 +243,5 @@ mod tests {
             assert_eq!(Moment::parse(moment.as_str()), Some(moment));
         }
         assert_eq!(Moment::parse("tool"), None);
-        assert_eq!(Client::parse("claude"), Some(Client::Claude));
-        assert_eq!(Client::parse("codex"), None);
-    }
-
-    #[test]
-    fn answers_are_written_as_the_client_wants_them() {
-        let heard = |name: &str| Heard {
-            event_name: name.to_owned(),
-            session: None,
-            subagent: false,
-            asking: Asking::ByRules,
-            cwd: None,
-            event: Event::AfterTool,
-        };
-        let check = |name: &str, answer: Answer, expected: Option<&str>| {
-            assert_eq!(Client::Claude.render(&heard(name), &answer).as_deref(), expected);
-        };
-        check("PostToolUse", Answer::Nothing, None);
-        check(
-            "PostToolUseFailure",
-            Answer::Context("a \"b\"\n".to_owned()),
-            Some(r#"{"hookSpecificOutput":{"hookEventName":"PostToolUseFailure","additionalContext":"a \"b\"\n"}}"#),
-        );
-        check(
-            "PreToolUse",
-            Answer::Deny("no".to_owned()),
-            Some(
-                r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"no"}}"#,
-            ),
-        );
-        check(
-            "PreToolUse",
-            Answer::Allow("yes".to_owned()),
-            Some(
-                r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"allow","permissionDecisionReason":"yes"}}"#,
-            ),
-        );
-        let asked = Heard {
-            event: Event::Permission(ToolCall { tool: "Bash".to_owned(), input: json!({}) }),
-            ..heard("PermissionRequest")
-        };
-        assert_eq!(
-            Client::Claude.render(&asked, &Answer::Deny("no".to_owned())).as_deref(),
-            Some(
-                r#"{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"deny","message":"no"}}}"#
-            )
-        );
-        check("Stop", Answer::Block("go on".to_owned()), Some(r#"{"decision":"block","reason":"go on"}"#));
     }
 }

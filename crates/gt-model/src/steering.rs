@@ -3,6 +3,8 @@
 //! The next agent or person that opens the project reads such a file, and often runs it. So if a worker commits one, a person
 //! must review it before it lands, whatever the gates say.
 
+use crate::clients;
+
 /// Tool that a file controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Steers {
@@ -28,17 +30,10 @@ impl Steers {
     }
 }
 
-/// Folders at any depth, by their names in lower case.
+/// Folders at any depth, by their names in lower case. Those of known clients are in [`clients::State`].
 const FOLDERS: &[(&str, Steers)] = &[
-    (".claude", Steers::Agents),
-    (".claude-plugin", Steers::Agents),
-    (".codex", Steers::Agents),
     (".agents", Steers::Agents),
-    (".gemini", Steers::Agents),
-    (".qwen", Steers::Agents),
-    (".opencode", Steers::Agents),
     (".cursor", Steers::Agents),
-    (".copilot", Steers::Agents),
     (".windsurf", Steers::Agents),
     (".clinerules", Steers::Agents),
     (".roo", Steers::Agents),
@@ -60,24 +55,17 @@ const FOLDERS: &[(&str, Steers)] = &[
     (".lefthook", Steers::Hooks),
 ];
 
-/// Files at any depth, by their names in lower case.
+/// Files at any depth, likewise.
 const FILES: &[(&str, Steers)] = &[
-    ("claude.md", Steers::Agents),
-    ("claude.local.md", Steers::Agents),
     ("agents.md", Steers::Agents),
     ("agents.override.md", Steers::Agents),
     ("agent.md", Steers::Agents),
-    ("gemini.md", Steers::Agents),
-    ("qwen.md", Steers::Agents),
     (".mcp.json", Steers::Agents),
     ("mcp.json", Steers::Agents),
-    ("opencode.json", Steers::Agents),
-    ("opencode.jsonc", Steers::Agents),
     (".cursorrules", Steers::Agents),
     (".windsurfrules", Steers::Agents),
     (".roomodes", Steers::Agents),
     (".aider.conf.yml", Steers::Agents),
-    ("copilot-instructions.md", Steers::Agents),
     (".envrc", Steers::Editors),
     (".exrc", Steers::Editors),
     (".vimrc", Steers::Editors),
@@ -131,12 +119,20 @@ pub fn of(path: &str) -> Option<Steers> {
     let name = parts.next().unwrap_or_default();
     let folders: Vec<&str> = parts.collect();
     // A link or a submodule with such a name stands for the folder.
-    let by_folder = FOLDERS.iter().find(|(folder, _)| folders.contains(folder) || name == *folder);
-    let by_name = FILES.iter().find(|(file, _)| name == *file);
+    let is_in = |folder: &&str| folders.contains(folder) || name == *folder;
+    let of_clients = |is_so: &dyn Fn(&clients::Steered) -> bool| {
+        clients::states().any(|state| is_so(&state.steered_by)).then_some(Steers::Agents)
+    };
+    let by_folder = of_clients(&|by| by.folders.iter().any(is_in))
+        .or_else(|| FOLDERS.iter().find(|(folder, _)| is_in(folder)).map(|(_, steers)| *steers));
+    let by_name = || {
+        of_clients(&|by| by.files.contains(&name))
+            .or_else(|| FILES.iter().find(|(file, _)| name == *file).map(|(_, steers)| *steers))
+    };
     let is_hook = HOOKS.contains(&name.split('.').next().unwrap_or_default())
         && folders.first().is_some_and(|folder| folder.contains("hook"));
-    let found = by_folder.or(by_name).map(|(_, steers)| *steers);
-    found
+    by_folder
+        .or_else(by_name)
         .or(is_hook.then_some(Steers::Hooks))
         .or(name.ends_with(".code-workspace").then_some(Steers::Editors))
         .or((name.ends_with(".instructions.md") || name.ends_with(".mdc")).then_some(Steers::Agents))

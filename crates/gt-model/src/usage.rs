@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
+use crate::clients::Client;
 use crate::foreign;
 
 mod printed;
@@ -21,10 +21,10 @@ use printed::Printed;
 pub const LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Maximum number of tokens of one kind for one answer. No model has a context window of this size.
-const TOKENS_OF_AN_ANSWER: u64 = 100_000_000;
+pub(crate) const TOKENS_OF_AN_ANSWER: u64 = 100_000_000;
 
 /// Maximum number of tokens of one kind for a sum of answers, so that the ledger's numbers don't overflow.
-const TOKENS_OF_A_SUM: u64 = TOKENS_OF_AN_ANSWER * 10_000;
+pub(crate) const TOKENS_OF_A_SUM: u64 = TOKENS_OF_AN_ANSWER * 10_000;
 
 /// Maximum number of answers that are counted in one session. Further ones are ignored.
 const ANSWERS: usize = 500_000;
@@ -39,7 +39,7 @@ const OTHER: &str = "other";
 pub const UNNAMED: &str = "a model that is not named";
 
 /// Maximum length of an id or a model's name, in bytes.
-const NAME_BYTES: usize = 100;
+pub(crate) const NAME_BYTES: usize = 100;
 
 /// Tokens, by price class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -132,9 +132,33 @@ impl Lines {
     }
 }
 
+/// What one line of a client's record, or of its stream, reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Time of the line, if given.
+    pub at: Option<Timestamp>,
+    /// The answer that the line reports.
+    pub answered: Option<Answered>,
+    /// Sums of the whole session so far, by model. They replace earlier sums.
+    pub totals: BTreeMap<String, Tokens>,
+    /// When a limit of the account ends, in seconds since the epoch.
+    pub resets_at: Option<i64>,
+}
+
+/// An answer of a model, as one line reports it. Lines with the same id report the same answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Id of the answer.
+    pub id: String,
+    /// Name of the model, if given.
+    pub model: Option<String>,
+    /// Tokens that the answer took.
+    pub tokens: Tokens,
+}
+
 /// How completely a line reports an answer.
 #[derive(Clone, Copy)]
-enum Told {
+enum Telling {
     Whole,
     Begun,
 }
@@ -157,142 +181,33 @@ pub struct Meter {
     resets_at: Option<i64>,
 }
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(rename = "type", default)]
-    kind: Option<String>,
-    timestamp: Option<String>,
-    uuid: Option<String>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, rename = "quotaLimits")]
-    quota: Option<&'a RawValue>,
-    #[serde(borrow)]
-    rate_limit_info: Option<&'a RawValue>,
-    #[serde(borrow, rename = "modelUsage")]
-    model_usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    id: Option<String>,
-    model: Option<String>,
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    #[serde(default)]
-    input_tokens: Claim,
-    #[serde(default)]
-    output_tokens: Claim,
-    #[serde(default)]
-    cache_read_input_tokens: Claim,
-    #[serde(default)]
-    cache_creation_input_tokens: Claim,
-    cache_creation: Option<CacheCreation>,
-}
-
-#[derive(Deserialize)]
-struct CacheCreation {
-    #[serde(default)]
-    ephemeral_5m_input_tokens: Claim,
-    #[serde(default)]
-    ephemeral_1h_input_tokens: Claim,
-}
-
-/// A number of tokens that an answer claims. An invalid number becomes 0, so that it does not hide the others.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(from = "serde_json::Value")]
-struct Claim(u64);
-
-impl From<serde_json::Value> for Claim {
-    fn from(value: serde_json::Value) -> Self {
-        let text = || value.as_str().and_then(|text| text.trim().parse().ok());
-        // The cast saturates: negative numbers become 0, and large ones the maximum.
-        let number = value.as_u64().or_else(|| value.as_f64().or_else(text).map(|number| number as u64));
-        Self(number.unwrap_or_default().min(TOKENS_OF_AN_ANSWER))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ModelUsage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_creation_ephemeral1h_input_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Reset {
-    #[serde(rename = "resetsAt")]
-    resets_at: Option<i64>,
-}
-
-impl Line<'_> {
-    fn at(&self) -> Option<Timestamp> {
-        self.timestamp.as_deref().and_then(|text| text.parse().ok())
-    }
-}
-
-impl Usage {
-    fn tokens(&self) -> Tokens {
-        let cache = self.cache_creation.as_ref();
-        let hour = cache.map_or(0, |cache| cache.ephemeral_1h_input_tokens.0);
-        let minutes = cache.map_or(0, |cache| cache.ephemeral_5m_input_tokens.0);
-        // If the duration is not stated, it is the shorter one, which is the client's default.
-        let all = self.cache_creation_input_tokens.0.max(hour.saturating_add(minutes));
-        Tokens {
-            input: self.input_tokens.0,
-            output: self.output_tokens.0,
-            cache_read: self.cache_read_input_tokens.0,
-            cache_write_5m: all.saturating_sub(hour),
-            cache_write_1h: hour,
-        }
-    }
-}
-
-impl ModelUsage {
-    /// These are sums, so the limit of the ledger's numbers applies, not that of a single answer.
-    fn tokens(&self) -> Tokens {
-        let bounded = |tokens: Option<u64>| tokens.unwrap_or_default().min(TOKENS_OF_A_SUM);
-        let hour = bounded(self.cache_creation_ephemeral1h_input_tokens);
-        Tokens {
-            input: bounded(self.input_tokens),
-            output: bounded(self.output_tokens),
-            cache_read: bounded(self.cache_read_input_tokens),
-            cache_write_5m: bounded(self.cache_creation_input_tokens).saturating_sub(hour),
-            cache_write_1h: hour,
-        }
-    }
-}
-
 impl Meter {
-    /// Takes a line of a transcript. Ignores lines older than `since`: they belong to another run.
-    pub fn take(&mut self, line: &[u8], since: Option<Timestamp>) {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
-        let at = line.at();
-        if since.is_some_and(|since| at.is_none_or(|at| at < since)) {
+    /// Takes a line of a client's record. Ignores lines older than `since`: they belong to another run.
+    pub fn take(&mut self, client: Client, line: &[u8], since: Option<Timestamp>) {
+        let Some(told) = client.recorded(line) else { return };
+        if since.is_some_and(|since| told.at.is_none_or(|at| at < since)) {
             return;
         }
-        self.note_reset(line.quota);
-        self.add(Told::Whole, &line);
+        self.note(Telling::Whole, told);
     }
 
-    /// Takes a line of an output stream. A stream reports an answer when it begins. Its input tokens count if no transcript has
-    /// the answer, for example because the client was killed before it wrote the answer down. The stream's sums count if there is
-    /// no transcript.
-    pub fn take_stream(&mut self, line: &[u8]) {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
-        self.note_reset(line.rate_limit_info);
-        self.add(Told::Begun, &line);
-        let sums = line.model_usage.filter(|_| line.kind.as_deref() == Some("result"));
-        let sums = sums.and_then(|raw| serde_json::from_str::<BTreeMap<String, ModelUsage>>(raw.get()).ok());
-        for (model, usage) in sums.unwrap_or_default() {
+    /// Takes a line of an output stream. A stream reports an answer when it begins. Its input tokens count if no record has the
+    /// answer, for example because the client was killed before it wrote the answer down. The stream's sums count if there is
+    /// no record.
+    pub fn take_stream(&mut self, client: Client, line: &[u8]) {
+        if let Some(told) = client.printed(line) {
+            self.note(Telling::Begun, told);
+        }
+    }
+
+    fn note(&mut self, telling: Telling, told: Told) {
+        self.resets_at = told.resets_at.or(self.resets_at);
+        if let Some(answered) = told.answered {
+            self.add(telling, told.at, answered);
+        }
+        for (model, tokens) in told.totals {
             let model = self.known_model(&model);
-            self.stream.insert(model, usage.tokens());
+            self.stream.insert(model, tokens);
         }
     }
 
@@ -320,27 +235,26 @@ impl Meter {
         self.resets_at
     }
 
-    fn note_reset(&mut self, raw: Option<&RawValue>) {
-        let reset = raw.and_then(|raw| serde_json::from_str::<Reset>(raw.get()).ok());
-        self.resets_at = reset.and_then(|reset| reset.resets_at).or(self.resets_at);
-    }
-
-    fn add(&mut self, told: Told, line: &Line<'_>) {
-        let Some((id, model, tokens)) = answer(line) else { return };
-        let answers = self.answers_told(told);
+    fn add(&mut self, telling: Telling, at: Option<Timestamp>, answered: Answered) {
+        let Answered { id, model, tokens } = answered;
+        if id.is_empty() || id.len() > NAME_BYTES {
+            return;
+        }
+        let answers = self.answers_told(telling);
         if let Some(known) = answers.get_mut(&id) {
             // The last line of an answer is complete. In a copy the lines may be in any order, so the maximum counts.
             known.tokens = known.tokens.each(&tokens, u64::max);
         } else if answers.len() < ANSWERS {
-            let model = self.known_model(&model);
-            self.answers_told(told).insert(id, Answer { model, at: line.at(), tokens });
+            // A broken answer that does not say whose it is was paid all the same.
+            let model = self.known_model(model.as_deref().unwrap_or(OTHER));
+            self.answers_told(telling).insert(id, Answer { model, at, tokens });
         }
     }
 
-    fn answers_told(&mut self, told: Told) -> &mut BTreeMap<String, Answer> {
-        match told {
-            Told::Whole => &mut self.answers,
-            Told::Begun => &mut self.begun,
+    fn answers_told(&mut self, telling: Telling) -> &mut BTreeMap<String, Answer> {
+        match telling {
+            Telling::Whole => &mut self.answers,
+            Telling::Begun => &mut self.begun,
         }
     }
 
@@ -397,49 +311,6 @@ impl Meter {
     }
 }
 
-/// Returns the id of the answer, if a line of an agent's own transcript reports an answer that uses a tool. Answers of its
-/// subagents don't count.
-pub fn tool_use(line: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Written<'a> {
-        #[serde(rename = "type")]
-        kind: String,
-        #[serde(rename = "isSidechain", default)]
-        of_subagent: bool,
-        #[serde(borrow)]
-        message: &'a RawValue,
-    }
-    #[derive(Deserialize)]
-    struct Answered {
-        id: String,
-        content: Vec<Block>,
-    }
-    #[derive(Deserialize)]
-    struct Block {
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    // Most lines contain no tool use. They are not parsed.
-    std::str::from_utf8(line).ok().filter(|text| text.contains("\"tool_use\""))?;
-    let written: Written<'_> = serde_json::from_slice(line).ok()?;
-    let answered: Answered = serde_json::from_str(written.message.get()).ok()?;
-    let uses = answered.content.iter().any(|block| block.kind == "tool_use");
-    let is_own = written.kind == "assistant" && !written.of_subagent;
-    (uses && is_own && answered.id.len() <= NAME_BYTES).then_some(answered.id)
-}
-
-/// Returns the id, the model and the tokens of the answer that a line reports.
-fn answer(line: &Line<'_>) -> Option<(String, String, Tokens)> {
-    let raw = line.message.filter(|_| line.kind.as_deref() == Some("assistant"))?;
-    let message = serde_json::from_str::<Message>(raw.get()).ok()?;
-    let (id, usage) = (message.id.or_else(|| line.uuid.clone())?, message.usage?);
-    // A broken answer that does not name its model still costs money.
-    let model = message.model.unwrap_or_else(|| OTHER.to_owned());
-    // A message that the client makes up to show an error is not an answer.
-    let is_answer = model != "<synthetic>" && !id.is_empty() && id.len() <= NAME_BYTES;
-    is_answer.then(|| (id, model, usage.tokens()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,7 +325,7 @@ mod tests {
 
     fn metered(lines: &[String]) -> Meter {
         let mut meter = Meter::default();
-        lines.iter().for_each(|line| meter.take(line.as_bytes(), None));
+        lines.iter().for_each(|line| meter.take(Client::Claude, line.as_bytes(), None));
         meter
     }
 
@@ -521,7 +392,7 @@ mod tests {
         let mut meter = Meter::default();
         let since: Timestamp = NOON.parse().unwrap();
         for (id, at) in [("old", "2026-11-22T11:59:59.9Z"), ("new", NOON), ("when", "?")] {
-            meter.take(line(id, at, USAGE).as_bytes(), Some(since));
+            meter.take(Client::Claude, line(id, at, USAGE).as_bytes(), Some(since));
         }
         assert_eq!(all(&meter).answers, 1);
     }
@@ -570,11 +441,11 @@ mod tests {
         let mut meter = Meter::default();
         for quota in ["7", "{}", r#"{"resetsAt":"soon"}"#, r#"{"resetsAt":1700000000}"#, "null"] {
             let text = format!(r#"{{"type":"assistant","quotaLimits":{quota}}}"#);
-            meter.take(text.as_bytes(), None);
+            meter.take(Client::Claude, text.as_bytes(), None);
         }
         assert_eq!(meter.resets_at(), Some(1_700_000_000));
         let event = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1800000000}}"#;
-        meter.take_stream(event.as_bytes());
+        meter.take_stream(Client::Claude, event.as_bytes());
         assert_eq!(meter.resets_at(), Some(1_800_000_000));
     }
 
@@ -585,11 +456,11 @@ mod tests {
             let text = format!(
                 r#"{{"type":"{kind}","modelUsage":{{"m-1":{{"inputTokens":{input},"outputTokens":7,"cacheCreationInputTokens":9,"cacheCreationEphemeral1hInputTokens":4}}}}}}"#
             );
-            meter.take_stream(text.as_bytes());
+            meter.take_stream(Client::Claude, text.as_bytes());
         }
         let tokens = Tokens { input: 250, output: 7, cache_write_5m: 5, cache_write_1h: 4, ..Tokens::default() };
         assert_eq!(all(&meter).tokens, tokens);
-        meter.take(line("a", NOON, USAGE).as_bytes(), None);
+        meter.take(Client::Claude, line("a", NOON, USAGE).as_bytes(), None);
         assert_eq!(all(&meter).tokens.input, 100);
     }
 
@@ -598,11 +469,11 @@ mod tests {
         let begun = r#"{"input_tokens":100,"output_tokens":1}"#;
         let mut meter = metered(&[line("a", NOON, USAGE)]);
         for id in ["a", "b", "b"] {
-            meter.take_stream(line(id, NOON, begun).as_bytes());
+            meter.take_stream(Client::Claude, line(id, NOON, begun).as_bytes());
         }
         let sum = all(&meter);
         assert_eq!((sum.answers, sum.tokens.input, sum.tokens.output), (2, 200, 11));
-        meter.take(line("b", NOON, USAGE).as_bytes(), None);
+        meter.take(Client::Claude, line("b", NOON, USAGE).as_bytes(), None);
         let sum = all(&meter);
         assert_eq!((sum.answers, sum.tokens.output), (2, 20), "once it is written, what is written counts");
     }
@@ -610,8 +481,8 @@ mod tests {
     #[test]
     fn a_stream_that_was_cut_before_its_first_sums_counts_with_what_was_told() {
         let mut meter = Meter::default();
-        meter.take_stream(line("a", NOON, USAGE).as_bytes());
-        meter.take_stream(line("made-up", NOON, USAGE).replace("m-1", "<synthetic>").as_bytes());
+        meter.take_stream(Client::Claude, line("a", NOON, USAGE).as_bytes());
+        meter.take_stream(Client::Claude, line("made-up", NOON, USAGE).replace("m-1", "<synthetic>").as_bytes());
         assert_eq!((all(&meter).answers, all(&meter).tokens.input), (1, 100));
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use clap::{FromArgMatches, Parser};
 use gt_model::price::Prices;
+use gt_town::agents::clients;
 use gt_town::town::settings::AgentPreset;
 use gt_town::{BuiltIn, Outside, Town};
 use gt_world::World;
@@ -94,7 +95,7 @@ pub fn build_of(gt: &Path) -> String {
 
 /// Kinds of agent that come with the binary.
 pub fn presets() -> BuiltIn<BTreeMap<String, AgentPreset>> {
-    BuiltIn::new(|| built_in(include_str!("presets.toml")))
+    BuiltIn::new(|| built_in(&(include_str!("presets.toml").to_owned() + &clients::presets())))
 }
 
 /// What models' tokens cost, as far as the binary knows.

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::script::{Call, Owner, Scene, is_option};
 use super::shell::{UNKNOWN, Word};
 use super::{Refusal, Role, handed, refuse};
+use crate::clients::{self, Client};
 
 /// Judges a program by the files in its arguments.
 pub(super) fn judge(scene: &Scene<'_>, call: &Call<'_>) -> Option<Refusal> {
@@ -66,8 +67,7 @@ fn settings(scene: &Scene<'_>, path: &Path) -> Option<Refusal> {
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-    let is_clients =
-        is_clients_settings(folder, name) || name == ".claude.json" && place.home.as_deref() == path.parent();
+    let is_clients = is_clients_settings(folder, name) || is_replaced(name) && place.home.as_deref() == path.parent();
     if is_clients {
         return refuse(CLIENTS_SETTINGS, ASK_OVERSEER);
     }
@@ -91,29 +91,23 @@ fn hidden_settings(scene: &Scene<'_>, path: &str) -> Option<Refusal> {
     let folder = folders.rsplit('/').next().unwrap_or_default();
     // The folder itself is unknown: it may be any folder that has a file with this name.
     let may_be = folder.is_empty()
-        && (is_clients_settings(".claude", name)
-            || matches!(name, ".claude.json" | "town.toml" | "rig.toml" | "beads.db"));
+        && (Client::ALL.iter().any(|client| (client.state().is_settings)(name))
+            || is_replaced(name)
+            || matches!(name, "town.toml" | "rig.toml" | "beads.db"));
     if is_clients_settings(folder, name) || may_be {
         return refuse("that may be the settings of your client or of gt", ASK_OVERSEER);
     }
     None
 }
 
+/// Whether a file of that name in a folder of that name is settings of a client.
 fn is_clients_settings(folder: &str, name: &str) -> bool {
-    match folder {
-        ".claude" => is_one_of_theirs(name),
-        ".codex" => name == "config.toml",
-        ".gemini" | ".qwen" => name == "settings.json",
-        _ => false,
-    }
+    clients::states().any(|state| state.folder == folder && (state.is_settings)(name))
 }
 
-/// Whether this is the name of a settings file of Claude Code, or a pattern that matches one.
-fn is_one_of_theirs(name: &str) -> bool {
-    match name.split_once('*') {
-        None => name.starts_with("settings") && name.ends_with(".json"),
-        Some((begin, end)) => "settings.local.json".starts_with(begin) && "settings.local.json".ends_with(end),
-    }
+/// Whether a client keeps its state in a file of that name right in the home.
+fn is_replaced(name: &str) -> bool {
+    clients::states().any(|state| state.replaced == Some(name))
 }
 
 /// Returns the paths that a program creates when it copies or moves files into a folder. If the target is a client's whole
@@ -129,9 +123,9 @@ fn put_into(call: &Call<'_>) -> Vec<String> {
         .map(|word| word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned())
         .map(|source| format!("{folder}/{source}"))
         .collect();
-    if is_clients_settings(name, "settings.json") || is_clients_settings(name, "config.toml") {
+    let settings = ["settings.json", "config.toml"].into_iter().find(|file| is_clients_settings(name, file));
+    if let Some(file) = settings {
         // The copied tree may contain settings.
-        let file = if name == ".codex" { "config.toml" } else { "settings.json" };
         let brings =
             call.has(&["-r", "-R", "-a", "--recursive", "--archive"]) || matches!(call.program, "mv" | "ln" | "rsync");
         paths.extend(brings.then(|| format!("{folder}/{file}")));
@@ -142,9 +136,8 @@ fn put_into(call: &Call<'_>) -> Vec<String> {
 /// Whether a path belongs to files that a client keeps in the user's home: plans, memory, caches.
 fn is_clients(scene: &Scene<'_>, path: &Path) -> bool {
     let Some(home) = &scene.place.home else { return false };
-    [".claude/plans", ".claude/projects", ".claude/todos", ".claude/tasks", ".cache"]
-        .iter()
-        .any(|folder| path.starts_with(home.join(folder)))
+    let mut notes = clients::states().flat_map(|state| state.notes).chain([&".cache"]);
+    notes.any(|folder| path.starts_with(home.join(folder)))
 }
 
 /// Returns the files that a program writes, according to its arguments.
@@ -458,10 +451,6 @@ const SECRET_FILES: &[&str] = &[
     ".docker/config.json",
     ".kube/config",
     ".cargo/credentials.toml",
-    ".claude/.credentials.json",
-    ".codex/auth.json",
-    ".gemini/oauth_creds.json",
-    ".local/share/opencode/auth.json",
     ".vault-token",
     ".env",
 ];
@@ -479,7 +468,8 @@ fn is_secret(scene: &Scene<'_>, path: &Path) -> bool {
         && let Ok(rest) = path.strip_prefix(home)
     {
         let in_folder = SECRET_FOLDERS.iter().any(|folder| rest.starts_with(folder));
-        let is_file = SECRET_FILES.iter().any(|file| rest == Path::new(file));
+        let mut files = clients::states().flat_map(|state| state.secrets).chain(SECRET_FILES);
+        let is_file = files.any(|file| rest == Path::new(file));
         let is_ssh = rest.starts_with(".ssh") && !is_public_ssh(name);
         let is_env = name == ".env"
             || (name.starts_with(".env.") && !["example", "sample", "template"].iter().any(|end| name.ends_with(end)));

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_ledger::{Incarnation, Tx, UsageRow, UsageSums, View};
+use gt_model::clients::Client;
 use gt_model::id::{BeadId, IncarnationId};
-use gt_model::moment::{Client, Session};
+use gt_model::moment::Session;
 use gt_model::price::Prices;
-use gt_model::usage::{Format, Lines, Meter, Sum, tool_use};
+use gt_model::usage::{Format, Lines, Meter, Sum};
 use gt_world::NodeKind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -174,8 +175,8 @@ struct ToolUses {
 }
 
 impl ToolUses {
-    fn take(&mut self, line: &[u8]) {
-        let Some(id) = tool_use(line) else { return };
+    fn take(&mut self, client: Client, line: &[u8]) {
+        let Some(id) = client.tool_use(line) else { return };
         if self.last.as_ref() != Some(&id) {
             (self.count, self.last) = (self.count + 1, Some(id));
         }
@@ -235,10 +236,9 @@ impl Reading {
             None => self.counting.insert(Counting::recorded(town, id)?).clone(),
         };
         match counting {
+            Counting::Transcript { client } => self.read_transcripts(town, id, Some(client), at_most),
             // An agent that asks no model may still pretend to be a client that does.
-            Counting::Transcript | Counting::Printed { format: Format::None, .. } => {
-                self.read_transcripts(town, id, at_most)
-            }
+            Counting::Printed { format: Format::None, .. } => self.read_transcripts(town, id, None, at_most),
             Counting::Printed { format, model } => {
                 self.read_output(town, id, at_most, |meter, line| meter.take_printed(format, &model, line))
             }
@@ -246,8 +246,16 @@ impl Reading {
         }
     }
 
-    fn read_transcripts(&mut self, town: &Town, id: &IncarnationId, at_most: u64) -> Result<bool> {
+    /// Where its client is not known, it is the one that has called.
+    fn read_transcripts(
+        &mut self,
+        town: &Town,
+        id: &IncarnationId,
+        client: Option<Client>,
+        at_most: u64,
+    ) -> Result<bool> {
         let Some(facts) = client_facts(town, id)? else { return Ok(true) };
+        let Some(client) = client.or_else(|| Client::parse(&facts.client)) else { return Ok(true) };
         let mut left = at_most;
         for record in facts.records() {
             let path = PathBuf::from(&record.transcript_path);
@@ -255,20 +263,20 @@ impl Reading {
             if !path.is_absolute() {
                 continue;
             }
-            for file in subagents_of(town, &path).into_iter().chain([path.clone()]) {
+            for file in subagents_of(town, client, &path).into_iter().chain([path.clone()]) {
                 let (meter, tail) = (&mut self.meter, self.files.entry(file.clone()).or_default());
                 let (uses, is_own) = (&mut self.uses, file == path);
                 let part = |from, bytes| Ok(town.world().disk().read_part(&file, from, bytes)?.unwrap_or_default());
                 tail.read(&mut left, part, |line| {
-                    meter.take(line, since);
+                    meter.take(client, line, since);
                     if is_own {
-                        uses.take(line);
+                        uses.take(client, line);
                     }
                 })?;
             }
         }
         // The stream gives the limits, and also the sums if there is no transcript.
-        self.read_output(town, id, left, Meter::take_stream)
+        self.read_output(town, id, left, |meter, line| meter.take_stream(client, line))
     }
 
     fn read_output(
@@ -310,16 +318,16 @@ impl Tail {
     }
 }
 
-/// Returns the files of the subagents in a session. They are in a folder beside its transcript.
-fn subagents_of(town: &Town, transcript: &Path) -> Vec<PathBuf> {
-    let folder = transcript.with_extension("").join("subagents");
+/// Returns the records of the subagents in a session.
+fn subagents_of(town: &Town, client: Client, record: &Path) -> Vec<PathBuf> {
+    let Some((folder, ending)) = client.subagents(record) else { return Vec::new() };
     let disk = town.world().disk();
     if !matches!(disk.kind(&folder), Ok(Some(NodeKind::Folder))) {
         return Vec::new();
     }
     // Treat an unreadable folder as empty.
     let names = disk.list(&folder).unwrap_or_default();
-    names.into_iter().filter(|name| name.ends_with(".jsonl")).take(SUBAGENTS).map(|name| folder.join(name)).collect()
+    names.into_iter().filter(|name| name.ends_with(ending)).take(SUBAGENTS).map(|name| folder.join(name)).collect()
 }
 
 /// Returns the day of a time in the local time zone.

@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::counting::{self, Counting};
 use super::hooks::{self, Hooks};
-use super::{claude, launch};
+use super::{clients, launch};
 use crate::agents::sessions;
 use crate::town::error::Result;
-use crate::town::settings::{AgentPreset, Auth, ClientKind, PermissionMode, Sandbox};
+use crate::town::settings::{AgentPreset, Auth, PermissionMode, Sandbox};
 use crate::town::{Rig, Town};
 use crate::walls::reach::{self, LeftOut};
 use crate::walls::sandbox;
@@ -54,7 +54,7 @@ fn finding(what: &str, level: Level, found: impl Into<String>, next: Option<Stri
     Finding { what: what.to_owned(), level, found: found.into(), next }
 }
 
-fn ok(what: &str, found: impl Into<String>) -> Finding {
+pub(super) fn ok(what: &str, found: impl Into<String>) -> Finding {
     finding(what, Level::Ok, found, None)
 }
 
@@ -62,7 +62,7 @@ fn warn(what: &str, found: impl Into<String>, next: impl Into<String>) -> Findin
     finding(what, Level::Warn, found, Some(next.into()))
 }
 
-fn bad(what: &str, found: impl Into<String>, next: impl Into<String>) -> Finding {
+pub(super) fn bad(what: &str, found: impl Into<String>, next: impl Into<String>) -> Finding {
     finding(what, Level::Bad, found, Some(next.into()))
 }
 
@@ -88,16 +88,18 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     let preset = town.agent(kind)?;
     let env = worker_env::environment(town, None, Some(&preset), None);
     let mut findings = vec![path(town), program(town, kind, &preset, &env)?];
-    if preset.client == Some(ClientKind::Claude) {
-        let account = claude::account(town, &env)?;
-        findings.extend(login(kind, &preset, &account, &env));
-        findings.push(payer(town, &preset, &env));
-        findings.push(hooked(town, kind, &preset));
-        findings.extend(rigs.iter().filter_map(|rig| trust(town, &preset, rig, &account)));
-    }
-    if preset.client.is_none() {
-        findings.extend(left_login(town, &preset));
-        findings.extend((!preset.api_keys.is_empty()).then(|| payer(town, &preset, &env)));
+    match preset.client {
+        Some(client) => {
+            let looked = clients::look(client, town, kind, &preset, &env, rigs)?;
+            findings.extend(looked.account);
+            findings.push(payer(town, &preset, &env));
+            findings.push(hooked(town, kind, &preset));
+            findings.extend(looked.of_rigs);
+        }
+        None => {
+            findings.extend(left_login(town, &preset));
+            findings.extend((!preset.api_keys.is_empty()).then(|| payer(town, &preset, &env)));
+        }
     }
     findings.push(usage(town, kind, &preset, &env));
     findings.push(terminal(town, &env));
@@ -127,9 +129,10 @@ fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String,
     let word = preset.command[0].replace("{gt}", &town.layout.bin().join("gt").display().to_string());
     let Some(path) = find(town, env, &town.layout.root, &word)? else {
         let next = match preset.client {
-            Some(ClientKind::Claude) => format!(
-                "install Claude Code, then gt agent check {kind} --update; or name it: [agents.{kind}] command = \
-                 [\"<path>\"] in town.toml"
+            Some(client) => format!(
+                "install {}, then gt agent check {kind} --update; or name it: [agents.{kind}] command = [\"<path>\"] in \
+                 town.toml",
+                client.title()
             ),
             None => {
                 format!("install it, then gt agent check {kind} --update; or mend [agents.{kind}] command in town.toml")
@@ -137,15 +140,12 @@ fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String,
         };
         return Ok(bad("program", format!("`{word}` is not in the workers' PATH"), next));
     };
-    if preset.client.is_none() {
-        return without_adapter(town, preset, &path, env);
-    }
-    let version = claude::version(town, &word, env, &log(town))?;
-    Ok(match version {
-        Some(version) if claude::parse_version(&version).is_some() => ok("program", format!("{path}, {version}")),
-        Some(_) | None => {
+    let Some(client) = preset.client else { return without_adapter(town, preset, &path, env) };
+    Ok(match clients::version(client, town, &word, env, &log(town))? {
+        Some(version) => ok("program", format!("{path}, {version}")),
+        None => {
             let next = format!("run it yourself: {path} --version");
-            warn("program", format!("{path} does not say its version as Claude Code does"), next)
+            warn("program", format!("{path} does not say its version as {} does", client.title()), next)
         }
     })
 }
@@ -200,33 +200,11 @@ fn usage(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, S
         return bad(what, error.to_string(), error.hint().unwrap_or_default());
     }
     match Counting::of(preset, runtime) {
-        Counting::Transcript => ok(what, "from its client's transcript"),
+        Counting::Transcript { .. } => ok(what, "from its client's transcript"),
         Counting::Printed { format: Format::None, .. } => ok(what, "it asks no model"),
         Counting::Printed { .. } => ok(what, "from what it prints, without a terminal"),
         Counting::Unknown => warn(what, "unknown", "no cap holds it; docs/agents.md says how usage can be read"),
     }
-}
-
-fn login(kind: &str, preset: &AgentPreset, account: &claude::Account, env: &BTreeMap<String, String>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let by_key = preset.auth == Some(Auth::ApiKey) || preset.api_keys.iter().any(|name| env.contains_key(name));
-    match &account.login {
-        Some(login) => findings.push(ok("login", format!("logged in: {login}"))),
-        None if by_key => findings.push(ok("login", "not logged in, and not needed: a key pays")),
-        None => findings.push(bad(
-            "login",
-            "no login of yours was found",
-            format!("run claude, and /login; or let a key pay: [agents.{kind}] auth = \"api-key\" in town.toml"),
-        )),
-    }
-    if !account.onboarded {
-        findings.push(bad(
-            "first start",
-            "it was never started by you, and would ask its first questions",
-            "run claude once",
-        ));
-    }
-    findings
 }
 
 /// Which account pays for this kind's sessions.
@@ -270,26 +248,6 @@ fn hooked(town: &Town, kind: &str, preset: &AgentPreset) -> Finding {
             ),
         ),
     }
-}
-
-/// Claude Code asks once for each repository whether its folder is trusted, where it has a terminal.
-fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &claude::Account) -> Option<Finding> {
-    let what = format!("{}: trust", rig.name());
-    let env = worker_env::environment(town, Some(rig), Some(preset), None);
-    let in_terminal =
-        sessions::choose(town, Some(rig), Some(preset), None, &env).is_ok_and(|runtime| runtime == Runtime::Tmux);
-    let repository = rig.layout.repo();
-    if !in_terminal || account.trusted.contains(&repository) {
-        return in_terminal.then(|| ok(&what, "you have said that its folder is trusted"));
-    }
-    // In a worktree, since the client keeps an answer for the repository of the folder that it is in; the folder of the bare
-    // one would count as the town's.
-    let next = format!(
-        "once: gt crew add {} me && cd {} && claude, answer that you trust it, and leave with /exit",
-        rig.name(),
-        rig.layout.crew("me").display()
-    );
-    Some(bad(&what, "each worker would ask whether its folder is trusted", next))
 }
 
 fn terminal(town: &Town, env: &BTreeMap<String, String>) -> Finding {

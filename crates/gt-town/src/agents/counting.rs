@@ -1,6 +1,7 @@
 //! Whether what a session takes can be counted, and by what. A cap holds nobody whose usage is unknown, so such kinds are
 //! not started while somebody has set one.
 
+use gt_model::clients::Client;
 use gt_model::id::IncarnationId;
 use gt_model::price::Prices;
 use gt_model::usage::{Format, UNNAMED};
@@ -19,7 +20,11 @@ const RECORD_BYTES: usize = 16 * 1024;
 #[serde(rename_all = "kebab-case", tag = "by")]
 pub enum Counting {
     /// Its client's transcript.
-    Transcript,
+    Transcript {
+        /// Which client's.
+        #[serde(default = "client_of_old")]
+        client: Client,
+    },
     /// What it prints.
     Printed {
         /// In which format.
@@ -31,11 +36,18 @@ pub enum Counting {
     Unknown,
 }
 
+/// Records of an older gt have none.
+fn client_of_old() -> Client {
+    Client::OF_OLD
+}
+
 impl Counting {
     /// What a kind's sessions are counted by in a runtime. A terminal's screen is not read.
     pub fn of(preset: &AgentPreset, runtime: Runtime) -> Self {
+        if let Some(client) = preset.client {
+            return Self::Transcript { client };
+        }
         match &preset.usage {
-            _ if preset.client.is_some() => Self::Transcript,
             Some(usage) if runtime == Runtime::Headless || usage.format == Format::None => {
                 Self::Printed { format: usage.format, model: usage.model.clone().unwrap_or_else(|| UNNAMED.to_owned()) }
             }
@@ -53,14 +65,16 @@ impl Counting {
     /// What a session is counted by. One that an older gt has started has a transcript, if anything.
     pub(crate) fn recorded(town: &Town, incarnation: &IncarnationId) -> Result<Self> {
         let bytes = town.world().disk().read_part(&town.layout.counting(incarnation), 0, RECORD_BYTES)?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Self::Transcript))
+        Ok(bytes
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or(Self::Transcript { client: Client::OF_OLD }))
     }
 
     /// The format of what its client prints.
     pub fn printed_format(&self) -> Option<Format> {
         match self {
             Self::Printed { format, .. } => Some(*format),
-            Self::Transcript | Self::Unknown => None,
+            Self::Transcript { .. } | Self::Unknown => None,
         }
     }
 
@@ -69,7 +83,7 @@ impl Counting {
             Self::Unknown => Lacks::All,
             // A model that only the lines name is looked up when they have come.
             Self::Printed { format, model } if !format.names_models() && prices.of(model).is_none() => Lacks::Money,
-            Self::Transcript | Self::Printed { .. } => Lacks::Nothing,
+            Self::Transcript { .. } | Self::Printed { .. } => Lacks::Nothing,
         }
     }
 }
@@ -131,6 +145,8 @@ pub(crate) fn admit(town: &Town, kind: &str, preset: &AgentPreset, runtime: Runt
 mod tests {
     use super::*;
 
+    const TRANSCRIPT: Counting = Counting::Transcript { client: Client::Claude };
+
     fn preset(text: &str) -> AgentPreset {
         toml::from_str(text).unwrap()
     }
@@ -141,7 +157,7 @@ mod tests {
         let codex = "command = [\"codex\"]\nusage = { format = \"codex-jsonl\" }\n";
         let named = "command = [\"codex\"]\nusage = { format = \"codex-jsonl\", model = \"m-1\" }\n";
         for (text, headless, terminal) in [
-            ("client = \"claude\"\ncommand = [\"claude\"]\n", Counting::Transcript, Counting::Transcript),
+            ("client = \"claude\"\ncommand = [\"claude\"]\n", TRANSCRIPT, TRANSCRIPT),
             ("command = [\"mine\"]\n", Counting::Unknown, Counting::Unknown),
             (codex, printed(Format::CodexJsonl, UNNAMED), Counting::Unknown),
             (named, printed(Format::CodexJsonl, "m-1"), Counting::Unknown),
@@ -152,6 +168,7 @@ mod tests {
             assert_eq!(Counting::of(&preset, Runtime::Tmux), terminal, "{text}");
         }
         assert!(toml::from_str::<AgentPreset>("usage = { format = \"codex\" }\n").is_err());
+        assert_eq!(serde_json::from_str::<Counting>("{\"by\":\"transcript\"}").unwrap(), TRANSCRIPT);
     }
 
     #[test]
@@ -162,7 +179,7 @@ mod tests {
         let usd = SpendSettings { attempt_usd: 1.0, ..none };
         let tokens = SpendSettings { daily_tokens: 1, ..none };
         for (counting, by_usd, by_tokens) in [
-            (Counting::Transcript, None, None),
+            (TRANSCRIPT, None, None),
             (Counting::Unknown, Some("attempt_usd"), Some("daily_tokens")),
             (printed(Format::CodexJsonl, UNNAMED), Some("attempt_usd"), None),
             (printed(Format::CodexJsonl, "new-2"), Some("attempt_usd"), None),

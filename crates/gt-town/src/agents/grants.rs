@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use gt_model::address::Address;
-use gt_model::guard::permit::{Files, Grants, Pattern, READING};
+use gt_model::guard::permit::{Files, Grants, Pattern};
 use gt_world::Disk;
 
 use super::launch::rig_commands;
@@ -38,18 +38,6 @@ fn of_mayor(town: &Town) -> Result<Grants> {
 /// What is no pattern is told by the doctor, and grants nothing.
 fn patterns(allow: &[String]) -> Vec<Pattern> {
     allow.iter().filter_map(|text| Pattern::parse(text).ok()).collect()
-}
-
-/// Rules of Claude Code's that say the same, as far as they can.
-pub(super) fn rules(grants: &Grants) -> Vec<String> {
-    let named = grants.patterns.iter().filter_map(Pattern::rule);
-    let reading = READING.iter().map(|words| format!("Bash({words}:*)"));
-    // A rule's absolute path has two slashes.
-    let folders = grants.reads.iter().map(|folder| format!("Read(/{}/**)", folder.display()));
-    let mut rules: Vec<String> = named.chain(reading).chain(folders).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    rules.retain(|rule| seen.insert(rule.clone()));
-    rules
 }
 
 /// Files as they are on this machine.
@@ -124,6 +112,7 @@ mod tests {
         files(&root.join("src"), &[".rs", ".md"], &mut found);
         files(&root.join("../gt-model/src/guard"), &[".rs"], &mut found);
         files(&root.join("../gt-model/src/moment"), &[".rs"], &mut found);
+        files(&root.join("../gt-model/src/clients"), &[".rs"], &mut found);
         files(&root.join("../gt/src/commands"), &[".rs"], &mut found);
         let is_test = |line: &str| line.trim_start().starts_with("#[cfg(test)]");
         let is_comment = |line: &&str| !line.trim_start().starts_with("//");

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use gt_model::id::IncarnationId;
 
-use super::claude;
+use super::clients;
 use crate::town::Town;
 use crate::town::error::Result;
-use crate::town::settings::{AgentPreset, ClientKind};
+use crate::town::settings::AgentPreset;
 use crate::walls::worker_env;
 
 /// Reaction that records an incarnation whose hooks stopped answering.
@@ -64,9 +64,7 @@ impl Hooks {
 /// Reads what an administrator's settings say of the hooks of a kind of agent.
 pub fn of(town: &Town, preset: &AgentPreset) -> Hooks {
     match preset.client {
-        Some(ClientKind::Claude) => {
-            claude::hooks(town, preset, &worker_env::environment(town, None, Some(preset), None))
-        }
+        Some(client) => clients::hooks(client, town, preset, &worker_env::environment(town, None, Some(preset), None)),
         None => Hooks::On,
     }
 }

@@ -7,11 +7,11 @@ use gt_model::guard::permit::Grants;
 use gt_model::id::{IncarnationId, sha256_hex};
 use gt_world::{Runtime, user_message};
 
-use super::claude;
+use super::clients;
 use crate::town::Town;
 use crate::town::error::Result;
 use crate::town::layout::settings_file;
-use crate::town::settings::{AgentPreset, ClientKind, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
+use crate::town::settings::{AgentPreset, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
 use crate::walls::worker_env;
 
 /// What is to be started.
@@ -59,9 +59,8 @@ pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, Stri
         Runtime::Headless | Runtime::Tmux => &preset.command,
     };
     let argv: Vec<String> = command.iter().map(|arg| fill(arg)).collect();
-    match preset.client {
-        Some(ClientKind::Claude) => claude::prepare(town, launch, &argv[0], &dir, env)?,
-        None => {}
+    if let Some(client) = preset.client {
+        clients::prepare(client, town, launch, &argv[0], &dir, env)?;
     }
     let streams = launch.runtime == Runtime::Headless && preset.input == Some(InputKind::StreamJson);
     Ok(Launched { argv, input: streams.then(|| user_message(launch.prompt)) })

@@ -3,7 +3,7 @@
 //! A kind is data ([`AgentPreset`]); where a client has hooks, an adapter knows its settings file and its state.
 
 pub mod check;
-mod claude;
+pub mod clients;
 pub(crate) mod counting;
 pub(crate) mod grants;
 pub mod hooks;
@@ -19,7 +19,7 @@ pub mod text;
 pub mod wanted;
 
 use crate::town::error::{Error, Result};
-use crate::town::settings::{AgentPreset, Auth, ClientKind, PermissionMode};
+use crate::town::settings::{AgentPreset, Auth, PermissionMode};
 use crate::town::{Rig, Town};
 use gt_world::Runtime;
 
@@ -58,9 +58,7 @@ pub(crate) fn log_in(town: &Town, kind: &str) -> String {
         Ok(AgentPreset { auth: Some(Auth::ApiKey), api_keys, .. }) => {
             format!("set a key that is valid ({}), then gt down && gt up", api_keys.join(" or "))
         }
-        Ok(AgentPreset { client: Some(ClientKind::Claude), command, .. }) => {
-            format!("run {}, and /login", command.first().map_or("claude", String::as_str))
-        }
+        Ok(preset @ AgentPreset { client: Some(client), .. }) => clients::log_in(client, &preset),
         _ => "log in with its own program".to_owned(),
     }
 }

@@ -1,13 +1,14 @@
-//! What clients print as they work, one JSON object a line, as lines for people. Each format has its own objects; fields as
-//! seen with Claude Code 2.1.330, Codex 0.171.0, OpenCode 1.18.33 and Gemini CLI 0.61.0.
+//! What clients print as they work, one JSON object a line, as lines for people. Each format has its own objects; those of
+//! clients with an adapter are in its folder. Fields as seen with Codex 0.171.0, OpenCode 1.18.33 and Gemini CLI 0.61.0.
 
 use gt_model::usage::Format;
 use serde_json::Value;
 
+use super::clients;
 use super::text::plain;
 
 /// Characters of a tool's input, or of the first line of its result, that are shown.
-const SHOWN_CHARS: usize = 160;
+pub(super) const SHOWN_CHARS: usize = 160;
 
 /// The lines that a message of a client's stream reads like: none where it says nothing to people. `None` where it is no
 /// message of that format.
@@ -17,45 +18,7 @@ pub fn said(format: Option<Format>, message: &Value) -> Option<Vec<String>> {
         Some(Format::CodexJsonl) => codex(kind, message),
         Some(Format::OpencodeJsonl) => opencode(kind, message),
         Some(Format::GeminiJsonl) => gemini(kind, message),
-        Some(Format::None) | None => message.get("session_id").map(|_| claude(kind, message)),
-    }
-}
-
-fn claude(kind: &str, message: &Value) -> Vec<String> {
-    match kind {
-        "system" if message["subtype"] == "init" => {
-            let what = [text(&message["model"]), text(&message["permissionMode"])].join(", ");
-            vec![begins(&message["session_id"], &what)]
-        }
-        "assistant" | "user" => of_content(&message["message"]["content"]),
-        "result" => {
-            let turns = message["num_turns"].as_u64().map(|turns| format!(", {turns} turns")).unwrap_or_default();
-            vec![over(&turns, (message["is_error"] == true).then(|| text(&message["result"])))]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn of_content(content: &Value) -> Vec<String> {
-    if let Some(said) = content.as_str() {
-        return lines(said);
-    }
-    let blocks = content.as_array().map(Vec::as_slice).unwrap_or_default();
-    blocks.iter().flat_map(of_block).collect()
-}
-
-fn of_block(block: &Value) -> Vec<String> {
-    match block["type"].as_str().unwrap_or_default() {
-        "text" => lines(text(&block["text"])),
-        "tool_use" => vec![uses(text(&block["name"]), &block["input"])],
-        "tool_result" => {
-            let said = match &block["content"] {
-                Value::String(said) => said.clone(),
-                parts => parts.as_array().into_iter().flatten().map(|part| text(&part["text"])).collect(),
-            };
-            vec![comes(&said, block["is_error"] == true)]
-        }
-        _ => Vec::new(),
+        Some(Format::None) | None => clients::said(message),
     }
 }
 
@@ -131,13 +94,13 @@ fn gemini(kind: &str, message: &Value) -> Option<Vec<String>> {
     })
 }
 
-fn begins(session: &Value, what: &str) -> String {
+pub(super) fn begins(session: &Value, what: &str) -> String {
     let what = if what.is_empty() { String::new() } else { format!(": {what}") };
     cut(&format!("* session {} begins{what}", text(session)))
 }
 
 /// A use of a tool.
-fn uses(tool: &str, given: &Value) -> String {
+pub(super) fn uses(tool: &str, given: &Value) -> String {
     cut(&format!("> {tool}: {}", input(given)))
 }
 
@@ -149,7 +112,7 @@ fn input(input: &Value) -> String {
 }
 
 /// What came of a tool: its first line, and how many are behind it.
-fn comes(said: &str, failed: bool) -> String {
+pub(super) fn comes(said: &str, failed: bool) -> String {
     let mark = if failed { "< failed:" } else { "<" };
     let more = match said.lines().count() {
         0 | 1 => String::new(),
@@ -159,7 +122,7 @@ fn comes(said: &str, failed: bool) -> String {
 }
 
 /// The end of a turn, and why it failed.
-fn over(more: &str, failed: Option<&str>) -> String {
+pub(super) fn over(more: &str, failed: Option<&str>) -> String {
     match failed {
         None => cut(&format!("= turn over{more}")),
         Some("") => cut(&format!("= failed{more}")),
@@ -167,11 +130,11 @@ fn over(more: &str, failed: Option<&str>) -> String {
     }
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn lines(said: &str) -> Vec<String> {
+pub(super) fn lines(said: &str) -> Vec<String> {
     said.lines().map(|line| plain(line, false)).collect()
 }
 
@@ -191,48 +154,6 @@ mod tests {
         for (line, expected) in cases {
             assert_eq!(readable(line, format), *expected, "{line}");
         }
-    }
-
-    #[test]
-    fn the_stream_of_claude_reads_like_what_it_does() {
-        check(
-            None,
-            &[
-                (
-                    r#"{"type":"system","subtype":"init","session_id":"u-1","model":"m","permissionMode":"acceptEdits"}"#,
-                    &["* session u-1 begins: m, acceptEdits"],
-                ),
-                (
-                    r#"{"type":"assistant","session_id":"u","message":{"content":[{"type":"thinking","thinking":"x"},{"type":"text","text":"one\ntwo"},{"type":"tool_use","name":"Bash","input":{"command":"gt prime","description":"d"}}]}}"#,
-                    &["one", "two", "> Bash: gt prime"],
-                ),
-                (
-                    r#"{"type":"user","session_id":"u","message":{"content":[{"type":"tool_result","content":"first\nsecond\nthird"}]}}"#,
-                    &["< first (and 2 lines)"],
-                ),
-                (
-                    r#"{"type":"user","session_id":"u","message":{"content":[{"type":"tool_result","is_error":true,"content":[{"type":"text","text":"\u001b[31mno\u001b[2J"}]}]}}"#,
-                    &["< failed: no"],
-                ),
-                (
-                    r#"{"type":"result","session_id":"u","is_error":true,"num_turns":1,"result":"Not logged in"}"#,
-                    &["= failed, 1 turns: Not logged in"],
-                ),
-                (
-                    r#"{"type":"result","session_id":"u","is_error":false,"num_turns":3,"result":"all"}"#,
-                    &["= turn over, 3 turns"],
-                ),
-                (r#"{"type":"stream_event","session_id":"u"}"#, &[]),
-                (r#"{"type":"something of the project"}"#, &[r#"{"type":"something of the project"}"#]),
-                ("plain \u{1b}[1mtext", &["plain text"]),
-                (r#"{"type":"assistant","session_id":"u","message":{"content":7}}"#, &[]),
-            ],
-        );
-        let long = format!(
-            r#"{{"type":"assistant","session_id":"u","message":{{"content":[{{"type":"tool_use","name":"W","input":{{"x":"{}"}}}}]}}}}"#,
-            "é".repeat(9000)
-        );
-        assert_eq!(readable(&long, None)[0].chars().count(), SHOWN_CHARS + 1);
     }
 
     #[test]

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use gt_ledger::{Mail, Priority, View};
 use gt_model::address::Address;
+use gt_model::clients::Client;
 use gt_model::guard::permit::Permit;
 use gt_model::guard::{self, Place, Role, ToolCall};
 use gt_model::id::IncarnationId;
 use gt_model::moment::{
-    Answer, Asking, Blocks, Client, Event, Failure, Heard, Mark, Moment, Notice, Post, Source, Stage, StopAnswer,
-    StopFacts, at_stop, injection, reset_time,
+    Answer, Asking, Blocks, Event, Failure, Heard, Mark, Moment, Notice, Post, Source, Stage, StopAnswer, StopFacts,
+    at_stop, injection, reset_time,
 };
 
 use crate::admission::spend;

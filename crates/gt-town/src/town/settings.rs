@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_model::clean::CleanEvery;
+use gt_model::clients::Client;
 use gt_model::keep::Keep;
 use gt_model::landing::Style;
 use gt_model::patrol::PatrolLimits;
@@ -273,7 +274,7 @@ fn days(days: u32) -> Option<Duration> {
 pub struct AgentPreset {
     /// Adapter: code that knows the client's hooks, settings and transcript. Without one, gt only starts the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<ClientKind>,
+    pub client: Option<Client>,
     /// Program and arguments for a run in a terminal.
     pub command: Vec<String>,
     /// Program and arguments for a run without a terminal, if they differ.
@@ -425,14 +426,6 @@ fn table_over<K: Ord + Clone, V: Clone>(own: &BTreeMap<K, V>, base: &BTreeMap<K,
     let mut table = base.clone();
     table.extend(own.clone());
     table
-}
-
-/// Clients with an adapter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClientKind {
-    /// Claude Code.
-    Claude,
 }
 
 /// How usage is read from the output of a client.

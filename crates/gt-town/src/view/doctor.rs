@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gt_ledger as ledger;
+use gt_model::clients::Client;
 use gt_model::condition::ConditionKind;
 use gt_model::id::BeadId;
 use gt_world::{Damage, LARGE_FILES};
@@ -300,8 +301,8 @@ fn agent_checks(town: &Town, rigs: &[Rig]) -> Result<Vec<Check>> {
         match rig.settings.agent.as_ref().or(town.settings.agent.as_ref()) {
             Some(kind) => kinds.entry(kind.clone()).or_default().push(rig.clone()),
             None => {
-                let none =
-                    ("no kind is set".to_owned(), "agent = \"claude\" in town.toml; gt agent list shows the kinds");
+                let hint = format!("agent = \"{}\" in town.toml; gt agent list shows the kinds", Client::OFFERED[0]);
+                let none = ("no kind is set".to_owned(), hint.as_str());
                 checks.push(check(&format!("{}: agent", rig.name()), Some(none), ""));
             }
         }

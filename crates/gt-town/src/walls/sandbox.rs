@@ -7,12 +7,11 @@
 //! It has processes of its own: those outside can be neither seen nor signalled. The shim is outside, and sees all that
 //! belongs to its session; a caller within that lost its identity is known by [`SANDBOX_MARK`].
 
-mod clients;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use self::clients::CLIENTS;
+use gt_model::clients::{Client, State, states};
+
 use crate::town::error::{Error, Result};
 use crate::town::layout::settings_file;
 use crate::town::layout::{MOMENTS, SESSION_LOGS};
@@ -29,9 +28,45 @@ const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
 const RUN: &[&str] =
     &["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf", "/run/current-system"];
 
+/// Where programs below the user's home keep what they remember of a run: clients do so as well.
+const STATE_IN_HOME: &str = ".local/state";
+
 /// The clients' own state below the user's home, logins included: a worker's to change, and not there for a gate.
-const CLIENTS_IN_HOME: &[&str] =
-    &[".claude", ".codex", ".gemini", ".qwen", ".copilot", ".config/opencode", ".local/share/opencode", ".local/state"];
+fn clients_in_home() -> impl Iterator<Item = &'static str> {
+    states().map(|state| state.folder).chain([STATE_IN_HOME])
+}
+
+/// Where a client's state is: in the home, and where its variable says.
+fn places_of(state: &State, home: &Path, env: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let moved = state.variable.and_then(|name| env.get(name)).map(PathBuf::from);
+    [home.join(state.folder)].into_iter().chain(moved.filter(|path| path.is_absolute())).collect()
+}
+
+/// The folders to which variables move the state of clients.
+fn moved(env: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let variables = states().filter_map(|state| state.variable);
+    variables.filter_map(|name| env.get(name)).map(PathBuf::from).filter(|path| path.is_absolute()).collect()
+}
+
+/// Each client that replaces its state as a whole, with the file's name in the home. Each sandbox begins with a copy, which
+/// goes with it.
+fn replaced() -> impl Iterator<Item = (Client, &'static str)> {
+    Client::ALL.into_iter().filter_map(|client| Some((client, client.state().replaced?)))
+}
+
+/// Where the sandbox finds such a file.
+fn aside(client: Client) -> String {
+    format!("/run/gt-{}.json", client.as_str())
+}
+
+/// What a sandbox begins with. `$@` is the agent, with its own arguments, none of them read by this shell.
+fn start() -> String {
+    let copy = |(client, name): (Client, &str)| {
+        let aside = aside(client);
+        format!(r#"[ ! -e {aside} ] || cp -p {aside} "$HOME/{name}"; "#)
+    };
+    replaced().map(copy).chain([r#"exec "$@""#.to_owned()]).collect()
+}
 
 /// What tools keep below the user's home to save time.
 const CACHES_IN_HOME: &[&str] = &[
@@ -78,22 +113,6 @@ fn by_variable<'a>(
         .filter(|(folder, _)| folder.is_absolute())
         .flat_map(|(folder, below)| below.iter().map(move |at| folder.join(at)))
 }
-
-/// Claude Code's state, right in the home. It is replaced under a lock beside it, so sandboxes and the user can't share the
-/// file: each sandbox begins with a copy, which goes with it.
-const CLAUDE_STATE: &str = ".claude.json";
-
-/// Where the sandbox finds it.
-const STATE_ASIDE: &str = "/run/gt-claude.json";
-
-/// What a sandbox begins with. `$@` is the agent, with its own arguments, none of them read by this shell.
-const START: &str = r#"[ ! -e /run/gt-claude.json ] || cp -p /run/gt-claude.json "$HOME/.claude.json"; exec "$@""#;
-
-/// Where Claude Code installs itself for one user.
-const LOCAL_CLAUDE: &str = ".claude/local";
-
-/// What of it tells by numbers of processes who else runs: each sandbox counts its own.
-const BY_PROCESS_IN_HOME: &[&str] = &[".claude/sessions"];
 
 /// What opens the doors of remotes, forges and clouds: nothing of it is there.
 const HIDDEN_IN_HOME: &[&str] = &[
@@ -230,7 +249,7 @@ fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
 
 /// Whether a path lies in a folder of the home that agents may write, and that folder exists.
 fn is_written(disk: &dyn Disk, home: &Path, path: &Path) -> bool {
-    let mut written = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
+    let mut written = CACHES_IN_HOME.iter().copied().chain(clients_in_home()).map(|name| home.join(name));
     written.any(|folder| path.starts_with(&folder) && disk.exists(&folder))
 }
 
@@ -291,7 +310,7 @@ impl<'a> Walls<'a> {
 
     /// The plan of a session whose agent runs within.
     fn around_agent(self, plan: SessionPlan) -> SessionPlan {
-        let start = ["sh", "-c", START, "sh"].map(str::to_owned);
+        let start = ["sh", "-c", &start(), "sh"].map(str::to_owned);
         let argv = self.around(&plan.cwd, start.into_iter().chain(plan.argv));
         SessionPlan { argv, ..plan }
     }
@@ -450,8 +469,9 @@ impl<'a> Walls<'a> {
 
     fn files_of_home(&mut self, home: &Path, clients: Clients) -> Result<()> {
         for name in self.town.world().disk().list(home)? {
-            let is_client = clients == Clients::Hidden && CLIENTS_IN_HOME.contains(&name.as_str());
-            let is_there = name != CLAUDE_STATE && !HIDDEN_IN_HOME.contains(&name.as_str()) && !is_client;
+            let is_client = clients == Clients::Hidden && clients_in_home().any(|folder| folder == name);
+            let is_copied = replaced().any(|(_, copied)| copied == name);
+            let is_there = !is_copied && !HIDDEN_IN_HOME.contains(&name.as_str()) && !is_client;
             if is_there {
                 self.in_home(&home.join(name))?;
             }
@@ -464,7 +484,7 @@ impl<'a> Walls<'a> {
         let usual = CACHES_IN_HOME.iter().map(|name| home.join(name));
         let folders: BTreeSet<PathBuf> =
             usual.chain(by_variable(CACHES_BY_VARIABLE, env).map(|path| within(home, env, path))).collect();
-        let clients = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
+        let clients = clients_in_home().map(|name| home.join(name));
         let written: Vec<PathBuf> = folders.iter().cloned().chain(clients).collect();
         let is_inside = |folder: &Path| written.iter().any(|other| folder != other && folder.starts_with(other));
         folders.iter().filter(|folder| !is_inside(folder)).for_each(|folder| self.write(folder));
@@ -523,8 +543,8 @@ impl<'a> Walls<'a> {
     /// Folders outside of the town that the agent may write: what they are called, and where they are.
     fn written(&self, home: &Path, env: &BTreeMap<String, String>) -> Vec<(PathBuf, PathBuf)> {
         let disk = self.town.world().disk();
-        let usual = CACHES_IN_HOME.iter().chain(CLIENTS_IN_HOME).map(|name| home.join(name));
-        let moved = by_variable(CACHES_BY_VARIABLE, env).chain(clients::moved(env)).map(|path| within(home, env, path));
+        let usual = CACHES_IN_HOME.iter().copied().chain(clients_in_home()).map(|name| home.join(name));
+        let moved = by_variable(CACHES_BY_VARIABLE, env).chain(moved(env)).map(|path| within(home, env, path));
         let there = usual.chain(moved).filter(|folder| disk.exists(folder));
         there.map(|folder| (folder.clone(), self.place(&folder))).collect()
     }
@@ -552,20 +572,19 @@ impl<'a> Walls<'a> {
     }
 
     fn clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
-        self.args.extend(["--ro-bind-try".to_owned(), text(&home.join(CLAUDE_STATE)), STATE_ASIDE.to_owned()]);
-        for name in CLIENTS_IN_HOME {
-            self.write(&home.join(name));
+        for (client, name) in replaced() {
+            self.args.extend(["--ro-bind-try".to_owned(), text(&home.join(name)), aside(client)]);
         }
-        for folder in clients::moved(env) {
+        clients_in_home().for_each(|name| self.write(&home.join(name)));
+        for folder in moved(env) {
             self.write(&folder);
         }
         let disk = self.town.world().disk();
-        for name in BY_PROCESS_IN_HOME.iter().filter(|name| disk.exists(&home.join(name))) {
-            self.empty(&home.join(name));
-        }
-        self.read(&home.join(LOCAL_CLAUDE));
-        for client in CLIENTS {
-            for place in client.places(home, env).into_iter().filter(|place| disk.exists(place)) {
+        let by_process = states().flat_map(|state| state.by_process).map(|name| home.join(name));
+        by_process.filter(|folder| disk.exists(folder)).for_each(|folder| self.empty(&folder));
+        states().flat_map(|state| state.programs).for_each(|name| self.read(&home.join(name)));
+        for client in states() {
+            for place in places_of(client, home, env).into_iter().filter(|place| disk.exists(place)) {
                 client.files.iter().try_for_each(|name| self.settings(&place.join(name)))?;
                 client.folders.iter().try_for_each(|name| self.plugins(&place.join(name)))?;
             }
@@ -575,8 +594,8 @@ impl<'a> Walls<'a> {
 
     /// Hides the clients' state, where it really is: many keep such folders elsewhere, and a link in the home.
     fn no_clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
-        let usual = CLIENTS_IN_HOME.iter().map(|name| home.join(name));
-        usual.chain(clients::moved(env)).try_for_each(|path| self.hide(&path))
+        let usual = clients_in_home().map(|name| home.join(name));
+        usual.chain(moved(env)).try_for_each(|path| self.hide(&path))
     }
 
     /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.

@@ -3,8 +3,9 @@
 
 use gt_ledger::{AgentChoice, Incarnation};
 use gt_model::address::Address;
+use gt_model::clients::Client;
 use gt_model::id::IncarnationId;
-use gt_model::moment::{Client, Mark, Moment};
+use gt_model::moment::{Mark, Moment};
 use gt_town::agents::check::{self, Level};
 use gt_town::agents::hooks;
 use gt_town::agents::sessions;

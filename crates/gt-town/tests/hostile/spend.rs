@@ -1,9 +1,10 @@
 //! What agents take, the caps on it, and services that do not answer. Their clients are played: a transcript, and marks.
 
 use gt_ledger::{AttemptOutcome, Incarnation};
+use gt_model::clients::Client;
 use gt_model::condition::ConditionKind;
 use gt_model::id::IncarnationId;
-use gt_model::moment::{Client, Mark, NUDGE_LINE};
+use gt_model::moment::{Mark, NUDGE_LINE};
 use gt_town::admission::spend;
 use gt_town::admission::usage::{self, By, Report};
 use gt_town::moments;

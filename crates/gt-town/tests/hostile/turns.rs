@@ -2,8 +2,9 @@
 
 use gt_ledger::{AgentChoice, Incarnation};
 use gt_model::address::Address;
+use gt_model::clients::Client;
 use gt_model::id::IncarnationId;
-use gt_model::moment::{Client, Moment, NUDGE_LINE};
+use gt_model::moment::{Moment, NUDGE_LINE};
 use gt_town::admission::spend;
 use gt_town::mail::post;
 use gt_town::moments::{self, Call};

@@ -1,8 +1,11 @@
 //! The grammar of what clients' hooks call.
 
+use std::str::FromStr;
+
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use gt_model::moment::{Client, Moment};
+use gt_model::clients::Client;
+use gt_model::moment::Moment;
 
 /// A moment, as a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +35,11 @@ impl ValueEnum for MomentArg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientArg(pub Client);
 
-impl ValueEnum for ClientArg {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self(Client::Claude)]
-    }
+impl FromStr for ClientArg {
+    type Err = String;
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.as_str()))
+    fn from_str(word: &str) -> Result<Self, String> {
+        Client::parse(word).map(Self).ok_or_else(|| "gt has no adapter for this client".to_owned())
     }
 }
 

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::Path;
 
-use gt_model::moment::{Client, Event, INPUT_LIMIT_BYTES, Moment, Source};
+use gt_model::clients::Client;
+use gt_model::moment::{Event, INPUT_LIMIT_BYTES, Moment, Source};
 use gt_town::moments;
 use gt_town::moments::{Call, Seen};
 use gt_town::town::identity;

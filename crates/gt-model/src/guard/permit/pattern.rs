@@ -101,21 +101,9 @@ impl Pattern {
     pub(super) fn folder(&self) -> Option<&Path> {
         let Self::Tool { name, uses: Some(uses) } = self else { return None };
         let folder = uses.strip_suffix("/**").filter(|_| name == "Read")?;
-        // Claude Code writes an absolute path with two slashes.
+        // A rule that is copied from a client may have an absolute path with two slashes.
         let folder = Path::new(folder.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(folder));
         (folder.is_absolute() && folder.parent().is_some()).then_some(folder)
-    }
-
-    /// Returns the equivalent rule of Claude Code; `None` if there is none.
-    pub fn rule(&self) -> Option<String> {
-        match self {
-            Self::Command(words) => {
-                let plain = |c: char| c.is_alphanumeric() || "./_-=+,:@%".contains(c);
-                let all_plain = words.iter().all(|word| !word.is_empty() && word.chars().all(plain));
-                all_plain.then(|| format!("Bash({}:*)", words.join(" ")))
-            }
-            Self::Tool { .. } => Some(self.to_string()),
-        }
     }
 }
 

@@ -240,21 +240,21 @@ fn a_mayor_reads_the_rigs_it_has() {
 
 #[test]
 fn a_pattern_is_the_first_words_of_one_command_or_a_tool() {
-    for (text, shown, rule) in [
-        ("npm run lint", "npm run lint", "Bash(npm run lint:*)"),
-        ("npm run:*", "npm run", "Bash(npm run:*)"),
-        ("npm run *", "npm run", "Bash(npm run:*)"),
-        ("Bash(make check:*)", "make check", "Bash(make check:*)"),
-        ("  ./x.sh ", "./x.sh", "Bash(./x.sh:*)"),
-        ("WebFetch", "WebFetch", "WebFetch"),
-        ("WebFetch(domain:docs.rs)", "WebFetch(domain:docs.rs)", "WebFetch(domain:docs.rs)"),
-        ("Read(//usr/include/**)", "Read(//usr/include/**)", "Read(//usr/include/**)"),
-        ("mcp__x__y", "mcp__x__y", "mcp__x__y"),
-        ("python3 -m pytest", "python3 -m pytest", "Bash(python3 -m pytest:*)"),
-        ("CI=1 make", "CI=1 make", "Bash(CI=1 make:*)"),
+    for (text, shown) in [
+        ("npm run lint", "npm run lint"),
+        ("npm run:*", "npm run"),
+        ("npm run *", "npm run"),
+        ("Bash(make check:*)", "make check"),
+        ("  ./x.sh ", "./x.sh"),
+        ("WebFetch", "WebFetch"),
+        ("WebFetch(domain:docs.rs)", "WebFetch(domain:docs.rs)"),
+        ("Read(//usr/include/**)", "Read(//usr/include/**)"),
+        ("mcp__x__y", "mcp__x__y"),
+        ("python3 -m pytest", "python3 -m pytest"),
+        ("CI=1 make", "CI=1 make"),
     ] {
         let pattern = Pattern::parse(text).unwrap();
-        assert_eq!((pattern.to_string().as_str(), pattern.rule().as_deref()), (shown, Some(rule)), "{text}");
+        assert_eq!(pattern.to_string(), shown, "{text}");
         assert_eq!(Pattern::parse(&pattern.to_string()), Ok(pattern), "{text}");
     }
     for text in [

@@ -69,6 +69,7 @@ const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, hear
 
 use Heard::{AtOnce, NextGates, NextSession, NextWorktree};
 use Kind::{Amount, Any, ByVerb, Choice, Command, Flag, List, Number, Text};
+use gt_model::clients::Client;
 
 const ANY: i64 = u32::MAX as i64;
 const RUNTIMES: Kind = Choice(&["auto", "tmux", "headless"]);
@@ -303,7 +304,7 @@ pub const TOWN: &[Key] = &[
     ),
     key("agents.*.headless", Command, None, NextSession, "The same without a terminal, where that is another command"),
     key("agents.*.resume", Command, None, NextSession, "The same that takes an earlier session up again"),
-    key("agents.*.client", Choice(&["claude"]), None, NextSession, "The client whose hooks and transcripts it has"),
+    key("agents.*.client", Choice(Client::OFFERED), None, NextSession, "The client whose hooks and transcripts it has"),
     key("agents.*.input", Choice(&["stream-json"]), None, NextSession, "What its standard input is without a terminal"),
     key(
         "agents.*.auth",

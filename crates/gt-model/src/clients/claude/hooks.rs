@@ -1,13 +1,16 @@
-//! The hooks of Claude Code, as version 2.1.330 calls them. Fields that are not named here are ignored.
+//! The client's hooks: what they say, and how they are answered. Fields that are not named here are ignored.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Asking, Event, Failure, Heard, KEPT_TEXT_BYTES, Moment, NUDGE_LINE, Notice, Session, Source};
 use crate::foreign;
 use crate::guard::ToolCall;
 use crate::jsonl::check::code_unit;
+use crate::moment::{
+    Answer, Asking, Event, Failure, Heard, KEPT_TEXT_BYTES, Moment, NUDGE_LINE, Notice, Session, Source,
+};
 
 /// Maximum length of an event's or tool's name, in bytes.
 const NAME_BYTES: usize = 120;
@@ -41,7 +44,8 @@ struct Input<'a> {
     permission_mode: Option<String>,
 }
 
-pub(super) fn hear(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
+/// Reads what the client says at a moment.
+pub(crate) fn hear(moment: Moment, input: &[u8]) -> serde_json::Result<Heard> {
     // The client may cut a text in the middle of a surrogate pair. It then writes an escape that is not valid JSON.
     read(moment, input).or_else(|error| read(moment, &mended(input)).map_err(|_| error))
 }
@@ -163,10 +167,55 @@ fn notice(kind: &str) -> Notice {
     }
 }
 
+/// An answer as the client wants it on standard output.
+pub(crate) fn render(heard: &Heard, answer: &Answer) -> Option<String> {
+    let event = heard.event_name.as_str();
+    match answer {
+        Answer::Nothing => None,
+        Answer::Context(text) => {
+            Some(json!({ "hookSpecificOutput": { "hookEventName": event, "additionalContext": text } }).to_string())
+        }
+        Answer::Deny(reason) if matches!(heard.event, Event::Permission(_)) => Some(
+            json!({ "hookSpecificOutput": {
+                "hookEventName": event,
+                "decision": { "behavior": "deny", "message": reason },
+            } })
+            .to_string(),
+        ),
+        Answer::Allow(_) if matches!(heard.event, Event::Permission(_)) => Some(
+            json!({ "hookSpecificOutput": { "hookEventName": event, "decision": { "behavior": "allow" } } })
+                .to_string(),
+        ),
+        Answer::Allow(reason) => Some(decision(event, "allow", reason)),
+        Answer::Ask(reason) => Some(decision(event, "ask", reason)),
+        Answer::Deny(reason) => Some(decision(event, "deny", reason)),
+        Answer::Block(reason) => Some(json!({ "decision": "block", "reason": reason }).to_string()),
+        // A tool that was not begun yet is refused as well: which of the two a version obeys does not matter then.
+        Answer::Halt(reason) if matches!(heard.event, Event::BeforeTool(_)) => Some(
+            json!({ "continue": false, "stopReason": reason, "hookSpecificOutput": {
+                "hookEventName": event,
+                "permissionDecision": "deny",
+                "permissionDecisionReason": reason,
+            } })
+            .to_string(),
+        ),
+        Answer::Halt(reason) => Some(json!({ "continue": false, "stopReason": reason }).to_string()),
+    }
+}
+
+fn decision(event: &str, decision: &str, reason: &str) -> String {
+    json!({ "hookSpecificOutput": {
+        "hookEventName": event,
+        "permissionDecision": decision,
+        "permissionDecisionReason": reason,
+    } })
+    .to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Client;
     use super::*;
+    use crate::clients::Client;
 
     fn heard(moment: Moment, more: &str) -> Heard {
         let input = format!(
@@ -271,5 +320,50 @@ mod tests {
         assert!(heard.event_name.len() <= NAME_BYTES);
         let Event::Notice { text, .. } = heard.event else { panic!("{heard:?}") };
         assert!(text.len() <= KEPT_TEXT_BYTES);
+    }
+    #[test]
+    fn answers_are_written_as_the_client_wants_them() {
+        let heard = |name: &str| Heard {
+            event_name: name.to_owned(),
+            session: None,
+            subagent: false,
+            asking: Asking::ByRules,
+            cwd: None,
+            event: Event::AfterTool,
+        };
+        let check = |name: &str, answer: Answer, expected: Option<&str>| {
+            assert_eq!(Client::Claude.render(&heard(name), &answer).as_deref(), expected);
+        };
+        check("PostToolUse", Answer::Nothing, None);
+        check(
+            "PostToolUseFailure",
+            Answer::Context("a \"b\"\n".to_owned()),
+            Some(r#"{"hookSpecificOutput":{"hookEventName":"PostToolUseFailure","additionalContext":"a \"b\"\n"}}"#),
+        );
+        check(
+            "PreToolUse",
+            Answer::Deny("no".to_owned()),
+            Some(
+                r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"no"}}"#,
+            ),
+        );
+        check(
+            "PreToolUse",
+            Answer::Allow("yes".to_owned()),
+            Some(
+                r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"allow","permissionDecisionReason":"yes"}}"#,
+            ),
+        );
+        let asked = Heard {
+            event: Event::Permission(ToolCall { tool: "Bash".to_owned(), input: json!({}) }),
+            ..heard("PermissionRequest")
+        };
+        assert_eq!(
+            Client::Claude.render(&asked, &Answer::Deny("no".to_owned())).as_deref(),
+            Some(
+                r#"{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"deny","message":"no"}}}"#
+            )
+        );
+        check("Stop", Answer::Block("go on".to_owned()), Some(r#"{"decision":"block","reason":"go on"}"#));
     }
 }

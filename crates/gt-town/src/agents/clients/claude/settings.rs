@@ -1,26 +1,22 @@
-//! The adapter of Claude Code: its settings file with our hooks, what its environment needs, who is logged in.
+//! The client's settings file with our hooks and rules, and what its environment needs.
 //!
 //! Nothing of the user's is changed, and nothing is written into a project: our hooks come by `--settings`, beside which
 //! the user's own hooks go on running.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
+use gt_model::clients::Client;
+use gt_model::clients::claude::rules;
 use gt_model::guard::permit::Grants;
-use gt_world::{ContainedCommand, NodeKind, RunEnd};
 use serde_json::{Value, json};
 
-use super::grants;
-use super::hooks::Hooks;
-use super::launch::Launch;
+use crate::agents::clients::{quote, version_line};
+use crate::agents::launch::Launch;
 use crate::town::Town;
 use crate::town::error::Result;
 use crate::town::layout::settings_file;
-use crate::town::settings::{AgentPreset, PermissionMode};
-
-/// How long the client may take to say its version.
-const VERSION_LIMIT: Duration = Duration::from_secs(10);
+use crate::town::settings::PermissionMode;
 
 /// Seconds that the client gives a hook of ours. It answers in milliseconds.
 const HOOK_LIMIT_SECONDS: u32 = 30;
@@ -53,14 +49,14 @@ const EVENTS: &[(&str, &str, Version)] = &[
 ];
 
 /// Writes the settings of a session and completes its environment.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     town: &Town,
     launch: &Launch<'_>,
     program: &str,
     dir: &Path,
     env: &mut BTreeMap<String, String>,
 ) -> Result<()> {
-    let version = version(town, program, env, &dir.join("version.log"))?;
+    let version = version_line(town, program, env, &dir.join("version.log"))?;
     let gt = town.layout.bin().join("gt");
     let settings = settings(version.as_deref().and_then(parse_version), &gt, launch.mode, launch.grants);
     town.world().disk().write(&settings_file(dir), format!("{settings:#}\n").as_bytes())?;
@@ -76,26 +72,19 @@ pub(super) fn prepare(
     Ok(())
 }
 
-/// What the client says of its version; `None` where it says nothing, or can't be run.
-pub(super) fn version(
+/// The version that the client says; `None` where it says none as it should, or can't be run.
+pub(crate) fn version(
     town: &Town,
     program: &str,
     env: &BTreeMap<String, String>,
     log: &Path,
 ) -> Result<Option<String>> {
-    let command = ContainedCommand {
-        argv: vec![program.to_owned(), "--version".to_owned()],
-        cwd: town.layout.root.clone(),
-        env: env.iter().filter(|(name, _)| !name.starts_with("GT_")).map(|(n, v)| (n.clone(), v.clone())).collect(),
-        timeout: VERSION_LIMIT,
-        log: log.to_owned(),
-    };
-    let result = town.world().sessions().run(&command)?;
-    Ok(Some(result.tail).filter(|_| result.end == RunEnd::Passed).and_then(|tail| tail.into_iter().next()))
+    let said = version_line(town, program, env, log)?;
+    Ok(said.filter(|said| parse_version(said).is_some()))
 }
 
 /// The version in `2.1.330 (Claude Code)`.
-pub(super) fn parse_version(said: &str) -> Option<Version> {
+fn parse_version(said: &str) -> Option<Version> {
     let mut numbers = said.split_whitespace().next()?.split('.').map(|part| part.parse().ok());
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
 }
@@ -110,7 +99,7 @@ fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, grants: &
         "hooks": hooks,
         // Over what the user's and the project's settings say: without hooks there is no guard, no mail and no stop.
         "disableAllHooks": false,
-        "permissions": { "allow": grants::rules(grants) },
+        "permissions": { "allow": rules(grants) },
     });
     if mode == PermissionMode::Bypass {
         // Its own question was answered by whoever set this mode.
@@ -122,9 +111,10 @@ fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, grants: &
 /// One hook. Whatever goes wrong with it must not stop the client, to which exit code 2 would be a refusal.
 fn hook(gt: &Path, event: &str, moment: &str) -> Value {
     let gt = quote(&gt.display().to_string());
+    let client = Client::Claude.as_str();
     let command = match moment {
-        "start" => format!("{gt} prime --moment start --client claude || :"),
-        other => format!("{gt} moment {other} --client claude || :"),
+        "start" => format!("{gt} prime --moment start --client {client} || :"),
+        other => format!("{gt} moment {other} --client {client} || :"),
     };
     let hooks = json!([{ "type": "command", "command": command, "timeout": HOOK_LIMIT_SECONDS }]);
     match event {
@@ -133,126 +123,6 @@ fn hook(gt: &Path, event: &str, moment: &str) -> Value {
         }
         _ => json!([{ "hooks": hooks }]),
     }
-}
-
-fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// Where the client keeps its state: as the user has moved it, or in the home folder.
-fn state(env: &BTreeMap<String, String>) -> Option<State> {
-    if let Some(moved) = env.get("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty()) {
-        let folder = PathBuf::from(moved);
-        return Some(State { config: folder.join(".claude.json"), folder });
-    }
-    let home = PathBuf::from(env.get("HOME")?);
-    Some(State { config: home.join(".claude.json"), folder: home.join(".claude") })
-}
-
-struct State {
-    folder: PathBuf,
-    config: PathBuf,
-}
-
-/// Settings that an administrator's server sends are kept here, in the client's own state.
-const SENT_SETTINGS: &str = "remote-settings.json";
-
-/// Keys of an administrator's settings, each of which turns off all hooks but the administrator's own.
-const HOOKS_OFF: [&str; 2] = ["disableAllHooks", "allowManagedHooksOnly"];
-
-/// Bytes of one such file that are read, and files of one folder.
-const MANAGED_BYTES: usize = 1024 * 1024;
-const MANAGED_FILES: usize = 200;
-
-/// What an administrator's settings say of our hooks. They go before those of the session, so ours can't turn hooks on
-/// again. Of the files on this machine the last that names a key counts.
-pub(super) fn hooks(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Hooks {
-    let here = preset.managed_settings.iter().flat_map(|path| settings_files(town, path.clone()));
-    let sent = state(env).into_iter().flat_map(|state| settings_files(town, state.folder.join(SENT_SETTINGS)));
-    let mut unread = None;
-    let mut off: BTreeMap<&str, PathBuf> = BTreeMap::new();
-    let mut take = |file: PathBuf, is_last_word: bool| match read_managed(town, &file) {
-        Ok(settings) => {
-            for key in HOOKS_OFF {
-                let values = [&settings[key], &settings["settings"][key]];
-                if values.iter().any(|value| **value == true) {
-                    off.insert(key, file.clone());
-                } else if is_last_word && values.iter().any(|value| **value == false) {
-                    off.remove(key);
-                }
-            }
-        }
-        Err(why) => _ = unread.get_or_insert(Hooks::Unknown { file, why }),
-    };
-    here.for_each(|file| take(file, true));
-    // Which of the two goes first differs: who says that they are off is believed.
-    sent.for_each(|file| take(file, false));
-    match HOOKS_OFF.into_iter().find_map(|key| Some((key, off.remove(key)?))) {
-        Some((key, file)) => Hooks::Off { key, file },
-        None => unread.unwrap_or(Hooks::On),
-    }
-}
-
-/// The file, or the files of the folder. An administrator may have put links there: to read them is harmless, since
-/// nothing of them is shown but a key's name.
-fn settings_files(town: &Town, path: PathBuf) -> Vec<PathBuf> {
-    let disk = town.world().disk();
-    let Ok(real) = disk.real_path(&path) else { return Vec::new() };
-    match disk.kind(&real) {
-        Ok(Some(NodeKind::Folder)) => {
-            let names = disk.list(&real).unwrap_or_default();
-            let names = names.into_iter().filter(|name| name.ends_with(".json") && !name.starts_with('.'));
-            names.take(MANAGED_FILES).map(|name| path.join(name)).collect()
-        }
-        _ => vec![path],
-    }
-}
-
-/// Never waits, and reads no more than a settings file has.
-fn read_managed(town: &Town, file: &Path) -> std::result::Result<Value, String> {
-    let disk = town.world().disk();
-    let real = disk.real_path(file).map_err(|error| error.to_string())?;
-    let bytes = disk.read_part(&real, 0, MANAGED_BYTES).map_err(|error| error.to_string())?;
-    match bytes {
-        Some(bytes) if bytes.len() < MANAGED_BYTES => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
-        Some(_) => Err("it is too large".to_owned()),
-        None => Err("it is no file".to_owned()),
-    }
-}
-
-/// What can be known of an account without asking the network. No secret is read further than that it is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Account {
-    /// Whose plan is logged in, as far as it is told.
-    pub login: Option<String>,
-    /// The folders whose trust dialog was answered with yes.
-    pub trusted: Vec<PathBuf>,
-    /// Whether the welcome of the first start is over.
-    pub onboarded: bool,
-}
-
-/// Looks at the client's files.
-pub(super) fn account(town: &Town, env: &BTreeMap<String, String>) -> Result<Account> {
-    let Some(state) = state(env) else { return Ok(Account::default()) };
-    let read = |path: &Path| -> Result<Value> {
-        let bytes = town.world().disk().read(path)?.unwrap_or_default();
-        Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-    };
-    let config = read(&state.config)?;
-    let credentials = read(&state.folder.join(".credentials.json"))?;
-    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-    let has_token = is_text(&credentials["claudeAiOauth"]["accessToken"])
-        || env.get("CLAUDE_CODE_OAUTH_TOKEN").is_some_and(|token| !token.is_empty());
-    let plan = credentials["claudeAiOauth"]["subscriptionType"].as_str().unwrap_or("plan");
-    let who = config["oauthAccount"]["emailAddress"].as_str();
-    let login = has_token.then(|| who.map_or(plan.to_owned(), |who| format!("{plan}, {who}")));
-    let projects = config["projects"].as_object();
-    let trusted = projects.into_iter().flatten().filter(|(_, project)| project["hasTrustDialogAccepted"] == true);
-    Ok(Account {
-        login,
-        trusted: trusted.map(|(folder, _)| folder.into()).collect(),
-        onboarded: config["hasCompletedOnboarding"] == true,
-    })
 }
 
 #[cfg(test)]
@@ -327,7 +197,7 @@ mod tests {
             Vec::new(),
             Vec::new(),
         );
-        let rules = grants::rules(&runs_all);
+        let rules = rules(&runs_all);
         for (rule, is_there) in [
             ("Bash(echo x:*)", true),
             ("Bash(env B=2 make all:*)", true),

@@ -12,6 +12,7 @@ use crate::moment::{Answer, Heard, Moment, MomentError};
 use crate::usage::Told;
 
 pub mod claude;
+mod echo;
 mod state;
 
 pub use state::{State, Steered, states};
@@ -22,11 +23,15 @@ pub use state::{State, Steered, states};
 pub enum Client {
     /// Claude Code.
     Claude,
+    /// The client of tests; always the last.
+    Echo,
 }
+
+const _: () = assert!(Client::ALL.len() == Client::Echo as usize + 1, "a client is missing in Client::ALL");
 
 impl Client {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Claude];
+    pub const ALL: [Self; 2] = [Self::Claude, Self::Echo];
 
     /// The words of those that a person may set in a preset.
     pub const OFFERED: &'static [&'static str] = &[Self::Claude.as_str()];
@@ -38,6 +43,7 @@ impl Client {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Claude => "claude",
+            Self::Echo => "echo",
         }
     }
 
@@ -50,6 +56,7 @@ impl Client {
     pub fn title(self) -> &'static str {
         match self {
             Self::Claude => claude::TITLE,
+            Self::Echo => echo::TITLE,
         }
     }
 
@@ -61,6 +68,7 @@ impl Client {
     pub fn hear(self, moment: Moment, input: &[u8]) -> Result<Heard, MomentError> {
         match self {
             Self::Claude => Ok(claude::hear(moment, input)?),
+            Self::Echo => Ok(echo::hear(moment, input)?),
         }
     }
 
@@ -68,6 +76,7 @@ impl Client {
     pub fn render(self, heard: &Heard, answer: &Answer) -> Option<String> {
         match self {
             Self::Claude => claude::render(heard, answer),
+            Self::Echo => echo::render(answer),
         }
     }
 
@@ -75,6 +84,7 @@ impl Client {
     pub fn recorded(self, line: &[u8]) -> Option<Told> {
         match self {
             Self::Claude => claude::recorded(line),
+            Self::Echo => echo::recorded(line),
         }
     }
 
@@ -82,6 +92,7 @@ impl Client {
     pub fn printed(self, line: &[u8]) -> Option<Told> {
         match self {
             Self::Claude => claude::printed(line),
+            Self::Echo => None,
         }
     }
 
@@ -90,6 +101,7 @@ impl Client {
     pub fn tool_use(self, line: &[u8]) -> Option<String> {
         match self {
             Self::Claude => claude::tool_use(line),
+            Self::Echo => None,
         }
     }
 
@@ -97,6 +109,7 @@ impl Client {
     pub fn subagents(self, record: &Path) -> Option<(PathBuf, &'static str)> {
         match self {
             Self::Claude => Some(claude::subagents(record)),
+            Self::Echo => None,
         }
     }
 
@@ -104,6 +117,7 @@ impl Client {
     pub fn state(self) -> &'static State {
         match self {
             Self::Claude => &claude::STATE,
+            Self::Echo => &echo::STATE,
         }
     }
 }

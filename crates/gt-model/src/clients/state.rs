@@ -39,7 +39,7 @@ pub struct Steered {
 }
 
 /// A state of which nothing is known but its folder.
-const UNKNOWN: State = State {
+pub(super) const UNKNOWN: State = State {
     folder: "",
     variable: None,
     files: &[],

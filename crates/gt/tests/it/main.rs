@@ -42,6 +42,7 @@ mod readme;
 mod real;
 mod sabotage;
 mod sandbox;
+mod second_client;
 mod setup;
 mod shared;
 mod signing;

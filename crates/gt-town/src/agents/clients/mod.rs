@@ -19,6 +19,7 @@ use crate::town::settings::AgentPreset;
 use crate::town::{Rig, Town};
 
 mod claude;
+mod echo;
 
 /// How long a client may take to say its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
@@ -27,6 +28,7 @@ const VERSION_LIMIT: Duration = Duration::from_secs(10);
 pub fn presets() -> String {
     let preset = |client: &Client| match client {
         Client::Claude => claude::PRESET,
+        Client::Echo => "",
     };
     Client::ALL.iter().map(preset).collect()
 }
@@ -42,6 +44,7 @@ pub(super) fn prepare(
 ) -> Result<()> {
     match client {
         Client::Claude => claude::prepare(town, launch, program, dir, env),
+        Client::Echo => echo::prepare(town, dir),
     }
 }
 
@@ -49,6 +52,7 @@ pub(super) fn prepare(
 pub(super) fn hooks(client: Client, town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Hooks {
     match client {
         Client::Claude => claude::hooks(town, preset, env),
+        Client::Echo => Hooks::On,
     }
 }
 
@@ -62,10 +66,12 @@ pub(super) fn version(
 ) -> Result<Option<String>> {
     match client {
         Client::Claude => claude::version(town, program, env, log),
+        Client::Echo => version_line(town, program, env, log),
     }
 }
 
 /// What is found of a client's account before anything is started.
+#[derive(Default)]
 pub(crate) struct Looked {
     /// Whether somebody is logged in, and whether the client would ask its first questions.
     pub account: Vec<Finding>,
@@ -84,6 +90,7 @@ pub(super) fn look(
 ) -> Result<Looked> {
     match client {
         Client::Claude => claude::look(town, kind, preset, env, rigs),
+        Client::Echo => Ok(Looked::default()),
     }
 }
 
@@ -91,6 +98,7 @@ pub(super) fn look(
 pub(super) fn log_in(client: Client, preset: &AgentPreset) -> String {
     match client {
         Client::Claude => claude::log_in(preset),
+        Client::Echo => "it needs no account".to_owned(),
     }
 }
 
@@ -99,6 +107,7 @@ pub(super) fn log_in(client: Client, preset: &AgentPreset) -> String {
 pub(super) fn said(message: &Value) -> Option<Vec<String>> {
     Client::ALL.into_iter().find_map(|client| match client {
         Client::Claude => claude::said(message),
+        Client::Echo => None,
     })
 }
 

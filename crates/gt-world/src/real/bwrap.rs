@@ -1,4 +1,4 @@
-//! Bubblewrap, as far as it has to be asked for.
+//! Looks for a usable bubblewrap.
 #![expect(clippy::disallowed_methods, reason = "tries the program that agents are to be started with")]
 
 use std::path::Path;
@@ -7,15 +7,15 @@ use std::process::{Command, Stdio};
 use super::tmux::find;
 use crate::Bwrap;
 
-/// What every sandbox is made with.
+/// Options for every sandbox.
 const WALLS: &[&str] =
     &["--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/run"];
 
-/// What gives one its own processes.
+/// Options that give a sandbox its own process namespace.
 const PROCESSES: &[&str] = &["--unshare-pid", "--proc", "/proc"];
 
-/// The bubblewrap in a PATH, if it can make a sandbox here; else why not. It may be there and forbidden: many systems
-/// let no user make namespaces.
+/// Returns the bubblewrap in a PATH if it can make a sandbox on this machine; the error says why not. The program may exist and
+/// still fail: many systems forbid users to make namespaces.
 pub(super) fn usable(path: &str) -> Result<Bwrap, String> {
     let program = find("bwrap", path).ok_or("no bwrap is in the PATH")?;
     if attempt(&program, path, PROCESSES).is_ok() {
@@ -43,11 +43,12 @@ fn attempt(program: &Path, path: &str, more: &[&str]) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// What is found where a program called bwrap does this.
+    /// Looks for bubblewrap where a program called bwrap runs this script.
     fn found(script: &str) -> Result<bool, String> {
         let dir = tempfile::tempdir().expect("a folder");
         let program = dir.path().join("bwrap");
-        // By another process: a file that this one has open for writing can't be run by what is forked meanwhile.
+        // Another process writes the file. If this process wrote it, a concurrently forked child could inherit the open file, and
+        // the file could not be run.
         let mut writer = Command::new("sh");
         writer.args(["-c", "printf '#!/bin/sh\n%s\n' \"$1\" > \"$2\" && chmod +x \"$2\"", "sh", script]).arg(&program);
         assert!(writer.status().expect("a shell").success());

@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn zones_are_those_of_the_machine() {
         assert_eq!(RealClock.zone_of("No/Where"), None);
-        // Not every machine has the names.
+        // Some machines lack the time zone database.
         if std::path::Path::new("/usr/share/zoneinfo/Europe/Berlin").exists() {
             let zone = RealClock.zone_of("Europe/Berlin").expect("a zone");
             let noon = "2026-07-01T10:00:00Z".parse::<Timestamp>().expect("a time").to_zoned(zone);

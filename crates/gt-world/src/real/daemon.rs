@@ -1,4 +1,4 @@
-//! The processes of boot and the deacon: apart from the terminal and from whoever starts them.
+//! The processes of boot and the deacon, detached from the terminal and from the processes that start them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -28,7 +28,8 @@ pub struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
-    /// Starts it through an intermediate that ends at once (`--detach`), so that nobody has it as a child.
+    /// Starts the daemon through an intermediate process that ends at once (`--detach`), so that the daemon is not the caller's
+    /// child.
     pub fn start_apart(&self) -> WorldResult<()> {
         let mut child = self.command().arg("--detach").spawn().map_err(|source| self.failed(source))?;
         let status = child.wait().map_err(|source| self.failed(source))?;
@@ -38,12 +39,12 @@ impl Daemon<'_> {
         Err(WorldError::Unexpected(format!("the {} could not be started ({status}): see gt log --deacon", self.role)))
     }
 
-    /// The intermediate's part: starts it and leaves it.
+    /// Starts the daemon and leaves it running. The intermediate process calls this.
     pub fn leave_running(&self) -> WorldResult<()> {
         self.command().spawn().map(|_| ()).map_err(|source| self.failed(source))
     }
 
-    /// Starts it as a child that is waited for.
+    /// Starts the daemon as a child that the caller watches.
     pub fn start_watched(&self, flags: &[&str]) -> WorldResult<Watched> {
         let child = self.command().args(flags).spawn().map_err(|source| self.failed(source))?;
         Ok(Watched::new(child))
@@ -64,13 +65,13 @@ impl Daemon<'_> {
             .stderr(Stdio::null())
             .process_group(0);
         command.envs(self.log_level.map(|level| (crate::LOG_VARIABLE, level)));
-        // These are nobody's agents, whoever starts them.
+        // A daemon belongs to no agent, even if an agent's process starts it.
         command.env_remove(crate::TOKEN_VARIABLE).env_remove("GT_TOWN");
         command
     }
 }
 
-/// A child whose end a thread waits for, so that nobody has to ask again and again.
+/// A child process. A thread waits for its end, so callers need not poll.
 #[derive(Debug)]
 pub struct Watched {
     pid: u32,
@@ -82,13 +83,14 @@ impl Watched {
         let (send, end) = channel();
         let pid = child.id();
         std::thread::spawn(move || {
-            // Whoever waited may have gone: then nobody needs to know.
+            // The caller may have dropped the other end. Then the result is not needed.
             let _ = send.send(child.wait().ok());
         });
         Self { pid, end }
     }
 
-    /// Waits for its end, at most so long; `None` while it runs. The exit code is absent where a signal ended it.
+    /// Waits for the child's end, for at most `at_most`; `None` while it runs. The exit code is absent if a signal ended the
+    /// child.
     pub fn wait(&self, at_most: Duration) -> Option<Option<i32>> {
         match self.end.recv_timeout(at_most) {
             Ok(status) => Some(status.and_then(|status| status.code())),
@@ -97,10 +99,10 @@ impl Watched {
         }
     }
 
-    /// Ends it by force. It is our own child and not waited for yet, so its pid can't be anybody else's.
+    /// Ends the child by force. The child is our own and not reaped yet, so its pid can't belong to another process.
     pub fn kill(&self) {
         if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            // It may have ended this very moment, which is as good.
+            // The child may just have ended by itself, which is fine.
             let _ = kill_process(pid, Signal::KILL);
         }
     }
@@ -108,11 +110,12 @@ impl Watched {
 
 /// Leaves the caller's session and terminal.
 pub fn stand_apart() {
-    // Fails only where the process leads a session already, which is what is wanted.
+    // This fails only if the process already leads a session, which is what we want.
     let _ = rustix::process::setsid();
 }
 
-/// Boots and deacons that serve another town than the one that is now at `town`: see [`Sessions::former_daemons`].
+/// Returns the boot and deacon processes that serve another town than the one that is now at `town`: see
+/// [`Sessions::former_daemons`].
 ///
 /// [`Sessions::former_daemons`]: crate::Sessions::former_daemons
 pub(super) fn former(town: &Path, locks: &[PathBuf]) -> Vec<i32> {
@@ -125,7 +128,7 @@ pub(super) fn former(town: &Path, locks: &[PathBuf]) -> Vec<i32> {
     former
 }
 
-/// The town in the command line of a boot or deacon; `None` where the process is neither.
+/// Returns the town on the command line of a boot or deacon; `None` where the process is neither.
 fn daemon_town(pid: i32) -> Option<PathBuf> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     match line.split(|byte| *byte == 0).collect::<Vec<_>>()[..] {
@@ -142,7 +145,7 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
     path.metadata().ok().map(|facts| (facts.dev(), facts.ino()))
 }
 
-/// Whether a process has one of these files open. Of other users' processes nothing can be seen.
+/// Whether a process has one of these files open. False for other users' processes, which can't be inspected.
 fn has_open(pid: i32, files: &[(u64, u64)]) -> bool {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     open.into_iter().any(|entry| inode(&entry.path()).is_some_and(|file| files.contains(&file)))

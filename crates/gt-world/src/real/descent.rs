@@ -1,10 +1,10 @@
 //! What stands above a process of this machine.
 //!
-//! A shim marks all that it starts by a limit of the kernel's that limits nothing (`RLIMIT_LOCKS`, without effect since
-//! Linux 2.4.25) and is hardly ever set: every descendant inherits it, whatever becomes of its environment, its parents and
-//! its session, and whoever is not the administrator can lower it and never raise it again. So the mark is a number that
-//! falls with each shim, and from which all of them can be read. Where there is no mark (a kernel that has no such limit, an
-//! administrator who took it away, a daemon's own child), the parents are looked at.
+//! A shim marks all that it starts with a resource limit that limits nothing (`RLIMIT_LOCKS`, without effect since Linux 2.4.25)
+//! and that programs hardly ever set. Every descendant inherits the limit, whatever happens to its environment, its parents and
+//! its session. A process without administrator rights can lower the limit but never raise it again. So the mark is a number that
+//! falls with each shim, and all shims above can be read from it. Where there is no mark, this module looks at the parents
+//! instead. That is the case if the kernel has no such limit, if an administrator removed it, or for a daemon's own child.
 
 use std::fs;
 
@@ -13,17 +13,17 @@ use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
 use super::process::Stat;
 use crate::{Above, Descent};
 
-/// The limit of a process under no shim, but for the mark: "gt" in front of a number that is never reached.
+/// The limit without any shim above, to which the mark is relative: "gt" in front of a number that is never reached.
 const BASE: u64 = 0x6774_0000_0000_0000;
 
-/// How many shims one above the other can be told. More than that are not marked.
+/// How many nested shims a mark can hold. Deeper ones are not marked.
 const DEPTH: u32 = 20;
 
-/// How many ancestors are looked at.
+/// Limit on the number of ancestors to look at.
 const ANCESTORS_LIMIT: usize = 1000;
 
-/// A shim as a digit; 0 ends the number. A command's is the greater: so whoever lowers the limit, makes of a session a
-/// command, but of a command nothing else.
+/// Returns the digit for a shim; 0 ends the number. A command's digit is the greater one: a process that lowers its limit can
+/// turn a session into a command, but a command only into a command.
 fn digit(above: Above) -> u64 {
     match above {
         Above::Session => 1,
@@ -31,14 +31,15 @@ fn digit(above: Above) -> u64 {
     }
 }
 
-/// The limit that marks this descent; `None` where it is too deep.
+/// Returns the limit that marks this descent; `None` if it is too deep.
 fn limit_of(above: &[Above]) -> Option<u64> {
     let places = u32::try_from(above.len()).ok().filter(|places| *places <= DEPTH)?;
     let number = above.iter().fold(0, |number, above| number * 3 + digit(*above));
     Some(BASE - number * 3_u64.pow(DEPTH - places))
 }
 
-/// Back from a limit. One that no shim of ours has set is that of whoever lowered it, who can be any of theirs.
+/// Returns the descent that a limit marks. A limit that no shim of ours has set comes from a process that lowered its own limit;
+/// that process may be below any shim.
 fn of_limit(limit: Option<u64>) -> Vec<Above> {
     let Some(limit) = limit.filter(|limit| *limit < BASE) else { return Vec::new() };
     let number = BASE - limit;
@@ -49,7 +50,7 @@ fn of_limit(limit: Option<u64>) -> Vec<Above> {
     digits.map_while(|digit| [None, Some(Above::Session), Some(Above::Command)][digit as usize]).collect()
 }
 
-/// What stands above the calling process.
+/// Returns what stands above the calling process.
 pub(super) fn own() -> Descent {
     let by_limit = of_limit(getrlimit(Resource::Locks).maximum);
     if by_limit.is_empty() {
@@ -59,20 +60,21 @@ pub(super) fn own() -> Descent {
     }
 }
 
-/// What stands above another process; nothing where it can't be looked at.
+/// Returns what stands above another process; an empty descent where it can't be looked at.
 pub(super) fn of(pid: i32) -> Descent {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
     let by_limit = of_limit(hard_limit(&limits));
     if by_limit.is_empty() { Descent::new(by_parents(pid)) } else { Descent::new(by_limit) }
 }
 
-/// The hard limit of locks, from `/proc/<pid>/limits`.
+/// Returns the hard limit of locks from the text of `/proc/<pid>/limits`.
 fn hard_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max file locks"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Marks the calling process, and so all that it will start, as being below a shim. Where the kernel refuses, parents tell.
+/// Marks the calling process, and so all processes that it will start, as below a shim. Where the kernel refuses, the parents
+/// still tell.
 pub(super) fn mark(shim: Above) {
     if let Some(limit) = lowered(getrlimit(Resource::Locks).maximum, shim) {
         let _ = setrlimit(Resource::Locks, Rlimit { current: Some(limit), maximum: Some(limit) });
@@ -85,8 +87,8 @@ fn lowered(limit: Option<u64>, shim: Above) -> Option<u64> {
     limit_of(&above)
 }
 
-/// What stands above `pid`, itself included, by what its ancestors are called. Parents change while we walk; the limit ends a
-/// walk that such a change has led into a circle.
+/// Returns what stands above `pid`, itself included, by the command lines of its ancestors. Parents may change during the walk;
+/// the limit ends a walk that such a change has led into a circle.
 fn by_parents(pid: i32) -> Vec<Above> {
     let read = |pid: i32| Some((Stat::read(pid)?.parent, fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()));
     walk(pid, read)
@@ -96,7 +98,7 @@ fn walk(mut pid: i32, read: impl Fn(i32) -> Option<(i32, Vec<u8>)>) -> Vec<Above
     let mut found = Vec::new();
     for _ in 0..ANCESTORS_LIMIT {
         let Some((parent, command)) = (pid > 1).then(|| read(pid)).flatten() else { break };
-        // What a deacon has started is told by its shim, if it has one.
+        // A daemon counts only if no shim stands between it and the process.
         found.extend(named(&command).filter(|above| *above != Above::Daemon || found.is_empty()));
         pid = parent;
     }
@@ -104,7 +106,7 @@ fn walk(mut pid: i32, read: impl Fn(i32) -> Option<(i32, Vec<u8>)>) -> Vec<Above
     found
 }
 
-/// What a process is, by its command line.
+/// Returns what a process is, by its command line.
 fn named(command: &[u8]) -> Option<Above> {
     let mut words = command.split(|byte| *byte == 0).skip(1);
     match (words.next()?, words.next()?) {
@@ -141,13 +143,13 @@ mod tests {
             }
         }
         assert_eq!(limit_of(&[Command; DEPTH as usize + 1]), None);
-        // Nobody's, or somebody's own, and not ours.
+        // No limit, or one that the system or a user has set.
         for limit in [None, Some(u64::MAX), Some(BASE + 1), Some(BASE)] {
             assert_eq!(of_limit(limit), [], "{limit:?}");
         }
     }
 
-    /// A process may lower its limit to anything.
+    /// Checks any value to which a process may lower its limit.
     #[test]
     fn whatever_a_command_lowers_its_mark_to_it_stays_a_command() {
         for above in [&[Command][..], &[Session, Command], &[Command, Session]] {
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn parents_tell_where_no_mark_does() {
         let check = |lines: &[&str], expected: &[Above]| {
-            // The first is the caller's parent, each next one the parent of the one before.
+            // The first line is the caller's parent; each next line is the parent of the one before.
             let read = |pid: i32| {
                 let line = lines.get(usize::try_from(10 - pid).ok()?)?;
                 Some((pid - 1, line.replace(' ', "\0").into_bytes()))

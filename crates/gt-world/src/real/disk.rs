@@ -1,4 +1,4 @@
-//! Files of this machine: atomic writes, locks and wake-ups. All of them are reached through the [`door`].
+//! Files of this machine: atomic writes, locks and wake-ups. All file access goes through the [`door`].
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -20,7 +20,7 @@ use crate::{Clock as _, Disk, Held, NodeKind, WorldError, WorldResult};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
-/// How files begin that are being written aside; a leftover of a killed writer is no file of the town.
+/// Prefix of temporary files that are being written. A file that a killed writer left is not a file of the town.
 const ASIDE_PREFIX: &str = ".gt-aside-";
 
 impl Disk for RealDisk {
@@ -124,7 +124,7 @@ impl Disk for RealDisk {
     }
 
     fn stamp(&self, path: &Path, bytes: &[u8]) -> WorldResult<()> {
-        // Whatever else is there is replaced, as it would be otherwise.
+        // Anything else that is there is replaced, as any other write would replace it.
         if overwritten(path, bytes).unwrap_or(false) { Ok(()) } else { self.mark(path, bytes) }
     }
 
@@ -168,7 +168,7 @@ impl Disk for RealDisk {
 
     fn network(&self, path: &Path) -> WorldResult<Option<&'static str>> {
         let facts = rustix::fs::statfs(path).map_err(|errno| io_error("look at", path)(errno.into()))?;
-        // 32 bits in the kernel, whatever the type here.
+        // The kernel's value has 32 bits, whatever the type here.
         Ok(network::name(facts.f_type as u32))
     }
 
@@ -198,10 +198,10 @@ impl Disk for RealDisk {
     }
 
     fn wake(&self, path: &Path) {
-        // Nobody reads (ENXIO), or there is no wake-up at all: then nobody waits.
+        // If no process reads (ENXIO), or if there is no wake-up at all, no process waits.
         let Ok(mut file) = open_wake_up(path) else { return };
         if file.metadata().is_ok_and(|facts| facts.file_type().is_fifo()) {
-            // A full pipe wakes as well as one byte more would.
+            // If the pipe is full, it wakes the reader as well as one more byte would.
             let _ = file.write(b"w");
         }
     }
@@ -211,34 +211,34 @@ impl Disk for RealDisk {
     }
 }
 
-/// Opens a wake-up for writing; an error where nobody reads.
+/// Opens a wake-up for writing; an error if no process reads from it.
 fn open_wake_up(path: &Path) -> io::Result<File> {
     Spot::of(path)?.open(OFlags::WRONLY | OFlags::NONBLOCK, 0)
 }
 
-/// What is at a path, the last link not followed.
+/// Returns what is at a path, without following a final link.
 fn look(path: &Path) -> io::Result<rustix::fs::Stat> {
-    // The top folder has no name.
+    // The root folder has no name.
     if path.parent().is_none() {
         return Ok(rustix::fs::stat(path)?);
     }
     Spot::of(path)?.look()
 }
 
-/// The bytes of an ordinary file; of anything else an error, and no waiting.
+/// Returns the bytes of an ordinary file. Anything else is an error, and the call never waits for it.
 pub(super) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     Spot::of(path)?.open_ordinary(OFlags::RDONLY, 0)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Whether an opening failed since no ordinary file is there that could be reached.
+/// Whether opening failed because there is no reachable ordinary file.
 fn leads_to_none(error: &io::Error) -> bool {
     let none = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::NXIO];
     none.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-/// Names in a folder, sorted, without those of files that are only being written.
+/// Returns the names in a folder, sorted, without temporary files.
 fn shown(names: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
     let names = names.map(|name| name.to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| !name.starts_with(ASIDE_PREFIX)).collect();
@@ -246,7 +246,7 @@ fn shown(names: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
     names
 }
 
-/// Writes over an ordinary file of the same length, which has no other name; answers whether it was one.
+/// Overwrites an ordinary file of the same length that has no other name (hard link). Returns whether it did.
 fn overwritten(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let file = Spot::of(path)?.open(OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?;
     let facts = file.metadata()?;
@@ -257,7 +257,7 @@ fn overwritten(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     Ok(fits)
 }
 
-/// At most so many bytes of an ordinary file from an offset on; of anything else none.
+/// Reads at most `at_most` bytes of an ordinary file, starting at an offset; `None` for anything else.
 fn part_of(file: &File, from: u64, at_most: usize) -> io::Result<Option<Vec<u8>>> {
     let facts = file.metadata()?;
     if !facts.is_file() {
@@ -276,9 +276,9 @@ fn part_of(file: &File, from: u64, at_most: usize) -> io::Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
-/// Takes the lock where it is free, else waits in the kernel's queue for it, on a thread of its own: only a waiter that
-/// blocks has its turn, and only a thread can be left waiting when `how_long` has passed. Such a thread lets go of the lock
-/// as soon as it gets it.
+/// Takes the lock if it is free. Otherwise a separate thread waits for it in the kernel's queue: only a waiter that blocks gets
+/// its turn, and only a thread can be left behind when `how_long` has passed. Such a thread releases the lock as soon as it gets
+/// it.
 fn wait_in_turn(file: File, how_long: Duration) -> Option<io::Result<File>> {
     match file.try_lock() {
         Ok(()) => return Some(Ok(file)),
@@ -289,7 +289,7 @@ fn wait_in_turn(file: File, how_long: Duration) -> Option<io::Result<File>> {
     let (got, wait) = mpsc::sync_channel(0);
     std::thread::spawn(move || {
         let locked = file.lock().map(|()| file);
-        // Nobody waits any more: the file is dropped here, and the lock with it.
+        // If the caller no longer waits, the file is dropped here and the lock released.
         let _ = got.send(locked);
     });
     wait.recv_timeout(how_long).ok()
@@ -299,7 +299,7 @@ fn held(file: File, path: &Path) -> Held {
     Held { file: Some(file), path: path.to_owned(), on_drop: None }
 }
 
-/// Whether `path` still leads to `file`. A lock on a file that was replaced meanwhile guards nothing.
+/// Whether `path` still leads to `file`. A lock on a file that has been replaced guards nothing.
 fn is_still_at(file: &File, path: &Path) -> bool {
     let there = Spot::of(path).and_then(|spot| spot.look_through());
     match (file.metadata(), there) {
@@ -319,12 +319,12 @@ fn lock_error(path: &Path, error: io::Error) -> WorldError {
     io_error("lock", path)(error)
 }
 
-/// Opens a file to keep, making it where it is not there.
+/// Opens a file for writing without truncating it. Creates it if needed.
 fn open_lasting(path: &Path) -> io::Result<File> {
     Spot::of(path)?.open_ordinary(OFlags::RDWR | OFlags::CREATE, 0o666)
 }
 
-/// Replaces a file atomically without waiting for the disk: for what is written again where a power cut took it.
+/// Replaces a file atomically without waiting for the disk. For files that are written again if a power cut loses them.
 pub(super) fn replace_for_now(path: &Path, bytes: &[u8]) -> WorldResult<()> {
     replace(path, bytes, |_| Ok(())).map(drop)
 }
@@ -339,19 +339,19 @@ fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>
     Ok(spot)
 }
 
-/// Writes a file aside, and puts it in its place whatever file or link is there.
+/// Writes a temporary file and renames it into place, over any file or link that is there.
 fn put_aside(spot: &Spot, bytes: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     let aside = spot.beside(aside_name())?;
     let written = write_new(&aside, bytes).and_then(|file| sync(&file)).and_then(|()| aside.replace(spot));
     if written.is_err() {
-        // What matters is the first error.
+        // The first error is the one that matters.
         let _ = aside.unlink();
     }
     written
 }
 
-/// Refuses to put a file in the place of a device or a pipe: whoever names one wants it written to, not gone. In a town
-/// nobody names such a thing: there, an agent has put it in the way.
+/// Refuses to replace a device or a pipe: a caller that names one wants to write to it, not to remove it. In a town no caller
+/// names such a node: there, an agent has put it in the way.
 fn refuse_other_than_files(path: &Path, spot: &Spot) -> WorldResult<()> {
     let kind = spot.look().map(|facts| FileType::from_raw_mode(facts.st_mode));
     if kind.is_ok_and(|kind| !(kind.is_file() || kind.is_symlink() || kind.is_dir())) {
@@ -366,7 +366,7 @@ fn write_new(spot: &Spot, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a folder for its owner only. Never for others, not even for a moment: what is in it may hold secrets.
+/// Makes a folder for its owner only. Others must not have access even for a moment, since its files may hold secrets.
 pub(super) fn create_private_dir(path: &Path) -> io::Result<()> {
     if !door::is_guarded(path) {
         DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)?;
@@ -376,11 +376,12 @@ pub(super) fn create_private_dir(path: &Path) -> io::Result<()> {
     if found.mode() & 0o077 == 0 { Ok(()) } else { folder.set_permissions(Permissions::from_mode(PRIVATE_DIR)) }
 }
 
-/// Modes of what is for its owner only.
+/// Mode of a folder or file that is for its owner only.
 const PRIVATE_DIR: u32 = 0o700;
 pub(super) const PRIVATE_FILE: u32 = 0o600;
 
-/// A name beside a file that no other writer uses. In different namespaces, several processes have the same number.
+/// Returns a name for a temporary file that no other writer uses. The pid is not enough: processes in different namespaces can
+/// have the same one.
 fn aside_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static BEGUN: OnceLock<u128> = OnceLock::new();
@@ -398,12 +399,12 @@ pub(super) fn io_error(act: &'static str, path: &Path) -> impl FnOnce(io::Error)
     }
 }
 
-/// Whether a link was met that is not followed.
+/// Whether the call met a link that it does not follow.
 fn is_loop(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
-/// `None` for what is not there.
+/// Turns "not found" into `None`.
 pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -420,23 +421,24 @@ fn kind_of(kind: FileType) -> NodeKind {
     }
 }
 
-/// What is in a folder, by size.
+/// Returns the total size of the files in a folder, in bytes.
 fn size_below(folder: &Path) -> u64 {
     Below { open: vec![folder.to_owned()], entries: None, leaves_out: "" }
         .fold(0_u64, |total, facts| total.saturating_add(facts.len()))
 }
 
-/// The files below a folder, but for those of git's own folders.
+/// Yields the files below a folder, except those in git's own folders.
 fn files_below(folder: &Path) -> impl Iterator<Item = fs::Metadata> {
     let below = Below { open: vec![folder.to_owned()], entries: None, leaves_out: ".git" };
     below.filter(fs::Metadata::is_file)
 }
 
-/// All that is below a folder and is no folder; walked without recursion, since a worker may nest folders as deep as it likes.
+/// Iterator over everything below a folder that is not a folder. It does not recurse, since a worker may nest folders to any
+/// depth.
 struct Below {
     open: Vec<PathBuf>,
     entries: Option<fs::ReadDir>,
-    /// A name that is not looked at.
+    /// A name to skip.
     leaves_out: &'static str,
 }
 
@@ -469,20 +471,20 @@ pub(super) fn parent_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes the folder that `path` is to be in.
+/// Makes the parent folder of `path`.
 pub(super) fn make_parent(path: &Path) -> WorldResult<()> {
     let parent = parent_of(path);
     door::make_folder(parent).map(drop).map_err(io_error("make the folder", parent))
 }
 
-/// Renames, never onto something.
+/// Renames a path, but never over an existing one.
 pub(super) fn rename_to_free(from: &Path, to: &Path) -> WorldResult<()> {
     let target = Spot::of(to).map_err(io_error("rename", to))?;
     let renamed = Spot::of(from).and_then(|from| from.rename_to_free(&target));
     renamed.and_then(|()| target.sync_folder()).map_err(|error| taken_or(from, to, "rename", error))
 }
 
-/// What is said where something is in the way of what was to get a new place.
+/// Returns the error for a rename or copy whose target is taken.
 fn taken_or(from: &Path, to: &Path, act: &'static str, error: io::Error) -> WorldError {
     if error.kind() != io::ErrorKind::AlreadyExists {
         return io_error(act, from)(error);
@@ -491,13 +493,13 @@ fn taken_or(from: &Path, to: &Path, act: &'static str, error: io::Error) -> Worl
     WorldError::Unexpected(format!("can't {act} {from} to {to}: something is there already"))
 }
 
-/// Removes a file or a folder with all that is in it, also where folders in it are read-only.
+/// Removes a file, or a folder with all its content, even where folders in it are read-only.
 pub(super) fn remove_whole(path: &Path) -> WorldResult<()> {
     let removed = Spot::of(path).and_then(|spot| spot.remove_whole());
     found(removed).map(drop).map_err(io_error("remove", path))
 }
 
-/// That somebody else has made it at the same time is as good.
+/// Accepts that another process has made it at the same time.
 fn made(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -505,10 +507,10 @@ fn made(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// How a copy is called until it is whole; one that a killed `gt` left is made again.
+/// Prefix of a copy until it is complete. A copy that a killed `gt` left is made again.
 const COPY_PREFIX: &str = ".gt-copying-";
 
-/// Copies a file or a folder to where nothing is. It is there whole or not at all.
+/// Copies a file or a folder to a path where nothing is. The copy appears whole or not at all.
 fn copy_to_free(from: &Path, to: &Path, times: Times) -> WorldResult<()> {
     let target = Spot::made(to).map_err(io_error("copy to", to))?;
     let source = Spot::of(from).map_err(io_error("copy", from))?;
@@ -516,12 +518,12 @@ fn copy_to_free(from: &Path, to: &Path, times: Times) -> WorldResult<()> {
     let aside = target.beside(format!("{COPY_PREFIX}{name}")).map_err(io_error("copy to", to))?;
     found(aside.remove_whole()).map_err(io_error("copy to", to))?;
     let copied = door::copy(&source, &aside, times).and_then(|()| match aside.look() {
-        // What has no content is not copied.
+        // A pipe or a socket has no content, so it is not copied.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         _ => aside.rename_to_free(&target),
     });
     if copied.is_err() {
-        // What matters is the first error.
+        // The first error is the one that matters.
         let _ = aside.remove_whole();
     }
     copied.map_err(|error| taken_or(from, to, "copy", error))
@@ -575,7 +577,7 @@ mod tests {
         assert_eq!(read("file", 0, 3).as_deref(), Some(&b"012"[..]));
         assert_eq!(read("file", 8, 99).as_deref(), Some(&b"89"[..]));
         assert_eq!(read("file", 99, 99).as_deref(), Some(&b""[..]));
-        // None of these is waited for.
+        // The read must not wait for any of these.
         for other in ["link", "fifo", "socket", "none", "file/none", "."] {
             assert_eq!(read(other, 0, 9), None, "{other}");
         }

@@ -1,11 +1,11 @@
-//! The one door to files in folders that agents can write: a name is looked up in a folder that is held open, and no link on
-//! the way to that folder is followed.
+//! The only way to files in folders that agents can write. It looks up a name in a folder that it holds open, and follows no link
+//! on the way to that folder.
 //!
-//! A path that lies in a guarded folder (a town, from the moment that it is opened) is resolved from that folder on by
-//! `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, or component by component where the kernel has no such call.
-//! What is done then is done with the handle and a single name. So nothing is looked at first and used later: whoever
-//! swaps a folder for a link meanwhile changes either nothing, or makes the act fail. Above the guarded folder, and
-//! outside of any, links are a person's own and are followed.
+//! A town becomes a guarded folder when a process opens it. A path in a guarded folder is resolved from that folder on by
+//! `openat2` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`, or component by component where the kernel has no such call. The
+//! operation then uses the open handle and a single name. So there is no gap between check and use: an agent that swaps a folder
+//! for a link meanwhile changes nothing, or makes the operation fail. Above the guarded folder, and outside of any, links belong
+//! to the user and are followed.
 //!
 //! A refusal is `ELOOP`; [`super::disk::io_error`] says which component is the link.
 
@@ -22,16 +22,16 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// Folders within which no link is followed: the towns that this process has opened.
+/// Folders within which this process follows no link: the towns that it has opened.
 static GUARDED: RwLock<Vec<PathBuf>> = RwLock::new(Vec::new());
 
-/// How folders that are being deleted are called while they wait for it.
+/// Prefix for the names of folders that wait for their deletion.
 const HOISTED_PREFIX: &str = ".gt-hoisted-";
 
-/// Rounds in which a folder is emptied; each takes away one level of what was nested in it.
+/// Limit on the rounds in which a folder is emptied. Each round removes one level of nested folders.
 const EMPTYING_ROUNDS: usize = 1_000_000;
 
-/// From now on, no link within `root` is followed by this process, under whichever of its names `root` is reached.
+/// Guards `root`: from now on this process follows no link within it, whichever of its names leads to `root`.
 pub(super) fn guard(root: &Path) {
     let names = [std::path::absolute(root).ok(), root.canonicalize().ok()];
     let mut guarded = GUARDED.write().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +42,8 @@ pub(super) fn guard(root: &Path) {
     }
 }
 
-/// The guarded folder around a path, and the way from there; `None` for one that is in none, or is one itself.
+/// Returns the guarded folder around a path, and the rest of the path from there; `None` for a path that is in no guarded folder,
+/// or is one itself.
 fn within_guarded(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let path = plain(&std::path::absolute(path).ok()?);
     let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +52,7 @@ fn within_guarded(path: &Path) -> Option<(PathBuf, PathBuf)> {
     (!rest.as_os_str().is_empty()).then(|| (innermost.clone(), rest))
 }
 
-/// The path without `..`: where no link is followed, that is what it means.
+/// Returns the path with each `..` resolved by its text alone. That is exact where no link is followed.
 fn plain(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
@@ -63,7 +64,7 @@ fn plain(path: &Path) -> PathBuf {
     out
 }
 
-/// The link on the way to `path`, or at its end, that is not followed.
+/// Returns the refused link on the way to `path` or at its end.
 pub(super) fn link_on_the_way(path: &Path) -> Option<PathBuf> {
     let (root, rest) = within_guarded(path)?;
     let steps = rest.components().scan(root, |at, part| {
@@ -73,7 +74,7 @@ pub(super) fn link_on_the_way(path: &Path) -> Option<PathBuf> {
     steps.into_iter().find(|at| at.is_symlink())
 }
 
-/// What is held of a folder that is only a place to start from.
+/// Flags for a handle that only serves as a starting folder.
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Opens the folder at `rest` below `root`, through no link.
@@ -94,7 +95,7 @@ fn step_by_step(root: &OwnedFd, rest: &Path) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// Opens a folder right in `folder`; a link is none.
+/// Opens a folder directly in `folder`; refuses a link.
 fn step(folder: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let next = openat(folder, name, flags, Mode::empty())?;
@@ -113,27 +114,27 @@ pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-/// Whether links on the way to `path` are not followed.
+/// Whether this process refuses links on the way to `path`.
 pub(super) fn is_guarded(path: &Path) -> bool {
     within_guarded(path).is_some()
 }
 
-/// Opens a folder to be listed.
+/// Opens a folder for listing.
 pub(super) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     readable(&folder(path)?)
 }
 
-/// A handle on a folder as one that can be listed.
+/// Turns a handle on a folder into one that can list it.
 fn readable(folder: &OwnedFd) -> io::Result<OwnedFd> {
     Ok(openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Makes a folder and those above it, all that are new with these rights; opens it to be listed.
+/// Makes a folder and its parents, each new one with this mode, and opens the folder for listing.
 pub(super) fn make_private_folder(path: &Path, mode: u32) -> io::Result<OwnedFd> {
     readable(&make_folders(path, Mode::from_raw_mode(mode))?)
 }
 
-/// Makes a folder and those above it. A guarded folder that is gone is not made again.
+/// Makes a folder and its parents. Does not make a guarded folder again that is gone.
 pub(super) fn make_folder(path: &Path) -> io::Result<OwnedFd> {
     make_folders(path, Mode::from_raw_mode(0o777))
 }
@@ -154,7 +155,7 @@ fn make_folders(path: &Path, mode: Mode) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// Opens a folder right in another, made where it is not there.
+/// Opens a folder directly in another one, and makes it if needed.
 fn make_step(folder: &OwnedFd, name: &OsStr, mode: Mode) -> io::Result<OwnedFd> {
     match mkdirat(folder, name, mode) {
         Ok(()) | Err(Errno::EXIST) => step(folder, name),
@@ -162,22 +163,22 @@ fn make_step(folder: &OwnedFd, name: &OsStr, mode: Mode) -> io::Result<OwnedFd> 
     }
 }
 
-/// A name in a folder that is held open: whatever becomes of the way to it, the name means this one place.
+/// A name in a folder that is held open. Whatever happens to the path to the folder, the name means this one place.
 #[derive(Debug)]
 pub(super) struct Spot {
     folder: OwnedFd,
     name: OsString,
-    /// Added to what opens the name itself: nothing follows a link there either, in a guarded folder.
+    /// Flags for opening the name itself: in a guarded folder, no link at the name is followed either.
     no_follow: OFlags,
 }
 
 impl Spot {
-    /// The place of a path, whose folder must be there.
+    /// Returns the place of a path, whose folder must exist.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         Self::in_folder(path, folder)
     }
 
-    /// The same; its folder is made.
+    /// Returns the place of a path, and makes its folder if needed.
     pub(super) fn made(path: &Path) -> io::Result<Self> {
         Self::in_folder(path, make_folder)
     }
@@ -191,39 +192,40 @@ impl Spot {
         Ok(Self { folder: folder(super::disk::parent_of(&path))?, name, no_follow })
     }
 
-    /// A name in a folder that is held already. No link at it is followed.
+    /// Returns the place of a name in a folder that the caller already holds. No link at the name is followed.
     pub(super) fn right_in(folder: OwnedFd, name: &OsStr) -> Self {
         Self { folder, name: name.to_owned(), no_follow: OFlags::NOFOLLOW }
     }
 
-    /// Another name in the same folder.
+    /// Returns another name in the same folder.
     pub(super) fn beside(&self, name: impl AsRef<OsStr>) -> io::Result<Self> {
         Ok(Self { folder: self.folder.try_clone()?, name: name.as_ref().to_owned(), no_follow: OFlags::NOFOLLOW })
     }
 
-    /// Whether it lies in a guarded folder.
+    /// Whether the place is in a guarded folder.
     pub(super) fn is_guarded(&self) -> bool {
         !self.no_follow.is_empty()
     }
 
-    /// What is there, links not followed.
+    /// Returns what is at the place, without following a link.
     pub(super) fn look(&self) -> io::Result<Stat> {
         Ok(statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// What is there; outside of guarded folders, where a link there leads to.
+    /// Returns what is at the place. Outside guarded folders, follows a link there.
     pub(super) fn look_through(&self) -> io::Result<Stat> {
         let flags = if self.no_follow.is_empty() { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         Ok(statat(&self.folder, &self.name, flags)?)
     }
 
-    /// Opens it without waiting for the other end of a pipe.
+    /// Opens the place without waiting for the other end of a pipe.
     pub(super) fn open(&self, flags: OFlags, mode: u32) -> io::Result<File> {
         let flags = flags | self.no_follow | OFlags::CLOEXEC;
         Ok(openat(&self.folder, &self.name, flags, Mode::from_raw_mode(mode))?.into())
     }
 
-    /// Opens an ordinary file, in a guarded folder: what else an agent has put there is an error, and is never waited for.
+    /// Opens the place as an ordinary file in a guarded folder. Anything else that an agent has put there is an error, and the
+    /// call never waits for it.
     pub(super) fn open_ordinary(&self, flags: OFlags, mode: u32) -> io::Result<File> {
         if self.no_follow.is_empty() {
             return self.open(flags, mode);
@@ -233,35 +235,35 @@ impl Spot {
         Ok(file)
     }
 
-    /// Makes a file that is not there yet.
+    /// Creates a file where nothing is yet.
     pub(super) fn create_new(&self, mode: u32) -> io::Result<File> {
         self.open(OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, mode)
     }
 
-    /// Opens it as a folder that can be listed.
+    /// Opens the place as a folder for listing.
     pub(super) fn open_folder(&self) -> io::Result<OwnedFd> {
         self.open(OFlags::RDONLY | OFlags::DIRECTORY, 0).map(OwnedFd::from)
     }
 
-    /// Makes a folder there, with those rights.
+    /// Makes a folder at the place, with this mode.
     pub(super) fn make_folder(&self, mode: u32) -> io::Result<()> {
         Ok(mkdirat(&self.folder, &self.name, Mode::from_raw_mode(mode))?)
     }
 
-    /// Makes a symbolic link there.
+    /// Makes a symbolic link at the place.
     pub(super) fn make_link(&self, target: &Path) -> io::Result<()> {
         Ok(rustix::fs::symlinkat(target, &self.folder, &self.name)?)
     }
 
-    /// Puts what is here at the place of `other`, whatever file or link is there.
+    /// Moves the node here to the place of `other`, over any file or link that is there.
     pub(super) fn replace(&self, other: &Self) -> io::Result<()> {
         Ok(renameat(&self.folder, &self.name, &other.folder, &other.name)?)
     }
 
-    /// Puts what is here at the place of `other`, where nothing may be.
+    /// Moves the node here to the place of `other`, where nothing may be.
     pub(super) fn rename_to_free(&self, other: &Self) -> io::Result<()> {
         match renameat_with(&self.folder, &self.name, &other.folder, &other.name, RenameFlags::NOREPLACE) {
-            // The file system doesn't know of this kind of rename.
+            // The file system does not support this kind of rename.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match other.look() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => self.replace(other),
                 Err(error) => Err(error),
@@ -276,8 +278,8 @@ impl Spot {
         Ok(unlinkat(&self.folder, &self.name, AtFlags::empty())?)
     }
 
-    /// Removes whatever is there, with all that is in it; links are removed, not followed. Folders that we may not write are
-    /// made so that we may.
+    /// Removes whatever is there, with all its content. Removes links and does not follow them. Gives us write permission on
+    /// folders that lack it.
     pub(super) fn remove_whole(&self) -> io::Result<()> {
         match self.unlink() {
             Err(error) if is_folder_error(&error) => {}
@@ -288,13 +290,13 @@ impl Spot {
         Ok(unlinkat(&self.folder, &self.name, AtFlags::REMOVEDIR)?)
     }
 
-    /// Makes a rename or a new file here durable.
+    /// Makes a rename or a new file in this folder durable.
     pub(super) fn sync_folder(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(readable(&self.folder)?)?)
     }
 }
 
-/// Refuses what is no ordinary file. A folder is refused in the system's own words.
+/// Refuses anything but an ordinary file. For a folder, returns the system's own error.
 pub(super) fn ordinary(file: &File) -> io::Result<()> {
     match FileType::from_raw_mode(fstat(file)?.st_mode) {
         FileType::RegularFile => Ok(()),
@@ -303,13 +305,13 @@ pub(super) fn ordinary(file: &File) -> io::Result<()> {
     }
 }
 
-/// What the system says of a folder that was to be unlinked as a file.
+/// Whether the system's error means that a folder was to be unlinked as a file.
 fn is_folder_error(error: &io::Error) -> bool {
     let errno = error.raw_os_error();
     [Errno::ISDIR, Errno::PERM].iter().any(|folder| errno == Some(folder.raw_os_error()))
 }
 
-/// The names in a folder that is open for reading.
+/// Returns the names in a folder that is open for reading.
 pub(super) fn names(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
     use std::os::unix::ffi::OsStrExt as _;
     let mut names = Vec::new();
@@ -323,8 +325,9 @@ pub(super) fn names(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Opens a folder right in `parent` for reading, after it was made ours to read and to write in. The link of the process's
-/// own handle leads to that very folder, whatever has its name by now.
+/// Opens a folder directly in `parent` for reading, and gives us permission to read and write it first. The permission is changed
+/// through the link of the process's own handle, so it reaches exactly the folder that was opened, even if another node has its
+/// name by now.
 fn writable(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     let handle = openat(parent, name, HANDLE | OFlags::NOFOLLOW, Mode::empty())?;
     let mode = fstat(&handle)?.st_mode & 0o7777;
@@ -335,8 +338,8 @@ fn writable(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     readable(&handle)
 }
 
-/// Removes all that is in a folder. What is nested is first moved up into it, so that folders may be nested as deep as an
-/// agent likes: no more than two are ever open, and no path gets long.
+/// Removes all that is in a folder. Moves nested folders up into it first, so an agent may nest folders to any depth: at most two
+/// folders are open at a time, and no path gets long.
 fn empty(folder: &OwnedFd) -> io::Result<()> {
     let mut hoisted = 0_u64;
     for _ in 0..EMPTYING_ROUNDS {
@@ -351,7 +354,7 @@ fn empty(folder: &OwnedFd) -> io::Result<()> {
     Err(io::Error::other("it is filled as fast as it is emptied"))
 }
 
-/// Removes a file of `folder`, or a folder in it; the folders in that one are moved up.
+/// Removes a file of `folder`, or a folder in it after moving that one's folders up.
 fn remove_or_hoist(folder: &OwnedFd, name: &OsStr, hoisted: &mut u64) -> io::Result<()> {
     match gone_is_fine(unlinkat(folder, name, AtFlags::empty())) {
         Err(error) if is_folder_error(&error) => {}
@@ -368,14 +371,14 @@ fn remove_or_hoist(folder: &OwnedFd, name: &OsStr, hoisted: &mut u64) -> io::Res
 }
 
 fn hoist(from: &OwnedFd, name: &OsStr, to: &OwnedFd, hoisted: &mut u64) -> io::Result<()> {
-    // A folder that changes its place is written.
+    // Moving a folder writes its `..` entry, so we need write permission.
     writable(from.as_fd(), name)?;
     loop {
         let free = format!("{HOISTED_PREFIX}{hoisted}");
         *hoisted += 1;
         match renameat_with(from, name, to, &free, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => {}
-            // The file system doesn't know of this kind of rename: a folder replaces only an empty one.
+            // The file system does not support this kind of rename. A plain rename of a folder replaces only an empty one.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match renameat(from, name, to, &free) {
                 Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
                 moved => return Ok(moved?),
@@ -392,17 +395,17 @@ fn gone_is_fine(result: rustix::io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Which times copied files get.
+/// Modification times of copied files.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Times {
-    /// That of the copying.
+    /// The time of the copying.
     Now,
-    /// Their own, or this one (in seconds since the epoch) where theirs is later.
+    /// The file's own time, capped at this one (in seconds since the epoch).
     OwnUntil(i64),
 }
 
-/// Copies what is at `from` to the free place `to`: files, folders, and links as links. What is neither (a pipe, a socket)
-/// has no content and is left out. Files share the disk's blocks where the file system can.
+/// Copies the node at `from` to the free place `to`: files, folders, and links as links. Leaves out nodes without content (a
+/// pipe, a socket). Files share disk blocks where the file system can.
 pub(super) fn copy(from: &Spot, to: &Spot, times: Times) -> io::Result<()> {
     let facts = from.look()?;
     match FileType::from_raw_mode(facts.st_mode) {

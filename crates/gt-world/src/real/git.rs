@@ -49,36 +49,34 @@ mod worktree;
 #[cfg(test)]
 mod tests;
 
-/// Name and mail address of what the town itself commits.
+/// Name and mail address for the town's own commits.
 const TOWN_IDENTITY: (&str, &str) = ("Gas Town", "gt@localhost");
 
-/// How long a git lock file must stay the same before it counts as left by a killed git. Git holds each for
-/// milliseconds.
+/// How long a git lock file must stay unchanged before it counts as left by a killed git. Git holds each lock for milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The git of this machine.
 pub struct Git {
-    /// What git sees of our environment.
+    /// The variables of our environment that git gets.
     environment: Vec<(OsString, OsString)>,
-    /// This very program: it merges files of beads.
+    /// The running `gt` program. It merges files of beads.
     gt: Option<PathBuf>,
-    /// What the overseer has configured for repositories.
+    /// The programs that the overseer has configured, by repository.
     drivers: Mutex<drivers::Known>,
     lock_patience: Duration,
     remote_patience: Duration,
-    /// After how long a call that still runs is suspected to be held up by a file.
+    /// After this time, a running call is suspected to be blocked by a file.
     suspicion: Duration,
 }
 
-/// How long a call may take before anybody looks what holds it up. Nearly all take milliseconds.
+/// How long a call runs before the town searches for a file that blocks it. Nearly all calls take milliseconds.
 const SUSPICION: Duration = Duration::from_secs(5);
 
-/// How long a call that asks no other machine may take: the check-out of a very large project is long done by then, and
-/// no call holds its lock for ever.
+/// Limit for a call that asks no other machine. The checkout of a very large project is done long before, and no call holds its
+/// lock for ever.
 const LOCAL_PATIENCE: Duration = Duration::from_hours(1);
 
-/// How long a remote may take to answer, with everything that it sends: long enough for a large first fetch, and no
-/// call to it waits for ever.
+/// Limit for a remote's whole answer. It is long enough for a large first fetch, and no call to a remote waits for ever.
 const REMOTE_PATIENCE: Duration = Duration::from_mins(15);
 
 impl Default for Git {
@@ -88,7 +86,7 @@ impl Default for Git {
 }
 
 impl Git {
-    /// A git that sees this environment and nothing else.
+    /// Makes a git that gets exactly this environment.
     pub fn with_environment(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let environment = environment.into_iter().collect();
         let (gt, drivers) = (None, Mutex::default());
@@ -96,7 +94,7 @@ impl Git {
         Self { environment, gt, drivers, lock_patience, remote_patience, suspicion: SUSPICION }
     }
 
-    /// The same, with `gt` to merge files of beads.
+    /// Sets the `gt` program that merges files of beads.
     pub(super) fn by(self, gt: PathBuf) -> Self {
         Self { gt: Some(gt), ..self }
     }

@@ -1,6 +1,6 @@
 //! The real world: git, processes, files and clocks of this machine.
 //!
-//! Only here are git and agents spawned, files written and clocks read.
+//! Only this module starts git and agents, writes files and reads clocks.
 
 use std::path::PathBuf;
 
@@ -37,12 +37,12 @@ pub struct RealWorld {
 }
 
 impl RealWorld {
-    /// The world as a `gt` at `gt` sees it: that binary is what runs as the shim.
+    /// Makes the world for the `gt` program at `gt`, which also runs as the shim.
     pub fn new(gt: PathBuf) -> Self {
         Self::with_git(gt, Git::default())
     }
 
-    /// The same with another git, such as one that sees nobody's configuration.
+    /// Makes the world with another git, such as one that sees no user's configuration.
     pub fn with_git(gt: PathBuf, git: Git) -> Self {
         Self { git: git.by(gt.clone()), sessions: RealSessions::new(gt), disk: RealDisk, clock: RealClock }
     }
@@ -70,10 +70,10 @@ impl World for RealWorld {
     }
 }
 
-/// Randomness of the system, for secrets.
+/// Returns random bytes from the system, for secrets.
 pub fn entropy() -> [u8; 16] {
     let mut bytes = [0; 16];
-    // A machine without randomness can't make secrets; going on with a known one would be worse than stopping.
+    // A machine without randomness can't make secrets. To go on with a predictable one would be worse than to stop.
     getrandom::fill(&mut bytes).expect("the system gives randomness");
     bytes
 }

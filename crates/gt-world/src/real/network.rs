@@ -1,6 +1,6 @@
-//! Which file systems are those of other machines.
+//! Recognises file systems that are on other machines.
 
-/// Network file systems by the numbers that Linux gives them (statfs(2), `linux/magic.h`).
+/// Network file systems by their numbers in Linux (statfs(2), `linux/magic.h`).
 const NETWORKS: &[(u32, &str)] = &[
     (0x6969, "NFS"),
     (0x517B, "SMB"),
@@ -16,7 +16,8 @@ const NETWORKS: &[(u32, &str)] = &[
     (0x7461_636F, "OCFS2"),
 ];
 
-/// The name of a network file system with that number. Those that run as programs (FUSE) can't be told from local ones.
+/// Returns the name of the network file system with that number. File systems that run as programs (FUSE) can't be told from
+/// local ones.
 pub(super) fn name(number: u32) -> Option<&'static str> {
     NETWORKS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
 }

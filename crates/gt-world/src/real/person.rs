@@ -10,16 +10,16 @@ use rustix::termios::{QueueSelector, tcflush, tcgetpgrp, tcgetsid};
 use super::descent;
 use crate::{Descent, Standing};
 
-/// Bytes of an answer that are read.
+/// Limit on an answer, in bytes.
 const ANSWER_BYTES: u64 = 1024;
 
-/// Asks on the controlling terminal, and reads one line that is typed from then on.
+/// Asks on the controlling terminal, and reads one line that the person types from then on.
 pub(super) fn ask(question: &str, own: &Descent) -> Result<String, String> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
     let mut terminal = terminal.map_err(|_| "this process has none".to_owned())?;
     refuse_agents(&terminal, own)?;
     let failed = |error: io::Error| format!("it can't be used: {error}");
-    // What was typed before was typed for something else.
+    // Discards earlier input, which answers something else.
     tcflush(&terminal, QueueSelector::IFlush).map_err(|errno| failed(errno.into()))?;
     terminal.write_all(question.as_bytes()).map_err(failed)?;
     let mut answer = String::new();
@@ -27,8 +27,8 @@ pub(super) fn ask(question: &str, own: &Descent) -> Result<String, String> {
     Ok(answer)
 }
 
-/// Refuses a terminal that an agent has: its session was begun by a process below a shim, or in the town's tmux. In the
-/// background, whoever asks would be stopped.
+/// Refuses a terminal that belongs to an agent: a process below a shim began its session, or it is in the town's tmux. Also
+/// refuses in the background, where the kernel would stop the calling process.
 fn refuse_agents(terminal: &File, own: &Descent) -> Result<(), String> {
     let fd = terminal.as_fd();
     let leader = tcgetsid(fd).map(Pid::as_raw_pid).map_err(|errno| format!("whose it is can't be told: {errno}"))?;

@@ -1,7 +1,7 @@
 //! Questions about processes of this machine, and signals to exactly one of them.
 //!
-//! Linux: answers come from `/proc`, signals go through a pidfd, so that no pid used again is ever taken for the
-//! process that we mean. Other systems are not supported yet.
+//! On Linux, answers come from `/proc` and signals go through a pidfd, so a reused pid is never taken for the process that we
+//! mean. Other systems are not supported yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::ProcessId;
 
-/// What `/proc/<pid>/stat` says of a process.
+/// Contents of `/proc/<pid>/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     pub pid: i32,
@@ -25,15 +25,15 @@ pub(super) struct Stat {
     pub start_ticks: u64,
     /// CPU time of the process itself.
     pub own_ticks: u64,
-    /// CPU time of its children that have ended and were waited for.
+    /// CPU time of its children that have ended and were reaped.
     pub reaped_ticks: u64,
 }
 
-/// More than a line of `/proc/<pid>/stat` can have: some fifty numbers and a short name.
+/// More bytes than a line of `/proc/<pid>/stat` can have: some fifty numbers and a short name.
 const STAT_BYTES: usize = 2048;
 
 impl Stat {
-    /// Parses a line of `/proc/<pid>/stat`. The name in it may hold anything, blanks and parentheses included.
+    /// Parses a line of `/proc/<pid>/stat`. The name in it may hold any character, blanks and parentheses included.
     fn parse(line: &str) -> Option<Self> {
         let pid = line.split_once(' ')?.0.parse().ok()?;
         let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
@@ -50,9 +50,9 @@ impl Stat {
         })
     }
 
-    /// Reads that of `pid`; `None` where there is no such process.
+    /// Reads the line of `pid`; `None` where there is no such process.
     pub(super) fn read(pid: i32) -> Option<Self> {
-        // The kernel makes the line anew for each read, and tells no size: it is asked for all of it at once.
+        // The kernel makes the line anew for each read and reports no size, so one read asks for all of it.
         let mut line = [0; STAT_BYTES];
         let mut file = fs::File::open(format!("/proc/{pid}/stat")).ok()?;
         let bytes = file.read(&mut line).ok()?;
@@ -60,7 +60,7 @@ impl Stat {
     }
 }
 
-/// The kernel's boot id. No process sees two of them.
+/// Returns the kernel's boot id. It stays the same for as long as a process lives.
 pub(super) fn boot_id() -> io::Result<String> {
     static KNOWN: OnceLock<String> = OnceLock::new();
     if let Some(known) = KNOWN.get() {
@@ -70,35 +70,35 @@ pub(super) fn boot_id() -> io::Result<String> {
     Ok(KNOWN.get_or_init(|| read).clone())
 }
 
-/// The process that now has this pid, zombies included.
+/// Returns the process that now has this pid, zombies included.
 pub(super) fn identify(pid: i32) -> Option<ProcessId> {
     let stat = Stat::read(pid)?;
     Some(ProcessId { boot_id: boot_id().ok()?, pid, start_ticks: stat.start_ticks })
 }
 
-/// Whether that very process runs. One that has ended and only waits to be reaped does not.
+/// Whether exactly this process runs. A zombie does not count.
 pub(super) fn is_alive(process: &ProcessId) -> bool {
     stat_of(process).is_some_and(|stat| !stat.zombie)
 }
 
-/// What is known of that very process; `None` where it is gone, whoever has its pid now.
+/// Returns the facts of exactly this process; `None` if it is gone, even if another process has its pid now.
 pub(super) fn stat_of(process: &ProcessId) -> Option<Stat> {
     let same_boot = boot_id().is_ok_and(|boot_id| boot_id == process.boot_id);
     Stat::read(process.pid).filter(|stat| same_boot && stat.start_ticks == process.start_ticks)
 }
 
-/// A handle on that very process; `None` where it is gone. The handle is readable (poll) when the process has ended.
+/// Returns a handle on exactly this process; `None` if it is gone. The handle becomes readable (poll) when the process ends.
 pub(super) fn open(process: &ProcessId) -> io::Result<Option<OwnedFd>> {
     let Some(pid) = (process.pid > 1).then(|| Pid::from_raw(process.pid)).flatten() else { return Ok(None) };
     match pidfd_open(pid, PidfdFlags::empty()) {
-        // Asked only now: what the handle holds can't change any more.
+        // Checked only after opening: from here on the handle can't change its process.
         Ok(handle) => Ok(stat_of(process).map(|_| handle)),
         Err(Errno::SRCH | Errno::INVAL) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
 }
 
-/// Signals that very process; answers whether it was still there.
+/// Signals exactly this process. Returns whether it was still there.
 pub(super) fn signal(process: &ProcessId, signal: Signal) -> io::Result<bool> {
     let Some(handle) = open(process)? else { return Ok(false) };
     match pidfd_send_signal(&handle, signal) {
@@ -108,7 +108,7 @@ pub(super) fn signal(process: &ProcessId, signal: Signal) -> io::Result<bool> {
     }
 }
 
-/// All processes at one time, or as near to one time as `/proc` allows.
+/// A list of all processes at one time, or as near to one time as `/proc` allows.
 #[derive(Debug)]
 pub(super) struct Census {
     boot_id: String,
@@ -116,7 +116,7 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// Looks at all processes.
+    /// Lists all processes.
     pub(super) fn take() -> io::Result<Self> {
         let mut processes = BTreeMap::new();
         for entry in fs::read_dir("/proc")? {
@@ -128,12 +128,12 @@ impl Census {
         Ok(Self { boot_id: boot_id()?, processes })
     }
 
-    /// The process of a line, for good.
+    /// Returns the identity of the process of a line.
     pub(super) fn id(&self, stat: &Stat) -> ProcessId {
         ProcessId { boot_id: self.boot_id.clone(), pid: stat.pid, start_ticks: stat.start_ticks }
     }
 
-    /// Those for which `wanted` holds, and all that descend from them; zombies excluded.
+    /// Returns the processes for which `wanted` holds, and all their descendants, zombies excluded.
     pub(super) fn with_descendants(&self, wanted: impl Fn(&Stat) -> bool) -> Vec<&Stat> {
         let mut family: BTreeSet<i32> =
             self.processes.values().filter(|stat| wanted(stat)).map(|stat| stat.pid).collect();
@@ -149,30 +149,30 @@ impl Census {
         family.iter().map(|pid| &self.processes[pid]).filter(|stat| !stat.zombie).collect()
     }
 
-    /// Whether a process keeps others in a namespace of processes that it is not in itself, as a sandbox's outer half
-    /// does. With it, all of them would be gone at once, by force; when they have ended, it ends.
+    /// Whether a process keeps others in a process namespace that it is not in itself, as the outer half of a sandbox does.
+    /// Killing it would kill all of them at once; it ends by itself when they have ended.
     pub(super) fn keeps_others(&self, pid: i32) -> bool {
         let mut children = self.processes.values().filter(|stat| stat.parent == pid && !stat.zombie);
         let Some(own) = namespace(pid) else { return false };
         children.any(|child| namespace(child.pid).is_some_and(|of_child| of_child != own))
     }
 
-    /// All that descend from `pid`, without itself; zombies excluded.
+    /// Returns all descendants of `pid`, without itself, zombies excluded.
     pub(super) fn descendants(&self, pid: i32) -> Vec<&Stat> {
         self.with_descendants(|stat| stat.parent == pid)
     }
 }
 
-/// The namespace of processes that a process is in, where that can be told.
+/// Returns the process namespace of a process, where it can be read.
 fn namespace(pid: i32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
 }
 
-/// Ends a child of the calling process that is not waited for yet, and all that descends from it, by force.
+/// Kills a child of the calling process that is not reaped yet, and all its descendants.
 pub(super) fn kill_tree(child: i32) {
     let Ok(census) = Census::take() else { return };
     for stat in census.with_descendants(|stat| stat.pid == child) {
-        // One that has ended this very moment is as good as killed.
+        // If it has just ended, that is as good.
         let _ = signal(&census.id(stat), Signal::KILL);
     }
 }
@@ -183,18 +183,18 @@ pub(super) fn descends_from_any(processes: &[ProcessId]) -> bool {
     boot_id().is_ok_and(|boot_id| is_above(parent, &boot_id, processes, Stat::read))
 }
 
-/// Whether one of these processes is `pid`, or above it.
+/// Whether one of these processes is `pid` or an ancestor of it.
 fn is_above(mut pid: i32, boot_id: &str, processes: &[ProcessId], read: impl Fn(i32) -> Option<Stat>) -> bool {
     let wanted: BTreeMap<i32, u64> =
         processes.iter().filter(|it| it.boot_id == boot_id).map(|it| (it.pid, it.start_ticks)).collect();
     let Some(first) = wanted.values().min() else { return false };
-    // Parents change while we walk; the limit ends a walk that such a change has led into a circle.
+    // Parents may change during the walk; the limit ends a walk that such a change has led into a circle.
     for _ in 0..ANCESTORS_LIMIT {
         let Some(stat) = (pid > 1).then(|| read(pid)).flatten() else { return false };
         if wanted.get(&pid) == Some(&stat.start_ticks) {
             return true;
         }
-        // Nobody has a younger process above itself: who adopts orphans adopts only what descends from it.
+        // An ancestor is never younger: a process that adopts orphans adopts only its own descendants.
         if stat.start_ticks < *first {
             return false;
         }
@@ -203,7 +203,7 @@ fn is_above(mut pid: i32, boot_id: &str, processes: &[ProcessId], read: impl Fn(
     false
 }
 
-/// How many ancestors are looked at.
+/// Limit on the number of ancestors to look at.
 const ANCESTORS_LIMIT: usize = 1000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sessions as their callers see them: what a shim has recorded, checked against what runs.
+//! Sessions as their callers see them: the shim's records, checked against the running processes.
 #![expect(clippy::disallowed_methods, reason = "starts the shims, and reckons deadlines of real processes")]
 
 use std::cell::LazyCell;
@@ -34,30 +34,30 @@ use crate::{
     user_message,
 };
 
-/// How long a shim may take to start its agent.
+/// Limit for a shim to start its agent.
 const START_LIMIT: Duration = Duration::from_secs(10);
-/// How long a shim may take beyond the grace to end a tree, before that is an error.
+/// How long, beyond the grace, a shim may take to end a tree before the caller gets an error.
 const END_LIMIT: Duration = Duration::from_secs(20);
-/// How often a start by somebody else is looked at.
+/// Pause between two looks at a start by another process.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
-/// Bytes of a log that are quoted where its shim ended without a result.
+/// How many bytes of a log are quoted if its shim ended without a result.
 const LAST_WORDS_BYTES: u64 = 2000;
-/// How often processes that were ended by force are looked at.
+/// Pause between two looks at processes that were killed.
 const FORCE_PAUSE: Duration = Duration::from_millis(10);
 
-/// Agents and commands of this machine, under shims that are processes of their own.
+/// Agents and commands of this machine, each under a shim that is a process of its own.
 ///
-/// What a session holds is in its folder, none of it in this value: any `gt` can look after a session that another
-/// one has started.
+/// All state of a session is in its folder and none in this value. So any `gt` can look after a session that another one has
+/// started.
 #[derive(Debug)]
 pub struct RealSessions {
     gt: PathBuf,
-    /// What stands above this process, once it has been asked for.
+    /// What stands above this process; filled at the first question.
     descent: OnceLock<Descent>,
 }
 
 impl RealSessions {
-    /// Sessions whose shims are the binary at `gt`.
+    /// Makes sessions whose shims run the binary at `gt`.
     pub fn new(gt: PathBuf) -> Self {
         Self { gt, descent: OnceLock::new() }
     }
@@ -76,7 +76,7 @@ impl RealSessions {
             .spawn()
             .map_err(|source| self.spawn_error(source))?;
         let answers = child.stdout.take().map(|stdout| PipeReader::from(OwnedFd::from(stdout)));
-        // It ends as soon as it has started the shim proper, which is nobody's child.
+        // This process ends as soon as it has started the real shim, which then is not our child.
         child.wait().map_err(|source| self.spawn_error(source))?;
         answers.and_then(|answers| read_ack(&answers, START_LIMIT)).ok_or_else(|| no_answer(dir))
     }
@@ -108,14 +108,14 @@ impl RealSessions {
     }
 }
 
-/// Makes the log of a command anew: what is there is replaced, be it a link or another name of a file.
+/// Creates the log of a command and replaces what is there, even a link or a hard link to another file.
 fn new_log(path: &Path) -> io::Result<File> {
     let spot = Spot::made(path)?;
     found(spot.unlink())?;
     spot.open(OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, PRIVATE_FILE)
 }
 
-/// What a log ends with.
+/// Returns the last bytes of a log.
 fn last_words(log: &File) -> String {
     let from = log.metadata().map_or(0, |facts| facts.len().saturating_sub(LAST_WORDS_BYTES));
     let mut said = vec![0; usize::try_from(LAST_WORDS_BYTES).unwrap_or_default()];
@@ -127,7 +127,7 @@ fn no_answer(dir: &Path) -> WorldError {
     WorldError::Unexpected(format!("the shim of {} did not answer; see its shim.log", dir.display()))
 }
 
-/// The terminal for a session that is to have one.
+/// Returns the terminal for a session whose plan asks for one.
 fn choose_terminal(plan: &SessionPlan, dir: &Path) -> WorldResult<Option<Terminal>> {
     if plan.runtime == Runtime::Headless {
         return Ok(None);
@@ -136,12 +136,12 @@ fn choose_terminal(plan: &SessionPlan, dir: &Path) -> WorldResult<Option<Termina
     Terminal::choose(&plan.town, dir, path).map(Some).map_err(io_error("find a terminal for", dir))
 }
 
-/// The terminal of a session, if it was started in one.
+/// Returns the terminal of a session, if it was started in one.
 fn terminal(dir: &Path) -> WorldResult<Option<Terminal>> {
     Ok(record::plan(dir).map_err(unexpected)?.and_then(|plan| plan.terminal))
 }
 
-/// Reads the one line that a shim answers with; `None` where it ends or takes too long before.
+/// Reads the one line with which a shim answers; `None` if the shim ends or takes too long before it answers.
 fn read_ack(mut answers: &PipeReader, limit: Duration) -> Option<Ack> {
     let deadline = Instant::now() + limit;
     let mut line = Vec::new();
@@ -157,7 +157,7 @@ fn read_ack(mut answers: &PipeReader, limit: Duration) -> Option<Ack> {
     Ack::parse(&String::from_utf8_lossy(&line))
 }
 
-/// Waits for a shim that is there already; answers whether it has come to a record, rather than given up.
+/// Waits for a shim that is already running. Returns whether it wrote a record; false means that it gave up.
 fn await_record(dir: &Path) -> WorldResult<bool> {
     let deadline = Instant::now() + START_LIMIT;
     while !record::is_recorded(dir) {
@@ -173,7 +173,7 @@ fn await_record(dir: &Path) -> WorldResult<bool> {
     Ok(true)
 }
 
-/// Waits for a start under way; answers whether anything was ever started.
+/// Waits for a start in progress. Returns whether anything was ever started.
 fn settle(dir: &Path) -> WorldResult<bool> {
     if record::is_recorded(dir) {
         return Ok(true);
@@ -222,12 +222,12 @@ impl Sessions for RealSessions {
         if process::is_alive(&started.shim) {
             end_through_shim(dir, &started, grace)?;
         }
-        // Whatever the shim could not do, being killed itself.
+        // If the shim was killed itself, this process ends what the shim could not.
         if matches!(record::exit(dir), Ok(Some(_))) { Ok(()) } else { end_orphans(dir, &started, grace) }
     }
 
     fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>> {
-        // Taken for the first that runs, and shared by the others.
+        // The first session that runs makes this list, and the others share it.
         let census: Shared = LazyCell::new(Census::take);
         dirs.iter().map(|dir| vitals(dir, &census)).collect()
     }
@@ -239,11 +239,11 @@ impl Sessions for RealSessions {
     fn run(&self, command: &ContainedCommand) -> WorldResult<RunResult> {
         let log = new_log(&command.log).map_err(io_error("make", &command.log))?;
         let mut child = self.spawn_contained(command, log.try_clone().map_err(io_error("share", &command.log))?)?;
-        // Held until the report is here: it closes, and so ends the tree, when this process ends.
+        // Held until the report is here: if this process ends, the lifeline closes, and the shim ends the tree.
         let _lifeline = child.stdin.take();
         let report = read_report(&mut child);
         if report.is_none() {
-            // Asked for while the shim is not yet waited for: until then its pid is nobody else's.
+            // The shim is not reaped yet, so its pid still belongs to it.
             end_contained(&mut child).map_err(io_error("end the processes of", &command.log))?;
         }
         child.wait().map_err(|source| self.spawn_error(source))?;
@@ -339,25 +339,25 @@ impl Sessions for RealSessions {
     }
 }
 
-/// Adds a message to the input of an agent, in one piece or not at all.
+/// Adds a message to the agent's input, whole or not at all.
 fn write_input(input: &Path, line: &str) -> WorldResult<Said> {
     let opened = Spot::of(input).and_then(|spot| spot.open(OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW, 0));
     match opened.and_then(only_pipe).and_then(|mut pipe| pipe.write_all(user_message(line).as_bytes())) {
         Ok(()) => Ok(Said::Sent),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Said::Busy),
-        // No such FIFO, or nobody reads it any more.
+        // There is no such FIFO, or no process reads it any more.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Said::NoWay),
         Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Ok(Said::NoWay),
         Err(source) => Err(io_error("write to", input)(source)),
     }
 }
 
-/// What else is in the place of a FIFO is none, and is not written to.
+/// Refuses any node in the place of a FIFO that is not a FIFO.
 fn only_pipe(file: File) -> io::Result<File> {
     if file.metadata()?.file_type().is_fifo() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
-/// What the records say, where what runs agrees.
+/// Returns the state in the records if the running processes agree.
 fn look(dir: &Path) -> Result<SessionState, RecordError> {
     match look_at_records(dir) {
         Err(damage @ RecordError::Damaged { .. }) => look_without_records(dir, damage),
@@ -365,12 +365,12 @@ fn look(dir: &Path) -> Result<SessionState, RecordError> {
     }
 }
 
-/// A record that can't be read tells nothing, but what runs does: where no shim holds the folder's lock and nobody
-/// carries the incarnation's identity, the session is over, or never began.
+/// Returns the state where a record can't be read. The running processes decide: if no shim holds the folder's lock and no
+/// process carries the incarnation's identity, the session is over, or never began.
 fn look_without_records(dir: &Path, damage: RecordError) -> Result<SessionState, RecordError> {
     let path = dir.join(record::LOCK);
     let free = record::try_lock(dir, record::LOCK).map_err(|source| RecordError::Unreadable { path, source })?;
-    // Where processes can't be looked at, nothing is said to have ended.
+    // If the processes can't be listed, nothing is said to have ended.
     if free.is_none() || carriers_of(dir).map_or(true, |carriers| !carriers.is_empty()) {
         return Err(damage);
     }
@@ -380,7 +380,7 @@ fn look_without_records(dir: &Path, damage: RecordError) -> Result<SessionState,
     Ok(SessionState::Ended(Exit { code: None, signal: None, reason: format!("over, but {damage}") }))
 }
 
-/// The processes that carry the identity of the incarnation whose session is in `dir`.
+/// Returns the processes that carry the identity of the incarnation whose session is in `dir`.
 fn carriers_of(dir: &Path) -> io::Result<Vec<ProcessId>> {
     let Some(id) = dir.file_name() else { return Ok(Vec::new()) };
     let prefix = format!("{}=", String::from_utf8_lossy(INCARNATION)) + &id.to_string_lossy() + ".";
@@ -407,7 +407,7 @@ fn look_at_started(dir: &Path, started: Started) -> Result<SessionState, RecordE
     if alive {
         return Ok(SessionState::Running { shim: started.shim, agent: started.agent });
     }
-    // The shim may have written it since we looked.
+    // The shim may have written the record since we looked.
     let exit = record::exit(dir)?;
     Ok(SessionState::Ended(exit.unwrap_or_else(|| Exit { code: None, signal: None, reason: "shim gone".into() })))
 }
@@ -419,7 +419,7 @@ fn look_at_plan(dir: &Path) -> Result<SessionState, RecordError> {
     let path = dir.join(record::LOCK);
     let free = record::try_lock(dir, record::LOCK).map_err(|source| RecordError::Unreadable { path, source })?;
     match (free, record::is_recorded(dir)) {
-        // It has been recorded since we looked.
+        // The shim has written the record since we looked.
         (_, true) => look(dir),
         (Some(_), false) => Ok(SessionState::NotStarted),
         (None, false) => Ok(SessionState::Unknown("starting".into())),
@@ -442,7 +442,7 @@ fn write_grace(dir: &Path, grace: Duration) -> io::Result<()> {
     record::put(dir, record::GRACE, grace.as_millis().to_string().as_bytes())
 }
 
-/// Waits until the process of a handle has ended; answers whether it has.
+/// Waits until the process of a handle has ended. Returns whether it has.
 fn await_end(handle: &OwnedFd, at_most: Duration) -> bool {
     let deadline = Instant::now() + at_most;
     loop {
@@ -483,11 +483,11 @@ fn end_orphans(dir: &Path, started: &Started, grace: Duration) -> WorldResult<()
     }
 }
 
-/// What still runs of a session whose shim is dead: the agent with its descendants, what is in the session that the
-/// shim made for them, and what carries the incarnation's identity in its environment.
+/// Returns what still runs of a session whose shim is dead: the agent with its descendants, the processes in the kernel session
+/// that the shim made for them, and the processes that carry the incarnation's identity in their environment.
 ///
-/// The number of that session counts only while the agent lives, who keeps it from being used again. What has thrown
-/// away its environment and its parents, can't be told from strangers and is left alone.
+/// The number of that kernel session counts only while the agent lives, because the agent keeps the number from being reused. A
+/// process that has dropped both its environment and its parents can't be told from a stranger's and is left alone.
 fn orphans(started: &Started) -> io::Result<Vec<ProcessId>> {
     let agent = process::stat_of(&started.agent).filter(|agent| !agent.zombie);
     let before_reboot = process::boot_id()? != started.shim.boot_id;
@@ -504,7 +504,7 @@ fn orphans(started: &Started) -> io::Result<Vec<ProcessId>> {
     });
     let shim = started.shim.pid;
     let others = ours.into_iter().filter(|stat| stat.pid != own && stat.pid != shim);
-    // First what is kept by others: it gets its polite end.
+    // Kept processes are ended first: killing their keeper would deny them a polite end.
     let (keepers, kept): (Vec<&Stat>, Vec<&Stat>) = others.partition(|stat| census.keeps_others(stat.pid));
     let ended_now = if kept.is_empty() { keepers } else { kept };
     Ok(ended_now.into_iter().map(|stat| census.id(stat)).collect())
@@ -512,16 +512,16 @@ fn orphans(started: &Started) -> io::Result<Vec<ProcessId>> {
 
 fn has_mark(pid: i32, wanted: Option<&str>) -> bool {
     let Some(wanted) = wanted else { return false };
-    // Other users' can't be read, and are not ours.
+    // Other users' environments can't be read, and such processes are not ours.
     fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| mark(&environ).as_deref() == Some(wanted))
 }
 
 fn has_orphans(started: &Started) -> bool {
-    // Where processes can't be looked at, nothing is said to have ended.
+    // If the processes can't be listed, nothing is said to have ended.
     orphans(started).map_or(true, |orphans| !orphans.is_empty())
 }
 
-/// A census that is taken when it is first asked for.
+/// A process list that is made at first use.
 type Shared = LazyCell<io::Result<Census>>;
 
 fn vitals(dir: &Path, census: &Shared) -> WorldResult<Vitals> {
@@ -537,7 +537,8 @@ fn log_bytes(dir: &Path) -> u64 {
     dir.join(record::OUTPUT_LOG).symlink_metadata().map_or(0, |metadata| metadata.len())
 }
 
-/// CPU time that the session's tree has used; the shim's own, which also runs when the agent does not, left out.
+/// Returns the CPU time that the session's tree has used. The shim's own time is left out, since the shim runs even when the
+/// agent does not.
 fn cpu_ticks(started: &Started, census: &Shared) -> io::Result<u64> {
     let shim = process::stat_of(&started.shim);
     let agent = process::stat_of(&started.agent);
@@ -553,14 +554,14 @@ fn cpu_ticks(started: &Started, census: &Shared) -> io::Result<u64> {
     Ok(living + shim.map_or(0, |shim| shim.reaped_ticks))
 }
 
-/// Reads the report of a command's shim; `None` where it ended without one.
+/// Reads the report of a command's shim; `None` if the shim ended without one.
 fn read_report(child: &mut Child) -> Option<Report> {
     let mut bytes = Vec::new();
     child.stdout.take()?.read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok().filter(|report: &Report| report.protocol == record::PROTOCOL)
 }
 
-/// Ends what a killed shim of a command has left, as far as it is in the session that the shim made.
+/// Ends what a killed shim of a command has left, as far as it is in the kernel session that the shim made.
 fn end_contained(child: &mut Child) -> io::Result<()> {
     let session = i32::try_from(child.id()).map_err(io::Error::other)?;
     let deadline = Instant::now() + END_LIMIT;
@@ -571,7 +572,7 @@ fn end_contained(child: &mut Child) -> io::Result<()> {
             return Ok(());
         }
         for stat in left {
-            // Who can't be signalled is counted again in the next round.
+            // A process that can't be signalled is counted again in the next round.
             let _ = process::signal(&census.id(stat), Signal::KILL);
         }
         std::thread::sleep(FORCE_PAUSE);

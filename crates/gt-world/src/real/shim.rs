@@ -1,20 +1,21 @@
-//! The shim: the process that stands above each agent and each contained command, and leaves nothing of it behind.
+//! The shim: the process that stands above each agent and each contained command, and makes sure that no process of theirs stays
+//! behind.
 //!
-//! It is `gt` itself under hidden verbs, which [`call`] answers:
+//! It is `gt` itself under hidden verbs, which [`call`] handles:
 //!
-//! | call | by | what |
+//! | call | started by | what it does |
 //! |---|---|---|
-//! | `gt session host --detach <dir>` | a start | starts the next one as nobody's child, and ends |
-//! | `gt session host <dir>` | the former | the shim of an agent |
-//! | `gt session pane <dir> <letters>` | tmux | reads the environment, then becomes the next one |
-//! | `gt session host --pane <dir>` | itself | the shim of an agent, as the process of a terminal |
+//! | `gt session host --detach <dir>` | a start | starts the next row's process, not as the caller's child, and ends |
+//! | `gt session host <dir>` | the row above | is the shim of an agent |
+//! | `gt session pane <dir> <letters>` | tmux | reads the environment, then becomes the next row's process |
+//! | `gt session host --pane <dir>` | the row above | is the shim of an agent, as the process of a terminal |
 //! | `gt session log-pane <hex of dir>` | tmux | writes the log of a terminal |
-//! | `gt session exec <dir>`, `exec --pane <dir>` | the shim | waits until it is recorded, then becomes the agent |
-//! | `gt session contain <millis> - <argv>…` | a run | the shim of a contained command, whose log is stderr |
-//! | `gt session below <program> <argv>…` | a start in a terminal | becomes the town's tmux, marked as a shim is |
+//! | `gt session exec <dir>`, `exec --pane <dir>` | the shim | waits until the shim has recorded it, then becomes the agent |
+//! | `gt session contain <millis> - <argv>…` | a run | is the shim of a contained command, whose log is stderr |
+//! | `gt session below <program> <argv>…` | a start in a terminal | becomes the town's tmux, marked as below a shim |
 //!
-//! A shim makes itself a session of its own (in a terminal it is that already) and the sub-reaper of all that descends from it, so that what detaches
-//! itself in its tree becomes its child and can't get lost. Linux only, so far.
+//! A shim makes itself the leader of a kernel session (in a terminal it already is) and the sub-reaper of all its descendants. So
+//! a process that detaches itself in its tree becomes the shim's child and can't get lost. Linux only, so far.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -42,11 +43,11 @@ pub(crate) use tree::timespec;
 /// The variable that holds an incarnation's identity and secret.
 pub(crate) const INCARNATION: &[u8] = b"GT_INCARNATION";
 
-/// This very program, also when its file has been replaced meanwhile.
+/// The running program, even if its file has been replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
 
-/// Runs as a shim if `args` (without the program's name) ask for that; `None` where they do not. To be asked before
-/// anything else is set up, since a contained command waits for it.
+/// Runs as a shim if `args` (without the program's name) ask for one; `None` if they do not. Call it before any other setup,
+/// since a contained command waits for it.
 pub fn call(args: &[OsString]) -> Option<ExitCode> {
     let [session, verb, rest @ ..] = args else { return None };
     if session != "session" {
@@ -68,18 +69,18 @@ pub fn call(args: &[OsString]) -> Option<ExitCode> {
     }
 }
 
-/// Becomes another program, marked as below a shim: whatever is started in the town's tmux is none of a person's.
+/// Becomes another program, marked as below a shim: no process that runs in the town's tmux counts as a person's.
 #[expect(clippy::disallowed_methods, reason = "becomes the town's tmux")]
 fn below(program: &OsString, argv: &[OsString]) -> ExitCode {
     descent::mark(Above::Session);
     let error = std::process::Command::new(program).args(argv).exec();
-    // Whoever asked reads it, as it reads what tmux says.
+    // The caller reads this, as it reads tmux's messages.
     let _ = writeln!(std::io::stderr(), "{}: {error}", program.display());
     ExitCode::FAILURE
 }
 
-/// Makes the calling process the reaper of all that will descend from it, marked as below a shim, and away from any terminal but the one that
-/// was made for it.
+/// Makes the calling process the reaper of all its future descendants, marks it as below a shim, and detaches it from any
+/// terminal but the one that was made for it.
 fn stand_apart(runtime: Runtime, shim: Above) -> std::io::Result<()> {
     descent::mark(shim);
     if runtime == Runtime::Headless {
@@ -89,8 +90,8 @@ fn stand_apart(runtime: Runtime, shim: Above) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What tells an incarnation's processes from all others without revealing its secret: the hash of its identity, from
-/// an environment as `/proc/<pid>/environ` gives it. `None` where that holds no identity.
+/// Returns the hash of an incarnation's identity, from an environment as `/proc/<pid>/environ` gives it. The hash tells an
+/// incarnation's processes from all others without revealing its secret. `None` if the environment holds no identity.
 pub(crate) fn mark(environ: &[u8]) -> Option<String> {
     let variables = environ.split(|byte| *byte == 0);
     let mut values = variables.filter_map(|variable| variable.strip_prefix(INCARNATION)?.strip_prefix(b"="));

@@ -1,5 +1,5 @@
-//! The town's own tmux: a server at a socket of its own, started by the first session that needs it and gone with the
-//! last. Nobody's settings are read, and no other server is ever asked or told anything.
+//! The town's own tmux: a server at its own socket. The first session that needs it starts it, and it ends with the last session.
+//! It reads no user's settings, and the town never talks to another server.
 #![expect(clippy::disallowed_methods, reason = "runs tmux, and reckons the deadlines of real processes")]
 
 use std::collections::BTreeMap;
@@ -26,22 +26,22 @@ use super::shim::pane::{Letters, encode};
 use super::shim::timespec;
 use crate::Said;
 
-/// The oldest tmux that will do.
+/// The oldest usable tmux.
 const OLDEST: (u32, u32) = (3, 0);
-/// Bytes that a socket's path may have, the NUL at its end left out.
+/// Limit on a socket's path in bytes, without the NUL at its end.
 const SOCKET_PATH_LIMIT: usize = 107;
-/// How long a server may take to let a session in: one that is just about to end lets nobody in.
+/// How long a server may take to accept a session. A server that is about to end accepts none.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
-/// Time between two tries.
+/// Pause between two tries.
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// How long a server may take to end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
-/// Columns and lines of a terminal that nobody is attached to.
+/// Columns and lines of a terminal without attached clients.
 const SIZE: (&str, &str) = ("200", "50");
 
-/// What a server of ours is told before its first session.
+/// Commands for one of our servers before its first session.
 const SETTINGS: &[&[&str]] = &[
-    // Nothing of whoever attaches gets to the sessions.
+    // No variable of an attaching user reaches the sessions.
     &["set-option", "-g", "update-environment", ""],
     &["set-option", "-g", "default-terminal", "screen-256color"],
     &["set-option", "-g", "default-shell", "/bin/sh"],
@@ -52,10 +52,10 @@ const SETTINGS: &[&[&str]] = &[
     &["set-option", "-s", "escape-time", "10"],
 ];
 
-/// A session's place in the tmux of its town; part of its plan.
+/// A session's place in its town's tmux; part of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terminal {
-    /// The tmux that started it.
+    /// The tmux program that started it.
     program: PathBuf,
     /// The folder (TMUX_TMPDIR) of the server's socket.
     pub(super) folder: PathBuf,
@@ -66,7 +66,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal for the session in `dir`, with the tmux in `path`. The error says why there is none.
+    /// Chooses the terminal for the session in `dir`, with the tmux in `path`. The error says why there is none.
     pub(super) fn choose(town: &Path, dir: &Path, path: &str) -> io::Result<Self> {
         usable(path).map_err(io::Error::other)?;
         let program = find("tmux", path).ok_or(io::ErrorKind::NotFound)?;
@@ -76,7 +76,8 @@ impl Terminal {
         Ok(Self { program, folder, server, session })
     }
 
-    /// tmux as a client of that server: with nothing in its environment that a server started by it should not have.
+    /// Returns a command for tmux as a client of that server. Its environment holds nothing that a server started by it should
+    /// not have.
     pub(super) fn tmux(&self, env: &BTreeMap<String, String>) -> Command {
         let mut command = Command::new(&self.program);
         self.as_client(&mut command, env);
@@ -91,12 +92,12 @@ impl Terminal {
         command.stdin(Stdio::null());
     }
 
-    /// The exact name of its one pane.
+    /// Returns the exact name of the session's one pane.
     pub(super) fn pane(&self) -> String {
         format!("={}:", self.session)
     }
 
-    /// Starts the shim of `dir` in a new terminal, with its log. The error says what tmux said last.
+    /// Starts the shim of `dir` in a new terminal, with its log. The error has tmux's last message.
     pub(super) fn open(
         &self,
         gt: &Path,
@@ -110,7 +111,7 @@ impl Terminal {
             if output.status.success() {
                 return Ok(());
             }
-            // The server may be ending with its last session, or a killed start's terminal may still be there.
+            // The server may be ending with its last session, or a killed start's terminal may still exist.
             if Instant::now() >= deadline {
                 let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 return Err(io::Error::other(format!("tmux: {said}")));
@@ -134,7 +135,7 @@ impl Terminal {
         tmux
     }
 
-    /// What it shows; `None` where it is gone.
+    /// Returns what the terminal shows; `None` if it is gone.
     pub(super) fn screen(&self, scrolled: u32) -> io::Result<Option<String>> {
         let start = format!("-{scrolled}");
         let mut tmux = self.tmux(&BTreeMap::new());
@@ -142,8 +143,8 @@ impl Terminal {
         Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
-    /// Types a line into it, instead of whatever was being typed, and enters that. Somebody who is attached and reads
-    /// what has scrolled by is not disturbed.
+    /// Types a line into the terminal in place of the text that was being typed there, and enters it. Does nothing while an
+    /// attached person scrolls back.
     pub(super) fn say(&self, line: &str) -> io::Result<Said> {
         let pane = self.pane();
         let state = self.output(&["display-message", "-p", "-t", &pane, "#{pane_in_mode} #{session_attached}"], "")?;
@@ -158,7 +159,7 @@ impl Terminal {
         let typing = [
             &["load-buffer", "-b", &buffer, "-", ";"][..],
             &["send-keys", "-t", &pane, "C-u", ";"],
-            // Bracketed, where the program asks for that: nothing in it is taken for a key.
+            // Pasted as bracketed text if the program asks for that, so nothing in it acts as a key.
             &["paste-buffer", "-d", "-p", "-b", &buffer, "-t", &pane, ";"],
             &["send-keys", "-t", &pane, "Enter"],
         ];
@@ -166,7 +167,7 @@ impl Terminal {
         Ok(if typed.is_some() { Said::Sent } else { Said::NoWay })
     }
 
-    /// Presses one key in it. A person who reads what has scrolled by is not disturbed.
+    /// Presses one key in the terminal. Does nothing while an attached person scrolls back.
     pub(super) fn press(&self, key: Key) -> io::Result<Said> {
         let pane = self.pane();
         let mode = self.output(&["display-message", "-p", "-t", &pane, "#{pane_in_mode}"], "")?;
@@ -185,19 +186,19 @@ impl Terminal {
         Ok(if pressed.is_some() { Said::Sent } else { Said::NoWay })
     }
 
-    /// What tmux answers, with `input` at its stdin; `None` where it refuses.
+    /// Runs tmux with `input` at its stdin and returns its output; `None` if tmux refuses.
     fn output(&self, args: &[&str], input: &str) -> io::Result<Option<String>> {
         let mut tmux = self.tmux(&BTreeMap::new());
         let mut child = tmux.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            // Without a server it may have ended before it has read that.
+            // Without a server, tmux may have ended before it has read the input.
             let _ = stdin.write_all(input.as_bytes());
         }
         let output = child.wait_with_output()?;
         Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
-    /// Shows it in the caller's terminal until that detaches; false where it is gone.
+    /// Shows the terminal in the caller's own one until the caller detaches. Returns false if the terminal is gone.
     pub(super) fn attach(&self, env: &BTreeMap<String, String>) -> io::Result<bool> {
         let is_there = self.tmux(env).args(["has-session", "-t", &format!("={}", self.session)]).output()?;
         if !is_there.status.success() {
@@ -210,7 +211,7 @@ impl Terminal {
     }
 }
 
-/// Where the socket of a town's server is.
+/// The place of the socket of a town's server.
 #[derive(Debug)]
 struct Place {
     folder: PathBuf,
@@ -218,8 +219,8 @@ struct Place {
 }
 
 impl Place {
-    /// In the town, if its path is short enough for a socket; else among the files of the user's that last no longer
-    /// than the machine is up.
+    /// Chooses a folder in the town if the path is short enough for a socket. Otherwise chooses one among the user's files that
+    /// the system removes at shutdown.
     fn of(town: &Path) -> io::Result<Self> {
         let town = town.canonicalize()?;
         let digest = Sha256::digest(town.as_os_str().as_bytes());
@@ -232,17 +233,18 @@ impl Place {
         let runtime = PathBuf::from(format!("/run/user/{uid}"));
         let ours = fs::metadata(&runtime).is_ok_and(|folder| folder.is_dir() && folder.uid() == uid);
         let folder = if ours { runtime.join("gt") } else { format!("/tmp/gt-{uid}").into() };
-        // Outside of the town, a server outlives the folder: one that is made anew at this path must not meet it.
+        // Outside the town, a server may outlive the town's folder. A folder that is made anew at this path must get another
+        // server.
         let server = format!("gt-{hash}-{:x}", fs::metadata(&town)?.ino());
         Ok(Self { folder, server })
     }
 
-    /// As tmux puts them together.
+    /// Returns the socket's path, as tmux builds it.
     fn socket(&self) -> PathBuf {
         self.folder.join(format!("tmux-{}", getuid().as_raw())).join(&self.server)
     }
 
-    /// Makes the folder, for nobody else to look into where it is not in the town.
+    /// Makes the folder. Outside the town, it lets no other user look into it.
     fn make(self) -> io::Result<(PathBuf, String)> {
         if let Err(error) = DirBuilder::new().mode(0o700).create(&self.folder)
             && error.kind() != io::ErrorKind::AlreadyExists
@@ -260,22 +262,22 @@ impl Place {
     }
 }
 
-/// Held (shared) by whatever writes the log of a terminal of the town.
+/// Returns the lock that each process holds (shared) while it writes the log of one of the town's terminals.
 pub(super) fn log_lock(town: &Path) -> PathBuf {
     town.join("deacon/terminal-logs.lock")
 }
 
-/// Makes that lock, in a town that is there.
+/// Makes that lock, in a town that exists.
 pub(super) fn make_log_lock(town: &Path) -> io::Result<()> {
     let path = log_lock(town);
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
     File::options().create(true).truncate(false).write(true).open(path).map(drop)
 }
 
-/// Ends the server of a town, if one runs, and waits until it and the writers of logs are gone.
+/// Ends the server of a town, if one runs, and waits until the server and the writers of logs are gone.
 pub(super) fn close(town: &Path) -> io::Result<()> {
     let socket = Place::of(town)?.socket();
-    // Who answers there is asked for by the kernel: no client, which might start a server, is needed.
+    // The kernel tells which process answers, so no tmux client is needed. A client might start a server.
     if let Ok(stream) = UnixStream::connect(&socket) {
         let pid = socket_peercred(&stream)?.pid.as_raw_pid();
         if let Some(server) = process::identify(pid)
@@ -312,7 +314,7 @@ fn await_logs(town: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A program in a PATH.
+/// Finds a program in a PATH.
 pub(super) fn find(program: &str, path: &str) -> Option<PathBuf> {
     let candidates =
         path.split(':').filter(|folder| folder.starts_with('/')).map(|folder| Path::new(folder).join(program));
@@ -321,7 +323,7 @@ pub(super) fn find(program: &str, path: &str) -> Option<PathBuf> {
         .find(|file| fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0))
 }
 
-/// The version of the tmux in a PATH, if it will do; else why not.
+/// Returns the version of the tmux in a PATH. The error says why it is not usable.
 pub(super) fn usable(path: &str) -> Result<String, String> {
     let program = find("tmux", path).ok_or("no tmux is in the PATH")?;
     let said = what_it_says(&program).map_err(|error| format!("{}: {error}", program.display()))?;
@@ -331,7 +333,7 @@ pub(super) fn usable(path: &str) -> Result<String, String> {
     Err(format!("{} says `{said}`, and 3.0 or newer is needed", program.display()))
 }
 
-/// What a program and its file's time said of its version: asked once in a process, not at each start of a session.
+/// The last program with its file's time and its version, so that a process asks only once and not at each start of a session.
 static SAID: Mutex<Option<(PathBuf, SystemTime, String)>> = Mutex::new(None);
 
 fn what_it_says(program: &Path) -> io::Result<String> {
@@ -346,7 +348,7 @@ fn what_it_says(program: &Path) -> io::Result<String> {
     Ok(said)
 }
 
-/// The version in `tmux 3.3a`, `tmux next-3.4`, `tmux 3.5-rc`.
+/// Parses the version in `tmux 3.3a`, `tmux next-3.4`, `tmux 3.5-rc`.
 fn version(said: &str) -> Option<(u32, u32)> {
     let number = said.strip_prefix("tmux ")?.trim_start_matches(|c: char| !c.is_ascii_digit());
     let (major, rest) = number.split_once('.')?;
@@ -354,7 +356,7 @@ fn version(said: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// A path as a word of a shell, in a text in which tmux fills in formats and times.
+/// Quotes a path as a shell word, in a text in which tmux expands formats and times.
 fn quote(path: &Path) -> String {
     let word = format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     word.replace('#', "##").replace('%', "%%")

@@ -1,4 +1,4 @@
-//! The FIFO at which the deacon waits. A byte in it says "look again", and nothing else.
+//! The FIFO on which the deacon waits. A byte in it means "look again", and nothing else.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,8 +17,8 @@ pub struct Fifo {
 }
 
 impl Fifo {
-    /// Makes the FIFO at `path` where it is not there, and opens it. It is opened for writing too, so that there is
-    /// always a writer and no end of file.
+    /// Makes the FIFO at `path` if needed, and opens it. Opens it for writing too, so that there is always a writer and never an
+    /// end of file.
     pub fn open(path: &Path) -> WorldResult<Self> {
         let failed = |act, e: rustix::io::Errno| WorldError::Io { act, path: path.to_owned(), source: e.into() };
         match mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
@@ -37,7 +37,7 @@ impl WakeUp for Fifo {
             tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: at_most.subsec_nanos().into(),
         };
-        // An interrupted wait is a wake-up like any other.
+        // An interrupted wait counts as a wake-up.
         let woken = poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&timeout)) != Ok(0);
         let mut bytes = [0; 4096];
         while matches!(self.file.read(&mut bytes), Ok(n) if n > 0) {}

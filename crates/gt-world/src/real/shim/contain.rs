@@ -19,12 +19,12 @@ use super::stand_apart;
 use super::tree::{self, Bell, Order, Outcome, Overseer, Why, watch};
 use crate::{Above, ENDED_BY_REQUEST, Exit, Runtime};
 
-/// How long what a command leaves behind, or one that takes too long, may take to end.
+/// How long a tree may take to end, after its command has ended or has run out of time, before the shim uses force.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often the shim looks at the clock where nothing happens.
+/// How often the shim looks at the clock if nothing happens.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What the shim of a command says on its stdout, as JSON.
+/// The report that a command's shim writes to its stdout, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub protocol: u32,
@@ -41,8 +41,8 @@ pub(crate) enum CommandEnd {
     TimedOut,
 }
 
-/// Runs a command to its end. The caller holds the other end of stdin: when that closes, it is gone. It has opened the
-/// log, which is stderr: the shim opens nothing by a path that an agent may have prepared.
+/// Runs a command to its end. The caller holds the other end of stdin: when that closes, the caller is gone. The caller has
+/// opened the log, which is stderr: the shim opens nothing by a path that an agent may have prepared.
 pub(super) fn contain(timeout_millis: u64, argv: &[OsString]) -> ExitCode {
     match run(Duration::from_millis(timeout_millis), argv) {
         Ok(report) => match serde_json::to_writer(io::stdout(), &report) {
@@ -50,7 +50,7 @@ pub(super) fn contain(timeout_millis: u64, argv: &[OsString]) -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
         Err(error) => {
-            // The caller reads it in the log, and has no report.
+            // The caller gets no report, and finds the error in the log.
             let _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
@@ -99,7 +99,7 @@ fn end_of(outcome: Outcome) -> CommandEnd {
     CommandEnd::Ended(tree::exit(outcome.status, reason))
 }
 
-/// Decides when a command's tree is to end.
+/// Decides when a command's tree must end.
 struct Caller<'a> {
     deadline: Option<Instant>,
     lifeline: io::Stdin,

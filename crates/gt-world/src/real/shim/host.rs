@@ -24,31 +24,31 @@ use crate::real::disk::RealDisk;
 use crate::real::process;
 use crate::{Above, Disk as _, ENDED_BY_REQUEST, Exit, Runtime};
 
-/// How long an agent may take to end when asked to, where whoever asks says nothing.
+/// How long an agent may take to end when asked to, if the request says nothing else.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
-/// Bytes that a grace may have, as it is written down.
+/// Limit on the file that holds the grace, in bytes.
 const GRACE_BYTES: usize = 64;
-/// How long what an agent leaves behind may take to end.
+/// How long processes that an agent leaves behind may take to end.
 pub(crate) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
-/// How often the shim looks whether the town is still there.
+/// How often the shim checks that the town is still there.
 const TOWN_CHECK: Duration = Duration::from_secs(2);
-/// How often, and in which steps, a lock that somebody only looks at is tried again.
+/// How many times, and with which pause, the shim retries a lock that another process may hold just to check it.
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
-/// The one line by which a shim answers whoever starts it.
+/// The shim's one-line answer to the process that started it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ack {
-    /// The agent is recorded: as started, or as one that could not be started.
+    /// The shim has recorded the agent, as started or as one that could not be started.
     Started,
-    /// Another shim of this session is there.
+    /// Another shim of this session is running.
     Busy,
-    /// Nothing was started or recorded.
+    /// The shim started and recorded nothing.
     Failed(String),
 }
 
 impl Ack {
-    /// As a line.
+    /// Returns the answer as a line.
     fn line(&self) -> String {
         match self {
             Self::Started => "started\n".into(),
@@ -57,7 +57,7 @@ impl Ack {
         }
     }
 
-    /// Back from a line; `None` where it is none.
+    /// Parses a line; `None` if it is not an answer.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         match line.strip_suffix('\n')? {
             "started" => Some(Self::Started),
@@ -67,12 +67,12 @@ impl Ack {
     }
 
     fn send(&self) {
-        // Whoever started us may be gone; the records are there all the same.
+        // The process that started this shim may be gone; the records exist all the same.
         let _ = io::stdout().write_all(self.line().as_bytes()).and_then(|()| io::stdout().flush());
     }
 }
 
-/// Starts the shim of `dir` as nobody's child.
+/// Starts the shim of `dir` detached from the caller, and ends.
 pub(super) fn detach(dir: &Path) -> ExitCode {
     match Command::new(SELF).arg0("gt").args(["session", "host"]).arg(dir).spawn() {
         Ok(_) => ExitCode::SUCCESS,
@@ -108,12 +108,12 @@ impl From<&Refusal> for Ack {
     }
 }
 
-/// Runs the agent of the session in `dir` to its end, if it never ran before.
+/// Runs the agent of the session in `dir` to its end, unless it has already run.
 pub(super) fn host(dir: &Path, runtime: Runtime) -> ExitCode {
     match host_once(dir, runtime) {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => {
-            // Into the shim's log: whoever started us may have heard our answer long ago.
+            // The shim's log gets the reason too: the starter may have read the answer long ago.
             let _ = writeln!(io::stderr(), "{refusal}");
             Ack::from(&refusal).send();
             ExitCode::FAILURE
@@ -131,7 +131,7 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
     RealDisk.guard(&plan.town);
     stand_apart(runtime, Above::Session)?;
     let bell = Bell::install()?;
-    // Held to the end, so that the agent's input never ends before.
+    // Held until the end, so that the agent's input never ends before.
     let _input = plan.input.as_ref().map(|first| open_input(dir, first)).transpose()?;
     let (mut output, gate) = Gate::close(dir, runtime)?;
     let root = gate.root;
@@ -142,7 +142,7 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
             let mut overseer = Host { dir: dir.to_owned(), bell: &bell, town: Marker::of(&plan.town, dir), runtime };
             let outcome = watch(root, &bell, &mut output, &mut overseer);
             output.finish();
-            // Whoever hangs up reaches the agent as well, which may have ended first.
+            // A hangup reaches the agent too, and the agent may have ended first.
             let hung_up = outcome.why == Why::Over && overseer.is_hung_up();
             let outcome = if hung_up { Outcome { why: Why::HungUp, ..outcome } } else { outcome };
             conclude(dir, own.as_ref(), &plan, &exit_of(outcome))
@@ -156,25 +156,25 @@ fn host_once(dir: &Path, runtime: Runtime) -> Result<(), Refusal> {
     }
 }
 
-/// Makes the FIFO that is the agent's input, with what that begins with in it.
+/// Makes the FIFO that is the agent's input, and writes its first text into it.
 fn open_input(dir: &Path, first: &str) -> io::Result<File> {
     let path = dir.join(record::INPUT);
     match mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
-        // A shim before us was killed before it had started anything.
+        // An earlier shim was killed before it had started anything.
         Err(Errno::EXIST) => {
             fs::remove_file(&path)?;
             mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         }
         made => made?,
     }
-    // For reading and writing, so that neither this nor the agent's own opening waits for another end.
+    // Opened for reading and writing, so that neither this nor the agent's own opening waits for another end.
     let mut input = record::open_pipe(dir, record::INPUT, OFlags::RDWR)?;
     input.write_all(first.as_bytes())?;
     Ok(input)
 }
 
-/// Records the end, and lets the deacon know. With the town gone, there is nowhere to record it and nobody to tell: where
-/// another folder is at its path, that is a session of another town's.
+/// Records the end and wakes the deacon. If the town is gone, there is no place to record the end and no deacon to wake. If
+/// another folder is at its path, that one is another town's session.
 fn conclude(dir: &Path, own: Option<&Anchor>, plan: &Plan, exit: &Exit) -> Result<(), Refusal> {
     if own.is_some_and(Anchor::is_lost) {
         return Ok(());
@@ -186,7 +186,7 @@ fn conclude(dir: &Path, own: Option<&Anchor>, plan: &Plan, exit: &Exit) -> Resul
     Ok(())
 }
 
-/// The lock that the session's only shim holds. Who looks whether it is held, holds it for an instant.
+/// Takes the lock that only one shim of the session can hold. A process that checks the lock holds it for an instant.
 fn only_shim(dir: &Path) -> Result<File, Refusal> {
     for _ in 0..LOCK_TRIES {
         if let Some(lock) = record::try_lock(dir, record::LOCK)? {
@@ -197,7 +197,7 @@ fn only_shim(dir: &Path) -> Result<File, Refusal> {
     Err(Refusal::Busy)
 }
 
-/// The process that is to become the agent, still waiting.
+/// The process that will become the agent and still waits.
 #[derive(Debug)]
 struct Gate {
     root: Pid,
@@ -206,7 +206,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// Starts it. It ends by itself, without ever having been the agent, if this shim ends before it is opened.
+    /// Starts the process. If this shim ends before it opens the gate, the process ends too, without ever having been the agent.
     fn close(dir: &Path, runtime: Runtime) -> io::Result<(Output, Self)> {
         match runtime {
             Runtime::Headless => {
@@ -217,7 +217,7 @@ impl Gate {
             Runtime::Tmux => {
                 let terminal = io::stdin().as_fd().try_clone_to_owned()?;
                 let gate = Self::spawn(dir, runtime, terminal)?;
-                // Without it, the agent's first read would stop it or fail.
+                // Otherwise the agent's first read from the terminal would stop it or fail.
                 tcsetpgrp(io::stdin(), gate.root)?;
                 Ok((Output::elsewhere(), gate))
             }
@@ -232,11 +232,11 @@ impl Gate {
             gate.arg("--pane");
         }
         gate.arg(dir).stdin(OwnedFd::from(theirs)).stdout(output.try_clone()?).stderr(output).process_group(0);
-        // Waited for by the watch, with all others: not through the handle of this one.
+        // `tree::watch` reaps this process along with all others, so its own handle is dropped.
         Ok(Self { root: Pid::from_child(&gate.spawn()?), socket, runtime })
     }
 
-    /// Its record.
+    /// Returns the record of the started agent.
     fn started(&self) -> io::Result<Started> {
         let known = |pid: Pid| process::identify(pid.as_raw_pid()).ok_or(io::ErrorKind::NotFound);
         let mark = mark(&fs::read("/proc/self/environ")?);
@@ -244,20 +244,20 @@ impl Gate {
         Ok(Started { protocol: record::PROTOCOL, shim, agent, mark, runtime: self.runtime })
     }
 
-    /// Lets it become the agent; an error says in words why it can't.
+    /// Lets the process become the agent. The error says in words why it can't.
     fn open(mut self) -> Result<(), String> {
         let mut answer = String::new();
         let asked = self.socket.write_all(&[1]).and_then(|()| self.socket.read_to_string(&mut answer));
         match asked {
             Ok(_) if answer.is_empty() => Ok(()),
             Ok(_) => Err(answer),
-            // It was killed while it waited: the watch finds out how.
+            // The process was killed while it waited. The watch finds out how.
             Err(_) => Ok(()),
         }
     }
 }
 
-/// Becomes the agent as soon as the shim, at the other end of stdin, says so.
+/// Becomes the agent as soon as the shim, at the other end of stdin, allows it.
 pub(super) fn exec(dir: &Path, runtime: Runtime) -> ExitCode {
     let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let mut socket = UnixStream::from(socket);
@@ -270,22 +270,22 @@ pub(super) fn exec(dir: &Path, runtime: Runtime) -> ExitCode {
         Ok(None) => "the session's folder has no plan".to_owned(),
         Err(error) => error.to_string(),
     };
-    // The shim hears it, or is gone.
+    // The shim reads this, or is gone.
     let _ = socket.write_all(why.as_bytes());
     ExitCode::FAILURE
 }
 
-/// Returns only with the reason why it could not.
+/// Becomes the agent. Returns only if that fails, with the reason.
 fn become_agent(dir: &Path, plan: &Plan, runtime: Runtime) -> String {
     let Some((program, args)) = plan.argv.split_first() else { return "the command is empty".to_owned() };
     let input = match runtime {
-        // The shim has it open for writing.
+        // The shim has the FIFO open for writing.
         Runtime::Headless if plan.input.is_some() => match File::open(dir.join(record::INPUT)) {
             Ok(input) => input.into(),
             Err(error) => return format!("no input: {error}"),
         },
         Runtime::Headless => Stdio::null(),
-        // Output is the terminal, which is input as well.
+        // Output goes to the terminal, which is the input as well.
         Runtime::Tmux => match io::stdout().as_fd().try_clone_to_owned() {
             Ok(terminal) => terminal.into(),
             Err(error) => return format!("no terminal: {error}"),
@@ -295,7 +295,7 @@ fn become_agent(dir: &Path, plan: &Plan, runtime: Runtime) -> String {
     if plan.cwd.is_dir() { format!("{program}: {error}") } else { format!("no folder {}", plan.cwd.display()) }
 }
 
-/// Decides when an agent's tree is to end.
+/// Decides when an agent's tree must end.
 struct Host<'a> {
     dir: PathBuf,
     bell: &'a Bell,
@@ -304,15 +304,15 @@ struct Host<'a> {
 }
 
 impl Host<'_> {
-    /// Whether the terminal is gone that the session runs in.
+    /// Whether the session's terminal is gone.
     fn is_hung_up(&self) -> bool {
         self.runtime == Runtime::Tmux && self.bell.is_hung_up()
     }
 }
 
-/// What says that the town is there: its marker file, and that its folder and the session's are still those in which
-/// this session was started. A town that was made anew at the same path, or put back from a copy, is another one: it
-/// knows nothing of this process.
+/// Evidence that the town is still there: its marker file exists, and the town's folder and the session's are still those in
+/// which this session was started. A town that was made anew at the same path, or restored from a copy, is another one and knows
+/// nothing of this process.
 #[derive(Debug)]
 struct Marker {
     settings: PathBuf,
@@ -326,8 +326,8 @@ impl Marker {
         Self { settings: town.join("town.toml"), folders, missed_at: None }
     }
 
-    /// Whether it is gone: missed twice, a [`TOWN_CHECK`] apart. Some editors remove a file for a moment when they
-    /// save it. What can't be looked at is not gone.
+    /// Whether the town is gone: two checks, a [`TOWN_CHECK`] apart, both missed it. Some editors remove a file for a moment when
+    /// they save it. A town that can't be checked is not gone.
     fn is_gone(&mut self, now: Instant) -> bool {
         let missed = matches!(self.settings.try_exists(), Ok(false)) || self.folders.iter().any(Anchor::is_lost);
         if !missed {
@@ -338,7 +338,7 @@ impl Marker {
     }
 }
 
-/// A folder that is held open, so that nothing else gets its inode while it is compared with what is at its path.
+/// A folder that is held open. While it is compared with the folder at its path, no other folder can get its inode.
 #[derive(Debug)]
 struct Anchor {
     path: PathBuf,
@@ -346,14 +346,14 @@ struct Anchor {
 }
 
 impl Anchor {
-    /// `None` where it can't be opened: then only the marker file counts.
+    /// Opens the folder. `None` if that fails; then only the marker file counts.
     fn of(path: &Path) -> Option<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(path, flags, Mode::empty()).ok()?;
         Some(Self { path: path.to_owned(), folder })
     }
 
-    /// Whether the path leads to nothing, or to another folder.
+    /// Whether nothing or another folder is at the path.
     fn is_lost(&self) -> bool {
         match (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.folder)) {
             (Ok(there), Ok(ours)) => (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino),
@@ -387,7 +387,7 @@ impl Overseer for Host<'_> {
     }
 }
 
-/// How long the agent may take to end, as whoever asks for it has written.
+/// Returns how long the agent may take to end, as written by the process that asked for the end.
 fn requested_grace(dir: &Path) -> Duration {
     let written = RealDisk.read_part(&dir.join(record::GRACE), 0, GRACE_BYTES).ok().flatten();
     let millis = written.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -409,11 +409,11 @@ fn exit_of(outcome: Outcome) -> Exit {
     tree::exit(outcome.status, reason)
 }
 
-/// Tells the deacon, if there is one, to look again.
+/// Wakes the deacon, if there is one.
 fn wake_deacon(town: &Path) {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let pipe = File::options().write(true).custom_flags(flags).open(town.join("deacon/wake"));
-    // Nobody listens, or has been woken often enough already: both are fine.
+    // No deacon listens, or the pipe is full of wake-ups. Both are fine.
     let _ = pipe.and_then(|mut pipe| pipe.write_all(&[1]));
 }
 
@@ -421,7 +421,7 @@ fn wake_deacon(town: &Path) {
 mod tests {
     use super::*;
 
-    /// A town with a session, and what its shim looks at.
+    /// Makes a town with a session, and the marker that its shim checks.
     fn town() -> (tempfile::TempDir, PathBuf, Marker) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let town = folder.path().join("town");

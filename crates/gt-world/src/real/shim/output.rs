@@ -1,4 +1,4 @@
-//! What an agent or a command says: kept up to a limit, its last lines at hand.
+//! Output of an agent or a command: logged up to a limit, with its last lines in memory.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,19 +8,19 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{LOG_LIMIT_BYTES, TAIL_LINES};
 
-/// Bytes that a quoted line may have.
+/// Limit on a quoted line, in bytes.
 const LINE_LIMIT_BYTES: usize = 500;
-/// Bytes kept of a line until it is quoted: some of them (colours) are left out then.
+/// How many bytes of a line are kept until it is quoted; quoting drops some of them (colours).
 const RAW_LINE_LIMIT_BYTES: usize = 4 * LINE_LIMIT_BYTES;
-/// Bytes read at once.
+/// How many bytes one read takes.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Chunks read when the tree is gone: a pipe holds fewer, more would come from a stranger.
+/// Limit on the chunks that are read after the tree is gone. A pipe holds fewer; more would come from a stranger's process.
 const LAST_CHUNKS_LIMIT: usize = 1024;
 
-/// The reading end of the pipe that a tree writes to, and where it goes.
+/// The reading end of the pipe that a tree writes to, and the log that gets the output.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// Absent once all writers have closed it.
+    /// `None` once all writers have closed it.
     pub pipe: Option<PipeReader>,
     log: Option<File>,
     kept_bytes: u64,
@@ -29,18 +29,18 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Copies from `pipe` into `log`, which is at its end.
+    /// Copies from `pipe` into `log`, appending to it.
     pub(super) fn new(pipe: PipeReader, log: File) -> Self {
         let kept_bytes = log.metadata().map_or(0, |metadata| metadata.len());
         Self { pipe: Some(pipe), log: Some(log), kept_bytes, dropped_bytes: 0, tail: Tail::default() }
     }
 
-    /// Of what others keep the log.
+    /// Makes an output that copies nothing, because another process writes the log.
     pub(super) fn elsewhere() -> Self {
         Self { pipe: None, log: None, kept_bytes: 0, dropped_bytes: 0, tail: Tail::default() }
     }
 
-    /// Takes over what is there now. Call it when the pipe is readable: else it waits.
+    /// Copies what is in the pipe now. It waits if the pipe is empty, so call it only when the pipe is readable.
     pub(super) fn take(&mut self) {
         let mut chunk = [0; CHUNK_BYTES];
         let Some(pipe) = &mut self.pipe else { return };
@@ -50,7 +50,7 @@ impl Output {
         }
     }
 
-    /// Takes over what is left, without waiting for writers, and closes the log.
+    /// Copies the rest without waiting for writers, and closes the log.
     pub(super) fn finish(&mut self) {
         for _ in 0..LAST_CHUNKS_LIMIT {
             if !self.is_readable() {
@@ -61,17 +61,17 @@ impl Output {
         if let Some(mut log) = self.log.take()
             && self.dropped_bytes > 0
         {
-            // What a full disk does not take can't be told on it either.
+            // A full disk can't take this note either.
             let _ = writeln!(log, "\n[gt: {} more bytes were dropped]", self.dropped_bytes);
         }
     }
 
-    /// Puts a line of our own behind what was said.
+    /// Appends a line of our own to the output.
     pub(super) fn say(&mut self, line: &str) {
         self.keep(format!("{line}\n").as_bytes());
     }
 
-    /// The last lines.
+    /// Returns the last lines.
     pub(super) fn tail(&self) -> Vec<String> {
         self.tail.lines()
     }
@@ -97,7 +97,7 @@ impl Output {
 #[derive(Debug, Default)]
 struct Tail {
     lines: VecDeque<Vec<u8>>,
-    /// Whether the last line is still being written.
+    /// Whether the last line is incomplete.
     open: bool,
 }
 
@@ -127,7 +127,7 @@ impl Tail {
     }
 }
 
-/// A line as it may be shown: text without control characters, of bounded length.
+/// Returns a line that is safe to show: text without control characters, of bounded length.
 fn quote(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let mut shown: String = text.chars().filter(|c| *c == '\t' || !c.is_control()).collect();

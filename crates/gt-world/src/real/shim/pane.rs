@@ -1,8 +1,8 @@
-//! The process of a terminal: it gets the environment, and becomes the shim. And the one that writes the terminal's log.
+//! The process of a terminal, which gets the environment and becomes the shim, and the process that writes the terminal's log.
 //!
-//! What tmux starts has tmux's environment, and all that one tells tmux can be asked from it and stands in process
-//! tables. So the agent's environment, which holds a secret, goes from the starter to the shim through a FIFO that only
-//! the user can open, once.
+//! A process that tmux starts has tmux's environment. Everything that one tells tmux can be read back from it, and stands in
+//! process tables. The agent's environment holds a secret, so the starter sends it to the shim through a FIFO that only the user
+//! can open, once.
 #![expect(clippy::disallowed_methods, reason = "the shim becomes itself, and reckons its deadlines on its own")]
 
 use std::collections::BTreeMap;
@@ -27,23 +27,23 @@ use crate::real::tmux::log_lock;
 
 /// How long either side waits for the other.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How often a side that waits looks whether the other has given up.
+/// How often a waiting side checks whether the other has given up.
 const LOOK: Duration = Duration::from_millis(5);
-/// Beginnings of the FIFOs' names.
+/// Prefixes of the FIFOs' names.
 const ENVIRONMENT: &str = "env.";
 const ANSWER: &str = "ack.";
 
-/// The starter's ends of the FIFOs. They are gone when this is dropped.
+/// The starter's ends of the FIFOs. Dropping this removes the FIFOs.
 #[derive(Debug)]
 pub(crate) struct Letters {
     dir: PathBuf,
     name: String,
-    /// What the shim answers.
+    /// The pipe on which the shim answers.
     pub answers: PipeReader,
 }
 
 impl Letters {
-    /// Makes the FIFOs, instead of those that a killed start has left. To be called under the start's lock.
+    /// Makes the FIFOs and removes those that a killed start has left. The caller must hold the start's lock.
     pub(crate) fn prepare(dir: &Path) -> io::Result<Self> {
         for entry in fs::read_dir(dir)? {
             let name = entry?.file_name();
@@ -55,23 +55,23 @@ impl Letters {
         for begin in [ENVIRONMENT, ANSWER] {
             mknodat(CWD, fifo(dir, begin, &name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         }
-        // Opened first, so that the shim finds somebody there.
+        // Opened before the shim starts, so that the shim finds a reader.
         let answers = record::open_pipe(dir, &fifo_name(ANSWER, &name), OFlags::RDONLY)?;
         Ok(Self { dir: dir.to_owned(), name, answers: std::os::fd::OwnedFd::from(answers).into() })
     }
 
-    /// By which the shim finds them.
+    /// Returns the name by which the shim finds the FIFOs.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Hands the environment over to the shim, as soon as it is there.
+    /// Sends the environment to the shim as soon as the shim reads.
     pub(crate) fn send(&self, env: &BTreeMap<String, String>) -> io::Result<()> {
         let deadline = Instant::now() + LIMIT;
         let name = fifo_name(ENVIRONMENT, &self.name);
         let mut pipe = loop {
             match record::open_pipe(&self.dir, &name, OFlags::WRONLY) {
-                // Nobody reads yet.
+                // No process reads yet.
                 Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) && Instant::now() < deadline => {
                     std::thread::sleep(LOOK);
                 }
@@ -95,7 +95,7 @@ impl Letters {
 impl Drop for Letters {
     fn drop(&mut self) {
         for begin in [ENVIRONMENT, ANSWER] {
-            // The shim may have removed it, or somebody the whole folder.
+            // The shim may have removed the FIFO, or another process the whole folder.
             let _ = fs::remove_file(fifo(&self.dir, begin, &self.name));
         }
     }
@@ -109,11 +109,11 @@ fn fifo_name(begin: &str, name: &str) -> String {
     format!("{begin}{name}")
 }
 
-/// Becomes the shim of `dir`, in the environment that comes through the FIFO, answering through the other one.
+/// Becomes the shim of `dir`, with the environment that it reads from one FIFO. It answers through the other.
 pub(super) fn pane(dir: &Path, letters: &str) -> ExitCode {
     let why = become_shim(dir, letters).map_or_else(|error| error.to_string(), |never| match never {});
     if let Ok(mut log) = shim_log(dir) {
-        // Nobody else can be told.
+        // There is no other place for this message.
         let _ = writeln!(log, "the terminal's process: {why}");
     }
     ExitCode::FAILURE
@@ -124,14 +124,15 @@ fn become_shim(dir: &Path, letters: &str) -> io::Result<std::convert::Infallible
     let env = read_environment(dir, &fifo_name(ENVIRONMENT, letters))?;
     let mut shim = Command::new(SELF);
     shim.arg0("gt").args(["session", "host", "--pane"]).arg(dir).env_clear().envs(env);
-    // It is the terminal that decides how it is written to.
+    // The terminal decides how programs must write to it.
     if let Some(term) = std::env::var_os("TERM") {
         shim.env("TERM", term);
     }
     Err(shim.current_dir("/").stdout(answer).stderr(shim_log(dir)?).exec())
 }
 
-/// Reads until the starter closes its end, which leaves no document if it was killed before that was written.
+/// Reads until the starter closes its end. If the starter was killed before it had written everything, the text is no valid
+/// document.
 fn read_environment(dir: &Path, name: &str) -> io::Result<BTreeMap<String, String>> {
     let path = dir.join(name);
     let mut pipe = record::open_pipe(dir, name, OFlags::RDONLY)?;
@@ -161,7 +162,7 @@ fn shim_log(dir: &Path) -> io::Result<File> {
     record::append(dir, record::SHIM_LOG)
 }
 
-/// A folder's path as an argument that neither a shell nor tmux reads anything else in.
+/// Encodes a folder's path as an argument that neither a shell nor tmux interprets.
 pub(crate) fn encode(dir: &Path) -> String {
     gt_model::id::hex(dir.as_os_str().as_bytes())
 }
@@ -173,11 +174,11 @@ fn decode(hex: &str) -> Option<PathBuf> {
     Some(OsStr::from_bytes(&bytes).into())
 }
 
-/// Writes what the terminal shows, which comes through stdin, into the log of a session, up to the limit.
+/// Copies what the terminal shows, from stdin, into the log of a session, up to the limit.
 pub(super) fn log(dir: &str) -> ExitCode {
     match decode(dir).map(|dir| keep_log(&dir)) {
         Some(Ok(())) => ExitCode::SUCCESS,
-        // tmux says nothing to nobody, and the terminal goes on without.
+        // tmux reports this to no one, and the terminal goes on without a log.
         _ => ExitCode::FAILURE,
     }
 }
@@ -186,7 +187,7 @@ fn keep_log(dir: &Path) -> io::Result<()> {
     let plan = record::plan(dir).map_err(io::Error::other)?;
     let busy = plan.and_then(|plan| File::open(log_lock(&plan.town)).ok());
     if let Some(lock) = &busy {
-        // Held by all that write logs: whoever takes the town down waits for it.
+        // All processes that write logs share this lock; taking the town down waits for it.
         rustix::io::retry_on_intr(|| flock(lock, FlockOperation::LockShared))?;
     }
     let log = record::append(dir, record::OUTPUT_LOG)?;
@@ -252,7 +253,8 @@ mod tests {
         let path = fifo(dir.path(), ENVIRONMENT, letters.name());
         std::thread::scope(|scope| {
             let receiver = scope.spawn(|| read_environment(dir.path(), &fifo_name(ENVIRONMENT, letters.name())));
-            // Opened and closed without a word would be an end; removed, it is a start given up.
+            // Opening and closing the FIFO without writing would be an end of file. Removing it means that the start was given
+            // up.
             fs::remove_file(&path).expect("removed");
             assert!(receiver.join().expect("no panic").is_err());
         });

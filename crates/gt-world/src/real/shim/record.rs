@@ -1,20 +1,20 @@
-//! What a session's folder holds: the frozen protocol between a `gt`, the shims of older ones, and itself.
+//! The files in a session's folder. They are a frozen protocol between a `gt`, the shims of older versions, and itself.
 //!
 //! | file | written by | meaning |
 //! |---|---|---|
-//! | `plan.json` | who starts | what to run; without the environment, which holds a secret and goes no way but by inheritance |
-//! | `start.lock` | who starts | one start at a time |
-//! | `lock` | shim | held (flock) while the session's one shim lives |
-//! | `started.json` | shim | the agent's process, there before its first instruction |
-//! | `grace` | who ends | milliseconds between the polite and the forced end |
-//! | `exit.json` | shim | how it ended; nothing of it runs any more |
-//! | `output.log`, `shim.log` | shim | what agent and shim said |
-//! | `env.*`, `ack.*` | who starts, in a terminal | FIFOs: the environment in, the shim's answer out; gone once used |
-//! | `input` | shim, where the plan says so | FIFO: the agent's standard input, to which others add lines |
+//! | `plan.json` | the starter | what to run; without the environment, which holds a secret and is only inherited |
+//! | `start.lock` | the starter | one start at a time |
+//! | `lock` | the shim | held (flock) while the session's one shim lives |
+//! | `started.json` | the shim | the agent's process; written before the agent's first instruction |
+//! | `grace` | the process that ends the session | milliseconds between the polite and the forced end |
+//! | `exit.json` | the shim | how the agent ended; no process of the session runs any more |
+//! | `output.log`, `shim.log` | the shim | output of the agent and of the shim |
+//! | `env.*`, `ack.*` | the starter, in a terminal | FIFOs: the environment in, the shim's answer out; removed after use |
+//! | `input` | the shim, if the plan asks for it | FIFO: the agent's standard input, to which others add lines |
 //! | `life` | the agent's own `gt` calls | its time is the last sign of life |
-//! | `moments/`, `logs/`, `tmp/` | the agent and its `gt` calls | marks, output of what it had run, its client's temporary files |
+//! | `moments/`, `logs/`, `tmp/` | the agent and its `gt` calls | marks, output of commands that it had run, its client's temporary files |
 //!
-//! In a sandbox an agent can write the last two rows, and sees nothing of the others but its client's settings.
+//! In a sandbox, an agent can write the last two rows. Of the others it sees only its client's settings.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -36,7 +36,7 @@ use crate::{Disk as _, Exit, ProcessId, Runtime, SessionPlan};
 /// Version of the files in a session's folder.
 pub(crate) const PROTOCOL: u32 = 1;
 
-/// Size that a record may have. A plan holds the agent's arguments, which have an end far below.
+/// Limit on the size of a record, in bytes. A plan holds the agent's arguments, which are far smaller.
 const RECORD_BYTES: usize = 8 * 1024 * 1024;
 
 pub(crate) const PLAN: &str = "plan.json";
@@ -49,7 +49,7 @@ pub(crate) const OUTPUT_LOG: &str = "output.log";
 pub(crate) const SHIM_LOG: &str = "shim.log";
 pub(crate) const INPUT: &str = "input";
 
-/// The exit code that shells give a program that they can't start.
+/// The exit code with which shells report a program that they can't start.
 pub(crate) const COULD_NOT_START_CODE: i32 = 127;
 
 /// `plan.json`.
@@ -59,16 +59,16 @@ pub(crate) struct Plan {
     pub argv: Vec<String>,
     pub cwd: PathBuf,
     pub town: PathBuf,
-    /// The terminal that it is started in, if in one.
+    /// The terminal that the session is started in, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal: Option<Terminal>,
-    /// What its input begins with, if it has one.
+    /// The first text of its input, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
 }
 
 impl Plan {
-    /// What of a session's plan may be on disk.
+    /// Returns the part of a session's plan that may be on disk.
     pub(crate) fn of(plan: &SessionPlan, terminal: Option<Terminal>) -> Self {
         let (argv, cwd, town) = (plan.argv.clone(), plan.cwd.clone(), plan.town.clone());
         let input = plan.input.clone().filter(|_| terminal.is_none());
@@ -82,10 +82,11 @@ pub(crate) struct Started {
     pub protocol: u32,
     pub shim: ProcessId,
     pub agent: ProcessId,
-    /// The [`super::mark`] of the agent's incarnation, by which what outlives shim and agent is told from strangers.
+    /// The [`super::mark`] of the agent's incarnation. It tells processes that outlive the shim and the agent from strangers'
+    /// processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
-    /// What the agent's input and output are.
+    /// How the agent gets its input and where its output goes.
     #[serde(default)]
     pub runtime: Runtime,
 }
@@ -101,13 +102,13 @@ pub(crate) enum RecordError {
     Foreign { path: PathBuf, protocol: u32 },
 }
 
-/// Reads a record of the folder; `None` where there is none.
+/// Reads a record of the folder; `None` if there is none.
 fn read<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RecordError> {
     if !RealDisk.exists(&path) {
         return Ok(None);
     }
     match RealDisk.read_part(&path, 0, RECORD_BYTES) {
-        // What is no plain file, or far too large, says as little as one that is cut off.
+        // Anything but a plain file, or a file that is far too large, counts as an unreadable record, like one that is cut off.
         Ok(bytes) => {
             let parsed = serde_json::from_slice(&bytes.unwrap_or_default());
             parsed.map(Some).map_err(|source| RecordError::Damaged { path, source })
@@ -123,54 +124,52 @@ fn only_ours<T>(record: Option<T>, path: PathBuf, protocol: impl Fn(&T) -> u32) 
     }
 }
 
-/// Reads `plan.json`.
 pub(crate) fn plan(dir: &Path) -> Result<Option<Plan>, RecordError> {
     only_ours(read(dir.join(PLAN))?, dir.join(PLAN), |plan: &Plan| plan.protocol)
 }
 
-/// Reads `started.json`.
 pub(crate) fn started(dir: &Path) -> Result<Option<Started>, RecordError> {
     only_ours(read(dir.join(STARTED))?, dir.join(STARTED), |started: &Started| started.protocol)
 }
 
-/// Reads `exit.json`.
 pub(crate) fn exit(dir: &Path) -> Result<Option<Exit>, RecordError> {
     read(dir.join(EXIT))
 }
 
-/// Whether a session was ever started in the folder, readable or not.
+/// Whether a session was ever started in the folder, even if its records can't be read.
 pub(crate) fn is_recorded(dir: &Path) -> bool {
     dir.join(EXIT).exists() || dir.join(STARTED).exists()
 }
 
-/// Writes a record so that whoever dies, there is all of it or nothing. Makes no folder. A power cut may leave a damaged
-/// one: then nothing of the session runs either, and that decides.
+/// Writes a record atomically: if any process dies meanwhile, the whole record is there or nothing. Makes no folder. A power cut
+/// may leave a damaged record; then no process of the session runs either, and that decides.
 pub(crate) fn write<T: Serialize>(dir: &Path, name: &str, record: &T) -> io::Result<()> {
     put(dir, name, &serde_json::to_vec(record)?)
 }
 
-/// Puts a file into the folder, in the place of whatever is there.
+/// Puts a file into the folder and replaces whatever is there.
 pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let spot = spot(dir, name)?;
     let aside = spot.beside(format!("{name}.{}.new", std::process::id()))?;
-    // Left by one of the same number that was killed; else there is nothing.
+    // A killed process with the same pid may have left one; otherwise there is none.
     let _ = aside.unlink();
     aside.create_new(PRIVATE_FILE)?.write_all(bytes)?;
     aside.replace(&spot)
 }
 
-/// A name in the folder. Without a sandbox the folder is the agent's to write: nothing that it has put there is followed.
+/// Returns a place in the folder. Without a sandbox the agent can write the folder, so nothing that it has put there is followed.
 fn spot(dir: &Path, name: impl AsRef<std::ffi::OsStr>) -> io::Result<Spot> {
     Ok(Spot::right_in(door::folder(dir)?, name.as_ref()))
 }
 
-/// A log of the folder that is added to. What is no ordinary file there, or has another name elsewhere, is put out of the way.
+/// Opens a log of the folder for appending. Moves anything out of the way that is not an ordinary file or that has another name
+/// elsewhere (a hard link).
 pub(crate) fn append(dir: &Path, name: impl AsRef<std::ffi::OsStr>) -> io::Result<File> {
     let spot = spot(dir, name)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NONBLOCK;
     match spot.open(flags, PRIVATE_FILE) {
         Ok(file) if file.metadata().is_ok_and(|facts| facts.is_file() && facts.nlink() == 1) => return Ok(file),
-        // A folder, a pipe that nobody reads, a link.
+        // A folder, a pipe without a reader, or a link.
         Err(error) if !is_in_the_way(&error) => return Err(error),
         _ => {}
     }
@@ -188,7 +187,7 @@ pub(crate) fn open_pipe(dir: &Path, name: &str, flags: OFlags) -> io::Result<Fil
     if file.metadata()?.file_type().is_fifo() { Ok(file) } else { Err(io::Error::other(format!("{name} is no FIFO"))) }
 }
 
-/// The lock at `dir/name` if nobody has it; held until the file is closed.
+/// Takes the lock at `dir/name` if it is free. The lock is held until the file is closed.
 pub(crate) fn try_lock(dir: &Path, name: &str) -> io::Result<Option<File>> {
     let file = open_lock(dir, name)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -198,7 +197,7 @@ pub(crate) fn try_lock(dir: &Path, name: &str) -> io::Result<Option<File>> {
     }
 }
 
-/// The lock at `dir/name`, waiting for it.
+/// Takes the lock at `dir/name`, waiting for it.
 pub(crate) fn lock(dir: &Path, name: &str) -> io::Result<File> {
     let file = open_lock(dir, name)?;
     rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
@@ -206,6 +205,6 @@ pub(crate) fn lock(dir: &Path, name: &str) -> io::Result<File> {
 }
 
 fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
-    // Neither waits for the other end of a FIFO, nor follows a link, that an agent has put there.
+    // The open neither waits for the other end of a FIFO nor follows a link that an agent has put there.
     spot(dir, name)?.open(OFlags::WRONLY | OFlags::CREATE | OFlags::NONBLOCK, 0o666)
 }

@@ -1,7 +1,7 @@
-//! Watches over a tree of processes until none of it is left.
+//! Watches over a process tree until no process of it is left.
 //!
-//! One thread, one poll: it wakes when a child ends, when something is said, when a signal or the caller asks for the
-//! end, and at the deadlines of whoever gives the orders.
+//! One thread with one poll. It wakes when a child ends, when output arrives, when a signal or the caller asks for the end, and
+//! at the overseer's deadlines.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,14 +18,15 @@ use super::output::Output;
 use crate::Exit;
 use crate::real::process::{self, Census};
 
-/// First pause between two rounds of killing what is left; doubled up to [`KILL_PAUSE_LIMIT`].
+/// First pause between two rounds of killing what is left; it doubles up to [`KILL_PAUSE_LIMIT`].
 const KILL_PAUSE: Duration = Duration::from_millis(10);
-/// A process that can't die (it waits for a disk) is not worth more than this.
+/// Longest such pause. A process that can't die (it waits for a disk) deserves no more rounds than this.
 const KILL_PAUSE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Wakes the shim at signals, and remembers whether its end was asked for.
+/// Wakes the shim at signals, and remembers whether a signal asked for its end.
 ///
-/// The handlers are gone in what the shim starts: exec resets them, as it would not reset ignored signals.
+/// The programs that the shim starts do not inherit the handlers: exec resets handlers, though it would keep ignored signals
+/// ignored.
 #[derive(Debug)]
 pub(super) struct Bell {
     wakes: UnixStream,
@@ -34,7 +35,7 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    /// From here on the shim is not ended by signals, other than by force.
+    /// Installs the handlers. From here on only SIGKILL ends the shim.
     pub(super) fn install() -> io::Result<Self> {
         let (wakes, rings) = UnixStream::pair()?;
         wakes.set_nonblocking(true)?;
@@ -51,12 +52,12 @@ impl Bell {
         Ok(Self { wakes, end_requested, hung_up })
     }
 
-    /// Whether a SIGTERM came since this was last asked.
+    /// Whether a SIGTERM has arrived since the last call.
     pub(super) fn take_end_request(&self) -> bool {
         self.end_requested.swap(false, Ordering::SeqCst)
     }
 
-    /// Whether a SIGHUP ever came. It means something only to who has a terminal.
+    /// Whether a SIGHUP has ever arrived. It matters only to a shim with a terminal.
     pub(super) fn is_hung_up(&self) -> bool {
         self.hung_up.load(Ordering::SeqCst)
     }
@@ -72,7 +73,7 @@ impl Bell {
 pub(super) enum Why {
     /// Its root has ended.
     Over,
-    /// Somebody asked for it.
+    /// A process asked for it.
     Requested,
     /// The town is gone.
     TownGone,
@@ -80,41 +81,41 @@ pub(super) enum Why {
     HungUp,
     /// It took longer than it may.
     TimedOut,
-    /// Whoever waited for it is gone.
+    /// The caller that waited for it is gone.
     CallerGone,
 }
 
-/// An order to end the tree: politely, and by force after `grace`.
+/// An order to end the tree: politely first, and by force after `grace`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     pub why: Why,
     pub grace: Duration,
 }
 
-/// Who decides when a tree is to end.
+/// Decides when a tree must end.
 pub(super) trait Overseer {
-    /// Looks whether it is to end now.
+    /// Returns an order if the tree must end now.
     fn order(&mut self, now: Instant) -> Option<Order>;
-    /// When to look again, whatever else happens.
+    /// Returns how long to wait until the next look, if nothing else happens.
     fn look_again(&self, now: Instant) -> Duration;
-    /// What wakes it when it becomes readable.
+    /// Returns a file descriptor that wakes the watch when it becomes readable.
     fn listens_to(&self) -> Option<BorrowedFd<'_>>;
-    /// How long what the root left behind may take to end by itself.
+    /// Returns how long processes that the root left behind may take to end by themselves.
     fn leftover_grace(&self) -> Duration;
 }
 
-/// How it went.
+/// How a tree ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
     /// How the root ended.
     pub status: Option<WaitStatus>,
-    /// When the root had ended.
+    /// When the root ended.
     pub at: Instant,
-    /// What made the tree end.
+    /// Why the tree ended.
     pub why: Why,
 }
 
-/// Ending a tree under way.
+/// An end of the tree in progress.
 struct Ending {
     why: Why,
     force_at: Instant,
@@ -128,7 +129,7 @@ pub(super) fn watch(root: Pid, bell: &Bell, output: &mut Output, overseer: &mut 
     let mut ending: Option<Ending> = None;
     loop {
         let any_left = reap(|pid, status| {
-            // Only once: what descends from it may get its pid when it is reaped.
+            // Only once: after the root is reaped, one of its descendants may get its pid.
             if pid == root && ended_root.is_none() {
                 ended_root = Some((status, Instant::now()));
             }
@@ -145,14 +146,14 @@ pub(super) fn watch(root: Pid, bell: &Bell, output: &mut Output, overseer: &mut 
             obey(order, now, &mut ending);
         }
         match press(now, &mut ending) {
-            // Nobody can stop it any more, so nobody is listened to: a closed lifeline would wake us without end.
+            // The end can't be stopped any more, so the watch listens to no file: a closed lifeline would wake it without end.
             Some(pause) => await_event(bell, output, None, pause),
             None => await_event(bell, output, overseer.listens_to(), overseer.look_again(now)),
         }
     }
 }
 
-/// Reaps all children that have ended; answers whether there are others.
+/// Reaps all children that have ended. Returns whether others are left.
 fn reap(mut ended: impl FnMut(Pid, WaitStatus)) -> bool {
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -164,7 +165,7 @@ fn reap(mut ended: impl FnMut(Pid, WaitStatus)) -> bool {
     }
 }
 
-/// Begins to end the tree; one that is being ended already may only be ended sooner.
+/// Begins to end the tree. If an end is in progress, an order can only make it sooner.
 fn obey(order: Order, now: Instant, ending: &mut Option<Ending>) {
     let force_at = now + order.grace;
     match ending {
@@ -176,7 +177,7 @@ fn obey(order: Order, now: Instant, ending: &mut Option<Ending>) {
     }
 }
 
-/// Uses force where its time has come; answers how long to wait before the next time.
+/// Uses force when its time has come. Returns how long to wait before the next time.
 fn press(now: Instant, ending: &mut Option<Ending>) -> Option<Duration> {
     let ending = ending.as_mut()?;
     if now < ending.force_at {
@@ -188,7 +189,7 @@ fn press(now: Instant, ending: &mut Option<Ending>) -> Option<Duration> {
     Some(pause)
 }
 
-/// Signals every process of the tree, whatever session or group it has put itself into.
+/// Signals every process of the tree, whatever kernel session or group it has joined.
 fn signal_descendants(signal: Signal) {
     let own = rustix::process::getpid().as_raw_pid();
     let Ok(census) = Census::take() else { return };
@@ -196,7 +197,7 @@ fn signal_descendants(signal: Signal) {
         if signal == Signal::TERM && census.keeps_others(stat.pid) {
             continue;
         }
-        // Who is gone by now or may not be signalled (another user's) is looked at again in the next round.
+        // A process that is gone by now, or that may not be signalled (another user's), is looked at again in the next round.
         let _ = process::signal(&census.id(stat), signal);
     }
 }
@@ -206,7 +207,7 @@ fn await_event(bell: &Bell, output: &mut Output, listened: Option<BorrowedFd<'_>
     let sources = [Some(bell.wakes.as_fd()), said, listened];
     let mut fds: Vec<PollFd<'_>> =
         sources.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-    // An interrupted poll is an event too. Nothing is ready then.
+    // An interrupted poll is an event too. Then no file is ready.
     let ready = poll(&mut fds, Some(&timespec(at_most))).is_ok_and(|ready| ready > 0);
     let has_said = ready && said.is_some() && !fds[1].revents().is_empty();
     bell.silence();
@@ -215,14 +216,14 @@ fn await_event(bell: &Bell, output: &mut Output, listened: Option<BorrowedFd<'_>
     }
 }
 
-/// As poll wants it; rounded up, so that a deadline has passed when it wakes.
+/// Converts a duration for poll. Rounds up, so that a deadline has passed when poll wakes.
 pub(crate) fn timespec(duration: Duration) -> Timespec {
     let millis = duration.as_micros().div_ceil(1000).max(1);
     let millis = i64::try_from(millis).unwrap_or(i64::MAX);
     Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 }
 }
 
-/// How a process ended, `reason` aside.
+/// Returns how a process ended, with `reason` filled in.
 pub(super) fn exit(status: Option<WaitStatus>, reason: &str) -> Exit {
     Exit {
         code: status.and_then(WaitStatus::exit_status),

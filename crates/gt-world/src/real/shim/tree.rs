@@ -223,7 +223,7 @@ pub(crate) fn timespec(duration: Duration) -> Timespec {
     Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 }
 }
 
-/// Returns how a process ended, with `reason` filled in.
+/// Returns how a process ended, for the given `reason`.
 pub(super) fn exit(status: Option<WaitStatus>, reason: &str) -> Exit {
     Exit {
         code: status.and_then(WaitStatus::exit_status),

@@ -8,7 +8,7 @@ use gt_model::effect::Effect;
 /// Verbs that are no literals where the ledger is written: the expression, and what it can be.
 const COMPUTED: &[(&str, &[&str])] = &[
     ("row.effect.kind()", Effect::KINDS),
-    ("kind", &["patrol", "refinery"]),
+    ("kind.as_str()", &["patrol", "refinery"]),
     ("state", &["up", "draining", "down"]),
     ("verb", &["town set", "rig set"]),
 ];
@@ -34,8 +34,6 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
-            // The world knows nothing of the ledger.
-            true if path.file_name().is_some_and(|name| name == "world") => {}
             true => collect(&path, files),
             false => files.extend(path.extension().is_some_and(|end| end == "rs").then_some(path)),
         }

@@ -1,8 +1,8 @@
-//! Refs that name no object: an empty file after a crash, or whatever an agent wrote into a file below `refs`. One of them
-//! makes each fetch fail, since git asks what all refs already have.
+//! Refs that name no object: an empty file after a crash, or a file below `refs` that an agent wrote. One of them makes each
+//! fetch fail, since git lists the commits of all refs.
 //!
-//! The town sets such a ref aside: its file is kept, whatever is in it, and the branch goes back to the last commit that its
-//! own log knows. What the town itself pins is left where it is: a person must see that.
+//! The town sets such a ref aside: it keeps the ref's file, whatever its content, and puts the branch back to the last commit in
+//! the branch's own log. It leaves its own pinning refs where they are: a person must see those.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,28 +17,28 @@ use super::refs::{AT_ONCE, REMOTE_BRANCHES, bare, object, ref_name};
 use crate::real::disk::{RealDisk, rename_to_free};
 use crate::{Damage, Disk as _, Held, WorldResult};
 
-/// Folder of the control folder with the files of refs that were set aside, and in it those that were told of.
+/// Folder of the control folder for the files of refs that were set aside. A folder in it holds those that were already reported.
 pub(super) const ASIDE: &str = "gt-control/broken-refs";
 const TOLD: &str = "told";
 
-/// What git says of a ref that names no object. Which one it is, and whether it is so, the town looks up itself.
+/// Git's messages about a ref that names no object. The town itself looks up which ref it is and whether the message is true.
 const COMPLAINTS: &[&str] =
     &["bad object", "missing object", "broken ref", "unable to resolve reference", "does not point to a valid object"];
 
-/// Refs that the town alone writes, and of those the ones that an agent writes too.
+/// Refs that only the town writes; the second list names those below them that an agent writes too.
 const TOWNS: &[&str] = &[REMOTE_BRANCHES, "refs/gt/", "refs/tags/"];
 const AGENTS: &str = "refs/gt/stash/";
 
-/// Bytes of a ref's log that are looked at for a commit to go back to, and how many of its lines.
+/// Limits on the part of a ref's log that is searched for a commit to go back to: bytes, and lines.
 const LOG_BYTES: usize = 64 * 1024;
 const LOG_LINES: usize = 100;
 
-/// Whether git failed over a ref that names no object.
+/// Whether git failed because of a ref that names no object.
 pub(super) fn are_in_the_way(answer: &Answer) -> bool {
     answer.code != 0 && COMPLAINTS.iter().any(|complaint| answer.stderr.contains(complaint))
 }
 
-/// Refs that name no object and that agents may write.
+/// Returns the refs that name no object and that agents may write.
 pub(super) fn find(git: &Git, repo: &Path) -> WorldResult<Vec<String>> {
     let format = "--format=%(objectname) %(refname)";
     let answer = git.question(&bare(repo), "for-each-ref").arg(format).ok()?;
@@ -52,7 +52,7 @@ pub(super) fn find(git: &Git, repo: &Path) -> WorldResult<Vec<String>> {
             broken.push((*name).to_owned());
         }
     }
-    // Where no object at all is found, it is not the refs that are broken.
+    // If no object is found at all, the refs are not what is broken.
     if there.is_empty() {
         broken.clear();
     }
@@ -65,7 +65,7 @@ fn is_agents(name: &str) -> bool {
     ref_name(name).is_ok() && !is_towns
 }
 
-/// Which of these are commits that exist. Other objects are asked for one by one: refs seldom name them.
+/// Returns those ids that are existing commits. Other objects are checked one by one, since refs seldom name them.
 fn commits_there(git: &Git, repo: &Path, ids: &[&str]) -> WorldResult<BTreeSet<String>> {
     let mut there = BTreeSet::new();
     for ids in ids.chunks(AT_ONCE) {
@@ -79,7 +79,7 @@ fn is_there(git: &Git, repo: &Path, name: &str) -> WorldResult<bool> {
     Ok(git.question(&bare(repo), "cat-file").args(["-e", name]).answer()?.code == 0)
 }
 
-/// Sets aside all refs that name no object; whether there were any.
+/// Sets aside all refs that name no object. Returns whether there were any.
 pub(super) fn set_aside(git: &Git, held: &Held, repo: &Path) -> WorldResult<bool> {
     let broken = find(git, repo)?;
     for name in &broken {
@@ -103,14 +103,14 @@ fn free(folder: &Path, name: &str) -> PathBuf {
     std::iter::once(folder.join(name)).chain(numbered).find(|path| !taken(path)).unwrap_or_default()
 }
 
-/// The last commit that a ref's own log says it was at, and that exists.
+/// Returns the last existing commit in a ref's own log.
 fn last_known(git: &Git, repo: &Path, name: &str) -> WorldResult<Option<Sha>> {
     let log = repo.join("logs").join(name);
     let Ok(facts) = log.symlink_metadata() else { return Ok(None) };
     let start = facts.len().saturating_sub(LOG_BYTES as u64);
     let Some(bytes) = RealDisk.read_part(&log, start, LOG_BYTES)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
-    // Each line is the value before, the one after, and who and why.
+    // Each line has the old value, the new one, and the actor with a reason.
     let after = text.lines().rev().take(LOG_LINES).filter_map(|line| line.split(' ').nth(1)).map(Sha::from);
     for sha in after.filter(|sha| object(sha).is_ok()) {
         if is_there(git, repo, &format!("{sha}^{{commit}}"))? {
@@ -120,13 +120,13 @@ fn last_known(git: &Git, repo: &Path, name: &str) -> WorldResult<Option<Sha>> {
     Ok(None)
 }
 
-/// What was set aside and not told of yet.
+/// Returns the refs that were set aside and not reported yet.
 pub(super) fn untold(repo: &Path) -> Vec<Damage> {
     let names = files(&repo.join(ASIDE)).into_iter();
     names.map(|name| damage(&name.replace('+', "/"), &format!("kept as {ASIDE}/{name}"))).collect()
 }
 
-/// What is still there.
+/// Returns the broken refs that are not set aside.
 pub(super) fn unmended(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
     Ok(find(git, repo)?.iter().map(|name| damage(name, "it stops fetches")).collect())
 }
@@ -135,7 +135,7 @@ fn damage(what: &str, more: &str) -> Damage {
     Damage { what: what.to_owned(), found: format!("names no object that is there; {more}") }
 }
 
-/// Remembers that all that is set aside was told of.
+/// Records that all refs that were set aside have been reported.
 pub(super) fn tell(repo: &Path) -> WorldResult<()> {
     let folder = repo.join(ASIDE);
     for name in files(&folder) {

@@ -11,22 +11,21 @@ use super::scratch::Scratch;
 use super::{Git, TOWN_IDENTITY};
 use crate::{Candidate, Held, WorldError, WorldResult};
 
-/// The verb that merges without a checkout.
+/// The git verb that merges without a checkout.
 pub(super) const MERGE: &str = "merge-tree";
 
 /// Its exit code for a merge with conflicts.
 pub(super) const CONFLICT: i32 = 1;
 
-/// Makes a call of [`MERGE`] merge `head` onto `onto`, by the attributes of `onto`: a branch does not say how it is
-/// merged.
+/// Makes a call of [`MERGE`] merge `head` onto `onto` by the attributes of `onto`. A branch must not decide how it is merged.
 pub(super) fn merged<'a>(call: Call<'a>, onto: &Sha, head: &Sha) -> WorldResult<Call<'a>> {
     let (onto, head) = (object(onto)?, object(head)?);
-    // By a variable, which a git that does not know of it leaves alone.
+    // Set by a variable, because a git that does not know it ignores it.
     let call = call.env("GIT_ATTR_SOURCE", onto);
     Ok(call.args(["--write-tree", "--name-only", "-z", "--no-messages", onto, head]))
 }
 
-/// Puts what `head` changed onto `onto`, as one commit.
+/// Applies the changes of `head` to `onto`, as one commit.
 pub(super) fn squash(
     git: &Git,
     held: &Held,
@@ -60,8 +59,8 @@ pub(super) fn squash(
     Ok(Candidate::Clean { commit, tree })
 }
 
-/// What of `head`, beside what `onto` has, is not there: git's words. Nothing else looks at files that a merge leaves as
-/// they are, and a checkout that fails later would stop all others too.
+/// Returns git's message if objects of `head` that `onto` does not have are missing. No other step checks files that a merge
+/// leaves unchanged, and a checkout that fails later would stop all other branches too.
 fn missing(git: &Git, repo: &Path, onto: &Sha, head: &Sha) -> WorldResult<Option<String>> {
     let whole = |of: &Sha, known: &[&str]| {
         let call = git.question(&bare(repo), "rev-list").args(["--objects", "--quiet", object(of)?]);
@@ -69,14 +68,14 @@ fn missing(git: &Git, repo: &Path, onto: &Sha, head: &Sha) -> WorldResult<Option
         Ok::<_, WorldError>(if answer.code == 0 { None } else { Some(answer.complaint()) })
     };
     let Some(why) = whole(head, &["--not", object(onto)?])? else { return Ok(None) };
-    // Is it the trunk itself, then it is no fault of the branch.
+    // If the trunk itself lacks them, the branch is not at fault.
     match whole(onto, &["--max-count=1"])? {
         None => Ok(Some(why)),
         Some(why) => Err(WorldError::Unexpected(format!("{} is damaged: {why}", repo.display()))),
     }
 }
 
-/// Who made a commit, and when.
+/// Author and committer of a commit, with their times.
 #[derive(Debug)]
 pub(super) struct Signatures {
     name: String,
@@ -97,7 +96,7 @@ impl Signatures {
         Ok(Self { name: usable_name(name), mail, author_date, committer_date })
     }
 
-    /// Makes `call` commit as the author of this commit, and as the town, at its times.
+    /// Makes `call` commit as this commit's author, with the town as committer, at this commit's times.
     pub(super) fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.env("GIT_AUTHOR_NAME", &self.name)
             .env("GIT_AUTHOR_EMAIL", &self.mail)
@@ -108,19 +107,19 @@ impl Signatures {
     }
 }
 
-/// Git refuses to write a name of which nothing is left once it has stripped what can't be at a name's ends; commits
-/// that other tools made may have such a one.
+/// Returns a name that git accepts. Git strips characters that may not stand at a name's ends, and refuses a name of which
+/// nothing is left; commits by other tools may have such a name.
 fn usable_name(name: String) -> String {
     let stripped = |c: char| c <= ' ' || ".,:;<>\"\\'".contains(c);
     if name.chars().all(stripped) { "unknown".to_owned() } else { name }
 }
 
-/// The date in the form that git takes for seconds since the epoch whatever their number; the epoch for none.
+/// Returns the date in the form that git reads as seconds since the epoch for any number; the epoch if there is no date.
 fn usable_date(raw: &str) -> String {
     if raw.is_empty() { "@0 +0000".to_owned() } else { format!("@{raw}") }
 }
 
-/// The message as a commit holds it.
+/// Returns the message as a commit stores it.
 pub(super) fn with_last_newline(message: &str) -> String {
     let newline = if message.ends_with('\n') { "" } else { "\n" };
     format!("{message}{newline}")

@@ -1,7 +1,7 @@
-//! The files of a checkout, compared with a tree by their contents, and cleared of all that is not in it.
+//! Compares the files of a checkout with a tree by their contents, and clears a checkout of all files that are not in the tree.
 //!
-//! Git's index is not asked: what it says of a file is what some git saw once, and agents' code can write it. Files are
-//! opened below folders that are already open, and no link is followed, so a checkout leads to nothing outside of it.
+//! It does not trust git's index: the index says what some git saw at some time, and agents' code can write it. It opens files
+//! below folders that are already open and follows no link, so a checkout can't lead it outside.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
@@ -24,31 +24,31 @@ use super::{Git, control};
 use crate::real::disk::{io_error, read_whole, remove_whole};
 use crate::{CheckedOut, DIRTY_LIMIT, Rules, Untracked, WorldError, WorldResult};
 
-/// How many paths one call gets as arguments.
+/// Limit on the number of paths that one call gets as arguments.
 const PATHS_PER_CALL: usize = 200;
 
-/// Bytes that are read of a file at once.
+/// How many bytes of a file one read takes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Bytes that a submodule's link to its repository may have.
+/// Limit on a submodule's link to its repository, in bytes.
 const LINK_LIMIT_BYTES: u64 = 16 * 1024;
 
-/// Settings under which a checkout for gates is written and read, whoever runs the town: the bytes that the project's own
-/// attributes ask for.
+/// Settings for writing and reading a gate's checkout, independent of the user who runs the town: files get the bytes that the
+/// project's own attributes ask for.
 pub(super) const PLAIN: &[&str] = &["-c", "core.autocrlf=false", "-c", "core.eol=lf"];
 
-/// A checkout, and how to get at what git knows of it.
+/// A checkout, with the way to ask git about it.
 struct Checkout<'a> {
     git: &'a Git,
-    /// The worktree that it is, or that it is a submodule of.
+    /// The worktree that it is, or in which it is a submodule.
     admin: Admin,
-    /// Its folder.
+    /// The checkout's folder.
     path: PathBuf,
-    /// Where git works in it.
+    /// The place where git works in it.
     place: Place,
     /// Its git folder.
     git_dir: PathBuf,
-    /// Whether submodules are looked into.
+    /// Whether to look into submodules.
     submodules: bool,
     listing: Listing,
 }
@@ -62,7 +62,7 @@ impl<'a> Checkout<'a> {
         Ok(Self { git, admin, path, place, git_dir, submodules, listing })
     }
 
-    /// The submodule that is checked out in a folder, at the commit that the tree names.
+    /// Returns the submodule that is checked out in a folder, at the commit that the tree names.
     fn submodule(&self, folder: &OwnedFd, path: &[u8], entry: &Entry) -> WorldResult<Self> {
         let path = self.path.join(path_from(path));
         let strange = || WorldError::Unexpected(format!("{} is no submodule of its worktree", path.display()));
@@ -87,7 +87,7 @@ impl<'a> Checkout<'a> {
     }
 }
 
-/// The path in a submodule's link to its repository.
+/// Reads the path in a submodule's link to its repository.
 fn read_link_file(folder: &OwnedFd) -> Option<Vec<u8>> {
     let file = open_file(folder, b".git").ok()?;
     let mut text = Vec::new();
@@ -96,7 +96,7 @@ fn read_link_file(folder: &OwnedFd) -> Option<Vec<u8>> {
     Some(path.strip_suffix(b"\n").unwrap_or(path).to_vec())
 }
 
-/// The names in a folder.
+/// Returns the names in a folder.
 fn names(folder: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(folder)? {
@@ -113,7 +113,7 @@ fn open_folder(above: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(above, name, flags, Mode::empty())
 }
 
-/// Opens a file; nothing that is no file keeps its reader waiting.
+/// Opens a file. Never waits for a node that is not a file.
 fn open_file(folder: &OwnedFd, name: &[u8]) -> Result<std::fs::File, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::openat(folder, name, flags, Mode::empty()).map(std::fs::File::from)
@@ -132,8 +132,8 @@ pub(super) fn compare(git: &Git, repo: &Path, path: &Path, tree: &Sha, rules: &R
     Ok(CheckedOut { tree, changed: compared.changed })
 }
 
-/// Those of these files of a worktree that are as a checkout of `commit` writes them, though git would commit other contents:
-/// a project may hold files that its own attributes would convert.
+/// Returns those of a worktree's files that are exactly as a checkout of `commit` writes them, though git would commit other
+/// contents. A project may hold files that its own attributes would convert.
 pub(super) fn as_written(
     git: &Git,
     admin: &Admin,
@@ -151,31 +151,31 @@ pub(super) fn as_written(
     Ok(entries.into_iter().map(|(path, _)| path.clone()).filter(|path| !found.contains_key(path)).collect())
 }
 
-/// Files of a fresh checkout that git would commit otherwise than they are there. All files are read.
+/// Returns the files of a fresh checkout that git would commit with other contents. Reads all files.
 pub(super) fn against_attributes(git: &Git, repo: &Path, path: &Path) -> WorldResult<Vec<String>> {
     let place = required(repo, path)?.place();
-    // An index that knows no times, so that git trusts none.
+    // This index holds no file times, so git trusts none.
     let index = Scratch::new(repo)?;
     let call = |verb: &str| git.question(&place, verb).git_options(PLAIN).env("GIT_INDEX_FILE", index.path());
     call("read-tree").arg("HEAD").ok()?;
     let options = ["--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=all"];
     let answer = call("status").args(options).ok()?;
-    // Each is two letters and a blank, then the path.
+    // Each field is two letters and a blank, then the path.
     Ok(answer.fields().filter_map(|field| field.get(3..)).map(shown).collect())
 }
 
-/// What was found in a checkout and its submodules.
+/// Result of comparing a checkout and its submodules.
 #[derive(Default)]
 struct Compared {
-    /// Paths that are not as the tree says, and what is there instead.
+    /// Paths that differ from the tree, each with what is there instead.
     changed: BTreeMap<String, String>,
 }
 
-/// The files of one checkout that are not as its tree says; `None` for what is no file of git's.
+/// The files of one checkout that differ from its tree; `None` for a node that git does not store.
 type Found = BTreeMap<Vec<u8>, Option<Entry>>;
 
 impl Compared {
-    /// Compares one checkout, its submodules included; answers with the tree that its files make.
+    /// Compares one checkout, its submodules included. Returns the tree that its files make.
     fn compare(&mut self, checkout: &Checkout<'_>, above: &[u8], conversions: bool) -> WorldResult<Sha> {
         let mut look = Look { checkout, found: Found::new(), submodules: Vec::new() };
         let entries: Vec<_> = checkout.listing.entries.iter().collect();
@@ -213,7 +213,7 @@ fn said(entry: &Entry) -> String {
     format!("{:o} {}", entry.mode, hex(&entry.id))
 }
 
-/// A look at the files of one checkout.
+/// A search through the files of one checkout.
 struct Look<'c, 'a> {
     checkout: &'c Checkout<'a>,
     found: Found,
@@ -221,7 +221,7 @@ struct Look<'c, 'a> {
 }
 
 impl Look<'_, '_> {
-    /// Looks at the entries of one folder, which share the first `from` bytes of their paths.
+    /// Compares the entries of one folder. Their paths share the first `from` bytes.
     fn folder(&mut self, folder: &OwnedFd, entries: &[(&Vec<u8>, &Entry)], from: usize) -> WorldResult<()> {
         let mut rest = entries;
         while let Some((path, entry)) = rest.first() {
@@ -242,7 +242,7 @@ impl Look<'_, '_> {
         Ok(())
     }
 
-    /// A submodule that is not checked out is no change: the tree has its commit only.
+    /// Compares a submodule. One that is not checked out is not a change, since the tree only holds its commit.
     fn submodule(&mut self, folder: &OwnedFd, name: &[u8], path: &[u8], entry: &Entry) -> WorldResult<()> {
         let Some(inner) = open_folder(folder, name).ok().filter(|inner| self.checkout.submodules && is_filled(inner))
         else {
@@ -251,7 +251,7 @@ impl Look<'_, '_> {
         match self.checkout.submodule(&inner, path, entry) {
             Ok(submodule) => self.submodules.push((path.to_vec(), submodule)),
             Err(error @ (WorldError::Spawn { .. } | WorldError::Io { .. })) => return Err(error),
-            // Something else is there in its place, or its objects lie.
+            // Something else is in its place, or its objects do not match their ids.
             Err(_) => _ = self.found.insert(path.to_vec(), None),
         }
         Ok(())
@@ -274,13 +274,13 @@ impl Look<'_, '_> {
     }
 }
 
-/// Whether a folder holds anything.
+/// Whether a folder has any entry.
 fn is_filled(folder: &OwnedFd) -> bool {
     names(folder).is_ok_and(|names| !names.is_empty())
 }
 
-/// What is at a name, as git would take it in without any conversion. A large file that git-lfs has put in the place of
-/// its pointer is that pointer.
+/// Returns the entry that git would store for a name without any conversion. A large file that git-lfs has put in place of its
+/// pointer counts as that pointer.
 fn there(folder: &OwnedFd, name: &[u8], entry: &Entry, format: Format) -> Option<Entry> {
     let file = match open_file(folder, name) {
         Err(Errno::LOOP) => {
@@ -299,14 +299,14 @@ fn there(folder: &OwnedFd, name: &[u8], entry: &Entry, format: Format) -> Option
     Some(Entry { mode, id })
 }
 
-/// The id of a file's content; `None` where it can't be read, or changes meanwhile.
+/// Returns the id of a file's content; `None` if it can't be read, or changes during the read.
 fn hash_file(file: &std::fs::File, length: u64, format: Format) -> Option<Vec<u8>> {
     let mut hash = Hash::begin(format, "blob", length);
     let read = each_chunk(file, length, |chunk| hash.feed(chunk))?;
     (read == length).then(|| hash.end())
 }
 
-/// The id of the pointer with which git-lfs replaces a file of this content.
+/// Returns the id of the pointer with which git-lfs replaces a file of this content.
 fn pointer_id(mut file: &std::fs::File, length: u64, format: Format) -> Option<Vec<u8>> {
     std::io::Seek::rewind(&mut file).ok()?;
     let mut hash = Sha256::new();
@@ -316,9 +316,9 @@ fn pointer_id(mut file: &std::fs::File, length: u64, format: Format) -> Option<V
     Some(format.id("blob", text.as_bytes()))
 }
 
-/// Reads a file to its end, which should come after `length` bytes; answers with how many there were.
+/// Reads a file to its end, which is expected after `length` bytes. Returns the number of bytes.
 fn each_chunk(mut file: &std::fs::File, length: u64, mut take: impl FnMut(&[u8])) -> Option<u64> {
-    // Most files are small: a byte more than they have shows their end.
+    // Most files are small. One byte more than expected is enough to see the end.
     let room = usize::try_from(length).unwrap_or(CHUNK_BYTES).saturating_add(1).min(CHUNK_BYTES);
     let (mut buffer, mut read) = (vec![0; room], 0);
     loop {
@@ -334,7 +334,7 @@ fn each_chunk(mut file: &std::fs::File, length: u64, mut take: impl FnMut(&[u8])
     }
 }
 
-/// Takes out of `found` what differs from the tree only as git itself would convert it: line ends, filters.
+/// Removes from `found` the files that differ from the tree only by git's own conversions: line ends, filters.
 fn leave_out_converted(checkout: &Checkout<'_>, found: &mut Found) -> WorldResult<()> {
     let entries = &checkout.listing.entries;
     let is_file = |entry: &Entry| [FILE, PROGRAM].contains(&entry.mode);
@@ -344,7 +344,7 @@ fn leave_out_converted(checkout: &Checkout<'_>, found: &mut Found) -> WorldResul
         open.filter(|(path, e)| is_file(e) && same_kind(path, e)).map(|(p, _)| p.clone()).collect();
     for paths in open.chunks(PATHS_PER_CALL) {
         let call = checkout.git.question(&checkout.place, "hash-object").git_options(PLAIN);
-        // A filter that fails converts nothing: then the file is as it is.
+        // A filter that fails converts nothing. Then the file counts as it is.
         let answer = call.arg("--").args(paths.iter().map(|path| path_from(path))).answer()?;
         for (path, id) in paths.iter().zip(answer.lines()) {
             if hex(&entries[path].id) == id || is_smudged(checkout, path, &entries[path])? {
@@ -355,8 +355,8 @@ fn leave_out_converted(checkout: &Checkout<'_>, found: &mut Found) -> WorldResul
     Ok(())
 }
 
-/// Whether a file is what git makes of its object when it checks it out, though it would not make that object of it
-/// again: objects that were committed past their own attributes are so.
+/// Whether a file is what git writes when it checks its object out, even though git would not make that object from the file
+/// again. Objects that were committed against their own attributes are like that.
 fn is_smudged(checkout: &Checkout<'_>, path: &[u8], entry: &Entry) -> WorldResult<bool> {
     let (git, id, format) = (checkout.git, hex(&entry.id), checkout.listing.format);
     let object = git.question(&checkout.place, "cat-file").args(["blob", &id]).ok()?.stdout;
@@ -370,7 +370,7 @@ fn is_smudged(checkout: &Checkout<'_>, path: &[u8], entry: &Entry) -> WorldResul
     Ok(read_whole(&checkout.path.join(path_from(path))).is_ok_and(|there| there == smudged))
 }
 
-/// Removes from a checkout all that is not in a tree, but for what the rules keep.
+/// Removes all files from a checkout that are not in a tree, except those that the rules keep.
 pub(super) fn clear(git: &Git, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<Untracked> {
     let checkout = Checkout::of(git, repo, path, tree, rules.submodules)?;
     let found = search(&checkout, rules, true)?;
@@ -381,7 +381,7 @@ pub(super) fn clear(git: &Git, repo: &Path, path: &Path, tree: &Sha, rules: &Rul
     Ok(found)
 }
 
-/// What there is in a checkout that is not in a tree.
+/// Returns the files of a checkout that are not in a tree.
 pub(super) fn untracked(git: &Git, repo: &Path, path: &Path, tree: &Sha, rules: &Rules) -> WorldResult<Untracked> {
     search(&Checkout::of(git, repo, path, tree, rules.submodules)?, rules, false)
 }
@@ -392,17 +392,17 @@ fn search(checkout: &Checkout<'_>, rules: &Rules, removes: bool) -> WorldResult<
     Ok(clearing.found)
 }
 
-/// A search through one checkout for what is not in its tree.
+/// A search through one checkout for files that are not in its tree.
 struct Clearing<'c, 'a> {
     checkout: &'c Checkout<'a>,
     keep: &'c Keep,
-    /// Whether it is removed.
+    /// Whether to remove them.
     removes: bool,
     found: Untracked,
 }
 
 impl Clearing<'_, '_> {
-    /// Clears a folder; answers with whether it is empty then.
+    /// Clears a folder. Returns whether it is empty afterwards.
     fn folder(&mut self, folder: &OwnedFd, path: &[u8], may_keep: bool) -> WorldResult<bool> {
         let names = self.checkout.failed("list", path, names(folder))?;
         let mut empty = true;
@@ -412,11 +412,11 @@ impl Clearing<'_, '_> {
         Ok(empty)
     }
 
-    /// Clears one entry of a folder; answers with whether it is gone.
+    /// Clears one entry of a folder. Returns whether it is gone.
     fn entry(&mut self, folder: &OwnedFd, name: &[u8], path: &[u8], may_keep: bool) -> WorldResult<bool> {
         let kind = match kind(folder, name) {
             Err(Errno::NOENT) => return Ok(true),
-            // A folder that can be listed and not entered.
+            // The folder can be listed but not entered.
             Err(Errno::ACCESS) => rustix::fs::fchmod(folder, Mode::RWXU).and_then(|()| kind(folder, name)),
             kind => kind,
         };
@@ -427,7 +427,7 @@ impl Clearing<'_, '_> {
                 return Ok(false);
             }
             At::Entry(_) => return Ok(false),
-            // What is tracked is no cache, and what lies beside it under the name of one is none either.
+            // A tracked folder is not a cache, nor is an untracked one beside tracked files under a cache's name.
             At::Folder if kind == FileType::Directory => {
                 let inner = self.enter(folder, name, path)?;
                 self.folder(&inner, path, may_keep && !self.keep.matches(path))?;
@@ -438,7 +438,7 @@ impl Clearing<'_, '_> {
         if path == b".git" {
             return Ok(false);
         }
-        // A link is none: what it leads to is elsewhere.
+        // A link is not a cache: its target is elsewhere.
         let is_cache = matches!(kind, FileType::Directory | FileType::RegularFile);
         if may_keep && is_cache && self.keep.matches(path) {
             self.found.kept.push(shown(path));
@@ -468,7 +468,7 @@ impl Clearing<'_, '_> {
         let flags = if kind == FileType::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         let unlink = || rustix::fs::unlinkat(folder, name, flags);
         let removed = match unlink() {
-            // A module cache has folders that can't be written.
+            // A module cache has read-only folders.
             Err(Errno::ACCESS) => rustix::fs::fchmod(folder, Mode::RWXU).and_then(|()| unlink()),
             removed => removed,
         };
@@ -481,7 +481,7 @@ impl Clearing<'_, '_> {
         }
     }
 
-    /// Opens a folder, were it closed to its owner.
+    /// Opens a folder, even if its owner has no rights on it.
     fn enter(&self, above: &OwnedFd, name: &[u8], path: &[u8]) -> WorldResult<OwnedFd> {
         let opened = match open_folder(above, name) {
             Err(Errno::ACCESS) => open_up(above, name).and_then(|()| open_folder(above, name)),
@@ -490,7 +490,7 @@ impl Clearing<'_, '_> {
         self.checkout.failed("open", path, opened)
     }
 
-    /// Clears a submodule, of which nothing is kept; one that is not to be there, of everything.
+    /// Clears a submodule and keeps nothing in it. If submodules must not be checked out, removes everything.
     fn submodule(&mut self, above: &OwnedFd, name: &[u8], path: &[u8], entry: &Entry) -> WorldResult<()> {
         let folder = self.enter(above, name, path)?;
         match self.checkout.submodules.then(|| self.checkout.submodule(&folder, path, entry)) {
@@ -513,7 +513,7 @@ impl Clearing<'_, '_> {
     }
 }
 
-/// Gives a folder's owner all rights on it, not through a link.
+/// Gives a folder's owner all rights on it. Does not follow a link.
 fn open_up(above: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = rustix::fs::openat(above, name, flags, Mode::empty())?;

@@ -1,4 +1,4 @@
-//! The one place that spawns git: its environment, its settings, its lock and its errors.
+//! The only module that starts git. It sets git's environment, settings, lock and errors.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that spawns git")]
 
 use std::ffi::{OsStr, OsString};
@@ -18,9 +18,8 @@ use crate::real::disk::io_error;
 use crate::real::process;
 use crate::{Clock as _, Held, WorldError, WorldResult};
 
-/// Settings that every call of ours has, whatever user, project or worker configured: none of their hooks runs,
-/// nothing is done beside what was asked, and of files that git keeps for speed none is believed: others can write
-/// them.
+/// Settings of every call of ours, whatever the user, the project or a worker configured. They run no hooks and no work beside
+/// what was asked. They also ignore the files that git keeps for speed, since others can write those.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -48,10 +47,10 @@ const SETTINGS: &[&str] = &[
     "safe.bareRepository=all",
     "i18n.commitEncoding=UTF-8",
     "log.showSignature=false",
-    // A connection that has died must not hold the lock for ever.
+    // A dead connection must not hold the lock for ever.
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=60",
-    // Others are programs that an address names, or asks for. A user who wants one allows it by name.
+    // All other protocols are programs that an address names or asks for. A user who wants one allows it by name.
     "protocol.allow=never",
     "protocol.git.allow=always",
     "protocol.http.allow=always",
@@ -60,26 +59,26 @@ const SETTINGS: &[&str] = &[
     "protocol.ext.allow=never",
 ];
 
-/// Variables that every call of ours has: objects are what their ids say, commits have the parents that they name,
-/// and nothing waits for a person.
+/// Variables of every call of ours: objects must be what their ids say, commits must have the parents that they name, and nothing
+/// waits for a person.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("LC_ALL", "C"),
     ("GIT_NO_REPLACE_OBJECTS", "1"),
-    // No file can be there; an empty one would make git print advice.
+    // No file can exist at this path. An empty file would make git print advice.
     ("GIT_GRAFT_FILE", "/dev/null/none"),
     ("GIT_TERMINAL_PROMPT", "0"),
     ("GIT_PAGER", "cat"),
     ("GIT_EDITOR", ":"),
     ("GIT_SEQUENCE_EDITOR", ":"),
-    // Whatever ssh would ask, of an unknown host or for a key, is denied, be there a terminal or not.
+    // ssh gets "no" for each of its questions (an unknown host, a key's passphrase), with or without a terminal.
     ("SSH_ASKPASS", "false"),
     ("SSH_ASKPASS_REQUIRE", "force"),
-    // No checkout of ours waits for large files; set-up has them fetched.
+    // No checkout of ours waits for large files; set-up fetches them.
     (SKIP_LARGE_FILES, "1"),
 ];
 
-/// Variables of the parent that git gets too: where its programs and the overseer's configuration and credentials are,
-/// and how the network is reached. Nothing that points git to a repository is among them.
+/// Variables of the parent that git gets too: the paths of git's programs, the overseer's configuration and credentials, and the
+/// network settings. None of them points git to a repository.
 const PASSED: &[&str] = &[
     "PATH",
     "HOME",
@@ -114,20 +113,20 @@ const PASSED: &[&str] = &[
     "NO_PROXY",
 ];
 
-/// The variable by which git-lfs leaves the pointers of large files in a checkout as they are.
+/// The variable with which git-lfs leaves the pointers of large files in a checkout unchanged.
 pub(super) const SKIP_LARGE_FILES: &str = "GIT_LFS_SKIP_SMUDGE";
 
-/// Lines of git's complaint that an error quotes.
+/// How many lines of git's error output an error quotes.
 const QUOTED_LINES: usize = 5;
 
-/// How long the last words of an ended git may take to arrive. A connection that ssh keeps open for later calls holds
-/// git's error stream open too, so its end can't be waited for.
+/// How long to wait for the error output of a git that has ended. A connection that ssh keeps open for later calls also holds
+/// git's error stream open, so waiting for the stream's end could take for ever.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How often a call is tried where something in its way was removed each time. One call takes few locks.
+/// How often a call is tried if each failed try found and removed something in its way. One call takes few locks.
 const TRIES: usize = 4;
 
-/// The parent's environment, reduced to what git may see.
+/// Returns the parent's environment, reduced to the variables that git may see.
 pub(super) fn passed_environment() -> Vec<(OsString, OsString)> {
     passed(std::env::vars_os())
 }
@@ -137,21 +136,20 @@ fn passed(parent: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, 
     passed.map(|(name, value)| if name == "PATH" { (name, fixed_path(&value)) } else { (name, value) }).collect()
 }
 
-/// The folders of a PATH that are the same wherever git works. It works in agents' worktrees too, and must not take a
-/// program from there.
+/// Returns a PATH with absolute folders only. Git also works in agents' worktrees, and must not take a program from there.
 fn fixed_path(path: &OsStr) -> OsString {
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
     std::env::join_paths(folders).unwrap_or_default()
 }
 
-/// Where git works. Git never searches for a repository in the folders above.
+/// The place where git works. Git never searches the parent folders for a repository.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
-    /// In a bare repository, by its own configuration: one that no agent works in.
+    /// In a bare repository with its own configuration, in which no agent works.
     Bare(PathBuf),
-    /// In a rig's repository, by its control folder's configuration.
+    /// In a rig's repository, with the configuration of its control folder.
     Rig(PathBuf),
-    /// In a worktree of a rig's repository, by its administrative folder and by the repository's control folder.
+    /// In a worktree of a rig's repository, with its administrative folder and the repository's control folder.
     Worktree {
         /// The repository.
         repo: PathBuf,
@@ -160,22 +158,22 @@ pub(super) enum Place {
         /// The checkout.
         path: PathBuf,
     },
-    /// In a folder with files of a rig's repository that is no worktree of it.
+    /// In a folder that holds files of a rig's repository but is not a worktree of it.
     Files {
         /// The repository.
         repo: PathBuf,
         /// The folder.
         path: PathBuf,
     },
-    /// In the repository of a submodule, by a control folder of its own.
+    /// In the repository of a submodule, with a control folder of its own.
     Module {
-        /// The rig's repository that holds it.
+        /// The rig's repository that holds the submodule.
         repo: PathBuf,
-        /// Its control folder.
+        /// The submodule's control folder.
         control: PathBuf,
         /// The submodule's repository.
         git_dir: PathBuf,
-        /// The checkout; none: without looking at it.
+        /// The checkout; `None` if git does not look at it.
         path: Option<PathBuf>,
     },
     /// In a folder that may be a repository.
@@ -185,7 +183,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// The rig's repository that git works in.
+    /// Returns the rig's repository in which git works.
     fn rig(&self) -> Option<&Path> {
         match self {
             Self::Rig(repo) | Self::Worktree { repo, .. } | Self::Files { repo, .. } | Self::Module { repo, .. } => {
@@ -205,14 +203,14 @@ impl Place {
             Self::Bare(path) | Self::Worktree { path, .. } | Self::Files { path, .. } | Self::Folder(path) => {
                 path.clone()
             }
-            // Not the repository: what a driver of the user's names by a relative path is no agent's to put there.
+            // Not the repository: an agent could put a program there that a driver of the user's names by a relative path.
             Self::Rig(repo) => control::folder(repo),
             Self::Module { path, control, .. } => path.as_ref().unwrap_or(control).clone(),
             Self::Nowhere => PathBuf::from("/"),
         }
     }
 
-    /// What lies there and holds git up.
+    /// Returns a file at this place that blocks git.
     fn trap(&self) -> Option<Trap> {
         let refs = self.rig().map(|repo| repo.join("refs"));
         let own = match self {
@@ -223,7 +221,7 @@ impl Place {
         refs.iter().map(|refs| Ground::Refs(refs)).chain(own).find_map(Ground::trap)
     }
 
-    /// Removes a trap, and what others of its kind there are; the error is one that must not be removed.
+    /// Removes a trap, and others of its kind there. The error is a trap that must not be removed.
     fn clear(&self, trap: Trap) -> Result<(), Trap> {
         let mut next = Some(trap);
         while let Some(trap) = next {
@@ -235,27 +233,27 @@ impl Place {
         Ok(())
     }
 
-    /// The place as people call it.
+    /// Returns the path that people know for this place.
     fn shown(&self) -> PathBuf {
         if let Self::Rig(repo) = self { repo.clone() } else { self.cwd() }
     }
 
-    /// A folder of this machine may be a person's own remote. Where the project names the address, it may be another
-    /// person's files: then only the user can allow it.
+    /// Returns the settings for file protocols. A folder of this machine may be the user's own remote. If the project names the
+    /// address, it may lead to another person's files; then only the user can allow it.
     fn protocols(&self) -> &'static [&'static str] {
         if matches!(self, Self::Module { .. }) { &[] } else { &["-c", "protocol.file.allow=always"] }
     }
 
-    /// Whether `file` is in a repository that the town made itself. Others are not ours to clear up.
+    /// Whether `file` is in a repository that the town made itself. The town does not clean up other repositories.
     fn owns(&self, file: &Path) -> bool {
         let repo = if let Self::Bare(path) = self { Some(path.as_path()) } else { self.rig() };
         repo.is_some_and(|repo| real(file).starts_with(real(repo)))
     }
 
-    /// Makes ready what git needs there.
+    /// Prepares what git needs at this place.
     fn prepare(&self, git: &Git) -> WorldResult<()> {
         if let Some(repo) = self.rig() {
-            // A missing folder would look like a missing git.
+            // Without this check, a missing folder would look like a missing git.
             repo.metadata().map_err(io_error("enter", repo))?;
             control::require(git, repo)?;
         }
@@ -263,14 +261,14 @@ impl Place {
         cwd.metadata().map(drop).map_err(io_error("enter", &cwd))
     }
 
-    /// The folder whose configuration git reads, where that is one of ours.
+    /// Returns the control folder whose configuration git reads, if there is one.
     fn control(&self) -> Option<PathBuf> {
         if let Self::Module { control, .. } = self { Some(control.clone()) } else { self.rig().map(control::folder) }
     }
 
     fn apply(&self, command: &mut Command) {
         if let Some(control) = self.control() {
-            // Without a worktree that is named, the folder that git works in is none.
+            // If no worktree is named, git must not take its working folder for one.
             command.env("GIT_COMMON_DIR", control).env("GIT_IMPLICIT_WORK_TREE", "0");
         }
         command.args(self.protocols());
@@ -288,7 +286,7 @@ impl Place {
                 path.iter().for_each(|path| _ = command.arg("--work-tree").arg(path));
             }
             Self::Folder(path) => {
-                // Ceilings are compared as text, so this one must be free of symbolic links.
+                // Git compares ceilings as text, so this path must be free of symbolic links.
                 let real = path.canonicalize().unwrap_or_else(|_| path.clone());
                 command.env("GIT_CEILING_DIRECTORIES", real.parent().unwrap_or(&real));
             }
@@ -297,7 +295,7 @@ impl Place {
     }
 }
 
-/// One call of git, not made yet.
+/// A call of git that is being prepared.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     git: &'a Git,
@@ -310,7 +308,7 @@ pub(super) struct Call<'a> {
     limit: Duration,
 }
 
-/// What a call of git said.
+/// Output and exit code of a call of git.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// Its exit code.
@@ -322,22 +320,22 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The output as one line.
+    /// Returns the output as one line.
     pub(super) fn line(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned()
     }
 
-    /// The output as lines.
+    /// Returns the output as lines.
     pub(super) fn lines(&self) -> Vec<String> {
         String::from_utf8_lossy(&self.stdout).lines().map(str::to_owned).collect()
     }
 
-    /// The fields of an output that ends each with a NUL.
+    /// Returns the fields of an output in which each ends with a NUL.
     pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
         self.stdout.split(|byte| *byte == 0).filter(|field| !field.is_empty())
     }
 
-    /// The last lines of the complaint, for messages.
+    /// Returns the last lines of git's error output, for messages.
     pub(super) fn complaint(&self) -> String {
         last_lines(&self.stderr)
     }
@@ -349,7 +347,7 @@ fn last_lines(text: &str) -> String {
 }
 
 impl Git {
-    /// A question: takes no lock and changes nothing.
+    /// Prepares a question: it takes no lock and changes nothing.
     pub(super) fn question(&self, place: &Place, verb: &str) -> Call<'_> {
         let args = vec![verb.into()];
         Call {
@@ -364,14 +362,14 @@ impl Git {
         }
     }
 
-    /// An act under a lock, which git inherits.
+    /// Prepares an act under a lock, which git inherits.
     pub(super) fn act<'a>(&'a self, held: &'a Held, place: &Place, verb: &str) -> Call<'a> {
         Call { held: Some(held), ..self.question(place, verb) }
     }
 }
 
 impl Call<'_> {
-    /// Adds options of git itself, which stand before the verb.
+    /// Adds options of git itself, which come before the verb.
     pub(super) fn git_options(mut self, options: &[&str]) -> Self {
         self.options.extend(options.iter().map(|option| (*option).to_owned()));
         self
@@ -395,19 +393,20 @@ impl Call<'_> {
         self
     }
 
-    /// Gives a question a file of ours to read; an act has the lock in its place.
+    /// Gives a question one of our files as input. An act has the lock's file there instead.
     pub(super) fn input(mut self, file: &Path) -> Self {
         self.input = Some(file.to_owned());
         self
     }
 
-    /// Ends the call, with all that it started, when it takes longer: for calls that wait for another machine.
+    /// Limits the call's duration: afterwards, git and all processes that it started are ended. For calls that wait for another
+    /// machine.
     pub(super) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Makes the call; any exit code is an answer.
+    /// Makes the call. Any exit code counts as an answer.
     pub(super) fn answer(&self) -> WorldResult<Answer> {
         for _ in 1..TRIES {
             match self.once()? {
@@ -422,18 +421,18 @@ impl Call<'_> {
         }
     }
 
-    /// Makes the call; exit codes other than `codes` are errors.
+    /// Makes the call. Exit codes other than `codes` are errors.
     pub(super) fn expect(&self, codes: &[i32]) -> WorldResult<Answer> {
         let answer = self.answer()?;
         if codes.contains(&answer.code) { Ok(answer) } else { Err(self.failed(answer.complaint())) }
     }
 
-    /// Makes the call, which must succeed.
+    /// Makes the call. Any exit code but 0 is an error.
     pub(super) fn ok(&self) -> WorldResult<Answer> {
         self.expect(&[0])
     }
 
-    /// The error for a call that failed.
+    /// Returns the error for a call that failed.
     pub(super) fn failed(&self, text: String) -> WorldError {
         let verb = self.args[0].to_string_lossy().into_owned();
         WorldError::Git { verb, repo: self.place.shown(), text }
@@ -468,7 +467,7 @@ impl Call<'_> {
         Ok(command)
     }
 
-    /// Settings of programs that git may run on files, as variables: their names may hold any character.
+    /// Returns settings of programs that git may run on files, as variables, since their names may hold any character.
     fn driver_settings(&self) -> WorldResult<Vec<(String, String)>> {
         let Some(repo) = self.place.rig() else { return Ok(Vec::new()) };
         let verb = self.args[0].to_string_lossy();
@@ -481,7 +480,7 @@ impl Call<'_> {
         Ok(variables)
     }
 
-    /// The lock's file is git's standard input: so git holds the lock too, for as long as it runs.
+    /// Returns git's standard input. It is the lock's file, so git holds the lock too for as long as it runs.
     fn stdin(&self) -> WorldResult<Stdio> {
         let Some((held, file)) = self.held.and_then(|held| Some((held, held.file.as_ref()?))) else {
             let Some(input) = &self.input else { return Ok(Stdio::null()) };
@@ -498,7 +497,7 @@ impl Call<'_> {
         if let Some(mut out) = child.stdout.take() {
             out.read_to_end(&mut stdout).map_err(lost)?;
         }
-        // Called off before the child is waited for: until then its pid is nobody else's.
+        // The watchdog is called off before the child is reaped: until then the pid still belongs to the child.
         let ended = watchdog.and_then(Watchdog::call_off);
         let status = child.wait().map_err(lost)?;
         let stderr = words.last();
@@ -510,7 +509,7 @@ impl Call<'_> {
         }
     }
 
-    /// Removes what git failed over, where that is worth another try.
+    /// Removes what made git fail, if another try may then succeed. Returns whether it did.
     fn clear_the_way(&self, answer: &Answer) -> WorldResult<bool> {
         Ok(self.clear_stale_lock(answer) || self.clear_broken_refs(answer)?)
     }
@@ -524,8 +523,8 @@ impl Call<'_> {
         }
     }
 
-    /// Looks whether git failed over a lock file of the repository that a killed git left, and removes that. A lock
-    /// file that comes, goes or changes is at work; one that stays the same for the whole patience is nobody's.
+    /// Removes a lock file of the repository that made git fail, if a killed git left it. A lock file that appears, disappears or
+    /// changes belongs to a running git. One that stays the same for the whole patience belongs to none.
     fn clear_stale_lock(&self, answer: &Answer) -> bool {
         if self.held.is_none() || answer.code == 0 {
             return false;
@@ -548,9 +547,9 @@ impl Call<'_> {
     }
 }
 
-/// Makes a call of the caller's own git in a folder, with the caller's environment, settings and hooks: what an agent's
-/// process asks for in its own worktree, where nothing of the town's is run and nothing can be gained that the agent has
-/// not got. Only an editor is spared it.
+/// Runs the caller's own git in a folder, with the caller's environment, settings and hooks. For requests by an agent's process
+/// in its own worktree: it runs no program of the town's, and the agent gains nothing that it does not have already. Only git's
+/// editor is switched off.
 pub(super) fn as_caller(folder: &Path, args: &[&str]) -> WorldResult<Answer> {
     let mut command = Command::new("git");
     command.current_dir(folder).args(args).env("LC_ALL", "C").env("GIT_EDITOR", ":").stdin(Stdio::null());
@@ -559,23 +558,23 @@ pub(super) fn as_caller(folder: &Path, args: &[&str]) -> WorldResult<Answer> {
     Ok(Answer { code: output.status.code().unwrap_or(1), stdout: output.stdout, stderr })
 }
 
-/// How one try of a call went.
+/// How one try of a call ended.
 enum Outcome {
-    /// Git came to its end.
+    /// Git ran to its end.
     Answered(Answer),
-    /// A file held it up, and it was ended.
+    /// A file blocked git, and the watchdog ended it.
     Trapped(Trap),
 }
 
 /// Why a watchdog has ended a child.
 enum Ended {
-    /// This held it up.
+    /// This file blocked it.
     Trapped(Trap),
-    /// It took longer than it may.
+    /// It ran longer than its limit.
     Late,
 }
 
-/// Ends a child and all that descends from it, at a deadline or where a file holds it up.
+/// Ends a child and all its descendants at a deadline, or when a file blocks it.
 struct Watchdog {
     call_off: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<Option<Ended>>,
@@ -595,16 +594,16 @@ impl Watchdog {
         Some(Self { call_off, thread })
     }
 
-    /// Why the child was ended; none where it was not.
+    /// Returns why the child was ended; `None` if it was not.
     fn call_off(self) -> Option<Ended> {
-        // The watchdog may have gone to work already.
+        // The watchdog may already have finished.
         let _ = self.call_off.send(());
         self.thread.join().unwrap_or_default()
     }
 }
 
-/// Waits until the watch is called off, or for a reason to end what is watched. A trap may be laid at any time, so they are
-/// looked for again and again, more seldom each time.
+/// Waits until the watch is called off, or until there is a reason to end the child. A trap may appear at any time, so the search
+/// for traps is repeated, with growing pauses.
 fn watch(called_off: &mpsc::Receiver<()>, suspicion: Duration, limit: Duration, place: &Place) -> Option<Ended> {
     let (mut waited, mut pause) = (Duration::ZERO, suspicion);
     while called_off.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -620,15 +619,15 @@ fn watch(called_off: &mpsc::Receiver<()>, suspicion: Duration, limit: Duration, 
     None
 }
 
-/// What tells a lock file from one that another git made in its place.
+/// Returns what tells a lock file from one that another git made in its place.
 fn identity(lock: &Path) -> Option<(u64, u64, i64, i64)> {
     let facts = lock.symlink_metadata().ok()?;
     Some((facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec()))
 }
 
-/// The lock file that git found in its way, from its complaint.
+/// Returns the lock file in git's way, as its error message names it.
 fn lock_in_the_way(stderr: &str) -> Option<PathBuf> {
-    // What a remote says is about its own files.
+    // The remote's lines are about its own files.
     stderr.lines().filter(|line| !line.starts_with("remote:")).find_map(|line| {
         let line = line.strip_suffix('.').unwrap_or(line).strip_suffix(": File exists")?;
         if let Some((_, path)) = line.split_once("Unable to create '") {
@@ -639,8 +638,8 @@ fn lock_in_the_way(stderr: &str) -> Option<PathBuf> {
     })
 }
 
-/// Where a lock file really is: git names the file that it locks by the way that it was told, and locks it where links
-/// on that way lead.
+/// Returns where a lock file really is. Git names it by the path that it was given, but makes it where the links on that path
+/// lead.
 fn behind_link(lock: PathBuf) -> PathBuf {
     match std::fs::read_link(lock.with_extension("")) {
         Ok(target) => {
@@ -652,7 +651,7 @@ fn behind_link(lock: PathBuf) -> PathBuf {
     }
 }
 
-/// What git says on its error stream, gathered while it runs.
+/// Git's error output, collected while git runs.
 struct Words {
     text: Arc<Mutex<Vec<u8>>>,
     ended: mpsc::Receiver<()>,
@@ -675,19 +674,19 @@ impl Words {
     }
 
     fn last(self) -> String {
-        // Ended or not, what is there by then is what git said.
+        // Even if the stream is still open, what has arrived by now is what git said.
         let _ = self.ended.recv_timeout(LAST_WORDS);
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&text).into_owned()
     }
 }
 
-/// A path as git printed it.
+/// Turns a path that git printed into a path.
 pub(super) fn path_from(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
-/// A path as people read it.
+/// Turns a path that git printed into text for people.
 pub(super) fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

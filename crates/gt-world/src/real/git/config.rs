@@ -1,4 +1,4 @@
-//! Files of git's configuration, as what is in them: written by us, and read through git.
+//! Files of git's configuration as lists of entries. The town writes them itself and reads them through git.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::Git;
 use super::command::{Answer, Place};
 use crate::WorldResult;
 
-/// A key with a value. The key is as `git config --list` writes it: section and name in lower case.
+/// A key with a value. The key is as `git config --list` prints it: section and name in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: String,
@@ -17,7 +17,7 @@ pub(super) fn entry(key: impl Into<String>, value: impl Into<String>) -> Entry {
     Entry { key: key.into(), value: value.into() }
 }
 
-/// The entries as the text of a file.
+/// Returns the entries as the text of a file.
 pub(super) fn text(entries: &[Entry]) -> String {
     let mut text = String::new();
     let mut last = String::new();
@@ -36,20 +36,20 @@ pub(super) fn text(entries: &[Entry]) -> String {
     text
 }
 
-/// A value as git's configuration files hold it.
+/// Quotes a value for git's configuration files.
 pub(super) fn quoted(value: &str) -> String {
     let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
     format!("\"{escaped}\"")
 }
 
-/// What a file holds, files that it includes left out; `Err` with git's words where that can't be read.
+/// Reads the entries of a file, without the files that it includes. The inner `Err` holds git's message if git can't read it.
 pub(super) fn read(git: &Git, file: &Path) -> WorldResult<Result<Vec<Entry>, String>> {
     let call = git.question(&Place::Nowhere, "config").arg("--file").arg(file);
     let answer = call.args(["--no-includes", "--list", "-z"]).answer()?;
     Ok(if answer.code == 0 { Ok(entries(&answer)) } else { Err(answer.complaint()) })
 }
 
-/// What the overseer's own configuration says of a key, for all repositories; `kind`: as which type git reads it.
+/// Returns the value of a key in the overseer's own configuration for all repositories. `kind` is the type as which git reads it.
 pub(super) fn personal(git: &Git, key: &str, kind: Option<&str>) -> WorldResult<Option<String>> {
     let call = git.question(&Place::Nowhere, "config").args(["--global", "--includes"]);
     let call = call.args(kind.map(|kind| format!("--type={kind}")));
@@ -58,7 +58,7 @@ pub(super) fn personal(git: &Git, key: &str, kind: Option<&str>) -> WorldResult<
 }
 
 fn entries(answer: &Answer) -> Vec<Entry> {
-    // Each is a key, a newline, and the value; a key alone means that it is so.
+    // Each field is a key, a newline, and the value. A key alone means true.
     let fields = answer.fields().map(|field| String::from_utf8_lossy(field).into_owned());
     fields
         .map(|field| match field.split_once('\n') {
@@ -68,12 +68,12 @@ fn entries(answer: &Answer) -> Vec<Entry> {
         .collect()
 }
 
-/// The values of a key, in their order.
+/// Returns the values of a key, in their order.
 pub(super) fn values<'e>(entries: &'e [Entry], key: &str) -> Vec<&'e str> {
     entries.iter().filter(|entry| entry.key == key).map(|entry| entry.value.as_str()).collect()
 }
 
-/// Whether `there` says of each key of `wanted` the same.
+/// Whether `there` has the same values as `wanted` for each key of `wanted`.
 pub(super) fn agrees(there: &[Entry], wanted: &[Entry]) -> bool {
     wanted.iter().all(|entry| values(there, &entry.key) == values(wanted, &entry.key))
 }

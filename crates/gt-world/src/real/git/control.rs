@@ -1,9 +1,8 @@
-//! The control folder of a rig's repository: the git folder by which the town's own git works in it.
+//! The control folder of a rig's repository: the git folder with which the town's own git works in the repository.
 //!
-//! Workers, gates and tools of the project can write the repository's configuration, attributes and hooks. So our git
-//! never reads them: its git folder is this one, whose settings the town alone writes, and which shares objects and
-//! refs with the repository by links. A sandbox shows it to be read only. Each submodule that the town checks out has
-//! such a folder too.
+//! Workers, gates and tools of the project can write the repository's configuration, attributes and hooks, so our git never reads
+//! them. Its git folder is the control folder. Only the town writes the settings there, and links give it the repository's
+//! objects and refs. In a sandbox the folder is read-only. Each submodule that the town checks out has such a folder too.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -24,35 +23,36 @@ use crate::{Disk as _, WorldError, WorldResult};
 /// Name of the folder, inside the repository.
 const FOLDER: &str = "gt-control";
 
-/// Says how the folder is laid out; written last. Another text in it: the folder is made again.
+/// File with the version of the folder's layout, written last. If it holds another text, the town makes the folder again.
 const VERSION: (&str, &str) = ("version", "3\n");
 
-/// What the repository and its control folder have in common. Reflogs are not: git appends to a log without looking
-/// whether a worker made it a link to another file.
+/// Files that the repository and its control folder share. Reflogs are not among them: git appends to a log without checking
+/// whether a worker has made it a link to another file.
 const SHARED: &[&str] = &["objects", "refs", "packed-refs", "worktrees", "lfs", "reftable"];
 
-/// Shared folders that git makes when it needs them, which it can't through a link that leads nowhere.
+/// Shared folders that git makes when it needs them. It can't make them through a link that leads nowhere.
 const MADE_BEFOREHAND: &[&str] = &["worktrees"];
 
-/// Properties of a repository that its objects and refs have, by their names in its configuration.
+/// Names in the configuration of the properties that a repository's objects and refs have.
 const FORMATS: &[&str] = &["extensions.objectFormat", "extensions.refStorage"];
 
-/// A branch that never is: no branch of the project counts as checked out in the bare repository.
+/// Name of a branch that never exists. HEAD names it, so that no branch of the project counts as checked out in the bare
+/// repository.
 pub(super) const NO_BRANCH: &str = "gt-none";
 
-/// What is fetched, and where to.
+/// Refspec of every fetch.
 pub(super) const FETCH: &str = "+refs/heads/*:refs/remotes/origin/*";
 
-/// Where a repository names others as sources of objects. The town's never do.
+/// File in which a repository names other sources of objects. The town's repositories never have one.
 const ALTERNATES: &str = "objects/info/alternates";
 
-/// Characters of the name of a submodule's control folder: enough to tell all submodules of a worktree apart.
+/// Length of the name of a submodule's control folder, in characters: enough to tell all submodules of a worktree apart.
 const NAME_LENGTH: usize = 16;
 
-/// Settings beside the common ones: large files go to git-lfs.
+/// A file of settings beside the common ones, which hands large files to git-lfs.
 const LARGE_FILES: (&str, &str) = ("gt-large-files", "filter \"lfs\"");
 
-/// How git hands large files to git-lfs. That they must be is set last: it says that the rest is.
+/// How git hands large files to git-lfs. The setting that makes it required comes last, as a sign that the others are set.
 pub(super) const LARGE_FILES_FILTER: &[(&str, &str)] = &[
     ("clean", "git-lfs clean -- %f"),
     ("smudge", "git-lfs smudge -- %f"),
@@ -60,8 +60,8 @@ pub(super) const LARGE_FILES_FILTER: &[(&str, &str)] = &[
     ("required", "true"),
 ];
 
-/// Settings that people have for files and screens of their own. For the town's git, files are as the commit has them,
-/// merges are the project's, and what is shown to a person or a program reads the same for everybody.
+/// Overrides of settings that people have for their own files and screens. For the town's git, files are as the commit has them,
+/// merges are the project's, and output for people or programs is the same for every user.
 const IMPERSONAL: &[(&str, &[(&str, &str)])] = &[
     (
         "core",
@@ -96,19 +96,19 @@ const IMPERSONAL: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// The control folder of a repository.
+/// Returns the control folder of a repository.
 pub(super) fn folder(repo: &Path) -> PathBuf {
     repo.join(FOLDER)
 }
 
-/// Makes the control folder where it is missing or laid out for another `gt`, and refuses a repository that names
-/// foreign sources of objects.
+/// Makes the control folder if it is missing or has the layout of another `gt`. Refuses a repository that names foreign sources
+/// of objects.
 pub(super) fn require(git: &Git, repo: &Path) -> WorldResult<()> {
     refuse_alternates(repo)?;
     stores::gather(git, repo);
     let version = found(read_whole(&folder(repo).join(VERSION.0))).map_err(io_error("read", repo))?;
     if version.as_deref() == Some(VERSION.1.as_bytes()) || !repo.join("objects").is_dir() {
-        // Without objects it is no repository, as git will say.
+        // Without objects it is not a repository, and git will say so.
         return Ok(());
     }
     let url = setting(git, repo, "remote.origin.url")?;
@@ -116,7 +116,7 @@ pub(super) fn require(git: &Git, repo: &Path) -> WorldResult<()> {
     keep_on(repo)
 }
 
-/// Makes or mends the control folder of a rig's repository, whose remote is `url`.
+/// Makes or repairs the control folder of a rig's repository, whose remote is `url`.
 pub(super) fn make(git: &Git, repo: &Path, url: &str) -> WorldResult<()> {
     for name in MADE_BEFOREHAND {
         RealDisk.create_dir(&repo.join(name))?;
@@ -124,19 +124,19 @@ pub(super) fn make(git: &Git, repo: &Path, url: &str) -> WorldResult<()> {
     make_at(git, &folder(repo), repo, url)
 }
 
-/// Folder with the control folders of submodules, one folder for each worktree.
+/// Returns the folder for the control folders of one worktree's submodules.
 fn modules(repo: &Path, worktree: &OsStr) -> PathBuf {
     folder(repo).join("modules").join(worktree)
 }
 
-/// The control folder of a submodule's repository, which lies in a worktree's administrative folder.
+/// Returns the control folder of a submodule's repository, which is in a worktree's administrative folder.
 pub(super) fn of_module(admin: &Admin, git_dir: &Path) -> PathBuf {
     let inside = git_dir.strip_prefix(&admin.folder).unwrap_or(git_dir);
     let name = sha256_hex(&inside.to_string_lossy());
     modules(&admin.repo(), admin.folder.file_name().unwrap_or_default()).join(&name[..NAME_LENGTH])
 }
 
-/// Makes or mends the control folder of a submodule's repository, whose remote is `url`.
+/// Makes or repairs the control folder of a submodule's repository, whose remote is `url`.
 pub(super) fn make_module(git: &Git, admin: &Admin, git_dir: &Path, url: &str) -> WorldResult<()> {
     make_at(git, &of_module(admin, git_dir), git_dir, url)
 }
@@ -146,14 +146,14 @@ pub(super) fn forget_modules(admin: &Admin) -> WorldResult<()> {
     RealDisk.remove(&modules(&admin.repo(), admin.folder.file_name().unwrap_or_default()))
 }
 
-/// Objects of elsewhere can be other ones tomorrow, or gone; and git follows such names to wherever they lead.
+/// Refuses foreign sources of objects. Objects elsewhere can change or vanish, and git follows such names wherever they lead.
 fn refuse_alternates(repo: &Path) -> WorldResult<()> {
     let file = repo.join(ALTERNATES);
     match file.symlink_metadata() {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
         Err(error) => Err(io_error("look at", &file)(error)),
         Ok(facts) if facts.is_file() && facts.len() == 0 => Ok(()),
-        // There a worker has a store of its own, which leads to the rig's.
+        // In a sandbox, a worker's own store of objects names the rig's.
         Ok(_) if stores::is_in_sandbox() => Ok(()),
         Ok(_) => Err(WorldError::Unexpected(format!(
             "{} names other folders as sources of objects, and the town believes none: copy what is needed \
@@ -164,7 +164,7 @@ fn refuse_alternates(repo: &Path) -> WorldResult<()> {
     }
 }
 
-/// What a repository's own configuration says, includes left out.
+/// Returns a value from a repository's own configuration, without the files that it includes.
 fn setting(git: &Git, repo: &Path, key: &str) -> WorldResult<Option<String>> {
     let file = repo.join("config");
     if !file.is_file() {
@@ -195,7 +195,8 @@ fn put(file: &Path, text: &str) -> WorldResult<()> {
     if there.as_deref() == Some(text.as_bytes()) { Ok(()) } else { RealDisk.write(file, text.as_bytes()) }
 }
 
-/// The relative way from one folder to another, both without links, so that it still leads there when both were moved.
+/// Returns the relative path from one folder to another. Both must be free of links, so that the path still holds after both were
+/// moved together.
 pub(super) fn way(from: &Path, to: &Path) -> PathBuf {
     let shared = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);
@@ -208,13 +209,13 @@ fn link(path: &Path, target: &Path) -> WorldResult<()> {
     }
     RealDisk.remove(path)?;
     match symlink(target, path) {
-        // Another process of ours was as quick.
+        // Another process of ours made the link first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map_err(io_error("link", path)),
     }
 }
 
-/// Takes over what an older `gt` and the project's remote put into the repository itself.
+/// Copies files into the control folder that an older `gt` and the project's remote put into the repository itself.
 fn keep_on(repo: &Path) -> WorldResult<()> {
     for name in ["info/exclude", "shallow"] {
         let (from, to) = (repo.join(name), folder(repo).join(name));
@@ -256,7 +257,7 @@ pub(super) fn hand_over_large_files(repo: &Path) -> WorldResult<()> {
     put(&folder(repo).join(LARGE_FILES.0), &text)
 }
 
-/// Tells workers' git where the history that the remote has begins, as a fetch of ours found it.
+/// Tells workers' git where a shallow history begins, as our fetch found it.
 pub(super) fn share_shallow(control: &Path, repo: &Path) -> WorldResult<()> {
     let (from, to) = (control.join("shallow"), repo.join("shallow"));
     let Some(bytes) = RealDisk.read(&from)? else { return Ok(()) };

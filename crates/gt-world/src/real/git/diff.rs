@@ -1,11 +1,11 @@
-//! Reads what git says of changes: the list of files, then the patch.
+//! Reads git's output about changes: the list of files, then the patch.
 
 use gt_model::id::Sha;
 use gt_model::kept::{Entry, FileChange, Hunk};
 
 use super::command::shown;
 
-/// How git is asked so that [`read`] can read it.
+/// Options that make git print what [`read`] can read.
 pub(super) const OPTIONS: &[&str] = &[
     "-r",
     "-M",
@@ -23,16 +23,16 @@ pub(super) const OPTIONS: &[&str] = &[
     "--dst-prefix=b/",
 ];
 
-/// What the lines of a patch for one file begin with.
+/// Beginning of the part of a patch that is about one file.
 const SECTION: &[u8] = b"diff --git ";
 
-/// The bits of a mode that say what kind of thing it is of.
+/// The digits of a mode that tell the kind of an entry.
 const KIND: std::ops::Range<usize> = 0..2;
 
-/// Kind of a file with lines.
+/// The kind of an ordinary file, which has lines.
 const FILE: &str = "10";
 
-/// Reads the list and the patch. Where they do not fit each other (a file's name may look like a patch), no file has lines.
+/// Reads the list and the patch. If they do not match (a file's name may look like a patch), no file gets lines.
 pub(super) fn read(output: &[u8]) -> Vec<FileChange> {
     let (mut changes, patch) = records(output);
     let sections = sections(patch);
@@ -52,7 +52,7 @@ pub(super) fn read(output: &[u8]) -> Vec<FileChange> {
     changes
 }
 
-/// The list alone.
+/// Reads the list alone.
 pub(super) fn records(mut output: &[u8]) -> (Vec<FileChange>, &[u8]) {
     let mut changes = Vec::new();
     while let Some(rest) = output.strip_prefix(b":") {
@@ -63,7 +63,7 @@ pub(super) fn records(mut output: &[u8]) -> (Vec<FileChange>, &[u8]) {
     (changes, output.strip_prefix(b"\0").unwrap_or(output))
 }
 
-/// `100644 100644 <old> <new> M`, a NUL, a path, a NUL; of a rename two paths.
+/// Reads one record: `100644 100644 <old> <new> M`, a NUL, a path, a NUL; a rename has two paths.
 fn record(text: &[u8]) -> Option<(FileChange, &[u8])> {
     let (head, rest) = field(text)?;
     let head = shown(head);
@@ -87,7 +87,7 @@ fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&text[..end], &text[end + 1..]))
 }
 
-/// What is there; a mode of zeros says nothing.
+/// Returns the entry of a mode and an id. A mode of zeros means that there is none.
 fn entry(mode: &str, id: &str) -> Option<Entry> {
     let there = mode.bytes().any(|digit| digit != b'0');
     there.then(|| Entry { mode: mode.to_owned(), id: Sha::from(id) })
@@ -97,7 +97,8 @@ fn kind(entry: &Option<Entry>) -> Option<&str> {
     entry.as_ref()?.mode.get(KIND)
 }
 
-/// How many parts of a patch a change has: one that changes the kind of a thing is shown as its end and its beginning.
+/// Returns the number of parts in the patch of a change. A change of an entry's kind has two: the end of the old and the
+/// beginning of the new one.
 fn sections_of(change: &FileChange) -> usize {
     match (kind(&change.old), kind(&change.new)) {
         (Some(old), Some(new)) if old != new => 2,
@@ -109,7 +110,7 @@ fn has_lines(change: &FileChange) -> bool {
     [&change.old, &change.new].into_iter().filter_map(kind).all(|kind| kind == FILE)
 }
 
-/// The parts of a patch, each with its lines.
+/// Returns the parts of a patch, each as its lines.
 fn sections(patch: &[u8]) -> Vec<Vec<&[u8]>> {
     let mut sections: Vec<Vec<&[u8]>> = Vec::new();
     for line in patch.split(|byte| *byte == b'\n') {
@@ -122,7 +123,7 @@ fn sections(patch: &[u8]) -> Vec<Vec<&[u8]>> {
     sections
 }
 
-/// The hunks of one part; `None` where git shows no lines.
+/// Returns the hunks of one part; `None` if git shows no lines.
 fn hunks(section: &[&[u8]]) -> Option<Vec<Hunk>> {
     let mut hunks: Vec<Hunk> = Vec::new();
     for line in section {
@@ -141,7 +142,7 @@ fn hunks(section: &[&[u8]]) -> Option<Vec<Hunk>> {
     Some(hunks)
 }
 
-/// The first new line of `@@ -1,2 +3,4 @@`.
+/// Returns the first new line number of `@@ -1,2 +3,4 @@`.
 fn first_line(header: &str) -> Option<u32> {
     let new = header.split(' ').find_map(|part| part.strip_prefix('+'))?;
     new.split(',').next()?.parse().ok()

@@ -1,5 +1,5 @@
-//! Programs that git runs on files: filters and merge drivers. A project's attributes name them; which program is meant
-//! is the overseer's own configuration of git, and nothing else, to say.
+//! Programs that git runs on files: filters and merge drivers. A project's attributes name them. Only the overseer's own
+//! configuration of git decides which program a name means.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,31 +15,31 @@ use super::refs::{bare, object};
 use crate::real::RealClock;
 use crate::{Clock as _, WorldResult};
 
-/// How long the overseer's configuration counts as known. A call of `gt` asks once at most; the deacon goes on for days.
+/// How long a read of the overseer's configuration stays valid. A call of `gt` reads it once at most; the deacon runs for days.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 
-/// The verb by which git fills a worktree from outside of it.
+/// The git verb that fills a worktree from outside it.
 const FILLING: &str = "worktree";
 
-/// The driver that a project names for files of beads (`issues.jsonl merge=beads`).
+/// The driver name that a project gives for files of beads (`issues.jsonl merge=beads`).
 pub(super) const BEADS: &str = "beads";
 
-/// What merges files of beads, behind the program's name.
+/// Arguments with which `gt` merges files of beads.
 pub(super) const MERGE_BEADS: &str = "ledger merge-driver %O %A %B";
 
-/// The program of large files: it is made for being run in a worktree, and is found by PATH.
+/// The program of large files. It is made to run in a worktree, and is found by PATH.
 const LARGE_FILES: &str = "git-lfs";
 
 /// Merges that git does itself.
 const BUILT_IN: &[&str] = &["text", "binary", "union"];
 
-/// Where a project says how its files are merged.
+/// File in which a project says how its files are merged.
 const ATTRIBUTES: &str = ".gitattributes";
 
-/// What the overseer has configured for a repository, as known at some time.
+/// The overseer's configuration by repository, each with the time of its reading.
 pub(super) type Known = BTreeMap<PathBuf, (Duration, Arc<Drivers>)>;
 
-/// The programs of the overseer's configuration.
+/// The programs in the overseer's configuration.
 #[derive(Debug, Default)]
 pub(super) struct Drivers {
     /// Settings of filters, by their keys.
@@ -51,7 +51,7 @@ pub(super) struct Drivers {
 impl Drivers {
     fn read(answer: &Answer) -> Self {
         let mut drivers = Self::default();
-        // Each is a key, a newline, and the value. The last of several counts.
+        // Each field is a key, a newline, and the value. The last of several values counts.
         for field in answer.fields().map(shown) {
             let Some((key, value)) = field.split_once('\n') else { continue };
             match key.split_once('.').and_then(|(section, rest)| Some((section, rest.rsplit_once('.')?))) {
@@ -65,8 +65,8 @@ impl Drivers {
         drivers
     }
 
-    /// Settings by which filters run outside of the worktree: a program that is named by a relative path, or that looks
-    /// for its parts where it is started, must not find an agent's.
+    /// Returns settings that run filters outside the worktree. A program that is named by a relative path, or that looks for its
+    /// parts in its working folder, must not find an agent's file.
     fn away_from_worktrees(&self) -> Vec<(String, String)> {
         let led = self.filters.iter().filter(|(_, command)| !command.is_empty() && program(command) != LARGE_FILES);
         led.map(|(key, command)| (key.clone(), format!("cd / && {command}"))).collect()
@@ -77,8 +77,8 @@ fn program(command: &str) -> &str {
     command.split_whitespace().next().unwrap_or_default()
 }
 
-/// Settings that a call needs beside the common ones. In a folder with files, whatever writes an index may compare a
-/// file with it, and ask a filter for that.
+/// Returns the settings that a call needs beside the common ones. Where there are files, each verb that writes an index may
+/// compare a file with it, and run a filter for that.
 pub(super) fn settings(git: &Git, repo: &Path, verb: &str, has_files: bool) -> WorldResult<Vec<(String, String)>> {
     if has_files || verb == FILLING {
         return Ok(known(git, repo)?.away_from_worktrees());
@@ -91,12 +91,12 @@ pub(super) fn settings(git: &Git, repo: &Path, verb: &str, has_files: bool) -> W
 }
 
 fn merge_beads_by(gt: &Path) -> (String, String) {
-    // Git has a shell run it.
+    // Git runs the command in a shell.
     let program = gt.to_string_lossy().replace('\'', "'\\''");
     (format!("merge.{BEADS}.driver"), format!("'{program}' {MERGE_BEADS}"))
 }
 
-/// The overseer's configuration for a repository.
+/// Returns the overseer's configuration for a repository.
 fn known(git: &Git, repo: &Path) -> WorldResult<Arc<Drivers>> {
     let now = RealClock.monotonic();
     let known = || git.drivers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,8 +116,8 @@ pub(super) fn has_own_for_beads(git: &Git, repo: &Path) -> WorldResult<bool> {
     Ok(known(git, repo)?.merges.contains(BEADS))
 }
 
-/// Merge drivers that a commit's attributes name and that are configured nowhere: git merges such files as text, and
-/// says nothing.
+/// Returns the merge drivers that a commit's attributes name and no configuration defines. Git silently merges such files as
+/// text.
 pub(super) fn unknown_merges(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>> {
     let blob = format!("{}:{ATTRIBUTES}", object(commit)?);
     let answer = git.question(&bare(repo), "cat-file").args(["blob", &blob]).answer()?;
@@ -156,7 +156,7 @@ mod tests {
         check("filter.x.process\na|filter.x.process\nb|", &[("filter.x.process", "cd / && b")]);
         check("filter.lfs.clean\ngit-lfs clean -- %f|filter.lfs.process\ngit-lfs filter-process|", &[]);
         check("filter.x.clean\n|filter.x.required\ntrue|user.name\nx|", &[]);
-        // A name does not make a program of large files.
+        // Only the program git-lfs itself is exempt, not a program of that name elsewhere.
         check("filter.lfs.clean\n./git-lfs clean|", &[("filter.lfs.clean", "cd / && ./git-lfs clean")]);
     }
 

@@ -1,4 +1,4 @@
-//! Programs that a project hands the contents of files to. What they are called with, a person's own settings say.
+//! Filters: programs to which a project hands the contents of files. The user's own settings say how to call them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::command::Place;
 use super::refs::{bare, object};
 use crate::{Damage, LARGE_FILES, WorldResult};
 
-/// Where a project's attributes are.
+/// Files with a project's attributes.
 const FILES: [&str; 2] = [".gitattributes", ":(glob)**/.gitattributes"];
 
-/// The filters that the attributes of a commit's files name.
+/// Returns the filters that the attributes of a commit's files name.
 pub(super) fn of(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<String>> {
     let call = git.question(&bare(repo), "grep").args(["-h", "--no-color", "--no-textconv", "-a", "-F", "filter="]);
     let answer = call.arg(object(commit)?).arg("--").args(FILES).expect(&[0, 1])?;
@@ -23,7 +23,7 @@ pub(super) fn of(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<BTreeSet<S
     Ok(words.filter_map(|word| word.strip_prefix("filter=")).map(str::to_owned).collect())
 }
 
-/// What of them nothing here can serve.
+/// Returns those of the filters that no program on this machine can serve.
 pub(super) fn unserved(git: &Git, filters: &BTreeSet<String>) -> WorldResult<Vec<Damage>> {
     let mut found = Vec::new();
     for name in filters {

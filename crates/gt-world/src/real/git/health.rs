@@ -1,5 +1,5 @@
-//! Whether a rig's repository is as the town made it, for the git of workers: tools and tests write into what all
-//! worktrees share, most of them by accident.
+//! Checks whether a rig's repository is as the town made it, for the git of workers. Tools and tests write into the files that
+//! all worktrees share, mostly by accident.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -15,26 +15,26 @@ use crate::real::RealClock;
 use crate::real::disk::{RealDisk, io_error, read_whole, rename_to_free};
 use crate::{Clock as _, Damage, Disk as _, Held, ObjectFormat, RepoHealth, WorldResult};
 
-/// Files whose change makes a repository worth a closer look.
+/// Files whose change triggers a closer inspection.
 const WATCHED: &[&str] =
     &["HEAD", "config", "config.worktree", "info/grafts", "objects/info/alternates", broken_refs::ASIDE];
 
-/// Settings of the bare repository alone.
+/// File with the settings of the bare repository alone.
 const OWN_SETTINGS: &str = "config.worktree";
 
-/// Settings that git itself writes when it makes a repository, by what the file system can do.
+/// Settings that git itself writes when it makes a repository, by what the file system supports.
 const GITS_OWN: &[&str] = &["core.filemode", "core.ignorecase", "core.symlinks", "core.precomposeunicode"];
 
-/// Commits that stand in for others, in the eyes of every git that is not told otherwise.
+/// Refs of commits that replace others, for every git without a setting against it.
 const REPLACEMENTS: &str = "refs/replace/";
 
-/// Where commits are given other parents, in the eyes of every git that is not told otherwise.
+/// File that gives commits other parents, for every git without a setting against it.
 const GRAFTS: &str = "info/grafts";
 
-/// Where a repository names others that it takes objects from.
+/// File in which a repository names other sources of objects.
 const ALTERNATES: &str = "objects/info/alternates";
 
-/// A text that changes when one of the watched files does, or a worktree's own settings.
+/// Returns a text that changes when one of the watched files or a worktree's own settings change.
 pub(super) fn sign(repo: &Path) -> String {
     let mut files: Vec<_> = WATCHED.iter().map(|name| repo.join(name)).collect();
     files.extend([repo.join(hooks::FOLDER), repo.join(hooks::FOLDER).join(hooks::GUARD)]);
@@ -51,7 +51,7 @@ pub(super) fn sign(repo: &Path) -> String {
     format!("{is_whole}\n{}", signs.collect::<Vec<_>>().join("\n"))
 }
 
-/// How the repository differs from what was made.
+/// Returns how the repository differs from what the town made.
 pub(super) fn inspect(git: &Git, repo: &Path, url: &str) -> WorldResult<RepoHealth> {
     let mut health = RepoHealth::default();
     if !repo.join("objects").is_dir() {
@@ -72,7 +72,7 @@ pub(super) fn inspect(git: &Git, repo: &Path, url: &str) -> WorldResult<RepoHeal
     health.additions.extend(hooks::foreign(repo)?.into_iter().map(|name| format!("the hook {name} in gt-hooks")));
     health.damage.extend(foreign_history(git, repo)?);
     health.damage.extend(broken_refs::untold(repo));
-    // As above, where git takes it for no repository.
+    // If git does not accept the folder as a repository, its refs are checked after the repair.
     health.damage.extend(broken_refs::unmended(git, repo).unwrap_or_default());
     health.lost.extend(alternates(repo));
     Ok(health)
@@ -96,7 +96,7 @@ fn broken_files(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
     Ok(broken)
 }
 
-/// That the repository itself is bare is a setting of its own, since its worktrees are not.
+/// Whether the repository itself is bare. That is its own setting, since its worktrees are not bare.
 fn is_bare(git: &Git, repo: &Path) -> WorldResult<bool> {
     let own = config::read(git, &repo.join(OWN_SETTINGS))?;
     Ok(own.is_ok_and(|own| config::values(&own, "core.bare") == ["true"]))
@@ -106,7 +106,7 @@ fn head() -> String {
     format!("ref: refs/heads/{NO_BRANCH}\n")
 }
 
-/// The settings that all worktrees share, and that the bare repository has for itself.
+/// Returns the settings that all worktrees share, and those of the bare repository alone.
 fn settings(git: &Git, repo: &Path) -> WorldResult<Result<Vec<Entry>, String>> {
     let file = repo.join("config");
     if !file.is_file() {
@@ -115,7 +115,7 @@ fn settings(git: &Git, repo: &Path) -> WorldResult<Result<Vec<Entry>, String>> {
     config::read(git, &file)
 }
 
-/// What the town wrote into them.
+/// Returns the settings that the town wrote.
 fn wanted(repo: &Path, url: &str) -> Vec<Entry> {
     let mut wanted: Vec<Entry> =
         REPOSITORY_SETTINGS.iter().map(|(key, value)| entry(key.to_ascii_lowercase(), *value)).collect();
@@ -126,7 +126,7 @@ fn wanted(repo: &Path, url: &str) -> Vec<Entry> {
     wanted
 }
 
-/// Settings that decide whether and where git works in a repository: only the town's own may be there.
+/// Whether a setting decides if and where git works in a repository. Only the town's own values of those may be there.
 fn is_vital(key: &str) -> bool {
     matches!(key, "core.bare" | "core.worktree" | "core.repositoryformatversion") || key.starts_with("extensions.")
 }
@@ -147,7 +147,7 @@ fn said(values: &[&str]) -> String {
     if values.is_empty() { "nothing".to_owned() } else { format!("`{}`", values.join("`, `")) }
 }
 
-/// What others have added: shown, since it explains what git does, and left alone.
+/// Returns the settings that others have added. They explain what git does, so people see them; the town leaves them alone.
 fn additions(there: &[Entry], wanted: &[Entry]) -> Vec<String> {
     let ours = |key: &str| wanted.iter().any(|entry| entry.key == key);
     let known = |key: &str| ours(key) || is_vital(key) || GITS_OWN.contains(&key) || key.starts_with("filter.lfs.");
@@ -155,10 +155,10 @@ fn additions(there: &[Entry], wanted: &[Entry]) -> Vec<String> {
     added.map(|entry| format!("{}={}", entry.key, entry.value)).collect()
 }
 
-/// What makes git show another history than the commits say.
+/// Returns the files and refs that make git show another history than the commits hold.
 fn foreign_history(git: &Git, repo: &Path) -> WorldResult<Vec<Damage>> {
     let mut found = Vec::new();
-    // A repository that git does not take for one has its refs looked at once it is mended.
+    // If git does not accept the folder as a repository, its refs are checked after the repair.
     for name in under(git, repo, &[REPLACEMENTS]).unwrap_or_default().into_keys() {
         found.push(damage(&name, "makes git show another object in the place of this one"));
     }
@@ -175,7 +175,7 @@ fn alternates(repo: &Path) -> Option<Damage> {
     (!sources.is_empty()).then(|| damage(ALTERNATES, &found))
 }
 
-/// Makes good what can be made good.
+/// Repairs what can be repaired.
 pub(super) fn mend(git: &Git, held: &Held, repo: &Path, url: &str, all: bool) -> WorldResult<Vec<Damage>> {
     let found = inspect(git, repo, url)?;
     if !found.lost.is_empty() && !repo.join("objects").is_dir() {
@@ -194,7 +194,7 @@ pub(super) fn mend(git: &Git, held: &Held, repo: &Path, url: &str, all: bool) ->
     broken_refs::tell(repo)?;
     let is_history = |damage: &Damage| damage.what == GRAFTS || damage.what.starts_with(REPLACEMENTS);
     if all {
-        // Replacements are found only in what git takes for a repository, which it may be only now.
+        // Git finds replacements only in what it accepts as a repository, which may be so only after the repair.
         for damage in foreign_history(git, repo)? {
             take_away(git, held, repo, &damage.what)?;
         }
@@ -203,8 +203,8 @@ pub(super) fn mend(git: &Git, held: &Held, repo: &Path, url: &str, all: bool) ->
     Ok(found.damage.into_iter().filter(|damage| !is_history(damage)).collect())
 }
 
-/// Writes the settings anew where they are wrong: ours, and beside them what others have added. Settings that can't be
-/// read are kept under another name. Git's own lock is held meanwhile, so that nothing that a tool writes is lost.
+/// Writes the settings again where they are wrong: ours, followed by what others have added. Keeps unreadable settings under
+/// another name. Holds git's own lock meanwhile, so that no tool's write is lost.
 fn mend_settings(git: &Git, repo: &Path, url: &str) -> WorldResult<()> {
     let (file, wanted) = (repo.join("config"), wanted(repo, url));
     let (mut locked, lock) = lock(git, &file)?;
@@ -234,7 +234,7 @@ fn keep_aside(file: &Path) -> WorldResult<()> {
     free.map_or(Ok(()), |to| rename_to_free(file, &to))
 }
 
-/// Takes git's lock of a file of settings. One that stays the same for the whole patience is of a killed git.
+/// Takes git's lock of a settings file. A lock file that stays the same for the whole patience was left by a killed git.
 fn lock(git: &Git, file: &Path) -> WorldResult<(fs::File, PathBuf)> {
     let lock = file.with_extension("lock");
     let end = RealClock.monotonic() + git.lock_patience;
@@ -248,7 +248,7 @@ fn lock(git: &Git, file: &Path) -> WorldResult<(fs::File, PathBuf)> {
     }
 }
 
-/// Takes a replacement or the grafts away. The objects stay.
+/// Removes a replacement or the grafts. The objects stay.
 fn take_away(git: &Git, held: &Held, repo: &Path, what: &str) -> WorldResult<()> {
     if what == GRAFTS {
         return RealDisk.remove(&repo.join(GRAFTS));

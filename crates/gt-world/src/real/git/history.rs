@@ -1,4 +1,4 @@
-//! What commits hold, and where they came from.
+//! Answers questions about the contents and the origin of commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::history::{COMMITS_LIMIT, CaughtUp, History, TOUCHING_LIMIT, Titled, W
 use crate::real::RealDisk;
 use crate::{Disk as _, WorldError, WorldResult};
 
-/// Most paths of one question.
+/// Limit on the number of paths in one question.
 const PATHS_AT_ONCE: usize = 200;
 
-/// Shortest abbreviation of an id that is taken for one.
+/// Length of the shortest text that counts as an abbreviated id.
 const SHORTEST_ID: usize = 7;
 
 impl History for Git {
@@ -40,7 +40,7 @@ impl History for Git {
         let call = self.question(&bare(repo), "rev-list").args(["--ignore-missing", "--no-commit-header", &limit]);
         let call = call.args(["--no-merges", "--reverse", "--encoding=UTF-8", "--format=%B%x00", object(head)?]);
         let answer = call.arg("--not").args(known).arg("--").ok()?;
-        // Git ends each with a line, too.
+        // Git also ends each message with a newline.
         let messages = answer.fields().map(|field| shown(field).trim().to_owned());
         Ok(messages.filter(|message| !message.is_empty()).collect())
     }
@@ -57,7 +57,7 @@ impl History for Git {
 
     fn still_has(&self, repo: &Path, tip: &Sha, commit: &Sha) -> WorldResult<bool> {
         let Some(parent) = only_parent(self, repo, commit)? else { return Ok(false) };
-        // The tip's files on the commit's own parent: so that git merges what the commit changed and nothing else.
+        // This commit puts the tip's files on the commit's own parent, so that git merges exactly what the commit changed.
         let text = Scratch::with(repo, "Compared\n")?;
         let call = self.question(&bare(repo), "commit-tree").args(["-p", object(&parent)?, "-F"]).arg(text.path());
         let call = signed(call).arg(&tree_of(self, repo, tip)?.0);
@@ -158,7 +158,7 @@ impl History for Git {
     }
 }
 
-/// What git keeps in a worktree's folder while something is under way, and what that is.
+/// Files in a worktree's folder that git keeps during an operation, each with the operation's name.
 const UNDER_WAY: &[(&str, &str)] = &[
     ("rebase-merge", "rebase"),
     ("rebase-apply", "rebase"),
@@ -167,22 +167,22 @@ const UNDER_WAY: &[(&str, &str)] = &[
     ("REVERT_HEAD", "revert"),
 ];
 
-/// Settings of the user's that would make a rebase or merge do more, or less, than it is asked for.
+/// Overrides of user settings that would make a rebase or merge do more, or less, than asked.
 const PLAINLY: &[&str] =
     &["-c", "rebase.updateRefs=false", "-c", "rebase.autoStash=false", "-c", "merge.autoStash=false"];
 
-/// How submodules follow their branch, new ones too. Nothing is written into the settings that all worktrees share, which a
-/// sandbox shows to be read only, and no other way of the project's or worker's is gone.
+/// How submodules, new ones too, follow their branch. The command writes nothing into the settings that all worktrees share,
+/// which a sandbox makes read-only. It ignores the update modes that the project or the worker has set.
 const UPDATING_SUBMODULES: &[&str] =
     &["-c", "submodule.active=.", "submodule", "--quiet", "update", "--recursive", "--checkout"];
 
-/// How commits are put upon the trunk.
+/// Arguments that replay commits on the trunk.
 const REBASING: &[&str] = &["rebase", "--quiet", "--no-autosquash"];
 
-/// How the trunk is merged.
+/// Arguments that merge the trunk.
 const MERGING: &[&str] = &["merge", "--quiet", "--no-edit", "--no-squash", "--commit", "--ff"];
 
-/// `100644 blob <id>`, a tabulator, a path. Folders are no files.
+/// Parses `100644 blob <id>`, a tab, a path. `None` for a folder.
 fn listed_entry(field: &[u8]) -> Option<(String, Entry)> {
     let text = shown(field);
     let (head, path) = text.split_once('\t')?;
@@ -199,7 +199,7 @@ fn branch_commit(line: &str) -> Option<BranchCommit> {
     Some(BranchCommit { commit, committer: fields.next()?.to_owned(), parents, authored_at })
 }
 
-/// Whether a merge would change `onto`, or can't be made.
+/// Whether a merge would change `onto`, or fail.
 fn changes(git: &Git, repo: &Path, merge: &Call<'_>, onto: &Sha) -> WorldResult<bool> {
     let answer = merge.expect(&[0, CONFLICT])?;
     if answer.code == CONFLICT {
@@ -216,14 +216,14 @@ fn only_parent(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<Option<Sha>>
     Ok(parents.next().filter(|_| parents.next().is_none()))
 }
 
-/// The same commit for the same input: asked again, it adds no object.
+/// Gives a commit fixed names and times. The same input then gives the same commit, so a repeated question adds no object.
 fn signed<'a>(call: Call<'a>) -> Call<'a> {
     let (name, mail) = TOWN_IDENTITY;
     let named = call.env("GIT_AUTHOR_NAME", name).env("GIT_AUTHOR_EMAIL", mail).env("GIT_COMMITTER_NAME", name);
     named.env("GIT_COMMITTER_EMAIL", mail).env("GIT_AUTHOR_DATE", "@0 +0000").env("GIT_COMMITTER_DATE", "@0 +0000")
 }
 
-/// How git's reasons for moving HEAD begin where it made the commit that HEAD is at then.
+/// Beginnings of the reasons that git logs for a move of HEAD when git itself made the commit to which it moves HEAD.
 const MADE: &[&str] = &[
     "commit:",
     "commit (",
@@ -241,8 +241,8 @@ const MADE: &[&str] = &[
     "rebase (merge):",
 ];
 
-/// The commit that a line of a reflog says was made. Each line is the value before, the one after, who, when, and after a
-/// tabulator why.
+/// Returns the commit that a line of a reflog says was made. Each line has the old value, the new one, the actor, the time, and
+/// after a tab the reason.
 fn made_by(line: &str) -> Option<Sha> {
     let (head, why) = line.split_once('\t')?;
     let merged = (why.starts_with("merge ") || why.starts_with("pull")) && why.contains("Merge made by");

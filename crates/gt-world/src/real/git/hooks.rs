@@ -1,5 +1,4 @@
-//! Hooks that hold in the worktrees of a rig: one keeps a worker's git to its own branch, the others run the
-//! project's own.
+//! Hooks in the worktrees of a rig. One keeps a worker's git to its own branch; the others run the project's own hooks.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -15,11 +14,11 @@ use super::refs::ref_name;
 use crate::real::disk::{RealDisk, found, io_error, replace_for_now};
 use crate::{Disk as _, WorldResult};
 
-/// Folder of a repository with the hooks that hold in its worktrees.
+/// Folder of a repository for the hooks of its worktrees.
 pub(super) const FOLDER: &str = "gt-hooks";
 
-/// File of a worktree's administrative folder that tells the hook which branch is the worker's own. A file and not a
-/// setting: a shell reads it without starting git.
+/// File of a worktree's administrative folder that tells the hook which branch is the worker's own. It is a file and not a
+/// setting because a shell can read it without starting git.
 const RULES: &str = "gt-rules";
 
 /// The hook that sees every change of a ref.
@@ -28,11 +27,11 @@ pub(super) const GUARD: &str = "reference-transaction";
 const GUARD_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/reference-transaction.sh"));
 const DISPATCH_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include_str!("hooks/dispatch.sh"));
 
-/// What tells a hook of ours from one that a project's tool put in its place.
+/// Mark that tells our hooks from those that a project's tool put in their place.
 const MARK: &str = "\n# gt-hook: ";
 
-/// Hooks that git runs where somebody works. Those of a receiving repository are not among them: nobody pushes to a
-/// rig's repository, and that some of them exist changes what git does.
+/// Hooks that git runs where somebody works. Hooks of a receiving repository are not among them: nothing pushes to a rig's
+/// repository, and the mere existence of some of them changes what git does.
 const CHAINED: &[&str] = &[
     "applypatch-msg",
     "commit-msg",
@@ -56,13 +55,13 @@ const CHAINED: &[&str] = &[
     "sendemail-validate",
 ];
 
-/// Puts the hooks into a repository, where they are missing or not as this `gt` writes them.
+/// Installs the hooks that are missing in a repository or differ from what this `gt` writes.
 pub(super) fn install(repo: &Path) -> WorldResult<()> {
     let folder = repo.join(FOLDER);
     broken(repo)?.into_iter().try_for_each(|name| put(&folder, name, script(name)))
 }
 
-/// The hooks that are missing or not as this `gt` writes them.
+/// Returns the hooks that are missing or differ from what this `gt` writes.
 pub(super) fn broken(repo: &Path) -> WorldResult<Vec<&'static str>> {
     let mut broken = Vec::new();
     for name in CHAINED.iter().chain([&GUARD]) {
@@ -73,7 +72,7 @@ pub(super) fn broken(repo: &Path) -> WorldResult<Vec<&'static str>> {
     Ok(broken)
 }
 
-/// The hooks that a project's tool put in the place of ours. They stay: they are what ours would call on.
+/// Returns the hooks that a project's tool put in the place of ours. They stay, because they are the hooks that ours would call.
 pub(super) fn foreign(repo: &Path) -> WorldResult<Vec<&'static str>> {
     let mut foreign = Vec::new();
     for name in CHAINED {
@@ -88,7 +87,7 @@ fn script(name: &str) -> &'static str {
     if name == GUARD { GUARD_SCRIPT } else { DISPATCH_SCRIPT }
 }
 
-/// Whether a hook is missing, empty, not executable, or ours of another version. No tool may take the guard's place.
+/// Whether a hook is missing, empty, not executable, or ours of another version. No tool may replace the guard.
 fn is_broken(hook: &Path, name: &str) -> WorldResult<bool> {
     let bytes = read(hook)?;
     if name != GUARD && is_foreign(bytes.as_deref()) {
@@ -102,7 +101,7 @@ fn is_foreign(hook: Option<&[u8]>) -> bool {
     hook.is_some_and(|bytes| !bytes.is_empty() && !String::from_utf8_lossy(bytes).contains(MARK))
 }
 
-/// A hook may be a link of the overseer's, and what is behind it a pipe of somebody's.
+/// Reads a hook without waiting. A hook may be a link of the overseer's, and its target a pipe.
 fn read_without_waiting(hook: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let mut file = fs::File::options().read(true).custom_flags(flags).open(hook)?;
@@ -111,7 +110,7 @@ fn read_without_waiting(hook: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A hook's text. A link that leads nowhere, or a folder, is no hook.
+/// Returns a hook's text; `None` for a link that leads nowhere, or a folder.
 fn read(hook: &Path) -> WorldResult<Option<Vec<u8>>> {
     let bytes = match read_without_waiting(hook) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(None),
@@ -120,7 +119,7 @@ fn read(hook: &Path) -> WorldResult<Option<Vec<u8>>> {
     bytes.map_err(io_error("read", hook))
 }
 
-/// Replaces a hook; it is never there without being executable.
+/// Replaces a hook. The new file is executable from its first moment.
 fn put(folder: &Path, name: &str, script: &str) -> WorldResult<()> {
     let aside = folder.join(format!("{name}.new"));
     RealDisk.write(&aside, script.as_bytes())?;
@@ -132,7 +131,7 @@ fn put(folder: &Path, name: &str, script: &str) -> WorldResult<()> {
 /// Tells the guard which branch is the worktree's own.
 pub(super) fn set_rules(admin: &Admin, branch: Option<&str>) -> WorldResult<()> {
     let name = admin.path.file_name().unwrap_or_default().to_string_lossy();
-    // A folder that a person has named may be called as no ref can be.
+    // A person may give a folder a name that no ref can have.
     let worker = if is_worker_name(&name) { name.into_owned() } else { slug(&name) };
     ref_name(&format!("refs/gt/stash/{worker}"))?;
     let text = format!("{}\n{worker}\n", branch.unwrap_or_default());
@@ -144,7 +143,7 @@ fn rules(admin: &Admin) -> PathBuf {
     admin.folder.join(RULES)
 }
 
-/// Where the hooks of a repository are, as its worktrees' settings name it.
+/// Returns the path of a repository's hooks, as its worktrees' settings name it.
 pub(super) fn folder(repo: &Path) -> PathBuf {
     real(repo).join(FOLDER)
 }

@@ -1,4 +1,4 @@
-//! Large files: in git there are pointers to them, their contents come and go by git-lfs.
+//! Large files: git stores pointers to them, and git-lfs transfers their contents.
 
 use std::path::Path;
 
@@ -13,19 +13,19 @@ use super::refs::{bare, object};
 use super::worktree::head;
 use crate::{Held, Referred, WorldError, WorldResult};
 
-/// Where a project says where its large files are, and which of them are wanted.
+/// File in which a project says where its large files are, and which of them it wants.
 const SETTINGS_FILE: &str = ".lfsconfig";
 
-/// What of it a bare repository is told, in which git-lfs does not look for that file.
+/// Settings from that file that are passed on in a bare repository, where git-lfs does not look for the file.
 const SETTINGS: &[&str] = &["lfs.url", "lfs.pushurl", "lfs.fetchinclude", "lfs.fetchexclude"];
 
-/// Signs that a commit refers to contents that nobody has.
+/// Signs in git-lfs's output that a commit refers to contents that the remote lacks.
 const MISSING: &[&str] = &["missing object", "does not exist", "(missing)", "(corrupt)"];
 
 /// Puts the contents of large files into a worktree.
 pub(super) fn pull(git: &Git, held: &Held, repo: &Path, path: &Path) -> WorldResult<Referred> {
     let place = required(repo, path)?.place();
-    // From the bare repository: a worker's worktree has no credentials.
+    // The bare repository fetches them, since a worker's worktree has no credentials.
     let fetched = fetch(git, held, repo, &head(git, &place)?)?;
     if fetched == Referred::There {
         git.act(held, &place, "lfs").arg("checkout").ok()?;
@@ -40,7 +40,7 @@ pub(super) fn fetch(git: &Git, held: &Held, repo: &Path, commit: &Sha) -> WorldR
     ask_remote(git, held, repo, "fetch", commit)
 }
 
-/// Gives the remote the large files of a commit.
+/// Uploads the large files of a commit to the remote.
 pub(super) fn push(git: &Git, held: &Held, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
     require_installed(git)?;
     ask_remote(git, held, repo, "push", commit)
@@ -55,8 +55,7 @@ fn require_installed(git: &Git) -> WorldResult<()> {
     Err(WorldError::Unexpected(text.to_owned()))
 }
 
-/// Makes git hand large files to git-lfs, ours and that in all worktrees of the repository, whatever the user has
-/// configured.
+/// Makes our git, and the git in all worktrees of the repository, hand large files to git-lfs, whatever the user has configured.
 fn settle(git: &Git, held: &Held, repo: &Path) -> WorldResult<()> {
     control::hand_over_large_files(repo)?;
     let config = || git.act(held, &bare(repo), "config").arg("--file").arg(repo.join("config"));
@@ -81,7 +80,7 @@ fn ask_remote(git: &Git, held: &Held, repo: &Path, act: &str, commit: &Sha) -> W
     if MISSING.iter().any(|sign| said.contains(sign)) { Ok(Referred::Missing(said)) } else { Err(call.failed(said)) }
 }
 
-/// What git-lfs complained of, on either stream.
+/// Returns git-lfs's messages from both streams.
 fn words(answer: &Answer) -> String {
     let printed = answer.lines();
     let printed = printed.iter().filter(|line| !line.contains('%')).map(String::as_str);
@@ -89,10 +88,10 @@ fn words(answer: &Answer) -> String {
     said[said.len().saturating_sub(QUOTED_LINES)..].join("\n")
 }
 
-/// Lines that an error quotes.
+/// How many lines an error quotes.
 const QUOTED_LINES: usize = 5;
 
-/// Settings of the project for git-lfs, as they are in a commit.
+/// Returns the project's settings for git-lfs from a commit.
 fn settings(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<Vec<String>> {
     let blob = format!("{}:{SETTINGS_FILE}", object(commit)?);
     let there = git.question(&bare(repo), "cat-file").args(["-e", &blob]).answer()?;
@@ -101,7 +100,7 @@ fn settings(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<Vec<String>> {
     }
     let answer = git.question(&bare(repo), "config").args(["--blob", &blob, "--list", "-z"]).ok()?;
     let pairs: Vec<String> = answer.fields().map(shown).collect();
-    // Each is a key, a newline, and the value.
+    // Each pair is a key, a newline, and the value.
     let pairs = pairs.iter().filter_map(|pair| pair.split_once('\n'));
     Ok(pairs.filter(|(key, _)| SETTINGS.contains(key)).map(|(key, value)| format!("{key}={value}")).collect())
 }

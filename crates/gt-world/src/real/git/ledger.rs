@@ -1,4 +1,4 @@
-//! The town's own repository: the ledger's branch, written without a checkout.
+//! The town's own repository, with the ledger's branch. The town writes it without a checkout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,8 +18,8 @@ use crate::ledger_repo::{
 use crate::real::disk::RealDisk;
 use crate::{Disk as _, FolderFacts, Held, Push, WorldError, WorldResult};
 
-/// What people's own commits in a town leave out: what is local to the machine, what is exported, what is a repository of
-/// its own. What is left are settings, formulas and directives.
+/// Patterns that people's own commits in a town leave out: files that are local to the machine, exports, and repositories of
+/// their own. Settings, formulas and directives remain.
 const EXCLUDED: &str = "\
 # Written by gt: what of a town is not for commits. The ledger's own are on the branch gt-ledger.
 /*
@@ -31,10 +31,10 @@ const EXCLUDED: &str = "\
 !/.beads/formulas/
 ";
 
-/// How many arguments of a kind one call gets.
+/// Limit on the number of arguments of one kind in one call.
 const FILES_PER_CALL: usize = 500;
 
-/// Loose objects from which on they are packed.
+/// Packs loose objects from this number on.
 const LOOSE_LIMIT: &str = "gc.auto=512";
 
 /// The mode of a plain file in a tree.
@@ -44,12 +44,12 @@ impl LedgerRepo for Git {
     fn make(&self, held: &Held, town: &Path) -> WorldResult<()> {
         let repo = git_folder(town);
         if repository::folder(self, town)? == FolderFacts::NoRepository {
-            // What a killed git left here is used by nobody yet.
+            // No process uses this repository yet, so these locks are a killed git's.
             for lock in ["HEAD.lock", "config.lock"] {
                 RealDisk.remove(&repo.join(lock))?;
             }
             let call = self.act(held, &Place::Folder(town.to_owned()), "init");
-            // Towns that meet at a remote must name objects alike, whatever each user has as a habit.
+            // Towns that meet at a remote must use the same object format, whatever default each user has set.
             let call = call.git_options(&["-c", "init.defaultRefFormat=files"]).arg("--object-format=sha1");
             call.args(["--quiet", "--template=", "--initial-branch", "main", "."]).ok()?;
         }
@@ -106,7 +106,7 @@ impl LedgerRepo for Git {
         parents: &[Sha],
         message: &str,
     ) -> WorldResult<Sha> {
-        // What a parent has need not be written again.
+        // Contents that a parent has need not be written again.
         let mut there = BTreeSet::new();
         for parent in parents {
             there.extend(self.files(repo, parent)?.into_values().map(|file| file.id));
@@ -157,8 +157,8 @@ impl Git {
     }
 }
 
-/// What `git cat-file --batch` says next, which is the content of this file: a line `<id> blob <bytes>`, the content, and
-/// the end of a line.
+/// Reads the next entry of `git cat-file --batch`, which must be this file's: a line `<id> blob <bytes>`, the content, and a
+/// newline.
 fn batch_entry(rest: &mut &[u8], file: &FileFacts) -> Option<Vec<u8>> {
     let head = format!("{} blob {}\n", file.id, file.bytes);
     let (content, after) = rest.strip_prefix(head.as_bytes())?.split_at_checked(usize::try_from(file.bytes).ok()?)?;
@@ -166,7 +166,7 @@ fn batch_entry(rest: &mut &[u8], file: &FileFacts) -> Option<Vec<u8>> {
     Some(content.to_vec())
 }
 
-/// A line of `git ls-tree -l`: mode, type, id, size, path.
+/// Parses a line of `git ls-tree -l`: mode, type, id, size, path.
 fn tree_entry(line: &str) -> Option<(String, FileFacts)> {
     let (facts, path) = line.split_once('\t')?;
     let [mode, "blob", id, bytes] = facts.split_whitespace().collect::<Vec<_>>()[..] else { return None };
@@ -180,12 +180,12 @@ fn no_file(commit: &Sha, field: &[u8]) -> WorldError {
     WorldError::Unexpected(format!("{name:?} of the ledger's commit {} is no plain file", commit.short()))
 }
 
-/// A tree under way.
+/// A tree that is being built.
 struct Tree<'a> {
     git: &'a Git,
     held: &'a Held,
     repo: &'a Path,
-    /// Contents that the repository has, by their ids.
+    /// Ids of contents that the repository already has.
     there: BTreeSet<Sha>,
 }
 
@@ -205,7 +205,7 @@ impl Tree<'_> {
         Ok(Sha::from(on_index("write-tree").ok()?.line()))
     }
 
-    /// The ids of all files' contents, which are in the repository then.
+    /// Writes the files' contents into the repository where they are missing, and returns their ids.
     fn ids(&self, files: &BTreeMap<String, FileSource>) -> WorldResult<Vec<Sha>> {
         let (mut ids, mut scratches) = (Vec::new(), Vec::new());
         for source in files.values() {
@@ -227,7 +227,7 @@ impl Tree<'_> {
         ids.ok_or_else(|| WorldError::Unexpected("git hash-object told fewer ids than it got files".to_owned()))
     }
 
-    /// The id of a content that a parent has.
+    /// Returns the id of a content that a parent already has.
     fn known(&self, bytes: &[u8]) -> Option<Sha> {
         let format = Format::of(self.there.first()?);
         self.there.get(&Sha::from(hex(&format.id("blob", bytes)))).cloned()

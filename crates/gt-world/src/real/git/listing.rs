@@ -1,7 +1,7 @@
-//! The files of a tree, as git lists them, proved by the tree's own id.
+//! The files of a tree, as git lists them, verified by the tree's own id.
 //!
-//! Git does not check a loose object's content when it reads one, and agents can write objects. So what git lists is
-//! hashed again here: only the tree with this id gives this id.
+//! Git does not check a loose object's content when it reads one, and agents can write objects. So this module hashes git's list
+//! again: only the tree with this id gives this id.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -15,35 +15,35 @@ use super::command::{Place, shown};
 use super::refs::object;
 use crate::{WorldError, WorldResult};
 
-/// The mode under which a tree holds a repository inside the repository.
+/// The mode with which a tree holds a repository inside the repository.
 pub(super) const SUBMODULE: u32 = 0o160_000;
 
 /// The mode of a symbolic link.
 pub(super) const LINK: u32 = 0o120_000;
 
-/// The mode of a file, and of one that may be executed.
+/// The modes of a file, and of an executable one.
 pub(super) const FILE: u32 = 0o100_644;
 pub(super) const PROGRAM: u32 = 0o100_755;
 
-/// How many trees may be inside one another.
+/// Limit on the nesting of trees.
 const DEPTH_LIMIT: usize = 1000;
 
-/// How a repository names its objects.
+/// The hash by which a repository names its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// By SHA-1.
+    /// SHA-1.
     Sha1,
-    /// By SHA-256.
+    /// SHA-256.
     Sha256,
 }
 
 impl Format {
-    /// That of an id.
+    /// Returns the format of an id.
     pub(super) fn of(id: &Sha) -> Self {
         if id.as_str().len() == 64 { Self::Sha256 } else { Self::Sha1 }
     }
 
-    /// The id of an object.
+    /// Returns the id of an object.
     pub(super) fn id(self, kind: &str, content: &[u8]) -> Vec<u8> {
         let mut hash = Hash::begin(self, kind, content.len() as u64);
         hash.feed(content);
@@ -51,14 +51,14 @@ impl Format {
     }
 }
 
-/// The id of an object in the making.
+/// The hash of an object that is fed piece by piece.
 pub(super) enum Hash {
     Sha1(Sha1),
     Sha256(Sha256),
 }
 
 impl Hash {
-    /// Begins with what git writes before an object's content.
+    /// Begins with the header that git writes before an object's content.
     pub(super) fn begin(format: Format, kind: &str, length: u64) -> Self {
         let mut hash = match format {
             Format::Sha1 => Self::Sha1(Sha1::default()),
@@ -86,14 +86,14 @@ impl Hash {
 /// One file of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Its mode, as the tree has it.
+    /// The mode in the tree.
     pub(super) mode: u32,
-    /// Its object's id.
+    /// The object's id.
     pub(super) id: Vec<u8>,
 }
 
 impl Entry {
-    /// The same file with a mode that git writes today: old trees have others.
+    /// Returns the mode that git would write today. Old trees may have other ones.
     pub(super) fn plain_mode(&self) -> u32 {
         match self.mode & 0o170_000 {
             0o100_000 if self.mode & 0o100 != 0 => PROGRAM,
@@ -103,12 +103,12 @@ impl Entry {
     }
 }
 
-/// What a tree has at a path.
+/// The entry of a tree at a path.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum At<'a> {
     /// A file, a link or a submodule.
     Entry(&'a Entry),
-    /// A folder with such in it.
+    /// A folder that holds such entries.
     Folder,
     /// Nothing.
     Nothing,
@@ -124,21 +124,21 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// The files of a tree. An error where the objects in the repository are not what their ids say.
+    /// Lists the files of a tree. An error where objects of the repository do not match their ids.
     pub(super) fn of(git: &Git, place: &Place, tree: &Sha) -> WorldResult<Self> {
         let answer = git.question(place, "ls-tree").args(["-r", "-z", "--full-tree", object(tree)?]).ok()?;
         let entries = answer.fields().map(entry).collect::<Option<BTreeMap<_, _>>>();
         let lies = || lies(git, place, tree);
         let mut listing = Self { tree: tree.clone(), format: Format::of(tree), entries: entries.ok_or_else(lies)? };
         if listing.tree_id() != *tree {
-            // Some old tools wrote modes in another form, under which a tree has another id.
+            // Some old tools wrote modes in another form, which gives the tree another id.
             listing.entries.clear();
             listing.read(git, place, tree, b"", DEPTH_LIMIT)?;
         }
         if listing.entries.keys().all(|path| is_inside(path)) { Ok(listing) } else { Err(lies()) }
     }
 
-    /// The files of the tree of a commit, likewise.
+    /// Lists the files of a commit's tree, in the same way.
     pub(super) fn of_commit(git: &Git, place: &Place, commit: &Sha) -> WorldResult<Self> {
         let content = git.question(place, "cat-file").args(["commit", object(commit)?]).ok()?.stdout;
         let id = Format::of(commit).id("commit", &content);
@@ -168,13 +168,13 @@ impl Listing {
         Ok(())
     }
 
-    /// The id of the tree that these files make.
+    /// Returns the id of the tree that these files make.
     pub(super) fn tree_id(&self) -> Sha {
         let entries: Vec<_> = self.entries.iter().collect();
         Sha::from(hex(&tree_id(&entries, 0, self.format)))
     }
 
-    /// What the tree has at a path.
+    /// Returns the entry of the tree at a path.
     pub(super) fn at(&self, path: &[u8]) -> At<'_> {
         if let Some(entry) = self.entries.get(path) {
             return At::Entry(entry);
@@ -190,12 +190,12 @@ fn lies(git: &Git, place: &Place, id: &Sha) -> WorldError {
     git.question(place, "ls-tree").failed(text)
 }
 
-/// A path with a name behind it.
+/// Returns the path with a name appended.
 pub(super) fn joined(path: &[u8], name: &[u8]) -> Vec<u8> {
     if path.is_empty() { name.to_vec() } else { [path, b"/", name].concat() }
 }
 
-/// Each is `<mode> <kind> <id>`, a tab, and the path.
+/// Parses `<mode> <kind> <id>`, a tab, and the path.
 fn entry(field: &[u8]) -> Option<(Vec<u8>, Entry)> {
     let tab = field.iter().position(|byte| *byte == b'\t')?;
     let facts = std::str::from_utf8(&field[..tab]).ok()?;
@@ -213,7 +213,7 @@ fn bytes_of(digits: &str) -> Option<Vec<u8>> {
 /// An entry of a tree object: mode, name, and the id's bytes.
 type Part<'c> = (u32, &'c [u8], &'c [u8]);
 
-/// The entries of a tree object: each is `<mode> <name>`, a NUL, and the id's bytes.
+/// Parses the entries of a tree object: each is `<mode> <name>`, a NUL, and the id's bytes.
 fn parts(content: &[u8], format: Format) -> Option<Vec<Part<'_>>> {
     let length = if format == Format::Sha1 { 20 } else { 32 };
     let (mut rest, mut parts) = (content, Vec::new());
@@ -228,13 +228,13 @@ fn parts(content: &[u8], format: Format) -> Option<Vec<Part<'_>>> {
     Some(parts)
 }
 
-/// Whether a path stays inside the worktree, and out of git's own folder.
+/// Whether a path stays inside the worktree and outside git's own folder.
 fn is_inside(path: &[u8]) -> bool {
     path.split(|byte| *byte == b'/').all(|name| ![&b""[..], b".", b"..", b".git"].contains(&name))
 }
 
-/// The id of the tree of entries that share the first `from` bytes of their paths, sorted by path: then those of one
-/// folder stand together, in git's own order.
+/// Returns the id of the tree of entries that share the first `from` bytes of their paths. The entries are sorted by path, so
+/// those of one folder are adjacent, in git's own order.
 fn tree_id(entries: &[(&Vec<u8>, &Entry)], from: usize, format: Format) -> Vec<u8> {
     let (mut content, mut rest) = (Vec::new(), entries);
     let mut add = |mode: u32, name: &[u8], id: &[u8]| {

@@ -1,4 +1,4 @@
-//! What a remote would do with a push, as far as that can be known without one.
+//! Predicts how a remote would treat a push, as far as that is possible without pushing.
 
 use std::path::{Path, PathBuf};
 
@@ -11,18 +11,18 @@ use super::refs::{BRANCHES, bare, branch_ref, object};
 use super::remote::{refusal, with_remote_words};
 use crate::{Held, NamedRemote, OnCheckedOut, Receiving, WorldResult};
 
-/// Hooks of a receiving repository that can say no.
+/// Hooks of a receiving repository that can refuse a push.
 const JUDGES: &[&str] = &["pre-receive", "update", "reference-transaction", "proc-receive"];
 
-/// The folder that an address leads to; `None` where that is on another machine, as far as git is concerned. Git looks
-/// for the repository at the path itself and with `.git` behind it.
+/// Returns the folder to which an address leads; `None` if git would ask another machine. Git looks for the repository at the
+/// path itself and at the path with `.git` appended.
 fn local(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("file://").unwrap_or(url);
     let candidates = [path.to_owned(), format!("{}.git", path.trim_end_matches('/'))];
     path.starts_with('/').then(|| candidates.into_iter().map(PathBuf::from).find(|path| path.is_dir())).flatten()
 }
 
-/// What the repository at an address would do with pushes; `None` where it is not on this machine.
+/// Returns how the repository at an address would treat pushes; `None` if it is not on this machine.
 pub(super) fn facts(git: &Git, url: &str) -> WorldResult<Option<Receiving>> {
     let Some(folder) = local(url) else { return Ok(None) };
     let place = Place::Folder(folder.clone());
@@ -40,7 +40,7 @@ pub(super) fn facts(git: &Git, url: &str) -> WorldResult<Option<Receiving>> {
     }))
 }
 
-/// The branches that are checked out in its worktrees, and where.
+/// Returns the branches that are checked out in its worktrees, each with the path.
 fn checked_out(git: &Git, place: &Place) -> WorldResult<Vec<(String, PathBuf)>> {
     let answer = git.question(place, "worktree").args(["list", "--porcelain", "-z"]).ok()?;
     let (mut found, mut path) = (Vec::new(), PathBuf::new());
@@ -62,7 +62,7 @@ fn on_checked_out(setting: &str) -> OnCheckedOut {
     }
 }
 
-/// What a push must write to and this user may not.
+/// Returns a path that a push must write and this user may not.
 fn unwritable(git_dir: &Path) -> Option<PathBuf> {
     let needed = ["objects", "refs", "refs/heads"].map(|name| git_dir.join(name));
     needed.into_iter().find(|folder| folder.is_dir() && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err())
@@ -70,15 +70,15 @@ fn unwritable(git_dir: &Path) -> Option<PathBuf> {
 
 fn hooks(git: &Git, place: &Place, git_dir: &Path) -> WorldResult<Vec<String>> {
     let answer = git.question(place, "config").args(["--type=path", "--get-all", "core.hooksPath"]).expect(&[0, 1])?;
-    // What we call git with says where hooks are not; the receiving git is not ours.
+    // The last line is our own setting for our calls of git, which points to no hooks. The receiving git does not have it.
     let folder = answer.lines().into_iter().rfind(|path| path != "/dev/null").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| git_dir.join("hooks"));
     let runs = |name: &&&str| access(folder.join(name), Access::EXEC_OK).is_ok();
     Ok(JUDGES.iter().filter(runs).map(|name| (*name).to_owned()).collect())
 }
 
-/// Asks the remote of a rig whether it would let us push, without pushing: it is told of nothing to change. What its hooks
-/// and rules for branches say is heard only when something is. Answers with why not.
+/// Asks the remote of a rig whether it would accept a push, without changing anything there. The remote's hooks and branch rules
+/// only judge real changes, so they stay silent. Returns the reason if the remote would refuse.
 pub(super) fn try_push(git: &Git, held: &Held, repo: &Path, branch: &str, at: &Sha) -> WorldResult<Option<String>> {
     let refspec = format!("{}:{}", object(at)?, branch_ref(branch)?);
     let call = git.act(held, &bare(repo), "push");
@@ -93,7 +93,7 @@ pub(super) fn try_push(git: &Git, held: &Held, repo: &Path, branch: &str, at: &S
     }))
 }
 
-/// The remotes that a checkout names.
+/// Returns the remotes that a checkout names.
 pub(super) fn remotes(git: &Git, folder: &Path) -> WorldResult<Vec<NamedRemote>> {
     let place = Place::Folder(folder.to_owned());
     let call = git.question(&place, "config").args(["-z", "--get-regexp", r"^remote\..*\.(url|pushurl)$"]);
@@ -105,7 +105,7 @@ pub(super) fn remotes(git: &Git, folder: &Path) -> WorldResult<Vec<NamedRemote>>
             remotes.push(NamedRemote { name: name.to_owned(), ..NamedRemote::default() });
         }
         let Some(remote) = remotes.iter_mut().find(|remote| remote.name == name) else { continue };
-        // Of several addresses git fetches from the first.
+        // If there are several addresses, git fetches from the first.
         let into = if key == "url" { &mut remote.url } else { &mut remote.push_url };
         into.get_or_insert(value.to_owned());
     }
@@ -116,7 +116,7 @@ pub(super) fn remotes(git: &Git, folder: &Path) -> WorldResult<Vec<NamedRemote>>
     Ok(remotes)
 }
 
-/// The remote that the branch follows which is checked out.
+/// Returns the remote that the checked-out branch follows.
 fn tracked(git: &Git, place: &Place) -> WorldResult<Option<String>> {
     let Some(branch) = super::worktree::branch(git, place)? else { return Ok(None) };
     let answer = git.question(place, "config").args(["--get", &format!("branch.{branch}.remote")]).expect(&[0, 1])?;

@@ -9,21 +9,22 @@ use super::Git;
 use super::command::Place;
 use crate::{Held, WorldError, WorldResult};
 
-/// Where remote branches are kept.
+/// Prefix of the remote's branches.
 pub(super) const REMOTE_BRANCHES: &str = "refs/remotes/origin/";
-/// Where branches are kept.
+/// Prefix of branches.
 pub(super) const BRANCHES: &str = "refs/heads/";
 
-/// How a ledger's branch is fetched: that branch and nothing beside it.
+/// Options for fetching a ledger's branch and nothing else.
 pub(super) const LEDGER_FETCH_OPTIONS: [&str; 4] = ["--quiet", "--no-tags", "--no-write-fetch-head", "--refmap="];
 
-/// The repository as a place for git. That of a checkout is a person's, who configures it; all others are rigs'.
+/// Returns the place of a repository. A checkout's repository belongs to a person, who configures it. All other repositories are
+/// rigs'.
 pub(super) fn bare(repo: &Path) -> Place {
     let path = std::path::absolute(repo).unwrap_or_else(|_| repo.to_owned());
     if path.ends_with(".git") { Place::Bare(path) } else { Place::Rig(path) }
 }
 
-/// Checks that `sha` is an object id in full, so that git can't take it for anything else.
+/// Checks that `sha` is a full object id, so that git can't take it for anything else.
 pub(super) fn object(sha: &Sha) -> WorldResult<&str> {
     let text = sha.as_str();
     let hexadecimal = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
@@ -50,19 +51,19 @@ pub(super) fn ref_name(name: &str) -> WorldResult<&str> {
     }
 }
 
-/// The full ref name of a branch.
+/// Returns the full ref name of a branch.
 pub(super) fn branch_ref(branch: &str) -> WorldResult<String> {
     let name = format!("{BRANCHES}{branch}");
     ref_name(&name)?;
     Ok(name)
 }
 
-/// All refs but symbolic ones.
+/// Returns all refs but symbolic ones.
 pub(super) fn all(git: &Git, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
     under(git, repo, &["refs/"])
 }
 
-/// All refs below these prefixes (full names), but symbolic ones: these hold nothing of their own.
+/// Returns all refs below these prefixes (full names), but symbolic ones, which have no value of their own.
 pub(super) fn under(git: &Git, repo: &Path, prefixes: &[&str]) -> WorldResult<BTreeMap<String, Sha>> {
     let format = "--format=%(objectname) %(refname) %(symref)";
     let answer = git.question(&bare(repo), "for-each-ref").arg(format).args(prefixes).ok()?;
@@ -75,7 +76,7 @@ pub(super) fn under(git: &Git, repo: &Path, prefixes: &[&str]) -> WorldResult<BT
     Ok(refs.collect())
 }
 
-/// What a ref (full name) or another name of a commit stands for; `None` where there is none.
+/// Returns the commit that a ref (full name) or another name stands for; `None` if there is none.
 pub(super) fn commit_at(git: &Git, place: &Place, name: &str) -> WorldResult<Option<Sha>> {
     let peeled = format!("{name}^{{commit}}");
     let call = git.question(place, "rev-parse").args(["--verify", "--quiet", "--end-of-options", &peeled]);
@@ -83,7 +84,7 @@ pub(super) fn commit_at(git: &Git, place: &Place, name: &str) -> WorldResult<Opt
     Ok((answer.code == 0).then(|| Sha::from(answer.line())))
 }
 
-/// What a ref is at, commit or not.
+/// Returns the value of a ref, even if it is not a commit.
 fn value(git: &Git, repo: &Path, name: &str) -> WorldResult<Option<Sha>> {
     let call = git.question(&bare(repo), "rev-parse").args(["--verify", "--quiet", "--end-of-options", name]);
     let answer = call.expect(&[0, 1])?;
@@ -121,7 +122,7 @@ fn moved(name: &str, now: Option<&Sha>, expected: Option<&Sha>) -> WorldError {
 /// Deletes a ref.
 pub(super) fn delete(git: &Git, held: &Held, repo: &Path, name: &str) -> WorldResult<()> {
     let name = ref_name(name)?;
-    // Deleting what is not there is no error to git either.
+    // To git, too, deleting a missing ref is no error.
     git.act(held, &bare(repo), "update-ref").args(["--no-deref", "-d", "--end-of-options", name]).ok()?;
     Ok(())
 }
@@ -133,17 +134,17 @@ pub(super) fn contains(git: &Git, repo: &Path, descendant: &Sha, ancestor: &Sha)
     Ok(call.expect(&[0, 1])?.code == 0)
 }
 
-/// The nearest commits that both have in their history.
+/// Returns the nearest common ancestors of two commits.
 pub(super) fn merge_bases(git: &Git, repo: &Path, one: &Sha, other: &Sha) -> WorldResult<Vec<Sha>> {
     let call = git.question(&bare(repo), "merge-base").args(["--all", object(one)?, object(other)?]);
     Ok(call.expect(&[0, 1])?.lines().into_iter().map(Sha::from).collect())
 }
 
-/// Objects that are named in one command line, of each sort: far below what it can hold.
+/// Limit on the objects of each sort in one command line, far below what it can hold.
 pub(super) const AT_ONCE: usize = 8_000;
 
-/// Whether what is new at some tips is in the history of one of `heads`: whether two listings have a commit in common.
-/// Where dates of commits are not in their order git may list what is known, too; it never leaves out what is not.
+/// Whether a new commit at some tips is in the history of one of `heads`, that is, whether two listings have a commit in common.
+/// If commit dates contradict the commit order, git may also list known commits; it never leaves out a new one.
 pub(super) fn share_news(git: &Git, repo: &Path, tips: &[Sha], known: &[Sha], heads: &[Sha]) -> WorldResult<bool> {
     if heads.is_empty() {
         return Ok(false);
@@ -152,7 +153,8 @@ pub(super) fn share_news(git: &Git, repo: &Path, tips: &[Sha], known: &[Sha], he
     Ok(!news.is_empty() && !news.is_disjoint(&listed(git, repo, heads, known)?))
 }
 
-/// The commits in the history of some, without those that are known. Of very many that are known only the first count.
+/// Returns the commits in the history of `of` that are not in the history of `known`. Only the first [`AT_ONCE`] known ones
+/// count.
 pub(super) fn listed(git: &Git, repo: &Path, of: &[Sha], known: &[Sha]) -> WorldResult<BTreeSet<Sha>> {
     let known = &known[..known.len().min(AT_ONCE)];
     let mut found = BTreeSet::new();
@@ -166,7 +168,7 @@ pub(super) fn listed(git: &Git, repo: &Path, of: &[Sha], known: &[Sha]) -> World
     Ok(found)
 }
 
-/// How many commits one has that the other has not.
+/// Returns how many commits `head` has that `base` lacks.
 pub(super) fn commits_between(git: &Git, repo: &Path, base: &Sha, head: &Sha) -> WorldResult<u64> {
     let range = format!("{}..{}", object(base)?, object(head)?);
     let call = git.question(&bare(repo), "rev-list").args(["--count", &range, "--"]);
@@ -174,7 +176,7 @@ pub(super) fn commits_between(git: &Git, repo: &Path, base: &Sha, head: &Sha) ->
     line.parse().map_err(|_| call.failed(format!("`{line}` is no count")))
 }
 
-/// The tree of a commit.
+/// Returns the tree of a commit.
 pub(super) fn tree_of(git: &Git, repo: &Path, commit: &Sha) -> WorldResult<Sha> {
     let tree = format!("{}^{{commit}}^{{tree}}", object(commit)?);
     let call = git.question(&bare(repo), "rev-parse").args(["--verify", "--end-of-options", &tree]);

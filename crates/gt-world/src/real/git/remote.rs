@@ -1,4 +1,4 @@
-//! Asking remotes, fetching from them, and moving their branches.
+//! Asks remotes, fetches from them, and moves their branches.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(super) fn ask(git: &Git, url: &str) -> WorldResult<RemoteFacts> {
     Ok(RemoteFacts { head_branch, branches: branches(&answer) })
 }
 
-/// Branches (short names) from the output of `git ls-remote`.
+/// Parses branches (short names) from the output of `git ls-remote`.
 fn branches(answer: &Answer) -> BTreeMap<String, Sha> {
     let lines = answer.lines();
     let branches = lines.iter().filter_map(|line| {
@@ -31,7 +31,7 @@ fn branches(answer: &Answer) -> BTreeMap<String, Sha> {
     branches.collect()
 }
 
-/// Makes a call that fails only when the remote can't be had.
+/// Makes a call that fails only if the remote can't be reached.
 pub(super) fn reached(call: &Call<'_>, url: &str) -> WorldResult<Answer> {
     let answer = call.answer()?;
     if answer.code == 0 { Ok(answer) } else { Err(unreachable(url, &answer)) }
@@ -41,7 +41,7 @@ fn unreachable(url: &str, answer: &Answer) -> WorldError {
     WorldError::Unreachable { url: url.to_owned(), text: with_way_out(answer.complaint()) }
 }
 
-/// Git's words, with what to do where it was told not to use a transport.
+/// Returns git's message. If a transport is forbidden, adds what the user can do.
 fn with_way_out(complaint: String) -> String {
     let Some((_, rest)) = complaint.split_once("transport '") else { return complaint };
     match rest.split_once("' not allowed") {
@@ -53,13 +53,13 @@ fn with_way_out(complaint: String) -> String {
     }
 }
 
-/// The URL of `origin`, for messages.
+/// Returns the URL of `origin`, for messages.
 fn origin(git: &Git, repo: &Path) -> WorldResult<String> {
     let answer = git.question(&bare(repo), "config").args(["--get", "remote.origin.url"]).expect(&[0, 1])?;
     Ok(answer.line())
 }
 
-/// Fetches all branches and tags of `origin`. Tags become exactly those of the remote: what else was there goes.
+/// Fetches all branches and tags of `origin`. Tags become exactly those of the remote; all others are removed.
 pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap<String, Sha>> {
     let call = git.act(held, &bare(repo), "fetch");
     let call = call.args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--update-shallow", "origin"]);
@@ -75,13 +75,14 @@ pub(super) fn fetch(git: &Git, held: &Held, repo: &Path) -> WorldResult<BTreeMap
     Ok(fetched.into_iter().filter_map(|(name, sha)| Some((short(name)?, sha))).collect())
 }
 
-/// Tags of the remote, under their own names: `git describe` and what derives a version from tags find them in each worktree.
+/// Refspec that fetches the remote's tags under their own names. `git describe`, and tools that derive a version from tags, then
+/// find them in each worktree.
 const FETCH_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// The remote of a rig's repository.
 const ORIGIN: &str = "origin";
 
-/// One push of one branch.
+/// A push of one branch.
 pub(super) struct Move<'a> {
     pub(super) git: &'a Git,
     pub(super) held: &'a Held,
@@ -111,7 +112,7 @@ pub(super) fn push(
 }
 
 impl Move<'_> {
-    /// Moves the branch, if no commit gets lost by that.
+    /// Moves the branch, unless that would lose a commit.
     pub(super) fn push(&self) -> WorldResult<Push> {
         branch_ref(self.branch)?;
         if let Some(expected) = self.expected
@@ -143,7 +144,7 @@ impl Move<'_> {
             return Ok(Push::Done);
         }
         let Some(reason) = refusal(&answer) else { return Err(self.unreachable(&answer)?) };
-        // The reason is text for people; whether the branch moved is asked, not read from that.
+        // The reason is text for people. A question to the remote, and not that text, tells whether the branch moved.
         match self.remote_value()? {
             now if now.as_ref() == Some(self.new) => Ok(Push::Done),
             now if now.as_ref() != self.expected || is_race(&reason) => Ok(Push::Moved),
@@ -162,12 +163,12 @@ impl Move<'_> {
             .limit(self.git.remote_patience))
     }
 
-    /// Where the remote's branch is now.
+    /// Returns where the remote's branch is now.
     fn remote_value(&self) -> WorldResult<Option<Sha>> {
         let name = branch_ref(self.branch)?;
         let call = self.git.question(&bare(self.repo), "ls-remote").args(["--end-of-options", self.remote, &name]);
         let answer = reached(&call.limit(self.git.remote_patience), &self.address()?)?;
-        // The pattern also finds refs that merely end like this one.
+        // The pattern also matches refs with a longer path that ends like this one.
         Ok(branches(&answer).remove(self.branch))
     }
 
@@ -175,12 +176,12 @@ impl Move<'_> {
     fn note(&self) -> WorldResult<()> {
         let name = format!("{REMOTE_BRANCHES}{}", self.branch);
         let args = ["--no-deref", "--end-of-options", &name, object(self.new)?];
-        // The push is done whether this succeeds or not, and the next fetch sees it.
+        // The push is done even if this fails, and the next fetch records it.
         self.git.act(self.held, &bare(self.repo), "update-ref").args(args).answer().map(|_| ())
     }
 }
 
-/// Why the remote refused a ref, from the output of `git push --porcelain`; `None` where it was not even asked.
+/// Returns why the remote refused a ref, from the output of `git push --porcelain`; `None` if the push did not reach the remote.
 pub(super) fn refusal(answer: &Answer) -> Option<String> {
     let lines = answer.lines();
     let line = lines.iter().find(|line| line.starts_with("!\t"))?;
@@ -189,13 +190,13 @@ pub(super) fn refusal(answer: &Answer) -> Option<String> {
     Some(reason.unwrap_or(summary).to_owned())
 }
 
-/// Whether a reason means that somebody else moves the branch at this moment.
+/// Whether a reason means that another process is moving the branch right now.
 fn is_race(reason: &str) -> bool {
     let races = ["stale info", "fetch first", "non-fast-forward", "but expected", "reference already exists"];
     races.iter().any(|race| reason.contains(race))
 }
 
-/// The reason with what the remote said besides (its hook's words).
+/// Returns the reason together with the remote's other messages (from its hook).
 pub(super) fn with_remote_words(reason: &str, stderr: &str) -> String {
     let words = stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
     let words: Vec<_> = words.filter(|line| !line.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! Repositories as such: what a folder is, a rig's bare repository, a bare copy to push to.
+//! Repositories themselves: what a folder is, a rig's bare repository, a bare copy to push to.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,7 @@ use super::worktree::branch;
 use crate::real::disk::{RealDisk, make_parent, read_whole, rename_to_free};
 use crate::{Disk as _, FolderFacts, Held, ObjectFormat, WorldError, WorldResult};
 
-/// Settings of a rig's repository for workers' git, in the order in which git takes them: the format before its
-/// extensions.
+/// Settings of a rig's repository for workers' git, in the order that git requires: the format before its extensions.
 pub(super) const REPOSITORY_SETTINGS: &[(&str, &str)] = &[
     ("core.repositoryFormatVersion", "1"),
     ("extensions.worktreeConfig", "true"),
@@ -24,7 +23,7 @@ pub(super) const REPOSITORY_SETTINGS: &[(&str, &str)] = &[
     ("remote.origin.fetch", FETCH),
 ];
 
-/// What `folder` is to git.
+/// Returns how git sees `folder`.
 pub(super) fn folder(git: &Git, folder: &Path) -> WorldResult<FolderFacts> {
     if !folder.is_dir() {
         return Ok(FolderFacts::NoRepository);
@@ -83,14 +82,14 @@ pub(super) fn create(git: &Git, held: &Held, repo: &Path, url: &str, format: Obj
         shared(key, value)?;
     }
     shared("remote.origin.url", url)?;
-    // Worktrees share the main configuration and are not bare: that it is so is the bare repository's own setting.
+    // Worktrees share the main configuration and are not bare. So the bare repository has that setting in its own file.
     config("config.worktree").args(["core.bare", "true"]).ok()?;
     config("config").args(["--unset-all", "core.bare"]).expect(&[0, 5])?;
     hooks::install(repo)?;
     RealDisk.create_dir(&repo.join("info"))
 }
 
-/// The format of a repository's objects, as its refs show it.
+/// Returns the format of a repository's objects, which its refs show.
 pub(super) fn object_format(repo: &Path) -> ObjectFormat {
     let first = |file: PathBuf| {
         let bytes = read_whole(&file).unwrap_or_default();
@@ -99,7 +98,7 @@ pub(super) fn object_format(repo: &Path) -> ObjectFormat {
     first(repo.join("packed-refs")).or_else(|| loose(&repo.join("refs")).find_map(first)).unwrap_or_default()
 }
 
-/// Files of single refs below a folder.
+/// Yields the files of single refs below a folder.
 fn loose(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let mut folders = vec![folder.to_owned()];
     let mut files = Vec::new();
@@ -114,18 +113,18 @@ fn loose(folder: &Path) -> impl Iterator<Item = PathBuf> {
 
 fn init(git: &Git, held: &Held, repo: &Path, format: ObjectFormat) -> WorldResult<()> {
     for lock in ["HEAD.lock", "config.lock"] {
-        // What is not a repository yet is used by nobody: a killed git left these.
+        // No process uses an unfinished repository, so these locks are a killed git's.
         RealDisk.remove(&repo.join(lock))?;
     }
     let call = git.act(held, &Place::Folder(repo.to_owned()), "init");
-    // The user may have others as a habit. Refs as files are what we read ourselves.
+    // The user may have another default. Our own code reads refs as files.
     let call =
         call.git_options(&["-c", "init.defaultRefFormat=files"]).arg(format!("--object-format={}", format.as_str()));
     let call = call.args(["--quiet", "--bare", "--template=", "--initial-branch", NO_BRANCH]);
     call.arg(real(repo)).ok().map(|_| ())
 }
 
-/// Makes a bare copy of the repository in `from` at `bare`, and names it `origin` there.
+/// Makes a bare copy of the repository in `from` at `bare`, and names it `origin` in `from`.
 pub(super) fn make_bare_remote(git: &Git, held: &Held, from: &Path, bare: &Path) -> WorldResult<()> {
     let FolderFacts::Checkout { origin, branch, .. } = folder(git, from)? else {
         return Err(WorldError::Unexpected(format!("{} is no repository with a checkout", from.display())));
@@ -140,13 +139,13 @@ pub(super) fn make_bare_remote(git: &Git, held: &Held, from: &Path, bare: &Path)
     }
     let here = Place::Folder(from);
     let set = |key: &str, value: &str| git.act(held, &here, "config").args([key, value]).ok();
-    // As in a clone: what is landed is one `git pull` away.
+    // Fetches as a clone would, so that landed work is one `git pull` away.
     git.act(held, &here, "fetch").args(["--quiet", "--no-tags", "--"]).arg(&bare).arg(FETCH).ok()?;
     if let Some(branch) = branch {
         set(&format!("branch.{branch}.remote"), "origin")?;
         set(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))?;
     }
-    // The address comes last: with it, all is done.
+    // The address comes last: once it is set, everything is done.
     set("remote.origin.fetch", FETCH)?;
     set("remote.origin.url", &address)?;
     Ok(())

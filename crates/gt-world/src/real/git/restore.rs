@@ -1,4 +1,4 @@
-//! Looking at snapshots, and getting work back out of them.
+//! Looks at snapshots, and gets work back out of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::worktree::head;
 use crate::real::disk::{RealDisk, io_error, make_parent};
 use crate::{Change, Disk as _, Held, SnapshotFacts, WorldError, WorldResult};
 
-/// What a snapshot's commit says of itself.
+/// Returns what the repository records about a snapshot.
 pub(super) fn facts(git: &Git, repo: &Path, snapshot: &Sha) -> WorldResult<SnapshotFacts> {
     let format = "--format=%P%x00%ct%x00%B";
     let call = git.question(&bare(repo), "rev-list").args(["-1", "--no-commit-header", "--encoding=UTF-8", format]);
@@ -30,24 +30,24 @@ pub(super) fn facts(git: &Git, repo: &Path, snapshot: &Sha) -> WorldResult<Snaps
     Ok(SnapshotFacts { commit: snapshot.clone(), head, before: parents.next(), taken_at, message })
 }
 
-/// Makes the files of a worktree those of a snapshot, and leaves HEAD and index alone.
+/// Makes the files of a worktree those of a snapshot, and leaves HEAD and index unchanged.
 pub(super) fn into_worktree(git: &Git, held: &Held, repo: &Path, path: &Path, snapshot: &Sha) -> WorldResult<()> {
     let place = required(repo, path)?.place();
     let tree = tree_of(git, repo, snapshot)?;
     if tree == tree_of(git, repo, &head(git, &place)?)? {
         return Ok(());
     }
-    // Without `--staged` the index stays; with `--no-overlay` what the snapshot has not is removed.
+    // Without `--staged` the index stays; with `--no-overlay` git removes files that the snapshot lacks.
     let source = format!("--source={}", object(snapshot)?);
     let restore = |skip: &str| {
         let call = git.act(held, &place, "restore").args([&source, "--worktree", "--no-overlay"]);
         call.args(["--ignore-skip-worktree-bits", "--", ":/"]).env(SKIP_LARGE_FILES, skip).ok().map(|_| ())
     };
-    // A worker's own large files are on this machine; where one is not, its pointer must do.
+    // A worker's own large files are on this machine. If one is missing, its pointer has to do.
     restore("0").or_else(|_| restore("1"))
 }
 
-/// The paths that differ between two commits.
+/// Returns the paths that differ between two commits.
 pub(super) fn changed_paths(git: &Git, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<BTreeMap<String, Change>> {
     let call = git.question(&bare(repo), "diff-tree").args(["-r", "-z", "--name-status", "--no-renames"]);
     let answer = call.args([object(from)?, object(to)?, "--"]).ok()?;
@@ -63,7 +63,7 @@ pub(super) fn changed_paths(git: &Git, repo: &Path, from: &Sha, to: &Sha) -> Wor
     Ok(changes.collect())
 }
 
-/// What one commit changed since it left another.
+/// Returns what one commit changed since it left another.
 pub(super) fn diff_text(git: &Git, repo: &Path, from: &Sha, to: &Sha, stat: bool) -> WorldResult<String> {
     let form = if stat { "--stat" } else { "--patch" };
     let call = git.question(&bare(repo), "diff").args([form, "--no-ext-diff", "--no-textconv", "--no-color"]);
@@ -73,14 +73,14 @@ pub(super) fn diff_text(git: &Git, repo: &Path, from: &Sha, to: &Sha, stat: bool
 
 /// Writes the files of a commit into a new folder.
 pub(super) fn export(git: &Git, held: &Held, repo: &Path, commit: &Sha, to: &Path) -> WorldResult<()> {
-    // Before anything is made: without the commit there is nothing to write.
+    // Checked before anything is made: without the commit there is nothing to write.
     let tree = tree_of(git, repo, commit)?;
     make_parent(to)?;
-    // Fails where something is there already, were it a link or an empty folder.
+    // Fails if anything is there already, even a link or an empty folder.
     std::fs::create_dir(to).map_err(io_error("make the new folder", to))?;
     let written = write_files(git, held, repo, &tree, to);
     if written.is_err() {
-        // Ours, and made just now; what matters is the first error.
+        // We have just made this folder. The first error is the one that matters.
         let _ = RealDisk.remove(to);
     }
     written

@@ -1,4 +1,4 @@
-//! Files that git reads or writes during one call only.
+//! Temporary files that git reads or writes during one call.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,42 +10,42 @@ use crate::real::disk::{RealDisk, io_error};
 use crate::real::door::Spot;
 use crate::{Disk as _, WorldResult};
 
-/// Folder of a repository where such files are.
+/// Folder of a repository for such files.
 const FOLDER: &str = "gt-scratch";
 
-/// A name for a file that goes with this value.
+/// A file name. Dropping this value removes the file.
 #[derive(Debug)]
 pub(super) struct Scratch {
     path: PathBuf,
 }
 
 impl Scratch {
-    /// A name in `repo` that nobody else uses. There is no file yet.
+    /// Returns an unused name in `repo`. The file does not exist yet.
     pub(super) fn new(repo: &Path) -> WorldResult<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = repo.join(FOLDER);
         make_folder(&folder)?;
         let path = folder.join(format!("{}-{count}", std::process::id()));
-        // A process with our id, killed long ago, may have left one.
+        // A killed process with the same pid may have left one.
         RealDisk.remove(&path)?;
         Ok(Self { path })
     }
 
-    /// A file with this text.
+    /// Makes a file with this text.
     pub(super) fn with(repo: &Path, text: &str) -> WorldResult<Self> {
         Self::holding(repo, text.as_bytes())
     }
 
-    /// A file with these bytes.
+    /// Makes a file with these bytes.
     pub(super) fn holding(repo: &Path, bytes: &[u8]) -> WorldResult<Self> {
         let scratch = Self::new(repo)?;
         RealDisk.write(scratch.path(), bytes)?;
         Ok(scratch)
     }
 
-    /// A copy of `file`, as old as that; no file where that is not there. Git takes a file for unchanged that is older than
-    /// the index: a copy that is younger would hide what was changed in the very moment in which the index was written.
+    /// Makes a copy of `file` with the same time; makes no file if there is none. Git takes a file that is older than the index
+    /// for unchanged. So a younger copy of the index would hide changes made while the index was written.
     pub(super) fn copy_of(repo: &Path, file: &Path) -> WorldResult<Self> {
         let scratch = Self::new(repo)?;
         if RealDisk.exists(file) {
@@ -54,14 +54,15 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// Where the file is.
+    /// Returns the file's path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 }
 
 fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
-    // Asked first: what is written meanwhile is younger than the copy says, which only makes git look closer.
+    // The time is read first. If the file is written meanwhile, the copy looks older than it is, which only makes git look
+    // closer.
     let mut source = Spot::of(from)?.open_ordinary(OFlags::RDONLY, 0)?;
     let modified = source.metadata()?.modified()?;
     let mut copy = std::fs::File::options().write(true).create_new(true).open(to)?;
@@ -69,7 +70,7 @@ fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
     copy.set_modified(modified)
 }
 
-/// Makes the folder, but none above it: a repository that is gone must not come back as an empty one.
+/// Makes the folder, but not its parents: a removed repository must not come back as an empty one.
 fn make_folder(folder: &Path) -> WorldResult<()> {
     match std::fs::create_dir(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(io_error("make the folder", folder)(error)),
@@ -82,7 +83,7 @@ impl Drop for Scratch {
         let mut lock = self.path.clone().into_os_string();
         lock.push(".lock");
         for path in [self.path.as_path(), Path::new(&lock)] {
-            // What stays behind is small and in nobody's way.
+            // A file that stays behind is small and disturbs nothing.
             let _ = RealDisk.remove(path);
         }
     }

@@ -1,4 +1,4 @@
-//! Commits signed with the overseer's key: by the overseer's own git configuration, outside of every sandbox.
+//! Signs commits with the overseer's key and git configuration, outside every sandbox.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,17 +13,17 @@ use super::scratch::Scratch;
 use super::{Git, config};
 use crate::{Held, WorldError, WorldResult};
 
-/// How long a signature may take. A program that asks a person for a passphrase has nobody to ask.
+/// How long a signature may take. No person answers a program that asks for a passphrase here.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The file of the overseer's private key. The setting may name the public one beside it, or a key that no file holds.
+/// Returns the file of the overseer's private key. The setting may name the public key beside it, or a key that is in no file.
 pub(super) fn key(git: &Git) -> WorldResult<Option<PathBuf>> {
     let said = config::personal(git, "user.signingKey", Some("path"))?.map(PathBuf::from);
     let file = said.filter(|file| file.is_absolute());
     Ok(file.map(|file| if file.extension().is_some_and(|end| end == "pub") { file.with_extension("") } else { file }))
 }
 
-/// The same commit upon `parent`, signed.
+/// Builds the same commit on `parent`, signed.
 pub(super) fn signed(
     git: &Git,
     held: &Held,

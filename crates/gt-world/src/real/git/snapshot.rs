@@ -1,4 +1,4 @@
-//! Snapshots: the whole state of a worktree as a commit, without touching it.
+//! Snapshots: a commit of the whole state of a worktree, taken without touching the worktree.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -16,19 +16,19 @@ use super::{Git, TOWN_IDENTITY, submodules};
 use crate::real::disk::RealDisk;
 use crate::{Disk as _, Held, Snapshot, WorldResult, snapshot_message};
 
-/// The mode under which a tree holds a repository inside the repository: by its commit only.
+/// The mode with which a tree holds a repository inside the repository: only its commit.
 const NESTED_REPOSITORY: &[u8] = b"160000";
 
-/// Of repositories inside the worktree, only whether they are at another commit.
+/// Makes git report a repository inside the worktree only if it is at another commit.
 const COMMITS_ONLY: &str = "--ignore-submodules=dirty";
 
-/// Exit code with which git says that it went on after errors.
+/// Exit code of a git that continued after errors.
 const SOME_FAILED: i32 = 1;
 
-/// How many paths one call gets as arguments.
+/// Limit on the number of paths that one call gets as arguments.
 const PATHS_PER_CALL: usize = 500;
 
-/// Takes the state of the worktree at `path` into the ref `name`.
+/// Saves the state of the worktree at `path` to the ref `name`.
 pub(super) fn take(
     git: &Git,
     held: &Held,
@@ -65,7 +65,7 @@ fn is_same(git: &Git, repo: &Path, snapshot: &Sha, tree: &Sha, head: &Sha) -> Wo
     Ok(parent.as_ref() == Some(head) && refs::tree_of(git, repo, snapshot)? == *tree)
 }
 
-/// Makes a commit of the town's own; moves no ref.
+/// Makes a commit by the town. Moves no ref.
 pub(super) fn commit<'a>(
     git: &Git,
     held: &Held,
@@ -85,7 +85,7 @@ pub(super) fn commit<'a>(
     Ok(Sha::from(call.arg("-F").arg(text.path()).arg(object(tree)?).ok()?.line()))
 }
 
-/// A copy of a worktree's index, into which the state of the files is taken.
+/// A copy of a worktree's index, to which the state of the files is added.
 struct IndexCopy<'a> {
     git: &'a Git,
     held: &'a Held,
@@ -103,9 +103,9 @@ impl IndexCopy<'_> {
         self.git.act(self.held, self.place, verb).git_options(&options).env("GIT_INDEX_FILE", self.index.path())
     }
 
-    /// Takes in all files that can be; answers with the paths that can't. Git would look into a repository inside the
-    /// worktree by that one's own configuration, which can name programs: so those are taken by plumbing that only
-    /// asks for their commit.
+    /// Adds all files that can be added. Returns the paths that can't. Git would look into a repository inside the worktree with
+    /// that repository's own configuration, which can name programs. So only the commit of such a repository is added, by
+    /// plumbing.
     fn take_in(&mut self, head: &Sha) -> WorldResult<BTreeSet<String>> {
         let listed = self.entries(head)?;
         let entries: Vec<_> = listed.fields().filter_map(Entry::parse).collect();
@@ -125,7 +125,7 @@ impl IndexCopy<'_> {
         Ok(skipped)
     }
 
-    /// What the index holds. A damaged one is made again: what HEAD and the files hold can still be had.
+    /// Lists the index. If it is damaged, makes it again from HEAD, so that the content of HEAD and the files is still saved.
     fn entries(&self, head: &Sha) -> WorldResult<Answer> {
         let list = || self.act("ls-files").args(["--stage", "-v", "-z"]);
         let answer = list().answer()?;
@@ -137,7 +137,7 @@ impl IndexCopy<'_> {
         list().ok()
     }
 
-    /// Takes away what makes git leave out files that are there.
+    /// Removes index flags that make git leave out existing files.
     fn unhide(&self, entries: &[Entry<'_>]) -> WorldResult<()> {
         let hidden = entries.iter().filter(|entry| entry.is_assumed());
         self.update(&["--no-assume-unchanged"], hidden.map(|entry| entry.path))?;
@@ -162,7 +162,7 @@ impl IndexCopy<'_> {
         call
     }
 
-    /// Takes the commits that the repositories inside the worktree are at; answers with those whose commit can't be had.
+    /// Adds the commits of repositories inside the worktree. Returns those whose commit can't be read.
     fn take_commits(&self, nested: &BTreeSet<&[u8]>) -> WorldResult<BTreeSet<String>> {
         let take = |paths: &mut dyn Iterator<Item = &[u8]>| self.update(&["--add", "--remove"], paths);
         if take(&mut nested.iter().copied()).is_ok() {
@@ -172,34 +172,34 @@ impl IndexCopy<'_> {
         Ok(failed.map(|path| shown(path)).collect())
     }
 
-    /// Makes git take files as they are, by the attributes of an empty tree. A filter that fails (a missing
-    /// `git-lfs`) ends git at once, whatever errors it may ignore.
+    /// Makes git add files as they are, by the attributes of an empty tree. A filter that fails (a missing `git-lfs`) ends git at
+    /// once, even if git is told to ignore errors.
     fn leave_out_filters(&mut self) -> WorldResult<()> {
         let empty = self.act("hash-object").args(["-w", "-t", "tree", "/dev/null"]).ok()?.line();
         self.options = [format!("--attr-source={empty}"), "-c".to_owned(), "core.autocrlf=false".to_owned()].into();
         Ok(())
     }
 
-    /// Paths that are not in the index as they are on disk.
+    /// Returns the paths that are not in the index as they are on disk.
     fn left_out(&self) -> WorldResult<BTreeSet<String>> {
         let others = self.act("ls-files").args(["--others", "--exclude-standard", "-z"]).ok()?;
         let changed = self.act("diff-files").args(["--name-only", "--no-renames", "-z", COMMITS_ONLY]).ok()?;
         Ok(others.fields().chain(changed.fields()).map(shown).collect())
     }
 
-    /// Repositories inside the worktree that HEAD does not have so: of these only the commit is taken.
+    /// Returns the repositories inside the worktree that differ from HEAD. Of these, only the commit is saved.
     fn nested(&self, head: &Sha) -> WorldResult<BTreeSet<String>> {
         let call = self.act("diff-index").args(["--cached", "--raw", "--no-renames", COMMITS_ONLY, "-z"]);
         let answer = call.args([object(head)?, "--"]).ok()?;
         let fields: Vec<_> = answer.fields().collect();
-        // Each is `:<old mode> <new mode> …`, then the path.
+        // Each pair is `:<old mode> <new mode> …`, then the path.
         let pairs = fields.chunks_exact(2).map(|pair| (pair[0], pair[1]));
         let is_nested = |facts: &[u8]| facts.split(|byte| *byte == b' ').nth(1) == Some(NESTED_REPOSITORY);
         Ok(pairs.filter(|(facts, _)| is_nested(facts)).map(|(_, path)| shown(path)).collect())
     }
 
-    /// Takes paths out of the index that are still in conflict, since their files could not be read: no tree can hold
-    /// them so.
+    /// Removes paths from the index that are still in conflict because their files could not be read. A tree can't hold a
+    /// conflict.
     fn settle_unmerged(&self) -> WorldResult<BTreeSet<String>> {
         let answer = self.act("diff-files").args(["--name-only", "--diff-filter=U", "-z", COMMITS_ONLY]).ok()?;
         let unmerged: Vec<_> = answer.fields().collect();
@@ -213,14 +213,14 @@ impl IndexCopy<'_> {
 
 /// One entry of an index.
 struct Entry<'a> {
-    /// By what git marks it: small for one that is assumed to be unchanged, `S` for one that is left out of the files.
+    /// Git's mark for it: a lower-case letter if it is assumed unchanged, `S` if it is left out of the worktree.
     mark: u8,
     mode: &'a [u8],
     path: &'a [u8],
 }
 
 impl<'a> Entry<'a> {
-    /// From a line of `git ls-files --stage -v`: mark, mode, object and stage, a tab, the path.
+    /// Parses a line of `git ls-files --stage -v`: mark, mode, object and stage, a tab, the path.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let tab = line.iter().position(|byte| *byte == b'\t')?;
         let mut facts = line[..tab].split(|byte| *byte == b' ');
@@ -240,7 +240,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Folders that git could not look into, from its complaint: nothing else tells of these.
+/// Returns the folders that git could not look into. Only git's error output names them.
 fn unreadable_folders(stderr: &str) -> BTreeSet<String> {
     let named = |line: &str| {
         let (_, rest) = line.split_once("could not open directory '")?;

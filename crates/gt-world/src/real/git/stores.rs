@@ -1,8 +1,8 @@
-//! Stores of their own, in which workers in sandboxes keep the objects that they make. They can read the rig's objects
-//! there, and neither change nor remove them.
+//! Object stores of workers in sandboxes. Such a worker keeps the objects that it makes in a store of its own. It can read the
+//! rig's objects, but can neither change nor remove them.
 //!
-//! What a worker has made is taken over into the rig's objects before any act of ours in the rig's repository, each under
-//! the name that its content has: an object whose content is other than its name says is never taken over.
+//! Before any act of ours in the rig's repository, the town copies a worker's objects into the rig's, each under the name that
+//! its content has. It never copies an object whose content does not match its name.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -22,19 +22,20 @@ use crate::real::disk::{RealDisk, found};
 use crate::real::door::{self, Spot};
 use crate::{Disk as _, SANDBOX_MARK, WorldError, WorldResult};
 
-/// Folder of a repository with the stores of workers, one for each worktree (see [`crate::town::layout::RigLayout::own_store`]).
+/// Folder of a repository with the workers' stores, one for each worktree (see [`crate::town::layout::RigLayout::own_store`]).
 const STORES: &str = "gt-own";
 
-/// Length of the name of a loose object's file; the first two characters are the folder's.
+/// Lengths of the name of a loose object's file, without the first two characters, which name the folder.
 const LOOSE_NAMES: [usize; 2] = [38, 62];
 
-/// Bytes that an object may have to be taken over.
+/// Limit on the size of an object that is copied, in bytes.
 const OBJECT_LIMIT: u64 = 16 << 30;
 
-/// Takes over what workers in sandboxes have made. What can't be taken over stays; acts that need it say what they miss.
+/// Copies the objects that workers in sandboxes have made. An object that can't be copied stays, and an act that needs it reports
+/// it as missing.
 pub(super) fn gather(git: &Git, repo: &Path) {
     let Ok(stores) = fs::read_dir(repo.join(STORES)) else { return };
-    // In a sandbox the rig's objects are to be read only, and this is the worker's own git.
+    // In a sandbox the rig's objects are read-only, and this is the worker's own git.
     if is_in_sandbox() {
         return;
     }
@@ -49,12 +50,12 @@ fn gather_from(git: &Git, repo: &Path, store: &Path) {
     let _ = take_large_files(&store.join("lfs/objects"), &repo.join("lfs/objects"));
 }
 
-/// Whether this process is behind a sandbox's walls.
+/// Whether this process runs in a sandbox.
 pub(super) fn is_in_sandbox() -> bool {
     Path::new(SANDBOX_MARK).exists()
 }
 
-/// Removes the store of a worktree that is over.
+/// Removes the store of a finished worktree.
 pub(super) fn close(git: &Git, repo: &Path, worktree: &Path) -> WorldResult<()> {
     let Some(name) = worktree.file_name() else { return Ok(()) };
     let store = repo.join(STORES).join(name);
@@ -71,7 +72,7 @@ fn take_loose(from: &Path, to: &Path) -> io::Result<()> {
             let id = format!("{name}{file}");
             take(&folder.join(&file), &to.join(&name).join(&file), |content| is_object(content, &id))?;
         }
-        // It stays where the worker makes more in this moment.
+        // The folder stays if the worker adds an object right now.
         let _ = fs::remove_dir(&folder);
     }
     Ok(())
@@ -89,8 +90,8 @@ fn take_large_files(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a file, of which the worker may still hold an open handle, and puts it in its place if it is what it should be.
-/// What is not is removed: git takes it for there, and it serves no purpose.
+/// Copies a file and puts the copy in place if it is valid. The worker may still hold an open handle on the source, so only the
+/// copy is checked. Removes the source in any case: git would otherwise take an invalid one for a present object.
 fn take(from: &Path, to: &Path, is_true: impl FnOnce(&mut File) -> io::Result<bool>) -> io::Result<()> {
     let source = Spot::of(from)?;
     if to.symlink_metadata().is_ok() {
@@ -105,7 +106,7 @@ fn take(from: &Path, to: &Path, is_true: impl FnOnce(&mut File) -> io::Result<bo
     source.unlink()
 }
 
-/// A copy that nobody else writes, beside the place that it is for.
+/// Makes a copy beside its final place. No other process writes it.
 fn copied(source: &Spot, to: &Path) -> io::Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let file = source.open_ordinary(OFlags::RDONLY | OFlags::NOFOLLOW, 0)?;
@@ -121,7 +122,7 @@ fn copied(source: &Spot, to: &Path) -> io::Result<PathBuf> {
     copied.map(|()| aside)
 }
 
-/// Whether a loose object's content is what its name says.
+/// Whether a loose object's content matches its name.
 fn is_object(file: &mut File, id: &str) -> io::Result<bool> {
     let length = file.metadata()?.len();
     let mut content = ZlibDecoder::new(io::BufReader::new(&mut *file));
@@ -129,7 +130,7 @@ fn is_object(file: &mut File, id: &str) -> io::Result<bool> {
         64 => digest::<Sha256>(&mut content)?,
         _ => digest::<sha1::Sha1>(&mut content)?,
     };
-    // Git refuses what has anything behind its end.
+    // Git refuses an object with data after its end.
     Ok(found == id && content.total_in() == length)
 }
 
@@ -150,7 +151,7 @@ fn digest<D: sha2::Digest>(content: &mut impl Read) -> io::Result<String> {
     }
 }
 
-/// Takes packs over. Their index is made anew, from what is in them.
+/// Copies packs, and makes their index again from their contents.
 fn take_packs(git: &Git, repo: &Path, folder: &Path) -> io::Result<()> {
     let files = files(folder)?;
     // Git writes the index last.
@@ -181,7 +182,7 @@ fn is_hexadecimal(name: &str, lengths: &[usize]) -> bool {
     lengths.contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The folders right in a folder, links left out; none where there is no such folder.
+/// Returns the folders directly in a folder, without links; empty if there is no such folder.
 fn folders(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let names = entries(folder, true)?;
     Ok(names.into_iter().map(|name| (name.clone(), folder.join(name))).collect())

@@ -1,7 +1,7 @@
 //! Submodules of a worktree. Each is a repository of its own, in the worktree's administrative folder.
 //!
-//! `git submodule update` would check them out by the configuration that lies in those repositories, and a worker or a
-//! gate may have written that. So it is done here with plumbing, each by a control folder of its own.
+//! `git submodule update` would check them out with the configuration in those repositories, which a worker or a gate may have
+//! written. So this module uses plumbing, with a control folder for each submodule.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,29 +19,30 @@ use super::worktree::{put, rules, status, tame};
 use crate::real::disk::{RealDisk, found, io_error, read_whole};
 use crate::{Disk as _, Held, Referred, WorldError, WorldResult};
 
-/// Folder of an administrative folder, or of a submodule's repository, with the repositories of submodules.
+/// Folder of an administrative folder, or of a submodule's repository, for the repositories of submodules.
 pub(super) const MODULES: &str = "modules";
 
-/// File of a submodule's repository with the settings that keep a worker's git in it away from its remote.
+/// File of a submodule's repository with the settings that keep a worker's git away from the submodule's remote.
 const RULES: &str = "gt-config";
 
-/// The mode under which an index holds a submodule.
+/// The mode with which an index holds a submodule.
 const SUBMODULE: &[u8] = b"160000 ";
 
-/// How deep a submodule may be nested; one may hold itself.
+/// Limit on the nesting of submodules; a submodule may contain itself.
 const DEPTH_LIMIT: usize = 32;
 
-/// What says where the submodules of a commit are to be had.
+/// The file of a commit that says where its submodules come from.
 const LIST: &str = ":.gitmodules";
 
-/// Signs that a commit refers to what nobody can have.
+/// Signs that a commit refers to an object that the remote gives no client.
 const MISSING: &[&str] = &["not our ref", "unadvertised object", "not allowed", "couldn't find remote ref"];
 
-/// What a submodule's repository is made of. Others of its files are a worker's or a gate's; hooks are their own.
+/// Entries of a submodule's repository that survive a new checkout. All others are a worker's or a gate's. The hooks are the
+/// worker's own too, but they stay.
 const KEPT: &[&str] =
     &["HEAD", "config", "objects", "refs", "packed-refs", "index", "shallow", "info", "hooks", MODULES, RULES];
 
-/// How a submodule's checkout may be brought to its commit. All ways are one here; a command is none.
+/// Accepted ways to bring a submodule's checkout to its commit. The town treats them all alike. A command is not accepted.
 const UPDATES: &[&str] = &["checkout", "rebase", "merge", "none"];
 
 /// Checks out the submodules of a worktree, recursively.
@@ -59,9 +60,9 @@ pub(super) fn check_out(git: &Git, held: &Held, repo: &Path, path: &Path) -> Wor
 
 /// Why submodules are not checked out.
 enum Stop {
-    /// A commit refers to what nobody can have.
+    /// A commit refers to an object that the remote gives no client.
     Missing(String),
-    /// It failed.
+    /// The checkout failed.
     Failed(WorldError),
 }
 
@@ -79,23 +80,23 @@ impl From<WorldError> for Stop {
 
 type Step<T> = Result<T, Stop>;
 
-/// A checkout that submodules are in: a worktree, or a submodule.
+/// A checkout that contains submodules: a worktree, or a submodule.
 struct Holder {
     place: Place,
     git_dir: PathBuf,
     path: PathBuf,
-    /// The address that relative ones are relative to.
+    /// The address to which relative addresses are resolved.
     url: String,
 }
 
-/// A submodule, as the index and `.gitmodules` of its holder have it.
+/// A submodule, as its holder's index and `.gitmodules` describe it.
 #[derive(Debug)]
 struct Module {
     path: PathBuf,
     name: String,
     commit: Sha,
     url: String,
-    /// Whether the project wants that commit alone, without its history.
+    /// Whether the project wants the commit alone, without its history.
     is_shallow: bool,
 }
 
@@ -122,8 +123,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Says to workers' git what `git submodule init` would. That writes nothing then, so it works where the settings that
-    /// all worktrees share can't be written.
+    /// Tells workers' git what `git submodule init` would. That command then writes nothing, so it works where the settings that
+    /// all worktrees share are read-only.
     fn make_known(&self, holder: &Holder, module: &Module) -> WorldResult<()> {
         let own = if holder.git_dir == self.admin.folder { "config.worktree" } else { "config" };
         for (key, value) in [("url", module.url.as_str()), ("update", "checkout")] {
@@ -133,7 +134,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The submodules of a checkout's index.
+    /// Returns the submodules in a checkout's index.
     fn listed(&self, holder: &Holder) -> Step<Vec<Module>> {
         let links = links(self.git, &holder.place)?;
         if links.is_empty() {
@@ -149,7 +150,7 @@ impl Job<'_> {
         links.into_iter().map(|(path, commit)| settings.module(holder, path, commit)).collect()
     }
 
-    /// Brings one submodule to its commit; what is half-made or damaged is made anew.
+    /// Brings one submodule to its commit. Makes a half-made or damaged one again.
     fn check_out_one(&self, holder: &Holder, module: &Module) -> Step<Holder> {
         match self.try_one(holder, module) {
             Err(Stop::Failed(_)) => {
@@ -181,7 +182,7 @@ impl Job<'_> {
         place(self.admin, git_dir, path)
     }
 
-    /// The submodule's repository, made where it is not there, without what is not the town's.
+    /// Returns the submodule's repository. Makes it if needed, and removes the files in it that are not the town's.
     fn git_dir(&self, holder: &Holder, module: &Module) -> Step<PathBuf> {
         let modules = holder.git_dir.join(MODULES);
         let git_dir = modules.join(&module.name);
@@ -211,7 +212,7 @@ impl Job<'_> {
         call.arg(git_dir).ok().map(|_| ())
     }
 
-    /// Gives a submodule's repository the worker's name, and an address for pushes that no git speaks.
+    /// Gives a submodule's repository the worker's name, and an address for pushes whose protocol no git speaks.
     fn bind(&self, holder: &Holder, module: &Module, git_dir: &Path) -> WorldResult<()> {
         let own = self.admin.folder.join("config.worktree");
         let identity = (get(self.git, &own, "user.name")?, get(self.git, &own, "user.email")?);
@@ -222,7 +223,7 @@ impl Job<'_> {
         write(&git_dir.join("config"), &own_settings(module, &worktree))
     }
 
-    /// Fetches the submodule's commit, where it is not there yet.
+    /// Fetches the submodule's commit if it is missing.
     fn have_commit(&self, git_dir: &Path, module: &Module) -> Step<()> {
         let commit = object(&module.commit)?;
         if self.has(git_dir, commit)? {
@@ -243,7 +244,7 @@ impl Job<'_> {
         Ok(self.git.question(&self.place(git_dir, None), "cat-file").args(["-e", &peeled]).answer()?.code == 0)
     }
 
-    /// Fetches; answers with git's words where the remote has not got what is asked for.
+    /// Fetches. The inner error has git's message if the remote lacks what was asked for.
     fn fetch(&self, git_dir: &Path, args: &[&str]) -> WorldResult<Result<(), String>> {
         let call = self.git.act(self.held, &self.place(git_dir, None), "fetch");
         let call = call.args(["--quiet", "--no-write-fetch-head", "--update-shallow"]).args(args);
@@ -262,7 +263,7 @@ fn fetch_error(call: &Call<'_>, answer: &Answer) -> WorldResult<Result<(), Strin
     if is_missing { Ok(Err(answer.complaint())) } else { Err(call.failed(answer.complaint())) }
 }
 
-/// A submodule's repository as a place for git, by its control folder; with its checkout or without.
+/// Returns the place of a submodule's repository, with its control folder, and with or without its checkout.
 pub(super) fn place(admin: &Admin, git_dir: &Path, path: Option<&Path>) -> Place {
     Place::Module {
         repo: admin.repo(),
@@ -272,10 +273,10 @@ pub(super) fn place(admin: &Admin, git_dir: &Path, path: Option<&Path>) -> Place
     }
 }
 
-/// The submodules that an index holds: where they are, and their commits.
+/// Returns the paths and commits of the submodules in an index.
 fn links(git: &Git, place: &Place) -> WorldResult<Vec<(PathBuf, Sha)>> {
     let answer = git.question(place, "ls-files").args(["--stage", "-z"]).ok()?;
-    // Each is `<mode> <object> <stage>`, a tab, and the path.
+    // Each field is `<mode> <object> <stage>`, a tab, and the path.
     let links = answer.fields().filter(|field| field.starts_with(SUBMODULE)).filter_map(|field| {
         let tab = field.iter().position(|byte| *byte == b'\t')?;
         let commit = field[..tab].split(|byte| *byte == b' ').nth(1)?;
@@ -284,13 +285,13 @@ fn links(git: &Git, place: &Place) -> WorldResult<Vec<(PathBuf, Sha)>> {
     Ok(links.collect())
 }
 
-/// What `.gitmodules` says, by the submodules' names.
+/// Contents of `.gitmodules`, by the submodules' names.
 struct Settings(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Settings {
     fn read(answer: &Answer) -> Self {
         let mut modules: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        // Each is a key, a newline, and the value.
+        // Each field is a key, a newline, and the value.
         for field in answer.fields().map(shown) {
             let Some((key, value)) = field.split_once('\n') else { continue };
             if let Some((name, key)) = key.strip_prefix("submodule.").and_then(|rest| rest.rsplit_once('.')) {
@@ -320,7 +321,7 @@ impl Settings {
     }
 }
 
-/// Whether a submodule's name is a way down into the folder of repositories.
+/// Whether a submodule's name is a path down into the folder of repositories.
 fn is_plain(name: &str) -> bool {
     let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     !name.is_empty() && !name.contains('\\') && Path::new(name).components().all(is_plain)
@@ -330,7 +331,7 @@ fn is_address(url: &str) -> bool {
     !url.is_empty() && !url.starts_with('-') && !url.contains(char::is_control)
 }
 
-/// The address of a submodule, which may be relative to that of its holder, as git-submodule(1) says.
+/// Returns the absolute address of a submodule. Its own may be relative to that of its holder, as in git-submodule(1).
 fn absolute(holder: &str, url: &str) -> String {
     if !url.starts_with("./") && !url.starts_with("../") {
         return url.to_owned();
@@ -341,7 +342,7 @@ fn absolute(holder: &str, url: &str) -> String {
             rest = below;
         } else if let Some(above) = rest.strip_prefix("../") {
             rest = above;
-            // In `host:path`, the first step of the path has no slash before it.
+            // In `host:path`, the first part of the path has no slash before it.
             match (base.rfind('/'), base.rfind(':')) {
                 (Some(slash), _) => base = &base[..slash],
                 (None, Some(colon)) => (base, separator) = (&base[..colon], ':'),
@@ -353,12 +354,12 @@ fn absolute(holder: &str, url: &str) -> String {
     }
 }
 
-/// The name of the hash that an object's id is made by.
+/// Returns the name of the hash that made an object's id.
 fn format_of(id: &Sha) -> &'static str {
     if id.0.len() == 64 { "sha256" } else { "sha1" }
 }
 
-/// The configuration of a submodule's repository for workers' git.
+/// Returns the text of a submodule repository's configuration for workers' git.
 fn own_settings(module: &Module, worktree: &Path) -> String {
     let (version, extension) = match format_of(&module.commit) {
         "sha256" => ("1", "[extensions]\n\tobjectFormat = sha256\n"),
@@ -388,7 +389,7 @@ fn is_repository(git_dir: &Path) -> bool {
     is("HEAD", false) && is("config", false) && is("objects", true) && is("refs", true)
 }
 
-/// Takes away what stands on the way down to `inside` and is no folder: a link would lead elsewhere.
+/// Removes anything on the way down to `inside` that is not a folder: a link would lead elsewhere.
 fn clear_way(top: &Path, inside: &Path) -> WorldResult<()> {
     let mut path = top.to_owned();
     for part in inside.components() {
@@ -400,8 +401,8 @@ fn clear_way(top: &Path, inside: &Path) -> WorldResult<()> {
     Ok(())
 }
 
-/// Submodules in which something differs from their commit. Only those that the town checked out are looked at: others
-/// have no control folder.
+/// Returns the submodules with changes against their commit. Only looks at those that the town checked out; others have no
+/// control folder.
 pub(super) fn changed_inside(git: &Git, admin: &Admin) -> WorldResult<Vec<String>> {
     changed_in(git, admin, &admin.place(), &admin.folder, &admin.path, DEPTH_LIMIT)
 }
@@ -431,7 +432,7 @@ fn changed_in(
     Ok(changed)
 }
 
-/// The repository of a submodule's checkout, if the town made it.
+/// Returns the repository of a submodule's checkout, if the town made it.
 fn checked_out(admin: &Admin, checkout: &Path) -> Option<PathBuf> {
     let link = checkout.join(".git");
     if real(checkout) != *checkout || !link.symlink_metadata().ok()?.is_file() {
@@ -454,14 +455,14 @@ fn set(git: &Git, held: &Held, file: &Path, key: &str, value: &str) -> WorldResu
     call.args(["--replace-all", key, value]).ok().map(|_| ())
 }
 
-/// The repositories of a worktree's submodules, nested ones after those that hold them.
+/// Returns the repositories of a worktree's submodules, each before the ones nested in it.
 fn repositories(admin: &Admin) -> WorldResult<Vec<PathBuf>> {
     let mut repositories = Vec::new();
     gather(&admin.folder.join(MODULES), &mut repositories, DEPTH_LIMIT)?;
     Ok(repositories)
 }
 
-/// A submodule's name may have slashes, so its repository may lie deeper.
+/// Collects repositories recursively. A submodule's name may have slashes, so its repository may be deeper.
 fn gather(folder: &Path, into: &mut Vec<PathBuf>, depth: usize) -> WorldResult<()> {
     let Some(entries) = found(fs::read_dir(folder)).map_err(io_error("list", folder))?.filter(|_| depth > 0) else {
         return Ok(());
@@ -482,15 +483,15 @@ fn gather(folder: &Path, into: &mut Vec<PathBuf>, depth: usize) -> WorldResult<(
     Ok(())
 }
 
-/// Makes the submodules of a worktree that was moved to `to` lead to where their repositories will be: in `kept/admin`
-/// below it. Links that stayed would lead to those of the next worktree of the same name.
+/// Repoints the submodules of a worktree that was moved to `to`: their repositories will be in `kept/admin` below it. Unchanged
+/// links would lead to the next worktree of the same name.
 pub(super) fn move_along(git: &Git, held: &Held, admin: &Admin, to: &Path, kept: &Path) -> WorldResult<()> {
     let to = real(to);
     for module in repositories(admin)? {
         let Ok(inside) = module.strip_prefix(&admin.folder) else { continue };
         let worktree = get(git, &module.join("config"), "core.worktree")?;
         let worktree = plain(&module.join(path_from(worktree.as_bytes())));
-        // One that was moved along already, or that somebody put elsewhere.
+        // This submodule was moved already, or somebody put it elsewhere.
         let Ok(checkout) = worktree.strip_prefix(&admin.path) else { continue };
         let link = to.join(checkout).join(".git");
         let is_ours = link.parent().is_some_and(|folder| real(folder) == to.join(checkout));
@@ -506,12 +507,12 @@ pub(super) fn move_along(git: &Git, held: &Held, admin: &Admin, to: &Path, kept:
     Ok(())
 }
 
-/// The way from a folder to the one that its relative path starts in.
+/// Returns the way up from a folder to the start of its relative path.
 fn up_from(path: &Path) -> PathBuf {
     path.components().map(|_| Component::ParentDir).collect()
 }
 
-/// A path without `..`, reckoned from its text alone.
+/// Returns a path without `..`, resolved by its text alone.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

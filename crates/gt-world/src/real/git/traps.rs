@@ -1,38 +1,38 @@
 //! Files that make git wait or loop for ever. An agent can make them by accident or on purpose: a pipe in the place of a file
-//! that git reads, or a link below `refs` that leads to a folder above it.
+//! that git reads, or a link below `refs` that leads to one of its parent folders.
 //!
 //! A search before each call of git would cost as much as the call. So the town searches only when a call runs for longer than
-//! calls usually do.
+//! usual.
 
 use std::fs::{self, DirEntry};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-/// How many files a search looks at in each place. What has more is not searched to its end.
+/// Limit on the number of files that a search visits in each place. The search of a larger place is incomplete.
 const FILES_LIMIT: usize = 1_000_000;
 
-/// Files of a checkout that git reads for itself.
+/// Files of a checkout that git reads for its own use.
 const SETTINGS_FILES: &[&str] = &[".git", ".gitignore", ".gitattributes", ".gitmodules", ".mailmap", ".lfsconfig"];
 
-/// What holds git up.
+/// A file that blocks git.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trap {
     path: PathBuf,
     kind: Kind,
-    /// Whether it is below `refs`, where git makes neither.
+    /// Whether it is below `refs`, where git makes neither links nor pipes.
     is_ref: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A link below `refs` to a folder: with two of them git has more ways to walk than it can ever walk.
+    /// A link below `refs` to a folder. Two of them give git more paths than it can ever walk.
     Link,
     /// A pipe or a device in the place of a file.
     Pipe,
 }
 
 impl Trap {
-    /// What it is, and what to do.
+    /// Returns what it is, and what to do.
     pub(super) fn advice(&self) -> String {
         let what = match self.kind {
             Kind::Link => "is a link to a folder, where git goes round in circles",
@@ -42,7 +42,7 @@ impl Trap {
         format!("`{path}` {what}. Look at it (ls -l '{path}') and remove it (rm '{path}')")
     }
 
-    /// Removes it where it can hold nothing that is worth keeping: below `refs`.
+    /// Removes the trap if it can hold nothing worth keeping, that is, below `refs`. Returns whether it did.
     pub(super) fn clear(&self) -> bool {
         self.is_ref && fs::remove_file(&self.path).is_ok()
     }
@@ -60,7 +60,7 @@ pub(super) enum Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// The first trap there.
+    /// Returns the first trap there.
     pub(super) fn trap(self) -> Option<Trap> {
         match self {
             Self::Refs(folder) => walk(folder, &|entry| {
@@ -84,7 +84,7 @@ fn link_to_folder(entry: &DirEntry) -> Option<Trap> {
     (is_link && entry.path().is_dir()).then(|| Trap { path: entry.path(), kind: Kind::Link, is_ref: false })
 }
 
-/// A pipe or a device, itself or behind a link. A socket can't be opened, so nobody waits for it.
+/// Returns the entry if it is a pipe or a device, or a link to one. A socket can't be opened, so git never waits for it.
 fn pipe(entry: &DirEntry) -> Option<Trap> {
     let kind = fs::metadata(entry.path()).ok()?.file_type();
     let is_one = kind.is_fifo() || kind.is_char_device() || kind.is_block_device();
@@ -95,7 +95,7 @@ fn files(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten()
 }
 
-/// Looks at all below a folder, and follows no link.
+/// Visits everything below a folder, and follows no link.
 fn walk(folder: &Path, look: &dyn Fn(&DirEntry) -> Option<Trap>) -> Option<Trap> {
     let (mut folders, mut seen) = (vec![folder.to_owned()], 0);
     while let Some(folder) = folders.pop() {

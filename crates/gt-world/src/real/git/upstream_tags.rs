@@ -1,5 +1,5 @@
-//! Tags of the remote, as the last fetch found them. A worker can write refs; it can't write this list, which lies in the
-//! control folder. So a tag that a worker made or moved is told from one of the remote's.
+//! Tags of the remote, as the last fetch found them. A worker can write refs but not this list, which is in the control folder.
+//! So the list tells the remote's tags from those that a worker made or moved.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::control;
 use crate::real::disk::{RealDisk, found, io_error, read_whole, replace_for_now};
 use crate::{Disk as _, WorldResult};
 
-/// Where tags are kept.
+/// Prefix of tags.
 pub(super) const TAGS: &str = "refs/tags/";
 
 /// Last line of the list. The town does not wait for the disk when it writes the list, so a power cut can leave a part of it.
@@ -20,8 +20,8 @@ fn list(repo: &Path) -> PathBuf {
     control::folder(repo).join("upstream-tags")
 }
 
-/// Runs a fetch, which returns the refs that it has made the remote's, and writes down the tags among them. Meanwhile, and
-/// after a fetch that was killed, there is no list, so that a tag that has just arrived is not taken for a worker's.
+/// Runs a fetch that returns the refs now equal to the remote's, and writes down the tags among them. During the fetch, and after
+/// one that was killed, there is no list, so that a new tag is not taken for a worker's.
 pub(super) fn around(
     repo: &Path,
     fetch: impl FnOnce() -> WorldResult<BTreeMap<String, Sha>>,
@@ -43,7 +43,7 @@ fn text(refs: &BTreeMap<String, Sha>) -> String {
     tags.map(|(name, sha)| format!("{sha} {name}\n")).chain([format!("{END}\n")]).collect()
 }
 
-/// The remote's tags (full names) of the last fetch; `None` where there is no whole list.
+/// Returns the remote's tags (full names) at the last fetch; `None` if there is no complete list.
 pub(super) fn read(repo: &Path) -> WorldResult<Option<BTreeMap<String, Sha>>> {
     let file = list(repo);
     let Some(bytes) = found(read_whole(&file)).map_err(io_error("read", &file))? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Worktrees: made, looked at, put back to a commit, archived.
+//! Worktrees: makes them, inspects them, puts them back to a commit, archives them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,33 +17,33 @@ use crate::real::RealClock;
 use crate::real::disk::{RealDisk, found, io_error, read_whole, rename_to_free, replace_for_now};
 use crate::{Clock as _, DIRTY_LIMIT, Disk as _, Held, NodeKind, WorktreeFacts, WorktreePlan, WorldError, WorldResult};
 
-/// Where an archived worktree keeps what git knew of it.
+/// Folder in an archived worktree for git's former records of it.
 const ARCHIVED_ADMIN: &str = ".git.archived";
 
-/// Where a worker's pushes lead: to a protocol that no git speaks. Git's complaint names it, so it says what to do.
+/// Address for a worker's pushes: its protocol is one that no git speaks. Git's error names it, so it says what to do instead.
 const REFUSED: &str = "gt-refused-run-gt-done://";
 
-/// Beginnings of addresses that a worker can't push to: all of them by the empty one; the others are there because the
-/// longest match wins, and the user may have rewriting rules of their own.
+/// Prefixes of the addresses to which a worker can't push. The empty one covers all addresses. The others are there because the
+/// longest match wins, and the user may have rewriting rules.
 const REFUSED_PREFIXES: &[&str] =
     &["", "/", "./", "../", "file://", "https://", "http://", "ssh://", "git@", "git://", "git+ssh://", "ssh+git://"];
 
-/// What of a gate worktree's administrative folder is kept when it is put to another commit. All else a gate may have
-/// left: settings of its own, a merge or rebase that is not finished, links to files that git would write to.
+/// Files of a gate worktree's administrative folder that survive a move to another commit. A gate may have left the others:
+/// settings of its own, an unfinished merge or rebase, links to files that git would write to.
 const KEPT_OF_GATES: &[&str] =
     &["HEAD", "commondir", "gitdir", "index", "locked", "gt-rules", "gt-hooks-asked", "gt-hooks-answer", "modules"];
 
-/// How git says that a file differs from the index, which is as HEAD there.
+/// Git's mark for a file that differs from the index, while the index equals HEAD for it.
 const MODIFIED: &[u8] = b" M ";
 
-/// End of the name of git's files of attributes. An index of version 4 leaves out what a name shares with the one before, which
-/// is hardly ever more than the dot and a letter or two.
+/// End of the name of git's attributes files. An index of version 4 leaves out the part that a name shares with the previous one.
+/// That is hardly ever more than the dot and a letter or two.
 const ATTRIBUTES: &[u8] = b"attributes";
 
-/// How long the town waits before it looks whether another second has begun.
+/// Pause between two checks whether the next second has begun.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// What is in a worktree.
+/// Returns what is in a worktree.
 pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<WorktreeFacts>> {
     let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
     let place = admin.place();
@@ -51,18 +51,18 @@ pub(super) fn facts(git: &Git, repo: &Path, path: &Path) -> WorldResult<Option<W
     Ok(Some(WorktreeFacts { branch: branch(git, &place)?, dirty: dirty(git, &admin, &head)?, head }))
 }
 
-/// Makes repository and worktrees find each other again after both were copied or moved.
+/// Repairs the links between a repository and its worktrees after both were copied or moved.
 pub(super) fn repair(git: &Git, held: &Held, repo: &Path, paths: &[PathBuf]) -> WorldResult<()> {
     if paths.is_empty() {
         return Ok(());
     }
-    // It fails where one of them is no worktree (any more), and has mended the others then.
+    // Git fails if one of the paths is not a worktree (any more), but repairs the others first.
     git.act(held, &bare(repo), "worktree").arg("repair").args(paths).expect(&[0, 1])?;
     let mended = paths.iter().map(|path| attached(repo, path));
     mended.filter_map(Result::transpose).try_for_each(|admin| admin?.link())
 }
 
-/// Where the worktree's own git last put its branch: git writes that into the worktree's reflog, and into no other's.
+/// Returns where the worktree's own git last put its branch. Git logs that in this worktree's reflog, and in no other one's.
 pub(super) fn own_position(repo: &Path, path: &Path, branch: &str) -> WorldResult<Option<Sha>> {
     let Some(admin) = attached(repo, path)?.filter(|admin| !admin.is_half_made()) else { return Ok(None) };
     let read = |name: &str| RealDisk.read(&admin.folder.join(name)).map(Option::unwrap_or_default);
@@ -70,30 +70,30 @@ pub(super) fn own_position(repo: &Path, path: &Path, branch: &str) -> WorldResul
         return Ok(None);
     }
     let log = read("logs/HEAD")?;
-    // Each line is the value before, the one after, and who and why.
+    // Each line has the old value, the new one, and the actor with a reason.
     let last = log.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
     let after = last.and_then(|line| line.split(|byte| *byte == b' ').nth(1));
     Ok(after.map(|after| Sha::from(shown(after))).filter(|sha| object(sha).is_ok()))
 }
 
-/// The commit that is checked out.
+/// Returns the commit that is checked out.
 pub(super) fn head(git: &Git, place: &Place) -> WorldResult<Sha> {
     let none = || git.question(place, "rev-parse").failed("HEAD names no commit".to_owned());
     commit_at(git, place, "HEAD")?.ok_or_else(none)
 }
 
-/// The branch that is checked out.
+/// Returns the branch that is checked out.
 pub(super) fn branch(git: &Git, place: &Place) -> WorldResult<Option<String>> {
     let answer = git.question(place, "symbolic-ref").args(["--quiet", "HEAD"]).expect(&[0, 1])?;
     Ok(answer.line().strip_prefix(BRANCHES).map(str::to_owned))
 }
 
-/// What is not committed. Git would look into a repository inside the worktree by that one's own configuration: so it
-/// is told not to, and those that the town checked out itself are looked at by the town's. What the checkout itself made
-/// different from what git would commit is nobody's work.
+/// Returns the uncommitted paths. Git would look into a repository inside the worktree with that one's own configuration, so it
+/// is told not to. The town itself looks into those that it checked out. Files that differ only because the checkout wrote them
+/// otherwise than git would commit them are left out, since no worker changed them.
 fn dirty(git: &Git, admin: &Admin, head: &Sha) -> WorldResult<Vec<String>> {
     let answer = status(git, &admin.place())?;
-    // Each is two letters and a blank, then the path.
+    // Each field is two letters and a blank, then the path.
     let modified: BTreeSet<_> = answer.fields().filter_map(|f| f.strip_prefix(MODIFIED)).map(<[u8]>::to_vec).collect();
     let as_written = if modified.is_empty() { modified } else { checkout::as_written(git, admin, head, &modified)? };
     let paths = answer.fields().filter_map(|field| field.get(3..)).filter(|path| !as_written.contains(*path));
@@ -105,7 +105,7 @@ fn dirty(git: &Git, admin: &Admin, head: &Sha) -> WorldResult<Vec<String>> {
     Ok(dirty)
 }
 
-/// What differs from HEAD in a checkout, but for what is inside its submodules.
+/// Returns the differences from HEAD in a checkout, without changes inside its submodules.
 pub(super) fn status(git: &Git, place: &Place) -> WorldResult<Answer> {
     let call = git.question(place, "status").args(["--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]);
     call.arg("--ignore-submodules=dirty").ok()
@@ -122,15 +122,15 @@ pub(super) fn add(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> W
     forget_gone(repo)?;
     make(git, held, repo, plan)?;
     let admin = required(repo, &plan.path)?;
-    // Git names it by the way through our control folder.
+    // Git has linked the checkout by the path through our control folder, so the link is written again.
     admin.link()?;
     settle(git, repo, &admin, plan)?;
     settle_index(git, &admin)?;
     admin.finish()
 }
 
-/// Lets git take the files of a fresh checkout for unchanged. It looks into files that are not older than its index, by the
-/// second, and finds a change where the commit holds a file otherwise than its own attributes say. Nobody works there yet.
+/// Makes git take the files of a fresh checkout for unchanged. Git looks into files that are not older than its index, by the
+/// second, and finds a change if a file in the commit contradicts its own attributes. No worker uses the worktree yet.
 fn settle_index(git: &Git, admin: &Admin) -> WorldResult<()> {
     let index = admin.folder.join("index");
     if !names_attributes(&index)? || status(git, &admin.place())?.stdout.is_empty() {
@@ -144,15 +144,14 @@ fn settle_index(git: &Git, admin: &Admin) -> WorldResult<()> {
     Ok(())
 }
 
-/// Whether a fresh index names a file of attributes. Its bytes are searched: to ask git takes as long as all else that git does
-/// for a small worktree.
+/// Whether a fresh index names an attributes file. This searches the index's bytes. To ask git would take as long as all its
+/// other work for a small worktree.
 fn names_attributes(index: &Path) -> WorldResult<bool> {
     let bytes = found(read_whole(index)).map_err(io_error("read", index))?.unwrap_or_default();
     Ok(bytes.windows(ATTRIBUTES.len()).any(|window| window == ATTRIBUTES))
 }
 
-/// The worktree that is already at `path`, linked again where its link was lost. A half-made one is cleared away:
-/// nobody has worked in it.
+/// Returns the worktree that is already at `path`, and restores a lost link. Removes a half-made one, in which nobody has worked.
 fn kept(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
     let Some(admin) = recorded(repo, path)? else { return Ok(None) };
     if admin.is_half_made() {
@@ -166,8 +165,8 @@ fn kept(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
     Ok(Some(admin).filter(Admin::is_linked))
 }
 
-/// Makes git forget worktrees whose folders are gone, so that their branches can be checked out again. Unlike
-/// `git worktree prune`, it keeps those that have only lost their link: that can be made again.
+/// Makes git forget worktrees whose folders are gone, so that their branches can be checked out again. Unlike `git worktree
+/// prune`, keeps those that have only lost their link, since the link can be restored.
 fn forget_gone(repo: &Path) -> WorldResult<()> {
     let gone = all(repo)?.into_iter().filter(|admin| !RealDisk.exists(&admin.path));
     gone.into_iter().try_for_each(|admin| RealDisk.remove(&admin.folder))
@@ -184,10 +183,10 @@ fn check_branch(git: &Git, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()
 }
 
 fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
-    // The worker's git takes the folder away with the last worktree, and git makes none through our link to it.
+    // The worker's git removes this folder with the last worktree, and git can't make it through our link to it.
     RealDisk.create_dir(&repo.join("worktrees"))?;
     let place = bare(repo);
-    // Where no branch is checked out, nobody commits: the files are as the project wants them, not as the user does.
+    // Without a branch nobody commits here, so the files follow the project's settings and not the user's.
     let plain = if plan.branch.is_none() { PLAIN } else { &[] };
     let add = || {
         let call = git.act(held, &place, "worktree").git_options(plain);
@@ -196,7 +195,7 @@ fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult
     let path = std::path::absolute(&plan.path).unwrap_or_else(|_| plan.path.clone());
     let start = object(&plan.start)?;
     let Some(branch) = &plan.branch else { return add().arg("--detach").arg(&path).arg(start).ok().map(|_| ()) };
-    // Most often the branch is new; whether it is, git says itself.
+    // The branch is usually new. If it is not, git says so.
     match add().args(["--no-track", "-b", branch]).arg(&path).arg(start).ok() {
         Err(_) if commit_at(git, &bare(repo), &branch_ref(branch)?)?.is_some() => {
             add().arg(&path).arg(branch).ok().map(|_| ())
@@ -205,7 +204,7 @@ fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult
     }
 }
 
-/// Gives a worktree that is there its settings and rules again.
+/// Restores the settings and rules of an existing worktree.
 pub(super) fn settle_again(git: &Git, repo: &Path, plan: &WorktreePlan) -> WorldResult<()> {
     match attached(repo, &plan.path)?.filter(|admin| !admin.is_half_made()) {
         Some(admin) => settle(git, repo, &admin, plan),
@@ -213,8 +212,8 @@ pub(super) fn settle_again(git: &Git, repo: &Path, plan: &WorktreePlan) -> World
     }
 }
 
-/// Gives a worktree its own settings and rules, where it has not got them. Not waited for: git does not wait for the
-/// checkout's files either, and each further session in it looks again.
+/// Writes a worktree's own settings and rules if they are missing. Does not wait for the disk: git does not wait for the
+/// checkout's files either, and each later session checks again.
 fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldResult<()> {
     hooks::install(repo)?;
     hooks::set_rules(admin, plan.branch.as_deref())?;
@@ -232,20 +231,20 @@ fn settle(git: &Git, repo: &Path, admin: &Admin, plan: &WorktreePlan) -> WorldRe
     let others = match there.map(|_| config::read(git, &file)).transpose()? {
         Some(Ok(there)) if config::agrees(&there, &rules) => return Ok(()),
         Some(Ok(there)) => beside(there, &rules),
-        // A damaged file, or none.
+        // The file is damaged or missing.
         Some(Err(_)) | None => habits(),
     };
     replace_for_now(&file, config::text(&[rules, others].concat()).as_bytes())
 }
 
-/// What of a worktree's settings is not ours: a sparse checkout, say.
+/// Returns the settings of a worktree that are not ours, such as those of a sparse checkout.
 fn beside(mut there: Vec<Entry>, rules: &[Entry]) -> Vec<Entry> {
     there.retain(|entry| rules.iter().all(|rule| rule.key != entry.key));
     there
 }
 
-/// A worktree's settings that must hold: what it is, who commits, whose hooks run, and that nothing is pushed from it.
-/// They beat whatever tools write into the settings that all worktrees share.
+/// Returns the mandatory settings of a worktree: its kind, its committer, its hooks, and that it pushes nothing. They override
+/// anything that tools write into the settings that all worktrees share.
 fn own_settings(repo: &Path, admin: &Admin, plan: &WorktreePlan, remote: &str) -> Vec<Entry> {
     let checkout = control::way(&real(&admin.folder), &real(&admin.path));
     let mut entries = vec![
@@ -257,7 +256,7 @@ fn own_settings(repo: &Path, admin: &Admin, plan: &WorktreePlan, remote: &str) -
     entries
 }
 
-/// What merges files of beads in a worker's own merges, where the user has nothing for that.
+/// Returns the driver that merges files of beads in a worker's own merges, unless the user has one.
 fn beads_driver(git: &Git, repo: &Path) -> WorldResult<Vec<Entry>> {
     if drivers::has_own_for_beads(git, repo)? {
         return Ok(Vec::new());
@@ -266,8 +265,9 @@ fn beads_driver(git: &Git, repo: &Path) -> WorldResult<Vec<Entry>> {
     Ok(vec![entry(key, format!("gt {}", drivers::MERGE_BEADS))])
 }
 
-/// Settings that a fresh worktree begins with, so that its files are those of the commit, whatever the user has
-/// configured for files of their own. Work that goes on is not changed under its worker's hands.
+/// Returns the first settings of a fresh worktree. They make its files those of the commit, whatever the user has configured for
+/// their own files. They are written only where the settings are missing or damaged, so they
+/// do not change work in progress.
 fn habits() -> Vec<Entry> {
     let entries = [
         ("core.autocrlf", "false"),
@@ -280,10 +280,10 @@ fn habits() -> Vec<Entry> {
     entries.map(|(key, value)| entry(key, value)).into()
 }
 
-/// Settings of a repository that somebody works in: who commits, and that nothing is pushed from it.
+/// Returns the settings of a repository in which somebody works: its committer, and that it pushes nothing.
 pub(super) fn rules((name, email): &(String, String), remote: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
-    // An author or committer of the user's own would win over the plain name.
+    // The user's own author or committer name would override the plain name.
     for section in ["user", "author", "committer"] {
         entries.extend([entry(format!("{section}.name"), name), entry(format!("{section}.email"), email)]);
     }
@@ -296,7 +296,7 @@ pub(super) fn rules((name, email): &(String, String), remote: &str) -> Vec<Entry
         ("core.logallrefupdates", "true"),
     ];
     entries.extend(fixed.map(|(key, value)| entry(key, value)));
-    // The longest match wins: with the whole address, no rewriting rule of the user's own is longer.
+    // The longest match wins. With the whole address here, no rewriting rule of the user's can be longer.
     let refused = REFUSED_PREFIXES.iter().chain([&remote].into_iter().filter(|remote| !remote.is_empty()));
     entries.extend(refused.map(|prefix| entry(format!("url.{REFUSED}.pushinsteadof"), *prefix)));
     entries.push(entry("remote.origin.pushurl", format!("{REFUSED}origin")));
@@ -314,7 +314,7 @@ pub(super) fn reset_gate(git: &Git, held: &Held, repo: &Path, path: &Path, commi
             return Ok(());
         }
     }
-    // Without the commit the worktree would be lost for nothing.
+    // Checked first: without the commit, the worktree would be removed for nothing.
     super::refs::tree_of(git, repo, commit)?;
     remove_gate(repo, path)?;
     add(git, held, repo, &gate_plan(path, commit))
@@ -325,7 +325,7 @@ fn gate_plan(path: &Path, commit: &Sha) -> WorktreePlan {
     WorktreePlan { path: path.to_owned(), branch: None, start: commit.clone(), identity, remote: None }
 }
 
-/// Removes from a git folder what is not among `kept`, and what is a link: git would write to where that leads.
+/// Removes all entries from a git folder that are not in `kept`, and all links: git would write to their targets.
 pub(super) fn tame(folder: &Path, kept: &[&str]) -> WorldResult<()> {
     for entry in std::fs::read_dir(folder).map_err(io_error("list", folder))? {
         let entry = entry.map_err(io_error("list", folder))?;
@@ -337,14 +337,14 @@ pub(super) fn tame(folder: &Path, kept: &[&str]) -> WorldResult<()> {
     Ok(())
 }
 
-/// Whether the index tells git not to look at some files: these would be left as they are.
+/// Whether the index tells git to ignore some files. Git would leave those unchanged.
 fn has_hidden_flags(git: &Git, place: &Place) -> bool {
     let Ok(answer) = git.question(place, "ls-files").args(["-v", "-z"]).ok() else { return true };
     answer.fields().any(|field| field[0] == b'S' || field[0].is_ascii_lowercase())
 }
 
-/// Makes a checkout hold what `commit` holds; what git does not track stays. What hides changes from git, or keeps it from working,
-/// is made again from the commit and the files.
+/// Makes a checkout hold what `commit` holds; untracked files stay. If the index hides changes from git, or git can't work with
+/// it, it is made again from the commit and the files.
 pub(super) fn put(git: &Git, held: &Held, place: &Place, git_dir: &Path, commit: &Sha) -> WorldResult<()> {
     let index = git_dir.join("index");
     if has_hidden_flags(git, place) {
@@ -395,7 +395,8 @@ pub(super) fn archive(git: &Git, held: &Held, repo: &Path, path: &Path, to: &Pat
     Ok(())
 }
 
-/// Renames what a worker has put where the archive keeps what git knew: it is the worker's, and stays among its files.
+/// Renames a file that a worker has put where the archive keeps git's records. It is the worker's, and stays among the worker's
+/// files.
 fn clear_way(path: &Path) -> WorldResult<()> {
     let taken = path.join(ARCHIVED_ADMIN);
     let free = |n: &u32| !RealDisk.exists(&path.join(format!("{ARCHIVED_ADMIN}.{n}")));
@@ -405,8 +406,8 @@ fn clear_way(path: &Path) -> WorldResult<()> {
     }
 }
 
-/// Takes the link to the repository away from an archived checkout, and keeps it and what git knew of the worktree
-/// beside. A link that stayed would lead to the next worktree of the same name.
+/// Removes the link to the repository from an archived checkout. Keeps the link and git's records of the worktree beside the
+/// checkout. An unchanged link would lead to the next worktree of the same name.
 fn detach(to: &Path, recorded: Option<&Admin>) -> WorldResult<()> {
     let (link, kept) = (to.join(".git"), to.join(ARCHIVED_ADMIN));
     let move_in = |from: PathBuf, name: &str| match kept.join(name) {

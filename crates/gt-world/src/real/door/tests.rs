@@ -1,4 +1,4 @@
-//! Links in every place, what is no file, and a folder that is swapped for a link while it is used.
+//! Links at every place, nodes that are not files, and a folder that is swapped for a link while it is in use.
 #![expect(clippy::disallowed_methods, reason = "a test plants files as an agent would")]
 
 use std::fs;
@@ -9,7 +9,7 @@ use super::*;
 use crate::real::disk::RealDisk;
 use crate::{Disk as _, WorldError};
 
-/// A guarded town beside a folder that must stay as it is.
+/// A guarded town beside a folder that must not change.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -31,7 +31,7 @@ impl Place {
         self.folder.path().join("outside")
     }
 
-    /// All that is outside, with its size and rights.
+    /// Returns all nodes outside the town, each with its size and mode.
     fn seen_outside(&self) -> Vec<(PathBuf, u64, u32)> {
         let (mut seen, mut open) = (Vec::new(), vec![self.outside()]);
         while let Some(folder) = open.pop() {
@@ -117,7 +117,7 @@ fn what_is_no_file_is_neither_waited_for_nor_believed() {
         assert_eq!(replaced, path.symlink_metadata().unwrap().is_file(), "{name}");
         assert_eq!(replaced, name != "a", "{name}");
     }
-    // What has no content is not copied, and nobody waits for it.
+    // A node without content is not copied, and the copy does not wait for it.
     let tree = place.outside().join("tree");
     fs::create_dir(&tree).unwrap();
     fs::write(tree.join("file"), "kept").unwrap();
@@ -152,7 +152,7 @@ fn a_copy_that_was_killed_half_way_is_made_again() {
     fs::create_dir_all(tree.join("x")).unwrap();
     fs::write(tree.join("x/file"), "whole").unwrap();
     fs::set_permissions(tree.join("x/file"), fs::Permissions::from_mode(0o754)).unwrap();
-    // What the killed one had left, with a link that somebody has put there meanwhile.
+    // Left by a killed copy, with a link that somebody has put there meanwhile.
     fs::create_dir(place.town(".gt-copying-tree")).unwrap();
     symlink(place.outside(), place.town(".gt-copying-tree/x")).unwrap();
     RealDisk.copy(&tree, &place.town("tree")).unwrap();
@@ -177,7 +177,7 @@ fn an_older_copy_keeps_times_and_has_none_after_the_limit() {
     assert_eq!(times, [1000, 5000, 5000, 5000]);
     RealDisk.copy(&tree, &place.town("now")).unwrap();
     assert!(place.town("now/deep/old").metadata().unwrap().mtime() > 9000);
-    // Git's own files and links say nothing of sources.
+    // Git's own files and links do not count as sources.
     fs::create_dir(tree.join("deep/.git")).unwrap();
     fs::rename(tree.join("deep/old"), tree.join("deep/.git/old")).unwrap();
     symlink("/", tree.join("link")).unwrap();
@@ -193,7 +193,7 @@ fn a_tree_of_any_depth_is_removed_and_no_link_in_it_is_followed() {
     let before = place.seen_outside();
     let tree = place.town("tree");
     fs::create_dir(&tree).unwrap();
-    // Far deeper than a path may be long, or a process may have files open.
+    // Far deeper than a path may be long, or than a process may have open files.
     let mut at = openat(CWD, &tree, HANDLE, Mode::empty()).unwrap();
     for _ in 0..3000 {
         mkdirat(&at, "deep", Mode::RWXU).unwrap();
@@ -211,8 +211,8 @@ fn a_tree_of_any_depth_is_removed_and_no_link_in_it_is_followed() {
     fs::set_permissions(place.outside().join("b"), fs::Permissions::from_mode(0o700)).unwrap();
 }
 
-/// While one thread swaps a folder for a link to the outside and back, another does everything through it. Each act is done
-/// in the town, or refused; nothing ever reaches the outside.
+/// One thread swaps a folder for a link to the outside and back, while another one does everything through it. Each operation
+/// happens in the town or is refused; nothing ever reaches the outside.
 #[test]
 fn a_folder_that_is_swapped_for_a_link_meanwhile_leads_nowhere_else() {
     const ROUNDS: usize = 3000;
@@ -234,7 +234,7 @@ fn a_folder_that_is_swapped_for_a_link_meanwhile_leads_nowhere_else() {
         });
         for round in 0..ROUNDS {
             let path = |name: &str| folder.join(name);
-            // What an act says matters less than what it did.
+            // The result of the call does not matter here, only what it changed.
             let _ = RealDisk.write(&path("file"), b"ours");
             let _ = RealDisk.write(&path("b/file"), b"ours");
             let _ = RealDisk.touch(&path("b/touched"));
@@ -253,7 +253,7 @@ fn a_folder_that_is_swapped_for_a_link_meanwhile_leads_nowhere_else() {
     fs::set_permissions(place.outside().join("b"), fs::Permissions::from_mode(0o700)).unwrap();
 }
 
-/// The same, where what is removed is itself swapped while it is emptied.
+/// Checks the same where the removed folder itself is swapped while it is emptied.
 #[test]
 fn removing_what_is_swapped_meanwhile_empties_nothing_else() {
     let place = Place::new();

@@ -31,7 +31,7 @@ mod submodules;
 mod traps;
 mod worktrees;
 
-/// A rig's repository, the project's own one, and room for worktrees.
+/// A rig's repository, the project's own one, and a folder for worktrees.
 struct Rig {
     git: Git,
     dir: tempfile::TempDir,
@@ -39,7 +39,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// A rig of a project whose trunk `main` holds one commit with the file `base`.
+    /// Makes the rig of a project whose trunk `main` holds one commit with the file `base`.
     fn new() -> Self {
         Self::empty().filled()
     }
@@ -57,7 +57,7 @@ impl Rig {
         rig
     }
 
-    /// A folder with nothing in it, and a git that sees nobody's configuration.
+    /// Makes an empty folder, and a git that sees no user's configuration.
     fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut git = Git { lock_patience: Duration::from_millis(40), ..Git::default() };
@@ -79,12 +79,12 @@ impl Rig {
         self.at("rig.git")
     }
 
-    /// The address of the project's own repository.
+    /// Returns the address of the project's own repository.
     fn url(&self) -> String {
         self.at("origin").to_str().unwrap().to_owned()
     }
 
-    /// Any call of git in a folder, as a person or worker there would make it.
+    /// Runs git in a folder, as a person or a worker there would.
     fn try_run(&self, folder: &Path, verb: &str, args: &[&str]) -> Answer {
         self.git.question(&Place::Folder(folder.to_owned()), verb).args(args).answer().unwrap()
     }
@@ -95,7 +95,7 @@ impl Rig {
         answer.line()
     }
 
-    /// Writes a file in a checkout and commits it, with an author of its own.
+    /// Writes a file in a checkout and commits it, with a fixed author.
     fn commit(&self, folder: &Path, name: &str, text: &str) -> Sha {
         fs::copy(self.file(text), folder.join(name)).unwrap();
         self.run(folder, "add", &["-A"]);
@@ -106,7 +106,7 @@ impl Rig {
         self.head(folder)
     }
 
-    /// A file with this text, outside all repositories.
+    /// Writes a file with this text, outside all repositories.
     fn file(&self, text: &str) -> PathBuf {
         let path = self.at("text");
         RealDisk.write(&path, text.as_bytes()).unwrap();
@@ -121,27 +121,27 @@ impl Rig {
         self.git.refs(&self.repo()).unwrap()["refs/remotes/origin/main"].clone()
     }
 
-    /// A plan for a worker's worktree that starts at the trunk.
+    /// Makes a plan for a worker's worktree that starts at the trunk.
     fn plan(&self, name: &str) -> WorktreePlan {
         let identity = ("vt/polecats/nux".to_owned(), "nux@gt.localhost".to_owned());
         let branch = Some(format!("polecat/{name}"));
         WorktreePlan { path: self.at(name), branch, start: self.trunk(), identity, remote: None }
     }
 
-    /// A worker's worktree at the trunk.
+    /// Makes a worker's worktree at the trunk.
     fn worktree(&self, name: &str) -> PathBuf {
         let plan = self.plan(name);
         self.git.add_worktree(&self.held, &self.repo(), &plan).unwrap();
         plan.path
     }
 
-    /// The text of a file in a commit.
+    /// Returns the text of a file in a commit.
     fn text_in(&self, commit: &Sha, name: &str) -> String {
         self.run(&self.repo(), "show", &[&format!("{commit}:{name}")])
     }
 }
 
-/// Replaces a file without the care that the town's own files get.
+/// Writes a file, without the precautions for the town's own files.
 fn put(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
     RealDisk.write(path.as_ref(), text.as_ref()).unwrap();
 }

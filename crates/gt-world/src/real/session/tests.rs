@@ -1,4 +1,4 @@
-//! Real processes: each test has a town of its own, and what it starts ends with that town at the latest.
+//! Real processes. Each test has its own town, and all processes that it starts end with that town at the latest.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use crate::{LOG_LIMIT_BYTES, TAIL_LINES};
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);
 
-/// A town of nothing but its marker, and one session's folder in it.
+/// A town with its marker file and one session's folder.
 struct Town {
     root: TempDir,
     sessions: RealSessions,
@@ -24,7 +24,7 @@ impl Town {
         Self { root, sessions: RealSessions::new(shim()) }
     }
 
-    /// With an incarnation that no other test has, in this run or another.
+    /// Returns an environment with an incarnation that no other test has, in this run or another.
     fn env(&self) -> BTreeMap<String, String> {
         let path = ("PATH", std::env::var("PATH").expect("PATH"));
         let incarnation = ("GT_INCARNATION", format!("7.{}", self.root.path().display()));
@@ -55,7 +55,7 @@ impl Town {
         }
     }
 
-    /// Starts an agent that is this script.
+    /// Starts this script as the agent.
     fn start(&self, script: &str) {
         self.sessions.start(&self.plan(&["sh", "-c", script])).expect("a started session");
     }
@@ -87,7 +87,7 @@ impl Town {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// The process whose pid a script has written into a file.
+    /// Returns the process whose pid a script has written into a file.
     fn process_in(&self, name: &str) -> ProcessId {
         until(|| self.read(name).ends_with('\n'));
         process::identify(self.read(name).trim().parse().expect("a pid")).expect("a process")
@@ -108,13 +108,13 @@ impl Town {
     }
 }
 
-/// The example that stands in for `gt`.
+/// Returns the example program that stands in for `gt`.
 fn shim() -> PathBuf {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(build_shim);
     BUILT.clone()
 }
 
-/// Builds it where that was not done together with the tests: `cargo test <name>` leaves examples as they are.
+/// Builds the example if it was not built with the tests: `cargo test <name>` does not build examples.
 fn build_shim() -> PathBuf {
     let test = std::env::current_exe().expect("the test's path");
     let profile = test.parent().and_then(Path::parent).expect("the folder of the profile");
@@ -131,7 +131,7 @@ fn build_shim() -> PathBuf {
     built
 }
 
-/// Waits for what is to come about, however long it takes on a busy machine.
+/// Waits for a condition, however long it takes on a busy machine.
 fn until(holds: impl Fn() -> bool) {
     let deadline = Instant::now() + LONG;
     while !holds() {
@@ -145,7 +145,7 @@ fn kill(process: &ProcessId) {
     until(|| !process::is_alive(process));
 }
 
-/// A process that has nothing to do with any session.
+/// A process that belongs to no session.
 struct Stray(Child);
 
 impl Stray {
@@ -225,7 +225,7 @@ fn an_agent_with_an_input_gets_the_first_message_and_what_is_said_later() {
     until(|| town.read("session/output.log").len() >= expected.len());
     assert_eq!(town.read("session/output.log"), expected);
     let (shim, agent) = town.running();
-    // Its input ends with its shim, so that it is not waited for in vain.
+    // Its input ends with its shim, so the wait for it ends.
     kill(&shim);
     until(|| town.read("session/output.log").ends_with("input ended\n") || !process::is_alive(&agent));
     assert_eq!(town.sessions.say(&town.dir(), "more").expect("a line"), Said::NoWay);
@@ -256,7 +256,7 @@ fn a_shim_is_nobodys_child() {
 #[test]
 fn what_an_agent_leaves_behind_ends_with_it() {
     let town = Town::new();
-    // One in the agent's group, one in a session of its own that does not listen.
+    // One process in the agent's group, and one in its own kernel session that ignores signals.
     town.start(
         "sleep 1000 & echo $! > child
          setsid sh -c 'trap \"\" TERM HUP; echo $$ > orphan; while :; do sleep 1000; done' &
@@ -328,7 +328,7 @@ fn what_outlives_shim_and_agent_is_told_by_its_incarnation() {
     assert!(!process::is_alive(&orphan) && process::is_alive(&stray.id()));
 }
 
-/// Forges the record of a session, as it would be if its pids had been used again.
+/// Forges the record of a session, as if its pids had been reused.
 fn check_forged(forge: impl Fn(ProcessId) -> ProcessId) {
     let town = Town::new();
     let (shim, agent) = (Stray::new(), Stray::new());
@@ -468,7 +468,8 @@ fn a_start_that_was_killed_before_its_record_can_be_repeated() {
     assert_eq!(town.await_exit().code, Some(0));
 }
 
-/// A start finds the shim of an earlier one, whose caller was killed, before its record; `outcome` is what comes of it.
+/// A start finds the shim of an earlier start before the shim's record exists. The earlier caller was killed. `outcome` says what
+/// happens to that shim.
 fn check_start_under_way(outcome: impl Fn(&Town, File), expected: bool) {
     let town = Town::new();
     fs::create_dir_all(town.dir()).expect("a folder");
@@ -575,7 +576,7 @@ fn a_deacon_is_woken_when_an_agent_has_ended() {
     fs::create_dir(town.path("deacon")).expect("a folder");
     let wake = town.path("deacon/wake");
     assert!(Command::new("mkfifo").arg(&wake).status().expect("mkfifo").success());
-    // Open for writing too, so that opening does not wait for the writer.
+    // Opened for writing too, so that opening does not wait for the writer.
     let mut pipe = File::options().read(true).write(true).open(&wake).expect("a pipe");
     town.start("true");
     pipe.read_exact(&mut [0]).expect("a wake");
@@ -699,7 +700,7 @@ fn a_command_ends_when_its_caller_is_gone() {
     fs::create_dir(town.path("logs")).expect("a folder");
     let mut shim = town.sessions.spawn_contained(&command, new_log(&command.log).expect("a log")).expect("a shim");
     let orphan = town.process_in("orphan");
-    // What happens to all that a process holds when it is killed.
+    // When a process is killed, the kernel closes everything that it holds.
     drop((shim.stdin.take(), shim.stdout.take()));
     shim.wait().expect("an end");
     assert!(!process::is_alive(&orphan));

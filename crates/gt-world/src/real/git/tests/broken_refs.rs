@@ -9,7 +9,7 @@ use super::*;
 const GONE: &str = "1111111111111111111111111111111111111111\n";
 
 impl Rig {
-    /// Something new at the remote, so that a fetch has to ask what is here already.
+    /// Adds a commit at the remote, so that a fetch has to list what is here already.
     fn news(&self) -> Sha {
         let sha = self.commit(&self.at("seed"), "news", &format!("{}\n", self.head(&self.at("seed"))));
         self.run(&self.at("seed"), "push", &["--quiet", "origin", "HEAD:refs/heads/main"]);
@@ -92,7 +92,7 @@ fn a_log_that_lies_brings_no_ref_to_what_is_no_commit() {
     rig.break_ref("refs/heads/x", "");
     rig.fetches("a log that lies");
     assert!(!rig.git.refs(&rig.repo()).unwrap().contains_key("refs/heads/x"));
-    // Where the log is no file, nothing is read, and nothing is waited for.
+    // If the log is not a file, it is not read, and git does not wait for it.
     fs::remove_file(&log).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &log, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
     rig.break_ref("refs/heads/x", "");

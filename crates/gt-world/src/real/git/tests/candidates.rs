@@ -68,7 +68,7 @@ fn what_is_not_there_in_whole_is_no_candidate() {
     rig.commit(&worktree, "one", "1\n");
     let head = rig.commit(&worktree, "two", "2\n");
     let onto = rig.commit(&rig.worktree("other"), "base2", "base\n");
-    // A file that the merge itself would not look at; a folder; a commit in between; the commit itself.
+    // A file at which the merge itself would not look, a folder, a commit in between, and the commit itself.
     for name in ["HEAD:one", "HEAD^{tree}", "HEAD~1", "HEAD"] {
         let id = rig.run(&worktree, "rev-parse", &[name]);
         let file = rig.repo().join("objects").join(&id[..2]).join(&id[2..]);
@@ -78,7 +78,7 @@ fn what_is_not_there_in_whole_is_no_candidate() {
         fs::rename(rig.at("away"), &file).unwrap();
     }
     assert!(matches!(squash(&rig, &onto, &head, "m"), Candidate::Clean { .. }));
-    // That the trunk is damaged is no fault of the branch.
+    // A damaged trunk is not the branch's fault.
     let base = rig.run(&worktree, "rev-parse", &["HEAD:base"]);
     fs::remove_file(rig.repo().join("objects").join(&base[..2]).join(&base[2..])).unwrap();
     let error = rig.git.squash(&rig.held, &rig.repo(), &onto, &onto, "m");

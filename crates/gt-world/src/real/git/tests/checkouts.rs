@@ -1,4 +1,4 @@
-//! Checkouts, compared with trees and cleared.
+//! Compares checkouts with trees, and clears them.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -11,7 +11,7 @@ use super::super::refs::bare;
 use super::*;
 use crate::{CheckedOut, Referred, Rules, Untracked};
 
-/// Commits whatever is in the seed, and fetches it.
+/// Commits all files in the seed, and fetches the commit.
 fn publish(rig: &Rig) -> Sha {
     let seed = rig.at("seed");
     rig.run(&seed, "add", &["-A"]);
@@ -27,7 +27,7 @@ fn tree(rig: &Rig, commit: &Sha) -> Sha {
     rig.git.tree_of(&rig.repo(), commit).unwrap()
 }
 
-/// The gate worktree, put at a commit.
+/// Puts the gate worktree at a commit and returns its path.
 fn gate(rig: &Rig, commit: &Sha) -> PathBuf {
     let path = rig.at("gate");
     rig.git.reset_gate_worktree(&rig.held, &rig.repo(), &path, commit).unwrap();
@@ -62,7 +62,7 @@ fn mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Files of all kinds that git can hold.
+/// Makes files of all kinds that git can hold.
 fn all_kinds(seed: &Path) {
     let long: PathBuf = (0..150).map(|_| "long-folder-name").collect();
     for (name, text) in [
@@ -101,7 +101,7 @@ fn files_of_all_kinds_give_their_tree() {
     is_the_tree(&rig, &commit, &compare(&rig, &commit, false));
     assert_eq!(clear(&rig, &commit, &Rules::default()), Untracked::default());
     is_the_tree(&rig, &commit, &compare(&rig, &commit, true));
-    // The tree of what is there otherwise is git's own name of it.
+    // The tree of the changed files has the id that git itself gives it.
     put(rig.at("gate/a/x"), "other");
     fs::remove_file(rig.at("gate/a0")).unwrap();
     let found = compare(&rig, &commit, false);
@@ -140,7 +140,7 @@ fn every_change_of_a_tracked_file_is_seen() {
             },
             &["f"],
         ),
-        // The same content, by a link: what is behind it can be changed from elsewhere.
+        // The same content through a link. The link's target can be changed from elsewhere.
         (
             |rig, gate| {
                 fs::rename(gate.join("d"), rig.at("elsewhere")).unwrap();
@@ -157,7 +157,7 @@ fn every_change_of_a_tracked_file_is_seen() {
             },
             &["f"],
         ),
-        // Git itself sees none of these.
+        // Git itself notices none of these.
         (
             |rig, gate| {
                 rig.run(gate, "update-index", &["--assume-unchanged", "f"]);
@@ -219,7 +219,7 @@ fn the_times_of_files_are_not_believed() {
 #[test]
 fn what_git_converts_is_no_change_and_an_edit_of_it_is_one() {
     let mut rig = Rig::new();
-    // What this user likes is no affair of the project's.
+    // The user's own settings must not affect the project's files.
     let config = rig.file(
         "[core]\n\tautocrlf = true\n[filter \"up\"]\n\tclean = tr A-Z a-z\n\tsmudge = tr a-z A-Z\n\trequired = true\n",
     );
@@ -241,7 +241,7 @@ fn what_git_converts_is_no_change_and_an_edit_of_it_is_one() {
     for (name, text, _) in objects {
         put(seed.join(name), text);
     }
-    // Committed as they are, past the attributes that come with them.
+    // These files are committed unchanged, against the attributes that come with them.
     publish(&rig);
     put(seed.join(".gitattributes"), attributes.join("\n"));
     rig.run(&seed, "update-index", &["--add", ".gitattributes"]);
@@ -307,7 +307,7 @@ fn all_goes_that_is_not_in_the_tree() {
     symlink(rig.at(""), path.join("ignored/out")).unwrap();
     fs::create_dir_all(path.join("empty/er")).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, path.join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    // As a module cache leaves them, and worse.
+    // Modes as a module cache leaves them, and worse ones.
     mode(path.join("closed/in"), 0o555);
     mode(path.join("closed"), 0o555);
     mode(path.join("z/no"), 0o000);
@@ -366,14 +366,14 @@ fn what_is_named_is_kept_and_nothing_under_its_name() {
         assert_eq!(path.join(file).symlink_metadata().is_ok(), stays, "{file}");
     }
     assert!(rig.at("elsewhere/x").exists());
-    // A cache is none where the next commit has files of that name.
+    // A cache folder is not a cache if the next commit has files in it.
     put(rig.at("seed/target/tracked"), "1");
     let next = publish(&rig);
     let path = gate(&rig, &next);
     assert_eq!(clear(&rig, &next, &keeping(&["target"])).kept, ["deep/er/target"]);
     assert!(path.join("target/tracked").exists() && !path.join("target/debug").exists());
     is_the_tree(&rig, &next, &compare(&rig, &next, true));
-    // What was tracked there is not left to the commit after it, nor is a link of that name.
+    // A file that was tracked there is not kept for the next commit, nor is a link of that name.
     fs::remove_dir_all(rig.at("seed/target")).unwrap();
     symlink(rig.at("elsewhere"), rig.at("seed/target")).unwrap();
     let linked = publish(&rig);
@@ -385,7 +385,7 @@ fn what_is_named_is_kept_and_nothing_under_its_name() {
     assert!(!path.join("target").exists());
 }
 
-/// Puts other content in the place of a loose object, as a program can that writes the file.
+/// Replaces the content of a loose object, as a program that writes the file can do.
 fn lie(rig: &Rig, id: &str, content_of: &str) {
     let path = |id: &str| rig.repo().join("objects").join(&id[..2]).join(&id[2..]);
     assert!(path(id).exists() && path(content_of).exists(), "loose objects");
@@ -470,7 +470,7 @@ fn submodules_count_with_their_own_files() {
     let found = compare();
     assert_eq!(found.changed.keys().collect::<Vec<_>>(), ["lib", "lib/inner", "lib/inner/deep"]);
     assert_ne!(found.tree, tree);
-    // Where they are not wanted, their folders are empty, as in a fresh checkout.
+    // If submodules are not checked out, their folders are empty, as in a fresh checkout.
     clear(&Rules::default());
     assert_eq!(fs::read_dir(path.join("lib")).unwrap().count(), 0);
     is_the_tree(&rig, &commit, &rig.git.compare_checkout(&repo, &path, &tree, &Rules::default()).unwrap());

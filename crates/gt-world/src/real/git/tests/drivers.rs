@@ -1,4 +1,4 @@
-//! Whose filters and merge drivers run, and by whose attributes.
+//! Which filters and merge drivers run, and whose attributes decide that.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use crate::Candidate;
 /// Files by name and text.
 type Files<'a> = &'a [(&'a str, &'a str)];
 
-/// A rig whose user has these settings.
+/// Makes a rig whose user has these settings.
 fn rig(settings: &str) -> Rig {
     let mut rig = Rig::new();
     put(rig.at("gitconfig"), settings);
@@ -24,7 +24,7 @@ fn program(path: &Path, script: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Commits these files in a worktree of its own that starts at `start`.
+/// Commits these files in a separate worktree that starts at `start`.
 fn branch(rig: &Rig, name: &str, start: &Sha, files: Files<'_>) -> Sha {
     let plan = WorktreePlan { start: start.clone(), ..rig.plan(name) };
     rig.git.add_worktree(&rig.held, &rig.repo(), &plan).unwrap();
@@ -34,7 +34,7 @@ fn branch(rig: &Rig, name: &str, start: &Sha, files: Files<'_>) -> Sha {
     rig.commit(&plan.path, "base", name)
 }
 
-/// What `file` is where one line was added to it on the trunk and another on a branch; `None` for a conflict.
+/// Adds one line to `file` on the trunk and another on a branch, and returns the merged file; `None` for a conflict.
 fn merged(rig: &Rig, case: usize, trunk: Files<'_>, own: Files<'_>, file: &str) -> Option<String> {
     let at = |name: &str| format!("{name}{case}");
     let start = branch(rig, &at("start"), &rig.trunk(), &[&[(file, "log\n")], trunk].concat());
@@ -61,18 +61,18 @@ fn files_are_merged_by_the_attributes_of_the_trunk_alone() {
         (&[], &[], None),
         (&[union], &[], Some("log trunk own")),
         (&[(".gitattributes", "[attr]lines merge=union\nlog lines\n")], &[], Some("log trunk own")),
-        // What a branch says of itself is not heard before it has landed.
+        // A branch's own attributes have no effect before the branch has landed.
         (&[], &[union], None),
         (&[union], &[(".gitattributes", "log -merge\n")], Some("log trunk own")),
         (&[(".gitattributes", "log -merge\n")], &[union], None),
         (&[(".gitattributes", "log merge=binary\n")], &[(".gitattributes", "")], None),
-        // The user's own driver, by the trunk's word.
+        // The trunk's attributes select the user's own driver.
         (&[(".gitattributes", "log merge=ours\n")], &[], Some("log trunk")),
     ];
     for (number, (trunk, own, expected)) in cases.into_iter().enumerate() {
         assert_eq!(merged(&rig, number, trunk, own, "log").as_deref(), expected, "{number}: {trunk:?} {own:?}");
     }
-    // A folder's own attributes count as well.
+    // The attributes of a folder count as well.
     let trunk = [("docs/.gitattributes", "log merge=union\n")];
     assert_eq!(merged(&rig, 8, &trunk, &[], "docs/log").as_deref(), Some("log trunk own"));
 }
@@ -89,7 +89,7 @@ fn files_of_beads_are_merged_by_this_program_unless_the_user_has_another() {
         let bin = rig.dir.path().canonicalize().unwrap().join("bin");
         path.1 = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&path.1))).unwrap();
         assert_eq!(merged(&rig, 0, &attributes, &[], "log").as_deref(), Some(expected));
-        // A worker's own merge does the same.
+        // A worker's own merge gives the same result.
         let answer = rig.try_run(&rig.at("own0"), "merge", &["--quiet", "-m", "m", "polecat/trunk0"]);
         assert_eq!(fs::read_to_string(rig.at("own0/log")).unwrap().trim_end(), expected, "{}", answer.stderr);
     }

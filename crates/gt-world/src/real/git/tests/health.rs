@@ -1,4 +1,4 @@
-//! What is found in a rig's repository that is not as the town made it, and what makes it good.
+//! Finds damage in a rig's repository, and repairs it.
 
 #![expect(clippy::disallowed_methods, reason = "damages files as others do")]
 
@@ -19,7 +19,7 @@ impl Rig {
     }
 }
 
-/// A worker can commit in its worktree, and the town can fetch and make another.
+/// Checks that a worker can commit in its worktree, and that the town can fetch and make another worktree.
 fn all_works(rig: &Rig, path: &Path, what: &str) {
     rig.commit(path, "more", &format!("{what} {}", rig.head(path)));
     assert!(rig.git.fetch(&rig.held, &rig.repo()).unwrap().contains_key("main"), "{what}");
@@ -131,7 +131,7 @@ fn additions_of_the_projects_tools_are_listed_and_stay() {
         "the hook pre-commit in gt-hooks",
     ];
     assert_eq!(listed(&rig), expected);
-    // What is mended beside them leaves them alone.
+    // A repair of other settings leaves them alone.
     rig.run(&path, "config", &["--local", "core.bare", "true"]);
     put(rig.repo().join("config.lock"), "of a killed git");
     assert_eq!(rig.mend(), ["core.bare"]);

@@ -1,4 +1,4 @@
-//! Where a branch's commits came from, and what they bring.
+//! Where a branch's commits came from, and what a merge of them would change.
 
 use super::*;
 use crate::History as _;
@@ -30,7 +30,7 @@ fn a_worktree_knows_what_was_made_in_it() {
     assert!(rig.git.made_in(&rig.repo(), &rig.at("nowhere")).unwrap().is_empty());
 }
 
-/// Whether what a shell does in a worktree, and commits, brings something.
+/// Whether a merge would change the trunk, after a shell script has run in a worktree and its result is committed.
 fn brings(script: &str) -> bool {
     let rig = Rig::new();
     let path = rig.worktree("w");

@@ -1,4 +1,4 @@
-//! What agents, gates and a project's tools can write is neither run nor believed by any act of the town's git.
+//! The town's git neither runs nor trusts anything that agents, gates and a project's tools can write.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -8,14 +8,14 @@ use super::*;
 use crate::real::git::tests::large_files::has_lfs;
 use crate::{History as _, Rules};
 
-/// An act, by the name of its method.
+/// An act, with the name of its method.
 type Act = (&'static str, fn(&Scene) -> String);
 
-/// A rig at work; two of them are alike to the last commit.
+/// A rig in use. Two scenes are identical down to the last commit.
 struct Scene {
     rig: Rig,
     trunk: Sha,
-    /// Another commit on the trunk.
+    /// A second commit on the trunk.
     side: Sha,
     /// A worker's commit.
     head: Sha,
@@ -71,7 +71,7 @@ impl Scene {
         Self { rig, trunk, side, head, lfs }
     }
 
-    /// What an act says, with the scene's folder left out.
+    /// Returns an act's result as text, without the scene's path.
     fn said(&self, result: impl Debug) -> String {
         format!("{result:?}").replace(&*self.rig.at("").to_string_lossy(), "ROOT")
     }
@@ -89,14 +89,14 @@ impl Scene {
     }
 }
 
-/// A program that leaves a trace, and does what a filter does.
+/// Writes a program that leaves a trace, and otherwise acts as a filter.
 fn program(rig: &Rig, name: &str) {
     let path = rig.at("bin").join(name);
     put(&path, "#!/bin/sh\necho \"$0 $* in $PWD\" >> \"${0%/*}/ran\"\nexec cat\n");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Settings each of which would have git run something, or take something for what it is not.
+/// Returns settings each of which would make git run a program, or misjudge something.
 fn evil_settings(rig: &Rig) -> String {
     let canary = rig.at("bin/gt-canary").display().to_string();
     let attributes = rig.at("bin/attributes").display().to_string();
@@ -161,7 +161,7 @@ const HOOKS: &[&str] = &[
     "sendemail-validate",
 ];
 
-/// Plants them all, wherever a worker, a gate or a tool of the project can write.
+/// Plants all of them, wherever a worker, a gate or a tool of the project can write.
 fn plant(scene: &Scene) {
     let rig = &scene.rig;
     let (repo, w, gate) = (rig.repo(), rig.at("w"), rig.at("gate"));
@@ -189,7 +189,7 @@ fn plant(scene: &Scene) {
         put(repo.join("worktrees").join(name).join("info/sparse-checkout"), "/nothing\n");
     }
     plant_false_objects(scene);
-    // Links that git would write through.
+    // Links through which git would write.
     let admin = repo.join("worktrees/gate");
     fs::copy(admin.join("index"), rig.at("precious-index")).unwrap();
     for (from, to) in
@@ -215,7 +215,7 @@ fn plant_hooks(rig: &Rig, folder: &Path) {
     }
 }
 
-/// Replacements, grafts and cut or invented history.
+/// Plants replacements, grafts, and a truncated or invented history.
 fn plant_false_objects(scene: &Scene) {
     let (rig, repo) = (&scene.rig, scene.rig.repo());
     let make = |kind: &str, text: &str| {
@@ -227,12 +227,12 @@ fn plant_false_objects(scene: &Scene) {
     let commit = make("commit", &format!("tree {tree}\nauthor E <e> 1 +0000\ncommitter E <e> 1 +0000\n\nevil\n"));
     let blob = make("blob", "evil\n");
     let base = id(&format!("{}:base", scene.head));
-    // First: git makes none where history is changed.
+    // This comes first: git writes no commit-graph where history is changed.
     by_hand(rig, &repo, &["commit-graph", "write", "--reachable"]);
     orphan(&repo.join("objects/info/commit-graph"), &scene.head);
     put(repo.join("refs/replace").join(&scene.head.0), format!("{commit}\n"));
     put(repo.join("refs/replace").join(&base), format!("{blob}\n"));
-    // A packed one, behind all others by its name.
+    // A packed ref whose name sorts after all others.
     rig.run(&repo, "pack-refs", &["--all", "--prune"]);
     let packed = fs::read_to_string(repo.join("packed-refs")).unwrap();
     put(repo.join("packed-refs"), format!("{packed}{commit} refs/replace/{}\n", scene.side));
@@ -242,7 +242,7 @@ fn plant_false_objects(scene: &Scene) {
     put(repo.join("objects/pack/multi-pack-index"), "MIDX");
 }
 
-/// Git as people run it, by all that is configured.
+/// Runs git as people do, with everything that is configured.
 #[expect(clippy::disallowed_methods, reason = "a test plays a person, whose git has none of our settings")]
 fn by_hand(rig: &Rig, folder: &Path, args: &[&str]) -> String {
     let mut git = std::process::Command::new("git");
@@ -250,7 +250,7 @@ fn by_hand(rig: &Rig, folder: &Path, args: &[&str]) -> String {
     String::from_utf8(git.output().unwrap().stdout).unwrap()
 }
 
-/// Makes a commit-graph say that a commit has no parent (gitformat-commit-graph(5)).
+/// Changes a commit-graph to say that a commit has no parent (gitformat-commit-graph(5)).
 fn orphan(graph: &Path, commit: &Sha) {
     let mut bytes = fs::read(graph).unwrap();
     let number = |bytes: &[u8], at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
@@ -268,7 +268,7 @@ fn orphan(graph: &Path, commit: &Sha) {
     put(graph, bytes);
 }
 
-/// Every act of the trait, in an order in which each finds what it needs.
+/// All acts of the trait, in an order in which each finds what it needs.
 const ACTS: &[Act] = &[
     ("version", |s| s.said(s.rig.git.version())),
     ("overseer", |s| s.said(s.rig.git.overseer())),
@@ -292,7 +292,7 @@ const ACTS: &[Act] = &[
         s.said(s.rig.git.create(&s.rig.held, &s.rig.repo(), &url, ObjectFormat::Sha1))
     }),
     ("sign", |s| s.said(s.rig.git.sign(&s.rig.repo()).is_empty())),
-    // What it finds is not the same.
+    // Its findings differ between the two scenes.
     ("inspect", |s| s.said(s.rig.git.inspect(&s.rig.repo(), s.rig.at("origin").to_str().unwrap()).is_ok())),
     ("make_bare_remote", |s| {
         let made = s.rig.git.make_bare_remote(&s.rig.held, &s.rig.at("solo"), &s.rig.at("solo.git"));
@@ -327,7 +327,7 @@ const ACTS: &[Act] = &[
     }),
     ("signs_commits", |s| s.said(s.rig.git.signs_commits())),
     ("signing_key", |s| s.said(s.rig.git.signing_key())),
-    // There is no key here; what is to be seen is that no program of the agent's is asked for one.
+    // There is no key here. The test shows that git asks no program of the agent's for one.
     ("signed_commit", |s| {
         let signed = s.rig.git.signed_commit(&s.rig.held, &s.rig.repo(), &s.head, &s.trunk, None);
         s.said(signed.is_err())
@@ -432,7 +432,7 @@ const ACTS: &[Act] = &[
     ("remove_gate_worktree", |s| s.said(s.rig.git.remove_gate_worktree(&s.rig.held, &s.rig.repo(), &s.rig.at("gate")))),
 ];
 
-/// Acts that are the worker's own git's, in the worker's session.
+/// Acts that run the worker's own git, in the worker's session.
 const OF_WORKERS: &[&str] = &["catch_up", "update_submodules"];
 
 fn tree(scene: &Scene) -> Sha {
@@ -451,7 +451,7 @@ fn plan(scene: &Scene) -> WorktreePlan {
     WorktreePlan { start: scene.head.clone(), ..scene.rig.plan("new") }
 }
 
-/// The acts that the trait has, and the one that it is built on, from their sources.
+/// Returns the acts of the trait, and of the one on which it builds, from their source files.
 fn all_acts() -> BTreeSet<&'static str> {
     let sources = [("Repo", include_str!("../../../repo.rs")), ("History", include_str!("../../../history.rs"))];
     let bodies = sources.map(|(name, source)| {
@@ -489,7 +489,7 @@ fn the_canary_sings_where_git_works_by_what_is_planted() {
     let rig = &scene.rig;
     by_hand(rig, &rig.at("w"), &["status", "--porcelain"]);
     assert!(scene.ran().is_some_and(|ran| ran.contains("gt-canary")), "{:?}", scene.ran());
-    // A folder of objects and refs only, so that no setting stops git on its way to them.
+    // A folder with objects and refs only, so that no setting stops git on its way to them.
     let tree = |name: &Sha| by_hand(rig, &rig.repo().join("gt-control"), &["rev-parse", &format!("{name}^{{tree}}")]);
     assert_eq!(tree(&scene.head), tree(&scene.trunk), "a replacement is believed");
     RealDisk.remove(&rig.repo().join("refs/replace")).unwrap();
@@ -558,7 +558,7 @@ fn a_repository_of_an_older_gt_gets_its_control_folder_when_it_is_used() {
     rig.run(&rig.at("seed"), "push", &["--quiet", "origin", "HEAD:main"]);
     let fetched = rig.git.fetch(&rig.held, &rig.repo()).unwrap();
     assert_ne!(fetched["main"], trunk);
-    // Half-made, it is mended.
+    // A half-made folder is repaired.
     RealDisk.remove(&control.join("version")).unwrap();
     RealDisk.remove(&control.join("refs")).unwrap();
     put(control.join("config"), "broken");

@@ -1,9 +1,9 @@
-//! Large files, by the machine's git-lfs.
+//! Large files, with the machine's git-lfs.
 
 use super::*;
 use crate::Referred;
 
-/// Whether the machine has git-lfs; says that a test is skipped where it has not, unless it must not be.
+/// Whether the machine has git-lfs. If not, prints that the test is skipped, or fails if the test must not be skipped.
 #[expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -19,7 +19,7 @@ pub(super) fn has_lfs(rig: &Rig) -> bool {
     there
 }
 
-/// A rig of a project with the large file `big.bin`; none where there is no git-lfs.
+/// Makes the rig of a project with the large file `big.bin`; `None` without git-lfs.
 fn rig() -> Option<Rig> {
     let rig = Rig::new();
     if !has_lfs(&rig) {
@@ -53,7 +53,7 @@ fn contents_take_the_place_of_pointers() {
         assert_eq!(text(path.join("big.bin")), "big\n");
         assert_eq!(rig.run(&path, "status", &["--porcelain"]), "");
     }
-    // What is here is not asked for again.
+    // Contents that are here are not fetched again.
     fs::rename(rig.at("origin"), rig.at("away")).unwrap();
     fs::create_dir(rig.at("origin")).unwrap();
     let gate = rig.at("gate");
@@ -135,7 +135,7 @@ fn the_projects_own_settings_say_where_large_files_are() {
 fn a_machine_without_git_lfs_is_told_what_to_install() {
     let mut rig = Rig::new();
     let path = rig.worktree("w");
-    // A PATH on which git is, and git-lfs is not.
+    // A PATH with git but without git-lfs.
     let git = std::env::split_paths(&std::env::var_os("PATH").unwrap())
         .map(|folder| folder.join("git"))
         .find(|git| git.is_file())

@@ -1,4 +1,4 @@
-//! The lock that git inherits, and locks that a killed git left.
+//! The lock that git inherits, and locks that a killed git has left.
 
 use super::*;
 use crate::Clock as _;
@@ -10,7 +10,7 @@ fn a_git_that_outlives_its_runner_holds_the_lock() {
     let path = held.path.clone();
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-    // The alias opens both ends of the FIFO in turn: that it began, and that it may end.
+    // The alias opens both ends of the FIFO in turn: first to say that it began, then to learn that it may end.
     let place = Place::Folder(dir.path().to_owned());
     let alias = ["-c", "alias.linger=!echo began > fifo; read end < fifo; echo over"];
     let runner = std::thread::spawn(move || {
@@ -36,7 +36,7 @@ fn the_lock_is_held_by_git_alone_when_the_runner_gave_it_up() {
     let Rig { git, dir, held } = Rig::empty();
     let path = held.path.clone();
     let place = Place::Folder(dir.path().to_owned());
-    // What lingers here is a child that has git's standard input, as a git of a killed runner would.
+    // The child that lingers here has git's standard input, as a git of a killed runner would.
     let alias = ["-c", "alias.leave=!exec 3<&0; (until test -e free; do sleep 0.01; done) <&3 3<&- >/dev/null 2>&1 &"];
     git.act(&held, &place, "leave").git_options(&alias).ok().unwrap();
     drop(held);

@@ -1,5 +1,5 @@
-//! What people set in their own configuration of git changes nothing of what comes out: worktrees, commits, snapshots,
-//! landings and diffs are the same under each of these settings.
+//! A person's own configuration of git changes no result: worktrees, commits, snapshots, landings and diffs are the same under
+//! each of these settings.
 
 #![expect(clippy::disallowed_methods, reason = "a worker's git runs outside our own calls, with the user's settings")]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 use super::*;
 use crate::{Candidate, Push};
 
-/// Settings that people have, each legal and each a trap for a program that calls git.
+/// Settings that people have. Each is legal, and each is a trap for a program that calls git.
 const SETTINGS: &[&str] = &[
     "[core]\n autocrlf = true",
     "[core]\n autocrlf = input\n safecrlf = true",
@@ -58,7 +58,7 @@ const SETTINGS: &[&str] = &[
     "[include]\n path = HOME/nowhere\n[includeIf \"gitdir:/\"]\n path = HOME/included",
 ];
 
-/// The project's files: text with and without attributes, a program, a link, a name with letters of its own.
+/// Writes the project's files: text with and without attributes, a program, a link, a name with non-ASCII letters.
 fn project(rig: &Rig) {
     let seed = rig.at("seed");
     put(seed.join("plain"), "one\ntwo\nthree\n");
@@ -74,10 +74,10 @@ fn project(rig: &Rig) {
     rig.run(&seed, "push", &["--quiet", "origin", "HEAD:refs/heads/main"]);
 }
 
-/// What the settings name lies in the home.
+/// Writes the files in the home folder that the settings name.
 fn home(rig: &Rig) {
     let refuses = "#!/bin/sh\nexit 1\n";
-    // A person's own hooks go on to run where workers commit: one that refuses would be right to.
+    // A person's own hooks still run where workers commit. One that refuses a commit would be right to do so.
     put(rig.at("hooks/pre-commit"), "#!/bin/sh\nexit 0\n");
     fs::set_permissions(rig.at("hooks/pre-commit"), fs::Permissions::from_mode(0o755)).unwrap();
     for hook in ["hooks/fsmonitor", "template/hooks/pre-commit", "template/hooks/post-checkout"] {
@@ -88,7 +88,7 @@ fn home(rig: &Rig) {
     put(rig.at("included"), "[core]\n autocrlf = true\n bare = true\n");
 }
 
-/// All that comes out, as text.
+/// Returns all results as text.
 fn outcome(settings: &str) -> String {
     let mut rig = Rig::new();
     project(&rig);
@@ -132,7 +132,7 @@ fn dirty(rig: &Rig, path: &Path) -> Vec<String> {
     rig.git.worktree(&rig.repo(), path).unwrap().unwrap().dirty
 }
 
-/// A worker's changes: content, a mode, a name that differs in its case only, a file of its own.
+/// Makes a worker's changes: a content, a mode, a name that differs in its case only, a new file.
 fn work(path: &Path) {
     let worker = |name: &str, text: &str| fs::write(path.join(name), text).unwrap();
     worker("plain", "one\ntwo\nthree\nfour\n");
@@ -142,7 +142,7 @@ fn work(path: &Path) {
     fs::rename(path.join("README"), path.join("readme")).unwrap();
 }
 
-/// Commits as a worker does, with git as it is.
+/// Commits as a worker does, with plain git.
 fn commit(rig: &Rig, path: &Path) {
     let script = "git add -A && git commit -q -m 'Do ü'";
     let mut sh = Command::new("sh");
@@ -154,7 +154,7 @@ fn commit(rig: &Rig, path: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A commit without its parents and its times.
+/// Returns a commit as text, without its parents and its times.
 fn shown(rig: &Rig, commit: &Sha) -> String {
     let text = rig.git.question(&Place::Rig(rig.repo()), "cat-file").args(["commit", commit.as_str()]).ok().unwrap();
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
@@ -162,7 +162,7 @@ fn shown(rig: &Rig, commit: &Sha) -> String {
     lines.map(|line| line.split(" 1").next().unwrap_or(line).to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// The files of a checkout, with their modes and bytes.
+/// Returns the files of a checkout, with their modes and bytes.
 fn files(path: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();

@@ -1,4 +1,4 @@
-//! What can be known of a remote before anything is pushed to it, and of the remotes that a checkout names.
+//! What can be known about a remote before a push, and about the remotes that a checkout names.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -49,7 +49,7 @@ fn what_may_refuse_a_push_is_listed() {
     rig.run(&rig.at(""), "clone", &["--quiet", "--bare", "--depth=1", &format!("file://{}", rig.url()), "shallow.git"]);
     let shallow = rig.at("shallow").to_str().unwrap().to_owned();
     assert!(receiving(&rig, &shallow).is_shallow, "git finds it with .git behind its name");
-    // From there, work is fetched and lands all the same.
+    // Work is still fetched from there, and lands there.
     let repo = rig.at("other.git");
     rig.git.create(&rig.held, &repo, &shallow, ObjectFormat::Sha1).unwrap();
     let trunk = rig.git.fetch(&rig.held, &repo).unwrap()["main"].clone();
@@ -67,7 +67,7 @@ fn a_remote_that_takes_no_push_says_so_before_one() {
     let rig = Rig::new();
     let try_push = || rig.git.try_push(&rig.held, &rig.repo(), "main", &rig.trunk()).unwrap();
     assert_eq!(try_push(), None);
-    // As an address that only gives: git asks the program for pushes, and it refuses.
+    // The remote only serves fetches: for pushes git asks this program, which refuses.
     rig.run(&rig.at("origin"), "config", &["uploadpack.allowAnySHA1InWant", "true"]);
     let program = rig.at("refuses");
     put(&program, "#!/bin/sh\necho 'ERR access denied' >&2\nexit 1\n");

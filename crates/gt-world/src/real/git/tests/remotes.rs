@@ -84,7 +84,7 @@ fn a_remote_that_is_gone_is_unreachable() {
     }
 }
 
-/// A stand-in for ssh that asks as ssh does, where it was told to.
+/// Uses a stand-in for ssh that asks a question as ssh does, in the way that ssh was told to.
 #[test]
 fn what_ssh_asks_is_denied_at_once() {
     let mut rig = Rig::empty();
@@ -142,7 +142,7 @@ fn a_remote_that_never_answers_is_given_up_with_all_that_asked_it() {
     assert!(error.contains("no answer within"), "{error}");
     let pid: i32 = fs::read_to_string(asking).unwrap().trim().parse().unwrap();
     let is_gone = || crate::real::process::Stat::read(pid).is_none_or(|stat| stat.zombie);
-    // The kernel takes a moment to carry a signal out.
+    // The kernel takes a moment to deliver a signal.
     while !is_gone() {
         RealClock.pause(Duration::from_millis(10));
     }
@@ -165,7 +165,7 @@ fn a_fetch_makes_tags_those_of_the_remote_and_says_which_they_are() {
     let own = rig.commit(&rig.worktree("w"), "one", "1\n");
     rig.git.set_ref(&rig.held, &rig.repo(), "refs/tags/own", &own, None).unwrap();
     assert!(!rig.git.upstream_tags(&rig.repo()).unwrap().unwrap().contains_key("refs/tags/own"));
-    // A fetch that fails has learned nothing.
+    // A failed fetch changes nothing.
     fs::rename(rig.at("origin"), rig.at("elsewhere")).unwrap();
     rig.git.fetch(&rig.held, &rig.repo()).unwrap_err();
     assert_eq!(rig.git.upstream_tags(&rig.repo()).unwrap().unwrap().len(), 1);

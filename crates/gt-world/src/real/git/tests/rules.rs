@@ -1,4 +1,4 @@
-//! What a worker's git may do in its worktree, tried as a worker would.
+//! What a worker's git may do in its worktree, run as a worker would run it.
 
 #![expect(clippy::disallowed_methods, reason = "a worker's git runs outside our own calls, with the hooks on")]
 
@@ -13,7 +13,7 @@ mod harmless;
 mod projects;
 mod refused;
 
-/// What a worker's shell came to.
+/// Result of a worker's shell.
 struct Said {
     code: i32,
     out: String,
@@ -21,7 +21,7 @@ struct Said {
 }
 
 impl Rig {
-    /// Runs a script as a worker does: in its worktree, with git as it is.
+    /// Runs a script as a worker does: in its worktree, with plain git.
     fn sh(&self, folder: &Path, script: &str) -> Said {
         let mut command = Command::new("sh");
         command.args(["-c", script]).current_dir(folder).env_clear();
@@ -39,7 +39,7 @@ impl Rig {
         said.out
     }
 
-    /// All refs but `but`.
+    /// Returns all refs except `but`.
     fn refs_but(&self, but: &[&str]) -> BTreeMap<String, Sha> {
         let mut refs = self.git.refs(&self.repo()).unwrap();
         refs.retain(|name, _| !but.iter().any(|but| name.starts_with(but)));

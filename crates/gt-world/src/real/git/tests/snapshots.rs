@@ -112,7 +112,7 @@ fn files_that_can_not_be_read_are_named() {
         }
         fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o000)).unwrap();
     }
-    // Whoever may read everything (root) has everything taken in.
+    // If the user may read everything (root), the snapshot takes everything in.
     let readable = fs::File::open(path.join("new")).is_ok();
     let skipped = take(&rig, &path).skipped;
     fs::set_permissions(path.join("shut"), fs::Permissions::from_mode(0o700)).unwrap();

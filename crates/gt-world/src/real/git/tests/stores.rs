@@ -1,4 +1,4 @@
-//! Stores of workers in sandboxes, as a hostile worker may leave them.
+//! Stores of workers in sandboxes, in the state in which a hostile worker may leave them.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -24,7 +24,7 @@ impl Scene {
         Self { rig, store }
     }
 
-    /// The worker's own git, which writes to its store.
+    /// Runs the worker's own git, which writes to its store.
     fn worker(&self, verb: &str, args: &[&str]) -> String {
         let call = self.rig.git.question(&Place::Folder(self.rig.at("w")), verb).args(args);
         let call = call.env("GIT_OBJECT_DIRECTORY", self.store.join("objects"));
@@ -43,7 +43,7 @@ impl Scene {
         self.store.join("objects").join(&id[..2]).join(&id[2..])
     }
 
-    /// Whether the rig's own objects have this one, with this text.
+    /// Returns the text of an object if the rig's own objects include it.
     fn rig_has(&self, id: &str) -> Option<String> {
         self.rig.git.refs(&self.rig.repo()).unwrap();
         let answer = self.rig.try_run(&self.rig.repo(), "cat-file", &["blob", id]);
@@ -63,7 +63,7 @@ fn what_a_worker_makes_is_the_rigs_as_soon_as_the_town_looks() {
     assert!(matches!(rig.git.squash(&rig.held, &rig.repo(), &trunk, &head, "m").unwrap(), Candidate::Clean { .. }));
     let left: Vec<_> = fs::read_dir(scene.store.join("objects")).unwrap().flatten().map(|e| e.file_name()).collect();
     assert!(left.iter().all(|name| name == "info" || name == "pack"), "{left:?}");
-    // Done again, and with work that goes on.
+    // A second run, with work that has continued.
     let next = scene.commit("two", "2\n");
     let name = "refs/gt/snapshots/x-1";
     rig.git.snapshot(&rig.held, &rig.repo(), &rig.at("w"), name, "m").unwrap();
@@ -92,7 +92,7 @@ fn an_object_that_is_not_what_its_name_says_is_not_taken_over() {
         &|| put(&file, &true_bytes[..true_bytes.len() - 2]),
         &|| put(&file, [&true_bytes[..], b"more"].concat()),
         &|| put(&file, "blob 4\0bad\n"),
-        // True content, and from where the worker may not look.
+        // Valid content, from a place that the worker may not read.
         &|| symlink(&witness, &file).unwrap(),
         &|| fs::create_dir(&file).unwrap(),
     ];
@@ -134,7 +134,7 @@ fn packs_are_taken_over_by_what_is_in_them() {
     let head = scene.commit("one", "packed\n");
     let blob = scene.worker("rev-parse", &["HEAD:one"]);
     let call = |verb: &str, args: &[&str]| scene.worker(verb, args);
-    // A pack of the worker's own making, whose index says that the file is another.
+    // A pack that the worker made, whose index claims that the file has another content.
     call("repack", &["-a", "-l", "--quiet"]);
     for folder in fs::read_dir(scene.store.join("objects")).unwrap().flatten().filter(|e| e.file_name().len() == 2) {
         fs::remove_dir_all(folder.path()).unwrap();
@@ -160,7 +160,7 @@ fn packs_are_taken_over_by_what_is_in_them() {
     assert_eq!(scene.rig_has(&hex), None);
     assert_eq!(fs::read_dir(&pack).unwrap().count(), 0);
     assert!(scene.rig.git.contains(&scene.rig.repo(), &head, &scene.rig.trunk()).unwrap());
-    // What is no pack is no obstacle.
+    // A file that is not a pack does not stop the others.
     put(pack.join("pack-x.pack"), "PACK");
     put(pack.join("pack-x.idx"), "");
     assert_eq!(scene.rig_has(&blob).as_deref(), Some("packed"));

@@ -1,16 +1,16 @@
-//! Submodules, over real repositories.
+//! Submodules, with real repositories.
 
 use super::*;
 use crate::Referred;
 
-/// A rig whose project has the submodule `lib`, which has the submodule `inner`.
+/// Makes a rig whose project has the submodule `lib`, which has the submodule `inner`.
 pub(super) fn rig() -> Rig {
     filled(Rig::new())
 }
 
-/// Gives a rig's project these submodules.
+/// Adds these submodules to a rig's project.
 pub(super) fn filled(mut rig: Rig) -> Rig {
-    // That a submodule may be fetched from a folder is the user's own configuration.
+    // Only the user's own configuration allows git to fetch a submodule from a folder.
     let config = rig.file("[protocol \"file\"]\n\tallow = always\n[user]\n\tname = Ann\n\temail = ann@example.com\n");
     fs::rename(config, rig.at("gitconfig")).unwrap();
     rig.git.environment.retain(|(name, _)| name != "GIT_CONFIG_GLOBAL");
@@ -38,7 +38,7 @@ fn check_out(rig: &Rig, path: &Path) -> Referred {
     rig.git.check_out_submodules(&rig.held, &rig.repo(), path).unwrap()
 }
 
-/// A worker's worktree with its submodules.
+/// Makes a worker's worktree with its submodules.
 fn worktree(rig: &Rig, name: &str) -> PathBuf {
     let path = rig.worktree(name);
     assert_eq!(check_out(rig, &path), Referred::There);
@@ -61,7 +61,7 @@ fn submodules_are_checked_out_recursively_and_nothing_is_shared() {
         let path = worktree(&rig, name);
         assert_eq!(text(path.join("lib/inner/deep")), "deep\n");
         clean(&rig, &path);
-        // Done again, it is the same.
+        // A second run changes nothing.
         assert_eq!(check_out(&rig, &path), Referred::There);
         clean(&rig, &path);
         let status = rig.run(&path, "submodule", &["status", "--recursive"]);
@@ -87,7 +87,7 @@ fn a_worker_pushes_nowhere_from_a_submodule_and_commits_as_itself() {
             assert!(answer.code != 0 && answer.stderr.contains("gt-refused"), "{target}: {}", answer.stderr);
         }
         assert!(!rig.git.ask_remote(&url).unwrap().branches.contains_key("mine"));
-        // The last of the helpers is the empty one, which forgets those before.
+        // The last helper is the empty one, which makes git forget those before it.
         let helpers = rig.run(&inside, "config", &["--get-all", "credential.helper"]);
         assert_eq!(helpers, "");
     }
@@ -130,7 +130,7 @@ fn a_gate_worktree_gets_the_submodules_of_its_commit_and_loses_what_gates_left()
         put(gate.join("lib/inner/left"), "left by a gate");
     }
     rig.git.reset_gate_worktree(&rig.held, &rig.repo(), &gate, &first).unwrap();
-    // Unchanged ones ask no remote.
+    // Unchanged submodules ask no remote.
     fs::rename(rig.at("lib"), rig.at("away")).unwrap();
     assert_eq!(check_out(&rig, &gate), Referred::There);
     assert!(!gate.join("lib/inner/left").exists());
@@ -203,7 +203,7 @@ fn a_snapshot_lists_what_is_changed_in_a_submodule_and_the_archive_keeps_it() {
     for _ in 0..2 {
         rig.git.archive_worktree(&rig.held, &rig.repo(), &path, &to).unwrap();
         assert_eq!(text(to.join("lib/inner/left")), "untracked");
-        // Its repositories came along, and lead nowhere else.
+        // Its repositories were moved along, and lead nowhere else.
         assert_eq!(rig.head(&to.join("lib")), inside);
         assert_eq!(
             rig.run(&to.join("lib/inner"), "rev-parse", &["--show-toplevel"]),
@@ -211,7 +211,7 @@ fn a_snapshot_lists_what_is_changed_in_a_submodule_and_the_archive_keeps_it() {
         );
         assert_eq!(rig.run(&to.join("lib/inner"), "status", &["--porcelain"]), "?? left");
     }
-    // The next worktree of this name has nothing to do with it; what was saved is given back there.
+    // The next worktree of this name is independent of it. The saved work is restored there.
     rig.run(&rig.repo(), "update-ref", &["-d", "refs/heads/polecat/w"]);
     let path = rig.worktree("w");
     rig.git.restore_snapshot(&rig.held, &rig.repo(), &path, &snapshot.commit).unwrap();

@@ -1,4 +1,4 @@
-//! Files at which git would wait for ever.
+//! Files that would make git wait for ever.
 
 use std::os::unix::fs::symlink;
 
@@ -6,7 +6,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
 
-/// A rig whose git is soon suspected.
+/// Makes a rig whose git suspects a trap very soon.
 fn rig() -> Rig {
     let mut rig = Rig::new();
     rig.git.suspicion = Duration::from_millis(100);
@@ -43,7 +43,7 @@ fn a_call_that_a_pipe_holds_up_is_ended_and_names_the_pipe() {
         let failed = rig.git.snapshot(&rig.held, &rig.repo(), &path, "refs/gt/snapshots/a", "s").unwrap_err();
         let text = failed.to_string();
         assert!(text.contains(&format!("/{file}` is a pipe")), "{file}: {text}");
-        // Only the pipe was in the way, and it is still the agent's.
+        // Only the pipe was in the way. It stays, since it is the agent's.
         fs::remove_file(path.join(file)).unwrap();
         rig.git.snapshot(&rig.held, &rig.repo(), &path, "refs/gt/snapshots/a", "s").unwrap();
     }
@@ -59,7 +59,7 @@ fn a_pipe_in_what_git_keeps_for_a_worktree_holds_up_nothing_for_ever() {
         let _ = fs::remove_file(&admin);
         pipe(&admin);
         put(path.join("new"), "new\n");
-        // It may well do without that file: then it says nothing of it.
+        // If git can do without that file, the error does not mention it.
         let result = rig.git.snapshot(&rig.held, &rig.repo(), &path, "refs/gt/snapshots/a", "s");
         let is_told = result.as_ref().err().is_none_or(|error| error.to_string().contains(file));
         assert!(is_told, "{file}: {result:?}");

@@ -66,7 +66,7 @@ fn a_worker_can_push_nowhere() {
         let answer = call.args(["--no-verify", target, "HEAD:refs/heads/main"]).answer().unwrap();
         assert!(answer.code != 0 && answer.stderr.contains("gt-refused"), "{target}: {}", answer.stderr);
     }
-    // An address that the project's own tools set later, of a form that no rule knows.
+    // A tool of the project sets an address later, in a form that no rule covers.
     fs::create_dir(path.join("inside")).unwrap();
     rig.run(&path, "config", &["--local", "remote.origin.url", "inside/../../origin"]);
     let answer = rig.try_run(&path, "push", &["origin", "HEAD:refs/heads/main"]);
@@ -112,7 +112,7 @@ fn rules_that_were_lost_are_set_again_whatever_is_checked_out() {
     assert!(!rig.at("w").exists(), "none is made for it");
     let (plan, path) = (rig.plan("w"), rig.worktree("w"));
     rig.run(&path, "checkout", &["--quiet", "--detach"]);
-    // As a power cut leaves files that nobody waited for.
+    // A power cut leaves these files empty, since they were not synced.
     put(admin(&rig, "w").join("config.worktree"), "");
     put(admin(&rig, "w").join("gt-rules"), "");
     settle(&plan);
@@ -188,7 +188,7 @@ fn somebodys_files_are_never_taken_for_a_worktree() {
     assert!(rig.at("w/precious").exists());
     assert_eq!(rig.git.worktree(&rig.repo(), &rig.at("w")).unwrap(), None);
     assert_eq!(rig.git.worktree(&rig.repo(), &rig.at("seed")).unwrap(), None);
-    // A copy of a worktree is none: git in it would act on the original.
+    // A copy of a worktree is not a worktree: git in it would change the original.
     let path = rig.worktree("a");
     put(rig.at("copy/.git"), fs::read(path.join(".git")).unwrap());
     assert_eq!(rig.git.worktree(&rig.repo(), &rig.at("copy")).unwrap(), None);
@@ -284,7 +284,7 @@ fn an_archived_worktree_keeps_its_files_and_frees_path_and_branch() {
     assert_eq!(fs::read_to_string(to.join("mine")).unwrap(), "work");
     assert!(!admin(&rig, "w").exists());
     rig.worktree("w");
-    // The archived one must not lead to its successor.
+    // The archived worktree must not lead to its successor.
     assert_eq!(rig.git.folder(&to).unwrap(), crate::FolderFacts::NoRepository);
     let again = rig.git.archive_worktree(&rig.held, &rig.repo(), &path, &to);
     assert!(matches!(again, Err(WorldError::Unexpected(_))));
@@ -313,8 +313,8 @@ fn an_archiving_that_was_killed_half_way_is_finished() {
     }
 }
 
-/// Whatever a worker has put where the archive keeps what git knew, or in the place of its link, is archived with its files and
-/// leads nowhere, and path and branch are free.
+/// A worker may put anything where the archive keeps git's records, or in the place of its link. All of it is archived with the
+/// worker's files and leads nowhere, and path and branch are free.
 #[test]
 fn what_a_worker_planted_in_the_way_of_the_archive_leads_nowhere() {
     type Plant = fn(&Path, &Path);
@@ -360,8 +360,8 @@ fn what_a_worker_planted_in_the_way_of_the_archive_leads_nowhere() {
     }
 }
 
-/// A rig whose trunk holds files otherwise than its own attributes say: with line ends, with a filter, by another way out
-/// than in.
+/// Makes a rig whose trunk holds files against its own attributes: with other line ends, with a filter, with a filter that
+/// converts differently in and out.
 fn against_its_attributes() -> Rig {
     let mut rig = Rig::new();
     let config = "[filter \"up\"]\n\tclean = tr a-z A-Z\n\tsmudge = cat\n";
@@ -400,14 +400,14 @@ fn what_a_checkout_makes_different_from_what_git_would_commit_is_nobodys_work() 
     rig.run(&path, "rebase", &["-q", trunk.as_str()]);
     let there = rig.run(&path, "diff", &["--name-only", trunk.as_str(), "HEAD"]);
     assert_eq!(there, "new", "and its commits have its own work only");
-    // Whoever touches them changes nothing.
+    // Touching the files changes nothing.
     for name in ["auto.txt", "raw.up", "mixed.win", "own"] {
         let bytes = fs::read(path.join(name)).unwrap();
         fs::remove_file(path.join(name)).unwrap();
         put(path.join(name), bytes);
     }
     assert_eq!(dirty(), Vec::<String>::new());
-    // Whoever changes them does.
+    // Changing the files counts as a change.
     for (number, name) in ["auto.txt", "mixed.win", "own", "raw.up"].iter().enumerate() {
         put(path.join(name), "other\r\n");
         assert_eq!(dirty().len(), number + 1, "{name}");

@@ -1,11 +1,11 @@
-//! Sessions in terminals of a real tmux, each town with a server of its own.
+//! Sessions in terminals of a real tmux. Each town has its own server.
 #![expect(clippy::print_stderr, reason = "says what it leaves out where there is no tmux")]
 
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
-/// A town whose sessions are in terminals; what runs in it at the end of a test is ended.
+/// A town whose sessions are in terminals. Dropping it ends what runs in it.
 struct Tmux(Town);
 
 impl std::ops::Deref for Tmux {
@@ -26,7 +26,7 @@ impl Drop for Tmux {
 }
 
 impl Tmux {
-    /// `None`, said clearly, where there is no tmux and none is required.
+    /// Makes a town. `None`, with a message, if there is no tmux and none is required.
     fn new() -> Option<Self> {
         Self::with(Town::new())
     }
@@ -57,7 +57,7 @@ impl Tmux {
         self.sessions.screen(&self.dir(), 100).expect("a look").unwrap_or_default()
     }
 
-    /// What tmux itself answers, as nobody's client.
+    /// Returns tmux's own answer, without a client.
     fn ask(&self, args: &[&str]) -> String {
         let output = self.terminal().tmux(&BTreeMap::new()).args(args).output().expect("tmux");
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -117,7 +117,7 @@ fn what_is_said_replaces_what_was_being_typed() {
     town.ask(&["send-keys", "-t", &town.terminal().pane(), "half a word"]);
     assert_eq!(say("gt: look at $HOME; Enter"), Said::Sent);
     until(|| town.screen().contains("got <gt: look at $HOME; Enter>"));
-    // Left there by somebody who has gone: nobody reads back any more.
+    // A person left the terminal in this mode and has detached; no person is scrolling any more.
     town.ask(&["copy-mode", "-t", &town.terminal().pane()]);
     assert_eq!(say("again;"), Said::Sent);
     until(|| town.screen().contains("got <again;>"));
@@ -140,8 +140,8 @@ fn keys_of_a_terminal_reach_the_agent_and_not_its_shim() {
     assert_eq!(town.await_exit(), exited(4));
 }
 
-/// What is done to a session with an orphan that does not listen, and the reason that is recorded; `None`: it is left
-/// to who looks after the session.
+/// Acts on a session that has an orphan which ignores signals, and checks the recorded reason. `None`: the cleanup is left to the
+/// process that looks after the session.
 fn check_ended(act: impl Fn(&Tmux), reason: Option<&str>) {
     let Some(town) = Tmux::new() else { return };
     town.start(
@@ -244,7 +244,7 @@ fn the_environment_is_in_no_file_no_argument_and_nothing_that_tmux_tells() {
         let arguments = fs::read(entry.expect("an entry").path().join("cmdline")).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&arguments).contains("secretsecret"));
     }
-    // The agent itself has said it; what anybody else writes does not hold it.
+    // The agent itself has printed the secret into its log. No other file may hold it.
     for entry in fs::read_dir(town.dir()).expect("a folder") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
@@ -293,7 +293,7 @@ fn a_users_own_tmux_is_left_alone() {
         let output = command.output().expect("tmux");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    // It ends with its folder, however this test ends.
+    // The script ends when its folder is gone, however this test ends.
     let script = format!("while [ -e '{}' ]; do sleep 0.1; done", config.display());
     users(&["new-session", "-d", "-s", "mine", &script]);
     let facts = || {
@@ -304,7 +304,7 @@ fn a_users_own_tmux_is_left_alone() {
     let before = facts();
     assert!(before[0].starts_with("mine:") && before[3].contains("users"), "{before:?}");
     let mut plan = town.plan(&["sh", "-c", "echo ready; sleep 1000"]);
-    // As it would be if somebody passed all of this on.
+    // As if the caller passed on its own values of these.
     let at_home = home.path().to_str().expect("a path");
     for (name, value) in [("TMUX", "/tmp/no,1,0"), ("TMUX_TMPDIR", at_home), ("HOME", at_home)] {
         plan.env.insert(name.into(), value.into());
@@ -370,7 +370,7 @@ fn a_start_that_was_killed_before_the_environment_went_over_can_be_repeated() {
     record::write(&dir, record::PLAN, &Plan::of(&plan, Some(terminal.clone()))).expect("a plan");
     let letters = Letters::prepare(&dir).expect("letters");
     terminal.open(&shim(), &dir, &letters, &plan.env).expect("a terminal");
-    // What is left of the killed start is the terminal, that waits, and the FIFOs.
+    // The killed start has left the terminal, which waits, and the FIFOs.
     std::mem::forget(letters);
     assert_eq!(town.state(), SessionState::NotStarted);
     town.sessions.start(&plan).expect("a started session");

@@ -1,8 +1,8 @@
-//! What tools and tests do by accident to what all worktrees of a rig share.
+//! Accidental changes by tools and tests to what all worktrees of a rig share.
 
 use super::*;
 
-/// Tests in a hook that make a repository, as they do in an ordinary clone.
+/// A hook whose tests make a repository, as they do in an ordinary clone.
 const MAKES_A_REPOSITORY: &str = "#!/bin/sh -e
     d=$(mktemp -d) && cd \"$d\"
     git init -q && git config user.name test && git config user.email test@example.com
@@ -13,7 +13,7 @@ fn shared(rig: &Rig) -> String {
     fs::read_to_string(rig.repo().join("config")).unwrap()
 }
 
-/// That a worker can go on in its worktree, by the rules.
+/// Checks that a worker can continue in its worktree, under the rules.
 fn goes_on(rig: &Rig, path: &Path, what: &str) {
     let before = rig.head(path);
     rig.works(path, "git status --porcelain && echo more >> own && git add own && git commit -qm more");
@@ -47,7 +47,7 @@ fn a_hook_whose_tests_make_a_repository_harms_nothing() {
     check("mkdir below && cd below && git -C .. add new && git commit -qm new", "new");
 }
 
-/// With a commit of some files alone, git gives the hook an index that counts for this commit only.
+/// For a commit of some files only, git gives the hook an index that is for this commit alone.
 #[test]
 fn a_hook_of_a_partial_commit_sees_that_commits_files() {
     let rig = Rig::new();
@@ -108,7 +108,7 @@ fn what_tools_write_into_the_shared_settings_loses_against_a_worktrees_own() {
     check("git init -q --separate-git-dir=\"$TOP/moved\"");
 }
 
-/// Where a tool works with the repository that git names to it, files of elsewhere do not get into a commit.
+/// Even if a tool works with the repository that git names to it, no outside file gets into a commit.
 #[test]
 fn a_tool_that_is_told_of_the_repository_adds_nothing_of_elsewhere() {
     let rig = Rig::new();

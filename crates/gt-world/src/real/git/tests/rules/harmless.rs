@@ -1,8 +1,8 @@
-//! What a worker does all day, which the rules must not hinder.
+//! A worker's everyday commands, which the rules must not hinder.
 
 use super::*;
 
-/// Refs that change when a worker works.
+/// Refs that change as a worker works.
 const OWN: &[&str] = &["refs/heads/polecat/w", "refs/stash", "refs/gt/stash/w/", "refs/bisect/", "refs/rewritten/"];
 
 #[test]
@@ -34,7 +34,7 @@ fn a_worker_works_on_its_own_branch() {
         assert_eq!(rig.refs_but(OWN), before, "{script}");
         assert_eq!(rig.works(&path, "git symbolic-ref HEAD"), "refs/heads/polecat/w", "{script}");
     }
-    // A conflict, and the way out of it.
+    // A conflict, and how to resolve it.
     let conflict = "git checkout -q --detach HEAD~1 && echo other > f3 && git add -A && git commit -qm o &&
         other=$(git rev-parse HEAD) && git checkout -q polecat/w && ! git merge -q $other && git merge --abort";
     rig.works(&path, conflict);
@@ -58,7 +58,7 @@ fn each_stash_is_pinned_and_survives_being_dropped() {
         assert_eq!(refs.get(&format!("refs/gt/stash/w/{commit}")), Some(commit));
         assert_eq!(rig.text_in(commit, "base"), text);
     }
-    // A stash that is made without a ref and then stored, as lint-staged does.
+    // A stash that is made without a ref and stored later, as lint-staged does.
     let stored = rig.works(&path, "echo three > base && s=$(git stash create) && git stash store -q $s && echo $s");
     assert!(rig.refs_but(&[]).contains_key(&format!("refs/gt/stash/w/{stored}")));
 }
@@ -82,7 +82,7 @@ fn tests_that_make_repositories_of_their_own_are_left_alone() {
     let there = rig.works(&path, &script);
     assert_eq!(there, "refs/heads/main\nrefs/heads/other\nrefs/heads/topic\nrefs/tags/v1");
     assert_eq!(rig.refs_but(&[]), before);
-    // The same from within a hook, where git has set GIT_DIR for its children and the project's tests have to unset it.
+    // The same from within a hook. There git has set GIT_DIR for its children, and the project's tests have to unset it.
     program(
         &path.join("hooks/pre-commit"),
         "#!/bin/sh\nunset $(git rev-parse --local-env-vars)\ncd t/a && git tag v2\n",

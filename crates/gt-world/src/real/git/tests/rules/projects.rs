@@ -1,8 +1,8 @@
-//! Projects with habits of their own.
+//! Projects with unusual set-ups.
 
 use super::*;
 
-/// A hook that writes down that it ran, where, and with what.
+/// A hook that records its run: the hook's name, its arguments' number, and the folder.
 const RECORD: &str = "#!/bin/sh\necho \"${0##*/} $# $PWD\" >> \"$TOP/ran\"\n";
 
 fn ran(rig: &Rig) -> String {
@@ -17,7 +17,7 @@ fn a_projects_hooks_run_where_its_tooling_puts_them() {
     let path = rig.worktree("w");
     rig.works(&path, "git commit -q --allow-empty -m before");
     assert_eq!(ran(&rig), "");
-    // As husky's set-up does in the middle of the work: the setting goes into what all worktrees share.
+    // As husky's set-up does during the work: the setting goes into the configuration that all worktrees share.
     for name in ["pre-commit", "commit-msg", "post-commit", "pre-push"] {
         program(&path.join(".husky/_").join(name), RECORD);
     }
@@ -25,13 +25,13 @@ fn a_projects_hooks_run_where_its_tooling_puts_them() {
     let top = path.display();
     assert_eq!(ran(&rig), format!("pre-commit 0 {top}\ncommit-msg 1 {top}\npost-commit 0 {top}\n"));
     assert!(rig.works(&path, "git config --show-scope core.hooksPath").starts_with("worktree"));
-    // From a folder below, and from elsewhere, the same.
+    // The result is the same from a subfolder, and from elsewhere.
     rig.works(&path, "mkdir below && cd below && git commit -q --allow-empty -m x && cd / && git -C \"$OLDPWD\" commit -q --allow-empty -m y");
     assert_eq!(ran(&rig).lines().filter(|line| *line == format!("pre-commit 0 {top}")).count(), 2);
-    // The rules hold as before.
+    // The rules still hold.
     assert_ne!(rig.sh(&path, "git branch stray").code, 0);
     assert_ne!(rig.sh(&path, "git push origin HEAD:refs/heads/main").code, 0);
-    // Other worktrees run their own copy of the project's hooks: none, if there is none.
+    // Other worktrees run their own copy of the project's hooks. If they have none, no hook runs.
     ran(&rig);
     rig.works(&rig.worktree("other"), "git commit -q --allow-empty -m other");
     assert_eq!(ran(&rig), "");
@@ -62,7 +62,7 @@ fn a_projects_tool_that_writes_hooks_where_git_looks_does_no_harm() {
     let rig = Rig::new();
     let path = rig.worktree("w");
     program(&path.join("hook"), RECORD);
-    // Some write the folder down; some put their hooks into it, the guard's place included.
+    // Some projects write the folder down; others put their hooks into it, even in the guard's place.
     rig.works(
         &path,
         "git config core.hooksPath \"$(git rev-parse --git-path hooks)\" && git commit -q --allow-empty -m x",
@@ -83,7 +83,8 @@ fn a_projects_tool_that_writes_hooks_where_git_looks_does_no_harm() {
 fn lint_staged_in_a_pre_commit_hook_works() {
     let rig = Rig::new();
     let path = rig.worktree("w");
-    // What it does around its tasks: keep everything in a stash, hide what is not staged, and drop the stash at the end.
+    // What the hook does around its tasks: it saves everything in a stash, hides unstaged changes, and drops the stash at the
+    // end.
     let hook = "#!/bin/sh -e
         s=$(git stash create) && git stash store --quiet --message lint-staged $s
         git diff --binary > \"$TOP/unstaged\" && git checkout -q --force -- .
@@ -113,7 +114,7 @@ fn a_project_with_submodules_gets_a_worktree_and_keeps_its_work() {
     );
     rig.git.fetch(&rig.held, &rig.repo()).unwrap();
     let path = rig.worktree("w");
-    // It is not set up: its folder is empty until the worker does that.
+    // The submodule is not set up: its folder is empty until the worker sets it up.
     assert_eq!(fs::read_dir(path.join("lib")).unwrap().count(), 0);
     assert!(rig.git.worktree(&rig.repo(), &path).unwrap().unwrap().dirty.is_empty());
     rig.works(&path, "git -c protocol.file.allow=always submodule --quiet update --init && test -f lib/l");
@@ -126,7 +127,7 @@ fn a_project_with_submodules_gets_a_worktree_and_keeps_its_work() {
     let to = rig.at("archived");
     rig.git.archive_worktree(&rig.held, &rig.repo(), &path, &to).unwrap();
     assert!(to.join("lib/mine").exists() && to.join("mine").exists());
-    // The submodule's own repository went along: its commits are there.
+    // The submodule's own repository was archived too, with its commits.
     assert!(to.join(".git.archived/admin/modules/lib/HEAD").exists());
     rig.worktree("w");
 }

@@ -1,8 +1,8 @@
-//! What is refused, and what the refusal says.
+//! What the rules refuse, and what the refusal says.
 
 use super::*;
 
-/// Tries something that must fail, say `text`, and leave all refs and HEAD alone.
+/// Tries something that must fail, print `text`, and leave all refs and HEAD unchanged.
 fn check(rig: &Rig, path: &Path, attempt: &str, text: &str) {
     let state = || (rig.refs_but(&[]), rig.works(path, "git symbolic-ref HEAD"));
     let before = state();
@@ -45,7 +45,7 @@ fn f22_a_worker_moves_no_ref_but_its_own() {
         "cd \"$(git rev-parse --git-dir)\" && git branch stray",
         "ln -s . here && cd here && git branch stray",
     ] {
-        // What git refuses by itself, before any hook, is as good.
+        // A refusal by git itself, before any hook, is as good.
         let text = if attempt.contains("push .") { "" } else { "gt: you work on the branch polecat/w alone" };
         let text = if attempt.contains("branch -m") { "polecat/w" } else { text };
         check(&rig, &path, attempt, text);
@@ -145,7 +145,7 @@ fn f02_a_worker_removes_no_worktree_of_another() {
         let said = rig.sh(&path, &format!("git worktree {attempt}"));
         assert!(said.code != 0 && said.err.contains("the town's"), "{attempt}: {}", said.err);
     }
-    // Where a checkout has moved away for a moment, git must not forget it.
+    // If a checkout has moved away for a moment, git must not forget it.
     fs::rename(&other, rig.at("aside")).unwrap();
     rig.works(&path, "git worktree prune --expire=now");
     fs::rename(rig.at("aside"), &other).unwrap();
@@ -186,7 +186,7 @@ fn f02_a_worker_destroys_nothing_by_collecting_garbage() {
         "git -C \"$TOP/rig.git\" gc --prune=now",
         "git -C \"$TOP/rig.git\" prune",
     ] {
-        // Some say no, some do what is harmless.
+        // Some of these are refused; the others do something harmless.
         rig.sh(&path, attempt);
         assert_eq!(rig.refs_but(&[]), before, "{attempt}");
         for commit in [&dangling, &kept, &lost] {

@@ -1,4 +1,4 @@
-//! What every [`World`] keeps to, checked against any of them.
+//! The contract of every [`World`], as checks that run against any of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use gt_world::{
     SessionPlan, Sessions, WorktreeFacts, WorktreePlan, World, WorldError, user_message,
 };
 
-/// What a worker does in its worktree by itself, as far as the contract needs it. Whatever fails panics.
+/// What a worker does by itself in its worktree, as far as the contract needs it. A method that fails panics.
 pub trait WorkerHands {
     /// Writes a text file.
     fn write_file(&self, worktree: &Path, file: &str, text: &str);
-    /// Reads a text file, in a worktree or in what was one; `None` where there is none.
+    /// Reads a text file in a worktree or an archived one; `None` if there is none.
     fn read_file(&self, worktree: &Path, file: &str) -> Option<String>;
     /// Removes a file.
     fn remove_file(&self, worktree: &Path, file: &str);
@@ -24,16 +24,16 @@ pub trait WorkerHands {
     fn commit_all(&self, worktree: &Path, message: &str) -> Sha;
 }
 
-/// The files that the remote of [`check_repo_contract`] is to have on its only branch, `main`.
+/// Files that the remote of [`check_repo_contract`] must have on its only branch, `main`.
 pub const REMOTE_FILES: &[(&str, &str)] =
     &[(".gitignore", "build/\n"), ("README.md", "one\ntwo\nthree\nfour\nfive\n"), ("src/main.txt", "start\n")];
 
-/// Checks [`Repo`] against its contract. The remote at `remote_url` has one commit, of [`REMOTE_FILES`], on its only
-/// branch `main`, takes pushes, and is used up by this. `root` is an empty folder in no repository.
+/// Checks [`Repo`] against its contract. The remote at `remote_url` must have one commit, of [`REMOTE_FILES`], on its only branch
+/// `main`, and must accept pushes. The check changes it for good. `root` is an empty folder outside all repositories.
 ///
 /// # Panics
 ///
-/// Where the world does not keep to its contract.
+/// If the world breaks its contract.
 pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, worker: &dyn WorkerHands) {
     world.disk().create_dir(root).unwrap();
     let held = world.disk().lock(&root.join("lock"), Duration::from_secs(10)).unwrap().expect("the lock is free");
@@ -64,7 +64,8 @@ pub fn check_repo_contract(world: &dyn World, remote_url: &str, root: &Path, wor
     check_ledger_repo(world, &held, remote_url, &root.join("towns"));
 }
 
-/// Checks the ledger's repositories ([`World::ledger_repo`]) against its contract, with two towns that meet at a remote without a ledger's branch.
+/// Checks the ledger's repositories ([`World::ledger_repo`]) against their contract, with two towns that meet at a remote without
+/// a ledger's branch.
 fn check_ledger_repo(world: &dyn World, held: &Held, url: &str, towns: &Path) {
     const THEIRS: &str = "refs/gt/sync/theirs";
     let (git, repo) = (world.ledger_repo(), world.repo());
@@ -109,12 +110,12 @@ fn check_ledger_repo(world: &dyn World, held: &Held, url: &str, towns: &Path) {
     git.tidy(held, &one).unwrap();
 }
 
-/// Checks [`Sessions::say`] against its contract, with an agent that reads its input and never ends by itself. `plan` is
-/// that of a session without a terminal and without an input; its folder and two beside it are used up by this.
+/// Checks [`Sessions::say`] against its contract, with an agent that reads its input and never ends by itself. `plan` is for a
+/// session without a terminal and without an input. The check uses up its folder and two folders beside it.
 ///
 /// # Panics
 ///
-/// Where the sessions do not keep to it.
+/// If the sessions break the contract.
 pub fn check_say_contract(sessions: &dyn Sessions, plan: &SessionPlan) {
     let say = |dir: &Path, line: &str| sessions.say(dir, line);
     let deaf = plan.dir.clone();
@@ -136,7 +137,7 @@ pub fn check_say_contract(sessions: &dyn Sessions, plan: &SessionPlan) {
     }
 }
 
-/// What one run of the checks works with.
+/// State of one run of the checks.
 struct Contract<'a> {
     git: &'a dyn Repo,
     held: &'a Held,
@@ -177,14 +178,14 @@ impl Contract<'_> {
         }
     }
 
-    /// A new worktree of a worker, from the trunk as it is now.
+    /// Makes a new worktree of a worker, from the current trunk.
     fn worktree(&self, name: &str) -> PathBuf {
         let plan = self.plan(name, &self.trunk());
         self.git.add_worktree(self.held, self.repo, &plan).unwrap();
         plan.path
     }
 
-    /// A new worktree in which `file` was written and committed; with the commit.
+    /// Makes a new worktree, and writes and commits `file` in it. Returns the commit too.
     fn worked(&self, name: &str, file: &str, text: &str) -> (PathBuf, Sha) {
         let path = self.worktree(name);
         self.worker.write_file(&path, file, text);
@@ -349,7 +350,7 @@ impl Contract<'_> {
         assert!(git.missing_from(repo, &both, &[]).unwrap().is_empty());
     }
 
-    /// A commit in a worktree that takes back all that it has beyond `to`.
+    /// Commits in a worktree the reversal of all its changes since `to`.
     fn undone(&self, path: &Path, to: &Sha) -> Sha {
         let head = self.facts(path).head;
         for file in self.git.changed_paths(self.repo, to, &head).unwrap().into_keys() {
@@ -497,14 +498,14 @@ impl Contract<'_> {
         self.git.export_tree(self.held, self.repo, snapshot, &other).unwrap();
     }
 
-    /// A gate worktree at `commit`.
+    /// Puts a gate worktree at `commit`.
     fn gate(&self, name: &str, commit: &Sha) -> PathBuf {
         let path = self.path(name);
         self.git.reset_gate_worktree(self.held, self.repo, &path, commit).unwrap();
         path
     }
 
-    /// Compares a gate worktree with the tree of a commit; answers with the paths that are not as in it.
+    /// Compares a gate worktree with the tree of a commit. Returns the paths that differ.
     fn changed(&self, path: &Path, commit: &Sha) -> Vec<String> {
         let tree = self.git.tree_of(self.repo, commit).unwrap();
         let found = self.git.compare_checkout(self.repo, path, &tree, &Rules::default()).unwrap();
@@ -512,7 +513,7 @@ impl Contract<'_> {
         found.changed.into_keys().collect()
     }
 
-    /// Clears a gate worktree; answers with what was kept, and what was not.
+    /// Clears a gate worktree. Returns the paths that were kept, and the others.
     fn clear(&self, path: &Path, commit: &Sha, keep: &[&str]) -> (Vec<String>, Vec<String>) {
         let tree = self.git.tree_of(self.repo, commit).unwrap();
         let keep = Keep::try_from(keep.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();

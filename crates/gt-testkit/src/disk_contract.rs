@@ -1,18 +1,18 @@
-//! What every [`Disk`] keeps to in a guarded folder, checked against any of them.
+//! The contract of every [`Disk`] in a guarded folder, as checks that run against any of them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_world::{Disk, NodeKind, WorldError, WorldResult};
 
-/// What lies outside of the guarded folder, and must stay as it is.
+/// Content of files outside the guarded folder, which must not change.
 const THEIRS: &[u8] = b"theirs";
 
-/// Checks that a [`Disk`] follows no link in a guarded folder. `place` is an empty folder without links above.
+/// Checks that a [`Disk`] follows no link in a guarded folder. `place` is an empty folder without links above it.
 ///
 /// # Panics
 ///
-/// Where the disk does not keep to its contract.
+/// If the disk breaks its contract.
 pub fn check_disk_contract(disk: &dyn Disk, place: &Path) {
     let contract = Contract { disk, place };
     contract.plain_paths_are_used_as_ever();
@@ -22,10 +22,10 @@ pub fn check_disk_contract(disk: &dyn Disk, place: &Path) {
     contract.copies_are_whole_and_stay_within();
 }
 
-/// An act on a path.
+/// An operation on a path.
 type Act = fn(&dyn Disk, &Path) -> WorldResult<()>;
 
-/// Every act that changes something at a path, or believes what is there.
+/// All operations that change what is at a path, or that trust it.
 const ACTS: &[(&str, Act)] = &[
     ("read", |disk, path| disk.read(path).map(drop)),
     ("write", |disk, path| disk.write(path, b"ours")),

@@ -1,24 +1,24 @@
-//! Made-up ledgers of any size, the same for the same numbers.
+//! Generated ledgers of any size. The same numbers give the same ledger.
 
 use std::fmt::Write;
 
-/// What a made-up ledger has.
+/// The size and shape of a generated ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// How many beads.
+    /// Number of beads.
     pub beads: usize,
-    /// How many dependencies.
+    /// Number of dependencies.
     pub dependencies: usize,
-    /// Whether each bead is blocked by the one before it, and nothing else.
+    /// Whether each bead is blocked by the previous one, and by nothing else.
     pub chain: bool,
 }
 
-/// A small generator of numbers that look random, the same for the same seed (SplitMix64).
+/// A small generator of random-looking numbers, the same for the same seed (SplitMix64).
 #[derive(Debug)]
 pub struct Numbers(pub u64);
 
 impl Numbers {
-    /// The next one, below `limit`.
+    /// Returns the next number below `limit`.
     pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -36,7 +36,7 @@ impl Numbers {
         for at in 0..words {
             text.push_str(if at == 0 { "" } else { " " });
             text.push_str(self.one(WORDS));
-            // Real texts have thousands of words.
+            // Real texts use thousands of different words.
             let number = self.below(3000);
             if number.is_multiple_of(3) {
                 let _ = write!(text, "{number}");
@@ -51,13 +51,13 @@ const WORDS: &[&str] = &[
     "for", "cache", "of", "worker", "session", "and", "document", "flag", "remove", "old", "index", "slow", "query",
 ];
 
-/// The id of the n-th bead of a made-up ledger.
+/// Returns the id of the n-th bead of a generated ledger.
 pub fn id(n: usize) -> String {
     format!("vt-{n:06}")
 }
 
-/// A ledger as JSONL, beads in the order of their ids: two thirds closed, a few of each other state; edges lead to
-/// earlier beads, a third of them to parents.
+/// Returns a ledger as JSONL, beads in the order of their ids: two thirds are closed, a few are in each other state. Edges lead
+/// to earlier beads, a third of them to parents.
 pub fn jsonl(shape: Shape) -> String {
     let mut numbers = Numbers(7);
     let mut text = String::with_capacity(shape.beads * 600);
@@ -93,7 +93,7 @@ fn write_edges(text: &mut String, numbers: &mut Numbers, shape: Shape, n: usize)
     let targets: Vec<(String, &str)> = if shape.chain {
         n.checked_sub(1).map(|before| (id(before), "blocks")).into_iter().collect()
     } else {
-        // Spread evenly, so that there are exactly as many as asked for but for the first bead's.
+        // Spread evenly, so that the total is exactly the requested number, except for the first bead's edges.
         let count = (n + 1) * shape.dependencies / shape.beads - n * shape.dependencies / shape.beads;
         let count = if n == 0 { 0 } else { count };
         (0..count).map(|_| (id(numbers.below(n)), numbers.one(&["blocks", "parent-child", "related"]))).collect()

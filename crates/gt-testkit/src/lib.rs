@@ -1,5 +1,5 @@
-//! For tests only: the in-memory world, the contract that it shares with the real one, and a fake model server for real
-//! coding clients.
+//! Test tools: the in-memory world, the contract that it shares with the real one, and a fake model server for real coding
+//! clients.
 
 pub mod contract;
 pub mod disk_contract;

@@ -1,23 +1,23 @@
-//! Commands of a document, to be run as a reader would type them.
+//! Commands from a document, for a test to run as a reader would type them.
 //!
-//! A comment right before a shell block says that a test runs it: `<!-- run: <name>[, <when>] -->`; other words than
-//! `run` (such as `type`, for what is typed into a terminal, and `append`, for what is appended to a settings file) are the
-//! test's own.
+//! A comment right before a shell block says that a test runs the block: `<!-- run: <name>[, <when>] -->`. Other words than `run`
+//! have a meaning of the test's own (such as `type`, for text that is typed into a terminal, and `append`, for text that is
+//! appended to a settings file).
 
 /// A block that a test runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// How: `run`, `type`.
+    /// How the test uses it: `run`, `type`.
     pub how: String,
-    /// The story that it belongs to.
+    /// The story to which it belongs.
     pub name: String,
-    /// What must be so before.
+    /// The condition that must hold before.
     pub when: Option<String>,
     /// The commands.
     pub commands: String,
 }
 
-/// The marked blocks of a Markdown document, in order. A mark without a block right behind it is an error.
+/// Returns the marked blocks of a Markdown document, in order. A mark that no block follows directly is an error.
 pub fn blocks(document: &str) -> Result<Vec<Block>, String> {
     let mut blocks = Vec::new();
     let mut lines = document.lines();

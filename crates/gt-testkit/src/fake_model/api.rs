@@ -1,4 +1,5 @@
-//! The requests that clients make, and the few by which a test in another process looks and speaks.
+//! Handles the requests of clients, and the few requests by which a test in another process reads the record and changes the
+//! script.
 
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +12,7 @@ use super::record::Asked;
 use super::script::{Answer, Fault, Script};
 use super::{State, locked, sse};
 
-/// Bytes of a token, where tokens are counted: a rule of thumb, as nobody's tokenizer is here.
+/// Bytes per token where tokens are counted. A rule of thumb, since no vendor's tokenizer is here.
 pub const BYTES_PER_TOKEN: usize = 4;
 
 /// Answers one request and records it.
@@ -29,7 +30,7 @@ pub fn answer(request: &Request, out: &mut impl Write, state: &State) -> io::Res
     }
 }
 
-/// A question that has nothing to do with a script.
+/// Answers a request that has nothing to do with a script.
 fn plain(request: &Request, out: &mut impl Write, state: &State, status: u16, body: &Value) -> io::Result<()> {
     locked(&state.record).add(Asked {
         what: what(request),
@@ -65,7 +66,7 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
         locked(&state.record).add(asked);
         return http::whole(out, status, &headers, &error_body(status).to_string());
     }
-    // Recorded before the client can know of the answer, so that whoever waits for the client finds it.
+    // The request is recorded before the client can see the answer, so a test that waits for the client finds the record.
     asked.whole = !matches!(asked.answer.fault, Some(Fault::Cut | Fault::CutLate | Fault::BadJson));
     locked(&state.record).add(asked.clone());
     let fault = asked.answer.fault.as_ref();
@@ -74,7 +75,7 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
     }
     let mut message = sse::message(&id, &asked.conversation.model, &asked.answer).to_string();
     match fault {
-        // A client that got no stream asks for a whole answer, so that is to break as well.
+        // A client that got a broken stream asks again for a whole answer, so that one must break too.
         Some(Fault::Cut | Fault::CutLate) => return http::broken(out, &message),
         Some(Fault::BadJson) => message.truncate(message.len() / 2),
         Some(Fault::Stall { ms }) => std::thread::sleep(Duration::from_millis(*ms)),
@@ -83,7 +84,7 @@ fn messages(request: &Request, out: &mut impl Write, state: &State) -> io::Resul
     http::whole(out, 200, &[], &message)
 }
 
-/// Status and headers of a fault that is an error instead of an answer.
+/// Returns the status and headers of a fault that replaces the answer by an error.
 fn refusal(fault: &Fault) -> Option<(u16, Vec<(String, String)>)> {
     match fault {
         Fault::Status { status, headers } => Some((*status, headers.clone().into_iter().collect())),
@@ -92,7 +93,7 @@ fn refusal(fault: &Fault) -> Option<(u16, Vec<(String, String)>)> {
     }
 }
 
-/// What a subscription's answer says when its window is used up.
+/// Returns the headers of a subscription's answer when its usage window is used up.
 fn limit_headers(resets_in_s: u64) -> Vec<(String, String)> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let reset = (now + resets_in_s).to_string();
@@ -124,7 +125,7 @@ fn error_body(status: u16) -> Value {
     json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fake"})
 }
 
-/// What was claimed, by session.
+/// Returns the claimed usage, by session.
 fn usage(state: &State) -> Value {
     let record = locked(&state.record);
     let sessions = record.sessions().into_iter().map(|id| {

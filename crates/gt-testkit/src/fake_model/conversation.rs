@@ -1,27 +1,27 @@
-//! What a request says: the system prompt, who said what, which tools ran and what came of them.
+//! The content of a request: the system prompt, the messages, the tools that ran and their results.
 
 use serde_json::Value;
 
-/// A request of the Messages API, as far as scripts look at it. All of it is text of others.
+/// A request of the Messages API, as far as scripts look at it. All of its text comes from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conversation {
-    /// The client's id of its session; empty where it says none.
+    /// The client's id of its session; empty if it gives none.
     pub session: String,
-    /// The model that is asked for.
+    /// The requested model.
     pub model: String,
     /// The system prompt.
     pub system: String,
-    /// All text of the user's messages, what hooks and reminders added included.
+    /// All text of the user's messages, including text that hooks and reminders added.
     pub said: Vec<String>,
-    /// The text since the last answer. Clients spread it over several messages: the prompt, what hooks said, reminders.
+    /// The text since the last answer. Clients spread it over several messages: the prompt, output of hooks, reminders.
     pub last: String,
-    /// Text that the model answered.
+    /// The model's answers.
     pub answered: Vec<String>,
-    /// Tools that were called, in order.
+    /// The tools that the model called, in order.
     pub calls: Vec<Call>,
-    /// What came of them, in order.
+    /// The results of the calls, in order.
     pub results: Vec<String>,
-    /// How many of the results came since the last answer.
+    /// How many of the results arrived after the last answer.
     pub fresh: usize,
     /// Names of the tools that the client offers.
     pub offered: Vec<String>,
@@ -32,12 +32,12 @@ pub struct Conversation {
 pub struct Call {
     /// The tool's name.
     pub tool: String,
-    /// What it was given: a command as it is, anything else as JSON.
+    /// The tool's input: a command as plain text, anything else as JSON.
     pub input: String,
 }
 
 impl Conversation {
-    /// Reads a request's body. What it does not know it passes over.
+    /// Reads a request's body, and skips what it does not know.
     pub fn read(body: &Value, session_header: Option<&str>) -> Self {
         let mut it = Self {
             session: session_header.map(str::to_owned).or_else(|| session(body)).unwrap_or_default(),
@@ -73,22 +73,22 @@ impl Conversation {
         }
     }
 
-    /// Whether the client asks aside (for a title, a summary, its quota), not for the next turn of its agent.
+    /// Whether the client asks a side question (a title, a summary, its quota) and not for its agent's next turn.
     pub fn is_aside(&self) -> bool {
         self.offered.is_empty()
     }
 
-    /// What came of the tools that were called last.
+    /// Returns the results of the last calls.
     pub fn fresh_results(&self) -> &[String] {
         &self.results[self.results.len().saturating_sub(self.fresh)..]
     }
 
-    /// The calls, each a line `<tool>: <input>`.
+    /// Returns the calls, each as a line `<tool>: <input>`.
     pub fn ran(&self) -> String {
         self.calls.iter().map(|call| format!("{}: {}\n", call.tool, call.input)).collect()
     }
 
-    /// All text of it.
+    /// Returns all text of the request.
     pub fn everything(&self) -> String {
         let parts = [self.system.as_str(), &self.said.join("\n"), &self.answered.join("\n"), &self.results.join("\n")];
         parts.join("\n") + "\n" + &self.ran()
@@ -103,7 +103,7 @@ impl Call {
     }
 }
 
-/// The text of a string or of a list of blocks.
+/// Returns the text of a string or of a list of blocks.
 fn text(content: &Value) -> String {
     let blocks = list(content).iter().filter_map(|block| block["text"].as_str());
     content.as_str().map_or_else(|| blocks.collect::<Vec<_>>().join("\n"), str::to_owned)
@@ -113,7 +113,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The session as it is told in `metadata.user_id`: in JSON, or behind `_session_`.
+/// Returns the session in `metadata.user_id`: in JSON, or after `_session_`.
 fn session(body: &Value) -> Option<String> {
     let user = body["metadata"]["user_id"].as_str()?;
     let json = serde_json::from_str::<Value>(user).ok();

@@ -1,25 +1,25 @@
-//! As much of HTTP/1.1 as clients of one server need: a request with a length, an answer whole or in chunks, one a
-//! connection.
+//! The part of HTTP/1.1 that the clients of one server need: a request with a length, and an answer whole or in chunks. Each
+//! connection serves one request.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-/// Longest line, and most header lines, that are read.
+/// Limit on a line in bytes, and on the number of header lines.
 const MAX_LINE: u64 = 64 * 1024;
 const MAX_HEADERS: usize = 200;
 
-/// Longest body. Conversations of tests are far below.
+/// Limit on a body in bytes. Conversations of tests are far smaller.
 const MAX_BODY: u64 = 64 * 1024 * 1024;
 
-/// What a client asks.
+/// One request of a client.
 #[derive(Debug)]
 pub struct Request {
     /// `GET`, `POST` …
     pub method: String,
-    /// Without the query.
+    /// The path without the query.
     pub path: String,
-    /// Names in lower case.
+    /// Headers, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Empty where there is none.
+    /// The body; empty if there is none.
     pub body: Vec<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Request {
         Ok(request)
     }
 
-    /// A header's value.
+    /// Returns a header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -77,7 +77,7 @@ fn bad(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// A whole answer of JSON.
+/// Sends a whole answer of JSON.
 pub fn whole(out: &mut impl Write, status: u16, headers: &[(String, String)], body: &str) -> io::Result<()> {
     let length = ("content-length".to_owned(), body.len().to_string());
     head(out, status, "application/json", headers.iter().chain([&length]))?;
@@ -85,7 +85,7 @@ pub fn whole(out: &mut impl Write, status: u16, headers: &[(String, String)], bo
     out.flush()
 }
 
-/// An answer that says that it is longer than it is.
+/// Sends an answer that announces more bytes than it has.
 pub fn broken(out: &mut impl Write, body: &str) -> io::Result<()> {
     let length = ("content-length".to_owned(), (body.len() + 1).to_string());
     head(out, 200, "application/json", [&length])?;
@@ -93,7 +93,7 @@ pub fn broken(out: &mut impl Write, body: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// An answer that comes in pieces; without [`Chunks::end`], the client sees a connection that broke.
+/// An answer in pieces. Without [`Chunks::end`], the client sees a broken connection.
 pub struct Chunks<'w, W: Write>(&'w mut W);
 
 impl<'w, W: Write> Chunks<'w, W> {
@@ -104,13 +104,13 @@ impl<'w, W: Write> Chunks<'w, W> {
         Ok(Self(out))
     }
 
-    /// One piece.
+    /// Sends one piece.
     pub fn send(&mut self, piece: &str) -> io::Result<()> {
         write!(self.0, "{:x}\r\n{piece}\r\n", piece.len())?;
         self.0.flush()
     }
 
-    /// The proper end.
+    /// Sends the proper end.
     pub fn end(self) -> io::Result<()> {
         self.0.write_all(b"0\r\n\r\n")?;
         self.0.flush()

@@ -1,11 +1,11 @@
-//! A fake model server: Anthropic's Messages API, answered from a script instead of by a model.
+//! A fake model server: Anthropic's Messages API, answered from a script and not by a model.
 //!
-//! Real coding clients run against it, so that what a town does with them can be tested without the internet, without an
-//! account and to the token. It listens on 127.0.0.1 only.
+//! Real coding clients run against it. So tests can check what a town does with them, exact to the token, without the internet
+//! and without an account. The server listens on 127.0.0.1 only.
 //!
-//! A script is a list of rules ([`script`]); the first whose conditions hold for the *content* of a request answers.
-//! Nothing counts requests: the same request always gets the same answer, so a client that was killed and started again
-//! goes on where its conversation, or its worktree, is.
+//! A script is a list of rules ([`script`]). The first rule whose conditions match the *content* of a request gives the answer.
+//! The server does not count requests: the same request always gets the same answer. So a client that was killed and started
+//! again continues where its conversation, or its worktree, is.
 
 #![expect(clippy::disallowed_methods, reason = "a server beside the town, and no part of it")]
 
@@ -30,7 +30,7 @@ pub use conversation::{Call, Conversation};
 pub use record::{Asked, Claimed};
 pub use script::Script;
 
-/// Longest silence of a client within one request.
+/// How long a client may be silent within one request.
 const CLIENT_SILENCE: Duration = Duration::from_secs(30);
 
 /// A server that runs until the process ends.
@@ -40,14 +40,14 @@ pub struct FakeModel {
     state: Arc<State>,
 }
 
-/// What the connections share.
+/// State that the connections share.
 struct State {
     script: Mutex<Script>,
     record: Mutex<record::Record>,
 }
 
 impl FakeModel {
-    /// Listens at `port` of 127.0.0.1 (0: any free one). Each request is appended to `log`, a line of JSON.
+    /// Starts a server at `port` of 127.0.0.1 (0: any free one). Appends each request to `log`, as a line of JSON.
     pub fn start(script: Script, port: u16, log: Option<&Path>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
@@ -58,32 +58,32 @@ impl FakeModel {
         Ok(Self { address, state })
     }
 
-    /// What clients call its base URL.
+    /// Returns the base URL for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Answers by another script from now on.
+    /// Uses another script from now on.
     pub fn play(&self, script: Script) {
         *locked(&self.state.script) = script;
     }
 
-    /// All requests so far, oldest first.
+    /// Returns all requests so far, oldest first.
     pub fn asked(&self) -> Vec<Asked> {
         locked(&self.state.record).asked().to_vec()
     }
 
-    /// What it claimed to have used for the conversations of the session `id` (without side questions).
+    /// Returns the usage that the server claimed for the conversations of the session `id` (without side questions).
     pub fn claimed(&self, session: &str) -> Claimed {
         locked(&self.state.record).claimed(session)
     }
 
-    /// The sessions that have asked, in the order of their first request.
+    /// Returns the sessions that have sent requests, in the order of their first one.
     pub fn sessions(&self) -> Vec<String> {
         locked(&self.state.record).sessions()
     }
 
-    /// Whether `text` was in any request, in the system prompt, a message or a tool's result.
+    /// Whether `text` was in any request: in the system prompt, a message or a tool's result.
     pub fn heard(&self, text: &str) -> bool {
         locked(&self.state.record).asked().iter().any(|asked| asked.conversation.everything().contains(text))
     }
@@ -96,7 +96,7 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
     }
 }
 
-/// One connection. A client that goes away in the middle is its own affair.
+/// Serves one connection. If the client leaves early, that is not an error here.
 fn serve(mut stream: TcpStream, state: &State) {
     let limits = stream.set_read_timeout(Some(CLIENT_SILENCE)).and_then(|()| stream.set_nodelay(true));
     if limits.is_ok()

@@ -1,4 +1,4 @@
-//! What was asked, and what was claimed for it.
+//! Record of the requests and of the usage that the server claimed for them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,41 +13,41 @@ use super::script::{Answer, Usage};
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// What kind: `GET /api/hello` …
+    /// The kind of request: `GET /api/hello` …
     pub what: String,
-    /// The HTTP status that it got.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// What it said, for requests of the Messages API.
+    /// The conversation, for requests of the Messages API.
     pub conversation: Conversation,
-    /// What it was answered.
+    /// The answer.
     pub answer: Answer,
-    /// Whether a key would pay for it, and not a login.
+    /// Whether the client used an API key and not a login.
     pub by_key: bool,
-    /// Whether the client got the whole answer, and so will count it.
+    /// Whether the client got the whole answer, and so counts its usage.
     pub whole: bool,
-    /// When it had come, all of it.
+    /// When the whole request had arrived.
     pub at: SystemTime,
-    /// Bytes of its body.
+    /// Size of the body, in bytes.
     pub bytes: usize,
 }
 
-/// What was claimed for a session's turns.
+/// Usage that the server claimed for a session's turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Claimed {
-    /// Answers that the client got whole.
+    /// Number of answers that the client got whole.
     pub answers: u64,
-    /// Read, and neither read from the cache nor written to it.
+    /// Input tokens that were neither read from the cache nor written to it.
     pub input: u64,
-    /// Written.
+    /// Output tokens.
     pub output: u64,
-    /// Read from the cache.
+    /// Tokens read from the cache.
     pub cache_read: u64,
-    /// Written to the cache.
+    /// Tokens written to the cache.
     pub cache_write: u64,
 }
 
 impl Claimed {
-    /// With one more answer.
+    /// Returns the sum with one more answer.
     fn with(self, usage: Usage) -> Self {
         Self {
             answers: self.answers + 1,
@@ -67,13 +67,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// Nothing yet.
+    /// Makes an empty record.
     pub fn new(log: Option<&Path>) -> io::Result<Self> {
         let open = |path| OpenOptions::new().create(true).append(true).open(path);
         Ok(Self { asked: Vec::new(), log: log.map(open).transpose()?, ids: 0 })
     }
 
-    /// A message's id. Transcripts count each id once, so no two answers may share one, those of other servers included.
+    /// Returns a new message id. Transcripts count each id once, so no two answers may share one, not even answers of different
+    /// servers.
     pub fn message_id(&mut self) -> String {
         self.ids += 1;
         format!("msg_fake{}x{}", std::process::id(), self.ids)
@@ -87,23 +88,23 @@ impl Record {
             "model": it.model, "aside": it.is_aside(), "rule": asked.answer.rule, "calls": asked.answer.calls.len(),
             "last": it.last, "results": it.fresh_results(),
         });
-        // A full disk must not change what the client is answered.
+        // A full disk must not change the client's answer.
         let _unlogged = self.log.as_mut().map(|log| writeln!(log, "{line}"));
         self.asked.push(asked);
     }
 
-    /// All of them.
+    /// Returns all requests.
     pub fn asked(&self) -> &[Asked] {
         &self.asked
     }
 
-    /// The sum over a session's turns that the client got whole.
+    /// Returns the sum over the turns of a session whose answers the client got whole.
     pub fn claimed(&self, session: &str) -> Claimed {
         let turns = self.asked.iter().filter(|a| a.whole && a.conversation.session == session);
         turns.filter(|a| !a.conversation.is_aside()).fold(Claimed::default(), |sum, a| sum.with(a.answer.usage))
     }
 
-    /// Sessions in the order of their first request.
+    /// Returns the sessions in the order of their first request.
     pub fn sessions(&self) -> Vec<String> {
         let mut sessions = Vec::new();
         for session in self.asked.iter().map(|a| &a.conversation.session).filter(|id| !id.is_empty()) {

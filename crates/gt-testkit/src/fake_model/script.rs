@@ -23,29 +23,29 @@ use super::conversation::Conversation;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// The first that fits answers. If none does, the answer is a short text that ends the turn.
+    /// The first rule that matches gives the answer. If none does, the answer is a short text that ends the turn.
     pub rules: Vec<Rule>,
 }
 
-/// What is answered when.
+/// A rule: its conditions and its answer.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
-    /// Its name in the record; otherwise its number, from 1.
+    /// The rule's name in the record; if empty, its number, from 1.
     pub name: String,
-    /// All must hold.
+    /// Conditions that must all match.
     pub when: When,
-    /// None may hold.
+    /// Conditions of which none may match.
     pub unless: When,
-    /// Whether it answers what the client asks aside, instead of its agent's turns.
+    /// Whether the rule answers the client's side questions instead of its agent's turns.
     pub aside: bool,
-    /// What is said.
+    /// The answer's text.
     pub text: String,
-    /// Tools that are called.
+    /// The tools that the answer calls.
     pub calls: Vec<ToolUse>,
-    /// What it claims to have cost.
+    /// The usage that the answer claims.
     pub usage: Usage,
-    /// What goes wrong.
+    /// A fault to inject.
     pub fault: Option<Fault>,
 }
 
@@ -55,25 +55,25 @@ pub struct Rule {
 pub struct When {
     /// In the system prompt.
     pub system: Patterns,
-    /// In what was said since the last answer.
+    /// In the text since the last answer.
     pub last: Patterns,
-    /// In anything that the user, a hook or a reminder said.
+    /// In any text by the user, a hook or a reminder.
     pub said: Patterns,
-    /// In what came of tools since the last answer.
+    /// In the tools' results since the last answer.
     pub result: Patterns,
-    /// In either of them: all that is new to the model.
+    /// In all that is new to the model: the text or the results since the last answer.
     pub new: Patterns,
-    /// In what came of any tool.
+    /// In any tool's result.
     pub results: Patterns,
-    /// In a line `<tool>: <input>` of the tools that were called.
+    /// In a line `<tool>: <input>` of the calls.
     pub ran: Patterns,
-    /// Anywhere.
+    /// Anywhere in the request.
     pub anywhere: Patterns,
-    /// In the name of the model.
+    /// In the model's name.
     pub model: Patterns,
 }
 
-/// Regular expressions that are found, all of them.
+/// Regular expressions that must all match.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "OneOrMany")]
 pub struct Patterns(Vec<Regex>);
@@ -108,17 +108,17 @@ pub struct ToolUse {
     pub input: Map<String, Value>,
 }
 
-/// Tokens that an answer claims.
+/// The tokens that an answer claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Usage {
-    /// Read, and neither read from the cache nor written to it.
+    /// Input tokens that were neither read from the cache nor written to it.
     pub input: u64,
-    /// Written.
+    /// Output tokens.
     pub output: u64,
-    /// Read from the cache.
+    /// Tokens read from the cache.
     pub cache_read: u64,
-    /// Written to the cache.
+    /// Tokens written to the cache.
     pub cache_write: u64,
 }
 
@@ -128,58 +128,58 @@ impl Default for Usage {
     }
 }
 
-/// What goes wrong with an answer.
+/// A fault in an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Fault {
-    /// An error instead of an answer: 401, 429, 500, 529.
+    /// An error replaces the answer: 401, 429, 500, 529.
     Status {
         /// The HTTP status.
         status: u16,
-        /// Headers beside the usual ones.
+        /// Headers in addition to the usual ones.
         #[serde(default)]
         headers: BTreeMap<String, String>,
     },
-    /// The plan's limit is reached: 429 with the headers that name the window and its end.
+    /// The plan's limit is reached: 429 with headers that name the window and its end.
     Limit {
-        /// Seconds from now until it is over.
+        /// Seconds from now until the window resets.
         resets_in_s: u64,
     },
     /// The connection breaks in the middle of the answer.
     Cut,
-    /// All of the answer is there, and the connection breaks before its end is told.
+    /// The whole answer is sent, but the connection breaks before the end marker.
     CutLate,
-    /// An event of the stream is no JSON.
+    /// An event of the stream is not JSON.
     BadJson,
-    /// The answer begins, is silent for a time, and goes on.
+    /// The answer begins, pauses, and continues.
     Stall {
-        /// Milliseconds.
+        /// Length of the pause, in milliseconds.
         ms: u64,
     },
 }
 
-/// What a rule makes of a conversation.
+/// A rule's answer to a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The rule's name; empty if none fitted.
+    /// The rule's name; empty if no rule matched.
     pub rule: String,
-    /// What is said.
+    /// The answer's text.
     pub text: String,
-    /// Tools that are called.
+    /// The tools that the answer calls.
     pub calls: Vec<ToolUse>,
-    /// What it claims to have cost.
+    /// The usage that the answer claims.
     pub usage: Usage,
-    /// What goes wrong.
+    /// A fault to inject.
     pub fault: Option<Fault>,
 }
 
 impl Script {
-    /// Reads a script from JSON.
+    /// Parses a script from JSON.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json)
     }
 
-    /// The answer to a request.
+    /// Returns the answer to a request.
     pub fn answer(&self, conversation: &Conversation) -> Answer {
         let rules = self.rules.iter().enumerate().filter(|(_, rule)| rule.aside == conversation.is_aside());
         let mut fitting = rules.filter_map(|(at, rule)| Some((at, rule, rule.fits(conversation)?)));
@@ -191,11 +191,11 @@ fn unscripted() -> Answer {
     Answer { text: "I have nothing more to do.".to_owned(), ..Answer::default() }
 }
 
-/// Named groups and what they found.
+/// Named groups with the texts that they matched.
 type Names = BTreeMap<String, String>;
 
 impl Rule {
-    /// The names found, if all conditions hold.
+    /// Returns the named groups if all conditions match.
     fn fits(&self, conversation: &Conversation) -> Option<Names> {
         let names = self.when.all(conversation)?;
         (!self.unless.any(conversation)).then_some(names)
@@ -226,7 +226,7 @@ impl When {
         beside.iter().any(|(patterns, text)| patterns.0.iter().any(|pattern| pattern.is_match(text)))
     }
 
-    /// Each condition, beside the text that it is about.
+    /// Pairs each condition with the text to which it applies.
     fn beside(&self, it: &Conversation) -> Vec<(&Patterns, String)> {
         let all: [(&Patterns, &dyn Fn() -> String); 9] = [
             (&self.system, &|| it.system.clone()),

@@ -1,4 +1,4 @@
-//! An answer in the Messages API's own words, whole or as server-sent events.
+//! Formats an answer as the Messages API does, whole or as server-sent events.
 //! Source: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::http::Chunks;
 use super::script::{Answer, Fault, Usage};
 
-/// The events of an answer, in order: their names and data.
+/// Returns the events of an answer, in order: their names and data.
 pub fn events(id: &str, model: &str, answer: &Answer) -> Vec<(&'static str, Value)> {
     let mut message = message(id, model, answer);
     let reason = message["stop_reason"].take();
@@ -30,7 +30,7 @@ pub fn events(id: &str, model: &str, answer: &Answer) -> Vec<(&'static str, Valu
     events
 }
 
-/// A block as it begins, and the delta that fills it.
+/// Returns a block's start, and the delta that fills it.
 fn opened(block: &Value) -> (Value, Value) {
     if block["type"] == "text" {
         return (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": block["text"]}));
@@ -40,7 +40,7 @@ fn opened(block: &Value) -> (Value, Value) {
     (begin, json!({"type": "input_json_delta", "partial_json": block["input"].to_string()}))
 }
 
-/// The whole message, for clients that don't stream.
+/// Returns the whole message, for clients that don't stream.
 pub fn message(id: &str, model: &str, answer: &Answer) -> Value {
     let text = (!answer.text.is_empty()).then(|| json!({"type": "text", "text": answer.text}));
     let calls = answer.calls.iter().enumerate().map(|(at, call)| {
@@ -61,14 +61,14 @@ fn usage(usage: Usage, output: u64) -> Value {
     })
 }
 
-/// Sends the events, with what is to go wrong.
+/// Sends the events, with the fault to inject.
 pub fn stream(out: &mut impl Write, events: &[(&'static str, Value)], fault: Option<&Fault>) -> io::Result<()> {
     let mut chunks = Chunks::begin(out)?;
-    // After the first delta: the client has begun to believe in the answer.
+    // After the first delta, the client has begun to use the answer.
     let middle = events.iter().position(|(name, _)| *name == "content_block_delta").map_or(1, |at| at + 1);
     for (at, (name, data)) in events.iter().enumerate() {
         if fault == Some(&Fault::CutLate) && *name == "message_delta" {
-            // The client has read what is there.
+            // Gives the client time to read what was sent.
             thread::sleep(Duration::from_millis(300));
             return Ok(());
         }

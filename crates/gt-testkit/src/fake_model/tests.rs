@@ -1,4 +1,4 @@
-//! The fake, asked over a socket by nothing but bytes.
+//! Tests the fake server over a socket, with plain bytes.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::{Claimed, FakeModel, Script};
 
-/// What came back.
+/// A reply of the server.
 struct Reply {
     head: String,
     body: String,
-    /// Whether it ended as it should.
+    /// Whether the reply ended properly.
     whole: bool,
 }
 
@@ -21,7 +21,7 @@ impl Reply {
         self.head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status")
     }
 
-    /// The data of each event of a stream, beside the event's name.
+    /// Returns the events of a stream: names and data.
     fn events(&self) -> Vec<(String, Result<Value, serde_json::Error>)> {
         let events = self.body.split("\n\n").filter(|event| !event.trim().is_empty());
         let parts = events.map(|event| event.split_once("\ndata: ").expect("an event has data"));
@@ -70,7 +70,7 @@ fn chunk(rest: &mut &[u8]) -> io::Result<Vec<u8>> {
     Ok(piece)
 }
 
-/// A request of an agent's turn: its messages, and tools on offer.
+/// Returns a request of an agent's turn: its messages, and the tools on offer.
 fn turn(messages: &Value) -> String {
     json!({
         "model": "m", "stream": true, "messages": messages, "tools": [{"name": "Bash"}],
@@ -84,7 +84,7 @@ fn say(fake: &FakeModel, words: &str) -> Reply {
     ask(fake, "POST", "/v1/messages?beta=true", &turn(&json!([{"role": "user", "content": words}])))
 }
 
-/// What a reply says, and the inputs of the tools that it calls.
+/// Returns a reply's text, and the inputs of the tools that it calls.
 fn said(reply: &Reply) -> (String, Vec<Value>) {
     let deltas = reply.events().into_iter().filter_map(|(_, data)| data.ok()).filter(|d| !d["delta"].is_null());
     let deltas: Vec<Value> = deltas.map(|d| d["delta"].clone()).collect();
@@ -147,7 +147,7 @@ fn the_first_fitting_rule_answers_by_content_alone() {
         (asked("step build is next"), "On to build.", Some("gt step done build")),
         (asked("step build is next, all done"), "primed", None),
     ];
-    // Twice, and in between other things: the same request always gets the same answer.
+    // Each request is sent twice, with others in between: it must always get the same answer.
     for (messages, text, command) in cases.iter().chain(&cases) {
         let reply = ask(&fake, "POST", "/v1/messages", &turn(messages));
         let inputs = command.map(|command| json!({"command": command})).into_iter().collect();
@@ -237,7 +237,7 @@ fn a_stalled_answer_is_late_and_whole() {
     let fake = fake(&json!([{"text": "Hello.", "fault": {"stall": {"ms": 200}}}]));
     let begin = Instant::now();
     let reply = say(&fake, "go");
-    // At least as long: how much longer is the machine's affair.
+    // At least this long. How much longer depends on the machine.
     assert!(reply.whole && begin.elapsed() >= Duration::from_millis(200));
     assert_eq!(said(&reply).0, "Hello.");
 }
@@ -294,7 +294,7 @@ fn nonsense_ends_one_connection_only() {
         let mut stream = TcpStream::connect(fake.address).expect("it listens");
         stream.write_all(nonsense.as_bytes()).expect("it reads");
         let mut answer = Vec::new();
-        // Closed with data unread: the kernel may say so by a reset.
+        // The server closed with data unread, which the kernel may signal by a reset.
         let _closed = stream.read_to_end(&mut answer);
         assert!(answer.is_empty());
     }

@@ -1,4 +1,4 @@
-//! Time that passes only when it is told to.
+//! A clock that advances only on command.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{SimWorld, State};
 
-/// When every in-memory world begins: 2030-01-01T00:00:00Z.
+/// The time at which every in-memory world begins: 2030-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::constant(1_893_456_000, 0);
 
 impl State {
-    /// Wall time: the start plus what has passed, and what it was turned by.
+    /// Returns the wall time: the start, plus the time that has passed, plus manual changes.
     pub(super) fn now(&self) -> Timestamp {
         let passed = SignedDuration::try_from(self.monotonic).unwrap_or(SignedDuration::MAX);
         START.checked_add(passed.saturating_add(self.turned)).unwrap_or(Timestamp::MAX)
@@ -20,19 +20,20 @@ impl State {
 }
 
 impl SimWorld {
-    /// Lets time pass, and nothing else happen.
+    /// Lets time pass and does nothing else.
     pub fn advance(&self, how_long: Duration) {
         let mut state = self.locked();
         state.monotonic = state.monotonic.saturating_add(how_long);
     }
 
-    /// Turns the wall clock forwards or backwards. The monotonic one does not notice.
+    /// Sets the wall clock forwards or backwards. The monotonic clock does not change.
     pub fn turn_wall_clock(&self, by: SignedDuration) {
         let mut state = self.locked();
         state.turned = state.turned.saturating_add(by);
     }
 
-    /// Sets what goes on in a [`Clock::pause`], after its time has passed. A pause inside of it only lets time pass.
+    /// Sets a callback that runs in each [`Clock::pause`], after its time has passed. A pause within the callback only lets time
+    /// pass.
     pub fn set_meanwhile(&self, meanwhile: impl FnMut(&SimWorld) + Send + 'static) {
         let old = self.locked().meanwhile.replace(Box::new(meanwhile));
         drop(old);
@@ -48,7 +49,7 @@ impl Clock for SimWorld {
         TimeZone::UTC
     }
 
-    /// One is known here.
+    /// The simulation knows only one time zone.
     fn zone_of(&self, name: &str) -> Option<TimeZone> {
         if name == "Europe/Berlin" { TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").ok() } else { None }
     }
@@ -59,7 +60,7 @@ impl Clock for SimWorld {
 
     fn pause(&self, how_long: Duration) {
         self.advance(how_long);
-        // Taken out while it runs: so a pause inside of it finds none.
+        // Taken out while it runs, so that a pause within it finds none.
         let Some(mut meanwhile) = self.locked().meanwhile.take() else { return };
         meanwhile(self);
         let mut state = self.locked();

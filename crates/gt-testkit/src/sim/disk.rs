@@ -11,10 +11,10 @@ use gt_world::{Disk, Held, HeldGuard, NodeKind, WorldError, WorldResult};
 use super::objects::{Blob, Tree};
 use super::{SimWorld, State};
 
-/// How many links one path may lead through.
+/// Limit on the number of links in one path.
 const LINK_LIMIT: usize = 40;
 
-/// One thing on the disk.
+/// A node on the disk.
 #[derive(Clone, Debug)]
 enum Node {
     Folder,
@@ -22,7 +22,7 @@ enum Node {
     Link(PathBuf),
 }
 
-/// All files, folders and links, by absolute path. The top folder is always there.
+/// All files, folders and links, by absolute path. The root folder always exists.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     nodes: BTreeMap<PathBuf, Node>,
@@ -31,7 +31,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// The path without links in it, where one links to another as often as [`LINK_LIMIT`].
+    /// Returns the path with its links resolved, up to [`LINK_LIMIT`] of them.
     fn resolve(&self, path: &Path) -> PathBuf {
         let mut path = plain(path);
         for _ in 0..LINK_LIMIT {
@@ -43,7 +43,7 @@ impl Nodes {
         path
     }
 
-    /// As [`Self::resolve`], but a link at the very end stays.
+    /// Resolves as [`Self::resolve`] does, but leaves a link at the very end.
     fn resolve_parent(&self, path: &Path) -> PathBuf {
         let path = plain(path);
         match (path.parent(), path.file_name()) {
@@ -66,7 +66,7 @@ impl Nodes {
         plain(path).parent().map_or(Ok(()), |folder| self.require_no_link(act, path, folder))
     }
 
-    /// The same, and none at its end.
+    /// Refuses such a path also if the link is at its end.
     fn require_no_link_to(&self, act: &'static str, path: &Path) -> WorldResult<()> {
         self.require_no_link(act, path, &plain(path))
     }
@@ -82,14 +82,14 @@ impl Nodes {
         }
     }
 
-    /// Makes room for what replaces a link, in a guarded folder.
+    /// In a guarded folder, removes a link that a write will replace.
     fn unlink_guarded(&mut self, path: &Path) {
         if self.require_no_link_to("write", path).is_err() {
             self.nodes.remove(&plain(path));
         }
     }
 
-    /// `path` itself and all below it.
+    /// Yields `path` itself and all nodes below it.
     fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Node)> {
         let from: (Bound<&Path>, Bound<&Path>) = (Bound::Included(path), Bound::Unbounded);
         self.nodes.range::<Path, _>(from).take_while(move |(at, _)| at.starts_with(path))
@@ -100,7 +100,7 @@ impl Nodes {
         path.parent().is_none() || matches!(self.nodes.get(&path), Some(Node::Folder))
     }
 
-    /// Whether anything is at `path`, be it a link that leads nowhere.
+    /// Whether anything is at `path`, even a link that leads nowhere.
     pub(super) fn exists(&self, path: &Path) -> bool {
         let path = self.resolve_parent(path);
         path.parent().is_none() || self.nodes.contains_key(&path)
@@ -151,7 +151,7 @@ impl Nodes {
         self.put(path, content, Some(seconds))
     }
 
-    /// When the file at `path` was last touched, in seconds since the epoch.
+    /// Returns when the file at `path` was last touched, in seconds since the epoch.
     fn touched(&self, path: &Path) -> Option<i64> {
         match self.nodes.get(path) {
             Some(Node::File { touched, .. }) => *touched,
@@ -159,7 +159,7 @@ impl Nodes {
         }
     }
 
-    /// When a file in `folder` was last touched, in seconds since the epoch.
+    /// Returns when a file in `folder` was last touched, in seconds since the epoch.
     pub(super) fn last_touch_in(&self, folder: &Path) -> Option<i64> {
         let touches = self.below(folder).filter_map(|(_, node)| match node {
             Node::File { touched, .. } => *touched,
@@ -185,7 +185,7 @@ impl Nodes {
         sizes.sum()
     }
 
-    /// Renames. Whatever is below moves too.
+    /// Renames a node, with everything below it.
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> WorldResult<()> {
         let (from, to) = (self.resolve_parent(from), self.resolve_parent(to));
         if !self.nodes.contains_key(&from) {
@@ -207,13 +207,13 @@ impl Nodes {
         Ok(())
     }
 
-    /// Removes `path` and all below it; whether anything was there.
+    /// Removes `path` and everything below it. Returns whether anything was there.
     pub(super) fn remove(&mut self, path: &Path) -> bool {
         let path = self.resolve_parent(path);
         !self.take(&path).is_empty()
     }
 
-    /// Removes a file, and as git does the folders below `top` that it leaves empty.
+    /// Removes a file. Also removes, as git does, the folders below `top` that it leaves empty.
     pub(super) fn remove_file(&mut self, path: &Path, top: &Path) {
         self.remove(path);
         for folder in path.ancestors().skip(1).take_while(|folder| *folder != top) {
@@ -250,7 +250,7 @@ impl Nodes {
         Ok(true)
     }
 
-    /// All files below `folder`, by their path from there.
+    /// Returns all files below `folder`, by their relative path.
     pub(super) fn files_below(&self, folder: &Path) -> Tree {
         let folder = self.resolve(folder);
         let mut files = Tree::new();
@@ -263,7 +263,7 @@ impl Nodes {
     }
 }
 
-/// The path without `.` and `..`.
+/// Returns the path without `.` and `..`.
 fn plain(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
@@ -276,7 +276,7 @@ fn plain(path: &Path) -> PathBuf {
     out
 }
 
-/// Where `path`, below `from`, is when `from` has become `to`.
+/// Returns the path that `path`, below `from`, has after `from` was renamed to `to`.
 fn moved(path: &Path, from: &Path, to: &Path) -> PathBuf {
     match path.strip_prefix(from) {
         Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
@@ -290,7 +290,7 @@ fn io(act: &'static str, path: &Path, kind: ErrorKind) -> WorldError {
 }
 
 impl State {
-    /// What stands and falls with a removed path: repositories, worktrees and the records of ended sessions.
+    /// Forgets what depends on a removed path: repositories, worktrees and the records of ended sessions.
     fn forget_below(&mut self, path: &Path) {
         self.repos.retain(|at, _| !at.starts_with(path));
         self.worktrees.retain(|at, _| !at.starts_with(path));
@@ -298,8 +298,7 @@ impl State {
         self.sessions.forget_ended_below(path);
     }
 
-    /// Repositories and archives move with the folder that they are in. Records of worktrees do not: git does not
-    /// hear of the move either.
+    /// Moves repositories and archives with their folder. Records of worktrees stay: git does not notice such a move either.
     fn move_below(&mut self, from: &Path, to: &Path) {
         let repos = std::mem::take(&mut self.repos);
         self.repos = repos.into_iter().map(|(at, repo)| (moved(&at, from, to), repo)).collect();
@@ -310,22 +309,22 @@ impl State {
 }
 
 impl SimWorld {
-    /// How often the wake-up `path` was woken.
+    /// Returns how often the wake-up `path` was triggered.
     pub fn wakes(&self, path: &Path) -> u64 {
         self.locked().wakes.get(path).copied().unwrap_or_default()
     }
 
-    /// Says that all of the disk is on a network file system of that kind.
+    /// Puts the whole disk on a network file system of this kind.
     pub fn set_network(&self, kind: Option<&'static str>) {
         self.locked().network = kind;
     }
 
-    /// Says how many bytes are free on the disk; until then it is endless.
+    /// Sets how many bytes are free on the disk. Before the first call the disk has no limit.
     pub fn set_free_space(&self, bytes: u64) {
         self.locked().free_space = Some(bytes);
     }
 
-    /// Takes a lock, to be freed by dropping what comes back.
+    /// Takes a lock, which is released when the result is dropped.
     fn take_lock(&self, path: &Path) -> Option<Held> {
         let mut state = self.locked();
         if !state.locks.insert(path.to_owned()) {
@@ -377,7 +376,7 @@ impl Disk for SimWorld {
         Ok(())
     }
 
-    /// Nobody else is here.
+    /// The simulation has only one user.
     fn create_private_dir(&self, path: &Path) -> WorldResult<()> {
         self.create_dir(path)
     }

@@ -1,4 +1,4 @@
-//! What commits hold, and where they came from.
+//! Answers questions about the contents and the origin of commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::worker::RebaseEnd;
 use super::{SimWorld, State};
 
 impl State {
-    /// The commits of `of` without those of `known`, newest first.
+    /// Returns the commits of `of` without those of `known`, newest first.
     fn beyond(&self, of: &Sha, known: &[Sha]) -> Vec<Sha> {
         let known: BTreeSet<Sha> = known.iter().flat_map(|known| self.objects.history(known)).collect();
         let mut commits = self.objects.since(&Sha(String::new()), of);
@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-/// What is between the lines that both begin with and those that both end with.
+/// Returns the lines between the common beginning and the common end.
 fn hunk(before: &[String], after: &[String]) -> Option<Hunk> {
     let head = before.iter().zip(after).take_while(|(one, other)| one == other).count();
     let (before, after) = (&before[head..], &after[head..]);
@@ -84,7 +84,7 @@ impl History for SimWorld {
     }
 
     fn made_in(&self, _repo: &Path, _path: &Path) -> WorldResult<BTreeSet<Sha>> {
-        // Worktrees keep no record here; their commits carry the worker's name.
+        // The simulation's worktrees keep no record; their commits carry the worker's name.
         Ok(BTreeSet::new())
     }
 
@@ -147,7 +147,7 @@ impl History for SimWorld {
     }
 
     fn renames(&self, _repo: &Path, _from: &Sha, _to: &Sha) -> WorldResult<BTreeMap<String, String>> {
-        // Nothing is taken for renamed here.
+        // The simulation detects no renames.
         Ok(BTreeMap::new())
     }
 
@@ -165,7 +165,7 @@ impl History for SimWorld {
     }
 
     fn under_way(&self, _repo: &Path, _path: &Path) -> WorldResult<Option<&'static str>> {
-        // What stops here is given up at once.
+        // The simulation aborts a conflicting operation at once, so none is ever in progress.
         Ok(None)
     }
 
@@ -181,7 +181,7 @@ impl History for SimWorld {
     }
 
     fn update_submodules(&self, _path: &Path) -> WorldResult<Option<String>> {
-        // No submodules are known here.
+        // The simulation has no submodules.
         Ok(None)
     }
 }

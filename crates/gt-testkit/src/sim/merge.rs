@@ -6,22 +6,22 @@ use diffy::{ConflictStyle, IncompleteHunkStyle, MergeOptions};
 
 use super::objects::{Blob, Tree};
 
-/// How a merge of trees ended.
+/// Result of a merge of trees.
 pub(super) enum Merged {
     Clean(Tree),
     Conflict(Vec<String>),
 }
 
-/// What is to be done where both sides changed the same lines.
+/// What to do if both sides changed the same lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clash {
-    /// It is a conflict.
+    /// Report a conflict.
     Report,
-    /// Both sides' lines are kept, ours first; of "changed" and "deleted", changed.
+    /// Keep both sides' lines, ours first. Between "changed" and "deleted", keep the change.
     KeepBoth,
 }
 
-/// Puts what `theirs` changed since `base` onto `ours`.
+/// Applies to `ours` what `theirs` changed since `base`.
 pub(super) fn merge_trees(base: &Tree, ours: &Tree, theirs: &Tree, clash: Clash) -> Merged {
     let mut merged = Tree::new();
     let mut conflicts = BTreeSet::new();
@@ -37,10 +37,10 @@ pub(super) fn merge_trees(base: &Tree, ours: &Tree, theirs: &Tree, clash: Clash)
     if conflicts.is_empty() { Merged::Clean(merged) } else { Merged::Conflict(conflicts.into_iter().collect()) }
 }
 
-/// Both sides changed the same.
+/// Both sides changed the same lines.
 struct Conflict;
 
-/// One file's merge; `None` is a file that is not there.
+/// Merges one file; `None` is a missing file.
 fn merge_file(
     base: Option<&Blob>,
     ours: Option<&Blob>,
@@ -63,7 +63,7 @@ fn merge_file(
     }
 }
 
-/// Length of conflict markers: such lines are in no real file, so they can be told from content.
+/// Length of conflict markers. No real file has such long ones, so markers can be told from content.
 const MARKER_LENGTH: usize = 61;
 
 fn merge_lines(base: &[u8], ours: &[u8], theirs: &[u8], clash: Clash) -> Result<Blob, Conflict> {
@@ -86,7 +86,7 @@ fn without_markers(marked: &[u8]) -> Blob {
     lines.concat().into()
 }
 
-/// Files at the path of a folder that another file is in.
+/// Returns the files at paths that other files use as a folder.
 fn files_used_as_folders(tree: &Tree) -> Vec<String> {
     let folders = tree.keys().flat_map(|path| path.match_indices('/').map(|(at, _)| &path[..at]));
     let clashes: BTreeSet<&str> = folders.filter(|folder| tree.contains_key(*folder)).collect();

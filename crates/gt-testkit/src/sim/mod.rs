@@ -1,8 +1,8 @@
 //! The in-memory [`World`]: repositories, sessions, disk and clock as plain maps behind one mutex.
 //!
-//! Nothing outside is touched and nothing happens by itself, so the same calls in the same order give the same
-//! journal and the same ids. Agents, commands and what goes on while a verb waits are injected; they are always
-//! called without the mutex, so that they can call back into the world.
+//! It touches nothing outside, and nothing in it happens by itself. So the same calls in the same order give the same journal and
+//! the same ids. Tests inject the agents, the commands, and what happens while a verb waits. Injected code always runs without
+//! the mutex, so that it can call the world.
 //!
 //! There is one disk: the files of a worktree are the files below its path.
 
@@ -31,19 +31,19 @@ pub use objects::{Author, CommitFacts};
 pub use sessions::{AgentFactory, CommandRunner, SimAgent, Turn};
 pub use worker::{Identity, RebaseEnd};
 
-/// Text files by their path from the top of a worktree.
+/// Text files by their path in a worktree.
 pub type Files = BTreeMap<String, String>;
 
-/// What goes on while a verb waits.
+/// Callback that runs while a verb waits.
 type Meanwhile = Box<dyn FnMut(&SimWorld) + Send>;
 
-/// The in-memory world. Its clones are the same world.
+/// The in-memory world. Its clones share one state.
 #[derive(Clone, Default)]
 pub struct SimWorld {
     shared: Arc<Mutex<State>>,
 }
 
-/// All there is.
+/// The whole state.
 #[derive(Default)]
 struct State {
     objects: objects::Objects,
@@ -63,13 +63,13 @@ struct State {
     runner: Option<Arc<CommandRunner>>,
     meanwhile: Option<Meanwhile>,
     monotonic: Duration,
-    /// How far the wall clock was turned.
+    /// How far the wall clock was set forwards or backwards.
     turned: SignedDuration,
     failures: BTreeMap<String, VecDeque<String>>,
     journal: Vec<String>,
 }
 
-/// The acts that [`SimWorld::fail_next`] can make fail: trait methods that change something or ask outside.
+/// The methods that [`SimWorld::fail_next`] can make fail: those that change something or ask a remote.
 const FALLIBLE: &[&str] = &[
     "ask_remote",
     "create",
@@ -106,12 +106,12 @@ const FALLIBLE: &[&str] = &[
 ];
 
 impl State {
-    /// Notes an act.
+    /// Adds a line to the journal.
     fn note(&mut self, line: String) {
         self.journal.push(line);
     }
 
-    /// Fails where [`SimWorld::fail_next`] asked for it.
+    /// Fails if [`SimWorld::fail_next`] asked for it.
     fn check_failure(&mut self, op: &str) -> WorldResult<()> {
         match self.failures.get_mut(op).and_then(VecDeque::pop_front) {
             Some(text) => Err(WorldError::Unexpected(text)),
@@ -121,44 +121,44 @@ impl State {
 }
 
 impl SimWorld {
-    /// An empty world, at [`START`].
+    /// Makes an empty world, at [`START`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the next call of the trait method `op` fail with [`WorldError::Unexpected`], before it does anything.
-    /// Asked for several times: that many calls fail.
+    /// Makes the next call of the trait method `op` fail with [`WorldError::Unexpected`], before it does anything. Each call of
+    /// this method makes one more call fail.
     ///
     /// # Panics
     ///
-    /// Where `op` is no method that can be made to fail: a test with such a typing error would test nothing.
+    /// If `op` is not a method that can be made to fail: a test with such a typing error would test nothing.
     pub fn fail_next(&self, op: &str, error_text: &str) {
         assert!(FALLIBLE.contains(&op), "`{op}` is no act of the world that can be made to fail");
         self.locked().failures.entry(op.to_owned()).or_default().push_back(error_text.to_owned());
     }
 
-    /// One line for each act that changed something, in order.
+    /// Returns one line for each call that changed something, in order.
     pub fn journal(&self) -> Vec<String> {
         self.locked().journal.clone()
     }
 
-    /// Drops all that was injected, and all agents. They usually hold this world themselves, so without this a world
+    /// Drops everything that was injected, and all agents. They usually hold this world themselves, so without this call a world
     /// is never freed.
     pub fn shut_down(&self) {
         let mut state = self.locked();
         let agents = state.sessions.take_agents();
         let injected = (state.factory.take(), state.runner.take(), state.meanwhile.take());
-        // What is dropped may call back into the world.
+        // Dropping these values may call the world.
         drop(state);
         drop((agents, injected));
     }
 
-    /// The state, for the moment of one act. Never held while injected code runs.
+    /// Locks the state for one operation. The lock is never held while injected code runs.
     fn locked(&self) -> MutexGuard<'_, State> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, for the act `op`.
+    /// Locks the state for the operation `op`.
     fn acting(&self, op: &str) -> WorldResult<MutexGuard<'_, State>> {
         let mut state = self.locked();
         state.check_failure(op)?;
@@ -194,7 +194,7 @@ impl std::fmt::Debug for SimWorld {
     }
 }
 
-/// The last part of a path, for the journal.
+/// Returns the last part of a path, for the journal.
 fn short_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

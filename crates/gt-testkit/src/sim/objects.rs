@@ -8,24 +8,24 @@ use sha2::{Digest, Sha256};
 
 /// Contents of a file.
 pub(super) type Blob = Arc<[u8]>;
-/// A whole tree, flat.
+/// A whole tree, as a flat map.
 pub(super) type Tree = BTreeMap<String, Blob>;
 
-/// Digits of an object's id, as many as git prints.
+/// Number of digits of an object's id, as many as git prints.
 const ID_DIGITS: usize = 40;
 
-/// Who made a commit, and when.
+/// Author of a commit, with the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
     /// Name.
     pub name: String,
     /// Mail address.
     pub mail: String,
-    /// Seconds since the epoch.
+    /// The time, in seconds since the epoch.
     pub seconds: i64,
 }
 
-/// A commit, for tests to look at.
+/// Facts of a commit, for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitFacts {
     /// Its id.
@@ -47,7 +47,7 @@ pub(super) struct Commit {
     pub(super) message: String,
 }
 
-/// All objects of all repositories; which repository has which commits is the repository's own knowledge.
+/// All objects of all repositories. Each repository itself knows which commits it has.
 #[derive(Default)]
 pub(super) struct Objects {
     blobs: BTreeMap<Sha, Blob>,
@@ -56,7 +56,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// Makes a file's content be known by its id.
+    /// Adds a file's content, so that its id is known.
     pub(super) fn add_blob(&mut self, content: &Blob) -> Sha {
         let mut hash = Sha256::new();
         feed(&mut hash, b"blob");
@@ -92,17 +92,17 @@ impl Objects {
         self.commits.get(id)
     }
 
-    /// The files of a commit; none for a commit that is not there.
+    /// Returns the files of a commit; an empty tree for an unknown commit.
     pub(super) fn files_of(&self, commit: &Sha) -> Arc<Tree> {
         self.commit(commit).and_then(|commit| self.trees.get(&commit.tree)).cloned().unwrap_or_default()
     }
 
-    /// The files of a tree.
+    /// Returns the files of a tree.
     pub(super) fn tree(&self, id: &Sha) -> Option<&Arc<Tree>> {
         self.trees.get(id)
     }
 
-    /// A commit and all before it.
+    /// Returns a commit and all its ancestors.
     pub(super) fn history(&self, head: &Sha) -> BTreeSet<Sha> {
         let mut seen = BTreeSet::new();
         let mut open = vec![head];
@@ -116,7 +116,7 @@ impl Objects {
         seen
     }
 
-    /// The nearest commit that both have. Of several (criss-cross merges) always the same one.
+    /// Returns the nearest common ancestor. If there are several (criss-cross merges), it is always the same one.
     pub(super) fn merge_base(&self, one: &Sha, other: &Sha) -> Option<Sha> {
         let theirs = self.history(other);
         let common: BTreeSet<Sha> = self.history(one).into_iter().filter(|id| theirs.contains(id)).collect();
@@ -124,7 +124,7 @@ impl Objects {
         common.iter().find(|id| !farther.contains(id)).cloned()
     }
 
-    /// The commits that `head` has and `base` has not, parents first.
+    /// Returns the commits that `head` has and `base` lacks, parents first.
     pub(super) fn since(&self, base: &Sha, head: &Sha) -> Vec<Sha> {
         let mut done = self.history(base);
         let mut order = Vec::new();
@@ -177,7 +177,7 @@ fn commit_id(commit: &Commit) -> Sha {
     finish(hash)
 }
 
-/// Feeds a field with its length, so that no two lists of fields feed the same.
+/// Hashes a field with its length, so that two different lists of fields never give the same input.
 fn feed(hash: &mut Sha256, field: &[u8]) {
     hash.update(field.len().to_le_bytes());
     hash.update(field);

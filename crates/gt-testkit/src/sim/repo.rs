@@ -1,4 +1,4 @@
-//! Repositories and remotes, and the face of all that git does.
+//! Repositories and remotes, and the trait methods of everything that git does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use super::merge::{Clash, Merged, merge_trees};
 use super::objects::{Author, Commit, Tree};
 use super::{SimWorld, State, short_name};
 
-/// Where branches are.
+/// Prefix of branches.
 pub(super) const HEADS: &str = "refs/heads/";
-/// Where the remote's branches are, as they were at the last fetch.
+/// Prefix of the remote's branches, as of the last fetch.
 const TRACKED: &str = "refs/remotes/origin/";
 
 /// A repository: a rig's, or a remote.
@@ -26,7 +26,7 @@ pub(super) struct Repository {
     pub(super) origin: Option<String>,
     pub(super) head_branch: Option<String>,
     pub(super) refs: BTreeMap<String, Sha>,
-    /// The commits that it has.
+    /// The commits in this repository.
     pub(super) known: BTreeSet<Sha>,
 }
 
@@ -37,7 +37,7 @@ impl Repository {
     }
 }
 
-/// The error of a git verb that failed.
+/// Returns the error of a git verb that failed.
 pub(super) fn git(verb: &str, repo: &Path, text: impl Into<String>) -> WorldError {
     WorldError::Git { verb: verb.to_owned(), repo: repo.to_owned(), text: text.into() }
 }
@@ -62,27 +62,27 @@ impl State {
         self.repos.get(url).ok_or_else(|| unreachable_remote(url, "does not appear to be a git repository"))
     }
 
-    /// The URL of a rig's remote.
+    /// Returns the URL of a rig's remote.
     fn origin(&self, repo: &Path) -> WorldResult<PathBuf> {
         let origin = self.repository(repo)?.origin.as_ref();
         origin.map(PathBuf::from).ok_or_else(|| git("remote", repo, "no such remote 'origin'"))
     }
 
-    /// A commit that the repository has.
+    /// Returns a commit that the repository has.
     pub(super) fn commit(&self, repo: &Path, id: &Sha) -> WorldResult<Arc<Commit>> {
         let known = self.repository(repo)?.known.contains(id);
         let commit = self.objects.commit(id).filter(|_| known);
         commit.cloned().ok_or_else(|| git("cat-file", repo, format!("bad object {id}")))
     }
 
-    /// Makes a repository have a commit and all before it.
+    /// Adds a commit and all its ancestors to a repository.
     pub(super) fn learn(&mut self, repo: &Path, head: &Sha) -> WorldResult<()> {
         let history = self.objects.history(head);
         self.repository_mut(repo)?.known.extend(history);
         Ok(())
     }
 
-    /// Adds a commit of `tree` to a repository, by someone who is no worker.
+    /// Adds a commit of `tree` to a repository, by an author who is not a worker.
     pub(super) fn add_commit(&mut self, repo: &Path, tree: Tree, parents: Vec<Sha>, message: &str) -> WorldResult<Sha> {
         let author = self.author("Somebody", "somebody@example.org");
         let commit = self.objects.add(tree, parents, author, message);
@@ -127,7 +127,8 @@ impl State {
         Ok(())
     }
 
-    /// The repository in a folder. One that was only told of by facts gets an empty commit where it has one.
+    /// Returns the repository in a folder. If only facts about the folder were set, it gets an empty commit when they say that it
+    /// has one.
     fn source_of(&mut self, folder: &Path, branch: Option<&str>, has_commit: bool) -> WorldResult<Repository> {
         if !self.repos.contains_key(folder) {
             let head_branch = branch.map(str::to_owned);
@@ -226,19 +227,19 @@ impl State {
         Ok(Push::Done)
     }
 
-    /// Commits here have files and nothing else: no submodule, no pointer to a large file.
+    /// In the simulation, a commit has only files: no submodule, no pointer to a large file.
     fn nothing_referred(&self, repo: &Path, path: &Path) -> WorldResult<Referred> {
         let no_worktree = || git("submodule", path, "not a worktree");
         self.facts(repo, path)?.ok_or_else(no_worktree).map(|_| Referred::There)
     }
 
-    /// The remote has all that a commit refers to, if it can be asked.
+    /// If the remote can be reached, it has everything that a commit refers to.
     fn at_the_remote(&self, repo: &Path, commit: &Sha) -> WorldResult<Referred> {
         self.commit(repo, commit)?;
         self.remote(&self.origin(repo)?).map(|_| Referred::There)
     }
 
-    /// A push never takes commits away.
+    /// Checks that a push removes no commits from a branch.
     pub(super) fn must_contain(&self, repo: &Path, new: &Sha, expected: Option<&Sha>, branch: &str) -> WorldResult<()> {
         let Some(expected) = expected else { return Ok(()) };
         self.commit(repo, expected)?;
@@ -249,7 +250,7 @@ impl State {
         Err(WorldError::Unexpected(format!("{new} does not contain {expected}: {branch} would lose commits")))
     }
 
-    /// Why a remote takes no push to `branch`: a hook, or the branch being checked out there.
+    /// Returns why a remote refuses a push to `branch`: a hook, or because the branch is checked out there.
     pub(super) fn refusal(&self, url: &Path, branch: &str) -> Option<String> {
         let hook = self.refusals.get(url).cloned();
         hook.or_else(|| match self.folders.get(url) {
@@ -375,7 +376,7 @@ impl Repo for SimWorld {
     }
 
     fn settle_worktree(&self, _held: &Held, _repo: &Path, _plan: &WorktreePlan) -> WorldResult<()> {
-        // Worktrees have no settings here.
+        // The simulation's worktrees have no settings.
         Ok(())
     }
 
@@ -443,7 +444,7 @@ impl Repo for SimWorld {
     }
 
     fn repair_worktrees(&self, _held: &Held, _repo: &Path, _paths: &[PathBuf]) -> WorldResult<()> {
-        // Nothing is copied or moved as a whole here.
+        // The simulation copies or moves no repository as a whole.
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::{Files, SimWorld, State, short_name};
 
 /// Makes the agents of a world.
 pub trait AgentFactory: Send + Sync {
-    /// The agent that a session is to run, or why it can't be started.
+    /// Returns the agent for a session, or why it can't be started.
     fn start(&self, plan: &SessionPlan) -> Result<Box<dyn SimAgent>, String>;
 }
 
@@ -22,25 +22,25 @@ pub trait AgentFactory: Send + Sync {
 pub trait SimAgent: Send {
     /// Does one step of its work. It may call the world.
     fn turn(&mut self) -> Turn;
-    /// Hears a line that [`Sessions::say`] has said to it.
+    /// Receives a line from [`Sessions::say`].
     fn hear(&mut self, _line: &str) {}
 }
 
-/// What an agent did in its turn.
+/// Result of an agent's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Something; there may be more to do.
+    /// The agent did something, and may have more to do.
     Again,
-    /// Nothing, until something changes.
+    /// The agent did nothing, and waits for a change.
     Wait,
-    /// It exited, with this code.
+    /// The agent exited with this code.
     Exit(i32),
 }
 
-/// Plays contained commands: gets the command and the files at its working folder.
+/// Simulates contained commands. It gets the command and the files in its working folder.
 pub type CommandRunner = dyn Fn(&ContainedCommand, &Files) -> RunResult + Send + Sync;
 
-/// The boot id of all processes here.
+/// The boot id of all simulated processes.
 const BOOT_ID: &str = "sim";
 /// The pid before the first one.
 const PID_BASE: i32 = 1000;
@@ -48,30 +48,30 @@ const PID_BASE: i32 = 1000;
 const SIGTERM: i32 = 15;
 /// The signal number of `kill -9`.
 const SIGKILL: i32 = 9;
-/// The exit code of what could not be started, as of a shell.
+/// The exit code of a program that could not be started, as shells give it.
 const COULD_NOT_START_CODE: i32 = 127;
-/// What a session's end wakes, in the town.
+/// The wake-up, in the town, that the end of a session triggers.
 const WAKE_UP: &str = "deacon/wake";
-/// The town's file, without which a session ends itself.
+/// The town's marker file. A session without it ends itself.
 const TOWN_FILE: &str = "town.toml";
 
 /// One session.
 struct Session {
     town: PathBuf,
-    /// Whether the town's file was there at the start.
+    /// Whether the town's marker file was there at the start.
     town_was_there: bool,
     state: SessionState,
-    /// Absent while its turn runs, and once it has ended.
+    /// `None` while the agent's turn runs, and after the session's end.
     agent: Option<Box<dyn SimAgent>>,
     turns: u64,
-    /// Its place in the order of starts.
+    /// Its position in the order of starts.
     order: i32,
     runtime: Runtime,
-    /// Whether lines can be said to it.
+    /// Whether it can receive lines.
     hears: bool,
-    /// Those that were.
+    /// The lines that it has received.
     heard: Vec<String>,
-    /// What it has put out.
+    /// Its output.
     log: String,
 }
 
@@ -115,12 +115,12 @@ impl Table {
         self.sessions.insert(plan.dir.clone(), session);
     }
 
-    /// The session in `dir`, if it runs.
+    /// Returns the session in `dir`, if it runs.
     fn running(&mut self, dir: &Path) -> Option<&mut Session> {
         self.sessions.get_mut(dir).filter(|session| session.is_running())
     }
 
-    /// Folders of the sessions that run, in the order of their starts.
+    /// Returns the folders of the running sessions, in the order of their starts.
     fn live(&self) -> Vec<PathBuf> {
         let mut live: Vec<_> = self.sessions.iter().filter(|(_, session)| session.is_running()).collect();
         live.sort_by_key(|(_, session)| session.order);
@@ -158,7 +158,7 @@ fn could_not_start(why: &str) -> Exit {
 }
 
 impl State {
-    /// Registers a session as running; `None` where there is one already.
+    /// Registers a session as running; `None` if there is one already.
     fn open_session(&mut self, plan: &SessionPlan) -> WorldResult<Option<Launch>> {
         if self.sessions.sessions.contains_key(&plan.dir) {
             return Ok(None);
@@ -171,7 +171,7 @@ impl State {
         Ok(Some(Launch { factory: self.factory.clone(), cwd_is_there }))
     }
 
-    /// Ends sessions whose town is gone; gives their agents away.
+    /// Ends sessions whose town is gone. Returns their agents.
     fn end_homeless(&mut self) -> Vec<Box<dyn SimAgent>> {
         let gone = |session: &&Session| session.town_was_there && !self.disk.exists(&session.town.join(TOWN_FILE));
         let homeless = self.sessions.sessions.iter().filter(|(_, session)| session.is_running() && gone(session));
@@ -179,8 +179,7 @@ impl State {
         homeless.iter().filter_map(|dir| self.end_session(dir, by_signal(SIGTERM, "town gone"))).collect()
     }
 
-    /// Ends a session that runs, and wakes the deacon as its shim would. Gives its agent away, since dropping that may
-    /// call the world.
+    /// Ends a running session, and wakes the deacon as its shim would. Returns the agent, since dropping it may call the world.
     fn end_session(&mut self, dir: &Path, exit: Exit) -> Option<Box<dyn SimAgent>> {
         let session = self.sessions.running(dir)?;
         let line = format!("ended {}: {}", short_name(dir), exit.reason);
@@ -192,7 +191,7 @@ impl State {
     }
 }
 
-/// What a start needs once the state is let go.
+/// What a start still needs after it has released the state.
 struct Launch {
     factory: Option<Arc<dyn AgentFactory>>,
     cwd_is_there: bool,
@@ -208,19 +207,19 @@ impl Launch {
 }
 
 impl SimWorld {
-    /// Sets who makes the agents. Without, no session can start.
+    /// Sets the factory of the agents. Without one, no session can start.
     pub fn set_agents(&self, factory: impl AgentFactory + 'static) {
         let old = self.locked().factory.replace(Arc::new(factory));
         drop(old);
     }
 
-    /// Sets who plays contained commands. Without, each passes at once.
+    /// Sets the runner of contained commands. Without one, each command passes at once.
     pub fn set_runner(&self, runner: impl Fn(&ContainedCommand, &Files) -> RunResult + Send + Sync + 'static) {
         let old = self.locked().runner.replace(Arc::new(runner));
         drop(old);
     }
 
-    /// Gives each agent that runs one turn, in the order of their starts; answers with how many did something.
+    /// Gives each running agent one turn, in the order of their starts. Returns how many did something.
     pub fn run_agents_once(&self) -> usize {
         let homeless = self.locked().end_homeless();
         drop(homeless);
@@ -228,17 +227,17 @@ impl SimWorld {
         live.iter().filter(|dir| self.run_agent(dir)).count()
     }
 
-    /// Folders of the sessions that run, in the order of their starts.
+    /// Returns the folders of the running sessions, in the order of their starts.
     pub fn live_sessions(&self) -> Vec<PathBuf> {
         self.locked().sessions.live()
     }
 
-    /// Lines that were said to the agent in `dir`, oldest first.
+    /// Returns the lines that were sent to the agent in `dir`, oldest first.
     pub fn heard(&self, dir: &Path) -> Vec<String> {
         self.locked().sessions.sessions.get(dir).map_or(Vec::new(), |session| session.heard.clone())
     }
 
-    /// Adds a line to what the session in `dir` has put out.
+    /// Adds a line to the output of the session in `dir`.
     pub fn put_out(&self, dir: &Path, line: &str) {
         if let Some(session) = self.locked().sessions.sessions.get_mut(dir) {
             session.log.push_str(line);
@@ -246,7 +245,7 @@ impl SimWorld {
         }
     }
 
-    /// Ends the session in `dir` as `kill -9` would; whether it ran. Its worktree stays as it is.
+    /// Ends the session in `dir` as `kill -9` would. Returns whether it ran. Its worktree does not change.
     pub fn kill(&self, dir: &Path) -> bool {
         let mut state = self.locked();
         let ran = state.sessions.running(dir).is_some();
@@ -256,9 +255,9 @@ impl SimWorld {
         ran
     }
 
-    /// One turn of one agent; whether it did something.
+    /// Runs one turn of one agent. Returns whether the agent did something.
     fn run_agent(&self, dir: &Path) -> bool {
-        // The agent is out of the state during its turn, since it calls back into the world.
+        // The agent is taken out of the state during its turn, since it calls the world.
         let agent = self.locked().sessions.running(dir).and_then(|session| session.agent.take());
         let Some(mut agent) = agent else { return false };
         let turn = agent.turn();
@@ -269,7 +268,7 @@ impl SimWorld {
 }
 
 impl State {
-    /// Gives a session its agent; gives it back where its session is over already.
+    /// Gives a session its agent. Returns the agent if the session is over already.
     fn after_launch(&mut self, dir: &Path, agent: Result<Box<dyn SimAgent>, String>) -> Option<Box<dyn SimAgent>> {
         let Some(session) = self.sessions.running(dir) else { return agent.ok() };
         match agent {
@@ -278,9 +277,9 @@ impl State {
         }
     }
 
-    /// Books a turn; gives the agent back where its session is over.
+    /// Records a turn. Returns the agent if the session is over.
     fn after_turn(&mut self, dir: &Path, agent: Box<dyn SimAgent>, turn: Turn) -> Option<Box<dyn SimAgent>> {
-        // Somebody may have ended the session during the turn.
+        // The session may have been ended during the turn.
         let Some(session) = self.sessions.running(dir) else { return Some(agent) };
         session.turns += u64::from(turn != Turn::Wait);
         if let Turn::Exit(code) = turn {
@@ -313,8 +312,8 @@ impl Sessions for SimWorld {
         Ok(())
     }
 
-    /// CPU time is counted in turns in which the agent did something; the last call is the last [`Disk::touch`] of a
-    /// file in the session's folder.
+    /// CPU time counts the turns in which the agent did something. The last call is the last [`Disk::touch`] of a file in the
+    /// session's folder.
     ///
     /// [`Disk::touch`]: gt_world::Disk::touch
     fn vitals(&self, dirs: &[PathBuf]) -> Vec<WorldResult<Vitals>> {
@@ -368,7 +367,7 @@ impl Sessions for SimWorld {
         Err("there is no bubblewrap in this world".to_owned())
     }
 
-    /// As planned: there are no terminals here, whatever it is.
+    /// Returns the planned runtime, though the simulation has no terminals.
     fn runtime(&self, dir: &Path) -> WorldResult<Option<Runtime>> {
         Ok(self.locked().sessions.sessions.get(dir).map(|session| session.runtime))
     }
@@ -388,7 +387,7 @@ impl Sessions for SimWorld {
         Ok(false)
     }
 
-    /// Busy where it is said during the agent's own turn.
+    /// Returns busy if the line arrives during the agent's own turn.
     fn say(&self, dir: &Path, line: &str) -> WorldResult<Said> {
         if line.len() > SAY_LIMIT_BYTES || line.chars().any(char::is_control) {
             return Err(WorldError::Unexpected(format!("this can't be said to an agent: {line:?}")));
@@ -399,7 +398,7 @@ impl Sessions for SimWorld {
         session.heard.push(line.to_owned());
         state.note(format!("say to {}: {line}", short_name(dir)));
         drop(state);
-        // It may call the world, and be ended meanwhile.
+        // The agent may call the world, and its session may be ended meanwhile.
         agent.hear(line);
         let left_over = self.locked().after_turn(dir, agent, Turn::Wait);
         drop(left_over);
@@ -417,7 +416,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts its turns in a file of its working folder, and exits when it has counted far enough.
+    /// Counts its turns in a file in its working folder, and exits at a given count.
     struct Counter {
         world: SimWorld,
         file: PathBuf,

@@ -1,4 +1,4 @@
-//! What tests set up and look at: remotes, folders, commits, archives.
+//! Sets up the world for tests, and shows them its state: remotes, folders, commits, archives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,14 +12,14 @@ use super::repo::{HEADS, Repository};
 use super::{Files, SimWorld, State};
 
 impl State {
-    /// The files below a folder, as text.
+    /// Returns the files below a folder, as text.
     pub(super) fn texts_below(&self, folder: &Path) -> Files {
         texts(&self.disk.files_below(folder))
     }
 }
 
 impl SimWorld {
-    /// Adds a repository that can be reached by `url` (or path), with one commit of `files` on `branch`.
+    /// Adds a repository that can be reached at `url` (or path), with one commit of `files` on `branch`.
     pub fn add_remote(&self, url: &str, branch: &str, files: &[(&str, &str)]) -> Sha {
         let mut state = self.locked();
         let head_branch = Some(branch.to_owned());
@@ -34,7 +34,7 @@ impl SimWorld {
         commit
     }
 
-    /// Commits to a remote, as somebody else would: changes `files` on `branch` (made where it is not there).
+    /// Commits to a remote, as another person would: changes `files` on `branch` (and makes the branch if needed).
     pub fn commit_to_remote(&self, url: &str, branch: &str, files: &[(&str, &str)], message: &str) -> WorldResult<Sha> {
         let (mut state, url) = (self.locked(), Path::new(url));
         let name = format!("{HEADS}{branch}");
@@ -64,7 +64,7 @@ impl SimWorld {
         Ok(tip)
     }
 
-    /// Moves a branch of a remote to a commit that it has, whatever it loses by that.
+    /// Moves a branch of a remote to a commit that the remote has, even if that loses commits.
     pub fn force_remote(&self, url: &str, branch: &str, to: &Sha) -> WorldResult<()> {
         let (mut state, url) = (self.locked(), Path::new(url));
         state.commit(url, to)?;
@@ -73,7 +73,7 @@ impl SimWorld {
         Ok(())
     }
 
-    /// Where a remote's branch is.
+    /// Returns the commit of a remote's branch.
     pub fn remote_branch(&self, url: &str, branch: &str) -> Option<Sha> {
         self.locked().repos.get(Path::new(url))?.refs.get(&format!("{HEADS}{branch}")).cloned()
     }
@@ -83,45 +83,45 @@ impl SimWorld {
         self.locked().refusals.insert(url.into(), reason.to_owned());
     }
 
-    /// Takes [`Self::refuse_pushes`] back.
+    /// Undoes [`Self::refuse_pushes`].
     pub fn accept_pushes(&self, url: &str) {
         self.locked().refusals.remove(Path::new(url));
     }
 
-    /// Cuts the line to a remote.
+    /// Makes a remote unreachable.
     pub fn set_unreachable(&self, url: &str) {
         self.locked().unreachable.insert(url.into());
     }
 
-    /// Takes [`Self::set_unreachable`] back.
+    /// Undoes [`Self::set_unreachable`].
     pub fn set_reachable(&self, url: &str) {
         self.locked().unreachable.remove(Path::new(url));
     }
 
-    /// Says what [`folder`](gt_world::Repo::folder) answers for a folder. Its content, if it matters, comes from
-    /// [`Self::add_remote`] with the same path.
+    /// Sets what [`folder`](gt_world::Repo::folder) returns for a folder. If its content matters, [`Self::add_remote`] with the
+    /// same path sets it.
     pub fn add_folder(&self, path: &Path, facts: FolderFacts) {
         self.locked().folders.insert(path.to_owned(), facts);
     }
 
-    /// The files of a worktree that [`archive_worktree`](gt_world::Repo::archive_worktree) has moved to `path`.
+    /// Returns the files of a worktree that [`archive_worktree`](gt_world::Repo::archive_worktree) has moved to `path`.
     pub fn archived(&self, path: &Path) -> Option<Files> {
         let state = self.locked();
         state.archives.contains(path).then(|| state.texts_below(path))
     }
 
-    /// The files of a commit.
+    /// Returns the files of a commit.
     pub fn files_at(&self, commit: &Sha) -> Option<Files> {
         let state = self.locked();
         state.objects.commit(commit).map(|_| texts(&state.objects.files_of(commit)))
     }
 
-    /// A commit.
+    /// Returns the facts of a commit.
     pub fn commit_facts(&self, commit: &Sha) -> Option<CommitFacts> {
         self.locked().objects.facts(commit)
     }
 
-    /// A commit and all before it, oldest first.
+    /// Returns a commit and all its ancestors, oldest first.
     pub fn history(&self, head: &Sha) -> Vec<CommitFacts> {
         let state = self.locked();
         let order = state.objects.since(&Sha(String::new()), head);

@@ -1,4 +1,4 @@
-//! What a scripted worker's own git and editor do in its worktree.
+//! Operations of a scripted worker's own git and editor in its worktree.
 
 use std::path::{Path, PathBuf};
 
@@ -12,20 +12,20 @@ use super::worktree::{Head, Worktree};
 use super::{SimWorld, State, short_name};
 use crate::contract::WorkerHands;
 
-/// Who commits: name and mail address.
+/// The committer's name and mail address.
 pub type Identity = (String, String);
 
-/// How a rebase ended.
+/// Result of a rebase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RebaseEnd {
-    /// The branch stands on the new base.
+    /// The branch is on the new base.
     Done {
-        /// Its new head.
+        /// The branch's new head.
         head: Sha,
-        /// How many of its commits are in the new base already, and were dropped.
+        /// How many of its commits were in the new base already and were dropped.
         dropped: usize,
     },
-    /// It was given up; all is as before.
+    /// The rebase was aborted; everything is as before.
     Conflict {
         /// Files in conflict.
         files: Vec<String>,
@@ -38,7 +38,7 @@ impl State {
         there.cloned().ok_or_else(|| git("rev-parse", path, "not a git repository"))
     }
 
-    /// Moves what a worktree's HEAD is: its branch, or the detached HEAD itself.
+    /// Moves a worktree's HEAD: its branch, or the detached HEAD itself.
     fn move_head(&mut self, path: &Path, worktree: &Worktree, to: &Sha) -> WorldResult<()> {
         self.learn(&worktree.repo, to)?;
         match &worktree.head {
@@ -137,7 +137,7 @@ impl State {
         Ok(RebaseEnd::Done { head: merged, dropped: 0 })
     }
 
-    /// Puts the commits that `head` has and `onto` has not onto it, one by one; merges are left out.
+    /// Replays on `onto` the commits that `head` has and `onto` lacks, one by one. Leaves out merges.
     fn replay(&mut self, onto: &Sha, head: &Sha, clash: Clash) -> RebaseEnd {
         let (mut tip, mut dropped) = (onto.clone(), 0);
         for id in self.objects.since(onto, head) {
@@ -154,7 +154,7 @@ impl State {
         RebaseEnd::Done { head: tip, dropped }
     }
 
-    /// One commit on a new parent: the parent itself where nothing is left to commit, or the files in conflict.
+    /// Replays one commit on a new parent. Returns the parent itself if nothing is left to commit, or the files in conflict.
     fn replay_one(&mut self, tip: &Sha, id: &Sha, commit: &Commit, clash: Clash) -> Result<Sha, Vec<String>> {
         if commit.parents.first() == Some(tip) {
             return Ok(id.clone());
@@ -174,62 +174,62 @@ impl State {
     }
 }
 
-/// A scripted worker's hands. `path` is always its worktree's.
+/// Operations of a scripted worker. `path` is always its worktree.
 impl SimWorld {
     /// Writes a text file.
     pub fn write_file(&self, path: &Path, file: &str, text: &str) -> WorldResult<()> {
         self.locked().disk.write(&path.join(file), text.as_bytes().into())
     }
 
-    /// Reads a text file; `None` where there is none. Needs no worktree at `path`: reads archives too.
+    /// Reads a text file; `None` if there is none. Needs no worktree at `path`, so it reads archives too.
     pub fn read_file(&self, path: &Path, file: &str) -> Option<String> {
         let content = self.locked().disk.read(&path.join(file)).ok()??;
         Some(String::from_utf8_lossy(&content).into_owned())
     }
 
-    /// Removes a file; whether it was there.
+    /// Removes a file. Returns whether it was there.
     pub fn remove_file(&self, path: &Path, file: &str) -> bool {
         self.locked().disk.remove(&path.join(file))
     }
 
-    /// All files, sorted.
+    /// Returns all files, sorted.
     pub fn list_files(&self, path: &Path) -> Vec<String> {
         self.locked().disk.files_below(path).into_keys().collect()
     }
 
-    /// Commits all changes, untracked files included. An error where there are none.
+    /// Commits all changes, untracked files included. An error if there are none.
     pub fn commit_all(&self, path: &Path, message: &str, identity: &Identity) -> WorldResult<Sha> {
         self.locked().commit_all(path, message, Some(identity))
     }
 
-    /// The branch that is checked out; `None` where HEAD is detached.
+    /// Returns the branch that is checked out; `None` if HEAD is detached.
     pub fn current_branch(&self, path: &Path) -> WorldResult<Option<String>> {
         Ok(self.locked().worktree_at(path)?.head.branch().map(str::to_owned))
     }
 
-    /// The commit that is checked out.
+    /// Returns the commit that is checked out.
     pub fn head(&self, path: &Path) -> WorldResult<Sha> {
         let state = self.locked();
         state.head_of(&state.worktree_at(path)?)
     }
 
-    /// Checks out a branch of the rig, made at HEAD where it is not there.
+    /// Checks out a branch of the rig. Makes it at HEAD if needed.
     pub fn switch_branch(&self, path: &Path, branch: &str) -> WorldResult<()> {
         self.locked().switch_branch(path, branch)
     }
 
-    /// Puts the branch's own commits onto `onto`, one by one. Those that leave nothing to commit are dropped. Where
-    /// both sides changed the same lines, `union` keeps both, those of `onto` first; without, it is given up.
+    /// Replays the branch's own commits on `onto`, one by one. Drops those that leave nothing to commit. If both sides changed
+    /// the same lines, `union` keeps both, those of `onto` first; without `union` the rebase is aborted.
     pub fn rebase(&self, path: &Path, onto: &Sha, union: bool) -> WorldResult<RebaseEnd> {
         self.locked().rebase(path, onto, if union { Clash::KeepBoth } else { Clash::Report })
     }
 
-    /// Merges `other` into the branch; where both sides changed the same lines, as [`SimWorld::rebase`] does.
+    /// Merges `other` into the branch. If both sides changed the same lines, it acts as [`SimWorld::rebase`] does.
     pub fn merge(&self, path: &Path, other: &Sha, union: bool) -> WorldResult<RebaseEnd> {
         self.locked().merge(path, other, if union { Clash::KeepBoth } else { Clash::Report })
     }
 
-    /// Moves any ref (full name) of the rig to any commit of it, or deletes it, as only a misbehaving worker does.
+    /// Moves any ref (full name) of the rig to any commit of it, or deletes it. Only a misbehaving worker does so.
     pub fn move_ref(&self, path: &Path, name: &str, to: Option<&Sha>) -> WorldResult<()> {
         let mut state = self.locked();
         let repo: PathBuf = state.worktree_at(path)?.repo;
@@ -245,7 +245,7 @@ impl SimWorld {
         Ok(())
     }
 
-    /// Tries to push, which a worktree's settings make impossible: always an error.
+    /// Tries to push, which a worktree's settings make impossible. Always an error.
     pub fn push_as_worker(&self, path: &Path) -> WorldResult<()> {
         self.locked().worktree_at(path)?;
         Err(git("push", path, "unable to find remote helper for 'gt-refused'"))

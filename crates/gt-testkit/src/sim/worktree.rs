@@ -1,4 +1,4 @@
-//! Worktrees: records here, files on the disk.
+//! Worktrees. Their records are here; their files are on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use super::objects::{Blob, Commit, Tree, tree_id};
 use super::repo::{HEADS, git};
 use super::{State, short_name};
 
-/// Name and mail address of what the town itself commits.
+/// Name and mail address for the town's own commits.
 const TOWN_IDENTITY: (&str, &str) = ("Gas Town", "gt@localhost");
 
-/// What a worktree's HEAD is.
+/// What a worktree's HEAD points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Head {
     Branch(String),
@@ -39,17 +39,17 @@ pub(super) struct Worktree {
     pub(super) repo: PathBuf,
     pub(super) head: Head,
     pub(super) identity: (String, String),
-    /// Where its own git last put HEAD.
+    /// Where the worktree's own git last put HEAD.
     pub(super) own: Sha,
 }
 
 impl State {
-    /// The worktree at `path`, if it is there: both its record and its folder.
+    /// Returns the worktree at `path`, if both its record and its folder exist.
     fn live_worktree(&self, path: &Path) -> Option<&Worktree> {
         self.worktrees.get(path).filter(|_| self.disk.is_folder(path))
     }
 
-    /// The worktree at `path` of this repository; `None` where there is none.
+    /// Returns the worktree of this repository at `path`; `None` if there is none.
     fn worktree_of(&self, repo: &Path, path: &Path) -> WorldResult<Option<&Worktree>> {
         match self.live_worktree(path) {
             Some(there) if there.repo != repo => {
@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    /// The commit that a worktree's HEAD names.
+    /// Returns the commit that a worktree's HEAD names.
     pub(super) fn head_of(&self, worktree: &Worktree) -> WorldResult<Sha> {
         match &worktree.head {
             Head::Detached(commit) => Ok(commit.clone()),
@@ -71,7 +71,8 @@ impl State {
         }
     }
 
-    /// All files of a worktree that git can see: no git folders, no nested repositories. With the latters' paths.
+    /// Returns all files of a worktree that git can see, without git folders and nested repositories; also returns the paths of
+    /// the latter.
     fn visible_files(&self, path: &Path) -> (Tree, Vec<String>) {
         let mut files = self.disk.files_below(path);
         let nested: BTreeSet<String> = files.keys().filter_map(|file| nested_repository(file)).collect();
@@ -80,7 +81,8 @@ impl State {
         (files, nested.into_iter().collect())
     }
 
-    /// What `git add --all` would take in: all but what is ignored and not tracked. With what it would skip.
+    /// Returns what `git add --all` would add: all files but those that are ignored and untracked. Also returns what it would
+    /// skip.
     pub(super) fn working_tree(&self, path: &Path, head: &Sha) -> (Tree, Vec<String>) {
         let (mut files, skipped) = self.visible_files(path);
         let tracked = self.objects.files_of(head);
@@ -89,7 +91,7 @@ impl State {
         (files, skipped)
     }
 
-    /// Changed paths, sorted.
+    /// Returns the changed paths, sorted.
     pub(super) fn dirty(&self, path: &Path, head: &Sha) -> Vec<String> {
         let tracked = self.objects.files_of(head);
         let (files, nested) = self.working_tree(path, head);
@@ -145,8 +147,8 @@ impl State {
         Ok(())
     }
 
-    /// Makes the branch of a new worktree; answers with where it is. One that is there already stays where it is, since
-    /// its commits are somebody's work.
+    /// Makes the branch of a new worktree, and returns its commit. An existing branch stays where it is, since its commits are
+    /// somebody's work.
     fn open_branch(&mut self, repo: &Path, branch: &str, plan: &WorktreePlan) -> WorldResult<Sha> {
         if let Some(path) = self.holder_of(repo, branch) {
             return Err(git("worktree", repo, format!("'{branch}' is already checked out at {}", path.display())));
@@ -155,7 +157,7 @@ impl State {
         Ok(refs.entry(format!("{HEADS}{branch}")).or_insert_with(|| plan.start.clone()).clone())
     }
 
-    /// The worktree in which a branch is checked out.
+    /// Returns the worktree in which a branch is checked out.
     pub(super) fn holder_of(&self, repo: &Path, branch: &str) -> Option<&Path> {
         let holders = self.worktrees.iter().filter(|(path, worktree)| {
             worktree.repo == repo && worktree.head.branch() == Some(branch) && self.disk.is_folder(path)
@@ -193,13 +195,13 @@ impl State {
         Ok(())
     }
 
-    /// Tracked files that are not as in `tracked`.
+    /// Returns the tracked files that differ from `tracked`.
     fn dirty_tracked(&self, path: &Path, tracked: &Tree) -> Vec<String> {
         let there = self.disk.files_below(path);
         tracked.iter().filter(|(file, blob)| there.get(*file) != Some(*blob)).map(|(file, _)| file.clone()).collect()
     }
 
-    /// The files of a tree that must be there, and of the worktree at `path`.
+    /// Returns the files of a tree, which must exist, and of the worktree at `path`.
     fn tracked_and_there(&self, repo: &Path, path: &Path, tree: &Sha) -> WorldResult<(Arc<Tree>, Tree)> {
         self.worktree_of(repo, path)?.ok_or_else(|| unexpected(path, "is no worktree"))?;
         let tracked =
@@ -268,7 +270,7 @@ impl State {
         Ok(Snapshot { commit, skipped })
     }
 
-    /// Whether the snapshot before has it all.
+    /// Whether the previous snapshot holds the same state.
     fn same_snapshot(&self, last: &Sha, head: &Sha, tree: &Sha) -> bool {
         let last = self.objects.commit(last);
         last.is_some_and(|last| last.parents.first() == Some(head) && last.tree == *tree)
@@ -309,7 +311,7 @@ impl State {
         Ok(changes.collect())
     }
 
-    /// A line for each file: what people read is git's own affair.
+    /// Returns one line per file. The text for people is left to the real git.
     pub(super) fn diff_text(&self, repo: &Path, from: &Sha, to: &Sha) -> WorldResult<String> {
         self.commit(repo, from)?;
         let base = self.objects.merge_base(from, to).ok_or_else(|| git("diff", repo, "no merge base"))?;
@@ -362,7 +364,7 @@ fn unexpected(path: &Path, what: &str) -> WorldError {
     WorldError::Unexpected(format!("{} {what}", path.display()))
 }
 
-/// The folder that a file is kept with, or the file itself.
+/// Returns the folder with which a file is kept, or the file itself.
 fn kept_part<'f>(file: &'f str, keep: &Keep) -> Option<&'f str> {
     let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
     ends.map(|end| &file[..end]).find(|part| keep.matches(part.as_bytes()))
@@ -372,12 +374,12 @@ fn is_below(file: &str, folder: &str) -> bool {
     file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The folder of the repository inside the worktree that a file belongs to the git folder of.
+/// Returns the nested repository whose git folder holds a file.
 fn nested_repository(file: &str) -> Option<String> {
     file.find("/.git/").or_else(|| file.strip_suffix("/.git").map(str::len)).map(|at| file[..at].to_owned())
 }
 
-/// The rules of the `.gitignore` at the top: plain names, and folders as `name/`; a leading slash means the top only.
+/// The rules of the top `.gitignore`: plain names, and folders as `name/`. A leading slash means the top folder only.
 struct Ignored {
     rules: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! What a person allows agents beyond their work: patterns in `rig.toml`, and for the mayor in `town.toml`.
 //!
-//! It counts at once, for those at work too: [`crate::moments`] reads the settings at each use of a tool.
+//! A new pattern takes effect at once, also for running agents: [`crate::moments`] reads the settings at each use of a tool.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ use crate::town::person::{self, Act, Person};
 use crate::town::settings::{self, RigSettings, TownSettings};
 use crate::town::{Caller, Rig, Town};
 
-/// Bytes of a pattern in the subject of a mail.
+/// Bytes of a pattern that a mail's subject shows.
 const SUBJECT_BYTES: usize = 100;
 
-/// Whom it is allowed.
+/// The agents for which a pattern is allowed.
 #[derive(Clone, Copy, Debug)]
 pub enum Whom<'r> {
-    /// The agents of a rig.
+    /// All agents of a rig.
     Rig(&'r Rig),
     /// The mayor.
     Mayor,
@@ -37,7 +37,7 @@ impl Whom<'_> {
         }
     }
 
-    /// What is allowed, as the settings say it now.
+    /// Returns the patterns that the settings allow now.
     pub fn allowed(self, town: &Town) -> Vec<String> {
         match self {
             Self::Rig(rig) => rig.settings.allow.clone(),
@@ -45,7 +45,7 @@ impl Whom<'_> {
         }
     }
 
-    /// The name in events.
+    /// Name of these agents in events.
     fn name(self) -> String {
         match self {
             Self::Rig(rig) => rig.name().to_string(),
@@ -53,13 +53,13 @@ impl Whom<'_> {
         }
     }
 
-    /// Has a person confirm that what it allows is changed.
+    /// Requires a person to confirm a change of the allowed patterns.
     fn confirm(self, town: &Town, caller: &Caller, what: &str) -> Result<Person> {
         let name = self.name();
         person::confirm(town, caller, Act { refused: "says what agents may do", what, on: name.trim_end_matches('/') })
     }
 
-    /// Whether a condition is of an agent whom it concerns.
+    /// Whether a condition is about one of these agents.
     fn concerns(self, condition: &Condition) -> bool {
         match self {
             Self::Rig(rig) => {
@@ -70,7 +70,7 @@ impl Whom<'_> {
     }
 }
 
-/// Allows what these first words of a command, or this tool, name. Answers with the pattern as it is kept.
+/// Allows a tool, or commands that begin with these words. Returns the pattern as it is stored.
 pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<String> {
     let person = whom.confirm(town, caller, "allow more to")?;
     let pattern = Pattern::parse(text).map_err(|why| Error::Usage {
@@ -98,7 +98,7 @@ pub fn add(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<S
     Ok(pattern)
 }
 
-/// Tells agents that were denied it that they may now: they went on without, or wait.
+/// Mails agents that were denied this use: they went on without it, or wait for it.
 fn tell(tx: &Tx<'_>, caller: &Caller, agents: BTreeSet<Address>, pattern: &str) -> Result<()> {
     for agent in agents {
         let subject = format!("Allowed now: {}", foreign::cut(pattern, SUBJECT_BYTES));
@@ -108,7 +108,7 @@ fn tell(tx: &Tx<'_>, caller: &Caller, agents: BTreeSet<Address>, pattern: &str) 
     Ok(())
 }
 
-/// Takes back what was allowed.
+/// Removes an allowed pattern.
 pub fn remove(town: &Town, caller: &Caller, whom: Whom<'_>, text: &str) -> Result<()> {
     let person = whom.confirm(town, caller, "allow less to")?;
     let known = whom.allowed(town);

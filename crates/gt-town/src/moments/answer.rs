@@ -1,8 +1,8 @@
 //! Moments: a client's hook calls `gt`, which must answer in milliseconds and never break the client.
 //!
-//! A moment leaves a mark (a small file in the session's folder) and asks the ledger once, or not at all where that has not
-//! changed since ([`nothing_new`]). It writes the ledger only where mail goes into the agent's context. What follows from
-//! marks is the deacon's to find out.
+//! A moment leaves a mark (a small file in the session's folder) and queries the ledger once. It skips that query when the
+//! ledger has not changed since the last one ([`nothing_new`]). It writes to the ledger only when it puts mail into the agent's
+//! context or records a denied use of a tool. The deacon reads the marks and acts on them.
 
 use std::time::Duration;
 
@@ -39,20 +39,20 @@ pub const PATIENCE: Duration = Duration::from_millis(200);
 /// The mark of what kept turns from ending.
 const BLOCKS: &str = "blocks";
 
-/// A call of a client's hook.
+/// One call of a client's hook.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'c> {
-    /// Whose.
+    /// Client that calls.
     pub client: Client,
-    /// At which moment.
+    /// Moment that the hook reports.
     pub moment: Moment,
-    /// What the client says.
+    /// Bytes that the client wrote to the hook's standard input.
     pub input: &'c [u8],
-    /// Who calls, and how the ledger was before it was opened, where that can be told.
+    /// The caller and the ledger's state before this process opened it; `None` where that state is unknown.
     pub seen: Option<&'c Seen>,
 }
 
-/// Answers a client; `None`: nothing is to be said.
+/// Answers a client; `None` where there is nothing to say.
 pub fn answer(town: &Town, caller: &Caller, call: &Call<'_>) -> Result<Option<String>> {
     let Some(incarnation) = &caller.incarnation else { return Ok(None) };
     let Call { client, moment, .. } = *call;
@@ -61,7 +61,7 @@ pub fn answer(town: &Town, caller: &Caller, call: &Call<'_>) -> Result<Option<St
     let answer = match &heard.event {
         Event::BeforeTool(call) => here.before_tool(call, &heard)?,
         Event::Permission(call) => here.permission(call, &heard)?,
-        // The rest is about the agent itself: its own agents get no mail and are no sign of its life.
+        // The other events concern the agent itself. Its subagents get no mail and are no sign that it is alive.
         _ if heard.subagent => Answer::Nothing,
         Event::Start(_) => Answer::Nothing,
         Event::Prompt { nudge } => here.prompt(*nudge)?,
@@ -79,7 +79,7 @@ pub fn answer(town: &Town, caller: &Caller, call: &Call<'_>) -> Result<Option<St
     Ok(client.render(&heard, &answer))
 }
 
-/// Records that a client's session starts; answers with what it said of it.
+/// Records that a client's session starts. Returns what the client said about the start.
 pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[u8]) -> Result<Heard> {
     let heard = hear(client, Moment::Start, input)?;
     if heard.subagent {
@@ -89,7 +89,7 @@ pub fn start(town: &Town, incarnation: &IncarnationId, client: Client, input: &[
         let continued = heard.event == Event::Start(Source::Continued);
         usage::note_session(town, incarnation, client, session, continued)?;
     }
-    // After a compaction it is in the middle of its turn.
+    // After a compaction the agent is in the middle of its turn.
     let name = if heard.event == Event::Start(Source::Compacted) { "compacted" } else { Moment::Start.as_str() };
     marks::write_mark(town, incarnation, name, &marks::now(town.world()))?;
     town.wake();
@@ -103,7 +103,7 @@ fn hear(client: Client, moment: Moment, input: &[u8]) -> Result<Heard> {
     })
 }
 
-/// One call, and whose.
+/// One hook call with its town and incarnation.
 struct Here<'t> {
     town: &'t Town,
     caller: &'t Caller,
@@ -120,13 +120,13 @@ impl Here<'_> {
         Ok(Answer::Nothing)
     }
 
-    /// A mark that is a sign of life as well.
+    /// Leaves a mark that also counts as a sign of life.
     fn live(&self, moment: Moment, mark: &Mark) -> Result<()> {
         identity::sign_of_life(self.town, self.caller)?;
         marks::write_mark(self.town, self.incarnation, moment.as_str(), mark)
     }
 
-    /// What is refused was never begun; and rules hold for the agent's own agents as well.
+    /// Answers before a tool runs. A refused tool leaves no mark, since it never began. The rules hold for subagents as well.
     fn before_tool(&self, call: &ToolCall, heard: &Heard) -> Result<Answer> {
         if let Some(why) = self.must_end()? {
             return if heard.subagent { Ok(Answer::Halt(why)) } else { self.halt(why) };
@@ -146,7 +146,7 @@ impl Here<'_> {
         self.granted(call, heard, &place)
     }
 
-    /// What the agent may do anyway, no client asks: its own rules know no more than the first words of a command.
+    /// Grants what the agent may do anyway. The client's own rules cannot: they match only the first words of a command.
     fn granted(&self, call: &ToolCall, heard: &Heard, place: &Place) -> Result<Answer> {
         if heard.asking != Asking::ByRules {
             return Ok(Answer::Nothing);
@@ -158,7 +158,7 @@ impl Here<'_> {
         })
     }
 
-    /// Where the caller is, and what is its own.
+    /// Returns where the caller works and which places are its own.
     fn place(&self, heard: &Heard) -> Result<Place> {
         let (layout, env) = (&self.town.layout, &self.town.outside.env);
         let of_rig = self.caller.address.rig();
@@ -189,13 +189,13 @@ impl Here<'_> {
         })
     }
 
-    /// Reason why the caller's turn has to end, by a cap on spending.
+    /// Returns the spending cap that makes the caller's turn end, if one does.
     fn must_end(&self) -> Result<Option<String>> {
         let why = self.town.ledger.read(|view| spend::must_end(view, &self.caller.address))?;
         Ok(why.map(|why| format!("Gas Town: {why}")))
     }
 
-    /// Ends the turn. The client calls no hook at such an end, so its mark is left here.
+    /// Ends the turn. The client calls no hook when a turn ends so, so this leaves the mark.
     fn halt(&self, why: String) -> Result<Answer> {
         self.live(Moment::Stop, &self.now())?;
         self.town.wake();
@@ -223,7 +223,7 @@ impl Here<'_> {
         Ok(answer)
     }
 
-    /// New mail as text for the agent's context; that it went there is recorded first.
+    /// Returns new mail as text for the agent's context. Records the delivery first.
     fn mail(&self, at_least: Priority, moment: Moment) -> Result<Answer> {
         let of = &self.caller.address;
         let mails = self.town.ledger.read(|view| view.undelivered(of, at_least).map_err(Error::from))?;
@@ -265,7 +265,7 @@ impl Here<'_> {
         let mut facts =
             StopFacts { background, last_tool_us: last_tool.map(|mark| mark.at_us), ..StopFacts::default() };
         self.town.ledger.read(|view| {
-            // A standing agent that met a limit stays: only a worker's end was decided then.
+            // A standing agent that met a limit stays: an end was decided only for workers.
             let is_worker = is_worker(view, self.incarnation)?;
             facts.is_leaving = is_worker && view.reactions(self.incarnation)?.spared().is_some();
             facts.urgent = view.urgent_unread(&self.caller.address)?;
@@ -277,7 +277,7 @@ impl Here<'_> {
                     let (todo, command) = hook::next_words(&steps);
                     facts.work = Some((attempt.bead.to_string(), todo, command));
                 }
-                // Its work is submitted. A standing agent never had any.
+                // The worker has submitted its work. A standing agent never has any.
                 Err(Error::Refused { .. }) => facts.is_leaving |= is_worker,
                 Err(error) => return Err(error),
             }
@@ -304,7 +304,7 @@ impl Here<'_> {
     fn notice(&self, notice: Notice, text: &str) -> Result<Answer> {
         let mark = Mark { text: Some(text.to_owned()), ..self.now() };
         match notice {
-            // What it asks was told more exactly by the question itself.
+            // The question itself has already told more exactly what the agent asks.
             Notice::Permission if matches!(marks::marks(self.town, self.incarnation)?.stage(), Stage::Asking(_)) => {
                 Answer::Nothing
             }
@@ -317,7 +317,7 @@ impl Here<'_> {
     }
 }
 
-/// Whether an incarnation is a polecat's, which has nothing to do once its hook is empty.
+/// Whether an incarnation belongs to a polecat, which has nothing to do once its hook is empty.
 fn is_worker(view: &View<'_>, incarnation: &IncarnationId) -> Result<bool> {
     Ok(view.incarnation(incarnation)?.is_some_and(|incarnation| incarnation.attempt().is_some()))
 }

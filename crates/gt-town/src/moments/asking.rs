@@ -1,4 +1,4 @@
-//! Questions of agents to a person: where one stands as its terminal shows it, and how a person answers from elsewhere.
+//! Agents' questions to a person: how to find one on an agent's terminal, and how a person answers it from elsewhere.
 
 use std::time::Duration;
 
@@ -20,46 +20,46 @@ use crate::town::error::{Error, Result};
 use crate::town::person;
 use crate::town::{Caller, Town};
 
-/// How long a client has to draw the question that it has told of.
+/// Time that a client has to draw a question after it announced it.
 const DRAWN_WITHIN: Duration = Duration::from_secs(3);
 
-/// Keys that may be needed for an answer.
+/// Maximum number of keys for one answer.
 const MAX_KEYS: usize = 16;
 
-/// How long a client may take for what one key does.
+/// Time that a client has to react to one key.
 const KEY_LIMIT: Duration = Duration::from_secs(3);
 
 /// Time between two looks at its screen.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What an agent is told of a No: its client tells it nothing, and stands at its prompt.
+/// Message to an agent after a No. Its client tells it nothing and returns to its prompt.
 pub(crate) const NO_LINE: &str = "Gas Town: a person has looked at what you asked for, and said no. Do without it, or ask by mail \
                            (gt mail send overseer) and say why you need it. Then go on with your work: gt hook.";
 
-/// What a person answers.
+/// A person's answer to an agent's question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// This once.
+    /// Allow it this once.
     Yes,
-    /// Not this.
+    /// Deny it.
     No,
-    /// This once, and from now on without asking.
+    /// Allow it this once, and from now on without asking.
     Always,
 }
 
-/// What came of it.
+/// Result of answering a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Answered {
-    /// Whose question it was.
+    /// Address of the agent that asked.
     pub address: String,
-    /// What it asked.
+    /// What the agent asked.
     pub asked: String,
-    /// What is allowed from now on.
+    /// Pattern that is allowed from now on, if any.
     pub allowed: Option<String>,
 }
 
-/// Where an agent stands: as its marks say, and where they say that it asks, as its terminal shows. An answer that a person
-/// gives there leaves no mark: after a yes the tool runs, after a no it is at its prompt.
+/// Returns an agent's stage from its marks. Where the marks say that it asks, the terminal decides: an answer that a person
+/// gives there leaves no mark. After a yes the tool runs; after a no the agent is at its prompt.
 pub(crate) fn stage(town: &Town, id: &IncarnationId, marks: &Marks) -> Result<Stage> {
     let stage = marks.stage();
     let Stage::Asking(mark) = &stage else { return Ok(stage) };
@@ -74,12 +74,12 @@ pub(crate) fn stage(town: &Town, id: &IncarnationId, marks: &Marks) -> Result<St
     Ok(if is_interrupted { Stage::AtPrompt(mark.clone()) } else { Stage::InTool(mark.clone()) })
 }
 
-/// What an agent asks, as a condition has it.
+/// Describes an agent's question for its condition.
 pub(crate) fn text(address: &str, mark: &Mark) -> String {
     format!("{address} asks: {}", mark.text.as_deref().unwrap_or("its terminal has the question"))
 }
 
-/// Answers the question that stands in an agent's terminal.
+/// Answers the question on an agent's terminal.
 pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Result<Answered> {
     person::require_or(caller, "answers what an agent asks a person", "gt mail send overseer")?;
     let session = sessions::find(town, name)?;
@@ -121,7 +121,7 @@ pub fn answer(town: &Town, caller: &Caller, name: &str, answer: Answer) -> Resul
     Ok(Answered { address: session.address, asked, allowed })
 }
 
-/// Tells an agent of a No, until it has heard. One that had not begun ends for a No, and has nothing to be told.
+/// Tells an agent about a No, and waits until it has heard. An agent that had not begun ends at a No, so it is not told.
 fn tell_no(town: &Town, session: &Session) -> Result<()> {
     for _ in 0..NUDGE_TRIES {
         let marks = marks::marks(town, &session.id)?;
@@ -145,7 +145,7 @@ fn allow_always(town: &Town, caller: &Caller, session: &Session, pattern: &str) 
     }
 }
 
-/// Presses one key after the other until the question is answered.
+/// Presses one key after another until the question is answered.
 fn press(town: &Town, session: &Session, reply: Reply) -> Result<()> {
     let (sessions, dir) = (town.world().sessions(), town.layout.session(&session.id));
     let attach = format!("gt session attach {}", session.address);
@@ -182,7 +182,7 @@ fn press(town: &Town, session: &Session, reply: Reply) -> Result<()> {
     Err(Error::TimedOut { what: format!("{} did not take the answer", session.address), hint: attach })
 }
 
-/// Whether a screen has the words by which a client of any kind asks for a login.
+/// Whether a screen shows the words with which a client of any kind asks for a login.
 fn shows_login(town: &Town, screen: &str) -> bool {
     let presets = town.settings.agents.values().chain(town.outside.presets.values());
     let mut words = presets.filter_map(|preset| preset.shows.get(&Shown::Login)).flatten();
@@ -190,7 +190,7 @@ fn shows_login(town: &Town, screen: &str) -> bool {
     words.any(|words| screen.contains(&words.to_lowercase()))
 }
 
-/// Waits until a question is on the screen, as long as the client may take to draw it.
+/// Waits until the screen shows a question, at most as long as the client may take to draw it.
 fn is_drawn(town: &Town, session: &Session) -> Result<()> {
     let (clock, dir) = (town.world().clock(), town.layout.session(&session.id));
     let start = clock.monotonic();

@@ -1,4 +1,4 @@
-//! `gt nudge`: wakes an idle agent by one fixed line, and waits until its client says that it heard.
+//! `gt nudge`: wakes an idle agent with one fixed line, and waits until its client reports that it heard.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use crate::moments::asking;
 use crate::town::error::{Error, Result};
 use crate::town::{Caller, Town};
 
-/// How long the prompt that a nudge makes may take to be heard of.
+/// Time within which the client must report the prompt that a nudge types.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Time between two looks at its marks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What a nudge came to.
+/// Result of a nudge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Nudged {
-    /// Whom.
+    /// Address of the agent.
     pub address: String,
-    /// Whether it had to be woken: whoever is at work is not.
+    /// Whether the agent was woken; an agent at work is not.
     pub woken: bool,
-    /// The mail that was sent before.
+    /// Mail that was sent first, if there was a message.
     pub mail: Option<BeadId>,
 }
 
-/// Wakes the agent at an address; sends it a mail first, where there is a message. An error where it could not be told.
+/// Wakes the agent at an address. Mails it `message` first, if there is one. Fails if the agent could not be told.
 pub fn nudge(town: &Town, caller: &Caller, to: &str, message: Option<&str>) -> Result<Nudged> {
     let address = town.ledger.read(|view| post::recipient(view, to))?;
     let mail = message.map(|text| mail(town, caller, &address, text)).transpose()?;
@@ -54,7 +54,7 @@ fn mail(town: &Town, caller: &Caller, to: &Address, text: &str) -> Result<BeadId
     post::send_from(town, caller, &[to.to_string()], &subject, text, Priority::High)
 }
 
-/// True when it was idle and has heard; false when it is at work.
+/// Wakes an idle agent: true once it has heard, false if it is at work.
 fn wake(town: &Town, session: &Session) -> Result<bool> {
     let undelivered = |why: &str| {
         let hint = format!("gt peek {} shows what it does; mail reaches it when it goes on", session.address);
@@ -88,7 +88,7 @@ fn wake(town: &Town, session: &Session) -> Result<bool> {
     undelivered("it did not answer")
 }
 
-/// Waits until a prompt goes to the model that is newer than these marks.
+/// Waits until the model gets a prompt that is newer than these marks.
 pub(crate) fn has_heard(town: &Town, session: &Session, before: &Marks) -> Result<bool> {
     let clock = town.world().clock();
     let start = clock.monotonic();

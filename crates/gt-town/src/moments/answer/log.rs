@@ -1,4 +1,4 @@
-//! What went wrong in hook calls, since nobody hears it: a line in `logs/hooks.log` of the session's folder.
+//! Log of failed hook calls: one line each in `logs/hooks.log` of the session's folder. Clients show no one these failures.
 
 use gt_model::foreign;
 use gt_model::id::IncarnationId;
@@ -10,28 +10,28 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::layout::Layout;
 
-/// Size of the log; what is older is dropped.
+/// Maximum size of the log; older lines are dropped.
 const LOG_BYTES: usize = 64 * 1024;
 
-/// Agents can write the log: nothing larger is read.
+/// Maximum size that is read. Agents can write the log, so it may be larger than the town made it.
 const READ_BYTES: usize = 2 * LOG_BYTES;
 
-/// Bytes of one line.
+/// Maximum bytes of one line.
 const LINE_BYTES: usize = 500;
 
 /// How far back [`trouble`] looks.
 const RECENT: std::time::Duration = std::time::Duration::from_hours(1);
 
-/// Hook calls that went wrong of late.
+/// Recent hook calls that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HookTrouble {
-    /// How many in the last hour, as far as the log reaches.
+    /// Number of failures in the last hour, as far as the log reaches back.
     pub last_hour: usize,
     /// The newest line.
     pub last: String,
 }
 
-/// Writes down why a hook call went wrong, in the folder of its session. That this fails can't be told to anybody.
+/// Logs why a hook call failed, in its session's folder. If that fails too, the failure is lost: there is no place to report it.
 pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &IncarnationId, why: &str) {
     let path = layout.hooks_log(who);
     let line = foreign::one_line(&format!("{} {moment} {who} {why}", world.clock().now()));
@@ -44,7 +44,7 @@ pub fn note_failure(world: &dyn World, layout: &Layout, moment: &str, who: &Inca
     let _ = world.disk().mark(&path, &text);
 }
 
-/// Hook calls of live sessions that went wrong in the last hour.
+/// Returns failed hook calls of live sessions in the last hour.
 pub fn trouble(town: &Town) -> Result<Option<HookTrouble>> {
     let live = town.ledger.read(|view| view.live_incarnations().map_err(Error::from))?;
     let mut lines = Vec::new();
@@ -53,7 +53,7 @@ pub fn trouble(town: &Town) -> Result<Option<HookTrouble>> {
         let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
         lines.extend(text.lines().map(str::to_owned));
     }
-    // Each begins with its time.
+    // Each line begins with its time.
     lines.sort();
     let since = town.world().clock().now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
     let is_recent = |line: &&String| {

@@ -1,8 +1,8 @@
-//! A client would ask a person whether it may use a tool.
+//! Permission moments: a client is about to ask a person whether it may use a tool.
 //!
-//! In a terminal the question stands there, and "needs you" has it at once. Without one there is no person to ask: the use
-//! is denied, the agent is told how to go on and how to ask, and what was denied is an event with the line that would allow
-//! it.
+//! In a terminal the client shows the question, and "needs you" lists it at once. Without a terminal no person can answer. The
+//! town then denies the use, tells the agent how to go on and how to ask, and records an event with the command that would
+//! allow the use.
 
 use gt_ledger::Tx;
 use gt_model::address::Address;
@@ -20,13 +20,13 @@ use crate::agents::marks;
 use crate::town::error::Result;
 use crate::work::causes;
 
-/// Conditions of that kind that one agent may have: the events have the rest.
+/// Maximum number of such conditions per agent; the events record the rest.
 const DENIED_AT_MOST: usize = 5;
 
-/// Bytes of a tool's input that people and agents are shown.
+/// Bytes of a tool's input that people and agents see.
 const SHOWN_BYTES: usize = 160;
 
-/// What a use of a tool is, in one line: a command as it is, else the tool and what it is given.
+/// Describes a use of a tool in one line: a command as it is, any other tool with its input.
 pub(crate) fn words(call: &ToolCall) -> String {
     let names = ["command", "file_path", "path", "url", "query", "pattern", "plan"];
     let first_question = call.input["questions"][0]["question"].as_str();
@@ -41,7 +41,7 @@ pub(crate) fn words(call: &ToolCall) -> String {
 impl Here<'_> {
     pub(super) fn permission(&self, call: &ToolCall, heard: &Heard) -> Result<Answer> {
         let place = self.place(heard)?;
-        // The moment before may have had no answer in time.
+        // The moment before the tool may have got no answer in time.
         if heard.asking == Asking::ByRules && self.permit(call, &place)? == Permit::Granted {
             return Ok(Answer::Allow("gt: it is a part of your work".to_owned()));
         }
@@ -57,7 +57,7 @@ impl Here<'_> {
         Ok(Answer::Nothing)
     }
 
-    /// Whether the agent may do so anyway.
+    /// Whether the agent may use the tool without asking.
     pub(super) fn permit(&self, call: &ToolCall, place: &Place) -> Result<Permit> {
         let address = &self.caller.address;
         let grants = grants::of(self.town, address)?;
@@ -65,7 +65,7 @@ impl Here<'_> {
         Ok(permit::permit(Role::of(address), call, place, &grants, &files))
     }
 
-    /// The pattern that would allow it.
+    /// Returns the pattern that would allow the use.
     fn suggestion(&self, call: &ToolCall, place: &Place) -> Option<String> {
         let granted = |command: &str| {
             let call = ToolCall { tool: "Bash".to_owned(), input: json!({ "command": command }) };
@@ -74,7 +74,7 @@ impl Here<'_> {
         suggestion(call, &granted)
     }
 
-    /// Whatever becomes of the record, the client is answered: it would wait for ever.
+    /// Denies the use. Answers the client even if recording fails, since the client would otherwise wait forever.
     fn deny(&self, call: &ToolCall, place: &Place) -> Result<Answer> {
         let allow = self.suggestion(call, place);
         let what = words(call);
@@ -106,7 +106,7 @@ impl Here<'_> {
         Ok(())
     }
 
-    /// What a person types to allow it.
+    /// Returns the command that a person types to allow the use.
     fn line(&self, allow: &str) -> String {
         match self.caller.address.rig() {
             Some(rig) => format!("gt rig allow {rig} \"{allow}\""),
@@ -114,7 +114,7 @@ impl Here<'_> {
         }
     }
 
-    /// What the agent is told.
+    /// Returns the text that the agent reads.
     fn told(&self, what: &str, allow: Option<&str>, place: &Place) -> String {
         let bead = place.bead.as_deref().unwrap_or("<bead>");
         let (to, subject, free) = match &self.caller.address {

@@ -1,5 +1,5 @@
-//! The moment after a tool, which is by far the most frequent: where the ledger is as it was when its agent was last told all
-//! that there was, nothing is opened and nobody is asked.
+//! The moment after a tool, by far the most frequent one. Where the ledger has not changed since the agent was last told all
+//! its news, this moment opens nothing and queries nothing.
 
 use gt_ledger::Sign;
 use gt_model::id::{IncarnationId, sha256_hex};
@@ -14,23 +14,22 @@ use crate::town::error::Result;
 use crate::town::identity;
 use crate::town::layout::Layout;
 
-/// Who calls, and how the ledger is.
+/// The caller, and the ledger's state before it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     incarnation: IncarnationId,
     at: At,
 }
 
-/// What [`Seen`] leaves in the session's folder. The folder is the agent's own, so no secret is in it.
+/// Form in which [`Seen`] is stored in the session's folder. The agent can read that folder, so this holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct At {
-    /// How the ledger was.
     sign: Sign,
-    /// By which token it was asked, as a hash.
+    /// Hash of the token with which the ledger was queried.
     token: String,
 }
 
-/// The mark of a moment after a tool at which there was nothing to say.
+/// Mark of a moment after a tool at which there was nothing to say.
 #[derive(Serialize, Deserialize)]
 struct QuietMark {
     #[serde(flatten)]
@@ -39,8 +38,8 @@ struct QuietMark {
 }
 
 impl Seen {
-    /// As it is now; `None` where that takes opening the ledger. Never to be asked by a process that has it open
-    /// ([`Sign::of`]).
+    /// Reads the present state; `None` where only opening the ledger would tell it. A process that has the ledger open must not
+    /// call this ([`Sign::of`]).
     pub fn now(world: &dyn World, layout: &Layout, token: &str) -> Option<Self> {
         let incarnation = identity::named(token)?;
         let sign = Sign::of(world, &layout.ledger())?;
@@ -48,11 +47,11 @@ impl Seen {
     }
 }
 
-/// Whether this is a moment after a tool, and the agent was told all that the ledger has for it when the ledger was as it is
-/// now. Its mark is left then, and it is over.
+/// Whether this is a moment after a tool and the ledger has not changed since the agent was told all its news. If so, this
+/// leaves the moment's mark and nothing more is to do.
 pub fn nothing_new(world: &dyn World, layout: &Layout, call: &Call<'_>) -> Result<bool> {
     let Some(seen) = call.seen.filter(|_| call.moment == Moment::AfterTool) else { return Ok(false) };
-    // What can't be understood is told with the caller's name, which takes the ledger.
+    // Reporting input that does not parse takes the caller's name, and so the ledger.
     let Ok(heard) = call.client.hear(call.moment, call.input) else { return Ok(false) };
     let path = layout.moments(&seen.incarnation).join(call.moment.as_str());
     let before: Option<QuietMark> = marks::read_record(world, &path)?;
@@ -64,7 +63,7 @@ pub fn nothing_new(world: &dyn World, layout: &Layout, call: &Call<'_>) -> Resul
     Ok(true)
 }
 
-/// Remembers that the agent was told all that there was.
+/// Remembers that the agent was told all its news.
 pub(super) fn remember(town: &Town, incarnation: &IncarnationId, mark: Mark, seen: &Seen) -> Result<()> {
     marks::write_mark(town, incarnation, Moment::AfterTool.as_str(), &QuietMark { mark, quiet: seen.at.clone() })
 }

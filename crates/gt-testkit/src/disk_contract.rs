@@ -47,7 +47,7 @@ const ACTS: &[(&str, Act)] = &[
     ("lock", |disk, path| disk.lock(path, Duration::from_secs(1)).map(drop)),
 ];
 
-/// A file outside, from any path in the guarded folder.
+/// Returns the path of a file outside, for any path in the guarded folder.
 fn beside_the_town(path: &Path) -> PathBuf {
     let town = path.ancestors().find(|at| at.ends_with("town")).expect("it is in the town");
     town.with_file_name("outside").join("file")
@@ -59,7 +59,7 @@ struct Contract<'c> {
 }
 
 impl Contract<'_> {
-    /// A guarded folder with a folder `real` in it, and a folder outside.
+    /// Makes a guarded folder with a folder `real` in it, and a folder outside.
     fn town(&self, name: &str) -> PathBuf {
         let place = self.place.join(name);
         self.disk.write(&place.join("outside/file"), THEIRS).unwrap();

@@ -1,4 +1,4 @@
-//! The fake model server as a process of its own.
+//! The fake model server as a separate process.
 
 use std::path::PathBuf;
 

@@ -43,7 +43,7 @@ fn describe(package: &Value) -> String {
     format!("{} {}: {}", package["name"], package["version"], package["license"])
 }
 
-/// Whether a licence expression can be met: one allowed alternative of each `AND` part.
+/// Whether a licence expression can be satisfied: each `AND` part needs one allowed alternative.
 fn is_allowed(expression: Option<&str>) -> bool {
     let Some(expression) = expression else { return false };
     let plain = expression.replace(['(', ')'], "").replace('/', " OR ");

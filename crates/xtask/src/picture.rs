@@ -1,7 +1,7 @@
 //! Pictures for the documents, made from real runs: `cargo xtask picture` writes `docs/demo.svg`.
 //!
-//! The picture shows what `gt demo` prints, each line after as long as it took in the run. A reader whose system asks for less
-//! motion sees all lines at once.
+//! The picture shows the output of `gt demo`. Each line appears after as long as it took in the run. A reader whose system asks
+//! for less motion sees all lines at once.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
@@ -22,13 +22,13 @@ pub struct Args {
     gt: Option<PathBuf>,
 }
 
-/// A line of the run, and when it was printed.
+/// A line of the run, with the time of its printing.
 struct Line {
     text: String,
     after: Duration,
 }
 
-/// Runs the demo, and draws what it prints.
+/// Runs the demo, and draws its output.
 pub fn write(args: &Args) -> Result<(), String> {
     let gt = args.gt.clone().map_or_else(crate::soak::build, Ok)?;
     let lines = run(&gt)?;
@@ -39,12 +39,12 @@ pub fn write(args: &Args) -> Result<(), String> {
 
 fn run(gt: &Path) -> Result<Vec<Line>, String> {
     let said = |error: std::io::Error| format!("{} demo: {error}", gt.display());
-    // Its story is told on standard error, what it found on standard output: a person sees both.
+    // The demo prints its story on standard error and its findings on standard output; a person sees both.
     let (output, writer) = std::io::pipe().map_err(said)?;
     let mut demo = Command::new(gt);
     demo.args(["demo", "--seed", "1"]).stdout(writer.try_clone().map_err(said)?).stderr(writer);
     let mut running = demo.spawn().map_err(said)?;
-    // The writing ends are the demo's alone from now on, so that the pipe ends with it.
+    // From now on only the demo holds the writing ends, so the pipe ends with it.
     drop(demo);
     let start = Instant::now();
     let mut lines = Vec::new();
@@ -54,22 +54,22 @@ fn run(gt: &Path) -> Result<Vec<Line>, String> {
     if running.wait().map_err(said)?.success() { Ok(lines) } else { Err("the demo was not green".to_owned()) }
 }
 
-/// A line with a short name for the run's temporary folder.
+/// Returns the line with a short name for the run's temporary folder.
 fn without_folder(line: &str) -> String {
     let Some((before, rest)) = line.split_once("/tmp/gt-demo-") else { return line.to_owned() };
     let (_, after) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     without_folder(&format!("{before}~/demo{after}"))
 }
 
-/// Size of a character and of a line, and the space around all, in pixels.
+/// Width of a character, height of a line, and the margin, in pixels.
 const COLUMN: f64 = 7.3;
 const ROW: f64 = 17.0;
 const MARGIN: f64 = 14.0;
 
-/// Columns that are drawn; longer lines are cut.
+/// Number of columns in the picture; longer lines are cut.
 const COLUMNS: usize = 90;
 
-/// Lines of the screen; earlier ones roll out at the top.
+/// Number of lines on the screen; earlier ones scroll out at the top.
 const SHOWN: usize = 26;
 
 fn drawn(lines: &[Line]) -> String {
@@ -84,7 +84,7 @@ fn drawn(lines: &[Line]) -> String {
         let y = MARGIN + ROW * (number(at) + 0.75);
         let text: String = line.text.chars().take(COLUMNS).collect();
         let delay = line.after.as_secs_f64();
-        // Writing into a text can't fail.
+        // Writing to a string can't fail.
         let _ = writeln!(
             svg,
             "<text x=\"{MARGIN}\" y=\"{y:.1}\" style=\"animation-delay:{delay:.1}s\" xml:space=\"preserve\">{}</text>",
@@ -97,7 +97,7 @@ fn drawn(lines: &[Line]) -> String {
 const STYLE: &str = "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#d7dae0;opacity:0;animation:shown 0s forwards}\
     @keyframes shown{to{opacity:1}}";
 
-/// How the screen rolls: by one line for each that does not fit on it, at the time of that line.
+/// Returns the scrolling of the screen: by one line for each line that does not fit on it, at that line's time.
 fn rolling(lines: &[Line]) -> String {
     let whole = lines.last().map_or(1.0, |line| line.after.as_secs_f64().max(0.1));
     let out = lines.len().saturating_sub(SHOWN);

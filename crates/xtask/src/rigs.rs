@@ -1,5 +1,5 @@
-//! `cargo xtask rigs <list>`: adds each project of a list as a rig of a town of its own, and prints what was found, whether it
-//! was green, how long that took, and what would have to be done by hand.
+//! `cargo xtask rigs <list>`: adds each project of a list as the rig of its own town. Prints what it found, whether the gates
+//! were green, how long that took, and what a person would have to do by hand.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub struct Args {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Runs all of the list.
+/// Runs the whole list.
 pub fn run(args: &Args) -> Result<()> {
     let text = std::fs::read_to_string(&args.list)?;
     let gt = args.gt.canonicalize()?;
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What is said of one project.
+/// Report on one project.
 #[derive(Default)]
 struct Row {
     found: Vec<String>,
@@ -74,7 +74,7 @@ impl Row {
     }
 }
 
-/// One project on its way.
+/// One project in progress.
 struct Try<'t> {
     gt: &'t Path,
     work: &'t Path,
@@ -132,7 +132,7 @@ fn tell_broken(run: &Value, row: &mut Row) {
 }
 
 impl Try<'_> {
-    /// A program with the caller's environment, as a person would have it. Commits are made by nobody in particular.
+    /// Returns a command with the caller's environment, as a person would run it. Commits get a neutral author.
     fn command(&self, program: &Path, cwd: &Path) -> Command {
         let mut command = Command::new(program);
         let identity = [
@@ -145,7 +145,7 @@ impl Try<'_> {
         command
     }
 
-    /// A repository of the project, or its URL.
+    /// Returns a repository of the project, or its URL.
     fn source(&self, place: &str) -> Result<String> {
         if place.contains("://") {
             return Ok(place.to_owned());
@@ -169,11 +169,12 @@ impl Try<'_> {
             without_products(&folder)?;
             let git = |args: &[&str]| checked(self.command(Path::new("git"), &folder).args(args)).map(drop);
             git(&["init", "-q", "-b", "main"])?;
-            // Packing for PyPI adds what it made; those files the project's repository ignores. Others pack the repository.
+            // Packing for PyPI adds generated files, which the project's repository ignores. Other packers pack the repository
+            // itself.
             let whole: &[&str] = if place.starts_with("pypi:") { &[] } else { &["-f"] };
             git(&[&["-c", "core.excludesFile=/dev/null", "add", "-A"], whole].concat())?;
             git(&["commit", "-q", "-m", "As packed"])?;
-            // The commit of a release has its tag, from which some projects take their version.
+            // The commit of a release gets its tag, from which some projects derive their version.
             if let Some(version) = version_of(&self.work.join("packed")) {
                 git(&["tag", &format!("v{version}")])?;
             }
@@ -181,7 +182,7 @@ impl Try<'_> {
         Ok(folder.display().to_string())
     }
 
-    /// Has a client fetch a packed source, and unpacks it.
+    /// Fetches a packed source with a client, and unpacks it.
     fn packed(&self, client: &str, args: &[&str]) -> Result<()> {
         let folder = self.work.join("packed");
         let _ = std::fs::remove_dir_all(&folder);
@@ -198,7 +199,7 @@ impl Try<'_> {
         checked(tar.args(["-xf"]).arg(file).args(["--strip-components", "1", "-C"]).arg(&folder)).map(drop)
     }
 
-    /// Has cargo fetch a crate.
+    /// Fetches a crate with cargo.
     fn vendored(&self, name: &str) -> Result<()> {
         let user = self.work.join("user");
         let _ = std::fs::remove_dir_all(&user);
@@ -214,7 +215,7 @@ impl Try<'_> {
     }
 }
 
-/// The packed source among the files that a client has fetched: Debian's has its description and its own changes beside it.
+/// Returns the packed source among the files that a client has fetched. Debian adds a description and its own changes beside it.
 fn source_among(files: &[PathBuf]) -> Option<&Path> {
     let name = |file: &&PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let is_packed = |file: &&PathBuf| {
@@ -225,7 +226,7 @@ fn source_among(files: &[PathBuf]) -> Option<&Path> {
     files.iter().find(is_packed).map(PathBuf::as_path)
 }
 
-/// The version in the name of the source that was fetched into a folder: `name-1.2.tar.gz`, `name_1.2.orig.tar.gz`.
+/// Returns the version in the name of the source that was fetched into a folder: `name-1.2.tar.gz`, `name_1.2.orig.tar.gz`.
 fn version_of(folder: &Path) -> Option<String> {
     let files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.filter_map(|file| Some(file.ok()?.path())).collect();
     let name = source_among(&files)?.file_name()?.to_string_lossy().into_owned();
@@ -238,7 +239,7 @@ fn version_of(folder: &Path) -> Option<String> {
     Some(version[..end].replace(['+', '~'], "-"))
 }
 
-/// Takes away what packing a source has made, which no repository holds.
+/// Removes files that packing a source has made and that no repository holds.
 fn without_products(folder: &Path) -> Result<()> {
     for place in [folder.to_owned(), folder.join("src")].iter().filter(|place| place.is_dir()) {
         for entry in std::fs::read_dir(place)? {
@@ -251,7 +252,7 @@ fn without_products(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs it; an error says what it said.
+/// Runs a command. The error holds the command's output.
 fn checked(command: &mut Command) -> Result<Output> {
     let output = command.output()?;
     if output.status.success() {

@@ -1,13 +1,13 @@
-//! The demo, again and again: what goes wrong once in twenty runs is wrong.
+//! Runs the demo many times: a failure in one of twenty runs is a failure.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Numbers of workers that the runs take in turn.
+/// Numbers of workers that the runs use in turn.
 const POLECATS: [u32; 3] = [4, 2, 3];
 
-/// Runs `gt demo` `runs` times; an error names the seeds that were not green.
+/// Runs `gt demo` `runs` times. The error names the seeds that were not green.
 pub fn demo(runs: u64, first_seed: u64, polecats: Option<u32>, runtime: &str) -> Result<(), String> {
     let gt = build()?;
     let (mut times, mut red) = (Vec::new(), Vec::new());
@@ -32,12 +32,12 @@ pub fn demo(runs: u64, first_seed: u64, polecats: Option<u32>, runtime: &str) ->
     if red.is_empty() { Ok(()) } else { Err(format!("not green with seeds {red:?}; their folders are kept")) }
 }
 
-/// Builds a release `gt`; answers with its path.
+/// Builds a release `gt` and returns its path.
 pub fn build() -> Result<PathBuf, String> {
     build_as("release", &["--release"])
 }
 
-/// Builds the `gt` that the tests use: the build is there most often.
+/// Builds the `gt` that the tests use, which usually exists already.
 pub fn build_debug() -> Result<PathBuf, String> {
     build_as("debug", &[])
 }
@@ -52,7 +52,7 @@ fn build_as(profile: &str, flags: &[&str]) -> Result<PathBuf, String> {
     }
 }
 
-/// One run. A red one keeps its folder by itself and says where it is.
+/// Runs the demo once. A red run keeps its folder by itself and prints its path.
 fn run(gt: &Path, seed: u64, polecats: u32, runtime: &str) -> Result<(bool, Duration), String> {
     let start = Instant::now();
     let (seed, polecats) = (seed.to_string(), polecats.to_string());

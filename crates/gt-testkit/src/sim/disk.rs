@@ -505,7 +505,7 @@ impl Disk for SimWorld {
         Ok(())
     }
 
-    /// Copies have no time of their own here.
+    /// The simulation's copies have no time of their own.
     fn copy_older(&self, from: &Path, to: &Path, _latest: i64) -> WorldResult<()> {
         self.copy(from, to)
     }
@@ -544,7 +544,7 @@ impl Disk for SimWorld {
         Ok(self.take_lock(path))
     }
 
-    /// Nobody else runs while this waits, so it does not wait.
+    /// No other process runs while this waits, so it does not wait.
     fn lock(&self, path: &Path, _deadline: Duration) -> WorldResult<Option<Held>> {
         self.acting("lock")?.disk.require_no_link_to("open", path)?;
         Ok(self.take_lock(path))
@@ -556,7 +556,7 @@ impl Disk for SimWorld {
         state.note(format!("wake {}", path.display()));
     }
 
-    /// Whether the deacon runs is no matter of its wake-up here.
+    /// In the simulation, the wake-up does not tell whether the deacon runs.
     fn is_awaited(&self, _path: &Path) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! What a town costs that has nothing to do.
+//! What a town without work costs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use super::town::{BenchTown, Plan, stat};
 /// Milliseconds of one clock tick of /proc (`USER_HZ` is 100 on every Linux that we run on).
 const TICK_MS: f64 = 10.0;
 
-/// Until everything that starting set in motion has come to rest.
+/// How long everything takes to come to rest after the start.
 const REST: Duration = Duration::from_secs(10);
 
-/// What a process has used so far.
+/// Resources that a process has used so far.
 #[derive(Clone, Copy, Default)]
 pub struct Used {
-    /// Milliseconds of CPU time of its own.
+    /// Its own CPU time, in milliseconds.
     pub own_ms: f64,
-    /// Milliseconds of CPU time of its children that have ended and were waited for.
+    /// CPU time of its children that have ended and were reaped, in milliseconds.
     pub children_ms: f64,
     /// Context switches of all its threads.
     pub switches: f64,
 }
 
-/// Watches boot and deacon for some seconds.
+/// Watches boot and the deacon for some seconds.
 pub fn measure(gt: &Path, seconds: u64, behind: u32) -> Result<Vec<Row>, String> {
     let town = BenchTown::start(gt, &Plan { beads: 1000, runtime: "headless", polecats: 4, behind })?;
     std::thread::sleep(REST);
@@ -45,7 +45,7 @@ pub fn measure(gt: &Path, seconds: u64, behind: u32) -> Result<Vec<Row>, String>
     Ok(rows)
 }
 
-/// What a process has used so far.
+/// Returns what a process has used so far.
 pub fn used(pid: i32) -> Used {
     let fields = stat(pid).unwrap_or_default();
     let field = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
@@ -56,7 +56,7 @@ pub fn used(pid: i32) -> Used {
     }
 }
 
-/// Of all its threads, whether it gave way or was made to.
+/// Counts the context switches of all its threads, voluntary and involuntary ones.
 fn switches(pid: i32) -> f64 {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let statuses = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok());

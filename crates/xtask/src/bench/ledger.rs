@@ -1,5 +1,5 @@
-//! Beads: whole processes of `bd`, in ledgers of several sizes, beside the smallest process there is; import and export;
-//! thirty processes that write at once, beside a loop of SQLite's own under the same lock.
+//! Beads: whole processes of `bd` in ledgers of several sizes, beside the smallest possible process; import and export; thirty
+//! processes that write at the same time, beside a plain SQLite loop under the same lock.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -12,21 +12,22 @@ use gt_testkit::ledger::{Shape, id, jsonl};
 use super::report::Row;
 use super::town::{finish, path, text};
 
-/// Beads in a ledger, and dependencies for each two beads.
+/// Numbers of beads in a ledger, and of dependencies per two beads.
 const SIZES: [usize; 3] = [100, 10_000, 100_000];
 
-/// Minimal process starts that a verb may cost that only reads, and one that writes: beside the wait for the disk.
+/// How many minimal process starts a verb may cost, in addition to its wait for the disk: one that only reads, and one that
+/// writes.
 const READ_AIM: f64 = 3.0;
 const WRITE_AIM: f64 = 5.0;
 
-/// Processes that write at once, and what each makes.
+/// Number of processes that write at the same time, and how many beads each makes.
 const WRITERS: usize = 30;
 const EACH: usize = 20;
 
-/// The least part of plain SQLite's speed that many writers should have.
+/// The share of plain SQLite's speed that many writers should reach at least.
 const SHARE_AIM: f64 = 0.6;
 
-/// A folder with programs, and ledgers in folders below it.
+/// A folder with programs, and ledgers in its subfolders.
 struct Bench {
     folder: tempfile::TempDir,
     bd: PathBuf,
@@ -42,7 +43,7 @@ impl Bench {
         Ok(Self { folder, bd, nothing })
     }
 
-    /// A new ledger; its folder.
+    /// Makes a new ledger and returns its folder.
     fn ledger(&self, name: &str) -> Result<PathBuf, String> {
         let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder).map_err(text)?;
@@ -77,7 +78,7 @@ pub fn measure(gt: &Path, pairs: usize) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Import of a made-up ledger, export, and the list of all of it.
+/// Times the import of a generated ledger, its export, and the list of all beads.
 fn port(bench: &Bench, folder: &Path, size: usize) -> Result<Vec<Row>, String> {
     let file = folder.join("in.jsonl");
     let shape = Shape { beads: size, dependencies: size * 3 / 2, chain: false };
@@ -98,7 +99,7 @@ fn port(bench: &Bench, folder: &Path, size: usize) -> Result<Vec<Row>, String> {
     ])
 }
 
-/// Verbs, each beside the smallest process; those that write beside one that waits for the disk as well.
+/// Times verbs, each beside the smallest process. Writing verbs are also compared with a process that waits for the disk.
 fn verbs(bench: &Bench, folder: &Path, size: usize, pairs: usize) -> Result<Vec<Row>, String> {
     let some = id(size / 2);
     let reads: [(&str, Vec<&str>); 2] = [
@@ -143,7 +144,7 @@ fn verbs(bench: &Bench, folder: &Path, size: usize, pairs: usize) -> Result<Vec<
     Ok(rows)
 }
 
-/// How long one append waits for the disk.
+/// Returns how long one append waits for the disk.
 fn sync(file: &Path) -> Result<Duration, String> {
     let mut file = File::options().create(true).append(true).open(file).map_err(text)?;
     let start = Instant::now();
@@ -151,7 +152,7 @@ fn sync(file: &Path) -> Result<Duration, String> {
     Ok(start.elapsed())
 }
 
-/// Runs to the end; how long it took.
+/// Runs a command to its end and returns how long it took.
 fn time(mut command: Command) -> Result<Duration, String> {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
@@ -159,7 +160,7 @@ fn time(mut command: Command) -> Result<Duration, String> {
     if status.success() { Ok(start.elapsed()) } else { Err(format!("{command:?}: {status}")) }
 }
 
-/// Runs to the end; the most memory that it had, in KiB, as far as one sees who looks every two milliseconds.
+/// Runs a command to its end and returns its peak memory in KiB, sampled every two milliseconds.
 fn memory(mut command: Command) -> Result<u64, String> {
     let mut child = command.stdout(Stdio::null()).spawn().map_err(text)?;
     let file = format!("/proc/{}/status", child.id());
@@ -173,8 +174,8 @@ fn memory(mut command: Command) -> Result<u64, String> {
     Ok(most)
 }
 
-/// Many processes that write at once, beside as many that do the same to a plain table: with the same waits for the disk
-/// and turns by the same lock.
+/// Times many processes that write at the same time, beside as many that do the same to a plain table. Both wait for the disk
+/// equally and take turns by the same lock.
 fn writers(bench: &Bench) -> Result<Vec<Row>, String> {
     let folder = bench.ledger("writers")?;
     let (own, worst) = storm(|| {
@@ -207,8 +208,8 @@ fn writers(bench: &Bench) -> Result<Vec<Row>, String> {
     ])
 }
 
-/// Starts all, hands each its titles at the same moment, and waits for all: how long that took, and the longest that
-/// anybody waited from one of its lines to the next.
+/// Starts all processes, gives each its titles at the same moment, and waits for all. Returns how long that took, and the longest
+/// wait of any process from one of its lines to the next.
 fn storm(command: impl Fn() -> Command) -> Result<(Duration, Duration), String> {
     let children: Result<Vec<Child>, String> =
         (0..WRITERS).map(|_| command().stdout(Stdio::piped()).spawn().map_err(text)).collect();
@@ -234,7 +235,7 @@ fn storm(command: impl Fn() -> Command) -> Result<(Duration, Duration), String> 
     Ok((start.elapsed(), worst))
 }
 
-/// How many lines come, and the longest time from one to the next, or from `start` to the first.
+/// Returns how many lines arrive, and the longest time from one to the next, or from `start` to the first.
 fn worst_wait(output: ChildStdout, start: Instant) -> (usize, Duration) {
     let (mut count, mut worst, mut last) = (0, Duration::ZERO, start);
     for _ in BufReader::new(output).lines().map_while(Result::ok) {

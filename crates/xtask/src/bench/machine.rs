@@ -1,8 +1,8 @@
-//! What a figure was measured on.
+//! Describes the machine of a measurement.
 
 use std::process::Command;
 
-/// Cores, kernel, load, git and tmux, in one line.
+/// Returns cores, kernel, load, git and tmux, in one line.
 pub fn line() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let first = |path: &str, words: usize| {

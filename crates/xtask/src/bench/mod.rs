@@ -60,7 +60,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Measures, and prints what came out.
+/// Runs a benchmark, and prints its result.
 pub fn run(args: &Args) -> Result<(), String> {
     let gt = match &args.gt {
         Some(gt) => gt.canonicalize().map_err(|e| format!("{}: {e}", gt.display()))?,

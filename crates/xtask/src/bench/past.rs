@@ -1,4 +1,4 @@
-//! What a town has behind it that has worked for months: beads that have landed, with all that they leave.
+//! The past of a town that has worked for months: landed beads, with everything that they leave behind.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,19 +9,19 @@ use serde_json::json;
 
 use super::town::{BenchTown, RIG, finish, path, text};
 
-/// Events that a bead leaves on its way.
+/// Number of events that a bead leaves.
 const EVENTS: usize = 25;
 
-/// Mail that each attempt has sent and somebody has put away.
+/// Recipients of the mail that each attempt has sent and that somebody has archived.
 const MAIL_TO: [&str; 2] = ["mayor/", "overseer"];
 
-/// Names of workers, each of whom has worked again and again.
+/// Number of workers' names. Each worker has worked many times.
 const WORKERS: u32 = 20;
 
-/// When all of it was.
+/// Time of all these records.
 const AT: &str = "2026-01-02T03:04:05Z";
 
-/// Gives a town that is down `attempts` landed attempts, a bead each, as if they had been.
+/// Adds to a stopped town `attempts` landed attempts, one bead each, as if they had really happened.
 pub fn leave(town: &BenchTown, attempts: u32) -> Result<(), String> {
     let lines: String = (1..=attempts).map(line).collect();
     let file = town.folder().join("past.jsonl");
@@ -48,7 +48,7 @@ fn line(number: u32) -> String {
     format!("{line}\n")
 }
 
-/// A commit on the trunk for each attempt, which no ref holds any more. Answers with the trunk, too.
+/// Makes a commit on the trunk for each attempt, which no ref holds any more. Returns the trunk too.
 fn commits(town: &BenchTown, count: u32) -> Result<(String, Vec<String>), String> {
     let repo = path(&town.root().join(RIG).join(".repo.git"));
     let git = |words: &[&str]| {
@@ -86,7 +86,7 @@ fn commits(town: &BenchTown, count: u32) -> Result<(String, Vec<String>), String
     Ok((base, heads.into_iter().map(|(_, sha)| sha).collect()))
 }
 
-/// All that one attempt leaves in the ledger.
+/// Adds everything that one attempt leaves in the ledger.
 fn attempt(ledger: &Connection, number: u32, base: &str, head: &str) -> rusqlite::Result<()> {
     let (bead, id) = (bead(number), number + 1_000_000);
     let worker = format!("past{}", number % WORKERS);

@@ -1,5 +1,5 @@
-//! A writer that does as little as one can: a row a transaction in a table of two columns, with the waits for the disk and
-//! the turns that a ledger has.
+//! A minimal writer: one row per transaction in a table of two columns, with the same waits for the disk and the same turns as a
+//! ledger.
 
 use std::fs::File;
 use std::io::{BufRead, Write as _};
@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::town::text;
 
-/// As long as a writer of the ledger waits.
+/// How long a writer of the ledger waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the table.
@@ -25,7 +25,7 @@ fn open(file: &Path) -> Result<Connection, String> {
     Ok(connection)
 }
 
-/// Writes a row of each line of standard input, each in a turn and a transaction of its own; says so by a line for each.
+/// Writes a row for each line of standard input, each in its own turn and transaction. Prints a line for each.
 pub fn write(file: &Path) -> Result<(), String> {
     let mut connection = open(file)?;
     for line in std::io::stdin().lock().lines() {

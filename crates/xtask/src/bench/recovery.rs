@@ -9,10 +9,10 @@ use super::report::Row;
 use super::sling::between;
 use super::town::{BenchTown, Plan, bead};
 
-/// Workers that die at once.
+/// Number of workers that die at the same time.
 const WORKERS: usize = 10;
 
-/// Before a worker dies, so that the death is not part of its start.
+/// Pause before a worker is killed, so that its start is complete.
 const REST: Duration = Duration::from_secs(2);
 
 /// Kills `deaths` workers one after the other, then everything, `rounds` times.
@@ -46,7 +46,7 @@ fn one_death(town: &BenchTown, number: usize) -> Result<Duration, String> {
     Ok(between(death, again))
 }
 
-/// Kills boot, deacon, shims and agents; answers with the times from `gt up` and from the first kill.
+/// Kills boot, the deacon, shims and agents. Returns the times to the next start from `gt up` and from the first kill.
 fn all_die(town: &BenchTown, first: usize) -> Result<(Duration, Duration), String> {
     let beads: Vec<String> = (1..=WORKERS).map(|at| bead(first + at)).collect();
     town.sling(&beads)?;
@@ -56,7 +56,7 @@ fn all_die(town: &BenchTown, first: usize) -> Result<(Duration, Duration), Strin
     doomed.extend(sessions.iter().map(|(_, shim, _)| *shim));
     doomed.extend(sessions.iter().map(|(_, _, agent)| *agent));
     let death = Timestamp::now();
-    // An agent may die with its shim; then there is nothing left to kill.
+    // An agent may have died with its shim; then there is nothing left to kill.
     let killed = doomed.iter().filter(|process| process.kill().is_ok()).count();
     if killed < 2 + WORKERS {
         return Err(format!("only {killed} processes were there to be killed"));

@@ -4,39 +4,39 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// One measured thing.
+/// One measurement.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
     /// What was measured.
     pub name: String,
-    /// What it was measured in.
+    /// Unit of the values.
     pub unit: &'static str,
-    /// What came out, in the order of the measurements.
+    /// The values, in the order of the measurements.
     pub values: Vec<f64>,
-    /// What the peer took, pair by pair; empty where there is none.
+    /// The peer's values, pair by pair; empty if there is no peer.
     pub peer: Vec<f64>,
-    /// The most that the median of the ratios should be.
+    /// Upper limit that the median of the ratios should keep.
     pub aim: Option<f64>,
 }
 
 impl Row {
-    /// Times in milliseconds.
+    /// Makes a row of times in milliseconds.
     pub fn times(name: &str, values: &[Duration]) -> Self {
         Self { name: name.to_owned(), unit: "ms", values: millis(values), ..Self::default() }
     }
 
-    /// Beside a peer's times, pair by pair.
+    /// Adds a peer's times, pair by pair.
     #[must_use]
     pub fn beside(self, peer: &[Duration], aim: Option<f64>) -> Self {
         Self { peer: millis(peer), aim, ..self }
     }
 
-    /// A single count.
+    /// Makes a row of a single count.
     pub fn single(name: &str, unit: &'static str, value: f64) -> Self {
         Self { name: name.to_owned(), unit, values: vec![value], ..Self::default() }
     }
 
-    /// The median of the ratios, where there is a peer.
+    /// Returns the median of the ratios, if there is a peer.
     fn ratio(&self) -> Option<f64> {
         let ratios: Vec<f64> = self.values.iter().zip(&self.peer).map(|(own, peer)| own / peer).collect();
         (!ratios.is_empty()).then(|| quantile(&ratios, 0.5))
@@ -71,7 +71,7 @@ fn millis(times: &[Duration]) -> Vec<f64> {
     times.iter().map(|time| time.as_secs_f64() * 1000.0).collect()
 }
 
-/// The value below which that part of the values lies.
+/// Returns the value below which this part of the values lies.
 fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -83,25 +83,25 @@ fn quantile(values: &[f64], part: f64) -> f64 {
     }
 }
 
-/// All that one benchmark found.
+/// Result of one benchmark.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Which benchmark.
+    /// The benchmark's name.
     pub what: String,
-    /// What it ran on.
+    /// The machine.
     pub machine: String,
-    /// What it found.
+    /// The measurements.
     pub rows: Vec<Row>,
 }
 
 impl Report {
-    /// For programs.
+    /// Returns the report as JSON for programs.
     pub fn json(&self) -> String {
         let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
         json!({ "schema": "gt.bench/1", "bench": self.what, "machine": self.machine, "rows": rows }).to_string()
     }
 
-    /// For people.
+    /// Returns the report as text for people.
     pub fn text(&self) -> String {
         let rows: Vec<String> = self.rows.iter().map(|row| format!("  {}", row.text())).collect();
         format!("bench {} ({})\n{}", self.what, self.machine, rows.join("\n"))

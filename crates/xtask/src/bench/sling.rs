@@ -1,4 +1,4 @@
-//! Slings, one after the other, each beside the same by hand.
+//! Slings, one after the other, each beside the same work by hand.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use super::report::Row;
 use super::town::{BenchTown, Plan, bead, finish, path, text};
 
-/// How much more a sling may cost than the same by hand.
+/// How many times as long as by hand a sling may take.
 const AIM: f64 = 1.2;
 
-/// Lets what is left over of the step before come to rest, so that it is not measured with the next.
+/// Pause in which the work of the previous step comes to rest, so that the next measurement does not include it.
 const REST: Duration = Duration::from_millis(1500);
 
-/// Slings `pairs` beads headless, and as many in tmux where there is one.
+/// Slings `pairs` beads headless, and as many in tmux if there is one.
 pub fn measure(gt: &Path, pairs: usize, behind: u32) -> Result<Vec<Row>, String> {
     let mut rows = in_runtime(gt, pairs, "headless", behind)?;
     if Command::new("tmux").arg("-V").output().is_ok() {
@@ -24,7 +24,7 @@ pub fn measure(gt: &Path, pairs: usize, behind: u32) -> Result<Vec<Row>, String>
     Ok(rows)
 }
 
-/// What the ledger says of one sling.
+/// What the ledger says about one sling.
 struct Slung {
     fetch: Duration,
     worktree: Duration,
@@ -60,8 +60,8 @@ fn in_runtime(gt: &Path, pairs: usize, runtime: &str, behind: u32) -> Result<Vec
     ])
 }
 
-/// What a fetch takes when somebody else has pushed, and what of it is on the remote has to be compared with all that
-/// workers have made here; beside `git fetch`.
+/// Times a fetch after somebody else has pushed, when the new commits have to be compared with all of the workers' commits;
+/// beside `git fetch`.
 fn after_pushes(town: &BenchTown, hand: &Hand<'_>, pairs: usize) -> Result<Row, String> {
     let (work, hands) = (path(&town.folder().join("work")), path(&hand.repo()));
     let (mut own, mut peer) = (Vec::new(), Vec::new());
@@ -90,10 +90,11 @@ fn after_pushes(town: &BenchTown, hand: &Hand<'_>, pairs: usize) -> Result<Row, 
     Ok(Row::times("gt rig fetch, after a push of somebody else's", &own).beside(&peer, None))
 }
 
-/// Each effect is decided in the commit that ends the one before, so the ends are the beginnings as well.
+/// Slings one bead and reads its times. Each effect is decided in the commit that ends the previous one, so the ends are also the
+/// beginnings.
 fn one(town: &BenchTown, bead: &str) -> Result<Slung, String> {
     town.gt(&["sling", bead, super::town::RIG])?;
-    // Long enough that the question is not asked while the sling is under way.
+    // Long enough that the question does not disturb the sling.
     std::thread::sleep(REST);
     let started = town.await_event(bead, "effect-start-session", 1)?;
     let at = |event: &str| town.times(bead, event)?.first().copied().ok_or_else(|| format!("{bead}: no {event}"));
@@ -107,12 +108,12 @@ fn one(town: &BenchTown, bead: &str) -> Result<Slung, String> {
     })
 }
 
-/// Time from one moment to a later one.
+/// Returns the time from one moment to a later one.
 pub fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
-/// The same by hand: a worktree of a bare clone, and something that waits in it.
+/// The same by hand: a worktree of a bare clone, and a process that waits in it.
 struct Hand<'t> {
     town: &'t BenchTown,
     tmux: bool,
@@ -157,7 +158,7 @@ impl<'t> Hand<'t> {
 impl Drop for Hand<'_> {
     fn drop(&mut self) {
         for child in &mut self.waiting {
-            // Our own children: they are there until they are waited for.
+            // These are our own children: they exist until they are reaped.
             let _ = child.kill().and_then(|()| child.wait());
         }
         if self.tmux {

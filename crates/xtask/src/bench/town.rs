@@ -10,33 +10,33 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-/// Files of the project.
+/// Number of files in the project.
 const FILES: usize = 300;
 
 /// The rig's name.
 pub const RIG: &str = "bench";
 
-/// Longest wait for anything.
+/// Longest wait for any event.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Time between two questions. Each costs the machine a process, and what is measured comes from the ledger anyway.
+/// Pause between two questions. Each costs the machine a process, and the measured times come from the ledger anyway.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
-/// A town in a temporary folder, up from its making until it is dropped.
+/// A town in a temporary folder. It runs from its making until it is dropped.
 pub struct BenchTown {
     folder: tempfile::TempDir,
     gt: PathBuf,
 }
 
-/// What a town is made with.
+/// How to make a town.
 pub struct Plan<'a> {
-    /// Beads that are open.
+    /// Number of open beads.
     pub beads: usize,
-    /// What its sessions run in.
+    /// Runtime of its sessions.
     pub runtime: &'a str,
-    /// How many workers it may have at once.
+    /// How many workers it may have at the same time.
     pub polecats: usize,
-    /// Beads that have landed before.
+    /// Number of beads that have landed before.
     pub behind: u32,
 }
 
@@ -53,7 +53,7 @@ impl BenchTown {
         );
         std::fs::write(town.root().join("town.toml"), settings).map_err(text)?;
         town.gt(&["rig", "add", RIG, &path(&town.remote()), "--prefix", "be", "--skip-proof"])?;
-        // Without a gate a rig is held; this one is never run while something is measured.
+        // A rig without a gate is held. No measurement runs this gate.
         town.gt(&["rig", "gates", "add", RIG, "fine", "true"])?;
         town.gt(&["rig", "release", RIG])?;
         let file = town.folder().join("beads.jsonl");
@@ -64,17 +64,17 @@ impl BenchTown {
         Ok(town)
     }
 
-    /// The folder of town, project and whatever else a benchmark makes.
+    /// Returns the folder of the town, the project and the benchmark's other files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The town's folder.
+    /// Returns the town's folder.
     pub fn root(&self) -> PathBuf {
         self.folder().join("town")
     }
 
-    /// The project's bare remote.
+    /// Returns the project's bare remote.
     pub fn remote(&self) -> PathBuf {
         self.folder().join("remote.git")
     }
@@ -96,7 +96,7 @@ impl BenchTown {
         Ok(())
     }
 
-    /// A program with a small environment that is the same on every machine.
+    /// Returns a command with a small environment that is the same on every machine.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
@@ -109,12 +109,12 @@ impl BenchTown {
         command
     }
 
-    /// The `gt` that is measured.
+    /// Returns the measured `gt`.
     pub fn gt_path(&self) -> &Path {
         &self.gt
     }
 
-    /// One verb; answers with what it printed.
+    /// Runs one verb and returns its output.
     pub fn gt(&self, words: &[&str]) -> Result<String, String> {
         finish(self.command(&self.gt).args(words))
     }
@@ -125,14 +125,14 @@ impl BenchTown {
         document[field].as_array().cloned().ok_or_else(|| format!("gt {} gave no {field}", words.join(" ")))
     }
 
-    /// When the ledger says that something happened to a bead, oldest first.
+    /// Returns when, by the ledger, an event happened to a bead, oldest first.
     pub fn times(&self, bead: &str, event: &str) -> Result<Vec<Timestamp>, String> {
         let events = self.facts(&["log", bead, "-n", "1000"], "events")?;
         let those = events.iter().filter(|e| e["event"] == event);
         those.map(|e| e["at"].as_str().unwrap_or_default().parse().map_err(text)).collect()
     }
 
-    /// Waits until something has happened to a bead `count` times; answers with the last time.
+    /// Waits until an event has happened to a bead `count` times. Returns the last time.
     pub fn await_event(&self, bead: &str, event: &str, count: usize) -> Result<Timestamp, String> {
         let start = Instant::now();
         loop {
@@ -155,7 +155,7 @@ impl BenchTown {
         beads.iter().try_for_each(|bead| self.await_event(bead, "effect-start-session", 1).map(|_| ()))
     }
 
-    /// Takes beads back and waits until their worktrees are in the archive.
+    /// Unslings beads and waits until their worktrees are in the archive.
     pub fn unsling(&self, beads: &[String]) -> Result<(), String> {
         let mut words = vec!["unsling"];
         words.extend(beads.iter().map(String::as_str));
@@ -163,7 +163,7 @@ impl BenchTown {
         beads.iter().try_for_each(|bead| self.await_event(bead, "worktree-archived", 1).map(|_| ()))
     }
 
-    /// The sessions that run: (bead, shim, agent).
+    /// Returns the running sessions: (bead, shim, agent).
     pub fn sessions(&self) -> Result<Vec<(String, Process, Process)>, String> {
         let rows = self.facts(&["session", "list"], "sessions")?;
         let running = rows.iter().filter(|row| row["state"] == "running");
@@ -175,7 +175,7 @@ impl BenchTown {
             .collect()
     }
 
-    /// Boot or deacon: who has its lock. The kernel knows.
+    /// Returns the process of boot or the deacon, which is the one that holds its lock according to the kernel.
     pub fn daemon(&self, role: &str) -> Result<Process, String> {
         let lock = self.root().join(format!("deacon/locks/{role}.lock"));
         let inode = std::fs::metadata(&lock).map_err(text)?.ino();
@@ -188,14 +188,14 @@ impl BenchTown {
 
 impl Drop for BenchTown {
     fn drop(&mut self) {
-        // What can't be taken down is found by the next look at the process table; there is nobody to tell here.
+        // The next look at the process table shows what is left running; there is no other place for this error.
         if let Err(error) = self.gt(&["down", "--now"]) {
             println!("error: {error}");
         }
     }
 }
 
-/// The holder in a line of /proc/locks (`1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`).
+/// Returns the holder in a line of /proc/locks (`1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`).
 fn holder_of(line: &str, inode: u64) -> Option<i32> {
     let mut words = line.split_whitespace().skip(1);
     let (kind, pid, file) = (words.next()?, words.nth(2)?, words.next()?);
@@ -203,7 +203,7 @@ fn holder_of(line: &str, inode: u64) -> Option<i32> {
     is_it.then(|| pid.parse().ok()).flatten()
 }
 
-/// A process that the town has recorded, or that the kernel says has one of its locks.
+/// A process that the town has recorded, or that holds one of its locks according to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Its pid.
@@ -218,14 +218,14 @@ impl Process {
         Ok(Self { pid, start_ticks: ticks })
     }
 
-    /// `kill -9`, unless the pid is somebody else's by now.
+    /// Sends SIGKILL, unless the pid belongs to another process by now.
     pub fn kill(self) -> Result<(), String> {
         let pid = Pid::from_raw(self.pid).filter(|_| start_ticks(self.pid) == Some(self.start_ticks));
         let pid = pid.ok_or_else(|| format!("the process {} has ended by itself", self.pid))?;
         kill_process(pid, Signal::KILL).map_err(text)
     }
 
-    /// A variable of the environment that it was started with.
+    /// Returns a variable of the environment with which the process was started.
     pub fn variable(self, name: &str) -> Result<String, String> {
         let bytes = std::fs::read(format!("/proc/{}/environ", self.pid)).map_err(text)?;
         let environ = String::from_utf8_lossy(&bytes).into_owned();
@@ -234,7 +234,7 @@ impl Process {
     }
 }
 
-/// The fields of /proc/<pid>/stat after the program's name: the first is the state.
+/// Returns the fields of /proc/<pid>/stat after the program's name; the first is the state.
 pub fn stat(pid: i32) -> Option<Vec<String>> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(line.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
@@ -244,7 +244,7 @@ fn start_ticks(pid: i32) -> Option<u64> {
     stat(pid)?.get(19)?.parse().ok()
 }
 
-/// The id of the bead of that number.
+/// Returns the id of the bead with this number.
 pub fn bead(number: usize) -> String {
     format!("be-t{number:04}")
 }
@@ -259,7 +259,7 @@ fn bead_line(number: usize) -> String {
     format!("{line}\n")
 }
 
-/// Runs a program to its good end; answers with what it printed.
+/// Runs a program, which must succeed, and returns its output.
 pub fn finish(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|e| format!("{command:?} can't be started: {e}"))?;
     if output.status.success() {
@@ -268,12 +268,12 @@ pub fn finish(command: &mut Command) -> Result<String, String> {
     Err(format!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
-/// A path as a word of a command line.
+/// Returns a path as a word of a command line.
 pub fn path(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// An error as text.
+/// Returns an error as text.
 pub fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

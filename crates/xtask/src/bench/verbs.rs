@@ -1,4 +1,4 @@
-//! Verbs that agents say often, beside the smallest process there is, with 1,000 beads in the ledger.
+//! Verbs that agents call often, beside the smallest possible process, with 1,000 beads in the ledger.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,30 +8,30 @@ use super::idle::used;
 use super::report::Row;
 use super::town::{BenchTown, Plan, bead, finish, path, text};
 
-/// Beads in the ledger.
+/// Number of beads in the ledger.
 const BEADS: usize = 1000;
 
-/// What a client says after a tool, and the file that it is read from.
+/// A client's message after a tool call, and the file from which it is read.
 const AFTER_TOOL: &str = r#"{"session_id":"5e55","transcript_path":"/t.jsonl","cwd":"/w","hook_event_name":"PostToolUse",
 "tool_name":"Bash","tool_input":{"command":"cargo test"},"tool_response":{"stdout":"ok","stderr":""},"tool_use_id":"t1"}"#;
 const INPUT: &str = "after-tool.json";
 
-/// Minimal process starts that a verb may cost.
+/// How many minimal process starts a verb may cost.
 const AIM: f64 = 3.0;
 
-/// A verb that is timed.
+/// A verb to time.
 struct Spec {
     name: &'static str,
     words: &'static [&'static str],
     as_worker: bool,
-    /// What the worker says before, each time.
+    /// A command that the worker runs before each call.
     before: &'static [&'static str],
 }
 
 /// The hook after a tool.
 const HOOK: &[&str] = &["moment", "after-tool", "--client", "claude"];
 
-/// Something that changes the ledger.
+/// A verb that changes the ledger.
 const WRITE: &[&str] = &["mail", "send", "overseer", "-s", "A word", "-m", "Some text"];
 
 const VERBS: &[Spec] = &[
@@ -85,7 +85,7 @@ pub fn measure(gt: &Path, pairs: usize, behind: u32) -> Result<Vec<Row>, String>
         .map(|(spec, (peer, own))| Row::times(spec.name, own).beside(peer, Some(AIM)))
         .collect();
     let peer = cpu(pairs, || town.command(&nothing))?;
-    // In a row nothing changes in between.
+    // In a row of calls nothing changes in between.
     for spec in VERBS.iter().filter(|spec| spec.before != WRITE) {
         let own = cpu(pairs, || verb(&town, spec.words, spec.as_worker.then_some(token.as_str())))?;
         rows.push(Row::times(&format!("{}: CPU time a call", spec.name), &[own]).beside(&[peer], None));
@@ -102,7 +102,7 @@ fn verb(town: &BenchTown, words: &[&str], token: Option<&str>) -> Command {
     verb
 }
 
-/// CPU time of one call, of `calls` in a row: a busy machine falsifies it less than the time that passes.
+/// Returns the CPU time of one call, as the mean of `calls` in a row. A busy machine distorts CPU time less than elapsed time.
 fn cpu(calls: usize, command: impl Fn() -> Command) -> Result<Duration, String> {
     let own = i32::try_from(std::process::id()).map_err(text)?;
     let before = used(own).children_ms;
@@ -112,17 +112,17 @@ fn cpu(calls: usize, command: impl Fn() -> Command) -> Result<Duration, String> 
     Ok(Duration::from_secs_f64((used(own).children_ms - before) / 1000.0 / calls as f64))
 }
 
-/// A program that does nothing, as the release build would make it.
+/// Builds a program that does nothing, with the settings of the release build.
 pub fn build_nothing(program: &Path) -> Result<(), String> {
     let source = program.with_extension("rs");
     std::fs::write(&source, "fn main() {}\n").map_err(text)?;
-    // With the environment as it is: rustc may be found through it.
+    // Keeps the environment unchanged: it may be needed to find rustc.
     let mut rustc = Command::new("rustc");
     finish(rustc.args(["-O", "-C", "strip=symbols", "--edition", "2024", "-o", &path(program), &path(&source)]))?;
     Ok(())
 }
 
-/// From before the start to after the end.
+/// Returns the time from before the start to after the end.
 fn time(command: &mut Command) -> Result<Duration, String> {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What agents may do without asking in the default mode, what becomes of the rest, and how a person answers.
+//! What agents may do without asking in the default mode, what happens to everything else, and how a person answers.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::town::{Runtime, Terms, TownStage};
 use super::{Outfit, Scenario, client};
 use crate::bench::text;
 
-/// All of them.
+/// The scenarios of this module.
 pub const ALL: &[Scenario] = &[
     Scenario { name: "town-default-headless", run: |outfit| default_mode(outfit, Runtime::Headless) },
     Scenario { name: "town-default-tmux", run: |outfit| default_mode(outfit, Runtime::Tmux) },
@@ -28,7 +28,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-mayor-walled-tmux", run: |outfit| mayor_reads(outfit, walled(Runtime::Tmux)) },
 ];
 
-/// A rule's call of a shell command.
+/// Returns a rule's call of a shell command.
 fn bash(command: &str) -> Value {
     json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}])
 }
@@ -37,22 +37,23 @@ fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> 
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// Nothing is said of what workers may do.
+/// Terms that say nothing about what workers may do.
 pub fn as_it_comes(runtime: Runtime) -> Terms {
     Terms { may: "", ..Terms::quick(runtime) }
 }
 
-/// The same, with a sandbox around the mayor.
+/// The same terms, with a sandbox around the mayor.
 fn walled(runtime: Runtime) -> Terms {
     let pace = "patrol_seconds = 1\nback_off_seconds = 1\nlinger_seconds = 2\n[mayor]\nsandbox = \"bwrap\"";
     Terms { pace, ..as_it_comes(runtime) }
 }
 
-/// What a client says to its model of a use of a tool that was not allowed.
+/// What a client tells its model when the use of a tool was not allowed.
 const NOT_ALLOWED: &[&str] =
     &["requires approval", "haven't granted it", "was blocked. For security", "denied: ", "doesn't want to proceed"];
 
-/// Nothing that an agent did was denied, or asked of a person: by what its client said to its model, and by the town's `log`.
+/// Checks that no action of an agent was denied, or needed a person's answer. Looks at what its client told the model, and at the
+/// town's `log`.
 pub fn asked_nothing(fake: &FakeModel, log: &Value) -> Result<(), String> {
     let asked = fake.asked();
     let results = asked.iter().flat_map(|asked| asked.conversation.results.iter());
@@ -67,12 +68,12 @@ pub fn asked_nothing(fake: &FakeModel, log: &Value) -> Result<(), String> {
     check(bad.is_none(), || format!("a person was asked: {bad:?}"))
 }
 
-/// The town's whole log.
+/// Returns the town's whole log.
 pub fn whole_log(town: &TownStage) -> Result<Value, String> {
     town.facts(&["log", "--last", "10000"])
 }
 
-/// The built-in formula from hook to trunk in the default mode, with commands as agents write them: nothing is asked.
+/// The built-in formula runs from hook to trunk in the default mode, with commands as agents write them. No person is asked.
 fn default_mode(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let commit =
         "git status --short && git add -A && git commit -m \"$(cat <<'EOF'\nSay hello\n\nAs it was asked.\nEOF\n)\"";
@@ -104,8 +105,8 @@ fn default_mode(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// The person's profile and start file take the PATH of agents away, and their client runs login shells: `gt` is found, in
-/// the default mode without a question.
+/// The person's profile and start file remove the agents' PATH, and the client runs login shells. Agents still find `gt`, and in
+/// the default mode no person is asked.
 fn login_shell(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let work = "bash -lc 'echo \"LOGIN-PATH $PATH\"; gt hook && echo FOUND-IN-LOGIN'; \
                 bash -l -c 'bash -c \"gt hook && echo FOUND-NESTED\"'; gt hook && echo FOUND-PLAIN; \
@@ -127,8 +128,8 @@ fn login_shell(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// Without a terminal what is not allowed is denied: the agent is told how to go on, a person has the line that allows it,
-/// and that counts for the session that runs.
+/// Without a terminal, an action that is not allowed is denied. The agent is told how to continue, a person gets the line that
+/// allows the action, and that line takes effect in the running session.
 fn denied(outfit: &Outfit) -> Result<String, String> {
     let wait = "until test -e go; do sleep 0.2; done; echo WAITED";
     let rules = json!([
@@ -145,7 +146,7 @@ fn denied(outfit: &Outfit) -> Result<String, String> {
         check(town.condition("denied").is_none(), || "it is still needed".to_owned())?;
         std::fs::write(town.worktree(&session)?.join("go"), "").map_err(text)?;
         town.heard(&["denied: Bash: git status && make greet LOUD=1", "gt mail send app/witness -s"])?;
-        // It is told with the next tool's result, and tries again by itself.
+        // The agent learns it with the next tool's result, and tries again by itself.
         town.until("what make says", || town.fake.heard("make: ").then_some(()))?;
         let log = town.gt(&["log", "--last", "500"])?;
         check(log.contains("denied") && log.contains("make greet LOUD=1"), || format!("no event: {log}"))?;
@@ -154,7 +155,7 @@ fn denied(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// Hooks that can't run any more are missed by the client's transcript: the session is ended, and a person is told.
+/// If the hooks can't run any more, the client's transcript lacks them: the town ends the session and tells a person.
 fn unhooked(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let first = "touch begun; until test -e go; do sleep 0.2; done; echo USED-0";
     let mut rules =
@@ -181,7 +182,7 @@ fn unhooked(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// The first thing that needs a person of a kind, once its text has these words.
+/// Returns the first request of a kind that needs a person, once its text has these words.
 fn need(town: &TownStage, kind: &str, words: &str) -> Result<Value, String> {
     town.until(&format!("{kind}: {words}"), || {
         town.condition(kind).filter(|need| need["text"].as_str().is_some_and(|text| text.contains(words)))
@@ -193,7 +194,8 @@ fn worker(town: &TownStage, bead: &str) -> Result<String, String> {
     session["address"].as_str().map(str::to_owned).ok_or_else(|| format!("no address: {session}"))
 }
 
-/// A worker's question is told at once, with what it asks; a no reaches the agent, which goes on; always asks no more.
+/// A worker's question is reported at once, with its content. A "no" reaches the agent, which continues. "Always" stops further
+/// questions.
 fn asks(outfit: &Outfit) -> Result<String, String> {
     let said_no = "a person has looked at what you asked for, and said no";
     let rules = json!([
@@ -224,7 +226,7 @@ fn asks(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// A client that asks whether to trust its folder is told within seconds, and answered from elsewhere.
+/// A client's question whether to trust its folder is reported within seconds, and answered from another terminal.
 fn trust(outfit: &Outfit) -> Result<String, String> {
     TownStage::on(outfit, as_it_comes(Runtime::Tmux), &json!([]), |town| {
         client::seed(&town.folder.join("home"), &[])?;
@@ -240,7 +242,7 @@ fn trust(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// The mayor's question is told as well, also to a person who waits for its answer.
+/// The mayor's question is reported too, even to a person who waits for the mayor's answer.
 fn mayor_asks(outfit: &Outfit) -> Result<String, String> {
     let me = "You are the mayor";
     let rules = json!([
@@ -264,7 +266,7 @@ fn mayor_asks(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// The mayor reads code as agents really do, of a rig that was added while it ran as well.
+/// The mayor reads code as agents really do, also in a rig that was added while the mayor ran.
 fn mayor_reads(outfit: &Outfit, terms: Terms) -> Result<String, String> {
     let me = "You are the mayor";
     let read = |rig: &str| json!([{"tool": "Read", "input": {"file_path": format!("{{{{town}}}}/{rig}/mayor/rig/notes.txt")}}]);
@@ -300,7 +302,7 @@ fn mayor_reads(outfit: &Outfit, terms: Terms) -> Result<String, String> {
         let reading = town.root().join("second/mayor/rig/notes.txt");
         town.until("its code", || reading.exists().then_some(()))?;
         if terms.pace.contains("sandbox") {
-            // Its walls stand as they were put up.
+            // The running mayor's sandbox does not change.
             town.gt(&["mayor", "stop"])?;
         }
         town.gt(&["mayor", "ask", &format!("Read {root}/second, please")])?;

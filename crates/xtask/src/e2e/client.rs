@@ -1,4 +1,4 @@
-//! The client: which version, how it is installed, and what it needs so that it asks nobody anything.
+//! The client: its version, its installation, and the settings with which it asks no questions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,30 +8,30 @@ use serde_json::{Value, json};
 
 use crate::bench::{path, text};
 
-/// The version whose behaviour docs/agents.md describes; `$GT_CLIENT_VERSION` says another.
+/// The version whose behaviour docs/agents.md describes; `$GT_CLIENT_VERSION` overrides it.
 const VERSION: &str = "2.1.330";
 
 /// The package that is one program without Node.
 const PACKAGE: &str = "@anthropic-ai/claude-code-linux-x64";
 
-/// No key of anybody. The client asks whether to use a key, unless its last characters were approved.
+/// A fake key. The client asks whether to use a key, unless the key's last characters were approved.
 const KEY: &str = "sk-ant-nobodys-key-0123456789abcdefghij";
 const KEY_END: usize = 20;
 
-/// No login of anybody. With one, the client asks as a plan's subscriber: limits then name their window and its end.
+/// A fake login. With one, the client acts for a plan's subscriber: limits then name their window and its end.
 const LOGIN: &str = "sk-ant-oat01-nobodys-login-0123456789abcdefghij";
 
-/// Who pays.
+/// The account that pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
-    /// The API, by a key.
+    /// The API, with a key.
     Key,
-    /// A plan, by a login.
+    /// A plan, with a login.
     Plan,
 }
 
 impl Account {
-    /// The variable that says so.
+    /// Returns the environment variable for it.
     pub fn variable(self) -> (&'static str, &'static str) {
         match self {
             Self::Key => ("ANTHROPIC_API_KEY", KEY),
@@ -49,7 +49,8 @@ pub struct Client {
     pub gt: PathBuf,
 }
 
-/// Installs the client where it is not; answers with its program. It is kept in `$GT_CLIENT_CACHE`, otherwise in `target/`.
+/// Installs the client if it is missing and returns its program. The client is kept in `$GT_CLIENT_CACHE`, otherwise in
+/// `target/`.
 pub fn install() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no workspace")?;
     let cache = std::env::var_os("GT_CLIENT_CACHE").map_or_else(|| root.join("target/clients"), PathBuf::from);
@@ -71,7 +72,7 @@ pub fn install() -> Result<PathBuf, String> {
     Err(format!("{what} can't be installed: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// What keeps the client to itself and to the model at `url`.
+/// Returns the variables that keep the client away from everything but the model at `url`.
 pub fn environment(home: &Path, url: &str, account: Account) -> BTreeMap<String, String> {
     let fixed = [
         account.variable(),
@@ -79,7 +80,7 @@ pub fn environment(home: &Path, url: &str, account: Account) -> BTreeMap<String,
         ("DISABLE_AUTOUPDATER", "1"),
         ("CLAUDE_CODE_MAX_RETRIES", "1"),
         ("CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN", "1"),
-        // In the namespace everybody is root, and as root the client bypasses permissions only if told it is contained.
+        // Every user is root in the namespace. As root, the client bypasses permissions only if it is told that it is contained.
         ("IS_SANDBOX", "1"),
         ("SHELL", "/bin/bash"),
         ("TERM", "xterm-256color"),
@@ -96,7 +97,7 @@ pub fn environment(home: &Path, url: &str, account: Account) -> BTreeMap<String,
     env
 }
 
-/// Makes a home in which the client has nothing left to ask; `trusted` are folders that it may work in.
+/// Makes a home in which the client has no questions left. `trusted` are folders in which it may work.
 pub fn seed(home: &Path, trusted: &[&Path]) -> Result<(), String> {
     let config = home.join(".claude");
     for folder in [&config, &home.join("tmp")] {

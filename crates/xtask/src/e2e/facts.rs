@@ -1,5 +1,5 @@
-//! What the design takes for a fact about the client, proved with nothing of `gt`: if a new version behaves otherwise,
-//! one of these goes red first.
+//! Facts about the client on which the design relies, checked without any part of `gt`. If a new version of the client behaves
+//! differently, one of these fails first.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use super::stage::Desk;
 use super::{Outfit, Scenario};
 use crate::bench::text;
 
-/// All of them.
+/// The scenarios of this module.
 pub const ALL: &[Scenario] = &[
     Scenario { name: "fact-hooks", run: hooks },
     Scenario { name: "fact-hooks-off", run: hooks_off },
@@ -38,12 +38,12 @@ fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> 
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// A rule that runs a shell command.
+/// Returns a rule that runs a shell command.
 fn bash(command: &str) -> Value {
     json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}])
 }
 
-/// What each hook says reaches the model, and its refusals count, under bypass.
+/// Each hook's output reaches the model, and its refusals count, even under bypass.
 fn hooks(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([
         {"unless": {"ran": "forbidden"}, "calls": bash("echo forbidden >made")},
@@ -74,7 +74,7 @@ fn hooks(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// What the project or the user says of hooks, ours overrule.
+/// Our settings override what the project or the user says about hooks.
 fn hooks_off(outfit: &Outfit) -> Result<String, String> {
     Desk::with(outfit, &json!([{"text": "Done."}]), |desk| {
         let off = json!({"disableAllHooks": true}).to_string();
@@ -97,7 +97,7 @@ fn hooks_off(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// What an administrator says of hooks goes before ours.
+/// An administrator's settings about hooks override ours.
 fn hooks_managed(outfit: &Outfit) -> Result<String, String> {
     Desk::with(outfit, &json!([{"text": "Done."}]), |desk| {
         let settings = desk.settings(&[("SessionStart", "true")])?;
@@ -129,7 +129,7 @@ fn hooks_managed(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// The transcript has what the API claimed, each message once.
+/// The transcript holds what the API claimed, each message once.
 fn usage(outfit: &Outfit) -> Result<String, String> {
     let claim = json!({"input": 1234, "output": 56, "cache_read": 789, "cache_write": 321});
     let rules = json!([
@@ -153,7 +153,7 @@ fn usage(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// One process takes several messages from its input, each a turn.
+/// One process reads several messages from its input, and each is a turn.
 fn stream_input(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"when": {"last": "word-(?<n>\\d)"}, "text": "Got {{n}}."}]);
     Desk::with(outfit, &rules, |desk| {
@@ -170,7 +170,7 @@ fn stream_input(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// In a terminal: no dialog, ready, a second prompt typed, the end told.
+/// In a terminal: the client shows no dialog, becomes ready, accepts a second typed prompt, and reports its end.
 fn terminal(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"when": {"last": "second"}, "text": "Second answer."}, {"text": "First answer."}]);
     Desk::with(outfit, &rules, |desk| {
@@ -187,7 +187,7 @@ fn terminal(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// What is typed while a tool runs reaches the model within the same turn.
+/// A line that is typed while a tool runs reaches the model within the same turn.
 fn busy(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([
         {"unless": {"ran": "go"}, "calls": bash("touch begun; until test -e go; do sleep 0.1; done")},
@@ -197,7 +197,7 @@ fn busy(outfit: &Outfit) -> Result<String, String> {
         let terminal = desk.interactive(&desk.settings(&[("Stop", "true"), ("UserPromptSubmit", "true")])?, "first")?;
         desk.until("the tool", &terminal, || desk.work().join("begun").exists())?;
         terminal.type_line("TYPED-MEANWHILE")?;
-        // On the screen alone, it may still stand in the box.
+        // The screen alone is not enough: the line may still be in the input box.
         desk.until("the line to be queued", &terminal, || terminal.screen().contains("edit queued messages"))?;
         std::fs::write(desk.work().join("go"), "").map_err(text)?;
         desk.until("the turn's end", &terminal, || !desk.saw("Stop").is_empty())?;
@@ -226,15 +226,15 @@ fn interrupt(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// A worktree is trusted by its repository's folder; trust of a folder above it is not enough. An answer that is given in a
-/// worktree is kept for the repository.
+/// The client trusts a worktree if its repository's folder is trusted; trust of a folder above it is not enough. An answer that
+/// is given in a worktree is stored for the repository.
 fn trust(outfit: &Outfit) -> Result<String, String> {
     Desk::with(outfit, &json!([]), |desk| {
         desk.git(&["init", "-q", "-b", "main", "first"])?;
         desk.git(&["-C", "first", "commit", "-q", "--allow-empty", "-m", "Begin"])?;
         desk.git(&["clone", "-q", "--bare", "first", "repo.git"])?;
         desk.git(&["-C", "repo.git", "worktree", "add", "-q", "../rig/tree", "main"])?;
-        // As the folder of a town, which is a repository of its own.
+        // Like the folder of a town, which is a repository of its own.
         desk.git(&["init", "-q"])?;
         let settings = desk.settings(&[("SessionStart", "true")])?;
         let tree = desk.folder.join("rig/tree");
@@ -255,7 +255,7 @@ fn trust(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// After eight blocks in a row, the ninth stop is let through.
+/// After eight blocked stops in a row, the client lets the ninth through.
 fn nine_stops(outfit: &Outfit) -> Result<String, String> {
     Desk::with(outfit, &json!([{"text": "Done."}]), |desk| {
         let block = r#"echo '{"decision":"block","reason":"Go on."}'"#;
@@ -266,7 +266,7 @@ fn nine_stops(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// At a stop, the client tells which background tasks of its own still run.
+/// At a stop, the client reports which of its own background tasks still run.
 fn background(outfit: &Outfit) -> Result<String, String> {
     let call =
         json!([{"tool": "Bash", "input": {"command": "sleep 4", "run_in_background": true, "description": "wait"}}]);
@@ -283,8 +283,8 @@ fn background(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// Errors of the API end the turn with StopFailure, never with Stop. The client does not wait for that hook, so only one
-/// that goes on living (as here) is sure to tell of it.
+/// Errors of the API end the turn with StopFailure, never with Stop. The client does not wait for that hook, so only a client
+/// that goes on living (as here) is sure to report it.
 fn faults(outfit: &Outfit) -> Result<String, String> {
     let status = |status: u16| json!({"status": {"status": status}});
     let mut saw = Vec::new();
@@ -314,7 +314,7 @@ fn fault_ends(desk: &Desk, name: &str, error: &str) -> Result<String, String> {
     Ok(format!("{name}: {told} after {asked} requests"))
 }
 
-/// A plan's limit: StopFailure says in words when it is over; the stream, and a moment later the transcript, in
+/// At a plan's limit, StopFailure says in words when the limit ends. The stream, and a moment later the transcript, give the
 /// seconds.
 fn limit(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"fault": {"limit": {"resets_in_s": 7200}}}]);
@@ -337,7 +337,7 @@ fn limit(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// kill -9 in the middle of a tool; `--resume` goes on in the same conversation.
+/// After `kill -9` in the middle of a tool, `--resume` continues the same conversation.
 fn kill_resume(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"unless": {"ran": "sleep"}, "calls": bash("touch begun; sleep 60")}, {"text": "Gone on."}]);
     Desk::with(outfit, &rules, |desk| {
@@ -358,7 +358,7 @@ fn kill_resume(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// A claim of a full window makes the client compact, and SessionStart says so.
+/// A claim of a full window makes the client compact, and SessionStart reports it.
 fn compaction(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([
         {"when": {"last": "summary"}, "text": "<summary>All is well.</summary>"},
@@ -375,7 +375,7 @@ fn compaction(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// What agents of the agent's own use is in files of their own, beside the transcript.
+/// The usage of an agent's own subagents is in separate files beside the transcript.
 fn subagents(outfit: &Outfit) -> Result<String, String> {
     let task = json!([{"tool": "Agent", "input": {
         "description": "look", "prompt": "SUB-PROMPT do it", "subagent_type": "general-purpose"}}]);
@@ -402,7 +402,7 @@ fn subagents(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// A session that is taken up again goes on in its transcript; a fork begins with a copy.
+/// A resumed session continues its transcript; a fork begins with a copy.
 fn carried_over(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([{"text": "Done.", "usage": {"input": 100, "output": 10}}]);
     Desk::with(outfit, &rules, |desk| {
@@ -422,7 +422,7 @@ fn carried_over(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// A hook after a tool that says `"continue": false` ends the turn, and the next message begins another.
+/// A hook after a tool that answers `"continue": false` ends the turn, and the next message begins another.
 fn halted(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([
         {"when": {"last": "again"}, "text": "Another turn."},
@@ -445,7 +445,7 @@ fn halted(outfit: &Outfit) -> Result<String, String> {
     })
 }
 
-/// An answer that breaks before its end is in the transcript with what it had claimed by then, and its tool is run.
+/// An answer that breaks off is in the transcript with the usage that it had claimed by then, and its tool runs.
 fn broken(outfit: &Outfit) -> Result<String, String> {
     let rules = json!([
         {"unless": {"ran": "echo x"}, "text": "Half an answer.", "calls": bash("echo x"), "fault": "cut-late",

@@ -1,4 +1,4 @@
-//! The mayor, played by the real client like its workers: from what a person asks for to the answer.
+//! The mayor, played by the real client like its workers: from a person's request to the answer.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::asking::{as_it_comes, asked_nothing, whole_log};
 use super::town::{Runtime, Terms, TownStage};
 use super::{Outfit, Scenario};
 
-/// All of them.
+/// The scenarios of this module.
 pub const ALL: &[Scenario] = &[
     Scenario { name: "town-mayor-headless", run: |outfit| builds(outfit, Runtime::Headless) },
     Scenario { name: "town-mayor-tmux", run: |outfit| builds(outfit, Runtime::Tmux) },
@@ -16,33 +16,33 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-cap-tmux", run: |outfit| capped(outfit, Runtime::Tmux) },
 ];
 
-/// What the person asks for.
+/// The person's request.
 const REQUEST: &str = "A street with a shop, please";
 
-/// How long a mayor that has nothing to do is watched.
+/// How long a mayor without work is watched.
 const REST: Duration = Duration::from_secs(15);
 
-/// What a mayor is asked for, and makes of it: one piece, and one that depends on it.
+/// A request to the mayor, and the beads that the mayor makes of it: one piece, and one that depends on it.
 pub struct Plan {
-    /// Words of what the person asks for.
+    /// Words of the person's request.
     pub request: &'static str,
-    /// A file of the project that it reads first.
+    /// A file of the project that the mayor reads first.
     pub file: &'static str,
-    /// The piece that can be begun.
+    /// The piece that can begin.
     pub first: &'static str,
     /// The piece that depends on it.
     pub second: &'static str,
-    /// Whether it slings the second by its own hand, or leaves that to the deacon.
+    /// Whether the mayor slings the second piece itself, or leaves that to the deacon.
     pub is_manual: bool,
 }
 
-/// Words by which a mayor tells the person that all is built.
+/// Words with which a mayor tells the person that everything is built.
 pub const BUILT: &str = "All of it is built";
 
 impl Plan {
-    /// How this mayor thinks. It reads the code first, by the client's tool and as agents do in a shell. When a batch is
-    /// over, it slings what is ready now; when nothing is, the person is told. Each rule looks at what was said and done so
-    /// far, never at how often it was asked.
+    /// Returns the rules by which this mayor acts. It first reads the code, with the client's tool and in a shell as agents do.
+    /// When a batch is over, it slings what is ready; when nothing is ready, it tells the person. Each rule looks at what was
+    /// said and done so far, never at the number of requests.
     pub fn rules(&self) -> Value {
         let gt = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "hand out"}}]);
         let Self { request, file, first: first_title, second: second_title, is_manual } = *self;
@@ -83,8 +83,9 @@ impl Plan {
 const STREET: Plan =
     Plan { request: REQUEST, file: "notes.txt", first: "Lay the street", second: "Open a shop", is_manual: true };
 
-/// Request → reading the code → beads, a convoy, a sling → landed → SWARM_COMPLETE → what depended on it → landed → the
-/// person is told; nobody has said what agents may do, and nothing is asked. Then nobody is asked anything any more.
+/// Request → reading the code → beads, a convoy, a sling → landed → SWARM_COMPLETE → the dependent bead → landed → the mayor
+/// tells the person. The person has not said what agents may do, and no one is asked. After that, the model gets no more
+/// requests.
 fn builds(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     TownStage::on(outfit, as_it_comes(runtime), &STREET.rules(), |town| {
         town.gt(&["mayor", "ask", REQUEST])?;
@@ -116,14 +117,14 @@ fn builds(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// A mayor whose turn goes round in circles is ended by the day's cap, after its tool; and goes on by a person's word.
+/// The day's cap ends a mayor whose turn goes round in circles, after its tool. A person's command lets it continue.
 fn capped(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let look =
         json!([{"tool": "Bash", "input": {"command": "gt status >/dev/null; echo LOOKED", "description": "look"}}]);
     let dear = json!({"input": 10_000, "output": 100});
     let rules = json!([
         {"when": {"anywhere": "You are the mayor"}, "unless": {"ran": "LOOKED"}, "calls": look, "usage": dear},
-        // Every other answer breaks off, and is asked for and paid all the same.
+        // Every other answer breaks off; it counts as a request and costs money all the same.
         {"when": {"anywhere": "You are the mayor", "result": "LOOKED"}, "calls": look, "usage": dear, "fault": "cut-late"},
     ]);
     let quick = Terms::quick(runtime);

@@ -1,4 +1,4 @@
-//! Real coding clients, run against a fake model in a network namespace that has nothing but loopback.
+//! Real coding clients, run against a fake model in a network namespace that has only loopback.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,7 @@ mod work;
 use client::Client;
 use tempfile::TempDir;
 
-/// Set in the process that runs inside the namespace: the client's program.
+/// Variable with the client's program, set in the process that runs inside the namespace.
 const INSIDE: &str = "GT_E2E_INSIDE";
 
 /// Which client.
@@ -49,13 +49,13 @@ pub struct Args {
     gt: Option<PathBuf>,
 }
 
-/// What a scenario is: it answers with what it saw.
+/// A scenario. It returns what it saw.
 struct Scenario {
     name: &'static str,
     run: fn(&Outfit) -> Result<String, String>,
 }
 
-/// What scenarios run with.
+/// Programs and options with which scenarios run.
 pub struct Outfit {
     /// The client, and the `gt` that it works with.
     pub client: Client,
@@ -64,7 +64,8 @@ pub struct Outfit {
 }
 
 impl Outfit {
-    /// Deletes a scenario's folder if it went well and is not wanted, else names it.
+    /// Deletes a scenario's folder if the scenario succeeded and the folder is not to be kept. Otherwise prints the folder's
+    /// path.
     fn put_away(&self, folder: TempDir, result: Result<String, String>) -> Result<String, String> {
         if result.is_ok() && !self.keep {
             return result;
@@ -74,7 +75,7 @@ impl Outfit {
     }
 }
 
-/// Runs the scenarios: outside it sees to what they need, and calls itself inside.
+/// Runs the scenarios. Outside the namespace, prepares what they need and runs this program again inside.
 pub fn run(args: &Args) -> Result<(), String> {
     let chosen = chosen(&args.names)?;
     if args.list {
@@ -94,19 +95,19 @@ pub fn run(args: &Args) -> Result<(), String> {
     }
 }
 
-/// Flags of `unshare` for a namespace that has nothing but loopback.
+/// Flags of `unshare` for a namespace that has only loopback.
 const LOOPBACK_ONLY: &[&str] = &["-rn"];
 
-/// The same with processes of its own: whatever is started there can be counted.
+/// The same flags with a process namespace, so that everything that is started there can be counted.
 pub const OWN_PROCESSES: &[&str] = &["-rn", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
-/// The client, in a process that runs inside the namespace.
+/// Returns the client, in a process that runs inside the namespace.
 pub fn inside() -> Option<PathBuf> {
     std::env::var_os(INSIDE).map(PathBuf::from)
 }
 
-/// Calls this program again where only loopback is, with the words that `say` adds; without what that needs it is skipped,
-/// unless it is required.
+/// Runs this program again inside the namespace, with the words that `say` adds. Skips the run if something that it needs is
+/// missing, unless the run is required.
 pub fn within(namespace: &[&str], say: impl FnOnce(&mut Command) -> Result<(), String>) -> Result<(), String> {
     match missing(namespace) {
         Ok(client) => enter(namespace, &client, say),
@@ -135,7 +136,7 @@ fn required() -> bool {
     std::env::var("GT_REQUIRE").is_ok_and(|names| names.split([',', ' ']).any(|name| name == "claude"))
 }
 
-/// The client, or what there is not.
+/// Returns the client. The error says what is missing.
 fn missing(namespace: &[&str]) -> Result<PathBuf, String> {
     let works = |words: &[&str]| {
         let output = Command::new(words[0]).args(&words[1..]).output();
@@ -157,7 +158,7 @@ fn enter(
 ) -> Result<(), String> {
     let this = std::env::current_exe().map_err(|e| e.to_string())?;
     let mut command = Command::new("unshare");
-    // The shell stays: where it is the first process, it waits for those that nobody else waits for.
+    // The shell stays: as the first process in the namespace it reaps the orphans.
     command.args(namespace).args(["sh", "-c", "ip link set lo up && \"$@\"; exit $?", "sh"]).arg(this);
     say(&mut command)?;
     let status = command.env(INSIDE, client).status().map_err(|e| format!("unshare can't be started: {e}"))?;

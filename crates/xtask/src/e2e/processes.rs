@@ -1,12 +1,12 @@
-//! Which processes belong to a stage: those whose environment names its folder. Every one of them inherits that.
+//! The processes of a stage: those whose environment names its folder. Every process there inherits that.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Time between two looks.
+/// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Processes of the folder, each `<pid> <command line>`.
+/// Returns the processes of the folder, each with its pid and `<pid> <command line>`.
 pub fn of(folder: &Path) -> Vec<(i32, String)> {
     let needle = folder.as_os_str().as_encoded_bytes();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -18,14 +18,14 @@ pub fn of(folder: &Path) -> Vec<(i32, String)> {
     ours.map(|pid| (pid, command_line(pid))).collect()
 }
 
-/// How many processes, whoever's, have these words in their command line.
+/// Counts the processes of all users that have these words in their command line.
 pub fn count(words: &str) -> usize {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| is_program(&command_line(*pid), words)).count()
 }
 
-/// Not the shells that start it: they have the words among others.
+/// Whether the line is the program's own. Shells that start it have the words too, among others.
 fn is_program(line: &str, words: &str) -> bool {
     line.trim_start_matches("/usr").trim_start_matches("/bin/").starts_with(words)
 }
@@ -42,7 +42,7 @@ fn command_line(pid: i32) -> String {
     String::from_utf8_lossy(&words).replace('\0', " ").trim().to_owned()
 }
 
-/// Waits until `look` finds something; an error says what was waited for.
+/// Waits until `look` finds something. The error says what was expected.
 pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T, String> {
     let begin = Instant::now();
     loop {

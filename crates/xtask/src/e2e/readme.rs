@@ -1,6 +1,6 @@
-//! The README's "With Claude Code" and first hour, word by word: an empty home, the real client, nothing prepared but a
-//! project, a login of nobody in the environment, and a model that plays a script. Only the client's very first start,
-//! with its login, is taken for done: it wants to reach its makers.
+//! The README's "With Claude Code" and first hour, word by word. There is an empty home, the real client, a project, a fake login
+//! in the environment, and a model that plays a script; nothing else is prepared. Only the client's very first start, with its
+//! login, counts as done, since it wants to reach its maker's servers.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,16 +19,16 @@ use super::terminal::Terminal;
 use super::{Outfit, Scenario, processes, stage, town};
 use crate::bench::text;
 
-/// All of them.
+/// The scenarios of this module.
 pub const ALL: &[Scenario] = &[Scenario { name: "town-readme", run: follow }];
 
 const README: &str = include_str!("../../../../README.md");
 
-/// What a person looks at, and what it says of work that is green.
+/// The person's status command, and what it prints for green work.
 const STATUS: &str = "gt --town ~/gt status";
 const GREEN: &str = "gt mq approve mr-";
 
-/// What the person asks the mayor for, and the two beads that the mayor makes for it.
+/// The person's request to the mayor, and the two beads that the mayor makes of it.
 const WISH: Plan = Plan {
     request: "Add a word of welcome",
     file: "run-tests",
@@ -40,13 +40,13 @@ const WISH: Plan = Plan {
 /// Longest wait for a worker or the mayor.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Longest life of what a town leaves behind.
+/// Longest life of the processes that a town leaves behind.
 const AFTERLIFE: Duration = Duration::from_secs(20);
 
-/// What the client asks of a folder that it does not know; its first answer is to leave.
+/// The client's question about an unknown folder. Its first choice is to leave.
 const TRUST: &str = "Is this a project you created";
 
-/// What is on the screen of a client that waits for words.
+/// Text on the screen of a client that waits for input.
 const PROMPT: &str = "(shift+tab to cycle)";
 
 /// A person with an empty home.
@@ -61,7 +61,7 @@ fn follow(outfit: &Outfit) -> Result<String, String> {
     let whole = folder.path().canonicalize().map_err(text)?;
     let result = Reader::new(outfit, &whole).and_then(|(reader, fake)| {
         let saw = reader.reads(&fake);
-        // Taken down in any case; what it says matters only if all went well so far.
+        // The town is taken down in any case. The result counts only if all went well so far.
         let down = reader.types("gt --town ~/gt down --now");
         saw.and_then(|saw| down.and_then(|_| processes::gone(&whole, AFTERLIFE)).map(|()| saw))
     });
@@ -82,7 +82,7 @@ impl Reader {
         std::os::unix::fs::symlink(&outfit.client.program, bin.join("claude")).map_err(text)?;
         std::os::unix::fs::symlink(&outfit.client.gt, bin.join("gt")).map_err(text)?;
         let mut env = client::environment(&home, &fake.url(), Account::Plan);
-        // As in a home that nobody has prepared.
+        // As in a home that nothing has prepared.
         for name in ["CLAUDE_CONFIG_DIR", "CLAUDE_CODE_TMPDIR", "TMPDIR"] {
             env.remove(name);
         }
@@ -98,12 +98,12 @@ impl Reader {
         Ok((reader, fake))
     }
 
-    /// The first hour, with what Claude Code needs once in its place.
+    /// Follows the first hour, after Claude Code has got what it needs once.
     fn reads(&self, fake: &FakeModel) -> Result<String, String> {
         let hour = named("run", "first-hour")?;
         let (begin, rest) = hour.split_first().ok_or("no first hour")?;
         self.follows(begin)?;
-        // What the client wants to know of the town is its own affair, and set where a person would.
+        // The client's own variables are set where a person would set them.
         let settings = std::fs::read_to_string(self.home().join("gt/town.toml")).map_err(text)?;
         for block in named("run", "trust")? {
             self.follows(&block)?;
@@ -130,7 +130,8 @@ impl Reader {
         Ok(format!("from nothing to a bead and the mayor's two, one after the other, {} requests", fake.asked().len()))
     }
 
-    /// In the mode in which rigs and mayor come; and what depended on something else was begun when that had landed.
+    /// Checks that no person was asked in the default mode of rigs and the mayor, and that the dependent bead began after the
+    /// first one had landed.
     fn nobody_was_asked(&self, fake: &FakeModel) -> Result<(), String> {
         let settings = self.types("cat ~/gt/town.toml ~/gt/app/rig.toml")?;
         if settings.contains("bypass") || settings.contains("sandbox = \"bwrap\"") {
@@ -156,7 +157,7 @@ impl Reader {
         self.folder.join("home")
     }
 
-    /// Where the fake model is: of the test, and no part of the story.
+    /// Passes on the fake model's address, which is part of the test and not of the story.
     fn passes_on(&self, settings: &str) -> Result<(), String> {
         const NAMES: &[&str] =
             &["ANTHROPIC_BASE_URL", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "CLAUDE_CODE_MAX_RETRIES"];
@@ -165,7 +166,7 @@ impl Reader {
         std::fs::write(self.home().join("gt/town.toml"), text_of).map_err(text)
     }
 
-    /// Types commands into one and the same shell.
+    /// Types commands into one shell.
     fn types(&self, commands: &str) -> Result<String, String> {
         let kept = self.folder.join("cwd");
         let kept = kept.display();
@@ -201,7 +202,7 @@ impl Reader {
             .map_err(|why| format!("{why}\n{}", self.types("gt --town ~/gt status").unwrap_or_else(|error| error)))
     }
 
-    /// Types a line that starts the client into a terminal, answers what it asks, and leaves it.
+    /// Types a line that starts the client into a terminal, answers the client's questions, and leaves it.
     fn answers(&self, line: &str) -> Result<(), String> {
         let number = self.terminals.replace_with(|number| *number + 1);
         let socket = self.folder.join(format!("tmux-{number}"));

@@ -1,4 +1,4 @@
-//! A desk: one folder, one fake model, one home, and a client that works there. Nothing of it knows of `gt`.
+//! A desk: one folder, one fake model, one home, and a client that works there. It uses no part of `gt`.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -17,15 +17,15 @@ use super::terminal::Terminal;
 use super::{Outfit, client, processes};
 use crate::bench::{finish, path, text};
 
-/// Longest run of a client that nothing holds up, and longest wait for anything that it does.
+/// Longest run of a client that nothing delays, and longest wait for anything that it does.
 pub const LIMIT: Duration = Duration::from_secs(40);
 
-/// Longest life of what a client leaves behind.
+/// Longest life of the processes that a client leaves behind.
 const AFTERLIFE: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// A desk, as the module describes it.
 pub struct Desk {
-    /// All of it; its name is in the environment of everything that runs here.
+    /// The desk's folder. Its name is in the environment of every process that runs here.
     pub folder: PathBuf,
     /// The model.
     pub fake: FakeModel,
@@ -34,24 +34,24 @@ pub struct Desk {
     terminals: Cell<u32>,
 }
 
-/// How a headless client ended.
+/// Result of a headless client.
 pub struct Ended {
-    /// Its code or signal.
+    /// Its exit code or signal.
     pub status: ExitStatus,
-    /// What it said, a line of JSON each.
+    /// Its output, as lines of JSON.
     pub lines: Vec<Value>,
 }
 
 impl Ended {
-    /// The last line of a kind.
+    /// Returns the last line of a kind.
     pub fn last(&self, kind: &str) -> Result<&Value, String> {
         self.lines.iter().rev().find(|line| line["type"] == kind).ok_or_else(|| format!("no line of type {kind}"))
     }
 }
 
 impl Desk {
-    /// Gives `act` a desk whose model plays `rules`. After a good end the folder is deleted and no process may be left;
-    /// after a bad one it is kept, and named.
+    /// Gives `act` a desk whose model plays `rules`. After a success the folder is deleted, and no process may be left. After a
+    /// failure the folder is kept, and its path printed.
     pub fn with(
         outfit: &Outfit,
         rules: &Value,
@@ -60,7 +60,7 @@ impl Desk {
         Self::with_account(outfit, Account::Key, rules, act)
     }
 
-    /// The same, where somebody else pays.
+    /// Does the same with another account.
     pub fn with_account(
         outfit: &Outfit,
         account: Account,
@@ -90,13 +90,13 @@ impl Desk {
         Ok(Self { folder, fake, program: outfit.client.program.clone(), env, terminals: Cell::new(0) })
     }
 
-    /// Where the client works.
+    /// Returns the folder in which the client works.
     pub fn work(&self) -> PathBuf {
         self.folder.join("work")
     }
 
-    /// Writes hooks into a settings file: at each event, what the client tells is kept and `shell` runs. Answers with the
-    /// arguments that every client here gets.
+    /// Writes hooks into a settings file: at each event, the client's message is saved and `shell` runs. Returns the arguments
+    /// that every client here gets.
     pub fn settings(&self, hooks: &[(&str, &str)]) -> Result<Vec<String>, String> {
         let hooks: Map<String, Value> = hooks.iter().map(|(event, shell)| self.hook(event, shell)).collect();
         let file = self.folder.join("settings.json");
@@ -112,13 +112,13 @@ impl Desk {
         ((*event).to_owned(), json!([{"matcher": "", "hooks": [hook]}]))
     }
 
-    /// What the client told at an event, each time.
+    /// Returns the client's messages at an event.
     pub fn saw(&self, event: &str) -> Vec<Value> {
         let lines = std::fs::read_to_string(self.folder.join("saw").join(event)).unwrap_or_default();
         lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Starts the client without a terminal. `input` is what it reads.
+    /// Starts the client without a terminal. `input` is its standard input.
     pub fn start(&self, words: &[String], input: Stdio) -> Result<Child, String> {
         self.spawn(Command::new(&self.program), words, input)
     }
@@ -136,7 +136,7 @@ impl Desk {
         let status = processes::until("the client's end", LIMIT, || child.try_wait().ok().flatten());
         if status.is_err() {
             let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-            // It may end this very moment.
+            // The client may just have ended by itself.
             let _ended = group.map(|group| kill_process_group(group, Signal::KILL));
         }
         let out = std::fs::read_to_string(self.folder.join("out")).unwrap_or_default();
@@ -149,7 +149,7 @@ impl Desk {
         self.ended(self.start(&Self::one_prompt(settings, more, prompt), Stdio::null())?)
     }
 
-    /// The same on a machine whose administrator has put files into `/etc/claude-code`.
+    /// Does the same on a machine whose administrator has put files into `/etc/claude-code`.
     pub fn managed(&self, files: &[(&str, &Value)], settings: &[String], prompt: &str) -> Result<Ended, String> {
         let etc = self.folder.join("etc");
         let folder = etc.join("claude-code");
@@ -162,7 +162,7 @@ impl Desk {
             std::fs::write(file, value.to_string()).map_err(text)?;
         }
         for name in ["passwd", "group", "hosts", "nsswitch.conf"] {
-            // What this machine has not got the client does not need.
+            // A file that this machine lacks is not needed by the client.
             let _copied = std::fs::copy(Path::new("/etc").join(name), etc.join(name));
         }
         let mut command = Command::new("unshare");
@@ -180,7 +180,7 @@ impl Desk {
         words
     }
 
-    /// Starts the client without a terminal, to be told messages through its input.
+    /// Starts the client without a terminal, to get messages through its input.
     pub fn listening(&self, settings: &[String]) -> Result<(Child, ChildStdin), String> {
         let words = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
         let mut words: Vec<String> = words.map(str::to_owned).into();
@@ -190,7 +190,7 @@ impl Desk {
         Ok((child, input))
     }
 
-    /// Tells a listening client something, and waits until it has told `count` times of an event.
+    /// Sends a message to a listening client, and waits until the client has reported an event `count` times.
     pub fn tell(&self, input: &mut ChildStdin, words: &str, event: &str, count: usize) -> Result<(), String> {
         let message = json!({"type": "user", "message": {"role": "user", "content": words}});
         writeln!(input, "{message}").map_err(text)?;
@@ -202,7 +202,7 @@ impl Desk {
         self.interactive_in(&self.work(), settings, prompt)
     }
 
-    /// Starts the client in a terminal, somewhere else.
+    /// Starts the client in a terminal, in another folder.
     pub fn interactive_in(&self, folder: &Path, settings: &[String], prompt: &str) -> Result<Terminal, String> {
         let mut words = vec![path(&self.program)];
         words.extend(settings.iter().cloned());
@@ -218,36 +218,36 @@ impl Desk {
         client::seed(&self.folder.join("home"), folders)
     }
 
-    /// Runs git.
+    /// Runs git in the desk's folder. It must succeed.
     pub fn git(&self, words: &[&str]) -> Result<(), String> {
         let mut command = Command::new("git");
         command.args(["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]).args(words);
         finish(command.env_clear().envs(&self.env).current_dir(&self.folder)).map(|_| ())
     }
 
-    /// Waits until `look` finds something; an error shows what the terminal has.
+    /// Waits until `look` returns true. The error shows the terminal's screen.
     pub fn until(&self, what: &str, terminal: &Terminal, look: impl Fn() -> bool) -> Result<(), String> {
         let found = processes::until(what, LIMIT, || look().then_some(()));
         found.map_err(|why| format!("{why}\n{}", terminal.screen()))
     }
 
-    /// Whether each of these texts reached the model.
+    /// Checks that each of these texts reached the model.
     pub fn heard(&self, texts: &[&str]) -> Result<(), String> {
         let silent: Vec<&str> = texts.iter().filter(|text| !self.fake.heard(text)).copied().collect();
         if silent.is_empty() { Ok(()) } else { Err(format!("never reached the model: {}", silent.join(", "))) }
     }
 
-    /// The lines of a session's transcript.
+    /// Returns the lines of a session's transcript.
     pub fn transcript(&self, session: &str) -> Result<Vec<Value>, String> {
         transcript(&self.folder.join("home/.claude"), session)
     }
 
-    /// Usage as the transcript of a session says it, each message counted once.
+    /// Returns the usage in the transcript of a session, each message counted once.
     pub fn transcript_usage(&self, session: &str) -> Result<Claimed, String> {
         transcript_usage(&self.folder.join("home/.claude"), session)
     }
 
-    /// Usage of a session's subagents, as the files beside its transcript say it.
+    /// Returns the usage of a session's subagents, from the files beside its transcript.
     pub fn subagents_usage(&self, session: &str) -> Result<Claimed, String> {
         let config = self.folder.join("home/.claude");
         let folder = transcript_file(&config, session)?.with_extension("").join("subagents");
@@ -260,27 +260,27 @@ impl Desk {
         Ok(usage_of(&lines))
     }
 
-    /// Time and id of each answer in a session's transcript, in their order.
+    /// Returns the time and id of each answer in a session's transcript, in order.
     pub fn answers(&self, session: &str) -> Result<Vec<(Value, Value)>, String> {
         let lines = self.transcript(session)?.into_iter().filter(|line| line["type"] == "assistant");
         Ok(lines.map(|line| (line["timestamp"].clone(), line["message"]["id"].clone())).collect())
     }
 
-    /// Kills whatever still runs here.
+    /// Kills every process that still runs here.
     pub fn end_all(&self) {
         end_all(&self.folder);
     }
 }
 
-/// Kills what still runs of a folder.
+/// Kills every process of a folder that still runs.
 pub fn end_all(folder: &Path) {
     for (pid, _) in processes::of(folder) {
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let _ended = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
     }
 }
 
-/// A script from its rules.
+/// Makes a script from its rules.
 pub fn script(rules: &Value) -> Result<Script, String> {
     Script::parse(&json!({"rules": rules}).to_string()).map_err(|e| format!("the script: {e}"))
 }
@@ -297,12 +297,12 @@ fn json_lines(file: &Path) -> Result<Vec<Value>, String> {
     Ok(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// The lines of a session's transcript below a config folder.
+/// Returns the lines of a session's transcript below a config folder.
 pub fn transcript(config: &Path, session: &str) -> Result<Vec<Value>, String> {
     json_lines(&transcript_file(config, session)?)
 }
 
-/// Usage as the transcripts below a config folder say it for one session.
+/// Returns the usage of one session in the transcripts below a config folder.
 pub fn transcript_usage(config: &Path, session: &str) -> Result<Claimed, String> {
     Ok(usage_of(&transcript(config, session)?))
 }
@@ -311,7 +311,7 @@ fn usage_of(lines: &[Value]) -> Claimed {
     let mut messages: BTreeMap<String, &Value> = BTreeMap::new();
     for line in lines {
         let message = &line["message"];
-        // What the client makes up itself, to show an error, has no tokens.
+        // Messages that the client makes up itself, to show an error, have no tokens.
         if line["type"] == "assistant" && message["model"] != "<synthetic>" {
             messages.insert(message["id"].to_string(), &message["usage"]);
         }

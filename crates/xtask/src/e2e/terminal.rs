@@ -1,4 +1,4 @@
-//! A terminal for one client: a tmux server of its own.
+//! A terminal for one client: a separate tmux server.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use std::time::Duration;
 use super::processes;
 use crate::bench::{finish, path};
 
-/// How long a person looks before a key is pressed.
+/// Pause for a person's look at the screen before a key press.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Longest wait for what one key does, or for a client's end.
+/// Longest wait for the effect of one key, or for a client's end.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// The server; it ends when this is dropped.
+/// The tmux server. It ends when this is dropped.
 pub struct Terminal {
     socket: PathBuf,
     env: BTreeMap<String, String>,
 }
 
 impl Terminal {
-    /// Starts `words` in `folder` with an environment of nothing but `env`.
+    /// Starts `words` in `folder` with exactly the environment `env`.
     pub fn start(
         socket: &Path,
         folder: &Path,
@@ -42,7 +42,7 @@ impl Terminal {
         finish(&mut command)
     }
 
-    /// What is on the screen.
+    /// Returns the text on the screen.
     pub fn screen(&self) -> String {
         self.say(&["capture-pane", "-p", "-S", "-200"]).unwrap_or_default()
     }
@@ -59,7 +59,7 @@ impl Terminal {
         self.say(&["send-keys", key]).map(|_| ())
     }
 
-    /// The pid of the client.
+    /// Returns the pid of the client.
     pub fn pid(&self) -> Result<i32, String> {
         let answer = self.say(&["display-message", "-p", "#{pane_pid}"])?;
         answer.trim().parse().map_err(|_| format!("no pid: {answer}"))
@@ -67,9 +67,9 @@ impl Terminal {
 }
 
 impl Terminal {
-    /// Answers the client's question, which is on the screen, with yes.
+    /// Answers "yes" to the client's question on the screen.
     pub fn trusts(&self) -> Result<(), String> {
-        // It draws the question anew once it has started altogether, and forgets the keys of before.
+        // The client draws the question again when it has fully started, and forgets earlier keys.
         std::thread::sleep(SETTLE);
         self.press("Down")?;
         processes::until("the answer", PATIENCE, || {
@@ -79,7 +79,7 @@ impl Terminal {
         self.press("Enter")
     }
 
-    /// Ends the client, and waits until it has put its files away.
+    /// Ends the client, and waits until it has saved its files.
     pub fn ends(self) -> Result<(), String> {
         let process = PathBuf::from(format!("/proc/{}", self.pid()?));
         drop(self);
@@ -89,7 +89,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended with its client.
+        // The server may have ended with its client.
         let _ended = self.say(&["kill-server"]);
     }
 }

@@ -17,29 +17,29 @@ use crate::bench::{finish, path, text};
 /// The rig's name.
 pub const RIG: &str = "app";
 
-/// The prefix of its beads.
+/// The prefix of its beads' ids.
 const PREFIX: &str = "ap";
 
-/// Lines of the project's notes.
+/// Number of lines in the project's notes.
 const ITEMS: usize = 60;
 
 /// Longest wait for anything that a town does with a few workers.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
-/// Longest life of what a town leaves behind.
+/// Longest life of the processes that a town leaves behind.
 const AFTERLIFE: Duration = Duration::from_secs(20);
 
-/// What sessions run in.
+/// How sessions get their input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// A terminal.
+    /// In a terminal.
     Tmux,
-    /// None.
+    /// Without a terminal.
     Headless,
 }
 
 impl Runtime {
-    /// The word in settings.
+    /// Returns the word in settings.
     pub fn word(self) -> &'static str {
         match self {
             Self::Tmux => "tmux",
@@ -48,40 +48,40 @@ impl Runtime {
     }
 }
 
-/// What a person has said of a town.
+/// What a person has decided about a town.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// What its sessions run in.
+    /// The runtime of its sessions.
     pub runtime: Runtime,
-    /// How quickly the town acts, in lines of town.toml.
+    /// How quickly the town acts, as lines of town.toml.
     pub pace: &'static str,
-    /// What workers may do without asking, in a line of rig.toml.
+    /// What workers may do without asking, as a line of rig.toml.
     pub may: &'static str,
 }
 
 impl Terms {
-    /// Workers need not ask, and no test waits.
+    /// Terms with which workers need not ask, and no test waits.
     pub fn quick(runtime: Runtime) -> Self {
         let pace = "patrol_seconds = 1\nback_off_seconds = 1\nlinger_seconds = 2";
         Self { runtime, pace, may: "trust = \"bypass\"" }
     }
 }
 
-/// A town, its project and its model; up from its making.
+/// A town with its project and its model. It runs from its making on.
 pub struct TownStage {
-    /// All of it; its name is in the environment of everything that runs here.
+    /// The stage's folder. Its name is in the environment of every process that runs here.
     pub folder: PathBuf,
     /// The model.
     pub fake: FakeModel,
     gt: PathBuf,
     env: BTreeMap<String, String>,
-    /// Beads made so far.
+    /// Number of beads made so far.
     made: RefCell<usize>,
 }
 
 impl TownStage {
-    /// Gives `act` a town whose model plays `rules` before the polecat's ordinary ones. After a good end the town is taken
-    /// down, no process may be left, and the folder is deleted; after a bad one it is kept, and named.
+    /// Gives `act` a town whose model plays `rules` before the polecat's (worker's) ordinary ones. After a success the town is
+    /// taken down, no process may be left, and the folder is deleted. After a failure the folder is kept, and its path printed.
     pub fn with(
         outfit: &Outfit,
         runtime: Runtime,
@@ -91,7 +91,7 @@ impl TownStage {
         Self::on(outfit, Terms::quick(runtime), rules, act)
     }
 
-    /// The same, where a person has said something else.
+    /// Does the same with other terms.
     pub fn on(
         outfit: &Outfit,
         terms: Terms,
@@ -102,7 +102,7 @@ impl TownStage {
         let whole = folder.path().canonicalize().map_err(text)?;
         let result = Self::open(outfit, &whole, terms, rules).and_then(|town| {
             let saw = act(&town);
-            // Taken down in any case; what it says matters only if all went well so far.
+            // The town is taken down in any case. The result counts only if all went well so far.
             let down = town.gt(&["down", "--now"]);
             saw.and_then(|saw| down.and_then(|_| processes::gone(&whole, AFTERLIFE)).map(|()| saw))
         });
@@ -115,14 +115,14 @@ impl TownStage {
     fn open(outfit: &Outfit, folder: &Path, terms: Terms, rules: &Value) -> Result<Self, String> {
         let fake = FakeModel::start(polecat_after(rules)?, 0, Some(&folder.join("model.log"))).map_err(text)?;
         let home = folder.join("home");
-        // A worktree is trusted by the folder of its repository, whatever is above it.
+        // The client trusts a worktree by the folder of its repository, whatever is above that folder.
         let root = folder.join("town");
         client::seed(&home, &[&root.join(RIG).join(".repo.git"), &root.join("mayor")])?;
         let mut env = client::environment(&home, &fake.url(), Account::Plan);
-        // A key that a person happens to have must not pay: it is not passed to workers.
+        // A key in a person's environment must not pay: it is not passed to workers.
         let (name, key) = Account::Key.variable();
         env.insert(name.to_owned(), key.to_owned());
-        // Not a link to it: in a sandbox what is linked to may not be there.
+        // Not a link to the program: in a sandbox the link's target may be missing.
         let bin = outfit.client.program.parent().ok_or("the client has no folder")?;
         env.insert("PATH".to_owned(), format!("{}:{}", bin.display(), env["PATH"]));
         let town = Self { folder: folder.to_owned(), fake, gt: outfit.client.gt.clone(), env, made: RefCell::new(0) };
@@ -137,7 +137,7 @@ impl TownStage {
         Ok(town)
     }
 
-    /// `town.toml`: the client as it comes, with the test's account, and limits that don't let a test wait.
+    /// Returns `town.toml`: the client with its default settings, the test's account, and limits that don't make a test wait.
     fn settings(&self, terms: Terms) -> String {
         let env: Vec<String> = self.client_env().map(|(name, value)| format!("{name} = {}", json!(value))).collect();
         format!(
@@ -148,7 +148,7 @@ impl TownStage {
         )
     }
 
-    /// What is only the client's affair, and not who pays: that is the overseer's.
+    /// Yields the variables that concern only the client. The account is not among them: it is the overseer's to set.
     fn client_env(&self) -> impl Iterator<Item = (&String, &String)> {
         const CLIENTS: &[&str] = &["ANTHROPIC_", "CLAUDE_", "DISABLE_", "IS_SANDBOX"];
         let accounts = [Account::Key, Account::Plan].map(|account| account.variable().0);
@@ -156,7 +156,7 @@ impl TownStage {
         others.filter(|(name, _)| CLIENTS.iter().any(|prefix| name.starts_with(prefix)))
     }
 
-    /// What a person says of the rig: what is green lands, and what workers may do.
+    /// Writes a person's decisions about the rig: green work lands, and what workers may do.
     fn trust(&self, terms: Terms) -> Result<(), String> {
         let file = self.root().join(RIG).join("rig.toml");
         let settings = std::fs::read_to_string(&file).map_err(text)?;
@@ -167,7 +167,7 @@ impl TownStage {
         std::fs::write(&file, lines.join("\n") + "\n").map_err(text)
     }
 
-    /// The town's folder.
+    /// Returns the town's folder.
     pub fn root(&self) -> PathBuf {
         self.folder.join("town")
     }
@@ -187,7 +187,7 @@ impl TownStage {
         git(&["clone", "-q", "--bare", &dir, &remote]).map(|_| ())
     }
 
-    /// A program as the town's person would run it.
+    /// Returns a command that runs as the town's person would run it.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.env).env("GT_TOWN", self.root()).current_dir(&self.folder);
@@ -198,27 +198,27 @@ impl TownStage {
         command
     }
 
-    /// The `gt` under test.
+    /// Returns the `gt` under test.
     pub fn program(&self) -> &Path {
         &self.gt
     }
 
-    /// One verb; answers with what it printed.
+    /// Runs one verb and returns its output.
     pub fn gt(&self, words: &[&str]) -> Result<String, String> {
         finish(self.command(&self.gt).args(words))
     }
 
-    /// One verb's facts.
+    /// Runs one verb and returns its facts (JSON).
     pub fn facts(&self, words: &[&str]) -> Result<Value, String> {
         serde_json::from_str(&self.gt(&[words, &["--json"]].concat())?).map_err(text)
     }
 
-    /// Makes a bead and slings it; answers with its id.
+    /// Makes a bead and slings it. Returns its id.
     pub fn sling(&self, title: &str) -> Result<String, String> {
         Ok(self.sling_all(&[title])?.remove(0))
     }
 
-    /// Makes beads and slings them at once.
+    /// Makes beads and slings them together.
     pub fn sling_all(&self, titles: &[&str]) -> Result<Vec<String>, String> {
         let beads = self.beads(titles)?;
         let mut words = vec!["sling"];
@@ -228,7 +228,7 @@ impl TownStage {
         Ok(beads)
     }
 
-    /// Makes beads.
+    /// Makes beads and returns their ids.
     pub fn beads(&self, titles: &[&str]) -> Result<Vec<String>, String> {
         let mut beads = Vec::new();
         let mut lines = String::new();
@@ -261,13 +261,13 @@ impl TownStage {
         self.has_landed_file(&format!("{bead}.txt"))
     }
 
-    /// Whether the remote's trunk has a file.
+    /// Checks that the remote's trunk has a file.
     pub fn has_landed_file(&self, file: &str) -> Result<(), String> {
         let remote = path(&self.folder.join("remote.git"));
         finish(self.command("git").args(["-C", &remote, "cat-file", "-e", &format!("main:{file}")])).map(|_| ())
     }
 
-    /// Waits until `look` finds something; an error says how the town is.
+    /// Waits until `look` finds something. The error describes the town's state.
     pub fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> Result<T, String> {
         processes::until(what, LIMIT, look).map_err(|why| {
             let status = self.gt(&["status"]).unwrap_or_else(|error| error);
@@ -275,14 +275,14 @@ impl TownStage {
         })
     }
 
-    /// The sessions of a bead, oldest first, those of the past too.
+    /// Returns the sessions of a bead, oldest first, ended ones included.
     pub fn sessions(&self, bead: &str) -> Result<Vec<Value>, String> {
         let all = self.facts(&["session", "list", "--all"])?;
         let all = all["sessions"].as_array().cloned().ok_or("no sessions")?;
         Ok(all.into_iter().filter(|session| session["bead"] == bead).collect())
     }
 
-    /// What the transcripts say about all sessions must be what was claimed for them. Answers how many tokens that is.
+    /// Checks that the transcripts of all sessions agree with what the model claimed for them. Returns the number of tokens.
     pub fn usage_agrees(&self) -> Result<u64, String> {
         let mut tokens = 0;
         for session in self.fake.sessions() {
@@ -303,7 +303,7 @@ impl TownStage {
         self.fake.sessions().iter().any(|id| transcript(id).iter().any(says))
     }
 
-    /// What was claimed for the turns of all sessions.
+    /// Returns the claimed usage for the turns of all sessions.
     pub fn claimed(&self) -> Claimed {
         let sessions = self.fake.sessions();
         sessions.iter().map(|id| self.fake.claimed(id)).fold(Claimed::default(), |sum, of| Claimed {
@@ -315,7 +315,7 @@ impl TownStage {
         })
     }
 
-    /// What the town has counted, by its own report's row of that name.
+    /// Returns the usage that the town has counted, from its own report's row of that name.
     pub fn counted(&self, words: &[&str], key: &str) -> Result<Claimed, String> {
         let facts = self.facts(words)?;
         let rows = facts["cost"]["report"]["rows"].as_array().cloned().unwrap_or_default();
@@ -330,14 +330,14 @@ impl TownStage {
         })
     }
 
-    /// The first condition of a kind that needs a person's eye, if there is one.
+    /// Returns the first condition of a kind that needs a person, if there is one.
     pub fn condition(&self, kind: &str) -> Option<Value> {
         let status = self.facts(&["status"]).ok()?;
         let conditions = status["status"]["needs_you"].as_array()?.clone();
         conditions.into_iter().find(|condition| condition["kind"] == kind)
     }
 
-    /// The worktree of a bead's live worker.
+    /// Returns the worktree of a bead's live worker.
     pub fn worktree(&self, session: &Value) -> Result<PathBuf, String> {
         let name = session["address"].as_str().and_then(|address| address.rsplit('/').next());
         Ok(self.root().join(RIG).join("polecats").join(name.ok_or_else(|| format!("no address: {session}"))?))
@@ -350,24 +350,24 @@ impl TownStage {
         marked.into_iter().any(|(_, line)| line.contains(words))
     }
 
-    /// Whether each of these texts reached the model.
+    /// Checks that each of these texts reached the model.
     pub fn heard(&self, texts: &[&str]) -> Result<(), String> {
         let silent: Vec<&str> = texts.iter().filter(|text| !self.fake.heard(text)).copied().collect();
         if silent.is_empty() { Ok(()) } else { Err(format!("never reached the model: {}", silent.join(", "))) }
     }
 }
 
-/// The script of a polecat that does something of its own first.
+/// Returns the script of a polecat (worker) that first does something of its own.
 pub fn polecat_after(rules: &Value) -> Result<Script, String> {
     let mut all = rules.as_array().cloned().unwrap_or_default();
     all.extend(polecat());
     script(&Value::Array(all))
 }
 
-/// How a polecat works: by what it was told last, never by how often it was asked.
+/// Returns the rules by which a polecat works: by what it was told last, never by the number of requests.
 fn polecat() -> Vec<Value> {
     let bash = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}]);
-    // A shell's way of one change that nobody else makes. Done again, it changes nothing.
+    // A shell command for a change that no other worker makes. A second run changes nothing.
     let implement = "echo work >{{bead}}.txt; git add . && (git diff --cached --quiet || git commit -qm 'Do {{bead}}'); \
                      gt step done implement";
     let bead = "On your hook: (?<bead>[a-z]+-[a-z0-9]+)";

@@ -10,7 +10,7 @@ use super::town::{Runtime, Terms, TownStage, polecat_after};
 use super::{Outfit, Scenario, processes};
 use crate::bench::text;
 
-/// All of them.
+/// The scenarios of this module.
 pub const ALL: &[Scenario] = &[
     Scenario { name: "town-lands-headless", run: |outfit| lands(outfit, Runtime::Headless) },
     Scenario { name: "town-lands-tmux", run: |outfit| lands(outfit, Runtime::Tmux) },
@@ -40,16 +40,16 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "town-ten-tmux", run: |outfit| ten(outfit, Runtime::Tmux) },
 ];
 
-/// What the script of a polecat says at the step at which most goes wrong.
+/// What the script of a polecat (worker) says at the step at which most failures are tested.
 const AT_WORK: &str = "Step \\d of \\d: implement";
 
-/// Seconds until the limit of an account is over.
+/// Seconds until the account's limit ends.
 const RESETS_IN_S: i64 = 3600;
 
-/// What only the stop moment says.
+/// Text that appears only at a refused stop.
 const REFUSED_STOP: &str = "There is work on your hook, so you run it: ";
 
-/// A rule's call of a shell command.
+/// Returns a rule's call of a shell command.
 fn bash(command: &str) -> Value {
     json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}])
 }
@@ -58,8 +58,8 @@ fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> 
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// A bead goes all the way; start prompt and prime reach the model; of client and tools nothing is left, even of what
-/// left their session, while the town goes on.
+/// A bead goes all the way. Start prompt and prime reach the model. No process of the client and its tools is left while the town
+/// goes on, not even one that left its session.
 fn lands(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let daemon = "setsid -f sleep 4242 </dev/null >/dev/null 2>&1; gt step done self-review";
     let rules = json!([{"when": {"new": "Step \\d of \\d: self-review"}, "calls": bash(daemon)}]);
@@ -75,7 +75,7 @@ fn lands(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// Kills the client of a bead once its tool has made `half.txt`; the session that it was.
+/// Kills the client of a bead once its tool has made `half.txt`. Returns the killed session.
 fn kill_in_its_tool(town: &TownStage, bead: &str) -> Result<Value, String> {
     let session = town.until("the tool", || {
         let session = town.sessions(bead).ok()?.pop()?;
@@ -87,8 +87,8 @@ fn kill_in_its_tool(town: &TownStage, bead: &str) -> Result<Value, String> {
     Ok(session)
 }
 
-/// kill -9 of the client in the middle of a tool: the next incarnation goes on in the same worktree, at the same step,
-/// with what was not committed; nothing of the killed one lives on.
+/// After `kill -9` of the client in the middle of a tool, the next incarnation continues in the same worktree, at the same step,
+/// with the uncommitted changes. No process of the killed one lives on.
 fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let long = "echo half >half.txt; sleep 300";
     let rules = json!([
@@ -113,10 +113,11 @@ fn killed(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// F17: what a client has started in whatever way (a tool that runs, a task in the background, what left its session, group
-/// and even its environment) is gone when a person stops its session in the middle; and again when the town is taken down.
+/// F17: processes that a client has started are gone when a person stops its session in the middle, and again when the town is
+/// taken down. That includes a running tool, a task in the background, and a process that has left its session, its group and
+/// even its environment.
 fn orphans(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
-    // Seconds that nobody else sleeps: what lost its environment can only be told by them.
+    // A number of seconds that no other process sleeps. It is the only mark of a process that has lost its environment.
     let seconds = 5_000_000 + u64::from(std::process::id());
     let sleeps = |number: u64| format!("sleep {}{number}", seconds);
     let leave = format!(
@@ -152,7 +153,7 @@ fn orphans(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// What a sandboxed agent tries to change outside of its work. Guards don't read scripts, so the sandbox alone stops it.
+/// What a sandboxed agent tries to change outside its work. Guards don't read scripts, so only the sandbox stops it.
 const PROBE: &str = r#"for file in "$GT_TOWN/town.toml" "$GT_TOWN/app/.repo.git/config" /etc/gt-probe /usr/gt-probe; do
     (echo x >>"$file") 2>/dev/null && echo "PROBE-WROTE $file" || echo "PROBE-KEPT $file"
 done
@@ -160,7 +161,8 @@ ls "$GT_TOWN/../remote.git/HEAD" 2>/dev/null && echo PROBE-SAW-REMOTE
 echo x >inside.txt && echo PROBE-OVER
 "#;
 
-/// A bead all the way from inside the sandbox: what is outside can't be changed, the remote is not there, the work lands.
+/// A bead goes all the way inside the sandbox: the agent can't change anything outside, the remote is not visible, and the work
+/// lands.
 fn sandbox(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     if std::process::Command::new("bwrap").arg("--version").output().is_err() {
         let is_required = std::env::var("GT_REQUIRE").is_ok_and(|names| names.contains("bwrap"));
@@ -187,7 +189,7 @@ fn sandbox(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// Ten at once finish ten beads.
+/// Ten workers at the same time finish ten beads.
 fn ten(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     TownStage::with(outfit, runtime, &json!([]), |town| {
         let titles: Vec<String> = (1..=10).map(|n| format!("Thing number {n}")).collect();
@@ -198,7 +200,7 @@ fn ten(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// Mail that is sent while a tool runs reaches the model with what comes of the tool.
+/// Mail that is sent while a tool runs reaches the model with the tool's result.
 fn mail(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let long = "touch waiting; until test -e go; do sleep 0.1; done; echo WAITED";
     let rules = json!([{"when": {"new": AT_WORK}, "unless": {"ran": "WAITED"}, "calls": bash(long)}]);
@@ -227,7 +229,7 @@ fn mail(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// A turn that ends with work on the hook is made to go on, and the work is finished in the same session.
+/// A turn that ends with work on the hook is made to continue, and the work is finished in the same session.
 fn stop(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let enough = "I think that is all.";
     let rules = json!([{"when": {"new": AT_WORK}, "unless": {"anywhere": enough}, "text": enough}]);
@@ -241,7 +243,7 @@ fn stop(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// A turn that ends while a task of the client's own runs in the background is let end: its end wakes the agent.
+/// A turn may end while a background task of the client's own runs: the task's end wakes the agent.
 fn background(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let input =
         json!({"command": "sleep 3; echo over >background.txt", "run_in_background": true, "description": "wait"});
@@ -261,7 +263,7 @@ fn background(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// What the role may not do is refused before it runs, with the reason.
+/// An action that the role may not take is refused before it runs, with the reason.
 fn guard(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let rules = json!([
         {"when": {"new": AT_WORK}, "unless": {"ran": "git stash drop"}, "calls": bash("touch was-run.txt; git stash drop")},
@@ -275,7 +277,8 @@ fn guard(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// An account at its limit parks its kind of agent: nobody is started or ended for it. When it is over, work goes on.
+/// An account at its limit parks all agents of its kind: the town starts and ends none because of it. When the limit ends, work
+/// continues.
 fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let rules = json!([{"when": {"new": AT_WORK}, "fault": {"limit": {"resets_in_s": RESETS_IN_S}}}]);
     TownStage::with(outfit, runtime, &rules, |town| {
@@ -286,7 +289,7 @@ fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         })?;
         let until = said.split_whitespace().find_map(|word| word.trim_end_matches(',').parse::<Timestamp>().ok());
         let away = until.map(|until| until.as_second() - Timestamp::now().as_second());
-        // The client says it in minutes.
+        // The client gives the time in minutes.
         let is_right = away.is_some_and(|seconds| (RESETS_IN_S - 120..=RESETS_IN_S + 60).contains(&seconds));
         check(is_right, || format!("it is not parked until the reset, in {RESETS_IN_S} s: {said}"))?;
         let asked = town.fake.asked().len();
@@ -299,7 +302,7 @@ fn limit(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// A limit is over when the client's record says, to the second, and the work goes on without anybody's word.
+/// A limit ends at the second that the client's record gives, and the work continues without a person's command.
 fn limit_over(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let resets_in_s: i64 = 30;
     let rules = json!([{"when": {"new": AT_WORK}, "fault": {"limit": {"resets_in_s": resets_in_s}}}]);
@@ -322,15 +325,15 @@ fn limit_over(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// While the API has no answer nobody is replaced; when it has, one tries first, and the work goes on in the same
-/// sessions.
+/// While the API gives no answer, no agent is replaced. When it answers again, one agent tries first, and the work continues in
+/// the same sessions.
 fn outage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let rules = json!([{"when": {"new": AT_WORK}, "fault": {"status": {"status": 529}}}]);
     TownStage::with(outfit, runtime, &rules, |town| {
         let beads = town.sling_all(&["A thing without an answer", "Another one"])?;
         town.until("the outage", || town.condition("outage").map(drop))?;
         let failed = |town: &TownStage| town.fake.asked().iter().filter(|asked| asked.status == 529).count();
-        // Each asks a second time by itself.
+        // Each client tries a second time by itself.
         town.until("both to be at rest", || (failed(town) == 4).then_some(()))?;
         std::thread::sleep(Duration::from_secs(15));
         check(failed(town) == 4, || format!("asked {} times while the API had no answer", failed(town)))?;
@@ -345,8 +348,8 @@ fn outage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     })
 }
 
-/// What `gt cost` says is what was claimed, to the token: over a killed client and its successor, with the agents that
-/// an agent has started, and with what is read from and written to the cache.
+/// `gt cost` reports what the model claimed, exact to the token. That covers a killed client and its successor, the agents that
+/// an agent has started, and the tokens read from and written to the cache.
 fn usage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
     let agent = json!([{"tool": "Agent", "input": {
         "description": "look", "prompt": "SUB-PROMPT look around", "subagent_type": "general-purpose"}}]);
@@ -358,15 +361,15 @@ fn usage(outfit: &Outfit, runtime: Runtime) -> Result<String, String> {
         {"when": {"ran": "echo sub"}, "text": "SUB-ANSWER", "usage": {"input": 13, "output": 5}},
         {"when": {"new": AT_WORK}, "unless": {"anywhere": "You go on where another stopped", "ran": "Agent: "},
          "calls": agent, "usage": cached},
-        // The next session is told the last lines of the one before, which quote the answer.
+        // The next session gets the last lines of the previous one, which quote the answer.
         {"when": {"new": "SUB-ANSWER"}, "unless": {"anywhere": "You go on where another stopped", "ran": "sleep 300"},
          "calls": bash(long), "usage": cached},
         {"when": {"result": "launched"}, "text": "I wait for it.", "usage": cached},
     ]);
     TownStage::with(outfit, runtime, &rules, |town| {
         let bead = town.sling("A thing that takes tokens")?;
-        // A client writes its transcript a moment late. Of an answer that it had not written when it was killed only the
-        // stream tells, and not to the token.
+        // A client writes its transcript a moment late. If it is killed before it has written an answer, only the stream shows
+        // that answer, and not exact to the token.
         town.until("the client's own record of the call", || town.has_written("sleep 300").then_some(()))?;
         kill_in_its_tool(town, &bead)?;
         town.landed(&bead)?;

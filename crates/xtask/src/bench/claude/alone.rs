@@ -1,4 +1,4 @@
-//! The work by the client alone: a worktree made by hand, no town, no hooks.
+//! The work by the client alone: a worktree made by hand, without a town and without hooks.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use crate::e2e::Outfit;
 use crate::e2e::client::Account;
 use crate::e2e::town::TownStage;
 
-/// Lets the client do an item in a fresh worktree. It is started as a town would start it, but without settings.
+/// Lets the client work on an item in a fresh worktree. The client starts as a town would start it, but without settings.
 pub fn work(outfit: &Outfit, town: &TownStage, item: usize) -> Result<Talk, String> {
     let place = town.folder.join(format!("alone-{item:02}"));
     let remote = town.folder.join("remote.git");
@@ -35,7 +35,7 @@ pub fn work(outfit: &Outfit, town: &TownStage, item: usize) -> Result<Talk, Stri
     let message = json!({"type": "user", "message": {"role": "user", "content": format!("{ALONE}: item {item:02}")}});
     let started = SystemTime::now();
     let mut client = client.spawn().map_err(text)?;
-    // The end of its input is its end, once it has answered.
+    // The client ends at the end of its input, once it has answered.
     client.stdin.take().map_or(Ok(()), |mut input| writeln!(input, "{message}")).map_err(text)?;
     let status = client.wait().map_err(text)?;
     let talk = Talk::newest(town, before, started, SystemTime::now())?;

@@ -1,5 +1,6 @@
-//! What a town adds to the real Claude Code: the same scripted work by the client alone and as a polecat, in turn, and what
-//! it costs while nobody works. The stage is that of `e2e`: a fake model, and nothing but loopback.
+//! What a town adds to the real Claude Code. It runs the same scripted work by the client alone and as a polecat (worker), in
+//! turn, and measures what a town costs while no agent works. The stage is that of `e2e`: a fake model, and only a loopback
+//! network.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -18,22 +19,22 @@ mod rest;
 mod slung;
 mod words;
 
-/// What the client alone is told at the beginning of its prompt.
+/// The beginning of the prompt for the client alone.
 const ALONE: &str = "WORK-ALONE";
 
-/// Tools that the work itself takes.
+/// Number of tool calls that the work itself takes.
 const WORK_CALLS: usize = 3;
 
-/// The script's rules that call them.
+/// Names of the script's rules for those calls that work on files.
 const FILE_RULES: [&str; 2] = ["item-read", "item-edit"];
 const COMMIT_RULE: &str = "item-commit";
 
-/// A town as it comes, but that what is green lands.
+/// A town with default settings, except that green work lands.
 fn as_it_comes(runtime: Runtime) -> Terms {
     Terms { runtime, pace: "", may: "trust = \"bypass\"" }
 }
 
-/// Calls this program again where the client reaches nobody, and processes can be counted.
+/// Runs this program again in a namespace where the client reaches no other machine, and where processes can be counted.
 pub fn enter(args: &Args, gt: &Path) -> Result<(), String> {
     e2e::within(e2e::OWN_PROCESSES, |command| {
         command.args(["bench", "claude", "--gt"]).arg(gt).args(args.json.then_some("--json"));
@@ -43,7 +44,7 @@ pub fn enter(args: &Args, gt: &Path) -> Result<(), String> {
     })
 }
 
-/// Beads, `pairs` by the client alone and as many through the town; then `seconds` of a mayor that sleeps.
+/// Measures beads: `pairs` by the client alone and as many through the town. Then measures `seconds` of a sleeping mayor.
 pub fn measure(gt: &Path, pairs: usize, seconds: u64) -> Result<Vec<Row>, String> {
     let outfit =
         Outfit { client: Client { program: e2e::inside().ok_or("no client")?, gt: gt.to_owned() }, keep: false };
@@ -70,7 +71,7 @@ fn beads(outfit: &Outfit, pairs: usize) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// One conversation: when its client was started and had ended, and what it asked.
+/// One conversation: the start and end of its client, and its requests.
 struct Talk {
     started: SystemTime,
     ended: SystemTime,
@@ -79,7 +80,7 @@ struct Talk {
 }
 
 impl Talk {
-    /// The one conversation that has begun since `before` sessions were known.
+    /// Returns the one conversation that has begun since there were `before` sessions.
     fn newest(town: &TownStage, before: usize, started: SystemTime, ended: SystemTime) -> Result<Self, String> {
         let sessions = town.fake.sessions();
         let [session] = &sessions[before..] else { return Err(format!("not one new session: {sessions:?}")) };
@@ -100,17 +101,17 @@ impl Talk {
         since(self.turns[self.turns.len() - 1].at, self.ended)
     }
 
-    /// From each answer that called a tool to the next request, by the name of the answer's rule.
+    /// Yields the time from each answer with a tool call to the next request, with the name of the answer's rule.
     fn rounds(&self) -> impl Iterator<Item = (&str, Duration)> {
         self.turns.windows(2).map(|pair| (pair[0].answer.rule.as_str(), since(pair[0].at, pair[1].at)))
     }
 
-    /// The rounds of tools that the rules of these names called.
+    /// Returns the total time of the tools that the rules with these names called.
     fn took(&self, is_it: impl Fn(&str) -> bool) -> Duration {
         self.rounds().filter(|(rule, _)| is_it(rule)).map(|(_, took)| took).sum()
     }
 
-    /// The rounds of the work's own tools but its shell, which a client makes ready when it is first used.
+    /// Returns the time of the work's own tools without its shell, which a client prepares at first use.
     fn files(&self) -> Duration {
         self.took(|rule| FILE_RULES.contains(&rule))
     }
@@ -119,12 +120,12 @@ impl Talk {
         self.took(|rule| rule == COMMIT_RULE)
     }
 
-    /// The rounds of the town's own steps.
+    /// Returns the time of the town's own steps.
     fn steps(&self) -> Duration {
         self.took(|rule| rule != COMMIT_RULE && !FILE_RULES.contains(&rule))
     }
 
-    /// Tools that were called.
+    /// Returns the number of tool calls.
     fn calls(&self) -> usize {
         self.turns.iter().map(|asked| asked.answer.calls.len()).sum()
     }
@@ -134,9 +135,9 @@ fn since(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
 }
 
-/// Read, edit, commit: one script for both, that looks at nothing but what was said and came of it.
+/// Returns the rules for read, edit and commit: one script for both cases, which looks only at what was said and at the results.
 fn work() -> Value {
-    // Not by the title, which the client finds among the last commits as well.
+    // The rules do not match on the title, which the client also finds among the last commits.
     let item = format!("({ALONE}: item |On your hook: ap-t)(?<item>\\d\\d)");
     let begin = format!("Step \\d of \\d: implement|{ALONE}");
     let bash = |command: &str| json!([{"tool": "Bash", "input": {"command": command, "description": "a step"}}]);

@@ -1,4 +1,4 @@
-//! A town that has nothing to do, with a mayor that sleeps at its prompt: the real client in a terminal.
+//! A town without work, with a mayor that sleeps at its prompt: the real client in a terminal.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,14 +11,13 @@ use crate::bench::text;
 use crate::e2e::Outfit;
 use crate::e2e::town::{Runtime, TownStage};
 
-/// Until everything that starting set in motion has come to rest; the client says once, a minute after its turn, that it
-/// is idle.
+/// How long everything takes to come to rest after the start. The client says once, a minute after its turn, that it is idle.
 const REST: Duration = Duration::from_secs(80);
 
-/// How often new processes are looked for.
+/// How often to look for new processes.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A mayor that answers, and is done.
+/// Returns the script of a mayor that answers and is done.
 fn mayor() -> Value {
     let mail = json!([{"tool": "Bash", "input": {
         "command": "gt mail send overseer -s Seen -m 'All is well.'", "description": "answer"}}]);
@@ -29,7 +28,7 @@ fn mayor() -> Value {
     ])
 }
 
-/// Watches it for some seconds, right after its turn and once more when it has been at rest for long.
+/// Watches the town for some seconds, right after the mayor's turn and again after a long rest.
 pub fn measure(outfit: &Outfit, seconds: u64) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     TownStage::on(outfit, as_it_comes(Runtime::Tmux), &mayor(), |town| {
@@ -51,8 +50,8 @@ pub fn measure(outfit: &Outfit, seconds: u64) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Counts what is started in this namespace of processes, which has nothing but the town, for some time; and names what
-/// lives long enough to be seen.
+/// Counts for some time the processes that are started in this process namespace, which holds only the town. Returns the names of
+/// those that live long enough to be seen.
 fn watch(how_long: Duration) -> Result<(f64, BTreeMap<String, usize>), String> {
     let (before, mut known, mut seen) = (newest_pid()?, tasks(), BTreeMap::new());
     let begin = Instant::now();
@@ -67,13 +66,13 @@ fn watch(how_long: Duration) -> Result<(f64, BTreeMap<String, usize>), String> {
     Ok((newest_pid()? - before, seen))
 }
 
-/// The number that the kernel gave last in this namespace. Each process and each thread takes the next one.
+/// Returns the number that the kernel gave last in this namespace. Each process and each thread takes the next one.
 fn newest_pid() -> Result<f64, String> {
     let loads = std::fs::read_to_string("/proc/loadavg").map_err(text)?;
     loads.split_whitespace().last().and_then(|pid| pid.parse().ok()).ok_or_else(|| format!("no number: {loads}"))
 }
 
-/// All processes and their threads, with what they are called.
+/// Returns all processes and their threads, with their names.
 fn tasks() -> BTreeMap<i32, String> {
     let mut tasks = BTreeMap::new();
     for pid in numbers("/proc") {

@@ -1,4 +1,4 @@
-//! The work through the town: made a bead, slung, landed.
+//! The work through the town: the benchmark makes a bead, slings it, and waits until it has landed.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,9 +10,9 @@ use crate::bench::report::Row;
 use crate::bench::text;
 use crate::e2e::town::{RIG, TownStage};
 
-/// One bead's way.
+/// The course of one bead.
 pub struct Slung {
-    /// What was said in its session.
+    /// The conversation of its session.
     pub talk: Talk,
     sling_verb: Duration,
     until_start: Duration,
@@ -20,14 +20,14 @@ pub struct Slung {
     whole: Duration,
 }
 
-/// Makes a bead of an item, slings it and waits until it has landed and its session is over.
+/// Makes a bead of an item, slings it, and waits until it has landed and its session is over.
 pub fn work(town: &TownStage, item: usize) -> Result<Slung, String> {
     let before = town.fake.sessions().len();
     let bead = town.beads(&[&format!("Do item {item:02}")])?.remove(0);
     let (began, start) = (SystemTime::now(), Instant::now());
     town.gt(&["sling", &bead, RIG])?;
     let sling_verb = start.elapsed();
-    // One event at the end is waited for, so that questions cost the machine little meanwhile.
+    // The wait is only for one event at the end, so that the questions meanwhile cost the machine little.
     let ended = town.until("the end of the session", || {
         std::thread::sleep(Duration::from_millis(500));
         time_of(town, &bead, "bead-landed").ok()?;
@@ -45,7 +45,7 @@ pub fn work(town: &TownStage, item: usize) -> Result<Slung, String> {
     })
 }
 
-/// When the ledger says that something happened to a bead for the first time.
+/// Returns when, by the ledger, an event first happened to a bead.
 fn time_of(town: &TownStage, bead: &str, event: &str) -> Result<SystemTime, String> {
     let log = town.facts(&["log", bead, "-n", "1000"])?;
     let found = log["events"].as_array().and_then(|events| events.iter().find(|e| e["event"] == event));
@@ -53,7 +53,7 @@ fn time_of(town: &TownStage, bead: &str, event: &str) -> Result<SystemTime, Stri
     Ok(at.parse::<Timestamp>().map_err(text)?.into())
 }
 
-/// Where the time goes.
+/// Returns the rows that show how the time is spent.
 pub fn rows(alone: &[Talk], slung: &[Slung]) -> Vec<Row> {
     let each = |pick: &dyn Fn(&Slung) -> Duration| slung.iter().map(pick).collect::<Vec<_>>();
     let by_hand = |pick: &dyn Fn(&Talk) -> Duration| alone.iter().map(pick).collect::<Vec<_>>();

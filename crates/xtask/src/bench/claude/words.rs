@@ -1,5 +1,5 @@
-//! What the town's texts add to what the model reads. A conversation's last request has all of it once; the sum over its
-//! requests is what is paid for, since each repeats what was before (mostly from a cache).
+//! What the town's texts add to the model's input. A conversation's last request has each text once. The sum over all requests is
+//! what costs money, since each request repeats the earlier ones (mostly from a cache).
 
 use gt_testkit::fake_model::{BYTES_PER_TOKEN, Conversation};
 
@@ -7,7 +7,7 @@ use super::Talk;
 use super::slung::Slung;
 use crate::bench::report::Row;
 
-/// Bytes of the parts of a conversation.
+/// Returns the size of each part of a conversation, in bytes.
 fn parts(of: &Conversation) -> [(&'static str, usize); 4] {
     let bytes = |texts: &[String]| texts.iter().map(String::len).sum();
     [
@@ -22,12 +22,12 @@ fn last(talk: &Talk) -> &Conversation {
     &talk.turns[talk.turns.len() - 1].conversation
 }
 
-/// Tokens by the fake's own rule.
+/// Estimates tokens by the fake model's own rule.
 fn tokens(bytes: usize) -> f64 {
     bytes as f64 / BYTES_PER_TOKEN as f64
 }
 
-/// Beside the client alone, in tokens.
+/// Returns the comparison with the client alone, in tokens.
 pub fn rows(alone: &[Talk], slung: &[Slung]) -> Vec<Row> {
     let talks: Vec<&Talk> = slung.iter().map(|slung| &slung.talk).collect();
     let row = |name: String, pick: &dyn Fn(&Talk) -> usize| Row {
@@ -51,7 +51,7 @@ pub fn rows(alone: &[Talk], slung: &[Slung]) -> Vec<Row> {
     rows
 }
 
-/// What came of the town's own verbs, by the verb.
+/// Returns the size of the results of the town's own verbs, by verb.
 fn answers(talks: &[&Talk]) -> Vec<Row> {
     let verbs = ["gt prime", "gt step done", "gt rig fetch", "gt done"];
     let of = |talk: &Talk, verb: &str| {

@@ -1,5 +1,5 @@
-//! Agents' code that the town runs itself: gates, set-up and acceptance commands. All of it goes through one door, which
-//! gives it an environment, an identity that may only read ([`GATE_VARIABLE`]) and, where the rig wants one, a sandbox.
+//! Runs agents' code that the town starts itself: gates, set-up and acceptance commands. All of it goes through [`run`], which
+//! gives it an environment, a read-only identity ([`GATE_VARIABLE`]) and, where the rig wants one, a sandbox.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use crate::walls::sandbox;
 use crate::walls::tampering::Before;
 use crate::walls::worker_env;
 
-/// A command to be run.
+/// A command to run.
 #[derive(Clone, Debug)]
 pub struct Job<'a> {
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// The worktree in which it is run.
+    /// Worktree in which it runs.
     pub folder: &'a Path,
-    /// Which of the town's worker slots it has.
+    /// The town's worker slot that it uses.
     pub slot: Option<u32>,
-    /// How long it may take.
+    /// Maximum run time.
     pub timeout: Duration,
-    /// Where its output goes.
+    /// File for its output.
     pub log: &'a Path,
 }
 
-/// Runs it to its end. An error where its sandbox can't be had: then nothing was run, and nothing is said of the code.
+/// Runs the command to its end. Fails where its sandbox is not available: then nothing has run, which says nothing of the code.
 pub fn run(town: &Town, rig: &Rig, job: &Job<'_>) -> Result<RunResult> {
     let mut env = worker_env::environment(town, Some(rig), None, job.slot);
     env.insert(GATE_VARIABLE.to_owned(), town.layout.root.display().to_string());
@@ -42,7 +42,7 @@ pub fn run(town: &Town, rig: &Rig, job: &Job<'_>) -> Result<RunResult> {
     };
     let mut result = run_within(town, rig, &bare)?;
     if result.end != RunEnd::Passed {
-        // It may be red for that very reason.
+        // The command may have failed because direnv was not run.
         result.tail.extend(direnv::why_not(town, rig, job.folder)?);
     }
     Ok(result)
@@ -57,14 +57,14 @@ fn run_within(town: &Town, rig: &Rig, bare: &ContainedCommand) -> Result<RunResu
             }
             Ok(result)
         }
-        // Behind a worker's walls the settings can't be written.
+        // A command inside a worker's sandbox cannot write the settings.
         None if town.world().sessions().is_in_sandbox() => Ok(town.world().sessions().run(bare)?),
         None => run_bare(town, rig, bare),
     }
 }
 
-/// Runs a command without walls. One during which settings changed says nothing: who changed them can't be told, so it is
-/// neither green nor red, and is run again once a person has looked.
+/// Runs a command without a sandbox. If settings change during the run, the town can't tell who changed them. The result then
+/// counts neither as green nor as red, and the command runs again once a person has looked.
 fn run_bare(town: &Town, rig: &Rig, command: &ContainedCommand) -> Result<RunResult> {
     let before = Before::look(town)?;
     let result = town.world().sessions().run(command)?;
@@ -74,12 +74,12 @@ fn run_bare(town: &Town, rig: &Rig, command: &ContainedCommand) -> Result<RunRes
     }
 }
 
-/// Whether bubblewrap itself may have failed, by what was said last. The command may say the same.
+/// Whether bubblewrap itself may have failed, by the last lines of output. The command may print the same words.
 fn may_be_the_walls(result: &RunResult) -> bool {
     matches!(result.end, RunEnd::Failed(_)) && result.tail.last().is_some_and(|line| line.starts_with("bwrap: "))
 }
 
-/// An error where nothing at all can be run behind the same walls.
+/// Fails where no command at all can run in the same sandbox.
 fn require_walls(town: &Town, rig: &Rig, bare: &ContainedCommand) -> Result<()> {
     let log = bare.log.with_extension("sandbox.log");
     let trial = ContainedCommand { argv: vec!["true".to_owned()], log: log.clone(), ..bare.clone() };

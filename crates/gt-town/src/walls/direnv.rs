@@ -1,9 +1,10 @@
-//! A project's `.envrc`, by a person's explicit consent: set-up, gates and workers then run with what direnv makes of it.
+//! A project's `.envrc`, used only with a person's explicit consent: set-up, gates and workers then run with the environment
+//! that direnv makes of it.
 //!
-//! The consent is to bytes: `[env] direnv` in `rig.toml` has the hash of the `.envrc` and of each file of the worktree that
-//! direnv watches for it, and names those that are not there. Where one of them is otherwise in a worktree, or is a link, direnv
-//! is not run there, and that is said. What runs, runs where the command does, inside its sandbox: no variable of the project's
-//! reaches a process of the town. The person's own direnv learns nothing of it, and nothing that it allows counts here.
+//! The consent covers exact bytes: `[env] direnv` in `rig.toml` has the hash of the `.envrc` and of each file of the worktree
+//! that direnv watches for it, and names those that must not exist. Where one of them differs in a worktree, or is a link, the
+//! town does not run direnv there, and says so. direnv runs where the command does, inside its sandbox: no variable of the
+//! project reaches a process of the town. The town tells the person's own direnv nothing, and ignores what that one allows.
 
 use std::path::{Component, Path};
 
@@ -15,17 +16,17 @@ use crate::town::error::Result;
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
 
-/// The file that direnv reads.
+/// File that direnv reads.
 pub const FILE: &str = ".envrc";
 
-/// In the settings, in the place of a hash: the file must not be there.
+/// Value in the settings in place of a hash: the file must not exist.
 const ABSENT: &str = "absent";
 
-/// Bytes that a file may have whose text is consented to.
+/// Maximum bytes of a file that a person can consent to.
 const FILE_BYTES: usize = 64 * 1024;
 
-/// Runs a command with what direnv makes of the `.envrc` of the folder. What direnv keeps of the consent is gone before the
-/// command starts.
+/// Runs a command with the environment that direnv makes of the folder's `.envrc`. direnv's own record of the consent is
+/// deleted before the command starts.
 const WITH: &str = r#"
 kept=$(mktemp -d) || exit 1
 set_by=$(XDG_DATA_HOME=$kept direnv allow . && XDG_DATA_HOME=$kept DIRENV_LOG_FORMAT= direnv export bash)
@@ -37,20 +38,20 @@ unset kept set_by code
 exec "$@"
 "#;
 
-/// Says something before a command, and runs it as it is.
+/// Prints a message, then runs the command without direnv.
 const WITHOUT: &str = r#"echo "gt: $1" >&2; shift; exec "$@""#;
 
-/// A file that consent is asked for.
+/// A file that needs consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct File {
-    /// Its path in the worktree.
+    /// Path of the file in the worktree.
     pub path: String,
-    /// Its text; `None` where it must not be there.
+    /// Text of the file; `None` where it must not exist.
     pub text: Option<String>,
 }
 
 impl File {
-    /// What the settings keep of it.
+    /// Returns the value that the settings store for this file.
     pub(crate) fn pin(&self) -> String {
         self.text.as_deref().map_or_else(|| ABSENT.to_owned(), hash)
     }
@@ -60,7 +61,7 @@ fn hash(text: &str) -> String {
     format!("sha256:{}", sha256_hex(text))
 }
 
-/// Why direnv is not run in a folder in spite of a consent; `None` where it is, or there is no consent.
+/// Returns why direnv does not run in a folder despite a consent; `None` where it runs, or where no consent was given.
 pub(crate) fn why_not(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<String>> {
     let consent = &rig.settings.env.direnv;
     if consent.is_empty() {
@@ -79,7 +80,7 @@ pub(crate) fn why_not(town: &Town, rig: &Rig, folder: &Path) -> Result<Option<St
     }))
 }
 
-/// A file of a worktree, as consent is given to it; `None` where it is nothing that could be consented to. No link is followed.
+/// Reads a file of a worktree for consent; `None` for a link, a folder, or a file too large or not UTF-8.
 pub(crate) fn read(town: &Town, folder: &Path, path: &str) -> Result<Option<File>> {
     let disk = town.world().disk();
     let is_plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
@@ -105,14 +106,14 @@ pub(crate) fn read(town: &Town, folder: &Path, path: &str) -> Result<Option<File
     })
 }
 
-/// Whether agents and gates have direnv.
+/// Whether direnv is in the PATH of agents and gates.
 pub(crate) fn is_installed(town: &Town, rig: &Rig) -> bool {
     let env = worker_env::environment(town, Some(rig), None, None);
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
     path.split(':').any(|folder| town.world().disk().exists(&Path::new(folder).join("direnv")))
 }
 
-/// A command as it is to be run in a folder: with direnv where that was consented to, or with a word about why not.
+/// Wraps a command for a folder: with direnv where a person consented to it, else with a message about why not.
 pub(crate) fn around(town: &Town, rig: &Rig, folder: &Path, argv: Vec<String>) -> Result<Vec<String>> {
     if rig.settings.env.direnv.is_empty() {
         return Ok(argv);
@@ -123,7 +124,7 @@ pub(crate) fn around(town: &Town, rig: &Rig, folder: &Path, argv: Vec<String>) -
     })
 }
 
-/// A command that is run with what direnv makes of the folder's `.envrc`, whatever that is.
+/// Wraps a command to run with the environment that direnv makes of the folder's `.envrc`, whatever that file says.
 pub(crate) fn with(argv: Vec<String>) -> Vec<String> {
     [["bash", "-c", WITH, "bash"].map(str::to_owned).to_vec(), argv].concat()
 }

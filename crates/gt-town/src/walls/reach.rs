@@ -1,8 +1,8 @@
-//! What of the overseer's environment leads to another tree than the one that is tested: it is kept out of gates and
-//! workers, or reported.
+//! Finds what leads from the overseer's environment to another tree than the one under test. The town keeps it out of gates
+//! and workers, or reports it.
 //!
-//! An activated environment with an editable install, a linked package or a variable such as `PYTHONPATH` makes a gate
-//! test the overseer's own checkout, and that is green whatever the work is.
+//! An activated environment with an editable install, a linked package or a variable such as `PYTHONPATH` can make a gate
+//! test the overseer's own checkout. Such a gate is green whatever the work is.
 
 use std::path::{Path, PathBuf};
 
@@ -15,34 +15,34 @@ use crate::walls::worker_env;
 /// Bytes that are read of a file.
 const FILE_BYTES: usize = 256 * 1024;
 
-/// How many folders above a path are looked at.
+/// Number of folders above a path that are searched.
 const ANCESTORS: usize = 12;
 
 /// A folder of the overseer's PATH that agents and gates do not get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// The folder.
+    /// Path of the folder.
     pub folder: String,
-    /// What it is.
+    /// What the folder belongs to.
     pub why: String,
 }
 
 impl LeftOut {
-    /// Several in one line, for people; `None` where there are none.
+    /// Describes several folders in one line for people; `None` where there are none.
     pub fn words(all: &[Self]) -> Option<String> {
         let all: Vec<String> = all.iter().map(|out| format!("{} ({})", out.folder, out.why)).collect();
         (!all.is_empty()).then(|| format!("left out of PATH: {}", all.join(", ")))
     }
 }
 
-/// Other trees of a rig's project than the worktree that is at work.
+/// Trees of a rig's project other than the worktree under test.
 struct Trees<'t> {
     disk: &'t dyn Disk,
-    /// Folders of the overseer's that are such.
+    /// Checkouts among the overseer's folders.
     checkouts: Vec<PathBuf>,
-    /// The project's remote: a checkout with this origin is one too.
+    /// Remote of the project: any checkout with this origin is another tree too.
     remote: Option<String>,
-    /// The town, whose other worktrees are such as well.
+    /// Folder of the town, whose other worktrees are other trees too.
     town: PathBuf,
 }
 
@@ -57,7 +57,7 @@ impl<'t> Trees<'t> {
         Self { disk, checkouts, remote, town: real(disk, &town.layout.root) }
     }
 
-    /// The tree that a path is in, where that is another of this project.
+    /// Returns the tree that contains a path, if that is another tree of this project.
     fn other(&self, path: &Path) -> Option<PathBuf> {
         let path = real(self.disk, path);
         if let Some(checkout) = self.checkouts.iter().find(|checkout| path.starts_with(checkout)) {
@@ -78,13 +78,13 @@ fn real(disk: &dyn Disk, path: &Path) -> PathBuf {
     disk.real_path(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The beginning of a file; nothing where it can't be read.
+/// Reads the beginning of a file; empty where it can't be read.
 fn text(disk: &dyn Disk, path: &Path) -> String {
     let bytes = disk.read_part(path, 0, FILE_BYTES).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A PATH without what belongs to one project or one environment, and what was left out of it.
+/// Removes from a PATH the folders that belong to one project or one environment. Returns the rest and what was removed.
 pub(crate) fn sift(town: &Town, rig: Option<&Rig>, path: &str) -> (String, Vec<LeftOut>) {
     let trees = Trees::of(town, rig);
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
@@ -97,7 +97,7 @@ pub(crate) fn sift(town: &Town, rig: Option<&Rig>, path: &str) -> (String, Vec<L
     (kept.join(":"), left_out)
 }
 
-/// To what a folder of a PATH belongs, where that is not the machine or its user.
+/// Returns what a folder of a PATH belongs to, unless that is the machine or its user.
 fn belongs(trees: &Trees<'_>, folder: &Path) -> Option<String> {
     if !folder.is_absolute() {
         return None;
@@ -117,12 +117,12 @@ fn belongs(trees: &Trees<'_>, folder: &Path) -> Option<String> {
     Some(format!("in the checkout {}", tree.display()))
 }
 
-/// Folders of the PATH that a rig's workers and gates do not get.
+/// Returns the folders of the PATH that a rig's workers and gates do not get.
 pub fn left_out(town: &Town, rig: Option<&Rig>) -> Vec<LeftOut> {
     sift(town, rig, &worker_env::whole_path(town)).1
 }
 
-/// Variables that point git to another repository; nothing passes these.
+/// Variables that point git to another repository; the town never passes them on.
 pub(crate) const NEVER_PASSED: &[&str] = &[
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -134,7 +134,7 @@ pub(crate) const NEVER_PASSED: &[&str] = &[
     "GIT_PREFIX",
 ];
 
-/// Variables by which tools take code, or what they built, from elsewhere.
+/// Variables by which tools take code or build products from elsewhere.
 const LEADING_OUT: &[&str] = &[
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
@@ -156,7 +156,7 @@ const LEADING_OUT: &[&str] = &[
     "LD_LIBRARY_PATH",
 ];
 
-/// What leads out of a rig's worktrees and is not kept out, each as a sentence for people.
+/// Lists what leads out of a rig's worktrees and is not kept out, each as a sentence for people.
 pub fn leads_out(town: &Town, rig: &Rig) -> Vec<String> {
     let env = worker_env::environment(town, Some(rig), None, None);
     let mut found: Vec<String> = LEADING_OUT.iter().filter_map(|name| variable(rig, name, env.get(*name)?)).collect();
@@ -175,13 +175,13 @@ pub fn leads_out(town: &Town, rig: &Rig) -> Vec<String> {
 }
 
 fn variable(rig: &Rig, name: &str, value: &str) -> Option<String> {
-    // What leads nowhere else: a relative path, a plain option.
+    // A relative path or a plain option leads nowhere else.
     let leads = value.split([':', '=', ' ', ',']).any(|part| part.starts_with('/')) || value.contains("-mod");
     let how = if rig.settings.env.set.contains_key(name) { "[env.set]" } else { "[env] pass" };
     leads.then(|| format!("{how} gives {name}={value}"))
 }
 
-/// Packages of a Python installation that are a checkout of the project.
+/// Finds packages of a Python installation that are a checkout of the project.
 fn installed_from(trees: &Trees<'_>, prefix: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for folder in python_packages(trees.disk, prefix) {
@@ -194,7 +194,7 @@ fn installed_from(trees: &Trees<'_>, prefix: &Path) -> Vec<String> {
     found
 }
 
-/// Folders in which a Python installation has its packages.
+/// Returns the folders in which a Python installation has its packages.
 fn python_packages(disk: &dyn Disk, prefix: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for lib in ["lib", "lib64"] {
@@ -206,7 +206,7 @@ fn python_packages(disk: &dyn Disk, prefix: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Files of a folder of Python packages by which packages are elsewhere, and where that is.
+/// Finds files in a folder of Python packages that point to packages elsewhere. Returns each file with its target.
 fn linked_paths(disk: &dyn Disk, folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     let is_link =
         |name: &String| name.ends_with(".pth") || name.ends_with(".egg-link") || name.starts_with("__editable__");
@@ -215,13 +215,13 @@ fn linked_paths(disk: &dyn Disk, folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     files.flat_map(|file| paths_in(&text(disk, &file)).into_iter().map(move |path| (file.clone(), path))).collect()
 }
 
-/// The absolute paths in a text: whole lines, and what is quoted.
+/// Returns the absolute paths in a text: whole lines, and quoted parts.
 fn paths_in(text: &str) -> Vec<PathBuf> {
     let quoted = text.split(['\'', '"']).skip(1).step_by(2);
     text.lines().map(str::trim).chain(quoted).filter(|part| part.starts_with('/')).map(PathBuf::from).collect()
 }
 
-/// Settings of the overseer's by which builds of all projects are in one place.
+/// Finds settings of the overseer that make all projects build in one place.
 fn shared_builds(disk: &dyn Disk, home: &Path, cargo: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for file in ["config.toml", "config"].map(|name| cargo.join(name)) {
@@ -237,12 +237,12 @@ fn shared_builds(disk: &dyn Disk, home: &Path, cargo: &Path) -> Vec<String> {
     found
 }
 
-/// A path as people write it: `~` for their home.
+/// Shortens a path as people write it, with `~` for their home.
 fn shown(home: &Path, path: &Path) -> String {
     path.strip_prefix(home).map_or_else(|_| path.display().to_string(), |below| format!("~/{}", below.display()))
 }
 
-/// Files above a worktree that tools find, and take for the project's: by the project's own file, what is looked for.
+/// Per file of a project: the files that its tools also look for in the folders above a worktree.
 const LOOKED_FOR_ABOVE: &[(&str, &[&str])] =
     &[("package.json", &["node_modules", "package.json"]), ("go.mod", &["go.work"]), ("Cargo.toml", &["Cargo.toml"])];
 
@@ -255,7 +255,7 @@ fn above(disk: &dyn Disk, worktree: &Path) -> Vec<String> {
     there.map(|path| format!("{} lies above the worktrees, where tools find it", path.display())).collect()
 }
 
-/// The worktree's parts, made by a set-up or copied, that lead to another tree of the project.
+/// Finds the parts of a worktree, made by a set-up or copied, that lead to another tree of the project.
 pub(crate) fn in_worktree(town: &Town, rig: &Rig, folder: &Path) -> Vec<String> {
     let trees = Trees::of(town, Some(rig));
     let own = real(trees.disk, folder);
@@ -270,7 +270,7 @@ pub(crate) fn in_worktree(town: &Town, rig: &Rig, folder: &Path) -> Vec<String> 
     packages.chain(python).collect()
 }
 
-/// Links among a worktree's Node packages.
+/// Finds links among a worktree's Node packages.
 fn linked_packages(disk: &dyn Disk, folder: &Path) -> Vec<PathBuf> {
     let list = |folder: &Path| -> Vec<PathBuf> {
         disk.list(folder).unwrap_or_default().iter().map(|name| folder.join(name)).collect()
@@ -282,7 +282,7 @@ fn linked_packages(disk: &dyn Disk, folder: &Path) -> Vec<PathBuf> {
     top.into_iter().chain(scoped).filter(is_link).collect()
 }
 
-/// What a worktree's Python environments name by its path: where they were made, and what is installed from elsewhere.
+/// Finds the paths that a worktree's Python environments name: where they were made, and what is installed from elsewhere.
 fn environments(disk: &dyn Disk, folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     let mut found = Vec::new();
     for name in [".venv", "venv", "env"] {

@@ -1,11 +1,11 @@
-//! The sandbox of a rig's workers, of its gates, and of the mayor: what an agent's code sees and may change, by bubblewrap.
+//! The sandbox of a rig's workers, of its gates, and of the mayor: bubblewrap limits what an agent's code sees and may change.
 //!
-//! Everything is there to be read but what is hidden; nothing may be changed but what is named here. So an agent keeps its
-//! tools, and its network, and has of the town only what its own work takes. A gate has less: nobody's login, the ledger to
-//! be read only. What that stops, and what it does not, is in `docs/repository-rules.md` and `docs/security.md`.
+//! The code can read everything that is not hidden, and can change only what is named here. So an agent keeps its tools and its
+//! network, and gets from the town only what its own work needs. A gate gets less: no client's login, and the ledger read only.
+//! `docs/repository-rules.md` and `docs/security.md` say what that stops and what it does not.
 //!
-//! It has processes of its own: those outside can be neither seen nor signalled. The shim is outside, and sees all that
-//! belongs to its session; a caller within that lost its identity is known by [`SANDBOX_MARK`].
+//! The sandbox has its own processes: code inside can neither see nor signal those outside. The shim is outside, and sees all
+//! processes of its session. A caller inside that lost its identity is recognised by [`SANDBOX_MARK`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,45 +21,45 @@ use gt_ledger::{BACKUPS, LEDGER_LOCK};
 use gt_world::LIFE;
 use gt_world::{Bwrap, ContainedCommand, Disk, NodeKind, SANDBOX_MARK, SessionPlan};
 
-/// Folders for temporary files: each sandbox has its own.
+/// Folders for temporary files; each sandbox has its own.
 const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
 
-/// What is left of `/run`, where the sockets of everybody's services are: what names are looked up with.
+/// Parts of `/run` that stay visible: those for name lookup. The rest has the sockets of all services.
 const RUN: &[&str] =
     &["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf", "/run/current-system"];
 
-/// Where programs below the user's home keep what they remember of a run: clients do so as well.
+/// Folder below the user's home where programs, clients among them, remember their last run.
 const STATE_IN_HOME: &str = ".local/state";
 
-/// The clients' own state below the user's home, logins included: a worker's to change, and not there for a gate.
+/// The clients' own state below the user's home, logins included: workers may change it, gates do not see it.
 fn clients_in_home() -> impl Iterator<Item = &'static str> {
     states().map(|state| state.folder).chain([STATE_IN_HOME])
 }
 
-/// Where a client's state is: in the home, and where its variable says.
+/// Returns the places of a client's state: in the home, and where its variable says.
 fn places_of(state: &State, home: &Path, env: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let moved = state.variable.and_then(|name| env.get(name)).map(PathBuf::from);
     [home.join(state.folder)].into_iter().chain(moved.filter(|path| path.is_absolute())).collect()
 }
 
-/// The folders to which variables move the state of clients.
+/// Returns the folders to which variables move the state of clients.
 fn moved(env: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let variables = states().filter_map(|state| state.variable);
     variables.filter_map(|name| env.get(name)).map(PathBuf::from).filter(|path| path.is_absolute()).collect()
 }
 
-/// Each client that replaces its state as a whole, with the file's name in the home. Each sandbox begins with a copy, which
-/// goes with it.
+/// Returns each client that replaces its state as a whole, with the file's name in the home. Each sandbox begins with a copy,
+/// which is discarded at its end.
 fn replaced() -> impl Iterator<Item = (Client, &'static str)> {
     Client::ALL.into_iter().filter_map(|client| Some((client, client.state().replaced?)))
 }
 
-/// Where the sandbox finds such a file.
+/// Path at which the sandbox finds such a file.
 fn aside(client: Client) -> String {
     format!("/run/gt-{}.json", client.as_str())
 }
 
-/// What a sandbox begins with. `$@` is the agent, with its own arguments, none of them read by this shell.
+/// Returns the sandbox's first command. `$@` is the agent with its own arguments; this shell interprets none of them.
 fn start() -> String {
     let copy = |(client, name): (Client, &str)| {
         let aside = aside(client);
@@ -68,7 +68,7 @@ fn start() -> String {
     replaced().map(copy).chain([r#"exec "$@""#.to_owned()]).collect()
 }
 
-/// What tools keep below the user's home to save time.
+/// Caches that tools keep below the user's home.
 const CACHES_IN_HOME: &[&str] = &[
     ".cache",
     ".npm",
@@ -84,7 +84,7 @@ const CACHES_IN_HOME: &[&str] = &[
     ".gradle/daemon",
 ];
 
-/// Variables that move such a cache: what of the folder that each names may be written; "" is all of it.
+/// Variables that move such a cache, each with the parts of its folder that may be written; "" means all of it.
 const CACHES_BY_VARIABLE: &[(&str, &[&str])] = &[
     ("CARGO_HOME", &["registry", "git"]),
     ("GOPATH", &["pkg"]),
@@ -99,11 +99,11 @@ const CACHES_BY_VARIABLE: &[(&str, &[&str])] = &[
     ("XDG_CACHE_HOME", &[""]),
 ];
 
-/// Variables that move what holds secrets: the files below the folder that each names.
+/// Variables that move secrets, each with the files below its folder.
 const SECRETS_BY_VARIABLE: &[(&str, &[&str])] =
     &[("CARGO_HOME", &["credentials", "credentials.toml"]), ("COMPOSER_HOME", &["auth.json"])];
 
-/// The paths below the folders that variables name.
+/// Returns the paths below the folders that variables name.
 fn by_variable<'a>(
     table: &'a [(&str, &[&str])],
     env: &'a BTreeMap<String, String>,
@@ -114,7 +114,7 @@ fn by_variable<'a>(
         .flat_map(|(folder, below)| below.iter().map(move |at| folder.join(at)))
 }
 
-/// What opens the doors of remotes, forges and clouds: nothing of it is there.
+/// Credentials for remotes, forges and clouds; the sandbox shows none of them.
 const HIDDEN_IN_HOME: &[&str] = &[
     ".ssh",
     ".git-credentials",
@@ -138,11 +138,11 @@ const HIDDEN_IN_HOME: &[&str] = &[
     ".cargo/credentials.toml",
 ];
 
-/// Bytes of a file of git's that holds a path.
+/// Maximum bytes of a file of git's that holds a path.
 const LINK_BYTES: usize = 16 * 1024;
 
-/// Puts the rig's sandbox around a worker's session. Where it is wanted and can't be had, that is an error: nothing is
-/// ever started without the sandbox that it should have.
+/// Puts the rig's sandbox around a worker's session. Fails where the sandbox is wanted and not available: the town never
+/// starts anything without the sandbox that it should have.
 pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) -> Result<SessionPlan> {
     let Some(mut walls) = Walls::begin(town, rig, &plan.env)? else { return Ok(plan) };
     walls.home(&plan.env, Clients::Usable)?;
@@ -154,8 +154,8 @@ pub(crate) fn around(town: &Town, rig: &Rig, worker: &str, plan: SessionPlan) ->
     Ok(walls.around_agent(plan))
 }
 
-/// Puts the mayor's sandbox around its session: its own folder is its to write, as the ledger is; of each rig it reads the
-/// trunk and its history. A rig that is added later is there from its next session on.
+/// Puts the mayor's sandbox around its session. The mayor may write its own folder and the ledger, and reads the trunk and
+/// history of each rig. A rig that is added later is visible from the mayor's next session on.
 pub(crate) fn around_mayor(town: &Town, plan: SessionPlan) -> Result<SessionPlan> {
     let mut walls = Walls::first(town, mayors_bwrap(town, &plan.env)?, &plan.env);
     let rigs = town.rigs()?;
@@ -164,7 +164,7 @@ pub(crate) fn around_mayor(town: &Town, plan: SessionPlan) -> Result<SessionPlan
     for rig in &rigs {
         walls.beads(rig);
         walls.read(&rig.layout.repo());
-        // Its worktree there may be made only now.
+        // The mayor's worktree in the rig may not exist yet, and be created while the session runs.
         let reading = rig.layout.mayor_worktree();
         walls.folder_to_read(reading.parent().unwrap_or(&reading))?;
     }
@@ -174,8 +174,8 @@ pub(crate) fn around_mayor(town: &Town, plan: SessionPlan) -> Result<SessionPlan
     Ok(walls.around_agent(plan))
 }
 
-/// Puts the rig's sandbox around a command that the town runs for its agents' work. `None` where none is wanted, or where
-/// the caller is in one already: a command that a worker's own verb runs is behind the worker's walls.
+/// Puts the rig's sandbox around a command that the town runs for its agents' work. `None` where no sandbox is wanted, or where
+/// the caller is in one already: a command that a worker's own verb runs stays inside the worker's sandbox.
 pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand) -> Result<Option<ContainedCommand>> {
     if town.world().sessions().is_in_sandbox() {
         return Ok(None);
@@ -193,16 +193,16 @@ pub(crate) fn around_command(town: &Town, rig: &Rig, command: &ContainedCommand)
     Ok(Some(ContainedCommand { argv, ..command.clone() }))
 }
 
-/// Whose worktree a command runs in.
+/// Owner of the worktree in which a command runs.
 enum Workplace<'a> {
-    /// A worker's: the command may do there what the worker may.
+    /// A worker: the command may do there what the worker may.
     Worker(&'a str),
-    /// The gates', or a crew's.
+    /// The gates, or a crew member.
     Other,
 }
 
 impl<'a> Workplace<'a> {
-    /// That of a folder, which must be a worktree of the rig's: it can be written.
+    /// Finds the owner of a folder, which must be a worktree of the rig: the sandbox lets the command write it.
     fn of(rig: &Rig, folder: &'a Path) -> Result<Self> {
         let below: Vec<&str> = folder
             .strip_prefix(&rig.layout.root)
@@ -218,14 +218,14 @@ impl<'a> Workplace<'a> {
     }
 }
 
-/// Whether the clients that agents are made of are of use in a sandbox, with their logins.
+/// Whether the sandbox shows the agents' clients with their logins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clients {
     Usable,
     Hidden,
 }
 
-/// The bubblewrap that a rig's workers are started with, where it is there and works.
+/// Finds the bubblewrap for a rig's workers, and checks that it works.
 pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<Bwrap> {
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
     town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
@@ -234,7 +234,7 @@ pub(crate) fn bwrap(town: &Town, rig: &Rig, env: &BTreeMap<String, String>) -> R
     })
 }
 
-/// The bubblewrap that the mayor is started with, where it is there and works.
+/// Finds the bubblewrap for the mayor, and checks that it works.
 pub(crate) fn mayors_bwrap(town: &Town, env: &BTreeMap<String, String>) -> Result<Bwrap> {
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
     town.world().sessions().bwrap(path).map_err(|why| Error::NeedsPerson {
@@ -247,19 +247,19 @@ fn home_of(env: &BTreeMap<String, String>) -> Option<&Path> {
     env.get("HOME").map(Path::new).filter(|path| path.is_absolute() && path.parent().is_some())
 }
 
-/// Whether a path lies in a folder of the home that agents may write, and that folder exists.
+/// Whether a path lies in an existing folder of the home that agents may write.
 fn is_written(disk: &dyn Disk, home: &Path, path: &Path) -> bool {
     let mut written = CACHES_IN_HOME.iter().copied().chain(clients_in_home()).map(|name| home.join(name));
     written.any(|folder| path.starts_with(&folder) && disk.exists(&folder))
 }
 
-/// A path below the home as it is called, as one below the home where it is.
+/// Turns a path below the home as named into the same path below the home's real place.
 fn within(home: &Path, env: &BTreeMap<String, String>, path: PathBuf) -> PathBuf {
     let below = home_of(env).and_then(|named| path.strip_prefix(named).ok());
     below.map(|below| home.join(below)).unwrap_or(path)
 }
 
-/// Refuses a folder of programs that is called one which the agent may write, and is not there: a link leads away from it.
+/// Refuses a folder of PATH whose name lies in a folder that the agent may write while a link leads it out of there.
 fn refuse_led_away(written: &[(PathBuf, PathBuf)], named: &Path, folder: &Path) -> Result<()> {
     match written.iter().find(|(usual, real)| named.starts_with(usual) && !folder.starts_with(real)) {
         None => Ok(()),
@@ -270,7 +270,7 @@ fn refuse_led_away(written: &[(PathBuf, PathBuf)], named: &Path, folder: &Path) 
     }
 }
 
-/// Whether a path lies in one of the folders for temporary files, which a sandbox has for itself.
+/// Whether a path lies in a folder for temporary files; each sandbox has its own.
 fn is_temporary(path: &Path) -> bool {
     TEMPORARY.iter().any(|hidden| path.starts_with(hidden) && path != Path::new(hidden))
 }
@@ -283,14 +283,14 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The command line of bubblewrap, as far as it has got: later walls stand in front of earlier ones.
+/// Command line of bubblewrap under construction: later walls cover earlier ones.
 struct Walls<'a> {
     town: &'a Town,
     args: Vec<String>,
 }
 
 impl<'a> Walls<'a> {
-    /// The first walls, around the machine; `None` where the rig wants none at all.
+    /// Starts with the walls around the machine; `None` where the rig wants no sandbox.
     fn begin(town: &'a Town, rig: &Rig, env: &BTreeMap<String, String>) -> Result<Option<Self>> {
         if rig.settings.sandbox == Sandbox::None {
             return Ok(None);
@@ -308,61 +308,61 @@ impl<'a> Walls<'a> {
         walls
     }
 
-    /// The plan of a session whose agent runs within.
+    /// Returns the plan of a session whose agent runs in the sandbox.
     fn around_agent(self, plan: SessionPlan) -> SessionPlan {
         let start = ["sh", "-c", &start(), "sh"].map(str::to_owned);
         let argv = self.around(&plan.cwd, start.into_iter().chain(plan.argv));
         SessionPlan { argv, ..plan }
     }
 
-    /// The command line for what is to run within.
+    /// Returns the command line that runs `argv` in the sandbox.
     fn around(mut self, cwd: &Path, argv: impl IntoIterator<Item = String>) -> Vec<String> {
         self.args.extend(["--chdir".to_owned(), text(cwd), "--".to_owned()]);
         self.args.extend(argv);
         self.args
     }
 
-    /// Where a path leads, by way of links. Nothing can be mounted on a link, so walls stand where it leads.
+    /// Resolves a path through its links. Nothing can be mounted on a link, so walls stand at its target.
     fn place(&self, path: &Path) -> PathBuf {
         let disk = self.town.world().disk();
         let real = |there: &Path| Some(disk.real_path(there).ok()?.join(path.strip_prefix(there).ok()?));
         let place = path.ancestors().find_map(real).unwrap_or_else(|| path.to_owned());
-        // Joined with nothing, a path ends with a slash.
+        // Joining an empty part leaves a slash at the end of a path.
         place.components().collect()
     }
 
-    /// Shows one place at another.
+    /// Shows one place at another path.
     fn bind(&mut self, how: &str, from: &Path, to: &Path) {
         let (from, to) = (self.place(from), self.place(to));
         self.args.extend([how.to_owned(), text(&from), text(&to)]);
     }
 
-    /// To be read, where it is there.
+    /// Shows a path read only, where it exists.
     fn read(&mut self, path: &Path) {
         self.bind("--ro-bind-try", path, path);
     }
 
-    /// To be read and written, where it is there.
+    /// Shows a path for reading and writing, where it exists.
     fn write(&mut self, path: &Path) {
         self.bind("--bind-try", path, path);
     }
 
-    /// An empty folder of the sandbox's own.
+    /// Puts an empty folder of the sandbox's own at a path.
     fn empty(&mut self, path: &Path) {
         let place = self.place(path);
         self.args.extend(["--tmpfs".to_owned(), text(&place)]);
-        // The way there is hidden with the folders for temporary files.
+        // The sandbox hides the outer folders for temporary files, and with them a link there to this place: make it again.
         if place != path && is_temporary(path) {
             self.link(&place, path);
         }
     }
 
-    /// A link of the sandbox's own.
+    /// Puts a link of the sandbox's own at a path.
     fn link(&mut self, to: &Path, path: &Path) {
         self.args.extend(["--symlink".to_owned(), text(to), text(path)]);
     }
 
-    /// Not there, or empty; where it is a link, what it leads to.
+    /// Hides a path: it is absent or empty in the sandbox. Where it is a link, hides its target.
     fn hide(&mut self, path: &Path) -> Result<()> {
         let (disk, place) = (self.town.world().disk(), self.place(path));
         let outside = [&self.town.layout.root, &self.town.outside.gt].map(|ours| self.place(ours));
@@ -375,28 +375,28 @@ impl<'a> Walls<'a> {
         match disk.kind(&place)? {
             Some(NodeKind::Folder) => self.empty(&place),
             Some(NodeKind::File) => self.bind("--ro-bind", Path::new("/dev/null"), &place),
-            // A link that leads nowhere.
+            // A link without a target.
             Some(NodeKind::Link) | None => {}
         }
         Ok(())
     }
 
-    /// A folder that may be written, made if it is not there yet.
+    /// Shows a folder for writing. Makes it first if it does not exist.
     fn folder(&mut self, path: &Path) -> Result<()> {
         self.town.world().disk().create_dir(path)?;
         self.write(path);
         Ok(())
     }
 
-    /// A folder that may be read, made if it is not there yet: else it would be the agent's to make.
+    /// Shows a folder read only. Makes it first if it does not exist, since the agent could make it otherwise.
     fn folder_to_read(&mut self, path: &Path) -> Result<()> {
         self.town.world().disk().create_dir(path)?;
         self.read(path);
         Ok(())
     }
 
-    /// A client's settings, to be read. Where there are none, they would be the agent's to make, and hold for the user's
-    /// own client: empty ones are put there.
+    /// Shows a client's settings read only. Where there are none, writes an empty file: otherwise the agent could make one, and
+    /// the user's own client would obey it.
     fn settings(&mut self, path: &Path) -> Result<()> {
         let disk = self.town.world().disk();
         self.refuse_link(path)?;
@@ -408,13 +408,13 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// What a client runs or reads by itself, likewise.
+    /// Does the same for what a client runs or reads by itself.
     fn plugins(&mut self, path: &Path) -> Result<()> {
         self.refuse_link(path)?;
         self.folder_to_read(path)
     }
 
-    /// What is mounted can't be replaced; a link in a folder that an agent may write can.
+    /// Refuses a link. An agent can't replace a mounted path, but it can replace a link in a folder that it may write.
     fn refuse_link(&self, path: &Path) -> Result<()> {
         if self.town.world().disk().kind(path)? != Some(NodeKind::Link) {
             return Ok(());
@@ -441,8 +441,8 @@ impl<'a> Walls<'a> {
         }
     }
 
-    /// A home of the sandbox's own, with what is in the user's to be read, so that a client can make its files there. What is
-    /// hidden is hidden last: whatever leads there by then leads to nothing.
+    /// Makes a home of the sandbox's own in which a client can create files, and shows the user's home in it read only. Hides
+    /// secrets last, so that every path that leads to them leads to nothing.
     fn home(&mut self, env: &BTreeMap<String, String>, clients: Clients) -> Result<()> {
         if let (Some(home), Some(named)) = (self.home_of(env), home_of(env)) {
             self.empty(named);
@@ -479,7 +479,7 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Caches may be written. One that lies in another is so already: a link in its place may be an agent's.
+    /// Lets caches be written. A cache inside another one is writable already; a link in its place may be an agent's work.
     fn caches(&mut self, home: &Path, env: &BTreeMap<String, String>) {
         let usual = CACHES_IN_HOME.iter().map(|name| home.join(name));
         let folders: BTreeSet<PathBuf> =
@@ -490,11 +490,11 @@ impl<'a> Walls<'a> {
         folders.iter().filter(|folder| !is_inside(folder)).for_each(|folder| self.write(folder));
     }
 
-    /// Hides what opens doors, and where links in its place lead.
+    /// Hides credentials, and the targets of links in their place.
     fn secrets(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
         let disk = self.town.world().disk();
         for path in HIDDEN_IN_HOME.iter().map(|name| home.join(name)) {
-            // Where git's credential cache does not exist yet, an agent could make it, and git outside would tell it passwords.
+            // Where git's credential cache does not exist yet, an agent could make it, and git outside would send it passwords.
             if is_written(disk, home, &path) && !disk.exists(&path) {
                 disk.create_dir(&path)?;
             }
@@ -528,8 +528,8 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Makes a folder read only that lies in one which the agent may write. The agent could make it, where it does not exist yet,
-    /// or rename one above it: what is mounted can't be renamed.
+    /// Makes a folder read only that lies in one which the agent may write. Makes it where it does not exist, since the agent could
+    /// make it otherwise. Mounts it, so that the agent can't rename a folder above it.
     fn programs_in(&mut self, written: &Path, folder: &Path) -> Result<()> {
         self.town.world().disk().create_dir(folder)?;
         let above: Vec<&Path> = folder.ancestors().skip(1).take_while(|above| *above != written).collect();
@@ -540,7 +540,7 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Folders outside of the town that the agent may write: what they are called, and where they are.
+    /// Returns the folders outside the town that the agent may write, each as named and as resolved.
     fn written(&self, home: &Path, env: &BTreeMap<String, String>) -> Vec<(PathBuf, PathBuf)> {
         let disk = self.town.world().disk();
         let usual = CACHES_IN_HOME.iter().copied().chain(clients_in_home()).map(|name| home.join(name));
@@ -549,7 +549,7 @@ impl<'a> Walls<'a> {
         there.map(|folder| (folder.clone(), self.place(&folder))).collect()
     }
 
-    /// What lies right in the home. A link stays one, so that whatever leads through it meets the same walls.
+    /// Shows an entry of the user's home. A link stays a link, so that a path through it meets the same walls.
     fn in_home(&mut self, path: &Path) -> Result<()> {
         let disk = self.town.world().disk();
         if disk.kind(path)? != Some(NodeKind::Link) {
@@ -566,7 +566,7 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// The user's home, at the end of all links to it.
+    /// Returns the user's home with all links resolved.
     fn home_of(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
         home_of(env).map(|home| self.place(home))
     }
@@ -592,13 +592,13 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Hides the clients' state, where it really is: many keep such folders elsewhere, and a link in the home.
+    /// Hides the clients' state at its real place: many users keep such folders elsewhere, and a link in the home.
     fn no_clients(&mut self, home: &Path, env: &BTreeMap<String, String>) -> Result<()> {
         let usual = clients_in_home().map(|name| home.join(name));
         usual.chain(moved(env)).try_for_each(|path| self.hide(&path))
     }
 
-    /// Of the town: the ledger, the way to wake the deacon, the session's own folder, settings to read.
+    /// Shows the parts of the town: the ledger, the way to wake the deacon, the session's own folder, and settings to read.
     fn town(&mut self, plan: &SessionPlan) -> Result<()> {
         let layout = &self.town.layout;
         self.empty(&layout.root);
@@ -615,29 +615,30 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// A rig's exported beads, and its formulas.
+    /// Shows a rig's exported beads, and its formulas.
     fn beads(&mut self, rig: &Rig) {
         if let Some(beads) = rig.layout.export().parent() {
             self.read(beads);
         }
     }
 
-    /// The ledger's folder, in which SQLite makes and removes files. What else is in it is not the agent's, nor to be made.
+    /// Shows the ledger's folder, in which SQLite creates and removes files. The agent may neither use nor create anything else
+    /// there.
     fn ledger(&mut self) -> Result<()> {
         let layout = &self.town.layout;
         let Some(beads) = layout.ledger().parent().map(Path::to_owned) else { return Ok(()) };
         self.write(&beads);
         self.folder_to_read(&layout.formulas())?;
         self.folder_to_read(&beads.join(BACKUPS))?;
-        // What is mounted can be used, and not be replaced.
+        // An agent can use a mounted file but can't replace it.
         let lock = beads.join(LEDGER_LOCK);
         self.town.world().disk().touch(&lock)?;
         self.write(&lock);
         Ok(())
     }
 
-    /// Of a session's folder what its agent and the agent's own `gt` write. Records and their locks are the shim's: an agent
-    /// that could write them could feign its own end, and one that could open them could keep their locks.
+    /// Shows the parts of a session's folder that its agent and the agent's own `gt` write. Records and their locks belong to the
+    /// shim. An agent that could write them could fake its own end; one that could open the locks could hold them.
     fn session(&mut self, dir: &Path) -> Result<()> {
         for name in [MOMENTS, SESSION_LOGS] {
             self.folder(&dir.join(name))?;
@@ -645,13 +646,13 @@ impl<'a> Walls<'a> {
         self.town.world().disk().touch(&dir.join(LIFE))?;
         self.write(&dir.join(LIFE));
         self.write(&dir.join("tmp"));
-        // What it was started in, which its hooks ask for.
+        // The record of how the session was started, which its hooks read.
         self.read(&dir.join("started.json"));
         self.read(&settings_file(dir));
         Ok(())
     }
 
-    /// Of the town for a gate: what `gt` must read to tell of beads and gates.
+    /// Shows a gate the parts of the town that `gt` must read to report beads and gates.
     fn town_to_read(&mut self, rig: &Rig) -> Result<()> {
         let layout = &self.town.layout;
         self.empty(&layout.root);
@@ -659,7 +660,7 @@ impl<'a> Walls<'a> {
         self.read(&layout.bin());
         if let Some(beads) = layout.ledger().parent() {
             self.read(beads);
-            // Who can open a lock can keep it.
+            // A process that can open a lock can hold it.
             self.hide(&beads.join(LEDGER_LOCK))?;
         }
         for other in self.town.rigs()? {
@@ -669,7 +670,7 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Of the rig's repository for a gate: all of it to be read, the worktree to be written, except where that leads.
+    /// Shows a gate the rig's repository read only, and its worktree for writing. The worktree's `.git` stays read only.
     fn repository_to_read(&mut self, rig: &Rig, worktree: &Path) -> Result<()> {
         self.admin_folder(&rig.layout.repo(), worktree)?;
         self.read(&rig.layout.repo());
@@ -678,7 +679,8 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Of the rig's repository: objects of its own beside the rig's, the worker's own refs with their logs, the worktree and what git keeps of it.
+    /// Shows a worker the rig's repository: its own store of objects beside the rig's, its own refs with their logs, its worktree
+    /// and what git keeps about that.
     fn repository(&mut self, rig: &Rig, worker: &str, worktree: &Path) -> Result<()> {
         let repo = rig.layout.repo();
         let admin = self.admin_folder(&repo, worktree)?;
@@ -699,12 +701,12 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Shows the whole repository read only, inside a folder that is the sandbox's own and can be written. Git creates
-    /// `packed-refs.lock` there whenever it deletes a ref, and it deletes one (`AUTO_MERGE`, `CHERRY_PICK_HEAD`) with most commits.
-    /// Where it could not, each commit would print an error and a cherry-pick with a conflict would never end. Files that the agent
-    /// adds to this folder are seen by nobody else, and are gone when the sandbox ends.
+    /// Shows the whole repository read only, inside a writable folder of the sandbox's own. Git creates `packed-refs.lock` there
+    /// whenever it deletes a ref, and it deletes one (`AUTO_MERGE`, `CHERRY_PICK_HEAD`) with most commits. If it could not, each
+    /// commit would print an error and a cherry-pick with a conflict would never end. Files that the agent adds to this folder are
+    /// visible only in the sandbox, and are gone when it ends.
     ///
-    /// `packed-refs` is made, empty, where it does not exist. A mounted file can't be replaced, so `git pack-refs` fails in the
+    /// Creates an empty `packed-refs` where none exists. A mounted file can't be replaced, so `git pack-refs` fails in the
     /// sandbox; its packed refs would be lost with the sandbox. The town never packs refs, since a sandbox would not see the new file.
     fn repository_with_room(&mut self, rig: &Rig) -> Result<()> {
         let (repo, disk) = (rig.layout.repo(), self.town.world().disk());
@@ -720,9 +722,9 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Refs and their logs. The worker reads the rig's, and writes its own branch. Git replaces the file `refs/stash` with each
-    /// change, so the folder `refs` itself must be writable: the worker gets a folder of its own in its place, and other refs
-    /// that it makes there are seen by nobody else. It does not see branches and stashes of other workers, whose objects may
+    /// Shows refs and their logs. The worker reads the rig's, and writes its own branch. Git replaces the file `refs/stash` with
+    /// each change, so the folder `refs` itself must be writable: the worker gets a folder of its own in its place, and other refs
+    /// that it makes there are visible only to it. It does not see branches and stashes of other workers, whose objects may
     /// still lie in those workers' own stores.
     fn own_refs(&mut self, rig: &Rig, worktree: &str, worker: &str) -> Result<()> {
         let repo = rig.layout.repo();
@@ -744,7 +746,7 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// In place of a part of the repository, the worker's own, which it writes; the part itself is aside, to be read.
+    /// Replaces a part of the repository by the worker's own, which it may write; shows the rig's part elsewhere, read only.
     fn own_store(&mut self, rig: &Rig, worktree: &str, part: &str) -> Result<()> {
         let (whole, own, aside) =
             (rig.layout.repo().join(part), rig.layout.own_store(worktree, part), rig.layout.shared_store(part));
@@ -756,7 +758,7 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Says in the worker's own store of objects where the others are. What says so is not the worker's to change: the
+    /// Writes into the worker's own store of objects where the other objects are. The worker may not change that file, since the
     /// town takes over what it finds in the store.
     fn alternates(&mut self, rig: &Rig, worktree: &str) -> Result<()> {
         let facts = rig.layout.own_store(worktree, "objects").join("info");
@@ -767,8 +769,8 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Where git keeps what it knows of a worktree. The worktree's own word for it is the agent's to write: it counts only
-    /// as far as the repository says the same.
+    /// Returns the folder where git keeps its data about a worktree. The agent can write the worktree's own pointer to it, so
+    /// that pointer counts only where the repository says the same.
     fn admin_folder(&self, repo: &Path, worktree: &Path) -> Result<PathBuf> {
         let disk = self.town.world().disk();
         let read = |file: &Path| -> Result<String> {
@@ -789,15 +791,15 @@ impl<'a> Walls<'a> {
         }
     }
 
-    /// The overseer's keys, wherever they are: that of the town, and that with which git signs. The link to one, if there is
-    /// one, leads to nothing.
+    /// Hides the overseer's keys at their real places: the town's key, and the key with which git signs. A link to one leads to
+    /// nothing.
     fn key(&mut self) -> Result<()> {
         let signs = self.town.world().repo().signing_key()?;
         let keys = self.town.settings.overseer.key_file.iter().chain(&signs).filter(|file| file.is_absolute());
         keys.cloned().collect::<Vec<_>>().iter().try_for_each(|file| self.hide(file))
     }
 
-    /// The project's own repository, where it is on this machine.
+    /// Hides the project's own repository, where it is on this machine.
     fn remote(&mut self, rig: &Rig, env: &BTreeMap<String, String>) -> Result<()> {
         let remote = rig.row.remote.as_str();
         let remote = Path::new(remote.strip_prefix("file://").unwrap_or(remote));
@@ -807,7 +809,7 @@ impl<'a> Walls<'a> {
         let remote = &self.place(remote);
         let holds_home = self.home_of(env).is_some_and(|home| home.starts_with(remote));
         let holds_ours = holds_home || self.place(&self.town.layout.root).starts_with(remote);
-        // A remote around everything (somebody's home is one): what makes it a repository is not there.
+        // The remote contains the town (it may be a person's home): hide what makes it a repository.
         self.hide(&if holds_ours { remote.join(".git") } else { remote.to_owned() })
     }
 }

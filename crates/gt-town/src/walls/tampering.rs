@@ -1,5 +1,5 @@
-//! Settings that change while agents' code runs. Without a sandbox a gate can write the very file that says what gates are. The
-//! town can't stop that: it compares the files before and after, and has a person look before anything else lands.
+//! Detects settings that change while agents' code runs. Without a sandbox a gate can write the file that says what gates are.
+//! The town can't stop that. It compares the files before and after, and has a person look before anything else lands.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use crate::town::{Rig, Town};
 const LINES_SHOWN: usize = 8;
 const WIDTH: usize = 100;
 
-/// Who says that settings have changed.
+/// Actor that reports changed settings.
 const ACTOR: &str = "gates";
 
-/// The settings of a town and its rigs, as they are at some time.
+/// Settings of a town and its rigs at one time.
 pub(crate) struct Before(BTreeMap<PathBuf, File>);
 
 struct File {
-    /// The rig that it is of; none: the town's.
+    /// Rig of the file; `None` for the town's own.
     rig: Option<String>,
     text: String,
 }
@@ -35,8 +35,8 @@ impl Before {
         Ok(Self(files.map(read).collect::<Result<_>>()?))
     }
 
-    /// Raises a condition for each file that has changed, unless a person's verb wrote what is there now. Answers in words with
-    /// what has changed. `by` is what ran, in `rig`.
+    /// Raises a condition for each changed file, unless a person's verb wrote its present text. Returns what has changed,
+    /// in words. `by` names what ran, in `rig`.
     pub(crate) fn compare(&self, town: &Town, rig: &Rig, by: &str) -> Result<Option<String>> {
         let mut changed = Vec::new();
         for (path, file) in &self.0 {
@@ -64,7 +64,7 @@ fn text(town: &Town, path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The lines that are gone, and those that are new.
+/// Lists the lines that are gone and those that are new.
 fn difference(before: &str, now: &str) -> String {
     let missing = |from: &str, other: &str, sign: char| {
         let lines = from.lines().filter(|line| !line.trim().is_empty() && !other.lines().any(|there| there == *line));

@@ -1,4 +1,4 @@
-//! A worker's environment: built from nothing plus an allow-list, never inherited.
+//! Builds a worker's environment: from nothing plus an allow-list, never inherited.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,9 +32,9 @@ const ALLOWED: &[&str] = &[
     "NODE_EXTRA_CA_CERTS",
 ];
 
-/// Variables that say where toolchains and their package managers have their programs, versions and caches. Without them
-/// they do not work where the overseer has moved them from their usual places. None holds a secret, and none leads a build
-/// to code or to products of another tree: those are in [`reach`].
+/// Variables that say where toolchains and their package managers keep their programs, versions and caches. Where the overseer
+/// has moved these from their usual places, the tools do not work without the variables. None holds a secret, and none leads a
+/// build to code or products of another tree: those are in [`reach`].
 const TOOLCHAINS: &[&str] = &[
     // Rust.
     "RUSTUP_HOME",
@@ -145,7 +145,7 @@ const TOOLCHAINS: &[&str] = &[
     "XDG_STATE_HOME",
 ];
 
-/// Variables of a shell or a desktop that no build asks for: nobody is told that they are not passed.
+/// Variables of a shell or a desktop that no build needs. The town does not report that it withholds them.
 const OF_NO_BUILD: &[&str] = &[
     "PWD",
     "OLDPWD",
@@ -175,14 +175,14 @@ const OF_NO_BUILD: &[&str] = &[
     "STY",
 ];
 
-/// What the names of such variables begin with.
+/// Prefixes of further such variables.
 const OF_NO_BUILD_BEGIN: &[&str] =
     &["GT_", "GIT_CONFIG", "XDG_", "SSH_", "DBUS_", "GPG_", "GNOME_", "KDE_", "VTE_", "PS1", "BASH"];
 
-/// What programs ask a person through, answered for one who is not there: nothing may wait at a prompt that nobody sees.
+/// Answers for programs that would ask a person. No person sees a worker's prompt, so none of them may wait at one.
 ///
-/// Git's own editor takes what is proposed (the message of a rebase), so that `git rebase --continue` goes on and a commit
-/// without a message is refused. Any other editor fails, and so tells its caller. Whatever ssh asks, of unknown hosts and of
+/// Git's own editor accepts the proposed text (the message of a rebase): `git rebase --continue` goes on, and git refuses a
+/// commit without a message. Any other editor fails, which tells its caller. Whatever ssh asks, of unknown hosts or of
 /// keys, is denied. `CI` is not among these: it changes what tools do, not only whether they ask.
 const UNATTENDED: &[(&str, &str)] = &[
     ("GIT_EDITOR", "true"),
@@ -203,18 +203,17 @@ const UNATTENDED: &[(&str, &str)] = &[
     ("COMPOSER_NO_INTERACTION", "1"),
 ];
 
-/// The overseer's PATH, as kept in the ledger's settings: taken at `gt install`, at each `gt up`, and by
-/// `gt agent check --update`.
+/// Key of the overseer's PATH in the ledger's settings. `gt install`, each `gt up` and `gt agent check --update` store it.
 pub(crate) const PATH_KEY: &str = "path";
 
 /// Variable that names the town in everything that the town itself runs: agents, gates, set-ups.
 const WITHIN_VARIABLE: &str = "GT_WITHIN";
 
-/// Variable with an agent's own PATH, for shells that took another one from their profile.
+/// Variable with an agent's own PATH, for shells whose profile replaced it.
 const OWN_PATH_VARIABLE: &str = "GT_PATH";
 
-/// The environment of a rig's agents (with `preset`) or of its gates (without); without a rig, of an agent of the whole
-/// town. `{slot}` in a value that is set becomes the worker's slot.
+/// Builds the environment of a rig's agents (with `preset`) or of its gates (without); without a rig, that of an agent of the
+/// whole town. Replaces `{slot}` in a configured value by the worker's slot.
 pub fn environment(
     town: &Town,
     rig: Option<&Rig>,
@@ -231,7 +230,7 @@ pub fn environment(
     let keys: &[String] = preset.map_or(&[], |p| &p.api_keys);
     let pays_by_key = preset.is_some_and(|p| p.auth == Some(Auth::ApiKey));
     let passed = passed.chain(keys.iter().filter(|_| pays_by_key).cloned());
-    // A key that is passed by mistake would be billed instead of the user's own plan.
+    // A key passed by mistake would be billed instead of the user's own plan.
     for name in passed.filter(|name| pays_by_key || !keys.contains(name)) {
         if let Some(value) = outer.get(&name) {
             env.insert(name, value.clone());
@@ -239,14 +238,14 @@ pub fn environment(
     }
     reach::NEVER_PASSED.iter().for_each(|name| _ = env.remove(*name));
     if preset.is_none() {
-        // What the overseer has installed for Python is no part of any worktree. An agent's own program may be.
+        // The overseer's Python packages are no part of any worktree. An agent's own program may be one of them.
         env.insert("PYTHONNOUSERSITE".to_owned(), "1".to_owned());
     }
     env.insert("PATH".to_owned(), path(town, rig));
     env.insert(WITHIN_VARIABLE.to_owned(), town.layout.root.display().to_string());
     env.insert("GT_TOWN".to_owned(), town.layout.root.display().to_string());
     env.extend(preset.iter().flat_map(|p| p.env.clone()));
-    // Gates and the like get the number behind the last worker's, so that nobody shares a port or a database.
+    // Gates and set-ups get the number after the last worker's, so that they share no port or database with a worker.
     let slot = slot.unwrap_or(town.settings.max_polecats).to_string();
     let set = rig.iter().flat_map(|rig| &rig.settings.env.set);
     env.extend(set.map(|(name, value)| (name.clone(), value.replace("{slot}", &slot))));
@@ -257,8 +256,8 @@ pub fn environment(
     env
 }
 
-/// Names of the caller's variables that a rig's workers and gates do not get, where a build may ask for them. Only the names:
-/// what is kept out may be a secret.
+/// Returns the names of the caller's variables that a rig's workers and gates do not get, where a build may need them. Returns
+/// no values: a withheld value may be a secret.
 pub(crate) fn stripped(town: &Town, rig: Option<&Rig>) -> Vec<String> {
     let env = environment(town, rig, None, None);
     let is_of_no_build =
@@ -267,23 +266,23 @@ pub(crate) fn stripped(town: &Town, rig: Option<&Rig>) -> Vec<String> {
     names.filter(|name| !reach::NEVER_PASSED.contains(&name.as_str())).cloned().collect()
 }
 
-/// The town's `bin` first, then the overseer's PATH as it was last taken, without what leads to other trees.
+/// Returns the town's `bin`, then the overseer's PATH as it was last taken, without what leads to other trees.
 fn path(town: &Town, rig: Option<&Rig>) -> String {
     let (rest, _) = reach::sift(town, rig, &whole_path(town));
     format!("{}:{rest}", town.layout.bin().display())
 }
 
-/// The overseer's PATH as it was last taken, or else the caller's.
+/// Returns the overseer's PATH as it was last taken, or else the caller's.
 pub(crate) fn whole_path(town: &Town) -> String {
     kept_path(town).or_else(|| town.outside.env.get("PATH").cloned()).unwrap_or_default()
 }
 
-/// The overseer's PATH as it was last taken.
+/// Returns the overseer's PATH as it was last taken.
 pub(crate) fn kept_path(town: &Town) -> Option<String> {
     town.ledger.read(|view| view.meta(PATH_KEY)).ok().flatten()
 }
 
-/// The caller's PATH as agents would get it; `None` inside an agent or a gate, whose PATH is the town's own work.
+/// Returns the caller's PATH as agents would get it; `None` inside an agent or a gate, where the town itself made the PATH.
 pub(crate) fn callers_path(town: &Town) -> Option<String> {
     let within = town.outside.env.get(WITHIN_VARIABLE);
     if within.is_some_and(|within| Path::new(within) == town.layout.root) {
@@ -294,17 +293,17 @@ pub(crate) fn callers_path(town: &Town) -> Option<String> {
     Some(folders.collect::<Vec<_>>().join(":")).filter(|path| !path.is_empty())
 }
 
-/// How agents' PATH has changed.
+/// Changes of the agents' PATH.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PathNews {
-    /// Folders that are new in it.
+    /// Folders that were added.
     pub added: Vec<String>,
-    /// Folders that are no longer in it.
+    /// Folders that were removed.
     pub removed: Vec<String>,
 }
 
 impl PathNews {
-    /// The difference between two PATHs.
+    /// Computes the difference between two PATHs.
     pub fn between(before: &str, now: &str) -> Self {
         let missing_in = |other: &str, path: &str| -> Vec<String> {
             let there: Vec<&str> = other.split(':').collect();
@@ -313,7 +312,7 @@ impl PathNews {
         Self { added: missing_in(before, now), removed: missing_in(now, before) }
     }
 
-    /// In one line, for people; `None` where no folder came or went.
+    /// Describes the changes in one line for people; `None` where no folder came or went.
     pub fn words(&self) -> Option<String> {
         let added = self.added.iter().map(|folder| format!("+{folder}"));
         let all: Vec<String> = added.chain(self.removed.iter().map(|folder| format!("-{folder}"))).collect();
@@ -321,7 +320,7 @@ impl PathNews {
     }
 }
 
-/// Takes the caller's PATH for all agents and gates that are started from now on. Only a person's is taken.
+/// Stores the caller's PATH for all agents and gates that start from now on. Accepts it only from a person.
 pub fn take_path(town: &Town, caller: &Caller) -> Result<PathNews> {
     let now = callers_path(town).filter(|_| caller.is_overseer());
     let Some(now) = now else {
@@ -339,8 +338,8 @@ pub fn take_path(town: &Town, caller: &Caller) -> Result<PathNews> {
     Ok(PathNews::between(&before, &now))
 }
 
-/// What each bash reads that an agent starts. A login shell (`bash -lc`) takes its PATH from its profile, which knows
-/// nothing of `gt`.
+/// Returns the file that each bash reads that an agent starts. A login shell (`bash -lc`) takes its PATH from its profile,
+/// which does not know `gt`.
 pub(crate) fn bash_env(bin: &Path) -> String {
     let bin = format!("'{}'", bin.display().to_string().replace('\'', r"'\''"));
     format!(

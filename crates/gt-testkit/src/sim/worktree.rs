@@ -148,7 +148,7 @@ impl State {
     }
 
     /// Makes the branch of a new worktree, and returns its commit. An existing branch stays where it is, since its commits are
-    /// somebody's work.
+    /// a worker's work.
     fn open_branch(&mut self, repo: &Path, branch: &str, plan: &WorktreePlan) -> WorldResult<Sha> {
         if let Some(path) = self.holder_of(repo, branch) {
             return Err(git("worktree", repo, format!("'{branch}' is already checked out at {}", path.display())));

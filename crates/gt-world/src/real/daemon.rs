@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{WorldError, WorldResult};
 
-/// A process of the town's own: what it is called on the command line, and what it logs.
+/// A daemon of the town (boot or deacon), with its command line and its logging.
 #[derive(Clone, Copy, Debug)]
 pub struct Daemon<'a> {
     /// The `gt` to run.
@@ -23,7 +23,7 @@ pub struct Daemon<'a> {
     pub town: &'a Path,
     /// `boot` or `deacon`.
     pub role: &'a str,
-    /// What its log takes up, as `GT_LOG` says it; `None`: as the caller's environment says.
+    /// What it logs, in the form of `GT_LOG`; `None`: as the caller's environment says.
     pub log_level: Option<&'a str>,
 }
 

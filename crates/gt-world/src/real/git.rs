@@ -73,10 +73,10 @@ pub struct Git {
 const SUSPICION: Duration = Duration::from_secs(5);
 
 /// Limit for a call that asks no other machine. The checkout of a very large project is done long before, and no call holds its
-/// lock for ever.
+/// lock forever.
 const LOCAL_PATIENCE: Duration = Duration::from_hours(1);
 
-/// Limit for a remote's whole answer. It is long enough for a large first fetch, and no call to a remote waits for ever.
+/// Limit for a remote's whole answer. It is long enough for a large first fetch, and no call to a remote waits forever.
 const REMOTE_PATIENCE: Duration = Duration::from_mins(15);
 
 impl Default for Git {

@@ -52,7 +52,7 @@ impl Stat {
 
     /// Reads the line of `pid`; `None` where there is no such process.
     pub(super) fn read(pid: i32) -> Option<Self> {
-        // The kernel makes the line anew for each read and reports no size, so one read asks for all of it.
+        // The kernel builds the line for each read and reports no size, so one read asks for all of it.
         let mut line = [0; STAT_BYTES];
         let mut file = fs::File::open(format!("/proc/{pid}/stat")).ok()?;
         let bytes = file.read(&mut line).ok()?;

@@ -233,7 +233,7 @@ impl Place {
         let runtime = PathBuf::from(format!("/run/user/{uid}"));
         let ours = fs::metadata(&runtime).is_ok_and(|folder| folder.is_dir() && folder.uid() == uid);
         let folder = if ours { runtime.join("gt") } else { format!("/tmp/gt-{uid}").into() };
-        // Outside the town, a server may outlive the town's folder. A folder that is made anew at this path must get another
+        // Outside the town, a server may outlive the town's folder. A new folder at this path must get another
         // server.
         let server = format!("gt-{hash}-{:x}", fs::metadata(&town)?.ino());
         Ok(Self { folder, server })

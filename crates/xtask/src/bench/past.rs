@@ -12,7 +12,7 @@ use super::town::{BenchTown, RIG, finish, path, text};
 /// Number of events that a bead leaves.
 const EVENTS: usize = 25;
 
-/// Recipients of the mail that each attempt has sent and that somebody has archived.
+/// Recipients of the mail that each attempt has sent and that its reader has archived.
 const MAIL_TO: [&str; 2] = ["mayor/", "overseer"];
 
 /// Number of workers' names. Each worker has worked many times.

@@ -60,7 +60,7 @@ fn in_runtime(gt: &Path, pairs: usize, runtime: &str, behind: u32) -> Result<Vec
     ])
 }
 
-/// Times a fetch after somebody else has pushed, when the new commits have to be compared with all of the workers' commits;
+/// Times a fetch after another person has pushed, when the new commits have to be compared with all of the workers' commits;
 /// beside `git fetch`.
 fn after_pushes(town: &BenchTown, hand: &Hand<'_>, pairs: usize) -> Result<Row, String> {
     let (work, hands) = (path(&town.folder().join("work")), path(&hand.repo()));

@@ -152,7 +152,7 @@ fn a_copy_that_was_killed_half_way_is_made_again() {
     fs::create_dir_all(tree.join("x")).unwrap();
     fs::write(tree.join("x/file"), "whole").unwrap();
     fs::set_permissions(tree.join("x/file"), fs::Permissions::from_mode(0o754)).unwrap();
-    // Left by a killed copy, with a link that somebody has put there meanwhile.
+    // Left by a killed copy, with a link that an agent has put there meanwhile.
     fs::create_dir(place.town(".gt-copying-tree")).unwrap();
     symlink(place.outside(), place.town(".gt-copying-tree/x")).unwrap();
     RealDisk.copy(&tree, &place.town("tree")).unwrap();

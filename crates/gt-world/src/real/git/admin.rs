@@ -9,7 +9,7 @@ use crate::WorldResult;
 use crate::real::disk::{found, io_error, read_whole, replace_for_now};
 
 /// Lock reason of a worktree of ours while it is being made. Git stores this text from the first moment on, so it tells a
-/// half-made worktree from one in which somebody worked.
+/// half-made worktree from one that a worker has used.
 pub(super) const MAKING: &str = "gt-making";
 
 /// Lock reason of a finished worktree of ours. Git shows it to a user who tries to remove the worktree.

@@ -47,7 +47,7 @@ const SETTINGS: &[&str] = &[
     "safe.bareRepository=all",
     "i18n.commitEncoding=UTF-8",
     "log.showSignature=false",
-    // A dead connection must not hold the lock for ever.
+    // A dead connection must not hold the lock forever.
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=60",
     // All other protocols are programs that an address names or asks for. A user who wants one allows it by name.
@@ -120,7 +120,7 @@ pub(super) const SKIP_LARGE_FILES: &str = "GIT_LFS_SKIP_SMUDGE";
 const QUOTED_LINES: usize = 5;
 
 /// How long to wait for the error output of a git that has ended. A connection that ssh keeps open for later calls also holds
-/// git's error stream open, so waiting for the stream's end could take for ever.
+/// git's error stream open, so waiting for the stream's end could take forever.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How often a call is tried if each failed try found and removed something in its way. One call takes few locks.

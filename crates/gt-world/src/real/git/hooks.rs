@@ -30,7 +30,7 @@ const DISPATCH_SCRIPT: &str = concat!(include_str!("hooks/settings.sh"), include
 /// Mark that tells our hooks from those that a project's tool put in their place.
 const MARK: &str = "\n# gt-hook: ";
 
-/// Hooks that git runs where somebody works. Hooks of a receiving repository are not among them: nothing pushes to a rig's
+/// Hooks that git runs in a checkout with a user. Hooks of a receiving repository are not among them: nothing pushes to a rig's
 /// repository, and the mere existence of some of them changes what git does.
 const CHAINED: &[&str] = &[
     "applypatch-msg",

@@ -22,7 +22,7 @@ use crate::real::disk::{RealDisk, found};
 use crate::real::door::{self, Spot};
 use crate::{Disk as _, SANDBOX_MARK, WorldError, WorldResult};
 
-/// Folder of a repository with the workers' stores, one for each worktree (see [`crate::town::layout::RigLayout::own_store`]).
+/// Folder of a repository with the workers' stores, one for each worktree (the town's `RigLayout::own_store`).
 const STORES: &str = "gt-own";
 
 /// Lengths of the name of a loose object's file, without the first two characters, which name the folder.

@@ -85,7 +85,7 @@ struct Holder {
     place: Place,
     git_dir: PathBuf,
     path: PathBuf,
-    /// The address to which relative addresses are resolved.
+    /// The base of relative addresses.
     url: String,
 }
 
@@ -491,7 +491,7 @@ pub(super) fn move_along(git: &Git, held: &Held, admin: &Admin, to: &Path, kept:
         let Ok(inside) = module.strip_prefix(&admin.folder) else { continue };
         let worktree = get(git, &module.join("config"), "core.worktree")?;
         let worktree = plain(&module.join(path_from(worktree.as_bytes())));
-        // This submodule was moved already, or somebody put it elsewhere.
+        // This submodule was moved already, or a worker put it elsewhere.
         let Ok(checkout) = worktree.strip_prefix(&admin.path) else { continue };
         let link = to.join(checkout).join(".git");
         let is_ours = link.parent().is_some_and(|folder| real(folder) == to.join(checkout));

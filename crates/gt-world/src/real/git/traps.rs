@@ -1,4 +1,4 @@
-//! Files that make git wait or loop for ever. An agent can make them by accident or on purpose: a pipe in the place of a file
+//! Files that make git wait or loop forever. An agent can make them by accident or on purpose: a pipe in the place of a file
 //! that git reads, or a link below `refs` that leads to one of its parent folders.
 //!
 //! A search before each call of git would cost as much as the call. So the town searches only when a call runs for longer than

@@ -151,7 +151,7 @@ fn names_attributes(index: &Path) -> WorldResult<bool> {
     Ok(bytes.windows(ATTRIBUTES.len()).any(|window| window == ATTRIBUTES))
 }
 
-/// Returns the worktree that is already at `path`, and restores a lost link. Removes a half-made one, in which nobody has worked.
+/// Returns the worktree that is already at `path`, and restores a lost link. Removes a half-made one, which no worker has used.
 fn kept(repo: &Path, path: &Path) -> WorldResult<Option<Admin>> {
     let Some(admin) = recorded(repo, path)? else { return Ok(None) };
     if admin.is_half_made() {
@@ -186,7 +186,7 @@ fn make(git: &Git, held: &Held, repo: &Path, plan: &WorktreePlan) -> WorldResult
     // The worker's git removes this folder with the last worktree, and git can't make it through our link to it.
     RealDisk.create_dir(&repo.join("worktrees"))?;
     let place = bare(repo);
-    // Without a branch nobody commits here, so the files follow the project's settings and not the user's.
+    // Without a branch no worker commits here, so the files follow the project's settings and not the user's.
     let plain = if plan.branch.is_none() { PLAIN } else { &[] };
     let add = || {
         let call = git.act(held, &place, "worktree").git_options(plain);
@@ -280,7 +280,7 @@ fn habits() -> Vec<Entry> {
     entries.map(|(key, value)| entry(key, value)).into()
 }
 
-/// Returns the settings of a repository in which somebody works: its committer, and that it pushes nothing.
+/// Returns the settings of a repository that a worker uses: its committer, and that it pushes nothing.
 pub(super) fn rules((name, email): &(String, String), remote: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     // The user's own author or committer name would override the plain name.

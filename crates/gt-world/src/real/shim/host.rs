@@ -311,8 +311,8 @@ impl Host<'_> {
 }
 
 /// Evidence that the town is still there: its marker file exists, and the town's folder and the session's are still those in
-/// which this session was started. A town that was made anew at the same path, or restored from a copy, is another one and knows
-/// nothing of this process.
+/// which this session was started. A new town at the same path, or one that was restored from a
+/// copy, knows nothing of this process.
 #[derive(Debug)]
 struct Marker {
     settings: PathBuf,

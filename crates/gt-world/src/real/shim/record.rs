@@ -12,7 +12,7 @@
 //! | `env.*`, `ack.*` | the starter, in a terminal | FIFOs: the environment in, the shim's answer out; removed after use |
 //! | `input` | the shim, if the plan asks for it | FIFO: the agent's standard input, to which others add lines |
 //! | `life` | the agent's own `gt` calls | its time is the last sign of life |
-//! | `moments/`, `logs/`, `tmp/` | the agent and its `gt` calls | marks, output of commands that it had run, its client's temporary files |
+//! | `moments/`, `logs/`, `tmp/` | the agent and its `gt` calls | marks, output of commands, its client's temporary files |
 //!
 //! In a sandbox, an agent can write the last two rows. Of the others it sees only its client's settings.
 

@@ -1,4 +1,4 @@
-//! Files that would make git wait for ever.
+//! Files that would make git wait forever.
 
 use std::os::unix::fs::symlink;
 

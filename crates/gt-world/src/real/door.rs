@@ -224,8 +224,8 @@ impl Spot {
         Ok(openat(&self.folder, &self.name, flags, Mode::from_raw_mode(mode))?.into())
     }
 
-    /// Opens the place as an ordinary file in a guarded folder. Anything else that an agent has put there is an error, and the
-    /// call never waits for it.
+    /// Opens the place. In a guarded folder it must be an ordinary file: anything else that an agent has put there is an error,
+    /// and the call never waits for it.
     pub(super) fn open_ordinary(&self, flags: OFlags, mode: u32) -> io::Result<File> {
         if self.no_follow.is_empty() {
             return self.open(flags, mode);

@@ -46,7 +46,8 @@ fn one_death(town: &BenchTown, number: usize) -> Result<Duration, String> {
     Ok(between(death, again))
 }
 
-/// Kills boot, the deacon, shims and agents. Returns the times to the next start from `gt up` and from the first kill.
+/// Kills boot, the deacon, shims and agents. Returns the times from `gt up` and from the first kill until all
+/// workers have started again.
 fn all_die(town: &BenchTown, first: usize) -> Result<(Duration, Duration), String> {
     let beads: Vec<String> = (1..=WORKERS).map(|at| bead(first + at)).collect();
     town.sling(&beads)?;

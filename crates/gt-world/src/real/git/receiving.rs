@@ -70,7 +70,7 @@ fn unwritable(git_dir: &Path) -> Option<PathBuf> {
 
 fn hooks(git: &Git, place: &Place, git_dir: &Path) -> WorldResult<Vec<String>> {
     let answer = git.question(place, "config").args(["--type=path", "--get-all", "core.hooksPath"]).expect(&[0, 1])?;
-    // The last line is our own setting for our calls of git, which points to no hooks. The receiving git does not have it.
+    // `/dev/null` is the setting of our own calls of git. The receiving git does not have it.
     let folder = answer.lines().into_iter().rfind(|path| path != "/dev/null").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| git_dir.join("hooks"));
     let runs = |name: &&&str| access(folder.join(name), Access::EXEC_OK).is_ok();

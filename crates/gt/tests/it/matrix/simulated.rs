@@ -311,6 +311,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("session stop", "a person's verb outside of the flow: `terminals` has it"),
     ("start failures", "simulated clients are no clients with hooks: F20's tests have it"),
     ("rig set", "a person's verb outside of the flow: `clients` has it"),
+    ("rig allow-envrc", "a person's verb outside of the flow, and a record beside the setting: `direnv` has it"),
     ("allow", "a person's verb, one transaction beside a line of settings: `clients` has it"),
     ("agent answer", "a person's verb beside a client's terminal: `cargo xtask e2e claude town-asks` has it"),
     ("deny", "one transaction at a client's moment, which simulated workers don't have: `moments` has it"),

@@ -1,5 +1,5 @@
-//! What can be said of a kind of agent without asking the network: is it there, who pays, what may it do, does it find
-//! what the gates run.
+//! Checks of a kind of agent that need no network: is its program there, who pays, what may it do, and does it find what the
+//! gates run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,31 +22,31 @@ use crate::walls::worker_env;
 
 pub use crate::walls::worker_env::{PathNews, take_path};
 
-/// How long looking for a program may take.
+/// Time limit for finding a program.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
-/// How a thing is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// Well.
+    /// All is well.
     Ok,
     /// Worth knowing.
     Warn,
-    /// Agents of this kind will not work so, until a person has done something.
+    /// Agents of this kind will not work until a person has done something.
     Bad,
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What.
+    /// What was checked.
     pub what: String,
-    /// How it is.
+    /// How severe the result is.
     pub level: Level,
-    /// What was found.
+    /// What the check found.
     pub found: String,
-    /// What to do, where there is something to do.
+    /// What a person should do, if anything.
     pub next: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn bad(what: &str, found: impl Into<String>, next: impl Into<String>)
     finding(what, Level::Bad, found, Some(next.into()))
 }
 
-/// Programs that the town's kinds of agent are started with and that are not in the agents' PATH.
+/// Finds programs that the town's kinds of agent need and that are not in the agents' PATH.
 pub fn missing_programs(town: &Town) -> Result<Vec<Finding>> {
     let settings = &town.settings;
     let of_rigs: Vec<String> = town.rigs()?.into_iter().filter_map(|rig| rig.settings.agent).collect();
@@ -74,7 +74,7 @@ pub fn missing_programs(town: &Town) -> Result<Vec<Finding>> {
     let kinds: std::collections::BTreeSet<&String> = kinds.collect();
     let mut missing = Vec::new();
     for kind in kinds {
-        // A kind that there is not is told of where it is wanted.
+        // Another finding reports a missing kind, where it is wanted.
         let Ok(preset) = town.agent(kind) else { continue };
         let env = worker_env::environment(town, None, Some(&preset), None);
         let found = program(town, kind, &preset, &env)?;
@@ -83,7 +83,7 @@ pub fn missing_programs(town: &Town) -> Result<Vec<Finding>> {
     Ok(missing)
 }
 
-/// Looks at a kind of agent as the workers of `rigs` would get it. No secret is in what it answers.
+/// Checks a kind of agent as the workers of `rigs` would get it. The findings hold no secret.
 pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     let preset = town.agent(kind)?;
     let env = worker_env::environment(town, None, Some(&preset), None);
@@ -113,7 +113,7 @@ pub fn check(town: &Town, kind: &str, rigs: &[Rig]) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// The PATH that agents and gates get, and how it differs from the caller's own.
+/// Reports the PATH of agents and gates, and how it differs from the caller's own.
 pub(crate) fn path(town: &Town) -> Finding {
     let kept = worker_env::kept_path(town).unwrap_or_default();
     let own = worker_env::callers_path(town);
@@ -124,7 +124,7 @@ pub(crate) fn path(town: &Town) -> Finding {
     }
 }
 
-/// The first word of the command: where it is, and its version where the client is known.
+/// Finds the first word of the command and, where the client is known, its version.
 fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Result<Finding> {
     let word = preset.command[0].replace("{gt}", &town.layout.bin().join("gt").display().to_string());
     let Some(path) = find(town, env, &town.layout.root, &word)? else {
@@ -150,8 +150,8 @@ fn program(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String,
     })
 }
 
-/// A program that no adapter knows is asked for its version only where its preset says that it was tried so: any other
-/// might begin to work.
+/// Asks a program without an adapter for its version, but only if its preset names a version that was tried. Any other program
+/// might start to work when asked.
 fn without_adapter(town: &Town, preset: &AgentPreset, path: &str, env: &BTreeMap<String, String>) -> Result<Finding> {
     let Some(tried) = &preset.tried else { return Ok(ok("program", path)) };
     let argv = vec![path.to_owned(), "--version".to_owned()];
@@ -175,7 +175,7 @@ fn has_version(answer: &str, version: &str) -> bool {
     answer.split(|c: char| c.is_whitespace() || c == 'v').any(|word| word == version)
 }
 
-/// Whether a file is there that a login leaves. What is in it is not looked at.
+/// Whether a file exists that a login leaves. Does not read that file.
 fn left_login(town: &Town, preset: &AgentPreset) -> Option<Finding> {
     let home = Path::new(town.outside.env.get("HOME")?);
     let names: Vec<&str> = preset.logins.iter().map(String::as_str).collect();
@@ -192,7 +192,7 @@ fn left_login(town: &Town, preset: &AgentPreset) -> Option<Finding> {
     })
 }
 
-/// By what it is counted, and whether caps let it start.
+/// Reports how usage of this kind is counted, and whether caps let it start.
 fn usage(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Finding {
     let what = "usage";
     let runtime = sessions::choose(town, None, Some(preset), None, env).unwrap_or(Runtime::Headless);
@@ -207,7 +207,7 @@ fn usage(town: &Town, kind: &str, preset: &AgentPreset, env: &BTreeMap<String, S
     }
 }
 
-/// Which account pays for this kind's sessions.
+/// Reports which account pays for this kind's sessions.
 fn payer(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Finding {
     let what = "who pays";
     let is_set = |env: &BTreeMap<String, String>, name: &&String| env.get(*name).is_some_and(|value| !value.is_empty());
@@ -229,7 +229,7 @@ fn payer(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> F
     }
 }
 
-/// Whether the client will run our hooks.
+/// Reports whether the client will run our hooks.
 fn hooked(town: &Town, kind: &str, preset: &AgentPreset) -> Finding {
     let what = "hooks";
     let found = hooks::of(town, preset);
@@ -281,7 +281,7 @@ fn mode(kind: &str, preset: &AgentPreset, rig: &Rig) -> Finding {
     }
 }
 
-/// Whether the sandbox can be made that the rig wants.
+/// Reports whether the sandbox that the rig wants is available.
 fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
     let what = format!("{}: sandbox", rig.name());
     let env = worker_env::environment(town, Some(rig), Some(preset), None);
@@ -294,7 +294,7 @@ fn around(town: &Town, preset: &AgentPreset, rig: &Rig) -> Option<Finding> {
     }
 }
 
-/// Whether anything leads from the rig's worktrees to another tree, which gates would test instead.
+/// Reports whether anything leads from the rig's worktrees to another tree, which gates would test instead.
 fn alone(town: &Town, rig: &Rig) -> Finding {
     let what = format!("{}: other trees", rig.name());
     let leads_out = reach::leads_out(town, rig);
@@ -305,10 +305,10 @@ fn alone(town: &Town, rig: &Rig) -> Finding {
     warn(&what, leads_out.join("; "), "a gate may test what is there instead of the work; see docs/security.md")
 }
 
-/// Names that one line gives.
+/// Maximum number of names in one line.
 const NAMED_VARIABLES: usize = 40;
 
-/// Which variables of the caller the rig's workers and gates do not get.
+/// Reports which variables of the caller the rig's workers and gates do not get.
 fn variables(town: &Town, rig: &Rig) -> Finding {
     let what = format!("{}: variables", rig.name());
     let names = worker_env::stripped(town, Some(rig));
@@ -321,7 +321,7 @@ fn variables(town: &Town, rig: &Rig) -> Finding {
     ok(&what, format!("not passed: {listed}{more}; [env] pass in rig.toml passes those that it names"))
 }
 
-/// Whether what set-up and gates run first is there in the workers' environment.
+/// Reports whether the first programs of set-up and gates exist in the workers' environment.
 fn tools(town: &Town, preset: &AgentPreset, rig: &Rig) -> Result<Vec<Finding>> {
     let env = worker_env::environment(town, Some(rig), Some(preset), None);
     let setup = rig.settings.worktree.setup.iter().map(|run| ("set-up".to_owned(), run));
@@ -331,7 +331,7 @@ fn tools(town: &Town, preset: &AgentPreset, rig: &Rig) -> Result<Vec<Finding>> {
         let what = format!("{}: {name}", rig.name());
         let word = first_word(run);
         findings.push(match word {
-            // A file of the project, or what only a shell can tell.
+            // A file of the project, or a line that only a shell can resolve.
             None => ok(&what, format!("`{run}` is the project's own")),
             Some(word) => match find(town, &env, &rig.layout.root, word)? {
                 Some(path) => ok(&what, path),
@@ -346,7 +346,7 @@ fn tools(town: &Town, preset: &AgentPreset, rig: &Rig) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// The first program of a command line; `None` for a path, and for what is no plain word.
+/// Returns the first program of a command line; `None` for a path, and for anything but a plain word.
 fn first_word(line: &str) -> Option<&str> {
     let word = line.split_whitespace().find(|word| !is_assignment(word))?;
     let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c));
@@ -358,7 +358,7 @@ fn is_assignment(word: &str) -> bool {
         .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
-/// Where a shell would find a program.
+/// Returns the path at which a shell would find a program.
 fn find(town: &Town, env: &BTreeMap<String, String>, cwd: &Path, word: &str) -> Result<Option<String>> {
     let argv = ["sh", "-c", "command -v -- \"$1\"", "sh", word].map(str::to_owned).to_vec();
     let env = env.clone();

@@ -1,5 +1,5 @@
-//! Whether what a session takes can be counted, and by what. A cap holds nobody whose usage is unknown, so such kinds are
-//! not started while somebody has set one.
+//! Decides whether and how a session's usage can be counted. A cap cannot hold an agent whose usage is unknown, so the town
+//! does not start such kinds while a cap is set.
 
 use gt_model::clients::Client;
 use gt_model::id::IncarnationId;
@@ -12,37 +12,37 @@ use crate::town::Town;
 use crate::town::error::{Error, Result};
 use crate::town::settings::{AgentPreset, SpendSettings, current};
 
-/// Size that the record of it may have; a larger one is not ours.
+/// Maximum size of the record in bytes; a larger one is not the town's.
 const RECORD_BYTES: usize = 16 * 1024;
 
-/// By what a session's usage is counted.
+/// Source from which a session's usage is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "by")]
 pub enum Counting {
-    /// Its client's transcript.
+    /// The transcript of its client.
     Transcript {
-        /// Which client's.
+        /// Client that writes the transcript.
         #[serde(default = "client_of_old")]
         client: Client,
     },
-    /// What it prints.
+    /// The lines that its client prints.
     Printed {
-        /// In which format.
+        /// Format of these lines.
         format: Format,
-        /// What a model is called that the lines do not name.
+        /// Model for lines that name none.
         model: String,
     },
-    /// Nothing: its usage is unknown.
+    /// No source: the usage is unknown.
     Unknown,
 }
 
-/// Records of an older gt have none.
+/// Client for records of an older gt, which name none.
 fn client_of_old() -> Client {
     Client::OF_OLD
 }
 
 impl Counting {
-    /// What a kind's sessions are counted by in a runtime. A terminal's screen is not read.
+    /// Returns how sessions of a kind are counted in a runtime. The town does not read usage from a terminal's screen.
     pub fn of(preset: &AgentPreset, runtime: Runtime) -> Self {
         if let Some(client) = preset.client {
             return Self::Transcript { client };
@@ -55,14 +55,14 @@ impl Counting {
         }
     }
 
-    /// Notes it in a session's folder, where its agent can't write when a sandbox is around it.
+    /// Records the source in a session's folder, at a place that an agent in a sandbox can't write.
     pub(crate) fn record(&self, town: &Town, incarnation: &IncarnationId) -> Result<()> {
-        // Our own facts can always be written.
+        // Our own data always serializes.
         let text = serde_json::to_string(self).unwrap_or_default();
         Ok(town.world().disk().write(&town.layout.counting(incarnation), text.as_bytes())?)
     }
 
-    /// What a session is counted by. One that an older gt has started has a transcript, if anything.
+    /// Reads how a session is counted. A session that an older gt started has a transcript at most.
     pub(crate) fn recorded(town: &Town, incarnation: &IncarnationId) -> Result<Self> {
         let bytes = town.world().disk().read_part(&town.layout.counting(incarnation), 0, RECORD_BYTES)?;
         Ok(bytes
@@ -70,7 +70,7 @@ impl Counting {
             .unwrap_or(Self::Transcript { client: Client::OF_OLD }))
     }
 
-    /// The format of what its client prints.
+    /// Returns the format of the client's printed lines, if they are counted.
     pub fn printed_format(&self) -> Option<Format> {
         match self {
             Self::Printed { format, .. } => Some(*format),
@@ -81,14 +81,14 @@ impl Counting {
     fn lacks(&self, prices: &Prices) -> Lacks {
         match self {
             Self::Unknown => Lacks::All,
-            // A model that only the lines name is looked up when they have come.
+            // If only the lines name the model, its price is looked up once they have come.
             Self::Printed { format, model } if !format.names_models() && prices.of(model).is_none() => Lacks::Money,
             Self::Transcript { .. } | Self::Printed { .. } => Lacks::Nothing,
         }
     }
 }
 
-/// What can't be known of a session's usage.
+/// What stays unknown about a session's usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lacks {
     Nothing,
@@ -96,7 +96,7 @@ enum Lacks {
     All,
 }
 
-/// The first cap that somebody has set and that could not hold, by its name in `[spend]`.
+/// Returns the name in `[spend]` of the first cap that is set and could not hold.
 fn unheld(lacks: Lacks, spend: &SpendSettings) -> Option<&'static str> {
     let money = [("daily_usd", spend.daily_usd.unwrap_or_default()), ("attempt_usd", spend.attempt_usd)];
     let tokens = [("daily_tokens", spend.daily_tokens), ("attempt_tokens", spend.attempt_tokens)];
@@ -109,7 +109,7 @@ fn unheld(lacks: Lacks, spend: &SpendSettings) -> Option<&'static str> {
     }
 }
 
-/// Refuses a kind whose sessions no cap of the town's could hold.
+/// Refuses a kind whose sessions a cap of the town could not hold.
 pub(crate) fn admit(town: &Town, kind: &str, preset: &AgentPreset, runtime: Runtime) -> Result<()> {
     let settings = current(town);
     let counting = Counting::of(preset, runtime);

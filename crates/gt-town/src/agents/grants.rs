@@ -1,7 +1,7 @@
 //! What an agent may do without asking: from its role, its rig's settings, and what a person has allowed.
 //!
-//! One list, read anew at each use of a tool ([`crate::moments`]), so that what a person allows and a rig that is added
-//! count for those at work too. Clients get as much of it in their settings as their own rules can say.
+//! The town reads this one list anew at each use of a tool ([`crate::moments`]), so new permissions and new rigs apply to running
+//! agents too. A client's settings get as much of the list as the client's own rules can express.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::town::error::{Error, Result};
 use crate::town::settings;
 use crate::town::{Rig, Town};
 
-/// The grants of the agent at an address, as settings are at this moment.
+/// Returns the grants of the agent at an address, from the present settings.
 pub fn of(town: &Town, address: &Address) -> Result<Grants> {
     match address.rig() {
         Some(rig) => Ok(of_rig(&town.rig(rig.as_str())?)),
@@ -22,20 +22,20 @@ pub fn of(town: &Town, address: &Address) -> Result<Grants> {
     }
 }
 
-/// Those of a rig's agents.
+/// Returns the grants of a rig's agents.
 pub fn of_rig(rig: &Rig) -> Grants {
     let settings = &rig.settings;
     Grants::of(rig_commands(settings), patterns(&settings.allow), vec![rig.layout.mayor_worktree()])
 }
 
-/// The mayor reads each rig's code.
+/// Returns the mayor's grants: it may read each rig's code.
 fn of_mayor(town: &Town) -> Result<Grants> {
     let rows = town.ledger.read(|view| view.rigs().map_err(Error::from))?;
     let reads = rows.iter().map(|row| town.layout.rig(&row.name).mayor_worktree()).collect();
     Ok(Grants::of(Vec::new(), patterns(&settings::current(town).mayor.allow), reads))
 }
 
-/// What is no pattern is told by the doctor, and grants nothing.
+/// Parses patterns. An invalid one grants nothing; `gt doctor` reports it.
 fn patterns(allow: &[String]) -> Vec<Pattern> {
     allow.iter().filter_map(|text| Pattern::parse(text).ok()).collect()
 }
@@ -43,11 +43,11 @@ fn patterns(allow: &[String]) -> Vec<Pattern> {
 /// Files as they are on this machine.
 pub struct OnDisk<'w>(pub &'w dyn Disk);
 
-/// Folders above one that are looked at.
+/// Maximum number of parent folders that are searched.
 const MAX_ABOVE: usize = 64;
 
 impl Files for OnDisk<'_> {
-    /// Of what is not there yet, where the folder leads that it would be in.
+    /// Resolves links. Where the path does not exist yet, resolves the part of it that does.
     fn real(&self, path: &Path) -> PathBuf {
         for there in path.ancestors().take(MAX_ABOVE) {
             if let Ok(real) = self.0.real_path(there) {
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Texts that agents read: formulas, what they are told first, answers of hooks, refusals, errors with their hints.
+    /// Collects texts that agents read: formulas, first prompts, answers of hooks, refusals, errors with their hints.
     fn texts() -> Vec<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut found = Vec::new();
@@ -124,7 +124,7 @@ mod tests {
         found.iter().map(read).collect()
     }
 
-    /// git's verbs that are typed; in prose, other words stand behind git.
+    /// Verbs of git that agents type; in prose, other words follow "git".
     const VERBS: &[&str] = &[
         "add",
         "commit",
@@ -153,7 +153,7 @@ mod tests {
         "clean",
     ];
 
-    /// The commands that a text tells its reader to type, places in them filled in.
+    /// Collects the commands that a text tells its reader to type, with placeholders filled in.
     fn commands(text: &str) -> BTreeSet<String> {
         let mut commands = BTreeSet::new();
         for program in ["gt", "bd", "git"] {
@@ -197,7 +197,7 @@ mod tests {
             .iter()
             .filter(|command| {
                 let call = ToolCall { tool: "Bash".to_owned(), input: json!({ "command": command }) };
-                // What is refused, nobody is told to type: it is named as what not to do, or to a person.
+                // No text tells an agent to type a refused command: it names one only as forbidden, or for a person.
                 let is_refused = judge(Role::Polecat, &call, &place) != Verdict::Allowed;
                 !is_refused && permit(Role::Polecat, &call, &place, &grants, &Plain) != Permit::Granted
             })

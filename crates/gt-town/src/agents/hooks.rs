@@ -1,8 +1,8 @@
-//! Whether an agent's client runs our hooks. Without them there is no guard, no mail and no stop.
+//! Whether an agent's client runs our hooks. Without hooks there is no guard, no mail and no stop.
 //!
-//! An administrator's settings can turn them off: then no session of that kind of agent is started, and those that run are
-//! ended, until the settings say otherwise. Whatever else keeps hooks from answering is seen in the client's own record: it
-//! tells of tools that were used, and no hook called before them.
+//! An administrator's settings can turn hooks off. Then the town starts no session of that kind of agent, and ends those that
+//! run, until the settings change. Other faults that silence hooks show in the client's own record: it lists tools that were
+//! used, while no hook was called before them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,23 +21,23 @@ pub(crate) const UNHEARD: &str = "hooks-unheard";
 /// Reason why the end of an incarnation counts against nobody.
 pub(crate) const TURNED_OFF: &str = "its client's hooks were turned off";
 
-/// What an administrator's settings say of our hooks.
+/// What an administrator's settings say about our hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hooks {
-    /// Nothing against them.
+    /// The settings do not turn hooks off.
     On,
-    /// They do not run.
+    /// The settings turn hooks off.
     Off {
-        /// The setting that says so.
+        /// Setting that turns them off.
         key: &'static str,
-        /// Where it is.
+        /// File that has this setting.
         file: PathBuf,
     },
     /// A file of these settings can't be read.
     Unknown {
-        /// Which.
+        /// File that can't be read.
         file: PathBuf,
-        /// Why not.
+        /// Reason why it can't be read.
         why: String,
     },
 }
@@ -55,13 +55,13 @@ impl fmt::Display for Hooks {
 }
 
 impl Hooks {
-    /// Whether they are known not to run.
+    /// Whether hooks are known to be off.
     pub fn are_off(&self) -> bool {
         matches!(self, Self::Off { .. })
     }
 }
 
-/// Reads what an administrator's settings say of the hooks of a kind of agent.
+/// Reads what an administrator's settings say about the hooks of a kind of agent.
 pub fn of(town: &Town, preset: &AgentPreset) -> Hooks {
     match preset.client {
         Some(client) => clients::hooks(client, town, preset, &worker_env::environment(town, None, Some(preset), None)),
@@ -69,7 +69,7 @@ pub fn of(town: &Town, preset: &AgentPreset) -> Hooks {
     }
 }
 
-/// Whether no agent of this kind may be started, because its client would not run our hooks.
+/// Whether no agent of this kind may start, because its client would not run our hooks.
 pub(crate) fn forbid_start(town: &Town, preset: &AgentPreset) -> bool {
     preset.needs_hooks() && of(town, preset).are_off()
 }

@@ -1,4 +1,4 @@
-//! Kinds of agent that work waits for, and whether the town still has them: a person may change `town.toml` at any time.
+//! Kinds of agent for which work waits, and whether the town still has them: a person may change `town.toml` at any time.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::agents::wanted;
 use crate::town::Town;
 use crate::town::error::{Error, Result};
 
-/// Kinds of agent that have something to do, and those that a condition of one of `conditions` is about.
+/// Returns the kinds of agent that have work, and those that a condition of one of `conditions` is about.
 pub(crate) fn in_use(town: &Town, conditions: &[ConditionKind]) -> Result<BTreeSet<String>> {
     let (mut kinds, agents) = town.ledger.read(|view| {
         let attempts = view.present_attempts()?.into_iter().filter(|attempt| attempt.is_hooked());
@@ -21,7 +21,7 @@ pub(crate) fn in_use(town: &Town, conditions: &[ConditionKind]) -> Result<BTreeS
     Ok(kinds)
 }
 
-/// Keeps the conditions of kinds that are not there. Nothing of such a kind is started; it goes on when it is there again.
+/// Keeps a condition for each missing kind. Nothing of that kind starts until it exists again.
 pub(crate) fn patrol(town: &Town) -> Result<()> {
     for kind in in_use(town, &[ConditionKind::NoKind])? {
         let missing = town.agent(&kind).err().filter(|_| is_waited_for(town, &kind).unwrap_or(true));

@@ -1,4 +1,4 @@
-//! How a session of a kind of agent is started: its command, its input, its environment, its client's settings.
+//! Prepares the start of a session: its command, its input, its environment, its client's settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,35 +14,35 @@ use crate::town::layout::settings_file;
 use crate::town::settings::{AgentPreset, InputKind, MayorSettings, PermissionMode, RigSettings, Sandbox};
 use crate::walls::worker_env;
 
-/// What is to be started.
+/// Request to start a session.
 pub struct Launch<'a> {
-    /// The kind's preset.
+    /// Preset of the kind.
     pub preset: &'a AgentPreset,
-    /// For which incarnation.
+    /// Incarnation that the session is for.
     pub incarnation: &'a IncarnationId,
-    /// What is different in every start that is tried: the client's name for the session comes from it.
+    /// Secret that differs in every attempt to start; the client's name for the session is derived from it.
     pub secret: &'a str,
-    /// What it is told first.
+    /// First prompt.
     pub prompt: &'a str,
-    /// What it runs in.
+    /// Runtime of the session.
     pub runtime: Runtime,
-    /// What it may do without asking.
+    /// Permission mode.
     pub mode: PermissionMode,
     /// What it may do without asking, whatever its mode.
     pub grants: &'a Grants,
 }
 
-/// What a session is started with, beside where.
+/// Command and input with which a session starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launched {
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// What its standard input begins with, if it has one.
+    /// First text on its standard input, if it has one.
     pub input: Option<String>,
 }
 
-/// Makes everything ready for a start: writes the client's settings into the session's folder, fills the places of
-/// `env` (the agent's whole environment) and adds to it.
+/// Prepares a start: writes the client's settings into the session's folder, fills the placeholders of `env` (the agent's whole
+/// environment) and adds to it.
 pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, String>) -> Result<Launched> {
     let preset = launch.preset;
     let dir = town.layout.session(launch.incarnation);
@@ -66,7 +66,7 @@ pub fn prepare(town: &Town, launch: &Launch<'_>, env: &mut BTreeMap<String, Stri
     Ok(Launched { argv, input: streams.then(|| user_message(launch.prompt)) })
 }
 
-/// A town of an earlier gt has none, and one that was moved names another folder.
+/// Writes the file for bash. A town of an earlier gt has none, and that of a moved town names another folder.
 fn write_bash_env(town: &Town) -> Result<()> {
     let (file, text) = (town.layout.bash_env(), worker_env::bash_env(&town.layout.bin()));
     if town.world().disk().read(&file).ok().flatten().as_deref() != Some(text.as_bytes()) {
@@ -77,7 +77,7 @@ fn write_bash_env(town: &Town) -> Result<()> {
 
 fn fill(town: &Town, launch: &Launch<'_>, dir: &Path, text: &str) -> String {
     let mode = launch.preset.modes.get(&launch.mode).map_or(launch.mode.as_str(), String::as_str);
-    // The prompt last: what is in it is not filled in.
+    // The prompt comes last, so that placeholders in its own text stay as they are.
     text.replace("{gt}", &town.layout.bin().join("gt").display().to_string())
         .replace("{town}", &town.layout.root.display().to_string())
         .replace("{session_dir}", &dir.display().to_string())
@@ -87,15 +87,15 @@ fn fill(town: &Town, launch: &Launch<'_>, dir: &Path, text: &str) -> String {
         .replace("{prompt}", launch.prompt)
 }
 
-/// The client's name for a session: a UUID (version 8, RFC 9562) from the incarnation and the secret of this start, since
-/// no client takes one twice.
+/// Derives the client's name for a session: a UUID (version 8, RFC 9562) from the incarnation and the secret of this start,
+/// since no client accepts a name twice.
 pub(crate) fn session_uuid(incarnation: &IncarnationId, secret: &str) -> String {
     let hash = sha256_hex(&format!("{incarnation}.{secret}"));
     let variant = ["8", "9", "a", "b"][usize::from(hash.as_bytes()[16]) % 4];
     format!("{}-{}-8{}-{variant}{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32])
 }
 
-/// What a rig's agents may do without asking: everything where a sandbox is around them, or a person has said so.
+/// Returns the permission mode of a rig's agents: everything, where they have a sandbox or where a person has said so.
 pub fn mode(rig: &RigSettings) -> PermissionMode {
     match rig.sandbox {
         Sandbox::Bwrap => PermissionMode::Bypass,
@@ -103,7 +103,7 @@ pub fn mode(rig: &RigSettings) -> PermissionMode {
     }
 }
 
-/// What the mayor may do without asking: everything where a sandbox is around it, or a person has said so.
+/// Returns the permission mode of the mayor: everything, where it has a sandbox or where a person has said so.
 pub(crate) fn mayors_mode(mayor: &MayorSettings) -> PermissionMode {
     match mayor.sandbox {
         Sandbox::Bwrap => PermissionMode::Bypass,
@@ -111,7 +111,7 @@ pub(crate) fn mayors_mode(mayor: &MayorSettings) -> PermissionMode {
     }
 }
 
-/// Why that is so, for people.
+/// Explains the mode of a rig's agents to people.
 pub(crate) fn why_mode(rig: &RigSettings) -> &'static str {
     match (rig.sandbox, rig.trust) {
         (Sandbox::Bwrap, _) => "a sandbox is around it",
@@ -120,7 +120,7 @@ pub(crate) fn why_mode(rig: &RigSettings) -> &'static str {
     }
 }
 
-/// Command lines of the rig that its agents may run without asking: its set-up, its gates.
+/// Returns the rig's command lines that its agents may run without asking: its set-up and its gates.
 pub(crate) fn rig_commands(rig: &RigSettings) -> Vec<String> {
     rig.worktree.setup.iter().cloned().chain(rig.gate.iter().map(|gate| gate.run.clone())).collect()
 }

@@ -1,4 +1,4 @@
-//! Marks of an agent's moments: which of them its client's hooks told of last, and when.
+//! Marks of an agent's moments: the last ones that its client's hooks reported, and when.
 
 use gt_model::id::IncarnationId;
 use gt_model::moment::{Mark, Marks};
@@ -11,7 +11,7 @@ mod record;
 
 pub(crate) use record::{read as read_record, write as write_record};
 
-/// The mark of what was refused last to an agent.
+/// Mark of the last thing that the agent was refused.
 pub(crate) const REFUSED: &str = "refused";
 
 pub(crate) fn now(world: &dyn World) -> Mark {
@@ -27,12 +27,12 @@ pub(crate) fn write_mark(
     record::write(town.world(), &town.layout.moments(incarnation).join(name), mark)
 }
 
-/// The marks that an incarnation's moments left; damaged ones are none.
+/// Reads the marks that an incarnation's moments left. Ignores damaged ones.
 pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
     let folder = town.layout.moments(incarnation);
     let mut marks = Marks::default();
     let there = town.world().disk().list(&folder)?;
-    // Whatever else somebody has put there is none.
+    // Ignores any other file: an agent can write here.
     for name in there.into_iter().filter(|name| Marks::NAMES.contains(&name.as_str())) {
         if let Some(mark) = record::read::<Mark>(town.world(), &folder.join(&name))? {
             marks.0.insert(name, mark);
@@ -41,15 +41,15 @@ pub fn marks(town: &Town, incarnation: &IncarnationId) -> Result<Marks> {
     Ok(marks)
 }
 
-/// When an incarnation's hooks last called, in microseconds of the monotonic clock; `None` before the first call. A tool
-/// that was refused leaves no other mark.
+/// Returns when an incarnation's hooks last called, in microseconds of the monotonic clock; `None` before the first call. A
+/// refused tool leaves no other mark.
 pub(crate) fn last_heard(town: &Town, incarnation: &IncarnationId) -> Result<Option<u64>> {
     let newest = marks(town, incarnation)?.0.values().map(|mark| mark.at_us).max();
     let refused = record::read::<Mark>(town.world(), &town.layout.moments(incarnation).join(REFUSED))?;
     Ok(newest.map(|newest| newest.max(refused.map_or(0, |mark| mark.at_us))))
 }
 
-/// What was refused last to an incarnation, since its last tool went well.
+/// Returns what an incarnation was refused last, unless a tool has succeeded since.
 pub(crate) fn refused(town: &Town, incarnation: &IncarnationId) -> Result<Option<String>> {
     let mark = record::read::<Mark>(town.world(), &town.layout.moments(incarnation).join(REFUSED))?;
     Ok(mark.and_then(|mark| mark.text))

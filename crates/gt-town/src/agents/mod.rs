@@ -1,6 +1,11 @@
-//! Kinds of agent: where their presets come from, how they are started, and whether they have.
+//! Kinds of agent: their presets, how their sessions start, and what the sessions show.
 //!
-//! A kind is data ([`AgentPreset`]); where a client has hooks, an adapter knows its settings file and its state.
+//! A kind is data ([`AgentPreset`]). Where a client has hooks, an adapter in [`clients`] knows its settings file and its state.
+//! [`seat`] says where an incarnation runs and as what; [`launch`] prepares the start; [`readiness`] judges whether it has begun.
+//! [`marks`] reads what hooks have left, and [`sessions`] shows sessions to people. [`check`] reports whether a kind can work
+//! here, and [`admit`] refuses what it can't do.
+//!
+//! This room does not decide when an agent starts or ends: patrols do.
 
 pub mod check;
 pub mod clients;
@@ -23,17 +28,17 @@ use crate::town::settings::{AgentPreset, Auth, PermissionMode};
 use crate::town::{Rig, Town};
 use gt_world::Runtime;
 
-/// What a kind of agent is to be started as.
+/// A kind of agent with the mode and runtime that it should start in.
 pub(crate) struct Wish<'a> {
     pub kind: &'a str,
     pub preset: &'a AgentPreset,
     pub mode: PermissionMode,
     pub runtime: Runtime,
-    /// For workers or crew of this rig; none: the mayor.
+    /// Rig of the worker or crew member; `None` for the mayor.
     pub rig: Option<&'a Rig>,
 }
 
-/// Refuses what can't be had of a kind: a mode that its client has no words for, and usage that no cap could hold.
+/// Refuses what a kind can't do: a mode that its client has no words for, and usage that no cap could hold.
 pub(crate) fn admit(town: &Town, wish: &Wish<'_>) -> Result<()> {
     let Wish { kind, preset, mode, runtime, rig } = *wish;
     if !preset.has_mode(mode) {
@@ -52,7 +57,7 @@ pub(crate) fn admit(town: &Town, wish: &Wish<'_>) -> Result<()> {
     counting::admit(town, kind, preset, runtime)
 }
 
-/// What a person does so that the account of a kind of agent can be used again.
+/// Returns what a person must do to make the account of a kind of agent usable again.
 pub(crate) fn log_in(town: &Town, kind: &str) -> String {
     match town.agent(kind) {
         Ok(AgentPreset { auth: Some(Auth::ApiKey), api_keys, .. }) => {

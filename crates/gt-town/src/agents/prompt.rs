@@ -1,12 +1,12 @@
-//! What an agent is told first.
+//! First prompts of agents.
 
 use std::path::Path;
 
 use gt_ledger::Attempt;
 use gt_model::address::Address;
 
-/// The first prompt of a polecat. A client with hooks has told it everything when its session started; any other is
-/// sent to `gt prime`, which says the same.
+/// Returns the first prompt of a polecat. A client with hooks has told it everything at the start of its session; for any
+/// other client the prompt names `gt prime`, which says the same.
 pub fn first(attempt: &Attempt, told_at_start: bool, gt: &Path) -> String {
     let bead = &attempt.bead;
     let until = "step by step, until `gt done` has said \"Submitted\"";
@@ -24,7 +24,7 @@ pub fn first(attempt: &Attempt, told_at_start: bool, gt: &Path) -> String {
     )
 }
 
-/// The first prompt of a standing agent, which `gt prime` tells the rest.
+/// Returns the first prompt of a standing agent, which learns the rest from `gt prime`.
 pub fn standing(address: &Address, gt: &Path) -> String {
     format!(
         "You are {address} of Gas Town. Run `gt prime` now ({} prime, if your shell does not find gt), do what it says, \

@@ -1,4 +1,4 @@
-//! Whether agents have started, from what their sessions have left: the first moment, the exit record, the last lines.
+//! Judges whether agents have started, from what their sessions leave: the first moment, the exit record, the last lines.
 
 use std::time::Duration;
 
@@ -26,38 +26,38 @@ use crate::town::{Rig, Town};
 /// Seconds until the first moment, where the preset does not say.
 const READY_SECONDS: u64 = 120;
 
-/// How long words must have stood on a screen, so that one that is just being drawn says nothing.
+/// Time that words must stand on a screen before they count, since a screen may be half drawn.
 const SHOWN_FOR: Duration = Duration::from_secs(3);
 
-/// Lines at the end of an output, or of a screen, in which a client's words are looked for, and that a person is shown.
+/// Lines at the end of an output or a screen in which the town looks for a client's words. People see the same lines.
 const LINES: usize = 30;
 const LINES_TOLD: usize = 8;
 
-/// What the client's words are looked for in when it has ended with an error: its last ones only, since what the agent
-/// worked on may hold the same.
+/// Lines in which the town looks for the client's words after it ended with an error. Only the last ones count, since the
+/// agent's work may contain the same words.
 const LAST_LINES: usize = 3;
 
-/// Lines, from the one with a client's words on, in which the end of a limit is looked for.
+/// Lines, from the one with a client's words on, in which the town looks for the end of a limit.
 const RESET_LINES: usize = 3;
 
-/// Whether a session has shown its first moment: whichever that is, since not every version tells of its start.
+/// Whether a session has shown its first moment. Any moment counts, since not every version reports its start.
 pub(crate) fn has_started(town: &Town, id: &IncarnationId) -> bool {
-    // A folder that can't be read shows nothing. What an agent's own `gt` leaves there says nothing of hooks.
+    // An unreadable folder shows nothing. Marks that an agent's own `gt` leaves there say nothing about hooks.
     let marks = town.world().disk().list(&town.layout.moments(id)).unwrap_or_default();
     marks.iter().any(|mark| Marks::NAMES.contains(&mark.as_str()))
 }
 
-/// Whether a session of this kind has begun. An agent whose client has no hooks has begun when it has called gt, as its
-/// first prompt says, or when its client has shown the words for that; where it tells of moments all the same, by those.
+/// Whether a session of this kind has begun. Where the client has no hooks, it has begun when its agent has called gt, as its
+/// first prompt says, or when the client has shown the words for that. Where such a client reports moments, they count instead.
 fn has_begun(town: &Town, preset: &AgentPreset, id: &IncarnationId) -> bool {
     let has_called = || preset.client.is_none() && town.world().disk().exists(&town.layout.called(id));
     has_started(town, id) || has_called()
 }
 
-/// How far an incarnation has come with its start.
+/// Progress of an incarnation's start.
 pub(crate) struct Looked {
     pub start: Start,
-    /// What its words tell of a limit, or of an API without answers, as its hooks would.
+    /// A limit, or an API without answers, as its words tell it: the stage that its hooks would have reported.
     pub told: Option<Stage>,
 }
 
@@ -65,7 +65,7 @@ impl Looked {
     const MADE: Self = Self { start: Start::Made, told: None };
 }
 
-/// How far the newest of an agent's incarnations (first to last) has come.
+/// Judges how far the newest of an agent's incarnations (ordered first to last) has come.
 pub(crate) fn look(
     town: &Town,
     kind: &str,
@@ -81,7 +81,7 @@ pub(crate) fn look(
     let first_moment = has_begun(town, &preset, &newest.id);
     let is_to_judge = match process {
         Process::Running => !first_moment,
-        // Of a kind that says nothing of itself, each end is its work's.
+        // If a kind shows no sign of its start, each end counts as its work's.
         Process::Gone => preset.tells_of_its_start(),
         Process::NotStarted | Process::Unknown(_) => false,
     };
@@ -90,7 +90,7 @@ pub(crate) fn look(
     }
     let seen = seen(town, &preset, newest, process, observed)?;
     if *process == Process::Running && seen.as_ref().is_some_and(|seen| seen.shown == Shown::Ready) {
-        // The words scroll away.
+        // Leaves a mark, since the words scroll away.
         town.world().disk().mark(&town.layout.called(&newest.id), b"")?;
     }
     let start = start::judge(&StartFacts {
@@ -110,7 +110,7 @@ pub(crate) fn look(
     Ok(Looked { start, told })
 }
 
-/// Time by which the first moment must be there. Where hooks are known not to run, none is waited for.
+/// Time by which the first moment must come. Zero where hooks are known to be off.
 fn deadline(town: &Town, preset: &AgentPreset) -> Duration {
     if preset.client.is_some() && !preset.needs_hooks() && hooks::of(town, preset).are_off() {
         return Duration::ZERO;
@@ -118,7 +118,7 @@ fn deadline(town: &Town, preset: &AgentPreset) -> Duration {
     Duration::from_secs(preset.ready_seconds.unwrap_or(READY_SECONDS))
 }
 
-/// What such words come to, as a hook would have told it. It is told once in an incarnation, so it needs no time.
+/// Turns words into the stage that a hook would have reported. Each incarnation reports it once, so it needs no time.
 fn stage_of(town: &Town, told: Told, seen: &Seen) -> Stage {
     let clock = town.world().clock();
     let text = Some(foreign::cut(&seen.words, KEPT_TEXT_BYTES).to_owned());
@@ -143,8 +143,8 @@ fn end_of(exit: &Exit) -> StartEnd {
     }
 }
 
-/// The incarnations, newest backwards, that ended by themselves before their first moment. Those whose end counts
-/// against nobody say nothing.
+/// Counts the newest incarnations in a row that ended by themselves before their first moment. Skips those whose end is not
+/// counted against the agent.
 fn ended_unstarted(town: &Town, preset: &AgentPreset, incarnations: &[&Incarnation]) -> Result<u32> {
     let mut count = 0;
     for incarnation in incarnations.iter().rev() {
@@ -164,10 +164,10 @@ fn ended_unstarted(town: &Town, preset: &AgentPreset, incarnations: &[&Incarnati
     Ok(count)
 }
 
-/// Words of a client's that mean something.
+/// Words of a client that mean something.
 struct Seen {
     shown: Shown,
-    /// From the line with them on.
+    /// Text from the line with the words on.
     words: String,
 }
 
@@ -178,7 +178,7 @@ fn seen(
     process: &Process,
     observed: &mut Observed,
 ) -> Result<Option<Seen>> {
-    // Who was killed has not ended for what it said last.
+    // A killed process did not end because of its last words.
     if incarnation.exit.as_ref().is_some_and(|exit| exit.signal.is_some()) {
         return Ok(None);
     }
@@ -195,14 +195,14 @@ fn find(preset: &AgentPreset, lines: &[String]) -> Option<Seen> {
     let text = lines.join("\n").to_lowercase();
     let has = |text: &str, words: &[String]| words.iter().any(|words| text.contains(&words.to_lowercase()));
     let (shown, words) = preset.shows.iter().find(|(_, words)| has(&text, words))?;
-    // Words that are broken over two lines are in none of them.
+    // No line contains words that wrap over two lines.
     let at = lines.iter().position(|line| has(&line.to_lowercase(), words)).unwrap_or_default();
     let said: Vec<&str> = lines[at..].iter().take(RESET_LINES).map(|line| line.trim()).collect();
     Some(Seen { shown: *shown, words: said.join(" ") })
 }
 
-/// The last lines that a session has shown or said, without what only a terminal reads. What a client without an adapter
-/// prints stays as it is: its preset's words are looked for in that.
+/// Returns the last lines that a session has shown or printed, without control sequences. Keeps the output of a client without
+/// an adapter as it is, since its preset's words are matched against that.
 pub(crate) fn last_lines(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
     last_lines_of(town, id, None)
 }
@@ -214,7 +214,7 @@ fn last_lines_of(town: &Town, id: &IncarnationId, format: Option<Format>) -> Res
         None => {
             let from = sessions.log_size(&dir).saturating_sub(LOG_BYTES);
             let text = String::from_utf8_lossy(&sessions.log(&dir, from)?).into_owned();
-            // Half a line says nothing.
+            // Drops the first line, which may be cut.
             if from == 0 { text } else { text.split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned()) }
         }
     };
@@ -223,7 +223,7 @@ fn last_lines_of(town: &Town, id: &IncarnationId, format: Option<Format>) -> Res
     Ok(lines[lines.len().saturating_sub(LINES)..].to_vec())
 }
 
-/// The same as a person would have seen it: of a terminal that is gone, not each thing that was drawn over.
+/// Returns the same lines as a person would have seen them: for a terminal that is gone, without what was drawn over.
 pub(crate) fn last_words(town: &Town, id: &IncarnationId) -> Result<Vec<String>> {
     let (sessions, dir) = (town.world().sessions(), town.layout.session(id));
     if sessions.runtime(&dir)? != Some(Runtime::Tmux) || sessions.screen(&dir, 0)?.is_some() {
@@ -235,15 +235,15 @@ pub(crate) fn last_words(town: &Town, id: &IncarnationId) -> Result<Vec<String>>
     Ok(lines[lines.len().saturating_sub(LINES)..].to_vec())
 }
 
-/// How much of a log's end is read for its last lines.
+/// Bytes at the end of a log that are read for its last lines.
 const LOG_BYTES: u64 = 16 * 1024;
 
-/// The subject of a kind's condition in a rig.
+/// Returns the subject of a kind's condition in a rig.
 pub(crate) fn kind_subject(rig: &RigName, kind: &str) -> String {
     format!("{rig}:{kind}")
 }
 
-/// A condition's kind and subject.
+/// Kind and subject of a condition.
 type Key = (ConditionKind, String);
 
 pub(crate) fn worker_key(attempt: &Attempt) -> Key {
@@ -263,7 +263,7 @@ pub(crate) struct Failing<'a> {
 }
 
 impl Failing<'_> {
-    /// What a person reads: what is wrong, what to do, and what was seen last.
+    /// Returns the text for people: what is wrong, what to do, and what the session showed last.
     pub fn text(&self, town: &Town) -> Result<String> {
         let Self { kind, address, failure, .. } = self;
         let what = match failure {
@@ -308,7 +308,7 @@ impl Failing<'_> {
     }
 }
 
-/// One worker that does not start.
+/// A worker that does not start.
 pub(crate) struct NotReady<'a> {
     pub attempt: &'a Attempt,
     pub incarnation: Option<IncarnationId>,
@@ -331,8 +331,8 @@ impl NotReady<'_> {
     }
 }
 
-/// Keeps the conditions of a rig's workers that don't start: raised and escalated once, cleared when it is over. Of those
-/// that are `starting` nothing is known yet, and what was known stays.
+/// Keeps the conditions of a rig's workers that don't start: raises and escalates each once, and clears it when it is over.
+/// Nothing is known yet of the attempts in `starting`, so their conditions stay as they are.
 pub(crate) fn note(town: &Town, rig: &Rig, failing: &[NotReady<'_>], starting: &[&Attempt]) -> Result<()> {
     let known = town.ledger.read(|view| conditions_of(view, rig.name()))?;
     let open = starting.iter().flat_map(|attempt| [worker_key(attempt), kind_key(attempt)]);
@@ -350,7 +350,7 @@ pub(crate) fn note(town: &Town, rig: &Rig, failing: &[NotReady<'_>], starting: &
             tx.clear(*kind, subject)?;
         }
         for (not, text) in fresh.iter().zip(&texts) {
-            // A person may have had it started again since it was looked at.
+            // A person may have restarted it since the town looked.
             let newest = tx.incarnations_of(not.attempt.id)?.pop().map(|newest| newest.id);
             if newest != not.incarnation {
                 continue;
@@ -369,7 +369,7 @@ fn escalate(tx: &Tx<'_>, not: &NotReady<'_>, text: &str) -> Result<()> {
     let reason = text.lines().next().unwrap_or_default().to_owned();
     let message = Message::Escalation { bead: attempt.bead.to_string(), severity: "high".to_owned(), reason };
     let from = Address::Witness(attempt.rig.clone());
-    // A question to a person is none that the mayor can answer.
+    // The mayor can't answer a question to a person.
     let to = match not.failure {
         StartFailure::LoggedOut | StartFailure::FirstStart => vec![Address::Overseer],
         failure if failure.asks_yes_or_no() => vec![Address::Overseer],
@@ -391,7 +391,7 @@ fn conditions_of(view: &View<'_>, rig: &RigName) -> Result<Vec<Key>> {
     Ok(here.map(|condition| (condition.kind, condition.subject)).collect())
 }
 
-/// What keeps a worker from starting, where it is known.
+/// Returns what keeps a worker from starting, where that is known.
 pub(crate) fn held(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>> {
     let of_worker = view.condition(ConditionKind::StartFails, &attempt.address().to_string())?;
     let found = match of_worker {
@@ -401,8 +401,8 @@ pub(crate) fn held(view: &View<'_>, attempt: &Attempt) -> Result<Option<String>>
     Ok(found.map(|condition| condition.text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Whether the session of an incarnation may start now: its kind is not known to fail, and the one started before it
-/// has shown its first moment or had its time. Clients that start all at once are slow all at once.
+/// Whether the session of an incarnation may start now: its kind is not known to fail, and the session started before it has
+/// shown its first moment or used up its time. Clients that start at the same time slow each other down.
 pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed) -> Result<bool> {
     let Some(Starter { kind, rig }) = starter(town, id)? else { return Ok(true) };
     let (fails, live) = town.ledger.read(|view| {
@@ -414,7 +414,7 @@ pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed
     if fails {
         return Ok(false);
     }
-    // A kind that is not there any more is told of, and waited for.
+    // Another part of the town reports a missing kind; the start waits for it.
     let Ok(preset) = town.agent(&kind) else { return Ok(false) };
     if hooks::forbid_start(town, &preset) {
         return Ok(false);
@@ -431,18 +431,18 @@ pub(crate) fn may_start(town: &Town, id: &IncarnationId, observed: &mut Observed
     Ok(true)
 }
 
-/// The kind of agent that an incarnation is, as far as that can be said.
+/// Returns the kind of agent of an incarnation, where it is known.
 pub(crate) fn kind_of(town: &Town, id: &IncarnationId) -> Result<Option<String>> {
     Ok(starter(town, id)?.map(|starter| starter.kind))
 }
 
-/// What an incarnation is started as, and for which rig.
+/// Kind and rig of an incarnation that is to start.
 struct Starter {
     kind: String,
     rig: Option<RigName>,
 }
 
-/// `None` where it is not to be started any more, or as what can't be said.
+/// Returns the kind and rig; `None` where the incarnation is no longer to start, or where its kind is unknown.
 fn starter(town: &Town, id: &IncarnationId) -> Result<Option<Starter>> {
     let (attempt, agent) = town.ledger.read(|view| {
         let Some(incarnation) = view.incarnation(id)? else { return Ok((None, None)) };
@@ -455,11 +455,11 @@ fn starter(town: &Town, id: &IncarnationId) -> Result<Option<Starter>> {
         return Ok(Some(Starter { kind: attempt.agent, rig: Some(attempt.rig) }));
     }
     let Some(agent) = agent else { return Ok(None) };
-    // A kind that can't be found out is the start's to complain of.
+    // The start itself reports a kind that can't be found.
     Ok(wanted::wanted_kind(town, &agent).ok().map(|kind| Starter { kind, rig: agent.rig().cloned() }))
 }
 
-/// Whether its session was started: of one that has ended already, the next patrol says why.
+/// Whether its session was started. If it has ended already, the next patrol says why.
 fn was_started(town: &Town, id: &IncarnationId) -> Result<bool> {
     Ok(town.world().sessions().state(&town.layout.session(id))? != SessionState::NotStarted)
 }

@@ -1,4 +1,4 @@
-//! Where an incarnation runs, and as what: a polecat in its worktree, a standing agent at its home.
+//! Seat of an incarnation: where it runs and as what. A polecat runs in its worktree, a standing agent at its home.
 
 use std::path::PathBuf;
 
@@ -23,23 +23,23 @@ use crate::walls::worker_env;
 /// Where an incarnation runs, and as what.
 #[derive(Debug)]
 pub struct Seat {
-    /// Under which address it acts.
+    /// Address under which it acts.
     pub address: Address,
-    /// Whose settings hold beside the town's; the mayor has no rig.
+    /// Rig whose settings apply besides the town's; the mayor has none.
     pub rig: Option<Rig>,
-    /// Which kind of agent it is.
+    /// Kind of agent.
     pub kind: String,
-    /// What its session is to run in, where a person said so.
+    /// Runtime of its session, if a person chose one.
     pub runtime: Option<RuntimeChoice>,
-    /// Which of the town's worker slots it has.
+    /// The town's worker slot that it uses.
     pub slot: Option<u32>,
-    /// Its working folder.
+    /// Working folder.
     pub cwd: PathBuf,
-    /// What it is told first.
+    /// First prompt.
     pub prompt: String,
 }
 
-/// The seat of an incarnation that is to run; `None` where it is not, any more.
+/// Returns the seat of an incarnation that is to run; `None` where it is no longer to run.
 pub fn of(town: &Town, incarnation: &Incarnation) -> Result<Option<Seat>> {
     if incarnation.ended_at.is_some() {
         return Ok(None);
@@ -70,7 +70,7 @@ fn of_attempt(town: &Town, attempt: Attempt) -> Result<Seat> {
     })
 }
 
-/// Whether a kind of agent is told of its work by a hook when its session starts.
+/// Whether a hook tells this kind of agent about its work when its session starts.
 fn told_at_start(town: &Town, kind: &str) -> Result<bool> {
     let preset = town.agent(kind)?;
     Ok(preset.client.is_some() && !hooks::of(town, &preset).are_off())
@@ -90,7 +90,7 @@ fn of_agent(town: &Town, agent: Agent) -> Result<Seat> {
     })
 }
 
-/// Which kind of agent a standing agent is: as said for it, else as the mayor's settings or its rig say, else the
+/// Returns the kind of a standing agent: the kind chosen for it, else that of the mayor's settings or of its rig, else the
 /// town's.
 pub(crate) fn kind_of(town: &Town, rig: Option<&Rig>, said: Option<&str>) -> Result<String> {
     let of_role = match rig {
@@ -103,7 +103,7 @@ pub(crate) fn kind_of(town: &Town, rig: Option<&Rig>, said: Option<&str>) -> Res
     Ok(kind.to_owned())
 }
 
-/// What a person has to set. A kind that is set for a rig's workers is not the mayor's.
+/// Error that names the missing setting. A kind set for a rig's workers does not count for the mayor.
 fn none_is_set(town: &Town, rig: Option<&Rig>) -> Error {
     let file = town.layout.settings();
     let Some(rig) = rig else {
@@ -130,14 +130,14 @@ fn none_is_set(town: &Town, rig: Option<&Rig>) -> Error {
     }
 }
 
-/// How a session is to be started in a seat, with this secret.
+/// Plans the start of a session in a seat, with this secret.
 pub fn plan(town: &Town, seat: &Seat, incarnation: &Incarnation, secret: &str) -> Result<SessionPlan> {
     let preset = town.agent(&seat.kind)?;
     let mut env = worker_env::environment(town, seat.rig.as_ref(), Some(&preset), seat.slot);
     env.insert(TOKEN_VARIABLE.to_owned(), format!("{}.{secret}", incarnation.id));
     env.insert("GT_ADDRESS".to_owned(), seat.address.to_string());
     let runtime = sessions::choose(town, seat.rig.as_ref(), Some(&preset), seat.runtime, &env)?;
-    // What is around workers is not around those who look after them.
+    // Agents that look after workers do not run in the workers' sandbox.
     let (mode, sandbox) = match (&seat.rig, &incarnation.holder) {
         (Some(rig), Holder::Attempt(_)) => (launch::mode(&rig.settings), rig.settings.sandbox),
         (Some(rig), Holder::Agent(_)) => (rig.settings.trust, Sandbox::None),

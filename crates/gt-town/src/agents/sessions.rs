@@ -1,4 +1,4 @@
-//! Sessions as a person looks at them: which there are, what they show, how to stop one; and what a new one runs in.
+//! Sessions for people: listing them, showing their output, stopping them; also the choice of a new session's runtime.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,11 +20,11 @@ use crate::town::settings::AgentPreset;
 use crate::town::{Caller, Rig, Town};
 use crate::walls::worker_env;
 
-/// How long a session's tree has to end politely.
+/// Time that a session's processes get to end after a polite request.
 const END_GRACE: Duration = Duration::from_secs(5);
 
-/// What a new session runs in: as said for it, by its rig, or by the town, in this order. `env` is the
-/// agent's: its PATH is where tmux is looked for.
+/// Chooses the runtime of a new session: the one asked for, else the rig's, else the town's. `env` is the agent's: tmux is
+/// looked for in its PATH.
 pub(crate) fn choose(
     town: &Town,
     rig: Option<&Rig>,
@@ -50,42 +50,42 @@ pub(crate) fn choose(
     }
 }
 
-/// What the session of an attempt is to run in, as things are now.
+/// Returns the runtime that the session of an attempt would get now.
 pub fn runtime_of(town: &Town, attempt: &Attempt) -> Result<Runtime> {
     let (rig, preset) = (town.rig(attempt.rig.as_str())?, town.agent(&attempt.agent)?);
     let env = worker_env::environment(town, Some(&rig), Some(&preset), attempt.slot);
-    // Where it can be had in nothing, that is its start's to complain of.
+    // If no runtime is available, the start itself reports it.
     Ok(choose(town, Some(&rig), Some(&preset), attempt.runtime, &env).unwrap_or(Runtime::Tmux))
 }
 
-/// A session: one incarnation of a worker or of a standing agent, and what runs of it.
+/// A session: one incarnation of a worker or of a standing agent, with its processes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Session {
-    /// The incarnation's id, which is the session's.
+    /// Id of the incarnation and of its session.
     pub id: IncarnationId,
-    /// Whose it is.
+    /// Address of the agent.
     pub address: String,
-    /// What it works on; a standing agent's has none.
+    /// Bead that it works on; a standing agent has none.
     pub bead: Option<BeadId>,
-    /// The attempt's number on the bead.
+    /// Number of the attempt on the bead.
     pub attempt: Option<u32>,
-    /// Its number in the attempt, or among the agent's.
+    /// Number of the incarnation in the attempt, or among the standing agent's.
     pub incarnation: u32,
     /// `not started`, `running`, `ended`, or `unknown: …`.
     pub state: String,
-    /// What it runs in, or ran in.
+    /// Runtime of the session, also after its end.
     pub runtime: Option<Runtime>,
-    /// The shim, while it runs.
+    /// Process of the shim, while it runs.
     pub shim: Option<ProcessId>,
-    /// The agent, while it runs.
+    /// Process of the agent, while it runs.
     pub agent: Option<ProcessId>,
-    /// When it was started.
+    /// Time of the start.
     pub started_at: Option<String>,
-    /// How it ended, as far as is recorded.
+    /// How the session ended, if that is recorded.
     pub exit: Option<Exit>,
-    /// Its folder: plan, records, log.
+    /// Folder of the session, with its plan, records and log.
     pub folder: String,
-    /// Whether nothing of it runs, nor will.
+    /// Whether nothing of it runs or will run.
     #[serde(skip)]
     pub is_over: bool,
 }
@@ -95,7 +95,7 @@ impl Session {
         let dir = town.layout.session(&incarnation.id);
         let sessions = town.world().sessions();
         let state = sessions.state(&dir)?;
-        // A damaged record is told by the state.
+        // The state reports a damaged record.
         let runtime = sessions.runtime(&dir).unwrap_or_default();
         let is_over = incarnation.ended_at.is_some() || matches!(state, SessionState::Ended(_));
         let address = match (&incarnation.holder, attempt) {
@@ -133,13 +133,13 @@ impl Session {
         Ok(session)
     }
 
-    /// Whether its agent runs.
+    /// Whether the agent's process runs.
     pub fn is_running(&self) -> bool {
         self.agent.is_some()
     }
 }
 
-/// The sessions whose end is not recorded, and where `all` those of the past as well; oldest first.
+/// Lists the sessions without a recorded end, and with `all` the past ones too; oldest first.
 pub fn list(town: &Town, all: bool) -> Result<Vec<Session>> {
     let rows = town.ledger.read(|view| {
         let incarnations = if all { view.incarnations()? } else { view.live_incarnations()? };
@@ -156,7 +156,7 @@ fn with_attempts(view: &View<'_>, incarnations: Vec<Incarnation>) -> Result<Vec<
     incarnations.into_iter().map(with_attempt).collect()
 }
 
-/// The session of that id, or the newest of the agent at that address.
+/// Finds a session by its id, or the newest one of the agent at an address.
 pub fn find(town: &Town, name: &str) -> Result<Session> {
     let unknown = || Error::Unknown { what: "session", name: name.to_owned() };
     let row = town.ledger.read(|view| {
@@ -170,7 +170,7 @@ pub fn find(town: &Town, name: &str) -> Result<Session> {
     Session::of(town, incarnation, attempt.as_ref())
 }
 
-/// The newest incarnation of the agent that has, or last had, an address.
+/// Returns the newest incarnation of the agent that has, or last had, an address.
 fn newest_at(view: &View<'_>, address: &str) -> Result<Option<Incarnation>> {
     let (rig, worker) = match Address::parse(address) {
         Ok(Address::Polecat(rig, worker)) => (rig, worker),
@@ -181,7 +181,7 @@ fn newest_at(view: &View<'_>, address: &str) -> Result<Option<Incarnation>> {
     Ok(newest.map(|attempt| view.incarnations_of(attempt.id)).transpose()?.and_then(|mut all| all.pop()))
 }
 
-/// Ends a session's tree. What happens then is the witness's to decide.
+/// Ends the processes of a session. The witness decides what happens next.
 pub fn stop(town: &Town, caller: &Caller, session: &Session) -> Result<()> {
     person::require(caller, "stops sessions")?;
     if !session.is_running() {
@@ -210,7 +210,7 @@ pub fn attach(town: &Town, caller: &Caller, session: &Session) -> Result<()> {
     Err(Error::refused(format!("session {} is headless: there is no terminal to attach to", session.id), follow))
 }
 
-/// The last `lines` lines of what a session shows, as they came: of its terminal while it has one, else of its log.
+/// Returns the last `lines` lines that a session shows, unchanged: from its terminal while it has one, else from its log.
 pub fn peek(town: &Town, session: &Session, lines: u32) -> Result<String> {
     let dir = town.layout.session(&session.id);
     let sessions = town.world().sessions();
@@ -221,7 +221,7 @@ pub fn peek(town: &Town, session: &Session, lines: u32) -> Result<String> {
             let from = log_end(town, session)?.saturating_sub(LOG_CHUNK_BYTES as u64);
             let log = sessions.log(&dir, from)?;
             match session.runtime {
-                // It is what the terminal was sent, to draw and to draw over.
+                // The log holds the terminal's input, which draws and draws over lines.
                 Some(Runtime::Tmux) => text::rendered(&log),
                 _ => String::from_utf8_lossy(&log).into_owned(),
             }
@@ -230,17 +230,17 @@ pub fn peek(town: &Town, session: &Session, lines: u32) -> Result<String> {
     Ok(last_lines(&text, lines))
 }
 
-/// The format of what a session's client prints, where it has one of its own.
+/// Returns the format of what a session's client prints, if it has its own.
 pub fn printed_format(town: &Town, session: &Session) -> Result<Option<Format>> {
     Ok(Counting::recorded(town, &session.id)?.printed_format())
 }
 
-/// How many bytes a session's log has.
+/// Returns the size of a session's log in bytes.
 pub fn log_end(town: &Town, session: &Session) -> Result<u64> {
     Ok(town.world().sessions().log_size(&town.layout.session(&session.id)))
 }
 
-/// A session's log from byte `from` on, as much as is read at once.
+/// Reads a session's log from byte `from` on, up to the limit of one read.
 pub fn log(town: &Town, session: &Session, from: u64) -> Result<Vec<u8>> {
     Ok(town.world().sessions().log(&town.layout.session(&session.id), from)?)
 }

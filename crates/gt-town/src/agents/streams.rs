@@ -1,5 +1,5 @@
-//! What clients print as they work, one JSON object a line, as lines for people. Each format has its own objects; those of
-//! clients with an adapter are in its folder. Fields as seen with Codex 0.171.0, OpenCode 1.18.33 and Gemini CLI 0.61.0.
+//! Turns what clients print while they work, one JSON object a line, into lines for people. Each format has its own objects.
+//! Those of clients with an adapter are in its folder. Fields were seen with Codex 0.171.0, OpenCode 1.18.33, Gemini CLI 0.61.0.
 
 use gt_model::usage::Format;
 use serde_json::Value;
@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::clients;
 use super::text::plain;
 
-/// Characters of a tool's input, or of the first line of its result, that are shown.
+/// Characters shown of a tool's input, or of the first line of its result.
 pub(super) const SHOWN_CHARS: usize = 160;
 
-/// The lines that a message of a client's stream reads like: none where it says nothing to people. `None` where it is no
-/// message of that format.
+/// Turns a message of a client's stream into lines; no lines where it says nothing to people. `None` where it is not a message
+/// of that format.
 pub fn said(format: Option<Format>, message: &Value) -> Option<Vec<String>> {
     let kind = message["type"].as_str()?;
     match format {
@@ -99,19 +99,19 @@ pub(super) fn begins(session: &Value, what: &str) -> String {
     cut(&format!("* session {} begins{what}", text(session)))
 }
 
-/// A use of a tool.
+/// Describes a use of a tool.
 pub(super) fn uses(tool: &str, given: &Value) -> String {
     cut(&format!("> {tool}: {}", input(given)))
 }
 
-/// What a tool is to act on: its command or file, else all of its input.
+/// Returns what a tool acts on: its command or file, else all of its input.
 fn input(input: &Value) -> String {
     let known = ["command", "file_path", "filePath", "path", "pattern", "url", "query", "description"];
     let found = known.iter().find_map(|name| input[*name].as_str()).or(input.as_str());
     found.map_or_else(|| input.to_string(), str::to_owned)
 }
 
-/// What came of a tool: its first line, and how many are behind it.
+/// Describes a tool's result: its first line, and how many lines follow.
 pub(super) fn comes(said: &str, failed: bool) -> String {
     let mark = if failed { "< failed:" } else { "<" };
     let more = match said.lines().count() {
@@ -121,7 +121,7 @@ pub(super) fn comes(said: &str, failed: bool) -> String {
     format!("{}{more}", cut(&format!("{mark} {}", said.lines().next().unwrap_or_default())))
 }
 
-/// The end of a turn, and why it failed.
+/// Describes the end of a turn, and why it failed.
 pub(super) fn over(more: &str, failed: Option<&str>) -> String {
     match failed {
         None => cut(&format!("= turn over{more}")),
@@ -138,7 +138,7 @@ pub(super) fn lines(said: &str) -> Vec<String> {
     said.lines().map(|line| plain(line, false)).collect()
 }
 
-/// One line of bounded length, with nothing in it that a terminal acts on.
+/// Cuts a line to bounded length and removes what a terminal acts on.
 fn cut(line: &str) -> String {
     let line = plain(&line.replace(['\n', '\r'], " "), false);
     if line.chars().count() <= SHOWN_CHARS { line } else { line.chars().take(SHOWN_CHARS).chain(['…']).collect() }
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::agents::text::readable;
 
-    /// Checks what each line of a format's stream reads like.
+    /// Checks the lines that each line of a format's stream becomes.
     fn check(format: Option<Format>, cases: &[(&str, &[&str])]) {
         for (line, expected) in cases {
             assert_eq!(readable(line, format), *expected, "{line}");
@@ -187,7 +187,7 @@ mod tests {
                 (r#"{"type":"turn.completed","usage":{"input_tokens":1}}"#, &["= turn over"]),
                 (r#"{"type":"turn.failed","error":{"message":"limit"}}"#, &["= failed: limit"]),
                 (r#"{"type":"error","message":"gone"}"#, &["< failed: gone"]),
-                // What is not known is not hidden.
+                // Unknown objects are shown, not hidden.
                 (r#"{"type":"new.kind","x":1}"#, &[r#"{"type":"new.kind","x":1}"#]),
                 ("warning: x", &["warning: x"]),
                 (r#"{"type":"item.started"}"#, &[]),

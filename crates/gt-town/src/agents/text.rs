@@ -1,4 +1,4 @@
-//! What agents have said, as lines for people: without what a terminal would act on, and out of a client's stream of JSON.
+//! Turns agents' output into lines for people: removes what a terminal would act on, and reads clients' streams of JSON.
 
 use std::num::NonZeroU16;
 
@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use super::streams::said;
 
-/// What a line of a log reads like. A line of a client's stream becomes the lines that say something, or none; any other
-/// line stays as it is.
+/// Makes a log's line readable. A line of a client's stream becomes the lines that say something, or none; any other line stays
+/// as it is.
 pub fn readable(line: &str, format: Option<Format>) -> Vec<String> {
     let message: Option<Value> = serde_json::from_str(line).ok();
     message.and_then(|message| said(format, &message)).unwrap_or_else(|| vec![plain(line, false)])
 }
 
-/// A line without what a terminal would act on, colours aside where they are wanted. Of a line that was written over
-/// itself, what was written last.
+/// Removes what a terminal would act on from a line, except colours where they are wanted. Where the line was written over,
+/// keeps what was written last.
 pub fn plain(line: &str, colours: bool) -> String {
     let line = line.trim_end_matches(['\r', '\n']);
     let line = line.rsplit('\r').next().unwrap_or_default();
@@ -39,14 +39,14 @@ pub fn plain(line: &str, colours: bool) -> String {
     shown
 }
 
-/// Rows and columns that the town's terminals have while nobody is attached.
+/// Rows and columns of the town's terminals while no person is attached.
 const TERMINAL: (NonZeroU16, NonZeroU16) = (NonZeroU16::new(50).unwrap(), NonZeroU16::new(200).unwrap());
 
-/// Lines that have scrolled out of a terminal and are kept.
+/// Number of lines that are kept after they have scrolled out of a terminal.
 const SCROLLED: usize = 2000;
 
-/// What a terminal would have shown of a log: what scrolled by, and the screen as it was last. Whoever wrote the log, an
-/// answer comes of it.
+/// Returns what a terminal would have shown of a log: the lines that scrolled by, and the last screen. Accepts any bytes, since
+/// an agent may have written them.
 pub(crate) fn rendered(log: &[u8]) -> String {
     let shown = std::panic::catch_unwind(|| shown(log));
     shown.unwrap_or_else(|_| String::from_utf8_lossy(log).into_owned())
@@ -70,7 +70,7 @@ fn shown(log: &[u8]) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// The rest of a control sequence behind its escape; nothing of a text such as a window's title.
+/// Reads the rest of a control sequence after its escape. Drops a text in it, such as a window's title.
 fn sequence(rest: &mut std::str::Chars<'_>) -> String {
     let Some(kind) = rest.next() else { return String::new() };
     let mut taken = kind.to_string();
@@ -86,7 +86,7 @@ fn sequence(rest: &mut std::str::Chars<'_>) -> String {
         ']' | 'P' | '_' | '^' | 'X' => {
             while let Some(c) = rest.next() {
                 if c == '\u{7}' || c == '\u{1b}' {
-                    // The second half of a string's end.
+                    // Second half of a string's terminator.
                     if c == '\u{1b}' {
                         rest.next();
                     }
@@ -109,7 +109,7 @@ mod tests {
         let check = |log: &str, expected: &str| assert_eq!(rendered(log.as_bytes()), expected, "{log:?}");
         check("one\r\ntwo\r\n", "one\ntwo");
         check("", "");
-        // Written over: a spinner, a progress bar, a menu that is drawn again and again.
+        // Lines that are written over: a spinner, a progress bar, a menu that is drawn again and again.
         check("* Thinking\r\u{1b}[K+ Thinking\r\u{1b}[KDone.\r\n", "Done.");
         check("a\r\nb\r\nc\u{1b}[2A\r\u{1b}[JA\r\nB", "A\nB");
         check("\u{1b}[?1049hfull screen\u{1b}[?1049lback\r\n", "back");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// The log is whatever an agent wrote.
+        /// Any bytes can be shown, since an agent writes the log.
         #[test]
         fn any_log_can_be_shown(parts in proptest::collection::vec(part(), 0..60)) {
             let log = parts.concat();
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// Bytes of which terminals make something, and any others.
+    /// Makes bytes that terminals act on, and any others.
     fn part() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
         use proptest::prelude::*;
         let sequence =

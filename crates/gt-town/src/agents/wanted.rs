@@ -1,4 +1,4 @@
-//! Standing agents: which a person wants to run, of which kind, and how their sessions are begun and ended.
+//! Standing agents: which ones a person wants to run, of which kind, and how their sessions begin and end.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
     Ok(agent.is_wanted() && !view.live_incarnations_of_agent(&agent.address)?.is_empty())
 }
 
-/// Decides the end of each session of an agent that is not over; answers with all such effects.
+/// Decides the end of each session of an agent that is not over. Returns all such effects.
 pub(crate) fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
     let open = tx.open_effects()?;
     let live = tx.live_incarnations_of_agent(&agent.address)?.into_iter();
@@ -29,7 +29,7 @@ pub(crate) fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
     live.map(decide).collect()
 }
 
-/// The agent of that address, which must be known.
+/// Returns the agent at an address. Fails if the ledger does not know it.
 pub fn require(view: &View<'_>, address: &Address) -> Result<Agent> {
     let known = view.agent(address)?.filter(|agent| agent.removed_at.is_none());
     known.ok_or_else(|| match address {
@@ -40,13 +40,13 @@ pub fn require(view: &View<'_>, address: &Address) -> Result<Agent> {
     })
 }
 
-/// Starts agents again that did not start and have ended, as a person's word that the cause is mended; how many.
+/// Restarts agents that failed to start and have ended, after a person has said that the cause is fixed. Returns their number.
 pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
     let mut count = 0;
     for agent in tx.agents()?.iter().filter(|agent| agent.is_wanted()) {
         let address = agent.address.to_string();
         let fails = tx.condition(ConditionKind::StartFails, &address)?.is_some();
-        // One that runs, and asks, goes on by itself when it is answered.
+        // An agent that runs and asks goes on by itself once it is answered.
         if fails && tx.live_incarnations_of_agent(&agent.address)?.is_empty() {
             begin(tx, agent)?;
             tx.clear(ConditionKind::StartFails, &address)?;
@@ -56,7 +56,7 @@ pub(crate) fn retry(tx: &Tx<'_>) -> Result<usize> {
     Ok(count)
 }
 
-/// Takes back what is said to be wrong with an agent that is no more.
+/// Clears the conditions of an agent that no longer exists.
 pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
     for kind in [
         ConditionKind::GivenUp,
@@ -71,7 +71,7 @@ pub fn forget(tx: &Tx<'_>, address: &Address) -> Result<()> {
     forget_denied(tx, address)
 }
 
-/// Takes back what an agent was denied: its session is over.
+/// Clears what an agent was denied, since its session is over.
 fn forget_denied(tx: &Tx<'_>, address: &Address) -> Result<()> {
     let address = address.to_string();
     let conditions = tx.conditions()?;
@@ -81,7 +81,7 @@ fn forget_denied(tx: &Tx<'_>, address: &Address) -> Result<()> {
     Ok(())
 }
 
-/// Which kind an agent is started as.
+/// Returns the kind that an agent starts as.
 pub(crate) fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
     let rig = agent.rig().map(|rig| town.rig(rig.as_str())).transpose()?;
     seat::kind_of(town, rig.as_ref(), agent.kind.as_deref())

@@ -528,8 +528,8 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Makes a folder read only that lies in one which the agent may write. Makes it where it does not exist, since the agent could
-    /// make it otherwise. Mounts it, so that the agent can't rename a folder above it.
+    /// Makes a folder read only that lies in one which the agent may write. Creates it first, since the agent could otherwise.
+    /// Mounts the folders above it too, since a mounted folder can't be renamed.
     fn programs_in(&mut self, written: &Path, folder: &Path) -> Result<()> {
         self.town.world().disk().create_dir(folder)?;
         let above: Vec<&Path> = folder.ancestors().skip(1).take_while(|above| *above != written).collect();
@@ -703,11 +703,11 @@ impl<'a> Walls<'a> {
 
     /// Shows the whole repository read only, inside a writable folder of the sandbox's own. Git creates `packed-refs.lock` there
     /// whenever it deletes a ref, and it deletes one (`AUTO_MERGE`, `CHERRY_PICK_HEAD`) with most commits. If it could not, each
-    /// commit would print an error and a cherry-pick with a conflict would never end. Files that the agent adds to this folder are
+    /// commit would print an error and a cherry-pick with a conflict would never end. Files that the agent adds there are
     /// visible only in the sandbox, and are gone when it ends.
     ///
     /// Creates an empty `packed-refs` where none exists. A mounted file can't be replaced, so `git pack-refs` fails in the
-    /// sandbox; its packed refs would be lost with the sandbox. The town never packs refs, since a sandbox would not see the new file.
+    /// sandbox; its packed refs would be lost with it. The town never packs refs, since a sandbox would not see the new file.
     fn repository_with_room(&mut self, rig: &Rig) -> Result<()> {
         let (repo, disk) = (rig.layout.repo(), self.town.world().disk());
         self.empty(&repo);
@@ -723,7 +723,7 @@ impl<'a> Walls<'a> {
     }
 
     /// Shows refs and their logs. The worker reads the rig's, and writes its own branch. Git replaces the file `refs/stash` with
-    /// each change, so the folder `refs` itself must be writable: the worker gets a folder of its own in its place, and other refs
+    /// each change, so the folder `refs` itself must be writable: the worker gets its own folder in its place, and other refs
     /// that it makes there are visible only to it. It does not see branches and stashes of other workers, whose objects may
     /// still lie in those workers' own stores.
     fn own_refs(&mut self, rig: &Rig, worktree: &str, worker: &str) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The client of tests: its settings are lines of a moment and the command to run then.
+//! Client for tests: each line of its settings is a moment and the command to run then.
 
 use std::path::Path;
 

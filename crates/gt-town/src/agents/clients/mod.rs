@@ -1,7 +1,7 @@
-//! Clients with an adapter, as far as something is done with them: settings are written, a login is looked for.
+//! Actions of clients with an adapter, such as writing settings or looking for a login.
 //!
-//! One folder per client, and one function here for each thing that differs between them. What is pure about a client is in
-//! `gt_model::clients`.
+//! Each client has one folder, and this module one function for each thing that differs between clients. Pure knowledge about
+//! clients is in `gt_model::clients`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,10 +21,10 @@ use crate::town::{Rig, Town};
 mod claude;
 mod echo;
 
-/// How long a client may take to say its version.
+/// Time limit for a client to print its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
-/// The kinds of agent that come with the clients, as a part of a file of presets.
+/// Returns the kinds of agent that come with the clients, as part of a file of presets.
 pub fn presets() -> String {
     let preset = |client: &Client| match client {
         Client::Claude => claude::PRESET,
@@ -48,7 +48,7 @@ pub(super) fn prepare(
     }
 }
 
-/// What an administrator's settings say of our hooks.
+/// Returns what an administrator's settings say about our hooks.
 pub(super) fn hooks(client: Client, town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Hooks {
     match client {
         Client::Claude => claude::hooks(town, preset, env),
@@ -56,7 +56,7 @@ pub(super) fn hooks(client: Client, town: &Town, preset: &AgentPreset, env: &BTr
     }
 }
 
-/// The version that a program says; `None` where it says none as this client does, or can't be run.
+/// Returns the version that a program prints; `None` where it prints none in its client's form, or can't run.
 pub(super) fn version(
     client: Client,
     town: &Town,
@@ -70,16 +70,16 @@ pub(super) fn version(
     }
 }
 
-/// What is found of a client's account before anything is started.
+/// Findings about a client's account, made before anything starts.
 #[derive(Default)]
 pub(crate) struct Looked {
-    /// Whether somebody is logged in, and whether the client would ask its first questions.
+    /// Whether an account is logged in, and whether the client would ask its first questions.
     pub account: Vec<Finding>,
     /// What the client would ask in each rig.
     pub of_rigs: Vec<Finding>,
 }
 
-/// Looks at the account of a kind of agent, and at what its client would ask in these rigs. The network is not asked.
+/// Checks the account of a kind of agent, and what its client would ask in these rigs. Uses no network.
 pub(super) fn look(
     client: Client,
     town: &Town,
@@ -94,7 +94,7 @@ pub(super) fn look(
     }
 }
 
-/// What a person does so that the client's account can be used again.
+/// Returns what a person must do to make the client's account usable again.
 pub(super) fn log_in(client: Client, preset: &AgentPreset) -> String {
     match client {
         Client::Claude => claude::log_in(preset),
@@ -102,8 +102,8 @@ pub(super) fn log_in(client: Client, preset: &AgentPreset) -> String {
     }
 }
 
-/// The lines that a message of a client's stream reads like: none where it says nothing to people. `None` where it is no
-/// message of any client's.
+/// Turns a message of a client's stream into lines for people; no lines where it says nothing to people. `None` where it is
+/// not a message of any client.
 pub(super) fn said(message: &Value) -> Option<Vec<String>> {
     Client::ALL.into_iter().find_map(|client| match client {
         Client::Claude => claude::said(message),
@@ -111,7 +111,7 @@ pub(super) fn said(message: &Value) -> Option<Vec<String>> {
     })
 }
 
-/// The first line that a program says of its version; `None` where it says nothing, or can't be run.
+/// Returns the first line of a program's version output; `None` where there is none, or where it can't run.
 fn version_line(town: &Town, program: &str, env: &BTreeMap<String, String>, log: &Path) -> Result<Option<String>> {
     let command = ContainedCommand {
         argv: vec![program.to_owned(), "--version".to_owned()],
@@ -124,7 +124,7 @@ fn version_line(town: &Town, program: &str, env: &BTreeMap<String, String>, log:
     Ok(Some(result.tail).filter(|_| result.end == RunEnd::Passed).and_then(|tail| tail.into_iter().next()))
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell.
 fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

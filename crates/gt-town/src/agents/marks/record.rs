@@ -1,4 +1,4 @@
-//! How a mark is kept: a record of a fixed length that is written in place, twice, so that a reader that met a writer sees it.
+//! Storage of a mark: a record of fixed length that is written in place, twice, so that a reader notices an unfinished write.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use serde::de::DeserializeOwned;
 
 use crate::town::error::Result;
 
-/// Bytes of a record: its text, filled up with spaces, and the same again. Both lie in one page of memory.
+/// Bytes of a record: its text padded with spaces, then the same again. Both copies lie in one page of memory.
 const RECORD_BYTES: usize = 2 * TEXT_BYTES;
 const TEXT_BYTES: usize = 512;
 
-/// Size that a mark's file may have; a larger one is not ours.
+/// Maximum size of a mark's file in bytes; a larger one is not the town's.
 const FILE_BYTES: usize = 16 * 1024;
 
-/// How often a record is read that is just being written, and how long its writer is given each time.
+/// Number of times that a reader retries a record that is being written, and the time that it gives the writer each time.
 const TRIES: u32 = 5;
 const WRITERS_TURN: Duration = Duration::from_millis(1);
 
-/// Writes a mark. One that is too long for a record is replaced whole.
+/// Writes a mark. Replaces the whole file if the mark is too long for a record.
 pub(crate) fn write(world: &dyn World, path: &Path, mark: &impl Serialize) -> Result<()> {
-    // A mark of ours can always be written.
+    // Our own mark always serializes.
     let mut text = serde_json::to_vec(mark).unwrap_or_default();
     if text.len() >= TEXT_BYTES {
         return Ok(world.disk().mark(path, &text)?);
@@ -32,7 +32,7 @@ pub(crate) fn write(world: &dyn World, path: &Path, mark: &impl Serialize) -> Re
     Ok(world.disk().stamp(path, &text.repeat(2))?)
 }
 
-/// Reads a mark; a damaged one is none.
+/// Reads a mark; `None` for a damaged one.
 pub(crate) fn read<T: DeserializeOwned>(world: &dyn World, path: &Path) -> Result<Option<T>> {
     for _ in 0..TRIES {
         let Some(bytes) = world.disk().read_part(path, 0, FILE_BYTES)? else { return Ok(None) };
@@ -44,7 +44,7 @@ pub(crate) fn read<T: DeserializeOwned>(world: &dyn World, path: &Path) -> Resul
     Ok(None)
 }
 
-/// A mark's text; `None` for a record of which the halves differ.
+/// Returns a mark's text; `None` where the halves of the record differ.
 fn whole(bytes: &[u8]) -> Option<&[u8]> {
     if bytes.len() != RECORD_BYTES {
         return Some(bytes);
@@ -109,7 +109,7 @@ mod tests {
             }
             for _ in 0..2000 {
                 let seen = read::<Mark>(&world, &path).unwrap();
-                // Nothing at all, if a writer was stopped in the middle for too long.
+                // The reader gets nothing if a writer was stopped in the middle for too long.
                 assert!(seen.is_none() || seen.as_ref() == Some(&first) || seen.as_ref() == Some(&second), "{seen:?}");
             }
             over.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The user's account at the client: whether it can be used, and how it is asked for.
+//! The user's account at the client: whether it is usable, and how the user logs in.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use crate::town::settings::{AgentPreset, Auth};
 use crate::town::{Rig, Town};
 use crate::walls::worker_env;
 
-/// What a person does so that the account can be used again.
+/// Returns what a person must do to make the account usable again.
 pub(crate) fn log_in(preset: &AgentPreset) -> String {
     format!("run {}, and /login", preset.command.first().map_or(Client::Claude.as_str(), String::as_str))
 }
 
-/// What is found of the account, and of what the client asks before it begins.
+/// Checks the account, and what the client asks before it begins.
 pub(crate) fn look(
     town: &Town,
     kind: &str,
@@ -55,7 +55,7 @@ fn login(kind: &str, preset: &AgentPreset, account: &Account, env: &BTreeMap<Str
     findings
 }
 
-/// The client asks once for each repository whether its folder is trusted, where it has a terminal.
+/// Reports whether the client would ask to trust the repository's folder. It asks once per repository where it has a terminal.
 fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &Account) -> Option<Finding> {
     let what = format!("{}: trust", rig.name());
     let env = worker_env::environment(town, Some(rig), Some(preset), None);
@@ -65,8 +65,8 @@ fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &Account) -> Opt
     if !in_terminal || account.trusted.contains(&repository) {
         return in_terminal.then(|| ok(&what, "you have said that its folder is trusted"));
     }
-    // In a worktree, since the client keeps an answer for the repository of the folder that it is in; the folder of the bare
-    // one would count as the town's.
+    // The person opens a worktree, since the client stores an answer for the repository of its present folder. The bare
+    // repository's own folder would count as the town's.
     let next = format!(
         "once: gt crew add {} me && cd {} && claude, answer that you trust it, and leave with /exit",
         rig.name(),
@@ -75,7 +75,7 @@ fn trust(town: &Town, preset: &AgentPreset, rig: &Rig, account: &Account) -> Opt
     Some(bad(&what, "each worker would ask whether its folder is trusted", next))
 }
 
-/// Where the client keeps its state: as the user has moved it, or in the home folder.
+/// Returns where the client keeps its state: where the user has moved it, or in the home folder.
 pub(super) fn state(env: &BTreeMap<String, String>) -> Option<Places> {
     let known = Client::Claude.state();
     let config = known.replaced?;
@@ -93,18 +93,18 @@ pub(super) struct Places {
     config: PathBuf,
 }
 
-/// What can be known of an account without asking the network. No secret is read further than that it is there.
+/// Facts about an account that need no network. The town checks that secrets exist but does not read them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Account {
-    /// Whose plan is logged in, as far as it is told.
+    /// Plan of the login, as far as the client's files name it.
     login: Option<String>,
-    /// The folders whose trust dialog was answered with yes.
+    /// Folders that the user has trusted in the client's dialog.
     trusted: Vec<PathBuf>,
-    /// Whether the welcome of the first start is over.
+    /// Whether the user has finished the welcome of the first start.
     onboarded: bool,
 }
 
-/// Looks at the client's files.
+/// Reads the account from the client's files.
 fn account(town: &Town, env: &BTreeMap<String, String>) -> Result<Account> {
     let Some(state) = state(env) else { return Ok(Account::default()) };
     let read = |path: &Path| -> Result<Value> {

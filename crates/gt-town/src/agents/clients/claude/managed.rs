@@ -11,18 +11,18 @@ use crate::agents::hooks::Hooks;
 use crate::town::Town;
 use crate::town::settings::AgentPreset;
 
-/// Settings that an administrator's server sends are kept here, in the client's own state.
+/// File in the client's own state that holds the settings an administrator's server sends.
 const SENT_SETTINGS: &str = "remote-settings.json";
 
-/// Keys of an administrator's settings, each of which turns off all hooks but the administrator's own.
+/// Keys of an administrator's settings; each of them turns off all hooks but the administrator's own.
 const HOOKS_OFF: [&str; 2] = ["disableAllHooks", "allowManagedHooksOnly"];
 
-/// Bytes of one such file that are read, and files of one folder.
+/// Bytes read of one such file, and number of files read in one folder.
 const MANAGED_BYTES: usize = 1024 * 1024;
 const MANAGED_FILES: usize = 200;
 
-/// What an administrator's settings say of our hooks. They go before those of the session, so ours can't turn hooks on
-/// again. Of the files on this machine the last that names a key counts.
+/// Returns what an administrator's settings say about our hooks. They override the session's settings, so ours can't turn hooks
+/// on again. Among the files on this machine, the last one that names a key decides.
 pub(crate) fn hooks(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, String>) -> Hooks {
     let here = preset.managed_settings.iter().flat_map(|path| settings_files(town, path.clone()));
     let sent = state(env).into_iter().flat_map(|state| settings_files(town, state.folder.join(SENT_SETTINGS)));
@@ -42,7 +42,7 @@ pub(crate) fn hooks(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, St
         Err(why) => _ = unread.get_or_insert(Hooks::Unknown { file, why }),
     };
     here.for_each(|file| take(file, true));
-    // Which of the two goes first differs: who says that they are off is believed.
+    // Which of the two overrides the other varies, so either one can turn hooks off.
     sent.for_each(|file| take(file, false));
     match HOOKS_OFF.into_iter().find_map(|key| Some((key, off.remove(key)?))) {
         Some((key, file)) => Hooks::Off { key, file },
@@ -50,8 +50,8 @@ pub(crate) fn hooks(town: &Town, preset: &AgentPreset, env: &BTreeMap<String, St
     }
 }
 
-/// The file, or the files of the folder. An administrator may have put links there: to read them is harmless, since
-/// nothing of them is shown but a key's name.
+/// Returns the file, or the files of the folder. An administrator may have put links there. Reading them is harmless, since the
+/// town shows nothing of them but a key's name.
 fn settings_files(town: &Town, path: PathBuf) -> Vec<PathBuf> {
     let disk = town.world().disk();
     let Ok(real) = disk.real_path(&path) else { return Vec::new() };
@@ -65,7 +65,7 @@ fn settings_files(town: &Town, path: PathBuf) -> Vec<PathBuf> {
     }
 }
 
-/// Never waits, and reads no more than a settings file has.
+/// Reads a settings file. Never blocks, and reads no more than the limit for one.
 fn read_managed(town: &Town, file: &Path) -> Result<Value, String> {
     let disk = town.world().disk();
     let real = disk.real_path(file).map_err(|error| error.to_string())?;

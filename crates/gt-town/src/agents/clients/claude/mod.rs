@@ -10,5 +10,5 @@ pub(super) use managed::hooks;
 pub(super) use settings::{prepare, version};
 pub(super) use stream::said;
 
-/// Its kind of agent, as it comes with the binary.
+/// Preset of its kind of agent, which the binary contains.
 pub(super) const PRESET: &str = include_str!("preset.toml");

@@ -1,7 +1,7 @@
-//! The client's settings file with our hooks and rules, and what its environment needs.
+//! Writes the client's settings file with our hooks and rules, and what its environment needs.
 //!
-//! Nothing of the user's is changed, and nothing is written into a project: our hooks come by `--settings`, beside which
-//! the user's own hooks go on running.
+//! This changes none of the user's files and writes nothing into a project. The client gets our hooks by `--settings`, and
+//! still runs the user's own hooks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,21 +18,21 @@ use crate::town::error::Result;
 use crate::town::layout::settings_file;
 use crate::town::settings::PermissionMode;
 
-/// Seconds that the client gives a hook of ours. It answers in milliseconds.
+/// Seconds that the client gives a hook of ours, which answers in milliseconds.
 const HOOK_LIMIT_SECONDS: u32 = 30;
 
-/// Bytes that the path of a folder for temporary files may have: the client puts sockets below it, whose paths have an
-/// end at 107 bytes.
+/// Maximum bytes of the path of a folder for temporary files. The client puts sockets below it, and a socket's path may have
+/// at most 107 bytes.
 const TMPDIR_LIMIT_BYTES: usize = 80;
 
-/// Variable that the client takes its folder for temporary files from.
+/// Variable that names the client's folder for temporary files.
 const TMPDIR: &str = "CLAUDE_CODE_TMPDIR";
 
 /// A version: major, minor, patch.
 type Version = (u32, u32, u32);
 
-/// The client's events, the moment that each is to us (start is primed), and the first version that is known to take
-/// it. A version drops all hooks of a file that names an event which it does not know.
+/// The client's events, each with our moment (a start is primed) and the first version known to accept it. A version that
+/// does not know an event drops all hooks of a file that names it.
 const EVENTS: &[(&str, &str, Version)] = &[
     ("SessionStart", "start", (1, 0, 62)),
     ("UserPromptSubmit", "prompt", (1, 0, 54)),
@@ -44,7 +44,7 @@ const EVENTS: &[(&str, &str, Version)] = &[
     ("Notification", "notification", (1, 0, 38)),
     ("SessionEnd", "end", (1, 0, 85)),
     ("StopFailure", "stop-failure", (2, 1, 197)),
-    // A tool that failed was used as well: without this it would be taken to run on.
+    // A failed tool was used as well: without this event the tool would count as still running.
     ("PostToolUseFailure", "after-tool", (2, 1, 330)),
 ];
 
@@ -66,13 +66,13 @@ pub(crate) fn prepare(
         env.insert(TMPDIR.to_owned(), tmp.display().to_string());
     }
     if launch.mode == PermissionMode::Bypass && town.world().sessions().runs_as_root() {
-        // It refuses that mode as root otherwise; who allowed the mode allowed it for this user.
+        // As root the client refuses that mode without this. The person who allowed the mode allowed it for this user.
         env.insert("IS_SANDBOX".to_owned(), "1".to_owned());
     }
     Ok(())
 }
 
-/// The version that the client says; `None` where it says none as it should, or can't be run.
+/// Returns the version that the client prints; `None` where it prints none in the expected form, or can't run.
 pub(crate) fn version(
     town: &Town,
     program: &str,
@@ -83,13 +83,13 @@ pub(crate) fn version(
     Ok(said.filter(|said| parse_version(said).is_some()))
 }
 
-/// The version in `2.1.330 (Claude Code)`.
+/// Parses the version in `2.1.330 (Claude Code)`.
 fn parse_version(said: &str) -> Option<Version> {
     let mut numbers = said.split_whitespace().next()?.split('.').map(|part| part.parse().ok());
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
 }
 
-/// The settings file. Of a version that is not known, only the events are named that all have.
+/// Builds the settings file. For an unknown version it names only the events that all versions have.
 fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, grants: &Grants) -> Value {
     let version = version.unwrap_or((2, 0, 0));
     let known = EVENTS.iter().filter(|(_, _, since)| *since <= version);
@@ -97,18 +97,18 @@ fn settings(version: Option<Version>, gt: &Path, mode: PermissionMode, grants: &
         known.map(|(event, moment, _)| ((*event).to_owned(), hook(gt, event, moment))).collect();
     let mut settings = json!({
         "hooks": hooks,
-        // Over what the user's and the project's settings say: without hooks there is no guard, no mail and no stop.
+        // Overrides the user's and the project's settings: without hooks there is no guard, no mail and no stop.
         "disableAllHooks": false,
         "permissions": { "allow": rules(grants) },
     });
     if mode == PermissionMode::Bypass {
-        // Its own question was answered by whoever set this mode.
+        // The person who set this mode has answered the client's own question.
         settings["skipDangerousModePermissionPrompt"] = Value::Bool(true);
     }
     settings
 }
 
-/// One hook. Whatever goes wrong with it must not stop the client, to which exit code 2 would be a refusal.
+/// Builds one hook. A failure in it must not stop the client, which takes exit code 2 as a refusal.
 fn hook(gt: &Path, event: &str, moment: &str) -> Value {
     let gt = quote(&gt.display().to_string());
     let client = Client::Claude.as_str();

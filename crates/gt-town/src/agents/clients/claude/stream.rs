@@ -1,10 +1,10 @@
-//! The client's stream of messages without a terminal, as lines for people.
+//! Turns the client's stream of messages, printed without a terminal, into lines for people.
 
 use serde_json::Value;
 
 use crate::agents::streams::{begins, comes, lines, over, text, uses};
 
-/// The lines that a message reads like; `None` where it is none of this client's.
+/// Turns a message into lines; `None` where it is not a message of this client.
 pub(crate) fn said(message: &Value) -> Option<Vec<String>> {
     let kind = message["type"].as_str()?;
     message.get("session_id").map(|_| of_kind(kind, message))

@@ -1,4 +1,4 @@
-//! What `gt` says, and where: facts to standard output, everything else to the error output.
+//! Output of `gt`: facts go to standard output, everything else to the error output.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -14,22 +14,22 @@ use crate::cli::{ColorChoice, Global};
 use crate::error::{CliError, CliResult};
 use crate::pager;
 
-/// How JSON is framed.
+/// Framing of JSON output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// Documents as they are.
+    /// Documents without a frame.
     #[default]
     Plain,
-    /// As `bd` 1.0 has it: objects carry [`SCHEMA_VERSION`], and a refusal reaches the error output too.
+    /// Framing of `bd` 1.0: objects carry [`SCHEMA_VERSION`], and a refusal is also written to the error output.
     Versioned,
-    /// As `bd` has it where `BD_JSON_ENVELOPE=1` is set: every document is under `data`, beside the version.
+    /// Framing of `bd` with `BD_JSON_ENVELOPE=1`: every document is under `data`, beside the version.
     Envelope,
 }
 
-/// The version of the shapes of `bd`'s JSON that these are.
+/// Version of the JSON shapes of `bd` that these are.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Where a verb's words go.
+/// Output of one verb.
 pub struct Console<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
@@ -41,31 +41,31 @@ pub struct Console<'a> {
     color: bool,
 }
 
-/// A time of the ledger's for people: to the second, without fractions.
+/// Formats a time of the ledger for people: to the second, without fractions.
 pub fn time_text(at: &str) -> String {
     let (date, rest) = at.split_once('T').unwrap_or((at, ""));
     let time = rest.get(..8).unwrap_or(rest);
     format!("{date} {time} UTC").replace("  UTC", "")
 }
 
-/// A number of things, in words: "1 commit", "2 commits".
+/// Formats a number of things: "1 commit", "2 commits".
 pub fn counted(count: u64, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
-/// Columns of a table: left-aligned, as wide as their widest cell.
+/// Table whose columns are left-aligned and as wide as their widest cell.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these headings.
+    /// Makes a table with these headings.
     pub fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|h| (*h).to_owned()).collect()] }
     }
 
-    /// Adds a row. Line ends and control characters in cells are shown as spaces, and what is longer than a title may be is
-    /// cut: they are data, and imported ones have any length.
+    /// Adds a row. Line ends and control characters in cells become spaces, and text longer than a title may be is cut: cells are
+    /// data, and imported data may have any length.
     pub fn row(&mut self, cells: impl IntoIterator<Item = impl ToString>) {
         self.rows.push(cells.into_iter().map(|cell| cut(printable(&cell.to_string()))).collect());
     }
@@ -82,7 +82,7 @@ impl Table {
     }
 }
 
-/// Most characters of a table's cell. Each cell makes all of its column as wide.
+/// Maximum characters of a table's cell, since one wide cell widens its whole column.
 const CELL_CHARS: usize = gt_town::work::beads::TITLE_LIMIT;
 
 fn cut(text: String) -> String {
@@ -97,7 +97,7 @@ thread_local! {
     static AGENT_READS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Says who reads what is printed from now on. To an agent, text of others is data: it gets it framed.
+/// Sets who reads the output from now on. Text of others is data to an agent, so an agent gets it framed.
 pub fn set_reader(is_agent: bool) {
     AGENT_READS.set(is_agent);
 }
@@ -107,20 +107,20 @@ pub fn agent_reads() -> bool {
     AGENT_READS.get()
 }
 
-/// Text from outside, on one line, without anything that a terminal would act on; for an agent without tags that its
-/// client might take for its own.
+/// Makes outside text printable on one line, without anything that a terminal would act on. For an agent, also removes tags that
+/// its client might take for its own.
 pub fn printable(text: &str) -> String {
     let line = foreign::one_line(text);
     if agent_reads() { foreign::untagged(&line) } else { line }
 }
 
-/// Several lines of text from outside; line ends and tabs stay. For an agent each is behind a bar, as in what `gt prime`
-/// tells.
+/// Makes several lines of outside text printable; line ends and tabs stay. For an agent each line stands behind a bar, as in the
+/// output of `gt prime`.
 pub fn printable_lines(text: &str) -> String {
     if agent_reads() { foreign::framed(text) } else { foreign::lines(text) }
 }
 
-/// Why something failed: our own words, in which others are quoted. Of several lines only the first is ours for sure.
+/// Makes a reason for a failure printable: our own words, which may quote others. Only the first line is certainly ours.
 pub fn reasons(text: &str) -> String {
     match text.split_once('\n') {
         Some((first, rest)) if agent_reads() => format!("{}\n{}", printable(first), printable_lines(rest)),
@@ -130,12 +130,12 @@ pub fn reasons(text: &str) -> String {
 }
 
 impl<'a> Console<'a> {
-    /// A console over two streams.
+    /// Makes a console over two streams.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, terminal: bool) -> Self {
         Self { out, err, terminal, json: false, framing: Framing::Plain, is_bd: false, quiet: false, color: terminal }
     }
 
-    /// Takes over the global flags.
+    /// Applies the global flags.
     pub fn configure(&mut self, global: &Global, process: &Process) {
         self.json = global.json;
         self.quiet = global.quiet;
@@ -148,12 +148,12 @@ impl<'a> Console<'a> {
         };
     }
 
-    /// Speaks as `bd` from now on: in the words that its users and scripts know.
+    /// Speaks as `bd` from now on: with the words that its users and scripts know.
     pub fn speak_as_bd(&mut self) {
         self.is_bd = true;
     }
 
-    /// Whether words are to be those of `bd`.
+    /// Whether the console speaks as `bd`.
     pub fn is_bd(&self) -> bool {
         self.is_bd
     }
@@ -164,42 +164,42 @@ impl<'a> Console<'a> {
         self.framing = if is_wrapped { Framing::Envelope } else { Framing::Versioned };
     }
 
-    /// Whether JSON was asked for.
+    /// Whether the caller asked for JSON.
     pub fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Whether nothing but facts is wanted.
+    /// Whether the caller wants nothing but facts.
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Whether a person watches.
+    /// Whether standard output is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
 
-    /// Whether colours are wanted.
+    /// Whether to print colours.
     pub fn has_color(&self) -> bool {
         self.color
     }
 
-    /// A line of facts.
+    /// Prints a line of facts.
     pub fn line(&mut self, text: &str) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{text}")?)
     }
 
-    /// A line that says what was changed; `--quiet` leaves it out.
+    /// Prints a line that says what was changed; `--quiet` leaves it out.
     pub fn say(&mut self, text: &str) -> Result<(), CliError> {
         if self.quiet || self.json { Ok(()) } else { self.line(text) }
     }
 
-    /// A line beside the facts: progress, a warning.
+    /// Prints a line beside the facts: progress or a warning.
     pub fn note(&mut self, text: &str) -> Result<(), CliError> {
         if self.quiet { Ok(()) } else { Ok(writeln!(self.err, "{text}")?) }
     }
 
-    /// A table of facts.
+    /// Prints a table of facts.
     pub fn table(&mut self, table: &Table) -> Result<(), CliError> {
         for (at, line) in table.lines().iter().enumerate() {
             let line = if at == 0 { self.styled(line, Style::new().bold()) } else { line.clone() };
@@ -208,7 +208,7 @@ impl<'a> Console<'a> {
         Ok(())
     }
 
-    /// One JSON document.
+    /// Prints one JSON document.
     pub fn document(&mut self, value: &Value) -> CliResult {
         let framed = self.framed(value.clone());
         let text = serde_json::to_string_pretty(&framed).map_err(|e| CliError::Io(e.into()))?;
@@ -217,7 +217,7 @@ impl<'a> Console<'a> {
         Ok(0)
     }
 
-    /// What goes before and behind a text of JSON, an array or an object.
+    /// Returns what precedes and what follows the text of a JSON array or object.
     pub fn frame(&self, is_array: bool) -> (String, String) {
         match (self.framing, is_array) {
             (Framing::Envelope, _) => (format!("{{\"schema_version\":{SCHEMA_VERSION},\"data\":"), "}".to_owned()),
@@ -237,18 +237,18 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// JSON as it is printed: a terminal gets escapes for what it would act on, an agent for what could end a frame of its
-    /// client's, everybody else gets it as it is.
+    /// Escapes JSON for its reader: for a terminal what it would act on, for an agent what could end a frame of its client's. Any
+    /// other reader gets the text unchanged.
     pub fn json<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match (self.terminal, agent_reads()) {
-            // Such a letter can only be inside a text.
+            // In JSON this letter occurs only inside a text.
             (_, true) => foreign::json(text).replace('<', "\\u003c").into(),
             (true, false) => foreign::json(text).into(),
             (false, false) => text.into(),
         }
     }
 
-    /// Facts as JSON under `key`, with the schema's name and version first.
+    /// Prints facts as JSON under `key`, after the schema's name and version.
     pub fn facts(&mut self, schema: &str, key: &str, value: impl serde::Serialize) -> CliResult {
         let value = serde_json::to_value(value).map_err(|e| CliError::Io(e.into()))?;
         let mut document = serde_json::Map::new();
@@ -257,52 +257,52 @@ impl<'a> Console<'a> {
         self.document(&Value::Object(document))
     }
 
-    /// Text in a style, where colours are wanted.
+    /// Styles a text, where colours are wanted.
     pub fn styled(&self, text: &str, style: Style) -> String {
         if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    /// Good news.
+    /// Styles good news.
     pub fn green(&self, text: &str) -> String {
         self.styled(text, AnsiColor::Green.on_default())
     }
 
-    /// Bad news.
+    /// Styles bad news.
     pub fn red(&self, text: &str) -> String {
         self.styled(text, AnsiColor::Red.on_default())
     }
 
-    /// Something with a name.
+    /// Styles a name.
     pub fn bold(&self, text: &str) -> String {
         self.styled(text, Style::new().bold())
     }
 
-    /// A mark between parts.
+    /// Styles a mark between parts.
     pub fn cyan(&self, text: &str) -> String {
         self.styled(text, AnsiColor::Cyan.on_default())
     }
 
-    /// A long text of facts: through a person's pager on a terminal, as it is otherwise.
+    /// Prints a long text of facts: through the person's pager on a terminal, else directly.
     pub fn page(&mut self, text: &str, env: &BTreeMap<String, String>) -> Result<(), CliError> {
         if self.terminal && pager::show(text, env) { Ok(()) } else { Ok(self.out.write_all(text.as_bytes())?) }
     }
 
-    /// The raw output, for what writes by itself.
+    /// Returns the raw output, for code that writes by itself.
     pub fn out(&mut self) -> &mut dyn Write {
         self.out
     }
 
-    /// Answers with documents from now on.
+    /// Switches to JSON documents from now on.
     pub fn set_json(&mut self, json: bool) {
         self.json = json;
     }
 
-    /// Says why a verb failed; answers with the exit code.
+    /// Reports why a verb failed. Returns the exit code.
     pub fn fail(&mut self, error: &CliError) -> u8 {
         if self.json {
             let document =
                 serde_json::json!({ "error": error.to_string(), "hint": error.hint(), "code": error.code() });
-            // Nobody is left to tell if this fails.
+            // If this write fails, no output is left on which to report it.
             let document = self.framed(document).to_string();
             let document = self.json(&document);
             let _ = writeln!(self.out, "{document}");
@@ -315,7 +315,7 @@ impl<'a> Console<'a> {
         self.refusal(error)
     }
 
-    /// Says in words, on the error output, why something was not done; answers with the exit code.
+    /// Reports on the error output, in words, why something was not done. Returns the exit code.
     pub fn refusal(&mut self, error: &CliError) -> u8 {
         let label = self.styled("error:", AnsiColor::Red.on_default().bold());
         let _ = writeln!(self.err, "{label} {}", reasons(&error.to_string()));
@@ -331,7 +331,7 @@ impl<'a> Console<'a> {
         error.code()
     }
 
-    /// Says what clap has to say: help and version to the output, mistakes to the error output.
+    /// Prints clap's message: help and version to the output, mistakes to the error output.
     pub fn usage(&mut self, error: &clap::Error) -> u8 {
         let text = if self.color { error.render().ansi().to_string() } else { error.render().to_string() };
         if error.use_stderr() {

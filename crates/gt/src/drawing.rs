@@ -1,30 +1,30 @@
-//! Graphs as people see them: a tree in the terminal, or a Mermaid flowchart. Every graph that gt draws is drawn here.
+//! Draws graphs for people: a tree in the terminal, or a Mermaid flowchart. All graphs that gt draws come from here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::console::printable;
 
-/// A node of a graph, in the order of reading: each before what hangs on it.
+/// A node of a graph, in reading order: each comes before its children.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
-    /// What it is called in the graph.
+    /// Name of the node in the graph.
     pub id: String,
-    /// What is said of it.
+    /// Text of the node.
     pub label: String,
-    /// How far from the top it is.
+    /// Distance from the top.
     pub depth: usize,
-    /// The node that it hangs on, and by what kind of edge.
+    /// Parent of the node, and the kind of edge to it.
     pub parent: Option<(String, String)>,
-    /// It was told before, and what hangs on it is told there only.
+    /// Whether the node appeared before; its children are drawn only there.
     pub again: bool,
-    /// More hangs on it than is told.
+    /// Whether the node has more children than are drawn.
     pub cut: bool,
 }
 
-/// The tree as lines of text, with the usual branches.
+/// Draws the tree as lines of text, with the usual branches.
 pub fn tree(nodes: &[Node]) -> Vec<String> {
-    // Whether a node is the last of its siblings shows only from below.
+    // Going upwards shows whether a node is the last of its siblings.
     let mut has_next: Vec<bool> = Vec::new();
     let mut lines: Vec<String> = Vec::with_capacity(nodes.len());
     for node in nodes.iter().rev() {
@@ -62,7 +62,7 @@ fn line(node: &Node, is_last: bool, has_next: &[bool]) -> String {
     line
 }
 
-/// The graph as a Mermaid flowchart.
+/// Draws the graph as a Mermaid flowchart.
 pub fn mermaid(nodes: &[Node]) -> String {
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let mut text = "flowchart TD\n".to_owned();
@@ -84,7 +84,7 @@ pub fn mermaid(nodes: &[Node]) -> String {
     text
 }
 
-/// A text inside a Mermaid label: nothing in it ends the label or begins markup.
+/// Escapes a text for a Mermaid label, so that nothing in it ends the label or begins markup.
 fn escaped(text: &str) -> String {
     let one = |c: char| match c {
         '"' | '#' | '&' | '<' | '>' | '|' | '[' | ']' | '`' | '\\' => format!("#{};", c as u32),

@@ -1,4 +1,4 @@
-//! The person's own editor, on a copy of a text.
+//! Opens the person's own editor on a copy of a text.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,26 +11,26 @@ use std::process::Command;
 
 use crate::error::CliError;
 
-/// A text as the person left it, in a file that goes with it unless it is kept.
+/// A text that a person has edited, in a file that is deleted with this value unless it is kept.
 pub struct Edited {
-    /// The text.
+    /// Text as the person left it.
     pub text: String,
     file: tempfile::NamedTempFile,
 }
 
 impl Edited {
-    /// Keeps the file; says where it is.
+    /// Keeps the file. Returns its path.
     pub fn keep(self) -> Result<PathBuf, CliError> {
         let (_, path) = self.file.keep().map_err(|error| CliError::Io(error.error))?;
         Ok(path)
     }
 }
 
-/// Has the person edit a text, in a file whose name ends so.
+/// Lets the person edit a text, in a file whose name ends with `suffix`.
 pub fn edit(text: &str, suffix: &str, env: &BTreeMap<String, String>) -> Result<Edited, CliError> {
     let named = ["VISUAL", "EDITOR"].iter().filter_map(|name| env.get(*name)).find(|named| !named.trim().is_empty());
     let editor = named.map_or("vi", String::as_str);
-    // Its owner's only, as the file that it is a copy of may be.
+    // Only the owner may read it, since that may hold for the file that it copies.
     let mut file = tempfile::Builder::new().prefix("gt-").suffix(suffix).tempfile()?;
     std::io::Write::write_all(&mut file, text.as_bytes())?;
     let run = Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(file.path()).status()?;

@@ -1,22 +1,22 @@
-//! What a verb can fail with, and the exit code that says so.
+//! Errors of verbs, and their exit codes.
 
 use gt_town::Kind;
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The engine says no.
+    /// The engine refused or failed.
     #[error(transparent)]
     Engine(#[from] gt_town::Error),
-    /// It was asked for wrongly.
+    /// The call was wrong.
     #[error("{what}")]
     Usage {
-        /// What is wrong.
+        /// What is wrong with it.
         what: String,
-        /// What is right.
+        /// What a correct call looks like.
         hint: String,
     },
-    /// It was tried and failed.
+    /// The verb tried and failed.
     #[error("{what}")]
     Failed {
         /// What failed.
@@ -24,10 +24,10 @@ pub enum CliError {
         /// What to do next.
         hint: String,
     },
-    /// Whoever reads our output has gone: nothing is wrong.
+    /// The reader of our output has closed it, which is no fault.
     #[error("the reader of the output has gone")]
     Closed,
-    /// Output can't be written, or input read.
+    /// Writing output or reading input failed.
     #[error("input or output failed: {0}")]
     Io(std::io::Error),
 }
@@ -39,7 +39,7 @@ impl From<gt_ledger::LedgerError> for CliError {
 }
 
 impl From<clap::Error> for CliError {
-    /// Clap's text begins with what is wrong; tips and usage follow.
+    /// Splits clap's text: its first paragraph says what is wrong, the tips and usage after it become the hint.
     fn from(error: clap::Error) -> Self {
         let text = error.render().to_string();
         let paragraphs: Vec<String> =
@@ -58,7 +58,7 @@ impl From<std::io::Error> for CliError {
 /// Result of a verb: its exit code.
 pub type CliResult = Result<u8, CliError>;
 
-/// Exit codes, as `gt help exit-codes` says them.
+/// Exit codes, as `gt help exit-codes` lists them.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "done"),
     (1, "it was tried and failed"),
@@ -70,7 +70,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 ];
 
 impl CliError {
-    /// The exit code.
+    /// Returns the exit code.
     pub fn code(&self) -> u8 {
         match self {
             Self::Closed => 0,
@@ -86,7 +86,7 @@ impl CliError {
         }
     }
 
-    /// What to do next.
+    /// Returns what to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) => error.hint(),

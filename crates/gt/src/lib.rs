@@ -1,6 +1,6 @@
-//! The command line of Gas Town: arguments in, engine calls, text or JSON out.
+//! The command line of Gas Town: it reads arguments, calls the engine, and prints text or JSON.
 //!
-//! [`run`] does one call of `gt` inside the calling process, so that simulated workers use the very same verbs.
+//! [`run`] carries out one call of `gt` inside the calling process, so that simulated workers use the same verbs.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -37,29 +37,29 @@ use error::CliError;
 /// Exit code of a failure of gt itself.
 pub const EXIT_INTERNAL: u8 = 70;
 
-/// What a call of `gt` finds around it.
+/// Surroundings of a call of `gt`.
 #[derive(Clone)]
 pub struct Process {
-    /// The environment.
+    /// Environment variables.
     pub env: BTreeMap<String, String>,
-    /// The working folder.
+    /// Working folder.
     pub cwd: PathBuf,
-    /// The door to everything, and what else the engine is handed.
+    /// Access to the outside world, and what else the engine gets.
     pub outside: Outside,
-    /// A town that is open already, in a simulated world.
+    /// Open town of a simulated world, if any.
     pub town: Option<Rc<Town>>,
 }
 
-/// Why a call of `gt` could not even begin.
+/// Why a call of `gt` could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The working folder or our own path can't be had.
+    /// The working folder or the path of our own program is not available.
     #[error("the working folder or the path of gt can't be read: {0}")]
     Io(#[from] std::io::Error),
 }
 
 impl Process {
-    /// This process, in the real world.
+    /// Describes this process in the real world.
     pub fn real(
         env: BTreeMap<String, String>,
         cwd: std::io::Result<PathBuf>,
@@ -83,7 +83,7 @@ impl Process {
     }
 }
 
-/// Which build of gt a file is: its version, and what tells one file from another of the same version.
+/// Identifies the build of a gt binary: its version, and what tells one file from another of the same version.
 pub fn build_of(gt: &Path) -> String {
     use std::os::unix::fs::MetadataExt;
     let version = env!("CARGO_PKG_VERSION");
@@ -93,24 +93,24 @@ pub fn build_of(gt: &Path) -> String {
     }
 }
 
-/// Kinds of agent that come with the binary.
+/// Returns the kinds of agent that come with the binary.
 pub fn presets() -> BuiltIn<BTreeMap<String, AgentPreset>> {
     BuiltIn::new(|| built_in(&(include_str!("presets.toml").to_owned() + &clients::presets())))
 }
 
-/// What models' tokens cost, as far as the binary knows.
+/// Returns the prices of models' tokens that come with the binary.
 pub fn prices() -> BuiltIn<Prices> {
     BuiltIn::new(|| built_in(include_str!("prices.toml")))
 }
 
-/// What is part of the binary can be read: a test reads it.
+/// Parses a file built into the binary. It always parses: a test reads it.
 fn built_in<T: DeserializeOwned + Default>(text: &str) -> T {
     toml::from_str(text).unwrap_or_default()
 }
 
 /// One call of `gt`.
 pub struct Invocation<'a> {
-    /// All arguments, the program's name first.
+    /// All arguments, with the program's name first.
     pub args: Vec<OsString>,
     /// Standard output.
     pub out: &'a mut dyn Write,
@@ -120,12 +120,12 @@ pub struct Invocation<'a> {
     pub terminal: bool,
 }
 
-/// Does one call of `gt`; answers with its exit code.
+/// Carries out one call of `gt`. Returns its exit code.
 pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     let (args, is_bd) = as_gt(invocation.args);
     let json = asks_for_json(&args);
     let mut console = Console::new(invocation.out, invocation.err, invocation.terminal);
-    // Clients' hooks call all the time, in these very words: for them the whole grammar is not built.
+    // Clients' hooks call often, with exactly these words: skip building the whole grammar for them.
     if let Some((moment, client)) = commands::moment::words(&args) {
         return commands::moment::call(moment, client, &Global::default(), process, &mut console).unwrap_or(0);
     }
@@ -133,7 +133,7 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
         console.speak_as_bd();
         console.frame_as_bd(&process.env);
     }
-    // For what clap has to say before it knows the flags.
+    // Clap may have to report something before it knows the flags.
     console.configure(&Global { json, ..Global::default() }, process);
     let parsed = if is_bd { parse_bd(&args) } else { parse(&args) };
     if let (true, Err(error)) = (is_bd, &parsed)
@@ -160,17 +160,17 @@ pub fn run(invocation: Invocation<'_>, process: &Process) -> u8 {
     code_of(is_bd, code)
 }
 
-/// The exit code: tools of `bd` know 0 and 1 only.
+/// Maps an exit code: tools of `bd` know only 0 and 1.
 fn code_of(is_bd: bool, code: u8) -> u8 {
     if is_bd { code.min(1) } else { code }
 }
 
-/// Whether `--json` is among the arguments, for when they can't be understood otherwise.
+/// Whether `--json` is among the arguments, for arguments that do not parse otherwise.
 fn asks_for_json(args: &[OsString]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
 }
 
-/// Whether gt is called as `bd`, and its arguments, with the words for help and version that `bd` has.
+/// Returns the arguments, with the help and version words of `bd` translated, and whether gt was called as `bd`.
 fn as_gt(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
     let name = args.first().and_then(|arg| Path::new(arg).file_name());
     if name.is_none_or(|name| name != "bd") {
@@ -194,7 +194,7 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     }
 }
 
-/// `bd` is `gt bead`, and only that much of the grammar is made.
+/// Parses `bd` as `gt bead`, and builds only that part of the grammar.
 fn parse_bd(args: &[OsString]) -> Result<Cli, clap::Error> {
     let Bd { global, mut bead } = Bd::narrowly(args).map_or_else(|| Bd::try_parse_from(args), Ok)?;
     bead.flags.as_bd = true;

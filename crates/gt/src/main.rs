@@ -1,4 +1,4 @@
-//! `gt`: the process around [`gt::run`]. Only here are arguments, environment and working folder read.
+//! `gt`: the process around [`gt::run`]. Only this file reads arguments, environment and working folder.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -9,7 +9,7 @@ use gt::{Invocation, Process};
 #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
-    // A shim is asked for by ourselves, often, and must be quick: nothing is set up for it.
+    // gt itself starts shims, often, and they must be quick: skip all setup for them.
     if let Some(code) = gt_world::real::shim::call(args.get(1..).unwrap_or_default()) {
         return code;
     }
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     };
     let invocation = Invocation {
         args,
-        // Facts may be many: nothing looks through them for colours, which are left out where they are not wanted.
+        // Output may be long, so nothing filters colours out of it: gt omits them where they are not wanted.
         out: &mut std::io::stdout(),
         err: &mut anstream::AutoStream::auto(std::io::stderr()),
         terminal: std::io::stdout().is_terminal(),

@@ -622,8 +622,7 @@ impl<'a> Walls<'a> {
         }
     }
 
-    /// Shows the ledger's folder, in which SQLite creates and removes files. The agent may neither use nor create anything else
-    /// there.
+    /// Shows the ledger's folder, in which SQLite creates and removes files. The agent may not use or create others there.
     fn ledger(&mut self) -> Result<()> {
         let layout = &self.town.layout;
         let Some(beads) = layout.ledger().parent().map(Path::to_owned) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! One event as one JSON document on one line: what it says, and the fields of all spans around it.
+//! Writes one event as one JSON document on one line: its message, and the fields of all spans around it.
 
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
@@ -18,16 +18,16 @@ use super::log::Log;
 /// A line of a log.
 pub type Line = Map<String, Value>;
 
-/// Bytes of one text in a line; what is longer is cut.
+/// Maximum bytes of one text in a line; longer text is cut.
 const TEXT_BYTES: usize = 2000;
 
-/// Causes of one error that are told.
+/// Maximum number of causes listed for an error.
 const CAUSES: usize = 8;
 
-/// Fields that stand before a line's own.
+/// Fields that precede a line's own.
 const HEAD: &[&str] = &["time", "level", "process", "pid", "target", "spans", "message"];
 
-/// The layer that writes each event down.
+/// Layer that writes each event.
 pub(super) struct Lines {
     process: &'static str,
     log: Option<Log>,
@@ -44,7 +44,7 @@ impl Lines {
             log.add(line);
         }
         if self.to_stderr {
-            // Nobody is left to tell if this fails.
+            // If this fails, no output is left on which to report it.
             let _ = writeln!(std::io::stderr(), "{}", words(line));
         }
     }
@@ -89,7 +89,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     }
 }
 
-/// The names of the spans around an event, outermost first, and their fields.
+/// Returns the names of the spans around an event, outermost first, and their fields.
 fn around<'a, S: LookupSpan<'a>>(scope: Scope<'a, S>) -> (Vec<&'static str>, Fields) {
     let (mut names, mut all) = (Vec::new(), Fields::default());
     for span in scope.from_root() {
@@ -98,7 +98,7 @@ fn around<'a, S: LookupSpan<'a>>(scope: Scope<'a, S>) -> (Vec<&'static str>, Fie
             all.0.extend(fields.0.clone());
         }
     }
-    // A rig's effect within a look at that rig.
+    // An effect of a rig has a span of the same name inside the patrol of that rig.
     names.dedup();
     (names, all)
 }
@@ -147,12 +147,12 @@ impl Visit for Fields {
     }
 }
 
-/// A text as a log may have it: of bounded length, without names and passwords of addresses.
+/// Prepares a text for a log: bounded length, without the names and passwords in URLs.
 fn told(text: &str) -> String {
     foreign::cut(&without_logins(text), TEXT_BYTES).to_owned()
 }
 
-/// The text with `://<login>@` as `://…@`.
+/// Replaces `://<login>@` by `://…@`.
 fn without_logins(text: &str) -> String {
     let mut parts = text.split("://");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -164,7 +164,7 @@ fn without_logins(text: &str) -> String {
     out
 }
 
-/// A line for people: time, level, where, what, and what more is known.
+/// Formats a line for people: time, level, place, message, and further fields.
 pub fn words(line: &Line) -> String {
     let text = |name: &str| line.get(name).map(plain).unwrap_or_default();
     let time = text("time");
@@ -180,7 +180,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// When a line was written.
+/// Returns when a line was written.
 pub(super) fn written_at(line: &Line) -> Option<Timestamp> {
     line.get("time")?.as_str()?.parse().ok()
 }
@@ -201,7 +201,7 @@ mod tests {
     #[error("the effect failed")]
     struct Outer(#[source] std::fmt::Error);
 
-    /// What is logged by `act`, at these levels.
+    /// Returns what `act` logs at these levels.
     fn logged(targets: &str, act: impl FnOnce()) -> Vec<Line> {
         let folder = tempfile::tempdir().unwrap();
         let (world, path) = (Arc::new(RealWorld::new(PathBuf::from("gt"))), folder.path().join("log.jsonl"));

@@ -1,5 +1,5 @@
-//! A log's file: added to line by line, put aside when it is large or old. Nothing is open between two lines, so a process that
-//! logs nothing holds nothing, and several processes may write one log.
+//! A log's file: gt appends lines, and puts the file aside when it is large or old. The file is closed between two lines. So a
+//! process that logs nothing holds nothing open, and several processes may write one log.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,29 +11,29 @@ use jiff::Timestamp;
 
 use super::line::{Line, written_at};
 
-/// Size from which on a log is put aside.
+/// Size in bytes at which a log is put aside.
 const LOG_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Age of its first line from which on a log is put aside.
+/// Age of a log's first line at which the log is put aside.
 const LOG_AGE: Duration = Duration::from_hours(7 * 24);
 
-/// How many are kept of those that were put aside.
+/// Number of logs put aside that are kept.
 const KEPT: usize = 4;
 
-/// How long those are kept after their last line.
+/// Time that a log put aside is kept after its last line.
 const KEPT_FOR: Duration = Duration::from_hours(28 * 24);
 
-/// Bytes in which a first line ends, or at least its time.
+/// Bytes at the beginning of a log that contain the time of its first line.
 const HEAD_BYTES: usize = 64;
 
-/// A log of the town's.
+/// A log of the town.
 pub struct Log {
     world: Arc<dyn World>,
     path: PathBuf,
     turn: Mutex<()>,
 }
 
-/// The time by which lines are dated.
+/// Returns the time for a new line.
 pub(super) fn now() -> Timestamp {
     RealClock.now()
 }
@@ -43,7 +43,7 @@ impl Log {
         Self { world, path, turn: Mutex::default() }
     }
 
-    /// Adds a line. There is nowhere to say that this fails.
+    /// Appends a line. Ignores failure, since there is no place to report it.
     pub(super) fn add(&self, line: &Line) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let now = written_at(line).unwrap_or_else(now);
@@ -61,7 +61,7 @@ impl Log {
         Ok(disk.size(&self.path)? >= LOG_BYTES || is_older(begun, LOG_AGE, now))
     }
 
-    /// Gives the log a name with the time in it, and removes the oldest of those.
+    /// Renames the log with the time in its name, and removes the oldest of such files.
     fn put_aside(&self, disk: &dyn Disk, now: Timestamp) -> WorldResult<()> {
         let aside =
             self.path.with_file_name(format!("{}-{}.jsonl", stem(&self.path), now.strftime("%Y%m%dT%H%M%S%.6fZ")));
@@ -76,7 +76,7 @@ impl Log {
     }
 }
 
-/// What was put aside of a log, oldest first.
+/// Returns the logs that were put aside, oldest first.
 pub fn rotated(disk: &dyn Disk, log: &Path) -> WorldResult<Vec<PathBuf>> {
     let prefix = format!("{}-", stem(log));
     let folder = log.parent().unwrap_or(Path::new("."));
@@ -88,7 +88,7 @@ fn stem(log: &Path) -> String {
     log.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The time of the line that begins so.
+/// Returns the time of the line that begins with these bytes.
 fn first_time(head: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(head).ok()?.strip_prefix(r#"{"time":""#)?;
     text.split('"').next()?.parse().ok()
@@ -180,7 +180,7 @@ mod tests {
         for week in 1..10 {
             scene.add(begin + LOG_AGE * week, &format!("week {week}"));
         }
-        // Their last lines were written just now by the disk's clock: more than four weeks before the last of these times.
+        // The disk's clock dated their last lines just now: more than four weeks before the last of these times.
         assert_eq!(scene.names().len(), 1);
         let scene = self::scene();
         for number in 0..10 {

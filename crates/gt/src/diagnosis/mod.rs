@@ -1,5 +1,5 @@
-//! Diagnosis: what `tracing` events of the engine become. The daemons log them always; a verb only where a person wants that, by
-//! `GT_LOG` or `--log-level`. Without either there is no subscriber, and an event costs one look at a number.
+//! Diagnosis: logs the engine's `tracing` events. The daemons always log. A verb logs only where a person asks for it, by
+//! `GT_LOG` or `--log-level`. Without either there is no subscriber, and an event costs one comparison.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -26,23 +26,23 @@ pub use log::{Log, rotated};
 
 use line::Lines;
 
-/// What the daemons log where nothing else is said.
+/// Default log level of the daemons.
 const DAEMONS_LEVEL: Level = Level::INFO;
 
-/// Reads what is to be logged: a level, or targets with levels (`info,gt_town=debug`), as `GT_LOG` and `--log-level` say it.
+/// Parses a level, or targets with levels (`info,gt_town=debug`), as in `GT_LOG` and `--log-level`.
 pub fn parse_level(text: &str) -> Result<String, String> {
     let read = Targets::from_str(text).map_err(|error| error.to_string());
     read.map(|_| text.to_owned())
         .map_err(|why| format!("{why}; one of error, warn, info, debug, trace, or target=level,…"))
 }
 
-/// What is to be logged by this call, where that is said.
+/// Returns the level that this call asks for, if any.
 pub fn level<'a>(global: &'a Global, process: &'a Process) -> Option<&'a str> {
     let said = global.log_level.as_ref().or_else(|| process.env.get(LOG_VARIABLE));
     said.map(String::as_str).filter(|level| !level.is_empty())
 }
 
-/// Begins to log this call, where that is wanted; answers with its span. Arguments are not told: they may be anything.
+/// Starts to log this call, where that is wanted. Returns its span. Leaves the arguments out, since they may hold anything.
 pub fn begin(cli: &Cli, args: &[OsString], is_bd: bool, process: &Process) -> Span {
     if process.town.is_none() {
         match cli.verb {
@@ -64,7 +64,7 @@ pub fn ended(result: CliResult) -> CliResult {
     result
 }
 
-/// The verb among the arguments, without anything else of them.
+/// Returns the verb among the arguments, and no other argument.
 fn verb(args: &[OsString], is_bd: bool) -> String {
     let mut grammar = if is_bd { Bd::command() } else { grammar() };
     grammar.build();
@@ -82,7 +82,7 @@ fn verb(args: &[OsString], is_bd: bool) -> String {
 fn of_verb(global: &Global, process: &Process) {
     let Some(level) = level(global, process) else { return };
     let Ok(targets) = Targets::from_str(level) else {
-        // Nobody is left to tell if this fails.
+        // If this fails, no output is left on which to report it.
         let _ =
             writeln!(std::io::stderr(), "warning: {LOG_VARIABLE} names no level that can be read: nothing is logged");
         return;
@@ -90,7 +90,7 @@ fn of_verb(global: &Global, process: &Process) {
     install("gt", log_in(global, process, Layout::verbs_log), true, targets);
 }
 
-/// Logs what a daemon of a town does; its panics too, since it has no error output.
+/// Logs what a daemon of a town does, and its panics, since it has no error output.
 fn of_daemon(role: &'static str, global: &Global, process: &Process) {
     let said = level(global, process).and_then(|level| Targets::from_str(level).ok());
     let targets = said.unwrap_or_else(|| Targets::new().with_default(DAEMONS_LEVEL));
@@ -105,7 +105,7 @@ fn log_in(global: &Global, process: &Process, file: fn(&Layout) -> PathBuf) -> O
     world.disk().exists(&layout.settings()).then(|| Log::new(world, file(&layout)))
 }
 
-/// The first subscriber of a process stays: a simulated worker calls verb after verb.
+/// Installs the subscriber. The first one of a process stays, since a simulated worker calls many verbs.
 fn install(role: &'static str, log: Option<Log>, to_stderr: bool, targets: Targets) {
     let lines = Lines::new(role, log, to_stderr);
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(targets).with(lines));

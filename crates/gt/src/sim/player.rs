@@ -1,8 +1,8 @@
-//! What a simulated worker does next. No IO: everything that it touches is behind [`Stage`].
+//! Decides what a simulated worker does next. It has no IO: everything that it touches is behind [`Stage`].
 //!
-//! The worker asks `gt hook --json` for its step, does the script's acts for it, then what any worker does there
-//! ([`default_deeds`]), closes the step, and asks again. One action a turn, so that a simulated town can let many
-//! workers take turns in an order of its own.
+//! The worker asks `gt hook --json` for its step and does the script's acts for it. Then it does what any worker does there
+//! ([`default_deeds`]), closes the step, and asks again. It does one action a turn, so that a simulated town can interleave
+//! many workers in its own order.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,37 +11,37 @@ use serde::Deserialize;
 
 use super::script::{Act, FilePath, Mark, Misbehaviour, Place, Script};
 
-/// `gt step done` answers with this exit code when one of the step's own checks failed.
+/// Exit code of `gt step done` when one of the step's own checks failed.
 pub const REFUSED: i32 = 4;
 
-/// Times that a refused step is tried again where nothing can be done about it.
+/// Retries of a refused step about which the worker can do nothing.
 const RETRIES: u32 = 1;
 
-/// Times that a refused step is tried again where the worker's deeds are done again before: another landing may have
-/// come between a rebase and its check, and that may happen more than once.
+/// Retries of a refused step before which the worker repeats its deeds. Another landing may have come between a rebase and its
+/// check, and that may happen more than once.
 const RETRIES_WITH_DEEDS: u32 = 3;
 
 /// Pause before a refused step is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Pause between two looks for a mark.
+/// Pause between two checks for a mark.
 pub const AWAIT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks for a mark before the worker gives up: about five minutes.
+/// Checks for a mark before the worker gives up: about five minutes.
 pub const AWAIT_LIMIT: u32 = 6_000;
 
-/// How long a hanging worker lets pass between two turns of doing nothing.
+/// Pause of a hanging worker between two turns in which it does nothing.
 const HANG_PAUSE: Duration = Duration::from_secs(3_600);
 
-/// The step at which work is submitted instead of closed.
+/// Step at which the worker submits its work instead of closing the step.
 const SUBMIT: &str = "submit-and-exit";
 
-/// How a deed ended.
+/// Result of a deed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Its exit code.
+    /// Exit code.
     pub code: i32,
-    /// What it printed; of what is not `gt`, nothing needs to be here.
+    /// Output; it may be empty for a program other than `gt`.
     pub out: String,
 }
 
@@ -52,23 +52,22 @@ pub enum Edit {
     Write(FilePath, String),
     /// Makes the file end with this text.
     Append(FilePath, String),
-    /// Makes the file be gone.
+    /// Removes the file.
     Remove(FilePath),
-    /// Applies a unified diff, unless it is applied already.
+    /// Applies a unified diff, unless it is already applied.
     Patch(String),
 }
 
-/// All that a worker can touch.
+/// Everything that a worker can touch.
 pub trait Stage {
     /// Calls `gt`.
     fn gt(&mut self, args: &[&str]) -> Outcome;
     /// Changes a file of the worktree.
     fn edit(&mut self, edit: &Edit) -> Outcome;
-    /// Commits everything in the worktree. Nothing to commit: code 0.
+    /// Commits everything in the worktree. Returns code 0 where there is nothing to commit.
     fn commit(&mut self, message: &str) -> Outcome;
-    /// Brings the worktree's branch up to a ref, unless it contains that: by a rebase, or a merge where the branch has merge
-    /// commits. With `union` the lines of both sides are kept where they conflict. What was left half done is given up
-    /// first.
+    /// Brings the worktree's branch up to a ref, unless it contains that: by a rebase, or by a merge where the branch has merge
+    /// commits. With `union`, keeps the lines of both sides where they conflict. First aborts an unfinished rebase or merge.
     fn rebase(&mut self, onto: &str, union: bool) -> Outcome;
     /// Runs a command in the worktree.
     fn command(&mut self, argv: &[String]) -> Outcome;
@@ -76,64 +75,64 @@ pub trait Stage {
     fn signal(&mut self, mark: &Mark) -> Outcome;
     /// Whether a mark is set.
     fn is_signalled(&mut self, mark: &Mark) -> bool;
-    /// Lets time pass.
+    /// Waits for this time.
     fn pause(&mut self, how_long: Duration);
     /// Does something wrong that reaches beyond the worktree's files and `gt`: crash, wrong-branch, flood, orphan,
     /// move-ref, push.
     fn misbehave(&mut self, misbehaviour: Misbehaviour);
-    /// Tells whoever reads the session's log.
+    /// Prints a line to the session's log.
     fn say(&mut self, line: &str);
 }
 
-/// What is on the worker's hook.
+/// The worker's hook: the work that it is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Hook {
-    /// The bead.
+    /// Bead on the hook.
     pub bead: HookBead,
-    /// The attempt.
+    /// Attempt at the bead.
     pub attempt: HookAttempt,
-    /// Which start of the worker this is.
+    /// Number of this start of the worker.
     pub incarnation: u32,
-    /// The step to do; none when all are done.
+    /// Step to do; `None` when all are done.
     pub step: Option<HookStep>,
-    /// The ref of the trunk as last fetched.
+    /// Ref of the trunk as last fetched.
     pub trunk_ref: String,
 }
 
 /// The bead on a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct HookBead {
-    /// Its id.
+    /// Id of the bead.
     pub id: String,
-    /// Its title.
+    /// Title of the bead.
     pub title: String,
 }
 
 /// The attempt on a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct HookAttempt {
-    /// 1 for the bead's first.
+    /// Number of the attempt; 1 for the bead's first.
     pub number: u32,
 }
 
 /// The step on a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct HookStep {
-    /// Its id.
+    /// Id of the step.
     pub id: String,
 }
 
-/// What `gt hook --json` prints.
+/// Output of `gt hook --json`.
 #[derive(Deserialize)]
 struct HookAnswer {
     schema: String,
     hook: Option<Hook>,
 }
 
-/// The shape of `gt hook --json` that a worker knows.
+/// Schema of `gt hook --json` that a worker can read.
 pub const HOOK_SCHEMA: &str = "gt.hook/1";
 
-/// Reads what `gt hook --json` printed; `None`: the hook is empty.
+/// Reads the output of `gt hook --json`; `None` where the hook is empty.
 pub fn read_hook(text: &str) -> Result<Option<Hook>, String> {
     let answer: HookAnswer = serde_json::from_str(text).map_err(|e| format!("`gt hook --json`: {e}"))?;
     if answer.schema == HOOK_SCHEMA {
@@ -143,25 +142,25 @@ pub fn read_hook(text: &str) -> Result<Option<Hook>, String> {
     }
 }
 
-/// One thing that a worker does.
+/// One action of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Asks for the hook and plans what follows.
+    /// Asks for the hook and plans the actions that follow.
     Look,
     /// Calls a verb of `gt`.
     Gt {
-        /// Its arguments.
+        /// Arguments of the verb.
         args: Vec<String>,
-        /// Whether to go on whatever it answers.
+        /// Whether to go on after a failure.
         may_fail: bool,
     },
-    /// Closes a step; a refusal is tried again so many times.
+    /// Closes a step, and retries a refusal up to a limit.
     Close {
-        /// The step.
+        /// Step to close.
         step: String,
-        /// Times to try again.
+        /// Number of retries left.
         retries: u32,
-        /// What is done again before each further try.
+        /// Actions to repeat before each retry.
         again: Vec<Action>,
     },
     /// Changes a file.
@@ -170,39 +169,39 @@ pub enum Action {
     Run {
         /// Program and arguments.
         argv: Vec<String>,
-        /// Whether to go on whatever it answers.
+        /// Whether to go on after a failure.
         may_fail: bool,
     },
     /// Commits everything.
     Commit(String),
-    /// Brings the branch up to a ref, keeping both sides.
+    /// Brings the branch up to a ref, keeping both sides of a conflict.
     Rebase(String),
     /// Sets a mark.
     Signal(Mark),
-    /// Waits for a mark; the number counts the looks so far.
+    /// Waits for a mark; the number counts the checks so far.
     Await(Mark, u32),
-    /// Lets time pass.
+    /// Waits for this time.
     Pause(Duration),
     /// Does something wrong.
     Misbehave(Misbehaviour),
-    /// Does nothing, for ever.
+    /// Does nothing, forever.
     Hang,
     /// Ends the worker with an exit code.
     End(i32),
 }
 
-/// How a turn left the worker.
+/// Result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// It did something.
+    /// The worker acted.
     Acted,
-    /// It waits for a mark, or hangs.
+    /// The worker waits for a mark, or hangs.
     Waiting,
-    /// It is over, with this exit code.
+    /// The worker has ended, with this exit code.
     Ended(i32),
 }
 
-/// Exit code of a process that was ended by SIGKILL, as a shell tells it.
+/// Exit code of a process that SIGKILL ended, as a shell reports it.
 const KILLED: i32 = 137;
 
 /// A worker that plays a script.
@@ -213,7 +212,7 @@ pub struct Player {
 }
 
 impl Player {
-    /// A worker at its start.
+    /// Makes a worker at its start.
     pub fn new(script: Script) -> Self {
         Self { script, plan: VecDeque::new() }
     }
@@ -238,7 +237,7 @@ impl Player {
         }
     }
 
-    /// From now on every turn says the same.
+    /// Ends the worker: every later turn returns the same.
     fn end(&mut self, code: i32) -> Turn {
         self.plan = VecDeque::from([Action::End(code)]);
         Turn::Ended(code)
@@ -320,7 +319,7 @@ impl Player {
     }
 }
 
-/// What is to be done at the hook's step, from its first pause to its closing.
+/// Plans the actions for the hook's step, from its first pause to its closing.
 pub fn plan(script: &Script, hook: &Hook) -> VecDeque<Action> {
     let step = hook.step.as_ref().map_or(SUBMIT, |step| &step.id);
     let place = Place { bead: &hook.bead.id, step, attempt: hook.attempt.number, incarnation: hook.incarnation };
@@ -340,7 +339,7 @@ pub fn plan(script: &Script, hook: &Hook) -> VecDeque<Action> {
     plan
 }
 
-/// The deeds of an act, in their order.
+/// Returns the deeds of an act, in their order.
 fn deeds(act: &Act, bead: &str) -> Vec<Action> {
     let mut deeds = Vec::new();
     deeds.extend(act.wait_ms.map(|ms| Action::Pause(Duration::from_millis(ms))));
@@ -374,7 +373,7 @@ fn wrongs(misbehaviour: Misbehaviour, bead: &str) -> Vec<Action> {
     }
 }
 
-/// The file that [`Misbehaviour::Dirty`] leaves.
+/// File that [`Misbehaviour::Dirty`] leaves.
 pub const DIRTY_FILE: &str = "left-behind.txt";
 
 fn dirty_file() -> Option<Action> {
@@ -386,13 +385,13 @@ fn gt(args: &[&str], may_fail: bool) -> Action {
     Action::Gt { args: args.iter().map(|arg| (*arg).to_owned()).collect(), may_fail }
 }
 
-/// What every worker does at a step. A step that is not known is only closed.
+/// Returns what every worker does at a step. It only closes an unknown step.
 pub fn default_deeds(step: &str, hook: &Hook) -> Vec<Action> {
     let notes = format!("Did what \"{}\" asks for.", hook.bead.title);
     match step {
         "load-context" => vec![gt(&["prime"], false)],
         "prepare-for-review" => vec![
-            // Where it stops at a conflict, the worker resolves that by keeping both sides.
+            // The rebase may stop at a conflict; the worker resolves that by keeping both sides.
             gt(&["catch-up"], true),
             Action::Rebase(hook.trunk_ref.clone()),
             gt(&["bead", "update", &hook.bead.id, "--notes", &notes], false),

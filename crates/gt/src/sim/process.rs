@@ -16,13 +16,13 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::player::{Edit, Outcome, Player, Stage, Turn};
 use super::script::{FilePath, Mark, Misbehaviour, Script};
 
-/// What a worker that floods its output prints: more than any log keeps.
+/// Bytes that a worker prints when it floods its output: more than any log keeps.
 pub const FLOOD_BYTES: usize = 32 * 1024 * 1024;
 
-/// Exit code of a command that could not be started, as a shell tells it.
+/// Exit code of a command that could not start, as a shell reports it.
 const NOT_STARTED: i32 = 127;
 
-/// Tries to move a branch that belongs to another worker, and to make one of its own.
+/// Tries to move a branch that belongs to another worker, and to create one of its own.
 const MOVE_REF: &str = r#"
 head=$(git rev-parse HEAD)
 own=$(git symbolic-ref -q HEAD)
@@ -39,20 +39,20 @@ for to in origin "$path" "file://$path"; do
 done
 "#;
 
-/// Starts a child in a session of its own that stays when the worker is gone.
+/// Starts a child in a session of its own that outlives the worker.
 const ORPHAN: &str = "setsid sleep 3600 </dev/null >/dev/null 2>&1 &";
 
-/// What the hidden verb was told.
+/// Arguments of the hidden verb.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayArgs {
-    /// The script's file.
+    /// File of the script.
     pub script: PathBuf,
-    /// Where marks are files; without it there are none, and waiting for one is an error.
+    /// Folder of the marks, which are files; without it there are no marks, and waiting for one is an error.
     pub play_dir: Option<PathBuf>,
 }
 
 impl PlayArgs {
-    /// Fills what no flag said from `GT_SIM_SCRIPT` and `GT_SIM_PLAY_DIR`. `None`: nothing says which script.
+    /// Fills what no flag gave from `GT_SIM_SCRIPT` and `GT_SIM_PLAY_DIR`. `None` where nothing names a script.
     pub fn resolve(
         script: Option<PathBuf>,
         play_dir: Option<PathBuf>,
@@ -64,7 +64,7 @@ impl PlayArgs {
     }
 }
 
-/// Plays a script in the working folder, to its end; answers with the worker's exit code.
+/// Plays a script in the working folder, to its end. Returns the worker's exit code.
 pub fn play(args: &PlayArgs) -> u8 {
     let mut stage = ProcessStage::new(Path::new("."), args.play_dir.as_deref());
     let script = std::fs::read_to_string(&args.script).map_err(|e| e.to_string());
@@ -87,17 +87,17 @@ fn play_script(script: Script, stage: &mut ProcessStage) -> u8 {
     }
 }
 
-/// Real processes and files.
+/// Stage of real processes and files.
 #[derive(Debug)]
 pub struct ProcessStage {
     worktree: PathBuf,
     play_dir: Option<PathBuf>,
-    /// Set for every program, beside our own environment.
+    /// Variables that every program gets, besides our own environment.
     env: Vec<(&'static str, OsString)>,
 }
 
 impl ProcessStage {
-    /// A worker in `worktree`, with its marks in `play_dir`.
+    /// Makes a stage for a worker in `worktree`, with its marks in `play_dir`.
     pub fn new(worktree: &Path, play_dir: Option<&Path>) -> Self {
         Self { worktree: worktree.to_owned(), play_dir: play_dir.map(Path::to_owned), env: Vec::new() }
     }
@@ -108,7 +108,7 @@ impl ProcessStage {
         command
     }
 
-    /// Runs a program whose output goes where ours goes.
+    /// Runs a program that shares our output.
     fn run(&self, name: &str, args: &[&str]) -> Outcome {
         match self.program(name).args(args).status() {
             Ok(status) => Outcome { code: status.code().unwrap_or(1), out: String::new() },
@@ -116,7 +116,7 @@ impl ProcessStage {
         }
     }
 
-    /// Runs a program and takes what it prints.
+    /// Runs a program and captures its output.
     fn ask(&self, name: &str, args: &[&str]) -> Outcome {
         match self.program(name).args(args).stderr(Stdio::inherit()).output() {
             Ok(output) => Outcome {
@@ -127,24 +127,24 @@ impl ProcessStage {
         }
     }
 
-    /// Runs a program that feeds on `input`.
+    /// Runs a program and writes `input` to it.
     fn feed(&self, name: &str, args: &[&str], input: &str) -> Outcome {
         let fed = || -> std::io::Result<i32> {
             let mut child = self.program(name).args(args).stdin(Stdio::piped()).spawn()?;
-            // A reader that is gone early tells so by its exit code.
+            // A program that stops reading early reports that by its exit code.
             let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));
             Ok(child.wait()?.code().unwrap_or(1))
         };
         finish(fed(), name)
     }
 
-    /// Where git keeps something of this worktree; none where there is no worktree.
+    /// Returns where git keeps something of this worktree; `None` where there is no worktree.
     fn git_path(&self, name: &str) -> Option<PathBuf> {
         let path = self.ask("git", &["rev-parse", "--git-path", name]);
         (path.code == 0).then(|| self.worktree.join(path.out.trim_end()))
     }
 
-    /// A worker that was killed amid a git command left its locks; nobody else works in this worktree.
+    /// Removes the locks that a worker left when it was killed during a git command. No other process works in this worktree.
     fn remove_stale_locks(&self) {
         for path in ["index.lock", "HEAD.lock"].into_iter().filter_map(|lock| self.git_path(lock)) {
             let _ = std::fs::remove_file(path);
@@ -174,7 +174,7 @@ impl ProcessStage {
     }
 }
 
-/// A file that is not there counts as empty.
+/// Reads a missing file as empty.
 fn or_default<T: Default>(result: std::io::Result<T>) -> std::io::Result<T> {
     match result {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(T::default()),
@@ -228,7 +228,7 @@ impl Stage for ProcessStage {
             return Outcome::default();
         }
         let merges = self.ask("git", &["rev-list", "--merges", "--count", &format!("{onto}..HEAD")]);
-        // A rebase leaves merge commits out, with what was changed in them.
+        // A rebase drops merge commits, and with them the changes made in them.
         let verb: &[&str] =
             if merges.out.trim() == "0" { &["rebase", "--quiet"] } else { &["merge", "--quiet", "--no-edit"] };
         let keep = if union { "merge.default=union" } else { "merge.default=text" };
@@ -273,7 +273,7 @@ impl Stage for ProcessStage {
     }
 
     fn say(&mut self, line: &str) {
-        // Whoever read our output may be gone; the work goes on.
+        // The reader of our output may be gone; the work goes on.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 }

@@ -36,22 +36,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
-    /// How fast it is played.
+    /// Speed at which it is played.
     pub pace: Pace,
-    /// What is to be done beside what every worker does.
+    /// Acts in addition to what every worker does.
     #[serde(rename = "act")]
     pub acts: Vec<Act>,
 }
 
-/// How fast a script is played.
+/// Speed of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pace {
-    /// Milliseconds of pause at the start of each step.
+    /// Pause at the start of each step, in milliseconds.
     pub step_ms: u64,
 }
 
-/// Where it applies, and what is to be done there. The module's text has the order of the deeds.
+/// Where an act applies, and its deeds. The module's text has the order of the deeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WrittenAct")]
 #[expect(missing_docs, reason = "the module's text describes each key")]
@@ -90,7 +90,7 @@ pub struct Act {
     pub misbehave: Option<Misbehaviour>,
 }
 
-/// An act as it is in the file, before it was looked at as a whole.
+/// An act as it stands in the file, before it was checked as a whole.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct WrittenAct {
@@ -113,13 +113,13 @@ struct WrittenAct {
     misbehave: Option<Misbehaviour>,
 }
 
-/// What a worker can do wrong.
+/// A kind of misbehaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Misbehaviour {
     /// Ends as if killed.
     Crash,
-    /// Does nothing any more, and stays.
+    /// Does nothing more, and stays.
     Hang,
     /// Ends its turn with work on its hook.
     Exit,
@@ -127,13 +127,13 @@ pub enum Misbehaviour {
     Dirty,
     /// Checks another branch out, and goes on.
     WrongBranch,
-    /// Says `gt done` at once, whatever is done, and ends its turn.
+    /// Calls `gt done` at once, whatever is done, and ends its turn.
     Lie,
     /// Tries to close its own bead, and goes on.
     Close,
     /// Prints [`super::process::FLOOD_BYTES`], and goes on.
     Flood,
-    /// Leaves a child in a session of its own that stays, and goes on.
+    /// Leaves a child in a session of its own that outlives it, and goes on.
     Orphan,
     /// Tries to move branches of the rig that are not its own, and goes on.
     MoveRef,
@@ -141,12 +141,12 @@ pub enum Misbehaviour {
     Push,
 }
 
-/// A file of the worktree: relative, below it, and none of git's own.
+/// Path of a file of the worktree: relative, below it, and not one of git's own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FilePath(String);
 
-/// The name of a point that workers mark and wait for; it is a file's name too.
+/// Name of a point that workers mark and wait for; it is also the name of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Mark(String);
@@ -154,19 +154,19 @@ pub struct Mark(String);
 /// Why a script can't be played.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScriptError {
-    /// Not TOML, an unknown key, or a value of the wrong kind; the text has line and column.
+    /// The text is not TOML, or has an unknown key or a value of the wrong kind; the message has line and column.
     #[error("{0}")]
     Toml(String),
-    /// A path that leads out of the worktree.
+    /// A path leads out of the worktree.
     #[error("`{0}` is no path of a file in the worktree")]
     Path(String),
-    /// A name that can't be a file's.
+    /// A name can't be the name of a file.
     #[error("`{0}` is no name of a mark: use letters, digits, `-` and `.`")]
     Mark(String),
-    /// An act that does nothing.
+    /// An act does nothing.
     #[error("an act that does nothing")]
     Idle,
-    /// `may_fail` without anything that could.
+    /// `may_fail` stands without a command that could fail.
     #[error("`may_fail` without `run`")]
     MayFailWhat,
     /// Attempts and incarnations count from 1.
@@ -180,34 +180,34 @@ impl Script {
         toml::from_str(text).map_err(|e| ScriptError::Toml(e.to_string().trim_end().to_owned()))
     }
 
-    /// The script as a file.
+    /// Writes the script as TOML.
     pub fn to_toml(&self) -> Result<String, ScriptError> {
         toml::to_string(self).map_err(|e| ScriptError::Toml(e.to_string()))
     }
 }
 
 impl Pace {
-    /// The pause at the start of each step.
+    /// Returns the pause at the start of each step.
     pub fn step(&self) -> Duration {
         Duration::from_millis(self.step_ms)
     }
 }
 
-/// Where a worker stands.
+/// A worker's present position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// Its bead.
+    /// Bead of the worker.
     pub bead: &'a str,
-    /// The step that it is at.
+    /// Step at which it is.
     pub step: &'a str,
-    /// Which attempt on the bead this is.
+    /// Number of the attempt at the bead.
     pub attempt: u32,
-    /// Which start of the worker this is.
+    /// Number of this start of the worker.
     pub incarnation: u32,
 }
 
 impl Act {
-    /// Whether it is to be done by a worker that stands there.
+    /// Whether a worker at this place does the act.
     pub fn applies(&self, place: Place<'_>) -> bool {
         self.bead.as_deref().is_none_or(|bead| bead == place.bead)
             && self.step.as_deref().is_none_or(|step| step == place.step)
@@ -263,7 +263,7 @@ impl TryFrom<WrittenAct> for Act {
 }
 
 impl FilePath {
-    /// The path as text.
+    /// Returns the path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -285,7 +285,7 @@ impl From<FilePath> for String {
 }
 
 impl Mark {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -21,9 +21,9 @@ struct FakeStage {
     attempt: u32,
     incarnation: u32,
     submitted: bool,
-    /// How often `gt step done` of a step is still refused, and with which code.
+    /// Step that `gt step done` still refuses, how often, and with which code.
     refuse: Option<(&'static str, u32, i32)>,
-    /// What fails, with code 1.
+    /// Text that makes a deed fail with code 1 if it occurs in it.
     failing: &'static str,
     marks: BTreeSet<String>,
     journal: Vec<String>,
@@ -134,7 +134,7 @@ impl Stage for FakeStage {
     fn say(&mut self, _: &str) {}
 }
 
-/// Turns after which a worker counts as waiting for ever.
+/// Turns after which a worker counts as waiting forever.
 const TURN_LIMIT: usize = 200;
 
 fn play(script: &str, stage: &mut FakeStage) -> Option<i32> {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// An environment in which the user's git settings play no part, and `gt` is what the fixture says.
+/// Environment without the user's git settings, in which `gt` is the fixture's.
 fn hermetic(bin: &Path) -> Vec<(&'static str, OsString)> {
     let mut path = bin.as_os_str().to_owned();
     path.push(":/usr/local/bin:/usr/bin:/bin");
@@ -194,7 +194,7 @@ fn flags_go_before_the_environment() {
     assert_eq!(PlayArgs::resolve(None, None, |_| None), None);
 }
 
-/// Plays the engine: knows three steps, and keeps a list of what it was asked.
+/// Plays the engine: knows three steps, and records the calls that it gets.
 const FAKE_GT: &str = r#"#!/bin/sh
 here=${0%/*}
 echo "$*" >>"$here/asked"

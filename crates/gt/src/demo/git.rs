@@ -1,4 +1,4 @@
-//! Git for what is no part of the engine: making the sample project, and checking a demo from outside.
+//! Runs git outside the engine: to make the sample project, and to check a demo from outside.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 /// Characters of a failing program's output that are quoted.
 const QUOTED_CHARS: usize = 400;
 
-/// Variables that would turn git to another repository.
+/// Variables that would point git to another repository.
 const GIT_VARIABLES: &[&str] = &[
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -22,7 +22,7 @@ const GIT_VARIABLES: &[&str] = &[
     "GIT_CONFIG_PARAMETERS",
 ];
 
-/// A program in an environment that does not turn git to another repository.
+/// Prepares a program in an environment that does not point git to another repository.
 pub(super) fn program(name: &str) -> Command {
     let mut command = Command::new(name);
     for variable in GIT_VARIABLES {
@@ -32,7 +32,7 @@ pub(super) fn program(name: &str) -> Command {
     command
 }
 
-/// Runs git and answers with what it printed. The user's own settings play no part.
+/// Runs git without the user's own settings. Returns its output.
 pub(super) fn git(args: &[&str]) -> Result<String, String> {
     let mut command = program("git");
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
@@ -43,7 +43,7 @@ pub(super) fn git(args: &[&str]) -> Result<String, String> {
     Err(format!("git {}: {}", args.join(" "), tail(&String::from_utf8_lossy(&output.stderr))))
 }
 
-/// The end of a text, on one line.
+/// Returns the end of a text, on one line.
 pub(super) fn tail(text: &str) -> String {
     let text = text.trim().lines().map(str::trim).collect::<Vec<_>>().join(" / ");
     let skip = text.chars().count().saturating_sub(QUOTED_CHARS);

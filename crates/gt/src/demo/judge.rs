@@ -1,14 +1,15 @@
-//! What `sh ./run-tests` says of the sample project, without a shell: for the simulated town, whose gates run nothing.
+//! Predicts the result of `sh ./run-tests` in the sample project without a shell. The simulated town, whose gates run nothing,
+//! uses it.
 //!
 //! It reads the lines that the project is made of, which are a small part of the shell's language: variables with a
 //! text, functions that echo a text, and `expect`. Any other line counts as a mistake, as conflict markers do for `sh`.
 
 use std::collections::BTreeMap;
 
-/// Functions in functions that are followed; deeper ones answer with nothing.
+/// Maximum depth of nested function calls; deeper ones return an empty text.
 const DEPTH_LIMIT: u32 = 32;
 
-/// Whether the project's tests pass with these files; the error says what fails.
+/// Checks whether the project's tests pass with these files. The error says what fails.
 pub fn gates_pass(files: &BTreeMap<String, String>) -> Result<(), String> {
     if !files.contains_key("run-tests") {
         return Err("run-tests is gone".to_owned());
@@ -43,7 +44,7 @@ enum Piece {
 
 type Text = Vec<Piece>;
 
-/// What the files have said so far.
+/// State after the lines read so far: variables, functions, and results of `expect`.
 #[derive(Default)]
 struct Street {
     variables: BTreeMap<String, String>,
@@ -53,7 +54,7 @@ struct Street {
 }
 
 impl Street {
-    /// Takes one line in; `None`: it is no line of the project.
+    /// Reads one line; `None` where it can't be a line of the project.
     fn read(&mut self, line: &str) -> Option<()> {
         if let Some(rest) = line.strip_prefix("expect ") {
             let mut reader = Reader(rest);
@@ -85,7 +86,7 @@ impl Street {
         }
     }
 
-    /// The text with everything filled in. What is not there is empty, as in the shell.
+    /// Expands a text. A missing name expands to nothing, as in the shell.
     fn value(&self, text: &[Piece], arguments: &[String], depth: u32) -> String {
         let mut out = String::new();
         for piece in text {
@@ -105,7 +106,7 @@ impl Street {
     }
 }
 
-/// Reads a line from its start on.
+/// Reads a line from its start.
 struct Reader<'a>(&'a str);
 
 impl Reader<'_> {
@@ -148,12 +149,12 @@ impl Reader<'_> {
         self.0 = &self.0[first.len_utf8()..];
         match first.to_digit(10) {
             Some(n) if dollar => (n > 0).then_some(Piece::Argument(n as usize)),
-            // Escapes and old-style substitution mean something in the shell, and do not occur in the project.
+            // Escapes and backquotes have a meaning in the shell, and do not occur in the project.
             _ => (!matches!(first, '\\' | '`')).then_some(Piece::Plain(first)),
         }
     }
 
-    /// The rest of a call, behind its `$(`.
+    /// Reads the rest of a call after its `$(`.
     fn call(&mut self) -> Option<Piece> {
         let name = self.name()?;
         let mut arguments = Vec::new();

@@ -1,7 +1,7 @@
-//! The demo: a whole town at work on a small project, as data, and what looks at it from outside.
+//! The demo: a whole town at work on a small project, as data, and the checks that inspect it from outside.
 //!
-//! The project ([`project`]) and its story ([`story`]) are used in the real world and in the simulated one. [`verify`]
-//! checks a finished demo without the engine's help.
+//! The real world and the simulated one both use the project ([`project`]) and its story ([`story`]). [`verify`] checks a
+//! finished demo without the engine's help.
 
 mod git;
 pub mod judge;

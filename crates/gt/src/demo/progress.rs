@@ -1,4 +1,4 @@
-//! What a demo shows while it runs: a line per bead that says what it is doing now.
+//! Progress of a running demo: a line per bead that says what the bead is doing now.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,9 +12,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 /// What a bead is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The bead.
+    /// Id of the bead.
     pub bead: String,
-    /// Its title.
+    /// Title of the bead.
     pub title: String,
     /// What it is doing now.
     pub doing: String,
@@ -22,28 +22,28 @@ pub struct Line {
     pub done: bool,
 }
 
-/// Where the lines are shown.
+/// Display for the lines.
 pub struct Board {
     target: Target,
     shown: BTreeMap<String, String>,
 }
 
-/// Redrawn on a terminal; in a pipe, only what has changed.
+/// Redraws lines on a terminal; in a pipe, prints only what has changed.
 enum Target {
     Terminal(MultiProgress, BTreeMap<String, ProgressBar>),
     Plain(Box<dyn Write>),
 }
 
-/// How a bead's line looks on a terminal.
+/// Layout of a bead's line on a terminal.
 const TEMPLATE: &str = "{prefix} {wide_msg}";
 
 impl Board {
-    /// Lines on the terminal of the standard error stream, each redrawn in its place.
+    /// Makes a board on the terminal of the error output, which redraws each line in its place.
     pub fn terminal() -> Self {
         Self { target: Target::Terminal(MultiProgress::new(), BTreeMap::new()), shown: BTreeMap::new() }
     }
 
-    /// A line for each change.
+    /// Makes a board that prints a line for each change.
     pub fn plain(out: Box<dyn Write>) -> Self {
         Self { target: Target::Plain(out), shown: BTreeMap::new() }
     }
@@ -85,7 +85,7 @@ fn redraw(bar: &ProgressBar, line: &Line) {
     bar.tick();
 }
 
-/// What each of these beads is doing, as the ledger tells it. A bead that is not there is left out.
+/// Reads from the ledger what each of these beads is doing. Leaves out missing beads.
 pub fn lines(view: &View<'_>, beads: &[BeadId]) -> LedgerResult<Vec<Line>> {
     let beads: Vec<Bead> = beads.iter().filter_map(|id| view.bead(id).transpose()).collect::<LedgerResult<_>>()?;
     let requests = view.merge_requests()?;
@@ -114,16 +114,16 @@ fn line(view: &View<'_>, bead: &Bead, requests: &[MergeRequest]) -> LedgerResult
     })
 }
 
-/// What decides what a bead is doing.
+/// Facts that decide what a bead is doing.
 #[derive(Clone, Debug, Default)]
 struct Facts {
-    /// Its live attempt, with its incarnations and the step that it is at.
+    /// Live attempt, with its incarnations and its present step.
     attempt: Option<Attempt>,
     incarnations: Vec<Incarnation>,
     step: Option<String>,
-    /// Its last merge request.
+    /// Last merge request.
     request: Option<MergeRequest>,
-    /// Without a live attempt: what holds it back.
+    /// Beads that hold this one back, if it has no live attempt.
     blockers: Vec<BeadId>,
 }
 

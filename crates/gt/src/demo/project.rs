@@ -1,6 +1,6 @@
 //! The sample project: a street of shell functions with a test suite that needs `sh` and nothing else.
 
-/// Takes a file of the sample project into the binary.
+/// Includes a file of the sample project in the binary.
 macro_rules! project_files {
     ($($path:literal),* $(,)?) => { &[$(($path, include_str!(concat!("project/", $path)))),*] };
 }
@@ -16,7 +16,7 @@ const FILES: &[(&str, &str)] = project_files![
     "tests/words.sh",
 ];
 
-/// The project's first commit: paths and texts, by path.
+/// Returns the project's first commit: paths and texts, ordered by path.
 pub fn files() -> Vec<(&'static str, &'static str)> {
     FILES.to_vec()
 }

@@ -1,4 +1,4 @@
-//! The pieces of `gt demo` that are no engine: its folders, the sample project as a repository, the worker to kill.
+//! Parts of `gt demo` outside the engine: its folders, the sample project as a repository, the worker to kill.
 
 use std::path::{Path, PathBuf};
 
@@ -11,44 +11,44 @@ use super::story::{self, HALF_WAY, KILLED};
 use super::{project, verify};
 use crate::sim::script::ScriptError;
 
-/// What a demo's folder holds.
+/// Paths in a demo's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
     root: PathBuf,
 }
 
 impl Folders {
-    /// A demo in `root`.
+    /// Names the paths of a demo in `root`.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// The town.
+    /// Returns the town.
     pub fn town(&self) -> PathBuf {
         self.root.join("town")
     }
 
-    /// The sample project's own repository, as a forge would hold it.
+    /// Returns the sample project's own repository, as a forge would hold it.
     pub fn remote(&self) -> PathBuf {
         self.root.join("origin.git")
     }
 
-    /// The sample project as its author has it.
+    /// Returns the sample project as its author has it.
     pub fn project(&self) -> PathBuf {
         self.root.join("project")
     }
 
-    /// The script that the workers play.
+    /// Returns the script that the workers play.
     pub fn script(&self) -> PathBuf {
         self.root.join("script.toml")
     }
 
-    /// Where the workers' marks are.
+    /// Returns the folder of the workers' marks.
     pub fn play(&self) -> PathBuf {
         self.root.join("play")
     }
 
-    /// The beads, to be imported.
+    /// Returns the file of beads to import.
     pub fn beads(&self) -> PathBuf {
         self.root.join("beads.jsonl")
     }
@@ -60,9 +60,9 @@ pub enum SetUpError {
     /// A file could not be written.
     #[error("can't write {}", path.display())]
     Io {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause of the failure.
         #[source]
         source: std::io::Error,
     },
@@ -86,7 +86,7 @@ fn write(path: &Path, text: &str) -> Result<(), SetUpError> {
 }
 
 /// Makes the sample project in `dir`: a repository with one commit on `main`, by an author of its own, and the bare
-/// remote that it was pushed to. Answers with the remote's path.
+/// remote that it was pushed to. Returns the remote's path.
 pub fn make_project(dir: &Path) -> Result<PathBuf, SetUpError> {
     let folders = Folders::new(dir);
     let (project, remote) = (folders.project(), folders.remote());
@@ -107,7 +107,7 @@ pub fn make_project(dir: &Path) -> Result<PathBuf, SetUpError> {
     Ok(remote)
 }
 
-/// Writes what the workers play and what is to be imported, and makes the folder of the workers' marks.
+/// Writes the workers' script and the beads to import, and makes the folder of the workers' marks.
 pub fn write_story(dir: &Path, seed: u64, now: jiff::Timestamp) -> Result<(), SetUpError> {
     let folders = Folders::new(dir);
     write(&folders.script(), &story::script(seed)?.to_toml()?)?;
@@ -116,7 +116,7 @@ pub fn write_story(dir: &Path, seed: u64, now: jiff::Timestamp) -> Result<(), Se
     std::fs::create_dir_all(&play).map_err(|source| SetUpError::Io { path: play, source })
 }
 
-/// Kills the worker that is to be killed as soon as it is half way. True for the call that does it.
+/// Kills the worker of the story that must die, once it is half way. Returns true for the call that kills it.
 pub fn kill_half_way(play: &Path, view: &View<'_>) -> LedgerResult<bool> {
     if !play.join(HALF_WAY).exists() {
         return Ok(false);
@@ -127,7 +127,7 @@ pub fn kill_half_way(play: &Path, view: &View<'_>) -> LedgerResult<bool> {
     Ok(half_way_agent(&attempt, &incarnations).is_some_and(kill_hard))
 }
 
-/// The process of the first incarnation of the first attempt, while that is all there is.
+/// Returns the process of the first incarnation of the first attempt, as long as there is no other.
 pub fn half_way_agent<'a>(attempt: &Attempt, incarnations: &'a [Incarnation]) -> Option<&'a ProcessId> {
     match incarnations {
         [only] if attempt.number == 1 && attempt.is_hooked() && only.ended_at.is_none() => {
@@ -137,7 +137,7 @@ pub fn half_way_agent<'a>(attempt: &Attempt, incarnations: &'a [Incarnation]) ->
     }
 }
 
-/// `kill -9`, if it is still that very process. True if it was.
+/// Sends SIGKILL to a process if its pid still belongs to it. Returns whether it did.
 pub fn kill_hard(process: &ProcessId) -> bool {
     let pid = Pid::from_raw(process.pid).filter(|_| verify::still_runs(process));
     pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())

@@ -1,11 +1,11 @@
-//! The story of the demo: its beads, who is slung first, and what the workers do.
+//! The story of the demo: its beads, which of them start first, and what the workers do.
 //!
-//! Everything in it really happens; the engine knows nothing of it:
+//! Everything in it really happens; the engine knows nothing of the story:
 //!
 //! - [`CONFLICTING`]: two beads build on the same plot. Each worker submits only when the other one has rebased too, so
 //!   one of them meets the conflict in the refinery, is sent back, and keeps both sides at its second attempt.
 //! - [`BREAKS_GATES`]: its worker changes a text after its last test run; the refinery's gates are red, the second
-//!   attempt mends it.
+//!   attempt fixes it.
 //! - [`KILLED`]: its worker is killed half way; the next incarnation finds the half-written file and goes on.
 //! - `demo-a1` to `demo-a3` and `demo-d1` use what earlier beads built, and would be red without it on the trunk.
 
@@ -19,28 +19,28 @@ use jiff::Timestamp;
 
 use crate::sim::script::{Act, FilePath, Mark, Misbehaviour, Pace, Script, ScriptError};
 
-/// The rig's name.
+/// Name of the rig.
 pub const RIG: &str = "street";
 
-/// The prefix of the beads' ids.
+/// Prefix of the beads' ids.
 pub const PREFIX: &str = "demo";
 
-/// The convoy of all beads.
+/// Convoy of all beads.
 pub const CONVOY: &str = "hq-demo";
 
-/// Workers that must be allowed at once: two wait for each other.
+/// Number of workers that the town must allow at once: two wait for each other.
 pub const MIN_POLECATS: u32 = 2;
 
 /// The two beads that conflict. They are slung before all others, so that both get a worker at once.
 pub const CONFLICTING: [&str; 2] = ["demo-c1", "demo-c2"];
 
-/// The bead whose first try breaks the gates.
+/// Bead whose first attempt breaks the gates.
 pub const BREAKS_GATES: &str = "demo-b1";
 
-/// The bead whose first worker is killed half way.
+/// Bead whose first worker is killed half way.
 pub const KILLED: &str = "demo-e1";
 
-/// The mark that the worker to be killed sets when it is half way.
+/// Mark that the worker to be killed sets when it is half way.
 pub const HALF_WAY: &str = "half-way";
 
 /// Pause at each step, in milliseconds: long enough to watch, short enough for half a minute in all.
@@ -52,17 +52,17 @@ const SEEDED_MS: u64 = 150;
 /// A bead of the story and what its worker does at `implement`.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
-    /// The bead's id.
+    /// Id of the bead.
     pub id: &'static str,
-    /// Its title.
+    /// Title of the bead.
     pub title: &'static str,
-    /// What it asks for.
+    /// What the bead asks for.
     pub description: &'static str,
-    /// Beads that must have landed before.
+    /// Beads that must have landed first.
     pub needs: &'static [&'static str],
-    /// Files that it writes whole.
+    /// Files that the worker writes whole.
     pub writes: &'static [(&'static str, &'static str)],
-    /// Files that it appends to.
+    /// Files that the worker appends to.
     pub appends: &'static [(&'static str, &'static str)],
 }
 
@@ -194,21 +194,21 @@ pub const TASKS: &[Task] = &[
 const NOTICES: &str = "lib/notices.sh";
 const FOUNTAIN: &str = "lib/fountain.sh";
 
-/// What the last-minute polish of [`BREAKS_GATES`] makes of its file: red.
+/// File of [`BREAKS_GATES`] after the last-minute polish: its tests are red.
 const POLISHED_NOTICES: &str = "# The notice board.\nnotice_post() { echo \"NOTICE! $1\"; }\n";
 
 /// What the worker of [`KILLED`] has written when it is killed.
 const HALF_A_FOUNTAIN: &str = "# The fountain. (To be gone on with.)\n";
 
 impl Task {
-    /// The whole texts that it writes. The shops' file is given by its new line alone, since two tasks share the rest.
+    /// Returns the whole texts that the task writes. Gives the shops' file by its new line alone, since two tasks share the rest.
     fn files(&self) -> BTreeMap<String, String> {
         let whole =
             |path: &str, text: &str| if path == SHOPS { format!("{SHOPS_HEAD}{text}") } else { text.to_owned() };
         self.writes.iter().map(|(path, text)| ((*path).to_owned(), whole(path, text))).collect()
     }
 
-    /// Does to a tree what the task's worker does to it.
+    /// Applies the worker's changes to a tree.
     pub fn apply(&self, tree: &mut BTreeMap<String, String>) {
         tree.extend(self.files());
         for (path, text) in self.appends {
@@ -217,23 +217,23 @@ impl Task {
     }
 }
 
-/// The tree that [`BREAKS_GATES`] submits at its first try.
+/// Makes the tree that [`BREAKS_GATES`] submits at its first attempt.
 pub fn break_gates(tree: &mut BTreeMap<String, String>) {
     tree.insert(NOTICES.to_owned(), POLISHED_NOTICES.to_owned());
 }
 
-/// The shops' file with both new shops, the first of `order` above the other.
+/// Returns the shops' file with both new shops, the first of `order` above the other.
 pub fn merged_shops(order: [&str; 2]) -> String {
     let line = |id: &str| if id == CONFLICTING[0] { MEAT } else { FLOWERS };
     order.iter().fold(SHOPS_HEAD.to_owned(), |text, id| text + line(id))
 }
 
-/// What a merge must pass.
+/// Returns the gates that a merge must pass.
 pub fn gates() -> Vec<Gate> {
     vec![Gate { name: "tests".to_owned(), run: "sh ./run-tests".to_owned(), timeout_seconds: 60 }]
 }
 
-/// The beads and their convoy as a JSONL file.
+/// Returns the beads and their convoy as a JSONL file.
 pub fn beads_jsonl(now: Timestamp) -> String {
     let tracks = TASKS.iter().map(|task| edge(CONVOY, task.id, DepType::Tracks, now)).collect();
     let convoy = Bead {
@@ -260,8 +260,8 @@ fn edge(from: &str, to: &str, kind: DepType, now: Timestamp) -> Dependency {
     Dependency { issue_id, depends_on_id, kind, created_at: Some(now.to_string()), rest: Rest::new() }
 }
 
-/// The beads that are slung at the start, in this order; the others follow as they become ready. The seed changes the
-/// order, but the two that wait for each other stay in front, so that both have a worker however few there are.
+/// Returns the beads that are slung at the start, in this order; the others follow as they become ready. The seed changes the
+/// order, but the two that wait for each other stay in front, so that both have a worker even if there are few workers.
 pub fn slung_first(seed: u64) -> Vec<&'static str> {
     let mut random = Random(seed);
     let mut pair = CONFLICTING;
@@ -273,7 +273,7 @@ pub fn slung_first(seed: u64) -> Vec<&'static str> {
     pair.into_iter().chain(others).collect()
 }
 
-/// What the workers do. The seed changes their pace.
+/// Returns the script of the workers. The seed changes their pace.
 pub fn script(seed: u64) -> Result<Script, ScriptError> {
     let mut random = Random(seed);
     let mut acts = Vec::new();
@@ -311,7 +311,7 @@ impl Task {
     }
 }
 
-/// The first incarnation stops half way and hangs; the second one wants to find what the first one wrote.
+/// Acts of the killed worker: the first incarnation stops half way and hangs; the second expects the first one's file.
 fn killed_half_way() -> Result<[Act; 2], ScriptError> {
     let first_attempt =
         |incarnation| Act { attempt: Some(1), incarnation: Some(incarnation), ..at(KILLED, Some("implement")) };
@@ -325,7 +325,7 @@ fn killed_half_way() -> Result<[Act; 2], ScriptError> {
     Ok([half, Act { run: found, ..first_attempt(2) }])
 }
 
-/// A change after the last test run.
+/// Act that changes a file after the last test run.
 fn polish() -> Result<Act, ScriptError> {
     Ok(Act {
         attempt: Some(1),
@@ -335,7 +335,7 @@ fn polish() -> Result<Act, ScriptError> {
     })
 }
 
-/// Says that this bead has rebased, and submits when the other one has too.
+/// Act that marks that this bead has rebased, and submits when the other one has too.
 fn meet(bead: &str, other: &str) -> Result<Act, ScriptError> {
     let rebased = |bead: &str| mark(&format!("{bead}-rebased"));
     Ok(Act {
@@ -350,7 +350,7 @@ fn mark(name: &str) -> Result<Mark, ScriptError> {
     Mark::try_from(name.to_owned())
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): small, and the same everywhere.
+/// Random numbers by SplitMix64 (Steele, Lea and Flood, 2014): small, and the same on every machine.
 struct Random(u64);
 
 impl Random {

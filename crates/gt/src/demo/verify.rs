@@ -1,7 +1,7 @@
-//! `gt demo verify`: looks at a finished demo from outside, and says whether everything is as it must be.
+//! `gt demo verify`: inspects a finished demo from outside, and reports whether everything is as it must be.
 //!
-//! It does not trust the engine: it reads git, the process table and the ledger (read-only), each by itself, and
-//! compares them. No check depends on another one's success.
+//! It does not trust the engine: it reads git, the process table and the ledger (read-only) separately, and compares them. No
+//! check depends on the success of another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,43 +26,43 @@ mod processes;
 use outside::{RemoteCopy, TrunkCommit};
 pub use processes::{Stray, still_runs, strays};
 
-/// What a finished demo is.
+/// State of a finished demo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Every check, in a fixed order.
     pub checks: Vec<Check>,
 }
 
-/// One thing that must be so.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What.
+    /// Name of the check.
     pub name: &'static str,
-    /// Whether it is so.
+    /// Whether it passed.
     pub ok: bool,
-    /// What was found: where it is not so, exactly what is wrong and where.
+    /// What it found: after a failure, exactly what is wrong and where.
     pub detail: String,
 }
 
 impl Report {
-    /// Whether all is well.
+    /// Whether all checks passed.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.ok)
     }
 
-    /// Names of the checks that failed.
+    /// Returns the names of the checks that failed.
     pub fn failed(&self) -> Vec<&'static str> {
         self.checks.iter().filter(|check| !check.ok).map(|check| check.name).collect()
     }
 }
 
-/// Why nothing could be checked at all.
+/// Why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// No town is there.
+    /// The folder holds no town.
     #[error("no demo at {}: neither it nor its folder `town` has a town.toml", .0.display())]
     NoTown(PathBuf),
-    /// Its ledger can't be read.
+    /// The town's ledger can't be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -71,7 +71,7 @@ pub enum VerifyError {
 pub fn verify(dir: &Path) -> Result<Report, VerifyError> {
     let dir = dir.canonicalize().map_err(|_| VerifyError::NoTown(dir.to_owned()))?;
     let town = town_in(&dir).ok_or_else(|| VerifyError::NoTown(dir.clone()))?;
-    // A ledger that is only read asks nothing of its world.
+    // A read-only ledger uses nothing of its world.
     let ledger = Ledger::open_read_only(&town.ledger(), Arc::new(RealWorld::new(PathBuf::new())))?;
     let facts = ledger.read(Facts::gather)?;
     let mut checks = vec![check("ledger", ledger.integrity().map_err(|e| e.to_string()), "sound")];
@@ -81,7 +81,7 @@ pub fn verify(dir: &Path) -> Result<Report, VerifyError> {
     Ok(Report { checks })
 }
 
-/// The town of a demo's folder.
+/// Returns the town of a demo's folder.
 fn town_in(dir: &Path) -> Option<Layout> {
     [Folders::new(dir).town(), dir.to_owned()]
         .iter()
@@ -89,7 +89,7 @@ fn town_in(dir: &Path) -> Option<Layout> {
         .find(|town| town.settings().is_file())
 }
 
-/// Things that are wrong, or why it could not be found out.
+/// List of faults, or the reason why the check could not look.
 type Findings = Result<Vec<String>, String>;
 
 fn check(name: &'static str, findings: Findings, good: &str) -> Check {
@@ -102,19 +102,19 @@ fn left_processes(dir: &Path) -> Findings {
     Ok(strays(dir).map_err(|e| e.to_string())?.iter().map(Stray::to_string).collect())
 }
 
-/// What the ledger says.
+/// Facts from the ledger.
 #[derive(Clone, Debug, Default)]
 struct Facts {
     rigs: Vec<RigRow>,
     convoy: Option<Bead>,
-    /// The convoy's members; none where the ledger has no such bead.
+    /// Members of the convoy; `None` where the ledger has no such bead.
     members: BTreeMap<BeadId, Option<Bead>>,
     requests: Vec<MergeRequest>,
     landings: Vec<Landing>,
     incarnations: Vec<Incarnation>,
     swarms: Vec<Swarm>,
     mail: Vec<Mail>,
-    /// How often the convoy was said to have landed.
+    /// Number of times that the ledger reports the convoy as landed.
     convoy_landings: usize,
 }
 
@@ -180,7 +180,7 @@ impl Facts {
         ]
     }
 
-    /// Every member landed exactly once, as the ledger says, and is closed.
+    /// Checks that every member landed exactly once, as the ledger says, and is closed.
     fn bead_problems(&self, commits: &[TrunkCommit]) -> Vec<String> {
         let mut problems: Vec<String> =
             self.members.iter().flat_map(|(id, bead)| self.member_problems(id, bead.as_ref(), commits)).collect();
@@ -224,7 +224,7 @@ impl Facts {
         problems
     }
 
-    /// The landings, in order, lead from the first commit to the remote's tip, and explain each commit between.
+    /// Checks that the landings, in order, lead from the first commit to the remote's tip and explain each commit between.
     fn trunk_problems(&self, landings: &[&Landing], commits: &[TrunkCommit]) -> Vec<String> {
         let Some(first) = commits.first() else { return vec!["the trunk has no commit".to_owned()] };
         let mut problems = Vec::new();
@@ -269,7 +269,7 @@ impl Facts {
         problems
     }
 
-    /// Each batch is completed, and was announced and completed by one mail each.
+    /// Checks that each batch is completed, and was announced and completed by one mail each.
     fn swarm_problems(&self) -> Vec<String> {
         let (started, completed) = self.swarm_mail();
         let mut problems = Vec::new();
@@ -295,7 +295,7 @@ impl Facts {
         problems
     }
 
-    /// Mails that start and complete a swarm, by the swarm's id; copies of one mail count once.
+    /// Returns the mails that start and complete a swarm, by the swarm's id; copies of one mail count once.
     fn swarm_mail(&self) -> (SwarmMail<'_>, SwarmMail<'_>) {
         let (mut started, mut completed) = (SwarmMail::new(), SwarmMail::new());
         for mail in &self.mail {
@@ -308,7 +308,7 @@ impl Facts {
         (started, completed)
     }
 
-    /// No session is live, by the ledger and by the process table.
+    /// Checks that no session is live, by the ledger and by the process table.
     fn session_problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for incarnation in &self.incarnations {
@@ -328,7 +328,7 @@ impl Facts {
 
 type SwarmMail<'a> = BTreeMap<String, BTreeSet<&'a BeadId>>;
 
-/// Where the trunk is said to have been, in order: the first commit, and each landing's tip.
+/// Returns the trunk's recorded positions in order: the first commit, and each landing's tip.
 fn positions(commits: &[TrunkCommit], landings: &[&Landing]) -> Vec<Sha> {
     commits.first().map(|first| &first.sha).into_iter().chain(landings.iter().map(|l| &l.tip)).cloned().collect()
 }
@@ -339,7 +339,7 @@ fn settings_of(town: &Layout, rig: &RigRow) -> Result<RigSettings, String> {
     settings::parse(&path, &bytes).map_err(|e| e.to_string())
 }
 
-/// Checks every position out afresh and runs the rig's gates there.
+/// Checks out every position in a fresh folder and runs the rig's gates there.
 fn red_positions(copy: &RemoteCopy, positions: &[Sha], settings: &RigSettings) -> Findings {
     if settings.gate.is_empty() {
         return Err("rig.toml has no gate".to_owned());
@@ -360,7 +360,7 @@ fn red_positions(copy: &RemoteCopy, positions: &[Sha], settings: &RigSettings) -
     Ok(red)
 }
 
-/// What the remote has besides its trunk.
+/// Finds refs of the remote other than its trunk.
 fn foreign_refs(rig: &RigRow) -> Findings {
     let trunk = format!("refs/heads/{}", rig.trunk);
     let refs = outside::remote_refs(&rig.remote)?;
@@ -368,7 +368,7 @@ fn foreign_refs(rig: &RigRow) -> Findings {
     Ok(foreign.map(|name| format!("{} has {name}", rig.remote)).collect())
 }
 
-/// Worktrees of a rig, and folders of workers, that are still there.
+/// Finds worktrees of a rig and folders of workers that still exist.
 fn left_worktrees(town: &Layout, rig: &RigRow) -> Findings {
     let layout = town.rig(&rig.name);
     let may_stay = [layout.repo(), layout.gate_worktree(), layout.root.join("mayor/rig")];

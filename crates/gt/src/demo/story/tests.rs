@@ -75,7 +75,7 @@ fn acts_speak_of_beads_and_steps_that_there_are() {
 
 type Tree = BTreeMap<String, String>;
 
-/// What the worker of a task leaves behind when it plays one step on `tree`.
+/// Returns the tree that the worker of a task leaves when it plays one step on `tree`.
 fn play(task: &Task, step: &str, (attempt, incarnation): (u32, u32), mut tree: Tree) -> Tree {
     let hook = format!(
         r#"{{"schema":"gt.hook/1","hook":{{"bead":{{"id":"{}","title":""}},"attempt":{{"number":{attempt}}},

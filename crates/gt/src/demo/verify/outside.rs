@@ -1,4 +1,4 @@
-//! Git and gates as `verify` runs them: by itself, reading only.
+//! Git and gates as `verify` runs them: without the engine, and without changing anything.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,16 +15,16 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::demo::git::{git, program, tail};
 
-/// Pause between two looks whether a gate is over.
+/// Pause between two checks whether a gate has ended.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Names of all refs of a remote.
+/// Returns the names of all refs of a remote.
 pub(super) fn remote_refs(remote: &str) -> Result<Vec<String>, String> {
     let lines = git(&["ls-remote", "--", remote])?;
     Ok(lines.lines().filter_map(|line| line.split_once('\t')).map(|(_, name)| name.to_owned()).collect())
 }
 
-/// Folders that a repository has as worktrees, itself included.
+/// Returns the folders that a repository has as worktrees, itself included.
 pub(super) fn worktrees(repo: &Path) -> Result<Vec<PathBuf>, String> {
     let list = git(&["-C", &repo.display().to_string(), "worktree", "list", "--porcelain"])?;
     Ok(list.lines().filter_map(|line| line.strip_prefix("worktree ")).map(PathBuf::from).collect())
@@ -33,20 +33,20 @@ pub(super) fn worktrees(repo: &Path) -> Result<Vec<PathBuf>, String> {
 /// A commit of the trunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TrunkCommit {
-    /// Its id.
+    /// Id of the commit.
     pub(super) sha: Sha,
-    /// The beads that its trailers name.
+    /// Beads that its trailers name.
     pub(super) beads: Vec<String>,
 }
 
-/// A copy of a remote in a temporary folder that goes when this is dropped.
+/// Copy of a remote in a temporary folder, which is deleted when this is dropped.
 pub(super) struct RemoteCopy {
     folder: tempfile::TempDir,
     trunk: String,
 }
 
 impl RemoteCopy {
-    /// Copies `remote`.
+    /// Copies a remote.
     pub(super) fn of(remote: &str, trunk: &str) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
         let copy = Self { trunk: format!("refs/heads/{trunk}"), folder };
@@ -58,7 +58,7 @@ impl RemoteCopy {
         self.folder.path().join("repo.git").display().to_string()
     }
 
-    /// All commits of the trunk, oldest first.
+    /// Returns all commits of the trunk, oldest first.
     pub(super) fn trunk(&self) -> Result<Vec<TrunkCommit>, String> {
         let format = "--format=%H%x09%(trailers:key=Bead,valueonly,separator=%x09)";
         let log = git(&["-C", &self.repo(), "log", "--reverse", "--topo-order", format, &self.trunk, "--"])?;
@@ -70,7 +70,7 @@ impl RemoteCopy {
         Ok(log.lines().filter_map(commit).collect())
     }
 
-    /// Checks a commit out into a folder of its own.
+    /// Checks out a commit into a folder of its own.
     pub(super) fn check_out(&self, commit: &Sha) -> Result<PathBuf, String> {
         let folder = self.folder.path().join(commit.as_str());
         if !folder.exists() {
@@ -81,7 +81,7 @@ impl RemoteCopy {
     }
 }
 
-/// Runs a gate in a folder; the error says what failed.
+/// Runs a gate in a folder. The error says what failed.
 pub(super) fn run_gate(folder: &Path, gate: &Gate) -> Result<(), String> {
     let run = || -> std::io::Result<(Option<std::process::ExitStatus>, String)> {
         let log = tempfile::NamedTempFile::new()?;
@@ -103,7 +103,7 @@ pub(super) fn run_gate(folder: &Path, gate: &Gate) -> Result<(), String> {
     }
 }
 
-/// Waits for a child, at most so long; then its process group is ended.
+/// Waits for a child, at most this long. Then kills its process group and returns `None`.
 fn wait(mut child: std::process::Child, at_most: Duration) -> std::io::Result<Option<std::process::ExitStatus>> {
     let start = Instant::now();
     loop {

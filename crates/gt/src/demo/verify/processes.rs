@@ -1,4 +1,4 @@
-//! The process table, read from `/proc`.
+//! Reads the process table from `/proc`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use gt_world::ProcessId;
 
-/// A process that belongs to a demo and is still there.
+/// A process that belongs to a demo and still runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
-    /// Its pid.
+    /// Process id.
     pub pid: i32,
-    /// Its command line.
+    /// Command line.
     pub command: String,
     /// How it belongs to the demo.
     pub why: &'static str,
@@ -23,8 +23,8 @@ impl fmt::Display for Stray {
     }
 }
 
-/// Processes that belong to the demo in `dir` (as the kernel writes that path): they have an incarnation's identity
-/// and know the folder, or are in it, or name it. The calling process and its ancestors do not count.
+/// Finds processes that belong to the demo in `dir` (as the kernel writes that path): they have an incarnation's identity
+/// and know the folder, or are in it, or name it. Leaves out the calling process and its ancestors.
 pub fn strays(dir: &Path) -> std::io::Result<Vec<Stray>> {
     let ours = ancestors(i32::try_from(std::process::id()).unwrap_or_default());
     let mut found = Vec::new();
@@ -39,7 +39,7 @@ pub fn strays(dir: &Path) -> std::io::Result<Vec<Stray>> {
     Ok(found)
 }
 
-/// A process that goes away meanwhile, or belongs to somebody else, is none.
+/// Says how a process belongs to the demo; `None` where it does not, has ended meanwhile, or is not readable.
 fn stray(pid: i32, dir: &Path) -> Option<Stray> {
     let command = read(pid, "cmdline").unwrap_or_default();
     let environment = read(pid, "environ").unwrap_or_default();
@@ -69,7 +69,7 @@ fn names(text: &[u8], dir: &Path) -> bool {
     text.windows(dir.len()).enumerate().any(|(at, window)| window == dir && ends(text.get(at + dir.len())))
 }
 
-/// The fields of `/proc/<pid>/stat` behind the program's name, which may hold anything: state first.
+/// Returns the fields of `/proc/<pid>/stat` after the program's name, which may hold anything; the first is the state.
 fn stat(pid: i32) -> Option<Vec<String>> {
     let text = String::from_utf8_lossy(&read(pid, "stat")?).into_owned();
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
@@ -79,7 +79,7 @@ fn is_zombie(pid: i32) -> bool {
     stat(pid).is_none_or(|fields| fields.first().is_none_or(|state| state == "Z"))
 }
 
-/// A process and those above it.
+/// Returns a process and its ancestors.
 fn ancestors(mut pid: i32) -> BTreeSet<i32> {
     let mut found = BTreeSet::new();
     while pid > 0 && found.insert(pid) {
@@ -88,7 +88,7 @@ fn ancestors(mut pid: i32) -> BTreeSet<i32> {
     found
 }
 
-/// Whether this very process is there, and is no mere entry that waits to be reaped.
+/// Whether exactly this process still runs, and is not a zombie that waits to be reaped.
 pub fn still_runs(process: &ProcessId) -> bool {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     boot_id.trim() == process.boot_id
@@ -96,7 +96,7 @@ pub fn still_runs(process: &ProcessId) -> bool {
         && start_ticks(process.pid) == Some(process.start_ticks)
 }
 
-/// Ticks since boot at which the process of that pid started: the 22nd field, the state being the third.
+/// Returns the ticks since boot at which the process with that pid started: the 22nd field, the state being the third.
 fn start_ticks(pid: i32) -> Option<u64> {
     stat(pid)?.get(19)?.parse().ok()
 }

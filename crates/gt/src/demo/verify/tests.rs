@@ -10,7 +10,7 @@ mod finished;
 
 const NOW: &str = "2026-01-02T03:04:05Z";
 
-/// A remote with an initial commit and one landing a bead, and what a sound ledger says of it.
+/// A remote with an initial commit and one that lands a bead, and the facts of a matching ledger.
 struct Fixture {
     folder: tempfile::TempDir,
     rig: RigRow,
@@ -85,7 +85,7 @@ impl Fixture {
         RemoteCopy::of(&self.rig.remote, &self.rig.trunk).unwrap().trunk().unwrap()
     }
 
-    /// All that is wrong with beads and trunk.
+    /// Returns all faults of beads and trunk.
     fn problems(&self) -> String {
         let commits = self.commits();
         let landings: Vec<&Landing> = self.facts.landings.iter().collect();
@@ -293,7 +293,7 @@ fn swarms_and_the_convoy_are_told_of_once() {
     check(&empty, "no swarm in the ledger");
 }
 
-/// A child that ends with the test.
+/// A child process that ends with the test.
 struct Child(std::process::Child);
 
 impl Drop for Child {
@@ -326,7 +326,7 @@ fn a_stray_process_is_found_by_folder_command_or_identity() {
     let harmless = [sleeper(None, None, None), sleeper(None, Some(&sibling), Some(&sibling))];
     assert_eq!(strays(&dir).unwrap(), []);
     let check = |child: Child, why: &str| {
-        // The child is seen as such only once it runs its own program.
+        // The check recognises the child only once it runs its own program.
         let found = (0..1000).find_map(|_| strays(&dir).unwrap().first().cloned()).unwrap();
         assert_eq!((found.pid as u32, found.why), (child.0.id(), why));
     };

@@ -1,4 +1,4 @@
-//! A finished demo on disk, made by hand, and what `verify` says when it is damaged.
+//! Damages a finished demo on disk, made by hand, and checks what `verify` reports.
 
 use gt_ledger::{AttemptOutcome, NewAttempt, NewMail, Priority, Tx};
 use gt_model::queue::StackEntry;

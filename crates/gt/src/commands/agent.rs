@@ -1,4 +1,4 @@
-//! Verbs of agents: hook, prime, steps, done.
+//! Verbs for agents: hook, prime, steps, done.
 
 use gt_ledger::MoleculeStep;
 use gt_model::foreign;
@@ -17,7 +17,7 @@ use crate::cli::{MolVerb, ParkStatus, StepVerb};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
-/// `gt hook`.
+/// Runs `gt hook`.
 pub fn hook(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let hook = hook::hook(&context.town, &context.caller)?;
     if console.is_json() {
@@ -74,7 +74,7 @@ fn say_hook(hook: &Hook, console: &mut Console<'_>) -> Result<(), CliError> {
 fn say_step(step: &MoleculeStep, of: usize, console: &mut Console<'_>) -> Result<(), CliError> {
     let at = step.position + 1;
     console.line(&format!("Step {at} of {of}: {}  {}", step.step.id, printable(&step.step.title)))?;
-    // The formula is the overseer's: no data of others.
+    // The overseer wrote the formula, so it is not framed as data of others.
     console.line(foreign::lines(&step.step.description).trim())?;
     if !step.step.acceptance.is_empty() {
         let checks: Vec<String> = step.step.acceptance.iter().map(prime::check_text).collect();
@@ -86,7 +86,7 @@ fn say_step(step: &MoleculeStep, of: usize, console: &mut Console<'_>) -> Result
     Ok(())
 }
 
-/// `gt prime`.
+/// Runs `gt prime`.
 pub fn prime(context: &Context<'_>, explain: bool, console: &mut Console<'_>) -> CliResult {
     let by = (!explain).then_some("prime");
     let prime = prime::gather(&context.town, &context.caller, Source::Fresh, by)?;
@@ -122,7 +122,7 @@ fn explain_prime(prime: &Prime, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// `gt handoff`.
+/// Runs `gt handoff`.
 pub fn handoff(context: &Context<'_>, subject: &str, message: String, console: &mut Console<'_>) -> CliResult {
     let handed = handoff::handoff(&context.town, &context.caller, subject, &text_or_stdin(message)?)?;
     if console.is_json() {
@@ -132,7 +132,7 @@ pub fn handoff(context: &Context<'_>, subject: &str, message: String, console: &
     Ok(0)
 }
 
-/// `gt nudge`.
+/// Runs `gt nudge`.
 pub fn nudge(context: &Context<'_>, address: &str, message: Option<String>, console: &mut Console<'_>) -> CliResult {
     let message = message.map(text_or_stdin).transpose()?;
     let nudged = nudge::nudge(&context.town, &context.caller, address, message.as_deref())?;
@@ -149,7 +149,7 @@ pub fn nudge(context: &Context<'_>, address: &str, message: Option<String>, cons
     Ok(0)
 }
 
-/// `gt step …`.
+/// Runs `gt step …`.
 pub fn step(verb: &StepVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let StepVerb::Done { step, note } = verb;
     let done = hook::step_done(&context.town, &context.caller, step.as_deref(), note.as_deref())?;
@@ -166,7 +166,7 @@ pub fn step(verb: &StepVerb, context: &Context<'_>, console: &mut Console<'_>) -
     Ok(0)
 }
 
-/// `gt mol …`.
+/// Runs `gt mol …`.
 pub fn mol(verb: &MolVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let MolVerb::Status { bead } = verb;
     let town = &context.town;
@@ -195,7 +195,7 @@ pub fn mol(verb: &MolVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
     Ok(0)
 }
 
-/// `gt catch-up`.
+/// Runs `gt catch-up`.
 pub fn catch_up(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let caught_up = gt_town::effects::catch_up::catch_up(&context.town, &context.caller)?;
     if console.is_json() {
@@ -212,7 +212,7 @@ pub fn catch_up(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// How the flags of `gt done` say that a worker is done.
+/// Translates the flags of `gt done` into the way a worker ends.
 pub fn exit(no_code: bool, landed_by: Option<&str>, status: Option<ParkStatus>) -> Exit {
     match status {
         Some(ParkStatus::Escalated) => Exit::Escalated,
@@ -223,7 +223,7 @@ pub fn exit(no_code: bool, landed_by: Option<&str>, status: Option<ParkStatus>) 
     }
 }
 
-/// `gt done`.
+/// Runs `gt done`.
 pub fn done(context: &Context<'_>, ending: &Ending<'_>, console: &mut Console<'_>) -> CliResult {
     let submitted = done::done(&context.town, &context.caller, ending)?;
     if console.is_json() {

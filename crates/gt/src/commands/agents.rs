@@ -1,4 +1,4 @@
-//! Kinds of agent: which there are, how they are started, whether they can work.
+//! Verbs for kinds of agent: which exist, how they start, whether they can work.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::cli::{AgentVerb, AnswerArg};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
-/// Exit code where a person has to do something first.
+/// Exit code where a person must do something first.
 const NEEDS_PERSON: u8 = 5;
 
-/// `gt agent …`.
+/// Runs `gt agent …`.
 pub fn run(verb: &AgentVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         AgentVerb::List => list(context, console),
@@ -47,7 +47,7 @@ fn answers(context: &Context<'_>, address: &str, answer: AnswerArg, console: &mu
     Ok(0)
 }
 
-/// Where a kind is defined, in words.
+/// Describes where a kind is defined.
 fn source(context: &Context<'_>, kind: &str) -> &'static str {
     let town = &context.town;
     match (town.settings.agents.contains_key(kind), town.outside.presets.contains_key(kind)) {
@@ -62,7 +62,7 @@ fn list(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let kinds: BTreeSet<&String> = town.settings.agents.keys().chain(town.outside.presets.keys()).collect();
     let mut rows = Vec::new();
     for kind in kinds {
-        // One that can't be started is listed too, and says why when it is shown.
+        // Lists a kind that can't start too; showing it says why.
         let command = town.agent(kind).map(|preset| preset.command.join(" ")).unwrap_or_default();
         let of_town = town.settings.agent.as_deref() == Some(kind);
         rows.push((kind, source(context, kind), of_town, command));
@@ -101,7 +101,7 @@ fn show(context: &Context<'_>, kind: &str, console: &mut Console<'_>) -> CliResu
     Ok(0)
 }
 
-/// Without the values of what holds a key.
+/// Removes the values of variables that hold a key.
 fn hide_values(mut preset: AgentPreset) -> AgentPreset {
     for name in &preset.api_keys {
         if let Some(value) = preset.env.get_mut(name) {
@@ -111,7 +111,7 @@ fn hide_values(mut preset: AgentPreset) -> AgentPreset {
     preset
 }
 
-/// Takes the caller's PATH, and says what came and went.
+/// Stores the caller's PATH for agents, and prints what came and went.
 fn update_path(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
     let news = check::take_path(&context.town, &context.caller)?;
     match news.words() {

@@ -6,7 +6,7 @@ use super::Context;
 use crate::console::{Console, printable};
 use crate::error::CliResult;
 
-/// Allows, takes back, or lists, whichever was said.
+/// Allows a pattern, removes one, or lists them, as the flags say.
 pub fn run(
     context: &Context<'_>,
     whom: Whom<'_>,

@@ -14,13 +14,13 @@ use crate::cli::{Global, ShellArg};
 use crate::console::{Console, printable};
 use crate::error::CliResult;
 
-/// How many ids of one kind are offered.
+/// Maximum number of ids of one kind that are offered.
 const LIVE_LIMIT: u32 = 200;
 
-/// What could come next, and what it is.
+/// A word that could come next, and what it is.
 type Candidate = (String, String);
 
-/// `gt completions`.
+/// Runs `gt completions`.
 pub fn script(shell: ShellArg, console: &mut Console<'_>) -> CliResult {
     let text = match shell {
         ShellArg::Bash => include_str!("../complete/gt.bash"),
@@ -31,8 +31,8 @@ pub fn script(shell: ShellArg, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// `gt complete`: a line for each candidate, `<word>\t<what it is>`. `words` is the command line up to the cursor, the
-/// program's name first. What can't be found out is left out: nobody reads an error here.
+/// Runs `gt complete`: prints a line for each candidate, `<word>\t<what it is>`. `words` is the command line up to the cursor,
+/// with the program's name first. Leaves out what it can't find: no person reads an error here.
 pub fn complete(words: &[String], process: &Process, console: &mut Console<'_>) -> CliResult {
     let mut command = help::command();
     command.build();
@@ -46,19 +46,19 @@ pub fn complete(words: &[String], process: &Process, console: &mut Console<'_>) 
     Ok(0)
 }
 
-/// A command line up to the cursor, understood.
+/// A parsed command line up to the cursor.
 struct Line<'c> {
-    /// The verb that was reached.
+    /// Verb at the end of the line.
     verb: &'c Command,
-    /// The names on the way to it.
+    /// Names on the way to the verb.
     path: Vec<&'c str>,
-    /// How many positional words it has so far.
+    /// Number of positional words so far.
     positionals: usize,
-    /// The flag whose value comes next.
+    /// Flag whose value comes next.
     awaits: Option<&'c Arg>,
-    /// What is typed of the word at the cursor.
+    /// Typed part of the word at the cursor.
     current: String,
-    /// What `--town` says.
+    /// Value of `--town`.
     town: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl<'c> Line<'c> {
         }
     }
 
-    /// The flag that a word is, less its first dash. One with `=` has its value already.
+    /// Returns the flag that a word is, given without its first dash. A word with `=` has its value already.
     fn flag(&self, word: &str) -> Option<&'c Arg> {
         let is = |arg: &&Arg| match word.strip_prefix('-') {
             Some(long) => arg.get_long() == Some(long),
@@ -151,7 +151,7 @@ fn takes_many(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append)
 }
 
-/// What of a town can be named.
+/// Kinds of names that a town has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Live {
     Rigs,
@@ -168,7 +168,7 @@ enum Live {
     NewRigKeys,
 }
 
-/// What an argument of a verb names.
+/// Returns the kinds of names that an argument of a verb takes.
 fn kinds(path: &[&str], arg: &str) -> &'static [Live] {
     match (path, arg) {
         (["rig", "add", ..], _) => &[],
@@ -192,7 +192,7 @@ fn kinds(path: &[&str], arg: &str) -> &'static [Live] {
     }
 }
 
-/// Keys of settings, with what they mean; for setting them, up to where the value begins.
+/// Returns keys of settings with their meaning; for setting them, each followed by `=`.
 fn keys(kind: Live) -> Option<Vec<Candidate>> {
     let (keys, end) = match kind {
         Live::TownKeys => (TOWN, ""),
@@ -204,7 +204,7 @@ fn keys(kind: Live) -> Option<Vec<Candidate>> {
     Some(keys.iter().map(|key| (format!("{}{end}", key.name), key.text.to_owned())).collect())
 }
 
-/// What there is now; nothing where there is no town.
+/// Returns the present names; none where there is no town.
 fn live(kind: Live, town: Option<&str>, process: &Process) -> Vec<Candidate> {
     if let Some(keys) = keys(kind) {
         return keys;

@@ -1,4 +1,4 @@
-//! Settings: list, get, set, edit, explain.
+//! Verbs for settings: list, get, set, edit, explain.
 
 use gt_town::Rig;
 use gt_town::town::config::keys::{self, Key, Kind};
@@ -11,7 +11,7 @@ use crate::console::{Console, Table, printable};
 use crate::editor;
 use crate::error::{CliError, CliResult};
 
-/// `gt config …`.
+/// Runs `gt config …`.
 pub fn run(verb: &SettingsVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         SettingsVerb::List { rig, set } => {
@@ -40,7 +40,7 @@ fn whose(rig: Option<&Rig>) -> Whose<'_> {
     rig.map_or(Whose::Town, Whose::Rig)
 }
 
-/// The rig that is named; or, for keys that only rigs have, the one that is meant.
+/// Returns the named rig or, for keys that only rigs have, the rig of the caller's place.
 fn rig_for(context: &Context<'_>, named: Option<&str>, names: &[impl AsRef<str>]) -> Result<Option<Rig>, CliError> {
     let is_rigs = |name: &str| config::is_key(true, name) && !config::is_key(false, name);
     match named {
@@ -50,7 +50,7 @@ fn rig_for(context: &Context<'_>, named: Option<&str>, names: &[impl AsRef<str>]
     }
 }
 
-/// `key=value`, each.
+/// Parses assignments of the form `key=value`.
 pub fn pairs(settings: &[String]) -> Result<Vec<(String, String)>, CliError> {
     let pair = |text: &String| {
         let found = text.split_once('=').filter(|(key, _)| !key.is_empty());
@@ -63,7 +63,7 @@ pub fn pairs(settings: &[String]) -> Result<Vec<(String, String)>, CliError> {
     settings.iter().map(pair).collect()
 }
 
-/// Changes settings, and says what they were, what they are, and when that is heard.
+/// Changes settings. Prints the old values, the new ones, and when they take effect.
 pub fn set(
     context: &Context<'_>,
     whose: Whose<'_>,

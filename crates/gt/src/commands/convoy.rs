@@ -1,4 +1,4 @@
-//! Convoys.
+//! Verbs for convoys.
 
 use gt_model::bead::Status;
 use gt_model::convoy::{ConvoyState, MemberState};
@@ -10,7 +10,7 @@ use crate::cli::ConvoyVerb;
 use crate::console::{Console, Table, printable};
 use crate::error::CliResult;
 
-/// `gt convoy …`.
+/// Runs `gt convoy …`.
 pub fn run(verb: ConvoyVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let (town, caller) = (&context.town, &context.caller);
     let one = |id: &str| town.ledger.read(|view| beads::resolve(view, id));
@@ -53,7 +53,7 @@ pub fn run(verb: ConvoyVerb, context: &Context<'_>, console: &mut Console<'_>) -
     }
 }
 
-/// Where a convoy is, in words.
+/// Describes the state of a convoy.
 pub fn state_words(state: ConvoyState) -> &'static str {
     match state {
         ConvoyState::Empty => "empty",
@@ -63,7 +63,7 @@ pub fn state_words(state: ConvoyState) -> &'static str {
     }
 }
 
-/// A member's status; of one that is over, how it ended.
+/// Describes a member's status; for one that is over, how it ended.
 pub fn status_words(status: &Status, state: MemberState) -> String {
     match state {
         MemberState::Open => status.to_string(),

@@ -1,4 +1,4 @@
-//! What models took, and about what that costs.
+//! Verb for the usage of models and its approximate cost.
 
 use gt_town::admission::spend;
 use gt_town::admission::usage::{self, Cost, Report};
@@ -8,7 +8,7 @@ use crate::cli::CostArgs;
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
-/// `gt cost`.
+/// Runs `gt cost`.
 pub fn cost(context: &Context<'_>, args: &CostArgs, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
     let since = args.since.as_deref().map(|word| usage::since_day(town, word).ok_or_else(|| unknown_since(word)));
@@ -23,7 +23,7 @@ pub fn cost(context: &Context<'_>, args: &CostArgs, console: &mut Console<'_>) -
     Ok(0)
 }
 
-/// What is true of all money here.
+/// Note that applies to all amounts of money.
 const ABOUT: &str = "money is about what the API's list prices come to; who pays for a plan does not pay by tokens";
 
 fn unknown_since(word: &str) -> CliError {

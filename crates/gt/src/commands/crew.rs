@@ -1,4 +1,4 @@
-//! Crew.
+//! Verbs for crew members.
 
 use gt_ledger::AgentChoice;
 use gt_model::address::Address;
@@ -11,7 +11,7 @@ use crate::cli::CrewVerb;
 use crate::console::{Console, Table};
 use crate::error::{CliError, CliResult};
 
-/// `gt crew …`.
+/// Runs `gt crew …`.
 pub fn run(verb: CrewVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let (town, caller) = (&context.town, &context.caller);
     match verb {

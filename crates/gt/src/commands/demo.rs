@@ -1,4 +1,4 @@
-//! `gt demo`: a whole town at work on a sample project, through the same verbs as any person's.
+//! `gt demo`: runs a whole town on a sample project, through the same verbs that a person uses.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ use crate::demo::verify::{self, Report};
 use crate::error::{CliError, CliResult};
 use crate::{Invocation, Process};
 
-/// How long the story may take before something is wrong.
+/// Time limit for the story.
 const STORY_LIMIT: Duration = Duration::from_mins(5);
 
-/// Time between two looks at the ledger.
+/// Time between two checks of the ledger.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// `gt demo` and `gt demo verify`.
+/// Runs `gt demo` and `gt demo verify`.
 pub fn run(args: &DemoArgs, process: &Process, console: &mut Console<'_>) -> CliResult {
     if let Some(DemoVerb::Verify { dir }) = &args.verb {
         let report = verify_folder(&absolute(process, dir))?;
@@ -38,7 +38,7 @@ pub fn run(args: &DemoArgs, process: &Process, console: &mut Console<'_>) -> Cli
     let (folder, temporary) = folder(args, process)?;
     let mut demo = Demo::new(args, process, &folder)?;
     let played = demo.play(console);
-    // Whatever happened, nothing may be left running.
+    // Nothing may keep running, also after a failure.
     let stopped = demo.stop(console);
     let report = played.and_then(|took| stopped.and_then(|()| Ok((verify_folder(&folder)?, took))));
     let keep = args.keep || !temporary || report.as_ref().map_or(true, |(report, _)| !report.passed());
@@ -58,7 +58,7 @@ fn verify_folder(folder: &Path) -> Result<Report, CliError> {
     })
 }
 
-/// The folder to work in, and whether it is to go afterwards.
+/// Returns the folder to work in, and whether to delete it afterwards.
 fn folder(args: &DemoArgs, process: &Process) -> Result<(PathBuf, bool), CliError> {
     let Some(dir) = &args.dir else {
         let made = tempfile::Builder::new().prefix("gt-demo-").tempdir()?;
@@ -104,7 +104,7 @@ impl<'a> Demo<'a> {
     fn new(args: &'a DemoArgs, process: &Process, folder: &Path) -> Result<Self, CliError> {
         let folders = Folders::new(folder);
         let mut process = process.clone();
-        // The demo's town is its own, whoever starts it from wherever.
+        // The demo's town must not depend on the caller's town or place.
         for env in [&mut process.env, &mut process.outside.env] {
             env.remove("GT_TOWN");
             env.remove(TOKEN_VARIABLE);
@@ -117,7 +117,7 @@ impl<'a> Demo<'a> {
         Ok(Self { args, process, folders, interrupted })
     }
 
-    /// Sets everything up, watches until the convoy has landed; answers with how long that took.
+    /// Sets everything up and watches until the convoy has landed. Returns how long that took.
     fn play(&mut self, console: &mut Console<'_>) -> Result<Duration, CliError> {
         let clock = self.process.outside.world.clock();
         let start = clock.monotonic();
@@ -146,7 +146,7 @@ impl<'a> Demo<'a> {
         self.gt(&sling, console)
     }
 
-    /// Settings that a person would write into town.toml.
+    /// Writes the settings that a person would write into town.toml.
     fn settle_town(&self) -> Result<(), CliError> {
         let text = format!(
             "version = 1\nagent = \"sim\"\nmax_polecats = {}\npatrol_seconds = 1\nlinger_seconds = 5\nruntime = \"{}\"\n",
@@ -156,7 +156,7 @@ impl<'a> Demo<'a> {
         self.write(&self.folders.town().join("town.toml"), &text)
     }
 
-    /// Settings that a person would write into rig.toml: green work lands without asking, workers play the script.
+    /// Writes the settings that a person would write into rig.toml: green work lands without asking, workers play the script.
     fn settle_rig(&self) -> Result<(), CliError> {
         let path = self.folders.town().join(story::RIG).join("rig.toml");
         let bytes = self.process.outside.world.disk().read(&path).map_err(Error::from)?.unwrap_or_default();
@@ -174,7 +174,7 @@ impl<'a> Demo<'a> {
         Ok(self.process.outside.world.disk().write(path, text.as_bytes()).map_err(Error::from)?)
     }
 
-    /// One verb, as a person would type it.
+    /// Runs one verb, as a person would type it.
     fn gt(&self, words: &[&str], console: &mut Console<'_>) -> Result<(), CliError> {
         console.note(&format!("$ gt {}", words.join(" ")))?;
         let args: Vec<OsString> = ["gt"].iter().chain(words).map(OsString::from).collect();
@@ -243,7 +243,7 @@ fn is_over(town: &Town) -> Result<bool, CliError> {
     })?)
 }
 
-/// `gt sim-worker`.
+/// Runs `gt sim-worker`.
 pub fn sim_worker(script: Option<PathBuf>, play_dir: Option<PathBuf>, process: &Process) -> CliResult {
     let env = |name: &str| process.env.get(name).map(OsString::from);
     let Some(args) = crate::sim::process::PlayArgs::resolve(script, play_dir, env) else {

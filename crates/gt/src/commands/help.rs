@@ -24,10 +24,10 @@ const TOPICS: &[(&str, &str)] = &[
     ("agents", include_str!("../help/agents.txt")),
 ];
 
-/// The topic that is a table of the binary's own.
+/// Topic whose text is the binary's own table of exit codes.
 const EXIT_CODES_TOPIC: &str = "exit-codes";
 
-/// Verbs by what a person wants to do.
+/// Verbs, grouped by what a person wants to do.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["demo", "install", "rig", "agent", "import", "doctor"]),
     ("Say what is to be done", &["do", "mayor", "bead", "convoy", "sling", "unsling"]),
@@ -40,7 +40,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("The rest", &["witness", "deacon", "boot", "completions", "help"]),
 ];
 
-/// The grammar, with its verbs in groups.
+/// Returns the grammar, with its verbs in groups.
 pub fn command() -> Command {
     let command = Cli::command();
     let groups = groups_text(&command);
@@ -65,7 +65,7 @@ fn about(command: Option<&Command>) -> String {
     command.and_then(Command::get_about).map(ToString::to_string).unwrap_or_default()
 }
 
-/// `gt help`.
+/// Runs `gt help`.
 pub fn help(words: &[String], markdown: bool, console: &mut Console<'_>) -> CliResult {
     let mut command = command();
     command.build();
@@ -101,7 +101,7 @@ pub fn help(words: &[String], markdown: bool, console: &mut Console<'_>) -> CliR
     Ok(0)
 }
 
-/// `gt help --man`.
+/// Runs `gt help --man`.
 pub fn man_pages(folder: &Path, process: &Process, console: &mut Console<'_>) -> CliResult {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -116,7 +116,7 @@ pub fn man_pages(folder: &Path, process: &Process, console: &mut Console<'_>) ->
     Ok(0)
 }
 
-/// The pages of a verb and of those below it, by their names.
+/// Renders the pages of a verb and of those below it, each with its name.
 fn render(name: &str, command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), CliError> {
     let mut page = Vec::new();
     Man::new(command.clone()).title(name).render(&mut page).map_err(CliError::Io)?;
@@ -138,12 +138,12 @@ fn unknown(word: &str) -> CliError {
     }
 }
 
-/// The names of all topics.
+/// Returns the names of all topics.
 pub fn topics() -> Vec<&'static str> {
     TOPICS.iter().map(|(name, _)| *name).chain([EXIT_CODES_TOPIC]).collect()
 }
 
-/// The list of verbs as `docs/verbs.md` has it.
+/// Renders the list of verbs for `docs/verbs.md`.
 fn verbs_markdown(command: &Command) -> String {
     let mut text =
         "# Verbs\n\nWritten by `gt help --markdown`; a test compares. `gt help <verb>` says what each takes.\n"

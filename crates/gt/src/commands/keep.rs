@@ -1,4 +1,4 @@
-//! What is kept of work that is over: polecats, snapshots, retention.
+//! Verbs for what the town keeps of finished work: polecats, snapshots, retention.
 
 use gt_ledger::AttemptOutcome;
 use gt_model::retention::{Reason, Standing};
@@ -14,7 +14,7 @@ use crate::cli::{PolecatVerb, RetentionVerb, SnapshotVerb};
 use crate::console::{Console, Table, printable, printable_lines, time_text};
 use crate::error::{CliError, CliResult};
 
-/// `gt polecat …`.
+/// Runs `gt polecat …`.
 pub fn polecat(verb: PolecatVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         PolecatVerb::List { all } => list(context, all, console),
@@ -55,7 +55,7 @@ fn in_town(context: &Context<'_>, polecat: &Polecat) -> String {
     path.strip_prefix(&context.town.layout.root).unwrap_or(path).display().to_string()
 }
 
-/// `gt polecat show`, and `gt why` of a worker.
+/// Runs `gt polecat show`, and `gt why` for a worker.
 pub fn show(context: &Context<'_>, which: &str, console: &mut Console<'_>) -> CliResult {
     let found = polecat::show(&context.town, which)?;
     if console.is_json() {
@@ -140,7 +140,7 @@ fn recover(context: &Context<'_>, bead: &str, agent: Option<String>, console: &m
     Ok(0)
 }
 
-/// `gt snapshot …`.
+/// Runs `gt snapshot …`.
 pub fn snapshot(verb: SnapshotVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         SnapshotVerb::List { bead } => list_snapshots(context, bead.as_deref(), console),
@@ -214,7 +214,7 @@ fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// `gt retention …`.
+/// Runs `gt retention …`.
 pub fn retention(verb: &RetentionVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let RetentionVerb::Run { dry_run, landed } = verb;
     let report = retention::run(&context.town, &context.caller, How { dry_run: *dry_run, landed: *landed })?;

@@ -1,4 +1,4 @@
-//! The ledger as a file, and what is taken into it from elsewhere.
+//! Verbs for the ledger as a file, and for imports into it.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::cli::{BeadFlags, Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVe
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
-/// `gt ledger`.
+/// Runs `gt ledger`.
 pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     if let LedgerVerb::MergeDriver { base, ours, theirs } = &args.verb {
         return sync::merge_driver([base, ours, theirs], process, console);
@@ -61,7 +61,7 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
     }
 }
 
-/// `gt ledger rebuild`.
+/// Runs `gt ledger rebuild`.
 fn rebuild(from: RebuildSource, yes: bool, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let root = super::find_town(global, process)?;
     let act = Act { refused: "rebuilds a ledger", what: "rebuild", on: "ledger" };
@@ -91,7 +91,7 @@ fn rebuild(from: RebuildSource, yes: bool, global: &Global, process: &Process, c
 
 const RESTORE: Act<'_> = Act { refused: "restores a ledger", what: "restore", on: "ledger" };
 
-/// `gt ledger restore` of a ledger that can't be opened.
+/// Runs `gt ledger restore` for a ledger that can't be opened.
 fn restore_lost(
     from: &Path,
     yes: bool,
@@ -104,12 +104,12 @@ fn restore_lost(
     identity::person_of_lost(&ledger, root.as_deref(), &process.outside, RESTORE)?;
     confirm(from, yes, console)?;
     let (copied, kept) = gt_town::sync::rebuild::from_backup(&ledger, root.as_deref(), from, &process.outside)?;
-    // Opened once, so that one of an older gt is brought up to date, and a copy that is no good is told of now.
+    // Opening the copy migrates one of an older gt, and reports a bad one now.
     drop(bead::open(flags, global, process)?);
     say_restored(from, copied.beads, kept.as_deref(), console)
 }
 
-/// A new file in the ledger's `backups/`, with the time in its name.
+/// Returns a path for a new file in the ledger's `backups/`, with the time in its name.
 fn fresh(context: &Context<'_>, what: &str) -> PathBuf {
     let now = context.town.world().clock().now().to_string().replace([':', '.'], "-");
     context.town.ledger.path().with_file_name(gt_ledger::BACKUPS).join(format!("{what}-{now}.db"))
@@ -127,7 +127,7 @@ fn restore(from: &Path, yes: bool, context: &Context<'_>, console: &mut Console<
     let kept = context.town.ledger.copy_to(&fresh(context, "replaced"));
     let kept = match kept {
         Ok(copied) => Some(copied.path),
-        // What is to be replaced may be beyond copying; then there is nothing to keep.
+        // The ledger to be replaced may be too damaged to copy; then there is nothing to keep.
         Err(error) => {
             console.note(&format!("what was there could not be kept: {error}"))?;
             None
@@ -161,7 +161,7 @@ fn asked(from: &Path, console: &mut Console<'_>) -> Result<bool, CliError> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// `gt import`.
+/// Runs `gt import`.
 pub fn import(args: &ImportArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let context = &bead::open(&args.flags, global, process)?;
     let ImportVerb::Beads { folder, how } = &args.verb;

@@ -1,4 +1,4 @@
-//! `gt log --deacon` and `gt log --debug`: the logs of the daemons and of verbs, for people and as they are.
+//! `gt log --deacon` and `gt log --debug`: show the logs of daemons and verbs, formatted for people or as they are.
 
 use std::path::{Path, PathBuf};
 
@@ -12,22 +12,22 @@ use crate::console::{self, Console, printable};
 use crate::diagnosis::{self, Line};
 use crate::error::{CliError, CliResult};
 
-/// Time between two looks at the logs.
+/// Time between two reads of the logs.
 const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
-/// Bytes that are read at one look.
+/// Bytes per read.
 const LOOK_BYTES: usize = 1024 * 1024;
 
-/// What is to be shown of the logs.
+/// Which lines of the logs to show.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// Lines of verbs as well.
+    /// Whether to show lines of verbs as well.
     pub verbs: bool,
-    /// Only of this bead.
+    /// Only lines of this bead.
     pub bead: Option<&'a str>,
-    /// So many of the newest.
+    /// Number of newest lines to start with.
     pub last: u32,
-    /// Go on as lines are written.
+    /// Whether to go on as lines are written.
     pub follow: bool,
 }
 
@@ -43,7 +43,7 @@ struct Read {
     offset: u64,
 }
 
-/// Shows lines of the logs. The ledger is not asked: it may be what is wrong.
+/// Shows lines of the logs. Does not open the ledger, which may be the fault that the person looks for.
 pub fn show(wanted: Wanted<'_>, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     console::set_reader(process.env.contains_key(TOKEN_VARIABLE));
     let layout = Layout::new(&find_town(global, process)?);
@@ -67,7 +67,7 @@ fn time(line: &Line) -> String {
     line.get("time").and_then(|time| time.as_str()).unwrap_or_default().to_owned()
 }
 
-/// The newest lines of a log and of what was put aside of it, as far as they are wanted.
+/// Returns the newest wanted lines of a log and of the files put aside from it.
 fn newest(disk: &dyn Disk, log: &Path, wanted: Wanted<'_>) -> Result<Vec<Line>, CliError> {
     let mut files = diagnosis::rotated(disk, log).map_err(gt_town::Error::from)?;
     files.push(log.to_owned());
@@ -82,7 +82,7 @@ fn newest(disk: &dyn Disk, log: &Path, wanted: Wanted<'_>) -> Result<Vec<Line>, 
     Ok(lines)
 }
 
-/// The lines that are wanted. What is no line of ours is left out.
+/// Parses the wanted lines. Leaves out lines that gt did not write.
 fn parsed(bytes: &[u8], wanted: Wanted<'_>) -> Vec<Line> {
     let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
     lines.filter(|line| wanted.holds(line)).collect()
@@ -108,7 +108,7 @@ fn follow(reads: &mut [Read], wanted: Wanted<'_>, process: &Process, console: &m
     }
 }
 
-/// The whole lines that were added since the last look. A log that is shorter than before is a new one.
+/// Returns the whole lines added since the last read. A log that is shorter than before is a new one.
 fn more(disk: &dyn Disk, read: &mut Read) -> Result<Vec<u8>, CliError> {
     let size = disk.size(&read.path).map_err(gt_town::Error::from)?;
     if size < read.offset {

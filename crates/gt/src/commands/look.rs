@@ -1,4 +1,4 @@
-//! Looking at the town.
+//! Verbs that show the town.
 
 use gt_ledger::Event;
 use gt_model::address::Address;
@@ -24,7 +24,7 @@ use crate::Process;
 use crate::console::{Console, Table, counted, printable, reasons, time_text};
 use crate::error::{CliError, CliResult};
 
-/// `gt status`.
+/// Runs `gt status`.
 pub fn status(context: &Context<'_>, long: bool, watch: bool, console: &mut Console<'_>) -> CliResult {
     if watch {
         return watch_status(context, long, console);
@@ -37,10 +37,10 @@ pub fn status(context: &Context<'_>, long: bool, watch: bool, console: &mut Cons
     Ok(0)
 }
 
-/// Time between two looks of `gt status --watch`.
+/// Time between two checks of `gt status --watch`.
 const WATCH_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Looks after which it is shown anew, whether something was changed or not: times go on.
+/// Number of checks after which `--watch` redraws even if nothing changed, since it shows ages.
 const WATCH_AGES: u32 = 10;
 
 fn watch_status(context: &Context<'_>, long: bool, console: &mut Console<'_>) -> CliResult {
@@ -64,7 +64,7 @@ fn watch_status(context: &Context<'_>, long: bool, console: &mut Console<'_>) ->
     }
 }
 
-/// What needs a person, then work on its way; what seldom changes only where it is asked for.
+/// Prints what needs a person, then work on its way. Prints what seldom changes only on request.
 fn say_status(
     context: &Context<'_>,
     status: &TownStatus,
@@ -118,7 +118,7 @@ fn say_status(
     Ok(())
 }
 
-/// How much there is, in one line.
+/// Summarises the counts in one line.
 fn summary(status: &TownStatus) -> String {
     let deacon = if status.deacon { "the town is up" } else { "the town is down: gt up" };
     let mut parts = vec![deacon.to_owned()];
@@ -148,14 +148,14 @@ fn workers(context: &Context<'_>, status: &TownStatus, long: bool) -> Table {
     table
 }
 
-/// How long ago that was, in words; nothing where it is no time.
+/// Describes how long ago a time was; empty where the text is no time.
 fn age(context: &Context<'_>, at: &str) -> String {
     let now = context.town.world().clock().now();
     let since = at.parse::<jiff::Timestamp>().ok().map(|at| now.duration_since(at).as_secs());
     since.map(|seconds| rough(u64::try_from(seconds).unwrap_or(0))).unwrap_or_default()
 }
 
-/// Seconds in the largest unit that fits.
+/// Formats seconds in the largest unit that fits.
 fn rough(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -186,14 +186,14 @@ fn sync_text(sync: &SyncStatus) -> String {
     }
 }
 
-/// A rig on two lines.
+/// Prints a rig on two lines.
 pub fn say_rig(rig: &RigStatus, console: &mut Console<'_>) -> Result<(), CliError> {
     let Agents { kind, mode, why } = &rig.agents;
     console.line(&format!("rig {}: lands on {} of {} ({})", rig.name, rig.trunk, rig.remote, rig.landing))?;
     console.line(&format!("  workers: {}, {mode} ({why})", kind.as_deref().unwrap_or("no kind is set")))
 }
 
-/// `gt log`.
+/// Runs `gt log`.
 pub fn log(
     context: &Context<'_>,
     bead: Option<&str>,
@@ -220,7 +220,7 @@ pub fn log(
     if follow { follow_log(context, bead.as_ref(), seen, all, console) } else { Ok(0) }
 }
 
-/// Time between two looks at the change signal.
+/// Time between two checks of the change signal.
 const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
 fn follow_log(
@@ -258,7 +258,7 @@ fn say_event(event: &Event, console: &mut Console<'_>) -> Result<(), CliError> {
     console.line(&format!("{time}  {bead}  {}  {subject}  by {}", event.event, printable(&event.actor)))
 }
 
-/// `gt why`.
+/// Runs `gt why`.
 pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
     if let Ok(rig) = context.town.rig(id) {
         return why_rig(context, &rig, console);
@@ -271,7 +271,7 @@ pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
     }
     let id = context.town.ledger.read(|view| match beads::resolve(view, id) {
         Ok(bead) => Ok(bead),
-        // A part of a merge request's id does, where it is one's only.
+        // The beginning of a merge request's id is enough where it is unique.
         Err(error) => review::find_in(view, id).map(|mr| mr.bead).map_err(|_| error),
     })?;
     let bead = context.town.ledger.read(|view| beads::require(view, &id))?;
@@ -335,7 +335,7 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What a standing agent waits for is what it is doing, its mail, and what is wrong with it.
+/// Prints what a standing agent waits for: what it is doing, its mail, and what is wrong with it.
 fn why_agent(context: &Context<'_>, agent: &Address, console: &mut Console<'_>) -> CliResult {
     let status = standing::status(&context.town, agent)?;
     let subject = agent.to_string();
@@ -357,7 +357,7 @@ fn why_agent(context: &Context<'_>, agent: &Address, console: &mut Console<'_>) 
     Ok(0)
 }
 
-/// A convoy waits for its beads that are not over.
+/// Prints the beads that a convoy waits for: those that are not over.
 fn why_convoy(context: &Context<'_>, id: &BeadId, console: &mut Console<'_>) -> CliResult {
     let mut convoy = story::convoy_story(&context.town, id)?;
     let beads = convoy.members.len();
@@ -413,7 +413,7 @@ fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>)
     Ok(0)
 }
 
-/// `gt doctor`.
+/// Runs `gt doctor`.
 pub fn doctor(
     context: &Context<'_>,
     retry: bool,
@@ -437,7 +437,7 @@ pub fn doctor(
     }
     let mut checks = doctor::doctor(&context.town)?;
     checks.push(path_check(process));
-    // Asked to try again, it has done so, whatever else there is to say.
+    // With `retry` the verb has done its task, whatever the checks report.
     let well = retry || checks.iter().all(|check| check.ok);
     if console.is_json() {
         console.facts("gt.doctor/1", "checks", checks)?;
@@ -457,7 +457,7 @@ pub fn doctor(
     Ok(if well { 0 } else { 1 })
 }
 
-/// Repeats the negative proof of each rig where that is due, or of all where it is asked for.
+/// Repeats the negative proof of each rig where it is due, or of all rigs on request.
 fn break_again(
     context: &Context<'_>,
     deep: bool,
@@ -473,7 +473,7 @@ fn break_again(
         let why = match repeated {
             Ok(Repeated::Done | Repeated::NotDue) => continue,
             Ok(Repeated::Busy) => "they are at work".to_owned(),
-            // What can't be proved now is the gates' own check to tell.
+            // The gates' own check reports why nothing can be proved now.
             Err(error) => error.to_string(),
         };
         console.note(&format!("{}: its gates were not tried: {why}", rig.name()))?;
@@ -481,7 +481,7 @@ fn break_again(
     Ok(())
 }
 
-/// Another `gt` or `bd` in the overseer's PATH is worth knowing, and no fault: agents get ours.
+/// Reports another `gt` or `bd` in the overseer's PATH. That is no fault, since agents get ours.
 fn path_check(process: &Process) -> doctor::Check {
     let others: Vec<String> = super::town::others_in_path(process).iter().map(|p| p.display().to_string()).collect();
     let detail =

@@ -1,4 +1,4 @@
-//! Mail.
+//! Verbs for mail.
 
 use gt_ledger::Priority;
 use gt_model::address::Address;
@@ -10,7 +10,7 @@ use crate::cli::{MailVerb, PriorityArg};
 use crate::console::{Console, Table, agent_reads, printable, printable_lines, time_text};
 use crate::error::{CliError, CliResult};
 
-/// `gt mail …`.
+/// Runs `gt mail …`.
 pub fn run(verb: MailVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         MailVerb::Send { to, subject, message, priority } => {
@@ -48,7 +48,7 @@ fn inbox(context: &Context<'_>, unread: bool, of: Option<&str>, console: &mut Co
     Ok(0)
 }
 
-/// The address whose mail is meant: the caller's own, or any where the caller is a person.
+/// Returns the address whose mail the caller may read: its own, or any for a person.
 fn whose(context: &Context<'_>, of: Option<&str>) -> Result<Address, CliError> {
     let own = context.caller.address.clone();
     let Some(text) = of else { return Ok(own) };
@@ -59,7 +59,7 @@ fn whose(context: &Context<'_>, of: Option<&str>) -> Result<Address, CliError> {
     Ok(other)
 }
 
-/// What is somebody else's is shown, and stays unread there.
+/// Shows a mail. Another agent's mail stays unread.
 fn read(context: &Context<'_>, id: &str, of: Option<&str>, console: &mut Console<'_>) -> CliResult {
     let (own, of) = (&context.caller.address, whose(context, of)?);
     let id = context.town.ledger.read(|view| gt_town::work::beads::resolve(view, id))?;

@@ -1,4 +1,4 @@
-//! The mayor.
+//! Verbs for the mayor.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::cli::MayorVerb;
 use crate::console::{Console, printable, printable_lines};
 use crate::error::{CliError, CliResult};
 
-/// `gt mayor …`.
+/// Runs `gt mayor …`.
 pub fn run(verb: MayorVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let (town, caller) = (&context.town, &context.caller);
     match verb {
@@ -46,7 +46,7 @@ fn none_yet() -> CliError {
     Error::refused("the mayor was never started", "gt mayor start").into()
 }
 
-/// What a person is told when a standing agent was started.
+/// Reports to a person that a standing agent was started.
 pub fn said_of_start(
     context: &Context<'_>,
     status: &AgentStatus,
@@ -70,7 +70,7 @@ pub fn said_of_start(
     Ok(0)
 }
 
-/// What a person is told when a standing agent was stopped.
+/// Reports to a person that a standing agent was stopped.
 pub fn said_of_stop(status: &AgentStatus, start: &str, console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
         return console.facts("gt.agent/1", "agent", status);
@@ -87,7 +87,7 @@ fn show(status: &AgentStatus, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// A standing agent on a few lines.
+/// Prints a standing agent on a few lines.
 pub fn say(status: &AgentStatus, console: &mut Console<'_>) -> Result<(), CliError> {
     console.line(&format!("{}: {}", status.agent.address, printable(&status.doing)))?;
     console.line(&format!("  folder: {}", status.folder))?;

@@ -1,4 +1,4 @@
-//! One file for each group of verbs: arguments in, one engine call, words out.
+//! Verbs, one file for each group: each takes its arguments, calls the engine once, and prints the answer.
 
 use std::ffi::OsString;
 use std::ops::Deref;
@@ -43,11 +43,11 @@ mod sync;
 mod town;
 mod work;
 
-/// A town that a verb uses: opened by it, or there before in a simulated world.
+/// Town that a verb uses: opened by this call, or open already in a simulated world.
 pub enum TownHandle {
     /// Opened by this call.
     Own(Box<Town>),
-    /// There before.
+    /// Opened before this call.
     Shared(Rc<Town>),
 }
 
@@ -62,11 +62,11 @@ impl Deref for TownHandle {
     }
 }
 
-/// What most verbs need: the town, and who calls.
+/// What most verbs need: the town and the caller.
 pub struct Context<'p> {
-    /// The town.
+    /// Town of the call.
     pub town: TownHandle,
-    /// Who calls.
+    /// Caller of the verb.
     pub caller: Caller,
     process: &'p Process,
 }
@@ -80,7 +80,7 @@ impl<'p> Context<'p> {
         Ok(Self { town, caller, process })
     }
 
-    /// The rig that is named, or the one that the caller belongs to or stands in, or the only one.
+    /// Returns the named rig, or the one that the caller belongs to or stands in, or the only one.
     pub fn rig(&self, name: Option<&str>) -> Result<Rig, CliError> {
         if let Some(name) = name.map(str::to_owned).or_else(|| self.rig_here()) {
             return Ok(self.town.rig(&name)?);
@@ -99,7 +99,7 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// The name of the caller's own rig, or of the one whose folder it stands in.
+    /// Returns the name of the caller's own rig, or of the one whose folder it stands in.
     pub fn rig_here(&self) -> Option<String> {
         if let Some(rig) = self.caller.address.rig() {
             return Some(rig.to_string());
@@ -110,7 +110,7 @@ impl<'p> Context<'p> {
     }
 }
 
-/// Finds the town: as told, by `GT_TOWN`, or upwards from the working folder; never made by looking.
+/// Finds the town: by flag, by `GT_TOWN`, or upwards from the working folder. Never makes one.
 fn open_town(global: &Global, process: &Process) -> Result<TownHandle, CliError> {
     if let Some(town) = &process.town {
         return Ok(TownHandle::Shared(town.clone()));
@@ -131,19 +131,19 @@ fn find_upwards(process: &Process) -> Result<PathBuf, CliError> {
     Ok(found.ok_or_else(|| gt_town::Error::NoTown(process.cwd.clone()))?)
 }
 
-/// Reads a text: as given, or from standard input where it is `-`.
+/// Returns a text as given, or standard input where it is `-`.
 fn text_or_stdin(text: String) -> Result<String, CliError> {
     if text == "-" { Ok(std::io::read_to_string(std::io::stdin())?) } else { Ok(text) }
 }
 
-/// The grammar of the command line, as [`crate::run`] reads it.
+/// Returns the grammar of the command line, as [`crate::run`] reads it.
 pub fn grammar() -> clap::Command {
     help::command()
 }
 
 pub use bead::in_bds_words;
 
-/// Answers what was typed for the Go `bd`, and does not fit our grammar, where there is more to say than that.
+/// Answers arguments meant for the Go `bd` that do not fit our grammar, where it can say more than clap does.
 pub fn unlike_ours(args: &[OsString], error: &clap::Error, console: &mut Console<'_>) -> Option<CliResult> {
     bead::absent(args, error, console).or_else(|| bead::too_few(args, error).map(Err))
 }

@@ -1,4 +1,4 @@
-//! What clients' hooks call: it must be quick, and never break the client.
+//! Verbs that clients' hooks call. They must be quick, and never break the client.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -20,7 +20,7 @@ use crate::cli::Global;
 use crate::console::Console;
 use crate::error::{CliError, CliResult};
 
-/// The moment and the client, if these arguments are one of the two calls that we write into clients' settings.
+/// Returns the moment and the client if these arguments are one of the two calls that gt writes into clients' settings.
 pub fn words(args: &[OsString]) -> Option<(Moment, Client)> {
     let words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
     let (moment, client) = match words.as_slice() {
@@ -32,9 +32,10 @@ pub fn words(args: &[OsString]) -> Option<(Moment, Client)> {
     Some((Moment::parse(moment)?, Client::parse(client)?))
 }
 
-/// `gt moment …`, and `gt prime --moment start`. Whatever goes wrong: exit code 0, no output, a line in `logs/hooks.log` of the
-/// session's folder.
-/// Outside of a town, or without an identity, it is nobody's and says nothing at all.
+/// Runs `gt moment …`, and `gt prime --moment start`. On any error it returns exit code 0, prints nothing, and writes a line
+/// into `logs/hooks.log` of the session's folder.
+///
+/// Outside a town, or without an identity, it belongs to no session and says nothing at all.
 pub fn call(
     moment: Moment,
     client: Client,
@@ -53,10 +54,10 @@ pub fn call(
     match answer(moment, client, token, &root, process) {
         Ok(Some(text)) => console.line(&text)?,
         Ok(None) => {}
-        // It is told what is the matter by its own calls of gt; here it counts for nothing.
+        // The agent's own calls of gt report this; here it needs no log line.
         Err(CliError::Engine(Error::Superseded(_) | Error::BadToken)) => {}
         Err(error) => {
-            // A token that names no session has no place for it.
+            // A token that names no session has no log for this line.
             if let Some(who) = identity::named(token) {
                 moments::note_failure(world, &layout, moment.as_str(), &who, &error.to_string());
             }
@@ -75,7 +76,7 @@ fn answer(
     let input = input(process)?;
     let layout = Layout::new(root);
     let world = process.outside.world.as_ref();
-    // In our own process the ledger is open: it is asked as ever.
+    // A simulated call runs in a process that has the ledger open, so it must not look at the ledger's file.
     let seen = process.town.is_none().then(|| Seen::now(world, &layout, token)).flatten();
     let call = Call { client, moment, input: &input, seen: seen.as_ref() };
     if moments::nothing_new(world, &layout, &call)? {
@@ -96,7 +97,7 @@ fn answer(
     Ok(told.transpose()?.map(|prime| prime.text()))
 }
 
-/// What the client says, up to a limit. A call inside our own process has no standard input: it says nothing.
+/// Reads what the client says, up to a limit. A call inside our own process has no standard input, so it reads nothing.
 fn input(process: &Process) -> Result<Vec<u8>, CliError> {
     if process.town.is_some() {
         return Ok(b"{}".to_vec());

@@ -1,4 +1,4 @@
-//! Shows people that something slow goes on: what, for how long, and what it said last.
+//! Shows people that something slow is running: what, for how long, and its last output.
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
@@ -14,26 +14,26 @@ use gt_world::World;
 use crate::Process;
 use crate::console::{Console, printable};
 
-/// How often is looked.
+/// Time between two updates.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Seconds after which a line is told where nothing can be redrawn; then after twice as many.
+/// Seconds until the first line where nothing can be redrawn; each further line comes after twice as many.
 const FIRST_LINE: u64 = 10;
 
-/// Bytes of the end of a log in which its last line is.
+/// Bytes at the end of a log that contain its last line.
 const LAST_BYTES: u64 = 2048;
 
 /// Characters of a last line that are shown.
 const LAST_CHARS: usize = 80;
 
-/// What goes on now.
+/// What is running now.
 struct Now {
     what: String,
     log: PathBuf,
     since: Duration,
 }
 
-/// Tells on the error output what goes on, from a thread of its own.
+/// Reports on the error output what is running, from its own thread.
 pub struct Ticker {
     now: Arc<Mutex<Option<Now>>>,
     world: Arc<dyn World>,
@@ -42,7 +42,7 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Begins to tell; says nothing where the console is to be quiet.
+    /// Starts to report; reports nothing where the console is quiet.
     pub fn new(process: &Process, console: &Console<'_>) -> Self {
         let now = Arc::new(Mutex::new(None));
         let (world, over) = (Arc::clone(&process.outside.world), Arc::new(AtomicBool::new(false)));
@@ -53,7 +53,7 @@ impl Ticker {
         Self { now, world, over, thread }
     }
 
-    /// Tells of one thing that has no log, for as long as it takes.
+    /// Reports one thing without a log, for as long as it takes.
     pub fn during<T>(what: &str, process: &Process, console: &Console<'_>, act: impl FnOnce() -> T) -> T {
         let ticker = Self::new(process, console);
         ticker.begins(what, "", Path::new(""));
@@ -82,7 +82,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // What it could not tell is no loss.
+            // A report that the thread could not print is no loss.
             let _ = thread.join();
         }
     }
@@ -132,7 +132,7 @@ impl Teller {
     }
 }
 
-/// The last line of a log that is not empty.
+/// Returns the last line of a log that is not empty.
 fn last_line(log: &Path) -> Option<String> {
     let mut file = File::open(log).ok()?;
     let size = file.metadata().ok()?.len();

@@ -1,4 +1,4 @@
-//! The merge queue, and the patrols by hand.
+//! Verbs for the merge queue, and for running the patrols by hand.
 
 use gt_model::id::MrId;
 use gt_model::queue::MrStatus;
@@ -19,7 +19,7 @@ use crate::cli::{MqVerb, RefineryVerb, WitnessVerb};
 use crate::console::{Console, Table};
 use crate::error::{CliError, CliResult};
 
-/// `gt mq …`.
+/// Runs `gt mq …`.
 pub fn mq(verb: MqVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         MqVerb::List { rig, all } => list(context, rig.as_deref(), all, console),
@@ -58,7 +58,7 @@ fn list(context: &Context<'_>, rig: Option<&str>, all: bool, console: &mut Conso
     Ok(0)
 }
 
-/// The status of a merge request in words, and what its gates are doing.
+/// Describes the status of a merge request, and what its gates are doing.
 pub fn item_text(item: &QueueItem) -> String {
     match (&item.status, &item.gating) {
         (MrStatus::Waiting, Some(running)) => running.words(&item.mr.id),
@@ -66,7 +66,7 @@ pub fn item_text(item: &QueueItem) -> String {
     }
 }
 
-/// A status in words.
+/// Describes a status in words.
 pub fn status_text(status: &MrStatus) -> String {
     match status {
         MrStatus::Waiting => "waiting".to_owned(),
@@ -106,7 +106,7 @@ fn approve(context: &Context<'_>, ids: &[String], all: bool, console: &mut Conso
     Ok(0)
 }
 
-/// `gt refinery …`.
+/// Runs `gt refinery …`.
 pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         RefineryVerb::Run { rig, .. } => run_once(rig.as_deref(), context, console),
@@ -114,7 +114,7 @@ pub fn refinery(verb: &RefineryVerb, context: &Context<'_>, console: &mut Consol
     }
 }
 
-/// `gt refinery confirm`.
+/// Runs `gt refinery confirm`.
 fn confirm(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let rig = context.rig(rig)?;
     let run = clean_run::by_hand(&context.town, &context.caller, &rig)?;
@@ -129,7 +129,7 @@ fn confirm(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) 
     Ok(if green { 0 } else { 1 })
 }
 
-/// `gt refinery run --once`.
+/// Runs `gt refinery run --once`.
 fn run_once(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let (town, rig) = (&context.town, context.rig(rig)?);
     refinery::forget_failures(town, &context.caller, &rig)?;
@@ -159,7 +159,7 @@ fn run_once(rig: Option<&str>, context: &Context<'_>, console: &mut Console<'_>)
     Ok(0)
 }
 
-/// `gt witness run --once`.
+/// Runs `gt witness run --once`.
 pub fn witness(verb: &WitnessVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let WitnessVerb::Run { rig, .. } = verb;
     let (town, rig) = (&context.town, context.rig(rig.as_deref())?);

@@ -1,4 +1,4 @@
-//! Looking at merge requests, and a person's word on them.
+//! Verbs with which a person reads merge requests and decides on them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::{Context, text_or_stdin};
 use crate::console::{Console, counted, printable, printable_lines};
 use crate::error::{CliError, CliResult};
 
-/// `gt mq show`.
+/// Runs `gt mq show`.
 pub fn show(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
     let shown = review::show(&context.town, id)?;
     if console.is_json() {
@@ -25,7 +25,7 @@ pub fn show(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRe
     Ok(0)
 }
 
-/// A merge request on a few lines.
+/// Prints a merge request on a few lines.
 pub fn say(shown: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     let mr = &shown.item.mr;
     console.line(&format!("{}  {}  ({})", mr.id, printable(&shown.title), printable(&item_text(&shown.item))))?;
@@ -54,7 +54,7 @@ pub fn say(shown: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// `gt mq diff`.
+/// Runs `gt mq diff`.
 pub fn diff(context: &Context<'_>, id: &str, stat: bool, console: &mut Console<'_>) -> CliResult {
     let diff = review::diff(&context.town, id, stat)?;
     if console.is_json() {
@@ -73,7 +73,7 @@ pub fn diff(context: &Context<'_>, id: &str, stat: bool, console: &mut Console<'
     Ok(0)
 }
 
-/// A line of a patch in the colours that people know.
+/// Colours a line of a patch in the usual way.
 fn painted(line: &str, console: &Console<'_>) -> String {
     let head = ["diff ", "index ", "+++", "---"].iter().any(|start| line.starts_with(start));
     match line.as_bytes().first() {
@@ -85,7 +85,7 @@ fn painted(line: &str, console: &Console<'_>) -> String {
     }
 }
 
-/// `gt mq log`.
+/// Runs `gt mq log`.
 pub fn log(context: &Context<'_>, id: &str, follow: bool, console: &mut Console<'_>) -> CliResult {
     if follow && !console.is_json() {
         return follow_log(context, id, console);
@@ -114,19 +114,19 @@ pub fn log(context: &Context<'_>, id: &str, follow: bool, console: &mut Console<
     Ok(0)
 }
 
-/// Time between two looks at what gates print.
+/// Time between two reads of the gates' output.
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 
-/// Bytes of a gate's log that are read at once.
+/// Bytes of a gate's log per read.
 const FOLLOW_BYTES: usize = 64 * 1024;
 
-/// Prints what the gates print on a merge request, until they are over; what they have said is the exit code.
+/// Prints the output of a merge request's gates until they end. The gates' result decides the exit code.
 fn follow_log(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
     let mr = review::find(&context.town, id)?.id;
     let mut told_to_wait = false;
     let mut at: Option<(PathBuf, u64)> = None;
     loop {
-        // Read first: what the gate prints between the two is read in the next turn, or by the last one.
+        // Reads the state before the log: output in between is read in the next turn, or by the last one.
         let shown = review::show(&context.town, mr.as_str())?;
         let running = shown.item.gating.as_ref();
         if let Some(log) = running.and_then(|running| running.log.as_ref())
@@ -149,7 +149,7 @@ fn follow_log(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> Cli
     }
 }
 
-/// Prints what a log has beyond what was printed of it.
+/// Prints the part of a log that was not printed before.
 fn print_rest(
     context: &Context<'_>,
     at: &mut Option<(PathBuf, u64)>,
@@ -172,7 +172,7 @@ fn gate_log(log: &GateLog) -> String {
     format!("== {} ({}{cut})\n{}\n", printable(&log.gate), log.path.display(), printable_lines(&log.text).trim_end())
 }
 
-/// `gt mq checkout`.
+/// Runs `gt mq checkout`.
 pub fn checkout(
     context: &Context<'_>,
     id: &str,
@@ -205,7 +205,7 @@ pub fn checkout(
     Ok(0)
 }
 
-/// A folder for one merge request of this town, the same each time.
+/// Returns a folder for one merge request of this town, the same each time.
 fn temporary(context: &Context<'_>, mr: &MrId) -> PathBuf {
     let base = context.process.env.get("TMPDIR").filter(|dir| !dir.is_empty()).map_or("/tmp", String::as_str);
     let town = gt_model::id::sha256_hex(&context.town.layout.root.display().to_string());
@@ -216,7 +216,7 @@ fn absolute(context: &Context<'_>, path: &Path) -> PathBuf {
     super::town::absolute(context.process, path)
 }
 
-/// `gt mq reject`.
+/// Runs `gt mq reject`.
 pub fn reject(context: &Context<'_>, id: &str, note: String, console: &mut Console<'_>) -> CliResult {
     let note = text_or_stdin(note)?;
     if note.trim().is_empty() {
@@ -227,31 +227,31 @@ pub fn reject(context: &Context<'_>, id: &str, note: String, console: &mut Conso
     said(&[mr], "sent back: a fresh worker goes on from it and reads your note", context, console)
 }
 
-/// `gt mq hold`.
+/// Runs `gt mq hold`.
 pub fn hold(context: &Context<'_>, ids: &[String], note: &str, console: &mut Console<'_>) -> CliResult {
     let held = review::hold(&context.town, &context.caller, ids, note)?;
     said(&held, "held, until gt mq retry or gt mq approve", context, console)
 }
 
-/// `gt mq retry`.
+/// Runs `gt mq retry`.
 pub fn retry(context: &Context<'_>, ids: &[String], console: &mut Console<'_>) -> CliResult {
     let retried = review::retry(&context.town, &context.caller, ids)?;
     said(&retried, "held no longer: its turn comes with the next round", context, console)
 }
 
-/// `gt mq landed`.
+/// Runs `gt mq landed`.
 pub fn landed(context: &Context<'_>, id: &str, by: Option<&str>, console: &mut Console<'_>) -> CliResult {
     let landed = review::landed(&context.town, &context.caller, id, by)?;
     said(&[landed], "over: its bead is closed as landed", context, console)
 }
 
-/// `gt mq landed --not`.
+/// Runs `gt mq landed --not`.
 pub fn not_landed(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
     let taken_off = review::not_landed(&context.town, &context.caller, id)?;
     said(&[taken_off], "off the trunk, on purpose: its bead stays closed, as not landed", context, console)
 }
 
-/// `gt mq cancel`.
+/// Runs `gt mq cancel`.
 pub fn cancel(context: &Context<'_>, ids: &[String], note: &str, console: &mut Console<'_>) -> CliResult {
     let cancelled = review::cancel(&context.town, &context.caller, ids, note)?;
     said(&cancelled, "out of the queue; its bead is open again, its commits are kept", context, console)

@@ -1,4 +1,4 @@
-//! Projects of the town.
+//! Verbs for the town's projects.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use crate::cli::{GatesVerb, RigVerb};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
-/// `gt rig …`.
+/// Runs `gt rig …`.
 pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         RigVerb::Add { name, source, prefix, branch, make_bare_remote, land_on, skip_proof, dry_run, yes } => {
@@ -49,7 +49,7 @@ pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
     }
 }
 
-/// A path is taken from the working folder on; a URL stays as it is. A folder that is there is meant before a host.
+/// Resolves a path from the working folder; keeps a URL as it is. An existing folder takes precedence over a host.
 fn source_path(context: &Context<'_>, source: String) -> String {
     let path = super::town::absolute(context.process, source.as_ref());
     if source.starts_with('-') || source.is_empty() || destination::is_url(&source) && !path.exists() {
@@ -94,8 +94,8 @@ fn add(context: &Context<'_>, new: &NewRig, yes: bool, console: &mut Console<'_>
     Ok(0)
 }
 
-/// Whether what was found may be run. Where the repository is not the person's own, that is for the person to say, who has
-/// seen it on the screen before.
+/// Whether the detected commands may run. Where the repository is not the person's own, the person decides, after seeing the
+/// commands on the screen.
 fn may_run(
     context: &Context<'_>,
     new: &NewRig,
@@ -146,7 +146,7 @@ fn allow_envrc(context: &Context<'_>, name: &str, yes: bool, remove: bool, conso
     Ok(0)
 }
 
-/// Shows files, and whether the person says yes to them.
+/// Shows files, and asks whether the person allows them.
 fn may_load(
     context: &Context<'_>,
     files: &[File],
@@ -168,7 +168,7 @@ fn may_load(
     Ok(answer == Ok(true))
 }
 
-/// Whether a person says yes on a terminal; why nobody could be asked, where that is so.
+/// Asks a person on a terminal for a yes. The error says why no person could be asked.
 fn says_yes(context: &Context<'_>, question: &str, console: &Console<'_>) -> Result<bool, String> {
     if console.is_json() {
         return Err("--json asks nothing".to_owned());
@@ -300,8 +300,8 @@ fn prove(context: &Context<'_>, name: Option<&str>, fix: bool, negative: bool, c
     Ok(if well { 0 } else { 1 })
 }
 
-/// Asks of each variable of the person's that a red gate names whether this rig may have it, and proves the rig again with
-/// it. What it holds may be a secret: without that word it is not passed on, and what passes it on is told.
+/// Asks, for each of the person's variables that a red gate names, whether this rig may have it, and then proves the rig again.
+/// A value may be a secret: without the person's yes gt does not pass it on, and prints the command that does so.
 fn offer_variables(
     context: &Context<'_>,
     rig: &Rig,
@@ -431,7 +431,7 @@ fn gates_verb(verb: GatesVerb, context: &Context<'_>, console: &mut Console<'_>)
     }
 }
 
-/// An agent's gates run in its own worktree, a person's on the trunk.
+/// Runs gates: an agent's in its own worktree, a person's on the trunk.
 fn run_gates(context: &Context<'_>, rig: Option<&str>, again: bool, console: &mut Console<'_>) -> CliResult {
     let rig = context.rig(rig)?;
     let run = match &context.caller.incarnation {

@@ -1,4 +1,4 @@
-//! Agents' sessions: looking at them, attaching to them, stopping them.
+//! Verbs for agents' sessions: show, attach, stop.
 
 use std::io::IsTerminal;
 
@@ -13,10 +13,10 @@ use crate::cli::SessionVerb;
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
-/// Time between two looks at a log.
+/// Time between two reads of a log.
 const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// `gt session …`.
+/// Runs `gt session …`.
 pub fn run(verb: &SessionVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let found = |name: &str| sessions::find(&context.town, name);
     match verb {
@@ -56,7 +56,7 @@ fn show(session: &Session, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// A session on a few lines.
+/// Prints a session on a few lines.
 pub fn say_session(session: &Session, console: &mut Console<'_>) -> Result<(), CliError> {
     console.line(&format!("session {}: {}", session.id, printable(&session.state)))?;
     match (&session.bead, session.attempt) {
@@ -78,7 +78,7 @@ pub fn say_session(session: &Session, console: &mut Console<'_>) -> Result<(), C
     console.line(&format!("  folder: {}", session.folder))
 }
 
-/// `gt session attach`.
+/// Runs `gt session attach`.
 pub fn attach(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> CliResult {
     let can_show = console.is_terminal() && std::io::stdin().is_terminal();
     if session.runtime == Some(Runtime::Tmux) && session.is_running() && !can_show {
@@ -106,7 +106,7 @@ fn stop(context: &Context<'_>, session: &Session, console: &mut Console<'_>) -> 
     Ok(0)
 }
 
-/// `gt peek`.
+/// Runs `gt peek`.
 pub fn peek(
     context: &Context<'_>,
     address: &str,
@@ -116,7 +116,7 @@ pub fn peek(
     console: &mut Console<'_>,
 ) -> CliResult {
     let session = sessions::find(&context.town, address)?;
-    // Reckoned before the look, so that nothing is missed between the two.
+    // Takes the log's end before the output, so that nothing in between is missed.
     let end = sessions::log_end(&context.town, &session)?;
     let text = sessions::peek(&context.town, &session, lines)?;
     let manner = if raw { Manner::Raw } else { Manner::Readable(sessions::printed_format(&context.town, &session)?) };
@@ -130,12 +130,12 @@ pub fn peek(
     if follow { follow_log(context, session, end, manner, console) } else { Ok(0) }
 }
 
-/// How lines of a log are shown.
+/// How to show lines of a log.
 #[derive(Clone, Copy, Debug)]
 enum Manner {
-    /// As they are.
+    /// Unchanged.
     Raw,
-    /// A client's stream, of that format, as what it does; any other line as it is.
+    /// A client's stream of that format as the actions in it; any other line unchanged.
     Readable(Option<Format>),
 }
 
@@ -157,7 +157,7 @@ fn say(line: &[u8], manner: Manner, console: &mut Console<'_>) -> Result<(), Cli
     manner.said(&line).iter().try_for_each(|said| console.line(said))
 }
 
-/// Whole lines as they come, and the rest at the end.
+/// Prints whole lines as they come, and the rest at the end.
 fn follow_log(
     context: &Context<'_>,
     mut session: Session,
@@ -175,7 +175,7 @@ fn follow_log(
             let line: Vec<u8> = open.drain(..=length).collect();
             say(&line, manner, console)?;
         }
-        // Asked before the log was read, so that its end has been read too.
+        // `over` was read before the log, so the log has been read to its end.
         if said.is_empty() && over {
             break;
         }

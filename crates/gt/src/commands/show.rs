@@ -1,4 +1,4 @@
-//! The story of whatever has an id, on one screen.
+//! Verb that shows the story of anything with an id, on one screen.
 
 use gt_town::view::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story};
 
@@ -12,7 +12,7 @@ use crate::error::{CliError, CliResult};
 /// Lines of a description that are shown.
 const TEXT_LINES: usize = 12;
 
-/// `gt show`.
+/// Runs `gt show`.
 pub fn show(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
     let story = story::tell(&context.town, id)?;
     if console.is_json() {
@@ -69,7 +69,7 @@ fn say_bead(story: &BeadStory, console: &mut Console<'_>) -> Result<(), CliError
     say_next(story.next.as_deref(), console)
 }
 
-/// The beginning of a text, each line set in.
+/// Prints the beginning of a text, each line indented.
 fn say_text(name: &str, text: &str, id: &str, console: &mut Console<'_>) -> Result<(), CliError> {
     if text.trim().is_empty() {
         return Ok(());

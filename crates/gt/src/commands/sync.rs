@@ -1,4 +1,4 @@
-//! One ledger for several towns.
+//! Verbs for one ledger that several towns share.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::cli::{SyncArgs, TownVerb};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
-/// `gt sync`.
+/// Runs `gt sync`.
 pub fn sync(args: &SyncArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let synced = sync::sync(&context.town, &context.caller, args.remote.as_deref(), args.dry_run)?;
     if console.is_json() {
@@ -26,7 +26,7 @@ pub fn sync(args: &SyncArgs, context: &Context<'_>, console: &mut Console<'_>) -
     Ok(0)
 }
 
-/// Says which beads have new ids.
+/// Describes the beads that have new ids, a line each.
 pub fn renamed_lines(renamed: &[Renamed]) -> impl Iterator<Item = String> {
     renamed.iter().map(|Renamed { from, to, title }| {
         let (from, to, title) = (printable(from.as_str()), printable(to.as_str()), printable(title));
@@ -34,12 +34,12 @@ pub fn renamed_lines(renamed: &[Renamed]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Says that a line could not be read as it is.
+/// Describes a line that could not be read as it is.
 pub fn nul_line(place: &str) -> String {
     format!("{}: a NUL character, which can't be kept, was read as U+FFFD", printable(place))
 }
 
-/// How many beads of a kind are named.
+/// Maximum number of beads of a kind that are named.
 const NAMED: usize = 10;
 
 fn say_synced(synced: &Synced, console: &mut Console<'_>) -> Result<(), CliError> {
@@ -77,7 +77,7 @@ fn say_synced(synced: &Synced, console: &mut Console<'_>) -> Result<(), CliError
     })
 }
 
-/// `gt town key`.
+/// Runs `gt town key`.
 fn key(file: &Path, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let file = person::make_key(&context.town, &context.caller, &super::town::absolute(context.process, file))?;
     if console.is_json() {
@@ -92,7 +92,7 @@ fn key(file: &Path, context: &Context<'_>, console: &mut Console<'_>) -> CliResu
     Ok(0)
 }
 
-/// `gt town`.
+/// Runs `gt town`.
 pub fn town(verb: &TownVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         TownVerb::Key { file } => key(file, context, console),
@@ -103,7 +103,7 @@ pub fn town(verb: &TownVerb, context: &Context<'_>, console: &mut Console<'_>) -
     }
 }
 
-/// `gt town adopt`.
+/// Runs `gt town adopt`.
 fn adopt(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let adopted = home::adopt(&context.town, &context.caller)?;
     if console.is_json() {
@@ -117,7 +117,7 @@ fn adopt(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// `gt ledger merge-driver`.
+/// Runs `gt ledger merge-driver`.
 pub fn merge_driver(files: [&PathBuf; 3], process: &Process, console: &mut Console<'_>) -> CliResult {
     let [base, ours, theirs] = files.map(|file| process.cwd.join(file));
     let merged = sync::merge_files(process.outside.world.as_ref(), &base, &ours, &theirs)?;

@@ -1,4 +1,4 @@
-//! Making a town, taking it up and down.
+//! Verbs that make a town, start it and stop it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,10 +24,10 @@ use crate::console::Console;
 use crate::diagnosis;
 use crate::error::{CliError, CliResult};
 
-/// How long the deacon may take to start.
+/// Time limit for the deacon's start.
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
-/// `gt install`.
+/// Runs `gt install`.
 pub fn install(path: &Path, remote: Option<&str>, process: &Process, console: &mut Console<'_>) -> CliResult {
     let root = absolute(process, path);
     let town = engine::install(&root, &process.outside, remote)?;
@@ -43,7 +43,7 @@ pub fn install(path: &Path, remote: Option<&str>, process: &Process, console: &m
     Ok(0)
 }
 
-/// The path without `.` and `..`, from the working folder on.
+/// Makes a path absolute from the working folder, without `.` and `..`.
 pub fn absolute(process: &Process, path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in process.cwd.join(path).components() {
@@ -56,7 +56,7 @@ pub fn absolute(process: &Process, path: &Path) -> PathBuf {
     clean
 }
 
-/// Programs called `gt` or `bd` in the PATH that are not this one.
+/// Finds programs called `gt` or `bd` in the PATH that are not this one.
 pub fn others_in_path(process: &Process) -> Vec<PathBuf> {
     let real = |path: &Path| path.canonicalize().ok();
     let own = real(&process.outside.gt);
@@ -68,13 +68,13 @@ pub fn others_in_path(process: &Process) -> Vec<PathBuf> {
     others
 }
 
-/// `gt up`.
+/// Runs `gt up`.
 pub fn up(context: &Context<'_>, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let town = &context.town;
     person::require(&context.caller, "takes the town up")?;
     updown::wait_for_former(town, &mut |pids| {
         let what = "boot or deacon of another town that was here";
-        // Nobody is left to tell if this fails.
+        // If this fails, no output is left on which to report it.
         let _ = console.note(&format!("waiting for {} processes ({what}) to end: {pids:?}", pids.len()));
     })?;
     let older = updown::is_older(town)?;
@@ -98,8 +98,8 @@ pub fn up(context: &Context<'_>, global: &Global, process: &Process, console: &m
     Ok(0)
 }
 
-/// Takes this shell's PATH for all agents: what was installed since then is to be found. Says what came and went, and
-/// which kind of agent has no program in it.
+/// Stores this shell's PATH for all agents, so that they find newly installed programs. Prints what came and went, and which
+/// kind of agent has no program in it.
 fn renew_path(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
     match check::take_path(&context.town, &context.caller) {
         Ok(news) => {
@@ -112,7 +112,7 @@ fn renew_path(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), Cl
     warn_of_missing_programs(context, console)
 }
 
-/// Says which kind of agent has no program in the agents' PATH.
+/// Warns about kinds of agent that have no program in the agents' PATH.
 pub(super) fn warn_of_missing_programs(context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
     for missing in check::missing_programs(&context.town)? {
         let next = missing.next.unwrap_or_default();
@@ -125,7 +125,7 @@ fn daemon<'a>(log_level: Option<&'a str>, process: &'a Process, town: &'a Town, 
     Daemon { gt: &process.outside.gt, town: &town.layout.root, role, log_level }
 }
 
-/// `gt down`.
+/// Runs `gt down`.
 pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliResult {
     let (town, caller) = (&context.town, &context.caller);
     let mut drained = Vec::new();
@@ -134,7 +134,7 @@ pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliR
         drained = updown::drain(town, caller, &mut |waiting| {
             if waiting.len() != told {
                 told = waiting.len();
-                // Nobody is left to tell if this fails.
+                // If this fails, no output is left on which to report it.
                 let who = "to finish their step, or turn; gt down --now does not wait";
                 let _ = console.note(&format!("waiting for {told} agents {who}"));
             }
@@ -153,7 +153,7 @@ pub fn down(context: &Context<'_>, now: bool, console: &mut Console<'_>) -> CliR
     Ok(0)
 }
 
-/// `gt pause`.
+/// Runs `gt pause`.
 pub fn pause(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>) -> CliResult {
     let rig = rig.map(|name| context.town.rig(name)).transpose()?;
     let name = rig.as_ref().map(gt_town::Rig::name);
@@ -161,7 +161,7 @@ pub fn pause(context: &Context<'_>, rig: Option<&str>, console: &mut Console<'_>
     said_of_pause(news, "paused", name, console)
 }
 
-/// `gt resume`.
+/// Runs `gt resume`.
 pub fn resume(context: &Context<'_>, rig: Option<&str>, agent: Option<&str>, console: &mut Console<'_>) -> CliResult {
     if let Some(kind) = agent {
         let news = limits::resume(&context.town, &context.caller, kind)?;
@@ -178,7 +178,7 @@ pub fn resume(context: &Context<'_>, rig: Option<&str>, agent: Option<&str>, con
     said_of_pause(news, "resumed", name, console)
 }
 
-/// `gt resume --spend`.
+/// Runs `gt resume --spend`.
 pub fn resume_spending(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let news = spend::resume(&context.town, &context.caller)?;
     if console.is_json() {
@@ -201,13 +201,13 @@ fn said_of_pause(news: bool, word: &str, rig: Option<&RigName>, console: &mut Co
     Ok(0)
 }
 
-/// Whoever asks whether somebody holds a lock has it for that moment: that long it is waited for.
+/// Checking a lock briefly takes it; callers wait at most this long.
 const ASKERS_TURN: Duration = Duration::from_secs(1);
 
-/// Longer than any deacon lives, and still a number that can be added to a time.
+/// Longer than any deacon lives, and still safe to add to a time.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 10);
 
-/// `gt deacon run`.
+/// Runs `gt deacon run`.
 pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResult {
     let DeaconVerb::Run { wait } = verb;
     daemon::stand_apart();
@@ -224,7 +224,7 @@ pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResul
     Ok(0)
 }
 
-/// The deacon's process, as boot has it.
+/// The deacon's process, as boot sees it.
 struct Deacon(daemon::Watched);
 
 impl DeaconProcess for Deacon {
@@ -237,7 +237,7 @@ impl DeaconProcess for Deacon {
     }
 }
 
-/// `gt boot run`.
+/// Runs `gt boot run`.
 pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
     let BootVerb::Run { detach } = verb;
     daemon::stand_apart();
@@ -252,7 +252,7 @@ pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
     let Some(_held) = held else {
         return Err(gt_town::Error::refused("boot of this town runs already", "gt status").into());
     };
-    // A deacon that an earlier boot left is waited for, then replaced.
+    // Waits for a deacon that an earlier boot left, then replaces it.
     let start = || Ok(Deacon(daemon(level, process, &town, "deacon").start_watched(&["--wait"])?));
     match boot::run(&town, start)? {
         BootEnd::Finished => Ok(0),

@@ -1,4 +1,4 @@
-//! Giving work out and taking it back.
+//! Verbs that assign work and take it back.
 
 use gt_model::id::{BeadId, RigName};
 use gt_town::Error;
@@ -14,12 +14,12 @@ use crate::cli::RuntimeArg;
 use crate::console::Console;
 use crate::error::{CliError, CliResult};
 
-/// How beads are to be slung.
+/// Builds the options for assigning beads.
 pub fn options(convoy: Option<BeadId>, agent: Option<String>, runtime: Option<RuntimeArg>) -> SlingOptions {
     SlingOptions { convoy, agent, runtime: runtime.map(RuntimeArg::into), before: None }
 }
 
-/// `gt sling`.
+/// Runs `gt sling`.
 pub fn sling(
     context: &Context<'_>,
     words: &[String],
@@ -35,7 +35,7 @@ pub fn sling(
     report(context, &slung, console)
 }
 
-/// The last word is the rig; without one it is the rig that all the beads belong to.
+/// Splits the words: the last one is the rig. Without it, takes the rig to which all the beads belong.
 fn beads_and_rig(context: &Context<'_>, words: &[String]) -> Result<(Vec<String>, String), CliError> {
     if let [beads @ .., rig] = words
         && !beads.is_empty()
@@ -78,10 +78,10 @@ fn report(context: &Context<'_>, slung: &Slung, console: &mut Console<'_>) -> Cl
     Ok(0)
 }
 
-/// What workers may do without asking is said each time that some are begun: it is a person's to know.
+/// Prints, each time that workers start, what they may do without asking: a person must know that.
 fn say_permissions(context: &Context<'_>, slung: &Slung, console: &mut Console<'_>) -> Result<(), CliError> {
     let Some(first) = slung.attempts.first() else { return Ok(()) };
-    // A kind without words for permission modes does what it does.
+    // gt can't restrict a kind that has no words for permission modes.
     if context.town.agent(&first.agent)?.modes.is_empty() {
         return Ok(());
     }
@@ -100,7 +100,7 @@ fn say_permissions(context: &Context<'_>, slung: &Slung, console: &mut Console<'
     })
 }
 
-/// What becomes of what is not allowed depends on whether there is a terminal to ask in.
+/// Describes what happens to a use that is not allowed: that depends on whether a terminal can show the question.
 fn accepts_edits(kind: &str, rig: &RigName, runtime: Runtime) -> String {
     let otherwise = match runtime {
         Runtime::Tmux => "for all else it stops and asks: gt status has the question and how to answer",
@@ -115,7 +115,7 @@ fn accepts_edits(kind: &str, rig: &RigName, runtime: Runtime) -> String {
     )
 }
 
-/// `gt unsling`.
+/// Runs `gt unsling`.
 pub fn unsling(context: &Context<'_>, ids: &[String], console: &mut Console<'_>) -> CliResult {
     let ids = beads::resolve_all(&context.town, ids)?;
     let mut taken = Vec::new();
@@ -136,7 +136,7 @@ pub fn unsling(context: &Context<'_>, ids: &[String], console: &mut Console<'_>)
     Ok(0)
 }
 
-/// `gt do`.
+/// Runs `gt do`.
 pub fn do_it(
     context: &Context<'_>,
     titles: &[String],

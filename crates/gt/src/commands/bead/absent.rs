@@ -1,6 +1,6 @@
-//! Verbs of the Go `bd` for which there is nothing to do here: why, and what to type instead.
+//! Verbs of the Go `bd` that have no use here: explains why, and what to type instead.
 //!
-//! A script goes on after those that only keep its database in order; it must stop where it would count on a result.
+//! A script may go on after a verb that only maintains `bd`'s database. It must stop after a verb whose result it would use.
 
 use std::ffi::OsString;
 
@@ -10,12 +10,12 @@ use serde_json::json;
 use crate::console::Console;
 use crate::error::{CliError, CliResult};
 
-/// A verb that is not here.
+/// A verb that gt does not have.
 struct Absent {
     verb: &'static str,
     why: &'static str,
     instead: &'static str,
-    /// Whether a script may go on: nothing is lost by it.
+    /// Whether a script may go on, since it loses nothing.
     is_harmless: bool,
 }
 
@@ -112,7 +112,7 @@ const ABSENT: &[Absent] = &[
     not_here("notion", TRACKER, BY_FILE),
 ];
 
-/// Answers a call of a verb that the grammar does not know, if it is one of the Go `bd`.
+/// Answers a call of a verb that the grammar does not know, if the Go `bd` has it.
 pub fn answer(args: &[OsString], error: &clap::Error, console: &mut Console<'_>) -> Option<CliResult> {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return None;

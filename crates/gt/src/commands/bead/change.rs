@@ -17,7 +17,7 @@ use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
 use crate::console::{Console, Table, printable};
 use crate::error::{CliError, CliResult};
 
-/// Longest text that is read from a file or from standard input, in bytes.
+/// Maximum bytes of a text that is read from a file or from standard input.
 const TEXT_LIMIT: u64 = 4 * 1024 * 1024;
 
 const TITLE_HINT: &str = "a title is one line that says what it is";
@@ -40,7 +40,7 @@ pub(super) fn usage(what: &str, hint: &str) -> CliError {
     CliError::Usage { what: what.to_owned(), hint: hint.to_owned() }
 }
 
-/// Says one line for each changed bead, or prints them as an array.
+/// Prints one line for each changed bead, or prints them as an array.
 fn changed(beads: &[Bead], act: Act, console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
         return shapes::print_array(&shapes::all_bare(beads), console);
@@ -51,24 +51,24 @@ fn changed(beads: &[Bead], act: Act, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// What came of a change of a bead.
+/// Result of changing one bead.
 enum Outcome {
-    /// It is as it was asked for now.
+    /// The bead was changed as asked.
     Done(Box<Bead>),
-    /// It was so before. No change is told, so that a script does not count one.
+    /// The bead was so already. No change is reported, so that a script does not count one.
     Already(String),
 }
 
-/// Which beads texts mean. Those that mean none are refused one by one or all together.
+/// How to treat texts that name no bead: refuse them one by one or all together.
 enum Meant {
-    /// None is changed where one text means none.
+    /// Changes no bead if one text names none.
     All,
-    /// Others are changed all the same.
+    /// Changes the other beads all the same.
     Each,
 }
 
-/// Carries out a change of each bead, in order. Those that are refused are told one by one, and the others changed all the
-/// same: to `bd` that is success, here it is the exit code of the first refusal.
+/// Changes each bead in order. Reports refusals one by one, and changes the other beads all the same. To `bd` that is success;
+/// here the exit code is that of the first refusal.
 fn each(
     texts: &[String],
     meant: &Meant,
@@ -103,7 +103,7 @@ fn each(
     Ok(if is_partial { 0 } else { code })
 }
 
-/// `create`, and `q`, which prints nothing but ids.
+/// Runs `create`, and `q`, which prints only ids.
 pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let only_ids = only_ids || args.silent;
     let title = args.title.clone().or_else(|| args.title_flag.clone());
@@ -147,7 +147,7 @@ pub fn create(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console:
     }
 }
 
-/// All beads of a plan, with the edges between them, or none.
+/// Creates all beads of a plan, with the edges between them, or none.
 fn create_graph(file: &Path, args: &CreateArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let plan = plan::parse(&text_of(file, context)?)?;
     let mut nodes = Vec::new();
@@ -191,7 +191,7 @@ fn from_node(args: &CreateArgs, node: &plan::Node, context: &Context<'_>) -> Res
     Ok(NewNode { key: node.key.clone(), new, parent: node.parent_key.clone(), refers })
 }
 
-/// A bead of each line of standard input, each kept before the next is read.
+/// Creates a bead from each line of standard input, and stores each before it reads the next.
 fn create_lines(args: &CreateArgs, only_ids: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let mut args = args.clone();
     args.stdin = false;
@@ -243,7 +243,7 @@ fn say_dry(new: &[NewBead], console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// A bead that is not made.
+/// Describes a bead that a dry run does not create.
 fn dry(new: &NewBead) -> Value {
     let kind = new.issue_type.clone().unwrap_or(BeadType::Task);
     json!({
@@ -299,7 +299,7 @@ fn new_bead(args: &CreateArgs, title: &str, context: &Context<'_>) -> Result<New
     })
 }
 
-/// Labels as they are kept: trimmed, each once, none empty.
+/// Normalises labels: trimmed, each once, none empty.
 fn labels(words: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
@@ -310,7 +310,7 @@ fn labels(words: &[String]) -> Vec<String> {
     kept
 }
 
-/// The time by which something is to be done, as it is kept; an empty text for none.
+/// Parses a due time into its stored form; an empty text clears it.
 fn due(text: Option<&str>, context: &Context<'_>) -> Result<Option<String>, CliError> {
     let time = |text: &str| {
         if text.is_empty() { Ok(String::new()) } else { typed::future("--due", text, context).map(|at| at.to_string()) }
@@ -318,7 +318,7 @@ fn due(text: Option<&str>, context: &Context<'_>) -> Result<Option<String>, CliE
     text.map(time).transpose()
 }
 
-/// Keys without a field of their own.
+/// Returns the keys without a field of their own.
 fn rest(
     external_ref: Option<&str>,
     spec_id: Option<&str>,
@@ -347,7 +347,7 @@ fn rest(
     Ok(rest)
 }
 
-/// A bead of a Markdown file; flags say what its section does not.
+/// Builds a bead from an item of a Markdown file. Flags supply what its section lacks.
 fn from_item(args: &CreateArgs, item: markdown::Item, context: &Context<'_>) -> Result<NewBead, CliError> {
     let mut new = new_bead(args, &item.title, context)?;
     let or = |text: String, other: String| if text.is_empty() { other } else { text };
@@ -366,7 +366,7 @@ fn from_item(args: &CreateArgs, item: markdown::Item, context: &Context<'_>) -> 
     Ok(new)
 }
 
-/// `update`.
+/// Runs `update`.
 pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     if args.title.as_ref().is_some_and(|title| title.trim().is_empty()) {
         return Err(usage("title cannot be empty", TITLE_HINT));
@@ -384,7 +384,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
     };
     typed::warn_of_past(&[args.defer.as_deref(), args.due.as_deref()], context, console)?;
     let status = args.status.as_ref().map(|word| typed::status(word, context)).transpose()?;
-    // As `bd` has it; `gt bead` sends people to the verb that asks for a reason.
+    // In `bd` this status closes the bead. `gt bead` refers people to the verb that asks for a reason.
     let closes = as_bd && status == Some(Status::Closed);
     let base = BeadChange {
         title: args.title.clone(),
@@ -429,7 +429,7 @@ pub fn update(args: &UpdateArgs, as_bd: bool, context: &Context<'_>, console: &m
     })
 }
 
-/// The change of one bead: what depends on what it was.
+/// Returns the part of one bead's change that depends on its old state.
 fn own_change(
     base: &BeadChange,
     args: &UpdateArgs,
@@ -453,7 +453,7 @@ fn own_change(
     Ok(change)
 }
 
-/// `close`.
+/// Runs `close`.
 pub fn close(
     ids: &[String],
     reason: Option<&str>,
@@ -489,7 +489,7 @@ pub fn close(
     Ok(0)
 }
 
-/// Closes a bead. To close a closed one is nothing to `bd`, so that its callers can try again.
+/// Closes a bead. For `bd`, closing a closed bead changes nothing and succeeds, so that its callers can retry.
 fn close_one(
     id: &BeadId,
     reason: Option<&str>,
@@ -504,7 +504,7 @@ fn close_one(
     Ok(beads::close(&context.town, &context.caller, id, reason, force)?)
 }
 
-/// `reopen`.
+/// Runs `reopen`.
 pub fn reopen(ids: &[String], reason: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let as_bd = console.is_bd();
     each(ids, &Meant::Each, Act::Reopen, context, console, |id| {
@@ -516,7 +516,7 @@ pub fn reopen(ids: &[String], reason: Option<&str>, context: &Context<'_>, conso
     })
 }
 
-/// `defer`.
+/// Runs `defer`.
 pub fn defer(ids: &[String], until: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     typed::warn_of_past(&[until], context, console)?;
     let until = until.map(|text| typed::future("--until", text, context)).transpose()?;
@@ -525,7 +525,7 @@ pub fn defer(ids: &[String], until: Option<&str>, context: &Context<'_>, console
     })
 }
 
-/// `undefer`.
+/// Runs `undefer`.
 pub fn undefer(ids: &[String], context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     each(ids, &Meant::All, Act::Undefer, context, console, |id| {
         let before = context.town.ledger.read(|view| beads::require(view, id))?;
@@ -536,7 +536,7 @@ pub fn undefer(ids: &[String], context: &Context<'_>, console: &mut Console<'_>)
     })
 }
 
-/// `delete`.
+/// Runs `delete`.
 pub fn delete(
     ids: &[String],
     force: bool,
@@ -558,7 +558,7 @@ pub fn delete(
     if dry_run {
         return preview(&found, console);
     }
-    // `bd` shows what it would delete, and asks nobody.
+    // `bd` shows what it would delete, and asks for no confirmation.
     if !force && console.is_bd() && !console.is_json() && !console.is_terminal() {
         console.line("DELETE PREVIEW: nothing was deleted, --force deletes")?;
         return preview(&found, console);
@@ -584,7 +584,7 @@ pub fn delete(
     Ok(0)
 }
 
-/// What would be deleted.
+/// Prints what would be deleted.
 fn preview(found: &[Bead], console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
         let ids: Vec<&BeadId> = found.iter().map(|bead| &bead.id).collect();
@@ -596,7 +596,7 @@ fn preview(found: &[Bead], console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// Asks a person. Where nobody can be asked, the answer is no.
+/// Asks a person for confirmation. The answer is no where no person can be asked.
 fn is_wanted(found: &[Bead], console: &mut Console<'_>) -> Result<bool, CliError> {
     if console.is_json() || !console.is_terminal() || !std::io::stdin().is_terminal() {
         return Ok(false);
@@ -610,7 +610,7 @@ fn is_wanted(found: &[Bead], console: &mut Console<'_>) -> Result<bool, CliError
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// `ready --claim`: the first that nobody else is quicker to take.
+/// Runs `ready --claim`: claims the first bead that no other caller claims first.
 pub fn claim_first(found: &[Bead], context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     for bead in found {
         match beads::claim(&context.town, &context.caller, &bead.id) {
@@ -627,7 +627,7 @@ pub fn claim_first(found: &[Bead], context: &Context<'_>, console: &mut Console<
     Ok(0)
 }
 
-/// `label`.
+/// Runs `label`.
 pub fn label(verb: LabelVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
         LabelVerb::Add { words } => set_label(&words, true, context, console),
@@ -695,7 +695,7 @@ fn set_label(words: &[String], add: bool, context: &Context<'_>, console: &mut C
     Ok(0)
 }
 
-/// `epic`.
+/// Runs `epic`.
 pub fn epic(verb: &EpicVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let only_done = match verb {
         EpicVerb::Status { eligible_only } => *eligible_only,

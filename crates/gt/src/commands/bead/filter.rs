@@ -1,4 +1,4 @@
-//! Flags that say which beads are meant, as a query.
+//! Builds a query from the flags that select beads.
 
 use gt_ledger::BeadFilter;
 use gt_model::query::{Expr, Field, Op, Query, Test, Value};
@@ -11,7 +11,7 @@ use super::{prefix_of, typed};
 use crate::cli::OnlyArgs;
 use crate::error::CliError;
 
-/// Types of beads that are records of the machinery, not work.
+/// Types of beads that are internal records, not work.
 const INFRA: [&str; 5] = ["message", "gate", "agent", "role", "rig"];
 
 /// Conditions, all of which must hold.
@@ -53,17 +53,17 @@ impl Conditions {
         }
     }
 
-    /// That a flag is set, or not.
+    /// Requires that a flag is set, or not set.
     pub fn flag(&mut self, field: Field, value: bool) {
         self.test(field, Op::Is, Value::Flag(value));
     }
 
-    /// That something is put off, or the like.
+    /// Requires that at least one of these holds.
     pub fn any(&mut self, exprs: Vec<Expr>) {
         self.0.push(Expr::Or(exprs));
     }
 
-    /// Neither mail nor other records of the machinery.
+    /// Leaves out mail and other internal records.
     pub fn no_infra(&mut self) {
         self.not_among(Field::Type, &INFRA.map(str::to_owned));
     }
@@ -76,13 +76,13 @@ impl Conditions {
         Ok(())
     }
 
-    /// The query, if there is any condition.
+    /// Returns the query, if there is any condition.
     pub fn query(self, now: Timestamp) -> Option<Query> {
         if self.0.is_empty() { None } else { Some(Query { expr: Expr::And(self.0), now }) }
     }
 }
 
-/// What the flags ask for. Which statuses are left out without any word of status is for the filter's `all` to say.
+/// Builds the conditions from the flags. Where no flag is about status, the filter's `all` decides which statuses are left out.
 pub fn conditions(only: &OnlyArgs, context: &Context<'_>) -> Result<Conditions, CliError> {
     let now = context.town.world().clock().now();
     let mut asked = Conditions::default();
@@ -148,12 +148,12 @@ pub fn conditions(only: &OnlyArgs, context: &Context<'_>) -> Result<Conditions, 
     Ok(asked)
 }
 
-/// Whether the flags speak of status, so that none is left out unasked.
+/// Whether the flags are about status, so that none is left out by default.
 pub fn speaks_of_status(only: &OnlyArgs) -> bool {
     !only.status.is_empty() || !only.id.is_empty() || only.closed_after.is_some() || only.closed_before.is_some()
 }
 
-/// A filter of these conditions.
+/// Builds a filter from these conditions.
 pub fn filter(only: &OnlyArgs, asked: Conditions, limit: u32, context: &Context<'_>) -> Result<BeadFilter, CliError> {
     let now = context.town.world().clock().now();
     Ok(BeadFilter {
@@ -165,7 +165,7 @@ pub fn filter(only: &OnlyArgs, asked: Conditions, limit: u32, context: &Context<
     })
 }
 
-/// The query that somebody typed.
+/// Parses a query that the caller typed.
 pub fn typed(text: &str, context: &Context<'_>) -> Result<Query, CliError> {
     gt_model::query::parse(text, &typed::now(context)).map_err(|error| {
         let hint = format!("fields: {}", Field::ALL.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "));
@@ -173,7 +173,7 @@ pub fn typed(text: &str, context: &Context<'_>) -> Result<Query, CliError> {
     })
 }
 
-/// Whether a query speaks of status or closing, so that nothing is left out of it.
+/// Whether a query is about status or closing, so that nothing is left out of it.
 pub fn query_speaks_of_status(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.iter().any(query_speaks_of_status),

@@ -1,4 +1,4 @@
-//! What depends on what.
+//! Verbs for dependencies between beads.
 
 use gt_ledger::{Direction, TreeNode};
 use gt_model::bead::Bead;
@@ -14,7 +14,7 @@ use crate::console::{Console, printable};
 use crate::drawing::{self, Node};
 use crate::error::CliResult;
 
-/// `dep`.
+/// Runs `dep`.
 pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let one = |text: &str| context.town.ledger.read(|view| beads::resolve(view, text));
     match verb {
@@ -31,7 +31,7 @@ pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
             words::say(console, &said, &format!("✓ Added dependency: {said}"))?;
         }
         DepVerb::Remove { bead, on } => {
-            // What it depends on need not be there.
+            // The bead on the other end need not exist.
             let (bead, on) = (one(&bead)?, one(&on).unwrap_or_else(|_| BeadId::from(on.as_str())));
             beads::remove_dependency(&context.town, &context.caller, &bead, &on)?;
             if console.is_json() {
@@ -65,7 +65,7 @@ pub fn run(verb: DepVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
     Ok(0)
 }
 
-/// How deep a tree is drawn as text: each line is as wide as it is deep.
+/// Maximum depth of a tree that is drawn as text, since a line's width grows with its depth.
 const DRAWN_DEPTH: usize = 500;
 
 fn way(direction: DirectionArg) -> Direction {

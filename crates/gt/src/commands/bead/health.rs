@@ -1,4 +1,4 @@
-//! Whether the ledger is sound, and what mends it: `ping`, `doctor`, `repair-deps`, `migrate`.
+//! Verbs that check and repair the ledger: `ping`, `doctor`, `repair-deps`, `migrate`.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::cli::{DoctorArgs, DoctorCheck};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
-/// `ping`: the ledger is open already, so it remains to ask it something.
+/// Runs `ping`: the ledger is open already, so this sends it one query.
 pub fn ping(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let clock = context.town.world().clock();
     let begin = clock.now();
@@ -32,7 +32,7 @@ pub fn ping(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// How much a finding weighs.
+/// Severity of a finding.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
     Error,
@@ -48,7 +48,7 @@ impl Weight {
     }
 }
 
-/// A check, and what it found where it is not well.
+/// A check, and its finding if it failed.
 struct Check {
     name: &'static str,
     found: Option<(Weight, String)>,
@@ -102,7 +102,7 @@ fn odd_words(view: &View<'_>) -> Result<Check, Error> {
     }))
 }
 
-/// Open beads with the same title and description.
+/// Finds open beads with the same title and description.
 fn twins(view: &View<'_>) -> Result<Check, Error> {
     let mut open = view.beads(&BeadFilter::default())?;
     open.sort_by(|a, b| (&a.title, &a.description).cmp(&(&b.title, &b.description)));
@@ -119,7 +119,7 @@ fn left_by_tests(view: &View<'_>) -> Result<Check, Error> {
     }))
 }
 
-/// `doctor`.
+/// Runs `doctor`.
 pub fn doctor(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     if args.check == Some(DoctorCheck::Pollution) {
         return pollution(args, context, console);
@@ -162,10 +162,10 @@ pub fn check(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     doctor(DoctorArgs { check: None, fix: false, clean: false, yes: false }, context, console)
 }
 
-/// First words of titles that tests give to beads.
+/// First words of titles that tests typically give to beads.
 const TEST_WORDS: [&str; 7] = ["test", "testing", "dummy", "sample", "foo", "tmp", "asdf"];
 
-/// Open beads that look as if a test had left them: a title that begins with such a word, and nothing else said.
+/// Finds open beads that a test may have left: the title begins with such a word, and the bead has no further text.
 fn polluted(view: &View<'_>) -> Result<Vec<Bead>, Error> {
     let is_left = |bead: &Bead| {
         let first = bead.title.to_lowercase();
@@ -181,7 +181,7 @@ fn polluted(view: &View<'_>) -> Result<Vec<Bead>, Error> {
         .collect())
 }
 
-/// `doctor --check=pollution`.
+/// Runs `doctor --check=pollution`.
 fn pollution(args: DoctorArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let found = context.town.ledger.read(polluted)?;
     if args.clean && !args.yes {
@@ -221,7 +221,7 @@ fn remove_dangling(context: &Context<'_>) -> Result<usize, CliError> {
     Ok(found.len())
 }
 
-/// `repair-deps`.
+/// Runs `repair-deps`.
 pub fn repair_dependencies(fix: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let found = context.town.ledger.read(|view| Ok::<_, Error>(view.dangling()?))?;
     let fixed = if fix { remove_dangling(context)? } else { 0 };
@@ -240,7 +240,7 @@ pub fn repair_dependencies(fix: bool, context: &Context<'_>, console: &mut Conso
     Ok(0)
 }
 
-/// What there is to say of the ledger's tables.
+/// Describes the ledger's tables.
 pub fn schema(context: &Context<'_>) -> Result<Value, CliError> {
     let (version, tables) = context.town.ledger.tables()?;
     let (ids, prefix) = context.town.ledger.read(|view| {
@@ -255,7 +255,7 @@ pub fn schema(context: &Context<'_>) -> Result<Value, CliError> {
     }))
 }
 
-/// `migrate`.
+/// Runs `migrate`.
 pub fn migrate(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let schema = schema(context)?;
     let count = context

@@ -1,4 +1,4 @@
-//! `history`: what became of a bead, from the audit.
+//! `history`: the changes of a bead, from the audit log.
 
 use gt_ledger::Event;
 use gt_town::Error;
@@ -10,21 +10,21 @@ use super::super::Context;
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
-/// One change of a bead, or something that happened to it.
+/// One change of a bead, or an event about it.
 #[derive(Serialize)]
 struct Step<'e> {
-    /// When.
+    /// Time of the change.
     at: &'e str,
-    /// Who.
+    /// Actor that made it.
     actor: &'e str,
-    /// By which operation.
+    /// Operation that made it.
     verb: &'e str,
-    /// What happened.
+    /// Kind of event.
     event: &'e str,
-    /// To what of it, where that is not the bead itself: an attempt's branch, a merge request.
+    /// Part of the bead that it concerns, if not the bead itself: an attempt's branch, a merge request.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'e str>,
-    /// What changed by it.
+    /// Fields that it changed.
     changes: Vec<Change<'e>>,
 }
 
@@ -36,10 +36,10 @@ struct Change<'e> {
     after: &'e Value,
 }
 
-/// How much of a value is shown, in characters.
+/// Characters of a value that are shown.
 const SHOWN_CHARS: usize = 100;
 
-/// `history`.
+/// Runs `history`.
 pub fn run(id: &str, limit: u32, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let limit = if limit == 0 { u32::MAX } else { limit };
     let (id, events) = context.town.ledger.read(|view| {
@@ -67,7 +67,7 @@ fn step<'e>(event: &'e Event, id: &str) -> Step<'e> {
     Step { at, actor, verb, event: name, subject, changes: changes(event) }
 }
 
-/// What an event changed: of a new bead what it says, else what differs.
+/// Returns what an event changed: all fields of a new bead, else those that differ.
 fn changes(event: &Event) -> Vec<Change<'_>> {
     static NOTHING: Value = Value::Null;
     let Some(Value::Object(after)) = &event.after else { return Vec::new() };
@@ -99,7 +99,7 @@ fn say(step: &Step<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The beginning of a value, on one line.
+/// Returns the beginning of a value, on one line.
 fn shown(value: &Value) -> String {
     let text = match value {
         value if is_nothing(value) => "nothing".to_owned(),

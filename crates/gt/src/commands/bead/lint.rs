@@ -1,4 +1,4 @@
-//! `lint`: what a bead's texts lack.
+//! `lint`: finds sections that a bead's texts lack.
 
 use gt_ledger::BeadFilter;
 use gt_model::bead::{Bead, BeadType, Status};
@@ -14,7 +14,7 @@ const STEPS: &str = "Steps to Reproduce";
 const ACCEPTANCE: &str = "Acceptance Criteria";
 const SUCCESS: &str = "Success Criteria";
 
-/// What the texts of a bead of this kind speak of.
+/// Returns the sections that a bead of this kind should have.
 fn sections(kind: &BeadType) -> &'static [&'static str] {
     match kind {
         BeadType::Bug => &[STEPS, ACCEPTANCE],
@@ -24,7 +24,7 @@ fn sections(kind: &BeadType) -> &'static [&'static str] {
     }
 }
 
-/// The sections that a bead lacks. One is there if its heading is named anywhere; the criteria have a field of their own.
+/// Returns the sections that a bead lacks. A heading anywhere in its texts counts; the criteria have a field of their own.
 fn missing(bead: &Bead) -> Vec<&'static str> {
     let text = format!("{}\n{}", bead.description, bead.acceptance_criteria).to_lowercase();
     let is_there = |section: &str| {
@@ -34,7 +34,7 @@ fn missing(bead: &Bead) -> Vec<&'static str> {
     sections(&bead.issue_type).iter().copied().filter(|section| !is_there(section)).collect()
 }
 
-/// `lint`. In words, exit code 1 where something is missing, so that a script notices; JSON has the number.
+/// Runs `lint`. In words, exit code 1 reports a missing section to scripts; JSON has the number.
 pub fn run(
     ids: &[String],
     kind: Option<&str>,

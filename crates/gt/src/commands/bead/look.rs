@@ -1,4 +1,4 @@
-//! Verbs that only look.
+//! Verbs that show beads and change nothing.
 
 use gt_ledger::{BeadFilter, BeadOrder, ReadyFilter, ReadyOrder};
 use gt_model::bead::{Bead, BeadType, Status};
@@ -13,7 +13,7 @@ use crate::cli::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, Sor
 use crate::console::{Console, Table, printable, printable_lines};
 use crate::error::{CliError, CliResult};
 
-/// `list`.
+/// Runs `list`.
 pub fn list(args: &ListArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let mut asked = filter::conditions(&args.only, context)?;
     if !args.all && !args.include_infra && args.only.issue_type.is_empty() && args.only.id.is_empty() {
@@ -39,7 +39,7 @@ pub fn list(args: &ListArgs, context: &Context<'_>, console: &mut Console<'_>) -
     print_found(found, args.limit, context, console)
 }
 
-/// Beads in the order that was asked for, one more than the limit where there are more.
+/// Returns beads in the requested order, one more than the limit where there are more.
 fn sorted(filter: BeadFilter, sort: SortArgs, context: &Context<'_>) -> Result<Vec<Bead>, CliError> {
     let order = match sort.sort {
         Some(SortArg::Created) => BeadOrder::Created,
@@ -50,7 +50,7 @@ fn sorted(filter: BeadFilter, sort: SortArgs, context: &Context<'_>) -> Result<V
     };
     let by_hand = matches!(sort.sort, Some(SortArg::Title | SortArg::Status | SortArg::Type | SortArg::Assignee));
     let cut = filter.limit.map(|limit| limit.saturating_add(1));
-    // What SQLite can't put in order, or is turned round, is read whole.
+    // SQLite can't apply some orders, nor a reversed one: read all beads for these.
     let limit = if by_hand || sort.reverse { None } else { cut };
     let filter = BeadFilter { order, limit, ..filter };
     let mut found = context.town.ledger.read(|view| view.beads(&filter).map_err(Error::from))?;
@@ -68,7 +68,7 @@ fn sorted(filter: BeadFilter, sort: SortArgs, context: &Context<'_>) -> Result<V
     Ok(found)
 }
 
-/// Prints what was found, up to the limit, and says whether there is more.
+/// Prints the beads found, up to the limit, and says whether there are more.
 fn print_found(mut found: Vec<Bead>, limit: u32, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let has_more = limit > 0 && found.len() > limit as usize;
     if has_more {
@@ -106,7 +106,7 @@ fn table(found: &[Bead]) -> Table {
     table
 }
 
-/// `ready`.
+/// Runs `ready`.
 pub fn ready(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     if args.explain {
         return explain(args, context, console);
@@ -129,7 +129,7 @@ pub fn ready(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>)
     print_found(found, args.limit, context, console)
 }
 
-/// `ready --explain`: what is ready and why, and what is not and why.
+/// Runs `ready --explain`: prints which beads are ready and which are not, and why.
 fn explain(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let now = context.town.world().clock().now();
     let asked = filter::conditions(&args.only, context)?;
@@ -180,7 +180,7 @@ fn explain(args: &ReadyArgs, context: &Context<'_>, console: &mut Console<'_>) -
     Ok(0)
 }
 
-/// `blocked`.
+/// Runs `blocked`.
 pub fn blocked(
     parent: Option<String>,
     rig: Option<&str>,
@@ -206,14 +206,14 @@ pub fn blocked(
     Ok(0)
 }
 
-/// `search`.
+/// Runs `search`.
 pub fn search(text: &str, only: &OnlyArgs, limit: u32, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let mut asked = filter::conditions(only, context)?;
     if only.issue_type.is_empty() {
         asked.no_infra();
     }
     let filter = filter::filter(only, asked, limit.saturating_add(u32::from(limit > 0)), context)?;
-    // As in `bd`, a search finds what is closed too; what is deleted only if asked for.
+    // As in `bd`, a search also finds closed beads. It finds deleted ones only on request.
     let filter = BeadFilter { all: true, ..filter };
     let mut found = context.town.ledger.read(|view| view.search(text, &filter).map_err(Error::from))?;
     if !filter::speaks_of_status(only) {
@@ -222,7 +222,7 @@ pub fn search(text: &str, only: &OnlyArgs, limit: u32, context: &Context<'_>, co
     print_found(found, limit, context, console)
 }
 
-/// `query`.
+/// Runs `query`.
 pub fn query(
     text: &str,
     all: bool,
@@ -239,7 +239,7 @@ pub fn query(
     print_found(found, limit, context, console)
 }
 
-/// `stale`.
+/// Runs `stale`.
 pub fn stale(
     days: u32,
     status: Option<String>,
@@ -258,7 +258,7 @@ pub fn stale(
     print_beads(found, context, console)
 }
 
-/// `count`.
+/// Runs `count`.
 pub fn count(only: &OnlyArgs, by: CountBy, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let mut asked = filter::conditions(only, context)?;
     if only.status.is_empty() {
@@ -294,7 +294,7 @@ pub fn count(only: &OnlyArgs, by: CountBy, context: &Context<'_>, console: &mut 
     Ok(0)
 }
 
-/// `status`, or `stats`.
+/// Runs `status`, or `stats`.
 pub fn statistics(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let now = context.town.world().clock().now();
     let numbers = context.town.ledger.read(|view| view.statistics(now).map_err(Error::from))?;
@@ -327,7 +327,7 @@ pub fn statistics(context: &Context<'_>, console: &mut Console<'_>) -> CliResult
     Ok(0)
 }
 
-/// The numbers under the names that `bd` gives them.
+/// Prints the numbers under the names that `bd` gives them.
 fn bd_statistics(rows: &[(&str, u64)], console: &mut Console<'_>) -> CliResult {
     const NAMES: [(&str, &str); 6] = [
         ("total_issues", "Total Issues"),
@@ -344,7 +344,7 @@ fn bd_statistics(rows: &[(&str, u64)], console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// Beads that are shown. To `bd` a deleted one is none, and the others are shown all the same.
+/// Returns the beads to show. `bd` treats a deleted bead as missing, and shows the others all the same.
 fn shown(
     texts: &[String],
     context: &Context<'_>,
@@ -379,7 +379,7 @@ fn shown(
     Ok((found, last))
 }
 
-/// `show`.
+/// Runs `show`.
 pub fn show(ids: &[String], short: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let (found, none) = shown(ids, context, console)?;
     if let Some(error) = none {
@@ -402,7 +402,7 @@ pub fn show(ids: &[String], short: bool, context: &Context<'_>, console: &mut Co
     Ok(0)
 }
 
-/// What a bead is, in a line; as `bd`, in lines that scripts look for.
+/// Prints the kind and state of a bead in a line; as `bd`, in lines that scripts look for.
 fn say_kind(bead: &Bead, console: &mut Console<'_>) -> Result<(), CliError> {
     let (status, kind) = (printable(bead.status.as_str()), printable(bead.issue_type.as_str()));
     let holder = bead.assignee.as_deref().map(printable);

@@ -3,27 +3,27 @@
 /// A bead of a Markdown file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
-    /// From the heading.
+    /// Title, from the heading.
     pub title: String,
-    /// What follows the heading, or `### Description`.
+    /// Text after the heading, or under `### Description`.
     pub description: String,
-    /// `### Design`
+    /// Text under `### Design`.
     pub design: String,
-    /// `### Acceptance Criteria`
+    /// Text under `### Acceptance Criteria`.
     pub acceptance: String,
-    /// `### Priority`; none where it is no number from 0 to 4.
+    /// Number under `### Priority`; `None` where it is not from 0 to 4.
     pub priority: Option<i64>,
-    /// `### Type`
+    /// Word under `### Type`.
     pub issue_type: Option<String>,
-    /// `### Assignee`
+    /// Name under `### Assignee`.
     pub assignee: String,
-    /// `### Labels`, with commas or line ends between.
+    /// Words under `### Labels`, separated by commas or line ends.
     pub labels: Vec<String>,
-    /// `### Dependencies`, likewise.
+    /// Words under `### Dependencies`, separated in the same way.
     pub dependencies: Vec<String>,
 }
 
-/// The beads of a file, in their order. Headings inside code blocks are none.
+/// Parses the beads of a file, in order. Ignores headings inside code blocks.
 pub fn beads(text: &str) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
     let mut section = String::new();
@@ -52,7 +52,7 @@ pub fn beads(text: &str) -> Vec<Item> {
     items
 }
 
-/// Gives the text so far to the section that it stood in. What is in a section of another name stays in the description.
+/// Assigns the text so far to its section. Text under an unknown heading stays in the description.
 fn close(items: &mut [Item], section: &str, body: &mut String) {
     let text = std::mem::take(body);
     let text = text.trim();

@@ -1,4 +1,4 @@
-//! `remember`, `memories`, `recall`, `forget`.
+//! Verbs of memory: `remember`, `memories`, `recall`, `forget`.
 
 use gt_town::town::memory;
 use gt_town::work::beads;
@@ -9,7 +9,7 @@ use super::change::usage;
 use crate::console::{Console, printable, printable_lines};
 use crate::error::{CliError, CliResult};
 
-/// `remember`.
+/// Runs `remember`.
 pub fn remember(text: &str, key: Option<String>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let key = key.unwrap_or_else(|| memory::key_of(text));
     let rig = context.rig_here();
@@ -24,7 +24,7 @@ pub fn remember(text: &str, key: Option<String>, context: &Context<'_>, console:
     Ok(0)
 }
 
-/// `memories`.
+/// Runs `memories`.
 pub fn list(search: Option<&str>, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let mut all = context.town.ledger.read(memory::all)?;
     if let Some(search) = search.map(str::to_lowercase) {
@@ -42,7 +42,7 @@ pub fn list(search: Option<&str>, context: &Context<'_>, console: &mut Console<'
     Ok(0)
 }
 
-/// `recall`.
+/// Runs `recall`.
 pub fn recall(key: &str, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let text = context.town.ledger.read(memory::all)?.remove(key).ok_or_else(|| unknown(key))?;
     if console.is_json() {
@@ -52,7 +52,7 @@ pub fn recall(key: &str, context: &Context<'_>, console: &mut Console<'_>) -> Cl
     Ok(0)
 }
 
-/// `forget`.
+/// Runs `forget`.
 pub fn forget(key: &str, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let gone = memory::forget(&context.town, &context.caller, key)?.ok_or_else(|| unknown(key))?;
     if console.is_json() {

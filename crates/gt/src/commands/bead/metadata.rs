@@ -1,4 +1,4 @@
-//! A bead's metadata: JSON that tools keep with it.
+//! Metadata of a bead: JSON that tools store with it.
 
 use gt_model::bead::Bead;
 use serde_json::{Map, Value};
@@ -7,10 +7,10 @@ use super::change::usage;
 use crate::cli::UpdateArgs;
 use crate::error::CliError;
 
-/// The key under which a bead has it.
+/// Key under which a bead stores it.
 pub const KEY: &str = "metadata";
 
-/// The metadata of a bead after a change. As in `bd`, what the change does not name stays: other tools keep their keys there.
+/// Returns a bead's metadata after a change. As in `bd`, keys that the change does not name stay, since other tools use them.
 pub fn changed(bead: &Bead, args: &UpdateArgs) -> Result<Option<String>, CliError> {
     let before = bead.rest.iter().find(|(key, _)| key == KEY).map_or("{}", |(_, raw)| raw);
     let mut keys = object(before).unwrap_or_default();
@@ -36,7 +36,7 @@ fn object(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(text).ok()
 }
 
-/// A value as it was meant: a number, a flag, nothing, or a text.
+/// Parses a value as a number, a flag, null, or a text.
 fn typed(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) => value,

@@ -1,4 +1,4 @@
-//! Beads: `gt bead …`, or `bd …`.
+//! Verbs of beads: `gt bead …`, or `bd …`.
 
 use gt_model::bead::DepType;
 use gt_town::Error;
@@ -37,7 +37,7 @@ pub use place::{file, open};
 pub use port::say_imported;
 pub use words::{failure as in_bds_words, too_few};
 
-/// `gt bead …`, or `bd …`.
+/// Runs `gt bead …`, or `bd …`.
 pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     let BeadArgs { flags, verb } = args;
     console.frame_as_bd(&process.env);
@@ -58,7 +58,7 @@ pub fn run(args: BeadArgs, global: &Global, process: &Process, console: &mut Con
 
 fn look_or_change(verb: BeadVerb, flags: &BeadFlags, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     match verb {
-        // Those need no ledger, and are done.
+        // These need no ledger, and have run before.
         BeadVerb::Init(_)
         | BeadVerb::Version
         | BeadVerb::Prime { .. }

@@ -1,4 +1,4 @@
-//! Which ledger a call of `bd` is about, and what there is to say of it.
+//! Finds the ledger that a call of `bd` is about, and describes it.
 
 use std::path::{Path, PathBuf};
 
@@ -19,13 +19,13 @@ use crate::cli::{BeadFlags, ConfigVerb, Global, InitArgs};
 use crate::console::{self, Console, printable};
 use crate::error::{CliError, CliResult};
 
-/// The level of Go `bd` whose command line this is.
+/// Version of Go `bd` whose command line this is.
 pub const LEVEL: &str = "1.0.4";
 
-/// Longest name that somebody may give itself, in bytes.
+/// Maximum bytes of a name that a caller may give itself.
 const ACTOR_LIMIT: usize = 200;
 
-/// Where a ledger is.
+/// Place of a ledger.
 enum Place {
     /// In the town of this folder.
     Town(PathBuf),
@@ -52,7 +52,7 @@ pub fn open<'p>(flags: &BeadFlags, global: &Global, process: &'p Process) -> Res
     }
 }
 
-/// The file of the ledger that a verb is about, whether it can be opened or not; and the folder of its town, if it has one.
+/// Returns the ledger's file, whether or not it can be opened, and the folder of its town, if it has one.
 pub fn file(flags: &BeadFlags, global: &Global, process: &Process) -> Result<(PathBuf, Option<PathBuf>), CliError> {
     Ok(match place(flags, global, process)? {
         Place::Town(root) => (Layout::new(&root).ledger(), Some(root)),
@@ -102,7 +102,7 @@ fn place(flags: &BeadFlags, global: &Global, process: &Process) -> Result<Place,
     }
 }
 
-/// The nearest ledger from the current folder upwards. In a town, no file of a project leads out of it.
+/// Finds the nearest ledger from the current folder upwards. Inside a town, no file of a project leads out of the town.
 fn found_above(process: &Process) -> Result<Option<Place>, CliError> {
     let in_town = process.cwd.ancestors().any(|folder| is_town(folder, process));
     for folder in process.cwd.ancestors() {
@@ -118,7 +118,7 @@ fn found_above(process: &Process) -> Result<Option<Place>, CliError> {
     Ok(None)
 }
 
-/// The ledger of the project in a folder: where its `redirect` leads, its own, or the one that the worktrees of its
+/// Finds the ledger of the project in a folder: the target of its `redirect`, its own, or the one that the worktrees of its
 /// repository share.
 fn of_project(folder: &Path, in_town: bool, process: &Process) -> Result<Option<Place>, CliError> {
     let disk = process.outside.world.disk();
@@ -140,8 +140,8 @@ fn of_project(folder: &Path, in_town: bool, process: &Process) -> Result<Option<
     Ok(disk.exists(&shared).then_some(Place::Solo(shared)))
 }
 
-/// Where the `redirect` of the project in a folder leads. One that leads to no ledger is an error: to look elsewhere would
-/// make two ledgers of one.
+/// Returns the target of the `redirect` of the project in a folder. A target without a ledger is an error: looking elsewhere
+/// would split one ledger into two.
 fn redirected(folder: &Path, process: &Process) -> Result<Option<Place>, CliError> {
     let disk = process.outside.world.disk();
     let Some(target) = solo::redirect(disk, folder)? else { return Ok(None) };
@@ -158,8 +158,8 @@ fn redirected(folder: &Path, process: &Process) -> Result<Option<Place>, CliErro
     }
 }
 
-/// The folder of beads that `init` makes a ledger in, where none is named: where a redirect leads, or the one that the
-/// worktrees of a repository share.
+/// Returns the folder in which `init` makes a ledger, where none is named: a redirect's target, or the folder that the worktrees
+/// of a repository share.
 fn new_folder(process: &Process) -> Result<PathBuf, CliError> {
     let disk = process.outside.world.disk();
     if let Some(target) = solo::redirect(disk, &process.cwd)? {
@@ -170,7 +170,7 @@ fn new_folder(process: &Process) -> Result<PathBuf, CliError> {
     Ok(shared.unwrap_or_else(|| process.cwd.join(".beads")))
 }
 
-/// Beads that are there before the ledger is: in its folder, or as this worktree has them.
+/// Finds beads that exist before the ledger does: in its folder, or in this worktree.
 fn beads_before(folder: &Path, process: &Process) -> Result<Option<(PathBuf, Vec<u8>)>, CliError> {
     let disk = process.outside.world.disk();
     let above = process.cwd.ancestors().map(|folder| folder.join(".beads"));
@@ -184,7 +184,7 @@ fn beads_before(folder: &Path, process: &Process) -> Result<Option<(PathBuf, Vec
     Ok(None)
 }
 
-/// What a path means that somebody named: a ledger's file, its folder, or the folder above that.
+/// Resolves a path that the caller named: a ledger's file, its folder, or the folder above that.
 fn at(path: &Path, process: &Process) -> Place {
     let disk = process.outside.world.disk();
     let is_folder = |path: &Path| matches!(disk.kind(path), Ok(Some(gt_world::NodeKind::Folder)));
@@ -210,7 +210,7 @@ fn is_town(folder: &Path, process: &Process) -> bool {
     process.outside.world.disk().exists(&Layout::new(folder).settings())
 }
 
-/// `init`.
+/// Runs `init`.
 pub fn init(args: &InitArgs, flags: &BeadFlags, process: &Process, console: &mut Console<'_>) -> CliResult {
     if let Some(town) = process.cwd.ancestors().find(|folder| is_town(folder, process)) {
         return Err(CliError::Engine(Error::refused(
@@ -258,7 +258,7 @@ pub fn init(args: &InitArgs, flags: &BeadFlags, process: &Process, console: &mut
     Ok(0)
 }
 
-/// Refuses to begin with a file of beads that can't be read whole: what it lacks would be lost with the next export.
+/// Refuses to start from a file of beads that can't be read whole: the next export would lose what was not read.
 fn refuse_unread(path: &Path, text: &[u8]) -> Result<(), CliError> {
     match jsonl::records(text).find_map(Result::err) {
         None => Ok(()),
@@ -270,7 +270,7 @@ fn refuse_unread(path: &Path, text: &[u8]) -> Result<(), CliError> {
     }
 }
 
-/// `version`.
+/// Runs `version`.
 pub fn version(console: &mut Console<'_>) -> CliResult {
     let own = format!("gt {}", env!("CARGO_PKG_VERSION"));
     if console.is_json() {
@@ -284,7 +284,7 @@ fn prefix(view: &View<'_>, context: &Context<'_>) -> Result<String, Error> {
     beads::prefix_for(view, context.rig_here().as_deref(), &context.caller)
 }
 
-/// `where`.
+/// Runs `where`.
 pub fn place_of(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let path = context.town.ledger.path();
     let prefix = context.town.ledger.read(|view| prefix(view, context))?;
@@ -296,7 +296,7 @@ pub fn place_of(context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// `info`.
+/// Runs `info`.
 pub fn info(with_schema: bool, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let schema = with_schema.then(|| health::schema(context)).transpose()?;
     let path = context.town.ledger.path();
@@ -327,7 +327,7 @@ pub fn info(with_schema: bool, context: &Context<'_>, console: &mut Console<'_>)
     Ok(0)
 }
 
-/// `config`.
+/// Runs `config`.
 pub fn config(verb: ConfigVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let all = context.town.ledger.read(solo::settings)?;
     match verb {

@@ -1,4 +1,4 @@
-//! Beads written as a plan: JSON with nodes, and edges between them by the nodes' own keys, as the Go `bd` has it.
+//! Beads written as a plan: JSON with nodes, and edges between them by the nodes' own keys, as in the Go `bd`.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 use super::typed;
 use crate::error::CliError;
 
-/// A plan. A key that we don't know is refused: what it says would be lost.
+/// A plan. Unknown keys are refused, since their content would be lost.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Taken and ignored: every change is kept at once.
+    /// Accepted and ignored: every change is stored at once.
     #[serde(rename = "commit_message", default)]
     _commit_message: Option<String>,
-    /// Its beads.
+    /// Beads of the plan.
     pub nodes: Vec<Node>,
-    /// What they depend on.
+    /// Dependencies between them.
     #[serde(default)]
     pub edges: Vec<Edge>,
 }
@@ -27,52 +27,52 @@ pub struct Plan {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
-    /// What the plan calls it.
+    /// Name of the bead within the plan.
     pub key: String,
-    /// This very id.
+    /// Exact id for the bead.
     pub id: Option<String>,
-    /// Its title.
+    /// Title of the bead.
     pub title: String,
-    /// Its kind.
+    /// Type of the bead.
     #[serde(rename = "type", alias = "issue_type")]
     pub kind: Option<String>,
-    /// What is to be done.
+    /// Description of the task.
     pub description: Option<String>,
-    /// How.
+    /// Design of the solution.
     pub design: Option<String>,
-    /// When it is done.
+    /// Acceptance criteria.
     #[serde(alias = "acceptance")]
     pub acceptance_criteria: Option<String>,
-    /// What is known already.
+    /// Notes on what is known already.
     pub notes: Option<String>,
-    /// Who holds it.
+    /// Agent or person that holds the bead.
     pub assignee: Option<String>,
-    /// Taken and ignored: all of a plan becomes true at once.
+    /// Accepted and ignored: a plan is applied as a whole.
     #[serde(rename = "assign_after_create", default)]
     _assign_after_create: bool,
-    /// Taken and ignored, as `bd` does today.
+    /// Accepted and ignored, as `bd` does today.
     #[serde(rename = "from", default)]
     _from: Option<String>,
-    /// 0 (critical) to 4.
+    /// Priority from 0 (critical) to 4.
     pub priority: Option<i64>,
-    /// How many minutes it may take.
+    /// Estimated time in minutes.
     #[serde(alias = "estimated_minutes")]
     pub estimate: Option<u32>,
-    /// Its labels.
+    /// Labels of the bead.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// For tools.
+    /// Metadata for tools.
     #[serde(default)]
     pub metadata: Map<String, Value>,
-    /// Keys of the metadata that hold the id of another node, by its key.
+    /// Keys of the metadata to fill with the id of another node, given by its key.
     #[serde(default)]
     pub metadata_refs: BTreeMap<String, String>,
-    /// What it is in another system.
+    /// Reference to the bead in another system.
     pub external_ref: Option<String>,
-    /// Of which node it is a part.
+    /// Key of the node of which it is a part.
     #[serde(alias = "parent")]
     pub parent_key: Option<String>,
-    /// Of which bead that is there already it is a part.
+    /// Id of the existing bead of which it is a part.
     pub parent_id: Option<String>,
 }
 
@@ -88,7 +88,7 @@ pub struct Edge {
     kind: Option<String>,
 }
 
-/// Reads a plan.
+/// Parses a plan.
 pub fn parse(text: &str) -> Result<Plan, CliError> {
     let usage = |what: String| {
         CliError::Usage {
@@ -108,7 +108,7 @@ pub fn parse(text: &str) -> Result<Plan, CliError> {
     Ok(plan)
 }
 
-/// An edge, as the engine takes it.
+/// Converts an edge into the engine's form.
 pub fn edge(edge: &Edge) -> Result<NewEdge, CliError> {
     let end = |key: &Option<String>, id: &Option<String>, side: &str| match (key, id) {
         (Some(key), None) => Ok(End::Node(key.clone())),

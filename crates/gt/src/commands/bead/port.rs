@@ -1,4 +1,4 @@
-//! Beads into the ledger and out of it: `import` and `export`.
+//! Verbs that move beads into the ledger and out of it: `import` and `export`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::prefix_of;
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult};
 
-/// What is imported: a file, standard input, or the file beside the ledger where neither is there.
+/// Reads what to import: a file, standard input, or the file beside the ledger where neither is given.
 fn imported(file: Option<PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, CliError> {
     let beside = context.town.ledger.path().with_file_name("issues.jsonl");
     let path = match file {
@@ -30,7 +30,7 @@ fn imported(file: Option<PathBuf>, context: &Context<'_>) -> Result<Vec<u8>, Cli
     Ok(read.ok_or_else(|| Error::MissingFile(path))?)
 }
 
-/// `import`.
+/// Runs `import`.
 pub fn import(
     file: Option<PathBuf>,
     options: ImportOptions,
@@ -58,7 +58,7 @@ pub fn import(
     Ok(0)
 }
 
-/// Notes which lines could not be read, or not as they are.
+/// Reports the lines that could not be read, or not as they are.
 fn say_unread(done: &Imported, console: &mut Console<'_>) -> Result<(), CliError> {
     for line in &done.bad_lines {
         console.note(&format!("not taken: {}", printable(line)))?;
@@ -69,11 +69,11 @@ fn say_unread(done: &Imported, console: &mut Console<'_>) -> Result<(), CliError
     Ok(())
 }
 
-/// How many values are shown of each kind, and how much of one, in characters.
+/// Maximum number of values shown of each kind, and maximum characters of one.
 const VALUES_SHOWN: usize = 20;
 const VALUE_CHARS: usize = 60;
 
-/// Says what was kept and what replaced of beads that are here, and which were not touched.
+/// Reports what the import kept and replaced in existing beads, and which beads it did not touch.
 pub fn say_imported(done: &Imported, console: &mut Console<'_>) -> Result<(), CliError> {
     let short = |text: &str| {
         let shown: String = text.chars().take(VALUE_CHARS).collect();
@@ -105,7 +105,7 @@ pub fn say_imported(done: &Imported, console: &mut Console<'_>) -> Result<(), Cl
     Ok(())
 }
 
-/// `export`.
+/// Runs `export`.
 pub fn export(
     rig: Option<&str>,
     output: Option<&Path>,
@@ -128,7 +128,7 @@ pub fn export(
     };
     let path = context.process.cwd.join(output);
     let disk = context.town.world().disk();
-    // Through a link, which stays one.
+    // Writes through a link, which stays a link.
     let file = if disk.exists(&path) { disk.real_path(&path).map_err(Error::from)? } else { path.clone() };
     disk.write(&file, text.as_bytes()).map_err(Error::from)?;
     console.say(&format!("{} lines written to {}", text.lines().count(), path.display()))?;

@@ -1,4 +1,4 @@
-//! Texts that are added to a bead, or changed in an editor: remarks, notes.
+//! Verbs that add texts to a bead, or change them in an editor: remarks, notes.
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ use crate::console::{Console, printable, printable_lines};
 use crate::editor;
 use crate::error::{CliError, CliResult};
 
-/// Where a text comes from: words, standard input, or a file.
+/// Source of a text: words, standard input, or a file.
 pub struct Source {
-    /// The words of the command line.
+    /// Words of the command line.
     pub words: Vec<String>,
-    /// From standard input.
+    /// Whether to read standard input.
     pub stdin: bool,
-    /// From a file.
+    /// File to read.
     pub file: Option<PathBuf>,
 }
 
@@ -40,7 +40,7 @@ fn found(id: &str, context: &Context<'_>) -> Result<Bead, CliError> {
     Ok(context.town.ledger.read(|view| beads::require(view, &beads::resolve(view, id)?))?)
 }
 
-/// `comment`, and `comments add`.
+/// Runs `comment`, and `comments add`.
 pub fn comment(
     id: &str,
     source: &Source,
@@ -62,7 +62,7 @@ pub fn comment(
     Ok(0)
 }
 
-/// `comments`.
+/// Runs `comments`.
 pub fn comments(
     words: &[String],
     source: Source,
@@ -88,7 +88,7 @@ pub fn comments(
     Ok(0)
 }
 
-/// `note`.
+/// Runs `note`.
 pub fn note(id: &str, source: &Source, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let text = source.text(context)?;
     let line = text.trim_end_matches('\n');
@@ -106,7 +106,7 @@ pub fn note(id: &str, source: &Source, context: &Context<'_>, console: &mut Cons
     Ok(0)
 }
 
-/// `edit`.
+/// Runs `edit`.
 pub fn edit(id: &str, which: EditArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let before = found(id, context)?;
     let old = match which {
@@ -143,13 +143,13 @@ pub fn edit(id: &str, which: EditArgs, context: &Context<'_>, console: &mut Cons
     }
 }
 
-/// The kind of dependency of what another bead takes the place of.
+/// Type of dependency between a bead and its replacement.
 pub const SUPERSEDES: &str = "supersedes";
 
-/// The kind of dependency of what says the same as another bead.
+/// Type of dependency between a bead and its duplicate.
 pub const DUPLICATES: &str = "duplicates";
 
-/// `supersede`, and `duplicate`.
+/// Runs `supersede`, and `duplicate`.
 pub fn give_up(id: &str, other: &str, kind: &DepType, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
     let one = |text: &str| context.town.ledger.read(|view| beads::resolve(view, text));
     let (id, other): (BeadId, BeadId) = (one(id)?, one(other)?);

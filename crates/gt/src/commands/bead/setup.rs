@@ -1,4 +1,4 @@
-//! What tells people and coding agents how to work with beads: `prime`, `quickstart`, `setup`.
+//! Verbs that tell people and coding agents how to work with beads: `prime`, `quickstart`, `setup`.
 
 use gt_town::town::memory;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::cli::{BeadFlags, Global, SetupClient};
 use crate::console::{Console, printable};
 use crate::error::CliResult;
 
-/// `prime`: how to work here, and what is remembered. Where there is no ledger nothing can be.
+/// Runs `prime`: prints how to work here, and what is remembered. Without a ledger nothing is remembered.
 pub fn prime(
     full: bool,
     flags: &BeadFlags,
@@ -56,7 +56,7 @@ const PRIME_FULL: &str = "
 - `bd stale` lists what nobody has touched for long; `bd epic close-eligible` closes epics whose parts are done.
 - `bd remember \"…\"` keeps something for every session to come: conventions, traps. `bd memories`, `bd forget <key>`.";
 
-/// `quickstart`.
+/// Runs `quickstart`.
 pub fn quickstart(console: &mut Console<'_>) -> CliResult {
     if console.is_json() {
         return console.document(&json!({ "text": QUICKSTART }));
@@ -87,7 +87,7 @@ For programs every verb takes --json. For a coding agent: bd setup claude, codex
 Every change is kept at once, in one file; bd export -o .beads/issues.jsonl writes the beads for git.
 Coming from the Go bd: docs/ledger.md says what differs.";
 
-/// What an agent is told in a project's own file.
+/// Text for an agent in a project's own file.
 const SECTION: &str = "\
 ## Tasks
 
@@ -96,9 +96,9 @@ This project keeps its tasks as beads. Run `bd prime` before you begin, and foll
 struct Place {
     client: SetupClient,
     name: &'static str,
-    /// The file that the client reads, which the project has in git.
+    /// File that the client reads, which the project has in git.
     file: &'static str,
-    /// What the file begins with.
+    /// Beginning of the file.
     head: &'static str,
 }
 
@@ -113,7 +113,7 @@ const PLACES: &[Place] = &[
     },
 ];
 
-/// `setup`. Nothing is written: the files are the project's, and in its git.
+/// Runs `setup`. Writes nothing, since the files belong to the project and are in its git.
 pub fn setup(client: Option<SetupClient>, print: bool, console: &mut Console<'_>) -> CliResult {
     let Some(place) = PLACES.iter().find(|place| Some(place.client) == client) else {
         if console.is_json() {

@@ -1,4 +1,4 @@
-//! Words and times that people type about beads.
+//! Parses words and times that people type about beads.
 
 use gt_model::bead::{BeadType, DepType, Status};
 use gt_model::id::BeadId;
@@ -21,22 +21,22 @@ fn refusal(error: &UnknownWord, adding: Option<&str>) -> CliError {
     CliError::Usage { what: error.to_string(), hint: format!("{}{more}", error.hint()) }
 }
 
-/// The status that a word means.
+/// Parses a status.
 pub fn status(word: &str, context: &Context<'_>) -> Result<Status, CliError> {
     vocabulary::status(word, &added(ADDED_STATUSES, context)?).map_err(|error| refusal(&error, Some(ADDED_STATUSES)))
 }
 
-/// The type of bead that a word means.
+/// Parses a type of bead.
 pub fn bead_type(word: &str, context: &Context<'_>) -> Result<BeadType, CliError> {
     vocabulary::bead_type(word, &added(ADDED_TYPES, context)?).map_err(|error| refusal(&error, Some(ADDED_TYPES)))
 }
 
-/// What a filter by status asks for: also words that nobody knows and that came in with a bead.
+/// Parses the statuses of a filter. Accepts unknown words that an import brought in with a bead.
 pub fn statuses_to_find(words: &[String], context: &Context<'_>) -> Result<Vec<String>, CliError> {
     to_find(words, context, |word| Ok(status(word, context)?.as_str().to_owned()))
 }
 
-/// What a filter by type asks for: also words that nobody knows and that came in with a bead.
+/// Parses the types of a filter. Accepts unknown words that an import brought in with a bead.
 pub fn types_to_find(words: &[String], context: &Context<'_>) -> Result<Vec<String>, CliError> {
     to_find(words, context, |word| Ok(bead_type(word, context)?.as_str().to_owned()))
 }
@@ -53,21 +53,21 @@ fn to_find(
     words.iter().map(|word| as_it_is(word).or_else(|| known(word).ok())).collect::<Option<_>>().ok_or(error)
 }
 
-/// The type of dependency that a word means between two beads that are both named.
+/// Parses the type of a dependency between two beads that are both named.
 pub fn dep_type(word: &str) -> Result<DepType, CliError> {
     vocabulary::dep_type(word).map_err(|error| refusal(&error, None))
 }
 
-/// What a new bead has to do with others.
+/// Edges between a new bead and others.
 #[derive(Default)]
 pub struct Edges {
-    /// What it depends on, and how.
+    /// Beads on which it depends, each with the type of dependency.
     pub dependencies: Vec<(DepType, BeadId)>,
-    /// What is to wait for it.
+    /// Beads that wait for it.
     pub holds_back: Vec<BeadId>,
 }
 
-/// Reads `id` (which must be closed first) or `word:id` each.
+/// Parses edges, each `id` (which must be closed first) or `word:id`.
 pub fn edges(texts: &[String], context: &Context<'_>) -> Result<Edges, CliError> {
     let mut edges = Edges::default();
     for text in texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
@@ -83,7 +83,7 @@ pub fn edges(texts: &[String], context: &Context<'_>) -> Result<Edges, CliError>
     Ok(edges)
 }
 
-/// Reads `id` or `type:id` each, as a file of beads has them: there `blocks` is a type like any other.
+/// Parses edges, each `id` or `type:id`, as in a file of beads: there `blocks` is a type like any other.
 pub fn dependencies(texts: &[String], context: &Context<'_>) -> Result<Vec<(DepType, BeadId)>, CliError> {
     let one = |text: &str| {
         let (kind, id) = text.split_once(':').unwrap_or(("blocks", text));
@@ -92,13 +92,13 @@ pub fn dependencies(texts: &[String], context: &Context<'_>) -> Result<Vec<(DepT
     texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).map(one).collect()
 }
 
-/// This moment, in the zone of whoever asks.
+/// Returns the present time in the caller's time zone.
 pub fn now(context: &Context<'_>) -> Zoned {
     let world = context.town.world();
     world.clock().now().to_zoned(world.clock().zone())
 }
 
-/// The time that the text behind a flag means as the end of a wait.
+/// Parses the value of a flag as the end of a wait.
 pub fn future(flag: &str, text: &str, context: &Context<'_>) -> Result<Timestamp, CliError> {
     query::future(text, &now(context)).ok_or_else(|| CliError::Usage {
         what: format!("invalid {flag} format: `{text}` is no time"),
@@ -106,7 +106,7 @@ pub fn future(flag: &str, text: &str, context: &Context<'_>) -> Result<Timestamp
     })
 }
 
-/// Warns of times that are over already; texts that are no times are for [`future`] to refuse.
+/// Warns about times in the past. Ignores texts that are no times, which [`future`] refuses.
 pub fn warn_of_past(texts: &[Option<&str>], context: &Context<'_>, console: &mut Console<'_>) -> Result<(), CliError> {
     let now = now(context);
     for text in texts.iter().copied().flatten() {
@@ -118,12 +118,12 @@ pub fn warn_of_past(texts: &[Option<&str>], context: &Context<'_>, console: &mut
     Ok(())
 }
 
-/// The span of time that a text means, for looking back.
+/// Parses a text as a span of time for looking back.
 pub fn moment(text: &str, context: &Context<'_>) -> Result<(Timestamp, Timestamp), CliError> {
     query::moment(text, &now(context))
         .ok_or_else(|| CliError::Usage { what: format!("`{text}` is no time"), hint: TIME_HINT.to_owned() })
 }
 
-/// How times are typed.
+/// Hint on how to type times.
 const TIME_HINT: &str = "use a date (2026-02-01), a date and time (\"2026-02-01 10:00\", local unless it names a zone), today, \
                          tomorrow, \"next monday\", \"in 3 days\", 7d (ago) or +6h (from now)";

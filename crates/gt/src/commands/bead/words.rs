@@ -1,4 +1,4 @@
-//! What verbs of beads say they did; under the name `bd` in its words, since scripts look for them.
+//! Messages of bead verbs; under the name `bd` in its own words, since scripts look for them.
 
 use std::ffi::OsString;
 
@@ -9,27 +9,27 @@ use gt_town::Error;
 use crate::console::{Console, printable};
 use crate::error::CliError;
 
-/// What was done to a bead.
+/// What a verb did to a bead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// It was made.
+    /// Created it.
     Make,
-    /// Its fields were changed.
+    /// Changed its fields.
     Change,
-    /// It was taken.
+    /// Claimed it.
     Claim,
-    /// It was closed.
+    /// Closed it.
     Close,
-    /// It was opened again.
+    /// Reopened it.
     Reopen,
-    /// It was put off.
+    /// Deferred it.
     Defer,
-    /// It is no longer put off.
+    /// Ended its deferral.
     Undefer,
 }
 
 impl Act {
-    /// The line that tells a person that it was done.
+    /// Returns the line that tells a person about it.
     pub fn line(self, bead: &Bead, console: &Console<'_>) -> String {
         let (id, title) = (printable(bead.id.as_str()), printable(&bead.title));
         if !console.is_bd() {
@@ -66,13 +66,13 @@ impl Act {
     }
 }
 
-/// Says a line in the words of `bd` under that name, else in ours.
+/// Prints `as_bd` under the name `bd`, else `own`.
 pub fn say(console: &mut Console<'_>, own: &str, as_bd: &str) -> Result<(), CliError> {
     let line = if console.is_bd() { as_bd } else { own };
     console.say(line)
 }
 
-/// A failure in the words of `bd`: beads are issues there, and what to type next begins with `bd`.
+/// Rewords a failure as `bd` would: beads are issues there, and suggested commands begin with `bd`.
 pub fn failure(error: CliError) -> CliError {
     let typed = |hint: String| hint.replace("gt bead ", "bd ");
     match error {
@@ -88,7 +88,7 @@ pub fn failure(error: CliError) -> CliError {
     }
 }
 
-/// What `bd` says where a verb got too few words, by the verb.
+/// Messages of `bd` for a verb with too few arguments, by verb.
 const TOO_FEW: &[(&str, &str)] = &[
     ("show", "at least one issue ID is required"),
     ("view", "at least one issue ID is required"),
@@ -100,7 +100,7 @@ const TOO_FEW: &[(&str, &str)] = &[
     ("search", "search query is required"),
 ];
 
-/// What `bd` says of a command line that its grammar does not take, where it has words of its own for that.
+/// Returns `bd`'s own message for a command line that its grammar refuses, where it has one.
 pub fn too_few(args: &[OsString], error: &clap::Error) -> Option<CliError> {
     if error.kind() != ErrorKind::MissingRequiredArgument {
         return None;

@@ -1,6 +1,7 @@
 //! Beads as JSON, in the shapes of the Go `bd` 1.x, which clients check strictly.
 //!
-//! Written as text, a bead a line: unknown keys go out as they came, and ten thousand beads cost no tree of values.
+//! The JSON is written as text, a bead a line. So unknown keys are printed as they came, and ten thousand beads need no tree of
+//! values.
 
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
@@ -19,7 +20,7 @@ use crate::error::{CliError, CliResult};
 pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
     let items: Vec<Cow<'_, str>> = items.iter().map(|item| console.json(item)).collect();
     let (head, tail) = console.frame(true);
-    // Collected, since standard output is written to at the end of each line otherwise.
+    // Buffered, since standard output is otherwise flushed at the end of each line.
     let mut out = BufWriter::new(console.out());
     out.write_all(head.as_bytes())?;
     if items.is_empty() {
@@ -37,23 +38,23 @@ pub fn print_array(items: &[String], console: &mut Console<'_>) -> CliResult {
     Ok(0)
 }
 
-/// Prints an object that is written as JSON already.
+/// Prints an object that is already JSON text.
 pub fn print(object: &str, console: &mut Console<'_>) -> CliResult {
     let object = console.json(object);
     let (head, tail) = console.frame(false);
-    // Without an envelope, what is added stands in the object itself.
+    // Without an envelope, the added keys go into the object itself.
     let object =
         if head.is_empty() && !tail.is_empty() { object.strip_suffix('}').unwrap_or(&object) } else { &object };
     console.line(&format!("{head}{object}{tail}"))?;
     Ok(0)
 }
 
-/// A bead, whole.
+/// Returns a bead with all its fields.
 pub fn whole(bead: &Bead) -> String {
     jsonl::write_bead(&Bead { comments: texts_as_ids(&bead.comments), ..bead.clone() })
 }
 
-/// Remarks whose ids are texts, as clients of today want them; older ledgers have numbers.
+/// Returns remarks with ids as texts, as today's clients want them; older ledgers have numbers.
 fn texts_as_ids(comments: &[Comment]) -> Vec<Comment> {
     let as_text = |comment: &Comment| match serde_json::from_str(&comment.id) {
         Ok(Value::String(_)) => comment.clone(),
@@ -62,18 +63,18 @@ fn texts_as_ids(comments: &[Comment]) -> Vec<Comment> {
     comments.iter().map(as_text).collect()
 }
 
-/// A bead without edges and remarks: what verbs that change one answer with. Clients of `bd` take `dependencies` for beads,
-/// and a raw edge for a failure.
+/// Returns a bead without edges and remarks, as the answer of a verb that changes it. Clients of `bd` expect beads under
+/// `dependencies`, and take a raw edge for a failure.
 pub fn bare(bead: &Bead) -> String {
     jsonl::write_bead(&Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead.clone() })
 }
 
-/// Beads without edges and remarks.
+/// Returns beads without edges and remarks.
 pub fn all_bare<'b>(beads: impl IntoIterator<Item = &'b Bead>) -> Vec<String> {
     beads.into_iter().map(bare).collect()
 }
 
-/// A bead's JSON with more keys at its end; their values are JSON.
+/// Returns a bead's JSON with more keys at its end; their values are JSON.
 fn with(bead: &Bead, more: &[(&str, String)]) -> String {
     let mut text = jsonl::write_bead(bead);
     text.pop();
@@ -91,17 +92,17 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// The bead that a bead is a part of.
+/// Returns the bead of which a bead is a part.
 pub fn parent_of(bead: &Bead) -> Option<&BeadId> {
     bead.dependencies.iter().find(|dep| dep.kind == DepType::ParentChild).map(|dep| &dep.depends_on_id)
 }
 
-/// How many beads block this one, whether they are open or not.
+/// Counts the beads that block this one, open or not.
 fn blocked_by_count(bead: &Bead) -> usize {
     bead.dependencies.iter().filter(|dep| dep.kind == DepType::Blocks).count()
 }
 
-/// Beads with counts of what blocks them, what they block, and remarks, instead of the remarks.
+/// Returns beads without remarks, but with counts of what blocks them, what they block, and remarks.
 pub fn counted(view: &View<'_>, beads: Vec<Bead>) -> Result<Vec<String>, Error> {
     let ids: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
     let blocks = view.blocked_counts(&ids)?;
@@ -119,7 +120,7 @@ fn one_counted(bead: Bead, blocks: u64, mut more: Vec<(&str, String)>) -> String
     with(&Bead { comments: Vec::new(), ..bead }, &keys)
 }
 
-/// Held-back beads: counted, with the ids of what holds them back.
+/// Returns blocked beads with counts, and with the ids of what blocks them.
 pub fn blocked(view: &View<'_>, beads: Vec<Bead>) -> Result<Vec<String>, Error> {
     let ids: Vec<BeadId> = beads.iter().map(|bead| bead.id.clone()).collect();
     let blocks = view.blocked_counts(&ids)?;
@@ -133,19 +134,19 @@ pub fn blocked(view: &View<'_>, beads: Vec<Bead>) -> Result<Vec<String>, Error> 
     Ok(shapes)
 }
 
-/// A bead on the other end of an edge.
+/// Returns a bead on the other end of an edge.
 pub fn linked(bead: Bead, kind: &DepType) -> String {
     let bead = Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead };
     with(&bead, &[("dependency_type", quoted(kind.as_str()))])
 }
 
-/// The beads that a bead depends on, with the kinds of edges. Those that are not there are left out.
+/// Returns the beads that a bead depends on, with the types of the edges. Leaves out missing beads.
 pub fn dependencies(view: &View<'_>, bead: &Bead) -> Result<Vec<(Bead, DepType)>, Error> {
     let edges = bead.dependencies.iter().map(|dep| (dep.depends_on_id.clone(), dep.kind.clone()));
     others(view, edges.collect())
 }
 
-/// The beads that depend on a bead, with the kinds of edges.
+/// Returns the beads that depend on a bead, with the types of the edges.
 pub fn dependents(view: &View<'_>, id: &BeadId) -> Result<Vec<(Bead, DepType)>, Error> {
     others(view, view.dependents(id)?.into_iter().map(|dep| (dep.issue_id, dep.kind)).collect())
 }
@@ -153,12 +154,12 @@ pub fn dependents(view: &View<'_>, id: &BeadId) -> Result<Vec<(Bead, DepType)>, 
 fn others(view: &View<'_>, edges: Vec<(BeadId, DepType)>) -> Result<Vec<(Bead, DepType)>, Error> {
     let ids: Vec<BeadId> = edges.iter().map(|(id, _)| id.clone()).collect();
     let mut found = view.beads_with(&ids)?.into_iter().peekable();
-    // In the order of the edges, one for each that is there. What is deleted holds nobody back, and is no longer told.
+    // One for each edge whose bead exists, in the order of the edges. A deleted bead blocks nothing, and is not listed.
     let pairs = edges.into_iter().filter_map(|(id, kind)| Some((found.next_if(|bead| bead.id == id)?, kind)));
     Ok(pairs.filter(|(bead, _)| bead.status != Status::Tombstone).collect())
 }
 
-/// A bead as `show` tells it: what it depends on and what depends on it as beads.
+/// Returns a bead as `show` prints it: the beads on both ends of its edges are included as beads.
 pub fn detailed(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
     let list = |links: Vec<(Bead, DepType)>| {
         let shapes: Vec<String> = links.into_iter().map(|(bead, kind)| linked(bead, &kind)).collect();
@@ -185,7 +186,7 @@ pub fn detailed(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
     Ok(with(&bare, &keys))
 }
 
-/// How far an epic is, if it has parts.
+/// Returns the progress of an epic, if it has parts.
 fn parts(above: &[(Bead, DepType)]) -> Vec<(&'static str, String)> {
     let parts: Vec<&Bead> =
         above.iter().filter(|(_, kind)| *kind == DepType::ParentChild).map(|(bead, _)| bead).collect();
@@ -200,7 +201,7 @@ fn parts(above: &[(Bead, DepType)]) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A ready bead, and what it waited for.
+/// Returns a ready bead, and what it waited for.
 pub fn ready(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
     let over: Vec<&str> =
         bead.dependencies.iter().filter(|dep| holds_back(&dep.kind)).map(|dep| dep.depends_on_id.as_str()).collect();
@@ -218,7 +219,7 @@ pub fn ready(view: &View<'_>, bead: &Bead) -> Result<String, Error> {
     Ok(with(&Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead.clone() }, &keys))
 }
 
-/// A held-back bead, and what holds it back.
+/// Returns a blocked bead, and what blocks it.
 pub fn held_back(bead: &Bead, blockers: &[Bead]) -> String {
     let one = |bead: &Bead| json!({ "id": bead.id, "title": bead.title, "status": bead.status.as_str(), "priority": bead.priority });
     let by = Value::from(blockers.iter().map(one).collect::<Vec<_>>());
@@ -226,19 +227,19 @@ pub fn held_back(bead: &Bead, blockers: &[Bead]) -> String {
     with(&Bead { dependencies: Vec::new(), comments: Vec::new(), ..bead.clone() }, &keys)
 }
 
-/// Whether an edge of this kind is one of waiting that another bead's closing ends.
+/// Whether closing a bead ends the wait of an edge of this type.
 pub fn holds_back(kind: &DepType) -> bool {
     matches!(kind, DepType::Blocks | DepType::ConditionalBlocks | DepType::WaitsFor)
 }
 
-/// A bead's remarks.
+/// Returns a bead's remarks.
 pub fn comments(bead: &Bead) -> Vec<Value> {
     let text = whole(bead);
     let value: Value = serde_json::from_str(&text).unwrap_or_default();
     value.get("comments").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
-/// A bead as a value, for small documents.
+/// Returns a bead as a value, for small documents.
 pub fn value(bead: &Bead) -> Result<Value, CliError> {
     serde_json::from_str(&whole(bead)).map_err(|error| CliError::Io(error.into()))
 }

@@ -18,7 +18,7 @@ use crate::walls::worker_env;
 /// Reaction that records an incarnation whose hooks stopped answering.
 pub(crate) const UNHEARD: &str = "hooks-unheard";
 
-/// Reason why the end of an incarnation counts against nobody.
+/// Recorded reason for the end of an incarnation. An end with this reason does not count as the agent's failure.
 pub(crate) const TURNED_OFF: &str = "its client's hooks were turned off";
 
 /// What an administrator's settings say about our hooks.

@@ -28,7 +28,7 @@ pub struct Launch<'a> {
     pub runtime: Runtime,
     /// Permission mode.
     pub mode: PermissionMode,
-    /// What it may do without asking, whatever its mode.
+    /// Uses that it may make without asking, in any mode.
     pub grants: &'a Grants,
 }
 

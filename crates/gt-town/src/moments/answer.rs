@@ -33,10 +33,10 @@ mod quiet;
 pub use log::{HookTrouble, note_failure, trouble};
 pub use quiet::{Seen, nothing_new};
 
-/// How long a moment waits for the ledger.
+/// Maximum time that a moment waits for the ledger.
 pub const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The mark of what kept turns from ending.
+/// Mark that records what kept turns from ending.
 const BLOCKS: &str = "blocks";
 
 /// One call of a client's hook.

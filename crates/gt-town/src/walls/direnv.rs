@@ -124,7 +124,7 @@ pub(crate) fn around(town: &Town, rig: &Rig, folder: &Path, argv: Vec<String>) -
     })
 }
 
-/// Wraps a command to run with the environment that direnv makes of the folder's `.envrc`, whatever that file says.
+/// Wraps a command to run with the environment that direnv makes of the folder's `.envrc`, without a check of consent.
 pub(crate) fn with(argv: Vec<String>) -> Vec<String> {
     [["bash", "-c", WITH, "bash"].map(str::to_owned).to_vec(), argv].concat()
 }

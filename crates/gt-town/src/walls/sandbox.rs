@@ -678,8 +678,7 @@ impl<'a> Walls<'a> {
         Ok(())
     }
 
-    /// Shows a worker the rig's repository: its own store of objects beside the rig's, its own refs with their logs, its worktree
-    /// and what git keeps about that.
+    /// Shows a worker the rig's repository: own objects beside the rig's, own refs with their logs, its worktree with git's data.
     fn repository(&mut self, rig: &Rig, worker: &str, worktree: &Path) -> Result<()> {
         let repo = rig.layout.repo();
         let admin = self.admin_folder(&repo, worktree)?;

@@ -437,7 +437,7 @@ pub fn doctor(
     }
     let mut checks = doctor::doctor(&context.town)?;
     checks.push(path_check(process));
-    // With `retry` the verb has done its task, whatever the checks report.
+    // With `retry` the verb has done its task, even if checks report faults.
     let well = retry || checks.iter().all(|check| check.ok);
     if console.is_json() {
         console.facts("gt.doctor/1", "checks", checks)?;

@@ -1,4 +1,4 @@
-//! What a simulated worker plays: a TOML file.
+//! Script of a simulated worker: a TOML file.
 //!
 //! ```toml
 //! [pace]
@@ -127,7 +127,7 @@ pub enum Misbehaviour {
     Dirty,
     /// Checks another branch out, and goes on.
     WrongBranch,
-    /// Calls `gt done` at once, whatever is done, and ends its turn.
+    /// Calls `gt done` at once, finished or not, and ends its turn.
     Lie,
     /// Tries to close its own bead, and goes on.
     Close,

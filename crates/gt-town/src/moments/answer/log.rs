@@ -19,7 +19,7 @@ const READ_BYTES: usize = 2 * LOG_BYTES;
 /// Maximum bytes of one line.
 const LINE_BYTES: usize = 500;
 
-/// How far back [`trouble`] looks.
+/// Time span that [`trouble`] covers.
 const RECENT: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// Recent hook calls that failed.
@@ -27,7 +27,7 @@ const RECENT: std::time::Duration = std::time::Duration::from_hours(1);
 pub struct HookTrouble {
     /// Number of failures in the last hour, as far as the log reaches back.
     pub last_hour: usize,
-    /// The newest line.
+    /// Newest line.
     pub last: String,
 }
 

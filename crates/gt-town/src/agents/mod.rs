@@ -5,7 +5,8 @@
 //! [`marks`] reads what hooks have left, and [`sessions`] shows sessions to people. [`check`] reports whether a kind can work
 //! here, and [`admit`] refuses what it can't do.
 //!
-//! This room does not decide when an agent starts or ends: patrols do.
+//! This room does not choose when an agent starts or ends: patrols and people's verbs do. [`wanted`] records their choice for
+//! standing agents.
 
 pub mod check;
 pub mod clients;

@@ -271,7 +271,7 @@ pub fn why(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliRes
     }
     let id = context.town.ledger.read(|view| match beads::resolve(view, id) {
         Ok(bead) => Ok(bead),
-        // The beginning of a merge request's id is enough where it is unique.
+        // A part of a merge request's id is enough where it is unique.
         Err(error) => review::find_in(view, id).map(|mr| mr.bead).map_err(|_| error),
     })?;
     let bead = context.town.ledger.read(|view| beads::require(view, &id))?;

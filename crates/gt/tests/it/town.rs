@@ -398,8 +398,11 @@ impl Town {
         self.daemon("boot run")
     }
 
+    /// The pid of a daemon. A child that it has forked has its command line too, until the child becomes git.
     fn daemon(&self, words: &str) -> Option<i32> {
-        strays(&self.root()).unwrap().iter().find(|stray| stray.command.contains(words)).map(|stray| stray.pid)
+        let all = strays(&self.root()).unwrap();
+        let found: Vec<i32> = all.iter().filter(|stray| stray.command.contains(words)).map(|stray| stray.pid).collect();
+        found.iter().copied().find(|pid| parent_of(*pid).is_none_or(|parent| !found.contains(&parent)))
     }
 
     /// What of this town still runs: its own processes, and whatever carries an identity of its sessions.
@@ -506,6 +509,12 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
+}
+
+/// The pid of a process's parent, while the process is there.
+fn parent_of(pid: i32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 fn collect(folder: &Path, found: &mut Vec<String>) {

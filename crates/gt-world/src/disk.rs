@@ -19,7 +19,8 @@ pub enum NodeKind {
 /// Files of the town.
 ///
 /// In a guarded folder, only [`Self::read_own`], [`Self::list_own`] and [`Self::real_path`] follow symbolic links. All other
-/// methods follow none, neither on the way nor at the end. A method that meets a link on the way fails with [`WorldError::Led`];
+/// methods follow none, neither on the way nor at the end.
+/// A method that meets a link on the way fails with [`Led`](crate::WorldError::Led);
 /// a method that replaces a file replaces the link itself. No method waits for a node that is neither file nor folder (a pipe,
 /// say). Outside guarded folders, links belong to the user, and all methods follow them.
 pub trait Disk: Send + Sync {

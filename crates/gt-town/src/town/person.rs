@@ -1,7 +1,7 @@
 //! Acts that only a person may perform, and how a person proves to be one.
 //!
-//! The ancestor processes identify the caller ([`crate::identity`]). A town can require more (`[overseer] confirm`): a word typed
-//! on the terminal, or a key. It applies to acts that let work land, change settings, destroy or spend.
+//! The ancestor processes identify the caller ([`crate::town::identity`]). A town can require more (`[overseer] confirm`): a word
+//! typed on the terminal, or a key. It applies to acts that let work land, change settings, destroy or spend.
 
 use std::path::{Path, PathBuf};
 

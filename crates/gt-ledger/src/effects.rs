@@ -60,6 +60,11 @@ impl View<'_> {
     pub fn open_effect(&self, id: i64) -> LedgerResult<Option<EffectRow>> {
         self.one("SELECT * FROM effects WHERE id = ?1 AND done_at IS NULL", [id], effect_row)
     }
+
+    /// Returns the row of this effect if it is decided and not done.
+    pub fn decided(&self, effect: &Effect) -> LedgerResult<Option<EffectRow>> {
+        Ok(self.open_effects()?.into_iter().find(|row| &row.effect == effect))
+    }
 }
 
 impl Tx<'_> {
@@ -83,6 +88,17 @@ impl Tx<'_> {
             ),
         )?;
         Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Records an effect, as [`Self::decide`] does, unless it is decided and not done. Returns the row id, new or not.
+    pub fn decide_once(
+        &self,
+        effect: &Effect,
+        rig: Option<&RigName>,
+        bead: Option<&BeadId>,
+        delay: Duration,
+    ) -> LedgerResult<i64> {
+        self.decided(effect)?.map_or_else(|| self.decide(effect, rig, bead, delay), |row| Ok(row.id))
     }
 
     /// Begins a run of an effect. Returns the run number; `None` if the effect is done.

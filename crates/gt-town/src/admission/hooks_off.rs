@@ -91,7 +91,7 @@ fn note_unheard(town: &Town, incarnation: &Incarnation, kind: &str, meters: &mut
 fn end(tx: &Tx<'_>, incarnation: &Incarnation, event: &str) -> Result<bool> {
     let effect = Effect::EndSession { incarnation: incarnation.id.clone() };
     let is_over = tx.incarnation(&incarnation.id)?.is_none_or(|now| now.ended_at.is_some());
-    if is_over || tx.open_effects()?.iter().any(|row| row.effect == effect) {
+    if is_over || tx.decided(&effect)?.is_some() {
         return Ok(false);
     }
     let (rig, bead) = match &incarnation.holder {

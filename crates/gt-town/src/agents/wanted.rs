@@ -17,14 +17,10 @@ pub(crate) fn is_live(view: &View<'_>, agent: &Agent) -> Result<bool> {
 
 /// Decides the end of each session of an agent that is not over. Returns all such effects.
 pub(crate) fn decide_ends(tx: &Tx<'_>, agent: &Agent) -> Result<Vec<i64>> {
-    let open = tx.open_effects()?;
     let live = tx.live_incarnations_of_agent(&agent.address)?.into_iter();
     let decide = |incarnation: Incarnation| {
         let effect = Effect::EndSession { incarnation: incarnation.id };
-        match open.iter().find(|row| row.effect == effect) {
-            Some(row) => Ok(row.id),
-            None => Ok(tx.decide(&effect, agent.rig(), None, Duration::ZERO)?),
-        }
+        Ok(tx.decide_once(&effect, agent.rig(), None, Duration::ZERO)?)
     };
     live.map(decide).collect()
 }
@@ -90,7 +86,7 @@ pub(crate) fn wanted_kind(town: &Town, agent: &Agent) -> Result<String> {
 pub(crate) fn ends_already(town: &Town, newest: Option<&Incarnation>) -> Result<bool> {
     let Some(newest) = newest else { return Ok(true) };
     let effect = Effect::EndSession { incarnation: newest.id.clone() };
-    town.ledger.read(|view| Ok(view.open_effects()?.iter().any(|row| row.effect == effect)))
+    town.ledger.read(|view| Ok(view.decided(&effect)?.is_some()))
 }
 
 /// Opens the next incarnation of an agent and decides its start, unless one is live.

@@ -4,10 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gt_ledger::Tx;
 use gt_model::address::{Address, is_worker_name};
 use gt_model::effect::Effect;
-use gt_model::id::RigName;
 use serde::Serialize;
 
 use crate::agents::wanted;
@@ -48,7 +46,8 @@ pub fn add(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<AgentS
     }
     let effect = town.ledger.write(&caller.name(), "crew add", |tx| {
         tx.add_agent(&address)?;
-        decide_once(tx, &Effect::AddCrew { crew: address.clone() }, rig.name())
+        let add = Effect::AddCrew { crew: address.clone() };
+        Ok::<_, Error>(tx.decide_once(&add, Some(rig.name()), None, Duration::ZERO)?)
     })?;
     effects::run_one(town, effect)?;
     let held = town.lock(&Lane::SetUpCrew(name.to_owned()))?;
@@ -63,18 +62,12 @@ pub fn remove(town: &Town, caller: &Caller, rig: &Rig, name: &str) -> Result<Rem
     let agent = town.ledger.read(|view| wanted::require(view, &address))?;
     standing::stop(town, caller, &address)?;
     let effect = town.ledger.write(&caller.name(), "crew remove", |tx| {
-        for row in tx.open_effects()?.iter().filter(|row| row.effect == Effect::AddCrew { crew: address.clone() }) {
+        if let Some(row) = tx.decided(&Effect::AddCrew { crew: address.clone() })? {
             tx.withdraw(row.id)?;
         }
-        decide_once(tx, &Effect::ArchiveCrew { crew: address.clone() }, rig.name())
+        let archive = Effect::ArchiveCrew { crew: address.clone() };
+        Ok::<_, Error>(tx.decide_once(&archive, Some(rig.name()), None, Duration::ZERO)?)
     })?;
     effects::run_one(town, effect)?;
     Ok(Removed { archive: workspaces::archived(rig, &agent), snapshot: workspaces::snapshot_ref(&agent), address })
-}
-
-fn decide_once(tx: &Tx<'_>, effect: &Effect, rig: &RigName) -> Result<i64> {
-    match tx.open_effects()?.iter().find(|row| &row.effect == effect) {
-        Some(row) => Ok(row.id),
-        None => Ok(tx.decide(effect, Some(rig), None, Duration::ZERO)?),
-    }
 }

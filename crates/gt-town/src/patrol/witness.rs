@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gt_ledger::{Attempt, AttemptOutcome, Incarnation, Tx, View};
+use gt_ledger::{Attempt, AttemptOutcome, Incarnation, Tx};
 use gt_model::address::Address;
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
@@ -248,13 +248,10 @@ impl Witness<'_> {
 
     /// Ends a session, once. The work restarts after it ends.
     fn end_silent(&self, attempt: &Attempt, event: &str) -> Result<()> {
-        let decided = |tx: &View<'_>, newest: &Incarnation| {
-            let effect = Effect::EndSession { incarnation: newest.id.clone() };
-            Ok::<_, Error>(tx.open_effects()?.iter().any(|row| row.effect == effect))
-        };
         self.write("end silent", |tx| {
             let Some(newest) = tx.incarnations_of(attempt.id)?.pop() else { return Ok(()) };
-            if newest.ended_at.is_some() || decided(tx, &newest)? {
+            let end = Effect::EndSession { incarnation: newest.id.clone() };
+            if newest.ended_at.is_some() || tx.decided(&end)?.is_some() {
                 return Ok(());
             }
             tx.event(event, &format!("incarnation {}", newest.number), Some(&attempt.bead), None, None)?;

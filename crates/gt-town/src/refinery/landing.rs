@@ -90,12 +90,9 @@ impl Refinery<'_> {
     /// Performs the decided landing, if there is one. A killed refinery may have left it.
     pub(super) fn finish_open_landing(&mut self) -> Result<()> {
         let open = self.town.ledger.read(|view| {
-            let landing = view.open_landing(self.rig.name())?;
-            let effects = view.open_effects()?;
-            Ok::<_, Error>(landing.map(|landing| {
-                let effect = effects.into_iter().find(|row| row.effect == Effect::Land { landing: landing.id });
-                (landing, effect)
-            }))
+            let Some(landing) = view.open_landing(self.rig.name())? else { return Ok::<_, Error>(None) };
+            let effect = view.decided(&Effect::Land { landing: landing.id })?;
+            Ok(Some((landing, effect)))
         })?;
         let Some((landing, Some(effect))) = open else { return Ok(()) };
         let held = self.town.lock(&self.rig.remote_lane())?;

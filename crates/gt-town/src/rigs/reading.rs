@@ -13,10 +13,8 @@ use crate::town::{Rig, Town};
 
 /// Decides an effect that moves the mayor's worktree of a rig to the trunk, if there is a mayor.
 pub fn decide(tx: &Tx<'_>, rig: &RigName) -> Result<()> {
-    let effect = Effect::ReadTrunk { rig: rig.clone() };
-    let wanted = tx.agent(&Address::Mayor)?.is_some() && !tx.open_effects()?.iter().any(|row| row.effect == effect);
-    if wanted {
-        tx.decide(&effect, Some(rig), None, Duration::ZERO)?;
+    if tx.agent(&Address::Mayor)?.is_some() {
+        tx.decide_once(&Effect::ReadTrunk { rig: rig.clone() }, Some(rig), None, Duration::ZERO)?;
     }
     Ok(())
 }

@@ -12,16 +12,14 @@ use crate::town::error::Result;
 /// Decides a snapshot of an attempt's worktree, unless one is already decided.
 pub(crate) fn decide_snapshot(tx: &Tx<'_>, attempt: &Attempt) -> Result<()> {
     let effect = Effect::Snapshot { attempt: attempt.id };
-    if !tx.open_effects()?.iter().any(|row| row.effect == effect) {
-        tx.decide(&effect, Some(&attempt.rig), None, Duration::ZERO)?;
-    }
+    tx.decide_once(&effect, Some(&attempt.rig), None, Duration::ZERO)?;
     Ok(())
 }
 
 /// Decides the end of a session, after `delay` or when its agent's turn is over. Returns false if that was already decided.
 pub(crate) fn decide_end(tx: &Tx<'_>, attempt: &Attempt, incarnation: &IncarnationId, delay: Duration) -> Result<bool> {
     let effect = Effect::EndSession { incarnation: incarnation.clone() };
-    if tx.open_effects()?.iter().any(|row| row.effect == effect) {
+    if tx.decided(&effect)?.is_some() {
         return Ok(false);
     }
     tx.decide(&effect, Some(&attempt.rig), Some(&attempt.bead), delay)?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use clap::{FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use gt_model::price::Prices;
 use gt_town::agents::clients;
 use gt_town::town::settings::AgentPreset;
@@ -22,15 +22,18 @@ use serde::de::DeserializeOwned;
 mod cli;
 mod commands;
 pub mod console;
+mod context;
 pub mod demo;
 mod diagnosis;
 mod drawing;
 mod editor;
 pub mod error;
 mod pager;
+mod progress;
 pub mod sim;
 
-use cli::{Bd, Cli, Global, Verb};
+use cli::{Bd, Cli, Global};
+use commands::Verb;
 use console::Console;
 use error::CliError;
 
@@ -187,16 +190,25 @@ fn as_gt(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
     (args, true)
 }
 
+/// Parses the arguments by a grammar that is built as a whole.
+fn wholly<C: FromArgMatches>(grammar: &mut clap::Command, args: &[OsString]) -> Result<C, clap::Error> {
+    C::from_arg_matches(&grammar.try_get_matches_from_mut(args)?)
+}
+
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    match Cli::usual(args).or_else(|| Cli::narrowly(args)) {
-        Some(cli) => Ok(cli),
-        None => commands::grammar().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)),
-    }
+    let quickly = Cli::usual(args).or_else(|| Cli::narrowly(args)).map_or_else(|| Cli::try_parse_from(args), Ok);
+    // Only the whole grammar knows all texts of help.
+    quickly.or_else(|_| wholly(&mut commands::grammar(), args))
 }
 
 /// Parses `bd` as `gt bead`, and builds only that part of the grammar.
 fn parse_bd(args: &[OsString]) -> Result<Cli, clap::Error> {
-    let Bd { global, mut bead } = Bd::narrowly(args).map_or_else(|| Bd::try_parse_from(args), Ok)?;
+    let quickly = Bd::narrowly(args).map_or_else(|| Bd::try_parse_from(args), Ok);
+    let Bd { global, mut bead } = quickly.or_else(|_| {
+        let mut grammar = Bd::command();
+        grammar.build();
+        wholly(&mut grammar, args)
+    })?;
     bead.flags.as_bd = true;
     Ok(Cli { global, verb: Verb::Bead(Box::new(bead)) })
 }

@@ -12,9 +12,9 @@ use gt_town::work::hook::{self, Hook};
 use gt_town::work::prime::{self, Prime};
 use serde_json::{Value, json};
 
-use super::{Context, text_or_stdin};
 use crate::cli::{MolVerb, ParkStatus, StepVerb};
 use crate::console::{Console, Table, printable};
+use crate::context::{Context, text_or_stdin};
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt hook`.

@@ -7,9 +7,9 @@ use gt_town::moments::asking::{self, Answer};
 use gt_town::town::settings::AgentPreset;
 use serde_json::json;
 
-use super::Context;
 use crate::cli::{AgentVerb, AnswerArg};
 use crate::console::{Console, Table, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Exit code where a person must do something first.

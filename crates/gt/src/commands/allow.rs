@@ -2,8 +2,8 @@
 
 use gt_town::moments::allow::{self, Whom};
 
-use super::Context;
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::error::CliResult;
 
 /// Allows a pattern, removes one, or lists them, as the flags say.

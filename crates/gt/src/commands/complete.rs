@@ -8,10 +8,11 @@ use gt_model::bead::BeadType;
 use gt_town::town::config::keys::{RIG, TOWN};
 use gt_town::{Error, Town};
 
-use super::{TownHandle, help, open_town};
 use crate::Process;
 use crate::cli::{Global, ShellArg};
+use crate::commands::help;
 use crate::console::{Console, printable};
+use crate::context::{TownHandle, open_town};
 use crate::error::CliResult;
 
 /// Maximum number of ids of one kind that are offered.
@@ -34,8 +35,7 @@ pub fn script(shell: ShellArg, console: &mut Console<'_>) -> CliResult {
 /// Runs `gt complete`: prints a line for each candidate, `<word>\t<what it is>`. `words` is the command line up to the cursor,
 /// with the program's name first. Leaves out what it can't find: no person reads an error here.
 pub fn complete(words: &[String], process: &Process, console: &mut Console<'_>) -> CliResult {
-    let mut command = help::command();
-    command.build();
+    let command = help::command();
     let line = Line::read(&command, words);
     let live = |kind| live(kind, line.town.as_deref(), process);
     for (word, what) in line.candidates(&live) {
@@ -261,8 +261,7 @@ mod tests {
 
     #[test]
     fn a_line_is_understood_up_to_the_cursor() {
-        let mut command = help::command();
-        command.build();
+        let command = help::command();
         let live = |kind: Live| vec![(format!("<{kind:?}>"), String::new())];
         let check = |line: &str, expected: &[&str]| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();

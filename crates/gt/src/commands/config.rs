@@ -5,9 +5,9 @@ use gt_town::town::config::keys::{self, Key, Kind};
 use gt_town::town::config::{self, Changed, Setting, Whose};
 use gt_town::town::person;
 
-use super::Context;
 use crate::cli::SettingsVerb;
 use crate::console::{Console, Table, printable};
+use crate::context::Context;
 use crate::editor;
 use crate::error::{CliError, CliResult};
 

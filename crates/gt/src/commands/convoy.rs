@@ -5,9 +5,9 @@ use gt_model::convoy::{ConvoyState, MemberState};
 use gt_town::work::beads;
 use gt_town::work::convoy;
 
-use super::Context;
 use crate::cli::ConvoyVerb;
 use crate::console::{Console, Table, printable};
+use crate::context::Context;
 use crate::error::CliResult;
 
 /// Runs `gt convoy …`.

@@ -3,9 +3,9 @@
 use gt_town::admission::spend;
 use gt_town::admission::usage::{self, Cost, Report};
 
-use super::Context;
 use crate::cli::CostArgs;
 use crate::console::{Console, Table, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt cost`.

@@ -6,9 +6,10 @@ use gt_town::agents::sessions;
 use gt_town::patrol::crew;
 use gt_town::patrol::standing;
 
-use super::{Context, mayor, session};
+use super::{mayor, session};
 use crate::cli::CrewVerb;
 use crate::console::{Console, Table};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt crew …`.

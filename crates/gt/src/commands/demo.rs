@@ -13,9 +13,9 @@ use gt_town::{Error, Town};
 use gt_world::TOKEN_VARIABLE;
 use serde_json::json;
 
-use super::town::absolute;
 use crate::cli::{DemoArgs, DemoVerb};
 use crate::console::Console;
+use crate::context::absolute;
 use crate::demo::progress::{self, Board};
 use crate::demo::run::{self as pieces, Folders};
 use crate::demo::story;

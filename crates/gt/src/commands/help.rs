@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use gt_town::Error;
 
 use crate::Process;
-use crate::cli::Cli;
+use crate::cli::{Cli, Group};
 use crate::console::{Console, printable};
 use crate::error::{CliError, CliResult, EXIT_CODES};
 
@@ -27,22 +27,11 @@ const TOPICS: &[(&str, &str)] = &[
 /// Topic whose text is the binary's own table of exit codes.
 const EXIT_CODES_TOPIC: &str = "exit-codes";
 
-/// Verbs, grouped by what a person wants to do.
-const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin", &["demo", "install", "rig", "agent", "import", "doctor"]),
-    ("Say what is to be done", &["do", "mayor", "bead", "convoy", "sling", "unsling"]),
-    ("See how it goes", &["status", "show", "why", "log", "peek", "session", "cost"]),
-    ("Look at work, and let it land", &["mq", "refinery"]),
-    ("Run the town", &["up", "down", "pause", "resume", "config", "sync", "town"]),
-    ("Work beside it", &["crew", "mail", "nudge"]),
-    ("Get work back", &["polecat", "snapshot", "retention", "ledger"]),
-    ("For agents", &["prime", "hook", "step", "mol", "catch-up", "done", "handoff"]),
-    ("The rest", &["witness", "deacon", "boot", "completions", "help"]),
-];
-
-/// Returns the grammar, with its verbs in groups.
+/// Returns the whole grammar: all texts of help, with the verbs in groups.
 pub fn command() -> Command {
-    let command = Cli::command();
+    let mut command = Cli::command();
+    // Texts of a verb are known only once it is built.
+    command.build();
     let groups = groups_text(&command);
     command.help_template(format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}"
@@ -51,24 +40,27 @@ pub fn command() -> Command {
 
 fn groups_text(command: &Command) -> String {
     let mut text = String::new();
-    for (group, verbs) in GROUPS {
-        let _ = writeln!(text, "{group}:");
-        for verb in *verbs {
-            let _ = writeln!(text, "  {verb:<12} {}", about(command.find_subcommand(verb)));
+    for group in Group::ALL {
+        let _ = writeln!(text, "{}:", group.heading());
+        for verb in verbs_of(group, command) {
+            let _ = writeln!(text, "  {:<12} {}", verb.get_name(), about(verb));
         }
         text.push('\n');
     }
     text
 }
 
-fn about(command: Option<&Command>) -> String {
-    command.and_then(Command::get_about).map(ToString::to_string).unwrap_or_default()
+fn verbs_of(group: Group, command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(move |verb| Group::of(verb) == Some(group))
+}
+
+fn about(command: &Command) -> String {
+    command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Runs `gt help`.
 pub fn help(words: &[String], markdown: bool, console: &mut Console<'_>) -> CliResult {
     let mut command = command();
-    command.build();
     if markdown {
         console.line(verbs_markdown(&command).trim_end())?;
         return Ok(0);
@@ -148,13 +140,9 @@ fn verbs_markdown(command: &Command) -> String {
     let mut text =
         "# Verbs\n\nWritten by `gt help --markdown`; a test compares. `gt help <verb>` says what each takes.\n"
             .to_owned();
-    for (group, verbs) in GROUPS {
-        let _ = write!(text, "\n## {group}\n\n| verb | |\n|---|---|\n");
-        for verb in *verbs {
-            if let Some(command) = command.find_subcommand(verb) {
-                rows(command, "gt", &mut text);
-            }
-        }
+    for group in Group::ALL {
+        let _ = write!(text, "\n## {}\n\n| verb | |\n|---|---|\n", group.heading());
+        verbs_of(group, command).for_each(|verb| rows(verb, "gt", &mut text));
     }
     text
 }
@@ -164,7 +152,7 @@ fn rows(command: &Command, before: &str, text: &mut String) {
     let subs: Vec<&Command> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).collect();
     if !command.is_subcommand_required_set() {
         let arguments: String = command.get_positionals().map(|arg| format!(" {arg}")).collect();
-        let about = about(Some(command)).replace('|', "\\|");
+        let about = about(command).replace('|', "\\|");
         let _ = writeln!(text, "| `{name}{}` | {about} |", arguments.replace('|', "\\|"));
     }
     for sub in subs.into_iter().filter(|sub| sub.get_name() != "help") {
@@ -174,24 +162,19 @@ fn rows(command: &Command, before: &str, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn each_verb_is_in_one_group() {
-        let command = Cli::command();
-        let visible = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name);
-        let all: BTreeSet<&str> = visible.collect();
-        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, verbs)| verbs.iter().copied()).collect();
-        assert_eq!(grouped.len(), grouped.iter().collect::<BTreeSet<_>>().len(), "one group each");
-        assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), all);
+    fn each_verb_that_is_shown_has_a_group() {
+        let command = command();
+        let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let without: Vec<&str> = shown.filter(|verb| Group::of(verb).is_none()).map(Command::get_name).collect();
+        assert_eq!(without, [""; 0]);
     }
 
     #[test]
     fn topics_fit_on_a_screen_and_name_verbs_that_there_are() {
-        let mut command = command();
-        command.build();
+        let command = command();
         for (name, text) in TOPICS {
             assert!(text.lines().all(|line| line.chars().count() <= 125), "{name}: a line is too long");
             for line in text.lines().filter_map(|line| line.strip_prefix("  gt ")) {

@@ -9,9 +9,9 @@ use gt_town::work::beads;
 use gt_town::work::snapshots;
 use gt_world::Change;
 
-use super::Context;
 use crate::cli::{PolecatVerb, RetentionVerb, SnapshotVerb};
 use crate::console::{Console, Table, printable, printable_lines, time_text};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt polecat …`.

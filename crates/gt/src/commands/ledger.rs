@@ -12,10 +12,11 @@ use gt_town::town::layout::Layout;
 use gt_town::town::person::{self, Act};
 use serde_json::json;
 
-use super::{Context, bead, sync};
+use super::{bead, sync};
 use crate::Process;
 use crate::cli::{BeadFlags, Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt ledger`.
@@ -63,7 +64,7 @@ pub fn run(args: &LedgerArgs, global: &Global, process: &Process, console: &mut 
 
 /// Runs `gt ledger rebuild`.
 fn rebuild(from: RebuildSource, yes: bool, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
-    let root = super::find_town(global, process)?;
+    let root = crate::context::find_town(global, process)?;
     let act = Act { refused: "rebuilds a ledger", what: "rebuild", on: "ledger" };
     identity::person_of_lost(&Layout::new(&root).ledger(), Some(&root), &process.outside, act)?;
     if !yes {

@@ -5,9 +5,9 @@ use gt_model::address::Address;
 use gt_town::Error;
 use gt_town::mail::post;
 
-use super::{Context, text_or_stdin};
 use crate::cli::{MailVerb, PriorityArg};
 use crate::console::{Console, Table, agent_reads, printable, printable_lines, time_text};
+use crate::context::{Context, text_or_stdin};
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt mail …`.

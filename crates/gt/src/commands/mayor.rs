@@ -12,9 +12,10 @@ use gt_town::patrol::needs::Need;
 use gt_town::patrol::standing::{self, AgentStatus};
 use serde_json::json;
 
-use super::{Context, allow, session, text_or_stdin};
+use super::{allow, session};
 use crate::cli::MayorVerb;
 use crate::console::{Console, printable, printable_lines};
+use crate::context::{Context, text_or_stdin};
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt mayor …`.

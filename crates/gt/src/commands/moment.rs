@@ -14,10 +14,10 @@ use gt_town::work::prime;
 use gt_town::{Error, Town};
 use gt_world::TOKEN_VARIABLE;
 
-use super::{TownHandle, find_town};
 use crate::Process;
 use crate::cli::Global;
 use crate::console::Console;
+use crate::context::{TownHandle, find_town};
 use crate::error::{CliError, CliResult};
 
 /// Returns the moment and the client if these arguments are one of the two calls that gt writes into clients' settings.

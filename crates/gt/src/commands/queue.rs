@@ -14,9 +14,10 @@ use gt_town::refinery::review as engine;
 use gt_town::town::observed::Observed;
 use gt_town::town::person;
 
-use super::{Context, review};
+use super::review;
 use crate::cli::{MqVerb, RefineryVerb, WitnessVerb};
 use crate::console::{Console, Table};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt mq …`.

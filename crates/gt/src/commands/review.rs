@@ -11,8 +11,8 @@ use gt_town::Error;
 use gt_town::refinery::review::{self, GateLog, Shown};
 
 use super::queue::item_text;
-use super::{Context, text_or_stdin};
 use crate::console::{Console, counted, printable, printable_lines};
+use crate::context::{Context, text_or_stdin};
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt mq show`.
@@ -213,7 +213,7 @@ fn temporary(context: &Context<'_>, mr: &MrId) -> PathBuf {
 }
 
 fn absolute(context: &Context<'_>, path: &Path) -> PathBuf {
-    super::town::absolute(context.process, path)
+    crate::context::absolute(context.process, path)
 }
 
 /// Runs `gt mq reject`.

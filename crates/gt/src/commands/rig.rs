@@ -16,11 +16,12 @@ use gt_town::walls::direnv::File;
 use gt_town::walls::reach::LeftOut;
 use gt_town::work::worker_gates;
 
-use super::progress::Ticker;
-use super::{Context, allow, config};
+use super::{allow, config};
 use crate::cli::{GatesVerb, RigVerb};
 use crate::console::{Console, Table, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
+use crate::progress::Ticker;
 
 /// Runs `gt rig …`.
 pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
@@ -51,7 +52,7 @@ pub fn run(verb: RigVerb, context: &Context<'_>, console: &mut Console<'_>) -> C
 
 /// Resolves a path from the working folder; keeps a URL as it is. An existing folder takes precedence over a host.
 fn source_path(context: &Context<'_>, source: String) -> String {
-    let path = super::town::absolute(context.process, source.as_ref());
+    let path = crate::context::absolute(context.process, source.as_ref());
     if source.starts_with('-') || source.is_empty() || destination::is_url(&source) && !path.exists() {
         return source;
     }

@@ -8,9 +8,9 @@ use gt_town::agents::sessions::{self, Session};
 use gt_town::agents::text::{plain, readable};
 use gt_world::Runtime;
 
-use super::Context;
 use crate::cli::SessionVerb;
 use crate::console::{Console, Table, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Time between two reads of a log.

@@ -1,19 +1,30 @@
-//! Verb that shows the story of anything with an id, on one screen.
+//! `gt show`: the story of anything with an id, on one screen.
 
+use clap::Args;
 use gt_town::view::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story};
 
-use super::Context;
 use super::convoy::{state_words, status_words};
-use super::look::say_rig;
 use super::queue::item_text;
+use super::status::say_rig;
+use crate::cli::Group;
 use crate::console::{Console, Table, counted, printable, printable_lines, time_text};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Lines of a description that are shown.
 const TEXT_LINES: usize = 12;
 
+/// Tell the story of a bead, merge request, convoy, worker, session or rig on one screen
+#[derive(Debug, Args)]
+#[command(display_order = Group::Watch.order())]
+pub struct ShowArgs {
+    /// Its id, address or name
+    id: String,
+}
+
 /// Runs `gt show`.
-pub fn show(context: &Context<'_>, id: &str, console: &mut Console<'_>) -> CliResult {
+pub fn show(args: &ShowArgs, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
+    let id = args.id.as_str();
     let story = story::tell(&context.town, id)?;
     if console.is_json() {
         return console.facts("gt.story/1", "story", story);

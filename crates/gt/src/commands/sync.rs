@@ -7,13 +7,12 @@ use gt_town::lifecycle::home;
 use gt_town::sync::{self, Synced};
 use gt_town::town::config::Whose;
 use gt_town::town::person;
-
 use serde_json::json;
 
-use super::Context;
 use crate::Process;
 use crate::cli::{SyncArgs, TownVerb};
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `gt sync`.
@@ -79,7 +78,7 @@ fn say_synced(synced: &Synced, console: &mut Console<'_>) -> Result<(), CliError
 
 /// Runs `gt town key`.
 fn key(file: &Path, context: &Context<'_>, console: &mut Console<'_>) -> CliResult {
-    let file = person::make_key(&context.town, &context.caller, &super::town::absolute(context.process, file))?;
+    let file = person::make_key(&context.town, &context.caller, &crate::context::absolute(context.process, file))?;
     if console.is_json() {
         return console.facts("gt.key/1", "file", file.display().to_string());
     }

@@ -17,10 +17,10 @@ use gt_town::town::person;
 use gt_world::real::Fifo;
 use gt_world::real::daemon::{self, Daemon};
 
-use super::Context;
 use crate::Process;
 use crate::cli::{BootVerb, DeaconVerb, Global};
 use crate::console::Console;
+use crate::context::{Context, absolute};
 use crate::diagnosis;
 use crate::error::{CliError, CliResult};
 
@@ -41,19 +41,6 @@ pub fn install(path: &Path, remote: Option<&str>, process: &Process, console: &m
     console.say(&format!("town made at {}", root.display()))?;
     console.say(&format!("next: cd {} && gt rig add <name> <url-or-path>", root.display()))?;
     Ok(0)
-}
-
-/// Makes a path absolute from the working folder, without `.` and `..`.
-pub fn absolute(process: &Process, path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in process.cwd.join(path).components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => _ = clean.pop(),
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 /// Finds programs called `gt` or `bd` in the PATH that are not this one.
@@ -211,7 +198,7 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 10);
 pub fn deacon(verb: &DeaconVerb, global: &Global, process: &Process) -> CliResult {
     let DeaconVerb::Run { wait } = verb;
     daemon::stand_apart();
-    let town = super::open_town(global, process)?;
+    let town = crate::context::open_town(global, process)?;
     identity::refuse_agents(&town)?;
     let mut fifo = Fifo::open(&town.layout.wake()).map_err(gt_town::Error::from)?;
     let disk = town.world().disk();
@@ -241,7 +228,7 @@ impl DeaconProcess for Deacon {
 pub fn boot(verb: &BootVerb, global: &Global, process: &Process) -> CliResult {
     let BootVerb::Run { detach } = verb;
     daemon::stand_apart();
-    let town = super::open_town(global, process)?;
+    let town = crate::context::open_town(global, process)?;
     identity::refuse_agents(&town)?;
     let level = diagnosis::level(global, process);
     if *detach {

@@ -9,9 +9,9 @@ use gt_town::work::beads::{self, NewBead};
 use gt_town::work::sling::{self, SlingOptions, Slung};
 use gt_world::Runtime;
 
-use super::{Context, text_or_stdin};
 use crate::cli::RuntimeArg;
 use crate::console::Console;
+use crate::context::{Context, text_or_stdin};
 use crate::error::{CliError, CliResult};
 
 /// Builds the options for assigning beads.

@@ -14,15 +14,18 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::Process;
-use crate::cli::{Bd, Cli, Global, Verb};
-use crate::commands::{find_town, grammar};
+use crate::cli::{Bd, Cli, Global};
+use crate::commands::Verb;
+use crate::context::find_town;
 use crate::error::{CliError, CliResult};
 
 mod line;
 mod log;
+mod show;
 
 pub use line::{Line, words};
 pub use log::{Log, rotated};
+pub use show::{Wanted, show_logs};
 
 use line::Lines;
 
@@ -66,7 +69,7 @@ pub fn ended(result: CliResult) -> CliResult {
 
 /// Returns the verb among the arguments, and no other argument.
 fn verb(args: &[OsString], is_bd: bool) -> String {
-    let mut grammar = if is_bd { Bd::command() } else { grammar() };
+    let mut grammar = if is_bd { Bd::command() } else { Cli::command() };
     grammar.build();
     let (mut names, mut at) = (vec![grammar.get_name().to_owned()], &grammar);
     for verb in args.iter().skip(1) {

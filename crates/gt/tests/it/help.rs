@@ -29,7 +29,7 @@ fn help_is_in_groups_and_has_topics() {
     };
     let help = say(&["help"]);
     assert_eq!(help.trim_end(), say(&["-h"]).trim_end());
-    assert!(help.contains("Look at work, and let it land:\n  mq ") && help.contains("--json"), "{help}");
+    assert!(help.contains("Review and land work:\n  mq ") && help.contains("--json"), "{help}");
     assert!(help.lines().count() <= 82 && help.lines().all(|line| line.chars().count() <= 130), "{help}");
     for topic in ["town", "polecats", "refinery", "formulas", "mail", "recovery", "agents", "exit-codes", "rig"] {
         assert!(say(&["help", topic]).lines().count() > 5, "{topic}");

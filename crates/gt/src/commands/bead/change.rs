@@ -10,11 +10,11 @@ use gt_town::work::beads::{self, NewBead, NewNode};
 use gt_town::{Error, Kind};
 use serde_json::{Value, json};
 
-use super::super::{Context, text_or_stdin};
 use super::words::{self, Act};
 use super::{look, markdown, metadata, plan, shapes, typed};
 use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
 use crate::console::{Console, Table, printable};
+use crate::context::{Context, text_or_stdin};
 use crate::error::{CliError, CliResult};
 
 /// Maximum bytes of a text that is read from a file or from standard input.

@@ -6,9 +6,9 @@ use gt_town::Error;
 use gt_town::work::beads;
 use jiff::Timestamp;
 
-use super::super::Context;
 use super::{prefix_of, typed};
 use crate::cli::OnlyArgs;
+use crate::context::Context;
 use crate::error::CliError;
 
 /// Types of beads that are internal records, not work.

@@ -7,10 +7,10 @@ use gt_town::Error;
 use gt_town::work::beads;
 use serde_json::{Value, json};
 
-use super::super::Context;
 use super::{shapes, typed, words};
 use crate::cli::{DepVerb, DirectionArg};
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::drawing::{self, Node};
 use crate::error::CliResult;
 

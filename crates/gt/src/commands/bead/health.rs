@@ -10,11 +10,11 @@ use gt_town::sync::solo::{self, OddWord};
 use gt_town::work::beads;
 use serde_json::{Value, json};
 
-use super::super::Context;
 use super::change::usage;
 use super::place::LEVEL;
 use crate::cli::{DoctorArgs, DoctorCheck};
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `ping`: the ledger is open already, so this sends it one query.

@@ -6,8 +6,8 @@ use gt_town::work::beads;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::Context;
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// One change of a bead, or an event about it.

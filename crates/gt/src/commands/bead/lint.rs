@@ -6,8 +6,8 @@ use gt_town::Error;
 use gt_town::work::beads;
 use serde_json::json;
 
-use super::super::Context;
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::error::CliResult;
 
 const STEPS: &str = "Steps to Reproduce";

@@ -7,10 +7,10 @@ use gt_town::Error;
 use gt_town::work::beads;
 use serde_json::json;
 
-use super::super::Context;
 use super::{change, filter, prefix_of, shapes, typed, words};
 use crate::cli::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 use crate::console::{Console, Table, printable, printable_lines};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `list`.

@@ -4,9 +4,9 @@ use gt_town::town::memory;
 use gt_town::work::beads;
 use serde_json::json;
 
-use super::super::Context;
 use super::change::usage;
 use crate::console::{Console, printable, printable_lines};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Runs `remember`.

@@ -2,13 +2,12 @@
 
 use gt_model::bead::DepType;
 use gt_town::Error;
-
 use remarks::Source;
 
-use super::Context;
 use crate::Process;
 use crate::cli::{BeadArgs, BeadFlags, BeadVerb, CareVerb, Global};
 use crate::console::Console;
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 mod absent;

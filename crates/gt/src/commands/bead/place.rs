@@ -12,11 +12,11 @@ use gt_town::work::beads;
 use gt_town::{Caller, Error, Town};
 use serde_json::json;
 
-use super::super::{Context, TownHandle, open_town};
 use super::{health, words};
 use crate::Process;
 use crate::cli::{BeadFlags, ConfigVerb, Global, InitArgs};
 use crate::console::{self, Console, printable};
+use crate::context::{Context, TownHandle, open_town};
 use crate::error::{CliError, CliResult};
 
 /// Version of Go `bd` whose command line this is.

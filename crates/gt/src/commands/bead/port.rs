@@ -6,10 +6,10 @@ use gt_town::Error;
 use gt_town::sync::port::{self, ExportFilter, ImportOptions, Imported};
 use serde_json::json;
 
-use super::super::Context;
-use super::super::sync::{nul_line, renamed_lines};
 use super::prefix_of;
+use crate::commands::sync::{nul_line, renamed_lines};
 use crate::console::{Console, printable};
+use crate::context::Context;
 use crate::error::{CliError, CliResult};
 
 /// Reads what to import: a file, standard input, or the file beside the ledger where neither is given.

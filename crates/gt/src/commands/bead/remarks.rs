@@ -8,11 +8,11 @@ use gt_model::id::BeadId;
 use gt_town::work::beads;
 use serde_json::{Value, json};
 
-use super::super::{Context, text_or_stdin};
 use super::change::{text_of, usage};
 use super::{shapes, words};
 use crate::cli::EditArgs;
 use crate::console::{Console, printable, printable_lines};
+use crate::context::{Context, text_or_stdin};
 use crate::editor;
 use crate::error::{CliError, CliResult};
 

@@ -8,8 +8,8 @@ use gt_town::sync::solo::{self, ADDED_STATUSES, ADDED_TYPES};
 use gt_town::work::beads;
 use jiff::{Timestamp, Zoned};
 
-use super::super::Context;
 use crate::console::Console;
+use crate::context::Context;
 use crate::error::CliError;
 
 fn added(key: &str, context: &Context<'_>) -> Result<Vec<String>, CliError> {

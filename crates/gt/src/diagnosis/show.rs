@@ -1,15 +1,15 @@
-//! `gt log --deacon` and `gt log --debug`: show the logs of daemons and verbs, formatted for people or as they are.
+//! Shows the logs of daemons and verbs, formatted for people or as they are.
 
 use std::path::{Path, PathBuf};
 
 use gt_town::town::layout::Layout;
 use gt_world::{Disk, TOKEN_VARIABLE};
 
-use super::find_town;
+use super::{Line, rotated, words};
 use crate::Process;
 use crate::cli::Global;
 use crate::console::{self, Console, printable};
-use crate::diagnosis::{self, Line};
+use crate::context::find_town;
 use crate::error::{CliError, CliResult};
 
 /// Time between two reads of the logs.
@@ -44,7 +44,7 @@ struct Read {
 }
 
 /// Shows lines of the logs. Does not open the ledger, which may be the fault that the person looks for.
-pub fn show(wanted: Wanted<'_>, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
+pub fn show_logs(wanted: Wanted<'_>, global: &Global, process: &Process, console: &mut Console<'_>) -> CliResult {
     console::set_reader(process.env.contains_key(TOKEN_VARIABLE));
     let layout = Layout::new(&find_town(global, process)?);
     let disk = process.outside.world.disk();
@@ -69,7 +69,7 @@ fn time(line: &Line) -> String {
 
 /// Returns the newest wanted lines of a log and of the files put aside from it.
 fn newest(disk: &dyn Disk, log: &Path, wanted: Wanted<'_>) -> Result<Vec<Line>, CliError> {
-    let mut files = diagnosis::rotated(disk, log).map_err(gt_town::Error::from)?;
+    let mut files = rotated(disk, log).map_err(gt_town::Error::from)?;
     files.push(log.to_owned());
     let mut lines = Vec::new();
     for file in files.iter().rev() {
@@ -94,7 +94,7 @@ fn say(line: &Line, console: &mut Console<'_>) -> Result<(), CliError> {
         let text = console.json(&text).into_owned();
         return console.line(&text);
     }
-    console.line(&printable(&diagnosis::words(line)))
+    console.line(&printable(&words(line)))
 }
 
 fn follow(reads: &mut [Read], wanted: Wanted<'_>, process: &Process, console: &mut Console<'_>) -> CliResult {

@@ -1,16 +1,17 @@
-//! Attempts, their incarnations and their molecules' steps.
+//! Attempts and their incarnations.
 
 use gt_model::address::Address;
 use gt_model::formula::Step;
-use gt_model::id::{AttemptId, BeadId, IncarnationId, RigName, Sha};
+use gt_model::id::{AttemptId, BeadId, IncarnationId, MoleculeId, RigName, Sha};
 use gt_model::runtime::RuntimeChoice;
 use gt_world::{Exit, ProcessId};
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::molecules::{MoleculeOutcome, NewMolecule};
 use super::rigs::rig_name;
-use super::{LedgerResult, Tx, View, damaged, json_column, to_json};
+use super::{LedgerResult, Tx, View, damaged, to_json};
 
 /// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -120,6 +121,22 @@ impl Attempt {
     }
 }
 
+/// Molecule for a new attempt.
+#[derive(Clone, Debug)]
+pub enum AttemptMolecule {
+    /// Pour a new one.
+    New {
+        /// SHA-256 of the resolved formula, in hex.
+        hash: String,
+        /// Values of its variables.
+        vars: Value,
+        /// Its steps.
+        steps: Vec<Step>,
+    },
+    /// Take one that was poured for the bead before.
+    Attached(MoleculeId),
+}
+
 /// Arguments for opening an attempt.
 #[derive(Clone, Debug)]
 pub struct NewAttempt {
@@ -133,8 +150,8 @@ pub struct NewAttempt {
     pub agent: String,
     /// Name of the formula.
     pub formula: String,
-    /// Steps of the molecule.
-    pub steps: Vec<Step>,
+    /// Molecule that its worker follows.
+    pub molecule: AttemptMolecule,
     /// Convoy that it belongs to.
     pub convoy: Option<BeadId>,
     /// Batch that it is dispatched in.
@@ -212,32 +229,6 @@ pub struct Incarnation {
     pub exit: Option<Exit>,
     /// Why it ended, in one line. The line contains words of the agent's own, so don't trust it.
     pub cause: Option<String>,
-}
-
-/// A step of a molecule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MoleculeStep {
-    /// Position in the molecule, from 0.
-    pub position: u32,
-    /// Step as the formula defines it.
-    pub step: Step,
-    /// When the worker closed it.
-    pub done_at: Option<String>,
-    /// Note that the worker left when it closed the step.
-    pub note: Option<String>,
-}
-
-/// Commits of the worktree and of the trunk when a step of the molecule was closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepPlace {
-    /// Step that was closed.
-    pub step: Step,
-    /// When it was closed.
-    pub done_at: String,
-    /// Commit that the worktree was at.
-    pub head: Sha,
-    /// Commit of the trunk as it was last fetched, if known.
-    pub trunk: Option<Sha>,
 }
 
 pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
@@ -407,46 +398,9 @@ impl View<'_> {
             incarnation_row,
         )
     }
-
-    /// Returns a molecule's steps, in order.
-    pub fn steps(&self, attempt: AttemptId) -> LedgerResult<Vec<MoleculeStep>> {
-        self.all("SELECT * FROM steps WHERE attempt = ?1 ORDER BY position", [attempt.0], |row| {
-            Ok(MoleculeStep {
-                position: row.get("position")?,
-                step: json_column(row, "step")?,
-                done_at: row.get("done_at")?,
-                note: row.get("note")?,
-            })
-        })
-    }
-}
-
-impl View<'_> {
-    /// Returns the worktree's place at the end of each closed step, in order. Leaves out steps whose place is unknown.
-    pub fn step_places(&self, attempt: AttemptId) -> LedgerResult<Vec<StepPlace>> {
-        let sql = "SELECT step, done_at, head, trunk FROM steps
-                   WHERE attempt = ?1 AND done_at IS NOT NULL AND head IS NOT NULL ORDER BY position";
-        self.all(sql, [attempt.0], |row| {
-            Ok(StepPlace {
-                step: json_column(row, "step")?,
-                done_at: row.get("done_at")?,
-                head: Sha(row.get("head")?),
-                trunk: row.get::<_, Option<String>>("trunk")?.map(Sha),
-            })
-        })
-    }
 }
 
 impl Tx<'_> {
-    /// Records the commits of an attempt's worktree and of the trunk at the end of a step.
-    pub fn set_step_place(&self, attempt: AttemptId, step: &str, head: &Sha, trunk: Option<&Sha>) -> LedgerResult<()> {
-        self.execute(
-            "UPDATE steps SET head = ?3, trunk = ?4 WHERE attempt = ?1 AND id = ?2",
-            (attempt.0, step, head.as_str(), trunk.map(Sha::as_str)),
-        )?;
-        Ok(())
-    }
-
     /// Opens an attempt and stores the steps of its molecule. Fails if the bead has a live attempt.
     pub fn open_attempt(&self, new: &NewAttempt) -> LedgerResult<Attempt> {
         let number = self.attempts_on(&new.bead)?.len() as u32 + 1;
@@ -473,15 +427,24 @@ impl Tx<'_> {
             ],
         )?;
         let id = AttemptId(self.connection.last_insert_rowid());
-        for (position, step) in new.steps.iter().enumerate() {
-            self.execute(
-                "INSERT INTO steps (attempt, position, step, id) VALUES (?1, ?2, ?3, ?4)",
-                (id.0, position as i64, to_json(step)?, &step.id),
-            )?;
-        }
+        self.give_molecule(id, new)?;
         let after = json!({ "number": number, "worker": new.worker, "branch": branch, "why": new.why });
         self.event("attempt-opened", &branch, Some(&new.bead), None, Some(&after))?;
         self.attempt(id)?.ok_or(super::LedgerError::Corrupt { what: "an attempt", text: id.to_string() })
+    }
+
+    /// Gives an attempt its molecule.
+    fn give_molecule(&self, id: AttemptId, new: &NewAttempt) -> LedgerResult<()> {
+        match &new.molecule {
+            AttemptMolecule::Attached(molecule) => self.bind_molecule(*molecule, id),
+            AttemptMolecule::New { hash, vars, steps } => {
+                let (formula, rig, bead) = (new.formula.as_str(), Some(&new.rig), Some(&new.bead));
+                let vars = vars.clone();
+                let attempt = Some(id);
+                self.pour(&NewMolecule { formula, hash, vars, steps, rig, bead, attempt, is_ephemeral: false })?;
+                Ok(())
+            }
+        }
     }
 
     /// Records an attempt of a lost ledger. It is recorded as ended.
@@ -538,6 +501,9 @@ impl Tx<'_> {
             "UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1 AND ended_at IS NULL",
             (attempt.id.0, self.now().to_string(), outcome.as_str()),
         )?;
+        if let Some(molecule) = self.molecule_of(attempt.id)? {
+            self.end_molecule(molecule.id, MoleculeOutcome::Dropped)?;
+        }
         let after = json!({ "outcome": outcome.as_str() });
         self.event("attempt-ended", &attempt.branch, Some(&attempt.bead), None, Some(&after))
     }
@@ -603,17 +569,5 @@ impl Tx<'_> {
     pub fn set_cause(&self, incarnation: &IncarnationId, cause: &str) -> LedgerResult<()> {
         let sql = "UPDATE incarnations SET cause = ?2 WHERE id = ?1";
         self.execute(sql, (incarnation.as_str(), cause)).map(|_| ())
-    }
-
-    /// Closes a step. Returns false if it was closed before.
-    pub fn close_step(&self, attempt: &Attempt, step: &str, note: Option<&str>) -> LedgerResult<bool> {
-        let changed = self.execute(
-            "UPDATE steps SET done_at = ?3, note = ?4 WHERE attempt = ?1 AND id = ?2 AND done_at IS NULL",
-            (attempt.id.0, step, self.now().to_string(), note),
-        )?;
-        if changed == 1 {
-            self.event("step-done", step, Some(&attempt.bead), None, None)?;
-        }
-        Ok(changed == 1)
     }
 }

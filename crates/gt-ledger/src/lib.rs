@@ -34,6 +34,7 @@ mod graph;
 mod holding;
 mod mail;
 mod merge_queue;
+mod molecules;
 mod moments;
 #[cfg(test)]
 mod plans;
@@ -53,8 +54,7 @@ mod words_aside;
 
 pub use agents::{Agent, AgentChoice};
 pub use attempts::{
-    Attempt, AttemptOutcome, Holder, Incarnation, IncarnationProcess, MoleculeStep, NewAttempt, RestoredAttempt,
-    StepPlace,
+    Attempt, AttemptMolecule, AttemptOutcome, Holder, Incarnation, IncarnationProcess, NewAttempt, RestoredAttempt,
 };
 pub use bead_rows::Task;
 pub use beads::{BeadChange, BeadFilter, BeadOrder, Bulk};
@@ -67,6 +67,7 @@ pub use gating::Gating;
 pub use graph::{Direction, TreeNode};
 pub use mail::{Delivery, Mail, NewMail, Priority};
 pub use merge_queue::{Landing, MergeRequest, Verdict};
+pub use molecules::{Molecule, MoleculeOutcome, MoleculeStep, NewMolecule, StepCounts, StepEnd, StepPlace, StepState};
 pub use moments::Reactions;
 pub use ready::{Blocker, ReadyFilter, ReadyOrder};
 pub use rigs::RigRow;
@@ -127,6 +128,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/100_worker_gates.sql"),
     include_str!("migrations/130_renamed.sql"),
     include_str!("migrations/140_fewer_indexes.sql"),
+    include_str!("migrations/150_molecules.sql"),
 ];
 
 /// Error of an operation on the ledger.

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use gt_model::address::Address;
-use gt_model::id::{AttemptId, BeadId, IncarnationId, RigName};
+use gt_model::id::{AttemptId, BeadId, IncarnationId, MoleculeId, RigName};
 use rusqlite::Connection;
 
 use super::{MIGRATIONS, Priority, Tx, View};
@@ -31,6 +31,7 @@ const FEW: &[&str] = &[
     "one_live_attempt",
     "attempts_with_worktree",
     "USING INDEX queue",
+    "USING INDEX live_molecules",
     "USING INDEX effects_to_do",
     "open_convoys",
     "VIRTUAL TABLE",
@@ -64,6 +65,9 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     view.live_attempt(&bead).unwrap();
     view.attempts_on(&bead).unwrap();
     view.steps(attempt).unwrap();
+    view.molecule_of(attempt).unwrap();
+    view.attached_molecule(&bead).unwrap();
+    view.ready_steps(MoleculeId(1)).unwrap();
     view.reactions(&incarnation).unwrap();
     view.bead(&bead).unwrap();
     for of in [&mayor, &amber] {
@@ -85,6 +89,8 @@ fn f19_what_is_asked_all_the_time_reads_no_history() {
     view.conditions().unwrap();
     view.present_attempts().unwrap();
     view.open_effects().unwrap();
+    view.live_molecules().unwrap();
+    view.step_of_bead(&bead).unwrap();
     view.open_merge_requests(None).unwrap();
     view.open_merge_requests(Some(&rig)).unwrap();
     view.open_convoys_begun().unwrap();

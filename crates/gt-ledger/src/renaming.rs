@@ -12,11 +12,14 @@ const OWN: [(&str, &str); 4] =
     [("beads", "id"), ("labels", "issue_id"), ("comments", "issue_id"), ("dependencies", "issue_id")];
 
 /// Columns of other rows that contain ids of beads.
-const REFERENCES: [(&str, &str); 11] = [
+const REFERENCES: [(&str, &str); 14] = [
     ("dependencies", "depends_on_id"),
     ("dependencies", "owner"),
     ("attempts", "convoy"),
     ("effects", "bead"),
+    ("molecules", "bead"),
+    ("molecules", "convoy"),
+    ("steps", "bead"),
     ("merge_requests", "bead"),
     ("swarms", "convoy"),
     ("swarm_members", "bead"),

@@ -85,6 +85,26 @@ impl fmt::Display for AttemptId {
     }
 }
 
+/// Row id of a molecule, a formula that was poured. It is unique in its town and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MoleculeId(pub i64);
+
+impl fmt::Display for MoleculeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mol-{}", self.0)
+    }
+}
+
+impl std::str::FromStr for MoleculeId {
+    type Err = std::num::ParseIntError;
+
+    /// Parses `mol-12` or `12`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("mol-").unwrap_or(text).parse().map(Self)
+    }
+}
+
 /// Name of a rig: a plain word that is safe as a folder, as a part of a ref and in an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -267,7 +267,7 @@ fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<
     match open.as_slice() {
         [] => Ok(()),
         [last] if steps.last().is_some_and(|s| s.step.id == *last) => {
-            tx.close_step(attempt, last, None)?;
+            hook::close_step(tx, attempt, last, None)?;
             Ok(())
         }
         [first, ..] => {

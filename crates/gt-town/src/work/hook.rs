@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gt_ledger::{Attempt, MoleculeStep, Task, View};
+use gt_ledger::{Attempt, MoleculeStep, StepEnd, Task, Tx, View};
 use gt_model::formula::Acceptance;
 use gt_model::id::Sha;
 use gt_world::{RunEnd, WorktreeFacts};
@@ -125,7 +125,7 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
     let done = town.ledger.write(&caller.name(), "step done", |tx| {
         // Check again, because the step's checks may have taken minutes.
         let attempt = identity::hooked_attempt(tx, caller)?;
-        if tx.close_step(&attempt, &chosen.step.id, note)? {
+        if close_step(tx, &attempt, &chosen.step.id, note)? {
             if let Some((head, trunk)) = &place {
                 tx.set_step_place(attempt.id, &chosen.step.id, head, trunk.as_ref())?;
             }
@@ -137,6 +137,14 @@ pub fn step_done(town: &Town, caller: &Caller, step: Option<&str>, note: Option<
     causes::forget_refusal(town, caller);
     town.wake();
     Ok(done)
+}
+
+/// Closes a step of an attempt's molecule. Returns false if it was over before.
+pub(crate) fn close_step(tx: &Tx<'_>, attempt: &Attempt, step: &str, note: Option<&str>) -> Result<bool> {
+    let molecule = tx
+        .molecule_of(attempt.id)?
+        .ok_or_else(|| Error::Unknown { what: "molecule of", name: attempt.bead.to_string() })?;
+    Ok(tx.end_step(molecule.id, step, StepEnd::done(note))?)
 }
 
 /// Returns the head of an attempt's worktree from git's files, and the last known trunk. Starts no process.

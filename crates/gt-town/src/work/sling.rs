@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gt_ledger::{Attempt, AttemptOutcome, NewAttempt, Tx};
+use gt_ledger::{Attempt, AttemptMolecule, AttemptOutcome, NewAttempt, Tx};
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::condition::ConditionKind;
@@ -14,6 +14,7 @@ use gt_model::merge::split_assignee;
 use gt_model::protocol::Message;
 use gt_model::runtime::RuntimeChoice;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::agents::launch;
 use crate::agents::sessions;
@@ -216,7 +217,7 @@ pub(crate) fn hand_out(
         worker: free_name(&tx.taken_workers(rig)?),
         agent: crew.agent.clone(),
         formula: crew.formula.formula.clone(),
-        steps,
+        molecule: AttemptMolecule::New { hash: String::new(), vars: json!(values), steps },
         convoy: convoy.cloned(),
         swarm,
         started_from,

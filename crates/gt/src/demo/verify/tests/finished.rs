@@ -1,8 +1,9 @@
 //! Damages a finished demo on disk, made by hand, and checks what `verify` reports.
 
-use gt_ledger::{AttemptOutcome, NewAttempt, NewMail, Priority, Tx};
+use gt_ledger::{AttemptMolecule, AttemptOutcome, NewAttempt, NewMail, Priority, Tx};
 use gt_model::queue::StackEntry;
 use gt_world::Exit;
+use serde_json::Value;
 
 use super::*;
 use crate::demo::run::{self, Folders};
@@ -90,7 +91,7 @@ impl Demo {
             worker: format!("worker-{id}"),
             agent: "sim".to_owned(),
             formula: String::new(),
-            steps: Vec::new(),
+            molecule: AttemptMolecule::New { hash: String::new(), vars: Value::Null, steps: Vec::new() },
             convoy: Some(CONVOY.into()),
             swarm: None,
             started_from: None,

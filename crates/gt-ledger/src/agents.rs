@@ -4,11 +4,13 @@
 use gt_model::address::Address;
 use gt_model::id::{IncarnationId, RigName};
 use gt_model::runtime::RuntimeChoice;
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::json;
 
 use super::attempts::incarnation_row;
+use super::times::Times;
 use super::{Incarnation, LedgerError, LedgerResult, Tx, View, damaged};
 
 /// A standing agent, or its workspace.
@@ -24,15 +26,15 @@ pub struct Agent {
     /// Runtime for its sessions, if a person chose one.
     pub runtime: Option<RuntimeChoice>,
     /// When the ledger first recorded it.
-    pub made_at: String,
+    pub made_at: Timestamp,
     /// When a person started it. `None`: it must stay stopped.
-    pub wanted_at: Option<String>,
+    pub wanted_at: Option<Timestamp>,
     /// Failures of incarnations up to this number are forgiven: a person has started the agent since, or a later incarnation ran
     /// well.
     #[serde(skip)]
     pub counted_from: u32,
     /// When its workspace was moved to the archive. Only crew members have one.
-    pub removed_at: Option<String>,
+    pub removed_at: Option<Timestamp>,
 }
 
 impl Agent {
@@ -65,15 +67,16 @@ pub struct AgentChoice {
 }
 
 fn agent_row(row: &Row<'_>) -> rusqlite::Result<Agent> {
+    let times = Times::of(row, "agents");
     Ok(Agent {
         id: row.get("id")?,
         address: Address::parse(&row.get::<_, String>("address")?).map_err(damaged)?,
         kind: row.get("kind")?,
         runtime: row.get::<_, Option<String>>("runtime")?.and_then(|word| RuntimeChoice::parse(&word)),
-        made_at: row.get("made_at")?,
-        wanted_at: row.get("wanted_at")?,
+        made_at: times.at("made_at")?,
+        wanted_at: times.maybe("wanted_at")?,
         counted_from: row.get("counted_from")?,
-        removed_at: row.get("removed_at")?,
+        removed_at: times.maybe("removed_at")?,
     })
 }
 

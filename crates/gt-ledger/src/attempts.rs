@@ -5,12 +5,14 @@ use gt_model::formula::Step;
 use gt_model::id::{AttemptId, BeadId, IncarnationId, MoleculeId, RigName, Sha};
 use gt_model::runtime::RuntimeChoice;
 use gt_world::{Exit, ProcessId};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::molecules::{MoleculeOutcome, NewMolecule};
 use super::rigs::rig_name;
+use super::times::Times;
 use super::{LedgerResult, Tx, View, damaged, to_json};
 
 /// Outcome of an attempt.
@@ -77,19 +79,19 @@ pub struct Attempt {
     /// Trunk commit that it is based on; `None` until the trunk is fetched.
     pub base: Option<Sha>,
     /// When it was opened.
-    pub opened_at: String,
+    pub opened_at: Timestamp,
     /// When it was submitted.
-    pub submitted_at: Option<String>,
+    pub submitted_at: Option<Timestamp>,
     /// Commit that the worker submitted.
     pub head: Option<Sha>,
     /// When it ended.
-    pub ended_at: Option<String>,
+    pub ended_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<AttemptOutcome>,
     /// Commit of its newest snapshot.
     pub snapshot: Option<Sha>,
     /// When its worktree was moved to the archive.
-    pub archived_at: Option<String>,
+    pub archived_at: Option<Timestamp>,
     /// Number of its worker slot in the town; `None` until it has one.
     pub slot: Option<u32>,
     /// Runtime for its sessions, if a person chose one.
@@ -180,7 +182,7 @@ pub struct RestoredAttempt {
     /// Short name of its branch.
     pub branch: String,
     /// Time at which the attempt is known to have existed.
-    pub at: String,
+    pub at: Timestamp,
     /// Commit of its newest snapshot. Without one, only the attempt's existence is known.
     pub snapshot: Option<Sha>,
 }
@@ -220,11 +222,11 @@ pub struct Incarnation {
     /// Its processes; `None` until they have started.
     pub process: Option<IncarnationProcess>,
     /// When it was opened.
-    pub opened_at: String,
+    pub opened_at: Timestamp,
     /// When it was started.
-    pub started_at: Option<String>,
+    pub started_at: Option<Timestamp>,
     /// When its end was recorded.
-    pub ended_at: Option<String>,
+    pub ended_at: Option<Timestamp>,
     /// How it ended.
     pub exit: Option<Exit>,
     /// Why it ended, in one line. The line contains words of the agent's own, so don't trust it.
@@ -232,6 +234,7 @@ pub struct Incarnation {
 }
 
 pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let times = Times::of(row, "attempts");
     let sha = |column: &str| -> rusqlite::Result<Option<Sha>> { Ok(row.get::<_, Option<String>>(column)?.map(Sha)) };
     let outcome: Option<String> = row.get("outcome")?;
     Ok(Attempt {
@@ -248,13 +251,13 @@ pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         started_from: sha("started_from")?,
         why: row.get("why")?,
         base: sha("base")?,
-        opened_at: row.get("opened_at")?,
-        submitted_at: row.get("submitted_at")?,
+        opened_at: times.at("opened_at")?,
+        submitted_at: times.maybe("submitted_at")?,
         head: sha("head")?,
-        ended_at: row.get("ended_at")?,
+        ended_at: times.maybe("ended_at")?,
         outcome: outcome.and_then(|word| AttemptOutcome::ALL.into_iter().find(|o| o.as_str() == word)),
         snapshot: sha("snapshot")?,
-        archived_at: row.get("archived_at")?,
+        archived_at: times.maybe("archived_at")?,
         slot: row.get("slot")?,
         runtime: row.get::<_, Option<String>>("runtime")?.and_then(|word| RuntimeChoice::parse(&word)),
         named: row.get::<_, Option<String>>("named")?.map(BeadId),
@@ -262,6 +265,7 @@ pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<Attempt> {
 }
 
 pub(super) fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
+    let times = Times::of(row, "incarnations");
     let json = |column: &str| row.get::<_, Option<String>>(column);
     Ok(Incarnation {
         id: IncarnationId(row.get("id")?),
@@ -269,9 +273,9 @@ pub(super) fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<Incarnation> {
         number: row.get("number")?,
         secret_hash: row.get("secret_hash")?,
         process: json("process")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
-        opened_at: row.get("opened_at")?,
-        started_at: row.get("started_at")?,
-        ended_at: row.get("ended_at")?,
+        opened_at: times.at("opened_at")?,
+        started_at: times.maybe("started_at")?,
+        ended_at: times.maybe("ended_at")?,
         exit: json("exit")?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()?,
         cause: row.get("cause")?,
     })
@@ -449,7 +453,7 @@ impl Tx<'_> {
 
     /// Records an attempt of a lost ledger. It is recorded as ended.
     pub fn restore_attempt(&self, restored: &RestoredAttempt) -> LedgerResult<AttemptId> {
-        let archived_at = restored.snapshot.is_none().then_some(&restored.at);
+        let archived_at = restored.snapshot.is_none().then(|| restored.at.to_string());
         self.execute(
             "INSERT INTO attempts (bead, number, rig, worker, agent, formula, branch, opened_at, ended_at, outcome, snapshot,
                                    archived_at)
@@ -461,7 +465,7 @@ impl Tx<'_> {
                 restored.worker,
                 restored.formula,
                 restored.branch,
-                restored.at,
+                restored.at.to_string(),
                 AttemptOutcome::Recovered.as_str(),
                 restored.snapshot.as_ref().map(Sha::as_str),
                 archived_at,

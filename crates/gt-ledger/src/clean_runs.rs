@@ -1,10 +1,12 @@
 //! Runs of the gates without any cache, and the landings that they confirm.
 
 use gt_model::id::{RigName, Sha};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::json;
 
+use super::times::Times;
 use super::{LedgerResult, Tx, Verdict, View};
 
 /// A run of a rig's gates without any cache.
@@ -23,7 +25,7 @@ pub struct CleanRun {
     /// Path of the whole output.
     pub log: String,
     /// When the run ended.
-    pub at: String,
+    pub at: Timestamp,
 }
 
 /// Landings whose gates ran with caches, and that no clean run has covered yet.
@@ -32,7 +34,7 @@ pub struct WarmLandings {
     /// Number of these landings.
     pub count: u64,
     /// When the first of them landed.
-    pub first_at: Option<String>,
+    pub first_at: Option<Timestamp>,
     /// Row id of the last of them.
     pub last: Option<i64>,
 }
@@ -45,12 +47,16 @@ fn clean_run_row(row: &Row<'_>) -> rusqlite::Result<CleanRun> {
         passed: row.get("passed")?,
         failure: row.get("failure")?,
         log: row.get("log")?,
-        at: row.get("at")?,
+        at: Times::of(row, "clean_runs").at("at")?,
     })
 }
 
 fn warm_row(row: &Row<'_>) -> rusqlite::Result<WarmLandings> {
-    Ok(WarmLandings { count: row.get::<_, i64>(0)?.unsigned_abs(), first_at: row.get(1)?, last: row.get(2)? })
+    Ok(WarmLandings {
+        count: row.get::<_, i64>("count")?.unsigned_abs(),
+        first_at: Times::of(row, "landings").maybe("first_at")?,
+        last: row.get("last")?,
+    })
 }
 
 impl View<'_> {
@@ -67,7 +73,7 @@ impl View<'_> {
 
     /// Returns the landings of a rig whose gates ran with caches, after the landing with row id `after`.
     pub fn warm_landings(&self, rig: &RigName, after: i64) -> LedgerResult<WarmLandings> {
-        let sql = "SELECT count(*), min(landed_at), max(id) FROM landings
+        let sql = "SELECT ?1 AS rig, count(*) AS count, min(landed_at) AS first_at, max(id) AS last FROM landings
              WHERE rig = ?1 AND id > ?2 AND warm AND landed_at IS NOT NULL";
         Ok(self.one(sql, (rig.as_str(), after), warm_row)?.unwrap_or_default())
     }

@@ -4,10 +4,12 @@ use gt_model::bead::BeadType;
 use gt_model::condition::ConditionKind;
 use gt_model::id::{BeadId, RigName};
 use gt_model::merge::TakenAway;
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::times::Times;
 use super::{LedgerResult, Tx, View};
 
 /// Audit entry of one change of the ledger.
@@ -16,7 +18,7 @@ pub struct Event {
     /// Position in the order of all changes.
     pub seq: i64,
     /// Time of the change.
-    pub at: String,
+    pub at: Timestamp,
     /// Person or agent that made the change.
     pub actor: String,
     /// Operation that made the change.
@@ -45,10 +47,10 @@ pub struct Condition {
     /// Description for people.
     pub text: String,
     /// When the trouble began.
-    pub since: String,
+    pub since: Timestamp,
     /// When the trouble is expected to end by itself, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
+    pub until: Option<Timestamp>,
 }
 
 impl Condition {
@@ -90,7 +92,7 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
     let json = |text: Option<String>| text.and_then(|t| serde_json::from_str(&t).ok());
     Ok(Event {
         seq: row.get("seq")?,
-        at: row.get("at")?,
+        at: Times::of(row, "events").at("at")?,
         actor: row.get("actor")?,
         verb: row.get("verb")?,
         event: row.get("event")?,
@@ -102,13 +104,14 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
 }
 
 fn condition_row(row: &Row<'_>) -> rusqlite::Result<Condition> {
+    let times = Times::of(row, "conditions");
     Ok(Condition {
         key: row.get("key")?,
         kind: ConditionKind::parse(&row.get::<_, String>("kind")?),
         subject: row.get("subject")?,
         text: row.get("text")?,
-        since: row.get("since")?,
-        until: row.get("until")?,
+        since: times.at("since")?,
+        until: times.maybe("until")?,
     })
 }
 
@@ -125,7 +128,8 @@ impl View<'_> {
         let sql = "SELECT * FROM events WHERE bead = ?1 AND before IS NOT NULL ORDER BY seq";
         let mut away = TakenAway::default();
         for event in self.all(sql, [bead.as_str()], event_row)? {
-            let (Some(before), Some(after), Ok(at)) = (&event.before, &event.after, event.at.parse()) else { continue };
+            let (Some(before), Some(after)) = (&event.before, &event.after) else { continue };
+            let at = event.at;
             away.labels.extend(taken_out(before, after, "labels").map(|label| (label.to_owned(), at)));
             let edges = taken_out(before, after, "dependencies").filter_map(|edge| edge.split_once(' '));
             away.edges.extend(edges.map(|(kind, to)| ((kind.to_owned(), to.into()), at)));
@@ -231,7 +235,7 @@ impl Tx<'_> {
         kind: ConditionKind,
         subject: &str,
         text: &str,
-        until: Option<jiff::Timestamp>,
+        until: Option<Timestamp>,
     ) -> LedgerResult<bool> {
         if self.condition(kind, subject)?.is_some() {
             return Ok(false);
@@ -252,7 +256,7 @@ impl Tx<'_> {
     }
 
     /// Replaces the text and the expected end of a condition. The time when it began stays.
-    pub fn renew(&self, kind: ConditionKind, subject: &str, text: &str, until: jiff::Timestamp) -> LedgerResult<()> {
+    pub fn renew(&self, kind: ConditionKind, subject: &str, text: &str, until: Timestamp) -> LedgerResult<()> {
         let key = format!("{kind}:{subject}");
         let changed = self
             .execute("UPDATE conditions SET text = ?2, until = ?3 WHERE key = ?1", (&key, text, until.to_string()))?;
@@ -311,7 +315,7 @@ mod tests {
         let check = |event: &str, after: Value, expected: bool| {
             let event = Event {
                 seq: 1,
-                at: String::new(),
+                at: Timestamp::UNIX_EPOCH,
                 actor: String::new(),
                 verb: String::new(),
                 event: event.to_owned(),

@@ -1,10 +1,12 @@
 //! Current gate run of each rig, and how long its gates usually take.
 
 use gt_model::id::{AttemptId, MrId, RigName, Sha};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 
 use super::rigs::rig_name;
+use super::times::Times;
 use super::{LedgerResult, Tx, View, json_column, to_json};
 
 /// A run of a rig's gates that has begun and whose end is not recorded.
@@ -25,15 +27,16 @@ pub struct Gating {
     /// Number of gates.
     pub gates: u32,
     /// When the run began.
-    pub begun_at: String,
+    pub begun_at: Timestamp,
     /// When the current gate began.
-    pub gate_begun_at: String,
+    pub gate_begun_at: Timestamp,
 }
 
 /// How many recent runs the usual duration is the median of.
 const RUNS_COMPARED: u32 = 9;
 
 fn gating_row(row: &Row<'_>) -> rusqlite::Result<Gating> {
+    let times = Times::of(row, "gating");
     Ok(Gating {
         rig: rig_name(&row.get::<_, String>("rig")?)?,
         label: row.get("label")?,
@@ -42,8 +45,8 @@ fn gating_row(row: &Row<'_>) -> rusqlite::Result<Gating> {
         gate: row.get("gate")?,
         place: row.get("place")?,
         gates: row.get("gates")?,
-        begun_at: row.get("begun_at")?,
-        gate_begun_at: row.get("gate_begun_at")?,
+        begun_at: times.at("begun_at")?,
+        gate_begun_at: times.at("gate_begun_at")?,
     })
 }
 
@@ -94,8 +97,8 @@ impl Tx<'_> {
                 gating.gate,
                 gating.place,
                 gating.gates,
-                gating.begun_at,
-                gating.gate_begun_at,
+                gating.begun_at.to_string(),
+                gating.gate_begun_at.to_string(),
             ],
         )?;
         Ok(())

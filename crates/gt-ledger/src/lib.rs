@@ -16,6 +16,7 @@ use gt_world::{World, WorldError};
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, FileControl, OpenFlags, OptionalExtension};
+use times::Times;
 
 mod agents;
 mod attempts;
@@ -47,6 +48,7 @@ mod settle;
 mod sign;
 mod statistics;
 mod swarms;
+mod times;
 mod usage;
 pub mod waiting;
 mod words;
@@ -136,7 +138,7 @@ const MIGRATIONS: &[&str] = &[
 pub enum LedgerError {
     /// SQLite failed.
     #[error("the ledger can't be used: {0}")]
-    Sql(#[from] rusqlite::Error),
+    Sql(rusqlite::Error),
     /// SQLite failed on the ledger at a known path.
     #[error("the ledger {} can't be used: {error}", path.display())]
     At {
@@ -199,6 +201,17 @@ pub enum LedgerError {
     /// The lock could not be taken.
     #[error(transparent)]
     World(#[from] WorldError),
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::FromSqlConversionFailure(_, _, inner) if inner.is::<times::NoTime>() => {
+                Self::Corrupt { what: "a time", text: inner.to_string() }
+            }
+            _ => Self::Sql(error),
+        }
+    }
 }
 
 /// Result of a ledger operation.
@@ -688,6 +701,11 @@ impl View<'_> {
     /// Returns a setting that is stored in the ledger.
     pub fn meta(&self, key: &str) -> LedgerResult<Option<String>> {
         self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+
+    /// Returns a setting that is stored in the ledger and holds a time.
+    pub fn meta_time(&self, key: &str) -> LedgerResult<Option<Timestamp>> {
+        self.one("SELECT key, value FROM meta WHERE key = ?1", [key], |row| Times::of(row, "meta").at("value"))
     }
 
     /// Returns the settings whose keys start with `beginning`, by key.

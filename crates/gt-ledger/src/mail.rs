@@ -3,9 +3,11 @@
 use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType};
 use gt_model::id::{AttemptId, BeadId, IncarnationId};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 
+use super::times::Times;
 use super::{LedgerResult, Tx, View, damaged};
 
 /// Urgency of a mail: when the recipient should read it.
@@ -77,18 +79,19 @@ pub struct Mail {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// When the mail was sent: the commit of its transaction.
-    pub sent_at: String,
+    pub sent_at: Timestamp,
     /// When its text entered the recipient's context.
-    pub delivered_at: Option<String>,
+    pub delivered_at: Option<Timestamp>,
     /// Moment of the agent's turn, or verb, that delivered it.
     pub delivered_by: Option<String>,
     /// When it was read.
-    pub read_at: Option<String>,
+    pub read_at: Option<Timestamp>,
     /// When the recipient archived or answered it.
-    pub acted_at: Option<String>,
+    pub acted_at: Option<Timestamp>,
 }
 
 fn mail_row(row: &Row<'_>) -> rusqlite::Result<Mail> {
+    let times = Times::of(row, "deliveries");
     Ok(Mail {
         id: BeadId(row.get("id")?),
         from: row.get::<_, Option<String>>("created_by")?.unwrap_or_default(),
@@ -97,11 +100,11 @@ fn mail_row(row: &Row<'_>) -> rusqlite::Result<Mail> {
         body: row.get("description")?,
         priority: Priority::of(row.get("priority")?),
         delivery: Delivery {
-            sent_at: row.get("sent_at")?,
-            delivered_at: row.get("delivered_at")?,
+            sent_at: times.at("sent_at")?,
+            delivered_at: times.maybe("delivered_at")?,
             delivered_by: row.get("delivered_by")?,
-            read_at: row.get("read_at")?,
-            acted_at: row.get("acted_at")?,
+            read_at: times.maybe("read_at")?,
+            acted_at: times.maybe("acted_at")?,
         },
     })
 }

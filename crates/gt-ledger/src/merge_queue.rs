@@ -3,11 +3,13 @@
 use gt_model::id::{AttemptId, BeadId, MrId, RigName, Sha};
 use gt_model::landed::{Doubt, Origin};
 use gt_model::queue::{MrEnd, StackEntry};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::json;
 
 use super::rigs::rig_name;
+use super::times::Times;
 use super::{Attempt, LedgerResult, Tx, View, damaged, to_json};
 
 /// Submitted branch that waits to land, or has ended.
@@ -30,7 +32,7 @@ pub struct MergeRequest {
     /// Trunk commit that the attempt was based on.
     pub base: Sha,
     /// When it was submitted.
-    pub submitted_at: String,
+    pub submitted_at: Timestamp,
     /// Person who approved it.
     pub approved_by: Option<String>,
     /// Why it is held back.
@@ -42,7 +44,7 @@ pub struct MergeRequest {
     /// Its own commit in that landing.
     pub commit_landed: Option<Sha>,
     /// When it ended.
-    pub ended_at: Option<String>,
+    pub ended_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<MrEnd>,
     /// Why it failed.
@@ -105,12 +107,13 @@ pub struct Landing {
     /// Tree of `tip`. It passed the gates.
     pub tree: Sha,
     /// When the remote accepted it.
-    pub landed_at: Option<String>,
+    pub landed_at: Option<Timestamp>,
     /// When the queue gave it up.
-    pub abandoned_at: Option<String>,
+    pub abandoned_at: Option<Timestamp>,
 }
 
 fn mr_row(row: &Row<'_>) -> rusqlite::Result<MergeRequest> {
+    let times = Times::of(row, "merge_requests");
     let outcome: Option<String> = row.get("outcome")?;
     Ok(MergeRequest {
         id: MrId(row.get("id")?),
@@ -121,13 +124,13 @@ fn mr_row(row: &Row<'_>) -> rusqlite::Result<MergeRequest> {
         branch: row.get("branch")?,
         head: Sha(row.get("head")?),
         base: Sha(row.get("base")?),
-        submitted_at: row.get("submitted_at")?,
+        submitted_at: times.at("submitted_at")?,
         approved_by: row.get("approved_by")?,
         held: row.get("held")?,
         candidate_tree: row.get::<_, Option<String>>("candidate_tree")?.map(Sha),
         landing: row.get("landing")?,
         commit_landed: row.get::<_, Option<String>>("commit_landed")?.map(Sha),
-        ended_at: row.get("ended_at")?,
+        ended_at: times.maybe("ended_at")?,
         outcome: outcome.and_then(|word| MrEnd::parse(&word)),
         failure: row.get("failure")?,
         origin: row.get::<_, Option<String>>("origin")?.and_then(|word| Origin::parse(&word)),
@@ -152,6 +155,7 @@ fn verdict_row(row: &Row<'_>) -> rusqlite::Result<Verdict> {
 }
 
 fn landing_row(row: &Row<'_>) -> rusqlite::Result<Landing> {
+    let times = Times::of(row, "landings");
     Ok(Landing {
         id: row.get("id")?,
         rig: rig_name(&row.get::<_, String>("rig")?)?,
@@ -159,8 +163,8 @@ fn landing_row(row: &Row<'_>) -> rusqlite::Result<Landing> {
         onto: Sha(row.get("onto")?),
         tip: Sha(row.get("tip")?),
         tree: Sha(row.get("tree")?),
-        landed_at: row.get("landed_at")?,
-        abandoned_at: row.get("abandoned_at")?,
+        landed_at: times.maybe("landed_at")?,
+        abandoned_at: times.maybe("abandoned_at")?,
     })
 }
 

@@ -8,11 +8,13 @@ use std::fmt;
 
 use gt_model::formula::Step;
 use gt_model::id::{AttemptId, BeadId, MoleculeId, RigName, Sha};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::rigs::rig_name;
+use super::times::Times;
 use super::{LedgerError, LedgerResult, Tx, View, damaged, json_column, to_json};
 
 /// Way in which a molecule ended.
@@ -112,11 +114,11 @@ pub struct Molecule {
     /// Whether its steps are forgotten when it ends.
     pub is_ephemeral: bool,
     /// When it was poured.
-    pub poured_at: String,
+    pub poured_at: Timestamp,
     /// Who poured it.
     pub poured_by: String,
     /// When it ended.
-    pub ended_at: Option<String>,
+    pub ended_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<MoleculeOutcome>,
     /// Summary that replaces the steps of a squashed molecule.
@@ -152,7 +154,7 @@ pub struct MoleculeStep {
     /// Step as the formula defines it.
     pub step: Step,
     /// When it was over: done, failed or skipped.
-    pub done_at: Option<String>,
+    pub done_at: Option<Timestamp>,
     /// Note of the one that ended it.
     pub note: Option<String>,
     /// State of the step.
@@ -161,7 +163,7 @@ pub struct MoleculeStep {
     pub waits: u32,
     /// When it began, if the engine started something for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<String>,
+    pub started_at: Option<Timestamp>,
     /// Last lines that its command printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
@@ -184,7 +186,7 @@ pub struct StepPlace {
     /// Step that was closed.
     pub step: Step,
     /// When it was closed.
-    pub done_at: String,
+    pub done_at: Timestamp,
     /// Commit that the worktree was at.
     pub head: Sha,
     /// Commit of the trunk as it was last fetched, if known.
@@ -221,6 +223,7 @@ impl<'a> StepEnd<'a> {
 }
 
 fn molecule_row(row: &Row<'_>) -> rusqlite::Result<Molecule> {
+    let times = Times::of(row, "molecules");
     let outcome: Option<String> = row.get("outcome")?;
     Ok(Molecule {
         id: MoleculeId(row.get("id")?),
@@ -232,25 +235,26 @@ fn molecule_row(row: &Row<'_>) -> rusqlite::Result<Molecule> {
         attempt: row.get::<_, Option<i64>>("attempt")?.map(AttemptId),
         convoy: row.get::<_, Option<String>>("convoy")?.map(BeadId),
         is_ephemeral: row.get("is_ephemeral")?,
-        poured_at: row.get("poured_at")?,
+        poured_at: times.at("poured_at")?,
         poured_by: row.get("poured_by")?,
-        ended_at: row.get("ended_at")?,
+        ended_at: times.maybe("ended_at")?,
         outcome: outcome.and_then(|word| MoleculeOutcome::ALL.into_iter().find(|o| o.as_str() == word)),
         digest: row.get("digest")?,
     })
 }
 
 fn step_row(row: &Row<'_>) -> rusqlite::Result<MoleculeStep> {
+    let times = Times::of(row, "steps");
     let word: String = row.get("state")?;
     let unknown = || damaged(UnknownState(word.clone()));
     Ok(MoleculeStep {
         position: row.get("position")?,
         step: json_column(row, "step")?,
-        done_at: row.get("done_at")?,
+        done_at: times.maybe("done_at")?,
         note: row.get("note")?,
         state: StepState::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(unknown)?,
         waits: row.get("waits")?,
-        started_at: row.get("started_at")?,
+        started_at: times.maybe("started_at")?,
         output: row.get("output")?,
         tries: row.get("tries")?,
         bead: row.get::<_, Option<String>>("bead")?.map(BeadId),
@@ -344,14 +348,14 @@ impl View<'_> {
     /// Returns the worktree's place at the end of each closed step, in order. Leaves out steps whose place is unknown.
     pub fn step_places(&self, attempt: AttemptId) -> LedgerResult<Vec<StepPlace>> {
         let sql = concat!(
-            "SELECT step, done_at, head, trunk FROM steps WHERE ",
+            "SELECT id, step, done_at, head, trunk FROM steps WHERE ",
             of_attempt!(),
             " AND done_at IS NOT NULL AND head IS NOT NULL ORDER BY position"
         );
         self.all(sql, [attempt.0], |row| {
             Ok(StepPlace {
                 step: json_column(row, "step")?,
-                done_at: row.get("done_at")?,
+                done_at: Times::of(row, "steps").at("done_at")?,
                 head: Sha(row.get("head")?),
                 trunk: row.get::<_, Option<String>>("trunk")?.map(Sha),
             })

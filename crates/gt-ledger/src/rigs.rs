@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use gt_model::id::{RigName, Sha};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde_json::json;
 
+use super::times::Times;
 use super::{LedgerResult, Tx, View, damaged};
 
 /// A rig as the ledger knows it. Its settings are in its `rig.toml`.
@@ -21,15 +23,14 @@ pub struct RigRow {
     /// Branch that work lands on.
     pub trunk: String,
     /// When it was added.
-    pub added_at: String,
+    pub added_at: Timestamp,
 }
 
 impl RigRow {
     /// Whether something from the time `at` belongs to this rig. A rig that was removed and added again under the same name has a
     /// new repository, and nothing from before belongs to it.
-    pub fn was_there(&self, at: &str) -> bool {
-        let parsed = (at.parse::<jiff::Timestamp>(), self.added_at.parse::<jiff::Timestamp>());
-        matches!(parsed, (Ok(at), Ok(added)) if at >= added)
+    pub fn was_there(&self, at: Timestamp) -> bool {
+        at >= self.added_at
     }
 }
 
@@ -43,7 +44,7 @@ fn rig_row(row: &Row<'_>) -> rusqlite::Result<RigRow> {
         prefix: row.get("prefix")?,
         remote: row.get("remote")?,
         trunk: row.get("trunk")?,
-        added_at: row.get("added_at")?,
+        added_at: Times::of(row, "rigs").at("added_at")?,
     })
 }
 
@@ -76,14 +77,14 @@ impl Tx<'_> {
     /// Adds a rig.
     pub fn add_rig(&self, name: &RigName, prefix: &str, remote: &str, trunk: &str) -> LedgerResult<()> {
         let [prefix, remote, trunk] = [prefix, remote, trunk].map(str::to_owned);
-        self.restore_rig(&RigRow { name: name.clone(), prefix, remote, trunk, added_at: self.now().to_string() })
+        self.restore_rig(&RigRow { name: name.clone(), prefix, remote, trunk, added_at: self.now() })
     }
 
     /// Adds a rig from a ledger that was lost, with the time at which it was first added.
     pub fn restore_rig(&self, rig: &RigRow) -> LedgerResult<()> {
         self.execute(
             "INSERT INTO rigs VALUES (?1, ?2, ?3, ?4, ?5)",
-            (rig.name.as_str(), &rig.prefix, &rig.remote, &rig.trunk, &rig.added_at),
+            (rig.name.as_str(), &rig.prefix, &rig.remote, &rig.trunk, rig.added_at.to_string()),
         )?;
         let after = json!({ "prefix": rig.prefix, "remote": rig.remote, "trunk": rig.trunk });
         self.event("rig-added", rig.name.as_str(), None, None, Some(&after))

@@ -1,10 +1,12 @@
 //! Swarms: batches of beads that one `gt sling` call, or one round of feeding a convoy, dispatched.
 
 use gt_model::id::{BeadId, RigName};
+use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 
 use super::rigs::rig_name;
+use super::times::Times;
 use super::{LedgerResult, Tx, View};
 
 /// A batch of dispatched beads.
@@ -19,9 +21,9 @@ pub struct Swarm {
     /// Person or agent that dispatched them.
     pub dispatched_by: String,
     /// When they were dispatched.
-    pub started_at: String,
+    pub started_at: Timestamp,
     /// When the last bead of the batch was finished.
-    pub completed_at: Option<String>,
+    pub completed_at: Option<Timestamp>,
 }
 
 /// A bead of a batch.
@@ -34,13 +36,14 @@ pub struct SwarmMember {
 }
 
 fn swarm_row(row: &Row<'_>) -> rusqlite::Result<Swarm> {
+    let times = Times::of(row, "swarms");
     Ok(Swarm {
         id: row.get("id")?,
         convoy: BeadId(row.get("convoy")?),
         rig: rig_name(&row.get::<_, String>("rig")?)?,
         dispatched_by: row.get("dispatched_by")?,
-        started_at: row.get("started_at")?,
-        completed_at: row.get("completed_at")?,
+        started_at: times.at("started_at")?,
+        completed_at: times.maybe("completed_at")?,
     })
 }
 

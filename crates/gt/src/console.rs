@@ -7,6 +7,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use gt_model::foreign;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::Process;
@@ -42,10 +43,8 @@ pub struct Console<'a> {
 }
 
 /// Formats a time of the ledger for people: to the second, without fractions.
-pub fn time_text(at: &str) -> String {
-    let (date, rest) = at.split_once('T').unwrap_or((at, ""));
-    let time = rest.get(..8).unwrap_or(rest);
-    format!("{date} {time} UTC").replace("  UTC", "")
+pub fn time_text(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// Formats a number of things: "1 commit", "2 commits".

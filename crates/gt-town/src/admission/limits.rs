@@ -110,10 +110,10 @@ fn words(kind: &str, what: &str, until: Timestamp, said: &str) -> String {
 pub(crate) fn refine(town: &Town, kind: &str, resets_at: Option<i64>) -> Result<()> {
     let now = town.world().clock().now();
     let Some(until) = resets_at.and_then(|at| reset_at(at, now)) else { return Ok(()) };
-    let differs = |known: &Condition| known.until.as_deref() != Some(until.to_string().as_str());
+    let differs = |known: &Condition| known.until != Some(until);
     let known = town.ledger.read(|view| view.condition(ConditionKind::Limit, kind).map_err(Error::from))?;
     let Some(known) = known.filter(differs) else { return Ok(()) };
-    let before = known.until.clone().unwrap_or_default();
+    let before = known.until.map(|before| before.to_string()).unwrap_or_default();
     let text = known.text.replacen(&before, &until.to_string(), 1);
     town.ledger.write("deacon/", "park", |tx| tx.renew(ConditionKind::Limit, kind, &text, until).map_err(Error::from))
 }
@@ -139,9 +139,8 @@ pub(crate) fn let_go(town: &Town, observed: &mut Observed) -> Result<()> {
 }
 
 fn is_over(condition: &Condition, now: Timestamp, age: Duration) -> bool {
-    let time = |text: &str| text.parse::<Timestamp>().ok();
-    let until = condition.until.as_deref().and_then(time);
-    let planned = until.zip(time(&condition.since)).map(|(until, since)| until.duration_since(since).unsigned_abs());
+    let until = condition.until;
+    let planned = until.map(|until| until.duration_since(condition.since).unsigned_abs());
     until.is_some_and(|until| now >= until) || age >= planned.unwrap_or(TRY_AGAIN_AFTER)
 }
 
@@ -183,8 +182,8 @@ mod tests {
             kind: ConditionKind::Limit.to_owned(),
             subject: "claude".to_owned(),
             text: String::new(),
-            since: at(0).to_string(),
-            until: until.map(|minutes| at(minutes).to_string()),
+            since: at(0),
+            until: until.map(at),
         };
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         let check = |until, now, observed, expected| {

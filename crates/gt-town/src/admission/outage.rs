@@ -156,8 +156,7 @@ fn everyone(town: &Town, kind: &str) -> Result<Vec<(String, Option<Incarnation>)
 }
 
 fn is_over(condition: &Condition, tries: u32, now: Timestamp, age: Duration) -> bool {
-    let until = condition.until.as_deref().and_then(|until| until.parse::<Timestamp>().ok());
-    age >= pause_after(tries) || until.is_some_and(|until| now >= until)
+    age >= pause_after(tries) || condition.until.is_some_and(|until| now >= until)
 }
 
 fn over(town: &Town, kind: &str) -> Result<()> {
@@ -211,8 +210,8 @@ mod tests {
             kind: ConditionKind::Outage.to_owned(),
             subject: "claude".to_owned(),
             text: String::new(),
-            since: at(0).to_string(),
-            until: Some(at(120).to_string()),
+            since: at(0),
+            until: Some(at(120)),
         };
         let check = |now, age, expected| {
             assert_eq!(is_over(&condition, 2, at(now), Duration::from_secs(age)), expected, "{now} {age}");

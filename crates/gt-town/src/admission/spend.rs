@@ -172,7 +172,7 @@ fn note_over(
     let age = observed.age(&format!("spend-{}", known.since));
     let clock = town.world().clock();
     let still = town.ledger.read(|view| {
-        let day = known.since.parse().map_or_else(|_| day_now(town), |since| day_of(since, &clock.zone()));
+        let day = day_of(known.since, &clock.zone());
         // Compute it for the condition's own day. An earlier day, by a clock that was set back, has a smaller sum.
         Ok::<_, Error>(is_over(caps, &spent_since(town, view, settings, &day)?, allowance(view, &day)?.as_ref()))
     })?;
@@ -196,8 +196,7 @@ fn allow(tx: &Tx<'_>, town: &Town, settings: &TownSettings, day: &str) -> Result
 }
 
 fn has_passed(known: &Condition, now: Timestamp, age: Duration) -> bool {
-    let until = known.until.as_deref().and_then(|until| until.parse::<Timestamp>().ok());
-    age >= DAY || until.is_none_or(|until| now >= until)
+    age >= DAY || known.until.is_none_or(|until| now >= until)
 }
 
 /// Lets work continue for a person: the same amount again may be spent today, and stopped turns may run. Returns false if no
@@ -294,8 +293,8 @@ mod tests {
             kind: ConditionKind::Spend.to_owned(),
             subject: SUBJECT.to_owned(),
             text: String::new(),
-            since: at(0).to_string(),
-            until: Some(at(5).to_string()),
+            since: at(0),
+            until: Some(at(5)),
         };
         let check = |now: i64, hours: u64, expected| {
             assert_eq!(has_passed(&known, at(now), Duration::from_hours(hours)), expected, "{now} {hours}");

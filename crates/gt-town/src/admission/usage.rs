@@ -53,7 +53,7 @@ struct ClientFacts {
     transcript_path: Option<String>,
     /// Start of this session's own usage, if the session continues another. Older entries belong to that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<String>,
+    since: Option<Timestamp>,
     /// Earlier client sessions of the same incarnation (after `/clear`, for example), newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<Record>,
@@ -64,13 +64,13 @@ struct ClientFacts {
 struct Record {
     transcript_path: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<String>,
+    since: Option<Timestamp>,
 }
 
 impl ClientFacts {
     fn record(&self) -> Option<Record> {
         let path = self.transcript_path.clone()?;
-        Some(Record { transcript_path: path, since: self.since.clone() })
+        Some(Record { transcript_path: path, since: self.since })
     }
 
     fn records(&self) -> Vec<Record> {
@@ -91,7 +91,7 @@ pub(crate) fn note_session(
         client: client.as_str().to_owned(),
         session_id: session.id.clone(),
         transcript_path: session.transcript.clone(),
-        since: continued.then(|| town.world().clock().now().to_string()),
+        since: continued.then(|| town.world().clock().now()),
         earlier: Vec::new(),
     };
     let mut known = before.map(|before| before.records()).unwrap_or_default();
@@ -259,7 +259,6 @@ impl Reading {
         let mut left = at_most;
         for record in facts.records() {
             let path = PathBuf::from(&record.transcript_path);
-            let since = record.since.as_deref().and_then(|since| since.parse().ok());
             if !path.is_absolute() {
                 continue;
             }
@@ -268,7 +267,7 @@ impl Reading {
                 let (uses, is_own) = (&mut self.uses, file == path);
                 let part = |from, bytes| Ok(town.world().disk().read_part(&file, from, bytes)?.unwrap_or_default());
                 tail.read(&mut left, part, |line| {
-                    meter.take(client, line, since);
+                    meter.take(client, line, record.since);
                     if is_own {
                         uses.take(client, line);
                     }
@@ -293,7 +292,7 @@ impl Reading {
     }
 
     fn sums(&self, incarnation: &Incarnation, now: Timestamp, zone: &TimeZone) -> UsageSums {
-        let opened = incarnation.opened_at.parse().unwrap_or(now);
+        let opened = incarnation.opened_at;
         self.meter.sums(|at| day_between(at.unwrap_or(opened), opened, now, zone))
     }
 }

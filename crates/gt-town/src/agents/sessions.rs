@@ -9,6 +9,7 @@ use gt_model::id::{BeadId, IncarnationId};
 use gt_model::runtime::RuntimeChoice;
 use gt_model::usage::Format;
 use gt_world::{Exit, LOG_CHUNK_BYTES, ProcessId, Runtime, SessionState};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::agents::counting::Counting;
@@ -80,7 +81,7 @@ pub struct Session {
     /// Process of the agent, while it runs.
     pub agent: Option<ProcessId>,
     /// Time of the start.
-    pub started_at: Option<String>,
+    pub started_at: Option<Timestamp>,
     /// How the session ended, if that is recorded.
     pub exit: Option<Exit>,
     /// Folder of the session, with its plan, records and log.

@@ -64,7 +64,7 @@ pub struct Going {
     /// What depends on it.
     pub standing: Standing,
     /// Time since when it is finished.
-    pub since: Option<String>,
+    pub since: Option<Timestamp>,
     /// Size on disk. Refs have none: their commits stay in the repository until a person runs `git gc` there.
     pub bytes: u64,
     /// Reason for deleting it.
@@ -323,7 +323,7 @@ impl Kept {
             rig: self.rig.clone(),
             bead: self.bead.clone(),
             standing: self.standing,
-            since: self.since.map(|since| since.to_string()),
+            since: self.since,
             bytes: self.bytes,
             reason,
         }
@@ -358,9 +358,8 @@ impl History {
 
     /// Returns the time since when work on what an attempt left behind has ended.
     fn since(&self, attempt: &Attempt) -> Option<Timestamp> {
-        let ends = [attempt.ended_at.as_deref(), attempt.archived_at.as_deref()];
-        let ended = ends.into_iter().flatten().filter_map(|at| at.parse().ok()).max();
-        ended.map(|ended: Timestamp| self.closed_at.map_or(ended, |closed| closed.max(ended)))
+        let ended = attempt.ended_at.max(attempt.archived_at);
+        ended.map(|ended| self.closed_at.map_or(ended, |closed| closed.max(ended)))
     }
 }
 
@@ -394,7 +393,7 @@ fn add_stricter(found: &mut BTreeMap<String, Kept>, kept: Kept) {
 /// Returns the attempts whose traces are in the rig's current folder and repository.
 fn attempts_here(view: &View<'_>, rig: &Rig) -> Result<Vec<Attempt>> {
     let attempts = view.attempts_of_rig(rig.name())?;
-    Ok(attempts.into_iter().filter(|attempt| rig.row.was_there(&attempt.opened_at)).collect())
+    Ok(attempts.into_iter().filter(|attempt| rig.row.was_there(attempt.opened_at)).collect())
 }
 
 /// Files that are kept, and files that gt does not know.
@@ -525,7 +524,7 @@ fn sessions(town: &Town, files: &mut Files) -> Result<()> {
             rig: address.rig().cloned(),
             standing: session_standing(town, &incarnation, attempt.as_ref())?,
             bead: attempt.map(|attempt| attempt.bead),
-            since: incarnation.ended_at.as_deref().and_then(|at| at.parse().ok()),
+            since: incarnation.ended_at,
             bytes: disk.size(&path)?,
             place: Place::Path(path),
             of: None,

@@ -138,7 +138,7 @@ impl MoveIn<'_> {
         self.tx.end_attempt(attempt, AttemptOutcome::Released)?;
         let mut held = bead.clone();
         held.assignee = Some(foreign_assignee(self.was, &attempt.address().to_string()));
-        set_held_since(&mut held, Some(&attempt.opened_at));
+        set_held_since(&mut held, Some(&attempt.opened_at.to_string()));
         Ok(self.tx.change_bead("bead-released", bead, &held)?)
     }
 }

@@ -3,6 +3,7 @@
 use gt_ledger::{Condition, Mail, View};
 use gt_model::condition::ConditionKind as Kind;
 use gt_model::queue::MrStatus;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::mail::post;
@@ -52,25 +53,25 @@ pub fn of_agent(view: &View<'_>, address: &str, agent_kind: Option<&str>) -> Res
 /// Returns unread mail to the overseer that an agent wrote. Mails over the limit share one line.
 fn mail(view: &View<'_>) -> Result<Vec<Need>> {
     let mail = post::for_overseer(view)?;
-    let need = |subject: &str, text: String, since: &str, next: String| Need {
+    let need = |subject: &str, text: String, since: Timestamp, next: String| Need {
         condition: Condition {
             key: format!("{}:{subject}", Kind::Mail),
             kind: Kind::Mail,
             subject: subject.to_owned(),
             text,
-            since: since.to_owned(),
+            since,
             until: None,
         },
         next,
     };
     let one = |mail: &Mail| {
         let text = format!("{} writes: {}", mail.from, mail.subject);
-        need(mail.id.as_str(), text, &mail.delivery.sent_at, format!("gt mail read {}", mail.id))
+        need(mail.id.as_str(), text, mail.delivery.sent_at, format!("gt mail read {}", mail.id))
     };
     let mut needs: Vec<Need> = mail.iter().take(MAILS_SHOWN).map(one).collect();
     if let Some(first) = mail.get(MAILS_SHOWN) {
         let text = format!("{} more of agents' mail to you are unread", mail.len() - MAILS_SHOWN);
-        needs.push(need("more", text, &first.delivery.sent_at, "gt mail inbox --unread".to_owned()));
+        needs.push(need("more", text, first.delivery.sent_at, "gt mail inbox --unread".to_owned()));
     }
     Ok(needs)
 }
@@ -96,7 +97,7 @@ fn held(item: &QueueItem) -> Option<Need> {
         kind,
         subject: id.to_string(),
         text,
-        since: item.mr.submitted_at.clone(),
+        since: item.mr.submitted_at,
         until: None,
     };
     Some(Need { condition, next })

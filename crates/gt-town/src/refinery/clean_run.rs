@@ -6,7 +6,6 @@ use gt_model::clean::{Unconfirmed, is_due};
 use gt_model::condition::ConditionKind;
 use gt_model::id::Sha;
 use gt_world::Held;
-use jiff::Timestamp;
 
 use crate::refinery;
 use crate::rigs::gates::{self, GatesRun, Subject, Tested};
@@ -62,8 +61,7 @@ fn unconfirmed(town: &Town, rig: &Rig, warm: &WarmLandings) -> Result<Unconfirme
     let red =
         town.ledger.read(|view| view.condition(ConditionKind::CleanRed, rig.name().as_str()).map_err(Error::from))?;
     let now = town.world().clock().now();
-    let first: Timestamp = warm.first_at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(now);
-    let age = now.duration_since(first).try_into().unwrap_or_default();
+    let age = warm.first_at.and_then(|first| now.duration_since(first).try_into().ok()).unwrap_or_default();
     Ok(Unconfirmed { landings: warm.count, age, last_was_red: red.is_some() })
 }
 

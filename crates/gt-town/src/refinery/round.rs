@@ -211,9 +211,9 @@ impl Refinery<'_> {
 
     pub(super) fn entry(&self, view: &View<'_>, mr: &MergeRequest) -> Result<QueueEntry> {
         let priority = view.bead(&mr.bead)?.map_or(2, |bead| bead.priority);
-        let submitted_at = mr.submitted_at.parse().unwrap_or_else(|_| self.town.world().clock().now());
         let failures = view.rework_count(&mr.bead)?;
-        Ok(QueueEntry { mr: mr.id.clone(), bead: mr.bead.clone(), priority, submitted_at, failures })
+        let (mr, bead, submitted_at) = (mr.id.clone(), mr.bead.clone(), mr.submitted_at);
+        Ok(QueueEntry { mr, bead, priority, submitted_at, failures })
     }
 
     pub(super) fn fetch(&self) -> Result<Sha> {

@@ -53,7 +53,7 @@ fn any_known(view: &View<'_>) -> Result<bool> {
 /// Returns the rig's merge requests that have landed, for beads that still count as landed.
 fn landed(view: &View<'_>, rig: &Rig) -> Result<Vec<MergeRequest>> {
     let mut landed = view.landed_merge_requests(rig.name())?;
-    landed.retain(|mr| rig.row.was_there(&mr.submitted_at));
+    landed.retain(|mr| rig.row.was_there(mr.submitted_at));
     // For a bead that was reopened, only the last landing counts.
     let newest: BTreeMap<BeadId, MrId> = landed.iter().map(|mr| (mr.bead.clone(), mr.id.clone())).collect();
     landed.retain(|mr| newest.get(&mr.bead) == Some(&mr.id));

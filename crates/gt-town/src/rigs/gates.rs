@@ -9,6 +9,7 @@ use gt_model::id::{MrId, Sha};
 use gt_model::keep::Keep;
 use gt_model::red::{self, Red, Remedy};
 use gt_world::{CheckedOut, Held, Rules, RunEnd};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::ecosystems;
@@ -282,16 +283,13 @@ pub fn running(town: &Town, view: &View<'_>, rig: &Rig) -> Result<Option<Running
         return Ok(None);
     }
     let usual = view.usual_gate_ms(rig.name(), &rig.settings.gates_hash())?;
-    let since = |at: &str| {
-        let now = town.world().clock().now();
-        let age = at.parse::<jiff::Timestamp>().map(|at| now.duration_since(at).as_secs());
-        age.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0)
-    };
+    let now = town.world().clock().now();
+    let since = |at: Timestamp| u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0);
     let logs = rig.layout.gate_logs();
     let log = gating.gate.as_ref().map(|gate| Logs { folder: &logs, label: &gating.label }.of_name(gate));
     Ok(Some(Running {
-        elapsed_s: since(&gating.begun_at),
-        gate_elapsed_s: since(&gating.gate_begun_at),
+        elapsed_s: since(gating.begun_at),
+        gate_elapsed_s: since(gating.gate_begun_at),
         usual_s: usual.map(|ms| ms.div_ceil(1000)),
         log,
         gating,
@@ -306,7 +304,7 @@ struct Record<'t> {
 
 impl<'t> Record<'t> {
     fn begin(town: &'t Town, rig: &Rig, subject: &Subject<'_>) -> Result<Self> {
-        let now = town.world().clock().now().to_string();
+        let now = town.world().clock().now();
         let gating = Gating {
             rig: rig.name().clone(),
             label: subject.label.to_owned(),
@@ -315,7 +313,7 @@ impl<'t> Record<'t> {
             gate: None,
             place: 0,
             gates: u32::try_from(rig.settings.gate.len()).unwrap_or(u32::MAX),
-            begun_at: now.clone(),
+            begun_at: now,
             gate_begun_at: now,
         };
         let record = Self { town, gating };
@@ -326,7 +324,7 @@ impl<'t> Record<'t> {
     fn at(&mut self, gate: &Gate) -> Result<()> {
         self.gating.gate = Some(gate.name.clone());
         self.gating.place += 1;
-        self.gating.gate_begun_at = self.town.world().clock().now().to_string();
+        self.gating.gate_begun_at = self.town.world().clock().now();
         self.write()
     }
 

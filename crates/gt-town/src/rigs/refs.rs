@@ -38,7 +38,7 @@ pub fn compare(town: &Town, rig: &Rig) -> Result<Vec<Foreign>> {
         let unpinned: BTreeSet<String> = view.open_effects()?.iter().filter_map(|row| pinned_by(&row.effect)).collect();
         let let_go = view.unpinned()?;
         let requests = view.merge_requests()?.into_iter().filter(|mr| !let_go.contains(&mr.id));
-        let requests = requests.filter(|mr| &mr.rig == rig.name() && rig.row.was_there(&mr.submitted_at));
+        let requests = requests.filter(|mr| &mr.rig == rig.name() && rig.row.was_there(mr.submitted_at));
         let pins: Vec<(String, Sha)> = requests.map(|mr| (mr.pin(), mr.head)).collect();
         Ok::<_, Error>((branches, pins.into_iter().filter(|(name, _)| !unpinned.contains(name)).collect::<Vec<_>>()))
     })?;

@@ -135,7 +135,7 @@ struct Work {
 /// Returns the work of all attempts since the rig was added. Ended attempts count, because their commits may be pushed later.
 fn works(town: &Town, rig: &Rig) -> Result<Vec<Work>> {
     let mut attempts = town.ledger.read(|view| view.attempts_of_rig(rig.name()).map_err(Error::from))?;
-    attempts.retain(|attempt| rig.row.was_there(&attempt.opened_at));
+    attempts.retain(|attempt| rig.row.was_there(attempt.opened_at));
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let work = |attempt: Attempt| {
         let branch = refs.get(&format!("refs/heads/{}", attempt.branch)).or(attempt.head.as_ref());

@@ -19,7 +19,7 @@ pub fn branch(name: &str) -> String {
 
 /// Returns a label for this membership. A member who returns under the same name gets a new workspace.
 fn label(agent: &Agent) -> String {
-    let made: String = agent.made_at.chars().filter(char::is_ascii_digit).take(14).collect();
+    let made: String = agent.made_at.to_string().chars().filter(char::is_ascii_digit).take(14).collect();
     format!("{ARCHIVED_PREFIX}{}-{made}", agent.name())
 }
 

@@ -26,6 +26,7 @@ use gt_model::address::Address;
 use gt_model::id::Sha;
 use gt_model::merge::Renamed;
 use gt_model::{jsonl, merge};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::town::error::{Error, Result};
@@ -76,7 +77,7 @@ pub struct Synced {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSync {
     /// Time of the sync.
-    pub at: String,
+    pub at: Timestamp,
     /// Remote repository.
     pub remote: String,
     /// Commit that both sides had afterwards.
@@ -95,10 +96,10 @@ pub struct SyncStatus {
 /// Returns the state of sync.
 pub fn status(town: &Town) -> Result<SyncStatus> {
     let last = town.ledger.read(|view| view.meta(SYNCED_KEY).map_err(Error::from))?;
-    Ok(SyncStatus {
-        remote: town.settings.sync.remote.clone(),
-        last: last.and_then(|text| serde_json::from_str(&text).ok()),
-    })
+    let read = |text: String| {
+        serde_json::from_str(&text).map_err(|e| LedgerError::Corrupt { what: "the last sync", text: e.to_string() })
+    };
+    Ok(SyncStatus { remote: town.settings.sync.remote.clone(), last: last.map(read).transpose()? })
 }
 
 fn repo_of(town: &Town) -> PathBuf {
@@ -498,7 +499,7 @@ impl<'t> Branch<'t> {
     }
 
     fn note(&self, caller: &Caller, remote: &str, commit: &Sha) -> Result<()> {
-        let at = self.town.world().clock().now().to_string();
+        let at = self.town.world().clock().now();
         let last = LastSync { at, remote: remote.to_owned(), commit: commit.clone() };
         let text =
             serde_json::to_string(&last).map_err(|e| LedgerError::Corrupt { what: "a value", text: e.to_string() })?;

@@ -76,7 +76,7 @@ impl Outlook {
         let Some(attempt) = self.attempts.get(&bead.id) else { return bead };
         let mut held = bead;
         held.assignee = Some(foreign_assignee(&self.town_id, &attempt.address().to_string()));
-        set_held_since(&mut held, Some(&attempt.opened_at));
+        set_held_since(&mut held, Some(&attempt.opened_at.to_string()));
         held
     }
 

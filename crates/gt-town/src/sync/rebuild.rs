@@ -18,6 +18,7 @@ use gt_model::id::{BeadId, IncarnationId, RigName, Sha, slug};
 use gt_model::jsonl::{self, Record};
 use gt_model::merge::{set_held_since, split_assignee};
 use gt_world::{Held, SessionState};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::sync::{self, FromGit};
@@ -247,14 +248,14 @@ struct KnownRig {
     prefix: String,
     remote: String,
     trunk: String,
-    added_at: String,
+    added_at: Timestamp,
 }
 
 /// The newest snapshot of an attempt.
 struct Found {
     rig: RigName,
     commit: Sha,
-    taken_at: String,
+    taken_at: Timestamp,
     trailers: BTreeMap<String, String>,
 }
 
@@ -274,7 +275,6 @@ fn find_snapshots(layout: &Layout, outside: &Outside, rigs: &[KnownRig]) -> Resu
     let mut all = Vec::new();
     for known in rigs {
         let rig = RigName::parse(&known.name)?;
-        let added_at = known.added_at.parse::<jiff::Timestamp>().ok();
         let path = layout.rig(&rig).repo();
         if !outside.world.disk().exists(&path) {
             continue;
@@ -282,9 +282,9 @@ fn find_snapshots(layout: &Layout, outside: &Outside, rigs: &[KnownRig]) -> Resu
         let refs = repo.refs(&path)?.into_iter().filter(|(name, _)| name.starts_with(snapshots::SNAPSHOTS));
         for (_, commit) in refs {
             let facts = repo.snapshot_facts(&path, &commit)?;
-            let taken_at = jiff::Timestamp::from_second(facts.taken_at).unwrap_or_default();
+            let taken_at = Timestamp::from_second(facts.taken_at).unwrap_or_default();
             // Git stores whole seconds. Nothing in the rig's repository is older than the rig.
-            let taken_at = added_at.map_or(taken_at, |added_at| taken_at.max(added_at)).to_string();
+            let taken_at = taken_at.max(known.added_at);
             let trailers = snapshots::trailers(&facts.message).into_iter().collect();
             all.push(Found { rig: rig.clone(), commit, taken_at, trailers });
         }
@@ -406,7 +406,7 @@ impl Rebuild<'_> {
             branch: branch.unwrap_or_else(|| format!("polecat/{worker}/{}-{number}", slug(bead.as_str()))),
             worker,
             formula: of.get("Molecule").unwrap_or_default().to_owned(),
-            at: of.taken_at.clone(),
+            at: of.taken_at,
             snapshot: found.map(|found| found.commit.clone()),
         };
         let attempt = self.tx.restore_attempt(&restored)?;

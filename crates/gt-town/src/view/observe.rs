@@ -8,6 +8,7 @@ use gt_model::id::{BeadId, MrId};
 use gt_model::queue::MrStatus;
 use gt_model::words::times;
 use gt_world::SessionState;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::admission::usage::{self, Cost};
@@ -94,7 +95,7 @@ pub struct WorkerStatus {
     /// Process id of its agent while it runs.
     pub pid: Option<i32>,
     /// Start of its attempt.
-    pub since: String,
+    pub since: Timestamp,
 }
 
 /// Returns the town's status.
@@ -156,7 +157,7 @@ fn worker_status(town: &Town, view: &View<'_>, attempt: &Attempt) -> Result<Work
         // Nothing depends on it, so ignore errors.
         refused: live.and_then(|newest| marks::refused(town, &newest.id).ok().flatten()),
         pid,
-        since: attempt.opened_at.clone(),
+        since: attempt.opened_at,
     })
 }
 

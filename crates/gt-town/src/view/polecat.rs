@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use gt_ledger::{Attempt, AttemptOutcome, Incarnation, View};
 use gt_model::bead::{Bead, Status};
 use gt_model::id::{BeadId, RigName, Sha};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::admission::usage::{self, Cost};
@@ -37,9 +38,9 @@ pub struct Polecat {
     /// Commit of its branch, while the branch exists.
     pub branch_at: Option<Sha>,
     /// Start of the attempt.
-    pub opened_at: String,
+    pub opened_at: Timestamp,
     /// End of the attempt.
-    pub ended_at: Option<String>,
+    pub ended_at: Option<Timestamp>,
     /// Path of its worktree in the archive, while it exists.
     pub archive: Option<PathBuf>,
     /// Ref of its snapshot, while it exists.
@@ -81,7 +82,7 @@ fn described(town: &Town, attempts: Vec<Attempt>) -> Result<Vec<Polecat>> {
         rigs.insert(rig.name().clone(), (rig, refs));
     }
     let describe = |view: &View<'_>, attempt: Attempt| {
-        let here = rigs.get(&attempt.rig).filter(|(rig, _)| rig.row.was_there(&attempt.opened_at));
+        let here = rigs.get(&attempt.rig).filter(|(rig, _)| rig.row.was_there(attempt.opened_at));
         polecat(town, view, attempt, here)
     };
     town.ledger.read(|view| attempts.into_iter().map(|attempt| describe(view, attempt)).collect())
@@ -217,7 +218,7 @@ struct Work {
 /// Returns the work of the newest attempt that left any.
 fn last_work<'a>(town: &Town, rig: &Rig, attempts: &'a [Attempt]) -> Result<Option<(&'a Attempt, Work)>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
-    let here = |attempt: &&Attempt| &attempt.rig == rig.name() && rig.row.was_there(&attempt.opened_at);
+    let here = |attempt: &&Attempt| &attempt.rig == rig.name() && rig.row.was_there(attempt.opened_at);
     for attempt in attempts.iter().rev().filter(here) {
         if let Some((head, snapshot)) = left_by(town, rig, attempt, &refs)? {
             let why = why_text(attempt, &head, snapshot.is_some());

@@ -5,6 +5,7 @@ use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, DepType, Status};
 use gt_model::convoy::{ConvoyState, MemberState};
 use gt_model::id::{BeadId, IncarnationId, MrId};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::admission::usage::{self, Cost};
@@ -60,7 +61,7 @@ pub struct BeadStory {
     /// Creator.
     pub created_by: Option<String>,
     /// Time of creation (RFC 3339).
-    pub created_at: String,
+    pub created_at: Timestamp,
     /// Task description.
     pub description: String,
     /// Condition under which it is done.
@@ -95,9 +96,9 @@ pub struct AttemptStory {
     /// Its outcome or current activity.
     pub state: String,
     /// Start of the attempt.
-    pub opened_at: String,
+    pub opened_at: Timestamp,
     /// End of the attempt.
-    pub ended_at: Option<String>,
+    pub ended_at: Option<Timestamp>,
     /// Reason for this attempt: how the previous one ended.
     pub why: Option<String>,
     /// Number of commits on its branch, if still known.
@@ -211,7 +212,7 @@ fn bead_story(town: &Town, bead: &Bead) -> Result<BeadStory> {
         issue_type: bead.issue_type.clone(),
         priority: bead.priority,
         created_by: bead.created_by.clone(),
-        created_at: bead.created_at.at.to_string(),
+        created_at: bead.created_at.at,
         description: bead.description.clone(),
         acceptance_criteria: bead.acceptance_criteria.clone(),
         convoys,

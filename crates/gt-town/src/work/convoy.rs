@@ -225,14 +225,13 @@ fn announce_complete(tx: &Tx<'_>, swarm: &Swarm) -> Result<()> {
         of.map(|m| m.bead.as_str()).collect::<Vec<_>>().join(" ")
     };
     let ready: Vec<String> = tx.ready_now(None, Some(READY_TOLD))?.into_iter().map(|bead| bead.id.0).collect();
-    let started = swarm.started_at.parse::<jiff::Timestamp>().unwrap_or_else(|_| tx.now());
     let message = Message::SwarmComplete {
         swarm: swarm.id.to_string(),
         convoy: swarm.convoy.to_string(),
         merged: with("merged"),
         failed: with("failed"),
         ready: ready.join(" "),
-        duration: format!("{} s", tx.now().duration_since(started).as_secs()),
+        duration: format!("{} s", tx.now().duration_since(swarm.started_at).as_secs()),
     };
     post::send_protocol(tx, Address::Witness(swarm.rig.clone()), vec![Address::Mayor], &message, "")
 }

@@ -154,7 +154,7 @@ impl Comparison<'_> {
     /// Returns the changes that the worker made on purpose after the step, in commits written since. A rebase keeps a commit's
     /// author time, in seconds, so a commit of the same second counts. An amended commit counts as written at its first time.
     fn later(&self, since: &[BranchCommit]) -> Result<Vec<FileChange>> {
-        let closed: i64 = self.known.place.done_at.parse::<jiff::Timestamp>().map_or(i64::MAX, |at| at.as_second());
+        let closed = self.known.place.done_at.as_second();
         let written = since.iter().filter(|commit| commit.parents == 1 && commit.authored_at >= closed);
         let mut later = Vec::new();
         for commit in written.take(LATER_LIMIT) {

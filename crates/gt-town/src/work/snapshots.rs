@@ -48,7 +48,7 @@ pub struct Listed {
     /// Commit of the snapshot.
     pub commit: Sha,
     /// Time of the snapshot.
-    pub taken_at: Option<String>,
+    pub taken_at: Option<Timestamp>,
 }
 
 /// A snapshot with its content.
@@ -86,7 +86,7 @@ pub fn list(town: &Town, bead: Option<&BeadId>) -> Result<Vec<Listed>> {
 fn of_rig(town: &Town, rig: &Rig) -> Result<Vec<Found>> {
     let refs = town.world().repo().refs(&rig.layout.repo())?;
     let attempts = town.ledger.read(|view| view.attempts_of_rig(rig.name()).map_err(Error::from))?;
-    let here = attempts.into_iter().filter(|attempt| rig.row.was_there(&attempt.opened_at));
+    let here = attempts.into_iter().filter(|attempt| rig.row.was_there(attempt.opened_at));
     let mut by_name: BTreeMap<String, Attempt> = here.map(|attempt| (attempt.snapshot_ref(), attempt)).collect();
     let snapshots = refs.into_iter().filter(|(name, _)| name.starts_with(SNAPSHOTS));
     let found = snapshots.map(|(name, commit)| {
@@ -111,7 +111,7 @@ fn in_list(found: &Found, facts: &SnapshotFacts) -> Listed {
         attempt: attempt.map(|attempt| attempt.number),
         worker: attempt.map(|attempt| attempt.address().to_string()),
         commit: found.commit.clone(),
-        taken_at: Timestamp::from_second(facts.taken_at).ok().map(|at| at.to_string()),
+        taken_at: Timestamp::from_second(facts.taken_at).ok(),
     }
 }
 

@@ -155,7 +155,7 @@ fn a_waiting_worker_names_what_it_waits_for() {
 }
 
 /// A run of the gates of app, as a refinery records it.
-fn gating(scene: &Scene, batch: &[MrId], begun_at: &str) -> Gating {
+fn gating(scene: &Scene, batch: &[MrId], begun_at: jiff::Timestamp) -> Gating {
     Gating {
         rig: scene.rig("app").name().clone(),
         label: "0123456789".to_owned(),
@@ -164,8 +164,8 @@ fn gating(scene: &Scene, batch: &[MrId], begun_at: &str) -> Gating {
         gate: Some("test".to_owned()),
         place: 1,
         gates: 2,
-        begun_at: begun_at.to_owned(),
-        gate_begun_at: begun_at.to_owned(),
+        begun_at,
+        gate_begun_at: begun_at,
     }
 }
 
@@ -180,7 +180,7 @@ fn gates_that_run_are_seen_while_somebody_runs_them() {
     let queue = |scene: &Scene| observe::status(&scene.town).unwrap().queue;
     let ids: Vec<MrId> = queue(&scene).into_iter().map(|item| item.mr.id).collect();
     let begun = scene.town.world().clock().now();
-    let record = gating(&scene, &ids[..1], &begun.to_string());
+    let record = gating(&scene, &ids[..1], begun);
     scene.town.ledger.write("test", "gating", |tx| tx.set_gating(&record).map_err(Error::from)).unwrap();
     assert!(queue(&scene).iter().all(|item| item.gating.is_none()), "a killed refinery's record says nothing");
 

@@ -673,7 +673,7 @@ fn an_older_ledger_is_brought_up_to_date_whole() {
         "{}{} INSERT INTO dependencies VALUES ('vt-b', 'vt-a', 'blocks', 0, NULL, '[]');
          INSERT INTO labels VALUES ('vt-b', 0, 'urgent');
          INSERT INTO comments VALUES ('vt-b', 0, '1', 'ann', 'remarkable', 'once', '[]');
-         INSERT INTO deliveries (mail, recipient, sent_at) VALUES ('vt-a', 'mayor', 'once');
+         INSERT INTO deliveries (mail, recipient, sent_at) VALUES ('vt-a', 'mayor', '2026-01-01T00:00:00Z');
          PRAGMA user_version = 4;",
         bead("vt-a", "open"),
         bead("vt-b", "open"),

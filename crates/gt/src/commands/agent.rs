@@ -189,7 +189,7 @@ pub fn mol(verb: &MolVerb, context: &Context<'_>, console: &mut Console<'_>) -> 
     console.line(&format!("{} attempt {}: {}", attempt.bead, attempt.number, attempt.formula))?;
     let mut table = Table::new(&["STEP", "DONE", "TITLE"]);
     for step in steps {
-        table.row([step.step.id, step.done_at.unwrap_or_default(), step.step.title]);
+        table.row([step.step.id, step.done_at.map(|at| at.to_string()).unwrap_or_default(), step.step.title]);
     }
     console.table(&table)?;
     Ok(0)

@@ -75,8 +75,8 @@ fn say_polecat(detail: &PolecatDetail, console: &mut Console<'_>) -> Result<(), 
     let polecat = &detail.polecat;
     let heading = format!("{} on {} (attempt {}): {}", polecat.worker, polecat.bead, polecat.attempt, state(polecat));
     console.line(&printable(&heading))?;
-    let ended = polecat.ended_at.as_deref().map(|at| format!(", ended {}", time_text(at))).unwrap_or_default();
-    console.line(&format!("  began {}{ended}", time_text(&polecat.opened_at)))?;
+    let ended = polecat.ended_at.map(|at| format!(", ended {}", time_text(at))).unwrap_or_default();
+    console.line(&format!("  began {}{ended}", time_text(polecat.opened_at)))?;
     let at = polecat.branch_at.as_ref().map_or("gone".to_owned(), |at| format!("at {}", at.short()));
     console.line(&format!("  branch {} ({at})", polecat.branch))?;
     if let Some(archive) = &polecat.archive {
@@ -174,7 +174,7 @@ fn list_snapshots(context: &Context<'_>, bead: Option<&str>, console: &mut Conso
     let mut table = Table::new(&["SNAPSHOT", "RIG", "WORKER", "TAKEN", "COMMIT"]);
     for row in listed {
         let worker = row.worker.unwrap_or_else(|| "-".to_owned());
-        let taken = row.taken_at.unwrap_or_else(|| "-".to_owned());
+        let taken = row.taken_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
         table.row([row.name, row.rig.to_string(), worker, taken, row.commit.short().to_owned()]);
     }
     console.table(&table)?;
@@ -186,7 +186,7 @@ fn show_snapshot(context: &Context<'_>, which: &str, console: &mut Console<'_>) 
     if console.is_json() {
         return console.facts("gt.snapshot/1", "snapshot", shown);
     }
-    let taken = shown.listed.taken_at.as_deref().unwrap_or("an unknown time");
+    let taken = shown.listed.taken_at.map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());
     console.line(&format!("{} at {}, of {taken}", shown.listed.name, shown.listed.commit.short()))?;
     for (key, value) in &shown.trailers {
         console.line(&printable(&format!("  {key}: {value}")))?;
@@ -232,7 +232,7 @@ fn say_report(report: &Report, dry_run: bool, console: &mut Console<'_>) -> Resu
         let mut table = Table::new(&["KIND", "NAME", "BEAD", "OVER SINCE", "SIZE", "WHY"]);
         for going in &report.going {
             let bead = going.bead.as_ref().map_or("-", |bead| bead.as_str()).to_owned();
-            let since = going.since.as_deref().and_then(|at| at.get(..10)).unwrap_or("-").to_owned();
+            let since = going.since.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d").to_string());
             let size = if going.bytes == 0 { "-".to_owned() } else { size_text(going.bytes) };
             let why = match (going.reason, going.standing) {
                 (Reason::FreeDisk, _) => "the disk is too full",

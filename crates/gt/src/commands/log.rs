@@ -94,7 +94,7 @@ fn say_event(event: &Event, console: &mut Console<'_>) -> Result<(), CliError> {
         let line = serde_json::to_string(event).map_err(|e| CliError::Io(e.into()))?;
         return console.line(&line);
     }
-    let time = event.at.get(11..19).unwrap_or(&event.at);
+    let time = event.at.strftime("%H:%M:%S");
     let bead = event.bead.as_ref().map_or("-", BeadId::as_str);
     let subject = if bead == event.subject { String::new() } else { printable(&event.subject) };
     console.line(&format!("{time}  {bead}  {}  {subject}  by {}", event.event, printable(&event.actor)))

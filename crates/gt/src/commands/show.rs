@@ -105,7 +105,7 @@ fn say_attempt(attempt: &AttemptStory, console: &mut Console<'_>) -> Result<(), 
     let commits = attempt.commits.map(|count| format!(", {}", counted(count, "commit"))).unwrap_or_default();
     let (done, all) = attempt.steps;
     let sessions = counted(attempt.sessions.len() as u64, "session");
-    console.line(&format!("  {done} of {all} steps{commits}, {sessions}, since {}", time_text(&attempt.opened_at)))?;
+    console.line(&format!("  {done} of {all} steps{commits}, {sessions}, since {}", time_text(attempt.opened_at)))?;
     if !attempt.cost.is_nothing() {
         console.line(&format!("  took {}", printable(&attempt.cost.words())))?;
     }

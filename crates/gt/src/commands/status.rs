@@ -75,7 +75,7 @@ fn say_status(
         console.line(&heading)?;
         for need in &status.needs_you {
             let first = need.condition.text.lines().next().unwrap_or_default();
-            let age = age(context, &need.condition.since);
+            let age = age(context, need.condition.since);
             console.line(&format!("  {}  {}{}", need.condition.key, printable(first), in_brackets(&age)))?;
             console.line(&format!("    {}", need.next))?;
         }
@@ -109,7 +109,7 @@ fn say_status(
     if !status.queue.is_empty() {
         let mut table = Table::new(&["MERGE REQUEST", "BEAD", "FOR", "STATUS"]);
         for item in &status.queue {
-            let age = age(context, &item.mr.submitted_at);
+            let age = age(context, item.mr.submitted_at);
             table.row([item.mr.id.0.clone(), item.mr.bead.0.clone(), age, item_text(item)]);
         }
         console.table(&table)?;
@@ -136,7 +136,7 @@ fn workers(context: &Context<'_>, status: &TownStatus, long: bool) -> Table {
     let mut table = Table::new(&[&["WORKER", "BEAD", "FOR"], more, &["DOING", "TITLE"]].concat());
     for worker in &status.workers {
         let refused = worker.refused.as_ref().map(|why| format!("; refused: {why}")).unwrap_or_default();
-        let mut row = vec![worker.worker.clone(), worker.bead.0.clone(), age(context, &worker.since)];
+        let mut row = vec![worker.worker.clone(), worker.bead.0.clone(), age(context, worker.since)];
         if long {
             let pid = worker.pid.map_or("-".to_owned(), |pid| pid.to_string());
             row.extend([format!("{}.{}", worker.attempt, worker.incarnation), pid]);
@@ -148,10 +148,9 @@ fn workers(context: &Context<'_>, status: &TownStatus, long: bool) -> Table {
 }
 
 /// Describes how long ago a time was; empty where the text is no time.
-fn age(context: &Context<'_>, at: &str) -> String {
-    let now = context.town.world().clock().now();
-    let since = at.parse::<jiff::Timestamp>().ok().map(|at| now.duration_since(at).as_secs());
-    since.map(|seconds| rough(u64::try_from(seconds).unwrap_or(0))).unwrap_or_default()
+fn age(context: &Context<'_>, at: jiff::Timestamp) -> String {
+    let seconds = context.town.world().clock().now().duration_since(at).as_secs();
+    rough(u64::try_from(seconds).unwrap_or(0))
 }
 
 /// Formats seconds in the largest unit that fits.
@@ -175,12 +174,12 @@ fn sync_text(sync: &SyncStatus) -> String {
             format!(
                 "the ledger was synced with {} at {}; no [sync] remote is set",
                 printable(&last.remote),
-                time_text(&last.at)
+                time_text(last.at)
             )
         }
         (Some(remote), None) => format!("the ledger was never synced with {}: gt sync", printable(remote)),
         (Some(_), Some(last)) => {
-            format!("the ledger was synced with {} at {}", printable(&last.remote), time_text(&last.at))
+            format!("the ledger was synced with {} at {}", printable(&last.remote), time_text(last.at))
         }
     }
 }

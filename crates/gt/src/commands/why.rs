@@ -97,7 +97,7 @@ fn say_why(why: &Why, console: &mut Console<'_>) -> Result<(), CliError> {
         console.line(&format!(
             "  {} since {}: {}",
             condition.key,
-            time_text(&condition.since),
+            time_text(condition.since),
             printable(&condition.text)
         ))?;
     }
@@ -119,7 +119,7 @@ fn why_agent(context: &Context<'_>, agent: &Address, console: &mut Console<'_>) 
         console.line(&format!(
             "  {} since {}: {}",
             condition.kind,
-            time_text(&condition.since),
+            time_text(condition.since),
             printable(&condition.text)
         ))?;
     }
@@ -175,7 +175,7 @@ fn why_rig(context: &Context<'_>, rig: &gt_town::Rig, console: &mut Console<'_>)
         console.line(&format!(
             "{} since {}: {}",
             condition.kind,
-            time_text(&condition.since),
+            time_text(condition.since),
             reasons(&condition.text)
         ))?;
     }

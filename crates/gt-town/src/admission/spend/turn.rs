@@ -86,10 +86,8 @@ fn note(town: &Town, settings: &TownSettings, agent: &Agent, incarnation: &Incar
 /// Returns the start of the current turn, which is the end of the previous one according to the marks of the client's hooks.
 fn turn_began(town: &Town, incarnation: &Incarnation) -> Result<Timestamp> {
     let ended = last_end(&marks::marks(town, &incarnation.id)?).map(|at_us| wall_time(town, at_us));
-    let opened = incarnation.opened_at.parse().ok();
-    let resumed = town.ledger.read(|view| view.meta(RESUMED_KEY).map_err(Error::from))?;
-    let resumed = resumed.and_then(|text| text.parse::<Timestamp>().ok());
-    Ok([ended, opened, resumed].into_iter().flatten().max().unwrap_or(Timestamp::MIN))
+    let resumed = town.ledger.read(|view| view.meta_time(RESUMED_KEY).map_err(Error::from))?;
+    Ok([ended, resumed].into_iter().flatten().fold(incarnation.opened_at, Timestamp::max))
 }
 
 /// Returns the end of the last turn (see `Mark::at_us`). A turn that was made to continue has not ended.

@@ -14,7 +14,7 @@ use crate::error::{CliError, CliResult};
 #[derive(Serialize)]
 struct Step<'e> {
     /// Time of the change.
-    at: &'e str,
+    at: jiff::Timestamp,
     /// Actor that made it.
     actor: &'e str,
     /// Operation that made it.
@@ -62,9 +62,9 @@ pub fn run(id: &str, limit: u32, context: &Context<'_>, console: &mut Console<'_
 }
 
 fn step<'e>(event: &'e Event, id: &str) -> Step<'e> {
-    let Event { at, actor, verb, event: name, subject, .. } = event;
+    let Event { actor, verb, event: name, subject, .. } = event;
     let subject = Some(subject.as_str()).filter(|subject| *subject != id);
-    Step { at, actor, verb, event: name, subject, changes: changes(event) }
+    Step { at: event.at, actor, verb, event: name, subject, changes: changes(event) }
 }
 
 /// Returns what an event changed: all fields of a new bead, else those that differ.

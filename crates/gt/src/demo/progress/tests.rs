@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use gt_model::id::AttemptId;
 use gt_model::queue::MrEnd;
+use jiff::Timestamp;
 
 use super::*;
 use crate::demo::run::tests::{attempt, incarnation};
@@ -16,7 +17,7 @@ fn request(failure: Option<&str>) -> MergeRequest {
         branch: String::new(),
         head: "h".into(),
         base: "b".into(),
-        submitted_at: String::new(),
+        submitted_at: Timestamp::UNIX_EPOCH,
         approved_by: None,
         held: None,
         candidate_tree: None,
@@ -56,13 +57,13 @@ fn each_state_has_its_words() {
     check(hooked, &at(attempt(1), vec![incarnation(1)]), "implement (amber)");
     check(hooked, &at(attempt(2), vec![incarnation(1)]), "implement (amber, attempt 2)");
     check(hooked, &at(attempt(1), vec![incarnation(1), incarnation(2)]), "implement (amber, start 2)");
-    let lost = Incarnation { ended_at: Some(String::new()), ..incarnation(1) };
+    let lost = Incarnation { ended_at: Some(Timestamp::UNIX_EPOCH), ..incarnation(1) };
     check(hooked, &at(attempt(1), vec![lost]), "lost its worker (amber)");
     check(hooked, &Facts { step: None, ..at(attempt(1), vec![incarnation(1)]) }, "submits (amber)");
     let again = Facts { request: Some(request(Some("red"))), ..at(attempt(2), vec![incarnation(1)]) };
     check(hooked, &again, "implement (amber, attempt 2)");
 
-    let submitted = |number| Attempt { submitted_at: Some(String::new()), ..attempt(number) };
+    let submitted = |number| Attempt { submitted_at: Some(Timestamp::UNIX_EPOCH), ..attempt(number) };
     let queued = |number, request| Facts { request: Some(request), ..at(submitted(number), vec![incarnation(1)]) };
     check(hooked, &queued(1, request(None)), "waits in the merge queue");
     check(hooked, &queued(2, request(None)), "waits in the merge queue (attempt 2)");

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use gt_ledger::{Holder, IncarnationProcess};
 use gt_model::id::{AttemptId, RigName};
+use jiff::Timestamp;
 
 use super::*;
 use crate::sim::script::Script;
@@ -54,7 +55,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         started_from: None,
         why: None,
         base: None,
-        opened_at: String::new(),
+        opened_at: Timestamp::UNIX_EPOCH,
         submitted_at: None,
         head: None,
         ended_at: None,
@@ -73,10 +74,10 @@ pub(crate) fn incarnation(number: u32) -> Incarnation {
         id: format!("amber-a1-{number}").into(),
         holder: Holder::Attempt(AttemptId(1)),
         number,
-        opened_at: String::new(),
+        opened_at: Timestamp::UNIX_EPOCH,
         secret_hash: None,
         process: Some(IncarnationProcess { shim: agent.clone(), agent }),
-        started_at: Some(String::new()),
+        started_at: Some(Timestamp::UNIX_EPOCH),
         ended_at: None,
         exit: None,
         cause: None,
@@ -88,14 +89,14 @@ fn only_the_first_worker_is_to_be_killed() {
     let check = |attempt: Attempt, incarnations: &[Incarnation], expected: bool| {
         assert_eq!(half_way_agent(&attempt, incarnations).is_some(), expected, "{attempt:?} {incarnations:?}");
     };
-    let ended = Incarnation { ended_at: Some(String::new()), ..incarnation(1) };
+    let ended = Incarnation { ended_at: Some(Timestamp::UNIX_EPOCH), ..incarnation(1) };
     check(attempt(1), &[incarnation(1)], true);
     check(attempt(1), &[], false);
     check(attempt(1), &[Incarnation { process: None, ..incarnation(1) }], false);
     check(attempt(1), std::slice::from_ref(&ended), false);
     check(attempt(1), &[ended, incarnation(2)], false);
     check(attempt(2), &[incarnation(1)], false);
-    check(Attempt { submitted_at: Some(String::new()), ..attempt(1) }, &[incarnation(1)], false);
+    check(Attempt { submitted_at: Some(Timestamp::UNIX_EPOCH), ..attempt(1) }, &[incarnation(1)], false);
 }
 
 #[test]

@@ -3,12 +3,13 @@ use gt_model::address::Address;
 use gt_model::id::{AttemptId, IncarnationId, RigName};
 use gt_town::town::settings::Gate;
 use gt_world::ProcessId;
+use jiff::Timestamp;
 
 use super::*;
 
 mod finished;
 
-const NOW: &str = "2026-01-02T03:04:05Z";
+const NOW: Timestamp = Timestamp::constant(1_767_323_045, 0);
 
 /// A remote with an initial commit and one that lands a bead, and the facts of a matching ledger.
 struct Fixture {
@@ -28,7 +29,7 @@ fn git(folder: &Path, args: &[&str]) -> String {
 }
 
 fn closed(id: &str) -> Bead {
-    Bead { status: Status::Closed, ..Bead::new(id.into(), id, NOW.parse().unwrap()) }
+    Bead { status: Status::Closed, ..Bead::new(id.into(), id, NOW) }
 }
 
 fn street() -> RigName {
@@ -49,7 +50,7 @@ impl Fixture {
             prefix: "demo".to_owned(),
             remote: folder.path().join("origin.git").display().to_string(),
             trunk: "main".to_owned(),
-            added_at: NOW.to_owned(),
+            added_at: NOW,
         };
         let facts = Facts { convoy: Some(closed(CONVOY)), convoy_landings: 1, ..Facts::default() };
         let mut fixture = Self { folder, rig, facts };
@@ -111,7 +112,7 @@ fn landing(id: i64, onto: &Sha, tip: &Sha) -> Landing {
         onto: onto.clone(),
         tip: tip.clone(),
         tree: tip.clone(),
-        landed_at: Some(NOW.to_owned()),
+        landed_at: Some(NOW),
         abandoned_at: None,
     }
 }
@@ -126,13 +127,13 @@ fn request(bead: &str, landing: i64, base: &Sha, landed: &Sha) -> MergeRequest {
         branch: format!("polecat/amber/{bead}-1"),
         head: landed.clone(),
         base: base.clone(),
-        submitted_at: NOW.to_owned(),
+        submitted_at: NOW,
         approved_by: None,
         held: None,
         candidate_tree: None,
         landing: Some(landing),
         commit_landed: Some(landed.clone()),
-        ended_at: Some(NOW.to_owned()),
+        ended_at: Some(NOW),
         outcome: Some(MrEnd::Merged),
         failure: None,
         origin: None,
@@ -224,8 +225,7 @@ fn a_left_worktree_or_folder_is_named() {
 }
 
 fn mail(id: &str, to: &str, message: &Message) -> Mail {
-    let delivery =
-        Delivery { sent_at: NOW.to_owned(), delivered_at: None, delivered_by: None, read_at: None, acted_at: None };
+    let delivery = Delivery { sent_at: NOW, delivered_at: None, delivered_by: None, read_at: None, acted_at: None };
     let to = Address::parse(to).unwrap();
     Mail {
         id: id.into(),
@@ -256,8 +256,8 @@ fn swarms_and_the_convoy_are_told_of_once() {
             convoy: CONVOY.into(),
             rig: street(),
             dispatched_by: "overseer".to_owned(),
-            started_at: NOW.to_owned(),
-            completed_at: Some(NOW.to_owned()),
+            started_at: NOW,
+            completed_at: Some(NOW),
         };
         // Two copies of one mail are one mail.
         let mail = vec![
@@ -353,10 +353,10 @@ fn a_session_that_runs_on_is_named() {
         id: IncarnationId::from("amber-a1-1"),
         holder: Holder::Attempt(AttemptId(1)),
         number: 1,
-        opened_at: NOW.to_owned(),
+        opened_at: NOW,
         secret_hash: None,
         process: Some(IncarnationProcess { shim: other, agent: process.clone() }),
-        started_at: Some(NOW.to_owned()),
+        started_at: Some(NOW),
         ended_at: None,
         exit: None,
         cause: None,
@@ -366,7 +366,7 @@ fn a_session_that_runs_on_is_named() {
     let expected = format!("amber-a1-1 is live in the ledger; the agent of amber-a1-1 still runs (pid {pid})");
     assert_eq!(facts.session_problems().join("; "), expected);
     drop(child);
-    facts.incarnations[0].ended_at = Some(NOW.to_owned());
+    facts.incarnations[0].ended_at = Some(NOW);
     assert_eq!(facts.session_problems(), Vec::<String>::new());
 }
 

@@ -174,7 +174,8 @@ fn each_sabotage_is_named() {
     check(|d| drop(git(&d.town().rig(&street()).repo(), &worktree)), &["worktrees"]);
     check(|d| drop(git(&remote(d), &["branch", "polecat/amber/demo-a1-1", "main"])), &["remote"]);
     check(|d| d.sql("UPDATE incarnations SET ended_at = NULL WHERE attempt = 1"), &["sessions"]);
-    let again = "INSERT INTO events (at, actor, verb, event, subject) VALUES ('', '', '', 'convoy-landed', 'hq-demo')";
+    let again = "INSERT INTO events (at, actor, verb, event, subject)
+                 SELECT at, '', '', 'convoy-landed', 'hq-demo' FROM events LIMIT 1";
     check(|d| d.sql(again), &["convoy"]);
     check(|d| d.sql("UPDATE beads SET status = 'open' WHERE id = 'hq-demo'"), &["convoy"]);
     check(|d| d.sql("DELETE FROM deliveries WHERE mail = 'hq-m2'"), &["swarms"]);

@@ -445,7 +445,8 @@ impl Tx<'_> {
                 let (formula, rig, bead) = (new.formula.as_str(), Some(&new.rig), Some(&new.bead));
                 let vars = vars.clone();
                 let attempt = Some(id);
-                self.pour(&NewMolecule { formula, hash, vars, steps, rig, bead, attempt, is_ephemeral: false })?;
+                let (parent, is_ephemeral) = (None, false);
+                self.pour(&NewMolecule { formula, hash, vars, steps, rig, bead, attempt, parent, is_ephemeral })?;
                 Ok(())
             }
         }

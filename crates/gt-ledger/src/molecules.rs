@@ -51,7 +51,9 @@ impl MoleculeOutcome {
 pub enum StepState {
     /// It has not begun.
     Open,
-    /// A command runs, a gate is closed, or a worker has the step's bead.
+    /// Its gate is closed.
+    Waiting,
+    /// A command runs, or a worker has the step's bead.
     Running,
     /// It succeeded.
     Done,
@@ -62,12 +64,13 @@ pub enum StepState {
 }
 
 impl StepState {
-    const ALL: [Self; 5] = [Self::Open, Self::Running, Self::Done, Self::Failed, Self::Skipped];
+    const ALL: [Self; 6] = [Self::Open, Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Skipped];
 
     /// Returns the word that the ledger stores for this state.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
@@ -111,6 +114,8 @@ pub struct Molecule {
     pub attempt: Option<AttemptId>,
     /// Convoy of the beads that its steps are handed out as.
     pub convoy: Option<BeadId>,
+    /// Molecule and step that poured it for an item of the step's output.
+    pub parent: Option<(MoleculeId, String)>,
     /// Whether its steps are forgotten when it ends.
     pub is_ephemeral: bool,
     /// When it was poured.
@@ -142,6 +147,8 @@ pub struct NewMolecule<'a> {
     pub bead: Option<&'a BeadId>,
     /// Attempt whose worker follows it.
     pub attempt: Option<AttemptId>,
+    /// Molecule and step that pour it.
+    pub parent: Option<(MoleculeId, &'a str)>,
     /// Whether its steps are forgotten when it ends.
     pub is_ephemeral: bool,
 }
@@ -161,9 +168,12 @@ pub struct MoleculeStep {
     pub state: StepState,
     /// Number of its needs that are not over.
     pub waits: u32,
-    /// When it began, if the engine started something for it.
+    /// When the engine first found it ready, if it has something to do for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// When its gate opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
     /// Last lines that its command printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
@@ -225,7 +235,9 @@ impl<'a> StepEnd<'a> {
 fn molecule_row(row: &Row<'_>) -> rusqlite::Result<Molecule> {
     let times = Times::of(row, "molecules");
     let outcome: Option<String> = row.get("outcome")?;
+    let parent = row.get::<_, Option<i64>>("parent")?.map(MoleculeId).zip(row.get("parent_step")?);
     Ok(Molecule {
+        parent,
         id: MoleculeId(row.get("id")?),
         formula: row.get("formula")?,
         hash: row.get("hash")?,
@@ -255,6 +267,7 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<MoleculeStep> {
         state: StepState::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(unknown)?,
         waits: row.get("waits")?,
         started_at: times.maybe("started_at")?,
+        opened_at: times.maybe("opened_at")?,
         output: row.get("output")?,
         tries: row.get("tries")?,
         bead: row.get::<_, Option<String>>("bead")?.map(BeadId),
@@ -307,6 +320,12 @@ impl View<'_> {
         self.one(sql, [bead.as_str()], molecule_row)
     }
 
+    /// Returns the molecules that a step poured, oldest first.
+    pub fn molecules_below(&self, parent: MoleculeId, step: &str) -> LedgerResult<Vec<Molecule>> {
+        let sql = "SELECT * FROM molecules WHERE parent = ?1 AND parent_step = ?2 ORDER BY id";
+        self.all(sql, (parent.0, step), molecule_row)
+    }
+
     /// Returns the steps of an attempt's molecule, in order.
     pub fn steps(&self, attempt: AttemptId) -> LedgerResult<Vec<MoleculeStep>> {
         self.all(concat!("SELECT * FROM steps WHERE ", of_attempt!(), " ORDER BY position"), [attempt.0], step_row)
@@ -325,7 +344,7 @@ impl View<'_> {
     /// Returns the steps of a molecule whose needs are over and that are not over themselves, in order.
     pub fn ready_steps(&self, molecule: MoleculeId) -> LedgerResult<Vec<MoleculeStep>> {
         let sql = "SELECT * FROM steps INDEXED BY steps_ready
-                   WHERE molecule = ?1 AND waits = 0 AND state IN ('open', 'running') ORDER BY position";
+                   WHERE molecule = ?1 AND waits = 0 AND state IN ('open', 'waiting', 'running') ORDER BY position";
         self.all(sql, [molecule.0], step_row)
     }
 
@@ -367,8 +386,9 @@ impl Tx<'_> {
     /// Pours a molecule: stores it with its steps.
     pub fn pour(&self, new: &NewMolecule<'_>) -> LedgerResult<Molecule> {
         self.execute(
-            "INSERT INTO molecules (formula, hash, vars, rig, bead, attempt, is_ephemeral, poured_at, poured_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO molecules (formula, hash, vars, rig, bead, attempt, is_ephemeral, poured_at, poured_by, parent,
+                                    parent_step)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             rusqlite::params![
                 new.formula,
                 new.hash,
@@ -379,6 +399,8 @@ impl Tx<'_> {
                 new.is_ephemeral,
                 self.now().to_string(),
                 self.actor,
+                new.parent.map(|(parent, _)| parent.0),
+                new.parent.map(|(_, step)| step),
             ],
         )?;
         let id = MoleculeId(self.connection.last_insert_rowid());
@@ -460,14 +482,43 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Marks a step as begun. Returns false if it is not open or waits for others.
-    pub fn start_step(&self, molecule: MoleculeId, step: &str, bead: Option<&BeadId>) -> LedgerResult<bool> {
+    /// Marks a ready step as running. Returns false if it is not open or waits for others.
+    pub fn start_step(&self, molecule: MoleculeId, step: &str) -> LedgerResult<bool> {
+        self.begin_step(molecule, step, StepState::Running)
+    }
+
+    /// Marks a ready step as held back by its gate. Returns false if it is not open or waits for others.
+    pub fn hold_step(&self, molecule: MoleculeId, step: &str) -> LedgerResult<bool> {
+        self.begin_step(molecule, step, StepState::Waiting)
+    }
+
+    fn begin_step(&self, molecule: MoleculeId, step: &str, state: StepState) -> LedgerResult<bool> {
         let changed = self.execute(
-            "UPDATE steps SET state = 'running', started_at = coalesce(started_at, ?3), bead = coalesce(?4, bead)
+            "UPDATE steps SET state = ?3, started_at = coalesce(started_at, ?4)
              WHERE molecule = ?1 AND id = ?2 AND state = 'open' AND waits = 0",
-            (molecule.0, step, self.now().to_string(), bead.map(BeadId::as_str)),
+            (molecule.0, step, state.as_str(), self.now().to_string()),
         )?;
         Ok(changed == 1)
+    }
+
+    /// Opens the gate of a step that waits for it. Returns false if it does not wait.
+    pub fn open_gate(&self, molecule: MoleculeId, step: &str, note: Option<&str>) -> LedgerResult<bool> {
+        let changed = self.execute(
+            "UPDATE steps SET state = 'open', opened_at = ?3, note = coalesce(?4, note)
+             WHERE molecule = ?1 AND id = ?2 AND state = 'waiting'",
+            (molecule.0, step, self.now().to_string(), note),
+        )?;
+        if changed == 1 {
+            let bead = self.molecule(molecule)?.and_then(|molecule| molecule.bead);
+            self.event("gate-opened", step, bead.as_ref(), None, None)?;
+        }
+        Ok(changed == 1)
+    }
+
+    /// Records the bead that a step was handed out as.
+    pub fn set_step_bead(&self, molecule: MoleculeId, step: &str, bead: &BeadId) -> LedgerResult<()> {
+        let sql = "UPDATE steps SET bead = ?3 WHERE molecule = ?1 AND id = ?2";
+        self.execute(sql, (molecule.0, step, bead.as_str())).map(drop)
     }
 
     /// Ends a step and frees the steps that need it. Returns false if it was over before.
@@ -493,7 +544,7 @@ impl Tx<'_> {
     fn end_if_over(&self, molecule: MoleculeId) -> LedgerResult<()> {
         // Counting all steps takes time in a large molecule, and while one is ready, not all are over.
         let ready = "SELECT 1 FROM steps INDEXED BY steps_ready
-                     WHERE molecule = ?1 AND waits = 0 AND state IN ('open', 'running') LIMIT 1";
+                     WHERE molecule = ?1 AND waits = 0 AND state IN ('open', 'waiting', 'running') LIMIT 1";
         if self.one(ready, [molecule.0], |_| Ok(()))?.is_some() {
             return Ok(());
         }
@@ -504,8 +555,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Changes the number of open needs of all steps that need this one.
-    fn count_needs(&self, molecule: MoleculeId, step: &str, by: i64) -> LedgerResult<()> {
+    /// Changes the number of open needs of all steps that need this one. The engine also counts the molecules that a step poured.
+    pub fn count_needs(&self, molecule: MoleculeId, step: &str, by: i64) -> LedgerResult<()> {
         self.execute(
             "UPDATE steps SET waits = waits + ?3 WHERE molecule = ?1
              AND position IN (SELECT position FROM step_needs WHERE molecule = ?1 AND need = ?2)",
@@ -518,7 +569,7 @@ impl Tx<'_> {
     pub fn reopen_step(&self, molecule: MoleculeId, step: &str) -> LedgerResult<bool> {
         let Some(before) = self.step(molecule, step)?.filter(|step| step.state.is_over()) else { return Ok(false) };
         self.execute(
-            "UPDATE steps SET state = 'open', done_at = NULL, started_at = NULL, tries = 0, bead = NULL, head = NULL,
+            "UPDATE steps SET state = 'open', done_at = NULL, started_at = NULL, opened_at = NULL, tries = 0, bead = NULL, head = NULL,
                               trunk = NULL
              WHERE molecule = ?1 AND id = ?2",
             (molecule.0, step),

@@ -9,6 +9,8 @@ CREATE TABLE molecules (
     bead TEXT,                      -- bead that it was poured for
     attempt INTEGER UNIQUE REFERENCES attempts (id),
     convoy TEXT,                    -- convoy of the beads that its steps are handed out as
+    parent INTEGER REFERENCES molecules (id), -- molecule whose step poured it
+    parent_step TEXT,
     is_ephemeral INTEGER NOT NULL DEFAULT 0,
     poured_at TEXT NOT NULL,
     poured_by TEXT NOT NULL,
@@ -18,6 +20,7 @@ CREATE TABLE molecules (
 ) STRICT;
 CREATE INDEX live_molecules ON molecules (id) WHERE ended_at IS NULL;
 CREATE INDEX molecules_of ON molecules (bead);
+CREATE INDEX molecules_below ON molecules (parent, parent_step) WHERE parent IS NOT NULL;
 
 INSERT INTO molecules (id, formula, hash, vars, rig, bead, attempt, poured_at, poured_by, ended_at, outcome)
 SELECT id, formula, '', '{}', rig, bead, id, opened_at, '', ended_at, CASE WHEN ended_at IS NOT NULL THEN 'dropped' END
@@ -29,8 +32,9 @@ CREATE TABLE molecule_steps (
     step TEXT NOT NULL,             -- JSON: the poured step
     id TEXT NOT NULL,
     waits INTEGER NOT NULL,         -- number of its needs that are not over
-    state TEXT NOT NULL,            -- open | running | done | failed | skipped
-    started_at TEXT,
+    state TEXT NOT NULL,            -- open | waiting | running | done | failed | skipped
+    started_at TEXT,                -- when the engine first found it ready
+    opened_at TEXT,                 -- when its gate opened
     done_at TEXT,                   -- when it was over: done, failed or skipped
     note TEXT,
     output TEXT,                    -- last lines of what a command printed
@@ -49,7 +53,7 @@ SELECT attempt, position, step, id,
 FROM steps s;
 DROP TABLE steps;
 ALTER TABLE molecule_steps RENAME TO steps;
-CREATE INDEX steps_ready ON steps (molecule, position) WHERE waits = 0 AND state IN ('open', 'running');
+CREATE INDEX steps_ready ON steps (molecule, position) WHERE waits = 0 AND state IN ('open', 'waiting', 'running');
 CREATE INDEX steps_as_beads ON steps (bead) WHERE bead IS NOT NULL;
 
 -- Which steps wait for a step.

@@ -27,6 +27,7 @@ fn pour(tx: &Tx<'_>, steps: &[Step], is_ephemeral: bool) -> MoleculeId {
         rig: None,
         bead: None,
         attempt: None,
+        parent: None,
         is_ephemeral,
     };
     tx.pour(&new).unwrap().id
@@ -51,7 +52,7 @@ fn a_step_is_ready_once_all_its_needs_are_done_or_skipped() {
     let tx = tx(&connection);
     let molecule = pour(&tx, &diamond(), false);
     assert_eq!(ready(&tx, molecule), ["a"]);
-    assert!(!tx.start_step(molecule, "b", None).unwrap(), "it waits for a");
+    assert!(!tx.start_step(molecule, "b").unwrap(), "it waits for a");
     assert!(end(&tx, molecule, "a", StepState::Done));
     assert!(!end(&tx, molecule, "a", StepState::Done), "a step ends once");
     assert_eq!(ready(&tx, molecule), ["b", "c"]);

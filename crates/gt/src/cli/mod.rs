@@ -14,17 +14,14 @@ mod bead_care;
 mod bead_list;
 mod bead_nouns;
 mod config;
-mod convoy;
 mod cost;
 mod crew;
 mod daemon;
 mod demo;
 mod keep;
 mod ledger;
-mod mail;
 mod mayor;
 mod moment;
-mod queue;
 mod rig;
 mod session;
 mod steps;
@@ -36,18 +33,15 @@ pub use bead_care::{CareVerb, DoctorArgs, DoctorCheck};
 pub use bead_list::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 pub use bead_nouns::{ConfigVerb, DepVerb, DirectionArg, EpicVerb, LabelVerb};
 pub use config::SettingsVerb;
-pub use convoy::ConvoyVerb;
 pub use cost::CostArgs;
 pub use crew::CrewVerb;
 pub use daemon::{BootVerb, DeaconVerb};
 pub use demo::{DemoArgs, DemoVerb};
 pub use keep::{PolecatVerb, RetentionVerb, SnapshotVerb};
 pub use ledger::{ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
-pub use mail::{MailVerb, PriorityArg};
 pub use moment::{ClientArg, MomentArg, PrimeArgs};
 
 pub use mayor::MayorVerb;
-pub use queue::{MqVerb, RefineryVerb, WitnessVerb};
 pub use rig::{GatesVerb, RigVerb};
 pub use session::{RuntimeArg, SessionVerb};
 pub use steps::{MolVerb, ParkStatus, StepVerb};
@@ -86,13 +80,7 @@ impl Cli {
         let mut words: Vec<&str> = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<_>>()?;
         let json = words.last() == Some(&"--json");
         words.truncate(words.len() - usize::from(json));
-        let verb = match words.as_slice() {
-            ["hook"] => Verb::Hook,
-            ["prime"] => Verb::Prime(PrimeArgs::default()),
-            ["mail", "inbox"] => Verb::Mail(MailVerb::Inbox { unread: false, of: None }),
-            _ => return None,
-        };
-        Some(Self { global: Global { json, ..Global::default() }, verb })
+        Some(Self { global: Global { json, ..Global::default() }, verb: Verb::usual(&words)? })
     }
 
     /// These arguments, if a grammar of their verb alone is enough for them.

@@ -5,11 +5,10 @@ use gt_model::foreign;
 use gt_model::moment::Source;
 use gt_town::Error;
 use gt_town::moments::nudge;
-use gt_town::work::beads;
 use gt_town::work::done::{self, Ending, Exit};
-use gt_town::work::handoff;
 use gt_town::work::hook::{self, Hook};
 use gt_town::work::prime::{self, Prime};
+use gt_town::work::{beads, handoff};
 use serde_json::{Value, json};
 
 use crate::cli::{MolVerb, ParkStatus, StepVerb};

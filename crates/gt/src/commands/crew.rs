@@ -3,10 +3,10 @@
 use gt_ledger::AgentChoice;
 use gt_model::address::Address;
 use gt_town::agents::sessions;
-use gt_town::patrol::crew;
-use gt_town::patrol::standing;
+use gt_town::patrol::{crew, standing};
 
-use super::{mayor, session};
+use super::mayor;
+use super::session;
 use crate::cli::CrewVerb;
 use crate::console::{Console, Table};
 use crate::context::Context;

@@ -13,6 +13,8 @@ use gt_town::{Error, Town};
 use gt_world::TOKEN_VARIABLE;
 use serde_json::json;
 
+use crate::Invocation;
+use crate::Process;
 use crate::cli::{DemoArgs, DemoVerb};
 use crate::console::Console;
 use crate::context::absolute;
@@ -21,7 +23,6 @@ use crate::demo::run::{self as pieces, Folders};
 use crate::demo::story;
 use crate::demo::verify::{self, Report};
 use crate::error::{CliError, CliResult};
-use crate::{Invocation, Process};
 
 /// Time limit for the story.
 const STORY_LIMIT: Duration = Duration::from_mins(5);

@@ -5,8 +5,7 @@ use gt_model::retention::{Reason, Standing};
 use gt_town::Error;
 use gt_town::keep::retention::{self, How, Report, size_text};
 use gt_town::view::polecat::{self, Polecat, PolecatDetail};
-use gt_town::work::beads;
-use gt_town::work::snapshots;
+use gt_town::work::{beads, snapshots};
 use gt_world::Change;
 
 use crate::cli::{PolecatVerb, RetentionVerb, SnapshotVerb};

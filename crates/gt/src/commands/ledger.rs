@@ -12,7 +12,8 @@ use gt_town::town::layout::Layout;
 use gt_town::town::person::{self, Act};
 use serde_json::json;
 
-use super::{bead, sync};
+use super::bead;
+use super::sync;
 use crate::Process;
 use crate::cli::{BeadFlags, Global, ImportArgs, ImportVerb, LedgerArgs, LedgerVerb, RebuildSource};
 use crate::console::{Console, printable};

@@ -12,7 +12,8 @@ use gt_town::patrol::needs::Need;
 use gt_town::patrol::standing::{self, AgentStatus};
 use serde_json::json;
 
-use super::{allow, session};
+use super::allow;
+use super::session;
 use crate::cli::MayorVerb;
 use crate::console::{Console, printable, printable_lines};
 use crate::context::{Context, text_or_stdin};

@@ -33,8 +33,8 @@ mod log;
 mod mail;
 mod mayor;
 pub(crate) mod moment;
-mod queue;
-mod review;
+mod mq;
+mod refinery;
 mod rig;
 mod session;
 mod show;
@@ -42,6 +42,7 @@ mod status;
 mod sync;
 mod town;
 mod why;
+mod witness;
 mod work;
 
 /// All verbs.
@@ -107,10 +108,8 @@ pub enum Verb {
     /// Take in what was made elsewhere
     #[command(display_order = Group::Start.order())]
     Import(Box<ImportArgs>),
-    /// Convoys: beads that belong together and land together
     #[command(subcommand)]
-    #[command(display_order = Group::Assign.order())]
-    Convoy(ConvoyVerb),
+    Convoy(convoy::ConvoyVerb),
     /// Give beads to workers: claim, hook, spawn
     #[command(display_order = Group::Assign.order())]
     Sling {
@@ -209,22 +208,14 @@ pub enum Verb {
     Show(show::ShowArgs),
     Why(why::WhyArgs),
     Doctor(doctor::DoctorArgs),
-    /// Merge requests: look at them, approve, send back, hold
     #[command(subcommand)]
-    #[command(display_order = Group::Land.order())]
-    Mq(MqVerb),
-    /// A rig's merge queue
+    Mq(mq::MqVerb),
     #[command(subcommand)]
-    #[command(display_order = Group::Land.order())]
-    Refinery(RefineryVerb),
-    /// The watcher of a rig's workers
+    Refinery(refinery::RefineryVerb),
     #[command(subcommand)]
-    #[command(display_order = Group::Other.order())]
-    Witness(WitnessVerb),
-    /// Mail
+    Witness(witness::WitnessVerb),
     #[command(subcommand)]
-    #[command(display_order = Group::Beside.order())]
-    Mail(MailVerb),
+    Mail(mail::MailVerb),
     /// For agents: who you are, what is on your hook, what to do next
     #[command(display_order = Group::Agents.order())]
     Prime(PrimeArgs),
@@ -343,6 +334,18 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// Reads what agents call most often, in its usual words, without a grammar.
+    pub fn usual(words: &[&str]) -> Option<Self> {
+        match words {
+            ["hook"] => Some(Self::Hook),
+            ["prime"] => Some(Self::Prime(PrimeArgs::default())),
+            ["mail", "inbox"] => Some(Self::Mail(mail::MailVerb::Inbox(mail::inbox::InboxArgs::default()))),
+            _ => None,
+        }
+    }
+}
+
 /// Returns the grammar of the command line, as [`crate::run`] reads it.
 pub fn grammar() -> clap::Command {
     help::command()
@@ -381,7 +384,7 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Bead(args) => bead::run(*args, &global, process, console),
         Verb::Ledger(args) => ledger::run(&args, &global, process, console),
         Verb::Import(args) => ledger::import(&args, &global, process, console),
-        Verb::Convoy(verb) => convoy::run(verb, &open()?, console),
+        Verb::Convoy(verb) => convoy::convoy(&verb, &open()?, console),
         Verb::Sling { words, convoy, agent, runtime } => {
             work::sling(&open()?, &words, convoy, work::options(None, agent, runtime), console)
         }
@@ -404,10 +407,10 @@ pub fn dispatch(cli: Cli, process: &Process, console: &mut Console<'_>) -> CliRe
         Verb::Show(args) => show::show(&args, &open()?, console),
         Verb::Why(args) => why::why(&args, &open()?, console),
         Verb::Doctor(args) => doctor::doctor(&args, &open()?, console),
-        Verb::Mq(verb) => queue::mq(verb, &open()?, console),
-        Verb::Refinery(verb) => queue::refinery(&verb, &open()?, console),
-        Verb::Witness(verb) => queue::witness(&verb, &open()?, console),
-        Verb::Mail(verb) => mail::run(verb, &open()?, console),
+        Verb::Mq(verb) => mq::mq(&verb, &open()?, console),
+        Verb::Refinery(verb) => refinery::refinery(&verb, &open()?, console),
+        Verb::Witness(verb) => witness::witness(&verb, &open()?, console),
+        Verb::Mail(verb) => mail::mail(&verb, &open()?, console),
         Verb::Prime(PrimeArgs { moment: Some(moment), client: Some(client), .. }) => {
             moment::call(moment.0, client.0, &global, process, console)
         }

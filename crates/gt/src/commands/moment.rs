@@ -6,12 +6,11 @@ use std::path::Path;
 
 use gt_model::clients::Client;
 use gt_model::moment::{Event, INPUT_LIMIT_BYTES, Moment, Source};
-use gt_town::moments;
 use gt_town::moments::{Call, Seen};
 use gt_town::town::identity;
 use gt_town::town::layout::Layout;
 use gt_town::work::prime;
-use gt_town::{Error, Town};
+use gt_town::{Error, Town, moments};
 use gt_world::TOKEN_VARIABLE;
 
 use crate::Process;

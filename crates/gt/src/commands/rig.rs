@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use gt_town::Rig;
 use gt_town::ecosystems::Omitted;
 use gt_town::moments::allow::Whom;
-use gt_town::rigs::gates;
 use gt_town::rigs::gates::{GateRun, GatesRun};
 use gt_town::rigs::rig::{self, Added, Fixed, Negative, NewRig, Proving};
-use gt_town::rigs::{destination, envrc};
+use gt_town::rigs::{destination, envrc, gates};
 use gt_town::town::config::Whose;
 use gt_town::town::identity;
 use gt_town::town::settings::Gate;
@@ -16,7 +15,8 @@ use gt_town::walls::direnv::File;
 use gt_town::walls::reach::LeftOut;
 use gt_town::work::worker_gates;
 
-use super::{allow, config};
+use super::allow;
+use super::config;
 use crate::cli::{GatesVerb, RigVerb};
 use crate::console::{Console, Table, printable};
 use crate::context::Context;
@@ -216,7 +216,7 @@ fn say_added(added: &Added, dry_run: bool, console: &mut Console<'_>) -> Result<
     Ok(())
 }
 
-pub(super) fn say_run(run: &GatesRun, console: &mut Console<'_>) -> Result<(), CliError> {
+pub fn say_run(run: &GatesRun, console: &mut Console<'_>) -> Result<(), CliError> {
     if let Some(known) = run.known {
         console.say(&format!("  {}: {} (--again runs them)", console.green("green"), known.words()))?;
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use gt_town::view::story::{self, AttemptStory, BeadStory, ConvoyStory, RigStory, Story};
 
 use super::convoy::{state_words, status_words};
-use super::queue::item_text;
+use super::mq::item_text;
 use super::status::say_rig;
 use crate::cli::Group;
 use crate::console::{Console, Table, counted, printable, printable_lines, time_text};
@@ -32,7 +32,7 @@ pub fn show(args: &ShowArgs, context: &Context<'_>, console: &mut Console<'_>) -
     match story {
         Story::Bead(story) => say_bead(&story, console)?,
         Story::Convoy(story) => say_convoy(&story, console)?,
-        Story::MergeRequest(shown) => super::review::say(&shown, console)?,
+        Story::MergeRequest(shown) => super::mq::show::say(&shown, console)?,
         Story::Worker { .. } => return super::keep::show(context, id, console),
         Story::Agent(status) => super::mayor::say(&status, console)?,
         Story::Session(session) => super::session::say_session(&session, console)?,

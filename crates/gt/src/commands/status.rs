@@ -4,7 +4,7 @@ use clap::Args;
 use gt_town::sync::SyncStatus;
 use gt_town::view::observe::{self, Agents, RigStatus, TownStatus};
 
-use super::queue::item_text;
+use super::mq::item_text;
 use crate::cli::Group;
 use crate::console::{Console, Table, counted, printable, time_text};
 use crate::context::Context;

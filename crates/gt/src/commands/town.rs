@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use gt_model::id::RigName;
 use gt_town::Town;
-use gt_town::admission::limits;
-use gt_town::admission::spend;
+use gt_town::admission::{limits, spend};
 use gt_town::agents::check;
 use gt_town::lifecycle::install as engine;
 use gt_town::lifecycle::updown;
 use gt_town::patrol::boot::{self, BootEnd, DeaconProcess};
 use gt_town::patrol::deacon;
-use gt_town::town::identity;
-use gt_town::town::person;
+use gt_town::town::{identity, person};
 use gt_world::real::Fifo;
 use gt_world::real::daemon::{self, Daemon};
 

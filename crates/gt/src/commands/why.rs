@@ -12,7 +12,7 @@ use gt_town::view::observe::{self, Why};
 use gt_town::view::story;
 use gt_town::work::beads;
 
-use super::queue::item_text;
+use super::mq::item_text;
 use crate::cli::Group;
 use crate::console::{Console, printable, reasons, time_text};
 use crate::context::Context;

@@ -2,8 +2,7 @@
 
 use gt_model::id::{BeadId, RigName};
 use gt_town::Error;
-use gt_town::agents::launch;
-use gt_town::agents::sessions;
+use gt_town::agents::{launch, sessions};
 use gt_town::town::settings::{PermissionMode, Sandbox};
 use gt_town::work::beads::{self, NewBead};
 use gt_town::work::sling::{self, SlingOptions, Slung};

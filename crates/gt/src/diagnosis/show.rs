@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use gt_town::town::layout::Layout;
 use gt_world::{Disk, TOKEN_VARIABLE};
 
-use super::{Line, rotated, words};
+use super::Line;
+use super::rotated;
+use super::words;
 use crate::Process;
 use crate::cli::Global;
 use crate::console::{self, Console, printable};

@@ -10,8 +10,13 @@ use gt_town::work::beads::{self, NewBead, NewNode};
 use gt_town::{Error, Kind};
 use serde_json::{Value, json};
 
+use super::look;
+use super::markdown;
+use super::metadata;
+use super::plan;
+use super::shapes;
+use super::typed;
 use super::words::{self, Act};
-use super::{look, markdown, metadata, plan, shapes, typed};
 use crate::cli::{CreateArgs, EpicVerb, LabelVerb, UpdateArgs};
 use crate::console::{Console, Table, printable};
 use crate::context::{Context, text_or_stdin};

@@ -6,7 +6,8 @@ use gt_town::Error;
 use gt_town::work::beads;
 use jiff::Timestamp;
 
-use super::{prefix_of, typed};
+use super::prefix_of;
+use super::typed;
 use crate::cli::OnlyArgs;
 use crate::context::Context;
 use crate::error::CliError;

@@ -7,7 +7,9 @@ use gt_town::Error;
 use gt_town::work::beads;
 use serde_json::{Value, json};
 
-use super::{shapes, typed, words};
+use super::shapes;
+use super::typed;
+use super::words;
 use crate::cli::{DepVerb, DirectionArg};
 use crate::console::{Console, printable};
 use crate::context::Context;

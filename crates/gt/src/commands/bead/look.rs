@@ -7,7 +7,12 @@ use gt_town::Error;
 use gt_town::work::beads;
 use serde_json::json;
 
-use super::{change, filter, prefix_of, shapes, typed, words};
+use super::change;
+use super::filter;
+use super::prefix_of;
+use super::shapes;
+use super::typed;
+use super::words;
 use crate::cli::{CountBy, ListArgs, OnlyArgs, ReadyArgs, ReadySort, SortArg, SortArgs};
 use crate::console::{Console, Table, printable, printable_lines};
 use crate::context::Context;

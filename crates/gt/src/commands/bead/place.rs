@@ -12,7 +12,8 @@ use gt_town::work::beads;
 use gt_town::{Caller, Error, Town};
 use serde_json::json;
 
-use super::{health, words};
+use super::health;
+use super::words;
 use crate::Process;
 use crate::cli::{BeadFlags, ConfigVerb, Global, InitArgs};
 use crate::console::{self, Console, printable};

@@ -9,7 +9,8 @@ use gt_town::work::beads;
 use serde_json::{Value, json};
 
 use super::change::{text_of, usage};
-use super::{shapes, words};
+use super::shapes;
+use super::words;
 use crate::cli::EditArgs;
 use crate::console::{Console, printable, printable_lines};
 use crate::context::{Context, text_or_stdin};

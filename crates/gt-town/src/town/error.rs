@@ -81,13 +81,11 @@ pub enum Error {
     #[error("no formula is called `{0}`")]
     UnknownFormula(String),
     /// The formula is invalid.
-    #[error("formula {name} ({}) can't be used: {source}", path.display())]
+    #[error("formula {name} can't be used: {source}")]
     Formula {
         /// Name of the formula.
         name: String,
-        /// Path of its file.
-        path: PathBuf,
-        /// Cause.
+        /// Cause, with the places in the files.
         source: FormulaError,
     },
     /// The current state forbids the request.

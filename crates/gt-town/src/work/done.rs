@@ -8,7 +8,7 @@ use gt_model::bead::{Bead, Comment, Rest, Status};
 use gt_model::condition::ConditionKind;
 use gt_model::convoy::BeadEnd;
 use gt_model::effect::Effect;
-use gt_model::formula::Acceptance;
+use gt_model::formula::{Acceptance, Act};
 use gt_model::id::Sha;
 use gt_model::landed::{Doubt, DoubtKind, Origin};
 use gt_model::protocol::Message;
@@ -257,7 +257,8 @@ fn submitted_before(town: &Town, caller: &Caller, otherwise: Error) -> Result<Su
 /// Closes the last step. If nothing should land, steps that only code can close may stay open.
 fn close_last_step(tx: &Tx<'_>, attempt: &Attempt, product: &Product) -> Result<()> {
     let steps = tx.steps(attempt.id)?;
-    let needs_code = steps.iter().any(|s| s.done_at.is_none() && s.step.acceptance.contains(&Acceptance::Commits));
+    let needs_code =
+        steps.iter().any(|s| s.done_at.is_none() && s.step.acceptance.contains(&Acceptance::Act(Act::Commits)));
     match product {
         Product::Parked => return Ok(()),
         Product::OnTrunk(_) | Product::Findings if needs_code => return Ok(()),

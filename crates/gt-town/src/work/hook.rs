@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gt_ledger::{Attempt, MoleculeStep, StepEnd, Task, Tx, View};
-use gt_model::formula::Acceptance;
+use gt_model::formula::{Acceptance, Act};
 use gt_model::id::Sha;
 use gt_world::{RunEnd, WorktreeFacts};
 
@@ -191,7 +191,7 @@ fn check_acceptance(town: &Town, logs: &Path, attempt: &Attempt, step: &Molecule
     for check in &step.step.acceptance {
         if let Some(why) = objection(town, &rig, logs, attempt, check)? {
             let hint = match check {
-                Acceptance::Commits => own_work::NOTHING_HINT.to_owned(),
+                Acceptance::Act(Act::Commits) => own_work::NOTHING_HINT.to_owned(),
                 _ => format!("mend that, then: gt step done {}", step.step.id),
             };
             return Err(Error::refused(format!("step {} is not done: {why}", step.step.id), hint));
@@ -203,11 +203,11 @@ fn check_acceptance(town: &Town, logs: &Path, attempt: &Attempt, step: &Molecule
 fn objection(town: &Town, rig: &Rig, logs: &Path, attempt: &Attempt, check: &Acceptance) -> Result<Option<String>> {
     let facts = worktree(town, rig, attempt)?;
     match check {
-        Acceptance::OwnBranch => Ok(own_branch(attempt, &facts)),
-        Acceptance::Clean => Ok(clean(&facts)),
-        Acceptance::Commits => Ok(own_work::look(town, rig, attempt, &facts.head)?.objection(&rig.row.trunk)),
-        Acceptance::Rebased => rebased(town, rig, &facts),
-        Acceptance::Gates => {
+        Acceptance::Act(Act::OwnBranch) => Ok(own_branch(attempt, &facts)),
+        Acceptance::Act(Act::Clean) => Ok(clean(&facts)),
+        Acceptance::Act(Act::Commits) => Ok(own_work::look(town, rig, attempt, &facts.head)?.objection(&rig.row.trunk)),
+        Acceptance::Act(Act::Rebased) => rebased(town, rig, &facts),
+        Acceptance::Act(Act::Gates) => {
             let logs = gates::Logs { folder: logs, label: "acceptance" };
             Ok(worker_gates::run(town, rig, attempt, logs, false)?.failure())
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use gt_ledger::{Attempt, StepPlace, View};
-use gt_model::formula::Acceptance;
+use gt_model::formula::{Acceptance, Act};
 use gt_model::id::Sha;
 use gt_model::kept::{Entry, FileChange, Lost, SUBMODULE, Version, Versions, lost, places};
 use gt_model::landed::BranchCommit;
@@ -76,7 +76,7 @@ struct Known {
 impl Known {
     fn of(view: &View<'_>, rig: &Rig, attempt: &Attempt) -> Result<Option<Self>> {
         let steps = view.steps(attempt.id)?;
-        let catches_up = |acceptance: &[Acceptance]| acceptance.contains(&Acceptance::Rebased);
+        let catches_up = |acceptance: &[Acceptance]| acceptance.contains(&Acceptance::Act(Act::Rebased));
         let last = steps.last().map(|step| step.step.id.clone());
         let until =
             steps.iter().find(|step| catches_up(&step.step.acceptance)).map(|step| step.step.id.clone()).or(last);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use gt_ledger::{Attempt, AttemptOutcome, Mail, Priority, View};
 use gt_model::address::Address;
 use gt_model::foreign;
-use gt_model::formula::Acceptance;
+use gt_model::formula::{Acceptance, Act};
 use gt_model::moment::{Post, Source, injection};
 use gt_model::protocol::Message;
 use serde::Serialize;
@@ -372,11 +372,11 @@ fn step_text(hook: &Hook) -> String {
 /// Describes a step's check.
 pub fn check_text(check: &Acceptance) -> String {
     match check {
-        Acceptance::OwnBranch => "you are on your own branch".to_owned(),
-        Acceptance::Clean => "everything is committed".to_owned(),
-        Acceptance::Commits => "the branch has commits".to_owned(),
-        Acceptance::Gates => "the gates are green".to_owned(),
-        Acceptance::Rebased => "the branch contains the trunk".to_owned(),
+        Acceptance::Act(Act::OwnBranch) => "you are on your own branch".to_owned(),
+        Acceptance::Act(Act::Clean) => "everything is committed".to_owned(),
+        Acceptance::Act(Act::Commits) => "the branch has commits".to_owned(),
+        Acceptance::Act(Act::Gates) => "the gates are green".to_owned(),
+        Acceptance::Act(Act::Rebased) => "the branch contains the trunk".to_owned(),
         Acceptance::Command(argv) => format!("`{}`", foreign::one_line(&argv.join(" "))),
     }
 }

@@ -1,6 +1,5 @@
 //! Sling: assigns beads to new workers. One transaction claims all of them or none.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gt_ledger::{Attempt, AttemptMolecule, AttemptOutcome, NewAttempt, Tx};
@@ -8,7 +7,7 @@ use gt_model::address::Address;
 use gt_model::bead::{Bead, BeadType, Status};
 use gt_model::condition::ConditionKind;
 use gt_model::effect::Effect;
-use gt_model::formula::Formula;
+use gt_model::formula::{FormulaKind, Plan, Resolved, Step, StepKind};
 use gt_model::id::{BeadId, Sha};
 use gt_model::merge::split_assignee;
 use gt_model::protocol::Message;
@@ -61,7 +60,7 @@ pub struct Slung {
 pub struct Crew {
     rig: Rig,
     agent: String,
-    formula: Formula,
+    formula: Resolved,
     runtime: Option<RuntimeChoice>,
 }
 
@@ -204,20 +203,15 @@ pub(crate) fn hand_out(
         let known = tx.rigs()?.into_iter().map(|rig| rig.name.to_string()).collect();
         return Err(Error::UnknownRig { name: rig.to_string(), known });
     }
-    let values = BTreeMap::from([("issue".to_owned(), bead.id.0.clone()), ("title".to_owned(), bead.title.clone())]);
-    let steps = crew.formula.pour(&values).map_err(|source| Error::Formula {
-        name: crew.formula.formula.clone(),
-        path: "".into(),
-        source,
-    })?;
+    let molecule = pour(&crew.formula, bead)?;
     let (started_from, why, restores) = before.map_or((None, None, None), |b| (b.head, Some(b.why), b.restores));
     let attempt = tx.open_attempt(&NewAttempt {
         bead: bead.id.clone(),
         rig: rig.clone(),
         worker: free_name(&tx.taken_workers(rig)?),
         agent: crew.agent.clone(),
-        formula: crew.formula.formula.clone(),
-        molecule: AttemptMolecule::New { hash: String::new(), vars: json!(values), steps },
+        formula: crew.formula.formula.name.clone(),
+        molecule,
         convoy: convoy.cloned(),
         swarm,
         started_from,
@@ -231,6 +225,31 @@ pub(crate) fn hand_out(
     tx.change_bead("bead-hooked", bead, &hooked)?;
     tx.decide(&Effect::FetchBase { attempt: attempt.id }, Some(rig), Some(&bead.id), Duration::ZERO)?;
     Ok(attempt)
+}
+
+/// Plans the molecule for a bead. Of the bead, a formula gets those values that it declares.
+fn pour(formula: &Resolved, bead: &Bead) -> Result<AttemptMolecule> {
+    let known = [("issue", &bead.id.0), ("title", &bead.title)];
+    let declared = known.into_iter().filter(|(name, _)| formula.formula.vars.contains_key(*name));
+    let values = declared.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let name = &formula.formula.name;
+    let plan = formula.plan(&values).map_err(|source| Error::Formula { name: name.clone(), source })?;
+    match unworkable(&plan) {
+        Some(what) => {
+            Err(Error::refused(format!("formula {name} can't be slung: {what}"), "sling with another formula"))
+        }
+        None => Ok(AttemptMolecule::New { hash: formula.hash.clone(), vars: json!(plan.vars), steps: plan.steps }),
+    }
+}
+
+/// Returns what in a plan is not for one agent, step by step.
+fn unworkable(plan: &Plan) -> Option<String> {
+    if plan.kind != FormulaKind::Workflow {
+        return Some("it is not of type workflow".to_owned());
+    }
+    let is_for_agent = |step: &Step| step.kind == StepKind::Agent && step.gate.is_none() && step.on_complete.is_none();
+    let other = plan.steps.iter().find(|step| !is_for_agent(step))?;
+    Some(format!("no agent can work on its step {}", other.id))
 }
 
 fn free_name(taken: &[String]) -> String {

@@ -66,10 +66,10 @@ fn the_seed_changes_the_pace_and_nothing_else() {
 #[test]
 fn acts_speak_of_beads_and_steps_that_there_are() {
     let formula = include_str!("../../../../gt-town/formulas/mol-polecat-work.toml");
-    let formula = gt_model::formula::Formula::parse(formula).unwrap();
+    let formula = gt_model::formula::Formula::parse("mol-polecat-work.toml", formula).unwrap();
     for act in script(0).unwrap().acts {
         assert!(act.bead.as_deref().is_some_and(|bead| ids().contains(bead)), "{act:?}");
-        assert!(act.step.is_none_or(|step| formula.steps.iter().any(|known| known.id == step)));
+        assert!(act.step.is_none_or(|step| formula.steps.iter().any(|known| known.id.value == step)));
     }
 }
 
